@@ -1,0 +1,50 @@
+"""Checks of arguments: each names the argument, what came and what was expected."""
+
+import numbers
+
+
+def check_int(name, value, minimum):
+    """Returns `value` as an int, or raises a `ValueError` if it is not an integer >= minimum."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < minimum:
+        raise ValueError(
+            f"Argument `{name}` must be an integer of at least {minimum}. Received: {name}={value!r}"
+        )
+    return int(value)
+
+
+def check_between(name, value, low, high):
+    """Returns `value` as a float, or raises a `ValueError` if it is not a number in (low, high)."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low < value < high:
+        raise ValueError(
+            f"Argument `{name}` must be a number strictly between {low} and {high}. "
+            f"Received: {name}={value!r}"
+        )
+    return float(value)
+
+
+def check_choice(name, value, choices):
+    """Returns `value`, or raises a `ValueError` that lists the choices."""
+    if value not in choices:
+        raise ValueError(
+            f"Argument `{name}` must be one of {list(choices)}. Received: {name}={value!r}"
+        )
+    return value
+
+
+def resolve_identifier(name, identifier, base_class, known):
+    """Turns a string, a config or an instance into an instance of `base_class`.
+
+    Args:
+        name: the argument's name, for the message.
+        identifier: an instance of `base_class`, one of its classes, or a key of `known`.
+        base_class: the class that the result must belong to.
+        known: dict from identifier to a callable without arguments.
+    """
+    if isinstance(identifier, base_class):
+        return identifier
+    if isinstance(identifier, str) and identifier in known:
+        return known[identifier]()
+    raise ValueError(
+        f"Argument `{name}` must be a `{base_class.__name__}` or one of {sorted(known)}. "
+        f"Received: {name}={identifier!r}"
+    )

@@ -1,0 +1,8 @@
+"""Output distributions: mean, mode, sample, log_prob, probs; one variable at a time."""
+
+from keras_bfn.distributions.continuous import Delta as Delta
+from keras_bfn.distributions.continuous import Normal as Normal
+from keras_bfn.distributions.discrete import Bernoulli as Bernoulli
+from keras_bfn.distributions.discrete import Categorical as Categorical
+from keras_bfn.distributions.discrete import DiscretizedNormal as DiscretizedNormal
+from keras_bfn.distributions.distribution import Distribution as Distribution

@@ -1,0 +1,57 @@
+"""Distributions over real numbers."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_bfn.distributions.distribution import Distribution
+
+
+class Delta(Distribution):
+    """All mass on one point: the output distribution of continuous data (section 4 of the paper).
+
+    Args:
+        value: float tensor of shape `(batch, *event_shape)`.
+    """
+
+    def __init__(self, value):
+        self.value = value
+
+    def mean(self):
+        return self.value
+
+    def mode(self):
+        return self.value
+
+    def sample(self, seed=None):
+        return self.value
+
+    def log_prob(self, x):
+        return ops.where(ops.equal(ops.cast(x, "float32"), self.value), 0.0, -math.inf)
+
+
+class Normal(Distribution):
+    """The normal distribution.
+
+    Args:
+        mean: float tensor of shape `(batch, *event_shape)`.
+        std: float or tensor that broadcasts against `mean`.
+    """
+
+    def __init__(self, mean, std):
+        self._mean = mean
+        self.std = ops.broadcast_to(ops.cast(std, "float32"), ops.shape(mean))
+
+    def mean(self):
+        return self._mean
+
+    def mode(self):
+        return self._mean
+
+    def sample(self, seed=None):
+        return self._mean + self.std * keras.random.normal(ops.shape(self._mean), seed=seed)
+
+    def log_prob(self, x):
+        z = (ops.cast(x, "float32") - self._mean) / self.std
+        return -0.5 * ops.square(z) - ops.log(self.std) - 0.5 * math.log(2 * math.pi)

@@ -1,0 +1,131 @@
+"""Distributions over the integers 0..K-1."""
+
+import keras
+from keras import ops
+
+from keras_bfn.distributions.distribution import Distribution
+from keras_bfn.distributions.normal_interval import log_normal_interval
+
+
+class Categorical(Distribution):
+    """Any distribution over K classes (section 6 of the paper).
+
+    Args:
+        logits: float tensor of shape `(batch, *event_shape, K)`.
+    """
+
+    def __init__(self, logits):
+        self._log_probs = ops.log_softmax(logits, axis=-1)
+
+    def mean(self):
+        classes = ops.arange(self._log_probs.shape[-1], dtype="float32")
+        return ops.sum(self.probs() * classes, axis=-1)
+
+    def mode(self):
+        return ops.cast(ops.argmax(self._log_probs, axis=-1), "int32")
+
+    def sample(self, seed=None):
+        # The Gumbel-max trick: keras.random.categorical takes two axes only.
+        uniform = keras.random.uniform(ops.shape(self._log_probs), seed=seed)
+        gumbel = -ops.log(-ops.log(uniform))
+        return ops.cast(ops.argmax(self._log_probs + gumbel, axis=-1), "int32")
+
+    def log_prob(self, x):
+        x = ops.expand_dims(ops.cast(x, "int32"), axis=-1)
+        return ops.squeeze(ops.take_along_axis(self._log_probs, x, axis=-1), axis=-1)
+
+    def log_probs(self):
+        return self._log_probs
+
+
+class Bernoulli(Distribution):
+    """A distribution over {0, 1} (section 6 of the paper, K = 2).
+
+    Args:
+        logits: float tensor of shape `(batch, *event_shape)`, the log odds of 1.
+    """
+
+    def __init__(self, logits):
+        self.logits = logits
+
+    def mean(self):
+        return ops.sigmoid(self.logits)
+
+    def mode(self):
+        return ops.cast(self.logits > 0, "int32")
+
+    def sample(self, seed=None):
+        uniform = keras.random.uniform(ops.shape(self.logits), seed=seed)
+        return ops.cast(uniform < self.mean(), "int32")
+
+    def log_prob(self, x):
+        sign = 1.0 - 2.0 * ops.cast(x, "float32")
+        return -ops.softplus(sign * self.logits)
+
+    def log_probs(self):
+        return ops.stack([-ops.softplus(self.logits), -ops.softplus(-self.logits)], axis=-1)
+
+
+class DiscretizedNormal(Distribution):
+    """A normal distribution over [-1, 1], cut into K equal bins numbered from 0.
+
+    What lies below -1 or above 1 counts to the first and the last bin (section 5 of
+    the paper).
+
+    Args:
+        mean: float tensor of shape `(batch, *event_shape)`.
+        std: float or tensor that broadcasts against `mean`.
+        num_bins: int, K.
+    """
+
+    def __init__(self, mean, std, num_bins):
+        self.location = mean
+        self.std = ops.broadcast_to(ops.cast(std, "float32"), ops.shape(mean))
+        self.num_bins = num_bins
+
+    def mean(self):
+        """The expected number of the bin."""
+        # E[x] = sum over the inner edges of P(x lies above the edge), which needs no difference.
+        edges = 2.0 * ops.arange(1, self.num_bins, dtype="float32") / self.num_bins - 1.0
+        z = (edges - self.location[..., None]) / self.std[..., None]
+        return ops.sum(0.5 * ops.erfc(z * 0.5**0.5), axis=-1)
+
+    def mode(self):
+        # Inside, the bin around the location has the most mass; each end may have more.
+        inner = self._bin_of(self.location)
+        ends = [ops.zeros_like(inner), ops.full_like(inner, self.num_bins - 1)]
+        candidates = ops.stack([inner, *ends], axis=-1)
+        log_probs = ops.stack([self.log_prob(x) for x in (inner, *ends)], axis=-1)
+        best = ops.argmax(log_probs, axis=-1, keepdims=True)
+        return ops.squeeze(ops.take_along_axis(candidates, best, axis=-1), axis=-1)
+
+    def sample(self, seed=None):
+        noise = keras.random.normal(ops.shape(self.location), seed=seed)
+        return self._bin_of(self.location + self.std * noise)
+
+    def log_prob(self, x):
+        return self._log_mass(ops.cast(x, "float32"), self.location, self.std)
+
+    def log_probs(self):
+        bins = ops.arange(self.num_bins, dtype="float32")
+        return self._log_mass(bins, self.location[..., None], self.std[..., None])
+
+    def _log_mass(self, bins, location, std):
+        # The open ends are closed where nothing in float32 lies beyond.
+        low = ops.where(bins < 0.5, -1e10, 2.0 * bins / self.num_bins - 1.0)
+        high = ops.where(bins > self.num_bins - 1.5, 1e10, 2.0 * (bins + 1.0) / self.num_bins - 1.0)
+        return log_normal_interval((low - location) / std, (high - location) / std)
+
+    def _bin_of(self, value):
+        return bin_number(value, self.num_bins)
+
+
+def bin_number(value, num_bins):
+    """The number of the bin that holds `value`, with [-1, 1] cut into `num_bins` bins."""
+    number = ops.floor(0.5 * (value + 1.0) * num_bins)
+    return ops.cast(ops.clip(number, 0, num_bins - 1), "int32")
+
+
+def bin_centre(number, num_bins):
+    """The centre in [-1, 1] of bin `number`."""
+    return (2.0 * ops.cast(number, "float32") + 1.0) / num_bins - 1.0

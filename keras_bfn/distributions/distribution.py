@@ -1,0 +1,35 @@
+"""The contract of output distributions."""
+
+from keras import ops
+
+
+class Distribution:
+    """A distribution over one variable, for a whole batch of variables at once.
+
+    Every parameter is a tensor of shape `(batch, *event_shape)`, or that with one axis more for the
+    classes. All methods answer variable by variable; nothing is summed.
+    """
+
+    def mean(self):
+        """The expected value, of shape `(batch, *event_shape)`."""
+        raise NotImplementedError
+
+    def mode(self):
+        """The likeliest value, of shape `(batch, *event_shape)`."""
+        raise NotImplementedError
+
+    def sample(self, seed=None):
+        """A draw, of shape `(batch, *event_shape)`."""
+        raise NotImplementedError
+
+    def log_prob(self, x):
+        """The log probability (or density) of `x` in nats, of the shape of `x`."""
+        raise NotImplementedError
+
+    def log_probs(self):
+        """Of distributions over 0..K-1: all log probabilities, of shape `(batch, *event_shape, K)`."""
+        raise NotImplementedError
+
+    def probs(self):
+        """Of distributions over 0..K-1: all probabilities, of shape `(batch, *event_shape, K)`."""
+        return ops.exp(self.log_probs())

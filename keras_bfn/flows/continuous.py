@@ -1,0 +1,112 @@
+"""Continuous data: real numbers in [-1, 1] (section 4 of the paper)."""
+
+import keras
+from keras import ops
+
+from keras_bfn._validation import check_choice, check_int
+from keras_bfn.distributions import Delta, DiscretizedNormal, Normal
+from keras_bfn.distributions.discrete import bin_number
+from keras_bfn.flows.flow import Flow, expand
+from keras_bfn.schedules import ExponentialSchedule
+
+# Earlier than this the evidence says nothing: the output distribution does not depend on the network.
+T_MIN = 1e-6
+
+
+def input_mean(s, beta):
+    """mu = s / (1 + beta), the mean of the input distribution N(mu, 1 / (1 + beta))."""
+    return s / (1.0 + expand(beta, s))
+
+
+def noise_to_data(noise, s, t, schedule):
+    """The data that a predicted noise implies, and its scale 1 / sqrt(beta).
+
+    The flow's evidence is `s = beta x + sqrt(beta) noise`, so `x = (s / sqrt(beta) - noise) / sqrt(beta)`.
+    This is the paper's `mu / gamma - sqrt((1 - gamma) / gamma) noise`, `gamma = beta / (1 + beta)`.
+
+    Returns:
+        The tuple `(x, scale, known)`; where `known` is false, t < 1e-6 and the rest is meaningless.
+    """
+    t = expand(t, noise)
+    known = t >= T_MIN
+    root = ops.sqrt(schedule.beta(ops.maximum(t, T_MIN)))
+    return (s / root - noise) / root, 1.0 / root, known
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class ContinuousFlow(Flow):
+    """Real numbers in [-1, 1], known ever more accurately.
+
+    | input distribution | N(mu, 1 / (1 + beta)), mu = s / (1 + beta) |
+    |---|---|
+    | network output | 1 number per variable |
+    | output distribution | a delta at x_hat, clipped to [-1, 1] |
+
+    Args:
+        sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1.
+        prediction: `"noise"` or `"data"`: what the network's answer stands for.
+        num_bins: int or None. The reconstruction loss is the negative log density of x under
+            N(x_hat, sigma_1^2). Given `num_bins`, it is the negative log of that normal's mass over
+            the bin of x, with [-1, 1] cut into `num_bins` bins, so that bits per dimension compare
+            with those of a `DiscretizedFlow`.
+        schedule: a `keras_bfn.schedules.Schedule` in place of `ExponentialSchedule(sigma_1)`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> flow = keras_bfn.flows.ContinuousFlow(sigma_1=0.02)
+    >>> s = flow.sample_evidence(np.zeros((2, 3)), t=np.array([0.1, 0.9]), seed=0)
+    >>> tuple(s.shape)
+    (2, 3, 1)
+
+    Reference: section 4 of [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
+    """
+
+    embedding_size = theta_size = output_size = 1
+    data_range = (-1, 1)
+
+    def __init__(self, sigma_1=0.001, prediction="noise", num_bins=None, schedule=None):
+        super().__init__(schedule, lambda: ExponentialSchedule(sigma_1))
+        self.sigma_1 = sigma_1
+        self.prediction = check_choice("prediction", prediction, ("noise", "data"))
+        self.num_bins = num_bins if num_bins is None else check_int("num_bins", num_bins, 2)
+
+    def embed(self, x):
+        return ops.expand_dims(ops.cast(x, "float32"), axis=-1)
+
+    def input_params(self, s, beta):
+        return input_mean(s, beta)
+
+    def output_distribution(self, params, s, t):
+        x_hat = params
+        if self.prediction == "noise":
+            x_hat, _, known = noise_to_data(params, s, t, self.schedule)
+            x_hat = ops.where(known, x_hat, 0.0)
+        return Delta(ops.squeeze(ops.clip(x_hat, -1.0, 1.0), axis=-1))
+
+    def expected_embedding(self, distribution):
+        return ops.expand_dims(distribution.mean(), axis=-1)
+
+    def sender_receiver_kl(self, x, distribution, alpha, seed=None):
+        """The closed form for two normals of one variance: (c / 2) alpha |e(x) - e_hat|^2."""
+        error = ops.cast(x, "float32") - distribution.mean()
+        return 0.5 * expand(alpha, error) * ops.square(error)
+
+    def reconstruction_loss(self, x, params, s):
+        one = ops.ones(ops.shape(params)[:1], dtype="float32")
+        x_hat = self.output_distribution(params, s, one).mean()
+        std = ops.rsqrt(1.0 + self.schedule.beta(1.0))
+        if self.num_bins is None:
+            return -Normal(x_hat, std).log_prob(x)
+        bins = bin_number(ops.cast(x, "float32"), self.num_bins)
+        return -DiscretizedNormal(x_hat, std, self.num_bins).log_prob(bins)
+
+    def get_config(self):
+        return {
+            "sigma_1": self.sigma_1,
+            "prediction": self.prediction,
+            "num_bins": self.num_bins,
+            **super().get_config(),
+        }

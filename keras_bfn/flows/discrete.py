@@ -1,0 +1,101 @@
+"""Discrete data: classes without an order (section 6 of the paper)."""
+
+import keras
+from keras import ops
+
+from keras_bfn._validation import check_int
+from keras_bfn.distributions import Bernoulli, Categorical
+from keras_bfn.flows.flow import Flow, expand
+from keras_bfn.schedules import QuadraticSchedule
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class DiscreteFlow(Flow):
+    """Integers 0..K-1 without an order, such as letters, tokens or binary pixels.
+
+    | input distribution | categorical, softmax(s) |
+    |---|---|
+    | network input | K probabilities per variable; for K = 2, the probability of class 1 alone |
+    | network output | K logits per variable; for K = 2, the log odds of class 1 alone |
+    | output distribution | categorical |
+
+    Args:
+        num_classes: int, at least 2. K.
+        beta_1: positive float. The accuracy at t = 1; needed unless `schedule` is given. The paper
+            takes 9 for binary pixels and 0.75^2 for 27 letters.
+        schedule: a `keras_bfn.schedules.Schedule` in place of `QuadraticSchedule(beta_1)`.
+
+    Raises:
+        ValueError: if an argument is out of its range, or if not exactly one of `beta_1` and
+            `schedule` is given.
+
+    Example:
+
+    >>> flow = keras_bfn.flows.DiscreteFlow(num_classes=27, beta_1=0.5625)
+    >>> s = flow.sample_evidence(np.zeros((2, 5), "int32"), t=np.array([0.1, 0.9]), seed=0)
+    >>> tuple(flow.input_params(s, beta=np.array([0.1, 0.5])).shape)
+    (2, 5, 27)
+
+    Reference: section 6 of [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
+    """
+
+    discrete = True
+    theta_range = (0, 1)
+
+    def __init__(self, num_classes, beta_1=None, schedule=None):
+        self.num_classes = check_int("num_classes", num_classes, 2)
+        if (beta_1 is None) == (schedule is None):
+            raise ValueError(
+                "Exactly one of the arguments `beta_1` and `schedule` is needed. "
+                f"Received: beta_1={beta_1}, schedule={schedule}"
+            )
+        super().__init__(schedule, lambda: QuadraticSchedule(beta_1))
+        self.beta_1 = beta_1
+
+    @property
+    def gain(self):
+        return float(self.num_classes)
+
+    @property
+    def embedding_size(self):
+        return self.num_classes
+
+    @property
+    def theta_size(self):
+        return 1 if self.num_classes == 2 else self.num_classes
+
+    @property
+    def output_size(self):
+        return self.theta_size
+
+    @property
+    def data_range(self):
+        return (0, self.num_classes - 1)
+
+    def embed(self, x):
+        return ops.one_hot(ops.cast(x, "int32"), self.num_classes, dtype="float32")
+
+    def input_params(self, s, beta):
+        if self.num_classes == 2:
+            return ops.sigmoid(s[..., 1:] - s[..., :1])
+        return ops.softmax(s, axis=-1)
+
+    def output_distribution(self, params, s, t):
+        if self.num_classes == 2:
+            return Bernoulli(ops.squeeze(params, axis=-1))
+        return Categorical(params)
+
+    def expected_embedding(self, distribution):
+        return distribution.probs()
+
+    def _log_likelihood_ratios(self, x, alpha, seed):
+        # With y = e(x) + noise / sqrt(c alpha) and one-hot embeddings, the squared distance of two
+        # different classes is 2.
+        e_x = self.embed(x)
+        noise = keras.random.normal(ops.shape(e_x), dtype="float32", seed=seed)
+        noise = noise - ops.sum(noise * e_x, axis=-1, keepdims=True)
+        precision = self.gain * expand(alpha, e_x)
+        return ops.sqrt(precision) * noise - precision * (1.0 - e_x)
+
+    def get_config(self):
+        return {"num_classes": self.num_classes, "beta_1": self.beta_1, **super().get_config()}

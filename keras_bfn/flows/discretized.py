@@ -1,0 +1,93 @@
+"""Discretised data: integers that stand for points on a line (section 5 of the paper)."""
+
+import keras
+from keras import ops
+
+from keras_bfn._validation import check_choice, check_int
+from keras_bfn.distributions import DiscretizedNormal
+from keras_bfn.distributions.discrete import bin_centre
+from keras_bfn.flows.continuous import input_mean, noise_to_data
+from keras_bfn.flows.flow import Flow, expand
+from keras_bfn.schedules import ExponentialSchedule
+
+# The output distribution's standard deviation stays in this range, as in the paper's experiments;
+# above 256 bins the lower end shrinks with the bins.
+MIN_STD, MAX_STD = 1e-3, 10.0
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class DiscretizedFlow(Flow):
+    """Integers 0..K-1 in their natural order, such as grey levels: bins that fill [-1, 1].
+
+    | input distribution | N(mu, 1 / (1 + beta)), mu = s / (1 + beta) |
+    |---|---|
+    | network output | 2 numbers per variable: mean and log standard deviation |
+    | output distribution | that normal, integrated over the bins, its tails into the end bins |
+
+    Args:
+        num_bins: int, at least 2. K.
+        sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1.
+        prediction: `"noise"` or `"data"`: what the network's mean and deviation stand for.
+        schedule: a `keras_bfn.schedules.Schedule` in place of `ExponentialSchedule(sigma_1)`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> flow = keras_bfn.flows.DiscretizedFlow(num_bins=256)
+    >>> [float(e) for e in flow.embed(np.array([[0, 255]]))[0, :, 0]]
+    [-0.99609375, 0.99609375]
+
+    Reference: section 5 of [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
+    """
+
+    embedding_size = theta_size = 1
+    output_size = 2
+    discrete = True
+
+    def __init__(self, num_bins, sigma_1=0.001, prediction="noise", schedule=None):
+        self.num_bins = check_int("num_bins", num_bins, 2)
+        super().__init__(schedule, lambda: ExponentialSchedule(sigma_1))
+        self.sigma_1 = sigma_1
+        self.prediction = check_choice("prediction", prediction, ("noise", "data"))
+
+    @property
+    def data_range(self):
+        return (0, self.num_bins - 1)
+
+    def embed(self, x):
+        return ops.expand_dims(bin_centre(x, self.num_bins), axis=-1)
+
+    def input_params(self, s, beta):
+        return input_mean(s, beta)
+
+    def output_distribution(self, params, s, t):
+        mean, log_std = params[..., :1], params[..., 1:]
+        min_std = min(MIN_STD, MIN_STD * 256 / self.num_bins)
+        # Clipped before exp, which would overflow; log beta stays within +-14.
+        std = ops.exp(ops.clip(log_std, -30.0, 30.0))
+        if self.prediction == "noise":
+            mean, scale, known = noise_to_data(mean, s, t, self.schedule)
+            mean, std = ops.where(known, mean, 0.0), ops.where(known, scale * std, 1.0)
+        std = ops.clip(std, min_std, MAX_STD)
+        return DiscretizedNormal(ops.squeeze(mean, -1), ops.squeeze(std, -1), self.num_bins)
+
+    def expected_embedding(self, distribution):
+        return ops.expand_dims(bin_centre(distribution.mean(), self.num_bins), axis=-1)
+
+    def _log_likelihood_ratios(self, x, alpha, seed):
+        # With y = e(x) + noise / sqrt(alpha), the ratio depends on the distance d = e(k) - e(x) alone.
+        e_x = self.embed(x)
+        noise = keras.random.normal(ops.shape(e_x), dtype="float32", seed=seed)
+        distance = bin_centre(ops.arange(self.num_bins), self.num_bins) - e_x
+        scaled = ops.sqrt(expand(alpha, e_x)) * distance
+        return scaled * (noise - 0.5 * scaled)
+
+    def get_config(self):
+        return {
+            "num_bins": self.num_bins,
+            "sigma_1": self.sigma_1,
+            "prediction": self.prediction,
+            **super().get_config(),
+        }

@@ -1,0 +1,178 @@
+"""The contract of a data type: what is sent, what Bob knows after it, and what the network's answer means."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn.schedules import Schedule
+
+
+class Flow:
+    """Base class of the data types: one subclass for each row of the table in the guides.
+
+    All data types send Gaussian observations `y ~ N(e(x), 1 / (c alpha))` of an embedding `e(x)` of
+    the data. What Bob has gathered is the *evidence* `s`, of shape
+    `(batch, *event_shape, embedding_size)`; each message adds `c alpha y` to it, and `alpha` to the
+    accuracy `beta`. A flow holds plain Python values, has no weights and knows no network. All its
+    tensors are float32, whatever the dtype policy.
+
+    A new data type is a subclass that sets the attributes and defines the methods below that raise
+    `NotImplementedError`.
+
+    Attributes:
+        schedule: the accuracy schedule, a `keras_bfn.schedules.Schedule`.
+        gain: float, the channel's gain `c`.
+        embedding_size: int, the length of `e(x)`.
+        theta_size: int, how many numbers per variable the network is shown.
+        theta_range: the range of these numbers, which networks scale to [-1, 1].
+        output_size: int, how many numbers per variable the network answers.
+        discrete: bool, whether the data are integers.
+    """
+
+    gain = 1.0
+    discrete = False
+    theta_range = (-1, 1)
+
+    def __init__(self, schedule, default_schedule):
+        if schedule is not None and not isinstance(schedule, Schedule):
+            raise ValueError(
+                "Argument `schedule` must be a `keras_bfn.schedules.Schedule` or None. "
+                f"Received: schedule={schedule!r}"
+            )
+        self._given_schedule = schedule
+        self.schedule = default_schedule() if schedule is None else schedule
+
+    def embed(self, x):
+        """e(x), of shape `(batch, *event_shape, embedding_size)`."""
+        raise NotImplementedError
+
+    def input_params(self, s, beta):
+        """theta, the parameters of the input distribution given evidence `s` at accuracy `beta`.
+
+        Args:
+            s: evidence, of shape `(batch, *event_shape, embedding_size)`.
+            beta: accuracy, of shape `(batch,)`.
+
+        Returns:
+            A tensor of shape `(batch, *event_shape, theta_size)`.
+        """
+        raise NotImplementedError
+
+    def output_distribution(self, params, s, t):
+        """p_O, the distribution of the data that the network's answer stands for.
+
+        Args:
+            params: the network's answer, of shape `(batch, *event_shape, output_size)`.
+            s: the evidence at time `t`, of shape `(batch, *event_shape, embedding_size)`.
+            t: time, of shape `(batch,)`.
+
+        Returns:
+            A `keras_bfn.distributions.Distribution` over `(batch, *event_shape)` variables.
+        """
+        raise NotImplementedError
+
+    def expected_embedding(self, distribution):
+        """e_hat, the mean of e(x) under the output distribution, shaped as `embed(x)`."""
+        raise NotImplementedError
+
+    def sender_receiver_kl(self, x, distribution, alpha, seed=None):
+        """KL(sender || receiver) of one message: a draw whose mean is the KL.
+
+        The divergence is that of a variable's whole message, all of its numbers together.
+
+        Args:
+            x: data, of shape `(batch, *event_shape)`.
+            distribution: the output distribution.
+            alpha: the message's accuracy, of shape `(batch,)`.
+            seed: the `SeedGenerator` of the message's noise.
+
+        Returns:
+            Nats per variable, of shape `(batch, *event_shape)`.
+        """
+        log_ratios = self._log_likelihood_ratios(x, alpha, seed)
+        return -ops.logsumexp(distribution.log_probs() + log_ratios, axis=-1)
+
+    def _log_likelihood_ratios(self, x, alpha, seed):
+        """For one message y about x: log N(y | e(k)) - log N(y | e(x)) for every value k."""
+        raise NotImplementedError
+
+    def reconstruction_loss(self, x, params, s):
+        """The cost of the last word: -log p_O(x) at t = 1.
+
+        Returns:
+            Nats per variable, of shape `(batch, *event_shape)`.
+        """
+        t = ops.ones(ops.shape(params)[:1], dtype="float32")
+        return -self.output_distribution(params, s, t).log_prob(x)
+
+    def sample_evidence(self, x, t, seed=None):
+        """A draw from the Bayesian flow distribution: s ~ N(c beta(t) e(x), c beta(t)).
+
+        Args:
+            x: data, of shape `(batch, *event_shape)`.
+            t: time, of shape `(batch,)`.
+            seed: a `SeedGenerator`, an int or None.
+
+        Returns:
+            Evidence, of shape `(batch, *event_shape, embedding_size)`.
+        """
+        return self.observe(self.embed(x), self.schedule.beta(t), seed)
+
+    def observe(self, embedding, alpha, seed=None):
+        """The evidence `c alpha y` in one message `y` of accuracy `alpha` about an embedding."""
+        noise = keras.random.normal(ops.shape(embedding), dtype="float32", seed=seed)
+        precision = self.gain * expand(alpha, embedding)
+        return precision * embedding + ops.sqrt(precision) * noise
+
+    def check_data(self, x, name="x"):
+        """Raises a `ValueError` if the numpy array `x` is not data of this type."""
+        x = np.asarray(x)
+        if x.size == 0:
+            raise ValueError(
+                f"Argument `{name}` must hold data. Received: an empty array of shape {x.shape}"
+            )
+        self.check_dtype(x.dtype.name, name)
+        if not np.isfinite(x).all():
+            raise ValueError(
+                f"Argument `{name}` must be finite. Received: an array with NaN or infinity"
+            )
+        low, high = self.data_range
+        if x.min() < low or x.max() > high:
+            raise ValueError(
+                f"Argument `{name}` must lie in [{low}, {high}] for {self!r}. "
+                f"Received: values from {x.min()} to {x.max()}"
+            )
+
+    def check_dtype(self, dtype, name="x"):
+        """Raises a `ValueError` unless `dtype` (a string) suits this type of data."""
+        is_discrete = "int" in dtype or dtype == "bool"
+        if is_discrete != self.discrete:
+            expected = "integers" if self.discrete else "floats"
+            raise ValueError(
+                f"Argument `{name}` must hold {expected} for {self!r}. Received: dtype {dtype}"
+            )
+
+    @property
+    def data_range(self):
+        """The least and the greatest value that data may have."""
+        raise NotImplementedError
+
+    def get_config(self):
+        return {"schedule": keras.saving.serialize_keras_object(self._given_schedule)}
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config["schedule"] = keras.saving.deserialize_keras_object(config["schedule"])
+        return cls(**config)
+
+    def __repr__(self):
+        arguments = self.get_config()
+        if arguments["schedule"] is None:
+            del arguments["schedule"]
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in arguments.items())})"
+
+
+def expand(per_example, like):
+    """Reshapes `(batch,)` to `(batch, 1, ..., 1)` with as many axes as `like` has."""
+    return ops.reshape(per_example, (-1,) + (1,) * (len(like.shape) - 1))

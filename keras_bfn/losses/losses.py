@@ -1,0 +1,101 @@
+"""The three losses of the paper, for every data type."""
+
+import keras
+from keras import ops
+
+from keras_bfn._validation import check_int, resolve_identifier
+from keras_bfn.flows.flow import expand
+from keras_bfn.losses.loss import BFNLoss
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class ContinuousTimeLoss(BFNLoss):
+    """The cost of infinitely many messages: (c / 2) beta'(t) |e(x) - e_hat|^2, t uniform in [0, 1).
+
+    Example:
+
+    >>> model.compile(loss=keras_bfn.losses.ContinuousTimeLoss())
+
+    Reference: "Continuous-time loss" in sections 4, 5 and 6 of
+    [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
+    """
+
+    def times(self, uniform):
+        return uniform
+
+    def __call__(self, flow, x, params, s, t, seed=None):
+        e_hat = flow.expected_embedding(flow.output_distribution(params, s, t))
+        error = ops.sum(ops.square(flow.embed(x) - e_hat), axis=-1)
+        return 0.5 * flow.gain * expand(flow.schedule.derivative(t), error) * error
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class DiscreteTimeLoss(BFNLoss):
+    """The cost of n messages: n KL(sender || receiver) of one step drawn from 1..n.
+
+    The divergence is that of a variable's whole message (K numbers for discrete data).
+
+    Args:
+        num_steps: int, at least 1. n.
+        num_samples: int, at least 1. Messages drawn to estimate the divergence; of no effect on
+            continuous data, where it has a closed form.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> model.compile(loss=keras_bfn.losses.DiscreteTimeLoss(num_steps=20))
+
+    Reference: "Discrete-time loss" in sections 4, 5 and 6 of
+    [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
+    """
+
+    def __init__(self, num_steps, num_samples=1):
+        self.num_steps = check_int("num_steps", num_steps, 1)
+        self.num_samples = check_int("num_samples", num_samples, 1)
+
+    def times(self, uniform):
+        """The time (i - 1) / n at which the network is asked before step i."""
+        step = ops.minimum(ops.floor(uniform * self.num_steps), self.num_steps - 1)
+        return step / self.num_steps
+
+    def __call__(self, flow, x, params, s, t, seed=None):
+        distribution = flow.output_distribution(params, s, t)
+        alpha = flow.schedule.alpha(ops.round(t * self.num_steps) + 1.0, self.num_steps)
+        draws = [
+            flow.sender_receiver_kl(x, distribution, alpha, seed) for _ in range(self.num_samples)
+        ]
+        return self.num_steps * sum(draws) / self.num_samples
+
+    def get_config(self):
+        return {"num_steps": self.num_steps, "num_samples": self.num_samples}
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class ReconstructionLoss(BFNLoss):
+    """The cost of the last word, once all messages have come: -log p_O(x) at t = 1.
+
+    Reference: "Reconstruction loss" in sections 4, 5 and 6 of
+    [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
+    """
+
+    def times(self, uniform):
+        return ops.ones_like(uniform)
+
+    def __call__(self, flow, x, params, s, t, seed=None):
+        return flow.reconstruction_loss(x, params, s)
+
+
+def get(identifier):
+    """Returns the transmission loss that `identifier` names.
+
+    Args:
+        identifier: a `BFNLoss`, `"continuous_time"` or None, which means the same.
+
+    Raises:
+        ValueError: if `identifier` is none of these.
+    """
+    if identifier is None:
+        return ContinuousTimeLoss()
+    return resolve_identifier("loss", identifier, BFNLoss, {"continuous_time": ContinuousTimeLoss})

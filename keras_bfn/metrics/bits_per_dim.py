@@ -1,0 +1,23 @@
+"""Code length in bits."""
+
+import math
+
+import keras
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class BitsPerDim(keras.metrics.Mean):
+    """The mean of code lengths given in nats per variable, in bits per variable.
+
+    Example:
+
+    >>> metric = keras_bfn.metrics.BitsPerDim()
+    >>> metric.update_state([0.0, 2 * np.log(2)])
+    >>> float(metric.result())  # 1.0 up to rounding
+    """
+
+    def __init__(self, name="bits_per_dim", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def result(self):
+        return super().result() / math.log(2.0)

@@ -1,0 +1,480 @@
+"""The model: a flow and a network, trained by `fit`."""
+
+import contextlib
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn import losses, samplers
+from keras_bfn._validation import check_int
+from keras_bfn.flows import Flow
+from keras_bfn.metrics import BitsPerDim
+from keras_bfn.models.data_checks import check_arrays, check_training_data
+from keras_bfn.models.programs import CodeLengthProgram, GenerationProgram, RepeatedBatches
+
+
+class _PerExampleMean(keras.losses.Loss):
+    """Keras's own reduction: sample weights, and the scaling of replicas, of given values."""
+
+    def call(self, y_true, y_pred):
+        return y_pred
+
+
+class _ProgramCache:
+    """Compiled programs by what they were built for. Not a dict: Keras would track one as layers."""
+
+    def __init__(self):
+        self._programs = {}
+
+    def get(self, key, build):
+        if key not in self._programs:
+            self._programs[key] = build()
+        return self._programs[key]
+
+    def clear(self):
+        self._programs.clear()
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class BayesianFlowNetwork(keras.Model):
+    """A Bayesian flow network: trains with `fit`, scores data, generates.
+
+    `fit` minimises the nats per variable that it costs to send the data. `evaluate` and validation
+    report `loss` (that cost), `reconstruction` (the cost of the last word, nats per variable) and
+    `bits_per_dim` (the sum of both in bits).
+
+    Args:
+        flow: the data type, a `keras_bfn.flows.Flow`.
+        network: a Keras model or layer that takes a dict of `"theta"`, the input distribution's
+            parameters, `(batch, *event_shape, flow.theta_size)`; `"t"`, the time, `(batch,)`; and if
+            it is conditional `"condition"`, `(batch, ...)`; and returns the output distribution's
+            parameters, `(batch, *event_shape, flow.output_size)`.
+        event_shape: the shape of one example, such as `(28, 28, 1)`. By default read off the
+            network's own input, or, if it has none, off the first data.
+        seed: int or None. The model's noise and times repeat for the same seed on the same backend.
+
+    Call arguments:
+        inputs: data of shape `(batch, *event_shape)`, or the tuple `(data, condition)`.
+        training: bool. In training, one look at a random time; else also one at t = 1.
+
+    Returns:
+        A dict from `"transmission"` (and `"reconstruction"`) to the triple `(params, s, t)`: the
+        network's answer, the evidence that it was shown, and the time.
+
+    Raises:
+        ValueError: if the network's output does not have `flow.output_size` numbers per variable,
+            or the data do not suit the flow.
+
+    Example:
+
+    ```python
+    flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=9.0)
+    network = keras_bfn.networks.MLP(flow, event_shape=(8,), width=32)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+    model.compile(optimizer="adamw")
+    model.fit(np.random.randint(0, 2, (64, 8)), epochs=2)
+    model.generate(4, num_steps=10)
+    ```
+
+    Reference: [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
+    """
+
+    def __init__(self, flow, network, event_shape=None, seed=None, **kwargs):
+        if not isinstance(flow, Flow):
+            raise ValueError(
+                f"Argument `flow` must be a `keras_bfn.flows.Flow`. Received: flow={flow!r}"
+            )
+        if not isinstance(network, keras.Layer):
+            raise ValueError(
+                f"Argument `network` must be a Keras model or layer. Received: network={network!r}"
+            )
+        # The evidence, times and losses are float32 under every policy; the network has its own.
+        super().__init__(dtype="float32", autocast=False, **kwargs)
+        self.flow = flow
+        self.network = network
+        self.seed = seed
+        self.seed_generator = make_seed_generator(seed)
+        self.transmission_loss = losses.get(None)
+        self.reconstruction_loss = losses.ReconstructionLoss()
+        self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
+        self.bits_per_dim_tracker = BitsPerDim()
+        self._mean = _PerExampleMean(name="per_example_mean", dtype="float32")
+        self._programs = _ProgramCache()
+
+        inputs = self._symbolic_inputs()
+        if event_shape is None and inputs:
+            event_shape = inputs["theta"].shape[1:-1]
+        self.event_shape = None if event_shape is None else tuple(event_shape)
+        if inputs:
+            self._check_network(inputs["theta"].shape, self.network.output.shape)
+            self.built = True
+
+    def _symbolic_inputs(self):
+        """The network's own symbolic inputs, if it is a functional model; else an empty dict."""
+        inputs = (
+            getattr(self.network, "input", None) if isinstance(self.network, keras.Model) else None
+        )
+        if inputs is None:
+            return {}
+        if not isinstance(inputs, dict) or not {"theta", "t"} <= set(inputs) <= {
+            "theta",
+            "t",
+            "condition",
+        }:
+            names = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
+            raise ValueError(
+                "Argument `network` must take a dict of 'theta', 't' and, if it is conditional, "
+                f"'condition'. Received: a network that takes {names}"
+            )
+        return inputs
+
+    def _check_network(self, theta_shape, output_shape):
+        for verb, shape, size in (
+            ("take a theta of", theta_shape, self.flow.theta_size),
+            ("return", output_shape, self.flow.output_size),
+        ):
+            expected = (None, *self.event_shape, size)
+            if tuple(shape)[1:] != expected[1:]:
+                raise ValueError(
+                    f"Argument `network` must {verb} shape {expected} for {self.flow!r} with "
+                    f"event_shape={self.event_shape}. Received: a network with shape {tuple(shape)}"
+                )
+
+    def build(self, input_shape):
+        """Creates the weights of a network that is a plain layer, and checks what it answers."""
+        conditional = isinstance(input_shape[0], (tuple, list))
+        data_shape = input_shape[0] if conditional else input_shape
+        if self.event_shape is None:
+            self.event_shape = tuple(data_shape[1:])
+        theta_shape = (None, *self.event_shape, self.flow.theta_size)
+        inputs = {
+            "theta": keras.KerasTensor(theta_shape, "float32"),
+            "t": keras.KerasTensor((None,), "float32"),
+        }
+        if conditional:
+            inputs["condition"] = keras.KerasTensor((None, *input_shape[1][1:]), "float32")
+        self._check_network(theta_shape, self.network(inputs).shape)
+
+    def compile(self, optimizer="adamw", loss="continuous_time", **kwargs):
+        """Configures the model for training.
+
+        Args:
+            optimizer: as in Keras.
+            loss: the transmission loss, a `keras_bfn.losses.BFNLoss`; continuous time by default.
+            **kwargs: as in Keras; `metrics` are refused, for there are no targets.
+        """
+        self.transmission_loss = losses.get(loss)
+        for name in ("metrics", "weighted_metrics", "loss_weights"):
+            if kwargs.get(name) is not None:
+                raise ValueError(
+                    f"Argument `{name}` must be None: there are no targets, and `loss`, "
+                    f"`reconstruction` and `bits_per_dim` are reported. Received: {kwargs[name]!r}"
+                )
+        super().compile(optimizer=optimizer, **kwargs)
+        self._programs.clear()
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        config["loss"] = keras.saving.serialize_keras_object(self.transmission_loss)
+        return config
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Trains the model, as in Keras.
+
+        Args:
+            x: data of shape `(num, *event_shape)`, the tuple `(data, condition)`, or a
+                `tf.data.Dataset`, `keras.utils.PyDataset` or torch `DataLoader` that yields `data`
+                or `((data, condition),)` in batches.
+            y: must be None: the data are their own target.
+            *args, **kwargs: as in Keras. `validation_data` takes what `x` takes.
+
+        Raises:
+            ValueError: if the data do not suit the model, before training starts.
+        """
+        self._assert_compile_called("fit")
+        check_training_data(self, x, y)
+        validation_data = kwargs.get("validation_data")
+        if validation_data is not None:
+            val_x, val_y, _ = keras.utils.unpack_x_y_sample_weight(validation_data)
+            check_training_data(self, val_x, val_y, name="validation_data")
+        try:
+            return super().fit(x, y, *args, **kwargs)
+        finally:
+            if self.optimizer.use_ema:
+                # On JAX, Keras leaves one buffer in the weights and in the optimizer's averages, and
+                # the next compiled step donates it: saving or a second fit would find it deleted.
+                for weight in self.trainable_variables:
+                    weight.assign(ops.copy(weight))
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Reports `loss`, `reconstruction` (nats per variable) and `bits_per_dim` of their sum.
+
+        The arguments are Keras's; `x` and `y` as in `fit`.
+        """
+        self._assert_compile_called("evaluate")
+        if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has checked them
+            check_training_data(self, x, y)
+        return super().evaluate(x, y, *args, **kwargs)
+
+    def call(self, inputs, training=False):
+        x, condition = self.split_condition(inputs)
+        self.flow.check_dtype(keras.backend.standardize_dtype(x.dtype))
+        self.check_shape(x.shape)
+        looks = {"transmission": self.transmission_loss}
+        if not training:
+            looks["reconstruction"] = self.reconstruction_loss
+        return {
+            name: self.look(
+                loss.times(losses.stratified_uniform(ops.shape(x)[0], self.seed_generator)),
+                x,
+                condition,
+            )
+            for name, loss in looks.items()
+        }
+
+    def look(self, t, x, condition=None):
+        """Draws evidence about `x` at time `t` and asks the network: `(params, s, t)`."""
+        s = self.flow.sample_evidence(x, t, self.seed_generator)
+        theta = self.flow.input_params(s, self.flow.schedule.beta(t))
+        return self.ask(theta, t, condition), s, t
+
+    def ask(self, theta, t, condition=None):
+        """The network's answer in float32, of shape `(batch, *event_shape, flow.output_size)`."""
+        inputs = {"theta": theta, "t": t}
+        if condition is not None:
+            inputs["condition"] = condition
+        return ops.cast(self.network(inputs), "float32")
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        x, _ = self.split_condition(x)
+        if y is not None:
+            check_training_data(self, x, y)
+
+        def per_example(name, loss):
+            per_variable = loss(self.flow, x, *y_pred[name], self.seed_generator)
+            return ops.mean(ops.reshape(per_variable, (ops.shape(x)[0], -1)), axis=-1)
+
+        nats = per_example("transmission", self.transmission_loss)
+        if "reconstruction" in y_pred:
+            last_word = per_example("reconstruction", self.reconstruction_loss)
+            self.reconstruction_tracker.update_state(last_word, sample_weight)
+            self.bits_per_dim_tracker.update_state(nats + last_word, sample_weight)
+        total = self._mean(nats, nats, sample_weight)
+        if self.losses:  # regularisers of the network
+            total = total + super().compute_loss(training=training)
+        return total
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        results = self.get_metrics_result()
+        return results if "reconstruction" in y_pred else {"loss": results["loss"]}
+
+    def code_length(
+        self, x, num_steps=None, num_repeats=1, batch_size=128, seed=None, verbose="auto"
+    ):
+        """What it costs to send each example, estimated without bias.
+
+        Args:
+            x: data of shape `(num, *event_shape)`, or the tuple `(data, condition)`.
+            num_steps: int or None. The number of messages; None is the continuous-time limit.
+            num_repeats: int. Each example is looked at this many times, evenly spread over [0, 1];
+                with `num_repeats=num_steps`, once at each step.
+            batch_size: int.
+            seed: int or None. The same seed gives the same result on the same backend.
+            verbose: as in `keras.Model.predict`.
+
+        Returns:
+            A dict of `"transmission"` (the messages) and `"reconstruction"` (the last word): numpy
+            arrays of shape `(num,)`, in nats per example. The sum is the code length.
+
+        Raises:
+            ValueError: if the data do not suit the model or an argument is out of its range.
+
+        Example:
+
+        >>> nats = model.code_length(images, num_steps=100)
+        >>> (nats["transmission"] + nats["reconstruction"]).mean()
+        """
+        x, condition = check_arrays(self, x)
+        loss = losses.get(None)
+        if num_steps is not None:
+            loss = losses.DiscreteTimeLoss(num_steps)
+        batches = RepeatedBatches(
+            x,
+            condition,
+            check_int("num_repeats", num_repeats, 1),
+            min(check_int("batch_size", batch_size, 1), len(x)),
+        )
+        self._build_for(x.shape, condition)
+        program = self._programs.get(
+            ("code_length", num_steps), lambda: CodeLengthProgram(self, loss)
+        )
+        with self._seeded(seed):
+            nats = program.predict(batches, verbose=verbose)
+        return {name: batches.mean_over_repeats(values) for name, values in nats.items()}
+
+    def generate(
+        self,
+        num_samples,
+        num_steps=100,
+        sampler="ancestral",
+        condition=None,
+        seed=None,
+        batch_size=None,
+        return_trajectory=False,
+        verbose="auto",
+    ):
+        """Generates samples with `num_steps + 1` network calls.
+
+        Args:
+            num_samples: int, at least 1.
+            num_steps: int, at least 1.
+            sampler: a `keras_bfn.samplers.Sampler` or a name: `"ancestral"`.
+            condition: for conditional models, an array of shape `(num_samples, ...)`.
+            seed: int or None. The same seed gives the same samples on the same backend.
+            batch_size: int; by default all at once, up to 64. One program is compiled for each
+                batch size, number of steps and sampler, and used again.
+            return_trajectory: bool. Whether to return the steps, too.
+            verbose: as in `keras.Model.predict`.
+
+        Returns:
+            A numpy array of shape `(num_samples, *event_shape)`, in the data's own form: integers
+            for discrete and discretised data. With `return_trajectory`, the tuple of it and a dict:
+            `"t"`, `(num_steps + 1,)`; `"theta"`, the input distribution's parameters,
+            `(num_steps + 1, num_samples, *event_shape, theta_size)`; and `"params"`, the output
+            distribution's, `(num_steps + 1, num_samples, *event_shape, output_size)`.
+
+        Raises:
+            ValueError: if an argument is out of its range, or the model has no event shape yet.
+
+        Example:
+
+        >>> images = model.generate(64, num_steps=20, seed=0)
+        """
+        num_samples = check_int("num_samples", num_samples, 1)
+        num_steps = check_int("num_steps", num_steps, 1)
+        batch_size = 64 if batch_size is None else check_int("batch_size", batch_size, 1)
+        batch_size = min(batch_size, num_samples)
+        sampler = samplers.get(sampler)
+        condition = self._check_condition(condition, num_samples)
+        self._build_for((num_samples, *self._known_event_shape()), condition)
+
+        # All batches are full, so that one program serves them all.
+        rows = np.arange(math.ceil(num_samples / batch_size) * batch_size) % num_samples
+        inputs = {"index": rows.astype("float32")}
+        if condition is not None:
+            inputs["condition"] = condition[rows]
+        sampler_key = (type(sampler), repr(sampler.get_config()))
+        program = self._programs.get(
+            ("generate", sampler_key, num_steps, return_trajectory),
+            lambda: GenerationProgram(self, sampler, num_steps, return_trajectory),
+        )
+        with self._seeded(seed):
+            outputs = program.predict(inputs, batch_size=batch_size, verbose=verbose)
+        outputs = {name: values[:num_samples] for name, values in outputs.items()}
+        x = outputs.pop("x")
+        if not return_trajectory:
+            return x
+        trajectory = {name: np.moveaxis(values, 1, 0) for name, values in outputs.items()}
+        return x, {"t": np.linspace(0, 1, num_steps + 1, dtype="float32"), **trajectory}
+
+    def split_condition(self, inputs, name="x"):
+        """Splits `data` or `(data, condition)`; the condition of the former is None."""
+        condition = None
+        if isinstance(inputs, (tuple, list)) and len(inputs) and hasattr(inputs[0], "shape"):
+            if len(inputs) > 2:
+                raise ValueError(
+                    f"Argument `{name}` must be data or the tuple (data, condition). "
+                    f"Received: {len(inputs)} parts"
+                )
+            inputs, condition = inputs if len(inputs) == 2 else (inputs[0], None)
+        self._check_is_conditional(condition, name)
+        return inputs, condition
+
+    def _check_is_conditional(self, condition, name):
+        own = self._symbolic_inputs()
+        if own and ("condition" in own) != (condition is not None):
+            wanted, came = ("with", "without") if condition is None else ("without", "with")
+            raise ValueError(
+                f"The network was built {wanted} a condition. Received: `{name}` {came} one"
+            )
+
+    def _check_condition(self, condition, num_samples):
+        self._check_is_conditional(condition, "condition")
+        if condition is None:
+            return None
+        condition = np.asarray(condition)
+        if condition.shape[:1] != (num_samples,):
+            raise ValueError(
+                f"Argument `condition` must hold num_samples={num_samples} conditions. "
+                f"Received: shape {condition.shape}"
+            )
+        return condition
+
+    def check_shape(self, shape, name="x"):
+        """Raises a `ValueError` unless `shape` is `(batch, *event_shape)`."""
+        if self.event_shape is not None and tuple(shape[1:]) != self.event_shape:
+            raise ValueError(
+                f"Argument `{name}` must have shape (batch, *event_shape) with event_shape="
+                f"{self.event_shape}. Received: shape {tuple(shape)}"
+            )
+
+    def _known_event_shape(self):
+        if self.event_shape is None:
+            raise ValueError(
+                "The model has no `event_shape` yet: give it to the constructor, or train first. "
+                "Received: event_shape=None"
+            )
+        return self.event_shape
+
+    def _build_for(self, data_shape, condition):
+        if not self.built:
+            self.build(data_shape if condition is None else (data_shape, condition.shape))
+
+    @contextlib.contextmanager
+    def _seeded(self, seed):
+        """Draws from `seed` within, if it is given, and goes on as before after it."""
+        if seed is None:
+            yield
+            return
+        state = self.seed_generator.state
+        before = ops.copy(state)
+        state.assign(make_seed_generator(seed).state)
+        try:
+            yield
+        finally:
+            state.assign(before)
+
+    def get_config(self):
+        return {
+            "flow": keras.saving.serialize_keras_object(self.flow),
+            "network": keras.saving.serialize_keras_object(self.network),
+            "event_shape": self.event_shape,
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        for name in ("flow", "network"):
+            config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
+        return cls(**config)
+
+
+def make_seed_generator(seed):
+    """A generator whose stream is unrelated to that of any other seed.
+
+    The torch backend adds the words of a generator's state, so that the streams of seeds 1 and 2
+    would overlap. Hashing the seed keeps them apart.
+    """
+    if seed is None:
+        return keras.random.SeedGenerator()
+    word = np.random.SeedSequence(check_int("seed", seed, 0)).generate_state(1)[0]
+    return keras.random.SeedGenerator(int(word) >> 1)

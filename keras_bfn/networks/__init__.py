@@ -1,0 +1,5 @@
+"""Networks: from the input distribution's parameters and the time to the output distribution's."""
+
+from keras_bfn.networks.mlp import MLP as MLP
+from keras_bfn.networks.network import Network as Network
+from keras_bfn.networks.unet import UNet as UNet

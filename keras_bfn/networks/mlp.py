@@ -1,0 +1,87 @@
+"""A network for vectors and other small data."""
+
+import math
+
+import keras
+from keras import layers
+
+from keras_bfn.layers import DenseBlock
+from keras_bfn.networks.network import (
+    Network,
+    embed_time,
+    network_inputs,
+    resolve_policy,
+    scale_theta,
+)
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class MLP(Network):
+    """Residual dense blocks over all variables at once.
+
+    Args:
+        flow: the data type, a `keras_bfn.flows.Flow`.
+        event_shape: the shape of one example, such as `(8,)` or `(8, 8, 1)`.
+        width: int. The size of the residual stream.
+        num_blocks: int.
+        expansion: int. The blocks are `expansion * width` wide inside.
+        dropout: float in [0, 1).
+        dtype: the dtype policy; by default Keras's global one.
+        name: string.
+
+    Call arguments:
+        inputs: dict of `"theta"`, `(batch, *event_shape, flow.theta_size)`, and `"t"`, `(batch,)`.
+
+    Returns:
+        A float32 tensor of shape `(batch, *event_shape, flow.output_size)`.
+
+    Example:
+
+    >>> flow = keras_bfn.flows.ContinuousFlow()
+    >>> network = keras_bfn.networks.MLP(flow, event_shape=(2,), width=64)
+    >>> network({"theta": np.zeros((4, 2, 1)), "t": np.zeros((4,))}).shape
+    (4, 2, 1)
+    """
+
+    def __init__(
+        self,
+        flow,
+        event_shape,
+        width=256,
+        num_blocks=3,
+        expansion=2,
+        dropout=0.0,
+        dtype=None,
+        name=None,
+    ):
+        policy = resolve_policy(dtype)
+        event_shape = tuple(event_shape)
+        inputs = network_inputs(flow, event_shape)
+        theta = layers.Flatten(dtype="float32")(scale_theta(flow, inputs["theta"]))
+        time = embed_time(inputs["t"], width, policy)
+
+        x = layers.Dense(width, dtype=policy)(theta)
+        for _ in range(num_blocks):
+            x = DenseBlock(expansion * width, dropout, dtype=policy)(x, time)
+        x = layers.Activation("silu", dtype=policy)(layers.LayerNormalization(dtype=policy)(x))
+        # The input joins the output: late in time theta is nearly the answer.
+        x = layers.Concatenate(dtype="float32")([theta, x])
+        x = layers.Dense(math.prod(event_shape) * flow.output_size, dtype="float32")(x)
+        outputs = layers.Reshape((*event_shape, flow.output_size), dtype="float32")(x)
+
+        super().__init__(inputs, outputs, flow, policy, name)
+        self.event_shape = event_shape
+        self.width = width
+        self.num_blocks = num_blocks
+        self.expansion = expansion
+        self.dropout = dropout
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "event_shape": self.event_shape,
+            "width": self.width,
+            "num_blocks": self.num_blocks,
+            "expansion": self.expansion,
+            "dropout": self.dropout,
+        }

@@ -1,0 +1,113 @@
+"""Accuracy schedules: beta(t), the accuracy at which the data are known at time t."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_bfn._validation import check_between
+
+
+class Schedule:
+    """Base class of accuracy schedules.
+
+    A schedule is a function `beta(t)` that grows from `beta(0) = 0` over t in [0, 1]. It holds plain
+    floats; its methods take and return tensors (or plain floats) of any shape, in float32.
+    A new schedule defines the three methods `beta`, `derivative` and `inverse`, and `get_config`.
+    """
+
+    def beta(self, t):
+        """The accuracy gathered by time `t`."""
+        raise NotImplementedError
+
+    def derivative(self, t):
+        """d beta / dt, the accuracy rate (the paper's alpha(t))."""
+        raise NotImplementedError
+
+    def inverse(self, beta):
+        """The time at which the accuracy `beta` is reached."""
+        raise NotImplementedError
+
+    def alpha(self, step, num_steps):
+        """The accuracy of message `step` in 1..num_steps: beta(i/n) - beta((i-1)/n)."""
+        step = ops.cast(step, "float32")
+        return self.beta(step / num_steps) - self.beta((step - 1) / num_steps)
+
+    def get_config(self):
+        raise NotImplementedError
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class ExponentialSchedule(Schedule):
+    """beta(t) = sigma_1^(-2t) - 1: the entropy of the input distribution falls linearly in time.
+
+    The schedule of continuous and discretised data.
+
+    Args:
+        sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1.
+
+    Example:
+
+    >>> schedule = keras_bfn.schedules.ExponentialSchedule(sigma_1=0.1)
+    >>> float(schedule.beta(1.0))  # 99.0 up to rounding
+
+    Reference: "Accuracy schedule" in section 4 of
+    [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
+    """
+
+    def __init__(self, sigma_1):
+        self.sigma_1 = check_between("sigma_1", sigma_1, 0, 1)
+
+    @property
+    def _rate(self):
+        return -2.0 * math.log(self.sigma_1)
+
+    def beta(self, t):
+        return ops.expm1(self._rate * ops.cast(t, "float32"))
+
+    def derivative(self, t):
+        return self._rate * ops.exp(self._rate * ops.cast(t, "float32"))
+
+    def inverse(self, beta):
+        return ops.log1p(ops.cast(beta, "float32")) / self._rate
+
+    def get_config(self):
+        return {"sigma_1": self.sigma_1}
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class QuadraticSchedule(Schedule):
+    """beta(t) = beta_1 t^2: the schedule of discrete data.
+
+    Args:
+        beta_1: positive float. The accuracy at t = 1. The more classes, the less is needed: the
+            paper takes 9 for binary pixels and 0.75^2 for 27 letters.
+
+    Example:
+
+    >>> schedule = keras_bfn.schedules.QuadraticSchedule(beta_1=9.0)
+    >>> float(schedule.beta(0.5))
+    2.25
+
+    Reference: "Accuracy schedule" in section 6 of
+    [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
+    """
+
+    def __init__(self, beta_1):
+        self.beta_1 = check_between("beta_1", beta_1, 0, math.inf)
+
+    def beta(self, t):
+        return self.beta_1 * ops.square(ops.cast(t, "float32"))
+
+    def derivative(self, t):
+        return 2.0 * self.beta_1 * ops.cast(t, "float32")
+
+    def inverse(self, beta):
+        return ops.sqrt(ops.cast(beta, "float32") / self.beta_1)
+
+    def get_config(self):
+        return {"beta_1": self.beta_1}
