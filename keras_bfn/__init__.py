@@ -8,6 +8,7 @@ from keras_bfn import metrics as metrics
 from keras_bfn import networks as networks
 from keras_bfn import samplers as samplers
 from keras_bfn import schedules as schedules
+from keras_bfn import visualization as visualization
 from keras_bfn.models import BayesianFlowNetwork as BayesianFlowNetwork
 
 __version__ = "0.1.0"

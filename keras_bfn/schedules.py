@@ -11,8 +11,8 @@ from keras_bfn._validation import check_between
 class Schedule:
     """Base class of accuracy schedules.
 
-    A schedule is a function `beta(t)` that grows from `beta(0) = 0` over t in [0, 1]. It holds plain
-    floats; its methods take and return tensors (or plain floats) of any shape, in float32.
+    A schedule is a function `beta(t)` that grows from `beta(0) = 0` over t in [0, 1]. It holds
+    plain floats; its methods take floats or tensors of any shape and return float32 tensors.
     A new schedule defines the three methods `beta`, `derivative` and `inverse`, and `get_config`.
     """
 

@@ -27,9 +27,9 @@ class Distribution:
         raise NotImplementedError
 
     def log_probs(self):
-        """Of distributions over 0..K-1: all log probabilities, of shape `(batch, *event_shape, K)`."""
+        """Over 0..K-1: all log probabilities, of shape `(batch, *event_shape, K)`."""
         raise NotImplementedError
 
     def probs(self):
-        """Of distributions over 0..K-1: all probabilities, of shape `(batch, *event_shape, K)`."""
+        """Over 0..K-1: all probabilities, of shape `(batch, *event_shape, K)`."""
         return ops.exp(self.log_probs())

@@ -9,11 +9,11 @@ from keras_bfn.distributions.discrete import bin_number
 from keras_bfn.flows.flow import Flow, expand
 from keras_bfn.schedules import ExponentialSchedule
 
-# Earlier than this the evidence says nothing: the output distribution does not depend on the network.
+# Earlier than this there is no evidence yet, and predicted noise says nothing about the data.
 T_MIN = 1e-6
 
 
-def input_mean(s, beta):
+def mean_of_input(s, beta):
     """mu = s / (1 + beta), the mean of the input distribution N(mu, 1 / (1 + beta))."""
     return s / (1.0 + expand(beta, s))
 
@@ -21,7 +21,7 @@ def input_mean(s, beta):
 def noise_to_data(noise, s, t, schedule):
     """The data that a predicted noise implies, and its scale 1 / sqrt(beta).
 
-    The flow's evidence is `s = beta x + sqrt(beta) noise`, so `x = (s / sqrt(beta) - noise) / sqrt(beta)`.
+    The evidence is `s = beta x + sqrt(beta) noise`, so `x = (s / sqrt(beta) - noise) / sqrt(beta)`.
     This is the paper's `mu / gamma - sqrt((1 - gamma) / gamma) noise`, `gamma = beta / (1 + beta)`.
 
     Returns:
@@ -77,7 +77,10 @@ class ContinuousFlow(Flow):
         return ops.expand_dims(ops.cast(x, "float32"), axis=-1)
 
     def input_params(self, s, beta):
-        return input_mean(s, beta)
+        return mean_of_input(s, beta)
+
+    def input_mean(self, theta):
+        return ops.squeeze(theta, axis=-1)
 
     def output_distribution(self, params, s, t):
         x_hat = params

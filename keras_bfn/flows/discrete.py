@@ -80,6 +80,11 @@ class DiscreteFlow(Flow):
             return ops.sigmoid(s[..., 1:] - s[..., :1])
         return ops.softmax(s, axis=-1)
 
+    def input_mean(self, theta):
+        if self.num_classes == 2:
+            return ops.squeeze(theta, axis=-1)
+        return ops.sum(theta * ops.arange(self.num_classes, dtype="float32"), axis=-1)
+
     def output_distribution(self, params, s, t):
         if self.num_classes == 2:
             return Bernoulli(ops.squeeze(params, axis=-1))

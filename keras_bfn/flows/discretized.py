@@ -6,7 +6,7 @@ from keras import ops
 from keras_bfn._validation import check_choice, check_int
 from keras_bfn.distributions import DiscretizedNormal
 from keras_bfn.distributions.discrete import bin_centre
-from keras_bfn.flows.continuous import input_mean, noise_to_data
+from keras_bfn.flows.continuous import mean_of_input, noise_to_data
 from keras_bfn.flows.flow import Flow, expand
 from keras_bfn.schedules import ExponentialSchedule
 
@@ -60,7 +60,11 @@ class DiscretizedFlow(Flow):
         return ops.expand_dims(bin_centre(x, self.num_bins), axis=-1)
 
     def input_params(self, s, beta):
-        return input_mean(s, beta)
+        return mean_of_input(s, beta)
+
+    def input_mean(self, theta):
+        # The inverse of bin_centre.
+        return 0.5 * (self.num_bins * (ops.squeeze(theta, axis=-1) + 1.0) - 1.0)
 
     def output_distribution(self, params, s, t):
         mean, log_std = params[..., :1], params[..., 1:]
@@ -77,7 +81,7 @@ class DiscretizedFlow(Flow):
         return ops.expand_dims(bin_centre(distribution.mean(), self.num_bins), axis=-1)
 
     def _log_likelihood_ratios(self, x, alpha, seed):
-        # With y = e(x) + noise / sqrt(alpha), the ratio depends on the distance d = e(k) - e(x) alone.
+        # With y = e(x) + noise / sqrt(alpha), only the distance e(k) - e(x) matters.
         e_x = self.embed(x)
         noise = keras.random.normal(ops.shape(e_x), dtype="float32", seed=seed)
         distance = bin_centre(ops.arange(self.num_bins), self.num_bins) - e_x

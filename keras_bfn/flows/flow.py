@@ -1,4 +1,4 @@
-"""The contract of a data type: what is sent, what Bob knows after it, and what the network's answer means."""
+"""The contract of a data type: what is sent, what is known then, what the network answers."""
 
 import keras
 import numpy as np
@@ -56,6 +56,10 @@ class Flow:
         Returns:
             A tensor of shape `(batch, *event_shape, theta_size)`.
         """
+        raise NotImplementedError
+
+    def input_mean(self, theta):
+        """The mean of the input distribution in units of the data, `(batch, *event_shape)`."""
         raise NotImplementedError
 
     def output_distribution(self, params, s, t):

@@ -1,4 +1,4 @@
-"""Residual blocks that are told the time. Each starts as the identity, up to a change of channels."""
+"""Residual blocks. Each starts as the identity, up to a change of channels."""
 
 import keras
 from keras import ops
@@ -155,7 +155,8 @@ class SpatialAttention(keras.layers.Layer):
 
     Example:
 
-    >>> keras_bfn.layers.SpatialAttention(4, data_format="channels_last")(np.zeros((2, 4, 4, 32))).shape
+    >>> attention = keras_bfn.layers.SpatialAttention(4, data_format="channels_last")
+    >>> attention(np.zeros((2, 4, 4, 32))).shape
     (2, 4, 4, 32)
     """
 

@@ -1,18 +1,24 @@
 """The model: a flow and a network, trained by `fit`."""
 
-import contextlib
-import math
+import inspect
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_bfn import losses, samplers
-from keras_bfn._validation import check_int
+from keras_bfn import losses
+from keras_bfn._random import make_seed_generator
 from keras_bfn.flows import Flow
 from keras_bfn.metrics import BitsPerDim
-from keras_bfn.models.data_checks import check_arrays, check_training_data
-from keras_bfn.models.programs import CodeLengthProgram, GenerationProgram, RepeatedBatches
+from keras_bfn.models.code_length import code_length
+from keras_bfn.models.data_checks import (
+    check_is_conditional,
+    check_no_targets,
+    check_shape,
+    check_training_data,
+    split_condition,
+)
+from keras_bfn.models.generation import generate
+from keras_bfn.models.program import ProgramCache
 
 
 class _PerExampleMean(keras.losses.Loss):
@@ -20,21 +26,6 @@ class _PerExampleMean(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return y_pred
-
-
-class _ProgramCache:
-    """Compiled programs by what they were built for. Not a dict: Keras would track one as layers."""
-
-    def __init__(self):
-        self._programs = {}
-
-    def get(self, key, build):
-        if key not in self._programs:
-            self._programs[key] = build()
-        return self._programs[key]
-
-    def clear(self):
-        self._programs.clear()
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -48,9 +39,9 @@ class BayesianFlowNetwork(keras.Model):
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
         network: a Keras model or layer that takes a dict of `"theta"`, the input distribution's
-            parameters, `(batch, *event_shape, flow.theta_size)`; `"t"`, the time, `(batch,)`; and if
-            it is conditional `"condition"`, `(batch, ...)`; and returns the output distribution's
-            parameters, `(batch, *event_shape, flow.output_size)`.
+            parameters, `(batch, *event_shape, flow.theta_size)`; `"t"`, the time, `(batch,)`; and,
+            if it is conditional, `"condition"`, `(batch, ...)`. It returns the output
+            distribution's parameters, `(batch, *event_shape, flow.output_size)`.
         event_shape: the shape of one example, such as `(28, 28, 1)`. By default read off the
             network's own input, or, if it has none, off the first data.
         seed: int or None. The model's noise and times repeat for the same seed on the same backend.
@@ -101,9 +92,9 @@ class BayesianFlowNetwork(keras.Model):
         self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
         self.bits_per_dim_tracker = BitsPerDim()
         self._mean = _PerExampleMean(name="per_example_mean", dtype="float32")
-        self._programs = _ProgramCache()
+        self.programs = ProgramCache()
 
-        inputs = self._symbolic_inputs()
+        inputs = self.network_inputs()
         if event_shape is None and inputs:
             event_shape = inputs["theta"].shape[1:-1]
         self.event_shape = None if event_shape is None else tuple(event_shape)
@@ -111,7 +102,7 @@ class BayesianFlowNetwork(keras.Model):
             self._check_network(inputs["theta"].shape, self.network.output.shape)
             self.built = True
 
-    def _symbolic_inputs(self):
+    def network_inputs(self):
         """The network's own symbolic inputs, if it is a functional model; else an empty dict."""
         inputs = (
             getattr(self.network, "input", None) if isinstance(self.network, keras.Model) else None
@@ -173,7 +164,7 @@ class BayesianFlowNetwork(keras.Model):
                     f"`reconstruction` and `bits_per_dim` are reported. Received: {kwargs[name]!r}"
                 )
         super().compile(optimizer=optimizer, **kwargs)
-        self._programs.clear()
+        self.programs.clear()
 
     def get_compile_config(self):
         config = super().get_compile_config()
@@ -200,7 +191,8 @@ class BayesianFlowNetwork(keras.Model):
         """
         self._assert_compile_called("fit")
         check_training_data(self, x, y)
-        validation_data = kwargs.get("validation_data")
+        arguments = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        validation_data = arguments.get("validation_data")
         if validation_data is not None:
             val_x, val_y, _ = keras.utils.unpack_x_y_sample_weight(validation_data)
             check_training_data(self, val_x, val_y, name="validation_data")
@@ -208,8 +200,8 @@ class BayesianFlowNetwork(keras.Model):
             return super().fit(x, y, *args, **kwargs)
         finally:
             if self.optimizer.use_ema:
-                # On JAX, Keras leaves one buffer in the weights and in the optimizer's averages, and
-                # the next compiled step donates it: saving or a second fit would find it deleted.
+                # On JAX, Keras leaves one buffer in the weights and in the optimizer's averages.
+                # The next compiled step donates it: saving or a second fit would find it deleted.
                 for weight in self.trainable_variables:
                     weight.assign(ops.copy(weight))
 
@@ -224,9 +216,10 @@ class BayesianFlowNetwork(keras.Model):
         return super().evaluate(x, y, *args, **kwargs)
 
     def call(self, inputs, training=False):
-        x, condition = self.split_condition(inputs)
+        x, condition = split_condition(inputs)
         self.flow.check_dtype(keras.backend.standardize_dtype(x.dtype))
-        self.check_shape(x.shape)
+        check_shape(self, x.shape)
+        check_is_conditional(self, condition is not None)
         looks = {"transmission": self.transmission_loss}
         if not training:
             looks["reconstruction"] = self.reconstruction_loss
@@ -253,9 +246,8 @@ class BayesianFlowNetwork(keras.Model):
         return ops.cast(self.network(inputs), "float32")
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        x, _ = self.split_condition(x)
-        if y is not None:
-            check_training_data(self, x, y)
+        x, _ = split_condition(x)
+        check_no_targets(y)
 
         def per_example(name, loss):
             per_variable = loss(self.flow, x, *y_pred[name], self.seed_generator)
@@ -301,23 +293,7 @@ class BayesianFlowNetwork(keras.Model):
         >>> nats = model.code_length(images, num_steps=100)
         >>> (nats["transmission"] + nats["reconstruction"]).mean()
         """
-        x, condition = check_arrays(self, x)
-        loss = losses.get(None)
-        if num_steps is not None:
-            loss = losses.DiscreteTimeLoss(num_steps)
-        batches = RepeatedBatches(
-            x,
-            condition,
-            check_int("num_repeats", num_repeats, 1),
-            min(check_int("batch_size", batch_size, 1), len(x)),
-        )
-        self._build_for(x.shape, condition)
-        program = self._programs.get(
-            ("code_length", num_steps), lambda: CodeLengthProgram(self, loss)
-        )
-        with self._seeded(seed):
-            nats = program.predict(batches, verbose=verbose)
-        return {name: batches.mean_over_repeats(values) for name, values in nats.items()}
+        return code_length(self, x, num_steps, num_repeats, batch_size, seed, verbose)
 
     def generate(
         self,
@@ -357,99 +333,23 @@ class BayesianFlowNetwork(keras.Model):
 
         >>> images = model.generate(64, num_steps=20, seed=0)
         """
-        num_samples = check_int("num_samples", num_samples, 1)
-        num_steps = check_int("num_steps", num_steps, 1)
-        batch_size = 64 if batch_size is None else check_int("batch_size", batch_size, 1)
-        batch_size = min(batch_size, num_samples)
-        sampler = samplers.get(sampler)
-        condition = self._check_condition(condition, num_samples)
-        self._build_for((num_samples, *self._known_event_shape()), condition)
-
-        # All batches are full, so that one program serves them all.
-        rows = np.arange(math.ceil(num_samples / batch_size) * batch_size) % num_samples
-        inputs = {"index": rows.astype("float32")}
-        if condition is not None:
-            inputs["condition"] = condition[rows]
-        sampler_key = (type(sampler), repr(sampler.get_config()))
-        program = self._programs.get(
-            ("generate", sampler_key, num_steps, return_trajectory),
-            lambda: GenerationProgram(self, sampler, num_steps, return_trajectory),
+        return generate(
+            self,
+            num_samples,
+            num_steps,
+            sampler,
+            condition,
+            seed,
+            batch_size,
+            return_trajectory,
+            verbose,
         )
-        with self._seeded(seed):
-            outputs = program.predict(inputs, batch_size=batch_size, verbose=verbose)
-        outputs = {name: values[:num_samples] for name, values in outputs.items()}
-        x = outputs.pop("x")
-        if not return_trajectory:
-            return x
-        trajectory = {name: np.moveaxis(values, 1, 0) for name, values in outputs.items()}
-        return x, {"t": np.linspace(0, 1, num_steps + 1, dtype="float32"), **trajectory}
 
-    def split_condition(self, inputs, name="x"):
-        """Splits `data` or `(data, condition)`; the condition of the former is None."""
-        condition = None
-        if isinstance(inputs, (tuple, list)) and len(inputs) and hasattr(inputs[0], "shape"):
-            if len(inputs) > 2:
-                raise ValueError(
-                    f"Argument `{name}` must be data or the tuple (data, condition). "
-                    f"Received: {len(inputs)} parts"
-                )
-            inputs, condition = inputs if len(inputs) == 2 else (inputs[0], None)
-        self._check_is_conditional(condition, name)
-        return inputs, condition
-
-    def _check_is_conditional(self, condition, name):
-        own = self._symbolic_inputs()
-        if own and ("condition" in own) != (condition is not None):
-            wanted, came = ("with", "without") if condition is None else ("without", "with")
-            raise ValueError(
-                f"The network was built {wanted} a condition. Received: `{name}` {came} one"
-            )
-
-    def _check_condition(self, condition, num_samples):
-        self._check_is_conditional(condition, "condition")
-        if condition is None:
-            return None
-        condition = np.asarray(condition)
-        if condition.shape[:1] != (num_samples,):
-            raise ValueError(
-                f"Argument `condition` must hold num_samples={num_samples} conditions. "
-                f"Received: shape {condition.shape}"
-            )
-        return condition
-
-    def check_shape(self, shape, name="x"):
-        """Raises a `ValueError` unless `shape` is `(batch, *event_shape)`."""
-        if self.event_shape is not None and tuple(shape[1:]) != self.event_shape:
-            raise ValueError(
-                f"Argument `{name}` must have shape (batch, *event_shape) with event_shape="
-                f"{self.event_shape}. Received: shape {tuple(shape)}"
-            )
-
-    def _known_event_shape(self):
-        if self.event_shape is None:
-            raise ValueError(
-                "The model has no `event_shape` yet: give it to the constructor, or train first. "
-                "Received: event_shape=None"
-            )
-        return self.event_shape
-
-    def _build_for(self, data_shape, condition):
+    def build_for(self, data_shape, condition=None):
+        """Builds the model for data of this shape, if it is not built yet."""
         if not self.built:
             self.build(data_shape if condition is None else (data_shape, condition.shape))
-
-    @contextlib.contextmanager
-    def _seeded(self, seed):
-        """Draws from `seed` within, if it is given, and goes on as before after it."""
-        if seed is None:
-            yield
-            return
-        state = self.seed_generator.state
-        before = ops.copy(state)
-        state.assign(make_seed_generator(seed).state)
-        try:
-            yield
-        finally:
-            state.assign(before)
+            self.built = True
 
     def get_config(self):
         return {
@@ -466,15 +366,3 @@ class BayesianFlowNetwork(keras.Model):
         for name in ("flow", "network"):
             config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
         return cls(**config)
-
-
-def make_seed_generator(seed):
-    """A generator whose stream is unrelated to that of any other seed.
-
-    The torch backend adds the words of a generator's state, so that the streams of seeds 1 and 2
-    would overlap. Hashing the seed keeps them apart.
-    """
-    if seed is None:
-        return keras.random.SeedGenerator()
-    word = np.random.SeedSequence(check_int("seed", seed, 0)).generate_state(1)[0]
-    return keras.random.SeedGenerator(int(word) >> 1)

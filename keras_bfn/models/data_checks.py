@@ -7,9 +7,9 @@ import numpy as np
 
 
 def check_training_data(model, x, y, name="x"):
-    """Checks arrays whole, and restartable pipelines by their first batch.
+    """Checks arrays whole, and pipelines that can start anew by their first batch.
 
-    One-shot generators cannot be looked at without losing a batch; their dtypes and shapes are
+    A one-shot generator cannot be looked at without losing a batch; its dtypes and shapes are
     checked when the training step is built.
 
     Args:
@@ -22,49 +22,95 @@ def check_training_data(model, x, y, name="x"):
     Raises:
         ValueError: if the data do not suit the model.
     """
-    if y is not None:
-        raise _no_targets(name)
+    check_no_targets(y, name)
     if x is None:
         raise ValueError(f"Argument `{name}` must hold data. Received: {name}=None")
     if _is_arrays(x):
         check_arrays(model, x, name)
         return
     batch = _first_batch(x, name)
-    if batch is None:
-        return
-    x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    if batch is not None:
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        check_no_targets(y, name)
+        check_arrays(model, x, name)
+
+
+def check_no_targets(y, name="x"):
+    """Raises a `ValueError` if there are targets."""
     if y is not None:
-        raise _no_targets(name)
-    check_arrays(model, x, f"{name} (first batch)")
+        raise ValueError(
+            "A Bayesian flow network learns the data alone and has no use for targets `y`. "
+            f"Received: `{name}` with targets. Give the data alone or, for conditional models, "
+            f"`{name}=(data, condition)`; a pipeline then yields `((data, condition),)`"
+        )
 
 
 def check_arrays(model, x, name="x"):
-    """Checks `data` or `(data, condition)` whole, values included; returns them as numpy arrays."""
-    x, condition = model.split_condition(x, name)
+    """Checks `data` or `(data, condition)`, values included.
+
+    Returns:
+        The tuple `(data, condition)` of numpy arrays; the condition may be None.
+
+    Raises:
+        ValueError: if the data do not suit the model.
+    """
+    x, condition = split_condition(x)
     x = _to_numpy(x)
     model.flow.check_data(x, name)
-    model.check_shape(x.shape, name)
-    if condition is not None:
-        condition = _to_numpy(condition)
-        if len(condition) != len(x):
+    check_shape(model, x.shape, name)
+    return x, check_condition(model, condition, len(x), name)
+
+
+def check_condition(model, condition, num_examples, name="condition"):
+    """Returns the condition as a numpy array, or None if there is none and must be none.
+
+    Raises:
+        ValueError: if there should be a condition and is none, the reverse, or a wrong number.
+    """
+    check_is_conditional(model, condition is not None, name)
+    if condition is None:
+        return None
+    condition = _to_numpy(condition)
+    if condition.shape[:1] != (num_examples,):
+        raise ValueError(
+            f"Argument `{name}` must have one condition for each of {num_examples} examples. "
+            f"Received: conditions of shape {condition.shape}"
+        )
+    return condition
+
+
+def check_is_conditional(model, conditional, name="x"):
+    """Raises a `ValueError` if the network takes a condition and there is none, or the reverse."""
+    inputs = model.network_inputs()
+    if inputs and ("condition" in inputs) != conditional:
+        takes, came = ("no condition", "one") if conditional else ("a condition", "none")
+        raise ValueError(f"The network takes {takes}. Received: `{name}` with {came}")
+
+
+def check_shape(model, shape, name="x"):
+    """Raises a `ValueError` unless `shape` is `(batch, *event_shape)`."""
+    if model.event_shape is not None and tuple(shape[1:]) != model.event_shape:
+        raise ValueError(
+            f"Argument `{name}` must have shape (batch, *event_shape) with event_shape="
+            f"{model.event_shape}. Received: shape {tuple(shape)}"
+        )
+
+
+def split_condition(inputs):
+    """Splits `data` or `(data, condition)`; the condition of the former is None."""
+    if isinstance(inputs, (tuple, list)) and inputs and hasattr(inputs[0], "shape"):
+        if len(inputs) > 2:
             raise ValueError(
-                f"Argument `{name}` must hold as many conditions as data. "
-                f"Received: {len(x)} data and {len(condition)} conditions"
+                "Argument `x` must be data or the tuple (data, condition). "
+                f"Received: {len(inputs)} parts"
             )
-    return x, condition
-
-
-def _no_targets(name):
-    return ValueError(
-        f"A Bayesian flow network learns the data alone, so targets `y` are of no use. Received: "
-        f"`{name}` with targets. Give the data alone or, for conditional models, "
-        "`x=(data, condition)`; a pipeline then yields `((data, condition),)`"
-    )
+        return inputs if len(inputs) == 2 else (inputs[0], None)
+    return inputs, None
 
 
 def _is_arrays(x):
     parts = x if isinstance(x, (tuple, list)) else [x]
-    return all(isinstance(p, (list, int, float)) or hasattr(p, "shape") for p in parts)
+    return all(isinstance(part, (list, int, float)) or hasattr(part, "shape") for part in parts)
 
 
 def _to_numpy(x):
@@ -74,13 +120,11 @@ def _to_numpy(x):
 def _first_batch(x, name):
     """The first batch of a pipeline that can start anew, else None."""
     if isinstance(x, keras.utils.PyDataset):
-        if x.num_batches == 0:
-            raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
-        return x[0]
-    if iter(x) is x:
+        batches = [x[0]] if x.num_batches != 0 else []
+    elif iter(x) is x:
         return None
-    batches = list(itertools.islice(iter(x), 1))
+    else:
+        batches = list(itertools.islice(iter(x), 1))
     if not batches:
         raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
-    batch = batches[0]
-    return tuple(batch) if isinstance(batch, list) else batch
+    return tuple(batches[0]) if isinstance(batches[0], list) else batches[0]

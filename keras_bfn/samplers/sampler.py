@@ -10,9 +10,10 @@ class Sampler:
     """Base class: how evidence grows from the prior to a sample.
 
     A sampler is immutable; what it carries from step to step is an explicit state, a tensor or a
-    nest of tensors whose shapes and dtypes stay the same. For step i of n, the loop asks the network
-    about `evidence(state)` at time `(i - 1) / n` and hands its answer to `step`.
-    An own sampler is a subclass with these three methods and, if it has options, `get_config`.
+    nest of tensors whose shapes and dtypes stay the same. For step i of n, the loop asks the
+    network about `evidence(flow, state, t)` at time `t = (i - 1) / n` and hands its answer to
+    `step`. An own sampler is a subclass with these three methods and, if it has options,
+    `get_config`.
     """
 
     def init(self, flow, shape, seed=None):

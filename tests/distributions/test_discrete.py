@@ -1,0 +1,142 @@
+"""Distributions over 0..K-1 against scipy and brute force in float64."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import special
+
+from keras_bfn.distributions import Bernoulli, Categorical, DiscretizedNormal
+from keras_bfn.distributions.discrete import bin_centre, bin_number
+from tests.checks import assert_draws_follow, to_numpy
+from tests.gradients import gradient
+
+NUM_DRAWS = 20_000
+LOG_ODDS = np.float32([-20, -3, -0.1, 0.2, 2.5, 30])
+# Mean and standard deviation: inside, narrow, on an edge, beside an end, far outside, wide.
+MEAN, STD = np.float32([[0.1, 0.3], [-0.43, 0.02], [0.5, 0.1], [0.97, 0.2], [1.6, 0.4], [0.2, 5]]).T
+
+
+def logits(k):
+    return (2 * np.random.default_rng(k).standard_normal((6, k))).astype("float32")
+
+
+def bernoulli_log_probs():
+    log_odds = LOG_ODDS.astype("float64")
+    return np.stack([special.log_expit(-log_odds), special.log_expit(log_odds)], axis=-1)
+
+
+def discretized_normal_log_probs(k):
+    edges = 2 * np.arange(k + 1) / k - 1
+    edges[[0, -1]] = -np.inf, np.inf
+    z = (edges - MEAN.astype("float64")[:, None]) / STD.astype("float64")[:, None]
+    # In the upper half, masses are differences of upper tails, which are small there.
+    right = z[:, :-1] > 0
+    near = special.log_ndtr(np.where(right, -z[:, :-1], z[:, 1:]))
+    far = special.log_ndtr(np.where(right, -z[:, 1:], z[:, :-1]))
+    return near + np.log(-np.expm1(far - near))
+
+
+# Each distribution: how it is made, of which parameters, and its log probabilities, (6, K).
+CASES = {
+    "bernoulli": (Bernoulli, (LOG_ODDS,), bernoulli_log_probs()),
+    **{
+        f"categorical-{k}": (
+            Categorical,
+            (logits(k),),
+            special.log_softmax(logits(k).astype("float64"), axis=-1),
+        )
+        for k in (3, 27, 256)
+    },
+    **{
+        f"discretized_normal-{k}": (
+            partial(DiscretizedNormal, num_bins=k),
+            (MEAN, STD),
+            discretized_normal_log_probs(k),
+        )
+        for k in (2, 17, 256)
+    },
+}
+
+every_distribution = pytest.mark.parametrize(
+    ("make", "params", "log_probs"), CASES.values(), ids=CASES
+)
+
+
+@every_distribution
+def test_log_probs_are_the_oracles(make, params, log_probs):
+    assert_allclose(to_numpy(make(*params).log_probs()), log_probs, rtol=3e-6, atol=3e-6)
+
+
+@every_distribution
+def test_log_prob_picks_out_of_log_probs(make, params, log_probs):
+    k = log_probs.shape[-1]
+    for x in (0, 1, k // 2, k - 1):
+        result = to_numpy(make(*params).log_prob(np.full(6, x, "int32")))
+        assert_allclose(result, log_probs[:, x], rtol=3e-6, atol=3e-6)
+
+
+@every_distribution
+def test_probs_sum_to_1(make, params, log_probs):
+    assert_allclose(to_numpy(make(*params).probs()).sum(axis=-1), 1, atol=2e-6)
+
+
+@every_distribution
+def test_mean_is_the_expected_class(make, params, log_probs):
+    classes = np.arange(log_probs.shape[-1])
+    mean = (np.exp(log_probs) * classes).sum(axis=-1)
+    assert_allclose(to_numpy(make(*params).mean()), mean, rtol=3e-6, atol=1e-7 * classes.size)
+
+
+@every_distribution
+def test_mode_is_the_likeliest_class(make, params, log_probs):
+    mode = to_numpy(make(*params).mode()).astype("int64")
+    # Compared by what they have, for a normal on an edge has two modes.
+    chosen = np.take_along_axis(log_probs, mode[:, None], axis=-1)[:, 0]
+    assert_allclose(chosen, log_probs.max(axis=-1), atol=1e-6)
+
+
+@every_distribution
+def test_samples_follow_probs(make, params, log_probs, seed):
+    for row in range(6):
+        repeated = [np.repeat(values[row : row + 1], NUM_DRAWS, axis=0) for values in params]
+        draws = to_numpy(make(*repeated).sample(seed))
+        assert draws.shape == (NUM_DRAWS,)
+        assert_draws_follow(np.exp(log_probs[row]), draws)
+
+
+def test_discretized_normal_gradients_are_those_of_the_mass():
+    x = np.array([0, 3, 8, 16, 16, 9])
+
+    def oracle(mean, log_std):
+        edges = 2 * np.stack([x, x + 1]) / 17 - 1
+        edges[0, x == 0], edges[1, x == 16] = -np.inf, np.inf
+        low, high = special.ndtr((edges - mean) / np.exp(log_std))
+        return np.log(high - low)
+
+    mean, log_std, step = MEAN.astype("float64"), np.log(STD.astype("float64")), 1e-5
+    x[1] = bin_number_of(mean[1])
+    by_mean = gradient(lambda mean: DiscretizedNormal(mean, STD, 17).log_prob(x), MEAN)
+    by_std = gradient(lambda std: DiscretizedNormal(MEAN, std, 17).log_prob(x), STD)
+    slope = (oracle(mean + step, log_std) - oracle(mean - step, log_std)) / (2 * step)
+    assert_allclose(by_mean, slope, rtol=1e-4, atol=1e-4)
+    slope = (oracle(mean, log_std + step) - oracle(mean, log_std - step)) / (2 * step)
+    assert_allclose(by_std * STD, slope, rtol=1e-4, atol=1e-4)
+
+
+def bin_number_of(value):
+    return int((value + 1) / 2 * 17)
+
+
+@pytest.mark.parametrize("k", [2, 17, 256, 50_000])
+def test_bins_fill_the_interval_and_hold_their_centres(k):
+    numbers = np.arange(k)
+    centres = to_numpy(bin_centre(numbers, k))
+    assert_allclose(centres, (2 * numbers + 1) / k - 1, atol=1e-7)
+    assert_array_equal(to_numpy(bin_number(centres.astype("float32"), k)), numbers)
+
+
+def test_values_beyond_the_ends_fall_into_the_end_bins():
+    values = np.float32([-1e9, -1.5, -1, 1, 1.5, 1e9])
+    assert_array_equal(to_numpy(bin_number(values, 17)), [0, 0, 0, 16, 16, 16])

@@ -1,0 +1,88 @@
+"""Accuracy schedules against their formulas in float64."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from keras_bfn.schedules import ExponentialSchedule, QuadraticSchedule
+from tests.checks import to_numpy
+
+# Each schedule with its beta(t) in float64.
+SCHEDULES = [
+    pytest.param(schedule, beta, id=f"{type(schedule).__name__}-{next(iter(config.values()))}")
+    for schedule, beta in [
+        (ExponentialSchedule(1e-3), lambda t: np.expm1(-2 * t * np.log(1e-3))),
+        (ExponentialSchedule(0.02), lambda t: np.expm1(-2 * t * np.log(0.02))),
+        (ExponentialSchedule(0.9), lambda t: np.expm1(-2 * t * np.log(0.9))),
+        (QuadraticSchedule(0.5625), lambda t: 0.5625 * t**2),
+        (QuadraticSchedule(9.0), lambda t: 9.0 * t**2),
+    ]
+    for config in [schedule.get_config()]
+]
+TIMES = np.concatenate([[1e-6, 1e-4], np.linspace(0.01, 1, 100)])
+
+every_schedule = pytest.mark.parametrize(("schedule", "beta"), SCHEDULES)
+
+
+@every_schedule
+def test_nothing_is_known_at_the_start(schedule, beta):
+    assert float(schedule.beta(0.0)) == 0.0
+
+
+@every_schedule
+def test_beta_is_the_formula(schedule, beta):
+    assert_allclose(to_numpy(schedule.beta(TIMES)), beta(TIMES), rtol=3e-6)
+
+
+@every_schedule
+def test_derivative_is_the_slope_of_beta(schedule, beta):
+    step = 1e-6 * TIMES
+    slope = (beta(TIMES + step) - beta(TIMES - step)) / (2 * step)
+    assert_allclose(to_numpy(schedule.derivative(TIMES)), slope, rtol=3e-6)
+
+
+@every_schedule
+def test_inverse_gives_back_the_time(schedule, beta):
+    assert_allclose(to_numpy(schedule.inverse(schedule.beta(TIMES))), TIMES, rtol=3e-6)
+
+
+@every_schedule
+@pytest.mark.parametrize("num_steps", [1, 2, 10, 100])
+def test_the_accuracies_of_all_messages_sum_to_beta_1(schedule, beta, num_steps):
+    steps = np.arange(1, num_steps + 1)
+    alphas = to_numpy(schedule.alpha(steps, num_steps))
+    assert_allclose(alphas, beta(steps / num_steps) - beta((steps - 1) / num_steps), rtol=1e-4)
+    assert_allclose(alphas.sum(), beta(1.0), rtol=3e-6)
+
+
+@every_schedule
+def test_results_are_float32_in_the_shape_of_the_time(schedule, beta):
+    for method in (schedule.beta, schedule.derivative, schedule.inverse):
+        result = method(np.full((2, 3), 0.5))
+        assert result.shape == (2, 3)
+        assert keras.backend.standardize_dtype(result.dtype) == "float32"
+
+
+@every_schedule
+def test_config_and_serialisation_round_trip(schedule, beta):
+    copy = type(schedule).from_config(schedule.get_config())
+    assert copy.get_config() == schedule.get_config()
+    saved = json.dumps(keras.saving.serialize_keras_object(schedule))
+    loaded = keras.saving.deserialize_keras_object(json.loads(saved))
+    assert type(loaded) is type(schedule)
+    assert loaded.get_config() == schedule.get_config()
+
+
+@pytest.mark.parametrize("value", [0, 1, -0.5, 2.0, float("nan"), True, "0.1", None])
+def test_exponential_refuses_a_sigma_1_outside_of_0_to_1(value):
+    with pytest.raises(ValueError, match=f"`sigma_1`.*Received: sigma_1={value!r}"):
+        ExponentialSchedule(value)
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("inf"), float("nan"), True, "9", None])
+def test_quadratic_refuses_a_beta_1_that_is_not_positive(value):
+    with pytest.raises(ValueError, match=f"`beta_1`.*Received: beta_1={value!r}"):
+        QuadraticSchedule(value)
