@@ -4,10 +4,11 @@ import numbers
 
 
 def check_int(name, value, minimum):
-    """Returns `value` as an int, or raises a `ValueError` if it is no integer >= minimum."""
+    """Returns `value` as an int, or raises a `ValueError` unless it is one >= `minimum`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < minimum:
         raise ValueError(
-            f"Argument `{name}` must be an integer of at least {minimum}. Received: {name}={value!r}"
+            f"Argument `{name}` must be an integer of at least {minimum}. "
+            f"Received: {name}={value!r}"
         )
     return int(value)
 

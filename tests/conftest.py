@@ -3,6 +3,12 @@
 import keras
 import pytest
 
+if keras.backend.backend() == "torch":
+    import torch
+
+    # The models of the tests are too small for threads: they would spend their time waiting.
+    torch.set_num_threads(1)
+
 
 @pytest.fixture
 def seed():

@@ -61,8 +61,8 @@ class ConvBlock(keras.layers.Layer):
     Args:
         filters: int. The number of channels that come out.
         dropout: float in [0, 1).
-        groups: int. The number of groups of the group normalisation, at most; the largest number
-            that divides the channels is taken.
+        groups: int. The number of groups of the group normalisation, at most: the largest number
+            is taken that divides the channels into groups of four or more.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's default.
 
     Call arguments:
@@ -213,6 +213,10 @@ class SpatialAttention(keras.layers.Layer):
 
 
 def group_norm(channels, groups, axis, **kwargs):
-    """Group normalisation with as many groups as divide the channels, `groups` at most."""
-    groups = max(g for g in range(1, min(groups, channels) + 1) if channels % g == 0)
+    """Group normalisation in at most `groups` groups of equal size, at least four channels each.
+
+    A group of one channel would take away what a block adds to all positions alike: the time.
+    """
+    most = max(1, min(groups, channels // 4))
+    groups = max(g for g in range(1, most + 1) if channels % g == 0)
     return GroupNormalization(groups, axis=axis, epsilon=1e-5, **kwargs)

@@ -28,6 +28,12 @@ class _PerExampleMean(keras.losses.Loss):
         return y_pred
 
 
+def _stand_in_for_targets(arguments):
+    """Puts weights in the place of targets too: without targets, Keras drops the weights."""
+    if arguments.get("sample_weight") is not None and arguments.get("y") is None:
+        arguments["y"] = arguments["sample_weight"]
+
+
 @keras.saving.register_keras_serializable("keras_bfn")
 class BayesianFlowNetwork(keras.Model):
     """A Bayesian flow network: trains with `fit`, scores data, generates.
@@ -194,10 +200,13 @@ class BayesianFlowNetwork(keras.Model):
         arguments = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
         validation_data = arguments.get("validation_data")
         if validation_data is not None:
-            val_x, val_y, _ = keras.utils.unpack_x_y_sample_weight(validation_data)
+            val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
             check_training_data(self, val_x, val_y, name="validation_data")
+            if val_weight is not None:
+                arguments["validation_data"] = (val_x, val_weight, val_weight)
+        _stand_in_for_targets(arguments)
         try:
-            return super().fit(x, y, *args, **kwargs)
+            return super().fit(**arguments)
         finally:
             if self.optimizer.use_ema:
                 # On JAX, Keras leaves one buffer in the weights and in the optimizer's averages.
@@ -213,7 +222,10 @@ class BayesianFlowNetwork(keras.Model):
         self._assert_compile_called("evaluate")
         if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has checked them
             check_training_data(self, x, y)
-        return super().evaluate(x, y, *args, **kwargs)
+        parameters = inspect.signature(super().evaluate).parameters
+        arguments = dict(zip(parameters, (x, y, *args), strict=False), **kwargs)
+        _stand_in_for_targets(arguments)
+        return super().evaluate(**arguments)
 
     def call(self, inputs, training=False):
         x, condition = split_condition(inputs)
@@ -234,6 +246,7 @@ class BayesianFlowNetwork(keras.Model):
 
     def look(self, t, x, condition=None):
         """Draws evidence about `x` at time `t` and asks the network: `(params, s, t)`."""
+        t = ops.convert_to_tensor(t, dtype="float32")
         s = self.flow.sample_evidence(x, t, self.seed_generator)
         theta = self.flow.input_params(s, self.flow.schedule.beta(t))
         return self.ask(theta, t, condition), s, t
@@ -247,7 +260,8 @@ class BayesianFlowNetwork(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         x, _ = split_condition(x)
-        check_no_targets(y)
+        if sample_weight is None:
+            check_no_targets(y)
 
         def per_example(name, loss):
             per_variable = loss(self.flow, x, *y_pred[name], self.seed_generator)

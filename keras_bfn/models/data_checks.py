@@ -23,15 +23,14 @@ def check_training_data(model, x, y, name="x"):
         ValueError: if the data do not suit the model.
     """
     check_no_targets(y, name)
-    if x is None:
-        raise ValueError(f"Argument `{name}` must hold data. Received: {name}=None")
-    if _is_arrays(x):
+    if x is None or _is_arrays(x):
         check_arrays(model, x, name)
         return
     batch = _first_batch(x, name)
     if batch is not None:
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        check_no_targets(y, name)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        if sample_weight is None:
+            check_no_targets(y, name)
         check_arrays(model, x, name)
 
 
@@ -54,6 +53,8 @@ def check_arrays(model, x, name="x"):
     Raises:
         ValueError: if the data do not suit the model.
     """
+    if x is None:
+        raise ValueError(f"Argument `{name}` must hold data. Received: {name}=None")
     x, condition = split_condition(x)
     x = _to_numpy(x)
     model.flow.check_data(x, name)

@@ -62,7 +62,7 @@ def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10):
     steps = np.linspace(0, len(trajectory["t"]) - 1, num_steps).round().astype(int)
     steps = np.unique(steps)
     theta = trajectory["theta"][steps, :num_samples]
-    means = keras.ops.convert_to_numpy(flow.input_mean(theta))
+    means = keras.ops.convert_to_numpy(flow.input_mean(keras.ops.convert_to_tensor(theta)))
     low, high = flow.data_range
 
     figure = _new_figure(1.1 * len(steps), 1.1 * means.shape[1] + 0.4)
@@ -85,6 +85,7 @@ def _draw_grid(axes, images, columns, low, high):
         )
     images = np.clip((images - low) / max(high - low, 1e-12), 0, 1)
     num, height, width, _ = images.shape
+    columns = min(columns, num)
     rows = math.ceil(num / columns)
     grid = np.empty((rows * (height + 1) + 1, columns * (width + 1) + 1, 3))
     grid[:] = BORDER_COLOR

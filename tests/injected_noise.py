@@ -1,0 +1,31 @@
+"""The same noise on every backend, in the place of Keras's own random numbers."""
+
+import contextlib
+from unittest import mock
+
+import keras
+import numpy as np
+from keras import ops
+
+LARGEST_BATCH = 64
+
+
+def _injected(draw):
+    def function(shape, *args, dtype="float32", seed=None, **kwargs):
+        # The size of the batch may be a tensor: the noise depends on the other sizes alone.
+        values = draw(np.random.default_rng(len(shape)), (LARGEST_BATCH, *shape[1:]))
+        return ops.convert_to_tensor(values.astype("float32"))[: shape[0]]
+
+    return function
+
+
+@contextlib.contextmanager
+def injected_noise():
+    """Within, `keras.random.normal` and `uniform` return fixed numbers for each shape."""
+    normal = _injected(lambda rng, shape: rng.standard_normal(shape))
+    uniform = _injected(lambda rng, shape: rng.uniform(size=shape))
+    with (
+        mock.patch.object(keras.random, "normal", normal),
+        mock.patch.object(keras.random, "uniform", uniform),
+    ):
+        yield

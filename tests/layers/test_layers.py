@@ -1,0 +1,86 @@
+"""Layers: shapes, configs, and what their docstrings claim."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_bfn.layers import ConvBlock, DenseBlock, SpatialAttention, TimeEmbedding
+
+IMAGES = np.random.default_rng(0).standard_normal((2, 4, 4, 6)).astype("float32")
+VECTORS = np.random.default_rng(0).standard_normal((2, 6)).astype("float32")
+TIME = np.random.default_rng(1).standard_normal((2, 8)).astype("float32")
+
+LAYERS = {
+    "DenseBlock": (lambda: DenseBlock(12, dropout=0.1), (VECTORS, TIME), (2, 6)),
+    "ConvBlock": (lambda: ConvBlock(6, groups=3), (IMAGES, TIME), (2, 4, 4, 6)),
+    "ConvBlock, wider": (lambda: ConvBlock(10), (IMAGES, TIME), (2, 4, 4, 10)),
+    "SpatialAttention": (lambda: SpatialAttention(3), (IMAGES,), (2, 4, 4, 6)),
+    "TimeEmbedding": (lambda: TimeEmbedding(8), (np.array([0.0, 0.5], "float32"),), (2, 8)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_shape_and_config(name):
+    make, inputs, shape = LAYERS[name]
+    layer = make()
+    output = layer(*inputs)
+    assert tuple(output.shape) == shape
+    assert tuple(layer.compute_output_shape(*(x.shape for x in inputs))) == shape
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert copy.get_config() == layer.get_config()
+    copy(*inputs)
+    copy.set_weights(layer.get_weights())
+    np.testing.assert_allclose(
+        *(ops.convert_to_numpy(m(*inputs)) for m in (layer, copy)), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", ["DenseBlock", "ConvBlock", "SpatialAttention"])
+def test_blocks_start_as_the_identity(name):
+    make, inputs, _ = LAYERS[name]
+    np.testing.assert_array_equal(ops.convert_to_numpy(make()(*inputs)), inputs[0])
+
+
+def test_attention_sees_positions_as_a_set():
+    layer = SpatialAttention(2, data_format="channels_last")
+    layer.build(IMAGES.shape)
+    rng = np.random.default_rng(0)
+    layer.set_weights([0.5 * rng.standard_normal(w.shape) for w in layer.get_weights()])
+    order = rng.permutation(16)
+
+    def shuffle(images):
+        return images.reshape(2, 16, 6)[:, order].reshape(2, 4, 4, 6)
+
+    output = ops.convert_to_numpy(layer(IMAGES))
+    assert np.abs(output - IMAGES).min() > 1e-6
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(layer(shuffle(IMAGES))), shuffle(output), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_times_are_told_apart_near_one_under_half_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        embedding = ops.convert_to_numpy(TimeEmbedding(64)(np.array([0.999, 1.0], "float32")))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert embedding.dtype == "float32"
+    assert np.abs(embedding[0] - embedding[1]).max() > 0.5
+
+
+def test_time_embedding_is_sines_and_cosines():
+    embedding = ops.convert_to_numpy(TimeEmbedding(4, scale=10.0)(np.array([0.3], "float32")))
+    angles = 0.3 * np.array([10.0, 10.0 / np.sqrt(1e4)])
+    np.testing.assert_allclose(embedding[0], [*np.cos(angles), *np.sin(angles)], rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [0, 3])
+def test_odd_embeddings_are_refused(size):
+    with pytest.raises(ValueError, match=rf"`size` must be a positive even integer.*size={size}"):
+        TimeEmbedding(size)
+
+
+def test_heads_must_divide_the_channels():
+    with pytest.raises(ValueError, match=r"`num_heads` must divide.*num_heads=4, 6 channels"):
+        SpatialAttention(4)(IMAGES)

@@ -1,0 +1,62 @@
+"""Small models and data for the tests of the model."""
+
+import keras
+import numpy as np
+
+import keras_bfn
+
+EVENT_SHAPE = (4, 4, 1)
+
+FLOWS = {
+    "binary": lambda: keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0),
+    "discrete": lambda: keras_bfn.flows.DiscreteFlow(num_classes=5, beta_1=2.0),
+    "discretized": lambda: keras_bfn.flows.DiscretizedFlow(num_bins=17, sigma_1=0.05),
+    "continuous": lambda: keras_bfn.flows.ContinuousFlow(sigma_1=0.05, num_bins=17),
+}
+
+
+def make_data(flow, num=24, seed=0):
+    rng = np.random.default_rng(seed)
+    low, high = flow.data_range
+    if flow.discrete:
+        return rng.integers(low, high + 1, (num, *EVENT_SHAPE)).astype("int32")
+    return rng.uniform(low, high, (num, *EVENT_SHAPE)).astype("float32")
+
+
+def make_model(flow, seed=0, compiled=True, dtype=None, **kwargs):
+    keras.utils.set_random_seed(0)
+    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=16, num_blocks=1, dtype=dtype)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
+    if compiled:
+        model.compile(optimizer=keras.optimizers.AdamW(1e-3), **kwargs)
+    return model
+
+
+@keras.saving.register_keras_serializable("keras_bfn_tests")
+class ClassNetwork(keras.layers.Layer):
+    """A plain layer, conditional on a class if it is given one."""
+
+    def __init__(self, output_size, num_classes=3, **kwargs):
+        super().__init__(**kwargs)
+        self.output_size = output_size
+        self.num_classes = num_classes
+
+    def build(self, input_shape):
+        self.dense = keras.layers.Dense(self.output_size)
+        self.dense.build(input_shape["theta"])
+        if "condition" in input_shape:
+            self.embedding = keras.layers.Embedding(self.num_classes, self.output_size)
+            self.embedding.build(input_shape["condition"])
+
+    def call(self, inputs):
+        outputs = self.dense(inputs["theta"]) + inputs["t"][:, None, None, None, None]
+        if "condition" in inputs:
+            outputs = outputs + self.embedding(inputs["condition"])[:, None, None, None, :]
+        return outputs
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "output_size": self.output_size,
+            "num_classes": self.num_classes,
+        }

@@ -1,0 +1,69 @@
+"""`code_length`: units, repeats, and agreement with `evaluate`."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_bfn
+from keras_bfn.models.code_length import RepeatedBatches
+from tests.models.small import FLOWS, make_data, make_model
+
+
+@pytest.mark.parametrize("num_steps", [None, 1, 10])
+@pytest.mark.parametrize("name", FLOWS)
+def test_each_example_gets_a_code_length_in_two_parts(name, num_steps):
+    flow = FLOWS[name]()
+    nats = make_model(flow).code_length(make_data(flow), num_steps, batch_size=10, verbose=0)
+    assert set(nats) == {"transmission", "reconstruction"}
+    for part in nats.values():
+        assert part.shape == (24,)
+        assert np.isfinite(part).all()
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_code_length_agrees_with_evaluate(name):
+    flow = FLOWS[name]()
+    x = np.repeat(make_data(flow), 100, axis=0)
+    model = make_model(flow)
+    nats = model.code_length(x, batch_size=1200, seed=0, verbose=0)
+    logs = model.evaluate(x, batch_size=1200, verbose=0, return_dict=True)
+    for part, metric in (("transmission", "loss"), ("reconstruction", "reconstruction")):
+        per_variable = nats[part] / x[0].size
+        standard_error = np.sqrt(2) * per_variable.std() / np.sqrt(len(x))
+        assert abs(per_variable.mean() - logs[metric]) < 4 * standard_error + 1e-6
+
+
+def test_a_repeat_for_each_step_looks_once_at_each():
+    x = make_data(FLOWS["binary"]())
+    batches = RepeatedBatches(x, None, num_repeats=20, batch_size=12)
+    loss = keras_bfn.losses.DiscreteTimeLoss(20)
+    steps = []
+    for index in range(batches.num_batches):
+        (inputs,) = batches[index]
+        uniform = ops.convert_to_numpy(keras_bfn.losses.stratified_uniform(12, seed=index))
+        times = loss.times(inputs["low"] + (inputs["high"] - inputs["low"]) * uniform)
+        steps.append(20 * ops.convert_to_numpy(times))
+    steps = np.reshape(steps, (20, 24))
+    np.testing.assert_allclose(steps, np.repeat(np.arange(20)[:, None], 24, axis=1), atol=1e-4)
+
+
+def test_examples_keep_their_places():
+    flow = FLOWS["binary"]()
+    x = np.repeat(make_data(flow, num=3), 8, axis=0)
+    nats = make_model(flow).code_length(x, num_repeats=300, batch_size=7, seed=0, verbose=0)
+    total = (nats["transmission"] + nats["reconstruction"]).reshape(3, 8)
+    assert total.std(axis=1).max() < 0.5 * total.mean(axis=1).std()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"num_steps": 0}, "`num_steps` must be an integer of at least 1.*num_steps=0"),
+        ({"num_repeats": 0}, "`num_repeats` must be an integer of at least 1.*num_repeats=0"),
+        ({"batch_size": 0}, "`batch_size` must be an integer of at least 1.*batch_size=0"),
+    ],
+)
+def test_bad_arguments_are_refused(kwargs, message):
+    flow = FLOWS["binary"]()
+    with pytest.raises(ValueError, match=message):
+        make_model(flow).code_length(make_data(flow), verbose=0, **kwargs)

@@ -1,0 +1,151 @@
+"""Bad input is refused before work starts, with a message that says what came."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from tests.models.small import EVENT_SHAPE, FLOWS, ClassNetwork, make_data, make_model
+
+BINARY = make_data(FLOWS["binary"]())
+FLOATS = make_data(FLOWS["continuous"]())
+
+
+def with_nan(x):
+    x = x.copy()
+    x[3, 0, 0, 0] = np.nan
+    return x
+
+
+BAD_DATA = {
+    "label too large": ("binary", BINARY + 1, r"must lie in \[0, 1\].*from 1 to 2"),
+    "label below zero": ("discrete", BINARY - 1, r"must lie in \[0, 4\].*from -1 to 0"),
+    "level too large": ("discretized", BINARY + 16, r"must lie in \[0, 16\].*from 16 to 17"),
+    "floats for integers": ("binary", FLOATS, "must hold integers.*Received: dtype float32"),
+    "integers for floats": ("continuous", BINARY, "must hold floats.*Received: dtype int32"),
+    "NaN": ("continuous", with_nan(FLOATS), "must be finite.*NaN"),
+    "values above 1": ("continuous", FLOATS * 3, r"must lie in \[-1, 1\].*Received: values"),
+    "rank": ("binary", BINARY[..., 0], r"event_shape=\(4, 4, 1\).*shape \(24, 4, 4\)"),
+    "shape": ("binary", BINARY[:, :3], r"event_shape=\(4, 4, 1\).*shape \(24, 3, 4, 1\)"),
+    "empty": ("binary", BINARY[:0], r"must hold data.*empty array of shape \(0, 4, 4, 1\)"),
+    "nothing": ("binary", None, "`x` must hold data. Received: x=None"),
+    "condition": ("binary", (BINARY, BINARY), "The network takes no condition.*`x` with one"),
+    "three parts": ("binary", (BINARY,) * 3, "or the tuple .data, condition..*3 parts"),
+}
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "code_length"])
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_bad_data_are_refused(case, method):
+    name, x, message = BAD_DATA[case]
+    model = make_model(FLOWS[name]())
+    with pytest.raises(ValueError, match=message):
+        getattr(model, method)(x)
+
+
+class BadBatches(keras.utils.PyDataset):
+    num_batches = 2
+
+    def __getitem__(self, index):
+        return BINARY + 1
+
+
+def pipelines(x):
+    torch = pytest.importorskip("torch")
+    tf = pytest.importorskip("tensorflow")
+    yield tf.data.Dataset.from_tensor_slices(x).batch(8)
+    yield torch.utils.data.DataLoader(torch.as_tensor(x), batch_size=8)
+    yield BadBatches()
+
+
+def test_bad_pipelines_are_refused_by_their_first_batch():
+    for pipeline in pipelines(BINARY + 1):
+        with pytest.raises(ValueError, match=r"`x` must lie in \[0, 1\].*from 1 to 2"):
+            make_model(FLOWS["binary"]()).fit(pipeline)
+
+
+def test_generators_are_refused_when_the_training_step_is_built():
+    model = make_model(FLOWS["binary"]())
+    with pytest.raises(ValueError, match="must hold integers"):
+        model.fit(((FLOATS[:8],) for _ in range(3)), shuffle=False, verbose=0)
+    assert model.optimizer.iterations == 0
+
+
+def test_targets_are_refused():
+    model = make_model(FLOWS["binary"]())
+    with pytest.raises(ValueError, match=r"no use for targets `y`.*x=\(data, condition\)"):
+        model.fit(BINARY, np.zeros(24))
+    tf = pytest.importorskip("tensorflow")
+    labelled = tf.data.Dataset.from_tensor_slices((BINARY, np.zeros(24))).batch(8)
+    with pytest.raises(ValueError, match="no use for targets"):
+        model.fit(labelled)
+    with pytest.raises(ValueError, match="`validation_data` with targets"):
+        model.fit(BINARY, validation_data=(BINARY, np.zeros(24)))
+
+
+def test_compile_forgotten():
+    model = make_model(FLOWS["binary"](), compiled=False)
+    for method in ("fit", "evaluate"):
+        with pytest.raises(ValueError, match=r"compile\(\)"):
+            getattr(model, method)(BINARY)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"loss": "mse"}, "`loss` must be a `BFNLoss` or one of.*continuous_time.*loss='mse'"),
+        ({"metrics": ["accuracy"]}, "`metrics` must be None.*accuracy"),
+    ],
+)
+def test_compile_refuses_what_it_cannot_use(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        make_model(FLOWS["binary"](), compiled=False).compile(**kwargs)
+
+
+def test_a_network_for_another_flow_is_refused_with_both_sizes():
+    network = keras_bfn.networks.MLP(FLOWS["discrete"](), EVENT_SHAPE, width=8)
+    message = r"take a theta of shape \(None, 4, 4, 1, 1\).*with shape \(None, 4, 4, 1, 5\)"
+    with pytest.raises(ValueError, match=message):
+        keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), network)
+
+
+def test_a_network_with_the_wrong_number_of_outputs_is_refused_with_both_sizes():
+    message = r"return shape \(None, 4, 4, 1, 2\).*with shape \(None, 4, 4, 1, 1\)"
+    network = keras_bfn.networks.MLP(FLOWS["continuous"](), EVENT_SHAPE, width=8)
+    with pytest.raises(ValueError, match=message):
+        keras_bfn.BayesianFlowNetwork(FLOWS["discretized"](), network)
+    model = keras_bfn.BayesianFlowNetwork(
+        FLOWS["discretized"](), ClassNetwork(1), event_shape=EVENT_SHAPE
+    )
+    with pytest.raises(ValueError, match=message):
+        model.generate(2, num_steps=2, verbose=0)
+
+
+def test_a_network_with_other_inputs_is_refused_by_their_names():
+    inputs = {"theta": keras.Input((4, 1), name="theta"), "time": keras.Input((), name="time")}
+    network = keras.Model(inputs, keras.layers.Dense(1)(inputs["theta"]))
+    with pytest.raises(ValueError, match=r"dict of 'theta', 't'.*takes \['theta', 'time'\]"):
+        keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), network)
+
+
+def test_arguments_of_the_wrong_type_are_refused():
+    network = keras_bfn.networks.MLP(FLOWS["binary"](), EVENT_SHAPE, width=8)
+    with pytest.raises(ValueError, match=r"`flow` must be a `keras_bfn\.flows\.Flow`"):
+        keras_bfn.BayesianFlowNetwork("binary", network)
+    with pytest.raises(ValueError, match="`network` must be a Keras model or layer"):
+        keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), lambda inputs: inputs["theta"])
+
+
+def test_a_model_without_an_event_shape_says_so():
+    flow = FLOWS["binary"]()
+    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size))
+    with pytest.raises(ValueError, match="no `event_shape` yet"):
+        model.generate(2)
+
+
+def test_conditions_must_be_as_many_as_the_data():
+    flow = FLOWS["binary"]()
+    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size))
+    model.compile()
+    with pytest.raises(ValueError, match=r"one condition for each of 24.*shape \(23,\)"):
+        model.fit((BINARY, np.zeros(23)))

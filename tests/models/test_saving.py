@@ -1,0 +1,88 @@
+"""Models survive saving, and say the same on every backend."""
+
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from tests.injected_noise import injected_noise
+from tests.models.small import FLOWS, ClassNetwork, make_data, make_model
+
+
+def score(model):
+    """Code lengths and samples under injected noise."""
+    x = make_data(model.flow)
+    with injected_noise():
+        nats = model.code_length(x, batch_size=24, verbose=0)
+        nats_20 = model.code_length(x, num_steps=20, batch_size=24, verbose=0)
+        samples = model.generate(4, num_steps=5, verbose=0)
+    total = [float(part.sum()) for n in (nats, nats_20) for part in n.values()]
+    return {"nats": total, "samples": np.ravel(samples).tolist()}
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_loaded_model_is_the_saved_one(name, tmp_path):
+    flow = FLOWS[name]()
+    x = make_data(flow)
+    model = make_model(flow, loss=keras_bfn.losses.DiscreteTimeLoss(7, num_samples=2))
+    model.fit(x, epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+
+    before, after = (m.code_length(x, seed=5, verbose=0) for m in (model, loaded))
+    for part in before:
+        np.testing.assert_allclose(before[part], after[part], rtol=1e-4)
+    samples = [m.generate(3, num_steps=4, seed=5, verbose=0) for m in (model, loaded)]
+    np.testing.assert_allclose(*samples, rtol=1e-4)
+    assert loaded.transmission_loss.get_config() == {"num_steps": 7, "num_samples": 2}
+    assert loaded.optimizer.iterations == model.optimizer.iterations
+    loaded.fit(x, epochs=1, verbose=0)
+
+
+def test_a_model_with_a_plain_layer_survives_saving(tmp_path):
+    flow = FLOWS["binary"]()
+    x, classes = make_data(flow), np.arange(24) % 3
+    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size), seed=0)
+    model.compile("adam")
+    model.fit((x, classes), epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    before, after = (m.code_length((x, classes), seed=5, verbose=0) for m in (model, loaded))
+    np.testing.assert_allclose(before["transmission"], after["transmission"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_another_backend_finds_the_same_code_length_and_samples(backend, tmp_path):
+    if backend == keras.backend.backend():
+        pytest.skip("this is the backend that the test runs on")
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    here = {}
+    for name, make_flow in FLOWS.items():
+        model = make_model(make_flow())
+        model.save(tmp_path / f"{name}.keras")
+        here[name] = score(model)
+
+    subprocess.run(
+        [sys.executable, "-m", "tests.models.test_saving", str(tmp_path)],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        cwd=pathlib.Path(__file__).parents[2],
+        check=True,
+    )
+    there = json.loads((tmp_path / f"{backend}.json").read_text())
+    for name, scores in here.items():
+        np.testing.assert_allclose(scores["nats"], there[name]["nats"], rtol=1e-5)
+        np.testing.assert_allclose(scores["samples"], there[name]["samples"], atol=1e-4)
+
+
+if __name__ == "__main__":
+    folder = pathlib.Path(sys.argv[1])
+    scores = {name: score(keras.saving.load_model(folder / f"{name}.keras")) for name in FLOWS}
+    (folder / f"{keras.backend.backend()}.json").write_text(json.dumps(scores))

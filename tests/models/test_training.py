@@ -1,0 +1,226 @@
+"""`fit` and `evaluate`: what they take, what they report, and that they learn."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from tests.models.small import FLOWS, ClassNetwork, make_data, make_model
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, x):
+        super().__init__()
+        self.x = x
+
+    @property
+    def num_batches(self):
+        return 3
+
+    def __getitem__(self, index):
+        return self.x[8 * index : 8 * index + 8]
+
+
+def as_pipeline(kind, x):
+    if kind == "array":
+        return x
+    if kind == "PyDataset":
+        return Batches(x)
+    if kind == "generator":
+        return ((x[:8],) for _ in itertools.count())
+    if kind == "tf.data":
+        tf = pytest.importorskip("tensorflow")
+        return tf.data.Dataset.from_tensor_slices(x).batch(8)
+    torch = pytest.importorskip("torch")
+    return torch.utils.data.DataLoader(torch.as_tensor(x), batch_size=8)
+
+
+@pytest.mark.parametrize("kind", ["array", "PyDataset", "generator", "tf.data", "DataLoader"])
+def test_fit_takes_every_kind_of_pipeline(kind):
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    model = make_model(flow)
+    batch_size = 8 if kind == "array" else None
+    data = as_pipeline(kind, x)
+    history = model.fit(data, batch_size=batch_size, steps_per_epoch=3, shuffle=False, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    assert model.optimizer.iterations == 3
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_evaluate_reports_loss_reconstruction_and_bits_per_dim_of_their_sum(name):
+    flow = FLOWS[name]()
+    model = make_model(flow)
+    logs = model.evaluate(make_data(flow), batch_size=24, verbose=0, return_dict=True)
+    assert set(logs) == {"loss", "reconstruction", "bits_per_dim"}
+    total = logs["loss"] + logs["reconstruction"]
+    np.testing.assert_allclose(logs["bits_per_dim"], total / np.log(2), rtol=1e-5)
+
+
+def test_training_reports_the_loss_and_validation_everything():
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    history = make_model(flow).fit(x, validation_data=x, epochs=2, verbose=0).history
+    assert set(history) == {"loss", "val_loss", "val_reconstruction", "val_bits_per_dim"}
+
+
+def test_validation_data_by_position_are_checked_too():
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    with pytest.raises(ValueError, match="`validation_data` must hold integers"):
+        make_model(flow).fit(x, None, 8, 1, 0, None, 0.0, x.astype("float32"))
+
+
+def test_sample_weights_weigh_examples():
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    kwargs = {"batch_size": 24, "verbose": 0, "return_dict": True}
+    plain = make_model(flow).evaluate(x, **kwargs)
+    doubled = make_model(flow).evaluate(x, sample_weight=np.full(24, 2.0), **kwargs)
+    first, rest = np.arange(24) == 0, np.arange(24) != 0
+    parts = [
+        make_model(flow).evaluate(x, sample_weight=part.astype("float32"), **kwargs)
+        for part in (first, rest)
+    ]
+    # Keras's weighted loss is a sum over the batch size, its weighted metrics are means.
+    np.testing.assert_allclose(doubled["loss"], 2 * plain["loss"], rtol=1e-5)
+    np.testing.assert_allclose(parts[0]["loss"] + parts[1]["loss"], plain["loss"], rtol=1e-5)
+    total = parts[0]["reconstruction"] + 23 * parts[1]["reconstruction"]
+    np.testing.assert_allclose(total / 24, plain["reconstruction"], rtol=1e-5)
+
+
+def test_sample_weights_reach_training_and_validation():
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    weights = np.full(24, 2.0, "float32")
+    kwargs = {"epochs": 1, "batch_size": 24, "shuffle": False, "verbose": 0}
+    plain = make_model(flow).fit(x, validation_data=x, **kwargs).history
+    doubled = make_model(flow).fit(
+        x, sample_weight=weights, validation_data=(x, None, weights), **kwargs
+    )
+    np.testing.assert_allclose(doubled.history["loss"], 2 * np.array(plain["loss"]), rtol=1e-5)
+    assert 1.9 < doubled.history["val_loss"][0] / plain["val_loss"][0] < 2.1
+
+
+def test_regularisers_of_the_network_join_the_loss_but_not_the_code_length():
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    logs = []
+    for strength in (0.0, 10.0):
+        model = make_model(flow, compiled=False)
+        model.network.layers[-2].kernel.regularizer = keras.regularizers.L2(strength)
+        model.compile()
+        logs.append(model.evaluate(x, batch_size=24, verbose=0, return_dict=True))
+    assert logs[1]["loss"] > logs[0]["loss"] + 0.1
+    np.testing.assert_allclose(logs[1]["bits_per_dim"], logs[0]["bits_per_dim"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss", [keras_bfn.losses.ContinuousTimeLoss(), keras_bfn.losses.DiscreteTimeLoss(5)]
+)
+@pytest.mark.parametrize("name", FLOWS)
+def test_every_flow_trains_with_every_loss(name, loss):
+    flow = FLOWS[name]()
+    x = make_data(flow)
+    model = make_model(flow, loss=loss)
+    before = model.network.get_weights()
+    history = model.fit(x, epochs=2, batch_size=8, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert any((a != b).any() for a, b in zip(before, model.network.get_weights(), strict=True))
+
+
+def test_a_trained_model_codes_dependent_variables_at_their_joint_entropy_and_samples_them():
+    joint = np.array([[0.45, 0.05], [0.05, 0.45]])
+    entropy = -(joint * np.log(joint)).sum()
+    rng = np.random.default_rng(0)
+
+    def draw(num):
+        index = rng.choice(4, size=num, p=joint.ravel())
+        return np.stack([index // 2, index % 2], axis=-1).astype("int32")
+
+    keras.utils.set_random_seed(0)
+    flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
+    network = keras_bfn.networks.MLP(flow, (2,), width=32, num_blocks=1)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+    model.compile(keras.optimizers.Adam(5e-3, use_ema=True, ema_momentum=0.99))
+    model.fit(draw(20_000), epochs=20, batch_size=500, verbose=0)
+
+    nats = model.code_length(draw(20_000), num_repeats=2, batch_size=1000, seed=1, verbose=0)
+    total = nats["transmission"] + nats["reconstruction"]
+    standard_error = total.std() / np.sqrt(len(total))
+    assert entropy - 4 * standard_error < total.mean() < 1.05 * entropy
+
+    samples = model.generate(2000, num_steps=50, batch_size=2000, seed=2, verbose=0)
+    agree = (samples[:, 0] == samples[:, 1]).mean()
+    assert abs(agree - 0.9) < 0.03
+    assert abs(samples.mean() - 0.5) < 0.05
+
+
+def test_training_goes_on_after_averaged_weights_were_put_in_place():
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    model = make_model(flow, compiled=False)
+    model.compile(keras.optimizers.AdamW(1e-3, use_ema=True, ema_momentum=0.9))
+    model.fit(x, epochs=1, verbose=0)
+    model.evaluate(x, verbose=0)
+    model.generate(2, num_steps=2, verbose=0)
+    model.fit(x, epochs=1, verbose=0)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+def test_gradient_accumulation_and_eager_running_work():
+    flow = FLOWS["binary"]()
+    model = make_model(flow, compiled=False)
+    optimizer = keras.optimizers.AdamW(1e-3, gradient_accumulation_steps=2)
+    model.compile(optimizer, run_eagerly=True)
+    history = model.fit(make_data(flow), epochs=2, batch_size=12, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", FLOWS)
+def test_mixed_precision_trains_and_scores_in_float32(name, policy):
+    flow = FLOWS[name]()
+    x = make_data(flow)
+    model = make_model(flow, dtype=policy)
+    answer = model.look(np.full(24, 0.999, "float32"), x)
+    assert all(keras.backend.standardize_dtype(part.dtype) == "float32" for part in answer)
+    history = model.fit(x, epochs=2, validation_data=x, verbose=0).history
+    assert all(np.isfinite(values).all() for values in history.values())
+
+
+def test_callbacks_may_generate_in_the_middle_of_training():
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    model = make_model(flow)
+    shapes = []
+    callback = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: shapes.append(
+            model.generate(2, num_steps=2, verbose=0).shape
+        )
+    )
+    model.fit(x, epochs=2, callbacks=[callback], verbose=0)
+    assert shapes == [(2, 4, 4, 1)] * 2
+
+
+def test_conditional_data_train_and_generate():
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    classes = np.arange(24) % 3
+    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size), seed=0)
+    model.compile("adam")
+    model.fit((x, classes), epochs=1, validation_data=((x, classes),), verbose=0)
+    nats = model.code_length((x, classes), num_steps=3, verbose=0)
+    assert nats["transmission"].shape == (24,)
+    assert model.generate(3, num_steps=2, condition=[0, 1, 2], verbose=0).shape == (3, 4, 4, 1)
+
+
+def test_a_plain_layer_serves_as_network():
+    flow = FLOWS["discretized"]()
+    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size), seed=0)
+    model.compile("adam")
+    model.fit(make_data(flow), epochs=1, verbose=0)
+    assert model.event_shape == (4, 4, 1)
+    assert model.generate(3, num_steps=2, verbose=0).shape == (3, 4, 4, 1)

@@ -1,0 +1,108 @@
+"""Networks keep the contract: shapes, float32 outputs, configs, precision, data formats."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_bfn
+from tests.models.small import FLOWS
+
+NETWORKS = {
+    "MLP": lambda flow, **kwargs: keras_bfn.networks.MLP(
+        flow, (4, 4, 3), width=8, num_blocks=2, **kwargs
+    ),
+    "UNet": lambda flow, **kwargs: keras_bfn.networks.UNet(
+        flow, (4, 4, 3), width=8, num_blocks=1, num_heads=2, **kwargs
+    ),
+}
+
+
+def make_inputs(flow, seed=0):
+    rng = np.random.default_rng(seed)
+    theta = rng.uniform(size=(2, 4, 4, 3, flow.theta_size)).astype("float32")
+    return {"theta": theta, "t": np.array([0.1, 0.9], "float32")}
+
+
+def randomize(network, seed=0):
+    """Gives every weight a value of its own: zero initialisers hide what lies before them."""
+    rng = np.random.default_rng(seed)
+    network.set_weights([0.3 * rng.standard_normal(w.shape) for w in network.get_weights()])
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("flow_name", FLOWS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_outputs_are_float32_of_the_flows_size(name, flow_name, policy):
+    flow = FLOWS[flow_name]()
+    network = NETWORKS[name](flow, dtype=policy)
+    output = network(make_inputs(flow))
+    assert tuple(output.shape) == (2, 4, 4, 3, flow.output_size)
+    assert keras.backend.standardize_dtype(output.dtype) == "float32"
+    assert all(keras.backend.standardize_dtype(w.dtype) == "float32" for w in network.weights)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_half_precision_stays_close_to_full(name):
+    flow = FLOWS["binary"]()
+    full, half = NETWORKS[name](flow), NETWORKS[name](flow, dtype="mixed_bfloat16")
+    randomize(full)
+    half.set_weights(full.get_weights())
+    outputs = [ops.convert_to_numpy(n(make_inputs(flow))) for n in (full, half)]
+    assert np.abs(outputs[0] - outputs[1]).max() < 0.05 * np.abs(outputs[0]).max()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_survives_its_config(name):
+    flow = FLOWS["discretized"]()
+    network = NETWORKS[name](flow, dropout=0.1, dtype="mixed_bfloat16")
+    config = keras.saving.serialize_keras_object(network)
+    copy = keras.saving.deserialize_keras_object(config)
+    assert copy.get_config() == network.get_config()
+    copy.set_weights(network.get_weights())
+    outputs = [ops.convert_to_numpy(n(make_inputs(flow))) for n in (network, copy)]
+    np.testing.assert_allclose(*outputs, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_part_of_the_input_matters_to_every_output(name):
+    flow = FLOWS["binary"]()
+    network = NETWORKS[name](flow)
+    randomize(network)
+    inputs = make_inputs(flow)
+    output = ops.convert_to_numpy(network(inputs))
+    later = ops.convert_to_numpy(network({**inputs, "t": inputs["t"] + 0.05}))
+    assert (np.abs(later - output) > 1e-6).all()
+    theta = inputs["theta"].copy()
+    theta[:, 0, 0] += 3.0
+    moved = ops.convert_to_numpy(network({**inputs, "theta": theta}))
+    farthest = np.abs(moved - output)[:, -1, -1]
+    assert (farthest > 1e-5 * np.abs(output).max()).all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_examples_of_a_batch_do_not_see_each_other(name):
+    flow = FLOWS["binary"]()
+    network = NETWORKS[name](flow)
+    randomize(network)
+    inputs = make_inputs(flow)
+    together = ops.convert_to_numpy(network(inputs))
+    alone = ops.convert_to_numpy(network({k: v[:1] for k, v in inputs.items()}))
+    np.testing.assert_allclose(together[:1], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_both_data_formats_compute_the_same():
+    if keras.backend.backend() == "tensorflow":
+        pytest.skip("TensorFlow has no channels-first convolutions on the CPU")
+    flow = FLOWS["discrete"]()
+    last = NETWORKS["UNet"](flow, data_format="channels_last")
+    first = NETWORKS["UNet"](flow, data_format="channels_first")
+    randomize(last)
+    first.set_weights(last.get_weights())
+    outputs = [ops.convert_to_numpy(n(make_inputs(flow))) for n in (last, first)]
+    np.testing.assert_allclose(*outputs, rtol=1e-4, atol=1e-4)
+
+
+def test_images_that_cannot_be_halved_are_refused():
+    with pytest.raises(ValueError, match=r"divisible by 4 for 3 levels.*\(6, 8, 1\)"):
+        keras_bfn.networks.UNet(FLOWS["binary"](), (6, 8, 1), width_multipliers=(1, 2, 2))
