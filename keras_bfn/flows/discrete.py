@@ -85,6 +85,13 @@ class DiscreteFlow(Flow):
             return ops.squeeze(theta, axis=-1)
         return ops.sum(theta * ops.arange(self.num_classes, dtype="float32"), axis=-1)
 
+    def evidence_params(self, theta):
+        if self.num_classes == 2:
+            # In float32, sigmoid rounds to 1 where the log odds exceed 17.
+            theta = ops.clip(theta, 1e-7, 1.0 - 1e-7)
+            return ops.log(theta) - ops.log1p(-theta)
+        return ops.log(ops.maximum(theta, 1e-30))
+
     def output_distribution(self, params, s, t):
         if self.num_classes == 2:
             return Bernoulli(ops.squeeze(params, axis=-1))
@@ -93,11 +100,9 @@ class DiscreteFlow(Flow):
     def expected_embedding(self, distribution):
         return distribution.probs()
 
-    def _log_likelihood_ratios(self, x, alpha, seed):
-        # With y = e(x) + noise / sqrt(c alpha) and one-hot embeddings, the squared distance of two
-        # different classes is 2.
+    def _log_likelihood_ratios(self, x, alpha, noise):
+        # One-hot embeddings of two different classes are a squared distance of 2 apart.
         e_x = self.embed(x)
-        noise = keras.random.normal(ops.shape(e_x), dtype="float32", seed=seed)
         noise = noise - ops.sum(noise * e_x, axis=-1, keepdims=True)
         precision = self.gain * expand(alpha, e_x)
         return ops.sqrt(precision) * noise - precision * (1.0 - e_x)

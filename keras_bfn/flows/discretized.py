@@ -80,10 +80,8 @@ class DiscretizedFlow(Flow):
     def expected_embedding(self, distribution):
         return ops.expand_dims(bin_centre(distribution.mean(), self.num_bins), axis=-1)
 
-    def _log_likelihood_ratios(self, x, alpha, seed):
-        # With y = e(x) + noise / sqrt(alpha), only the distance e(k) - e(x) matters.
+    def _log_likelihood_ratios(self, x, alpha, noise):
         e_x = self.embed(x)
-        noise = keras.random.normal(ops.shape(e_x), dtype="float32", seed=seed)
         distance = bin_centre(ops.arange(self.num_bins), self.num_bins) - e_x
         scaled = ops.sqrt(expand(alpha, e_x)) * distance
         return scaled * (noise - 0.5 * scaled)

@@ -62,6 +62,13 @@ class Flow:
         """The mean of the input distribution in units of the data, `(batch, *event_shape)`."""
         raise NotImplementedError
 
+    def evidence_params(self, theta):
+        """The answer of a network that knows nothing but each variable's own evidence.
+
+        Networks may add it to their answer (`keras_bfn.layers.EvidenceShortcut`). Zero by default.
+        """
+        return 0.0
+
     def output_distribution(self, params, s, t):
         """p_O, the distribution of the data that the network's answer stands for.
 
@@ -93,11 +100,29 @@ class Flow:
         Returns:
             Nats per variable, of shape `(batch, *event_shape)`.
         """
-        log_ratios = self._log_likelihood_ratios(x, alpha, seed)
-        return -ops.logsumexp(distribution.log_probs() + log_ratios, axis=-1)
+        noise = keras.random.normal(ops.shape(self.embed(x)), dtype="float32", seed=seed)
+        log_probs = distribution.log_probs()
 
-    def _log_likelihood_ratios(self, x, alpha, seed):
-        """For one message y about x: log N(y | e(k)) - log N(y | e(x)) for every value k."""
+        def nats(noise):
+            ratios = self._log_likelihood_ratios(x, alpha, noise)
+            return -ops.logsumexp(log_probs + ratios, axis=-1)
+
+        # A message and its mirror image: what is odd in the noise cancels, nearly all of it where
+        # alpha is small.
+        return 0.5 * (nats(noise) + nats(-noise))
+
+    def _log_likelihood_ratios(self, x, alpha, noise):
+        """log N(y | e(k)) - log N(y | e(x)) for every value k.
+
+        Args:
+            x: data, of shape `(batch, *event_shape)`.
+            alpha: the message's accuracy, of shape `(batch,)`.
+            noise: standard normal, shaped as `embed(x)`: the message is
+                `y = e(x) + noise / sqrt(c alpha)`.
+
+        Returns:
+            A tensor of shape `(batch, *event_shape, K)`.
+        """
         raise NotImplementedError
 
     def reconstruction_loss(self, x, params, s):

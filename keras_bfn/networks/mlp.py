@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers
 
-from keras_bfn.layers import DenseBlock
+from keras_bfn.layers import DenseBlock, EvidenceShortcut
 from keras_bfn.networks.network import (
     Network,
     embed_time,
@@ -26,6 +26,8 @@ class MLP(Network):
         num_blocks: int.
         expansion: int. The blocks are `expansion * width` wide inside.
         dropout: float in [0, 1).
+        shortcut: bool. Whether each variable's own evidence is added to the answer
+            (`keras_bfn.layers.EvidenceShortcut`). The paper's networks do without.
         dtype: the dtype policy; by default Keras's global one.
         name: string.
 
@@ -51,6 +53,7 @@ class MLP(Network):
         num_blocks=3,
         expansion=2,
         dropout=0.0,
+        shortcut=True,
         dtype=None,
         name=None,
     ):
@@ -66,8 +69,11 @@ class MLP(Network):
         x = layers.Activation("silu", dtype=policy)(layers.LayerNormalization(dtype=policy)(x))
         # The input joins the output: late in time theta is nearly the answer.
         x = layers.Concatenate(dtype="float32")([theta, x])
-        x = layers.Dense(math.prod(event_shape) * flow.output_size, dtype="float32")(x)
-        outputs = layers.Reshape((*event_shape, flow.output_size), dtype="float32")(x)
+        x = layers.Dense(
+            math.prod(event_shape) * flow.output_size, kernel_initializer="zeros", dtype="float32"
+        )(x)
+        x = layers.Reshape((*event_shape, flow.output_size), dtype="float32")(x)
+        outputs = EvidenceShortcut(flow)(x, inputs["theta"]) if shortcut else x
 
         super().__init__(inputs, outputs, flow, policy, name)
         self.event_shape = event_shape
@@ -75,6 +81,7 @@ class MLP(Network):
         self.num_blocks = num_blocks
         self.expansion = expansion
         self.dropout = dropout
+        self.shortcut = shortcut
 
     def get_config(self):
         return {
@@ -84,4 +91,5 @@ class MLP(Network):
             "num_blocks": self.num_blocks,
             "expansion": self.expansion,
             "dropout": self.dropout,
+            "shortcut": self.shortcut,
         }

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_bfn.layers import ConvBlock, SpatialAttention
+from keras_bfn.layers import ConvBlock, EvidenceShortcut, SpatialAttention
 from keras_bfn.layers.blocks import group_norm
 from keras_bfn.networks.network import (
     Network,
@@ -30,6 +30,8 @@ class UNet(Network):
         num_blocks: int. Blocks at each level on the way down; one more on the way up.
         num_heads: int. The number of attention heads.
         dropout: float in [0, 1).
+        shortcut: bool. Whether each variable's own evidence is added to the answer
+            (`keras_bfn.layers.EvidenceShortcut`). The paper's networks do without.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's default: the layout
             of the convolutions. Inputs and outputs are channels last all the same.
         dtype: the dtype policy; by default Keras's global one.
@@ -65,6 +67,7 @@ class UNet(Network):
         num_blocks=2,
         num_heads=4,
         dropout=0.0,
+        shortcut=True,
         data_format=None,
         dtype=None,
         name=None,
@@ -116,8 +119,11 @@ class UNet(Network):
         if data_format == "channels_first":
             x = layers.Permute((2, 3, 1), dtype=policy)(x)
         x = layers.Concatenate(dtype="float32")([theta, x])
-        x = layers.Dense(channels * flow.output_size, dtype="float32")(x)
-        outputs = layers.Reshape((*image_shape, flow.output_size), dtype="float32")(x)
+        x = layers.Dense(channels * flow.output_size, kernel_initializer="zeros", dtype="float32")(
+            x
+        )
+        x = layers.Reshape((*image_shape, flow.output_size), dtype="float32")(x)
+        outputs = EvidenceShortcut(flow)(x, inputs["theta"]) if shortcut else x
 
         super().__init__(inputs, outputs, flow, policy, name)
         self.image_shape = image_shape
@@ -126,6 +132,7 @@ class UNet(Network):
         self.num_blocks = num_blocks
         self.num_heads = num_heads
         self.dropout = dropout
+        self.shortcut = shortcut
         self.data_format = data_format
 
     def get_config(self):
@@ -137,6 +144,7 @@ class UNet(Network):
             "num_blocks": self.num_blocks,
             "num_heads": self.num_heads,
             "dropout": self.dropout,
+            "shortcut": self.shortcut,
             "data_format": self.data_format,
         }
 
