@@ -143,6 +143,7 @@ def main():
     parser.add_argument("--epochs", type=int, help="by default what suits the data type")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sampler-steps", type=int, default=50)
+    parser.add_argument("--repeats", type=int, default=20, help="looks at each image in scoring")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("digits"))
     args = parser.parse_args()
     flow, transform, epochs = DATA_TYPES[args.data_type]
@@ -153,9 +154,9 @@ def main():
     levels = load_digits().images[..., None]
     levels = levels[np.random.default_rng(0).permutation(len(levels))]
     keras.utils.set_random_seed(args.seed)
-    # Of binary pixels, the score is a mean over ten drawings.
-    repeats = 10 if args.data_type == "binary" else 1
-    held_out = np.tile(levels[NUM_TRAIN:], (repeats, 1, 1, 1))
+    # Binary pixels are drawn ten times for each held-out image.
+    draws = 10 if args.data_type == "binary" else 1
+    held_out = np.tile(levels[NUM_TRAIN:], (draws, 1, 1, 1))
     held_out = transform(held_out, np.random.default_rng(1))
 
     model = build_model(args.data_type, flow, epochs, args.seed)
@@ -169,7 +170,7 @@ def main():
         verbose=0,
     )
     model.save(args.output / "model.keras")
-    print_code_lengths(model, held_out, num_repeats=200 // repeats)
+    print_code_lengths(model, held_out, args.repeats)
 
     print(f"\nGenerating {SAMPLES} samples in {args.sampler_steps} steps.")
     samples, trajectory = model.generate(

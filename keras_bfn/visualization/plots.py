@@ -34,7 +34,7 @@ def plot_samples(samples, path, real=None, columns=8):
         axes = figure.add_subplot(1, len(grids), i + 1)
         _draw_grid(axes, images, columns, low, high)
         axes.set_title(title)
-    figure.savefig(path)
+    figure.savefig(path, bbox_inches="tight")
 
 
 def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10):
@@ -70,7 +70,7 @@ def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10):
         axes = figure.add_subplot(1, len(steps), column + 1)
         _draw_grid(axes, means[column], 1, low, high)
         axes.set_title(f"t = {trajectory['t'][step]:.2g}", fontsize=9)
-    figure.savefig(path)
+    figure.savefig(path, bbox_inches="tight")
 
 
 def _draw_grid(axes, images, columns, low, high):

@@ -1,0 +1,65 @@
+"""How much stratified times lower the variance of the loss and of its gradient.
+
+    KERAS_BACKEND=jax python benchmarks/stratified_times.py
+
+Trains a small model on binary digits, then measures one batch's loss and gradient many times over,
+with times stratified over the batch (as the model does) and with independent times.
+"""
+
+import argparse
+from unittest import mock
+
+import keras
+import numpy as np
+from sklearn.datasets import load_digits
+
+import keras_bfn
+
+BATCH_SIZE = 128
+
+
+def independent_uniform(batch_size, seed=None):
+    return keras.random.uniform((batch_size,), seed=seed)
+
+
+def loss_and_gradient(model, x):
+    """One step of plain gradient descent at rate 1 moves the weights by the gradient."""
+    before = model.network.get_weights()
+    loss = model.train_on_batch(x)
+    moved = zip(before, model.network.get_weights(), strict=True)
+    gradient = np.concatenate([np.ravel(a - b) for a, b in moved])
+    model.network.set_weights(before)
+    return float(loss), gradient
+
+
+def variances(model, x, num_draws):
+    model.compile(keras.optimizers.SGD(1.0))
+    losses, gradients = zip(*[loss_and_gradient(model, x) for _ in range(num_draws)], strict=True)
+    return np.var(losses), np.var(gradients, axis=0).sum()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--draws", type=int, default=1000)
+    args = parser.parse_args()
+
+    keras.utils.set_random_seed(0)
+    images = (load_digits().images[..., None] > 7).astype("int32")
+    flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=6.0)
+    network = keras_bfn.networks.MLP(flow, (8, 8, 1), width=128, num_blocks=2)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+    model.compile(keras.optimizers.AdamW(1e-3))
+    model.fit(images, epochs=args.epochs, batch_size=BATCH_SIZE, verbose=0)
+
+    x = images[:BATCH_SIZE]
+    stratified = variances(model, x, args.draws)
+    with mock.patch.object(keras_bfn.losses, "stratified_uniform", independent_uniform):
+        independent = variances(model, x, args.draws)
+    print(f"Batches of {BATCH_SIZE}, {args.draws} draws, on {keras.backend.backend()}:")
+    print(f"variance of the loss, independent / stratified: {independent[0] / stratified[0]:.2f}")
+    print(f"variance of the gradient (summed): {independent[1] / stratified[1]:.2f}")
+
+
+if __name__ == "__main__":
+    main()
