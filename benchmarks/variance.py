@@ -1,9 +1,11 @@
-"""How much stratified times lower the variance of the loss and of its gradient.
+"""How much stratified times and mirrored messages lower the variance of what is measured.
 
-    KERAS_BACKEND=jax python benchmarks/stratified_times.py
+    KERAS_BACKEND=jax python benchmarks/variance.py
 
-Trains a small model on binary digits, then measures one batch's loss and gradient many times over,
-with times stratified over the batch (as the model does) and with independent times.
+Trains a small model on binary digits. Then measures one batch's loss and gradient many times over,
+with times stratified over the batch (as the model does) and with independent times; and each
+image's n-step code length, with messages and their mirror images (as the flow does) and with
+messages alone.
 """
 
 import argparse
@@ -11,6 +13,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+from keras import ops
 from sklearn.datasets import load_digits
 
 import keras_bfn
@@ -38,6 +41,22 @@ def variances(model, x, num_draws):
     return np.var(losses), np.var(gradients, axis=0).sum()
 
 
+def single_message_kl(flow, x, distribution, alpha, seed=None):
+    noise = keras.random.normal(ops.shape(flow.embed(x)), seed=seed)
+    ratios = flow._log_likelihood_ratios(x, alpha, noise)
+    return -ops.logsumexp(distribution.log_probs() + ratios, axis=-1)
+
+
+def code_length_deviation(model, x, num_steps):
+    """The standard deviation of an image's code length over looks at it, mean over images."""
+    model.programs.clear()  # compile anew, with the function that is patched in now
+    runs = [
+        model.code_length(x, num_steps, num_repeats=10, seed=seed, verbose=0)["transmission"]
+        for seed in range(10)
+    ]
+    return np.std(runs, axis=0).mean()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=60)
@@ -59,6 +78,13 @@ def main():
     print(f"Batches of {BATCH_SIZE}, {args.draws} draws, on {keras.backend.backend()}:")
     print(f"variance of the loss, independent / stratified: {independent[0] / stratified[0]:.2f}")
     print(f"variance of the gradient (summed): {independent[1] / stratified[1]:.2f}")
+
+    print("standard deviation of code_length(num_repeats=10), one message / with its mirror image:")
+    for num_steps in (1, 10, 100):
+        mirrored = code_length_deviation(model, x, num_steps)
+        with mock.patch.object(type(flow), "sender_receiver_kl", single_message_kl):
+            single = code_length_deviation(model, x, num_steps)
+        print(f"  {num_steps} steps: {single:.2f} / {mirrored:.2f} nats per image")
 
 
 if __name__ == "__main__":
