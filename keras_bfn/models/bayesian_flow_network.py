@@ -110,17 +110,13 @@ class BayesianFlowNetwork(keras.Model):
 
     def network_inputs(self):
         """The network's own symbolic inputs, if it is a functional model; else an empty dict."""
-        inputs = (
-            getattr(self.network, "input", None) if isinstance(self.network, keras.Model) else None
-        )
+        is_model = isinstance(self.network, keras.Model)
+        inputs = getattr(self.network, "input", None) if is_model else None
         if inputs is None:
             return {}
-        if not isinstance(inputs, dict) or not {"theta", "t"} <= set(inputs) <= {
-            "theta",
-            "t",
-            "condition",
-        }:
-            names = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
+        names = set(inputs) if isinstance(inputs, dict) else set()
+        if not {"theta", "t"} <= names <= {"theta", "t", "condition"}:
+            names = sorted(names) if names else type(inputs).__name__
             raise ValueError(
                 "Argument `network` must take a dict of 'theta', 't' and, if it is conditional, "
                 f"'condition'. Received: a network that takes {names}"
@@ -170,7 +166,15 @@ class BayesianFlowNetwork(keras.Model):
                     f"`reconstruction` and `bits_per_dim` are reported. Received: {kwargs[name]!r}"
                 )
         super().compile(optimizer=optimizer, **kwargs)
+        is_scaled = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
+        if self._computes_in_float16() and kwargs.get("auto_scale_loss", True) and not is_scaled:
+            # Keras would go by the model's own policy, which is float32.
+            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
         self.programs.clear()
+
+    def _computes_in_float16(self):
+        layers = [self.network, *getattr(self.network, "layers", ())]
+        return any(layer.dtype_policy.name == "mixed_float16" for layer in layers)
 
     def get_compile_config(self):
         config = super().get_compile_config()
@@ -208,7 +212,7 @@ class BayesianFlowNetwork(keras.Model):
         try:
             return super().fit(**arguments)
         finally:
-            if self.optimizer.use_ema:
+            if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
                 # On JAX, Keras leaves one buffer in the weights and in the optimizer's averages.
                 # The next compiled step donates it: saving or a second fit would find it deleted.
                 for weight in self.trainable_variables:
@@ -240,23 +244,25 @@ class BayesianFlowNetwork(keras.Model):
                 loss.times(losses.stratified_uniform(ops.shape(x)[0], self.seed_generator)),
                 x,
                 condition,
+                training,
             )
             for name, loss in looks.items()
         }
 
-    def look(self, t, x, condition=None):
+    def look(self, t, x, condition=None, training=False):
         """Draws evidence about `x` at time `t` and asks the network: `(params, s, t)`."""
         t = ops.convert_to_tensor(t, dtype="float32")
         s = self.flow.sample_evidence(x, t, self.seed_generator)
         theta = self.flow.input_params(s, self.flow.schedule.beta(t))
-        return self.ask(theta, t, condition), s, t
+        return self.ask(theta, t, condition, training), s, t
 
-    def ask(self, theta, t, condition=None):
+    def ask(self, theta, t, condition=None, training=False):
         """The network's answer in float32, of shape `(batch, *event_shape, flow.output_size)`."""
         inputs = {"theta": theta, "t": t}
         if condition is not None:
             inputs["condition"] = condition
-        return ops.cast(self.network(inputs), "float32")
+        # Said outright: on JAX, Keras's trainer does not hand `training` down to inner layers.
+        return ops.cast(self.network(inputs, training=training), "float32")
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         x, _ = split_condition(x)

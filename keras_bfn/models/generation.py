@@ -19,8 +19,8 @@ class GenerationProgram(Program):
     """Runs a sampler from the prior to t = 1, and looks once more: `num_steps + 1` network calls.
 
     Call arguments:
-        inputs: dict with `"index"`, of shape `(batch,)`, whose values are of no matter, and for
-            conditional models `"condition"`, of shape `(batch, ...)`.
+        inputs: dict with `"ones"`, of shape `(batch,)`, and for conditional models `"condition"`,
+            of shape `(batch, ...)`.
     """
 
     def __init__(self, model, sampler, num_steps, return_trajectory):
@@ -31,14 +31,15 @@ class GenerationProgram(Program):
 
     def call(self, inputs):
         flow, seed = self.model.flow, self.model.seed_generator
-        shape = (ops.shape(inputs["index"])[0], *self.model.event_shape)
+        shape = (ops.shape(inputs["ones"])[0], *self.model.event_shape)
         times = ops.convert_to_tensor(np.linspace(0, 1, self.num_steps + 1, dtype="float32"))
 
         def look(state, i):
             """The evidence at step i, theta, the network's answer, and p_O."""
             t = ops.take(times, i)
             s = self.sampler.evidence(flow, state, t)
-            t = ops.broadcast_to(t, shape[:1])
+            # Not a constant: TensorFlow would fold it into the network, and get the shapes wrong.
+            t = t * inputs["ones"]
             theta = flow.input_params(s, flow.schedule.beta(t))
             params = self.model.ask(theta, t, inputs.get("condition"))
             return (theta, params), flow.output_distribution(params, s, t)
@@ -96,7 +97,7 @@ def generate(
 
     # All batches are full, so that one program serves them all.
     rows = np.arange(math.ceil(num_samples / batch_size) * batch_size) % num_samples
-    inputs = {"index": rows.astype("float32")}
+    inputs = {"ones": np.ones(len(rows), "float32")}
     if condition is not None:
         inputs["condition"] = condition[rows]
     program = model.programs.get(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_bfn
+from tests.injected_noise import injected_noise
 from tests.models.small import FLOWS, ClassNetwork, make_data, make_model
 
 
@@ -224,3 +225,68 @@ def test_a_plain_layer_serves_as_network():
     model.fit(make_data(flow), epochs=1, verbose=0)
     assert model.event_shape == (4, 4, 1)
     assert model.generate(3, num_steps=2, verbose=0).shape == (3, 4, 4, 1)
+
+
+def test_the_loss_is_scaled_for_float16_and_only_then():
+    flow = FLOWS["binary"]()
+    for policy in ("float32", "mixed_bfloat16", "mixed_float16"):
+        model = make_model(flow, dtype=policy)
+        is_scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+        assert is_scaled == (policy == "mixed_float16")
+
+
+def test_averaged_weights_and_loss_scaling_survive_a_second_fit(tmp_path):
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    model = make_model(flow, compiled=False, dtype="mixed_float16")
+    model.compile(keras.optimizers.AdamW(1e-3, use_ema=True))
+    for _ in range(2):
+        model.fit(x, epochs=1, verbose=0)
+        model.evaluate(x, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer.inner_optimizer.use_ema
+    loaded.fit(x, epochs=1, verbose=0)
+
+
+def test_the_network_is_told_whether_it_trains():
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    seen = []
+
+    class Probe(keras.layers.Layer):
+        def call(self, inputs, training=None):
+            seen.append(training)
+            return inputs
+
+    inputs = {"theta": keras.Input((4, 4, 1, 1), name="theta"), "t": keras.Input((), name="t")}
+    network = keras.Model(inputs, keras.layers.Dense(1)(Probe()(inputs["theta"])))
+    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+    model.compile()
+    for train, run in (
+        (True, lambda: model.fit(x, verbose=0)),
+        (False, lambda: model.evaluate(x, verbose=0)),
+        (False, lambda: model.code_length(x, verbose=0)),
+        (False, lambda: model.generate(2, num_steps=2, verbose=0)),
+    ):
+        seen.clear()
+        run()
+        assert seen
+        assert set(seen) == {train}
+
+
+def test_dropout_draws_anew_at_every_training_step():
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    network = keras_bfn.networks.UNet(flow, (4, 4, 1), width=8, num_blocks=1, dropout=0.5)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+    rng = np.random.default_rng(0)
+    network.set_weights([0.3 * rng.standard_normal(w.shape) for w in network.get_weights()])
+    model.compile(keras.optimizers.SGD(0.0))
+    with injected_noise():
+        kwargs = {"epochs": 3, "batch_size": 24, "shuffle": False, "verbose": 0}
+        losses = model.fit(x, **kwargs).history["loss"]
+        scores = [model.evaluate(x, batch_size=24, verbose=0)[0] for _ in range(2)]
+    # keras.layers.Dropout has noise of its own: all else is the same at every step.
+    assert len(set(losses)) == 3
+    assert scores[0] == scores[1]
