@@ -4,17 +4,17 @@ import numpy as np
 from keras import ops
 from scipy import special
 
-from tests.checks import to_numpy
+from tests.tensors import to_numpy, to_tensor
 
 
 def class_logits(s, prior):
     """DiscreteFlow, one variable: p(k | s) is proportional to prior_k exp(s_k)."""
-    return _as_params(ops.log(_tensor(prior)) + s)
+    return _as_params(ops.log(to_tensor(prior)) + s)
 
 
 def pair_logits(s, joint_prior):
     """DiscreteFlow, two dependent variables: the marginals of prior_kl exp(s_1k + s_2l)."""
-    log_joint = ops.log(_tensor(joint_prior)) + s[:, 0, :, None] + s[:, 1, None, :]
+    log_joint = ops.log(to_tensor(joint_prior)) + s[:, 0, :, None] + s[:, 1, None, :]
     marginals = [ops.logsumexp(log_joint, axis=2), ops.logsumexp(log_joint, axis=1)]
     return _as_params(ops.stack(marginals, axis=1))
 
@@ -39,7 +39,7 @@ def normal_over_bins(flow, s, t, prior):
     if num_bins == 3:
         std = (2 / 3) / (edges[..., 1] - edges[..., 0])
     mean = 2 / num_bins - 1 - std * edges[..., 0]
-    return _tensor(np.stack([mean, np.log(std)], axis=-1))
+    return to_tensor(np.stack([mean, np.log(std)], axis=-1))
 
 
 def _quantile(log_p, edge):
@@ -70,7 +70,3 @@ def as_noise_params(flow, params, s, t):
 def entropy(probs):
     """In nats."""
     return special.entr(probs).sum()
-
-
-def _tensor(x):
-    return ops.convert_to_tensor(np.asarray(x, "float32"))

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from keras_bfn.schedules import ExponentialSchedule, QuadraticSchedule
-from tests.checks import to_numpy
+from tests.tensors import to_numpy
 
 # Each schedule with its beta(t) in float64.
 SCHEDULES = [

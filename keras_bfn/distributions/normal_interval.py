@@ -53,8 +53,9 @@ def _log_midpoint_rule(width, centre):
 
 def _log_tail_difference(low, high):
     """For low <= -|high|: log Phi(high) + log(1 - Phi(low) / Phi(high))."""
-    left = ops.minimum(high, 0.0)
-    right = ops.maximum(high, 0.0)
+    # Not minimum and maximum: backends halve their gradients at a tie.
+    left = ops.where(high > 0, 0.0, high)
+    right = ops.where(high > 0, high, 0.0)
     log_scaled_left = _log_scaled_tail(left)
     log_high = ops.where(
         high > 0,

@@ -174,8 +174,8 @@ class Flow:
 
     def check_dtype(self, dtype, name="x"):
         """Raises a `ValueError` unless `dtype` (a string) suits this type of data."""
-        is_discrete = "int" in dtype or dtype == "bool"
-        if is_discrete != self.discrete:
+        suits = ("int" in dtype or dtype == "bool") if self.discrete else "float" in dtype
+        if not suits:
             expected = "integers" if self.discrete else "floats"
             raise ValueError(
                 f"Argument `{name}` must hold {expected} for {self!r}. Received: dtype {dtype}"
@@ -203,5 +203,5 @@ class Flow:
 
 
 def expand(per_example, like):
-    """Reshapes `(batch,)` to `(batch, 1, ..., 1)` with as many axes as `like` has."""
-    return ops.reshape(per_example, (-1,) + (1,) * (len(like.shape) - 1))
+    """Reshapes `(batch,)` to `(batch, 1, ..., 1)` with as many axes as `like` has, in float32."""
+    return ops.reshape(ops.cast(per_example, "float32"), (-1,) + (1,) * (len(like.shape) - 1))

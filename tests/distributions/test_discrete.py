@@ -9,8 +9,8 @@ from scipy import special
 
 from keras_bfn.distributions import Bernoulli, Categorical, DiscretizedNormal
 from keras_bfn.distributions.discrete import bin_centre, bin_number
-from tests.checks import assert_draws_follow, to_numpy
-from tests.gradients import gradient
+from tests.checks import assert_draws_follow
+from tests.tensors import gradient, to_numpy, to_tensor
 
 NUM_DRAWS = 20_000
 LOG_ODDS = np.float32([-20, -3, -0.1, 0.2, 2.5, 30])
@@ -66,32 +66,36 @@ every_distribution = pytest.mark.parametrize(
 
 @every_distribution
 def test_log_probs_are_the_oracles(make, params, log_probs):
-    assert_allclose(to_numpy(make(*params).log_probs()), log_probs, rtol=3e-6, atol=3e-6)
+    assert_allclose(
+        to_numpy(make(*map(to_tensor, params)).log_probs()), log_probs, rtol=3e-6, atol=3e-6
+    )
 
 
 @every_distribution
 def test_log_prob_picks_out_of_log_probs(make, params, log_probs):
     k = log_probs.shape[-1]
     for x in (0, 1, k // 2, k - 1):
-        result = to_numpy(make(*params).log_prob(np.full(6, x, "int32")))
+        result = to_numpy(make(*map(to_tensor, params)).log_prob(np.full(6, x, "int32")))
         assert_allclose(result, log_probs[:, x], rtol=3e-6, atol=3e-6)
 
 
 @every_distribution
 def test_probs_sum_to_1(make, params, log_probs):
-    assert_allclose(to_numpy(make(*params).probs()).sum(axis=-1), 1, atol=2e-6)
+    assert_allclose(to_numpy(make(*map(to_tensor, params)).probs()).sum(axis=-1), 1, atol=2e-6)
 
 
 @every_distribution
 def test_mean_is_the_expected_class(make, params, log_probs):
     classes = np.arange(log_probs.shape[-1])
     mean = (np.exp(log_probs) * classes).sum(axis=-1)
-    assert_allclose(to_numpy(make(*params).mean()), mean, rtol=3e-6, atol=1e-7 * classes.size)
+    assert_allclose(
+        to_numpy(make(*map(to_tensor, params)).mean()), mean, rtol=3e-6, atol=1e-7 * classes.size
+    )
 
 
 @every_distribution
 def test_mode_is_the_likeliest_class(make, params, log_probs):
-    mode = to_numpy(make(*params).mode()).astype("int64")
+    mode = to_numpy(make(*map(to_tensor, params)).mode()).astype("int64")
     # Compared by what they have, for a normal on an edge has two modes.
     chosen = np.take_along_axis(log_probs, mode[:, None], axis=-1)[:, 0]
     assert_allclose(chosen, log_probs.max(axis=-1), atol=1e-6)
@@ -101,32 +105,35 @@ def test_mode_is_the_likeliest_class(make, params, log_probs):
 def test_samples_follow_probs(make, params, log_probs, seed):
     for row in range(6):
         repeated = [np.repeat(values[row : row + 1], NUM_DRAWS, axis=0) for values in params]
-        draws = to_numpy(make(*repeated).sample(seed))
+        draws = to_numpy(make(*map(to_tensor, repeated)).sample(seed))
         assert draws.shape == (NUM_DRAWS,)
         assert_draws_follow(np.exp(log_probs[row]), draws)
 
 
-def test_discretized_normal_gradients_are_those_of_the_mass():
-    x = np.array([0, 3, 8, 16, 16, 9])
+def test_discretized_normal_gradients_are_the_slopes_of_the_oracle():
+    # One bin near each mean, and both end bins.
+    x, step = np.array([0, 4, 13, 16, 16, 9]), 1e-5
 
-    def oracle(mean, log_std):
-        edges = 2 * np.stack([x, x + 1]) / 17 - 1
-        edges[0, x == 0], edges[1, x == 16] = -np.inf, np.inf
-        low, high = special.ndtr((edges - mean) / np.exp(log_std))
-        return np.log(high - low)
+    def log_prob(mean, std):
+        low, high = np.where(x == 0, -np.inf, 2 * x / 17 - 1), 2 * (x + 1) / 17 - 1
+        high[x == 16] = np.inf
+        return np.log(np.diff(special.ndtr((np.stack([low, high]) - mean) / std), axis=0)[0])
 
-    mean, log_std, step = MEAN.astype("float64"), np.log(STD.astype("float64")), 1e-5
-    x[1] = bin_number_of(mean[1])
-    by_mean = gradient(lambda mean: DiscretizedNormal(mean, STD, 17).log_prob(x), MEAN)
-    by_std = gradient(lambda std: DiscretizedNormal(MEAN, std, 17).log_prob(x), STD)
-    slope = (oracle(mean + step, log_std) - oracle(mean - step, log_std)) / (2 * step)
-    assert_allclose(by_mean, slope, rtol=1e-4, atol=1e-4)
-    slope = (oracle(mean, log_std + step) - oracle(mean, log_std - step)) / (2 * step)
-    assert_allclose(by_std * STD, slope, rtol=1e-4, atol=1e-4)
+    def slope(function, at):
+        return (function(at + step) - function(at - step)) / (2 * step)
 
-
-def bin_number_of(value):
-    return int((value + 1) / 2 * 17)
+    assert_allclose(
+        gradient(lambda mean: DiscretizedNormal(mean, to_tensor(STD), 17).log_prob(x), MEAN),
+        slope(lambda mean: log_prob(mean, STD), MEAN.astype("float64")),
+        rtol=1e-4,
+        atol=1e-4,
+    )
+    assert_allclose(
+        gradient(lambda std: DiscretizedNormal(to_tensor(MEAN), std, 17).log_prob(x), STD),
+        slope(lambda std: log_prob(MEAN, std), STD.astype("float64")),
+        rtol=1e-4,
+        atol=1e-4,
+    )
 
 
 @pytest.mark.parametrize("k", [2, 17, 256, 50_000])

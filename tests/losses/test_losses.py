@@ -1,0 +1,101 @@
+"""What the losses look at, and what they refuse."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from numpy.testing import assert_allclose, assert_array_equal
+
+from keras_bfn import losses
+from keras_bfn.flows import ContinuousFlow, DiscreteFlow
+from keras_bfn.losses import ContinuousTimeLoss, DiscreteTimeLoss, ReconstructionLoss
+from tests.tensors import to_numpy, to_tensor
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 3, 7, 20, 100, 1000])
+def test_n_step_times_are_the_starts_of_the_steps_each_as_often(num_steps):
+    uniform = (np.arange(10 * num_steps) + 0.5) / (10 * num_steps)
+    times = to_numpy(DiscreteTimeLoss(num_steps).times(to_tensor(uniform)))
+    assert_allclose(times, np.repeat(np.arange(num_steps), 10) / num_steps, atol=1e-7)
+
+
+def test_n_step_times_stay_on_the_grid_next_to_1():
+    for num_steps in range(1, 200):
+        last = DiscreteTimeLoss(num_steps).times(to_tensor([1 - 2.0**-24]))
+        assert_allclose(to_numpy(last), [(num_steps - 1) / num_steps], atol=1e-7)
+
+
+def test_continuous_time_looks_everywhere_and_the_last_word_at_the_end():
+    uniform = to_tensor([0.0, 0.25, 0.9])
+    assert_array_equal(to_numpy(ContinuousTimeLoss().times(uniform)), to_numpy(uniform))
+    assert_array_equal(to_numpy(ReconstructionLoss().times(uniform)), 1)
+
+
+@pytest.mark.parametrize("num_steps", [1, 3, 20, 1000])
+def test_every_step_is_charged_for_its_own_accuracy(num_steps):
+    flow = ContinuousFlow(sigma_1=0.1, prediction="data")
+    loss = DiscreteTimeLoss(num_steps)
+    t = loss.times(to_tensor((np.arange(num_steps) + 0.5) / num_steps))
+    # The error is 1 throughout.
+    zeros = ops.zeros((num_steps, 1, 1))
+    nats = to_numpy(loss(flow, np.ones((num_steps, 1)), zeros, zeros, t))[:, 0]
+    beta = 0.1 ** (-2 * np.arange(num_steps + 1) / num_steps) - 1
+    # The more steps, the more digits the difference of two accuracies loses.
+    rounding = 1e-5 + 3e-7 * num_steps
+    assert_allclose(nats, num_steps * 0.5 * np.diff(beta), rtol=rounding)
+
+
+def test_continuous_time_loss_is_the_formula():
+    flow, t = DiscreteFlow(3, beta_1=2.0), np.float32([0.0, 0.5, 1.0])
+    params = np.log([[[0.2, 0.3, 0.5]]] * 3)
+    nats = ContinuousTimeLoss()(flow, np.ones((3, 1), "int32"), to_tensor(params), None, t)
+    squared_error = 0.2**2 + 0.7**2 + 0.5**2
+    assert_allclose(to_numpy(nats)[:, 0], 1.5 * 4.0 * t * squared_error, rtol=1e-5)
+
+
+def test_more_messages_vary_less_about_the_same_mean(seed):
+    flow, num = DiscreteFlow(3, beta_1=2.0), 20_000
+    x, t = np.zeros((num, 1), "int32"), np.zeros(num, "float32")
+    params = ops.zeros((num, 1, 3))
+    one, ten = (
+        to_numpy(DiscreteTimeLoss(4, num_samples)(flow, x, params, params, t, seed))
+        for num_samples in (1, 10)
+    )
+    assert_allclose(one.var() / ten.var(), 10, rtol=0.1)
+    assert abs(one.mean() - ten.mean()) < 5 * one.std() * num**-0.5
+
+
+@pytest.mark.parametrize(
+    "loss", [ContinuousTimeLoss(), DiscreteTimeLoss(20, 3), ReconstructionLoss()]
+)
+def test_config_and_serialisation_round_trip(loss):
+    saved = json.dumps(keras.saving.serialize_keras_object(loss))
+    for other in (
+        type(loss).from_config(loss.get_config()),
+        keras.saving.deserialize_keras_object(json.loads(saved)),
+    ):
+        assert type(other) is type(loss)
+        assert other.get_config() == loss.get_config()
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, "3", None, True])
+@pytest.mark.parametrize("name", ["num_steps", "num_samples"])
+def test_counts_that_are_no_positive_integers_are_refused(name, value):
+    arguments = {"num_steps": 3, "num_samples": 1, name: value}
+    with pytest.raises(ValueError, match=f"`{name}`.*at least 1.*Received: {name}={value!r}"):
+        DiscreteTimeLoss(**arguments)
+
+
+def test_get_takes_names_and_losses():
+    assert isinstance(losses.get(None), ContinuousTimeLoss)
+    assert isinstance(losses.get("continuous_time"), ContinuousTimeLoss)
+    loss = DiscreteTimeLoss(3)
+    assert losses.get(loss) is loss
+
+
+@pytest.mark.parametrize("value", ["mse", 3, keras.losses.MeanSquaredError()])
+def test_get_refuses_the_unknown_and_lists_the_known(value):
+    with pytest.raises(ValueError, match=r"`loss` must be.*'continuous_time'.*Received: loss="):
+        losses.get(value)

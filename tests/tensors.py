@@ -1,0 +1,55 @@
+"""Between numpy and the backend that runs: tensors, and gradients of functions of tensors."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def to_numpy(x):
+    return ops.convert_to_numpy(x).astype("float64")
+
+
+def to_tensor(x):
+    return ops.convert_to_tensor(np.asarray(x, "float32"))
+
+
+def gradient(function, x):
+    """The gradient of `sum(function(x))` at `x`."""
+    return value_and_gradient(function, x)[1]
+
+
+def value_and_gradient(function, x):
+    """`function(x)`, and the gradient of its sum."""
+    value, slope = _BACKENDS[keras.backend.backend()](function, to_tensor(x))
+    return to_numpy(value), to_numpy(slope)
+
+
+def _jax(function, x):
+    import jax
+
+    def total(x):
+        value = function(x)
+        return ops.sum(value), value
+
+    slope, value = jax.grad(total, has_aux=True)(x)
+    return value, slope
+
+
+def _tensorflow(function, x):
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = function(x)
+        total = ops.sum(value)
+    return value, tape.gradient(total, x)
+
+
+def _torch(function, x):
+    x = x.detach().clone().requires_grad_(True)
+    value = function(x)
+    ops.sum(value).backward()
+    return value, x.grad
+
+
+_BACKENDS = {"jax": _jax, "tensorflow": _tensorflow, "torch": _torch}
