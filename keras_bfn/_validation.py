@@ -33,11 +33,11 @@ def check_choice(name, value, choices):
 
 
 def resolve_identifier(name, identifier, base_class, known):
-    """Turns a string, a config or an instance into an instance of `base_class`.
+    """Turns a string or an instance into an instance of `base_class`.
 
     Args:
         name: the argument's name, for the message.
-        identifier: an instance of `base_class`, one of its classes, or a key of `known`.
+        identifier: an instance of `base_class`, or a key of `known`.
         base_class: the class that the result must belong to.
         known: dict from identifier to a callable without arguments.
     """

@@ -72,6 +72,11 @@ class ExponentialSchedule(Schedule):
     def derivative(self, t):
         return self._rate * ops.exp(self._rate * ops.cast(t, "float32"))
 
+    def alpha(self, step, num_steps):
+        # Without the difference of two large numbers.
+        before = ops.exp(self._rate * (ops.cast(step, "float32") - 1.0) / num_steps)
+        return before * math.expm1(self._rate / num_steps)
+
     def inverse(self, beta):
         return ops.log1p(ops.cast(beta, "float32")) / self._rate
 

@@ -49,7 +49,8 @@ class ContinuousFlow(Flow):
             N(x_hat, sigma_1^2). Given `num_bins`, it is the negative log of that normal's mass over
             the bin of x, with [-1, 1] cut into `num_bins` bins, so that bits per dimension compare
             with those of a `DiscretizedFlow`.
-        schedule: a `keras_bfn.schedules.Schedule` in place of `ExponentialSchedule(sigma_1)`.
+        schedule: a `keras_bfn.schedules.Schedule` in place of `ExponentialSchedule(sigma_1)`;
+            `sigma_1` then has no effect.
 
     Raises:
         ValueError: if an argument is out of its range.

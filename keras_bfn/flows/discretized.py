@@ -26,9 +26,15 @@ class DiscretizedFlow(Flow):
 
     Args:
         num_bins: int, at least 2. K.
-        sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1.
+        sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1. Well
+            below the width of a bin, 2 / K, little is left for the reconstruction loss to pay.
         prediction: `"noise"` or `"data"`: what the network's mean and deviation stand for.
-        schedule: a `keras_bfn.schedules.Schedule` in place of `ExponentialSchedule(sigma_1)`.
+        schedule: a `keras_bfn.schedules.Schedule` in place of `ExponentialSchedule(sigma_1)`;
+            `sigma_1` then has no effect.
+
+    With `prediction="noise"` the output distribution before the first message is N(0, 1), cut into
+    bins, whatever the network answers, as in the paper: an uneven distribution costs a first large
+    message more than it must. In continuous time this does not matter.
 
     Raises:
         ValueError: if an argument is out of its range.

@@ -1,0 +1,71 @@
+"""The examples in docstrings and in the README run, and public names are documented."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from tests.models.small import FLOWS, make_model
+from tests.test_guides import ROOT
+
+MODULES = [
+    importlib.import_module(info.name)
+    for info in pkgutil.walk_packages(keras_bfn.__path__, "keras_bfn.")
+]
+
+
+def all_doctests():
+    for module in MODULES:
+        for test in doctest.DocTestFinder(exclude_empty=True).find(module):
+            if test.examples:
+                yield pytest.param(test, id=test.name)
+
+
+def python_blocks(text):
+    return [textwrap.dedent(code) for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
+
+
+@pytest.mark.parametrize("test", list(all_doctests()))
+def test_an_example_of_a_docstring_runs(test, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    model = make_model(FLOWS["binary"]())
+    images = np.random.default_rng(0).integers(0, 2, (64, 4, 4, 1))
+    names = {"np": np, "keras": keras, "keras_bfn": keras_bfn, "model": model, "images": images}
+    for example in test.examples:
+        try:
+            value = eval(example.source, names)
+        except SyntaxError:
+            exec(example.source, names)
+            value = None
+        if example.want:
+            # torch's shapes are tuples, but do not look like it.
+            value = tuple(value) if isinstance(value, tuple) else value
+            assert repr(value) == example.want.strip()
+
+
+def test_the_models_example_runs():
+    (block,) = python_blocks(keras_bfn.BayesianFlowNetwork.__doc__)
+    exec(block, {"np": np, "keras": keras, "keras_bfn": keras_bfn})
+
+
+def test_the_readmes_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (block,) = python_blocks((ROOT / "README.md").read_text())
+    exec(block, {})
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_public_names_are_documented(module):
+    assert module.__doc__
+    for name, value in vars(module).items():
+        is_own = getattr(value, "__module__", None) == module.__name__
+        if is_own and not name.startswith("_") and (inspect.isclass(value) or callable(value)):
+            assert value.__doc__, f"{module.__name__}.{name}"
