@@ -44,7 +44,7 @@ class TimeEmbedding(keras.layers.Layer):
         frequencies = self.scale * ops.exp(
             -math.log(1e4) / half * ops.arange(half, dtype="float32")
         )
-        angles = t[:, None] * frequencies
+        angles = ops.cast(t, "float32")[:, None] * frequencies
         return ops.concatenate([ops.cos(angles), ops.sin(angles)], axis=-1)
 
     def compute_output_shape(self, t_shape):

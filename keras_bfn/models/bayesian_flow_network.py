@@ -191,8 +191,9 @@ class BayesianFlowNetwork(keras.Model):
 
         Args:
             x: data of shape `(num, *event_shape)`, the tuple `(data, condition)`, or a
-                `tf.data.Dataset`, `keras.utils.PyDataset` or torch `DataLoader` that yields `data`
-                or `((data, condition),)` in batches.
+                `tf.data.Dataset`, `keras.utils.PyDataset` or torch `DataLoader` that yields `data`,
+                `(data,)` or `((data, condition),)` in batches. (On TensorFlow, Keras takes no
+                `DataLoader` of bare tensors: use a `TensorDataset`.)
             y: must be None: the data are their own target.
             *args, **kwargs: as in Keras. `validation_data` takes what `x` takes.
 

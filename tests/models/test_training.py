@@ -35,7 +35,8 @@ def as_pipeline(kind, x):
         tf = pytest.importorskip("tensorflow")
         return tf.data.Dataset.from_tensor_slices(x).batch(8)
     torch = pytest.importorskip("torch")
-    return torch.utils.data.DataLoader(torch.as_tensor(x), batch_size=8)
+    dataset = torch.utils.data.TensorDataset(torch.as_tensor(x))
+    return torch.utils.data.DataLoader(dataset, batch_size=8)
 
 
 @pytest.mark.parametrize("kind", ["array", "PyDataset", "generator", "tf.data", "DataLoader"])
@@ -111,7 +112,8 @@ def test_regularisers_of_the_network_join_the_loss_but_not_the_code_length():
     logs = []
     for strength in (0.0, 10.0):
         model = make_model(flow, compiled=False)
-        model.network.layers[-2].kernel.regularizer = keras.regularizers.L2(strength)
+        dense = next(la for la in model.network.layers if isinstance(la, keras.layers.Dense))
+        dense.kernel.regularizer = keras.regularizers.L2(strength)
         model.compile()
         logs.append(model.evaluate(x, batch_size=24, verbose=0, return_dict=True))
     assert logs[1]["loss"] > logs[0]["loss"] + 0.1
