@@ -201,14 +201,15 @@ class BayesianFlowNetwork(keras.Model):
             ValueError: if the data do not suit the model, before training starts.
         """
         self._assert_compile_called("fit")
-        check_training_data(self, x, y)
+        x = check_training_data(self, x, y)
         arguments = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
         validation_data = arguments.get("validation_data")
         if validation_data is not None:
             val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
-            check_training_data(self, val_x, val_y, name="validation_data")
-            if val_weight is not None:
-                arguments["validation_data"] = (val_x, val_weight, val_weight)
+            val_x = check_training_data(self, val_x, val_y, name="validation_data")
+            # Where there are weights, they stand in for targets, too: see below.
+            val_data = (val_x,) if val_weight is None else (val_x, val_weight, val_weight)
+            arguments["validation_data"] = val_data
         _stand_in_for_targets(arguments)
         try:
             return super().fit(**arguments)
@@ -226,7 +227,7 @@ class BayesianFlowNetwork(keras.Model):
         """
         self._assert_compile_called("evaluate")
         if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has checked them
-            check_training_data(self, x, y)
+            x = check_training_data(self, x, y)
         parameters = inspect.signature(super().evaluate).parameters
         arguments = dict(zip(parameters, (x, y, *args), strict=False), **kwargs)
         _stand_in_for_targets(arguments)

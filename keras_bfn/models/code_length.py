@@ -86,4 +86,5 @@ def code_length(model, x, num_steps, num_repeats, batch_size, seed, verbose):
     program = model.programs.get(("code_length", num_steps), lambda: CodeLengthProgram(model, loss))
     with seeded(model.seed_generator, seed):
         nats = program.predict(batches, verbose=verbose)
-    return {name: batches.mean_over_repeats(values) for name, values in nats.items()}
+    # JAX returns dicts in alphabetical order.
+    return {name: batches.mean_over_repeats(nats[name]) for name in program.losses_by_name}

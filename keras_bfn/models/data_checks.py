@@ -1,16 +1,14 @@
 """Refuses wrong data before any work starts."""
 
 import itertools
+import types
 
 import keras
 import numpy as np
 
 
 def check_training_data(model, x, y, name="x"):
-    """Checks arrays whole, and pipelines that can start anew by their first batch.
-
-    A one-shot generator cannot be looked at without losing a batch; its dtypes and shapes are
-    checked when the training step is built.
+    """Checks arrays whole, and pipelines by their first batch.
 
     Args:
         model: the `BayesianFlowNetwork` that the data are for.
@@ -19,19 +17,22 @@ def check_training_data(model, x, y, name="x"):
         y: must be None.
         name: the argument's name, for the message.
 
+    Returns:
+        What to train on: `x`, or in the place of a generator one that yields all its batches.
+
     Raises:
         ValueError: if the data do not suit the model.
     """
     check_no_targets(y, name)
     if x is None or _is_arrays(x):
         check_arrays(model, x, name)
-        return
-    batch = _first_batch(x, name)
-    if batch is not None:
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        if sample_weight is None:
-            check_no_targets(y, name)
-        check_arrays(model, x, name)
+        return x
+    batch, x = _first_batch(x, name)
+    data, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+    if sample_weight is None:
+        check_no_targets(y, name)
+    check_arrays(model, data, name)
+    return x
 
 
 def check_no_targets(y, name="x"):
@@ -119,13 +120,18 @@ def _to_numpy(x):
 
 
 def _first_batch(x, name):
-    """The first batch of a pipeline that can start anew, else None."""
+    """The first batch of a pipeline, and the pipeline with all its batches."""
     if isinstance(x, keras.utils.PyDataset):
         batches = [x[0]] if x.num_batches != 0 else []
-    elif iter(x) is x:
-        return None
     else:
         batches = list(itertools.islice(iter(x), 1))
     if not batches:
         raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
-    return tuple(batches[0]) if isinstance(batches[0], list) else batches[0]
+    if isinstance(x, types.GeneratorType):
+        x = _put_back(batches, x)
+    return tuple(batches[0]) if isinstance(batches[0], list) else batches[0], x
+
+
+def _put_back(batches, generator):
+    yield from batches
+    yield from generator

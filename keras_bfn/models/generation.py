@@ -110,5 +110,7 @@ def generate(
     x = outputs.pop("x")
     if not return_trajectory:
         return x
-    trajectory = {name: np.moveaxis(values, 1, 0) for name, values in outputs.items()}
-    return x, {"t": np.linspace(0, 1, num_steps + 1, dtype="float32"), **trajectory}
+    trajectory = {"t": np.linspace(0, 1, num_steps + 1, dtype="float32")}
+    for name in ("theta", "params"):
+        trajectory[name] = np.moveaxis(outputs[name], 1, 0)
+    return x, trajectory

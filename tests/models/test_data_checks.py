@@ -64,7 +64,7 @@ def test_bad_pipelines_are_refused_by_their_first_batch():
             make_model(FLOWS["binary"]()).fit(pipeline)
 
 
-def test_generators_are_refused_when_the_training_step_is_built():
+def test_generators_are_refused_by_their_first_batch():
     model = make_model(FLOWS["binary"]())
     with pytest.raises(ValueError, match="must hold integers"):
         model.fit(((FLOATS[:8],) for _ in range(3)), shuffle=False, verbose=0)

@@ -68,6 +68,16 @@ def test_training_reports_the_loss_and_validation_everything():
     assert set(history) == {"loss", "val_loss", "val_reconstruction", "val_bits_per_dim"}
 
 
+def test_a_generator_loses_no_batch_to_the_check():
+    flow = FLOWS["binary"]()
+    x = make_data(flow)
+    seen = []
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda b, logs: seen.append(b))
+    batches = ((x[i : i + 8],) for i in range(0, 24, 8))
+    make_model(flow).fit(batches, steps_per_epoch=3, shuffle=False, callbacks=[callback], verbose=0)
+    assert seen == [0, 1, 2]
+
+
 def test_validation_data_by_position_are_checked_too():
     flow = FLOWS["binary"]()
     x = make_data(flow)
