@@ -137,13 +137,20 @@ def print_code_lengths(model, x, num_repeats):
         )
 
 
+def positive(text):
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, received {text}")
+    return int(text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-type", choices=DATA_TYPES, default="binary")
-    parser.add_argument("--epochs", type=int, help="by default what suits the data type")
+    parser.add_argument("--epochs", type=positive, help="by default what suits the data type")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--sampler-steps", type=int, default=50)
-    parser.add_argument("--repeats", type=int, default=20, help="looks at each image in scoring")
+    parser.add_argument("--sampler-steps", type=positive, default=50)
+    parser.add_argument("--repeats", type=positive, default=20, help="looks at each image")
+    parser.add_argument("--preset", type=pathlib.Path, help="a folder to keep the model in, too")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("digits"))
     args = parser.parse_args()
     flow, transform, epochs = DATA_TYPES[args.data_type]
@@ -170,6 +177,8 @@ def main():
         verbose=0,
     )
     model.save(args.output / "model.keras")
+    if args.preset:
+        model.save_to_preset(args.preset)
     print_code_lengths(model, held_out, args.repeats)
 
     print(f"\nGenerating {SAMPLES} samples in {args.sampler_steps} steps.")

@@ -1,11 +1,13 @@
 """Bayesian Flow Networks for Keras 3, on TensorFlow, JAX and PyTorch."""
 
+from keras_bfn import checkpoints as checkpoints
 from keras_bfn import distributions as distributions
 from keras_bfn import flows as flows
 from keras_bfn import layers as layers
 from keras_bfn import losses as losses
 from keras_bfn import metrics as metrics
 from keras_bfn import networks as networks
+from keras_bfn import presets as presets
 from keras_bfn import samplers as samplers
 from keras_bfn import schedules as schedules
 from keras_bfn import visualization as visualization

@@ -1,9 +1,11 @@
 """Continuous data: real numbers in [-1, 1] (section 4 of the paper)."""
 
+import math
+
 import keras
 from keras import ops
 
-from keras_bfn._validation import check_choice, check_int
+from keras_bfn._validation import check_between, check_choice, check_int
 from keras_bfn.distributions import Delta, DiscretizedNormal, Normal
 from keras_bfn.distributions.discrete import bin_number
 from keras_bfn.flows.flow import Flow, expand
@@ -49,6 +51,8 @@ class ContinuousFlow(Flow):
             N(x_hat, sigma_1^2). Given `num_bins`, it is the negative log of that normal's mass over
             the bin of x, with [-1, 1] cut into `num_bins` bins, so that bits per dimension compare
             with those of a `DiscretizedFlow`.
+        reconstruction_std: positive float or None: the normal's standard deviation in the
+            reconstruction loss, in the place of the input distribution's at t = 1.
         schedule: a `keras_bfn.schedules.Schedule` in place of `ExponentialSchedule(sigma_1)`;
             `sigma_1` then has no effect.
 
@@ -68,11 +72,21 @@ class ContinuousFlow(Flow):
     embedding_size = theta_size = output_size = 1
     data_range = (-1, 1)
 
-    def __init__(self, sigma_1=0.001, prediction="noise", num_bins=None, schedule=None):
+    def __init__(
+        self,
+        sigma_1=0.001,
+        prediction="noise",
+        num_bins=None,
+        reconstruction_std=None,
+        schedule=None,
+    ):
         super().__init__(schedule, lambda: ExponentialSchedule(sigma_1))
         self.sigma_1 = sigma_1
         self.prediction = check_choice("prediction", prediction, ("noise", "data"))
         self.num_bins = num_bins if num_bins is None else check_int("num_bins", num_bins, 2)
+        self.reconstruction_std = reconstruction_std
+        if reconstruction_std is not None:
+            check_between("reconstruction_std", reconstruction_std, 0, math.inf)
 
     def embed(self, x):
         return ops.expand_dims(ops.cast(x, "float32"), axis=-1)
@@ -101,7 +115,7 @@ class ContinuousFlow(Flow):
     def reconstruction_loss(self, x, params, s):
         one = ops.ones(ops.shape(params)[:1], dtype="float32")
         x_hat = self.output_distribution(params, s, one).mean()
-        std = ops.rsqrt(1.0 + self.schedule.beta(1.0))
+        std = self.reconstruction_std or ops.rsqrt(1.0 + self.schedule.beta(1.0))
         if self.num_bins is None:
             return -Normal(x_hat, std).log_prob(x)
         bins = bin_number(ops.cast(x, "float32"), self.num_bins)
@@ -112,5 +126,6 @@ class ContinuousFlow(Flow):
             "sigma_1": self.sigma_1,
             "prediction": self.prediction,
             "num_bins": self.num_bins,
+            "reconstruction_std": self.reconstruction_std,
             **super().get_config(),
         }

@@ -18,6 +18,7 @@ from keras_bfn.models.data_checks import (
     split_condition,
 )
 from keras_bfn.models.generation import generate
+from keras_bfn.models.preset_model import PresetModel
 from keras_bfn.models.program import ProgramCache
 
 
@@ -35,7 +36,7 @@ def _stand_in_for_targets(arguments):
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class BayesianFlowNetwork(keras.Model):
+class BayesianFlowNetwork(PresetModel, keras.Model):
     """A Bayesian flow network: trains with `fit`, scores data, generates.
 
     `fit` minimises the nats per variable that it costs to send the data. `evaluate` and validation
@@ -166,6 +167,7 @@ class BayesianFlowNetwork(keras.Model):
                     f"`reconstruction` and `bits_per_dim` are reported. Received: {kwargs[name]!r}"
                 )
         super().compile(optimizer=optimizer, **kwargs)
+        self._asked_jit_compile = kwargs.get("jit_compile", "auto")
         is_scaled = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
         if self._computes_in_float16() and kwargs.get("auto_scale_loss", True) and not is_scaled:
             # Keras would go by the model's own policy, which is float32.
@@ -178,7 +180,11 @@ class BayesianFlowNetwork(keras.Model):
 
     def get_compile_config(self):
         config = super().get_compile_config()
+        if not config:  # not compiled
+            return config
         config["loss"] = keras.saving.serialize_keras_object(self.transmission_loss)
+        # Keras would keep what "auto" came to on this backend.
+        config["jit_compile"] = self._asked_jit_compile
         return config
 
     def compile_from_config(self, config):

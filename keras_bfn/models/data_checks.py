@@ -6,6 +6,8 @@ import types
 import keras
 import numpy as np
 
+from keras_bfn.networks import Network
+
 
 def check_training_data(model, x, y, name="x"):
     """Checks arrays whole, and pipelines by their first batch.
@@ -67,7 +69,8 @@ def check_condition(model, condition, num_examples, name="condition"):
     """Returns the condition as a numpy array, or None if there is none and must be none.
 
     Raises:
-        ValueError: if there should be a condition and is none, the reverse, or a wrong number.
+        ValueError: if there should be a condition and is none, the reverse, a wrong number, or
+            one that is not a class of the network.
     """
     check_is_conditional(model, condition is not None, name)
     if condition is None:
@@ -78,7 +81,20 @@ def check_condition(model, condition, num_examples, name="condition"):
             f"Argument `{name}` must have one condition for each of {num_examples} examples. "
             f"Received: conditions of shape {condition.shape}"
         )
+    if isinstance(model.network, Network):
+        _check_classes(condition, model.network.num_classes, name)
     return condition
+
+
+def _check_classes(condition, num_classes, name):
+    integers = np.issubdtype(condition.dtype, np.integer)
+    if not integers or condition.ndim != 1 or not np.isin(condition, range(num_classes + 1)).all():
+        raise ValueError(
+            f"Argument `{name}` must have conditions of shape (batch,), integers in "
+            f"0..{num_classes}, where {num_classes} means no class. Received: conditions of shape "
+            f"{condition.shape}, dtype {condition.dtype}, between {condition.min()} and "
+            f"{condition.max()}"
+        )
 
 
 def check_is_conditional(model, conditional, name="x"):

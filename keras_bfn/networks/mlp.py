@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers
 
-from keras_bfn.layers import DenseBlock, EvidenceShortcut
+from keras_bfn.layers import DenseBlock, EvidenceShortcut, TimeEmbedding
 from keras_bfn.networks.network import (
     Network,
     embed_time,
@@ -28,6 +28,7 @@ class MLP(Network):
         dropout: float in [0, 1).
         shortcut: bool. Whether each variable's own evidence is added to the answer
             (`keras_bfn.layers.EvidenceShortcut`). The paper's networks do without.
+        num_classes: int or None. As in `keras_bfn.networks.UNet`.
         dtype: the dtype policy; by default Keras's global one.
         name: string.
 
@@ -54,14 +55,15 @@ class MLP(Network):
         expansion=2,
         dropout=0.0,
         shortcut=True,
+        num_classes=None,
         dtype=None,
         name=None,
     ):
         policy = resolve_policy(dtype)
         event_shape = tuple(event_shape)
-        inputs = network_inputs(flow, event_shape)
+        inputs = network_inputs(flow, event_shape, num_classes)
         theta = layers.Flatten(dtype="float32")(scale_theta(flow, inputs["theta"]))
-        time = embed_time(inputs["t"], width, policy)
+        time = embed_time(inputs, TimeEmbedding(width), width, num_classes, policy)
 
         x = layers.Dense(width, dtype=policy)(theta)
         for _ in range(num_blocks):
@@ -75,7 +77,7 @@ class MLP(Network):
         x = layers.Reshape((*event_shape, flow.output_size), dtype="float32")(x)
         outputs = EvidenceShortcut(flow)(x, inputs["theta"]) if shortcut else x
 
-        super().__init__(inputs, outputs, flow, policy, name)
+        super().__init__(inputs, outputs, flow, num_classes, policy, name)
         self.event_shape = event_shape
         self.width = width
         self.num_blocks = num_blocks

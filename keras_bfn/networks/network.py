@@ -1,8 +1,9 @@
 """What all networks share: their inputs, their configs, and how they scale theta."""
 
 import keras
+from keras import layers
 
-from keras_bfn.layers import TimeEmbedding
+from keras_bfn._validation import check_int
 
 
 class Network(keras.Model):
@@ -14,19 +15,27 @@ class Network(keras.Model):
     Args:
         inputs, outputs: symbolic, as of a functional model.
         flow: the data type that the network was built for.
+        num_classes: int or None. The number of classes of its condition.
         policy: the dtype policy of its layers.
         name: string.
     """
 
-    def __init__(self, inputs, outputs, flow, policy, name=None):
+    def __init__(self, inputs, outputs, flow, num_classes, policy, name=None):
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.flow = flow
+        self.num_classes = num_classes
         self.policy = policy
+
+    @property
+    def null_class(self):
+        """The condition that stands for "no class"; None for a network without classes."""
+        return self.num_classes
 
     def get_config(self):
         # A functional model's own config lists layers; ours is the constructor's arguments.
         return {
             "flow": keras.saving.serialize_keras_object(self.flow),
+            "num_classes": self.num_classes,
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.policy),
         }
@@ -40,26 +49,46 @@ class Network(keras.Model):
         return cls(**config)
 
 
-def network_inputs(flow, event_shape):
-    """The symbolic inputs `{"theta", "t"}` of a functional network."""
-    return {
+def network_inputs(flow, event_shape, num_classes=None):
+    """The symbolic inputs `{"theta", "t"}`, and `"condition"` where there are classes."""
+    inputs = {
         "theta": keras.Input((*event_shape, flow.theta_size), dtype="float32", name="theta"),
         "t": keras.Input((), dtype="float32", name="t"),
     }
+    if num_classes is not None:
+        check_int("num_classes", num_classes, 1)
+        inputs["condition"] = keras.Input((), dtype="int32", name="condition")
+    return inputs
 
 
 def scale_theta(flow, theta):
     """Maps theta to [-1, 1], where means already are."""
     low, high = flow.theta_range
+    if (low, high) == (-1, 1):
+        return theta
     scale = 2.0 / (high - low)
-    return keras.layers.Rescaling(scale, -1.0 - scale * low, dtype="float32")(theta)
+    return layers.Rescaling(scale, -1.0 - scale * low, dtype="float32")(theta)
 
 
-def embed_time(t, size, dtype):
-    """Sinusoids of the time, then two dense layers of width `size`."""
-    hidden = TimeEmbedding(size)(t)
-    hidden = keras.layers.Dense(size, activation="silu", dtype=dtype)(hidden)
-    return keras.layers.Dense(size, dtype=dtype)(hidden)
+def embed_time(inputs, embedding, size, num_classes, dtype):
+    """Two dense layers of width `size` over an embedding of the time, and the class added."""
+    hidden = embedding(inputs["t"])
+    hidden = layers.Dense(size, activation="silu", dtype=dtype, name="time_dense_0")(hidden)
+    hidden = layers.Dense(size, dtype=dtype, name="time_dense_1")(hidden)
+    return add_class(inputs, hidden, num_classes, dtype)
+
+
+def add_class(inputs, embedding, num_classes, dtype):
+    """Adds an embedding of the condition, if there is one, to one of the time.
+
+    There is one class more, `num_classes`, which stands for "no class".
+    """
+    if num_classes is None:
+        return embedding
+    embed = layers.Embedding(
+        num_classes + 1, embedding.shape[-1], dtype=dtype, name="class_embedding"
+    )
+    return layers.Add(dtype=dtype)([embedding, embed(inputs["condition"])])
 
 
 def resolve_policy(dtype):

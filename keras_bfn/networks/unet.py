@@ -1,10 +1,10 @@
-"""A network for images."""
+"""A network for images, at several resolutions."""
 
 import keras
 from keras import layers
 
-from keras_bfn.layers import ConvBlock, EvidenceShortcut, SpatialAttention
-from keras_bfn.layers.blocks import group_norm
+from keras_bfn.layers import EvidenceShortcut, TimeChannel, TimeEmbedding
+from keras_bfn.networks.image_levels import check_image_shape, image_levels
 from keras_bfn.networks.network import (
     Network,
     embed_time,
@@ -16,24 +16,30 @@ from keras_bfn.networks.network import (
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class UNet(Network):
-    """A U-Net: convolutional blocks at falling, then rising resolution, joined level by level.
+    """A U-Net: convolutional blocks at falling, then rising resolution, joined block by block.
 
-    In the middle, all positions attend to each other. The input joins the output before the last
-    projection.
+    In the middle, all positions attend to each other. The time is a channel of the input, and the
+    input, projected to `width` channels, joins the output before the last projection.
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
         image_shape: the tuple `(height, width, channels)`. Height and width must be divisible by 2
             once for each level after the first.
-        width: int. The number of channels at the first level.
+        width: even int. The number of channels at the first level.
         width_multipliers: tuple of ints. The channels at each level, in units of `width`.
         num_blocks: int. Blocks at each level on the way down; one more on the way up.
         num_heads: int. The number of attention heads.
         dropout: float in [0, 1).
         shortcut: bool. Whether each variable's own evidence is added to the answer
             (`keras_bfn.layers.EvidenceShortcut`). The paper's networks do without.
+        num_classes: int or None. With classes, the network also takes `"condition"`, integers of
+            shape `(batch,)` in 0..num_classes; the last, `network.null_class`, means "no class".
+        remat: bool. Whether the blocks' activations are computed again in the backward pass: less
+            memory in training, for about a third more time.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's default: the layout
-            of the convolutions. Inputs and outputs are channels last all the same.
+            of the convolutions. Inputs and outputs are channels last all the same, and weights are
+            the same. On PyTorch's CPU, channels first is faster; TensorFlow's CPU has only
+            channels last.
         dtype: the dtype policy; by default Keras's global one.
         name: string.
 
@@ -44,7 +50,7 @@ class UNet(Network):
         A float32 tensor of shape `(batch, *image_shape, flow.output_size)`.
 
     Raises:
-        ValueError: if the image cannot be halved at each level.
+        ValueError: if the image cannot be halved at each level, or an argument is out of its range.
 
     Example:
 
@@ -55,7 +61,8 @@ class UNet(Network):
 
     Reference: the network of the MNIST experiment in section 7 of
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037), which follows
-    [Nichol and Dhariwal, 2021](https://arxiv.org/abs/2102.09672).
+    [Nichol and Dhariwal, 2021](https://arxiv.org/abs/2102.09672): `width=128`,
+    `width_multipliers=(1, 2, 2)`, `dropout=0.5`, `shortcut=False`.
     """
 
     def __init__(
@@ -68,64 +75,48 @@ class UNet(Network):
         num_heads=4,
         dropout=0.0,
         shortcut=True,
+        num_classes=None,
+        remat=False,
         data_format=None,
         dtype=None,
         name=None,
     ):
         policy = resolve_policy(dtype)
-        data_format = data_format or keras.config.image_data_format()
         image_shape = tuple(image_shape)
-        _check_image_shape(image_shape, len(width_multipliers))
+        check_image_shape(image_shape, len(width_multipliers))
         height, image_width, channels = image_shape
 
-        conv = {"padding": "same", "data_format": data_format, "dtype": policy}
-        channel_axis = -1 if data_format == "channels_last" else 1
-
-        def block(x, filters):
-            return ConvBlock(filters, dropout, data_format=data_format, dtype=policy)(x, time)
-
-        inputs = network_inputs(flow, image_shape)
-        theta = scale_theta(flow, inputs["theta"])
-        theta = layers.Reshape((height, image_width, channels * flow.theta_size))(theta)
-        time = embed_time(inputs["t"], 4 * width, policy)
-
-        x = theta
-        if data_format == "channels_first":
-            x = layers.Permute((3, 1, 2), dtype=policy)(x)
-        x = layers.Conv2D(width, 3, **conv)(x)
-        skips = [x]
-        for level, multiplier in enumerate(width_multipliers):
-            if level > 0:
-                x = layers.Conv2D(x.shape[channel_axis], 3, strides=2, **conv)(x)
-                skips.append(x)
-            for _ in range(num_blocks):
-                x = block(x, multiplier * width)
-                skips.append(x)
-
-        x = block(x, x.shape[channel_axis])
-        x = SpatialAttention(num_heads, data_format=data_format, dtype=policy)(x)
-        x = block(x, x.shape[channel_axis])
-
-        for level, multiplier in reversed(list(enumerate(width_multipliers))):
-            for _ in range(num_blocks + 1):
-                x = layers.Concatenate(axis=channel_axis, dtype=policy)([x, skips.pop()])
-                x = block(x, multiplier * width)
-            if level > 0:
-                x = layers.UpSampling2D(2, data_format=data_format, dtype=policy)(x)
-                x = layers.Conv2D(x.shape[channel_axis], 3, **conv)(x)
-
-        x = group_norm(x.shape[channel_axis], 32, channel_axis, dtype=policy)(x)
-        x = layers.Conv2D(width, 3, **conv)(layers.Activation("silu", dtype=policy)(x))
-        if data_format == "channels_first":
-            x = layers.Permute((2, 3, 1), dtype=policy)(x)
-        x = layers.Concatenate(dtype="float32")([theta, x])
-        x = layers.Dense(channels * flow.output_size, kernel_initializer="zeros", dtype="float32")(
-            x
+        inputs = network_inputs(flow, image_shape, num_classes)
+        x = layers.Reshape((height, image_width, channels * flow.theta_size), dtype="float32")(
+            scale_theta(flow, inputs["theta"])
         )
+        # In float32, for means are known to the third digit and beyond.
+        projected = layers.Dense(width, dtype="float32", name="input_projection")(
+            TimeChannel()(x, inputs["t"])
+        )
+        x = image_levels(
+            projected,
+            embed_time(inputs, TimeEmbedding(width), 4 * width, num_classes, policy),
+            width=width,
+            width_multipliers=width_multipliers,
+            num_blocks=num_blocks,
+            num_heads=num_heads,
+            dropout=dropout,
+            remat=remat,
+            data_format=data_format or keras.config.image_data_format(),
+            dtype=policy,
+        )
+        x = layers.Concatenate(dtype="float32")([projected, x])
+        x = layers.Dense(
+            channels * flow.output_size,
+            kernel_initializer="zeros",
+            dtype="float32",
+            name="output_projection",
+        )(x)
         x = layers.Reshape((*image_shape, flow.output_size), dtype="float32")(x)
         outputs = EvidenceShortcut(flow)(x, inputs["theta"]) if shortcut else x
 
-        super().__init__(inputs, outputs, flow, policy, name)
+        super().__init__(inputs, outputs, flow, num_classes, policy, name)
         self.image_shape = image_shape
         self.width = width
         self.width_multipliers = tuple(width_multipliers)
@@ -133,6 +124,7 @@ class UNet(Network):
         self.num_heads = num_heads
         self.dropout = dropout
         self.shortcut = shortcut
+        self.remat = remat
         self.data_format = data_format
 
     def get_config(self):
@@ -145,14 +137,6 @@ class UNet(Network):
             "num_heads": self.num_heads,
             "dropout": self.dropout,
             "shortcut": self.shortcut,
+            "remat": self.remat,
             "data_format": self.data_format,
         }
-
-
-def _check_image_shape(image_shape, num_levels):
-    divisor = 2 ** (num_levels - 1)
-    if len(image_shape) != 3 or image_shape[0] % divisor or image_shape[1] % divisor:
-        raise ValueError(
-            "Argument `image_shape` must be (height, width, channels), with height and width "
-            f"divisible by {divisor} for {num_levels} levels. Received: image_shape={image_shape}"
-        )

@@ -10,12 +10,18 @@ from keras_bfn.layers import (
     ConvBlock,
     DenseBlock,
     EvidenceShortcut,
+    FourierFeatures,
+    PositionEmbedding,
     SpatialAttention,
+    TimeChannel,
     TimeEmbedding,
+    TransformerBlock,
 )
 
 IMAGES = np.random.default_rng(0).standard_normal((2, 4, 4, 6)).astype("float32")
 VECTORS = np.random.default_rng(0).standard_normal((2, 6)).astype("float32")
+SEQUENCES = np.random.default_rng(0).standard_normal((2, 5, 6)).astype("float32")
+TIMES = np.array([0.0, 0.5], "float32")
 TIME = np.random.default_rng(1).standard_normal((2, 8)).astype("float32")
 
 LAYERS = {
@@ -23,7 +29,12 @@ LAYERS = {
     "ConvBlock": (lambda: ConvBlock(6, groups=3), (IMAGES, TIME), (2, 4, 4, 6)),
     "ConvBlock, wider": (lambda: ConvBlock(10), (IMAGES, TIME), (2, 4, 4, 10)),
     "SpatialAttention": (lambda: SpatialAttention(3), (IMAGES,), (2, 4, 4, 6)),
-    "TimeEmbedding": (lambda: TimeEmbedding(8), (np.array([0.0, 0.5], "float32"),), (2, 8)),
+    "ConvBlock, remat": (lambda: ConvBlock(6, remat=True), (IMAGES, TIME), (2, 4, 4, 6)),
+    "TransformerBlock": (lambda: TransformerBlock(3, dropout=0.1), (SEQUENCES,), (2, 5, 6)),
+    "TimeEmbedding": (lambda: TimeEmbedding(8, endpoint=True), (TIMES,), (2, 8)),
+    "TimeChannel": (lambda: TimeChannel(), (IMAGES, TIMES), (2, 4, 4, 7)),
+    "FourierFeatures": (lambda: FourierFeatures((0, 1, 2)), (IMAGES,), (2, 4, 4, 42)),
+    "PositionEmbedding": (lambda: PositionEmbedding(), (SEQUENCES,), (2, 5, 6)),
 }
 
 
@@ -43,18 +54,24 @@ def test_shape_and_config(name):
     )
 
 
-@pytest.mark.parametrize("name", ["DenseBlock", "ConvBlock", "SpatialAttention"])
+@pytest.mark.parametrize(
+    "name", ["DenseBlock", "ConvBlock", "SpatialAttention", "TransformerBlock"]
+)
 def test_blocks_start_as_the_identity(name):
     make, inputs, _ = LAYERS[name]
     np.testing.assert_array_equal(ops.convert_to_numpy(make()(*inputs)), inputs[0])
 
 
+def randomize(layer):
+    rng = np.random.default_rng(0)
+    layer.set_weights([0.5 * rng.standard_normal(w.shape) for w in layer.get_weights()])
+
+
 def test_attention_sees_positions_as_a_set():
     layer = SpatialAttention(2, data_format="channels_last")
     layer.build(IMAGES.shape)
-    rng = np.random.default_rng(0)
-    layer.set_weights([0.5 * rng.standard_normal(w.shape) for w in layer.get_weights()])
-    order = rng.permutation(16)
+    randomize(layer)
+    order = np.random.default_rng(0).permutation(16)
 
     def shuffle(images):
         return images.reshape(2, 16, 6)[:, order].reshape(2, 4, 4, 6)
@@ -82,6 +99,75 @@ def test_time_embedding_is_sines_and_cosines():
     np.testing.assert_allclose(embedding[0], [*np.cos(angles), *np.sin(angles)], rtol=1e-5)
 
 
+def test_the_slowest_frequency_is_the_endpoint_if_asked_for():
+    t = np.array([0.3], "float32")
+    embedding = ops.convert_to_numpy(TimeEmbedding(6, 10.0, offset=0.2, endpoint=True)(t))
+    angles = 0.5 * np.array([10.0, 0.1, 0.001])
+    np.testing.assert_allclose(embedding[0], [*np.cos(angles), *np.sin(angles)], rtol=1e-5)
+
+
+def test_fourier_features_are_sines_and_cosines_of_the_channels():
+    x = np.array([[0.1, -0.3]])
+    features = ops.convert_to_numpy(FourierFeatures((0, 2))(x.astype("float32")))[0]
+    angles = 2 * np.pi * np.array([0.1, -0.3, 0.4, -1.2])
+    np.testing.assert_allclose(features, [*x[0], *np.sin(angles), *np.cos(angles)], atol=1e-5)
+
+
+def test_positions_are_sinusoids_of_base_1000():
+    embedding = ops.convert_to_numpy(PositionEmbedding()(np.zeros((1, 3, 4), "float32")))[0]
+    angles = np.arange(3)[:, None] / 1000 ** (np.arange(4) / 4)
+    expected = np.where(np.arange(4) % 2, np.cos(angles), np.sin(angles))
+    np.testing.assert_allclose(embedding, expected, atol=1e-6)
+
+
+def test_the_time_is_a_channel():
+    output = ops.convert_to_numpy(TimeChannel()(SEQUENCES, TIMES))
+    np.testing.assert_array_equal(output[..., :-1], SEQUENCES)
+    np.testing.assert_allclose(output[..., -1], np.array([[-1.0] * 5, [0.0] * 5]))
+
+
+REMAT = {
+    "ConvBlock": (lambda **kwargs: ConvBlock(6, 0.5, **kwargs), (IMAGES, TIME)),
+    "TransformerBlock": (lambda **kwargs: TransformerBlock(2, 0.5, **kwargs), (SEQUENCES,)),
+}
+
+
+class TwoBlocks(keras.Model):
+    """Two blocks, each with a dropout of its own."""
+
+    def __init__(self, make_block, seed):
+        super().__init__()
+        keras.utils.set_random_seed(seed)
+        self.blocks = [make_block(), make_block()]
+
+    def call(self, inputs, training=False):
+        x, *others = inputs
+        for block in self.blocks:
+            x = block(x, *others, training=training)
+        return x
+
+
+@pytest.mark.parametrize("name", REMAT)
+def test_rematerialised_blocks_train_alike_with_the_same_dropout(name):
+    make_block, inputs = REMAT[name]
+    weights = []
+    for remat in (False, True):
+        model = TwoBlocks(lambda remat=remat: make_block(remat=remat), seed=1)
+        model(inputs)
+        randomize(model)
+        model.compile(keras.optimizers.SGD(0.01), "mse")
+        for _ in range(3):  # a mask that is not the same forward and backward would show
+            model.train_on_batch(inputs, inputs[0])
+        weights.append(model.get_weights())
+    start = TwoBlocks(make_block, seed=1)
+    start(inputs)
+    randomize(start)
+    for plain, rematerialised, before in zip(*weights, start.get_weights(), strict=True):
+        np.testing.assert_allclose(plain, rematerialised, rtol=1e-4, atol=1e-5)
+        if plain.dtype == "float32":
+            assert np.abs(plain - before).max() > 1e-4
+
+
 @pytest.mark.parametrize("size", [0, 3])
 def test_odd_embeddings_are_refused(size):
     with pytest.raises(ValueError, match=rf"`size` must be a positive even integer.*size={size}"):
@@ -89,8 +175,9 @@ def test_odd_embeddings_are_refused(size):
 
 
 def test_heads_must_divide_the_channels():
-    with pytest.raises(ValueError, match=r"`num_heads` must divide.*num_heads=4, 6 channels"):
-        SpatialAttention(4)(IMAGES)
+    for layer, inputs in ((SpatialAttention(4), IMAGES), (TransformerBlock(4), SEQUENCES)):
+        with pytest.raises(ValueError, match=r"`num_heads` must divide.*num_heads=4, 6 channels"):
+            layer(inputs)
 
 
 @pytest.mark.parametrize("num_classes", [2, 5])

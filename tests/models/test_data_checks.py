@@ -149,3 +149,35 @@ def test_conditions_must_be_as_many_as_the_data():
     model.compile()
     with pytest.raises(ValueError, match=r"one condition for each of 24.*shape \(23,\)"):
         model.fit((BINARY, np.zeros(23)))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [np.full(24, 4), np.full(24, -1), np.zeros(24), np.zeros((24, 1), "int32")],
+    ids=["too large", "negative", "not integers", "two axes"],
+)
+def test_conditions_must_be_classes_of_the_network(condition):
+    flow = FLOWS["binary"]()
+    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=8, num_classes=3)
+    model = keras_bfn.BayesianFlowNetwork(flow, network)
+    model.compile()
+    with pytest.raises(ValueError, match=r"integers in 0\.\.3, where 3 means no class.*Received"):
+        model.fit((make_data(flow), condition))
+    with pytest.raises(ValueError, match=r"Argument `condition`.*integers in 0\.\.3"):
+        model.generate(24, condition=condition)
+
+
+def test_classes_are_learnt_and_sampled():
+    keras.utils.set_random_seed(0)
+    flow = FLOWS["binary"]()
+    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=16, num_classes=2)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+    model.compile(keras.optimizers.AdamW(1e-2))
+    classes = np.arange(512) % 2
+    x = np.broadcast_to(classes[:, None, None, None], (512, *EVENT_SHAPE)).astype("int32")
+    model.fit((x, classes), epochs=40, batch_size=64, verbose=0)
+    wanted = np.arange(16) % 2
+    samples = model.generate(16, num_steps=10, condition=wanted, seed=0, verbose=0)
+    assert (samples == wanted[:, None, None, None]).mean() > 0.95
+    free = model.generate(16, num_steps=10, condition=np.full(16, 2), seed=0, verbose=0)
+    assert free.shape == samples.shape

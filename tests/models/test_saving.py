@@ -46,6 +46,23 @@ def test_a_loaded_model_is_the_saved_one(name, tmp_path):
     loaded.fit(x, epochs=1, verbose=0)
 
 
+@pytest.mark.parametrize("jit_compile", ["auto", False])
+def test_another_backend_decides_anew_what_to_jit(jit_compile, tmp_path):
+    model = make_model(FLOWS["binary"](), jit_compile=jit_compile)
+    model.fit(make_data(model.flow), epochs=1, verbose=0)
+    assert model.get_compile_config()["jit_compile"] == jit_compile
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.get_compile_config()["jit_compile"] == jit_compile
+    assert loaded.jit_compile == model.jit_compile
+
+
+def test_a_model_that_is_not_compiled_survives_saving(tmp_path):
+    model = make_model(FLOWS["binary"](), compiled=False)
+    model.save(tmp_path / "model.keras")
+    assert not keras.saving.load_model(tmp_path / "model.keras").compiled
+
+
 def test_a_model_with_a_plain_layer_survives_saving(tmp_path):
     flow = FLOWS["binary"]()
     x, classes = make_data(flow), np.arange(24) % 3

@@ -15,12 +15,22 @@ NETWORKS = {
     "UNet": lambda flow, **kwargs: keras_bfn.networks.UNet(
         flow, (4, 4, 3), width=8, num_blocks=1, num_heads=2, **kwargs
     ),
+    "VDMUNet": lambda flow, **kwargs: keras_bfn.networks.VDMUNet(
+        flow, (4, 4, 3), width=8, num_blocks=1, num_heads=2, **kwargs
+    ),
+    "Transformer": lambda flow, **kwargs: keras_bfn.networks.Transformer(
+        flow, 12, width=8, num_layers=2, num_heads=2, **kwargs
+    ),
 }
 
 
-def make_inputs(flow, seed=0):
+def event_shape(name):
+    return (12,) if name == "Transformer" else (4, 4, 3)
+
+
+def make_inputs(name, flow, seed=0):
     rng = np.random.default_rng(seed)
-    theta = rng.uniform(size=(2, 4, 4, 3, flow.theta_size)).astype("float32")
+    theta = rng.uniform(size=(2, *event_shape(name), flow.theta_size)).astype("float32")
     return {"theta": theta, "t": np.array([0.1, 0.9], "float32")}
 
 
@@ -36,8 +46,8 @@ def randomize(network, seed=0):
 def test_outputs_are_float32_of_the_flows_size(name, flow_name, policy):
     flow = FLOWS[flow_name]()
     network = NETWORKS[name](flow, dtype=policy)
-    output = network(make_inputs(flow))
-    assert tuple(output.shape) == (2, 4, 4, 3, flow.output_size)
+    output = network(make_inputs(name, flow))
+    assert tuple(output.shape) == (2, *event_shape(name), flow.output_size)
     assert keras.backend.standardize_dtype(output.dtype) == "float32"
     assert all(keras.backend.standardize_dtype(w.dtype) == "float32" for w in network.weights)
 
@@ -48,7 +58,7 @@ def test_half_precision_stays_close_to_full(name):
     full, half = NETWORKS[name](flow), NETWORKS[name](flow, dtype="mixed_bfloat16")
     randomize(full)
     half.set_weights(full.get_weights())
-    outputs = [ops.convert_to_numpy(n(make_inputs(flow))) for n in (full, half)]
+    outputs = [ops.convert_to_numpy(n(make_inputs(name, flow))) for n in (full, half)]
     assert np.abs(outputs[0] - outputs[1]).max() < 0.05 * np.abs(outputs[0]).max()
 
 
@@ -60,7 +70,7 @@ def test_a_network_survives_its_config(name):
     copy = keras.saving.deserialize_keras_object(config)
     assert copy.get_config() == network.get_config()
     copy.set_weights(network.get_weights())
-    outputs = [ops.convert_to_numpy(n(make_inputs(flow))) for n in (network, copy)]
+    outputs = [ops.convert_to_numpy(n(make_inputs(name, flow))) for n in (network, copy)]
     np.testing.assert_allclose(*outputs, rtol=1e-5)
 
 
@@ -69,14 +79,14 @@ def test_every_part_of_the_input_matters_to_every_output(name):
     flow = FLOWS["binary"]()
     network = NETWORKS[name](flow)
     randomize(network)
-    inputs = make_inputs(flow)
+    inputs = make_inputs(name, flow)
     output = ops.convert_to_numpy(network(inputs))
     later = ops.convert_to_numpy(network({**inputs, "t": inputs["t"] + 0.05}))
     assert (np.abs(later - output) > 1e-6).all()
     theta = inputs["theta"].copy()
-    theta[:, 0, 0] += 3.0
+    theta.reshape(2, 12, -1)[:, 0] += 3.0
     moved = ops.convert_to_numpy(network({**inputs, "theta": theta}))
-    farthest = np.abs(moved - output)[:, -1, -1]
+    farthest = np.abs(moved - output).reshape(2, 12, -1)[:, -1]
     assert (farthest > 1e-5 * np.abs(output).max()).all()
 
 
@@ -85,24 +95,68 @@ def test_examples_of_a_batch_do_not_see_each_other(name):
     flow = FLOWS["binary"]()
     network = NETWORKS[name](flow)
     randomize(network)
-    inputs = make_inputs(flow)
+    inputs = make_inputs(name, flow)
     together = ops.convert_to_numpy(network(inputs))
     alone = ops.convert_to_numpy(network({k: v[:1] for k, v in inputs.items()}))
     np.testing.assert_allclose(together[:1], alone, rtol=1e-4, atol=1e-5)
 
 
-def test_both_data_formats_compute_the_same():
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_class_matters_and_there_is_a_null_class(name):
+    flow = FLOWS["binary"]()
+    network = NETWORKS[name](flow, num_classes=3)
+    assert network.null_class == 3
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(network))
+    assert copy.get_config() == network.get_config()
+    randomize(network)
+    inputs = make_inputs(name, flow)
+    outputs = [
+        ops.convert_to_numpy(network({**inputs, "condition": np.full(2, c, "int32")}))
+        for c in range(4)
+    ]
+    for i in range(4):
+        for j in range(i):
+            assert (np.abs(outputs[i] - outputs[j]) > 1e-6).all()
+
+
+def test_networks_without_classes_have_no_null_class():
+    assert NETWORKS["MLP"](FLOWS["binary"]()).null_class is None
+
+
+@pytest.mark.parametrize("name", ["VDMUNet", "Transformer"])
+def test_rematerialised_networks_train_alike(name):
+    flow = FLOWS["binary"]()
+    x = np.random.default_rng(0).integers(0, 2, (8, *event_shape(name)))
+    losses = []
+    for remat in (False, True):
+        keras.utils.set_random_seed(0)
+        network = NETWORKS[name](flow, remat=remat, dropout=0.3)
+        randomize(network)
+        model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+        model.compile(keras.optimizers.SGD(0.01))
+        history = model.fit(x, epochs=3, batch_size=4, shuffle=False, verbose=0)
+        losses.append(history.history["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["UNet", "VDMUNet"])
+def test_both_data_formats_compute_the_same(name):
     if keras.backend.backend() == "tensorflow":
         pytest.skip("TensorFlow has no channels-first convolutions on the CPU")
     flow = FLOWS["discrete"]()
-    last = NETWORKS["UNet"](flow, data_format="channels_last")
-    first = NETWORKS["UNet"](flow, data_format="channels_first")
+    last = NETWORKS[name](flow, data_format="channels_last")
+    first = NETWORKS[name](flow, data_format="channels_first")
     randomize(last)
     first.set_weights(last.get_weights())
-    outputs = [ops.convert_to_numpy(n(make_inputs(flow))) for n in (last, first)]
+    outputs = [ops.convert_to_numpy(n(make_inputs(name, flow))) for n in (last, first)]
     np.testing.assert_allclose(*outputs, rtol=1e-4, atol=1e-4)
 
 
 def test_images_that_cannot_be_halved_are_refused():
     with pytest.raises(ValueError, match=r"divisible by 4 for 3 levels.*\(6, 8, 1\)"):
         keras_bfn.networks.UNet(FLOWS["binary"](), (6, 8, 1), width_multipliers=(1, 2, 2))
+
+
+def test_sequences_without_length_are_refused():
+    with pytest.raises(ValueError, match=r"`sequence_length` must be an integer of at least 1"):
+        keras_bfn.networks.Transformer(FLOWS["binary"](), (12,))

@@ -1,0 +1,127 @@
+"""
+Title: Networks, presets and the paper's checkpoints
+Author: The keras_bfn authors
+Date created: 2026/11/24
+Last modified: 2026/11/24
+Description: Use a trained model, pick a network, and load the weights of the paper's authors.
+Accelerator: None
+"""
+
+"""
+## Introduction
+
+A Bayesian Flow Network is a data type, the *flow*, and a network. This guide starts from a model
+that is trained already, looks at the networks that come with the package, gives one of them
+classes, and ends with the six models of the [paper](https://arxiv.org/abs/2308.07037), whose
+published weights load on every backend.
+
+## Setup
+"""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import keras
+import numpy as np
+
+import keras_bfn
+from keras_bfn import BayesianFlowNetwork
+
+"""
+## A trained model
+
+`from_preset` builds a model by name and loads its weights. `"bfn_digits"` is in the package: 8x8
+digits of 17 levels.
+"""
+
+model = BayesianFlowNetwork.from_preset("bfn_digits")
+digits = model.generate(16, num_steps=20, seed=0, verbose=0)
+keras_bfn.visualization.plot_samples(digits, "preset_digits.png")
+print(digits.shape, digits.min(), digits.max())
+
+"""
+These are all presets:
+"""
+
+for name, preset in BayesianFlowNetwork.presets.items():
+    print(f"{name:<28}{preset.num_params / 1e6:>8.2f}M  {preset.description}")
+
+"""
+A model of your own becomes a folder, which any backend reads:
+"""
+
+model.save_to_preset("my_digits")
+copy = BayesianFlowNetwork.from_preset("my_digits")
+
+"""
+## The networks
+
+- `MLP`, for vectors and other small data.
+- `UNet`, for images: convolutions at several resolutions, attention in the middle. The paper's
+  network for MNIST.
+- `VDMUNet`, for images: a deep stack at full resolution, with Fourier features of the input. The
+  paper's network for CIFAR-10.
+- `Transformer`, for sequences. The paper's network for text8.
+
+All take the flow and the shape, and some size:
+"""
+
+flow = keras_bfn.flows.DiscreteFlow(num_classes=27, beta_1=0.5625)
+network = keras_bfn.networks.Transformer(flow, 32, width=64, num_layers=2, num_heads=4)
+print(f"{network.count_params():,} weights")
+
+"""
+Three arguments matter for large networks. `dtype="mixed_bfloat16"` computes in half precision; the
+evidence, the times, the answers and the losses stay float32. `remat=True` computes activations
+again in the backward pass instead of keeping them. `data_format="channels_first"` is the faster
+layout for images on PyTorch; the data stay channels last, and the weights are the same.
+
+## Classes
+
+With `num_classes`, a network takes a class beside the data: `fit((data, classes))`,
+`generate(..., condition=classes)`. One more class, `network.null_class`, stands for "no class";
+train with it in the place of some of the classes, and the model also generates without any.
+"""
+
+flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
+network = keras_bfn.networks.MLP(flow, (8,), width=32, num_blocks=1, num_classes=2)
+conditional = BayesianFlowNetwork(flow, network, seed=0)
+conditional.compile(keras.optimizers.AdamW(3e-3))
+
+rng = np.random.default_rng(0)
+classes = rng.integers(0, 2, 2048)
+data = np.where(rng.uniform(size=(2048, 8)) < 0.9, classes[:, None], 1 - classes[:, None])
+seen = np.where(rng.uniform(size=2048) < 0.1, network.null_class, classes)
+conditional.fit((data, seen), epochs=5, verbose=0)
+ones = conditional.generate(64, 20, condition=np.ones(64, "int32"), seed=0, verbose=0)
+print(f"mean of samples of class 1: {ones.mean():.2f}")
+
+"""
+## The paper's models
+
+The paper's six models are presets, too. Without weights, they come compiled with the optimizer that
+the paper trained them with, and are ready for `fit`:
+"""
+
+mnist = BayesianFlowNetwork.from_preset("bfn_mnist_binary", load_weights=False)
+print(mnist.network.count_params(), mnist.optimizer.learning_rate)
+
+"""
+With weights, the checkpoints of the paper's authors are downloaded. That needs two more packages,
+whatever the backend, `pip install torch huggingface_hub`:
+
+```python
+mnist = BayesianFlowNetwork.from_preset("bfn_mnist_binary")
+mnist.code_length(binary_images, num_steps=25, num_repeats=25)
+```
+
+A `.pt` file that is there already, also of a network of another size that was trained with the
+authors' code, loads by `keras_bfn.checkpoints.load_official`:
+
+```python
+keras_bfn.checkpoints.load_official("bfn_text8", "text8_ema.pt")
+```
+
+Every weight in the file is used exactly once, or the file is refused.
+"""

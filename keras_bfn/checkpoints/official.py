@@ -1,0 +1,187 @@
+"""The weights of the paper's authors, in our networks.
+
+Their names are those of the modules in their code (nnaisense/bayesian-flow-networks).
+"""
+
+import numpy as np
+
+from keras_bfn.checkpoints.state_dict import StateDictReader, read_state_dict
+from keras_bfn.flows import DiscreteFlow
+from keras_bfn.layers.embeddings import sinusoids
+from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.networks import Transformer, UNet, VDMUNet
+
+
+def load_official(preset, path):
+    """Loads a checkpoint of the paper's authors.
+
+    Args:
+        preset: the name of one of the paper's six presets in `BayesianFlowNetwork.presets`, or a
+            `BayesianFlowNetwork` with a network of their architecture at another size, which then
+            gets the weights.
+        path: the path of the `.pt` file, a state dict, or `hf://owner/repo/file`. It is read with
+            PyTorch, whatever the backend, and nothing in it is executed.
+
+    Returns:
+        The `BayesianFlowNetwork`, with weights that are used exactly once each.
+
+    Raises:
+        ValueError: if there is no such preset, or the file is not a checkpoint for it: a key is
+            missing or left over, or a shape is another. The weights are then what they were.
+        FileNotFoundError: if there is no such file.
+        ImportError: if `torch`, or for `hf://` `huggingface_hub`, is not installed.
+
+    The checkpoints for 16 and for 256 bins have the same keys and shapes and cannot be told apart.
+
+    Example:
+
+    ```python
+    path = "hf://rupspace/pretrained-BFNs/mnist_ema.pt"
+    model = keras_bfn.checkpoints.load_official("bfn_mnist_binary", path)
+    ```
+    """
+    model = preset
+    if not isinstance(preset, BayesianFlowNetwork):
+        model = BayesianFlowNetwork.from_preset(preset, load_weights=False)
+    network = model.network
+    read = _READERS.get(type(network))
+    if read is None or network.shortcut or network.num_classes is not None:
+        raise ValueError(
+            "Argument `preset` must be one of the paper's presets, or a model of a UNet, VDMUNet "
+            "or Transformer with shortcut=False and num_classes=None. "
+            f"Received: preset={preset!r}"
+        )
+    reader = StateDictReader(read_state_dict(path), f"The checkpoint '{path}'")
+    read(reader, network)
+    reader.finish(network.weights)
+    return model
+
+
+def _read_unet(reader, network):
+    get = network.get_layer
+
+    def block(key, name):
+        layer = get(name)
+        reader.norm(f"{key}.in_layers.0", layer.norm_in)
+        reader.conv(f"{key}.in_layers.2", layer.conv_in)
+        reader.dense(f"{key}.emb_layers.1", layer.add_time)
+        reader.norm(f"{key}.out_layers.0", layer.norm_out)
+        reader.conv(f"{key}.out_layers.3", layer.conv_out)
+        if layer.shortcut is not None:
+            reader.conv(f"{key}.skip_connection", layer.shortcut)
+
+    # Not used by their network either.
+    reader.take("net.input_adapter.pos_feats")
+    flip = _flip_binary if isinstance(network.flow, DiscreteFlow) else None
+    reader.dense("net.input_projection", get("input_projection"), flip)
+    reader.dense("net.time_embed.0", get("time_dense_0"))
+    reader.dense("net.time_embed.2", get("time_dense_1"))
+
+    reader.conv("net.input_blocks.0.0", get("conv_in"))
+    index = 1
+    for level in range(len(network.width_multipliers)):
+        if level > 0:
+            reader.conv(f"net.input_blocks.{index}.0.op", get(f"downsample_{level}"))
+            index += 1
+        for i in range(network.num_blocks):
+            block(f"net.input_blocks.{index}.0", f"down_{level}_{i}")
+            index += 1
+
+    block("net.middle_block.0", "middle_0")
+    attention = get("middle_attention")
+    reader.norm("net.middle_block.1.norm", attention.norm)
+    regroup = _HeadsInside(network.num_heads)
+    reader.pointwise("net.middle_block.1.qkv", attention.query_key_value, 1, regroup, regroup)
+    reader.pointwise("net.middle_block.1.proj_out", attention.project, 1)
+    block("net.middle_block.2", "middle_1")
+
+    index = 0
+    for level in reversed(range(len(network.width_multipliers))):
+        for i in range(network.num_blocks + 1):
+            block(f"net.output_blocks.{index}.0", f"up_{level}_{i}")
+            index += 1
+        if level > 0:
+            reader.conv(f"net.output_blocks.{index - 1}.1.conv", get(f"upsample_{level}"))
+    reader.norm("net.out.0", get("norm_out"))
+    reader.conv("net.out.2", get("conv_out"))
+    reader.dense("net.output_adapter.output_projection", get("output_projection"))
+
+
+def _read_vdm_unet(reader, network):
+    get = network.get_layer
+
+    def block(key, name):
+        layer = get(name)
+        reader.norm(f"{key}.net1.0", layer.norm_in)
+        reader.conv(f"{key}.net1.2", layer.conv_in)
+        reader.dense(f"{key}.cond_proj", layer.add_time)
+        reader.norm(f"{key}.net2.0", layer.norm_out)
+        reader.conv(f"{key}.net2.3", layer.conv_out)
+        if layer.shortcut is not None:
+            reader.conv(f"{key}.skip_conv", layer.shortcut)
+
+    # Not used by their network either.
+    reader.take("net.input_adapter.pos_feats")
+    reader.dense("net.embed_conditioning.0", get("time_dense_0"), _swap_halves)
+    reader.dense("net.embed_conditioning.2", get("time_dense_1"))
+    reader.conv("net.conv_in", get("conv_in"))
+    for i in range(network.num_blocks):
+        block(f"net.down_blocks.{i}.resnet_block", f"down_0_{i}")
+    block("net.mid_resnet_block_1", "middle_0")
+    attention = get("middle_attention")
+    reader.norm("net.mid_attn_block.layers.0", attention.norm)
+    reader.pointwise("net.mid_attn_block.layers.1", attention.query_key_value, 2)
+    reader.pointwise("net.mid_attn_block.layers.3", attention.project, 2)
+    block("net.mid_resnet_block_2", "middle_1")
+    for i in range(network.num_blocks + 1):
+        block(f"net.up_blocks.{i}.resnet_block", f"up_0_{i}")
+    reader.norm("net.conv_out.0", get("norm_out"))
+    reader.conv("net.conv_out.2", get("conv_out"))
+    reader.dense("net.output_adapter.output_projection", get("output_projection"))
+
+
+def _read_transformer(reader, network):
+    get = network.get_layer
+    expected = sinusoids(network.sequence_length, network.width)
+    positions = reader.take("net.input_adapter.pos_embedding", expected.shape)
+    if positions is not None and not np.allclose(positions, expected, atol=1e-4):
+        raise ValueError(
+            f"{reader.source}: 'net.input_adapter.pos_embedding' holds learnt positions, expected "
+            "sinusoids"
+        )
+    reader.dense("net.input_adapter.inp_embedding", get("input_projection"))
+    reader.dense("net.input_adapter.t_embedding", get("time_projection"))
+    for i in range(network.num_layers):
+        key, block = f"net.transformer.h.{i}", get(f"block_{i}")
+        reader.norm(f"{key}.ln_1", block.attention_norm)
+        reader.dense(f"{key}.attn.c_attn", block.query_key_value)
+        reader.dense(f"{key}.attn.c_proj", block.attention_project)
+        reader.norm(f"{key}.ln_2", block.dense_norm)
+        reader.dense(f"{key}.mlp.c_fc", block.dense_widen)
+        reader.dense(f"{key}.mlp.c_proj", block.dense_project)
+    reader.norm("net.transformer.ln_f", get("norm_out"))
+    reader.dense("net.lm_head", get("output_projection"))
+
+
+_READERS = {UNet: _read_unet, VDMUNet: _read_vdm_unet, Transformer: _read_transformer}
+
+
+def _flip_binary(kernel):
+    """Their binary network sees 2 P(class 0) - 1, ours 2 P(class 1) - 1. Last comes the time."""
+    return np.concatenate([-kernel[:-1], kernel[-1:]])
+
+
+def _swap_halves(kernel):
+    """They put the sines of the time before the cosines."""
+    return np.concatenate(np.split(kernel, 2)[::-1])
+
+
+class _HeadsInside:
+    """They keep query, key and value of a head together, we the heads of each of the three."""
+
+    def __init__(self, num_heads):
+        self.num_heads = num_heads
+
+    def __call__(self, weight):
+        parts = np.reshape(weight, (*weight.shape[:-1], self.num_heads, 3, -1))
+        return np.reshape(np.swapaxes(parts, -3, -2), weight.shape)

@@ -1,0 +1,102 @@
+"""Attention of all positions to each other."""
+
+import keras
+from keras import ops
+from keras.layers import Dense
+
+from keras_bfn.layers.conv_block import group_norm
+
+
+def self_attention(query_key_value, num_heads):
+    """Attention in Keras's fused form, where the backend has one.
+
+    Args:
+        query_key_value: tensor of shape `(batch, positions, 3 * size)`: queries, keys and values,
+            each with its heads one after the other.
+        num_heads: int. Divides `size`.
+
+    Returns:
+        A tensor of shape `(batch, positions, size)`.
+    """
+    _, positions, size = query_key_value.shape
+    heads = (-1, positions, 3, num_heads, size // (3 * num_heads))
+    query, key, value = ops.unstack(ops.reshape(query_key_value, heads), axis=2)
+    return ops.reshape(ops.dot_product_attention(query, key, value), (-1, positions, size // 3))
+
+
+def check_num_heads(num_heads, size):
+    """Raises a `ValueError` unless the heads divide the channels."""
+    if size % num_heads:
+        raise ValueError(
+            "Argument `num_heads` must divide the number of channels. "
+            f"Received: num_heads={num_heads}, {size} channels"
+        )
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class SpatialAttention(keras.layers.Layer):
+    """A residual block in which all positions of an image attend to each other.
+
+    It starts as the identity.
+
+    Args:
+        num_heads: int. Divides the number of channels.
+        groups: int. As in `ConvBlock`.
+        data_format: as in `ConvBlock`.
+
+    Call arguments:
+        x: tensor of shape `(batch, height, width, channels)`, or channels first.
+
+    Returns:
+        A tensor of the shape of `x`.
+
+    Example:
+
+    >>> attention = keras_bfn.layers.SpatialAttention(4, data_format="channels_last")
+    >>> attention(np.zeros((2, 4, 4, 32))).shape
+    (2, 4, 4, 32)
+    """
+
+    def __init__(self, num_heads=1, groups=32, data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.groups = groups
+        self.data_format = data_format or keras.config.image_data_format()
+
+    @property
+    def _channel_axis(self):
+        return -1 if self.data_format == "channels_last" else 1
+
+    def build(self, x_shape):
+        channels = x_shape[self._channel_axis]
+        check_num_heads(self.num_heads, channels)
+        policy = {"dtype": self.dtype_policy}
+        self.norm = group_norm(channels, self.groups, self._channel_axis, **policy)
+        self.norm.build(x_shape)
+        self.query_key_value = Dense(3 * channels, **policy)
+        self.query_key_value.build((None, None, channels))
+        self.project = Dense(channels, kernel_initializer="zeros", **policy)
+        self.project.build((None, None, channels))
+
+    def call(self, x):
+        hidden = self.norm(x)
+        if self.data_format == "channels_first":
+            hidden = ops.transpose(hidden, (0, 2, 3, 1))
+        _, height, width, channels = hidden.shape
+        hidden = self.query_key_value(ops.reshape(hidden, (-1, height * width, channels)))
+        hidden = self.project(self_attention(hidden, self.num_heads))
+        hidden = ops.reshape(hidden, (-1, height, width, channels))
+        if self.data_format == "channels_first":
+            hidden = ops.transpose(hidden, (0, 3, 1, 2))
+        return x + hidden
+
+    def compute_output_shape(self, x_shape):
+        return x_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "groups": self.groups,
+            "data_format": self.data_format,
+        }

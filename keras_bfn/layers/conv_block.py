@@ -1,0 +1,119 @@
+"""A residual block for images, and its normalisation."""
+
+import keras
+from keras import ops
+from keras.layers import Conv2D, Dense, Dropout, GroupNormalization
+
+from keras_bfn.layers.remat import call_block
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class ConvBlock(keras.layers.Layer):
+    """A residual block of two 3x3 convolutions. It starts as the identity, if channels stay.
+
+    Args:
+        filters: int. The number of channels that come out.
+        dropout: float in [0, 1).
+        groups: int. The number of groups of the group normalisation, at most: the largest number
+            is taken that divides the channels into groups of four or more.
+        time_bias: bool. Whether the projection of the time has a bias.
+        remat: bool. Whether activations are computed again in the backward pass, to save memory.
+        data_format: `"channels_last"`, `"channels_first"`, or None for Keras's default.
+
+    Call arguments:
+        x: tensor of shape `(batch, height, width, channels)`, or channels first.
+        time: tensor of shape `(batch, time_size)`, an embedding of the time.
+
+    Returns:
+        A tensor of shape `(batch, height, width, filters)`, or channels first.
+
+    Example:
+
+    >>> block = keras_bfn.layers.ConvBlock(64, data_format="channels_last")
+    >>> block(np.zeros((2, 8, 8, 32)), np.zeros((2, 16))).shape
+    (2, 8, 8, 64)
+    """
+
+    def __init__(
+        self,
+        filters,
+        dropout=0.0,
+        groups=32,
+        time_bias=True,
+        remat=False,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.dropout = dropout
+        self.groups = groups
+        self.time_bias = time_bias
+        self.remat = remat
+        self.data_format = data_format or keras.config.image_data_format()
+
+    @property
+    def _channel_axis(self):
+        return -1 if self.data_format == "channels_last" else 1
+
+    def build(self, x_shape, time_shape):
+        policy = {"dtype": self.dtype_policy}
+        conv = {"padding": "same", "data_format": self.data_format, **policy}
+        channels = x_shape[self._channel_axis]
+        out_shape = self.compute_output_shape(x_shape, time_shape)
+
+        self.norm_in = group_norm(channels, self.groups, self._channel_axis, **policy)
+        self.norm_in.build(x_shape)
+        self.conv_in = Conv2D(self.filters, 3, **conv)
+        self.conv_in.build(x_shape)
+        self.add_time = Dense(self.filters, use_bias=self.time_bias, **policy)
+        self.add_time.build(time_shape)
+        self.norm_out = group_norm(self.filters, self.groups, self._channel_axis, **policy)
+        self.norm_out.build(out_shape)
+        self.drop = Dropout(self.dropout, **policy)
+        self.conv_out = Conv2D(self.filters, 3, kernel_initializer="zeros", **conv)
+        self.conv_out.build(out_shape)
+        self.shortcut = None
+        if channels != self.filters:
+            self.shortcut = Conv2D(self.filters, 1, **conv)
+            self.shortcut.build(x_shape)
+
+    def call(self, x, time, training=False):
+        return call_block(self._call, [self.drop], training, self.remat, x, time)
+
+    def _call(self, drops, x, time):
+        (drop,) = drops
+        spatial = (1, 1)
+        if self.data_format == "channels_last":
+            time = ops.reshape(self.add_time(time), (-1, *spatial, self.filters))
+        else:
+            time = ops.reshape(self.add_time(time), (-1, self.filters, *spatial))
+        hidden = self.conv_in(ops.silu(self.norm_in(x))) + time
+        hidden = self.conv_out(drop(ops.silu(self.norm_out(hidden))))
+        return hidden + (x if self.shortcut is None else self.shortcut(x))
+
+    def compute_output_shape(self, x_shape, time_shape):
+        shape = list(x_shape)
+        shape[self._channel_axis] = self.filters
+        return tuple(shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "dropout": self.dropout,
+            "groups": self.groups,
+            "time_bias": self.time_bias,
+            "remat": self.remat,
+            "data_format": self.data_format,
+        }
+
+
+def group_norm(channels, groups, axis, **kwargs):
+    """Group normalisation in at most `groups` groups of equal size, at least four channels each.
+
+    A group of one channel would take away what a block adds to all positions alike: the time.
+    """
+    most = max(1, min(groups, channels // 4))
+    groups = max(g for g in range(1, most + 1) if channels % g == 0)
+    return GroupNormalization(groups, axis=axis, epsilon=1e-5, **kwargs)

@@ -1,0 +1,54 @@
+"""A residual block for vectors."""
+
+import keras
+from keras import ops
+from keras.layers import Dense, Dropout, LayerNormalization
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class DenseBlock(keras.layers.Layer):
+    """A residual block for vectors.
+
+    Args:
+        hidden_size: int. The width of the block's inside.
+        dropout: float in [0, 1).
+
+    Call arguments:
+        x: tensor of shape `(batch, size)`.
+        time: tensor of shape `(batch, time_size)`, an embedding of the time.
+
+    Returns:
+        A tensor of the shape of `x`.
+
+    Example:
+
+    >>> keras_bfn.layers.DenseBlock(64)(np.zeros((2, 32)), np.zeros((2, 16))).shape
+    (2, 32)
+    """
+
+    def __init__(self, hidden_size, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden_size = hidden_size
+        self.dropout = dropout
+
+    def build(self, x_shape, time_shape):
+        policy = {"dtype": self.dtype_policy}
+        self.norm = LayerNormalization(**policy)
+        self.norm.build(x_shape)
+        self.widen = Dense(self.hidden_size, **policy)
+        self.widen.build(x_shape)
+        self.add_time = Dense(self.hidden_size, use_bias=False, **policy)
+        self.add_time.build(time_shape)
+        self.drop = Dropout(self.dropout, **policy)
+        self.project = Dense(x_shape[-1], kernel_initializer="zeros", **policy)
+        self.project.build((*x_shape[:-1], self.hidden_size))
+
+    def call(self, x, time):
+        hidden = ops.silu(self.widen(self.norm(x)) + self.add_time(time))
+        return x + self.project(self.drop(hidden))
+
+    def compute_output_shape(self, x_shape, time_shape):
+        return x_shape
+
+    def get_config(self):
+        return {**super().get_config(), "hidden_size": self.hidden_size, "dropout": self.dropout}

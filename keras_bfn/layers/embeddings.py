@@ -1,0 +1,194 @@
+"""Times, places and values, as networks like to see them."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class TimeEmbedding(keras.layers.Layer):
+    """Cosines and sines of the time, at frequencies from about 1/10,000 to 1 of `scale`.
+
+    Always float32: bfloat16 would round t = 0.999 to 1.
+
+    Args:
+        size: even int. The number of sinusoids.
+        scale: float. The number of radians that the fastest sinusoid runs through over t in [0, 1];
+            the paper's network for MNIST takes 4,000.
+        offset: float, added to t.
+        endpoint: bool. Whether the slowest frequency is 1/10,000 of the fastest, as in the paper's
+            network for CIFAR-10, or the one before it in the series.
+
+    Call arguments:
+        t: float tensor of shape `(batch,)`.
+
+    Returns:
+        A float32 tensor of shape `(batch, size)`.
+
+    Raises:
+        ValueError: if `size` is not a positive even number.
+
+    Example:
+
+    >>> keras_bfn.layers.TimeEmbedding(64)(np.array([0.0, 0.5])).shape
+    (2, 64)
+    """
+
+    def __init__(self, size, scale=4000.0, offset=0.0, endpoint=False, **kwargs):
+        kwargs["dtype"] = "float32"
+        super().__init__(autocast=False, **kwargs)
+        self.size = _check_even("size", size)
+        self.scale = scale
+        self.offset = offset
+        self.endpoint = endpoint
+
+    def call(self, t):
+        exponents = np.linspace(0.0, -4.0, self.size // 2, endpoint=self.endpoint)
+        frequencies = ops.convert_to_tensor(self.scale * 10.0**exponents, dtype="float32")
+        angles = (ops.cast(t, "float32")[:, None] + self.offset) * frequencies
+        return ops.concatenate([ops.cos(angles), ops.sin(angles)], axis=-1)
+
+    def compute_output_shape(self, t_shape):
+        return (t_shape[0], self.size)
+
+    def get_config(self):
+        config = {
+            **super().get_config(),
+            "size": self.size,
+            "scale": self.scale,
+            "offset": self.offset,
+            "endpoint": self.endpoint,
+        }
+        del config["dtype"]
+        return config
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class TimeChannel(keras.layers.Layer):
+    """Joins the time to an image or a sequence: one more channel, 2t - 1 at all positions.
+
+    Call arguments:
+        x: float32 tensor of shape `(batch, ..., channels)`.
+        t: float tensor of shape `(batch,)`.
+
+    Returns:
+        A float32 tensor of shape `(batch, ..., channels + 1)`.
+
+    Example:
+
+    >>> keras_bfn.layers.TimeChannel()(np.zeros((2, 8, 8, 3)), np.array([0.0, 0.5])).shape
+    (2, 8, 8, 4)
+    """
+
+    def __init__(self, **kwargs):
+        kwargs["dtype"] = "float32"
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, x, t):
+        t = ops.reshape(2.0 * ops.cast(t, "float32") - 1.0, (-1, *(1,) * (len(x.shape) - 1)))
+        t = ops.broadcast_to(t, (*ops.shape(x)[:-1], 1))
+        return ops.concatenate([ops.cast(x, "float32"), t], axis=-1)
+
+    def compute_output_shape(self, x_shape, t_shape):
+        return (*x_shape[:-1], x_shape[-1] + 1)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dtype"]
+        return config
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class FourierFeatures(keras.layers.Layer):
+    """Joins sines and cosines of the channels, at high frequencies, to the channels themselves.
+
+    Always float32: half precision does not see the differences that they are there to show.
+
+    Args:
+        exponents: tuple of numbers. The frequencies are `2 ** exponent` periods per unit.
+
+    Call arguments:
+        x: tensor of shape `(..., channels)`.
+
+    Returns:
+        A float32 tensor of shape `(..., channels * (1 + 2 * len(exponents)))`: the channels, then
+        their sines, one exponent after the other, then their cosines.
+
+    Example:
+
+    >>> keras_bfn.layers.FourierFeatures()(np.zeros((2, 8, 8, 3))).shape
+    (2, 8, 8, 15)
+
+    Reference: section 3.3 of [Kingma et al., 2021](https://arxiv.org/abs/2107.00630), at the
+    frequencies of the BFN paper's code.
+    """
+
+    def __init__(self, exponents=(5, 6), **kwargs):
+        kwargs["dtype"] = "float32"
+        super().__init__(autocast=False, **kwargs)
+        self.exponents = tuple(exponents)
+
+    def call(self, x):
+        x = ops.cast(x, "float32")
+        angles = ops.concatenate([2.0 * math.pi * 2.0**e * x for e in self.exponents], axis=-1)
+        return ops.concatenate([x, ops.sin(angles), ops.cos(angles)], axis=-1)
+
+    def compute_output_shape(self, x_shape):
+        return (*x_shape[:-1], x_shape[-1] * (1 + 2 * len(self.exponents)))
+
+    def get_config(self):
+        config = {**super().get_config(), "exponents": self.exponents}
+        del config["dtype"]
+        return config
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class PositionEmbedding(keras.layers.Layer):
+    """Adds sinusoids of the position to the embeddings of a sequence.
+
+    Number i of `size` at position p is the sine of `p / 1000 ** (i / size)` for even i, and its
+    cosine for odd i. Always float32.
+
+    Call arguments:
+        x: tensor of shape `(batch, positions, size)`, `size` even.
+
+    Returns:
+        A float32 tensor of the shape of `x`.
+
+    Example:
+
+    >>> keras_bfn.layers.PositionEmbedding()(np.zeros((2, 6, 32))).shape
+    (2, 6, 32)
+    """
+
+    def __init__(self, **kwargs):
+        kwargs["dtype"] = "float32"
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, x):
+        return ops.cast(x, "float32") + ops.convert_to_tensor(sinusoids(*x.shape[1:]), "float32")
+
+    def compute_output_shape(self, x_shape):
+        return x_shape
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dtype"]
+        return config
+
+
+def sinusoids(length, size):
+    """The numpy array of shape `(length, size)` that `PositionEmbedding` adds."""
+    index = np.arange(_check_even("size", size))
+    angles = np.arange(length)[:, None] / 1000.0 ** (index / size)
+    return np.where(index % 2 == 0, np.sin(angles), np.cos(angles)).astype("float32")
+
+
+def _check_even(name, value):
+    if value < 2 or value % 2:
+        raise ValueError(
+            f"Argument `{name}` must be a positive even integer. Received: {name}={value}"
+        )
+    return value

@@ -1,0 +1,5 @@
+"""Presets: models by name, with the weights and the recipe that belong to them."""
+
+from keras_bfn.presets.preset import Preset as Preset
+from keras_bfn.presets.preset import Recipe as Recipe
+from keras_bfn.presets.registry import PRESETS as PRESETS

@@ -1,0 +1,191 @@
+"""Presets: the paper's sizes, folders that every backend reads, and digits out of the box."""
+
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_bfn
+from keras_bfn import BayesianFlowNetwork
+from tests.models.small import FLOWS, make_data, make_model
+
+PAPER = [name for name, preset in BayesianFlowNetwork.presets.items() if preset.build]
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def answer(model):
+    """The network's answer to fixed questions."""
+    shape = (2, *model.event_shape, model.flow.theta_size)
+    theta = np.random.default_rng(0).uniform(size=shape).astype("float32")
+    return ops.convert_to_numpy(model.network({"theta": theta, "t": np.array([0.2, 0.9])}))
+
+
+def test_there_are_the_six_models_of_the_paper():
+    assert len(PAPER) == 6
+    millions = {f"{BayesianFlowNetwork.presets[name].num_params / 1e6:.2f}M" for name in PAPER}
+    assert millions == {"24.81M", "30.72M", "170.18M"}
+
+
+@pytest.mark.parametrize("name", BayesianFlowNetwork.presets)
+def test_a_preset_has_as_many_weights_as_it_says(name):
+    model = BayesianFlowNetwork.from_preset(name, load_weights=False)
+    assert model.network.count_params() == BayesianFlowNetwork.presets[name].num_params
+    assert model.compiled
+
+
+def test_the_papers_optimizer_is_ready():
+    model = BayesianFlowNetwork.from_preset("bfn_mnist_binary", load_weights=False)
+    config = model.optimizer.get_config()
+    expected = {
+        "learning_rate": 1e-4,
+        "beta_2": 0.98,
+        "weight_decay": 0.01,
+        "global_clipnorm": 5.0,
+        "use_ema": True,
+        "ema_momentum": 0.9999,
+    }
+    assert {name: pytest.approx(config[name]) for name in expected} == expected
+
+
+def test_a_transformers_norms_and_biases_are_not_decayed():
+    flow = FLOWS["discrete"]()
+    network = keras_bfn.networks.Transformer(flow, 4, width=8, num_layers=1, num_heads=2)
+    optimizer = BayesianFlowNetwork.presets["bfn_text8"].recipe.optimizer()
+    optimizer.build(network.trainable_variables)
+    decayed = {v.path.split("/")[-1] for v in network.weights if optimizer._use_weight_decay(v)}
+    assert decayed == {"kernel"}
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_model_comes_back_from_its_folder(name, tmp_path):
+    model = make_model(FLOWS[name]())
+    model.fit(make_data(model.flow), epochs=1, verbose=0)
+    model.save_to_preset(tmp_path / "preset")
+    assert {path.name for path in (tmp_path / "preset").iterdir()} == {
+        "config.json",
+        "metadata.json",
+        "model.weights.h5",
+    }
+    loaded = BayesianFlowNetwork.from_preset(tmp_path / "preset")
+    np.testing.assert_allclose(answer(loaded), answer(model), rtol=1e-5)
+    assert loaded.compiled
+    loaded.fit(make_data(model.flow), epochs=1, verbose=0)
+    new = BayesianFlowNetwork.from_preset(str(tmp_path / "preset"), load_weights=False)
+    assert np.abs(answer(new) - answer(model)).max() > 1e-4
+
+
+def test_saving_again_replaces_the_weights(tmp_path):
+    model = make_model(FLOWS["binary"]())
+    model.save_to_preset(tmp_path)
+    model.fit(make_data(model.flow), epochs=1, verbose=0)
+    model.save_to_preset(tmp_path)
+    loaded = BayesianFlowNetwork.from_preset(tmp_path)
+    np.testing.assert_allclose(answer(loaded), answer(model), rtol=1e-5)
+
+
+def test_a_model_without_weights_is_not_saved(tmp_path):
+    flow = FLOWS["binary"]()
+    model = BayesianFlowNetwork(flow, keras.layers.Dense(1))
+    with pytest.raises(ValueError, match="no weights yet"):
+        model.save_to_preset(tmp_path)
+
+
+def test_unknown_presets_and_incomplete_folders_are_refused(tmp_path):
+    for preset in ("bfn_mnist", tmp_path / "absent", 3):
+        with pytest.raises(ValueError, match=r"`preset` must be one of.*'bfn_digits'.*Received"):
+            BayesianFlowNetwork.from_preset(preset)
+    with pytest.raises(ValueError, match=r"where there is no config\.json"):
+        BayesianFlowNetwork.from_preset(tmp_path)
+    make_model(FLOWS["binary"]()).save_to_preset(tmp_path)
+    (tmp_path / "model.weights.h5").unlink()
+    with pytest.raises(ValueError, match=r"where there is no model\.weights\.h5"):
+        BayesianFlowNetwork.from_preset(tmp_path)
+
+
+def test_digits_come_out_of_the_box():
+    load_digits = pytest.importorskip("sklearn.datasets").load_digits
+    model = BayesianFlowNetwork.from_preset("bfn_digits")
+    folder = pathlib.Path(BayesianFlowNetwork.presets["bfn_digits"].weights)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 3e6
+
+    levels = load_digits().images[..., None].astype("int32")
+    nats = model.code_length(levels[:200], seed=0, verbose=0)
+    total = (nats["transmission"] + nats["reconstruction"]).mean()
+    assert total < 85  # independent pixels cost more than 110 nats
+
+    samples = model.generate(32, num_steps=30, seed=0, verbose=0)
+    nearest = [np.abs(levels - sample).mean(axis=(1, 2, 3)).min() for sample in samples]
+    shuffled = np.random.default_rng(0).permuted(samples.reshape(32, -1), axis=1)
+    by_chance = [np.abs(levels.reshape(-1, 64) - s).mean(axis=1).min() for s in shuffled]
+    assert np.mean(nearest) < 0.6 * np.mean(by_chance)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_another_backend_reads_the_folder(backend, tmp_path):
+    if backend == keras.backend.backend():
+        pytest.skip("this is the backend that the test runs on")
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    flow = FLOWS["discretized"]()
+    networks = {
+        "unet": keras_bfn.networks.UNet(flow, (4, 4, 1), width=8, num_blocks=1, num_heads=2),
+        "transformer": keras_bfn.networks.Transformer(flow, 6, 8, num_layers=1, num_heads=2),
+    }
+    here = {}
+    for name, network in networks.items():
+        rng = np.random.default_rng(0)
+        network.set_weights([0.3 * rng.standard_normal(w.shape) for w in network.get_weights()])
+        model = BayesianFlowNetwork(flow, network)
+        model.save_to_preset(tmp_path / name)
+        here[name] = answer(model)
+    subprocess.run(
+        [sys.executable, "-m", "tests.presets.test_presets", str(tmp_path)],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        cwd=ROOT,
+        check=True,
+    )
+    there = json.loads((tmp_path / "answers.json").read_text())
+    for name, expected in here.items():
+        np.testing.assert_allclose(np.ravel(expected), there[name], rtol=1e-4, atol=1e-4)
+
+
+MAX_BYTES = 24e9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAPER)
+def test_a_preset_takes_a_training_step_in_24_gb(name):
+    """In a process of its own, whose largest size is measured."""
+    code = f"""
+import resource, numpy as np
+from keras_bfn import BayesianFlowNetwork
+model = BayesianFlowNetwork.from_preset("{name}", load_weights=False)
+low, high = model.flow.data_range
+x = np.random.default_rng(0).uniform(low, high, (1, *model.event_shape))
+loss = model.train_on_batch(x.astype("int32" if model.flow.discrete else "float32"))
+print("result", float(loss), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    (line,) = [line for line in process.stdout.splitlines() if line.startswith("result")]
+    loss, num_bytes = map(float, line.split()[1:])
+    print(f"{keras.backend.backend()} {name}: {num_bytes / 1e9:.1f} GB")
+    assert np.isfinite(loss)
+    assert num_bytes < MAX_BYTES
+
+
+if __name__ == "__main__":
+    folder = pathlib.Path(sys.argv[1])
+    answers = {
+        path.name: np.ravel(answer(BayesianFlowNetwork.from_preset(path))).tolist()
+        for path in folder.iterdir()
+    }
+    (folder / "answers.json").write_text(json.dumps(answers))
