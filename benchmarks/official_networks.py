@@ -94,7 +94,7 @@ def seconds(function):
     return time.perf_counter() - start
 
 
-def ratio(theirs, ours, rounds):
+def medians(theirs, ours, rounds):
     """The median seconds of both, run in turn after one call to warm up."""
     theirs(), ours()
     pairs = [(seconds(theirs), seconds(ours)) for _ in range(rounds)]
@@ -125,12 +125,12 @@ def compare(preset, rounds):
     expected = official.forward(net_input, t).numpy()
     answer = model.network.predict_on_batch(inputs).reshape(expected.shape)
     difference = np.abs(answer - expected).max() / np.abs(expected).max()
-    forward = ratio(
+    forward = medians(
         lambda: official.forward(net_input, t),
         lambda: model.network.predict_on_batch(inputs),
         rounds,
     )
-    train = ratio(lambda: official.train(data), lambda: model.train_on_batch(x), rounds)
+    train = medians(lambda: official.train(data), lambda: model.train_on_batch(x), rounds)
     print(
         f"{preset:<30}{difference:<12.1e}"
         + "".join(f"{theirs:<10.3f}{ours / theirs:<10.2f}" for theirs, ours in (forward, train)),

@@ -75,13 +75,15 @@ print(f"{network.count_params():,} weights")
 Three arguments matter for large networks. `dtype="mixed_bfloat16"` computes in half precision; the
 evidence, the times, the answers and the losses stay float32. `remat=True` computes activations
 again in the backward pass instead of keeping them. `data_format="channels_first"` is the faster
-layout for images on PyTorch; the data stay channels last, and the weights are the same.
+layout for images on PyTorch's CPU; the data stay channels last, and the weights are the same.
+(`"mixed_float16"` works, too, but on JAX only on a GPU.)
 
 ## Classes
 
 With `num_classes`, a network takes a class beside the data: `fit((data, classes))`,
 `generate(..., condition=classes)`. One more class, `network.null_class`, stands for "no class";
-train with it in the place of some of the classes, and the model also generates without any.
+train with it in the place of some of the classes, and the model also generates with
+`condition=np.full(n, network.null_class)`, without any.
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
@@ -101,11 +103,12 @@ print(f"mean of samples of class 1: {ones.mean():.2f}")
 ## The paper's models
 
 The paper's six models are presets, too. Without weights, they come compiled with the optimizer that
-the paper trained them with, and are ready for `fit`:
+the paper trained them with, and are ready for `fit`. (What weights start from is Keras's choice.)
 """
 
 mnist = BayesianFlowNetwork.from_preset("bfn_mnist_binary", load_weights=False)
-print(mnist.network.count_params(), mnist.optimizer.learning_rate)
+print(f"{mnist.network.count_params():,} weights")
+print(BayesianFlowNetwork.presets["bfn_mnist_binary"].recipe)
 
 """
 With weights, the checkpoints of the paper's authors are downloaded. That needs two more packages,

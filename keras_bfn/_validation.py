@@ -23,6 +23,15 @@ def check_between(name, value, low, high):
     return float(value)
 
 
+def check_rate(name, value):
+    """Returns `value` as a float, or raises a `ValueError` if it is not a number in [0, 1)."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < 1:
+        raise ValueError(
+            f"Argument `{name}` must be a number in [0, 1). Received: {name}={value!r}"
+        )
+    return float(value)
+
+
 def check_choice(name, value, choices):
     """Returns `value`, or raises a `ValueError` that lists the choices."""
     if value not in choices:

@@ -1,25 +1,38 @@
-"""Runs the tests on every backend: `python -m tests [arguments of pytest]`."""
+"""Runs the tests on every backend, at once: `python -m tests [arguments of pytest]`."""
 
 import os
 import subprocess
 import sys
+import threading
 import time
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
+def run(backend, results):
+    """Runs pytest, and prints its lines, each with the backend's name before it."""
+    start = time.monotonic()
+    command = [sys.executable, "-m", "pytest", *sys.argv[1:]]
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "KERAS_BACKEND": backend}
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    for line in process.stdout:
+        print(f"{backend:<12}{line}", end="", flush=True)
+    code = process.wait()
+    results[backend] = code
+    outcome = "passed" if code == 0 else f"failed with exit code {code}"
+    print(f"{backend:<12}{outcome} after {time.monotonic() - start:.0f} s", flush=True)
+
+
 def main():
     results = {}
-    for backend in BACKENDS:
-        print(f"\nKERAS_BACKEND={backend}", flush=True)
-        start = time.monotonic()
-        command = [sys.executable, "-m", "pytest", *sys.argv[1:]]
-        environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "KERAS_BACKEND": backend}
-        code = subprocess.run(command, env=environment).returncode
-        results[backend] = code
-        outcome = "passed" if code == 0 else f"failed with exit code {code}"
-        print(f"{backend}: {outcome} after {time.monotonic() - start:.0f} s", flush=True)
-    sys.exit(max(results.values()))
+    threads = [threading.Thread(target=run, args=(name, results)) for name in BACKENDS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.exit(max(abs(results.get(name, 1)) for name in BACKENDS))
 
 
 if __name__ == "__main__":

@@ -4,17 +4,26 @@ import re
 
 import pytest
 
+import keras_bfn
 from tests.test_guides import ROOT, run_script
 
 pytest.importorskip("matplotlib")
 
 
-@pytest.mark.parametrize("data_type", ["binary", "discrete", "discretized", "continuous"])
+@pytest.mark.parametrize(
+    "data_type",
+    [
+        "binary",
+        "discretized",
+        pytest.param("discrete", marks=pytest.mark.slow),
+        pytest.param("continuous", marks=pytest.mark.slow),
+    ],
+)
 def test_digits(data_type, tmp_path):
     printed = run_script(
         ROOT / "examples" / "digits.py",
         *("--data-type", data_type, "--epochs", "2", "--repeats", "1", "--sampler-steps", "3"),
-        *("--output", "out"),
+        *("--output", "out", "--preset", "preset"),
         cwd=tmp_path,
     )
     rows = re.findall(r"^(10|25|50|100|continuous)((?: +-?[\d.]+){4})$", printed, re.MULTILINE)
@@ -28,3 +37,10 @@ def test_digits(data_type, tmp_path):
         "samples.png",
         "trajectory.png",
     }
+    loaded = keras_bfn.BayesianFlowNetwork.from_preset(tmp_path / "preset")
+    assert loaded.event_shape == (8, 8, 1)
+
+
+def test_digits_refuses_no_epochs(tmp_path):
+    with pytest.raises(AssertionError, match="--epochs: must be at least 1, received 0"):
+        run_script(ROOT / "examples" / "digits.py", "--epochs", "0", cwd=tmp_path)

@@ -26,7 +26,11 @@ def run_script(path, *arguments, cwd):
 
 
 def test_there_are_guides():
-    assert {guide.stem for guide in GUIDES} >= {"getting_started", "switching_backends"}
+    assert {guide.stem for guide in GUIDES} >= {
+        "getting_started",
+        "switching_backends",
+        "networks_and_presets",
+    }
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)

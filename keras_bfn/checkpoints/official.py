@@ -17,8 +17,8 @@ def load_official(preset, path):
 
     Args:
         preset: the name of one of the paper's six presets in `BayesianFlowNetwork.presets`, or a
-            `BayesianFlowNetwork` with a network of their architecture at another size, which then
-            gets the weights.
+            `BayesianFlowNetwork` with a network of theirs at another size, which then gets the
+            weights. The width of a `UNet` or `VDMUNet` is then a multiple of 128.
         path: the path of the `.pt` file, a state dict, or `hf://owner/repo/file`. It is read with
             PyTorch, whatever the backend, and nothing in it is executed.
 
@@ -40,21 +40,32 @@ def load_official(preset, path):
     model = keras_bfn.checkpoints.load_official("bfn_mnist_binary", path)
     ```
     """
+    reader = StateDictReader(read_state_dict(path), f"The checkpoint '{path}'")
     model = preset
     if not isinstance(preset, BayesianFlowNetwork):
         model = BayesianFlowNetwork.from_preset(preset, load_weights=False)
-    network = model.network
-    read = _READERS.get(type(network))
-    if read is None or network.shortcut or network.num_classes is not None:
+    if not _is_of_their_kind(model.network):
         raise ValueError(
-            "Argument `preset` must be one of the paper's presets, or a model of a UNet, VDMUNet "
-            "or Transformer with shortcut=False and num_classes=None. "
-            f"Received: preset={preset!r}"
+            "Argument `preset` must be one of the paper's presets, or a model with a network of "
+            "theirs at another size: a UNet for two classes or a VDMUNet for numbers or bins, with "
+            "width a multiple of 128, or a Transformer for three or more classes; with "
+            f"shortcut=False and num_classes=None. Received: preset={preset!r} with a network of "
+            f"type {type(model.network).__name__}"
         )
-    reader = StateDictReader(read_state_dict(path), f"The checkpoint '{path}'")
-    read(reader, network)
-    reader.finish(network.weights)
+    _READERS[type(model.network)](reader, model.network)
+    reader.finish()
     return model
+
+
+def _is_of_their_kind(network):
+    if type(network) not in _READERS or network.shortcut or network.num_classes is not None:
+        return False
+    flow = network.flow
+    num_classes = flow.num_classes if isinstance(flow, DiscreteFlow) else None
+    if isinstance(network, Transformer):
+        return num_classes is not None and num_classes > 2
+    # Their normalisation has 32 groups at any width, ours has fewer below 128 channels.
+    return network.width % 128 == 0 and num_classes == (2 if isinstance(network, UNet) else None)
 
 
 def _read_unet(reader, network):
@@ -72,8 +83,7 @@ def _read_unet(reader, network):
 
     # Not used by their network either.
     reader.take("net.input_adapter.pos_feats")
-    flip = _flip_binary if isinstance(network.flow, DiscreteFlow) else None
-    reader.dense("net.input_projection", get("input_projection"), flip)
+    reader.dense("net.input_projection", get("input_projection"), _flip_binary)
     reader.dense("net.time_embed.0", get("time_dense_0"))
     reader.dense("net.time_embed.2", get("time_dense_1"))
 

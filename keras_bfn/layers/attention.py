@@ -4,6 +4,7 @@ import keras
 from keras import ops
 from keras.layers import Dense
 
+from keras_bfn._validation import check_int
 from keras_bfn.layers.conv_block import group_norm
 
 
@@ -26,6 +27,7 @@ def self_attention(query_key_value, num_heads):
 
 def check_num_heads(num_heads, size):
     """Raises a `ValueError` unless the heads divide the channels."""
+    check_int("num_heads", num_heads, 1)
     if size % num_heads:
         raise ValueError(
             "Argument `num_heads` must divide the number of channels. "

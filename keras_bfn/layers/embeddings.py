@@ -187,8 +187,8 @@ def sinusoids(length, size):
 
 
 def _check_even(name, value):
-    if value < 2 or value % 2:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 2 or value % 2:
         raise ValueError(
-            f"Argument `{name}` must be a positive even integer. Received: {name}={value}"
+            f"Argument `{name}` must be a positive even integer. Received: {name}={value!r}"
         )
     return value

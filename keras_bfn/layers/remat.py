@@ -31,12 +31,12 @@ def call_block(function, dropouts, training, remat, *tensors):
     for dropout in random:
         dropout.seed_generator.next()
 
-    def repeatable(starts, *tensors):
+    def repeatable(*tensors):
         scope = keras.StatelessScope(state_mapping=list(zip(states, starts, strict=True)))
         drops = [_drop(dropout, training, scope) for dropout in dropouts]
         return function(drops, *tensors)
 
-    return keras.remat(repeatable)(starts, *tensors)
+    return keras.remat(repeatable)(*tensors)
 
 
 def _drop(dropout, training, scope=None):

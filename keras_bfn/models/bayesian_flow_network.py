@@ -35,6 +35,17 @@ def _stand_in_for_targets(arguments):
         arguments["y"] = arguments["sample_weight"]
 
 
+def _of_no_backend(config):
+    """An optimizer's config that names the class `keras.optimizers` has, not torch's own."""
+    config = dict(config)
+    if config["module"].startswith("keras.src.backend."):
+        config |= {"module": "keras.optimizers", "registered_name": None}
+    if "inner_optimizer" in config["config"]:
+        inner = _of_no_backend(config["config"]["inner_optimizer"])
+        config["config"] = {**config["config"], "inner_optimizer": inner}
+    return config
+
+
 @keras.saving.register_keras_serializable("keras_bfn")
 class BayesianFlowNetwork(PresetModel, keras.Model):
     """A Bayesian flow network: trains with `fit`, scores data, generates.
@@ -183,8 +194,9 @@ class BayesianFlowNetwork(PresetModel, keras.Model):
         if not config:  # not compiled
             return config
         config["loss"] = keras.saving.serialize_keras_object(self.transmission_loss)
-        # Keras would keep what "auto" came to on this backend.
+        # Keras would keep what "auto" came to, and the class of optimizer, on this backend.
         config["jit_compile"] = self._asked_jit_compile
+        config["optimizer"] = _of_no_backend(config["optimizer"])
         return config
 
     def compile_from_config(self, config):

@@ -81,7 +81,7 @@ def check_condition(model, condition, num_examples, name="condition"):
             f"Argument `{name}` must have one condition for each of {num_examples} examples. "
             f"Received: conditions of shape {condition.shape}"
         )
-    if isinstance(model.network, Network):
+    if isinstance(model.network, Network) and model.network.num_classes is not None:
         _check_classes(condition, model.network.num_classes, name)
     return condition
 
@@ -92,8 +92,8 @@ def _check_classes(condition, num_classes, name):
         raise ValueError(
             f"Argument `{name}` must have conditions of shape (batch,), integers in "
             f"0..{num_classes}, where {num_classes} means no class. Received: conditions of shape "
-            f"{condition.shape}, dtype {condition.dtype}, between {condition.min()} and "
-            f"{condition.max()}"
+            f"{condition.shape}, dtype {condition.dtype}"
+            + (f", between {condition.min()} and {condition.max()}" if integers else "")
         )
 
 

@@ -25,8 +25,9 @@ class PresetModel:
 
         Returns:
             A `BayesianFlowNetwork`. The paper's presets are compiled with the paper's optimizer; a
-            folder's model is compiled if the saved one was. Networks of named presets follow
-            Keras's global dtype policy and image data format.
+            folder's model is compiled if the saved one was. Networks of the paper's presets follow
+            Keras's global dtype policy and image data format. The recipe's batch size and number of
+            steps are in `BayesianFlowNetwork.presets[preset].recipe`.
 
         Raises:
             ValueError: if there is no such preset, or the folder is not complete.
@@ -40,7 +41,7 @@ class PresetModel:
         if isinstance(preset, str) and preset in PRESETS:
             preset = PRESETS[preset]
             if preset.build is None:
-                return load_folder(preset.weights, load_weights)
+                return load_folder(cls, preset.weights, load_weights)
             model = cls(*preset.build())
             model.compile(preset.recipe.optimizer())
             if load_weights:
@@ -54,7 +55,7 @@ class PresetModel:
                 f"Argument `preset` must be one of {list(PRESETS)}, or a folder written by "
                 f"`save_to_preset`. Received: preset={preset!r}"
             )
-        return load_folder(preset, load_weights)
+        return load_folder(cls, preset, load_weights)
 
     def save_to_preset(self, folder):
         """Writes the model to a folder, for `from_preset` on any backend.

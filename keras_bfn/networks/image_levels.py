@@ -80,10 +80,15 @@ def image_levels(
 
 
 def check_image_shape(image_shape, num_levels):
-    """Raises a `ValueError` unless an image of this shape can be halved at each level."""
+    """Returns the tuple `image_shape`, or raises a `ValueError` if it cannot be halved so often."""
     divisor = 2 ** (num_levels - 1)
-    if len(image_shape) != 3 or image_shape[0] % divisor or image_shape[1] % divisor:
+    is_shape = isinstance(image_shape, (tuple, list)) and len(image_shape) == 3
+    if not is_shape or any(
+        not isinstance(size, int) or size < 1 or size % step
+        for size, step in zip(image_shape, (divisor, divisor, 1), strict=True)
+    ):
         raise ValueError(
             "Argument `image_shape` must be (height, width, channels), with height and width "
-            f"divisible by {divisor} for {num_levels} levels. Received: image_shape={image_shape}"
+            f"divisible by {divisor}. Received: image_shape={image_shape}, {num_levels} levels"
         )
+    return tuple(image_shape)

@@ -8,6 +8,7 @@ from keras import layers
 from keras_bfn.layers import DenseBlock, EvidenceShortcut, TimeEmbedding
 from keras_bfn.networks.network import (
     Network,
+    check_sizes,
     embed_time,
     network_inputs,
     resolve_policy,
@@ -22,7 +23,7 @@ class MLP(Network):
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
         event_shape: the shape of one example, such as `(8,)` or `(8, 8, 1)`.
-        width: int. The size of the residual stream.
+        width: even int. The size of the residual stream.
         num_blocks: int.
         expansion: int. The blocks are `expansion * width` wide inside.
         dropout: float in [0, 1).
@@ -60,6 +61,7 @@ class MLP(Network):
         name=None,
     ):
         policy = resolve_policy(dtype)
+        check_sizes(width, dropout, num_classes, num_blocks=num_blocks, expansion=expansion)
         event_shape = tuple(event_shape)
         inputs = network_inputs(flow, event_shape, num_classes)
         theta = layers.Flatten(dtype="float32")(scale_theta(flow, inputs["theta"]))

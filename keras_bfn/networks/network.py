@@ -3,7 +3,8 @@
 import keras
 from keras import layers
 
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, check_rate
+from keras_bfn.flows import Flow
 
 
 class Network(keras.Model):
@@ -51,14 +52,28 @@ class Network(keras.Model):
 
 def network_inputs(flow, event_shape, num_classes=None):
     """The symbolic inputs `{"theta", "t"}`, and `"condition"` where there are classes."""
+    if not isinstance(flow, Flow):
+        raise ValueError(
+            f"Argument `flow` must be a `keras_bfn.flows.Flow`. Received: flow={flow!r}"
+        )
     inputs = {
         "theta": keras.Input((*event_shape, flow.theta_size), dtype="float32", name="theta"),
         "t": keras.Input((), dtype="float32", name="t"),
     }
     if num_classes is not None:
-        check_int("num_classes", num_classes, 1)
         inputs["condition"] = keras.Input((), dtype="int32", name="condition")
     return inputs
+
+
+def check_sizes(width, dropout, num_classes, **counts):
+    """Raises a `ValueError` unless these arguments of a network are in their ranges."""
+    if check_int("width", width, 2) % 2:
+        raise ValueError(f"Argument `width` must be even. Received: width={width}")
+    check_rate("dropout", dropout)
+    if num_classes is not None:
+        check_int("num_classes", num_classes, 1)
+    for name, value in counts.items():
+        check_int(name, value, 1)
 
 
 def scale_theta(flow, theta):

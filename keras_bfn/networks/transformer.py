@@ -10,6 +10,7 @@ from keras_bfn.layers import EvidenceShortcut, PositionEmbedding, TransformerBlo
 from keras_bfn.networks.network import (
     Network,
     add_class,
+    check_sizes,
     network_inputs,
     resolve_policy,
     scale_theta,
@@ -68,6 +69,7 @@ class Transformer(Network):
         name=None,
     ):
         policy = resolve_policy(dtype)
+        check_sizes(width, dropout, num_classes, num_layers=num_layers, num_heads=num_heads)
         sequence_length = check_int("sequence_length", sequence_length, 1)
         normal = keras.initializers.RandomNormal
 

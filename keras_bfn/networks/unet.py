@@ -3,10 +3,12 @@
 import keras
 from keras import layers
 
+from keras_bfn._validation import check_int
 from keras_bfn.layers import EvidenceShortcut, TimeChannel, TimeEmbedding
 from keras_bfn.networks.image_levels import check_image_shape, image_levels
 from keras_bfn.networks.network import (
     Network,
+    check_sizes,
     embed_time,
     network_inputs,
     resolve_policy,
@@ -35,7 +37,7 @@ class UNet(Network):
         num_classes: int or None. With classes, the network also takes `"condition"`, integers of
             shape `(batch,)` in 0..num_classes; the last, `network.null_class`, means "no class".
         remat: bool. Whether the blocks' activations are computed again in the backward pass: less
-            memory in training, for about a third more time.
+            memory in training, for one more forward pass.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's default: the layout
             of the convolutions. Inputs and outputs are channels last all the same, and weights are
             the same. On PyTorch's CPU, channels first is faster; TensorFlow's CPU has only
@@ -82,8 +84,11 @@ class UNet(Network):
         name=None,
     ):
         policy = resolve_policy(dtype)
-        image_shape = tuple(image_shape)
-        check_image_shape(image_shape, len(width_multipliers))
+        check_sizes(width, dropout, num_classes, num_blocks=num_blocks, num_heads=num_heads)
+        width_multipliers = tuple(width_multipliers)
+        for multiplier in width_multipliers or (None,):
+            check_int("width_multipliers", multiplier, 1)
+        image_shape = check_image_shape(image_shape, len(width_multipliers))
         height, image_width, channels = image_shape
 
         inputs = network_inputs(flow, image_shape, num_classes)
@@ -119,7 +124,7 @@ class UNet(Network):
         super().__init__(inputs, outputs, flow, num_classes, policy, name)
         self.image_shape = image_shape
         self.width = width
-        self.width_multipliers = tuple(width_multipliers)
+        self.width_multipliers = width_multipliers
         self.num_blocks = num_blocks
         self.num_heads = num_heads
         self.dropout = dropout

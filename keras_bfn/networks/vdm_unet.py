@@ -7,6 +7,7 @@ from keras_bfn.layers import EvidenceShortcut, FourierFeatures, TimeEmbedding
 from keras_bfn.networks.image_levels import check_image_shape, image_levels
 from keras_bfn.networks.network import (
     Network,
+    check_sizes,
     embed_time,
     network_inputs,
     resolve_policy,
@@ -69,8 +70,8 @@ class VDMUNet(Network):
         name=None,
     ):
         policy = resolve_policy(dtype)
-        image_shape = tuple(image_shape)
-        check_image_shape(image_shape, num_levels=1)
+        check_sizes(width, dropout, num_classes, num_blocks=num_blocks, num_heads=num_heads)
+        image_shape = check_image_shape(image_shape, num_levels=1)
         height, image_width, channels = image_shape
 
         inputs = network_inputs(flow, image_shape, num_classes)

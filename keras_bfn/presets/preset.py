@@ -19,7 +19,7 @@ class Recipe:
         batch_size, num_steps: ints.
         learning_rate, beta_2: of AdamW. The rate is constant.
         excluded_from_weight_decay: tuple of strings. Weights with one of these in their name are
-            not decayed.
+            not decayed. Keras does not save this with an optimizer.
     """
 
     batch_size: int
@@ -65,7 +65,7 @@ class Preset:
 
 
 def save_folder(model, folder):
-    """Writes a model to a folder, file by file, each complete before it gets its name."""
+    """Writes a model to a folder; the files get their names when all of them are complete."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     config = keras.saving.serialize_keras_object(model)
@@ -76,31 +76,48 @@ def save_folder(model, folder):
     # A copy that was never compiled: Keras would write the optimizer's state, too.
     weights, _ = _without_compiling(config)
     weights.set_weights(model.get_weights())
-    temporary = folder / f"new.{WEIGHTS}"
-    weights.save_weights(temporary)
-    os.replace(temporary, folder / WEIGHTS)
+    weights.save_weights(folder / f"new.{WEIGHTS}")
     for name, value in ((METADATA, metadata), (CONFIG, config)):
-        temporary = folder / f"new.{name}"
-        temporary.write_text(json.dumps(value, indent=2) + "\n")
-        os.replace(temporary, folder / name)
+        (folder / f"new.{name}").write_text(json.dumps(value, indent=2) + "\n")
+    for name in (WEIGHTS, METADATA, CONFIG):
+        os.replace(folder / f"new.{name}", folder / name)
 
 
-def load_folder(folder, load_weights):
-    """The model that `save_folder` wrote to a folder."""
+def load_folder(cls, folder, load_weights):
+    """The model, of class `cls`, that `save_folder` wrote to a folder."""
     folder = pathlib.Path(folder)
-    for name in (CONFIG, WEIGHTS) if load_weights else (CONFIG,):
+    for name in (CONFIG, METADATA, WEIGHTS):
         if not (folder / name).is_file():
             raise ValueError(
                 "Argument `preset` must be a folder written by `save_to_preset`. "
                 f"Received: preset='{folder}', where there is no {name}"
             )
-    model, compile_config = _without_compiling(json.loads((folder / CONFIG).read_text()))
+    config, metadata = (_read_json(folder / name) for name in (CONFIG, METADATA))
+    model, compile_config = _without_compiling(config)
+    if not isinstance(model, cls):
+        raise ValueError(
+            f"Argument `preset` must be a folder of a `{cls.__name__}`. Received: "
+            f"preset='{folder}', where there is a `{type(model).__name__}`"
+        )
+    if metadata.get("num_params") != model.network.count_params():
+        raise ValueError(
+            f"Argument `preset` must be a folder whose files belong together. Received: "
+            f"preset='{folder}', where {METADATA} tells of {metadata.get('num_params')} weights, "
+            f"and {CONFIG} of {model.network.count_params()}"
+        )
     if load_weights:
         model.load_weights(folder / WEIGHTS)
     if compile_config:
         # Only now: averaged weights start from what was loaded.
         model.compile_from_config(compile_config)
     return model
+
+
+def _read_json(path):
+    try:
+        return dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"The preset's file '{path}' must hold a JSON object") from error
 
 
 def _without_compiling(config):

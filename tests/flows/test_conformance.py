@@ -1,5 +1,6 @@
 """The contract of data types, run over every flow."""
 
+import inspect
 import json
 
 import keras
@@ -162,6 +163,7 @@ def test_arrays_of_any_width_give_float32(flow, seed):
 
 @every_flow
 def test_config_and_serialisation_round_trip(flow):
+    assert set(flow.get_config()) == set(inspect.signature(type(flow)).parameters)
     copy = type(flow).from_config(flow.get_config())
     saved = json.dumps(keras.saving.serialize_keras_object(flow))
     loaded = keras.saving.deserialize_keras_object(json.loads(saved))
@@ -230,6 +232,8 @@ def test_good_data_are_taken(flow):
             "`prediction` must be one of.*'noise', 'data'.*'x'",
         ),
         (lambda: ContinuousFlow(num_bins=1), "`num_bins`.*at least 2.*1"),
+        (lambda: ContinuousFlow(reconstruction_std=0), "`reconstruction_std`.*between 0.*=0"),
+        (lambda: ContinuousFlow(reconstruction_std=-1.0), "`reconstruction_std`.*=-1.0"),
         (lambda: ContinuousFlow(schedule=9.0), "`schedule`.*9.0"),
         (lambda: DiscretizedFlow(1), "`num_bins`.*at least 2.*1"),
         (lambda: DiscretizedFlow(2.0), "`num_bins`.*2.0"),

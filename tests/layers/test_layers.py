@@ -168,9 +168,36 @@ def test_rematerialised_blocks_train_alike_with_the_same_dropout(name):
             assert np.abs(plain - before).max() > 1e-4
 
 
-@pytest.mark.parametrize("size", [0, 3])
+@pytest.mark.parametrize("name", REMAT)
+def test_rematerialised_blocks_are_computed_again(name, monkeypatch):
+    make_block, inputs = REMAT[name]
+    calls = []
+    monkeypatch.setattr(keras, "remat", lambda function: calls.append(name) or function)
+    for remat, expected in ((True, 2), (False, 0)):
+        model = TwoBlocks(lambda remat=remat: make_block(remat=remat), seed=1)
+        model(inputs)  # builds
+        calls.clear()
+        model(inputs)
+        assert len(calls) == expected
+
+
+@pytest.mark.parametrize("name", REMAT)
+@pytest.mark.parametrize("remat", [False, True])
+def test_blocks_drop_in_training_alone(name, remat):
+    make_block, inputs = REMAT[name]
+    model = TwoBlocks(lambda: make_block(remat=remat), seed=1)
+    model(inputs)
+    randomize(model)
+    first, second, training = (
+        ops.convert_to_numpy(model(inputs, training=training)) for training in (False, False, True)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert np.abs(first - training).max() > 1e-3
+
+
+@pytest.mark.parametrize("size", [0, 3, 4.0, "4"])
 def test_odd_embeddings_are_refused(size):
-    with pytest.raises(ValueError, match=rf"`size` must be a positive even integer.*size={size}"):
+    with pytest.raises(ValueError, match=rf"`size` must be a positive even integer.*size='?{size}"):
         TimeEmbedding(size)
 
 
@@ -178,6 +205,9 @@ def test_heads_must_divide_the_channels():
     for layer, inputs in ((SpatialAttention(4), IMAGES), (TransformerBlock(4), SEQUENCES)):
         with pytest.raises(ValueError, match=r"`num_heads` must divide.*num_heads=4, 6 channels"):
             layer(inputs)
+    for num_heads in (0, -2, 2.0):
+        with pytest.raises(ValueError, match=rf"`num_heads` must be an integer.*={num_heads}"):
+            SpatialAttention(num_heads)(IMAGES)
 
 
 @pytest.mark.parametrize("num_classes", [2, 5])

@@ -1,5 +1,7 @@
 """Networks keep the contract: shapes, float32 outputs, configs, precision, data formats."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -40,8 +42,11 @@ def randomize(network, seed=0):
     network.set_weights([0.3 * rng.standard_normal(w.shape) for w in network.get_weights()])
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("flow_name", FLOWS)
+@pytest.mark.parametrize(
+    ("flow_name", "policy"),
+    [(name, "float32") for name in FLOWS]
+    + [("discretized", "mixed_bfloat16"), ("discretized", "mixed_float16")],
+)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_outputs_are_float32_of_the_flows_size(name, flow_name, policy):
     flow = FLOWS[flow_name]()
@@ -152,9 +157,71 @@ def test_both_data_formats_compute_the_same(name):
     np.testing.assert_allclose(*outputs, rtol=1e-4, atol=1e-4)
 
 
-def test_images_that_cannot_be_halved_are_refused():
-    with pytest.raises(ValueError, match=r"divisible by 4 for 3 levels.*\(6, 8, 1\)"):
-        keras_bfn.networks.UNet(FLOWS["binary"](), (6, 8, 1), width_multipliers=(1, 2, 2))
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", ["UNet", "Transformer"])
+def test_networks_train_in_half_precision(name, policy):
+    if policy == "mixed_float16" and keras.backend.backend() == "jax":
+        pytest.skip("JAX has no float16 products on the CPU")
+    flow = FLOWS["binary"]()
+    model = keras_bfn.BayesianFlowNetwork(flow, NETWORKS[name](flow, dtype=policy, dropout=0.1))
+    model.compile(keras.optimizers.AdamW(1e-2))
+    x = np.zeros((8, *event_shape(name)), "int32")
+    losses = [float(model.train_on_batch(x)) for _ in range(8)]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_survives_saving(name, tmp_path):
+    flow = FLOWS["binary"]()
+    extra = {} if name == "MLP" else {"remat": True}
+    model = keras_bfn.BayesianFlowNetwork(flow, NETWORKS[name](flow, num_classes=3, **extra))
+    randomize(model.network)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    inputs = {**make_inputs(name, flow), "condition": np.array([1, 3])}
+    outputs = [ops.convert_to_numpy(m.network(inputs)) for m in (model, loaded)]
+    np.testing.assert_allclose(*outputs, rtol=1e-5)
+
+
+@pytest.mark.parametrize("image_shape", [(6, 8, 1), (8, 8), 8, (8, 8, None), (8, 8, 0)])
+def test_images_that_cannot_be_halved_are_refused(image_shape):
+    with pytest.raises(ValueError, match=r"`image_shape` must be.*divisible by 4\..*3 levels"):
+        keras_bfn.networks.UNet(FLOWS["binary"](), image_shape, width_multipliers=(1, 2, 2))
+
+
+WRONG = {
+    "width": (7, "must be even"),
+    "dropout": (1.0, r"must be a number in \[0, 1\)"),
+    "num_classes": (0, "must be an integer of at least 1"),
+    "num_blocks": (-1, "must be an integer of at least 1"),
+    "num_layers": (1.5, "must be an integer of at least 1"),
+    "width_multipliers": ((), "must be an integer of at least 1"),
+}
+
+
+@pytest.mark.parametrize("argument", WRONG)
+def test_wrong_sizes_are_refused_by_their_names(argument):
+    networks = keras_bfn.networks
+    value, message = WRONG[argument]
+    refused = 0
+    for network, shape in (
+        (networks.MLP, (4, 4, 1)),
+        (networks.UNet, (4, 4, 1)),
+        (networks.VDMUNet, (4, 4, 1)),
+        (networks.Transformer, 16),
+    ):
+        if argument in inspect.signature(network).parameters:
+            with pytest.raises(ValueError, match=f"`{argument}` {message}.*Received"):
+                network(FLOWS["binary"](), shape, **{argument: value})
+            refused += 1
+    assert refused >= 1
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_is_not_a_flow_is_refused(name):
+    with pytest.raises(ValueError, match=r"`flow` must be a `keras_bfn\.flows\.Flow`.*'binary'"):
+        NETWORKS[name]("binary")
 
 
 def test_sequences_without_length_are_refused():

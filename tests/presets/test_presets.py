@@ -109,6 +109,48 @@ def test_unknown_presets_and_incomplete_folders_are_refused(tmp_path):
         BayesianFlowNetwork.from_preset(tmp_path)
 
 
+def test_files_that_do_not_belong_together_are_refused(tmp_path):
+    small, large = (keras_bfn.networks.MLP(FLOWS["binary"](), (4,), width=w) for w in (8, 16))
+    BayesianFlowNetwork(small.flow, small).save_to_preset(tmp_path / "small")
+    BayesianFlowNetwork(large.flow, large).save_to_preset(tmp_path / "large")
+    (tmp_path / "small" / "config.json").replace(tmp_path / "large" / "config.json")
+    with pytest.raises(ValueError, match="whose files belong together"):
+        BayesianFlowNetwork.from_preset(tmp_path / "large")
+
+
+@pytest.mark.parametrize("text", ["", "3", "not JSON"])
+def test_a_config_that_is_not_one_is_refused(text, tmp_path):
+    make_model(FLOWS["binary"]()).save_to_preset(tmp_path)
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"config\.json' must hold a JSON object"):
+        BayesianFlowNetwork.from_preset(tmp_path)
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    model = make_model(FLOWS["binary"]())
+    model.save_to_preset(tmp_path)
+    config = keras.saving.serialize_keras_object(model.network)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"folder of a `BayesianFlowNetwork`.*there is a `MLP`"):
+        BayesianFlowNetwork.from_preset(tmp_path)
+
+
+def test_a_save_that_is_cut_short_leaves_the_old_preset(tmp_path, monkeypatch):
+    model = make_model(FLOWS["binary"]())
+    model.save_to_preset(tmp_path)
+    before = answer(model)
+    model.fit(make_data(model.flow), epochs=1, verbose=0)
+
+    def cut_short(self, path):
+        pathlib.Path(path).write_bytes(b"half a file")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BayesianFlowNetwork, "save_weights", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        model.save_to_preset(tmp_path)
+    np.testing.assert_allclose(answer(BayesianFlowNetwork.from_preset(tmp_path)), before, rtol=1e-5)
+
+
 def test_digits_come_out_of_the_box():
     load_digits = pytest.importorskip("sklearn.datasets").load_digits
     model = BayesianFlowNetwork.from_preset("bfn_digits")
@@ -143,6 +185,7 @@ def test_another_backend_reads_the_folder(backend, tmp_path):
         rng = np.random.default_rng(0)
         network.set_weights([0.3 * rng.standard_normal(w.shape) for w in network.get_weights()])
         model = BayesianFlowNetwork(flow, network)
+        model.compile(keras.optimizers.AdamW(1e-3, use_ema=True))
         model.save_to_preset(tmp_path / name)
         here[name] = answer(model)
     subprocess.run(
@@ -188,4 +231,7 @@ if __name__ == "__main__":
         path.name: np.ravel(answer(BayesianFlowNetwork.from_preset(path))).tolist()
         for path in folder.iterdir()
     }
+    # What was compiled on the other backend trains on this one.
+    model = BayesianFlowNetwork.from_preset(folder / "transformer")
+    model.train_on_batch(np.zeros((2, *model.event_shape), "int32"))
     (folder / "answers.json").write_text(json.dumps(answers))
