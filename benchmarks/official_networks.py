@@ -34,13 +34,13 @@ SIZES = {
         "input_adapter": {"input_shape": (28, 28)},
     },
     "bfn_cifar10_discretized_256": {
-        "batch_size": 4,
+        "batch_size": 2,
         "data_shape": (32, 32, 3),
         "net": {"image_size": 32, "n_blocks": 32, "n_attention_heads": 1},
         "input_adapter": {"input_shape": (32, 32)},
     },
     "bfn_text8": {
-        "batch_size": 4,
+        "batch_size": 2,
         "data_shape": (256,),
         "net": {"n_layer": 24, "n_head": 12, "n_embd": 768},
         "input_adapter": {"seq_len": 256, "output_size": 768},
@@ -142,7 +142,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clone", type=Path, help="a clone of nnaisense/bayesian-flow-networks")
     parser.add_argument("--preset", choices=SIZES, help="by default all")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="at least 1")
     parser.add_argument("--data-format", choices=("channels_last", "channels_first"))
     args = parser.parse_args()
     sys.path.insert(0, str(args.clone))

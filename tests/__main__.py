@@ -7,13 +7,18 @@ import threading
 import time
 
 BACKENDS = ("tensorflow", "jax", "torch")
+DEFAULTS = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # Most tests spend their time in compiling, not in running.
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+}
 
 
 def run(backend, results):
     """Runs pytest, and prints its lines, each with the backend's name before it."""
     start = time.monotonic()
     command = [sys.executable, "-m", "pytest", *sys.argv[1:]]
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "KERAS_BACKEND": backend}
+    environment = {**DEFAULTS, **os.environ, "KERAS_BACKEND": backend}
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

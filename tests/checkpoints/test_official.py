@@ -100,7 +100,7 @@ def test_a_loss_is_the_papers(name, look, monkeypatch):
     expected = case.nats(look)
     if look != "n_steps":
         # At 256 bins their float32 is up to 3e-3 of the mean off, by their formulas in float64.
-        assert_allclose(nats, expected, atol=5e-3 * expected.mean(), rtol=0)
+        assert_allclose(nats, expected, rtol=1e-4, atol=5e-3 * expected.mean())
         expected = expected.mean(axis=1)
     assert_allclose(nats.mean(axis=1), expected, rtol=1e-4)
 
