@@ -101,7 +101,7 @@ def medians(theirs, ours, rounds):
     return [statistics.median(column) for column in zip(*pairs, strict=True)]
 
 
-def compare(preset, rounds):
+def compare(preset, batch_size, rounds):
     official = Official(preset)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "official.pt"
@@ -109,7 +109,7 @@ def compare(preset, rounds):
         model = keras_bfn.checkpoints.load_official(preset, path)
 
     rng = np.random.default_rng(0)
-    batch_size = official.case["batch_size"]
+    batch_size = batch_size or official.case["batch_size"]
     shape = (batch_size, *official.case["data_shape"])
     x = rng.integers(0, official.case["num_values"], shape)
     data = official_oracle.as_data(official.case, x)
@@ -142,6 +142,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clone", type=Path, help="a clone of nnaisense/bayesian-flow-networks")
     parser.add_argument("--preset", choices=SIZES, help="by default all")
+    parser.add_argument("--batch-size", type=int, help="by default 8 digits, 2 of the others")
     parser.add_argument("--rounds", type=int, default=5, help="at least 1")
     parser.add_argument("--data-format", choices=("channels_last", "channels_first"))
     args = parser.parse_args()
@@ -154,7 +155,7 @@ def main():
     )
     print(f"{'':<30}{'difference':<12}{'forward':<10}{'ratio':<10}{'training':<10}ratio")
     for preset in [args.preset] if args.preset else SIZES:
-        compare(preset, args.rounds)
+        compare(preset, args.batch_size, args.rounds)
 
 
 if __name__ == "__main__":
