@@ -3,6 +3,8 @@
 Their names are those of the modules in their code (nnaisense/bayesian-flow-networks).
 """
 
+import functools
+
 import numpy as np
 
 from keras_bfn.checkpoints.state_dict import StateDictReader, read_state_dict
@@ -68,18 +70,35 @@ def _is_of_their_kind(network):
     return network.width % 128 == 0 and num_classes == (2 if isinstance(network, UNet) else None)
 
 
+# Their names of a block's parts: those of a `ConvBlock` in the order of `_read_block`.
+_UNET_BLOCK = (
+    "in_layers.0",
+    "in_layers.2",
+    "emb_layers.1",
+    "out_layers.0",
+    "out_layers.3",
+    "skip_connection",
+)
+_VDM_UNET_BLOCK = ("net1.0", "net1.2", "cond_proj", "net2.0", "net2.3", "skip_conv")
+
+
+def _read_block(reader, layer, keys):
+    norm_in, conv_in, add_time, norm_out, conv_out, shortcut = keys
+    reader.norm(norm_in, layer.norm_in)
+    reader.conv(conv_in, layer.conv_in)
+    reader.dense(add_time, layer.add_time)
+    reader.norm(norm_out, layer.norm_out)
+    reader.conv(conv_out, layer.conv_out)
+    if layer.shortcut is not None:
+        reader.conv(shortcut, layer.shortcut)
+
+
 def _read_unet(reader, network):
     get = network.get_layer
 
     def block(key, name):
-        layer = get(name)
-        reader.norm(f"{key}.in_layers.0", layer.norm_in)
-        reader.conv(f"{key}.in_layers.2", layer.conv_in)
-        reader.dense(f"{key}.emb_layers.1", layer.add_time)
-        reader.norm(f"{key}.out_layers.0", layer.norm_out)
-        reader.conv(f"{key}.out_layers.3", layer.conv_out)
-        if layer.shortcut is not None:
-            reader.conv(f"{key}.skip_connection", layer.shortcut)
+        names = _UNET_BLOCK
+        _read_block(reader, get(name), [f"{key}.{part}" for part in names])
 
     # Not used by their network either.
     reader.take("net.input_adapter.pos_feats")
@@ -100,7 +119,7 @@ def _read_unet(reader, network):
     block("net.middle_block.0", "middle_0")
     attention = get("middle_attention")
     reader.norm("net.middle_block.1.norm", attention.norm)
-    regroup = _HeadsInside(network.num_heads)
+    regroup = functools.partial(_heads_inside, network.num_heads)
     reader.pointwise("net.middle_block.1.qkv", attention.query_key_value, 1, regroup, regroup)
     reader.pointwise("net.middle_block.1.proj_out", attention.project, 1)
     block("net.middle_block.2", "middle_1")
@@ -121,14 +140,8 @@ def _read_vdm_unet(reader, network):
     get = network.get_layer
 
     def block(key, name):
-        layer = get(name)
-        reader.norm(f"{key}.net1.0", layer.norm_in)
-        reader.conv(f"{key}.net1.2", layer.conv_in)
-        reader.dense(f"{key}.cond_proj", layer.add_time)
-        reader.norm(f"{key}.net2.0", layer.norm_out)
-        reader.conv(f"{key}.net2.3", layer.conv_out)
-        if layer.shortcut is not None:
-            reader.conv(f"{key}.skip_conv", layer.shortcut)
+        names = _VDM_UNET_BLOCK
+        _read_block(reader, get(name), [f"{key}.{part}" for part in names])
 
     # Not used by their network either.
     reader.take("net.input_adapter.pos_feats")
@@ -186,12 +199,7 @@ def _swap_halves(kernel):
     return np.concatenate(np.split(kernel, 2)[::-1])
 
 
-class _HeadsInside:
+def _heads_inside(num_heads, weight):
     """They keep query, key and value of a head together, we the heads of each of the three."""
-
-    def __init__(self, num_heads):
-        self.num_heads = num_heads
-
-    def __call__(self, weight):
-        parts = np.reshape(weight, (*weight.shape[:-1], self.num_heads, 3, -1))
-        return np.reshape(np.swapaxes(parts, -3, -2), weight.shape)
+    parts = np.reshape(weight, (*weight.shape[:-1], num_heads, 3, -1))
+    return np.reshape(np.swapaxes(parts, -3, -2), weight.shape)

@@ -4,6 +4,7 @@ from keras import layers
 
 from keras_bfn.layers import ConvBlock, SpatialAttention
 from keras_bfn.layers.conv_block import group_norm
+from keras_bfn.networks.network import scale_theta
 
 
 def image_levels(
@@ -77,6 +78,13 @@ def image_levels(
     x = layers.Activation("silu", dtype=dtype)(x)
     x = layers.Conv2D(width, 3, padding="same", name="conv_out", **conv)(x)
     return layers.Permute(back, dtype=dtype)(x)
+
+
+def theta_channels(flow, theta):
+    """theta of an image in [-1, 1], all numbers of a position on one axis: channels last."""
+    height, width, channels = theta.shape[1:-1]
+    theta = scale_theta(flow, theta)
+    return layers.Reshape((height, width, channels * flow.theta_size), dtype="float32")(theta)
 
 
 def check_image_shape(image_shape, num_levels):

@@ -1,16 +1,15 @@
 """A network for vectors and other small data."""
 
-import math
-
 import keras
 from keras import layers
 
-from keras_bfn.layers import DenseBlock, EvidenceShortcut, TimeEmbedding
+from keras_bfn.layers import DenseBlock, TimeEmbedding
 from keras_bfn.networks.network import (
     Network,
     check_sizes,
     embed_time,
     network_inputs,
+    project_output,
     resolve_policy,
     scale_theta,
 )
@@ -72,12 +71,7 @@ class MLP(Network):
             x = DenseBlock(expansion * width, dropout, dtype=policy)(x, time)
         x = layers.Activation("silu", dtype=policy)(layers.LayerNormalization(dtype=policy)(x))
         # The input joins the output: late in time theta is nearly the answer.
-        x = layers.Concatenate(dtype="float32")([theta, x])
-        x = layers.Dense(
-            math.prod(event_shape) * flow.output_size, kernel_initializer="zeros", dtype="float32"
-        )(x)
-        x = layers.Reshape((*event_shape, flow.output_size), dtype="float32")(x)
-        outputs = EvidenceShortcut(flow)(x, inputs["theta"]) if shortcut else x
+        outputs = project_output(flow, inputs["theta"], [theta, x], shortcut)
 
         super().__init__(inputs, outputs, flow, num_classes, policy, name)
         self.event_shape = event_shape

@@ -1,10 +1,13 @@
-"""What all networks share: their inputs, their configs, and how they scale theta."""
+"""What all networks share: their inputs, their configs, their first and their last layers."""
+
+import math
 
 import keras
 from keras import layers
 
 from keras_bfn._validation import check_int, check_rate
 from keras_bfn.flows import Flow
+from keras_bfn.layers import EvidenceShortcut
 
 
 class Network(keras.Model):
@@ -104,6 +107,22 @@ def add_class(inputs, embedding, num_classes, dtype):
         num_classes + 1, embedding.shape[-1], dtype=dtype, name="class_embedding"
     )
     return layers.Add(dtype=dtype)([embedding, embed(inputs["condition"])])
+
+
+def project_output(flow, theta, parts, shortcut):
+    """The answer: the parts joined and projected, in float32 and from zero.
+
+    With `shortcut`, each variable's own evidence is added.
+    """
+    event_shape = theta.shape[1:-1]
+    positions = math.prod(parts[0].shape[1:-1])
+    units = math.prod(event_shape) // positions * flow.output_size
+    x = layers.Concatenate(dtype="float32")(parts)
+    x = layers.Dense(units, kernel_initializer="zeros", dtype="float32", name="output_projection")(
+        x
+    )
+    x = layers.Reshape((*event_shape, flow.output_size), dtype="float32")(x)
+    return EvidenceShortcut(flow)(x, theta) if shortcut else x
 
 
 def resolve_policy(dtype):

@@ -6,12 +6,13 @@ import keras
 from keras import layers
 
 from keras_bfn._validation import check_int
-from keras_bfn.layers import EvidenceShortcut, PositionEmbedding, TransformerBlock
+from keras_bfn.layers import PositionEmbedding, TransformerBlock
 from keras_bfn.networks.network import (
     Network,
     add_class,
     check_sizes,
     network_inputs,
+    project_output,
     resolve_policy,
     scale_theta,
 )
@@ -100,11 +101,7 @@ class Transformer(Network):
                 name=f"block_{i}",
             )(x)
         x = layers.LayerNormalization(epsilon=1e-5, dtype=policy, name="norm_out")(x)
-        x = layers.Concatenate(dtype="float32")([x, embedded])
-        x = layers.Dense(
-            flow.output_size, kernel_initializer="zeros", dtype="float32", name="output_projection"
-        )(x)
-        outputs = EvidenceShortcut(flow)(x, inputs["theta"]) if shortcut else x
+        outputs = project_output(flow, inputs["theta"], [x, embedded], shortcut)
 
         super().__init__(inputs, outputs, flow, num_classes, policy, name)
         self.sequence_length = sequence_length

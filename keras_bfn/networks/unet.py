@@ -4,15 +4,15 @@ import keras
 from keras import layers
 
 from keras_bfn._validation import check_int
-from keras_bfn.layers import EvidenceShortcut, TimeChannel, TimeEmbedding
-from keras_bfn.networks.image_levels import check_image_shape, image_levels
+from keras_bfn.layers import TimeChannel, TimeEmbedding
+from keras_bfn.networks.image_levels import check_image_shape, image_levels, theta_channels
 from keras_bfn.networks.network import (
     Network,
     check_sizes,
     embed_time,
     network_inputs,
+    project_output,
     resolve_policy,
-    scale_theta,
 )
 
 
@@ -89,16 +89,11 @@ class UNet(Network):
         for multiplier in width_multipliers or (None,):
             check_int("width_multipliers", multiplier, 1)
         image_shape = check_image_shape(image_shape, len(width_multipliers))
-        height, image_width, channels = image_shape
 
         inputs = network_inputs(flow, image_shape, num_classes)
-        x = layers.Reshape((height, image_width, channels * flow.theta_size), dtype="float32")(
-            scale_theta(flow, inputs["theta"])
-        )
+        x = TimeChannel()(theta_channels(flow, inputs["theta"]), inputs["t"])
         # In float32, for means are known to the third digit and beyond.
-        projected = layers.Dense(width, dtype="float32", name="input_projection")(
-            TimeChannel()(x, inputs["t"])
-        )
+        projected = layers.Dense(width, dtype="float32", name="input_projection")(x)
         x = image_levels(
             projected,
             embed_time(inputs, TimeEmbedding(width), 4 * width, num_classes, policy),
@@ -111,15 +106,7 @@ class UNet(Network):
             data_format=data_format or keras.config.image_data_format(),
             dtype=policy,
         )
-        x = layers.Concatenate(dtype="float32")([projected, x])
-        x = layers.Dense(
-            channels * flow.output_size,
-            kernel_initializer="zeros",
-            dtype="float32",
-            name="output_projection",
-        )(x)
-        x = layers.Reshape((*image_shape, flow.output_size), dtype="float32")(x)
-        outputs = EvidenceShortcut(flow)(x, inputs["theta"]) if shortcut else x
+        outputs = project_output(flow, inputs["theta"], [projected, x], shortcut)
 
         super().__init__(inputs, outputs, flow, num_classes, policy, name)
         self.image_shape = image_shape

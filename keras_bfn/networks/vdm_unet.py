@@ -1,17 +1,16 @@
 """A network for images, at one resolution."""
 
 import keras
-from keras import layers
 
-from keras_bfn.layers import EvidenceShortcut, FourierFeatures, TimeEmbedding
-from keras_bfn.networks.image_levels import check_image_shape, image_levels
+from keras_bfn.layers import FourierFeatures, TimeEmbedding
+from keras_bfn.networks.image_levels import check_image_shape, image_levels, theta_channels
 from keras_bfn.networks.network import (
     Network,
     check_sizes,
     embed_time,
     network_inputs,
+    project_output,
     resolve_policy,
-    scale_theta,
 )
 
 
@@ -72,12 +71,9 @@ class VDMUNet(Network):
         policy = resolve_policy(dtype)
         check_sizes(width, dropout, num_classes, num_blocks=num_blocks, num_heads=num_heads)
         image_shape = check_image_shape(image_shape, num_levels=1)
-        height, image_width, channels = image_shape
 
         inputs = network_inputs(flow, image_shape, num_classes)
-        theta = layers.Reshape((height, image_width, channels * flow.theta_size), dtype="float32")(
-            scale_theta(flow, inputs["theta"])
-        )
+        theta = theta_channels(flow, inputs["theta"])
         time = TimeEmbedding(width, scale=1000.0, offset=0.001, endpoint=True)
         x = image_levels(
             FourierFeatures()(theta),
@@ -91,15 +87,7 @@ class VDMUNet(Network):
             data_format=data_format or keras.config.image_data_format(),
             dtype=policy,
         )
-        x = layers.Concatenate(dtype="float32")([theta, x])
-        x = layers.Dense(
-            channels * flow.output_size,
-            kernel_initializer="zeros",
-            dtype="float32",
-            name="output_projection",
-        )(x)
-        x = layers.Reshape((*image_shape, flow.output_size), dtype="float32")(x)
-        outputs = EvidenceShortcut(flow)(x, inputs["theta"]) if shortcut else x
+        outputs = project_output(flow, inputs["theta"], [theta, x], shortcut)
 
         super().__init__(inputs, outputs, flow, num_classes, policy, name)
         self.image_shape = image_shape

@@ -160,7 +160,9 @@ def test_digits_come_out_of_the_box():
     levels = load_digits().images[..., None].astype("int32")
     nats = model.code_length(levels[:200], seed=0, verbose=0)
     total = (nats["transmission"] + nats["reconstruction"]).mean()
-    assert total < 85  # independent pixels cost more than 110 nats
+    probs = (levels[..., None] == np.arange(17)).mean(axis=0)
+    independent = -np.sum(probs * np.log(np.maximum(probs, 1e-30)))  # each pixel by itself
+    assert total < 0.75 * independent
 
     samples = model.generate(32, num_steps=30, seed=0, verbose=0)
     nearest = [np.abs(levels - sample).mean(axis=(1, 2, 3)).min() for sample in samples]
