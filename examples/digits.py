@@ -2,6 +2,7 @@
 
     KERAS_BACKEND=jax python examples/digits.py
     KERAS_BACKEND=torch python examples/digits.py --data-type discretized --output levels/
+    KERAS_BACKEND=jax python examples/digits.py --data-type discretized --conditional
 
 Of the 1,797 digits, 1,500 are trained on and 297 held out. The data type says what the model sees
 of a pixel's level, 0 to 16:
@@ -10,6 +11,9 @@ of a pixel's level, 0 to 16:
 - discrete: one of 17 classes without an order;
 - discretized: one of 17 bins in order;
 - continuous: the level as a number in [-1, 1].
+
+With `--conditional`, the model is told which digit it is, in nine cases out of ten; samples then
+show a column of each digit, guided towards it (scale 2).
 
 Prints what it costs to send a held-out image, by the number of messages, and writes two pictures:
 samples beside real digits, and the input distribution on its way from the prior to samples.
@@ -29,8 +33,8 @@ from keras_bfn import flows, networks
 NUM_LEVELS = 17
 NUM_TRAIN = 1500
 BATCH_SIZE = 125
+NUM_CLASSES = 10
 IMAGE_SHAPE = (8, 8, 1)
-SAMPLES = 64
 
 
 def binary(levels, rng):
@@ -57,9 +61,10 @@ DATA_TYPES = {
 class Digits(keras.utils.PyDataset):
     """Training batches in a new order, and binary pixels drawn anew, in every epoch."""
 
-    def __init__(self, levels, transform, seed):
+    def __init__(self, levels, labels, transform, seed):
         super().__init__()
-        self.levels, self.transform, self.seed = levels, transform, seed
+        self.levels, self.labels = levels, labels
+        self.transform, self.seed = transform, seed
         self.epoch = -1
         self.on_epoch_end()
 
@@ -70,10 +75,15 @@ class Digits(keras.utils.PyDataset):
     def on_epoch_end(self):
         self.epoch += 1
         rng = np.random.default_rng((self.seed, self.epoch))
-        self.x = self.transform(rng.permutation(self.levels), rng)
+        order = rng.permutation(len(self.levels))
+        self.x = self.transform(self.levels[order], rng)
+        self.condition = None if self.labels is None else self.labels[order]
 
     def __getitem__(self, index):
-        return self.x[index * BATCH_SIZE : (index + 1) * BATCH_SIZE]
+        rows = slice(index * BATCH_SIZE, (index + 1) * BATCH_SIZE)
+        if self.condition is None:
+            return self.x[rows]
+        return ((self.x[rows], self.condition[rows]),)
 
 
 class OneLinePerEpochs(keras.callbacks.Callback):
@@ -95,15 +105,22 @@ class OneLinePerEpochs(keras.callbacks.Callback):
             )
 
 
-def build_model(data_type, flow, epochs, seed):
+def build_model(data_type, flow, epochs, conditional, seed):
+    num_classes = NUM_CLASSES if conditional else None
     if data_type == "binary":
         # Binary pixels are drawn anew every epoch: there is little to overfit, and an MLP is fast.
-        network = networks.MLP(flow, IMAGE_SHAPE, width=256, num_blocks=3, dropout=0.1)
+        network = networks.MLP(
+            flow, IMAGE_SHAPE, width=256, num_blocks=3, dropout=0.1, num_classes=num_classes
+        )
         peak_rate = 1e-3
     else:
-        network = networks.UNet(flow, IMAGE_SHAPE, width=16, num_blocks=1, dropout=0.1)
+        network = networks.UNet(
+            flow, IMAGE_SHAPE, width=16, num_blocks=1, dropout=0.1, num_classes=num_classes
+        )
         peak_rate = 3e-3
-    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
+    model = keras_bfn.BayesianFlowNetwork(
+        flow, network, label_dropout=0.1 if conditional else 0.0, seed=seed
+    )
 
     steps = epochs * (NUM_TRAIN // BATCH_SIZE)
     warmup = min(200, steps // 10)
@@ -128,7 +145,7 @@ def print_code_lengths(model, x, num_repeats):
     for num_steps in (10, 25, 50, 100, None):
         nats = model.code_length(x, num_steps, num_repeats, batch_size=297, seed=0, verbose=0)
         total = nats["transmission"].mean() + nats["reconstruction"].mean()
-        bits = total / np.log(2) / x[0].size
+        bits = total / np.log(2) / np.prod(IMAGE_SHAPE)
         name = "continuous" if num_steps is None else num_steps
         print(
             f"{name!s:<12}{nats['transmission'].mean():<14.2f}"
@@ -146,6 +163,7 @@ def positive(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-type", choices=DATA_TYPES, default="binary")
+    parser.add_argument("--conditional", action="store_true", help="tell the model the digit")
     parser.add_argument("--epochs", type=positive, help="by default what suits the data type")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sampler-steps", type=positive, default=50)
@@ -158,19 +176,26 @@ def main():
     args.output.mkdir(parents=True, exist_ok=True)
     print(f"{args.data_type} digits on {keras.backend.backend()}: {flow}")
 
-    levels = load_digits().images[..., None]
-    levels = levels[np.random.default_rng(0).permutation(len(levels))]
+    digits = load_digits()
+    order = np.random.default_rng(0).permutation(len(digits.images))
+    levels, labels = digits.images[order][..., None], digits.target[order].astype("int32")
     keras.utils.set_random_seed(args.seed)
     # Binary pixels are drawn ten times for each held-out image.
     draws = 10 if args.data_type == "binary" else 1
     held_out = np.tile(levels[NUM_TRAIN:], (draws, 1, 1, 1))
     held_out = transform(held_out, np.random.default_rng(1))
+    held_out_labels = np.tile(labels[NUM_TRAIN:], draws)
 
-    model = build_model(args.data_type, flow, epochs, args.seed)
+    def with_labels(x):
+        return (x, held_out_labels[: len(x)]) if args.conditional else x
+
+    model = build_model(args.data_type, flow, epochs, args.conditional, args.seed)
+    train_labels = labels[:NUM_TRAIN] if args.conditional else None
+    validation_data = with_labels(held_out[: len(levels) - NUM_TRAIN])
     model.fit(
-        Digits(levels[:NUM_TRAIN], transform, args.seed),
+        Digits(levels[:NUM_TRAIN], train_labels, transform, args.seed),
         epochs=epochs,
-        validation_data=held_out[: len(levels) - NUM_TRAIN],
+        validation_data=(validation_data,) if args.conditional else validation_data,
         validation_freq=max(epochs // 20, 1),
         callbacks=[OneLinePerEpochs(max(epochs // 20, 1))],
         shuffle=False,
@@ -179,14 +204,25 @@ def main():
     model.save(args.output / "model.keras")
     if args.preset:
         model.save_to_preset(args.preset)
-    print_code_lengths(model, held_out, args.repeats)
+    print_code_lengths(model, with_labels(held_out), args.repeats)
 
-    print(f"\nGenerating {SAMPLES} samples in {args.sampler_steps} steps.")
+    columns = NUM_CLASSES if args.conditional else 8
+    num_samples = 8 * columns
+    guidance = {}
+    if args.conditional:
+        guidance = {"condition": np.arange(num_samples) % NUM_CLASSES, "guidance_scale": 2.0}
+    print(f"\nGenerating {num_samples} samples in {args.sampler_steps} steps.")
     samples, trajectory = model.generate(
-        SAMPLES, args.sampler_steps, seed=args.seed, return_trajectory=True, verbose=0
+        num_samples,
+        args.sampler_steps,
+        seed=args.seed,
+        batch_size=num_samples,
+        return_trajectory=True,
+        verbose=0,
+        **guidance,
     )
     keras_bfn.visualization.plot_samples(
-        samples, args.output / "samples.png", real=held_out[:SAMPLES]
+        samples, args.output / "samples.png", real=held_out[:num_samples], columns=columns
     )
     keras_bfn.visualization.plot_trajectory(flow, trajectory, args.output / "trajectory.png")
     print(f"Wrote model.keras, samples.png and trajectory.png to {args.output}/")

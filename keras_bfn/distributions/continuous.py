@@ -27,6 +27,12 @@ class Delta(Distribution):
     def sample(self, seed=None):
         return self.value
 
+    def tempered(self, temperature):
+        raise ValueError(
+            "Argument `temperature` must be 1 for continuous data, whose output distribution is a "
+            f"single point. Received: temperature={temperature}"
+        )
+
     def log_prob(self, x):
         return ops.where(ops.equal(ops.cast(x, "float32"), self.value), 0.0, -math.inf)
 
@@ -51,6 +57,9 @@ class Normal(Distribution):
 
     def sample(self, seed=None):
         return self._mean + self.std * keras.random.normal(ops.shape(self._mean), seed=seed)
+
+    def tempered(self, temperature):
+        return Normal(self._mean, math.sqrt(temperature) * self.std)
 
     def log_prob(self, x):
         z = (ops.cast(x, "float32") - self._mean) / self.std

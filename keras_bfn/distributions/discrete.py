@@ -30,6 +30,9 @@ class Categorical(Distribution):
         gumbel = -ops.log(-ops.log(uniform))
         return ops.cast(ops.argmax(self._log_probs + gumbel, axis=-1), "int32")
 
+    def tempered(self, temperature):
+        return Categorical(self._log_probs / temperature)
+
     def log_prob(self, x):
         x = ops.expand_dims(ops.cast(x, "int32"), axis=-1)
         return ops.squeeze(ops.take_along_axis(self._log_probs, x, axis=-1), axis=-1)
@@ -57,6 +60,9 @@ class Bernoulli(Distribution):
     def sample(self, seed=None):
         uniform = keras.random.uniform(ops.shape(self.logits), seed=seed)
         return ops.cast(uniform < self.mean(), "int32")
+
+    def tempered(self, temperature):
+        return Bernoulli(self.logits / temperature)
 
     def log_prob(self, x):
         sign = 1.0 - 2.0 * ops.cast(x, "float32")
@@ -102,6 +108,9 @@ class DiscretizedNormal(Distribution):
     def sample(self, seed=None):
         noise = keras.random.normal(ops.shape(self.location), seed=seed)
         return self._bin_of(self.location + self.std * noise)
+
+    def tempered(self, temperature):
+        return Categorical(self.log_probs() / temperature)
 
     def log_prob(self, x):
         return self._log_mass(ops.cast(x, "float32"), self.location, self.std)

@@ -22,6 +22,14 @@ class Distribution:
         """A draw, of shape `(batch, *event_shape)`."""
         raise NotImplementedError
 
+    def tempered(self, temperature):
+        """The distribution with density p^(1 / temperature), normalised.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        raise NotImplementedError
+
     def log_prob(self, x):
         """The log probability (or density) of `x` in nats, of the shape of `x`."""
         raise NotImplementedError

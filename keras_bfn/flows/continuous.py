@@ -112,6 +112,11 @@ class ContinuousFlow(Flow):
         error = ops.cast(x, "float32") - distribution.mean()
         return 0.5 * expand(alpha, error) * ops.square(error)
 
+    def log_receiver_ratio(self, x, distribution, alpha, noise):
+        error = distribution.mean() - ops.cast(x, "float32")
+        scaled = ops.sqrt(expand(alpha, error)) * error
+        return scaled * (ops.squeeze(noise, axis=-1) - 0.5 * scaled)
+
     def reconstruction_loss(self, x, params, s):
         one = ops.ones(ops.shape(params)[:1], dtype="float32")
         x_hat = self.output_distribution(params, s, one).mean()

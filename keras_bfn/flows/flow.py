@@ -86,6 +86,28 @@ class Flow:
         """e_hat, the mean of e(x) under the output distribution, shaped as `embed(x)`."""
         raise NotImplementedError
 
+    def extrapolation(self, t_last, t, t_next, deterministic):
+        """How much further e_hat moves, on average in a step, in units of how it moved in the last.
+
+        Samplers of second order take e_hat to move along a line. Here it is a line in log(beta),
+        or in sqrt(beta) if one of the three accuracies is 0, and the mean over the step is its
+        middle.
+
+        Args:
+            t_last, t, t_next: scalars, the times of the last look, of this one and of the next.
+            deterministic: bool. Whether the sampler adds no noise.
+
+        Returns:
+            A scalar.
+        """
+        accuracies = [self.schedule.beta(time) for time in (t_last, t, t_next)]
+        finite = (accuracies[0] > 0) & (accuracies[1] > 0) & (accuracies[2] > 0)
+        last, now, then = (
+            ops.where(finite, ops.log(ops.maximum(beta, 1e-30)), ops.sqrt(beta))
+            for beta in accuracies
+        )
+        return 0.5 * (then - now) / ops.where(now == last, 1.0, now - last)
+
     def sender_receiver_kl(self, x, distribution, alpha, seed=None):
         """KL(sender || receiver) of one message: a draw whose mean is the KL.
 
@@ -101,15 +123,26 @@ class Flow:
             Nats per variable, of shape `(batch, *event_shape)`.
         """
         noise = keras.random.normal(ops.shape(self.embed(x)), dtype="float32", seed=seed)
-        log_probs = distribution.log_probs()
-
-        def nats(noise):
-            ratios = self._log_likelihood_ratios(x, alpha, noise)
-            return -ops.logsumexp(log_probs + ratios, axis=-1)
-
         # A message and its mirror image: what is odd in the noise cancels, nearly all of it where
         # alpha is small.
-        return 0.5 * (nats(noise) + nats(-noise))
+        there = self.log_receiver_ratio(x, distribution, alpha, noise)
+        return -0.5 * (there + self.log_receiver_ratio(x, distribution, alpha, -noise))
+
+    def log_receiver_ratio(self, x, distribution, alpha, noise):
+        """log p_R(y) - log p_S(y | x): how much likelier the receiver finds a message about x.
+
+        Args:
+            x: data, of shape `(batch, *event_shape)`.
+            distribution: the output distribution.
+            alpha: the message's accuracy, of shape `(batch,)`.
+            noise: standard normal, shaped as `embed(x)`: the message is
+                `y = e(x) + noise / sqrt(c alpha)`.
+
+        Returns:
+            Nats per variable, of shape `(batch, *event_shape)`.
+        """
+        ratios = self._log_likelihood_ratios(x, alpha, noise)
+        return ops.logsumexp(distribution.log_probs() + ratios, axis=-1)
 
     def _log_likelihood_ratios(self, x, alpha, noise):
         """log N(y | e(k)) - log N(y | e(x)) for every value k.
@@ -150,6 +183,10 @@ class Flow:
     def observe(self, embedding, alpha, seed=None):
         """The evidence `c alpha y` in one message `y` of accuracy `alpha` about an embedding."""
         noise = keras.random.normal(ops.shape(embedding), dtype="float32", seed=seed)
+        return self.receive(embedding, alpha, noise)
+
+    def receive(self, embedding, alpha, noise):
+        """The same for the message `y = embedding + noise / sqrt(c alpha)`."""
         precision = self.gain * expand(alpha, embedding)
         return precision * embedding + ops.sqrt(precision) * noise
 

@@ -1,3 +1,5 @@
-"""What training and evaluation report beside the loss."""
+"""What training and evaluation report beside the loss, and what samples are worth."""
 
 from keras_bfn.metrics.bits_per_dim import BitsPerDim as BitsPerDim
+from keras_bfn.metrics.sample_quality import SampleQuality as SampleQuality
+from keras_bfn.metrics.sample_quality import frechet_distance as frechet_distance

@@ -7,7 +7,9 @@ from keras import ops
 
 from keras_bfn import losses
 from keras_bfn._random import make_seed_generator
+from keras_bfn._validation import check_rate
 from keras_bfn.flows import Flow
+from keras_bfn.flows.flow import expand
 from keras_bfn.metrics import BitsPerDim
 from keras_bfn.models.code_length import code_length
 from keras_bfn.models.data_checks import (
@@ -17,9 +19,9 @@ from keras_bfn.models.data_checks import (
     check_training_data,
     split_condition,
 )
-from keras_bfn.models.generation import generate
 from keras_bfn.models.preset_model import PresetModel
 from keras_bfn.models.program import ProgramCache
+from keras_bfn.models.sampling_model import SamplingModel
 
 
 class _PerExampleMean(keras.losses.Loss):
@@ -47,7 +49,7 @@ def _of_no_backend(config):
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class BayesianFlowNetwork(PresetModel, keras.Model):
+class BayesianFlowNetwork(PresetModel, SamplingModel, keras.Model):
     """A Bayesian flow network: trains with `fit`, scores data, generates.
 
     `fit` minimises the nats per variable that it costs to send the data. `evaluate` and validation
@@ -62,6 +64,10 @@ class BayesianFlowNetwork(PresetModel, keras.Model):
             distribution's parameters, `(batch, *event_shape, flow.output_size)`.
         event_shape: the shape of one example, such as `(28, 28, 1)`. By default read off the
             network's own input, or, if it has none, off the first data.
+        label_dropout: float in [0, 1). In training, each condition is replaced by the network's
+            `null_class` with this probability, so that `generate` can be guided. The networks of
+            this package that take `num_classes` have a null class; an own network has one if it
+            has an attribute of that name.
         seed: int or None. The model's noise and times repeat for the same seed on the same backend.
 
     Call arguments:
@@ -74,7 +80,7 @@ class BayesianFlowNetwork(PresetModel, keras.Model):
 
     Raises:
         ValueError: if the network's output does not have `flow.output_size` numbers per variable,
-            or the data do not suit the flow.
+            the data do not suit the flow, or labels are to be dropped without a null class.
 
     Example:
 
@@ -90,7 +96,7 @@ class BayesianFlowNetwork(PresetModel, keras.Model):
     Reference: [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    def __init__(self, flow, network, event_shape=None, seed=None, **kwargs):
+    def __init__(self, flow, network, event_shape=None, label_dropout=0.0, seed=None, **kwargs):
         if not isinstance(flow, Flow):
             raise ValueError(
                 f"Argument `flow` must be a `keras_bfn.flows.Flow`. Received: flow={flow!r}"
@@ -99,10 +105,19 @@ class BayesianFlowNetwork(PresetModel, keras.Model):
             raise ValueError(
                 f"Argument `network` must be a Keras model or layer. Received: network={network!r}"
             )
+        if (
+            check_rate("label_dropout", label_dropout)
+            and getattr(network, "null_class", None) is None
+        ):
+            raise ValueError(
+                "Argument `label_dropout` must be 0 for a network without a `null_class`. "
+                f"Received: label_dropout={label_dropout}"
+            )
         # The evidence, times and losses are float32 under every policy; the network has its own.
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow
         self.network = network
+        self.label_dropout = label_dropout
         self.seed = seed
         self.seed_generator = make_seed_generator(seed)
         self.transmission_loss = losses.get(None)
@@ -119,6 +134,11 @@ class BayesianFlowNetwork(PresetModel, keras.Model):
         if inputs:
             self._check_network(inputs["theta"].shape, self.network.output.shape)
             self.built = True
+
+    @property
+    def null_class(self):
+        """The condition that means "no class", or None if the network has none."""
+        return getattr(self.network, "null_class", None)
 
     def network_inputs(self):
         """The network's own symbolic inputs, if it is a functional model; else an empty dict."""
@@ -256,6 +276,8 @@ class BayesianFlowNetwork(PresetModel, keras.Model):
         self.flow.check_dtype(keras.backend.standardize_dtype(x.dtype))
         check_shape(self, x.shape)
         check_is_conditional(self, condition is not None)
+        if training and self.label_dropout and condition is not None:
+            condition = self._drop_labels(condition)
         looks = {"transmission": self.transmission_loss}
         if not training:
             looks["reconstruction"] = self.reconstruction_loss
@@ -269,6 +291,12 @@ class BayesianFlowNetwork(PresetModel, keras.Model):
             for name, loss in looks.items()
         }
 
+    def _drop_labels(self, condition):
+        batch_size = ops.shape(condition)[:1]
+        dropped = keras.random.uniform(batch_size, seed=self.seed_generator) < self.label_dropout
+        dropped = ops.reshape(dropped, (-1,) + (1,) * (len(condition.shape) - 1))
+        return ops.where(dropped, ops.cast(self.null_class, condition.dtype), condition)
+
     def look(self, t, x, condition=None, training=False):
         """Draws evidence about `x` at time `t` and asks the network: `(params, s, t)`."""
         t = ops.convert_to_tensor(t, dtype="float32")
@@ -276,13 +304,30 @@ class BayesianFlowNetwork(PresetModel, keras.Model):
         theta = self.flow.input_params(s, self.flow.schedule.beta(t))
         return self.ask(theta, t, condition, training), s, t
 
-    def ask(self, theta, t, condition=None, training=False):
-        """The network's answer in float32, of shape `(batch, *event_shape, flow.output_size)`."""
+    def ask(self, theta, t, condition=None, training=False, guidance_scale=None):
+        """The network's answer in float32, of shape `(batch, *event_shape, flow.output_size)`.
+
+        Args:
+            theta: the input distribution's parameters, `(batch, *event_shape, flow.theta_size)`.
+            t: time, `(batch,)`.
+            condition: `(batch, ...)`, or None.
+            training: bool.
+            guidance_scale: `(batch,)`, or None. The answer without a class, plus so many times what
+                the class changes in it: one call of the network, on a batch of twice the size.
+        """
+        if guidance_scale is not None:
+            theta, t = (ops.concatenate([part, part]) for part in (theta, t))
+            no_class = ops.full_like(condition, self.null_class)
+            condition = ops.concatenate([condition, no_class])
         inputs = {"theta": theta, "t": t}
         if condition is not None:
             inputs["condition"] = condition
         # Said outright: on JAX, Keras's trainer does not hand `training` down to inner layers.
-        return ops.cast(self.network(inputs, training=training), "float32")
+        params = ops.cast(self.network(inputs, training=training), "float32")
+        if guidance_scale is not None:
+            params, without = ops.split(params, 2)
+            params = without + expand(guidance_scale, params) * (params - without)
+        return params
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         x, _ = split_condition(x)
@@ -335,56 +380,6 @@ class BayesianFlowNetwork(PresetModel, keras.Model):
         """
         return code_length(self, x, num_steps, num_repeats, batch_size, seed, verbose)
 
-    def generate(
-        self,
-        num_samples,
-        num_steps=100,
-        sampler="ancestral",
-        condition=None,
-        seed=None,
-        batch_size=None,
-        return_trajectory=False,
-        verbose="auto",
-    ):
-        """Generates samples with `num_steps + 1` network calls.
-
-        Args:
-            num_samples: int, at least 1.
-            num_steps: int, at least 1.
-            sampler: a `keras_bfn.samplers.Sampler` or a name: `"ancestral"`.
-            condition: for conditional models, an array of shape `(num_samples, ...)`.
-            seed: int or None. The same seed gives the same samples on the same backend.
-            batch_size: int; by default all at once, up to 64. One program is compiled for each
-                batch size, number of steps and sampler, and used again.
-            return_trajectory: bool. Whether to return the steps, too.
-            verbose: as in `keras.Model.predict`.
-
-        Returns:
-            A numpy array of shape `(num_samples, *event_shape)`, in the data's own form: integers
-            for discrete and discretised data. With `return_trajectory`, the tuple of it and a dict:
-            `"t"`, `(num_steps + 1,)`; `"theta"`, the input distribution's parameters,
-            `(num_steps + 1, num_samples, *event_shape, theta_size)`; and `"params"`, the output
-            distribution's, `(num_steps + 1, num_samples, *event_shape, output_size)`.
-
-        Raises:
-            ValueError: if an argument is out of its range, or the model has no event shape yet.
-
-        Example:
-
-        >>> images = model.generate(64, num_steps=20, seed=0)
-        """
-        return generate(
-            self,
-            num_samples,
-            num_steps,
-            sampler,
-            condition,
-            seed,
-            batch_size,
-            return_trajectory,
-            verbose,
-        )
-
     def build_for(self, data_shape, condition=None):
         """Builds the model for data of this shape, if it is not built yet."""
         if not self.built:
@@ -396,6 +391,7 @@ class BayesianFlowNetwork(PresetModel, keras.Model):
             "flow": keras.saving.serialize_keras_object(self.flow),
             "network": keras.saving.serialize_keras_object(self.network),
             "event_shape": self.event_shape,
+            "label_dropout": self.label_dropout,
             "seed": self.seed,
             "name": self.name,
         }

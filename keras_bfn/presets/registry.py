@@ -1,4 +1,4 @@
-"""The presets: the paper's six models, and one small one whose weights are in this package."""
+"""The presets: the paper's six models, and two small ones whose weights are in this package."""
 
 import math
 import pathlib
@@ -67,6 +67,11 @@ PRESETS = {
         "8x8 digits with 17 levels, discretised: a small U-Net trained by examples/digits.py.",
         num_params=168_434,
         weights=str(pathlib.Path(__file__).parent / "bfn_digits"),
+    ),
+    "bfn_digits_classes": Preset(
+        "The same, told which digit it is: conditions 0 to 9, or 10 for none.",
+        num_params=169_138,
+        weights=str(pathlib.Path(__file__).parent / "bfn_digits_classes"),
     ),
     "bfn_mnist_binary": Preset(
         "MNIST, binarised, as the paper has it.",

@@ -1,23 +1,71 @@
-"""The contract of samplers, and the paper's own."""
+"""The contract of samplers, and the options that all of them have."""
 
-import keras
-from keras import ops
+import numpy as np
 
-from keras_bfn._validation import resolve_identifier
+from keras_bfn._validation import check_between, check_choice, check_rate
+
+ENDS = ("mode", "sample", "last")
+SPACINGS = ("t", "log_beta")
 
 
 class Sampler:
     """Base class: how evidence grows from the prior to a sample.
 
     A sampler is immutable; what it carries from step to step is an explicit state, a tensor or a
-    nest of tensors whose shapes and dtypes stay the same. For step i of n, the loop asks the
-    network about `evidence(flow, state, t)` at time `t = (i - 1) / n` and hands its answer to
-    `step`. An own sampler is a subclass with these three methods and, if it has options,
-    `get_config`.
+    nest of tensors whose shapes and dtypes stay the same. For each step from `t` to `t_next`, the
+    loop asks the network about `evidence(flow, state, t)` and hands the output distribution that it
+    answers to `step`. All draws are made from the given seed.
+
+    Args:
+        temperature: positive float. The output distribution p_O is raised to the power
+            `1 / temperature` at every look: below 1, samples are likelier and less varied.
+            Continuous data have no temperature but 1, for their p_O is a single point.
+        end: what becomes of the last look. `"mode"` takes the mode of p_O at t = 1; `"sample"`
+            draws from it; `"last"` takes the mode of p_O one step earlier, and saves the network
+            call at t = 1: `num_steps` calls in the place of `num_steps + 1`.
+        start: float in [0, 1). The time of the first look. At a later time than 0, the evidence
+            starts as N(0, c beta(start)): the messages about data whose embedding is zero.
+        spacing: `"t"` for steps of one length in time, `"log_beta"` for steps of one length in the
+            logarithm of the accuracy; the latter needs a `start` above 0.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    An own sampler is one small class. This one is the paper's, with a draw that is rounded to the
+    likeliest value:
+
+    ```python
+    class GreedySampler(keras_bfn.samplers.Sampler):
+        def init(self, flow, shape, seed=None):
+            return ops.zeros(shape)
+
+        def evidence(self, flow, state, t):
+            return state
+
+        def step(self, flow, state, distribution, t, t_next, seed=None):
+            alpha = flow.schedule.beta(t_next) - flow.schedule.beta(t)
+            return state + flow.observe(flow.embed(distribution.mode()), alpha, seed)
+
+    model.generate(16, num_steps=20, sampler=GreedySampler())
+    ```
+
+    One that takes further arguments adds them to `get_config`, which tells its compiled programs
+    apart. One whose `init` ignores `start` is right for `start=0` alone.
     """
 
+    def __init__(self, temperature=1.0, end="mode", start=0.0, spacing="t"):
+        self.temperature = check_between("temperature", temperature, 0, float("inf"))
+        self.end = check_choice("end", end, ENDS)
+        self.start = check_rate("start", start)
+        self.spacing = check_choice("spacing", spacing, SPACINGS)
+        if spacing == "log_beta" and start == 0:
+            raise ValueError(
+                "Argument `start` must be above 0 for spacing='log_beta', since log(beta(0)) is "
+                "infinite. Received: start=0"
+            )
+
     def init(self, flow, shape, seed=None):
-        """The state at t = 0.
+        """The state at `start`.
 
         Args:
             flow: the data type.
@@ -34,50 +82,24 @@ class Sampler:
         """The state at `t_next`, given the output distribution at `t`, both scalars."""
         raise NotImplementedError
 
+    def times(self, flow, num_steps):
+        """The times of all looks from `start` to 1, a float32 array of shape `(num_steps + 1,)`."""
+        if self.spacing == "t":
+            return np.linspace(self.start, 1, num_steps + 1, dtype="float32")
+        first, last = (float(flow.schedule.beta(t)) for t in (self.start, 1.0))
+        beta = np.geomspace(first, last, num_steps + 1)
+        times = np.array([float(flow.schedule.inverse(b)) for b in beta], "float32")
+        times[0], times[-1] = self.start, 1
+        return times
+
     def get_config(self):
-        return {}
+        return {
+            "temperature": self.temperature,
+            "end": self.end,
+            "start": self.start,
+            "spacing": self.spacing,
+        }
 
     @classmethod
     def from_config(cls, config):
         return cls(**config)
-
-
-@keras.saving.register_keras_serializable("keras_bfn")
-class AncestralSampler(Sampler):
-    """Draws data from the output distribution, a message about them from the sender, and updates.
-
-    With `d = beta(t_next) - beta(t)`: `s += c d e(x') + sqrt(c d) z`, z standard normal.
-
-    Example:
-
-    >>> images = model.generate(16, num_steps=100, sampler="ancestral")
-
-    Reference: "Pseudocode" in sections 4, 5 and 6 of
-    [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
-    """
-
-    def init(self, flow, shape, seed=None):
-        return ops.zeros(shape, dtype="float32")
-
-    def evidence(self, flow, state, t):
-        return state
-
-    def step(self, flow, state, distribution, t, t_next, seed=None):
-        x = distribution.sample(seed)
-        alpha = flow.schedule.beta(t_next) - flow.schedule.beta(t)
-        return state + flow.observe(flow.embed(x), alpha, seed)
-
-
-SAMPLERS = {"ancestral": AncestralSampler}
-
-
-def get(identifier):
-    """Returns the sampler that `identifier` names.
-
-    Args:
-        identifier: a `Sampler` or a string: `"ancestral"`.
-
-    Raises:
-        ValueError: if `identifier` is neither; the message lists the known names.
-    """
-    return resolve_identifier("sampler", identifier, Sampler, SAMPLERS)

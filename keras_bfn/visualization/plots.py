@@ -1,11 +1,9 @@
 """Pictures of samples, and of how they come about. Needs matplotlib."""
 
-import math
-
 import keras
 import numpy as np
 
-BORDER_COLOR = (0.35, 0.45, 0.6)
+from keras_bfn.visualization.grid import draw_grid, new_figure
 
 
 def plot_samples(samples, path, real=None, columns=8):
@@ -29,10 +27,10 @@ def plot_samples(samples, path, real=None, columns=8):
     low = min(np.min(images) for images in grids.values())
     high = max(np.max(images) for images in grids.values())
 
-    figure = _new_figure(4 * len(grids), 4.3)
+    figure = new_figure(4 * len(grids), 4.3)
     for i, (title, images) in enumerate(grids.items()):
         axes = figure.add_subplot(1, len(grids), i + 1)
-        _draw_grid(axes, images, columns, low, high)
+        draw_grid(axes, images, columns, low, high)
         axes.set_title(title)
     figure.savefig(path, bbox_inches="tight")
 
@@ -65,40 +63,9 @@ def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10):
     means = keras.ops.convert_to_numpy(flow.input_mean(keras.ops.convert_to_tensor(theta)))
     low, high = flow.data_range
 
-    figure = _new_figure(1.1 * len(steps), 1.1 * means.shape[1] + 0.4)
+    figure = new_figure(1.1 * len(steps), 1.1 * means.shape[1] + 0.4)
     for column, step in enumerate(steps):
         axes = figure.add_subplot(1, len(steps), column + 1)
-        _draw_grid(axes, means[column], 1, low, high)
+        draw_grid(axes, means[column], 1, low, high)
         axes.set_title(f"t = {trajectory['t'][step]:.2g}", fontsize=9)
     figure.savefig(path, bbox_inches="tight")
-
-
-def _draw_grid(axes, images, columns, low, high):
-    """Draws images side by side with a border, black for `low` and white for `high`."""
-    images = np.asarray(images, "float32")
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise ValueError(
-            "Images must have shape (num, height, width) or that with 1 or 3 channels. "
-            f"Received: shape {images.shape}"
-        )
-    images = np.clip((images - low) / max(high - low, 1e-12), 0, 1)
-    num, height, width, _ = images.shape
-    columns = min(columns, num)
-    rows = math.ceil(num / columns)
-    grid = np.empty((rows * (height + 1) + 1, columns * (width + 1) + 1, 3))
-    grid[:] = BORDER_COLOR
-    for i, image in enumerate(images):
-        y, x = i // columns * (height + 1) + 1, i % columns * (width + 1) + 1
-        grid[y : y + height, x : x + width] = image
-    axes.imshow(grid)
-    axes.set_axis_off()
-
-
-def _new_figure(width, height):
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError('Pictures need matplotlib: pip install "keras-bfn[examples]"') from error
-    return Figure((width, height), dpi=120, layout="constrained")

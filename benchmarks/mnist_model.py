@@ -1,0 +1,102 @@
+"""Trains the small model of binary MNIST digits, with classes, that `benchmarks.samplers` samples.
+
+    KERAS_BACKEND=jax python -m benchmarks.mnist_model mnist.keras --data-dir ~/tensorflow_datasets
+
+An MLP of 5 million weights, 60 epochs: about 20 minutes on two CPU cores. Pixels are drawn black or
+white anew in every epoch; one label in ten is dropped, so that sampling can be guided. Prints the
+code length of the test images, with and without their classes.
+"""
+
+import argparse
+import pathlib
+
+import keras
+import numpy as np
+
+import keras_bfn
+from keras_bfn import flows, networks
+
+BATCH_SIZE = 128
+IMAGE_SHAPE = (28, 28, 1)
+
+
+def load_mnist(split, data_dir):
+    """Levels in [0, 1], `(num, 28, 28, 1)`, and labels, from TensorFlow Datasets."""
+    import tensorflow_datasets as tfds
+
+    data = tfds.load("mnist", split=split, data_dir=data_dir, batch_size=-1)
+    data = tfds.as_numpy(data)
+    return data["image"] / np.float32(255), data["label"].astype("int32")
+
+
+def binarize(levels, rng):
+    return (rng.uniform(size=levels.shape) < levels).astype("int32")
+
+
+class BinaryDigits(keras.utils.PyDataset):
+    """Training batches in a new order, with pixels drawn anew, in every epoch."""
+
+    def __init__(self, levels, labels):
+        super().__init__()
+        self.levels, self.labels, self.epoch = levels, labels, -1
+        self.on_epoch_end()
+
+    @property
+    def num_batches(self):
+        return len(self.levels) // BATCH_SIZE
+
+    def on_epoch_end(self):
+        self.epoch += 1
+        self.rng = np.random.default_rng(self.epoch)
+        self.order = self.rng.permutation(len(self.levels))
+
+    def __getitem__(self, index):
+        rows = self.order[index * BATCH_SIZE : (index + 1) * BATCH_SIZE]
+        return ((binarize(self.levels[rows], self.rng), self.labels[rows]),)
+
+
+def build_model(epochs, steps_per_epoch):
+    flow = flows.DiscreteFlow(num_classes=2, beta_1=9.0)
+    network = networks.MLP(flow, IMAGE_SHAPE, width=512, num_blocks=3, num_classes=10)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, label_dropout=0.1, seed=0)
+    learning_rate = keras.optimizers.schedules.CosineDecay(
+        0.0, epochs * steps_per_epoch - 200, warmup_target=1e-3, warmup_steps=200
+    )
+    optimizer = keras.optimizers.AdamW(
+        learning_rate,
+        beta_2=0.98,
+        weight_decay=0.01,
+        clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=0.999,
+    )
+    model.compile(optimizer)
+    return model
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=pathlib.Path, help="where to write the model")
+    parser.add_argument("--data-dir", help="as in tfds.load")
+    parser.add_argument("--epochs", type=int, default=60)
+    args = parser.parse_args()
+
+    keras.utils.set_random_seed(0)
+    data = BinaryDigits(*load_mnist("train", args.data_dir))
+    model = build_model(args.epochs, data.num_batches)
+    model.fit(data, epochs=args.epochs, shuffle=False, verbose=2)
+    model.save(args.model)
+
+    levels, labels = load_mnist("test", args.data_dir)
+    x = binarize(levels, np.random.default_rng(0))
+    for name, condition in (
+        ("given its class", labels),
+        ("without", np.full_like(labels, model.null_class)),
+    ):
+        nats = model.code_length((x, condition), num_repeats=10, seed=0, verbose=0)
+        total = nats["transmission"].mean() + nats["reconstruction"].mean()
+        print(f"Code length of a test image, {name}: {total:.2f} nats in continuous time")
+
+
+if __name__ == "__main__":
+    main()

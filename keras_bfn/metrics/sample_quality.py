@@ -1,0 +1,114 @@
+"""How far samples are from real images, in the eyes of a classifier of those images."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_bfn._validation import check_int
+
+
+class SampleQuality:
+    """Scores samples by the features of a small classifier, trained here on the real images.
+
+    It needs no download and suits any images with classes, but its numbers compare only with others
+    of the same object: not with published Fréchet inception distances, nor across data sets.
+
+    Args:
+        images: real images, an array of shape `(num, height, width, channels)`, each side at least
+            8. They train the classifier, and their features are what samples are compared with.
+        labels: their classes, integers 0..num_classes - 1, of shape `(num,)`.
+        num_features: int. The size of the layer whose activations are the features.
+        epochs: int. Of training.
+        verbose: as in `keras.Model.fit`.
+
+    Raises:
+        ValueError: if the arrays are not images with classes, or an argument is out of its range.
+
+    Example:
+
+    ```python
+    quality = keras_bfn.metrics.SampleQuality(images, labels)
+    quality.accuracy(test_images, test_labels)  # of the classifier
+    quality.frechet_distance(model.generate(1000))
+    ```
+
+    Reference: [Heusel et al., 2017](https://arxiv.org/abs/1706.08500), with another classifier.
+    """
+
+    def __init__(self, images, labels, num_features=64, epochs=10, verbose=0):
+        images, labels = np.asarray(images), np.asarray(labels)
+        check_int("num_features", num_features, 1)
+        check_int("epochs", epochs, 1)
+        if images.ndim != 4 or min(images.shape[1:3]) < 8:
+            raise ValueError(
+                "Argument `images` must have shape (num, height, width, channels), each side at "
+                f"least 8. Received: shape {images.shape}"
+            )
+        if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(
+                f"Argument `labels` must hold an integer for each of {len(images)} images. "
+                f"Received: shape {labels.shape}, dtype {labels.dtype}"
+            )
+        self._low, self._high = float(images.min()), float(images.max())
+        self._class_frequencies = np.bincount(labels) / len(labels)
+        inputs = keras.Input(images.shape[1:])
+        x = inputs
+        for width in (32, 64):
+            x = layers.Conv2D(width, 3, strides=2, padding="same", activation="relu")(x)
+        x = layers.Dropout(0.3)(layers.Flatten()(x))
+        x = features = layers.Dense(num_features, activation="relu")(x)
+        outputs = layers.Dense(len(self._class_frequencies))(layers.Dropout(0.3)(x))
+        self._network = keras.Model(inputs, [features, outputs])
+        classifier = keras.Model(inputs, outputs)
+        classifier.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        classifier.fit(self._scale(images), labels, batch_size=64, epochs=epochs, verbose=verbose)
+        self._real_moments = _moments(self.features(images))
+
+    def features(self, images):
+        """The classifier's last hidden layer, a float64 array of shape `(num, num_features)`."""
+        return self._look(images)[0].astype("float64")
+
+    def classes(self, images):
+        """What the classifier reads, an integer array of shape `(num,)`."""
+        return self._look(images)[1].argmax(axis=-1)
+
+    def accuracy(self, images, labels):
+        """The share of images that the classifier reads as their labels."""
+        return float(np.mean(self.classes(images) == np.asarray(labels)))
+
+    def frechet_distance(self, samples):
+        """The squared Fréchet distance between normals fitted to the features of samples and data.
+
+        It is 0 for equal means and covariances. The fewer samples, the larger it is: compare equal
+        numbers of them, more than `num_features`.
+        """
+        return frechet_distance(*_moments(self.features(samples)), *self._real_moments)
+
+    def class_imbalance(self, samples):
+        """The total variation, in [0, 1], between the classes read from samples and the data's."""
+        counts = np.bincount(self.classes(samples), minlength=len(self._class_frequencies))
+        return float(0.5 * np.abs(counts / len(samples) - self._class_frequencies).sum())
+
+    def _look(self, images):
+        return self._network.predict(self._scale(images), batch_size=256, verbose=0)
+
+    def _scale(self, images):
+        images = np.asarray(images, "float32")
+        return (images - self._low) / max(self._high - self._low, 1e-12)
+
+
+def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
+    """The squared Fréchet (2-Wasserstein) distance of two normals, from numpy arrays.
+
+    `|m_1 - m_2|^2 + tr(C_1) + tr(C_2) - 2 tr((C_1^(1/2) C_2 C_1^(1/2))^(1/2))`.
+    """
+    values, vectors = np.linalg.eigh(covariance_1)
+    root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    cross = np.linalg.eigvalsh(root @ covariance_2 @ root)
+    overlap = np.sqrt(np.clip(cross, 0, None)).sum()
+    spread = np.trace(covariance_1) + np.trace(covariance_2) - 2 * overlap
+    return float(np.sum((mean_1 - mean_2) ** 2) + spread)
+
+
+def _moments(features):
+    return features.mean(axis=0), np.cov(features, rowvar=False)

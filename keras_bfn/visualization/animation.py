@@ -1,0 +1,56 @@
+"""Generation as a moving picture. Needs Pillow, which comes with matplotlib."""
+
+import numpy as np
+from keras import ops
+
+from keras_bfn._validation import check_int
+from keras_bfn.visualization.grid import join_images
+
+
+def animate_generation(
+    flow, trajectory, path, num_samples=16, columns=4, pixels=4, frames_per_second=10
+):
+    """Writes a GIF of images on their way from the prior to the sample.
+
+    Left the mean of the input distribution, what has been received so far; right the mean of the
+    output distribution, what the network makes of it. The last frame stays for two seconds.
+
+    Args:
+        flow: the data type.
+        trajectory: what `BayesianFlowNetwork.generate(..., return_trajectory=True)` returns.
+        path: where to write the GIF.
+        num_samples: int. Images, at most.
+        columns: int. Images per row, of each side.
+        pixels: int. The side of an image's pixel in the GIF's.
+        frames_per_second: int.
+
+    Raises:
+        ImportError: if Pillow is missing.
+        ValueError: if the trajectory is not of images, or an argument is out of its range.
+
+    Example:
+
+    >>> samples, trajectory = model.generate(16, num_steps=50, return_trajectory=True)
+    >>> keras_bfn.visualization.animate_generation(model.flow, trajectory, "generation.gif")
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError('GIFs need Pillow: pip install "keras-bfn[examples]"') from error
+    for name, value in (("num_samples", num_samples), ("columns", columns), ("pixels", pixels)):
+        check_int(name, value, 1)
+    duration = 1000 // check_int("frames_per_second", frames_per_second, 1)
+    low, high = flow.data_range
+    frames = []
+    for step, t in enumerate(trajectory["t"]):
+        s, theta, params = (
+            ops.convert_to_tensor(trajectory[name][step, :num_samples])
+            for name in ("evidence", "theta", "params")
+        )
+        times = np.full(len(s), t, "float32")
+        means = (flow.input_mean(theta), flow.output_distribution(params, s, times).mean())
+        sides = [join_images(ops.convert_to_numpy(m), columns, low, high) for m in means]
+        frame = np.concatenate(sides, axis=1).repeat(pixels, axis=0).repeat(pixels, axis=1)
+        frames.append(Image.fromarray((255 * frame).round().astype("uint8")))
+    durations = [duration] * (len(frames) - 1) + [2000]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)

@@ -1,0 +1,137 @@
+"""The four distributions of a Bayesian flow network, for one variable. Needs matplotlib."""
+
+import math
+
+import numpy as np
+from keras import ops
+
+from keras_bfn._validation import check_int
+from keras_bfn.visualization.grid import new_figure
+
+
+def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5):
+    """Draws how one variable came about: input, output, sender and receiver distribution by steps.
+
+    Columns are steps of the sampler. From top to bottom: what is known of the variable before the
+    step (input distribution); what the network makes of it, given all variables (output
+    distribution); the message that the variable's final value would send (sender distribution); and
+    what was expected of the message (receiver distribution). Messages about classes have a number
+    for each class; shown is that of the final class.
+
+    Args:
+        flow: the data type.
+        trajectory: what `BayesianFlowNetwork.generate(..., return_trajectory=True)` returns.
+        path: where to write the PNG.
+        sample: int. Which of the samples.
+        variable: tuple of ints, the variable's place in the event shape; by default the middle.
+        num_steps: int. Columns, at most.
+
+    Raises:
+        ImportError: if matplotlib is missing.
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> samples, trajectory = model.generate(4, num_steps=20, return_trajectory=True)
+    >>> keras_bfn.visualization.plot_flow(model.flow, trajectory, "flow.png")
+
+    Reference: figure 1 of [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
+    """
+    t = trajectory["t"]
+    num_samples, *event_shape = trajectory["theta"].shape[1:-1]
+    if variable is None:
+        variable = tuple(size // 2 for size in event_shape)
+    if check_int("sample", sample, 0) >= num_samples:
+        raise ValueError(
+            f"Argument `sample` must be below {num_samples}. Received: sample={sample}"
+        )
+    variable = tuple(variable)
+    if len(variable) != len(event_shape) or not all(
+        0 <= i < size for i, size in zip(variable, event_shape, strict=True)
+    ):
+        raise ValueError(
+            f"Argument `variable` must be an index into shape {tuple(event_shape)}. "
+            f"Received: variable={variable}"
+        )
+    steps = np.unique(np.linspace(0, len(t) - 2, num_steps).round().astype(int))
+    final = _Look(flow, trajectory, len(t) - 1, sample, variable).mode
+    looks = [_Look(flow, trajectory, step, sample, variable) for step in steps]
+
+    figure = new_figure(2.3 * len(steps), 6)
+    grid = figure.subplots(4, len(steps), squeeze=False)
+    for column, (step, look) in enumerate(zip(steps, looks, strict=True)):
+        beta = [float(flow.schedule.beta(time)) for time in (t[step], t[step + 1])]
+        variance = 1 / (flow.gain * (beta[1] - beta[0]))
+        axes = grid[:, column]
+        look.draw_input(axes[0])
+        _bars(axes[1], look.values, look.probs)
+        component, centre = look.embedding(final)
+        _density(axes[2], [centre], [1.0], variance, "tab:orange")
+        centres = [look.embedding(value, component)[1] for value in look.values]
+        _density(axes[3], centres, look.probs, variance, "tab:green")
+        for panel in axes[2:]:
+            panel.set_xlim(
+                centre - 4 * math.sqrt(variance) - 1, centre + 4 * math.sqrt(variance) + 1
+            )
+        axes[0].set_title(f"t = {t[step]:.2g}", fontsize=9)
+    for panel, name in zip(grid[:, 0], ("input", "output", "sender", "receiver"), strict=True):
+        panel.set_ylabel(name)
+    for panel in grid.flat:
+        panel.set_yticks([])
+        panel.tick_params(labelsize=7)
+    figure.savefig(path)
+
+
+class _Look:
+    """What one look of a trajectory says of one variable."""
+
+    def __init__(self, flow, trajectory, step, sample, variable):
+        self.flow, self.beta = flow, float(flow.schedule.beta(trajectory["t"][step]))
+        rows = slice(sample, sample + 1)
+        params, s = (
+            ops.convert_to_tensor(trajectory[name][step, rows]) for name in ("params", "evidence")
+        )
+        t = ops.convert_to_tensor(trajectory["t"][step : step + 1])
+        distribution = flow.output_distribution(params, s, t)
+        where = (0, *variable)
+        self.mode = ops.convert_to_numpy(distribution.mode())[where]
+        self.s = trajectory["evidence"][step, sample][variable]
+        if flow.discrete:
+            self.probs = ops.convert_to_numpy(distribution.probs())[where]
+            self.values = np.arange(len(self.probs))
+        else:
+            self.values, self.probs = np.array([self.mode]), np.ones(1)
+
+    def embedding(self, value, component=None):
+        """The component of e(value) to be shown, by default the largest, and its value."""
+        embedding = ops.convert_to_numpy(self.flow.embed(np.array([[value]])))[0, 0]
+        component = int(np.argmax(embedding)) if component is None else component
+        return component, float(embedding[component])
+
+    def draw_input(self, axes):
+        if len(self.s) > 1:
+            weights = np.exp(self.s - self.s.max())
+            _bars(axes, np.arange(len(self.s)), weights / weights.sum(), "tab:blue")
+        else:
+            precision = 1 + self.beta
+            _density(axes, [self.s[0] / precision], [1.0], 1 / precision, "tab:blue")
+            axes.set_xlim(-2, 2)
+
+
+def _bars(axes, values, probs, color="tab:purple"):
+    axes.bar(values, probs, width=0.9 if len(values) > 1 else 0.02, color=color)
+    axes.set_ylim(0, 1.05 * probs.max())
+    if len(values) == 1:
+        axes.set_xlim(-2, 2)
+
+
+def _density(axes, centres, probs, variance, color):
+    """A mixture of normals of one variance."""
+    std = math.sqrt(variance)
+    # Dense around every centre: the normals may be far narrower than they are apart.
+    around = std * np.linspace(-4, 4, 81)
+    y = np.unique(np.concatenate([centre + around for centre in centres]))
+    z = (y[:, None] - np.asarray(centres)) / std
+    density = (np.exp(-0.5 * z**2) * probs).sum(axis=1) / (std * math.sqrt(2 * math.pi))
+    axes.fill_between(y, density, color=color, alpha=0.6)
+    axes.set_ylim(0, None)

@@ -1,0 +1,65 @@
+"""Images side by side. Needs matplotlib."""
+
+import math
+
+import numpy as np
+
+BORDER_COLOR = (0.35, 0.45, 0.6)
+
+
+def draw_grid(axes, images, columns=8, low=None, high=None):
+    """Draws images side by side into axes of matplotlib.
+
+    Args:
+        axes: a `matplotlib.axes.Axes`.
+        images: as in `join_images`.
+        columns: int. Images per row.
+        low, high: as in `join_images`.
+    """
+    axes.imshow(join_images(images, columns, low, high))
+    axes.set_axis_off()
+
+
+def join_images(images, columns=8, low=None, high=None):
+    """One picture of many, with a border around each.
+
+    Args:
+        images: array of shape `(num, height, width)`, or that with 1 or 3 channels.
+        columns: int. Images per row.
+        low, high: the values shown black and white; by default the least and the greatest.
+
+    Returns:
+        A float array in [0, 1] of shape `(height, width, 3)`.
+
+    Raises:
+        ValueError: if the arrays are not images.
+    """
+    images = np.asarray(images, "float32")
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            "Images must have shape (num, height, width) or that with 1 or 3 channels. "
+            f"Received: shape {images.shape}"
+        )
+    low = images.min() if low is None else low
+    high = images.max() if high is None else high
+    images = np.clip((images - low) / max(high - low, 1e-12), 0, 1)
+    num, height, width, _ = images.shape
+    columns = min(columns, num)
+    rows = math.ceil(num / columns)
+    grid = np.empty((rows * (height + 1) + 1, columns * (width + 1) + 1, 3))
+    grid[:] = BORDER_COLOR
+    for i, image in enumerate(images):
+        y, x = i // columns * (height + 1) + 1, i % columns * (width + 1) + 1
+        grid[y : y + height, x : x + width] = image
+    return grid
+
+
+def new_figure(width, height):
+    """A figure of matplotlib, sizes in inches, without its global state."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('Pictures need matplotlib: pip install "keras-bfn[examples]"') from error
+    return Figure((width, height), dpi=120, layout="constrained")
