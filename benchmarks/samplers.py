@@ -7,7 +7,7 @@
 made by `benchmarks.mnist_model`, each sample told a class. Quality is the Fréchet distance in the
 features of a classifier of the real images (`keras_bfn.metrics.SampleQuality`), the mean over
 `--rounds` sets of samples. Writes quality.png, a plot of it, and steps.png, samples of 5 to 100
-calls from the same seed.
+calls from the same seed. "log beta" are steps even in log(beta), from t = 0.02.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 import keras_bfn
 from benchmarks.mnist_model import binarize, load_mnist
 from keras_bfn.metrics import SampleQuality
-from keras_bfn.samplers import ODE2Sampler, SDE2Sampler
+from keras_bfn.samplers import AncestralSampler, ODE2Sampler, SDE2Sampler
 
 CALLS = (5, 10, 20, 50, 100)
 SAMPLERS = {
@@ -30,8 +30,7 @@ SAMPLERS = {
     "sde2": "sde2",
     "ode1": "ode1",
     "ode2": "ode2",
-    "sde2, start 0.02": SDE2Sampler(start=0.02),
-    "ode2, start 0.02": ODE2Sampler(start=0.02),
+    "ancestral, log beta": AncestralSampler(start=0.02, spacing="log_beta"),
     "sde2, log beta": SDE2Sampler(start=0.02, spacing="log_beta"),
     "ode2, log beta": ODE2Sampler(start=0.02, spacing="log_beta"),
 }
@@ -58,7 +57,7 @@ def mnist_data(data_dir):
 def measure_samplers(model, quality, condition, num_samples, rounds):
     """Prints a row for each sampler, and returns the distances by sampler and calls."""
     print(f"\nFréchet distance by network calls, {num_samples} samples, mean of {rounds} rounds:")
-    print(f"{'':<20}" + "".join(f"{calls:>9}" for calls in CALLS), flush=True)
+    print(f"{'':<22}" + "".join(f"{calls:>9}" for calls in CALLS), flush=True)
     distances = {}
     for name, sampler in SAMPLERS.items():
         for calls in CALLS:
@@ -78,7 +77,7 @@ def measure_samplers(model, quality, condition, num_samples, rounds):
             if calls == 100:
                 imbalance = quality.class_imbalance(samples)
         row = "".join(f"{distances[name, calls]:>9.3f}" for calls in CALLS)
-        print(f"{name:<20}{row}    class imbalance at 100: {imbalance:.3f}", flush=True)
+        print(f"{name:<22}{row}    class imbalance at 100: {imbalance:.3f}", flush=True)
     return distances
 
 
@@ -108,7 +107,7 @@ def plot_quality(distances, floor, path):
     figure = Figure((6, 4), dpi=120, layout="constrained")
     axes = figure.subplots()
     for name in SAMPLERS:
-        style = "--" if "start" in name else ":" if "log" in name else "-"
+        style = "--" if "log beta" in name else "-"
         axes.plot(CALLS, [distances[name, calls] for calls in CALLS], style, marker="o", label=name)
     axes.axhline(floor, color="gray", linestyle=":", label="held-out images")
     axes.set(xscale="log", yscale="log", xlabel="network calls", ylabel="Fréchet distance")
@@ -120,7 +119,7 @@ def plot_quality(distances, floor, path):
 
 def plot_steps(model, condition, path):
     """Samples of few and of many calls, a row of grids for each of three samplers."""
-    names, all_calls, num = ("ancestral", "sde2", "ode2"), (5, 10, 20, 100), 25
+    names, all_calls, num = ("ancestral", "sde2", "sde2, log beta"), (5, 10, 20, 100), 25
     figure = Figure((3 * len(all_calls), 3.2 * len(names)), dpi=80, layout="constrained")
     grid = figure.subplots(len(names), len(all_calls))
     for row, name in enumerate(names):

@@ -30,6 +30,7 @@ def test_there_are_guides():
         "getting_started",
         "switching_backends",
         "networks_and_presets",
+        "sampling",
     }
 
 

@@ -31,5 +31,8 @@ class ProgramCache:
             self._programs[key] = build()
         return self._programs[key]
 
+    def __len__(self):
+        return len(self._programs)
+
     def clear(self):
         self._programs.clear()

@@ -162,9 +162,9 @@ class SamplingModel:
 
         Example:
 
-        >>> top = np.zeros((8, 8, 1), bool)
-        >>> top[:4] = True
-        >>> completed = model.inpaint(images, top, num_steps=50, num_particles=16)
+        >>> known = np.zeros(images.shape, bool)
+        >>> known[:, :2] = True  # the two rows at the top
+        >>> completed = model.inpaint(images, known, num_steps=50, num_particles=4)
         """
         return inpaint(
             self,

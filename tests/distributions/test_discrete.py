@@ -85,6 +85,14 @@ def test_probs_sum_to_1(make, params, log_probs):
 
 
 @every_distribution
+@pytest.mark.parametrize("temperature", [0.3, 2.0])
+def test_a_temperature_is_a_power_of_the_probabilities(make, params, log_probs, temperature):
+    tempered = make(*map(to_tensor, params)).tempered(temperature)
+    expected = special.log_softmax(log_probs / temperature, axis=-1)
+    assert_allclose(to_numpy(tempered.log_probs()), expected, rtol=2e-5, atol=2e-5)
+
+
+@every_distribution
 def test_mean_is_the_expected_class(make, params, log_probs):
     classes = np.arange(log_probs.shape[-1])
     mean = (np.exp(log_probs) * classes).sum(axis=-1)

@@ -251,3 +251,46 @@ def test_good_data_are_taken(flow):
 def test_wrong_arguments_are_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@every_flow
+def test_the_receiver_ratio_is_that_of_two_densities(flow, seed):
+    # The mean of p_R / p_S over messages from the sender is 1, whatever the receiver expects.
+    x = np.full((NUM_DRAWS, 1), random_data(flow, (3,))[1])
+    t = np.full(NUM_DRAWS, 0.2, "float32")
+    s = flow.sample_evidence(x, t, seed)
+    params = ops.repeat(random_params(flow)[:1, :1], NUM_DRAWS, axis=0)
+    # All receivers alike: those of one evidence.
+    s = ops.repeat(s[:1], NUM_DRAWS, axis=0)
+    distribution = flow.output_distribution(params, s, t)
+    noise = keras.random.normal((NUM_DRAWS, 1, flow.embedding_size), seed=seed)
+    # An accuracy at which the ratio varies, but not by much.
+    alpha = np.full(NUM_DRAWS, 0.1 / flow.gain, "float32")
+    ratio = np.exp(to_numpy(flow.log_receiver_ratio(x, distribution, alpha, noise)))
+    standard_error = ratio.std() / np.sqrt(NUM_DRAWS)
+    assert ratio.std() > 1e-3
+    assert abs(ratio.mean() - 1) < 4 * standard_error + 1e-5
+
+
+@every_flow
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_line_goes_on_as_it_went(flow, deterministic):
+    # The mean over a short step lies in its middle, whatever the line is drawn in.
+    ratio = float(flow.extrapolation(0.5, 0.51, 0.52, deterministic))
+    assert ratio == pytest.approx(0.5, rel=0.15)
+    assert float(flow.extrapolation(0.5, 0.51, 0.54, deterministic)) > 2.5 * ratio
+    assert np.isfinite(float(flow.extrapolation(0.0, 0.0, 0.1, deterministic)))
+    assert 0 < float(flow.extrapolation(0.0, 0.1, 0.2, deterministic)) < 2
+
+
+@pytest.mark.parametrize("name", ["discrete-3", "discrete-own_schedule"])
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_line_in_the_root_of_the_accuracy_has_its_exact_mean(name, deterministic):
+    flow, (last, now, then) = FLOWS[name], (0.2, 0.5, 0.9)
+    root = np.sqrt(to_numpy(flow.schedule.beta(np.linspace(now, then, 10_001))))
+    moved = (root - root[0]) / (root[0] - float(flow.schedule.beta(last)) ** 0.5)
+    grown = root if deterministic else root**2  # what a step adds up over
+    mean = np.trapezoid(moved, grown) / (grown[-1] - grown[0])
+    assert float(flow.extrapolation(last, now, then, deterministic)) == pytest.approx(
+        mean, rel=1e-4
+    )

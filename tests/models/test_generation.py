@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 import keras_bfn
+from keras_bfn.samplers import AncestralSampler, ODE2Sampler, Sampler, SDE2Sampler
+from keras_bfn.samplers.registry import SAMPLERS
 from tests.models.small import EVENT_SHAPE, FLOWS, make_model
+from tests.test_docstrings import python_blocks
 
 
 @pytest.mark.parametrize("name", FLOWS)
@@ -53,7 +56,9 @@ def test_a_second_call_neither_retraces_nor_recompiles(return_trajectory, monkey
     calls = []
     ask = keras_bfn.BayesianFlowNetwork.ask
     monkeypatch.setattr(
-        keras_bfn.BayesianFlowNetwork, "ask", lambda *args: calls.append(1) or ask(*args)
+        keras_bfn.BayesianFlowNetwork,
+        "ask",
+        lambda *args, **kwargs: calls.append(1) or ask(*args, **kwargs),
     )
     model.generate(4, **kwargs)
     import keras
@@ -74,6 +79,7 @@ def test_a_trajectory_leads_from_the_prior_to_the_sample(name):
         3, num_steps=6, batch_size=2, return_trajectory=True, verbose=0
     )
     np.testing.assert_allclose(trajectory["t"], np.linspace(0, 1, 7), rtol=1e-6)
+    assert trajectory["evidence"].shape == (7, 3, *EVENT_SHAPE, flow.embedding_size)
     assert trajectory["theta"].shape == (7, 3, *EVENT_SHAPE, flow.theta_size)
     assert trajectory["params"].shape == (7, 3, *EVENT_SHAPE, flow.output_size)
     prior = 0.0 if flow.theta_range == (-1, 1) else 1.0 / flow.num_classes
@@ -100,3 +106,94 @@ def test_bad_arguments_are_refused(kwargs, message):
     model = make_model(FLOWS["binary"]())
     with pytest.raises(ValueError, match=message):
         model.generate(**{"num_samples": 2, "num_steps": 2, "verbose": 0, **kwargs})
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("name", ["binary", "discretized"])
+def test_every_sampler_generates_and_repeats(name, sampler):
+    model = make_model(FLOWS[name]())
+    samples, again = (
+        model.generate(3, num_steps=4, sampler=sampler, seed=1, verbose=0) for _ in range(2)
+    )
+    model.flow.check_data(samples)
+    np.testing.assert_array_equal(samples, again)
+    assert (samples != model.generate(3, 4, sampler, seed=2, verbose=0)).any()
+
+
+def test_a_sampler_with_other_options_is_another_program():
+    model = make_model(FLOWS["discrete"]())
+    samples = [
+        model.generate(8, 4, AncestralSampler(temperature=t), seed=0, verbose=0)
+        for t in (1e-3, 1.0, 1e3)
+    ]
+    assert (samples[0] != samples[1]).any()
+    assert (samples[1] != samples[2]).any()
+
+
+def test_the_last_estimate_saves_a_look():
+    model = make_model(FLOWS["discrete"]())
+    kwargs = {"seed": 0, "return_trajectory": True, "verbose": 0}
+    _, whole = model.generate(3, 6, ODE2Sampler(), **kwargs)
+    samples, short = model.generate(3, 6, ODE2Sampler(end="last"), **kwargs)
+    np.testing.assert_allclose(short["t"], whole["t"][:-1])
+    np.testing.assert_allclose(short["params"], whole["params"][:-1], rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(samples, short["params"][-1].argmax(axis=-1))
+
+
+def test_a_draw_at_the_end_follows_the_last_output_distribution():
+    model = make_model(FLOWS["discrete"]())
+    sampler = AncestralSampler(end="sample", temperature=2.0)
+    samples, trajectory = model.generate(
+        256, 2, sampler, seed=0, batch_size=256, return_trajectory=True, verbose=0
+    )
+    # The rank of a draw among the tempered probabilities: uniform, if it was drawn from them.
+    weights = np.exp(trajectory["params"][-1].astype("float64") / 2.0)
+    probs = weights / weights.sum(axis=-1, keepdims=True)
+    drawn = np.take_along_axis(probs, samples[..., None], axis=-1)
+    spread = np.square(probs).sum(axis=-1).mean()
+    assert drawn.mean() == pytest.approx(spread, abs=5 * drawn.std() / np.sqrt(drawn.size))
+
+
+def test_continuous_data_have_no_temperature():
+    model = make_model(FLOWS["continuous"]())
+    with pytest.raises(ValueError, match=r"`temperature` must be 1 for continuous data.*=0.5"):
+        model.generate(2, 2, SDE2Sampler(temperature=0.5), verbose=0)
+
+
+@pytest.mark.parametrize("spacing", ["t", "log_beta"])
+def test_a_start_after_0_is_kept(spacing):
+    model = make_model(FLOWS["discretized"]())
+    sampler = SDE2Sampler(start=0.25, spacing=spacing)
+    _, trajectory = model.generate(2, 3, sampler, return_trajectory=True, verbose=0)
+    assert trajectory["t"][0] == 0.25
+    assert np.abs(trajectory["theta"][0]).min() > 0
+
+
+def test_the_docstrings_own_sampler_generates():
+    (block,) = python_blocks(Sampler.__doc__)
+    names = {"keras_bfn": keras_bfn, "model": make_model(FLOWS["binary"]())}
+    exec("from keras import ops\n" + block, names)
+
+
+def test_latents_are_where_a_deterministic_sampler_starts():
+    model = make_model(FLOWS["discretized"]())
+    latents = np.random.default_rng(0).standard_normal((5, *EVENT_SHAPE, 1)).astype("float32")
+    samples = model.generate(5, 6, "ode2", latents=latents, batch_size=2, verbose=0)
+    again = model.generate(5, 6, "ode2", latents=latents, batch_size=5, verbose=0)
+    np.testing.assert_array_equal(samples, again)
+    reverse = model.generate(5, 6, "ode2", latents=latents[::-1], batch_size=5, verbose=0)
+    np.testing.assert_array_equal(samples, reverse[::-1])
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"sampler": "ode1", "latents": np.zeros((2, 3))}, r"`latents` must.*\(2, 4, 4, 1, 1\)"),
+        ({"sampler": "sde2", "latents": np.zeros((2, 4, 4, 1, 1))}, "`sampler` must be determin"),
+        ({"sampler": "ode1", "latents": np.full((2, 4, 4, 1, 1), np.nan)}, "`latents` must be fin"),
+    ],
+)
+def test_bad_latents_are_refused(kwargs, message):
+    model = make_model(FLOWS["continuous"]())
+    with pytest.raises(ValueError, match=message):
+        model.generate(2, 2, verbose=0, **kwargs)

@@ -171,6 +171,21 @@ def test_digits_come_out_of_the_box():
     assert np.mean(nearest) < 0.6 * np.mean(by_chance)
 
 
+def test_guided_digits_are_read_as_the_class_asked_for():
+    data = pytest.importorskip("sklearn.datasets").load_digits()
+    svm = pytest.importorskip("sklearn.svm")
+    model = BayesianFlowNetwork.from_preset("bfn_digits_classes")
+    condition = np.tile(np.arange(10), 20)
+    samples = model.generate(
+        200, 20, "sde2", condition, guidance_scale=2.0, seed=0, batch_size=200, verbose=0
+    )
+    classifier = svm.SVC(gamma=0.001).fit(data.data, data.target)
+    right = classifier.predict(samples.reshape(200, 64)) == condition
+    assert right.reshape(20, 10).mean(axis=0).min() >= 0.95
+    # The samples of a class are not all alike.
+    assert samples.reshape(20, 10, 64).std(axis=0).mean() > 1
+
+
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_another_backend_reads_the_folder(backend, tmp_path):
     if backend == keras.backend.backend():

@@ -5,7 +5,13 @@ import sys
 import numpy as np
 import pytest
 
-from keras_bfn.visualization import plot_samples, plot_trajectory
+from keras_bfn.visualization import (
+    animate_generation,
+    plot_flow,
+    plot_samples,
+    plot_trajectory,
+)
+from keras_bfn.visualization.grid import join_images
 from tests.models.small import FLOWS, make_model
 
 image = pytest.importorskip("matplotlib.image")
@@ -48,3 +54,53 @@ def test_a_missing_matplotlib_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pip install .keras-bfn\[examples\]"):
         plot_samples(np.zeros((4, 8, 8)), tmp_path / "samples.png")
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_four_distributions_of_every_flow_are_drawn(name, tmp_path):
+    model = make_model(FLOWS[name]())
+    _, trajectory = model.generate(3, num_steps=4, return_trajectory=True, verbose=0)
+    pictures = []
+    for variable in ((0, 0, 0), (1, 3, 0)):
+        plot_flow(model.flow, trajectory, tmp_path / "flow.png", sample=2, variable=variable)
+        pictures.append(image.imread(tmp_path / "flow.png"))
+    assert pictures[0].std() > 0.05
+    assert np.abs(pictures[0] - pictures[1]).mean() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"sample": 3}, "`sample` must be below 3. Received: sample=3"),
+        ({"variable": (0, 4, 0)}, r"`variable` must be an index into shape \(4, 4, 1\).*4"),
+        ({"variable": (0, 0)}, r"`variable` must be an index.*\(0, 0\)"),
+    ],
+)
+def test_a_variable_that_is_not_there_is_refused(kwargs, message, tmp_path):
+    model = make_model(FLOWS["binary"]())
+    _, trajectory = model.generate(3, num_steps=2, return_trajectory=True, verbose=0)
+    with pytest.raises(ValueError, match=message):
+        plot_flow(model.flow, trajectory, tmp_path / "flow.png", **kwargs)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_an_animation_has_a_frame_for_each_look_and_ends_at_the_sample(name, tmp_path):
+    from PIL import Image
+
+    flow = FLOWS[name]()
+    samples, trajectory = make_model(flow).generate(
+        4, num_steps=5, return_trajectory=True, seed=0, verbose=0
+    )
+    path = tmp_path / "generation.gif"
+    animate_generation(flow, trajectory, path, columns=2, pixels=3)
+    with Image.open(path) as gif:
+        assert gif.n_frames == 6
+        first = np.asarray(gif.convert("RGB"))
+        gif.seek(5)
+        last = np.asarray(gif.convert("RGB"))
+    assert last.shape == first.shape == (3 * 11, 2 * 3 * 11, 3)
+    assert (first != last).any()
+    if name == "continuous":  # where the mean of the output distribution is the sample
+        low, high = flow.data_range
+        expected = 255 * join_images(samples, 2, low, high).repeat(3, axis=0).repeat(3, axis=1)
+        assert np.abs(last[:, 3 * 11 :] - expected).max() < 20  # a GIF has 256 colours

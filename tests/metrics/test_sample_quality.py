@@ -1,0 +1,85 @@
+"""Samples are scored by their distance from real images in a classifier's features."""
+
+import numpy as np
+import pytest
+from scipy import linalg
+
+import keras_bfn
+from keras_bfn.metrics import SampleQuality, frechet_distance
+from tests.models.small import FLOWS, make_model
+from tests.test_docstrings import python_blocks
+
+load_digits = pytest.importorskip("sklearn.datasets").load_digits
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = load_digits()
+    order = np.random.default_rng(0).permutation(len(data.images))
+    return data.images[order][..., None], data.target[order]
+
+
+@pytest.fixture(scope="module")
+def quality(digits):
+    images, labels = digits
+    return SampleQuality(images[:1200], labels[:1200], num_features=16, epochs=20)
+
+
+def random_normal(rng, size):
+    root = rng.normal(size=(size, size))
+    return rng.normal(size=size), root @ root.T
+
+
+def test_the_distance_is_that_of_the_closed_form():
+    rng = np.random.default_rng(0)
+    (m_1, c_1), (m_2, c_2) = random_normal(rng, 5), random_normal(rng, 5)
+    expected = np.sum((m_1 - m_2) ** 2) + np.trace(c_1 + c_2 - 2 * np.real(linalg.sqrtm(c_1 @ c_2)))
+    assert frechet_distance(m_1, c_1, m_2, c_2) == pytest.approx(expected)
+    assert frechet_distance(m_1, c_1, m_1, c_1) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_classifier_reads_digits(digits, quality):
+    images, labels = digits
+    assert quality.accuracy(images[1200:], labels[1200:]) > 0.95
+
+
+def test_noise_and_a_single_class_are_further_than_other_digits(digits, quality):
+    images, labels = digits
+    rng = np.random.default_rng(0)
+    real = quality.frechet_distance(images[1200:])
+    noisy = np.clip(images[1200:] + rng.normal(0, 4, images[1200:].shape), 0, 16)
+    shuffled = rng.permuted(images[1200:].reshape(-1, 64), axis=1).reshape(-1, 8, 8, 1)
+    distances = [quality.frechet_distance(x) for x in (noisy, images[labels == 1], shuffled)]
+    assert 0 < 2 * real < min(distances)
+
+
+def test_class_imbalance_is_the_share_in_the_wrong_class(digits, quality):
+    images, labels = digits
+    assert quality.class_imbalance(images[1200:]) < 0.1
+    threes = images[:1200][labels[:1200] == 3]
+    threes = threes[quality.classes(threes) == 3]
+    frequency = np.mean(labels[:1200] == 3)
+    assert quality.class_imbalance(threes) == pytest.approx(1 - frequency)
+
+
+def test_the_docstrings_example_runs(digits):
+    images, labels = digits
+    (block,) = python_blocks(SampleQuality.__doc__)
+    model = make_model(FLOWS["discretized"]())
+    model.generate = lambda num: images[:num]
+    names = {"images": images, "labels": labels, "test_images": images, "test_labels": labels}
+    exec(block, {"keras_bfn": keras_bfn, "model": model, **names})
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((5, 8, 8)), np.zeros(5, int), r"`images` must have shape.*\(5, 8, 8\)"),
+        (np.zeros((5, 4, 4, 1)), np.zeros(5, int), r"`images` .* at least 8.*\(5, 4, 4, 1\)"),
+        (np.zeros((5, 8, 8, 1)), np.zeros(4, int), r"`labels` must hold.* 5 images.*\(4,\)"),
+        (np.zeros((5, 8, 8, 1)), np.zeros(5), "`labels` must hold.*dtype float64"),
+    ],
+)
+def test_what_is_no_data_is_refused(images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        SampleQuality(images, labels)
