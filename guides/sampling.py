@@ -34,11 +34,12 @@ digits = load_digits().images[..., None].astype("int32")
 """
 ## Samplers
 
-`generate` takes a sampler by name. `"ancestral"` is the paper's: at each step it draws data from the
-output distribution, and a message about them. The others use the mean of the output distribution in
-the place of a draw, and need fewer steps. `"sde1"` and `"sde2"` add the noise of a message at each
-step; `"ode1"` and `"ode2"` add none, so that a sample is a function of where it starts. The 2 stands
-for second order: from this look and the last, they reckon how the mean will move on.
+`generate` takes a sampler by name. `"ancestral"` is the paper's: at each step it draws data from
+the output distribution, and a message about them. The others use the mean of the output
+distribution in the place of a draw, and need fewer steps. `"sde1"` and `"sde2"` add the noise of
+a message at each step; `"ode1"` and `"ode2"` add none, so that a sample is a function of where it
+starts. The 2 stands for second order: from this look and the last, they reckon how the mean will
+move on.
 """
 
 for name in ("ancestral", "sde2", "ode2"):
@@ -49,10 +50,10 @@ for name in ("ancestral", "sde2", "ode2"):
 With `num_steps=9` the network is called ten times: once before each step, and once at the end.
 
 A sampler is also an object with options. `temperature` below 1 prefers what is likely. `end` says
-what becomes of the last look: its mode, a draw, or nothing (`"last"` stops a look earlier). `start`
-leaves out the first moments, in which a message says next to nothing. `spacing="log_beta"` spaces the
-steps evenly in the logarithm of the accuracy; for continuous and discretised data, few steps are best
-spent like that.
+what becomes of the last look: its mode, a draw, or nothing (`"last"` stops a look earlier).
+`start` leaves out the first moments, in which a message says next to nothing.
+`spacing="log_beta"` spaces the steps evenly in the logarithm of the accuracy; for continuous and
+discretised data, few steps are best spent like that.
 """
 
 sampler = samplers.SDE2Sampler(start=0.02, spacing="log_beta")
@@ -65,10 +66,10 @@ samples = model.generate(24, num_steps=10, sampler=likely, seed=0, verbose=0)
 """
 ## Guidance
 
-The model was trained with `label_dropout=0.1`: one label in ten was replaced by the null class. So it
-knows what changes when it is told a class, and `guidance_scale` sets how much of that change to
-apply: 0 ignores the class, 1 is what was learnt, 2 is twice the change. Both answers of the network
-come from a single call on a batch of twice the size.
+The model was trained with `label_dropout=0.1`: one label in ten was replaced by the null class.
+So it knows what changes when it is told a class, and `guidance_scale` sets how much of that
+change to apply: 0 ignores the class, 1 is what was learnt, 2 is twice the change. Both answers of
+the network come from a single call on a batch of twice the size.
 """
 
 classes = np.repeat(np.arange(10), 6)
@@ -89,9 +90,9 @@ model.fit((images, labels))
 
 ## Between two digits
 
-`encode` runs a deterministic sampler backwards: from data to the latents, normally distributed, from
-which `generate` makes the data again. Between the latents of two digits, on the sphere, lie the
-latents of others. (Told no class, the model goes by the null class.)
+`encode` runs a deterministic sampler backwards: from data to the latents, normally distributed,
+from which `generate` makes the data again. Between the latents of two digits, on the sphere, lie
+the latents of others. (Told no class, the model goes by the null class.)
 """
 
 sampler = samplers.ODE2Sampler(start=0.01, spacing="log_beta")
@@ -107,10 +108,11 @@ visualization.plot_samples(samples, "between.png")
 """
 ## Inpainting
 
-`inpaint` completes examples of which parts are known. The known variables send their true messages
-step by step, as in training; the rest is sampled. By itself that is biased, for nothing asks whether
-what was made up early goes with what is known. With `num_particles`, several completions grow side by
-side, those that expected the known variables' messages are multiplied, and the others dropped.
+`inpaint` completes examples of which parts are known. The known variables send their true
+messages step by step, as in training; the rest is sampled. By itself that is biased, for nothing
+asks whether what was made up early goes with what is known. With `num_particles`, several
+completions grow side by side, those that expected the known variables' messages are multiplied,
+and the others dropped.
 """
 
 known = np.zeros(digits[:8].shape, bool)
@@ -125,9 +127,10 @@ print("Particles that counted, on average:", statistics["effective_sample_size"]
 """
 ## Seeing it
 
-With `return_trajectory`, `generate` also returns every look: the evidence, and the parameters of the
-input and output distribution. `plot_trajectory` shows the input distribution, `animate_generation`
-both as a moving picture, and `plot_flow` the four distributions of a single variable.
+With `return_trajectory`, `generate` also returns every look: the evidence, and the parameters of
+the input and output distribution. `plot_trajectory` shows the input distribution,
+`animate_generation` both as a moving picture, and `plot_flow` the four distributions of a single
+variable.
 """
 
 samples, trajectory = model.generate(16, num_steps=30, seed=0, return_trajectory=True, verbose=0)
@@ -138,8 +141,8 @@ visualization.plot_flow(model.flow, trajectory, "flow.png", variable=(3, 3, 0))
 """
 ## A sampler of your own
 
-A sampler is one small class: the state at the start, the evidence that the state stands for, and a
-step. This one takes the mode of the output distribution in the place of a draw.
+A sampler is one small class: the state at the start, the evidence that the state stands for, and
+a step. This one takes the mode of the output distribution in the place of a draw.
 """
 
 
