@@ -1,0 +1,102 @@
+"""Batches that are a function of the seed, the epoch and their number, and of nothing else."""
+
+import math
+
+import keras
+import numpy as np
+
+from keras_bfn._validation import check_int
+
+
+class Batches(keras.utils.PyDataset):
+    """Examples held in memory, in batches that `fit` takes on every backend.
+
+    The order of an epoch and all that is random in a batch follow from `seed`, `epoch` and the batch's
+    number alone: a run that is resumed at an epoch sees what it would have seen. Threads make the
+    next batches while the network works on this one.
+
+    Args:
+        examples: array, or anything with a length that takes an integer array as an index.
+        transform: function of rows of `examples` and a `numpy.random.Generator` to a batch of data.
+        batch_size: int.
+        labels: int array of shape `(len(examples),)`, or None. With labels, batches are those of a
+            conditional model: `((data, labels),)`.
+        training: bool. In training, each epoch has an order and noise of its own, and the last
+            examples that do not fill a batch are left out. Else both are always the same.
+        seed: int.
+        steps_per_epoch: int or None. The number of batches that make an epoch; by default one pass
+            over the data.
+
+    Raises:
+        ValueError: if there are not enough examples for a batch, or an argument is out of range.
+
+    Example:
+
+    >>> rows = np.arange(12).reshape(6, 2)
+    >>> batches = keras_bfn.datasets.Batches(rows, lambda rows, rng: rows, batch_size=3)
+    >>> [batch.shape for batch in batches]
+    [(3, 2), (3, 2)]
+    """
+
+    shuffles_itself = True  # tells `fit` not to shuffle the batches as well
+
+    def __init__(
+        self,
+        examples,
+        transform,
+        batch_size,
+        labels=None,
+        training=True,
+        seed=0,
+        steps_per_epoch=None,
+    ):
+        super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
+        self.examples, self.transform, self.labels = examples, transform, labels
+        self.batch_size = check_int("batch_size", batch_size, 1)
+        self.training = training
+        self.seed = check_int("seed", seed, 0)
+        self.epoch = 0
+        if steps_per_epoch is not None:
+            check_int("steps_per_epoch", steps_per_epoch, 1)
+        self.steps_per_epoch = steps_per_epoch
+        if len(examples) < (batch_size if training else 1):
+            raise ValueError(
+                f"Argument `batch_size` must be at most the number of examples, {len(examples)}. "
+                f"Received: batch_size={batch_size}"
+            )
+
+    @property
+    def num_batches(self):
+        if self.steps_per_epoch is not None:
+            return self.steps_per_epoch
+        per_batch = len(self.examples) / self.batch_size
+        return math.floor(per_batch) if self.training else math.ceil(per_batch)
+
+    def on_epoch_end(self):
+        if self.training:
+            self.epoch += 1
+
+    def __getitem__(self, index):
+        rows = self._rows(index)
+        rng = np.random.default_rng((self.seed, self.epoch, 1, index))
+        x = self.transform(self.examples[rows], rng)
+        return x if self.labels is None else ((x, self.labels[rows]),)
+
+    def _rows(self, index):
+        num = len(self.examples)
+        start = index * self.batch_size
+        if not self.training:
+            return np.arange(start, min(start + self.batch_size, num))
+        # With steps_per_epoch an epoch may be several passes over the data, or part of one.
+        per_pass = num // self.batch_size
+        number = self.epoch * self.num_batches + index
+        this_pass, place = divmod(number, per_pass)
+        order = self._order(this_pass)
+        return order[place * self.batch_size : (place + 1) * self.batch_size]
+
+    def _order(self, this_pass):
+        cached = getattr(self, "_cached_order", None)
+        if cached is None or cached[0] != this_pass:
+            order = np.random.default_rng((self.seed, this_pass, 0)).permutation(len(self.examples))
+            cached = self._cached_order = (this_pass, order)
+        return cached[1]
