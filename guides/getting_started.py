@@ -79,7 +79,7 @@ model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
 
 Everything that Keras's `fit` can do works as ever: callbacks, validation, learning rate schedules,
 averaged weights, gradient accumulation. Training reports the loss in nats per variable. Validation
-reports two things more: `reconstruction`, the cost of the last word, and `bits_per_dim`, the whole
+reports more: `reconstruction`, the cost of the last word, and `bits_per_dim`, the whole
 cost in bits per variable.
 """
 

@@ -1,6 +1,8 @@
 """Bayesian Flow Networks for Keras 3, on TensorFlow, JAX and PyTorch."""
 
+from keras_bfn import callbacks as callbacks
 from keras_bfn import checkpoints as checkpoints
+from keras_bfn import datasets as datasets
 from keras_bfn import distributions as distributions
 from keras_bfn import flows as flows
 from keras_bfn import layers as layers

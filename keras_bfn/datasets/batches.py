@@ -11,9 +11,9 @@ from keras_bfn._validation import check_int
 class Batches(keras.utils.PyDataset):
     """Examples held in memory, in batches that `fit` takes on every backend.
 
-    The order of an epoch and all that is random in a batch follow from `seed`, `epoch` and the batch's
-    number alone: a run that is resumed at an epoch sees what it would have seen. Threads make the
-    next batches while the network works on this one.
+    The order of an epoch and all that is random in a batch follow from `seed`, `epoch` and the
+    batch's number alone: a run that is resumed at an epoch sees what it would have seen. Threads
+    make the next batches while the network works on this one.
 
     Args:
         examples: array, or anything with a length that takes an integer array as an index.

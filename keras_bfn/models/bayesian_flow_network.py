@@ -1,6 +1,7 @@
 """The model: a flow and a network, trained by `fit`."""
 
 import inspect
+import math
 
 import keras
 from keras import ops
@@ -11,7 +12,7 @@ from keras_bfn._validation import check_rate
 from keras_bfn.flows import Flow
 from keras_bfn.flows.flow import expand
 from keras_bfn.metrics import BitsPerDim
-from keras_bfn.models.code_length import code_length
+from keras_bfn.models.averaging import averaged_weights
 from keras_bfn.models.data_checks import (
     check_is_conditional,
     check_no_targets,
@@ -22,6 +23,7 @@ from keras_bfn.models.data_checks import (
 from keras_bfn.models.preset_model import PresetModel
 from keras_bfn.models.program import ProgramCache
 from keras_bfn.models.sampling_model import SamplingModel
+from keras_bfn.models.scoring_model import ScoringModel
 
 
 class _PerExampleMean(keras.losses.Loss):
@@ -49,12 +51,12 @@ def _of_no_backend(config):
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class BayesianFlowNetwork(PresetModel, SamplingModel, keras.Model):
+class BayesianFlowNetwork(PresetModel, SamplingModel, ScoringModel, keras.Model):
     """A Bayesian flow network: trains with `fit`, scores data, generates.
 
     `fit` minimises the nats per variable that it costs to send the data. `evaluate` and validation
-    report `loss` (that cost), `reconstruction` (the cost of the last word, nats per variable) and
-    `bits_per_dim` (the sum of both in bits).
+    report `loss` (that cost), `reconstruction` (the cost of the last word, nats per variable),
+    `bits_per_dim` (the sum of both in bits) and `nats_per_example` (the sum for all variables).
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
@@ -124,6 +126,7 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, keras.Model):
         self.reconstruction_loss = losses.ReconstructionLoss()
         self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
         self.bits_per_dim_tracker = BitsPerDim()
+        self.nats_per_example_tracker = keras.metrics.Mean(name="nats_per_example")
         self._mean = _PerExampleMean(name="per_example_mean", dtype="float32")
         self.programs = ProgramCache()
 
@@ -195,7 +198,7 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, keras.Model):
             if kwargs.get(name) is not None:
                 raise ValueError(
                     f"Argument `{name}` must be None: there are no targets, and `loss`, "
-                    f"`reconstruction` and `bits_per_dim` are reported. Received: {kwargs[name]!r}"
+                    f"`reconstruction` and more are reported. Received: {kwargs[name]!r}"
                 )
         super().compile(optimizer=optimizer, **kwargs)
         self._asked_jit_compile = kwargs.get("jit_compile", "auto")
@@ -218,6 +221,24 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, keras.Model):
         config["jit_compile"] = self._asked_jit_compile
         config["optimizer"] = _of_no_backend(config["optimizer"])
         return config
+
+    def averaged_weights(self):
+        """A context in which the model has its optimizer's averaged weights (EMA).
+
+        However it is left, the raw weights come back.
+
+        Raises:
+            ValueError: if the optimizer keeps no averages.
+
+        Example:
+
+        ```python
+        with model.averaged_weights():
+            model.evaluate(x)
+            model.save("averaged.keras")
+        ```
+        """
+        return averaged_weights(self)
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -249,6 +270,8 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, keras.Model):
             val_data = (val_x,) if val_weight is None else (val_x, val_weight, val_weight)
             arguments["validation_data"] = val_data
         _stand_in_for_targets(arguments)
+        if getattr(x, "shuffles_itself", False):  # keras_bfn.datasets.Batches
+            arguments["shuffle"] = False
         try:
             return super().fit(**arguments)
         finally:
@@ -259,7 +282,8 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, keras.Model):
                     weight.assign(ops.copy(weight))
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
-        """Reports `loss`, `reconstruction` (nats per variable) and `bits_per_dim` of their sum.
+        """Reports `loss`, `reconstruction` (nats per variable), and their sum: `bits_per_dim` and
+        `nats_per_example`.
 
         The arguments are Keras's; `x` and `y` as in `fit`.
         """
@@ -334,15 +358,17 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, keras.Model):
         if sample_weight is None:
             check_no_targets(y)
 
-        def per_example(name, loss):
+        def mean_over_variables(name, loss):
             per_variable = loss(self.flow, x, *y_pred[name], self.seed_generator)
             return ops.mean(ops.reshape(per_variable, (ops.shape(x)[0], -1)), axis=-1)
 
-        nats = per_example("transmission", self.transmission_loss)
+        nats = mean_over_variables("transmission", self.transmission_loss)
         if "reconstruction" in y_pred:
-            last_word = per_example("reconstruction", self.reconstruction_loss)
+            last_word = mean_over_variables("reconstruction", self.reconstruction_loss)
             self.reconstruction_tracker.update_state(last_word, sample_weight)
             self.bits_per_dim_tracker.update_state(nats + last_word, sample_weight)
+            per_example = math.prod(self.event_shape) * (nats + last_word)
+            self.nats_per_example_tracker.update_state(per_example, sample_weight)
         total = self._mean(nats, nats, sample_weight)
         if self.losses:  # regularisers of the network
             total = total + super().compute_loss(training=training)
@@ -351,34 +377,6 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         results = self.get_metrics_result()
         return results if "reconstruction" in y_pred else {"loss": results["loss"]}
-
-    def code_length(
-        self, x, num_steps=None, num_repeats=1, batch_size=128, seed=None, verbose="auto"
-    ):
-        """What it costs to send each example, estimated without bias.
-
-        Args:
-            x: data of shape `(num, *event_shape)`, or the tuple `(data, condition)`.
-            num_steps: int or None. The number of messages; None is the continuous-time limit.
-            num_repeats: int. Each example is looked at this many times, evenly spread over [0, 1];
-                with `num_repeats=num_steps`, once at each step.
-            batch_size: int.
-            seed: int or None. The same seed gives the same result on the same backend.
-            verbose: as in `keras.Model.predict`.
-
-        Returns:
-            A dict of `"transmission"` (the messages) and `"reconstruction"` (the last word): numpy
-            arrays of shape `(num,)`, in nats per example. The sum is the code length.
-
-        Raises:
-            ValueError: if the data do not suit the model or an argument is out of its range.
-
-        Example:
-
-        >>> nats = model.code_length(images, num_steps=100)
-        >>> (nats["transmission"] + nats["reconstruction"]).mean()
-        """
-        return code_length(self, x, num_steps, num_repeats, batch_size, seed, verbose)
 
     def build_for(self, data_shape, condition=None):
         """Builds the model for data of this shape, if it is not built yet."""

@@ -69,13 +69,27 @@ class RepeatedBatches(keras.utils.PyDataset):
             inputs["condition"] = self.condition[rows]
         return (inputs,)
 
-    def mean_over_repeats(self, values):
-        """Per-example means of what `predict` returned for each row of each batch."""
-        return values.reshape(self.num_repeats, -1)[:, : len(self.x)].mean(axis=0)
+    def by_repeat(self, values):
+        """What `predict` returned for each row of each batch, as `(num_repeats, num)`."""
+        return values.reshape(self.num_repeats, -1)[:, : len(self.x)]
 
 
 def code_length(model, x, num_steps, num_repeats, batch_size, seed, verbose):
     """See `BayesianFlowNetwork.code_length`."""
+    nats = _nats(model, x, num_steps, num_repeats, batch_size, seed, verbose)
+    return {name: values.mean(axis=0) for name, values in nats.items()}
+
+
+def loss_by_time(model, x, num_bins, batch_size, seed, verbose):
+    """See `BayesianFlowNetwork.loss_by_time`."""
+    num_bins = check_int("num_bins", num_bins, 1)
+    nats = _nats(model, x, None, num_bins, batch_size, seed, verbose)
+    middles = (np.arange(num_bins, dtype="float32") + 0.5) / num_bins
+    return {"t": middles, "loss": nats["transmission"].mean(axis=1)}
+
+
+def _nats(model, x, num_steps, num_repeats, batch_size, seed, verbose):
+    """The transmission and reconstruction losses, `(num_repeats, num)`, in nats per example."""
     x, condition = check_arrays(model, x)
     loss = losses.get(None) if num_steps is None else losses.DiscreteTimeLoss(num_steps)
     num_repeats = check_int("num_repeats", num_repeats, 1)
@@ -87,4 +101,4 @@ def code_length(model, x, num_steps, num_repeats, batch_size, seed, verbose):
     with seeded(model.seed_generator, seed):
         nats = program.predict(batches, verbose=verbose)
     # JAX returns dicts in alphabetical order.
-    return {name: batches.mean_over_repeats(nats[name]) for name in program.losses_by_name}
+    return {name: batches.by_repeat(nats[name]) for name in program.losses_by_name}

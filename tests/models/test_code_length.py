@@ -71,3 +71,19 @@ def test_bad_arguments_are_refused(kwargs, message):
     flow = FLOWS["binary"]()
     with pytest.raises(ValueError, match=message):
         make_model(flow).code_length(make_data(flow), verbose=0, **kwargs)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_mean_of_the_loss_by_time_is_the_transmission_loss(name):
+    flow = FLOWS[name]()
+    model, x = make_model(flow), make_data(flow, 10)
+    profile = model.loss_by_time(x, num_bins=8, batch_size=4, seed=0, verbose=0)
+    nats = model.code_length(x, num_repeats=8, batch_size=4, seed=0, verbose=0)
+    np.testing.assert_allclose(profile["t"], (np.arange(8) + 0.5) / 8, rtol=1e-6)
+    np.testing.assert_allclose(profile["loss"].mean(), nats["transmission"].mean(), rtol=1e-5)
+
+
+def test_bins_of_time_are_refused_by_name():
+    model = make_model(FLOWS["binary"]())
+    with pytest.raises(ValueError, match="`num_bins` must be an integer of at least 1"):
+        model.loss_by_time(make_data(model.flow, 2), num_bins=0)

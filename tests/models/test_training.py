@@ -56,16 +56,23 @@ def test_evaluate_reports_loss_reconstruction_and_bits_per_dim_of_their_sum(name
     flow = FLOWS[name]()
     model = make_model(flow)
     logs = model.evaluate(make_data(flow), batch_size=24, verbose=0, return_dict=True)
-    assert set(logs) == {"loss", "reconstruction", "bits_per_dim"}
+    assert set(logs) == {"loss", "reconstruction", "bits_per_dim", "nats_per_example"}
     total = logs["loss"] + logs["reconstruction"]
     np.testing.assert_allclose(logs["bits_per_dim"], total / np.log(2), rtol=1e-5)
+    np.testing.assert_allclose(logs["nats_per_example"], 16 * total, rtol=1e-5)
 
 
 def test_training_reports_the_loss_and_validation_everything():
     flow = FLOWS["binary"]()
     x = make_data(flow)
     history = make_model(flow).fit(x, validation_data=x, epochs=2, verbose=0).history
-    assert set(history) == {"loss", "val_loss", "val_reconstruction", "val_bits_per_dim"}
+    assert set(history) == {
+        "loss",
+        "val_loss",
+        "val_reconstruction",
+        "val_bits_per_dim",
+        "val_nats_per_example",
+    }
 
 
 def test_a_generator_loses_no_batch_to_the_check():

@@ -1,0 +1,5 @@
+"""What happens beside training: checkpoints to resume from, and samples to look at."""
+
+from keras_bfn.callbacks.resume import Resume as Resume
+from keras_bfn.callbacks.samples import SampleImages as SampleImages
+from keras_bfn.callbacks.samples import SampleText as SampleText

@@ -1,0 +1,174 @@
+"""Samples while a model trains."""
+
+import contextlib
+import io
+import pathlib
+
+import keras
+import numpy as np
+
+from keras_bfn._validation import check_int
+from keras_bfn.datasets.text import decode_text
+from keras_bfn.visualization.grid import join_images
+
+
+class _Samples(keras.callbacks.Callback):
+    """Generates samples every few epochs, with the averaged weights if the optimizer keeps some."""
+
+    def __init__(
+        self, directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard
+    ):
+        super().__init__()
+        self.directory = pathlib.Path(directory)
+        self.num_samples = check_int("num_samples", num_samples, 1)
+        self.num_steps = check_int("num_steps", num_steps, 1)
+        self.every = check_int("every", every, 1)
+        self.sampler, self.condition, self.seed = sampler, condition, seed
+        self.tensorboard = tensorboard
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every:
+            return
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        averages = getattr(optimizer, "use_ema", False)
+        with self.model.averaged_weights() if averages else contextlib.nullcontext():
+            samples = self.model.generate(
+                self.num_samples,
+                self.num_steps,
+                self.sampler,
+                condition=self.condition,
+                seed=self.seed,
+                verbose=0,
+            )
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.write(samples, epoch + 1)
+
+
+class SampleImages(_Samples):
+    """Writes a PNG of samples, `epoch_0001.png` and so on, at the end of every so many epochs.
+
+    Samples are made with the averaged weights if the optimizer keeps some (`use_ema=True`), and
+    from the same seed each time, so that pictures compare.
+
+    Args:
+        directory: where to write.
+        num_samples: int.
+        num_steps, sampler, condition, seed: as in `BayesianFlowNetwork.generate`.
+        every: int. Epochs between two pictures.
+        columns: int. Images per row.
+        tensorboard: None, or the directory of event files that TensorBoard shows the pictures from.
+
+    Example:
+
+    ```python
+    model.fit(images, epochs=10, callbacks=[keras_bfn.callbacks.SampleImages("samples/")])
+    ```
+    """
+
+    def __init__(
+        self,
+        directory,
+        num_samples=64,
+        num_steps=20,
+        sampler="sde2",
+        condition=None,
+        every=1,
+        columns=8,
+        seed=0,
+        tensorboard=None,
+    ):
+        super().__init__(
+            directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard
+        )
+        self.columns = check_int("columns", columns, 1)
+
+    def write(self, samples, epoch):
+        from PIL import Image
+
+        low, high = self.model.flow.data_range
+        grid = join_images(samples, self.columns, low, high)
+        pixels = max(1, 256 // max(samples.shape[1:3]) // 4)
+        grid = grid.repeat(pixels, axis=0).repeat(pixels, axis=1)
+        image = Image.fromarray((255 * grid).round().astype("uint8"))
+        image.save(self.directory / f"epoch_{epoch:04}.png")
+        if self.tensorboard is not None:
+            png = io.BytesIO()
+            image.save(png, format="png")
+            content = {
+                "encoded_image_string": png.getvalue(),
+                "height": image.height,
+                "width": image.width,
+                "colorspace": 3,
+            }
+            _write_event(self.tensorboard, epoch, lambda pb: {"image": pb.Image(**content)})
+
+
+class SampleText(_Samples):
+    """Writes samples of text, `epoch_0001.txt` and so on, at the end of every so many epochs.
+
+    Samples are made as by `SampleImages`.
+
+    Args:
+        directory: where to write.
+        decode: function of an int array `(length,)` to a string; by default that of the 27 letters
+            of `keras_bfn.datasets.text8`.
+        num_samples: int.
+        num_steps, sampler, condition, seed: as in `BayesianFlowNetwork.generate`.
+        every: int. Epochs between two files.
+        tensorboard: None, or the directory of event files that TensorBoard shows the text from.
+
+    Example:
+
+    ```python
+    model.fit(tokens, epochs=10, callbacks=[keras_bfn.callbacks.SampleText("samples/")])
+    ```
+    """
+
+    def __init__(
+        self,
+        directory,
+        decode=decode_text,
+        num_samples=8,
+        num_steps=50,
+        sampler="sde2",
+        condition=None,
+        every=1,
+        seed=0,
+        tensorboard=None,
+    ):
+        super().__init__(
+            directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard
+        )
+        self.decode = decode
+
+    def write(self, samples, epoch):
+        lines = [self.decode(np.asarray(sample)) for sample in samples]
+        (self.directory / f"epoch_{epoch:04}.txt").write_text("\n".join(lines) + "\n")
+        if self.tensorboard is not None:
+            _write_event(self.tensorboard, epoch, lambda pb: _text_value("\n\n".join(lines)))
+
+
+def _text_value(text):
+    from tensorboard.plugins.text.metadata import create_summary_metadata
+    from tensorboard.util.tensor_util import make_tensor_proto
+
+    return {
+        "tensor": make_tensor_proto(np.array([text.encode()], dtype=object)),
+        "metadata": create_summary_metadata(display_name="samples", description=""),
+    }
+
+
+def _write_event(directory, epoch, value):
+    """Adds a summary to TensorBoard's event files, without any of the backends."""
+    try:
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    except ImportError as error:
+        raise ImportError(
+            "Argument `tensorboard` needs the package: pip install tensorboard"
+        ) from error
+    writer = EventFileWriter(str(directory), filename_suffix=".samples")
+    content = value(summary_pb2.Summary)
+    summary = summary_pb2.Summary(value=[summary_pb2.Summary.Value(tag="samples", **content)])
+    writer.add_event(event_pb2.Event(step=epoch, summary=summary))
+    writer.close()

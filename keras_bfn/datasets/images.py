@@ -1,0 +1,200 @@
+"""Images: MNIST, Fashion-MNIST, CIFAR-10, embedded photographs, and folders."""
+
+import pathlib
+
+import keras
+import numpy as np
+
+from keras_bfn._validation import check_choice, check_int
+from keras_bfn.datasets.batches import Batches
+from keras_bfn.datasets.splits import Splits, hold_out
+
+FORMS = ("binary", "bins", "numbers")
+
+
+def mnist(batch_size=512, form="binary", num_bins=256, data_dir=None, **options):
+    """70,000 handwritten digits, 28x28, through TensorFlow Datasets.
+
+    Args:
+        batch_size: int.
+        form: what becomes of the levels. `"binary"`: black or white, drawn anew in every epoch with
+            the level as the probability of white, for a `DiscreteFlow(2, ...)`. `"bins"`: integers
+            0..num_bins - 1, for a `DiscretizedFlow` or `DiscreteFlow`. `"numbers"`: the centres of
+            the bins in [-1, 1], for a `ContinuousFlow`.
+        num_bins: int, 2 to 256. Has no effect on `"binary"`.
+        data_dir: where TensorFlow Datasets keeps its data; by default its own folder.
+        **options: `download` (bool, True): whether it may be downloaded. `labels` (bool, False):
+            whether batches are `((images, labels),)` for a conditional model. `flip` (bool, False):
+            whether training images are mirrored at random. `seed` (int, 0): of the training data's
+            order and noise. `limit` (int or None): use the first so many images of each part.
+
+    Returns:
+        `Splits` of training data, 1% of them held out for validation, and test data.
+
+    Raises:
+        ImportError: if `tensorflow_datasets` is missing.
+        FileNotFoundError: if the data are neither here nor can be downloaded.
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    ```python
+    train, validation, test = keras_bfn.datasets.mnist()
+    model.fit(train, validation_data=validation)
+    ```
+    """
+    return _from_tfds("mnist", batch_size, form, num_bins, data_dir, **options)
+
+
+def fashion_mnist(batch_size=512, form="bins", num_bins=256, data_dir=None, **options):
+    """70,000 pictures of clothes, 28x28, through TensorFlow Datasets. As `mnist`."""
+    return _from_tfds("fashion_mnist", batch_size, form, num_bins, data_dir, **options)
+
+
+def cifar10(batch_size=32, form="bins", num_bins=256, data_dir=None, **options):
+    """60,000 colour photographs, 32x32, through TensorFlow Datasets. As `mnist`."""
+    return _from_tfds("cifar10", batch_size, form, num_bins, data_dir, **options)
+
+
+def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **options):
+    """Images of one's own: every PNG, JPEG, GIF and BMP below a folder, scaled and cropped alike.
+
+    Args:
+        path: the folder.
+        image_size: the tuple `(height, width)`.
+        batch_size, form, num_bins: as in `mnist`.
+        **options: `flip`, `seed`, `limit` as in `mnist`; `color_mode`: `"rgb"` or `"grayscale"`.
+
+    Returns:
+        `Splits`: of all images 1% are held out for validation and 1% for testing.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or fewer than three images in it.
+
+    Example:
+
+    ```python
+    train, validation, test = keras_bfn.datasets.image_folder("photographs/", (32, 32))
+    ```
+    """
+    color_mode = check_choice("color_mode", options.pop("color_mode", "rgb"), ("rgb", "grayscale"))
+    endings = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
+    files = sorted(f for f in pathlib.Path(path).rglob("*") if f.suffix.lower() in endings)
+    if len(files) < 3:
+        raise FileNotFoundError(
+            f"Argument `path` must be a folder with at least 3 images {sorted(endings)}. "
+            f"Received: path={str(path)!r} with {len(files)}"
+        )
+    images = np.stack(
+        [
+            keras.utils.img_to_array(
+                keras.utils.load_img(
+                    file, color_mode=color_mode, target_size=image_size, keep_aspect_ratio=True
+                ),
+                data_format="channels_last",
+                dtype="uint8",
+            )
+            for file in files
+        ]
+    )
+    rest, test = hold_out(len(images))
+    return _splits(
+        (images[rest], None), (images[test], None), batch_size, form, num_bins, **options
+    )
+
+
+def embedded_images(batch_size=32, form="bins", num_bins=256, **options):
+    """Crops, 32x32, of the two photographs that scikit-learn ships: a stand-in, no benchmark.
+
+    Test images are from another part of the photographs than training images; those for validation
+    overlap with these. The arguments are those of `mnist`, without `data_dir`, `download` and
+    `labels`.
+
+    Raises:
+        ImportError: if `sklearn` or Pillow is missing.
+
+    Example:
+
+    >>> train, validation, test = keras_bfn.datasets.embedded_images(batch_size=8)
+    >>> train[0].shape
+    (8, 32, 32, 3)
+    """
+    try:
+        from sklearn.datasets import load_sample_images
+    except ImportError as error:
+        raise ImportError(
+            'Embedded images need scikit-learn: pip install "keras-bfn[examples]"'
+        ) from error
+    parts = {"train": [], "test": []}
+    for photograph in load_sample_images().images:
+        height, width, _ = photograph.shape
+        boundary = int(0.9 * width)
+        for name, low, high, step in (("train", 0, boundary, 8), ("test", boundary, width, 32)):
+            for y in range(0, height - 31, step):
+                for x in range(low, high - 31, step):
+                    parts[name].append(photograph[y : y + 32, x : x + 32])
+    train, test = (np.stack(part) for part in parts.values())
+    return _splits((train, None), (test, None), batch_size, form, num_bins, **options)
+
+
+def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels=False, **options):
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            f'The dataset {name!r} needs tensorflow_datasets: pip install "keras-bfn[datasets]"'
+        ) from error
+    try:
+        parts = tfds.load(
+            name, split=["train", "test"], data_dir=data_dir, download=download, batch_size=-1
+        )
+        parts = [(np.asarray(p["image"]), np.asarray(p["label"], "int32")) for p in parts]
+    except Exception as error:  # of many kinds: no network, no file, a broken checksum
+        raise FileNotFoundError(
+            f"The dataset {name!r} is not in data_dir={data_dir!r} and could not be downloaded. "
+            "Give `data_dir` a folder of TensorFlow Datasets that holds it, or go online. "
+            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
+        ) from error
+    if not labels:
+        parts = [(images, None) for images, _ in parts]
+    return _splits(*parts, batch_size, form, num_bins, **options)
+
+
+def _splits(train, test, batch_size, form, num_bins, flip=False, seed=0, limit=None):
+    check_choice("form", form, FORMS)
+    if check_int("num_bins", num_bins, 2) > 256:
+        raise ValueError(f"Argument `num_bins` must be at most 256. Received: num_bins={num_bins}")
+    images, labels = (part if part is None else part[:limit] for part in train)
+    rest, held_out = hold_out(len(images))
+
+    def batches(images, labels, rows, training):
+        flipped = flip and training
+        return Batches(
+            images[rows],
+            lambda levels, rng: transform(levels, rng, form, num_bins, flipped),
+            min(batch_size, len(rows)),
+            labels=labels if labels is None else labels[rows],
+            training=training,
+            seed=seed,
+        )
+
+    test_images, test_labels = (part if part is None else part[:limit] for part in test)
+    return Splits(
+        batches(images, labels, rest, True),
+        batches(images, labels, held_out, False),
+        batches(test_images, test_labels, np.arange(len(test_images)), False),
+    )
+
+
+def transform(levels, rng, form, num_bins, flip):
+    """Data of a batch of levels 0..255, `(batch, height, width, channels)`."""
+    if flip:
+        mirrored = rng.random(len(levels)) < 0.5
+        levels = np.where(mirrored[:, None, None, None], levels[:, :, ::-1], levels)
+    if form == "binary":
+        # White with probability level / 255: one of the 255 numbers below 255 is below the level.
+        return (rng.integers(0, 255, levels.shape, dtype="uint8") < levels).astype("int32")
+    bins = levels.astype("int32") * num_bins // 256
+    if form == "bins":
+        return bins
+    return ((2 * bins + 1) / np.float32(num_bins) - 1).astype("float32")

@@ -1,0 +1,27 @@
+"""The averages of the weights that an optimizer keeps, in the place of the weights."""
+
+import contextlib
+
+from keras import ops
+
+
+@contextlib.contextmanager
+def averaged_weights(model):
+    """See `BayesianFlowNetwork.averaged_weights`."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if not getattr(optimizer, "use_ema", False) or not optimizer.built:
+        raise ValueError(
+            "Averaged weights need an optimizer with use_ema=True that has been trained with. "
+            f"Received: a model with optimizer {optimizer!r}"
+        )
+    weights = model.trainable_variables
+    averages = optimizer._model_variables_moving_average
+    # Through numpy: on JAX, two variables that shared a buffer would lose it in the next step.
+    raw = [ops.convert_to_numpy(weight).copy() for weight in weights]
+    try:
+        for weight, average in zip(weights, averages, strict=True):
+            weight.assign(ops.convert_to_numpy(average).copy())
+        yield model
+    finally:
+        for weight, value in zip(weights, raw, strict=True):
+            weight.assign(value)
