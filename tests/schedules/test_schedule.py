@@ -76,6 +76,16 @@ def test_config_and_serialisation_round_trip(schedule, beta):
     assert loaded.get_config() == schedule.get_config()
 
 
+def test_a_schedule_saved_when_its_module_was_another_loads():
+    saved = {
+        "module": "keras_bfn.schedules",
+        "class_name": "QuadraticSchedule",
+        "config": {"beta_1": 9.0},
+        "registered_name": "keras_bfn>QuadraticSchedule",
+    }
+    assert keras.saving.deserialize_keras_object(saved).beta_1 == 9.0
+
+
 @pytest.mark.parametrize("value", [0, 1, -0.5, 2.0, float("nan"), True, "0.1", None])
 def test_exponential_refuses_a_sigma_1_outside_of_0_to_1(value):
     with pytest.raises(ValueError, match=f"`sigma_1`.*Received: sigma_1={value!r}"):

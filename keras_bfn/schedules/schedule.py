@@ -49,6 +49,7 @@ class ExponentialSchedule(Schedule):
 
     Args:
         sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1.
+            `keras_bfn.schedules.fit` finds it from data.
 
     Example:
 
@@ -90,7 +91,8 @@ class QuadraticSchedule(Schedule):
 
     Args:
         beta_1: positive float. The accuracy at t = 1. The more classes, the less is needed: the
-            paper takes 9 for binary pixels and 0.75^2 for 27 letters.
+            paper takes 9 for binary pixels and 0.75^2 for 27 letters. `keras_bfn.schedules.fit`
+            finds it from data.
 
     Example:
 

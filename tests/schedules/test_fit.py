@@ -1,0 +1,206 @@
+"""The remaining cost against integrals, and fitted schedules against the reconstruction loss."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import integrate, special, stats
+
+from keras_bfn import schedules
+from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
+from keras_bfn.losses import ReconstructionLoss
+from tests import exact
+from tests.flows.cases import LinearSchedule
+from tests.tensors import to_numpy
+
+ZIPF = (p := 1 / np.arange(1, 28)) / p.sum()
+
+
+def data(prior, num=100_000):
+    """Integers that occur as often as the prior says, to within one."""
+    return np.searchsorted(np.cumsum(prior)[:-1], (np.arange(num) + 0.5) / num)
+
+
+def even(num_values):
+    return np.full(num_values, 1 / num_values)
+
+
+def centres(bins, num_bins):
+    return (2 * bins + 1) / num_bins - 1
+
+
+def binary_cost(prior, mean):
+    """H(x | s), where evidence moves the log odds of the true class by N(mean, 2 mean)."""
+
+    def integrand(z, sign):
+        log_odds = special.logit(prior[1]) + sign * (mean + np.sqrt(2 * mean) * z)
+        entropy = special.entr(special.expit([log_odds, -log_odds])).sum()
+        return stats.norm.pdf(z) * entropy
+
+    costs = [integrate.quad(integrand, -10, 10, args=(sign,))[0] for sign in (-1, 1)]
+    return np.dot(prior, costs)
+
+
+@pytest.mark.parametrize("prior", [[0.5, 0.5], [0.9, 0.1]])
+@pytest.mark.parametrize("beta", [0.0, 0.5, 2.0, 4.0])
+@pytest.mark.parametrize(
+    ("flow", "mean"),
+    [(DiscreteFlow(2, beta_1=1.0), 2.0), (DiscretizedFlow(2), 0.5)],
+    ids=["discrete", "discretized"],
+)
+def test_remaining_cost_of_two_values_is_the_integral(flow, mean, beta, prior):
+    cost = schedules.remaining_cost(flow, data(prior), beta, num_draws=100_000)
+    # The relative standard error is about 1% where the cost is least.
+    assert_allclose(cost, binary_cost(prior, mean * beta), rtol=0.04)
+
+
+@pytest.mark.parametrize("beta", [1.0, 100.0, 1000.0])
+def test_remaining_cost_of_bins_is_the_integral(beta):
+    """The mean entropy given mu = s / beta, a mixture of normals of the variance 1 / beta."""
+    prior = np.arange(1.0, 18) / np.arange(1.0, 18).sum()
+    grid, step = np.linspace(-6, 6, 20_001, retstep=True)
+    joint = prior * stats.norm.pdf(grid[:, None], centres(np.arange(17), 17), beta**-0.5)
+    posterior = joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-300)
+    expected = step * np.sum(joint.sum(axis=1) * special.entr(posterior).sum(axis=1))
+    cost = schedules.remaining_cost(DiscretizedFlow(17), data(prior), beta, num_draws=50_000)
+    assert_allclose(cost, expected, rtol=0.02)
+
+
+FLOWS = {
+    "discrete-2": (DiscreteFlow(2, beta_1=1.0), data([0.7, 0.3])),
+    "discrete-27": (DiscreteFlow(27, beta_1=1.0), data(ZIPF)),
+    "discretized-17": (DiscretizedFlow(17), data(even(17))),
+    "continuous": (ContinuousFlow(num_bins=17), centres(data(even(17)), 17)),
+}
+every_flow = pytest.mark.parametrize(("flow", "x"), FLOWS.values(), ids=FLOWS)
+
+
+@pytest.mark.parametrize(("flow", "x"), [FLOWS["discrete-27"], FLOWS["discretized-17"]])
+def test_remaining_cost_starts_at_the_entropy(flow, x):
+    entropy = exact.entropy(np.bincount(x) / len(x))
+    assert_allclose(schedules.remaining_cost(flow, x, 0.0), entropy, rtol=1e-6)
+
+
+@every_flow
+def test_remaining_cost_falls_to_nothing_in_the_shape_of_the_accuracies(flow, x):
+    beta = np.geomspace(0.1, 1e5, 30).reshape(2, 15)
+    cost = schedules.remaining_cost(flow, x, beta, num_draws=2000)
+    assert cost.shape == beta.shape
+    assert cost.dtype == "float64"
+    assert np.all(np.diff(np.ravel(cost)) <= 0)
+    assert cost[1, -1] < 1e-6
+
+
+@every_flow
+def test_fit_finds_the_least_accuracy(flow, x):
+    beta_1 = float(schedules.fit(flow, x, reconstruction=0.05, num_draws=2000).beta(1.0))
+    costs = schedules.remaining_cost(flow, x, beta_1 * np.array([0.998, 1.001]), num_draws=2000)
+    assert costs[0] > 0.05 > costs[1]
+
+
+def class_logits(prior):
+    return lambda flow, s, t: exact.class_logits(s, prior)
+
+
+def even_bins(flow, s, t):
+    return exact.normal_over_bins(flow, s, t, even(flow.num_bins))
+
+
+def mean_of_input(flow, s, t):
+    return flow.input_params(s, flow.schedule.beta(t))
+
+
+# What makes the flow, how often each value occurs, and the answer that evidence alone gives.
+LAST_WORDS = {
+    "discrete-2": (partial(DiscreteFlow, 2), [0.7, 0.3], class_logits([0.7, 0.3])),
+    "discrete-27": (partial(DiscreteFlow, 27), ZIPF, class_logits(ZIPF)),
+    "discretized-2": (partial(DiscretizedFlow, 2, prediction="data"), even(2), even_bins),
+    "discretized-3": (partial(DiscretizedFlow, 3, prediction="data"), even(3), even_bins),
+    "continuous-17": (
+        partial(ContinuousFlow, prediction="data", num_bins=17),
+        even(17),
+        mean_of_input,
+    ),
+}
+
+
+@pytest.mark.parametrize(("make_flow", "prior", "answer"), LAST_WORDS.values(), ids=LAST_WORDS)
+def test_the_reconstruction_loss_at_the_end_is_what_was_asked_for(make_flow, prior, answer, seed):
+    x = data(prior)
+    flow = make_flow(schedule=schedules.ExponentialSchedule(0.5))
+    if not flow.discrete:
+        x = centres(x, flow.num_bins)
+    schedule = schedules.fit(flow, x, reconstruction=0.05, num_draws=100_000)
+    flow = make_flow(schedule=schedule)
+
+    x, t = x[:, None], np.ones(len(x), "float32")
+    s = flow.sample_evidence(x, t, seed)
+    nats = to_numpy(ReconstructionLoss()(flow, x, answer(flow, s, t), s, t))
+    standard_error = nats.std() / np.sqrt(nats.size)
+    assert standard_error < 0.03 * 0.05
+    # The fit has as many draws, whose costs vary no more than these.
+    assert abs(nats.mean() - 0.05) < 4 * np.sqrt(2) * standard_error
+
+
+def test_more_classes_need_less_accuracy():
+    beta_1 = {
+        k: schedules.fit(DiscreteFlow(k, beta_1=1.0), data(even(k))).beta_1 for k in (2, 8, 27)
+    }
+    assert beta_1[2] > 2 * beta_1[8] > 4 * beta_1[27]
+
+
+def test_sigma_1_shrinks_with_the_bins():
+    widths = [k * schedules.fit(DiscretizedFlow(k), data(even(k))).sigma_1 for k in (16, 256)]
+    assert_allclose(widths[0], widths[1], rtol=0.03)
+
+
+def test_a_fixed_seed_fixes_the_schedule_and_another_moves_it_little():
+    flow, x = FLOWS["discrete-27"]
+    beta_1 = [schedules.fit(flow, x, seed=seed).beta_1 for seed in (0, 0, 1)]
+    assert beta_1[0] == beta_1[1] != beta_1[2]
+    assert_allclose(beta_1[2], beta_1[0], rtol=0.08)
+
+
+def test_the_kind_of_schedule_is_the_flows_own():
+    x = data([0.5, 0.5], num=100)
+    flow = DiscreteFlow(2, schedule=schedules.ExponentialSchedule(0.5))
+    exponential = schedules.fit(flow, x)
+    quadratic = schedules.fit(DiscreteFlow(2, beta_1=1.0), x)
+    assert isinstance(exponential, schedules.ExponentialSchedule)
+    assert isinstance(quadratic, schedules.QuadraticSchedule)
+    assert_allclose(to_numpy(exponential.beta(1.0)), quadratic.beta_1, rtol=1e-4)
+
+
+BINARY = DiscreteFlow(2, beta_1=1.0)
+
+
+@pytest.mark.parametrize(
+    ("flow", "x", "arguments", "message"),
+    [
+        (BINARY, [0, 1, 2], {}, "`x` must lie in"),
+        (BINARY, [], {}, "`x` must hold data"),
+        (BINARY, [0.5, 1.0], {}, "`x` must hold integers"),
+        (BINARY, [0, 1], {"reconstruction": 0}, "`reconstruction`.*reconstruction=0"),
+        (BINARY, [0, 1], {"reconstruction": 0.7}, "`reconstruction`.*of `x`, 0.693.*=0.7"),
+        (BINARY, [1, 1], {}, "`reconstruction`.*of `x`, 0.000 without"),
+        (BINARY, [0, 1], {"num_draws": 0}, "`num_draws`.*num_draws=0"),
+        (BINARY, [0, 1], {"seed": -1}, "`seed`.*seed=-1"),
+        (DiscreteFlow(2, schedule=LinearSchedule(1.0)), [0, 1], {}, "`flow`.*LinearSchedule"),
+        (np.array([0, 1]), BINARY, {}, "`flow`.*array"),
+        (ContinuousFlow(), [0.5], {}, "`flow` must have `num_bins`"),
+        # On the edge of two bins.
+        (ContinuousFlow(num_bins=2), [0.0], {}, "`reconstruction`.*without.*, 0.9"),
+        (ContinuousFlow(num_bins=2, reconstruction_std=1.0), [0.5], {}, "`reconstruction`"),
+    ],
+)
+def test_fit_refuses(flow, x, arguments, message):
+    x = x if x is BINARY else np.array(x)
+    with pytest.raises(ValueError, match=message):
+        schedules.fit(flow, x, **arguments)
+
+
+@pytest.mark.parametrize("beta", [-1.0, np.nan, np.inf, [1.0, -1.0]])
+def test_remaining_cost_refuses_an_accuracy_that_is_none(beta):
+    with pytest.raises(ValueError, match=r"`beta`.*Received: beta="):
+        schedules.remaining_cost(BINARY, np.array([0, 1]), beta)
