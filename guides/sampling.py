@@ -115,13 +115,23 @@ completions grow side by side, those that expected the known variables' messages
 and the others dropped.
 """
 
-known = np.zeros(digits[:8].shape, bool)
-known[:, :4] = True  # the upper half
-halves = np.repeat(digits[[2]], 8, axis=0)
+num_digits, num_completions = 4, 8
+x = digits[10 : 10 + num_digits]
+known = np.zeros(x.shape[1:], bool)
+known[:4] = True  # the upper half
 completed, statistics = model.inpaint(
-    halves, known, num_steps=50, num_particles=16, seed=0, return_statistics=True, verbose=0
+    np.repeat(x, num_completions, axis=0),
+    known,
+    num_steps=50,
+    num_particles=16,
+    seed=0,
+    return_statistics=True,
+    verbose=0,
 )
-visualization.plot_samples(completed, "completed.png", real=halves)
+# Each row: a digit whose lower half is hidden in grey, and its completions.
+rows = completed.reshape(num_digits, num_completions, *x.shape[1:])
+rows = np.concatenate([np.where(known, x, 8)[:, None], rows], axis=1)
+visualization.plot_samples(rows.reshape(-1, *x.shape[1:]), "completed.png", columns=9)
 print("Particles that counted, on average:", statistics["effective_sample_size"].mean().round(1))
 
 """

@@ -1,5 +1,6 @@
 """The examples run to their end, print what they promise, and write their pictures."""
 
+import json
 import re
 
 import pytest
@@ -44,3 +45,49 @@ def test_digits(data_type, tmp_path):
 def test_digits_refuses_no_epochs(tmp_path):
     with pytest.raises(AssertionError, match="--epochs: must be at least 1, received 0"):
         run_script(ROOT / "examples" / "digits.py", "--epochs", "0", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("mnist", ()),
+        ("cifar10", ("--num-bins", "16")),
+        ("text8", ()),
+    ],
+)
+def test_the_papers_experiments_run_to_their_final_table(name, arguments, tmp_path):
+    arguments = (*arguments, "--preset", "tiny", "--data", "embedded", "--output", "run")
+    printed = run_script(
+        ROOT / "examples" / f"{name}.py",
+        *(*arguments, "--test-examples", "4", "--repeats", "1"),
+        cwd=tmp_path,
+    )
+    assert f"not {name}" in printed.lower()
+    rows = re.findall(r"^(10|25|50|100|continuous) +([\d.]+) +[\d.]+$", printed, re.MULTILINE)
+    assert [step for step, _ in rows] == ["10", "25", "50", "100", "continuous"]
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    for step, value in rows:
+        assert results[step]["mean"] == pytest.approx(float(value), abs=1e-3)
+    written = {path.name for path in (tmp_path / "run").iterdir()}
+    assert written == {
+        "checkpoint-000001.npz",
+        "config.json",
+        "loss.png",
+        "loss_by_time.png",
+        "metrics.csv",
+        "model.keras",
+        "results.json",
+        "samples",
+    }
+    assert len(list((tmp_path / "run" / "samples").iterdir())) == 1
+
+
+def test_a_run_is_not_continued_with_other_arguments(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text('{"experiment": "text8", "seed": 5}')
+    with pytest.raises(AssertionError, match="--output: run holds a run with other data, "):
+        run_script(
+            ROOT / "examples" / "text8.py",
+            *("--preset", "tiny", "--data", "embedded", "--output", "run"),
+            cwd=tmp_path,
+        )

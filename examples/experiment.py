@@ -1,0 +1,183 @@
+"""What the paper's three experiments have in common: arguments, a run's directory, its final table.
+
+A run's directory holds config.json, metrics.csv, checkpoints to resume from, samples of every few
+epochs, model.keras, results.json, and the plots loss.png and loss_by_time.png. The same command
+goes on where it was stopped, or killed.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import math
+import pathlib
+
+import keras
+import numpy as np
+from matplotlib.figure import Figure
+
+import keras_bfn
+
+STEPS = (10, 25, 50, 100, None)  # None is continuous time
+
+
+@dataclasses.dataclass
+class Experiment:
+    """A data set, a model, and how both are looked at.
+
+    Args:
+        name: string, for the output.
+        data_name: what the data are, in words.
+        data: `keras_bfn.datasets.Splits`.
+        model: a compiled `BayesianFlowNetwork`.
+        unit: of code lengths, such as "nats per image".
+        per_nat: float. What a nat per example is in this unit.
+        paper: dict from number of steps (None: continuous time) to the paper's figure in this unit;
+            empty for data that the paper has not.
+        samples: function of a directory and a number of epochs to the callback that samples.
+    """
+
+    name: str
+    data_name: str
+    data: keras_bfn.datasets.Splits
+    model: keras_bfn.BayesianFlowNetwork
+    unit: str
+    per_nat: float
+    paper: dict
+    samples: callable
+
+
+def positive(text):
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, received {text}")
+    return int(text)
+
+
+def make_parser(doc, data_help):
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--preset", choices=("paper", "small", "tiny"), default="paper")
+    parser.add_argument("--data", help=data_help)
+    parser.add_argument("--epochs", type=positive, help="by default what the preset says")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--mixed-precision", action="store_true", help="networks in bfloat16")
+    parser.add_argument("--distribute", action="store_true", help="each batch over all devices")
+    parser.add_argument("--test-examples", type=positive, help="score only so many")
+    parser.add_argument("--repeats", type=positive, default=10, help="looks at each test example")
+    parser.add_argument("--output", type=pathlib.Path, help="the run's directory")
+    return parser
+
+
+def parse_arguments(parser, name):
+    args = parser.parse_args()
+    args.output = args.output or pathlib.Path("runs") / f"{name}-{args.preset}"
+    if args.mixed_precision:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.utils.set_random_seed(args.seed)
+    return args
+
+
+def distribution(args):
+    """The context in which to make the model."""
+    if not args.distribute:
+        return contextlib.nullcontext()
+    backend = keras.backend.backend()
+    if backend == "jax":
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+        return contextlib.nullcontext()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.distribute.MirroredStrategy().scope()
+    raise SystemExit(f"--distribute: Keras does not distribute over devices on {backend}")
+
+
+def run(args, experiment, epochs):
+    """Trains, or goes on with training, and reports."""
+    epochs = args.epochs or epochs
+    data, model = experiment.data, experiment.model
+    print(f"{experiment.name} on {keras.backend.backend()}: {experiment.data_name}, {model.flow}")
+    print(f"{model.network.count_params():,} weights, {epochs} epochs of {data.train.num_batches}")
+    _write_config(args, experiment, epochs)
+
+    resume = keras_bfn.callbacks.Resume(args.output, data=data.train)
+    # fit leaves the averaged weights in the model.
+    model.fit(
+        data.train,
+        validation_data=data.validation,
+        epochs=epochs,
+        callbacks=[experiment.samples(args.output / "samples", epochs), resume],
+        verbose=2,
+    )
+    model.save(args.output / "model.keras")
+
+    x = np.concatenate([data.test[i] for i in range(data.test.num_batches)])[: args.test_examples]
+    _plot_loss(resume.history, args.output / "loss.png")
+    profile = model.loss_by_time(x[:1000], seed=0, verbose=0)
+    _plot_loss_by_time(profile, experiment, args.output / "loss_by_time.png")
+    _report(args, experiment, x)
+
+
+def _write_config(args, experiment, epochs):
+    """Keeps what the run was started with, and refuses to go on with something else."""
+    config = {
+        "experiment": experiment.name,
+        "data": experiment.data_name,
+        "preset": args.preset,
+        "epochs": epochs,
+        "batch_size": experiment.data.train.batch_size,
+        "seed": args.seed,
+        "mixed_precision": args.mixed_precision,
+        "backend": keras.backend.backend(),
+        "model": keras.saving.serialize_keras_object(experiment.model),
+    }
+    # As it will be read again: tuples become lists.
+    config = json.loads(json.dumps(config))
+    path = args.output / "config.json"
+    args.output.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        before = json.loads(path.read_text())
+        changed = [name for name in config if config[name] != before.get(name)]
+        # More epochs only go on for longer.
+        if set(changed) - {"epochs"}:
+            raise SystemExit(
+                f"--output: {args.output} holds a run with other {', '.join(changed)}; "
+                "give another directory"
+            )
+    path.write_text(json.dumps(config, indent=2))
+
+
+def _report(args, experiment, x):
+    """Prints the code length of test examples by the number of steps, and keeps it."""
+    print(f"\nCode length of {len(x)} test examples in {experiment.unit} ({experiment.data_name}):")
+    print(f"{'steps':<13}{'here':>8}{'+-':>7}{'paper':>9}")
+    results = {}
+    for num_steps in STEPS:
+        nats = experiment.model.code_length(
+            x, num_steps, args.repeats, batch_size=min(len(x), 250), seed=0, verbose=0
+        )
+        values = experiment.per_nat * (nats["transmission"] + nats["reconstruction"])
+        name = "continuous" if num_steps is None else str(num_steps)
+        error = values.std() / math.sqrt(len(values))
+        paper = experiment.paper.get(num_steps, "")
+        results[name] = {"mean": float(values.mean()), "standard_error": float(error)}
+        print(f"{name:<13}{values.mean():>8.3f}{error:>7.3f}{paper:>9}", flush=True)
+    (args.output / "results.json").write_text(json.dumps(results, indent=2))
+    print(f"Wrote results.json, model.keras, samples and plots to {args.output}/")
+
+
+def _plot_loss(history, path):
+    figure = Figure((6, 4), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    for name, label in (("loss", "training"), ("val_loss", "validation")):
+        axes.plot([row["epoch"] for row in history], [row[name] for row in history], label=label)
+    axes.set(xlabel="epoch", ylabel="nats per variable, continuous time", yscale="log")
+    axes.legend()
+    figure.savefig(path)
+
+
+def _plot_loss_by_time(profile, experiment, path):
+    figure = Figure((6, 4), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    axes.bar(profile["t"], experiment.per_nat * profile["loss"], width=1 / len(profile["t"]))
+    axes.set(xlabel="t", ylabel=f"{experiment.unit}, per unit of time", xlim=(0, 1))
+    figure.savefig(path)
