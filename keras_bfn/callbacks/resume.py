@@ -18,20 +18,23 @@ class Resume(keras.callbacks.Callback):
     that was not finished, with the same weights, optimizer, averages, seeds and data as if nothing
     had happened. A checkpoint is written beside the last one and then takes its name, so that one
     that was cut short is never mistaken for a whole one; the last two are kept. One that cannot be
-    read is skipped, with a line that says so.
+    read is skipped, with a line that says so. In a list of callbacks it should be the last: what
+    those behind it change is not kept.
 
     Args:
         directory: where to keep the checkpoints, `checkpoint-<epoch>.npz`, and `metrics.csv`, what
             was logged in each epoch.
         data: the `keras_bfn.datasets.Batches` that `fit` is given, or any object with an attribute
-            `epoch` that is set when training goes on; or None.
+            `epoch`, which is set at the start of each epoch; or None. (The order that `fit`
+            shuffles arrays into is not kept.)
         verbose: 0 or 1. Whether to say where training goes on.
 
     Attributes:
         history: a list of dicts, for each epoch its number `"epoch"`, from 1, and its logs.
 
     Raises:
-        ValueError: at the start of `fit`, if the directory holds a checkpoint of another model.
+        ValueError: at the start of `fit`, if the directory holds a checkpoint of another model, or
+            the model is not built.
 
     Example:
 
@@ -49,38 +52,50 @@ class Resume(keras.callbacks.Callback):
         self.history = []
 
     def on_train_begin(self, logs=None):
+        if not self.model.built:
+            raise ValueError(
+                "Only the training of a model that is built can be resumed: call it on a batch of "
+                f"data before `fit`. Received: {self.model!r}"
+            )
+        self.history = []
         self.directory.mkdir(parents=True, exist_ok=True)
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
         for path in self._checkpoints():
             try:
                 state = _read(path)
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            except Exception as error:  # of many kinds: a broken file breaks anywhere
                 print(f"Skipped {path}, which cannot be read: {error}", flush=True)
                 continue
             self._restore(state, path)
             return
 
-    def on_train_end(self, logs=None):
-        # Keras would begin the next `fit` there, too.
+    def on_epoch_begin(self, epoch, logs=None):
+        # Keras would begin the next `fit` there, too, even if this one fails.
         self.model._initial_epoch = None
+        if self.data is not None:
+            # Set each time: Keras counts an end of an epoch before the first one starts.
+            self.data.epoch = epoch
+
+    def on_train_end(self, logs=None):
+        self.model._initial_epoch = None  # when there was no epoch left
 
     def on_epoch_end(self, epoch, logs=None):
         values = {name: float(value) for name, value in (logs or {}).items()}
         self.history.append({"epoch": epoch + 1, **values})
-        arrays = {
-            f"variable_{i}": ops.convert_to_numpy(variable)
-            for i, variable in enumerate(self._variables())
-        }
-        meta = json.dumps({"epoch": epoch + 1, "history": self.history})
+        arrays = {f"variable_{i}": _to_array(v) for i, v in enumerate(self._variables())}
+        for i, generator in enumerate(_torch_generators()):
+            arrays[f"generator_{i}"] = generator.get_state().numpy()
+        meta = json.dumps({"epoch": epoch + 1, "history": self.history, "num_arrays": len(arrays)})
         path = self.directory / f"checkpoint-{epoch + 1:06}.npz"
         _write_atomically(path, lambda file: np.savez(file, meta=meta, **arrays))
         _write_atomically(self.directory / "metrics.csv", self._write_metrics)
-        for old in self._checkpoints()[2:]:
+        # Of those that are newer, which could not be read, none takes the place of a whole one.
+        for old in [old for old in self._checkpoints() if old < path][1:]:
             old.unlink()
 
     def _variables(self):
-        """All that training changes, the states of random number generators among it."""
+        """All that training changes, the states of Keras's random generators among it."""
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def _checkpoints(self):
@@ -89,7 +104,7 @@ class Resume(keras.callbacks.Callback):
     def _restore(self, state, path):
         variables = self._variables()
         arrays = [state.get(f"variable_{i}") for i in range(len(variables))]
-        fits = len(state) == len(variables) + 1 and all(
+        fits = f"variable_{len(variables)}" not in state and all(
             array is not None and array.shape == tuple(variable.shape)
             for array, variable in zip(arrays, variables, strict=True)
         )
@@ -100,11 +115,13 @@ class Resume(keras.callbacks.Callback):
             )
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
+        for i, generator in enumerate(_torch_generators()):
+            if f"generator_{i}" in state:  # else it comes from a machine without a GPU
+                generator.set_state(ops.convert_to_tensor(state[f"generator_{i}"]).cpu())
         meta = json.loads(str(state["meta"]))
         self.history = meta["history"]
         self.model._initial_epoch = meta["epoch"]
-        if self.data is not None:
-            self.data.epoch = meta["epoch"]
+        _write_atomically(self.directory / "metrics.csv", self._write_metrics)
         if self.verbose:
             print(f"Going on after epoch {meta['epoch']}, from {path}", flush=True)
 
@@ -123,10 +140,35 @@ class _Lines(list):
     write = list.append
 
 
+def _torch_generators():
+    """The random generators that training draws from past Keras: torch's own, for dropout."""
+    if keras.backend.backend() != "torch":
+        return []
+    import torch
+
+    on_gpu = torch.cuda.is_initialized()
+    gpu = [torch.cuda.default_generators[torch.cuda.current_device()]] if on_gpu else []
+    return [torch.default_generator, *gpu]
+
+
+def _to_array(variable):
+    """The values of a variable, as npz files can hold them: they have no bfloat16."""
+    array = ops.convert_to_numpy(variable)
+    return array.astype("float32") if array.dtype.kind == "V" else array
+
+
 def _read(path):
     """All arrays of a checkpoint, each checked by the sum that the file keeps of it."""
+    with zipfile.ZipFile(path) as file:
+        # NumPy reads as much as an array's header says, and the sum only if that is everything.
+        broken = file.testzip()
+        if broken is not None:
+            raise ValueError(f"{broken} is broken")
     with np.load(path) as file:
-        return {name: file[name] for name in file.files}
+        state = {name: file[name] for name in file.files}
+    if len(state) != 1 + json.loads(str(state["meta"]))["num_arrays"]:
+        raise ValueError("its directory is broken")
+    return state
 
 
 def _write_atomically(path, write):

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_bfn._validation import check_int
 from keras_bfn.datasets.text import decode_text
+from keras_bfn.models.averaging import has_averages
 from keras_bfn.visualization.grid import join_images
 
 
@@ -26,13 +27,21 @@ class _Samples(keras.callbacks.Callback):
         self.sampler, self.condition, self.seed = sampler, condition, seed
         self.tensorboard = tensorboard
 
+    def on_train_begin(self, logs=None):
+        if self.tensorboard is not None:
+            # One file for all epochs: TensorBoard reads several in the order of their names.
+            self.events = _open_events(self.tensorboard)
+
+    def on_train_end(self, logs=None):
+        if self.tensorboard is not None:
+            self.events.close()
+
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
-        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-        averages = getattr(optimizer, "use_ema", False)
-        with self.model.averaged_weights() if averages else contextlib.nullcontext():
-            samples = self.model.generate(
+        model = self.model
+        with model.averaged_weights() if has_averages(model) else contextlib.nullcontext():
+            samples = model.generate(
                 self.num_samples,
                 self.num_steps,
                 self.sampler,
@@ -100,7 +109,7 @@ class SampleImages(_Samples):
                 "width": image.width,
                 "colorspace": 3,
             }
-            _write_event(self.tensorboard, epoch, lambda pb: {"image": pb.Image(**content)})
+            _write_event(self.events, epoch, lambda pb: {"image": pb.Image(**content)})
 
 
 class SampleText(_Samples):
@@ -143,9 +152,10 @@ class SampleText(_Samples):
 
     def write(self, samples, epoch):
         lines = [self.decode(np.asarray(sample)) for sample in samples]
-        (self.directory / f"epoch_{epoch:04}.txt").write_text("\n".join(lines) + "\n")
+        path = self.directory / f"epoch_{epoch:04}.txt"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         if self.tensorboard is not None:
-            _write_event(self.tensorboard, epoch, lambda pb: _text_value("\n\n".join(lines)))
+            _write_event(self.events, epoch, lambda pb: _text_value("\n\n".join(lines)))
 
 
 def _text_value(text):
@@ -158,17 +168,21 @@ def _text_value(text):
     }
 
 
-def _write_event(directory, epoch, value):
-    """Adds a summary to TensorBoard's event files, without any of the backends."""
+def _open_events(directory):
+    """A writer of TensorBoard's event files, without any of the backends."""
     try:
-        from tensorboard.compat.proto import event_pb2, summary_pb2
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
     except ImportError as error:
         raise ImportError(
             "Argument `tensorboard` needs the package: pip install tensorboard"
         ) from error
-    writer = EventFileWriter(str(directory), filename_suffix=".samples")
+    return EventFileWriter(str(directory), filename_suffix=".samples")
+
+
+def _write_event(events, epoch, value):
+    from tensorboard.compat.proto import event_pb2, summary_pb2
+
     content = value(summary_pb2.Summary)
     summary = summary_pb2.Summary(value=[summary_pb2.Summary.Value(tag="samples", **content)])
-    writer.add_event(event_pb2.Event(step=epoch, summary=summary))
-    writer.close()
+    events.add_event(event_pb2.Event(step=epoch, summary=summary))
+    events.flush()

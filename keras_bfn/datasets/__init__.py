@@ -2,6 +2,7 @@
 
 from keras_bfn.datasets.batches import Batches as Batches
 from keras_bfn.datasets.images import cifar10 as cifar10
+from keras_bfn.datasets.images import embedded_digits as embedded_digits
 from keras_bfn.datasets.images import embedded_images as embedded_images
 from keras_bfn.datasets.images import fashion_mnist as fashion_mnist
 from keras_bfn.datasets.images import image_folder as image_folder

@@ -25,10 +25,14 @@ class Batches(keras.utils.PyDataset):
             examples that do not fill a batch are left out. Else both are always the same.
         seed: int.
         steps_per_epoch: int or None. The number of batches that make an epoch; by default one pass
-            over the data.
+            over the data. Unless in training, at most that.
+
+    Attributes:
+        epoch: int. The number of the epoch in training; `fit` counts it up. Set it to go on there.
 
     Raises:
-        ValueError: if there are not enough examples for a batch, or an argument is out of range.
+        ValueError: if there are not enough examples for a batch, not as many labels as examples, or
+            an argument is out of range.
 
     Example:
 
@@ -56,6 +60,7 @@ class Batches(keras.utils.PyDataset):
         self.training = training
         self.seed = check_int("seed", seed, 0)
         self.epoch = 0
+        self._within_epoch = False
         if steps_per_epoch is not None:
             check_int("steps_per_epoch", steps_per_epoch, 1)
         self.steps_per_epoch = steps_per_epoch
@@ -63,6 +68,17 @@ class Batches(keras.utils.PyDataset):
             raise ValueError(
                 f"Argument `batch_size` must be at most the number of examples, {len(examples)}. "
                 f"Received: batch_size={batch_size}"
+            )
+        if labels is not None and len(labels) != len(examples):
+            raise ValueError(
+                f"Argument `labels` must have one label for each of {len(examples)} examples. "
+                f"Received: {len(labels)} labels"
+            )
+        one_pass = math.ceil(len(examples) / batch_size)
+        if not training and steps_per_epoch is not None and steps_per_epoch > one_pass:
+            raise ValueError(
+                f"Argument `steps_per_epoch` must be at most {one_pass}, one pass over the data, "
+                f"unless training. Received: steps_per_epoch={steps_per_epoch}"
             )
 
     @property
@@ -72,13 +88,23 @@ class Batches(keras.utils.PyDataset):
         per_batch = len(self.examples) / self.batch_size
         return math.floor(per_batch) if self.training else math.ceil(per_batch)
 
+    def on_epoch_begin(self):
+        self._within_epoch = True
+
     def on_epoch_end(self):
-        if self.training:
+        # `fit` calls this before the first epoch as well.
+        if self.training and self._within_epoch:
             self.epoch += 1
+        self._within_epoch = False
 
     def __getitem__(self, index):
+        if not 0 <= index < self.num_batches:
+            raise IndexError(
+                f"There are {self.num_batches} batches, numbered from 0. Received: index={index}"
+            )
         rows = self._rows(index)
-        rng = np.random.default_rng((self.seed, self.epoch, 1, index))
+        epoch = self.epoch if self.training else 0
+        rng = np.random.default_rng((self.seed, epoch, 1, index))
         x = self.transform(self.examples[rows], rng)
         return x if self.labels is None else ((x, self.labels[rows]),)
 

@@ -1,5 +1,6 @@
 """Images: MNIST, Fashion-MNIST, CIFAR-10, embedded photographs, and folders."""
 
+import importlib.util
 import pathlib
 
 import keras
@@ -32,7 +33,7 @@ def mnist(batch_size=512, form="binary", num_bins=256, data_dir=None, **options)
         `Splits` of training data, 1% of them held out for validation, and test data.
 
     Raises:
-        ImportError: if `tensorflow_datasets` is missing.
+        ImportError: if `tensorflow_datasets` or TensorFlow is missing.
         FileNotFoundError: if the data are neither here nor can be downloaded.
         ValueError: if an argument is out of its range.
 
@@ -89,7 +90,11 @@ def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **o
         [
             keras.utils.img_to_array(
                 keras.utils.load_img(
-                    file, color_mode=color_mode, target_size=image_size, keep_aspect_ratio=True
+                    file,
+                    color_mode=color_mode,
+                    target_size=image_size,
+                    interpolation="bilinear",  # the default, "nearest", would leave pixels out
+                    keep_aspect_ratio=True,
                 ),
                 data_format="channels_last",
                 dtype="uint8",
@@ -137,18 +142,49 @@ def embedded_images(batch_size=32, form="bins", num_bins=256, **options):
     return _splits((train, None), (test, None), batch_size, form, num_bins, **options)
 
 
-def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels=False, **options):
+def embedded_digits(batch_size=64, form="binary", num_bins=256, **options):
+    """The 1,797 digits, 8x8, that scikit-learn ships, enlarged to 28x28: a stand-in for MNIST.
+
+    Of the digits 297 test. The arguments are those of `mnist`, without `data_dir`, `download` and
+    `labels`.
+
+    Raises:
+        ImportError: if `sklearn` is missing.
+
+    Example:
+
+    >>> train, validation, test = keras_bfn.datasets.embedded_digits(batch_size=8)
+    >>> train[0].shape
+    (8, 28, 28, 1)
+    """
     try:
-        import tensorflow_datasets as tfds
+        from sklearn.datasets import load_digits
     except ImportError as error:
         raise ImportError(
-            f'The dataset {name!r} needs tensorflow_datasets: pip install "keras-bfn[datasets]"'
+            'Embedded digits need scikit-learn: pip install "keras-bfn[examples]"'
         ) from error
+    levels = (load_digits().images[..., None] * 255 / 16).astype("uint8")
+    enlarged = levels.repeat(3, axis=1).repeat(3, axis=2)
+    images = np.pad(enlarged, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    order = np.random.default_rng(0).permutation(len(images))
+    train, test = images[order[:1500]], images[order[1500:]]
+    return _splits((train, None), (test, None), batch_size, form, num_bins, **options)
+
+
+def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels=False, **options):
+    # TensorFlow Datasets reads with TensorFlow, whatever the backend.
+    if not all(importlib.util.find_spec(n) for n in ("tensorflow_datasets", "tensorflow")):
+        raise ImportError(
+            f"The dataset {name!r} needs tensorflow_datasets and, to read it, TensorFlow: "
+            'pip install "keras-bfn[datasets,tensorflow]"'
+        )
+    import tensorflow_datasets as tfds
+
     try:
         parts = tfds.load(
-            name, split=["train", "test"], data_dir=data_dir, download=download, batch_size=-1
+            name, split=["train", "test"], data_dir=data_dir, download=download, batch_size=1024
         )
-        parts = [(np.asarray(p["image"]), np.asarray(p["label"], "int32")) for p in parts]
+        parts = [_arrays(part) for part in parts]
     except Exception as error:  # of many kinds: no network, no file, a broken checksum
         raise FileNotFoundError(
             f"The dataset {name!r} is not in data_dir={data_dir!r} and could not be downloaded. "
@@ -160,10 +196,21 @@ def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels
     return _splits(*parts, batch_size, form, num_bins, **options)
 
 
+def _arrays(part):
+    """The images and labels of a part that is read in batches."""
+    import tensorflow_datasets as tfds
+
+    batches = list(tfds.as_numpy(part))
+    images, labels = (np.concatenate([b[name] for b in batches]) for name in ("image", "label"))
+    return images, labels.astype("int32")
+
+
 def _splits(train, test, batch_size, form, num_bins, flip=False, seed=0, limit=None):
     check_choice("form", form, FORMS)
     if check_int("num_bins", num_bins, 2) > 256:
         raise ValueError(f"Argument `num_bins` must be at most 256. Received: num_bins={num_bins}")
+    if limit is not None:
+        check_int("limit", limit, 2)  # one to train on, one to validate
     images, labels = (part if part is None else part[:limit] for part in train)
     rest, held_out = hold_out(len(images))
 
@@ -172,10 +219,10 @@ def _splits(train, test, batch_size, form, num_bins, flip=False, seed=0, limit=N
         return Batches(
             images[rows],
             lambda levels, rng: transform(levels, rng, form, num_bins, flipped),
-            min(batch_size, len(rows)),
+            min(check_int("batch_size", batch_size, 1), len(rows)),
             labels=labels if labels is None else labels[rows],
             training=training,
-            seed=seed,
+            seed=seed if training else 0,
         )
 
     test_images, test_labels = (part if part is None else part[:limit] for part in test)

@@ -5,11 +5,19 @@ import contextlib
 from keras import ops
 
 
+def has_averages(model):
+    """Whether the optimizer keeps averages, and has made a step: before it, they are zeros."""
+    optimizer = _inner_optimizer(model)
+    if not getattr(optimizer, "use_ema", False) or not optimizer.built:
+        return False
+    return int(ops.convert_to_numpy(optimizer._iterations)) > 0
+
+
 @contextlib.contextmanager
 def averaged_weights(model):
     """See `BayesianFlowNetwork.averaged_weights`."""
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    if not getattr(optimizer, "use_ema", False) or not optimizer.built:
+    optimizer = _inner_optimizer(model)
+    if not has_averages(model):
         raise ValueError(
             "Averaged weights need an optimizer with use_ema=True that has been trained with. "
             f"Received: a model with optimizer {optimizer!r}"
@@ -25,3 +33,8 @@ def averaged_weights(model):
     finally:
         for weight, value in zip(weights, raw, strict=True):
             weight.assign(value)
+
+
+def _inner_optimizer(model):
+    optimizer = getattr(model, "optimizer", None)  # a model that is not compiled has none
+    return getattr(optimizer, "inner_optimizer", optimizer)

@@ -272,6 +272,10 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, ScoringModel, keras.Model)
         _stand_in_for_targets(arguments)
         if getattr(x, "shuffles_itself", False):  # keras_bfn.datasets.Batches
             arguments["shuffle"] = False
+            # Else Keras builds the model on batches that are then missing from the first epoch.
+            batch = x[0][0] if isinstance(x[0], tuple) else x[0]
+            data, condition = split_condition(batch)
+            self.build_for(data.shape, condition)
         try:
             return super().fit(**arguments)
         finally:

@@ -1,0 +1,307 @@
+"""Training that was killed goes on as if nothing had happened."""
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from keras_bfn.callbacks import Resume
+from keras_bfn.callbacks.resume import _read
+from tests.callbacks.resumable import make_data, make_model, state_of, variables_of
+from tests.models.small import FLOWS, ClassNetwork
+from tests.models.small import make_data as make_array
+
+SCRIPT = pathlib.Path(__file__).with_name("resumable.py")
+ROOT = SCRIPT.parents[2]
+
+
+def start(directory, path):
+    """Starts the script; one thread, so that sums are always made in the same order."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "TF_NUM_INTRAOP_THREADS": "1",
+    }
+    with open(f"{path}.log", "w") as log:
+        return subprocess.Popen(
+            [sys.executable, str(SCRIPT), str(directory), str(path)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+
+
+def finish(process, path):
+    output, _ = process.communicate()
+    assert process.returncode == 0, pathlib.Path(f"{path}.log").read_text()[-3000:]
+    return output
+
+
+def kill_within_an_epoch(process, delay):
+    """Lets one epoch pass, and then some time, and kills the process."""
+    epochs = (line for line in process.stdout if line.startswith("Epoch"))
+    first, second = next(epochs), next(epochs)
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    process.stdout.close()
+    return first, second
+
+
+def read_arrays(path):
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
+
+
+def assert_same(a, b):
+    assert len(a) == len(b)
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def renewable(model):
+    """A function that returns the model as it was at first: a new one would be compiled anew."""
+    model.optimizer.build(model.trainable_variables)
+    first = state_of(model)
+
+    def renew():
+        keras.utils.set_random_seed(0)
+        for variable, array in zip(variables_of(model), first, strict=True):
+            variable.assign(array)
+        return model
+
+    return renew
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    return renewable(make_model())
+
+
+def train(model, directory, epochs, **kwargs):
+    """Trains for a while, and returns the model and the callback."""
+    data = make_data()
+    resume = Resume(directory, data=data)
+    model.fit(data, epochs=epochs, callbacks=[resume], verbose=0, **kwargs)
+    return model, resume
+
+
+@pytest.fixture(scope="module")
+def left_alone(fresh, tmp_path_factory):
+    """The state after four epochs, never interrupted."""
+    return state_of(train(fresh(), tmp_path_factory.mktemp("left_alone"), 4)[0])
+
+
+def names(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_a_run_that_is_killed_three_times_ends_as_one_that_is_left_alone(tmp_path):
+    alone, killed = tmp_path / "alone", tmp_path / "killed"
+    alone_end, killed_end = tmp_path / "alone.npz", tmp_path / "killed.npz"
+    process = start(alone, alone_end)
+    for delay in np.random.default_rng(0).uniform(0, 0.6, 3):
+        kill_within_an_epoch(start(killed, killed_end), delay)
+    finished = Resume(killed)._checkpoints()[0]
+    output = finish(start(killed, killed_end), killed_end)
+    finish(process, alone_end)
+
+    assert f"Going on after epoch {int(finished.stem[-6:])}, from {finished}" in output
+    for a, b in [
+        (alone_end, killed_end),  # with the averages in the place of the weights
+        (alone / "checkpoint-000008.npz", killed / "checkpoint-000008.npz"),
+    ]:
+        a, b = read_arrays(a), read_arrays(b)
+        assert a.keys() == b.keys()
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name])
+    assert (alone / "metrics.csv").read_text() == (killed / "metrics.csv").read_text()
+
+
+def cut(content):
+    return content[: len(content) // 2]
+
+
+def flip_a_byte(content):
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [cut, flip_a_byte, lambda content: b""])
+def test_a_broken_checkpoint_is_skipped_for_the_one_before(
+    damage, fresh, left_alone, tmp_path, capsys
+):
+    train(fresh(), tmp_path, 3)
+    newest = tmp_path / "checkpoint-000003.npz"
+    newest.write_bytes(damage(newest.read_bytes()))
+    model, _ = train(fresh(), tmp_path, 4)
+    skipped, going_on = capsys.readouterr().out.splitlines()
+    assert skipped.startswith(f"Skipped {newest}, which cannot be read: ")
+    assert going_on == f"Going on after epoch 2, from {tmp_path / 'checkpoint-000002.npz'}"
+    assert_same(state_of(model), left_alone)
+
+
+def test_whatever_byte_is_flipped_a_checkpoint_is_whole_or_cannot_be_read(fresh, tmp_path):
+    train(fresh(), tmp_path, 1)
+    path = tmp_path / "checkpoint-000001.npz"
+    whole, content = _read(path), path.read_bytes()
+    rng = np.random.default_rng(0)
+    # The last 3000 bytes are the directory of the file, of which it keeps no sum.
+    places = [*rng.integers(0, len(content), 200), *rng.integers(-3000, 0, 200)]
+    num_read = 0
+    for place, bit in zip(places, rng.integers(0, 8, 400), strict=True):
+        broken = bytearray(content)
+        broken[place] ^= 1 << bit
+        path.write_bytes(broken)
+        try:
+            state = _read(path)
+        except Exception:
+            continue
+        num_read += 1
+        assert state.keys() == whole.keys()
+        for name in whole:
+            np.testing.assert_array_equal(state[name], whole[name], strict=True)
+    assert num_read < 300
+
+
+def test_when_no_checkpoint_can_be_read_training_starts_anew_and_keeps_the_new_ones(
+    fresh, left_alone, tmp_path
+):
+    for epoch in (8, 9):
+        (tmp_path / f"checkpoint-{epoch:06}.npz").write_bytes(b"broken")
+    for epochs, trained in ((1, [0]), (2, [1]), (4, [2, 3])):
+        model, _ = train(fresh(), tmp_path, epochs)
+        assert model.history.epoch == trained
+    assert_same(state_of(model), left_alone)
+
+
+def test_the_last_two_checkpoints_are_kept(fresh, tmp_path):
+    train(fresh(), tmp_path, 4)
+    assert names(tmp_path) == ["checkpoint-000003.npz", "checkpoint-000004.npz", "metrics.csv"]
+
+
+def test_what_was_not_written_to_its_end_is_no_checkpoint(fresh, left_alone, tmp_path, capsys):
+    train(fresh(), tmp_path, 2)
+    for epoch in (3, 9):
+        (tmp_path / f"checkpoint-{epoch:06}.npz.partial").write_bytes(b"half")
+    model, _ = train(fresh(), tmp_path, 4)
+    assert "Skipped" not in capsys.readouterr().out
+    assert_same(state_of(model), left_alone)
+    assert "checkpoint-000003.npz.partial" not in names(tmp_path)
+
+
+def test_a_checkpoint_of_another_model_or_optimizer_is_refused(fresh, tmp_path):
+    train(fresh(), tmp_path, 1)
+    other = make_model()
+    other.compile(keras.optimizers.SGD(1e-3))
+    for model in (make_model(width=16), other):
+        before = state_of(model)
+        with pytest.raises(ValueError, match=r"Argument `directory` must be .*checkpoint-000001"):
+            train(model, tmp_path, 2)
+        assert_same(state_of(model)[: len(before)], before)
+
+
+def test_a_finished_run_trains_no_more_and_ends_with_the_same_weights(fresh, left_alone, tmp_path):
+    _, before = train(fresh(), tmp_path, 4)
+    (tmp_path / "metrics.csv").unlink()  # as if killed between the checkpoint and this
+    model, resume = train(fresh(), tmp_path, 4)
+    assert model.history.epoch == []
+    assert resume.history == before.history
+    assert_same(state_of(model), left_alone)
+    assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 5
+    train(model, tmp_path, 5)
+    assert model.history.epoch == [4]
+
+
+def test_history_and_metrics_hold_what_was_logged_in_all_epochs(fresh, tmp_path):
+    rows = []
+    for epochs in (2, 3):
+        model, resume = train(fresh(), tmp_path, epochs, validation_data=make_data()[0])
+        logs = {name: map(float, values) for name, values in model.history.history.items()}
+        for row in zip(*logs.values(), strict=True):
+            rows.append({"epoch": len(rows) + 1, **dict(zip(logs, row, strict=True))})
+    assert "val_bits_per_dim" in rows[0]
+    assert resume.history == rows
+    with open(tmp_path / "metrics.csv") as file:
+        lines = [{k: json.loads(v) for k, v in line.items()} for line in csv.DictReader(file)]
+    assert lines == rows
+
+
+def test_a_later_fit_starts_at_its_first_epoch(fresh, tmp_path):
+    train(fresh(), tmp_path, 2)
+    model, _ = train(fresh(), tmp_path, 3)
+    data = make_data()
+    model.fit(data, epochs=1, verbose=0)
+    assert model.history.epoch == [0]
+
+    def fail(epoch, logs):
+        raise InterruptedError
+
+    stop = keras.callbacks.LambdaCallback(on_epoch_end=fail)
+    with pytest.raises(InterruptedError):
+        model.fit(data, epochs=4, callbacks=[stop, Resume(tmp_path)], verbose=0)
+    model.fit(make_data(), epochs=1, verbose=0)
+    assert model.history.epoch == [0]
+
+
+def test_data_are_told_each_epoch(fresh, tmp_path):
+    seen = []
+
+    def note(rows, rng):
+        seen.append(data.epoch)
+        return rows
+
+    for epochs in (2, 4):
+        data = make_data(note)
+        begin = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: seen.clear())
+        callbacks = [begin, Resume(tmp_path, data=data)]
+        fresh().fit(data, epochs=epochs, callbacks=callbacks, verbose=0)
+        assert seen == [epoch for epoch in range(epochs - 2, epochs) for _ in range(8)]
+
+
+def train_arrays(model, directory, epochs, x):
+    callbacks = [Resume(directory, verbose=0)]
+    model.fit(x, epochs=epochs, batch_size=8, shuffle=False, callbacks=callbacks, verbose=0)
+    return state_of(model)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "mixed_float16"])
+def test_arrays_and_every_precision_resume_too(dtype, fresh, tmp_path, capsys):
+    if dtype != "float32":
+        fresh = renewable(make_model(dtype=dtype))
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (24, 6)).astype("int32"), rng.integers(0, 3, 24).astype("int32")
+    expected = train_arrays(fresh(), tmp_path / "alone", 3, x)
+    train_arrays(fresh(), tmp_path / "stopped", 1, x)
+    assert_same(train_arrays(fresh(), tmp_path / "stopped", 3, x), expected)
+    is_scaled = isinstance(fresh().optimizer, keras.optimizers.LossScaleOptimizer)
+    assert is_scaled == (dtype == "mixed_float16")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_plain_layer_resumes_once_it_is_built(tmp_path):
+    flow = FLOWS["binary"]()
+    x = make_array(flow)
+    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size), seed=0)
+    model.compile(keras.optimizers.AdamW(1e-2, use_ema=True))
+    resume = Resume(tmp_path)
+    resume.set_model(model)
+    with pytest.raises(ValueError, match="model that is built"):
+        resume.on_train_begin()
+
+    model(x)
+    fresh = renewable(model)
+    expected = train_arrays(fresh(), tmp_path / "alone", 2, x)
+    train_arrays(fresh(), tmp_path / "stopped", 1, x)
+    assert_same(train_arrays(fresh(), tmp_path / "stopped", 2, x), expected)

@@ -1,0 +1,149 @@
+"""Text in the letters of text8, and windows of it."""
+
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from keras_bfn.datasets import (
+    ALPHABET,
+    clean_text,
+    decode_text,
+    embedded_text,
+    encode_text,
+    text8,
+    text_file,
+)
+from tests.checks import assert_draws_follow
+
+
+def test_decoding_undoes_encoding():
+    assert decode_text(encode_text(ALPHABET)) == ALPHABET
+    assert decode_text(encode_text("")) == ""
+    np.testing.assert_array_equal(encode_text(ALPHABET), np.arange(27))
+    tokens = np.random.default_rng(0).integers(0, 27, (5, 40))
+    np.testing.assert_array_equal([encode_text(text) for text in decode_text(tokens)], tokens)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Call me Ishmael. 1851!", "call me ishmael "),
+        ("A\n\t--b", "a b"),
+        ("naïve Ωmega", "na ve mega"),
+        ("...", " "),
+        ("", ""),
+    ],
+)
+def test_clean_text_is_lower_case_letters_and_single_spaces(text, expected):
+    assert clean_text(text) == expected
+    assert decode_text(encode_text(expected)) == expected
+
+
+def test_letters_of_another_alphabet_are_refused():
+    with pytest.raises(ValueError, match=r"`text` must.*`clean_text`.*Received: \['A', 'é'\]"):
+        encode_text("cAfé")
+
+
+@pytest.fixture
+def text():
+    letters = np.random.default_rng(0).integers(1, 27, 800)
+    return decode_text(letters)
+
+
+@pytest.fixture
+def path(text, tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def places(batches, text):
+    """Where in the text each window of an epoch starts; it is found at one place only."""
+    windows = [window for batch in batches for window in decode_text(batch)]
+    assert all(text.count(window) == 1 for window in windows)
+    return [text.index(window) for window in windows]
+
+
+def test_training_windows_start_anywhere_in_their_part(text, path):
+    train, _, _ = text_file(path, batch_size=8, seq_length=8)
+    assert train[0].shape == (8, 8)
+    assert train[0].dtype == "int32"
+    starts = []
+    for epoch in range(60):
+        train.epoch = epoch
+        starts += places(train, text)
+    # 720 letters are 90 windows' length; the last one is left as room.
+    assert min(starts) == 0
+    assert max(starts) == 89 * 8 - 1
+    assert_draws_follow(np.full(89 * 8, 1 / (89 * 8)), starts)
+
+
+def test_windows_to_evaluate_follow_each_other_in_the_last_parts(text, path):
+    _, validation, test = text_file(path, batch_size=2, seq_length=8, seed=5)
+    for batches, first in ((validation, 720), (test, 760)):
+        assert places(batches, text) == [first + 8 * i for i in range(5)]
+
+
+def test_the_seed_and_steps_per_epoch_are_those_of_the_training_windows(text, path):
+    first, other = (
+        text_file(path, batch_size=8, seq_length=8, seed=seed, steps_per_epoch=30)
+        for seed in (0, 1)
+    )
+    assert places(first.train, text) != places(other.train, text)
+    assert places(first.validation, text) == places(other.validation, text)
+    assert [part.num_batches for part in first] == [30, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"seq_length": 21}, "`seq_length` must be at most 20, half .*Received: seq_length=21"),
+        ({"seq_length": 0}, "`seq_length` must be an integer of at least 1.*seq_length=0"),
+        ({"batch_size": 0}, "`batch_size` must be an integer of at least 1.*batch_size=0"),
+        ({"steps_per_epoch": 0}, "`steps_per_epoch` must be an integer of at least 1.*=0"),
+    ],
+)
+def test_bad_arguments_are_refused(kwargs, message, path):
+    with pytest.raises(ValueError, match=message):
+        text_file(path, **{"seq_length": 8, **kwargs})
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.txt"):
+        text_file(tmp_path / "none.txt")
+
+
+def test_embedded_text_is_prose_in_three_parts():
+    parts = embedded_text(batch_size=16, seq_length=64)
+    lengths = [len(part.examples) for part in parts]
+    assert lengths[1] == pytest.approx(0.05 * sum(lengths), rel=0.05)
+    assert lengths[2] == pytest.approx(lengths[1], abs=1)
+    for part in parts:
+        text = "".join(decode_text(np.concatenate(list(part))))
+        assert " the " in text
+        assert clean_text(text) == text.replace("  ", " ")
+
+
+def test_text8_keeps_its_last_megabytes_to_validate_and_test(monkeypatch, tmp_path):
+    path = tmp_path / "text8.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("text8", "a" * 4096 + "b" * 5_000_000 + "c" * 5_000_000)
+    monkeypatch.setattr(keras.utils, "get_file", lambda *args, **kwargs: path)
+    parts = text8(batch_size=64)
+    for part, length, letter in zip(parts, (4096, 5_000_000, 5_000_000), "abc", strict=True):
+        assert len(part.examples) == length // 256 - (letter == "a")
+        for index in (0, part.num_batches - 1):
+            assert set("".join(decode_text(part[index]))) == {letter}
+
+
+def test_without_a_network_text8_points_to_a_text_at_hand(monkeypatch):
+    def get_file(*args, **kwargs):
+        raise OSError("no route\nto host")
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    message = r"'text8' could not be downloaded.*`datasets.text_file\(path\)`"
+    with pytest.raises(FileNotFoundError, match=message) as error:
+        text8()
+    assert str(error.value).endswith("(OSError: no route)")
