@@ -149,7 +149,7 @@ def _write_config(args, experiment, epochs):
 def _report(args, experiment, x):
     """Prints the code length of test examples by the number of steps, and keeps it."""
     print(f"\nCode length of {len(x)} test examples in {experiment.unit} ({experiment.data_name}):")
-    print(f"{'steps':<13}{'here':>8}{'+-':>7}{'paper':>9}")
+    print(f"{'steps':<13}{'here':>8}{'+-':>10}{'paper':>9}")
     results = {}
     for num_steps in STEPS:
         nats = experiment.model.code_length(
@@ -160,7 +160,8 @@ def _report(args, experiment, x):
         error = values.std() / math.sqrt(len(values))
         paper = experiment.paper.get(num_steps, "")
         results[name] = {"mean": float(values.mean()), "standard_error": float(error)}
-        print(f"{name:<13}{values.mean():>8.3f}{error:>7.3f}{paper:>9}", flush=True)
+        line = f"{name:<13}{values.mean():>8.3f}{error:>10.3f}{paper:>9}"
+        print(line.rstrip(), flush=True)
     (args.output / "results.json").write_text(json.dumps(results, indent=2))
     print(f"Wrote results.json, model.keras, samples and plots to {args.output}/")
 

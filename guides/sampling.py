@@ -143,7 +143,7 @@ the input and output distribution. `plot_trajectory` shows the input distributio
 variable.
 """
 
-samples, trajectory = model.generate(16, num_steps=30, seed=0, return_trajectory=True, verbose=0)
+samples, trajectory = model.generate(16, num_steps=20, seed=0, return_trajectory=True, verbose=0)
 visualization.plot_trajectory(model.flow, trajectory, "trajectory.png")
 visualization.animate_generation(model.flow, trajectory, "generation.gif")
 visualization.plot_flow(model.flow, trajectory, "flow.png", variable=(3, 3, 0))

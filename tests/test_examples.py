@@ -51,8 +51,8 @@ def test_digits_refuses_no_epochs(tmp_path):
     ("name", "arguments"),
     [
         ("mnist", ()),
-        ("cifar10", ("--num-bins", "16")),
-        ("text8", ()),
+        pytest.param("cifar10", ("--num-bins", "16"), marks=pytest.mark.slow),
+        pytest.param("text8", (), marks=pytest.mark.slow),
     ],
 )
 def test_the_papers_experiments_run_to_their_final_table(name, arguments, tmp_path):

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._torch_random import torch_generators
+
 
 class Resume(keras.callbacks.Callback):
     """Keeps the whole state of training at the end of every epoch, and goes on from it.
@@ -74,7 +76,7 @@ class Resume(keras.callbacks.Callback):
         # Keras would begin the next `fit` there, too, even if this one fails.
         self.model._initial_epoch = None
         if self.data is not None:
-            # Set each time: Keras counts an end of an epoch before the first one starts.
+            # Set, not counted: Keras may end an epoch before the first one begins.
             self.data.epoch = epoch
 
     def on_train_end(self, logs=None):
@@ -84,7 +86,7 @@ class Resume(keras.callbacks.Callback):
         values = {name: float(value) for name, value in (logs or {}).items()}
         self.history.append({"epoch": epoch + 1, **values})
         arrays = {f"variable_{i}": _to_array(v) for i, v in enumerate(self._variables())}
-        for i, generator in enumerate(_torch_generators()):
+        for i, generator in enumerate(torch_generators()):
             arrays[f"generator_{i}"] = generator.get_state().numpy()
         meta = json.dumps({"epoch": epoch + 1, "history": self.history, "num_arrays": len(arrays)})
         path = self.directory / f"checkpoint-{epoch + 1:06}.npz"
@@ -115,7 +117,7 @@ class Resume(keras.callbacks.Callback):
             )
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
-        for i, generator in enumerate(_torch_generators()):
+        for i, generator in enumerate(torch_generators()):
             if f"generator_{i}" in state:  # else it comes from a machine without a GPU
                 generator.set_state(ops.convert_to_tensor(state[f"generator_{i}"]).cpu())
         meta = json.loads(str(state["meta"]))
@@ -138,17 +140,6 @@ class _Lines(list):
     """A text file in memory, for csv."""
 
     write = list.append
-
-
-def _torch_generators():
-    """The random generators that training draws from past Keras: torch's own, for dropout."""
-    if keras.backend.backend() != "torch":
-        return []
-    import torch
-
-    on_gpu = torch.cuda.is_initialized()
-    gpu = [torch.cuda.default_generators[torch.cuda.current_device()]] if on_gpu else []
-    return [torch.default_generator, *gpu]
 
 
 def _to_array(variable):

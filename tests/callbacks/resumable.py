@@ -5,9 +5,9 @@ import time
 
 import keras
 import numpy as np
-from keras import ops
 
 import keras_bfn
+from tests.models.states import state_of
 
 
 def make_model(width=8, dtype=None):
@@ -32,15 +32,6 @@ def make_data(transform=None):
 
 def flip(rows, rng):
     return np.where(rng.random(rows.shape) < 0.1, 1 - rows, rows)
-
-
-def variables_of(model):
-    return [*model.variables, *model.optimizer.variables]
-
-
-def state_of(model):
-    """All that training changes, as arrays."""
-    return [ops.convert_to_numpy(variable).copy() for variable in variables_of(model)]
 
 
 class Slow(keras.callbacks.Callback):

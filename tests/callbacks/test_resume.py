@@ -1,6 +1,7 @@
 """Training that was killed goes on as if nothing had happened."""
 
 import csv
+import itertools
 import json
 import os
 import pathlib
@@ -16,9 +17,10 @@ import pytest
 import keras_bfn
 from keras_bfn.callbacks import Resume
 from keras_bfn.callbacks.resume import _read
-from tests.callbacks.resumable import make_data, make_model, state_of, variables_of
+from tests.callbacks.resumable import make_data, make_model
 from tests.models.small import FLOWS, ClassNetwork
 from tests.models.small import make_data as make_array
+from tests.models.states import renewable, state_of
 
 SCRIPT = pathlib.Path(__file__).with_name("resumable.py")
 ROOT = SCRIPT.parents[2]
@@ -44,19 +46,22 @@ def start(directory, path):
 
 def finish(process, path):
     output, _ = process.communicate()
-    assert process.returncode == 0, pathlib.Path(f"{path}.log").read_text()[-3000:]
+    assert process.returncode == 0, read_log(path)
     return output
 
 
-def kill_within_an_epoch(process, delay):
+def read_log(path):
+    return pathlib.Path(f"{path}.log").read_text()[-3000:]
+
+
+def kill(process, path, delay):
     """Lets one epoch pass, and then some time, and kills the process."""
     epochs = (line for line in process.stdout if line.startswith("Epoch"))
-    first, second = next(epochs), next(epochs)
+    list(itertools.islice(epochs, 2))
     time.sleep(delay)
     process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
     process.stdout.close()
-    return first, second
+    assert process.wait() == -signal.SIGKILL, read_log(path)
 
 
 def read_arrays(path):
@@ -68,20 +73,6 @@ def assert_same(a, b):
     assert len(a) == len(b)
     for x, y in zip(a, b, strict=True):
         np.testing.assert_array_equal(x, y)
-
-
-def renewable(model):
-    """A function that returns the model as it was at first: a new one would be compiled anew."""
-    model.optimizer.build(model.trainable_variables)
-    first = state_of(model)
-
-    def renew():
-        keras.utils.set_random_seed(0)
-        for variable, array in zip(variables_of(model), first, strict=True):
-            variable.assign(array)
-        return model
-
-    return renew
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +103,7 @@ def test_a_run_that_is_killed_three_times_ends_as_one_that_is_left_alone(tmp_pat
     alone_end, killed_end = tmp_path / "alone.npz", tmp_path / "killed.npz"
     process = start(alone, alone_end)
     for delay in np.random.default_rng(0).uniform(0, 0.6, 3):
-        kill_within_an_epoch(start(killed, killed_end), delay)
+        kill(start(killed, killed_end), killed_end, delay)
     finished = Resume(killed)._checkpoints()[0]
     output = finish(start(killed, killed_end), killed_end)
     finish(process, alone_end)
@@ -175,6 +166,16 @@ def test_whatever_byte_is_flipped_a_checkpoint_is_whole_or_cannot_be_read(fresh,
     assert num_read < 300
 
 
+def test_an_array_that_is_shorter_than_it_was_cannot_be_read(tmp_path):
+    path = tmp_path / "checkpoint-000001.npz"
+    np.savez(path, meta=json.dumps({"num_arrays": 1}), variable_0=np.zeros(9000))
+    content = path.read_bytes()
+    assert len(_read(path)["variable_0"]) == 9000
+    path.write_bytes(content.replace(b"(9000,)", b"(8000,)"))
+    with pytest.raises(ValueError, match=r"variable_0\.npy is broken"):
+        _read(path)
+
+
 def test_when_no_checkpoint_can_be_read_training_starts_anew_and_keeps_the_new_ones(
     fresh, left_alone, tmp_path
 ):
@@ -220,6 +221,8 @@ def test_a_finished_run_trains_no_more_and_ends_with_the_same_weights(fresh, lef
     assert resume.history == before.history
     assert_same(state_of(model), left_alone)
     assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 5
+    model.fit(make_data(), epochs=1, verbose=0)
+    assert model.history.epoch == [0]
     train(model, tmp_path, 5)
     assert model.history.epoch == [4]
 

@@ -43,6 +43,16 @@ def loaded(tmp_path_factory):
     return load
 
 
+@functools.cache
+def untouched_model(name):
+    """One model of a case for all tests that load nothing into it: building one takes seconds."""
+    return Case(name).make_model()
+
+
+def flow_of(name):
+    return untouched_model(name).flow
+
+
 def inject(monkeypatch, noise):
     """Gives this noise to the next draw of `keras.random.normal`, and no other draw."""
     noises = [noise]
@@ -75,7 +85,7 @@ def test_a_network_answers_as_the_papers(name, look, loaded):
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_flow_draws_what_the_papers_draws(name, look, monkeypatch):
     case = Case(name)
-    flow = case.make_model().flow
+    flow = flow_of(name)
     s = draw_evidence(monkeypatch, case, look, flow)
     theta = flow.input_params(s, flow.schedule.beta(to_tensor(case.times(look))))
     assert_allclose(to_numpy(theta), case.theta(look, flow), atol=2e-5)
@@ -96,7 +106,7 @@ def test_a_loss_is_the_papers(name, look, monkeypatch):
     if look == "n_steps" and name in DISCRETE:
         pytest.skip("the paper's code sums marginal divergences: see the next test")
     case = Case(name)
-    nats = our_nats(monkeypatch, case, look, case.make_model().flow)
+    nats = our_nats(monkeypatch, case, look, flow_of(name))
     expected = case.nats(look)
     if look != "n_steps":
         # At 256 bins their float32 is up to 3e-3 of the mean off, by their formulas in float64.
@@ -129,8 +139,7 @@ def message_ratios(case, flow):
 def test_the_n_step_loss_of_discrete_data_is_joint_and_the_papers_code_sums_marginals(
     name, monkeypatch
 ):
-    case = Case(name)
-    flow = case.make_model().flow
+    case, flow = Case(name), flow_of(name)
     params = case.params("n_steps", flow).astype("float64")
     if flow.num_classes == 2:
         params = np.concatenate([0 * params, params], axis=-1)
@@ -152,8 +161,7 @@ def test_the_n_step_loss_of_discrete_data_is_joint_and_the_papers_code_sums_marg
 @pytest.mark.parametrize("name", ["mnist_binary", "cifar10_discretized_256", "text8"])
 def test_a_file_that_does_not_fit_is_refused_and_nothing_is_loaded(name, tmp_path):
     pytest.importorskip("torch")
-    case = Case(name)
-    model = case.make_model()
+    case, model = Case(name), untouched_model(name)
     before = model.network.get_weights()
     key = sorted(case.state_dict())[5]
     wrong = {
@@ -173,7 +181,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     pytest.importorskip("torch")
     path = Case("text8").save(tmp_path / "text8.pt")
     with pytest.raises(ValueError, match=r"keys missing \('net\..*; 33 keys left over"):
-        load_official(Case("cifar10_continuous_16").make_model(), path)
+        load_official(untouched_model("cifar10_continuous_16"), path)
 
 
 def test_learnt_positions_are_refused(tmp_path):
@@ -182,12 +190,12 @@ def test_learnt_positions_are_refused(tmp_path):
     key = "net.input_adapter.pos_embedding"
     path = case.save(tmp_path / "learnt.pt", **{key: 0.5 * case.state_dict()[key]})
     with pytest.raises(ValueError, match=rf"'{key}' holds learnt positions"):
-        load_official(case.make_model(), path)
+        load_official(untouched_model("text8"), path)
 
 
 def test_files_that_are_not_checkpoints_are_refused(tmp_path):
     torch = pytest.importorskip("torch")
-    model = Case("text8").make_model()
+    model = untouched_model("text8")
     (tmp_path / "text.pt").write_text("not a checkpoint")
     torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
     for name in ("text.pt", "module.pt"):
@@ -237,7 +245,7 @@ def test_presets_that_are_not_the_papers_are_refused(tmp_path):
 
 
 def test_a_missing_torch_or_huggingface_hub_is_named(monkeypatch):
-    model = Case("text8").make_model()
+    model = untouched_model("text8")
     path = "hf://rupspace/pretrained-BFNs/text8_ema.pt"
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     if keras.backend.backend() != "torch":
@@ -268,7 +276,7 @@ def test_files_of_the_hub_are_downloaded(tmp_path, monkeypatch):
     load_official(case.make_model(), "hf://owner/repo/folder/text8.pt")
     assert asked == [("owner/repo", "folder/text8.pt")]
     with pytest.raises(ValueError, match=r"form hf://owner/repo/file.*hf://owner/repo'"):
-        load_official(case.make_model(), "hf://owner/repo")
+        load_official(untouched_model("text8"), "hf://owner/repo")
 
 
 def test_presets_of_the_paper_ask_for_the_papers_files(monkeypatch):

@@ -1,5 +1,6 @@
 """Samples are scored by their distance from real images in a classifier's features."""
 
+import keras
 import numpy as np
 import pytest
 from scipy import linalg
@@ -22,7 +23,8 @@ def digits():
 @pytest.fixture(scope="module")
 def quality(digits):
     images, labels = digits
-    return SampleQuality(images[:1200], labels[:1200], num_features=32, epochs=14)
+    keras.utils.set_random_seed(0)
+    return SampleQuality(images[:1200], labels[:1200], num_features=32, epochs=16)
 
 
 def random_normal(rng, size):

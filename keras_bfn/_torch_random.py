@@ -1,0 +1,14 @@
+"""Random numbers that PyTorch draws past Keras."""
+
+import keras
+
+
+def torch_generators():
+    """The generators that dropout without a seed draws from on PyTorch; none on other backends."""
+    if keras.backend.backend() != "torch":
+        return []
+    import torch
+
+    on_gpu = torch.cuda.is_initialized()
+    gpu = [torch.cuda.default_generators[torch.cuda.current_device()]] if on_gpu else []
+    return [torch.default_generator, *gpu]

@@ -1,0 +1,162 @@
+"""The optimizer's averages in the place of the weights: which they are, and for how long."""
+
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+
+from tests.models.small import FLOWS, make_data, make_model
+from tests.models.states import renewable, state_of
+
+FLOW = FLOWS["binary"]()
+X = make_data(FLOW)
+
+
+def make_averaging_model(momentum=0.9, dtype=None):
+    model = make_model(FLOW, compiled=False, dtype=dtype)
+    model.compile(keras.optimizers.AdamW(3e-2, use_ema=True, ema_momentum=momentum))
+    return model
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    return renewable(make_averaging_model())
+
+
+def assert_same(a, b):
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def differ(a, b):
+    return any(np.not_equal(x, y).any() for x, y in zip(a, b, strict=True))
+
+
+def train(model, function=None, epochs=2):
+    """Trains, and calls the function at the end of each epoch, when the weights are raw."""
+    called = []
+
+    def at_end(epoch, logs):
+        called.append(epoch)
+        if function is not None:
+            function()
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=at_end)
+    kwargs = {"batch_size": 8, "shuffle": False, "verbose": 0}
+    model.fit(X, epochs=epochs, callbacks=[callback], **kwargs)
+    assert called == list(range(epochs))
+    return model
+
+
+class MovingAverage(keras.callbacks.Callback):
+    """The moving average of the weights, of those after the first step at first; in numpy."""
+
+    def __init__(self, momentum):
+        super().__init__()
+        self.momentum = momentum
+        self.steps = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        model = self.model
+        self.weights = [weight.copy() for weight in model.get_weights()]
+        if int(model.optimizer.iterations) == self.steps:  # gradients overflowed: there was no step
+            return
+        momentum = self.momentum if self.steps else 0.0
+        self.steps += 1
+        before = self.average if self.steps > 1 else self.weights
+        self.average = [
+            momentum * a + (1 - momentum) * w for a, w in zip(before, self.weights, strict=True)
+        ]
+
+
+@pytest.mark.parametrize(("momentum", "dtype"), [(0.9, None), (0.5, None), (0.9, "mixed_float16")])
+def test_averaged_weights_are_moving_averages_of_the_weights_after_each_step(momentum, dtype):
+    model = make_averaging_model(momentum, dtype)
+    oracle = MovingAverage(momentum)
+    seen = []
+
+    def look():
+        with model.averaged_weights() as same:
+            assert same is model
+            inside = model.get_weights()
+        for actual, expected in zip(inside, oracle.average, strict=True):
+            np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+        assert_same(model.get_weights(), oracle.weights)
+        seen.append(differ(inside, oracle.weights))
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: look())
+    model.fit(X, epochs=3, batch_size=8, callbacks=[oracle, callback], verbose=0)
+    assert seen == [True] * 3
+    assert oracle.steps >= 6
+
+
+def test_the_raw_weights_come_back_after_an_exception_and_from_within(fresh):
+    model = fresh()
+
+    def look():
+        raw = model.get_weights()
+        with contextlib.suppress(InterruptedError), model.averaged_weights():
+            raise InterruptedError
+        assert_same(model.get_weights(), raw)
+        with model.averaged_weights():
+            average = model.get_weights()
+            with model.averaged_weights():
+                assert_same(model.get_weights(), average)
+            assert_same(model.get_weights(), average)
+        assert_same(model.get_weights(), raw)
+        assert differ(raw, average)
+
+    train(model, look)
+
+
+def test_evaluate_generate_and_save_use_them(fresh, tmp_path):
+    model = fresh()
+    seed = np.array(model.seed_generator.state)
+    answers = []
+
+    def ask():
+        model.seed_generator.state.assign(seed)
+        evaluated = model.evaluate(X, batch_size=24, verbose=0)
+        generated = model.generate(64, num_steps=5, seed=1, verbose=0)
+        answers.append([evaluated, generated])
+
+    def look():
+        ask()
+        with model.averaged_weights():
+            ask()
+            model.save(tmp_path / "averaged.keras")
+
+    train(model, look, epochs=1)
+    ask()  # Keras has left the averages in the model, at the end of training.
+    raw, inside, after = answers
+    assert_same(inside, after)
+    assert all(differ([a], [b]) for a, b in zip(raw, inside, strict=True))
+    loaded = keras.saving.load_model(tmp_path / "averaged.keras")
+    assert_same(loaded.get_weights(), model.get_weights())
+
+
+def test_training_goes_on_as_if_the_weights_had_stayed(fresh):
+    expected = state_of(train(fresh(), epochs=3))
+    model = fresh()
+
+    def look():
+        with model.averaged_weights():
+            model.generate(8, num_steps=5, seed=1, verbose=0)
+
+    assert_same(state_of(train(model, look, epochs=3)), expected)
+
+
+def test_a_model_without_averages_is_refused():
+    model = make_model(FLOW, compiled=False)
+    optimizers = (None, keras.optimizers.AdamW(1e-3), keras.optimizers.AdamW(1e-3, use_ema=True))
+    for optimizer in optimizers:
+        if optimizer is not None:
+            model.compile(optimizer)
+        with pytest.raises(ValueError, match="use_ema=True"), model.averaged_weights():
+            pass
+    before = model.get_weights()
+    model.optimizer.build(model.trainable_variables)  # to averages of nothing, zeros
+    with pytest.raises(ValueError, match="use_ema=True"), model.averaged_weights():
+        pass
+    assert_same(model.get_weights(), before)
