@@ -12,19 +12,21 @@ pytest.importorskip("matplotlib")
 
 
 @pytest.mark.parametrize(
-    "data_type",
+    ("data_type", "arguments"),
     [
-        "binary",
-        "discretized",
-        pytest.param("discrete", marks=pytest.mark.slow),
-        pytest.param("continuous", marks=pytest.mark.slow),
+        ("binary", ()),
+        pytest.param("binary", ("--conditional",), marks=pytest.mark.slow),
+        pytest.param("discretized", ("--conditional",), marks=pytest.mark.slow),
+        pytest.param("discretized", (), marks=pytest.mark.slow),
+        pytest.param("discrete", (), marks=pytest.mark.slow),
+        pytest.param("continuous", (), marks=pytest.mark.slow),
     ],
 )
-def test_digits(data_type, tmp_path):
+def test_digits(data_type, arguments, tmp_path):
     printed = run_script(
         ROOT / "examples" / "digits.py",
         *("--data-type", data_type, "--epochs", "2", "--repeats", "1", "--sampler-steps", "3"),
-        *("--output", "out", "--preset", "preset"),
+        *("--output", "out", "--preset", "preset", *arguments),
         cwd=tmp_path,
     )
     rows = re.findall(r"^(10|25|50|100|continuous)((?: +-?[\d.]+){4})$", printed, re.MULTILINE)
