@@ -1,6 +1,6 @@
 """The paper's CIFAR-10 experiment: colour photographs, 32x32, in bits per dimension.
 
-    KERAS_BACKEND=jax python examples/cifar10.py    # the paper's recipe: a GPU, weeks
+    KERAS_BACKEND=jax python examples/cifar10.py    # the paper's recipe
     KERAS_BACKEND=jax python examples/cifar10.py --data-type continuous --num-bins 16
     KERAS_BACKEND=jax python examples/cifar10.py --preset small --data embedded
 
@@ -12,7 +12,6 @@ See `experiment.py` for what a run leaves behind. The same command goes on where
 import math
 
 import experiment
-import keras
 
 import keras_bfn
 from keras_bfn import datasets, flows, networks
@@ -24,7 +23,7 @@ PAPER = {("discretized", 256): {None: 2.66}}
 SIZES = {"paper": (32, 647, None), "small": (32, 20, None), "tiny": (16, 1, 64)}
 
 
-def build_model(args, seed):
+def build_model(args, steps):
     if args.preset == "paper":
         return keras_bfn.BayesianFlowNetwork.from_preset(
             f"bfn_cifar10_{args.data_type}_{args.num_bins}", load_weights=False
@@ -38,12 +37,8 @@ def build_model(args, seed):
     network = networks.UNet(
         flow, IMAGE_SHAPE, width=width, width_multipliers=(1, 2, 2), num_blocks=num_blocks
     )
-    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
-    model.compile(
-        keras.optimizers.AdamW(
-            1e-3, beta_2=0.99, weight_decay=0.01, clipnorm=1.0, use_ema=True, ema_momentum=0.999
-        )
-    )
+    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=args.seed)
+    model.compile(experiment.small_optimizer(steps))
     return model
 
 
@@ -67,7 +62,7 @@ def main():
         name = "CIFAR-10"
         data = datasets.cifar10(batch_size, data_dir=args.data, **options)
     with experiment.distribution(args):
-        model = build_model(args, args.seed)
+        model = build_model(args, (args.epochs or epochs) * data.train.num_batches)
 
     def samples(directory, epochs):
         num_samples, num_steps = (4, 5) if args.preset == "tiny" else (64, 20)

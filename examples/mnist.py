@@ -1,7 +1,7 @@
 """The paper's MNIST experiment: digits binarised anew in every epoch, in nats per image.
 
-    KERAS_BACKEND=jax python examples/mnist.py    # the paper's recipe: a GPU, days
-    KERAS_BACKEND=jax python examples/mnist.py --preset small    # an hour on two CPU cores
+    KERAS_BACKEND=jax python examples/mnist.py    # the paper's recipe
+    KERAS_BACKEND=jax python examples/mnist.py --preset small    # for a CPU
     KERAS_BACKEND=jax python examples/mnist.py --preset tiny --data embedded
 
 `--data` is a directory of TensorFlow Datasets that holds MNIST (by default its own, into which it
@@ -10,7 +10,6 @@ See `experiment.py` for what a run leaves behind. The same command goes on where
 """
 
 import experiment
-import keras
 
 import keras_bfn
 from keras_bfn import datasets, flows, networks
@@ -29,20 +28,7 @@ def build_model(preset, steps, seed):
     width = 512 if preset == "small" else 32
     network = networks.MLP(flow, IMAGE_SHAPE, width=width, num_blocks=3)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
-    warmup = min(200, steps // 10)
-    learning_rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warmup, warmup_target=1e-3, warmup_steps=warmup
-    )
-    model.compile(
-        keras.optimizers.AdamW(
-            learning_rate,
-            beta_2=0.98,
-            weight_decay=0.01,
-            clipnorm=1.0,
-            use_ema=True,
-            ema_momentum=max(0.9, min(0.999, 1 - 15 / steps)),
-        )
-    )
+    model.compile(experiment.small_optimizer(steps))
     return model
 
 

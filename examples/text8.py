@@ -1,6 +1,6 @@
 """The paper's text8 experiment: 27 letters, in bits per character.
 
-    KERAS_BACKEND=jax python examples/text8.py    # the paper's recipe: GPUs, weeks
+    KERAS_BACKEND=jax python examples/text8.py    # the paper's recipe
     KERAS_BACKEND=jax python examples/text8.py --preset small --data novel.txt
     KERAS_BACKEND=jax python examples/text8.py --preset tiny --data embedded
 
@@ -12,7 +12,6 @@ is downloaded. Any text but text8 is cleaned as text8 was: a to z, all else a sp
 import math
 
 import experiment
-import keras
 
 import keras_bfn
 from keras_bfn import datasets, flows, networks
@@ -35,20 +34,7 @@ def build_model(preset, seq_length, steps, seed):
         flow, seq_length, width=width, num_layers=num_layers, num_heads=4
     )
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
-    warmup = min(200, steps // 10)
-    learning_rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warmup, warmup_target=1e-3, warmup_steps=warmup
-    )
-    model.compile(
-        keras.optimizers.AdamW(
-            learning_rate,
-            beta_2=0.98,
-            weight_decay=0.01,
-            clipnorm=1.0,
-            use_ema=True,
-            ema_momentum=max(0.9, min(0.999, 1 - 15 / steps)),
-        )
-    )
+    model.compile(experiment.small_optimizer(steps))
     return model
 
 

@@ -52,8 +52,8 @@ With `num_steps=9` the network is called ten times: once before each step, and o
 A sampler is also an object with options. `temperature` below 1 prefers what is likely. `end` says
 what becomes of the last look: its mode, a draw, or nothing (`"last"` stops a look earlier).
 `start` leaves out the first moments, in which a message says next to nothing.
-`spacing="log_beta"` spaces the steps evenly in the logarithm of the accuracy; for continuous and
-discretised data, few steps are best spent like that.
+`spacing="log_beta"` spaces the steps evenly in the logarithm of the accuracy; on these digits and
+on binary MNIST, few steps are best spent like that.
 """
 
 sampler = samplers.SDE2Sampler(start=0.02, spacing="log_beta")

@@ -107,19 +107,16 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, ScoringModel, keras.Model)
             raise ValueError(
                 f"Argument `network` must be a Keras model or layer. Received: network={network!r}"
             )
-        if (
-            check_rate("label_dropout", label_dropout)
-            and getattr(network, "null_class", None) is None
-        ):
-            raise ValueError(
-                "Argument `label_dropout` must be 0 for a network without a `null_class`. "
-                f"Received: label_dropout={label_dropout}"
-            )
         # The evidence, times and losses are float32 under every policy; the network has its own.
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow
         self.network = network
-        self.label_dropout = label_dropout
+        self.label_dropout = check_rate("label_dropout", label_dropout)
+        if label_dropout and self.null_class is None:
+            raise ValueError(
+                "Argument `label_dropout` must be 0 for a network without a `null_class`. "
+                f"Received: label_dropout={label_dropout}"
+            )
         self.seed = seed
         self.seed_generator = make_seed_generator(seed)
         self.transmission_loss = losses.get(None)
@@ -273,8 +270,8 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, ScoringModel, keras.Model)
         if getattr(x, "shuffles_itself", False):  # keras_bfn.datasets.Batches
             arguments["shuffle"] = False
             # Else Keras builds the model on batches that are then missing from the first epoch.
-            batch = x[0][0] if isinstance(x[0], tuple) else x[0]
-            data, condition = split_condition(batch)
+            batch = x[0]
+            data, condition = split_condition(batch[0] if isinstance(batch, tuple) else batch)
             self.build_for(data.shape, condition)
         try:
             return super().fit(**arguments)

@@ -31,7 +31,6 @@ class GenerationProgram(SamplingProgram):
         # With end="last" the last look is the one before t = 1.
         super().__init__(model, times[:-1] if sampler.end == "last" else times)
         self.sampler = sampler
-        self.all_times = times
         self.return_trajectory = return_trajectory
 
     def call(self, inputs):
