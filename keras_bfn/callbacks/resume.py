@@ -35,8 +35,7 @@ class Resume(keras.callbacks.Callback):
         history: a list of dicts, for each epoch its number `"epoch"`, from 1, and its logs.
 
     Raises:
-        ValueError: at the start of `fit`, if the directory holds a checkpoint of another model, or
-            the model is not built.
+        ValueError: at the start of `fit`, if the directory holds a checkpoint of another model.
 
     Example:
 
@@ -54,11 +53,6 @@ class Resume(keras.callbacks.Callback):
         self.history = []
 
     def on_train_begin(self, logs=None):
-        if not self.model.built:
-            raise ValueError(
-                "Only the training of a model that is built can be resumed: call it on a batch of "
-                f"data before `fit`. Received: {self.model!r}"
-            )
         self.history = []
         self.directory.mkdir(parents=True, exist_ok=True)
         if not self.model.optimizer.built:

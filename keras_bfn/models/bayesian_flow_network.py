@@ -1,5 +1,6 @@
 """The model: a flow and a network, trained by `fit`."""
 
+import contextlib
 import inspect
 import math
 
@@ -269,10 +270,6 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, ScoringModel, keras.Model)
         _stand_in_for_targets(arguments)
         if getattr(x, "shuffles_itself", False):  # keras_bfn.datasets.Batches
             arguments["shuffle"] = False
-            # Else Keras builds the model on batches that are then missing from the first epoch.
-            batch = x[0]
-            data, condition = split_condition(batch[0] if isinstance(batch, tuple) else batch)
-            self.build_for(data.shape, condition)
         try:
             return super().fit(**arguments)
         finally:
@@ -381,9 +378,13 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, ScoringModel, keras.Model)
 
     def build_for(self, data_shape, condition=None):
         """Builds the model for data of this shape, if it is not built yet."""
-        if not self.built:
+        if self.built:
+            return
+        # TensorFlow distributes the variables that are made in the scope of its strategy.
+        strategy = getattr(self, "distribute_strategy", None)
+        with contextlib.nullcontext() if strategy is None else strategy.scope():
             self.build(data_shape if condition is None else (data_shape, condition.shape))
-            self.built = True
+        self.built = True
 
     def get_config(self):
         return {

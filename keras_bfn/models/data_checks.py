@@ -10,7 +10,9 @@ from keras_bfn.networks import Network
 
 
 def check_training_data(model, x, y, name="x"):
-    """Checks arrays whole, and pipelines by their first batch.
+    """Checks arrays whole, and pipelines by their first batch, and builds the model for them.
+
+    Keras would build it on a batch that is then missing from the first epoch.
 
     Args:
         model: the `BayesianFlowNetwork` that the data are for.
@@ -26,14 +28,14 @@ def check_training_data(model, x, y, name="x"):
         ValueError: if the data do not suit the model.
     """
     check_no_targets(y, name)
-    if x is None or _is_arrays(x):
-        check_arrays(model, x, name)
-        return x
-    batch, x = _first_batch(x, name)
-    data, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-    if sample_weight is None:
-        check_no_targets(y, name)
-    check_arrays(model, data, name)
+    data = x
+    if x is not None and not _is_arrays(x):
+        batch, x = _first_batch(x, name)
+        data, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        if sample_weight is None:
+            check_no_targets(y, name)
+    data, condition = check_arrays(model, data, name)
+    model.build_for(data.shape, condition)
     return x
 
 

@@ -13,7 +13,7 @@ from tests.models.small import FLOWS, ClassNetwork, make_data, make_model
 
 class Batches(keras.utils.PyDataset):
     def __init__(self, x):
-        super().__init__()
+        super().__init__(workers=2)
         self.x = x
 
     @property
@@ -30,7 +30,7 @@ def as_pipeline(kind, x):
     if kind == "PyDataset":
         return Batches(x)
     if kind == "generator":
-        return ((x[:8],) for _ in itertools.count())
+        return ((x[8 * (i % 3) :][:8],) for i in itertools.count())
     if kind == "tf.data":
         tf = pytest.importorskip("tensorflow")
         return tf.data.Dataset.from_tensor_slices(x).batch(8)
@@ -39,7 +39,10 @@ def as_pipeline(kind, x):
     return torch.utils.data.DataLoader(dataset, batch_size=8)
 
 
-@pytest.mark.parametrize("kind", ["array", "PyDataset", "generator", "tf.data", "DataLoader"])
+KINDS = ["array", "PyDataset", "generator", "tf.data", "DataLoader"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_fit_takes_every_kind_of_pipeline(kind):
     flow = FLOWS["binary"]()
     x = make_data(flow)
@@ -49,6 +52,25 @@ def test_fit_takes_every_kind_of_pipeline(kind):
     history = model.fit(data, batch_size=batch_size, steps_per_epoch=3, shuffle=False, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
     assert model.optimizer.iterations == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_epoch_of_a_network_that_is_not_built_sees_every_batch_once(kind):
+    flow = FLOWS["discrete"]()
+    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size), seed=0)
+    compute_loss, seen = model.compute_loss, []
+
+    def note(x, *args, **kwargs):
+        seen.append(int(keras.ops.convert_to_numpy(x)[0, 0, 0, 0]))
+        return compute_loss(x, *args, **kwargs)
+
+    model.compute_loss = note
+    model.compile("adam", run_eagerly=True)
+    x = np.full((24, 4, 4, 1), np.repeat(np.arange(3), 8)[:, None, None, None], "int32")
+    batch_size = 8 if kind == "array" else None
+    data = as_pipeline(kind, x)
+    model.fit(data, batch_size=batch_size, steps_per_epoch=3, shuffle=False, verbose=0)
+    assert seen == [0, 1, 2]
 
 
 @pytest.mark.parametrize("name", FLOWS)
