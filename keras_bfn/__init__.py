@@ -2,6 +2,7 @@
 
 from keras_bfn import callbacks as callbacks
 from keras_bfn import checkpoints as checkpoints
+from keras_bfn import codec as codec
 from keras_bfn import datasets as datasets
 from keras_bfn import distributions as distributions
 from keras_bfn import flows as flows

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import pathlib
 import zipfile
 
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._files import write_atomically
 from keras_bfn._torch_random import torch_generators
 
 
@@ -84,8 +84,8 @@ class Resume(keras.callbacks.Callback):
             arrays[f"generator_{i}"] = generator.get_state().numpy()
         meta = json.dumps({"epoch": epoch + 1, "history": self.history, "num_arrays": len(arrays)})
         path = self.directory / f"checkpoint-{epoch + 1:06}.npz"
-        _write_atomically(path, lambda file: np.savez(file, meta=meta, **arrays))
-        _write_atomically(self.directory / "metrics.csv", self._write_metrics)
+        write_atomically(path, lambda file: np.savez(file, meta=meta, **arrays))
+        write_atomically(self.directory / "metrics.csv", self._write_metrics)
         # Of those that are newer, which could not be read, none takes the place of a whole one.
         for old in [old for old in self._checkpoints() if old < path][1:]:
             old.unlink()
@@ -117,7 +117,7 @@ class Resume(keras.callbacks.Callback):
         meta = json.loads(str(state["meta"]))
         self.history = meta["history"]
         self.model._initial_epoch = meta["epoch"]
-        _write_atomically(self.directory / "metrics.csv", self._write_metrics)
+        write_atomically(self.directory / "metrics.csv", self._write_metrics)
         if self.verbose:
             print(f"Going on after epoch {meta['epoch']}, from {path}", flush=True)
 
@@ -154,13 +154,3 @@ def _read(path):
     if len(state) != 1 + json.loads(str(state["meta"]))["num_arrays"]:
         raise ValueError("its directory is broken")
     return state
-
-
-def _write_atomically(path, write):
-    """Writes a file under another name, waits until it is on the disk, and then names it `path`."""
-    partial = path.with_name(path.name + ".partial")
-    with open(partial, "wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)

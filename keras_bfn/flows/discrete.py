@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_bfn._validation import check_int
 from keras_bfn.distributions import Bernoulli, Categorical
+from keras_bfn.flows.channels import Line, Simplex
 from keras_bfn.flows.flow import Flow, expand
 from keras_bfn.schedules import QuadraticSchedule
 
@@ -115,6 +116,13 @@ class DiscreteFlow(Flow):
         noise = noise - ops.sum(noise * e_x, axis=-1, keepdims=True)
         precision = self.gain * expand(alpha, e_x)
         return ops.sqrt(precision) * noise - precision * (1.0 - e_x)
+
+    def channel(self):
+        if self.num_classes > 2:
+            return Simplex(self.num_classes)
+        # What the evidence about both classes has in common says nothing.
+        half = 0.5**0.5
+        return Line((-half, half), direction=(-half, half))
 
     def get_config(self):
         return {"num_classes": self.num_classes, "beta_1": self.beta_1, **super().get_config()}

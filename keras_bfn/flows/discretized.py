@@ -1,11 +1,13 @@
 """Discretised data: integers that stand for points on a line (section 5 of the paper)."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_bfn._validation import check_choice, check_int
 from keras_bfn.distributions import DiscretizedNormal
 from keras_bfn.distributions.discrete import bin_centre
+from keras_bfn.flows.channels import Line
 from keras_bfn.flows.continuous import mean_of_input, noise_to_data
 from keras_bfn.flows.flow import Flow, expand
 from keras_bfn.schedules import ExponentialSchedule
@@ -91,6 +93,9 @@ class DiscretizedFlow(Flow):
         distance = bin_centre(ops.arange(self.num_bins), self.num_bins) - e_x
         scaled = ops.sqrt(expand(alpha, e_x)) * distance
         return scaled * (noise - 0.5 * scaled)
+
+    def channel(self):
+        return Line((2 * np.arange(self.num_bins) + 1) / self.num_bins - 1)
 
     def get_config(self):
         return {

@@ -190,6 +190,14 @@ class Flow:
         precision = self.gain * expand(alpha, embedding)
         return precision * embedding + ops.sqrt(precision) * noise
 
+    def channel(self):
+        """What a message about a variable may be about, for `keras_bfn.codec`.
+
+        Returns:
+            A `keras_bfn.flows.channels.Line` or `Simplex`.
+        """
+        raise NotImplementedError
+
     def check_data(self, x, name="x"):
         """Raises a `ValueError` if the numpy array `x` is not data of this type."""
         x = np.asarray(x)

@@ -1,0 +1,20 @@
+"""Files that are whole or not there."""
+
+import os
+import pathlib
+
+
+def write_atomically(path, write):
+    """Writes a file under another name, waits until it is on the disk, and then names it `path`.
+
+    Args:
+        path: where the file shall be.
+        write: function of the open binary file.
+    """
+    path = pathlib.Path(path)
+    partial = path.with_name(path.name + ".partial")
+    with open(partial, "wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)

@@ -1,0 +1,89 @@
+"""Compresses a file of numpy arrays, and decompresses it.
+
+    python -m keras_bfn.codec compress images.npy images.bfn --model model.keras --report
+    python -m keras_bfn.codec decompress images.bfn images.npy --model model.keras
+
+`--model` is a file that `model.save` wrote, or the name or folder of a preset. Decompress with the
+backend (`KERAS_BACKEND`) that compressed.
+"""
+
+import argparse
+import pathlib
+import sys
+
+import keras
+import numpy as np
+
+import keras_bfn
+from keras_bfn._files import write_atomically
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_bfn.codec",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    compress = commands.add_parser("compress", help="from .npy to a compressed file")
+    decompress = commands.add_parser("decompress", help="from a compressed file to .npy")
+    for command in (compress, decompress):
+        command.add_argument("input", type=pathlib.Path)
+        command.add_argument("output", type=pathlib.Path)
+        command.add_argument("--model", required=True, help="a .keras file, or a preset")
+        command.add_argument("--condition", type=pathlib.Path, help="a .npy file of conditions")
+        command.add_argument("--quiet", action="store_true", help="no progress")
+    compress.add_argument("--num-steps", type=int, default=50)
+    compress.add_argument("--batch-size", type=int, help="lanes; see keras_bfn.codec.Codec")
+    compress.add_argument("--report", action="store_true", help="print where the bits went")
+    compress.add_argument("--verify", action="store_true", help="decompress, too, and compare")
+    return parser.parse_args()
+
+
+def load_model(name):
+    if name.endswith(".keras"):
+        return keras.saving.load_model(name)
+    return keras_bfn.BayesianFlowNetwork.from_preset(name)
+
+
+def run(args):
+    model = load_model(args.model)
+    condition = None if args.condition is None else np.load(args.condition)
+    verbose = 0 if args.quiet else 1
+    if args.command == "decompress":
+        codec = keras_bfn.codec.Codec(model)
+        x = codec.decompress(args.input.read_bytes(), condition, verbose=verbose)
+        write_atomically(args.output, lambda file: np.save(file, x))
+        return
+    x = np.load(args.input)
+    codec = keras_bfn.codec.Codec(model, args.num_steps, args.batch_size)
+    data, report = codec.compress(x, condition, return_report=True, verbose=verbose)
+    if args.verify and not np.array_equal(codec.decompress(data, condition, verbose=verbose), x):
+        raise keras_bfn.codec.CodecError("What was compressed does not decompress to the same")
+    write_atomically(args.output, lambda file: file.write(data))
+    if args.report:
+        print_report(report)
+
+
+def print_report(report):
+    examples = report["bits_per_example"] * report["num_examples"]
+    rows = [("examples", examples), ("spare bits", report["spare_bits"])]
+    rows += [("header and checksum", report["header_bits"]), ("file", report["total_bits"])]
+    print(f"{'':<20}{'bytes':>12}{'bits per example':>20}")
+    for name, bits in rows:
+        print(f"{name:<20}{bits / 8:>12.0f}{bits / report['num_examples']:>20.2f}")
+    print(
+        f"{report['num_examples']} examples in {report['seconds']:.1f} s, "
+        f"{report['bits_per_variable']:.4f} bits per variable"
+    )
+
+
+def main():
+    try:
+        run(parse_arguments())
+    except (keras_bfn.codec.CodecError, OSError, ValueError, ImportError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main()

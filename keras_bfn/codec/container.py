@@ -1,0 +1,121 @@
+"""The file: a prefix of fixed size, a header in JSON, the payload, and a checksum over all of it.
+
+| bytes | what |
+|---|---|
+| 4 | `KBFN` |
+| 2 | version of the format, here 1 |
+| 4 | length of the header |
+| 8 | length of the payload |
+| | the header, JSON in UTF-8: see `keras_bfn.codec.Codec` |
+| | the payload, 32-bit words |
+| 16 | BLAKE2b of all that comes before |
+
+Numbers are unsigned and little-endian. Nothing in a file is executed.
+"""
+
+import hashlib
+import json
+import struct
+
+import numpy as np
+
+from keras_bfn.codec.errors import CodecError
+
+MAGIC, VERSION = b"KBFN", 1
+PREFIX = struct.Struct("<4sHIQ")
+DIGEST_SIZE = 16
+DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
+MOST_STEPS, MOST_LANES = 2**20, 2**16  # more would be no file of ours
+
+
+def _is_count(value, low=0, high=2**48):
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_text(value):
+    return isinstance(value, str)
+
+
+# The header's entries, and what they can be.
+ENTRIES = {
+    "count": lambda value: _is_count(value, 1),
+    "event_shape": lambda value: isinstance(value, list) and all(map(_is_count, value)),
+    "dtype": DTYPES.__contains__,
+    "num_steps": lambda value: _is_count(value, 1, MOST_STEPS),
+    "batch_size": lambda value: _is_count(value, 1, MOST_LANES),
+    "resolution": lambda value: isinstance(value, float) and 0 < value < 1,
+    "seed": _is_count,
+    "undrawn_words": _is_count,
+    "model": _is_text,
+    "probe": _is_text,
+    "data": _is_text,
+    "condition": lambda value: value is None or _is_text(value),
+    "environment": lambda value: isinstance(value, dict),
+}
+
+
+def digest(*parts):
+    """BLAKE2b of bytes, in hexadecimal."""
+    state = hashlib.blake2b(digest_size=DIGEST_SIZE)
+    for part in parts:
+        state.update(part)
+    return state.hexdigest()
+
+
+def write(header, words):
+    """The bytes of a file.
+
+    Args:
+        header: dict of `ENTRIES`.
+        words: uint32 array, the payload.
+
+    Raises:
+        CodecError: if `read` would refuse the header.
+    """
+    _check_header(header)
+    header = json.dumps(header, separators=(",", ":")).encode()
+    payload = np.asarray(words, "<u4").tobytes()
+    content = PREFIX.pack(MAGIC, VERSION, len(header), len(payload)) + header + payload
+    return content + bytes.fromhex(digest(content))
+
+
+def read(data):
+    """The header and the payload's words.
+
+    Raises:
+        CodecError: if `data` is not a whole, unharmed file of this version.
+    """
+    if len(data) < PREFIX.size or data[: len(MAGIC)] != MAGIC:
+        raise CodecError(f"Not a file of keras_bfn.codec: it does not begin with {MAGIC!r}")
+    _, version, header_size, payload_size = PREFIX.unpack_from(data)
+    if version != VERSION:
+        raise CodecError(f"The file has version {version} of the format; only {VERSION} is known")
+    size = PREFIX.size + header_size + payload_size + DIGEST_SIZE
+    if len(data) < size:
+        raise CodecError(f"The file is cut short: it has {len(data)} bytes of {size}")
+    if len(data) > size:
+        raise CodecError(f"The file is followed by {len(data) - size} bytes that are not its own")
+    content = data[:-DIGEST_SIZE]
+    if bytes.fromhex(digest(content)) != data[-DIGEST_SIZE:]:
+        raise CodecError("The file is damaged: its checksum does not fit its content")
+    header_end = PREFIX.size + header_size
+    try:
+        header = json.loads(content[PREFIX.size : header_end])
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise CodecError(f"The file's header is not JSON: {error}") from error
+    _check_header(header)
+    return header, _read_words(content[header_end:])
+
+
+def _check_header(header):
+    if not isinstance(header, dict) or set(header) != set(ENTRIES):
+        raise CodecError(f"The file's header does not have the entries {sorted(ENTRIES)}")
+    for name, is_possible in ENTRIES.items():
+        if not is_possible(header[name]):
+            raise CodecError(f"The file's header has an impossible entry {name}={header[name]!r}")
+
+
+def _read_words(payload):
+    if len(payload) % 4:
+        raise CodecError(f"The file's payload has {len(payload)} bytes, not whole words of 4")
+    return np.frombuffer(payload, "<u4").astype("uint32")

@@ -1,0 +1,70 @@
+"""What a message about one variable may be about: points of a space, in numpy and float64.
+
+Messages that differ only along some directions need to be sent only along these. A channel knows
+them; `keras_bfn.codec` sends numbers through it.
+"""
+
+import math
+
+import numpy as np
+
+# So many standard deviations from a message there is no value that it could be about.
+REACH = 6.0
+
+
+class Line:
+    """Evenly spaced points on a line: bins in their order, or two classes.
+
+    Args:
+        points: float array `(K,)`, rising: where the embedding of each value lies on the line.
+        direction: float array `(embedding_size,)`: the unit vector along which the line runs.
+    """
+
+    size = 1
+
+    def __init__(self, points, direction=(1.0,)):
+        self.points = np.asarray(points, "float64")
+        self.direction = np.asarray(direction, "float64")
+
+    def embed(self, values):
+        """Where the embeddings of integers of any shape lie: a float64 array `(..., size)`."""
+        return self.points[values][..., None]
+
+    def evidence(self, s):
+        """The evidence, `(..., embedding_size)`, of what was gathered through the channel."""
+        return s * self.direction
+
+    def candidates(self, gained, precision):
+        """The values that a message may have been about.
+
+        Args:
+            gained: float64 array `(..., size)`, the evidence `precision * y` of the message `y`.
+            precision: float, that of the message, `c alpha`.
+
+        Returns:
+            The tuple of the first candidate, an int array `(...)`, and the log likelihoods, up to a
+            constant, of the M values from it on, `(..., M)`.
+        """
+        num_values, step = len(self.points), self.points[1] - self.points[0]
+        num = min(num_values, 2 * math.ceil(REACH / (math.sqrt(precision) * step)) + 1)
+        message = gained / precision
+        nearest = np.rint((message[..., 0] - self.points[0]) / step)
+        first = np.clip(nearest - num // 2, 0, num_values - num).astype("int64")
+        points = self.points[first[..., None] + np.arange(num)]
+        return first, -0.5 * precision * np.square(message - points)
+
+
+class Simplex:
+    """The corners of a simplex: K classes without an order. As `Line`."""
+
+    def __init__(self, num_classes):
+        self.size = num_classes
+
+    def embed(self, values):
+        return (np.asarray(values)[..., None] == np.arange(self.size)).astype("float64")
+
+    def evidence(self, s):
+        return s
+
+    def candidates(self, gained, precision):
+        return np.zeros(gained.shape[:-1], "int64"), gained
