@@ -1,0 +1,152 @@
+"""What compressors and letter counts need for a held-out character, beside `examples/text8.py`.
+
+    python -m benchmarks.text_baselines novel.txt
+    python -m benchmarks.text_baselines novel.txt --seq-length 128
+
+The text is cleaned and cut as by `keras_bfn.datasets.text_file`: the last 5% test, the 5% before
+them validate, the rest trains. Compressors are measured twice: on the whole cleaned text, and by
+what the test part adds to the training part. N-gram models (n = 1 to 5) are counted on the training
+part, each interpolated with the shorter ones after Witten and Bell; how much weight the shorter
+ones get is chosen on the validation part. They are scored on the test part as it runs on, and on
+windows of `--seq-length` characters, at whose start nothing is known: what a model of
+`examples/text8.py` sees.
+"""
+
+import argparse
+import bz2
+import gzip
+import lzma
+import pathlib
+
+import numpy as np
+
+from keras_bfn.datasets import ALPHABET, clean_text, decode_text, encode_text
+
+MAX_ORDER = 5
+STRENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+COMPRESSORS = {
+    "gzip -9": lambda text: gzip.compress(text, 9),
+    "bzip2 -9": lambda text: bz2.compress(text, 9),
+    "xz -9e": lambda text: lzma.compress(text, preset=9 | lzma.PRESET_EXTREME),
+}
+
+
+def load_parts(path):
+    """The letters' numbers in the training, validation and test part."""
+    text = pathlib.Path(path).read_text(encoding="utf-8")
+    letters = encode_text(clean_text(text)).astype("int64")
+    num_held_out = len(letters) // 20
+    return np.split(letters, [-2 * num_held_out, -num_held_out])
+
+
+def contexts(letters, size):
+    """The number of the `size` letters before each place; -1 where there are not so many.
+
+    Args:
+        letters: int array of shape `(..., length)`.
+        size: int.
+
+    Returns:
+        An int array of the same shape.
+    """
+    numbers = np.zeros_like(letters)
+    for back in range(size, 0, -1):
+        numbers[..., size:] = (
+            len(ALPHABET) * numbers[..., size:] + letters[..., size - back : -back]
+        )
+    numbers[..., :size] = -1
+    return numbers
+
+
+class NGrams:
+    """Letter counts after every context of up to four letters.
+
+    The probability of a letter after a context that was seen N times, with T different letters, is
+    `(count + strength * T * shorter) / (N + strength * T)`, where `shorter` is its probability
+    after a context one letter shorter, and 1 / 27 before the shortest. `strength=1` is the rule of
+    Witten and Bell.
+
+    Args:
+        letters: int array of shape `(length,)`.
+        order: int. The longest context has one letter less.
+    """
+
+    def __init__(self, letters, order=MAX_ORDER):
+        self.counts = []
+        for size in range(order):
+            numbers = contexts(letters, size)[size:]
+            counts = np.bincount(
+                numbers * len(ALPHABET) + letters[size:], minlength=len(ALPHABET) ** (size + 1)
+            )
+            self.counts.append(counts.reshape(-1, len(ALPHABET)))
+
+    def probabilities(self, letters, strengths):
+        """Of all letters at each place, given those before it.
+
+        Args:
+            letters: int array of shape `(..., length)`.
+            strengths: a float for each context size from 0; its length is the order.
+
+        Returns:
+            An array of shape `(..., length, 27)`.
+        """
+        mixed = np.full((*letters.shape, len(ALPHABET)), 1 / len(ALPHABET))
+        for size, strength in enumerate(strengths):
+            numbers = contexts(letters, size)
+            counts = self.counts[size][numbers] * (numbers >= 0)[..., None]
+            shorter = strength * (counts > 0).sum(axis=-1, keepdims=True)
+            total = counts.sum(axis=-1, keepdims=True) + shorter
+            mixed = np.where(total > 0, (counts + shorter * mixed) / np.maximum(total, 1e-9), mixed)
+        return mixed
+
+    def bits(self, letters, strengths):
+        """Bits per character."""
+        probabilities = self.probabilities(letters, strengths)
+        return -np.log2(np.take_along_axis(probabilities, letters[..., None], axis=-1)).mean()
+
+
+def choose_strengths(model, letters):
+    """For one context size after the other, the strength that suits these letters best."""
+    strengths = []
+    for _ in model.counts:
+        tried = [[*strengths, strength] for strength in STRENGTHS]
+        strengths = min(tried, key=lambda strengths: model.bits(letters, strengths))
+    return strengths
+
+
+def print_compressors(train, validation, test):
+    whole = decode_text(np.concatenate([train, validation, test])).encode()
+    before, after = (decode_text(part).encode() for part in (train, test))
+    print(f"{'':<24}{'whole text':>12}{'test part':>12}")
+    for name, compress in COMPRESSORS.items():
+        added = len(compress(before + after)) - len(compress(before))
+        bits = 8 * len(compress(whole)) / len(whole), 8 * added / len(after)
+        print(f"{name:<24}{bits[0]:>12.3f}{bits[1]:>12.3f}", flush=True)
+
+
+def print_models(train, validation, test, seq_length):
+    model = NGrams(train)
+    strengths = choose_strengths(model, validation)
+    windows = test[: len(test) // seq_length * seq_length].reshape(-1, seq_length)
+    print(f"\n{'':<24}{'test part':>12}{f'windows of {seq_length}':>16}")
+    uniform = np.log2(len(ALPHABET))
+    print(f"{'uniform':<24}{uniform:>12.3f}{uniform:>16.3f}")
+    for order in range(1, MAX_ORDER + 1):
+        bits = (model.bits(letters, strengths[:order]) for letters in (test, windows))
+        print(f"{f'{order}-gram':<24}{next(bits):>12.3f}{next(bits):>16.3f}", flush=True)
+    print(f"Strengths chosen, from the shortest context: {strengths}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("text", help="a text file in UTF-8")
+    parser.add_argument("--seq-length", type=int, default=64)
+    args = parser.parse_args()
+    parts = load_parts(args.text)
+    print(f"Bits per character, {' + '.join(f'{len(part):,}' for part in parts)} characters")
+    print_compressors(*parts)
+    print_models(*parts, args.seq_length)
+
+
+if __name__ == "__main__":
+    main()
