@@ -31,6 +31,7 @@ def test_there_are_guides():
         "switching_backends",
         "networks_and_presets",
         "sampling",
+        "long_runs",
     }
 
 
