@@ -61,7 +61,8 @@ def main():
     else:
         name = "CIFAR-10"
         data = datasets.cifar10(batch_size, data_dir=args.data, **options)
-    with experiment.distribution(args):
+    scope, data = experiment.distribution(args, data)
+    with scope:
         model = build_model(args, (args.epochs or epochs) * data.train.num_batches)
 
     def samples(directory, epochs):

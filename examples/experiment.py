@@ -93,19 +93,36 @@ def small_optimizer(steps):
     )
 
 
-def distribution(args):
-    """The context in which to make the model."""
+def distribution(args, data):
+    """The context in which to make the model, and `Splits` whose batches the devices can share."""
     if not args.distribute:
-        return contextlib.nullcontext()
+        return contextlib.nullcontext(), data
     backend = keras.backend.backend()
     if backend == "jax":
-        keras.distribution.set_distribution(keras.distribution.DataParallel())
-        return contextlib.nullcontext()
+        parallel = keras.distribution.DataParallel()
+        keras.distribution.set_distribution(parallel)
+        return contextlib.nullcontext(), _divide(data, parallel.num_model_replicas)
     if backend == "tensorflow":
         import tensorflow as tf
 
-        return tf.distribute.MirroredStrategy().scope()
+        strategy = tf.distribute.MirroredStrategy()
+        return strategy.scope(), _divide(data, strategy.num_replicas_in_sync)
     raise SystemExit(f"--distribute: Keras does not distribute over devices on {backend}")
+
+
+def _divide(data, num_devices):
+    """Fills up the examples that validate with some that then count twice."""
+    batch_size, validation = data.train.batch_size, data.validation
+    if batch_size % num_devices:
+        raise SystemExit(
+            f"--distribute: {num_devices} devices cannot share a batch of {batch_size}"
+        )
+    num = len(validation.examples)
+    rows = np.arange(-(-num // num_devices) * num_devices) % num
+    filled = keras_bfn.datasets.Batches(
+        validation.examples[rows], validation.transform, batch_size, training=False
+    )
+    return data._replace(validation=filled)
 
 
 def run(args, experiment, epochs):

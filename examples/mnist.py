@@ -44,7 +44,8 @@ def main():
     else:
         name = "MNIST"
         data = datasets.mnist(batch_size, data_dir=args.data, seed=args.seed, limit=limit)
-    with experiment.distribution(args):
+    scope, data = experiment.distribution(args, data)
+    with scope:
         steps = (args.epochs or epochs) * data.train.num_batches
         model = build_model(args.preset, steps, args.seed)
 

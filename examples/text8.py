@@ -56,7 +56,8 @@ def main():
         name, data = f"{args.data} (not text8)", datasets.text_file(args.data, **options)
     else:
         name, data = "text8", datasets.text8(**options)
-    with experiment.distribution(args):
+    scope, data = experiment.distribution(args, data)
+    with scope:
         steps = (args.epochs or epochs) * data.train.num_batches
         model = build_model(args.preset, seq_length, steps, args.seed)
 

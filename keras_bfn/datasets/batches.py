@@ -12,8 +12,7 @@ class Batches(keras.utils.PyDataset):
     """Examples held in memory, in batches that `fit` takes on every backend.
 
     The order of an epoch and all that is random in a batch follow from `seed`, `epoch` and the
-    batch's number alone: a run that is resumed at an epoch sees what it would have seen. Threads
-    make the next batches while the network works on this one.
+    batch's number alone: a run that is resumed at an epoch sees what it would have seen.
 
     Args:
         examples: array, or anything with a length that takes an integer array as an index.
@@ -54,7 +53,8 @@ class Batches(keras.utils.PyDataset):
         seed=0,
         steps_per_epoch=None,
     ):
-        super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
+        # With more workers, Keras carries batches that were made too early into the next epoch.
+        super().__init__(workers=1, use_multiprocessing=False)
         self.examples, self.transform, self.labels = examples, transform, labels
         self.batch_size = check_int("batch_size", batch_size, 1)
         self.training = training

@@ -8,7 +8,7 @@ from keras_bfn import losses
 from keras_bfn._random import seeded
 from keras_bfn._validation import check_int
 from keras_bfn.models.data_checks import check_arrays
-from keras_bfn.models.program import Program
+from keras_bfn.models.program import Program, divisible
 
 
 class CodeLengthProgram(Program):
@@ -96,7 +96,7 @@ def _nats(model, x, num_steps, num_repeats, batch_size, seed, verbose):
     batch_size = min(check_int("batch_size", batch_size, 1), len(x))
     model.build_for(x.shape, condition)
 
-    batches = RepeatedBatches(x, condition, num_repeats, batch_size)
+    batches = RepeatedBatches(x, condition, num_repeats, divisible(batch_size))
     program = model.programs.get(("code_length", num_steps), lambda: CodeLengthProgram(model, loss))
     with seeded(model.seed_generator, seed):
         nats = program.predict(batches, verbose=verbose)

@@ -20,6 +20,16 @@ class Program(keras.Model):
             self.compile(jit_compile=model.jit_compile, run_eagerly=model.run_eagerly)
 
 
+def divisible(batch_size):
+    """The batch size, or a little more: what the devices that `keras.distribution` names can share.
+
+    JAX refuses a batch that does not divide among them.
+    """
+    distribution = keras.distribution.distribution()
+    num_devices = 1 if distribution is None else distribution.num_model_replicas
+    return -(-batch_size // num_devices) * num_devices
+
+
 class ProgramCache:
     """Programs by what they were built for. Not a dict: Keras would track one as layers."""
 

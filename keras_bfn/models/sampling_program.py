@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn.models.data_checks import check_condition
-from keras_bfn.models.program import Program
+from keras_bfn.models.program import Program, divisible
 
 
 class SamplingProgram(Program):
@@ -112,6 +112,7 @@ def check_event_shape(model):
 def predict_rows(program, inputs, batch_size, verbose):
     """`program.predict`, in full batches so that one compiled program serves them all."""
     num = len(inputs["ones"])
+    batch_size = divisible(batch_size)
     rows = np.arange(-(-num // batch_size) * batch_size) % num
     inputs = {name: values[rows] for name, values in inputs.items()}
     outputs = program.predict(inputs, batch_size=batch_size, verbose=verbose)

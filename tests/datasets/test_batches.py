@@ -156,7 +156,6 @@ def test_fit_sees_the_batches_of_each_epoch_in_order():
         return write(rows, rng)
 
     training, validation = make_batches(transform=transform), make_batches(training=False)
-    assert training.workers == 2
     model = Recorder()
     first, second, third = epochs(make_batches(), 3)
     (validated,) = epochs(make_batches(training=False), 1)

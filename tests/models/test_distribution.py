@@ -1,0 +1,66 @@
+"""Training over several devices, as Keras spreads it on JAX and on TensorFlow."""
+
+import re
+import types
+
+import keras
+import numpy as np
+import pytest
+
+from tests.models.small import FLOWS, make_data, make_model
+from tests.test_guides import ROOT, run_script
+
+TWO_DEVICES = ROOT / "tests" / "two_devices.py"
+IS_TORCH = keras.backend.backend() == "torch"
+distributes = pytest.mark.skipif(IS_TORCH, reason="Keras does not distribute on torch")
+TINY = ("--preset", "tiny", "--data", "embedded", "--output", "run", "--distribute")
+
+
+def test_any_number_is_scored_and_sampled_in_batches_that_devices_can_share(monkeypatch):
+    four = types.SimpleNamespace(num_model_replicas=4)
+    monkeypatch.setattr(keras.distribution, "distribution", lambda: four)
+    sizes = []
+
+    def note(predict):
+        def predict_and_note(program, x, batch_size=None, **kwargs):
+            sizes.append(batch_size or x.batch_size)
+            return predict(program, x, batch_size=batch_size, **kwargs)
+
+        return predict_and_note
+
+    monkeypatch.setattr(keras.Model, "predict", note(keras.Model.predict))
+    flow = FLOWS["binary"]()
+    model, x = make_model(flow), make_data(flow, 5)
+    assert len(model.code_length(x, 3, batch_size=2, verbose=0)["transmission"]) == 5
+    assert len(model.generate(5, 2, verbose=0)) == 5
+    assert len(model.encode(x, 2, verbose=0)) == 5
+    assert sizes == [4, 8, 8]
+
+
+@pytest.mark.slow
+@distributes
+def test_over_two_devices_training_resumes_to_the_bit_and_every_number_is_scored(tmp_path):
+    script = ROOT / "tests" / "models" / "distributed.py"
+    printed = run_script(TWO_DEVICES, script, tmp_path, cwd=tmp_path)
+    assert "Going on after epoch 1" in printed
+    assert printed.splitlines()[-2:] == ["Code lengths: 5", "Samples: 3"]
+    with np.load(tmp_path / "alone.npz") as alone, np.load(tmp_path / "resumed.npz") as resumed:
+        assert alone.files == resumed.files
+        for name in alone.files:
+            np.testing.assert_array_equal(alone[name], resumed[name])
+
+
+@pytest.mark.slow
+@distributes
+def test_an_experiment_runs_over_two_devices_with_three_images_to_validate(tmp_path):
+    script = ROOT / "examples" / "mnist.py"
+    arguments = (*TINY, "--test-examples", "5", "--repeats", "1")
+    printed = run_script(TWO_DEVICES, script, *arguments, cwd=tmp_path)
+    assert "val_loss" in printed
+    assert len(re.findall(r"^(?:\d+|continuous) +[\d.]+ +[\d.]+$", printed, re.MULTILINE)) == 5
+
+
+@pytest.mark.skipif(not IS_TORCH, reason="Keras distributes on JAX and TensorFlow")
+def test_an_experiment_says_where_keras_does_not_distribute(tmp_path):
+    with pytest.raises(AssertionError, match=r"--distribute: Keras does not distribute .* torch"):
+        run_script(ROOT / "examples" / "mnist.py", *TINY, cwd=tmp_path)
