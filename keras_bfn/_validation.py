@@ -1,13 +1,16 @@
 """Checks of arguments: each names the argument, what came and what was expected."""
 
+import math
 import numbers
 
 
-def check_int(name, value, minimum):
-    """Returns `value` as an int, or raises a `ValueError` unless it is one >= `minimum`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < minimum:
+def check_int(name, value, minimum, maximum=math.inf):
+    """Returns `value` as an int, or raises a `ValueError` unless it is one in this range."""
+    is_int = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not is_int or not minimum <= value <= maximum:
+        at_most = "" if maximum == math.inf else f" and at most {maximum}"
         raise ValueError(
-            f"Argument `{name}` must be an integer of at least {minimum}. "
+            f"Argument `{name}` must be an integer of at least {minimum}{at_most}. "
             f"Received: {name}={value!r}"
         )
     return int(value)

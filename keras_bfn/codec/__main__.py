@@ -81,7 +81,7 @@ def print_report(report):
 def main():
     try:
         run(parse_arguments())
-    except (keras_bfn.codec.CodecError, OSError, ValueError, ImportError) as error:
+    except (keras_bfn.codec.CodecError, OSError, EOFError, ValueError, ImportError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
 

@@ -11,6 +11,14 @@ lie on the same points.
 """
 
 import numpy as np
+from keras import ops
+
+from keras_bfn.codec.stack import PROBABILITY_BITS
+
+LEAST_LOG_PROB = -PROBABILITY_BITS * np.log(2.0)
+# So many points of the lattice can a standard deviation have. The coder gives each point in its
+# range a probability of 2^-24 at least: a range of so many takes 1%.
+MOST_POINTS = 2**14
 
 
 class Chain:
@@ -31,7 +39,8 @@ class Chain:
         self.num_steps = num_steps
         self.times = np.linspace(0, 1, num_steps + 1, dtype="float32")
         # The precision c beta of the evidence, and what each message adds to it.
-        self.precision = flow.gain * np.array([float(flow.schedule.beta(t)) for t in self.times])
+        beta = ops.convert_to_numpy(flow.schedule.beta(ops.convert_to_tensor(self.times)))
+        self.precision = flow.gain * beta.astype("float64")
         self.gained = np.diff(self.precision, prepend=0.0)
         if not np.all(self.gained[1:] > 0):
             raise ValueError(
@@ -45,6 +54,17 @@ class Chain:
         narrower = self.gained.copy()
         narrower[1:-1] = np.minimum(narrower[1:-1], variance[1:])
         self.spacing = resolution * np.sqrt(narrower)
+        # In points of the lattice, the standard deviations by which each s_i is popped, and pushed.
+        popped = np.append(self.bridge_std[1:], np.sqrt(self.precision[-1])) / self.spacing[1:]
+        pushed = np.sqrt(self.gained[1:]) / self.spacing[1:]
+        if max(popped.max(), pushed.max()) > MOST_POINTS:
+            raise ValueError(
+                "Arguments `num_steps` and `resolution` must leave each standard deviation at most "
+                f"{MOST_POINTS} points of the lattice. "
+                f"Received: num_steps={num_steps}, resolution={resolution}"
+            )
+        # log2(std sqrt(2 pi e)) bits for each number.
+        self.bits_per_number = np.log2(np.maximum(5.0 * popped, 2.0)).max()
 
     def push(self, stack, x, look):
         """Pushes examples.
@@ -85,9 +105,8 @@ class Chain:
 
     def spare_words(self, num_variables):
         """More 32-bit words than are drawn before as many have been pushed."""
-        stds = np.append(self.bridge_std[1:], np.sqrt(self.precision[-1])) / self.spacing[1:]
-        # log2(std sqrt(2 pi e)) bits for each number; two levels, and the classes that are drawn.
-        level = np.log2(np.maximum(5.0 * stds, 2.0)).max() * self.channel.size
+        # Two levels, and the classes that are drawn.
+        level = self.bits_per_number * self.channel.size
         return 64 + int(num_variables * 1.5 * (2.0 * level + 1.0) / 32)
 
     def _sent(self, x):
@@ -111,6 +130,7 @@ class Chain:
         if num < log_probs.shape[-1]:
             places = first[..., None] + np.arange(num)
             log_probs = np.take_along_axis(log_probs, places, axis=-1)
-        logits = log_probs + log_likelihoods
+        # The stack knows no smaller probability; and some candidate must have one.
+        logits = np.maximum(log_probs, LEAST_LOG_PROB) + log_likelihoods
         weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return first, weights / weights.sum(axis=-1, keepdims=True)

@@ -10,7 +10,7 @@ from keras_bfn.codec import container, fingerprints
 from keras_bfn.codec.chain import Chain
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.codec.receiver import Receiver
-from keras_bfn.codec.stack import Exhausted, Stack
+from keras_bfn.codec.stack import Stack
 from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
 from keras_bfn.models.data_checks import check_arrays
 from keras_bfn.models.sampling_program import check_event_shape, condition_inputs
@@ -40,9 +40,9 @@ class Codec:
         batch_size: int or None. So many examples, or *lanes*, are coded at a time. Each lane needs
             spare bits of its own, tens of times what an example costs. None is a lane for each
             1000 examples, 64 at most.
-        resolution: float in (0, 1). The spacing of the lattice that evidence lies on, in standard
-            deviations of a message. A coarser one saves spare bits and costs more for each example,
-            above 0.4 more than 0.5%.
+        resolution: float in (0.001, 1). The spacing of the lattice that evidence lies on, in
+            standard deviations of a message. A coarser one saves spare bits and costs more for each
+            example, above 0.4 more than 0.5%.
         seed: int, of the spare bits.
 
     Raises:
@@ -73,12 +73,12 @@ class Codec:
             )
         check_event_shape(model)
         self.model = model
-        self.num_steps = check_int("num_steps", num_steps, 1)
+        self.num_steps = check_int("num_steps", num_steps, 1, container.MOST_STEPS)
         self.batch_size = batch_size
         if batch_size is not None:
-            check_int("batch_size", batch_size, 1)
-        self.resolution = check_between("resolution", resolution, 0, 1)
-        self.seed = check_int("seed", seed, 0)
+            self.batch_size = check_int("batch_size", batch_size, 1, container.MOST_LANES)
+        self.resolution = check_between("resolution", resolution, container.FINEST_RESOLUTION, 1)
+        self.seed = check_int("seed", seed, 0, container.MOST_SEED)
 
     def compress(self, x, condition=None, return_report=False, verbose="auto"):
         """Compresses examples.
@@ -101,13 +101,13 @@ class Codec:
             CodecError: if the network's answers are not numbers.
         """
         start = time.monotonic()
-        condition = condition_inputs(self.model, condition, 1, len(x)).get("condition")
-        x, _ = check_arrays(self.model, x if condition is None else (x, condition))
+        conditions = condition_inputs(self.model, condition, 1, len(x)).get("condition")
+        x, _ = check_arrays(self.model, x if conditions is None else (x, conditions))
         batch_size = self.batch_size or max(1, min(MOST_LANES, len(x) // EXAMPLES_PER_LANE))
         batch_size = min(batch_size, len(x))
 
         chain = Chain(self.model.flow, self.num_steps, self.resolution)
-        receiver = self._receiver(chain, batch_size, condition)
+        receiver = self._receiver(chain, batch_size, conditions)
         stack = Stack(self._spare_words(chain, batch_size, self.seed))
         num_spare_bits = stack.num_bits()
         for rows in _batches(len(x), batch_size, verbose):
@@ -127,7 +127,7 @@ class Codec:
             "model": fingerprints.of_model(self.model),
             "probe": receiver.probe(),
             "data": fingerprints.of_array(x),
-            "condition": fingerprints.of_array(condition),
+            "condition": fingerprints.of_array(None if condition is None else conditions),
             "environment": fingerprints.of_environment(),
         }
         data = container.write(header, words[num_undrawn:])
@@ -169,24 +169,29 @@ class Codec:
             raise CodecError(
                 f"The file holds examples of shape {event_shape}, not {self.model.event_shape}"
             )
-        condition = condition_inputs(self.model, condition, 1, count).get("condition")
-        if header["condition"] != fingerprints.of_array(condition):
-            raise CodecError("The file was made with another condition")
+        # One null class for all: a file may say that it has any number of examples.
+        num_conditions = 1 if condition is None else count
+        conditions = condition_inputs(self.model, condition, 1, num_conditions).get("condition")
+        if header["condition"] != fingerprints.of_array(None if condition is None else conditions):
+            raise CodecError("The file was made with another condition, or without one")
         differences = fingerprints.differences(header["environment"])
 
-        chain = Chain(self.model.flow, header["num_steps"], header["resolution"])
-        receiver = self._receiver(chain, header["batch_size"], condition)
+        try:
+            chain = Chain(self.model.flow, header["num_steps"], header["resolution"])
+        except ValueError as error:
+            raise CodecError(f"The file's header is impossible: {error}") from error
+        receiver = self._receiver(chain, header["batch_size"], conditions)
         if header["probe"] != receiver.probe():
             raise CodecError(
                 f"The network answers otherwise than when the file was made{differences}"
             )
         spare = self._spare_words(chain, header["batch_size"], header["seed"])
-        stack = Stack(np.concatenate([spare[: header["undrawn_words"]], payload]))
         batches = []
         try:
+            stack = Stack(np.concatenate([spare[: header["undrawn_words"]], payload]))
             for rows in _batches(count, header["batch_size"], verbose, reverse=True):
                 batches.append(chain.pop(stack, (len(rows), *event_shape), receiver.of(rows)))
-        except Exhausted as error:
+        except CodecError as error:
             raise CodecError(f"The file cannot be decoded: {error}{differences}") from error
         x = np.concatenate(batches[::-1]).astype(header["dtype"])
         if not np.array_equal(stack.words(), spare) or header["data"] != fingerprints.of_array(x):

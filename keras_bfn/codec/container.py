@@ -25,7 +25,8 @@ MAGIC, VERSION = b"KBFN", 1
 PREFIX = struct.Struct("<4sHIQ")
 DIGEST_SIZE = 16
 DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
-MOST_STEPS, MOST_LANES = 2**20, 2**16  # more would be no file of ours
+# More, or a finer lattice, would be no file of ours.
+MOST_STEPS, MOST_LANES, MOST_SEED, FINEST_RESOLUTION = 2**20, 2**16, 2**48, 1e-3
 
 
 def _is_count(value, low=0, high=2**48):
@@ -43,8 +44,8 @@ ENTRIES = {
     "dtype": DTYPES.__contains__,
     "num_steps": lambda value: _is_count(value, 1, MOST_STEPS),
     "batch_size": lambda value: _is_count(value, 1, MOST_LANES),
-    "resolution": lambda value: isinstance(value, float) and 0 < value < 1,
-    "seed": _is_count,
+    "resolution": lambda value: isinstance(value, float) and FINEST_RESOLUTION < value < 1,
+    "seed": lambda value: _is_count(value, 0, MOST_SEED),
     "undrawn_words": _is_count,
     "model": _is_text,
     "probe": _is_text,
@@ -101,10 +102,18 @@ def read(data):
     header_end = PREFIX.size + header_size
     try:
         header = json.loads(content[PREFIX.size : header_end])
-    except ValueError as error:  # not UTF-8, or not JSON
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deep
         raise CodecError(f"The file's header is not JSON: {error}") from error
     _check_header(header)
-    return header, _read_words(content[header_end:])
+    words = _read_words(content[header_end:])
+    # An example begins by popping spare bits: two on average, or more, for each variable.
+    most_lanes = min(header["count"], 32 * len(words))
+    if header["batch_size"] > most_lanes:
+        raise CodecError(
+            f"The file has {header['count']} examples in {len(words)} words of 32 bits, too few "
+            f"for {header['batch_size']} lanes"
+        )
+    return header, words
 
 
 def _check_header(header):

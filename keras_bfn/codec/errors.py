@@ -2,4 +2,4 @@
 
 
 class CodecError(Exception):
-    """A file cannot be decoded; the message says why. Nothing is returned in its place."""
+    """Data cannot be coded, or a file cannot be decoded; the message says why."""

@@ -29,7 +29,7 @@ class Receiver:
         model: the `BayesianFlowNetwork`.
         chain: the `Chain`.
         batch_size: int.
-        condition: array `(num, ...)`, or None.
+        condition: array `(num, ...)`, or None; of one row, if it is the same for all examples.
     """
 
     def __init__(self, model, chain, batch_size, condition):
@@ -52,7 +52,8 @@ class Receiver:
         padded[:num] = s
         inputs = {"s": padded, "t": np.full(self.batch_size, t, "float32")}
         if self.condition is not None:
-            inputs["condition"] = self.condition[np.resize(rows, self.batch_size)]
+            rows = np.resize(rows, self.batch_size) % len(self.condition)
+            inputs["condition"] = self.condition[rows]
         log_probs = self.program.predict_on_batch(inputs)[:num]
         if np.isnan(log_probs).any():
             raise CodecError(f"The network's answer at t = {t} is not a number")

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from keras_bfn.codec.errors import CodecError
+
 # A popped normal number lies at most so many standard deviations from its mean; the probability
 # beyond is 1e-7, about that of the likeliest number that constriction would make up there.
 REACH = 5.3
@@ -12,7 +14,7 @@ LONGEST_WAY = 2**20
 PROBABILITY_BITS = 24  # of constriction
 
 
-class Exhausted(Exception):
+class Exhausted(CodecError):
     """The stack has no bits left to pop."""
 
 
@@ -25,6 +27,10 @@ class Stack:
 
     Args:
         words: uint32 array, the bits at the start; the last word is not zero.
+
+    Raises:
+        CodecError: if the last word is zero; by methods, if there is nothing left to pop, or what
+            is pushed could not have been popped.
     """
 
     def __init__(self, words):
@@ -34,6 +40,8 @@ class Stack:
             raise ImportError(
                 'The codec needs constriction: pip install "keras-bfn[codec]"'
             ) from error
+        if len(words) and words[-1] == 0:
+            raise CodecError("the last word of bits is zero")
         self._models = constriction.stream.model
         self._coder = constriction.stream.stack.AnsCoder(np.asarray(words, "uint32"))
         self.fewest_words = self._coder.num_words()
@@ -70,8 +78,10 @@ class Stack:
             std: float, its standard deviation.
             spacing: float, the distance of the points that numbers can be.
         """
-        middle, _, family, parameters = self._normal(mean, std, spacing)
-        self._push(np.rint(values / spacing) - middle, family, *parameters)
+        middle, bound, family, parameters = self._normal(mean, std, spacing)
+        offset = np.rint(values / spacing) - middle
+        # One beyond is as impossible as any further.
+        self._push(np.clip(offset, -bound - 1, bound + 1), family, *parameters)
 
     def pop_near(self, mean, std, spacing):
         """Pops multiples of `spacing` by a normal distribution that ends at `REACH`."""
@@ -86,7 +96,7 @@ class Stack:
         is_end = np.abs(end) == bound
         beyond = np.abs(offset - end)[is_end]
         if beyond.size and beyond.max() >= LONGEST_WAY:
-            raise Exhausted("a message lies too far from what the receiver expects")
+            raise CodecError("a message lies too far from what the receiver expects")
         self._push(beyond, self._models.Uniform(LONGEST_WAY))
         self._push(end, family, *parameters)
 
@@ -113,8 +123,12 @@ class Stack:
         return middle, bound, family, (np.ravel(mean - middle), np.full(mean.size, std))
 
     def _push(self, symbols, model, *parameters):
-        if np.size(symbols):
+        if not np.size(symbols):
+            return
+        try:
             self._coder.encode_reverse(np.ravel(symbols).astype("int32"), model, *parameters)
+        except KeyError as error:
+            raise CodecError("its bits stand for what no encoder would have popped") from error
 
     def _pop(self, shape, model, *parameters):
         symbols = self._coder.decode(model, *parameters).astype("int64").reshape(shape)

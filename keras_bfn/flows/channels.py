@@ -28,7 +28,7 @@ class Line:
 
     def embed(self, values):
         """Where the embeddings of integers of any shape lie: a float64 array `(..., size)`."""
-        return self.points[values][..., None]
+        return self.points[np.asarray(values, "int64")][..., None]  # of booleans, too
 
     def evidence(self, s):
         """The evidence, `(..., embedding_size)`, of what was gathered through the channel."""

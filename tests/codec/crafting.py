@@ -1,0 +1,26 @@
+"""Files that are whole, and say what no encoder would have said."""
+
+import json
+
+import numpy as np
+
+from keras_bfn.codec import container
+
+
+def random_words(num, seed=0):
+    """Bits that nothing is known of."""
+    return np.random.default_rng(seed).integers(1, 2**32, num, dtype="uint32")
+
+
+def sealed(header, payload=b"", magic=container.MAGIC, version=container.VERSION):
+    """A file of any bytes, with the checksum that belongs to them."""
+    content = container.PREFIX.pack(magic, version, len(header), len(payload)) + header + payload
+    return content + bytes.fromhex(container.digest(content))
+
+
+def crafted(data, /, words=None, **entries):
+    """A file with other entries in its header, or another payload."""
+    header, old_words = container.read(data)
+    words = old_words if words is None else words
+    header = json.dumps({**header, **entries}).encode()
+    return sealed(header, np.asarray(words, "<u4").tobytes())

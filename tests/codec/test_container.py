@@ -1,0 +1,152 @@
+"""A file is whole and says what is possible, or it is refused with the reason."""
+
+import json
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from keras_bfn.codec import CodecError, container
+from tests.codec.crafting import crafted, random_words, sealed
+
+HEADER = {
+    "count": 10,
+    "event_shape": [4, 4, 1],
+    "dtype": "uint8",
+    "num_steps": 5,
+    "batch_size": 4,
+    "resolution": 0.25,
+    "seed": 0,
+    "undrawn_words": 77,
+    "model": "a",
+    "probe": "b",
+    "data": "c",
+    "condition": None,
+    "environment": {"backend": "jax 1.2.3"},
+}
+WORDS = random_words(6)
+DATA = container.write(HEADER, WORDS)
+
+
+def assert_is_refused(data, match=None):
+    with pytest.raises(CodecError, match=match):
+        container.read(data)
+
+
+def test_what_is_written_is_read():
+    header, words = container.read(DATA)
+    assert header == HEADER
+    assert_array_equal(words, WORDS)
+    assert words.dtype == "uint32"
+
+
+def test_the_prefix_is_as_documented():
+    """The layout of format 1 must not move: files of it are out there."""
+    header_size = int.from_bytes(DATA[6:10], "little")
+    payload_size = int.from_bytes(DATA[10:18], "little")
+    assert DATA[:6] == b"KBFN\x01\x00"
+    assert json.loads(DATA[18 : 18 + header_size]) == HEADER
+    assert DATA[18 + header_size : -16] == WORDS.astype("<u4").tobytes()
+    assert payload_size == 4 * len(WORDS)
+
+
+def test_a_file_that_is_cut_at_any_length_is_refused():
+    for size in range(len(DATA)):
+        assert_is_refused(DATA[:size], "cut short" if size >= 18 else "does not begin")
+
+
+@pytest.mark.parametrize("more", [b"\0", b"KBFN", DATA])
+def test_what_follows_a_file_is_refused(more):
+    assert_is_refused(DATA + more, f"followed by {len(more)} bytes")
+
+
+def test_a_file_with_any_bit_flipped_is_refused():
+    for i in range(len(DATA)):
+        for bit in range(8):
+            assert_is_refused(DATA[:i] + bytes([DATA[i] ^ 1 << bit]) + DATA[i + 1 :])
+
+
+@pytest.mark.parametrize("magic", [b"KBFM", b"\0\0\0\0", b"PK\x03\x04"])
+def test_a_file_of_another_kind_is_refused(magic):
+    assert_is_refused(magic + DATA[4:], "does not begin with b'KBFN'")
+    assert_is_refused(sealed(b"{}", magic=magic), "does not begin with b'KBFN'")
+
+
+@pytest.mark.parametrize("version", [0, 2, 65535])
+def test_another_version_of_the_format_is_refused_by_its_number(version):
+    data = sealed(json.dumps(HEADER).encode(), WORDS.tobytes(), version=version)
+    assert_is_refused(data, f"version {version} .* only 1")
+
+
+IMPOSSIBLE = {
+    "count": [0, -1, 1.0, True, None, "10", 2**60, 10**400, [10], {}],
+    "event_shape": [None, 4, "4", {}, [-1], [4.0], [None], [[4]], [True]],
+    "dtype": ["float32", "object", "", "O", None, 1, ["uint8"], {}],
+    "num_steps": [0, -5, 2.0, True, None, 2**21, 10**400],
+    "batch_size": [0, -1, 4.0, True, None, 2**17, 2**60],
+    "resolution": [0.0, 1.0, -0.5, 1, None, "0.25", 5e-324, 1e-9, 1e300, [0.25]],
+    "seed": [-1, 0.5, None, 2**60],
+    "undrawn_words": [-1, 1.5, None, 2**60],
+    "model": [None, 1, [], {}],
+    "probe": [None, 1],
+    "data": [None, 1],
+    "condition": [1, [], {}],
+    "environment": [None, [], "jax"],
+}
+
+
+@pytest.mark.parametrize("name", HEADER)
+def test_an_impossible_entry_is_refused_by_its_name(name):
+    for value in IMPOSSIBLE[name]:
+        with pytest.raises(CodecError, match=f"impossible entry {name}="):
+            container.write({**HEADER, name: value}, WORDS)
+        assert_is_refused(crafted(DATA, **{name: value}), f"impossible entry {name}=")
+
+
+@pytest.mark.parametrize("resolution", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_a_resolution_that_is_not_a_number_is_refused(resolution):
+    header = json.dumps(HEADER).replace("0.25", resolution)
+    assert_is_refused(sealed(header.encode(), WORDS.tobytes()), "impossible entry resolution=")
+
+
+@pytest.mark.parametrize("name", HEADER)
+def test_a_header_without_an_entry_is_refused(name):
+    header = {key: value for key, value in HEADER.items() if key != name}
+    assert_is_refused(sealed(json.dumps(header).encode(), WORDS.tobytes()), "have the entries")
+
+
+def test_a_header_with_one_entry_more_is_refused():
+    assert_is_refused(crafted(DATA, more=1), "have the entries")
+
+
+@pytest.mark.parametrize("header", [b"[]", b"null", b"1", b'"count"', b"{}"])
+def test_a_header_that_has_no_entries_is_refused(header):
+    assert_is_refused(sealed(header), "have the entries")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"", b"{", b"\xff\xfe", b"\0" * 40, b"[" * 100_000, b'{"a":' * 100_000, b"9" * 10_000],
+    ids=["empty", "open", "not-utf8", "zeros", "nested-list", "nested-dict", "long-number"],
+)
+def test_a_header_that_is_not_json_is_refused(header):
+    assert_is_refused(sealed(header), "header is not JSON")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_a_payload_of_broken_words_is_refused(size):
+    data = sealed(json.dumps(HEADER).encode(), b"\1" * size)
+    assert_is_refused(data, f"payload has {size} bytes")
+
+
+def test_more_lanes_than_examples_or_than_bits_are_refused():
+    assert_is_refused(crafted(DATA, batch_size=11), "too few for 11 lanes")
+    assert_is_refused(crafted(DATA, count=2**48, batch_size=32 * 6 + 1), "too few")
+    assert_is_refused(crafted(DATA, words=[]), "too few for 4 lanes")
+    container.read(crafted(DATA, count=2**48, batch_size=32 * 6))
+
+
+def test_what_the_words_stand_for_is_not_the_files_affair():
+    header, words = container.read(crafted(DATA, words=np.zeros(6)))
+    assert header == HEADER
+    assert not words.any()
