@@ -1,0 +1,64 @@
+"""Small files, kept for all tests of a module, and what is claimed of them."""
+
+import functools
+import time
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from numpy.testing import assert_array_equal
+
+import keras_bfn
+from keras_bfn.codec import Codec, CodecError
+from tests.models.small import FLOWS, make_data, make_model
+
+KINDS = [kind for kind in FLOWS if FLOWS[kind]().discrete]
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@functools.cache
+def model_of(kind):
+    return make_model(FLOWS[kind]())
+
+
+@functools.cache
+def file_of(kind):
+    """The data, the codec, the file and the report."""
+    model = model_of(kind)
+    x = make_data(model.flow, num=10)
+    codec = Codec(model, num_steps=5, batch_size=4)
+    return x, codec, *codec.compress(x, return_report=True, verbose=0)
+
+
+def assert_comes_back(codec, x, condition=None):
+    data = codec.compress(x, condition, verbose=0)
+    back = codec.decompress(data, condition, verbose=0)
+    assert back.dtype == x.dtype
+    assert_array_equal(back, x)
+    return data
+
+
+def assert_is_refused(codec, data, match=None, condition=None):
+    """With a `CodecError`, and soon: in far less than a second on a machine that is not busy."""
+    start = time.monotonic()
+    with pytest.raises(CodecError, match=match):
+        codec.decompress(data, condition, verbose=0)
+    assert time.monotonic() - start < 20
+
+
+@keras.saving.register_keras_serializable("keras_bfn_tests")
+class ConstantNetwork(keras.layers.Layer):
+    """Answers the same, whatever the evidence."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    def call(self, inputs):
+        zeros = ops.zeros_like(inputs["theta"][..., :1])
+        return zeros + ops.convert_to_tensor(np.array(self.answer, "float32"))
+
+
+def constant_model(flow, answer, event_shape=(4,)):
+    return keras_bfn.BayesianFlowNetwork(flow, ConstantNetwork(answer), event_shape)

@@ -1,0 +1,272 @@
+"""What cannot be decoded, or compressed, is refused with the reason, and soon."""
+
+import re
+import time
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from numpy.testing import assert_array_equal
+
+import keras_bfn
+from keras_bfn.codec import Codec, CodecError, container, fingerprints
+from keras_bfn.codec.receiver import Receiver
+from keras_bfn.flows import DiscreteFlow, DiscretizedFlow
+from tests.codec.crafting import crafted, random_words
+from tests.codec.small import (
+    assert_comes_back,
+    assert_is_refused,
+    constant_model,
+    every_kind,
+    file_of,
+    model_of,
+)
+from tests.models.small import EVENT_SHAPE, FLOWS, ClassNetwork, make_data, make_model
+
+pytest.importorskip("constriction")
+
+
+def test_ten_thousand_random_corruptions_are_refused():
+    _, codec, data, _ = file_of("binary")
+    rng = np.random.default_rng(0)
+    num, slowest = 0, 0.0
+    while num < 10_000:
+        other = bytearray(data)
+        i, j = sorted(rng.integers(0, len(data) + 1, 2))
+        some = rng.bytes(rng.integers(1, 20))
+        kind = rng.integers(0, 6)
+        if kind == 0:
+            other[i % len(data)] ^= 1 << rng.integers(0, 8)
+        elif kind == 1:
+            del other[i:j]
+        elif kind == 2:
+            other[i:i] = some
+        elif kind == 3:
+            other[i : i + len(some)] = some
+        elif kind == 4:
+            del other[i:]
+        else:
+            other = other[j:] + other[i:j] + other[:i]
+        if other == data:
+            continue
+        num += 1
+        start = time.perf_counter()
+        with pytest.raises(CodecError):
+            codec.decompress(bytes(other), verbose=0)
+        slowest = max(slowest, time.perf_counter() - start)
+    assert slowest < 1
+
+
+@every_kind
+def test_a_payload_of_other_words_is_refused(kind):
+    """The checksum fits: only what the words decode to can tell."""
+    _, codec, data, _ = file_of(kind)
+    words = container.read(data)[1]
+    one_bit = words.copy()
+    one_bit[len(words) // 2] ^= 1
+    last_is_zero = words.copy()
+    last_is_zero[-1] = 0
+    longer = [np.append(random_words(1000), words), np.append(words, random_words(1000))]
+    others = [one_bit, last_is_zero, np.zeros_like(words), ~words, words[::-1], words[:0]]
+    others += [words[:1], words[:3], words[1:], words[:-1], *longer, np.full(5, 2**32 - 1)]
+    others += [random_words(len(words), seed) for seed in range(1, 7)]
+    for other in others:
+        assert_is_refused(codec, crafted(data, other))
+
+
+@pytest.mark.parametrize("kind", ["binary", "256-exact"])
+def test_a_payload_of_random_words_is_refused_though_the_network_jumps(kind):
+    """Then what is decoded is evidence that no encoder can have come by."""
+    flow = FLOWS["binary"]() if kind == "binary" else DiscretizedFlow(256, sigma_1=1e-3)
+    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size), EVENT_SHAPE)
+    model.build((None, *EVENT_SHAPE))
+    kernel, _ = model.network.dense.weights
+    kernel.assign(1e4 * ops.ones(kernel.shape))
+    codec = Codec(model, 5, batch_size=2)
+    data = assert_comes_back(codec, make_data(flow, 4))
+    for seed in range(10):
+        num_words = len(container.read(data)[1])
+        assert_is_refused(codec, crafted(data, random_words(num_words, seed)))
+
+
+ENTRIES = [
+    {"count": 1},
+    {"count": 11},
+    {"count": 2**48},
+    {"event_shape": [4, 4]},
+    {"event_shape": []},
+    {"event_shape": [2**40, 2**40]},
+    {"num_steps": 1},
+    {"num_steps": 6},
+    {"num_steps": 2**20},
+    {"batch_size": 1},
+    {"batch_size": 10},
+    {"batch_size": 2**16},
+    {"count": 2**48, "batch_size": 2**16},
+    {"resolution": 0.24},
+    {"resolution": 0.00101},
+    {"resolution": 0.999},
+    {"seed": 1},
+    {"seed": 2**48},
+    {"undrawn_words": 0},
+    {"undrawn_words": 1},
+    {"undrawn_words": 2**48},
+    {"model": ""},
+    {"probe": ""},
+    {"data": ""},
+    {"condition": ""},
+    {"environment": {"backend": [], "keras": None}, "probe": "0"},
+]
+
+
+@pytest.mark.parametrize("entries", ENTRIES, ids=str)
+def test_a_header_that_says_otherwise_is_refused(entries):
+    _, codec, data, _ = file_of("binary")
+    assert_is_refused(codec, crafted(data, **entries))
+
+
+def test_undrawn_words_in_the_place_of_all_others_are_refused():
+    _, codec, data, _ = file_of("binary")
+    assert_is_refused(codec, crafted(data, words=[1], undrawn_words=2**48))
+
+
+def test_a_dtype_that_cannot_hold_the_data_is_refused():
+    _, codec, data, _ = file_of("discretized")
+    assert_is_refused(codec, crafted(data, dtype="bool"))
+
+
+def test_a_lattice_that_is_too_fine_for_so_many_steps_is_refused():
+    x, codec, data, _ = file_of("binary")
+    entries = {"num_steps": 2**20, "resolution": 0.0011}
+    with pytest.raises(ValueError, match="`num_steps` and `resolution` must leave"):
+        Codec(codec.model, **entries).compress(x, verbose=0)
+    assert_is_refused(codec, crafted(data, **entries), "header is impossible")
+
+
+def test_another_model_is_refused():
+    data = file_of("binary")[2]
+    reason = "another model: its flow or weights are others"
+    other_weights = make_model(FLOWS["binary"]())
+    weight = other_weights.network.weights[0]
+    weight.assign(weight + 1e-6)
+    other_flow = make_model(DiscreteFlow(2, beta_1=4.001))
+    other_kind = model_of("discrete")
+    for model in (other_weights, other_flow, other_kind):
+        assert_is_refused(Codec(model), data, reason)
+    # Other weights are another model also where they come later.
+    same = make_model(FLOWS["binary"]())
+    assert_array_equal(Codec(same).decompress(data, verbose=0), file_of("binary")[0])
+    weight = same.network.weights[-1]
+    weight.assign(weight + 1e-6)
+    assert_is_refused(Codec(same), data, reason)
+
+
+def test_another_shape_of_examples_is_refused():
+    flow, data = FLOWS["binary"](), []
+    for shape in ((4,), (2, 2)):
+        codec = Codec(constant_model(flow, [0.5], shape), 2, batch_size=1)
+        data.append(codec.compress(np.zeros((1, *shape), "int32"), verbose=0))
+    assert_is_refused(codec, data[0], r"examples of shape \(4,\), not \(2, 2\)")
+
+
+def test_other_answers_are_refused_and_what_differs_is_named(monkeypatch):
+    x, codec, _, _ = file_of("binary")
+    here = fingerprints.of_environment()
+    there = {**here, "backend": "abacus 1.0", "python": "2.7"}
+    with monkeypatch.context() as patch:
+        patch.setattr(fingerprints, "of_environment", lambda: there)
+        data = codec.compress(x, verbose=0)
+    assert_array_equal(codec.decompress(data, verbose=0), x)  # the answers are what counts
+    monkeypatch.setattr(Receiver, "probe", lambda self: "other")
+    match = re.escape(f"(backend: abacus 1.0 then, {here['backend']} now; python: 2.7 then")
+    assert_is_refused(codec, data, f"answers otherwise .*{match}")
+    with pytest.raises(CodecError) as refusal:
+        codec.decompress(data, verbose=0)
+    assert "numpy" not in str(refusal.value)  # which is the same
+    assert_is_refused(codec, file_of("binary")[2], r"answers otherwise than when [^()]*$")
+
+
+def test_answers_that_differ_only_later_are_found_in_the_end(monkeypatch):
+    _, codec, data, _ = file_of("binary")
+    ask = Receiver.ask
+    answers = iter(range(10**6))
+
+    def ask_otherwise(self, s, t, rows):
+        log_probs = ask(self, s, t, rows)
+        return log_probs - 1e-3 * (next(answers) == 12)  # after three of the probe
+
+    monkeypatch.setattr(Receiver, "ask", ask_otherwise)
+    with pytest.raises(CodecError, match="decoded"):
+        codec.decompress(data, verbose=0)
+
+
+def test_the_environment_is_named():
+    names = fingerprints.of_environment()
+    assert names["backend"].split()[0] == keras.backend.backend()
+    assert names["keras"] == keras.__version__
+    assert all(isinstance(value, str) and value for value in names.values())
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"num_steps": 0}, "num_steps"),
+        ({"num_steps": 2.0}, "num_steps"),
+        ({"num_steps": 2**21}, "num_steps"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": 2**17}, "batch_size"),
+        ({"resolution": 0}, "resolution"),
+        ({"resolution": 1}, "resolution"),
+        ({"resolution": 1e-4}, "resolution"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**49}, "seed"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused_by_its_name(settings, name):
+    with pytest.raises(ValueError, match=f"`{name}`"):
+        Codec(model_of("binary"), **settings)
+
+
+def test_numpys_integers_are_settings_too():
+    settings = {"num_steps": np.int64(5), "batch_size": np.int32(4), "seed": np.uint8(0)}
+    x, codec, data, _ = file_of("binary")
+    assert Codec(codec.model, **settings).compress(x, verbose=0) == data
+
+
+def test_real_numbers_and_other_models_are_refused():
+    with pytest.raises(ValueError, match="`model` must be of integers"):
+        Codec(make_model(FLOWS["continuous"]()))
+    with pytest.raises(ValueError, match=r"`model` must be a `keras_bfn\.BayesianFlowNetwork`"):
+        Codec(model_of("binary").network)
+    with pytest.raises(ValueError, match="no `event_shape` yet"):
+        Codec(keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), ClassNetwork(1)))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.zeros((0, *EVENT_SHAPE), "int32"),
+        np.zeros((2, 4, 4), "int32"),
+        np.full((2, *EVENT_SHAPE), 2),
+        np.full((2, *EVENT_SHAPE), -1),
+        np.zeros((2, *EVENT_SHAPE)),
+    ],
+)
+def test_data_that_do_not_suit_the_model_are_refused(x):
+    with pytest.raises(ValueError, match="Argument `x` must"):
+        file_of("binary")[1].compress(x, verbose=0)
+
+
+@pytest.mark.parametrize("data", ["text", None, 5, [1, 2]])
+def test_what_is_not_bytes_is_refused(data):
+    with pytest.raises(ValueError, match="`data` must be bytes"):
+        file_of("binary")[1].decompress(data)
+
+
+def test_progress_is_shown_unless_it_shall_not_be(capsys):
+    x, codec, data, _ = file_of("binary")
+    codec.decompress(codec.compress(x, verbose=0), verbose=0)
+    assert capsys.readouterr().out == ""
+    codec.decompress(data)
+    assert "3/3" in capsys.readouterr().out
