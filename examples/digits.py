@@ -139,6 +139,43 @@ def build_model(data_type, flow, epochs, conditional, seed):
     return model
 
 
+def load_levels():
+    """Levels 0..16, `(1797, 8, 8, 1)`, and labels, in an order in which the first 1500 train."""
+    digits = load_digits()
+    order = np.random.default_rng(0).permutation(len(digits.images))
+    return digits.images[order][..., None], digits.target[order].astype("int32")
+
+
+def load_held_out(data_type):
+    """The held-out images as data, and their labels. Binary pixels are drawn ten times for each."""
+    draws = 10 if data_type == "binary" else 1
+    levels, labels = (np.concatenate([part[NUM_TRAIN:]] * draws) for part in load_levels())
+    _, transform, _ = DATA_TYPES[data_type]
+    return transform(levels, np.random.default_rng(1)), labels
+
+
+def train(data_type, epochs=None, conditional=False, seed=0):
+    """A model that has been trained on the first 1500 digits."""
+    flow, transform, default_epochs = DATA_TYPES[data_type]
+    epochs = epochs or default_epochs
+    keras.utils.set_random_seed(seed)
+    model = build_model(data_type, flow, epochs, conditional, seed)
+    levels, labels = load_levels()
+    num_held_out = len(levels) - NUM_TRAIN
+    held_out, held_out_labels = (part[:num_held_out] for part in load_held_out(data_type))
+    train_labels = labels[:NUM_TRAIN] if conditional else None
+    model.fit(
+        Digits(levels[:NUM_TRAIN], train_labels, transform, seed),
+        epochs=epochs,
+        validation_data=((held_out, held_out_labels),) if conditional else held_out,
+        validation_freq=max(epochs // 20, 1),
+        callbacks=[OneLinePerEpochs(max(epochs // 20, 1))],
+        shuffle=False,
+        verbose=0,
+    )
+    return model
+
+
 def print_code_lengths(model, x, num_repeats):
     print("\nCode length of held-out images:")
     print("steps       transmission  reconstruction  nats per image  bits per dimension")
@@ -171,40 +208,16 @@ def main():
     parser.add_argument("--preset", type=pathlib.Path, help="a folder to keep the model in, too")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("digits"))
     args = parser.parse_args()
-    flow, transform, epochs = DATA_TYPES[args.data_type]
-    epochs = args.epochs or epochs
+    flow, _, _ = DATA_TYPES[args.data_type]
     args.output.mkdir(parents=True, exist_ok=True)
     print(f"{args.data_type} digits on {keras.backend.backend()}: {flow}")
 
-    digits = load_digits()
-    order = np.random.default_rng(0).permutation(len(digits.images))
-    levels, labels = digits.images[order][..., None], digits.target[order].astype("int32")
-    keras.utils.set_random_seed(args.seed)
-    # Binary pixels are drawn ten times for each held-out image.
-    draws = 10 if args.data_type == "binary" else 1
-    held_out = np.tile(levels[NUM_TRAIN:], (draws, 1, 1, 1))
-    held_out = transform(held_out, np.random.default_rng(1))
-    held_out_labels = np.tile(labels[NUM_TRAIN:], draws)
-
-    def with_labels(x):
-        return (x, held_out_labels[: len(x)]) if args.conditional else x
-
-    model = build_model(args.data_type, flow, epochs, args.conditional, args.seed)
-    train_labels = labels[:NUM_TRAIN] if args.conditional else None
-    validation_data = with_labels(held_out[: len(levels) - NUM_TRAIN])
-    model.fit(
-        Digits(levels[:NUM_TRAIN], train_labels, transform, args.seed),
-        epochs=epochs,
-        validation_data=(validation_data,) if args.conditional else validation_data,
-        validation_freq=max(epochs // 20, 1),
-        callbacks=[OneLinePerEpochs(max(epochs // 20, 1))],
-        shuffle=False,
-        verbose=0,
-    )
+    model = train(args.data_type, args.epochs, args.conditional, args.seed)
     model.save(args.output / "model.keras")
     if args.preset:
         model.save_to_preset(args.preset)
-    print_code_lengths(model, with_labels(held_out), args.repeats)
+    held_out, labels = load_held_out(args.data_type)
+    print_code_lengths(model, (held_out, labels) if args.conditional else held_out, args.repeats)
 
     columns = NUM_CLASSES if args.conditional else 8
     num_samples = 8 * columns

@@ -93,3 +93,21 @@ def test_a_run_is_not_continued_with_other_arguments(tmp_path):
             *("--preset", "tiny", "--data", "embedded", "--output", "run"),
             cwd=tmp_path,
         )
+
+
+def test_images_are_compressed(tmp_path):
+    pytest.importorskip("constriction")
+    printed = run_script(
+        ROOT / "examples" / "compress.py",
+        *("--epochs", "2", "--num-images", "64", "--num-steps", "2", "5", "--repeats", "5"),
+        cwd=tmp_path,
+    )
+    rows = re.findall(r"^(2|5) +([\d.]+) +([\d.]+) +(\d+) +(\d+) ", printed, re.MULTILINE)
+    assert [steps for steps, *_ in rows] == ["2", "5"]
+    for _, bits, loss, spare, size in rows:
+        assert float(bits) == pytest.approx(float(loss), rel=0.1)  # of 64 images
+        # The header and the checksum are between 100 and 1000 bytes.
+        assert 100 < int(size) - 64 * float(bits) / 8 - int(spare) < 1000
+    for name in ("gzip -9", "bzip2 -9", "xz -9e", "PNG", "WebP, lossless"):
+        assert re.search(rf"^{name} +\d+ +[\d.]+$", printed, re.MULTILINE)
+    assert (tmp_path / "compressed" / "rate.png").stat().st_size > 5000
