@@ -20,7 +20,7 @@ PAPER = {None: 1.41}  # bits per character in continuous time
 # For each preset: the batch size, the epochs, the windows' length, and the steps of an epoch.
 SIZES = {
     "paper": (416, 10_000, 256, 1000),
-    "small": (32, 40, 64, 200),
+    "small": (64, 60, 32, 200),
     "tiny": (16, 1, 32, 10),
 }
 
@@ -29,7 +29,7 @@ def build_model(preset, seq_length, steps, seed):
     if preset == "paper":
         return keras_bfn.BayesianFlowNetwork.from_preset("bfn_text8", load_weights=False)
     flow = flows.DiscreteFlow(num_classes=27, beta_1=0.75)
-    width, num_layers = (128, 4) if preset == "small" else (16, 1)
+    width, num_layers = (128, 3) if preset == "small" else (16, 1)
     network = networks.Transformer(
         flow, seq_length, width=width, num_layers=num_layers, num_heads=4
     )

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import keras_bfn
-from tests.test_guides import ROOT, run_script
+from tests.test_guides import ROOT, in_turn, run_script
 
 pytest.importorskip("matplotlib")
 
@@ -51,11 +51,7 @@ def test_digits_refuses_no_epochs(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [
-        ("mnist", ()),
-        pytest.param("cifar10", ("--num-bins", "16"), marks=pytest.mark.slow),
-        ("text8", ()),
-    ],
+    in_turn(("mnist", ()), ("text8", ()), ("cifar10", ("--num-bins", "16"))),
 )
 def test_the_papers_experiments_run_to_their_final_table(name, arguments, tmp_path):
     arguments = (*arguments, "--preset", "tiny", "--data", "embedded", "--output", "run")
@@ -95,10 +91,11 @@ def test_a_run_is_not_continued_with_other_arguments(tmp_path):
         )
 
 
-def test_images_are_compressed(tmp_path):
+@pytest.mark.parametrize("name", in_turn(("compress",)))
+def test_images_are_compressed(name, tmp_path):
     pytest.importorskip("constriction")
     printed = run_script(
-        ROOT / "examples" / "compress.py",
+        ROOT / "examples" / f"{name}.py",
         *("--epochs", "2", "--num-images", "64", "--num-steps", "2", "5", "--repeats", "5"),
         cwd=tmp_path,
     )

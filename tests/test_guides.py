@@ -1,11 +1,14 @@
-"""Every guide runs from its first line to its last."""
+"""Every guide runs from its first line to its last: on one backend, and if asked on all."""
 
 import os
 import pathlib
 import subprocess
 import sys
 
+import keras
 import pytest
+
+from tests.__main__ import BACKENDS
 
 ROOT = pathlib.Path(__file__).parents[1]
 GUIDES = sorted((ROOT / "guides").glob("*.py"))
@@ -25,6 +28,22 @@ def run_script(path, *arguments, cwd):
     return result.stdout
 
 
+def in_turn(*scripts):
+    """Parameters of a test: each script on one backend, in turn, and on the others as a slow test.
+
+    They take as long as all other tests of a backend, and what they call is tested on each.
+    """
+    turn = BACKENDS.index(keras.backend.backend())
+    return [
+        pytest.param(
+            *script,
+            marks=[pytest.mark.slow] if i % len(BACKENDS) != turn else [],
+            id=pathlib.Path(script[0]).stem,
+        )
+        for i, script in enumerate(scripts)
+    ]
+
+
 def test_there_are_guides():
     assert {guide.stem for guide in GUIDES} >= {
         "getting_started",
@@ -32,10 +51,11 @@ def test_there_are_guides():
         "networks_and_presets",
         "sampling",
         "long_runs",
+        "lossless_compression",
     }
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("guide", in_turn(*((guide,) for guide in GUIDES)))
 def test_a_guide_runs(guide, tmp_path):
     assert run_script(guide, cwd=tmp_path).strip()
 

@@ -111,7 +111,7 @@ class Codec:
         stack = Stack(self._spare_words(chain, batch_size, self.seed))
         num_spare_bits = stack.num_bits()
         for rows in _batches(len(x), batch_size, verbose):
-            chain.push(stack, x[rows], receiver.of(rows))
+            chain.push(stack, x[rows], receiver.look_at(rows))
         words = stack.words()
         # Words that were never drawn, and that the seed tells, are not kept. Two are the state.
         num_undrawn = max(0, stack.fewest_words - 2)
@@ -190,7 +190,7 @@ class Codec:
         try:
             stack = Stack(np.concatenate([spare[: header["undrawn_words"]], payload]))
             for rows in _batches(count, header["batch_size"], verbose, reverse=True):
-                batches.append(chain.pop(stack, (len(rows), *event_shape), receiver.of(rows)))
+                batches.append(chain.pop(stack, (len(rows), *event_shape), receiver.look_at(rows)))
         except CodecError as error:
             raise CodecError(f"The file cannot be decoded: {error}{differences}") from error
         x = np.concatenate(batches[::-1]).astype(header["dtype"])

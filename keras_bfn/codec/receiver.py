@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_bfn.codec import fingerprints
 from keras_bfn.codec.errors import CodecError
-from keras_bfn.models.program import Program
+from keras_bfn.models.program import Program, divisible
 
 
 class OutputProgram(Program):
@@ -37,7 +37,7 @@ class Receiver:
         self.program = model.programs.get(("codec",), lambda: OutputProgram(model))
         self.event_shape = model.event_shape
 
-    def of(self, rows):
+    def look_at(self, rows):
         """The function `look(s, i)` of `Chain` for the examples of these rows."""
 
         def look(s, i):
@@ -48,11 +48,12 @@ class Receiver:
     def ask(self, s, t, rows):
         """The log probabilities, float32, for evidence about the examples of these rows."""
         num = len(rows)
-        padded = np.zeros((self.batch_size, *s.shape[1:]), "float32")
+        size = divisible(self.batch_size)
+        padded = np.zeros((size, *s.shape[1:]), "float32")
         padded[:num] = s
-        inputs = {"s": padded, "t": np.full(self.batch_size, t, "float32")}
+        inputs = {"s": padded, "t": np.full(size, t, "float32")}
         if self.condition is not None:
-            rows = np.resize(rows, self.batch_size) % len(self.condition)
+            rows = np.resize(rows, size) % len(self.condition)
             inputs["condition"] = self.condition[rows]
         log_probs = self.program.predict_on_batch(inputs)[:num]
         if np.isnan(log_probs).any():

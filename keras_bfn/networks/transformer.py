@@ -19,6 +19,20 @@ from keras_bfn.networks.network import (
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
+class CentredNormal(keras.initializers.RandomNormal):
+    """A normal distribution, less its mean over the inputs: what all have in common maps to zero.
+
+    K probabilities without evidence are all 1 / K. With the usual initial weights, that they are is
+    most of what their embedding says, and a small network of letters takes longer to learn more
+    than how often each occurs.
+    """
+
+    def __call__(self, shape, dtype=None):
+        values = super().__call__(shape, dtype)
+        return values - keras.ops.mean(values, axis=0, keepdims=True)
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
 class Transformer(Network):
     """A bidirectional transformer: at each position, what is known about all others is seen.
 
@@ -83,6 +97,8 @@ class Transformer(Network):
         time = layers.Dense(width, name="time_projection", **embed)(time)
         time = add_class(inputs, time, num_classes, "float32")
         theta = scale_theta(flow, inputs["theta"])
+        if flow.theta_size > 1:
+            embed["kernel_initializer"] = CentredNormal(stddev=0.2)
         embedded = layers.Dense(width, name="input_projection", **embed)(theta)
         embedded = layers.Add(dtype="float32")(
             [embedded, layers.Reshape((1, width), dtype="float32")(time)]

@@ -1,0 +1,93 @@
+"""What the codec needs for thousands of real examples of each kind, beside what the loss says.
+
+    KERAS_BACKEND=jax python -m benchmarks.codec_costs --data-dir ~/tensorflow_datasets
+    KERAS_BACKEND=jax python -m benchmarks.codec_costs --text novel.txt
+
+Each model is small and trained for seconds: this is not about few bits, but about as many as the
+model itself says. Everything is decompressed and compared. Without `--data-dir` MNIST is left out;
+without `--text` the text is the prose of Python's help.
+"""
+
+import argparse
+import math
+
+import keras
+import numpy as np
+from sklearn.datasets import load_digits
+
+import keras_bfn
+from keras_bfn import datasets, flows, networks
+
+
+def digits(levels):
+    images = load_digits().images[..., None]
+    if levels == 2:
+        return (np.random.default_rng(0).uniform(size=images.shape) < images / 16).astype("int32")
+    return images.astype("int32")
+
+
+def mnist(form, num_bins, data_dir, num):
+    test = datasets.mnist(1000, form, num_bins, data_dir=data_dir, limit=num).test
+    return np.concatenate([test[i] for i in range(test.num_batches)])
+
+
+def text(path, num):
+    options = {"batch_size": num, "seq_length": 64, "steps_per_epoch": 1}
+    data = datasets.text_file(path, **options) if path else datasets.embedded_text(**options)
+    return data.train[0]
+
+
+def cases(args):
+    """Yields the name, the data and the flow of each case, and whether they are sequences."""
+    two = flows.DiscreteFlow(num_classes=2, beta_1=6.0)
+    yield "binary digits", digits(2), two, False
+    yield "17 classes, digits", digits(17), flows.DiscreteFlow(17, beta_1=1.0), False
+    yield "17 bins, digits", digits(17), flows.DiscretizedFlow(17, sigma_1=0.02), False
+    if args.data_dir:
+        x = mnist("binary", 256, args.data_dir, args.num)
+        yield "binary MNIST", x, flows.DiscreteFlow(2, beta_1=9.0), False
+        x = mnist("bins", 256, args.data_dir, args.num)
+        yield "256-bin MNIST", x, flows.DiscretizedFlow(256, sigma_1=0.001), False
+    yield "27 letters", text(args.text, args.num), flows.DiscreteFlow(27, beta_1=0.75), True
+
+
+def train(flow, x, is_sequence):
+    keras.utils.set_random_seed(0)
+    if is_sequence:
+        network = networks.Transformer(flow, x.shape[1], width=32, num_layers=1, num_heads=2)
+    else:
+        network = networks.MLP(flow, x.shape[1:], width=64, num_blocks=1)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+    model.compile(keras.optimizers.AdamW(3e-3))
+    model.fit(x, batch_size=64, epochs=5, verbose=0)
+    return model
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-dir", help="a directory of TensorFlow Datasets that holds MNIST")
+    parser.add_argument("--text", help="a text file")
+    parser.add_argument("--num", type=int, default=2000, help="examples of MNIST and of text")
+    parser.add_argument("--num-steps", type=int, default=20)
+    parser.add_argument("--lanes", type=int, default=50)
+    args = parser.parse_args()
+    print(f"{keras.backend.backend()}, {args.num_steps} messages, bits per example:")
+    print(f"{'':<20}{'examples':>9}{'codec':>10}{'loss':>10}{'ratio':>9}{'images/s':>10}")
+    for name, x, flow, is_sequence in cases(args):
+        model = train(flow, x, is_sequence)
+        codec = keras_bfn.codec.Codec(model, args.num_steps, args.lanes)
+        data, report = codec.compress(x, return_report=True, verbose=0)
+        if not np.array_equal(codec.decompress(data, verbose=0), x):
+            raise AssertionError(f"{name}: what was compressed did not decompress to the same")
+        # Each example is looked at once at each step.
+        nats = model.code_length(x, args.num_steps, args.num_steps, seed=0, verbose=0)
+        stated = (nats["transmission"] + nats["reconstruction"]).mean() / math.log(2)
+        bits, speed = report["bits_per_example"], len(x) / report["seconds"]
+        print(
+            f"{name:<20}{len(x):>9}{bits:>10.2f}{stated:>10.2f}{bits / stated:>9.4f}{speed:>10.1f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
