@@ -152,7 +152,7 @@ def plot(results, continuous, other_name, other_bits, path):
     axes.set(xlabel="messages n", ylabel="bits per image", xscale="log", ylim=(0, None))
     axes.set_xticks(steps, steps)
     axes.minorticks_off()
-    axes.legend()
+    axes.legend(loc="lower left")
     figure.savefig(path)
 
 
