@@ -4,7 +4,9 @@
     KERAS_BACKEND=jax python -m benchmarks.codec_costs --text novel.txt
 
 Each model is small and trained for seconds: this is not about few bits, but about as many as the
-model itself says. Everything is decompressed and compared. Without `--data-dir` MNIST is left out;
+model itself says. (Such models are sometimes sure of something wrong, above all of classes that a
+pixel never had. That costs 24 bits at most, and the loss more.) Everything is decompressed and
+compared. Without `--data-dir` MNIST is left out;
 without `--text` the text is the prose of Python's help.
 """
 

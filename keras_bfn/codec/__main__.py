@@ -19,6 +19,7 @@ from keras_bfn._files import write_atomically
 
 
 def parse_arguments():
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(
         prog="python -m keras_bfn.codec",
         description=__doc__,
@@ -41,12 +42,14 @@ def parse_arguments():
 
 
 def load_model(name):
+    """The model of a .keras file or of a preset."""
     if name.endswith(".keras"):
         return keras.saving.load_model(name)
     return keras_bfn.BayesianFlowNetwork.from_preset(name)
 
 
 def run(args):
+    """Compresses or decompresses."""
     model = load_model(args.model)
     condition = None if args.condition is None else np.load(args.condition)
     verbose = 0 if args.quiet else 1
@@ -66,6 +69,7 @@ def run(args):
 
 
 def print_report(report):
+    """Prints where the bits went."""
     examples = report["bits_per_example"] * report["num_examples"]
     rows = [("examples", examples), ("spare bits", report["spare_bits"])]
     rows += [("header and checksum", report["header_bits"]), ("file", report["total_bits"])]
@@ -79,6 +83,7 @@ def print_report(report):
 
 
 def main():
+    """Runs, and ends with the reason if that fails."""
     try:
         run(parse_arguments())
     except (keras_bfn.codec.CodecError, OSError, EOFError, ValueError, ImportError) as error:
