@@ -25,7 +25,7 @@ class Codec:
     says: `model.code_length(x, num_steps)`. A message of real numbers takes far more bits than it
     brings, but the rest come back, by bits-back coding along the chain of evidence. What is drawn
     before the first bits come back are *spare bits*, from a seed: they cost once per file and lane.
-    No symbol costs more than 24 bits, so where a model is sure of something wrong, a file is smaller
+    No symbol costs more than 24 bits: where a model is sure of something wrong, a file is smaller
     than the loss says.
 
     Decoding needs answers of the network that are identical to the bit. On a CPU they are for the
