@@ -55,7 +55,7 @@ print(train.shape, train.dtype)
 
 A *flow* describes the data type. `DiscreteFlow` is for classes without an order, such as binary
 pixels or letters; `DiscretizedFlow` for levels in order; `ContinuousFlow` for real numbers in
-[-1, 1].
+[-1, 1]; `MixedFlow` for tables whose columns are levels or classes.
 
 `beta_1` is the accuracy of all messages together: how sure Bob may get before Alice sends the last
 word.

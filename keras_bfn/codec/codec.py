@@ -35,8 +35,8 @@ class Codec:
     ends, and never returns wrong data.
 
     Args:
-        model: a trained `keras_bfn.BayesianFlowNetwork` of integers (with a `DiscreteFlow` or a
-            `DiscretizedFlow`), compiled alike for both directions.
+        model: a trained `keras_bfn.BayesianFlowNetwork` of integers (with a `DiscreteFlow`, a
+            `DiscretizedFlow` or a `MixedFlow`), compiled alike for both directions.
         num_steps: int, at least 1. The more, the fewer bytes and the longer it takes: the network
             is called `num_steps + 1` times for each batch.
         batch_size: int or None. So many examples, or *lanes*, are coded at a time. Each lane needs

@@ -4,3 +4,4 @@ from keras_bfn.flows.continuous import ContinuousFlow as ContinuousFlow
 from keras_bfn.flows.discrete import DiscreteFlow as DiscreteFlow
 from keras_bfn.flows.discretized import DiscretizedFlow as DiscretizedFlow
 from keras_bfn.flows.flow import Flow as Flow
+from keras_bfn.flows.mixed import MixedFlow as MixedFlow

@@ -68,3 +68,29 @@ class Simplex:
 
     def candidates(self, gained, precision):
         return np.zeros(gained.shape[:-1], "int64"), gained
+
+
+class Points:
+    """Any points for each of several variables: embeddings of different kinds. As `Line`.
+
+    Args:
+        points: float64 array `(variables, K, size)`, what each value of each variable is sent as.
+        num_values: list of ints, at most K: so many values the variables have.
+    """
+
+    def __init__(self, points, num_values):
+        self.points = points
+        self.size = points.shape[-1]
+        self.possible = np.arange(points.shape[1]) < np.asarray(num_values)[:, None]
+
+    def embed(self, values):
+        return self.points[np.arange(len(self.points)), np.asarray(values, "int64")]
+
+    def evidence(self, s):
+        return s
+
+    def candidates(self, gained, precision):
+        distance = gained[..., None, :] / precision - self.points
+        log_likelihoods = -0.5 * precision * np.square(distance).sum(axis=-1)
+        first = np.zeros(gained.shape[:-1], "int64")
+        return first, np.where(self.possible, log_likelihoods, -np.inf)

@@ -42,6 +42,13 @@ class Flow:
         self._given_schedule = schedule
         self.schedule = default_schedule() if schedule is None else schedule
 
+    def split(self, x):
+        """Data by their kind: a list of pairs of a flow and those variables of `x` that it sends.
+
+        One pair, but for a `keras_bfn.flows.MixedFlow`.
+        """
+        return [(self, x)]
+
     def embed(self, x):
         """e(x), of shape `(batch, *event_shape, embedding_size)`."""
         raise NotImplementedError
@@ -194,7 +201,7 @@ class Flow:
         """What a message about a variable may be about, for `keras_bfn.codec`.
 
         Returns:
-            A `keras_bfn.flows.channels.Line` or `Simplex`.
+            A `keras_bfn.flows.channels.Line`, `Simplex` or `Points`.
         """
         raise NotImplementedError
 

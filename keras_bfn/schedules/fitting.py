@@ -104,9 +104,15 @@ def remaining_cost(flow, x, beta, num_draws=10_000, seed=0):
 
 
 def _curve(flow, x, num_draws, seed):
-    """The remaining cost as a function of one accuracy."""
+    """The remaining cost as a function of one accuracy: the mean over variables of all kinds."""
     num_draws, seed = check_int("num_draws", num_draws, 1), check_int("seed", seed, 0)
     flow.check_data(x)
+    x = np.asarray(x)
+    curves = [(_curve_of_kind(*part, num_draws, seed), part[1].size) for part in flow.split(x)]
+    return lambda beta: sum(curve(beta) * size for curve, size in curves) / x.size
+
+
+def _curve_of_kind(flow, x, num_draws, seed):
     x = np.ravel(x)
     if flow.discrete:
         num_values = flow.data_range[1] + 1

@@ -1,10 +1,12 @@
-"""Files that are whole, and say what no encoder would have said."""
+"""Bits that are coded and come back, and whole files that say what no encoder would have said."""
 
 import json
 
 import numpy as np
+from numpy.testing import assert_array_equal
 
 from keras_bfn.codec import container
+from keras_bfn.codec.stack import Stack
 
 
 def random_words(num, seed=0):
@@ -24,3 +26,18 @@ def crafted(data, /, words=None, **entries):
     words = old_words if words is None else words
     header = json.dumps({**header, **entries}).encode()
     return sealed(header, np.asarray(words, "<u4").tobytes())
+
+
+def coded(chain, x, look):
+    """The bits that examples cost, all coded at once.
+
+    They come back, and so do the spare bits: all that the chain says it needs, and no more.
+    """
+    words = random_words(chain.spare_words(x.size))
+    stack = Stack(words)
+    before = stack.num_bits()
+    chain.push(stack, x, look)
+    bits = stack.num_bits() - before
+    assert_array_equal(chain.pop(stack, x.shape, look), x)
+    assert_array_equal(stack.words(), words)
+    return bits

@@ -4,35 +4,19 @@ import itertools
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from scipy import special
 
 from keras_bfn.codec.chain import Chain
-from keras_bfn.codec.stack import Stack
 from keras_bfn.flows import DiscreteFlow, DiscretizedFlow
 from keras_bfn.schedules import Schedule
 from tests import exact
-from tests.codec.crafting import random_words
+from tests.codec.crafting import coded
 from tests.models.exact_models import JOINT_PRIOR
 
 pytest.importorskip("constriction")
 
 RESOLUTION = 0.25
-
-
-def coded(chain, x, look):
-    """The bits that examples cost, all coded at once.
-
-    They come back, and so do the spare bits: all that the chain says it needs, and no more.
-    """
-    words = random_words(chain.spare_words(x.size))
-    stack = Stack(words)
-    before = stack.num_bits()
-    chain.push(stack, x, look)
-    bits = stack.num_bits() - before
-    assert_array_equal(chain.pop(stack, x.shape, look), x)
-    assert_array_equal(stack.words(), words)
-    return bits
 
 
 def draw(prior, shape):

@@ -12,9 +12,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from tests.checks import assert_draws_are_normal
 from tests.flows.cases import FLOWS, random_data
+from tests.flows.contract import BATCH, assert_shapes_and_dtypes
 from tests.tensors import to_numpy, to_tensor
 
-BATCH, NUM_DRAWS = 4, 20_000
+NUM_DRAWS = 20_000
 TIMES = np.float32([0, 0.3, 0.7, 1])
 
 every_flow = pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
@@ -32,51 +33,10 @@ def random_look(flow, seed):
     return x, s, flow.output_distribution(random_params(flow), s, TIMES)
 
 
-class Contract(keras.Layer):
-    """Everything that a flow answers, so that Keras works out shapes without numbers."""
-
-    def __init__(self, flow, seed):
-        super().__init__(dtype="float32", autocast=False)
-        self.flow, self.seed = flow, seed
-
-    def call(self, x, params, t):
-        flow, seed, beta = self.flow, self.seed, self.flow.schedule.beta(t)
-        s = flow.sample_evidence(x, t, seed)
-        distribution = flow.output_distribution(params, s, t)
-        return {
-            "embedding": {
-                "embed": flow.embed(x),
-                "sample_evidence": s,
-                "observe": flow.observe(flow.embed(x), beta, seed),
-                "expected_embedding": flow.expected_embedding(distribution),
-            },
-            "theta": {"input_params": flow.input_params(s, beta)},
-            "variables": {
-                "mean": distribution.mean(),
-                "log_prob": distribution.log_prob(x),
-                "sender_receiver_kl": flow.sender_receiver_kl(x, distribution, beta, seed),
-                "reconstruction_loss": flow.reconstruction_loss(x, params, s),
-            },
-        }
-
-
 @every_flow
 @pytest.mark.parametrize("event_shape", [(5,), (4, 4, 1), (4, 4, 3)], ids=str)
 def test_shapes_and_dtypes(flow, event_shape, seed):
-    variables = (BATCH, *event_shape)
-    results = Contract(flow, seed)(
-        keras.KerasTensor(variables, "int32" if flow.discrete else "float32"),
-        keras.KerasTensor((*variables, flow.output_size), "float32"),
-        keras.KerasTensor((BATCH,), "float32"),
-    )
-    shapes = {
-        "embedding": (*variables, flow.embedding_size),
-        "theta": (*variables, flow.theta_size),
-        "variables": variables,
-    }
-    for kind, shape in shapes.items():
-        for name, result in results[kind].items():
-            assert (result.shape, result.dtype) == (shape, "float32"), name
+    assert_shapes_and_dtypes(flow, event_shape, seed)
 
 
 @every_flow
