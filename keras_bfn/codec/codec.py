@@ -103,6 +103,8 @@ class Codec:
             CodecError: if the network's answers are not numbers.
         """
         start = time.monotonic()
+        if np.ndim(x) == 0:
+            raise ValueError(f"Argument `x` must be an array of examples. Received: x={x!r}")
         conditions = condition_inputs(self.model, condition, 1, len(x)).get("condition")
         x, _ = check_arrays(self.model, x if conditions is None else (x, conditions))
         batch_size = self.batch_size or max(1, min(MOST_LANES, len(x) // EXAMPLES_PER_LANE))

@@ -251,6 +251,8 @@ def test_real_numbers_and_other_models_are_refused():
         np.full((2, *EVENT_SHAPE), 2),
         np.full((2, *EVENT_SHAPE), -1),
         np.zeros((2, *EVENT_SHAPE)),
+        None,
+        3,
     ],
 )
 def test_data_that_do_not_suit_the_model_are_refused(x):
