@@ -13,7 +13,7 @@ from scipy import special
 import keras_bfn
 from keras_bfn.checkpoints import load_official
 from keras_bfn.losses import ContinuousTimeLoss, DiscreteTimeLoss, ReconstructionLoss
-from tests.checkpoints.official_cases import LOOKS, NETWORKS, Case
+from tests.checkpoints.official_cases import LOOKS, NETWORKS, Case, preset_flow
 from tests.tensors import to_numpy, to_tensor
 
 NUM_STEPS = 10
@@ -49,8 +49,7 @@ def untouched_model(name):
     return Case(name).make_model()
 
 
-def flow_of(name):
-    return untouched_model(name).flow
+flow_of = preset_flow
 
 
 def inject(monkeypatch, noise):

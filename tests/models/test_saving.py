@@ -75,25 +75,31 @@ def test_a_model_with_a_plain_layer_survives_saving(tmp_path):
     np.testing.assert_allclose(before["transmission"], after["transmission"], rtol=1e-4)
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A folder of models, and how they score here."""
+    folder, scores = tmp_path_factory.mktemp("models"), {}
+    for name, make_flow in FLOWS.items():
+        model = make_model(make_flow())
+        model.save(folder / f"{name}.keras")
+        scores[name] = score(model)
+    return folder, scores
+
+
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_another_backend_finds_the_same_code_length_and_samples(backend, tmp_path):
+def test_another_backend_finds_the_same_code_length_and_samples(backend, saved):
     if backend == keras.backend.backend():
         pytest.skip("this is the backend that the test runs on")
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    here = {}
-    for name, make_flow in FLOWS.items():
-        model = make_model(make_flow())
-        model.save(tmp_path / f"{name}.keras")
-        here[name] = score(model)
-
+    folder, here = saved
     subprocess.run(
-        [sys.executable, "-m", "tests.models.test_saving", str(tmp_path)],
+        [sys.executable, "-m", "tests.models.test_saving", str(folder)],
         env={**os.environ, "KERAS_BACKEND": backend},
         cwd=pathlib.Path(__file__).parents[2],
         check=True,
     )
-    there = json.loads((tmp_path / f"{backend}.json").read_text())
+    there = json.loads((folder / f"{backend}.json").read_text())
     for name, scores in here.items():
         np.testing.assert_allclose(scores["nats"], there[name]["nats"], rtol=1e-5)
         np.testing.assert_allclose(scores["samples"], there[name]["samples"], atol=1e-4)
