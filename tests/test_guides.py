@@ -31,7 +31,7 @@ def run_script(path, *arguments, cwd):
 def in_turn(*scripts):
     """Parameters of a test: each script on one backend, in turn, and on the others as a slow test.
 
-    They take as long as all other tests of a backend, and what they call is tested on each.
+    They would take longer than all other tests, and what they call is tested on each backend.
     """
     turn = BACKENDS.index(keras.backend.backend())
     return [
