@@ -93,7 +93,7 @@ class MixedFlow(Flow):
 
     def evidence_params(self, theta):
         parts = [
-            flow.evidence_params(part) + ops.zeros_like(part)
+            flow.evidence_params(part) + ops.zeros_like(part[..., :1])
             for flow, part in self._split_numbers(theta, "theta_size")
         ]
         return _join(parts, self.output_size)

@@ -49,9 +49,6 @@ def untouched_model(name):
     return Case(name).make_model()
 
 
-flow_of = preset_flow
-
-
 def inject(monkeypatch, noise):
     """Gives this noise to the next draw of `keras.random.normal`, and no other draw."""
     noises = [noise]
@@ -84,7 +81,7 @@ def test_a_network_answers_as_the_papers(name, look, loaded):
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_flow_draws_what_the_papers_draws(name, look, monkeypatch):
     case = Case(name)
-    flow = flow_of(name)
+    flow = preset_flow(name)
     s = draw_evidence(monkeypatch, case, look, flow)
     theta = flow.input_params(s, flow.schedule.beta(to_tensor(case.times(look))))
     assert_allclose(to_numpy(theta), case.theta(look, flow), atol=2e-5)
@@ -105,7 +102,7 @@ def test_a_loss_is_the_papers(name, look, monkeypatch):
     if look == "n_steps" and name in DISCRETE:
         pytest.skip("the paper's code sums marginal divergences: see the next test")
     case = Case(name)
-    nats = our_nats(monkeypatch, case, look, flow_of(name))
+    nats = our_nats(monkeypatch, case, look, preset_flow(name))
     expected = case.nats(look)
     if look != "n_steps":
         # At 256 bins their float32 is up to 3e-3 of the mean off, by their formulas in float64.
@@ -138,7 +135,7 @@ def message_ratios(case, flow):
 def test_the_n_step_loss_of_discrete_data_is_joint_and_the_papers_code_sums_marginals(
     name, monkeypatch
 ):
-    case, flow = Case(name), flow_of(name)
+    case, flow = Case(name), preset_flow(name)
     params = case.params("n_steps", flow).astype("float64")
     if flow.num_classes == 2:
         params = np.concatenate([0 * params, params], axis=-1)
