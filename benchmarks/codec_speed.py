@@ -3,7 +3,7 @@
     KERAS_BACKEND=jax python -m benchmarks.codec_speed --model runs/mnist-small/model.keras
 
 The images are samples of the model, by default the digits of the preset `bfn_digits`. `network` is
-the share of the time that goes into the network; `spare` are the bytes of spare bits.
+the share of the time that goes into the network; `initial` are the bytes of initial bits.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def measure(model, x, num_steps, lanes):
     decompressed, back = timed(codec.decompress, data)
     assert np.array_equal(decompressed, x)
     _, report = codec.compress(x, return_report=True, verbose=0)
-    return len(x) / there, len(x) / back, share, report["spare_bits"] / 8
+    return len(x) / there, len(x) / back, share, report["initial_bits"] / 8
 
 
 def main():
@@ -61,13 +61,13 @@ def main():
     x = model.generate(args.num_images, num_steps=10, sampler="sde2", seed=0, verbose=0)
     print(f"{keras.backend.backend()}, {x.shape[1:]}, {model.flow}, images per second:")
     print(
-        f"{'messages':>8}{'lanes':>7}{'compress':>10}{'decompress':>12}{'network':>9}{'spare':>8}"
+        f"{'messages':>8}{'lanes':>7}{'compress':>10}{'decompress':>12}{'network':>9}{'initial':>8}"
     )
     for num_steps in args.num_steps:
         for lanes in args.lanes:
-            there, back, share, spare = measure(model, x, num_steps, lanes)
+            there, back, share, initial = measure(model, x, num_steps, lanes)
             print(
-                f"{num_steps:>8}{lanes:>7}{there:>10.1f}{back:>12.1f}{share:>9.0%}{spare:>8.0f}",
+                f"{num_steps:>8}{lanes:>7}{there:>10.1f}{back:>12.1f}{share:>9.0%}{initial:>8.0f}",
                 flush=True,
             )
 

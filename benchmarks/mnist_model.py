@@ -14,7 +14,8 @@ import keras
 import numpy as np
 
 import keras_bfn
-from keras_bfn import flows, networks
+from examples.recipe import small_optimizer
+from keras_bfn import datasets, flows, networks
 
 BATCH_SIZE = 128
 IMAGE_SHAPE = (28, 28, 1)
@@ -33,44 +34,11 @@ def binarize(levels, rng):
     return (rng.uniform(size=levels.shape) < levels).astype("int32")
 
 
-class BinaryDigits(keras.utils.PyDataset):
-    """Training batches in a new order, with pixels drawn anew, in every epoch."""
-
-    def __init__(self, levels, labels):
-        super().__init__()
-        self.levels, self.labels, self.epoch = levels, labels, -1
-        self.on_epoch_end()
-
-    @property
-    def num_batches(self):
-        return len(self.levels) // BATCH_SIZE
-
-    def on_epoch_end(self):
-        self.epoch += 1
-        self.rng = np.random.default_rng(self.epoch)
-        self.order = self.rng.permutation(len(self.levels))
-
-    def __getitem__(self, index):
-        rows = self.order[index * BATCH_SIZE : (index + 1) * BATCH_SIZE]
-        return ((binarize(self.levels[rows], self.rng), self.labels[rows]),)
-
-
 def build_model(epochs, steps_per_epoch):
     flow = flows.DiscreteFlow(num_classes=2, beta_1=9.0)
-    network = networks.MLP(flow, IMAGE_SHAPE, width=512, num_blocks=3, num_classes=10)
-    model = keras_bfn.BayesianFlowNetwork(flow, network, label_dropout=0.1, seed=0)
-    learning_rate = keras.optimizers.schedules.CosineDecay(
-        0.0, epochs * steps_per_epoch - 200, warmup_target=1e-3, warmup_steps=200
-    )
-    optimizer = keras.optimizers.AdamW(
-        learning_rate,
-        beta_2=0.98,
-        weight_decay=0.01,
-        clipnorm=1.0,
-        use_ema=True,
-        ema_momentum=0.999,
-    )
-    model.compile(optimizer)
+    network = networks.MLP(flow, IMAGE_SHAPE, width=512, num_blocks=3, num_conditions=10)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.1, seed=0)
+    model.compile(small_optimizer(epochs * steps_per_epoch))
     return model
 
 
@@ -82,16 +50,17 @@ def main():
     args = parser.parse_args()
 
     keras.utils.set_random_seed(0)
-    data = BinaryDigits(*load_mnist("train", args.data_dir))
+    levels, labels = load_mnist("train", args.data_dir)
+    data = datasets.Batches(levels, binarize, BATCH_SIZE, labels)
     model = build_model(args.epochs, data.num_batches)
-    model.fit(data, epochs=args.epochs, shuffle=False, verbose=2)
+    model.fit(data, epochs=args.epochs, verbose=2)
     model.save(args.model)
 
     levels, labels = load_mnist("test", args.data_dir)
     x = binarize(levels, np.random.default_rng(0))
     for name, condition in (
         ("given its class", labels),
-        ("without", np.full_like(labels, model.null_class)),
+        ("without", np.full_like(labels, model.null_condition)),
     ):
         nats = model.code_length((x, condition), num_repeats=10, seed=0, verbose=0)
         total = nats["transmission"].mean() + nats["reconstruction"].mean()

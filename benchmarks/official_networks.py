@@ -106,7 +106,8 @@ def compare(preset, batch_size, rounds):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "official.pt"
         torch.save(official.bfn.state_dict(), path)
-        model = keras_bfn.checkpoints.load_official(preset, path)
+        model = keras_bfn.BayesianFlowNetwork.from_preset(preset, load_weights=False)
+        keras_bfn.checkpoints.load_official(model.network, path)
 
     rng = np.random.default_rng(0)
     batch_size = batch_size or official.case["batch_size"]

@@ -12,6 +12,7 @@ See `experiment.py` for what a run leaves behind. The same command goes on where
 import math
 
 import experiment
+import recipe
 
 import keras_bfn
 from keras_bfn import datasets, flows, networks
@@ -38,7 +39,7 @@ def build_model(args, steps):
         flow, IMAGE_SHAPE, width=width, width_multipliers=(1, 2, 2), num_blocks=num_blocks
     )
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=args.seed)
-    model.compile(experiment.small_optimizer(steps))
+    model.compile(recipe.small_optimizer(steps))
     return model
 
 

@@ -102,7 +102,7 @@ def _webp(pictures):
 def compress_by_steps(model, x, args):
     """For each number of steps: what the codec reports, and the bits that the loss says."""
     results = {}
-    print(f"\n{'messages':<10}{'bits/image':>12}{'the loss':>10}{'spare':>9}{'file':>10}{'':>6}")
+    print(f"\n{'messages':<10}{'bits/image':>12}{'the loss':>10}{'initial':>9}{'file':>10}{'':>6}")
     for num_steps in args.num_steps:
         codec = keras_bfn.codec.Codec(model, num_steps, args.batch_size)
         data, report = codec.compress(x, return_report=True, verbose=0)
@@ -113,7 +113,7 @@ def compress_by_steps(model, x, args):
         results[num_steps] = report
         print(
             f"{num_steps:<10}{report['bits_per_example']:>12.2f}{report['loss']:>10.2f}"
-            f"{report['spare_bits'] / 8:>9.0f}{report['total_bits'] / 8:>10.0f}"
+            f"{report['initial_bits'] / 8:>9.0f}{report['total_bits'] / 8:>10.0f}"
             f"{report['speed']:>8.1f} images/s",
             flush=True,
         )
@@ -130,7 +130,7 @@ def print_table(num_images, num_steps, report, others):
     print(f"\n{'':<38}{'bytes':>10}{'bits per image':>16}")
     rows = [
         (f"BFN, {num_steps} messages", file_size),
-        ("  of these, spare bits and header", file_size - own),
+        ("  of these, initial bits and header", file_size - own),
         *sorted(others.items(), key=lambda item: item[1] or math.inf),
     ]
     for name, size in rows:

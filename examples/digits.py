@@ -25,10 +25,11 @@ import time
 
 import keras
 import numpy as np
+from recipe import small_optimizer
 from sklearn.datasets import load_digits
 
 import keras_bfn
-from keras_bfn import flows, networks
+from keras_bfn import datasets, flows, networks
 
 NUM_LEVELS = 17
 NUM_TRAIN = 1500
@@ -58,34 +59,6 @@ DATA_TYPES = {
 }
 
 
-class Digits(keras.utils.PyDataset):
-    """Training batches in a new order, and binary pixels drawn anew, in every epoch."""
-
-    def __init__(self, levels, labels, transform, seed):
-        super().__init__()
-        self.levels, self.labels = levels, labels
-        self.transform, self.seed = transform, seed
-        self.epoch = -1
-        self.on_epoch_end()
-
-    @property
-    def num_batches(self):
-        return len(self.levels) // BATCH_SIZE
-
-    def on_epoch_end(self):
-        self.epoch += 1
-        rng = np.random.default_rng((self.seed, self.epoch))
-        order = rng.permutation(len(self.levels))
-        self.x = self.transform(self.levels[order], rng)
-        self.condition = None if self.labels is None else self.labels[order]
-
-    def __getitem__(self, index):
-        rows = slice(index * BATCH_SIZE, (index + 1) * BATCH_SIZE)
-        if self.condition is None:
-            return self.x[rows]
-        return ((self.x[rows], self.condition[rows]),)
-
-
 class OneLinePerEpochs(keras.callbacks.Callback):
     """Prints a line of progress every few epochs; a bar for each of 600 would fill the screen."""
 
@@ -106,36 +79,23 @@ class OneLinePerEpochs(keras.callbacks.Callback):
 
 
 def build_model(data_type, flow, epochs, conditional, seed):
-    num_classes = NUM_CLASSES if conditional else None
+    num_conditions = NUM_CLASSES if conditional else None
     if data_type == "binary":
         # Binary pixels are drawn anew every epoch: there is little to overfit, and an MLP is fast.
         network = networks.MLP(
-            flow, IMAGE_SHAPE, width=256, num_blocks=3, dropout=0.1, num_classes=num_classes
+            flow, IMAGE_SHAPE, width=256, num_blocks=3, dropout=0.1, num_conditions=num_conditions
         )
         peak_rate = 1e-3
     else:
         network = networks.UNet(
-            flow, IMAGE_SHAPE, width=16, num_blocks=1, dropout=0.1, num_classes=num_classes
+            flow, IMAGE_SHAPE, width=16, num_blocks=1, dropout=0.1, num_conditions=num_conditions
         )
         peak_rate = 3e-3
     model = keras_bfn.BayesianFlowNetwork(
-        flow, network, label_dropout=0.1 if conditional else 0.0, seed=seed
+        flow, network, condition_dropout=0.1 if conditional else 0.0, seed=seed
     )
 
-    steps = epochs * (NUM_TRAIN // BATCH_SIZE)
-    warmup = min(200, steps // 10)
-    learning_rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warmup, warmup_target=peak_rate, warmup_steps=warmup
-    )
-    optimizer = keras.optimizers.AdamW(
-        learning_rate,
-        beta_2=0.98,
-        weight_decay=0.01,
-        clipnorm=1.0,
-        use_ema=True,
-        ema_momentum=max(0.9, min(0.999, 1 - 15 / steps)),  # the average of the last steps / 15
-    )
-    model.compile(optimizer)
+    model.compile(small_optimizer(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate))
     return model
 
 
@@ -165,12 +125,11 @@ def train(data_type, epochs=None, conditional=False, seed=0):
     held_out, held_out_labels = (part[:num_held_out] for part in load_held_out(data_type))
     train_labels = labels[:NUM_TRAIN] if conditional else None
     model.fit(
-        Digits(levels[:NUM_TRAIN], train_labels, transform, seed),
+        datasets.Batches(levels[:NUM_TRAIN], transform, BATCH_SIZE, train_labels, seed=seed),
         epochs=epochs,
         validation_data=((held_out, held_out_labels),) if conditional else held_out,
         validation_freq=max(epochs // 20, 1),
         callbacks=[OneLinePerEpochs(max(epochs // 20, 1))],
-        shuffle=False,
         verbose=0,
     )
     return model

@@ -77,22 +77,6 @@ def parse_arguments(parser, name):
     return args
 
 
-def small_optimizer(steps):
-    """For the presets that are not the paper's: a rate that rises and falls, and averages."""
-    warmup = min(200, steps // 10)
-    learning_rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warmup, warmup_target=1e-3, warmup_steps=warmup
-    )
-    return keras.optimizers.AdamW(
-        learning_rate,
-        beta_2=0.98,
-        weight_decay=0.01,
-        clipnorm=1.0,
-        use_ema=True,
-        ema_momentum=max(0.9, min(0.999, 1 - 15 / steps)),
-    )
-
-
 def distribution(args, data):
     """The context in which to make the model, and `Splits` whose batches the devices can share."""
     if not args.distribute:

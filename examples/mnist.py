@@ -10,6 +10,7 @@ See `experiment.py` for what a run leaves behind. The same command goes on where
 """
 
 import experiment
+import recipe
 
 import keras_bfn
 from keras_bfn import datasets, flows, networks
@@ -28,7 +29,7 @@ def build_model(preset, steps, seed):
     width = 512 if preset == "small" else 32
     network = networks.MLP(flow, IMAGE_SHAPE, width=width, num_blocks=3)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
-    model.compile(experiment.small_optimizer(steps))
+    model.compile(recipe.small_optimizer(steps))
     return model
 
 

@@ -12,6 +12,7 @@ is downloaded. Any text but text8 is cleaned as text8 was: a to z, all else a sp
 import math
 
 import experiment
+import recipe
 
 import keras_bfn
 from keras_bfn import datasets, flows, networks
@@ -34,7 +35,7 @@ def build_model(preset, seq_length, steps, seed):
         flow, seq_length, width=width, num_layers=num_layers, num_heads=4
     )
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
-    model.compile(experiment.small_optimizer(steps))
+    model.compile(recipe.small_optimizer(steps))
     return model
 
 

@@ -55,10 +55,10 @@ print(train.shape, train.dtype)
 
 A *flow* describes the data type. `DiscreteFlow` is for classes without an order, such as binary
 pixels or letters; `DiscretizedFlow` for levels in order; `ContinuousFlow` for real numbers in
-[-1, 1]; `MixedFlow` for tables whose columns are levels or classes.
+[-1, 1]. Data of several kinds are a dict, and so is their flow.
 
-`beta_1` is the accuracy of all messages together: how sure Bob may get before Alice sends the last
-word.
+`beta_1` is the accuracy of all messages together: how sure Bob may get before Alice sends the data
+themselves, by what he then expects.
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
@@ -79,7 +79,7 @@ model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
 
 Everything that Keras's `fit` can do works as ever: callbacks, validation, learning rate schedules,
 averaged weights, gradient accumulation. Training reports the loss in nats per variable. Validation
-reports more: `reconstruction`, the cost of the last word, and `bits_per_dim`, the whole
+reports more: `reconstruction`, the cost of reconstruction, and `bits_per_dim`, the whole
 cost in bits per variable.
 """
 
@@ -123,7 +123,7 @@ for row in range(8):
 
 print("What is known of the first image's middle row, from the prior to the sample:")
 for step in (0, 5, 10, 20):
-    print(np.round(trajectory["theta"][step, 0, 4, :, 0, 0], 2))
+    print(np.round(trajectory.theta[step, 0, 4, :, 0, 0], 2))
 
 """
 `keras_bfn.visualization.plot_samples` and `plot_trajectory` draw the same as pictures.

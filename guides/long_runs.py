@@ -83,7 +83,7 @@ def make_data():
 ## How accurate must messages be?
 
 `beta_1`, or `sigma_1` of numbers and levels, says how much is known of a variable by the messages
-about it alone when the last of them has come. With too little, the last word is dear: that is the
+about it alone when the last of them has come. With too little, reconstruction is dear: that is the
 reconstruction loss. With too much, the last part of the time is spent on what is known already. The
 paper found a value for each data set by trial. `schedules.fit` computes one before any network is
 trained: the least accuracy after which a variable costs a hundredth of a nat.
@@ -105,10 +105,10 @@ Seventeen classes get along with less than two do: a class is sent as a vector o
 lie the further apart, the larger K. Levels in order are sent as one number in [-1, 1], and a small
 `sigma_1` tells neighbours from each other, which are 2 / 17 apart.
 
-`schedules.remaining_cost` is the curve behind these figures: what a variable costs after messages
+`flow.remaining_cost(x)` is the curve behind these figures: what a variable costs after messages
 of accuracy beta. On the left is what it costs without any, the entropy of a pixel's colour or level
 in the data. Where the curve has come down to the line is the end that `fit` chose, marked by a dot.
-A point to the left of it leaves more for the last word; further to the right there is little to
+A point to the left of it leaves more for reconstruction; further to the right there is little to
 gain.
 """
 
@@ -116,9 +116,10 @@ figure = Figure((6, 4), dpi=120, layout="constrained")
 axes = figure.subplots()
 beta = np.logspace(-2, 4, 61)
 for name, (flow, x) in cases.items():
-    (line,) = axes.plot(beta, schedules.remaining_cost(flow, x, beta), label=name)
+    cost = flow.remaining_cost(x)
+    (line,) = axes.plot(beta, cost(beta), label=name)
     end = float(schedules.fit(flow, x).beta(1.0))
-    axes.plot(end, schedules.remaining_cost(flow, x, end), "o", color=line.get_color())
+    axes.plot(end, cost(end), "o", color=line.get_color())
 axes.axhline(0.01, color="grey", linewidth=1, linestyle="--")
 axes.set(xscale="log", yscale="log", ylim=(1e-3, 4))
 axes.set(xlabel="accuracy beta", ylabel="remaining cost, nats per variable")

@@ -66,7 +66,7 @@ The report says where the bits went.
 - The *header*: how the file was made, and the checksum.
 """
 
-for name in ("bits_per_example", "spare_bits", "header_bits", "total_bits"):
+for name in ("bits_per_example", "initial_bits", "header_bits", "total_bits"):
     print(f"{name:<18}{report[name]:10.1f}")
 
 nats = model.code_length(digits, num_steps=20, num_repeats=5, seed=0, verbose=0)
@@ -77,14 +77,14 @@ print(f"{'by the loss':<18}{expected:10.1f}")
 ## Lanes
 
 `batch_size` examples, called lanes, are coded at a time. The network is faster on batches, above
-all on a GPU, but each lane needs spare bits of its own. By default there is one lane for each
+all on a GPU, but each lane needs initial bits of its own. By default there is one lane for each
 thousand examples, and 64 at most.
 """
 
 for lanes in (1, 10):
     codec = keras_bfn.codec.Codec(model, num_steps=5, batch_size=lanes)
     _, report = codec.compress(digits[:20], return_report=True, verbose=0)
-    print(f"{lanes:>3} lanes: {report['spare_bits'] / 8:6.0f} bytes of spare bits")
+    print(f"{lanes:>3} lanes: {report['initial_bits'] / 8:6.0f} bytes of initial bits")
 
 """
 ## What decoding needs

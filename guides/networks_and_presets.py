@@ -73,29 +73,28 @@ print(f"{network.count_params():,} weights")
 
 """
 Three arguments matter for large networks. `dtype="mixed_bfloat16"` computes in half precision; the
-evidence, the times, the answers and the losses stay float32. `remat=True` computes activations
+evidence, the times, the outputs and the losses stay float32. `remat=True` computes activations
 again in the backward pass instead of keeping them. `data_format="channels_first"` is the faster
 layout for images on PyTorch's CPU; the data stay channels last, and the weights are the same.
 (`"mixed_float16"` works, too, but on JAX only on a GPU.)
 
-## Classes
+## Conditions
 
-With `num_classes`, a network takes a class beside the data: `fit((data, classes))`,
-`generate(..., condition=classes)`. One more class, `network.null_class`, stands for "no class";
-train with it in the place of some of the classes, and the model also generates with
-`condition=np.full(n, network.null_class)`, without any.
+With `num_conditions`, a network takes a class beside the data: `fit((data, classes))`,
+`generate(..., condition=classes)`. One condition more, `network.null_condition`, stands for "none";
+with `condition_dropout`, the model trains with it in the place of some of the classes, and then also
+generates without any.
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
-network = keras_bfn.networks.MLP(flow, (8,), width=32, num_blocks=1, num_classes=2)
-conditional = BayesianFlowNetwork(flow, network, seed=0)
+network = keras_bfn.networks.MLP(flow, (8,), width=32, num_blocks=1, num_conditions=2)
+conditional = BayesianFlowNetwork(flow, network, condition_dropout=0.1, seed=0)
 conditional.compile(keras.optimizers.AdamW(3e-3))
 
 rng = np.random.default_rng(0)
 classes = rng.integers(0, 2, 2048)
 data = np.where(rng.uniform(size=(2048, 8)) < 0.9, classes[:, None], 1 - classes[:, None])
-seen = np.where(rng.uniform(size=2048) < 0.1, network.null_class, classes)
-conditional.fit((data, seen), epochs=5, verbose=0)
+conditional.fit((data, classes), epochs=5, verbose=0)
 ones = conditional.generate(64, 20, condition=np.ones(64, "int32"), seed=0, verbose=0)
 print(f"mean of samples of class 1: {ones.mean():.2f}")
 
@@ -123,7 +122,8 @@ A `.pt` file that is there already, also of a network of another size that was t
 authors' code, loads by `keras_bfn.checkpoints.load_official`:
 
 ```python
-keras_bfn.checkpoints.load_official("bfn_text8", "text8_ema.pt")
+model = keras_bfn.BayesianFlowNetwork.from_preset("bfn_text8", load_weights=False)
+keras_bfn.checkpoints.load_official(model.network, "text8_ema.pt")
 ```
 
 Every weight in the file is used exactly once, or the file is refused.

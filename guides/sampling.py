@@ -66,7 +66,7 @@ samples = model.generate(24, num_steps=10, sampler=likely, seed=0, verbose=0)
 """
 ## Guidance
 
-The model was trained with `label_dropout=0.1`: one label in ten was replaced by the null class.
+The model was trained with `condition_dropout=0.1`: one label in ten was replaced by the null class.
 So it knows what changes when it is told a class, and `guidance_scale` sets how much of that
 change to apply: 0 ignores the class, 1 is what was learnt, 2 is twice the change. Both answers of
 the network come from a single call on a batch of twice the size.
@@ -79,12 +79,12 @@ guided = model.generate(
 visualization.plot_samples(guided, "guided.png", columns=6)
 
 """
-To train such a model of your own, give the network `num_classes`, the model `label_dropout`, and
-`fit` pairs of data and classes:
+To train such a model of your own, give the network `num_conditions`, the model `condition_dropout`,
+and `fit` pairs of data and classes:
 
 ```python
-network = keras_bfn.networks.UNet(flow, image_shape=(8, 8, 1), num_classes=10)
-model = keras_bfn.BayesianFlowNetwork(flow, network, label_dropout=0.1)
+network = keras_bfn.networks.UNet(flow, image_shape=(8, 8, 1), num_conditions=10)
+model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.1)
 model.fit((images, labels))
 ```
 

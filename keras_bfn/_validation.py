@@ -35,6 +35,20 @@ def check_rate(name, value):
     return float(value)
 
 
+def check_shape(name, shape):
+    """Returns `shape` as a tuple, or raises a `ValueError` if it is not a sequence of sizes."""
+    is_shape = isinstance(shape, (tuple, list)) and all(
+        isinstance(size, numbers.Integral) and not isinstance(size, bool) and size > 0
+        for size in shape
+    )
+    if not is_shape:
+        raise ValueError(
+            f"Argument `{name}` must be a tuple of integers of at least 1. "
+            f"Received: {name}={shape!r}"
+        )
+    return tuple(int(size) for size in shape)
+
+
 def check_choice(name, value, choices):
     """Returns `value`, or raises a `ValueError` that lists the choices."""
     if value not in choices:

@@ -101,10 +101,10 @@ def test_images_are_compressed(name, tmp_path):
     )
     rows = re.findall(r"^(2|5) +([\d.]+) +([\d.]+) +(\d+) +(\d+) ", printed, re.MULTILINE)
     assert [steps for steps, *_ in rows] == ["2", "5"]
-    for _, bits, loss, spare, size in rows:
+    for _, bits, loss, initial, size in rows:
         assert float(bits) == pytest.approx(float(loss), rel=0.1)  # of 64 images
         # The header and the checksum are between 100 and 1000 bytes.
-        assert 100 < int(size) - 64 * float(bits) / 8 - int(spare) < 1000
+        assert 100 < int(size) - 64 * float(bits) / 8 - int(initial) < 1000
     for name in ("gzip -9", "bzip2 -9", "xz -9e", "PNG", "WebP, lossless"):
         assert re.search(rf"^{name} +\d+ +[\d.]+$", printed, re.MULTILINE)
     assert (tmp_path / "compressed" / "rate.png").stat().st_size > 5000

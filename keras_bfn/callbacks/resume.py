@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._backend import torch_generators
 from keras_bfn._files import write_atomically
-from keras_bfn._torch_random import torch_generators
 
 
 class Resume(keras.callbacks.Callback):

@@ -7,6 +7,7 @@ import pathlib
 import keras
 import numpy as np
 
+from keras_bfn._parts import pick_part
 from keras_bfn._validation import check_int
 from keras_bfn.datasets.text import decode_text
 from keras_bfn.models.averaging import has_averages
@@ -17,7 +18,7 @@ class _Samples(keras.callbacks.Callback):
     """Generates samples every few epochs, with the averaged weights if the optimizer keeps some."""
 
     def __init__(
-        self, directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard
+        self, directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard, part
     ):
         super().__init__()
         self.directory = pathlib.Path(directory)
@@ -25,9 +26,10 @@ class _Samples(keras.callbacks.Callback):
         self.num_steps = check_int("num_steps", num_steps, 1)
         self.every = check_int("every", every, 1)
         self.sampler, self.condition, self.seed = sampler, condition, seed
-        self.tensorboard = tensorboard
+        self.tensorboard, self.part = tensorboard, part
 
     def on_train_begin(self, logs=None):
+        pick_part(self.part, self.model.flow)
         if self.tensorboard is not None:
             # One file for all epochs: TensorBoard reads several in the order of their names.
             self.events = _open_events(self.tensorboard)
@@ -50,7 +52,7 @@ class _Samples(keras.callbacks.Callback):
                 verbose=0,
             )
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.write(samples, epoch + 1)
+        self.write(*pick_part(self.part, model.flow, samples), epoch + 1)
 
 
 class SampleImages(_Samples):
@@ -66,6 +68,11 @@ class SampleImages(_Samples):
         every: int. Epochs between two pictures.
         columns: int. Images per row.
         tensorboard: None, or the directory of event files that TensorBoard shows the pictures from.
+        part: for a dict of flows, the name of the part to draw.
+
+    Raises:
+        ValueError: when training starts, if the model's flow has no such part; at the first
+            picture, if it is no image.
 
     Example:
 
@@ -85,16 +92,17 @@ class SampleImages(_Samples):
         columns=8,
         seed=0,
         tensorboard=None,
+        part=None,
     ):
         super().__init__(
-            directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard
+            directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard, part
         )
         self.columns = check_int("columns", columns, 1)
 
-    def write(self, samples, epoch):
+    def write(self, flow, samples, epoch):
         from PIL import Image
 
-        low, high = self.model.flow.data_range
+        low, high = flow.data_range
         grid = join_images(samples, self.columns, low, high)
         pixels = max(1, 256 // max(samples.shape[1:3]) // 4)
         grid = grid.repeat(pixels, axis=0).repeat(pixels, axis=1)
@@ -125,6 +133,7 @@ class SampleText(_Samples):
         num_steps, sampler, condition, seed: as in `BayesianFlowNetwork.generate`.
         every: int. Epochs between two files.
         tensorboard: None, or the directory of event files that TensorBoard shows the text from.
+        part: for a dict of flows, the name of the part that is text.
 
     Example:
 
@@ -144,13 +153,14 @@ class SampleText(_Samples):
         every=1,
         seed=0,
         tensorboard=None,
+        part=None,
     ):
         super().__init__(
-            directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard
+            directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard, part
         )
         self.decode = decode
 
-    def write(self, samples, epoch):
+    def write(self, flow, samples, epoch):
         lines = [self.decode(np.asarray(sample)) for sample in samples]
         path = self.directory / f"epoch_{epoch:04}.txt"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")

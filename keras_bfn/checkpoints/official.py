@@ -10,26 +10,21 @@ import numpy as np
 from keras_bfn.checkpoints.state_dict import StateDictReader, read_state_dict
 from keras_bfn.flows import DiscreteFlow
 from keras_bfn.layers.embeddings import sinusoids
-from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.networks import Transformer, UNet, VDMUNet
 
 
-def load_official(preset, path):
-    """Loads a checkpoint of the paper's authors.
+def load_official(network, path):
+    """Loads a checkpoint of the paper's authors into a network.
 
     Args:
-        preset: the name of one of the paper's six presets in `BayesianFlowNetwork.presets`, or a
-            `BayesianFlowNetwork` with a network of theirs at another size, which then gets the
-            weights. The width of a `UNet` or `VDMUNet` is then a multiple of 128.
+        network: that of one of the paper's six presets in `BayesianFlowNetwork.presets`, or one of
+            theirs at another size. The width of a `UNet` or `VDMUNet` is a multiple of 128.
         path: the path of the `.pt` file, a state dict, or `hf://owner/repo/file`. It is read with
             PyTorch, whatever the backend, and nothing in it is executed.
 
-    Returns:
-        The `BayesianFlowNetwork`, with weights that are used exactly once each.
-
     Raises:
-        ValueError: if there is no such preset, or the file is not a checkpoint for it: a key is
-            missing or left over, or a shape is another. The weights are then what they were.
+        ValueError: if the network is none of theirs, or the file is not a checkpoint for it: a key
+            is missing or left over, or a shape is another. The weights are then what they were.
         FileNotFoundError: if there is no such file.
         ImportError: if `torch`, or for `hf://` `huggingface_hub`, is not installed.
 
@@ -38,29 +33,27 @@ def load_official(preset, path):
     Example:
 
     ```python
+    model = keras_bfn.BayesianFlowNetwork.from_preset("bfn_mnist_binary", load_weights=False)
     path = "hf://rupspace/pretrained-BFNs/mnist_ema.pt"
-    model = keras_bfn.checkpoints.load_official("bfn_mnist_binary", path)
+    keras_bfn.checkpoints.load_official(model.network, path)
     ```
     """
-    reader = StateDictReader(read_state_dict(path), f"The checkpoint '{path}'")
-    model = preset
-    if not isinstance(preset, BayesianFlowNetwork):
-        model = BayesianFlowNetwork.from_preset(preset, load_weights=False)
-    if not _is_of_their_kind(model.network):
+    if not _is_of_their_kind(network):
         raise ValueError(
-            "Argument `preset` must be one of the paper's presets, or a model with a network of "
-            "theirs at another size: a UNet for two classes or a VDMUNet for numbers or bins, with "
-            "width a multiple of 128, or a Transformer for three or more classes; with "
-            f"shortcut=False and num_classes=None. Received: preset={preset!r} with a network of "
-            f"type {type(model.network).__name__}"
+            "Argument `network` must be that of one of the paper's presets, or one of theirs at "
+            "another size: a UNet for two classes or a VDMUNet for numbers or bins, with width a "
+            "multiple of 128, or a Transformer for three or more classes; with shortcut=False and "
+            f"without conditions. Received: network={network!r}"
         )
-    _READERS[type(model.network)](reader, model.network)
+    reader = StateDictReader(read_state_dict(path), f"The checkpoint '{path}'")
+    _READERS[type(network)](reader, network)
     reader.finish()
-    return model
 
 
 def _is_of_their_kind(network):
-    if type(network) not in _READERS or network.shortcut or network.num_classes is not None:
+    if type(network) not in _READERS or network.shortcut:
+        return False
+    if network.num_conditions is not None or network.condition_size is not None:
         return False
     flow = network.flow
     num_classes = flow.num_classes if isinstance(flow, DiscreteFlow) else None

@@ -3,6 +3,8 @@
     python -m keras_bfn.codec compress images.npy images.bfn --model model.keras --report
     python -m keras_bfn.codec decompress images.bfn images.npy --model model.keras
 
+Data of several kinds are a .npz file, with an array for each part.
+
 `--model` is a file that `model.save` wrote, or the name or folder of a preset. Decompress with the
 backend (`KERAS_BACKEND`) that compressed.
 """
@@ -16,6 +18,7 @@ import numpy as np
 
 import keras_bfn
 from keras_bfn._files import write_atomically
+from keras_bfn._parts import list_parts
 
 
 def parse_arguments():
@@ -26,8 +29,8 @@ def parse_arguments():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    compress = commands.add_parser("compress", help="from .npy to a compressed file")
-    decompress = commands.add_parser("decompress", help="from a compressed file to .npy")
+    compress = commands.add_parser("compress", help="from .npy or .npz to a compressed file")
+    decompress = commands.add_parser("decompress", help="from a compressed file to .npy or .npz")
     for command in (compress, decompress):
         command.add_argument("input", type=pathlib.Path)
         command.add_argument("output", type=pathlib.Path)
@@ -56,22 +59,36 @@ def run(args):
     if args.command == "decompress":
         codec = keras_bfn.codec.Codec(model)
         x = codec.decompress(args.input.read_bytes(), condition, verbose=verbose)
-        write_atomically(args.output, lambda file: np.save(file, x))
+        write_atomically(args.output, lambda file: _save(file, x))
         return
-    x = np.load(args.input)
+    x = _load(args.input)
     codec = keras_bfn.codec.Codec(model, args.num_steps, args.batch_size)
     data, report = codec.compress(x, condition, return_report=True, verbose=verbose)
-    if args.verify and not np.array_equal(codec.decompress(data, condition, verbose=verbose), x):
-        raise keras_bfn.codec.CodecError("What was compressed does not decompress to the same")
+    if args.verify:
+        back = codec.decompress(data, condition, verbose=verbose)
+        if not all(np.array_equal(*part) for _, *part in list_parts(model.flow, back, x)):
+            raise keras_bfn.codec.CodecError("What was compressed does not decompress to the same")
     write_atomically(args.output, lambda file: file.write(data))
     if args.report:
         print_report(report)
 
 
+def _load(path):
+    x = np.load(path)
+    return dict(x) if isinstance(x, np.lib.npyio.NpzFile) else x
+
+
+def _save(file, x):
+    if isinstance(x, dict):
+        np.savez(file, **x)
+    else:
+        np.save(file, x)
+
+
 def print_report(report):
     """Prints where the bits went."""
     examples = report["bits_per_example"] * report["num_examples"]
-    rows = [("examples", examples), ("spare bits", report["spare_bits"])]
+    rows = [("examples", examples), ("initial bits", report["initial_bits"])]
     rows += [("header and checksum", report["header_bits"]), ("file", report["total_bits"])]
     print(f"{'':<20}{'bytes':>12}{'bits per example':>20}")
     for name, bits in rows:

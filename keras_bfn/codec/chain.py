@@ -8,17 +8,77 @@ up the chain, and gives back the bits that she popped: Bit-Swap (Kingma et al., 
 
 Evidence lies on a lattice. Its spacing cancels in the cost, for what is popped and what is pushed
 lie on the same points.
+
+Each part of the data has a chain of its own, and all chains take their steps together: Bob's
+expectation of one part hangs on the evidence about all.
 """
 
 import numpy as np
 from keras import ops
 
+from keras_bfn._parts import map_parts
 from keras_bfn.codec.stack import PROBABILITY_BITS
 
 LEAST_LOG_PROB = -PROBABILITY_BITS * np.log(2.0)
 # So many points of the lattice can a standard deviation have. The coder gives each point in its
 # range a probability of 2^-24 at least: a range of so many takes 1%.
 MOST_POINTS = 2**14
+
+
+def push(chains, stack, x, look):
+    """Pushes examples.
+
+    Args:
+        chains: a `Chain`, or a dict of the parts' chains, all of one length.
+        stack: a `Stack`.
+        x: int array of data, `(rows, *event_shape)`, or a dict of the parts' data.
+        look: function of evidence in the channel, a float64 array `(rows, *event_shape,
+            channel.size)` or a dict of the parts', and the step i to the log probabilities of the
+            output distribution, `(rows, *event_shape, K)`, or a dict of the parts'.
+    """
+    n = _num_steps(chains)
+    s = map_parts(lambda chain, x: stack.pop_near(*chain.sent(x)), chains, x)
+    map_parts(
+        lambda _, x, log_probs: stack.push_classes(x, np.exp(log_probs)), chains, x, look(s, n)
+    )
+    for i in range(n, 0, -1):
+        before = map_parts(lambda chain, s, i=i: chain.pop_before(stack, i, s), chains, s)
+        map_parts(
+            lambda chain, *values, i=i: chain.push_message(stack, i, *values),
+            chains,
+            before,
+            s,
+            look(before, i - 1),
+        )
+        s = before
+
+
+def pop(chains, stack, event_shape, num, look):
+    """Pops the examples, `num` rows of int64 arrays, that `push` pushed."""
+    # What was pushed last comes first.
+    chains = dict(reversed(chains.items())) if isinstance(chains, dict) else chains
+    n = _num_steps(chains)
+    s = map_parts(
+        lambda chain, shape: np.zeros((num, *shape, chain.channel.size)), chains, event_shape
+    )
+    for i in range(1, n + 1):
+        before = s
+        s = map_parts(
+            lambda chain, *values, i=i: chain.pop_message(stack, i, *values),
+            chains,
+            before,
+            look(before, i - 1),
+        )
+        map_parts(
+            lambda chain, *values, i=i: chain.push_before(stack, i, *values), chains, before, s
+        )
+    x = map_parts(lambda _, log_probs: stack.pop_classes(np.exp(log_probs)), chains, look(s, n))
+    map_parts(lambda chain, s, x: stack.push_near(s, *chain.sent(x)), chains, s, x)
+    return x
+
+
+def _num_steps(chains):
+    return (next(iter(chains.values())) if isinstance(chains, dict) else chains).num_steps
 
 
 class Chain:
@@ -66,56 +126,43 @@ class Chain:
         # log2(std sqrt(2 pi e)) bits for each number.
         self.bits_per_number = np.log2(np.maximum(5.0 * popped, 2.0)).max()
 
-    def push(self, stack, x, look):
-        """Pushes examples.
-
-        Args:
-            stack: a `Stack`.
-            x: int array of data, `(rows, *event_shape)`.
-            look: function of evidence in the channel, a float64 array
-                `(rows, *event_shape, channel.size)`, and the step i to the log probabilities of the
-                output distribution, `(rows, *event_shape, K)`.
-        """
-        n = self.num_steps
-        s = stack.pop_near(*self._sent(x))
-        stack.push_classes(x, np.exp(look(s, n)))
-        for i in range(n, 0, -1):
-            before = stack.pop_near(*self._bridge(i - 1, s)) if i > 1 else np.zeros_like(s)
-            log_probs = look(before, i - 1)
-            first, posterior = self._posterior(i, log_probs, s - before)
-            values = first + stack.pop_classes(posterior)
-            stack.push_anywhere(s, *self._received(i, before, values))
-            stack.push_classes(values, np.exp(log_probs))
-            s = before
-
-    def pop(self, stack, shape, look):
-        """Pops the examples, an int64 array of `shape`, that `push` pushed."""
-        s = np.zeros((*shape, self.channel.size))
-        for i in range(1, self.num_steps + 1):
-            before, log_probs = s, look(s, i - 1)
-            values = stack.pop_classes(np.exp(log_probs))
-            s = stack.pop_anywhere(*self._received(i, before, values))
-            first, posterior = self._posterior(i, log_probs, s - before)
-            stack.push_classes(values - first, posterior)
-            if i > 1:
-                stack.push_near(before, *self._bridge(i - 1, s))
-        x = stack.pop_classes(np.exp(look(s, self.num_steps)))
-        stack.push_near(s, *self._sent(x))
-        return x
-
-    def spare_words(self, num_variables):
+    def initial_words(self, num_variables):
         """More 32-bit words than are drawn before as many have been pushed."""
         # Two levels, and the classes that are drawn.
         level = self.bits_per_number * self.channel.size
         return 64 + int(num_variables * 1.5 * (2.0 * level + 1.0) / 32)
 
-    def _sent(self, x):
+    def sent(self, x):
         """Mean, standard deviation and spacing of all evidence about x, s_n."""
         precision = self.precision[-1]
         return precision * self.channel.embed(x), np.sqrt(precision), self.spacing[-1]
 
+    def pop_before(self, stack, i, after):
+        """Pops s_(i-1), given s_i."""
+        return stack.pop_near(*self._bridge(i - 1, after)) if i > 1 else np.zeros_like(after)
+
+    def push_before(self, stack, i, before, after):
+        """Pushes what `pop_before` popped."""
+        if i > 1:
+            stack.push_near(before, *self._bridge(i - 1, after))
+
+    def push_message(self, stack, i, before, after, log_probs):
+        """Pushes s_i, given s_(i-1) and the output distribution."""
+        first, posterior = self._posterior(i, log_probs, after - before)
+        values = first + stack.pop_classes(posterior)
+        stack.push_anywhere(after, *self._received(i, before, values))
+        stack.push_classes(values, np.exp(log_probs))
+
+    def pop_message(self, stack, i, before, log_probs):
+        """Pops what `push_message` pushed."""
+        values = stack.pop_classes(np.exp(log_probs))
+        after = stack.pop_anywhere(*self._received(i, before, values))
+        first, posterior = self._posterior(i, log_probs, after - before)
+        stack.push_classes(values - first, posterior)
+        return after
+
     def _bridge(self, i, after):
-        """The same of s_i, given s_(i+1)."""
+        """Mean, standard deviation and spacing of s_i, given s_(i+1)."""
         return self.kept[i] * after, self.bridge_std[i], self.spacing[i]
 
     def _received(self, i, before, values):

@@ -1,21 +1,24 @@
 """Data to bytes and back, at the cost that the loss states."""
 
+import math
+import operator
 import time
 
 import keras
 import numpy as np
 
+from keras_bfn._parts import list_parts, map_parts
 from keras_bfn._validation import check_between, check_int
 from keras_bfn.codec import container, fingerprints
-from keras_bfn.codec.chain import Chain
+from keras_bfn.codec.chain import Chain, pop, push
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.codec.receiver import Receiver
 from keras_bfn.codec.stack import Stack
 from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
-from keras_bfn.models.data_checks import check_arrays
-from keras_bfn.models.sampling_program import check_event_shape, condition_inputs
+from keras_bfn.models.conditions import condition_inputs
+from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples
 
-EXAMPLES_PER_LANE, MOST_LANES = 1000, 64
+EXAMPLES_PER_LANE, MOST_DEFAULT_LANES = 1000, 64
 
 
 class Codec:
@@ -24,28 +27,29 @@ class Codec:
     Alice sends x to Bob in `num_steps` messages, as in the paper, and they cost as much as the loss
     says: `model.code_length(x, num_steps)`. A message of real numbers takes far more bits than it
     brings, but the rest come back, by bits-back coding along the chain of evidence. What is drawn
-    before the first bits come back are *spare bits*, from a seed: they cost once per file and lane.
+    before the first bits come back are *initial bits*, from a seed: they cost once per file and
+    lane.
     No symbol costs more than 24 bits: where a model is sure of something wrong, a file is smaller
     than the loss says.
 
-    Decoding needs answers of the network that are identical to the bit. On a CPU they are for the
+    Decoding needs outputs of the network that are identical to the bit. On a CPU they are for the
     same weights, backend, versions and kind of machine, on a GPU if its operations are
-    deterministic. A file holds a fingerprint of the weights and one of answers to fixed questions.
-    `decompress` checks both before it starts, the spare bits and the data's own checksum when it
+    deterministic. A file holds a fingerprint of the weights and one of outputs for fixed evidence.
+    `decompress` checks both before it starts, the initial bits and the data's own checksum when it
     ends, and never returns wrong data.
 
     Args:
         model: a trained `keras_bfn.BayesianFlowNetwork` of integers (with a `DiscreteFlow`, a
-            `DiscretizedFlow` or a `MixedFlow`), compiled alike for both directions.
+            `DiscretizedFlow`, or a dict of these), compiled alike for both directions.
         num_steps: int, at least 1. The more, the fewer bytes and the longer it takes: the network
             is called `num_steps + 1` times for each batch.
         batch_size: int or None. So many examples, or *lanes*, are coded at a time. Each lane needs
-            spare bits of its own, tens of times what an example costs. None is a lane for each
+            initial bits of its own, tens of times what an example costs. None is a lane for each
             1000 examples, 64 at most.
         resolution: float in (0.001, 1). The spacing of the lattice that evidence lies on, in
-            standard deviations of a message. A coarser one saves spare bits and costs more for each
-            example; 0.25 costs less than 0.5% more than the loss says.
-        seed: int, of the spare bits.
+            standard deviations of a message. A coarser one saves initial bits and costs more for
+            each example; 0.25 costs less than 0.5% more than the loss says.
+        seed: int, of the initial bits.
 
     Raises:
         ValueError: if an argument is out of its range, or the model is of real numbers.
@@ -68,12 +72,8 @@ class Codec:
                 "Argument `model` must be a `keras_bfn.BayesianFlowNetwork`. "
                 f"Received: model={model!r}"
             )
-        if not model.flow.discrete:
-            raise ValueError(
-                "Argument `model` must be of integers: real numbers have no code of finite length. "
-                f"Received: a model with {model.flow!r}"
-            )
-        check_event_shape(model)
+        map_parts(lambda flow: flow.channel(), model.flow)  # or a `ValueError` that says why not
+        check_has_event_shape(model)
         self.model = model
         self.num_steps = check_int("num_steps", num_steps, 1, container.MOST_STEPS)
         self.batch_size = batch_size
@@ -86,7 +86,7 @@ class Codec:
         """Compresses examples.
 
         Args:
-            x: int array, `(num, *event_shape)`.
+            x: int array, `(num, *event_shape)`, or a dict of the parts' arrays.
             condition: as in `BayesianFlowNetwork.generate`. It is not sent: `decompress` must be
                 given the same.
             return_report: bool.
@@ -94,35 +94,36 @@ class Codec:
 
         Returns:
             Bytes. With `return_report`, the tuple of them and a dict: `"num_examples"`;
-            `"bits_per_example"` and `"bits_per_variable"`, what the examples cost without spare
-            bits and header; `"spare_bits"`; `"header_bits"`, with the checksum; `"total_bits"`; and
-            `"seconds"`.
+            `"bits_per_example"` and `"bits_per_variable"`, what the examples cost without initial
+            bits and header; `"initial_bits"`; `"header_bits"`, with the checksum; `"total_bits"`;
+            and `"seconds"`.
 
         Raises:
             ValueError: if the data do not suit the model.
-            CodecError: if the network's answers are not numbers.
+            CodecError: if the network's outputs are not numbers.
         """
         start = time.monotonic()
-        if np.ndim(x) == 0:
-            raise ValueError(f"Argument `x` must be an array of examples. Received: x={x!r}")
-        conditions = condition_inputs(self.model, condition, 1, len(x)).get("condition")
-        x, _ = check_arrays(self.model, x if conditions is None else (x, conditions))
-        batch_size = self.batch_size or max(1, min(MOST_LANES, len(x) // EXAMPLES_PER_LANE))
-        batch_size = min(batch_size, len(x))
+        flow, event_shape = self.model.flow, self.model.event_shape
+        x = check_data(flow, event_shape, x)
+        num = count_examples(x)
+        conditions = condition_inputs(self.model, condition, 1, num).get("condition")
+        batch_size = self.batch_size or max(1, min(MOST_DEFAULT_LANES, num // EXAMPLES_PER_LANE))
+        batch_size = min(batch_size, num)
 
-        chain = Chain(self.model.flow, self.num_steps, self.resolution)
-        receiver = self._receiver(chain, batch_size, conditions)
-        stack = Stack(self._spare_words(chain, batch_size, self.seed))
-        num_spare_bits = stack.num_bits()
-        for rows in _batches(len(x), batch_size, verbose):
-            chain.push(stack, x[rows], receiver.look_at(rows))
+        chains = self._chains(self.num_steps, self.resolution)
+        receiver = self._receiver(chains, batch_size, conditions)
+        stack = Stack(self._initial_words(chains, batch_size, self.seed))
+        num_initial_bits = stack.num_bits()
+        for rows in _batches(num, batch_size, verbose):
+            examples = keras.tree.map_structure(operator.itemgetter(rows), x)
+            push(chains, stack, examples, receiver.look_at(rows))
         words = stack.words()
         # Words that were never drawn, and that the seed tells, are not kept. Two are the state.
         num_undrawn = max(0, stack.fewest_words - 2)
         header = {
-            "count": len(x),
-            "event_shape": list(self.model.event_shape),
-            "dtype": x.dtype.name,
+            "count": num,
+            "event_shape": map_parts(lambda _, shape: list(shape), flow, event_shape),
+            "dtype": map_parts(lambda _, x: x.dtype.name, flow, x),
             "num_steps": self.num_steps,
             "batch_size": batch_size,
             "resolution": self.resolution,
@@ -137,12 +138,12 @@ class Codec:
         data = container.write(header, words[num_undrawn:])
         if not return_report:
             return data
-        num_bits = stack.num_bits() - num_spare_bits
+        num_bits = stack.num_bits() - num_initial_bits
         return data, {
-            "num_examples": len(x),
-            "bits_per_example": num_bits / len(x),
-            "bits_per_variable": num_bits / x.size,
-            "spare_bits": num_spare_bits - 32 * num_undrawn,
+            "num_examples": num,
+            "bits_per_example": num_bits / num,
+            "bits_per_variable": num_bits / (num * self.model.num_variables),
+            "initial_bits": num_initial_bits - 32 * num_undrawn,
             "header_bits": 8 * len(data) - 32 * (len(words) - num_undrawn),
             "total_bits": 8 * len(data),
             "seconds": time.monotonic() - start,
@@ -157,21 +158,23 @@ class Codec:
             verbose: as in `compress`.
 
         Returns:
-            An array of the shape, the values and the dtype of what was compressed.
+            An array of the shape, the values and the dtype of what was compressed, or a dict of
+            the parts' arrays.
 
         Raises:
             CodecError: if `data` is not a whole and unharmed file of this format, or the model, the
-                condition or the network's answers are not those that it was made with.
+                condition or the network's outputs are not those that it was made with.
         """
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise ValueError(f"Argument `data` must be bytes. Received: {type(data).__name__}")
         header, payload = container.read(bytes(data))
         if header["model"] != fingerprints.of_model(self.model):
             raise CodecError("The file was made by another model: its flow or weights are others")
-        count, event_shape = header["count"], tuple(header["event_shape"])
-        if event_shape != self.model.event_shape:
+        flow, count = self.model.flow, header["count"]
+        event_shape = map_parts(lambda _, shape: list(shape), flow, self.model.event_shape)
+        if header["event_shape"] != event_shape or not _has_names(header["dtype"], event_shape):
             raise CodecError(
-                f"The file holds examples of shape {event_shape}, not {self.model.event_shape}"
+                f"The file holds examples of shape {header['event_shape']}, not {event_shape}"
             )
         # One null class for all: a file may say that it has any number of examples.
         num_conditions = 1 if condition is None else count
@@ -181,35 +184,55 @@ class Codec:
         differences = fingerprints.differences(header["environment"])
 
         try:
-            chain = Chain(self.model.flow, header["num_steps"], header["resolution"])
+            chains = self._chains(header["num_steps"], header["resolution"])
         except ValueError as error:
             raise CodecError(f"The file's header is impossible: {error}") from error
-        receiver = self._receiver(chain, header["batch_size"], conditions)
+        receiver = self._receiver(chains, header["batch_size"], conditions)
         if header["probe"] != receiver.probe():
             raise CodecError(
-                f"The network answers otherwise than when the file was made{differences}"
+                f"The network's outputs are not those of when the file was made{differences}"
             )
-        spare = self._spare_words(chain, header["batch_size"], header["seed"])
+        initial = self._initial_words(chains, header["batch_size"], header["seed"])
         batches = []
         try:
-            stack = Stack(np.concatenate([spare[: header["undrawn_words"]], payload]))
+            stack = Stack(np.concatenate([initial[: header["undrawn_words"]], payload]))
             for rows in _batches(count, header["batch_size"], verbose, reverse=True):
-                batches.append(chain.pop(stack, (len(rows), *event_shape), receiver.look_at(rows)))
+                batches.append(pop(chains, stack, event_shape, len(rows), receiver.look_at(rows)))
         except CodecError as error:
             raise CodecError(f"The file cannot be decoded: {error}{differences}") from error
-        x = np.concatenate(batches[::-1]).astype(header["dtype"])
-        if not np.array_equal(stack.words(), spare) or header["data"] != fingerprints.of_array(x):
+        x = map_parts(
+            lambda _, dtype, *parts: np.concatenate(parts).astype(dtype),
+            flow,
+            header["dtype"],
+            *batches[::-1],
+        )
+        if not np.array_equal(stack.words(), initial) or header["data"] != fingerprints.of_array(x):
             raise CodecError(f"The file was decoded to other data than it was made of{differences}")
         return x
 
-    def _receiver(self, chain, batch_size, condition):
-        self.model.build_for((batch_size, *self.model.event_shape), condition)
-        return Receiver(self.model, chain, batch_size, condition)
+    def _chains(self, num_steps, resolution):
+        return map_parts(lambda flow: Chain(flow, num_steps, resolution), self.model.flow)
 
-    def _spare_words(self, chain, batch_size, seed):
-        num_words = chain.spare_words(batch_size * int(np.prod(self.model.event_shape)))
+    def _receiver(self, chains, batch_size, condition):
+        model = self.model
+        shapes = map_parts(lambda _, shape: (batch_size, *shape), model.flow, model.event_shape)
+        model.build_for(shapes, condition)
+        times = list_parts(chains)[0][0].times
+        return Receiver(model, chains, times, batch_size, condition)
+
+    def _initial_words(self, chains, batch_size, seed):
+        num_words = sum(
+            chain.initial_words(batch_size * math.prod(shape))
+            for chain, shape in list_parts(chains, self.model.event_shape)
+        )
         words = np.random.PCG64(seed).random_raw(num_words) >> np.uint64(32)
         return np.maximum(words, 1).astype("uint32")  # the coder's last word must not be zero
+
+
+def _has_names(dtype, event_shape):
+    if isinstance(event_shape, dict):
+        return isinstance(dtype, dict) and set(dtype) == set(event_shape)
+    return not isinstance(dtype, dict)
 
 
 def _batches(count, batch_size, verbose, reverse=False):

@@ -3,7 +3,7 @@
 | bytes | what |
 |---|---|
 | 4 | `KBFN` |
-| 2 | version of the format, here 1 |
+| 2 | version of the format, here 2 |
 | 4 | length of the header |
 | 8 | length of the payload |
 | | the header, JSON in UTF-8: see `keras_bfn.codec.Codec` |
@@ -21,7 +21,7 @@ import numpy as np
 
 from keras_bfn.codec.errors import CodecError
 
-MAGIC, VERSION = b"KBFN", 1
+MAGIC, VERSION = b"KBFN", 2
 PREFIX = struct.Struct("<4sHIQ")
 DIGEST_SIZE = 16
 DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
@@ -37,11 +37,30 @@ def _is_text(value):
     return isinstance(value, str)
 
 
+def _for_each_part(is_possible):
+    """The same of a value, or of all values of a dict: those of the parts of the data."""
+
+    def check(value):
+        if isinstance(value, dict):
+            return bool(value) and all(map(is_possible, value.values()))
+        return is_possible(value)
+
+    return check
+
+
+def _is_shape(value):
+    return isinstance(value, list) and all(map(_is_count, value))
+
+
+def _is_dtype(value):
+    return isinstance(value, str) and value in DTYPES
+
+
 # The header's entries, and what they can be.
 ENTRIES = {
     "count": lambda value: _is_count(value, 1),
-    "event_shape": lambda value: isinstance(value, list) and all(map(_is_count, value)),
-    "dtype": DTYPES.__contains__,
+    "event_shape": _for_each_part(_is_shape),
+    "dtype": _for_each_part(_is_dtype),
     "num_steps": lambda value: _is_count(value, 1, MOST_STEPS),
     "batch_size": lambda value: _is_count(value, 1, MOST_LANES),
     "resolution": lambda value: isinstance(value, float) and FINEST_RESOLUTION < value < 1,
@@ -106,7 +125,7 @@ def read(data):
         raise CodecError(f"The file's header is not JSON: {error}") from error
     _check_header(header)
     words = _read_words(content[header_end:])
-    # An example begins by popping spare bits: two on average, or more, for each variable.
+    # An example begins by popping initial bits: two on average, or more, for each variable.
     most_lanes = min(header["count"], 32 * len(words))
     if header["batch_size"] > most_lanes:
         raise CodecError(

@@ -13,9 +13,14 @@ from keras_bfn.codec.container import digest
 
 
 def of_array(x):
-    """The digest of an array's shape and values, whatever the kind of integers; None of None."""
+    """The digest of an array's shape and values, whatever the kind of integers; None of None.
+
+    Of a dict of arrays, that of all parts.
+    """
     if x is None:
         return None
+    if isinstance(x, dict):
+        return digest(*(f"{name} {of_array(x[name])}".encode() for name in sorted(x)))
     values = np.ascontiguousarray(x)
     kind = "<i8" if values.dtype.kind in "iub" else "<f8"
     return digest(str(values.shape).encode(), values.astype(kind).tobytes())
@@ -23,13 +28,14 @@ def of_array(x):
 
 def of_model(model):
     """The digest of the flow and the weights, the same on every backend."""
-    flow = json.dumps(keras.saving.serialize_keras_object(model.flow), sort_keys=True)
+    # Not sorted: in their order the parts of a flow are coded.
+    flow = json.dumps(keras.saving.serialize_keras_object(model.flow))
     weights = (of_array(ops.convert_to_numpy(weight)) for weight in model.network.weights)
     return digest(flow.encode(), "".join(weights).encode())
 
 
 def of_environment():
-    """All that an answer of the network may depend on, in its last digit, beside the network."""
+    """All that the network's output may depend on, in its last digit, beside the network."""
     backend = keras.backend.backend()
     return {
         "backend": f"{backend} {sys.modules[backend].__version__}",

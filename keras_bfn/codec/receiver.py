@@ -2,24 +2,25 @@
 
 import numpy as np
 
+from keras_bfn._parts import map_parts
 from keras_bfn.codec import fingerprints
 from keras_bfn.codec.errors import CodecError
+from keras_bfn.looks import output_distributions
 from keras_bfn.models.program import Program, divisible
 
 
 class OutputProgram(Program):
-    """The output distribution's log probabilities, `(batch, *event_shape, K)`.
+    """The output distribution's log probabilities, `(batch, *event_shape, K)`, or the parts'.
 
     Call arguments:
-        inputs: dict with `"s"`, the evidence, `(batch, *event_shape, embedding_size)`; `"t"`,
-            `(batch,)`; and for conditional models `"condition"`, `(batch, ...)`.
+        inputs: dict with `"s"`, the evidence, `(batch, *event_shape, embedding_size)`, or a dict of
+            the parts'; `"t"`, `(batch,)`; and for conditional models `"condition"`, `(batch, ...)`.
     """
 
     def call(self, inputs):
-        flow, s, t = self.model.flow, inputs["s"], inputs["t"]
-        theta = flow.input_params(s, flow.schedule.beta(t))
-        params = self.model.ask(theta, t, inputs.get("condition"))
-        return flow.output_distribution(params, s, t).log_probs()
+        looks = self.model.look(inputs["s"], inputs["t"], inputs.get("condition"))
+        outputs = output_distributions(self.model.flow, looks)
+        return map_parts(lambda _, output: output.log_probs(), self.model.flow, outputs)
 
 
 class Receiver:
@@ -27,47 +28,59 @@ class Receiver:
 
     Args:
         model: the `BayesianFlowNetwork`.
-        chain: the `Chain`.
+        chains: the `Chain`, or a dict of the parts' chains.
+        times: float32 array `(n + 1,)`: when the network is asked.
         batch_size: int.
         condition: array `(num, ...)`, or None; of one row, if it is the same for all examples.
     """
 
-    def __init__(self, model, chain, batch_size, condition):
-        self.chain, self.batch_size, self.condition = chain, batch_size, condition
+    def __init__(self, model, chains, times, batch_size, condition):
+        self.chains, self.times = chains, times
+        self.batch_size, self.condition = batch_size, condition
         self.program = model.programs.get(("codec",), lambda: OutputProgram(model))
         self.event_shape = model.event_shape
 
     def look_at(self, rows):
-        """The function `look(s, i)` of `Chain` for the examples of these rows."""
+        """The function `look(s, i)` of `push` and `pop` for the examples of these rows."""
+        return lambda s, i: self.ask(s, i, rows)
 
-        def look(s, i):
-            return self.ask(self.chain.channel.evidence(s), self.chain.times[i], rows)
+    def ask(self, s, i, rows):
+        """The log probabilities, float32, for evidence in the channel about the rows' examples."""
+        num, size = len(rows), divisible(self.batch_size)
 
-        return look
+        def pad(chain, s):
+            s = chain.channel.evidence(s)
+            padded = np.zeros((size, *s.shape[1:]), "float32")
+            padded[:num] = s
+            return padded
 
-    def ask(self, s, t, rows):
-        """The log probabilities, float32, for evidence about the examples of these rows."""
-        num = len(rows)
-        size = divisible(self.batch_size)
-        padded = np.zeros((size, *s.shape[1:]), "float32")
-        padded[:num] = s
-        inputs = {"s": padded, "t": np.full(size, t, "float32")}
+        inputs = {"s": map_parts(pad, self.chains, s), "t": np.full(size, self.times[i], "float32")}
         if self.condition is not None:
             rows = np.resize(rows, size) % len(self.condition)
             inputs["condition"] = self.condition[rows]
-        log_probs = self.program.predict_on_batch(inputs)[:num]
+        log_probs = self.program.predict_on_batch(inputs)
+        return map_parts(lambda _, values: self._check(values[:num], i), self.chains, log_probs)
+
+    def _check(self, log_probs, i):
         if np.isnan(log_probs).any():
-            raise CodecError(f"The network's answer at t = {t} is not a number")
+            raise CodecError(f"The network's output at t = {self.times[i]} is not a number")
         return log_probs
 
     def probe(self):
-        """The digest of answers to fixed questions: about chance evidence at the times of Bob."""
+        """The digest of what is expected after fixed evidence, at three times of Bob."""
         rng = np.random.Generator(np.random.PCG64(0))
         rows = np.zeros(self.batch_size, "int64")
-        shape = (self.batch_size, *self.event_shape, self.chain.channel.size)
-        answers = []
-        for i in sorted({0, self.chain.num_steps // 2, self.chain.num_steps}):
-            noise = 2.0 * rng.random(shape) - 1.0
-            s = self.chain.channel.evidence(np.sqrt(self.chain.precision[i]) * noise)
-            answers.append(self.ask(s, self.chain.times[i], rows))
-        return fingerprints.of_array(np.stack(answers))
+
+        def chance_evidence(chain, event_shape, i):
+            shape = (self.batch_size, *event_shape, chain.channel.size)
+            return np.sqrt(chain.precision[i]) * (2.0 * rng.random(shape) - 1.0)
+
+        digests, last = [], len(self.times) - 1
+        for i in sorted({0, last // 2, last}):
+            s = map_parts(
+                lambda chain, shape, i=i: chance_evidence(chain, shape, i),
+                self.chains,
+                self.event_shape,
+            )
+            digests.append(fingerprints.of_array(self.ask(s, i, rows)))
+        return fingerprints.digest(*(digest.encode() for digest in digests))

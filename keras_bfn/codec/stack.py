@@ -8,7 +8,7 @@ from keras_bfn.codec.errors import CodecError
 
 # A popped normal number lies at most so many standard deviations from its mean; the probability
 # beyond is 1e-7, about that of the likeliest number that constriction would make up there.
-REACH = 5.3
+TAIL = 5.3
 # Further away, a pushed number is sent as a count from there on.
 LONGEST_WAY = 2**20
 PROBABILITY_BITS = 24  # of constriction
@@ -84,7 +84,7 @@ class Stack:
         self._push(np.clip(offset, -bound - 1, bound + 1), family, *parameters)
 
     def pop_near(self, mean, std, spacing):
-        """Pops multiples of `spacing` by a normal distribution that ends at `REACH`."""
+        """Pops multiples of `spacing` by a normal distribution that ends at `TAIL`."""
         middle, _, family, parameters = self._normal(mean, std, spacing)
         return (middle + self._pop(mean.shape, family, *parameters)) * spacing
 
@@ -118,7 +118,7 @@ class Stack:
         """
         mean, std = mean / spacing, std / spacing
         middle = np.rint(mean)
-        bound = math.ceil(REACH * std) + 1
+        bound = math.ceil(TAIL * std) + 1
         family = self._models.QuantizedGaussian(-bound, bound)
         return middle, bound, family, (np.ravel(mean - middle), np.full(mean.size, std))
 

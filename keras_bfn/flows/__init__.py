@@ -1,7 +1,6 @@
-"""Data types: what is sent, what is known after it, and what the network's answer means."""
+"""Data types: what is sent, what is known after it, and what a network's output means."""
 
 from keras_bfn.flows.continuous import ContinuousFlow as ContinuousFlow
 from keras_bfn.flows.discrete import DiscreteFlow as DiscreteFlow
 from keras_bfn.flows.discretized import DiscretizedFlow as DiscretizedFlow
 from keras_bfn.flows.flow import Flow as Flow
-from keras_bfn.flows.mixed import MixedFlow as MixedFlow

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 # So many standard deviations from a message there is no value that it could be about.
-REACH = 6.0
+FARTHEST = 6.0
 
 
 class Line:
@@ -46,7 +46,7 @@ class Line:
             constant, of the M values from it on, `(..., M)`.
         """
         num_values, step = len(self.points), self.points[1] - self.points[0]
-        num = min(num_values, 2 * math.ceil(REACH / (math.sqrt(precision) * step)) + 1)
+        num = min(num_values, 2 * math.ceil(FARTHEST / (math.sqrt(precision) * step)) + 1)
         message = gained / precision
         nearest = np.rint((message[..., 0] - self.points[0]) / step)
         first = np.clip(nearest - num // 2, 0, num_values - num).astype("int64")
@@ -71,26 +71,23 @@ class Simplex:
 
 
 class Points:
-    """Any points for each of several variables: embeddings of different kinds. As `Line`.
+    """Any K points of a space. As `Line`.
 
     Args:
-        points: float64 array `(variables, K, size)`, what each value of each variable is sent as.
-        num_values: list of ints, at most K: so many values the variables have.
+        points: float array `(K, size)`: the embedding of each value.
     """
 
-    def __init__(self, points, num_values):
-        self.points = points
-        self.size = points.shape[-1]
-        self.possible = np.arange(points.shape[1]) < np.asarray(num_values)[:, None]
+    def __init__(self, points):
+        self.points = np.asarray(points, "float64")
+        self.size = self.points.shape[-1]
 
     def embed(self, values):
-        return self.points[np.arange(len(self.points)), np.asarray(values, "int64")]
+        return self.points[np.asarray(values, "int64")]
 
     def evidence(self, s):
         return s
 
     def candidates(self, gained, precision):
-        distance = gained[..., None, :] / precision - self.points
-        log_likelihoods = -0.5 * precision * np.square(distance).sum(axis=-1)
-        first = np.zeros(gained.shape[:-1], "int64")
-        return first, np.where(self.possible, log_likelihoods, -np.inf)
+        log_likelihoods = gained @ self.points.T
+        log_likelihoods -= 0.5 * precision * np.square(self.points).sum(axis=-1)
+        return np.zeros(gained.shape[:-1], "int64"), log_likelihoods

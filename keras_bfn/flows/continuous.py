@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_bfn._validation import check_between, check_choice, check_int
@@ -35,6 +36,18 @@ def noise_to_data(noise, s, t, schedule):
     return (s / root - noise) / root, 1.0 / root, known
 
 
+def exponential_schedule(sigma_1, schedule):
+    """The schedule given, or that which ends at a standard deviation `sigma_1`."""
+    if schedule is None:
+        return ExponentialSchedule(0.001 if sigma_1 is None else sigma_1)
+    if sigma_1 is not None:
+        raise ValueError(
+            "Only one of the arguments `sigma_1` and `schedule` can be given. "
+            f"Received: sigma_1={sigma_1}, schedule={schedule}"
+        )
+    return schedule
+
+
 @keras.saving.register_keras_serializable("keras_bfn")
 class ContinuousFlow(Flow):
     """Real numbers in [-1, 1], known ever more accurately.
@@ -45,19 +58,19 @@ class ContinuousFlow(Flow):
     | output distribution | a delta at x_hat, clipped to [-1, 1] |
 
     Args:
-        sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1.
-        prediction: `"noise"` or `"data"`: what the network's answer stands for.
+        sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1; 0.001
+            by default. It is short for `schedule=ExponentialSchedule(sigma_1)`.
+        prediction: `"noise"` or `"data"`: what the network's output stands for.
         num_bins: int or None. The reconstruction loss is the negative log density of x under
             N(x_hat, sigma_1^2). Given `num_bins`, it is the negative log of that normal's mass over
             the bin of x, with [-1, 1] cut into `num_bins` bins, so that bits per dimension compare
             with those of a `DiscretizedFlow`.
         reconstruction_std: positive float or None: the normal's standard deviation in the
             reconstruction loss, in the place of the input distribution's at t = 1.
-        schedule: a `keras_bfn.schedules.Schedule` in place of `ExponentialSchedule(sigma_1)`;
-            `sigma_1` then has no effect.
+        schedule: a `keras_bfn.schedules.Schedule`, in the place of `sigma_1`.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of its range, or both `sigma_1` and `schedule` are given.
 
     Example:
 
@@ -69,19 +82,19 @@ class ContinuousFlow(Flow):
     Reference: section 4 of [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
+    shorthands = ("sigma_1",)
     embedding_size = theta_size = output_size = 1
     data_range = (-1, 1)
 
     def __init__(
         self,
-        sigma_1=0.001,
+        sigma_1=None,
         prediction="noise",
         num_bins=None,
         reconstruction_std=None,
         schedule=None,
     ):
-        super().__init__(schedule, lambda: ExponentialSchedule(sigma_1))
-        self.sigma_1 = sigma_1
+        super().__init__(exponential_schedule(sigma_1, schedule))
         self.prediction = check_choice("prediction", prediction, ("noise", "data"))
         self.num_bins = num_bins if num_bins is None else check_int("num_bins", num_bins, 2)
         self.reconstruction_std = reconstruction_std
@@ -126,11 +139,19 @@ class ContinuousFlow(Flow):
         bins = bin_number(ops.cast(x, "float32"), self.num_bins)
         return -DiscretizedNormal(x_hat, std, self.num_bins).log_prob(bins)
 
-    def get_config(self):
-        return {
-            "sigma_1": self.sigma_1,
-            "prediction": self.prediction,
-            "num_bins": self.num_bins,
-            "reconstruction_std": self.reconstruction_std,
-            **super().get_config(),
-        }
+    def remaining_cost(self, x, num_draws=10_000, seed=0):
+        if self.num_bins is None:
+            raise ValueError(
+                "Argument `flow` must have `num_bins`: without bins no accuracy is enough for real "
+                f"numbers, and `sigma_1` can't be found from data. Received: flow={self!r}"
+            )
+        return super().remaining_cost(x, num_draws, seed)
+
+    def _cost_after_evidence(self, x, beta, log_prior, rng):
+        """The reconstruction loss of mu = s / (1 + beta)."""
+        s = beta * x + math.sqrt(beta) * rng.standard_normal(len(x))
+        mean = ops.convert_to_tensor(np.clip(s / (1.0 + beta), -1.0, 1.0), "float32")
+        std = self.reconstruction_std or (1.0 + beta) ** -0.5
+        output = DiscretizedNormal(mean, std, self.num_bins)
+        bins = bin_number(ops.convert_to_tensor(x, "float32"), self.num_bins)
+        return -ops.convert_to_numpy(output.log_prob(bins))

@@ -23,8 +23,9 @@ class DiscreteFlow(Flow):
     Args:
         num_classes: int, at least 2. K.
         beta_1: positive float. The accuracy at t = 1; needed unless `schedule` is given. The paper
-            takes 9 for binary pixels and 0.75^2 for 27 letters.
-        schedule: a `keras_bfn.schedules.Schedule` in place of `QuadraticSchedule(beta_1)`.
+            takes 9 for binary pixels and 0.75^2 for 27 letters. It is short for
+            `schedule=QuadraticSchedule(beta_1)`.
+        schedule: a `keras_bfn.schedules.Schedule`, in the place of `beta_1`.
 
     Raises:
         ValueError: if an argument is out of its range, or if not exactly one of `beta_1` and
@@ -40,6 +41,7 @@ class DiscreteFlow(Flow):
     Reference: section 6 of [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
+    shorthands = ("beta_1",)
     discrete = True
     theta_range = (0, 1)
 
@@ -50,8 +52,7 @@ class DiscreteFlow(Flow):
                 "Exactly one of the arguments `beta_1` and `schedule` is needed. "
                 f"Received: beta_1={beta_1}, schedule={schedule}"
             )
-        super().__init__(schedule, lambda: QuadraticSchedule(beta_1))
-        self.beta_1 = beta_1
+        super().__init__(QuadraticSchedule(beta_1) if schedule is None else schedule)
 
     @property
     def gain(self):
@@ -110,7 +111,7 @@ class DiscreteFlow(Flow):
         # The mean over the messages, whose accuracy grows as beta does.
         return step * (now + 2.0 * then) / (3.0 * (now + then) * move)
 
-    def _log_likelihood_ratios(self, x, alpha, noise):
+    def log_likelihood_ratios(self, x, alpha, noise):
         # One-hot embeddings of two different classes are a squared distance of 2 apart.
         e_x = self.embed(x)
         noise = noise - ops.sum(noise * e_x, axis=-1, keepdims=True)
@@ -123,6 +124,3 @@ class DiscreteFlow(Flow):
         # What the evidence about both classes has in common says nothing.
         half = 0.5**0.5
         return Line((-half, half), direction=(-half, half))
-
-    def get_config(self):
-        return {"num_classes": self.num_classes, "beta_1": self.beta_1, **super().get_config()}

@@ -8,9 +8,8 @@ from keras_bfn._validation import check_choice, check_int
 from keras_bfn.distributions import DiscretizedNormal
 from keras_bfn.distributions.discrete import bin_centre
 from keras_bfn.flows.channels import Line
-from keras_bfn.flows.continuous import mean_of_input, noise_to_data
-from keras_bfn.flows.flow import Flow, expand
-from keras_bfn.schedules import ExponentialSchedule
+from keras_bfn.flows.continuous import exponential_schedule, mean_of_input, noise_to_data
+from keras_bfn.flows.flow import Flow
 
 # The output distribution's standard deviation stays in this range, as in the paper's experiments;
 # above 256 bins the lower end shrinks with the bins.
@@ -28,18 +27,18 @@ class DiscretizedFlow(Flow):
 
     Args:
         num_bins: int, at least 2. K.
-        sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1. Well
-            below the width of a bin, 2 / K, little is left for the reconstruction loss to pay.
+        sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1; 0.001
+            by default. Well below the width of a bin, 2 / K, little is left for the reconstruction
+            loss to pay. It is short for `schedule=ExponentialSchedule(sigma_1)`.
         prediction: `"noise"` or `"data"`: what the network's mean and deviation stand for.
-        schedule: a `keras_bfn.schedules.Schedule` in place of `ExponentialSchedule(sigma_1)`;
-            `sigma_1` then has no effect.
+        schedule: a `keras_bfn.schedules.Schedule`, in the place of `sigma_1`.
 
     With `prediction="noise"` the output distribution before the first message is N(0, 1), cut into
-    bins, whatever the network answers, as in the paper: an uneven distribution costs a first large
+    bins, whatever the network says, as in the paper: an uneven distribution costs a first large
     message more than it must. In continuous time this does not matter.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of its range, or both `sigma_1` and `schedule` are given.
 
     Example:
 
@@ -50,14 +49,14 @@ class DiscretizedFlow(Flow):
     Reference: section 5 of [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
+    shorthands = ("sigma_1",)
     embedding_size = theta_size = 1
     output_size = 2
     discrete = True
 
-    def __init__(self, num_bins, sigma_1=0.001, prediction="noise", schedule=None):
+    def __init__(self, num_bins, sigma_1=None, prediction="noise", schedule=None):
         self.num_bins = check_int("num_bins", num_bins, 2)
-        super().__init__(schedule, lambda: ExponentialSchedule(sigma_1))
-        self.sigma_1 = sigma_1
+        super().__init__(exponential_schedule(sigma_1, schedule))
         self.prediction = check_choice("prediction", prediction, ("noise", "data"))
 
     @property
@@ -88,19 +87,5 @@ class DiscretizedFlow(Flow):
     def expected_embedding(self, distribution):
         return ops.expand_dims(bin_centre(distribution.mean(), self.num_bins), axis=-1)
 
-    def _log_likelihood_ratios(self, x, alpha, noise):
-        e_x = self.embed(x)
-        distance = bin_centre(ops.arange(self.num_bins), self.num_bins) - e_x
-        scaled = ops.sqrt(expand(alpha, e_x)) * distance
-        return scaled * (noise - 0.5 * scaled)
-
     def channel(self):
         return Line((2 * np.arange(self.num_bins) + 1) / self.num_bins - 1)
-
-    def get_config(self):
-        return {
-            "num_bins": self.num_bins,
-            "sigma_1": self.sigma_1,
-            "prediction": self.prediction,
-            **super().get_config(),
-        }

@@ -1,13 +1,21 @@
-"""The contract of a data type: what is sent, what is known then, what the network answers."""
+"""The contract of a data type: what is sent, what is known then, what the output means."""
+
+import math
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn.schedules import Schedule
+from keras_bfn._config import Immutable
+from keras_bfn._validation import check_int
+from keras_bfn.flows.channels import Points
+from keras_bfn.schedules import schedule as schedules
+
+CHUNK = 2**20  # log probabilities held at a time
+RESERVED = ("class_name", "config")  # by which Keras tells a saved object from a dict
 
 
-class Flow:
+class Flow(Immutable):
     """Base class of the data types: one subclass for each row of the table in the guides.
 
     All data types send Gaussian observations `y ~ N(e(x), 1 / (c alpha))` of an embedding `e(x)` of
@@ -16,42 +24,59 @@ class Flow:
     accuracy `beta`. A flow holds plain Python values, has no weights and knows no network. All its
     tensors are float32, whatever the dtype policy.
 
-    A new data type is a subclass that sets the attributes and defines the methods below that raise
-    `NotImplementedError`.
+    A new data type is a subclass. Its constructor keeps each argument under its own name and calls
+    that of this class with the schedule. It must have the attributes and methods below that have no
+    default: `embedding_size`, `theta_size`, `output_size`, `data_range`, `embed`, `input_params`
+    and `output_distribution`. Integers 0..K-1 need no more: all else follows from their K
+    embeddings. Other data also need `expected_embedding` and `log_receiver_ratio`, and may have
+    `sender_receiver_kl` in closed form. `input_mean` is for plots, `evidence_params` for the
+    networks of this package, and `remaining_cost` for `keras_bfn.schedules.fit`.
+    `keras_bfn.testing.check_flow` proves it; CONTRIBUTING.md shows one, whole.
+
+    Args:
+        schedule: the accuracy schedule, a `keras_bfn.schedules.Schedule`.
 
     Attributes:
-        schedule: the accuracy schedule, a `keras_bfn.schedules.Schedule`.
-        gain: float, the channel's gain `c`.
+        schedule: the accuracy schedule.
+        gain: float, the channel's gain `c`. 1 by default.
         embedding_size: int, the length of `e(x)`.
         theta_size: int, how many numbers per variable the network is shown.
-        theta_range: the range of these numbers, which networks scale to [-1, 1].
-        output_size: int, how many numbers per variable the network answers.
-        discrete: bool, whether the data are integers.
+        theta_range: the range of these numbers, which networks scale to [-1, 1]; by default that.
+        output_size: int, how many numbers per variable the network returns.
+        discrete: bool, whether the data are integers. False by default.
+        data_range: the least and the greatest value that data may have; 0 and K - 1 for integers.
+
+    Raises:
+        ValueError: if the schedule does not start at 0, rise and stay finite, or its derivative is
+            not that of its accuracy.
     """
 
     gain = 1.0
     discrete = False
     theta_range = (-1, 1)
 
-    def __init__(self, schedule, default_schedule):
-        if schedule is not None and not isinstance(schedule, Schedule):
+    def __init__(self, schedule):
+        if not isinstance(schedule, schedules.Schedule):
             raise ValueError(
-                "Argument `schedule` must be a `keras_bfn.schedules.Schedule` or None. "
+                "Argument `schedule` must be a `keras_bfn.schedules.Schedule`. "
                 f"Received: schedule={schedule!r}"
             )
-        self._given_schedule = schedule
-        self.schedule = default_schedule() if schedule is None else schedule
+        schedules.check(schedule)
+        self.schedule = schedule
 
-    def split(self, x):
-        """Data by their kind: a list of pairs of a flow and those variables of `x` that it sends.
-
-        One pair, but for a `keras_bfn.flows.MixedFlow`.
-        """
-        return [(self, x)]
+    @property
+    def num_values(self):
+        """K for the integers 0..K-1; None for data of infinitely many values."""
+        low, high = self.data_range
+        return high - low + 1 if self.discrete and high < math.inf else None
 
     def embed(self, x):
         """e(x), of shape `(batch, *event_shape, embedding_size)`."""
         raise NotImplementedError
+
+    def _embed_all_values(self):
+        """The embeddings of 0..K-1, of shape `(K, embedding_size)`."""
+        return self.embed(ops.arange(self.num_values, dtype="int32"))
 
     def input_params(self, s, beta):
         """theta, the parameters of the input distribution given evidence `s` at accuracy `beta`.
@@ -70,17 +95,17 @@ class Flow:
         raise NotImplementedError
 
     def evidence_params(self, theta):
-        """The answer of a network that knows nothing but each variable's own evidence.
+        """The output of a network that knows nothing but each variable's own evidence.
 
-        Networks may add it to their answer (`keras_bfn.layers.EvidenceShortcut`). Zero by default.
+        Networks may add it to their output (`keras_bfn.layers.EvidenceShortcut`). Zero by default.
         """
         return 0.0
 
     def output_distribution(self, params, s, t):
-        """p_O, the distribution of the data that the network's answer stands for.
+        """p_O, the distribution of the data that the network's output stands for.
 
         Args:
-            params: the network's answer, of shape `(batch, *event_shape, output_size)`.
+            params: the network's output, of shape `(batch, *event_shape, output_size)`.
             s: the evidence at time `t`, of shape `(batch, *event_shape, embedding_size)`.
             t: time, of shape `(batch,)`.
 
@@ -91,7 +116,9 @@ class Flow:
 
     def expected_embedding(self, distribution):
         """e_hat, the mean of e(x) under the output distribution, shaped as `embed(x)`."""
-        raise NotImplementedError
+        if self.num_values is None:
+            raise NotImplementedError
+        return ops.matmul(distribution.probs(), self._embed_all_values())
 
     def extrapolation(self, t_last, t, t_next, deterministic):
         """How much further e_hat moves, on average in a step, in units of how it moved in the last.
@@ -138,6 +165,9 @@ class Flow:
     def log_receiver_ratio(self, x, distribution, alpha, noise):
         """log p_R(y) - log p_S(y | x): how much likelier the receiver finds a message about x.
 
+        The sender's density is N(e(x), 1 / (c alpha)), the receiver's the mean of it over the
+        output distribution.
+
         Args:
             x: data, of shape `(batch, *event_shape)`.
             distribution: the output distribution.
@@ -148,11 +178,13 @@ class Flow:
         Returns:
             Nats per variable, of shape `(batch, *event_shape)`.
         """
-        ratios = self._log_likelihood_ratios(x, alpha, noise)
+        if self.num_values is None:
+            raise NotImplementedError
+        ratios = self.log_likelihood_ratios(x, alpha, noise)
         return ops.logsumexp(distribution.log_probs() + ratios, axis=-1)
 
-    def _log_likelihood_ratios(self, x, alpha, noise):
-        """log N(y | e(k)) - log N(y | e(x)) for every value k.
+    def log_likelihood_ratios(self, x, alpha, noise):
+        """log N(y | e(k)) - log N(y | e(x)) for every value k of the integers 0..K-1.
 
         Args:
             x: data, of shape `(batch, *event_shape)`.
@@ -163,10 +195,13 @@ class Flow:
         Returns:
             A tensor of shape `(batch, *event_shape, K)`.
         """
-        raise NotImplementedError
+        e_x = ops.expand_dims(self.embed(x), axis=-2)
+        noise = ops.expand_dims(noise, axis=-2)
+        scaled = ops.sqrt(self.gain * expand(alpha, e_x)) * (self._embed_all_values() - e_x)
+        return ops.sum(scaled * (noise - 0.5 * scaled), axis=-1)
 
     def reconstruction_loss(self, x, params, s):
-        """The cost of the last word: -log p_O(x) at t = 1.
+        """The cost of the data once all messages have come: -log p_O(x) at t = 1.
 
         Returns:
             Nats per variable, of shape `(batch, *event_shape)`.
@@ -197,13 +232,81 @@ class Flow:
         precision = self.gain * expand(alpha, embedding)
         return precision * embedding + ops.sqrt(precision) * noise
 
+    def remaining_cost(self, x, num_draws=10_000, seed=0):
+        """What a variable costs after evidence about it alone, by the accuracy of the evidence.
+
+        For integers it is H(x | s), the mean entropy of the exact posterior. The prior is how often
+        a value occurs in `x`, whatever the place: a network that knows places and neighbours can
+        but pay less. For a `ContinuousFlow` it is the reconstruction loss of the input
+        distribution's mean.
+
+        Args:
+            x: numpy array of data, of any shape.
+            num_draws: int. How many variables are drawn, and evidence about each.
+            seed: int. The draws are the same at each accuracy.
+
+        Returns:
+            A function from the accuracy, a float or an array, to nats per variable, in float64.
+
+        Raises:
+            ValueError: if an argument is out of its range, or a `ContinuousFlow` has no bins.
+
+        Example:
+
+        >>> flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=9.0)
+        >>> cost = flow.remaining_cost(images)
+        >>> [round(float(cost(beta)), 1) for beta in (0, 9)]
+        [0.7, 0.0]
+        """
+        num_draws, seed = check_int("num_draws", num_draws, 1), check_int("seed", seed, 0)
+        self.check_data(x)
+        x, log_prior = np.ravel(x), np.zeros(1)
+        if self.num_values is not None:
+            counts = np.bincount(x.astype("int64"), minlength=self.num_values)
+            log_prior = np.log(np.maximum(counts, 1e-300) / len(x))
+
+        def cost(beta):
+            rng = np.random.default_rng(seed)
+            num_chunks = -(-num_draws * len(log_prior) // CHUNK)
+            chunks = np.array_split(rng.choice(x, num_draws), num_chunks)
+            costs = [self._cost_after_evidence(chunk, beta, log_prior, rng) for chunk in chunks]
+            return np.concatenate(costs).mean()
+
+        def cost_of_all(beta):
+            beta = np.asarray(beta, "float64")
+            if not np.all((beta >= 0) & (beta < math.inf)):
+                raise ValueError(f"Argument `beta` must be finite and >= 0. Received: beta={beta}")
+            return np.vectorize(cost, otypes=["float64"])(beta)[()]
+
+        return cost_of_all
+
+    def _cost_after_evidence(self, x, beta, log_prior, rng):
+        """The entropy of the posterior, which one message as accurate as all evidence gives."""
+        if self.num_values is None:
+            raise NotImplementedError
+        noise = ops.convert_to_tensor(rng.standard_normal((len(x), self.embedding_size)), "float32")
+        ratios = self.log_likelihood_ratios(x, np.array([beta]), noise)
+        logits = log_prior + ops.convert_to_numpy(ratios)
+        logits -= logits.max(axis=-1, keepdims=True)
+        weights = np.exp(logits)
+        total = weights.sum(axis=-1)
+        return np.log(total) - (weights * logits).sum(axis=-1) / total
+
     def channel(self):
         """What a message about a variable may be about, for `keras_bfn.codec`.
 
         Returns:
-            A `keras_bfn.flows.channels.Line`, `Simplex` or `Points`.
+            A `keras_bfn.flows.channels.Line`, `Simplex` or, by default for integers, `Points`.
+
+        Raises:
+            ValueError: if the data have infinitely many values.
         """
-        raise NotImplementedError
+        if self.num_values is None:
+            raise ValueError(
+                "Numbers of infinitely many values have no code of finite length: cut their range "
+                f"into bins and use a `keras_bfn.flows.DiscretizedFlow`. Received: {self!r}"
+            )
+        return Points(ops.convert_to_numpy(self._embed_all_values()))
 
     def check_data(self, x, name="x"):
         """Raises a `ValueError` if the numpy array `x` is not data of this type."""
@@ -238,20 +341,27 @@ class Flow:
         """The least and the greatest value that data may have."""
         raise NotImplementedError
 
-    def get_config(self):
-        return {"schedule": keras.saving.serialize_keras_object(self._given_schedule)}
 
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        config["schedule"] = keras.saving.deserialize_keras_object(config["schedule"])
-        return cls(**config)
-
-    def __repr__(self):
-        arguments = self.get_config()
-        if arguments["schedule"] is None:
-            del arguments["schedule"]
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in arguments.items())})"
+def check_flow(flow):
+    """Raises a `ValueError` unless `flow` is a `Flow`, or a dict from names of parts to flows."""
+    if isinstance(flow, Flow):
+        return
+    if not isinstance(flow, dict) or not flow:
+        raise ValueError(
+            "Argument `flow` must be a `keras_bfn.flows.Flow`, or a dict from names of parts to "
+            f"flows. Received: flow={flow!r}"
+        )
+    for name, part in flow.items():
+        if not isinstance(name, str) or not name or name in RESERVED:
+            raise ValueError(
+                "Argument `flow` must have names of parts that are strings, not empty and none of "
+                f"{list(RESERVED)}. Received: a part named {name!r}"
+            )
+        if not isinstance(part, Flow):
+            raise ValueError(
+                "Argument `flow` must hold a `keras_bfn.flows.Flow` for each part. "
+                f"Received: flow[{name!r}]={part!r}"
+            )
 
 
 def expand(per_example, like):

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 from keras.layers import Conv2D, Dense, Dropout, GroupNormalization
 
-from keras_bfn.layers.remat import call_block
+from keras_bfn._keras import call_block
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

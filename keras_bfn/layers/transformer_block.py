@@ -3,8 +3,8 @@
 import keras
 from keras.layers import Dense, Dropout, LayerNormalization
 
+from keras_bfn._keras import call_block
 from keras_bfn.layers.attention import check_num_heads, self_attention
-from keras_bfn.layers.remat import call_block
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

@@ -1,4 +1,4 @@
-"""What a message and the last word cost: continuous-time, n-step and reconstruction loss."""
+"""What data cost to send: continuous-time, n-step and reconstruction loss."""
 
 from keras_bfn.losses.loss import BFNLoss as BFNLoss
 from keras_bfn.losses.loss import stratified_uniform as stratified_uniform

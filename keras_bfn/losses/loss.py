@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from keras_bfn._config import Immutable
 
-class BFNLoss:
-    """Base class: which times to look at, and what the network's answer there costs.
+
+class BFNLoss(Immutable):
+    """Base class: which times to look at, and what the network's output there costs.
 
     A loss is stateless and needs no trainer:
 
@@ -13,7 +15,8 @@ class BFNLoss:
     t = loss.times(keras_bfn.losses.stratified_uniform(batch_size, seed))
     s = flow.sample_evidence(x, t, seed)
     theta = flow.input_params(s, flow.schedule.beta(t))
-    nats = loss(flow, x, network({"theta": theta, "t": t}), s, t, seed)
+    look = keras_bfn.Look(t, s, theta, network({"theta": theta, "t": t}))
+    nats = loss(flow, x, look, seed)
     ```
     """
 
@@ -21,28 +24,19 @@ class BFNLoss:
         """Maps uniform numbers in [0, 1) to the times that the loss looks at, both `(batch,)`."""
         raise NotImplementedError
 
-    def __call__(self, flow, x, params, s, t, seed=None):
-        """Scores the network's answer.
+    def __call__(self, flow, x, look, seed=None):
+        """Scores a look.
 
         Args:
             flow: the data type, a `keras_bfn.flows.Flow`.
             x: data, of shape `(batch, *event_shape)`.
-            params: the network's answer, of shape `(batch, *event_shape, flow.output_size)`.
-            s: the evidence that it was shown, `(batch, *event_shape, flow.embedding_size)`.
-            t: the time that it was shown, `(batch,)`.
+            look: a `keras_bfn.Look` at evidence about `x`.
             seed: the `SeedGenerator` of the losses that draw messages.
 
         Returns:
             Nats per variable, of shape `(batch, *event_shape)`.
         """
         raise NotImplementedError
-
-    def get_config(self):
-        return {}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 def stratified_uniform(batch_size, seed=None):

@@ -23,10 +23,10 @@ class ContinuousTimeLoss(BFNLoss):
     def times(self, uniform):
         return uniform
 
-    def __call__(self, flow, x, params, s, t, seed=None):
-        e_hat = flow.expected_embedding(flow.output_distribution(params, s, t))
+    def __call__(self, flow, x, look, seed=None):
+        e_hat = flow.expected_embedding(flow.output_distribution(look.params, look.s, look.t))
         error = ops.sum(ops.square(flow.embed(x) - e_hat), axis=-1)
-        return 0.5 * flow.gain * expand(flow.schedule.derivative(t), error) * error
+        return 0.5 * flow.gain * expand(flow.schedule.derivative(look.t), error) * error
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -60,21 +60,18 @@ class DiscreteTimeLoss(BFNLoss):
         step = ops.minimum(ops.floor(uniform * self.num_steps), self.num_steps - 1)
         return step / self.num_steps
 
-    def __call__(self, flow, x, params, s, t, seed=None):
-        distribution = flow.output_distribution(params, s, t)
-        alpha = flow.schedule.alpha(ops.round(t * self.num_steps) + 1.0, self.num_steps)
+    def __call__(self, flow, x, look, seed=None):
+        distribution = flow.output_distribution(look.params, look.s, look.t)
+        alpha = flow.schedule.alpha(ops.round(look.t * self.num_steps) + 1.0, self.num_steps)
         draws = [
             flow.sender_receiver_kl(x, distribution, alpha, seed) for _ in range(self.num_samples)
         ]
         return self.num_steps * sum(draws) / self.num_samples
 
-    def get_config(self):
-        return {"num_steps": self.num_steps, "num_samples": self.num_samples}
-
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class ReconstructionLoss(BFNLoss):
-    """The cost of the last word, once all messages have come: -log p_O(x) at t = 1.
+    """The cost of the data once all messages have come: -log p_O(x) at t = 1.
 
     Reference: "Reconstruction loss" in sections 4, 5 and 6 of
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
@@ -83,8 +80,8 @@ class ReconstructionLoss(BFNLoss):
     def times(self, uniform):
         return ops.ones_like(uniform)
 
-    def __call__(self, flow, x, params, s, t, seed=None):
-        return flow.reconstruction_loss(x, params, s)
+    def __call__(self, flow, x, look, seed=None):
+        return flow.reconstruction_loss(x, look.params, look.s)
 
 
 def get(identifier):

@@ -14,22 +14,36 @@ def has_averages(model):
 
 
 @contextlib.contextmanager
-def averaged_weights(model):
-    """See `BayesianFlowNetwork.averaged_weights`."""
-    optimizer = _inner_optimizer(model)
-    if not has_averages(model):
+def averaged_weights(self):
+    """A context in which the model has its optimizer's averaged weights (EMA).
+
+    However it is left, the raw weights come back.
+
+    Raises:
+        ValueError: if the optimizer keeps no averages.
+
+    Example:
+
+    ```python
+    with model.averaged_weights():
+        model.evaluate(x)
+        model.save("averaged.keras")
+    ```
+    """
+    optimizer = _inner_optimizer(self)
+    if not has_averages(self):
         raise ValueError(
             "Averaged weights need an optimizer with use_ema=True that has been trained with. "
             f"Received: a model with optimizer {optimizer!r}"
         )
-    weights = model.trainable_variables
+    weights = self.trainable_variables
     averages = optimizer._model_variables_moving_average
     # Through numpy: on JAX, two variables that shared a buffer would lose it in the next step.
     raw = [ops.convert_to_numpy(weight).copy() for weight in weights]
     try:
         for weight, average in zip(weights, averages, strict=True):
             weight.assign(ops.convert_to_numpy(average).copy())
-        yield model
+        yield self
     finally:
         for weight, value in zip(weights, raw, strict=True):
             weight.assign(value)

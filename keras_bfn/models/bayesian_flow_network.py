@@ -1,89 +1,88 @@
 """The model: a flow and a network, trained by `fit`."""
 
 import contextlib
-import inspect
 import math
 
 import keras
 from keras import ops
 
 from keras_bfn import losses
-from keras_bfn._random import make_seed_generator
-from keras_bfn._validation import check_rate
-from keras_bfn.flows import Flow
-from keras_bfn.flows.flow import expand
+from keras_bfn._keras import build_network, call_network, make_seed_generator
+from keras_bfn._parts import for_each_part, list_parts, map_parts, sum_parts
+from keras_bfn._validation import check_choice, check_rate
+from keras_bfn.flows.flow import check_flow, expand
+from keras_bfn.looks import look
 from keras_bfn.metrics import BitsPerDim
+from keras_bfn.models import encoding, generation, inpainting, scoring, training
 from keras_bfn.models.averaging import averaged_weights
+from keras_bfn.models.conditions import check_is_conditional
 from keras_bfn.models.data_checks import (
-    check_is_conditional,
+    check_event_shape,
+    check_names,
     check_no_targets,
-    check_shape,
-    check_training_data,
+    check_shapes,
+    part_names,
+    shapes_of,
     split_condition,
 )
-from keras_bfn.models.preset_model import PresetModel
+from keras_bfn.models.network_checks import (
+    check_inputs,
+    check_outputs,
+    make_symbolic_inputs,
+    symbolic_inputs,
+)
+from keras_bfn.models.part_times import check_times, draw_times
+from keras_bfn.models.presets import from_preset, save_to_preset
 from keras_bfn.models.program import ProgramCache
-from keras_bfn.models.sampling_model import SamplingModel
-from keras_bfn.models.scoring_model import ScoringModel
-
-
-class _PerExampleMean(keras.losses.Loss):
-    """Keras's own reduction: sample weights, and the scaling of replicas, of given values."""
-
-    def call(self, y_true, y_pred):
-        return y_pred
-
-
-def _stand_in_for_targets(arguments):
-    """Puts weights in the place of targets too: without targets, Keras drops the weights."""
-    if arguments.get("sample_weight") is not None and arguments.get("y") is None:
-        arguments["y"] = arguments["sample_weight"]
-
-
-def _of_no_backend(config):
-    """An optimizer's config that names the class `keras.optimizers` has, not torch's own."""
-    config = dict(config)
-    if config["module"].startswith("keras.src.backend."):
-        config |= {"module": "keras.optimizers", "registered_name": None}
-    if "inner_optimizer" in config["config"]:
-        inner = _of_no_backend(config["config"]["inner_optimizer"])
-        config["config"] = {**config["config"], "inner_optimizer": inner}
-    return config
+from keras_bfn.presets import PRESETS
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class BayesianFlowNetwork(PresetModel, SamplingModel, ScoringModel, keras.Model):
+class BayesianFlowNetwork(keras.Model):
     """A Bayesian flow network: trains with `fit`, scores data, generates.
 
     `fit` minimises the nats per variable that it costs to send the data. `evaluate` and validation
-    report `loss` (that cost), `reconstruction` (the cost of the last word, nats per variable),
-    `bits_per_dim` (the sum of both in bits) and `nats_per_example` (the sum for all variables).
+    report `loss` (that cost), `reconstruction` (the cost of the data once all messages have come,
+    nats per variable), `bits_per_dim` (the sum of both in bits) and `nats_per_example` (the sum for
+    all variables).
+
+    Data of several kinds are a dict, and `flow` is a dict of flows with the same names. All that is
+    per variable then is such a dict: data, evidence, theta, the network's output, samples, masks.
+    Costs add up, each part's in nats; `evaluate` tells `<name>_nats_per_example` of each.
 
     Args:
-        flow: the data type, a `keras_bfn.flows.Flow`.
+        flow: the data type, a `keras_bfn.flows.Flow`, or a dict from names of parts to flows.
         network: a Keras model or layer that takes a dict of `"theta"`, the input distribution's
             parameters, `(batch, *event_shape, flow.theta_size)`; `"t"`, the time, `(batch,)`; and,
             if it is conditional, `"condition"`, `(batch, ...)`. It returns the output
-            distribution's parameters, `(batch, *event_shape, flow.output_size)`.
-        event_shape: the shape of one example, such as `(28, 28, 1)`. By default read off the
-            network's own input, or, if it has none, off the first data.
-        label_dropout: float in [0, 1). In training, each condition is replaced by the network's
-            `null_class` with this probability, so that `generate` can be guided. The networks of
-            this package that take `num_classes` have a null class; an own network has one if it
-            has an attribute of that name.
+            distribution's parameters, `(batch, *event_shape, flow.output_size)`. For a dict of
+            flows, `"theta"` and what it returns are dicts.
+        event_shape: the shape of one example, such as `(28, 28, 1)`, or a dict of shapes; `()` for
+            one variable. By default read off the network's own input, or, if it has none, off the
+            first data.
+        condition_dropout: float in [0, 1). In training, each condition is replaced by the network's
+            `null_condition` with this probability, so that `generate` can be guided. The networks
+            of this package that take `num_conditions` have a null condition; an own network has one
+            if it has an attribute of that name.
+        times: `"shared"` or `"parts"`. With `"parts"`, for a dict of flows, `"t"` is a dict of the
+            parts' times, and the network learns to take some parts as known: `code_length` and
+            `generate` then take `given=`. In training, half of the examples have one time for all
+            parts. In the other half, each part has its own, and each but one, chosen at random, is
+            with probability 1/2 known: at t = 1, and not part of the loss.
         seed: int or None. The model's noise and times repeat for the same seed on the same backend.
 
     Call arguments:
-        inputs: data of shape `(batch, *event_shape)`, or the tuple `(data, condition)`.
+        inputs: data of shape `(batch, *event_shape)`, or a dict of the parts' data; or the tuple of
+            that and a condition.
         training: bool. In training, one look at a random time; else also one at t = 1.
 
     Returns:
-        A dict from `"transmission"` (and `"reconstruction"`) to the triple `(params, s, t)`: the
-        network's answer, the evidence that it was shown, and the time.
+        A dict from `"transmission"` (and `"reconstruction"`) to a `keras_bfn.Look`, or a dict of
+        the parts' looks.
 
     Raises:
         ValueError: if the network's output does not have `flow.output_size` numbers per variable,
-            the data do not suit the flow, or labels are to be dropped without a null class.
+            the data do not suit the flow, or an argument is out of its range.
 
     Example:
 
@@ -99,11 +98,19 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, ScoringModel, keras.Model)
     Reference: [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    def __init__(self, flow, network, event_shape=None, label_dropout=0.0, seed=None, **kwargs):
-        if not isinstance(flow, Flow):
-            raise ValueError(
-                f"Argument `flow` must be a `keras_bfn.flows.Flow`. Received: flow={flow!r}"
-            )
+    presets = PRESETS
+
+    def __init__(
+        self,
+        flow,
+        network,
+        event_shape=None,
+        condition_dropout=0.0,
+        times="shared",
+        seed=None,
+        **kwargs,
+    ):
+        check_flow(flow)
         if not isinstance(network, keras.Layer):
             raise ValueError(
                 f"Argument `network` must be a Keras model or layer. Received: network={network!r}"
@@ -112,286 +119,231 @@ class BayesianFlowNetwork(PresetModel, SamplingModel, ScoringModel, keras.Model)
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow
         self.network = network
-        self.label_dropout = check_rate("label_dropout", label_dropout)
-        if label_dropout and self.null_class is None:
+        self.condition_dropout = check_rate("condition_dropout", condition_dropout)
+        if condition_dropout and self.null_condition is None:
             raise ValueError(
-                "Argument `label_dropout` must be 0 for a network without a `null_class`. "
-                f"Received: label_dropout={label_dropout}"
+                "Argument `condition_dropout` must be 0 for a network without a `null_condition`. "
+                f"Received: condition_dropout={condition_dropout}"
             )
+        self.times = check_times(flow, check_choice("times", times, ("shared", "parts")))
         self.seed = seed
         self.seed_generator = make_seed_generator(seed)
         self.transmission_loss = losses.get(None)
         self.reconstruction_loss = losses.ReconstructionLoss()
+        self.loss_weights = None
         self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
         self.bits_per_dim_tracker = BitsPerDim()
         self.nats_per_example_tracker = keras.metrics.Mean(name="nats_per_example")
-        self._mean = _PerExampleMean(name="per_example_mean", dtype="float32")
+        self.part_trackers = {
+            name: keras.metrics.Mean(name=f"{name}_nats_per_example")
+            for name in (flow if isinstance(flow, dict) else ())
+        }
+        self._mean = training.PerExampleMean(name="per_example_mean", dtype="float32")
         self.programs = ProgramCache()
 
-        inputs = self.network_inputs()
-        if event_shape is None and inputs:
-            event_shape = inputs["theta"].shape[1:-1]
-        self.event_shape = None if event_shape is None else tuple(event_shape)
-        if inputs:
-            self._check_network(inputs["theta"].shape, self.network.output.shape)
+        inputs = symbolic_inputs(network)
+        if event_shape is None and inputs is not None:
+            check_names(flow, inputs["theta"], "network.input['theta']")
+            event_shape = map_parts(lambda flow, theta: theta.shape[1:-1], flow, inputs["theta"])
+        self.event_shape = check_event_shape(flow, event_shape)
+        if inputs is not None:
+            check_inputs(flow, self.event_shape, times, inputs)
+            check_outputs(flow, self.event_shape, network.output)
             self.built = True
 
     @property
-    def null_class(self):
-        """The condition that means "no class", or None if the network has none."""
-        return getattr(self.network, "null_class", None)
+    def null_condition(self):
+        """The condition that means "none", or None if the network has none."""
+        return getattr(self.network, "null_condition", None)
 
-    def network_inputs(self):
-        """The network's own symbolic inputs, if it is a functional model; else an empty dict."""
-        is_model = isinstance(self.network, keras.Model)
-        inputs = getattr(self.network, "input", None) if is_model else None
-        if inputs is None:
-            return {}
-        names = set(inputs) if isinstance(inputs, dict) else set()
-        if not {"theta", "t"} <= names <= {"theta", "t", "condition"}:
-            names = sorted(names) if names else type(inputs).__name__
-            raise ValueError(
-                "Argument `network` must take a dict of 'theta', 't' and, if it is conditional, "
-                f"'condition'. Received: a network that takes {names}"
-            )
-        return inputs
+    @property
+    def conditional(self):
+        """Whether the network takes a condition; None if it does not tell."""
+        inputs = symbolic_inputs(self.network)
+        return None if inputs is None else "condition" in inputs
 
-    def _check_network(self, theta_shape, output_shape):
-        for verb, shape, size in (
-            ("take a theta of", theta_shape, self.flow.theta_size),
-            ("return", output_shape, self.flow.output_size),
-        ):
-            expected = (None, *self.event_shape, size)
-            if tuple(shape)[1:] != expected[1:]:
-                raise ValueError(
-                    f"Argument `network` must {verb} shape {expected} for {self.flow!r} with "
-                    f"event_shape={self.event_shape}. Received: a network with shape {tuple(shape)}"
-                )
+    @property
+    def num_variables(self):
+        """How many variables an example has, those of all parts."""
+        sizes = map_parts(lambda flow, shape: math.prod(shape), self.flow, self.event_shape)
+        return sum_parts(sizes)
 
     def build(self, input_shape):
-        """Creates the weights of a network that is a plain layer, and checks what it answers."""
-        conditional = isinstance(input_shape[0], (tuple, list))
-        data_shape = input_shape[0] if conditional else input_shape
+        """Creates the weights of a network that is not built, and checks what it returns."""
+        conditional = isinstance(input_shape, (tuple, list)) and isinstance(
+            input_shape[0], (tuple, list, dict)
+        )
+        data_shape, condition_shape = input_shape if conditional else (input_shape, None)
         if self.event_shape is None:
-            self.event_shape = tuple(data_shape[1:])
-        theta_shape = (None, *self.event_shape, self.flow.theta_size)
-        inputs = {
-            "theta": keras.KerasTensor(theta_shape, "float32"),
-            "t": keras.KerasTensor((None,), "float32"),
-        }
-        if conditional:
-            inputs["condition"] = keras.KerasTensor((None, *input_shape[1][1:]), "float32")
-        self._check_network(theta_shape, self.network(inputs).shape)
+            event_shape = map_parts(lambda flow, shape: shape[1:], self.flow, data_shape)
+            self.event_shape = check_event_shape(self.flow, event_shape)
+        inputs = make_symbolic_inputs(self.flow, self.event_shape, condition_shape, self.times)
+        check_outputs(self.flow, self.event_shape, build_network(self.network, inputs))
 
-    def compile(self, optimizer="adamw", loss="continuous_time", **kwargs):
-        """Configures the model for training.
+    def build_for(self, shape, condition=None):
+        """Builds the model for data of this shape, or of the parts' shapes, if it is not built yet.
 
-        Args:
-            optimizer: as in Keras.
-            loss: the transmission loss, a `keras_bfn.losses.BFNLoss`; continuous time by default.
-            **kwargs: as in Keras; `metrics` are refused, for there are no targets.
+        Keras would build it on a batch that is then missing from the first epoch.
         """
-        self.transmission_loss = losses.get(loss)
-        for name in ("metrics", "weighted_metrics", "loss_weights"):
-            if kwargs.get(name) is not None:
-                raise ValueError(
-                    f"Argument `{name}` must be None: there are no targets, and `loss`, "
-                    f"`reconstruction` and more are reported. Received: {kwargs[name]!r}"
-                )
-        super().compile(optimizer=optimizer, **kwargs)
-        self._asked_jit_compile = kwargs.get("jit_compile", "auto")
-        is_scaled = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
-        if self._computes_in_float16() and kwargs.get("auto_scale_loss", True) and not is_scaled:
-            # Keras would go by the model's own policy, which is float32.
-            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
-        self.programs.clear()
-
-    def _computes_in_float16(self):
-        layers = [self.network, *getattr(self.network, "layers", ())]
-        return any(layer.dtype_policy.name == "mixed_float16" for layer in layers)
-
-    def get_compile_config(self):
-        config = super().get_compile_config()
-        if not config:  # not compiled
-            return config
-        config["loss"] = keras.saving.serialize_keras_object(self.transmission_loss)
-        # Keras would keep what "auto" came to, and the class of optimizer, on this backend.
-        config["jit_compile"] = self._asked_jit_compile
-        config["optimizer"] = _of_no_backend(config["optimizer"])
-        return config
-
-    def averaged_weights(self):
-        """A context in which the model has its optimizer's averaged weights (EMA).
-
-        However it is left, the raw weights come back.
-
-        Raises:
-            ValueError: if the optimizer keeps no averages.
-
-        Example:
-
-        ```python
-        with model.averaged_weights():
-            model.evaluate(x)
-            model.save("averaged.keras")
-        ```
-        """
-        return averaged_weights(self)
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built:
-            self.optimizer.build(self.trainable_variables)
-
-    def fit(self, x=None, y=None, *args, **kwargs):
-        """Trains the model, as in Keras.
-
-        Args:
-            x: data of shape `(num, *event_shape)`, the tuple `(data, condition)`, or a
-                `tf.data.Dataset`, `keras.utils.PyDataset` or torch `DataLoader` that yields `data`,
-                `(data,)` or `((data, condition),)` in batches. (On TensorFlow, Keras takes no
-                `DataLoader` of bare tensors: use a `TensorDataset`.)
-            y: must be None: the data are their own target.
-            *args, **kwargs: as in Keras. `validation_data` takes what `x` takes.
-
-        Raises:
-            ValueError: if the data do not suit the model, before training starts.
-        """
-        self._assert_compile_called("fit")
-        x = check_training_data(self, x, y)
-        arguments = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
-        validation_data = arguments.get("validation_data")
-        if validation_data is not None:
-            val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
-            val_x = check_training_data(self, val_x, val_y, name="validation_data")
-            # Where there are weights, they stand in for targets, too: see below.
-            val_data = (val_x,) if val_weight is None else (val_x, val_weight, val_weight)
-            arguments["validation_data"] = val_data
-        _stand_in_for_targets(arguments)
-        if getattr(x, "shuffles_itself", False):  # keras_bfn.datasets.Batches
-            arguments["shuffle"] = False
-        try:
-            return super().fit(**arguments)
-        finally:
-            if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
-                # On JAX, Keras leaves one buffer in the weights and in the optimizer's averages.
-                # The next compiled step donates it: saving or a second fit would find it deleted.
-                for weight in self.trainable_variables:
-                    weight.assign(ops.copy(weight))
-
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        """Reports `loss`, `reconstruction` (nats per variable), and their sum: `bits_per_dim` and
-        `nats_per_example`.
-
-        The arguments are Keras's; `x` and `y` as in `fit`.
-        """
-        self._assert_compile_called("evaluate")
-        if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has checked them
-            x = check_training_data(self, x, y)
-        parameters = inspect.signature(super().evaluate).parameters
-        arguments = dict(zip(parameters, (x, y, *args), strict=False), **kwargs)
-        _stand_in_for_targets(arguments)
-        return super().evaluate(**arguments)
-
-    def call(self, inputs, training=False):
-        x, condition = split_condition(inputs)
-        self.flow.check_dtype(keras.backend.standardize_dtype(x.dtype))
-        check_shape(self, x.shape)
-        check_is_conditional(self, condition is not None)
-        if training and self.label_dropout and condition is not None:
-            condition = self._drop_labels(condition)
-        looks = {"transmission": self.transmission_loss}
-        if not training:
-            looks["reconstruction"] = self.reconstruction_loss
-        return {
-            name: self.look(
-                loss.times(losses.stratified_uniform(ops.shape(x)[0], self.seed_generator)),
-                x,
-                condition,
-                training,
-            )
-            for name, loss in looks.items()
-        }
-
-    def _drop_labels(self, condition):
-        batch_size = ops.shape(condition)[:1]
-        dropped = keras.random.uniform(batch_size, seed=self.seed_generator) < self.label_dropout
-        dropped = ops.reshape(dropped, (-1,) + (1,) * (len(condition.shape) - 1))
-        return ops.where(dropped, ops.cast(self.null_class, condition.dtype), condition)
-
-    def look(self, t, x, condition=None, training=False):
-        """Draws evidence about `x` at time `t` and asks the network: `(params, s, t)`."""
-        t = ops.convert_to_tensor(t, dtype="float32")
-        s = self.flow.sample_evidence(x, t, self.seed_generator)
-        theta = self.flow.input_params(s, self.flow.schedule.beta(t))
-        return self.ask(theta, t, condition, training), s, t
-
-    def ask(self, theta, t, condition=None, training=False, guidance_scale=None):
-        """The network's answer in float32, of shape `(batch, *event_shape, flow.output_size)`.
-
-        Args:
-            theta: the input distribution's parameters, `(batch, *event_shape, flow.theta_size)`.
-            t: time, `(batch,)`.
-            condition: `(batch, ...)`, or None.
-            training: bool.
-            guidance_scale: `(batch,)`, or None. The answer without a class, plus so many times what
-                the class changes in it: one call of the network, on a batch of twice the size.
-        """
-        if guidance_scale is not None:
-            theta, t = (ops.concatenate([part, part]) for part in (theta, t))
-            no_class = ops.full_like(condition, self.null_class)
-            condition = ops.concatenate([condition, no_class])
-        inputs = {"theta": theta, "t": t}
-        if condition is not None:
-            inputs["condition"] = condition
-        # Said outright: on JAX, Keras's trainer does not hand `training` down to inner layers.
-        params = ops.cast(self.network(inputs, training=training), "float32")
-        if guidance_scale is not None:
-            params, without = ops.split(params, 2)
-            params = without + expand(guidance_scale, params) * (params - without)
-        return params
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        x, _ = split_condition(x)
-        if sample_weight is None:
-            check_no_targets(y)
-
-        def mean_over_variables(name, loss):
-            per_variable = loss(self.flow, x, *y_pred[name], self.seed_generator)
-            return ops.mean(ops.reshape(per_variable, (ops.shape(x)[0], -1)), axis=-1)
-
-        nats = mean_over_variables("transmission", self.transmission_loss)
-        if "reconstruction" in y_pred:
-            last_word = mean_over_variables("reconstruction", self.reconstruction_loss)
-            self.reconstruction_tracker.update_state(last_word, sample_weight)
-            self.bits_per_dim_tracker.update_state(nats + last_word, sample_weight)
-            per_example = math.prod(self.event_shape) * (nats + last_word)
-            self.nats_per_example_tracker.update_state(per_example, sample_weight)
-        total = self._mean(nats, nats, sample_weight)
-        if self.losses:  # regularisers of the network
-            total = total + super().compute_loss(training=training)
-        return total
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        results = self.get_metrics_result()
-        return results if "reconstruction" in y_pred else {"loss": results["loss"]}
-
-    def build_for(self, data_shape, condition=None):
-        """Builds the model for data of this shape, if it is not built yet."""
         if self.built:
             return
         # TensorFlow distributes the variables that are made in the scope of its strategy.
         strategy = getattr(self, "distribute_strategy", None)
         with contextlib.nullcontext() if strategy is None else strategy.scope():
-            self.build(data_shape if condition is None else (data_shape, condition.shape))
+            self.build(shape if condition is None else (shape, condition.shape))
         self.built = True
+
+    compile = training.compile
+    get_compile_config = training.get_compile_config
+    compile_from_config = training.compile_from_config
+    fit = training.fit
+    evaluate = training.evaluate
+    averaged_weights = averaged_weights
+
+    def call(self, inputs, training=False):
+        x, condition = split_condition(inputs)
+        check_names(self.flow, x)
+        map_parts(
+            lambda flow, x, name: flow.check_dtype(keras.backend.standardize_dtype(x.dtype), name),
+            self.flow,
+            x,
+            part_names(self.flow, "x"),
+        )
+        check_shapes(self.flow, self.event_shape, shapes_of(self.flow, x))
+        check_is_conditional(self, condition is not None)
+        if training and self.condition_dropout and condition is not None:
+            condition = self._drop_conditions(condition)
+        looks = {"transmission": self.transmission_loss}
+        if not training:
+            looks["reconstruction"] = self.reconstruction_loss
+        batch_size = ops.shape(list_parts(self.flow, x)[0][1])[0]
+        return {
+            name: self.look_at(x, draw_times(self, loss, batch_size, training), condition, training)
+            for name, loss in looks.items()
+        }
+
+    def _drop_conditions(self, condition):
+        batch_size = ops.shape(condition)[:1]
+        uniform = keras.random.uniform(batch_size, seed=self.seed_generator)
+        dropped = ops.reshape(
+            uniform < self.condition_dropout, (-1,) + (1,) * (len(condition.shape) - 1)
+        )
+        return ops.where(dropped, ops.cast(self.null_condition, condition.dtype), condition)
+
+    def look_at(self, x, t, condition=None, training=False):
+        """Draws evidence about data, and shows it to the network. As `look`, with `x` for `s`."""
+        return self.look(self.sample_evidence(x, t), t, condition, training)
+
+    def sample_evidence(self, x, t):
+        """Draws evidence about data at time `t`, `(batch,)`, or a dict of the parts' times."""
+        return map_parts(
+            lambda flow, x, t: flow.sample_evidence(x, t, self.seed_generator),
+            self.flow,
+            x,
+            t if isinstance(t, dict) else for_each_part(self.flow, t),
+        )
+
+    def look(self, s, t, condition=None, training=False, guidance_scale=None):
+        """Shows evidence to the network.
+
+        Args:
+            s: evidence, `(batch, *event_shape, flow.embedding_size)`, or a dict of the parts'.
+            t: time, `(batch,)`, or, with `times="parts"`, a dict of the parts' times.
+            condition: `(batch, ...)`, or None.
+            training: bool.
+            guidance_scale: `(batch,)`, or None. The output without a condition, plus so many times
+                what the condition changes in it: one call of the network, on a batch of twice the
+                size.
+
+        Returns:
+            A `keras_bfn.Look`, or a dict of the parts' looks.
+        """
+        t = map_parts(
+            lambda flow, t: ops.convert_to_tensor(t, dtype="float32"),
+            self.flow,
+            t if isinstance(t, dict) else for_each_part(self.flow, t),
+        )
+        shown = t if self.times == "parts" or not isinstance(t, dict) else next(iter(t.values()))
+
+        def network(theta):
+            inputs = {"theta": theta, "t": shown}
+            if guidance_scale is not None:
+                inputs = keras.tree.map_structure(lambda x: ops.concatenate([x, x]), inputs)
+                none = ops.full_like(condition, self.null_condition)
+                inputs["condition"] = ops.concatenate([condition, none])
+            elif condition is not None:
+                inputs["condition"] = condition
+            params = call_network(self.network, inputs, training)
+            if guidance_scale is not None:
+                params = keras.tree.map_structure(guide, params)
+            return params
+
+        def guide(params):
+            params, without = ops.split(params, 2)
+            return without + expand(guidance_scale, params) * (params - without)
+
+        return look(self.flow, network, s, t)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        x, _ = split_condition(x)
+        if sample_weight is None:
+            check_no_targets(y)
+        nats = {
+            name: scoring.nats_per_example(loss, self.flow, x, y_pred[name], self.seed_generator)
+            for name, loss in (
+                ("transmission", self.transmission_loss),
+                ("reconstruction", self.reconstruction_loss),
+            )
+            if name in y_pred
+        }
+        cost = nats["transmission"]
+        if training and self.times == "parts":
+            # What is known costs nothing.
+            cost = map_parts(
+                lambda flow, nats, look: ops.where(look.t < 1.0, nats, 0.0),
+                self.flow,
+                cost,
+                y_pred["transmission"],
+            )
+        if "reconstruction" in nats:
+            self._update_trackers(nats, sample_weight)
+        if self.loss_weights:
+            cost = {name: self.loss_weights.get(name, 1.0) * cost[name] for name in cost}
+        per_variable = sum_parts(cost) / self.num_variables
+        total = self._mean(per_variable, per_variable, sample_weight)
+        if self.losses:  # regularisers of the network
+            total = total + super().compute_loss(training=training)
+        return total
+
+    def _update_trackers(self, nats, sample_weight):
+        by_part = map_parts(lambda flow, *costs: sum(costs), self.flow, *nats.values())
+        per_example = sum_parts(by_part)
+        reconstruction = sum_parts(nats["reconstruction"]) / self.num_variables
+        self.reconstruction_tracker.update_state(reconstruction, sample_weight)
+        self.bits_per_dim_tracker.update_state(per_example / self.num_variables, sample_weight)
+        self.nats_per_example_tracker.update_state(per_example, sample_weight)
+        for name, tracker in self.part_trackers.items():
+            tracker.update_state(by_part[name], sample_weight)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        results = self.get_metrics_result()
+        return results if "reconstruction" in y_pred else {"loss": results["loss"]}
+
+    code_length = scoring.code_length
+    loss_by_time = scoring.loss_by_time
+    generate = generation.generate
+    encode = encoding.encode
+    inpaint = inpainting.inpaint
+    from_preset = classmethod(from_preset)
+    save_to_preset = save_to_preset
 
     def get_config(self):
         return {
             "flow": keras.saving.serialize_keras_object(self.flow),
             "network": keras.saving.serialize_keras_object(self.network),
             "event_shape": self.event_shape,
-            "label_dropout": self.label_dropout,
+            "condition_dropout": self.condition_dropout,
+            "times": self.times,
             "seed": self.seed,
             "name": self.name,
         }

@@ -4,15 +4,14 @@ import itertools
 import types
 
 import keras
-import numpy as np
 
-from keras_bfn.networks import Network
+from keras_bfn._parts import map_parts
+from keras_bfn._validation import check_shape
+from keras_bfn.models.conditions import check_condition, to_numpy
 
 
 def check_training_data(model, x, y, name="x"):
     """Checks arrays whole, and pipelines by their first batch, and builds the model for them.
-
-    Keras would build it on a batch that is then missing from the first epoch.
 
     Args:
         model: the `BayesianFlowNetwork` that the data are for.
@@ -35,7 +34,7 @@ def check_training_data(model, x, y, name="x"):
         if sample_weight is None:
             check_no_targets(y, name)
     data, condition = check_arrays(model, data, name)
-    model.build_for(data.shape, condition)
+    model.build_for(shapes_of(model.flow, data), condition)
     return x
 
 
@@ -53,72 +52,111 @@ def check_arrays(model, x, name="x"):
     """Checks `data` or `(data, condition)`, values included.
 
     Returns:
-        The tuple `(data, condition)` of numpy arrays; the condition may be None.
+        The tuple `(data, condition)` of numpy arrays; for a dict of flows, the data are a dict of
+        arrays. The condition may be None.
 
     Raises:
         ValueError: if the data do not suit the model.
     """
+    x, condition = split_condition(x)
+    x = check_data(model.flow, model.event_shape, x, name)
+    return x, check_condition(model, condition, count_examples(x), name)
+
+
+def check_data(flow, event_shape, x, name="x"):
+    """The data as numpy arrays, values checked. See `check_arrays`."""
     if x is None:
         raise ValueError(f"Argument `{name}` must hold data. Received: {name}=None")
-    x, condition = split_condition(x)
-    x = _to_numpy(x)
-    model.flow.check_data(x, name)
-    check_shape(model, x.shape, name)
-    return x, check_condition(model, condition, len(x), name)
+    check_names(flow, x, name)
+    x = map_parts(_check_part, flow, x, part_names(flow, name))
+    check_shapes(flow, event_shape, shapes_of(flow, x), name)
+    counts = map_parts(lambda flow, x: len(x), flow, x)
+    if isinstance(counts, dict) and len(set(counts.values())) > 1:
+        raise ValueError(
+            f"Argument `{name}` must have as many examples of each part. Received: {counts}"
+        )
+    return x
 
 
-def check_condition(model, condition, num_examples, name="condition"):
-    """Returns the condition as a numpy array, or None if there is none and must be none.
+def _check_part(flow, x, name):
+    x = to_numpy(x)
+    if x.ndim == 0:
+        raise ValueError(f"Argument `{name}` must be an array of examples. Received: {name}={x!r}")
+    flow.check_data(x, name)
+    return x
+
+
+def check_names(flow, x, name="x"):
+    """Raises a `ValueError` unless `x` is a dict with the names of a dict of flows, or no dict."""
+    if isinstance(flow, dict):
+        if not isinstance(x, dict) or set(x) != set(flow):
+            came = sorted(map(str, x)) if isinstance(x, dict) else f"a {type(x).__name__}"
+            raise ValueError(
+                f"Argument `{name}` must be a dict with the parts {list(flow)}. Received: {came}"
+            )
+    elif isinstance(x, dict):
+        raise ValueError(
+            f"Argument `{name}` must be one array for {flow!r}. Received: a dict with the names "
+            f"{sorted(map(str, x))}"
+        )
+
+
+def part_names(flow, name):
+    """What to call each part in a message: `x['image']`, or `x` for data of one kind."""
+    if isinstance(flow, dict):
+        return {part: f"{name}[{part!r}]" for part in flow}
+    return name
+
+
+def check_event_shape(flow, event_shape):
+    """The event shape as a tuple, or a dict of the parts' tuples; None as it is.
 
     Raises:
-        ValueError: if there should be a condition and is none, the reverse, a wrong number, or
-            one that is not a class of the network.
+        ValueError: if it is no shape, or not the shapes of these parts.
     """
-    check_is_conditional(model, condition is not None, name)
-    if condition is None:
+    if event_shape is None:
         return None
-    condition = _to_numpy(condition)
-    if condition.shape[:1] != (num_examples,):
-        raise ValueError(
-            f"Argument `{name}` must have one condition for each of {num_examples} examples. "
-            f"Received: conditions of shape {condition.shape}"
-        )
-    if isinstance(model.network, Network) and model.network.num_classes is not None:
-        _check_classes(condition, model.network.num_classes, name)
-    return condition
+    check_names(flow, event_shape, "event_shape")
+    return map_parts(
+        lambda flow, shape, name: check_shape(name, shape),
+        flow,
+        event_shape,
+        part_names(flow, "event_shape"),
+    )
 
 
-def _check_classes(condition, num_classes, name):
-    integers = np.issubdtype(condition.dtype, np.integer)
-    if not integers or condition.ndim != 1 or not np.isin(condition, range(num_classes + 1)).all():
+def check_has_event_shape(model):
+    """Raises a `ValueError` if the model does not know the shape of an example yet."""
+    if model.event_shape is None:
         raise ValueError(
-            f"Argument `{name}` must have conditions of shape (batch,), integers in "
-            f"0..{num_classes}, where {num_classes} means no class. Received: conditions of shape "
-            f"{condition.shape}, dtype {condition.dtype}"
-            + (f", between {condition.min()} and {condition.max()}" if integers else "")
+            "The model has no `event_shape` yet: give it to the constructor, or train first. "
+            "Received: event_shape=None"
         )
 
 
-def check_is_conditional(model, conditional, name="x"):
-    """Raises a `ValueError` if the network takes a condition and there is none, or the reverse."""
-    inputs = model.network_inputs()
-    if inputs and ("condition" in inputs) != conditional:
-        takes, came = ("no condition", "one") if conditional else ("a condition", "none")
-        raise ValueError(f"The network takes {takes}. Received: `{name}` with {came}")
+def shapes_of(flow, x):
+    """The shape of data, or a dict of the parts' shapes."""
+    return map_parts(lambda flow, x: x.shape, flow, x)
 
 
-def check_shape(model, shape, name="x"):
-    """Raises a `ValueError` unless `shape` is `(batch, *event_shape)`."""
-    if model.event_shape is not None and tuple(shape[1:]) != model.event_shape:
-        raise ValueError(
-            f"Argument `{name}` must have shape (batch, *event_shape) with event_shape="
-            f"{model.event_shape}. Received: shape {tuple(shape)}"
-        )
+def check_shapes(flow, event_shape, shapes, name="x"):
+    """Raises a `ValueError` unless `shapes` are `(batch, *event_shape)`, if that is known."""
+    if event_shape is None:
+        return
+
+    def check(flow, shape, event_shape, name):
+        if tuple(shape[1:]) != event_shape:
+            raise ValueError(
+                f"Argument `{name}` must have shape (batch, *event_shape) with event_shape="
+                f"{event_shape}. Received: shape {tuple(shape)}"
+            )
+
+    map_parts(check, flow, shapes, event_shape, part_names(flow, name))
 
 
 def split_condition(inputs):
     """Splits `data` or `(data, condition)`; the condition of the former is None."""
-    if isinstance(inputs, (tuple, list)) and inputs and hasattr(inputs[0], "shape"):
+    if isinstance(inputs, (tuple, list)) and inputs and _is_data(inputs[0]):
         if len(inputs) > 2:
             raise ValueError(
                 "Argument `x` must be data or the tuple (data, condition). "
@@ -128,13 +166,18 @@ def split_condition(inputs):
     return inputs, None
 
 
+def count_examples(x):
+    """How many examples there are in an array, or in the arrays of a dict."""
+    return len(keras.tree.flatten(x)[0])
+
+
+def _is_data(x):
+    return isinstance(x, dict) or hasattr(x, "shape")
+
+
 def _is_arrays(x):
     parts = x if isinstance(x, (tuple, list)) else [x]
-    return all(isinstance(part, (list, int, float)) or hasattr(part, "shape") for part in parts)
-
-
-def _to_numpy(x):
-    return keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
+    return all(isinstance(part, (list, int, float)) or _is_data(part) for part in parts)
 
 
 def _first_batch(x, name):

@@ -1,145 +1,247 @@
 """Generation: from the prior to samples, in one compiled program."""
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
-from keras_bfn._random import seeded
+from keras_bfn._keras import seeded
+from keras_bfn._parts import map_parts
 from keras_bfn._validation import check_int
-from keras_bfn.models.sampling_program import (
+from keras_bfn.looks import Look
+from keras_bfn.models.conditions import condition_inputs
+from keras_bfn.models.data_checks import check_data, check_has_event_shape, check_names, part_names
+from keras_bfn.models.part_times import check_given
+from keras_bfn.models.program import (
     SamplingProgram,
-    check_event_shape,
-    condition_inputs,
+    check_batch_size,
+    mean_times,
     predict_rows,
 )
-from keras_bfn.samplers import ODE1Sampler
-
-DEFAULT_BATCH_SIZE = 64
 
 
 class GenerationProgram(SamplingProgram):
     """Runs a sampler from its start to its end.
 
     Call arguments:
-        inputs: dict with `"ones"`, of shape `(batch,)`; `"latents"`, the sampler's state at the
-            start, if it is given; and for conditional models `"condition"`, of shape
-            `(batch, ...)`, and `"guidance_scale"`, of shape `(batch,)`.
+        inputs: dict with `"ones"`, of shape `(batch,)`; `"latents"`, where the sampler starts, if
+            it is given; `"given"`, a dict of the data of parts that are known; and for conditional
+            models `"condition"`, of shape `(batch, ...)`, and `"guidance_scale"`, of shape
+            `(batch,)`.
     """
 
-    def __init__(self, model, sampler, num_steps, return_trajectory):
-        times = sampler.times(model.flow, num_steps)
+    def __init__(self, model, sampler, num_steps, return_trajectory, given=()):
+        self.drawn = model.flow
+        if given:
+            self.drawn = {name: part for name, part in model.flow.items() if name not in given}
+        times = mean_times(sampler, self.drawn, num_steps)
         # With end="last" the last look is the one before t = 1.
         super().__init__(model, times[:-1] if sampler.end == "last" else times)
         self.sampler = sampler
         self.return_trajectory = return_trajectory
 
     def call(self, inputs):
-        flow, seed = self.model.flow, self.model.seed_generator
-        shape = (ops.shape(inputs["ones"])[0], *self.model.event_shape)
-        num_steps = len(self.times) - 1
+        model, sampler, seed = self.model, self.sampler, self.model.seed_generator
+        batch_size, num_steps = ops.shape(inputs["ones"])[0], len(self.times) - 1
+        flow, event_shape = self.drawn, model.event_shape
+        known = {
+            name: model.flow[name].sample_evidence(x, inputs["ones"], seed)
+            for name, x in inputs.get("given", {}).items()
+        }
 
         def look(i, carry):
-            state, _ = carry
-            s = self.sampler.evidence(flow, state, self.time(i))
-            seen, distribution = self.look(s, i, inputs)
-            if self.sampler.temperature != 1:
-                distribution = distribution.tempered(self.sampler.temperature)
-            return seen, distribution
+            t = self.time(i)
+            s = map_parts(lambda flow, state: sampler.evidence(flow, state, t), flow, carry[0])
+            looks, outputs = self.look(s | known if known else s, i, inputs, known)
+            if sampler.temperature != 1:
+                outputs = map_parts(
+                    lambda _, output: output.tempered(sampler.temperature), flow, outputs
+                )
+            return looks, outputs
 
-        def act(i, carry, seen, distribution):
-            state, trajectory = carry
+        def act(i, carry, looks, outputs):
+            states, trajectory = carry
             t, t_next = self.time(i), self.time(i + 1)
-            state = self.sampler.step(flow, state, distribution, t, t_next, seed)
-            return state, _record(trajectory, i, seen)
+            states = map_parts(
+                lambda flow, state, output: sampler.step(flow, state, output, t, t_next, seed),
+                flow,
+                states,
+                outputs,
+            )
+            return states, record(trajectory, i, looks)
+
+        def start(flow, event_shape):
+            return sampler.init(flow, (batch_size, *event_shape, flow.embedding_size), seed)
+
+        def nothing(flow, event_shape):
+            sizes = (flow.embedding_size, flow.theta_size, flow.output_size)
+            whole = (num_steps + 1, batch_size, *event_shape)
+            return Look(
+                ops.zeros((num_steps + 1, batch_size)), *(ops.zeros((*whole, n)) for n in sizes)
+            )
 
         if "latents" in inputs:
-            state = self.sampler.init_from(inputs["latents"])
+            states = map_parts(lambda _, u: sampler.init_from(u), flow, inputs["latents"])
         else:
-            state = self.sampler.init(flow, (*shape, flow.embedding_size), seed)
-        sizes = {
-            "evidence": flow.embedding_size,
-            "theta": flow.theta_size,
-            "params": flow.output_size,
-        }
-        trajectory = {
-            name: ops.zeros((num_steps + 1, *shape, size))
-            for name, size in sizes.items()
-            if self.return_trajectory
-        }
-        carry = self.loop(num_steps, look, act, (state, trajectory))
+            states = map_parts(start, flow, event_shape)
+        trajectory = map_parts(nothing, model.flow, event_shape) if self.return_trajectory else ()
+        carry = self.loop(num_steps, look, act, (states, trajectory))
 
-        seen, distribution = look(num_steps, carry)
-        x = distribution.sample(seed) if self.sampler.end == "sample" else distribution.mode()
+        looks, outputs = look(num_steps, carry)
+        x = map_parts(
+            lambda _, output: output.sample(seed) if sampler.end == "sample" else output.mode(),
+            flow,
+            outputs,
+        )
         # predict joins batches along the first axis.
-        trajectory = _record(carry[1], num_steps, seen)
-        return {"x": x} | {name: ops.moveaxis(v, 0, 1) for name, v in trajectory.items()}
+        trajectory = keras.tree.map_structure(
+            lambda whole: ops.moveaxis(whole, 0, 1), record(carry[1], num_steps, looks)
+        )
+        return {"x": x, "trajectory": trajectory} if self.return_trajectory else {"x": x}
 
 
-def _record(trajectory, i, seen):
+def record(trajectory, i, looks):
     """Writes what was seen at step i, if a trajectory is kept."""
-    return {
-        name: ops.slice_update(whole, (i,) + (0,) * len(seen[name].shape), seen[name][None])
-        for name, whole in trajectory.items()
-    }
+    if not trajectory:
+        return trajectory
+    return keras.tree.map_structure(
+        lambda whole, seen: ops.slice_update(whole, (i,) + (0,) * len(seen.shape), seen[None]),
+        trajectory,
+        looks,
+    )
 
 
 def generate(
-    model,
+    self,
     num_samples,
-    num_steps,
-    sampler,
-    condition,
-    guidance_scale,
-    latents,
-    seed,
-    batch_size,
-    return_trajectory,
-    verbose,
+    num_steps=100,
+    sampler="ancestral",
+    condition=None,
+    guidance_scale=1.0,
+    given=None,
+    latents=None,
+    seed=None,
+    batch_size=None,
+    return_trajectory=False,
+    verbose="auto",
 ):
-    """See `BayesianFlowNetwork.generate`."""
+    """Generates samples with `num_steps + 1` network calls.
+
+    Args:
+        num_samples: int, at least 1.
+        num_steps: int, at least 1.
+        sampler: a `keras_bfn.samplers.Sampler` or a name: `"ancestral"`, the paper's; or
+            `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`, which need fewer steps. Temperature, start,
+            end and spacing of steps are options of the objects. For few
+            steps, try `SDE2Sampler(start=0.02, spacing="log_beta")`, the best by far in the
+            README's tables.
+        condition: for conditional models, an array of shape `(num_samples, ...)`. Left out, it
+            is the network's null condition, if it has one.
+        guidance_scale: float. 1 samples what the network has learnt; above 1, the conditions
+            stand out more than that: the network's output is that for the null condition plus so
+            many times what the condition changes in it. Train with `condition_dropout` for it.
+        given: for a model with `times="parts"`, a dict of parts that are known: for each an array
+            of `num_samples` examples. The other parts are drawn given these, with no inpainting.
+        latents: where a deterministic sampler (`"ode1"`, `"ode2"`) starts: an array of shape
+            `(num_samples, *event_shape, flow.embedding_size)`, as `encode` returns it, or a dict of
+            the parts'. By default drawn from N(0, flow.gain).
+        seed: int or None. The same seed gives the same samples on the same backend.
+        batch_size: int; by default all at once, up to 64. One program is compiled for each
+            batch size, number of steps and sampler, and used again.
+        return_trajectory: bool. Whether to return the steps, too.
+        verbose: as in `keras.Model.predict`.
+
+    Returns:
+        A numpy array of shape `(num_samples, *event_shape)`, in the data's own form: integers
+        for discrete and discretised data; or a dict of the parts'. With `return_trajectory`, the
+        tuple of it and a `keras_bfn.Look`, or a dict of the parts' looks: its `t` has the shape
+        `(num_steps + 1,)`, and `s`, `theta` and `params` have an axis of `num_steps + 1` before all
+        others. A sampler with `end="last"` makes one look less.
+
+    Raises:
+        ValueError: if an argument is out of its range, or the model has no event shape yet.
+
+    Example:
+
+    >>> images = model.generate(64, num_steps=20, sampler="ode2", seed=0)
+
+    Reference: guidance follows [Ho and Salimans, 2022](https://arxiv.org/abs/2207.12598).
+    """
     num_samples = check_int("num_samples", num_samples, 1)
     num_steps = check_int("num_steps", num_steps, 1)
-    if batch_size is None:
-        batch_size = DEFAULT_BATCH_SIZE
-    batch_size = min(check_int("batch_size", batch_size, 1), num_samples)
+    batch_size = check_batch_size(batch_size, num_samples)
     sampler = samplers.get(sampler)
-    check_event_shape(model)
+    check_has_event_shape(self)
     inputs = {"ones": np.ones(num_samples, "float32")}
-    inputs |= condition_inputs(model, condition, guidance_scale, num_samples)
+    inputs |= condition_inputs(self, condition, guidance_scale, num_samples)
+    if given:
+        inputs["given"] = _check_given_data(self, given, num_samples)
     if latents is not None:
-        inputs["latents"] = _check_latents(model, latents, sampler, num_samples)
-    model.build_for((num_samples, *model.event_shape), inputs.get("condition"))
+        inputs["latents"] = _check_latents(self, latents, sampler, num_samples)
+    shapes = map_parts(lambda flow, shape: (num_samples, *shape), self.flow, self.event_shape)
+    self.build_for(shapes, inputs.get("condition"))
 
-    program = model.programs.get(
-        ("generate", type(sampler), repr(sampler.get_config()), num_steps, return_trajectory),
-        lambda: GenerationProgram(model, sampler, num_steps, return_trajectory),
+    arguments = (sampler, num_steps, return_trajectory, tuple(inputs.get("given", ())))
+    program = self.programs.get(
+        ("generate", *arguments), lambda: GenerationProgram(self, *arguments)
     )
-    with seeded(model.seed_generator, seed):
+    with seeded(self.seed_generator, seed):
         outputs = predict_rows(program, inputs, batch_size, verbose)
-    x = outputs.pop("x")
+    x = outputs["x"]
+    if isinstance(self.flow, dict):
+        x = {name: x[name] if name in x else inputs["given"][name] for name in self.flow}
     if not return_trajectory:
         return x
-    return x, {"t": program.times} | {
-        name: np.moveaxis(outputs[name], 1, 0) for name in ("evidence", "theta", "params")
-    }
+    return x, map_parts(_in_steps, self.flow, outputs["trajectory"])
+
+
+def _in_steps(flow, look):
+    """A trajectory with its steps first; all samples are looked at at the same times."""
+    steps = Look(*(np.moveaxis(values, 1, 0) for values in look))
+    return steps._replace(t=steps.t[:, 0])
 
 
 def check_deterministic(sampler):
     """Raises a `ValueError` unless the sampler's samples are a function of its start."""
-    if not isinstance(sampler, ODE1Sampler):
+    if not sampler.deterministic:
         raise ValueError(
-            "Argument `sampler` must be deterministic, 'ode1' or 'ode2', for its samples to be a "
-            f"function of latents. Received: sampler={sampler!r}"
+            "Argument `sampler` must be deterministic, such as 'ode1' or 'ode2', for its samples "
+            f"to be a function of latents. Received: sampler={sampler!r}"
         )
+
+
+def _check_given_data(model, given, num_samples):
+    if not isinstance(given, dict):
+        raise ValueError(
+            "Argument `given` must be a dict from names of parts to their data. "
+            f"Received: a {type(given).__name__}"
+        )
+    names = check_given(model, given)
+    data = {}
+    for name in names:
+        flow, event_shape = model.flow[name], model.event_shape[name]
+        data[name] = check_data(flow, event_shape, given[name], f"given[{name!r}]")
+        if len(data[name]) != num_samples:
+            raise ValueError(
+                f"Argument `given` must hold {num_samples} examples of each part. "
+                f"Received: {len(data[name])} of {name!r}"
+            )
+    return data
 
 
 def _check_latents(model, latents, sampler, num_samples):
     check_deterministic(sampler)
-    latents = np.asarray(latents, "float32")
-    shape = (num_samples, *model.event_shape, model.flow.embedding_size)
-    if latents.shape != shape or not np.isfinite(latents).all():
-        raise ValueError(
-            f"Argument `latents` must be finite and have shape {shape}, which is (num_samples, "
-            f"*event_shape, embedding_size). Received: shape {latents.shape}"
-        )
-    return latents
+    check_names(model.flow, latents, "latents")
+
+    def check(flow, event_shape, latents, name):
+        latents = np.asarray(latents, "float32")
+        shape = (num_samples, *event_shape, flow.embedding_size)
+        if latents.shape != shape or not np.isfinite(latents).all():
+            raise ValueError(
+                f"Argument `{name}` must be finite and have shape {shape}, which is (num_samples, "
+                f"*event_shape, embedding_size). Received: shape {latents.shape}"
+            )
+        return latents
+
+    names = part_names(model.flow, "latents")
+    return map_parts(check, model.flow, model.event_shape, latents, names)

@@ -6,13 +6,22 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._random import seeded
+from keras_bfn._keras import seeded
+from keras_bfn._parts import map_parts, sum_parts
 from keras_bfn._validation import check_int
-from keras_bfn.models.data_checks import check_arrays
-from keras_bfn.models.generation import DEFAULT_BATCH_SIZE
-from keras_bfn.models.sampling_program import (
+from keras_bfn.models.conditions import condition_inputs
+from keras_bfn.models.data_checks import (
+    check_data,
+    check_has_event_shape,
+    count_examples,
+    part_names,
+    shapes_of,
+)
+from keras_bfn.models.program import (
+    DEFAULT_BATCH_SIZE,
     SamplingProgram,
-    condition_inputs,
+    check_batch_size,
+    mean_times,
     predict_rows,
 )
 from keras_bfn.samplers import AncestralSampler
@@ -26,63 +35,84 @@ class InpaintingProgram(SamplingProgram):
     uneven, the particles of an example are drawn anew by weight.
 
     Call arguments:
-        inputs: dict with `"x"` and `"mask"`, of shape `(batch, *event_shape)`; `"ones"`, of shape
-            `(batch,)`; and for conditional models `"condition"`, of shape `(batch, ...)`, and
-            `"guidance_scale"`, of shape `(batch,)`.
+        inputs: dict with `"x"` and `"mask"`, of shape `(batch, *event_shape)`, or dicts of the
+            parts'; `"ones"`, of shape `(batch,)`; and for conditional models `"condition"`, of
+            shape `(batch, ...)`, and `"guidance_scale"`, of shape `(batch,)`.
     """
 
     def __init__(self, model, num_steps, num_particles):
-        super().__init__(model, AncestralSampler().times(model.flow, num_steps))
+        super().__init__(model, mean_times(AncestralSampler(), model.flow, num_steps))
         self.num_particles = num_particles
 
     def call(self, inputs):
-        flow, seed = self.model.flow, self.model.seed_generator
+        flow, seed, num_particles = self.model.flow, self.model.seed_generator, self.num_particles
         num_steps, num_examples = len(self.times) - 1, ops.shape(inputs["ones"])[0]
         # One row for each particle, those of an example together.
-        inputs = {name: ops.repeat(v, self.num_particles, axis=0) for name, v in inputs.items()}
-        x, known = inputs["x"], inputs["mask"] > 0.5
-        num_variables = math.prod(self.model.event_shape)
+        inputs = keras.tree.map_structure(
+            lambda values: ops.repeat(values, num_particles, axis=0), inputs
+        )
+        x = inputs["x"]
+        known = map_parts(lambda _, mask: mask > 0.5, flow, inputs["mask"])
 
         def of_known(nats):
             """Sums per particle over the known variables: `(num_examples, num_particles)`."""
-            shape = (num_examples, self.num_particles, num_variables)
-            return ops.sum(ops.reshape(ops.where(known, nats, 0.0), shape), axis=-1)
+
+            def of_part(flow, nats, known):
+                nats = ops.where(known, nats, 0.0)
+                return ops.sum(ops.reshape(nats, (num_examples, num_particles, -1)), axis=-1)
+
+            return sum_parts(map_parts(of_part, flow, nats, known))
 
         def look(i, state):
             return self.look(state[0], i, inputs)
 
-        def act(i, state, seen, distribution):
+        def act(i, state, looks, outputs):
             s, log_weights, log_likelihood, sizes = state
-            alpha = flow.schedule.beta(self.time(i + 1)) - flow.schedule.beta(self.time(i))
-            sent = ops.where(known, x, ops.cast(distribution.sample(seed), x.dtype))
-            noise = keras.random.normal(ops.shape(s), dtype="float32", seed=seed)
-            # The particles of an example receive the same messages from what is known.
-            shared = ops.repeat(noise[:: self.num_particles], self.num_particles, axis=0)
-            noise = ops.where(known[..., None], shared, noise)
-            ratios = flow.log_receiver_ratio(x, distribution, alpha * inputs["ones"], noise)
-            s = s + flow.receive(flow.embed(sent), alpha, noise)
+
+            def advance(flow, s, x, known, output):
+                """The next evidence of a part, and how well its messages were expected."""
+                alpha = flow.schedule.beta(self.time(i + 1)) - flow.schedule.beta(self.time(i))
+                sent = ops.where(known, x, ops.cast(output.sample(seed), x.dtype))
+                noise = keras.random.normal(ops.shape(s), dtype="float32", seed=seed)
+                # The particles of an example receive the same messages from what is known.
+                shared = ops.repeat(noise[::num_particles], num_particles, axis=0)
+                noise = ops.where(known[..., None], shared, noise)
+                ratios = flow.log_receiver_ratio(x, output, alpha * inputs["ones"], noise)
+                return s + flow.receive(flow.embed(sent), alpha, noise), ratios
+
+            advanced = map_parts(advance, flow, s, x, known, outputs)
+            s = map_parts(lambda _, part: part[0], flow, advanced)
+            ratios = map_parts(lambda _, part: part[1], flow, advanced)
             log_weights, gained, size = reweight(log_weights, of_known(ratios))
-            if self.num_particles > 1:
-                s, log_weights = resample(s, log_weights, size, seed)
+            if num_particles > 1:
+                rows, log_weights = resample(log_weights, size, seed)
+                s = map_parts(lambda _, s: ops.take(s, rows, axis=0), flow, s)
             sizes = ops.slice_update(sizes, (i, 0), size[None])
             return s, log_weights, log_likelihood + gained, sizes
 
         state = (
-            ops.zeros((*ops.shape(x), flow.embedding_size)),
-            ops.zeros((num_examples, self.num_particles)) - math.log(self.num_particles),
+            map_parts(lambda flow, x: ops.zeros((*ops.shape(x), flow.embedding_size)), flow, x),
+            ops.zeros((num_examples, num_particles)) - math.log(num_particles),
             ops.zeros((num_examples,)),
             ops.zeros((num_steps + 1, num_examples)),
         )
         state = self.loop(num_steps, look, act, state)
-        seen, distribution = look(num_steps, state)
-        s, log_weights, log_likelihood, sizes = state
-        last_word = flow.reconstruction_loss(x, seen["params"], s)
-        log_weights, gained, size = reweight(log_weights, -of_known(last_word))
+        looks, outputs = look(num_steps, state)
+        _, log_weights, log_likelihood, sizes = state
+        reconstruction = map_parts(
+            lambda flow, x, look: -flow.reconstruction_loss(x, look.params, look.s), flow, x, looks
+        )
+        log_weights, gained, size = reweight(log_weights, of_known(reconstruction))
         sizes = ops.slice_update(sizes, (num_steps, 0), size[None])
 
-        completed = ops.where(known, x, ops.cast(distribution.mode(), x.dtype))
+        chosen = systematic(log_weights, 1, seed)
+
+        def complete(_, x, known, output):
+            completed = ops.where(known, x, ops.cast(output.mode(), x.dtype))
+            return ops.take(completed, chosen, axis=0)
+
         return {
-            "x": ops.take(completed, systematic(log_weights, 1, seed), axis=0),
+            "x": map_parts(complete, flow, x, known, outputs),
             "log_likelihood": log_likelihood + gained,
             "effective_sample_size": ops.transpose(sizes),
         }
@@ -105,14 +135,19 @@ def reweight(log_weights, log_ratios):
     return log_weights, total, ops.exp(-ops.logsumexp(2.0 * log_weights, axis=1))
 
 
-def resample(s, log_weights, size, seed):
-    """Draws the particles anew of the examples whose effective number has fallen below half."""
+def resample(log_weights, size, seed):
+    """Draws the particles anew of the examples whose effective number has fallen below half.
+
+    Returns:
+        The tuple of the rows of the particles that go on, of shape
+        `(num_examples * num_particles,)`, and their log weights.
+    """
     num_particles = log_weights.shape[1]
     worn = (size < 0.5 * num_particles)[:, None]
     drawn = ops.reshape(systematic(log_weights, num_particles, seed), ops.shape(log_weights))
     kept = ops.reshape(ops.arange(ops.size(drawn), dtype="int32"), ops.shape(drawn))
     rows = ops.reshape(ops.where(worn, drawn, kept), (-1,))
-    return ops.take(s, rows, axis=0), ops.where(worn, -math.log(num_particles), log_weights)
+    return rows, ops.where(worn, -math.log(num_particles), log_weights)
 
 
 def systematic(log_weights, num_draws, seed):
@@ -141,47 +176,114 @@ def systematic(log_weights, num_draws, seed):
 
 
 def inpaint(
-    model,
+    self,
     x,
     mask,
-    num_steps,
-    num_particles,
-    condition,
-    guidance_scale,
-    seed,
-    batch_size,
-    return_statistics,
-    verbose,
+    num_steps=100,
+    num_particles=1,
+    condition=None,
+    guidance_scale=1.0,
+    seed=None,
+    batch_size=None,
+    return_statistics=False,
+    verbose="auto",
 ):
-    """See `BayesianFlowNetwork.inpaint`."""
+    """Completes each example, given its known variables.
+
+    The known variables send their true messages, the others are sampled as by the ancestral
+    sampler. With one particle that is all, and the result is biased: nothing asks whether what
+    was made up goes with what is known. With more, sequential Monte Carlo does: each particle
+    is weighted by how well it expected the messages of the known variables, and drawn anew by
+    weight (systematic resampling) when the effective sample size falls below half. As
+    particles grow, the completions follow the model's own conditional distribution.
+
+    Args:
+        x: data, of shape `(num, *event_shape)`; what it holds where `mask` is false must be
+            data, and is ignored. One completion is made for each example: repeat an example for
+            several. For a dict of flows, a dict of the parts' data; a part that is left out is not
+            known.
+        mask: true where `x` is known: a bool, or an array of bool of shape `(num, *event_shape)` or
+            `event_shape`. For a dict of flows, a dict of masks; a part that is left out is not
+            known.
+        num_steps: int, at least 1. The network is called `num_steps + 1` times.
+        num_particles: int, at least 1. Each call is on `num_particles` rows per example.
+        condition, guidance_scale, seed, verbose: as in `generate`.
+        batch_size: int, in examples; by default up to 64 rows.
+        return_statistics: bool. Whether to return, too, how the particles fared.
+
+    Returns:
+        An array shaped as `x`, equal to it where it is known, or a dict of all parts. With
+        `return_statistics`, the tuple of it and a dict: `"effective_sample_size"`,
+        `(num_steps + 1, num)`, of 1 to `num_particles`, at each look before resampling; and
+        `"log_likelihood"`, `(num,)`, in nats: the logarithm of an unbiased estimate of the
+        probability (or density) that the model gives to the known variables.
+
+    Raises:
+        ValueError: if the data do not suit the model, or an argument is out of its range.
+
+    Example:
+
+    >>> known = np.zeros(images.shape, bool)
+    >>> known[:, :2] = True  # the two rows at the top
+    >>> completed = model.inpaint(images, known, num_steps=50, num_particles=4)
+    """
     num_steps = check_int("num_steps", num_steps, 1)
     num_particles = check_int("num_particles", num_particles, 1)
-    x = np.asarray(x)
-    conditions = condition_inputs(model, condition, guidance_scale, len(x))
-    check_arrays(model, (x, conditions["condition"]) if conditions else x)
-    mask = _check_mask(mask, x.shape)
-    if batch_size is None:
-        batch_size = max(1, DEFAULT_BATCH_SIZE // num_particles)
-    batch_size = min(check_int("batch_size", batch_size, 1), len(x))
-    model.build_for(x.shape, conditions.get("condition"))
+    if isinstance(self.flow, dict):
+        x, mask = _fill_in_parts(self, x, mask)
+    x = check_data(self.flow, self.event_shape, x)
+    num = count_examples(x)
+    batch_size = check_batch_size(batch_size, num, max(1, DEFAULT_BATCH_SIZE // num_particles))
+    conditions = condition_inputs(self, condition, guidance_scale, num)
+    mask = map_parts(_check_mask, self.flow, mask, x, part_names(self.flow, "mask"))
+    self.build_for(shapes_of(self.flow, x), conditions.get("condition"))
 
-    program = model.programs.get(
+    program = self.programs.get(
         ("inpaint", num_steps, num_particles),
-        lambda: InpaintingProgram(model, num_steps, num_particles),
+        lambda: InpaintingProgram(self, num_steps, num_particles),
     )
-    inputs = {"x": x, "mask": mask, "ones": np.ones(len(x), "float32"), **conditions}
-    with seeded(model.seed_generator, seed):
+    inputs = {"x": x, "mask": mask, "ones": np.ones(num, "float32"), **conditions}
+    with seeded(self.seed_generator, seed):
         outputs = predict_rows(program, inputs, batch_size, verbose)
     x = outputs.pop("x")
     outputs["effective_sample_size"] = outputs["effective_sample_size"].T
     return (x, outputs) if return_statistics else x
 
 
-def _check_mask(mask, shape):
-    mask = np.asarray(mask)
-    if mask.dtype != bool or mask.shape not in (shape, shape[1:]):
+def _fill_in_parts(model, x, mask):
+    """Data and masks of all parts: those that are left out are unknown, and could be anything."""
+    check_has_event_shape(model)
+    for name, parts in (("x", x), ("mask", mask)):
+        if not isinstance(parts, dict) or not parts or not set(parts) <= set(model.flow):
+            came = (
+                sorted(map(str, parts)) if isinstance(parts, dict) else f"a {type(parts).__name__}"
+            )
+            raise ValueError(
+                f"Argument `{name}` must be a dict with some of the parts {list(model.flow)}. "
+                f"Received: {came}"
+            )
+    missing = [name for name in mask if name not in x]
+    if missing:
         raise ValueError(
-            f"Argument `mask` must be of booleans, true where `x` is known, of shape {shape} or "
-            f"{shape[1:]}. Received: shape {mask.shape}, dtype {mask.dtype}"
+            f"Argument `x` must hold the parts that `mask` names. Received: x without {missing}"
+        )
+    num = np.shape(next(iter(x.values())))[:1]
+    filled = {
+        name: np.full(
+            (*num, *model.event_shape[name]),
+            flow.data_range[0],
+            "int32" if flow.discrete else "float32",
+        )
+        for name, flow in model.flow.items()
+    }
+    return filled | x, dict.fromkeys(model.flow, False) | mask
+
+
+def _check_mask(flow, mask, x, name):
+    mask, shape = np.asarray(mask), x.shape
+    if mask.dtype != bool or mask.shape not in ((), shape, shape[1:]):
+        raise ValueError(
+            f"Argument `{name}` must be of booleans, true where `x` is known, of shape {shape} or "
+            f"{shape[1:]}, or a single one. Received: shape {mask.shape}, dtype {mask.dtype}"
         )
     return np.broadcast_to(mask, shape).astype("float32")

@@ -3,14 +3,13 @@
 import keras
 from keras import layers
 
+from keras_bfn._validation import check_shape
 from keras_bfn.layers import DenseBlock, TimeEmbedding
 from keras_bfn.networks.network import (
     Network,
+    check_one_kind,
     check_sizes,
     embed_time,
-    network_inputs,
-    project_output,
-    resolve_policy,
     scale_theta,
 )
 
@@ -26,11 +25,8 @@ class MLP(Network):
         num_blocks: int.
         expansion: int. The blocks are `expansion * width` wide inside.
         dropout: float in [0, 1).
-        shortcut: bool. Whether each variable's own evidence is added to the answer
-            (`keras_bfn.layers.EvidenceShortcut`). The paper's networks do without.
-        num_classes: int or None. As in `keras_bfn.networks.UNet`.
-        dtype: the dtype policy; by default Keras's global one.
-        name: string.
+        **kwargs: `shortcut`, `num_conditions`, `dtype` and `name`, as in
+            `keras_bfn.networks.Network`.
 
     Call arguments:
         inputs: dict of `"theta"`, `(batch, *event_shape, flow.theta_size)`, and `"t"`, `(batch,)`.
@@ -47,47 +43,26 @@ class MLP(Network):
     """
 
     def __init__(
-        self,
-        flow,
-        event_shape,
-        width=256,
-        num_blocks=3,
-        expansion=2,
-        dropout=0.0,
-        shortcut=True,
-        num_classes=None,
-        dtype=None,
-        name=None,
+        self, flow, event_shape, width=256, num_blocks=3, expansion=2, dropout=0.0, **kwargs
     ):
-        policy = resolve_policy(dtype)
-        check_sizes(width, dropout, num_classes, num_blocks=num_blocks, expansion=expansion)
-        event_shape = tuple(event_shape)
-        inputs = network_inputs(flow, event_shape, num_classes)
-        theta = layers.Flatten(dtype="float32")(scale_theta(flow, inputs["theta"]))
-        time = embed_time(inputs, TimeEmbedding(width), width, num_classes, policy)
+        check_one_kind(flow)
+        event_shape = check_shape("event_shape", event_shape)
+        check_sizes(width, dropout, num_blocks=num_blocks, expansion=expansion)
 
-        x = layers.Dense(width, dtype=policy)(theta)
-        for _ in range(num_blocks):
-            x = DenseBlock(expansion * width, dropout, dtype=policy)(x, time)
-        x = layers.Activation("silu", dtype=policy)(layers.LayerNormalization(dtype=policy)(x))
-        # The input joins the output: late in time theta is nearly the answer.
-        outputs = project_output(flow, inputs["theta"], [theta, x], shortcut)
+        def connect(inputs, add_condition, policy):
+            theta = layers.Flatten(dtype="float32")(scale_theta(flow, inputs["theta"]))
+            time = add_condition(embed_time(inputs["t"], TimeEmbedding(width), width, policy))
+            x = layers.Dense(width, dtype=policy)(theta)
+            for _ in range(num_blocks):
+                x = DenseBlock(expansion * width, dropout, dtype=policy)(x, time)
+            x = layers.LayerNormalization(dtype=policy)(x)
+            x = layers.Activation("silu", dtype=policy)(x)
+            # The input joins the output: late in time theta is nearly the output.
+            return [theta, x]
 
-        super().__init__(inputs, outputs, flow, num_classes, policy, name)
+        super().__init__(flow, event_shape, connect, **kwargs)
         self.event_shape = event_shape
         self.width = width
         self.num_blocks = num_blocks
         self.expansion = expansion
         self.dropout = dropout
-        self.shortcut = shortcut
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "event_shape": self.event_shape,
-            "width": self.width,
-            "num_blocks": self.num_blocks,
-            "expansion": self.expansion,
-            "dropout": self.dropout,
-            "shortcut": self.shortcut,
-        }

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import layers
 
+from keras_bfn._config import argument_names
+from keras_bfn._parts import map_parts
 from keras_bfn._validation import check_int, check_rate
 from keras_bfn.flows import Flow
 from keras_bfn.layers import EvidenceShortcut
@@ -13,68 +15,159 @@ from keras_bfn.layers import EvidenceShortcut
 class Network(keras.Model):
     """Base class of functional networks: each is built by its constructor for one flow and shape.
 
-    A subclass builds its graph, calls `super().__init__`, sets its own arguments as attributes, and
-    adds them to `get_config`.
+    A subclass hands its options on, keeps its own arguments under their names, and says how the
+    symbolic inputs become the output:
+
+    ```python
+    class Small(keras_bfn.networks.Network):
+        def __init__(self, flow, event_shape, width=32, **kwargs):
+            def connect(inputs, add_condition, policy):
+                x = keras.layers.Dense(width, "relu", dtype=policy)(inputs["theta"])
+                return [inputs["theta"], x]  # joined and projected to the output
+
+            super().__init__(flow, event_shape, connect, **kwargs)
+            self.event_shape, self.width = tuple(event_shape), width
+
+    network = Small(keras_bfn.flows.DiscreteFlow(3, beta_1=1.0), (8,), num_conditions=10)
+    ```
 
     Args:
-        inputs, outputs: symbolic, as of a functional model.
-        flow: the data type that the network was built for.
-        num_classes: int or None. The number of classes of its condition.
-        policy: the dtype policy of its layers.
+        flow: the data type, a `keras_bfn.flows.Flow`.
+        event_shape: the shape of one example.
+        connect: function of three arguments: the dict of symbolic inputs; a function that adds an
+            embedding of the condition, if there is one, to a symbolic tensor `(batch, size)`, or to
+            those of a dict; and the dtype policy. It returns a list of symbolic tensors,
+            `(batch, ..., channels)`, which are joined and projected; for a dict of flows a dict of
+            such lists, or of outputs as they are.
+        times: `"shared"`, or, for a dict of flows, `"parts"`: `"t"` then is a dict.
+        shortcut: bool. Whether each variable's own evidence is added to the output
+            (`keras_bfn.layers.EvidenceShortcut`). The paper's networks do without.
+        num_conditions: int or None. With conditions, the network also takes `"condition"`, integers
+            of shape `(batch,)` in 0..num_conditions; the last, `null_condition`, means "none".
+        condition_size: int or None. In the place of `num_conditions`: the condition is a vector of
+            so many numbers, `(batch, condition_size)`, and there is no null condition.
+        dtype: the dtype policy; by default Keras's global one.
         name: string.
+
+    Raises:
+        ValueError: if an argument is out of its range.
     """
 
-    def __init__(self, inputs, outputs, flow, num_classes, policy, name=None):
+    def __init__(
+        self,
+        flow,
+        event_shape,
+        connect,
+        times="shared",
+        /,
+        *,
+        shortcut=True,
+        num_conditions=None,
+        condition_size=None,
+        dtype=None,
+        name=None,
+    ):
+        policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
+        # Keras wants to find names in a flat dict of inputs.
+        names = {} if isinstance(flow, dict) else {"name": "theta"}
+        inputs = {
+            "theta": map_parts(
+                lambda flow, shape: keras.Input(
+                    (*shape, flow.theta_size), dtype="float32", **names
+                ),
+                flow,
+                event_shape,
+            ),
+            "t": keras.Input((), dtype="float32", name="t"),
+        }
+        if times == "parts":
+            inputs["t"] = {name: keras.Input((), dtype="float32") for name in flow}
+        if num_conditions is not None and condition_size is not None:
+            raise ValueError(
+                "Only one of the arguments `num_conditions` and `condition_size` can be given. "
+                f"Received: num_conditions={num_conditions}, condition_size={condition_size}"
+            )
+        if num_conditions is not None:
+            check_int("num_conditions", num_conditions, 1)
+            inputs["condition"] = keras.Input((), dtype="int32", name="condition")
+        if condition_size is not None:
+            check_int("condition_size", condition_size, 1)
+            inputs["condition"] = keras.Input((condition_size,), dtype="float32", name="condition")
+
+        def add_condition(embeddings, dtype=policy):
+            if "condition" not in inputs:
+                return embeddings
+            size = keras.tree.flatten(embeddings)[0].shape[-1]
+            options = {"dtype": dtype, "name": "condition_embedding"}
+            if num_conditions is None:
+                embed = layers.Dense(size, **options)
+            else:  # one more, which stands for "none"
+                embed = layers.Embedding(num_conditions + 1, size, **options)
+            embedded, add = embed(inputs["condition"]), layers.Add(dtype=dtype)
+            return keras.tree.map_structure(lambda x: add([x, embedded]), embeddings)
+
+        # The reader of the authors' checkpoints asks for it; of several parts, each has its own.
+        layer_name = None if isinstance(flow, dict) else "output_projection"
+
+        def finish(flow, theta, found):
+            return (
+                found
+                if not isinstance(found, list)
+                else project_output(flow, theta, found, shortcut, layer_name)
+            )
+
+        found = connect(inputs, add_condition, policy)
+        outputs = map_parts(finish, flow, inputs["theta"], found)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.flow = flow
-        self.num_classes = num_classes
+        self.shortcut = shortcut
+        self.num_conditions = num_conditions
+        self.condition_size = condition_size
         self.policy = policy
 
     @property
-    def null_class(self):
-        """The condition that stands for "no class"; None for a network without classes."""
-        return self.num_classes
+    def null_condition(self):
+        """The condition that stands for "none"; None for a network without conditions."""
+        return self.num_conditions
 
     def get_config(self):
         # A functional model's own config lists layers; ours is the constructor's arguments.
+        values = {name: getattr(self, name) for name in argument_names(type(self))}
+        values["dtype"] = self.policy
         return {
-            "flow": keras.saving.serialize_keras_object(self.flow),
-            "num_classes": self.num_classes,
-            "name": self.name,
-            "dtype": keras.saving.serialize_keras_object(self.policy),
+            name: value if isinstance(value, tuple) else keras.saving.serialize_keras_object(value)
+            for name, value in values.items()
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        for name in ("flow", "dtype"):
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
+        config = {
+            name: keras.saving.deserialize_keras_object(value, custom_objects)
+            if isinstance(value, dict)
+            else value
+            for name, value in config.items()
+        }
         return cls(**config)
 
 
-def network_inputs(flow, event_shape, num_classes=None):
-    """The symbolic inputs `{"theta", "t"}`, and `"condition"` where there are classes."""
+def check_one_kind(flow):
+    """Raises a `ValueError` unless `flow` is a `Flow`."""
+    if isinstance(flow, dict):
+        raise ValueError(
+            "Argument `flow` must be a `keras_bfn.flows.Flow`; for a dict of flows there is "
+            f"`keras_bfn.networks.MultiPart`. Received: flow={flow!r}"
+        )
     if not isinstance(flow, Flow):
         raise ValueError(
             f"Argument `flow` must be a `keras_bfn.flows.Flow`. Received: flow={flow!r}"
         )
-    inputs = {
-        "theta": keras.Input((*event_shape, flow.theta_size), dtype="float32", name="theta"),
-        "t": keras.Input((), dtype="float32", name="t"),
-    }
-    if num_classes is not None:
-        inputs["condition"] = keras.Input((), dtype="int32", name="condition")
-    return inputs
 
 
-def check_sizes(width, dropout, num_classes, **counts):
+def check_sizes(width, dropout, **counts):
     """Raises a `ValueError` unless these arguments of a network are in their ranges."""
     if check_int("width", width, 2) % 2:
         raise ValueError(f"Argument `width` must be even. Received: width={width}")
     check_rate("dropout", dropout)
-    if num_classes is not None:
-        check_int("num_classes", num_classes, 1)
     for name, value in counts.items():
         check_int(name, value, 1)
 
@@ -88,43 +181,22 @@ def scale_theta(flow, theta):
     return layers.Rescaling(scale, -1.0 - scale * low, dtype="float32")(theta)
 
 
-def embed_time(inputs, embedding, size, num_classes, dtype):
-    """Two dense layers of width `size` over an embedding of the time, and the class added."""
-    hidden = embedding(inputs["t"])
-    hidden = layers.Dense(size, activation="silu", dtype=dtype, name="time_dense_0")(hidden)
-    hidden = layers.Dense(size, dtype=dtype, name="time_dense_1")(hidden)
-    return add_class(inputs, hidden, num_classes, dtype)
+def embed_time(t, embedding, size, dtype):
+    """Two dense layers of width `size` over an embedding of the time, or of a dict of times."""
+    first = layers.Dense(size, activation="silu", dtype=dtype, name="time_dense_0")
+    second = layers.Dense(size, dtype=dtype, name="time_dense_1")
+    return keras.tree.map_structure(lambda t: second(first(embedding(t))), t)
 
 
-def add_class(inputs, embedding, num_classes, dtype):
-    """Adds an embedding of the condition, if there is one, to one of the time.
-
-    There is one class more, `num_classes`, which stands for "no class".
-    """
-    if num_classes is None:
-        return embedding
-    embed = layers.Embedding(
-        num_classes + 1, embedding.shape[-1], dtype=dtype, name="class_embedding"
-    )
-    return layers.Add(dtype=dtype)([embedding, embed(inputs["condition"])])
-
-
-def project_output(flow, theta, parts, shortcut):
-    """The answer: the parts joined and projected, in float32 and from zero.
+def project_output(flow, theta, parts, shortcut, name):
+    """The output: the parts joined and projected, in float32 and from zero.
 
     With `shortcut`, each variable's own evidence is added.
     """
     event_shape = theta.shape[1:-1]
     positions = math.prod(parts[0].shape[1:-1])
     units = math.prod(event_shape) // positions * flow.output_size
-    x = layers.Concatenate(dtype="float32")(parts)
-    x = layers.Dense(units, kernel_initializer="zeros", dtype="float32", name="output_projection")(
-        x
-    )
+    x = layers.Concatenate(dtype="float32")(parts) if len(parts) > 1 else parts[0]
+    x = layers.Dense(units, kernel_initializer="zeros", dtype="float32", name=name)(x)
     x = layers.Reshape((*event_shape, flow.output_size), dtype="float32")(x)
     return EvidenceShortcut(flow)(x, theta) if shortcut else x
-
-
-def resolve_policy(dtype):
-    """The dtype policy of a network's layers: `dtype`, or Keras's global policy."""
-    return keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)

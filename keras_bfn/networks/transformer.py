@@ -7,15 +7,7 @@ from keras import layers
 
 from keras_bfn._validation import check_int
 from keras_bfn.layers import PositionEmbedding, TransformerBlock
-from keras_bfn.networks.network import (
-    Network,
-    add_class,
-    check_sizes,
-    network_inputs,
-    project_output,
-    resolve_policy,
-    scale_theta,
-)
+from keras_bfn.networks.network import Network, check_one_kind, check_sizes, scale_theta
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -45,7 +37,9 @@ class Transformer(Network):
         num_layers: int.
         num_heads: int. Divides `width`.
         dropout: float in [0, 1), of the embeddings and of what each block adds to them.
-        shortcut, num_classes, remat, dtype, name: as in `keras_bfn.networks.UNet`.
+        remat: as in `keras_bfn.networks.UNet`.
+        **kwargs: `shortcut`, `num_conditions`, `dtype` and `name`, as in
+            `keras_bfn.networks.Network`.
 
     Call arguments:
         inputs: dict of `"theta"`, `(batch, sequence_length, flow.theta_size)`, and `"t"`,
@@ -77,65 +71,47 @@ class Transformer(Network):
         num_layers=6,
         num_heads=4,
         dropout=0.0,
-        shortcut=True,
-        num_classes=None,
         remat=False,
-        dtype=None,
-        name=None,
+        **kwargs,
     ):
-        policy = resolve_policy(dtype)
-        check_sizes(width, dropout, num_classes, num_layers=num_layers, num_heads=num_heads)
+        check_one_kind(flow)
+        check_sizes(width, dropout, num_layers=num_layers, num_heads=num_heads)
         sequence_length = check_int("sequence_length", sequence_length, 1)
         normal = keras.initializers.RandomNormal
 
-        inputs = network_inputs(flow, (sequence_length,), num_classes)
-        # In float32, for theta and the time are known to the third digit and beyond.
-        embed = {"kernel_initializer": normal(stddev=0.02), "dtype": "float32"}
-        time = layers.Rescaling(2.0, -1.0, dtype="float32")(
-            layers.Reshape((1,), dtype="float32")(inputs["t"])
-        )
-        time = layers.Dense(width, name="time_projection", **embed)(time)
-        time = add_class(inputs, time, num_classes, "float32")
-        theta = scale_theta(flow, inputs["theta"])
-        if flow.theta_size > 1:
-            embed["kernel_initializer"] = CentredNormal(stddev=0.2)
-        embedded = layers.Dense(width, name="input_projection", **embed)(theta)
-        embedded = layers.Add(dtype="float32")(
-            [embedded, layers.Reshape((1, width), dtype="float32")(time)]
-        )
-        embedded = PositionEmbedding()(embedded)
+        def connect(inputs, add_condition, policy):
+            # In float32, for theta and the time are known to the third digit and beyond.
+            embed = {"kernel_initializer": normal(stddev=0.02), "dtype": "float32"}
+            time = layers.Reshape((1,), dtype="float32")(inputs["t"])
+            time = layers.Rescaling(2.0, -1.0, dtype="float32")(time)
+            time = layers.Dense(width, name="time_projection", **embed)(time)
+            time = add_condition(time, "float32")
+            if flow.theta_size > 1:
+                embed["kernel_initializer"] = CentredNormal(stddev=0.2)
+            embedded = layers.Dense(width, name="input_projection", **embed)(
+                scale_theta(flow, inputs["theta"])
+            )
+            time = layers.Reshape((1, width), dtype="float32")(time)
+            embedded = PositionEmbedding()(layers.Add(dtype="float32")([embedded, time]))
 
-        x = layers.Dropout(dropout, dtype=policy)(embedded)
-        for i in range(num_layers):
-            x = TransformerBlock(
-                num_heads,
-                dropout,
-                remat,
-                kernel_initializer=normal(stddev=0.02),
-                residual_initializer=normal(stddev=0.02 / math.sqrt(2 * num_layers)),
-                dtype=policy,
-                name=f"block_{i}",
-            )(x)
-        x = layers.LayerNormalization(epsilon=1e-5, dtype=policy, name="norm_out")(x)
-        outputs = project_output(flow, inputs["theta"], [x, embedded], shortcut)
+            x = layers.Dropout(dropout, dtype=policy)(embedded)
+            for i in range(num_layers):
+                x = TransformerBlock(
+                    num_heads,
+                    dropout,
+                    remat,
+                    kernel_initializer=normal(stddev=0.02),
+                    residual_initializer=normal(stddev=0.02 / math.sqrt(2 * num_layers)),
+                    dtype=policy,
+                    name=f"block_{i}",
+                )(x)
+            x = layers.LayerNormalization(epsilon=1e-5, dtype=policy, name="norm_out")(x)
+            return [x, embedded]
 
-        super().__init__(inputs, outputs, flow, num_classes, policy, name)
+        super().__init__(flow, (sequence_length,), connect, **kwargs)
         self.sequence_length = sequence_length
         self.width = width
         self.num_layers = num_layers
         self.num_heads = num_heads
         self.dropout = dropout
-        self.shortcut = shortcut
         self.remat = remat
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "sequence_length": self.sequence_length,
-            "width": self.width,
-            "num_layers": self.num_layers,
-            "num_heads": self.num_heads,
-            "dropout": self.dropout,
-            "shortcut": self.shortcut,
-            "remat": self.remat,
-        }

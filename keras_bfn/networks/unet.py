@@ -6,14 +6,7 @@ from keras import layers
 from keras_bfn._validation import check_int
 from keras_bfn.layers import TimeChannel, TimeEmbedding
 from keras_bfn.networks.image_levels import check_image_shape, image_levels, theta_channels
-from keras_bfn.networks.network import (
-    Network,
-    check_sizes,
-    embed_time,
-    network_inputs,
-    project_output,
-    resolve_policy,
-)
+from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -32,18 +25,14 @@ class UNet(Network):
         num_blocks: int. Blocks at each level on the way down; one more on the way up.
         num_heads: int. The number of attention heads.
         dropout: float in [0, 1).
-        shortcut: bool. Whether each variable's own evidence is added to the answer
-            (`keras_bfn.layers.EvidenceShortcut`). The paper's networks do without.
-        num_classes: int or None. With classes, the network also takes `"condition"`, integers of
-            shape `(batch,)` in 0..num_classes; the last, `network.null_class`, means "no class".
         remat: bool. Whether the blocks' activations are computed again in the backward pass: less
             memory in training, for one more forward pass.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's default: the layout
             of the convolutions. Inputs and outputs are channels last all the same, and weights are
             the same. On PyTorch's CPU, channels first is faster; TensorFlow's CPU has only
             channels last.
-        dtype: the dtype policy; by default Keras's global one.
-        name: string.
+        **kwargs: `shortcut`, `num_conditions`, `dtype` and `name`, as in
+            `keras_bfn.networks.Network`.
 
     Call arguments:
         inputs: dict of `"theta"`, `(batch, *image_shape, flow.theta_size)`, and `"t"`, `(batch,)`.
@@ -76,59 +65,41 @@ class UNet(Network):
         num_blocks=2,
         num_heads=4,
         dropout=0.0,
-        shortcut=True,
-        num_classes=None,
         remat=False,
         data_format=None,
-        dtype=None,
-        name=None,
+        **kwargs,
     ):
-        policy = resolve_policy(dtype)
-        check_sizes(width, dropout, num_classes, num_blocks=num_blocks, num_heads=num_heads)
+        check_one_kind(flow)
+        check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
         width_multipliers = tuple(width_multipliers)
         for multiplier in width_multipliers or (None,):
             check_int("width_multipliers", multiplier, 1)
         image_shape = check_image_shape(image_shape, len(width_multipliers))
 
-        inputs = network_inputs(flow, image_shape, num_classes)
-        x = TimeChannel()(theta_channels(flow, inputs["theta"]), inputs["t"])
-        # In float32, for means are known to the third digit and beyond.
-        projected = layers.Dense(width, dtype="float32", name="input_projection")(x)
-        x = image_levels(
-            projected,
-            embed_time(inputs, TimeEmbedding(width), 4 * width, num_classes, policy),
-            width=width,
-            width_multipliers=width_multipliers,
-            num_blocks=num_blocks,
-            num_heads=num_heads,
-            dropout=dropout,
-            remat=remat,
-            data_format=data_format or keras.config.image_data_format(),
-            dtype=policy,
-        )
-        outputs = project_output(flow, inputs["theta"], [projected, x], shortcut)
+        def connect(inputs, add_condition, policy):
+            x = TimeChannel()(theta_channels(flow, inputs["theta"]), inputs["t"])
+            # In float32, for means are known to the third digit and beyond.
+            projected = layers.Dense(width, dtype="float32", name="input_projection")(x)
+            x = image_levels(
+                projected,
+                add_condition(embed_time(inputs["t"], TimeEmbedding(width), 4 * width, policy)),
+                width=width,
+                width_multipliers=width_multipliers,
+                num_blocks=num_blocks,
+                num_heads=num_heads,
+                dropout=dropout,
+                remat=remat,
+                data_format=data_format or keras.config.image_data_format(),
+                dtype=policy,
+            )
+            return [projected, x]
 
-        super().__init__(inputs, outputs, flow, num_classes, policy, name)
+        super().__init__(flow, image_shape, connect, **kwargs)
         self.image_shape = image_shape
         self.width = width
         self.width_multipliers = width_multipliers
         self.num_blocks = num_blocks
         self.num_heads = num_heads
         self.dropout = dropout
-        self.shortcut = shortcut
         self.remat = remat
         self.data_format = data_format
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "image_shape": self.image_shape,
-            "width": self.width,
-            "width_multipliers": self.width_multipliers,
-            "num_blocks": self.num_blocks,
-            "num_heads": self.num_heads,
-            "dropout": self.dropout,
-            "shortcut": self.shortcut,
-            "remat": self.remat,
-            "data_format": self.data_format,
-        }

@@ -4,14 +4,7 @@ import keras
 
 from keras_bfn.layers import FourierFeatures, TimeEmbedding
 from keras_bfn.networks.image_levels import check_image_shape, image_levels, theta_channels
-from keras_bfn.networks.network import (
-    Network,
-    check_sizes,
-    embed_time,
-    network_inputs,
-    project_output,
-    resolve_policy,
-)
+from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -29,7 +22,9 @@ class VDMUNet(Network):
         num_blocks: int. Blocks on the way in; one more on the way out.
         num_heads: int. The number of attention heads.
         dropout: float in [0, 1).
-        shortcut, num_classes, remat, data_format, dtype, name: as in `keras_bfn.networks.UNet`.
+        remat, data_format: as in `keras_bfn.networks.UNet`.
+        **kwargs: `shortcut`, `num_conditions`, `dtype` and `name`, as in
+            `keras_bfn.networks.Network`.
 
     Call arguments:
         inputs: dict of `"theta"`, `(batch, *image_shape, flow.theta_size)`, and `"t"`, `(batch,)`.
@@ -61,53 +56,36 @@ class VDMUNet(Network):
         num_blocks=32,
         num_heads=1,
         dropout=0.0,
-        shortcut=True,
-        num_classes=None,
         remat=False,
         data_format=None,
-        dtype=None,
-        name=None,
+        **kwargs,
     ):
-        policy = resolve_policy(dtype)
-        check_sizes(width, dropout, num_classes, num_blocks=num_blocks, num_heads=num_heads)
+        check_one_kind(flow)
+        check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
         image_shape = check_image_shape(image_shape, num_levels=1)
 
-        inputs = network_inputs(flow, image_shape, num_classes)
-        theta = theta_channels(flow, inputs["theta"])
-        time = TimeEmbedding(width, scale=1000.0, offset=0.001, endpoint=True)
-        x = image_levels(
-            FourierFeatures()(theta),
-            embed_time(inputs, time, 4 * width, num_classes, policy),
-            width=width,
-            num_blocks=num_blocks,
-            num_heads=num_heads,
-            dropout=dropout,
-            time_bias=False,
-            remat=remat,
-            data_format=data_format or keras.config.image_data_format(),
-            dtype=policy,
-        )
-        outputs = project_output(flow, inputs["theta"], [theta, x], shortcut)
+        def connect(inputs, add_condition, policy):
+            theta = theta_channels(flow, inputs["theta"])
+            time = TimeEmbedding(width, scale=1000.0, offset=0.001, endpoint=True)
+            x = image_levels(
+                FourierFeatures()(theta),
+                add_condition(embed_time(inputs["t"], time, 4 * width, policy)),
+                width=width,
+                num_blocks=num_blocks,
+                num_heads=num_heads,
+                dropout=dropout,
+                time_bias=False,
+                remat=remat,
+                data_format=data_format or keras.config.image_data_format(),
+                dtype=policy,
+            )
+            return [theta, x]
 
-        super().__init__(inputs, outputs, flow, num_classes, policy, name)
+        super().__init__(flow, image_shape, connect, **kwargs)
         self.image_shape = image_shape
         self.width = width
         self.num_blocks = num_blocks
         self.num_heads = num_heads
         self.dropout = dropout
-        self.shortcut = shortcut
         self.remat = remat
         self.data_format = data_format
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "image_shape": self.image_shape,
-            "width": self.width,
-            "num_blocks": self.num_blocks,
-            "num_heads": self.num_heads,
-            "dropout": self.dropout,
-            "shortcut": self.shortcut,
-            "remat": self.remat,
-            "data_format": self.data_format,
-        }

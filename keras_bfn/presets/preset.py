@@ -53,14 +53,16 @@ class Preset:
         num_params: int. The network's number of weights.
         weights: where they are: a folder of this package, or `hf://owner/repo/file`, a checkpoint
             of the paper's authors.
-        build: takes nothing and returns a flow and a network; None if the folder says.
+        make_flow: function that returns the flow; None if the folder says.
+        make_network: function of the flow to the network; None if the folder says.
         recipe: a `Recipe`, or None.
     """
 
     description: str
     num_params: int
     weights: str
-    build: Callable | None = None
+    make_flow: Callable | None = None
+    make_network: Callable | None = None
     recipe: Recipe | None = None
 
 
@@ -68,17 +70,17 @@ def save_folder(model, folder):
     """Writes a model to a folder; the files get their names when all of them are complete."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    config = keras.saving.serialize_keras_object(model)
+    config = json.dumps(keras.saving.serialize_keras_object(model), indent=2)
     metadata = {
         "keras_version": keras.__version__,
         "num_params": model.network.count_params(),
     }
     # A copy that was never compiled: Keras would write the optimizer's state, too.
-    weights, _ = _without_compiling(config)
+    weights, _ = _without_compiling(json.loads(config))
     weights.set_weights(model.get_weights())
     weights.save_weights(folder / f"new.{WEIGHTS}")
-    for name, value in ((METADATA, metadata), (CONFIG, config)):
-        (folder / f"new.{name}").write_text(json.dumps(value, indent=2) + "\n")
+    for name, text in ((METADATA, json.dumps(metadata, indent=2)), (CONFIG, config)):
+        (folder / f"new.{name}").write_text(text + "\n")
     for name in (WEIGHTS, METADATA, CONFIG):
         os.replace(folder / f"new.{name}", folder / name)
 
@@ -121,7 +123,10 @@ def _read_json(path):
 
 
 def _without_compiling(config):
-    """The model that a config describes, and how it is to be compiled, or None."""
+    """The model that a config describes, and how it is to be compiled, or None.
+
+    The config is used up: in Keras 3.15 that of a functional model is empty afterwards.
+    """
     compile_config = config.get("compile_config")
     model = keras.saving.deserialize_keras_object({**config, "compile_config": None})
     return model, compile_config

@@ -28,16 +28,16 @@ class ODE1Sampler(Sampler):
     `s` itself and so must start after t = 0.
     """
 
+    deterministic = True
+
     def init(self, flow, shape, seed=None):
         noise = keras.random.normal(shape, dtype="float32", seed=seed)
         return math.sqrt(flow.gain) * noise
 
     def init_from(self, latents):
-        """The state that starts at given `u`."""
         return latents
 
     def latents(self, state):
-        """The `u` that the state stands for."""
         return state
 
     def evidence(self, flow, state, t):
@@ -66,8 +66,6 @@ class ODE2Sampler(SecondOrder, ODE1Sampler):
 
     Reference: BFN-Solver2 (multi-step) of [Xue et al., 2024](https://arxiv.org/abs/2404.15766).
     """
-
-    deterministic = True
 
     def init_from(self, latents):
         return self.begin(latents)

@@ -2,19 +2,21 @@
 
 import numpy as np
 
+from keras_bfn._config import Immutable
 from keras_bfn._validation import check_between, check_choice, check_rate
 
 ENDS = ("mode", "sample", "last")
 SPACINGS = ("t", "log_beta")
 
 
-class Sampler:
+class Sampler(Immutable):
     """Base class: how evidence grows from the prior to a sample.
 
     A sampler is immutable; what it carries from step to step is an explicit state, a tensor or a
     nest of tensors whose shapes and dtypes stay the same. For each step from `t` to `t_next`, the
-    loop asks the network about `evidence(flow, state, t)` and hands the output distribution that it
-    answers to `step`. All draws are made from the given seed.
+    loop asks the network about `evidence(flow, state, t)` and hands the output distribution to
+    `step`. All draws are made from the given seed. A sampler knows one flow: of a dict of flows,
+    each part has a state of its own, and takes steps between the same times.
 
     Args:
         temperature: positive float. The output distribution p_O is raised to the power
@@ -49,9 +51,16 @@ class Sampler:
     model.generate(16, num_steps=20, sampler=GreedySampler())
     ```
 
-    One that takes further arguments adds them to `get_config`, which tells its compiled programs
-    apart. One whose `init` ignores `start` is right for `start=0` alone.
+    One that takes further arguments keeps them under their own names, which tells its compiled
+    programs apart. One whose `init` ignores `start` is right for `start=0` alone. One that adds no
+    noise sets `deterministic = True` and defines `init_from` and `latents`, so that it can encode.
+    `keras_bfn.testing.check_sampler` proves it.
+
+    Attributes:
+        deterministic: bool. Whether samples are a function of the state at the start.
     """
+
+    deterministic = False
 
     def __init__(self, temperature=1.0, end="mode", start=0.0, spacing="t"):
         self.temperature = check_between("temperature", temperature, 0, float("inf"))
@@ -82,6 +91,14 @@ class Sampler:
         """The state at `t_next`, given the output distribution at `t`, both scalars."""
         raise NotImplementedError
 
+    def init_from(self, latents):
+        """The state of a deterministic sampler that starts at given latents, s / sqrt(beta)."""
+        raise NotImplementedError
+
+    def latents(self, state):
+        """The latents, s / sqrt(beta), that the state of a deterministic sampler stands for."""
+        raise NotImplementedError
+
     def times(self, flow, num_steps):
         """The times of all looks from `start` to 1, a float32 array of shape `(num_steps + 1,)`."""
         if self.spacing == "t":
@@ -91,15 +108,3 @@ class Sampler:
         times = np.array([float(flow.schedule.inverse(b)) for b in beta], "float32")
         times[0], times[-1] = self.start, 1
         return times
-
-    def get_config(self):
-        return {
-            "temperature": self.temperature,
-            "end": self.end,
-            "start": self.start,
-            "spacing": self.spacing,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)

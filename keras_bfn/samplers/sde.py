@@ -77,5 +77,3 @@ class SDE2Sampler(SecondOrder, SDE1Sampler):
 
     Reference: SDE-BFN-Solver2 of [Xue et al., 2024](https://arxiv.org/abs/2404.15766).
     """
-
-    deterministic = False

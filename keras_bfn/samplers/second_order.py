@@ -11,8 +11,6 @@ class SecondOrder:
     The state is the tuple of the first order's state, the last expected embedding and its time.
     """
 
-    deterministic = None  # whether a step adds no noise; set by the subclass
-
     def begin(self, state):
         """The state before the first look, when there is no line yet."""
         return state, ops.zeros_like(state), ops.convert_to_tensor(-1.0, dtype="float32")

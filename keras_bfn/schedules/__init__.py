@@ -1,7 +1,6 @@
 """Accuracy schedules: beta(t), the accuracy at which the data are known at time t."""
 
 from keras_bfn.schedules.fitting import fit as fit
-from keras_bfn.schedules.fitting import remaining_cost as remaining_cost
 from keras_bfn.schedules.schedule import ExponentialSchedule as ExponentialSchedule
 from keras_bfn.schedules.schedule import QuadraticSchedule as QuadraticSchedule
 from keras_bfn.schedules.schedule import Schedule as Schedule

@@ -3,17 +3,38 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
+from keras_bfn._config import Immutable
 from keras_bfn._validation import check_between
 
 
-class Schedule:
+class Schedule(Immutable):
     """Base class of accuracy schedules.
 
     A schedule is a function `beta(t)` that grows from `beta(0) = 0` over t in [0, 1]. It holds
-    plain floats; its methods take floats or tensors of any shape and return float32 tensors.
-    A new schedule defines the three methods `beta`, `derivative` and `inverse`, and `get_config`.
+    plain floats, the arguments of its constructor under their own names; its methods take floats or
+    tensors of any shape and return float32 tensors. A new schedule defines `beta` and `derivative`;
+    `inverse` for steps that are even in log(beta); and `ending_at` for `keras_bfn.schedules.fit`.
+    `keras_bfn.testing.check_schedule` proves it, and every flow refuses one that does not start at
+    0, rise and stay finite, or whose derivative is not that of `beta`.
+
+    Example:
+
+    >>> class LinearSchedule(keras_bfn.schedules.Schedule):
+    ...     def __init__(self, slope):
+    ...         self.slope = slope
+    ...
+    ...     def beta(self, t):
+    ...         return self.slope * keras.ops.cast(t, "float32")
+    ...
+    ...     def derivative(self, t):
+    ...         return self.slope * keras.ops.ones_like(keras.ops.cast(t, "float32"))
+    ...
+    ...     def inverse(self, beta):
+    ...         return keras.ops.cast(beta, "float32") / self.slope
+    >>> flow = keras_bfn.flows.ContinuousFlow(schedule=LinearSchedule(50.0))
     """
 
     def beta(self, t):
@@ -28,17 +49,14 @@ class Schedule:
         """The time at which the accuracy `beta` is reached."""
         raise NotImplementedError
 
+    def ending_at(self, beta):
+        """A schedule of the same kind, whose accuracy at t = 1 is `beta`, a float."""
+        raise NotImplementedError
+
     def alpha(self, step, num_steps):
         """The accuracy of message `step` in 1..num_steps: beta(i/n) - beta((i-1)/n)."""
         step = ops.cast(step, "float32")
         return self.beta(step / num_steps) - self.beta((step - 1) / num_steps)
-
-    def get_config(self):
-        raise NotImplementedError
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -81,8 +99,8 @@ class ExponentialSchedule(Schedule):
     def inverse(self, beta):
         return ops.log1p(ops.cast(beta, "float32")) / self._rate
 
-    def get_config(self):
-        return {"sigma_1": self.sigma_1}
+    def ending_at(self, beta):
+        return ExponentialSchedule(sigma_1=(1.0 + beta) ** -0.5)
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -116,5 +134,32 @@ class QuadraticSchedule(Schedule):
     def inverse(self, beta):
         return ops.sqrt(ops.cast(beta, "float32") / self.beta_1)
 
-    def get_config(self):
-        return {"beta_1": self.beta_1}
+    def ending_at(self, beta):
+        return QuadraticSchedule(beta_1=beta)
+
+
+def check(schedule):
+    """Raises a `ValueError` unless beta(0) = 0, beta rises and is finite, and has this derivative.
+
+    It is looked at between 64 times. The derivative may jump at a tenth of them.
+    """
+    t = np.linspace(0.0, 1.0, 129, dtype="float32")
+    beta, slope = (
+        ops.convert_to_numpy(function(t)).astype("float64")
+        for function in (schedule.beta, schedule.derivative)
+    )
+    wrong = None
+    if not np.isfinite(beta).all() or not np.isfinite(slope).all():
+        wrong = "be finite, with a finite derivative"
+    elif abs(beta[0]) > 1e-6 * abs(beta[-1]):
+        wrong = f"be 0 at t = 0, where it is {beta[0]:g}"
+    elif not (np.diff(beta) > 0).all():
+        wrong = f"rise with t; beta(0) = {beta[0]:g}, beta(1) = {beta[-1]:g}"
+    else:
+        # Simpson's rule over each of 64 steps.
+        gained = (slope[:-2:2] + 4.0 * slope[1::2] + slope[2::2]) / (6.0 * 64)
+        errors = np.abs(gained / (beta[2::2] - beta[:-2:2]) - 1.0)
+        if np.quantile(errors, 0.9) > 0.01:
+            wrong = "have the derivative that `derivative` says"
+    if wrong:
+        raise ValueError(f"Argument `schedule` must {wrong}. Received: schedule={schedule!r}")

@@ -3,12 +3,20 @@
 import numpy as np
 from keras import ops
 
+from keras_bfn._parts import pick_part
 from keras_bfn._validation import check_int
 from keras_bfn.visualization.grid import join_images
 
 
 def animate_generation(
-    flow, trajectory, path, num_samples=16, columns=4, pixels=4, frames_per_second=10
+    flow,
+    trajectory,
+    path,
+    num_samples=16,
+    columns=4,
+    pixels=4,
+    frames_per_second=10,
+    part=None,
 ):
     """Writes a GIF of images on their way from the prior to the sample.
 
@@ -16,13 +24,14 @@ def animate_generation(
     output distribution, what the network makes of it. The last frame stays for two seconds.
 
     Args:
-        flow: the data type.
+        flow: the data type, or a dict of flows.
         trajectory: what `BayesianFlowNetwork.generate(..., return_trajectory=True)` returns.
         path: where to write the GIF.
         num_samples: int. Images, at most.
         columns: int. Images per row, of each side.
         pixels: int. The side of an image's pixel in the GIF's.
         frames_per_second: int.
+        part: for a dict of flows, the name of the part to draw.
 
     Raises:
         ImportError: if Pillow is missing.
@@ -40,12 +49,12 @@ def animate_generation(
     for name, value in (("num_samples", num_samples), ("columns", columns), ("pixels", pixels)):
         check_int(name, value, 1)
     duration = 1000 // check_int("frames_per_second", frames_per_second, 1)
+    flow, trajectory = pick_part(part, flow, trajectory)
     low, high = flow.data_range
     frames = []
-    for step, t in enumerate(trajectory["t"]):
+    for step, t in enumerate(trajectory.t):
         s, theta, params = (
-            ops.convert_to_tensor(trajectory[name][step, :num_samples])
-            for name in ("evidence", "theta", "params")
+            ops.convert_to_tensor(values[step, :num_samples]) for values in trajectory[1:]
         )
         times = np.full(len(s), t, "float32")
         means = (flow.input_mean(theta), flow.output_distribution(params, s, times).mean())

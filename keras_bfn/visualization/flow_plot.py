@@ -5,11 +5,12 @@ import math
 import numpy as np
 from keras import ops
 
+from keras_bfn._parts import pick_part
 from keras_bfn._validation import check_int
 from keras_bfn.visualization.grid import new_figure
 
 
-def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5):
+def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part=None):
     """Draws how one variable came about: input, output, sender and receiver distribution by steps.
 
     Columns are steps of the sampler. From top to bottom: what is known of the variable before the
@@ -19,12 +20,13 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5):
     for each class; shown is that of the final class.
 
     Args:
-        flow: the data type.
+        flow: the data type, or a dict of flows.
         trajectory: what `BayesianFlowNetwork.generate(..., return_trajectory=True)` returns.
         path: where to write the PNG.
         sample: int. Which of the samples.
         variable: tuple of ints, the variable's place in the event shape; by default the middle.
         num_steps: int. Columns, at most.
+        part: for a dict of flows, the name of the part that the variable belongs to.
 
     Raises:
         ImportError: if matplotlib is missing.
@@ -37,8 +39,10 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5):
 
     Reference: figure 1 of [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
-    t = trajectory["t"]
-    num_samples, *event_shape = trajectory["theta"].shape[1:-1]
+    check_int("num_steps", num_steps, 1)
+    flow, trajectory = pick_part(part, flow, trajectory)
+    t = trajectory.t
+    num_samples, *event_shape = trajectory.theta.shape[1:-1]
     if variable is None:
         variable = tuple(size // 2 for size in event_shape)
     if check_int("sample", sample, 0) >= num_samples:
@@ -54,8 +58,8 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5):
             f"Received: variable={variable}"
         )
     steps = np.unique(np.linspace(0, len(t) - 2, num_steps).round().astype(int))
-    final = _Look(flow, trajectory, len(t) - 1, sample, variable).mode
-    looks = [_Look(flow, trajectory, step, sample, variable) for step in steps]
+    final = _OneVariable(flow, trajectory, len(t) - 1, sample, variable).mode
+    looks = [_OneVariable(flow, trajectory, step, sample, variable) for step in steps]
 
     figure = new_figure(2.3 * len(steps), 6)
     grid = figure.subplots(4, len(steps), squeeze=False)
@@ -82,21 +86,22 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5):
     figure.savefig(path)
 
 
-class _Look:
+class _OneVariable:
     """What one look of a trajectory says of one variable."""
 
     def __init__(self, flow, trajectory, step, sample, variable):
-        self.flow, self.beta = flow, float(flow.schedule.beta(trajectory["t"][step]))
+        self.flow, self.beta = flow, float(flow.schedule.beta(trajectory.t[step]))
         rows = slice(sample, sample + 1)
         params, s = (
-            ops.convert_to_tensor(trajectory[name][step, rows]) for name in ("params", "evidence")
+            ops.convert_to_tensor(values[step, rows])
+            for values in (trajectory.params, trajectory.s)
         )
-        t = ops.convert_to_tensor(trajectory["t"][step : step + 1])
+        t = ops.convert_to_tensor(trajectory.t[step : step + 1])
         distribution = flow.output_distribution(params, s, t)
         where = (0, *variable)
         self.mode = ops.convert_to_numpy(distribution.mode())[where]
-        self.s = trajectory["evidence"][step, sample][variable]
-        if flow.discrete:
+        self.s = trajectory.s[step, sample][variable]
+        if flow.num_values is not None:
             self.probs = ops.convert_to_numpy(distribution.probs())[where]
             self.values = np.arange(len(self.probs))
         else:

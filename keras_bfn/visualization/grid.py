@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from keras_bfn._validation import check_int
+
 BORDER_COLOR = (0.35, 0.45, 0.6)
 
 
@@ -32,8 +34,9 @@ def join_images(images, columns=8, low=None, high=None):
         A float array in [0, 1] of shape `(height, width, 3)`.
 
     Raises:
-        ValueError: if the arrays are not images.
+        ValueError: if the arrays are not images, or `columns` is out of its range.
     """
+    check_int("columns", columns, 1)
     images = np.asarray(images, "float32")
     if images.ndim == 3:
         images = images[..., None]

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from keras_bfn._parts import pick_part
+from keras_bfn._validation import check_int
 from keras_bfn.visualization.grid import draw_grid, new_figure
 
 
@@ -17,7 +19,7 @@ def plot_samples(samples, path, real=None, columns=8):
 
     Raises:
         ImportError: if matplotlib is missing.
-        ValueError: if the arrays are not images.
+        ValueError: if the arrays are not images, or `columns` is out of its range.
 
     Example:
 
@@ -35,31 +37,35 @@ def plot_samples(samples, path, real=None, columns=8):
     figure.savefig(path, bbox_inches="tight")
 
 
-def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10):
+def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10, part=None):
     """Draws the input distribution of images from the prior to the sample, a row for each image.
 
     Shown is the distribution's mean: the probability of class 1 for two classes, the expected class
     for more, the mean for continuous and discretised data.
 
     Args:
-        flow: the data type.
+        flow: the data type, or a dict of flows.
         trajectory: what `BayesianFlowNetwork.generate(..., return_trajectory=True)` returns.
         path: where to write the PNG.
         num_samples: int. Rows, at most.
         num_steps: int. Columns, at most.
+        part: for a dict of flows, the name of the part to draw.
 
     Raises:
         ImportError: if matplotlib is missing.
-        ValueError: if the trajectory is not of images.
+        ValueError: if the trajectory is not of images, or an argument is out of its range.
 
     Example:
 
     >>> samples, trajectory = model.generate(6, num_steps=20, return_trajectory=True)
     >>> keras_bfn.visualization.plot_trajectory(model.flow, trajectory, "trajectory.png")
     """
-    steps = np.linspace(0, len(trajectory["t"]) - 1, num_steps).round().astype(int)
+    for name, value in (("num_samples", num_samples), ("num_steps", num_steps)):
+        check_int(name, value, 1)
+    flow, trajectory = pick_part(part, flow, trajectory)
+    steps = np.linspace(0, len(trajectory.t) - 1, num_steps).round().astype(int)
     steps = np.unique(steps)
-    theta = trajectory["theta"][steps, :num_samples]
+    theta = trajectory.theta[steps, :num_samples]
     means = keras.ops.convert_to_numpy(flow.input_mean(keras.ops.convert_to_tensor(theta)))
     low, high = flow.data_range
 
@@ -67,5 +73,5 @@ def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10):
     for column, step in enumerate(steps):
         axes = figure.add_subplot(1, len(steps), column + 1)
         draw_grid(axes, means[column], 1, low, high)
-        axes.set_title(f"t = {trajectory['t'][step]:.2g}", fontsize=9)
+        axes.set_title(f"t = {trajectory.t[step]:.2g}", fontsize=9)
     figure.savefig(path, bbox_inches="tight")

@@ -18,7 +18,7 @@ import keras_bfn
 from keras_bfn.callbacks import Resume
 from keras_bfn.callbacks.resume import _read
 from tests.callbacks.resumable import make_data, make_model
-from tests.models.small import FLOWS, ClassNetwork
+from tests.models.small import FLOWS, ConditionNetwork
 from tests.models.small import make_data as make_array
 from tests.models.states import renewable, state_of
 
@@ -299,7 +299,7 @@ def test_a_plain_layer_that_is_not_built_resumes(tmp_path):
 
     def fresh():
         keras.utils.set_random_seed(0)
-        model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size), seed=0)
+        model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size), seed=0)
         model.compile(keras.optimizers.AdamW(1e-2, use_ema=True))
         return model
 

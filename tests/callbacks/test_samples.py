@@ -85,7 +85,7 @@ def test_large_images_are_shown_as_they_are_and_real_ones_from_black_to_white(tm
     callback.set_model(make_model(FLOWS["continuous"]()))
     low, high = callback.model.flow.data_range
     ramp = np.linspace(low, high, 70 * 60 * 3).reshape(1, 70, 60, 3)
-    callback.write(ramp.astype("float32"), 12)
+    callback.write(callback.model.flow, ramp.astype("float32"), 12)
     picture = np.asarray(image.open(tmp_path / "epoch_0012.png")).astype("float64")
     assert picture.shape == (72, 62, 3)
     shown = picture[1:-1, 1:-1] / 255

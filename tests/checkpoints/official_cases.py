@@ -1,6 +1,5 @@
-"""The cases that the paper's own code has answered, at the sizes of `official_oracle`, in ours."""
+"""The cases that the paper's own code was run on, at the sizes of `official_oracle`, in ours."""
 
-import functools
 import json
 
 import numpy as np
@@ -43,25 +42,22 @@ NETWORKS = {
 }
 
 
-@functools.cache
 def preset_flow(name):
-    """Built once, for the preset's full network comes with it."""
-    flow, _ = keras_bfn.BayesianFlowNetwork.presets[f"bfn_{name}"].build()
-    return flow
+    """The flow of one of the paper's presets."""
+    return keras_bfn.BayesianFlowNetwork.presets[f"bfn_{name}"].make_flow()
 
 
 class Case:
-    """What the paper's code was asked and what it answered, in the shapes of ours."""
+    """What the paper's code was given and what it returned, in the shapes of ours."""
 
     def __init__(self, name):
         self.name = name
         self.arrays = np.load(DATA / f"{name}.npz")
         self.x = self.arrays["x"]
 
-    def make_model(self):
-        """A small model with the preset's own flow, and new weights."""
-        flow = preset_flow(self.name)
-        return keras_bfn.BayesianFlowNetwork(flow, NETWORKS[self.name](flow))
+    def make_network(self):
+        """A small network for the preset's own flow, with new weights."""
+        return NETWORKS[self.name](preset_flow(self.name))
 
     def state_dict(self):
         """The checkpoint, as numpy arrays."""

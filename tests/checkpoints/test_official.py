@@ -1,4 +1,4 @@
-"""Checkpoints of the paper's authors answer here as they answer there, on every backend."""
+"""Checkpoints of the paper's authors give here what they give there, on every backend."""
 
 import functools
 import sys
@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from scipy import special
 
 import keras_bfn
+from keras_bfn import Look
 from keras_bfn.checkpoints import load_official
 from keras_bfn.losses import ContinuousTimeLoss, DiscreteTimeLoss, ReconstructionLoss
 from tests.checkpoints.official_cases import LOOKS, NETWORKS, Case, preset_flow
@@ -31,22 +32,23 @@ every_case = pytest.mark.parametrize("name", NETWORKS)
 def loaded(tmp_path_factory):
     """Loads the checkpoint of a case, once."""
     pytest.importorskip("torch")
-    models = {}
+    networks = {}
 
     def load(name):
-        if name not in models:
+        if name not in networks:
             case = Case(name)
             path = case.save(tmp_path_factory.mktemp("checkpoints") / f"{name}.pt")
-            models[name] = load_official(case.make_model(), path)
-        return models[name]
+            networks[name] = case.make_network()
+            load_official(networks[name], path)
+        return networks[name]
 
     return load
 
 
 @functools.cache
-def untouched_model(name):
-    """One model of a case for all tests that load nothing into it: building one takes seconds."""
-    return Case(name).make_model()
+def untouched_network(name):
+    """One network of a case for all tests that load nothing into it."""
+    return Case(name).make_network()
 
 
 def inject(monkeypatch, noise):
@@ -68,13 +70,13 @@ def draw_evidence(monkeypatch, case, look, flow):
 
 @every_case
 @pytest.mark.parametrize("look", LOOKS)
-def test_a_network_answers_as_the_papers(name, look, loaded):
-    case, model = Case(name), loaded(name)
-    inputs = {"theta": case.theta(look, model.flow), "t": case.times(look)}
-    answer = ops.convert_to_numpy(model.network(inputs))
-    expected = case.params(look, model.flow)
+def test_a_network_returns_what_the_papers_returns(name, look, loaded):
+    case, network = Case(name), loaded(name)
+    inputs = {"theta": case.theta(look, network.flow), "t": case.times(look)}
+    params = ops.convert_to_numpy(network(inputs))
+    expected = case.params(look, network.flow)
     assert np.abs(expected).max() > 0.5
-    assert np.abs(answer - expected).max() < 1e-4 * np.abs(expected).max()
+    assert np.abs(params - expected).max() < 1e-4 * np.abs(expected).max()
 
 
 @every_case
@@ -92,7 +94,7 @@ def our_nats(monkeypatch, case, look, flow):
     if look == "n_steps" and case.message_noise(flow) is not None:
         inject(monkeypatch, case.message_noise(flow))
     params, t = to_tensor(case.params(look, flow)), to_tensor(case.times(look))
-    nats = to_numpy(LOSSES[look](flow, case.data(flow), params, s, t))
+    nats = to_numpy(LOSSES[look](flow, case.data(flow), Look(t, s, None, params)))
     return nats.reshape(len(nats), -1)
 
 
@@ -118,7 +120,7 @@ def message_ratios(case, flow):
     """
     x = case.x.reshape(len(case.x), -1)
     num_classes, times = flow.num_classes, case.times("n_steps").astype("float64")
-    alpha = flow.beta_1 * ((times + 1 / NUM_STEPS) ** 2 - times**2)
+    alpha = flow.schedule.beta_1 * ((times + 1 / NUM_STEPS) ** 2 - times**2)
     precision = num_classes * alpha[:, None, None]
     embeddings = np.eye(num_classes)
     z = case.message_noise(flow).reshape(*x.shape, num_classes).astype("float64")
@@ -157,8 +159,8 @@ def test_the_n_step_loss_of_discrete_data_is_joint_and_the_papers_code_sums_marg
 @pytest.mark.parametrize("name", ["mnist_binary", "cifar10_discretized_256", "text8"])
 def test_a_file_that_does_not_fit_is_refused_and_nothing_is_loaded(name, tmp_path):
     pytest.importorskip("torch")
-    case, model = Case(name), untouched_model(name)
-    before = model.network.get_weights()
+    case, network = Case(name), untouched_network(name)
+    before = network.get_weights()
     key = sorted(case.state_dict())[5]
     wrong = {
         rf"1 keys missing \('{key}'\); 0 keys left over": {key: None},
@@ -168,8 +170,8 @@ def test_a_file_that_does_not_fit_is_refused_and_nothing_is_loaded(name, tmp_pat
     for message, changes in wrong.items():
         path = case.save(tmp_path / "wrong.pt", **changes)
         with pytest.raises(ValueError, match=message):
-            load_official(model, path)
-    for old, new in zip(before, model.network.get_weights(), strict=True):
+            load_official(network, path)
+    for old, new in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
@@ -177,7 +179,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     pytest.importorskip("torch")
     path = Case("text8").save(tmp_path / "text8.pt")
     with pytest.raises(ValueError, match=r"keys missing \('net\..*; 33 keys left over"):
-        load_official(untouched_model("cifar10_continuous_16"), path)
+        load_official(untouched_network("cifar10_continuous_16"), path)
 
 
 def test_learnt_positions_are_refused(tmp_path):
@@ -186,26 +188,26 @@ def test_learnt_positions_are_refused(tmp_path):
     key = "net.input_adapter.pos_embedding"
     path = case.save(tmp_path / "learnt.pt", **{key: 0.5 * case.state_dict()[key]})
     with pytest.raises(ValueError, match=rf"'{key}' holds learnt positions"):
-        load_official(untouched_model("text8"), path)
+        load_official(untouched_network("text8"), path)
 
 
 def test_files_that_are_not_checkpoints_are_refused(tmp_path):
     torch = pytest.importorskip("torch")
-    model = untouched_model("text8")
+    network = untouched_network("text8")
     (tmp_path / "text.pt").write_text("not a checkpoint")
     torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
     for name in ("text.pt", "module.pt"):
         with pytest.raises(ValueError, match=rf"file of PyTorch weights, without any.*{name}"):
-            load_official(model, tmp_path / name)
+            load_official(network, tmp_path / name)
     torch.save({"step": 3}, tmp_path / "dict.pt")
     with pytest.raises(ValueError, match=r"names and tensors alone.*dict\.pt"):
-        load_official(model, tmp_path / "dict.pt")
+        load_official(network, tmp_path / "dict.pt")
     with pytest.raises(FileNotFoundError, match=r"`path` must be a file.*absent\.pt"):
-        load_official(model, tmp_path / "absent.pt")
+        load_official(network, tmp_path / "absent.pt")
 
 
-def other_models():
-    """Networks that would load, or nearly, and answer wrongly."""
+def other_networks():
+    """Networks that would load, or nearly, and then be wrong."""
     binary = keras_bfn.flows.DiscreteFlow(2, beta_1=9.0)
     letters = keras_bfn.flows.DiscreteFlow(27, beta_1=0.5)
     bins = keras_bfn.flows.DiscretizedFlow(16)
@@ -215,46 +217,34 @@ def other_models():
     transformer = functools.partial(keras_bfn.networks.Transformer, sequence_length=4, width=8)
     yield keras_bfn.networks.MLP(binary, (4,), width=8)
     yield unet(binary, **{**small, "shortcut": True})
-    yield unet(binary, **small, num_classes=3)
+    yield unet(binary, **small, num_conditions=3)
     yield unet(binary, **{**small, "width": 64})
     yield unet(letters, **small)
     yield vdm_unet(binary, **small)
     yield transformer(bins, shortcut=False)
 
 
-def test_models_that_their_code_does_not_have_are_refused(tmp_path):
-    pytest.importorskip("torch")
-    path = Case("text8").save(tmp_path / "text8.pt")
-    for network in other_models():
-        model = keras_bfn.BayesianFlowNetwork(network.flow, network)
-        with pytest.raises(ValueError, match=rf"`preset` must be.*type {type(network).__name__}"):
-            load_official(model, path)
-
-
-def test_presets_that_are_not_the_papers_are_refused(tmp_path):
-    pytest.importorskip("torch")
-    path = Case("text8").save(tmp_path / "text8.pt")
-    with pytest.raises(ValueError, match="preset='bfn_digits' with a network of type UNet"):
-        load_official("bfn_digits", path)
-    with pytest.raises(ValueError, match=r"must be one of.*'bfn_text8'.*preset='text8'"):
-        load_official("text8", path)
+def test_networks_that_their_code_does_not_have_are_refused(tmp_path):
+    for network in [*other_networks(), "bfn_mnist_binary"]:
+        with pytest.raises(ValueError, match=rf"`network` must be.*{type(network).__name__}|'bfn_"):
+            load_official(network, tmp_path / "absent.pt")
 
 
 def test_a_missing_torch_or_huggingface_hub_is_named(monkeypatch):
-    model = untouched_model("text8")
+    network = untouched_network("text8")
     path = "hf://rupspace/pretrained-BFNs/text8_ema.pt"
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     if keras.backend.backend() != "torch":
         monkeypatch.setitem(sys.modules, "torch", None)
         with pytest.raises(ImportError, match=r"needs PyTorch.*pip install torch"):
-            load_official(model, path)
+            load_official(network, path)
         monkeypatch.undo()
         monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     pytest.importorskip("torch")
     with pytest.raises(
         ImportError, match=r"needs huggingface_hub.*keras-bfn\[hub\].*hf://rupspace"
     ):
-        load_official(model, path)
+        load_official(network, path)
 
 
 def test_files_of_the_hub_are_downloaded(tmp_path, monkeypatch):
@@ -269,10 +259,10 @@ def test_files_of_the_hub_are_downloaded(tmp_path, monkeypatch):
             return str(local)
 
     monkeypatch.setitem(sys.modules, "huggingface_hub", Hub)
-    load_official(case.make_model(), "hf://owner/repo/folder/text8.pt")
+    load_official(case.make_network(), "hf://owner/repo/folder/text8.pt")
     assert asked == [("owner/repo", "folder/text8.pt")]
     with pytest.raises(ValueError, match=r"form hf://owner/repo/file.*hf://owner/repo'"):
-        load_official(untouched_model("text8"), "hf://owner/repo")
+        load_official(untouched_network("text8"), "hf://owner/repo")
 
 
 def test_presets_of_the_paper_ask_for_the_papers_files(monkeypatch):

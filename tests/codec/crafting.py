@@ -6,6 +6,7 @@ import numpy as np
 from numpy.testing import assert_array_equal
 
 from keras_bfn.codec import container
+from keras_bfn.codec.chain import pop, push
 from keras_bfn.codec.stack import Stack
 
 
@@ -31,13 +32,13 @@ def crafted(data, /, words=None, **entries):
 def coded(chain, x, look):
     """The bits that examples cost, all coded at once.
 
-    They come back, and so do the spare bits: all that the chain says it needs, and no more.
+    They come back, and so do the initial bits: all that the chain says it needs, and no more.
     """
-    words = random_words(chain.spare_words(x.size))
+    words = random_words(chain.initial_words(x.size))
     stack = Stack(words)
     before = stack.num_bits()
-    chain.push(stack, x, look)
+    push(chain, stack, x, look)
     bits = stack.num_bits() - before
-    assert_array_equal(chain.pop(stack, x.shape, look), x)
+    assert_array_equal(pop(chain, stack, x.shape[1:], len(x), look), x)
     assert_array_equal(stack.words(), words)
     return bits

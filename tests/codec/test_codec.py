@@ -19,7 +19,7 @@ from tests.codec.small import (
     file_of,
     model_of,
 )
-from tests.models.small import EVENT_SHAPE, FLOWS, ClassNetwork, make_data, make_model
+from tests.models.small import EVENT_SHAPE, FLOWS, ConditionNetwork, make_data, make_model
 
 pytest.importorskip("constriction")
 
@@ -84,7 +84,7 @@ def test_more_lanes_than_examples_are_not_used():
 
 def test_all_256_grey_levels_come_back():
     flow = DiscretizedFlow(256)
-    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(2), event_shape=EVENT_SHAPE)
+    model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(2), event_shape=EVENT_SHAPE)
     x = np.arange(256).astype("uint8").reshape(16, *EVENT_SHAPE)
     for num_steps in (1, 2, 20):
         assert_comes_back(Codec(model, num_steps, batch_size=16), x)
@@ -114,7 +114,7 @@ def test_data_come_back_through_a_network_that_is_confidently_wrong(kind):
         "5-loud": lambda: DiscreteFlow(5, beta_1=1e4),
     }
     flow = {**FLOWS, **extremes}[kind]()
-    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size), EVENT_SHAPE)
+    model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size), EVENT_SHAPE)
     model.build((None, *EVENT_SHAPE))
     kernel, bias = model.network.dense.weights
     rng = np.random.default_rng(0)
@@ -169,10 +169,10 @@ def conditional(named=False):
     """A codec and data; with a network that says it has classes, or a plain layer that does not."""
     flow = FLOWS["discrete"]()
     if named:
-        network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=4, num_blocks=1, num_classes=3)
+        network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=4, num_blocks=1, num_conditions=3)
         model = keras_bfn.BayesianFlowNetwork(flow, network)
     else:
-        network = ClassNetwork(flow.output_size)
+        network = ConditionNetwork(flow.output_size)
         model = keras_bfn.BayesianFlowNetwork(flow, network, event_shape=EVENT_SHAPE)
     codec = Codec(model, 3, batch_size=2)
     x = make_data(flow, 5)

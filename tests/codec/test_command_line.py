@@ -74,7 +74,7 @@ def test_another_process_makes_the_same_bytes(folder, model):
 def test_the_report_adds_up(folder):
     lines = (folder / "report.txt").read_text().splitlines()
     rows = {line[:20].strip(): float(line[20:32]) for line in lines[1:5]}
-    assert list(rows) == ["examples", "spare bits", "header and checksum", "file"]
+    assert list(rows) == ["examples", "initial bits", "header and checksum", "file"]
     assert rows["file"] == (folder / "x.bfn").stat().st_size
     assert abs(sum(rows.values()) - 2 * rows["file"]) < 10
     assert lines[5].startswith("10 examples in ")

@@ -64,7 +64,7 @@ def test_the_report_adds_up_to_the_file(kind):
     assert report["num_examples"] == len(x)
     assert report["total_bits"] == 8 * len(data)
     assert_allclose(report["bits_per_variable"] * x.size, report["bits_per_example"] * len(x))
-    parts = report["bits_per_example"] * len(x) + report["spare_bits"] + report["header_bits"]
+    parts = report["bits_per_example"] * len(x) + report["initial_bits"] + report["header_bits"]
     assert 0 <= report["total_bits"] - parts < 64  # what is not used of two words
     header, words = container.read(data)
     assert report["header_bits"] == 8 * len(data) - 32 * len(words)
@@ -73,14 +73,14 @@ def test_the_report_adds_up_to_the_file(kind):
 
 
 @every_kind
-def test_spare_bits_grow_as_the_lanes_do(kind):
+def test_initial_bits_grow_as_the_lanes_do(kind):
     model, x = model_of(kind), make_data(FLOWS[kind](), 40)
-    spare = []
+    initial = []
     for batch_size in (10, 40):
         codec = Codec(model, num_steps=5, batch_size=batch_size)
-        spare.append(codec.compress(x, return_report=True, verbose=0)[1]["spare_bits"])
+        initial.append(codec.compress(x, return_report=True, verbose=0)[1]["initial_bits"])
     # Up to the state of the coder, two words, and a tenth for chance.
-    assert abs(4 * spare[0] - spare[1]) < 0.1 * spare[1] + 4 * 64
+    assert abs(4 * initial[0] - initial[1]) < 0.1 * initial[1] + 4 * 64
 
 
 def test_lanes_do_not_change_what_an_example_costs():
@@ -97,9 +97,9 @@ def test_lanes_do_not_change_what_an_example_costs():
 def test_there_is_a_lane_for_each_thousand_examples_but_there_are_at_most_64(
     num, lanes, monkeypatch
 ):
-    assert (codec_module.EXAMPLES_PER_LANE, codec_module.MOST_LANES) == (1000, 64)
+    assert (codec_module.EXAMPLES_PER_LANE, codec_module.MOST_DEFAULT_LANES) == (1000, 64)
     monkeypatch.setattr(codec_module, "EXAMPLES_PER_LANE", 10)
-    monkeypatch.setattr(codec_module, "MOST_LANES", 6)
+    monkeypatch.setattr(codec_module, "MOST_DEFAULT_LANES", 6)
     codec = Codec(constant_model(FLOWS["binary"](), [0.5]), num_steps=1)
     data = codec.compress(np.zeros((num, 4), "int32"), verbose=0)
     assert container.read(data)[0]["batch_size"] == lanes

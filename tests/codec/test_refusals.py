@@ -22,7 +22,7 @@ from tests.codec.small import (
     file_of,
     model_of,
 )
-from tests.models.small import EVENT_SHAPE, FLOWS, ClassNetwork, make_data, make_model
+from tests.models.small import EVENT_SHAPE, FLOWS, ConditionNetwork, make_data, make_model
 
 pytest.importorskip("constriction")
 
@@ -79,7 +79,7 @@ def test_a_payload_of_other_words_is_refused(kind):
 def test_a_payload_of_random_words_is_refused_though_the_network_jumps(kind):
     """Then what is decoded is evidence that no encoder can have come by."""
     flow = FLOWS["binary"]() if kind == "binary" else DiscretizedFlow(256, sigma_1=1e-3)
-    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size), EVENT_SHAPE)
+    model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size), EVENT_SHAPE)
     model.build((None, *EVENT_SHAPE))
     kernel, _ = model.network.dense.weights
     kernel.assign(1e4 * ops.ones(kernel.shape))
@@ -167,34 +167,34 @@ def test_another_shape_of_examples_is_refused():
     for shape in ((4,), (2, 2)):
         codec = Codec(constant_model(flow, [0.5], shape), 2, batch_size=1)
         data.append(codec.compress(np.zeros((1, *shape), "int32"), verbose=0))
-    assert_is_refused(codec, data[0], r"examples of shape \(4,\), not \(2, 2\)")
+    assert_is_refused(codec, data[0], r"examples of shape \[4\], not \[2, 2\]")
 
 
-def test_other_answers_are_refused_and_what_differs_is_named(monkeypatch):
+def test_other_outputs_are_refused_and_what_differs_is_named(monkeypatch):
     x, codec, _, _ = file_of("binary")
     here = fingerprints.of_environment()
     there = {**here, "backend": "abacus 1.0", "python": "2.7"}
     with monkeypatch.context() as patch:
         patch.setattr(fingerprints, "of_environment", lambda: there)
         data = codec.compress(x, verbose=0)
-    assert_array_equal(codec.decompress(data, verbose=0), x)  # the answers are what counts
+    assert_array_equal(codec.decompress(data, verbose=0), x)  # the outputs are what counts
     monkeypatch.setattr(Receiver, "probe", lambda self: "other")
     match = re.escape(f"(backend: abacus 1.0 then, {here['backend']} now; python: 2.7 then")
-    assert_is_refused(codec, data, f"answers otherwise .*{match}")
+    assert_is_refused(codec, data, f"outputs are not those of .*{match}")
     with pytest.raises(CodecError) as refusal:
         codec.decompress(data, verbose=0)
     assert "numpy" not in str(refusal.value)  # which is the same
-    assert_is_refused(codec, file_of("binary")[2], r"answers otherwise than when [^()]*$")
+    assert_is_refused(codec, file_of("binary")[2], r"outputs are not those of when [^()]*$")
 
 
-def test_answers_that_differ_only_later_are_found_in_the_end(monkeypatch):
+def test_outputs_that_differ_only_later_are_found_in_the_end(monkeypatch):
     _, codec, data, _ = file_of("binary")
     ask = Receiver.ask
-    answers = iter(range(10**6))
+    calls = iter(range(10**6))
 
     def ask_otherwise(self, s, t, rows):
         log_probs = ask(self, s, t, rows)
-        return log_probs - 1e-3 * (next(answers) == 12)  # after three of the probe
+        return log_probs - 1e-3 * (next(calls) == 12)  # after three of the probe
 
     monkeypatch.setattr(Receiver, "ask", ask_otherwise)
     with pytest.raises(CodecError, match="decoded"):
@@ -235,12 +235,12 @@ def test_numpys_integers_are_settings_too():
 
 
 def test_real_numbers_and_other_models_are_refused():
-    with pytest.raises(ValueError, match="`model` must be of integers"):
+    with pytest.raises(ValueError, match="no code of finite length"):
         Codec(make_model(FLOWS["continuous"]()))
     with pytest.raises(ValueError, match=r"`model` must be a `keras_bfn\.BayesianFlowNetwork`"):
         Codec(model_of("binary").network)
     with pytest.raises(ValueError, match="no `event_shape` yet"):
-        Codec(keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), ClassNetwork(1)))
+        Codec(keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), ConditionNetwork(1)))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 from keras_bfn.codec import CodecError
-from keras_bfn.codec.stack import LONGEST_WAY, REACH, Exhausted, Stack
+from keras_bfn.codec.stack import LONGEST_WAY, TAIL, Exhausted, Stack
 from tests.checks import assert_draws_follow
 from tests.codec.crafting import random_words
 
@@ -128,7 +128,7 @@ def test_classes_popped_off_random_bits_follow_their_probabilities():
     assert_draws_follow(probs, draws)
 
 
-WAYS = [6.0, 100.0, 1e5, (LONGEST_WAY - 1) * SPACING + REACH * STD]
+WAYS = [6.0, 100.0, 1e5, (LONGEST_WAY - 1) * SPACING + TAIL * STD]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -145,7 +145,7 @@ def test_a_number_that_lies_far_off_costs_20_bits_more_and_comes_back(way):
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
-@pytest.mark.parametrize("way", [(LONGEST_WAY + 1) * SPACING + (REACH + 1) * STD, 1e15])
+@pytest.mark.parametrize("way", [(LONGEST_WAY + 1) * SPACING + (TAIL + 1) * STD, 1e15])
 def test_beyond_the_longest_way_nothing_is_pushed(way, sign):
     words = random_words(10)
     stack = Stack(words)

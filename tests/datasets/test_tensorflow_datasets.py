@@ -7,7 +7,7 @@ import pytest
 
 import keras_bfn
 from keras_bfn import datasets
-from tests.models.small import ClassNetwork
+from tests.models.small import ConditionNetwork
 from tests.test_guides import ROOT
 
 DATA_DIR = ROOT.parent / "shared" / "data" / "tensorflow_datasets"
@@ -48,7 +48,7 @@ def test_a_step_is_trained_on_images_with_and_without_labels(name, mocked):
             images = splits.train[0]
         assert images.shape == (8, *shape)
         flow.check_data(images)
-    network = ClassNetwork(flow.output_size, num_classes=10)
+    network = ConditionNetwork(flow.output_size, num_conditions=10)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
     model.compile(optimizer="sgd")
     history = model.fit(splits.train, verbose=0).history

@@ -87,7 +87,7 @@ def test_message_costs_the_divergence_of_two_normals():
 
 
 @pytest.mark.parametrize("prediction", ["data", "noise"])
-def test_last_word_costs_the_density_at_the_final_deviation(prediction):
+def test_reconstruction_costs_the_density_at_the_final_deviation(prediction):
     flow = ContinuousFlow(sigma_1=0.1, prediction=prediction)
     x, x_hat = np.float32([[-0.3, 0.9]]), np.array([[-0.25, 0.7]])
     s = np.array([[[-20.0], [80.0]]])
@@ -98,7 +98,7 @@ def test_last_word_costs_the_density_at_the_final_deviation(prediction):
     assert_allclose(to_numpy(loss), -stats.norm(x_hat, 0.1).logpdf(x), rtol=1e-4)
 
 
-def test_last_word_costs_the_mass_of_the_bin_if_there_are_bins():
+def test_reconstruction_costs_the_mass_of_the_bin_if_there_are_bins():
     flow = ContinuousFlow(sigma_1=0.1, prediction="data", num_bins=16)
     x, x_hat = np.float32([[-0.99, -0.3, 0.99]]), np.array([[-0.8, -0.25, 0.7]])
     edges = np.array([[-np.inf, -0.875], [-0.375, -0.25], [0.875, np.inf]])

@@ -49,7 +49,7 @@ def test_a_predicted_normal_is_integrated_over_the_bins():
     assert_allclose(probs[0, 0], bin_probs(17), rtol=1e-5)
 
 
-def test_last_word_costs_the_bins_log_probability():
+def test_reconstruction_costs_the_bins_log_probability():
     flow = DiscretizedFlow(17, prediction="data")
     params = to_tensor(np.tile([MEAN, np.log(STD)], (1, 17, 1)))
     loss = flow.reconstruction_loss(np.arange(17)[None], params, None)

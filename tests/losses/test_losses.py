@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 
-from keras_bfn import losses
+from keras_bfn import Look, losses
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow
 from keras_bfn.losses import ContinuousTimeLoss, DiscreteTimeLoss, ReconstructionLoss
 from tests.tensors import to_numpy, to_tensor
@@ -27,7 +27,7 @@ def test_n_step_times_stay_on_the_grid_next_to_1():
         assert_allclose(to_numpy(last), [(num_steps - 1) / num_steps], atol=1e-7)
 
 
-def test_continuous_time_looks_everywhere_and_the_last_word_at_the_end():
+def test_continuous_time_looks_everywhere_and_the_reconstruction_at_the_end():
     uniform = to_tensor([0.0, 0.25, 0.9])
     assert_array_equal(to_numpy(ContinuousTimeLoss().times(uniform)), to_numpy(uniform))
     assert_array_equal(to_numpy(ReconstructionLoss().times(uniform)), 1)
@@ -40,7 +40,7 @@ def test_every_step_is_charged_for_its_own_accuracy(num_steps):
     t = loss.times(to_tensor((np.arange(num_steps) + 0.5) / num_steps))
     # The error is 1 throughout.
     zeros = ops.zeros((num_steps, 1, 1))
-    nats = to_numpy(loss(flow, np.ones((num_steps, 1)), zeros, zeros, t))[:, 0]
+    nats = to_numpy(loss(flow, np.ones((num_steps, 1)), Look(t, zeros, None, zeros)))[:, 0]
     beta = 0.1 ** (-2 * np.arange(num_steps + 1) / num_steps) - 1
     # The more steps, the more digits the difference of two accuracies loses.
     rounding = 1e-5 + 3e-7 * num_steps
@@ -50,7 +50,8 @@ def test_every_step_is_charged_for_its_own_accuracy(num_steps):
 def test_continuous_time_loss_is_the_formula():
     flow, t = DiscreteFlow(3, beta_1=2.0), np.float32([0.0, 0.5, 1.0])
     params = np.log([[[0.2, 0.3, 0.5]]] * 3)
-    nats = ContinuousTimeLoss()(flow, np.ones((3, 1), "int32"), to_tensor(params), None, t)
+    look = Look(t, None, None, to_tensor(params))
+    nats = ContinuousTimeLoss()(flow, np.ones((3, 1), "int32"), look)
     squared_error = 0.2**2 + 0.7**2 + 0.5**2
     assert_allclose(to_numpy(nats)[:, 0], 1.5 * 4.0 * t * squared_error, rtol=1e-5)
 
@@ -58,10 +59,9 @@ def test_continuous_time_loss_is_the_formula():
 def test_more_messages_vary_less_about_the_same_mean(seed):
     flow, num = DiscreteFlow(3, beta_1=2.0), 20_000
     x, t = np.zeros((num, 1), "int32"), np.zeros(num, "float32")
-    params = ops.zeros((num, 1, 3))
+    look = Look(t, None, None, ops.zeros((num, 1, 3)))
     one, ten = (
-        to_numpy(DiscreteTimeLoss(4, num_samples)(flow, x, params, params, t, seed))
-        for num_samples in (1, 10)
+        to_numpy(DiscreteTimeLoss(4, num_samples)(flow, x, look, seed)) for num_samples in (1, 10)
     )
     assert_allclose(one.var() / ten.var(), 10, rtol=0.1)
     assert abs(one.mean() - ten.mean()) < 5 * one.std() * num**-0.5

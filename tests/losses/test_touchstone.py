@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
+from keras_bfn import Look
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.losses import (
     ContinuousTimeLoss,
@@ -29,12 +30,12 @@ def nats(loss, flow, network, x, seed):
     """What the loss says that each example costs."""
     t = loss.times(stratified_uniform(len(x), seed))
     s = flow.sample_evidence(x, t, seed)
-    return to_numpy(loss(flow, x, network(s, t), s, t, seed)).sum(axis=1)
+    return to_numpy(loss(flow, x, Look(t, s, None, network(s, t)), seed)).sum(axis=1)
 
 
 def code_lengths(loss, flow, network, x, seed):
-    last_word = nats(ReconstructionLoss(), flow, network, x, seed)
-    return nats(loss, flow, network, x, seed) + last_word
+    reconstruction = nats(ReconstructionLoss(), flow, network, x, seed)
+    return nats(loss, flow, network, x, seed) + reconstruction
 
 
 def draw(probs, shape=(NUM_DRAWS, 1)):
@@ -170,7 +171,7 @@ def test_n_step_loss_falls_to_the_information_as_steps_grow():
 
 
 @pytest.mark.parametrize("prediction", ["data", "noise"])
-def test_last_word_about_normal_data_is_the_closed_form(prediction, seed):
+def test_reconstruction_about_normal_data_is_the_closed_form(prediction, seed):
     flow = ContinuousFlow(SIGMA_1, prediction=prediction)
     x = TAU * np.random.default_rng(0).standard_normal((NUM_DRAWS, 1)).astype("float32")
     variance = 1 / (TAU**-2 + BETA_1)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 import keras_bfn
-from tests.models.small import FLOWS, ClassNetwork, make_data
+from tests.models.small import FLOWS, ConditionNetwork, make_data
 from tests.models.states import state_of
 
 FLOW = FLOWS["binary"]()
@@ -30,7 +30,7 @@ def distribute():
 def train(directory, epochs, scope):
     keras.utils.set_random_seed(0)
     with scope():
-        model = keras_bfn.BayesianFlowNetwork(FLOW, ClassNetwork(FLOW.output_size), seed=0)
+        model = keras_bfn.BayesianFlowNetwork(FLOW, ConditionNetwork(FLOW.output_size), seed=0)
         model.compile(keras.optimizers.AdamW(1e-2, use_ema=True))
     data = keras_bfn.datasets.Batches(make_data(FLOW), lambda rows, rng: rows, batch_size=8)
     resume = keras_bfn.callbacks.Resume(directory, data=data)

@@ -33,19 +33,19 @@ def make_model(flow, seed=0, compiled=True, dtype=None, **kwargs):
 
 
 @keras.saving.register_keras_serializable("keras_bfn_tests")
-class ClassNetwork(keras.layers.Layer):
+class ConditionNetwork(keras.layers.Layer):
     """A plain layer, conditional on a class if it is given one."""
 
-    def __init__(self, output_size, num_classes=3, **kwargs):
+    def __init__(self, output_size, num_conditions=3, **kwargs):
         super().__init__(**kwargs)
         self.output_size = output_size
-        self.num_classes = num_classes
+        self.num_conditions = num_conditions
 
     def build(self, input_shape):
         self.dense = keras.layers.Dense(self.output_size)
         self.dense.build(input_shape["theta"])
         if "condition" in input_shape:
-            self.embedding = keras.layers.Embedding(self.num_classes, self.output_size)
+            self.embedding = keras.layers.Embedding(self.num_conditions, self.output_size)
             self.embedding.build(input_shape["condition"])
 
     def call(self, inputs):
@@ -58,5 +58,5 @@ class ClassNetwork(keras.layers.Layer):
         return {
             **super().get_config(),
             "output_size": self.output_size,
-            "num_classes": self.num_classes,
+            "num_conditions": self.num_conditions,
         }

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 import keras_bfn
-from keras_bfn.models.code_length import RepeatedBatches
+from keras_bfn.models.scoring import RepeatedBatches
 from tests.models.small import FLOWS, make_data, make_model
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_bfn
-from tests.models.small import EVENT_SHAPE, FLOWS, ClassNetwork, make_data, make_model
+from tests.models.small import EVENT_SHAPE, FLOWS, ConditionNetwork, make_data, make_model
 
 BINARY = make_data(FLOWS["binary"]())
 FLOATS = make_data(FLOWS["continuous"]())
@@ -115,7 +115,7 @@ def test_a_network_with_the_wrong_number_of_outputs_is_refused_with_both_sizes()
     with pytest.raises(ValueError, match=message):
         keras_bfn.BayesianFlowNetwork(FLOWS["discretized"](), network)
     model = keras_bfn.BayesianFlowNetwork(
-        FLOWS["discretized"](), ClassNetwork(1), event_shape=EVENT_SHAPE
+        FLOWS["discretized"](), ConditionNetwork(1), event_shape=EVENT_SHAPE
     )
     with pytest.raises(ValueError, match=message):
         model.generate(2, num_steps=2, verbose=0)
@@ -138,14 +138,14 @@ def test_arguments_of_the_wrong_type_are_refused():
 
 def test_a_model_without_an_event_shape_says_so():
     flow = FLOWS["binary"]()
-    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size))
+    model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size))
     with pytest.raises(ValueError, match="no `event_shape` yet"):
         model.generate(2)
 
 
 def test_conditions_must_be_as_many_as_the_data():
     flow = FLOWS["binary"]()
-    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size))
+    model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size))
     model.compile()
     with pytest.raises(ValueError, match=r"one condition for each of 24.*shape \(23,\)"):
         model.fit((BINARY, np.zeros(23)))
@@ -158,10 +158,12 @@ def test_conditions_must_be_as_many_as_the_data():
 )
 def test_conditions_must_be_classes_of_the_network(condition):
     flow = FLOWS["binary"]()
-    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=8, num_classes=3)
+    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=8, num_conditions=3)
     model = keras_bfn.BayesianFlowNetwork(flow, network)
     model.compile()
-    with pytest.raises(ValueError, match=r"integers in 0\.\.3, where 3 means no class.*Received"):
+    with pytest.raises(
+        ValueError, match=r"integers in 0\.\.3, where 3 means no condition.*Received"
+    ):
         model.fit((make_data(flow), condition))
     with pytest.raises(ValueError, match=r"Argument `condition`.*integers in 0\.\.3"):
         model.generate(24, condition=condition)
@@ -170,7 +172,7 @@ def test_conditions_must_be_classes_of_the_network(condition):
 def test_classes_are_learnt_and_sampled():
     keras.utils.set_random_seed(0)
     flow = FLOWS["binary"]()
-    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=16, num_classes=2)
+    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=16, num_conditions=2)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
     model.compile(keras.optimizers.AdamW(1e-2))
     classes = np.arange(512) % 2

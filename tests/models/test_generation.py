@@ -39,7 +39,7 @@ def test_neighbouring_seeds_share_no_noise():
     # On torch the streams of Keras's SeedGenerator(1) and SeedGenerator(2) overlap by one draw.
     from keras import random
 
-    from keras_bfn._random import make_seed_generator
+    from keras_bfn._keras import make_seed_generator
 
     draws = []
     for seed in range(3):
@@ -54,11 +54,11 @@ def test_a_second_call_neither_retraces_nor_recompiles(return_trajectory, monkey
     kwargs = {"num_steps": 4, "return_trajectory": return_trajectory, "verbose": 0}
     model.generate(4, **kwargs)
     calls = []
-    ask = keras_bfn.BayesianFlowNetwork.ask
+    look = keras_bfn.BayesianFlowNetwork.look
     monkeypatch.setattr(
         keras_bfn.BayesianFlowNetwork,
-        "ask",
-        lambda *args, **kwargs: calls.append(1) or ask(*args, **kwargs),
+        "look",
+        lambda *args, **kwargs: calls.append(1) or look(*args, **kwargs),
     )
     model.generate(4, **kwargs)
     import keras
@@ -78,14 +78,14 @@ def test_a_trajectory_leads_from_the_prior_to_the_sample(name):
     samples, trajectory = make_model(flow).generate(
         3, num_steps=6, batch_size=2, return_trajectory=True, verbose=0
     )
-    np.testing.assert_allclose(trajectory["t"], np.linspace(0, 1, 7), rtol=1e-6)
-    assert trajectory["evidence"].shape == (7, 3, *EVENT_SHAPE, flow.embedding_size)
-    assert trajectory["theta"].shape == (7, 3, *EVENT_SHAPE, flow.theta_size)
-    assert trajectory["params"].shape == (7, 3, *EVENT_SHAPE, flow.output_size)
+    np.testing.assert_allclose(trajectory.t, np.linspace(0, 1, 7), rtol=1e-6)
+    assert trajectory.s.shape == (7, 3, *EVENT_SHAPE, flow.embedding_size)
+    assert trajectory.theta.shape == (7, 3, *EVENT_SHAPE, flow.theta_size)
+    assert trajectory.params.shape == (7, 3, *EVENT_SHAPE, flow.output_size)
     prior = 0.0 if flow.theta_range == (-1, 1) else 1.0 / flow.num_classes
-    np.testing.assert_allclose(trajectory["theta"][0], prior, atol=1e-6)
+    np.testing.assert_allclose(trajectory.theta[0], prior, atol=1e-6)
     if name in ("binary", "discrete"):
-        params = trajectory["params"][-1]
+        params = trajectory.params[-1]
         mode = params[..., 0] > 0 if name == "binary" else params.argmax(axis=-1)
         np.testing.assert_array_equal(samples, mode)
 
@@ -135,9 +135,9 @@ def test_the_last_estimate_saves_a_look():
     kwargs = {"seed": 0, "return_trajectory": True, "verbose": 0}
     _, whole = model.generate(3, 6, ODE2Sampler(), **kwargs)
     samples, short = model.generate(3, 6, ODE2Sampler(end="last"), **kwargs)
-    np.testing.assert_allclose(short["t"], whole["t"][:-1])
-    np.testing.assert_allclose(short["params"], whole["params"][:-1], rtol=1e-4, atol=1e-4)
-    np.testing.assert_array_equal(samples, short["params"][-1].argmax(axis=-1))
+    np.testing.assert_allclose(short.t, whole.t[:-1])
+    np.testing.assert_allclose(short.params, whole.params[:-1], rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(samples, short.params[-1].argmax(axis=-1))
 
 
 def test_a_draw_at_the_end_follows_the_last_output_distribution():
@@ -147,7 +147,7 @@ def test_a_draw_at_the_end_follows_the_last_output_distribution():
         256, 2, sampler, seed=0, batch_size=256, return_trajectory=True, verbose=0
     )
     # The rank of a draw among the tempered probabilities: uniform, if it was drawn from them.
-    weights = np.exp(trajectory["params"][-1].astype("float64") / 2.0)
+    weights = np.exp(trajectory.params[-1].astype("float64") / 2.0)
     probs = weights / weights.sum(axis=-1, keepdims=True)
     drawn = np.take_along_axis(probs, samples[..., None], axis=-1)
     spread = np.square(probs).sum(axis=-1).mean()
@@ -165,8 +165,8 @@ def test_a_start_after_0_is_kept(spacing):
     model = make_model(FLOWS["discretized"]())
     sampler = SDE2Sampler(start=0.25, spacing=spacing)
     _, trajectory = model.generate(2, 3, sampler, return_trajectory=True, verbose=0)
-    assert trajectory["t"][0] == 0.25
-    assert np.abs(trajectory["theta"][0]).min() > 0
+    assert trajectory.t[0] == 0.25
+    assert np.abs(trajectory.theta[0]).min() > 0
 
 
 def test_the_docstrings_own_sampler_generates():

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import keras_bfn
-from tests.models.small import EVENT_SHAPE, FLOWS, ClassNetwork, make_data
+from tests.models.small import EVENT_SHAPE, FLOWS, ConditionNetwork, make_data
 from tests.tensors import to_numpy, to_tensor
 
 NULL = 3
@@ -15,7 +15,7 @@ NULL = 3
 def make_class_model(name="discrete", **kwargs):
     flow = FLOWS[name]()
     keras.utils.set_random_seed(0)
-    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=16, num_blocks=1, num_classes=3)
+    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=16, num_blocks=1, num_conditions=3)
     # New networks answer nothing, and so the same for all classes.
     for weight in network.trainable_weights:
         weight.assign(keras.random.normal(weight.shape, stddev=0.3))
@@ -28,10 +28,11 @@ def test_guidance_goes_on_from_no_class_through_the_class():
     t = to_tensor([0.1, 0.3, 0.5, 0.9])
     condition = ops.convert_to_tensor([0, 1, 2, 0], dtype="int32")
     scale = np.array([0.0, 1.0, 2.0, -1.0])
-    with_class = to_numpy(model.ask(theta, t, condition))
-    without = to_numpy(model.ask(theta, t, ops.full_like(condition, NULL)))
+    s = ops.log(theta)
+    with_class = to_numpy(model.look(s, t, condition).params)
+    without = to_numpy(model.look(s, t, ops.full_like(condition, NULL)).params)
     assert np.abs(with_class - without).max() > 0.1
-    guided = to_numpy(model.ask(theta, t, condition, guidance_scale=to_tensor(scale)))
+    guided = to_numpy(model.look(s, t, condition, guidance_scale=to_tensor(scale)).params)
     expected = without + scale.reshape(-1, 1, 1, 1, 1) * (with_class - without)
     np.testing.assert_allclose(guided, expected, rtol=1e-4, atol=1e-5)
 
@@ -46,8 +47,8 @@ def test_guidance_is_one_call_of_the_network_on_a_batch_twice_as_large(monkeypat
         return ask(network, inputs, *args, **kwargs)
 
     monkeypatch.setattr(type(model.network), "__call__", counted)
-    theta, t = ops.ones((4, *EVENT_SHAPE, 5)) / 5, ops.zeros((4,))
-    model.ask(theta, t, ops.zeros((4,), "int32"), guidance_scale=ops.ones((4,)))
+    s, t = ops.ones((4, *EVENT_SHAPE, 5)), ops.zeros((4,))
+    model.look(s, t, ops.zeros((4,), "int32"), guidance_scale=ops.ones((4,)))
     assert batches == [8]
 
 
@@ -60,7 +61,7 @@ def test_scale_1_is_the_class_and_scale_0_is_none():
         _, trajectory = model.generate(
             4, condition=condition, return_trajectory=True, **kwargs, **more
         )
-        return trajectory["params"]
+        return trajectory.params
 
     plain = generate(condition)
     guided = {scale: generate(condition, guidance_scale=scale) for scale in (0.0, 1.0 + 1e-6, 3.0)}
@@ -78,15 +79,15 @@ def test_another_scale_compiles_nothing_anew():
 
 
 def test_labels_are_dropped_at_the_rate_asked_for_and_in_training_alone(monkeypatch):
-    model = make_class_model(label_dropout=0.25)
+    model = make_class_model(condition_dropout=0.25)
     seen = []
-    ask = keras_bfn.BayesianFlowNetwork.ask
+    look = keras_bfn.BayesianFlowNetwork.look
 
-    def watched(self, theta, t, condition, training=False, **kwargs):
+    def watched(self, s, t, condition, training=False, **kwargs):
         seen.append(to_numpy(condition))
-        return ask(self, theta, t, condition, training, **kwargs)
+        return look(self, s, t, condition, training, **kwargs)
 
-    monkeypatch.setattr(keras_bfn.BayesianFlowNetwork, "ask", watched)
+    monkeypatch.setattr(keras_bfn.BayesianFlowNetwork, "look", watched)
     x = make_data(model.flow, 2000)
     condition = np.arange(2000, dtype="int32") % 3
     model((x, condition), training=True)
@@ -99,27 +100,27 @@ def test_labels_are_dropped_at_the_rate_asked_for_and_in_training_alone(monkeypa
 
 
 def test_a_conditional_model_trains_and_keeps_its_dropout(tmp_path):
-    model = make_class_model("binary", label_dropout=0.5)
+    model = make_class_model("binary", condition_dropout=0.5)
     model.compile(keras.optimizers.AdamW(1e-2))
     x, condition = make_data(model.flow, 24), np.arange(24, dtype="int32") % 3
 
-    def answer_without_class():
-        theta, t = ops.ones((1, *EVENT_SHAPE, 1)) / 2, ops.zeros((1,))
-        return to_numpy(model.ask(theta, t, ops.full((1,), NULL, dtype="int32")))
+    def output_without_condition():
+        s, t = ops.zeros((1, *EVENT_SHAPE, 2)), ops.zeros((1,))
+        return to_numpy(model.look(s, t, ops.full((1,), NULL, dtype="int32")).params)
 
-    before = answer_without_class()
+    before = output_without_condition()
     model.fit((x, condition), epochs=2, batch_size=8, verbose=0)
-    after = answer_without_class()
+    after = output_without_condition()
     assert np.abs(after - before).max() > 1e-3
     model.save(tmp_path / "model.keras")
-    assert keras.saving.load_model(tmp_path / "model.keras").label_dropout == 0.5
+    assert keras.saving.load_model(tmp_path / "model.keras").condition_dropout == 0.5
 
 
 def test_an_own_network_with_a_null_class_is_guided():
     flow = FLOWS["binary"]()
-    network = ClassNetwork(flow.output_size, num_classes=4)
-    network.null_class = NULL
-    model = keras_bfn.BayesianFlowNetwork(flow, network, EVENT_SHAPE, label_dropout=0.1, seed=0)
+    network = ConditionNetwork(flow.output_size, num_conditions=4)
+    network.null_condition = NULL
+    model = keras_bfn.BayesianFlowNetwork(flow, network, EVENT_SHAPE, condition_dropout=0.1, seed=0)
     samples = model.generate(2, 2, condition=[0, 1], guidance_scale=2.0, verbose=0)
     assert samples.shape == (2, *EVENT_SHAPE)
 
@@ -138,10 +139,10 @@ def test_bad_guidance_is_refused(kwargs, message):
         make_class_model("binary").generate(2, 2, verbose=0, **kwargs)
 
 
-def test_labels_cannot_be_dropped_without_a_null_class():
+def test_labels_cannot_be_dropped_without_a_null_condition():
     flow = FLOWS["binary"]()
     network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=16)
-    with pytest.raises(ValueError, match=r"`label_dropout` must be 0.*label_dropout=0.1"):
-        keras_bfn.BayesianFlowNetwork(flow, network, label_dropout=0.1)
-    with pytest.raises(ValueError, match=r"`label_dropout` must be a number in \[0, 1\)"):
-        keras_bfn.BayesianFlowNetwork(flow, network, label_dropout=1.0)
+    with pytest.raises(ValueError, match=r"`condition_dropout` must be 0.*condition_dropout=0.1"):
+        keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.1)
+    with pytest.raises(ValueError, match=r"`condition_dropout` must be a number in \[0, 1\)"):
+        keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=1.0)

@@ -13,7 +13,7 @@ import pytest
 
 import keras_bfn
 from tests.injected_noise import injected_noise
-from tests.models.small import FLOWS, ClassNetwork, make_data, make_model
+from tests.models.small import FLOWS, ConditionNetwork, make_data, make_model
 
 
 def score(model):
@@ -66,7 +66,7 @@ def test_a_model_that_is_not_compiled_survives_saving(tmp_path):
 def test_a_model_with_a_plain_layer_survives_saving(tmp_path):
     flow = FLOWS["binary"]()
     x, classes = make_data(flow), np.arange(24) % 3
-    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size), seed=0)
+    model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size), seed=0)
     model.compile("adam")
     model.fit((x, classes), epochs=1, verbose=0)
     model.save(tmp_path / "model.keras")

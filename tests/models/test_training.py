@@ -8,7 +8,7 @@ import pytest
 
 import keras_bfn
 from tests.injected_noise import injected_noise
-from tests.models.small import FLOWS, ClassNetwork, make_data, make_model
+from tests.models.small import FLOWS, ConditionNetwork, make_data, make_model
 
 
 class Batches(keras.utils.PyDataset):
@@ -57,7 +57,7 @@ def test_fit_takes_every_kind_of_pipeline(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_first_epoch_of_a_network_that_is_not_built_sees_every_batch_once(kind):
     flow = FLOWS["discrete"]()
-    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size), seed=0)
+    model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size), seed=0)
     compute_loss, seen = model.compute_loss, []
 
     def note(x, *args, **kwargs):
@@ -227,8 +227,8 @@ def test_mixed_precision_trains_and_scores_in_float32(name, policy):
     flow = FLOWS[name]()
     x = make_data(flow)
     model = make_model(flow, dtype=policy)
-    answer = model.look(np.full(24, 0.999, "float32"), x)
-    assert all(keras.backend.standardize_dtype(part.dtype) == "float32" for part in answer)
+    look = model.look_at(x, np.full(24, 0.999, "float32"))
+    assert all(keras.backend.standardize_dtype(part.dtype) == "float32" for part in look)
     history = model.fit(x, epochs=2, validation_data=x, verbose=0).history
     assert all(np.isfinite(values).all() for values in history.values())
 
@@ -251,7 +251,7 @@ def test_conditional_data_train_and_generate():
     flow = FLOWS["binary"]()
     x = make_data(flow)
     classes = np.arange(24) % 3
-    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size), seed=0)
+    model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size), seed=0)
     model.compile("adam")
     model.fit((x, classes), epochs=1, validation_data=((x, classes),), verbose=0)
     nats = model.code_length((x, classes), num_steps=3, verbose=0)
@@ -261,7 +261,7 @@ def test_conditional_data_train_and_generate():
 
 def test_a_plain_layer_serves_as_network():
     flow = FLOWS["discretized"]()
-    model = keras_bfn.BayesianFlowNetwork(flow, ClassNetwork(flow.output_size), seed=0)
+    model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size), seed=0)
     model.compile("adam")
     model.fit(make_data(flow), epochs=1, verbose=0)
     assert model.event_shape == (4, 4, 1)

@@ -1,13 +1,12 @@
 """Networks keep the contract: shapes, float32 outputs, configs, precision, data formats."""
 
-import inspect
-
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 import keras_bfn
+from keras_bfn._config import argument_names
 from tests.models.small import FLOWS
 
 NETWORKS = {
@@ -107,10 +106,10 @@ def test_examples_of_a_batch_do_not_see_each_other(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_class_matters_and_there_is_a_null_class(name):
+def test_a_class_matters_and_there_is_a_null_condition(name):
     flow = FLOWS["binary"]()
-    network = NETWORKS[name](flow, num_classes=3)
-    assert network.null_class == 3
+    network = NETWORKS[name](flow, num_conditions=3)
+    assert network.null_condition == 3
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(network))
     assert copy.get_config() == network.get_config()
     randomize(network)
@@ -124,8 +123,8 @@ def test_a_class_matters_and_there_is_a_null_class(name):
             assert (np.abs(outputs[i] - outputs[j]) > 1e-6).all()
 
 
-def test_networks_without_classes_have_no_null_class():
-    assert NETWORKS["MLP"](FLOWS["binary"]()).null_class is None
+def test_networks_without_classes_have_no_null_condition():
+    assert NETWORKS["MLP"](FLOWS["binary"]()).null_condition is None
 
 
 @pytest.mark.parametrize("name", ["VDMUNet", "Transformer"])
@@ -175,7 +174,7 @@ def test_networks_train_in_half_precision(name, policy):
 def test_a_network_survives_saving(name, tmp_path):
     flow = FLOWS["binary"]()
     extra = {} if name == "MLP" else {"remat": True}
-    model = keras_bfn.BayesianFlowNetwork(flow, NETWORKS[name](flow, num_classes=3, **extra))
+    model = keras_bfn.BayesianFlowNetwork(flow, NETWORKS[name](flow, num_conditions=3, **extra))
     randomize(model.network)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -193,7 +192,7 @@ def test_images_that_cannot_be_halved_are_refused(image_shape):
 WRONG = {
     "width": (7, "must be even"),
     "dropout": (1.0, r"must be a number in \[0, 1\)"),
-    "num_classes": (0, "must be an integer of at least 1"),
+    "num_conditions": (0, "must be an integer of at least 1"),
     "num_blocks": (-1, "must be an integer of at least 1"),
     "num_layers": (1.5, "must be an integer of at least 1"),
     "width_multipliers": ((), "must be an integer of at least 1"),
@@ -211,7 +210,7 @@ def test_wrong_sizes_are_refused_by_their_names(argument):
         (networks.VDMUNet, (4, 4, 1)),
         (networks.Transformer, 16),
     ):
-        if argument in inspect.signature(network).parameters:
+        if argument in argument_names(network):
             with pytest.raises(ValueError, match=f"`{argument}` {message}.*Received"):
                 network(FLOWS["binary"](), shape, **{argument: value})
             refused += 1

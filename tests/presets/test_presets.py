@@ -16,7 +16,7 @@ import keras_bfn
 from keras_bfn import BayesianFlowNetwork
 from tests.models.small import FLOWS, make_data, make_model
 
-PAPER = [name for name, preset in BayesianFlowNetwork.presets.items() if preset.build]
+PAPER = [name for name, preset in BayesianFlowNetwork.presets.items() if preset.make_flow]
 ROOT = pathlib.Path(__file__).parents[2]
 
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import integrate, special, stats
 
-from keras_bfn import schedules
+from keras_bfn import Look, schedules
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.losses import ReconstructionLoss
 from tests import exact
@@ -50,7 +50,7 @@ def binary_cost(prior, mean):
     ids=["discrete", "discretized"],
 )
 def test_remaining_cost_of_two_values_is_the_integral(flow, mean, beta, prior):
-    cost = schedules.remaining_cost(flow, data(prior), beta, num_draws=100_000)
+    cost = flow.remaining_cost(data(prior), num_draws=100_000)(beta)
     # The relative standard error is about 1% where the cost is least.
     assert_allclose(cost, binary_cost(prior, mean * beta), rtol=0.04)
 
@@ -63,7 +63,7 @@ def test_remaining_cost_of_bins_is_the_integral(beta):
     joint = prior * stats.norm.pdf(grid[:, None], centres(np.arange(17), 17), beta**-0.5)
     posterior = joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-300)
     expected = step * np.sum(joint.sum(axis=1) * special.entr(posterior).sum(axis=1))
-    cost = schedules.remaining_cost(DiscretizedFlow(17), data(prior), beta, num_draws=50_000)
+    cost = DiscretizedFlow(17).remaining_cost(data(prior), num_draws=50_000)(beta)
     assert_allclose(cost, expected, rtol=0.02)
 
 
@@ -79,13 +79,13 @@ every_flow = pytest.mark.parametrize(("flow", "x"), FLOWS.values(), ids=FLOWS)
 @pytest.mark.parametrize(("flow", "x"), [FLOWS["discrete-27"], FLOWS["discretized-17"]])
 def test_remaining_cost_starts_at_the_entropy(flow, x):
     entropy = exact.entropy(np.bincount(x) / len(x))
-    assert_allclose(schedules.remaining_cost(flow, x, 0.0), entropy, rtol=1e-6)
+    assert_allclose(flow.remaining_cost(x)(0.0), entropy, rtol=1e-6)
 
 
 @every_flow
 def test_remaining_cost_falls_to_nothing_in_the_shape_of_the_accuracies(flow, x):
     beta = np.geomspace(0.1, 1e5, 30).reshape(2, 15)
-    cost = schedules.remaining_cost(flow, x, beta, num_draws=2000)
+    cost = flow.remaining_cost(x, num_draws=2000)(beta)
     assert cost.shape == beta.shape
     assert cost.dtype == "float64"
     assert np.all(np.diff(np.ravel(cost)) <= 0)
@@ -95,7 +95,7 @@ def test_remaining_cost_falls_to_nothing_in_the_shape_of_the_accuracies(flow, x)
 @every_flow
 def test_fit_finds_the_least_accuracy(flow, x):
     beta_1 = float(schedules.fit(flow, x, reconstruction=0.05, num_draws=2000).beta(1.0))
-    costs = schedules.remaining_cost(flow, x, beta_1 * np.array([0.998, 1.001]), num_draws=2000)
+    costs = flow.remaining_cost(x, num_draws=2000)(beta_1 * np.array([0.998, 1.001]))
     assert costs[0] > 0.05 > costs[1]
 
 
@@ -111,8 +111,8 @@ def mean_of_input(flow, s, t):
     return flow.input_params(s, flow.schedule.beta(t))
 
 
-# What makes the flow, how often each value occurs, and the answer that evidence alone gives.
-LAST_WORDS = {
+# What makes the flow, how often each value occurs, and the output that evidence alone gives.
+RECONSTRUCTIONS = {
     "discrete-2": (partial(DiscreteFlow, 2), [0.7, 0.3], class_logits([0.7, 0.3])),
     "discrete-27": (partial(DiscreteFlow, 27), ZIPF, class_logits(ZIPF)),
     "discretized-2": (partial(DiscretizedFlow, 2, prediction="data"), even(2), even_bins),
@@ -125,8 +125,12 @@ LAST_WORDS = {
 }
 
 
-@pytest.mark.parametrize(("make_flow", "prior", "answer"), LAST_WORDS.values(), ids=LAST_WORDS)
-def test_the_reconstruction_loss_at_the_end_is_what_was_asked_for(make_flow, prior, answer, seed):
+@pytest.mark.parametrize(
+    ("make_flow", "prior", "params_of"), RECONSTRUCTIONS.values(), ids=RECONSTRUCTIONS
+)
+def test_the_reconstruction_loss_at_the_end_is_what_was_asked_for(
+    make_flow, prior, params_of, seed
+):
     x = data(prior)
     flow = make_flow(schedule=schedules.ExponentialSchedule(0.5))
     if not flow.discrete:
@@ -136,7 +140,7 @@ def test_the_reconstruction_loss_at_the_end_is_what_was_asked_for(make_flow, pri
 
     x, t = x[:, None], np.ones(len(x), "float32")
     s = flow.sample_evidence(x, t, seed)
-    nats = to_numpy(ReconstructionLoss()(flow, x, answer(flow, s, t), s, t))
+    nats = to_numpy(ReconstructionLoss()(flow, x, Look(t, s, None, params_of(flow, s, t))))
     standard_error = nats.std() / np.sqrt(nats.size)
     assert standard_error < 0.03 * 0.05
     # The fit has as many draws, whose costs vary no more than these.
@@ -203,4 +207,4 @@ def test_fit_refuses(flow, x, arguments, message):
 @pytest.mark.parametrize("beta", [-1.0, np.nan, np.inf, [1.0, -1.0]])
 def test_remaining_cost_refuses_an_accuracy_that_is_none(beta):
     with pytest.raises(ValueError, match=r"`beta`.*Received: beta="):
-        schedules.remaining_cost(BINARY, np.array([0, 1]), beta)
+        BINARY.remaining_cost(np.array([0, 1]))(beta)

@@ -1,4 +1,4 @@
-"""Random numbers that PyTorch draws past Keras."""
+"""What `keras.ops` cannot do: the one module, beside `checkpoints`, that knows the backends."""
 
 import keras
 

@@ -1,0 +1,67 @@
+"""Plain values that are set once: what schedules, flows, losses and samplers are."""
+
+import inspect
+
+import keras
+
+
+class Immutable:
+    """An object that is told by the arguments of its constructor, and never changes.
+
+    A subclass keeps each argument under its own name, as layers do. Its config, equality and repr
+    follow. Where a constructor takes `**kwargs` for that of its base class, theirs are included.
+
+    Attributes:
+        shorthands: names of arguments that are short for another, and not kept.
+    """
+
+    shorthands = ()
+
+    def __setattr__(self, name, value):
+        if name in vars(self):
+            raise AttributeError(
+                f"A `{type(self).__name__}` cannot be changed: make another. "
+                f"Received: {name}={value!r}"
+            )
+        super().__setattr__(name, value)
+
+    def get_config(self):
+        """The constructor's arguments, as plain values that JSON can hold."""
+        return {
+            name: keras.saving.serialize_keras_object(getattr(self, name))
+            for name in argument_names(type(self))
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """The object whose `get_config` is `config`."""
+        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    def __hash__(self):
+        return hash((type(self), repr(self.get_config())))
+
+    def __repr__(self):
+        values = {name: getattr(self, name) for name in argument_names(type(self))}
+        told = (f"{name}={value!r}" for name, value in values.items() if value is not None)
+        return f"{type(self).__name__}({', '.join(told)})"
+
+
+def argument_names(cls):
+    """What a constructor is told by name: its arguments, and those that it takes as `**kwargs`."""
+    names = []
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        _, *parameters = inspect.signature(base.__init__).parameters.values()
+        names += [
+            p.name
+            for p in parameters
+            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+            and p.name not in getattr(cls, "shorthands", ())
+        ]
+        if all(p.kind != p.VAR_KEYWORD for p in parameters):
+            break
+    return names

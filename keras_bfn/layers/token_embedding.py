@@ -1,0 +1,52 @@
+"""The variables of an example as tokens."""
+
+import keras
+from keras import ops
+from keras.layers import Dense
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class TokenEmbedding(keras.layers.Layer):
+    """Projects each token to an embedding, and scales and shifts it by what its place has learnt.
+
+    Columns of a table are no alike: with a gain and a bias of its own, each has weights of its own.
+
+    Args:
+        size: int. The size of the embeddings.
+
+    Call arguments:
+        x: tensor of shape `(batch, tokens, channels)`.
+
+    Returns:
+        A tensor of shape `(batch, tokens, size)`.
+
+    Example:
+
+    >>> keras_bfn.layers.TokenEmbedding(32)(np.zeros((2, 6, 3))).shape
+    (2, 6, 32)
+    """
+
+    def __init__(self, size, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+
+    def build(self, x_shape):
+        _, tokens, channels = x_shape
+        self.project = Dense(self.size, dtype=self.dtype_policy)
+        self.project.build((None, None, channels))
+        self.gain = self.add_weight(shape=(tokens, self.size), initializer="ones", name="gain")
+        self.bias = self.add_weight(
+            shape=(tokens, self.size),
+            initializer=keras.initializers.RandomNormal(stddev=0.5),
+            name="bias",
+        )
+
+    def call(self, x):
+        gain, bias = (ops.cast(weight, self.compute_dtype) for weight in (self.gain, self.bias))
+        return self.project(x) * gain + bias
+
+    def compute_output_shape(self, x_shape):
+        return (*x_shape[:-1], self.size)
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size}

@@ -1,0 +1,49 @@
+"""A look: evidence about an example, and what the network says to it."""
+
+from typing import Any, NamedTuple
+
+from keras_bfn._parts import map_parts
+
+
+class Look(NamedTuple):
+    """What was seen when the network was asked about evidence, for data of one kind.
+
+    For data of several kinds, there is a dict of looks, one for each part. A trajectory of samples
+    is a look, too, with an axis of steps before all others.
+
+    Attributes:
+        t: the time, of shape `(batch,)`.
+        s: the evidence, of shape `(batch, *event_shape, flow.embedding_size)`.
+        theta: the parameters of the input distribution, which the network is shown, of shape
+            `(batch, *event_shape, flow.theta_size)`.
+        params: the network's output, the parameters of the output distribution, of shape
+            `(batch, *event_shape, flow.output_size)`.
+    """
+
+    t: Any
+    s: Any
+    theta: Any
+    params: Any
+
+
+def look(flow, network, s, t):
+    """Shows evidence to a network.
+
+    Args:
+        flow: a `keras_bfn.flows.Flow`, or a dict of flows.
+        network: function of `theta` to the output distribution's parameters.
+        s: evidence, or a dict of the parts' evidence.
+        t: time, of shape `(batch,)`, or a dict of the parts' times.
+
+    Returns:
+        A `Look`, or a dict of them.
+    """
+    theta = map_parts(lambda flow, s, t: flow.input_params(s, flow.schedule.beta(t)), flow, s, t)
+    return map_parts(lambda flow, *seen: Look(*seen), flow, t, s, theta, network(theta))
+
+
+def output_distributions(flow, looks):
+    """What the network expects: an output distribution, or a dict of them."""
+    return map_parts(
+        lambda flow, look: flow.output_distribution(look.params, look.s, look.t), flow, looks
+    )

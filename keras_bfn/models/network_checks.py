@@ -1,0 +1,77 @@
+"""What a network must take and return, and what a functional one says of itself."""
+
+import keras
+
+from keras_bfn._parts import map_parts
+
+
+def symbolic_inputs(network):
+    """The inputs of a functional model, as it names them; None if the network tells nothing."""
+    # A subclassed model has `input`, too, once it was called, but not `inputs`.
+    inputs = getattr(network, "inputs", None) if isinstance(network, keras.Model) else None
+    leaves = keras.tree.flatten(inputs)
+    if not leaves or not all(isinstance(leaf, keras.KerasTensor) for leaf in leaves):
+        return None
+    inputs = network.input
+    names = set(inputs) if isinstance(inputs, dict) else set()
+    if not {"theta", "t"} <= names <= {"theta", "t", "condition"}:
+        names = sorted(names) if names else type(inputs).__name__
+        raise ValueError(
+            "Argument `network` must take a dict of 'theta', 't' and, if it is conditional, "
+            f"'condition'. Received: a network that takes {names}"
+        )
+    return inputs
+
+
+def make_symbolic_inputs(flow, event_shape, condition_shape, times):
+    """What a network will be given, without numbers."""
+    t = keras.KerasTensor((None,), "float32")
+    inputs = {
+        "theta": map_parts(
+            lambda flow, shape: keras.KerasTensor((None, *shape, flow.theta_size), "float32"),
+            flow,
+            event_shape,
+        ),
+        "t": dict.fromkeys(flow, t) if times == "parts" else t,
+    }
+    if condition_shape is not None:
+        inputs["condition"] = keras.KerasTensor((None, *condition_shape[1:]), "float32")
+    return inputs
+
+
+def check_inputs(flow, event_shape, times, inputs):
+    """Raises a `ValueError` unless a functional network takes what the flow will give it."""
+    _check_shapes("take a theta of", flow, event_shape, "theta_size", inputs["theta"])
+    expected, came = ("a dict of", "one") if times == "parts" else ("one", "a dict of")
+    if isinstance(inputs["t"], dict) != (times == "parts"):
+        raise ValueError(
+            f"Argument `network` must take {expected} 't' for times={times!r}. "
+            f"Received: a network that takes {came}"
+        )
+
+
+def check_outputs(flow, event_shape, outputs):
+    """Raises a `ValueError` unless the network returns the numbers that the flow needs."""
+    _check_shapes("return", flow, event_shape, "output_size", outputs)
+
+
+def _check_shapes(verb, flow, event_shape, size, tensors):
+    names = list(flow) if isinstance(flow, dict) else None
+    came = sorted(map(str, tensors)) if isinstance(tensors, dict) else None
+    if (came is None) != (names is None) or (names and came != sorted(names)):
+        expected = "one tensor" if names is None else f"a dict with the parts {names}"
+        raise ValueError(
+            f"Argument `network` must {verb} {expected}. Received: a network with "
+            + (f"a {type(tensors).__name__}" if came is None else f"the parts {came}")
+        )
+
+    def check(flow, event_shape, tensor):
+        shape, expected = getattr(tensor, "shape", None), (*event_shape, getattr(flow, size))
+        if shape is None or tuple(shape)[1:] != expected:
+            raise ValueError(
+                f"Argument `network` must {verb} shape {(None, *expected)} for {flow!r} with "
+                f"event_shape={event_shape}. Received: a network with "
+                + (f"a {type(tensor).__name__}" if shape is None else f"shape {tuple(shape)}")
+            )
+
+    map_parts(check, flow, event_shape, tensors)

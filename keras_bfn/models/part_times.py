@@ -1,0 +1,60 @@
+"""The times at which a model looks at the parts of its data."""
+
+import keras
+from keras import ops
+
+from keras_bfn import losses
+
+SHARED = 0.5  # the share of the examples, in training, whose parts have one time
+KNOWN = 0.5  # of the other examples' parts, but one of each, the share that is known
+
+
+def check_times(flow, times):
+    """Returns `times`, or raises a `ValueError` if no parts can have times of their own."""
+    if times == "parts" and (not isinstance(flow, dict) or len(flow) < 2):
+        raise ValueError(
+            "Argument `times` must be 'shared' unless `flow` is a dict of two flows or more. "
+            f"Received: times='parts', flow={flow!r}"
+        )
+    return times
+
+
+def draw_times(model, loss, batch_size, training):
+    """The times that a loss looks at: `(batch,)`, or, of parts with times of their own, a dict."""
+    seed = model.seed_generator
+    shared = loss.times(losses.stratified_uniform(batch_size, seed))
+    if model.times == "shared" or not training:
+        return shared
+    is_shared, place = (keras.random.uniform((batch_size,), seed=seed) for _ in range(2))
+    never_known = ops.floor(place * len(model.flow))
+    times = {}
+    for i, name in enumerate(model.flow):
+        own = loss.times(losses.stratified_uniform(batch_size, seed))
+        known = keras.random.uniform((batch_size,), seed=seed) < KNOWN
+        own = ops.where(ops.logical_and(known, never_known != i), 1.0, own)
+        times[name] = ops.where(is_shared < SHARED, shared, own)
+    return times
+
+
+def check_given(model, given):
+    """Returns names of parts that are known, as a sorted tuple.
+
+    Raises:
+        ValueError: if they are not some, but not all, of the model's parts, or its network was not
+            trained to take parts as known.
+    """
+    names = list(model.flow) if isinstance(model.flow, dict) else []
+    given = (given,) if isinstance(given, str) else tuple(given)
+    if not given:
+        return ()
+    if model.times != "parts":
+        raise ValueError(
+            'Argument `given` needs a model with times="parts", whose network has learnt to take '
+            "parts as known. Others take what is known as messages, in `inpaint`. "
+            f"Received: given={list(given)} with times={model.times!r}"
+        )
+    if not set(given) < set(names):
+        raise ValueError(
+            f"Argument `given` must name some of {names}, but not all. Received: {list(given)}"
+        )
+    return tuple(sorted(given))

@@ -1,0 +1,235 @@
+"""A network for data of several kinds."""
+
+import math
+
+import keras
+from keras import layers
+
+from keras_bfn._parts import map_parts
+from keras_bfn._validation import check_choice, check_int, check_shape
+from keras_bfn.flows.flow import check_flow
+from keras_bfn.layers import DenseBlock, TimeEmbedding, TokenEmbedding, TransformerBlock
+from keras_bfn.networks.network import Network, check_sizes, embed_time, scale_theta
+
+MOST_PATCHES = 64  # of an image, by default
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class MultiPart(Network):
+    """A network for a dict of flows: the variables of all parts see each other.
+
+    With `mixer="transformer"`, each variable is a token, but for images, parts of shape `(height,
+    width, channels)`, whose tokens are square patches. Tokens of all parts attend to each other.
+    With `mixer="mlp"`, all variables are the input of residual dense blocks: what tables of some
+    tens of columns need. Either way each part has a head of its own, which its theta joins.
+
+    An image may have a network of its own, such as a `UNet`, in the place of a head: it is shown
+    the image's theta and time, and, as its condition, a vector of what all parts together tell.
+
+    Args:
+        flow: dict from names of parts to flows.
+        event_shape: dict of the parts' shapes: `()` for one variable, `(13,)` for 13 columns.
+        width: even int. The size of the tokens, or of the residual stream.
+        num_blocks: int. Of the mixer.
+        mixer: `"transformer"` or `"mlp"`.
+        num_heads: int. Of the transformer's attention. Divides `width`.
+        dropout: float in [0, 1).
+        patch_size: int, or a dict of ints for some parts that are images: the side of their
+            patches. By default the smallest of which there are at most 64.
+        networks: None, or a dict from the names of some parts to networks of their own: each takes
+            `"theta"` and `"t"` of its part and a `"condition"` of shape `(batch, width)`, as do the
+            networks of this package with `condition_size=width`.
+        times: `"shared"` or `"parts"`: as in `keras_bfn.BayesianFlowNetwork`.
+        **kwargs: `shortcut`, `num_conditions`, `condition_size`, `dtype` and `name`, as in
+            `keras_bfn.networks.Network`.
+
+    Call arguments:
+        inputs: dict of `"theta"`, a dict of tensors `(batch, *event_shape, theta_size)`, and `"t"`,
+            `(batch,)`, or with `times="parts"` a dict of that for each part.
+
+    Returns:
+        A dict of float32 tensors of shape `(batch, *event_shape, output_size)`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> flow = {
+    ...     "image": keras_bfn.flows.DiscretizedFlow(num_bins=17, sigma_1=0.02),
+    ...     "label": keras_bfn.flows.DiscreteFlow(num_classes=10, beta_1=3.0),
+    ... }
+    >>> network = keras_bfn.networks.MultiPart(flow, {"image": (8, 8, 1), "label": ()}, width=32)
+    >>> theta = {"image": np.zeros((4, 8, 8, 1, 1)), "label": np.full((4, 10), 0.1)}
+    >>> params = network({"theta": theta, "t": np.zeros((4,))})
+    >>> params["label"].shape
+    (4, 10)
+    """
+
+    def __init__(
+        self,
+        flow,
+        event_shape,
+        width=128,
+        num_blocks=3,
+        mixer="transformer",
+        num_heads=4,
+        dropout=0.0,
+        patch_size=None,
+        networks=None,
+        times="shared",
+        **kwargs,
+    ):
+        check_flow(flow)
+        event_shape = _check_event_shape(flow, event_shape)
+        check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
+        check_choice("mixer", mixer, ("transformer", "mlp"))
+        check_choice("times", times, ("shared", "parts"))
+        patch_sizes = _check_patch_sizes(patch_size, event_shape)
+        networks = _check_networks(networks, flow)
+
+        def connect(inputs, add_condition, policy):
+            theta = map_parts(scale_theta, flow, inputs["theta"])
+            time = add_condition(embed_time(inputs["t"], TimeEmbedding(width), width, policy))
+            if mixer == "mlp":
+                parts, context = _mix_variables(theta, time, width, num_blocks, dropout, policy)
+            else:
+                parts, context = _mix_tokens(
+                    theta, time, patch_sizes, width, num_blocks, num_heads, dropout, policy
+                )
+            for name, network in networks.items():
+                t = inputs["t"] if times == "shared" else inputs["t"][name]
+                own = {"theta": inputs["theta"][name], "t": t, "condition": context}
+                parts[name] = network(own)
+            return parts
+
+        super().__init__(flow, event_shape, connect, times, **kwargs)
+        self.event_shape = event_shape
+        self.width = width
+        self.num_blocks = num_blocks
+        self.mixer = mixer
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.patch_size = patch_size
+        self.networks = networks
+        self.times = times
+
+
+def _mix_variables(theta, time, width, num_blocks, dropout, policy):
+    """What is to be joined for each part's head, and a vector that tells of all parts."""
+    flat = {name: layers.Flatten(dtype="float32")(part) for name, part in theta.items()}
+    if isinstance(time, dict):
+        time = _join(layers.Add(dtype=policy), list(time.values()))
+    x = _join(layers.Concatenate(dtype="float32"), list(flat.values()))
+    x = layers.Dense(width, dtype=policy)(x)
+    for _ in range(num_blocks):
+        x = DenseBlock(2 * width, dropout, dtype=policy)(x, time)
+    x = layers.LayerNormalization(dtype=policy)(x)
+    x = layers.Activation("silu", dtype=policy)(x)
+    return {name: [part, x] for name, part in flat.items()}, x
+
+
+def _mix_tokens(theta, time, patch_sizes, width, num_blocks, num_heads, dropout, policy):
+    """The same, by a transformer."""
+    tokens = []
+    for name, part in theta.items():
+        if name in patch_sizes:
+            x = _to_patches(part, patch_sizes[name])
+        else:
+            x = layers.Reshape((-1, part.shape[-1]), dtype="float32")(part)
+        own_time = time[name] if isinstance(time, dict) else time
+        own_time = layers.Reshape((1, width), dtype=policy)(own_time)
+        x = TokenEmbedding(width, dtype=policy)(x)
+        tokens.append(layers.Add(dtype=policy)([x, own_time]))
+    x = _join(layers.Concatenate(axis=1, dtype=policy), tokens)
+    for _ in range(num_blocks):
+        x = TransformerBlock(num_heads, dropout, dtype=policy)(x)
+    x = layers.LayerNormalization(dtype=policy)(x)
+    context = layers.GlobalAveragePooling1D(dtype=policy)(x)
+
+    parts, start = {}, 0
+    for (name, part), own in zip(theta.items(), tokens, strict=True):
+        features = x[:, start : start + own.shape[1]]
+        start += own.shape[1]
+        shape = part.shape[1:-1]
+        if name in patch_sizes:
+            features = _from_patches(features, shape, patch_sizes[name], policy)
+            part = layers.Reshape((*shape[:2], shape[2] * part.shape[-1]), dtype="float32")(part)
+        else:
+            features = layers.Reshape((*shape, width), dtype=policy)(features)
+        parts[name] = [part, features]
+    return parts, context
+
+
+def _join(layer, tensors):
+    return layer(tensors) if len(tensors) > 1 else tensors[0]
+
+
+def _to_patches(theta, size):
+    """`(batch, height, width, channels, numbers)` as `(batch, patches, numbers of a patch)`."""
+    _, height, width, channels, numbers = theta.shape
+    rows, columns = height // size, width // size
+    x = layers.Reshape((rows, size, columns, size, channels * numbers), dtype="float32")(theta)
+    x = layers.Permute((1, 3, 2, 4, 5), dtype="float32")(x)
+    return layers.Reshape((rows * columns, size * size * channels * numbers), dtype="float32")(x)
+
+
+def _from_patches(tokens, image_shape, size, policy):
+    """Tokens of patches as features of the image's positions."""
+    height, width, _ = image_shape
+    rows, columns = height // size, width // size
+    depth = max(16, tokens.shape[-1] // size**2)
+    x = layers.Dense(size * size * depth, dtype=policy)(tokens)
+    x = layers.Reshape((rows, columns, size, size, depth), dtype=policy)(x)
+    x = layers.Permute((1, 3, 2, 4, 5), dtype=policy)(x)
+    return layers.Reshape((height, width, depth), dtype=policy)(x)
+
+
+def _check_event_shape(flow, event_shape):
+    if not isinstance(flow, dict):
+        raise ValueError(f"Argument `flow` must be a dict of flows. Received: flow={flow!r}")
+    if not isinstance(event_shape, dict) or set(event_shape) != set(flow):
+        raise ValueError(
+            f"Argument `event_shape` must be a dict with the parts {list(flow)}. "
+            f"Received: event_shape={event_shape!r}"
+        )
+    return {name: check_shape(f"event_shape[{name!r}]", event_shape[name]) for name in flow}
+
+
+def _check_patch_sizes(patch_size, event_shape):
+    """The side of the patches of each part that is an image."""
+    images = {name: shape for name, shape in event_shape.items() if len(shape) == 3}
+    given = patch_size if isinstance(patch_size, dict) else dict.fromkeys(images, patch_size)
+    if not set(given) <= set(images):
+        raise ValueError(
+            f"Argument `patch_size` must name parts that are images, {list(images)}. "
+            f"Received: patch_size={patch_size!r}"
+        )
+    sizes = {}
+    for name, (height, width, _) in images.items():
+        size = given.get(name)
+        if size is None:
+            sides = range(1, max(height, width) + 1)
+            fitting = (s for s in sides if height % s == 0 and width % s == 0)
+            size = next(
+                (s for s in fitting if height * width <= MOST_PATCHES * s**2),
+                math.gcd(height, width),
+            )
+        if check_int("patch_size", size, 1) and (height % size or width % size):
+            raise ValueError(
+                f"Argument `patch_size` must divide the sides of images, {height} and {width} of "
+                f"{name!r}. Received: patch_size={patch_size!r}"
+            )
+        sizes[name] = size
+    return sizes
+
+
+def _check_networks(networks, flow):
+    networks = dict(networks or {})
+    for name, network in networks.items():
+        if name not in flow or not isinstance(network, keras.Layer):
+            raise ValueError(
+                f"Argument `networks` must be a dict from some of the parts {list(flow)} to Keras "
+                f"models or layers. Received: networks={networks!r}"
+            )
+    return networks

@@ -1,0 +1,9 @@
+"""The contracts of flows, schedules, samplers and networks, proved for one of your own by a call.
+
+Each function returns None, or raises an `AssertionError` that says in a sentence what is wrong.
+"""
+
+from keras_bfn.testing.flows import check_flow as check_flow
+from keras_bfn.testing.networks import check_network as check_network
+from keras_bfn.testing.samplers import check_sampler as check_sampler
+from keras_bfn.testing.schedules import check_schedule as check_schedule

@@ -1,0 +1,398 @@
+"""The contract of data types."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn.flows import Flow
+from keras_bfn.flows.flow import expand
+from keras_bfn.looks import Look
+from keras_bfn.losses import (
+    ContinuousTimeLoss,
+    DiscreteTimeLoss,
+    ReconstructionLoss,
+    stratified_uniform,
+)
+from keras_bfn.testing.claims import (
+    require,
+    require_float32,
+    require_mean,
+    require_saving,
+    require_shape,
+)
+from keras_bfn.testing.posteriors import ExactFlow
+from keras_bfn.testing.schedules import check_schedule
+
+NUM_VARIABLES = 3
+MOST_DRAWS = 2**13
+MOST_NUMBERS = 2**21  # of one tensor of draws
+EDGE_TIMES = (0.0, 1e-7, 1e-3, 0.5, 0.999, 1.0)
+EDGE_OUTPUTS = (0.0, 1.0, -1.0, 1e4, -1e4)
+
+
+def check_flow(flow, x=None, seed=0):
+    """Proves that a data type keeps its contract.
+
+    Shapes and dtypes of all methods; configs and saving; the schedule; draws from the flow
+    distribution against sums of messages; the output distribution's draws against
+    `expected_embedding` and `log_receiver_ratio`; `sender_receiver_kl` against messages, and its
+    limit for small ones; finite losses, gradients and samples at t = 0, 1e-7 and 1, whatever the
+    network returns; and, for up to 512 values, that with the exact posterior for a network,
+    n-step and continuous-time loss and reconstruction add up to the entropy of the data.
+
+    Args:
+        flow: a `keras_bfn.flows.Flow`.
+        x: numpy array of data, of any shape; by default drawn from all of `flow.data_range`, which
+            must be finite then.
+        seed: int.
+
+    Raises:
+        AssertionError: if it does not; the message says what is wrong.
+
+    Example:
+
+    >>> keras_bfn.testing.check_flow(keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=2.0))
+    """
+    require(isinstance(flow, Flow), f"A flow must be a `keras_bfn.flows.Flow`. It is {flow!r}")
+    check_schedule(flow.schedule)
+    require_saving(flow)
+    rng = np.random.default_rng(seed)
+    x = _draw_data(flow, rng) if x is None else np.ravel(x)
+    _check_data_checks(flow, x)
+    require_shape(flow.embed(x), (len(x), flow.embedding_size), f"{type(flow).__name__}.embed(x)")
+    require_float32(flow.embed(x), f"{type(flow).__name__}.embed(x)")
+    for event_shape in ((), (5,), (4, 4, 3)):
+        _check_shapes(flow, event_shape)
+    _check_dtypes(flow, x)
+    _check_draws(flow, x, rng)
+    if type(flow).input_mean is not Flow.input_mean:
+        _check_input_distribution(flow, x)
+    check_edges(flow, x)
+    if flow.num_values is not None and flow.num_values <= 512:
+        _check_entropy(flow, rng)
+
+
+def _draw_data(flow, rng):
+    low, high = flow.data_range
+    require(math.isfinite(high - low), "Argument `x` is needed: `data_range` is not finite")
+    x = rng.integers(low, high + 1, 64) if flow.discrete else rng.uniform(low, high, 64)
+    x[:2] = low, high
+    return x.astype("int32" if flow.discrete else "float32")
+
+
+def _check_data_checks(flow, x):
+    """`check_data` takes data, and nothing else."""
+    name = type(flow).__name__
+    low, _ = flow.data_range
+    try:
+        flow.check_data(x)
+    except ValueError as error:
+        raise AssertionError(f"{name}.check_data must take its own data: {error}") from error
+    wrong = {"the wrong kind": x.astype("float32" if flow.discrete else "int32"), "no data": x[:0]}
+    if math.isfinite(low):
+        wrong["data out of range"] = np.append(x, low - 1).astype(x.dtype)
+    for what, values in wrong.items():
+        try:
+            flow.check_data(values)
+        except ValueError:
+            continue
+        require(False, f"{name}.check_data must raise a `ValueError` for {what}")
+
+
+class Methods(keras.layers.Layer):
+    """All that a flow computes, so that Keras works out shapes without numbers."""
+
+    def __init__(self, flow):
+        super().__init__(dtype="float32", autocast=False)
+        self.flow = flow
+        self.seed_generator = keras.random.SeedGenerator(0)
+
+    def call(self, x, params, t):
+        return compute_all(self.flow, x, params, t, self.seed_generator)
+
+
+def compute_all(flow, x, params, t, seed):
+    """What each method of a flow returns, by what its shape is that of."""
+    beta = flow.schedule.beta(t)
+    s = flow.sample_evidence(x, t, seed)
+    output = flow.output_distribution(params, s, t)
+    embedding = flow.embed(x)
+    noise = ops.zeros_like(embedding)
+    return {
+        "embedding_size": {
+            "embed(x)": embedding,
+            "sample_evidence(x, t)": s,
+            "observe(embedding, alpha)": flow.observe(embedding, beta, seed),
+            "receive(embedding, alpha, noise)": flow.receive(embedding, beta, noise),
+            "expected_embedding(distribution)": flow.expected_embedding(output),
+        },
+        "theta_size": {"input_params(s, beta)": flow.input_params(s, beta)},
+        "": {
+            "output_distribution(params, s, t).mean()": output.mean(),
+            "output_distribution(params, s, t).log_prob(x)": output.log_prob(x),
+            "sender_receiver_kl(x, distribution, alpha)": flow.sender_receiver_kl(
+                x, output, beta, seed
+            ),
+            "log_receiver_ratio(x, distribution, alpha, noise)": flow.log_receiver_ratio(
+                x, output, beta, noise
+            ),
+            "reconstruction_loss(x, params, s)": flow.reconstruction_loss(x, params, s),
+        },
+    }
+
+
+def _require_results(flow, event_shape, batch_size, results):
+    for size, methods in results.items():
+        shape = (batch_size, *event_shape, *((getattr(flow, size),) if size else ()))
+        for method, result in methods.items():
+            name = f"{type(flow).__name__}.{method}"
+            require_shape(result, shape, name)
+            require_float32(result, name)
+
+
+def _check_shapes(flow, event_shape):
+    results = Methods(flow)(
+        keras.KerasTensor((4, *event_shape), "int32" if flow.discrete else "float32"),
+        keras.KerasTensor((4, *event_shape, flow.output_size), "float32"),
+        keras.KerasTensor((4,), "float32"),
+    )
+    _require_results(flow, event_shape, 4, results)
+
+
+def _check_dtypes(flow, x):
+    """Arrays of any width give float32."""
+    x = np.resize(x, (4, NUM_VARIABLES))
+    params = ops.zeros((4, NUM_VARIABLES, flow.output_size))
+    seed = keras.random.SeedGenerator(0)
+    dtype = "int64" if flow.discrete else "float64"
+    results = compute_all(flow, x.astype(dtype), params, np.full(4, 0.5), seed)
+    _require_results(flow, (NUM_VARIABLES,), 4, results)
+
+
+def _check_input_distribution(flow, x):
+    """It starts at what is known of all data, and ends at the data."""
+    name, x = type(flow).__name__, x[:NUM_VARIABLES]
+    embedding, most = flow.embed(x), np.full(len(x), 1e10, "float32")
+    nothing = flow.input_mean(flow.input_params(ops.zeros_like(embedding), 0.0 * most))
+    nothing = ops.convert_to_numpy(nothing)
+    require(
+        np.allclose(nothing, nothing[0], rtol=1e-5),
+        f"{name}.input_mean must be the same for all data when there is no evidence. "
+        f"It is {nothing}",
+    )
+    seed = keras.random.SeedGenerator(0)
+    theta = flow.input_params(flow.observe(embedding, most, seed), most)
+    everything = ops.convert_to_numpy(flow.input_mean(theta))
+    require(
+        np.allclose(everything, x, atol=0.01),
+        f"{name}.input_mean must tend to the data as evidence grows: of {x} it is {everything}",
+    )
+
+
+class Draws(keras.Model):
+    """Many draws of everything that is random, in one program.
+
+    Rows of a batch are alike but for their noise.
+    """
+
+    def __init__(self, flow, x, params, seed):
+        super().__init__(dtype="float32", autocast=False)
+        self.flow, self.x, self.params = flow, x, params
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def call(self, ones):
+        flow, seed = self.flow, self.seed_generator
+
+        def repeat(row):
+            row = ops.convert_to_tensor(row)
+            return ops.broadcast_to(row, (*ops.shape(ones), *row.shape))
+
+        x, early, late = repeat(self.x), 0.4 * ones, ones
+        beta = flow.schedule.beta(early)
+        half, embedding = 0.5 * beta, flow.embed(x)
+        # The same evidence for all: its mean.
+        s = flow.gain * expand(beta, embedding) * embedding
+        output = flow.output_distribution(repeat(self.params), s, early)
+        drawn = output.sample(seed)
+
+        # Messages that tell of x, but not all: of embeddings about 1 apart.
+        alpha = ones / flow.gain
+        noise = keras.random.normal(ops.shape(embedding), seed=seed)
+        one_noise = ops.broadcast_to(noise[:1], ops.shape(noise))
+        apart = flow.embed(drawn) - embedding
+        ratios = ops.sum(apart * one_noise - 0.5 * ops.square(apart), axis=-1)
+        few = ones * 0.01 / flow.gain
+        return {
+            "at_once": flow.sample_evidence(x, early, seed),
+            "at_the_end": flow.sample_evidence(x, late, seed),
+            "in_two": flow.observe(embedding, half, seed) + flow.observe(embedding, half, seed),
+            "drawn_embedding": flow.embed(drawn),
+            "expected_embedding": flow.expected_embedding(output),
+            "drawn_ratio": ops.exp(ratios),
+            "ratio": ops.exp(flow.log_receiver_ratio(x, output, alpha, one_noise)),
+            "surprise": -flow.log_receiver_ratio(x, output, alpha, noise),
+            "likelihood_ratio": ops.exp(flow.log_receiver_ratio(x, output, alpha, noise)),
+            "kl": flow.sender_receiver_kl(x, output, alpha, seed),
+            "small_kl": flow.sender_receiver_kl(x, output, few, seed) / few[:, None],
+        }
+
+
+def _check_draws(flow, x, rng):
+    name = type(flow).__name__
+    x = np.concatenate([x[:2], x[-1:]])[:NUM_VARIABLES]
+    params = rng.standard_normal((len(x), flow.output_size)).astype("float32")
+    numbers = len(x) * max(flow.embedding_size, flow.num_values or 1)
+    num = max(64, min(MOST_DRAWS, MOST_NUMBERS // numbers))
+    draws = Draws(flow, x, params, int(rng.integers(2**31))).predict(
+        np.ones(num, "float32"), batch_size=num, verbose=0
+    )
+
+    embedding = ops.convert_to_numpy(flow.embed(x)).astype("float64")
+    for kind, t, what in (
+        ("at_once", 0.4, "sample_evidence(x, t=0.4)"),
+        ("at_the_end", 1.0, "sample_evidence(x, t=1)"),
+        ("in_two", 0.4, "two messages, `observe`, that together are as accurate as at t = 0.4"),
+    ):
+        precision = flow.gain * float(flow.schedule.beta(t))
+        noise = (draws[kind].astype("float64") - precision * embedding) / math.sqrt(precision)
+        claim = f"{name}: {what} must be N(c beta e(x), c beta)"
+        rounding = 1e-5 * math.sqrt(precision)
+        require_mean(noise, 0.0, f"{claim}; in its own units", rounding)
+        require_mean(np.square(noise), 1.0, f"{claim}; the variance in its own units", rounding)
+        flat = noise.reshape(num, -1)[:, :16]
+        products = flat[:, :, None] * flat[:, None, :]
+        require_mean(products, np.eye(flat.shape[1]), f"{claim}, all numbers independent", rounding)
+
+    expected = draws["expected_embedding"][0].astype("float64")
+    claim = f"{name}.expected_embedding must be the mean embedding of draws from the output"
+    require_mean(draws["drawn_embedding"], expected, claim, 1e-5)
+    claim = f"{name}.log_receiver_ratio must be that of the mean density over draws from the output"
+    require_mean(draws["drawn_ratio"], draws["ratio"][0], claim, 1e-4)
+    claim = f"{name}: receiver over sender density must be 1 on average over the sender's messages"
+    require_mean(draws["likelihood_ratio"], 1.0, claim, 1e-4)
+    difference = draws["kl"].astype("float64") - draws["surprise"]
+    claim = f"{name}.sender_receiver_kl must be -log_receiver_ratio on average over messages"
+    require_mean(difference, 0.0, claim, 1e-4)
+    limit = 0.5 * flow.gain * np.square(embedding - expected).sum(axis=-1)
+    claim = f"{name}.sender_receiver_kl of a small message must be (c / 2) alpha |e(x) - e_hat|^2"
+    require_mean(draws["small_kl"], limit, claim, 0.02 * limit + 1e-3 * limit.max())
+
+
+class EdgeLosses(keras.Model):
+    """Losses at the edges of time, whose parameters are all that the network could return."""
+
+    def __init__(self, flow, params):
+        super().__init__(dtype="float32", autocast=False)
+        self.flow = flow
+        self.seed_generator = keras.random.SeedGenerator(0)
+        self.params = self.add_weight(shape=params.shape, initializer="zeros", name="params")
+        self.params.assign(params)
+        self.built = True
+
+    def call(self, inputs):
+        return self.params + 0.0
+
+    def nats(self, inputs):
+        """By name, the losses of each row."""
+        flow, seed, x, t = self.flow, self.seed_generator, inputs["x"], inputs["t"]
+        losses = {
+            "continuous-time loss": (ContinuousTimeLoss(), t),
+            "20-step loss": (DiscreteTimeLoss(20), ops.floor(20.0 * ops.minimum(t, 0.95)) / 20.0),
+            "reconstruction loss": (ReconstructionLoss(), ops.ones_like(t)),
+        }
+        return {
+            name: loss(flow, x, Look(t, flow.sample_evidence(x, t, seed), None, self.params), seed)
+            for name, (loss, t) in losses.items()
+        }
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return sum(ops.sum(nats) for nats in self.nats(x).values())
+
+
+def check_edges(flow, x):
+    """Losses, gradients and samples are finite, and samples are data, whatever there is."""
+    name = type(flow).__name__
+    outputs = [np.resize(np.roll(EDGE_OUTPUTS, i), flow.output_size) for i in range(5)]
+    ends = np.array([x.min(), x.max()], x.dtype)
+    rows = [(t, row, end) for t in EDGE_TIMES for row in outputs for end in ends]
+    t, params, x = (np.array(column) for column in zip(*rows, strict=True))
+    t, x, params = t.astype("float32"), x[:, None], params[:, None].astype("float32")
+
+    model = EdgeLosses(flow, params)
+    inputs = {"x": x, "t": t}
+    for loss, nats in model.nats(keras.tree.map_structure(ops.convert_to_tensor, inputs)).items():
+        _require_finite(nats, t, f"{name}: the {loss}")
+    model.compile(keras.optimizers.SGD(1.0))
+    model.train_on_batch(inputs)
+    gradient = params - ops.convert_to_numpy(model.params)
+    _require_finite(gradient, t, f"{name}: the gradient of the losses")
+
+    seed = keras.random.SeedGenerator(0)
+    s = flow.sample_evidence(x, t, seed)
+    _require_finite(flow.input_params(s, flow.schedule.beta(t)), t, f"{name}.input_params(s, beta)")
+    output = flow.output_distribution(ops.convert_to_tensor(params), s, t)
+    for what, values in (("mode()", output.mode()), ("sample()", output.sample(seed))):
+        try:
+            flow.check_data(ops.convert_to_numpy(values))
+        except ValueError as error:
+            raise AssertionError(
+                f"{name}.output_distribution(params, s, t).{what} must be data, at all times and "
+                f"for all finite params: {error}"
+            ) from error
+    _require_finite(output.mean(), t, f"{name}.output_distribution(params, s, t).mean()")
+
+
+def _require_finite(values, t, name):
+    finite = np.isfinite(ops.convert_to_numpy(values)).reshape(len(t), -1).all(axis=1)
+    times = sorted({f"{time:g}" for time in t[~finite]})
+    require(finite.all(), f"{name} must be finite. It is not at t = {', '.join(times)}")
+
+
+class ExactCosts(keras.Model):
+    """What data cost whose exact posterior is known, in one program."""
+
+    def __init__(self, flow, seed):
+        super().__init__(dtype="float32", autocast=False)
+        self.flow = flow
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.losses_by_name = {
+            "reconstruction": ReconstructionLoss(),
+            "continuous time": ContinuousTimeLoss(),
+            "one message": DiscreteTimeLoss(1),
+            "5 messages": DiscreteTimeLoss(5),
+        }
+        self.built = True
+
+    def call(self, x):
+        flow, seed, nats = self.flow, self.seed_generator, {}
+        for name, loss in self.losses_by_name.items():
+            t = loss.times(stratified_uniform(ops.shape(x)[0], seed))
+            look = Look(t, flow.sample_evidence(x, t, seed), None, None)
+            if name == "reconstruction":
+                nats[name] = -flow.output_distribution(None, look.s, t).log_prob(x)
+            else:
+                nats[name] = loss(flow, x, look, seed)
+        return nats
+
+
+def _check_entropy(flow, rng):
+    """With an exact posterior, transmission and reconstruction add up to the entropy."""
+    num_values = flow.num_values
+    prior = np.linspace(2.0, 1.0, num_values)
+    prior /= prior.sum()
+    entropy = -np.sum(prior * np.log(prior))
+    num = max(256, min(8 * MOST_DRAWS, MOST_NUMBERS // num_values))
+    # As often as the prior says, to within one: the data add no noise of their own.
+    x = np.searchsorted(np.cumsum(prior)[:-1], (np.arange(num) + 0.5) / num)
+    model = ExactCosts(ExactFlow(flow, prior), int(rng.integers(2**31)))
+    nats = model.predict(x[:, None].astype("int32"), batch_size=num, verbose=0)
+    reconstruction = nats.pop("reconstruction").astype("float64")
+    for name, transmission in nats.items():
+        claim = (
+            f"{type(flow).__name__}: with the exact posterior for a network, the loss in {name} "
+            "and the reconstruction loss must add up to the entropy"
+        )
+        require_mean((transmission + reconstruction)[:, 0], entropy, claim, 0.005 * entropy)

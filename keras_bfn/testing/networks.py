@@ -1,0 +1,148 @@
+"""The contract of networks."""
+
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn._parts import list_parts, map_parts
+from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.testing.claims import require
+
+
+def check_network(network, flow, event_shape=None, condition=None, times="shared"):
+    """Proves that a network keeps its contract with `keras_bfn.BayesianFlowNetwork`.
+
+    It takes theta and the time, and returns the numbers that the flow needs, finite at all times;
+    what it says of one example hangs on all of its evidence and on no other example; it can be
+    trained, and saved with the model.
+
+    Args:
+        network: a Keras model or layer, built or not. It is trained for a step.
+        flow: a `keras_bfn.flows.Flow`, or a dict of flows.
+        event_shape: the shape of an example, or a dict of shapes; by default what a functional
+            network says.
+        condition: None, or an array of four examples' conditions.
+        times: as in `keras_bfn.BayesianFlowNetwork`.
+
+    Raises:
+        AssertionError: if it does not; the message says what is wrong.
+
+    Example:
+
+    >>> flow = keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=2.0)
+    >>> network = keras_bfn.networks.MLP(flow, event_shape=(4,), width=8)
+    >>> keras_bfn.testing.check_network(network, flow)
+    """
+    name = type(network).__name__
+    try:
+        model = BayesianFlowNetwork(flow, network, event_shape, times=times, seed=0)
+        require(model.event_shape is not None, "Argument `event_shape` is needed")
+        x = _draw_data(flow, model.event_shape)
+        condition = None if condition is None else np.asarray(condition)
+        model.build_for(map_parts(lambda flow, x: x.shape, flow, x), condition)
+    except ValueError as error:
+        raise AssertionError(str(error)) from error
+    s = map_parts(lambda _, s: ops.convert_to_numpy(s), flow, model.sample_evidence(x, np.ones(4)))
+    _check_outputs(name, model, s, condition)
+    _check_examples(name, model, s, condition)
+    data = x if condition is None else (x, condition)
+    _check_training(name, model, data)
+    _check_saving(name, model, data)
+
+
+def _draw_data(flow, event_shape):
+    rng = np.random.default_rng(0)
+
+    def draw(flow, event_shape):
+        low, high = flow.data_range
+        high = min(high, low + 100)
+        if flow.discrete:
+            return rng.integers(low, high + 1, (4, *event_shape)).astype("int32")
+        return rng.uniform(low, high, (4, *event_shape)).astype("float32")
+
+    return map_parts(draw, flow, event_shape)
+
+
+def _outputs(model, s, t, condition):
+    """The network's output for each part, as a list of arrays."""
+    looks = model.look(s, np.full(4, t, "float32"), condition)
+    return [ops.convert_to_numpy(look.params) for _, look in list_parts(model.flow, looks)]
+
+
+def _check_outputs(name, model, s, condition):
+    for t in (0.0, 1e-7, 0.5, 1.0):
+        for (flow, shape), params in zip(
+            list_parts(model.flow, model.event_shape), _outputs(model, s, t, condition), strict=True
+        ):
+            expected = (4, *shape, flow.output_size)
+            require(
+                params.shape == expected,
+                f"{name} must return shape {expected} for {flow!r}. It returns {params.shape}",
+            )
+            require(np.isfinite(params).all(), f"{name} must be finite. It is not at t = {t:g}")
+
+
+def _check_examples(name, model, s, condition):
+    # Some networks start with an output of zeros: others' weights show what is connected.
+    before, rng = model.get_weights(), np.random.default_rng(1)
+    model.network.set_weights(
+        [w + 0.3 * rng.standard_normal(w.shape) for w in model.network.get_weights()]
+    )
+    together = _outputs(model, s, 0.5, condition)
+    noise = keras.tree.map_structure(lambda s: rng.standard_normal(s[1:].shape, "float32"), s)
+    changed = keras.tree.map_structure(
+        lambda s, noise: np.concatenate([s[:1], s[1:] + noise]), s, noise
+    )
+    others = _outputs(model, changed, 0.5, condition)
+    for one, other in zip(together, others, strict=True):
+        scale = np.abs(one).max()
+        require(
+            np.abs(one[0] - other[0]).max() <= 1e-3 * scale,
+            f"{name}: what it says of one example must not hang on the others of the batch",
+        )
+        require(
+            np.abs(one[1:] - other[1:]).max() > 1e-5 * scale,
+            f"{name}: its output must hang on theta",
+        )
+    model.set_weights(before)
+
+
+def _check_training(name, model, data):
+    before = model.network.get_weights()
+    if not before:
+        return
+    require(
+        model.network.trainable_weights,
+        f"{name}: a training step must change its weights, and none of them is trainable",
+    )
+    model.compile(keras.optimizers.SGD(1e-3))
+    loss = float(model.train_on_batch(data))
+    require(np.isfinite(loss), f"{name}: the loss of a training step must be finite. It is {loss}")
+    after = model.network.get_weights()
+    require(
+        any((a != b).any() for a, b in zip(before, after, strict=True)),
+        f"{name}: a training step must change its weights",
+    )
+    require(
+        all(np.isfinite(weight).all() for weight in after),
+        f"{name}: its weights must be finite after a training step",
+    )
+
+
+def _check_saving(name, model, data):
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.keras"
+        try:
+            model.save(path)
+            loaded = keras.saving.load_model(path)
+        except (TypeError, ValueError, NotImplementedError, AttributeError) as error:
+            raise AssertionError(f"{name} must be saved with the model: {error}") from error
+    nats, again = (m.code_length(data, seed=0, verbose=0)["transmission"] for m in (model, loaded))
+    require(
+        np.allclose(nats, again, rtol=1e-3),
+        f"{name} must come back from a file as it was. Data cost {nats.sum():.6g} nats by it, and "
+        f"{again.sum():.6g} by what came back",
+    )

@@ -1,0 +1,182 @@
+"""The contract of samplers."""
+
+import itertools
+from unittest import mock
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn.flows import ContinuousFlow, DiscreteFlow
+from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.samplers import Sampler
+from keras_bfn.testing.claims import require, require_config
+from keras_bfn.testing.posteriors import NormalPosterior, PairPosterior
+
+JOINT_PRIOR = np.array([[0.25, 0.02, 0.03], [0.05, 0.2, 0.05], [0.02, 0.08, 0.3]])
+NUM_SAMPLES = 8000
+STD = 0.2  # of data that are hardly ever clipped to [-1, 1]
+
+
+def check_sampler(sampler, num_steps=200, order=None, seed=0):
+    """Proves that a sampler keeps its contract.
+
+    It can be saved and not changed; the same seed gives the same samples, and another seed others;
+    its state keeps its shapes and dtypes; if it is deterministic, samples are a function of the
+    latents. With the exact posterior of two dependent variables for a network, many steps draw
+    from their joint distribution, and so they do for normal data; few steps are further off.
+
+    Args:
+        sampler: a `keras_bfn.samplers.Sampler`.
+        num_steps: int. So many steps must be enough.
+        order: None, 1 or 2: the order of convergence to be proved. It is measured by the variance
+            of evidence about normal data, from `start=0.05` on, so give a sampler that starts
+            there.
+        seed: int.
+
+    Raises:
+        AssertionError: if it does not; the message says what is wrong.
+
+    Example:
+
+    >>> keras_bfn.testing.check_sampler(keras_bfn.samplers.SDE1Sampler())
+    """
+    require(
+        isinstance(sampler, Sampler),
+        f"A sampler must be a `keras_bfn.samplers.Sampler`. It is {sampler!r}",
+    )
+    require_config(sampler)
+    _check_state(sampler)
+    _check_joint_distribution(sampler, num_steps, seed)
+    _check_seeds(sampler)
+    if order is not None:
+        _check_order(sampler, order)
+
+
+def make_pair_model(beta_1=12.0):
+    """A model of two dependent variables of three classes, with their exact posterior."""
+    flow = DiscreteFlow(3, beta_1)
+    return BayesianFlowNetwork(flow, PairPosterior(JOINT_PRIOR), event_shape=(2,), seed=0)
+
+
+def _check_state(sampler):
+    name, flow, seed = type(sampler).__name__, DiscreteFlow(3, 2.0), keras.random.SeedGenerator(0)
+    t, t_next = sampler.times(flow, 4)[:2]
+    state = sampler.init(flow, (2, 5, 3), seed)
+    s = sampler.evidence(flow, state, t)
+    require(
+        tuple(s.shape) == (2, 5, 3),
+        f"{name}.evidence must have the shape of the evidence, (2, 5, 3). It has {tuple(s.shape)}",
+    )
+    output = flow.output_distribution(ops.zeros((2, 5, 3)), s, ops.full((2,), t))
+    after = sampler.step(flow, state, output, t, t_next, seed)
+
+    def kinds(state):
+        return keras.tree.map_structure(
+            lambda x: f"{tuple(x.shape)} {keras.backend.standardize_dtype(x.dtype)}", state
+        )
+
+    require(
+        kinds(state) == kinds(after),
+        f"{name}.step must keep the state's shapes and dtypes. They were {kinds(state)}, and are "
+        f"{kinds(after)} after a step",
+    )
+
+
+def _check_seeds(sampler):
+    name, model = type(sampler).__name__, make_pair_model()
+    kwargs = {"num_steps": 5, "sampler": sampler, "verbose": 0}
+    first, again, other = (model.generate(64, seed=seed, **kwargs) for seed in (1, 1, 2))
+    require((first == again).all(), f"{name}: the same seed must give the same samples")
+    require((first != other).any(), f"{name}: another seed must give other samples")
+    if sampler.deterministic:
+        latents = np.random.default_rng(0).standard_normal((64, 2, 3)).astype("float32") * 3**0.5
+        first, other = (model.generate(64, seed=seed, latents=latents, **kwargs) for seed in (1, 2))
+        require(
+            (first == other).all(),
+            f"{name} says that it is deterministic, but the same latents give other samples "
+            "with another seed",
+        )
+
+
+def _check_joint_distribution(sampler, num_steps, seed):
+    name, model = type(sampler).__name__, make_pair_model()
+
+    def distance(num_steps):
+        """Chi-squared of the pairs against their probabilities, in its standard deviations."""
+        x = model.generate(
+            NUM_SAMPLES, num_steps, sampler, seed=seed, batch_size=NUM_SAMPLES, verbose=0
+        )
+        counts = np.bincount(x @ [3, 1], minlength=9)
+        expected = NUM_SAMPLES * JOINT_PRIOR.ravel()
+        return (np.sum((counts - expected) ** 2 / expected) - 8.0) / 4.0
+
+    many, few = distance(num_steps), distance(2)
+    require(
+        many < 8.0,
+        f"{name}: {num_steps} steps with the exact posterior must sample the joint distribution. "
+        f"Chi-squared of {NUM_SAMPLES} samples is {many:.1f} standard deviations too large",
+    )
+    require(
+        few > many,
+        f"{name}: 2 steps cannot sample the joint distribution better than {num_steps} do",
+    )
+
+
+def _check_order(sampler, order):
+    name = type(sampler).__name__
+    require(
+        sampler.start == 0.05,
+        f"{name}: the order is measured from start=0.05 on. It starts at {sampler.start}",
+    )
+    num_steps = np.array([16, 32, 64, 128])
+    exact = exact_variance(sampler)
+    errors = [abs(evidence_variance(sampler, n) / exact - 1) for n in num_steps]
+    slope = -np.polyfit(np.log(num_steps), np.log(errors), 1)[0]
+    require(
+        abs(slope - order) < 0.25,
+        f"{name}: the error must fall with the number of steps to the power {order}. By "
+        f"{list(num_steps)} steps it falls to {[f'{error:.2g}' for error in errors]}, with the "
+        f"power {slope:.2f}",
+    )
+
+
+def _normal_flow():
+    return ContinuousFlow(sigma_1=0.1, prediction="data")
+
+
+def evidence_variance(sampler, num_steps):
+    """The variance of evidence about normal data at t = 1, without the noise of draws.
+
+    With the exact posterior for a network, evidence is linear in the noise: row i of the batch is
+    moved by the i-th draw alone, and little enough never to be clipped.
+    """
+    flow = _normal_flow()
+    network = NormalPosterior(flow, STD)
+    unit = 0.01
+    rows = iter(unit * np.eye(num_steps + 1, dtype="float32"))
+
+    def normal(shape, **kwargs):
+        return ops.convert_to_tensor(next(rows).reshape([int(size) for size in shape]))
+
+    with mock.patch.object(keras.random, "normal", normal):
+        state = sampler.init(flow, (num_steps + 1, 1, 1))
+        for t, t_next in itertools.pairwise(sampler.times(flow, num_steps)):
+            s, times = sampler.evidence(flow, state, t), ops.full((num_steps + 1,), t)
+            theta = flow.input_params(s, flow.schedule.beta(times))
+            output = flow.output_distribution(network({"theta": theta, "t": times}), s, times)
+            state = sampler.step(flow, state, output, t, t_next)
+    s = ops.convert_to_numpy(sampler.evidence(flow, state, 1.0)).astype("float64")
+    return np.sum(np.square(s / unit))
+
+
+def exact_variance(sampler):
+    """The same with infinitely many steps, from a start at N(0, beta_0)."""
+    flow = _normal_flow()
+    beta_0, beta_1 = (float(flow.schedule.beta(t)) for t in (sampler.start, 1.0))
+    if sampler.deterministic:
+        # u = s / sqrt(beta) is multiplied by sqrt((1 + tau^2 beta_1) / (1 + tau^2 beta_0)).
+        return beta_1 * (1 + STD**2 * beta_1) / (1 + STD**2 * beta_0)
+    # s grows by (s / (beta + 1 / tau^2)) d beta and a Brownian motion.
+    growth = (beta_1 + STD**-2) / (beta_0 + STD**-2)
+    return beta_1 + beta_1**2 * STD**2 - (beta_0 * STD * growth) ** 2

@@ -1,0 +1,65 @@
+"""The contract of accuracy schedules."""
+
+import numpy as np
+from keras import ops
+
+from keras_bfn.schedules import Schedule
+from keras_bfn.schedules.schedule import check
+from keras_bfn.testing.claims import require, require_float32, require_saving, require_shape
+
+
+def check_schedule(schedule):
+    """Proves that a schedule keeps its contract.
+
+    It starts at 0, rises, is finite, and has the derivative that it says; its methods take floats
+    and arrays of any shape and return float32; the accuracies of n messages add up; it can be saved
+    and not changed. Where they are defined, `inverse` is the inverse of `beta`, and `ending_at`
+    ends there.
+
+    Args:
+        schedule: a `keras_bfn.schedules.Schedule`.
+
+    Raises:
+        AssertionError: if it does not; the message says what is wrong.
+
+    Example:
+
+    >>> keras_bfn.testing.check_schedule(keras_bfn.schedules.QuadraticSchedule(beta_1=9.0))
+    """
+    require(
+        isinstance(schedule, Schedule),
+        f"A schedule must be a `keras_bfn.schedules.Schedule`. It is {schedule!r}",
+    )
+    name = type(schedule).__name__
+    try:
+        check(schedule)
+    except ValueError as error:
+        raise AssertionError(str(error)) from error
+    t = np.linspace(0.0, 1.0, 12).reshape(3, 4)
+    results = {"beta": schedule.beta(t), "derivative": schedule.derivative(t)}
+    if type(schedule).inverse is not Schedule.inverse:
+        results["inverse"] = schedule.inverse(schedule.beta(t))
+        back = ops.convert_to_numpy(results["inverse"])
+        require(
+            np.allclose(back, t, atol=1e-4),
+            f"{name}.inverse must be the inverse of beta. "
+            f"inverse(beta(t)) differs from t by {np.abs(back - t).max():.2g}",
+        )
+    for method, result in results.items():
+        require_shape(result, t.shape, f"{name}.{method}(t) of t with shape {t.shape}")
+        require_float32(result, f"{name}.{method}(t)")
+    beta_1 = float(schedule.beta(1.0))
+    for num_steps in (1, 7):
+        steps = np.arange(1, num_steps + 1)
+        total = float(ops.sum(schedule.alpha(steps, num_steps)))
+        require(
+            abs(total / beta_1 - 1.0) < 1e-4,
+            f"The accuracies of {num_steps} messages of {name} must add up to beta(1) = "
+            f"{beta_1:.6g}. They add up to {total:.6g}",
+        )
+    if type(schedule).ending_at is not Schedule.ending_at:
+        end = float(schedule.ending_at(2.0).beta(1.0))
+        require(
+            abs(end - 2.0) < 1e-3, f"{name}.ending_at(2.0) must end at 2.0. It ends at {end:.6g}"
+        )
+    require_saving(schedule)

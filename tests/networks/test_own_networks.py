@@ -1,0 +1,52 @@
+"""Any Keras model or layer is a network, in every verb, from a file and from a preset."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from tests.networks.own import NETWORKS, NUM_CONDITIONS, SHAPE
+
+
+def make_model(name, conditional):
+    keras.utils.set_random_seed(0)
+    flow = keras_bfn.flows.DiscreteFlow(3, beta_1=2.0)
+    network = NETWORKS[name](flow, conditional)
+    return keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+
+
+@pytest.mark.parametrize("conditional", [False, True], ids=["", "conditional"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_of_ones_own_serves_in_every_verb(name, conditional, tmp_path):
+    model = make_model(name, conditional)
+    model.compile("adam")
+    x = np.random.default_rng(0).integers(0, 3, (16, *SHAPE))
+    condition = np.arange(16) % NUM_CONDITIONS if conditional else None
+    data = (x, condition) if conditional else x
+    validation = (data,) if conditional else data
+    before = None if not model.network.built else model.network.get_weights()
+
+    history = model.fit(data, validation_data=validation, epochs=2, batch_size=8, verbose=0)
+    assert np.isfinite(history.history["val_loss"]).all()
+    if before is not None:
+        after = model.network.get_weights()
+        assert any((a != b).any() for a, b in zip(before, after, strict=True))
+
+    def say(model):
+        kwargs = {"num_steps": 3, "condition": condition, "seed": 0, "verbose": 0}
+        samples = model.generate(16, **kwargs)
+        np.testing.assert_array_equal(samples, model.generate(16, **kwargs))
+        return samples, model.code_length(data, seed=0, verbose=0)["transmission"]
+
+    samples, nats = say(model)
+    assert samples.shape == (16, *SHAPE)
+    model.save(tmp_path / "model.keras")
+    model.save_to_preset(tmp_path / "preset")
+    for loaded in (
+        keras.saving.load_model(tmp_path / "model.keras"),
+        keras_bfn.BayesianFlowNetwork.from_preset(tmp_path / "preset"),
+    ):
+        samples_again, nats_again = say(loaded)
+        np.testing.assert_array_equal(samples_again, samples)
+        np.testing.assert_allclose(nats_again, nats, rtol=1e-4)
+        loaded.fit(data, epochs=1, verbose=0)

@@ -1,0 +1,218 @@
+"""Flows, schedules, samplers and networks with one fault each."""
+
+import keras
+from keras import ops
+
+from keras_bfn import flows, networks, samplers, schedules
+from keras_bfn.distributions import Delta
+
+
+class WrongGain(flows.DiscretizedFlow):
+    gain = 2.0  # though theta is s / (1 + beta)
+
+
+class WrongGainInMessages(flows.DiscreteFlow):
+    def receive(self, embedding, alpha, noise):
+        return super().receive(embedding, 2.0 * alpha, noise)
+
+
+class WeakUpdates(flows.ContinuousFlow):
+    def sample_evidence(self, x, t, seed=None):
+        return super().observe(self.embed(x), self.schedule.beta(t), seed)
+
+    def observe(self, embedding, alpha, seed=None):
+        return 0.9 * super().observe(embedding, alpha, seed)
+
+
+class BiasedSample(flows.DiscreteFlow):
+    def sample_evidence(self, x, t, seed=None):
+        return super().sample_evidence(x, t, seed) + 0.1
+
+
+class OneNoiseForAllNumbers(flows.DiscreteFlow):
+    def receive(self, embedding, alpha, noise):
+        return super().receive(embedding, alpha, 0.0 * noise + noise[..., :1])
+
+
+class NotClipped(flows.ContinuousFlow):
+    def output_distribution(self, params, s, t):
+        return Delta(ops.squeeze(params, axis=-1))
+
+
+class InfiniteAtTheStart(flows.ContinuousFlow):
+    def output_distribution(self, params, s, t):
+        beta = ops.reshape(self.schedule.beta(t), (-1,) + (1,) * (len(s.shape) - 1))
+        return Delta(ops.squeeze(ops.clip(s / beta - params, -1.0, 1.0), axis=-1))
+
+
+class HalfPrecision(flows.DiscreteFlow):
+    def embed(self, x):
+        return ops.cast(super().embed(x), "float16")
+
+
+class WideTheta(flows.DiscreteFlow):
+    def input_params(self, s, beta):
+        return s
+
+
+class WrongMean(flows.DiscreteFlow):
+    def expected_embedding(self, distribution):
+        return super().expected_embedding(distribution) ** 2
+
+
+class HalfDivergence(flows.ContinuousFlow):
+    def sender_receiver_kl(self, x, distribution, alpha, seed=None):
+        return 0.5 * super().sender_receiver_kl(x, distribution, alpha, seed)
+
+
+class WrongRatios(flows.DiscreteFlow):
+    def log_likelihood_ratios(self, x, alpha, noise):
+        return super().log_likelihood_ratios(x, 2.0 * alpha, noise)
+
+
+class TakesEverything(flows.DiscreteFlow):
+    def check_data(self, x, name="x"):
+        pass
+
+
+class ForgetsItsArgument(flows.DiscreteFlow):
+    def __init__(self, num_classes, beta_1=None, schedule=None, depth=2):
+        super().__init__(num_classes, beta_1, schedule)
+        self.depth = depth + 1
+
+
+class SlopeOffByAFactor(schedules.Schedule):
+    def beta(self, t):
+        return 3.0 * ops.square(ops.cast(t, "float32"))
+
+    def derivative(self, t):
+        return 5.0 * ops.cast(t, "float32")
+
+
+class StartsAbove0(SlopeOffByAFactor):
+    def beta(self, t):
+        return 5.0 + 3.0 * ops.cast(t, "float32")
+
+    def derivative(self, t):
+        return 3.0 * ops.ones_like(ops.cast(t, "float32"))
+
+
+class Falls(StartsAbove0):
+    def beta(self, t):
+        return -2.0 * ops.cast(t, "float32")
+
+
+class Infinite(StartsAbove0):
+    def beta(self, t):
+        t = ops.cast(t, "float32")
+        return t / (1.0 - t)
+
+
+class WrongInverse(schedules.QuadraticSchedule):
+    def inverse(self, beta):
+        return ops.cast(beta, "float32") / self.beta_1
+
+
+class Doubles(schedules.QuadraticSchedule):
+    def alpha(self, step, num_steps):
+        return 2.0 * super().alpha(step, num_steps)
+
+
+class WithoutNoise(samplers.SDE1Sampler):
+    def advance(self, flow, state, embedding, t, t_next, seed=None):
+        alpha = flow.schedule.beta(t_next) - flow.schedule.beta(t)
+        return state + flow.gain * alpha * embedding
+
+
+class StaysAtTheStart(samplers.AncestralSampler):
+    def step(self, flow, state, distribution, t, t_next, seed=None):
+        return state
+
+
+class SaysItIsDeterministic(samplers.AncestralSampler):
+    deterministic = True
+
+    def init_from(self, latents):
+        return latents
+
+
+class GrowingState(samplers.SDE1Sampler):
+    def step(self, flow, state, distribution, t, t_next, seed=None):
+        state = super().step(flow, state, distribution, t, t_next, seed)
+        return ops.concatenate([state, state], axis=0)
+
+
+class OfFirstOrder(samplers.SDE2Sampler):
+    def step(self, flow, state, distribution, t, t_next, seed=None):
+        (inner, *_), embedding = state, flow.expected_embedding(distribution)
+        inner = self.advance(flow, inner, embedding, t, t_next, seed)
+        return inner, embedding, ops.convert_to_tensor(t, dtype="float32")
+
+
+class CanBeChanged(samplers.SDE1Sampler):
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, value)
+
+
+class WrongWidth(keras.layers.Layer):
+    def build(self, input_shape):
+        self.dense = keras.layers.Dense(2)
+        self.dense.build(input_shape["theta"])
+
+    def call(self, inputs):
+        return self.dense(inputs["theta"])
+
+
+class ExamplesSeeEachOther(keras.layers.Layer):
+    def build(self, input_shape):
+        self.dense = keras.layers.Dense(3)
+        self.dense.build(input_shape["theta"])
+
+    def call(self, inputs):
+        x = self.dense(inputs["theta"])
+        return x - ops.mean(x, axis=0, keepdims=True)
+
+
+class BlindToTheta(keras.layers.Layer):
+    def build(self, input_shape):
+        self.dense = keras.layers.Dense(3)
+        self.dense.build(input_shape["theta"])
+
+    def call(self, inputs):
+        return self.dense(ops.ones_like(inputs["theta"])) * inputs["t"][:, None, None]
+
+
+class InfiniteAt0(keras.layers.Layer):
+    def build(self, input_shape):
+        self.dense = keras.layers.Dense(3)
+        self.dense.build(input_shape["theta"])
+
+    def call(self, inputs):
+        return self.dense(inputs["theta"]) / inputs["t"][:, None, None]
+
+
+class NotSaved(keras.layers.Layer):
+    def __init__(self, units):
+        super().__init__()
+        self.units = units
+
+    def build(self, input_shape):
+        self.dense = keras.layers.Dense(self.units)
+        self.dense.build(input_shape["theta"])
+
+    def call(self, inputs):
+        return self.dense(inputs["theta"])
+
+    def get_config(self):
+        return {}
+
+
+class NotTrained(networks.MLP):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.trainable = False
+
+
+for _fault in list(vars().values()):
+    if isinstance(_fault, type) and _fault.__module__ == __name__:
+        keras.saving.register_keras_serializable("keras_bfn_tests")(_fault)
