@@ -82,8 +82,8 @@ layout for images on PyTorch's CPU; the data stay channels last, and the weights
 
 With `num_conditions`, a network takes a class beside the data: `fit((data, classes))`,
 `generate(..., condition=classes)`. One condition more, `network.null_condition`, stands for "none";
-with `condition_dropout`, the model trains with it in the place of some of the classes, and then also
-generates without any.
+with `condition_dropout`, the model trains with it in the place of some of the classes, and then
+also generates without any.
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)

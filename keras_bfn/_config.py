@@ -53,6 +53,8 @@ def argument_names(cls):
     """What a constructor is told by name: its arguments, and those that it takes as `**kwargs`."""
     names = []
     for base in cls.__mro__:
+        if base.__module__.startswith("keras.src."):
+            break
         if "__init__" not in vars(base):
             continue
         _, *parameters = inspect.signature(base.__init__).parameters.values()

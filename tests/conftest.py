@@ -1,6 +1,7 @@
-"""Fixtures of the whole suite."""
+"""Fixtures of the whole suite, and what runs on which backend."""
 
 import gc
+import importlib.util
 
 import keras
 import pytest
@@ -10,6 +11,20 @@ if keras.backend.backend() == "torch":
 
     # The models of the tests are too small for threads: they would spend their time waiting.
     torch.set_num_threads(1)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--everywhere", action="store_true", help="run `once` tests on this backend")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves out what runs on one backend, if this is another: PyTorch, where it is installed."""
+    backend = keras.backend.backend()
+    if backend == "torch" or config.option.everywhere or not importlib.util.find_spec("torch"):
+        return
+    once = [item for item in items if item.get_closest_marker("once")]
+    config.hook.pytest_deselected(items=once)
+    items[:] = [item for item in items if item not in set(once)]
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ import pytest
 from benchmarks import text_baselines
 from keras_bfn.datasets import ALPHABET, decode_text, embedded_text, text_file
 
+pytestmark = pytest.mark.once
+
 STRENGTHS = [0.5, 1.0, 2.0, 1.0, 0.3]
 
 

@@ -13,7 +13,9 @@ import pytest
 
 import keras_bfn
 from tests.models.small import FLOWS, make_model
-from tests.test_guides import ROOT, in_turn
+from tests.test_guides import ROOT
+
+pytestmark = pytest.mark.once  # what the examples call is tested on each backend
 
 MODULES = [
     importlib.import_module(info.name)
@@ -56,10 +58,9 @@ def test_the_models_example_runs():
     exec(block, {"np": np, "keras": keras, "keras_bfn": keras_bfn})
 
 
-@pytest.mark.parametrize("path", in_turn((ROOT / "README.md",)))
-def test_the_readmes_examples_run(path, tmp_path, monkeypatch):
+def test_the_readmes_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec("\n".join(python_blocks(path.read_text())), {})
+    exec("\n".join(python_blocks((ROOT / "README.md").read_text())), {})
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

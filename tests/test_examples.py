@@ -6,7 +6,8 @@ import re
 import pytest
 
 import keras_bfn
-from tests.test_guides import ROOT, in_turn, run_script
+from tests.backends import in_turn
+from tests.test_guides import ROOT, run_script
 
 pytest.importorskip("matplotlib")
 
@@ -14,12 +15,10 @@ pytest.importorskip("matplotlib")
 @pytest.mark.parametrize(
     ("data_type", "arguments"),
     [
-        ("binary", ()),
+        *in_turn(("discretized", ("--conditional",)), ("continuous", ()), ("binary", ())),
         pytest.param("binary", ("--conditional",), marks=pytest.mark.slow),
-        pytest.param("discretized", ("--conditional",), marks=pytest.mark.slow),
         pytest.param("discretized", (), marks=pytest.mark.slow),
         pytest.param("discrete", (), marks=pytest.mark.slow),
-        pytest.param("continuous", (), marks=pytest.mark.slow),
     ],
 )
 def test_digits(data_type, arguments, tmp_path):

@@ -5,10 +5,9 @@ import pathlib
 import subprocess
 import sys
 
-import keras
 import pytest
 
-from tests.__main__ import BACKENDS
+from tests.backends import in_turn
 
 ROOT = pathlib.Path(__file__).parents[1]
 GUIDES = sorted((ROOT / "guides").glob("*.py"))
@@ -28,22 +27,6 @@ def run_script(path, *arguments, cwd):
     return result.stdout
 
 
-def in_turn(*scripts):
-    """Parameters of a test: each script on one backend, in turn, and on the others as a slow test.
-
-    They would take longer than all other tests, and what they call is tested on each backend.
-    """
-    turn = BACKENDS.index(keras.backend.backend())
-    return [
-        pytest.param(
-            *script,
-            marks=[pytest.mark.slow] if i % len(BACKENDS) != turn else [],
-            id=pathlib.Path(script[0]).stem,
-        )
-        for i, script in enumerate(scripts)
-    ]
-
-
 def test_there_are_guides():
     assert {guide.stem for guide in GUIDES} >= {
         "getting_started",
@@ -55,9 +38,9 @@ def test_there_are_guides():
     }
 
 
-@pytest.mark.parametrize("guide", in_turn(*((guide,) for guide in GUIDES)))
-def test_a_guide_runs(guide, tmp_path):
-    assert run_script(guide, cwd=tmp_path).strip()
+@pytest.mark.parametrize("name", in_turn(*((guide.stem,) for guide in GUIDES)))
+def test_a_guide_runs(name, tmp_path):
+    assert run_script(ROOT / "guides" / f"{name}.py", cwd=tmp_path).strip()
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)

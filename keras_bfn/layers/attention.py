@@ -6,6 +6,7 @@ from keras.layers import Dense
 
 from keras_bfn._validation import check_int
 from keras_bfn.layers.conv_block import group_norm
+from keras_bfn.layers.layer import Layer
 
 
 def self_attention(query_key_value, num_heads):
@@ -36,7 +37,7 @@ def check_num_heads(num_heads, size):
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class SpatialAttention(keras.layers.Layer):
+class SpatialAttention(Layer):
     """A residual block in which all positions of an image attend to each other.
 
     It starts as the identity.
@@ -94,11 +95,3 @@ class SpatialAttention(keras.layers.Layer):
 
     def compute_output_shape(self, x_shape):
         return x_shape
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "groups": self.groups,
-            "data_format": self.data_format,
-        }

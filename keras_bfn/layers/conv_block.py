@@ -5,10 +5,11 @@ from keras import ops
 from keras.layers import Conv2D, Dense, Dropout, GroupNormalization
 
 from keras_bfn._keras import call_block
+from keras_bfn.layers.layer import Layer
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class ConvBlock(keras.layers.Layer):
+class ConvBlock(Layer):
     """A residual block of two 3x3 convolutions. It starts as the identity, if channels stay.
 
     Args:
@@ -96,17 +97,6 @@ class ConvBlock(keras.layers.Layer):
         shape = list(x_shape)
         shape[self._channel_axis] = self.filters
         return tuple(shape)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "dropout": self.dropout,
-            "groups": self.groups,
-            "time_bias": self.time_bias,
-            "remat": self.remat,
-            "data_format": self.data_format,
-        }
 
 
 def group_norm(channels, groups, axis, **kwargs):

@@ -4,9 +4,11 @@ import keras
 from keras import ops
 from keras.layers import Dense, Dropout, LayerNormalization
 
+from keras_bfn.layers.layer import Layer
+
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class DenseBlock(keras.layers.Layer):
+class DenseBlock(Layer):
     """A residual block for vectors.
 
     Args:
@@ -49,6 +51,3 @@ class DenseBlock(keras.layers.Layer):
 
     def compute_output_shape(self, x_shape, time_shape):
         return x_shape
-
-    def get_config(self):
-        return {**super().get_config(), "hidden_size": self.hidden_size, "dropout": self.dropout}

@@ -6,9 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn.layers.layer import Float32Layer
+
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class TimeEmbedding(keras.layers.Layer):
+class TimeEmbedding(Float32Layer):
     """Cosines and sines of the time, at frequencies from about 1/10,000 to 1 of `scale`.
 
     Always float32: bfloat16 would round t = 0.999 to 1.
@@ -37,8 +39,7 @@ class TimeEmbedding(keras.layers.Layer):
     """
 
     def __init__(self, size, scale=4000.0, offset=0.0, endpoint=False, **kwargs):
-        kwargs["dtype"] = "float32"
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         self.size = _check_even("size", size)
         self.scale = scale
         self.offset = offset
@@ -53,20 +54,9 @@ class TimeEmbedding(keras.layers.Layer):
     def compute_output_shape(self, t_shape):
         return (t_shape[0], self.size)
 
-    def get_config(self):
-        config = {
-            **super().get_config(),
-            "size": self.size,
-            "scale": self.scale,
-            "offset": self.offset,
-            "endpoint": self.endpoint,
-        }
-        del config["dtype"]
-        return config
-
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class TimeChannel(keras.layers.Layer):
+class TimeChannel(Float32Layer):
     """Joins the time to an image or a sequence: one more channel, 2t - 1 at all positions.
 
     Call arguments:
@@ -82,10 +72,6 @@ class TimeChannel(keras.layers.Layer):
     (2, 8, 8, 4)
     """
 
-    def __init__(self, **kwargs):
-        kwargs["dtype"] = "float32"
-        super().__init__(autocast=False, **kwargs)
-
     def call(self, x, t):
         t = ops.reshape(2.0 * ops.cast(t, "float32") - 1.0, (-1, *(1,) * (len(x.shape) - 1)))
         t = ops.broadcast_to(t, (*ops.shape(x)[:-1], 1))
@@ -94,14 +80,9 @@ class TimeChannel(keras.layers.Layer):
     def compute_output_shape(self, x_shape, t_shape):
         return (*x_shape[:-1], x_shape[-1] + 1)
 
-    def get_config(self):
-        config = super().get_config()
-        del config["dtype"]
-        return config
-
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class FourierFeatures(keras.layers.Layer):
+class FourierFeatures(Float32Layer):
     """Joins sines and cosines of the channels, at high frequencies, to the channels themselves.
 
     Always float32: half precision does not see the differences that they are there to show.
@@ -126,8 +107,7 @@ class FourierFeatures(keras.layers.Layer):
     """
 
     def __init__(self, exponents=(5, 6), **kwargs):
-        kwargs["dtype"] = "float32"
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         self.exponents = tuple(exponents)
 
     def call(self, x):
@@ -138,14 +118,9 @@ class FourierFeatures(keras.layers.Layer):
     def compute_output_shape(self, x_shape):
         return (*x_shape[:-1], x_shape[-1] * (1 + 2 * len(self.exponents)))
 
-    def get_config(self):
-        config = {**super().get_config(), "exponents": self.exponents}
-        del config["dtype"]
-        return config
-
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class PositionEmbedding(keras.layers.Layer):
+class PositionEmbedding(Float32Layer):
     """Adds sinusoids of the position to the embeddings of a sequence.
 
     Number i of `size` at position p is the sine of `p / 1000 ** (i / size)` for even i, and its
@@ -163,20 +138,11 @@ class PositionEmbedding(keras.layers.Layer):
     (2, 6, 32)
     """
 
-    def __init__(self, **kwargs):
-        kwargs["dtype"] = "float32"
-        super().__init__(autocast=False, **kwargs)
-
     def call(self, x):
         return ops.cast(x, "float32") + ops.convert_to_tensor(sinusoids(*x.shape[1:]), "float32")
 
     def compute_output_shape(self, x_shape):
         return x_shape
-
-    def get_config(self):
-        config = super().get_config()
-        del config["dtype"]
-        return config
 
 
 def sinusoids(length, size):

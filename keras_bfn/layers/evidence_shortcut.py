@@ -2,11 +2,11 @@
 
 import keras
 
-from keras_bfn.flows import Flow
+from keras_bfn.layers.layer import Float32Layer
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class EvidenceShortcut(keras.layers.Layer):
+class EvidenceShortcut(Float32Layer):
     """Adds what the input distribution says about a variable to what the network says.
 
     By Bayes' rule the posterior of a variable is what all others say about it, times what its own
@@ -32,7 +32,6 @@ class EvidenceShortcut(keras.layers.Layer):
     """
 
     def __init__(self, flow, **kwargs):
-        kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         self.flow = flow
 
@@ -41,18 +40,3 @@ class EvidenceShortcut(keras.layers.Layer):
 
     def compute_output_shape(self, params_shape, theta_shape):
         return params_shape
-
-    def get_config(self):
-        config = {
-            **super().get_config(),
-            "flow": keras.saving.serialize_keras_object(self.flow),
-        }
-        del config["dtype"]
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        if not isinstance(config["flow"], Flow):
-            config["flow"] = keras.saving.deserialize_keras_object(config["flow"])
-        return cls(**config)

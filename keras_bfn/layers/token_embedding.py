@@ -4,9 +4,11 @@ import keras
 from keras import ops
 from keras.layers import Dense
 
+from keras_bfn.layers.layer import Layer
+
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class TokenEmbedding(keras.layers.Layer):
+class TokenEmbedding(Layer):
     """Projects each token to an embedding, and scales and shifts it by what its place has learnt.
 
     Columns of a table are no alike: with a gain and a bias of its own, each has weights of its own.
@@ -47,6 +49,3 @@ class TokenEmbedding(keras.layers.Layer):
 
     def compute_output_shape(self, x_shape):
         return (*x_shape[:-1], self.size)
-
-    def get_config(self):
-        return {**super().get_config(), "size": self.size}

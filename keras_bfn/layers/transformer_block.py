@@ -5,10 +5,11 @@ from keras.layers import Dense, Dropout, LayerNormalization
 
 from keras_bfn._keras import call_block
 from keras_bfn.layers.attention import check_num_heads, self_attention
+from keras_bfn.layers.layer import Layer
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(Layer):
     """Attention of all positions to each other, then two dense layers at each position.
 
     Both are residual, and normalise their input.
@@ -86,13 +87,3 @@ class TransformerBlock(keras.layers.Layer):
 
     def compute_output_shape(self, x_shape):
         return x_shape
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "dropout": self.dropout,
-            "remat": self.remat,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "residual_initializer": keras.initializers.serialize(self.residual_initializer),
-        }

@@ -258,11 +258,8 @@ class BayesianFlowNetwork(keras.Model):
         Returns:
             A `keras_bfn.Look`, or a dict of the parts' looks.
         """
-        t = map_parts(
-            lambda flow, t: ops.convert_to_tensor(t, dtype="float32"),
-            self.flow,
-            t if isinstance(t, dict) else for_each_part(self.flow, t),
-        )
+        t = t if isinstance(t, dict) else for_each_part(self.flow, t)
+        s, t = keras.tree.map_structure(lambda x: ops.convert_to_tensor(x, "float32"), (s, t))
         shown = t if self.times == "parts" or not isinstance(t, dict) else next(iter(t.values()))
 
         def network(theta):

@@ -98,11 +98,12 @@ def names(directory):
     return sorted(path.name for path in directory.iterdir())
 
 
-def test_a_run_that_is_killed_three_times_ends_as_one_that_is_left_alone(tmp_path):
+@pytest.mark.parametrize("num_kills", [1, pytest.param(3, marks=pytest.mark.once)])
+def test_a_run_that_is_killed_ends_as_one_that_is_left_alone(num_kills, tmp_path):
     alone, killed = tmp_path / "alone", tmp_path / "killed"
     alone_end, killed_end = tmp_path / "alone.npz", tmp_path / "killed.npz"
     process = start(alone, alone_end)
-    for delay in np.random.default_rng(0).uniform(0, 0.6, 3):
+    for delay in np.random.default_rng(0).uniform(0, 0.6, num_kills):
         kill(start(killed, killed_end), killed_end, delay)
     finished = Resume(killed)._checkpoints()[0]
     output = finish(start(killed, killed_end), killed_end)

@@ -16,6 +16,8 @@ from tests.models.exact_models import JOINT_PRIOR
 
 pytest.importorskip("constriction")
 
+pytestmark = pytest.mark.once
+
 RESOLUTION = 0.25
 
 

@@ -9,6 +9,8 @@ from numpy.testing import assert_array_equal
 from keras_bfn.codec import CodecError, container
 from tests.codec.crafting import crafted, random_words, sealed
 
+pytestmark = pytest.mark.once
+
 HEADER = {
     "count": 10,
     "event_shape": [4, 4, 1],

@@ -17,6 +17,8 @@ from tests.models.small import FLOWS, make_data
 
 pytest.importorskip("constriction")
 
+pytestmark = pytest.mark.once
+
 
 def pairs(num):
     places = np.random.default_rng(0).choice(9, num, p=JOINT_PRIOR.ravel())

@@ -26,6 +26,8 @@ from tests.models.small import EVENT_SHAPE, FLOWS, ConditionNetwork, make_data, 
 
 pytest.importorskip("constriction")
 
+pytestmark = pytest.mark.once
+
 
 def test_ten_thousand_random_corruptions_are_refused():
     _, codec, data, _ = file_of("binary")

@@ -14,6 +14,8 @@ from tests.codec.crafting import random_words
 
 pytest.importorskip("constriction")
 
+pytestmark = pytest.mark.once
+
 NUM = 20_000
 SPACING, STD = 0.25, 1.0
 MEAN = np.random.default_rng(1).uniform(-1e6, 1e6, (NUM // 2, 2))

@@ -10,6 +10,8 @@ import keras_bfn
 from keras_bfn.datasets import Batches
 from tests.models.small import EVENT_SHAPE, FLOWS
 
+pytestmark = pytest.mark.once
+
 NUM, SIZE = 20, 6
 
 

@@ -13,6 +13,8 @@ from keras_bfn.datasets.splits import hold_out
 from keras_bfn.distributions.discrete import bin_centre
 from tests.checks import MIN_P_VALUE
 
+pytestmark = pytest.mark.once
+
 ALL_LEVELS = np.arange(256, dtype="uint8").reshape(1, 16, 16, 1)
 
 

@@ -10,6 +10,8 @@ from keras_bfn import datasets
 from tests.models.small import ConditionNetwork
 from tests.test_guides import ROOT
 
+pytestmark = pytest.mark.once
+
 DATA_DIR = ROOT.parent / "shared" / "data" / "tensorflow_datasets"
 CASES = {
     "mnist": ((28, 28, 1), keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=3.0), {}),

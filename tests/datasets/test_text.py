@@ -17,6 +17,8 @@ from keras_bfn.datasets import (
 )
 from tests.checks import assert_draws_follow
 
+pytestmark = pytest.mark.once
+
 
 def test_decoding_undoes_encoding():
     assert decode_text(encode_text(ALPHABET)) == ALPHABET

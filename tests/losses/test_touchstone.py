@@ -17,6 +17,8 @@ from tests import exact
 from tests.checks import assert_mean_is
 from tests.tensors import to_numpy
 
+pytestmark = pytest.mark.once
+
 NUM_DRAWS = 150_000
 TRANSMISSION = {
     "continuous_time": ContinuousTimeLoss(),

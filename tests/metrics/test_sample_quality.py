@@ -12,6 +12,8 @@ from tests.test_docstrings import python_blocks
 
 load_digits = pytest.importorskip("sklearn.datasets").load_digits
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def digits():

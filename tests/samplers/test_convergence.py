@@ -22,6 +22,8 @@ from tests.checks import (
 from tests.samplers.growth import grow, look
 from tests.tensors import to_numpy, to_tensor
 
+pytestmark = pytest.mark.once
+
 NUM_DRAWS = 20_000
 
 PAIR_FLOW = DiscreteFlow(3, beta_1=12.0)

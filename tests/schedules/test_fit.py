@@ -42,6 +42,7 @@ def binary_cost(prior, mean):
     return np.dot(prior, costs)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("prior", [[0.5, 0.5], [0.9, 0.1]])
 @pytest.mark.parametrize("beta", [0.0, 0.5, 2.0, 4.0])
 @pytest.mark.parametrize(
@@ -55,6 +56,7 @@ def test_remaining_cost_of_two_values_is_the_integral(flow, mean, beta, prior):
     assert_allclose(cost, binary_cost(prior, mean * beta), rtol=0.04)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("beta", [1.0, 100.0, 1000.0])
 def test_remaining_cost_of_bins_is_the_integral(beta):
     """The mean entropy given mu = s / beta, a mixture of normals of the variance 1 / beta."""
@@ -125,6 +127,7 @@ RECONSTRUCTIONS = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("make_flow", "prior", "params_of"), RECONSTRUCTIONS.values(), ids=RECONSTRUCTIONS
 )
@@ -147,6 +150,7 @@ def test_the_reconstruction_loss_at_the_end_is_what_was_asked_for(
     assert abs(nats.mean() - 0.05) < 4 * np.sqrt(2) * standard_error
 
 
+@pytest.mark.once
 def test_more_classes_need_less_accuracy():
     beta_1 = {
         k: schedules.fit(DiscreteFlow(k, beta_1=1.0), data(even(k))).beta_1 for k in (2, 8, 27)
@@ -154,11 +158,13 @@ def test_more_classes_need_less_accuracy():
     assert beta_1[2] > 2 * beta_1[8] > 4 * beta_1[27]
 
 
+@pytest.mark.once
 def test_sigma_1_shrinks_with_the_bins():
     widths = [k * schedules.fit(DiscretizedFlow(k), data(even(k))).sigma_1 for k in (16, 256)]
     assert_allclose(widths[0], widths[1], rtol=0.03)
 
 
+@pytest.mark.once
 def test_a_fixed_seed_fixes_the_schedule_and_another_moves_it_little():
     flow, x = FLOWS["discrete-27"]
     beta_1 = [schedules.fit(flow, x, seed=seed).beta_1 for seed in (0, 0, 1)]
@@ -179,6 +185,7 @@ def test_the_kind_of_schedule_is_the_flows_own():
 BINARY = DiscreteFlow(2, beta_1=1.0)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("flow", "x", "arguments", "message"),
     [
@@ -204,6 +211,7 @@ def test_fit_refuses(flow, x, arguments, message):
         schedules.fit(flow, x, **arguments)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("beta", [-1.0, np.nan, np.inf, [1.0, -1.0]])
 def test_remaining_cost_refuses_an_accuracy_that_is_none(beta):
     with pytest.raises(ValueError, match=r"`beta`.*Received: beta="):

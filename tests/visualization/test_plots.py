@@ -16,6 +16,8 @@ from tests.models.small import FLOWS, make_model
 
 image = pytest.importorskip("matplotlib.image")
 
+pytestmark = pytest.mark.once
+
 
 def test_white_images_are_white_and_black_ones_black(tmp_path):
     pictures = []

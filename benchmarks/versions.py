@@ -1,0 +1,135 @@
+"""What an older version of this package takes, and this one, in turns.
+
+    KERAS_BACKEND=jax python -m benchmarks.versions CLONE_OF_THE_OLDER_VERSION
+
+For a U-Net, a transformer and an MLP, each with one kind of data: seconds of a training step and of
+`generate`, measured in two processes that take turns, and the median of the ratios, this version
+over the older. Then, in this version alone, the same of a dict of flows over a plain flow: images,
+and their two halves as two parts, in an MLP of the same size.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+CASES = ("unet", "transformer", "mlp")
+
+
+def make_model(case):
+    """A compiled model and a batch of data."""
+    import keras
+    import numpy as np
+
+    from keras_bfn import BayesianFlowNetwork, flows, networks
+
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    if case == "unet":
+        flow = flows.DiscreteFlow(2, beta_1=9.0)
+        network = networks.UNet(flow, (28, 28, 1), width=32, num_blocks=1)
+        x = rng.integers(0, 2, (16, 28, 28, 1))
+    elif case == "transformer":
+        flow = flows.DiscreteFlow(27, beta_1=0.75)
+        network = networks.Transformer(flow, 64, width=128, num_layers=3)
+        x = rng.integers(0, 27, (16, 64))
+    else:
+        level, width = flows.DiscretizedFlow(17, sigma_1=0.02), 256
+        x = rng.integers(0, 17, (64, 16, 8, 1))
+        if case == "parts":
+            flow = {"upper": level, "lower": level}
+            shape = dict.fromkeys(flow, (8, 8, 1))
+            network = networks.MultiPart(flow, shape, width, mixer="mlp")
+            x = {"upper": x[:, :8], "lower": x[:, 8:]}
+        else:
+            flow, network = level, networks.MLP(level, (16, 8, 1), width)
+    model = BayesianFlowNetwork(flow, network, seed=0)
+    model.compile(keras.optimizers.AdamW(1e-3))
+    return model, keras.tree.map_structure(lambda part: part.astype("int32"), x)
+
+
+def work():
+    """Reads the names of cases, line by line, and prints what each took once."""
+    runs = {}
+    for case in map(str.strip, sys.stdin):
+        if case not in runs:
+            model, x = make_model(case)
+
+            def step(model=model, x=x):
+                for _ in range(5):
+                    model.train_on_batch(x)
+
+            def generate(model=model):
+                model.generate(16, 20, batch_size=16, verbose=0)
+
+            runs[case] = {"training step": step, "generate": generate}
+            for run in runs[case].values():
+                run(), run()
+        seconds = {}
+        for name, run in runs[case].items():
+            start = time.perf_counter()
+            run()
+            seconds[name] = time.perf_counter() - start
+        print(json.dumps(seconds), flush=True)
+
+
+class Worker:
+    """A process that imports the package of a folder."""
+
+    def __init__(self, folder):
+        command = [sys.executable, __file__, "--work"]
+        environment = {**os.environ, "PYTHONPATH": str(folder)}
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=pipe, stdout=pipe, text=True, cwd=folder
+        )
+
+    def measure(self, case):
+        self.process.stdin.write(f"{case}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+def compare(name, workers, cases, rounds):
+    """Prints the median ratio of the second to the first."""
+    pairs = []
+    for i in range(rounds + 1):
+        order = (0, 1) if i % 2 else (1, 0)
+        seconds = dict.fromkeys(order)
+        for j in order:
+            seconds[j] = workers[j].measure(cases[j])
+        pairs.append((seconds[0], seconds[1]))
+    for what in pairs[0][0]:
+        ratios = [new[what] / old[what] for old, new in pairs[1:]]
+        middle = statistics.median(ratios)
+        quartiles = statistics.quantiles(ratios, n=4)
+        print(
+            f"{name:<32}{what:<15}{middle:>8.3f}   ({quartiles[0]:.3f} to {quartiles[2]:.3f})",
+            flush=True,
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("older", type=pathlib.Path, nargs="?", help="a clone of an older version")
+    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.work:
+        work()
+        return
+    here = Worker(pathlib.Path(__file__).parents[1])
+    print(f"{os.environ.get('KERAS_BACKEND')}, median ratios and quartiles of {args.rounds}:")
+    if args.older:
+        workers = Worker(args.older.resolve()), here
+        for case in CASES:
+            compare(f"{case}, this over older", workers, (case, case), args.rounds)
+    compare("mlp, two parts over one", (here, here), ("mlp", "parts"), args.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""The backends, and whose turn it is."""
+
+import importlib.util
+
+import keras
+import pytest
+
+from tests.__main__ import BACKENDS
+
+
+def next_backend():
+    """The backend after this one: each writes for one other, and reads of one other."""
+    backend = BACKENDS[BACKENDS.index(keras.backend.backend()) - 1]
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    return backend
+
+
+def in_turn(*cases):
+    """Parameters of a test: each case on one backend, in turn, and on the others as a slow test.
+
+    They would take longer than all other tests, and what they call is tested on each backend.
+    """
+    turn = BACKENDS.index(keras.backend.backend())
+    return [
+        pytest.param(
+            *case, marks=[pytest.mark.slow] if i % len(BACKENDS) != turn else [], id=str(case[0])
+        )
+        for i, case in enumerate(cases)
+    ]

@@ -1,0 +1,184 @@
+"""One network for all parts: each part's output hangs on the evidence about every part."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_bfn import flows, networks, testing
+from keras_bfn.networks.multi_part import _to_patches
+
+FLOW = {
+    "image": flows.DiscretizedFlow(17, sigma_1=0.05),
+    "label": flows.DiscreteFlow(3, beta_1=2.0),
+    "flag": flows.DiscreteFlow(2, beta_1=2.0),
+    "numbers": flows.ContinuousFlow(sigma_1=0.05, num_bins=9),
+}
+SHAPE = {"image": (4, 6, 3), "label": (), "flag": (1,), "numbers": (5,)}
+SMALL = {"width": 16, "num_blocks": 1, "num_heads": 2}
+
+
+def make_network(mixer="transformer", **kwargs):
+    return networks.MultiPart(FLOW, SHAPE, mixer=mixer, **{**SMALL, **kwargs})
+
+
+def own_image_network():
+    image = networks.UNet(
+        FLOW["image"], SHAPE["image"], width=8, num_blocks=1, num_heads=2, condition_size=16
+    )
+    return {"image": image}
+
+
+VARIANTS = {
+    "tokens": {},
+    "tokens-own_times": {"times": "parts"},
+    "tokens-patches": {"patch_size": 2},
+    "tokens-own_network": {"networks": "image"},
+    "mlp": {"mixer": "mlp"},
+    "mlp-own_times": {"mixer": "mlp", "times": "parts"},
+    "mlp-own_network": {"mixer": "mlp", "networks": "image"},
+}
+
+
+def make_variant(name):
+    kwargs = dict(VARIANTS[name])
+    if "networks" in kwargs:
+        kwargs["networks"] = own_image_network()
+    return make_network(**kwargs)
+
+
+def make_inputs(times="shared", num=2):
+    rng = np.random.default_rng(0)
+    theta = {
+        name: rng.uniform(size=(num, *SHAPE[name], flow.theta_size)).astype("float32")
+        for name, flow in FLOW.items()
+    }
+    t = np.linspace(0.2, 0.8, num).astype("float32")
+    return {"theta": theta, "t": dict.fromkeys(FLOW, t) if times == "parts" else t}
+
+
+def randomize(network):
+    """Gives every weight a value of its own: zero initialisers hide what lies before them."""
+    rng = np.random.default_rng(0)
+    network.set_weights([0.3 * rng.standard_normal(w.shape) for w in network.get_weights()])
+
+
+def call(network, inputs):
+    return {name: ops.convert_to_numpy(params) for name, params in network(inputs).items()}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_network_of_several_parts_keeps_its_contract(name):
+    times = VARIANTS[name].get("times", "shared")
+    testing.check_network(make_variant(name), FLOW, times=times)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_each_parts_output_hangs_on_the_evidence_about_every_part(name):
+    network = make_variant(name)
+    randomize(network)
+    inputs = make_inputs(VARIANTS[name].get("times", "shared"))
+    before = call(network, inputs)
+    for part in FLOW:
+        moved = {**inputs["theta"], part: 0.5 * inputs["theta"][part]}
+        after = call(network, {**inputs, "theta": moved})
+        for other in FLOW:
+            assert np.abs(after[other] - before[other]).max() > 1e-6, (part, other)
+
+
+@pytest.mark.parametrize("mixer", ["transformer", "mlp"])
+def test_each_parts_time_matters_to_every_part(mixer):
+    network = make_network(mixer, times="parts")
+    randomize(network)
+    inputs = make_inputs("parts")
+    before = call(network, inputs)
+    for part in FLOW:
+        t = {**inputs["t"], part: np.ones(2, "float32")}
+        after = call(network, {**inputs, "t": t})
+        for other in FLOW:
+            assert np.abs(after[other] - before[other]).max() > 1e-6, (part, other)
+
+
+@pytest.mark.parametrize("mixer", ["transformer", "mlp"])
+def test_a_condition_matters_to_every_part(mixer):
+    network = make_network(mixer, num_conditions=3)
+    randomize(network)
+    outputs = [
+        call(network, {**make_inputs(), "condition": np.full(2, c, "int32")}) for c in (0, 3)
+    ]
+    for name in FLOW:
+        assert np.abs(outputs[0][name] - outputs[1][name]).max() > 1e-6
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_network_survives_its_config(name):
+    network = make_variant(name)
+    config = keras.saving.serialize_keras_object(network)
+    copy = keras.saving.deserialize_keras_object(config)
+    assert copy.get_config() == network.get_config()
+    copy.set_weights(network.get_weights())
+    inputs = make_inputs(VARIANTS[name].get("times", "shared"))
+    for part, params in call(network, inputs).items():
+        np.testing.assert_allclose(call(copy, inputs)[part], params, rtol=1e-5)
+
+
+def test_patches_are_squares_of_the_image():
+    """With weights that only look at a patch's own pixels, a pixel moves the patch around it."""
+    theta = ops.reshape(ops.arange(4 * 6, dtype="float32"), (1, 4, 6, 1, 1))
+    patches = ops.convert_to_numpy(_to_patches(theta, 2))
+    np.testing.assert_array_equal(patches[0, 0], [0, 1, 6, 7])
+    np.testing.assert_array_equal(patches[0, 5], [16, 17, 22, 23])
+
+
+@pytest.mark.parametrize(("shape", "size"), [((8, 8, 1), 1), ((28, 28, 1), 4), ((32, 32, 3), 4)])
+def test_there_are_at_most_64_patches_by_default(shape, size):
+    flow = {"image": FLOW["image"], "label": FLOW["label"]}
+    network = networks.MultiPart(flow, {"image": shape, "label": ()}, width=8, num_blocks=1)
+    embedding = next(layer for layer in network.layers if "token_embedding" in layer.name)
+    assert embedding.gain.shape[0] == shape[0] * shape[1] / size**2
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("mixer", ["transformer", "mlp"])
+def test_outputs_are_float32_under_every_policy(mixer, policy):
+    network = make_network(mixer, dtype=policy)
+    for name, output in network.output.items():
+        assert output.dtype == "float32"
+        assert output.shape == (None, *SHAPE[name], FLOW[name].output_size)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"flow": FLOW["label"]}, "`flow` must be a dict of flows"),
+        ({"flow": {}}, "`flow` must be"),
+        ({"event_shape": {"image": (4, 6, 3)}}, r"`event_shape` must be a dict with the parts"),
+        ({"event_shape": (4, 6, 3)}, "`event_shape` must be a dict with the parts"),
+        (
+            {"event_shape": {**SHAPE, "label": 3}},
+            r"`event_shape\['label'\]` must be a tuple of integers.*=3",
+        ),
+        ({"mixer": "conv"}, r"`mixer` must be one of \['transformer', 'mlp'\].*'conv'"),
+        ({"times": "own"}, r"`times` must be one of \['shared', 'parts'\].*'own'"),
+        ({"width": 7}, "`width` must be even"),
+        ({"num_heads": 3}, "`num_heads` must divide"),
+        ({"dropout": 1.0}, r"`dropout` must be a number in \[0, 1\)"),
+        ({"patch_size": 3}, "`patch_size` must divide the sides of images, 4 and 6 of 'image'"),
+        ({"patch_size": {"label": 1}}, r"`patch_size` must name parts that are images"),
+        ({"networks": {"picture": None}}, "`networks` must be a dict from some of the parts"),
+        (
+            {"num_conditions": 3, "condition_size": 2},
+            "Only one of the arguments `num_conditions` and `condition_size`",
+        ),
+    ],
+)
+def test_wrong_arguments_are_refused_by_name(kwargs, message):
+    arguments = {"flow": FLOW, "event_shape": SHAPE, **SMALL, **kwargs}
+    with pytest.raises(ValueError, match=message):
+        networks.MultiPart(**arguments)
+
+
+@pytest.mark.parametrize("network", [networks.MLP, networks.UNet, networks.Transformer])
+def test_networks_for_one_kind_of_data_refuse_a_dict_and_name_this_one(network):
+    with pytest.raises(ValueError, match=r"for a dict of flows there is `.*MultiPart`"):
+        network(FLOW, (4,))
