@@ -37,7 +37,7 @@ class Receiver:
     def __init__(self, model, chains, times, batch_size, condition):
         self.chains, self.times = chains, times
         self.batch_size, self.condition = batch_size, condition
-        self.program = model.programs.get(("codec",), lambda: OutputProgram(model))
+        self.program = model.programs.get(model, OutputProgram)
         self.event_shape = model.event_shape
 
     def look_at(self, rows):

@@ -4,13 +4,12 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
-from keras_bfn._keras import seeded
 from keras_bfn._parts import map_parts
 from keras_bfn._validation import check_int
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, count_examples, shapes_of
 from keras_bfn.models.generation import check_deterministic
-from keras_bfn.models.program import SamplingProgram, check_batch_size, mean_times, predict_rows
+from keras_bfn.models.program import SamplingProgram, check_batch_size, mean_times, predict
 
 
 class EncodingProgram(SamplingProgram):
@@ -105,9 +104,7 @@ def encode(
     conditions = condition_inputs(self, condition, 1, num)
     self.build_for(shapes_of(self.flow, x), conditions.get("condition"))
 
-    program = self.programs.get(
-        ("encode", sampler, num_steps), lambda: EncodingProgram(self, sampler, num_steps)
-    )
     inputs = {"x": x, "ones": np.ones(num, "float32"), **conditions}
-    with seeded(self.seed_generator, seed):
-        return predict_rows(program, inputs, batch_size, verbose)["latents"]
+    arguments = (sampler, num_steps)
+    outputs = predict(self, EncodingProgram, arguments, inputs, batch_size, seed, verbose)
+    return outputs["latents"]

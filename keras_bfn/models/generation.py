@@ -5,7 +5,6 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
-from keras_bfn._keras import seeded
 from keras_bfn._parts import map_parts
 from keras_bfn._validation import check_int
 from keras_bfn.looks import Look
@@ -16,7 +15,7 @@ from keras_bfn.models.program import (
     SamplingProgram,
     check_batch_size,
     mean_times,
-    predict_rows,
+    predict,
 )
 
 
@@ -182,11 +181,7 @@ def generate(
     self.build_for(shapes, inputs.get("condition"))
 
     arguments = (sampler, num_steps, return_trajectory, tuple(inputs.get("given", ())))
-    program = self.programs.get(
-        ("generate", *arguments), lambda: GenerationProgram(self, *arguments)
-    )
-    with seeded(self.seed_generator, seed):
-        outputs = predict_rows(program, inputs, batch_size, verbose)
+    outputs = predict(self, GenerationProgram, arguments, inputs, batch_size, seed, verbose)
     x = outputs["x"]
     if isinstance(self.flow, dict):
         x = {name: x[name] if name in x else inputs["given"][name] for name in self.flow}

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._keras import seeded
 from keras_bfn._parts import map_parts, sum_parts
 from keras_bfn._validation import check_int
 from keras_bfn.models.conditions import condition_inputs
@@ -22,7 +21,7 @@ from keras_bfn.models.program import (
     SamplingProgram,
     check_batch_size,
     mean_times,
-    predict_rows,
+    predict,
 )
 from keras_bfn.samplers import AncestralSampler
 
@@ -202,9 +201,9 @@ def inpaint(
             data, and is ignored. One completion is made for each example: repeat an example for
             several. For a dict of flows, a dict of the parts' data; a part that is left out is not
             known.
-        mask: true where `x` is known: a bool, or an array of bool of shape `(num, *event_shape)` or
-            `event_shape`. For a dict of flows, a dict of masks; a part that is left out is not
-            known.
+        mask: true where `x` is known: a bool, or an array of bool that broadcasts to
+            `(num, *event_shape)`. For a dict of flows, a dict of masks; a part that is left out is
+            not known.
         num_steps: int, at least 1. The network is called `num_steps + 1` times.
         num_particles: int, at least 1. Each call is on `num_particles` rows per example.
         condition, guidance_scale, seed, verbose: as in `generate`.
@@ -238,13 +237,9 @@ def inpaint(
     mask = map_parts(_check_mask, self.flow, mask, x, part_names(self.flow, "mask"))
     self.build_for(shapes_of(self.flow, x), conditions.get("condition"))
 
-    program = self.programs.get(
-        ("inpaint", num_steps, num_particles),
-        lambda: InpaintingProgram(self, num_steps, num_particles),
-    )
     inputs = {"x": x, "mask": mask, "ones": np.ones(num, "float32"), **conditions}
-    with seeded(self.seed_generator, seed):
-        outputs = predict_rows(program, inputs, batch_size, verbose)
+    arguments = (num_steps, num_particles)
+    outputs = predict(self, InpaintingProgram, arguments, inputs, batch_size, seed, verbose)
     x = outputs.pop("x")
     outputs["effective_sample_size"] = outputs["effective_sample_size"].T
     return (x, outputs) if return_statistics else x
@@ -280,10 +275,13 @@ def _fill_in_parts(model, x, mask):
 
 
 def _check_mask(flow, mask, x, name):
-    mask, shape = np.asarray(mask), x.shape
-    if mask.dtype != bool or mask.shape not in ((), shape, shape[1:]):
-        raise ValueError(
-            f"Argument `{name}` must be of booleans, true where `x` is known, of shape {shape} or "
-            f"{shape[1:]}, or a single one. Received: shape {mask.shape}, dtype {mask.dtype}"
-        )
-    return np.broadcast_to(mask, shape).astype("float32")
+    mask = np.asarray(mask)
+    try:
+        if mask.dtype == bool:
+            return np.broadcast_to(mask, x.shape).astype("float32")
+    except ValueError:  # it does not broadcast
+        pass
+    raise ValueError(
+        f"Argument `{name}` must be of booleans, true where `x` is known, and broadcast to "
+        f"{x.shape}. Received: shape {mask.shape}, dtype {mask.dtype}"
+    )

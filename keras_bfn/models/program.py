@@ -16,7 +16,8 @@ DEFAULT_BATCH_SIZE = 64
 class Program(keras.Model):
     """Base class: a small model without weights of its own, to be run by `predict`.
 
-    `predict` compiles it once per batch shape on every backend, batches, and shows progress.
+    `predict` compiles it once per batch shape on every backend, batches, and shows progress. The
+    constructor takes the model and what can be hashed: `ProgramCache` keeps a program for each.
 
     Args:
         model: the `BayesianFlowNetwork`.
@@ -89,13 +90,18 @@ def check_batch_size(batch_size, num_rows, default=DEFAULT_BATCH_SIZE):
     return min(check_int("batch_size", batch_size, 1), num_rows)
 
 
-def predict_rows(program, inputs, batch_size, verbose):
-    """`program.predict`, in full batches so that one compiled program serves them all."""
+def predict(model, program_class, arguments, inputs, batch_size, seed, verbose):
+    """What a program makes of all rows of `inputs`.
+
+    It is run on full batches, so that it is compiled once.
+    """
     num = count_examples(inputs)
     batch_size = divisible(batch_size)
     rows = np.arange(-(-num // batch_size) * batch_size) % num
     inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
-    outputs = program.predict(inputs, batch_size=batch_size, verbose=verbose)
+    program = model.programs.get(model, program_class, *arguments)
+    with _keras.seeded(model.seed_generator, seed):
+        outputs = program.predict(inputs, batch_size=batch_size, verbose=verbose)
     return keras.tree.map_structure(lambda values: values[:num], outputs)
 
 
@@ -115,9 +121,10 @@ class ProgramCache:
     def __init__(self):
         self._programs = {}
 
-    def get(self, key, build):
+    def get(self, model, program_class, *arguments):
+        key = (program_class, *arguments)
         if key not in self._programs:
-            self._programs[key] = build()
+            self._programs[key] = program_class(model, *arguments)
         return self._programs[key]
 
     def __len__(self):

@@ -173,9 +173,7 @@ def _nats(model, x, num_steps, num_repeats, given, batch_size, seed, verbose):
     model.build_for(shapes_of(model.flow, x), condition)
 
     batches = RepeatedBatches(x, condition, num_repeats, divisible(batch_size))
-    program = model.programs.get(
-        ("code_length", loss, given), lambda: CodeLengthProgram(model, loss, given)
-    )
+    program = model.programs.get(model, CodeLengthProgram, loss, given)
     with seeded(model.seed_generator, seed):
         nats = program.predict(batches, verbose=verbose)
     nats = keras.tree.map_structure(batches.by_repeat, nats)
