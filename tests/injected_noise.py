@@ -29,3 +29,20 @@ def injected_noise():
         mock.patch.object(keras.random, "uniform", uniform),
     ):
         yield
+
+
+@contextlib.contextmanager
+def one_draw_for_each_row(unit):
+    """Within, the j-th draw of `keras.random.normal` is `unit` in row j and 0 in all others.
+
+    What is linear in the noise then is known of each draw by itself, and its covariance without
+    chance. Draws are counted by the state of the seed generator, in compiled loops, too.
+    """
+
+    def normal(shape, dtype="float32", seed=None):
+        draw = ops.cast(seed.next()[1], "int32")
+        chosen = ops.cast(ops.arange(shape[0], dtype="int32") == draw, "float32")
+        return unit * ops.reshape(chosen, (-1,) + (1,) * (len(shape) - 1)) * ops.ones(shape)
+
+    with mock.patch.object(keras.random, "normal", normal):
+        yield
