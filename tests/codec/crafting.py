@@ -3,11 +3,13 @@
 import json
 
 import numpy as np
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_array_equal, assert_equal
 
+from keras_bfn._parts import list_parts, map_parts
 from keras_bfn.codec import container
 from keras_bfn.codec.chain import pop, push
 from keras_bfn.codec.stack import Stack
+from keras_bfn.models.data_checks import count_examples
 
 
 def random_words(num, seed=0):
@@ -29,16 +31,17 @@ def crafted(data, /, words=None, **entries):
     return sealed(header, np.asarray(words, "<u4").tobytes())
 
 
-def coded(chain, x, look):
-    """The bits that examples cost, all coded at once.
+def coded(chains, x, look):
+    """The bits that examples cost, all coded at once, by a chain or a dict of the parts' chains.
 
-    They come back, and so do the initial bits: all that the chain says it needs, and no more.
+    They come back, and so do the initial bits: all that the chains say they need, and no more.
     """
-    words = random_words(chain.initial_words(x.size))
+    words = random_words(sum(chain.initial_words(x.size) for chain, x in list_parts(chains, x)))
     stack = Stack(words)
     before = stack.num_bits()
-    push(chain, stack, x, look)
+    push(chains, stack, x, look)
     bits = stack.num_bits() - before
-    assert_array_equal(pop(chain, stack, x.shape[1:], len(x), look), x)
+    event_shape = map_parts(lambda _, x: x.shape[1:], chains, x)
+    assert_equal(pop(chains, stack, event_shape, count_examples(x), look), x)
     assert_array_equal(stack.words(), words)
     return bits
