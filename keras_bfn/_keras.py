@@ -1,6 +1,25 @@
-"""What works around Keras, each piece with the version that needs it.
+"""What works around Keras 3.15: each piece here, or where it must stand.
 
 For each there is a test in `tests/test_workarounds.py` that fails when Keras no longer needs it.
+These stand where they are needed:
+
+| where | what Keras 3.15 does |
+|---|---|
+| `_backend.py`, `torch_generators` | on PyTorch, dropout without a seed ignores its own generator |
+| `callbacks/resume.py`, `_variables` | `.keras` files hold no states of seed generators (#19796) |
+| `datasets/batches.py`, `workers=1` | with more, batches of the last epoch come first (#23283) |
+| `datasets/batches.py`, `_within_epoch` | a `PyDataset` is told of an end before the first epoch |
+| `distributions/discrete.py`, `Categorical.sample` | `random.categorical` takes two axes only |
+| `flows/flow.py`, `RESERVED` | a dict of these names is taken for a saved object |
+| `models/averaging.py` | an optimizer's averages have no public name |
+| `models/bayesian_flow_network.py`, `build_for` | `fit` builds in an epoch that counts |
+| `models/program.py`, `ProgramCache` | the models in a dict are tracked as layers |
+| `models/scoring.py`, `_nats` | on JAX, `predict` returns dicts in alphabetical order |
+| `models/training.py`, `compute_loss` | on JAX, `call` can update no metrics (#21639) |
+| `models/training.py`, `get_compile_config` | `jit_compile="auto"` is saved as what it came to |
+| `networks/network.py`, `names` | the names in a flat dict of inputs must be the tensors' |
+
+Numbers are those of issues of keras-team/keras.
 """
 
 import contextlib
@@ -15,8 +34,8 @@ from keras_bfn._validation import check_int
 def make_seed_generator(seed):
     """A generator whose stream is unrelated to that of any other seed.
 
-    Keras 3.15 on PyTorch adds the two words of a generator's state: the second draw from seed 1 is
-    the first from seed 2. Hashed seeds are far apart.
+    Keras 3.15 on PyTorch adds the two words of a generator's state (keras-team/keras-core#434): the
+    second draw from seed 1 is the first from seed 2. Hashed seeds are far apart.
     """
     if seed is None:
         return keras.random.SeedGenerator()
@@ -42,7 +61,8 @@ def loop(seed, num_steps, look, act, state):
     """Runs `state = act(i, state, *look(i, state))` for i in 0..num_steps - 1, compiled.
 
     `act` may draw from the generator `seed`; `look` may call networks. In Keras 3.15 on JAX, a draw
-    from a generator inside of `ops.fori_loop` leaks its tracer: the loop carries the seed's state.
+    from a generator inside of `ops.fori_loop` leaks its tracer, as in `ops.cond` (#20724): the loop
+    carries the seed's state.
     """
 
     def step(i, carry):
@@ -62,8 +82,8 @@ def loop(seed, num_steps, look, act, state):
 def per_example(value, ones):
     """A scalar for each example of a batch.
 
-    Not a constant: in Keras 3.15, TensorFlow folds one into the network's first product, and gets
-    the shapes wrong.
+    Not a constant: in Keras 3.15, TensorFlow folds one that is added to the output of a `Dense`
+    layer into the layer's bias, and gets the shapes wrong.
     """
     return value * ones
 
@@ -114,14 +134,55 @@ def of_no_backend(optimizer_config):
     return config
 
 
+def scale_loss(model, network):
+    """Scales the loss of a compiled model whose network computes in float16.
+
+    Keras 3.15 goes by the policy of the model itself, which need not be that of its layers.
+    """
+    layers = [network, *getattr(network, "layers", ())]
+    in_float16 = any(layer.dtype_policy.name == "mixed_float16" for layer in layers)
+    if in_float16 and not isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+        model.optimizer = keras.optimizers.LossScaleOptimizer(model.optimizer)
+
+
 def unshare_buffers(weights):
     """Gives each weight a buffer of its own.
 
-    When Keras 3.15 puts averages in the place of weights on JAX, the weights and the averages share
-    one. The next compiled step donates it: to save, or to train on, would find it deleted.
+    Where Keras 3.15 assigns one variable to another on JAX, as it puts averages in the place of
+    weights, both share one. The next compiled step donates it: to save, or to train on, would find
+    it deleted.
     """
     for weight in weights:
         weight.assign(ops.copy(weight))
+
+
+def copy_values(variables):
+    """The values of variables, in arrays that share no buffer with them: see `unshare_buffers`."""
+    return [ops.convert_to_numpy(variable).copy() for variable in variables]
+
+
+def make_uncompiled(config):
+    """The model that a config describes, whatever it says of compiling. The config is used up."""
+    return keras.saving.deserialize_keras_object({**config, "compile_config": None})
+
+
+def save_weights(model, path):
+    """Writes the weights of a model, and nothing else.
+
+    `save_weights` of Keras 3.15 writes the state of the optimizer, too. A copy that was never
+    compiled has none.
+    """
+    copy = make_uncompiled(keras.saving.serialize_keras_object(model))
+    copy.set_weights(model.get_weights())
+    copy.save_weights(path)
+
+
+def start_at_epoch(model, epoch):
+    """Lets a `fit` that begins start at this epoch, or, for None, at its own `initial_epoch`.
+
+    Keras 3.15 does not forget it: all later calls of `fit` would start there, too.
+    """
+    model._initial_epoch = epoch
 
 
 def call_block(function, dropouts, training, remat, *tensors):

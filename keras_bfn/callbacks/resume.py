@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_bfn._backend import torch_generators
 from keras_bfn._files import write_atomically
+from keras_bfn._keras import start_at_epoch
 
 
 class Resume(keras.callbacks.Callback):
@@ -67,14 +68,13 @@ class Resume(keras.callbacks.Callback):
             return
 
     def on_epoch_begin(self, epoch, logs=None):
-        # Keras would begin the next `fit` there, too, even if this one fails.
-        self.model._initial_epoch = None
+        start_at_epoch(self.model, None)  # the next time, even if this `fit` fails
         if self.data is not None:
-            # Set, not counted: Keras may end an epoch before the first one begins.
+            # Set, not counted: Keras 3.15 ends an epoch before the first one begins.
             self.data.epoch = epoch
 
     def on_train_end(self, logs=None):
-        self.model._initial_epoch = None  # when there was no epoch left
+        start_at_epoch(self.model, None)  # when there was no epoch left
 
     def on_epoch_end(self, epoch, logs=None):
         values = {name: float(value) for name, value in (logs or {}).items()}
@@ -91,7 +91,7 @@ class Resume(keras.callbacks.Callback):
             old.unlink()
 
     def _variables(self):
-        """All that training changes, the states of Keras's random generators among it."""
+        """All that training changes, and the states of seed generators, which .keras files lack."""
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def _checkpoints(self):
@@ -116,7 +116,7 @@ class Resume(keras.callbacks.Callback):
                 generator.set_state(ops.convert_to_tensor(state[f"generator_{i}"]).cpu())
         meta = json.loads(str(state["meta"]))
         self.history = meta["history"]
-        self.model._initial_epoch = meta["epoch"]
+        start_at_epoch(self.model, meta["epoch"])
         write_atomically(self.directory / "metrics.csv", self._write_metrics)
         if self.verbose:
             print(f"Going on after epoch {meta['epoch']}, from {path}", flush=True)

@@ -53,7 +53,8 @@ class Batches(keras.utils.PyDataset):
         seed=0,
         steps_per_epoch=None,
     ):
-        # With more workers, Keras carries batches that were made too early into the next epoch.
+        # With more workers, Keras 3.15 carries batches that were made too early into the next
+        # epoch (keras-team/keras#23283).
         super().__init__(workers=1, use_multiprocessing=False)
         self.examples, self.transform, self.labels = examples, transform, labels
         self.batch_size = check_int("batch_size", batch_size, 1)
@@ -92,7 +93,7 @@ class Batches(keras.utils.PyDataset):
         self._within_epoch = True
 
     def on_epoch_end(self):
-        # `fit` calls this before the first epoch as well.
+        # `fit` of Keras 3.15 calls this before the first epoch as well.
         if self.training and self._within_epoch:
             self.epoch += 1
         self._within_epoch = False

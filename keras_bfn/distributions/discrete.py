@@ -25,7 +25,7 @@ class Categorical(Distribution):
         return ops.cast(ops.argmax(self._log_probs, axis=-1), "int32")
 
     def sample(self, seed=None):
-        # The Gumbel-max trick: keras.random.categorical takes two axes only.
+        # The Gumbel-max trick: keras.random.categorical of Keras 3.15 takes two axes only.
         uniform = keras.random.uniform(ops.shape(self._log_probs), seed=seed)
         gumbel = -ops.log(-ops.log(uniform))
         return ops.cast(ops.argmax(self._log_probs + gumbel, axis=-1), "int32")

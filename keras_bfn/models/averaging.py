@@ -4,6 +4,8 @@ import contextlib
 
 from keras import ops
 
+from keras_bfn._keras import copy_values
+
 
 def has_averages(model):
     """Whether the optimizer keeps averages, and has made a step: before it, they are zeros."""
@@ -37,12 +39,12 @@ def averaged_weights(self):
             f"Received: a model with optimizer {optimizer!r}"
         )
     weights = self.trainable_variables
-    averages = optimizer._model_variables_moving_average
-    # Through numpy: on JAX, two variables that shared a buffer would lose it in the next step.
-    raw = [ops.convert_to_numpy(weight).copy() for weight in weights]
+    # Keras 3.15 has no public name for them.
+    averages = copy_values(optimizer._model_variables_moving_average)
+    raw = copy_values(weights)
     try:
         for weight, average in zip(weights, averages, strict=True):
-            weight.assign(ops.convert_to_numpy(average).copy())
+            weight.assign(average)
         yield self
     finally:
         for weight, value in zip(weights, raw, strict=True):

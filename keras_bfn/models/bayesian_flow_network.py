@@ -19,7 +19,6 @@ from keras_bfn.models.conditions import check_is_conditional
 from keras_bfn.models.data_checks import (
     check_event_shape,
     check_names,
-    check_no_targets,
     check_shapes,
     part_names,
     shapes_of,
@@ -183,7 +182,7 @@ class BayesianFlowNetwork(keras.Model):
     def build_for(self, shape, condition=None):
         """Builds the model for data of this shape, or of the parts' shapes, if it is not built yet.
 
-        Keras would build it on a batch that is then missing from the first epoch.
+        `fit` of Keras 3.15 would build it in an epoch of its own, which a `PyDataset` would count.
         """
         if self.built:
             return
@@ -198,6 +197,8 @@ class BayesianFlowNetwork(keras.Model):
     compile_from_config = training.compile_from_config
     fit = training.fit
     evaluate = training.evaluate
+    compute_loss = training.compute_loss
+    compute_metrics = training.compute_metrics
     averaged_weights = averaged_weights
 
     def call(self, inputs, training=False):
@@ -280,51 +281,6 @@ class BayesianFlowNetwork(keras.Model):
             return without + expand(guidance_scale, params) * (params - without)
 
         return look(self.flow, network, s, t)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        x, _ = split_condition(x)
-        if sample_weight is None:
-            check_no_targets(y)
-        nats = {
-            name: scoring.nats_per_example(loss, self.flow, x, y_pred[name], self.seed_generator)
-            for name, loss in (
-                ("transmission", self.transmission_loss),
-                ("reconstruction", self.reconstruction_loss),
-            )
-            if name in y_pred
-        }
-        cost = nats["transmission"]
-        if training and self.times == "parts":
-            # What is known costs nothing.
-            cost = map_parts(
-                lambda flow, nats, look: ops.where(look.t < 1.0, nats, 0.0),
-                self.flow,
-                cost,
-                y_pred["transmission"],
-            )
-        if "reconstruction" in nats:
-            self._update_trackers(nats, sample_weight)
-        if self.loss_weights:
-            cost = {name: self.loss_weights.get(name, 1.0) * cost[name] for name in cost}
-        per_variable = sum_parts(cost) / self.num_variables
-        total = self._mean(per_variable, per_variable, sample_weight)
-        if self.losses:  # regularisers of the network
-            total = total + super().compute_loss(training=training)
-        return total
-
-    def _update_trackers(self, nats, sample_weight):
-        by_part = map_parts(lambda flow, *costs: sum(costs), self.flow, *nats.values())
-        per_example = sum_parts(by_part)
-        reconstruction = sum_parts(nats["reconstruction"]) / self.num_variables
-        self.reconstruction_tracker.update_state(reconstruction, sample_weight)
-        self.bits_per_dim_tracker.update_state(per_example / self.num_variables, sample_weight)
-        self.nats_per_example_tracker.update_state(per_example, sample_weight)
-        for name, tracker in self.part_trackers.items():
-            tracker.update_state(by_part[name], sample_weight)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        results = self.get_metrics_result()
-        return results if "reconstruction" in y_pred else {"loss": results["loss"]}
 
     code_length = scoring.code_length
     loss_by_time = scoring.loss_by_time

@@ -116,7 +116,7 @@ def divisible(batch_size):
 
 
 class ProgramCache:
-    """Programs by what they were built for. Not a dict: Keras would track one as layers."""
+    """Programs by what they were built for. Not a dict: Keras 3.15 would track them as layers."""
 
     def __init__(self):
         self._programs = {}

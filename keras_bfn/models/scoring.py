@@ -177,5 +177,5 @@ def _nats(model, x, num_steps, num_repeats, given, batch_size, seed, verbose):
     with seeded(model.seed_generator, seed):
         nats = program.predict(batches, verbose=verbose)
     nats = keras.tree.map_structure(batches.by_repeat, nats)
-    # JAX returns dicts in alphabetical order.
+    # On JAX, `predict` of Keras 3.15 returns dicts in alphabetical order.
     return {name: nats[name] for name in program.losses_by_name}

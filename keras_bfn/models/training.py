@@ -5,10 +5,13 @@ import math
 import numbers
 
 import keras
+from keras import ops
 
 from keras_bfn import losses
-from keras_bfn._keras import of_no_backend, stand_in_for_targets, unshare_buffers
-from keras_bfn.models.data_checks import check_training_data
+from keras_bfn._keras import of_no_backend, scale_loss, stand_in_for_targets, unshare_buffers
+from keras_bfn._parts import map_parts, sum_parts
+from keras_bfn.models.data_checks import check_no_targets, check_training_data, split_condition
+from keras_bfn.models.scoring import nats_per_example
 
 
 class PerExampleMean(keras.losses.Loss):
@@ -45,10 +48,8 @@ def compile(self, optimizer="adamw", loss="continuous_time", loss_weights=None, 
     self.loss_weights = _check_loss_weights(loss_weights, self.flow)
     keras.Model.compile(self, optimizer=optimizer, **kwargs)
     self._asked_jit_compile = kwargs.get("jit_compile", "auto")
-    is_scaled = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
-    if _computes_in_float16(self) and kwargs.get("auto_scale_loss", True) and not is_scaled:
-        # Keras would go by the model's own policy, which is float32.
-        self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
+    if kwargs.get("auto_scale_loss", True):
+        scale_loss(self, self.network)
     self.programs.clear()
 
 
@@ -71,11 +72,6 @@ def _check_loss_weights(loss_weights, flow):
     return {name: float(weight) for name, weight in loss_weights.items()}
 
 
-def _computes_in_float16(model):
-    layers = [model.network, *getattr(model.network, "layers", ())]
-    return any(layer.dtype_policy.name == "mixed_float16" for layer in layers)
-
-
 def get_compile_config(self):
     """As in Keras, with what `compile` was told, whatever backend this is."""
     config = keras.Model.get_compile_config(self)
@@ -83,8 +79,7 @@ def get_compile_config(self):
         return config
     config["loss"] = keras.saving.serialize_keras_object(self.transmission_loss)
     config["loss_weights"] = self.loss_weights and dict(self.loss_weights)
-    # Keras would keep what "auto" came to, and the class of optimizer, on this backend.
-    config["jit_compile"] = self._asked_jit_compile
+    config["jit_compile"] = self._asked_jit_compile  # Keras 3.15 keeps what "auto" came to here
     config["optimizer"] = of_no_backend(config["optimizer"])
     return config
 
@@ -163,3 +158,54 @@ def evaluate(self, x=None, y=None, *args, **kwargs):
     arguments = dict(zip(parameters, (x, y, *args), strict=False), **kwargs)
     stand_in_for_targets(arguments)
     return keras.Model.evaluate(self, **arguments)
+
+
+def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    """Nats per variable; updates the metrics, too."""
+    x, _ = split_condition(x)
+    if sample_weight is None:
+        check_no_targets(y)
+    nats = {
+        name: nats_per_example(loss, self.flow, x, y_pred[name], self.seed_generator)
+        for name, loss in (
+            ("transmission", self.transmission_loss),
+            ("reconstruction", self.reconstruction_loss),
+        )
+        if name in y_pred
+    }
+    cost = nats["transmission"]
+    if training and self.times == "parts":
+        # What is known costs nothing.
+        cost = map_parts(
+            lambda flow, nats, look: ops.where(look.t < 1.0, nats, 0.0),
+            self.flow,
+            cost,
+            y_pred["transmission"],
+        )
+    if "reconstruction" in nats:
+        # Not in `call`, where Keras 3.15 on JAX lets no metric be updated.
+        _update_trackers(self, nats, sample_weight)
+    if self.loss_weights:
+        cost = {name: self.loss_weights.get(name, 1.0) * cost[name] for name in cost}
+    per_variable = sum_parts(cost) / self.num_variables
+    total = self._mean(per_variable, per_variable, sample_weight)
+    if self.losses:  # regularisers of the network
+        total = total + keras.Model.compute_loss(self, training=training)
+    return total
+
+
+def _update_trackers(model, nats, sample_weight):
+    by_part = map_parts(lambda flow, *costs: sum(costs), model.flow, *nats.values())
+    per_example = sum_parts(by_part)
+    reconstruction = sum_parts(nats["reconstruction"]) / model.num_variables
+    model.reconstruction_tracker.update_state(reconstruction, sample_weight)
+    model.bits_per_dim_tracker.update_state(per_example / model.num_variables, sample_weight)
+    model.nats_per_example_tracker.update_state(per_example, sample_weight)
+    for name, tracker in model.part_trackers.items():
+        tracker.update_state(by_part[name], sample_weight)
+
+
+def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    """All metrics of the model; in training, where it looks once, the loss alone."""
+    results = self.get_metrics_result()
+    return results if "reconstruction" in y_pred else {"loss": results["loss"]}

@@ -68,7 +68,7 @@ class Network(keras.Model):
         name=None,
     ):
         policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
-        # Keras wants to find names in a flat dict of inputs.
+        # In a flat dict of inputs, Keras 3.15 wants to find the names of the tensors.
         names = {} if isinstance(flow, dict) else {"name": "theta"}
         inputs = {
             "theta": map_parts(

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import keras
 
+from keras_bfn._keras import make_uncompiled, save_weights
+
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
 
 
@@ -75,10 +77,7 @@ def save_folder(model, folder):
         "keras_version": keras.__version__,
         "num_params": model.network.count_params(),
     }
-    # A copy that was never compiled: Keras would write the optimizer's state, too.
-    weights, _ = _without_compiling(json.loads(config))
-    weights.set_weights(model.get_weights())
-    weights.save_weights(folder / f"new.{WEIGHTS}")
+    save_weights(model, folder / f"new.{WEIGHTS}")
     for name, text in ((METADATA, json.dumps(metadata, indent=2)), (CONFIG, config)):
         (folder / f"new.{name}").write_text(text + "\n")
     for name in (WEIGHTS, METADATA, CONFIG):
@@ -95,7 +94,8 @@ def load_folder(cls, folder, load_weights):
                 f"Received: preset='{folder}', where there is no {name}"
             )
     config, metadata = (_read_json(folder / name) for name in (CONFIG, METADATA))
-    model, compile_config = _without_compiling(config)
+    compile_config = config.get("compile_config")
+    model = make_uncompiled(config)
     if not isinstance(model, cls):
         raise ValueError(
             f"Argument `preset` must be a folder of a `{cls.__name__}`. Received: "
@@ -120,13 +120,3 @@ def _read_json(path):
         return dict(json.loads(path.read_text()))
     except (ValueError, TypeError) as error:
         raise ValueError(f"The preset's file '{path}' must hold a JSON object") from error
-
-
-def _without_compiling(config):
-    """The model that a config describes, and how it is to be compiled, or None.
-
-    The config is used up: in Keras 3.15 that of a functional model is empty afterwards.
-    """
-    compile_config = config.get("compile_config")
-    model = keras.saving.deserialize_keras_object({**config, "compile_config": None})
-    return model, compile_config

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
-from keras_bfn.testing.flows import check_edges
+from keras_bfn.testing.costs import check_edges
 
 FLOWS = {
     **{
