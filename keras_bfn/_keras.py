@@ -7,11 +7,11 @@ These stand where they are needed:
 |---|---|
 | `_backend.py`, `torch_generators` | on PyTorch, dropout without a seed ignores its own generator |
 | `callbacks/resume.py`, `_variables` | `.keras` files hold no states of seed generators (#19796) |
-| `datasets/batches.py`, `workers=1` | with more, batches of the last epoch come first (#23283) |
+| `datasets/batches.py`, `workers=1` | with more, batches of the last epoch come first (#20123) |
 | `datasets/batches.py`, `_within_epoch` | a `PyDataset` is told of an end before the first epoch |
 | `distributions/discrete.py`, `Categorical.sample` | `random.categorical` takes two axes only |
 | `flows/flow.py`, `RESERVED` | a dict of these names is taken for a saved object |
-| `models/averaging.py` | an optimizer's averages have no public name |
+| `models/averaging.py`, `_model_variables_moving_average` | averages have no public name |
 | `models/bayesian_flow_network.py`, `build_for` | `fit` builds in an epoch that counts |
 | `models/program.py`, `ProgramCache` | the models in a dict are tracked as layers |
 | `models/scoring.py`, `_nats` | on JAX, `predict` returns dicts in alphabetical order |

@@ -16,9 +16,11 @@ import sys
 import keras
 import numpy as np
 
-import keras_bfn
 from keras_bfn._files import write_atomically
 from keras_bfn._parts import list_parts
+from keras_bfn.codec.codec import Codec
+from keras_bfn.codec.errors import CodecError
+from keras_bfn.models import BayesianFlowNetwork
 
 
 def parse_arguments():
@@ -48,7 +50,7 @@ def load_model(name):
     """The model of a .keras file or of a preset."""
     if name.endswith(".keras"):
         return keras.saving.load_model(name)
-    return keras_bfn.BayesianFlowNetwork.from_preset(name)
+    return BayesianFlowNetwork.from_preset(name)
 
 
 def run(args):
@@ -57,17 +59,17 @@ def run(args):
     condition = None if args.condition is None else np.load(args.condition)
     verbose = 0 if args.quiet else 1
     if args.command == "decompress":
-        codec = keras_bfn.codec.Codec(model)
+        codec = Codec(model)
         x = codec.decompress(args.input.read_bytes(), condition, verbose=verbose)
         write_atomically(args.output, lambda file: _save(file, x))
         return
     x = _load(args.input)
-    codec = keras_bfn.codec.Codec(model, args.num_steps, args.batch_size)
+    codec = Codec(model, args.num_steps, args.batch_size)
     data, report = codec.compress(x, condition, return_report=True, verbose=verbose)
     if args.verify:
         back = codec.decompress(data, condition, verbose=verbose)
         if not all(np.array_equal(*part) for _, *part in list_parts(model.flow, back, x)):
-            raise keras_bfn.codec.CodecError("What was compressed does not decompress to the same")
+            raise CodecError("What was compressed does not decompress to the same")
     write_atomically(args.output, lambda file: file.write(data))
     if args.report:
         print_report(report)
@@ -103,7 +105,7 @@ def main():
     """Runs, and ends with the reason if that fails."""
     try:
         run(parse_arguments())
-    except (keras_bfn.codec.CodecError, OSError, EOFError, ValueError, ImportError) as error:
+    except (CodecError, OSError, EOFError, ValueError, ImportError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
 

@@ -54,7 +54,7 @@ class Batches(keras.utils.PyDataset):
         steps_per_epoch=None,
     ):
         # With more workers, Keras 3.15 carries batches that were made too early into the next
-        # epoch (keras-team/keras#23283).
+        # epoch (keras-team/keras#20123).
         super().__init__(workers=1, use_multiprocessing=False)
         self.examples, self.transform, self.labels = examples, transform, labels
         self.batch_size = check_int("batch_size", batch_size, 1)
