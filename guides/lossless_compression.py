@@ -59,7 +59,7 @@ assert np.array_equal(codec.decompress(data, verbose=0), digits)
 The report says where the bits went.
 
 - The *examples*: as many bits as `code_length` says for the same number of messages.
-- *Spare bits*. Alice draws what Bob will know at the end, and all that comes before it, from bits
+- *Initial bits*. Alice draws what Bob will know at the end, and all that comes before it, from bits
   that are on her stack already, and Bob gives them back when he knows the example. Before the
   first example there are none, so some are made from a seed. They cost once, however many examples
   follow.
@@ -89,10 +89,10 @@ for lanes in (1, 10):
 """
 ## What decoding needs
 
-Both directions must get answers from the network that are identical to the bit. On a CPU they are
+Both directions must get outputs of the network that are identical to the bit. On a CPU they are
 if model, backend, versions and kind of machine are the same; on a GPU, if its operations are
 deterministic, too. So a file is made to be read where it was written, or on a machine like it. It
-holds a fingerprint of the weights, and one of the answers to fixed questions: what cannot be
+holds a fingerprint of the weights, and one of the outputs for fixed evidence: what cannot be
 decoded is refused at once, and what was decoded is compared with a checksum of the data. There is
 an error, or the data; never something else.
 """

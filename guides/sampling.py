@@ -66,10 +66,10 @@ samples = model.generate(24, num_steps=10, sampler=likely, seed=0, verbose=0)
 """
 ## Guidance
 
-The model was trained with `condition_dropout=0.1`: one label in ten was replaced by the null class.
-So it knows what changes when it is told a class, and `guidance_scale` sets how much of that
-change to apply: 0 ignores the class, 1 is what was learnt, 2 is twice the change. Both answers of
-the network come from a single call on a batch of twice the size.
+The model was trained with `condition_dropout=0.1`: one class in ten was replaced by the null
+condition. So it knows what changes when it is told a class, and `guidance_scale` sets how much of
+that change to apply: 0 ignores the class, 1 is what was learnt, 2 is twice the change. Both outputs
+of the network come from a single call on a batch of twice the size.
 """
 
 classes = np.repeat(np.arange(10), 6)
@@ -92,7 +92,7 @@ model.fit((images, labels))
 
 `encode` runs a deterministic sampler backwards: from data to the latents, normally distributed,
 from which `generate` makes the data again. Between the latents of two digits, on the sphere, lie
-the latents of others. (Told no class, the model goes by the null class.)
+the latents of others. (Told no class, the model goes by the null condition.)
 """
 
 sampler = samplers.ODE2Sampler(start=0.01, spacing="log_beta")

@@ -176,7 +176,7 @@ class Codec:
             raise CodecError(
                 f"The file holds examples of shape {header['event_shape']}, not {event_shape}"
             )
-        # One null class for all: a file may say that it has any number of examples.
+        # One null condition for all: a file may say that it has any number of examples.
         num_conditions = 1 if condition is None else count
         conditions = condition_inputs(self.model, condition, 1, num_conditions).get("condition")
         if header["condition"] != fingerprints.of_array(None if condition is None else conditions):
@@ -226,7 +226,7 @@ class Codec:
             for chain, shape in list_parts(chains, self.model.event_shape)
         )
         words = np.random.PCG64(seed).random_raw(num_words) >> np.uint64(32)
-        return np.maximum(words, 1).astype("uint32")  # the coder's last word must not be zero
+        return np.maximum(words, 1).astype("uint32")  # zero must not come last
 
 
 def _has_names(dtype, event_shape):

@@ -26,10 +26,10 @@ class Stack:
     by.
 
     Args:
-        words: uint32 array, the bits at the start; the last word is not zero.
+        words: uint32 array, the bits at the start. The one on top, which comes last, is not zero.
 
     Raises:
-        CodecError: if the last word is zero; by methods, if there is nothing left to pop, or what
+        CodecError: if the word on top is zero; by methods, if there is nothing left to pop, or what
             is pushed could not have been popped.
     """
 
@@ -41,7 +41,7 @@ class Stack:
                 'The codec needs constriction: pip install "keras-bfn[codec]"'
             ) from error
         if len(words) and words[-1] == 0:
-            raise CodecError("the last word of bits is zero")
+            raise CodecError("the word on top of the stack is zero")
         self._models = constriction.stream.model
         self._coder = constriction.stream.stack.AnsCoder(np.asarray(words, "uint32"))
         self.fewest_words = self._coder.num_words()

@@ -7,7 +7,7 @@ class Distribution:
     """A distribution over one variable, for a whole batch of variables at once.
 
     Every parameter is a float32 tensor of shape `(batch, *event_shape)`, or that with one axis more
-    for the classes. All methods answer variable by variable; nothing is summed.
+    for the classes. All methods work variable by variable; nothing is summed.
     """
 
     def mean(self):

@@ -16,7 +16,7 @@ class SampleQuality:
     Args:
         images: real images, an array of shape `(num, height, width, channels)`, each side at least
             8. They train the classifier, and their features are what samples are compared with.
-        labels: their classes, integers 0..num_classes - 1, of shape `(num,)`.
+        labels: their classes, integers from 0 on, of shape `(num,)`.
         num_features: int. The size of the layer whose activations are the features.
         epochs: int. Of training.
         verbose: as in `keras.Model.fit`.

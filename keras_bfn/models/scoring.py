@@ -131,35 +131,35 @@ def code_length(
     return totals
 
 
-def loss_by_time(self, x, num_bins=20, batch_size=128, seed=None, verbose="auto"):
-    """Where in time the model pays: the continuous-time loss at the times of each bin.
+def loss_by_time(self, x, num_intervals=20, batch_size=128, seed=None, verbose="auto"):
+    """Where in time the model pays: the continuous-time loss in each interval of time.
 
-    Each example is looked at once in every bin. A schedule is well chosen if no part of time is
-    wasted on messages that cost next to nothing.
+    Each example is looked at once in every interval. A schedule is well chosen if no part of time
+    is wasted on messages that cost next to nothing.
 
     Args:
         x: as in `code_length`.
-        num_bins: int. [0, 1] is cut into so many.
+        num_intervals: int. [0, 1] is cut into so many.
         batch_size, seed, verbose: as in `code_length`.
 
     Returns:
-        A dict of `"t"`, the bins' middles, and `"loss"`, nats per example and unit of time,
-        averaged over the examples: numpy arrays of shape `(num_bins,)`. The mean of `"loss"` is
-        an estimate of the transmission loss. For a dict of flows, there is also `"parts"`, a dict
-        of each part's share of the loss.
+        A dict of `"t"`, the intervals' middles, and `"loss"`, nats per example and unit of time,
+        averaged over the examples: numpy arrays of shape `(num_intervals,)`. The mean of `"loss"`
+        is an estimate of the transmission loss. For a dict of flows, there is also `"parts"`, a
+        dict of each part's share of the loss.
 
     Raises:
         ValueError: if the data do not suit the model or an argument is out of its range.
 
     Example:
 
-    >>> profile = model.loss_by_time(images, num_bins=10)
+    >>> profile = model.loss_by_time(images, num_intervals=10)
     >>> profile["loss"].mean()  # about model.code_length(images)["transmission"].mean()
     """
-    num_bins = check_int("num_bins", num_bins, 1)
-    nats = _nats(self, x, None, num_bins, (), batch_size, seed, verbose)["transmission"]
+    num_intervals = check_int("num_intervals", num_intervals, 1)
+    nats = _nats(self, x, None, num_intervals, (), batch_size, seed, verbose)["transmission"]
     loss = keras.tree.map_structure(lambda values: values.mean(axis=1), nats)
-    middles = (np.arange(num_bins, dtype="float32") + 0.5) / num_bins
+    middles = (np.arange(num_intervals, dtype="float32") + 0.5) / num_intervals
     profile = {"t": middles, "loss": sum_parts(loss)}
     return profile | {"parts": loss} if isinstance(self.flow, dict) else profile
 

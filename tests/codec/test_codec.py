@@ -201,7 +201,7 @@ def test_a_condition_of_too_few_is_refused():
         codec.compress(x, CLASSES[:3], verbose=0)
 
 
-def test_without_a_condition_the_null_class_is_meant():
+def test_without_a_condition_the_null_condition_is_meant():
     codec, x, _ = conditional(named=True)
     data = assert_comes_back(codec, x)
     null = codec.compress(x, np.full(5, 3), verbose=0)

@@ -77,7 +77,7 @@ def test_bad_arguments_are_refused(kwargs, message):
 def test_the_mean_of_the_loss_by_time_is_the_transmission_loss(name):
     flow = FLOWS[name]()
     model, x = make_model(flow), make_data(flow, 10)
-    profile = model.loss_by_time(x, num_bins=8, batch_size=4, seed=0, verbose=0)
+    profile = model.loss_by_time(x, num_intervals=8, batch_size=4, seed=0, verbose=0)
     nats = model.code_length(x, num_repeats=8, batch_size=4, seed=0, verbose=0)
     np.testing.assert_allclose(profile["t"], (np.arange(8) + 0.5) / 8, rtol=1e-6)
     np.testing.assert_allclose(profile["loss"].mean(), nats["transmission"].mean(), rtol=1e-5)
@@ -85,5 +85,5 @@ def test_the_mean_of_the_loss_by_time_is_the_transmission_loss(name):
 
 def test_bins_of_time_are_refused_by_name():
     model = make_model(FLOWS["binary"]())
-    with pytest.raises(ValueError, match="`num_bins` must be an integer of at least 1"):
-        model.loss_by_time(make_data(model.flow, 2), num_bins=0)
+    with pytest.raises(ValueError, match="`num_intervals` must be an integer of at least 1"):
+        model.loss_by_time(make_data(model.flow, 2), num_intervals=0)

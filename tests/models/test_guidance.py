@@ -116,7 +116,7 @@ def test_a_conditional_model_trains_and_keeps_its_dropout(tmp_path):
     assert keras.saving.load_model(tmp_path / "model.keras").condition_dropout == 0.5
 
 
-def test_an_own_network_with_a_null_class_is_guided():
+def test_an_own_network_with_a_null_condition_is_guided():
     flow = FLOWS["binary"]()
     network = ConditionNetwork(flow.output_size, num_conditions=4)
     network.null_condition = NULL

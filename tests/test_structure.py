@@ -1,0 +1,166 @@
+"""What the source is like as a whole: who imports whom, names, lengths and words."""
+
+import ast
+import collections
+import pathlib
+import re
+
+import pytest
+
+pytestmark = pytest.mark.once
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGE = ROOT / "keras_bfn"
+MOST_LINES = 350
+BACKENDS = {"tensorflow", "jax", "torch"}
+BANNED = ("last word", "spare bits", "null class", "label_dropout")
+EVERYWHERE = ("keras_bfn/**/*.py", "README.md", "guides/*.py", "examples/*.py", "CONTRIBUTING.md")
+
+
+def module_of(path):
+    """The name of the module that a file is."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+PATHS = {module_of(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def imports_of(path):
+    """The modules that a file names in its imports, those inside of functions among them.
+
+    `from package import name` is the module `package.name` if there is one, else the package.
+    """
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name if name in PATHS else node.module for name in names)
+
+
+def folder_of(module):
+    """What is directly below the package: a folder with all its modules, or a single module."""
+    return ".".join(module.split(".")[:2])
+
+
+def find_cycle(graph):
+    """A list of nodes, each of which has an edge to the next and the last to the first; or None."""
+    done = set()
+
+    def visit(node, path):
+        if node in path:
+            return path[path.index(node) :]
+        for other in sorted(graph.get(node, set()) - done):
+            cycle = visit(other, [*path, node])
+            if cycle:
+                return cycle
+        done.add(node)
+        return None
+
+    return next(filter(None, (visit(node, []) for node in sorted(graph))), None)
+
+
+IMPORTS = {
+    module: {name for name in imports_of(path) if folder_of(name).split(".")[0] == "keras_bfn"}
+    for module, path in PATHS.items()
+}
+
+
+@pytest.mark.parametrize(
+    ("graph", "cycle"),
+    [
+        ({}, None),
+        ({"a": {"b", "c"}, "b": {"c"}, "c": set()}, None),
+        ({"a": {"a"}}, ["a"]),
+        ({"a": {"b"}, "b": {"c", "d"}, "d": {"b"}}, ["b", "d"]),
+    ],
+)
+def test_a_cycle_is_found_where_there_is_one(graph, cycle):
+    assert find_cycle(graph) == cycle
+
+
+def test_imports_are_of_modules_that_exist():
+    assert len(PATHS) > 50
+    assert set().union(*IMPORTS.values()) <= set(PATHS)
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    assert find_cycle(IMPORTS) is None
+
+
+def test_no_folder_imports_itself_by_way_of_others():
+    """Stricter: to import a module is to import all that its folder's `__init__` does."""
+    folders = collections.defaultdict(set)
+    for module, names in IMPORTS.items():
+        folders[folder_of(module)] |= {folder_of(name) for name in names} - {folder_of(module)}
+    assert find_cycle(folders) is None
+
+
+def test_within_a_folder_no_module_imports_from_the_folders_init():
+    for module, names in IMPORTS.items():
+        if PATHS[module].name != "__init__.py":
+            assert module.rpartition(".")[0] not in names, module
+
+
+def test_backends_are_imported_in_two_places_only():
+    allowed = {"keras_bfn._backend", "keras_bfn.checkpoints"}
+    for module, path in PATHS.items():
+        if folder_of(module) not in allowed:
+            assert not {name.split(".")[0] for name in imports_of(path)} & BACKENDS, module
+
+
+def constants_of(path):
+    """The names in capitals that a module defines."""
+    for node in ast.parse(path.read_text()).body:
+        targets = getattr(node, "targets", [getattr(node, "target", None)])
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            names = (name for target in targets for name in ast.walk(target))
+            yield from (n.id for n in names if isinstance(n, ast.Name) and n.id.isupper())
+
+
+def test_no_constant_is_defined_twice():
+    modules = collections.defaultdict(list)
+    for module, path in PATHS.items():
+        for name in constants_of(path):
+            modules[name.lstrip("_")].append(module)
+    assert len(modules) > 20
+    assert {name: found for name, found in modules.items() if len(found) > 1} == {}
+
+
+def test_no_file_is_too_long():
+    lengths = {module: len(path.read_text().splitlines()) for module, path in PATHS.items()}
+    assert {module: n for module, n in lengths.items() if n > MOST_LINES} == {}
+
+
+def find_words(patterns, globs):
+    """Where the words occur, in whatever case, and across the ends of lines."""
+    paths = [path for glob in globs for path in ROOT.glob(glob)]
+    assert len(paths) > 5
+    for path in paths:
+        text = re.sub(r"[\s#*`]+", " ", path.read_text())
+        for pattern in patterns:
+            found = re.search(rf".{{0,30}}{pattern}.{{0,30}}", text, re.IGNORECASE)
+            if found:
+                yield f"{path.relative_to(ROOT)}: {found[0]}"
+
+
+def test_words_that_have_gone_are_gone():
+    assert list(find_words(BANNED, [*EVERYWHERE, "benchmarks/*.py"])) == []
+
+
+def test_networks_have_outputs_and_give_no_answers():
+    code = [glob for glob in EVERYWHERE if "/" in glob]
+    assert list(find_words([r"\banswer(s|ed|ing)?\b"], code)) == []
+
+
+def test_classes_and_bins_are_those_of_data():
+    """Conditions, intervals of time and the like have names of their own."""
+    folders = collections.defaultdict(set)
+    for module, path in PATHS.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.arg):
+                folders[node.arg].add(folder_of(module).removeprefix("keras_bfn."))
+    assert folders["num_classes"] == {"flows"}
+    assert folders["num_bins"] == {"flows", "distributions", "datasets"}
