@@ -5,7 +5,16 @@ import inspect
 import keras
 
 
-class Immutable:
+class _Sealed(type):
+    """Tells each object that its constructor has returned."""
+
+    def __call__(cls, *args, **kwargs):
+        made = super().__call__(*args, **kwargs)
+        vars(made)["_is_made"] = True
+        return made
+
+
+class Immutable(metaclass=_Sealed):
     """An object that is told by the arguments of its constructor, and never changes.
 
     A subclass keeps each argument under its own name, as layers do. Its config, equality and repr
@@ -16,14 +25,18 @@ class Immutable:
     """
 
     shorthands = ()
+    _is_made = False
 
     def __setattr__(self, name, value):
-        if name in vars(self):
+        if self._is_made or name in vars(self):
             raise AttributeError(
                 f"A `{type(self).__name__}` cannot be changed: make another. "
                 f"Received: {name}={value!r}"
             )
         super().__setattr__(name, value)
+
+    def __delattr__(self, name):
+        raise AttributeError(f"A `{type(self).__name__}` cannot be changed. Received: del {name}")
 
     def get_config(self):
         """The constructor's arguments, as plain values that JSON can hold."""

@@ -2,6 +2,10 @@
 
 import math
 import numbers
+import os
+import pathlib
+
+import numpy as np
 
 
 def check_int(name, value, minimum, maximum=math.inf):
@@ -47,6 +51,23 @@ def check_shape(name, shape):
             f"Received: {name}={shape!r}"
         )
     return tuple(int(size) for size in shape)
+
+
+def check_numbers(name, values):
+    """Returns `values` as a float32 array, or raises a `ValueError` if they are not numbers."""
+    try:
+        return np.asarray(values, "float32")
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Argument `{name}` must be an array of numbers. Received: a {type(values).__name__}"
+        ) from error
+
+
+def check_path(name, value):
+    """Returns `value` as a `pathlib.Path`, or raises a `ValueError` if it is not a path."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise ValueError(f"Argument `{name}` must be a path. Received: {name}={value!r}")
+    return pathlib.Path(value)
 
 
 def check_choice(name, value, choices):

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import pathlib
 import zipfile
 
 import keras
@@ -12,6 +11,7 @@ from keras import ops
 from keras_bfn._backend import torch_generators
 from keras_bfn._files import write_atomically
 from keras_bfn._keras import start_at_epoch
+from keras_bfn._validation import check_path
 
 
 class Resume(keras.callbacks.Callback):
@@ -36,7 +36,8 @@ class Resume(keras.callbacks.Callback):
         history: a list of dicts, for each epoch its number `"epoch"`, from 1, and its logs.
 
     Raises:
-        ValueError: at the start of `fit`, if the directory holds a checkpoint of another model.
+        ValueError: if an argument is none of these; at the start of `fit`, if the directory holds a
+            checkpoint of another model.
 
     Example:
 
@@ -48,7 +49,11 @@ class Resume(keras.callbacks.Callback):
 
     def __init__(self, directory, data=None, verbose=1):
         super().__init__()
-        self.directory = pathlib.Path(directory)
+        self.directory = check_path("directory", directory)
+        if data is not None and not hasattr(data, "epoch"):
+            raise ValueError(
+                f"Argument `data` must have an attribute `epoch`. Received: data={data!r}"
+            )
         self.data = data
         self.verbose = verbose
         self.history = []

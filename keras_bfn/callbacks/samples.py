@@ -2,13 +2,13 @@
 
 import contextlib
 import io
-import pathlib
 
 import keras
 import numpy as np
 
+from keras_bfn import samplers
 from keras_bfn._parts import pick_part
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, check_path
 from keras_bfn.datasets.text import decode_text
 from keras_bfn.models.averaging import has_averages
 from keras_bfn.visualization.grid import join_images
@@ -21,11 +21,12 @@ class _Samples(keras.callbacks.Callback):
         self, directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard, part
     ):
         super().__init__()
-        self.directory = pathlib.Path(directory)
+        self.directory = check_path("directory", directory)
         self.num_samples = check_int("num_samples", num_samples, 1)
         self.num_steps = check_int("num_steps", num_steps, 1)
         self.every = check_int("every", every, 1)
-        self.sampler, self.condition, self.seed = sampler, condition, seed
+        self.sampler, self.condition = samplers.get(sampler), condition
+        self.seed = seed if seed is None else check_int("seed", seed, 0)
         self.tensorboard, self.part = tensorboard, part
 
     def on_train_begin(self, logs=None):
@@ -158,6 +159,8 @@ class SampleText(_Samples):
         super().__init__(
             directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard, part
         )
+        if not callable(decode):
+            raise ValueError(f"Argument `decode` must be a function. Received: decode={decode!r}")
         self.decode = decode
 
     def write(self, flow, samples, epoch):

@@ -56,6 +56,13 @@ class Batches(keras.utils.PyDataset):
         # With more workers, Keras 3.15 carries batches that were made too early into the next
         # epoch (keras-team/keras#20123).
         super().__init__(workers=1, use_multiprocessing=False)
+        for name, value in (("examples", examples), ("labels", labels)):
+            if not hasattr(value, "__getitem__") and not (name == "labels" and value is None):
+                raise ValueError(f"Argument `{name}` must hold rows. Received: {name}={value!r}")
+        if not callable(transform):
+            raise ValueError(
+                f"Argument `transform` must be a function. Received: transform={transform!r}"
+            )
         self.examples, self.transform, self.labels = examples, transform, labels
         self.batch_size = check_int("batch_size", batch_size, 1)
         self.training = training

@@ -1,12 +1,11 @@
 """Images: MNIST, Fashion-MNIST, CIFAR-10, embedded photographs, and folders."""
 
 import importlib.util
-import pathlib
 
 import keras
 import numpy as np
 
-from keras_bfn._validation import check_choice, check_int
+from keras_bfn._validation import check_choice, check_int, check_path, check_shape
 from keras_bfn.datasets.batches import Batches
 from keras_bfn.datasets.splits import Splits, hold_out
 
@@ -78,9 +77,16 @@ def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **o
     train, validation, test = keras_bfn.datasets.image_folder("photographs/", (32, 32))
     ```
     """
+    _check_options(batch_size, form, num_bins)
+    image_size = check_shape("image_size", image_size)
+    if len(image_size) != 2:
+        raise ValueError(
+            f"Argument `image_size` must be (height, width). Received: image_size={image_size}"
+        )
     color_mode = check_choice("color_mode", options.pop("color_mode", "rgb"), ("rgb", "grayscale"))
     endings = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
-    files = sorted(f for f in pathlib.Path(path).rglob("*") if f.suffix.lower() in endings)
+    files = check_path("path", path).rglob("*")
+    files = sorted(file for file in files if file.suffix.lower() in endings)
     if len(files) < 3:
         raise FileNotFoundError(
             f"Argument `path` must be a folder with at least 3 images {sorted(endings)}. "
@@ -172,6 +178,7 @@ def embedded_digits(batch_size=64, form="binary", num_bins=256, **options):
 
 
 def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels=False, **options):
+    _check_options(batch_size, form, num_bins)
     # TensorFlow Datasets reads with TensorFlow, whatever the backend.
     if not all(importlib.util.find_spec(n) for n in ("tensorflow_datasets", "tensorflow")):
         raise ImportError(
@@ -205,10 +212,14 @@ def _arrays(part):
     return images, labels.astype("int32")
 
 
-def _splits(train, test, batch_size, form, num_bins, flip=False, seed=0, limit=None):
+def _check_options(batch_size, form, num_bins):
+    check_int("batch_size", batch_size, 1)
     check_choice("form", form, FORMS)
-    if check_int("num_bins", num_bins, 2) > 256:
-        raise ValueError(f"Argument `num_bins` must be at most 256. Received: num_bins={num_bins}")
+    check_int("num_bins", num_bins, 2, 256)
+
+
+def _splits(train, test, batch_size, form, num_bins, flip=False, seed=0, limit=None):
+    _check_options(batch_size, form, num_bins)
     if limit is not None:
         check_int("limit", limit, 2)  # one to train on, one to validate
     images, labels = (part if part is None else part[:limit] for part in train)
@@ -219,7 +230,7 @@ def _splits(train, test, batch_size, form, num_bins, flip=False, seed=0, limit=N
         return Batches(
             images[rows],
             lambda levels, rng: transform(levels, rng, form, num_bins, flipped),
-            min(check_int("batch_size", batch_size, 1), len(rows)),
+            min(batch_size, len(rows)),
             labels=labels if labels is None else labels[rows],
             training=training,
             seed=seed if training else 0,

@@ -1,14 +1,13 @@
 """Text in the 27 letters of text8: a space and a to z."""
 
 import functools
-import pathlib
 import re
 import zipfile
 
 import keras
 import numpy as np
 
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, check_path
 from keras_bfn.datasets.batches import Batches
 from keras_bfn.datasets.splits import Splits
 
@@ -24,7 +23,13 @@ def clean_text(text):
     >>> keras_bfn.datasets.clean_text("Call me Ishmael. 1851!")
     'call me ishmael '
     """
-    return re.sub("[^a-z]+", " ", text.lower())
+    return re.sub("[^a-z]+", " ", _check_text(text).lower())
+
+
+def _check_text(text):
+    if not isinstance(text, str):
+        raise ValueError(f"Argument `text` must be a string. Received: a {type(text).__name__}")
+    return text
 
 
 def encode_text(text):
@@ -38,7 +43,7 @@ def encode_text(text):
     >>> keras_bfn.datasets.encode_text("a b").tolist()
     [1, 0, 2]
     """
-    others = sorted(set(text) - set(ALPHABET))
+    others = sorted(set(_check_text(text)) - set(ALPHABET))
     if others:
         raise ValueError(
             "Argument `text` must hold a to z and spaces only; `clean_text` makes it so. "
@@ -51,12 +56,22 @@ def encode_text(text):
 def decode_text(tokens):
     """The text of an array of shape `(length,)`, or a list of the texts of `(num, length)`.
 
+    Raises:
+        ValueError: if it does not hold numbers of letters.
+
     Example:
 
     >>> keras_bfn.datasets.decode_text(np.array([[1, 0, 2], [3, 3, 3]]))
     ['a b', 'ccc']
     """
     tokens = np.asarray(tokens)
+    are_integers = tokens.ndim in (1, 2) and np.issubdtype(tokens.dtype, np.integer)
+    if not are_integers or not np.isin(tokens, range(len(ALPHABET))).all():
+        raise ValueError(
+            "Argument `tokens` must hold integers in 0..26, of shape (length,) or (num, length). "
+            f"Received: shape {tokens.shape}, dtype {tokens.dtype}"
+            + (f", from {tokens.min()} to {tokens.max()}" if are_integers else "")
+        )
     if tokens.ndim == 1:
         return "".join(ALPHABET[token] for token in tokens)
     return [decode_text(row) for row in tokens]
@@ -118,7 +133,7 @@ def text_file(path, batch_size=64, seq_length=256, **options):
     train, validation, test = keras_bfn.datasets.text_file("novel.txt", seq_length=128)
     ```
     """
-    text = pathlib.Path(path).read_text(encoding="utf-8")
+    text = check_path("path", path).read_text(encoding="utf-8")
     tokens = encode_text(clean_text(text))
     return _windows(tokens, len(tokens) // 20, batch_size, seq_length, **options)
 

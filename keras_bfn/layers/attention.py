@@ -5,7 +5,7 @@ from keras import ops
 from keras.layers import Dense
 
 from keras_bfn._validation import check_int
-from keras_bfn.layers.conv_block import group_norm
+from keras_bfn.layers.conv_block import check_data_format, group_norm
 from keras_bfn.layers.layer import Layer
 
 
@@ -28,7 +28,6 @@ def self_attention(query_key_value, num_heads):
 
 def check_num_heads(num_heads, size):
     """Raises a `ValueError` unless the heads divide the channels."""
-    check_int("num_heads", num_heads, 1)
     if size % num_heads:
         raise ValueError(
             "Argument `num_heads` must divide the number of channels. "
@@ -62,9 +61,9 @@ class SpatialAttention(Layer):
 
     def __init__(self, num_heads=1, groups=32, data_format=None, **kwargs):
         super().__init__(**kwargs)
-        self.num_heads = num_heads
-        self.groups = groups
-        self.data_format = data_format or keras.config.image_data_format()
+        self.num_heads = check_int("num_heads", num_heads, 1)
+        self.groups = check_int("groups", groups, 1)
+        self.data_format = check_data_format(data_format)
 
     @property
     def _channel_axis(self):

@@ -5,6 +5,7 @@ from keras import ops
 from keras.layers import Conv2D, Dense, Dropout, GroupNormalization
 
 from keras_bfn._keras import call_block
+from keras_bfn._validation import check_choice, check_int, check_rate
 from keras_bfn.layers.layer import Layer
 
 
@@ -46,12 +47,12 @@ class ConvBlock(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.filters = filters
-        self.dropout = dropout
-        self.groups = groups
+        self.filters = check_int("filters", filters, 1)
+        self.dropout = check_rate("dropout", dropout)
+        self.groups = check_int("groups", groups, 1)
         self.time_bias = time_bias
         self.remat = remat
-        self.data_format = data_format or keras.config.image_data_format()
+        self.data_format = check_data_format(data_format)
 
     @property
     def _channel_axis(self):
@@ -97,6 +98,17 @@ class ConvBlock(Layer):
         shape = list(x_shape)
         shape[self._channel_axis] = self.filters
         return tuple(shape)
+
+
+def check_data_format(data_format):
+    """Returns the data format, or Keras's default for None.
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    if data_format is None:
+        return keras.config.image_data_format()
+    return check_choice("data_format", data_format, ("channels_last", "channels_first"))
 
 
 def group_norm(channels, groups, axis, **kwargs):

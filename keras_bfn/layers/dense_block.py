@@ -4,6 +4,7 @@ import keras
 from keras import ops
 from keras.layers import Dense, Dropout, LayerNormalization
 
+from keras_bfn._validation import check_int, check_rate
 from keras_bfn.layers.layer import Layer
 
 
@@ -30,8 +31,8 @@ class DenseBlock(Layer):
 
     def __init__(self, hidden_size, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
-        self.hidden_size = hidden_size
-        self.dropout = dropout
+        self.hidden_size = check_int("hidden_size", hidden_size, 1)
+        self.dropout = check_rate("dropout", dropout)
 
     def build(self, x_shape, time_shape):
         policy = {"dtype": self.dtype_policy}

@@ -108,6 +108,11 @@ class FourierFeatures(Float32Layer):
 
     def __init__(self, exponents=(5, 6), **kwargs):
         super().__init__(**kwargs)
+        if not isinstance(exponents, (tuple, list)) or not exponents:
+            raise ValueError(
+                "Argument `exponents` must be a tuple of numbers, one at least. "
+                f"Received: exponents={exponents!r}"
+            )
         self.exponents = tuple(exponents)
 
     def call(self, x):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 from keras.layers import Dense
 
+from keras_bfn._validation import check_int
 from keras_bfn.layers.layer import Layer
 
 
@@ -30,7 +31,7 @@ class TokenEmbedding(Layer):
 
     def __init__(self, size, **kwargs):
         super().__init__(**kwargs)
-        self.size = size
+        self.size = check_int("size", size, 1)
 
     def build(self, x_shape):
         _, tokens, channels = x_shape

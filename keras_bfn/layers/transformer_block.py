@@ -4,6 +4,7 @@ import keras
 from keras.layers import Dense, Dropout, LayerNormalization
 
 from keras_bfn._keras import call_block
+from keras_bfn._validation import check_int, check_rate
 from keras_bfn.layers.attention import check_num_heads, self_attention
 from keras_bfn.layers.layer import Layer
 
@@ -43,8 +44,8 @@ class TransformerBlock(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.num_heads = num_heads
-        self.dropout = dropout
+        self.num_heads = check_int("num_heads", num_heads, 1)
+        self.dropout = check_rate("dropout", dropout)
         self.remat = remat
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.residual_initializer = keras.initializers.get(residual_initializer)

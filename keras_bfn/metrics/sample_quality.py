@@ -39,15 +39,17 @@ class SampleQuality:
         images, labels = np.asarray(images), np.asarray(labels)
         check_int("num_features", num_features, 1)
         check_int("epochs", epochs, 1)
-        if images.ndim != 4 or min(images.shape[1:3]) < 8:
+        if images.ndim != 4 or min(images.shape[1:3]) < 8 or not len(images):
             raise ValueError(
                 "Argument `images` must have shape (num, height, width, channels), each side at "
                 f"least 8. Received: shape {images.shape}"
             )
-        if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+        are_integers = np.issubdtype(labels.dtype, np.integer)
+        if labels.shape != images.shape[:1] or not are_integers or labels.min() < 0:
             raise ValueError(
-                f"Argument `labels` must hold an integer for each of {len(images)} images. "
-                f"Received: shape {labels.shape}, dtype {labels.dtype}"
+                f"Argument `labels` must hold an integer of at least 0 for each of {len(images)} "
+                f"images. Received: shape {labels.shape}, dtype {labels.dtype}"
+                + (f", from {labels.min()} on" if are_integers and labels.size else "")
             )
         self._low, self._high = float(images.min()), float(images.max())
         self._class_frequencies = np.bincount(labels) / len(labels)
@@ -101,7 +103,21 @@ def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
     """The squared Fréchet (2-Wasserstein) distance of two normals, from numpy arrays.
 
     `|m_1 - m_2|^2 + tr(C_1) + tr(C_2) - 2 tr((C_1^(1/2) C_2 C_1^(1/2))^(1/2))`.
+
+    Raises:
+        ValueError: if the means are no vectors of one size, or the covariances no matrices of it.
     """
+    size = np.size(mean_1)
+    for name, values, shape in (
+        ("mean_1", mean_1, (size,)),
+        ("mean_2", mean_2, (size,)),
+        ("covariance_1", covariance_1, (size, size)),
+        ("covariance_2", covariance_2, (size, size)),
+    ):
+        if np.shape(values) != shape:
+            raise ValueError(
+                f"Argument `{name}` must have shape {shape}. Received: shape {np.shape(values)}"
+            )
     values, vectors = np.linalg.eigh(covariance_1)
     root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
     cross = np.linalg.eigvalsh(root @ covariance_2 @ root)

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_bfn import samplers
 from keras_bfn._parts import map_parts
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, check_numbers
 from keras_bfn.looks import Look
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape, check_names, part_names
@@ -229,7 +229,7 @@ def _check_latents(model, latents, sampler, num_samples):
     check_names(model.flow, latents, "latents")
 
     def check(flow, event_shape, latents, name):
-        latents = np.asarray(latents, "float32")
+        latents = check_numbers(name, latents)
         shape = (num_samples, *event_shape, flow.embedding_size)
         if latents.shape != shape or not np.isfinite(latents).all():
             raise ValueError(

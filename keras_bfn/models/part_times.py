@@ -44,6 +44,10 @@ def check_given(model, given):
             trained to take parts as known.
     """
     names = list(model.flow) if isinstance(model.flow, dict) else []
+    if given is None:
+        return ()
+    if not isinstance(given, (str, list, tuple, set, dict)):
+        raise ValueError(f"Argument `given` must name parts. Received: given={given!r}")
     given = (given,) if isinstance(given, str) else tuple(given)
     if not given:
         return ()

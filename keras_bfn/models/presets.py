@@ -3,6 +3,7 @@
 import os
 import pathlib
 
+from keras_bfn._validation import check_path
 from keras_bfn.checkpoints import load_official
 from keras_bfn.presets import PRESETS
 from keras_bfn.presets.preset import load_folder, save_folder
@@ -73,4 +74,4 @@ def save_to_preset(self, folder):
             "The model has no weights yet: give its constructor an `event_shape`, or train "
             "first. Received: a model that is not built"
         )
-    save_folder(self, folder)
+    save_folder(self, check_path("folder", folder))

@@ -10,6 +10,7 @@ from keras import ops
 from keras_bfn import losses
 from keras_bfn._keras import of_no_backend, scale_loss, stand_in_for_targets, unshare_buffers
 from keras_bfn._parts import map_parts, sum_parts
+from keras_bfn._validation import check_int
 from keras_bfn.models.data_checks import check_no_targets, check_training_data, split_condition
 from keras_bfn.models.scoring import nats_per_example
 
@@ -113,6 +114,7 @@ def fit(self, x=None, y=None, *args, **kwargs):
     x = check_training_data(self, x, y)
     arguments = inspect.signature(keras.Model.fit).bind(self, x, y, *args, **kwargs).arguments
     del arguments["self"]
+    _check_sizes(arguments)
     validation_data = arguments.get("validation_data")
     if validation_data is not None:
         val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
@@ -128,6 +130,14 @@ def fit(self, x=None, y=None, *args, **kwargs):
     finally:
         if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
             unshare_buffers(self.trainable_variables)
+
+
+def _check_sizes(arguments):
+    """Raises a `ValueError` unless these arguments of Keras, if they are given, are integers."""
+    least = {"batch_size": 1, "validation_batch_size": 1, "steps_per_epoch": 1, "epochs": 0}
+    for name in least.keys() & arguments.keys():
+        if arguments[name] is not None or name == "epochs":
+            check_int(name, arguments[name], least[name])
 
 
 def evaluate(self, x=None, y=None, *args, **kwargs):
@@ -156,6 +166,7 @@ def evaluate(self, x=None, y=None, *args, **kwargs):
         x = check_training_data(self, x, y)
     parameters = list(inspect.signature(keras.Model.evaluate).parameters)[1:]
     arguments = dict(zip(parameters, (x, y, *args), strict=False), **kwargs)
+    _check_sizes(arguments)
     stand_in_for_targets(arguments)
     return keras.Model.evaluate(self, **arguments)
 

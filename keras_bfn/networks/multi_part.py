@@ -225,11 +225,12 @@ def _check_patch_sizes(patch_size, event_shape):
 
 
 def _check_networks(networks, flow):
-    networks = dict(networks or {})
-    for name, network in networks.items():
-        if name not in flow or not isinstance(network, keras.Layer):
-            raise ValueError(
-                f"Argument `networks` must be a dict from some of the parts {list(flow)} to Keras "
-                f"models or layers. Received: networks={networks!r}"
-            )
-    return networks
+    networks = {} if networks is None else networks
+    if not isinstance(networks, dict) or not all(
+        name in flow and isinstance(network, keras.Layer) for name, network in networks.items()
+    ):
+        raise ValueError(
+            f"Argument `networks` must be a dict from some of the parts {list(flow)} to Keras "
+            f"models or layers. Received: networks={networks!r}"
+        )
+    return dict(networks)

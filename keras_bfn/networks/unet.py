@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_shape
 from keras_bfn.layers import TimeChannel, TimeEmbedding
 from keras_bfn.networks.image_levels import check_image_shape, image_levels, theta_channels
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time
@@ -71,9 +71,7 @@ class UNet(Network):
     ):
         check_one_kind(flow)
         check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
-        width_multipliers = tuple(width_multipliers)
-        for multiplier in width_multipliers or (None,):
-            check_int("width_multipliers", multiplier, 1)
+        width_multipliers = check_shape("width_multipliers", width_multipliers)
         image_shape = check_image_shape(image_shape, len(width_multipliers))
 
         def connect(inputs, add_condition, policy):

@@ -70,7 +70,6 @@ class Preset:
 
 def save_folder(model, folder):
     """Writes a model to a folder; the files get their names when all of them are complete."""
-    folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     config = json.dumps(keras.saving.serialize_keras_object(model), indent=2)
     metadata = {

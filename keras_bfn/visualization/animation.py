@@ -3,9 +3,9 @@
 import numpy as np
 from keras import ops
 
-from keras_bfn._parts import pick_part
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, check_path
 from keras_bfn.visualization.grid import join_images
+from keras_bfn.visualization.trajectories import pick_trajectory
 
 
 def animate_generation(
@@ -30,7 +30,7 @@ def animate_generation(
         num_samples: int. Images, at most.
         columns: int. Images per row, of each side.
         pixels: int. The side of an image's pixel in the GIF's.
-        frames_per_second: int.
+        frames_per_second: int, at most 100.
         part: for a dict of flows, the name of the part to draw.
 
     Raises:
@@ -48,8 +48,9 @@ def animate_generation(
         raise ImportError('GIFs need Pillow: pip install "keras-bfn[examples]"') from error
     for name, value in (("num_samples", num_samples), ("columns", columns), ("pixels", pixels)):
         check_int(name, value, 1)
-    duration = 1000 // check_int("frames_per_second", frames_per_second, 1)
-    flow, trajectory = pick_part(part, flow, trajectory)
+    duration = 1000 // check_int("frames_per_second", frames_per_second, 1, 100)
+    path = check_path("path", path)
+    flow, trajectory = pick_trajectory(part, flow, trajectory)
     low, high = flow.data_range
     frames = []
     for step, t in enumerate(trajectory.t):

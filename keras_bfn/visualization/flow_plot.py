@@ -1,13 +1,14 @@
 """The four distributions of a Bayesian flow network, for one variable. Needs matplotlib."""
 
 import math
+import operator
 
 import numpy as np
 from keras import ops
 
-from keras_bfn._parts import pick_part
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, check_path
 from keras_bfn.visualization.grid import new_figure
+from keras_bfn.visualization.trajectories import pick_trajectory
 
 
 def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part=None):
@@ -40,7 +41,8 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
     Reference: figure 1 of [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
     check_int("num_steps", num_steps, 1)
-    flow, trajectory = pick_part(part, flow, trajectory)
+    path = check_path("path", path)
+    flow, trajectory = pick_trajectory(part, flow, trajectory)
     t = trajectory.t
     num_samples, *event_shape = trajectory.theta.shape[1:-1]
     if variable is None:
@@ -49,14 +51,13 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
         raise ValueError(
             f"Argument `sample` must be below {num_samples}. Received: sample={sample}"
         )
-    variable = tuple(variable)
-    if len(variable) != len(event_shape) or not all(
-        0 <= i < size for i, size in zip(variable, event_shape, strict=True)
-    ):
+    is_index = isinstance(variable, (tuple, list)) and len(variable) == len(event_shape)
+    if not is_index or not all(map(operator.contains, map(range, event_shape), variable)):
         raise ValueError(
             f"Argument `variable` must be an index into shape {tuple(event_shape)}. "
-            f"Received: variable={variable}"
+            f"Received: variable={variable!r}"
         )
+    variable = tuple(map(int, variable))
     steps = np.unique(np.linspace(0, len(t) - 2, num_steps).round().astype(int))
     final = _OneVariable(flow, trajectory, len(t) - 1, sample, variable).mode
     looks = [_OneVariable(flow, trajectory, step, sample, variable) for step in steps]

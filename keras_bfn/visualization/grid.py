@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, check_numbers
 
 BORDER_COLOR = (0.35, 0.45, 0.6)
 
@@ -37,14 +37,7 @@ def join_images(images, columns=8, low=None, high=None):
         ValueError: if the arrays are not images, or `columns` is out of its range.
     """
     check_int("columns", columns, 1)
-    images = np.asarray(images, "float32")
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise ValueError(
-            "Images must have shape (num, height, width) or that with 1 or 3 channels. "
-            f"Received: shape {images.shape}"
-        )
+    images = check_images("images", images)
     low = images.min() if low is None else low
     high = images.max() if high is None else high
     images = np.clip((images - low) / max(high - low, 1e-12), 0, 1)
@@ -57,6 +50,23 @@ def join_images(images, columns=8, low=None, high=None):
         y, x = i // columns * (height + 1) + 1, i % columns * (width + 1) + 1
         grid[y : y + height, x : x + width] = image
     return grid
+
+
+def check_images(name, images):
+    """Images as a float32 array of shape `(num, height, width, channels)`.
+
+    Raises:
+        ValueError: if they are no images.
+    """
+    images = check_numbers(name, images)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not images.size:
+        raise ValueError(
+            f"Argument `{name}` must be images, of shape (num, height, width) or that with 1 or 3 "
+            f"channels. Received: shape {images.shape}"
+        )
+    return images
 
 
 def new_figure(width, height):

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from keras_bfn._parts import pick_part
-from keras_bfn._validation import check_int
-from keras_bfn.visualization.grid import draw_grid, new_figure
+from keras_bfn._validation import check_int, check_path
+from keras_bfn.visualization.grid import check_images, draw_grid, new_figure
+from keras_bfn.visualization.trajectories import pick_trajectory
 
 
 def plot_samples(samples, path, real=None, columns=8):
@@ -25,7 +25,9 @@ def plot_samples(samples, path, real=None, columns=8):
 
     >>> keras_bfn.visualization.plot_samples(model.generate(64), "samples.png", real=images[:64])
     """
+    path = check_path("path", path)
     grids = {"samples": samples} if real is None else {"samples": samples, "real": real}
+    grids = {name: check_images(name, images) for name, images in grids.items()}
     low = min(np.min(images) for images in grids.values())
     high = max(np.max(images) for images in grids.values())
 
@@ -62,7 +64,8 @@ def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10, part=No
     """
     for name, value in (("num_samples", num_samples), ("num_steps", num_steps)):
         check_int(name, value, 1)
-    flow, trajectory = pick_part(part, flow, trajectory)
+    path = check_path("path", path)
+    flow, trajectory = pick_trajectory(part, flow, trajectory)
     steps = np.linspace(0, len(trajectory.t) - 1, num_steps).round().astype(int)
     steps = np.unique(steps)
     theta = trajectory.theta[steps, :num_samples]

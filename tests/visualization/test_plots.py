@@ -48,7 +48,7 @@ def test_a_trajectory_of_every_flow_is_drawn(name, tmp_path):
 
 
 def test_what_is_no_image_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"Images must have shape.*\(4, 8, 8, 2\)"):
+    with pytest.raises(ValueError, match=r"`samples` must be images.*\(4, 8, 8, 2\)"):
         plot_samples(np.zeros((4, 8, 8, 2)), tmp_path / "samples.png")
 
 

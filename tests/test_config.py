@@ -1,0 +1,65 @@
+"""Schedules, flows, losses and samplers are what they were made as, for ever."""
+
+import copy
+import pickle
+
+import pytest
+
+from keras_bfn import flows, losses, samplers, schedules
+
+pytestmark = pytest.mark.once
+
+MADE = [
+    schedules.QuadraticSchedule(2.0),
+    flows.DiscreteFlow(3, beta_1=2.0),
+    flows.DiscretizedFlow(17, sigma_1=0.1),
+    losses.ContinuousTimeLoss(),
+    losses.DiscreteTimeLoss(num_steps=3),
+    samplers.SDE2Sampler(temperature=0.5),
+]
+of_each = pytest.mark.parametrize("made", MADE, ids=lambda made: type(made).__name__)
+
+
+@of_each
+def test_nothing_can_be_set(made):
+    of_class = {"gain", "discrete", "theta_range", "deterministic", "shorthands"}
+    before = dict(vars(made))
+    for name in {*made.get_config(), *of_class, "new"}:
+        with pytest.raises(AttributeError):
+            setattr(made, name, 1.0)
+    assert vars(made) == before
+
+
+@of_each
+def test_nothing_can_be_deleted(made):
+    for name in made.get_config():
+        with pytest.raises(AttributeError):
+            delattr(made, name)
+        assert hasattr(made, name)
+
+
+@of_each
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_a_copy_is_the_same_and_cannot_be_changed_either(made, again):
+    copied = again(made)
+    assert copied == made
+    assert hash(copied) == hash(made)
+    with pytest.raises(AttributeError):
+        copied.new = 1.0
+
+
+def test_a_constructor_can_set_what_it_likes_but_nothing_twice():
+    class Derived(samplers.SDE1Sampler):
+        deterministic = False
+
+        def __init__(self, share, again=False):
+            super().__init__()
+            self.share, self.deterministic = share, True
+            if again:
+                self.share = 2.0 * share
+
+    assert Derived(0.5).deterministic
+    with pytest.raises(AttributeError, match=r"`Derived` cannot be changed.*share=1\.0"):
+        Derived(0.5, again=True)
