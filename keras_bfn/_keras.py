@@ -79,6 +79,25 @@ def loop(seed, num_steps, look, act, state):
     return state
 
 
+@contextlib.contextmanager
+def keep_variables(model):
+    """Leaves the variables of a model their values if `fit`, `evaluate` or `predict` fails within.
+
+    In Keras 3.15 on JAX, these take the values out of the variables while they run. When one was
+    refused or interrupted, the weights were gone.
+    """
+    values = [(variable, variable._value) for variable in model.variables]
+    try:
+        yield
+    except BaseException:
+        if hasattr(model, "jax_state_sync"):
+            model.jax_state_sync()  # to what the last batch left
+        for variable, value in values:
+            if variable._value is None:  # there was no batch
+                variable._value = value
+        raise
+
+
 def per_example(value, ones):
     """A scalar for each example of a batch.
 

@@ -30,6 +30,10 @@ class Program(keras.Model):
         if model.compiled:
             self.compile(jit_compile=model.jit_compile, run_eagerly=model.run_eagerly)
 
+    def predict(self, *args, **kwargs):
+        with _keras.keep_variables(self):
+            return super().predict(*args, **kwargs)
+
 
 class SamplingProgram(Program):
     """Base class of programs that look, act, and look again.

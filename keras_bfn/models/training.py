@@ -8,7 +8,13 @@ import keras
 from keras import ops
 
 from keras_bfn import losses
-from keras_bfn._keras import of_no_backend, scale_loss, stand_in_for_targets, unshare_buffers
+from keras_bfn._keras import (
+    keep_variables,
+    of_no_backend,
+    scale_loss,
+    stand_in_for_targets,
+    unshare_buffers,
+)
 from keras_bfn._parts import map_parts, sum_parts
 from keras_bfn._validation import check_int
 from keras_bfn.models.data_checks import check_no_targets, check_training_data, split_condition
@@ -126,7 +132,8 @@ def fit(self, x=None, y=None, *args, **kwargs):
     if getattr(x, "shuffles_itself", False):  # keras_bfn.datasets.Batches
         arguments["shuffle"] = False
     try:
-        return keras.Model.fit(self, **arguments)
+        with keep_variables(self):
+            return keras.Model.fit(self, **arguments)
     finally:
         if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
             unshare_buffers(self.trainable_variables)
@@ -168,7 +175,8 @@ def evaluate(self, x=None, y=None, *args, **kwargs):
     arguments = dict(zip(parameters, (x, y, *args), strict=False), **kwargs)
     _check_sizes(arguments)
     stand_in_for_targets(arguments)
-    return keras.Model.evaluate(self, **arguments)
+    with keep_variables(self):
+        return keras.Model.evaluate(self, **arguments)
 
 
 def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
