@@ -37,6 +37,13 @@ def sum_parts(values):
     return sum(values.values()) if isinstance(values, dict) else values
 
 
+def order_parts(flow, values):
+    """The values of some parts in the order of the flow: JAX returns dicts sorted by name."""
+    if isinstance(values, dict):
+        return {name: values[name] for name in flow if name in values}
+    return values
+
+
 def pick_part(name, flow, *values):
     """The tuple of the flow and the values of the part called `name`.
 

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
-from keras_bfn._parts import map_parts
+from keras_bfn._parts import map_parts, order_parts
 from keras_bfn._validation import check_int
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, count_examples, shapes_of
@@ -107,4 +107,4 @@ def encode(
     inputs = {"x": x, "ones": np.ones(num, "float32"), **conditions}
     arguments = (sampler, num_steps)
     outputs = predict(self, EncodingProgram, arguments, inputs, batch_size, seed, verbose)
-    return outputs["latents"]
+    return order_parts(self.flow, outputs["latents"])

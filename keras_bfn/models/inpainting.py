@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._parts import map_parts, sum_parts
+from keras_bfn._parts import map_parts, order_parts, sum_parts
 from keras_bfn._validation import check_int
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import (
@@ -240,7 +240,7 @@ def inpaint(
     inputs = {"x": x, "mask": mask, "ones": np.ones(num, "float32"), **conditions}
     arguments = (num_steps, num_particles)
     outputs = predict(self, InpaintingProgram, arguments, inputs, batch_size, seed, verbose)
-    x = outputs.pop("x")
+    x = order_parts(self.flow, outputs.pop("x"))
     outputs["effective_sample_size"] = outputs["effective_sample_size"].T
     return (x, outputs) if return_statistics else x
 

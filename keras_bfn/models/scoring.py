@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_bfn import losses
 from keras_bfn._keras import seeded
-from keras_bfn._parts import map_parts, sum_parts
+from keras_bfn._parts import map_parts, order_parts, sum_parts
 from keras_bfn._validation import check_int
 from keras_bfn.models.data_checks import check_arrays, count_examples, shapes_of
 from keras_bfn.models.part_times import check_given
@@ -126,7 +126,7 @@ def code_length(
     nats = keras.tree.map_structure(lambda values: values.mean(axis=0), nats)
     totals = {name: sum_parts(costs) for name, costs in nats.items()}
     if isinstance(self.flow, dict):
-        sent = [part for part in self.flow if part not in given]
+        sent = nats["transmission"]
         totals["parts"] = {part: {name: nats[name][part] for name in nats} for part in sent}
     return totals
 
@@ -177,5 +177,4 @@ def _nats(model, x, num_steps, num_repeats, given, batch_size, seed, verbose):
     with seeded(model.seed_generator, seed):
         nats = program.predict(batches, verbose=verbose)
     nats = keras.tree.map_structure(batches.by_repeat, nats)
-    # On JAX, `predict` of Keras 3.15 returns dicts in alphabetical order.
-    return {name: nats[name] for name in program.losses_by_name}
+    return {name: order_parts(model.flow, nats[name]) for name in program.losses_by_name}
