@@ -59,3 +59,18 @@ def pick_part(name, flow, *values):
     if name not in flow:
         raise ValueError(f"Argument `part` must be one of {list(flow)}. Received: part={name!r}")
     return (flow[name], *(value[name] for value in values))
+
+
+def check_names(flow, x, name="x"):
+    """Raises a `ValueError` unless `x` is a dict with the names of a dict of flows, or no dict."""
+    if isinstance(flow, dict):
+        if not isinstance(x, dict) or set(x) != set(flow):
+            came = sorted(map(str, x)) if isinstance(x, dict) else f"a {type(x).__name__}"
+            raise ValueError(
+                f"Argument `{name}` must be a dict with the parts {list(flow)}. Received: {came}"
+            )
+    elif isinstance(x, dict):
+        raise ValueError(
+            f"Argument `{name}` must be one array for {flow!r}. Received: a dict with the names "
+            f"{sorted(map(str, x))}"
+        )

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_bfn import losses
 from keras_bfn._keras import build_network, call_network, make_seed_generator
-from keras_bfn._parts import for_each_part, list_parts, map_parts, sum_parts
+from keras_bfn._parts import check_names, for_each_part, list_parts, map_parts, sum_parts
 from keras_bfn._validation import check_choice, check_rate
 from keras_bfn.flows.flow import check_flow, expand
 from keras_bfn.looks import look
@@ -18,7 +18,6 @@ from keras_bfn.models.averaging import averaged_weights
 from keras_bfn.models.conditions import check_is_conditional
 from keras_bfn.models.data_checks import (
     check_event_shape,
-    check_names,
     check_shapes,
     part_names,
     shapes_of,

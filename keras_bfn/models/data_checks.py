@@ -5,7 +5,7 @@ import types
 
 import keras
 
-from keras_bfn._parts import map_parts
+from keras_bfn._parts import check_names, map_parts
 from keras_bfn._validation import check_shape
 from keras_bfn.models.conditions import check_condition, to_numpy
 
@@ -84,21 +84,6 @@ def _check_part(flow, x, name):
         raise ValueError(f"Argument `{name}` must be an array of examples. Received: {name}={x!r}")
     flow.check_data(x, name)
     return x
-
-
-def check_names(flow, x, name="x"):
-    """Raises a `ValueError` unless `x` is a dict with the names of a dict of flows, or no dict."""
-    if isinstance(flow, dict):
-        if not isinstance(x, dict) or set(x) != set(flow):
-            came = sorted(map(str, x)) if isinstance(x, dict) else f"a {type(x).__name__}"
-            raise ValueError(
-                f"Argument `{name}` must be a dict with the parts {list(flow)}. Received: {came}"
-            )
-    elif isinstance(x, dict):
-        raise ValueError(
-            f"Argument `{name}` must be one array for {flow!r}. Received: a dict with the names "
-            f"{sorted(map(str, x))}"
-        )
 
 
 def part_names(flow, name):

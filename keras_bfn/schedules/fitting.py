@@ -2,7 +2,7 @@
 
 import math
 
-from keras_bfn._parts import map_parts
+from keras_bfn._parts import check_names, map_parts
 from keras_bfn._validation import check_between
 from keras_bfn.schedules.schedule import Schedule
 
@@ -44,12 +44,7 @@ def fit(flow, x, reconstruction=0.01, num_draws=10_000, seed=0):
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037), where beta_1 is found by trial.
     """
     check_between("reconstruction", reconstruction, 0, math.inf)
-    if isinstance(flow, dict) and (not flow or not isinstance(x, dict) or set(x) != set(flow)):
-        came = sorted(map(str, x)) if isinstance(x, dict) else f"a {type(x).__name__}"
-        raise ValueError(
-            f"Argument `x` must be a dict of arrays with the parts {list(flow)}, one at least. "
-            f"Received: {came}"
-        )
+    check_names(flow, x)
     return map_parts(lambda flow, x: _fit_part(flow, x, reconstruction, num_draws, seed), flow, x)
 
 

@@ -216,3 +216,32 @@ def test_fit_refuses(flow, x, arguments, message):
 def test_remaining_cost_refuses_an_accuracy_that_is_none(beta):
     with pytest.raises(ValueError, match=r"`beta`.*Received: beta="):
         BINARY.remaining_cost(np.array([0, 1]))(beta)
+
+
+PARTS = {"bit": BINARY, "level": DiscretizedFlow(5, sigma_1=0.2)}
+PARTS_DATA = {
+    "level": np.random.default_rng(0).integers(0, 5, (50, 3)),
+    "bit": np.random.default_rng(1).integers(0, 2, 50),
+}
+
+
+def test_each_part_of_several_kinds_gets_the_schedule_of_its_own():
+    fitted = schedules.fit(PARTS, PARTS_DATA, num_draws=500, seed=3)
+    assert list(fitted) == ["bit", "level"]
+    for name, flow in PARTS.items():
+        assert fitted[name] == schedules.fit(flow, PARTS_DATA[name], num_draws=500, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("flow", "x", "message"),
+    [
+        (PARTS, {"bit": PARTS_DATA["bit"]}, r"`x` must be a dict with the parts.*\['bit'\]"),
+        (PARTS, {**PARTS_DATA, "size": [1]}, r"`x` must be a dict.*'level'\].*'size'\]"),
+        (PARTS, PARTS_DATA["bit"], "`x` must be a dict with the parts.*a ndarray"),
+        (BINARY, PARTS_DATA, r"`x` must be one array for DiscreteFlow.*\['bit', 'level'\]"),
+        ({**PARTS, "bit": ContinuousFlow()}, PARTS_DATA, "`flow` must have `num_bins`"),
+    ],
+)
+def test_parts_that_do_not_fit_the_flow_are_refused(flow, x, message):
+    with pytest.raises(ValueError, match=message):
+        schedules.fit(flow, x, num_draws=100)
