@@ -1,5 +1,7 @@
 """What `keras.ops` cannot do: the one module, beside `checkpoints`, that knows the backends."""
 
+import sys
+
 import keras
 
 
@@ -12,3 +14,9 @@ def torch_generators():
     on_gpu = torch.cuda.is_initialized()
     gpu = [torch.cuda.default_generators[torch.cuda.current_device()]] if on_gpu else []
     return [torch.default_generator, *gpu]
+
+
+def is_data_loader(x):
+    """Whether `x` is a `torch.utils.data.DataLoader`, which every backend takes."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.utils.data.DataLoader)

@@ -23,6 +23,7 @@ Numbers are those of issues of keras-team/keras.
 """
 
 import contextlib
+import copy
 
 import keras
 import numpy as np
@@ -137,6 +138,33 @@ def stand_in_for_targets(arguments):
     """
     if arguments.get("sample_weight") is not None and arguments.get("y") is None:
         arguments["y"] = arguments["sample_weight"]
+
+
+def yield_tuples(loader):
+    """A torch `DataLoader` of the same batches, in tuples.
+
+    Of each batch, Keras 3.15 on JAX and TensorFlow makes a tuple: of a dict's names, of a tensor's
+    rows. On TensorFlow it refuses the lists that torch makes of tuples within tuples.
+    """
+    loader = copy.copy(loader)
+    loader.collate_fn = _InTuples(loader.collate_fn)
+    loader._iterator = None  # workers that last are not shared
+    return loader
+
+
+class _InTuples:
+    """A function whose result is put into tuples; not a closure, for workers are sent it."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, *args):
+        batch = _lists_to_tuples(self.function(*args))
+        return batch if isinstance(batch, tuple) else (batch,)
+
+
+def _lists_to_tuples(batch):
+    return tuple(map(_lists_to_tuples, batch)) if isinstance(batch, (list, tuple)) else batch
 
 
 def of_no_backend(optimizer_config):

@@ -5,6 +5,8 @@ import types
 
 import keras
 
+from keras_bfn._backend import is_data_loader
+from keras_bfn._keras import yield_tuples
 from keras_bfn._parts import check_names, map_parts
 from keras_bfn._validation import check_shape
 from keras_bfn.models.conditions import check_condition, to_numpy
@@ -175,6 +177,8 @@ def _first_batch(x, name):
         raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
     if isinstance(x, types.GeneratorType):
         x = _put_back(batches, x)
+    if is_data_loader(x):
+        x = yield_tuples(x)
     return tuple(batches[0]) if isinstance(batches[0], list) else batches[0], x
 
 

@@ -104,8 +104,7 @@ def fit(self, x=None, y=None, *args, **kwargs):
     Args:
         x: data of shape `(num, *event_shape)`, or for a dict of flows a dict of the parts' data;
             the tuple `(data, condition)`; or a `tf.data.Dataset`, `keras.utils.PyDataset` or torch
-            `DataLoader` that yields `data`, `(data,)` or `((data, condition),)` in batches. (On
-            TensorFlow, Keras takes no `DataLoader` of bare tensors: use a `TensorDataset`.)
+            `DataLoader` that yields `data`, `(data,)` or `((data, condition),)` in batches.
         y: must be None: the data are their own target.
         *args, **kwargs: as in Keras. `validation_data` takes what `x` takes.
 
