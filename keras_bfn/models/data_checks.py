@@ -12,7 +12,7 @@ from keras_bfn._validation import check_shape
 from keras_bfn.models.conditions import check_condition, to_numpy
 
 
-def check_training_data(model, x, y, name="x"):
+def check_training_data(model, x, y, name="x", sample_weight=None):
     """Checks arrays whole, and pipelines by their first batch, and builds the model for them.
 
     Args:
@@ -21,6 +21,7 @@ def check_training_data(model, x, y, name="x"):
             torch `DataLoader` of them.
         y: must be None.
         name: the argument's name, for the message.
+        sample_weight: None, or the weights of the examples.
 
     Returns:
         What to train on: `x`, or in the place of a generator one that yields all its batches.
@@ -36,6 +37,7 @@ def check_training_data(model, x, y, name="x"):
         if sample_weight is None:
             check_no_targets(y, name)
     data, condition = check_arrays(model, data, name)
+    _check_sample_weight(sample_weight, count_examples(data))
     model.build_for(shapes_of(model.flow, data), condition)
     return x
 
@@ -47,6 +49,18 @@ def check_no_targets(y, name="x"):
             "A Bayesian flow network learns the data alone and has no use for targets `y`. "
             f"Received: `{name}` with targets. Give the data alone or, for conditional models, "
             f"`{name}=(data, condition)`; a pipeline then yields `((data, condition),)`"
+        )
+
+
+def _check_sample_weight(sample_weight, num_examples):
+    if sample_weight is None:
+        return
+    shape = getattr(sample_weight, "shape", None)
+    if shape is None or tuple(shape) not in ((num_examples,), (num_examples, 1)):
+        came = f"a {type(sample_weight).__name__}" if shape is None else f"shape {tuple(shape)}"
+        raise ValueError(
+            "Argument `sample_weight` must be an array with a weight for each example, of shape "
+            f"({num_examples},). Received: {came}"
         )
 
 

@@ -116,14 +116,15 @@ def fit(self, x=None, y=None, *args, **kwargs):
     >>> history = model.fit(images, epochs=2, batch_size=32, verbose=0)
     """
     self._assert_compile_called("fit")
-    x = check_training_data(self, x, y)
     arguments = inspect.signature(keras.Model.fit).bind(self, x, y, *args, **kwargs).arguments
     del arguments["self"]
     _check_sizes(arguments)
+    x = check_training_data(self, x, y, sample_weight=arguments.get("sample_weight"))
+    arguments["x"] = x
     validation_data = arguments.get("validation_data")
     if validation_data is not None:
         val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
-        val_x = check_training_data(self, val_x, val_y, name="validation_data")
+        val_x = check_training_data(self, val_x, val_y, "validation_data", val_weight)
         # Where there are weights, they stand in for targets, too: see `stand_in_for_targets`.
         val_data = (val_x,) if val_weight is None else (val_x, val_weight, val_weight)
         arguments["validation_data"] = val_data
@@ -168,11 +169,12 @@ def evaluate(self, x=None, y=None, *args, **kwargs):
     ['bits_per_dim', 'loss', 'nats_per_example', 'reconstruction']
     """
     self._assert_compile_called("evaluate")
-    if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has checked them
-        x = check_training_data(self, x, y)
     parameters = list(inspect.signature(keras.Model.evaluate).parameters)[1:]
     arguments = dict(zip(parameters, (x, y, *args), strict=False), **kwargs)
     _check_sizes(arguments)
+    if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has checked them
+        weight = arguments.get("sample_weight")
+        arguments["x"] = check_training_data(self, x, y, sample_weight=weight)
     stand_in_for_targets(arguments)
     with keep_variables(self):
         return keras.Model.evaluate(self, **arguments)
