@@ -173,18 +173,19 @@ def generate(
     check_has_event_shape(self)
     inputs = {"ones": np.ones(num_samples, "float32")}
     inputs |= condition_inputs(self, condition, guidance_scale, num_samples)
+    given = _check_given_data(self, given, num_samples)
     if given:
-        inputs["given"] = _check_given_data(self, given, num_samples)
+        inputs["given"] = given
     if latents is not None:
         inputs["latents"] = _check_latents(self, latents, sampler, num_samples)
     shapes = map_parts(lambda flow, shape: (num_samples, *shape), self.flow, self.event_shape)
     self.build_for(shapes, inputs.get("condition"))
 
-    arguments = (sampler, num_steps, return_trajectory, tuple(inputs.get("given", ())))
+    arguments = (sampler, num_steps, return_trajectory, tuple(given))
     outputs = predict(self, GenerationProgram, arguments, inputs, batch_size, seed, verbose)
     x = outputs["x"]
     if isinstance(self.flow, dict):
-        x = {name: x[name] if name in x else inputs["given"][name] for name in self.flow}
+        x = {name: x[name] if name in x else given[name] for name in self.flow}
     if not return_trajectory:
         return x
     return x, map_parts(_in_steps, self.flow, outputs["trajectory"])
@@ -206,12 +207,14 @@ def check_deterministic(sampler):
 
 
 def _check_given_data(model, given, num_samples):
+    if given is None:
+        return {}
     if not isinstance(given, dict):
         raise ValueError(
             "Argument `given` must be a dict from names of parts to their data. "
             f"Received: a {type(given).__name__}"
         )
-    names = check_given(model, given)
+    names = check_given(model, list(given))
     data = {}
     for name in names:
         flow, event_shape = model.flow[name], model.event_shape[name]

@@ -44,11 +44,11 @@ def check_given(model, given):
             trained to take parts as known.
     """
     names = list(model.flow) if isinstance(model.flow, dict) else []
-    if given is None:
-        return ()
-    if not isinstance(given, (str, list, tuple, set, dict)):
-        raise ValueError(f"Argument `given` must name parts. Received: given={given!r}")
-    given = (given,) if isinstance(given, str) else tuple(given)
+    given = (given,) if isinstance(given, str) else () if given is None else given
+    if not isinstance(given, (tuple, list, set)):
+        raise ValueError(
+            f"Argument `given` must be a list of names of parts. Received: a {type(given).__name__}"
+        )
     if not given:
         return ()
     if model.times != "parts":
