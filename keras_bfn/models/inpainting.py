@@ -262,7 +262,8 @@ def _fill_in_parts(model, x, mask):
         raise ValueError(
             f"Argument `x` must hold the parts that `mask` names. Received: x without {missing}"
         )
-    num = np.shape(next(iter(x.values())))[:1]
+    # What is no array of examples is refused later.
+    num = next((np.shape(part)[:1] for part in x.values() if np.ndim(part)), (1,))
     filled = {
         name: np.full(
             (*num, *model.event_shape[name]),

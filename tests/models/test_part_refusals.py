@@ -1,0 +1,248 @@
+"""What does not suit the parts of a model is refused, and named, beside what was expected."""
+
+import re
+
+import numpy as np
+import pytest
+
+import keras_bfn
+from tests.models.parts import FLOWS, NUM, first, make_data, make_model, without
+
+X = make_data()
+PARTS = re.escape("['size', 'image', 'label']")
+IMAGE, IMAGES = FLOWS["image"], X["image"]
+VERBS = ("fit", "evaluate", "code_length", "loss_by_time", "encode")
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = make_model()
+    model.compile("sgd")
+    return model
+
+
+@pytest.fixture(scope="module")
+def timed():
+    return make_model(times="parts")
+
+
+@pytest.fixture(scope="module")
+def plain():
+    network = keras_bfn.networks.MLP(IMAGE, IMAGES.shape[1:], width=4, num_blocks=1)
+    model = keras_bfn.BayesianFlowNetwork(IMAGE, network)
+    model.compile("sgd")
+    return model
+
+
+def refuses(message):
+    return pytest.raises(ValueError, match=message)
+
+
+BAD_DATA = {
+    "missing": (without(X, "label"), rf"parts {PARTS}. Received: \['image', 'size'\]"),
+    "extra": (
+        {**X, "more": IMAGES},
+        rf"parts {PARTS}. Received: \['image', 'label', 'more', 'size'\]",
+    ),
+    "numbered": (dict(enumerate(X.values())), rf"parts {PARTS}. Received: \['0', '1', '2'\]"),
+    "array": (IMAGES, rf"`x` must be a dict with the parts {PARTS}. Received: a ndarray"),
+    "none": (None, "`x` must hold data. Received: x=None"),
+    "numbers": (
+        {**X, "label": X["label"][:-1]},
+        "`x` must have as many examples of each part.*'size': 12, 'image': 12, 'label': 11",
+    ),
+    "shape": (
+        {**X, "image": IMAGES[:, :1]},
+        r"`x\['image'\]` must have shape .*\(2, 3, 1\). Received: shape \(12, 1, 3, 1\)",
+    ),
+    "one axis more": (
+        {**X, "size": X["size"][:, None]},
+        r"`x\['size'\]` must have shape .*event_shape=\(\). Received: shape \(12, 1\)",
+    ),
+    "integers": ({**X, "size": X["label"]}, r"`x\['size'\]` must hold floats.*dtype int32"),
+    "floats": ({**X, "label": X["size"]}, r"`x\['label'\]` must hold integers.*dtype float32"),
+    "range": (
+        {**X, "label": X["label"] + 1},
+        r"`x\['label'\]` must lie in \[0, 2\].*from 1 to 3",
+    ),
+    "nan": ({**X, "size": X["size"] * np.nan}, r"`x\['size'\]` must be finite"),
+    "scalar": ({**X, "label": np.int32(1)}, r"`x\['label'\]` must be an array of examples"),
+    "empty": (first(X, 0), r"`x\['size'\]` must hold data. Received: an empty array"),
+    "nested": ({**X, "label": X}, r"`x\['label'\]` must be an array of examples"),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("kind", BAD_DATA)
+def test_data_that_are_not_of_these_parts_are_refused(model, verb, kind):
+    x, message = BAD_DATA[kind]
+    with refuses(message):
+        getattr(model, verb)(x, verbose=0)
+
+
+@pytest.mark.parametrize("kind", ["missing", "numbers", "shape", "floats", "range"])
+def test_validation_data_are_checked_by_part(model, kind):
+    x, message = BAD_DATA[kind]
+    with refuses(message.replace("`x", "`validation_data")):
+        model.fit(X, validation_data=x, verbose=0)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_dict_for_a_plain_flow_is_refused(plain, verb):
+    with refuses(r"`x` must be one array for DiscretizedFlow\(.*a dict with the names \['image'\]"):
+        getattr(plain, verb)({"image": IMAGES}, verbose=0)
+
+
+def test_a_dict_of_masks_or_latents_for_a_plain_flow_is_refused(plain):
+    with refuses("`mask` must be of booleans.*dtype object"):
+        plain.inpaint(IMAGES, {"image": True}, verbose=0)
+    with refuses(r"`latents` must be one array for Discret.*\['image'\]"):
+        plain.generate(2, sampler="ode1", latents={"image": IMAGES[:2]}, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("weights", "came"),
+    [
+        ({name: np.ones(NUM) for name in X}, "a dict"),
+        ([1.0] * NUM, "a list"),
+        (np.ones(NUM - 1), r"shape \(11,\)"),
+        (np.ones(IMAGES.shape), r"shape \(12, 2, 3, 1\)"),
+    ],
+)
+def test_weights_that_are_not_one_for_each_example_are_refused(model, weights, came):
+    message = rf"`sample_weight` must be an array with .* shape \(12,\). Received: {came}"
+    with refuses(message):
+        model.fit(X, sample_weight=weights, verbose=0)
+    with refuses(message):
+        model.evaluate(X, sample_weight=weights, verbose=0)
+    with refuses(message):
+        model.fit(X, validation_data=(X, None, weights), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("loss_weights", "message"),
+    [
+        ({"imag": 1.0}, rf"be a dict from some of {PARTS}. Received: .*'imag'"),
+        ([1.0, 1.0, 1.0], rf"be a dict from some of {PARTS}"),
+        (2.0, rf"be a dict from some of {PARTS}.*=2.0"),
+        ({"image": -1}, r"hold finite numbers of at least 0. Received: loss_weights\['image'\]=-1"),
+        ({"image": np.nan}, r"hold finite numbers of at least 0.*nan"),
+        ({"image": np.inf}, r"hold finite numbers of at least 0.*inf"),
+        ({"image": "1"}, r"hold finite numbers of at least 0.*'1'"),
+        ({"image": None}, r"hold finite numbers of at least 0.*None"),
+    ],
+)
+def test_bad_loss_weights_are_refused(model, loss_weights, message):
+    with refuses("`loss_weights` must .*" + message):
+        model.compile("sgd", loss_weights=loss_weights)
+
+
+@pytest.mark.parametrize("loss_weights", [{"image": 1.0}, {}, 1.0])
+def test_loss_weights_of_a_plain_flow_are_refused(plain, loss_weights):
+    with refuses("`loss_weights` must be None for data of one kind"):
+        plain.compile("sgd", loss_weights=loss_weights)
+
+
+NAMES = rf"`given` must name some of {PARTS}, but not all. Received: "
+NO_LIST = "`given` must be a list of names of parts. Received: "
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["lab"], NAMES + r"\['lab'\]"),
+        ("lab", NAMES + r"\['lab'\]"),
+        (["label", 3], NAMES + r"\['label', 3\]"),
+        (["label", "image", "size"], NAMES + r"\['label', 'image', 'size'\]"),
+        (3, NO_LIST + "a int"),
+        ({"label": X["label"]}, NO_LIST + "a dict"),
+        (X["label"], NO_LIST + "a ndarray"),
+    ],
+)
+def test_bad_names_of_what_is_given_are_refused(timed, given, message):
+    with refuses(message):
+        timed.code_length(X, given=given, verbose=0)
+
+
+NO_DICT = "`given` must be a dict from names of parts to their data. Received: a "
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"lab": X["label"][:2]}, NAMES + r"\['lab'\]"),
+        (first(X, 2), NAMES),
+        ({"label": X["label"][:3]}, "`given` must hold 2 examples of each.*3 of 'label'"),
+        ({"label": X["size"][:2]}, r"`given\['label'\]` must hold integers.*float32"),
+        ({"label": X["label"][:2] + 3}, r"`given\['label'\]` must lie in \[0, 2\]"),
+        ({"image": IMAGES[:2, :1]}, r"`given\['image'\]` must have shape.*\(2, 1, 3, 1\)"),
+        ({"label": 1}, r"`given\['label'\]` must be an array of examples"),
+        ({"label": None}, r"`given\['label'\]` must hold data"),
+        (X["label"][:2], NO_DICT + "ndarray"),
+        (["label"], NO_DICT + "list"),
+        ("label", NO_DICT + "str"),
+    ],
+)
+def test_bad_data_of_what_is_given_are_refused(timed, given, message):
+    with refuses(message):
+        timed.generate(2, 2, given=given, verbose=0)
+
+
+def test_what_is_given_needs_times_of_the_parts(model, plain):
+    message = r'`given` needs a model with times="parts".*given=\[\'%s\'\] with times=\'shared\''
+    with refuses(message % "label"):
+        model.code_length(X, given=["label"], verbose=0)
+    with refuses(message % "label"):
+        model.generate(2, 2, given={"label": X["label"][:2]}, verbose=0)
+    with refuses(message % "image"):
+        plain.code_length(IMAGES, given=["image"], verbose=0)
+    with refuses(message % "image"):
+        plain.generate(2, 2, given={"image": IMAGES[:2]}, verbose=0)
+
+
+def test_nothing_may_be_given(model, plain):
+    for given in (None, (), []):
+        model.code_length(X, given=given, verbose=0)
+    for given in (None, {}):
+        assert plain.generate(2, 2, given=given, verbose=0).shape == (2, 2, 3, 1)
+
+
+SOME = rf"must be a dict with some of the parts {PARTS}. Received: "
+
+
+@pytest.mark.parametrize(
+    ("x", "mask", "message"),
+    [
+        (X, True, f"`mask` {SOME}a bool"),
+        (X, np.ones(IMAGES.shape, bool), f"`mask` {SOME}a ndarray"),
+        (X, {}, rf"`mask` {SOME}\[\]"),
+        (X, {"imag": True}, rf"`mask` {SOME}\['imag'\]"),
+        (IMAGES, {"image": True}, f"`x` {SOME}a ndarray"),
+        ({**X, "more": IMAGES}, {"image": True}, f"`x` {SOME}.*'more'"),
+        (without(X, "label"), {"label": True}, r"`x` must hold the parts .* without \['label'\]"),
+        (X, {"image": np.ones((2, 3), bool)}, r"`mask\['image'\]` must be of.*shape \(2, 3\)"),
+        (X, {"image": np.ones(IMAGES.shape)}, r"`mask\['image'\]` must be of booleans.*float64"),
+        (X, {"label": np.ones((NUM, 1), bool)}, r"`mask\['label'\]` must.*shape \(12, 1\)"),
+        ({**X, "label": X["label"][:5]}, {"label": True}, "as many examples.*'label': 5"),
+        ({"label": 1}, {"label": True}, r"`x\['label'\]` must be an array of examples"),
+        ({"label": X["label"] + 9}, {"label": True}, r"`x\['label'\]` must lie in"),
+    ],
+)
+def test_bad_masks_and_what_they_mask_are_refused(model, x, mask, message):
+    with refuses(message):
+        model.inpaint(x, mask, 2, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda u: u["image"], f"`latents` must be a dict with the parts {PARTS}.*a ndarray"),
+        (lambda u: without(u, "size"), f"`latents` must be a dict with the parts {PARTS}"),
+        (lambda u: {**u, "size": u["image"]}, r"`latents\['size'\]` must .* shape \(2, 1\)"),
+        (lambda u: {**u, "size": np.full((2, 1), np.inf)}, r"`latents\['size'\]` must be finite"),
+    ],
+)
+def test_bad_latents_are_refused(model, change, message):
+    latents = model.encode(first(X, 2), 1, verbose=0)
+    with refuses(message):
+        model.generate(2, 2, "ode1", latents=change(latents), verbose=0)
