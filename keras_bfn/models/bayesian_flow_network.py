@@ -259,7 +259,10 @@ class BayesianFlowNetwork(keras.Model):
             A `keras_bfn.Look`, or a dict of the parts' looks.
         """
         t = t if isinstance(t, dict) else for_each_part(self.flow, t)
-        s, t = keras.tree.map_structure(lambda x: ops.convert_to_tensor(x, "float32"), (s, t))
+        s, t = (
+            map_parts(lambda _, x: ops.convert_to_tensor(x, dtype="float32"), self.flow, values)
+            for values in (s, t)
+        )
         shown = t if self.times == "parts" or not isinstance(t, dict) else next(iter(t.values()))
 
         def network(theta):
