@@ -42,10 +42,18 @@ def make_symbolic_inputs(flow, event_shape, condition_shape, times):
 def check_inputs(flow, event_shape, times, inputs):
     """Raises a `ValueError` unless a functional network takes what the flow will give it."""
     _check_shapes("take a theta of", flow, event_shape, "theta_size", inputs["theta"])
-    expected, came = ("a dict of", "one") if times == "parts" else ("one", "a dict of")
-    if isinstance(inputs["t"], dict) != (times == "parts"):
+    t = inputs["t"]
+    if times == "parts":
+        expected = f"a dict of 't' with the parts {list(flow)}"
+        is_expected = isinstance(t, dict) and set(t) == set(flow)
+    else:
+        expected, is_expected = "one 't'", isinstance(t, keras.KerasTensor)
+    if not is_expected:
+        came = (
+            f"the parts {sorted(map(str, t))}" if isinstance(t, dict) else f"a {type(t).__name__}"
+        )
         raise ValueError(
-            f"Argument `network` must take {expected} 't' for times={times!r}. "
+            f"Argument `network` must take {expected} for times={times!r}. "
             f"Received: a network that takes {came}"
         )
 
