@@ -121,6 +121,17 @@ def build_network(network, inputs):
     return network(inputs)
 
 
+def in_order_of(structure, values):
+    """The values of nested dicts, in the order that dicts of the same names have in `structure`.
+
+    In Keras 3.15 on PyTorch, a functional model goes by the order of a dict within a dict, not by
+    its names: it would take the evidence about one part for that about another.
+    """
+    if not isinstance(structure, dict) or set(structure) != set(values):
+        return values
+    return {name: in_order_of(structure[name], values[name]) for name in structure}
+
+
 def call_network(network, inputs, training):
     """The network's output in float32.
 

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_bfn import losses
-from keras_bfn._keras import build_network, call_network, make_seed_generator
+from keras_bfn._keras import build_network, call_network, in_order_of, make_seed_generator
 from keras_bfn._parts import check_names, for_each_part, list_parts, map_parts, sum_parts
 from keras_bfn._validation import check_choice, check_rate
 from keras_bfn.flows.flow import check_flow, expand
@@ -273,6 +273,7 @@ class BayesianFlowNetwork(keras.Model):
                 inputs["condition"] = ops.concatenate([condition, none])
             elif condition is not None:
                 inputs["condition"] = condition
+            inputs = in_order_of(symbolic_inputs(self.network), inputs)
             params = call_network(self.network, inputs, training)
             if guidance_scale is not None:
                 params = keras.tree.map_structure(guide, params)

@@ -1,0 +1,105 @@
+"""Networks for a dict of flows that this package did not make, of every kind that Keras has."""
+
+import math
+
+import keras
+from keras import layers, ops
+
+from tests.models.parts import EVENT_SHAPES, FLOWS, NUM_CLASSES, PartsLayer
+
+# Not the order of `FLOWS`, nor that of the alphabet.
+ORDER = ("label", "size", "image")
+
+
+def functional(times="shared", conditional=False, order=ORDER):
+    """A functional model, whose dicts have an order of their own."""
+    inputs = {"t": keras.Input((), name="t"), "theta": {}}
+    if times == "parts":
+        inputs["t"] = {name: keras.Input(()) for name in order}
+    flat = [layers.Reshape((1,))(t) for t in keras.tree.flatten(inputs["t"])]
+    for name in order:
+        theta = keras.Input((*EVENT_SHAPES[name], FLOWS[name].theta_size))
+        inputs["theta"][name] = theta
+        flat.append(layers.Flatten()(theta))
+    x = layers.Dense(8, "tanh")(layers.Concatenate()(flat))
+    if conditional:
+        inputs["condition"] = keras.Input((), dtype="int32", name="condition")
+        x = layers.Add()([x, layers.Embedding(NUM_CLASSES, 8)(inputs["condition"])])
+    outputs = {}
+    for name in reversed(order):
+        shape = (*EVENT_SHAPES[name], FLOWS[name].output_size)
+        outputs[name] = layers.Reshape(shape)(layers.Dense(math.prod(shape))(x))
+    return keras.Model(inputs, outputs)
+
+
+@keras.saving.register_keras_serializable("keras_bfn_tests")
+class Subclassed(keras.Model):
+    """A subclassed model, whose layers Keras builds when they are first called."""
+
+    def __init__(self, conditional=False, **kwargs):
+        super().__init__(**kwargs)
+        self.conditional = conditional
+        self.hidden = layers.Dense(8, "tanh")
+        self.dropout = layers.Dropout(0.1)
+        self.heads = {
+            name: layers.Dense(math.prod(EVENT_SHAPES[name]) * flow.output_size)
+            for name, flow in FLOWS.items()
+        }
+        if conditional:
+            self.embedding = layers.Embedding(NUM_CLASSES, 8)
+
+    def call(self, inputs, training=False):
+        t = inputs["t"]
+        times = [t[name] for name in FLOWS] if isinstance(t, dict) else [t]
+        sizes = {name: math.prod(shape) for name, shape in EVENT_SHAPES.items()}
+        flat = [
+            ops.reshape(inputs["theta"][name], (-1, sizes[name] * flow.theta_size))
+            for name, flow in FLOWS.items()
+        ]
+        x = self.hidden(ops.concatenate([*flat, *(t[:, None] for t in times)], axis=-1))
+        if self.conditional:
+            x = x + self.embedding(ops.cast(inputs["condition"], "int32"))
+        x = self.dropout(x, training=training)
+        return {
+            name: ops.reshape(head(x), (-1, *EVENT_SHAPES[name], FLOWS[name].output_size))
+            for name, head in self.heads.items()
+        }
+
+    def get_config(self):
+        return {"conditional": self.conditional}
+
+
+def subclassed(times="shared", conditional=False):
+    return Subclassed(conditional)
+
+
+def plain_layer(times="shared", conditional=False):
+    return PartsLayer(num_conditions=NUM_CLASSES if conditional else None)
+
+
+def built(make):
+    """The same network, called before the model is made."""
+
+    def make_built(times="shared", conditional=False):
+        network = make(times, conditional)
+        theta = {
+            name: ops.zeros((2, *EVENT_SHAPES[name], flow.theta_size))
+            for name, flow in FLOWS.items()
+        }
+        t = ops.zeros((2,))
+        inputs = {"theta": theta, "t": dict.fromkeys(FLOWS, t) if times == "parts" else t}
+        if conditional:
+            inputs["condition"] = ops.zeros((2,), dtype="int32")
+        network(inputs)
+        return network
+
+    return make_built
+
+
+NETWORKS = {
+    "functional": functional,
+    "subclassed": subclassed,
+    "subclassed-built": built(subclassed),
+    "plain_layer": plain_layer,
+    "plain_layer-built": built(plain_layer),
+}

@@ -1,0 +1,266 @@
+"""Any network that takes and returns dicts of parts serves, by their names, from a file, too."""
+
+import importlib.util
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from numpy.testing import assert_allclose
+
+import keras_bfn
+from tests.__main__ import BACKENDS
+from tests.injected_noise import injected_noise
+from tests.models.parts import EVENT_SHAPES, FLOWS, NUM, NUM_CLASSES, PartsLayer, make_data, without
+from tests.networks.own_parts import NETWORKS, functional
+
+X, CLASSES = make_data(), np.arange(NUM) % NUM_CLASSES
+# The others compile each program of each model, for seconds.
+IS_TORCH = keras.backend.backend() == "torch"
+PARTS = re.escape("['size', 'image', 'label']")
+
+
+def make_model(name, times="shared", conditional=False):
+    keras.utils.set_random_seed(0)
+    network = NETWORKS[name](times, conditional)
+    return keras_bfn.BayesianFlowNetwork(FLOWS, network, times=times, seed=0)
+
+
+CASES = [
+    ("functional", "parts", True),
+    ("functional", "shared", False),
+    ("subclassed", "shared", False),
+    ("subclassed-built", "parts", True),
+    ("plain_layer", "shared", True),
+    ("plain_layer-built", "parts", False),
+]
+
+
+@pytest.mark.parametrize(("name", "times", "conditional"), CASES if IS_TORCH else CASES[:1])
+def test_a_network_of_ones_own_serves_in_every_verb(name, times, conditional, tmp_path):
+    model = make_model(name, times, conditional)
+    model.compile("adam", loss_weights={"image": 0.5})
+    condition = CLASSES if conditional else None
+    data = (X, CLASSES) if conditional else X
+    before = model.network.get_weights() if model.network.built else None
+    history = model.fit(data, batch_size=NUM, verbose=0).history
+    assert all(np.isfinite(values).all() for values in history.values())
+    if before is not None:
+        after = model.network.get_weights()
+        assert any((a != b).any() for a, b in zip(before, after, strict=True))
+
+    def say(model):
+        kwargs = {"batch_size": NUM, "seed": 0, "verbose": 0}
+        given = {"label": X["label"]} if times == "parts" else None
+        samples = model.generate(NUM, 2, "sde2", condition=condition, given=given, **kwargs)
+        if not IS_TORCH:
+            return samples
+        nats = model.code_length(data, 2, given=given and ["label"], **kwargs)
+        completed = model.inpaint(X, {"image": True}, 2, condition=condition, **kwargs)
+        return samples, nats, completed
+
+    said = say(model)
+    model.save(tmp_path / "model.keras")
+    model.save_to_preset(tmp_path / "preset")
+    from_preset = keras_bfn.BayesianFlowNetwork.from_preset(tmp_path / "preset")
+    for loaded in (from_preset, keras.saving.load_model(tmp_path / "model.keras")):
+        assert list(loaded.flow) == list(FLOWS)
+        assert dict(loaded.event_shape) == EVENT_SHAPES
+        assert (loaded.times, loaded.loss_weights) == (times, {"image": 0.5})
+        keras.tree.map_structure(lambda a, b: assert_allclose(a, b, rtol=1e-4), said, say(loaded))
+    if IS_TORCH:
+        loaded.fit(data, batch_size=NUM, verbose=0)
+
+
+def swapped(times, order):
+    """A functional model that returns each part's mean, or, with times of their own, its time."""
+    inputs = {"t": keras.Input((), name="t"), "theta": {n: keras.Input((1,)) for n in order}}
+    if times == "parts":
+        inputs["t"] = {name: keras.Input(()) for name in order}
+    outputs = inputs["theta"]
+    if times == "parts":
+        outputs = {name: layers.Reshape((1,))(t) for name, t in inputs["t"].items()}
+    return keras.Model(inputs, {n: layers.Rescaling(1.0)(x) for n, x in outputs.items()})
+
+
+@pytest.mark.parametrize("times", ["shared", "parts"])
+@pytest.mark.parametrize("order", [("b", "a", "c"), ("c", "a", "b"), ("a", "b", "c")])
+def test_a_functional_network_is_shown_each_part_under_its_name(order, times, tmp_path):
+    flow = {name: keras_bfn.flows.ContinuousFlow(0.1, "data") for name in ("b", "c", "a")}
+    model = keras_bfn.BayesianFlowNetwork(flow, swapped(times, order), times=times)
+    model.save(tmp_path / "model.keras")
+    s = {name: np.full((2, 1), i, "float32") for i, name in enumerate(flow)}
+    t = {name: np.full(2, (i + 1) / 4, "float32") for i, name in enumerate(flow)}
+    if times == "shared":
+        t = t["c"]
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        for look in each.look(s, t).values():
+            shown = look.theta if times == "shared" else look.t[:, None]
+            assert_allclose(*map(ops.convert_to_numpy, (look.params, shown)), rtol=1e-6)
+
+
+@keras.saving.register_keras_serializable("keras_bfn_tests")
+class Says(layers.Layer):
+    """A plain layer that says what it is told to."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.change, self.built = change, True
+
+    def call(self, inputs):
+        theta = inputs["theta"]
+        if not isinstance(theta, dict):
+            return {"part": theta}
+        return self.change({**theta, "image": ops.concatenate([theta["image"]] * 2, axis=-1)})
+
+
+RETURN = f"`network` must return a dict with the parts {PARTS}. Received: a network with "
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x["label"], RETURN + "a KerasTensor"),
+        (lambda x: list(x.values()), RETURN + "a list"),
+        (lambda x: without(x, "size"), RETURN + r"the parts \['image', 'label'\]"),
+        (lambda x: {**x, "more": x["size"]}, RETURN + ".*'more'"),
+        (lambda x: {**x, "image": x["label"]}, r"must return shape \(None, 2, 3, 1, 2\).*\(.*3\)"),
+        (lambda x: {**x, "size": {"a": x["size"]}}, r"return shape \(None, 1\).*a dict"),
+    ],
+)
+def test_what_a_network_must_not_return_is_refused(change, message):
+    model = keras_bfn.BayesianFlowNetwork(FLOWS, Says(change), EVENT_SHAPES)
+    with pytest.raises(ValueError, match=message):
+        model.generate(2, 2, verbose=0)
+    model.compile("sgd")
+    with pytest.raises(ValueError, match=message):
+        model.evaluate(X, verbose=0)
+
+
+def test_a_dict_that_is_returned_for_a_plain_flow_is_refused():
+    model = keras_bfn.BayesianFlowNetwork(FLOWS["image"], Says(None), (2, 3, 1))
+    with pytest.raises(ValueError, match=r"must return one tensor.*the parts \['part'\]"):
+        model.generate(2, 2, verbose=0)
+
+
+def make_times(kind):
+    """A functional model whose `"t"` is not what it should be."""
+    names = {"less": ["size", "image"], "others": ["size", "image", "more"]}.get(kind, list(FLOWS))
+    t = {name: keras.Input(()) for name in names}
+    inputs = {"t": list(t.values()) if kind == "list" else t}
+    inputs["theta"] = {
+        name: keras.Input((*EVENT_SHAPES[name], flow.theta_size)) for name, flow in FLOWS.items()
+    }
+    outputs = {**inputs["theta"]}
+    outputs["image"] = layers.Concatenate()([outputs["image"]] * 2)
+    return keras.Model(inputs, outputs)
+
+
+SHARED = "`network` must take one 't' for times='shared'. Received: a network that takes "
+TIMES = f"`network` must take a dict of 't' with the parts {PARTS} for times='parts'. Received: .* "
+IMAGE = keras_bfn.networks.MLP(FLOWS["image"], (2, 3, 1), width=4, num_blocks=1)
+REFUSED = {
+    "dict of t": (lambda: make_times(""), {}, SHARED + r"the parts \['image', 'label', 'size'\]"),
+    "list of t": (lambda: make_times("list"), {}, SHARED + "a list"),
+    "one t": (functional, {"times": "parts"}, TIMES + "a KerasTensor"),
+    "less t": (lambda: make_times("less"), {"times": "parts"}, TIMES + r"\['image', 'size'\]"),
+    "other t": (lambda: make_times("others"), {"times": "parts"}, TIMES + ".*'more'"),
+    "plain": (lambda: IMAGE, {}, rf"`network.input\['theta'\]` must be a dict .* {PARTS}.*Keras"),
+    "less": (lambda: functional(order=("size", "label")), {}, f"{PARTS}.*'label', 'size'"),
+    "shape": (
+        functional,
+        {"event_shape": {**EVENT_SHAPES, "image": (3, 2, 1)}},
+        r"take a theta of shape \(None, 3, 2, 1, 1\) .*\(None, 2, 3, 1, 1\)",
+    ),
+    "event names": (functional, {"event_shape": {"size": ()}}, f"`event_shape` .* {PARTS}.*'size'"),
+    "event shape": (functional, {"event_shape": (2, 3)}, f"`event_shape` .* {PARTS}.*a tuple"),
+    "no event shape": (
+        functional,
+        {"event_shape": {**EVENT_SHAPES, "size": 1}},
+        r"`event_shape\['size'\]` must be a tuple.*=1",
+    ),
+    "times": (functional, {"times": "own"}, r"`times` must be one of \['shared', 'parts'\].*'own'"),
+    "plain times": (
+        lambda: IMAGE,
+        {"flow": FLOWS["image"], "times": "parts"},
+        "`times` must be 's",
+    ),
+    "one part": (
+        lambda: functional(order=("size",)),
+        {"flow": {"size": FLOWS["size"]}, "times": "parts"},
+        "`times` must be 'shared' unless `flow` is a dict of two flows or more",
+    ),
+    "dict for plain": (
+        functional,
+        {"flow": FLOWS["image"]},
+        r"`network.input\['theta'\]` must be one array for DiscretizedFlow",
+    ),
+    "no flows": (functional, {"flow": {}}, "`flow` must be a .*{}"),
+    "number": (functional, {"flow": {"size": 1}}, r"`flow` must hold a .*flow\['size'\]=1"),
+    "list": (functional, {"flow": list(FLOWS.values())}, "`flow` must be a `keras_bfn.flows.Flow`"),
+    "name": (functional, {"flow": {1: FLOWS["size"]}}, "names of parts.*a part named 1"),
+    "empty": (functional, {"flow": {"": FLOWS["size"]}}, "names of parts.*a part named ''"),
+    "config": (functional, {"flow": {"config": FLOWS["size"]}}, "a part named 'config'"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_network_that_does_not_suit_the_flows_is_refused(kind):
+    make_network, kwargs, message = REFUSED[kind]
+    with pytest.raises(ValueError, match=message):
+        keras_bfn.BayesianFlowNetwork(**{"flow": FLOWS, "network": make_network(), **kwargs})
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"][: 1 + IS_TORCH])
+def test_mixed_precision_trains_and_scores_in_float32(policy):
+    keras.utils.set_random_seed(0)
+    model = keras_bfn.BayesianFlowNetwork(
+        FLOWS, PartsLayer(dtype=policy), EVENT_SHAPES, times="parts", seed=0
+    )
+    model.build_for({name: part.shape for name, part in X.items()})
+    model.compile("adam")
+    for look in model.look_at(X, np.full(NUM, 0.999, "float32")).values():
+        assert all(keras.backend.standardize_dtype(values.dtype) == "float32" for values in look)
+    is_scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert is_scaled == (policy == "mixed_float16")
+    history = model.fit(X, batch_size=NUM, validation_data=X, verbose=0).history
+    assert all(np.isfinite(values).all() for values in history.values())
+
+
+def score(model):
+    """Samples, code lengths and more of a model, under injected noise."""
+    with injected_noise():
+        samples = model.generate(4, 3, "ode2", verbose=0)
+        nats = model.code_length(X, 3, batch_size=NUM, verbose=0)
+    return [*samples.values(), *(part["transmission"] for part in nats["parts"].values())]
+
+
+def test_another_backend_finds_the_same(tmp_path):
+    other = BACKENDS[BACKENDS.index(keras.backend.backend()) - 1]
+    if importlib.util.find_spec(other) is None:
+        pytest.skip(f"{other} is not installed")
+    model = make_model("functional")
+    model.compile("adam", loss_weights={"label": 3.0})
+    model.save(tmp_path / "model.keras")
+    subprocess.run(
+        [sys.executable, "-m", "tests.networks.test_part_networks", str(tmp_path)],
+        env={**os.environ, "KERAS_BACKEND": other},
+        cwd=pathlib.Path(__file__).parents[2],
+        check=True,
+    )
+    with np.load(tmp_path / "scores.npz") as there:
+        for here, array in zip(score(model), there.values(), strict=True):
+            assert_allclose(here, array, rtol=1e-4, atol=1e-4)
+
+
+if __name__ == "__main__":
+    folder = pathlib.Path(sys.argv[1])
+    loaded = keras.saving.load_model(folder / "model.keras")
+    assert loaded.loss_weights == {"label": 3.0}
+    assert list(loaded.flow) == list(FLOWS)
+    np.savez(folder / "scores.npz", *score(loaded))
