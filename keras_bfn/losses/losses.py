@@ -62,7 +62,9 @@ class DiscreteTimeLoss(BFNLoss):
 
     def __call__(self, flow, x, look, seed=None):
         distribution = flow.output_distribution(look.params, look.s, look.t)
-        alpha = flow.schedule.alpha(ops.round(look.t * self.num_steps) + 1.0, self.num_steps)
+        # A part that is known is looked at when all messages have come: schedules know no further.
+        step = ops.minimum(ops.round(look.t * self.num_steps) + 1.0, self.num_steps)
+        alpha = flow.schedule.alpha(step, self.num_steps)
         draws = [
             flow.sender_receiver_kl(x, distribution, alpha, seed) for _ in range(self.num_samples)
         ]

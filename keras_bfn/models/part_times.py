@@ -57,8 +57,8 @@ def check_given(model, given):
             "parts as known. Others take what is known as messages, in `inpaint`. "
             f"Received: given={list(given)} with times={model.times!r}"
         )
-    if not set(given) < set(names):
+    if any(name not in names for name in given) or set(given) == set(names):
         raise ValueError(
             f"Argument `given` must name some of {names}, but not all. Received: {list(given)}"
         )
-    return tuple(sorted(given))
+    return tuple(sorted(set(given)))
