@@ -12,6 +12,7 @@ backend (`KERAS_BACKEND`) that compressed.
 import argparse
 import pathlib
 import sys
+import zipfile
 
 import keras
 import numpy as np
@@ -81,10 +82,14 @@ def _load(path):
 
 
 def _save(file, x):
-    if isinstance(x, dict):
-        np.savez(file, **x)
-    else:
+    if not isinstance(x, dict):
         np.save(file, x)
+        return
+    # A part may have the name of an argument of `np.savez`.
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, values in x.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.save(entry, values)
 
 
 def print_report(report):

@@ -1,106 +1,214 @@
-"""With the exact posterior for a network, the bits of several kinds of data are their entropy."""
+"""Data of several kinds come back to the bit, at the cost that the loss states for the sum."""
+
+import json
+import sys
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_array_equal
 
-from keras_bfn.codec import Codec
-from keras_bfn.codec.chain import Chain
-from tests import exact
-from tests.codec.crafting import coded
-from tests.models.exact_parts import (
-    CENTRES,
-    TRIPLES,
-    make_triple_model,
-    places_of,
-    triple_marginals_in_float64,
-    triples,
+import keras_bfn
+from keras_bfn.codec import Codec, CodecError, __main__, container
+from keras_bfn.codec.stack import Stack
+from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
+from tests.codec.crafting import crafted
+from tests.models.parts import (
+    NUM_CLASSES,
+    PartsLayer,
+    cell_of,
+    draw_pairs,
+    first,
+    make_data,
+    make_model,
+    make_pair_model,
+    pair_entropy,
+    without,
 )
 
 pytest.importorskip("constriction")
-pytestmark = pytest.mark.once
 
-ENTROPY = exact.entropy(TRIPLES) / np.log(2)
-
-
-def likely_triples(num):
-    """As often as they are likely, without chance, in a random order."""
-    places = np.searchsorted(np.cumsum(TRIPLES), (np.arange(num) + 0.5) / num)
-    return triples(np.random.default_rng(0).permutation(places))
-
-
-def information(x):
-    """Of each triple, in bits."""
-    return -np.log2(TRIPLES.ravel()[places_of(x)])
+# Integers of three kinds: levels, two classes and three. Some names are those of numpy's arguments.
+FLOWS = {
+    "file": DiscreteFlow(2, beta_1=4.0),
+    "image of a/b": DiscretizedFlow(5, sigma_1=0.2),
+    "allow_pickle": DiscreteFlow(3, beta_1=3.0),
+}
+EVENT_SHAPES = {"file": (3,), "image of a/b": (2, 3, 1), "allow_pickle": ()}
+X = make_data(FLOWS, EVENT_SHAPES, num=10)
+DTYPES = {"file": "bool", "image of a/b": "uint8", "allow_pickle": "int64"}
+X = {name: values.astype(DTYPES[name]) for name, values in X.items()}
+CLASSES = np.arange(10) % NUM_CLASSES
 
 
-def triple_bits(x, num_steps):
-    """What a class and two grades cost, each part by a chain of its own."""
-    flow = make_triple_model().flow
-    chains = {name: Chain(part, num_steps, resolution=0.25) for name, part in flow.items()}
-
-    def look(s, i):
-        grades = s["grades"] * CENTRES - 0.5 * chains["grades"].precision[i] * CENTRES**2
-        log_likelihoods = np.concatenate([s["kind"], grades.reshape(-1, 6)], axis=1)
-        log_probs = np.log(np.maximum(triple_marginals_in_float64(log_likelihoods), 1e-30))
-        return {"kind": log_probs[:, :3], "grades": log_probs[:, 3:].reshape(-1, 2, 3)}
-
-    return coded(chains, x, look)
+@pytest.fixture(scope="module")
+def model():
+    return make_model(FLOWS, EVENT_SHAPES, num_conditions=NUM_CLASSES)
 
 
-def test_the_fewer_the_messages_the_more_bits_dependent_parts_cost():
-    x = likely_triples(1500)
-    costs = np.array([triple_bits(x, n) / 1500 for n in (1, 4, 16, 64)])
-    print(f"{np.round(costs, 3)} bits, entropy {ENTROPY:.3f}")
-    independent = [exact.entropy(TRIPLES.sum(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    assert costs[0] == pytest.approx(sum(independent) / np.log(2), rel=0.01)
-    excess = costs - ENTROPY
-    assert (excess[1:] < 0.5 * excess[:-1]).all()
-    assert 0 < excess[-1] < 0.03 * ENTROPY
+@pytest.fixture(scope="module")
+def file(model):
+    """The codec, and a file of it, whose batches do not divide."""
+    codec = Codec(model, num_steps=4, batch_size=4)
+    return codec, codec.compress(X, CLASSES, return_report=True, verbose=0)
 
 
-def test_with_messages_of_little_accuracy_dependent_parts_cost_their_entropy():
-    x = likely_triples(1500)
-    bits = triple_bits(x, 300)
-    print(f"{bits / 1500:.4f} bits, entropy {ENTROPY:.4f}")
-    # One of ten million numbers lies beyond the coder's range, and costs 20 bits more.
-    assert_allclose(bits, 1500 * ENTROPY, rtol=0.005, atol=20)
+def assert_same(back, x):
+    assert list(back) == list(FLOWS)
+    for name, values in x.items():
+        assert back[name].dtype == values.dtype
+        assert_array_equal(back[name], values)
 
 
-@pytest.mark.parametrize("triple", [(0, 0, 0), (2, 0, 0), (1, 2, 0)])
-def test_a_triple_costs_what_it_is_unlikely_whatever_the_evidence(triple):
-    place = np.ravel_multi_index(triple, TRIPLES.shape)
-    x = triples(np.full(200, place))
-    assert_allclose(triple_bits(x, 300), information(x).sum(), rtol=0.02, atol=20)
+def test_parts_come_back_in_their_own_dtypes(file):
+    codec, (data, _) = file
+    assert_same(codec.decompress(data, CLASSES, verbose=0), X)
+    reversed_ = dict(reversed(X.items()))
+    assert codec.compress(reversed_, CLASSES, verbose=0) == data
 
 
-def test_a_file_of_several_kinds_costs_what_the_loss_says():
-    """The standard error is told by how the two costs differ over eight parts of the data."""
-    model, x, num_steps, num_parts = make_triple_model(), likely_triples(8000), 10, 8
-    codec = Codec(model, num_steps, batch_size=1000)
-    measured = []
-    for i in range(num_parts):
-        part = {name: values[1000 * i : 1000 * (i + 1)] for name, values in x.items()}
-        _, report = codec.compress(part, return_report=True, verbose=0)
-        measured.append(report["bits_per_example"])
-    nats = model.code_length(
-        x, num_steps, num_repeats=2 * num_steps, batch_size=8000, seed=0, verbose=0
-    )
-    stated = (nats["transmission"] + nats["reconstruction"]) / np.log(2)
-    differences = np.array(measured) - stated.reshape(num_parts, -1).mean(axis=1)
-    standard_error = differences.std(ddof=1) / num_parts**0.5
-    print(f"{np.mean(measured):.4f} bits, loss {stated.mean():.4f}, +- {standard_error:.4f}")
-    assert standard_error < 0.012 * stated.mean()
-    assert abs(differences.mean()) < 4 * standard_error
+def test_the_report_counts_the_variables_of_all_parts(file):
+    _, (data, report) = file
+    assert report["num_examples"] == 10
+    assert report["bits_per_variable"] == pytest.approx(report["bits_per_example"] / 10)
+    assert report["total_bits"] == 8 * len(data)
 
 
-def test_a_file_of_several_kinds_comes_back():
-    x = likely_triples(50)
-    x["kind"] = x["kind"].astype("int64")
-    codec = Codec(make_triple_model(), num_steps=10, batch_size=20)
-    data = codec.compress(x, verbose=0)
+def test_the_header_names_the_parts(file):
+    _, (data, _) = file
+    header, _ = container.read(data)
+    assert header["dtype"] == DTYPES
+    assert header["event_shape"] == {name: list(shape) for name, shape in EVENT_SHAPES.items()}
+    json.dumps(header)
+
+
+def test_one_example_and_one_step_are_enough(model):
+    codec, x = Codec(model, num_steps=1, batch_size=4), first(X, 1)
+    assert_same(codec.decompress(codec.compress(x, verbose=0), verbose=0), x)
+
+
+def test_many_dependent_examples_cost_their_joint_entropy():
+    x, codec = draw_pairs(2000), Codec(make_pair_model("parts"), num_steps=20, batch_size=500)
+    data, report = codec.compress(x, return_report=True, verbose=0)
     back = codec.decompress(data, verbose=0)
-    assert list(back) == ["kind", "grades"]
-    for name in x:
-        assert back[name].dtype == x[name].dtype
-    np.testing.assert_equal(back, x)
+    assert_array_equal(cell_of(back), cell_of(x))
+    nats = report["bits_per_example"] * np.log(2)
+    assert nats == pytest.approx(pair_entropy(), rel=0.05)
+
+
+def test_a_file_of_other_parts_is_refused(file):
+    _, (data, _) = file
+    others = {"other": FLOWS["file"], **without(FLOWS, "file")}
+    shapes = {"other": (3,), **without(EVENT_SHAPES, "file")}
+    for flow, shape in (
+        (others, shapes),
+        (dict(reversed(FLOWS.items())), EVENT_SHAPES),
+        (FLOWS, {**EVENT_SHAPES, "file": (2,)}),
+    ):
+        network = PartsLayer(flow, shape, num_conditions=NUM_CLASSES)
+        other = keras_bfn.BayesianFlowNetwork(flow, network, shape)
+        other.build_for({name: (None, *shape[name]) for name in flow}, CLASSES)
+        with pytest.raises(CodecError, match="made by another model"):
+            Codec(other).decompress(data, CLASSES, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"event_shape": {"file": [3], "image of a/b": [2, 3, 1]}},
+        {"event_shape": {**EVENT_SHAPES, "file": [4]}},
+        {"event_shape": [3]},
+        {"event_shape": {}},
+        {"dtype": {**DTYPES, "file": "float32"}},
+        {"dtype": {"file": "bool"}},
+        {"dtype": {**DTYPES, "more": "bool"}},
+        {"dtype": "bool"},
+        {"dtype": {}},
+    ],
+)
+def test_a_header_of_other_parts_is_refused(file, change):
+    codec, (data, _) = file
+    with pytest.raises(CodecError):
+        codec.decompress(crafted(data, **change), CLASSES, verbose=0)
+
+
+def test_changed_words_never_give_wrong_data(file):
+    codec, (data, _) = file
+    header, words = container.read(data)
+    for place in range(0, len(words), max(1, len(words) // 5)):
+        changed = words.copy()
+        changed[place] ^= 1 << 7
+        with pytest.raises(CodecError):
+            codec.decompress(container.write(header, changed), CLASSES, verbose=0)
+
+
+def test_all_bits_come_back_off_the_stack(model, monkeypatch):
+    """What was pushed last is popped first, part by part: nothing is left or missing."""
+    stacks = []
+    create = Stack.__init__
+
+    def note(self, words):
+        create(self, words)
+        stacks.append((self, np.array(words)))
+
+    monkeypatch.setattr(Stack, "__init__", note)
+    codec = Codec(model, num_steps=3, batch_size=5)
+    codec.decompress(codec.compress(X, verbose=0), verbose=0)
+    (_, initial), (decoder, _) = stacks
+    assert_array_equal(decoder.words(), initial)
+
+
+def test_a_part_of_real_numbers_is_refused_with_the_way_out():
+    flow = {**FLOWS, "size": ContinuousFlow()}
+    shapes = {**EVENT_SHAPES, "size": ()}
+    message = (
+        r"no code of finite length: cut their range .* `keras_bfn.flows.DiscretizedFlow`.*Cont"
+    )
+    with pytest.raises(ValueError, match=message):
+        Codec(make_model(flow, shapes))
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (without(X, "file"), r"`x` must be a dict with the parts \['file', 'image of a/b', 'all"),
+        (X["file"], "`x` must be a dict with the parts .*a ndarray"),
+        ({**X, "file": X["file"][:3]}, "`x` must have as many examples of each part"),
+        ({**X, "file": X["file"] * 2}, r"`x\['file'\]` must lie in \[0, 1\]"),
+        ({**X, "file": X["file"] * 1.0}, r"`x\['file'\]` must hold integers"),
+    ],
+)
+def test_data_of_other_parts_are_refused(model, x, message):
+    with pytest.raises(ValueError, match=message):
+        Codec(model).compress(x, verbose=0)
+
+
+def test_the_command_line_takes_an_array_for_each_part(model, file, tmp_path, monkeypatch):
+    _, (data, _) = file
+    model.save(tmp_path / "model.keras")
+    with open(tmp_path / "x.npz", "wb") as npz:
+        __main__._save(npz, X)
+    np.save(tmp_path / "classes.npy", CLASSES)
+
+    def run(command, source, target, *more):
+        options = ["--model", tmp_path / "model.keras", "--condition", tmp_path / "classes.npy"]
+        arguments = [command, tmp_path / source, tmp_path / target, *options, "--quiet", *more]
+        monkeypatch.setattr(sys, "argv", ["codec", *map(str, arguments)])
+        __main__.main()
+
+    run("compress", "x.npz", "x.bfn", "--num-steps", "4", "--batch-size", "4", "--verify")
+    assert (tmp_path / "x.bfn").read_bytes() == data
+    run("decompress", "x.bfn", "back.npz")
+    with np.load(tmp_path / "back.npz") as back:
+        assert_same(dict(back), X)
+
+
+def test_the_command_line_names_what_is_missing(model, tmp_path, monkeypatch):
+    model.save(tmp_path / "model.keras")
+    with open(tmp_path / "x.npz", "wb") as npz:
+        __main__._save(npz, without(X, "file"))
+    arguments = ["codec", "compress", tmp_path / "x.npz", tmp_path / "x.bfn", "--quiet"]
+    arguments += ["--model", tmp_path / "model.keras"]
+    monkeypatch.setattr(sys, "argv", [str(argument) for argument in arguments])
+    with pytest.raises(SystemExit, match=r"ValueError: .*`x` must be a dict with the parts"):
+        __main__.main()
+    assert not (tmp_path / "x.bfn").exists()
