@@ -44,6 +44,11 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
     path = check_path("path", path)
     flow, trajectory = pick_trajectory(part, flow, trajectory)
     t = trajectory.t
+    if t[0] == 1:
+        raise ValueError(
+            "Argument `part` must be one that was drawn, by messages: one that was given has none. "
+            f"Received: part={part!r}"
+        )
     num_samples, *event_shape = trajectory.theta.shape[1:-1]
     if variable is None:
         variable = tuple(size // 2 for size in event_shape)

@@ -1,0 +1,68 @@
+"""Pictures of one part are those of its own flow and trajectory."""
+
+import numpy as np
+import pytest
+
+from keras_bfn.visualization import animate_generation, plot_flow, plot_trajectory
+from tests.models.parts import FLOWS, make_model
+
+image = pytest.importorskip("matplotlib.image")
+
+
+@pytest.fixture(scope="module")
+def trajectory():
+    _, trajectory = make_model().generate(3, 4, seed=0, return_trajectory=True, verbose=0)
+    return trajectory
+
+
+def plot_two_steps(*args, **kwargs):
+    plot_flow(*args, num_steps=2, **kwargs)
+
+
+def assert_same_picture(draw, trajectory, part, tmp_path, suffix=".png"):
+    paths = [tmp_path / f"{i}{suffix}" for i in range(2)]
+    draw(FLOWS, trajectory, paths[0], part=part)
+    draw(FLOWS[part], trajectory[part], paths[1])
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert image.imread(paths[0]).std() > 0.01
+
+
+@pytest.mark.parametrize("draw", [plot_trajectory, plot_two_steps])
+def test_the_image_among_the_parts_is_drawn(draw, trajectory, tmp_path):
+    assert_same_picture(draw, trajectory, "image", tmp_path)
+
+
+def test_the_image_among_the_parts_moves(trajectory, tmp_path):
+    assert_same_picture(animate_generation, trajectory, "image", tmp_path, suffix=".gif")
+
+
+def test_the_distributions_of_a_single_variable_are_drawn(trajectory, tmp_path):
+    assert_same_picture(plot_two_steps, trajectory, "label", tmp_path)
+    with pytest.raises(ValueError, match=r"`variable` must be an index into shape \(\).*\(0,\)"):
+        plot_flow(FLOWS, trajectory, tmp_path / "flow.png", part="label", variable=(0,))
+
+
+@pytest.mark.parametrize("part", [None, "imag"])
+@pytest.mark.parametrize("draw", [plot_trajectory, plot_flow, animate_generation])
+def test_a_part_that_there_is_not_is_refused(draw, part, trajectory, tmp_path):
+    message = rf"`part` must be one of \['size', 'image', 'label'\]. Received: part={part!r}"
+    with pytest.raises(ValueError, match=message):
+        draw(FLOWS, trajectory, tmp_path / "picture.gif", part=part)
+    with pytest.raises(ValueError, match=r"`part` must be None for data of one kind.*='image'"):
+        draw(FLOWS["image"], trajectory["image"], tmp_path / "picture.gif", part="image")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("draw", [plot_trajectory, animate_generation])
+def test_a_part_that_is_no_image_is_refused(draw, trajectory, tmp_path):
+    with pytest.raises(ValueError, match=r"Images must have shape.*\(3,\)"):
+        draw(FLOWS, trajectory, tmp_path / "picture.gif", part="label")
+
+
+def test_a_part_that_is_given_is_drawn(tmp_path):
+    model = make_model(times="parts")
+    given = {"image": np.ones((2, 2, 3, 1), "uint8")}
+    _, trajectory = model.generate(2, 1, given=given, return_trajectory=True, verbose=0)
+    plot_trajectory(model.flow, trajectory, tmp_path / "picture.png", part="image")
+    with pytest.raises(ValueError, match=r"`part` must be one that was drawn.*part='image'"):
+        plot_flow(model.flow, trajectory, tmp_path / "flow.png", part="image")
