@@ -10,6 +10,8 @@ import keras_bfn
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from tests import exact
 
+# The others compile each program of each model, for seconds: there, what says most is tested.
+IS_TORCH = keras.backend.backend() == "torch"
 NUM = 12
 # Not in alphabetical order, each of another kind, another shape and another schedule.
 FLOWS = {

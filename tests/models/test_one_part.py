@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 import keras_bfn
 from keras_bfn.samplers import AncestralSampler, ODE2Sampler, SDE2Sampler
 from keras_bfn.samplers.registry import SAMPLERS
-from tests.models.parts import PartsLayer, make_data
+from tests.models.parts import IS_TORCH, PartsLayer, make_data
 
 # What is compiled takes its time: on one kind, with a shape that says the most.
 KINDS = {
@@ -17,11 +17,11 @@ KINDS = {
     "discrete": (keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=3.0), ()),
     "continuous": (keras_bfn.flows.ContinuousFlow(sigma_1=0.1), (2,)),
 }
-KINDS = KINDS if keras.backend.backend() == "torch" else {"discretized": KINDS["discretized"]}
+KINDS = KINDS if IS_TORCH else {"discretized": KINDS["discretized"]}
 CLASSES = np.arange(12) % 3
 WEIGHTS = np.linspace(0.5, 2.0, 12).astype("float32")
 # On the other backends, batches of each size are compiled for themselves.
-SIZE = 5 if keras.backend.backend() == "torch" else 6
+SIZE = 5 if IS_TORCH else 6
 
 
 class Plain(layers.Layer):
@@ -124,7 +124,7 @@ SAMPLERS_AND_OPTIONS = {name: sampler() for name, sampler in SAMPLERS.items()} |
     "options": SDE2Sampler(end="last", start=0.1, spacing="log_beta"),
     "draw": AncestralSampler(end="sample"),
 }
-if keras.backend.backend() != "torch":
+if not IS_TORCH:
     SAMPLERS_AND_OPTIONS = {
         name: SAMPLERS_AND_OPTIONS[name] for name in ("ode2", "options", "draw")
     }

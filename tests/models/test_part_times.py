@@ -16,6 +16,7 @@ from tests.checks import MIN_P_VALUE, assert_draws_follow, assert_mean_is
 from tests.injected_noise import injected_noise
 from tests.models.parts import (
     FLOWS,
+    IS_TORCH,
     JOINT_PRIOR,
     NUM,
     NUM_CLASSES,
@@ -206,7 +207,7 @@ def test_what_is_given_meets_conditions_and_guidance():
 def test_other_verbs_take_parts_as_messages(model):
     completed = model.inpaint(X, {"label": True}, 2, num_particles=2, seed=0, verbose=0)
     assert_array_equal(completed["label"], X["label"])
-    if keras.backend.backend() == "torch":  # the others would compile for seconds
+    if IS_TORCH:
         latents = model.encode(X, 2, seed=0, verbose=0)
         again = model.generate(NUM, 2, "ode2", latents=latents, verbose=0)
         for name, flow in FLOWS.items():
@@ -232,7 +233,7 @@ def test_a_part_is_drawn_by_its_distribution_given_the_other(pair_model, word):
     assert_draws_follow(FLAG_GIVEN_WORD[word], x["flag"])
 
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="all backends learn the same")
+@pytest.mark.skipif(not IS_TORCH, reason="all backends learn the same")
 def test_a_network_learns_to_take_parts_as_known():
     keras.utils.set_random_seed(0)
     network = keras_bfn.networks.MultiPart(

@@ -16,12 +16,19 @@ from numpy.testing import assert_allclose
 import keras_bfn
 from tests.__main__ import BACKENDS
 from tests.injected_noise import injected_noise
-from tests.models.parts import EVENT_SHAPES, FLOWS, NUM, NUM_CLASSES, PartsLayer, make_data, without
+from tests.models.parts import (
+    EVENT_SHAPES,
+    FLOWS,
+    IS_TORCH,
+    NUM,
+    NUM_CLASSES,
+    PartsLayer,
+    make_data,
+    without,
+)
 from tests.networks.own_parts import NETWORKS, functional
 
 X, CLASSES = make_data(), np.arange(NUM) % NUM_CLASSES
-# The others compile each program of each model, for seconds.
-IS_TORCH = keras.backend.backend() == "torch"
 PARTS = re.escape("['size', 'image', 'label']")
 
 
