@@ -6,6 +6,7 @@ These stand where they are needed:
 | where | what Keras 3.15 does |
 |---|---|
 | `_backend.py`, `torch_generators` | on PyTorch, dropout without a seed ignores its own generator |
+| `_parts.py`, `order_parts` | on JAX, `predict` returns dicts in alphabetical order |
 | `callbacks/resume.py`, `_variables` | `.keras` files hold no states of seed generators (#19796) |
 | `datasets/batches.py`, `workers=1` | with more, batches of the last epoch come first (#20123) |
 | `datasets/batches.py`, `_within_epoch` | a `PyDataset` is told of an end before the first epoch |
@@ -14,7 +15,7 @@ These stand where they are needed:
 | `models/averaging.py`, `_model_variables_moving_average` | averages have no public name |
 | `models/bayesian_flow_network.py`, `build_for` | `fit` builds in an epoch that counts |
 | `models/program.py`, `ProgramCache` | the models in a dict are tracked as layers |
-| `models/scoring.py`, `_nats` | on JAX, `predict` returns dicts in alphabetical order |
+| `models/scoring.py`, `_nats` | the same |
 | `models/training.py`, `compute_loss` | on JAX, `call` can update no metrics (#21639) |
 | `models/training.py`, `get_compile_config` | `jit_compile="auto"` is saved as what it came to |
 | `networks/network.py`, `names` | the names in a flat dict of inputs must be the tensors' |
@@ -227,8 +228,8 @@ def make_uncompiled(config):
 def save_weights(model, path):
     """Writes the weights of a model, and nothing else.
 
-    `save_weights` of Keras 3.15 writes the state of the optimizer, too. A copy that was never
-    compiled has none.
+    `save_weights` of Keras 3.15 writes the state of the optimizer, too (tensorflow#91498). A copy
+    that was never compiled has none.
     """
     copy = make_uncompiled(keras.saving.serialize_keras_object(model))
     copy.set_weights(model.get_weights())

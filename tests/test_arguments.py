@@ -56,7 +56,6 @@ REFUSED = {
         lambda model, _: schedules.fit(FLOW, None),
         lambda model, _: schedules.fit({"a": FLOW}, X),
         lambda model, _: schedules.fit({"a": FLOW}, {"b": X}),
-        lambda model, _: schedules.fit({}, {}),
     ],
     "batch_size": [
         lambda model, _: model.fit(X, batch_size=0),
@@ -186,7 +185,11 @@ REFUSED = {
         lambda model, _: networks.VDMUNet(FLOW, None),
     ],
     "sequence_length": [lambda model, _: networks.Transformer(FLOW, (4,))],
-    "width_multipliers": [lambda model, _: networks.UNet(FLOW, SHAPE, width_multipliers=2)],
+    "width_multipliers": [
+        lambda model, _: networks.UNet(FLOW, SHAPE, width_multipliers=2),
+        lambda model, _: networks.UNet(FLOW, SHAPE, width_multipliers=()),
+        lambda model, _: networks.UNet(FLOW, SHAPE, width_multipliers=(1, 0)),
+    ],
     "networks": [lambda model, _: networks.MultiPart({"a": FLOW}, {"a": (8,)}, networks=3)],
     "patch_size": [lambda model, _: networks.MultiPart({"a": FLOW}, {"a": SHAPE}, patch_size=0)],
     "width": [lambda model, _: networks.MLP(FLOW, (8,), width=None)],

@@ -124,6 +124,21 @@ def test_a_draw_in_a_loop_leaks_a_tracer():
         keras.random.normal((), seed=seed)
 
 
+@only("jax")
+def test_a_call_that_fails_takes_the_weights_along():
+    class Broken(Epochs):
+        def __getitem__(self, index):
+            if index == 1:
+                raise KeyboardInterrupt
+            return super().__getitem__(index)
+
+    model = OwnLoss()
+    with pytest.raises(KeyboardInterrupt):
+        model.predict(Broken(), verbose=0)
+    with failing("'NoneType' object is not callable", "keep_variables"):
+        model.get_weights()
+
+
 @only("tensorflow")
 def test_a_constant_that_is_added_to_a_dense_layers_output_is_folded_into_its_bias():
     class Shifted(OwnLoss):
@@ -173,6 +188,16 @@ def test_a_compiled_model_names_torchs_own_optimizer():
     model.compile("adamw")
     module = model.get_compile_config()["optimizer"]["module"]
     require(module.startswith("keras.src.backend.torch"), "of_no_backend")
+
+
+@only("jax", "tensorflow")
+def test_the_rows_of_a_data_loaders_batch_are_taken_for_inputs_and_targets():
+    torch = pytest.importorskip("torch")
+    model = OwnLoss()
+    model.compile("sgd")
+    loader = torch.utils.data.DataLoader(torch.ones(4, 2), batch_size=4)
+    with failing("expected to be in format|not iterable", "yield_tuples"):
+        model.fit(loader, shuffle=False, verbose=0)
 
 
 def test_the_loss_of_layers_in_float16_is_not_scaled():
@@ -323,7 +348,9 @@ def test_predict_sorts_dicts():
         def call(self, x):
             return {"b": x, "a": x}
 
-    require(list(Two().predict(X, verbose=0)) == ["a", "b"], "models/scoring.py, _nats")
+    is_sorted = list(Two().predict(X, verbose=0)) == ["a", "b"]
+    for piece in ("_parts.py, order_parts", "models/scoring.py, _nats"):
+        require(is_sorted, piece)
 
 
 @only("jax")

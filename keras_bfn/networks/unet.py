@@ -72,6 +72,11 @@ class UNet(Network):
         check_one_kind(flow)
         check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
         width_multipliers = check_shape("width_multipliers", width_multipliers)
+        if not width_multipliers:
+            raise ValueError(
+                "Argument `width_multipliers` must have one level at least. "
+                "Received: width_multipliers=()"
+            )
         image_shape = check_image_shape(image_shape, len(width_multipliers))
 
         def connect(inputs, add_condition, policy):

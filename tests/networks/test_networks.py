@@ -195,7 +195,7 @@ WRONG = {
     "num_conditions": (0, "must be an integer of at least 1"),
     "num_blocks": (-1, "must be an integer of at least 1"),
     "num_layers": (1.5, "must be an integer of at least 1"),
-    "width_multipliers": ((), "must be an integer of at least 1"),
+    "width_multipliers": ((), "must have one level at least"),
 }
 
 
