@@ -377,6 +377,14 @@ def test_what_was_asked_of_the_compiler_is_not_saved():
     require(is_lost, "models/training.py, get_compile_config")
 
 
+@only("torch")
+def test_a_functional_model_goes_by_the_order_of_a_dict_within_a_dict():
+    inputs = {"parts": {name: keras.Input((1,)) for name in "ba"}}
+    model = keras.Model(inputs, inputs["parts"]["a"] - inputs["parts"]["b"])
+    numbers = {"parts": {"a": np.full((1, 1), 3.0), "b": np.full((1, 1), 1.0)}}
+    require(float(model(numbers)[0, 0]) == -2.0, "in_order_of")
+
+
 def test_inputs_in_a_flat_dict_must_have_its_names():
     inputs = {"a": keras.Input((2,))}
     with failing("must match the names", "networks/network.py, names"):  # warnings are errors

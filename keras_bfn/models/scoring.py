@@ -92,7 +92,7 @@ class RepeatedBatches(keras.utils.PyDataset):
 
 
 def code_length(
-    self, x, num_steps=None, num_repeats=1, given=(), batch_size=128, seed=None, verbose="auto"
+    self, x, num_steps=None, num_repeats=1, batch_size=128, given=(), seed=None, verbose="auto"
 ):
     """What it costs to send each example, estimated without bias.
 
@@ -102,9 +102,9 @@ def code_length(
         num_steps: int or None. The number of messages; None is the continuous-time limit.
         num_repeats: int. Each example is looked at this many times, evenly spread over [0, 1];
             with `num_repeats=num_steps`, once at each step.
+        batch_size: int.
         given: list of names of parts that are known to sender and receiver: the cost is that of the
             other parts, given these. For models with `times="parts"`.
-        batch_size: int.
         seed: int or None. The same seed gives the same result on the same backend.
         verbose: as in `keras.Model.predict`.
 

@@ -226,7 +226,7 @@ def test_the_shortcut_is_finite_where_theta_is_certain():
         flow = DiscreteFlow(num_classes, beta_1=1.0)
         theta = np.zeros((2, 1, flow.theta_size), "float32")
         theta[0, ..., 0] = 1.0
-        params = EvidenceShortcut(flow)(np.zeros((2, 1, flow.output_size)), theta)
+        params = EvidenceShortcut(flow)(ops.zeros((2, 1, flow.output_size)), theta)
         assert np.isfinite(ops.convert_to_numpy(params)).all()
 
 

@@ -116,7 +116,7 @@ def test_the_code_length_is_the_same(models, kwargs):
 
 def test_the_loss_by_time_is_the_same(models):
     assert_same(
-        [m.say("loss_by_time", (m.x, CLASSES), num_bins=4, batch_size=SIZE) for m in models]
+        [m.say("loss_by_time", (m.x, CLASSES), num_intervals=4, batch_size=SIZE) for m in models]
     )
 
 

@@ -64,7 +64,7 @@ def test_the_code_length_is_the_sum_of_the_parts(model, num_steps):
 
 
 def test_the_loss_by_time_is_the_sum_of_the_parts(model):
-    profile = model.loss_by_time(X, num_bins=3, batch_size=NUM, seed=0, verbose=0)
+    profile = model.loss_by_time(X, num_intervals=3, batch_size=NUM, seed=0, verbose=0)
     assert list(profile["parts"]) == list(FLOWS)
     assert_allclose(profile["loss"], sum(profile["parts"].values()), rtol=1e-5)
     nats = model.code_length(X, num_repeats=3, batch_size=NUM, seed=0, verbose=0)

@@ -33,7 +33,7 @@ def functional(times="shared", conditional=False, order=ORDER):
 
 
 @keras.saving.register_keras_serializable("keras_bfn_tests")
-class Subclassed(keras.Model):
+class SubclassedParts(keras.Model):
     """A subclassed model, whose layers Keras builds when they are first called."""
 
     def __init__(self, conditional=False, **kwargs):
@@ -70,7 +70,7 @@ class Subclassed(keras.Model):
 
 
 def subclassed(times="shared", conditional=False):
-    return Subclassed(conditional)
+    return SubclassedParts(conditional)
 
 
 def plain_layer(times="shared", conditional=False):

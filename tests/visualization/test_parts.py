@@ -55,7 +55,7 @@ def test_a_part_that_there_is_not_is_refused(draw, part, trajectory, tmp_path):
 
 @pytest.mark.parametrize("draw", [plot_trajectory, animate_generation])
 def test_a_part_that_is_no_image_is_refused(draw, trajectory, tmp_path):
-    with pytest.raises(ValueError, match=r"Images must have shape.*\(3,\)"):
+    with pytest.raises(ValueError, match=r"must be images, of shape.*\(3,\)"):
         draw(FLOWS, trajectory, tmp_path / "picture.gif", part="label")
 
 
