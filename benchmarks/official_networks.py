@@ -1,11 +1,11 @@
-"""Compares the paper's networks with the PyTorch code of its authors: answers, and speed.
+"""Compares the paper's networks with the PyTorch code of its authors: outputs, and speed.
 
     KERAS_BACKEND=torch python -m benchmarks.official_networks CLONE
     KERAS_BACKEND=jax python -m benchmarks.official_networks CLONE --preset bfn_text8
 
 CLONE is a clone of https://github.com/nnaisense/bayesian-flow-networks. For each network at the
 paper's size, both get the same random weights: theirs are saved as a checkpoint, and loaded here.
-Prints the largest difference of the answers, relative to the largest answer, and how long ours
+Prints the largest difference of the outputs, relative to the largest output, and how long ours
 takes in units of theirs: for a forward pass, and for a training step (theirs: loss, gradients,
 clipping, AdamW, averaged weights; ours: `train_on_batch` of the preset). Both are run in turn, and
 the medians compared.
@@ -124,8 +124,8 @@ def compare(preset, batch_size, rounds):
     inputs = {"theta": theta, "t": t.flatten(start_dim=1)[:, 0].numpy()}
 
     expected = official.forward(net_input, t).numpy()
-    answer = model.network.predict_on_batch(inputs).reshape(expected.shape)
-    difference = np.abs(answer - expected).max() / np.abs(expected).max()
+    outputs = model.network.predict_on_batch(inputs).reshape(expected.shape)
+    difference = np.abs(outputs - expected).max() / np.abs(expected).max()
     forward = medians(
         lambda: official.forward(net_input, t),
         lambda: model.network.predict_on_batch(inputs),

@@ -1,4 +1,4 @@
-"""Exact posteriors in the place of networks: the best answer that a network could give."""
+"""Exact posteriors in the place of networks: the best output that a network could have."""
 
 import numpy as np
 from keras import ops

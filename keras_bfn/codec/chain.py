@@ -25,21 +25,21 @@ LEAST_LOG_PROB = -PROBABILITY_BITS * np.log(2.0)
 MOST_POINTS = 2**14
 
 
-def push(chains, stack, x, look):
+def push(chains, stack, x, expect):
     """Pushes examples.
 
     Args:
         chains: a `Chain`, or a dict of the parts' chains, all of one length.
         stack: a `Stack`.
         x: int array of data, `(rows, *event_shape)`, or a dict of the parts' data.
-        look: function of evidence in the channel, a float64 array `(rows, *event_shape,
+        expect: function of evidence in the channel, a float64 array `(rows, *event_shape,
             channel.size)` or a dict of the parts', and the step i to the log probabilities of the
             output distribution, `(rows, *event_shape, K)`, or a dict of the parts'.
     """
     n = _num_steps(chains)
     s = map_parts(lambda chain, x: stack.pop_near(*chain.sent(x)), chains, x)
     map_parts(
-        lambda _, x, log_probs: stack.push_classes(x, np.exp(log_probs)), chains, x, look(s, n)
+        lambda _, x, log_probs: stack.push_classes(x, np.exp(log_probs)), chains, x, expect(s, n)
     )
     for i in range(n, 0, -1):
         before = map_parts(lambda chain, s, i=i: chain.pop_before(stack, i, s), chains, s)
@@ -48,12 +48,12 @@ def push(chains, stack, x, look):
             chains,
             before,
             s,
-            look(before, i - 1),
+            expect(before, i - 1),
         )
         s = before
 
 
-def pop(chains, stack, event_shape, num, look):
+def pop(chains, stack, event_shape, num, expect):
     """Pops the examples, `num` rows of int64 arrays, that `push` pushed."""
     # What was pushed last comes first.
     chains = dict(reversed(chains.items())) if isinstance(chains, dict) else chains
@@ -67,12 +67,12 @@ def pop(chains, stack, event_shape, num, look):
             lambda chain, *values, i=i: chain.pop_message(stack, i, *values),
             chains,
             before,
-            look(before, i - 1),
+            expect(before, i - 1),
         )
         map_parts(
             lambda chain, *values, i=i: chain.push_before(stack, i, *values), chains, before, s
         )
-    x = map_parts(lambda _, log_probs: stack.pop_classes(np.exp(log_probs)), chains, look(s, n))
+    x = map_parts(lambda _, log_probs: stack.pop_classes(np.exp(log_probs)), chains, expect(s, n))
     map_parts(lambda chain, s, x: stack.push_near(s, *chain.sent(x)), chains, s, x)
     return x
 

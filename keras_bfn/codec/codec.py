@@ -116,7 +116,7 @@ class Codec:
         num_initial_bits = stack.num_bits()
         for rows in _batches(num, batch_size, verbose):
             examples = keras.tree.map_structure(operator.itemgetter(rows), x)
-            push(chains, stack, examples, receiver.look_at(rows))
+            push(chains, stack, examples, receiver.expecting(rows))
         words = stack.words()
         # Words that were never drawn, and that the seed tells, are not kept. Two are the state.
         num_undrawn = max(0, stack.fewest_words - 2)
@@ -197,7 +197,7 @@ class Codec:
         try:
             stack = Stack(np.concatenate([initial[: header["undrawn_words"]], payload]))
             for rows in _batches(count, header["batch_size"], verbose, reverse=True):
-                batches.append(pop(chains, stack, event_shape, len(rows), receiver.look_at(rows)))
+                batches.append(pop(chains, stack, event_shape, len(rows), receiver.expecting(rows)))
         except CodecError as error:
             raise CodecError(f"The file cannot be decoded: {error}{differences}") from error
         x = map_parts(

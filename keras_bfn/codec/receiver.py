@@ -40,11 +40,11 @@ class Receiver:
         self.program = model.programs.get(model, OutputProgram)
         self.event_shape = model.event_shape
 
-    def look_at(self, rows):
-        """The function `look(s, i)` of `push` and `pop` for the examples of these rows."""
-        return lambda s, i: self.ask(s, i, rows)
+    def expecting(self, rows):
+        """The function `expect(s, i)` of `push` and `pop` for the examples of these rows."""
+        return lambda s, i: self.log_probs(s, i, rows)
 
-    def ask(self, s, i, rows):
+    def log_probs(self, s, i, rows):
         """The log probabilities, float32, for evidence in the channel about the rows' examples."""
         num, size = len(rows), divisible(self.batch_size)
 
@@ -82,5 +82,5 @@ class Receiver:
                 self.chains,
                 self.event_shape,
             )
-            digests.append(fingerprints.of_array(self.ask(s, i, rows)))
+            digests.append(fingerprints.of_array(self.log_probs(s, i, rows)))
         return fingerprints.digest(*(digest.encode() for digest in digests))

@@ -68,11 +68,11 @@ class SampleQuality:
 
     def features(self, images):
         """The classifier's last hidden layer, a float64 array of shape `(num, num_features)`."""
-        return self._look(images)[0].astype("float64")
+        return self._predict(images)[0].astype("float64")
 
     def classes(self, images):
         """What the classifier reads, an integer array of shape `(num,)`."""
-        return self._look(images)[1].argmax(axis=-1)
+        return self._predict(images)[1].argmax(axis=-1)
 
     def accuracy(self, images, labels):
         """The share of images that the classifier reads as their labels."""
@@ -91,7 +91,7 @@ class SampleQuality:
         counts = np.bincount(self.classes(samples), minlength=len(self._class_frequencies))
         return float(0.5 * np.abs(counts / len(samples) - self._class_frequencies).sum())
 
-    def _look(self, images):
+    def _predict(self, images):
         return self._network.predict(self._scale(images), batch_size=256, verbose=0)
 
     def _scale(self, images):

@@ -31,7 +31,7 @@ def crafted(data, /, words=None, **entries):
     return sealed(header, np.asarray(words, "<u4").tobytes())
 
 
-def coded(chains, x, look):
+def coded(chains, x, expect):
     """The bits that examples cost, all coded at once, by a chain or a dict of the parts' chains.
 
     They come back, and so do the initial bits: all that the chains say they need, and no more.
@@ -39,9 +39,9 @@ def coded(chains, x, look):
     words = random_words(sum(chain.initial_words(x.size) for chain, x in list_parts(chains, x)))
     stack = Stack(words)
     before = stack.num_bits()
-    push(chains, stack, x, look)
+    push(chains, stack, x, expect)
     bits = stack.num_bits() - before
     event_shape = map_parts(lambda _, x: x.shape[1:], chains, x)
-    assert_equal(pop(chains, stack, event_shape, count_examples(x), look), x)
+    assert_equal(pop(chains, stack, event_shape, count_examples(x), expect), x)
     assert_array_equal(stack.words(), words)
     return bits

@@ -49,16 +49,16 @@ def assert_is_refused(codec, data, match=None, condition=None):
 
 @keras.saving.register_keras_serializable("keras_bfn_tests")
 class ConstantNetwork(keras.layers.Layer):
-    """Answers the same, whatever the evidence."""
+    """Says the same, whatever the evidence."""
 
-    def __init__(self, answer):
+    def __init__(self, output):
         super().__init__()
-        self.answer = answer
+        self.output_value = output
 
     def call(self, inputs):
         zeros = ops.zeros_like(inputs["theta"][..., :1])
-        return zeros + ops.convert_to_tensor(np.array(self.answer, "float32"))
+        return zeros + ops.convert_to_tensor(np.array(self.output_value, "float32"))
 
 
-def constant_model(flow, answer, event_shape=(4,)):
-    return keras_bfn.BayesianFlowNetwork(flow, ConstantNetwork(answer), event_shape)
+def constant_model(flow, output, event_shape=(4,)):
+    return keras_bfn.BayesianFlowNetwork(flow, ConstantNetwork(output), event_shape)

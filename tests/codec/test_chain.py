@@ -25,7 +25,7 @@ def draw(prior, shape):
     return np.random.default_rng(1).choice(len(prior), size=shape, p=prior)
 
 
-def exact_look(flow, chain, prior):
+def exact_expectation(flow, chain, prior):
     """One variable by itself: p(k | s) is proportional to prior_k N(s; c beta e_k, c beta)."""
     log_prior = np.log(prior)
     if isinstance(flow, DiscretizedFlow):
@@ -33,13 +33,13 @@ def exact_look(flow, chain, prior):
     else:
         points = np.array([-1, 1]) / 2**0.5  # of two classes; the distance of one-hot vectors
 
-    def look(s, i):
+    def expect(s, i):
         if chain.channel.size > 1:
             return special.log_softmax(log_prior + s, axis=-1)
         logits = log_prior + s * points - 0.5 * chain.precision[i] * points**2
         return special.log_softmax(logits, axis=-1)
 
-    return look
+    return expect
 
 
 ZIPF = (p := 1 / np.arange(1, 28)) / p.sum()
@@ -64,7 +64,7 @@ def test_the_bits_of_an_exact_posterior_are_the_entropy(flow, prior, num_steps):
     """Of each single example, whatever evidence is drawn: it costs -log2 of its probability."""
     chain = Chain(flow, num_steps, RESOLUTION)
     x = draw(prior, (200 if num_steps == 100 else 1000, 2))
-    bits = coded(chain, x, exact_look(flow, chain, prior))
+    bits = coded(chain, x, exact_expectation(flow, chain, prior))
     assert_allclose(bits, -np.log2(prior)[x].sum(), rtol=0.005, atol=1)
 
 
@@ -74,7 +74,7 @@ def test_a_wrong_prior_costs_the_cross_entropy(flow, prior):
     wrong[np.argmin(prior)] += 0.3
     chain = Chain(flow, 5, RESOLUTION)
     x = draw(prior, (1000, 2))
-    bits = coded(chain, x, exact_look(flow, chain, wrong))
+    bits = coded(chain, x, exact_expectation(flow, chain, wrong))
     assert_allclose(bits, -np.log2(wrong)[x].sum(), rtol=0.005, atol=1)
     assert bits > -1.01 * np.log2(prior)[x].sum()
 
@@ -85,11 +85,11 @@ def test_the_spacing_of_the_lattice_cancels(name, resolution, waste):
     flow, prior = VARIABLES[name]
     chain = Chain(flow, 10, resolution)
     x = draw(prior, (1000, 2))
-    bits = coded(chain, x, exact_look(flow, chain, prior))
+    bits = coded(chain, x, exact_expectation(flow, chain, prior))
     assert_allclose(bits, -np.log2(prior)[x].sum(), rtol=waste, atol=1)
 
 
-def pair_look(s, i):
+def expect_pair(s, i):
     """Two dependent variables: the marginals of p(k, l) exp(s_1k + s_2l)."""
     log_joint = np.log(JOINT_PRIOR) + s[:, 0, :, None] + s[:, 1, None, :]
     marginals = [special.logsumexp(log_joint, axis=axis) for axis in (2, 1)]
@@ -123,11 +123,11 @@ def bits_given_evidence(s, x):
     def at_x(values):
         return np.take_along_axis(values, x[..., None], axis=-1)
 
-    nats = -at_x(pair_look(s[-1], None))[..., 0]
+    nats = -at_x(expect_pair(s[-1], None))[..., 0]
     for before, after in itertools.pairwise(s):
         message = after - before
         ratios = message - at_x(message)  # of the densities about k, and about x
-        nats -= special.logsumexp(pair_look(before, None) + ratios, axis=-1)
+        nats -= special.logsumexp(expect_pair(before, None) + ratios, axis=-1)
     return nats.sum(axis=1) / np.log(2)
 
 
@@ -139,11 +139,11 @@ def test_the_bits_of_a_dependent_pair_are_the_n_step_loss_and_reconstruction(num
     x = draw_pairs(10_000)
     seen = {}
 
-    def look(s, i):
+    def expect(s, i):
         seen[i] = s
-        return pair_look(s, i)
+        return expect_pair(s, i)
 
-    bits = coded(chain, x, look)
+    bits = coded(chain, x, expect)
     own = bits_given_evidence([seen[i] for i in range(num_steps + 1)], x)
     assert_allclose(bits, own.sum(), rtol=0.005)
     losses = bits_given_evidence(draw_evidence(chain, x), x)
@@ -159,7 +159,7 @@ def test_the_bits_of_a_dependent_pair_are_the_n_step_loss_and_reconstruction(num
 def test_more_steps_come_closer_to_the_joint_entropy():
     x = draw_pairs(3000)
     flow = DiscreteFlow(3, beta_1=3.0)
-    costs = [coded(Chain(flow, n, RESOLUTION), x, pair_look) for n in (1, 3, 30)]
+    costs = [coded(Chain(flow, n, RESOLUTION), x, expect_pair) for n in (1, 3, 30)]
     independent = exact.entropy(JOINT_PRIOR.sum(0)) + exact.entropy(JOINT_PRIOR.sum(1))
     assert independent / np.log(2) * len(x) > 0.98 * costs[0]
     assert costs[0] > 1.02 * costs[1]
@@ -184,31 +184,31 @@ def test_extreme_schedules_cost_the_entropy(flow, num_steps):
     prior = np.full(num_values, 1 / num_values)
     chain = Chain(flow, num_steps, RESOLUTION)
     x = draw(prior, (100, 2))
-    bits = coded(chain, x, exact_look(flow, chain, prior))
+    bits = coded(chain, x, exact_expectation(flow, chain, prior))
     assert_allclose(bits, -np.log2(prior)[x].sum(), rtol=0.005, atol=1)
 
 
 @pytest.mark.parametrize("num", [1, 3])
 @pytest.mark.parametrize("num_steps", [1, 2, 100])
 @pytest.mark.parametrize("flow", EXTREMES.values(), ids=EXTREMES)
-def test_a_confidently_wrong_answer_costs_bits_but_no_data(flow, num_steps, num):
+def test_a_confidently_wrong_output_costs_bits_but_no_data(flow, num_steps, num):
     """All mass on one value that depends, wildly, on the last digit of the evidence."""
     num_values = flow.data_range[1] + 1
 
-    def look(s, i):
+    def expect(s, i):
         favourite = np.floor(np.abs(1e6 * s.sum(axis=-1)) + i).astype("int64") % num_values
         with np.errstate(divide="ignore"):
             return np.log(np.eye(num_values)[favourite])
 
     x = np.random.default_rng(0).integers(0, num_values, (num, 4))
-    coded(Chain(flow, num_steps, RESOLUTION), x, look)
+    coded(Chain(flow, num_steps, RESOLUTION), x, expect)
 
 
 def test_booleans_are_two_classes():
     flow, prior = VARIABLES["2-uneven"]
     chain = Chain(flow, 5, RESOLUTION)
     x = draw(prior, (1000, 2)).astype("bool")
-    bits = coded(chain, x, exact_look(flow, chain, prior))
+    bits = coded(chain, x, exact_expectation(flow, chain, prior))
     assert_allclose(bits, -np.log2(prior)[x.astype(int)].sum(), rtol=0.005, atol=1)
 
 
@@ -242,7 +242,7 @@ def test_a_message_of_next_to_no_accuracy_among_others_costs_nothing():
     prior = np.array([0.8, 0.2])
     chain = Chain(flow, 4, RESOLUTION)
     x = draw(prior, (1000, 2))
-    bits = coded(chain, x, exact_look(flow, chain, prior))
+    bits = coded(chain, x, exact_expectation(flow, chain, prior))
     assert_allclose(bits, -np.log2(prior)[x].sum(), rtol=0.005, atol=1)
 
 

@@ -39,13 +39,13 @@ def triple_bits(x, num_steps):
     flow = make_triple_model().flow
     chains = {name: Chain(part, num_steps, resolution=0.25) for name, part in flow.items()}
 
-    def look(s, i):
+    def expect(s, i):
         grades = s["grades"] * CENTRES - 0.5 * chains["grades"].precision[i] * CENTRES**2
         log_likelihoods = np.concatenate([s["kind"], grades.reshape(-1, 6)], axis=1)
         log_probs = np.log(np.maximum(triple_marginals_in_float64(log_likelihoods), 1e-30))
         return {"kind": log_probs[:, :3], "grades": log_probs[:, 3:].reshape(-1, 2, 3)}
 
-    return coded(chains, x, look)
+    return coded(chains, x, expect)
 
 
 def test_the_fewer_the_messages_the_more_bits_dependent_parts_cost():

@@ -98,7 +98,7 @@ def test_text_comes_back():
     assert_comes_back(Codec(model, num_steps=8, batch_size=2), x)
 
 
-def test_a_network_in_half_precision_has_answers_to_rely_on():
+def test_a_network_in_half_precision_has_outputs_to_rely_on():
     model = make_model(FLOWS["binary"](), dtype="mixed_bfloat16")
     assert_comes_back(Codec(model, 5, batch_size=4), make_data(model.flow, 6))
 
@@ -128,7 +128,7 @@ def test_data_come_back_through_a_network_that_is_confidently_wrong(kind):
 
 
 @pytest.mark.parametrize(
-    ("flow", "answer"),
+    ("flow", "output"),
     [
         (DiscreteFlow(2, beta_1=2.0), [np.nan]),
         (DiscreteFlow(3, beta_1=2.0), [0.0, np.nan, 0.0]),
@@ -137,15 +137,15 @@ def test_data_come_back_through_a_network_that_is_confidently_wrong(kind):
         (DiscretizedFlow(17, prediction="data"), [0.0, np.nan]),
     ],
 )
-def test_answers_that_are_not_numbers_are_refused(flow, answer):
-    codec = Codec(constant_model(flow, answer), num_steps=2, batch_size=2)
+def test_outputs_that_are_not_numbers_are_refused(flow, output):
+    codec = Codec(constant_model(flow, output), num_steps=2, batch_size=2)
     x = np.zeros((3, 4), "int32")
     with pytest.raises(CodecError, match="not a number"):
         codec.compress(x, verbose=0)
 
 
 @pytest.mark.parametrize(
-    ("flow", "answer"),
+    ("flow", "output"),
     [
         (DiscreteFlow(2, beta_1=2.0), [-1e38]),
         (DiscreteFlow(3, beta_1=2.0), [3e38, -3e38, 0.0]),
@@ -155,8 +155,8 @@ def test_answers_that_are_not_numbers_are_refused(flow, answer):
         (DiscretizedFlow(256, prediction="noise"), [1e3, -1e38]),
     ],
 )
-def test_answers_that_are_immense_are_not(flow, answer):
-    codec = Codec(constant_model(flow, answer), num_steps=3, batch_size=2)
+def test_outputs_that_are_immense_are_not(flow, output):
+    codec = Codec(constant_model(flow, output), num_steps=3, batch_size=2)
     low, high = flow.data_range
     assert_comes_back(codec, np.array([[low, high, low, 1], [high, high, 1, low], [1, 1, 1, low]]))
 

@@ -137,8 +137,8 @@ class Recorder(keras_bfn.BayesianFlowNetwork):
         flow = FLOWS["binary"]()
         theta = keras.Input((*EVENT_SHAPE, flow.theta_size), name="theta")
         inputs = {"theta": theta, "t": keras.Input((), name="t")}
-        answer = keras.layers.Dense(flow.output_size)(theta)
-        super().__init__(flow, keras.Model(inputs, answer))
+        output = keras.layers.Dense(flow.output_size)(theta)
+        super().__init__(flow, keras.Model(inputs, output))
         self.compile(optimizer="sgd", run_eagerly=True)
         self.seen = []
 

@@ -42,7 +42,7 @@ def test_the_true_noise_gives_back_the_data(flow):
 
 
 @pytest.mark.parametrize("flow", NOISE_FLOWS.values(), ids=NOISE_FLOWS)
-def test_before_t_min_the_answer_does_not_depend_on_the_network(flow):
+def test_before_t_min_the_output_does_not_depend_on_the_network(flow):
     t = np.float32([0, 1e-8, 9e-7])
     s, _, _ = look(flow, random_data(flow, (3, 50)), t)
     for noise in (-1e4, 0, 7):
@@ -61,7 +61,7 @@ def test_a_predicted_deviation_is_one_of_the_noise():
     assert_allclose(std, np.broadcast_to(0.3 / np.sqrt(beta[..., 0]), std.shape), rtol=1e-5)
 
 
-def test_the_answer_is_clipped_to_the_range_of_data():
+def test_the_output_is_clipped_to_the_range_of_data():
     flow = ContinuousFlow(prediction="data")
     params = to_tensor([[[-3.0], [-1.0], [0.5], [1.2]]])
     distribution = flow.output_distribution(params, params, np.ones(1))

@@ -211,7 +211,7 @@ def test_heads_must_divide_the_channels():
 
 
 @pytest.mark.parametrize("num_classes", [2, 5])
-def test_the_shortcut_gives_the_input_distribution_for_an_answer(num_classes):
+def test_the_shortcut_gives_the_input_distribution_for_an_output(num_classes):
     flow = DiscreteFlow(num_classes, beta_1=1.0)
     s = np.random.default_rng(0).standard_normal((4, 3, num_classes)).astype("float32")
     theta = flow.input_params(s, beta=None)

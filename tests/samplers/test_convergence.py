@@ -145,7 +145,7 @@ def test_evidence_about_normal_data_has_the_variance_of_the_recursion(num_steps,
 
     def network(s, t):
         mean = exact.normal_mean(flow, s, t, TAU)
-        # At t = 0 there is no noise to predict, and the answer is ignored.
+        # At t = 0 there is no noise to predict, and the output is ignored.
         return mean if prediction == "data" or t[0] == 0 else exact.as_noise(flow, mean, s, t)
 
     s = to_numpy(grow(AncestralSampler(), flow, network, (NUM_DRAWS, 1), num_steps, seed))
