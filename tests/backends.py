@@ -16,6 +16,19 @@ def next_backend():
     return backend
 
 
+def everywhere(cases, *names):
+    """Parameters of a test, a dict or names: those of `names` on each backend, others on one.
+
+    What differs between backends is in the few; what the others add is no backend's affair.
+    """
+    cases = cases if isinstance(cases, dict) else {name: name for name in cases}
+    assert set(names) <= set(cases)
+    return [
+        pytest.param(case, marks=[] if name in names else [pytest.mark.once], id=name)
+        for name, case in cases.items()
+    ]
+
+
 def in_turn(*cases):
     """Parameters of a test: each case on one backend, in turn, and on the others as a slow test.
 

@@ -5,12 +5,27 @@ import importlib.util
 
 import keras
 import pytest
+from keras.src.trainers import trainer
 
 if keras.backend.backend() == "torch":
     import torch
 
     # The models of the tests are too small for threads: they would spend their time waiting.
     torch.set_num_threads(1)
+
+SUPPORTS_XLA = trainer.model_supports_jit
+
+
+def pytest_configure(config):
+    # On TensorFlow, XLA takes longer to compile a training step than the whole test would take.
+    if keras.backend.backend() == "tensorflow":
+        trainer.model_supports_jit = lambda model: False
+
+
+@pytest.fixture
+def xla(monkeypatch):
+    """For tests of a model that is compiled as it is by default, on TensorFlow, too."""
+    monkeypatch.setattr(trainer, "model_supports_jit", SUPPORTS_XLA)
 
 
 def pytest_addoption(parser):
@@ -35,9 +50,13 @@ def seed():
 
 @pytest.fixture(autouse=True, scope="module")
 def memory():
-    """Frees, after each file, what its models were compiled to: gigabytes, on JAX."""
+    """Frees, after each file, what its models were compiled to: gigabytes, on JAX.
+
+    What is left (imports, and graphs that TensorFlow keeps) is not searched again.
+    """
     yield
     gc.collect()
+    gc.freeze()
     if keras.backend.backend() == "jax":
         import jax
 

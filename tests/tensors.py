@@ -1,4 +1,4 @@
-"""Between numpy and the backend that runs: tensors, and gradients of functions of tensors."""
+"""Between numpy and the backend that runs: tensors, networks, and gradients of functions."""
 
 import keras
 import numpy as np
@@ -11,6 +11,13 @@ def to_numpy(x):
 
 def to_tensor(x):
     return ops.convert_to_tensor(np.asarray(x, "float32"))
+
+
+def run(network, inputs):
+    """A network's output as numpy arrays; on JAX in one program, not one for each operation."""
+    if keras.backend.backend() == "jax":
+        return network.predict_on_batch(inputs)
+    return keras.tree.map_structure(ops.convert_to_numpy, network(inputs))
 
 
 def gradient(function, x):

@@ -43,6 +43,7 @@ def test_digits(data_type, arguments, tmp_path):
     assert loaded.event_shape == (8, 8, 1)
 
 
+@pytest.mark.once
 def test_digits_refuses_no_epochs(tmp_path):
     with pytest.raises(AssertionError, match="--epochs: must be at least 1, received 0"):
         run_script(ROOT / "examples" / "digits.py", "--epochs", "0", cwd=tmp_path)
@@ -79,6 +80,7 @@ def test_the_papers_experiments_run_to_their_final_table(name, arguments, tmp_pa
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 1
 
 
+@pytest.mark.once
 def test_a_run_is_not_continued_with_other_arguments(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text('{"experiment": "text8", "seed": 5}')

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_bfn._parts import list_parts, map_parts
 from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.models.program import Program
 from keras_bfn.testing.claims import require
 
 
@@ -66,10 +67,19 @@ def _draw_data(flow, event_shape):
     return map_parts(draw, flow, event_shape)
 
 
+class ParamsProgram(Program):
+    """The network's output for each part, as a list."""
+
+    def call(self, inputs):
+        looks = self.model.look(inputs["s"], inputs["t"], inputs.get("condition"))
+        return [look.params for _, look in list_parts(self.model.flow, looks)]
+
+
 def _outputs(model, s, t, condition):
-    """The network's output for each part, as a list of arrays."""
-    looks = model.look(s, np.full(4, t, "float32"), condition)
-    return [ops.convert_to_numpy(look.params) for _, look in list_parts(model.flow, looks)]
+    inputs = {"s": s, "t": np.full(4, t, "float32")}
+    if condition is not None:
+        inputs["condition"] = condition
+    return model.programs.get(model, ParamsProgram).predict_on_batch(inputs)
 
 
 def _check_outputs(name, model, s, condition):

@@ -11,6 +11,7 @@ from tests.models.small import FLOWS, make_data, make_model
 
 @pytest.mark.parametrize("num_steps", [None, 1, 10])
 @pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.usefixtures("xla")
 def test_each_example_gets_a_code_length_in_two_parts(name, num_steps):
     flow = FLOWS[name]()
     nats = make_model(flow).code_length(make_data(flow), num_steps, batch_size=10, verbose=0)

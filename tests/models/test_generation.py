@@ -110,6 +110,7 @@ def test_bad_arguments_are_refused(kwargs, message):
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("name", ["binary", "discretized"])
+@pytest.mark.usefixtures("xla")
 def test_every_sampler_generates_and_repeats(name, sampler):
     model = make_model(FLOWS[name]())
     samples, again = (

@@ -100,6 +100,7 @@ def test_particles_are_drawn_anew_where_few_are_left(seed):
 
 
 @pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.usefixtures("xla")
 def test_every_flow_is_completed(name):
     model = make_model(FLOWS[name]())
     x = make_data(model.flow, 5)

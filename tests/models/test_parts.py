@@ -211,7 +211,7 @@ def test_completions_keep_what_is_known_of_some_parts(model):
 def test_training_goes_on_with_averages_and_accumulated_gradients():
     model = make_model()
     optimizer = keras.optimizers.AdamW(1e-2, use_ema=True, gradient_accumulation_steps=2)
-    model.compile(optimizer, jit_compile=False)
+    model.compile(optimizer)
     for _ in range(2):
         history = model.fit(X, batch_size=5, validation_split=0.25, verbose=0).history
         assert all(np.isfinite(values).all() for values in history.values())

@@ -163,6 +163,7 @@ def test_regularisers_of_the_network_join_the_loss_but_not_the_code_length():
     "loss", [keras_bfn.losses.ContinuousTimeLoss(), keras_bfn.losses.DiscreteTimeLoss(5)]
 )
 @pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.usefixtures("xla")
 def test_every_flow_trains_with_every_loss(name, loss):
     flow = FLOWS[name]()
     x = make_data(flow)
@@ -319,7 +320,7 @@ def test_the_network_is_told_whether_it_trains():
 def test_dropout_draws_anew_at_every_training_step():
     flow = FLOWS["binary"]()
     x = make_data(flow)
-    network = keras_bfn.networks.UNet(flow, (4, 4, 1), width=8, num_blocks=1, dropout=0.5)
+    network = keras_bfn.networks.MLP(flow, (4, 4, 1), width=8, num_blocks=1, dropout=0.5)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
     rng = np.random.default_rng(0)
     network.set_weights([0.3 * rng.standard_normal(w.shape) for w in network.get_weights()])

@@ -7,6 +7,8 @@ from keras import ops
 
 from keras_bfn import flows, networks, testing
 from keras_bfn.networks.multi_part import _to_patches
+from tests.backends import everywhere
+from tests.tensors import run
 
 FLOW = {
     "image": flows.DiscretizedFlow(17, sigma_1=0.05),
@@ -63,11 +65,7 @@ def randomize(network):
     network.set_weights([0.3 * rng.standard_normal(w.shape) for w in network.get_weights()])
 
 
-def call(network, inputs):
-    return {name: ops.convert_to_numpy(params) for name, params in network(inputs).items()}
-
-
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", everywhere(list(VARIANTS), "tokens-own_times", "mlp"))
 def test_a_network_of_several_parts_keeps_its_contract(name):
     times = VARIANTS[name].get("times", "shared")
     testing.check_network(make_variant(name), FLOW, times=times)
@@ -78,10 +76,10 @@ def test_each_parts_output_hangs_on_the_evidence_about_every_part(name):
     network = make_variant(name)
     randomize(network)
     inputs = make_inputs(VARIANTS[name].get("times", "shared"))
-    before = call(network, inputs)
+    before = run(network, inputs)
     for part in FLOW:
         moved = {**inputs["theta"], part: 0.5 * inputs["theta"][part]}
-        after = call(network, {**inputs, "theta": moved})
+        after = run(network, {**inputs, "theta": moved})
         for other in FLOW:
             assert np.abs(after[other] - before[other]).max() > 1e-6, (part, other)
 
@@ -91,10 +89,10 @@ def test_each_parts_time_matters_to_every_part(mixer):
     network = make_network(mixer, times="parts")
     randomize(network)
     inputs = make_inputs("parts")
-    before = call(network, inputs)
+    before = run(network, inputs)
     for part in FLOW:
         t = {**inputs["t"], part: np.ones(2, "float32")}
-        after = call(network, {**inputs, "t": t})
+        after = run(network, {**inputs, "t": t})
         for other in FLOW:
             assert np.abs(after[other] - before[other]).max() > 1e-6, (part, other)
 
@@ -103,9 +101,7 @@ def test_each_parts_time_matters_to_every_part(mixer):
 def test_a_condition_matters_to_every_part(mixer):
     network = make_network(mixer, num_conditions=3)
     randomize(network)
-    outputs = [
-        call(network, {**make_inputs(), "condition": np.full(2, c, "int32")}) for c in (0, 3)
-    ]
+    outputs = [run(network, {**make_inputs(), "condition": np.full(2, c, "int32")}) for c in (0, 3)]
     for name in FLOW:
         assert np.abs(outputs[0][name] - outputs[1][name]).max() > 1e-6
 
@@ -118,8 +114,9 @@ def test_a_network_survives_its_config(name):
     assert copy.get_config() == network.get_config()
     copy.set_weights(network.get_weights())
     inputs = make_inputs(VARIANTS[name].get("times", "shared"))
-    for part, params in call(network, inputs).items():
-        np.testing.assert_allclose(call(copy, inputs)[part], params, rtol=1e-5)
+    outputs, again = run(network, inputs), run(copy, inputs)
+    for part, params in outputs.items():
+        np.testing.assert_allclose(again[part], params, rtol=1e-5)
 
 
 def test_patches_are_squares_of_the_image():

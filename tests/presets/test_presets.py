@@ -9,12 +9,12 @@ import sys
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 import keras_bfn
 from keras_bfn import BayesianFlowNetwork
 from tests.backends import next_backend
 from tests.models.small import FLOWS, make_data, make_model
+from tests.tensors import run
 
 PAPER = [name for name, preset in BayesianFlowNetwork.presets.items() if preset.make_flow]
 ROOT = pathlib.Path(__file__).parents[2]
@@ -24,7 +24,7 @@ def output(model):
     """The network's output for fixed inputs."""
     shape = (2, *model.event_shape, model.flow.theta_size)
     theta = np.random.default_rng(0).uniform(size=shape).astype("float32")
-    return ops.convert_to_numpy(model.network({"theta": theta, "t": np.array([0.2, 0.9])}))
+    return run(model.network, {"theta": theta, "t": np.array([0.2, 0.9], "float32")})
 
 
 def test_there_are_the_six_models_of_the_paper():
@@ -152,6 +152,7 @@ def test_a_save_that_is_cut_short_leaves_the_old_preset(tmp_path, monkeypatch):
     np.testing.assert_allclose(output(BayesianFlowNetwork.from_preset(tmp_path)), before, rtol=1e-5)
 
 
+@pytest.mark.once
 def test_digits_come_out_of_the_box():
     load_digits = pytest.importorskip("sklearn.datasets").load_digits
     model = BayesianFlowNetwork.from_preset("bfn_digits")
@@ -172,6 +173,7 @@ def test_digits_come_out_of_the_box():
     assert np.mean(nearest) < 0.6 * np.mean(by_chance)
 
 
+@pytest.mark.once
 def test_guided_digits_are_read_as_the_class_asked_for():
     data = pytest.importorskip("sklearn.datasets").load_digits()
     svm = pytest.importorskip("sklearn.svm")

@@ -6,6 +6,8 @@ import pytest
 from keras_bfn import flows, testing
 from tests.testing import faults
 
+pytestmark = pytest.mark.once  # what is without fault is checked on each backend
+
 FLOWS = {
     faults.WrongGain: ((8, 0.05), "input_mean must tend to the data as evidence grows"),
     faults.WrongGainInMessages: ((3, 2.0), r"sample_evidence\(x, t=0.4\) must be N\(c beta e"),

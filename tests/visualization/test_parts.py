@@ -7,6 +7,7 @@ from keras_bfn.visualization import animate_generation, plot_flow, plot_trajecto
 from tests.models.parts import FLOWS, make_model
 
 image = pytest.importorskip("matplotlib.image")
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(scope="module")
