@@ -118,8 +118,8 @@ class MultiPart(Network):
 def _mix_variables(theta, time, width, num_blocks, dropout, policy):
     """What is to be joined for each part's head, and a vector that tells of all parts."""
     flat = {name: layers.Flatten(dtype="float32")(part) for name, part in theta.items()}
-    if isinstance(time, dict):
-        time = _join(layers.Add(dtype=policy), list(time.values()))
+    if isinstance(time, dict):  # joined, for a sum would not tell whose time is whose
+        time = _join(layers.Concatenate(dtype=policy), list(time.values()))
     x = _join(layers.Concatenate(dtype="float32"), list(flat.values()))
     x = layers.Dense(width, dtype=policy)(x)
     for _ in range(num_blocks):

@@ -98,6 +98,22 @@ def test_each_parts_time_matters_to_every_part(mixer):
 
 
 @pytest.mark.parametrize("mixer", ["transformer", "mlp"])
+def test_it_matters_whose_time_is_whose(mixer):
+    network = make_network(mixer, times="parts")
+    randomize(network)
+    inputs = make_inputs("parts")
+    early, late = np.full(2, 0.2, "float32"), np.ones(2, "float32")
+    outputs = [
+        call(network, {**inputs, "t": {**dict.fromkeys(FLOW, early), known: late}})
+        for known in FLOW
+    ]
+    for i, first in enumerate(outputs):
+        for second in outputs[:i]:
+            for name in FLOW:
+                assert np.abs(first[name] - second[name]).max() > 1e-6
+
+
+@pytest.mark.parametrize("mixer", ["transformer", "mlp"])
 def test_a_condition_matters_to_every_part(mixer):
     network = make_network(mixer, num_conditions=3)
     randomize(network)
