@@ -90,7 +90,7 @@ def run_split(table, seed, args):
     ]
 
     hidden = np.random.default_rng(seed).uniform(size=test_rows.shape) < HIDDEN
-    numbers = to_parts(test_rows, test_classes)["numbers"]
+    numbers = np.where(hidden, 0, to_parts(test_rows, test_classes)["numbers"])
     filled = model.inpaint(
         {"numbers": np.tile(numbers, (args.draws, 1))},
         {"numbers": np.tile(~hidden, (args.draws, 1))},

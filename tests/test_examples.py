@@ -109,3 +109,39 @@ def test_images_are_compressed(name, tmp_path):
     for name in ("gzip -9", "bzip2 -9", "xz -9e", "PNG", "WebP, lossless"):
         assert re.search(rf"^{name} +\d+ +[\d.]+$", printed, re.MULTILINE)
     assert (tmp_path / "compressed" / "rate.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("name", in_turn(("image_and_label",)))
+def test_pictures_and_labels_are_drawn_read_and_sent(name, tmp_path):
+    printed = run_script(
+        ROOT / "examples" / f"{name}.py",
+        *("--epochs", "1", "--samples", "40", "--sampler-steps", "2"),
+        *("--draws", "2", "--repeats", "1"),
+        cwd=tmp_path,
+    )
+    for line in ("drawn together", "drawn for a label", "the support vector machine"):
+        assert re.search(rf"^  .*{line} +\d+\.\d%$", printed, re.MULTILINE)
+    for line in ("generate, given the picture", "inpaint"):
+        assert re.search(rf"^  {line} +\d+\.\d% \d+\.\d%$", printed, re.MULTILINE)
+    joint, image, label = re.search(
+        r"one model +([\d.]+) \(picture ([\d.]+), label ([\d.]+)\)$", printed, re.MULTILINE
+    ).groups()
+    assert float(joint) == pytest.approx(float(image) + float(label), abs=0.02)
+    assert re.search(r"picture alone, its own model +[\d.]+$", printed, re.MULTILINE)
+    assert (tmp_path / "pairs" / "model.keras").is_file()
+    assert (tmp_path / "pairs" / "pairs.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("name", in_turn(("table",)))
+def test_tables_are_learnt_and_filled_in(name, tmp_path):
+    printed = run_script(
+        ROOT / "examples" / f"{name}.py",
+        *("--steps", "20", "--splits", "1", "--samples", "200"),
+        *("--sampler-steps", "3", "--draws", "2"),
+        cwd=tmp_path,
+    )
+    assert len(re.findall(r"^split 0(?: +[\d.]+){5}$", printed, re.MULTILINE)) == 2
+    assert len(re.findall(r"^mean(?: +[\d.]+){5}$", printed, re.MULTILINE)) == 2
+    assert (
+        len(re.findall(r"^generated rows teach [\d.]+% of what real", printed, re.MULTILINE)) == 2
+    )
