@@ -111,7 +111,7 @@ def nats(model, x, repeats):
 
 def plot_pairs(path, rows):
     """Draws pictures below their labels: a block of rows of ten for each title."""
-    figure = Figure(figsize=(6, 9))
+    figure = Figure(figsize=(6, 7), layout="constrained")
     blocks = figure.subfigures(len(rows), 1)
     for block, (title, parts) in zip(blocks, rows.items(), strict=True):
         block.suptitle(title)
