@@ -92,11 +92,11 @@ def test_a_run_is_not_continued_with_other_arguments(tmp_path):
         )
 
 
-@pytest.mark.parametrize("name", in_turn(("compress",)))
-def test_images_are_compressed(name, tmp_path):
+@pytest.mark.once
+def test_images_are_compressed(tmp_path):
     pytest.importorskip("constriction")
     printed = run_script(
-        ROOT / "examples" / f"{name}.py",
+        ROOT / "examples" / "compress.py",
         *("--epochs", "2", "--num-images", "64", "--num-steps", "2", "5", "--repeats", "5"),
         cwd=tmp_path,
     )
@@ -111,10 +111,10 @@ def test_images_are_compressed(name, tmp_path):
     assert (tmp_path / "compressed" / "rate.png").stat().st_size > 5000
 
 
-@pytest.mark.parametrize("name", in_turn(("image_and_label",)))
-def test_pictures_and_labels_are_drawn_read_and_sent(name, tmp_path):
+@pytest.mark.once
+def test_pictures_and_labels_are_drawn_read_and_sent(tmp_path):
     printed = run_script(
-        ROOT / "examples" / f"{name}.py",
+        ROOT / "examples" / "image_and_label.py",
         *("--epochs", "1", "--samples", "40", "--sampler-steps", "2"),
         *("--draws", "2", "--repeats", "1"),
         cwd=tmp_path,
@@ -132,10 +132,10 @@ def test_pictures_and_labels_are_drawn_read_and_sent(name, tmp_path):
     assert (tmp_path / "pairs" / "pairs.png").stat().st_size > 5000
 
 
-@pytest.mark.parametrize("name", in_turn(("table",)))
-def test_tables_are_learnt_and_filled_in(name, tmp_path):
+@pytest.mark.once
+def test_tables_are_learnt_and_filled_in(tmp_path):
     printed = run_script(
-        ROOT / "examples" / f"{name}.py",
+        ROOT / "examples" / "table.py",
         *("--steps", "20", "--splits", "1", "--samples", "200"),
         *("--sampler-steps", "3", "--draws", "2"),
         cwd=tmp_path,
