@@ -31,6 +31,7 @@ def fit(model, *callbacks, epochs=1):
     )
 
 
+@pytest.mark.once
 def test_samples_of_one_part_are_written_with_the_averaged_weights(fresh, tmp_path):
     image = pytest.importorskip("PIL.Image")
     model, expected = fresh(), []

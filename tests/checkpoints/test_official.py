@@ -223,6 +223,7 @@ def other_networks():
     yield transformer(bins, shortcut=False)
 
 
+@pytest.mark.once
 def test_networks_that_their_code_does_not_have_are_refused(tmp_path):
     for network in [*other_networks(), "bfn_mnist_binary"]:
         with pytest.raises(ValueError, match=rf"`network` must be.*{type(network).__name__}|'bfn_"):

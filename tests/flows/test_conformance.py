@@ -21,9 +21,8 @@ every_flow = pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
     "flow",
     everywhere(
         FLOWS,
-        *("continuous-noise", "continuous-bins", "continuous-data"),
-        *("discretized-17-noise", "discretized-2-data", "discretized-own_schedule"),
-        *("discrete-2", "discrete-3", "discrete-own_schedule"),
+        *("continuous-noise", "continuous-bins", "discretized-17-noise", "discretized-2-data"),
+        *("discrete-2", "discrete-own_schedule"),
     ),
 )
 def test_a_flow_keeps_its_contract(flow):

@@ -29,6 +29,7 @@ def kl(k, x, alpha):
     return np.trapezoid(np.exp(log_sender) * (log_sender - log_receiver), y)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("k", "xs"), [(2, (0, 1)), (17, (0, 6, 16))])
 @pytest.mark.parametrize("alpha", [0.1, 10.0, 1000.0])
 def test_message_costs_the_divergence_of_sender_and_receiver(k, xs, alpha, seed):

@@ -39,6 +39,7 @@ def total_variation(x):
     return 0.5 * np.abs(frequencies - CONDITIONAL).sum()
 
 
+@pytest.mark.once
 def test_completions_converge_to_the_conditional_distribution(completions):
     errors = {n: total_variation(x) for n, (x, _) in completions.items()}
     assert errors[32] < 0.5 * errors[4] < 0.5 * errors[1]
@@ -46,17 +47,20 @@ def test_completions_converge_to_the_conditional_distribution(completions):
     assert chi_squared_p_value(x[:, 1], CONDITIONAL) > MIN_P_VALUE
 
 
+@pytest.mark.once
 def test_clamping_alone_is_biased(completions):
     x, _ = completions[1]
     assert chi_squared_p_value(x[:, 1], CONDITIONAL) < MIN_P_VALUE**2
 
 
+@pytest.mark.once
 def test_what_is_known_stays(completions):
     for x, _ in completions.values():
         assert (x[:, 0] == KNOWN_CLASS).all()
 
 
 @pytest.mark.parametrize("num_particles", [1, 4, 32])
+@pytest.mark.once
 def test_the_likelihood_of_what_is_known_is_unbiased(completions, num_particles):
     _, statistics = completions[num_particles]
     likelihoods = np.exp(statistics["log_likelihood"].astype("float64"))
@@ -66,6 +70,7 @@ def test_the_likelihood_of_what_is_known_is_unbiased(completions, num_particles)
     assert likelihoods.mean() == pytest.approx(expected, abs=4 * standard_error + 0.01 * expected)
 
 
+@pytest.mark.once
 def test_the_effective_sample_size_lies_between_1_and_all(completions):
     for num_particles, (_, statistics) in completions.items():
         sizes = statistics["effective_sample_size"]

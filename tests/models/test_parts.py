@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from keras_bfn.models.averaging import has_averages
 from keras_bfn.samplers import AncestralSampler, ODE2Sampler, SDE2Sampler
 from keras_bfn.samplers.registry import SAMPLERS
+from tests.backends import everywhere
 from tests.checks import assert_draws_follow, assert_mean_is
 from tests.injected_noise import injected_noise
 from tests.models.parts import (
@@ -142,7 +143,7 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", everywhere(list(OPTIONS), "ancestral", "ode2", "last"))
 def test_samples_are_data_and_repeat(model, name):
     kwargs = {"num_steps": 3, "sampler": OPTIONS[name], "batch_size": 4, "verbose": 0}
     x, again = (model.generate(6, seed=1, **kwargs) for _ in range(2))
