@@ -15,10 +15,17 @@ pytest.importorskip("matplotlib")
 @pytest.mark.parametrize(
     ("data_type", "arguments"),
     [
-        *in_turn(("discretized", ("--conditional",)), ("continuous", ()), ("binary", ())),
-        pytest.param("binary", ("--conditional",), marks=pytest.mark.slow),
-        pytest.param("discretized", (), marks=pytest.mark.slow),
-        pytest.param("discrete", (), marks=pytest.mark.slow),
+        pytest.param("discretized", ("--conditional",), marks=pytest.mark.once),
+        *(
+            pytest.param(data_type, arguments, marks=pytest.mark.slow)
+            for data_type, arguments in (
+                ("binary", ()),
+                ("binary", ("--conditional",)),
+                ("continuous", ()),
+                ("discretized", ()),
+                ("discrete", ()),
+            )
+        ),
     ],
 )
 def test_digits(data_type, arguments, tmp_path):

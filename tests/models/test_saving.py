@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import keras_bfn
-from tests.backends import next_backend
+from tests.backends import everywhere, next_backend
 from tests.injected_noise import injected_noise
 from tests.models.small import FLOWS, ConditionNetwork, make_data, make_model
 
@@ -30,7 +30,7 @@ def score(model):
     return {"nats": total, "made": np.concatenate(made).tolist()}
 
 
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
 def test_a_loaded_model_is_the_saved_one(name, tmp_path):
     flow = FLOWS[name]()
     x = make_data(flow)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_bfn
+from tests.backends import everywhere
 from tests.injected_noise import injected_noise
 from tests.models.small import FLOWS, ConditionNetwork, make_data, make_model
 
@@ -222,7 +223,9 @@ def test_gradient_accumulation_and_eager_running_work():
     assert np.isfinite(history["loss"]).all()
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy", everywhere(["mixed_bfloat16", "mixed_float16"], "mixed_bfloat16")
+)
 @pytest.mark.parametrize("name", FLOWS)
 def test_mixed_precision_trains_and_scores_in_float32(name, policy):
     flow = FLOWS[name]()

@@ -104,8 +104,7 @@ def test_it_matters_whose_time_is_whose(mixer):
     inputs = make_inputs("parts")
     early, late = np.full(2, 0.2, "float32"), np.ones(2, "float32")
     outputs = [
-        call(network, {**inputs, "t": {**dict.fromkeys(FLOW, early), known: late}})
-        for known in FLOW
+        run(network, {**inputs, "t": {**dict.fromkeys(FLOW, early), known: late}}) for known in FLOW
     ]
     for i, first in enumerate(outputs):
         for second in outputs[:i]:

@@ -12,7 +12,7 @@ import pytest
 
 import keras_bfn
 from keras_bfn import BayesianFlowNetwork
-from tests.backends import next_backend
+from tests.backends import everywhere, next_backend
 from tests.models.small import FLOWS, make_data, make_model
 from tests.tensors import run
 
@@ -64,7 +64,7 @@ def test_a_transformers_norms_and_biases_are_not_decayed():
     assert decayed == {"kernel"}
 
 
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
 def test_a_model_comes_back_from_its_folder(name, tmp_path):
     model = make_model(FLOWS[name]())
     model.fit(make_data(model.flow), epochs=1, verbose=0)

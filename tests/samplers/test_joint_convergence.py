@@ -58,6 +58,7 @@ STEPS = {
         "ode2": (30, 3),
     },
 }
+pytestmark = pytest.mark.once
 every_sampler = pytest.mark.parametrize("name", SAMPLERS)
 every_kind_of_data = pytest.mark.parametrize("data", DATA)
 
@@ -79,7 +80,6 @@ def test_samples_of_dependent_parts_follow_their_joint_distribution(models, data
     assert_draws_follow(probs, count_by(draw(models[data], name, enough)))
 
 
-@pytest.mark.once
 @every_sampler
 @every_kind_of_data
 def test_after_few_steps_they_can_be_told_from_it(models, data, name):
@@ -89,7 +89,6 @@ def test_after_few_steps_they_can_be_told_from_it(models, data, name):
     assert chi_squared_p_value(draws, probs) < MIN_P_VALUE**2
 
 
-@pytest.mark.once
 @every_kind_of_data
 def test_the_second_order_needs_fewer_steps(models, data):
     _, count_by, probs = DATA[data]
@@ -196,7 +195,6 @@ def exact_triple_latents():
     return solution.y[:, -1].reshape(-1, 5), np.sqrt(beta(1.0))
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(("name", "order"), [("ode1", 1), ("ode2", 2)])
 def test_the_order_of_convergence_of_each_sample_of_a_class_and_two_grades(models, name, order):
     limit, root = exact_triple_latents()
