@@ -27,17 +27,3 @@ def everywhere(cases, *names):
         pytest.param(case, marks=[] if name in names else [pytest.mark.once], id=name)
         for name, case in cases.items()
     ]
-
-
-def in_turn(*cases):
-    """Parameters of a test: each case on one backend, in turn, and on the others as a slow test.
-
-    They would take longer than all other tests, and what they call is tested on each backend.
-    """
-    turn = BACKENDS.index(keras.backend.backend())
-    return [
-        pytest.param(
-            *case, marks=[pytest.mark.slow] if i % len(BACKENDS) != turn else [], id=str(case[0])
-        )
-        for i, case in enumerate(cases)
-    ]

@@ -6,7 +6,6 @@ import re
 import pytest
 
 import keras_bfn
-from tests.backends import in_turn
 from tests.test_guides import ROOT, run_script
 
 pytest.importorskip("matplotlib")
@@ -56,9 +55,14 @@ def test_digits_refuses_no_epochs(tmp_path):
         run_script(ROOT / "examples" / "digits.py", "--epochs", "0", cwd=tmp_path)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    in_turn(("mnist", ()), ("text8", ()), ("cifar10", ("--num-bins", "16"))),
+    [
+        ("cifar10", ("--num-bins", "16")),
+        pytest.param("mnist", (), marks=pytest.mark.slow),
+        pytest.param("text8", (), marks=pytest.mark.slow),
+    ],
 )
 def test_the_papers_experiments_run_to_their_final_table(name, arguments, tmp_path):
     arguments = (*arguments, "--preset", "tiny", "--data", "embedded", "--output", "run")

@@ -1,4 +1,4 @@
-"""Every guide runs from its first line to its last: on one backend, and if asked on all."""
+"""Every guide runs from its first line to its last."""
 
 import os
 import pathlib
@@ -6,8 +6,6 @@ import subprocess
 import sys
 
 import pytest
-
-from tests.backends import in_turn
 
 ROOT = pathlib.Path(__file__).parents[1]
 GUIDES = sorted((ROOT / "guides").glob("*.py"))
@@ -38,7 +36,15 @@ def test_there_are_guides():
     }
 
 
-@pytest.mark.parametrize("name", in_turn(*((guide.stem,) for guide in GUIDES)))
+# The others train for longer.
+SHORT = ("getting_started", "networks_and_presets", "switching_backends")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(g.stem, marks=[] if g.stem in SHORT else pytest.mark.slow) for g in GUIDES],
+)
 def test_a_guide_runs(name, tmp_path):
     assert run_script(ROOT / "guides" / f"{name}.py", cwd=tmp_path).strip()
 

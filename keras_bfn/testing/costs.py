@@ -15,6 +15,7 @@ from keras_bfn.testing.claims import require, require_mean
 from keras_bfn.testing.posteriors import ExactFlow
 
 EDGE_TIMES = (0.0, 1e-7, 1e-3, 0.5, 0.999, 1.0)
+EDGE_LOSSES = ("continuous-time loss", "20-step loss", "reconstruction loss")
 EDGE_OUTPUTS = (0.0, 1.0, -1.0, 1e4, -1e4)
 MOST_EXAMPLES = 2**16
 MOST_NUMBERS = 2**21  # of one tensor
@@ -32,23 +33,24 @@ class EdgeLosses(keras.Model):
         self.built = True
 
     def call(self, inputs):
-        return self.params
-
-    def nats(self, inputs):
-        """By name, the losses of each row."""
+        """Losses of each row, and what the output distribution says."""
         flow, seed, x, t = self.flow, self.seed_generator, inputs["x"], inputs["t"]
-        losses = {
-            "continuous-time loss": (ContinuousTimeLoss(), t),
-            "20-step loss": (DiscreteTimeLoss(20), ops.floor(20.0 * ops.minimum(t, 0.95)) / 20.0),
-            "reconstruction loss": (ReconstructionLoss(), ops.ones_like(t)),
-        }
-        return {
+        losses = (
+            (ContinuousTimeLoss(), t),
+            (DiscreteTimeLoss(20), ops.floor(20.0 * ops.minimum(t, 0.95)) / 20.0),
+            (ReconstructionLoss(), ops.ones_like(t)),
+        )
+        nats = {
             name: loss(flow, x, Look(t, flow.sample_evidence(x, t, seed), None, self.params), seed)
-            for name, (loss, t) in losses.items()
+            for name, (loss, t) in zip(EDGE_LOSSES, losses, strict=True)
         }
+        s = flow.sample_evidence(x, t, seed)
+        output = flow.output_distribution(self.params, s, t)
+        drawn = {"mode": output.mode(), "sample": output.sample(seed), "mean": output.mean()}
+        return {"nats": nats, "theta": flow.input_params(s, flow.schedule.beta(t)), **drawn}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return sum(ops.sum(nats) for nats in self.nats(x).values())
+        return sum(ops.sum(nats) for nats in y_pred["nats"].values())
 
 
 def check_edges(flow, x):
@@ -62,30 +64,28 @@ def check_edges(flow, x):
 
     model = EdgeLosses(flow, params)
     inputs = {"x": x, "t": t}
-    for loss, nats in model.nats(keras.tree.map_structure(ops.convert_to_tensor, inputs)).items():
-        _require_finite(nats, t, f"{name}: the {loss}")
+    results = model.predict_on_batch(inputs)
+    for loss in EDGE_LOSSES:
+        _require_finite(results["nats"][loss], t, f"{name}: the {loss}")
     model.compile(keras.optimizers.SGD(1.0))
     model.train_on_batch(inputs)
     gradient = params - ops.convert_to_numpy(model.params)
     _require_finite(gradient, t, f"{name}: the gradient of the losses")
 
-    seed = keras.random.SeedGenerator(0)
-    s = flow.sample_evidence(x, t, seed)
-    _require_finite(flow.input_params(s, flow.schedule.beta(t)), t, f"{name}.input_params(s, beta)")
-    output = flow.output_distribution(ops.convert_to_tensor(params), s, t)
-    for what, values in (("mode()", output.mode()), ("sample()", output.sample(seed))):
+    _require_finite(results["theta"], t, f"{name}.input_params(s, beta)")
+    for what in ("mode", "sample"):
         try:
-            flow.check_data(ops.convert_to_numpy(values))
+            flow.check_data(results[what])
         except ValueError as error:
             raise AssertionError(
-                f"{name}.output_distribution(params, s, t).{what} must be data, at all times and "
+                f"{name}.output_distribution(params, s, t).{what}() must be data, at all times and "
                 f"for all finite params: {error}"
             ) from error
-    _require_finite(output.mean(), t, f"{name}.output_distribution(params, s, t).mean()")
+    _require_finite(results["mean"], t, f"{name}.output_distribution(params, s, t).mean()")
 
 
 def _require_finite(values, t, name):
-    finite = np.isfinite(ops.convert_to_numpy(values)).reshape(len(t), -1).all(axis=1)
+    finite = np.isfinite(values).reshape(len(t), -1).all(axis=1)
     times = sorted({f"{time:g}" for time in t[~finite]})
     require(finite.all(), f"{name} must be finite. It is not at t = {', '.join(times)}")
 

@@ -98,6 +98,7 @@ def names(directory):
     return sorted(path.name for path in directory.iterdir())
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("num_kills", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_run_that_is_killed_ends_as_one_that_is_left_alone(num_kills, tmp_path):
     alone, killed = tmp_path / "alone", tmp_path / "killed"

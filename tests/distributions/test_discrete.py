@@ -109,6 +109,7 @@ def test_mode_is_the_likeliest_class(make, params, log_probs):
     assert_allclose(chosen, log_probs.max(axis=-1), atol=1e-6)
 
 
+@pytest.mark.once
 @every_distribution
 def test_samples_follow_probs(make, params, log_probs, seed):
     for row in range(6):

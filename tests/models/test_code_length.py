@@ -9,7 +9,7 @@ from keras_bfn.models.scoring import RepeatedBatches
 from tests.models.small import FLOWS, make_data, make_model
 
 
-@pytest.mark.parametrize("num_steps", [None, 1, 10])
+@pytest.mark.parametrize("num_steps", [None, 10, pytest.param(1, marks=pytest.mark.once)])
 @pytest.mark.parametrize("name", FLOWS)
 @pytest.mark.usefixtures("xla")
 def test_each_example_gets_a_code_length_in_two_parts(name, num_steps):

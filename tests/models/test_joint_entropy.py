@@ -70,6 +70,7 @@ def test_each_class_with_its_two_grades_costs_what_it_is_unlikely(triple_model):
     assert_group_means_are(-np.log(TRIPLES.ravel()[places]), places, lengths)
 
 
+@pytest.mark.once
 def test_the_fewer_the_messages_the_more_a_class_and_two_grades_cost(triple_model, likely_triples):
     costs = [total(code_lengths(triple_model, likely_triples, n)) for n in (1, 6, 60)]
     means = [cost.mean() for cost in costs]
@@ -134,6 +135,7 @@ def test_a_label_and_a_number_cost_their_joint_entropy():
     assert_group_means_are(expected, groups, lengths)
 
 
+@pytest.mark.once
 def test_the_fewer_the_messages_the_more_a_label_and_a_number_cost():
     model, x = make_mixture_model(*ACCURACIES["clear"]), mixture(NUM)
     costs = [total(code_lengths(model, x, n)) for n in (1, 32, 512)]

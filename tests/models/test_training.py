@@ -175,6 +175,7 @@ def test_every_flow_trains_with_every_loss(name, loss):
     assert any((a != b).any() for a, b in zip(before, model.network.get_weights(), strict=True))
 
 
+@pytest.mark.once
 def test_a_trained_model_codes_dependent_variables_at_their_joint_entropy_and_samples_them():
     joint = np.array([[0.45, 0.05], [0.05, 0.45]])
     entropy = -(joint * np.log(joint)).sum()
@@ -226,7 +227,7 @@ def test_gradient_accumulation_and_eager_running_work():
 @pytest.mark.parametrize(
     "policy", everywhere(["mixed_bfloat16", "mixed_float16"], "mixed_bfloat16")
 )
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
 def test_mixed_precision_trains_and_scores_in_float32(name, policy):
     flow = FLOWS[name]()
     x = make_data(flow)

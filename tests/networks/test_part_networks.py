@@ -247,6 +247,7 @@ def score(model):
     return [*samples.values(), *(part["transmission"] for part in nats["parts"].values())]
 
 
+@pytest.mark.once
 def test_another_backend_finds_the_same(tmp_path):
     other = BACKENDS[BACKENDS.index(keras.backend.backend()) - 1]
     if importlib.util.find_spec(other) is None:

@@ -189,6 +189,7 @@ def test_guided_digits_are_read_as_the_class_asked_for():
     assert samples.reshape(20, 10, 64).std(axis=0).mean() > 1
 
 
+@pytest.mark.once
 def test_another_backend_reads_the_folder(tmp_path):
     backend = next_backend()
     flow = FLOWS["discretized"]()
