@@ -6,30 +6,37 @@ flows, losses and samplers know one part only.
 """
 
 
-def map_parts(function, flow, *values):
-    """`function(flow, *values)`, or, for a dict of flows, a dict of it for each part.
+def map_parts(function, first, *others):
+    """`function(first, *others)`, or, of dicts, a dict of it for each part.
 
     Args:
-        function: takes the flow of one part, and the values of that part.
-        flow: a `Flow`, or a dict of flows.
-        *values: for a dict of flows, dicts that have its names.
+        function: takes the values of one part.
+        first: what decides: for data of several kinds a dict, such as that of the flows. In its
+            order the parts are taken.
+        *others: if it is a dict, dicts that have its names.
     """
-    if isinstance(flow, dict):
+    if isinstance(first, dict):
         return {
-            name: function(part, *(value[name] for value in values)) for name, part in flow.items()
+            name: function(value, *(other[name] for other in others))
+            for name, value in first.items()
         }
-    return function(flow, *values)
+    return function(first, *others)
 
 
-def list_parts(flow, *values):
-    """The parts, in order: a list of tuples of a part's flow and its values."""
-    parts = map_parts(lambda *part: part, flow, *values)
-    return list(parts.values()) if isinstance(flow, dict) else [parts]
+def list_parts(first, *others):
+    """The values of each part, in order: a list of tuples."""
+    parts = map_parts(lambda *values: values, first, *others)
+    return list(parts.values()) if isinstance(first, dict) else [parts]
 
 
 def for_each_part(flow, value):
-    """The same value for every part."""
-    return map_parts(lambda _: value, flow)
+    """The value for every part, unless it is a dict, which has one for each."""
+    return value if isinstance(value, dict) else map_parts(lambda _: value, flow)
+
+
+def of_any_part(values):
+    """One part's value, for what is alike in all: the first of a dict, or the value itself."""
+    return next(iter(values.values())) if isinstance(values, dict) else values
 
 
 def sum_parts(values):

@@ -16,7 +16,7 @@ expectation of one part hangs on the evidence about all.
 import numpy as np
 from keras import ops
 
-from keras_bfn._parts import map_parts
+from keras_bfn._parts import map_parts, of_any_part
 from keras_bfn.codec.stack import PROBABILITY_BITS
 
 LEAST_LOG_PROB = -PROBABILITY_BITS * np.log(2.0)
@@ -36,7 +36,7 @@ def push(chains, stack, x, expect):
             channel.size)` or a dict of the parts', and the step i to the log probabilities of the
             output distribution, `(rows, *event_shape, K)`, or a dict of the parts'.
     """
-    n = _num_steps(chains)
+    n = of_any_part(chains).num_steps
     s = map_parts(lambda chain, x: stack.pop_near(*chain.sent(x)), chains, x)
     map_parts(
         lambda _, x, log_probs: stack.push_classes(x, np.exp(log_probs)), chains, x, expect(s, n)
@@ -57,7 +57,7 @@ def pop(chains, stack, event_shape, num, expect):
     """Pops the examples, `num` rows of int64 arrays, that `push` pushed."""
     # What was pushed last comes first.
     chains = dict(reversed(chains.items())) if isinstance(chains, dict) else chains
-    n = _num_steps(chains)
+    n = of_any_part(chains).num_steps
     s = map_parts(
         lambda chain, shape: np.zeros((num, *shape, chain.channel.size)), chains, event_shape
     )
@@ -75,10 +75,6 @@ def pop(chains, stack, event_shape, num, expect):
     x = map_parts(lambda _, log_probs: stack.pop_classes(np.exp(log_probs)), chains, expect(s, n))
     map_parts(lambda chain, s, x: stack.push_near(s, *chain.sent(x)), chains, s, x)
     return x
-
-
-def _num_steps(chains):
-    return (next(iter(chains.values())) if isinstance(chains, dict) else chains).num_steps
 
 
 class Chain:

@@ -7,7 +7,7 @@ import time
 import keras
 import numpy as np
 
-from keras_bfn._parts import list_parts, map_parts
+from keras_bfn._parts import list_parts, map_parts, of_any_part
 from keras_bfn._validation import check_between, check_int
 from keras_bfn.codec import container, fingerprints
 from keras_bfn.codec.chain import Chain, pop, push
@@ -103,8 +103,8 @@ class Codec:
             CodecError: if the network's outputs are not numbers.
         """
         start = time.monotonic()
-        flow, event_shape = self.model.flow, self.model.event_shape
-        x = check_data(flow, event_shape, x)
+        event_shape = self.model.event_shape
+        x = check_data(self.model.flow, event_shape, x)
         num = count_examples(x)
         conditions = condition_inputs(self.model, condition, 1, num).get("condition")
         batch_size = self.batch_size or max(1, min(MOST_DEFAULT_LANES, num // EXAMPLES_PER_LANE))
@@ -122,8 +122,8 @@ class Codec:
         num_undrawn = max(0, stack.fewest_words - 2)
         header = {
             "count": num,
-            "event_shape": map_parts(lambda _, shape: list(shape), flow, event_shape),
-            "dtype": map_parts(lambda _, x: x.dtype.name, flow, x),
+            "event_shape": map_parts(list, event_shape),
+            "dtype": map_parts(lambda x: x.dtype.name, x),
             "num_steps": self.num_steps,
             "batch_size": batch_size,
             "resolution": self.resolution,
@@ -170,8 +170,8 @@ class Codec:
         header, payload = container.read(bytes(data))
         if header["model"] != fingerprints.of_model(self.model):
             raise CodecError("The file was made by another model: its flow or weights are others")
-        flow, count = self.model.flow, header["count"]
-        event_shape = map_parts(lambda _, shape: list(shape), flow, self.model.event_shape)
+        count = header["count"]
+        event_shape = map_parts(list, self.model.event_shape)
         if header["event_shape"] != event_shape or not _has_names(header["dtype"], event_shape):
             raise CodecError(
                 f"The file holds examples of shape {header['event_shape']}, not {event_shape}"
@@ -202,7 +202,7 @@ class Codec:
             raise CodecError(f"The file cannot be decoded: {error}{differences}") from error
         x = map_parts(
             lambda _, dtype, *parts: np.concatenate(parts).astype(dtype),
-            flow,
+            self.model.flow,
             header["dtype"],
             *batches[::-1],
         )
@@ -215,10 +215,8 @@ class Codec:
 
     def _receiver(self, chains, batch_size, condition):
         model = self.model
-        shapes = map_parts(lambda _, shape: (batch_size, *shape), model.flow, model.event_shape)
-        model.build_for(shapes, condition)
-        times = list_parts(chains)[0][0].times
-        return Receiver(model, chains, times, batch_size, condition)
+        model.build_for(map_parts(lambda shape: (batch_size, *shape), model.event_shape), condition)
+        return Receiver(model, chains, of_any_part(chains).times, batch_size, condition)
 
     def _initial_words(self, chains, batch_size, seed):
         num_words = sum(

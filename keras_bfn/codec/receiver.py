@@ -20,7 +20,7 @@ class OutputProgram(Program):
     def call(self, inputs):
         looks = self.model.look(inputs["s"], inputs["t"], inputs.get("condition"))
         outputs = output_distributions(self.model.flow, looks)
-        return map_parts(lambda _, output: output.log_probs(), self.model.flow, outputs)
+        return map_parts(lambda output: output.log_probs(), outputs)
 
 
 class Receiver:

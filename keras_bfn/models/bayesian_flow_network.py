@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_bfn import losses
 from keras_bfn._keras import build_network, call_network, in_order_of, make_seed_generator
-from keras_bfn._parts import check_names, for_each_part, list_parts, map_parts, sum_parts
+from keras_bfn._parts import check_names, for_each_part, map_parts, of_any_part, sum_parts
 from keras_bfn._validation import check_choice, check_rate
 from keras_bfn.flows.flow import check_flow, expand
 from keras_bfn.looks import look
@@ -142,7 +142,7 @@ class BayesianFlowNetwork(keras.Model):
         inputs = symbolic_inputs(network)
         if event_shape is None and inputs is not None:
             check_names(flow, inputs["theta"], "network.input['theta']")
-            event_shape = map_parts(lambda flow, theta: theta.shape[1:-1], flow, inputs["theta"])
+            event_shape = map_parts(lambda theta: theta.shape[1:-1], inputs["theta"])
         self.event_shape = check_event_shape(flow, event_shape)
         if inputs is not None:
             check_inputs(flow, self.event_shape, times, inputs)
@@ -163,8 +163,7 @@ class BayesianFlowNetwork(keras.Model):
     @property
     def num_variables(self):
         """How many variables an example has, those of all parts."""
-        sizes = map_parts(lambda flow, shape: math.prod(shape), self.flow, self.event_shape)
-        return sum_parts(sizes)
+        return sum_parts(map_parts(math.prod, self.event_shape))
 
     def build(self, input_shape):
         """Creates the weights of a network that is not built, and checks what it returns."""
@@ -173,7 +172,7 @@ class BayesianFlowNetwork(keras.Model):
         )
         data_shape, condition_shape = input_shape if conditional else (input_shape, None)
         if self.event_shape is None:
-            event_shape = map_parts(lambda flow, shape: shape[1:], self.flow, data_shape)
+            event_shape = map_parts(lambda shape: shape[1:], data_shape)
             self.event_shape = check_event_shape(self.flow, event_shape)
         inputs = make_symbolic_inputs(self.flow, self.event_shape, condition_shape, self.times)
         check_outputs(self.flow, self.event_shape, build_network(self.network, inputs))
@@ -209,14 +208,14 @@ class BayesianFlowNetwork(keras.Model):
             x,
             part_names(self.flow, "x"),
         )
-        check_shapes(self.flow, self.event_shape, shapes_of(self.flow, x))
+        check_shapes(self.flow, self.event_shape, shapes_of(x))
         check_is_conditional(self, condition is not None)
         if training and self.condition_dropout and condition is not None:
             condition = self._drop_conditions(condition)
         looks = {"transmission": self.transmission_loss}
         if not training:
             looks["reconstruction"] = self.reconstruction_loss
-        batch_size = ops.shape(list_parts(self.flow, x)[0][1])[0]
+        batch_size = ops.shape(of_any_part(x))[0]
         return {
             name: self.look_at(x, draw_times(self, loss, batch_size, training), condition, training)
             for name, loss in looks.items()
@@ -240,7 +239,7 @@ class BayesianFlowNetwork(keras.Model):
             lambda flow, x, t: flow.sample_evidence(x, t, self.seed_generator),
             self.flow,
             x,
-            t if isinstance(t, dict) else for_each_part(self.flow, t),
+            for_each_part(self.flow, t),
         )
 
     def look(self, s, t, condition=None, training=False, guidance_scale=None):
@@ -258,12 +257,11 @@ class BayesianFlowNetwork(keras.Model):
         Returns:
             A `keras_bfn.Look`, or a dict of the parts' looks.
         """
-        t = t if isinstance(t, dict) else for_each_part(self.flow, t)
         s, t = (
-            map_parts(lambda _, x: ops.convert_to_tensor(x, dtype="float32"), self.flow, values)
-            for values in (s, t)
+            map_parts(lambda x: ops.convert_to_tensor(x, dtype="float32"), values)
+            for values in (s, for_each_part(self.flow, t))
         )
-        shown = t if self.times == "parts" or not isinstance(t, dict) else next(iter(t.values()))
+        shown = t if self.times == "parts" else of_any_part(t)
 
         def network(theta):
             inputs = {"theta": theta, "t": shown}

@@ -38,7 +38,7 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
             check_no_targets(y, name)
     data, condition = check_arrays(model, data, name)
     _check_sample_weight(sample_weight, count_examples(data))
-    model.build_for(shapes_of(model.flow, data), condition)
+    model.build_for(shapes_of(data), condition)
     return x
 
 
@@ -85,8 +85,8 @@ def check_data(flow, event_shape, x, name="x"):
         raise ValueError(f"Argument `{name}` must hold data. Received: {name}=None")
     check_names(flow, x, name)
     x = map_parts(_check_part, flow, x, part_names(flow, name))
-    check_shapes(flow, event_shape, shapes_of(flow, x), name)
-    counts = map_parts(lambda flow, x: len(x), flow, x)
+    check_shapes(flow, event_shape, shapes_of(x), name)
+    counts = map_parts(len, x)
     if isinstance(counts, dict) and len(set(counts.values())) > 1:
         raise ValueError(
             f"Argument `{name}` must have as many examples of each part. Received: {counts}"
@@ -135,9 +135,9 @@ def check_has_event_shape(model):
         )
 
 
-def shapes_of(flow, x):
+def shapes_of(x):
     """The shape of data, or a dict of the parts' shapes."""
-    return map_parts(lambda flow, x: x.shape, flow, x)
+    return map_parts(lambda x: x.shape, x)
 
 
 def check_shapes(flow, event_shape, shapes, name="x"):

@@ -46,7 +46,7 @@ class EncodingProgram(SamplingProgram):
             lambda flow, s: sampler.init_from(s / ops.sqrt(flow.schedule.beta(1.0))), flow, s
         )
         states = self.loop(len(self.times) - 1, look, act, states)
-        return {"latents": map_parts(lambda _, state: sampler.latents(state), flow, states)}
+        return {"latents": map_parts(sampler.latents, states)}
 
 
 def encode(
@@ -102,7 +102,7 @@ def encode(
     num = count_examples(x)
     batch_size = check_batch_size(batch_size, num)
     conditions = condition_inputs(self, condition, 1, num)
-    self.build_for(shapes_of(self.flow, x), conditions.get("condition"))
+    self.build_for(shapes_of(x), conditions.get("condition"))
 
     inputs = {"x": x, "ones": np.ones(num, "float32"), **conditions}
     arguments = (sampler, num_steps)

@@ -178,7 +178,7 @@ def generate(
         inputs["given"] = given
     if latents is not None:
         inputs["latents"] = _check_latents(self, latents, sampler, num_samples)
-    shapes = map_parts(lambda flow, shape: (num_samples, *shape), self.flow, self.event_shape)
+    shapes = map_parts(lambda shape: (num_samples, *shape), self.event_shape)
     self.build_for(shapes, inputs.get("condition"))
 
     arguments = (sampler, num_steps, return_trajectory, tuple(given))

@@ -51,16 +51,16 @@ class InpaintingProgram(SamplingProgram):
             lambda values: ops.repeat(values, num_particles, axis=0), inputs
         )
         x = inputs["x"]
-        known = map_parts(lambda _, mask: mask > 0.5, flow, inputs["mask"])
+        known = map_parts(lambda mask: mask > 0.5, inputs["mask"])
 
         def of_known(nats):
             """Sums per particle over the known variables: `(num_examples, num_particles)`."""
 
-            def of_part(flow, nats, known):
+            def of_part(nats, known):
                 nats = ops.where(known, nats, 0.0)
                 return ops.sum(ops.reshape(nats, (num_examples, num_particles, -1)), axis=-1)
 
-            return sum_parts(map_parts(of_part, flow, nats, known))
+            return sum_parts(map_parts(of_part, nats, known))
 
         def look(i, state):
             return self.look(state[0], i, inputs)
@@ -80,12 +80,12 @@ class InpaintingProgram(SamplingProgram):
                 return s + flow.receive(flow.embed(sent), alpha, noise), ratios
 
             advanced = map_parts(advance, flow, s, x, known, outputs)
-            s = map_parts(lambda _, part: part[0], flow, advanced)
-            ratios = map_parts(lambda _, part: part[1], flow, advanced)
+            s = map_parts(lambda part: part[0], advanced)
+            ratios = map_parts(lambda part: part[1], advanced)
             log_weights, gained, size = reweight(log_weights, of_known(ratios))
             if num_particles > 1:
                 rows, log_weights = resample(log_weights, size, seed)
-                s = map_parts(lambda _, s: ops.take(s, rows, axis=0), flow, s)
+                s = map_parts(lambda s: ops.take(s, rows, axis=0), s)
             sizes = ops.slice_update(sizes, (i, 0), size[None])
             return s, log_weights, log_likelihood + gained, sizes
 
@@ -106,12 +106,12 @@ class InpaintingProgram(SamplingProgram):
 
         chosen = systematic(log_weights, 1, seed)
 
-        def complete(_, x, known, output):
+        def complete(x, known, output):
             completed = ops.where(known, x, ops.cast(output.mode(), x.dtype))
             return ops.take(completed, chosen, axis=0)
 
         return {
-            "x": map_parts(complete, flow, x, known, outputs),
+            "x": map_parts(complete, x, known, outputs),
             "log_likelihood": log_likelihood + gained,
             "effective_sample_size": ops.transpose(sizes),
         }
@@ -235,7 +235,7 @@ def inpaint(
     batch_size = check_batch_size(batch_size, num, max(1, DEFAULT_BATCH_SIZE // num_particles))
     conditions = condition_inputs(self, condition, guidance_scale, num)
     mask = map_parts(_check_mask, self.flow, mask, x, part_names(self.flow, "mask"))
-    self.build_for(shapes_of(self.flow, x), conditions.get("condition"))
+    self.build_for(shapes_of(x), conditions.get("condition"))
 
     inputs = {"x": x, "mask": mask, "ones": np.ones(num, "float32"), **conditions}
     arguments = (num_steps, num_particles)

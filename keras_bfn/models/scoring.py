@@ -170,7 +170,7 @@ def _nats(model, x, num_steps, num_repeats, given, batch_size, seed, verbose):
     loss = losses.get(None) if num_steps is None else losses.DiscreteTimeLoss(num_steps)
     num_repeats = check_int("num_repeats", num_repeats, 1)
     batch_size = check_batch_size(batch_size, count_examples(x))
-    model.build_for(shapes_of(model.flow, x), condition)
+    model.build_for(shapes_of(x), condition)
 
     batches = RepeatedBatches(x, condition, num_repeats, divisible(batch_size))
     program = model.programs.get(model, CodeLengthProgram, loss, given)

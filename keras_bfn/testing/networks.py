@@ -43,10 +43,10 @@ def check_network(network, flow, event_shape=None, condition=None, times="shared
         require(model.event_shape is not None, "Argument `event_shape` is needed")
         x = _draw_data(flow, model.event_shape)
         condition = None if condition is None else np.asarray(condition)
-        model.build_for(map_parts(lambda flow, x: x.shape, flow, x), condition)
+        model.build_for(map_parts(lambda x: x.shape, x), condition)
     except ValueError as error:
         raise AssertionError(str(error)) from error
-    s = map_parts(lambda _, s: ops.convert_to_numpy(s), flow, model.sample_evidence(x, np.ones(4)))
+    s = map_parts(ops.convert_to_numpy, model.sample_evidence(x, np.ones(4)))
     _check_outputs(name, model, s, condition)
     _check_examples(name, model, s, condition)
     data = x if condition is None else (x, condition)
