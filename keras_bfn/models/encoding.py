@@ -9,7 +9,7 @@ from keras_bfn._validation import check_int
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, count_examples, shapes_of
 from keras_bfn.models.generation import check_deterministic
-from keras_bfn.models.program import SamplingProgram, check_batch_size, mean_times, predict
+from keras_bfn.models.program import SamplingProgram, check_batch_size, predict
 
 
 class EncodingProgram(SamplingProgram):
@@ -21,25 +21,17 @@ class EncodingProgram(SamplingProgram):
     """
 
     def __init__(self, model, sampler, num_steps):
-        super().__init__(model, mean_times(sampler, model.flow, num_steps)[::-1].copy())
-        self.sampler = sampler
+        super().__init__(model, sampler, num_steps)
+        self.times = self.times[::-1].copy()
 
     def call(self, inputs):
         flow, sampler = self.model.flow, self.sampler
 
         def look(i, states):
-            t = self.time(i)
-            s = map_parts(lambda flow, state: sampler.evidence(flow, state, t), flow, states)
-            return self.look(s, i, inputs)
+            return self.look(states, i, inputs)
 
         def act(i, states, looks, outputs):
-            t, t_next = self.time(i), self.time(i + 1)
-            return map_parts(
-                lambda flow, state, output: sampler.step(flow, state, output, t, t_next),
-                flow,
-                states,
-                outputs,
-            )
+            return self.step(states, i, outputs)
 
         s = self.model.sample_evidence(inputs["x"], inputs["ones"])
         states = map_parts(

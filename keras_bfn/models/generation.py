@@ -11,12 +11,7 @@ from keras_bfn.looks import Look
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape, part_names
 from keras_bfn.models.part_times import check_given
-from keras_bfn.models.program import (
-    SamplingProgram,
-    check_batch_size,
-    mean_times,
-    predict,
-)
+from keras_bfn.models.program import SamplingProgram, check_batch_size, predict
 
 
 class GenerationProgram(SamplingProgram):
@@ -30,13 +25,9 @@ class GenerationProgram(SamplingProgram):
     """
 
     def __init__(self, model, sampler, num_steps, return_trajectory, given=()):
-        self.drawn = model.flow
-        if given:
-            self.drawn = {name: part for name, part in model.flow.items() if name not in given}
-        times = mean_times(sampler, self.drawn, num_steps)
-        # With end="last" the last look is the one before t = 1.
-        super().__init__(model, times[:-1] if sampler.end == "last" else times)
-        self.sampler = sampler
+        super().__init__(model, sampler, num_steps, given)
+        if sampler.end == "last":  # the last look is the one before t = 1
+            self.times = self.times[:-1]
         self.return_trajectory = return_trajectory
 
     def call(self, inputs):
@@ -49,25 +40,11 @@ class GenerationProgram(SamplingProgram):
         }
 
         def look(i, carry):
-            t = self.time(i)
-            s = map_parts(lambda flow, state: sampler.evidence(flow, state, t), flow, carry[0])
-            looks, outputs = self.look(s | known if known else s, i, inputs, known)
-            if sampler.temperature != 1:
-                outputs = map_parts(
-                    lambda _, output: output.tempered(sampler.temperature), flow, outputs
-                )
-            return looks, outputs
+            return self.look(carry[0], i, inputs, known)
 
         def act(i, carry, looks, outputs):
             states, trajectory = carry
-            t, t_next = self.time(i), self.time(i + 1)
-            states = map_parts(
-                lambda flow, state, output: sampler.step(flow, state, output, t, t_next, seed),
-                flow,
-                states,
-                outputs,
-            )
-            return states, record(trajectory, i, looks)
+            return self.step(states, i, outputs), record(trajectory, i, looks)
 
         def start(flow, event_shape):
             return sampler.init(flow, (batch_size, *event_shape, flow.embedding_size), seed)
@@ -88,8 +65,7 @@ class GenerationProgram(SamplingProgram):
 
         looks, outputs = look(num_steps, carry)
         x = map_parts(
-            lambda _, output: output.sample(seed) if sampler.end == "sample" else output.mode(),
-            flow,
+            lambda output: output.sample(seed) if sampler.end == "sample" else output.mode(),
             outputs,
         )
         # predict joins batches along the first axis.

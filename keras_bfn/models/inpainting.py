@@ -20,7 +20,6 @@ from keras_bfn.models.program import (
     DEFAULT_BATCH_SIZE,
     SamplingProgram,
     check_batch_size,
-    mean_times,
     predict,
 )
 from keras_bfn.samplers import AncestralSampler
@@ -40,7 +39,7 @@ class InpaintingProgram(SamplingProgram):
     """
 
     def __init__(self, model, num_steps, num_particles):
-        super().__init__(model, mean_times(AncestralSampler(), model.flow, num_steps))
+        super().__init__(model, AncestralSampler(), num_steps)
         self.num_particles = num_particles
 
     def call(self, inputs):

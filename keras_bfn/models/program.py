@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import _keras
-from keras_bfn._parts import list_parts
+from keras_bfn._parts import list_parts, map_parts
 from keras_bfn._validation import check_int
 from keras_bfn.looks import output_distributions
 from keras_bfn.models.data_checks import count_examples
@@ -36,38 +36,65 @@ class Program(keras.Model):
 
 
 class SamplingProgram(Program):
-    """Base class of programs that look, act, and look again.
+    """Base class of programs that look, act, and look again, at the times of a sampler.
 
     Args:
         model: the `BayesianFlowNetwork`.
-        times: float32 array, the times of the looks.
+        sampler: a `keras_bfn.samplers.Sampler`.
+        num_steps: int.
+        given: names of parts that are known; the others are drawn.
+
+    Attributes:
+        drawn: the flow, or a dict of the flows of the parts that are drawn.
+        times: float32 array, the times of the looks: those that each of these parts would have,
+            averaged.
     """
 
-    def __init__(self, model, times):
+    def __init__(self, model, sampler, num_steps, given=()):
         super().__init__(model)
-        self.times = times
+        self.sampler = sampler
+        self.drawn = model.flow
+        if given:
+            self.drawn = {name: flow for name, flow in model.flow.items() if name not in given}
+        times = [sampler.times(flow, num_steps) for (flow,) in list_parts(self.drawn)]
+        self.times = np.mean(times, axis=0, dtype="float64").astype("float32")
 
-    def look(self, s, i, inputs, known_parts=()):
-        """Shows evidence to the network at the i-th time.
+    def look(self, states, i, inputs, known=None):
+        """Shows the network the evidence at the i-th time.
 
         Args:
-            s: evidence, or a dict of the parts' evidence.
+            states: the sampler's state, or a dict of those of the parts that are drawn.
             i: int or scalar int tensor.
             inputs: the program's; used are `"ones"`, of shape `(batch,)`, and, if present,
                 `"condition"` and `"guidance_scale"`.
-            known_parts: names of parts whose time is 1, whatever the step.
+            known: a dict of evidence about the other parts, whose time is 1, whatever the step.
 
         Returns:
-            The tuple of looks and output distributions, one of each, or dicts of them.
+            The tuple of looks and, of what is drawn, output distributions: one of each, or dicts.
         """
-        model, ones = self.model, inputs["ones"]
-        t = _keras.per_example(self.time(i), ones)
-        if known_parts:
-            t = {name: ones if name in known_parts else t for name in model.flow}
-        looks = model.look(
+        sampler, time, ones = self.sampler, self.time(i), inputs["ones"]
+        s = map_parts(lambda flow, state: sampler.evidence(flow, state, time), self.drawn, states)
+        t = _keras.per_example(time, ones)
+        if known:
+            s = s | known
+            t = {name: ones if name in known else t for name in s}
+        looks = self.model.look(
             s, t, inputs.get("condition"), guidance_scale=inputs.get("guidance_scale")
         )
-        return looks, output_distributions(model.flow, looks)
+        outputs = output_distributions(self.drawn, looks)
+        if sampler.temperature != 1:
+            outputs = map_parts(lambda output: output.tempered(sampler.temperature), outputs)
+        return looks, outputs
+
+    def step(self, states, i, outputs):
+        """The sampler's states after the i-th step, given the output distributions before it."""
+        t, t_next, seed = self.time(i), self.time(i + 1), self.model.seed_generator
+        return map_parts(
+            lambda flow, *seen: self.sampler.step(flow, *seen, t, t_next, seed),
+            self.drawn,
+            states,
+            outputs,
+        )
 
     def time(self, i):
         return ops.take(ops.convert_to_tensor(self.times), i)
@@ -78,14 +105,6 @@ class SamplingProgram(Program):
         `act` may draw from the model's seed generator; `look` may call the network.
         """
         return _keras.loop(self.model.seed_generator, num_steps, look, act, state)
-
-
-def mean_times(sampler, flow, num_steps):
-    """The times of a sampler's looks: those that each part would have, averaged."""
-    times = [sampler.times(flow, num_steps) for (flow,) in list_parts(flow)]
-    return (
-        times[0] if len(times) == 1 else np.mean(times, axis=0, dtype="float64").astype("float32")
-    )
 
 
 def check_batch_size(batch_size, num_rows, default=DEFAULT_BATCH_SIZE):
