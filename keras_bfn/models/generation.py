@@ -51,10 +51,9 @@ class GenerationProgram(SamplingProgram):
 
         def nothing(flow, event_shape):
             sizes = (flow.embedding_size, flow.theta_size, flow.output_size)
-            whole = (num_steps + 1, batch_size, *event_shape)
-            return Look(
-                ops.zeros((num_steps + 1, batch_size)), *(ops.zeros((*whole, n)) for n in sizes)
-            )
+            # Steps come second: predict joins batches along the first axis.
+            shape = (batch_size, num_steps + 1)
+            return Look(ops.zeros(shape), *(ops.zeros((*shape, *event_shape, n)) for n in sizes))
 
         if "latents" in inputs:
             states = map_parts(lambda _, u: sampler.init_from(u), flow, inputs["latents"])
@@ -68,10 +67,7 @@ class GenerationProgram(SamplingProgram):
             lambda output: output.sample(seed) if sampler.end == "sample" else output.mode(),
             outputs,
         )
-        # predict joins batches along the first axis.
-        trajectory = keras.tree.map_structure(
-            lambda whole: ops.moveaxis(whole, 0, 1), record(carry[1], num_steps, looks)
-        )
+        trajectory = record(carry[1], num_steps, looks)
         return {"x": x, "trajectory": trajectory} if self.return_trajectory else {"x": x}
 
 
@@ -80,7 +76,9 @@ def record(trajectory, i, looks):
     if not trajectory:
         return trajectory
     return keras.tree.map_structure(
-        lambda whole, seen: ops.slice_update(whole, (i,) + (0,) * len(seen.shape), seen[None]),
+        lambda whole, seen: ops.slice_update(
+            whole, (0, i) + (0,) * (len(seen.shape) - 1), seen[:, None]
+        ),
         trajectory,
         looks,
     )
