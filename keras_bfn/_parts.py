@@ -68,16 +68,22 @@ def pick_part(name, flow, *values):
     return (flow[name], *(value[name] for value in values))
 
 
+def names_of(values):
+    """The names of the parts of a dict, a set; None if it is none."""
+    return set(values) if isinstance(values, dict) else None
+
+
+def describe(x):
+    """What to say that came in the place of parts, or of one: a dict of these names, or a type."""
+    if isinstance(x, dict):
+        return f"a dict with the names {sorted(map(str, x))}"
+    return f"a {type(x).__name__}"
+
+
 def check_names(flow, x, name="x"):
     """Raises a `ValueError` unless `x` is a dict with the names of a dict of flows, or no dict."""
-    if isinstance(flow, dict):
-        if not isinstance(x, dict) or set(x) != set(flow):
-            came = sorted(map(str, x)) if isinstance(x, dict) else f"a {type(x).__name__}"
-            raise ValueError(
-                f"Argument `{name}` must be a dict with the parts {list(flow)}. Received: {came}"
-            )
-    elif isinstance(x, dict):
-        raise ValueError(
-            f"Argument `{name}` must be one array for {flow!r}. Received: a dict with the names "
-            f"{sorted(map(str, x))}"
-        )
+    if names_of(x) != names_of(flow):
+        expected = f"one array for {flow!r}"
+        if isinstance(flow, dict):
+            expected = f"a dict with the parts {list(flow)}"
+        raise ValueError(f"Argument `{name}` must be {expected}. Received: {describe(x)}")

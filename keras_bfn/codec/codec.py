@@ -7,7 +7,7 @@ import time
 import keras
 import numpy as np
 
-from keras_bfn._parts import list_parts, map_parts, of_any_part
+from keras_bfn._parts import list_parts, map_parts, names_of, of_any_part
 from keras_bfn._validation import check_between, check_int
 from keras_bfn.codec import container, fingerprints
 from keras_bfn.codec.chain import Chain, pop, push
@@ -172,7 +172,8 @@ class Codec:
             raise CodecError("The file was made by another model: its flow or weights are others")
         count = header["count"]
         event_shape = map_parts(list, self.model.event_shape)
-        if header["event_shape"] != event_shape or not _has_names(header["dtype"], event_shape):
+        names = names_of(event_shape)
+        if header["event_shape"] != event_shape or names_of(header["dtype"]) != names:
             raise CodecError(
                 f"The file holds examples of shape {header['event_shape']}, not {event_shape}"
             )
@@ -225,12 +226,6 @@ class Codec:
         )
         words = np.random.PCG64(seed).random_raw(num_words) >> np.uint64(32)
         return np.maximum(words, 1).astype("uint32")  # zero must not come last
-
-
-def _has_names(dtype, event_shape):
-    if isinstance(event_shape, dict):
-        return isinstance(dtype, dict) and set(dtype) == set(event_shape)
-    return not isinstance(dtype, dict)
 
 
 def _batches(count, batch_size, verbose, reverse=False):

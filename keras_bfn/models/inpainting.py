@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._parts import map_parts, order_parts, sum_parts
+from keras_bfn._parts import describe, map_parts, order_parts, sum_parts
 from keras_bfn._validation import check_int
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import (
@@ -249,12 +249,9 @@ def _fill_in_parts(model, x, mask):
     check_has_event_shape(model)
     for name, parts in (("x", x), ("mask", mask)):
         if not isinstance(parts, dict) or not parts or not set(parts) <= set(model.flow):
-            came = (
-                sorted(map(str, parts)) if isinstance(parts, dict) else f"a {type(parts).__name__}"
-            )
             raise ValueError(
                 f"Argument `{name}` must be a dict with some of the parts {list(model.flow)}. "
-                f"Received: {came}"
+                f"Received: {describe(parts)}"
             )
     missing = [name for name in mask if name not in x]
     if missing:

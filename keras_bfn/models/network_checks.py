@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_bfn._parts import map_parts
+from keras_bfn._parts import describe, map_parts, names_of
 
 
 def symbolic_inputs(network):
@@ -45,16 +45,13 @@ def check_inputs(flow, event_shape, times, inputs):
     t = inputs["t"]
     if times == "parts":
         expected = f"a dict of 't' with the parts {list(flow)}"
-        is_expected = isinstance(t, dict) and set(t) == set(flow)
+        is_expected = names_of(t) == names_of(flow)
     else:
         expected, is_expected = "one 't'", isinstance(t, keras.KerasTensor)
     if not is_expected:
-        came = (
-            f"the parts {sorted(map(str, t))}" if isinstance(t, dict) else f"a {type(t).__name__}"
-        )
         raise ValueError(
             f"Argument `network` must take {expected} for times={times!r}. "
-            f"Received: a network that takes {came}"
+            f"Received: a network that takes {describe(t)}"
         )
 
 
@@ -64,13 +61,11 @@ def check_outputs(flow, event_shape, outputs):
 
 
 def _check_shapes(verb, flow, event_shape, size, tensors):
-    names = list(flow) if isinstance(flow, dict) else None
-    came = sorted(map(str, tensors)) if isinstance(tensors, dict) else None
-    if (came is None) != (names is None) or (names and came != sorted(names)):
-        expected = "one tensor" if names is None else f"a dict with the parts {names}"
+    if names_of(tensors) != names_of(flow):
+        expected = f"a dict with the parts {list(flow)}" if names_of(flow) else "one tensor"
         raise ValueError(
-            f"Argument `network` must {verb} {expected}. Received: a network with "
-            + (f"a {type(tensors).__name__}" if came is None else f"the parts {came}")
+            f"Argument `network` must {verb} {expected}. "
+            f"Received: a network with {describe(tensors)}"
         )
 
     def check(flow, event_shape, tensor):
@@ -79,7 +74,7 @@ def _check_shapes(verb, flow, event_shape, size, tensors):
             raise ValueError(
                 f"Argument `network` must {verb} shape {(None, *expected)} for {flow!r} with "
                 f"event_shape={event_shape}. Received: a network with "
-                + (f"a {type(tensor).__name__}" if shape is None else f"shape {tuple(shape)}")
+                + (describe(tensor) if shape is None else f"shape {tuple(shape)}")
             )
 
     map_parts(check, flow, event_shape, tensors)

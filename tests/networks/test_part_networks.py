@@ -134,7 +134,7 @@ RETURN = f"`network` must return a dict with the parts {PARTS}. Received: a netw
     [
         (lambda x: x["label"], RETURN + "a KerasTensor"),
         (lambda x: list(x.values()), RETURN + "a list"),
-        (lambda x: without(x, "size"), RETURN + r"the parts \['image', 'label'\]"),
+        (lambda x: without(x, "size"), RETURN + r"a dict with the names \['image', 'label'\]"),
         (lambda x: {**x, "more": x["size"]}, RETURN + ".*'more'"),
         (lambda x: {**x, "image": x["label"]}, r"must return shape \(None, 2, 3, 1, 2\).*\(.*3\)"),
         (lambda x: {**x, "size": {"a": x["size"]}}, r"return shape \(None, 1\).*a dict"),
@@ -151,7 +151,7 @@ def test_what_a_network_must_not_return_is_refused(change, message):
 
 def test_a_dict_that_is_returned_for_a_plain_flow_is_refused():
     model = keras_bfn.BayesianFlowNetwork(FLOWS["image"], Says(None), (2, 3, 1))
-    with pytest.raises(ValueError, match=r"must return one tensor.*the parts \['part'\]"):
+    with pytest.raises(ValueError, match=r"must return one tensor.*the names \['part'\]"):
         model.generate(2, 2, verbose=0)
 
 
@@ -172,7 +172,7 @@ SHARED = "`network` must take one 't' for times='shared'. Received: a network th
 TIMES = f"`network` must take a dict of 't' with the parts {PARTS} for times='parts'. Received: .* "
 IMAGE = keras_bfn.networks.MLP(FLOWS["image"], (2, 3, 1), width=4, num_blocks=1)
 REFUSED = {
-    "dict of t": (lambda: make_times(""), {}, SHARED + r"the parts \['image', 'label', 'size'\]"),
+    "dict of t": (lambda: make_times(""), {}, SHARED + r"a dict .*\['image', 'label', 'size'\]"),
     "list of t": (lambda: make_times("list"), {}, SHARED + "a list"),
     "one t": (functional, {"times": "parts"}, TIMES + "a KerasTensor"),
     "less t": (lambda: make_times("less"), {"times": "parts"}, TIMES + r"\['image', 'size'\]"),
