@@ -116,9 +116,7 @@ def fit(self, x=None, y=None, *args, **kwargs):
     >>> history = model.fit(images, epochs=2, batch_size=32, verbose=0)
     """
     self._assert_compile_called("fit")
-    arguments = inspect.signature(keras.Model.fit).bind(self, x, y, *args, **kwargs).arguments
-    del arguments["self"]
-    _check_sizes(arguments)
+    arguments = _bind(keras.Model.fit, self, x, y, *args, **kwargs)
     x = check_training_data(self, x, y, sample_weight=arguments.get("sample_weight"))
     arguments["x"] = x
     validation_data = arguments.get("validation_data")
@@ -139,12 +137,16 @@ def fit(self, x=None, y=None, *args, **kwargs):
             unshare_buffers(self.trainable_variables)
 
 
-def _check_sizes(arguments):
-    """Raises a `ValueError` unless these arguments of Keras, if they are given, are integers."""
+def _bind(method, *args, **kwargs):
+    """The arguments of a method of Keras by name, its sizes checked, which Keras does not."""
+    arguments = inspect.signature(method).bind(*args, **kwargs).arguments
+    del arguments["self"]
+    arguments.update(arguments.pop("kwargs", {}))
     least = {"batch_size": 1, "validation_batch_size": 1, "steps_per_epoch": 1, "epochs": 0}
     for name in least.keys() & arguments.keys():
         if arguments[name] is not None or name == "epochs":
             check_int(name, arguments[name], least[name])
+    return arguments
 
 
 def evaluate(self, x=None, y=None, *args, **kwargs):
@@ -169,9 +171,7 @@ def evaluate(self, x=None, y=None, *args, **kwargs):
     ['bits_per_dim', 'loss', 'nats_per_example', 'reconstruction']
     """
     self._assert_compile_called("evaluate")
-    parameters = list(inspect.signature(keras.Model.evaluate).parameters)[1:]
-    arguments = dict(zip(parameters, (x, y, *args), strict=False), **kwargs)
-    _check_sizes(arguments)
+    arguments = _bind(keras.Model.evaluate, self, x, y, *args, **kwargs)
     if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has checked them
         weight = arguments.get("sample_weight")
         arguments["x"] = check_training_data(self, x, y, sample_weight=weight)
@@ -185,13 +185,13 @@ def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training
     x, _ = split_condition(x)
     if sample_weight is None:
         check_no_targets(y)
+    losses_by_name = {
+        "transmission": self.transmission_loss,
+        "reconstruction": self.reconstruction_loss,
+    }
     nats = {
-        name: nats_per_example(loss, self.flow, x, y_pred[name], self.seed_generator)
-        for name, loss in (
-            ("transmission", self.transmission_loss),
-            ("reconstruction", self.reconstruction_loss),
-        )
-        if name in y_pred
+        name: nats_per_example(losses_by_name[name], self.flow, x, looks, self.seed_generator)
+        for name, looks in y_pred.items()
     }
     cost = nats["transmission"]
     if training and self.times == "parts":
