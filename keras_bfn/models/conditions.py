@@ -1,10 +1,11 @@
 """Conditions: which ones suit a model, and how they guide its samples."""
 
-import numbers
+import math
 
 import keras
 import numpy as np
 
+from keras_bfn._validation import check_between
 from keras_bfn.networks import Network
 
 
@@ -54,15 +55,7 @@ def condition_inputs(model, condition, guidance_scale, num_examples):
     Raises:
         ValueError: if the condition does not suit the model, or there is nothing to guide.
     """
-    if isinstance(guidance_scale, bool) or not isinstance(guidance_scale, numbers.Real):
-        raise ValueError(
-            "Argument `guidance_scale` must be a number. "
-            f"Received: guidance_scale={guidance_scale!r}"
-        )
-    if not np.isfinite(guidance_scale):
-        raise ValueError(
-            f"Argument `guidance_scale` must be finite. Received: guidance_scale={guidance_scale}"
-        )
+    check_between("guidance_scale", guidance_scale, -math.inf, math.inf)
     if guidance_scale != 1 and (condition is None or model.null_condition is None):
         missing = "condition=None" if condition is None else "a network without `null_condition`"
         raise ValueError(
