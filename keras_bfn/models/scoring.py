@@ -52,11 +52,9 @@ class CodeLengthProgram(Program):
                 t = {part: known if part in self.given else t for part in model.flow}
             looks = model.look_at(x, t, inputs.get("condition"))
             costs = nats_per_example(loss, model.flow, x, looks, seed)
-            nats[name] = (
-                {part: costs[part] for part in costs if part not in self.given}
-                if isinstance(costs, dict)
-                else costs
-            )
+            if self.given:
+                costs = {part: cost for part, cost in costs.items() if part not in self.given}
+            nats[name] = costs
         return nats
 
 
