@@ -5,6 +5,8 @@ outputs and event shapes then are dicts with the same names. The code that branc
 flows, losses and samplers know one part only.
 """
 
+from keras_bfn._validation import check_shape
+
 
 def map_parts(function, first, *others):
     """`function(first, *others)`, or, of dicts, a dict of it for each part.
@@ -87,3 +89,21 @@ def check_names(flow, x, name="x"):
         if isinstance(flow, dict):
             expected = f"a dict with the parts {list(flow)}"
         raise ValueError(f"Argument `{name}` must be {expected}. Received: {describe(x)}")
+
+
+def part_names(flow, name):
+    """What to call each part in a message: `x['image']`, or `x` for data of one kind."""
+    if isinstance(flow, dict):
+        return {part: f"{name}[{part!r}]" for part in flow}
+    return name
+
+
+def check_event_shape(flow, event_shape):
+    """The event shape as a tuple, or a dict of the parts' tuples.
+
+    Raises:
+        ValueError: if it is no shape, or not the shapes of these parts.
+    """
+    check_names(flow, event_shape, "event_shape")
+    names = part_names(flow, "event_shape")
+    return map_parts(check_shape, names, event_shape)

@@ -8,7 +8,15 @@ from keras import ops
 
 from keras_bfn import losses
 from keras_bfn._keras import build_network, call_network, in_order_of, make_seed_generator
-from keras_bfn._parts import check_names, for_each_part, map_parts, of_any_part, sum_parts
+from keras_bfn._parts import (
+    check_event_shape,
+    check_names,
+    for_each_part,
+    map_parts,
+    of_any_part,
+    part_names,
+    sum_parts,
+)
 from keras_bfn._validation import check_choice, check_rate
 from keras_bfn.flows.flow import check_flow, expand
 from keras_bfn.looks import look
@@ -16,13 +24,7 @@ from keras_bfn.metrics import BitsPerDim
 from keras_bfn.models import encoding, generation, inpainting, scoring, training
 from keras_bfn.models.averaging import averaged_weights
 from keras_bfn.models.conditions import check_is_conditional
-from keras_bfn.models.data_checks import (
-    check_event_shape,
-    check_shapes,
-    part_names,
-    shapes_of,
-    split_condition,
-)
+from keras_bfn.models.data_checks import check_shapes, shapes_of, split_condition
 from keras_bfn.models.network_checks import (
     check_inputs,
     check_outputs,
@@ -143,7 +145,7 @@ class BayesianFlowNetwork(keras.Model):
         if event_shape is None and inputs is not None:
             check_names(flow, inputs["theta"], "network.input['theta']")
             event_shape = map_parts(lambda theta: theta.shape[1:-1], inputs["theta"])
-        self.event_shape = check_event_shape(flow, event_shape)
+        self.event_shape = None if event_shape is None else check_event_shape(flow, event_shape)
         if inputs is not None:
             check_inputs(flow, self.event_shape, times, inputs)
             check_outputs(flow, self.event_shape, network.output)
@@ -222,11 +224,8 @@ class BayesianFlowNetwork(keras.Model):
         }
 
     def _drop_conditions(self, condition):
-        batch_size = ops.shape(condition)[:1]
-        uniform = keras.random.uniform(batch_size, seed=self.seed_generator)
-        dropped = ops.reshape(
-            uniform < self.condition_dropout, (-1,) + (1,) * (len(condition.shape) - 1)
-        )
+        uniform = keras.random.uniform(ops.shape(condition)[:1], seed=self.seed_generator)
+        dropped = expand(uniform, condition) < self.condition_dropout
         return ops.where(dropped, ops.cast(self.null_condition, condition.dtype), condition)
 
     def look_at(self, x, t, condition=None, training=False):

@@ -7,8 +7,7 @@ import keras
 
 from keras_bfn._backend import is_data_loader
 from keras_bfn._keras import yield_tuples
-from keras_bfn._parts import check_names, map_parts
-from keras_bfn._validation import check_shape
+from keras_bfn._parts import check_names, map_parts, part_names
 from keras_bfn.models.conditions import check_condition, to_numpy
 
 
@@ -100,30 +99,6 @@ def _check_part(flow, x, name):
         raise ValueError(f"Argument `{name}` must be an array of examples. Received: {name}={x!r}")
     flow.check_data(x, name)
     return x
-
-
-def part_names(flow, name):
-    """What to call each part in a message: `x['image']`, or `x` for data of one kind."""
-    if isinstance(flow, dict):
-        return {part: f"{name}[{part!r}]" for part in flow}
-    return name
-
-
-def check_event_shape(flow, event_shape):
-    """The event shape as a tuple, or a dict of the parts' tuples; None as it is.
-
-    Raises:
-        ValueError: if it is no shape, or not the shapes of these parts.
-    """
-    if event_shape is None:
-        return None
-    check_names(flow, event_shape, "event_shape")
-    return map_parts(
-        lambda flow, shape, name: check_shape(name, shape),
-        flow,
-        event_shape,
-        part_names(flow, "event_shape"),
-    )
 
 
 def check_has_event_shape(model):

@@ -5,11 +5,11 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
-from keras_bfn._parts import check_names, map_parts
+from keras_bfn._parts import check_names, map_parts, part_names
 from keras_bfn._validation import check_int, check_numbers
 from keras_bfn.looks import Look
 from keras_bfn.models.conditions import condition_inputs
-from keras_bfn.models.data_checks import check_data, check_has_event_shape, part_names
+from keras_bfn.models.data_checks import check_data, check_has_event_shape
 from keras_bfn.models.part_times import check_given
 from keras_bfn.models.program import SamplingProgram, check_batch_size, predict
 

@@ -6,14 +6,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._parts import describe, map_parts, order_parts, sum_parts
+from keras_bfn._parts import describe, map_parts, order_parts, part_names, sum_parts
 from keras_bfn._validation import check_int
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import (
     check_data,
     check_has_event_shape,
     count_examples,
-    part_names,
     shapes_of,
 )
 from keras_bfn.models.program import (

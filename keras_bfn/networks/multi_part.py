@@ -5,8 +5,8 @@ import math
 import keras
 from keras import layers
 
-from keras_bfn._parts import map_parts
-from keras_bfn._validation import check_choice, check_int, check_shape
+from keras_bfn._parts import check_event_shape, map_parts
+from keras_bfn._validation import check_choice, check_int
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.layers import DenseBlock, TimeEmbedding, TokenEmbedding, TransformerBlock
 from keras_bfn.networks.network import Network, check_sizes, embed_time, scale_theta
@@ -81,7 +81,9 @@ class MultiPart(Network):
         **kwargs,
     ):
         check_flow(flow)
-        event_shape = _check_event_shape(flow, event_shape)
+        if not isinstance(flow, dict):
+            raise ValueError(f"Argument `flow` must be a dict of flows. Received: flow={flow!r}")
+        event_shape = check_event_shape(flow, event_shape)
         check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
         check_choice("mixer", mixer, ("transformer", "mlp"))
         check_choice("times", times, ("shared", "parts"))
@@ -183,17 +185,6 @@ def _from_patches(tokens, image_shape, size, policy):
     x = layers.Reshape((rows, columns, size, size, depth), dtype=policy)(x)
     x = layers.Permute((1, 3, 2, 4, 5), dtype=policy)(x)
     return layers.Reshape((height, width, depth), dtype=policy)(x)
-
-
-def _check_event_shape(flow, event_shape):
-    if not isinstance(flow, dict):
-        raise ValueError(f"Argument `flow` must be a dict of flows. Received: flow={flow!r}")
-    if not isinstance(event_shape, dict) or set(event_shape) != set(flow):
-        raise ValueError(
-            f"Argument `event_shape` must be a dict with the parts {list(flow)}. "
-            f"Received: event_shape={event_shape!r}"
-        )
-    return {name: check_shape(f"event_shape[{name!r}]", event_shape[name]) for name in flow}
 
 
 def _check_patch_sizes(patch_size, event_shape):
