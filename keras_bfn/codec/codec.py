@@ -7,7 +7,7 @@ import time
 import keras
 import numpy as np
 
-from keras_bfn._parts import list_parts, map_parts, names_of, of_any_part
+from keras_bfn._parts import list_parts, map_parts, names_of
 from keras_bfn._validation import check_between, check_int
 from keras_bfn.codec import container, fingerprints
 from keras_bfn.codec.chain import Chain, pop, push
@@ -106,12 +106,12 @@ class Codec:
         event_shape = self.model.event_shape
         x = check_data(self.model.flow, event_shape, x)
         num = count_examples(x)
-        conditions = condition_inputs(self.model, condition, 1, num).get("condition")
+        condition, condition_digest = self._condition(condition, num)
         batch_size = self.batch_size or max(1, min(MOST_DEFAULT_LANES, num // EXAMPLES_PER_LANE))
         batch_size = min(batch_size, num)
 
         chains = self._chains(self.num_steps, self.resolution)
-        receiver = self._receiver(chains, batch_size, conditions)
+        receiver = self._receiver(chains, batch_size, condition)
         stack = Stack(self._initial_words(chains, batch_size, self.seed))
         num_initial_bits = stack.num_bits()
         for rows in _batches(num, batch_size, verbose):
@@ -132,7 +132,7 @@ class Codec:
             "model": fingerprints.of_model(self.model),
             "probe": receiver.probe(),
             "data": fingerprints.of_array(x),
-            "condition": fingerprints.of_array(None if condition is None else conditions),
+            "condition": condition_digest,
             "environment": fingerprints.of_environment(),
         }
         data = container.write(header, words[num_undrawn:])
@@ -179,8 +179,8 @@ class Codec:
             )
         # One null condition for all: a file may say that it has any number of examples.
         num_conditions = 1 if condition is None else count
-        conditions = condition_inputs(self.model, condition, 1, num_conditions).get("condition")
-        if header["condition"] != fingerprints.of_array(None if condition is None else conditions):
+        condition, condition_digest = self._condition(condition, num_conditions)
+        if header["condition"] != condition_digest:
             raise CodecError("The file was made with another condition, or without one")
         differences = fingerprints.differences(header["environment"])
 
@@ -188,7 +188,7 @@ class Codec:
             chains = self._chains(header["num_steps"], header["resolution"])
         except ValueError as error:
             raise CodecError(f"The file's header is impossible: {error}") from error
-        receiver = self._receiver(chains, header["batch_size"], conditions)
+        receiver = self._receiver(chains, header["batch_size"], condition)
         if header["probe"] != receiver.probe():
             raise CodecError(
                 f"The network's outputs are not those of when the file was made{differences}"
@@ -211,13 +211,18 @@ class Codec:
             raise CodecError(f"The file was decoded to other data than it was made of{differences}")
         return x
 
+    def _condition(self, condition, num):
+        """What the network is told, and the digest of what was given, None if nothing was."""
+        told = condition_inputs(self.model, condition, 1, num).get("condition")
+        return told, None if condition is None else fingerprints.of_array(told)
+
     def _chains(self, num_steps, resolution):
         return map_parts(lambda flow: Chain(flow, num_steps, resolution), self.model.flow)
 
     def _receiver(self, chains, batch_size, condition):
         model = self.model
         model.build_for(map_parts(lambda shape: (batch_size, *shape), model.event_shape), condition)
-        return Receiver(model, chains, of_any_part(chains).times, batch_size, condition)
+        return Receiver(model, chains, batch_size, condition)
 
     def _initial_words(self, chains, batch_size, seed):
         num_words = sum(

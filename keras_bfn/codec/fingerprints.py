@@ -13,12 +13,10 @@ from keras_bfn.codec.container import digest
 
 
 def of_array(x):
-    """The digest of an array's shape and values, whatever the kind of integers; None of None.
+    """The digest of an array's shape and values, whatever the kind of integers.
 
     Of a dict of arrays, that of all parts.
     """
-    if x is None:
-        return None
     if isinstance(x, dict):
         return digest(*(f"{name} {of_array(x[name])}".encode() for name in sorted(x)))
     values = np.ascontiguousarray(x)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_bfn._parts import map_parts
+from keras_bfn._parts import map_parts, of_any_part
 from keras_bfn.codec import fingerprints
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.looks import output_distributions
@@ -29,13 +29,12 @@ class Receiver:
     Args:
         model: the `BayesianFlowNetwork`.
         chains: the `Chain`, or a dict of the parts' chains.
-        times: float32 array `(n + 1,)`: when the network is asked.
         batch_size: int.
         condition: array `(num, ...)`, or None; of one row, if it is the same for all examples.
     """
 
-    def __init__(self, model, chains, times, batch_size, condition):
-        self.chains, self.times = chains, times
+    def __init__(self, model, chains, batch_size, condition):
+        self.chains, self.times = chains, of_any_part(chains).times
         self.batch_size, self.condition = batch_size, condition
         self.program = model.programs.get(model, OutputProgram)
         self.event_shape = model.event_shape
@@ -71,16 +70,13 @@ class Receiver:
         rng = np.random.Generator(np.random.PCG64(0))
         rows = np.zeros(self.batch_size, "int64")
 
-        def chance_evidence(chain, event_shape, i):
-            shape = (self.batch_size, *event_shape, chain.channel.size)
-            return np.sqrt(chain.precision[i]) * (2.0 * rng.random(shape) - 1.0)
+        def digest_at(i):
+            def chance_evidence(chain, event_shape):
+                shape = (self.batch_size, *event_shape, chain.channel.size)
+                return np.sqrt(chain.precision[i]) * (2.0 * rng.random(shape) - 1.0)
 
-        digests, last = [], len(self.times) - 1
-        for i in sorted({0, last // 2, last}):
-            s = map_parts(
-                lambda chain, shape, i=i: chance_evidence(chain, shape, i),
-                self.chains,
-                self.event_shape,
-            )
-            digests.append(fingerprints.of_array(self.log_probs(s, i, rows)))
-        return fingerprints.digest(*(digest.encode() for digest in digests))
+            s = map_parts(chance_evidence, self.chains, self.event_shape)
+            return fingerprints.of_array(self.log_probs(s, i, rows)).encode()
+
+        last = len(self.times) - 1
+        return fingerprints.digest(*map(digest_at, sorted({0, last // 2, last})))
