@@ -66,8 +66,7 @@ def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10, part=No
         check_int(name, value, 1)
     path = check_path("path", path)
     flow, trajectory = pick_trajectory(part, flow, trajectory)
-    steps = np.linspace(0, len(trajectory.t) - 1, num_steps).round().astype(int)
-    steps = np.unique(steps)
+    steps = np.unique(np.linspace(0, len(trajectory.t) - 1, num_steps).round().astype(int))
     theta = trajectory.theta[steps, :num_samples]
     means = keras.ops.convert_to_numpy(flow.input_mean(keras.ops.convert_to_tensor(theta)))
     low, high = flow.data_range

@@ -1,6 +1,6 @@
 """What plots of trajectories are given."""
 
-from keras_bfn._parts import pick_part
+from keras_bfn._parts import list_parts, names_of, pick_part
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.looks import Look
 
@@ -12,12 +12,8 @@ def pick_trajectory(part, flow, trajectory):
         ValueError: if they are none, or there is no such part.
     """
     check_flow(flow)
-    looks = trajectory if isinstance(trajectory, dict) else {None: trajectory}
-    is_of_parts = isinstance(flow, dict) and set(looks) == set(flow)
-    is_of_one_kind = not isinstance(flow, dict) and set(looks) == {None}
-    if not (is_of_parts or is_of_one_kind) or not all(
-        isinstance(look, Look) for look in looks.values()
-    ):
+    are_looks = all(isinstance(look, Look) for (look,) in list_parts(trajectory))
+    if names_of(trajectory) != names_of(flow) or not are_looks:
         raise ValueError(
             "Argument `trajectory` must be what `generate(..., return_trajectory=True)` returns "
             f"for this flow. Received: a {type(trajectory).__name__}"
