@@ -1,6 +1,7 @@
 """Training that goes on where it was killed."""
 
 import csv
+import io
 import json
 import zipfile
 
@@ -128,17 +129,11 @@ class Resume(keras.callbacks.Callback):
 
     def _write_metrics(self, file):
         names = list(dict.fromkeys(name for row in self.history for name in row))
-        lines = _Lines()
-        writer = csv.DictWriter(lines, names)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, names)
         writer.writeheader()
         writer.writerows(self.history)
-        file.write("".join(lines).encode())
-
-
-class _Lines(list):
-    """A text file in memory, for csv."""
-
-    write = list.append
+        file.write(text.getvalue().encode())
 
 
 def _to_array(variable):

@@ -112,13 +112,9 @@ class SampleImages(_Samples):
         if self.tensorboard is not None:
             png = io.BytesIO()
             image.save(png, format="png")
-            content = {
-                "encoded_image_string": png.getvalue(),
-                "height": image.height,
-                "width": image.width,
-                "colorspace": 3,
-            }
-            _write_event(self.events, epoch, lambda pb: {"image": pb.Image(**content)})
+            shape = {"height": image.height, "width": image.width, "colorspace": 3}
+            content = {"encoded_image_string": png.getvalue(), **shape}
+            _write_event(self.events, epoch, image=content)
 
 
 class SampleText(_Samples):
@@ -168,7 +164,7 @@ class SampleText(_Samples):
         path = self.directory / f"epoch_{epoch:04}.txt"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         if self.tensorboard is not None:
-            _write_event(self.events, epoch, lambda pb: _text_value("\n\n".join(lines)))
+            _write_event(self.events, epoch, **_text_value("\n\n".join(lines)))
 
 
 def _text_value(text):
@@ -192,10 +188,9 @@ def _open_events(directory):
     return EventFileWriter(str(directory), filename_suffix=".samples")
 
 
-def _write_event(events, epoch, value):
-    from tensorboard.compat.proto import event_pb2, summary_pb2
+def _write_event(events, epoch, **content):
+    from tensorboard.compat.proto.event_pb2 import Event
 
-    content = value(summary_pb2.Summary)
-    summary = summary_pb2.Summary(value=[summary_pb2.Summary.Value(tag="samples", **content)])
-    events.add_event(event_pb2.Event(step=epoch, summary=summary))
+    summary = {"value": [{"tag": "samples", **content}]}
+    events.add_event(Event(step=epoch, summary=summary))
     events.flush()
