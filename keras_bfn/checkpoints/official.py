@@ -75,7 +75,8 @@ _UNET_BLOCK = (
 _VDM_UNET_BLOCK = ("net1.0", "net1.2", "cond_proj", "net2.0", "net2.3", "skip_conv")
 
 
-def _read_block(reader, layer, keys):
+def _read_block(reader, layer, key, names):
+    keys = (f"{key}.{name}" for name in names)
     norm_in, conv_in, add_time, norm_out, conv_out, shortcut = keys
     reader.norm(norm_in, layer.norm_in)
     reader.conv(conv_in, layer.conv_in)
@@ -90,8 +91,7 @@ def _read_unet(reader, network):
     get = network.get_layer
 
     def block(key, name):
-        names = _UNET_BLOCK
-        _read_block(reader, get(name), [f"{key}.{part}" for part in names])
+        _read_block(reader, get(name), key, _UNET_BLOCK)
 
     # Not used by their network either.
     reader.take("net.input_adapter.pos_feats")
@@ -133,8 +133,7 @@ def _read_vdm_unet(reader, network):
     get = network.get_layer
 
     def block(key, name):
-        names = _VDM_UNET_BLOCK
-        _read_block(reader, get(name), [f"{key}.{part}" for part in names])
+        _read_block(reader, get(name), key, _VDM_UNET_BLOCK)
 
     # Not used by their network either.
     reader.take("net.input_adapter.pos_feats")

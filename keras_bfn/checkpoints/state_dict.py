@@ -98,13 +98,16 @@ class StateDictReader:
             )
         return array
 
-    def weight(self, key, variable, axes=None, change=None):
-        """Plans to assign an array, its axes transposed, then changed, to a Keras variable."""
+    def weight(self, key, variable, axes=None, change=None, size=()):
+        """Plans to assign an array, its axes transposed, then changed, to a Keras variable.
+
+        In the file it has further axes, whose size is 1, as `size` says.
+        """
         axes = tuple(range(len(variable.shape))) if axes is None else axes
         shape = tuple(variable.shape[axes.index(axis)] for axis in range(len(axes)))
-        array = self.take(key, shape)
+        array = self.take(key, (*shape, *size))
         if array is not None:
-            array = np.transpose(array, axes)
+            array = np.transpose(array.reshape(shape), axes)
             self.assignments.append((variable, array if change is None else change(array)))
 
     def dense(self, key, layer, change=None, change_bias=None):
@@ -120,11 +123,7 @@ class StateDictReader:
 
     def pointwise(self, key, layer, num_spatial_axes, change=None, change_bias=None):
         """A `torch.nn.Conv1d` or `Conv2d` of size 1 for a `keras.layers.Dense`."""
-        size = (1,) * num_spatial_axes
-        array = self.take(f"{key}.weight", (*layer.kernel.shape[::-1], *size))
-        if array is not None:
-            array = array.reshape(array.shape[:2]).T
-            self.assignments.append((layer.kernel, array if change is None else change(array)))
+        self.weight(f"{key}.weight", layer.kernel, (1, 0), change, (1,) * num_spatial_axes)
         self.weight(f"{key}.bias", layer.bias, change=change_bias)
 
     def norm(self, key, layer):
