@@ -14,7 +14,6 @@ from keras_bfn._parts import (
     for_each_part,
     map_parts,
     of_any_part,
-    part_names,
     sum_parts,
 )
 from keras_bfn._validation import check_choice, check_rate
@@ -24,7 +23,7 @@ from keras_bfn.metrics import BitsPerDim
 from keras_bfn.models import encoding, generation, inpainting, scoring, training
 from keras_bfn.models.averaging import averaged_weights
 from keras_bfn.models.conditions import check_is_conditional
-from keras_bfn.models.data_checks import check_shapes, shapes_of, split_condition
+from keras_bfn.models.data_checks import check_form, split_condition
 from keras_bfn.models.network_checks import (
     check_inputs,
     check_outputs,
@@ -203,14 +202,7 @@ class BayesianFlowNetwork(keras.Model):
 
     def call(self, inputs, training=False):
         x, condition = split_condition(inputs)
-        check_names(self.flow, x)
-        map_parts(
-            lambda flow, x, name: flow.check_dtype(keras.backend.standardize_dtype(x.dtype), name),
-            self.flow,
-            x,
-            part_names(self.flow, "x"),
-        )
-        check_shapes(self.flow, self.event_shape, shapes_of(x))
+        check_form(self.flow, self.event_shape, x)
         check_is_conditional(self, condition is not None)
         if training and self.condition_dropout and condition is not None:
             condition = self._drop_conditions(condition)

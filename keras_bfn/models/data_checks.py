@@ -84,7 +84,7 @@ def check_data(flow, event_shape, x, name="x"):
         raise ValueError(f"Argument `{name}` must hold data. Received: {name}=None")
     check_names(flow, x, name)
     x = map_parts(_check_part, flow, x, part_names(flow, name))
-    check_shapes(flow, event_shape, shapes_of(x), name)
+    _check_shapes(flow, event_shape, x, name)
     counts = map_parts(len, x)
     if isinstance(counts, dict) and len(set(counts.values())) > 1:
         raise ValueError(
@@ -115,19 +115,27 @@ def shapes_of(x):
     return map_parts(lambda x: x.shape, x)
 
 
-def check_shapes(flow, event_shape, shapes, name="x"):
-    """Raises a `ValueError` unless `shapes` are `(batch, *event_shape)`, if that is known."""
-    if event_shape is None:
-        return
+def check_form(flow, event_shape, x):
+    """Raises a `ValueError` if tensors cannot be data, by their names, dtypes and shapes."""
 
-    def check(flow, shape, event_shape, name):
-        if tuple(shape[1:]) != event_shape:
+    def check_dtype(flow, x, name):
+        flow.check_dtype(keras.backend.standardize_dtype(x.dtype), name)
+
+    check_names(flow, x)
+    map_parts(check_dtype, flow, x, part_names(flow, "x"))
+    _check_shapes(flow, event_shape, x, "x")
+
+
+def _check_shapes(flow, event_shape, x, name):
+    def check(name, x, event_shape):
+        if tuple(x.shape[1:]) != event_shape:
             raise ValueError(
                 f"Argument `{name}` must have shape (batch, *event_shape) with event_shape="
-                f"{event_shape}. Received: shape {tuple(shape)}"
+                f"{event_shape}. Received: shape {tuple(x.shape)}"
             )
 
-    map_parts(check, flow, shapes, event_shape, part_names(flow, name))
+    if event_shape is not None:
+        map_parts(check, part_names(flow, name), x, event_shape)
 
 
 def split_condition(inputs):
