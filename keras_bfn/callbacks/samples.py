@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_bfn import samplers
+from keras_bfn._imports import tell_to_install
 from keras_bfn._parts import pick_part
 from keras_bfn._validation import check_int, check_path
 from keras_bfn.datasets.text import decode_text
@@ -179,12 +180,8 @@ def _text_value(text):
 
 def _open_events(directory):
     """A writer of TensorBoard's event files, without any of the backends."""
-    try:
+    with tell_to_install("Argument `tensorboard` needs the package: pip install tensorboard"):
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
-    except ImportError as error:
-        raise ImportError(
-            "Argument `tensorboard` needs the package: pip install tensorboard"
-        ) from error
     return EventFileWriter(str(directory), filename_suffix=".samples")
 
 

@@ -4,6 +4,8 @@ import pathlib
 
 import numpy as np
 
+from keras_bfn._imports import tell_to_install
+
 HUB_PREFIX = "hf://"
 
 
@@ -19,12 +21,10 @@ def read_state_dict(path):
         FileNotFoundError: if there is no such file.
         ValueError: if the file does not hold a dict of tensors.
     """
-    try:
+    with tell_to_install(
+        "Reading a `.pt` file needs PyTorch, whatever the backend: `pip install torch`"
+    ):
         import torch
-    except ImportError as error:
-        raise ImportError(
-            "Reading a `.pt` file needs PyTorch, whatever the backend: `pip install torch`"
-        ) from error
     path = local_path(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -55,13 +55,11 @@ def local_path(path):
         raise ValueError(
             f"Argument `path` must have the form hf://owner/repo/file. Received: path='{path}'"
         )
-    try:
+    with tell_to_install(
+        'Downloading needs huggingface_hub: `pip install "keras-bfn[hub]"`. '
+        f"Received: path='{path}'"
+    ):
         from huggingface_hub import hf_hub_download
-    except ImportError as error:
-        raise ImportError(
-            'Downloading needs huggingface_hub: `pip install "keras-bfn[hub]"`. '
-            f"Received: path='{path}'"
-        ) from error
     owner, repo, file = parts
     return hf_hub_download(f"{owner}/{repo}", file)
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from keras_bfn._imports import tell_to_install
 from keras_bfn.codec.errors import CodecError
 
 # A popped normal number lies at most so many standard deviations from its mean; the probability
@@ -34,12 +35,8 @@ class Stack:
     """
 
     def __init__(self, words):
-        try:
+        with tell_to_install('The codec needs constriction: pip install "keras-bfn[codec]"'):
             import constriction
-        except ImportError as error:
-            raise ImportError(
-                'The codec needs constriction: pip install "keras-bfn[codec]"'
-            ) from error
         if len(words) and words[-1] == 0:
             raise CodecError("the word on top of the stack is zero")
         self._models = constriction.stream.model

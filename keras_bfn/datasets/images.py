@@ -5,6 +5,7 @@ import importlib.util
 import keras
 import numpy as np
 
+from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import check_choice, check_int, check_path, check_shape
 from keras_bfn.datasets.batches import Batches
 from keras_bfn.datasets.splits import Splits, hold_out
@@ -130,12 +131,8 @@ def embedded_images(batch_size=32, form="bins", num_bins=256, **options):
     >>> train[0].shape
     (8, 32, 32, 3)
     """
-    try:
+    with tell_to_install('Embedded images need scikit-learn: pip install "keras-bfn[examples]"'):
         from sklearn.datasets import load_sample_images
-    except ImportError as error:
-        raise ImportError(
-            'Embedded images need scikit-learn: pip install "keras-bfn[examples]"'
-        ) from error
     parts = {"train": [], "test": []}
     for photograph in load_sample_images().images:
         height, width, _ = photograph.shape
@@ -163,12 +160,8 @@ def embedded_digits(batch_size=64, form="binary", num_bins=256, **options):
     >>> train[0].shape
     (8, 28, 28, 1)
     """
-    try:
+    with tell_to_install('Embedded digits need scikit-learn: pip install "keras-bfn[examples]"'):
         from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise ImportError(
-            'Embedded digits need scikit-learn: pip install "keras-bfn[examples]"'
-        ) from error
     levels = (load_digits().images[..., None] * 255 / 16).astype("uint8")
     enlarged = levels.repeat(3, axis=1).repeat(3, axis=2)
     images = np.pad(enlarged, ((0, 0), (2, 2), (2, 2), (0, 0)))

@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 
+from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import check_int, check_path
 from keras_bfn.visualization.grid import join_images
 from keras_bfn.visualization.trajectories import pick_trajectory
@@ -42,10 +43,8 @@ def animate_generation(
     >>> samples, trajectory = model.generate(16, num_steps=50, return_trajectory=True)
     >>> keras_bfn.visualization.animate_generation(model.flow, trajectory, "generation.gif")
     """
-    try:
+    with tell_to_install('GIFs need Pillow: pip install "keras-bfn[examples]"'):
         from PIL import Image
-    except ImportError as error:
-        raise ImportError('GIFs need Pillow: pip install "keras-bfn[examples]"') from error
     for name, value in (("num_samples", num_samples), ("columns", columns), ("pixels", pixels)):
         check_int(name, value, 1)
     duration = 1000 // check_int("frames_per_second", frames_per_second, 1, 100)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import check_int, check_numbers
 
 BORDER_COLOR = (0.35, 0.45, 0.6)
@@ -71,8 +72,6 @@ def check_images(name, images):
 
 def new_figure(width, height):
     """A figure of matplotlib, sizes in inches, without its global state."""
-    try:
+    with tell_to_install('Pictures need matplotlib: pip install "keras-bfn[examples]"'):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError('Pictures need matplotlib: pip install "keras-bfn[examples]"') from error
     return Figure((width, height), dpi=120, layout="constrained")
