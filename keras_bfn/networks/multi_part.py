@@ -198,15 +198,11 @@ def _check_patch_sizes(patch_size, event_shape):
         )
     sizes = {}
     for name, (height, width, _) in images.items():
-        size = given.get(name)
+        largest, size = math.gcd(height, width), given.get(name)
         if size is None:
-            sides = range(1, max(height, width) + 1)
-            fitting = (s for s in sides if height % s == 0 and width % s == 0)
-            size = next(
-                (s for s in fitting if height * width <= MOST_PATCHES * s**2),
-                math.gcd(height, width),
-            )
-        if check_int("patch_size", size, 1) and (height % size or width % size):
+            fitting = (s for s in range(1, largest + 1) if largest % s == 0)
+            size = next((s for s in fitting if height * width <= MOST_PATCHES * s**2), largest)
+        if largest % check_int("patch_size", size, 1):
             raise ValueError(
                 f"Argument `patch_size` must divide the sides of images, {height} and {width} of "
                 f"{name!r}. Received: patch_size={patch_size!r}"
