@@ -259,14 +259,12 @@ def _fill_in_parts(model, x, mask):
         )
     # What is no array of examples is refused later.
     num = next((np.shape(part)[:1] for part in x.values() if np.ndim(part)), (1,))
-    filled = {
-        name: np.full(
-            (*num, *model.event_shape[name]),
-            flow.data_range[0],
-            "int32" if flow.discrete else "float32",
-        )
-        for name, flow in model.flow.items()
-    }
+
+    def fill(flow, shape):
+        dtype = "int32" if flow.discrete else "float32"
+        return np.full((*num, *shape), flow.data_range[0], dtype)
+
+    filled = map_parts(fill, model.flow, model.event_shape)
     return filled | x, dict.fromkeys(model.flow, False) | mask
 
 
