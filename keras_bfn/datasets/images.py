@@ -215,26 +215,31 @@ def _splits(train, test, batch_size, form, num_bins, flip=False, seed=0, limit=N
     _check_options(batch_size, form, num_bins)
     if limit is not None:
         check_int("limit", limit, 2)  # one to train on, one to validate
-    images, labels = (part if part is None else part[:limit] for part in train)
-    rest, held_out = hold_out(len(images))
+    train, test = (_rows(part, slice(limit)) for part in (train, test))
+    rest, held_out = hold_out(len(train[0]))
 
-    def batches(images, labels, rows, training):
+    def batches(images, labels, training):
         flipped = flip and training
         return Batches(
-            images[rows],
+            images,
             lambda levels, rng: transform(levels, rng, form, num_bins, flipped),
-            min(batch_size, len(rows)),
-            labels=labels if labels is None else labels[rows],
+            min(batch_size, len(images)),
+            labels=labels,
             training=training,
             seed=seed if training else 0,
         )
 
-    test_images, test_labels = (part if part is None else part[:limit] for part in test)
     return Splits(
-        batches(images, labels, rest, True),
-        batches(images, labels, held_out, False),
-        batches(test_images, test_labels, np.arange(len(test_images)), False),
+        batches(*_rows(train, rest), True),
+        batches(*_rows(train, held_out), False),
+        batches(*test, False),
     )
+
+
+def _rows(part, rows):
+    """These rows of the images and of the labels, if there are any."""
+    images, labels = part
+    return images[rows], labels if labels is None else labels[rows]
 
 
 def transform(levels, rng, form, num_bins, flip):
