@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
-from keras_bfn._parts import check_names, map_parts, part_names
+from keras_bfn._parts import check_names, map_parts, order_parts, part_names
 from keras_bfn._validation import check_int, check_numbers
 from keras_bfn.looks import Look
 from keras_bfn.models.conditions import condition_inputs
@@ -157,9 +157,7 @@ def generate(
 
     arguments = (sampler, num_steps, return_trajectory, tuple(given))
     outputs = predict(self, GenerationProgram, arguments, inputs, batch_size, seed, verbose)
-    x = outputs["x"]
-    if isinstance(self.flow, dict):
-        x = {name: x[name] if name in x else given[name] for name in self.flow}
+    x = order_parts(self.flow, outputs["x"] | given if given else outputs["x"])
     if not return_trajectory:
         return x
     return x, map_parts(_in_steps, self.flow, outputs["trajectory"])
