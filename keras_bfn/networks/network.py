@@ -110,11 +110,9 @@ class Network(keras.Model):
         layer_name = None if isinstance(flow, dict) else "output_projection"
 
         def finish(flow, theta, found):
-            return (
-                found
-                if not isinstance(found, list)
-                else project_output(flow, theta, found, shortcut, layer_name)
-            )
+            if isinstance(found, list):
+                return project_output(flow, theta, found, shortcut, layer_name)
+            return found
 
         found = connect(inputs, add_condition, policy)
         outputs = map_parts(finish, flow, inputs["theta"], found)
