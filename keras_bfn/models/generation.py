@@ -117,7 +117,7 @@ def generate(
             of `num_samples` examples. The other parts are drawn given these, with no inpainting.
         latents: where a deterministic sampler (`"ode1"`, `"ode2"`) starts: an array of shape
             `(num_samples, *event_shape, flow.embedding_size)`, as `encode` returns it, or a dict of
-            the parts'. By default drawn from N(0, flow.gain).
+            the parts' that are drawn. By default drawn from N(0, flow.gain).
         seed: int or None. The same seed gives the same samples on the same backend.
         batch_size: int; by default all at once, up to 64. One program is compiled for each
             batch size, number of steps and sampler, and used again.
@@ -151,7 +151,7 @@ def generate(
     if given:
         inputs["given"] = given
     if latents is not None:
-        inputs["latents"] = _check_latents(self, latents, sampler, num_samples)
+        inputs["latents"] = _check_latents(self, latents, given, sampler, num_samples)
     shapes = map_parts(lambda shape: (num_samples, *shape), self.event_shape)
     self.build_for(shapes, inputs.get("condition"))
 
@@ -199,9 +199,15 @@ def _check_given_data(model, given, num_samples):
     return data
 
 
-def _check_latents(model, latents, sampler, num_samples):
+def _check_latents(model, latents, given, sampler, num_samples):
     check_deterministic(sampler)
-    check_names(model.flow, latents, "latents")
+    flow = model.flow
+    if given and isinstance(latents, dict):  # only what is drawn starts somewhere
+        flow, latents = (
+            {name: part for name, part in parts.items() if name not in given}
+            for parts in (flow, latents)
+        )
+    check_names(flow, latents, "latents")
 
     def check(flow, event_shape, latents, name):
         latents = check_numbers(name, latents)
@@ -213,5 +219,4 @@ def _check_latents(model, latents, sampler, num_samples):
             )
         return latents
 
-    names = part_names(model.flow, "latents")
-    return map_parts(check, model.flow, model.event_shape, latents, names)
+    return map_parts(check, flow, model.event_shape, latents, part_names(flow, "latents"))

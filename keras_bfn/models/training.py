@@ -71,7 +71,8 @@ def _check_loss_weights(loss_weights, flow):
             f"Argument `loss_weights` must be {expected}. Received: loss_weights={loss_weights!r}"
         )
     for name, weight in loss_weights.items():
-        if not isinstance(weight, numbers.Real) or not 0 <= weight < math.inf:
+        is_number = isinstance(weight, numbers.Real) and not isinstance(weight, bool)
+        if not is_number or not 0 <= weight < math.inf:
             raise ValueError(
                 "Argument `loss_weights` must hold finite numbers of at least 0. "
                 f"Received: loss_weights[{name!r}]={weight!r}"

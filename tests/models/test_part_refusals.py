@@ -129,6 +129,7 @@ def test_weights_that_are_not_one_for_each_example_are_refused(model, weights, c
         ({"image": -1}, r"hold finite numbers of at least 0. Received: loss_weights\['image'\]=-1"),
         ({"image": np.nan}, r"hold finite numbers of at least 0.*nan"),
         ({"image": np.inf}, r"hold finite numbers of at least 0.*inf"),
+        ({"image": True}, r"hold finite numbers of at least 0.*True"),
         ({"image": "1"}, r"hold finite numbers of at least 0.*'1'"),
         ({"image": None}, r"hold finite numbers of at least 0.*None"),
     ],

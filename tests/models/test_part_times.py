@@ -185,6 +185,19 @@ def test_given_data_come_back_as_they_are_beside_what_is_drawn(model):
     assert_array_equal(model.generate(5, given=swapped, **kwargs)["image"], x["image"])
 
 
+def test_what_is_given_needs_no_latents(model):
+    latents = model.encode(X, 2, seed=0, verbose=0)
+    kwargs = {"given": {"label": X["label"]}, "seed": 0, "verbose": 0}
+    whole = model.generate(NUM, 2, "ode1", latents=latents, **kwargs)
+    del latents["label"]
+    drawn = model.generate(NUM, 2, "ode1", latents=latents, **kwargs)
+    for name in FLOWS:
+        assert_array_equal(drawn[name], whole[name])
+    del latents["image"]
+    with pytest.raises(ValueError, match=r"`latents` must be a dict with the parts.*'image'"):
+        model.generate(NUM, 2, "ode1", latents=latents, **kwargs)
+
+
 def test_what_is_given_meets_conditions_and_guidance():
     model = make_model(times="parts", num_conditions=NUM_CLASSES)
     rng = np.random.default_rng(0)
