@@ -2,6 +2,8 @@
 
 import gc
 import importlib.util
+import runpy
+import sys
 
 import keras
 import pytest
@@ -40,6 +42,21 @@ def pytest_collection_modifyitems(config, items):
     once = [item for item in items if item.get_closest_marker("once")]
     config.hook.pytest_deselected(items=once)
     items[:] = [item for item in items if item not in set(once)]
+
+
+@pytest.fixture
+def refusal(tmp_path, monkeypatch, capsys):
+    """What a script says when it refuses its arguments, in this process."""
+
+    def run(path, *arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.syspath_prepend(path.parent)
+        monkeypatch.setattr(sys, "argv", [str(path), *arguments])
+        with pytest.raises(SystemExit) as caught:
+            runpy.run_path(str(path), run_name="__main__")
+        return f"{capsys.readouterr().err}{caught.value}"
+
+    return run
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_there_are_guides():
 
 
 # The others train for longer.
-SHORT = ("getting_started", "networks_and_presets", "switching_backends")
+SHORT = ("networks_and_presets", "switching_backends")
 
 
 @pytest.mark.once

@@ -131,6 +131,7 @@ def flip_a_byte(content):
     return content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("damage", [cut, flip_a_byte, lambda content: b""])
 def test_a_broken_checkpoint_is_skipped_for_the_one_before(
     damage, fresh, left_alone, tmp_path, capsys

@@ -21,8 +21,7 @@ every_flow = pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
     "flow",
     everywhere(
         FLOWS,
-        *("continuous-noise", "continuous-bins", "discretized-17-noise", "discretized-2-data"),
-        *("discrete-2", "discrete-own_schedule"),
+        *("continuous-noise", "discretized-17-noise", "discrete-2", "discrete-own_schedule"),
     ),
 )
 def test_a_flow_keeps_its_contract(flow):

@@ -78,12 +78,16 @@ def test_a_model_with_a_plain_layer_survives_saving(tmp_path):
     np.testing.assert_allclose(before["transmission"], after["transmission"], rtol=1e-4)
 
 
+# On the others two kinds, which have all distributions and samplers' steps.
+SHARED = list(FLOWS) if keras.backend.backend() == "torch" else ["binary", "discretized"]
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """A folder of models, and how they score here."""
     folder, scores = tmp_path_factory.mktemp("models"), {}
-    for name, make_flow in FLOWS.items():
-        model = make_model(make_flow())
+    for name in SHARED:
+        model = make_model(FLOWS[name]())
         model.save(folder / f"{name}.keras")
         scores[name] = score(model)
     return folder, scores
@@ -106,5 +110,5 @@ def test_another_backend_finds_the_same_code_length_samples_and_completions(save
 
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1])
-    scores = {name: score(keras.saving.load_model(folder / f"{name}.keras")) for name in FLOWS}
+    scores = {path.stem: score(keras.saving.load_model(path)) for path in folder.glob("*.keras")}
     (folder / f"{keras.backend.backend()}.json").write_text(json.dumps(scores))
