@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_bfn
+from keras_bfn import testing
 from keras_bfn._config import argument_names
 from tests.backends import everywhere
 from tests.models.small import FLOWS
@@ -50,6 +51,16 @@ def random_network(name):
     network = NETWORKS[name](FLOWS["binary"]())
     randomize(network)
     return network
+
+
+@pytest.mark.parametrize("conditional", everywhere(["plain", "conditional"], "conditional"))
+@pytest.mark.parametrize("name", everywhere(list(NETWORKS), "MLP"))
+def test_a_network_keeps_its_contract(name, conditional):
+    flow = FLOWS["discretized"]()
+    condition = np.array([0, 1, 2, 3]) if conditional == "conditional" else None
+    num_conditions = None if condition is None else 3
+    network = NETWORKS[name](flow, num_conditions=num_conditions)
+    testing.check_network(network, flow, condition=condition)
 
 
 @pytest.mark.parametrize(
