@@ -146,6 +146,7 @@ def test_a_broken_checkpoint_is_skipped_for_the_one_before(
     assert_same(state_of(model), left_alone)
 
 
+@pytest.mark.once
 def test_whatever_byte_is_flipped_a_checkpoint_is_whole_or_cannot_be_read(fresh, tmp_path):
     train(fresh(), tmp_path, 1)
     path = tmp_path / "checkpoint-000001.npz"
@@ -169,6 +170,7 @@ def test_whatever_byte_is_flipped_a_checkpoint_is_whole_or_cannot_be_read(fresh,
     assert num_read < 300
 
 
+@pytest.mark.once
 def test_an_array_that_is_shorter_than_it_was_cannot_be_read(tmp_path):
     path = tmp_path / "checkpoint-000001.npz"
     np.savez(path, meta=json.dumps({"num_arrays": 1}), variable_0=np.zeros(9000))
@@ -179,6 +181,7 @@ def test_an_array_that_is_shorter_than_it_was_cannot_be_read(tmp_path):
         _read(path)
 
 
+@pytest.mark.once
 def test_when_no_checkpoint_can_be_read_training_starts_anew_and_keeps_the_new_ones(
     fresh, left_alone, tmp_path
 ):
@@ -190,11 +193,13 @@ def test_when_no_checkpoint_can_be_read_training_starts_anew_and_keeps_the_new_o
     assert_same(state_of(model), left_alone)
 
 
+@pytest.mark.once
 def test_the_last_two_checkpoints_are_kept(fresh, tmp_path):
     train(fresh(), tmp_path, 4)
     assert names(tmp_path) == ["checkpoint-000003.npz", "checkpoint-000004.npz", "metrics.csv"]
 
 
+@pytest.mark.once
 def test_what_was_not_written_to_its_end_is_no_checkpoint(fresh, left_alone, tmp_path, capsys):
     train(fresh(), tmp_path, 2)
     for epoch in (3, 9):
@@ -230,6 +235,7 @@ def test_a_finished_run_trains_no_more_and_ends_with_the_same_weights(fresh, lef
     assert model.history.epoch == [4]
 
 
+@pytest.mark.once
 def test_history_and_metrics_hold_what_was_logged_in_all_epochs(fresh, tmp_path):
     rows = []
     for epochs in (2, 3):
@@ -244,6 +250,7 @@ def test_history_and_metrics_hold_what_was_logged_in_all_epochs(fresh, tmp_path)
     assert lines == rows
 
 
+@pytest.mark.once
 def test_a_later_fit_starts_at_its_first_epoch(fresh, tmp_path):
     train(fresh(), tmp_path, 2)
     model, _ = train(fresh(), tmp_path, 3)
@@ -261,6 +268,7 @@ def test_a_later_fit_starts_at_its_first_epoch(fresh, tmp_path):
     assert model.history.epoch == [0]
 
 
+@pytest.mark.once
 def test_data_are_told_each_epoch(fresh, tmp_path):
     seen = []
 

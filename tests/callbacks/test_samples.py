@@ -79,6 +79,7 @@ def test_pictures_show_what_averaged_weights_generate_at_every_second_epoch(fres
     assert any((a != b).any() for a, b in zip(expected.raw, expected.averaged, strict=True))
 
 
+@pytest.mark.once
 def test_large_images_are_shown_as_they_are_and_real_ones_from_black_to_white(tmp_path):
     image = pytest.importorskip("PIL.Image")
     callback = SampleImages(tmp_path)
@@ -111,6 +112,7 @@ def test_text_is_what_averaged_weights_generate(fresh_text, tmp_path):
     )
 
 
+@pytest.mark.once
 def test_text_may_be_decoded_to_any_letters_and_have_a_condition(tmp_path):
     model, data = resumable.make_model(), resumable.make_data()
     model.compile(keras.optimizers.AdamW(1e-3))  # and there need be no averages
@@ -141,6 +143,7 @@ def read_events():
     return read
 
 
+@pytest.mark.once
 def test_tensorboard_shows_the_pictures(read_events, fresh, tmp_path):
     callback = SampleImages(tmp_path / "png", tensorboard=tmp_path / "events", **OPTIONS)
     fit(fresh(), X, callback, epochs=12)
@@ -152,6 +155,7 @@ def test_tensorboard_shows_the_pictures(read_events, fresh, tmp_path):
         assert (event.height, event.width) == (6 * 16, 26 * 16)
 
 
+@pytest.mark.once
 def test_tensorboard_shows_the_text(read_events, fresh_text, tmp_path):
     callback = SampleText(tmp_path / "txt", tensorboard=tmp_path / "events", **OPTIONS)
     fit(fresh_text(), tokens(), callback, epochs=2)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_bfn
+from tests.backends import everywhere
 from tests.networks.own import NETWORKS, NUM_CONDITIONS, SHAPE
 
 
@@ -15,9 +16,21 @@ def make_model(name, conditional):
     return keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
 
 
-@pytest.mark.parametrize("conditional", [False, True], ids=["", "conditional"])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_of_ones_own_serves_in_every_verb(name, conditional, tmp_path):
+CASES = {
+    f"{name}{condition}": (name, bool(condition))
+    for name in NETWORKS
+    for condition in ("", "-conditional")
+}
+# All kinds, with and without a condition, built and unbuilt.
+EVERYWHERE = [
+    *("functional", "sequential", "subclassed", "plain_layer", "functional-conditional"),
+    *(case for case in CASES if case.endswith("built-conditional")),
+]
+
+
+@pytest.mark.parametrize("case", everywhere(CASES, *EVERYWHERE))
+def test_a_network_of_ones_own_serves_in_every_verb(case, tmp_path):
+    name, conditional = case
     model = make_model(name, conditional)
     model.compile("adam")
     x = np.random.default_rng(0).integers(0, 3, (16, *SHAPE))
