@@ -5,7 +5,8 @@
 For a U-Net, a transformer and an MLP, each with one kind of data: seconds of a training step and of
 `generate`, measured in two processes that take turns, and the median of the ratios, this version
 over the older. Then, in this version alone, the same of a dict of flows over a plain flow: images,
-and their two halves as two parts, in an MLP of the same size.
+and their two halves as two parts, in an MLP of the same size,
+256 wide and 1024.
 """
 
 import argparse
@@ -38,9 +39,10 @@ def make_model(case):
         network = networks.Transformer(flow, 64, width=128, num_layers=3)
         x = rng.integers(0, 27, (16, 64))
     else:
-        level, width = flows.DiscretizedFlow(17, sigma_1=0.02), 256
+        level = flows.DiscretizedFlow(17, sigma_1=0.02)
+        width = 1024 if case.startswith("wide") else 256
         x = rng.integers(0, 17, (64, 16, 8, 1))
-        if case == "parts":
+        if case.endswith("parts"):
             flow = {"upper": level, "lower": level}
             shape = dict.fromkeys(flow, (8, 8, 1))
             network = networks.MultiPart(flow, shape, width, mixer="mlp")
@@ -128,7 +130,9 @@ def main():
         workers = Worker(args.older.resolve()), here
         for case in CASES:
             compare(f"{case}, this over older", workers, (case, case), args.rounds)
-    compare("mlp, two parts over one", (here, here), ("mlp", "parts"), args.rounds)
+    for size in ("", "wide "):
+        cases = (f"{size}mlp", f"{size}parts")
+        compare(f"{size}mlp, two parts over one", (here, here), cases, args.rounds)
 
 
 if __name__ == "__main__":
