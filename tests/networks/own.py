@@ -99,26 +99,32 @@ def plain_layer(flow, conditional):
     return PlainLayer(flow.output_size)
 
 
-def built(make):
-    """The same network, called before the model is made."""
+def built(make, make_zeros):
+    """The same network, called before the model is made, on what another function makes."""
 
-    def make_built(flow, conditional):
-        network = make(flow, conditional)
-        inputs = {"theta": ops.zeros((2, *SHAPE, flow.theta_size)), "t": ops.zeros((2,))}
-        if conditional:
-            inputs["condition"] = ops.zeros((2,), dtype="int32")
-        network(inputs)
+    def make_built(*args, **kwargs):
+        network = make(*args, **kwargs)
+        network(make_zeros(*args, **kwargs))
         return network
 
     return make_built
 
 
+def zeros(flow, conditional):
+    condition = {"condition": ops.zeros((2,), dtype="int32")} if conditional else {}
+    return {
+        "theta": ops.zeros((2, *SHAPE, flow.theta_size)),
+        "t": ops.zeros((2,)),
+        **condition,
+    }
+
+
 NETWORKS = {
     "functional": functional,
     "sequential": sequential,
-    "sequential-built": built(sequential),
+    "sequential-built": built(sequential, zeros),
     "subclassed": subclassed,
-    "subclassed-built": built(subclassed),
+    "subclassed-built": built(subclassed, zeros),
     "plain_layer": plain_layer,
-    "plain_layer-built": built(plain_layer),
+    "plain_layer-built": built(plain_layer, zeros),
 }

@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from tests.models.parts import EVENT_SHAPES, FLOWS, NUM_CLASSES, PartsLayer
+from tests.networks.own import built
 
 # Not the order of `FLOWS`, nor that of the alphabet.
 ORDER = ("label", "size", "image")
@@ -77,29 +78,23 @@ def plain_layer(times="shared", conditional=False):
     return PartsLayer(num_conditions=NUM_CLASSES if conditional else None)
 
 
-def built(make):
-    """The same network, called before the model is made."""
-
-    def make_built(times="shared", conditional=False):
-        network = make(times, conditional)
-        theta = {
+def zeros(times="shared", conditional=False):
+    t = ops.zeros((2,))
+    condition = {"condition": ops.zeros((2,), dtype="int32")} if conditional else {}
+    return {
+        "theta": {
             name: ops.zeros((2, *EVENT_SHAPES[name], flow.theta_size))
             for name, flow in FLOWS.items()
-        }
-        t = ops.zeros((2,))
-        inputs = {"theta": theta, "t": dict.fromkeys(FLOWS, t) if times == "parts" else t}
-        if conditional:
-            inputs["condition"] = ops.zeros((2,), dtype="int32")
-        network(inputs)
-        return network
-
-    return make_built
+        },
+        "t": dict.fromkeys(FLOWS, t) if times == "parts" else t,
+        **condition,
+    }
 
 
 NETWORKS = {
     "functional": functional,
     "subclassed": subclassed,
-    "subclassed-built": built(subclassed),
+    "subclassed-built": built(subclassed, zeros),
     "plain_layer": plain_layer,
-    "plain_layer-built": built(plain_layer),
+    "plain_layer-built": built(plain_layer, zeros),
 }
