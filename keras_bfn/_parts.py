@@ -5,7 +5,7 @@ outputs and event shapes then are dicts with the same names. The code that branc
 flows, losses and samplers know one part only.
 """
 
-from keras_bfn._validation import check_shape
+from keras_bfn._validation import check_shape, refusal
 
 
 def map_parts(function, first, *others):
@@ -61,12 +61,10 @@ def pick_part(name, flow, *values):
     """
     if not isinstance(flow, dict):
         if name is not None:
-            raise ValueError(
-                f"Argument `part` must be None for data of one kind. Received: part={name!r}"
-            )
+            raise refusal("part", "must be None for data of one kind", name)
         return (flow, *values)
     if name not in flow:
-        raise ValueError(f"Argument `part` must be one of {list(flow)}. Received: part={name!r}")
+        raise refusal("part", f"must be one of {list(flow)}", name)
     return (flow[name], *(value[name] for value in values))
 
 

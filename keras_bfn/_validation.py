@@ -8,34 +8,31 @@ import pathlib
 import numpy as np
 
 
+def refusal(name, expected, value):
+    """The `ValueError` that says what the argument `name` must be, and what came."""
+    return ValueError(f"Argument `{name}` {expected}. Received: {name}={value!r}")
+
+
 def check_int(name, value, minimum, maximum=math.inf):
     """Returns `value` as an int, or raises a `ValueError` unless it is one in this range."""
     is_int = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not is_int or not minimum <= value <= maximum:
         at_most = "" if maximum == math.inf else f" and at most {maximum}"
-        raise ValueError(
-            f"Argument `{name}` must be an integer of at least {minimum}{at_most}. "
-            f"Received: {name}={value!r}"
-        )
+        raise refusal(name, f"must be an integer of at least {minimum}{at_most}", value)
     return int(value)
 
 
 def check_between(name, value, low, high):
     """Returns `value` as a float, or raises a `ValueError` if it is not a number in (low, high)."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low < value < high:
-        raise ValueError(
-            f"Argument `{name}` must be a number strictly between {low} and {high}. "
-            f"Received: {name}={value!r}"
-        )
+        raise refusal(name, f"must be a number strictly between {low} and {high}", value)
     return float(value)
 
 
 def check_rate(name, value):
     """Returns `value` as a float, or raises a `ValueError` if it is not a number in [0, 1)."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < 1:
-        raise ValueError(
-            f"Argument `{name}` must be a number in [0, 1). Received: {name}={value!r}"
-        )
+        raise refusal(name, "must be a number in [0, 1)", value)
     return float(value)
 
 
@@ -46,10 +43,7 @@ def check_shape(name, shape):
         for size in shape
     )
     if not is_shape:
-        raise ValueError(
-            f"Argument `{name}` must be a tuple of integers of at least 1. "
-            f"Received: {name}={shape!r}"
-        )
+        raise refusal(name, "must be a tuple of integers of at least 1", shape)
     return tuple(int(size) for size in shape)
 
 
@@ -66,16 +60,14 @@ def check_numbers(name, values):
 def check_path(name, value):
     """Returns `value` as a `pathlib.Path`, or raises a `ValueError` if it is not a path."""
     if not isinstance(value, (str, os.PathLike)):
-        raise ValueError(f"Argument `{name}` must be a path. Received: {name}={value!r}")
+        raise refusal(name, "must be a path", value)
     return pathlib.Path(value)
 
 
 def check_choice(name, value, choices):
     """Returns `value`, or raises a `ValueError` that lists the choices."""
     if value not in choices:
-        raise ValueError(
-            f"Argument `{name}` must be one of {list(choices)}. Received: {name}={value!r}"
-        )
+        raise refusal(name, f"must be one of {list(choices)}", value)
     return value
 
 
@@ -92,7 +84,4 @@ def resolve_identifier(name, identifier, base_class, known):
         return identifier
     if isinstance(identifier, str) and identifier in known:
         return known[identifier]()
-    raise ValueError(
-        f"Argument `{name}` must be a `{base_class.__name__}` or one of {sorted(known)}. "
-        f"Received: {name}={identifier!r}"
-    )
+    raise refusal(name, f"must be a `{base_class.__name__}` or one of {sorted(known)}", identifier)

@@ -12,7 +12,7 @@ from keras import ops
 from keras_bfn._backend import torch_generators
 from keras_bfn._files import write_atomically
 from keras_bfn._keras import start_at_epoch
-from keras_bfn._validation import check_path
+from keras_bfn._validation import check_path, refusal
 
 
 class Resume(keras.callbacks.Callback):
@@ -52,9 +52,7 @@ class Resume(keras.callbacks.Callback):
         super().__init__()
         self.directory = check_path("directory", directory)
         if data is not None and not hasattr(data, "epoch"):
-            raise ValueError(
-                f"Argument `data` must have an attribute `epoch`. Received: data={data!r}"
-            )
+            raise refusal("data", "must have an attribute `epoch`", data)
         self.data = data
         self.verbose = verbose
         self.history = []

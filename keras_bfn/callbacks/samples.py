@@ -9,7 +9,7 @@ import numpy as np
 from keras_bfn import samplers
 from keras_bfn._imports import tell_to_install
 from keras_bfn._parts import pick_part
-from keras_bfn._validation import check_int, check_path
+from keras_bfn._validation import check_int, check_path, refusal
 from keras_bfn.datasets.text import decode_text
 from keras_bfn.models.averaging import has_averages
 from keras_bfn.visualization.grid import join_images
@@ -157,7 +157,7 @@ class SampleText(_Samples):
             directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard, part
         )
         if not callable(decode):
-            raise ValueError(f"Argument `decode` must be a function. Received: decode={decode!r}")
+            raise refusal("decode", "must be a function", decode)
         self.decode = decode
 
     def write(self, flow, samples, epoch):

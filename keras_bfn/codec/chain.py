@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._parts import map_parts, of_any_part
+from keras_bfn._validation import refusal
 from keras_bfn.codec.stack import PROBABILITY_BITS
 
 LEAST_LOG_PROB = -PROBABILITY_BITS * np.log(2.0)
@@ -99,9 +100,8 @@ class Chain:
         self.precision = flow.gain * beta.astype("float64")
         self.gained = np.diff(self.precision, prepend=0.0)
         if not np.all(self.gained[1:] > 0):
-            raise ValueError(
-                "Argument `num_steps` must leave each message some accuracy in float32. "
-                f"Received: num_steps={num_steps}"
+            raise refusal(
+                "num_steps", "must leave each message some accuracy in float32", num_steps
             )
         # s_i given s_(i+1) is N(kept_i s_(i+1), variance_i), for i < n.
         self.kept = self.precision[:-1] / self.precision[1:]

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_bfn._parts import list_parts, map_parts, names_of
-from keras_bfn._validation import check_between, check_int
+from keras_bfn._validation import check_between, check_int, refusal
 from keras_bfn.codec import container, fingerprints
 from keras_bfn.codec.chain import Chain, pop, push
 from keras_bfn.codec.errors import CodecError
@@ -68,10 +68,7 @@ class Codec:
 
     def __init__(self, model, num_steps=50, batch_size=None, resolution=0.25, seed=0):
         if not isinstance(model, BayesianFlowNetwork):
-            raise ValueError(
-                "Argument `model` must be a `keras_bfn.BayesianFlowNetwork`. "
-                f"Received: model={model!r}"
-            )
+            raise refusal("model", "must be a `keras_bfn.BayesianFlowNetwork`", model)
         map_parts(lambda flow: flow.channel(), model.flow)  # or a `ValueError` that says why not
         check_has_event_shape(model)
         self.model = model

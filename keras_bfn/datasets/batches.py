@@ -5,7 +5,7 @@ import math
 import keras
 import numpy as np
 
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, refusal
 
 
 class Batches(keras.utils.PyDataset):
@@ -58,11 +58,9 @@ class Batches(keras.utils.PyDataset):
         super().__init__(workers=1, use_multiprocessing=False)
         for name, value in (("examples", examples), ("labels", labels)):
             if not hasattr(value, "__getitem__") and not (name == "labels" and value is None):
-                raise ValueError(f"Argument `{name}` must hold rows. Received: {name}={value!r}")
+                raise refusal(name, "must hold rows", value)
         if not callable(transform):
-            raise ValueError(
-                f"Argument `transform` must be a function. Received: transform={transform!r}"
-            )
+            raise refusal("transform", "must be a function", transform)
         self.examples, self.transform, self.labels = examples, transform, labels
         self.batch_size = check_int("batch_size", batch_size, 1)
         self.training = training
@@ -73,9 +71,8 @@ class Batches(keras.utils.PyDataset):
             check_int("steps_per_epoch", steps_per_epoch, 1)
         self.steps_per_epoch = steps_per_epoch
         if len(examples) < (batch_size if training else 1):
-            raise ValueError(
-                f"Argument `batch_size` must be at most the number of examples, {len(examples)}. "
-                f"Received: batch_size={batch_size}"
+            raise refusal(
+                "batch_size", f"must be at most the number of examples, {len(examples)}", batch_size
             )
         if labels is not None and len(labels) != len(examples):
             raise ValueError(

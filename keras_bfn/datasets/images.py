@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_bfn._imports import tell_to_install
-from keras_bfn._validation import check_choice, check_int, check_path, check_shape
+from keras_bfn._validation import check_choice, check_int, check_path, check_shape, refusal
 from keras_bfn.datasets.batches import Batches
 from keras_bfn.datasets.splits import Splits, hold_out
 
@@ -81,9 +81,7 @@ def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **o
     _check_options(batch_size, form, num_bins)
     image_size = check_shape("image_size", image_size)
     if len(image_size) != 2:
-        raise ValueError(
-            f"Argument `image_size` must be (height, width). Received: image_size={image_size}"
-        )
+        raise refusal("image_size", "must be (height, width)", image_size)
     color_mode = check_choice("color_mode", options.pop("color_mode", "rgb"), ("rgb", "grayscale"))
     endings = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
     files = check_path("path", path).rglob("*")

@@ -16,7 +16,7 @@ from keras_bfn._parts import (
     of_any_part,
     sum_parts,
 )
-from keras_bfn._validation import check_choice, check_rate
+from keras_bfn._validation import check_choice, check_rate, refusal
 from keras_bfn.flows.flow import check_flow, expand
 from keras_bfn.looks import look
 from keras_bfn.metrics import BitsPerDim
@@ -111,9 +111,7 @@ class BayesianFlowNetwork(keras.Model):
     ):
         check_flow(flow)
         if not isinstance(network, keras.Layer):
-            raise ValueError(
-                f"Argument `network` must be a Keras model or layer. Received: network={network!r}"
-            )
+            raise refusal("network", "must be a Keras model or layer", network)
         # The evidence, times and losses are float32 under every policy; the network has its own.
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow

@@ -8,6 +8,7 @@ import keras
 from keras_bfn._backend import is_data_loader
 from keras_bfn._keras import yield_tuples
 from keras_bfn._parts import check_names, map_parts, part_names
+from keras_bfn._validation import refusal
 from keras_bfn.models.conditions import check_condition, to_numpy
 
 
@@ -81,7 +82,7 @@ def check_arrays(model, x, name="x"):
 def check_data(flow, event_shape, x, name="x"):
     """The data as numpy arrays, values checked. See `check_arrays`."""
     if x is None:
-        raise ValueError(f"Argument `{name}` must hold data. Received: {name}=None")
+        raise refusal(name, "must hold data", None)
     check_names(flow, x, name)
     x = map_parts(_check_part, flow, x, part_names(flow, name))
     _check_shapes(flow, event_shape, x, name)
@@ -96,7 +97,7 @@ def check_data(flow, event_shape, x, name="x"):
 def _check_part(flow, x, name):
     x = to_numpy(x)
     if x.ndim == 0:
-        raise ValueError(f"Argument `{name}` must be an array of examples. Received: {name}={x!r}")
+        raise refusal(name, "must be an array of examples", x)
     flow.check_data(x, name)
     return x
 

@@ -16,7 +16,7 @@ from keras_bfn._keras import (
     unshare_buffers,
 )
 from keras_bfn._parts import map_parts, sum_parts
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, refusal
 from keras_bfn.models.data_checks import check_no_targets, check_training_data, split_condition
 from keras_bfn.models.scoring import nats_per_example
 
@@ -67,9 +67,7 @@ def _check_loss_weights(loss_weights, flow):
     is_dict = isinstance(loss_weights, dict) and set(loss_weights) <= set(names)
     if not names or not is_dict:
         expected = f"a dict from some of {names}" if names else "None for data of one kind"
-        raise ValueError(
-            f"Argument `loss_weights` must be {expected}. Received: loss_weights={loss_weights!r}"
-        )
+        raise refusal("loss_weights", f"must be {expected}", loss_weights)
     for name, weight in loss_weights.items():
         is_number = isinstance(weight, numbers.Real) and not isinstance(weight, bool)
         if not is_number or not 0 <= weight < math.inf:

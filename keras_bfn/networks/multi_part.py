@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_bfn._parts import check_event_shape, map_parts
-from keras_bfn._validation import check_choice, check_int
+from keras_bfn._validation import check_choice, check_int, refusal
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.layers import DenseBlock, TimeEmbedding, TokenEmbedding, TransformerBlock
 from keras_bfn.networks.network import Network, check_sizes, embed_time, scale_theta
@@ -82,7 +82,7 @@ class MultiPart(Network):
     ):
         check_flow(flow)
         if not isinstance(flow, dict):
-            raise ValueError(f"Argument `flow` must be a dict of flows. Received: flow={flow!r}")
+            raise refusal("flow", "must be a dict of flows", flow)
         event_shape = check_event_shape(flow, event_shape)
         check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
         check_choice("mixer", mixer, ("transformer", "mlp"))
@@ -192,10 +192,7 @@ def _check_patch_sizes(patch_size, event_shape):
     images = {name: shape for name, shape in event_shape.items() if len(shape) == 3}
     given = patch_size if isinstance(patch_size, dict) else dict.fromkeys(images, patch_size)
     if not set(given) <= set(images):
-        raise ValueError(
-            f"Argument `patch_size` must name parts that are images, {list(images)}. "
-            f"Received: patch_size={patch_size!r}"
-        )
+        raise refusal("patch_size", f"must name parts that are images, {list(images)}", patch_size)
     sizes = {}
     for name, (height, width, _) in images.items():
         largest, size = math.gcd(height, width), given.get(name)

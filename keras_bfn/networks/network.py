@@ -7,7 +7,7 @@ from keras import layers
 
 from keras_bfn._config import argument_names
 from keras_bfn._parts import map_parts
-from keras_bfn._validation import check_int, check_rate
+from keras_bfn._validation import check_int, check_rate, refusal
 from keras_bfn.flows import Flow
 from keras_bfn.layers import EvidenceShortcut
 
@@ -156,15 +156,13 @@ def check_one_kind(flow):
             f"`keras_bfn.networks.MultiPart`. Received: flow={flow!r}"
         )
     if not isinstance(flow, Flow):
-        raise ValueError(
-            f"Argument `flow` must be a `keras_bfn.flows.Flow`. Received: flow={flow!r}"
-        )
+        raise refusal("flow", "must be a `keras_bfn.flows.Flow`", flow)
 
 
 def check_sizes(width, dropout, **counts):
     """Raises a `ValueError` unless these arguments of a network are in their ranges."""
     if check_int("width", width, 2) % 2:
-        raise ValueError(f"Argument `width` must be even. Received: width={width}")
+        raise refusal("width", "must be even", width)
     check_rate("dropout", dropout)
     for name, value in counts.items():
         check_int(name, value, 1)

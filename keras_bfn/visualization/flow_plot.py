@@ -6,7 +6,7 @@ import operator
 import numpy as np
 from keras import ops
 
-from keras_bfn._validation import check_int, check_path
+from keras_bfn._validation import check_int, check_path, refusal
 from keras_bfn.visualization.grid import new_figure
 from keras_bfn.visualization.trajectories import pick_trajectory
 
@@ -45,23 +45,17 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
     flow, trajectory = pick_trajectory(part, flow, trajectory)
     t = trajectory.t
     if t[0] == 1:
-        raise ValueError(
-            "Argument `part` must be one that was drawn, by messages: one that was given has none. "
-            f"Received: part={part!r}"
+        raise refusal(
+            "part", "must be one that was drawn, by messages: one that was given has none", part
         )
     num_samples, *event_shape = trajectory.theta.shape[1:-1]
     if variable is None:
         variable = tuple(size // 2 for size in event_shape)
     if check_int("sample", sample, 0) >= num_samples:
-        raise ValueError(
-            f"Argument `sample` must be below {num_samples}. Received: sample={sample}"
-        )
+        raise refusal("sample", f"must be below {num_samples}", sample)
     is_index = isinstance(variable, (tuple, list)) and len(variable) == len(event_shape)
     if not is_index or not all(map(operator.contains, map(range, event_shape), variable)):
-        raise ValueError(
-            f"Argument `variable` must be an index into shape {tuple(event_shape)}. "
-            f"Received: variable={variable!r}"
-        )
+        raise refusal("variable", f"must be an index into shape {tuple(event_shape)}", variable)
     variable = tuple(map(int, variable))
     steps = np.unique(np.linspace(0, len(t) - 2, num_steps).round().astype(int))
     final = _OneVariable(flow, trajectory, len(t) - 1, sample, variable).mode
