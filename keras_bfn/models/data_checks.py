@@ -7,7 +7,7 @@ import keras
 
 from keras_bfn._backend import is_data_loader
 from keras_bfn._keras import yield_tuples
-from keras_bfn._parts import check_names, map_parts, part_names
+from keras_bfn._parts import check_names, for_each_part, map_parts, part_names
 from keras_bfn._validation import refusal
 from keras_bfn.models.conditions import check_condition, to_numpy
 
@@ -84,8 +84,8 @@ def check_data(flow, event_shape, x, name="x"):
     if x is None:
         raise refusal(name, "must hold data", None)
     check_names(flow, x, name)
-    x = map_parts(_check_part, flow, x, part_names(flow, name))
-    _check_shapes(flow, event_shape, x, name)
+    shapes = for_each_part(flow, event_shape)
+    x = map_parts(_check_part, flow, shapes, x, part_names(flow, name))
     counts = map_parts(len, x)
     if isinstance(counts, dict) and len(set(counts.values())) > 1:
         raise ValueError(
@@ -94,11 +94,12 @@ def check_data(flow, event_shape, x, name="x"):
     return x
 
 
-def _check_part(flow, x, name):
+def _check_part(flow, event_shape, x, name):
     x = to_numpy(x)
     if x.ndim == 0:
         raise refusal(name, "must be an array of examples", x)
     flow.check_data(x, name)
+    _check_shape(event_shape, x, name)
     return x
 
 
@@ -119,24 +120,20 @@ def shapes_of(x):
 def check_form(flow, event_shape, x):
     """Raises a `ValueError` if tensors cannot be data, by their names, dtypes and shapes."""
 
-    def check_dtype(flow, x, name):
+    def check(flow, event_shape, x, name):
         flow.check_dtype(keras.backend.standardize_dtype(x.dtype), name)
+        _check_shape(event_shape, x, name)
 
     check_names(flow, x)
-    map_parts(check_dtype, flow, x, part_names(flow, "x"))
-    _check_shapes(flow, event_shape, x, "x")
+    map_parts(check, flow, for_each_part(flow, event_shape), x, part_names(flow, "x"))
 
 
-def _check_shapes(flow, event_shape, x, name):
-    def check(name, x, event_shape):
-        if tuple(x.shape[1:]) != event_shape:
-            raise ValueError(
-                f"Argument `{name}` must have shape (batch, *event_shape) with event_shape="
-                f"{event_shape}. Received: shape {tuple(x.shape)}"
-            )
-
-    if event_shape is not None:
-        map_parts(check, part_names(flow, name), x, event_shape)
+def _check_shape(event_shape, x, name):
+    if event_shape is not None and tuple(x.shape[1:]) != event_shape:
+        raise ValueError(
+            f"Argument `{name}` must have shape (batch, *event_shape) with event_shape="
+            f"{event_shape}. Received: shape {tuple(x.shape)}"
+        )
 
 
 def split_condition(inputs):
