@@ -40,15 +40,12 @@ class Immutable(metaclass=_Sealed):
 
     def get_config(self):
         """The constructor's arguments, as plain values that JSON can hold."""
-        return {
-            name: keras.saving.serialize_keras_object(getattr(self, name))
-            for name in argument_names(type(self))
-        }
+        return own_config(self, type(self))
 
     @classmethod
     def from_config(cls, config):
         """The object whose `get_config` is `config`."""
-        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+        return cls(**keras.saving.deserialize_keras_object(config))
 
     def __eq__(self, other):
         return type(self) is type(other) and self.get_config() == other.get_config()
@@ -60,6 +57,12 @@ class Immutable(metaclass=_Sealed):
         values = {name: getattr(self, name) for name in argument_names(type(self))}
         told = (f"{name}={value!r}" for name, value in values.items() if value is not None)
         return f"{type(self).__name__}({', '.join(told)})"
+
+
+def own_config(made, cls):
+    """What the constructor of `cls` was told of an object, as plain values that JSON can hold."""
+    own = {name: getattr(made, name) for name in argument_names(cls)}
+    return keras.saving.serialize_keras_object(own)
 
 
 def argument_names(cls):

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_bfn._config import argument_names
+from keras_bfn._config import argument_names, own_config
 
 
 class Layer(keras.layers.Layer):
@@ -12,8 +12,7 @@ class Layer(keras.layers.Layer):
     """
 
     def get_config(self):
-        own = {name: getattr(self, name) for name in argument_names(type(self))}
-        return {**super().get_config(), **keras.saving.serialize_keras_object(own)}
+        return {**super().get_config(), **own_config(self, type(self))}
 
     @classmethod
     def from_config(cls, config):

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers
 
-from keras_bfn._config import argument_names
+from keras_bfn._config import own_config
 from keras_bfn._parts import map_parts
 from keras_bfn._validation import check_int, check_rate, refusal
 from keras_bfn.flows import Flow
@@ -130,22 +130,12 @@ class Network(keras.Model):
 
     def get_config(self):
         # A functional model's own config lists layers; ours is the constructor's arguments.
-        values = {name: getattr(self, name) for name in argument_names(type(self))}
-        values["dtype"] = self.policy
-        return {
-            name: value if isinstance(value, tuple) else keras.saving.serialize_keras_object(value)
-            for name, value in values.items()
-        }
+        dtype = keras.saving.serialize_keras_object(self.policy)
+        return {**own_config(self, type(self)), "dtype": dtype}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        config = {
-            name: keras.saving.deserialize_keras_object(value, custom_objects)
-            if isinstance(value, dict)
-            else value
-            for name, value in config.items()
-        }
-        return cls(**config)
+        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
 
 
 def check_one_kind(flow):
