@@ -49,7 +49,7 @@ def single_message_kl(flow, x, distribution, alpha, seed=None):
 
 def code_length_deviation(model, x, num_steps):
     """The standard deviation of an image's code length over looks at it, mean over images."""
-    model.programs.clear()  # compile anew, with the function that is patched in now
+    model.programs.cache_clear()  # compile anew, with the function that is patched in now
     runs = [
         model.code_length(x, num_steps, num_repeats=10, seed=seed, verbose=0)["transmission"]
         for seed in range(10)

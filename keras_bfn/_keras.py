@@ -14,7 +14,7 @@ These stand where they are needed:
 | `flows/flow.py`, `RESERVED` | a dict of these names is taken for a saved object |
 | `models/averaging.py`, `_model_variables_moving_average` | averages have no public name |
 | `models/bayesian_flow_network.py`, `build_for` | `fit` builds in an epoch that counts |
-| `models/program.py`, `ProgramCache` | the models in a dict are tracked as layers |
+| `models/bayesian_flow_network.py`, `programs` | the models in a dict are tracked as layers |
 | `models/scoring.py`, `_nats` | as for `order_parts` |
 | `models/training.py`, `compute_loss` | on JAX, `call` can update no metrics (#21639) |
 | `models/training.py`, `get_compile_config` | `jit_compile="auto"` is saved as what it came to |

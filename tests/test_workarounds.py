@@ -339,7 +339,7 @@ def test_models_in_a_dict_are_tracked():
     model = OwnLoss()
     model.programs = {}
     model.programs["other"] = make_model()
-    require(len(model.weights) == 4, "models/program.py, ProgramCache")
+    require(len(model.weights) == 4, "models/bayesian_flow_network.py, programs")
 
 
 @only("jax")

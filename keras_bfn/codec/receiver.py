@@ -36,7 +36,7 @@ class Receiver:
     def __init__(self, model, chains, batch_size, condition):
         self.chains, self.times = chains, of_any_part(chains).times
         self.batch_size, self.condition = batch_size, condition
-        self.program = model.programs.get(model, OutputProgram)
+        self.program = model.programs(OutputProgram)
         self.event_shape = model.event_shape
 
     def expecting(self, rows):

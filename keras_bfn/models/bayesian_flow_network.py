@@ -1,12 +1,14 @@
 """The model: a flow and a network, trained by `fit`."""
 
 import contextlib
+import functools
 import math
 
 import keras
 from keras import ops
 
 from keras_bfn import losses
+from keras_bfn._config import own_config
 from keras_bfn._keras import build_network, call_network, in_order_of, make_seed_generator
 from keras_bfn._parts import (
     check_event_shape,
@@ -32,7 +34,6 @@ from keras_bfn.models.network_checks import (
 )
 from keras_bfn.models.part_times import check_times, draw_times
 from keras_bfn.models.presets import from_preset, save_to_preset
-from keras_bfn.models.program import ProgramCache
 from keras_bfn.presets import PRESETS
 
 
@@ -136,7 +137,8 @@ class BayesianFlowNetwork(keras.Model):
             for name in (flow if isinstance(flow, dict) else ())
         }
         self._mean = training.PerExampleMean(name="per_example_mean", dtype="float32")
-        self.programs = ProgramCache()
+        # A function's cache, for the models in a dict Keras 3.15 would track as layers.
+        self.programs = functools.cache(lambda kind, *arguments: kind(self, *arguments))
 
         inputs = symbolic_inputs(network)
         if event_shape is None and inputs is not None:
@@ -281,19 +283,8 @@ class BayesianFlowNetwork(keras.Model):
     save_to_preset = save_to_preset
 
     def get_config(self):
-        return {
-            "flow": keras.saving.serialize_keras_object(self.flow),
-            "network": keras.saving.serialize_keras_object(self.network),
-            "event_shape": self.event_shape,
-            "condition_dropout": self.condition_dropout,
-            "times": self.times,
-            "seed": self.seed,
-            "name": self.name,
-        }
+        return {**own_config(self, BayesianFlowNetwork), "name": self.name}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        for name in ("flow", "network"):
-            config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
-        return cls(**config)
+        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))

@@ -17,7 +17,7 @@ class Program(keras.Model):
     """Base class: a small model without weights of its own, to be run by `predict`.
 
     `predict` compiles it once per batch shape on every backend, batches, and shows progress. The
-    constructor takes the model and what can be hashed: `ProgramCache` keeps a program for each.
+    constructor takes the model and what can be hashed: `model.programs` keeps a program for each.
 
     Args:
         model: the `BayesianFlowNetwork`.
@@ -122,7 +122,7 @@ def predict(model, program_class, arguments, inputs, batch_size, seed, verbose):
     batch_size = divisible(batch_size)
     rows = np.arange(-(-num // batch_size) * batch_size) % num
     inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
-    program = model.programs.get(model, program_class, *arguments)
+    program = model.programs(program_class, *arguments)
     with _keras.seeded(model.seed_generator, seed):
         outputs = program.predict(inputs, batch_size=batch_size, verbose=verbose)
     return keras.tree.map_structure(lambda values: values[:num], outputs)
@@ -136,22 +136,3 @@ def divisible(batch_size):
     distribution = keras.distribution.distribution()
     num_devices = 1 if distribution is None else distribution.num_model_replicas
     return -(-batch_size // num_devices) * num_devices
-
-
-class ProgramCache:
-    """Programs by what they were built for. Not a dict: Keras 3.15 would track them as layers."""
-
-    def __init__(self):
-        self._programs = {}
-
-    def get(self, model, program_class, *arguments):
-        key = (program_class, *arguments)
-        if key not in self._programs:
-            self._programs[key] = program_class(model, *arguments)
-        return self._programs[key]
-
-    def __len__(self):
-        return len(self._programs)
-
-    def clear(self):
-        self._programs.clear()

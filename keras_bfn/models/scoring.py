@@ -171,7 +171,7 @@ def _nats(model, x, num_steps, num_repeats, given, batch_size, seed, verbose):
     model.build_for(shapes_of(x), condition)
 
     batches = RepeatedBatches(x, condition, num_repeats, divisible(batch_size))
-    program = model.programs.get(model, CodeLengthProgram, loss, given)
+    program = model.programs(CodeLengthProgram, loss, given)
     with seeded(model.seed_generator, seed):
         nats = program.predict(batches, verbose=verbose)
     nats = keras.tree.map_structure(batches.by_repeat, nats)

@@ -57,7 +57,7 @@ def compile(self, optimizer="adamw", loss="continuous_time", loss_weights=None, 
     self._asked_jit_compile = kwargs.get("jit_compile", "auto")
     if kwargs.get("auto_scale_loss", True):
         scale_loss(self, self.network)
-    self.programs.clear()
+    self.programs.cache_clear()
 
 
 def _check_loss_weights(loss_weights, flow):

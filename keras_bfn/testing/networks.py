@@ -79,7 +79,7 @@ def _outputs(model, s, t, condition):
     inputs = {"s": s, "t": np.full(4, t, "float32")}
     if condition is not None:
         inputs["condition"] = condition
-    return model.programs.get(model, ParamsProgram).predict_on_batch(inputs)
+    return model.programs(ParamsProgram).predict_on_batch(inputs)
 
 
 def _check_outputs(name, model, s, condition):
