@@ -13,10 +13,14 @@ def refusal(name, expected, value):
     return ValueError(f"Argument `{name}` {expected}. Received: {name}={value!r}")
 
 
+def is_number(value, kind=numbers.Real):
+    """Whether a value is a number of this kind, and no bool."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
 def check_int(name, value, minimum, maximum=math.inf):
     """Returns `value` as an int, or raises a `ValueError` unless it is one in this range."""
-    is_int = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not is_int or not minimum <= value <= maximum:
+    if not is_number(value, numbers.Integral) or not minimum <= value <= maximum:
         at_most = "" if maximum == math.inf else f" and at most {maximum}"
         raise refusal(name, f"must be an integer of at least {minimum}{at_most}", value)
     return int(value)
@@ -24,25 +28,22 @@ def check_int(name, value, minimum, maximum=math.inf):
 
 def check_between(name, value, low, high):
     """Returns `value` as a float, or raises a `ValueError` if it is not a number in (low, high)."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low < value < high:
+    if not is_number(value) or not low < value < high:
         raise refusal(name, f"must be a number strictly between {low} and {high}", value)
     return float(value)
 
 
 def check_rate(name, value):
     """Returns `value` as a float, or raises a `ValueError` if it is not a number in [0, 1)."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < 1:
+    if not is_number(value) or not 0 <= value < 1:
         raise refusal(name, "must be a number in [0, 1)", value)
     return float(value)
 
 
 def check_shape(name, shape):
     """Returns `shape` as a tuple, or raises a `ValueError` if it is not a sequence of sizes."""
-    is_shape = isinstance(shape, (tuple, list)) and all(
-        isinstance(size, numbers.Integral) and not isinstance(size, bool) and size > 0
-        for size in shape
-    )
-    if not is_shape:
+    is_shape = isinstance(shape, (tuple, list))
+    if not is_shape or not all(is_number(size, numbers.Integral) and size > 0 for size in shape):
         raise refusal(name, "must be a tuple of integers of at least 1", shape)
     return tuple(int(size) for size in shape)
 

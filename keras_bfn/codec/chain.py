@@ -16,7 +16,7 @@ expectation of one part hangs on the evidence about all.
 import numpy as np
 from keras import ops
 
-from keras_bfn._parts import map_parts, of_any_part
+from keras_bfn._parts import list_parts, map_parts, of_any_part
 from keras_bfn._validation import refusal
 from keras_bfn.codec.stack import PROBABILITY_BITS
 
@@ -39,18 +39,12 @@ def push(chains, stack, x, expect):
     """
     n = of_any_part(chains).num_steps
     s = map_parts(lambda chain, x: stack.pop_near(*chain.sent(x)), chains, x)
-    map_parts(
-        lambda _, x, log_probs: stack.push_classes(x, np.exp(log_probs)), chains, x, expect(s, n)
-    )
+    for _, values, log_probs in list_parts(chains, x, expect(s, n)):
+        stack.push_classes(values, np.exp(log_probs))
     for i in range(n, 0, -1):
         before = map_parts(lambda chain, s, i=i: chain.pop_before(stack, i, s), chains, s)
-        map_parts(
-            lambda chain, *values, i=i: chain.push_message(stack, i, *values),
-            chains,
-            before,
-            s,
-            expect(before, i - 1),
-        )
+        for chain, *seen in list_parts(chains, before, s, expect(before, i - 1)):
+            chain.push_message(stack, i, *seen)
         s = before
 
 
@@ -63,18 +57,15 @@ def pop(chains, stack, event_shape, num, expect):
         lambda chain, shape: np.zeros((num, *shape, chain.channel.size)), chains, event_shape
     )
     for i in range(1, n + 1):
-        before = s
+        before, expected = s, expect(s, i - 1)
         s = map_parts(
-            lambda chain, *values, i=i: chain.pop_message(stack, i, *values),
-            chains,
-            before,
-            expect(before, i - 1),
+            lambda chain, *seen, i=i: chain.pop_message(stack, i, *seen), chains, before, expected
         )
-        map_parts(
-            lambda chain, *values, i=i: chain.push_before(stack, i, *values), chains, before, s
-        )
+        for chain, *seen in list_parts(chains, before, s):
+            chain.push_before(stack, i, *seen)
     x = map_parts(lambda _, log_probs: stack.pop_classes(np.exp(log_probs)), chains, expect(s, n))
-    map_parts(lambda chain, s, x: stack.push_near(s, *chain.sent(x)), chains, s, x)
+    for chain, evidence, values in list_parts(chains, s, x):
+        stack.push_near(evidence, *chain.sent(values))
     return x
 
 

@@ -37,30 +37,21 @@ def _is_text(value):
     return isinstance(value, str)
 
 
-def _for_each_part(is_possible):
-    """The same of a value, or of all values of a dict: those of the parts of the data."""
-
-    def check(value):
-        if isinstance(value, dict):
-            return bool(value) and all(map(is_possible, value.values()))
-        return is_possible(value)
-
-    return check
+def _is_each(is_possible, value):
+    """Whether a value is possible, or all those of a dict: of the parts of the data."""
+    values = list(value.values()) if isinstance(value, dict) else [value]
+    return bool(values) and all(map(is_possible, values))
 
 
 def _is_shape(value):
     return isinstance(value, list) and all(map(_is_count, value))
 
 
-def _is_dtype(value):
-    return isinstance(value, str) and value in DTYPES
-
-
 # The header's entries, and what they can be.
 ENTRIES = {
     "count": lambda value: _is_count(value, 1),
-    "event_shape": _for_each_part(_is_shape),
-    "dtype": _for_each_part(_is_dtype),
+    "event_shape": lambda value: _is_each(_is_shape, value),
+    "dtype": lambda value: _is_each(DTYPES.__contains__, value),
     "num_steps": lambda value: _is_count(value, 1, MOST_STEPS),
     "batch_size": lambda value: _is_count(value, 1, MOST_LANES),
     "resolution": lambda value: isinstance(value, float) and FINEST_RESOLUTION < value < 1,

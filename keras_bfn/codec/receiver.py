@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_bfn._parts import map_parts, of_any_part
+from keras_bfn._parts import list_parts, map_parts, of_any_part
 from keras_bfn.codec import fingerprints
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.looks import output_distributions
@@ -58,10 +58,8 @@ class Receiver:
             rows = np.resize(rows, size) % len(self.condition)
             inputs["condition"] = self.condition[rows]
         log_probs = self.program.predict_on_batch(inputs)
-        return map_parts(lambda _, values: self._check(values[:num], i), self.chains, log_probs)
-
-    def _check(self, log_probs, i):
-        if np.isnan(log_probs).any():
+        log_probs = map_parts(lambda _, values: values[:num], self.chains, log_probs)
+        if any(np.isnan(values).any() for (values,) in list_parts(log_probs)):
             raise CodecError(f"The network's output at t = {self.times[i]} is not a number")
         return log_probs
 

@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import numbers
 
 import keras
 from keras import ops
@@ -16,7 +15,7 @@ from keras_bfn._keras import (
     unshare_buffers,
 )
 from keras_bfn._parts import map_parts, sum_parts
-from keras_bfn._validation import check_int, refusal
+from keras_bfn._validation import check_int, is_number, refusal
 from keras_bfn.models.data_checks import check_no_targets, check_training_data, split_condition
 from keras_bfn.models.scoring import nats_per_example
 
@@ -63,14 +62,12 @@ def compile(self, optimizer="adamw", loss="continuous_time", loss_weights=None, 
 def _check_loss_weights(loss_weights, flow):
     if loss_weights is None:
         return None
-    names = list(flow) if isinstance(flow, dict) else []
-    is_dict = isinstance(loss_weights, dict) and set(loss_weights) <= set(names)
-    if not names or not is_dict:
-        expected = f"a dict from some of {names}" if names else "None for data of one kind"
-        raise refusal("loss_weights", f"must be {expected}", loss_weights)
+    if not isinstance(flow, dict):
+        raise refusal("loss_weights", "must be None for data of one kind", loss_weights)
+    if not isinstance(loss_weights, dict) or not set(loss_weights) <= set(flow):
+        raise refusal("loss_weights", f"must be a dict from some of {list(flow)}", loss_weights)
     for name, weight in loss_weights.items():
-        is_number = isinstance(weight, numbers.Real) and not isinstance(weight, bool)
-        if not is_number or not 0 <= weight < math.inf:
+        if not is_number(weight) or not 0 <= weight < math.inf:
             raise ValueError(
                 "Argument `loss_weights` must hold finite numbers of at least 0. "
                 f"Received: loss_weights[{name!r}]={weight!r}"

@@ -140,13 +140,10 @@ class Network(keras.Model):
 
 def check_one_kind(flow):
     """Raises a `ValueError` unless `flow` is a `Flow`."""
-    if isinstance(flow, dict):
-        raise ValueError(
-            "Argument `flow` must be a `keras_bfn.flows.Flow`; for a dict of flows there is "
-            f"`keras_bfn.networks.MultiPart`. Received: flow={flow!r}"
-        )
     if not isinstance(flow, Flow):
-        raise refusal("flow", "must be a `keras_bfn.flows.Flow`", flow)
+        hint = "; for a dict of flows there is `keras_bfn.networks.MultiPart`"
+        hint = hint if isinstance(flow, dict) else ""
+        raise refusal("flow", f"must be a `keras_bfn.flows.Flow`{hint}", flow)
 
 
 def check_sizes(width, dropout, **counts):
