@@ -46,6 +46,11 @@ def sum_parts(values):
     return sum(values.values()) if isinstance(values, dict) else values
 
 
+def leave_out(names, values):
+    """The values of all parts but these."""
+    return {name: values[name] for name in values if name not in names} if names else values
+
+
 def order_parts(flow, values):
     """The values of some parts in the order of the flow: JAX returns dicts sorted by name."""
     if isinstance(values, dict):

@@ -91,26 +91,19 @@ def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **o
             f"Argument `path` must be a folder with at least 3 images {sorted(endings)}. "
             f"Received: path={str(path)!r} with {len(files)}"
         )
-    images = np.stack(
-        [
-            keras.utils.img_to_array(
-                keras.utils.load_img(
-                    file,
-                    color_mode=color_mode,
-                    target_size=image_size,
-                    interpolation="bilinear",  # the default, "nearest", would leave pixels out
-                    keep_aspect_ratio=True,
-                ),
-                data_format="channels_last",
-                dtype="uint8",
-            )
-            for file in files
-        ]
-    )
-    rest, test = hold_out(len(images))
-    return _splits(
-        (images[rest], None), (images[test], None), batch_size, form, num_bins, **options
-    )
+    images = [
+        keras.utils.load_img(
+            file,
+            color_mode=color_mode,
+            target_size=image_size,
+            interpolation="bilinear",  # the default, "nearest", would leave pixels out
+            keep_aspect_ratio=True,
+        )
+        for file in files
+    ]
+    images = np.stack([keras.utils.img_to_array(i, "channels_last", "uint8") for i in images])
+    train, test = (_rows((images, None), rows) for rows in hold_out(len(images)))
+    return _splits(train, test, batch_size, form, num_bins, **options)
 
 
 def embedded_images(batch_size=32, form="bins", num_bins=256, **options):

@@ -226,12 +226,8 @@ class BayesianFlowNetwork(keras.Model):
 
     def sample_evidence(self, x, t):
         """Draws evidence about data at time `t`, `(batch,)`, or a dict of the parts' times."""
-        return map_parts(
-            lambda flow, x, t: flow.sample_evidence(x, t, self.seed_generator),
-            self.flow,
-            x,
-            for_each_part(self.flow, t),
-        )
+        t, seed = for_each_part(self.flow, t), self.seed_generator
+        return map_parts(lambda flow, x, t: flow.sample_evidence(x, t, seed), self.flow, x, t)
 
     def look(self, s, t, condition=None, training=False, guidance_scale=None):
         """Shows evidence to the network.

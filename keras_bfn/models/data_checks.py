@@ -4,6 +4,7 @@ import itertools
 import types
 
 import keras
+import numpy as np
 
 from keras_bfn._backend import is_data_loader
 from keras_bfn._keras import yield_tuples
@@ -38,7 +39,7 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
             check_no_targets(y, name)
     data, condition = check_arrays(model, data, name)
     _check_sample_weight(sample_weight, count_examples(data))
-    model.build_for(shapes_of(data), condition)
+    model.build_for(map_parts(np.shape, data), condition)
     return x
 
 
@@ -110,11 +111,6 @@ def check_has_event_shape(model):
             "The model has no `event_shape` yet: give it to the constructor, or train first. "
             "Received: event_shape=None"
         )
-
-
-def shapes_of(x):
-    """The shape of data, or a dict of the parts' shapes."""
-    return map_parts(lambda x: x.shape, x)
 
 
 def check_form(flow, event_shape, x):

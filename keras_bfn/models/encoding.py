@@ -7,7 +7,7 @@ from keras_bfn import samplers
 from keras_bfn._parts import map_parts, order_parts
 from keras_bfn._validation import check_int
 from keras_bfn.models.conditions import condition_inputs
-from keras_bfn.models.data_checks import check_data, count_examples, shapes_of
+from keras_bfn.models.data_checks import check_data, count_examples
 from keras_bfn.models.generation import check_deterministic
 from keras_bfn.models.program import SamplingProgram, check_batch_size, predict
 
@@ -94,7 +94,7 @@ def encode(
     num = count_examples(x)
     batch_size = check_batch_size(batch_size, num)
     conditions = condition_inputs(self, condition, 1, num)
-    self.build_for(shapes_of(x), conditions.get("condition"))
+    self.build_for(map_parts(np.shape, x), conditions.get("condition"))
 
     inputs = {"x": x, "ones": np.ones(num, "float32"), **conditions}
     arguments = (sampler, num_steps)

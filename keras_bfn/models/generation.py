@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
-from keras_bfn._parts import check_names, map_parts, order_parts, part_names
+from keras_bfn._parts import check_names, leave_out, map_parts, order_parts, part_names
 from keras_bfn._validation import check_int, check_numbers
 from keras_bfn.looks import Look
 from keras_bfn.models.conditions import condition_inputs
@@ -63,25 +63,19 @@ class GenerationProgram(SamplingProgram):
         carry = self.loop(num_steps, look, act, (states, trajectory))
 
         looks, outputs = look(num_steps, carry)
-        x = map_parts(
-            lambda output: output.sample(seed) if sampler.end == "sample" else output.mode(),
-            outputs,
-        )
+        is_drawn = sampler.end == "sample"
+        x = map_parts(lambda output: output.sample(seed) if is_drawn else output.mode(), outputs)
         trajectory = record(carry[1], num_steps, looks)
         return {"x": x, "trajectory": trajectory} if self.return_trajectory else {"x": x}
 
 
 def record(trajectory, i, looks):
     """Writes what was seen at step i, if a trajectory is kept."""
-    if not trajectory:
-        return trajectory
-    return keras.tree.map_structure(
-        lambda whole, seen: ops.slice_update(
-            whole, (0, i) + (0,) * (len(seen.shape) - 1), seen[:, None]
-        ),
-        trajectory,
-        looks,
-    )
+
+    def write(whole, seen):
+        return ops.slice_update(whole, (0, i) + (0,) * (len(seen.shape) - 1), seen[:, None])
+
+    return keras.tree.map_structure(write, trajectory, looks) if trajectory else trajectory
 
 
 def generate(
@@ -202,11 +196,8 @@ def _check_given_data(model, given, num_samples):
 def _check_latents(model, latents, given, sampler, num_samples):
     check_deterministic(sampler)
     flow = model.flow
-    if given and isinstance(latents, dict):  # only what is drawn starts somewhere
-        flow, latents = (
-            {name: part for name, part in parts.items() if name not in given}
-            for parts in (flow, latents)
-        )
+    if isinstance(latents, dict):  # only what is drawn starts somewhere
+        flow, latents = leave_out(given, flow), leave_out(given, latents)
     check_names(flow, latents, "latents")
 
     def check(flow, event_shape, latents, name):

@@ -9,18 +9,8 @@ from keras import ops
 from keras_bfn._parts import describe, map_parts, order_parts, part_names, sum_parts
 from keras_bfn._validation import check_int
 from keras_bfn.models.conditions import condition_inputs
-from keras_bfn.models.data_checks import (
-    check_data,
-    check_has_event_shape,
-    count_examples,
-    shapes_of,
-)
-from keras_bfn.models.program import (
-    DEFAULT_BATCH_SIZE,
-    SamplingProgram,
-    check_batch_size,
-    predict,
-)
+from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples
+from keras_bfn.models.program import DEFAULT_BATCH_SIZE, SamplingProgram, check_batch_size, predict
 from keras_bfn.samplers import AncestralSampler
 
 
@@ -233,7 +223,7 @@ def inpaint(
     batch_size = check_batch_size(batch_size, num, max(1, DEFAULT_BATCH_SIZE // num_particles))
     conditions = condition_inputs(self, condition, guidance_scale, num)
     mask = map_parts(_check_mask, self.flow, mask, x, part_names(self.flow, "mask"))
-    self.build_for(shapes_of(x), conditions.get("condition"))
+    self.build_for(map_parts(np.shape, x), conditions.get("condition"))
 
     inputs = {"x": x, "mask": mask, "ones": np.ones(num, "float32"), **conditions}
     arguments = (num_steps, num_particles)

@@ -25,13 +25,13 @@ def symbolic_inputs(network):
 
 def make_symbolic_inputs(flow, event_shape, condition_shape, times):
     """What a network will be given, without numbers."""
+
+    def make_theta(flow, shape):
+        return keras.KerasTensor((None, *shape, flow.theta_size), "float32")
+
     t = keras.KerasTensor((None,), "float32")
     inputs = {
-        "theta": map_parts(
-            lambda flow, shape: keras.KerasTensor((None, *shape, flow.theta_size), "float32"),
-            flow,
-            event_shape,
-        ),
+        "theta": map_parts(make_theta, flow, event_shape),
         "t": dict.fromkeys(flow, t) if times == "parts" else t,
     }
     if condition_shape is not None:

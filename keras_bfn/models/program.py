@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import _keras
-from keras_bfn._parts import list_parts, map_parts
+from keras_bfn._parts import leave_out, list_parts, map_parts
 from keras_bfn._validation import check_int
 from keras_bfn.looks import output_distributions
 from keras_bfn.models.data_checks import count_examples
@@ -53,9 +53,7 @@ class SamplingProgram(Program):
     def __init__(self, model, sampler, num_steps, given=()):
         super().__init__(model)
         self.sampler = sampler
-        self.drawn = model.flow
-        if given:
-            self.drawn = {name: flow for name, flow in model.flow.items() if name not in given}
+        self.drawn = leave_out(given, model.flow)
         times = [sampler.times(flow, num_steps) for (flow,) in list_parts(self.drawn)]
         self.times = np.mean(times, axis=0, dtype="float64").astype("float32")
 
@@ -89,11 +87,9 @@ class SamplingProgram(Program):
     def step(self, states, i, outputs):
         """The sampler's states after the i-th step, given the output distributions before it."""
         t, t_next, seed = self.time(i), self.time(i + 1), self.model.seed_generator
+        step = self.sampler.step
         return map_parts(
-            lambda flow, *seen: self.sampler.step(flow, *seen, t, t_next, seed),
-            self.drawn,
-            states,
-            outputs,
+            lambda flow, *seen: step(flow, *seen, t, t_next, seed), self.drawn, states, outputs
         )
 
     def time(self, i):

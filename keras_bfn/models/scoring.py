@@ -6,9 +6,9 @@ from keras import ops
 
 from keras_bfn import losses
 from keras_bfn._keras import seeded
-from keras_bfn._parts import map_parts, order_parts, sum_parts
+from keras_bfn._parts import leave_out, map_parts, order_parts, sum_parts
 from keras_bfn._validation import check_int
-from keras_bfn.models.data_checks import check_arrays, count_examples, shapes_of
+from keras_bfn.models.data_checks import check_arrays, count_examples
 from keras_bfn.models.part_times import check_given
 from keras_bfn.models.program import Program, check_batch_size, divisible
 
@@ -52,9 +52,7 @@ class CodeLengthProgram(Program):
                 t = {part: known if part in self.given else t for part in model.flow}
             looks = model.look_at(x, t, inputs.get("condition"))
             costs = nats_per_example(loss, model.flow, x, looks, seed)
-            if self.given:
-                costs = {part: cost for part, cost in costs.items() if part not in self.given}
-            nats[name] = costs
+            nats[name] = leave_out(self.given, costs)
         return nats
 
 
@@ -168,7 +166,7 @@ def _nats(model, x, num_steps, num_repeats, given, batch_size, seed, verbose):
     loss = losses.get(None) if num_steps is None else losses.DiscreteTimeLoss(num_steps)
     num_repeats = check_int("num_repeats", num_repeats, 1)
     batch_size = check_batch_size(batch_size, count_examples(x))
-    model.build_for(shapes_of(x), condition)
+    model.build_for(map_parts(np.shape, x), condition)
 
     batches = RepeatedBatches(x, condition, num_repeats, divisible(batch_size))
     program = model.programs(CodeLengthProgram, loss, given)

@@ -189,15 +189,10 @@ def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training
         name: nats_per_example(losses_by_name[name], self.flow, x, looks, self.seed_generator)
         for name, looks in y_pred.items()
     }
-    cost = nats["transmission"]
+    cost, looks = nats["transmission"], y_pred["transmission"]
     if training and self.times == "parts":
         # What is known costs nothing.
-        cost = map_parts(
-            lambda flow, nats, look: ops.where(look.t < 1.0, nats, 0.0),
-            self.flow,
-            cost,
-            y_pred["transmission"],
-        )
+        cost = map_parts(lambda nats, look: ops.where(look.t < 1.0, nats, 0.0), cost, looks)
     if "reconstruction" in nats:
         # Not in `call`, where Keras 3.15 on JAX lets no metric be updated.
         _update_trackers(self, nats, sample_weight)

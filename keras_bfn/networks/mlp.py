@@ -5,13 +5,7 @@ from keras import layers
 
 from keras_bfn._validation import check_shape
 from keras_bfn.layers import DenseBlock, TimeEmbedding
-from keras_bfn.networks.network import (
-    Network,
-    check_one_kind,
-    check_sizes,
-    embed_time,
-    scale_theta,
-)
+from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time, scale_theta
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

@@ -70,14 +70,12 @@ class Network(keras.Model):
         policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
         # In a flat dict of inputs, Keras 3.15 wants to find the names of the tensors.
         names = {} if isinstance(flow, dict) else {"name": "theta"}
+
+        def make_theta(flow, shape):
+            return keras.Input((*shape, flow.theta_size), dtype="float32", **names)
+
         inputs = {
-            "theta": map_parts(
-                lambda flow, shape: keras.Input(
-                    (*shape, flow.theta_size), dtype="float32", **names
-                ),
-                flow,
-                event_shape,
-            ),
+            "theta": map_parts(make_theta, flow, event_shape),
             "t": keras.Input((), dtype="float32", name="t"),
         }
         if times == "parts":

@@ -53,9 +53,8 @@ def animate_generation(
     low, high = flow.data_range
     frames = []
     for step, t in enumerate(trajectory.t):
-        s, theta, params = (
-            ops.convert_to_tensor(values[step, :num_samples]) for values in trajectory[1:]
-        )
+        seen = (values[step, :num_samples] for values in trajectory[1:])
+        s, theta, params = map(ops.convert_to_tensor, seen)
         times = np.full(len(s), t, "float32")
         means = (flow.input_mean(theta), flow.output_distribution(params, s, times).mean())
         sides = [join_images(ops.convert_to_numpy(m), columns, low, high) for m in means]

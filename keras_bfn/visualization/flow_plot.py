@@ -73,10 +73,9 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
         _density(axes[2], [centre], [1.0], variance, "tab:orange")
         centres = [look.embedding(value, component)[1] for value in look.values]
         _density(axes[3], centres, look.probs, variance, "tab:green")
+        reach = 4 * math.sqrt(variance) + 1
         for panel in axes[2:]:
-            panel.set_xlim(
-                centre - 4 * math.sqrt(variance) - 1, centre + 4 * math.sqrt(variance) + 1
-            )
+            panel.set_xlim(centre - reach, centre + reach)
         axes[0].set_title(f"t = {t[step]:.2g}", fontsize=9)
     for panel, name in zip(grid[:, 0], ("input", "output", "sender", "receiver"), strict=True):
         panel.set_ylabel(name)
@@ -92,10 +91,8 @@ class _OneVariable:
     def __init__(self, flow, trajectory, step, sample, variable):
         self.flow, self.beta = flow, float(flow.schedule.beta(trajectory.t[step]))
         rows = slice(sample, sample + 1)
-        params, s = (
-            ops.convert_to_tensor(values[step, rows])
-            for values in (trajectory.params, trajectory.s)
-        )
+        seen = trajectory.params, trajectory.s
+        params, s = (ops.convert_to_tensor(values[step, rows]) for values in seen)
         t = ops.convert_to_tensor(trajectory.t[step : step + 1])
         distribution = flow.output_distribution(params, s, t)
         where = (0, *variable)
