@@ -5,7 +5,7 @@ import math
 import numpy as np
 from keras import ops
 
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, refusal
 
 CHUNK = 2**20  # log probabilities held at a time
 
@@ -53,7 +53,7 @@ def remaining_cost(self, x, num_draws=10_000, seed=0):
     def cost_of_all(beta):
         beta = np.asarray(beta, "float64")
         if not np.all((beta >= 0) & (beta < math.inf)):
-            raise ValueError(f"Argument `beta` must be finite and >= 0. Received: beta={beta}")
+            raise refusal("beta", "must be finite and >= 0", beta)
         return np.vectorize(cost, otypes=["float64"])(beta)[()]
 
     return cost_of_all

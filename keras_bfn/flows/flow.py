@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
+from keras_bfn._validation import refusal
 from keras_bfn.flows import costs
 from keras_bfn.flows.channels import Points
 from keras_bfn.schedules import schedule as schedules
@@ -56,10 +57,7 @@ class Flow(Immutable):
 
     def __init__(self, schedule):
         if not isinstance(schedule, schedules.Schedule):
-            raise ValueError(
-                "Argument `schedule` must be a `keras_bfn.schedules.Schedule`. "
-                f"Received: schedule={schedule!r}"
-            )
+            raise refusal("schedule", "must be a `keras_bfn.schedules.Schedule`", schedule)
         schedules.check(schedule)
         self.schedule = schedule
 
@@ -289,9 +287,8 @@ def check_flow(flow):
     if isinstance(flow, Flow):
         return
     if not isinstance(flow, dict) or not flow:
-        raise ValueError(
-            "Argument `flow` must be a `keras_bfn.flows.Flow`, or a dict from names of parts to "
-            f"flows. Received: flow={flow!r}"
+        raise refusal(
+            "flow", "must be a `keras_bfn.flows.Flow`, or a dict from names of parts to flows", flow
         )
     for name, part in flow.items():
         if not isinstance(name, str) or not name or name in RESERVED:

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._validation import refusal
 from keras_bfn.layers.layer import Float32Layer
 
 
@@ -109,10 +110,7 @@ class FourierFeatures(Float32Layer):
     def __init__(self, exponents=(5, 6), **kwargs):
         super().__init__(**kwargs)
         if not isinstance(exponents, (tuple, list)) or not exponents:
-            raise ValueError(
-                "Argument `exponents` must be a tuple of numbers, one at least. "
-                f"Received: exponents={exponents!r}"
-            )
+            raise refusal("exponents", "must be a tuple of numbers, one at least", exponents)
         self.exponents = tuple(exponents)
 
     def call(self, x):
@@ -159,7 +157,5 @@ def sinusoids(length, size):
 
 def _check_even(name, value):
     if isinstance(value, bool) or not isinstance(value, int) or value < 2 or value % 2:
-        raise ValueError(
-            f"Argument `{name}` must be a positive even integer. Received: {name}={value!r}"
-        )
+        raise refusal(name, "must be a positive even integer", value)
     return value

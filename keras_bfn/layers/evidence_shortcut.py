@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_bfn._validation import refusal
 from keras_bfn.flows import Flow
 from keras_bfn.layers.layer import Float32Layer
 
@@ -35,9 +36,7 @@ class EvidenceShortcut(Float32Layer):
     def __init__(self, flow, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(flow, Flow):
-            raise ValueError(
-                f"Argument `flow` must be a `keras_bfn.flows.Flow`. Received: flow={flow!r}"
-            )
+            raise refusal("flow", "must be a `keras_bfn.flows.Flow`", flow)
         self.flow = flow
 
     def call(self, params, theta):

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
-from keras_bfn._validation import check_between
+from keras_bfn._validation import check_between, refusal
 
 
 class Schedule(Immutable):
@@ -162,4 +162,4 @@ def check(schedule):
         if np.quantile(errors, 0.9) > 0.01:
             wrong = "have the derivative that `derivative` says"
     if wrong:
-        raise ValueError(f"Argument `schedule` must {wrong}. Received: schedule={schedule!r}")
+        raise refusal("schedule", f"must {wrong}", schedule)
