@@ -103,12 +103,8 @@ class Resume(keras.callbacks.Callback):
 
     def _restore(self, state, path):
         variables = self._variables()
-        arrays = [state.get(f"variable_{i}") for i in range(len(variables))]
-        fits = f"variable_{len(variables)}" not in state and all(
-            array is not None and array.shape == tuple(variable.shape)
-            for array, variable in zip(arrays, variables, strict=True)
-        )
-        if not fits:
+        arrays = [array for name, array in state.items() if name.startswith("variable_")]
+        if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
             raise ValueError(
                 "Argument `directory` must be that of the same model and optimizer. Received: "
                 f"directory={str(self.directory)!r}, whose {path.name} has other variables"

@@ -167,12 +167,7 @@ def _first_batch(x, name):
     if not batches:
         raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
     if isinstance(x, types.GeneratorType):
-        x = _put_back(batches, x)
+        x = (batch for batch in itertools.chain(batches, x))  # still a generator, for Keras
     if is_data_loader(x):
         x = yield_tuples(x)
     return tuple(batches[0]) if isinstance(batches[0], list) else batches[0], x
-
-
-def _put_back(batches, generator):
-    yield from batches
-    yield from generator
