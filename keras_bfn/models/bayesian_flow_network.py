@@ -168,8 +168,8 @@ class BayesianFlowNetwork(keras.Model):
 
     def build(self, input_shape):
         """Creates the weights of a network that is not built, and checks what it returns."""
-        conditional = not isinstance(input_shape, dict) and isinstance(
-            input_shape[-1], (tuple, list)
+        conditional = isinstance(input_shape, (tuple, list)) and isinstance(
+            input_shape[0], (tuple, list, dict)
         )
         data_shape, condition_shape = input_shape if conditional else (input_shape, None)
         if self.event_shape is None:
