@@ -32,14 +32,14 @@ def _cifar10(name, what, num_params, make_flow):
     )
 
 
-def _continuous(num_bins, sigma_1, **options):
-    flow = functools.partial(flows.ContinuousFlow, sigma_1, num_bins=num_bins, **options)
-    return _cifar10(f"{num_bins}c", f"{num_bins} bins, sent as numbers", 30_722_188, flow)
+def _continuous(levels, sigma_1, **options):
+    flow = functools.partial(flows.ContinuousFlow, sigma_1, num_bins=levels, **options)
+    return _cifar10(f"{levels}c", f"{levels} bins, sent as numbers", 30_722_188, flow)
 
 
-def _discretized(num_bins, sigma_1):
-    flow = functools.partial(flows.DiscretizedFlow, num_bins=num_bins, sigma_1=sigma_1)
-    return _cifar10(f"{num_bins}d", f"{num_bins} bins, discretised", 30_722_584, flow)
+def _discretized(levels, sigma_1):
+    flow = functools.partial(flows.DiscretizedFlow, num_bins=levels, sigma_1=sigma_1)
+    return _cifar10(f"{levels}d", f"{levels} bins, discretised", 30_722_584, flow)
 
 
 PRESETS = {
