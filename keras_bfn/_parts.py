@@ -105,8 +105,10 @@ def check_event_shape(flow, event_shape):
     """The event shape as a tuple, or a dict of the parts' tuples.
 
     Raises:
-        ValueError: if it is no shape, or not the shapes of these parts.
+        ValueError: if it is no shape, not the shapes of these parts, or not that of a flow's prior.
     """
     check_names(flow, event_shape, "event_shape")
     names = part_names(flow, "event_shape")
-    return map_parts(check_shape, names, event_shape)
+    event_shape = map_parts(check_shape, names, event_shape)
+    map_parts(lambda flow, shape: flow.check_event_shape(shape), flow, event_shape)
+    return event_shape

@@ -10,15 +10,54 @@ from keras_bfn._validation import check_between, check_choice, check_int
 from keras_bfn.distributions import Delta, DiscretizedNormal, Normal
 from keras_bfn.distributions.discrete import bin_number
 from keras_bfn.flows.flow import Flow, expand
+from keras_bfn.flows.priors import check_prior_shape
 from keras_bfn.schedules import ExponentialSchedule
 
 # Earlier than this there is no evidence yet, and predicted noise says nothing about the data.
 T_MIN = 1e-6
 
 
-def mean_of_input(s, beta):
-    """mu = s / (1 + beta), the mean of the input distribution N(mu, 1 / (1 + beta))."""
-    return s / (1.0 + expand(beta, s))
+class NumberFlow(Flow):
+    """What continuous and discretised data have in common: a normal input distribution."""
+
+    embedding_size = theta_size = 1
+
+    def __init__(self, schedule, prior):
+        super().__init__(schedule)
+        self.prior = None if prior is None else _check_prior(prior)
+
+    def input_params(self, s, beta):
+        """mu, the mean of N(mu, 1 / (1 / std^2 + beta)); without a prior s / (1 + beta)."""
+        if self.prior is None:
+            return s / (1.0 + expand(beta, s))
+        mean, std = (ops.expand_dims(ops.convert_to_tensor(x), axis=-1) for x in self.prior)
+        return (s + mean / std**2) / (1.0 / std**2 + expand(beta, s))
+
+    def find_prior(self, x, per_variable, order):
+        """The `prior` that fits data, for `keras_bfn.flows.fit_prior`."""
+        if order:
+            raise ValueError(
+                f"Argument `order` must be 0 for numbers. Received: order={order}, flow={self!r}"
+            )
+        x = ops.convert_to_numpy(self.embed(x))[..., 0].astype("float64")
+        axes = 0 if per_variable else None
+        # No number is certain before any message.
+        return np.stack([x.mean(axis=axes), np.maximum(x.std(axis=axes), 0.01)])
+
+    def check_event_shape(self, event_shape):
+        if self.prior is not None:
+            check_prior_shape(self.prior.shape[1:], event_shape)
+
+
+def _check_prior(prior):
+    prior = np.asarray(prior, "float32")
+    if prior.ndim < 1 or len(prior) != 2 or not np.isfinite(prior).all() or (prior[1] <= 0).any():
+        raise ValueError(
+            "Argument `prior` must be (mean, standard deviation), finite numbers or arrays of "
+            f"shape `event_shape`, the second positive. Received: shape {prior.shape}"
+            + (f", values from {prior.min()} to {prior.max()}" if prior.size else "")
+        )
+    return prior
 
 
 def noise_to_data(noise, s, t, schedule):
@@ -49,10 +88,10 @@ def exponential_schedule(sigma_1, schedule):
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class ContinuousFlow(Flow):
+class ContinuousFlow(NumberFlow):
     """Real numbers in [-1, 1], known ever more accurately.
 
-    | input distribution | N(mu, 1 / (1 + beta)), mu = s / (1 + beta) |
+    | input distribution | N(mu, 1 / (1 + beta)), mu = s / (1 + beta), but for a `prior` |
     |---|---|
     | network output | 1 number per variable |
     | output distribution | a delta at x_hat, clipped to [-1, 1] |
@@ -68,6 +107,9 @@ class ContinuousFlow(Flow):
         reconstruction_std: positive float or None: the normal's standard deviation in the
             reconstruction loss, in the place of the input distribution's at t = 1.
         schedule: a `keras_bfn.schedules.Schedule`, in the place of `sigma_1`.
+        prior: what Bob believes before any message, in the place of N(0, 1): a mean and a standard
+            deviation, numbers or arrays of shape `event_shape` (a tuple of both, or one array).
+            `keras_bfn.flows.fit_prior` finds them.
 
     Raises:
         ValueError: if an argument is out of its range, or both `sigma_1` and `schedule` are given.
@@ -83,7 +125,7 @@ class ContinuousFlow(Flow):
     """
 
     shorthands = ("sigma_1",)
-    embedding_size = theta_size = output_size = 1
+    output_size = 1
     data_range = (-1, 1)
 
     def __init__(
@@ -93,8 +135,9 @@ class ContinuousFlow(Flow):
         num_bins=None,
         reconstruction_std=None,
         schedule=None,
+        prior=None,
     ):
-        super().__init__(exponential_schedule(sigma_1, schedule))
+        super().__init__(exponential_schedule(sigma_1, schedule), prior)
         self.prediction = check_choice("prediction", prediction, ("noise", "data"))
         self.num_bins = num_bins if num_bins is None else check_int("num_bins", num_bins, 2)
         self.reconstruction_std = reconstruction_std
@@ -103,9 +146,6 @@ class ContinuousFlow(Flow):
 
     def embed(self, x):
         return ops.expand_dims(ops.cast(x, "float32"), axis=-1)
-
-    def input_params(self, s, beta):
-        return mean_of_input(s, beta)
 
     def input_mean(self, theta):
         return ops.squeeze(theta, axis=-1)

@@ -1,12 +1,14 @@
 """Discrete data: classes without an order (section 6 of the paper)."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_bfn._validation import check_int
 from keras_bfn.distributions import Bernoulli, Categorical
 from keras_bfn.flows.channels import Line, Simplex
 from keras_bfn.flows.flow import Flow, expand
+from keras_bfn.flows.priors import MarkovChain, check_prior_shape
 from keras_bfn.schedules import QuadraticSchedule
 
 
@@ -14,7 +16,7 @@ from keras_bfn.schedules import QuadraticSchedule
 class DiscreteFlow(Flow):
     """Integers 0..K-1 without an order, such as letters, tokens or binary pixels.
 
-    | input distribution | categorical, softmax(s) |
+    | input distribution | categorical, softmax(s), or prior times exp(s) |
     |---|---|
     | network input | K probabilities per variable; for K = 2, the probability of class 1 alone |
     | network output | K logits per variable; for K = 2, the log odds of class 1 alone |
@@ -26,6 +28,10 @@ class DiscreteFlow(Flow):
             takes 9 for binary pixels and 0.75^2 for 27 letters. It is short for
             `schedule=QuadraticSchedule(beta_1)`.
         schedule: a `keras_bfn.schedules.Schedule`, in the place of `beta_1`.
+        prior: what Bob believes before any message, in the place of 1 / K for each class: an array
+            of positive shares, `(num_classes,)` or for each variable `(*event_shape, num_classes)`;
+            or, for sequences, a `keras_bfn.flows.MarkovChain`, by which the evidence about each
+            variable tells of all. `keras_bfn.flows.fit_prior` finds them.
 
     Raises:
         ValueError: if an argument is out of its range, or if not exactly one of `beta_1` and
@@ -45,7 +51,7 @@ class DiscreteFlow(Flow):
     discrete = True
     theta_range = (0, 1)
 
-    def __init__(self, num_classes, beta_1=None, schedule=None):
+    def __init__(self, num_classes, beta_1=None, schedule=None, prior=None):
         self.num_classes = check_int("num_classes", num_classes, 2)
         if (beta_1 is None) == (schedule is None):
             raise ValueError(
@@ -53,6 +59,47 @@ class DiscreteFlow(Flow):
                 f"Received: beta_1={beta_1}, schedule={schedule}"
             )
         super().__init__(QuadraticSchedule(beta_1) if schedule is None else schedule)
+        self.prior = self._check_prior(prior)
+
+    def _check_prior(self, prior):
+        if prior is None:
+            return None
+        if isinstance(prior, MarkovChain):
+            num_classes = prior.num_classes
+        else:
+            prior = np.asarray(prior, "float64")
+            num_classes = prior.shape[-1] if prior.ndim else 0
+            if not (prior.size and np.isfinite(prior).all() and (prior > 0).all()):
+                raise ValueError(
+                    "Argument `prior` must hold positive shares. "
+                    f"Received: {prior.size - np.sum(prior > 0)} that are not, of {prior.size}"
+                )
+            prior = (prior / prior.sum(axis=-1, keepdims=True)).astype("float32")
+        if num_classes != self.num_classes:
+            raise ValueError(
+                f"Argument `prior` must be of {self.num_classes} classes. "
+                f"Received: of {num_classes}"
+            )
+        return prior
+
+    def find_prior(self, x, per_variable, order):
+        """The `prior` that fits data, for `keras_bfn.flows.fit_prior`."""
+        if order:
+            return MarkovChain.fit(x, self.num_classes, order)
+        # Half an occurrence more of each, so that none is impossible.
+        if not per_variable:
+            return np.bincount(x.ravel(), minlength=self.num_classes) + 0.5
+        return np.stack([np.sum(x == k, axis=0) + 0.5 for k in range(self.num_classes)], axis=-1)
+
+    def check_event_shape(self, event_shape):
+        if isinstance(self.prior, MarkovChain):
+            if len(event_shape) != 1 or event_shape[0] < self.prior.order:
+                raise ValueError(
+                    f"Argument `event_shape` must be (length,), length at least "
+                    f"{self.prior.order}, for {self.prior}. Received: {tuple(event_shape)}"
+                )
+        elif self.prior is not None:
+            check_prior_shape(self.prior.shape[:-1], event_shape)
 
     @property
     def gain(self):
@@ -78,6 +125,10 @@ class DiscreteFlow(Flow):
         return ops.one_hot(ops.cast(x, "int32"), self.num_classes, dtype="float32")
 
     def input_params(self, s, beta):
+        if isinstance(self.prior, MarkovChain):
+            return self.prior.marginals(s)[..., -self.theta_size :]
+        if self.prior is not None:
+            s = s + ops.convert_to_tensor(np.log(self.prior))
         if self.num_classes == 2:
             return ops.sigmoid(s[..., 1:] - s[..., :1])
         return ops.softmax(s, axis=-1)

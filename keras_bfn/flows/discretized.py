@@ -8,8 +8,7 @@ from keras_bfn._validation import check_choice, check_int
 from keras_bfn.distributions import DiscretizedNormal
 from keras_bfn.distributions.discrete import bin_centre
 from keras_bfn.flows.channels import Line
-from keras_bfn.flows.continuous import exponential_schedule, mean_of_input, noise_to_data
-from keras_bfn.flows.flow import Flow
+from keras_bfn.flows.continuous import NumberFlow, exponential_schedule, noise_to_data
 
 # The output distribution's standard deviation stays in this range, as in the paper's experiments;
 # above 256 bins the lower end shrinks with the bins.
@@ -17,10 +16,10 @@ MIN_STD, MAX_STD = 1e-3, 10.0
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class DiscretizedFlow(Flow):
+class DiscretizedFlow(NumberFlow):
     """Integers 0..K-1 in their natural order, such as grey levels: bins that fill [-1, 1].
 
-    | input distribution | N(mu, 1 / (1 + beta)), mu = s / (1 + beta) |
+    | input distribution | N(mu, 1 / (1 + beta)), mu = s / (1 + beta), but for a `prior` |
     |---|---|
     | network output | 2 numbers per variable: mean and log standard deviation |
     | output distribution | that normal, integrated over the bins, its tails into the end bins |
@@ -32,6 +31,10 @@ class DiscretizedFlow(Flow):
             loss to pay. It is short for `schedule=ExponentialSchedule(sigma_1)`.
         prediction: `"noise"` or `"data"`: what the network's mean and deviation stand for.
         schedule: a `keras_bfn.schedules.Schedule`, in the place of `sigma_1`.
+        prior: what Bob believes before any message, in the place of N(0, 1): a mean and a standard
+            deviation, numbers or arrays of shape `event_shape` (a tuple of both, or one array).
+            `keras_bfn.flows.fit_prior` finds them. Grey levels count from -1 to 1, as
+            `embed` has them.
 
     With `prediction="noise"` the output distribution before the first message is N(0, 1), cut into
     bins, whatever the network says, as in the paper: an uneven distribution costs a first large
@@ -50,13 +53,12 @@ class DiscretizedFlow(Flow):
     """
 
     shorthands = ("sigma_1",)
-    embedding_size = theta_size = 1
     output_size = 2
     discrete = True
 
-    def __init__(self, num_bins, sigma_1=None, prediction="noise", schedule=None):
+    def __init__(self, num_bins, sigma_1=None, prediction="noise", schedule=None, prior=None):
         self.num_bins = check_int("num_bins", num_bins, 2)
-        super().__init__(exponential_schedule(sigma_1, schedule))
+        super().__init__(exponential_schedule(sigma_1, schedule), prior)
         self.prediction = check_choice("prediction", prediction, ("noise", "data"))
 
     @property
@@ -65,9 +67,6 @@ class DiscretizedFlow(Flow):
 
     def embed(self, x):
         return ops.expand_dims(bin_centre(x, self.num_bins), axis=-1)
-
-    def input_params(self, s, beta):
-        return mean_of_input(s, beta)
 
     def input_mean(self, theta):
         # The inverse of bin_centre.

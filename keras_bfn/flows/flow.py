@@ -87,6 +87,9 @@ class Flow(Immutable):
         """
         raise NotImplementedError
 
+    def check_event_shape(self, event_shape):
+        """Raises a `ValueError` if examples cannot have this shape, which a `prior` may know."""
+
     def input_mean(self, theta):
         """The mean of the input distribution in units of the data, `(batch, *event_shape)`."""
         raise NotImplementedError

@@ -7,6 +7,7 @@ from keras_bfn.layers.embeddings import FourierFeatures as FourierFeatures
 from keras_bfn.layers.embeddings import PositionEmbedding as PositionEmbedding
 from keras_bfn.layers.embeddings import TimeChannel as TimeChannel
 from keras_bfn.layers.embeddings import TimeEmbedding as TimeEmbedding
+from keras_bfn.layers.evidence_features import EvidenceFeatures as EvidenceFeatures
 from keras_bfn.layers.evidence_shortcut import EvidenceShortcut as EvidenceShortcut
 from keras_bfn.layers.token_embedding import TokenEmbedding as TokenEmbedding
 from keras_bfn.layers.transformer_block import TransformerBlock as TransformerBlock

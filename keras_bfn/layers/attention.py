@@ -1,6 +1,7 @@
 """Attention of all positions to each other."""
 
 import keras
+import numpy as np
 from keras import ops
 from keras.layers import Dense
 
@@ -9,13 +10,14 @@ from keras_bfn.layers.conv_block import check_data_format, group_norm
 from keras_bfn.layers.layer import Layer
 
 
-def self_attention(query_key_value, num_heads):
+def self_attention(query_key_value, num_heads, rotary=False):
     """Attention in Keras's fused form, where the backend has one.
 
     Args:
         query_key_value: tensor of shape `(batch, positions, 3 * size)`: queries, keys and values,
             each with its heads one after the other.
         num_heads: int. Divides `size`.
+        rotary: bool. Whether queries and keys are turned by their positions.
 
     Returns:
         A tensor of shape `(batch, positions, size)`.
@@ -23,7 +25,19 @@ def self_attention(query_key_value, num_heads):
     _, positions, size = query_key_value.shape
     heads = (-1, positions, 3, num_heads, size // (3 * num_heads))
     query, key, value = ops.unstack(ops.reshape(query_key_value, heads), axis=2)
+    if rotary:
+        query, key = _turn(query), _turn(key)
     return ops.reshape(ops.dot_product_attention(query, key, value), (-1, positions, size // 3))
+
+
+def _turn(x):
+    """Turns pairs of channels of `(batch, positions, heads, channels)` by the position."""
+    half = x.shape[-1] // 2
+    angles = np.arange(x.shape[1])[:, None] / 1000.0 ** (np.arange(half) / half)
+    cos, sin = (ops.convert_to_tensor(f(angles)[:, None], x.dtype) for f in (np.cos, np.sin))
+    a, b = x[..., :half], x[..., half : 2 * half]
+    # Of an odd number of channels, the last one does not know where it is.
+    return ops.concatenate([a * cos - b * sin, a * sin + b * cos, x[..., 2 * half :]], axis=-1)
 
 
 def check_num_heads(num_heads, size):

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._validation import refusal
+from keras_bfn._validation import check_int
 from keras_bfn.layers.layer import Float32Layer
 
 
@@ -129,8 +130,12 @@ class PositionEmbedding(Float32Layer):
     Number i of `size` at position p is the sine of `p / 1000 ** (i / size)` for even i, and its
     cosine for odd i. Always float32.
 
+    Args:
+        num_columns: int or None. The positions of an image, row by row, have so many in a row: half
+            of the numbers then tell the row, and half the column.
+
     Call arguments:
-        x: tensor of shape `(batch, positions, size)`, `size` even.
+        x: tensor of shape `(batch, positions, size)`, `size` even, with columns a multiple of 4.
 
     Returns:
         A float32 tensor of the shape of `x`.
@@ -141,8 +146,20 @@ class PositionEmbedding(Float32Layer):
     (2, 6, 32)
     """
 
+    def __init__(self, num_columns=None, **kwargs):
+        super().__init__(**kwargs)
+        self.num_columns = num_columns and check_int("num_columns", num_columns, 1)
+
     def call(self, x):
-        return ops.cast(x, "float32") + ops.convert_to_tensor(sinusoids(*x.shape[1:]), "float32")
+        length, size = x.shape[1:]
+        if self.num_columns:
+            num_rows = length // self.num_columns
+            rows, columns = sinusoids(num_rows, size // 2), sinusoids(self.num_columns, size // 2)
+            tables = [np.repeat(rows, self.num_columns, axis=0), np.tile(columns, (num_rows, 1))]
+            table = np.concatenate(tables, axis=-1)
+        else:
+            table = sinusoids(length, size)
+        return ops.cast(x, "float32") + ops.convert_to_tensor(table, "float32")
 
     def compute_output_shape(self, x_shape):
         return x_shape

@@ -7,8 +7,18 @@ from keras_bfn.flows import Flow
 from keras_bfn.layers.layer import Float32Layer
 
 
+class EvidenceLayer(Float32Layer):
+    """Base class of layers that know the data type."""
+
+    def __init__(self, flow, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(flow, Flow):
+            raise refusal("flow", "must be a `keras_bfn.flows.Flow`", flow)
+        self.flow = flow
+
+
 @keras.saving.register_keras_serializable("keras_bfn")
-class EvidenceShortcut(Float32Layer):
+class EvidenceShortcut(EvidenceLayer):
     """Adds what the input distribution says about a variable to what the network says.
 
     By Bayes' rule the posterior of a variable is what all others say about it, times what its own
@@ -32,12 +42,6 @@ class EvidenceShortcut(Float32Layer):
     >>> shortcut = keras_bfn.layers.EvidenceShortcut(flow)
     >>> float(shortcut(np.zeros((1, 1, 1)), np.full((1, 1, 1), 0.75))[0, 0, 0])  # log 3
     """
-
-    def __init__(self, flow, **kwargs):
-        super().__init__(**kwargs)
-        if not isinstance(flow, Flow):
-            raise refusal("flow", "must be a `keras_bfn.flows.Flow`", flow)
-        self.flow = flow
 
     def call(self, params, theta):
         return params + self.flow.evidence_params(theta)

@@ -1,7 +1,8 @@
-"""A residual block for sequences."""
+"""A residual block for sequences, of letters or of an image's patches."""
 
 import keras
-from keras.layers import Dense, Dropout, LayerNormalization
+from keras import ops
+from keras.layers import Conv1D, Dense, Dropout, LayerNormalization
 
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_int, check_rate
@@ -16,22 +17,37 @@ class TransformerBlock(Layer):
     Both are residual, and normalise their input.
 
     Args:
-        num_heads: int. Divides the size of the embeddings.
+        num_heads: int. Divides the size of the embeddings. 0 leaves the attention out.
         dropout: float in [0, 1), of what is added to the residual stream.
         remat: bool. Whether activations are computed again in the backward pass, to save memory.
-        kernel_initializer: of all kernels but the two last.
+        kernel_size: int. How many neighbours, itself among them, the first of the two dense layers
+            sees. With more than 1 it is a convolution along the sequence.
+        expansion: int. How much wider than the embeddings the block is between its dense layers.
+        rotary: bool. Whether queries and keys are turned by their positions, so that attention
+            knows how far apart they are.
+        kernel_initializer: of all kernels but those named next.
         residual_initializer: of the kernels whose output is added to the residual stream.
 
     Call arguments:
         x: tensor of shape `(batch, positions, size)`.
+        embedding: tensor of shape `(batch, any)`, or None. What shifts and scales all that is
+            normalised, and scales what is added to the residual stream: an embedding of the time
+            and the condition. At first it has no effect.
 
     Returns:
         A tensor of the shape of `x`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
 
     Example:
 
     >>> keras_bfn.layers.TransformerBlock(num_heads=4)(np.zeros((2, 6, 32))).shape
     (2, 6, 32)
+
+    Reference: rotary positions: [Su et al., 2021](https://arxiv.org/abs/2104.09864); the embedding:
+    adaLN of [Peebles and Xie, 2023](https://arxiv.org/abs/2212.09748), but for gates that start
+    at 1.
     """
 
     def __init__(
@@ -39,52 +55,84 @@ class TransformerBlock(Layer):
         num_heads,
         dropout=0.0,
         remat=False,
+        kernel_size=1,
+        expansion=4,
+        rotary=False,
         kernel_initializer="glorot_uniform",
         residual_initializer="zeros",
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.num_heads = check_int("num_heads", num_heads, 1)
+        self.num_heads = check_int("num_heads", num_heads, 0)
         self.dropout = check_rate("dropout", dropout)
         self.remat = remat
+        self.kernel_size = check_int("kernel_size", kernel_size, 1)
+        self.expansion = check_int("expansion", expansion, 1)
+        self.rotary = rotary
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.residual_initializer = keras.initializers.get(residual_initializer)
 
-    def build(self, x_shape):
+    def build(self, x_shape, embedding_shape=None):
         size = x_shape[-1]
-        check_num_heads(self.num_heads, size)
         policy = {"dtype": self.dtype_policy}
         inner = {"kernel_initializer": self.kernel_initializer, **policy}
         outer = {"kernel_initializer": self.residual_initializer, **policy}
 
-        self.attention_norm = LayerNormalization(epsilon=1e-5, **policy)
-        self.query_key_value = Dense(3 * size, **inner)
-        self.attention_project = Dense(size, **outer)
+        if self.num_heads:
+            check_num_heads(self.num_heads, size)
+            self.attention_norm = LayerNormalization(epsilon=1e-5, **policy)
+            self.attention_norm.build(x_shape)
+            self.query_key_value = Dense(3 * size, **inner)
+            self.query_key_value.build(x_shape)
+            self.attention_project = Dense(size, **outer)
+            self.attention_project.build(x_shape)
+            self.attention_drop = Dropout(self.dropout, **policy)
         self.dense_norm = LayerNormalization(epsilon=1e-5, **policy)
-        self.dense_widen = Dense(4 * size, **inner)
+        self.dense_norm.build(x_shape)
+        hidden_size = self.expansion * size
+        if self.kernel_size == 1:
+            self.dense_widen = Dense(hidden_size, **inner)
+        else:
+            form = {"padding": "same", "data_format": "channels_last"}
+            self.dense_widen = Conv1D(hidden_size, self.kernel_size, **form, **inner)
+        self.dense_widen.build(x_shape)
         self.dense_project = Dense(size, **outer)
-        self.attention_drop = Dropout(self.dropout, **policy)
+        self.dense_project.build((*x_shape[:-1], hidden_size))
         self.dense_drop = Dropout(self.dropout, **policy)
-        for layer in (
-            self.attention_norm,
-            self.query_key_value,
-            self.attention_project,
-            self.dense_norm,
-            self.dense_widen,
-        ):
-            layer.build(x_shape)
-        self.dense_project.build((*x_shape[:-1], 4 * size))
+        if embedding_shape is not None:
+            num_branches = 2 if self.num_heads else 1
+            self.modulate = Dense(3 * num_branches * size, kernel_initializer="zeros", **policy)
+            self.modulate.build(embedding_shape)
 
-    def call(self, x, training=False):
-        drops = [self.attention_drop, self.dense_drop]
-        return call_block(self._call, drops, training, self.remat, x)
+    def call(self, x, embedding=None, training=False):
+        drops = [self.dense_drop]
+        if self.num_heads:
+            drops.insert(0, self.attention_drop)
+        tensors = [x] if embedding is None else [x, embedding]
+        return call_block(self._call, drops, training, self.remat, *tensors)
 
-    def _call(self, drops, x):
-        drop_attended, drop_hidden = drops
-        attended = self_attention(self.query_key_value(self.attention_norm(x)), self.num_heads)
-        x = x + drop_attended(self.attention_project(attended))
-        hidden = keras.activations.gelu(self.dense_widen(self.dense_norm(x)), approximate=True)
-        return x + drop_hidden(self.dense_project(hidden))
+    def _call(self, drops, x, embedding=None):
+        branches = [(self.dense_norm, self._dense, drops[-1])]
+        if self.num_heads:
+            branches.insert(0, (self.attention_norm, self._attend, drops[0]))
+        if embedding is None:
+            for norm, branch, drop in branches:
+                x = x + drop(branch(norm(x)))
+            return x
+        modulations = self.modulate(ops.silu(embedding))[:, None]
+        modulations = ops.split(modulations, 3 * len(branches), axis=-1)
+        for norm, branch, drop in branches:
+            shift, scale, gate, *modulations = modulations
+            x = x + (1.0 + gate) * drop(branch((1.0 + scale) * norm(x) + shift))
+        return x
 
-    def compute_output_shape(self, x_shape):
+    def _attend(self, x):
+        x = self_attention(self.query_key_value(x), self.num_heads, self.rotary)
+        return self.attention_project(x)
+
+    def _dense(self, x):
+        hidden = keras.activations.gelu(self.dense_widen(x), approximate=True)
+        return self.dense_project(hidden)
+
+    def compute_output_shape(self, x_shape, embedding_shape=None):
         return x_shape

@@ -86,6 +86,10 @@ PRESETS = {
             width=768,
             num_layers=24,
             num_heads=12,
+            kernel_size=1,
+            expansion=4,
+            positions="sinusoidal",
+            features="plain",
             shortcut=False,
         ),
         recipe=Recipe(

@@ -29,7 +29,18 @@ def _vdm_unet(flow):
 
 
 def _transformer(flow):
-    return networks.Transformer(flow, 12, width=32, num_layers=2, num_heads=2, shortcut=False)
+    return networks.Transformer(
+        flow,
+        12,
+        width=32,
+        num_layers=2,
+        num_heads=2,
+        kernel_size=1,
+        expansion=4,
+        positions="sinusoidal",
+        features="plain",
+        shortcut=False,
+    )
 
 
 NETWORKS = {

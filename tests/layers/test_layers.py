@@ -9,6 +9,7 @@ from keras_bfn.flows import DiscreteFlow
 from keras_bfn.layers import (
     ConvBlock,
     DenseBlock,
+    EvidenceFeatures,
     EvidenceShortcut,
     FourierFeatures,
     PositionEmbedding,
@@ -31,10 +32,28 @@ LAYERS = {
     "SpatialAttention": (lambda: SpatialAttention(3), (IMAGES,), (2, 4, 4, 6)),
     "ConvBlock, remat": (lambda: ConvBlock(6, remat=True), (IMAGES, TIME), (2, 4, 4, 6)),
     "TransformerBlock": (lambda: TransformerBlock(3, dropout=0.1), (SEQUENCES,), (2, 5, 6)),
+    "TransformerBlock, adaptive": (lambda: TransformerBlock(3), (SEQUENCES, TIME), (2, 5, 6)),
+    "TransformerBlock, convolution": (
+        lambda: TransformerBlock(0, kernel_size=3, expansion=2),
+        (SEQUENCES,),
+        (2, 5, 6),
+    ),
+    "TransformerBlock, rotary": (lambda: TransformerBlock(2, rotary=True), (SEQUENCES,), (2, 5, 6)),
+    "TransformerBlock, remat": (lambda: TransformerBlock(3, remat=True), (SEQUENCES,), (2, 5, 6)),
     "TimeEmbedding": (lambda: TimeEmbedding(8, endpoint=True), (TIMES,), (2, 8)),
     "TimeChannel": (lambda: TimeChannel(), (IMAGES, TIMES), (2, 4, 4, 7)),
     "FourierFeatures": (lambda: FourierFeatures((0, 1, 2)), (IMAGES,), (2, 4, 4, 42)),
     "PositionEmbedding": (lambda: PositionEmbedding(), (SEQUENCES,), (2, 5, 6)),
+    "PositionEmbedding, columns": (
+        lambda: PositionEmbedding(3),
+        (VECTORS[:, None].repeat(6, 1)[..., :4],),
+        (2, 6, 4),
+    ),
+    "EvidenceFeatures": (
+        lambda: EvidenceFeatures(DiscreteFlow(4, 1.0)),
+        (IMAGES[..., :4],),
+        (2, 4, 4, 8),
+    ),
 }
 
 

@@ -1,0 +1,246 @@
+"""What Bob believes before any message: how often values occur, alone or after others."""
+
+import base64
+import zlib
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn._config import Immutable
+from keras_bfn._parts import check_names, map_parts
+from keras_bfn._validation import check_int
+
+LEAST_LIKELIHOOD = 1e-30  # of a class, over that of the likeliest: float32 goes to 1e-38
+
+
+def fit_prior(flow, x, per_variable=False, order=0):
+    """The flow, with a prior that fits data.
+
+    The paper's prior is flat: all classes are equally likely, and numbers are N(0, 1). One that is
+    closer to the data tells the network at once what it would have to learn.
+
+    Args:
+        flow: a `keras_bfn.flows.Flow` that takes a `prior`, or a dict of flows.
+        x: numpy array of data, of shape `(num, *event_shape)`, or a dict of arrays.
+        per_variable: bool. Whether each variable has a prior of its own, in place of one for all.
+        order: int, for classes in sequences. Above 0 the prior is a `MarkovChain` in which each
+            class depends on so many before it.
+
+    Returns:
+        A flow as `flow`, or a dict of flows.
+
+    Raises:
+        ValueError: if an argument is out of its range, or the flow takes no prior.
+
+    Example:
+
+    >>> flow = keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=2.0)
+    >>> flow = keras_bfn.flows.fit_prior(flow, np.array([[0, 0], [1, 0], [2, 1]]))
+    >>> [round(float(share), 2) for share in flow.prior]
+    [0.47, 0.33, 0.2]
+    """
+    check_names(flow, x)
+    check_int("order", order, 0)
+
+    def fit_part(flow, x):
+        if not hasattr(flow, "prior"):
+            raise ValueError(
+                f"Argument `flow` must be a flow that takes a `prior`. Received: flow={flow!r}"
+            )
+        flow.check_data(x)
+        prior = flow.find_prior(np.asarray(x), per_variable, order)
+        config = {**flow.get_config(), "prior": keras.saving.serialize_keras_object(prior)}
+        return type(flow).from_config(config)
+
+    return map_parts(fit_part, flow, x)
+
+
+def check_prior_shape(shape, event_shape):
+    """Raises a `ValueError` unless a prior for each variable is of as many as an example has."""
+    if shape and tuple(shape) != tuple(event_shape):
+        raise ValueError(
+            f"Argument `event_shape` must be {tuple(shape)}, as the flow's `prior` is for each "
+            f"variable. Received: {tuple(event_shape)}"
+        )
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class MarkovChain(Immutable):
+    """A prior of sequences: each class depends on those just before it, wherever it stands.
+
+    As a flow's `prior` it makes the input distribution of each variable the exact posterior given
+    the evidence about *all* variables, if the data are such a chain: a network then has to learn
+    only what the chain does not know. Bob's evidence, the messages and their cost are the same.
+
+    Memory and time grow as `num_classes ** (order + 1)` for each variable: 27 letters after three
+    take 2 million multiplications and 80 kB, about what a network of 0.5 million weights takes.
+
+    Args:
+        counts: integer array of shape `(num_classes,) * (order + 1)`: how often each class has
+            followed each `order` others. Rare ones are estimated from shorter runs, by interpolated
+            absolute discounting, so that nothing is impossible.
+
+    Attributes:
+        num_classes: int.
+        order: int, at least 1. How many classes before it a class depends on.
+
+    Raises:
+        ValueError: if `counts` has another shape, or holds other than integers of at least 0.
+
+    Example:
+
+    >>> chain = keras_bfn.flows.MarkovChain.fit(np.array([[0, 1, 2, 0, 1, 2, 0, 1]]), 3, order=1)
+    >>> flow = keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=2.0, prior=chain)
+
+    Reference: the sum-product (forward-backward) algorithm, section 13.2 of Bishop, "Pattern
+    Recognition and Machine Learning"; discounting: [Chen and Goodman,
+    1998](https://dash.harvard.edu/handle/1/25104739).
+    """
+
+    def __init__(self, counts):
+        counts = np.asarray(counts)
+        are_counts = np.issubdtype(counts.dtype, np.integer) and counts.size and counts.min() >= 0
+        if counts.ndim < 2 or len(set(counts.shape)) > 1 or len(counts) < 2 or not are_counts:
+            raise ValueError(
+                "Argument `counts` must hold integers of at least 0, of shape "
+                "(num_classes,) * (order + 1), order at least 1. "
+                f"Received: shape {counts.shape}, dtype {counts.dtype}"
+            )
+        self.counts = counts.astype("int64")
+        self.num_classes, self.order = len(counts), counts.ndim - 1
+        conditionals = [self.probabilities(n) for n in range(counts.ndim)]
+        start = np.ones(())
+        for conditional in conditionals[:-1]:
+            start = start[..., None] * conditional
+        k = self.num_classes
+        self._start = start.reshape(-1).astype("float32")
+        self._next = conditionals[-1].reshape(k, -1, k).astype("float32")
+
+    @classmethod
+    def fit(cls, x, num_classes, order):
+        """The chain whose `counts` are those of the sequences `x`, an array `(num, length)`.
+
+        Raises:
+            ValueError: if an argument is out of its range, or the sequences are too short.
+        """
+        check_int("num_classes", num_classes, 2)
+        check_int("order", order, 1)
+        x = np.asarray(x)
+        if x.ndim != 2 or x.shape[1] <= order or not np.issubdtype(x.dtype, np.integer):
+            raise ValueError(
+                f"Argument `x` must hold integers, of shape (num, length), length at least "
+                f"{order + 1}. Received: shape {x.shape}, dtype {x.dtype}"
+            )
+        if x.min() < 0 or x.max() >= num_classes:
+            raise ValueError(
+                f"Argument `x` must lie in [0, {num_classes - 1}]. "
+                f"Received: values from {x.min()} to {x.max()}"
+            )
+        size = num_classes ** (order + 1)
+        runs = np.zeros((len(x), x.shape[1] - order), "int64")
+        for i in range(order + 1):
+            runs = num_classes * runs + x[:, i : x.shape[1] - order + i]
+        return cls(np.bincount(runs.ravel(), minlength=size).reshape((num_classes,) * (order + 1)))
+
+    def probabilities(self, num_before):
+        """The share of each class after `num_before` others, at most `order`.
+
+        Returns:
+            A float64 array of shape `(num_classes,) * (num_before + 1)`, none of it 0.
+        """
+        shares = np.full(self.num_classes, 1.0 / self.num_classes)
+        for n in range(num_before + 1):
+            counts = self.counts.sum(axis=tuple(range(self.order - n)))
+            # What is taken from each class that has occurred goes to shorter runs.
+            discount = 0.75 if n == self.order > 1 else 0.5
+            total = np.maximum(counts.sum(axis=-1, keepdims=True), 1)
+            taken = np.minimum(counts, discount)
+            left = np.where(counts.sum(-1, keepdims=True), taken.sum(-1, keepdims=True) / total, 1)
+            shares = (counts - taken) / total + left * shares
+        return shares
+
+    def log_prob(self, x):
+        """The log probability of sequences `(num, length)` in nats, a float64 array `(num,)`."""
+        x, total = np.asarray(x), 0.0
+        logs = [np.log(self.probabilities(n)) for n in range(self.order + 1)]
+        for i in range(x.shape[1]):
+            n = min(i, self.order)
+            total = total + logs[n][tuple(x[:, i - n : i + 1].T)]
+        return total
+
+    def marginals(self, s):
+        """p(x_i | s) of each variable given the evidence about all.
+
+        Args:
+            s: evidence about one-hot embeddings, of shape `(batch, length, num_classes)`.
+
+        Returns:
+            Probabilities, a float32 tensor of the shape of `s`.
+        """
+        k, order = self.num_classes, self.order
+        likelihoods = ops.exp(s - ops.max(s, axis=-1, keepdims=True))
+        likelihoods = ops.moveaxis(ops.maximum(likelihoods, LEAST_LIKELIHOOD), 1, 0)
+        follow = ops.convert_to_tensor(self._next)
+        # A state is the last `order` classes.
+        state = ops.convert_to_tensor(self._start[None])
+        for i in range(order):
+            state = ops.reshape(state, (-1, k**i, k, k ** (order - 1 - i)))
+            state = state * likelihoods[i][:, None, :, None]
+        state = _normalize(ops.reshape(state, (-1, k**order)))
+
+        def forward(state, likelihood):
+            state = ops.reshape(state, (-1, k, k ** (order - 1)))
+            moved = ops.einsum("bam,amd->bmd", state, follow) * likelihood[:, None]
+            state = _normalize(ops.reshape(moved, (-1, k**order)))
+            return state, state
+
+        def of_last(state):
+            return _normalize(ops.sum(ops.reshape(state, (-1, k ** (order - 1), k)), axis=1))
+
+        message, found = ops.ones_like(state), [of_last(state)[None]]
+        if s.shape[1] > order:
+            last, states = ops.scan(forward, state, likelihoods[order:])
+            states = ops.concatenate([state[None], states], axis=0)
+            num_states = s.shape[1] - order + 1
+
+            def backward(i, carry):
+                i = num_states - 2 - i
+                message, found = carry
+                likelihood = ops.take(likelihoods, i + order, axis=0)[:, None]
+                message = ops.reshape(message, (-1, k ** (order - 1), k)) * likelihood
+                message = ops.einsum("bmd,amd->bam", message, follow)
+                message = _normalize(ops.reshape(message, (-1, k**order)))
+                here = of_last(ops.take(states, i, axis=0) * message)
+                return message, ops.slice_update(found, (i, 0, 0), here[None])
+
+            # Not a scan: those of Keras 3.15 on TensorFlow give what has the shape of their carry.
+            found = ops.repeat(of_last(last)[None], num_states, axis=0)
+            message, found = ops.fori_loop(0, num_states - 1, backward, (message, found))
+            found = [found]
+        first = ops.reshape(state * message, (-1, *(k,) * order))
+        for i in range(order - 2, -1, -1):
+            axes = [axis for axis in range(1, order + 1) if axis != i + 1]
+            found.insert(0, _normalize(ops.sum(first, axis=axes))[None])
+        return ops.moveaxis(ops.concatenate(found, axis=0), 0, 1)
+
+    def get_config(self):
+        packed = zlib.compress(self.counts.astype("<i8").tobytes(), 9)
+        return {
+            "counts": base64.b64encode(packed).decode("ascii"),
+            "num_classes": self.num_classes,
+            "order": self.order,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        counts = zlib.decompress(base64.b64decode(config["counts"]))
+        shape = (config["num_classes"],) * (config["order"] + 1)
+        return cls(np.frombuffer(counts, "<i8").reshape(shape))
+
+    def __repr__(self):
+        return f"MarkovChain(num_classes={self.num_classes}, order={self.order})"
+
+
+def _normalize(x):
+    return x / ops.sum(x, axis=-1, keepdims=True)
