@@ -15,3 +15,7 @@ from keras_bfn.datasets.text import embedded_text as embedded_text
 from keras_bfn.datasets.text import encode_text as encode_text
 from keras_bfn.datasets.text import text8 as text8
 from keras_bfn.datasets.text import text_file as text_file
+from keras_bfn.datasets.tokenizers import Bytes as Bytes
+from keras_bfn.datasets.tokenizers import Letters as Letters
+from keras_bfn.datasets.tokenizers import Subwords as Subwords
+from keras_bfn.datasets.tokenizers import Tokenizer as Tokenizer

@@ -1,0 +1,214 @@
+"""Text to integers and back: by letters, by bytes, by a vocabulary of parts of words."""
+
+import functools
+
+import keras
+import numpy as np
+
+from keras_bfn._config import Immutable
+from keras_bfn._imports import tell_to_install
+from keras_bfn._validation import refusal
+
+
+class Tokenizer(Immutable):
+    """Turns text into integers, and integers into text.
+
+    An own class need not be derived from this one. What is asked of a tokenizer: `encode(text)`, an
+    int32 array of shape `(length,)`; `decode(tokens)`, a string for an integer array `(length,)`,
+    and a list of strings for `(num, length)`; `num_classes`, an int: the tokens are
+    `0..num_classes - 1`; and, for a model that is saved with it, `get_config` and `from_config`,
+    registered as Keras asks. A subclass may define `decode_row`, of one row, in the place of
+    `decode`.
+
+    Attributes:
+        num_classes: int.
+    """
+
+    def encode(self, text):
+        """The text's tokens, an int32 array of shape `(length,)`.
+
+        Raises:
+            ValueError: if `text` is no string, or cannot be told in these tokens.
+        """
+        raise NotImplementedError
+
+    def decode(self, tokens):
+        """The text of an integer array `(length,)`, or a list of the texts of `(num, length)`.
+
+        Raises:
+            ValueError: if it does not hold tokens.
+        """
+        tokens = _check_tokens(tokens, self.num_classes)
+        if tokens.ndim == 1:
+            return self.decode_row(tokens)
+        return [self.decode_row(row) for row in tokens]
+
+    def decode_row(self, tokens):
+        """The text of tokens, of shape `(length,)`, that have been checked."""
+        raise NotImplementedError
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class Letters(Tokenizer):
+    """One token for each character of an alphabet.
+
+    Args:
+        alphabet: string of at least two characters, all different. The default is that of text8,
+            a space and a to z, and what `clean_text` makes of any text.
+
+    Raises:
+        ValueError: if it is no such string.
+
+    Example:
+
+    >>> letters = keras_bfn.datasets.Letters()
+    >>> letters.encode("a b").tolist()
+    [1, 0, 2]
+    >>> letters.decode(np.array([[1, 0, 2], [3, 3, 3]]))
+    ['a b', 'ccc']
+    >>> keras_bfn.datasets.Letters("ACGT").num_classes
+    4
+    """
+
+    def __init__(self, alphabet=" abcdefghijklmnopqrstuvwxyz"):
+        if not isinstance(alphabet, str) or len(alphabet) < 2 or len({*alphabet}) < len(alphabet):
+            expected = "must be a string of at least two characters, all different"
+            raise refusal("alphabet", expected, alphabet)
+        self.alphabet = alphabet
+
+    @property
+    def num_classes(self):
+        return len(self.alphabet)
+
+    def encode(self, text):
+        codes, letters = _code_points(check_text(text)), _code_points(self.alphabet)
+        table = np.full(letters.max() + 2, -1, "int32")  # the end stands for all codes beyond
+        table[letters] = np.arange(len(letters))
+        tokens = table[np.minimum(codes, len(table) - 1)]
+        if (tokens < 0).any():
+            others = sorted({chr(code) for code in np.unique(codes[tokens < 0])})
+            raise ValueError(
+                f"Argument `text` must hold only the {self.num_classes} characters of the "
+                "alphabet; for that of text8, `clean_text` makes it so. "
+                f"Received: a text with {others[:5]}"
+            )
+        return tokens
+
+    def decode_row(self, tokens):
+        return "".join(np.array(list(self.alphabet))[tokens])
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class Bytes(Tokenizer):
+    """The bytes of UTF-8: 256 tokens for any text. Bytes that are no UTF-8 are decoded as U+FFFD.
+
+    Example:
+
+    >>> keras_bfn.datasets.Bytes().encode("né").tolist()
+    [110, 195, 169]
+    """
+
+    num_classes = 256
+
+    def encode(self, text):
+        return np.frombuffer(check_text(text).encode("utf-8"), "uint8").astype("int32")
+
+    def decode_row(self, tokens):
+        return tokens.astype("uint8").tobytes().decode("utf-8", errors="replace")
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class Subwords(Tokenizer):
+    """The vocabulary of a tokenizer of the package `tokenizers`: words, and parts of words.
+
+    No tokens are added to those of the text, and none are left out when they are decoded; what the
+    tokenizer says of padding and truncation is not used.
+
+    Args:
+        tokenizer: a `tokenizers.Tokenizer`, or one as JSON, as its `to_str` and its files have it.
+            (One of `transformers` has it as its `backend_tokenizer`.) The JSON is kept.
+
+    Raises:
+        ImportError: if the package is not installed.
+        ValueError: if it is no tokenizer.
+
+    Example:
+
+    ```python
+    tokenizer = tokenizers.Tokenizer.from_file("tokenizer.json")
+    subwords = keras_bfn.datasets.Subwords(tokenizer)
+    flow = keras_bfn.flows.DiscreteFlow(subwords.num_classes, beta_1=1.0)
+    ```
+    """
+
+    def __init__(self, tokenizer):
+        json = tokenizer if isinstance(tokenizer, str) else getattr(tokenizer, "to_str", str)()
+        try:
+            _vocabulary(json)
+        except ImportError:
+            raise
+        except Exception as error:  # what the package raises has no class of its own
+            raise ValueError(
+                "Argument `tokenizer` must be a `tokenizers.Tokenizer`, or one as JSON. "
+                f"Received: a {type(tokenizer).__name__} ({error})"
+            ) from error
+        self.tokenizer = json
+
+    @property
+    def num_classes(self):
+        return _vocabulary(self.tokenizer)[1]
+
+    def encode(self, text):
+        tokenizer, _ = _vocabulary(self.tokenizer)
+        return np.array(tokenizer.encode(check_text(text), add_special_tokens=False).ids, "int32")
+
+    def decode_row(self, tokens):
+        tokenizer, _ = _vocabulary(self.tokenizer)
+        return tokenizer.decode(tokens.tolist(), skip_special_tokens=False)
+
+    def __repr__(self):
+        return f"Subwords(num_classes={self.num_classes})"
+
+
+@functools.lru_cache(maxsize=8)
+def _vocabulary(json):
+    """The tokenizer that the JSON says, and the number of its tokens."""
+    with tell_to_install('`Subwords` needs tokenizers: pip install "keras-bfn[text]"'):
+        import tokenizers
+
+    tokenizer = tokenizers.Tokenizer.from_str(json)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer, max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+
+
+def check_text(text):
+    """Returns `text`, or raises a `ValueError` if it is no string."""
+    if not isinstance(text, str):
+        raise ValueError(f"Argument `text` must be a string. Received: a {type(text).__name__}")
+    return text
+
+
+def check_tokenizer(name, tokenizer):
+    """Returns `tokenizer`, or raises a `ValueError` unless it has what `Tokenizer` says."""
+    has_verbs = all(callable(getattr(tokenizer, verb, None)) for verb in ("encode", "decode"))
+    if isinstance(tokenizer, type) or not has_verbs or not hasattr(tokenizer, "num_classes"):
+        expected = "must be a tokenizer, with `encode`, `decode` and `num_classes`, such as "
+        raise refusal(name, f"{expected}`datasets.Letters()`", tokenizer)
+    return tokenizer
+
+
+def _check_tokens(tokens, num_classes):
+    tokens = np.asarray(tokens)
+    are_integers = tokens.ndim in (1, 2) and np.issubdtype(tokens.dtype, np.integer)
+    if are_integers and (not tokens.size or 0 <= tokens.min() <= tokens.max() < num_classes):
+        return tokens
+    raise ValueError(
+        f"Argument `tokens` must hold integers in 0..{num_classes - 1}, of shape (length,) or "
+        f"(num, length). Received: shape {tokens.shape}, dtype {tokens.dtype}"
+        + (f", from {tokens.min()} to {tokens.max()}" if are_integers else "")
+    )
+
+
+def _code_points(text):
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "uint32")
