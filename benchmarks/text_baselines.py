@@ -20,8 +20,10 @@ import pathlib
 
 import numpy as np
 
-from keras_bfn.datasets import ALPHABET, clean_text, decode_text, encode_text
+from keras_bfn.datasets import Letters, clean_text
+from keras_bfn.metrics import NgramModel
 
+LETTERS = Letters()
 MAX_ORDER = 5
 STRENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 COMPRESSORS = {
@@ -34,31 +36,12 @@ COMPRESSORS = {
 def load_parts(path):
     """The letters' numbers in the training, validation and test part."""
     text = pathlib.Path(path).read_text(encoding="utf-8")
-    letters = encode_text(clean_text(text)).astype("int64")
+    letters = LETTERS.encode(clean_text(text))
     num_held_out = len(letters) // 20
     return np.split(letters, [-2 * num_held_out, -num_held_out])
 
 
-def contexts(letters, size):
-    """The number of the `size` letters before each place; -1 where there are not so many.
-
-    Args:
-        letters: int array of shape `(..., length)`.
-        size: int.
-
-    Returns:
-        An int array of the same shape.
-    """
-    numbers = np.zeros_like(letters)
-    for back in range(size, 0, -1):
-        numbers[..., size:] = (
-            len(ALPHABET) * numbers[..., size:] + letters[..., size - back : -back]
-        )
-    numbers[..., :size] = -1
-    return numbers
-
-
-class NGrams:
+class NGrams(NgramModel):
     """Letter counts after every context of up to four letters.
 
     The probability of a letter after a context that was seen N times, with T different letters, is
@@ -68,55 +51,33 @@ class NGrams:
 
     Args:
         letters: int array of shape `(length,)`.
-        order: int. The longest context has one letter less.
+        strengths: a float for each context size from 0.
     """
 
-    def __init__(self, letters, order=MAX_ORDER):
-        self.counts = []
-        for size in range(order):
-            numbers = contexts(letters, size)[size:]
-            counts = np.bincount(
-                numbers * len(ALPHABET) + letters[size:], minlength=len(ALPHABET) ** (size + 1)
-            )
-            self.counts.append(counts.reshape(-1, len(ALPHABET)))
+    def __init__(self, letters, strengths):
+        super().__init__(letters, LETTERS.num_classes, len(strengths) - 1)
+        self.shorter_tables = self.tables
+        self.strengths = list(strengths)
 
-    def probabilities(self, letters, strengths):
-        """Of all letters at each place, given those before it.
-
-        Args:
-            letters: int array of shape `(..., length)`.
-            strengths: a float for each context size from 0; its length is the order.
-
-        Returns:
-            An array of shape `(..., length, 27)`.
-        """
-        mixed = np.full((*letters.shape, len(ALPHABET)), 1 / len(ALPHABET))
-        for size, strength in enumerate(strengths):
-            numbers = contexts(letters, size)
-            counts = self.counts[size][numbers] * (numbers >= 0)[..., None]
-            shorter = strength * (counts > 0).sum(axis=-1, keepdims=True)
-            total = counts.sum(axis=-1, keepdims=True) + shorter
-            mixed = np.where(total > 0, (counts + shorter * mixed) / np.maximum(total, 1e-9), mixed)
-        return mixed
-
-    def bits(self, letters, strengths):
-        """Bits per character."""
-        probabilities = self.probabilities(letters, strengths)
-        return -np.log2(np.take_along_axis(probabilities, letters[..., None], axis=-1)).mean()
+    def interpolate(self, size, counts, totals, types, shorter):
+        weights = self.strengths[size] * types
+        mixed = (counts + weights * shorter) / np.maximum(totals + weights, 1e-9)
+        return np.where(totals > 0, mixed, shorter)
 
 
 def choose_strengths(model, letters):
     """For one context size after the other, the strength that suits these letters best."""
-    strengths = []
-    for _ in model.counts:
-        tried = [[*strengths, strength] for strength in STRENGTHS]
-        strengths = min(tried, key=lambda strengths: model.bits(letters, strengths))
-    return strengths
+    for size in range(len(model.strengths)):
+        bits = {}
+        for strength in STRENGTHS:
+            model.strengths[size] = strength
+            bits[strength] = model.bits_per_token(letters, size)
+        model.strengths[size] = min(bits, key=bits.get)
 
 
 def print_compressors(train, validation, test):
-    whole = decode_text(np.concatenate([train, validation, test])).encode()
-    before, after = (decode_text(part).encode() for part in (train, test))
+    whole = LETTERS.decode(np.concatenate([train, validation, test])).encode()
+    before, after = (LETTERS.decode(part).encode() for part in (train, test))
     print(f"{'':<24}{'whole text':>12}{'test part':>12}")
     for name, compress in COMPRESSORS.items():
         added = len(compress(before + after)) - len(compress(before))
@@ -125,16 +86,16 @@ def print_compressors(train, validation, test):
 
 
 def print_models(train, validation, test, seq_length):
-    model = NGrams(train)
-    strengths = choose_strengths(model, validation)
+    model = NGrams(train, [1.0] * MAX_ORDER)
+    choose_strengths(model, validation)
     windows = test[: len(test) // seq_length * seq_length].reshape(-1, seq_length)
     print(f"\n{'':<24}{'test part':>12}{f'windows of {seq_length}':>16}")
-    uniform = np.log2(len(ALPHABET))
+    uniform = np.log2(LETTERS.num_classes)
     print(f"{'uniform':<24}{uniform:>12.3f}{uniform:>16.3f}")
-    for order in range(1, MAX_ORDER + 1):
-        bits = (model.bits(letters, strengths[:order]) for letters in (test, windows))
-        print(f"{f'{order}-gram':<24}{next(bits):>12.3f}{next(bits):>16.3f}", flush=True)
-    print(f"Strengths chosen, from the shortest context: {strengths}")
+    for size in range(MAX_ORDER):
+        bits = (model.bits_per_token(letters, size) for letters in (test, windows))
+        print(f"{f'{size + 1}-gram':<24}{next(bits):>12.3f}{next(bits):>16.3f}", flush=True)
+    print(f"Strengths chosen, from the shortest context: {model.strengths}")
 
 
 def main():

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from benchmarks import text_baselines
-from keras_bfn.datasets import ALPHABET, decode_text, embedded_text, text_file
+from keras_bfn.datasets import Letters, embedded_text, text_file
 
 pytestmark = pytest.mark.once
 
+LETTERS = Letters()
 STRENGTHS = [0.5, 1.0, 2.0, 1.0, 0.3]
 
 
@@ -29,41 +30,40 @@ def probability(seen, context, letter, strengths):
         for i in range(len(seen) - len(context))
         if seen.startswith(context, i)
     )
-    shorter = probability(seen, context[1:], letter, strengths) if context else 1 / len(ALPHABET)
+    shorter = probability(seen, context[1:], letter, strengths) if context else 1 / 27
     weight = strengths[len(context)] * len(after)
     return (after[letter] + weight * shorter) / (after.total() + weight) if after else shorter
 
 
-def test_n_gram_probabilities_are_those_of_the_definition_and_sum_to_one(text):
+def test_n_gram_probabilities_are_those_of_the_definition(text):
     seen, new = text[0], text[1:3]
-    model = text_baselines.NGrams(seen)
-    probabilities = model.probabilities(new, STRENGTHS)
-    np.testing.assert_allclose(probabilities.sum(axis=-1), 1, rtol=1e-12)
-    for row, letters in enumerate(decode_text(new)):
-        for place in range(0, 100, 7):
-            expected = [
-                probability(
-                    decode_text(seen), letters[max(0, place - 4) : place], letter, STRENGTHS
-                )
-                for letter in ALPHABET
-            ]
-            np.testing.assert_allclose(probabilities[row, place], expected, rtol=1e-12)
+    model = text_baselines.NGrams(seen, STRENGTHS)
+    expected = [
+        probability(LETTERS.decode(seen), row[max(0, place - 4) : place], letter, STRENGTHS)
+        for row in LETTERS.decode(new)
+        for place, letter in enumerate(row)
+    ]
+    assert model.bits_per_token(new) == pytest.approx(-np.log2(expected).mean(), rel=1e-12)
+    np.testing.assert_allclose(model.probabilities(2).sum(axis=-1), 1, rtol=1e-12)
 
 
 def test_each_order_beats_the_one_below_and_windows_cost_more_than_a_text_that_runs_on(text):
     train, validation, test = text[:120].ravel(), text[120:150].ravel(), text[150:]
-    model = text_baselines.NGrams(train)
-    strengths = text_baselines.choose_strengths(model, validation)
-    bits = [model.bits(test.ravel(), strengths[:order]) for order in (1, 2, 3, 4)]
+    model = text_baselines.NGrams(train, [1.0] * 5)
+    before = model.bits_per_token(validation)
+    text_baselines.choose_strengths(model, validation)
+    assert set(model.strengths) <= set(text_baselines.STRENGTHS)
+    assert model.bits_per_token(validation) < before
+    bits = [model.bits_per_token(test.ravel(), size) for size in range(4)]
     assert math.log2(27) > bits[0] > bits[1] > bits[2] > bits[3]
-    assert model.bits(test, strengths) > model.bits(test.ravel(), strengths)
+    assert model.bits_per_token(test) > model.bits_per_token(test.ravel())
 
 
 def test_the_parts_of_a_text_are_those_of_the_data_set(tmp_path, text):
     path = tmp_path / "text.txt"
-    path.write_text(decode_text(text.ravel()[:1000]))
+    path.write_text(LETTERS.decode(text.ravel()[:1000]))
     parts = text_baselines.load_parts(path)
     data = text_file(path, batch_size=50, seq_length=1)
     for part, batches in zip(parts[1:], data[1:], strict=True):
         np.testing.assert_array_equal(part, batches[0].ravel())
-    assert decode_text(np.concatenate(parts)) == path.read_text()
+    assert LETTERS.decode(np.concatenate(parts)) == path.read_text()

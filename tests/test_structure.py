@@ -162,5 +162,5 @@ def test_classes_and_bins_are_those_of_data():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.arg):
                 folders[node.arg].add(folder_of(module).removeprefix("keras_bfn."))
-    assert folders["num_classes"] == {"flows", "datasets"}
+    assert folders["num_classes"] == {"flows", "datasets", "metrics"}
     assert folders["num_bins"] == {"flows", "distributions", "datasets"}
