@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import keras_bfn
-from tests.models.small import FLOWS, make_model
+from tests.models.small import FLOWS, make_model, make_text_model
 from tests.test_guides import ROOT
 
 pytestmark = pytest.mark.once  # what the examples call is tested on each backend
@@ -41,6 +41,7 @@ def test_an_example_of_a_docstring_runs(test, tmp_path, monkeypatch):
     model = make_model(FLOWS["binary"]())
     images = np.random.default_rng(0).integers(0, 2, (64, 4, 4, 1))
     names = {"np": np, "keras": keras, "keras_bfn": keras_bfn, "model": model, "images": images}
+    names["text_model"] = make_text_model()
     for example in test.examples:
         try:
             value = eval(example.source, names)

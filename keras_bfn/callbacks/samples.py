@@ -9,9 +9,9 @@ import numpy as np
 from keras_bfn import samplers
 from keras_bfn._imports import tell_to_install
 from keras_bfn._parts import pick_part
-from keras_bfn._validation import check_int, check_path, refusal
-from keras_bfn.datasets.text import decode_text
+from keras_bfn._validation import check_int, check_path
 from keras_bfn.models.averaging import has_averages
+from keras_bfn.models.text import text_part
 from keras_bfn.visualization.grid import join_images
 
 
@@ -121,17 +121,18 @@ class SampleImages(_Samples):
 class SampleText(_Samples):
     """Writes samples of text, `epoch_0001.txt` and so on, at the end of every so many epochs.
 
-    Samples are made as by `SampleImages`.
+    Samples are made as by `SampleImages`, and decoded with the model's tokenizer.
 
     Args:
         directory: where to write.
-        decode: function of an int array `(length,)` to a string; by default that of the 27 letters
-            of `keras_bfn.datasets.text8`.
         num_samples: int.
         num_steps, sampler, condition, seed: as in `BayesianFlowNetwork.generate`.
         every: int. Epochs between two files.
         tensorboard: None, or the directory of event files that TensorBoard shows the text from.
         part: for a dict of flows, the name of the part that is text.
+
+    Raises:
+        ValueError: when training starts, if the model has no tokenizer, or its flow no such part.
 
     Example:
 
@@ -143,7 +144,6 @@ class SampleText(_Samples):
     def __init__(
         self,
         directory,
-        decode=decode_text,
         num_samples=8,
         num_steps=50,
         sampler="sde2",
@@ -156,12 +156,14 @@ class SampleText(_Samples):
         super().__init__(
             directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard, part
         )
-        if not callable(decode):
-            raise refusal("decode", "must be a function", decode)
-        self.decode = decode
+
+    def on_train_begin(self, logs=None):
+        text_part(self.model, self.part)
+        super().on_train_begin(logs)
 
     def write(self, flow, samples, epoch):
-        lines = [self.decode(np.asarray(sample)) for sample in samples]
+        tokenizer, _ = text_part(self.model, self.part)
+        lines = tokenizer.decode(samples)
         path = self.directory / f"epoch_{epoch:04}.txt"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         if self.tensorboard is not None:

@@ -22,7 +22,7 @@ from keras_bfn._validation import check_choice, check_rate, refusal
 from keras_bfn.flows.flow import check_flow, expand
 from keras_bfn.looks import look
 from keras_bfn.metrics import BitsPerDim
-from keras_bfn.models import encoding, generation, inpainting, scoring, training
+from keras_bfn.models import encoding, generation, inpainting, scoring, text, training
 from keras_bfn.models.averaging import averaged_weights
 from keras_bfn.models.conditions import check_is_conditional
 from keras_bfn.models.data_checks import check_form, split_condition
@@ -69,6 +69,9 @@ class BayesianFlowNetwork(keras.Model):
             `generate` then take `given=`. In training, half of the examples have one time for all
             parts. In the other half, each part has its own, and each but one, chosen at random, is
             with probability 1/2 known: at t = 1, and not part of the loss.
+        tokenizer: what turns text into the data and back, such as `keras_bfn.datasets.Letters()`,
+            or None; for a dict of flows, a dict of those of the parts that are text. It is saved
+            with the model; `generate_text` and `continue_text` use it.
         seed: int or None. The model's noise and times repeat for the same seed on the same backend.
 
     Call arguments:
@@ -107,6 +110,7 @@ class BayesianFlowNetwork(keras.Model):
         event_shape=None,
         condition_dropout=0.0,
         times="shared",
+        tokenizer=None,
         seed=None,
         **kwargs,
     ):
@@ -123,6 +127,7 @@ class BayesianFlowNetwork(keras.Model):
                 "Argument `condition_dropout` must be 0 for a network without a `null_condition`. "
                 f"Received: condition_dropout={condition_dropout}"
             )
+        self.tokenizer = text.check_model_tokenizer(flow, tokenizer)
         self.times = check_times(flow, check_choice("times", times, ("shared", "parts")))
         self.seed = seed
         self.seed_generator = make_seed_generator(seed)
@@ -275,6 +280,8 @@ class BayesianFlowNetwork(keras.Model):
     generate = generation.generate
     encode = encoding.encode
     inpaint = inpainting.inpaint
+    generate_text = text.generate_text
+    continue_text = text.continue_text
     from_preset = classmethod(from_preset)
     save_to_preset = save_to_preset
 

@@ -39,7 +39,7 @@ def from_preset(cls, preset, load_weights=True):
         if preset.make_flow is None:
             return load_folder(cls, preset.weights, load_weights)
         flow = preset.make_flow()
-        model = cls(flow, preset.make_network(flow))
+        model = cls(flow, preset.make_network(flow), tokenizer=preset.tokenizer)
         model.compile(preset.recipe.optimizer())
         if load_weights:
             load_official(model.network, preset.weights)

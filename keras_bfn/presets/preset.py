@@ -9,6 +9,7 @@ from collections.abc import Callable
 import keras
 
 from keras_bfn._keras import make_uncompiled, save_weights
+from keras_bfn.datasets import Tokenizer
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
 
@@ -58,6 +59,7 @@ class Preset:
         make_flow: function that returns the flow; None if the folder says.
         make_network: function of the flow to the network; None if the folder says.
         recipe: a `Recipe`, or None.
+        tokenizer: that of the model, or None; a folder's model has its own.
     """
 
     description: str
@@ -66,6 +68,7 @@ class Preset:
     make_flow: Callable | None = None
     make_network: Callable | None = None
     recipe: Recipe | None = None
+    tokenizer: Tokenizer | None = None
 
 
 def save_folder(model, folder):

@@ -4,7 +4,7 @@ import functools
 import math
 import pathlib
 
-from keras_bfn import flows, networks
+from keras_bfn import datasets, flows, networks
 from keras_bfn.presets.preset import Preset, Recipe
 
 _HERE = pathlib.Path(__file__).parent
@@ -99,5 +99,6 @@ PRESETS = {
             beta_2=0.98,
             excluded_from_weight_decay=("bias", "gamma", "beta"),
         ),
+        tokenizer=datasets.Letters(),
     ),
 }

@@ -10,14 +10,16 @@ import keras_bfn
 from tests.models.states import state_of
 
 
-def make_model(width=8, dtype=None):
+def make_model(width=8, dtype=None, tokenizer=None):
     """With all that keeps a state: dropout, dropped labels, averages, a falling learning rate."""
     keras.utils.set_random_seed(0)
     flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
     network = keras_bfn.networks.MLP(
         flow, (6,), width=width, num_blocks=1, dropout=0.2, num_conditions=3, dtype=dtype
     )
-    model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.2, seed=0)
+    model = keras_bfn.BayesianFlowNetwork(
+        flow, network, condition_dropout=0.2, tokenizer=tokenizer, seed=0
+    )
     schedule = keras.optimizers.schedules.CosineDecay(3e-2, decay_steps=60)
     model.compile(keras.optimizers.AdamW(schedule, use_ema=True, ema_momentum=0.9))
     return model

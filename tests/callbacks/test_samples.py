@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-import keras_bfn
 from keras_bfn.callbacks import SampleImages, SampleText
+from keras_bfn.datasets import Letters
 from tests.callbacks import resumable
-from tests.models.small import FLOWS, make_data, make_model
+from tests.models.small import FLOWS, make_data, make_model, make_text_model
 from tests.models.states import renewable, state_of
 
 FLOW = FLOWS["binary"]()
@@ -26,9 +26,7 @@ def fresh():
 
 @pytest.fixture(scope="module")
 def fresh_text():
-    flow = keras_bfn.flows.DiscreteFlow(num_classes=27, beta_1=2.0)
-    network = keras_bfn.networks.MLP(flow, (12,), width=16, num_blocks=1)
-    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+    model = make_text_model()
     model.compile(keras.optimizers.AdamW(3e-2, use_ema=True, ema_momentum=0.9))
     return renewable(model)
 
@@ -93,9 +91,10 @@ def test_large_images_are_shown_as_they_are_and_real_ones_from_black_to_white(tm
     np.testing.assert_allclose(shown, (ramp[0] - low) / (high - low), atol=0.5 / 255 + 1e-6)
 
 
-def test_sampling_changes_nothing_in_training(fresh, tmp_path):
-    expected = state_of(fit(fresh(), X, epochs=2).model)
-    sampled = state_of(fit(fresh(), X, SampleText(tmp_path, decode=str, **OPTIONS), epochs=2).model)
+def test_sampling_changes_nothing_in_training(fresh_text, tmp_path):
+    expected = state_of(fit(fresh_text(), tokens(), epochs=2).model)
+    sampling = SampleText(tmp_path, **OPTIONS)
+    sampled = state_of(fit(fresh_text(), tokens(), sampling, epochs=2).model)
     for a, b in zip(sampled, expected, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -107,27 +106,29 @@ def test_text_is_what_averaged_weights_generate(fresh_text, tmp_path):
     lines = (tmp_path / "epoch_0002.txt").read_text().split("\n")
     assert lines.pop() == ""
     assert all(len(line) == 12 for line in lines)
-    np.testing.assert_array_equal(
-        [keras_bfn.datasets.encode_text(line) for line in lines], expected.averaged[1]
-    )
+    np.testing.assert_array_equal([Letters().encode(line) for line in lines], expected.averaged[1])
 
 
 @pytest.mark.once
-def test_text_may_be_decoded_to_any_letters_and_have_a_condition(tmp_path):
-    model, data = resumable.make_model(), resumable.make_data()
+def test_text_may_be_of_any_letters_and_have_a_condition(tmp_path):
+    model, data = resumable.make_model(tokenizer=Letters("åβ")), resumable.make_data()
     model.compile(keras.optimizers.AdamW(1e-3))  # and there need be no averages
     rng = np.random.default_rng(0)
     model.set_weights([rng.standard_normal(w.shape) for w in model.get_weights()])
-
-    def decode(row):
-        return "".join("åβ"[token] for token in row)
-
     plain = {**OPTIONS, "num_samples": 30}
     options = {**plain, "condition": [0, 1, 2] * 10}
-    model.fit(data, callbacks=[SampleText(tmp_path, decode, **options)], verbose=0)
+    model.fit(data, callbacks=[SampleText(tmp_path, **options)], verbose=0)
     lines = (tmp_path / "epoch_0001.txt").read_bytes().decode("utf-8").splitlines()
-    assert lines == [decode(row) for row in model.generate(**options, verbose=0)]
-    assert lines != [decode(row) for row in model.generate(**plain, verbose=0)]
+    assert {*"".join(lines)} == {*"åβ"}
+    assert lines == model.generate_text(**options, verbose=0)
+    assert lines != model.generate_text(**plain, verbose=0)
+
+
+def test_a_model_without_a_tokenizer_is_told_before_training(fresh, tmp_path):
+    model = fresh()
+    with pytest.raises(ValueError, match=r"no `tokenizer` for text.*Received: tokenizer=None"):
+        fit(model, X, SampleText(tmp_path))
+    assert model.optimizer.iterations == 0
 
 
 @pytest.fixture

@@ -101,11 +101,13 @@ class PartsLayer(layers.Layer):
         return cls(**{**config, "flow": keras.saving.deserialize_keras_object(config["flow"])})
 
 
-def make_model(flow=FLOWS, event_shape=EVENT_SHAPES, times="shared", **kwargs):
+def make_model(flow=FLOWS, event_shape=EVENT_SHAPES, times="shared", tokenizer=None, **kwargs):
     """A model of a dict of flows, built, whose network says something of everything."""
     keras.utils.set_random_seed(0)
     network = PartsLayer(flow, event_shape, **kwargs)
-    model = keras_bfn.BayesianFlowNetwork(flow, network, event_shape, times=times, seed=0)
+    model = keras_bfn.BayesianFlowNetwork(
+        flow, network, event_shape, times=times, tokenizer=tokenizer, seed=0
+    )
     shapes = {name: (None, *shape) for name, shape in event_shape.items()}
     model.build_for(shapes, None if network.num_conditions is None else np.zeros(1, "int32"))
     return model

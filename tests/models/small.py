@@ -46,6 +46,15 @@ def make_model(flow, seed=0, compiled=True, dtype=None, **kwargs):
     return model
 
 
+def make_text_model(tokenizer=None, length=12):
+    """Of random weights; for the 27 letters of text8, unless there is another tokenizer."""
+    keras.utils.set_random_seed(0)
+    tokenizer = tokenizer or keras_bfn.datasets.Letters()
+    flow = keras_bfn.flows.DiscreteFlow(tokenizer.num_classes, beta_1=2.0)
+    network = make_network(flow, (length,))
+    return keras_bfn.BayesianFlowNetwork(flow, network, tokenizer=tokenizer, seed=0)
+
+
 @keras.saving.register_keras_serializable("keras_bfn_tests")
 class ConditionNetwork(keras.layers.Layer):
     """A plain layer, conditional on a class if it is given one."""

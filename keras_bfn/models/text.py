@@ -1,0 +1,135 @@
+"""Text in and out: a model with a tokenizer generates strings, and goes on with a prompt."""
+
+import numpy as np
+
+from keras_bfn._parts import describe, list_parts, part_names, pick_part
+from keras_bfn._validation import check_int, refusal
+from keras_bfn.datasets.tokenizers import check_tokenizer
+from keras_bfn.models.data_checks import check_has_event_shape
+
+
+def generate_text(self, num_samples, num_steps=100, *, part=None, **options):
+    """Generates samples as `generate` does, and decodes them with the model's tokenizer.
+
+    Args:
+        num_samples, num_steps, **options: as in `generate`.
+        part: for a dict of flows, the name of the part whose text is returned.
+
+    Returns:
+        A list of `num_samples` strings.
+
+    Raises:
+        ValueError: if the model has no tokenizer, or an argument is out of its range.
+
+    Example:
+
+    >>> texts = text_model.generate_text(4, num_steps=20, sampler="sde2", seed=0)
+    """
+    tokenizer, _ = text_part(self, part)
+    samples = self.generate(num_samples, num_steps, **options, return_trajectory=False)
+    _, tokens = pick_part(part, self.flow, samples)
+    return tokenizer.decode(tokens)
+
+
+def continue_text(self, prompt, num_samples=1, num_steps=100, *, part=None, **options):
+    """Completes texts of which the first tokens are known, as `inpaint` does.
+
+    Args:
+        prompt: string, or a list of strings, each of at most as many tokens as the model's texts.
+        num_samples: int. The number of texts for each prompt.
+        num_steps, **options: as in `inpaint`; with more `num_particles`, what is made up goes
+            better with the prompt. A `condition` has a row for each text that is returned.
+        part: for a dict of flows, the name of the part that the prompt is about. No other part is
+            known.
+
+    Returns:
+        A list of `num_samples` strings for each prompt, one prompt after the other. Each begins
+        with its prompt, as the tokenizer decodes it.
+
+    Raises:
+        ValueError: if the model has no tokenizer, a prompt is too long or does not suit it, or an
+            argument is out of its range.
+
+    Example:
+
+    >>> texts = text_model.continue_text("ca", num_samples=3, num_steps=20, num_particles=4)
+    """
+    tokenizer, length = text_part(self, part)
+    num_samples = check_int("num_samples", num_samples, 1)
+    prompts = _encode_prompts(tokenizer, prompt, length)
+    x, mask = np.zeros((len(prompts), length), "int32"), np.zeros((len(prompts), length), bool)
+    for row, tokens in enumerate(prompts):
+        x[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = True
+    x, mask = (np.repeat(rows, num_samples, axis=0) for rows in (x, mask))
+    if part is not None:
+        x, mask = {part: x}, {part: mask}
+    completed = self.inpaint(x, mask, num_steps, **options, return_statistics=False)
+    _, tokens = pick_part(part, self.flow, completed)
+    return tokenizer.decode(tokens)
+
+
+def check_model_tokenizer(flow, tokenizer):
+    """Returns a model's tokenizer, or the dict of those of some parts, or None.
+
+    Raises:
+        ValueError: if one is no tokenizer, or the flow has other classes than its tokens.
+    """
+    if tokenizer is None:
+        return None
+    if isinstance(flow, dict):
+        if not isinstance(tokenizer, dict) or not set(tokenizer) <= set(flow):
+            raise ValueError(
+                f"Argument `tokenizer` must be a dict with some of the parts {list(flow)}. "
+                f"Received: {describe(tokenizer)}"
+            )
+        flow = {name: flow[name] for name in tokenizer}
+    names = part_names(flow, "tokenizer")
+    for one_flow, one_tokenizer, name in list_parts(flow, tokenizer, names):
+        num_classes = check_tokenizer(name, one_tokenizer).num_classes
+        if not one_flow.discrete or one_flow.data_range != (0, num_classes - 1):
+            raise ValueError(
+                f"Argument `{name}` must have as many classes as the flow {one_flow!r}. "
+                f"Received: {one_tokenizer!r}, which has num_classes={num_classes}"
+            )
+    return tokenizer
+
+
+def text_part(model, part):
+    """The tuple of the tokenizer and the length in tokens of a model's texts.
+
+    Raises:
+        ValueError: if there is no such part, it has no tokenizer, or its variables are no sequence.
+    """
+    pick_part(part, model.flow)
+    check_has_event_shape(model)
+    tokenizer, event_shape = model.tokenizer, model.event_shape
+    if part is not None:
+        tokenizer, event_shape = (tokenizer or {}).get(part), event_shape[part]
+    if tokenizer is None:
+        raise ValueError(
+            "The model has no `tokenizer` for text: give its constructor one, such as "
+            f"`datasets.Letters()`. Received: tokenizer={model.tokenizer!r}"
+            + ("" if part is None else f", part={part!r}")
+        )
+    if len(event_shape) != 1:
+        raise ValueError(
+            "The model's `event_shape` must be (length,) for text. "
+            f"Received: event_shape={event_shape}"
+        )
+    return tokenizer, event_shape[0]
+
+
+def _encode_prompts(tokenizer, prompt, length):
+    prompts = [prompt] if isinstance(prompt, str) else prompt
+    are_strings = isinstance(prompts, (list, tuple)) and all(isinstance(p, str) for p in prompts)
+    if not are_strings or not prompts:
+        raise refusal("prompt", "must be a string, or a list of at least one", prompt)
+    encoded = [np.asarray(tokenizer.encode(text)) for text in prompts]
+    for text, tokens in zip(prompts, encoded, strict=True):
+        if len(tokens) > length:
+            raise ValueError(
+                f"Argument `prompt` must have at most {length} tokens, as the model's texts have. "
+                f"Received: {len(tokens)} tokens of {text!r}"
+            )
+    return encoded

@@ -1,0 +1,174 @@
+"""Text by a model with a tokenizer: samples, continuations of prompts, and what is saved."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from keras_bfn import BayesianFlowNetwork
+from keras_bfn.datasets import Bytes, Letters
+from keras_bfn.flows import ContinuousFlow, DiscreteFlow
+from tests.models import parts
+from tests.models.small import FLOWS, make_model, make_text_model
+
+OPTIONS = {"num_steps": 3, "seed": 5, "verbose": 0}
+FLOW, SHAPES = (
+    {"tag": DiscreteFlow(3, 1.0), "text": DiscreteFlow(27, 1.0)},
+    {"tag": (), "text": (5,)},
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_text_model()
+
+
+@pytest.fixture(scope="module")
+def parts_model():
+    return parts.make_model(FLOW, SHAPES, tokenizer={"text": Letters()})
+
+
+def test_texts_are_the_samples_decoded(model):
+    texts = model.generate_text(4, sampler="sde2", **OPTIONS)
+    assert texts == Letters().decode(model.generate(4, sampler="sde2", **OPTIONS))
+    assert [len(text) for text in texts] == [12] * 4
+
+
+def test_texts_go_on_from_their_prompts(model):
+    texts = model.continue_text(["call me", "a"], num_samples=3, num_particles=2, **OPTIONS)
+    assert [text[:7] for text in texts[:3]] == ["call me"] * 3
+    assert [text[:1] for text in texts[3:]] == ["a"] * 3
+    assert {len(text) for text in texts} == {12}
+    assert len(set(texts)) == 6
+    x = np.zeros((6, 12), "int32")
+    x[:3, :7], x[3:, :1] = Letters().encode("call me"), Letters().encode("a")
+    mask = np.arange(12) < np.array([[7]] * 3 + [[1]] * 3)
+    completed = model.inpaint(x, mask, num_particles=2, **OPTIONS)
+    assert texts == Letters().decode(completed)
+
+
+@pytest.mark.once
+def test_a_prompt_may_be_all_of_a_text_or_nothing(model):
+    assert model.continue_text("call me ishm", **OPTIONS) == ["call me ishm"]
+    (text,) = model.continue_text("", **OPTIONS)
+    assert len(text) == 12
+
+
+def test_text_is_one_part_of_several(parts_model):
+    texts = parts_model.generate_text(2, part="text", **OPTIONS)
+    assert texts == Letters().decode(parts_model.generate(2, **OPTIONS)["text"])
+    texts = parts_model.continue_text("ab", 2, part="text", **OPTIONS)
+    assert [text[:2] for text in texts] == ["ab", "ab"]
+    assert [len(text) for text in texts] == [5, 5]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("make", [make_text_model, lambda: make_text_model(Bytes(), 3)])
+def test_the_tokenizer_is_saved_with_the_model(make, tmp_path):
+    model = make()
+    model.save(tmp_path / "model.keras")
+    model.save_to_preset(tmp_path / "preset")
+    for loaded in (
+        keras.saving.load_model(tmp_path / "model.keras"),
+        BayesianFlowNetwork.from_preset(tmp_path / "preset"),
+    ):
+        assert loaded.tokenizer == model.tokenizer
+        assert loaded.generate_text(3, **OPTIONS) == model.generate_text(3, **OPTIONS)
+
+
+@pytest.mark.once
+def test_the_tokenizers_of_parts_are_saved(parts_model, tmp_path):
+    parts_model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").tokenizer == {"text": Letters()}
+
+
+@pytest.mark.once
+def test_an_own_tokenizer_needs_no_base_class(tmp_path):
+    @keras.saving.register_keras_serializable("keras_bfn_tests")
+    class Vowels:
+        num_classes = 5
+
+        def encode(self, text):
+            return np.array(["aeiou".index(letter) for letter in text], "int32")
+
+        def decode(self, tokens):
+            return ["".join("aeiou"[token] for token in row) for row in tokens]
+
+        def get_config(self):
+            return {}
+
+        @classmethod
+        def from_config(cls, config):
+            return cls()
+
+    model = make_text_model(Vowels())
+    model.save(tmp_path / "model.keras")
+    (text,) = keras.saving.load_model(tmp_path / "model.keras").continue_text("eau", **OPTIONS)
+    assert text[:3] == "eau"
+    assert set(text) <= set("aeiou")
+
+
+@pytest.mark.once
+def test_the_papers_text_is_of_letters():
+    assert BayesianFlowNetwork.presets["bfn_text8"].tokenizer == Letters()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("flow", "tokenizer", "message"),
+    [
+        (DiscreteFlow(5, 1.0), Letters(), r"`tokenizer` must have as many classes.*\b5\b.*=27"),
+        (ContinuousFlow(), Letters(), "`tokenizer` must have as many classes as.*=27"),
+        (DiscreteFlow(27, 1.0), "letters", "`tokenizer` must be a tokenizer, with `encode`"),
+        (FLOW, Letters(), r"`tokenizer` must be a dict.*\['tag', 'text'\].*a Letters"),
+        (FLOW, {"words": Letters()}, r"`tokenizer` must be a dict.*\['words'\]"),
+        (FLOW, {"tag": Letters()}, r"`tokenizer\['tag'\]` must have as many classes.*=27"),
+    ],
+)
+def test_a_tokenizer_of_other_classes_is_refused(flow, tokenizer, message):
+    network = keras.layers.Dense(1)
+    with pytest.raises(ValueError, match=f"{message}.*"):
+        BayesianFlowNetwork(flow, network, tokenizer=tokenizer)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("call me ishmael", "`prompt` must have at most 12 tokens.*Received: 15 tokens"),
+        (["a", "call me ishmael"], "`prompt` must have at most 12 tokens"),
+        ([], r"`prompt` must be a string, or a list.*Received: prompt=\[\]"),
+        (3, "`prompt` must be a string, or a list.*prompt=3"),
+        (["a", 3], "`prompt` must be a string, or a list"),
+        ("A", r"`text` must hold only the 27 characters.*\['A'\]"),
+    ],
+)
+def test_a_prompt_that_does_not_suit_the_model_is_refused(prompt, message, model):
+    with pytest.raises(ValueError, match=message):
+        model.continue_text(prompt)
+
+
+@pytest.mark.once
+def test_a_model_that_makes_no_text_is_told(model, parts_model):
+    images = make_model(FLOWS["binary"](), compiled=False)
+    for text in (images.generate_text, images.continue_text):
+        with pytest.raises(ValueError, match=r"no `tokenizer` for text.*tokenizer=None"):
+            text(1)
+    with pytest.raises(ValueError, match=r"no `tokenizer`.*\{'text': Letters.*part='tag'"):
+        parts_model.generate_text(1, part="tag")
+    with pytest.raises(ValueError, match=r"`part` must be one of \['tag', 'text'\].*part=None"):
+        parts_model.continue_text("a")
+    with pytest.raises(ValueError, match="`part` must be None for data of one kind"):
+        model.generate_text(1, part="text")
+    flow = DiscreteFlow(2, 1.0)
+    network = keras_bfn.networks.MLP(flow, (2, 2), width=8, num_blocks=1)
+    with pytest.raises(ValueError, match=r"`event_shape` must be \(length,\).*\(2, 2\)"):
+        BayesianFlowNetwork(flow, network, tokenizer=Letters("ab")).generate_text(1)
+
+
+@pytest.mark.once
+def test_only_text_is_returned(model):
+    with pytest.raises(TypeError, match="return_trajectory"):
+        model.generate_text(1, return_trajectory=True)
+    with pytest.raises(TypeError, match="return_statistics"):
+        model.continue_text("a", return_statistics=True)
