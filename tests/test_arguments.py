@@ -32,6 +32,7 @@ ROWS = np.zeros((8, 2))
 NUMBERS = np.zeros((3, 2, 4, 4, 1, 1), "float32")
 STEPS = Look(np.linspace(0, 1, 3), np.repeat(NUMBERS, 2, axis=-1), NUMBERS, NUMBERS)
 SHAPE = (4, 4, 1)
+NGRAMS = metrics.NgramModel([0, 1], num_classes=1000, order=3)
 
 
 def keep(rows, rng):
@@ -220,12 +221,17 @@ REFUSED = {
     "size": [
         lambda model, _: layers.TokenEmbedding(0),
         lambda model, _: layers.TimeEmbedding(None),
+        lambda model, _: NGRAMS.probabilities(-1),
+        lambda model, _: NGRAMS.probabilities(3),
     ],
     "exponents": [
         lambda model, _: layers.FourierFeatures(3),
         lambda model, _: layers.FourierFeatures(()),
     ],
-    "num_classes": [lambda model, _: flows.DiscreteFlow(None, 1.0)],
+    "num_classes": [
+        lambda model, _: flows.DiscreteFlow(None, 1.0),
+        lambda model, _: metrics.NgramModel([0, 1], 1),
+    ],
     "num_bins": [
         lambda model, _: flows.DiscretizedFlow(1),
         lambda model, _: flows.ContinuousFlow(num_bins=0),
@@ -266,14 +272,34 @@ REFUSED = {
     "seq_length": [lambda model, _: datasets.embedded_text(seq_length=0)],
     "text": [
         lambda model, _: datasets.clean_text(None),
-        lambda model, _: datasets.encode_text(3),
+        lambda model, _: datasets.Letters().encode(3),
+        lambda model, _: datasets.Letters().encode("A"),
+        lambda model, _: datasets.Bytes().encode(None),
     ],
+    "texts": [lambda model, _: metrics.spelling_rate("a b c", "b")],
+    "reference_text": [lambda model, _: metrics.spelling_rate(["a b c"], ["b"])],
     "tokens": [
-        lambda model, _: datasets.decode_text(None),
-        lambda model, _: datasets.decode_text([27]),
-        lambda model, _: datasets.decode_text([-1]),
-        lambda model, _: datasets.decode_text([0.5]),
+        lambda model, _: datasets.Letters().decode(None),
+        lambda model, _: datasets.Letters().decode([27]),
+        lambda model, _: datasets.Bytes().decode([-1]),
+        lambda model, _: datasets.Bytes().decode([0.5]),
+        lambda model, _: metrics.NgramModel([], 2),
+        lambda model, _: metrics.NgramModel([0, 2], 2),
+        lambda model, _: NGRAMS.bits_per_token([0.5]),
+        lambda model, _: NGRAMS.perplexity(None),
     ],
+    "order": [
+        lambda model, _: metrics.NgramModel([0, 1], 2, order=-1),
+        lambda model, _: NGRAMS.bits_per_token([0], order=4),
+    ],
+    "alphabet": [lambda model, _: datasets.Letters("a")],
+    "tokenizer": [
+        lambda model, _: datasets.embedded_text(tokenizer=datasets.Bytes),
+        lambda model, _: BayesianFlowNetwork(FLOW, model.network, tokenizer="letters"),
+        lambda model, _: BayesianFlowNetwork(FLOW, model.network, tokenizer=datasets.Bytes()),
+        lambda model, _: model.generate_text(2),
+    ],
+    "stride": [lambda model, _: datasets.embedded_text(stride=0)],
     "path": [
         lambda model, _: datasets.text_file(None),
         lambda model, _: datasets.image_folder(None, (8, 8)),
@@ -286,7 +312,6 @@ REFUSED = {
         lambda model, _: callbacks.Resume(None),
         lambda model, _: callbacks.SampleImages(None),
     ],
-    "decode": [lambda model, _: callbacks.SampleText("samples", decode=None)],
     "preset": [lambda model, _: BayesianFlowNetwork.from_preset(None)],
     "folder": [lambda model, _: model.save_to_preset(None)],
     "samples": [

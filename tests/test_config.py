@@ -1,11 +1,11 @@
-"""Schedules, flows, losses and samplers are what they were made as, for ever."""
+"""Schedules, flows, losses, samplers and tokenizers are what they were made as, for ever."""
 
 import copy
 import pickle
 
 import pytest
 
-from keras_bfn import flows, losses, samplers, schedules
+from keras_bfn import datasets, flows, losses, samplers, schedules
 
 pytestmark = pytest.mark.once
 
@@ -16,6 +16,8 @@ MADE = [
     losses.ContinuousTimeLoss(),
     losses.DiscreteTimeLoss(num_steps=3),
     samplers.SDE2Sampler(temperature=0.5),
+    datasets.Letters("ab"),
+    datasets.Bytes(),
 ]
 of_each = pytest.mark.parametrize("made", MADE, ids=lambda made: type(made).__name__)
 

@@ -8,11 +8,8 @@ from keras_bfn.datasets.images import fashion_mnist as fashion_mnist
 from keras_bfn.datasets.images import image_folder as image_folder
 from keras_bfn.datasets.images import mnist as mnist
 from keras_bfn.datasets.splits import Splits as Splits
-from keras_bfn.datasets.text import ALPHABET as ALPHABET
 from keras_bfn.datasets.text import clean_text as clean_text
-from keras_bfn.datasets.text import decode_text as decode_text
 from keras_bfn.datasets.text import embedded_text as embedded_text
-from keras_bfn.datasets.text import encode_text as encode_text
 from keras_bfn.datasets.text import text8 as text8
 from keras_bfn.datasets.text import text_file as text_file
 from keras_bfn.datasets.tokenizers import Bytes as Bytes

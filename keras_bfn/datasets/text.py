@@ -1,4 +1,4 @@
-"""Text in the 27 letters of text8: a space and a to z."""
+"""Windows of text: text8, a file of one's own, prose that is at hand."""
 
 import functools
 import re
@@ -10,71 +10,23 @@ import numpy as np
 from keras_bfn._validation import check_int, check_path
 from keras_bfn.datasets.batches import Batches
 from keras_bfn.datasets.splits import Splits
+from keras_bfn.datasets.tokenizers import Letters, check_text, check_tokenizer
 
-ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 _TEXT8_URL = "http://mattmahoney.net/dc/text8.zip"
 
 
 def clean_text(text):
-    """Text in the alphabet: letters in lower case, everything else one space.
+    """Text in the alphabet of text8: letters in lower case, everything else one space.
+
+    Raises:
+        ValueError: if `text` is no string.
 
     Example:
 
     >>> keras_bfn.datasets.clean_text("Call me Ishmael. 1851!")
     'call me ishmael '
     """
-    return re.sub("[^a-z]+", " ", _check_text(text).lower())
-
-
-def _check_text(text):
-    if not isinstance(text, str):
-        raise ValueError(f"Argument `text` must be a string. Received: a {type(text).__name__}")
-    return text
-
-
-def encode_text(text):
-    """The letters' numbers in the alphabet, an int32 array of shape `(len(text),)`.
-
-    Raises:
-        ValueError: if there is a letter of another alphabet: see `clean_text`.
-
-    Example:
-
-    >>> keras_bfn.datasets.encode_text("a b").tolist()
-    [1, 0, 2]
-    """
-    others = sorted(set(_check_text(text)) - set(ALPHABET))
-    if others:
-        raise ValueError(
-            "Argument `text` must hold a to z and spaces only; `clean_text` makes it so. "
-            f"Received: {others[:5]}"
-        )
-    codes = np.frombuffer(text.encode("ascii"), dtype="uint8").astype("int32")
-    return np.where(codes == ord(" "), 0, codes - ord("a") + 1).astype("int32")
-
-
-def decode_text(tokens):
-    """The text of an array of shape `(length,)`, or a list of the texts of `(num, length)`.
-
-    Raises:
-        ValueError: if it does not hold numbers of letters.
-
-    Example:
-
-    >>> keras_bfn.datasets.decode_text(np.array([[1, 0, 2], [3, 3, 3]]))
-    ['a b', 'ccc']
-    """
-    tokens = np.asarray(tokens)
-    are_integers = tokens.ndim in (1, 2) and np.issubdtype(tokens.dtype, np.integer)
-    if not are_integers or not np.isin(tokens, range(len(ALPHABET))).all():
-        raise ValueError(
-            "Argument `tokens` must hold integers in 0..26, of shape (length,) or (num, length). "
-            f"Received: shape {tokens.shape}, dtype {tokens.dtype}"
-            + (f", from {tokens.min()} to {tokens.max()}" if are_integers else "")
-        )
-    if tokens.ndim == 1:
-        return "".join(ALPHABET[token] for token in tokens)
-    return [decode_text(row) for row in tokens]
+    return re.sub("[^a-z]+", " ", check_text(text).lower())
 
 
 def text8(batch_size=416, seq_length=256, **options):
@@ -86,10 +38,13 @@ def text8(batch_size=416, seq_length=256, **options):
         batch_size: int.
         seq_length: int. Training windows start anywhere; those of validation and test follow each
             other.
-        **options: `seed` (int, 0) of the windows; `steps_per_epoch` (int or None).
+        **options: `stride` (int or None), from the start of one window of validation or test to
+            that of the next, by default `seq_length`; `seed` (int, 0) of the windows of training;
+            `steps_per_epoch` (int or None).
 
     Returns:
-        `Splits` of int32 batches, `(batch_size, seq_length)`, for a `DiscreteFlow(27, ...)`.
+        `Splits` of int32 batches, `(batch_size, seq_length)`, for a `DiscreteFlow(27, ...)`: the
+        tokens of `Letters()`.
 
     Raises:
         FileNotFoundError: if it cannot be downloaded.
@@ -100,32 +55,36 @@ def text8(batch_size=416, seq_length=256, **options):
     train, validation, test = keras_bfn.datasets.text8()
     ```
     """
+    letters = Letters()
     try:
         path = keras.utils.get_file("text8.zip", origin=_TEXT8_URL)
         with zipfile.ZipFile(path) as archive:
-            tokens = encode_text(archive.read("text8").decode("ascii"))
+            tokens = letters.encode(archive.read("text8").decode("ascii"))
     except Exception as error:  # of many kinds: no network, a broken file
         raise FileNotFoundError(
             "The dataset 'text8' could not be downloaded. Connect to the internet, or use "
             "`datasets.text_file(path)` for a text at hand. "
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
         ) from error
-    return _windows(tokens, 5_000_000, batch_size, seq_length, **options)
+    return _windows(tokens, 27, 5_000_000, batch_size, seq_length, **options)
 
 
-def text_file(path, batch_size=64, seq_length=256, **options):
-    """A text of one's own, cleaned: the last 5% test, the 5% before them validate.
+def text_file(path, batch_size=64, seq_length=256, tokenizer=None, **options):
+    """A text of one's own: the last 5% test, the 5% before them validate.
 
     Args:
         path: of a text file in UTF-8.
-        batch_size, seq_length, **options: as in `text8`.
+        batch_size, seq_length, **options: as in `text8`, in tokens.
+        tokenizer: what makes tokens of the text, such as `Bytes()`. None cleans the text with
+            `clean_text`, and takes its 27 `Letters()`.
 
     Returns:
-        As `text8`.
+        `Splits` of int32 batches, `(batch_size, seq_length)`, for a
+        `DiscreteFlow(tokenizer.num_classes, ...)`.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the text is too short for the windows.
+        ValueError: if the text is too short for the windows, or does not suit the tokenizer.
 
     Example:
 
@@ -134,11 +93,10 @@ def text_file(path, batch_size=64, seq_length=256, **options):
     ```
     """
     text = check_path("path", path).read_text(encoding="utf-8")
-    tokens = encode_text(clean_text(text))
-    return _windows(tokens, len(tokens) // 20, batch_size, seq_length, **options)
+    return _windows_of_text(text, tokenizer, batch_size, seq_length, **options)
 
 
-def embedded_text(batch_size=64, seq_length=256, **options):
+def embedded_text(batch_size=64, seq_length=256, tokenizer=None, **options):
     """Prose that Python ships, of `pydoc_data.topics`: a stand-in, no benchmark. As `text_file`.
 
     Example:
@@ -149,13 +107,32 @@ def embedded_text(batch_size=64, seq_length=256, **options):
     """
     from pydoc_data.topics import topics
 
-    tokens = encode_text(clean_text(" ".join(topics[name] for name in sorted(topics))))
-    return _windows(tokens, len(tokens) // 20, batch_size, seq_length, **options)
+    text = " ".join(topics[name] for name in sorted(topics))
+    return _windows_of_text(text, tokenizer, batch_size, seq_length, **options)
 
 
-def _windows(tokens, num_held_out, batch_size, seq_length, seed=0, steps_per_epoch=None):
+def _windows_of_text(text, tokenizer, batch_size, seq_length, **options):
+    if tokenizer is None:
+        tokenizer, text = Letters(), clean_text(text)
+    num_classes = check_tokenizer("tokenizer", tokenizer).num_classes
+    tokens = tokenizer.encode(text)
+    return _windows(tokens, num_classes, len(tokens) // 20, batch_size, seq_length, **options)
+
+
+def _windows(
+    tokens,
+    num_classes,
+    num_held_out,
+    batch_size,
+    seq_length,
+    stride=None,
+    seed=0,
+    steps_per_epoch=None,
+):
     check_int("seq_length", seq_length, 1)
-    parts = np.split(tokens.astype("uint8"), [-2 * num_held_out, -num_held_out])
+    stride = seq_length if stride is None else check_int("stride", stride, 1)
+    tokens = tokens.astype(np.min_scalar_type(num_classes - 1))
+    parts = np.split(tokens, [-2 * num_held_out, -num_held_out])
     if min(map(len, parts)) < 2 * seq_length:
         raise ValueError(
             f"Argument `seq_length` must be at most {min(map(len, parts)) // 2}, half of the "
@@ -163,7 +140,8 @@ def _windows(tokens, num_held_out, batch_size, seq_length, seed=0, steps_per_epo
         )
     batches = []
     for part, training in zip(parts, (True, False, False), strict=True):
-        starts = seq_length * np.arange(len(part) // seq_length - training)
+        room = 2 * seq_length if training else seq_length  # training windows are moved on
+        starts = np.arange(0, len(part) - room + 1, seq_length if training else stride)
         cut = functools.partial(_cut, part, seq_length, training)
         size = min(check_int("batch_size", batch_size, 1), len(starts))
         steps = steps_per_epoch if training else None

@@ -6,26 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bfn.datasets import (
-    ALPHABET,
-    clean_text,
-    decode_text,
-    embedded_text,
-    encode_text,
-    text8,
-    text_file,
-)
+from keras_bfn.datasets import Bytes, Letters, clean_text, embedded_text, text8, text_file
 from tests.checks import assert_draws_follow
 
 pytestmark = pytest.mark.once
 
-
-def test_decoding_undoes_encoding():
-    assert decode_text(encode_text(ALPHABET)) == ALPHABET
-    assert decode_text(encode_text("")) == ""
-    np.testing.assert_array_equal(encode_text(ALPHABET), np.arange(27))
-    tokens = np.random.default_rng(0).integers(0, 27, (5, 40))
-    np.testing.assert_array_equal([encode_text(text) for text in decode_text(tokens)], tokens)
+LETTERS = Letters()
 
 
 @pytest.mark.parametrize(
@@ -40,18 +26,13 @@ def test_decoding_undoes_encoding():
 )
 def test_clean_text_is_lower_case_letters_and_single_spaces(text, expected):
     assert clean_text(text) == expected
-    assert decode_text(encode_text(expected)) == expected
-
-
-def test_letters_of_another_alphabet_are_refused():
-    with pytest.raises(ValueError, match=r"`text` must.*`clean_text`.*Received: \['A', 'é'\]"):
-        encode_text("cAfé")
+    assert LETTERS.decode(LETTERS.encode(expected)) == expected
 
 
 @pytest.fixture
 def text():
     letters = np.random.default_rng(0).integers(1, 27, 800)
-    return decode_text(letters)
+    return LETTERS.decode(letters)
 
 
 @pytest.fixture
@@ -63,7 +44,7 @@ def path(text, tmp_path):
 
 def places(batches, text):
     """Where in the text each window of an epoch starts; it is found at one place only."""
-    windows = [window for batch in batches for window in decode_text(batch)]
+    windows = [window for batch in batches for window in LETTERS.decode(batch)]
     assert all(text.count(window) == 1 for window in windows)
     return [text.index(window) for window in windows]
 
@@ -88,6 +69,47 @@ def test_windows_to_evaluate_follow_each_other_in_the_last_parts(text, path):
         assert places(batches, text) == [first + 8 * i for i in range(5)]
 
 
+@pytest.mark.parametrize("stride", [1, 3, 8, 13])
+def test_windows_to_evaluate_start_as_far_apart_as_asked(stride, text, path):
+    parts = text_file(path, batch_size=40, seq_length=8, stride=stride)
+    for batches, first in zip(parts[1:], (720, 760), strict=True):
+        assert places(batches, text) == list(range(first, first + 40 - 8 + 1, stride))
+    again = text_file(path, batch_size=40, seq_length=8)
+    np.testing.assert_array_equal(parts.train[0], again.train[0])
+
+
+def test_a_text_with_a_tokenizer_is_taken_as_it_is(tmp_path):
+    path, text = tmp_path / "text.txt", "Él, 象 & Ωmega.\n" * 40
+    path.write_text(text, encoding="utf-8")
+    parts = text_file(path, seq_length=5, tokenizer=Bytes())
+    tokens = Bytes().encode(text)
+    num_held_out = len(tokens) // 20 // 5 * 5
+    np.testing.assert_array_equal(
+        parts.test[0].ravel(), tokens[-(len(tokens) // 20) :][:num_held_out]
+    )
+    train, _, _ = embedded_text(8, 16, tokenizer=Bytes())
+    assert train[0].dtype == "int32"
+    assert train[0].max() < 128 < Bytes().num_classes
+
+
+def test_tokens_may_be_more_than_bytes_can_number(path):
+    class Many(Letters):
+        num_classes = 70_000
+
+        def encode(self, text):
+            return super().encode(text) + 69_000
+
+    train, validation, _ = text_file(path, seq_length=8, tokenizer=Many())
+    for batch in (train[0], validation[0]):
+        assert 69_000 < batch.min() < batch.max() <= 69_026
+    assert text_file(path, seq_length=8).train[0].max() <= 26
+
+
+def test_a_text_that_does_not_suit_its_tokenizer_is_refused(path):
+    with pytest.raises(ValueError, match="`text` must hold only the 2 characters"):
+        text_file(path, tokenizer=Letters("ab"))
+
+
 def test_the_seed_and_steps_per_epoch_are_those_of_the_training_windows(text, path):
     first, other = (
         text_file(path, batch_size=8, seq_length=8, seed=seed, steps_per_epoch=30)
@@ -103,6 +125,8 @@ def test_the_seed_and_steps_per_epoch_are_those_of_the_training_windows(text, pa
     [
         ({"seq_length": 21}, "`seq_length` must be at most 20, half .*Received: seq_length=21"),
         ({"seq_length": 0}, "`seq_length` must be an integer of at least 1.*seq_length=0"),
+        ({"stride": 0}, "`stride` must be an integer of at least 1.*stride=0"),
+        ({"tokenizer": "bytes"}, "`tokenizer` must be a tokenizer.*tokenizer='bytes'"),
         ({"batch_size": 0}, "`batch_size` must be an integer of at least 1.*batch_size=0"),
         ({"steps_per_epoch": 0}, "`steps_per_epoch` must be an integer of at least 1.*=0"),
     ],
@@ -123,7 +147,7 @@ def test_embedded_text_is_prose_in_three_parts():
     assert lengths[1] == pytest.approx(0.05 * sum(lengths), rel=0.05)
     assert lengths[2] == pytest.approx(lengths[1], abs=1)
     for part in parts:
-        text = "".join(decode_text(np.concatenate(list(part))))
+        text = "".join(LETTERS.decode(np.concatenate(list(part))))
         assert " the " in text
         assert clean_text(text) == text.replace("  ", " ")
 
@@ -137,7 +161,7 @@ def test_text8_keeps_its_last_megabytes_to_validate_and_test(monkeypatch, tmp_pa
     for part, length, letter in zip(parts, (4096, 5_000_000, 5_000_000), "abc", strict=True):
         assert len(part.examples) == length // 256 - (letter == "a")
         for index in (0, part.num_batches - 1):
-            assert set("".join(decode_text(part[index]))) == {letter}
+            assert set("".join(LETTERS.decode(part[index]))) == {letter}
 
 
 def test_without_a_network_text8_points_to_a_text_at_hand(monkeypatch):
