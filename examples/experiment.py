@@ -36,6 +36,8 @@ class Experiment:
         paper: dict from number of steps (None: continuous time) to the paper's figure in this unit;
             empty for data that the paper has not.
         samples: function of a directory and a number of epochs to the callback that samples.
+        judge: function of the trained model and the data that prints what samples are worth; or
+            None.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Experiment:
     per_nat: float
     paper: dict
     samples: Callable
+    judge: Callable | None = None
 
 
 def positive(text):
@@ -133,6 +136,8 @@ def run(args, experiment, epochs):
     profile = model.loss_by_time(x[:1000], seed=0, verbose=0)
     _plot_loss_by_time(profile, experiment, args.output / "loss_by_time.png")
     _report(args, experiment, x)
+    if experiment.judge is not None:
+        experiment.judge(model, data)
 
 
 def _write_config(args, experiment, epochs):

@@ -7,16 +7,21 @@
 `--data` is a text file, `embedded`, the prose of Python's help, or by default text8 itself, which
 is downloaded. Any text but text8 is cleaned as text8 was: a to z, all else a space. See
 `experiment.py` for what a run leaves behind. The same command goes on where a run was killed.
+
+At the end, samples are judged beside as much text of the test part, by the text that validates: how
+many of their whole words occur in it, and the bits per character under its n-gram model.
 """
 
 import math
 
 import experiment
+import numpy as np
 import recipe
 
 import keras_bfn
-from keras_bfn import datasets, flows, networks
+from keras_bfn import datasets, flows, metrics, networks
 
+LETTERS = datasets.Letters()
 PAPER = {None: 1.41}  # bits per character in continuous time
 # For each preset: the batch size, the epochs, the windows' length, and the steps of an epoch.
 SIZES = {
@@ -34,9 +39,22 @@ def build_model(preset, seq_length, steps, seed):
     network = networks.Transformer(
         flow, seq_length, width=width, num_layers=num_layers, num_heads=4
     )
-    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, tokenizer=LETTERS, seed=seed)
     model.compile(recipe.small_optimizer(steps))
     return model
+
+
+def judge(model, data):
+    """Prints samples, and how like the text that validates they and real text are."""
+    held_out = np.concatenate(list(data.validation)).ravel()
+    reference, ngrams = LETTERS.decode(held_out), metrics.NgramModel(held_out, 27)
+    real = data.test[0][:64]
+    samples = model.generate(len(real), sampler="sde2", seed=0, verbose=0)
+    print("\nSamples:", *LETTERS.decode(samples[:4]), sep="\n")
+    for name, tokens in (("samples", samples), ("real text", real)):
+        known = metrics.spelling_rate(LETTERS.decode(tokens), reference)
+        bits = ngrams.bits_per_token(tokens)
+        print(f"{name:<13}{known:>7.1%} of words known, {bits:.3f} bits per character by n-grams")
 
 
 def main():
@@ -69,7 +87,7 @@ def main():
     experiment.run(
         args,
         experiment.Experiment(
-            "text8", name, data, model, "bits per character", per_nat, paper, samples
+            "text8", name, data, model, "bits per character", per_nat, paper, samples, judge
         ),
         epochs,
     )

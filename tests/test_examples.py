@@ -77,6 +77,10 @@ def test_the_papers_experiments_run_to_their_final_table(name, arguments, tmp_pa
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     for step, value in rows:
         assert results[step]["mean"] == pytest.approx(float(value), abs=1e-3)
+    judged = re.findall(
+        r"^(samples|real text) .*% of words known, [\d.]+ bits", printed, re.MULTILINE
+    )
+    assert judged == (["samples", "real text"] if name == "text8" else [])
     written = {path.name for path in (tmp_path / "run").iterdir()}
     assert written == {
         "checkpoint-000001.npz",
