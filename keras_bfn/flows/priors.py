@@ -11,6 +11,7 @@ from keras_bfn._config import Immutable
 from keras_bfn._parts import check_names, map_parts
 from keras_bfn._validation import check_int
 
+DISCOUNT = 0.75  # what each count gives up to shorter runs
 LEAST_LIKELIHOOD = 1e-30  # of a class, over that of the likeliest: float32 goes to 1e-38
 
 
@@ -78,8 +79,8 @@ class MarkovChain(Immutable):
 
     Args:
         counts: integer array of shape `(num_classes,) * (order + 1)`: how often each class has
-            followed each `order` others. Rare ones are estimated from shorter runs, by interpolated
-            absolute discounting, so that nothing is impossible.
+            followed each `order` others. Rare ones are estimated from shorter runs, after Kneser
+            and Ney, so that nothing is impossible.
 
     Attributes:
         num_classes: int.
@@ -94,8 +95,7 @@ class MarkovChain(Immutable):
     >>> flow = keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=2.0, prior=chain)
 
     Reference: the sum-product (forward-backward) algorithm, section 13.2 of Bishop, "Pattern
-    Recognition and Machine Learning"; discounting: [Chen and Goodman,
-    1998](https://dash.harvard.edu/handle/1/25104739).
+    Recognition and Machine Learning"; the estimate: `keras_bfn.metrics.NgramModel`.
     """
 
     def __init__(self, counts):
@@ -151,14 +151,19 @@ class MarkovChain(Immutable):
         """
         shares = np.full(self.num_classes, 1.0 / self.num_classes)
         for n in range(num_before + 1):
-            counts = self.counts.sum(axis=tuple(range(self.order - n)))
-            # What is taken from each class that has occurred goes to shorter runs.
-            discount = 0.75 if n == self.order > 1 else 0.5
-            total = np.maximum(counts.sum(axis=-1, keepdims=True), 1)
-            taken = np.minimum(counts, discount)
-            left = np.where(counts.sum(-1, keepdims=True), taken.sum(-1, keepdims=True) / total, 1)
-            shares = (counts - taken) / total + left * shares
+            if n == num_before:
+                counts = self._counts_after(n)
+            else:  # after how many different classes each run of n + 1 occurs
+                counts = np.count_nonzero(self._counts_after(n + 1), axis=0)
+            total = counts.sum(axis=-1, keepdims=True)
+            taken = np.minimum(counts, DISCOUNT)
+            left = taken.sum(axis=-1, keepdims=True)
+            found = (counts - taken + left * shares) / np.maximum(total, 1)
+            shares = np.where(total > 0, found, shares)
         return shares
+
+    def _counts_after(self, num_before):
+        return self.counts.sum(axis=tuple(range(self.order - num_before)))
 
     def log_prob(self, x):
         """The log probability of sequences `(num, length)` in nats, a float64 array `(num,)`."""
@@ -207,11 +212,11 @@ class MarkovChain(Immutable):
             def backward(i, carry):
                 i = num_states - 2 - i
                 message, found = carry
-                likelihood = ops.take(likelihoods, i + order, axis=0)[:, None]
+                likelihood = likelihoods[i + order][:, None]
                 message = ops.reshape(message, (-1, k ** (order - 1), k)) * likelihood
                 message = ops.einsum("bmd,amd->bam", message, follow)
                 message = _normalize(ops.reshape(message, (-1, k**order)))
-                here = of_last(ops.take(states, i, axis=0) * message)
+                here = of_last(states[i] * message)
                 return message, ops.slice_update(found, (i, 0, 0), here[None])
 
             # Not a scan: those of Keras 3.15 on TensorFlow give what has the shape of their carry.

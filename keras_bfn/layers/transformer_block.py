@@ -2,7 +2,7 @@
 
 import keras
 from keras import ops
-from keras.layers import Conv1D, Dense, Dropout, LayerNormalization
+from keras.layers import Dense, Dropout, LayerNormalization
 
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_int, check_rate
@@ -21,7 +21,8 @@ class TransformerBlock(Layer):
         dropout: float in [0, 1), of what is added to the residual stream.
         remat: bool. Whether activations are computed again in the backward pass, to save memory.
         kernel_size: int. How many neighbours, itself among them, the first of the two dense layers
-            sees. With more than 1 it is a convolution along the sequence.
+            sees, those beyond the ends as zeros: a convolution along the sequence, written as one
+            matrix product, so that `keras.optimizers.Muon` takes its kernel for a matrix.
         expansion: int. How much wider than the embeddings the block is between its dense layers.
         rotary: bool. Whether queries and keys are turned by their positions, so that attention
             knows how far apart they are.
@@ -90,12 +91,8 @@ class TransformerBlock(Layer):
         self.dense_norm = LayerNormalization(epsilon=1e-5, **policy)
         self.dense_norm.build(x_shape)
         hidden_size = self.expansion * size
-        if self.kernel_size == 1:
-            self.dense_widen = Dense(hidden_size, **inner)
-        else:
-            form = {"padding": "same", "data_format": "channels_last"}
-            self.dense_widen = Conv1D(hidden_size, self.kernel_size, **form, **inner)
-        self.dense_widen.build(x_shape)
+        self.dense_widen = Dense(hidden_size, **inner)
+        self.dense_widen.build((*x_shape[:-1], self.kernel_size * size))
         self.dense_project = Dense(size, **outer)
         self.dense_project.build((*x_shape[:-1], hidden_size))
         self.dense_drop = Dropout(self.dropout, **policy)
@@ -131,6 +128,11 @@ class TransformerBlock(Layer):
         return self.attention_project(x)
 
     def _dense(self, x):
+        if self.kernel_size > 1:
+            length, before = x.shape[1], self.kernel_size // 2
+            x = ops.pad(x, ((0, 0), (before, self.kernel_size - 1 - before), (0, 0)))
+            shifted = [x[:, i : i + length] for i in range(self.kernel_size)]
+            x = ops.concatenate(shifted, axis=-1)
         hidden = keras.activations.gelu(self.dense_widen(x), approximate=True)
         return self.dense_project(hidden)
 
