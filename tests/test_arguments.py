@@ -17,6 +17,7 @@ from keras_bfn import (
     losses,
     metrics,
     networks,
+    presets,
     samplers,
     schedules,
     visualization,
@@ -174,6 +175,7 @@ REFUSED = {
     "data": [
         lambda model, _: codec.Codec(model).decompress(None),
         lambda model, _: callbacks.Resume("run", data=3),
+        lambda model, _: model.upload_preset("hf://user/repo", None, "mit"),
     ],
     "event_shape": [
         lambda model, _: networks.MLP(FLOW, event_shape=8),
@@ -312,8 +314,20 @@ REFUSED = {
         lambda model, _: callbacks.Resume(None),
         lambda model, _: callbacks.SampleImages(None),
     ],
-    "preset": [lambda model, _: BayesianFlowNetwork.from_preset(None)],
-    "folder": [lambda model, _: model.save_to_preset(None)],
+    "preset": [
+        lambda model, _: BayesianFlowNetwork.from_preset(None),
+        lambda model, _: presets.upload_preset("hf://user/repo", None),
+    ],
+    "folder": [
+        lambda model, _: model.save_to_preset(None),
+        lambda model, _: model.upload_preset("hf://user/repo", "Noise.", "mit", folder=3),
+    ],
+    "uri": [
+        lambda model, _: model.upload_preset(None, "Noise.", "mit"),
+        lambda model, _: presets.upload_preset("repo", "preset"),
+    ],
+    "license": [lambda model, _: model.upload_preset("hf://user/repo", "Noise.", None)],
+    "figures": [lambda model, _: model.upload_preset("hf://user/repo", "Noise.", "mit", 3)],
     "samples": [
         lambda model, _: visualization.plot_samples(None, "a.png"),
         lambda model, _: visualization.plot_samples(IMAGES[:0], "a.png"),

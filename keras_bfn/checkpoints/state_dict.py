@@ -4,9 +4,8 @@ import pathlib
 
 import numpy as np
 
+from keras_bfn._hubs import HUGGING_FACE, import_hub
 from keras_bfn._imports import tell_to_install
-
-HUB_PREFIX = "hf://"
 
 
 def read_state_dict(path):
@@ -46,22 +45,17 @@ def read_state_dict(path):
 def local_path(path):
     """The path of a file on this machine; that of the downloaded one for `hf://owner/repo/file`."""
     path = str(path)
-    if not path.startswith(HUB_PREFIX):
+    if not path.startswith(HUGGING_FACE):
         if not pathlib.Path(path).is_file():
             raise FileNotFoundError(f"Argument `path` must be a file. Received: path='{path}'")
         return path
-    parts = path.removeprefix(HUB_PREFIX).split("/", 2)
+    parts = path.removeprefix(HUGGING_FACE).split("/", 2)
     if len(parts) != 3 or not all(parts):
         raise ValueError(
             f"Argument `path` must have the form hf://owner/repo/file. Received: path='{path}'"
         )
-    with tell_to_install(
-        'Downloading needs huggingface_hub: `pip install "keras-bfn[hub]"`. '
-        f"Received: path='{path}'"
-    ):
-        from huggingface_hub import hf_hub_download
     owner, repo, file = parts
-    return hf_hub_download(f"{owner}/{repo}", file)
+    return import_hub(path).hf_hub_download(f"{owner}/{repo}", file)
 
 
 class StateDictReader:

@@ -33,7 +33,7 @@ from keras_bfn.models.network_checks import (
     symbolic_inputs,
 )
 from keras_bfn.models.part_times import check_times, draw_times
-from keras_bfn.models.presets import from_preset, save_to_preset
+from keras_bfn.models.presets import from_preset, save_to_preset, upload_preset
 from keras_bfn.presets import PRESETS
 
 
@@ -284,6 +284,7 @@ class BayesianFlowNetwork(keras.Model):
     continue_text = text.continue_text
     from_preset = classmethod(from_preset)
     save_to_preset = save_to_preset
+    upload_preset = upload_preset
 
     def get_config(self):
         return {**own_config(self, BayesianFlowNetwork), "name": self.name}

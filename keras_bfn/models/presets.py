@@ -2,19 +2,25 @@
 
 import os
 import pathlib
+import tempfile
 
+from keras_bfn._hubs import download, import_hub, is_handle, parse_handle, upload
 from keras_bfn._validation import check_path
 from keras_bfn.checkpoints import load_official
 from keras_bfn.presets import PRESETS
-from keras_bfn.presets.preset import load_folder, save_folder
+from keras_bfn.presets.card import CARD, PICTURE, check_card, draw_images, write_card
+from keras_bfn.presets.preset import files_of, load_folder, save_folder
+from keras_bfn.visualization import plot_samples
 
 
 def from_preset(cls, preset, load_weights=True):
-    """A model by name, or from a folder.
+    """A model by name, from a hub, or from a folder.
 
     Args:
-        preset: a key of `BayesianFlowNetwork.presets`, or the path of a folder written by
-            `save_to_preset`.
+        preset: a key of `BayesianFlowNetwork.presets`; a handle, `hf://user/repo`, or that with
+            `@revision`, of Hugging Face, or `kaggle://user/model/framework/variation`, or that with
+            `/version`, of Kaggle; or the path of a folder written by `save_to_preset`. What a hub
+            sends is kept by its library (`huggingface_hub`, `kagglehub`), and no code in it runs.
         load_weights: bool. Without, the weights are new: for the paper's models, ready to be
             trained by the paper's recipe. With, those of its authors are downloaded, which
             needs `huggingface_hub` and `torch`.
@@ -26,13 +32,17 @@ def from_preset(cls, preset, load_weights=True):
         steps are in `BayesianFlowNetwork.presets[preset].recipe`.
 
     Raises:
-        ValueError: if there is no such preset, or the folder is not complete.
+        ValueError: if there is no such preset, or its files are not complete.
         ImportError: if a package that the download needs is not installed.
 
     Example:
 
     >>> model = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits")
     >>> images = model.generate(16, num_steps=20, seed=0, verbose=0)
+
+    ```python
+    model = keras_bfn.BayesianFlowNetwork.from_preset("hf://user/repo@main")
+    ```
     """
     if isinstance(preset, str) and preset in PRESETS:
         preset = PRESETS[preset]
@@ -44,10 +54,14 @@ def from_preset(cls, preset, load_weights=True):
         if load_weights:
             load_official(model.network, preset.weights)
         return model
+    if is_handle(preset):
+        folder = download("preset", preset, files_of(load_weights))
+        return load_folder(cls, folder, load_weights, preset)
     if not isinstance(preset, (str, os.PathLike)) or not pathlib.Path(preset).is_dir():
         raise ValueError(
-            f"Argument `preset` must be one of {list(PRESETS)}, or a folder written by "
-            f"`save_to_preset`. Received: preset={preset!r}"
+            f"Argument `preset` must be one of {list(PRESETS)}, hf://user/repo, "
+            "kaggle://user/model/framework/variation, or a folder written by `save_to_preset`. "
+            f"Received: preset={preset!r}"
         )
     return load_folder(cls, preset, load_weights)
 
@@ -75,3 +89,72 @@ def save_to_preset(self, folder):
             "first. Received: a model that is not built"
         )
     save_folder(self, check_path("folder", folder))
+
+
+def upload_preset(self, uri, data, license, figures=None, samples=None, folder=None, private=False):
+    """Publishes the model on a hub: its preset, a card README.md, and a picture of samples.
+
+    The card has the data, the figures, the flow and the network, how to load the model, and the
+    licence. To change it, give a `folder`, edit what is there, and upload that as it is by
+    `keras_bfn.presets.upload_preset`.
+
+    Args:
+        uri: string. `hf://user/repo` or `kaggle://user/model/framework/variation`. A model of this
+            name gets another revision or version. The hub's library knows who you are
+            (`hf auth login`, `kagglehub.login()`).
+        data: string. What the model was trained on, in words.
+        license: string, as Hugging Face writes it: `"apache-2.0"`, `"cc-by-4.0"`, `"other"`. (On
+            Kaggle it is in the card alone.)
+        figures: dict from what was measured, and its unit, to a number; or what
+            `evaluate(x, return_dict=True)` returned. None for no figures.
+        samples: array of images to show, `(num, height, width, channels)`. By default, if the data
+            are images, the model draws some in 50 steps, of each class if it knows classes.
+        folder: path of a new folder, or of a preset, to write to. By default one that is removed
+            when it is uploaded.
+        private: bool. As in `keras_bfn.presets.upload_preset`.
+
+    Raises:
+        ValueError: if the model has no weights yet, an argument is not of the form above, or other
+            files are in the folder: they would be published, too.
+        ImportError: if `huggingface_hub` or `kagglehub` is not installed, or, for a picture,
+            matplotlib.
+
+    Example:
+
+    ```python
+    model.upload_preset(
+        "hf://user/digits",
+        data="1,500 of scikit-learn's 8x8 digits, 17 levels.",
+        license="apache-2.0",
+        figures=model.evaluate(test_images, return_dict=True),
+    )
+    model = keras_bfn.BayesianFlowNetwork.from_preset("hf://user/digits")
+    ```
+    """
+    parse_handle("uri", uri, versioned=False)
+    figures = check_card(data, license, figures)
+    folder = None if folder is None else _check_folder(folder)
+    import_hub(uri)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = folder or pathlib.Path(temporary)
+        self.save_to_preset(folder)
+        (folder / PICTURE).unlink(missing_ok=True)
+        caption = None
+        picture = draw_images(self) if samples is None else (samples, 8, "Samples")
+        if picture is not None:
+            samples, columns, caption = picture
+            plot_samples(samples, folder / PICTURE, columns=columns)
+        write_card(self, folder, uri, data, license, figures, caption)
+        upload("uri", uri, folder, private)
+
+
+def _check_folder(folder):
+    folder = check_path("folder", folder)
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    others = names - {*files_of(load_weights=True), CARD, PICTURE}
+    if others:
+        raise ValueError(
+            "Argument `folder` must be a new folder, or one with nothing but a preset: all in it "
+            f"is uploaded. Received: folder='{folder}', where there are {sorted(others)}"
+        )
+    return folder

@@ -3,3 +3,4 @@
 from keras_bfn.presets.preset import Preset as Preset
 from keras_bfn.presets.preset import Recipe as Recipe
 from keras_bfn.presets.registry import PRESETS as PRESETS
+from keras_bfn.presets.upload import upload_preset as upload_preset

@@ -86,27 +86,41 @@ def save_folder(model, folder):
         os.replace(folder / f"new.{name}", folder / name)
 
 
-def load_folder(cls, folder, load_weights):
-    """The model, of class `cls`, that `save_folder` wrote to a folder."""
-    folder = pathlib.Path(folder)
-    for name in (CONFIG, METADATA, WEIGHTS):
+def files_of(load_weights):
+    """The names of the files that a preset has, or of those that are needed without weights."""
+    return (CONFIG, METADATA, WEIGHTS) if load_weights else (CONFIG, METADATA)
+
+
+def check_files(folder, preset, load_weights=True):
+    """Raises a `ValueError` unless the files of `preset` are in a folder."""
+    for name in files_of(load_weights):
         if not (folder / name).is_file():
             raise ValueError(
                 "Argument `preset` must be a folder written by `save_to_preset`. "
-                f"Received: preset='{folder}', where there is no {name}"
+                f"Received: preset='{preset}', where there is no {name}"
             )
+
+
+def load_folder(cls, folder, load_weights, preset=None):
+    """The model, of class `cls`, that `save_folder` wrote to a folder.
+
+    In messages the folder is called `preset`: where it came from.
+    """
+    folder = pathlib.Path(folder)
+    preset = folder if preset is None else preset
+    check_files(folder, preset, load_weights)
     config, metadata = (_read_json(folder / name) for name in (CONFIG, METADATA))
     compile_config = config.get("compile_config")
     model = make_uncompiled(config)
     if not isinstance(model, cls):
         raise ValueError(
             f"Argument `preset` must be a folder of a `{cls.__name__}`. Received: "
-            f"preset='{folder}', where there is a `{type(model).__name__}`"
+            f"preset='{preset}', where there is a `{type(model).__name__}`"
         )
     if metadata.get("num_params") != model.network.count_params():
         raise ValueError(
             f"Argument `preset` must be a folder whose files belong together. Received: "
-            f"preset='{folder}', where {METADATA} tells of {metadata.get('num_params')} weights, "
+            f"preset='{preset}', where {METADATA} tells of {metadata.get('num_params')} weights, "
             f"and {CONFIG} of {model.network.count_params()}"
         )
     if load_weights:

@@ -1,0 +1,110 @@
+"""Hugging Face and Kaggle, by the handles that KerasHub has for them."""
+
+import importlib
+import re
+
+from keras_bfn._imports import tell_to_install
+from keras_bfn._validation import refusal
+
+HUGGING_FACE, KAGGLE = "hf://", "kaggle://"
+_NOT_SHOWN = (401, 403, 404)  # the hubs do not tell what is private from what is not there
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_HUGGING_FACE_HANDLE = re.compile(rf"hf://(?P<model>{_NAME}/{_NAME})(@(?P<version>[^\s@]+))?")
+_KAGGLE_HANDLE = re.compile(rf"kaggle://(?P<model>{_NAME}(/{_NAME}){{3}})(/(?P<version>[0-9]+))?")
+
+
+def is_handle(value):
+    """Whether this names a model on a hub, rightly or wrongly, rather than a folder."""
+    return isinstance(value, str) and value.startswith((HUGGING_FACE, KAGGLE))
+
+
+def parse_handle(name, handle, versioned=True):
+    """The model that a handle names, and its revision or version; None for the newest.
+
+    Args:
+        name: the argument's name, for the message.
+        handle: what was given for it.
+        versioned: bool. Whether the handle may name a revision or version.
+
+    Raises:
+        ValueError: if it is no handle.
+    """
+    match = None
+    if is_handle(handle):
+        pattern = _HUGGING_FACE_HANDLE if handle.startswith(HUGGING_FACE) else _KAGGLE_HANDLE
+        match = pattern.fullmatch(handle)
+    if match is None or (match["version"] and not versioned):
+        end = "with" if versioned else "without"
+        form = (
+            f"must have the form hf://user/repo, {end} @revision, or "
+            f"kaggle://user/model/framework/variation, {end} /version"
+        )
+        raise refusal(name, form, handle)
+    return match["model"], match["version"]
+
+
+def import_hub(handle):
+    """The library that speaks to the hub of a handle.
+
+    Raises:
+        ImportError: if it is not installed.
+    """
+    library = "huggingface_hub" if handle.startswith(HUGGING_FACE) else "kagglehub"
+    with tell_to_install(
+        f"The model hub needs {library}: `pip install \"keras-bfn[hub]\"`. Received: '{handle}'"
+    ):
+        return importlib.import_module(library)
+
+
+def download(name, handle, files):
+    """The path of a folder of this machine that holds a model of a hub.
+
+    Files that were downloaded before are not downloaded again: the hubs' libraries keep them.
+
+    Args:
+        name: the argument's name, for messages.
+        handle: what was given for it.
+        files: the names of the files that are needed. Kaggle sends all that there are.
+
+    Raises:
+        ValueError: if it is no handle, or the hub shows no such model.
+        ImportError: if the hub's library is not installed.
+    """
+    model, version = parse_handle(name, handle)
+    hub = import_hub(handle)
+    try:
+        if handle.startswith(HUGGING_FACE):
+            # All files of one revision, even if another one is uploaded meanwhile.
+            return hub.snapshot_download(model, revision=version, allow_patterns=list(files))
+        return hub.model_download(model if version is None else f"{model}/{version}")
+    except OSError as error:  # both libraries' own are among these
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status not in _NOT_SHOWN:
+            raise
+        raise ValueError(
+            f"Argument `{name}` must be a model that the hub has, and shows to this account. "
+            f"Received: {name}={handle!r}. The hub says: {error}"
+        ) from error
+
+
+def upload(name, handle, folder, private=False):
+    """Sends the files of a folder to a hub, which makes the model if it has none of this name.
+
+    Args:
+        name: the argument's name, for messages.
+        handle: what was given for it.
+        folder: path.
+        private: bool. Whether a model that Hugging Face makes is shown to its owner alone, as one
+            that Kaggle makes always is at first.
+
+    Raises:
+        ValueError: if it is no handle.
+        ImportError: if the hub's library is not installed.
+    """
+    model, _ = parse_handle(name, handle, versioned=False)
+    hub = import_hub(handle)
+    if handle.startswith(HUGGING_FACE):
+        hub.create_repo(model, private=private, exist_ok=True)
+        hub.upload_folder(repo_id=model, folder_path=str(folder))
+    else:
+        hub.model_upload(model, str(folder))

@@ -1,0 +1,185 @@
+"""What a model says of itself where it is published: README.md, and a picture."""
+
+import re
+
+import numpy as np
+
+from keras_bfn._validation import is_number, refusal
+
+CARD, PICTURE = "README.md", "samples.png"
+_NUM_ROWS = 4
+_NUM_STEPS = 50
+
+# What `evaluate` returns, in words.
+_EVALUATED = {
+    "loss": "transmission, nats per variable",
+    "reconstruction": "reconstruction, nats per variable",
+    "bits_per_dim": "bits per dimension",
+    "nats_per_example": "nats per example",
+}
+_OF_PART = "_nats_per_example"
+
+_TEXT = """\
+---
+license: {license}
+library_name: keras_bfn
+tags:
+- keras
+- bayesian-flow-networks
+{task}---
+
+# {title}
+
+A [Bayesian Flow Network](https://arxiv.org/abs/2308.07037) of `keras_bfn`, for Keras 3 on
+TensorFlow, JAX and PyTorch.
+{picture}
+## Data
+
+{data}
+{figures}
+## Model
+
+{model}
+
+## Use
+
+```python
+import keras_bfn
+
+model = keras_bfn.BayesianFlowNetwork.from_preset("{handle}")
+samples = model.generate({generate})
+```
+
+## Licence
+
+{license}
+"""
+
+
+def check_card(data, license, figures):
+    """The figures as a dict of strings.
+
+    Raises:
+        ValueError: if one of these is not what a card can tell.
+    """
+    if not isinstance(data, str) or not data.strip():
+        raise refusal("data", "must say in words what the model was trained on", data)
+    if not isinstance(license, str) or not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", license):
+        expected = "as Hugging Face writes it, such as 'apache-2.0', 'cc-by-4.0' or 'other'"
+        raise refusal("license", f"must be the name of a licence {expected}", license)
+    figures = {} if figures is None else figures
+    if not isinstance(figures, dict) or not all(isinstance(name, str) for name in figures):
+        expected = "must be a dict from what was measured, with its unit, to a number"
+        raise refusal("figures", expected, figures)
+    return {name: _format(name, figure) for name, figure in figures.items()}
+
+
+def _format(name, figure):
+    if isinstance(figure, str):
+        return figure
+    if is_number(figure) and np.isfinite(figure):
+        return f"{figure:.4g}"
+    raise refusal(f"figures[{name!r}]", "must be a finite number or a string", figure)
+
+
+def draw_images(model):
+    """Images for the card, a column for each class, if the model knows classes.
+
+    Returns:
+        The tuple of an array, how many of them are in a row, and a caption; or None if the data are
+        no images, or a network of one's own has conditions that only its owner knows.
+    """
+    part = _image_part(model)
+    num_conditions = getattr(model.network, "num_conditions", None)
+    if part is None or (model.conditional and num_conditions is None):
+        return None
+    columns, condition = 8, None
+    caption = f"Samples in {_NUM_STEPS} steps"
+    if num_conditions is not None:
+        columns = min(num_conditions, 10)
+        condition = np.arange(_NUM_ROWS * columns) % columns
+        caption += f", a column for each of the conditions 0..{columns - 1}"
+    images = model.generate(_NUM_ROWS * columns, _NUM_STEPS, condition=condition, seed=0, verbose=0)
+    return (images[part] if isinstance(images, dict) else images), columns, caption
+
+
+def _image_part(model):
+    """The name of the first part that is an image; None if there is none."""
+    shapes = model.event_shape
+    for name, shape in (shapes if isinstance(shapes, dict) else {"": shapes}).items():
+        if len(shape) == 3 and shape[-1] in (1, 3):
+            return name
+    return None
+
+
+def write_card(model, folder, handle, data, license, figures, caption):
+    """Writes README.md into a preset's folder.
+
+    Args:
+        model: a `BayesianFlowNetwork`.
+        folder: `pathlib.Path`.
+        handle: string. Where the model can be loaded from.
+        data, license: strings.
+        figures: dict of strings.
+        caption: string, of the picture `samples.png`; None if there is none.
+    """
+    picture = task = ""
+    if caption is not None:
+        picture = f"\n![Samples]({PICTURE})\n\n*{caption}.*\n"
+        task = "pipeline_tag: unconditional-image-generation\n"
+    if figures:
+        table = _table({_in_words(name): figure for name, figure in figures.items()})
+        figures = f"\n## Figures\n\n{table}\n"
+    text = _TEXT.format(
+        license=license,
+        task=task,
+        title=handle.rpartition("/")[-1],
+        picture=picture,
+        data=data.strip(),
+        figures=figures or "",
+        model=_table(_describe(model)),
+        handle=handle,
+        generate=_arguments(model),
+    )
+    (folder / CARD).write_text(text, encoding="utf-8")
+
+
+def _in_words(name):
+    if name.endswith(_OF_PART):
+        return f"nats per example, {name.removesuffix(_OF_PART)}"
+    return _EVALUATED.get(name, name)
+
+
+def _describe(model):
+    rows = {}
+    for name, flow in model.flow.items() if isinstance(model.flow, dict) else [(None, model.flow)]:
+        part = "" if name is None else f" of {name}"
+        shape = model.event_shape if name is None else model.event_shape[name]
+        rows[f"flow{part}"] = f"`{flow!r}`"
+        rows[f"shape{part}"] = str(shape)
+    network = type(model.network)
+    rows["network"] = f"`{network.__name__}`, {model.network.count_params():,} weights"
+    num_conditions = getattr(model.network, "num_conditions", None)
+    if num_conditions is not None:
+        rows["conditions"] = f"integers 0..{num_conditions - 1}, or {num_conditions} for none"
+    if network.__module__.split(".")[0] not in ("keras_bfn", "keras"):
+        rows["to import first"] = f"`{network.__module__}`, which registers `{network.__name__}`"
+    return rows
+
+
+def _arguments(model):
+    """Those of `generate`, for 16 samples."""
+    arguments = f"16, num_steps={_NUM_STEPS}"
+    if getattr(model.network, "num_conditions", None) is not None:
+        return f"{arguments}, condition=[0] * 16"
+    # A network of one's own has conditions that only its owner knows.
+    return f"{arguments}, condition=..." if model.conditional else arguments
+
+
+def _table(rows):
+    lines = (f"| {_cell(name)} | {_cell(value)} |" for name, value in rows.items())
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _cell(text):
+    return " ".join(text.split()).replace("|", "\\|")

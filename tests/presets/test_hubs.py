@@ -1,0 +1,277 @@
+"""Models go to hubs with a card, and come from hubs."""
+
+import dataclasses
+import json
+import pathlib
+import sys
+import types
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from keras_bfn import BayesianFlowNetwork
+from keras_bfn.presets import upload_preset
+from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
+from tests.presets.hub_server import serving
+from tests.presets.test_presets import output
+from tests.test_docstrings import python_blocks
+
+pytest.importorskip("matplotlib")
+
+ABOUT = {"data": "Noise.", "license": "apache-2.0"}
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """Hugging Face's library, with a hub of one's own to speak to, and an empty cache."""
+    library = pytest.importorskip("huggingface_hub.hf_api", reason="needs huggingface_hub")
+    constants = library.constants
+    with serving() as hub:
+        template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(library.api, "endpoint", hub.url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setenv("HF_TOKEN", "hf_token")
+        yield hub
+
+
+@pytest.fixture
+def kaggle(monkeypatch):
+    """In the place of Kaggle's library: it keeps copies of files in memory."""
+
+    class Kaggle(types.ModuleType):
+        def __init__(self):
+            super().__init__("kagglehub")
+            self.models = {}
+
+        def model_upload(self, handle, folder):
+            self.models[handle] = {
+                path.name: path.read_bytes() for path in pathlib.Path(folder).iterdir()
+            }
+
+    monkeypatch.setitem(sys.modules, "kagglehub", Kaggle())
+    return sys.modules["kagglehub"]
+
+
+@dataclasses.dataclass
+class Response:
+    status_code: int
+
+
+def test_a_model_goes_to_the_hub_and_comes_back(hub):
+    model = make_model(FLOWS["discretized"]())
+    model.upload_preset("hf://user/model", samples=make_data(model.flow), **ABOUT)
+    _, files = hub.files("user/model")
+    assert set(files) == {
+        "README.md",
+        "config.json",
+        "metadata.json",
+        "model.weights.h5",
+        "samples.png",
+    }
+    assert files["samples.png"].startswith(b"\x89PNG")
+    loaded = BayesianFlowNetwork.from_preset("hf://user/model")
+    np.testing.assert_allclose(output(loaded), output(model), rtol=1e-5)
+    assert loaded.compiled
+
+
+@pytest.mark.once
+def test_a_revision_stays_what_it_was(hub):
+    model = make_model(FLOWS["binary"]())
+    before = output(model)
+    samples = make_data(model.flow)
+    model.upload_preset("hf://user/model", samples=samples, **ABOUT)
+    first, _ = hub.files("user/model")
+    model.fit(make_data(model.flow), epochs=1, verbose=0)
+    model.upload_preset("hf://user/model", samples=samples, **ABOUT)
+    for preset, expected in (
+        (f"hf://user/model@{first}", before),
+        ("hf://user/model", output(model)),
+        ("hf://user/model@main", output(model)),
+    ):
+        loaded = BayesianFlowNetwork.from_preset(preset)
+        np.testing.assert_allclose(output(loaded), expected, rtol=1e-5)
+
+
+@pytest.mark.once
+def test_only_files_that_are_needed_are_asked_for_and_only_once(hub):
+    make_model(FLOWS["binary"]()).upload_preset("hf://user/model", **ABOUT)
+
+    def downloaded():
+        return sorted(
+            path.rpartition("/")[-1]
+            for method, path in hub.requests
+            if method == "GET" and "/resolve/" in path
+        )
+
+    BayesianFlowNetwork.from_preset("hf://user/model", load_weights=False)
+    assert downloaded() == ["config.json", "metadata.json"]
+    for _ in range(2):
+        BayesianFlowNetwork.from_preset("hf://user/model")
+    assert downloaded() == ["config.json", "metadata.json", "model.weights.h5"]
+
+
+@pytest.mark.once
+def test_what_the_hub_does_not_show_is_refused(hub):
+    hub.commit("user/other", {"model.safetensors": b""})
+    with pytest.raises(ValueError, match=r"`preset` must be a model that.*='hf://user/none'.*404"):
+        BayesianFlowNetwork.from_preset("hf://user/none")
+    with pytest.raises(ValueError, match=r"`preset` must be a model that.*='hf://user/other@v9'"):
+        BayesianFlowNetwork.from_preset("hf://user/other@v9")
+    with pytest.raises(ValueError, match=r"'hf://user/other', where there is no config\.json"):
+        BayesianFlowNetwork.from_preset("hf://user/other")
+
+
+@pytest.mark.once
+def test_no_code_comes_from_a_hub(hub, tmp_path):
+    flow = FLOWS["binary"]()
+    inputs = {
+        "theta": keras.Input((*EVENT_SHAPE, flow.theta_size), name="theta"),
+        "t": keras.Input((), name="t"),
+    }
+    outputs = keras.layers.Lambda(lambda x: 2 * x)(inputs["theta"])
+    model = BayesianFlowNetwork(flow, keras.Model(inputs, outputs))
+    make_model(flow).save_to_preset(tmp_path / "preset")
+    config = json.dumps(keras.saving.serialize_keras_object(model))
+    (tmp_path / "preset" / "config.json").write_text(config)
+    upload_preset("hf://user/model", tmp_path / "preset")
+    with pytest.raises(ValueError, match="Python lambda"):
+        BayesianFlowNetwork.from_preset("hf://user/model")
+
+
+@pytest.mark.once
+def test_an_edited_folder_is_uploaded_as_it_is(hub, tmp_path):
+    model = make_model(FLOWS["binary"]())
+    model.upload_preset("hf://user/model", folder=tmp_path / "preset", **ABOUT)
+    assert "Noise." in (tmp_path / "preset" / "README.md").read_text()
+    (tmp_path / "preset" / "README.md").write_text("Edited.")
+    upload_preset("hf://user/copy", tmp_path / "preset", private=True)
+    assert hub.files("user/copy")[1]["README.md"] == b"Edited."
+    assert hub.private == {"user/model": False, "user/copy": True}
+    with pytest.raises(ValueError, match=r"folder written by.*where there is no config\.json"):
+        upload_preset("hf://user/copy", tmp_path)
+
+
+@pytest.mark.once
+def test_the_docstrings_examples_run(hub, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = make_model(FLOWS["binary"]())
+    model.upload_preset("hf://user/repo", **ABOUT)
+    for function in (BayesianFlowNetwork.from_preset, model.upload_preset, upload_preset):
+        (block,) = python_blocks(function.__doc__)
+        images = make_data(model.flow)
+        exec(block, {"keras_bfn": keras_bfn, "model": model, "test_images": images})
+    assert set(hub.commits) == {"user/repo", "user/digits"}
+
+
+@pytest.mark.once
+def test_a_folder_with_other_files_is_not_published(hub, tmp_path):
+    (tmp_path / "keys.txt").write_text("secret")
+    model = make_model(FLOWS["binary"]())
+    with pytest.raises(ValueError, match=r"`folder` must be a new folder.*\['keys.txt'\]"):
+        model.upload_preset("hf://user/model", folder=tmp_path, **ABOUT)
+    assert hub.commits == {}
+
+
+@pytest.mark.once
+def test_kaggle_gets_and_sends_the_same_folder(kaggle, tmp_path):
+    model = make_model(FLOWS["binary"]())
+    model.upload_preset("kaggle://user/model/keras/small", **ABOUT)
+    files = kaggle.models["user/model/keras/small"]
+    assert 'from_preset("kaggle://user/model/keras/small")' in files["README.md"].decode()
+    asked = []
+
+    def model_download(handle):
+        asked.append(handle)
+        for name, data in files.items():
+            (tmp_path / name).write_bytes(data)
+        return str(tmp_path)
+
+    kaggle.model_download = model_download
+    for version in ("", "/3"):
+        preset = f"kaggle://user/model/keras/small{version}"
+        loaded = BayesianFlowNetwork.from_preset(preset)
+        np.testing.assert_allclose(output(loaded), output(model), rtol=1e-5)
+    assert asked == ["user/model/keras/small", "user/model/keras/small/3"]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("status", "kind"), [(403, ValueError), (500, OSError)])
+def test_what_kaggle_does_not_show_is_refused(status, kind, kaggle):
+    def model_download(handle):
+        error = OSError(f"{status} Client Error")
+        error.response = Response(status)
+        raise error
+
+    kaggle.model_download = model_download
+    with pytest.raises(kind, match=f"{status} Client Error"):
+        BayesianFlowNetwork.from_preset("kaggle://user/model/keras/none")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "handle",
+    [
+        "hf://",
+        "hf://model",
+        "hf://user/repo/file",
+        "hf://user/repo@",
+        "hf://../repo",
+        "kaggle://user/model",
+        "kaggle://user/model/keras/small/newest",
+    ],
+)
+def test_wrong_handles_are_refused(handle):
+    model = make_model(FLOWS["binary"]())
+    form = "must have the form hf://user/repo.* kaggle://user/model/framework/variation.*Received"
+    with pytest.raises(ValueError, match=rf"`preset` {form}: preset='{handle}'"):
+        BayesianFlowNetwork.from_preset(handle)
+    for wrong in (handle, "gs://bucket", "folder", 3):
+        with pytest.raises(ValueError, match=rf"`uri` {form}: uri='?{wrong}"):
+            model.upload_preset(wrong, **ABOUT)
+        with pytest.raises(ValueError, match=rf"`uri` {form}"):
+            upload_preset(wrong, "folder")
+
+
+@pytest.mark.once
+def test_a_version_is_not_uploaded_to():
+    for uri in ("hf://user/repo@v2", "kaggle://user/model/keras/small/2"):
+        with pytest.raises(ValueError, match=r"`uri` must .*without @revision.*without /version"):
+            upload_preset(uri, "folder")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("handle", "library"),
+    [("hf://user/repo", "huggingface_hub"), ("kaggle://user/model/keras/small", "kagglehub")],
+)
+def test_a_missing_library_is_named(handle, library, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)
+    message = rf'needs {library}: `pip install "keras-bfn\[hub\]"`.*{handle}'
+    with pytest.raises(ImportError, match=message):
+        BayesianFlowNetwork.from_preset(handle)
+    with pytest.raises(ImportError, match=message):
+        make_model(FLOWS["binary"]()).upload_preset(handle, **ABOUT)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"data": " "}, "`data` must say in words.*Received: data=' '"),
+        ({"data": None}, "`data` must say in words.*Received: data=None"),
+        ({"license": "Apache: 2.0"}, "`license` must be .*such as 'apache-2.0'.*'Apache: 2.0'"),
+        ({"figures": [1.0]}, r"`figures` must be a dict.*Received: figures=\[1.0\]"),
+        ({"figures": {"nats": None}}, r"`figures\['nats'\]` must be a finite number.*=None"),
+        ({"figures": {"nats": np.nan}}, r"`figures\['nats'\]` must be a finite number.*=nan"),
+        ({"samples": np.zeros(3)}, r"`samples` must be images.*\(3,\)"),
+    ],
+)
+def test_what_a_card_cannot_tell_is_refused(kwargs, message, kaggle):
+    model = make_model(FLOWS["binary"]())
+    with pytest.raises(ValueError, match=message):
+        model.upload_preset("kaggle://user/model/keras/small", **{**ABOUT, **kwargs})
+    assert kaggle.models == {}
