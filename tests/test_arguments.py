@@ -69,6 +69,7 @@ REFUSED = {
         lambda model, _: model.encode(X, batch_size=0),
         lambda model, _: model.inpaint(X, True, batch_size=0),
         lambda model, _: codec.Codec(model, batch_size=0),
+        lambda model, _: metrics.FrechetDistance(keep, IMAGES, batch_size=0),
         lambda model, _: datasets.Batches(ROWS, keep, 0),
         lambda model, _: datasets.Batches(ROWS, keep, None),
         lambda model, _: datasets.embedded_text(batch_size=0),
@@ -249,6 +250,7 @@ REFUSED = {
     "start": [lambda model, _: samplers.ODE1Sampler(start=1)],
     "images": [
         lambda model, _: metrics.SampleQuality(None, LABELS),
+        lambda model, _: metrics.FrechetDistance(keep, None),
         lambda model, _: metrics.SampleQuality(IMAGES[:0], LABELS[:0]),
     ],
     "labels": [
@@ -257,6 +259,10 @@ REFUSED = {
         lambda model, _: datasets.Batches(ROWS, keep, 2, labels=3),
     ],
     "num_features": [lambda model, _: metrics.SampleQuality(IMAGES, LABELS, num_features=0)],
+    "extractor": [
+        lambda model, _: metrics.FrechetDistance(None, IMAGES),
+        lambda model, _: metrics.FrechetDistance(lambda images: images, IMAGES),
+    ],
     "covariance_1": [
         lambda model, _: metrics.frechet_distance(np.zeros(2), None, np.zeros(2), np.eye(2))
     ],

@@ -5,13 +5,15 @@ import numpy as np
 from keras import layers
 
 from keras_bfn._validation import check_int
+from keras_bfn.metrics.frechet import frechet_distance, moments
 
 
 class SampleQuality:
     """Scores samples by the features of a small classifier, trained here on the real images.
 
     It needs no download and suits any images with classes, but its numbers compare only with others
-    of the same object: not with published Fréchet inception distances, nor across data sets.
+    of the same object: not with published Fréchet inception distances, nor across data sets. For
+    the features of a network of one's own, such as `InceptionV3`, see `FrechetDistance`.
 
     Args:
         images: real images, an array of shape `(num, height, width, channels)`, each side at least
@@ -64,7 +66,7 @@ class SampleQuality:
         classifier = keras.Model(inputs, outputs)
         classifier.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         classifier.fit(self._scale(images), labels, batch_size=64, epochs=epochs, verbose=verbose)
-        self._real_moments = _moments(self.features(images))
+        self._real_moments = moments(self.features(images))
 
     def features(self, images):
         """The classifier's last hidden layer, a float64 array of shape `(num, num_features)`."""
@@ -84,7 +86,7 @@ class SampleQuality:
         It is 0 for equal means and covariances. The fewer samples, the larger it is: compare equal
         numbers of them, more than `num_features`.
         """
-        return frechet_distance(*_moments(self.features(samples)), *self._real_moments)
+        return frechet_distance(*moments(self.features(samples)), *self._real_moments)
 
     def class_imbalance(self, samples):
         """The total variation, in [0, 1], between the classes read from samples and the data's."""
@@ -97,34 +99,3 @@ class SampleQuality:
     def _scale(self, images):
         images = np.asarray(images, "float32")
         return (images - self._low) / max(self._high - self._low, 1e-12)
-
-
-def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
-    """The squared Fréchet (2-Wasserstein) distance of two normals, from numpy arrays.
-
-    `|m_1 - m_2|^2 + tr(C_1) + tr(C_2) - 2 tr((C_1^(1/2) C_2 C_1^(1/2))^(1/2))`.
-
-    Raises:
-        ValueError: if the means are no vectors of one size, or the covariances no matrices of it.
-    """
-    size = np.size(mean_1)
-    for name, values, shape in (
-        ("mean_1", mean_1, (size,)),
-        ("mean_2", mean_2, (size,)),
-        ("covariance_1", covariance_1, (size, size)),
-        ("covariance_2", covariance_2, (size, size)),
-    ):
-        if np.shape(values) != shape:
-            raise ValueError(
-                f"Argument `{name}` must have shape {shape}. Received: shape {np.shape(values)}"
-            )
-    values, vectors = np.linalg.eigh(covariance_1)
-    root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
-    cross = np.linalg.eigvalsh(root @ covariance_2 @ root)
-    overlap = np.sqrt(np.clip(cross, 0, None)).sum()
-    spread = np.trace(covariance_1) + np.trace(covariance_2) - 2 * overlap
-    return float(np.sum((mean_1 - mean_2) ** 2) + spread)
-
-
-def _moments(features):
-    return features.mean(axis=0), np.cov(features, rowvar=False)

@@ -3,10 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from scipy import linalg
 
 import keras_bfn
-from keras_bfn.metrics import SampleQuality, frechet_distance
+from keras_bfn.metrics import SampleQuality
 from tests.models.small import FLOWS, make_model
 from tests.test_docstrings import python_blocks
 
@@ -27,19 +26,6 @@ def quality(digits):
     images, labels = digits
     keras.utils.set_random_seed(0)
     return SampleQuality(images[:1200], labels[:1200], num_features=32, epochs=16)
-
-
-def random_normal(rng, size):
-    root = rng.normal(size=(size, size))
-    return rng.normal(size=size), root @ root.T
-
-
-def test_the_distance_is_that_of_the_closed_form():
-    rng = np.random.default_rng(0)
-    (m_1, c_1), (m_2, c_2) = random_normal(rng, 5), random_normal(rng, 5)
-    expected = np.sum((m_1 - m_2) ** 2) + np.trace(c_1 + c_2 - 2 * np.real(linalg.sqrtm(c_1 @ c_2)))
-    assert frechet_distance(m_1, c_1, m_2, c_2) == pytest.approx(expected)
-    assert frechet_distance(m_1, c_1, m_1, c_1) == pytest.approx(0, abs=1e-6)
 
 
 def test_the_classifier_reads_digits(digits, quality):

@@ -1,0 +1,135 @@
+"""How far samples are from real images, in the eyes of a network that is given."""
+
+import keras
+import numpy as np
+
+from keras_bfn._validation import check_int, refusal
+
+
+class FrechetDistance:
+    """The squared Fréchet distance between features of samples and of real images.
+
+    It is 0 if the features have equal means and covariances. With `InceptionV3` it is the Fréchet
+    inception distance, up to the weights and the resizing that others use: compare numbers of one
+    extractor, and of equally many samples; the fewer, the larger it is.
+
+    Args:
+        extractor: what turns images into features: a function or a `keras.Model` that takes a batch
+            of images, `(batch, height, width, channels)`, in the values that the data have, and
+            returns numbers of shape `(batch, num_features)`, as a tensor or anything that NumPy
+            reads. Scaling and resizing are its own affair.
+        images: real images, an array of shape `(num, height, width, channels)`, at least two.
+        batch_size: int. Images at a time.
+
+    Call arguments:
+        samples: array like `images`, at least two.
+
+    Returns:
+        A float, in squared units of the features.
+
+    Raises:
+        ValueError: if the arrays are not images, samples are of another shape than the real images,
+            or the extractor does not return a vector of finite numbers for each image.
+
+    Example:
+
+    ```python
+    inception = keras.applications.InceptionV3(include_top=False, pooling="avg")
+
+    def features(images):  # of levels 0..255
+        images = keras.ops.image.resize(keras.ops.cast(images, "float32"), (299, 299))
+        images = keras.applications.inception_v3.preprocess_input(images)
+        return inception.predict_on_batch(images)
+
+    distance = keras_bfn.metrics.FrechetDistance(features, test_images)
+    distance(model.generate(10_000))
+    ```
+
+    Reference: [Heusel et al., 2017](https://arxiv.org/abs/1706.08500).
+    """
+
+    def __init__(self, extractor, images, batch_size=64):
+        if not callable(extractor):
+            raise refusal("extractor", "must be a function or a Keras model", extractor)
+        self.extractor = extractor
+        self.batch_size = check_int("batch_size", batch_size, 1)
+        images = _check_images("images", images)
+        self._image_shape = images.shape[1:]
+        self._real_moments = moments(self._features(images))
+
+    def features(self, images):
+        """The features of images, a float64 array of shape `(num, num_features)`."""
+        images = _check_images("images", images, self._image_shape)
+        return self._features(images)
+
+    def __call__(self, samples):
+        samples = _check_images("samples", samples, self._image_shape)
+        return frechet_distance(*moments(self._features(samples)), *self._real_moments)
+
+    def _features(self, images):
+        parts = [
+            self._extract(images[start : start + self.batch_size])
+            for start in range(0, len(images), self.batch_size)
+        ]
+        return np.concatenate(parts)
+
+    def _extract(self, batch):
+        is_model = isinstance(self.extractor, keras.Model)
+        features = self.extractor.predict_on_batch(batch) if is_model else self.extractor(batch)
+        features = keras.ops.convert_to_numpy(features)
+        if features.ndim != 2 or len(features) != len(batch):
+            raise ValueError(
+                "Argument `extractor` must return features of shape (batch, num_features). "
+                f"Received: features of shape {features.shape} for {len(batch)} images"
+            )
+        features = features.astype("float64")
+        if not np.isfinite(features).all():
+            raise ValueError(
+                "Argument `extractor` must return finite numbers. Received: features of which "
+                f"{100 * np.mean(~np.isfinite(features)):.3g}% are not"
+            )
+        return features
+
+
+def _check_images(name, images, shape=None):
+    images = np.asarray(images)
+    expected = "(num, height, width, channels)" if shape is None else f"(num, {str(shape)[1:]}"
+    wrong = images.ndim != 4 if shape is None else images.shape[1:] != shape
+    if wrong or len(images) < 2:
+        raise ValueError(
+            f"Argument `{name}` must have shape {expected}, with a num of at least 2. "
+            f"Received: shape {images.shape}"
+        )
+    return images
+
+
+def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
+    """The squared Fréchet (2-Wasserstein) distance of two normals, from numpy arrays.
+
+    `|m_1 - m_2|^2 + tr(C_1) + tr(C_2) - 2 tr((C_1^(1/2) C_2 C_1^(1/2))^(1/2))`.
+
+    Raises:
+        ValueError: if the means are no vectors of one size, or the covariances no matrices of it.
+    """
+    size = np.size(mean_1)
+    for name, values, shape in (
+        ("mean_1", mean_1, (size,)),
+        ("mean_2", mean_2, (size,)),
+        ("covariance_1", covariance_1, (size, size)),
+        ("covariance_2", covariance_2, (size, size)),
+    ):
+        if np.shape(values) != shape:
+            raise ValueError(
+                f"Argument `{name}` must have shape {shape}. Received: shape {np.shape(values)}"
+            )
+    values, vectors = np.linalg.eigh(covariance_1)
+    root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    cross = np.linalg.eigvalsh(root @ covariance_2 @ root)
+    overlap = np.sqrt(np.clip(cross, 0, None)).sum()
+    spread = np.trace(covariance_1) + np.trace(covariance_2) - 2 * overlap
+    return float(np.sum((mean_1 - mean_2) ** 2) + spread)
+
+
+def moments(features):
+    """The mean and the covariance of features, `(num, num_features)`."""
+    return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
