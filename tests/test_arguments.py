@@ -311,6 +311,7 @@ REFUSED = {
     "path": [
         lambda model, _: datasets.text_file(None),
         lambda model, _: datasets.image_folder(None, (8, 8)),
+        lambda model, _: datasets.image_classes(None),
         lambda model, _: visualization.plot_samples(IMAGES, None),
         lambda model, _: visualization.plot_trajectory(FLOW, STEPS, 3),
         lambda model, _: visualization.plot_flow(FLOW, STEPS, None),

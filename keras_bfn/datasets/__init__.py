@@ -5,6 +5,7 @@ from keras_bfn.datasets.images import cifar10 as cifar10
 from keras_bfn.datasets.images import embedded_digits as embedded_digits
 from keras_bfn.datasets.images import embedded_images as embedded_images
 from keras_bfn.datasets.images import fashion_mnist as fashion_mnist
+from keras_bfn.datasets.images import image_classes as image_classes
 from keras_bfn.datasets.images import image_folder as image_folder
 from keras_bfn.datasets.images import mnist as mnist
 from keras_bfn.datasets.splits import Splits as Splits

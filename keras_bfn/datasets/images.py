@@ -6,11 +6,19 @@ import keras
 import numpy as np
 
 from keras_bfn._imports import tell_to_install
-from keras_bfn._validation import check_choice, check_int, check_path, check_shape, refusal
+from keras_bfn._validation import (
+    check_between,
+    check_choice,
+    check_int,
+    check_path,
+    check_shape,
+    refusal,
+)
 from keras_bfn.datasets.batches import Batches
-from keras_bfn.datasets.splits import Splits, hold_out
+from keras_bfn.datasets.splits import HELD_OUT, Splits, hold_out
 
 FORMS = ("binary", "bins", "numbers")
+_ENDINGS = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
 
 
 def mnist(batch_size=512, form="binary", num_bins=256, data_dir=None, **options):
@@ -64,18 +72,25 @@ def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **o
         path: the folder.
         image_size: the tuple `(height, width)`.
         batch_size, form, num_bins: as in `mnist`.
-        **options: `flip`, `seed`, `limit` as in `mnist`; `color_mode`: `"rgb"` or `"grayscale"`.
+        **options: `flip`, `seed`, `limit` as in `mnist`; `color_mode`: `"rgb"` or `"grayscale"`;
+            `labels` (bool, False): whether batches are `((images, labels),)`, where a label is the
+            number of the sub-folder in `image_classes(path)`; `held_out` (float, 0.01): the share
+            of all images that is held out for testing, and of the others for validation.
 
     Returns:
-        `Splits`: of all images 1% are held out for validation and 1% for testing.
+        `Splits`.
 
     Raises:
         FileNotFoundError: if there is no such folder, or fewer than three images in it.
+        ValueError: if an argument is out of its range, or images have no sub-folder to be their
+            label.
 
     Example:
 
     ```python
-    train, validation, test = keras_bfn.datasets.image_folder("photographs/", (32, 32))
+    train, validation, test = keras_bfn.datasets.image_folder(
+        "photographs/", (32, 32), flip=True, labels=True
+    )
     ```
     """
     _check_options(batch_size, form, num_bins)
@@ -83,14 +98,14 @@ def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **o
     if len(image_size) != 2:
         raise refusal("image_size", "must be (height, width)", image_size)
     color_mode = check_choice("color_mode", options.pop("color_mode", "rgb"), ("rgb", "grayscale"))
-    endings = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
-    files = check_path("path", path).rglob("*")
-    files = sorted(file for file in files if file.suffix.lower() in endings)
+    held_out = check_between("held_out", options.get("held_out", HELD_OUT), 0, 0.5)
+    files = _image_files(path)
     if len(files) < 3:
         raise FileNotFoundError(
-            f"Argument `path` must be a folder with at least 3 images {sorted(endings)}. "
+            f"Argument `path` must be a folder with at least 3 images {sorted(_ENDINGS)}. "
             f"Received: path={str(path)!r} with {len(files)}"
         )
+    labels = _labels(path, files) if options.pop("labels", False) else None
     images = [
         keras.utils.load_img(
             file,
@@ -102,8 +117,54 @@ def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **o
         for file in files
     ]
     images = np.stack([keras.utils.img_to_array(i, "channels_last", "uint8") for i in images])
-    train, test = (_rows((images, None), rows) for rows in hold_out(len(images)))
+    train, test = (_rows((images, labels), rows) for rows in hold_out(len(images), held_out))
     return _splits(train, test, batch_size, form, num_bins, **options)
+
+
+def image_classes(path):
+    """The names of the sub-folders that `image_folder(path, ..., labels=True)` numbers from 0.
+
+    Args:
+        path: the folder.
+
+    Returns:
+        A sorted list of strings: of the folders directly in `path` with images anywhere in them.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+
+    Example:
+
+    ```python
+    names = keras_bfn.datasets.image_classes("photographs/")
+    network = keras_bfn.networks.UNet(flow, (32, 32, 3), num_conditions=len(names))
+    ```
+    """
+    if not check_path("path", path).is_dir():
+        raise FileNotFoundError(f"Argument `path` must be a folder. Received: path={str(path)!r}")
+    return sorted(set(_sub_folders(path, _image_files(path))) - {None})
+
+
+def _image_files(path):
+    files = check_path("path", path).rglob("*")
+    return sorted(file for file in files if file.suffix.lower() in _ENDINGS)
+
+
+def _sub_folders(path, files):
+    """For each file the name of the folder directly in `path` that it is in; None if in none."""
+    parts = [file.relative_to(path).parts for file in files]
+    return [names[0] if len(names) > 1 else None for names in parts]
+
+
+def _labels(path, files):
+    names = image_classes(path)
+    folders = _sub_folders(path, files)
+    if None in folders:
+        raise ValueError(
+            "Argument `labels` must be False unless each image is in a sub-folder. Received: "
+            f"labels=True, and {str(files[folders.index(None)])!r}"
+        )
+    return np.array([names.index(name) for name in folders], "int32")
 
 
 def embedded_images(batch_size=32, form="bins", num_bins=256, **options):
@@ -202,12 +263,14 @@ def _check_options(batch_size, form, num_bins):
     check_int("num_bins", num_bins, 2, 256)
 
 
-def _splits(train, test, batch_size, form, num_bins, flip=False, seed=0, limit=None):
+def _splits(
+    train, test, batch_size, form, num_bins, flip=False, seed=0, limit=None, held_out=HELD_OUT
+):
     _check_options(batch_size, form, num_bins)
     if limit is not None:
         check_int("limit", limit, 2)  # one to train on, one to validate
     train, test = (_rows(part, slice(limit)) for part in (train, test))
-    rest, held_out = hold_out(len(train[0]))
+    rest, validation = hold_out(len(train[0]), held_out)
 
     def batches(images, labels, training):
         flipped = flip and training
@@ -222,7 +285,7 @@ def _splits(train, test, batch_size, form, num_bins, flip=False, seed=0, limit=N
 
     return Splits(
         batches(*_rows(train, rest), True),
-        batches(*_rows(train, held_out), False),
+        batches(*_rows(train, validation), False),
         batches(*test, False),
     )
 

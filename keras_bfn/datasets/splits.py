@@ -23,8 +23,8 @@ class Splits(NamedTuple):
     test: Batches
 
 
-def hold_out(num_examples):
+def hold_out(num_examples, share=HELD_OUT):
     """Row numbers at random, but always alike: the tuple of those kept and those held out."""
     order = np.random.default_rng(0).permutation(num_examples)
-    num_held_out = max(1, round(HELD_OUT * num_examples))
+    num_held_out = max(1, round(share * num_examples))
     return order[num_held_out:], order[:num_held_out]

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import keras_bfn
-from keras_bfn.datasets import embedded_digits, embedded_images, image_folder
+from keras_bfn.datasets import embedded_digits, embedded_images, image_classes, image_folder
 from keras_bfn.datasets.images import transform
 from keras_bfn.datasets.splits import hold_out
 from keras_bfn.distributions.discrete import bin_centre
 from tests.checks import MIN_P_VALUE
+from tests.test_docstrings import python_blocks
 
 pytestmark = pytest.mark.once
 
@@ -174,6 +175,57 @@ def test_every_image_of_a_folder_is_in_one_part(save, tmp_path):
     np.testing.assert_array_equal(colours, np.arange(10)[:, None] * [1, 2, 3])
 
 
+@pytest.fixture
+def labelled(save, tmp_path):
+    """Images in sub-folders, ten of each of three, whose level is ten times their label."""
+    for i in range(30):
+        path = f"photographs/{'abc'[i % 3]}/{'deeper/' * (i % 2)}{i}.png"
+        save(path, np.full((8, 8, 3), 10 * (i % 3)))
+    (tmp_path / "photographs" / "empty").mkdir()
+    return tmp_path / "photographs"
+
+
+def test_a_label_is_the_number_of_the_sub_folder(labelled):
+    assert image_classes(labelled) == ["a", "b", "c"]
+    splits = image_folder(labelled, (8, 8), batch_size=4, labels=True)
+    counts = np.zeros(3, int)
+    for part in splits:
+        for ((images, labels),) in part:
+            np.testing.assert_array_equal(images[:, 0, 0, 0], 10 * labels)
+            assert labels.dtype == "int32"
+    for part in splits:
+        counts += np.bincount(part.labels, minlength=3)
+    np.testing.assert_array_equal(counts, 10)
+
+
+def test_the_docstrings_examples_run(labelled, monkeypatch):
+    monkeypatch.chdir(labelled.parent)
+    names = {"keras_bfn": keras_bfn, "flow": keras_bfn.flows.DiscretizedFlow(256)}
+    for function in (image_folder, image_classes):
+        (block,) = python_blocks(function.__doc__)
+        exec(block, names)
+    assert names["network"].num_conditions == 3
+
+
+def test_without_labels_sub_folders_have_no_meaning(labelled):
+    assert image_folder(labelled, (8, 8), batch_size=4).train[0].shape == (4, 8, 8, 3)
+
+
+def test_an_image_in_no_sub_folder_has_no_label(labelled, save):
+    save("photographs/alone.png", np.zeros((8, 8, 3)))
+    assert image_classes(labelled) == ["a", "b", "c"]
+    with pytest.raises(ValueError, match=r"`labels` must be False unless.*alone\.png"):
+        image_folder(labelled, (8, 8), labels=True)
+
+
+def test_the_share_that_is_held_out_can_be_chosen(labelled):
+    sizes = [len(part.examples) for part in image_folder(labelled, (8, 8), held_out=0.2)]
+    assert sizes == [19, 5, 6]
+    for share in (0, 0.5, "1%"):
+        with pytest.raises(ValueError, match="`held_out` must be a number strictly between 0"):
+            image_folder(labelled, (8, 8), held_out=share)
+
+
 def test_images_are_cropped_to_their_middle_and_their_pixels_averaged(save, tmp_path):
     wide = np.zeros((32, 64, 3))
     wide[:, 16:48] = 255 * (np.indices((32, 32)).sum(axis=0) % 2)[..., None]  # a chessboard
@@ -192,5 +244,7 @@ def test_a_folder_without_three_images_is_refused(save, tmp_path):
             FileNotFoundError, match=rf"`path` must be a folder.*{path.name}.*{num}"
         ):
             image_folder(path, (8, 8))
+    with pytest.raises(FileNotFoundError, match=r"`path` must be a folder.*none"):
+        image_classes(tmp_path / "none")
     with pytest.raises(ValueError, match=r"`color_mode` must be one of \['rgb', 'grayscale'\]"):
         image_folder(tmp_path, (8, 8), color_mode="cmyk")
