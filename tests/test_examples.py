@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 import keras_bfn
@@ -158,3 +159,40 @@ def test_tables_are_learnt_and_filled_in(tmp_path):
     assert (
         len(re.findall(r"^generated rows teach [\d.]+% of what real", printed, re.MULTILINE)) == 2
     )
+
+
+def run_image_folder(*arguments, cwd):
+    printed = run_script(
+        ROOT / "examples" / "image_folder.py",
+        *("--image-size", "8", "--width", "8", "--batch-size", "128"),
+        *("--epochs", "1", "--repeats", "1", "--sampler-steps", "2"),
+        *("--output", "out", *arguments),
+        cwd=cwd,
+    )
+    pattern = r"^[\d.]+ \+- [\d.]+ bits per dimension, of (\d+) held-out pictures$"
+    (num,) = re.findall(pattern, printed, re.MULTILINE)
+    assert (cwd / "out" / "model.keras").is_file()
+    assert (cwd / "out" / "samples.png").stat().st_size > 5000
+    return printed, int(num)
+
+
+@pytest.mark.once
+def test_a_folder_of_pictures_is_made_and_learnt(tmp_path):
+    printed, num = run_image_folder(cwd=tmp_path)
+    assert "No folder given: made out/pictures/, pieces of two photographs" in printed
+    assert "classes: flower, temple" in printed
+    assert num == 52
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_folder_of_ones_own_is_learnt(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    (tmp_path / "mine").mkdir()
+    for i in range(40):
+        picture = np.random.default_rng(i).integers(0, 256, (12, 9, 3), "uint8")
+        image.fromarray(picture).save(tmp_path / "mine" / f"{i}.jpg")
+    printed, num = run_image_folder("mine", "--grayscale", "--no-flip", cwd=tmp_path)
+    assert "No folder given" not in printed
+    assert "classes: none" in printed
+    assert num == 4

@@ -1,0 +1,160 @@
+"""Trains a Bayesian flow network on a folder of pictures, scores it, and draws.
+
+    KERAS_BACKEND=jax python examples/image_folder.py photographs/
+    KERAS_BACKEND=jax python examples/image_folder.py photographs/ --image-size 64 --epochs 300
+    KERAS_BACKEND=jax python examples/image_folder.py    # with pictures that it makes
+
+Every PNG, JPEG, GIF and BMP below the folder is cropped to a square, scaled, and learnt with its
+256 levels of three colours, mirrored at random. If the folder has sub-folders, they are classes:
+in nine cases out of ten the model is told which one a picture is in, and then draws pictures for
+each. Of all pictures 10% are held out.
+
+Without a folder it makes one, of 520 pieces, 32x32, of the two photographs that scikit-learn ships,
+a temple and a flower.
+
+Prints the bits per dimension that it costs to send a held-out picture in continuous time, and
+writes the model, and samples beside pictures that it has learnt, a row for each class.
+"""
+
+import argparse
+import math
+import pathlib
+import time
+
+import keras
+import numpy as np
+from digits import OneLinePerEpochs, positive
+from recipe import small_optimizer
+
+import keras_bfn
+from keras_bfn import datasets, flows, networks
+
+COLUMNS = 8
+MOST_ROWS = 10
+
+
+def make_folder(path):
+    """Cuts scikit-learn's photographs into pieces, a sub-folder for each."""
+    from PIL import Image
+    from sklearn.datasets import load_sample_images
+
+    for name, photograph in zip(("temple", "flower"), load_sample_images().images, strict=True):
+        (path / name).mkdir(parents=True, exist_ok=True)
+        height, width, _ = photograph.shape
+        for y in range(0, height - 31, 32):
+            for x in range(0, width - 31, 32):
+                piece = Image.fromarray(photograph[y : y + 32, x : x + 32])
+                piece.save(path / name / f"{y:03}-{x:03}.png")
+    return path
+
+
+def build_model(image_shape, num_classes, width, steps, seed):
+    flow = flows.DiscretizedFlow(num_bins=256, sigma_1=1e-3)
+    network = networks.UNet(
+        flow, image_shape, width=width, num_blocks=1, dropout=0.1, num_conditions=num_classes
+    )
+    model = keras_bfn.BayesianFlowNetwork(
+        flow, network, condition_dropout=0.1 if num_classes else 0.0, seed=seed
+    )
+    model.compile(small_optimizer(steps))
+    return model
+
+
+def everything(batches):
+    """All held-out pictures, and their labels if there are any: what `code_length` takes."""
+    if batches.labels is None:
+        return np.concatenate(list(batches))
+    images = np.concatenate([images for ((images, _),) in batches])
+    return images, batches.labels
+
+
+def bits_per_dimension(model, x, repeats):
+    """The mean over pictures, and its standard error."""
+    nats = model.code_length(x, None, repeats, batch_size=32, seed=0, verbose=0)
+    bits = (nats["transmission"] + nats["reconstruction"]) / math.log(2) / model.num_variables
+    return bits.mean(), bits.std() / math.sqrt(len(bits))
+
+
+def draw(model, data, num_classes, args):
+    """Samples and real pictures to compare them with, a row of each for each class."""
+    rows = min(num_classes or 4, MOST_ROWS)
+    options = {}
+    chosen = np.arange(rows * COLUMNS)
+    if num_classes:
+        classes = np.repeat(np.arange(rows), COLUMNS)
+        options = {"condition": classes, "guidance_scale": args.guidance_scale}
+        # Of a class with fewer pictures, some come twice.
+        of_class = [np.flatnonzero(data.labels == label) for label in range(rows)]
+        chosen = np.concatenate([np.resize(found, COLUMNS) for found in of_class])
+    # What a picture shows is settled early: most steps are spent there.
+    sampler = keras_bfn.samplers.SDE2Sampler(start=0.001, spacing="log_beta")
+    samples = model.generate(
+        rows * COLUMNS, args.sampler_steps, sampler, seed=args.seed, verbose=0, **options
+    )
+    return samples, data.examples[chosen % len(data.examples)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=pathlib.Path, help="by default one is made")
+    parser.add_argument("--image-size", type=positive, help="by default 32; 16 for pieces")
+    parser.add_argument("--grayscale", action="store_true", help="one channel, not three")
+    parser.add_argument("--no-flip", action="store_true", help="do not mirror training pictures")
+    parser.add_argument("--epochs", type=positive, default=100, help="over the pictures")
+    parser.add_argument("--batch-size", type=positive, default=32)
+    parser.add_argument("--width", type=positive, default=32, help="of the network")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sampler-steps", type=positive, default=50)
+    parser.add_argument("--guidance-scale", type=float, default=1.0, help="more: more alike")
+    parser.add_argument("--repeats", type=positive, default=10, help="looks at each picture")
+    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("image_folder"))
+    args = parser.parse_args()
+    args.output.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    keras.utils.set_random_seed(args.seed)
+
+    folder, size = args.folder, args.image_size or 32
+    if folder is None:
+        folder, size = make_folder(args.output / "pictures"), args.image_size or 16
+        print(f"No folder given: made {folder}/, pieces of two photographs of scikit-learn.")
+    classes = datasets.image_classes(folder)
+    data = datasets.image_folder(
+        folder,
+        (size, size),
+        args.batch_size,
+        color_mode="grayscale" if args.grayscale else "rgb",
+        flip=not args.no_flip,
+        labels=bool(classes),
+        held_out=0.1,
+        seed=args.seed,
+    )
+    sizes = " + ".join(str(len(part.examples)) for part in data)
+    print(f"{sizes} pictures to train, validate and test; classes: {', '.join(classes) or 'none'}")
+
+    steps = args.epochs * data.train.num_batches
+    image_shape = data.train.examples.shape[1:]
+    model = build_model(image_shape, len(classes) or None, args.width, steps, args.seed)
+    name = f"{model.network.count_params():,} weights on {keras.backend.backend()}"
+    print(f"{name}, {args.epochs} epochs of {data.train.num_batches} batches", flush=True)
+    every = max(args.epochs // 20, 1)
+    model.fit(
+        data.train,
+        epochs=args.epochs,
+        validation_data=data.validation,
+        validation_freq=every,
+        callbacks=[OneLinePerEpochs(every)],
+        verbose=0,
+    )
+    model.save(args.output / "model.keras")
+
+    test = everything(data.test)
+    bits, error = bits_per_dimension(model, test, args.repeats)
+    num = len(data.test.examples)
+    print(f"\n{bits:.3f} +- {error:.3f} bits per dimension, of {num} held-out pictures")
+    samples, real = draw(model, data.train, len(classes), args)
+    keras_bfn.visualization.plot_samples(samples, args.output / "samples.png", real, COLUMNS)
+    print(f"Wrote model.keras and samples.png to {args.output}/. {time.monotonic() - start:.0f} s.")
+
+
+if __name__ == "__main__":
+    main()
