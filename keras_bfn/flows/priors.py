@@ -12,6 +12,7 @@ from keras_bfn._parts import check_names, map_parts
 from keras_bfn._validation import check_int
 
 DISCOUNT = 0.75  # what each count gives up to shorter runs
+FIRST_TO_END, END_TO_FIRST = (1, 3, 2, 0), (3, 0, 2, 1)
 LEAST_LIKELIHOOD = 1e-30  # of a class, over that of the likeliest: float32 goes to 1e-38
 
 
@@ -115,7 +116,8 @@ class MarkovChain(Immutable):
             start = start[..., None] * conditional
         k = self.num_classes
         self._start = start.reshape(-1).astype("float32")
-        self._next = conditionals[-1].reshape(k, -1, k).astype("float32")
+        # (all but the first of those before, the first, the class itself)
+        self._next = conditionals[-1].reshape(k, -1, k).swapaxes(0, 1).astype("float32")
 
     @classmethod
     def fit(cls, x, num_classes, order):
@@ -187,46 +189,60 @@ class MarkovChain(Immutable):
         likelihoods = ops.exp(s - ops.max(s, axis=-1, keepdims=True))
         likelihoods = ops.moveaxis(ops.maximum(likelihoods, LEAST_LIKELIHOOD), 1, 0)
         follow = ops.convert_to_tensor(self._next)
-        # A state is the last `order` classes.
-        state = ops.convert_to_tensor(self._start[None])
+        precede = ops.convert_to_tensor(self._next.swapaxes(1, 2))
+        # A state is the last `order` classes. Its probabilities have the shape (K^(order - 1),
+        # batch, K): all but the last class, and the last; or, turned, all but the first, and it.
+        state = ops.convert_to_tensor(self._start.reshape(1, -1))
         for i in range(order):
             state = ops.reshape(state, (-1, k**i, k, k ** (order - 1 - i)))
             state = state * likelihoods[i][:, None, :, None]
-        state = _normalize(ops.reshape(state, (-1, k**order)))
+        state = ops.transpose(ops.reshape(state, (-1, k ** (order - 1), k)), (1, 0, 2))
+
+        def turn(x, axes):
+            if order == 1:
+                return x
+            form = (k, -1, k) if axes == FIRST_TO_END else (-1, k, k)
+            x = ops.reshape(x, (*form[:2], ops.shape(x)[1], k))
+            # Through two axes, so that the result is laid out anew: products are faster.
+            x = ops.reshape(ops.transpose(x, axes), (k ** (order - 1), -1))
+            return ops.reshape(x, (k ** (order - 1), -1, k))
 
         def forward(state, likelihood):
-            state = ops.reshape(state, (-1, k, k ** (order - 1)))
-            moved = ops.einsum("bam,amd->bmd", state, follow) * likelihood[:, None]
-            state = _normalize(ops.reshape(moved, (-1, k**order)))
+            state = ops.matmul(turn(state, FIRST_TO_END), follow) * likelihood
+            state = state / ops.sum(state, axis=(0, 2), keepdims=True)
             return state, state
 
         def of_last(state):
-            return _normalize(ops.sum(ops.reshape(state, (-1, k ** (order - 1), k)), axis=1))
+            share = ops.sum(state, axis=0)
+            return share / ops.sum(share, axis=-1, keepdims=True)
+
+        def backward(message, i, state):
+            """What follows position i says of the state there."""
+            message = ops.matmul(message * likelihoods[i + 1], precede)
+            message = turn(message / ops.sum(message, axis=(0, 2), keepdims=True), END_TO_FIRST)
+            return message, of_last(state * message)[None]
 
         message, found = ops.ones_like(state), [of_last(state)[None]]
-        if s.shape[1] > order:
+        num_after = s.shape[1] - order
+        if num_after:
             last, states = ops.scan(forward, state, likelihoods[order:])
-            states = ops.concatenate([state[None], states], axis=0)
-            num_states = s.shape[1] - order + 1
 
-            def backward(i, carry):
-                i = num_states - 2 - i
-                message, found = carry
-                likelihood = likelihoods[i + order][:, None]
-                message = ops.reshape(message, (-1, k ** (order - 1), k)) * likelihood
-                message = ops.einsum("bmd,amd->bam", message, follow)
-                message = _normalize(ops.reshape(message, (-1, k**order)))
-                here = of_last(states[i] * message)
-                return message, ops.slice_update(found, (i, 0, 0), here[None])
+            def step(i, carry):
+                i = num_after - 1 - i
+                message, here = backward(carry[0], i + order - 1, states[i - 1])
+                return message, ops.slice_update(carry[1], (i - 1, 0, 0), here)
 
             # Not a scan: those of Keras 3.15 on TensorFlow give what has the shape of their carry.
-            found = ops.repeat(of_last(last)[None], num_states, axis=0)
-            message, found = ops.fori_loop(0, num_states - 1, backward, (message, found))
-            found = [found]
-        first = ops.reshape(state * message, (-1, *(k,) * order))
+            later = ops.repeat(of_last(last)[None], num_after, axis=0)
+            message, later = ops.fori_loop(0, num_after - 1, step, (message, later))
+            message, here = backward(message, order - 1, state)
+            found = [here, later]
+        first = ops.transpose(state * message, (1, 0, 2))
+        first = ops.reshape(first, (-1, *(k,) * order))
         for i in range(order - 2, -1, -1):
             axes = [axis for axis in range(1, order + 1) if axis != i + 1]
-            found.insert(0, _normalize(ops.sum(first, axis=axes))[None])
+            share = ops.sum(first, axis=axes)
+            found.insert(0, (share / ops.sum(share, axis=-1, keepdims=True))[None])
         return ops.moveaxis(ops.concatenate(found, axis=0), 0, 1)
 
     def get_config(self):
@@ -245,7 +261,3 @@ class MarkovChain(Immutable):
 
     def __repr__(self):
         return f"MarkovChain(num_classes={self.num_classes}, order={self.order})"
-
-
-def _normalize(x):
-    return x / ops.sum(x, axis=-1, keepdims=True)

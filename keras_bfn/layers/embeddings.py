@@ -6,8 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._validation import refusal
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, refusal
 from keras_bfn.layers.layer import Float32Layer
 
 

@@ -23,6 +23,8 @@ class TransformerBlock(Layer):
         kernel_size: int. How many neighbours, itself among them, the first of the two dense layers
             sees, those beyond the ends as zeros: a convolution along the sequence, written as one
             matrix product, so that `keras.optimizers.Muon` takes its kernel for a matrix.
+        num_columns: int or None. The positions of an image, row by row, have so many in a row: the
+            neighbours are then a square of `kernel_size` by `kernel_size`.
         expansion: int. How much wider than the embeddings the block is between its dense layers.
         rotary: bool. Whether queries and keys are turned by their positions, so that attention
             knows how far apart they are.
@@ -57,6 +59,7 @@ class TransformerBlock(Layer):
         dropout=0.0,
         remat=False,
         kernel_size=1,
+        num_columns=None,
         expansion=4,
         rotary=False,
         kernel_initializer="glorot_uniform",
@@ -68,6 +71,7 @@ class TransformerBlock(Layer):
         self.dropout = check_rate("dropout", dropout)
         self.remat = remat
         self.kernel_size = check_int("kernel_size", kernel_size, 1)
+        self.num_columns = num_columns and check_int("num_columns", num_columns, 1)
         self.expansion = check_int("expansion", expansion, 1)
         self.rotary = rotary
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -92,7 +96,8 @@ class TransformerBlock(Layer):
         self.dense_norm.build(x_shape)
         hidden_size = self.expansion * size
         self.dense_widen = Dense(hidden_size, **inner)
-        self.dense_widen.build((*x_shape[:-1], self.kernel_size * size))
+        num_neighbours = self.kernel_size ** (2 if self.num_columns else 1)
+        self.dense_widen.build((*x_shape[:-1], num_neighbours * size))
         self.dense_project = Dense(size, **outer)
         self.dense_project.build((*x_shape[:-1], hidden_size))
         self.dense_drop = Dropout(self.dropout, **policy)
@@ -129,12 +134,24 @@ class TransformerBlock(Layer):
 
     def _dense(self, x):
         if self.kernel_size > 1:
-            length, before = x.shape[1], self.kernel_size // 2
-            x = ops.pad(x, ((0, 0), (before, self.kernel_size - 1 - before), (0, 0)))
-            shifted = [x[:, i : i + length] for i in range(self.kernel_size)]
-            x = ops.concatenate(shifted, axis=-1)
+            x = self._join_neighbours(x)
         hidden = keras.activations.gelu(self.dense_widen(x), approximate=True)
         return self.dense_project(hidden)
+
+    def _join_neighbours(self, x):
+        length, size = x.shape[1:]
+        columns = self.num_columns or length
+        grid = (length // columns, columns)
+        kernel = [self.kernel_size if self.num_columns else 1, self.kernel_size]
+        pads = [(k // 2, k - 1 - k // 2) for k in kernel]
+        x = ops.pad(ops.reshape(x, (-1, *grid, size)), ((0, 0), *pads, (0, 0)))
+        shifted = [
+            x[:, i : i + grid[0], j : j + grid[1]]
+            for i in range(kernel[0])
+            for j in range(kernel[1])
+        ]
+        x = ops.concatenate(shifted, axis=-1)
+        return ops.reshape(x, (-1, length, len(shifted) * size))
 
     def compute_output_shape(self, x_shape, embedding_shape=None):
         return x_shape

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_bfn._validation import check_int
+from keras_bfn.flows.priors import DISCOUNT
 
-DISCOUNT = 0.75  # what each count of an n-gram gives up to the shorter ones
 MOST_PROBABILITIES = 2**27  # a gigabyte
 NUMBERS_PER_TOKEN = 8  # up to so many, numbers are told apart by counting, else by sorting
 

@@ -38,6 +38,11 @@ LAYERS = {
         (SEQUENCES,),
         (2, 5, 6),
     ),
+    "TransformerBlock, squares": (
+        lambda: TransformerBlock(0, kernel_size=3, num_columns=2),
+        (IMAGES.reshape(2, 16, 6),),
+        (2, 16, 6),
+    ),
     "TransformerBlock, rotary": (lambda: TransformerBlock(2, rotary=True), (SEQUENCES,), (2, 5, 6)),
     "TransformerBlock, remat": (lambda: TransformerBlock(3, remat=True), (SEQUENCES,), (2, 5, 6)),
     "TimeEmbedding": (lambda: TimeEmbedding(8, endpoint=True), (TIMES,), (2, 8)),

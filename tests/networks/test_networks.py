@@ -24,7 +24,7 @@ NETWORKS = {
         flow, (4, 4, 3), width=8, num_blocks=1, num_heads=2, **kwargs
     ),
     "PatchTransformer": lambda flow, **kwargs: keras_bfn.networks.PatchTransformer(
-        flow, (4, 4, 3), patch_size=2, width=8, num_layers=2, num_heads=2, **kwargs
+        flow, (4, 4, 3), patch_size=2, width=8, num_layers=2, **kwargs
     ),
     "Transformer": lambda flow, **kwargs: keras_bfn.networks.Transformer(
         flow, 12, width=8, num_layers=2, num_heads=2, **kwargs
