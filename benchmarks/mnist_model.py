@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 import keras_bfn
-from examples.recipe import small_optimizer
+from examples.recipe import adamw
 from keras_bfn import datasets, flows, networks
 
 BATCH_SIZE = 128
@@ -38,7 +38,7 @@ def build_model(epochs, steps_per_epoch):
     flow = flows.DiscreteFlow(num_classes=2, beta_1=9.0)
     network = networks.MLP(flow, IMAGE_SHAPE, width=512, num_blocks=3, num_conditions=10)
     model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.1, seed=0)
-    model.compile(small_optimizer(epochs * steps_per_epoch))
+    model.compile(adamw(epochs * steps_per_epoch))
     return model
 
 

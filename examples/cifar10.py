@@ -39,7 +39,7 @@ def build_model(args, steps):
         flow, IMAGE_SHAPE, width=width, width_multipliers=(1, 2, 2), num_blocks=num_blocks
     )
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=args.seed)
-    model.compile(recipe.small_optimizer(steps))
+    model.compile(recipe.adamw(steps))
     return model
 
 

@@ -25,7 +25,7 @@ import time
 
 import keras
 import numpy as np
-from recipe import small_optimizer
+from recipe import adamw
 from sklearn.datasets import load_digits
 
 import keras_bfn
@@ -95,7 +95,7 @@ def build_model(data_type, flow, epochs, conditional, seed):
         flow, network, condition_dropout=0.1 if conditional else 0.0, seed=seed
     )
 
-    model.compile(small_optimizer(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate))
+    model.compile(adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate))
     return model
 
 

@@ -11,6 +11,7 @@ import dataclasses
 import json
 import math
 import pathlib
+import time
 from collections.abc import Callable
 
 import keras
@@ -122,6 +123,7 @@ def run(args, experiment, epochs):
 
     resume = keras_bfn.callbacks.Resume(args.output, data=data.train)
     # fit leaves the averaged weights in the model.
+    start = time.process_time()
     model.fit(
         data.train,
         validation_data=data.validation,
@@ -129,11 +131,13 @@ def run(args, experiment, epochs):
         callbacks=[experiment.samples(args.output / "samples", epochs), resume],
         verbose=2,
     )
+    print(f"Trained for {time.process_time() - start:.0f} seconds of processor time")
     model.save(args.output / "model.keras")
 
     x = np.concatenate([data.test[i] for i in range(data.test.num_batches)])[: args.test_examples]
     _plot_loss(resume.history, args.output / "loss.png")
-    profile = model.loss_by_time(x[:1000], seed=0, verbose=0)
+    batch_size = data.train.batch_size
+    profile = model.loss_by_time(x[:1000], batch_size=batch_size, seed=0, verbose=0)
     _plot_loss_by_time(profile, experiment, args.output / "loss_by_time.png")
     _report(args, experiment, x)
     if experiment.judge is not None:
@@ -173,10 +177,10 @@ def _report(args, experiment, x):
     """Prints the code length of test examples by the number of steps, and keeps it."""
     print(f"\nCode length of {len(x)} test examples in {experiment.unit} ({experiment.data_name}):")
     print(f"{'steps':<13}{'here':>8}{'+-':>10}{'paper':>9}")
-    results = {}
+    results, batch_size = {}, experiment.data.train.batch_size
     for num_steps in STEPS:
         nats = experiment.model.code_length(
-            x, num_steps, args.repeats, batch_size=min(len(x), 250), seed=0, verbose=0
+            x, num_steps, args.repeats, batch_size=batch_size, seed=0, verbose=0
         )
         values = experiment.per_nat * (nats["transmission"] + nats["reconstruction"])
         name = "continuous" if num_steps is None else str(num_steps)

@@ -33,7 +33,7 @@ from digits import (
     positive,
 )
 from matplotlib.figure import Figure
-from recipe import small_optimizer
+from recipe import adamw
 from sklearn.svm import SVC
 
 import keras_bfn
@@ -74,7 +74,7 @@ def train(data, epochs, seed):
         times=times,
     )
     model = keras_bfn.BayesianFlowNetwork(flow, network, times=times, seed=seed)
-    optimizer = small_optimizer(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate=3e-3)
+    optimizer = adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate=3e-3)
     # A label is one variable beside 64: five times its nats, to be learnt as fast.
     model.compile(optimizer, loss_weights={"label": 5.0} if "label" in data else None)
     batches = datasets.Batches(

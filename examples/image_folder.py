@@ -24,7 +24,7 @@ import time
 import keras
 import numpy as np
 from digits import OneLinePerEpochs, positive
-from recipe import small_optimizer
+from recipe import adamw
 
 import keras_bfn
 from keras_bfn import datasets, flows, networks
@@ -56,7 +56,7 @@ def build_model(image_shape, num_classes, width, steps, seed):
     model = keras_bfn.BayesianFlowNetwork(
         flow, network, condition_dropout=0.1 if num_classes else 0.0, seed=seed
     )
-    model.compile(small_optimizer(steps))
+    model.compile(adamw(steps))
     return model
 
 

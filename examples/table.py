@@ -19,7 +19,7 @@ import time
 import keras
 import numpy as np
 from digits import positive
-from recipe import small_optimizer
+from recipe import adamw
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -50,7 +50,7 @@ def train(data, steps, seed):
     shapes = {name: part.shape[1:] for name, part in data.items()}
     network = networks.MultiPart(flow, shapes, width=64, num_blocks=2, mixer="mlp", dropout=0.1)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
-    model.compile(small_optimizer(steps, peak_rate=3e-3))
+    model.compile(adamw(steps, peak_rate=3e-3))
     batches = datasets.Batches(
         np.arange(len(data["class"])),
         lambda rows, rng: {name: part[rows] for name, part in data.items()},

@@ -145,9 +145,9 @@ def _windows(
         cut = functools.partial(_cut, part, seq_length, training)
         size = min(check_int("batch_size", batch_size, 1), len(starts))
         steps = steps_per_epoch if training else None
-        batches.append(
-            Batches(starts, cut, size, training=training, seed=seed, steps_per_epoch=steps)
-        )
+        windows = Batches(starts, cut, size, training=training, seed=seed, steps_per_epoch=steps)
+        windows.tokens = part
+        batches.append(windows)
     return Splits(*batches)
 
 

@@ -103,7 +103,8 @@ class TransformerBlock(Layer):
         self.dense_drop = Dropout(self.dropout, **policy)
         if embedding_shape is not None:
             num_branches = 2 if self.num_heads else 1
-            self.modulate = Dense(3 * num_branches * size, kernel_initializer="zeros", **policy)
+            modulate = {"kernel_initializer": "zeros", "name": "modulate", **policy}
+            self.modulate = Dense(3 * num_branches * size, **modulate)
             self.modulate.build(embedding_shape)
 
     def call(self, x, embedding=None, training=False):
