@@ -3,6 +3,7 @@
 import inspect
 
 import keras
+import numpy as np
 
 
 class _Sealed(type):
@@ -55,8 +56,13 @@ class Immutable(metaclass=_Sealed):
 
     def __repr__(self):
         values = {name: getattr(self, name) for name in argument_names(type(self))}
-        told = (f"{name}={value!r}" for name, value in values.items() if value is not None)
+        told = (f"{name}={_describe(value)}" for name, value in values.items() if value is not None)
         return f"{type(self).__name__}({', '.join(told)})"
+
+
+def _describe(value):
+    is_long = isinstance(value, np.ndarray) and value.size > 4
+    return f"array of shape {value.shape}" if is_long else repr(value)
 
 
 def own_config(made, cls):

@@ -16,13 +16,14 @@ from keras_bfn.testing.claims import (
     require_shape,
 )
 from keras_bfn.testing.costs import MOST_NUMBERS, check_edges, check_entropy
+from keras_bfn.testing.priors import check_prior
 from keras_bfn.testing.schedules import check_schedule
 
 NUM_VARIABLES = 3
 MOST_DRAWS = 2**13
 
 
-def check_flow(flow, x=None, seed=0):
+def check_flow(flow, x=None, seed=0, event_shape=(3,)):
     """Proves that a data type keeps its contract.
 
     Shapes and dtypes of all methods; configs and saving; the schedule; draws from the flow
@@ -30,13 +31,15 @@ def check_flow(flow, x=None, seed=0):
     `expected_embedding` and `log_receiver_ratio`; `sender_receiver_kl` against messages, and its
     limit for small ones; finite losses, gradients and samples at t = 0, 1e-7 and 1, whatever the
     network returns; and, for up to 512 values, that with the exact posterior for a network,
-    n-step and continuous-time loss and reconstruction add up to the entropy of the data.
+    n-step and continuous-time loss and reconstruction add up to the entropy of the data. Of a flow
+    with a prior, the same without it; and that by the prior classes cost its -log, with no network.
 
     Args:
         flow: a `keras_bfn.flows.Flow`.
         x: numpy array of data, of any shape; by default drawn from all of `flow.data_range`, which
             must be finite then.
         seed: int.
+        event_shape: the shape of an example, for a flow whose prior suits some shapes only.
 
     Raises:
         AssertionError: if it does not; the message says what is wrong.
@@ -49,6 +52,9 @@ def check_flow(flow, x=None, seed=0):
     check_schedule(flow.schedule)
     require_saving(flow)
     rng = np.random.default_rng(seed)
+    if getattr(flow, "prior", None) is not None:
+        check_prior(flow, event_shape, rng)
+        flow = type(flow).from_config({**flow.get_config(), "prior": None})
     x = _draw_data(flow, rng) if x is None else np.ravel(x)
     _check_data_checks(flow, x)
     require_shape(flow.embed(x), (len(x), flow.embedding_size), f"{type(flow).__name__}.embed(x)")

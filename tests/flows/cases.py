@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
+from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow, MarkovChain
 from keras_bfn.schedules import ExponentialSchedule, QuadraticSchedule, Schedule
 
 
@@ -28,6 +28,8 @@ class LinearSchedule(Schedule):
         return {"slope": self.slope}
 
 
+CHAIN = MarkovChain.fit(np.array([[0, 1, 1, 2, 0, 1, 1, 2, 0, 0, 2, 1]]), num_classes=3, order=2)
+
 FLOWS = {
     "continuous-noise": ContinuousFlow(sigma_1=0.02),
     "continuous-data": ContinuousFlow(sigma_1=0.02, prediction="data"),
@@ -43,6 +45,16 @@ FLOWS = {
     "discrete-3": DiscreteFlow(3, beta_1=5.0),
     "discrete-27": DiscreteFlow(27, beta_1=0.5625),
     "discrete-own_schedule": DiscreteFlow(3, schedule=ExponentialSchedule(0.3)),
+}
+
+PRIORS = {
+    "continuous": ContinuousFlow(sigma_1=0.02, prior=(0.3, 0.5)),
+    "discretized": DiscretizedFlow(
+        17, sigma_1=0.02, prior=[np.linspace(-0.2, 0.2, 3), [0.5, 0.2, 1.0]]
+    ),
+    "discrete-2": DiscreteFlow(2, beta_1=9.0, prior=[[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]]),
+    "discrete-3": DiscreteFlow(3, beta_1=5.0, prior=[0.7, 0.2, 0.1]),
+    "discrete-3-chain": DiscreteFlow(3, beta_1=5.0, prior=CHAIN),
 }
 
 
