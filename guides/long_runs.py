@@ -138,15 +138,15 @@ flow = flows.DiscreteFlow(num_classes=2, schedule=schedule)
 ## What is known before any message
 
 The paper's prior is flat: each class is as likely as any other, and numbers are N(0, 1). A flow's
-`prior` may know better. `flows.fit_prior` finds it in the data: how often each class occurs, or mean
-and deviation of numbers, for all variables together or, with `per_variable=True`, for each. Evidence,
-messages, losses, samplers and codec are as before; what changes is the input distribution that the
-network sees, and, with it, how much there is left to learn.
+`prior` may know better. `flows.fit_prior` finds it in the data: how often each class occurs, or
+mean and deviation of numbers, for all variables together or, with `per_variable=True`, for each.
+Evidence, messages, losses, samplers and codec are as before; what changes is the input distribution
+that the network sees, and, with it, how much there is left to learn.
 
 For sequences of few classes, `order` makes the prior a `flows.MarkovChain`, in which each class
-depends on so many before it. The evidence about one letter then says something of its neighbours, and
-the input distribution is the exact posterior by that chain. A network that has learnt nothing costs
-just what the chain does, here bits per character of held-out text:
+depends on so many before it. The evidence about one letter then says something of its neighbours,
+and the input distribution is the exact posterior by that chain. A network that has learnt nothing
+costs just what the chain does, here bits per character of held-out text:
 """
 
 text = datasets.embedded_text(batch_size=16, seq_length=64)

@@ -186,6 +186,8 @@ REFUSED = {
     ],
     "image_shape": [
         lambda model, _: networks.UNet(FLOW, 8),
+        lambda model, _: networks.PatchTransformer(FLOW, (8, 6, 1)),
+        lambda model, _: networks.PatchTransformer(FLOW, (8, 8)),
         lambda model, _: networks.VDMUNet(FLOW, None),
     ],
     "sequence_length": [lambda model, _: networks.Transformer(FLOW, (4,))],
@@ -195,8 +197,30 @@ REFUSED = {
         lambda model, _: networks.UNet(FLOW, SHAPE, width_multipliers=(1, 0)),
     ],
     "networks": [lambda model, _: networks.MultiPart({"a": FLOW}, {"a": (8,)}, networks=3)],
-    "patch_size": [lambda model, _: networks.MultiPart({"a": FLOW}, {"a": SHAPE}, patch_size=0)],
-    "width": [lambda model, _: networks.MLP(FLOW, (8,), width=None)],
+    "patch_size": [
+        lambda model, _: networks.MultiPart({"a": FLOW}, {"a": SHAPE}, patch_size=0),
+        lambda model, _: networks.PatchTransformer(FLOW, (8, 8, 1), patch_size=0),
+    ],
+    "width": [
+        lambda model, _: networks.MLP(FLOW, (8,), width=None),
+        lambda model, _: networks.PatchTransformer(FLOW, (8, 8, 1), width=6),
+    ],
+    "kernel_size": [
+        lambda model, _: networks.Transformer(FLOW, 4, kernel_size=0),
+        lambda model, _: networks.Transformer(FLOW, 4, num_heads=0, kernel_size=1),
+        lambda model, _: networks.PatchTransformer(FLOW, (8, 8, 1), kernel_size=0),
+    ],
+    "positions": [lambda model, _: networks.Transformer(FLOW, 4, positions="learned")],
+    "features": [lambda model, _: networks.Transformer(FLOW, 4, features=None)],
+    "num_columns": [
+        lambda model, _: layers.PositionEmbedding(-1),
+        lambda model, _: layers.TransformerBlock(1, num_columns=0),
+    ],
+    "prior": [
+        lambda model, _: flows.DiscreteFlow(3, 1.0, prior=0.5),
+        lambda model, _: flows.ContinuousFlow(prior=1),
+    ],
+    "counts": [lambda model, _: flows.MarkovChain(None)],
     "num_blocks": [lambda model, _: networks.MLP(FLOW, (8,), num_blocks=0)],
     "num_layers": [lambda model, _: networks.Transformer(FLOW, 4, num_layers=0)],
     "num_conditions": [lambda model, _: networks.MLP(FLOW, (8,), num_conditions=0)],
@@ -297,6 +321,7 @@ REFUSED = {
         lambda model, _: NGRAMS.perplexity(None),
     ],
     "order": [
+        lambda model, _: flows.fit_prior(FLOW, np.zeros((2, 8), "int32"), order=-1),
         lambda model, _: metrics.NgramModel([0, 1], 2, order=-1),
         lambda model, _: NGRAMS.bits_per_token([0], order=4),
     ],

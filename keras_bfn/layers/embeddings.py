@@ -147,7 +147,9 @@ class PositionEmbedding(Float32Layer):
 
     def __init__(self, num_columns=None, **kwargs):
         super().__init__(**kwargs)
-        self.num_columns = num_columns and check_int("num_columns", num_columns, 1)
+        self.num_columns = num_columns
+        if num_columns is not None:
+            check_int("num_columns", num_columns, 1)
 
     def call(self, x):
         length, size = x.shape[1:]

@@ -71,7 +71,9 @@ class TransformerBlock(Layer):
         self.dropout = check_rate("dropout", dropout)
         self.remat = remat
         self.kernel_size = check_int("kernel_size", kernel_size, 1)
-        self.num_columns = num_columns and check_int("num_columns", num_columns, 1)
+        self.num_columns = num_columns
+        if num_columns is not None:
+            check_int("num_columns", num_columns, 1)
         self.expansion = check_int("expansion", expansion, 1)
         self.rotary = rotary
         self.kernel_initializer = keras.initializers.get(kernel_initializer)

@@ -24,6 +24,13 @@ def _blocks(x, num_layers, embedding=(), **options):
     return layers.LayerNormalization(epsilon=1e-5, dtype=options["dtype"], name="norm_out")(x)
 
 
+def _check_sight(num_heads, kernel_size):
+    check_int("num_heads", num_heads, 0)
+    check_int("kernel_size", kernel_size, 1)
+    if num_heads == 0 and kernel_size == 1:
+        raise refusal("kernel_size", "must be above 1 without attention (`num_heads=0`)", 1)
+
+
 @keras.saving.register_keras_serializable("keras_bfn")
 class Transformer(Network):
     """A bidirectional transformer: at each position, what is known about all others is seen.
@@ -90,8 +97,7 @@ class Transformer(Network):
     ):
         check_one_kind(flow)
         check_sizes(width, dropout, num_layers=num_layers, expansion=expansion)
-        check_int("num_heads", num_heads, 0)
-        check_int("kernel_size", kernel_size, 1)
+        _check_sight(num_heads, kernel_size)
         check_choice("positions", positions, ("rotary", "sinusoidal"))
         check_choice("features", features, ("scaled", "plain"))
         sequence_length = check_int("sequence_length", sequence_length, 1)
@@ -204,8 +210,8 @@ class PatchTransformer(Network):
         check_one_kind(flow)
         image_shape = check_shape("image_shape", image_shape)
         counts = {"patch_size": patch_size, "num_layers": num_layers, "expansion": expansion}
-        check_sizes(width, dropout, kernel_size=kernel_size, **counts)
-        check_int("num_heads", num_heads, 0)
+        check_sizes(width, dropout, **counts)
+        _check_sight(num_heads, kernel_size)
         if width % 4:
             raise refusal("width", "must be a multiple of 4", width)
         if len(image_shape) != 3 or image_shape[0] % patch_size or image_shape[1] % patch_size:
