@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._validation import check_between, check_choice, check_int
+from keras_bfn._validation import check_between, check_choice, check_int, refusal
 from keras_bfn.distributions import Delta, DiscretizedNormal, Normal
 from keras_bfn.distributions.discrete import bin_number
 from keras_bfn.flows.flow import Flow, expand
@@ -30,6 +30,7 @@ class NumberFlow(Flow):
         """mu, the mean of N(mu, 1 / (1 / std^2 + beta)); without a prior s / (1 + beta)."""
         if self.prior is None:
             return s / (1.0 + expand(beta, s))
+        s = ops.convert_to_tensor(s)
         mean, std = (ops.expand_dims(ops.convert_to_tensor(x), axis=-1) for x in self.prior)
         return (s + mean / std**2) / (1.0 / std**2 + expand(beta, s))
 
@@ -50,14 +51,14 @@ class NumberFlow(Flow):
 
 
 def _check_prior(prior):
-    prior = np.asarray(prior, "float32")
-    if prior.ndim < 1 or len(prior) != 2 or not np.isfinite(prior).all() or (prior[1] <= 0).any():
-        raise ValueError(
-            "Argument `prior` must be (mean, standard deviation), finite numbers or arrays of "
-            f"shape `event_shape`, the second positive. Received: shape {prior.shape}"
-            + (f", values from {prior.min()} to {prior.max()}" if prior.size else "")
-        )
-    return prior
+    try:
+        found = np.stack(np.broadcast_arrays(*prior)).astype("float32")
+    except (TypeError, ValueError):  # no sequence, not of one shape, no numbers
+        found = np.zeros(())
+    if not found.ndim or len(found) != 2 or not np.isfinite(found).all() or (found[1] <= 0).any():
+        expected = "(mean, standard deviation), finite numbers or arrays of shape `event_shape`"
+        raise refusal("prior", f"must be {expected}, the second positive", prior)
+    return found
 
 
 def noise_to_data(noise, s, t, schedule):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, check_numbers, refusal
 from keras_bfn.distributions import Bernoulli, Categorical
 from keras_bfn.flows.channels import Line, Simplex
 from keras_bfn.flows.flow import Flow, expand
@@ -67,14 +67,17 @@ class DiscreteFlow(Flow):
         if isinstance(prior, MarkovChain):
             num_classes = prior.num_classes
         else:
-            prior = np.asarray(prior, "float64")
+            prior = check_numbers("prior", prior).astype("float64")
             num_classes = prior.shape[-1] if prior.ndim else 0
-            if not (prior.size and np.isfinite(prior).all() and (prior > 0).all()):
+            are_positive = np.isfinite(prior) & (prior > 0)
+            if are_positive.all():
+                prior = (prior / prior.sum(axis=-1, keepdims=True)).astype("float32")
+                are_positive = prior > 0  # in float32, too
+            if not (prior.size and are_positive.all()):
                 raise ValueError(
                     "Argument `prior` must hold positive shares. "
-                    f"Received: {prior.size - np.sum(prior > 0)} that are not, of {prior.size}"
+                    f"Received: {np.sum(~are_positive)} that are not, of {prior.size}"
                 )
-            prior = (prior / prior.sum(axis=-1, keepdims=True)).astype("float32")
         if num_classes != self.num_classes:
             raise ValueError(
                 f"Argument `prior` must be of {self.num_classes} classes. "
@@ -84,7 +87,10 @@ class DiscreteFlow(Flow):
 
     def find_prior(self, x, per_variable, order):
         """The `prior` that fits data, for `keras_bfn.flows.fit_prior`."""
+        x = x.astype("int64")  # of bools, too
         if order:
+            if per_variable:
+                raise refusal("per_variable", "must be False for an `order` above 0", per_variable)
             return MarkovChain.fit(x, self.num_classes, order)
         # Half an occurrence more of each, so that none is impossible.
         if not per_variable:
@@ -128,7 +134,7 @@ class DiscreteFlow(Flow):
         if isinstance(self.prior, MarkovChain):
             return self.prior.marginals(s)[..., -self.theta_size :]
         if self.prior is not None:
-            s = s + ops.convert_to_tensor(np.log(self.prior))
+            s = ops.convert_to_tensor(s) + ops.convert_to_tensor(np.log(self.prior))
         if self.num_classes == 2:
             return ops.sigmoid(s[..., 1:] - s[..., :1])
         return ops.softmax(s, axis=-1)

@@ -25,7 +25,8 @@ def fit_prior(flow, x, per_variable=False, order=0):
     Args:
         flow: a `keras_bfn.flows.Flow` that takes a `prior`, or a dict of flows.
         x: numpy array of data, of shape `(num, *event_shape)`, or a dict of arrays.
-        per_variable: bool. Whether each variable has a prior of its own, in place of one for all.
+        per_variable: bool. Whether each variable has a prior of its own, in place of one for all;
+            not of a chain.
         order: int, for classes in sequences. Above 0 the prior is a `MarkovChain` in which each
             class depends on so many before it.
 
@@ -128,17 +129,7 @@ class MarkovChain(Immutable):
         """
         check_int("num_classes", num_classes, 2)
         check_int("order", order, 1)
-        x = np.asarray(x)
-        if x.ndim != 2 or x.shape[1] <= order or not np.issubdtype(x.dtype, np.integer):
-            raise ValueError(
-                f"Argument `x` must hold integers, of shape (num, length), length at least "
-                f"{order + 1}. Received: shape {x.shape}, dtype {x.dtype}"
-            )
-        if x.min() < 0 or x.max() >= num_classes:
-            raise ValueError(
-                f"Argument `x` must lie in [0, {num_classes - 1}]. "
-                f"Received: values from {x.min()} to {x.max()}"
-            )
+        x = _check_sequences(x, num_classes, order + 1)
         size = num_classes ** (order + 1)
         runs = np.zeros((len(x), x.shape[1] - order), "int64")
         for i in range(order + 1):
@@ -150,7 +141,11 @@ class MarkovChain(Immutable):
 
         Returns:
             A float64 array of shape `(num_classes,) * (num_before + 1)`, none of it 0.
+
+        Raises:
+            ValueError: if `num_before` is out of its range.
         """
+        check_int("num_before", num_before, 0, self.order)
         shares = np.full(self.num_classes, 1.0 / self.num_classes)
         for n in range(num_before + 1):
             if n == num_before:
@@ -168,8 +163,12 @@ class MarkovChain(Immutable):
         return self.counts.sum(axis=tuple(range(self.order - num_before)))
 
     def log_prob(self, x):
-        """The log probability of sequences `(num, length)` in nats, a float64 array `(num,)`."""
-        x, total = np.asarray(x), 0.0
+        """The log probability of sequences `(num, length)` in nats, a float64 array `(num,)`.
+
+        Raises:
+            ValueError: if they are no such sequences of classes.
+        """
+        x, total = _check_sequences(x, self.num_classes, 1), 0.0
         logs = [np.log(self.probabilities(n)) for n in range(self.order + 1)]
         for i in range(x.shape[1]):
             n = min(i, self.order)
@@ -186,6 +185,7 @@ class MarkovChain(Immutable):
             Probabilities, a float32 tensor of the shape of `s`.
         """
         k, order = self.num_classes, self.order
+        s = ops.convert_to_tensor(s)
         likelihoods = ops.exp(s - ops.max(s, axis=-1, keepdims=True))
         likelihoods = ops.moveaxis(ops.maximum(likelihoods, LEAST_LIKELIHOOD), 1, 0)
         follow = ops.convert_to_tensor(self._next)
@@ -261,3 +261,20 @@ class MarkovChain(Immutable):
 
     def __repr__(self):
         return f"MarkovChain(num_classes={self.num_classes}, order={self.order})"
+
+
+def _check_sequences(x, num_classes, least_length):
+    """Returns sequences of classes as int64, or raises a `ValueError`."""
+    x = np.asarray(x)
+    is_long = x.ndim == 2 and len(x) and x.shape[1] >= least_length
+    if not is_long or not np.issubdtype(x.dtype, np.integer):
+        raise ValueError(
+            "Argument `x` must hold integers, of shape (num, length), num at least 1, length at "
+            f"least {least_length}. Received: shape {x.shape}, dtype {x.dtype}"
+        )
+    if x.min() < 0 or x.max() >= num_classes:
+        raise ValueError(
+            f"Argument `x` must lie in [0, {num_classes - 1}]. "
+            f"Received: values from {x.min()} to {x.max()}"
+        )
+    return x.astype("int64")

@@ -97,16 +97,28 @@ def test_a_chain_counts_within_sequences_only():
         (lambda: MarkovChain(np.ones((2, 3), "int64")), "`counts`.*shape \\(2, 3\\)"),
         (lambda: MarkovChain(-np.ones((2, 2), "int64")), "`counts`"),
         (lambda: MarkovChain.fit([[0, 1]], 2, 2), "`x` must hold.*at least 3"),
+        (lambda: MarkovChain.fit(np.zeros((0, 3), "int64"), 2, 1), "`x` must hold.*num at least 1"),
+        (lambda: CHAIN.log_prob(np.array([[0, -1]])), "`x` must lie in \\[0, 2\\].*-1 to 0"),
+        (lambda: CHAIN.probabilities(CHAIN.order + 1), "`num_before`"),
         (lambda: MarkovChain.fit([[0, 2]], 2, 1), "`x` must lie in \\[0, 1\\].*0 to 2"),
         (lambda: MarkovChain.fit([[0, 1]], 2, 0), "`order`"),
         (lambda: DiscreteFlow(3, 1.0, prior=[0.5, 0.5]), "`prior` must be of 3.*of 2"),
         (lambda: DiscreteFlow(2, 1.0, prior=CHAIN), "`prior` must be of 2.*of 3"),
         (lambda: DiscreteFlow(2, 1.0, prior=[1.0, 0.0]), "`prior` must hold positive.*1 that"),
         (lambda: ContinuousFlow(prior=(0.0, 0.0)), "`prior` must be \\(mean, standard"),
-        (lambda: ContinuousFlow(prior=0.5), "`prior` must be .*shape \\(\\)"),
+        (lambda: DiscreteFlow(2, 1.0, prior=[1.0, 1e-60]), "`prior` must hold positive.*1 that"),
+        (lambda: DiscreteFlow(2, 1.0, prior=[1e30, 1e-30]), "`prior` must hold positive.*1 that"),
+        (lambda: DiscreteFlow(2, 1.0, prior="flat"), "`prior` must be an array of numbers"),
+        (lambda: ContinuousFlow(prior=0.5), "`prior` must be .*prior=0.5"),
+        (lambda: ContinuousFlow(prior=CHAIN), "`prior` must be .*MarkovChain"),
+        (lambda: ContinuousFlow(prior=(np.zeros(2), np.ones(3))), "`prior` must be"),
         (lambda: DiscretizedFlow(4, prior=(np.nan, 1.0)), "`prior` must be"),
         (lambda: flows.fit_prior(FLOWS["discrete-3"], np.array([3])), "`x` must lie in"),
         (lambda: flows.fit_prior(3, np.array([3])), "`flow` must be a flow that takes a"),
+        (
+            lambda: flows.fit_prior(FLOWS["discrete-3"], np.zeros((2, 3), int), True, order=1),
+            "`per_variable` must be False",
+        ),
         (
             lambda: flows.fit_prior(ContinuousFlow(), np.zeros((2, 2)), order=1),
             "`order` must be 0 for numbers.*order=1",
@@ -212,3 +224,29 @@ def test_training_with_a_prior_takes_a_gradient_step():
     x = np.repeat(np.array([[0, 1, 2, 2, 2, 2]], "int32"), 64, axis=0)
     history = model.fit(x, epochs=6, batch_size=16, verbose=0).history["loss"]
     assert history[-1] < 0.8 * history[0]
+
+
+@pytest.mark.once
+def test_means_may_share_a_standard_deviation():
+    flow = ContinuousFlow(prior=(np.array([0.0, 0.5]), 0.2))
+    assert flow == ContinuousFlow(prior=([0.0, 0.5], [0.2, 0.2]))
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint64"])
+def test_a_prior_fits_data_of_any_integers(order, dtype):
+    x = np.random.default_rng(0).integers(0, 2, (9, 4))
+    expected = flows.fit_prior(DiscreteFlow(2, 1.0), x, order=order)
+    assert flows.fit_prior(DiscreteFlow(2, 1.0), x.astype(dtype), order=order) == expected
+
+
+@pytest.mark.parametrize("name", ["discrete-3", "discrete-3-chain", "discretized"])
+def test_evidence_may_be_a_numpy_array(name):
+    flow = PRIORS[name]
+    shape = (2, 5) if isinstance(flow.prior, MarkovChain) else (2, *np.shape(flow.prior)[:-1])
+    if name == "discretized":
+        shape = (2, *np.shape(flow.prior)[1:])
+    s, beta = np.zeros((*shape, flow.embedding_size), "float32"), np.array([0.1, 0.5], "float32")
+    expected = flow.input_params(ops.convert_to_tensor(s), ops.convert_to_tensor(beta))
+    assert_array_equal(to_numpy(flow.input_params(s, beta)), to_numpy(expected))
