@@ -147,13 +147,12 @@ class PositionEmbedding(Float32Layer):
 
     def __init__(self, num_columns=None, **kwargs):
         super().__init__(**kwargs)
-        self.num_columns = num_columns
-        if num_columns is not None:
-            check_int("num_columns", num_columns, 1)
+        self.num_columns = check_num_columns(num_columns)
 
     def call(self, x):
         length, size = x.shape[1:]
         if self.num_columns:
+            check_num_columns(self.num_columns, length)
             num_rows = length // self.num_columns
             rows, columns = sinusoids(num_rows, size // 2), sinusoids(self.num_columns, size // 2)
             tables = [np.repeat(rows, self.num_columns, axis=0), np.tile(columns, (num_rows, 1))]
@@ -164,6 +163,16 @@ class PositionEmbedding(Float32Layer):
 
     def compute_output_shape(self, x_shape):
         return x_shape
+
+
+def check_num_columns(num_columns, length=None):
+    """Returns `num_columns`, or raises a `ValueError` unless it is None, or fits the positions."""
+    if num_columns is None:
+        return None
+    check_int("num_columns", num_columns, 1)
+    if length is not None and length % num_columns:
+        raise refusal("num_columns", f"must divide the number of positions, {length}", num_columns)
+    return num_columns
 
 
 def sinusoids(length, size):

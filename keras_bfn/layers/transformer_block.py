@@ -7,6 +7,7 @@ from keras.layers import Dense, Dropout, LayerNormalization
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_int, check_rate
 from keras_bfn.layers.attention import check_num_heads, self_attention
+from keras_bfn.layers.embeddings import check_num_columns
 from keras_bfn.layers.layer import Layer
 
 
@@ -71,9 +72,7 @@ class TransformerBlock(Layer):
         self.dropout = check_rate("dropout", dropout)
         self.remat = remat
         self.kernel_size = check_int("kernel_size", kernel_size, 1)
-        self.num_columns = num_columns
-        if num_columns is not None:
-            check_int("num_columns", num_columns, 1)
+        self.num_columns = check_num_columns(num_columns)
         self.expansion = check_int("expansion", expansion, 1)
         self.rotary = rotary
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -81,6 +80,7 @@ class TransformerBlock(Layer):
 
     def build(self, x_shape, embedding_shape=None):
         size = x_shape[-1]
+        check_num_columns(self.num_columns, x_shape[1])
         policy = {"dtype": self.dtype_policy}
         inner = {"kernel_initializer": self.kernel_initializer, **policy}
         outer = {"kernel_initializer": self.residual_initializer, **policy}

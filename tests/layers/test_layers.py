@@ -225,6 +225,18 @@ def test_odd_embeddings_are_refused(size):
         TimeEmbedding(size)
 
 
+@pytest.mark.parametrize("num_columns", [4, 8])
+@pytest.mark.parametrize(
+    "make",
+    [PositionEmbedding, lambda n: TransformerBlock(0, kernel_size=3, num_columns=n)],
+)
+def test_columns_must_divide_the_positions(make, num_columns):
+    with pytest.raises(ValueError, match=f"must divide .* 6.*num_columns={num_columns}"):
+        make(num_columns)(np.zeros((2, 6, 8), "float32"))
+    with pytest.raises(ValueError, match="num_columns=0"):
+        make(0)
+
+
 def test_heads_must_divide_the_channels():
     for layer, inputs in ((SpatialAttention(4), IMAGES), (TransformerBlock(4), SEQUENCES)):
         with pytest.raises(ValueError, match=r"`num_heads` must divide.*num_heads=4, 6 channels"):
