@@ -95,7 +95,8 @@ class Letters(Tokenizer):
         return tokens
 
     def decode_row(self, tokens):
-        return "".join(np.array(list(self.alphabet))[tokens])
+        codes = _code_points(self.alphabet)[tokens]
+        return codes.tobytes().decode("utf-32-le", "surrogatepass")
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -211,4 +212,4 @@ def _check_tokens(tokens, num_classes):
 
 
 def _code_points(text):
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "uint32")
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")

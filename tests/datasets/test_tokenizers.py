@@ -47,6 +47,12 @@ def tokenizer(request):
     return {"letters": Letters("".join(sorted(set(TEXT)))), "bytes": Bytes()}[request.param]
 
 
+@pytest.mark.parametrize("text", ["a\0b\0", "\ud800a"])
+def test_any_character_is_a_letter(text):
+    letters = Letters("ab\0\ud800")
+    assert letters.decode(letters.encode(text)) == text
+
+
 def test_decoding_undoes_encoding(tokenizer):
     tokens = tokenizer.encode(TEXT)
     assert tokens.dtype == "int32"
