@@ -7,7 +7,7 @@ import zipfile
 import keras
 import numpy as np
 
-from keras_bfn._validation import check_int, check_path
+from keras_bfn._validation import check_int, check_path, refusal
 from keras_bfn.datasets.batches import Batches
 from keras_bfn.datasets.splits import Splits
 from keras_bfn.datasets.tokenizers import Letters, check_text, check_tokenizer
@@ -115,7 +115,11 @@ def _windows_of_text(text, tokenizer, batch_size, seq_length, **options):
     if tokenizer is None:
         tokenizer, text = Letters(), clean_text(text)
     num_classes = check_tokenizer("tokenizer", tokenizer).num_classes
-    tokens = tokenizer.encode(text)
+    tokens = np.asarray(tokenizer.encode(text))
+    are_integers = tokens.ndim == 1 and np.issubdtype(tokens.dtype, np.integer)
+    if not are_integers or (tokens.size and not 0 <= tokens.min() <= tokens.max() < num_classes):
+        expected = f"must encode text as integers in 0..{num_classes - 1}, of shape (length,)"
+        raise refusal("tokenizer", expected, tokenizer)
     return _windows(tokens, num_classes, len(tokens) // 20, batch_size, seq_length, **options)
 
 

@@ -110,6 +110,16 @@ def test_a_text_that_does_not_suit_its_tokenizer_is_refused(path):
         text_file(path, tokenizer=Letters("ab"))
 
 
+@pytest.mark.parametrize("tokens", [[0, 300], [-1, 0], [0.0, 1.0], [[0, 1]]])
+def test_tokens_that_are_no_classes_are_refused(tokens, path):
+    class Wrong(Bytes):
+        def encode(self, text):
+            return np.array(tokens * 1000)
+
+    with pytest.raises(ValueError, match="`tokenizer` must encode text as integers in 0"):
+        text_file(path, seq_length=4, tokenizer=Wrong())
+
+
 def test_the_seed_and_steps_per_epoch_are_those_of_the_training_windows(text, path):
     first, other = (
         text_file(path, batch_size=8, seq_length=8, seed=seed, steps_per_epoch=30)
