@@ -82,8 +82,9 @@ def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **o
 
     Raises:
         FileNotFoundError: if there is no such folder, or fewer than three images in it.
-        ValueError: if an argument is out of its range, or images have no sub-folder to be their
-            label.
+        ImportError: if Pillow is missing.
+        ValueError: if an argument is out of its range, a file is no whole image of 8 bits for each
+            colour, or images have no sub-folder to be their label.
 
     Example:
 
@@ -106,17 +107,7 @@ def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **o
             f"Received: path={str(path)!r} with {len(files)}"
         )
     labels = _labels(path, files) if options.pop("labels", False) else None
-    images = [
-        keras.utils.load_img(
-            file,
-            color_mode=color_mode,
-            target_size=image_size,
-            interpolation="bilinear",  # the default, "nearest", would leave pixels out
-            keep_aspect_ratio=True,
-        )
-        for file in files
-    ]
-    images = np.stack([keras.utils.img_to_array(i, "channels_last", "uint8") for i in images])
+    images = np.stack([_read_image(file, color_mode, image_size) for file in files])
     train, test = (_rows((images, labels), rows) for rows in hold_out(len(images), held_out))
     return _splits(train, test, batch_size, form, num_bins, **options)
 
@@ -146,8 +137,38 @@ def image_classes(path):
 
 
 def _image_files(path):
-    files = check_path("path", path).rglob("*")
-    return sorted(file for file in files if file.suffix.lower() in _ENDINGS)
+    path = check_path("path", path)
+    files = (file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS)
+    # Names that start with a point are of what systems say of pictures.
+    return sorted(
+        file
+        for file in files
+        if not any(name.startswith(".") for name in file.relative_to(path).parts) and file.is_file()
+    )
+
+
+def _read_image(file, color_mode, image_size):
+    """The levels of an image file, cropped and scaled, `(height, width, channels)`."""
+    with tell_to_install('Images of a folder need Pillow: pip install "keras-bfn[examples]"'):
+        from PIL import Image
+    try:
+        with Image.open(file) as image:
+            mode = image.mode
+        image = keras.utils.load_img(
+            file,
+            color_mode=color_mode,
+            target_size=image_size,
+            interpolation="bilinear",  # the default, "nearest", would leave pixels out
+            keep_aspect_ratio=True,
+        )
+    except OSError as error:  # it is no image, or not all of one
+        raise ValueError(f"The file {str(file)!r} must be a whole image. ({error})") from error
+    if mode.startswith(("I", "F")):  # Pillow would cut these off at 255
+        raise ValueError(
+            f"The file {str(file)!r} must be an image of 8 bits for each colour. "
+            f"Received: one of more, mode {mode!r}"
+        )
+    return keras.utils.img_to_array(image, "channels_last", "uint8")
 
 
 def _sub_folders(path, files):

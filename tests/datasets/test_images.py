@@ -248,3 +248,31 @@ def test_a_folder_without_three_images_is_refused(save, tmp_path):
         image_classes(tmp_path / "none")
     with pytest.raises(ValueError, match=r"`color_mode` must be one of \['rgb', 'grayscale'\]"):
         image_folder(tmp_path, (8, 8), color_mode="cmyk")
+
+
+def make_pictures(folder, num=4):
+    image = pytest.importorskip("PIL.Image")
+    for i in range(num):
+        image.fromarray(np.full((8, 8), i, "uint8")).save(folder / f"{i}.png")
+    return image
+
+
+def test_what_only_looks_like_a_picture_is_left_out(tmp_path):
+    make_pictures(tmp_path)
+    (tmp_path / "a folder.png").mkdir()
+    (tmp_path / "._0.png").write_bytes(b"of a system")
+    (tmp_path / ".small").mkdir()
+    make_pictures(tmp_path / ".small")
+    assert image_classes(tmp_path) == []
+    assert sum(len(part.examples) for part in image_folder(tmp_path, (8, 8), 2)) == 4
+
+
+@pytest.mark.parametrize("color_mode", ["rgb", "grayscale"])
+def test_a_file_that_cannot_be_read_is_named(color_mode, tmp_path):
+    image = make_pictures(tmp_path)
+    (tmp_path / "9.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"9\.png. must be a whole image"):
+        image_folder(tmp_path, (8, 8), 2, color_mode=color_mode)
+    image.fromarray(np.full((8, 8), 40_000, "uint16")).save(tmp_path / "9.png")
+    with pytest.raises(ValueError, match=r"9\.png. must be an image of 8 bits"):
+        image_folder(tmp_path, (8, 8), 2, color_mode=color_mode)
