@@ -97,7 +97,11 @@ class _OneVariable:
         distribution = flow.output_distribution(params, s, t)
         where = (0, *variable)
         self.mode = ops.convert_to_numpy(distribution.mode())[where]
-        self.s = trajectory.s[step, sample][variable]
+        self.s, self.theta = (x[step, sample][variable] for x in (trajectory.s, trajectory.theta))
+        prior = getattr(flow, "prior", None)
+        if len(self.s) == 1:  # a mean and a standard deviation, for each variable or for all
+            prior_std = 1 if prior is None else prior[(1, *variable) if prior.ndim > 1 else 1]
+            self.precision = 1 / prior_std**2 + self.beta
         if flow.num_values is not None:
             self.probs = ops.convert_to_numpy(distribution.probs())[where]
             self.values = np.arange(len(self.probs))
@@ -111,12 +115,14 @@ class _OneVariable:
         return component, float(embedding[component])
 
     def draw_input(self, axes):
-        if len(self.s) > 1:
+        if self.flow.theta_range == (0, 1):  # shares; of two classes, that of the second
+            shares = self.theta if len(self.theta) > 1 else np.append(1 - self.theta, self.theta)
+            _bars(axes, np.arange(len(shares)), shares, "tab:blue")
+        elif len(self.s) > 1:
             weights = np.exp(self.s - self.s.max())
             _bars(axes, np.arange(len(self.s)), weights / weights.sum(), "tab:blue")
         else:
-            precision = 1 + self.beta
-            _density(axes, [self.s[0] / precision], [1.0], 1 / precision, "tab:blue")
+            _density(axes, [self.theta[0]], [1.0], 1 / self.precision, "tab:blue")
             axes.set_xlim(-2, 2)
 
 

@@ -4,14 +4,18 @@ import sys
 
 import numpy as np
 import pytest
+from keras import ops
 
+from keras_bfn.looks import Look
 from keras_bfn.visualization import (
     animate_generation,
+    flow_plot,
     plot_flow,
     plot_samples,
     plot_trajectory,
 )
 from keras_bfn.visualization.grid import join_images
+from tests.flows.cases import PRIORS
 from tests.models.small import FLOWS, make_model
 
 image = pytest.importorskip("matplotlib.image")
@@ -68,6 +72,25 @@ def test_the_four_distributions_of_every_flow_are_drawn(name, tmp_path):
         pictures.append(image.imread(tmp_path / "flow.png"))
     assert pictures[0].std() > 0.05
     assert np.abs(pictures[0] - pictures[1]).mean() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["discrete-2", "discrete-3", "discrete-3-chain", "discretized"])
+def test_the_input_distribution_is_that_of_the_prior(name, tmp_path, monkeypatch):
+    drawn = []
+    for function in ("_bars", "_density"):
+        monkeypatch.setattr(flow_plot, function, lambda *args, **_: drawn.append(args[1:]))
+    flow = PRIORS[name]
+    s = np.zeros((2, 1, 3, flow.embedding_size), "float32")
+    t, params = np.array([0.0, 1.0], "float32"), np.zeros((2, 1, 3, flow.output_size), "float32")
+    theta = np.stack([ops.convert_to_numpy(flow.input_params(s[0], t[:1]))] * 2)
+    plot_flow(flow, Look(t, s, theta, params), tmp_path / "flow.png", variable=(2,), num_steps=1)
+    if name == "discretized":
+        (mean,), _, variance, _ = drawn[0]
+        assert (mean, variance) == pytest.approx((flow.prior[0, 2], flow.prior[1, 2] ** 2))
+    else:
+        size = flow.theta_size
+        np.testing.assert_allclose(drawn[0][1][-size:], theta[0, 0, 2], rtol=1e-6)
+        assert drawn[0][1].sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
