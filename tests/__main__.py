@@ -10,6 +10,8 @@ import time
 BACKENDS = ("tensorflow", "jax", "torch")
 DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    # Threads of PyTorch that wait leave the cores to the other two.
+    "OMP_WAIT_POLICY": "PASSIVE",
     # Most tests spend their time in compiling, not in running, and in compiling what others have.
     "XLA_FLAGS": "--xla_backend_optimization_level=0",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

@@ -125,7 +125,10 @@ def _encode_prompts(tokenizer, prompt, length):
     are_strings = isinstance(prompts, (list, tuple)) and all(isinstance(p, str) for p in prompts)
     if not are_strings or not prompts:
         raise refusal("prompt", "must be a string, or a list of at least one", prompt)
-    encoded = [np.asarray(tokenizer.encode(text)) for text in prompts]
+    try:
+        encoded = [np.asarray(tokenizer.encode(text)) for text in prompts]
+    except ValueError as error:
+        raise ValueError(f"Argument `prompt` must suit the model's tokenizer. {error}") from error
     for text, tokens in zip(prompts, encoded, strict=True):
         if len(tokens) > length:
             raise ValueError(

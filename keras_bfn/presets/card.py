@@ -47,7 +47,7 @@ TensorFlow, JAX and PyTorch.
 import keras_bfn
 
 model = keras_bfn.BayesianFlowNetwork.from_preset("{handle}")
-samples = model.generate({generate})
+samples = model.{generate}
 ```
 
 ## Licence
@@ -139,7 +139,7 @@ def write_card(model, folder, handle, data, license, figures, caption):
         figures=figures or "",
         model=_table(_describe(model)),
         handle=handle,
-        generate=_arguments(model),
+        generate=_generate(model),
     )
     (folder / CARD).write_text(text, encoding="utf-8")
 
@@ -167,13 +167,14 @@ def _describe(model):
     return rows
 
 
-def _arguments(model):
-    """Those of `generate`, for 16 samples."""
-    arguments = f"16, num_steps={_NUM_STEPS}"
+def _generate(model):
+    """The call that makes 16 samples; of a model of text, strings."""
+    is_text = model.tokenizer is not None and not isinstance(model.flow, dict)
+    call = f"{'generate_text' if is_text else 'generate'}(16, num_steps={_NUM_STEPS}"
     if getattr(model.network, "num_conditions", None) is not None:
-        return f"{arguments}, condition=[0] * 16"
+        return f"{call}, condition=[0] * 16)"
     # A network of one's own has conditions that only its owner knows.
-    return f"{arguments}, condition=..." if model.conditional else arguments
+    return f"{call}, condition=...)" if model.conditional else f"{call})"
 
 
 def _table(rows):
