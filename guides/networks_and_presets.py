@@ -78,8 +78,8 @@ model = BayesianFlowNetwork.from_preset("hf://user/digits")
   network for MNIST.
 - `VDMUNet`, for images: a deep stack at full resolution, with Fourier features of the input. The
   paper's network for CIFAR-10.
-- `PatchTransformer`, for images: patches that see those around them, nearly all matrix products. It
-  learns most in a second on a CPU.
+- `PatchTransformer`, for images: patches that see those around them, or each other. Nearly all of
+  it is matrix products.
 - `Transformer`, for sequences. By default its blocks see their neighbours by a convolution, its
   attention knows distances, and its evidence is scaled: small networks learn from text at once. The
   paper's network for text8 is `kernel_size=1, positions="sinusoidal", features="plain"`.
