@@ -8,8 +8,9 @@
 is downloaded. Any text but text8 is cleaned as text8 was: a to z, all else a space. See
 `experiment.py` for what a run leaves behind. The same command goes on where a run was killed.
 
-At the end, samples are judged beside as much text of the test part, by the text that validates: how
-many of their whole words occur in it, and the bits per character under its n-gram model.
+At the end, the flow's prior is scored alone, and samples are judged beside as much text of the test
+part, by the text that validates: how many of their whole words occur in it, and the bits per
+character under its n-gram model.
 """
 
 import math
@@ -51,6 +52,10 @@ def judge(model, data):
     """Prints samples, and how like the text that validates they and real text are."""
     held_out = np.concatenate(list(data.validation)).ravel()
     reference, ngrams = LETTERS.decode(held_out), metrics.NgramModel(held_out, 27)
+    if isinstance(model.flow.prior, flows.MarkovChain):
+        nats = -model.flow.prior.log_prob(np.concatenate(list(data.test))).mean()
+        bits = nats / (math.log(2) * model.event_shape[0])
+        print(f"By the prior alone, test examples cost {bits:.3f} bits per character")
     real = data.test[0][:64]
     samples = model.generate(len(real), sampler="sde2", seed=0, verbose=0)
     print("\nSamples:", *LETTERS.decode(samples[:4]), sep="\n")
