@@ -10,6 +10,7 @@ and their two halves as two parts, in an MLP of the same size,
 """
 
 import argparse
+import inspect
 import json
 import os
 import pathlib
@@ -36,7 +37,11 @@ def make_model(case):
         x = rng.integers(0, 2, (16, 28, 28, 1))
     elif case == "transformer":
         flow = flows.DiscreteFlow(27, beta_1=0.75)
-        network = networks.Transformer(flow, 64, width=128, num_layers=3)
+        # That of the paper, which is all that older versions have.
+        own = {"kernel_size": 1, "expansion": 4, "positions": "sinusoidal", "features": "plain"}
+        known = inspect.signature(networks.Transformer.__init__).parameters
+        own = own if "kernel_size" in known else {}
+        network = networks.Transformer(flow, 64, width=128, num_layers=3, **own)
         x = rng.integers(0, 27, (16, 64))
     else:
         level = flows.DiscretizedFlow(17, sigma_1=0.02)
