@@ -25,8 +25,8 @@ def adamw(steps, peak_rate=1e-3):
 def muon(steps, peak_rate=7e-3):
     """Muon for the matrices of blocks, and AdamW for all else, with the same rate; as `adamw`.
 
-    It learns more in a step, and costs more: for networks that see each weight at many places, and
-    so take long for a step in any case, it is the better by far.
+    Its price is the matrices', paid once a step whatever the batch: it is for networks that use
+    each weight at many places, and so take long for a step in any case.
     """
     return keras.optimizers.Muon(
         rise_and_fall(steps, peak_rate),

@@ -161,8 +161,8 @@ for order in (0, 1, 2):
     print(f"order {order}: {total / 64 / np.log(2):.2f} bits per character")
 
 """
-An order more takes `num_classes` times the memory and time. With 27 letters, three before each are
-what a small network takes itself (`examples/text8.py --preset small`).
+An order more takes `num_classes` times the memory and time. `examples/text8.py --preset small` has
+an order of 3.
 
 ## Averaged weights
 

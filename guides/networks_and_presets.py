@@ -81,8 +81,8 @@ model = BayesianFlowNetwork.from_preset("hf://user/digits")
 - `PatchTransformer`, for images: patches that see those around them, or each other. Nearly all of
   it is matrix products.
 - `Transformer`, for sequences. By default its blocks see their neighbours by a convolution, its
-  attention knows distances, and its evidence is scaled: small networks learn from text at once. The
-  paper's network for text8 is `kernel_size=1, positions="sinusoidal", features="plain"`.
+  attention knows distances, and its evidence is scaled. The paper's network for text8 is
+  `kernel_size=1, expansion=4, positions="sinusoidal", features="plain"`.
 
 All take the flow and the shape, and some size:
 """

@@ -62,6 +62,7 @@ def test_digits_refuses_no_epochs(refusal):
     [
         ("cifar10", ("--num-bins", "16")),
         pytest.param("mnist", (), marks=pytest.mark.slow),
+        pytest.param("mnist", ("--network", "patches"), marks=pytest.mark.slow),
         pytest.param("text8", (), marks=pytest.mark.slow),
     ],
 )

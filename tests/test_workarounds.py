@@ -389,3 +389,12 @@ def test_inputs_in_a_flat_dict_must_have_its_names():
     inputs = {"a": keras.Input((2,))}
     with failing("must match the names", "networks/network.py, names"):  # warnings are errors
         keras.Model(inputs, inputs["a"])
+
+
+@only("tensorflow")
+def test_what_a_scan_gives_has_the_shape_of_its_carry():
+    def step(carry, x):
+        return carry + x, ops.sum(carry)
+
+    with failing("Incompatible shape", "flows/priors.py, step"):
+        ops.scan(step, ops.zeros(3), ops.ones((4, 3)))

@@ -44,7 +44,8 @@ def text8(batch_size=416, seq_length=256, **options):
 
     Returns:
         `Splits` of int32 batches, `(batch_size, seq_length)`, for a `DiscreteFlow(27, ...)`: the
-        tokens of `Letters()`.
+        tokens of `Letters()`. Each part also has `tokens`, the text that its windows are cut from,
+        an integer array of shape `(length,)`.
 
     Raises:
         FileNotFoundError: if it cannot be downloaded.
@@ -79,8 +80,7 @@ def text_file(path, batch_size=64, seq_length=256, tokenizer=None, **options):
             `clean_text`, and takes its 27 `Letters()`.
 
     Returns:
-        `Splits` of int32 batches, `(batch_size, seq_length)`, for a
-        `DiscreteFlow(tokenizer.num_classes, ...)`.
+        As `text8`, for a `DiscreteFlow(tokenizer.num_classes, ...)`.
 
     Raises:
         FileNotFoundError: if there is no such file.

@@ -15,6 +15,7 @@ from keras_bfn.schedules import ExponentialSchedule
 
 # Earlier than this there is no evidence yet, and predicted noise says nothing about the data.
 T_MIN = 1e-6
+LEAST_STD = 0.01  # of a prior that is fitted: no number is certain before any message
 
 
 class NumberFlow(Flow):
@@ -42,8 +43,7 @@ class NumberFlow(Flow):
             )
         x = ops.convert_to_numpy(self.embed(x))[..., 0].astype("float64")
         axes = 0 if per_variable else None
-        # No number is certain before any message.
-        return np.stack([x.mean(axis=axes), np.maximum(x.std(axis=axes), 0.01)])
+        return np.stack([x.mean(axis=axes), np.maximum(x.std(axis=axes), LEAST_STD)])
 
     def check_event_shape(self, event_shape):
         if self.prior is not None:

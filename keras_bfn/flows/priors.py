@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_bfn._config import Immutable
 from keras_bfn._parts import check_names, map_parts
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, refusal
 
 DISCOUNT = 0.75  # what each count gives up to shorter runs
 FIRST_TO_END, END_TO_FIRST = (1, 3, 2, 0), (3, 0, 2, 1)
@@ -47,10 +47,8 @@ def fit_prior(flow, x, per_variable=False, order=0):
     check_int("order", order, 0)
 
     def fit_part(flow, x):
-        if not hasattr(flow, "prior"):
-            raise ValueError(
-                f"Argument `flow` must be a flow that takes a `prior`. Received: flow={flow!r}"
-            )
+        if not hasattr(flow, "find_prior"):
+            raise refusal("flow", "must be a flow that takes a `prior`", flow)
         flow.check_data(x)
         prior = flow.find_prior(np.asarray(x), per_variable, order)
         config = {**flow.get_config(), "prior": keras.saving.serialize_keras_object(prior)}
@@ -77,7 +75,7 @@ class MarkovChain(Immutable):
     only what the chain does not know. Bob's evidence, the messages and their cost are the same.
 
     Memory and time grow as `num_classes ** (order + 1)` for each variable: 27 letters after three
-    take 2 million multiplications and 80 kB, about what a network of 0.5 million weights takes.
+    take a million multiplications and 80 kB.
 
     Args:
         counts: integer array of shape `(num_classes,) * (order + 1)`: how often each class has
@@ -118,7 +116,9 @@ class MarkovChain(Immutable):
         k = self.num_classes
         self._start = start.reshape(-1).astype("float32")
         # (all but the first of those before, the first, the class itself)
-        self._next = conditionals[-1].reshape(k, -1, k).swapaxes(0, 1).astype("float32")
+        follow = conditionals[-1].reshape(k, -1, k).swapaxes(0, 1).astype("float32")
+        self._follow = np.ascontiguousarray(follow)
+        self._precede = np.ascontiguousarray(follow.swapaxes(1, 2))
 
     @classmethod
     def fit(cls, x, num_classes, order):
@@ -188,8 +188,7 @@ class MarkovChain(Immutable):
         s = ops.convert_to_tensor(s)
         likelihoods = ops.exp(s - ops.max(s, axis=-1, keepdims=True))
         likelihoods = ops.moveaxis(ops.maximum(likelihoods, LEAST_LIKELIHOOD), 1, 0)
-        follow = ops.convert_to_tensor(self._next)
-        precede = ops.convert_to_tensor(self._next.swapaxes(1, 2))
+        follow, precede = map(ops.convert_to_tensor, (self._follow, self._precede))
         # A state is the last `order` classes. Its probabilities have the shape (K^(order - 1),
         # batch, K): all but the last class, and the last; or, turned, all but the first, and it.
         state = ops.convert_to_tensor(self._start.reshape(1, -1))
@@ -232,7 +231,7 @@ class MarkovChain(Immutable):
                 message, here = backward(carry[0], i + order - 1, states[i - 1])
                 return message, ops.slice_update(carry[1], (i - 1, 0, 0), here)
 
-            # Not a scan: those of Keras 3.15 on TensorFlow give what has the shape of their carry.
+            # Not a scan: see the table in `_keras.py`.
             later = ops.repeat(of_last(last)[None], num_after, axis=0)
             message, later = ops.fori_loop(0, num_after - 1, step, (message, later))
             message, here = backward(message, order - 1, state)

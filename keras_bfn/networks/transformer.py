@@ -36,9 +36,8 @@ class Transformer(Network):
     """A bidirectional transformer: at each position, what is known about all others is seen.
 
     By default each block sees its neighbours by a convolution, attention knows distances, and
-    evidence comes in numbers of unit size: a small network then learns from text at once, where
-    one that must find out where its neighbours are stays at how often each letter occurs. The
-    input's embeddings join the output before the last projection.
+    evidence comes in numbers of unit size, so that a small network need not first find out where
+    its neighbours are. The input's embeddings join the output before the last projection.
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
@@ -46,7 +45,7 @@ class Transformer(Network):
         width: even int. The size of the embeddings.
         num_layers: int.
         num_heads: int. Divides `width`. 0 leaves attention out: each block then sees no further
-            than its `kernel_size`, at about half the cost.
+            than its `kernel_size`.
         kernel_size: int. The positions that the first dense layer of each block sees; 1 is a
             transformer as usual.
         expansion: int. How much wider the blocks are inside.
@@ -154,8 +153,8 @@ class PatchTransformer(Network):
 
     An embedding of the time and the condition shifts and scales what each block normalises. By
     default each patch sees those around it, by a convolution of patches in each block, and there is
-    no attention: of binary MNIST, equal seconds of it learn more than attention does. The pixels of
-    what is found are smoothed over the edges of patches by one convolution at the end.
+    no attention. The pixels of what is found are smoothed over the edges of patches by one
+    convolution at the end.
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.

@@ -29,18 +29,9 @@ def _vdm_unet(flow):
 
 
 def _transformer(flow):
-    return networks.Transformer(
-        flow,
-        12,
-        width=32,
-        num_layers=2,
-        num_heads=2,
-        kernel_size=1,
-        expansion=4,
-        positions="sinusoidal",
-        features="plain",
-        shortcut=False,
-    )
+    preset = keras_bfn.BayesianFlowNetwork.presets["bfn_text8"]
+    sizes = {"width": 32, "num_layers": 2, "num_heads": 2}
+    return preset.make_network(flow, sequence_length=12, **sizes)
 
 
 NETWORKS = {
