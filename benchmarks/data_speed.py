@@ -17,11 +17,11 @@ import keras
 from keras_bfn import datasets
 
 
-def build_model(num_batches):
+def build_model(data):
     sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "examples"))
     import mnist
 
-    return mnist.build_model("small", num_batches, seed=0)
+    return mnist.build_model("small", "patches", data, data.train.num_batches, seed=0)
 
 
 def seconds(function):
@@ -37,9 +37,10 @@ def main():
     parser.add_argument("--steps", type=int, help="train on so many batches in a round")
     args = parser.parse_args()
 
-    train = datasets.mnist(128, data_dir=args.data_dir).train
+    data = datasets.mnist(128, data_dir=args.data_dir, labels=True)
+    train = data.train
     steps = args.steps or train.num_batches
-    model = build_model(train.num_batches)
+    model = build_model(data)
     model.fit(train, steps_per_epoch=2, verbose=0)  # compiles
     inputs, trainings = [], []
     for epoch in range(args.rounds):

@@ -69,6 +69,7 @@ def make_parser(doc, data_help):
     parser.add_argument("--test-examples", type=positive, help="score only so many")
     parser.add_argument("--repeats", type=positive, default=10, help="looks at each test example")
     parser.add_argument("--output", type=pathlib.Path, help="the run's directory")
+    parser.add_argument("--save-preset", type=pathlib.Path, help="a folder to keep the model in")
     return parser
 
 
@@ -108,7 +109,11 @@ def _divide(data, num_devices):
     num = len(validation.examples)
     rows = np.arange(-(-num // num_devices) * num_devices) % num
     filled = keras_bfn.datasets.Batches(
-        validation.examples[rows], validation.transform, batch_size, training=False
+        validation.examples[rows],
+        validation.transform,
+        batch_size,
+        labels=None if validation.labels is None else validation.labels[rows],
+        training=False,
     )
     return data._replace(validation=filled)
 
@@ -134,14 +139,36 @@ def run(args, experiment, epochs):
     print(f"Trained for {time.process_time() - start:.0f} seconds of processor time")
     model.save(args.output / "model.keras")
 
-    x = np.concatenate([data.test[i] for i in range(data.test.num_batches)])[: args.test_examples]
+    if args.save_preset:
+        _in_float32(model).save_to_preset(args.save_preset)
+
+    x, labels = _examples(data.test, args.test_examples)
+    if labels is not None:
+        x = x, np.full_like(labels, model.null_condition)
     _plot_loss(resume.history, args.output / "loss.png")
-    batch_size = data.train.batch_size
-    profile = model.loss_by_time(x[:1000], batch_size=batch_size, seed=0, verbose=0)
+    first = keras.tree.map_structure(lambda part: part[:1000], x)
+    profile = model.loss_by_time(first, batch_size=data.train.batch_size, seed=0, verbose=0)
     _plot_loss_by_time(profile, experiment, args.output / "loss_by_time.png")
-    _report(args, experiment, x)
+    _report(args, experiment, x, labels)
     if experiment.judge is not None:
         experiment.judge(model, data)
+
+
+def _examples(batches, limit):
+    """The first so many examples, and their labels, or None."""
+    parts = [batches[i] for i in range(batches.num_batches)]
+    if batches.labels is None:
+        return np.concatenate(parts)[:limit], None
+    return np.concatenate([x for ((x, _),) in parts])[:limit], batches.labels[:limit]
+
+
+def _in_float32(model):
+    """The model, its network in float32: what others load has the dtype policy that they know."""
+    network = model.network
+    copy = type(network).from_config({**network.get_config(), "dtype": "float32"})
+    copy.set_weights(network.get_weights())
+    options = {"condition_dropout": model.condition_dropout, "tokenizer": model.tokenizer}
+    return keras_bfn.BayesianFlowNetwork(model.flow, copy, **options)
 
 
 def _write_config(args, experiment, epochs):
@@ -173,19 +200,22 @@ def _write_config(args, experiment, epochs):
     path.write_text(json.dumps(config, indent=2))
 
 
-def _report(args, experiment, x):
+def _report(args, experiment, x, labels):
     """Prints the code length of test examples by the number of steps, and keeps it."""
-    print(f"\nCode length of {len(x)} test examples in {experiment.unit} ({experiment.data_name}):")
+    num = len(x if labels is None else labels)
+    print(f"\nCode length of {num} test examples in {experiment.unit} ({experiment.data_name}):")
     print(f"{'steps':<13}{'here':>8}{'+-':>10}{'paper':>9}")
+    cases = [("continuous" if n is None else str(n), x, n) for n in STEPS]
+    if labels is not None:
+        cases.append(("given class", (x[0], labels), None))  # in continuous time, too
     results, batch_size = {}, experiment.data.train.batch_size
-    for num_steps in STEPS:
+    for name, examples, num_steps in cases:
         nats = experiment.model.code_length(
-            x, num_steps, args.repeats, batch_size=batch_size, seed=0, verbose=0
+            examples, num_steps, args.repeats, batch_size=batch_size, seed=0, verbose=0
         )
         values = experiment.per_nat * (nats["transmission"] + nats["reconstruction"])
-        name = "continuous" if num_steps is None else str(num_steps)
         error = values.std() / math.sqrt(len(values))
-        paper = experiment.paper.get(num_steps, "")
+        paper = "" if name == "given class" else experiment.paper.get(num_steps, "")
         results[name] = {"mean": float(values.mean()), "standard_error": float(error)}
         line = f"{name:<13}{values.mean():>8.3f}{error:>10.3f}{paper:>9}"
         print(line.rstrip(), flush=True)

@@ -32,12 +32,11 @@ SIZES = {
 }
 
 
-def build_model(preset, data, seq_length, steps, seed):
+def build_model(preset, order, data, seq_length, steps, seed):
     if preset == "paper":
         return keras_bfn.BayesianFlowNetwork.from_preset("bfn_text8", load_weights=False)
     flow = flows.DiscreteFlow(num_classes=27, beta_1=0.75)
-    # What a letter's last three say of it is what the network need not learn.
-    order = 3 if preset == "small" else 1
+    # What a letter's last few say of it is what the network need not learn.
     flow = flows.fit_prior(flow, data.train.tokens[None], order=order)
     width, num_layers = (128, 5) if preset == "small" else (16, 1)
     network = networks.Transformer(
@@ -66,9 +65,11 @@ def judge(model, data):
 
 
 def main():
-    args = experiment.parse_arguments(
-        experiment.make_parser(__doc__, "a text file, or 'embedded'"), "text8"
+    parser = experiment.make_parser(__doc__, "a text file, or 'embedded'")
+    parser.add_argument(
+        "--order", type=int, default=3, help="of the prior, a Markov chain; 0: none"
     )
+    args = experiment.parse_arguments(parser, "text8")
     batch_size, epochs, seq_length, steps_per_epoch = SIZES[args.preset]
     options = {
         "batch_size": batch_size,
@@ -86,7 +87,7 @@ def main():
     scope, data = experiment.distribution(args, data)
     with scope:
         steps = (args.epochs or epochs) * data.train.num_batches
-        model = build_model(args.preset, data, seq_length, steps, args.seed)
+        model = build_model(args.preset, args.order, data, seq_length, steps, args.seed)
 
     def samples(directory, epochs):
         return keras_bfn.callbacks.SampleText(directory, every=max(1, epochs // 20))

@@ -218,11 +218,10 @@ def embedded_images(batch_size=32, form="bins", num_bins=256, **options):
     return _splits((train, None), (test, None), batch_size, form, num_bins, **options)
 
 
-def embedded_digits(batch_size=64, form="binary", num_bins=256, **options):
+def embedded_digits(batch_size=64, form="binary", num_bins=256, labels=False, **options):
     """The 1,797 digits, 8x8, that scikit-learn ships, enlarged to 28x28: a stand-in for MNIST.
 
-    Of the digits 297 test. The arguments are those of `mnist`, without `data_dir`, `download` and
-    `labels`.
+    Of the digits 297 test. The arguments are those of `mnist`, without `data_dir` and `download`.
 
     Raises:
         ImportError: if `sklearn` is missing.
@@ -235,12 +234,14 @@ def embedded_digits(batch_size=64, form="binary", num_bins=256, **options):
     """
     with tell_to_install('Embedded digits need scikit-learn: pip install "keras-bfn[examples]"'):
         from sklearn.datasets import load_digits
-    levels = (load_digits().images[..., None] * 255 / 16).astype("uint8")
+    digits = load_digits()
+    levels = (digits.images[..., None] * 255 / 16).astype("uint8")
     enlarged = levels.repeat(3, axis=1).repeat(3, axis=2)
     images = np.pad(enlarged, ((0, 0), (2, 2), (2, 2), (0, 0)))
     order = np.random.default_rng(0).permutation(len(images))
-    train, test = images[order[:1500]], images[order[1500:]]
-    return _splits((train, None), (test, None), batch_size, form, num_bins, **options)
+    everything = images, digits.target.astype("int32") if labels else None
+    train, test = _rows(everything, order[:1500]), _rows(everything, order[1500:])
+    return _splits(train, test, batch_size, form, num_bins, **options)
 
 
 def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels=False, **options):

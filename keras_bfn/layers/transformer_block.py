@@ -136,25 +136,22 @@ class TransformerBlock(Layer):
         return self.attention_project(x)
 
     def _dense(self, x):
-        if self.kernel_size > 1:
-            x = self._join_neighbours(x)
-        hidden = keras.activations.gelu(self.dense_widen(x), approximate=True)
-        return self.dense_project(hidden)
+        hidden = self.dense_widen(x) if self.kernel_size == 1 else self._convolve(x)
+        return self.dense_project(keras.activations.gelu(hidden, approximate=True))
 
-    def _join_neighbours(self, x):
+    def _convolve(self, x):
         length, size = x.shape[1:]
-        columns = self.num_columns or length
-        grid = (length // columns, columns)
-        kernel = [self.kernel_size if self.num_columns else 1, self.kernel_size]
-        pads = [(k // 2, k - 1 - k // 2) for k in kernel]
-        x = ops.pad(ops.reshape(x, (-1, *grid, size)), ((0, 0), *pads, (0, 0)))
-        shifted = [
-            x[:, i : i + grid[0], j : j + grid[1]]
-            for i in range(kernel[0])
-            for j in range(kernel[1])
-        ]
-        x = ops.concatenate(shifted, axis=-1)
-        return ops.reshape(x, (-1, length, len(shifted) * size))
+        grid, kernel = (length,), (self.kernel_size,)
+        if self.num_columns:
+            grid, kernel = (length // self.num_columns, self.num_columns), 2 * kernel
+        dense = self.dense_widen
+        hidden = ops.conv(
+            ops.reshape(x, (-1, *grid, size)),
+            ops.reshape(ops.cast(dense.kernel, x.dtype), (*kernel, size, dense.units)),
+            padding="same",
+            data_format="channels_last",
+        )
+        return ops.reshape(hidden, (-1, length, dense.units)) + ops.cast(dense.bias, x.dtype)
 
     def compute_output_shape(self, x_shape, embedding_shape=None):
         return x_shape

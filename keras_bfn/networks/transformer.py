@@ -1,30 +1,34 @@
-"""Transformers: for sequences, and for the patches of images."""
+"""A transformer for sequences."""
 
 import math
 
 import keras
 from keras import layers
 
-from keras_bfn._validation import check_choice, check_int, check_shape, refusal
-from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, TimeEmbedding, TransformerBlock
-from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time, scale_theta
+from keras_bfn._validation import check_choice, check_int, refusal
+from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, TransformerBlock
+from keras_bfn.networks.network import Network, check_one_kind, check_sizes, scale_theta
 
 
-def _blocks(x, num_layers, embedding=(), **options):
-    """A stack of blocks, and a last normalisation. The paper's network is 768 wide, from 0.02."""
+def add_blocks(x, num_layers, embedding=(), depth=None, name="block", **options):
+    """A stack of blocks, of `depth` in the network. The paper's network is 768 wide, from 0.02."""
     stddev = 0.02 * math.sqrt(768 / x.shape[-1])
     normal = keras.initializers.RandomNormal
     for i in range(num_layers):
         x = TransformerBlock(
             kernel_initializer=normal(stddev=stddev),
-            residual_initializer=normal(stddev=stddev / math.sqrt(2 * num_layers)),
-            name=f"block_{i}",
+            residual_initializer=normal(stddev=stddev / math.sqrt(2 * (depth or num_layers))),
+            name=f"{name}_{i}",
             **options,
         )(x, *embedding)
-    return layers.LayerNormalization(epsilon=1e-5, dtype=options["dtype"], name="norm_out")(x)
+    return x
 
 
-def _check_sight(num_heads, kernel_size):
+def normalize(x, name, dtype):
+    return layers.LayerNormalization(epsilon=1e-5, dtype=dtype, name=name)(x)
+
+
+def check_sight(num_heads, kernel_size):
     check_int("num_heads", num_heads, 0)
     check_int("kernel_size", kernel_size, 1)
     if num_heads == 0 and kernel_size == 1:
@@ -96,7 +100,7 @@ class Transformer(Network):
     ):
         check_one_kind(flow)
         check_sizes(width, dropout, num_layers=num_layers, expansion=expansion)
-        _check_sight(num_heads, kernel_size)
+        check_sight(num_heads, kernel_size)
         check_choice("positions", positions, ("rotary", "sinusoidal"))
         check_choice("features", features, ("scaled", "plain"))
         sequence_length = check_int("sequence_length", sequence_length, 1)
@@ -121,7 +125,7 @@ class Transformer(Network):
             if positions == "sinusoidal":
                 embedded = PositionEmbedding()(embedded)
             x = layers.Dropout(dropout, dtype=policy)(embedded)
-            x = _blocks(
+            x = add_blocks(
                 x,
                 num_layers,
                 num_heads=num_heads,
@@ -132,7 +136,7 @@ class Transformer(Network):
                 rotary=positions == "rotary",
                 dtype=policy,
             )
-            return [x, embedded]
+            return [normalize(x, "norm_out", policy), embedded]
 
         super().__init__(flow, (sequence_length,), connect, **kwargs)
         self.sequence_length = sequence_length
@@ -143,124 +147,5 @@ class Transformer(Network):
         self.expansion = expansion
         self.positions = positions
         self.features = features
-        self.dropout = dropout
-        self.remat = remat
-
-
-@keras.saving.register_keras_serializable("keras_bfn")
-class PatchTransformer(Network):
-    """A transformer over the patches of an image: matrix products nearly alone.
-
-    An embedding of the time and the condition shifts and scales what each block normalises. By
-    default each patch sees those around it, by a convolution of patches in each block, and there is
-    no attention. The pixels of what is found are smoothed over the edges of patches by one
-    convolution at the end.
-
-    Args:
-        flow: the data type, a `keras_bfn.flows.Flow`.
-        image_shape: `(height, width, channels)`.
-        patch_size: int. Divides height and width. Time and memory grow with the number of patches.
-        width: int, a multiple of 4. The size of the embeddings.
-        num_layers: int.
-        num_heads: int. Divides `width`. 0 leaves attention out.
-        kernel_size: int. Each block sees a square of so many by so many patches; 1 is a transformer
-            as usual, which needs attention.
-        expansion: int. How much wider the blocks are inside.
-        dropout: float in [0, 1), of the embeddings and of what each block adds to them.
-        remat: as in `keras_bfn.networks.UNet`.
-        **kwargs: `shortcut`, `num_conditions`, `dtype` and `name`, as in
-            `keras_bfn.networks.Network`.
-
-    Call arguments:
-        inputs: dict of `"theta"`, `(batch, height, width, channels, flow.theta_size)`, and `"t"`,
-            `(batch,)`.
-
-    Returns:
-        A float32 tensor of shape `(batch, height, width, channels, flow.output_size)`.
-
-    Raises:
-        ValueError: if an argument is out of its range.
-
-    Example:
-
-    >>> flow = keras_bfn.flows.DiscretizedFlow(num_bins=16)
-    >>> network = keras_bfn.networks.PatchTransformer(flow, (8, 8, 3), width=32, num_layers=2)
-    >>> network({"theta": np.zeros((4, 8, 8, 3, 1)), "t": np.zeros((4,))}).shape
-    (4, 8, 8, 3, 2)
-
-    Reference: DiT of [Peebles and Xie, 2023](https://arxiv.org/abs/2212.09748), which is
-    `num_heads=6`, `kernel_size=1`, `expansion=4` and more.
-    """
-
-    def __init__(
-        self,
-        flow,
-        image_shape,
-        patch_size=4,
-        width=128,
-        num_layers=4,
-        num_heads=0,
-        kernel_size=3,
-        expansion=2,
-        dropout=0.0,
-        remat=False,
-        **kwargs,
-    ):
-        check_one_kind(flow)
-        image_shape = check_shape("image_shape", image_shape)
-        counts = {"patch_size": patch_size, "num_layers": num_layers, "expansion": expansion}
-        check_sizes(width, dropout, **counts)
-        _check_sight(num_heads, kernel_size)
-        if width % 4:
-            raise refusal("width", "must be a multiple of 4", width)
-        if len(image_shape) != 3 or image_shape[0] % patch_size or image_shape[1] % patch_size:
-            expected = f"must be (height, width, channels), the sides multiples of {patch_size}"
-            raise refusal("image_shape", expected, image_shape)
-        rows, columns = (side // patch_size for side in image_shape[:2])
-
-        def connect(inputs, add_condition, policy):
-            embedding = embed_time(inputs["t"], TimeEmbedding(width), width, policy)
-            embedding = add_condition(embedding)
-            seen = EvidenceFeatures(flow)(inputs["theta"])
-            seen = layers.Reshape((*image_shape[:2], -1), dtype="float32")(seen)
-            channels = seen.shape[-1]
-            # Rows of patches of rows, and back.
-            cut = (rows, patch_size, columns, patch_size, channels)
-            x = layers.Reshape(cut, dtype="float32")(seen)
-            x = layers.Permute((1, 3, 2, 4, 5), dtype="float32")(x)
-            x = layers.Reshape((rows * columns, -1), dtype="float32")(x)
-            x = layers.Dense(width, dtype="float32", name="input_projection")(x)
-            x = PositionEmbedding(columns)(x)
-            x = layers.Dropout(dropout, dtype=policy)(x)
-            x = _blocks(
-                x,
-                num_layers,
-                (embedding,),
-                num_heads=num_heads,
-                dropout=dropout,
-                remat=remat,
-                kernel_size=kernel_size,
-                num_columns=columns,
-                expansion=expansion,
-                dtype=policy,
-            )
-            units = max(8, width // patch_size**2)
-            x = layers.Dense(patch_size**2 * units, dtype=policy, name="patch_projection")(x)
-            x = layers.Reshape((rows, columns, patch_size, patch_size, units), dtype=policy)(x)
-            x = layers.Permute((1, 3, 2, 4, 5), dtype=policy)(x)
-            x = layers.Reshape((*image_shape[:2], units), dtype=policy)(x)
-            form = {"padding": "same", "data_format": "channels_last", "dtype": policy}
-            smooth = layers.Concatenate(dtype=policy)([x, seen])
-            smooth = layers.Conv2D(2 * units, 3, activation="gelu", name="smooth", **form)(smooth)
-            return [x, smooth, seen]
-
-        super().__init__(flow, image_shape, connect, **kwargs)
-        self.image_shape = image_shape
-        self.patch_size = patch_size
-        self.width = width
-        self.num_layers = num_layers
-        self.num_heads = num_heads
-        self.kernel_size = kernel_size
-        self.expansion = expansion
         self.dropout = dropout
         self.remat = remat

@@ -1,0 +1,174 @@
+"""Bits per letter of Bayesian flow and of masked diffusion, by one network and equal steps.
+
+    KERAS_BACKEND=torch python -m benchmarks.masked_diffusion novel.txt
+
+In masked diffusion each letter is either known or unknown; in a Bayesian flow all are known in
+part. A network of evidence takes both: a known letter is a theta of ones and zeros, an unknown one
+the prior. So each network, trained in one of four ways, is asked what the test text costs in both:
+
+- `masked`: every letter of an example is unknown with the same probability, uniform in [0, 1];
+- `shared times`: the Bayesian flow, all letters of an example at one time;
+- `own times`: in half of the examples each letter has a time of its own;
+- `half masked`: half of the examples are those of `masked`.
+
+The second text is drawn from a Markov chain of the first's letters, so that what a network that had
+learnt everything would cost is known: both bounds then are the chain's own cost. At the end: where
+in time the Bayesian flow's excess over it lies.
+"""
+
+import argparse
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+import keras_bfn
+from examples import recipe
+from keras_bfn import Look, datasets, flows, losses, networks
+
+LENGTH, BATCH_SIZE, ORDER = 64, 32, 2
+WAYS = ("masked", "shared times", "own times", "half masked")
+
+
+@keras.saving.register_keras_serializable("keras_bfn_benchmarks")
+class Costs(keras.Model):
+    """Nats per letter of each example, for a network that is shown them in one of the ways."""
+
+    def __init__(self, flow, network, way):
+        super().__init__()
+        self.flow, self.network, self.way = flow, network, way
+        self.loss_of_messages = losses.ContinuousTimeLoss()
+        self.loss_at_the_end = losses.ReconstructionLoss()
+        self.random = keras.random.SeedGenerator(0)
+
+    def call(self, x, training=False):
+        if self.way == "masked":
+            return self.masked(x, training)
+        if self.way == "half masked":
+            half = BATCH_SIZE // 2
+            parts = self.masked(x[:half], training), self.flowing(x[half:], False, training)
+            return ops.concatenate(parts)
+        return self.flowing(x, self.way == "own times", training)
+
+    def masked(self, x, training):
+        """The masked bound: the cross-entropy of unknown letters over the share that is unknown."""
+        share = 1.0 - losses.stratified_uniform(ops.shape(x)[0], self.random)[:, None]
+        unknown = keras.random.uniform(ops.shape(x), seed=self.random) < share
+        prior = ops.convert_to_tensor(self.flow.prior, dtype="float32")
+        theta = ops.where(unknown[..., None], prior, self.flow.embed(x))
+        params = self.network({"theta": theta, "t": 1.0 - share[:, 0]}, training=training)
+        costs = self.flow.reconstruction_loss(x, params, s=None)
+        return ops.mean(ops.where(unknown, costs / share, 0.0), axis=-1)
+
+    def flowing(self, x, own_times, training):
+        """The loss in continuous time; unless in training, with what is left to pay at the end."""
+        size = ops.shape(x)[0]
+        t = ops.broadcast_to(losses.stratified_uniform(size, self.random)[:, None], ops.shape(x))
+        if own_times:
+            own = keras.random.uniform(ops.shape(x), seed=self.random)
+            t = ops.where(ops.arange(size)[:, None] % 2 == 0, own, t)
+        costs = self.look(self.loss_of_messages, x, t, training)
+        if not training:
+            costs += self.look(self.loss_at_the_end, x, ops.ones_like(t), training)
+        return costs
+
+    def look(self, loss, x, t, training):
+        # For the flow each letter is an example, with a time of its own.
+        letters, times = ops.reshape(x, (-1,)), ops.reshape(t, (-1,))
+        s = self.flow.sample_evidence(letters, times, self.random)
+        theta = self.flow.input_params(s, self.flow.schedule.beta(times))
+        inputs = {"theta": ops.reshape(theta, (-1, LENGTH, 27)), "t": ops.mean(t, axis=-1)}
+        params = ops.reshape(self.network(inputs, training=training), (-1, 27))
+        costs = loss(self.flow, letters, Look(times, s, theta, params))
+        return ops.mean(ops.reshape(costs, (-1, LENGTH)), axis=-1)
+
+
+def train(flow, way, letters, steps):
+    keras.utils.set_random_seed(0)
+    network = networks.Transformer(flow, LENGTH, width=128, num_layers=4, num_heads=0)
+    model = Costs(flow, network, way)
+    model.compile(recipe.muon(steps), loss=lambda _, costs: costs)
+    rng = np.random.default_rng(0)
+    starts = rng.integers(0, len(letters) - LENGTH, steps * BATCH_SIZE)
+    x = letters[starts[:, None] + np.arange(LENGTH)]
+    model.fit(x, np.zeros(len(x)), batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+    return network
+
+
+def measure(flow, network, x, way, looks):
+    """Bits per letter, the mean over `looks` of each window, and its standard error."""
+    model = Costs(flow, network, way)
+    costs = [model.predict(x, batch_size=BATCH_SIZE, verbose=0) for _ in range(looks)]
+    bits = np.mean(costs, axis=0) / math.log(2)
+    return bits.mean(), bits.std() / math.sqrt(len(bits))
+
+
+def draw_chain(chain, num_letters, rng):
+    """Letters of a Markov chain, one after the other."""
+    shares = chain.probabilities(chain.order).cumsum(axis=-1)
+    letters = [0] * chain.order
+    for uniform in rng.uniform(size=num_letters):
+        after = shares[tuple(letters[-chain.order :])]
+        letters.append(min(int(np.searchsorted(after, uniform)), len(after) - 1))
+    return np.array(letters[chain.order :], "int32")
+
+
+def compare(name, train_letters, x, steps, looks):
+    """Prints a row for each way to train, and returns the model of messages at shared times."""
+    flow = flows.fit_prior(flows.DiscreteFlow(27, beta_1=0.75), train_letters[None])
+    print(f"\n{name}, {len(x)} windows of {LENGTH}, after {steps} steps; bits per letter:")
+    print(f"{'trained':<16}{'by messages':>18}{'by known letters':>18}", flush=True)
+    for way in WAYS:
+        network = train(flow, way, train_letters, steps)
+        line = ""
+        for bound in ("shared times", "masked"):
+            mean, error = measure(flow, network, x, bound, looks)
+            line += f"{mean:>9.3f} +- {error:.3f}"
+        print(f"{way:<16}{line}", flush=True)
+        if way == "shared times":
+            model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+    return model
+
+
+def windows(letters):
+    num = len(letters) // (LENGTH * BATCH_SIZE) * BATCH_SIZE
+    return letters[: num * LENGTH].reshape(-1, LENGTH)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("text", help="a text file")
+    parser.add_argument("--steps", type=int, default=1600)
+    parser.add_argument("--looks", type=int, default=8, help="at each window")
+    parser.add_argument("--mixed-precision", action="store_true", help="networks in bfloat16")
+    args = parser.parse_args()
+    if args.mixed_precision:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+
+    data = datasets.text_file(args.text, seq_length=LENGTH)
+    train_letters, test_letters = (part.tokens.astype("int32") for part in (data.train, data.test))
+    compare(args.text, train_letters, windows(test_letters), args.steps, args.looks)
+
+    chain = flows.MarkovChain.fit(train_letters[None], 27, ORDER)
+    rng = np.random.default_rng(0)
+    letters = draw_chain(chain, len(train_letters), rng)
+    x = windows(draw_chain(chain, len(test_letters), rng))
+    model = compare(f"A chain of order {ORDER}", letters, x, args.steps, args.looks)
+    nats = -chain.log_prob(x).mean()
+    print(f"by the chain, exactly: {nats / math.log(2) / LENGTH:.3f}")
+
+    # A network that adds nothing to what the chain's exact posterior says of each letter.
+    known = flows.DiscreteFlow(27, beta_1=0.75, prior=chain)
+    network = networks.Transformer(known, LENGTH, width=2, num_layers=1, num_heads=0)
+    exact = keras_bfn.BayesianFlowNetwork(known, network, seed=0)
+    options = {"num_intervals": 10, "batch_size": BATCH_SIZE, "seed": 0, "verbose": 0}
+    learnt, least = (m.loss_by_time(x[:512], **options)["loss"] for m in (model, exact))
+    print("\nBits per letter and unit of time, around t: the network, the chain, the difference")
+    for i, (here, there) in enumerate(zip(learnt, least, strict=True)):
+        here, there = (value / math.log(2) / LENGTH for value in (here, there))
+        print(f"{(i + 0.5) / 10:.2f}{here:>9.3f}{there:>9.3f}{here - there:>9.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""A transformer for the patches of images."""
+
+import keras
+from keras import layers
+
+from keras_bfn._validation import check_int, check_shape, refusal
+from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, TimeEmbedding
+from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time
+from keras_bfn.networks.transformer import add_blocks, check_sight, normalize
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class PatchTransformer(Network):
+    """A transformer over the patches of an image: matrix products nearly alone.
+
+    An embedding of the time and the condition shifts and scales what each block normalises. By
+    default each patch sees those around it, by a convolution of patches in each block, and there is
+    no attention. The pixels of what is found are smoothed over the edges of patches by one
+    convolution at the end.
+
+    Args:
+        flow: the data type, a `keras_bfn.flows.Flow`.
+        image_shape: `(height, width, channels)`.
+        patch_size: int. Divides height and width. Time and memory grow with the number of patches.
+        width: int, a multiple of 4. The size of the embeddings.
+        num_layers: int. The number of blocks of patches.
+        num_coarse_layers: int. Above 0, so many more blocks stand in the middle, in which squares
+            of two by two patches are one: what is far apart is seen at a quarter of the cost.
+        coarse_width: int, a multiple of 4. The size of their embeddings; by default twice `width`.
+        num_heads: int. Divides `width`. 0 leaves attention out.
+        kernel_size: int. Each block sees a square of so many by so many patches; 1 is a transformer
+            as usual, which needs attention.
+        expansion: int. How much wider the blocks are inside.
+        dropout: float in [0, 1), of the embeddings and of what each block adds to them.
+        remat: as in `keras_bfn.networks.UNet`.
+        **kwargs: `shortcut`, `num_conditions`, `dtype` and `name`, as in
+            `keras_bfn.networks.Network`.
+
+    Call arguments:
+        inputs: dict of `"theta"`, `(batch, height, width, channels, flow.theta_size)`, and `"t"`,
+            `(batch,)`.
+
+    Returns:
+        A float32 tensor of shape `(batch, height, width, channels, flow.output_size)`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> flow = keras_bfn.flows.DiscretizedFlow(num_bins=16)
+    >>> network = keras_bfn.networks.PatchTransformer(flow, (8, 8, 3), width=32, num_layers=2)
+    >>> network({"theta": np.zeros((4, 8, 8, 3, 1)), "t": np.zeros((4,))}).shape
+    (4, 8, 8, 3, 2)
+
+    Reference: DiT of [Peebles and Xie, 2023](https://arxiv.org/abs/2212.09748), which is
+    `num_heads=6`, `kernel_size=1`, `expansion=4` and more.
+    """
+
+    def __init__(
+        self,
+        flow,
+        image_shape,
+        patch_size=4,
+        width=128,
+        num_layers=4,
+        num_coarse_layers=0,
+        coarse_width=None,
+        num_heads=0,
+        kernel_size=3,
+        expansion=2,
+        dropout=0.0,
+        remat=False,
+        **kwargs,
+    ):
+        check_one_kind(flow)
+        image_shape = check_shape("image_shape", image_shape)
+        counts = {"patch_size": patch_size, "num_layers": num_layers, "expansion": expansion}
+        check_sizes(width, dropout, **counts)
+        check_sight(num_heads, kernel_size)
+        check_int("num_coarse_layers", num_coarse_layers, 0)
+        if coarse_width is None:
+            coarse_width = 2 * width
+        for name, value in (("width", width), ("coarse_width", coarse_width)):
+            if check_int(name, value, 4) % 4:
+                raise refusal(name, "must be a multiple of 4", value)
+        square = 2 * patch_size if num_coarse_layers else patch_size
+        if len(image_shape) != 3 or image_shape[0] % square or image_shape[1] % square:
+            expected = f"must be (height, width, channels), the sides multiples of {square}"
+            raise refusal("image_shape", expected, image_shape)
+        rows, columns = (side // patch_size for side in image_shape[:2])
+
+        def connect(inputs, add_condition, policy):
+            embedding = embed_time(inputs["t"], TimeEmbedding(width), width, policy)
+            embedding = add_condition(embedding)
+            seen = EvidenceFeatures(flow)(inputs["theta"])
+            seen = layers.Reshape((*image_shape[:2], -1), dtype="float32")(seen)
+
+            def blocks(x, num_layers, columns, name):
+                return add_blocks(
+                    x,
+                    num_layers,
+                    (embedding,),
+                    num_layers + num_coarse_layers,
+                    name,
+                    num_heads=num_heads,
+                    dropout=dropout,
+                    remat=remat,
+                    kernel_size=kernel_size,
+                    num_columns=columns,
+                    expansion=expansion,
+                    dtype=policy,
+                )
+
+            x = _join_squares(seen, patch_size, "float32")
+            x = layers.Dense(width, dtype="float32", name="input_projection")(x)
+            x = PositionEmbedding(columns)(x)
+            x = layers.Dropout(dropout, dtype=policy)(x)
+            num_before = num_layers // 2 if num_coarse_layers else 0
+            x = blocks(x, num_before, columns, "block_before")
+            if num_coarse_layers:
+                y = normalize(x, "norm_before", policy)
+                y = layers.Reshape((rows, columns, width), dtype=policy)(y)
+                y = _join_squares(y, 2, policy)
+                y = layers.Dense(coarse_width, dtype=policy, name="coarse_projection")(y)
+                y = PositionEmbedding(columns // 2)(y)
+                y = layers.Activation("linear", dtype=policy)(y)
+                y = blocks(y, num_coarse_layers, columns // 2, "block_coarse")
+                y = normalize(y, "norm_coarse", policy)
+                y = _cut_squares(y, rows, columns, 2, width, "fine_projection", policy)
+                y = layers.Reshape((rows * columns, width), dtype=policy)(y)
+                x = layers.Add(dtype=policy)([x, y])
+            x = blocks(x, num_layers - num_before, columns, "block")
+            x = normalize(x, "norm_out", policy)
+            units = max(8, width // patch_size**2)
+            x = _cut_squares(x, *image_shape[:2], patch_size, units, "patch_projection", policy)
+            form = {"padding": "same", "data_format": "channels_last", "dtype": policy}
+            smooth = layers.Concatenate(dtype=policy)([x, seen])
+            smooth = layers.Conv2D(2 * units, 3, activation="gelu", name="smooth", **form)(smooth)
+            return [x, smooth, seen]
+
+        super().__init__(flow, image_shape, connect, **kwargs)
+        self.image_shape = image_shape
+        self.patch_size = patch_size
+        self.width = width
+        self.num_layers = num_layers
+        self.num_coarse_layers = num_coarse_layers
+        self.coarse_width = coarse_width
+        self.num_heads = num_heads
+        self.kernel_size = kernel_size
+        self.expansion = expansion
+        self.dropout = dropout
+        self.remat = remat
+
+
+def _join_squares(x, size, dtype):
+    """`(rows, columns, channels)` to the squares of `size` by `size`, in rows, each one vector."""
+    rows, columns, channels = x.shape[1:]
+    rows, columns = rows // size, columns // size
+    x = layers.Reshape((rows, size, columns, size, channels), dtype=dtype)(x)
+    x = layers.Permute((1, 3, 2, 4, 5), dtype=dtype)(x)
+    return layers.Reshape((rows * columns, size * size * channels), dtype=dtype)(x)
+
+
+def _cut_squares(x, rows, columns, size, channels, name, dtype):
+    """The reverse: squares, projected, become `(rows, columns, channels)`."""
+    x = layers.Dense(size * size * channels, dtype=dtype, name=name)(x)
+    x = layers.Reshape((rows // size, columns // size, size, size, channels), dtype=dtype)(x)
+    x = layers.Permute((1, 3, 2, 4, 5), dtype=dtype)(x)
+    return layers.Reshape((rows, columns, channels), dtype=dtype)(x)
