@@ -165,10 +165,12 @@ def _examples(batches, limit):
 def _in_float32(model):
     """The model, its network in float32: what others load has the dtype policy that they know."""
     network = model.network
-    copy = type(network).from_config({**network.get_config(), "dtype": "float32"})
-    copy.set_weights(network.get_weights())
+    in_float32 = type(network).from_config({**network.get_config(), "dtype": "float32"})
+    in_float32.set_weights(network.get_weights())
     options = {"condition_dropout": model.condition_dropout, "tokenizer": model.tokenizer}
-    return keras_bfn.BayesianFlowNetwork(model.flow, copy, **options)
+    copy = keras_bfn.BayesianFlowNetwork(model.flow, in_float32, **options)
+    copy.compile_from_config(model.get_compile_config())
+    return copy
 
 
 def _write_config(args, experiment, epochs):

@@ -187,6 +187,7 @@ REFUSED = {
     "image_shape": [
         lambda model, _: networks.UNet(FLOW, 8),
         lambda model, _: networks.PatchTransformer(FLOW, (8, 6, 1)),
+        lambda model, _: networks.PatchTransformer(FLOW, (8, 12, 1), num_coarse_layers=1),
         lambda model, _: networks.PatchTransformer(FLOW, (8, 8)),
         lambda model, _: networks.VDMUNet(FLOW, None),
     ],
@@ -204,6 +205,14 @@ REFUSED = {
     "width": [
         lambda model, _: networks.MLP(FLOW, (8,), width=None),
         lambda model, _: networks.PatchTransformer(FLOW, (8, 8, 1), width=6),
+    ],
+    "num_coarse_layers": [
+        lambda model, _: networks.PatchTransformer(FLOW, (8, 8, 1), num_coarse_layers=-1),
+    ],
+    "coarse_width": [
+        lambda model, _: networks.PatchTransformer(
+            FLOW, (8, 8, 1), num_coarse_layers=1, coarse_width=6
+        ),
     ],
     "kernel_size": [
         lambda model, _: networks.Transformer(FLOW, 4, kernel_size=0),
@@ -300,6 +309,7 @@ REFUSED = {
         lambda model, _: datasets.mnist(form=[]),
     ],
     "limit": [lambda model, _: datasets.embedded_digits(limit=1)],
+    "held_out": [lambda model, _: datasets.embedded_digits(held_out=1.0)],
     "image_size": [lambda model, folder: datasets.image_folder(folder, 8)],
     "seq_length": [lambda model, _: datasets.embedded_text(seq_length=0)],
     "text": [

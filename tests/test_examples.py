@@ -62,12 +62,13 @@ def test_digits_refuses_no_epochs(refusal):
     [
         ("cifar10", ("--num-bins", "16")),
         pytest.param("mnist", (), marks=pytest.mark.slow),
-        pytest.param("mnist", ("--network", "patches"), marks=pytest.mark.slow),
+        pytest.param("mnist", ("--network", "mlp"), marks=pytest.mark.slow),
         pytest.param("text8", (), marks=pytest.mark.slow),
     ],
 )
 def test_the_papers_experiments_run_to_their_final_table(name, arguments, tmp_path):
     arguments = (*arguments, "--preset", "tiny", "--data", "embedded", "--output", "run")
+    arguments = (*arguments, "--mixed-precision", "--save-preset", "preset")
     printed = run_script(
         ROOT / "examples" / f"{name}.py",
         *(*arguments, "--test-examples", "4", "--repeats", "1"),
@@ -95,6 +96,8 @@ def test_the_papers_experiments_run_to_their_final_table(name, arguments, tmp_pa
         "samples",
     }
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 1
+    kept = keras_bfn.BayesianFlowNetwork.from_preset(tmp_path / "preset")
+    assert kept.network.dtype_policy.name == "float32"
 
 
 @pytest.mark.once

@@ -36,9 +36,10 @@ def mnist(batch_size=512, form="binary", num_bins=256, data_dir=None, **options)
             whether batches are `((images, labels),)` for a conditional model. `flip` (bool, False):
             whether training images are mirrored at random. `seed` (int, 0): of the training data's
             order and noise. `limit` (int or None): use the first so many images of each part.
+            `held_out` (float, 0.01): the share of the training data that validates.
 
     Returns:
-        `Splits` of training data, 1% of them held out for validation, and test data.
+        `Splits` of training data, validation data held out of them, and test data.
 
     Raises:
         ImportError: if `tensorflow_datasets` or TensorFlow is missing.
@@ -289,6 +290,7 @@ def _splits(
     train, test, batch_size, form, num_bins, flip=False, seed=0, limit=None, held_out=HELD_OUT
 ):
     _check_options(batch_size, form, num_bins)
+    check_between("held_out", held_out, 0, 0.5)
     if limit is not None:
         check_int("limit", limit, 2)  # one to train on, one to validate
     train, test = (_rows(part, slice(limit)) for part in (train, test))

@@ -100,6 +100,18 @@ def test_digits_are_white_on_black_and_in_one_part_only():
     assert (together[:, :2] == 0).all()
 
 
+def test_digits_come_with_their_labels():
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    splits = embedded_digits(batch_size=4, form="bins", labels=True)
+    ((x, labels),) = splits.test[0]
+    for image, label in zip(x, labels, strict=True):
+        small = image[2:-2:3, 2:-2:3, 0]
+        of_label = digits.images[digits.target == label] * 255 / 16
+        assert np.abs(of_label - small).max(axis=(1, 2)).min() < 1
+
+
 def test_a_limit_uses_the_first_of_each_part():
     pytest.importorskip("sklearn")
     splits = embedded_digits(batch_size=10, form="bins", limit=100)

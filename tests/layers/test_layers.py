@@ -219,6 +219,34 @@ def test_blocks_drop_in_training_alone(name, remat):
     assert np.abs(first - training).max() > 1e-3
 
 
+@pytest.mark.parametrize(("num_columns", "kernel_size"), [(None, 3), (None, 4), (2, 3)])
+def test_the_kernel_that_sees_neighbours_is_one_matrix(num_columns, kernel_size):
+    block = TransformerBlock(0, kernel_size=kernel_size, num_columns=num_columns, expansion=2)
+    x = np.random.default_rng(0).standard_normal((2, 6, 4)).astype("float32")
+    block(x)
+    randomize(block)
+    norm, widen, project = (
+        [ops.convert_to_numpy(weight) for weight in layer.weights]
+        for layer in (block.dense_norm, block.dense_widen, block.dense_project)
+    )
+    assert [kernel.ndim for kernel, _ in (widen, project)] == [2, 2]  # what Muon takes for matrices
+
+    seen = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    seen = (seen * norm[0] + norm[1]).reshape(2, -1, num_columns or 6, 4)
+    before, after = (kernel_size - 1) // 2, kernel_size // 2
+    rows = (before, after) if num_columns else (0, 0)
+    padded = np.pad(seen, ((0, 0), rows, (before, after), (0, 0)))
+    neighbours = [
+        padded[:, i : i + seen.shape[1], j : j + seen.shape[2]]
+        for i in range(kernel_size if num_columns else 1)
+        for j in range(kernel_size)
+    ]
+    hidden = np.concatenate(neighbours, -1).reshape(2, 6, -1) @ widen[0] + widen[1]
+    hidden = ops.convert_to_numpy(keras.activations.gelu(hidden, approximate=True))
+    expected = x + hidden @ project[0] + project[1]
+    np.testing.assert_allclose(ops.convert_to_numpy(block(x)), expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("size", [0, 3, 4.0, "4"])
 def test_odd_embeddings_are_refused(size):
     with pytest.raises(ValueError, match=rf"`size` must be a positive even integer.*size='?{size}"):

@@ -26,6 +26,9 @@ NETWORKS = {
     "PatchTransformer": lambda flow, **kwargs: keras_bfn.networks.PatchTransformer(
         flow, (4, 4, 3), patch_size=2, width=8, num_layers=2, **kwargs
     ),
+    "PatchTransformer, coarse": lambda flow, **kwargs: keras_bfn.networks.PatchTransformer(
+        flow, (4, 4, 3), patch_size=1, width=8, num_layers=2, num_coarse_layers=1, **kwargs
+    ),
     "Transformer": lambda flow, **kwargs: keras_bfn.networks.Transformer(
         flow, 12, width=8, num_layers=2, num_heads=2, **kwargs
     ),
