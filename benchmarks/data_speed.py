@@ -21,7 +21,7 @@ def build_model(data):
     sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "examples"))
     import mnist
 
-    return mnist.build_model("small", "patches", data, data.train.num_batches, seed=0)
+    return mnist.build_model("small", "mlp", data, data.train.num_batches, seed=0)
 
 
 def seconds(function):
@@ -37,7 +37,7 @@ def main():
     parser.add_argument("--steps", type=int, help="train on so many batches in a round")
     args = parser.parse_args()
 
-    data = datasets.mnist(128, data_dir=args.data_dir, labels=True)
+    data = datasets.mnist(128, data_dir=args.data_dir)
     train = data.train
     steps = args.steps or train.num_batches
     model = build_model(data)

@@ -6,9 +6,8 @@
 
 `--data` is a directory of TensorFlow Datasets that holds MNIST (by default its own, into which it
 is downloaded), or `embedded`: the 1,797 digits of scikit-learn, 8x8, enlarged, which are not MNIST.
-`--network` is that of the presets `small` and `tiny`: `patches` (`PatchTransformer`) or `mlp`.
-These also learn which digit an image is of: from half of the examples they learn without the class,
-and are scored so as well. `--preset small --mixed-precision` made the preset `bfn_mnist`.
+`--network` is that of the presets `small` and `tiny`: `patches` (`PatchTransformer`), which is also
+told the class of half of the images, and scored with and without; or `mlp`.
 See `experiment.py` for what a run leaves behind. The same command goes on where a run was killed.
 """
 
@@ -33,34 +32,29 @@ SIZES = {
 def build_model(preset, network, data, steps, seed):
     if preset == "paper":
         return keras_bfn.BayesianFlowNetwork.from_preset("bfn_mnist_binary", load_weights=False)
+    if network == "mlp":
+        flow = flows.DiscreteFlow(num_classes=2, beta_1=9.0)
+        width = 512 if preset == "small" else 32
+        network = networks.MLP(flow, IMAGE_SHAPE, width=width, num_blocks=3)
+        model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
+        model.compile(recipe.adamw(steps))
+        return model
     flow = flows.DiscreteFlow(num_classes=2, beta_1=7.0)
     # How often pixels are white is what the network need not learn.
-    batches = range(min(100, data.train.num_batches))
-    x = np.concatenate([data.train[i][0][0] for i in batches])
-    flow = flows.fit_prior(flow, x)
-    if network == "mlp":
-        network = networks.MLP(
-            flow,
-            IMAGE_SHAPE,
-            width=512 if preset == "small" else 32,
-            num_blocks=3,
-            num_conditions=NUM_CLASSES,
-        )
-        optimizer = recipe.adamw(steps)
-    else:
-        network = networks.PatchTransformer(
-            flow,
-            IMAGE_SHAPE,
-            patch_size=2,
-            width=64 if preset == "small" else 8,
-            num_layers=4,
-            num_coarse_layers=3,
-            coarse_width=96 if preset == "small" else 8,
-            num_conditions=NUM_CLASSES,
-        )
-        optimizer = recipe.muon(steps)
+    batches = [data.train[i] for i in range(min(100, data.train.num_batches))]
+    flow = flows.fit_prior(flow, np.concatenate([x for ((x, _),) in batches]))
+    network = networks.PatchTransformer(
+        flow,
+        IMAGE_SHAPE,
+        patch_size=2,
+        width=64 if preset == "small" else 8,
+        num_layers=4,
+        num_coarse_layers=3,
+        coarse_width=96 if preset == "small" else 8,
+        num_conditions=NUM_CLASSES,
+    )
     model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.5, seed=seed)
-    model.compile(optimizer)
+    model.compile(recipe.muon(steps))
     return model
 
 
@@ -69,7 +63,8 @@ def main():
     parser.add_argument("--network", choices=("patches", "mlp"), default="patches")
     args = experiment.parse_arguments(parser, "mnist")
     batch_size, epochs, limit = SIZES[args.preset]
-    options = {"seed": args.seed, "limit": limit, "labels": args.preset != "paper"}
+    conditional = args.preset != "paper" and args.network == "patches"
+    options = {"seed": args.seed, "limit": limit, "labels": conditional}
     paper = PAPER
     if args.data == "embedded":
         name, paper = "scikit-learn's 8x8 digits, enlarged (not MNIST)", {}
@@ -84,11 +79,10 @@ def main():
         model = build_model(args.preset, args.network, data, steps, args.seed)
 
     def samples(directory, epochs):
-        # With classes, a column for each.
-        classes = {} if args.preset == "paper" else {"condition": np.arange(60) % 10, "columns": 10}
-        return keras_bfn.callbacks.SampleImages(
-            directory, num_samples=60, every=max(1, epochs // 20), **classes
-        )
+        options = {"every": max(1, epochs // 20)}
+        if conditional:  # a column for each class
+            options |= {"num_samples": 60, "condition": np.arange(60) % 10, "columns": 10}
+        return keras_bfn.callbacks.SampleImages(directory, **options)
 
     experiment.run(
         args,

@@ -58,6 +58,7 @@ def _check_prior(prior):
     if not found.ndim or len(found) != 2 or not np.isfinite(found).all() or (found[1] <= 0).any():
         expected = "(mean, standard deviation), finite numbers or arrays of shape `event_shape`"
         raise refusal("prior", f"must be {expected}, the second positive", prior)
+    found.setflags(write=False)
     return found
 
 

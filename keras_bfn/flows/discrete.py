@@ -78,6 +78,7 @@ class DiscreteFlow(Flow):
                     "Argument `prior` must hold positive shares. "
                     f"Received: {np.sum(~are_positive)} that are not, of {prior.size}"
                 )
+            prior.setflags(write=False)
         if num_classes != self.num_classes:
             raise ValueError(
                 f"Argument `prior` must be of {self.num_classes} classes. "

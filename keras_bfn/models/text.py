@@ -26,7 +26,8 @@ def generate_text(self, num_samples, num_steps=100, *, part=None, **options):
     >>> texts = text_model.generate_text(4, num_steps=20, sampler="sde2", seed=0)
     """
     tokenizer, _ = text_part(self, part)
-    samples = self.generate(num_samples, num_steps, **options, return_trajectory=False)
+    _refuse_more("return_trajectory", options, "generate")
+    samples = self.generate(num_samples, num_steps, **options)
     _, tokens = pick_part(part, self.flow, samples)
     return tokenizer.decode(tokens)
 
@@ -54,6 +55,7 @@ def continue_text(self, prompt, num_samples=1, num_steps=100, *, part=None, **op
 
     >>> texts = text_model.continue_text("ca", num_samples=3, num_steps=20, num_particles=4)
     """
+    _refuse_more("return_statistics", options, "inpaint")
     tokenizer, length = text_part(self, part)
     num_samples = check_int("num_samples", num_samples, 1)
     prompts = _encode_prompts(tokenizer, prompt, length)
@@ -64,9 +66,14 @@ def continue_text(self, prompt, num_samples=1, num_steps=100, *, part=None, **op
     x, mask = (np.repeat(rows, num_samples, axis=0) for rows in (x, mask))
     if part is not None:
         x, mask = {part: x}, {part: mask}
-    completed = self.inpaint(x, mask, num_steps, **options, return_statistics=False)
+    completed = self.inpaint(x, mask, num_steps, **options)
     _, tokens = pick_part(part, self.flow, completed)
     return tokenizer.decode(tokens)
+
+
+def _refuse_more(name, options, verb):
+    if options.get(name):
+        raise refusal(name, f"must be False: text alone is returned; use `{verb}`", options[name])
 
 
 def check_model_tokenizer(flow, tokenizer):

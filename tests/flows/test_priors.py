@@ -156,6 +156,9 @@ def test_fitted_priors_are_the_datas():
     assert_allclose(grey.prior, [0, 0.75])
     constant = flows.fit_prior(ContinuousFlow(), np.full((3, 2), 0.5))
     assert_allclose(constant.prior, [0.5, 0.01])
+    for flow in (shared, fitted):  # models and compiled programs depend on it
+        with pytest.raises(ValueError, match="read-only"):
+            flow.prior[0] = 1.0
 
 
 def test_numbers_are_known_as_by_bayes():
