@@ -153,6 +153,19 @@ def stand_in_for_targets(arguments):
         arguments["y"] = arguments["sample_weight"]
 
 
+def prefer_less(callbacks, metrics):
+    """Tells callbacks that monitor one of these metrics, all of them costs, that less is better.
+
+    Keras 3.15 looks for what a metric prefers among those that `compile` was given alone, and
+    refuses `EarlyStopping(monitor="val_bits_per_dim")` without a `mode`.
+    """
+    names = {metric.name for metric in metrics}
+    for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):
+        monitored = str(getattr(callback, "monitor", None)).removeprefix("val_")
+        if monitored in names and getattr(callback, "mode", None) == "auto":
+            callback.mode = "min"
+
+
 def yield_tuples(loader):
     """A torch `DataLoader` of the same batches, in tuples.
 

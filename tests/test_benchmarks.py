@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks import text_baselines
+from benchmarks import masked_diffusion, text_baselines
+from keras_bfn import flows, networks
 from keras_bfn.datasets import Letters, embedded_text, text_file
 
 pytestmark = pytest.mark.once
@@ -67,3 +68,23 @@ def test_the_parts_of_a_text_are_those_of_the_data_set(tmp_path, text):
     for part, batches in zip(parts[1:], data[1:], strict=True):
         np.testing.assert_array_equal(part, batches[0].ravel())
     assert LETTERS.decode(np.concatenate(parts)) == path.read_text()
+
+
+def test_messages_and_known_letters_cost_independent_letters_what_they_must():
+    shares = np.arange(1, 28) / np.arange(1, 28).sum()
+    letters = np.random.default_rng(0).choice(27, (320, masked_diffusion.LENGTH), p=shares)
+    flow = flows.DiscreteFlow(27, beta_1=0.75, prior=shares)
+    # Untrained, it says of each letter what the evidence about it alone says.
+    network = networks.Transformer(flow, masked_diffusion.LENGTH, 8, num_layers=1, num_heads=0)
+    expected = -np.log2(shares[letters]).mean()
+    for bound in ("shared times", "masked"):
+        bits, _ = masked_diffusion.measure(flow, network, letters.astype("int32"), bound, 64)
+        assert bits == pytest.approx(expected, abs=0.02), bound
+
+
+def test_letters_are_drawn_from_the_chain():
+    counts = np.random.default_rng(0).integers(0, 50, (3, 3))
+    chain = flows.MarkovChain(counts)
+    letters = masked_diffusion.draw_chain(chain, 20_000, np.random.default_rng(1))
+    found = flows.MarkovChain.fit(letters[None], 3, order=1)
+    np.testing.assert_allclose(found.probabilities(1), chain.probabilities(1), atol=0.02)

@@ -182,6 +182,15 @@ def test_weights_of_data_without_targets_are_dropped():
     require(model.had_weights is False, "stand_in_for_targets")
 
 
+def test_callbacks_do_not_know_that_less_of_a_models_own_metric_is_better():
+    model = OwnLoss()
+    model.cost = keras.metrics.Mean(name="cost")
+    model.compile("sgd")
+    with failing("isn't able to automatically determine", "prefer_less"):
+        stop = keras.callbacks.EarlyStopping(monitor="val_cost")
+        model.fit(X, validation_data=(X,), callbacks=[stop], verbose=0)
+
+
 @only("torch")
 def test_a_compiled_model_names_torchs_own_optimizer():
     model = make_model()

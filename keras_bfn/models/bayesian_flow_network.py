@@ -24,7 +24,7 @@ from keras_bfn.looks import look
 from keras_bfn.metrics import BitsPerDim
 from keras_bfn.models import encoding, generation, inpainting, scoring, text, training
 from keras_bfn.models.averaging import averaged_weights
-from keras_bfn.models.conditions import check_is_conditional
+from keras_bfn.models.conditions import check_is_conditional, check_null_condition
 from keras_bfn.models.data_checks import check_form, split_condition
 from keras_bfn.models.network_checks import (
     check_inputs,
@@ -61,9 +61,10 @@ class BayesianFlowNetwork(keras.Model):
             one variable. By default read off the network's own input, or, if it has none, off the
             first data.
         condition_dropout: float in [0, 1). In training, each condition is replaced by the network's
-            `null_condition` with this probability, so that `generate` can be guided. The networks
-            of this package that take `num_conditions` have a null condition; an own network has one
-            if it has an attribute of that name.
+            `null_condition` with this probability, so that `generate` can be guided.
+        null_condition: int, or for vectors an array of the shape of one: the condition that means
+            "none", which `generate` takes when it is given none. By default the network's attribute
+            of that name: networks of this package that take `num_conditions` have one.
         times: `"shared"` or `"parts"`. With `"parts"`, for a dict of flows, `"t"` is a dict of the
             parts' times, and the network learns to take some parts as known: `code_length` and
             `generate` then take `given=`. In training, half of the examples have one time for all
@@ -109,6 +110,7 @@ class BayesianFlowNetwork(keras.Model):
         network,
         event_shape=None,
         condition_dropout=0.0,
+        null_condition=None,
         times="shared",
         tokenizer=None,
         seed=None,
@@ -122,9 +124,10 @@ class BayesianFlowNetwork(keras.Model):
         self.flow = flow
         self.network = network
         self.condition_dropout = check_rate("condition_dropout", condition_dropout)
+        self.null_condition = check_null_condition(null_condition, network)
         if condition_dropout and self.null_condition is None:
             raise ValueError(
-                "Argument `condition_dropout` must be 0 for a network without a `null_condition`. "
+                "Argument `condition_dropout` must be 0 without a `null_condition`. "
                 f"Received: condition_dropout={condition_dropout}"
             )
         self.tokenizer = text.check_model_tokenizer(flow, tokenizer)
@@ -154,11 +157,6 @@ class BayesianFlowNetwork(keras.Model):
             check_inputs(flow, self.event_shape, times, inputs)
             check_outputs(flow, self.event_shape, network.output)
             self.built = True
-
-    @property
-    def null_condition(self):
-        """The condition that means "none", or None if the network has none."""
-        return getattr(self.network, "null_condition", None)
 
     @property
     def conditional(self):
@@ -259,7 +257,8 @@ class BayesianFlowNetwork(keras.Model):
             inputs = {"theta": theta, "t": shown}
             if guidance_scale is not None:
                 inputs = keras.tree.map_structure(lambda x: ops.concatenate([x, x]), inputs)
-                none = ops.full_like(condition, self.null_condition)
+                none = ops.cast(self.null_condition, condition.dtype)
+                none = ops.broadcast_to(none, ops.shape(condition))
                 inputs["condition"] = ops.concatenate([condition, none])
             elif condition is not None:
                 inputs["condition"] = condition

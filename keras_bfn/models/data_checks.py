@@ -10,7 +10,7 @@ from keras_bfn._backend import is_data_loader
 from keras_bfn._keras import yield_tuples
 from keras_bfn._parts import check_names, for_each_part, map_parts, part_names
 from keras_bfn._validation import refusal
-from keras_bfn.models.conditions import check_condition, to_numpy
+from keras_bfn.models.conditions import check_condition, check_training_classes, to_numpy
 
 
 def check_training_data(model, x, y, name="x", sample_weight=None):
@@ -18,26 +18,31 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
 
     Args:
         model: the `BayesianFlowNetwork` that the data are for.
-        x: arrays `data` or `(data, condition)`, or a `tf.data.Dataset`, `keras.utils.PyDataset` or
-            torch `DataLoader` of them.
+        x: arrays `data` or `(data, condition)`, in numpy, lists, tensors or frames; or a
+            `tf.data.Dataset`, `keras.utils.PyDataset` or torch `DataLoader` of them.
         y: must be None.
         name: the argument's name, for the message.
         sample_weight: None, or the weights of the examples.
 
     Returns:
-        What to train on: `x`, or in the place of a generator one that yields all its batches.
+        What to train on: `x`, as arrays that Keras takes; or in the place of a generator one that
+        yields all its batches.
 
     Raises:
         ValueError: if the data do not suit the model.
     """
     check_no_targets(y, name)
-    data = x
-    if x is not None and not _is_arrays(x):
+    is_whole = x is None or _is_arrays(x)
+    if is_whole:
+        data = x = _as_arrays(x, name)
+    else:
         batch, x = _first_batch(x, name)
         data, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         if sample_weight is None:
             check_no_targets(y, name)
     data, condition = check_arrays(model, data, name)
+    if is_whole and condition is not None:
+        check_training_classes(model, condition, name)
     _check_sample_weight(sample_weight, count_examples(data))
     model.build_for(map_parts(np.shape, data), condition)
     return x
@@ -66,7 +71,7 @@ def _check_sample_weight(sample_weight, num_examples):
 
 
 def check_arrays(model, x, name="x"):
-    """Checks `data` or `(data, condition)`, values included.
+    """Checks `data` or `(data, condition)`, values included; or a pipeline of them, which is read.
 
     Returns:
         The tuple `(data, condition)` of numpy arrays; for a dict of flows, the data are a dict of
@@ -75,13 +80,14 @@ def check_arrays(model, x, name="x"):
     Raises:
         ValueError: if the data do not suit the model.
     """
-    x, condition = split_condition(x)
+    x, condition = split_condition(read_all(x, name))
     x = check_data(model.flow, model.event_shape, x, name)
     return x, check_condition(model, condition, count_examples(x), name)
 
 
 def check_data(flow, event_shape, x, name="x"):
     """The data as numpy arrays, values checked. See `check_arrays`."""
+    x = read_all(x, name)
     if x is None:
         raise refusal(name, "must hold data", None)
     check_names(flow, x, name)
@@ -93,6 +99,51 @@ def check_data(flow, event_shape, x, name="x"):
             f"Argument `{name}` must have as many examples of each part. Received: {counts}"
         )
     return x
+
+
+def read_all(x, name):
+    """Arrays as they are; all batches of a pipeline in the place of it, in arrays.
+
+    Raises:
+        ValueError: if there are no batches, or they hold more than data and conditions.
+    """
+    if _is_arrays(x) or isinstance(x, str) or not hasattr(x, "__iter__"):
+        return x
+    if isinstance(x, keras.utils.PyDataset):
+        if x.num_batches is None:
+            raise refusal(name, "must end, as a `PyDataset` with `num_batches`", x)
+        batches = (x[i] for i in range(x.num_batches))
+    else:
+        batches = iter(yield_tuples(x) if is_data_loader(x) else x)
+    parts = []
+    for batch in batches:
+        data, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        check_no_targets(y, name)
+        if sample_weight is not None:
+            raise refusal(name, "must hold no `sample_weight` here", type(x).__name__)
+        parts.append(keras.tree.map_structure(to_numpy, data))
+    if not parts:
+        raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
+    return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
+
+
+def _as_arrays(x, name):
+    """`data` or `(data, condition)` in arrays that Keras takes, tensors and arrays as they are."""
+
+    def convert(x):
+        if isinstance(x, dict):
+            return {name: convert(part) for name, part in x.items()}
+        if x is None or keras.ops.is_tensor(x):
+            return x
+        try:
+            return to_numpy(x)
+        except ValueError as error:  # rows of different lengths
+            raise refusal(name, "must have rows of one length", type(x).__name__) from error
+
+    if isinstance(x, (tuple, list)):
+        data, condition = split_condition(x)
+        return convert(data) if condition is None else (convert(data), convert(condition))
+    return convert(x)
 
 
 def _check_part(flow, event_shape, x, name):

@@ -10,7 +10,9 @@ from keras_bfn import losses
 from keras_bfn._keras import (
     keep_variables,
     of_no_backend,
+    prefer_less,
     scale_loss,
+    seeded,
     stand_in_for_targets,
     unshare_buffers,
 )
@@ -102,7 +104,8 @@ def fit(self, x=None, y=None, *args, **kwargs):
             the tuple `(data, condition)`; or a `tf.data.Dataset`, `keras.utils.PyDataset` or torch
             `DataLoader` that yields `data`, `(data,)` or `((data, condition),)` in batches.
         y: must be None: the data are their own target.
-        *args, **kwargs: as in Keras. `validation_data` takes what `x` takes.
+        *args, **kwargs: as in Keras. `validation_data` takes what `x` takes; it is looked at with
+            the same noise after every epoch, so that epochs compare.
 
     Raises:
         ValueError: if the data do not suit the model, before training starts.
@@ -113,6 +116,9 @@ def fit(self, x=None, y=None, *args, **kwargs):
     """
     self._assert_compile_called("fit")
     arguments = _bind(keras.Model.fit, self, x, y, *args, **kwargs)
+    if arguments.get("class_weight") is not None:
+        expected = "must be None, for there are no targets: use `sample_weight`"
+        raise refusal("class_weight", expected, arguments["class_weight"])
     x = check_training_data(self, x, y, sample_weight=arguments.get("sample_weight"))
     arguments["x"] = x
     validation_data = arguments.get("validation_data")
@@ -123,6 +129,7 @@ def fit(self, x=None, y=None, *args, **kwargs):
         val_data = (val_x,) if val_weight is None else (val_x, val_weight, val_weight)
         arguments["validation_data"] = val_data
     stand_in_for_targets(arguments)
+    prefer_less(arguments.get("callbacks"), self.metrics)
     if getattr(x, "shuffles_itself", False):  # keras_bfn.datasets.Batches
         arguments["shuffle"] = False
     try:
@@ -145,11 +152,12 @@ def _bind(method, *args, **kwargs):
     return arguments
 
 
-def evaluate(self, x=None, y=None, *args, **kwargs):
+def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
     """Reports what data cost.
 
     Args:
         x, y: as in `fit`.
+        seed: int, of the noise and the times: the same data cost the same. None draws others.
         *args, **kwargs: as in Keras.
 
     Returns:
@@ -172,7 +180,7 @@ def evaluate(self, x=None, y=None, *args, **kwargs):
         weight = arguments.get("sample_weight")
         arguments["x"] = check_training_data(self, x, y, sample_weight=weight)
     stand_in_for_targets(arguments)
-    with keep_variables(self):
+    with seeded(self.seed_generator, seed), keep_variables(self):
         return keras.Model.evaluate(self, **arguments)
 
 

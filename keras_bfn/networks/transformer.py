@@ -25,10 +25,12 @@ def add_blocks(x, num_layers, embedding=(), depth=None, name="block", **options)
 
 
 def normalize(x, name, dtype):
+    """The normalisation after a stack of blocks."""
     return layers.LayerNormalization(epsilon=1e-5, dtype=dtype, name=name)(x)
 
 
 def check_sight(num_heads, kernel_size):
+    """Raises a `ValueError` if blocks could see no other position."""
     check_int("num_heads", num_heads, 0)
     check_int("kernel_size", kernel_size, 1)
     if num_heads == 0 and kernel_size == 1:

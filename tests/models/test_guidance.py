@@ -53,7 +53,7 @@ def test_guidance_is_one_call_of_the_network_on_a_batch_twice_as_large(monkeypat
 
 
 def test_scale_1_is_the_class_and_scale_0_is_none():
-    model = make_class_model("binary")
+    model = make_class_model("binary", condition_dropout=0.1)
     condition = np.array([0, 1, 2, 1])
     kwargs = {"num_steps": 4, "sampler": "ode1", "seed": 0, "verbose": 0}
 
@@ -72,7 +72,7 @@ def test_scale_1_is_the_class_and_scale_0_is_none():
 
 
 def test_another_scale_compiles_nothing_anew():
-    model = make_class_model("binary")
+    model = make_class_model("binary", condition_dropout=0.1)
     for scale in (2.0, 3.0):
         model.generate(2, 2, condition=[0, 1], guidance_scale=scale, verbose=0)
     assert model.programs.cache_info().currsize == 1

@@ -1,0 +1,233 @@
+"""What people do with a Keras model, one row each: it works, or is refused in a sentence."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from keras_bfn import BayesianFlowNetwork
+from keras_bfn.flows import DiscreteFlow
+from keras_bfn.networks import MLP
+from tests.backends import everywhere
+
+FLOW = DiscreteFlow(3, beta_1=2.0)
+X = np.random.default_rng(0).integers(0, 3, (48, 6))
+CLASSES = np.arange(48) % 5
+VECTORS = np.random.default_rng(1).standard_normal((48, 7)).astype("float32")
+
+
+class Rows(keras.utils.PyDataset):
+    num_batches = 3
+
+    def __init__(self, *arrays):
+        super().__init__()
+        self.arrays = arrays
+
+    def __getitem__(self, i):
+        rows = tuple(array[16 * i : 16 * (i + 1)] for array in self.arrays)
+        return rows[0] if len(rows) == 1 else (rows,)
+
+
+class Frame:
+    """What a data frame has in common with an array."""
+
+    def __init__(self, values):
+        self.values, self.shape = values, values.shape
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype=dtype)
+
+
+def tf_data(*arrays):
+    tf = pytest.importorskip("tensorflow")
+    data = arrays[0] if len(arrays) == 1 else (arrays,)
+    return tf.data.Dataset.from_tensor_slices(data).batch(16)
+
+
+def data_loader(*arrays):
+    data = pytest.importorskip("torch.utils.data")
+    rows = list(arrays[0]) if len(arrays) == 1 else [(row,) for row in zip(*arrays, strict=True)]
+    return data.DataLoader(rows, batch_size=16)
+
+
+FORMS = {
+    "arrays": lambda *arrays: arrays[0] if len(arrays) == 1 else arrays,
+    "PyDataset": Rows,
+    "tf.data": tf_data,
+    "DataLoader": data_loader,
+    "lists": lambda *arrays: arrays[0].tolist() if len(arrays) == 1 else arrays,
+    "uint64": lambda x, *rest: (x.astype("uint64"), *rest) if rest else x.astype("uint64"),
+    "big-endian": lambda x, *rest: (x.astype(">i4"), *rest) if rest else x.astype(">i4"),
+    "a frame": lambda x, *rest: (Frame(x), *rest) if rest else Frame(x),
+}
+
+
+def make_model(num_conditions=None, learning_rate=0.01, **options):
+    keras.utils.set_random_seed(0)
+    network = MLP(FLOW, (6,), width=8, num_blocks=1, num_conditions=num_conditions)
+    model = BayesianFlowNetwork(FLOW, network, seed=0, **options)
+    model.compile(keras.optimizers.Adam(learning_rate))
+    return model
+
+
+def own_network(condition):
+    """A functional network of Keras's own layers, told a class or a vector."""
+    theta, t = keras.Input((6, 3), name="theta"), keras.Input((), name="t")
+    if condition == "class":
+        told = keras.Input((), dtype="int32", name="condition")
+        embedded = keras.layers.Embedding(6, 4)(told)
+    else:
+        told = embedded = keras.Input((7,), name="condition")
+    parts = [keras.layers.Flatten()(theta), keras.layers.Reshape((1,))(t), embedded]
+    x = keras.layers.Dense(16, "silu")(keras.layers.Concatenate()(parts))
+    outputs = keras.layers.Reshape((6, 3))(keras.layers.Dense(18)(x))
+    return keras.Model({"theta": theta, "t": t, "condition": told}, outputs)
+
+
+@pytest.mark.parametrize(
+    "form", everywhere([name for name in FORMS if name != "arrays"], "tf.data", "DataLoader")
+)
+def test_all_forms_of_data_train_alike(form):
+    curves = []
+    for make in (FORMS["arrays"], FORMS[form]):
+        model = make_model(num_conditions=5)
+        data = make(X, CLASSES)
+        history = model.fit(data, epochs=2, batch_size=16, shuffle=False, verbose=0)
+        curves.append(history.history["loss"])
+    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
+    assert curves[0][0] != curves[0][1]
+
+
+@pytest.fixture(scope="module")
+def verbs():
+    """Functions of data, all of one model."""
+    model = make_model()
+    codec = keras_bfn.codec.Codec(model, num_steps=2)
+    options = {"seed": 0, "verbose": 0}
+    return [
+        lambda x: model.evaluate(x, batch_size=16, return_dict=True, **options),
+        lambda x: model.code_length(x, num_steps=4, **options),
+        lambda x: model.loss_by_time(x, num_intervals=2, **options),
+        lambda x: model.encode(x, num_steps=4, **options),
+        lambda x: codec.decompress(codec.compress(x)),
+    ]
+
+
+@pytest.mark.parametrize("form", everywhere(FORMS, "DataLoader"))
+def test_every_verb_takes_all_forms_of_data(form, verbs):
+    for verb in verbs:
+        found, expected = verb(form(X)), verb(X)
+        keras.tree.map_structure(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), found, expected
+        )
+
+
+@pytest.mark.once
+def test_pipelines_are_read_with_their_conditions_and_to_their_end():
+    model = make_model(num_conditions=5)
+    expected = model.code_length((X, CLASSES), 4, seed=0, verbose=0)["transmission"]
+    found = model.code_length(Rows(X, CLASSES), 4, seed=0, verbose=0)["transmission"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    generator = ((X[i : i + 8],) for i in range(0, 48, 8))
+    assert len(make_model().code_length(generator, 4, verbose=0)["transmission"]) == 48
+    weights = ((X, None, np.ones(48)) for _ in range(2))
+    with pytest.raises(ValueError, match="`x` must hold no `sample_weight`"):
+        make_model().code_length(weights, 4, verbose=0)
+    with pytest.raises(ValueError, match="`x` must hold data"):
+        make_model().code_length(iter([]), 4, verbose=0)
+
+
+def test_evaluation_repeats():
+    model = make_model()
+    model.fit(X, verbose=0)
+    first, second = (model.evaluate(X, return_dict=True, verbose=0) for _ in range(2))
+    assert first == second
+    other, new = (model.evaluate(X, seed=seed, return_dict=True, verbose=0) for seed in (1, None))
+    assert len({logs["loss"] for logs in (first, other, new)}) == 3
+
+
+def test_validation_is_the_same_while_weights_are_and_training_is_not():
+    model = make_model(learning_rate=0.0)
+    logs = model.fit(X, validation_data=X, epochs=3, batch_size=16, verbose=0).history
+    assert len(set(logs["val_loss"])) == 1
+    assert len(set(logs["val_bits_per_dim"])) == 1
+    assert len(set(logs["loss"])) == 3
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("monitor", ["val_bits_per_dim", "val_nats_per_example"])
+def test_callbacks_know_that_less_is_better(monitor, tmp_path):
+    best = keras.callbacks.ModelCheckpoint(
+        tmp_path / "best.keras", monitor=monitor, save_best_only=True
+    )
+    stop = keras.callbacks.EarlyStopping(monitor=monitor, patience=3)
+    slow = keras.callbacks.ReduceLROnPlateau(monitor=monitor)
+    model, options = make_model(), {"validation_data": X, "epochs": 3, "verbose": 0}
+    logs = model.fit(X, callbacks=[best, stop, slow], **options).history
+    assert best.best == stop.best == slow.best == min(logs[monitor])
+
+
+@pytest.mark.once
+def test_what_has_no_meaning_is_refused():
+    model = make_model()
+    with pytest.raises(ValueError, match=r"`class_weight` must be None.*\{0: 2.0\}"):
+        model.fit(X, class_weight={0: 2.0}, verbose=0)
+    with pytest.raises(ValueError, match="`x` must have rows of one length"):
+        model.fit([[0, 1], [2]], verbose=0)
+    conditional = make_model(num_conditions=5)
+    with pytest.raises(ValueError, match=r"classes in 0..4; 5 means no condition.*subtract 1"):
+        conditional.fit((X, 1 + CLASSES), verbose=0)
+
+
+@pytest.mark.once
+def test_one_class_stands_for_all_samples():
+    model = make_model(num_conditions=5)
+    same = model.generate(4, 3, condition=np.full(4, 2), seed=0, verbose=0)
+    np.testing.assert_array_equal(model.generate(4, 3, condition=2, seed=0, verbose=0), same)
+    mask = np.arange(6) < 3
+    assert model.inpaint(X[:4], mask, 3, condition=2, verbose=0).shape == (4, 6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "null", "conditions"),
+    [("class", 5, CLASSES), ("vector", np.zeros(7), VECTORS)],
+)
+def test_a_model_has_a_null_condition_of_its_own(kind, null, conditions, tmp_path):
+    options = {"condition_dropout": 0.5, "null_condition": null, "seed": 0}
+    model = BayesianFlowNetwork(FLOW, own_network(kind), **options)
+    model.compile("adam")
+    model.fit((X, conditions), verbose=0)
+    model.save(tmp_path / "model.keras")
+    model.save_to_preset(tmp_path / "preset")
+    told = np.broadcast_to(null, (4, *np.shape(null)))
+    for each in (
+        model,
+        keras.saving.load_model(tmp_path / "model.keras"),
+        BayesianFlowNetwork.from_preset(tmp_path / "preset"),
+    ):
+        np.testing.assert_array_equal(each.null_condition, null)
+        untold = each.generate(4, 3, seed=0, verbose=0)
+        np.testing.assert_array_equal(
+            each.generate(4, 3, condition=told, seed=0, verbose=0), untold
+        )
+        guided = {"condition": conditions[:4], "guidance_scale": 2.0}
+        assert each.generate(4, 3, **guided, verbose=0).shape == (4, 6)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("null", [0.5, "none", [["a"]], True])
+def test_other_null_conditions_are_refused(null):
+    with pytest.raises(ValueError, match=r"`null_condition` must be an integer.*Received"):
+        BayesianFlowNetwork(FLOW, own_network("class"), null_condition=null)
+
+
+@pytest.mark.once
+def test_guidance_away_from_what_was_not_learnt_is_warned_of():
+    condition = {"condition": 1, "guidance_scale": 2.0}
+    with pytest.warns(UserWarning, match="`guidance_scale` .* condition_dropout=0"):
+        make_model(num_conditions=5).generate(2, 3, **condition, verbose=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*guidance_scale")
+        make_model(num_conditions=5, condition_dropout=0.1).generate(2, 3, **condition, verbose=0)
