@@ -2,12 +2,14 @@
 
     KERAS_BACKEND=jax python -m benchmarks.samplers digits
     KERAS_BACKEND=jax python -m benchmarks.samplers mnist --model mnist.keras --data-dir DIR
+    KERAS_BACKEND=torch python -m benchmarks.samplers mnist --samplers sde2 --calls 10 --no-guidance
 
-`digits` samples the presets `bfn_digits` and, for guidance, `bfn_digits_classes`; `mnist` a model
-made by `benchmarks.mnist_model`, each sample told a class. Quality is the Fréchet distance in the
-features of a classifier of the real images (`keras_bfn.metrics.SampleQuality`), the mean over
-`--rounds` sets of samples. Writes quality.png, a plot of it, and steps.png, samples of 5 to 100
-calls from the same seed. "log beta" are steps even in log(beta), from t = 0.02.
+`digits` samples the presets `bfn_digits` and, for guidance, `bfn_digits_classes`; `mnist` samples
+the preset `bfn_mnist`, or a model made by `benchmarks.mnist_model`, each sample told a class.
+Quality is the Fréchet distance in the features of a classifier of the real images
+(`keras_bfn.metrics.SampleQuality`), the mean over `--rounds` sets of samples. Writes quality.png, a
+plot of it, and steps.png, samples of 5 to 100 calls from the same seed. "log beta" are steps even
+in log(beta), from t = 0.02.
 """
 
 import argparse
@@ -54,19 +56,19 @@ def mnist_data(data_dir):
     return splits
 
 
-def measure_samplers(model, quality, condition, num_samples, rounds):
+def measure_samplers(model, quality, condition, num_samples, rounds, names, all_calls):
     """Prints a row for each sampler, and returns the distances by sampler and calls."""
     print(f"\nFréchet distance by network calls, {num_samples} samples, mean of {rounds} rounds:")
-    print(f"{'':<22}" + "".join(f"{calls:>9}" for calls in CALLS), flush=True)
+    print(f"{'':<22}" + "".join(f"{calls:>9}" for calls in all_calls), flush=True)
     distances = {}
-    for name, sampler in SAMPLERS.items():
-        for calls in CALLS:
+    for name in names:
+        for calls in all_calls:
             values = []
             for seed in range(rounds):
                 samples = model.generate(
                     num_samples,
                     calls - 1,
-                    sampler,
+                    SAMPLERS[name],
                     condition=condition,
                     seed=seed,
                     batch_size=BATCH_SIZE,
@@ -74,10 +76,9 @@ def measure_samplers(model, quality, condition, num_samples, rounds):
                 )
                 values.append(quality.frechet_distance(samples))
             distances[name, calls] = np.mean(values)
-            if calls == 100:
-                imbalance = quality.class_imbalance(samples)
-        row = "".join(f"{distances[name, calls]:>9.3f}" for calls in CALLS)
-        print(f"{name:<22}{row}    class imbalance at 100: {imbalance:.3f}", flush=True)
+        row = "".join(f"{distances[name, calls]:>9.3f}" for calls in all_calls)
+        imbalance = quality.class_imbalance(samples)
+        print(f"{name:<22}{row}    class imbalance at {calls}: {imbalance:.3f}", flush=True)
     return distances
 
 
@@ -103,15 +104,16 @@ def measure_guidance(model, quality, per_class):
         print(f"{scale:<8}{row}   {quality.frechet_distance(samples):.3f}", flush=True)
 
 
-def plot_quality(distances, floor, path):
+def plot_quality(distances, floor, names, all_calls, path):
     figure = Figure((6, 4), dpi=120, layout="constrained")
     axes = figure.subplots()
-    for name in SAMPLERS:
+    for name in names:
         style = "--" if "log beta" in name else "-"
-        axes.plot(CALLS, [distances[name, calls] for calls in CALLS], style, marker="o", label=name)
+        values = [distances[name, calls] for calls in all_calls]
+        axes.plot(all_calls, values, style, marker="o", label=name)
     axes.axhline(floor, color="gray", linestyle=":", label="held-out images")
     axes.set(xscale="log", yscale="log", xlabel="network calls", ylabel="Fréchet distance")
-    axes.set_xticks(CALLS, CALLS)
+    axes.set_xticks(all_calls, all_calls)
     axes.minorticks_off()
     axes.legend()
     figure.savefig(path)
@@ -136,10 +138,13 @@ def plot_steps(model, condition, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", choices=("digits", "mnist"))
-    parser.add_argument("--model", help="for mnist: the model's file")
+    parser.add_argument("--model", default="bfn_mnist", help="for mnist: a .keras file or a preset")
     parser.add_argument("--data-dir", help="for mnist: as in tfds.load")
     parser.add_argument("--samples", type=int, default=1500)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=list(SAMPLERS))
+    parser.add_argument("--no-guidance", action="store_true", help="leave the classes out")
+    parser.add_argument("--calls", nargs="+", type=int, default=list(CALLS))
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("samplers"))
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
@@ -152,10 +157,9 @@ def main():
         quality = SampleQuality(*train, num_features=32, epochs=40)
         condition = None
     else:
-        if not args.model:
-            parser.error("mnist needs --model, made by benchmarks.mnist_model")
         train, test = mnist_data(args.data_dir)
-        model = class_model = keras.saving.load_model(args.model)
+        is_file = args.model.endswith(".keras")
+        model = class_model = (keras.saving.load_model if is_file else from_preset)(args.model)
         quality = SampleQuality(*train, num_features=32, epochs=4)
         condition = np.random.default_rng(0).choice(train[1], args.samples)
     print(f"The classifier reads {quality.accuracy(*test):.1%} of held-out images right.")
@@ -163,9 +167,11 @@ def main():
     count = min(args.samples, len(test[0]))
     print(f"Fréchet distance of {count} held-out images: {floor:.3f}", flush=True)
 
-    measure_guidance(class_model, quality, per_class=args.samples // 10)
-    distances = measure_samplers(model, quality, condition, args.samples, args.rounds)
-    plot_quality(distances, floor, args.output / "quality.png")
+    if not args.no_guidance:
+        measure_guidance(class_model, quality, per_class=args.samples // 10)
+    chosen = args.samplers, args.calls
+    distances = measure_samplers(model, quality, condition, args.samples, args.rounds, *chosen)
+    plot_quality(distances, floor, *chosen, args.output / "quality.png")
     plot_steps(model, condition, args.output / "steps.png")
     print(f"\nWrote quality.png and steps.png to {args.output}/")
 

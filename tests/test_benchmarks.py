@@ -72,14 +72,14 @@ def test_the_parts_of_a_text_are_those_of_the_data_set(tmp_path, text):
 
 def test_messages_and_known_letters_cost_independent_letters_what_they_must():
     shares = np.arange(1, 28) / np.arange(1, 28).sum()
-    letters = np.random.default_rng(0).choice(27, (320, masked_diffusion.LENGTH), p=shares)
+    letters = np.random.default_rng(0).choice(27, (160, masked_diffusion.LENGTH), p=shares)
     flow = flows.DiscreteFlow(27, beta_1=0.75, prior=shares)
     # Untrained, it says of each letter what the evidence about it alone says.
     network = networks.Transformer(flow, masked_diffusion.LENGTH, 8, num_layers=1, num_heads=0)
     expected = -np.log2(shares[letters]).mean()
     for bound in ("shared times", "masked"):
         bits, _ = masked_diffusion.measure(flow, network, letters.astype("int32"), bound, 64)
-        assert bits == pytest.approx(expected, abs=0.02), bound
+        assert bits == pytest.approx(expected, abs=0.03), bound
 
 
 def test_letters_are_drawn_from_the_chain():
