@@ -26,6 +26,8 @@ Numbers are those of issues of keras-team/keras.
 
 import contextlib
 import copy
+import os
+import tempfile
 
 import keras
 import numpy as np
@@ -239,15 +241,46 @@ def make_uncompiled(config):
     return keras.saving.deserialize_keras_object({**config, "compile_config": None})
 
 
+def changed_layers(network):
+    """What was done to a network's layers since it was made: frozen and quantised ones, by number.
+
+    A functional model of Keras has it in its layers' configs; a network's config is its arguments.
+    That layers within layers are in order has no public name in Keras 3.15.
+    """
+    changes = {}
+    for i, layer in enumerate(network._flatten_layers(include_self=False)):
+        change = {} if layer.trainable else {"trainable": False}
+        is_leaf = len(list(layer._flatten_layers())) == 1
+        if is_leaf and layer.quantization_mode is not None:
+            change["quantization"] = layer.quantization_mode
+        if change:
+            changes[str(i)] = change
+    return changes
+
+
+def change_layers(network, changes):
+    """Does to the layers of a new network what `changed_layers` tells of another."""
+    layers = list(network._flatten_layers(include_self=False))
+    for i, change in changes.items():
+        if "quantization" in change:
+            layers[int(i)].quantize(change["quantization"])
+        if "trainable" in change:
+            layers[int(i)].trainable = False
+
+
 def save_weights(model, path):
-    """Writes the weights of a model, and nothing else.
+    """Writes the weights of a model, and nothing else. Returns a model that has them.
 
     `save_weights` of Keras 3.15 writes the state of the optimizer, too (tensorflow#91498). A copy
-    that was never compiled has none.
+    that was never compiled has none. It reads a file, where LoRA is part of the kernels already.
     """
     copy = make_uncompiled(keras.saving.serialize_keras_object(model))
-    copy.set_weights(model.get_weights())
+    with tempfile.TemporaryDirectory() as folder:
+        everything = os.path.join(folder, "all.weights.h5")
+        model.save_weights(everything)
+        copy.load_weights(everything)
     copy.save_weights(path)
+    return copy
 
 
 def start_at_epoch(model, epoch):

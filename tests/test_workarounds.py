@@ -240,6 +240,23 @@ def test_a_config_compiles_its_model():
     require(is_compiled and "compile" not in inspect.signature(make).parameters, "make_uncompiled")
 
 
+@pytest.mark.parametrize("piece", ["changed_layers", "change_layers"])
+def test_a_models_own_config_tells_nothing_of_its_layers(piece):
+    @keras.saving.register_keras_serializable("keras_bfn_tests")
+    class TwoArguments(keras.Model):
+        def __init__(self):
+            inputs = keras.Input((2,))
+            super().__init__(inputs, keras.layers.Dense(1)(inputs))
+
+        def get_config(self):
+            return {}
+
+    model = TwoArguments()
+    model.layers[-1].trainable = False
+    copy = TwoArguments.from_config(model.get_config())
+    require(copy.layers[-1].trainable and not hasattr(copy, "flatten_layers"), piece)
+
+
 def test_weights_are_saved_with_the_state_of_the_optimizer(tmp_path):
     h5py = pytest.importorskip("h5py")
     model = make_model()

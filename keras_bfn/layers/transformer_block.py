@@ -1,5 +1,7 @@
 """A residual block for sequences, of letters or of an image's patches."""
 
+import math
+
 import keras
 from keras import ops
 from keras.layers import Dense, Dropout, LayerNormalization
@@ -97,9 +99,12 @@ class TransformerBlock(Layer):
         self.dense_norm = LayerNormalization(epsilon=1e-5, **policy)
         self.dense_norm.build(x_shape)
         hidden_size = self.expansion * size
-        self.dense_widen = Dense(hidden_size, **inner)
-        num_neighbours = self.kernel_size ** (2 if self.num_columns else 1)
-        self.dense_widen.build((*x_shape[:-1], num_neighbours * size))
+        if self.kernel_size == 1:
+            self.dense_widen = Dense(hidden_size, **inner)
+        else:
+            grid = (self.kernel_size, self.num_columns)
+            self.dense_widen = _NeighbourDense(hidden_size, *grid, **inner)
+        self.dense_widen.build(x_shape)
         self.dense_project = Dense(size, **outer)
         self.dense_project.build((*x_shape[:-1], hidden_size))
         self.dense_drop = Dropout(self.dropout, **policy)
@@ -136,22 +141,41 @@ class TransformerBlock(Layer):
         return self.attention_project(x)
 
     def _dense(self, x):
-        hidden = self.dense_widen(x) if self.kernel_size == 1 else self._convolve(x)
-        return self.dense_project(keras.activations.gelu(hidden, approximate=True))
-
-    def _convolve(self, x):
-        length, size = x.shape[1:]
-        grid, kernel = (length,), (self.kernel_size,)
-        if self.num_columns:
-            grid, kernel = (length // self.num_columns, self.num_columns), 2 * kernel
-        dense = self.dense_widen
-        hidden = ops.conv(
-            ops.reshape(x, (-1, *grid, size)),
-            ops.reshape(ops.cast(dense.kernel, x.dtype), (*kernel, size, dense.units)),
-            padding="same",
-            data_format="channels_last",
-        )
-        return ops.reshape(hidden, (-1, length, dense.units)) + ops.cast(dense.bias, x.dtype)
+        hidden = keras.activations.gelu(self.dense_widen(x), approximate=True)
+        return self.dense_project(hidden)
 
     def compute_output_shape(self, x_shape, embedding_shape=None):
         return x_shape
+
+
+class _NeighbourDense(keras.layers.Layer):
+    """A dense layer of each position and its neighbours, as `TransformerBlock` says.
+
+    It is a convolution, which all backends are fast at, but its kernel is a matrix.
+    """
+
+    def __init__(self, units, kernel_size, num_columns, kernel_initializer, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.kernel_shape = (kernel_size,) * (2 if num_columns else 1)
+        self.num_columns = num_columns
+        self.kernel_initializer = kernel_initializer
+
+    def build(self, x_shape):
+        size = math.prod(self.kernel_shape) * x_shape[-1]
+        self.kernel = self.add_weight(
+            (size, self.units), initializer=self.kernel_initializer, name="kernel"
+        )
+        self.bias = self.add_weight((self.units,), initializer="zeros", name="bias")
+
+    def call(self, x):
+        length, size = x.shape[1:]
+        columns = self.num_columns or length
+        grid = (length // columns, columns)[-len(self.kernel_shape) :]
+        hidden = ops.conv(
+            ops.reshape(x, (-1, *grid, size)),
+            ops.reshape(self.kernel, (*self.kernel_shape, size, self.units)),
+            padding="same",
+            data_format="channels_last",
+        )
+        return ops.reshape(hidden, (-1, length, self.units)) + self.bias

@@ -274,6 +274,11 @@ class BayesianFlowNetwork(keras.Model):
 
         return look(self.flow, network, s, t)
 
+    def quantize(self, *args, **kwargs):
+        """As in Keras. What was compiled of the model is compiled anew."""
+        super().quantize(*args, **kwargs)
+        self.programs.cache_clear()
+
     code_length = scoring.code_length
     loss_by_time = scoring.loss_by_time
     generate = generation.generate

@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from keras_bfn._config import own_config
+from keras_bfn._keras import change_layers, changed_layers
 from keras_bfn._parts import map_parts
 from keras_bfn._validation import check_int, check_rate, refusal
 from keras_bfn.flows import Flow
@@ -129,11 +130,17 @@ class Network(keras.Model):
     def get_config(self):
         # A functional model's own config lists layers; ours is the constructor's arguments.
         dtype = keras.saving.serialize_keras_object(self.policy)
-        return {**own_config(self, type(self)), "dtype": dtype}
+        config = {**own_config(self, type(self)), "dtype": dtype}
+        changes = changed_layers(self)
+        return {**config, "changed_layers": changes} if changes else config
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
+        config = dict(config)
+        changes = config.pop("changed_layers", {})
+        network = cls(**keras.saving.deserialize_keras_object(config, custom_objects))
+        change_layers(network, changes)
+        return network
 
 
 def check_one_kind(flow):

@@ -75,11 +75,11 @@ def save_folder(model, folder):
     """Writes a model to a folder; the files get their names when all of them are complete."""
     folder.mkdir(parents=True, exist_ok=True)
     config = json.dumps(keras.saving.serialize_keras_object(model), indent=2)
+    saved = save_weights(model, folder / f"new.{WEIGHTS}")
     metadata = {
         "keras_version": keras.__version__,
-        "num_params": model.network.count_params(),
+        "num_params": saved.network.count_params(),
     }
-    save_weights(model, folder / f"new.{WEIGHTS}")
     for name, text in ((METADATA, json.dumps(metadata, indent=2)), (CONFIG, config)):
         (folder / f"new.{name}").write_text(text + "\n")
     for name in (WEIGHTS, METADATA, CONFIG):

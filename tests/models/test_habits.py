@@ -231,3 +231,53 @@ def test_guidance_away_from_what_was_not_learnt_is_warned_of():
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*guidance_scale")
         make_model(num_conditions=5, condition_dropout=0.1).generate(2, 3, **condition, verbose=0)
+
+
+def freeze(model):
+    model.network.get_layer("block_0").trainable = False
+
+
+def quantize(model):
+    model.quantize("int8")
+
+
+def add_lora(model):
+    model.network.get_layer("output_projection").enable_lora(2)
+    model.compile(keras.optimizers.Adam(0.1))
+    model.fit(X, verbose=0)
+
+
+CHANGES = {"freeze": freeze, "int8": quantize, "LoRA": add_lora}
+
+
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")  # Keras's own
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")  # the same
+@pytest.mark.parametrize("change", everywhere(CHANGES, "int8"))
+def test_what_was_done_to_layers_is_saved(change, tmp_path):
+    network = keras_bfn.networks.Transformer(FLOW, 6, width=8, num_layers=1, num_heads=2)
+    model = BayesianFlowNetwork(FLOW, network, seed=0)
+    model.compile(keras.optimizers.Adam(0.1))
+    model.fit(X, verbose=0)
+    num_trainable = len(model.trainable_variables)
+    options = {"num_steps": None, "seed": 0, "verbose": 0}
+    before = model.code_length(X, **options)["transmission"]
+    change(model)
+    changed = model.code_length(X, **options)["transmission"]
+    if change is freeze:
+        np.testing.assert_array_equal(changed, before)
+    else:  # and what was compiled before is not used on
+        assert np.abs(changed - before).max() > 0
+    if change is quantize:
+        np.testing.assert_allclose(changed, before, rtol=0.1)
+
+    model.save(tmp_path / "model.keras")
+    model.save_to_preset(tmp_path / "preset")
+    for loaded in (
+        keras.saving.load_model(tmp_path / "model.keras"),
+        BayesianFlowNetwork.from_preset(tmp_path / "preset"),
+    ):
+        found = loaded.code_length(X, **options)["transmission"]
+        np.testing.assert_allclose(found, changed, rtol=1e-5)
+        expected = num_trainable if change is add_lora else len(model.trainable_variables)
+        assert len(loaded.trainable_variables) == expected  # files have LoRA in the kernels
+    assert (len(model.trainable_variables) < num_trainable) == (change is not add_lora)
