@@ -164,7 +164,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sampler-steps", type=positive, default=50)
     parser.add_argument("--repeats", type=positive, default=20, help="looks at each image")
-    parser.add_argument("--preset", type=pathlib.Path, help="a folder to keep the model in, too")
+    parser.add_argument("--save-preset", type=pathlib.Path, help="a preset folder to write")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("digits"))
     args = parser.parse_args()
     flow, _, _ = DATA_TYPES[args.data_type]
@@ -173,8 +173,8 @@ def main():
 
     model = train(args.data_type, args.epochs, args.conditional, args.seed)
     model.save(args.output / "model.keras")
-    if args.preset:
-        model.save_to_preset(args.preset)
+    if args.save_preset:
+        model.save_to_preset(args.save_preset)
     held_out, labels = load_held_out(args.data_type)
     print_code_lengths(model, (held_out, labels) if args.conditional else held_out, args.repeats)
 

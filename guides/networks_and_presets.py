@@ -78,8 +78,8 @@ model = BayesianFlowNetwork.from_preset("hf://user/digits")
   network for MNIST.
 - `VDMUNet`, for images: a deep stack at full resolution, with Fourier features of the input. The
   paper's network for CIFAR-10.
-- `PatchTransformer`, for images: patches that see those around them, or each other. Nearly all of
-  it is matrix products.
+- `PatchTransformer`, for images: patches that see those around them, or each other. With
+  `num_coarse_layers`, some blocks see squares of patches as one, so that what is far apart meets.
 - `Transformer`, for sequences. By default its blocks see their neighbours by a convolution, its
   attention knows distances, and its evidence is scaled. The paper's network for text8 is
   `kernel_size=1, expansion=4, positions="sinusoidal", features="plain"`.
@@ -103,7 +103,8 @@ layout for images on PyTorch's CPU; the data stay channels last, and the weights
 With `num_conditions`, a network takes a class beside the data: `fit((data, classes))`,
 `generate(..., condition=classes)`. One condition more, `network.null_condition`, stands for "none";
 with `condition_dropout`, the model trains with it in the place of some of the classes, and then
-also generates without any.
+also generates without any. A network of your own has such a condition if the model is told:
+`BayesianFlowNetwork(..., null_condition=10)`, or an array, where conditions are vectors.
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)

@@ -262,10 +262,10 @@ def change_layers(network, changes):
     """Does to the layers of a new network what `changed_layers` tells of another."""
     layers = list(network._flatten_layers(include_self=False))
     for i, change in changes.items():
-        if "quantization" in change:
-            layers[int(i)].quantize(change["quantization"])
-        if "trainable" in change:
-            layers[int(i)].trainable = False
+        layer = layers[int(i)]
+        if layer.quantization_mode != change.get("quantization"):  # else a network within did it
+            layer.quantize(change["quantization"])
+        layer.trainable = change.get("trainable", True)
 
 
 def save_weights(model, path):

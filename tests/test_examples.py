@@ -32,7 +32,7 @@ def test_digits(data_type, arguments, tmp_path):
     printed = run_script(
         ROOT / "examples" / "digits.py",
         *("--data-type", data_type, "--epochs", "2", "--repeats", "1", "--sampler-steps", "3"),
-        *("--output", "out", "--preset", "preset", *arguments),
+        *("--output", "out", "--save-preset", "preset", *arguments),
         cwd=tmp_path,
     )
     rows = re.findall(r"^(10|25|50|100|continuous)((?: +-?[\d.]+){4})$", printed, re.MULTILINE)

@@ -24,8 +24,8 @@ class TransformerBlock(Layer):
         dropout: float in [0, 1), of what is added to the residual stream.
         remat: bool. Whether activations are computed again in the backward pass, to save memory.
         kernel_size: int. How many neighbours, itself among them, the first of the two dense layers
-            sees, those beyond the ends as zeros: a convolution along the sequence, written as one
-            matrix product, so that `keras.optimizers.Muon` takes its kernel for a matrix.
+            sees, those beyond the ends as zeros: a convolution along the sequence, whose kernel is
+            one matrix, so that `keras.optimizers.Muon` takes it for one.
         num_columns: int or None. The positions of an image, row by row, have so many in a row: the
             neighbours are then a square of `kernel_size` by `kernel_size`.
         expansion: int. How much wider than the embeddings the block is between its dense layers.
