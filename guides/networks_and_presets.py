@@ -31,8 +31,9 @@ from keras_bfn import BayesianFlowNetwork
 """
 ## A trained model
 
-`from_preset` builds a model by name and loads its weights. `"bfn_digits"` is in the package: 8x8
-digits of 17 levels.
+`from_preset` builds a model by name and loads its weights. In the package are `"bfn_digits"` and
+`"bfn_digits_classes"`, 8x8 digits of 17 levels, `"bfn_mnist"`, digits in black and white, and
+`"bfn_text"`, letters. A README.md beside each tells of the data, the figures and the command.
 """
 
 model = BayesianFlowNetwork.from_preset("bfn_digits")

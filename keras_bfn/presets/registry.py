@@ -1,4 +1,4 @@
-"""The presets: the paper's six models, and two small ones whose weights are in this package."""
+"""The presets: the paper's six models, and small ones whose weights are in this package."""
 
 import functools
 import math
@@ -52,6 +52,16 @@ PRESETS = {
         "The same, told which digit it is: conditions 0 to 9, or 10 for none.",
         num_params=169_138,
         weights=str(_HERE / "bfn_digits_classes"),
+    ),
+    "bfn_mnist": Preset(
+        "MNIST, binarised, told which digit it is or not: patches, trained by examples/mnist.py.",
+        num_params=1_058_419,
+        weights=str(_HERE / "bfn_mnist"),
+    ),
+    "bfn_text": Preset(
+        "256 of 27 letters, from a novel: a Transformer without attention, by examples/text8.py.",
+        num_params=1_000_731,
+        weights=str(_HERE / "bfn_text"),
     ),
     "bfn_mnist_binary": Preset(
         "MNIST, binarised, as the paper has it.",

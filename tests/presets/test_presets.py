@@ -16,6 +16,12 @@ from tests.backends import everywhere, next_backend
 from tests.models.small import FLOWS, make_data, make_model
 from tests.tensors import run
 
+PACKAGED = {  # four of the numbers that each network returns, by PyTorch
+    "bfn_digits": [2.9947, 3.4014, 0.7395, 1.2618],
+    "bfn_digits_classes": [3.3235, 5.5142, 0.251, 0.1417],
+    "bfn_mnist": [-1.3585, 2.2819, -6.7687, 2.4919],
+    "bfn_text": [-0.903, 0.0298, -0.4192, 2.4796],
+}
 PAPER = [name for name, preset in BayesianFlowNetwork.presets.items() if preset.make_flow]
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -24,7 +30,10 @@ def output(model):
     """The network's output for fixed inputs."""
     shape = (2, *model.event_shape, model.flow.theta_size)
     theta = np.random.default_rng(0).uniform(size=shape).astype("float32")
-    return run(model.network, {"theta": theta, "t": np.array([0.2, 0.9], "float32")})
+    inputs = {"theta": theta, "t": np.array([0.2, 0.9], "float32")}
+    if model.conditional:
+        inputs["condition"] = np.array([0, 1], "int32")
+    return run(model.network, inputs)
 
 
 def test_there_are_the_six_models_of_the_paper():
@@ -152,13 +161,56 @@ def test_a_save_that_is_cut_short_leaves_the_old_preset(tmp_path, monkeypatch):
     np.testing.assert_allclose(output(BayesianFlowNetwork.from_preset(tmp_path)), before, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", PACKAGED)
+def test_a_model_in_the_package_returns_the_same_on_every_backend(name):
+    found = output(BayesianFlowNetwork.from_preset(name)).ravel()
+    found = found[:: len(found) // 4][:4]
+    np.testing.assert_allclose(found, PACKAGED[name], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.once
+def test_models_in_the_package_are_small_and_tell_of_themselves():
+    folders = {
+        name: pathlib.Path(preset.weights)
+        for name, preset in BayesianFlowNetwork.presets.items()
+        if preset.make_flow is None
+    }
+    assert folders.keys() == PACKAGED.keys()
+    for name, folder in folders.items():
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
+        card = (folder / "README.md").read_text()
+        for told in (f'from_preset("{name}")', "## Data", "## Command", "## Licence"):
+            assert told in card
+
+
+@pytest.mark.once
+def test_text_comes_out_of_the_box():
+    model = BayesianFlowNetwork.from_preset("bfn_text")
+    texts = model.generate_text(8, 20, sampler="sde2", seed=0, verbose=0)
+    words = [word for text in texts for word in text.split()[1:-1]]
+    common = {"the", "of", "and", "a", "to", "in", "that", "his", "it", "i", "he", "was", "as"}
+    # Of a novel's words more than a fifth are these; of letters drawn one by one hardly any.
+    assert np.mean([word in common for word in words]) > 0.1
+    assert all(text.startswith("call me ") for text in model.continue_text("call me ", 2, 5))
+
+
+@pytest.mark.once
+def test_mnist_comes_out_of_the_box():
+    model = BayesianFlowNetwork.from_preset("bfn_mnist")
+    classes = np.repeat(np.arange(10), 4)
+    x = model.generate(40, 20, "sde2", classes, seed=0, batch_size=40, verbose=0)
+    told = model.code_length((x, classes), None, 2, seed=0, batch_size=40, verbose=0)
+    other = model.code_length((x, (classes + 5) % 10), None, 2, seed=0, batch_size=40, verbose=0)
+    untold = model.code_length((x, np.full(40, 10)), None, 2, seed=0, batch_size=40, verbose=0)
+    right, wrong, without = (nats["transmission"].mean() for nats in (told, other, untold))
+    assert right < without < wrong
+    assert without - right == pytest.approx(np.log(10), abs=2.0)
+
+
 @pytest.mark.once
 def test_digits_come_out_of_the_box():
     load_digits = pytest.importorskip("sklearn.datasets").load_digits
     model = BayesianFlowNetwork.from_preset("bfn_digits")
-    folder = pathlib.Path(BayesianFlowNetwork.presets["bfn_digits"].weights)
-    assert sum(path.stat().st_size for path in folder.iterdir()) < 3e6
-
     levels = load_digits().images[..., None].astype("int32")
     nats = model.code_length(levels[:200], seed=0, verbose=0)
     total = (nats["transmission"] + nats["reconstruction"]).mean()
