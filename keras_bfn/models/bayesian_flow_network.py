@@ -257,9 +257,9 @@ class BayesianFlowNetwork(keras.Model):
             inputs = {"theta": theta, "t": shown}
             if guidance_scale is not None:
                 inputs = keras.tree.map_structure(lambda x: ops.concatenate([x, x]), inputs)
-                none = ops.cast(self.null_condition, condition.dtype)
-                none = ops.broadcast_to(none, ops.shape(condition))
-                inputs["condition"] = ops.concatenate([condition, none])
+                told = ops.convert_to_tensor(condition)
+                none = ops.broadcast_to(ops.cast(self.null_condition, told.dtype), ops.shape(told))
+                inputs["condition"] = ops.concatenate([told, none])
             elif condition is not None:
                 inputs["condition"] = condition
             inputs = in_order_of(symbolic_inputs(self.network), inputs)

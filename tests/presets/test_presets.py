@@ -108,7 +108,7 @@ def test_a_model_without_weights_is_not_saved(tmp_path):
 
 
 def test_unknown_presets_and_incomplete_folders_are_refused(tmp_path):
-    for preset in ("bfn_mnist", tmp_path / "absent", 3):
+    for preset in ("bfn_faces", tmp_path / "absent", 3):
         with pytest.raises(ValueError, match=r"`preset` must be one of.*'bfn_digits'.*Received"):
             BayesianFlowNetwork.from_preset(preset)
     with pytest.raises(ValueError, match=r"where there is no config\.json"):
