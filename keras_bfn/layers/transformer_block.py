@@ -102,8 +102,9 @@ class TransformerBlock(Layer):
         if self.kernel_size == 1:
             self.dense_widen = Dense(hidden_size, **inner)
         else:
-            grid = (self.kernel_size, self.num_columns)
-            self.dense_widen = _NeighbourDense(hidden_size, *grid, **inner)
+            # TensorFlow has no scopes whose names begin as this class does.
+            grid = {"num_columns": self.num_columns, "name": "dense_widen"}
+            self.dense_widen = _NeighbourDense(hidden_size, self.kernel_size, **grid, **inner)
         self.dense_widen.build(x_shape)
         self.dense_project = Dense(size, **outer)
         self.dense_project.build((*x_shape[:-1], hidden_size))
