@@ -78,8 +78,8 @@ def test_messages_and_known_letters_cost_independent_letters_what_they_must():
     network = networks.Transformer(flow, masked_diffusion.LENGTH, 8, num_layers=1, num_heads=0)
     expected = -np.log2(shares[letters]).mean()
     for bound in ("shared times", "masked"):
-        bits, _ = masked_diffusion.measure(flow, network, letters.astype("int32"), bound, 64)
-        assert bits == pytest.approx(expected, abs=0.03), bound
+        bits, _ = masked_diffusion.measure(flow, network, letters.astype("int32"), bound, 24)
+        assert bits == pytest.approx(expected, abs=0.05), bound
 
 
 def test_letters_are_drawn_from_the_chain():
