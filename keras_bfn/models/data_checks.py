@@ -132,7 +132,7 @@ def _as_arrays(x, name):
 
     def convert(x):
         if isinstance(x, dict):
-            return {name: convert(part) for name, part in x.items()}
+            return {part: convert(values) for part, values in x.items()}
         if x is None or keras.ops.is_tensor(x):
             return x
         try:

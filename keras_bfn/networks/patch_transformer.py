@@ -124,7 +124,7 @@ class PatchTransformer(Network):
                 y = _join_squares(y, 2, policy)
                 y = layers.Dense(coarse_width, dtype=policy, name="coarse_projection")(y)
                 y = PositionEmbedding(columns // 2)(y)
-                y = layers.Activation("linear", dtype=policy)(y)
+                y = layers.Dropout(dropout, dtype=policy)(y)
                 y = blocks(y, num_coarse_layers, columns // 2, "block_coarse")
                 y = normalize(y, "norm_coarse", policy)
                 y = _cut_squares(y, rows, columns, 2, width, "fine_projection", policy)
