@@ -79,16 +79,16 @@ class OneLinePerEpochs(keras.callbacks.Callback):
 
 
 def build_model(data_type, flow, epochs, conditional, seed):
-    num_conditions = NUM_CLASSES if conditional else None
+    conditions = NUM_CLASSES if conditional else None
     if data_type == "binary":
         # Binary pixels are drawn anew every epoch: there is little to overfit, and an MLP is fast.
         network = networks.MLP(
-            flow, IMAGE_SHAPE, width=256, num_blocks=3, dropout=0.1, num_conditions=num_conditions
+            flow, IMAGE_SHAPE, width=256, num_blocks=3, dropout=0.1, conditions=conditions
         )
         peak_rate = 1e-3
     else:
         network = networks.UNet(
-            flow, IMAGE_SHAPE, width=16, num_blocks=1, dropout=0.1, num_conditions=num_conditions
+            flow, IMAGE_SHAPE, width=16, num_blocks=1, dropout=0.1, conditions=conditions
         )
         peak_rate = 3e-3
     model = keras_bfn.BayesianFlowNetwork(

@@ -62,7 +62,7 @@ def train(data, epochs, seed):
     flow = {name: FLOW[name] for name in data}
     times = "parts" if len(data) > 1 else "shared"
     unet = networks.UNet(
-        FLOW["image"], IMAGE_SHAPE, width=16, num_blocks=1, dropout=0.1, condition_size=WIDTH
+        FLOW["image"], IMAGE_SHAPE, width=16, num_blocks=1, dropout=0.1, conditions=(WIDTH,)
     )
     network = networks.MultiPart(
         flow,

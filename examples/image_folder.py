@@ -51,7 +51,7 @@ def make_folder(path):
 def build_model(image_shape, num_classes, width, steps, seed):
     flow = flows.DiscretizedFlow(num_bins=256, sigma_1=1e-3)
     network = networks.UNet(
-        flow, image_shape, width=width, num_blocks=1, dropout=0.1, num_conditions=num_classes
+        flow, image_shape, width=width, num_blocks=1, dropout=0.1, conditions=num_classes
     )
     model = keras_bfn.BayesianFlowNetwork(
         flow, network, condition_dropout=0.1 if num_classes else 0.0, seed=seed

@@ -51,7 +51,7 @@ def build_model(preset, network, data, steps, seed):
         num_layers=4,
         num_coarse_layers=3,
         coarse_width=96 if preset == "small" else 8,
-        num_conditions=NUM_CLASSES,
+        conditions=NUM_CLASSES,
     )
     model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.5, seed=seed)
     model.compile(recipe.muon(steps))

@@ -101,15 +101,21 @@ layout for images on PyTorch's CPU; the data stay channels last, and the weights
 
 ## Conditions
 
-With `num_conditions`, a network takes a class beside the data: `fit((data, classes))`,
+With `conditions`, a network takes a class beside the data: `fit((data, classes))`,
 `generate(..., condition=classes)`. One condition more, `network.null_condition`, stands for "none";
 with `condition_dropout`, the model trains with it in the place of some of the classes, and then
 also generates without any. A network of your own has such a condition if the model is told:
-`BayesianFlowNetwork(..., null_condition=10)`, or an array, where conditions are vectors.
+`BayesianFlowNetwork(..., null_condition=10)`, or an array, where conditions are numbers.
+
+Several conditions are a dict: `conditions={"label": 10, "text": (32,)}`, and
+`fit((data, {"label": labels, "text": embeddings}))`. Each may have a null of its own, and be
+dropped together with the others or, by a dict of rates, by itself. Numbers for each position of a
+sequence or an image, such as a small picture, enlarged, that is to become a large one, are seen
+where they are: `conditions=(28, 28, 1)`.
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
-network = keras_bfn.networks.MLP(flow, (8,), width=32, num_blocks=1, num_conditions=2)
+network = keras_bfn.networks.MLP(flow, (8,), width=32, num_blocks=1, conditions=2)
 conditional = BayesianFlowNetwork(flow, network, condition_dropout=0.1, seed=0)
 conditional.compile(keras.optimizers.AdamW(3e-3))
 

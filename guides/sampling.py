@@ -79,11 +79,11 @@ guided = model.generate(
 visualization.plot_samples(guided, "guided.png", columns=6)
 
 """
-To train such a model of your own, give the network `num_conditions`, the model `condition_dropout`,
+To train such a model of your own, give the network `conditions`, the model `condition_dropout`,
 and `fit` pairs of data and classes:
 
 ```python
-network = keras_bfn.networks.UNet(flow, image_shape=(8, 8, 1), num_conditions=10)
+network = keras_bfn.networks.UNet(flow, image_shape=(8, 8, 1), conditions=10)
 model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.1)
 model.fit((images, labels))
 ```

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from keras import ops
+
 from keras_bfn._parts import map_parts
 
 
@@ -26,7 +28,7 @@ class Look(NamedTuple):
     params: Any
 
 
-def look(flow, network, s, t):
+def look(flow, network, s, t, mask=None):
     """Shows evidence to a network.
 
     Args:
@@ -34,11 +36,23 @@ def look(flow, network, s, t):
         network: function of `theta` to the output distribution's parameters.
         s: evidence, or a dict of the parts' evidence.
         t: time, of shape `(batch,)`, or a dict of the parts' times.
+        mask: bool, `(batch, *event_shape)`, or a dict of that: which variables are there. Of the
+            others nothing is heard. By default all are.
 
     Returns:
         A `Look`, or a dict of them.
     """
+
+    def hide(values, mask, otherwise):
+        return ops.where(mask[..., None], values, otherwise)
+
+    if mask is not None:
+        s = map_parts(lambda s, mask: hide(s, mask, 0.0), s, mask)
     theta = map_parts(lambda flow, s, t: flow.input_params(s, flow.schedule.beta(t)), flow, s, t)
+    if mask is not None:
+        # However much was said of the others.
+        first = map_parts(lambda flow, s, t: flow.input_params(s * 0.0, t * 0.0), flow, s, t)
+        theta = map_parts(hide, theta, mask, first)
     return map_parts(lambda flow, *seen: Look(*seen), flow, t, s, theta, network(theta))
 
 

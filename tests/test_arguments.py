@@ -147,7 +147,7 @@ REFUSED = {
         lambda model, _: model.generate(1, given=["a"]),
     ],
     "mask": [
-        lambda model, _: model.inpaint(X, None),
+        lambda model, _: model.inpaint(X, 0.5),
         lambda model, _: model.inpaint(X, "known"),
     ],
     "latents": [
@@ -232,7 +232,7 @@ REFUSED = {
     "counts": [lambda model, _: flows.MarkovChain(None)],
     "num_blocks": [lambda model, _: networks.MLP(FLOW, (8,), num_blocks=0)],
     "num_layers": [lambda model, _: networks.Transformer(FLOW, 4, num_layers=0)],
-    "num_conditions": [lambda model, _: networks.MLP(FLOW, (8,), num_conditions=0)],
+    "conditions": [lambda model, _: networks.MLP(FLOW, (8,), conditions=0)],
     "num_heads": [
         lambda model, _: networks.Transformer(FLOW, 4, width=8, num_heads=3),
         lambda model, _: layers.SpatialAttention(0),

@@ -53,7 +53,7 @@ def load_official(network, path):
 def _is_of_their_kind(network):
     if type(network) not in _READERS or network.shortcut:
         return False
-    if network.num_conditions is not None or network.condition_size is not None:
+    if network.conditions is not None:
         return False
     flow = network.flow
     num_classes = flow.num_classes if isinstance(flow, DiscreteFlow) else None

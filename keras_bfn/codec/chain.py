@@ -32,10 +32,10 @@ def push(chains, stack, x, expect):
     Args:
         chains: a `Chain`, or a dict of the parts' chains, all of one length.
         stack: a `Stack`.
-        x: int array of data, `(rows, *event_shape)`, or a dict of the parts' data.
-        expect: function of evidence in the channel, a float64 array `(rows, *event_shape,
-            channel.size)` or a dict of the parts', and the step i to the log probabilities of the
-            output distribution, `(rows, *event_shape, K)`, or a dict of the parts'.
+        x: int array of variables, of any shape, or a dict of the parts'.
+        expect: function of evidence in the channel, a float64 array `(*x.shape, channel.size)` or a
+            dict of the parts', and the step i to the log probabilities of the output distribution,
+            `(*x.shape, K)`, or a dict of the parts'.
     """
     n = of_any_part(chains).num_steps
     s = map_parts(lambda chain, x: stack.pop_near(*chain.sent(x)), chains, x)
@@ -48,14 +48,12 @@ def push(chains, stack, x, expect):
         s = before
 
 
-def pop(chains, stack, event_shape, num, expect):
-    """Pops the examples, `num` rows of int64 arrays, that `push` pushed."""
+def pop(chains, stack, shape, expect):
+    """Pops the variables, int64 arrays of this shape, or dicts of them, that `push` pushed."""
     # What was pushed last comes first.
     chains = dict(reversed(chains.items())) if isinstance(chains, dict) else chains
     n = of_any_part(chains).num_steps
-    s = map_parts(
-        lambda chain, shape: np.zeros((num, *shape, chain.channel.size)), chains, event_shape
-    )
+    s = map_parts(lambda chain, shape: np.zeros((*shape, chain.channel.size)), chains, shape)
     for i in range(1, n + 1):
         before, expected = s, expect(s, i - 1)
         s = map_parts(

@@ -17,6 +17,7 @@ from keras_bfn.codec.stack import Stack
 from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples
+from keras_bfn.models.missing import is_missing
 
 EXAMPLES_PER_LANE, MOST_DEFAULT_LANES = 1000, 64
 
@@ -101,18 +102,23 @@ class Codec:
         """
         start = time.monotonic()
         event_shape = self.model.event_shape
-        x = check_data(self.model.flow, event_shape, x)
+        x = check_data(self.model.flow, event_shape, x, allow_missing=self.model.allow_missing)
         num = count_examples(x)
+        there = None
+        if self.model.allow_missing:
+            there = map_parts(lambda x: ~is_missing(x), x)
         condition, condition_digest = self._condition(condition, num)
         batch_size = self.batch_size or max(1, min(MOST_DEFAULT_LANES, num // EXAMPLES_PER_LANE))
         batch_size = min(batch_size, num)
 
         chains = self._chains(self.num_steps, self.resolution)
-        receiver = self._receiver(chains, batch_size, condition)
+        receiver = self._receiver(chains, batch_size, condition, there)
         stack = Stack(self._initial_words(chains, batch_size, self.seed))
         num_initial_bits = stack.num_bits()
         for rows in _batches(num, batch_size, verbose):
-            examples = keras.tree.map_structure(operator.itemgetter(rows), x)
+            examples = map_parts(operator.itemgetter(rows), x)
+            if there is not None:  # what is missing takes no bits
+                examples = map_parts(lambda x, mask, rows=rows: x[mask[rows]], examples, there)
             push(chains, stack, examples, receiver.expecting(rows))
         words = stack.words()
         # Words that were never drawn, and that the seed tells, are not kept. Two are the state.
@@ -129,6 +135,7 @@ class Codec:
             "model": fingerprints.of_model(self.model),
             "probe": receiver.probe(),
             "data": fingerprints.of_array(x),
+            "there": None if there is None else map_parts(container.pack_mask, there),
             "condition": condition_digest,
             "environment": fingerprints.of_environment(),
         }
@@ -175,8 +182,8 @@ class Codec:
                 f"The file holds examples of shape {header['event_shape']}, not {event_shape}"
             )
         # One null condition for all: a file may say that it has any number of examples.
-        num_conditions = 1 if condition is None else count
-        condition, condition_digest = self._condition(condition, num_conditions)
+        num_told = 1 if condition is None else count
+        condition, condition_digest = self._condition(condition, num_told)
         if header["condition"] != condition_digest:
             raise CodecError("The file was made with another condition, or without one")
         differences = fingerprints.differences(header["environment"])
@@ -185,7 +192,8 @@ class Codec:
             chains = self._chains(header["num_steps"], header["resolution"])
         except ValueError as error:
             raise CodecError(f"The file's header is impossible: {error}") from error
-        receiver = self._receiver(chains, header["batch_size"], condition)
+        there = self._read_mask(header["there"], count)
+        receiver = self._receiver(chains, header["batch_size"], condition, there)
         if header["probe"] != receiver.probe():
             raise CodecError(
                 f"The network's outputs are not those of when the file was made{differences}"
@@ -195,7 +203,13 @@ class Codec:
         try:
             stack = Stack(np.concatenate([initial[: header["undrawn_words"]], payload]))
             for rows in _batches(count, header["batch_size"], verbose, reverse=True):
-                batches.append(pop(chains, stack, event_shape, len(rows), receiver.expecting(rows)))
+                masks = map_parts(lambda _: None, chains)
+                shapes = map_parts(lambda shape, rows=rows: (len(rows), *shape), event_shape)
+                if there is not None:
+                    masks = map_parts(operator.itemgetter(rows), there)
+                    shapes = map_parts(lambda mask: (np.count_nonzero(mask),), masks)
+                values = pop(chains, stack, shapes, receiver.expecting(rows))
+                batches.append(map_parts(_put, chains, values, masks))
         except CodecError as error:
             raise CodecError(f"The file cannot be decoded: {error}{differences}") from error
         x = map_parts(
@@ -208,6 +222,21 @@ class Codec:
             raise CodecError(f"The file was decoded to other data than it was made of{differences}")
         return x
 
+    def _read_mask(self, there, count):
+        """Which variables are there, as a file's header says; None if all are."""
+        event_shape = self.model.event_shape
+        if (there is not None) != self.model.allow_missing or (
+            there is not None and names_of(there) != names_of(event_shape)
+        ):
+            raise CodecError(
+                "The file says of other variables than the model's that they are there"
+            )
+        if there is None:
+            return None
+        return map_parts(
+            lambda shape, text: container.unpack_mask(text, (count, *shape)), event_shape, there
+        )
+
     def _condition(self, condition, num):
         """What the network is told, and the digest of what was given, None if nothing was."""
         told = condition_inputs(self.model, condition, 1, num).get("condition")
@@ -216,10 +245,10 @@ class Codec:
     def _chains(self, num_steps, resolution):
         return map_parts(lambda flow: Chain(flow, num_steps, resolution), self.model.flow)
 
-    def _receiver(self, chains, batch_size, condition):
+    def _receiver(self, chains, batch_size, condition, there):
         model = self.model
         model.build_for(map_parts(lambda shape: (batch_size, *shape), model.event_shape), condition)
-        return Receiver(model, chains, batch_size, condition)
+        return Receiver(model, chains, batch_size, condition, there)
 
     def _initial_words(self, chains, batch_size, seed):
         num_words = sum(
@@ -228,6 +257,15 @@ class Codec:
         )
         words = np.random.PCG64(seed).random_raw(num_words) >> np.uint64(32)
         return np.maximum(words, 1).astype("uint32")  # zero must not come last
+
+
+def _put(chain, values, mask):
+    """What was popped of the variables that are there, and -1 for the others."""
+    if mask is None:
+        return values
+    x = np.full(mask.shape, -1, values.dtype)
+    x[mask] = values
+    return x
 
 
 def _batches(count, batch_size, verbose, reverse=False):

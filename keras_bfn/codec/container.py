@@ -3,7 +3,7 @@
 | bytes | what |
 |---|---|
 | 4 | `KBFN` |
-| 2 | version of the format, here 2 |
+| 2 | version of the format, here 3 |
 | 4 | length of the header |
 | 8 | length of the payload |
 | | the header, JSON in UTF-8: see `keras_bfn.codec.Codec` |
@@ -13,15 +13,18 @@
 Numbers are unsigned and little-endian. Nothing in a file is executed.
 """
 
+import base64
 import hashlib
 import json
+import math
 import struct
+import zlib
 
 import numpy as np
 
 from keras_bfn.codec.errors import CodecError
 
-MAGIC, VERSION = b"KBFN", 2
+MAGIC, VERSION = b"KBFN", 3
 PREFIX = struct.Struct("<4sHIQ")
 DIGEST_SIZE = 16
 DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
@@ -60,6 +63,7 @@ ENTRIES = {
     "model": _is_text,
     "probe": _is_text,
     "data": _is_text,
+    "there": lambda value: value is None or _is_each(_is_text, value),
     "condition": lambda value: value is None or _is_text(value),
     "environment": lambda value: isinstance(value, dict),
 }
@@ -124,6 +128,29 @@ def read(data):
             f"for {header['batch_size']} lanes"
         )
     return header, words
+
+
+def pack_mask(mask):
+    """A bool array as text: its bits, compressed."""
+    return base64.b64encode(zlib.compress(np.packbits(mask).tobytes(), 9)).decode()
+
+
+def unpack_mask(text, shape):
+    """The bool array of this shape that `pack_mask` packed.
+
+    Raises:
+        CodecError: if it is not of as many bits.
+    """
+    num = math.prod(shape)
+    unpacker = zlib.decompressobj()
+    try:
+        # No more than there can be: a small file may unpack to any size.
+        packed = unpacker.decompress(base64.b64decode(text), -(-num // 8) + 1)
+    except (ValueError, zlib.error) as error:
+        raise CodecError(f"The file's mask cannot be read: {error}") from error
+    if len(packed) != -(-num // 8):
+        raise CodecError(f"The file's mask does not have the {num} bits of its examples")
+    return np.unpackbits(np.frombuffer(packed, "uint8"))[:num].astype(bool).reshape(shape)
 
 
 def _check_header(header):

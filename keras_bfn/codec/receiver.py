@@ -6,6 +6,7 @@ from keras_bfn._parts import list_parts, map_parts, of_any_part
 from keras_bfn.codec import fingerprints
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.looks import output_distributions
+from keras_bfn.models.data_checks import count_examples
 from keras_bfn.models.program import Program, divisible
 
 
@@ -14,11 +15,13 @@ class OutputProgram(Program):
 
     Call arguments:
         inputs: dict with `"s"`, the evidence, `(batch, *event_shape, embedding_size)`, or a dict of
-            the parts'; `"t"`, `(batch,)`; and for conditional models `"condition"`, `(batch, ...)`.
+            the parts'; `"t"`, `(batch,)`; for conditional models `"condition"`, `(batch, ...)`; and
+            `"there"`, where variables may be missing.
     """
 
     def call(self, inputs):
-        looks = self.model.look(inputs["s"], inputs["t"], inputs.get("condition"))
+        seen = inputs["s"], inputs["t"], inputs.get("condition")
+        looks = self.model.look(*seen, mask=inputs.get("there"))
         outputs = output_distributions(self.model.flow, looks)
         return map_parts(lambda output: output.log_probs(), outputs)
 
@@ -30,18 +33,34 @@ class Receiver:
         model: the `BayesianFlowNetwork`.
         chains: the `Chain`, or a dict of the parts' chains.
         batch_size: int.
-        condition: array `(num, ...)`, or None; of one row, if it is the same for all examples.
+        condition: array `(num, ...)`, a dict of such, or None; of one row, if it is the same for
+            all examples.
+        there: bool array `(num, *event_shape)`, which variables are there, or a dict of the parts';
+            None if the model allows none to be missing.
     """
 
-    def __init__(self, model, chains, batch_size, condition):
+    def __init__(self, model, chains, batch_size, condition, there=None):
         self.chains, self.times = chains, of_any_part(chains).times
-        self.batch_size, self.condition = batch_size, condition
+        self.batch_size, self.condition, self.there = batch_size, condition, there
         self.program = model.programs(OutputProgram)
         self.event_shape = model.event_shape
 
     def expecting(self, rows):
         """The function `expect(s, i)` of `push` and `pop` for the examples of these rows."""
-        return lambda s, i: self.log_probs(s, i, rows)
+        if self.there is None:
+            return lambda s, i: self.log_probs(s, i, rows)
+        there = map_parts(lambda mask: mask[rows], self.there)
+
+        def spread(chain, s, mask):
+            whole = np.zeros((*mask.shape, chain.channel.size))
+            whole[mask] = s
+            return whole
+
+        def expect(s, i):
+            log_probs = self.log_probs(map_parts(spread, self.chains, s, there), i, rows)
+            return map_parts(lambda values, mask: values[mask], log_probs, there)
+
+        return expect
 
     def log_probs(self, s, i, rows):
         """The log probabilities, float32, for evidence in the channel about the rows' examples."""
@@ -55,8 +74,11 @@ class Receiver:
 
         inputs = {"s": map_parts(pad, self.chains, s), "t": np.full(size, self.times[i], "float32")}
         if self.condition is not None:
-            rows = np.resize(rows, size) % len(self.condition)
-            inputs["condition"] = self.condition[rows]
+            rows = np.resize(rows, size) % count_examples(self.condition)
+            inputs["condition"] = map_parts(lambda values: values[rows], self.condition)
+        if self.there is not None:
+            there = map_parts(lambda mask: mask[np.resize(rows, size)], self.there)
+            inputs["there"] = map_parts(lambda mask: mask.astype("float32"), there)
         log_probs = self.program.predict_on_batch(inputs)
         log_probs = map_parts(lambda _, values: values[:num], self.chains, log_probs)
         if any(np.isnan(values).any() for (values,) in list_parts(log_probs)):

@@ -129,7 +129,7 @@ def image_classes(path):
 
     ```python
     names = keras_bfn.datasets.image_classes("photographs/")
-    network = keras_bfn.networks.UNet(flow, (32, 32, 3), num_conditions=len(names))
+    network = keras_bfn.networks.UNet(flow, (32, 32, 3), conditions=len(names))
     ```
     """
     if not check_path("path", path).is_dir():

@@ -10,7 +10,7 @@ from keras_bfn.layers.conv_block import check_data_format, group_norm
 from keras_bfn.layers.layer import Layer
 
 
-def self_attention(query_key_value, num_heads, rotary=False):
+def self_attention(query_key_value, num_heads, rotary=False, mask=None):
     """Attention in Keras's fused form, where the backend has one.
 
     Args:
@@ -18,6 +18,7 @@ def self_attention(query_key_value, num_heads, rotary=False):
             each with its heads one after the other.
         num_heads: int. Divides `size`.
         rotary: bool. Whether queries and keys are turned by their positions.
+        mask: None, or a tensor `(batch, positions)`, 0 for positions that no other attends to.
 
     Returns:
         A tensor of shape `(batch, positions, size)`.
@@ -27,7 +28,12 @@ def self_attention(query_key_value, num_heads, rotary=False):
     query, key, value = ops.unstack(ops.reshape(query_key_value, heads), axis=2)
     if rotary:
         query, key = _turn(query), _turn(key)
-    return ops.reshape(ops.dot_product_attention(query, key, value), (-1, positions, size // 3))
+    if mask is not None:
+        # Each position sees itself, so that none sees nothing.
+        seen = ops.cast(mask, "bool")[:, None, None, :]
+        mask = ops.logical_or(seen, ops.eye(positions, dtype="bool"))
+    attended = ops.dot_product_attention(query, key, value, mask=mask)
+    return ops.reshape(attended, (-1, positions, size // 3))
 
 
 def _turn(x):

@@ -39,6 +39,8 @@ class TransformerBlock(Layer):
         embedding: tensor of shape `(batch, any)`, or None. What shifts and scales all that is
             normalised, and scales what is added to the residual stream: an embedding of the time
             and the condition. At first it has no effect.
+        there: tensor of shape `(batch, positions)`, or None: true for positions that are there,
+            false for those that are as if beyond the ends.
 
     Returns:
         A tensor of the shape of `x`.
@@ -80,7 +82,7 @@ class TransformerBlock(Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.residual_initializer = keras.initializers.get(residual_initializer)
 
-    def build(self, x_shape, embedding_shape=None):
+    def build(self, x_shape, embedding_shape=None, there_shape=None):
         size = x_shape[-1]
         check_num_columns(self.num_columns, x_shape[1])
         policy = {"dtype": self.dtype_policy}
@@ -115,37 +117,45 @@ class TransformerBlock(Layer):
             self.modulate = Dense(3 * num_branches * size, **modulate)
             self.modulate.build(embedding_shape)
 
-    def call(self, x, embedding=None, training=False):
+    def call(self, x, embedding=None, there=None, training=False):
         drops = [self.dense_drop]
         if self.num_heads:
             drops.insert(0, self.attention_drop)
-        tensors = [x] if embedding is None else [x, embedding]
-        return call_block(self._call, drops, training, self.remat, *tensors)
+        given = {} if embedding is None else {"embedding": embedding}
+        if there is not None:
+            given["there"] = ops.cast(there, x.dtype)
 
-    def _call(self, drops, x, embedding=None):
+        def block(drops, x, *tensors):
+            return self._call(drops, x, **dict(zip(given, tensors, strict=True)))
+
+        return call_block(block, drops, training, self.remat, x, *given.values())
+
+    def _call(self, drops, x, embedding=None, there=None):
         branches = [(self.dense_norm, self._dense, drops[-1])]
         if self.num_heads:
             branches.insert(0, (self.attention_norm, self._attend, drops[0]))
         if embedding is None:
             for norm, branch, drop in branches:
-                x = x + drop(branch(norm(x)))
+                x = x + drop(branch(norm(x), there))
             return x
         modulations = self.modulate(ops.silu(embedding))[:, None]
         modulations = ops.split(modulations, 3 * len(branches), axis=-1)
         for norm, branch, drop in branches:
             shift, scale, gate, *modulations = modulations
-            x = x + (1.0 + gate) * drop(branch((1.0 + scale) * norm(x) + shift))
+            x = x + (1.0 + gate) * drop(branch((1.0 + scale) * norm(x) + shift, there))
         return x
 
-    def _attend(self, x):
-        x = self_attention(self.query_key_value(x), self.num_heads, self.rotary)
+    def _attend(self, x, there):
+        x = self_attention(self.query_key_value(x), self.num_heads, self.rotary, there)
         return self.attention_project(x)
 
-    def _dense(self, x):
+    def _dense(self, x, there):
+        if there is not None and self.kernel_size > 1:
+            x = x * there[..., None]
         hidden = keras.activations.gelu(self.dense_widen(x), approximate=True)
         return self.dense_project(hidden)
 
-    def compute_output_shape(self, x_shape, embedding_shape=None):
+    def compute_output_shape(self, x_shape, embedding_shape=None, there_shape=None):
         return x_shape
 
 

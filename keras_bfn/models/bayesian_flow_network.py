@@ -5,6 +5,7 @@ import functools
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_bfn import losses
@@ -18,22 +19,32 @@ from keras_bfn._parts import (
     of_any_part,
     sum_parts,
 )
-from keras_bfn._validation import check_choice, check_rate, refusal
+from keras_bfn._validation import check_choice, refusal
 from keras_bfn.flows.flow import check_flow, expand
 from keras_bfn.looks import look
 from keras_bfn.metrics import BitsPerDim
 from keras_bfn.models import encoding, generation, inpainting, scoring, text, training
 from keras_bfn.models.averaging import averaged_weights
-from keras_bfn.models.conditions import check_is_conditional, check_null_condition
+from keras_bfn.models.conditions import (
+    check_dropout,
+    check_is_conditional,
+    check_null_condition,
+    drop_conditions,
+    replace_conditions,
+)
 from keras_bfn.models.data_checks import check_form, split_condition
+from keras_bfn.models.missing import split_missing
 from keras_bfn.models.network_checks import (
+    check_allow_missing,
     check_inputs,
     check_outputs,
     make_symbolic_inputs,
     symbolic_inputs,
+    takes_mask,
 )
 from keras_bfn.models.part_times import check_times, draw_times
 from keras_bfn.models.presets import from_preset, save_to_preset, upload_preset
+from keras_bfn.models.training import repeat
 from keras_bfn.presets import PRESETS
 
 
@@ -53,23 +64,28 @@ class BayesianFlowNetwork(keras.Model):
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`, or a dict from names of parts to flows.
         network: a Keras model or layer that takes a dict of `"theta"`, the input distribution's
-            parameters, `(batch, *event_shape, flow.theta_size)`; `"t"`, the time, `(batch,)`; and,
-            if it is conditional, `"condition"`, `(batch, ...)`. It returns the output
-            distribution's parameters, `(batch, *event_shape, flow.output_size)`. For a dict of
-            flows, `"theta"` and what it returns are dicts.
+            parameters, `(batch, *event_shape, flow.theta_size)`; `"t"`, the time, `(batch,)`; if it
+            is conditional, `"condition"`, `(batch, ...)`; and, if it is told which variables are
+            there, `"mask"`, bool, `(batch, *event_shape)`. It returns the output distribution's
+            parameters, `(batch, *event_shape, flow.output_size)`. For a dict of flows, `"theta"`,
+            `"mask"` and what it returns are dicts.
         event_shape: the shape of one example, such as `(28, 28, 1)`, or a dict of shapes; `()` for
             one variable. By default read off the network's own input, or, if it has none, off the
             first data.
-        condition_dropout: float in [0, 1). In training, each condition is replaced by the network's
-            `null_condition` with this probability, so that `generate` can be guided.
-        null_condition: int, or for vectors an array of the shape of one: the condition that means
-            "none", which `generate` takes when it is given none. By default the network's attribute
-            of that name: networks of this package that take `num_conditions` have one.
+        condition_dropout: float in [0, 1). In training, each condition is replaced by its
+            `null_condition` with this probability, so that `generate` can be guided. Of a dict of
+            conditions all are, together; with a dict of floats, each by itself.
+        null_condition: int, or an array of the shape of one condition, or a dict of these: the
+            condition that means "none", which `generate` takes when it is given none. By default
+            the network's attribute of that name: networks of this package have it for classes.
         times: `"shared"` or `"parts"`. With `"parts"`, for a dict of flows, `"t"` is a dict of the
             parts' times, and the network learns to take some parts as known: `code_length` and
             `generate` then take `given=`. In training, half of the examples have one time for all
             parts. In the other half, each part has its own, and each but one, chosen at random, is
             with probability 1/2 known: at t = 1, and not part of the loss.
+        allow_missing: bool. Whether variables of the data may be missing: -1 in integers, NaN in
+            numbers. Bob hears nothing of them, and they cost nothing. By default, if the network
+            takes a `"mask"`.
         tokenizer: what turns text into the data and back, such as `keras_bfn.datasets.Letters()`,
             or None; for a dict of flows, a dict of those of the parts that are text. It is saved
             with the model; `generate_text` and `continue_text` use it.
@@ -112,6 +128,7 @@ class BayesianFlowNetwork(keras.Model):
         condition_dropout=0.0,
         null_condition=None,
         times="shared",
+        allow_missing=None,
         tokenizer=None,
         seed=None,
         **kwargs,
@@ -123,13 +140,9 @@ class BayesianFlowNetwork(keras.Model):
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow
         self.network = network
-        self.condition_dropout = check_rate("condition_dropout", condition_dropout)
         self.null_condition = check_null_condition(null_condition, network)
-        if condition_dropout and self.null_condition is None:
-            raise ValueError(
-                "Argument `condition_dropout` must be 0 without a `null_condition`. "
-                f"Received: condition_dropout={condition_dropout}"
-            )
+        self.condition_dropout = check_dropout(condition_dropout, self.null_condition)
+        self.allow_missing = check_allow_missing(allow_missing, network)
         self.tokenizer = text.check_model_tokenizer(flow, tokenizer)
         self.times = check_times(flow, check_choice("times", times, ("shared", "parts")))
         self.seed = seed
@@ -137,6 +150,7 @@ class BayesianFlowNetwork(keras.Model):
         self.transmission_loss = losses.get(None)
         self.reconstruction_loss = losses.ReconstructionLoss()
         self.loss_weights = None
+        self.num_repeats = 1
         self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
         self.bits_per_dim_tracker = BitsPerDim()
         self.nats_per_example_tracker = keras.metrics.Mean(name="nats_per_example")
@@ -144,7 +158,8 @@ class BayesianFlowNetwork(keras.Model):
             name: keras.metrics.Mean(name=f"{name}_nats_per_example")
             for name in (flow if isinstance(flow, dict) else ())
         }
-        self._mean = training.PerExampleMean(name="per_example_mean", dtype="float32")
+        self.loss_tracker = keras.metrics.Mean(name="evaluated_loss")
+        self._mean = training.WeightedMean()
         # A function's cache, for the models in a dict Keras 3.15 would track as layers.
         self.programs = functools.cache(lambda kind, *arguments: kind(self, *arguments))
 
@@ -178,7 +193,9 @@ class BayesianFlowNetwork(keras.Model):
         if self.event_shape is None:
             event_shape = map_parts(lambda shape: shape[1:], data_shape)
             self.event_shape = check_event_shape(self.flow, event_shape)
-        inputs = make_symbolic_inputs(self.flow, self.event_shape, condition_shape, self.times)
+        inputs = make_symbolic_inputs(
+            self.flow, self.event_shape, condition_shape, self.times, self.allow_missing
+        )
         check_outputs(self.flow, self.event_shape, build_network(self.network, inputs))
 
     def build_for(self, shape, condition=None):
@@ -191,7 +208,7 @@ class BayesianFlowNetwork(keras.Model):
         # TensorFlow distributes the variables that are made in the scope of its strategy.
         strategy = getattr(self, "distribute_strategy", None)
         with contextlib.nullcontext() if strategy is None else strategy.scope():
-            self.build(shape if condition is None else (shape, condition.shape))
+            self.build(shape if condition is None else (shape, map_parts(np.shape, condition)))
         self.built = True
 
     compile = training.compile
@@ -201,6 +218,7 @@ class BayesianFlowNetwork(keras.Model):
     evaluate = training.evaluate
     compute_loss = training.compute_loss
     compute_metrics = training.compute_metrics
+    get_metrics_result = training.get_metrics_result
     averaged_weights = averaged_weights
 
     def call(self, inputs, training=False):
@@ -208,41 +226,47 @@ class BayesianFlowNetwork(keras.Model):
         check_form(self.flow, self.event_shape, x)
         check_is_conditional(self, condition is not None)
         if training and self.condition_dropout and condition is not None:
-            condition = self._drop_conditions(condition)
+            rates, seed = self.condition_dropout, self.seed_generator
+            condition = drop_conditions(condition, self.null_condition, rates, seed)
         looks = {"transmission": self.transmission_loss}
+        batch_size, num_repeats = ops.shape(of_any_part(x))[0], 1
         if not training:
             looks["reconstruction"] = self.reconstruction_loss
-        batch_size = ops.shape(of_any_part(x))[0]
+            num_repeats = self.num_repeats
+            x, condition = repeat((x, condition), num_repeats)
         return {
-            name: self.look_at(x, draw_times(self, loss, batch_size, training), condition, training)
+            name: self.look_at(
+                x,
+                draw_times(self, loss, batch_size, training, num_repeats),
+                condition,
+                training,
+            )
             for name, loss in looks.items()
         }
 
-    def _drop_conditions(self, condition):
-        uniform = keras.random.uniform(ops.shape(condition)[:1], seed=self.seed_generator)
-        dropped = expand(uniform, condition) < self.condition_dropout
-        return ops.where(dropped, ops.cast(self.null_condition, condition.dtype), condition)
-
     def look_at(self, x, t, condition=None, training=False):
         """Draws evidence about data, and shows it to the network. As `look`, with `x` for `s`."""
-        return self.look(self.sample_evidence(x, t), t, condition, training)
+        x, mask = split_missing(self, x)
+        return self.look(self.sample_evidence(x, t), t, condition, training, mask=mask)
 
     def sample_evidence(self, x, t):
         """Draws evidence about data at time `t`, `(batch,)`, or a dict of the parts' times."""
         t, seed = for_each_part(self.flow, t), self.seed_generator
         return map_parts(lambda flow, x, t: flow.sample_evidence(x, t, seed), self.flow, x, t)
 
-    def look(self, s, t, condition=None, training=False, guidance_scale=None):
+    def look(self, s, t, condition=None, training=False, guidance_scale=None, mask=None):
         """Shows evidence to the network.
 
         Args:
             s: evidence, `(batch, *event_shape, flow.embedding_size)`, or a dict of the parts'.
             t: time, `(batch,)`, or, with `times="parts"`, a dict of the parts' times.
-            condition: `(batch, ...)`, or None.
+            condition: `(batch, ...)`, a dict of such, or None.
             training: bool.
             guidance_scale: `(batch,)`, or None. The output without a condition, plus so many times
                 what the condition changes in it: one call of the network, on a batch of twice the
                 size.
+            mask: which variables are there, `(batch, *event_shape)`, or a dict of the parts'. By
+                default all are.
 
         Returns:
             A `keras_bfn.Look`, or a dict of the parts' looks.
@@ -255,11 +279,14 @@ class BayesianFlowNetwork(keras.Model):
 
         def network(theta):
             inputs = {"theta": theta, "t": shown}
+            if takes_mask(self):
+                there = map_parts(lambda x: ops.ones(ops.shape(x)[:-1], "bool"), theta)
+                inputs["mask"] = there if mask is None else mask
             if guidance_scale is not None:
                 inputs = keras.tree.map_structure(lambda x: ops.concatenate([x, x]), inputs)
-                told = ops.convert_to_tensor(condition)
-                none = ops.broadcast_to(ops.cast(self.null_condition, told.dtype), ops.shape(told))
-                inputs["condition"] = ops.concatenate([told, none])
+                told = keras.tree.map_structure(ops.convert_to_tensor, condition)
+                none = replace_conditions(told, self.null_condition)
+                inputs["condition"] = map_parts(lambda *x: ops.concatenate(x), told, none)
             elif condition is not None:
                 inputs["condition"] = condition
             inputs = in_order_of(symbolic_inputs(self.network), inputs)
@@ -272,7 +299,9 @@ class BayesianFlowNetwork(keras.Model):
             params, without = ops.split(params, 2)
             return without + expand(guidance_scale, params) * (params - without)
 
-        return look(self.flow, network, s, t)
+        if mask is not None:
+            mask = map_parts(lambda mask: ops.cast(mask, "bool"), mask)
+        return look(self.flow, network, s, t, mask)
 
     def quantize(self, *args, **kwargs):
         """As in Keras. What was compiled of the model is compiled anew."""

@@ -1,43 +1,87 @@
-"""Conditions: which ones suit a model, and how they guide its samples."""
+"""Conditions: which ones suit a model, which mean "none", and how they guide its samples.
+
+A condition is an array with a row for each example, or a dict of such arrays. A null condition is
+one row of it, or a dict of the rows of those conditions that have one.
+"""
 
 import math
 import warnings
 
 import keras
 import numpy as np
+from keras import ops
 
-from keras_bfn._validation import check_between, refusal
+from keras_bfn._parts import describe, for_each_part, map_parts, names_of, part_names
+from keras_bfn._validation import check_between, check_rate, refusal
+from keras_bfn.flows.flow import expand
+from keras_bfn.models.network_checks import symbolic_inputs
 from keras_bfn.networks import Network
 
 
 def check_condition(model, condition, num_examples, name="condition"):
-    """Returns the condition as a numpy array, or None if there is none and must be none.
+    """Returns the condition in numpy arrays, or None if there is none and must be none.
 
     Raises:
-        ValueError: if there should be a condition and is none, the reverse, a wrong number, or
-            one that is not a class of the network.
+        ValueError: if there should be a condition and is none, the reverse, it is not of the names
+            or shapes that the network takes, or no class of the network.
     """
     check_is_conditional(model, condition is not None, name)
     if condition is None:
         return None
-    condition = to_numpy(condition)
-    if condition.shape[:1] != (num_examples,):
+    inputs = symbolic_inputs(model.network)
+    taken = None if inputs is None else inputs["condition"]
+    if taken is not None and names_of(taken) != names_of(condition):
+        takes = f"a dict of {list(taken)}" if isinstance(taken, dict) else "one array"
         raise ValueError(
-            f"Argument `{name}` must have one condition for each of {num_examples} examples. "
-            f"Received: conditions of shape {condition.shape}"
+            f"Argument `{name}` must have conditions as the network takes them, {takes}. "
+            f"Received: {describe(condition)}"
         )
-    if isinstance(model.network, Network) and model.network.num_conditions is not None:
-        _check_classes(condition, model.network.num_conditions, name)
-    return condition
+    shapes = map_parts(lambda one: tuple(one.shape[1:]), taken) if taken is not None else None
+    classes = model.network.conditions if isinstance(model.network, Network) else None
+
+    def check(condition, name, shape, classes):
+        condition = to_numpy(condition)
+        if condition.dtype.kind not in "iufb":
+            raise ValueError(
+                f"Argument `{name}` must have conditions that are numbers. Received: an array of "
+                f"dtype {condition.dtype}. Number labels, as with names, labels = "
+                "np.unique(labels, return_inverse=True), and keep the names"
+            )
+        if condition.shape[:1] != (num_examples,):
+            raise ValueError(
+                f"Argument `{name}` must have one condition for each of {num_examples} examples. "
+                f"Received: conditions of shape {condition.shape}"
+            )
+        if isinstance(classes, int):
+            _check_classes(condition, classes, name)
+        elif shape is not None and not _fits(condition.shape[1:], shape):
+            raise ValueError(
+                f"Argument `{name}` must have conditions of shape (batch, *{shape}), as the "
+                f"network takes them. Received: conditions of shape {condition.shape}"
+            )
+        if not np.isfinite(condition).all():
+            raise refusal(name, "must have finite conditions", "an array with NaN or infinity")
+        return condition
+
+    shapes, classes = for_each_part(condition, shapes), for_each_part(condition, classes)
+    return map_parts(check, condition, part_names(condition, name), shapes, classes)
 
 
-def _check_classes(condition, num_conditions, name):
+def _fits(shape, taken):
+    """Whether Keras gives a network arrays of this shape: it adds and drops axes of one."""
+    size = [n for n in shape if n != 1], [n for n in taken if n != 1]
+    return len(size[0]) == len(size[1]) and all(
+        there is None or here == there for here, there in zip(*size, strict=True)
+    )
+
+
+def _check_classes(condition, none, name):
     integers = np.issubdtype(condition.dtype, np.integer)
-    possible = range(num_conditions + 1)
+    possible = range(none + 1)
     if not integers or condition.ndim != 1 or not np.isin(condition, possible).all():
         raise ValueError(
             f"Argument `{name}` must have conditions of shape (batch,), integers in "
-            f"0..{num_conditions}, where {num_conditions} means no condition. Received: conditions "
+            f"0..{none}, where {none} means no condition. Received: conditions "
             f"of shape {condition.shape}, dtype {condition.dtype}"
             + (f", between {condition.min()} and {condition.max()}" if integers else "")
         )
@@ -45,12 +89,16 @@ def _check_classes(condition, num_conditions, name):
 
 def check_training_classes(model, condition, name):
     """Raises a `ValueError` if the classes are numbered from 1: the last would mean "none"."""
-    last = getattr(model.network, "num_conditions", None)
-    if last is not None and last > 1 and condition.min() == 1 and condition.max() == last:
-        raise ValueError(
-            f"Argument `{name}` must have classes in 0..{last - 1}; {last} means no condition. "
-            f"Received: classes between 1 and {last}, and none is 0: subtract 1 from each"
-        )
+
+    def check(last, condition, name):
+        if isinstance(last, int) and last > 1 and condition.min() == 1 and condition.max() == last:
+            raise ValueError(
+                f"Argument `{name}` must have classes in 0..{last - 1}; {last} means no condition. "
+                f"Received: classes between 1 and {last}, and none is 0: subtract 1 from each"
+            )
+
+    if isinstance(model.network, Network):
+        map_parts(check, model.network.conditions, condition, part_names(condition, name))
 
 
 def check_is_conditional(model, conditional, name="x"):
@@ -66,8 +114,9 @@ def condition_inputs(model, condition, guidance_scale, num_examples):
     Raises:
         ValueError: if the condition does not suit the model, or there is nothing to guide.
     """
+    null = model.null_condition
     check_between("guidance_scale", guidance_scale, -math.inf, math.inf)
-    if guidance_scale != 1 and (condition is None or model.null_condition is None):
+    if guidance_scale != 1 and (condition is None or null is None):
         missing = "condition=None" if condition is None else "a network without `null_condition`"
         raise ValueError(
             "Argument `guidance_scale` must be 1 unless there is a condition, and a null condition "
@@ -79,9 +128,13 @@ def condition_inputs(model, condition, guidance_scale, num_examples):
             "condition_dropout=0 has not learnt, unless it was among the training data's own.",
             stacklevel=3,
         )
-    condition = model.null_condition if condition is None else to_numpy(condition)
-    if condition is not None and np.shape(condition) == np.shape(model.null_condition):
-        condition = np.broadcast_to(condition, (num_examples, *np.shape(condition)))
+    if condition is None:
+        condition = null
+    elif isinstance(condition, dict) and isinstance(null, dict):
+        condition = null | condition  # what is left out means "none"
+    if condition is not None:
+        nulls = _nulls_for(condition, null)
+        condition = map_parts(lambda x, null: _for_all(x, null, num_examples), condition, nulls)
     condition = check_condition(model, condition, num_examples)
     inputs = {} if condition is None else {"condition": condition}
     if guidance_scale != 1:
@@ -89,21 +142,96 @@ def condition_inputs(model, condition, guidance_scale, num_examples):
     return inputs
 
 
+def _for_all(condition, null, num_examples):
+    """An array of conditions; if one was given, a row of it for each example."""
+    condition = to_numpy(condition)
+    if null is not None and condition.shape == np.shape(null):
+        return np.broadcast_to(condition, (num_examples, *condition.shape))
+    return condition
+
+
+def _nulls_for(condition, null):
+    """The null condition in the form of the condition, with None for each that has none."""
+    if isinstance(condition, dict):
+        return {name: (null or {}).get(name) for name in condition}
+    return null
+
+
 def check_null_condition(null_condition, network):
     """Returns a model's null condition: as given, or the network's own, or None.
 
     Raises:
-        ValueError: if it is no integer and no array of numbers.
+        ValueError: if it is no integer, no array of numbers, and no dict of these.
     """
+    own = getattr(network, "null_condition", None)
     if null_condition is None:
-        return getattr(network, "null_condition", None)
+        return own
+    found = map_parts(_check_null, null_condition, part_names(null_condition, "null_condition"))
+    return own | found if isinstance(found, dict) and isinstance(own, dict) else found
+
+
+def _check_null(null_condition, name):
     found = np.asarray(null_condition)
     if found.dtype.kind not in "iuf" or (found.ndim == 0 and found.dtype.kind == "f"):
         expected = "must be an integer, for classes, or an array of numbers, for vectors"
-        raise refusal("null_condition", expected, null_condition)
+        raise refusal(name, expected, null_condition)
     if not found.ndim:
         return int(found)
     return found.astype("float32" if found.dtype.kind == "f" else "int32")
+
+
+def check_dropout(condition_dropout, null_condition):
+    """Returns a model's `condition_dropout`, a float or a dict of them.
+
+    Raises:
+        ValueError: if a rate is out of its range, or of a condition without a null one.
+    """
+    names = part_names(condition_dropout, "condition_dropout")
+    rates = map_parts(lambda rate, name: check_rate(name, rate), condition_dropout, names)
+    if isinstance(rates, dict):
+        without = sorted(set(rates) - (names_of(null_condition) or set()))
+    else:
+        without = bool(rates) and null_condition is None
+    if without:
+        raise ValueError(
+            "Argument `condition_dropout` must be 0 without a `null_condition`. "
+            f"Received: condition_dropout={condition_dropout} with null_condition={null_condition}"
+        )
+    return rates
+
+
+def drop_conditions(condition, null, rates, seed):
+    """Replaces conditions by the null ones at random: at one rate together, or each at its own."""
+    size = ops.shape(keras.tree.flatten(condition)[0])[:1]
+    together = keras.random.uniform(size, seed=seed)
+
+    def drop(condition, null, rate):
+        if null is None or not rate:
+            return condition
+        uniform = keras.random.uniform(size, seed=seed) if isinstance(rates, dict) else together
+        dropped = expand(uniform, condition) < rate
+        return ops.where(dropped, ops.cast(null, condition.dtype), condition)
+
+    if isinstance(condition, dict):
+        # JAX returns dicts sorted by name, wherever they came from: the draws are in this order.
+        condition = dict(sorted(condition.items()))
+        rates_for = {
+            name: rates.get(name, 0.0) if isinstance(rates, dict) else rates for name in condition
+        }
+    else:
+        rates_for = rates
+    return map_parts(drop, condition, _nulls_for(condition, null), rates_for)
+
+
+def replace_conditions(condition, null):
+    """The null conditions for as many examples; a condition that has none stays."""
+
+    def replace(condition, null):
+        if null is None:
+            return condition
+        return ops.broadcast_to(ops.cast(null, condition.dtype), ops.shape(condition))
+
+    return map_parts(replace, condition, _nulls_for(condition, null))
 
 
 def to_numpy(x):

@@ -11,6 +11,7 @@ from keras_bfn._keras import yield_tuples
 from keras_bfn._parts import check_names, for_each_part, map_parts, part_names
 from keras_bfn._validation import refusal
 from keras_bfn.models.conditions import check_condition, check_training_classes, to_numpy
+from keras_bfn.models.missing import check_sample_weight, is_missing
 
 
 def check_training_data(model, x, y, name="x", sample_weight=None):
@@ -43,7 +44,7 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
     data, condition = check_arrays(model, data, name)
     if is_whole and condition is not None:
         check_training_classes(model, condition, name)
-    _check_sample_weight(sample_weight, count_examples(data))
+    check_sample_weight(model, sample_weight, data)
     model.build_for(map_parts(np.shape, data), condition)
     return x
 
@@ -58,18 +59,6 @@ def check_no_targets(y, name="x"):
         )
 
 
-def _check_sample_weight(sample_weight, num_examples):
-    if sample_weight is None:
-        return
-    shape = getattr(sample_weight, "shape", None)
-    if shape is None or tuple(shape) not in ((num_examples,), (num_examples, 1)):
-        came = f"a {type(sample_weight).__name__}" if shape is None else f"shape {tuple(shape)}"
-        raise ValueError(
-            "Argument `sample_weight` must be an array with a weight for each example, of shape "
-            f"({num_examples},). Received: {came}"
-        )
-
-
 def check_arrays(model, x, name="x"):
     """Checks `data` or `(data, condition)`, values included; or a pipeline of them, which is read.
 
@@ -81,18 +70,18 @@ def check_arrays(model, x, name="x"):
         ValueError: if the data do not suit the model.
     """
     x, condition = split_condition(read_all(x, name))
-    x = check_data(model.flow, model.event_shape, x, name)
+    x = check_data(model.flow, model.event_shape, x, name, model.allow_missing)
     return x, check_condition(model, condition, count_examples(x), name)
 
 
-def check_data(flow, event_shape, x, name="x"):
+def check_data(flow, event_shape, x, name="x", allow_missing=False):
     """The data as numpy arrays, values checked. See `check_arrays`."""
     x = read_all(x, name)
     if x is None:
         raise refusal(name, "must hold data", None)
     check_names(flow, x, name)
-    shapes = for_each_part(flow, event_shape)
-    x = map_parts(_check_part, flow, shapes, x, part_names(flow, name))
+    shapes, allowed = for_each_part(flow, event_shape), for_each_part(flow, allow_missing)
+    x = map_parts(_check_part, flow, shapes, x, part_names(flow, name), allowed)
     counts = map_parts(len, x)
     if isinstance(counts, dict) and len(set(counts.values())) > 1:
         raise ValueError(
@@ -146,11 +135,15 @@ def _as_arrays(x, name):
     return convert(x)
 
 
-def _check_part(flow, event_shape, x, name):
+def _check_part(flow, event_shape, x, name, allow_missing):
     x = to_numpy(x)
     if x.ndim == 0:
         raise refusal(name, "must be an array of examples", x)
-    flow.check_data(x, name)
+    there = x[~is_missing(x)] if allow_missing else x
+    if there.size or not x.size:
+        flow.check_data(there, name)
+    else:
+        flow.check_dtype(x.dtype.name, name)
     _check_shape(event_shape, x, name)
     return x
 

@@ -9,6 +9,7 @@ from keras_bfn._validation import check_int
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, count_examples
 from keras_bfn.models.generation import check_deterministic
+from keras_bfn.models.missing import split_missing
 from keras_bfn.models.program import SamplingProgram, check_batch_size, predict
 
 
@@ -17,7 +18,8 @@ class EncodingProgram(SamplingProgram):
 
     Call arguments:
         inputs: dict with `"x"`, data or a dict of the parts' data; `"ones"`, of shape `(batch,)`;
-            and for conditional models `"condition"`, of shape `(batch, ...)`.
+            and for conditional models `"condition"`, of shape `(batch, ...)`. The latents of
+            variables that are missing are zero.
     """
 
     def __init__(self, model, sampler, num_steps):
@@ -26,6 +28,9 @@ class EncodingProgram(SamplingProgram):
 
     def call(self, inputs):
         flow, sampler = self.model.flow, self.sampler
+        x, mask = split_missing(self.model, inputs["x"])
+        if mask is not None:
+            inputs = {**inputs, "there": mask}
 
         def look(i, states):
             return self.look(states, i, inputs)
@@ -33,12 +38,15 @@ class EncodingProgram(SamplingProgram):
         def act(i, states, looks, outputs):
             return self.step(states, i, outputs)
 
-        s = self.model.sample_evidence(inputs["x"], inputs["ones"])
+        s = self.model.sample_evidence(x, inputs["ones"])
         states = map_parts(
             lambda flow, s: sampler.init_from(s / ops.sqrt(flow.schedule.beta(1.0))), flow, s
         )
         states = self.loop(len(self.times) - 1, look, act, states)
-        return {"latents": map_parts(sampler.latents, states)}
+        latents = map_parts(sampler.latents, states)
+        if mask is not None:
+            latents = map_parts(lambda u, mask: ops.where(mask[..., None], u, 0.0), latents, mask)
+        return {"latents": latents}
 
 
 def encode(
@@ -90,7 +98,7 @@ def encode(
             "Argument `sampler` must have temperature 1 to encode. "
             f"Received: a sampler of temperature {sampler.temperature}"
         )
-    x = check_data(self.flow, self.event_shape, x)
+    x = check_data(self.flow, self.event_shape, x, allow_missing=self.allow_missing)
     num = count_examples(x)
     batch_size = check_batch_size(batch_size, num)
     conditions = condition_inputs(self, condition, 1, num)

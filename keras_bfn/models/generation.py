@@ -10,6 +10,7 @@ from keras_bfn._validation import check_int, check_numbers
 from keras_bfn.looks import Look
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape
+from keras_bfn.models.missing import length_inputs, put_missing
 from keras_bfn.models.part_times import check_given
 from keras_bfn.models.program import SamplingProgram, check_batch_size, predict
 
@@ -21,7 +22,7 @@ class GenerationProgram(SamplingProgram):
         inputs: dict with `"ones"`, of shape `(batch,)`; `"latents"`, where the sampler starts, if
             it is given; `"given"`, a dict of the data of parts that are known; and for conditional
             models `"condition"`, of shape `(batch, ...)`, and `"guidance_scale"`, of shape
-            `(batch,)`.
+            `(batch,)`; and `"there"`, if some variables are not.
     """
 
     def __init__(self, model, sampler, num_steps, return_trajectory, given=()):
@@ -87,6 +88,7 @@ def generate(
     guidance_scale=1.0,
     given=None,
     latents=None,
+    lengths=None,
     seed=None,
     batch_size=None,
     return_trajectory=False,
@@ -112,6 +114,9 @@ def generate(
         latents: where a deterministic sampler (`"ode1"`, `"ode2"`) starts: an array of shape
             `(num_samples, *event_shape, flow.embedding_size)`, as `encode` returns it, or a dict of
             the parts' that are drawn. By default drawn from N(0, flow.gain).
+        lengths: how long the sequences are: an int, or integers of shape `(num_samples,)`; for a
+            dict of flows, a dict of those of some parts. For models that allow missing variables:
+            those beyond are -1 or NaN. By default as long as the model's.
         seed: int or None. The same seed gives the same samples on the same backend.
         batch_size: int; by default all at once, up to 64. One program is compiled for each
             batch size, number of steps and sampler, and used again.
@@ -146,12 +151,15 @@ def generate(
         inputs["given"] = given
     if latents is not None:
         inputs["latents"] = _check_latents(self, latents, given, sampler, num_samples)
+    inputs |= length_inputs(self, lengths, num_samples)
     shapes = map_parts(lambda shape: (num_samples, *shape), self.event_shape)
     self.build_for(shapes, inputs.get("condition"))
 
     arguments = (sampler, num_steps, return_trajectory, tuple(given))
     outputs = predict(self, GenerationProgram, arguments, inputs, batch_size, seed, verbose)
     x = order_parts(self.flow, outputs["x"] | given if given else outputs["x"])
+    if "there" in inputs:
+        x = map_parts(put_missing, x, inputs["there"])
     if not return_trajectory:
         return x
     return x, map_parts(_in_steps, self.flow, outputs["trajectory"])
@@ -184,7 +192,9 @@ def _check_given_data(model, given, num_samples):
     data = {}
     for name in names:
         flow, event_shape = model.flow[name], model.event_shape[name]
-        data[name] = check_data(flow, event_shape, given[name], f"given[{name!r}]")
+        data[name] = check_data(
+            flow, event_shape, given[name], f"given[{name!r}]", model.allow_missing
+        )
         if len(data[name]) != num_samples:
             raise ValueError(
                 f"Argument `given` must hold {num_samples} examples of each part. "

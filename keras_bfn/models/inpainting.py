@@ -6,10 +6,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._parts import describe, map_parts, order_parts, part_names, sum_parts
+from keras_bfn._parts import (
+    describe,
+    for_each_part,
+    map_parts,
+    order_parts,
+    part_names,
+    sum_parts,
+)
 from keras_bfn._validation import check_int
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples
+from keras_bfn.models.missing import is_missing, length_inputs, put_missing
 from keras_bfn.models.program import DEFAULT_BATCH_SIZE, SamplingProgram, check_batch_size, predict
 from keras_bfn.samplers import AncestralSampler
 
@@ -23,8 +31,9 @@ class InpaintingProgram(SamplingProgram):
 
     Call arguments:
         inputs: dict with `"x"` and `"mask"`, of shape `(batch, *event_shape)`, or dicts of the
-            parts'; `"ones"`, of shape `(batch,)`; and for conditional models `"condition"`, of
-            shape `(batch, ...)`, and `"guidance_scale"`, of shape `(batch,)`.
+            parts'; `"ones"`, of shape `(batch,)`; for conditional models `"condition"`, of shape
+            `(batch, ...)`, and `"guidance_scale"`, of shape `(batch,)`; and `"there"`, if some
+            variables are not.
     """
 
     def __init__(self, model, num_steps, num_particles):
@@ -165,11 +174,12 @@ def systematic(log_weights, num_draws, seed):
 def inpaint(
     self,
     x,
-    mask,
+    mask=None,
     num_steps=100,
     num_particles=1,
     condition=None,
     guidance_scale=1.0,
+    lengths=None,
     seed=None,
     batch_size=None,
     return_statistics=False,
@@ -185,16 +195,15 @@ def inpaint(
     particles grow, the completions follow the model's own conditional distribution.
 
     Args:
-        x: data, of shape `(num, *event_shape)`; what it holds where `mask` is false must be
-            data, and is ignored. One completion is made for each example: repeat an example for
-            several. For a dict of flows, a dict of the parts' data; a part that is left out is not
-            known.
+        x: data, of shape `(num, *event_shape)`; what it holds where it is not known is ignored.
+            One completion is made for each example: repeat an example for several. For a dict of
+            flows, a dict of the parts' data; a part that is left out is not known.
         mask: true where `x` is known: a bool, or an array of bool that broadcasts to
             `(num, *event_shape)`. For a dict of flows, a dict of masks; a part that is left out is
-            not known.
+            not known. By default all is known but NaN, or -1 in integers.
         num_steps: int, at least 1. The network is called `num_steps + 1` times.
         num_particles: int, at least 1. Each call is on `num_particles` rows per example.
-        condition, guidance_scale, seed, verbose: as in `generate`.
+        condition, guidance_scale, lengths, seed, verbose: as in `generate`.
         batch_size: int, in examples; by default up to 64 rows.
         return_statistics: bool. Whether to return, too, how the particles fared.
 
@@ -218,17 +227,25 @@ def inpaint(
     num_particles = check_int("num_particles", num_particles, 1)
     if isinstance(self.flow, dict):
         x, mask = _fill_in_parts(self, x, mask)
-    x = check_data(self.flow, self.event_shape, x)
+    x = check_data(self.flow, self.event_shape, x, allow_missing=True)
     num = count_examples(x)
     batch_size = check_batch_size(batch_size, num, max(1, DEFAULT_BATCH_SIZE // num_particles))
     conditions = condition_inputs(self, condition, guidance_scale, num)
-    mask = map_parts(_check_mask, self.flow, mask, x, part_names(self.flow, "mask"))
+    masks, names = for_each_part(self.flow, mask), part_names(self.flow, "mask")
+    mask = map_parts(_check_mask, self.flow, masks, x, names)
     self.build_for(map_parts(np.shape, x), conditions.get("condition"))
+    lengths = length_inputs(self, lengths, num)
+    there = lengths.get("there")
+    if lengths:
+        mask = map_parts(np.multiply, mask, there)
+    filled = map_parts(_fill, self.flow, x)
 
-    inputs = {"x": x, "mask": mask, "ones": np.ones(num, "float32"), **conditions}
+    inputs = {"x": filled, "mask": mask, "ones": np.ones(num, "float32"), **conditions, **lengths}
     arguments = (num_steps, num_particles)
     outputs = predict(self, InpaintingProgram, arguments, inputs, batch_size, seed, verbose)
     x = order_parts(self.flow, outputs.pop("x"))
+    if lengths:
+        x = map_parts(put_missing, x, there)
     outputs["effective_sample_size"] = outputs["effective_sample_size"].T
     return (x, outputs) if return_statistics else x
 
@@ -236,6 +253,7 @@ def inpaint(
 def _fill_in_parts(model, x, mask):
     """Data and masks of all parts: those that are left out are unknown, and could be anything."""
     check_has_event_shape(model)
+    mask = dict.fromkeys(x) if mask is None and isinstance(x, dict) else mask
     for name, parts in (("x", x), ("mask", mask)):
         if not isinstance(parts, dict) or not parts or not set(parts) <= set(model.flow):
             raise ValueError(
@@ -258,14 +276,26 @@ def _fill_in_parts(model, x, mask):
     return filled | x, dict.fromkeys(model.flow, False) | mask
 
 
+def _fill(flow, x):
+    """Data, with some value in the place of each that is missing."""
+    return np.where(is_missing(x), x.dtype.type(flow.data_range[0]), x)
+
+
 def _check_mask(flow, mask, x, name):
-    mask = np.asarray(mask)
+    missing = is_missing(x)
+    mask = ~missing if mask is None else np.asarray(mask)
     try:
-        if mask.dtype == bool:
-            return np.broadcast_to(mask, x.shape).astype("float32")
-    except ValueError:  # it does not broadcast
-        pass
-    raise ValueError(
-        f"Argument `{name}` must be of booleans, true where `x` is known, and broadcast to "
-        f"{x.shape}. Received: shape {mask.shape}, dtype {mask.dtype}"
-    )
+        known = np.broadcast_to(mask, x.shape)
+    except ValueError:
+        known = None
+    if mask.dtype != bool or known is None:
+        raise ValueError(
+            f"Argument `{name}` must be of booleans, true where `x` is known, and broadcast to "
+            f"{x.shape}. Received: shape {mask.shape}, dtype {mask.dtype}"
+        )
+    if (known & missing).any():
+        raise ValueError(
+            f"Argument `{name}` must be false where `x` holds NaN or, in integers, -1. "
+            f"Received: true for {(known & missing).sum()} of these"
+        )
+    return known.astype("float32")

@@ -3,6 +3,7 @@
 import keras
 
 from keras_bfn._parts import describe, map_parts, names_of
+from keras_bfn._validation import refusal
 
 
 def symbolic_inputs(network):
@@ -14,16 +15,36 @@ def symbolic_inputs(network):
         return None
     inputs = network.input
     names = set(inputs) if isinstance(inputs, dict) else set()
-    if not {"theta", "t"} <= names <= {"theta", "t", "condition"}:
+    if not {"theta", "t"} <= names <= {"theta", "t", "condition", "mask"}:
         names = sorted(names) if names else type(inputs).__name__
         raise ValueError(
             "Argument `network` must take a dict of 'theta', 't' and, if it is conditional, "
-            f"'condition'. Received: a network that takes {names}"
+            "'condition', and, if it is told which variables are there, 'mask'. "
+            f"Received: a network that takes {names}"
         )
     return inputs
 
 
-def make_symbolic_inputs(flow, event_shape, condition_shape, times):
+def takes_mask(model):
+    """Whether the network is told which variables are there."""
+    inputs = symbolic_inputs(model.network)
+    return model.allow_missing if inputs is None else "mask" in inputs
+
+
+def check_allow_missing(allow_missing, network):
+    """Returns a model's `allow_missing`, by default whether the network takes a mask.
+
+    Raises:
+        ValueError: if it is no bool, or false for a network that takes one.
+    """
+    told = "mask" in (symbolic_inputs(network) or ())
+    if allow_missing not in (None, True, False) or (told and allow_missing is False):
+        expected = "must be a bool, and True or None for a network that takes a 'mask'"
+        raise refusal("allow_missing", expected, allow_missing)
+    return told if allow_missing is None else bool(allow_missing)
+
+
+def make_symbolic_inputs(flow, event_shape, condition_shape, times, allow_missing=False):
     """What a network will be given, without numbers."""
 
     def make_theta(flow, shape):
@@ -34,8 +55,14 @@ def make_symbolic_inputs(flow, event_shape, condition_shape, times):
         "theta": map_parts(make_theta, flow, event_shape),
         "t": dict.fromkeys(flow, t) if times == "parts" else t,
     }
+    if allow_missing:
+        inputs["mask"] = map_parts(
+            lambda _, shape: keras.KerasTensor((None, *shape), "bool"), flow, event_shape
+        )
     if condition_shape is not None:
-        inputs["condition"] = keras.KerasTensor((None, *condition_shape[1:]), "float32")
+        inputs["condition"] = map_parts(
+            lambda shape: keras.KerasTensor((None, *shape[1:]), "float32"), condition_shape
+        )
     return inputs
 
 

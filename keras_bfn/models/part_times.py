@@ -19,10 +19,15 @@ def check_times(flow, times):
     return times
 
 
-def draw_times(model, loss, batch_size, training):
-    """The times that a loss looks at: `(batch,)`, or, of parts with times of their own, a dict."""
+def draw_times(model, loss, batch_size, training, num_repeats=1):
+    """The times that a loss looks at: `(batch,)`, or, of parts with times of their own, a dict.
+
+    With repeats, one batch after the other, each in its own part of [0, 1].
+    """
     seed = model.seed_generator
-    shared = loss.times(losses.stratified_uniform(batch_size, seed))
+    uniform = [losses.stratified_uniform(batch_size, seed) + i for i in range(num_repeats)]
+    uniform = ops.concatenate(uniform) / num_repeats if num_repeats > 1 else uniform[0]
+    shared = loss.times(uniform)
     if model.times == "shared" or not training:
         return shared
     is_shared, place = (keras.random.uniform((batch_size,), seed=seed) for _ in range(2))

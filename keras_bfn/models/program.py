@@ -64,7 +64,7 @@ class SamplingProgram(Program):
             states: the sampler's state, or a dict of those of the parts that are drawn.
             i: int or scalar int tensor.
             inputs: the program's; used are `"ones"`, of shape `(batch,)`, and, if present,
-                `"condition"` and `"guidance_scale"`.
+                `"condition"`, `"guidance_scale"` and `"there"`, which variables are.
             known: a dict of evidence about the other parts, whose time is 1, whatever the step.
 
         Returns:
@@ -77,7 +77,11 @@ class SamplingProgram(Program):
             s = s | known
             t = {name: ones if name in known else t for name in s}
         looks = self.model.look(
-            s, t, inputs.get("condition"), guidance_scale=inputs.get("guidance_scale")
+            s,
+            t,
+            inputs.get("condition"),
+            guidance_scale=inputs.get("guidance_scale"),
+            mask=inputs.get("there"),
         )
         outputs = output_distributions(self.drawn, looks)
         if sampler.temperature != 1:

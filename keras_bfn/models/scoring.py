@@ -8,19 +8,27 @@ from keras_bfn import losses
 from keras_bfn._keras import seeded
 from keras_bfn._parts import leave_out, map_parts, order_parts, sum_parts
 from keras_bfn._validation import check_int
+from keras_bfn.models.conditions import to_numpy
 from keras_bfn.models.data_checks import check_arrays, count_examples
+from keras_bfn.models.missing import (
+    check_sample_weight,
+    count_variables,
+    split_missing,
+    sum_variables,
+)
 from keras_bfn.models.part_times import check_given
 from keras_bfn.models.program import Program, check_batch_size, divisible
 
 
-def nats_per_example(loss, flow, x, looks, seed):
-    """What a loss says that examples cost: `(batch,)`, or a dict of that for each part."""
+def nats_per_example(loss, flow, x, looks, seed, counts=None):
+    """What a loss says that examples cost: `(batch,)`, or a dict of that for each part.
 
-    def cost(flow, x, look):
-        per_variable = loss(flow, x, look, seed)
-        return ops.sum(ops.reshape(per_variable, (ops.shape(x)[0], -1)), axis=-1)
-
-    return map_parts(cost, flow, x, looks)
+    `counts`, shaped as `x`, is how much each variable counts; by default 1.
+    """
+    costs = map_parts(lambda flow, x, look: loss(flow, x, look, seed), flow, x, looks)
+    if counts is not None:
+        costs = map_parts(lambda costs, counts: costs * counts, costs, counts)
+    return sum_variables(costs)
 
 
 class CodeLengthProgram(Program):
@@ -28,8 +36,9 @@ class CodeLengthProgram(Program):
 
     Call arguments:
         inputs: dict with `"x"`, data or a dict of the parts' data; `"low"` and `"high"`, of shape
-            `(batch,)`, the part of [0, 1] that times are drawn from; and for conditional models
-            `"condition"`, of shape `(batch, ...)`.
+            `(batch,)`, the part of [0, 1] that times are drawn from; for conditional models
+            `"condition"`, of shape `(batch, ...)`; and, where variables do not count alike,
+            `"sample_weight"`.
     """
 
     def __init__(self, model, transmission_loss, given=()):
@@ -42,7 +51,9 @@ class CodeLengthProgram(Program):
 
     def call(self, inputs):
         model, seed = self.model, self.model.seed_generator
-        x, low, high = inputs["x"], inputs["low"], inputs["high"]
+        low, high = inputs["low"], inputs["high"]
+        x, mask = split_missing(model, inputs["x"])
+        counts, of_examples = count_variables(x, mask, inputs.get("sample_weight"))
         nats = {}
         for name, loss in self.losses_by_name.items():
             uniform = losses.stratified_uniform(ops.shape(low)[0], seed)
@@ -50,8 +61,10 @@ class CodeLengthProgram(Program):
             if self.given:
                 known = ops.ones_like(t)
                 t = {part: known if part in self.given else t for part in model.flow}
-            looks = model.look_at(x, t, inputs.get("condition"))
-            costs = nats_per_example(loss, model.flow, x, looks, seed)
+            looks = model.look_at(inputs["x"], t, inputs.get("condition"))
+            costs = nats_per_example(loss, model.flow, x, looks, seed, counts)
+            if of_examples is not None:
+                costs = map_parts(lambda costs: costs * of_examples, costs)
             nats[name] = leave_out(self.given, costs)
         return nats
 
@@ -63,10 +76,10 @@ class RepeatedBatches(keras.utils.PyDataset):
     spread times. The last batch is filled up with the first examples.
     """
 
-    def __init__(self, x, condition, num_repeats, batch_size):
+    def __init__(self, inputs, num_repeats, batch_size):
         super().__init__()
-        self.inputs = {"x": x} if condition is None else {"x": x, "condition": condition}
-        self.num = count_examples(x)
+        self.inputs = {name: values for name, values in inputs.items() if values is not None}
+        self.num = count_examples(inputs["x"])
         self.num_repeats, self.batch_size = num_repeats, batch_size
         self.batches_per_repeat = -(-self.num // batch_size)
 
@@ -88,7 +101,15 @@ class RepeatedBatches(keras.utils.PyDataset):
 
 
 def code_length(
-    self, x, num_steps=None, num_repeats=1, batch_size=128, given=(), seed=None, verbose="auto"
+    self,
+    x,
+    num_steps=None,
+    num_repeats=1,
+    batch_size=128,
+    given=(),
+    sample_weight=None,
+    seed=None,
+    verbose="auto",
 ):
     """What it costs to send each example, estimated without bias.
 
@@ -101,6 +122,8 @@ def code_length(
         batch_size: int.
         given: list of names of parts that are known to sender and receiver: the cost is that of the
             other parts, given these. For models with `times="parts"`.
+        sample_weight: how much each variable counts, an array shaped as the data, or a dict of the
+            parts'; or each example, `(num,)`. By default 1.
         seed: int or None. The same seed gives the same result on the same backend.
         verbose: as in `keras.Model.predict`.
 
@@ -118,7 +141,7 @@ def code_length(
     >>> (nats["transmission"] + nats["reconstruction"]).mean()
     """
     given = check_given(self, given)
-    nats = _nats(self, x, num_steps, num_repeats, given, batch_size, seed, verbose)
+    nats = _nats(self, x, num_steps, num_repeats, given, batch_size, seed, verbose, sample_weight)
     nats = keras.tree.map_structure(lambda values: values.mean(axis=0), nats)
     totals = {name: sum_parts(costs) for name, costs in nats.items()}
     if isinstance(self.flow, dict):
@@ -160,7 +183,7 @@ def loss_by_time(self, x, num_intervals=20, batch_size=128, seed=None, verbose="
     return profile | {"parts": loss} if isinstance(self.flow, dict) else profile
 
 
-def _nats(model, x, num_steps, num_repeats, given, batch_size, seed, verbose):
+def _nats(model, x, num_steps, num_repeats, given, batch_size, seed, verbose, sample_weight=None):
     """The transmission and reconstruction losses, `(num_repeats, num)`, in nats per example."""
     x, condition = check_arrays(model, x)
     loss = losses.get(None) if num_steps is None else losses.DiscreteTimeLoss(num_steps)
@@ -168,7 +191,11 @@ def _nats(model, x, num_steps, num_repeats, given, batch_size, seed, verbose):
     batch_size = check_batch_size(batch_size, count_examples(x))
     model.build_for(map_parts(np.shape, x), condition)
 
-    batches = RepeatedBatches(x, condition, num_repeats, divisible(batch_size))
+    if sample_weight is not None:
+        sample_weight = map_parts(to_numpy, sample_weight)
+        check_sample_weight(model, sample_weight, x)
+    inputs = {"x": x, "condition": condition, "sample_weight": sample_weight}
+    batches = RepeatedBatches(inputs, num_repeats, divisible(batch_size))
     program = model.programs(CodeLengthProgram, loss, given)
     with seeded(model.seed_generator, seed):
         nats = program.predict(batches, verbose=verbose)

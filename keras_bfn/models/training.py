@@ -19,17 +19,28 @@ from keras_bfn._keras import (
 from keras_bfn._parts import map_parts, sum_parts
 from keras_bfn._validation import check_int, is_number, refusal
 from keras_bfn.models.data_checks import check_no_targets, check_training_data, split_condition
+from keras_bfn.models.missing import count_variables, split_missing, sum_variables
 from keras_bfn.models.scoring import nats_per_example
 
 
-class PerExampleMean(keras.losses.Loss):
+class WeightedMean(keras.losses.Loss):
     """Keras's own reduction: sample weights, and the scaling of replicas, of given values."""
+
+    def __init__(self):
+        super().__init__(reduction="mean_with_sample_weight", dtype="float32")
 
     def call(self, y_true, y_pred):
         return y_pred
 
 
-def compile(self, optimizer="adamw", loss="continuous_time", loss_weights=None, **kwargs):
+def compile(
+    self,
+    optimizer="adamw",
+    loss="continuous_time",
+    loss_weights=None,
+    num_repeats=1,
+    **kwargs,
+):
     """Configures the model for training.
 
     Args:
@@ -37,6 +48,8 @@ def compile(self, optimizer="adamw", loss="continuous_time", loss_weights=None, 
         loss: the transmission loss, a `keras_bfn.losses.BFNLoss`; continuous time by default.
         loss_weights: for a dict of flows, a dict from names of parts to numbers: what a nat of that
             part counts in the loss, 1 by default. Of no effect on other metrics.
+        num_repeats: int. How often `evaluate` and validation look at each example, at times evenly
+            spread. More looks are as much more work, and curves that tell more.
         **kwargs: as in Keras; `metrics` are refused, for there are no targets.
 
     Raises:
@@ -54,6 +67,7 @@ def compile(self, optimizer="adamw", loss="continuous_time", loss_weights=None, 
                 f"`reconstruction` and more are reported. Received: {kwargs[name]!r}"
             )
     self.loss_weights = _check_loss_weights(loss_weights, self.flow)
+    self.num_repeats = check_int("num_repeats", num_repeats, 1)
     keras.Model.compile(self, optimizer=optimizer, **kwargs)
     self._asked_jit_compile = kwargs.get("jit_compile", "auto")
     if kwargs.get("auto_scale_loss", True):
@@ -84,6 +98,7 @@ def get_compile_config(self):
         return config
     config["loss"] = keras.saving.serialize_keras_object(self.transmission_loss)
     config["loss_weights"] = self.loss_weights and dict(self.loss_weights)
+    config["num_repeats"] = self.num_repeats
     config["jit_compile"] = self._asked_jit_compile  # Keras 3.15 keeps what "auto" came to here
     config["optimizer"] = of_no_backend(config["optimizer"])
     return config
@@ -184,47 +199,83 @@ def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
         return keras.Model.evaluate(self, **arguments)
 
 
+def repeat(values, num_repeats):
+    """Rows of a tensor, or of a nest of tensors, so many times, one after the other."""
+    if num_repeats == 1:
+        return values
+    return keras.tree.map_structure(
+        lambda x: None if x is None else ops.concatenate([x] * num_repeats), values
+    )
+
+
 def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
     """Nats per variable; updates the metrics, too."""
     x, _ = split_condition(x)
     if sample_weight is None:
         check_no_targets(y)
+    x, mask = split_missing(self, x)
+    counts, of_examples = count_variables(x, mask, sample_weight)
     losses_by_name = {
         "transmission": self.transmission_loss,
         "reconstruction": self.reconstruction_loss,
     }
+    num_repeats = 1 if training else self.num_repeats
+    seen, counted = repeat((x, counts), num_repeats)
     nats = {
-        name: nats_per_example(losses_by_name[name], self.flow, x, looks, self.seed_generator)
+        name: nats_per_example(
+            losses_by_name[name], self.flow, seen, looks, self.seed_generator, counted
+        )
         for name, looks in y_pred.items()
     }
     cost, looks = nats["transmission"], y_pred["transmission"]
     if training and self.times == "parts":
         # What is known costs nothing.
         cost = map_parts(lambda nats, look: ops.where(look.t < 1.0, nats, 0.0), cost, looks)
-    if "reconstruction" in nats:
-        # Not in `call`, where Keras 3.15 on JAX lets no metric be updated.
-        _update_trackers(self, nats, sample_weight)
+    if num_repeats > 1:
+        nats = keras.tree.map_structure(
+            lambda nats: ops.mean(ops.reshape(nats, (num_repeats, -1)), axis=0), nats
+        )
+        cost = nats["transmission"]
     if self.loss_weights:
         cost = {name: self.loss_weights.get(name, 1.0) * cost[name] for name in cost}
-    per_variable = sum_parts(cost) / self.num_variables
-    total = self._mean(per_variable, per_variable, sample_weight)
-    if self.losses:  # regularisers of the network
-        total = total + keras.Model.compute_loss(self, training=training)
-    return total
+    # In means over variables, an example weighs as much as its variables do.
+    size, weight = self.num_variables, of_examples
+    if counts is not None:
+        size = sum_parts(sum_variables(counts))
+        weight = size if weight is None else size * weight
+    per_variable = ops.divide_no_nan(sum_parts(cost), size)
+    total = self._mean(per_variable, per_variable, weight)
+    added = keras.Model.compute_loss(self, training=training) if self.losses else 0.0
+    if "reconstruction" in nats:
+        # Not in `call`, where Keras 3.15 on JAX lets no metric be updated.
+        self.loss_tracker.update_state(per_variable + added, weight)
+        _update_trackers(self, nats, size, weight, of_examples)
+    return total + added if self.losses else total  # with the regularisers of the network
 
 
-def _update_trackers(model, nats, sample_weight):
+def _update_trackers(model, nats, size, weight, of_examples):
     by_part = map_parts(lambda flow, *costs: sum(costs), model.flow, *nats.values())
     per_example = sum_parts(by_part)
-    reconstruction = sum_parts(nats["reconstruction"]) / model.num_variables
-    model.reconstruction_tracker.update_state(reconstruction, sample_weight)
-    model.bits_per_dim_tracker.update_state(per_example / model.num_variables, sample_weight)
-    model.nats_per_example_tracker.update_state(per_example, sample_weight)
+    reconstruction = ops.divide_no_nan(sum_parts(nats["reconstruction"]), size)
+    model.reconstruction_tracker.update_state(reconstruction, weight)
+    model.bits_per_dim_tracker.update_state(ops.divide_no_nan(per_example, size), weight)
+    model.nats_per_example_tracker.update_state(per_example, of_examples)
     for name, tracker in model.part_trackers.items():
-        tracker.update_state(by_part[name], sample_weight)
+        tracker.update_state(by_part[name], of_examples)
 
 
 def compute_metrics(self, x, y, y_pred, sample_weight=None):
     """All metrics of the model; in training, where it looks once, the loss alone."""
     results = self.get_metrics_result()
     return results if "reconstruction" in y_pred else {"loss": results["loss"]}
+
+
+def get_metrics_result(self):
+    """As in Keras; but the loss of what was evaluated is the mean over all that counts in it.
+
+    Keras's is the mean over batches, which may count more and less.
+    """
+    results = keras.Model.get_metrics_result(self)
+    evaluated, own = self.loss_tracker, results.pop(self.loss_tracker.name)
+    results["loss"] = ops.where(evaluated.count > 0, own, results["loss"])
+    return results

@@ -19,7 +19,7 @@ class MLP(Network):
         num_blocks: int.
         expansion: int. The blocks are `expansion * width` wide inside.
         dropout: float in [0, 1).
-        **kwargs: `shortcut`, `num_conditions`, `dtype` and `name`, as in
+        **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:
@@ -43,10 +43,10 @@ class MLP(Network):
         event_shape = check_shape("event_shape", event_shape)
         check_sizes(width, dropout, num_blocks=num_blocks, expansion=expansion)
 
-        def connect(inputs, add_condition, policy):
+        def connect(inputs, conditions, policy):
             theta = layers.Flatten(dtype="float32")(scale_theta(flow, inputs["theta"]))
-            time = add_condition(embed_time(inputs["t"], TimeEmbedding(width), width, policy))
-            x = layers.Dense(width, dtype=policy)(theta)
+            time = conditions.add_to(embed_time(inputs["t"], TimeEmbedding(width), width, policy))
+            x = layers.Dense(width, dtype=policy)(conditions.join_to(theta))
             for _ in range(num_blocks):
                 x = DenseBlock(expansion * width, dropout, dtype=policy)(x, time)
             x = layers.LayerNormalization(dtype=policy)(x)

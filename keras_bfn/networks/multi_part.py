@@ -38,9 +38,9 @@ class MultiPart(Network):
             patches. By default the smallest of which there are at most 64.
         networks: None, or a dict from the names of some parts to networks of their own: each takes
             `"theta"` and `"t"` of its part and a `"condition"` of shape `(batch, width)`, as do the
-            networks of this package with `condition_size=width`.
+            networks of this package with `conditions=(width,)`.
         times: `"shared"` or `"parts"`: as in `keras_bfn.BayesianFlowNetwork`.
-        **kwargs: `shortcut`, `num_conditions`, `condition_size`, `dtype` and `name`, as in
+        **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:
@@ -90,9 +90,9 @@ class MultiPart(Network):
         patch_sizes = _check_patch_sizes(patch_size, event_shape)
         networks = _check_networks(networks, flow)
 
-        def connect(inputs, add_condition, policy):
+        def connect(inputs, conditions, policy):
             theta = map_parts(scale_theta, flow, inputs["theta"])
-            time = add_condition(embed_time(inputs["t"], TimeEmbedding(width), width, policy))
+            time = conditions.add_to(embed_time(inputs["t"], TimeEmbedding(width), width, policy))
             if mixer == "mlp":
                 parts, context = _mix_variables(theta, time, width, num_blocks, dropout, policy)
             else:

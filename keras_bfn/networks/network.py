@@ -11,6 +11,7 @@ from keras_bfn._parts import map_parts
 from keras_bfn._validation import check_int, check_rate, refusal
 from keras_bfn.flows import Flow
 from keras_bfn.layers import EvidenceShortcut
+from keras_bfn.networks.conditions import Conditions, check_conditions, null_conditions
 
 
 class Network(keras.Model):
@@ -22,31 +23,37 @@ class Network(keras.Model):
     ```python
     class Small(keras_bfn.networks.Network):
         def __init__(self, flow, event_shape, width=32, **kwargs):
-            def connect(inputs, add_condition, policy):
-                x = keras.layers.Dense(width, "relu", dtype=policy)(inputs["theta"])
+            def connect(inputs, conditions, policy):
+                x = conditions.join_to(inputs["theta"])
+                x = keras.layers.Dense(width, "relu", dtype=policy)(x)
                 return [inputs["theta"], x]  # joined and projected to the output
 
             super().__init__(flow, event_shape, connect, **kwargs)
             self.event_shape, self.width = tuple(event_shape), width
 
-    network = Small(keras_bfn.flows.DiscreteFlow(3, beta_1=1.0), (8,), num_conditions=10)
+    network = Small(keras_bfn.flows.DiscreteFlow(3, beta_1=1.0), (8,), conditions=(8, 2))
     ```
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
         event_shape: the shape of one example.
-        connect: function of three arguments: the dict of symbolic inputs; a function that adds an
-            embedding of the condition, if there is one, to a symbolic tensor `(batch, size)`, or to
-            those of a dict; and the dtype policy. It returns a list of symbolic tensors,
-            `(batch, ..., channels)`, which are joined and projected; for a dict of flows a dict of
-            such lists, or of outputs as they are.
+        connect: function of three arguments: the dict of symbolic inputs; the conditions, whose
+            `add_to` adds their embeddings to a symbolic tensor `(batch, size)`, or to those of a
+            dict, and whose `join_to` puts those with a value for each position beside a tensor
+            `(batch, *positions, channels)`, both of no effect where there are none; and the dtype
+            policy. It returns a list of symbolic tensors, `(batch, ..., channels)`, which are
+            joined and projected; for a dict of flows a dict of such lists, or of outputs as they
+            are.
         times: `"shared"`, or, for a dict of flows, `"parts"`: `"t"` then is a dict.
+        masked: bool. Whether there is an input `"mask"`, bool, of the shape of the data.
         shortcut: bool. Whether each variable's own evidence is added to the output
             (`keras_bfn.layers.EvidenceShortcut`). The paper's networks do without.
-        num_conditions: int or None. With conditions, the network also takes `"condition"`, integers
-            of shape `(batch,)` in 0..num_conditions; the last, `null_condition`, means "none".
-        condition_size: int or None. In the place of `num_conditions`: the condition is a vector of
-            so many numbers, `(batch, condition_size)`, and there is no null condition.
+        conditions: what the network also takes as `"condition"`, or None. An int K: classes, of
+            shape `(batch,)` in 0..K; K itself is the network's `null_condition`, and means "none".
+            A shape, such as `(32,)`: numbers, of shape `(batch, 32)`; of no numbers the network
+            knows that they mean "none". Those with a value for each position of a sequence or an
+            image, `(length, channels)` or `(height, width, channels)`, are seen there. A dict of
+            these, by name: then `"condition"` is a dict, too.
         dtype: the dtype policy; by default Keras's global one.
         name: string.
 
@@ -60,11 +67,11 @@ class Network(keras.Model):
         event_shape,
         connect,
         times="shared",
+        masked=False,
         /,
         *,
         shortcut=True,
-        num_conditions=None,
-        condition_size=None,
+        conditions=None,
         dtype=None,
         name=None,
     ):
@@ -81,29 +88,15 @@ class Network(keras.Model):
         }
         if times == "parts":
             inputs["t"] = {name: keras.Input((), dtype="float32") for name in flow}
-        if num_conditions is not None and condition_size is not None:
-            raise ValueError(
-                "Only one of the arguments `num_conditions` and `condition_size` can be given. "
-                f"Received: num_conditions={num_conditions}, condition_size={condition_size}"
-            )
-        if num_conditions is not None:
-            check_int("num_conditions", num_conditions, 1)
-            inputs["condition"] = keras.Input((), dtype="int32", name="condition")
-        if condition_size is not None:
-            check_int("condition_size", condition_size, 1)
-            inputs["condition"] = keras.Input((condition_size,), dtype="float32", name="condition")
-
-        def add_condition(embeddings, dtype=policy):
-            if "condition" not in inputs:
-                return embeddings
-            size = keras.tree.flatten(embeddings)[0].shape[-1]
-            options = {"dtype": dtype, "name": "condition_embedding"}
-            if num_conditions is None:
-                embed = layers.Dense(size, **options)
-            else:  # one more, which stands for "none"
-                embed = layers.Embedding(num_conditions + 1, size, **options)
-            embedded, add = embed(inputs["condition"]), layers.Add(dtype=dtype)
-            return keras.tree.map_structure(lambda x: add([x, embedded]), embeddings)
+        if not isinstance(masked, bool):
+            raise refusal("masked", "must be a bool", masked)
+        if masked:
+            inputs["mask"] = keras.Input(event_shape, dtype="bool", name="mask")
+        conditions = check_conditions(conditions)
+        shape = None if isinstance(flow, dict) else event_shape
+        joined = Conditions(conditions, shape, policy)
+        if conditions is not None:
+            inputs["condition"] = joined.inputs
 
         # The reader of the authors' checkpoints asks for it; of several parts, each has its own.
         layer_name = None if isinstance(flow, dict) else "output_projection"
@@ -113,19 +106,18 @@ class Network(keras.Model):
                 return project_output(flow, theta, found, shortcut, layer_name)
             return found
 
-        found = connect(inputs, add_condition, policy)
+        found = connect(inputs, joined, policy)
         outputs = map_parts(finish, flow, inputs["theta"], found)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.flow = flow
         self.shortcut = shortcut
-        self.num_conditions = num_conditions
-        self.condition_size = condition_size
+        self.conditions = conditions
         self.policy = policy
 
     @property
     def null_condition(self):
-        """The condition that stands for "none"; None for a network without conditions."""
-        return self.num_conditions
+        """The condition that means "none", or a dict of those of the conditions that have one."""
+        return null_conditions(self.conditions)
 
     def get_config(self):
         # A functional model's own config lists layers; ours is the constructor's arguments.

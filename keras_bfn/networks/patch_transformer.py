@@ -33,7 +33,7 @@ class PatchTransformer(Network):
         expansion: int. How much wider the blocks are inside.
         dropout: float in [0, 1), of the embeddings and of what each block adds to them.
         remat: as in `keras_bfn.networks.UNet`.
-        **kwargs: `shortcut`, `num_conditions`, `dtype` and `name`, as in
+        **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:
@@ -90,17 +90,18 @@ class PatchTransformer(Network):
             raise refusal("image_shape", expected, image_shape)
         rows, columns = (side // patch_size for side in image_shape[:2])
 
-        def connect(inputs, add_condition, policy):
+        def connect(inputs, conditions, policy):
             embedding = embed_time(inputs["t"], TimeEmbedding(width), width, policy)
-            embedding = add_condition(embedding)
+            embedding = conditions.add_to(embedding)
             seen = EvidenceFeatures(flow)(inputs["theta"])
             seen = layers.Reshape((*image_shape[:2], -1), dtype="float32")(seen)
+            seen = conditions.join_to(seen)
 
             def blocks(x, num_layers, columns, name):
                 return add_blocks(
                     x,
                     num_layers,
-                    (embedding,),
+                    {"embedding": embedding},
                     num_layers + num_coarse_layers,
                     name,
                     num_heads=num_heads,

@@ -10,7 +10,7 @@ from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, TransformerBlo
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, scale_theta
 
 
-def add_blocks(x, num_layers, embedding=(), depth=None, name="block", **options):
+def add_blocks(x, num_layers, seen=None, depth=None, name="block", **options):
     """A stack of blocks, of `depth` in the network. The paper's network is 768 wide, from 0.02."""
     stddev = 0.02 * math.sqrt(768 / x.shape[-1])
     normal = keras.initializers.RandomNormal
@@ -20,7 +20,7 @@ def add_blocks(x, num_layers, embedding=(), depth=None, name="block", **options)
             residual_initializer=normal(stddev=stddev / math.sqrt(2 * (depth or num_layers))),
             name=f"{name}_{i}",
             **options,
-        )(x, *embedding)
+        )(x, **(seen or {}))
     return x
 
 
@@ -59,12 +59,15 @@ class Transformer(Network):
         features: `"scaled"` (`keras_bfn.layers.EvidenceFeatures`), or `"plain"`, theta in [-1, 1].
         dropout: float in [0, 1), of the embeddings and of what each block adds to them.
         remat: as in `keras_bfn.networks.UNet`.
-        **kwargs: `shortcut`, `num_conditions`, `dtype` and `name`, as in
+        masked: bool. Whether the network also takes a `"mask"`, of shape `(batch,
+            sequence_length)`, for sequences of different lengths: positions where it is false are
+            as if the sequence ended before them. (`BayesianFlowNetwork` makes it from -1 or NaN.)
+        **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:
-        inputs: dict of `"theta"`, `(batch, sequence_length, flow.theta_size)`, and `"t"`,
-            `(batch,)`.
+        inputs: dict of `"theta"`, `(batch, sequence_length, flow.theta_size)`; `"t"`, `(batch,)`;
+            and, if it is conditional or masked, `"condition"` and `"mask"`.
 
     Returns:
         A float32 tensor of shape `(batch, sequence_length, flow.output_size)`.
@@ -98,6 +101,7 @@ class Transformer(Network):
         features="scaled",
         dropout=0.0,
         remat=False,
+        masked=False,
         **kwargs,
     ):
         check_one_kind(flow)
@@ -107,29 +111,32 @@ class Transformer(Network):
         check_choice("features", features, ("scaled", "plain"))
         sequence_length = check_int("sequence_length", sequence_length, 1)
 
-        def connect(inputs, add_condition, policy):
+        def connect(inputs, conditions, policy):
             # In float32, for theta and the time are known to the third digit and beyond.
             normal = keras.initializers.RandomNormal(stddev=0.02)
             embed = {"kernel_initializer": normal, "dtype": "float32"}
             time = layers.Reshape((1,), dtype="float32")(inputs["t"])
             time = layers.Rescaling(2.0, -1.0, dtype="float32")(time)
             time = layers.Dense(width, name="time_projection", **embed)(time)
-            time = add_condition(time, "float32")
+            time = conditions.add_to(time, "float32")
             theta = inputs["theta"]
             if features == "scaled":
                 seen = EvidenceFeatures(flow)(theta)
                 embed["kernel_initializer"] = "lecun_normal"
             else:
                 seen = scale_theta(flow, theta)
+            seen = conditions.join_to(seen)
             embedded = layers.Dense(width, name="input_projection", **embed)(seen)
             time = layers.Reshape((1, width), dtype="float32")(time)
             embedded = layers.Add(dtype="float32")([embedded, time])
             if positions == "sinusoidal":
                 embedded = PositionEmbedding()(embedded)
             x = layers.Dropout(dropout, dtype=policy)(embedded)
+            seen = {"there": inputs["mask"]} if masked else None
             x = add_blocks(
                 x,
                 num_layers,
+                seen,
                 num_heads=num_heads,
                 dropout=dropout,
                 remat=remat,
@@ -140,7 +147,7 @@ class Transformer(Network):
             )
             return [normalize(x, "norm_out", policy), embedded]
 
-        super().__init__(flow, (sequence_length,), connect, **kwargs)
+        super().__init__(flow, (sequence_length,), connect, "shared", masked, **kwargs)
         self.sequence_length = sequence_length
         self.width = width
         self.num_layers = num_layers
@@ -151,3 +158,4 @@ class Transformer(Network):
         self.features = features
         self.dropout = dropout
         self.remat = remat
+        self.masked = masked

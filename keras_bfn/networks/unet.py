@@ -31,7 +31,7 @@ class UNet(Network):
             of the convolutions. Inputs and outputs are channels last all the same, and weights are
             the same. On PyTorch's CPU, channels first is faster; TensorFlow's CPU has only
             channels last.
-        **kwargs: `shortcut`, `num_conditions`, `dtype` and `name`, as in
+        **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:
@@ -79,13 +79,14 @@ class UNet(Network):
             )
         image_shape = check_image_shape(image_shape, len(width_multipliers))
 
-        def connect(inputs, add_condition, policy):
-            x = TimeChannel()(theta_channels(flow, inputs["theta"]), inputs["t"])
+        def connect(inputs, conditions, policy):
+            x = conditions.join_to(theta_channels(flow, inputs["theta"]))
+            x = TimeChannel()(x, inputs["t"])
             # In float32, for means are known to the third digit and beyond.
             projected = layers.Dense(width, dtype="float32", name="input_projection")(x)
             x = image_levels(
                 projected,
-                add_condition(embed_time(inputs["t"], TimeEmbedding(width), 4 * width, policy)),
+                conditions.add_to(embed_time(inputs["t"], TimeEmbedding(width), 4 * width, policy)),
                 width=width,
                 width_multipliers=width_multipliers,
                 num_blocks=num_blocks,

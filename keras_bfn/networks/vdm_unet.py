@@ -23,7 +23,7 @@ class VDMUNet(Network):
         num_heads: int. The number of attention heads.
         dropout: float in [0, 1).
         remat, data_format: as in `keras_bfn.networks.UNet`.
-        **kwargs: `shortcut`, `num_conditions`, `dtype` and `name`, as in
+        **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:
@@ -64,12 +64,12 @@ class VDMUNet(Network):
         check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
         image_shape = check_image_shape(image_shape, num_levels=1)
 
-        def connect(inputs, add_condition, policy):
+        def connect(inputs, conditions, policy):
             theta = theta_channels(flow, inputs["theta"])
             time = TimeEmbedding(width, scale=1000.0, offset=0.001, endpoint=True)
             x = image_levels(
-                FourierFeatures()(theta),
-                add_condition(embed_time(inputs["t"], time, 4 * width, policy)),
+                conditions.join_to(FourierFeatures()(theta)),
+                conditions.add_to(embed_time(inputs["t"], time, 4 * width, policy)),
                 width=width,
                 num_blocks=num_blocks,
                 num_heads=num_heads,

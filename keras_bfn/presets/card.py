@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from keras_bfn._parts import list_parts, part_names
 from keras_bfn._validation import is_number, refusal
 
 CARD, PICTURE = "README.md", "samples.png"
@@ -90,17 +91,23 @@ def draw_images(model):
         no images, or a network of one's own has conditions that only its owner knows.
     """
     part = _image_part(model)
-    num_conditions = getattr(model.network, "num_conditions", None)
-    if part is None or (model.conditional and num_conditions is None):
+    num_classes = _num_classes(model)
+    if part is None or (model.conditional and num_classes is None):
         return None
     columns, condition = 8, None
     caption = f"Samples in {_NUM_STEPS} steps"
-    if num_conditions is not None:
-        columns = min(num_conditions, 10)
+    if num_classes is not None:
+        columns = min(num_classes, 10)
         condition = np.arange(_NUM_ROWS * columns) % columns
         caption += f", a column for each of the conditions 0..{columns - 1}"
     images = model.generate(_NUM_ROWS * columns, _NUM_STEPS, condition=condition, seed=0, verbose=0)
     return (images[part] if isinstance(images, dict) else images), columns, caption
+
+
+def _num_classes(model):
+    """How many classes the network is told of, if that is all that it is told."""
+    conditions = getattr(model.network, "conditions", None)
+    return conditions if isinstance(conditions, int) else None
 
 
 def _image_part(model):
@@ -159,9 +166,15 @@ def _describe(model):
         rows[f"shape{part}"] = str(shape)
     network = type(model.network)
     rows["network"] = f"`{network.__name__}`, {model.network.count_params():,} weights"
-    num_conditions = getattr(model.network, "num_conditions", None)
-    if num_conditions is not None:
-        rows["conditions"] = f"integers 0..{num_conditions - 1}, or {num_conditions} for none"
+    conditions = getattr(model.network, "conditions", None)
+    if conditions is not None:
+        names = part_names(conditions, "conditions")
+        for name, one in list_parts(names, conditions):
+            rows[name] = (
+                f"integers 0..{one - 1}, or {one} for none"
+                if isinstance(one, int)
+                else f"numbers of shape {one}"
+            )
     if network.__module__.split(".")[0] not in ("keras_bfn", "keras"):
         rows["to import first"] = f"`{network.__module__}`, which registers `{network.__name__}`"
     return rows
@@ -171,7 +184,7 @@ def _generate(model):
     """The call that makes 16 samples; of a model of text, strings."""
     is_text = model.tokenizer is not None and not isinstance(model.flow, dict)
     call = f"{'generate_text' if is_text else 'generate'}(16, num_steps={_NUM_STEPS}"
-    if getattr(model.network, "num_conditions", None) is not None:
+    if _num_classes(model) is not None:
         return f"{call}, condition=[0] * 16)"
     # A network of one's own has conditions that only its owner knows.
     return f"{call}, condition=...)" if model.conditional else f"{call})"

@@ -15,7 +15,7 @@ def make_model(width=8, dtype=None, tokenizer=None):
     keras.utils.set_random_seed(0)
     flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
     network = keras_bfn.networks.MLP(
-        flow, (6,), width=width, num_blocks=1, dropout=0.2, num_conditions=3, dtype=dtype
+        flow, (6,), width=width, num_blocks=1, dropout=0.2, conditions=3, dtype=dtype
     )
     model = keras_bfn.BayesianFlowNetwork(
         flow, network, condition_dropout=0.2, tokenizer=tokenizer, seed=0

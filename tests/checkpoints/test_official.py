@@ -216,7 +216,7 @@ def other_networks():
     transformer = functools.partial(keras_bfn.networks.Transformer, sequence_length=4, width=8)
     yield keras_bfn.networks.MLP(binary, (4,), width=8)
     yield unet(binary, **{**small, "shortcut": True})
-    yield unet(binary, **small, num_conditions=3)
+    yield unet(binary, **small, conditions=3)
     yield unet(binary, **{**small, "width": 64})
     yield unet(letters, **small)
     yield vdm_unet(binary, **small)

@@ -169,7 +169,7 @@ def conditional(named=False):
     """A codec and data; with a network that says it has classes, or a plain layer that does not."""
     flow = FLOWS["discrete"]()
     if named:
-        network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=4, num_blocks=1, num_conditions=3)
+        network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=4, num_blocks=1, conditions=3)
         model = keras_bfn.BayesianFlowNetwork(flow, network)
     else:
         network = ConditionNetwork(flow.output_size)

@@ -23,6 +23,7 @@ HEADER = {
     "model": "a",
     "probe": "b",
     "data": "c",
+    "there": None,
     "condition": None,
     "environment": {"backend": "jax 1.2.3"},
 }
@@ -43,10 +44,10 @@ def test_what_is_written_is_read():
 
 
 def test_the_prefix_is_as_documented():
-    """The layout of format 2 must not move: files of it are out there."""
+    """The layout of format 3 must not move: files of it are out there."""
     header_size = int.from_bytes(DATA[6:10], "little")
     payload_size = int.from_bytes(DATA[10:18], "little")
-    assert DATA[:6] == b"KBFN\x02\x00"
+    assert DATA[:6] == b"KBFN\x03\x00"
     assert json.loads(DATA[18 : 18 + header_size]) == HEADER
     assert DATA[18 + header_size : -16] == WORDS.astype("<u4").tobytes()
     assert payload_size == 4 * len(WORDS)
@@ -74,10 +75,10 @@ def test_a_file_of_another_kind_is_refused(magic):
     assert_is_refused(sealed(b"{}", magic=magic), "does not begin with b'KBFN'")
 
 
-@pytest.mark.parametrize("version", [0, 1, 65535])
+@pytest.mark.parametrize("version", [0, 2, 65535])
 def test_another_version_of_the_format_is_refused_by_its_number(version):
     data = sealed(json.dumps(HEADER).encode(), WORDS.tobytes(), version=version)
-    assert_is_refused(data, f"version {version} .* only 2")
+    assert_is_refused(data, f"version {version} .* only 3")
 
 
 IMPOSSIBLE = {
@@ -92,6 +93,7 @@ IMPOSSIBLE = {
     "model": [None, 1, [], {}],
     "probe": [None, 1],
     "data": [None, 1],
+    "there": [1, [], {}, {"a": 1}],
     "condition": [1, [], {}],
     "environment": [None, [], "jax"],
 }

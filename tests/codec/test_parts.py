@@ -42,7 +42,7 @@ CLASSES = np.arange(10) % NUM_CLASSES
 
 @pytest.fixture(scope="module")
 def model():
-    return make_model(FLOWS, EVENT_SHAPES, num_conditions=NUM_CLASSES)
+    return make_model(FLOWS, EVENT_SHAPES, conditions=NUM_CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_a_file_of_other_parts_is_refused(file):
         (dict(reversed(FLOWS.items())), EVENT_SHAPES),
         (FLOWS, {**EVENT_SHAPES, "file": (2,)}),
     ):
-        network = PartsLayer(flow, shape, num_conditions=NUM_CLASSES)
+        network = PartsLayer(flow, shape, conditions=NUM_CLASSES)
         other = keras_bfn.BayesianFlowNetwork(flow, network, shape)
         other.build_for({name: (None, *shape[name]) for name in flow}, CLASSES)
         with pytest.raises(CodecError, match="made by another model"):

@@ -216,7 +216,7 @@ def test_the_docstrings_examples_run(labelled, monkeypatch):
     for function in (image_folder, image_classes):
         (block,) = python_blocks(function.__doc__)
         exec(block, names)
-    assert names["network"].num_conditions == 3
+    assert names["network"].conditions == 3
 
 
 def test_without_labels_sub_folders_have_no_meaning(labelled):

@@ -50,7 +50,7 @@ def test_a_step_is_trained_on_images_with_and_without_labels(name, mocked):
             images = splits.train[0]
         assert images.shape == (8, *shape)
         flow.check_data(images)
-    network = ConditionNetwork(flow.output_size, num_conditions=10)
+    network = ConditionNetwork(flow.output_size, conditions=10)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
     model.compile(optimizer="sgd")
     history = model.fit(splits.train, verbose=0).history

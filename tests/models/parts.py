@@ -50,16 +50,16 @@ def first(values, num):
 class PartsLayer(layers.Layer):
     """A plain layer for a dict of flows, in which every part sees all parts and all times."""
 
-    def __init__(self, flow=FLOWS, event_shape=EVENT_SHAPES, num_conditions=None, **kwargs):
+    def __init__(self, flow=FLOWS, event_shape=EVENT_SHAPES, conditions=None, **kwargs):
         super().__init__(**kwargs)
         self.flow, self.event_shape = flow, event_shape
-        self.num_conditions = self.null_condition = num_conditions
+        self.conditions = self.null_condition = conditions
         self.hidden = layers.Dense(8, "tanh")
         self.heads = {
             name: layers.Dense(self.size(name) * part.output_size) for name, part in flow.items()
         }
-        if num_conditions is not None:
-            self.embedding = layers.Embedding(num_conditions + 1, 8)
+        if conditions is not None:
+            self.embedding = layers.Embedding(conditions + 1, 8)
 
     def size(self, name):
         return math.prod(self.event_shape[name])
@@ -93,7 +93,7 @@ class PartsLayer(layers.Layer):
             **super().get_config(),
             "flow": keras.saving.serialize_keras_object(self.flow),
             "event_shape": self.event_shape,
-            "num_conditions": self.num_conditions,
+            "conditions": self.conditions,
         }
 
     @classmethod
@@ -109,7 +109,7 @@ def make_model(flow=FLOWS, event_shape=EVENT_SHAPES, times="shared", tokenizer=N
         flow, network, event_shape, times=times, tokenizer=tokenizer, seed=0
     )
     shapes = {name: (None, *shape) for name, shape in event_shape.items()}
-    model.build_for(shapes, None if network.num_conditions is None else np.zeros(1, "int32"))
+    model.build_for(shapes, None if network.conditions is None else np.zeros(1, "int32"))
     return model
 
 

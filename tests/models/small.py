@@ -59,16 +59,16 @@ def make_text_model(tokenizer=None, length=12):
 class ConditionNetwork(keras.layers.Layer):
     """A plain layer, conditional on a class if it is given one."""
 
-    def __init__(self, output_size, num_conditions=3, **kwargs):
+    def __init__(self, output_size, conditions=3, **kwargs):
         super().__init__(**kwargs)
         self.output_size = output_size
-        self.num_conditions = num_conditions
+        self.conditions = conditions
 
     def build(self, input_shape):
         self.dense = keras.layers.Dense(self.output_size)
         self.dense.build(input_shape["theta"])
         if "condition" in input_shape:
-            self.embedding = keras.layers.Embedding(self.num_conditions, self.output_size)
+            self.embedding = keras.layers.Embedding(self.conditions, self.output_size)
             self.embedding.build(input_shape["condition"])
 
     def call(self, inputs):
@@ -81,5 +81,5 @@ class ConditionNetwork(keras.layers.Layer):
         return {
             **super().get_config(),
             "output_size": self.output_size,
-            "num_conditions": self.num_conditions,
+            "conditions": self.conditions,
         }

@@ -37,7 +37,7 @@ def test_code_length_agrees_with_evaluate(name):
 
 def test_a_repeat_for_each_step_looks_once_at_each():
     x = make_data(FLOWS["binary"]())
-    batches = RepeatedBatches(x, None, num_repeats=20, batch_size=12)
+    batches = RepeatedBatches({"x": x}, num_repeats=20, batch_size=12)
     loss = keras_bfn.losses.DiscreteTimeLoss(20)
     steps = []
     for index in range(batches.num_batches):

@@ -158,7 +158,7 @@ def test_conditions_must_be_as_many_as_the_data():
 )
 def test_conditions_must_be_classes_of_the_network(condition):
     flow = FLOWS["binary"]()
-    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=8, num_conditions=3)
+    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=8, conditions=3)
     model = keras_bfn.BayesianFlowNetwork(flow, network)
     model.compile()
     with pytest.raises(
@@ -172,7 +172,7 @@ def test_conditions_must_be_classes_of_the_network(condition):
 def test_classes_are_learnt_and_sampled():
     keras.utils.set_random_seed(0)
     flow = FLOWS["binary"]()
-    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=16, num_conditions=2)
+    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=16, conditions=2)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
     model.compile(keras.optimizers.AdamW(1e-2))
     classes = np.arange(512) % 2

@@ -15,7 +15,7 @@ NULL = 3
 def make_class_model(name="discrete", **kwargs):
     flow = FLOWS[name]()
     keras.utils.set_random_seed(0)
-    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=16, num_blocks=1, num_conditions=3)
+    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=16, num_blocks=1, conditions=3)
     # New networks answer nothing, and so the same for all classes.
     for weight in network.trainable_weights:
         weight.assign(keras.random.normal(weight.shape, stddev=0.3))
@@ -118,7 +118,7 @@ def test_a_conditional_model_trains_and_keeps_its_dropout(tmp_path):
 
 def test_an_own_network_with_a_null_condition_is_guided():
     flow = FLOWS["binary"]()
-    network = ConditionNetwork(flow.output_size, num_conditions=4)
+    network = ConditionNetwork(flow.output_size, conditions=4)
     network.null_condition = NULL
     model = keras_bfn.BayesianFlowNetwork(flow, network, EVENT_SHAPE, condition_dropout=0.1, seed=0)
     samples = model.generate(2, 2, condition=[0, 1], guidance_scale=2.0, verbose=0)

@@ -64,9 +64,9 @@ FORMS = {
 }
 
 
-def make_model(num_conditions=None, learning_rate=0.01, **options):
+def make_model(conditions=None, learning_rate=0.01, **options):
     keras.utils.set_random_seed(0)
-    network = MLP(FLOW, (6,), width=8, num_blocks=1, num_conditions=num_conditions)
+    network = MLP(FLOW, (6,), width=8, num_blocks=1, conditions=conditions)
     model = BayesianFlowNetwork(FLOW, network, seed=0, **options)
     model.compile(keras.optimizers.Adam(learning_rate))
     return model
@@ -92,7 +92,7 @@ def own_network(condition):
 def test_all_forms_of_data_train_alike(form):
     curves = []
     for make in (FORMS["arrays"], FORMS[form]):
-        model = make_model(num_conditions=5)
+        model = make_model(conditions=5)
         data = make(X, CLASSES)
         history = model.fit(data, epochs=2, batch_size=16, shuffle=False, verbose=0)
         curves.append(history.history["loss"])
@@ -126,7 +126,7 @@ def test_every_verb_takes_all_forms_of_data(form, verbs):
 
 @pytest.mark.once
 def test_pipelines_are_read_with_their_conditions_and_to_their_end():
-    model = make_model(num_conditions=5)
+    model = make_model(conditions=5)
     expected = model.code_length((X, CLASSES), 4, seed=0, verbose=0)["transmission"]
     found = model.code_length(Rows(X, CLASSES), 4, seed=0, verbose=0)["transmission"]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
@@ -176,14 +176,14 @@ def test_what_has_no_meaning_is_refused():
         model.fit(X, class_weight={0: 2.0}, verbose=0)
     with pytest.raises(ValueError, match="`x` must have rows of one length"):
         model.fit([[0, 1], [2]], verbose=0)
-    conditional = make_model(num_conditions=5)
+    conditional = make_model(conditions=5)
     with pytest.raises(ValueError, match=r"classes in 0..4; 5 means no condition.*subtract 1"):
         conditional.fit((X, 1 + CLASSES), verbose=0)
 
 
 @pytest.mark.once
 def test_one_class_stands_for_all_samples():
-    model = make_model(num_conditions=5)
+    model = make_model(conditions=5)
     same = model.generate(4, 3, condition=np.full(4, 2), seed=0, verbose=0)
     np.testing.assert_array_equal(model.generate(4, 3, condition=2, seed=0, verbose=0), same)
     mask = np.arange(6) < 3
@@ -227,10 +227,10 @@ def test_other_null_conditions_are_refused(null):
 def test_guidance_away_from_what_was_not_learnt_is_warned_of():
     condition = {"condition": 1, "guidance_scale": 2.0}
     with pytest.warns(UserWarning, match="`guidance_scale` .* condition_dropout=0"):
-        make_model(num_conditions=5).generate(2, 3, **condition, verbose=0)
+        make_model(conditions=5).generate(2, 3, **condition, verbose=0)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*guidance_scale")
-        make_model(num_conditions=5, condition_dropout=0.1).generate(2, 3, **condition, verbose=0)
+        make_model(conditions=5, condition_dropout=0.1).generate(2, 3, **condition, verbose=0)
 
 
 def freeze(model):

@@ -44,7 +44,7 @@ class Model:
     def __init__(self, flow, event_shape, is_dict):
         keras.utils.set_random_seed(0)
         flows, event_shapes = {"part": flow}, {"part": event_shape}
-        network = PartsLayer(flows, event_shapes, num_conditions=3)
+        network = PartsLayer(flows, event_shapes, conditions=3)
         x = make_data(flows, event_shapes)
         self.x, self.is_dict = x if is_dict else x["part"], is_dict
         if is_dict:

@@ -65,7 +65,7 @@ def test_networks_of_parts_of_any_name_survive_a_file(tmp_path):
     flow = {"a/b c": DiscreteFlow(3, beta_1=2.0), "theta": DiscreteFlow(3, beta_1=2.0)}
     shapes = {"a/b c": (2, 2), "theta": (2, 2)}
     networks = {
-        name: keras_bfn.networks.MLP(part, (2, 2), width=4, num_blocks=1, condition_size=8)
+        name: keras_bfn.networks.MLP(part, (2, 2), width=4, num_blocks=1, conditions=(8,))
         for name, part in reversed(flow.items())
     }
     network = keras_bfn.networks.MultiPart(

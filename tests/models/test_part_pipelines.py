@@ -88,7 +88,7 @@ def plain():
 
 @pytest.fixture(scope="module")
 def conditional():
-    model = make_model(num_conditions=NUM_CLASSES)
+    model = make_model(conditions=NUM_CLASSES)
     model.compile(keras.optimizers.SGD(0.0))
     with injected_noise():
         logs = fit(

@@ -104,7 +104,6 @@ def test_a_dict_of_masks_or_latents_for_a_plain_flow_is_refused(plain):
 @pytest.mark.parametrize(
     ("weights", "came"),
     [
-        ({name: np.ones(NUM) for name in X}, "a dict"),
         ([1.0] * NUM, "a list"),
         (np.ones(NUM - 1), r"shape \(11,\)"),
         (np.ones(IMAGES.shape), r"shape \(12, 2, 3, 1\)"),

@@ -199,7 +199,7 @@ def test_what_is_given_needs_no_latents(model):
 
 
 def test_what_is_given_meets_conditions_and_guidance():
-    model = make_model(times="parts", num_conditions=NUM_CLASSES)
+    model = make_model(times="parts", conditions=NUM_CLASSES)
     model.condition_dropout = 0.1  # else guidance warns
     rng = np.random.default_rng(0)
     classes = np.arange(NUM) % NUM_CLASSES

@@ -75,7 +75,7 @@ def subclassed(times="shared", conditional=False):
 
 
 def plain_layer(times="shared", conditional=False):
-    return PartsLayer(num_conditions=NUM_CLASSES if conditional else None)
+    return PartsLayer(conditions=NUM_CLASSES if conditional else None)
 
 
 def zeros(times="shared", conditional=False):

@@ -26,7 +26,7 @@ def make_network(mixer="transformer", **kwargs):
 
 def own_image_network():
     image = networks.UNet(
-        FLOW["image"], SHAPE["image"], width=8, num_blocks=1, num_heads=2, condition_size=16
+        FLOW["image"], SHAPE["image"], width=8, num_blocks=1, num_heads=2, conditions=(16,)
     )
     return {"image": image}
 
@@ -114,7 +114,7 @@ def test_it_matters_whose_time_is_whose(mixer):
 
 @pytest.mark.parametrize("mixer", ["transformer", "mlp"])
 def test_a_condition_matters_to_every_part(mixer):
-    network = make_network(mixer, num_conditions=3)
+    network = make_network(mixer, conditions=3)
     randomize(network)
     outputs = [run(network, {**make_inputs(), "condition": np.full(2, c, "int32")}) for c in (0, 3)]
     for name in FLOW:
@@ -178,10 +178,9 @@ def test_outputs_are_float32_under_every_policy(mixer, policy):
         ({"patch_size": 3}, "`patch_size` must divide the sides of images, 4 and 6 of 'image'"),
         ({"patch_size": {"label": 1}}, r"`patch_size` must name parts that are images"),
         ({"networks": {"picture": None}}, "`networks` must be a dict from some of the parts"),
-        (
-            {"num_conditions": 3, "condition_size": 2},
-            "Only one of the arguments `num_conditions` and `condition_size`",
-        ),
+        ({"conditions": ()}, "`conditions` must be a shape with one axis at least"),
+        ({"conditions": {}}, "`conditions` must be a dict from names, strings, of one"),
+        ({"conditions": {"a": 0.5}}, r"`conditions\['a'\]` must be an integer of at least 1"),
     ],
 )
 def test_wrong_arguments_are_refused_by_name(kwargs, message):

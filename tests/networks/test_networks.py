@@ -64,8 +64,8 @@ def random_network(name):
 def test_a_network_keeps_its_contract(name, conditional):
     flow = FLOWS["discretized"]()
     condition = np.array([0, 1, 2, 3]) if conditional == "conditional" else None
-    num_conditions = None if condition is None else 3
-    network = NETWORKS[name](flow, num_conditions=num_conditions)
+    conditions = None if condition is None else 3
+    network = NETWORKS[name](flow, conditions=conditions)
     testing.check_network(network, flow, condition=condition)
 
 
@@ -129,7 +129,7 @@ def test_examples_of_a_batch_do_not_see_each_other(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_class_matters_and_there_is_a_null_condition(name):
     flow = FLOWS["binary"]()
-    network = NETWORKS[name](flow, num_conditions=3)
+    network = NETWORKS[name](flow, conditions=3)
     assert network.null_condition == 3
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(network))
     assert copy.get_config() == network.get_config()
@@ -200,7 +200,7 @@ def test_networks_train_in_half_precision(name, policy):
 def test_a_network_survives_saving(name, tmp_path):
     flow = FLOWS["binary"]()
     extra = {} if name == "MLP" else {"remat": True}
-    model = keras_bfn.BayesianFlowNetwork(flow, NETWORKS[name](flow, num_conditions=3, **extra))
+    model = keras_bfn.BayesianFlowNetwork(flow, NETWORKS[name](flow, conditions=3, **extra))
     randomize(model.network)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -218,7 +218,7 @@ def test_images_that_cannot_be_halved_are_refused(image_shape):
 WRONG = {
     "width": (7, "must be even"),
     "dropout": (1.0, r"must be a number in \[0, 1\)"),
-    "num_conditions": (0, "must be an integer of at least 1"),
+    "conditions": (0, "must be an integer of at least 1"),
     "num_blocks": (-1, "must be an integer of at least 1"),
     "num_layers": (1.5, "must be an integer of at least 1"),
     "width_multipliers": ((), "must have one level at least"),

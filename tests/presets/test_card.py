@@ -20,9 +20,9 @@ def card(model, tmp_path, figures=None, caption=None, data="Noise.", license="mi
     return (tmp_path / "README.md").read_text()
 
 
-def conditional(num_conditions=3):
+def conditional(conditions=3):
     flow = FLOWS["binary"]()
-    network = networks.UNet(flow, EVENT_SHAPE, 8, num_blocks=1, num_conditions=num_conditions)
+    network = networks.UNet(flow, EVENT_SHAPE, 8, num_blocks=1, conditions=conditions)
     return BayesianFlowNetwork(flow, network)
 
 
@@ -127,5 +127,5 @@ def test_what_is_no_image_is_not_drawn():
     flow = flows.DiscreteFlow(num_classes=27, beta_1=0.5)
     network = networks.MLP(flow, (8,), width=8)
     assert draw_images(keras_bfn.BayesianFlowNetwork(flow, network)) is None
-    own = networks.UNet(FLOWS["binary"](), EVENT_SHAPE, 8, num_blocks=1, condition_size=3)
+    own = networks.UNet(FLOWS["binary"](), EVENT_SHAPE, 8, num_blocks=1, conditions=(3,))
     assert draw_images(BayesianFlowNetwork(own.flow, own)) is None

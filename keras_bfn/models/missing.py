@@ -1,0 +1,154 @@
+"""Variables that are not there: -1 in integers, NaN in numbers; and what the others count.
+
+Bob hears nothing of a variable that is missing, it costs nothing, and a network that takes a
+`"mask"` is told which are there. Masks are bool tensors of the shape of the data, or dicts of the
+parts'; None where all variables are there.
+"""
+
+import numpy as np
+from keras import ops
+
+from keras_bfn._parts import (
+    describe,
+    for_each_part,
+    list_parts,
+    map_parts,
+    names_of,
+    part_names,
+)
+from keras_bfn._validation import refusal
+from keras_bfn.flows.flow import expand
+
+
+def split_missing(model, x):
+    """The tuple of data, with some value in the place of each that is missing, and the mask."""
+    if not model.allow_missing:
+        return x, None
+    mask = map_parts(_is_there, x)
+
+    def fill(flow, x, mask):
+        return ops.where(mask, x, ops.cast(flow.data_range[0], x.dtype))
+
+    return map_parts(fill, model.flow, x, mask), mask
+
+
+def _is_there(x):
+    # Of NaN it is false, of every number true.
+    return x >= 0 if "int" in str(x.dtype) else x == x
+
+
+def is_missing(x):
+    """Which variables of a numpy array are missing."""
+    return x < 0 if np.issubdtype(x.dtype, np.signedinteger) else np.not_equal(x, x)
+
+
+def put_missing(x, mask):
+    """A numpy array in which -1 or NaN stands for each variable that is not there."""
+    return np.where(mask > 0.5, x, x.dtype.type(-1 if x.dtype.kind in "iu" else np.nan))
+
+
+def length_inputs(model, lengths, num):
+    """The input `"there"` of a `SamplingProgram`, where sequences are shorter than the model's.
+
+    Raises:
+        ValueError: if the model allows no missing variables, or a length is none of its sequences'.
+    """
+    if lengths is None:
+        return {}
+    if not model.allow_missing:
+        raise ValueError(
+            "Argument `lengths` must be None unless the model allows missing variables, as with a "
+            f"network that takes a 'mask'. Received: lengths={lengths!r}"
+        )
+    if names_of(lengths) is not None and not names_of(lengths) <= (names_of(model.flow) or set()):
+        raise refusal("lengths", f"must name some of the parts of {model.flow!r}", lengths)
+    parts = lengths if isinstance(lengths, dict) else for_each_part(model.event_shape, lengths)
+
+    def there(shape, lengths, name):
+        if lengths is None:
+            return np.ones((num, *shape), "float32")
+        lengths, longest = np.asarray(lengths), shape[0] if shape else 0
+        suits = lengths.dtype.kind in "iu" and lengths.shape in ((), (num,))
+        if not suits or lengths.min() < 1 or lengths.max() > longest:
+            expected = f"must be integers in 1..{longest}, one or {num} of them"
+            raise refusal(name, expected, lengths.tolist())
+        is_there = np.arange(longest) < np.broadcast_to(lengths, (num,))[:, None]
+        is_there = is_there.reshape(num, longest, *[1] * (len(shape) - 1))
+        return np.broadcast_to(is_there, (num, *shape)).astype("float32")
+
+    lengths = map_parts(lambda _: None, model.flow) | parts if isinstance(parts, dict) else parts
+    names = part_names(model.flow, "lengths")
+    return {"there": map_parts(there, model.event_shape, lengths, names)}
+
+
+def check_sample_weight(model, sample_weight, x, name="sample_weight"):
+    """Raises a `ValueError` unless weights are of the examples, or of the variables, of data."""
+    if sample_weight is None:
+        return
+    num = len(list_parts(x)[0][0])
+    if isinstance(sample_weight, dict):
+        if not isinstance(model.flow, dict) or not set(sample_weight) <= set(model.flow):
+            parts = f"some of the parts {list(model.flow)}" if names_of(model.flow) else "no names"
+            raise ValueError(
+                f"Argument `{name}` must be an array, or a dict with {parts}. "
+                f"Received: {describe(sample_weight)}"
+            )
+        weights = [(sample_weight[part], x[part], f"{name}[{part!r}]") for part in sample_weight]
+    else:
+        weights = [(sample_weight, None if isinstance(x, dict) else x, name)]
+    for weight, values, one_name in weights:
+        allowed = [(num,), (num, 1)]
+        if values is not None and values.shape not in allowed:
+            allowed.append(tuple(values.shape))
+        shape = getattr(weight, "shape", None)
+        if shape is None or tuple(shape) not in allowed:
+            came = f"a {type(weight).__name__}" if shape is None else f"shape {tuple(shape)}"
+            each = "variable" if len(allowed) == 3 else "example"
+            raise ValueError(
+                f"Argument `{one_name}` must be an array with a weight for each {each}, of shape "
+                f"{' or '.join(map(str, [allowed[0], *allowed[2:]]))}. Received: {came}"
+            )
+
+
+def count_variables(x, mask, sample_weight):
+    """How much each variable counts in sums over an example, and each example in means.
+
+    Args:
+        x: data, or a dict of the parts' data.
+        mask: which variables are there, or None.
+        sample_weight: `(batch,)` or `(batch, 1)`, weights of examples; or those of variables,
+            shaped as the data; or a dict of either for some parts; or None.
+
+    Returns:
+        The tuple of tensors shaped as the data, and of one of shape `(batch,)`. Either is None
+        where each counts 1.
+    """
+    weight, is_dict = sample_weight, isinstance(sample_weight, dict)
+    if weight is not None and not is_dict and _is_of_examples(weight, x):
+        weight, of_examples = None, ops.reshape(ops.cast(weight, "float32"), (-1,))
+    else:
+        of_examples = None
+    if weight is None and mask is None:
+        return None, of_examples
+    weights = {name: weight.get(name) for name in x} if is_dict else for_each_part(x, weight)
+
+    def count(x, mask, weight):
+        counts = ops.ones(ops.shape(x)) if mask is None else ops.cast(mask, "float32")
+        if weight is None:
+            return counts
+        weight = ops.cast(weight, "float32")
+        same = len(weight.shape) == len(x.shape)
+        return counts * (weight if same and weight.shape[1:] == x.shape[1:] else expand(weight, x))
+
+    return map_parts(count, x, for_each_part(x, mask), weights), of_examples
+
+
+def _is_of_examples(weight, x):
+    if isinstance(x, dict) or len(weight.shape) == 1:
+        return True
+    return tuple(weight.shape[1:]) == (1,) and tuple(x.shape[1:]) != (1,)
+
+
+def sum_variables(values):
+    """The sum over the variables of each example: `(batch,)`, or a dict of that for each part."""
+    return map_parts(lambda x: ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=-1), values)

@@ -1,0 +1,113 @@
+"""What networks are told besides the evidence: classes, numbers, images, or several of these."""
+
+import math
+
+import keras
+from keras import layers
+
+from keras_bfn._parts import list_parts, map_parts
+from keras_bfn._validation import check_int, check_shape, refusal
+
+
+def check_conditions(conditions):
+    """Returns `conditions` as an int, a tuple or a dict of them, or None.
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    if conditions is None:
+        return None
+    if isinstance(conditions, dict):
+        if not conditions or not all(isinstance(name, str) and name for name in conditions):
+            raise refusal("conditions", "must be a dict from names, strings, of one", conditions)
+        return {name: _check_one(f"conditions[{name!r}]", one) for name, one in conditions.items()}
+    return _check_one("conditions", conditions)
+
+
+def _check_one(name, one):
+    if isinstance(one, (tuple, list)):
+        if not one:
+            raise refusal(name, "must be a shape with one axis at least", one)
+        return check_shape(name, one)
+    return check_int(name, one, 1)
+
+
+def null_conditions(conditions):
+    """The condition that means "none" for classes; None for arrays, where no numbers do.
+
+    For a dict, a dict of those that have one.
+    """
+    if isinstance(conditions, dict):
+        nulls = {name: one for name, one in conditions.items() if isinstance(one, int)}
+        return nulls or None
+    return conditions if isinstance(conditions, int) else None
+
+
+class Conditions:
+    """The symbolic inputs of conditions, and the ways in which they join what a network computes.
+
+    Args:
+        conditions: as `check_conditions` returns them.
+        event_shape: the shape of one example; None for data of several kinds.
+        dtype: the dtype policy of what embeds them.
+
+    Attributes:
+        inputs: a symbolic tensor, a dict of them, or None.
+    """
+
+    def __init__(self, conditions, event_shape, dtype):
+        self.dtype = dtype
+        self.inputs, self.vectors, self.beside = None, [], []
+        if conditions is None:
+            return
+        # In a flat dict of inputs, Keras 3.15 wants to find the names of the tensors.
+        name = None if isinstance(conditions, dict) else "condition"
+        self.inputs = map_parts(lambda one: _symbolic(one, name), conditions)
+        for i, (one, x) in enumerate(list_parts(conditions, self.inputs)):
+            name = (
+                f"condition_embedding_{i}"
+                if isinstance(conditions, dict)
+                else "condition_embedding"
+            )
+            group = self.beside if _is_beside(one, event_shape) else self.vectors
+            group.append((one, x, name))
+
+    def add_to(self, embeddings, dtype=None):
+        """Adds embeddings of the conditions to `(batch, size)`, or to those of a dict."""
+        dtype = self.dtype if dtype is None else dtype
+        size = keras.tree.flatten(embeddings)[0].shape[-1]
+        for one, x, name in self.vectors:
+            if isinstance(one, int):  # one more, which stands for "none"
+                embedded = layers.Embedding(one + 1, size, dtype=dtype, name=name)(x)
+            else:
+                flat = layers.Flatten(dtype="float32")(x) if len(one) > 1 else x
+                embedded = layers.Dense(size, dtype=dtype, name=name)(flat)
+            add = layers.Add(dtype=dtype)
+            embeddings = keras.tree.map_structure(
+                lambda x, add=add, embedded=embedded: add([x, embedded]), embeddings
+            )
+        return embeddings
+
+    def join_to(self, features):
+        """Puts conditions that have the data's positions beside `(batch, *positions, channels)`."""
+        if not self.beside:
+            return features
+        positions = features.shape[1:-1]
+        parts = [features]
+        for one, x, _ in self.beside:
+            channels = math.prod(one) // math.prod(positions)
+            parts.append(layers.Reshape((*positions, channels), dtype="float32")(x))
+        return layers.Concatenate(dtype="float32")(parts)
+
+
+def _symbolic(one, name):
+    if isinstance(one, int):
+        return keras.Input((), dtype="int32", name=name)
+    return keras.Input(one, dtype="float32", name=name)
+
+
+def _is_beside(one, event_shape):
+    """Whether a condition has numbers for each position of a sequence or an image."""
+    if isinstance(one, int) or event_shape is None:
+        return False
+    return one[:-1] == tuple(event_shape)[: max(1, len(event_shape) - 1)]
