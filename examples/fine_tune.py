@@ -5,12 +5,13 @@
 
 `--data` is a text file, or for images a folder, with a sub-folder for each class (at most ten), or
 `fashion` for Fashion-MNIST. By default the text is the prose of Python's help, and the images are
-scikit-learn's 8x8 digits, enlarged. Prints what held-out data cost before training and after each
-of `--marks` epochs.
+840 letters, A to J, in the fonts of matplotlib, turned a little, from a folder that is made for
+them. Prints what held-out data cost before training and after each of `--marks` epochs.
 """
 
 import argparse
 import math
+import pathlib
 
 import keras
 import numpy as np
@@ -40,10 +41,32 @@ def load_data(kind, path):
         return load(batch_size=16, seq_length=256)
     options = {"batch_size": 64, "form": "binary", "labels": True}
     if path is None:
-        return datasets.embedded_digits(**options, held_out=0.1)
+        path = make_letters(pathlib.Path("letters"))
     if path == "fashion":
         return datasets.fashion_mnist(**options)
     return datasets.image_folder(path, (28, 28), color_mode="grayscale", held_out=0.1, **options)
+
+
+def make_letters(folder):
+    """Writes pictures of white letters on black, a sub-folder for each. Returns the folder."""
+    import matplotlib
+    from PIL import Image, ImageDraw, ImageFont
+
+    families = ("DejaVuSans", "DejaVuSerif", "STIXGeneral", "cmr", "cmti", "cmss", "cmtt", "cmb")
+    fonts = sorted(pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf").glob("*.ttf"))
+    fonts = [f for f in fonts if f.stem.startswith(families) and "Display" not in f.stem]
+    rng = np.random.default_rng(0)
+    for letter in "ABCDEFGHIJ":
+        (folder / letter).mkdir(parents=True, exist_ok=True)
+        for font in fonts:
+            for i in range(4):
+                large = Image.new("L", (112, 112))
+                write = {"fill": 255, "font": ImageFont.truetype(str(font), 76), "anchor": "mm"}
+                ImageDraw.Draw(large).text((56, 56), letter, **write)
+                turned = large.rotate(rng.uniform(-15, 15), Image.Resampling.BICUBIC)
+                small = turned.resize((28, 28), Image.Resampling.BOX)
+                small.save(folder / letter / f"{font.stem}_{i}.png")
+    return folder
 
 
 def main():
