@@ -5,7 +5,8 @@
 Trains a small model on binary digits. Then measures one batch's loss and gradient many times over,
 with times stratified over the batch (as the model does) and with independent times; and each
 image's n-step code length, with messages and their mirror images (as the flow does) and with
-messages alone.
+messages alone. At last, what `evaluate` says of all images, time after time: with new noise each
+time, with that of its own seed, and with more looks.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def variances(model, x, num_draws):
 
 def single_message_kl(flow, x, distribution, alpha, seed=None):
     noise = keras.random.normal(ops.shape(flow.embed(x)), seed=seed)
-    ratios = flow._log_likelihood_ratios(x, alpha, noise)
+    ratios = flow.log_likelihood_ratios(x, alpha, noise)
     return -ops.logsumexp(distribution.log_probs() + ratios, axis=-1)
 
 
@@ -55,6 +56,17 @@ def code_length_deviation(model, x, num_steps):
         for seed in range(10)
     ]
     return np.std(runs, axis=0).mean()
+
+
+def evaluation_deviation(model, x, num_repeats, seeds):
+    """The standard deviation of what `evaluate` tells, over seeds; of independent times, too."""
+    model.compile(keras.optimizers.SGD(1.0), num_repeats=num_repeats)
+    return np.std(
+        [
+            model.evaluate(x, seed=seed, return_dict=True, verbose=0)["nats_per_example"]
+            for seed in seeds
+        ]
+    )
 
 
 def main():
@@ -85,6 +97,16 @@ def main():
         with mock.patch.object(type(flow), "sender_receiver_kl", single_message_kl):
             single = code_length_deviation(model, x, num_steps)
         print(f"  {num_steps} steps: {single:.2f} / {mirrored:.2f} nats per image")
+
+    print(f"standard deviation of evaluate's nats_per_example, {len(images)} images, 50 times:")
+    others = range(50)
+    with mock.patch.object(keras_bfn.losses, "stratified_uniform", independent_uniform):
+        deviation = evaluation_deviation(model, images, 1, others)
+        print(f"  new noise, times not stratified: {deviation:.3f}")
+    for num_repeats in (1, 4, 16):
+        deviation = evaluation_deviation(model, images, num_repeats, others)
+        print(f"  new noise (seed=None), num_repeats={num_repeats}: {deviation:.3f}")
+    print(f"  its own seed, as in validation: {evaluation_deviation(model, images, 1, [0] * 50):.3f}")
 
 
 if __name__ == "__main__":

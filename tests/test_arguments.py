@@ -180,6 +180,8 @@ REFUSED = {
     ],
     "event_shape": [
         lambda model, _: networks.MLP(FLOW, event_shape=8),
+        lambda model, _: networks.Transformer(FLOW, 0),
+        lambda model, _: networks.Transformer(FLOW, (4, 4, 1)),
         lambda model, _: networks.MLP(FLOW, event_shape=None),
         lambda model, _: networks.MultiPart({"a": FLOW}, {"b": (8,)}),
         lambda model, _: BayesianFlowNetwork(FLOW, model.network, event_shape=8),
@@ -191,7 +193,6 @@ REFUSED = {
         lambda model, _: networks.PatchTransformer(FLOW, (8, 8)),
         lambda model, _: networks.VDMUNet(FLOW, None),
     ],
-    "sequence_length": [lambda model, _: networks.Transformer(FLOW, (4,))],
     "width_multipliers": [
         lambda model, _: networks.UNet(FLOW, SHAPE, width_multipliers=2),
         lambda model, _: networks.UNet(FLOW, SHAPE, width_multipliers=()),

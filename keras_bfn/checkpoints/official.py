@@ -157,7 +157,7 @@ def _read_vdm_unet(reader, network):
 
 def _read_transformer(reader, network):
     get = network.get_layer
-    expected = sinusoids(network.sequence_length, network.width)
+    expected = sinusoids(network.event_shape[0], network.width)
     positions = reader.take("net.input_adapter.pos_embedding", expected.shape)
     if positions is not None and not np.allclose(positions, expected, atol=1e-4):
         raise ValueError(

@@ -1,11 +1,11 @@
-"""A transformer for sequences."""
+"""A transformer for sequences, of letters or of a signal's values."""
 
 import math
 
 import keras
 from keras import layers
 
-from keras_bfn._validation import check_choice, check_int, refusal
+from keras_bfn._validation import check_choice, check_int, check_shape, refusal
 from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, TransformerBlock
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, scale_theta
 
@@ -37,6 +37,14 @@ def check_sight(num_heads, kernel_size):
         raise refusal("kernel_size", "must be above 1 without attention (`num_heads=0`)", 1)
 
 
+def _check_event_shape(event_shape):
+    if isinstance(event_shape, (tuple, list)) and len(event_shape) in (1, 2):
+        return check_shape("event_shape", event_shape)
+    if isinstance(event_shape, (tuple, list)):
+        raise refusal("event_shape", "must be a length, or (length, channels)", event_shape)
+    return (check_int("event_shape", event_shape, 1),)
+
+
 @keras.saving.register_keras_serializable("keras_bfn")
 class Transformer(Network):
     """A bidirectional transformer: at each position, what is known about all others is seen.
@@ -47,7 +55,8 @@ class Transformer(Network):
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
-        sequence_length: int. The number of variables of an example.
+        event_shape: the length of a sequence, an int; or `(length, channels)`, of a signal that has
+            several values at each position.
         width: even int. The size of the embeddings.
         num_layers: int.
         num_heads: int. Divides `width`. 0 leaves attention out: each block then sees no further
@@ -59,18 +68,18 @@ class Transformer(Network):
         features: `"scaled"` (`keras_bfn.layers.EvidenceFeatures`), or `"plain"`, theta in [-1, 1].
         dropout: float in [0, 1), of the embeddings and of what each block adds to them.
         remat: as in `keras_bfn.networks.UNet`.
-        masked: bool. Whether the network also takes a `"mask"`, of shape `(batch,
-            sequence_length)`, for sequences of different lengths: positions where it is false are
-            as if the sequence ended before them. (`BayesianFlowNetwork` makes it from -1 or NaN.)
+        masked: bool. Whether the network also takes a `"mask"`, bool, `(batch, *event_shape)`, for
+            sequences of different lengths: positions where it is false are as if the sequence
+            ended before them. (`BayesianFlowNetwork` makes it from -1 or NaN.)
         **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:
-        inputs: dict of `"theta"`, `(batch, sequence_length, flow.theta_size)`; `"t"`, `(batch,)`;
-            and, if it is conditional or masked, `"condition"` and `"mask"`.
+        inputs: dict of `"theta"`, `(batch, *event_shape, flow.theta_size)`; `"t"`, `(batch,)`; and,
+            if it is conditional or masked, `"condition"` and `"mask"`.
 
     Returns:
-        A float32 tensor of shape `(batch, sequence_length, flow.output_size)`.
+        A float32 tensor of shape `(batch, *event_shape, flow.output_size)`.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -84,14 +93,14 @@ class Transformer(Network):
 
     Reference: the network of the text8 experiment in section 7 of
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037), a GPT-2 without its mask:
-    `sequence_length=256`, `width=768`, `num_layers=24`, `num_heads=12`, `kernel_size=1`,
+    `event_shape=256`, `width=768`, `num_layers=24`, `num_heads=12`, `kernel_size=1`,
     `expansion=4`, `positions="sinusoidal"`, `features="plain"`, `shortcut=False`.
     """
 
     def __init__(
         self,
         flow,
-        sequence_length,
+        event_shape,
         width=256,
         num_layers=6,
         num_heads=4,
@@ -109,7 +118,7 @@ class Transformer(Network):
         check_sight(num_heads, kernel_size)
         check_choice("positions", positions, ("rotary", "sinusoidal"))
         check_choice("features", features, ("scaled", "plain"))
-        sequence_length = check_int("sequence_length", sequence_length, 1)
+        event_shape = _check_event_shape(event_shape)
 
         def connect(inputs, conditions, policy):
             # In float32, for theta and the time are known to the third digit and beyond.
@@ -125,6 +134,8 @@ class Transformer(Network):
                 embed["kernel_initializer"] = "lecun_normal"
             else:
                 seen = scale_theta(flow, theta)
+            if len(event_shape) == 2:
+                seen = layers.Reshape((event_shape[0], -1), dtype="float32")(seen)
             seen = conditions.join_to(seen)
             embedded = layers.Dense(width, name="input_projection", **embed)(seen)
             time = layers.Reshape((1, width), dtype="float32")(time)
@@ -132,11 +143,13 @@ class Transformer(Network):
             if positions == "sinusoidal":
                 embedded = PositionEmbedding()(embedded)
             x = layers.Dropout(dropout, dtype=policy)(embedded)
-            seen = {"there": inputs["mask"]} if masked else None
+            there = inputs.get("mask")
+            if masked and len(event_shape) == 2:
+                there = keras.ops.any(there, axis=-1)
             x = add_blocks(
                 x,
                 num_layers,
-                seen,
+                {"there": there} if masked else None,
                 num_heads=num_heads,
                 dropout=dropout,
                 remat=remat,
@@ -147,8 +160,8 @@ class Transformer(Network):
             )
             return [normalize(x, "norm_out", policy), embedded]
 
-        super().__init__(flow, (sequence_length,), connect, "shared", masked, **kwargs)
-        self.sequence_length = sequence_length
+        super().__init__(flow, event_shape, connect, "shared", masked, **kwargs)
+        self.event_shape = event_shape
         self.width = width
         self.num_layers = num_layers
         self.num_heads = num_heads

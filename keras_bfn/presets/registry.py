@@ -92,7 +92,7 @@ PRESETS = {
         make_flow=functools.partial(flows.DiscreteFlow, num_classes=27, beta_1=0.75**2),
         make_network=functools.partial(
             networks.Transformer,
-            sequence_length=256,
+            event_shape=256,
             width=768,
             num_layers=24,
             num_heads=12,

@@ -31,7 +31,7 @@ def _vdm_unet(flow):
 def _transformer(flow):
     preset = keras_bfn.BayesianFlowNetwork.presets["bfn_text8"]
     sizes = {"width": 32, "num_layers": 2, "num_heads": 2}
-    return preset.make_network(flow, sequence_length=12, **sizes)
+    return preset.make_network(flow, event_shape=12, **sizes)
 
 
 NETWORKS = {

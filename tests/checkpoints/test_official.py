@@ -213,7 +213,7 @@ def other_networks():
     small = {"width": 128, "num_blocks": 1, "shortcut": False}
     unet = functools.partial(keras_bfn.networks.UNet, image_shape=(4, 4, 1))
     vdm_unet = functools.partial(keras_bfn.networks.VDMUNet, image_shape=(4, 4, 1))
-    transformer = functools.partial(keras_bfn.networks.Transformer, sequence_length=4, width=8)
+    transformer = functools.partial(keras_bfn.networks.Transformer, event_shape=4, width=8)
     yield keras_bfn.networks.MLP(binary, (4,), width=8)
     yield unet(binary, **{**small, "shortcut": True})
     yield unet(binary, **small, conditions=3)

@@ -250,5 +250,12 @@ def test_what_is_not_a_flow_is_refused(name):
 
 
 def test_sequences_without_length_are_refused():
-    with pytest.raises(ValueError, match=r"`sequence_length` must be an integer of at least 1"):
-        keras_bfn.networks.Transformer(FLOWS["binary"](), (12,))
+    with pytest.raises(ValueError, match=r"`event_shape` must be an integer of at least 1"):
+        keras_bfn.networks.Transformer(FLOWS["binary"](), 12.0)
+
+
+@pytest.mark.parametrize("name", everywhere(list(FLOWS), "continuous"))
+def test_a_transformer_of_several_channels_keeps_its_contract(name):
+    flow = FLOWS[name]()
+    network = keras_bfn.networks.Transformer(flow, (6, 3), width=8, num_layers=1, num_heads=2)
+    testing.check_network(network, flow)
