@@ -7,6 +7,7 @@ from keras import layers
 
 from keras_bfn._parts import list_parts, map_parts
 from keras_bfn._validation import check_int, check_shape, refusal
+from keras_bfn.flows.flow import RESERVED
 
 
 def check_conditions(conditions):
@@ -18,8 +19,10 @@ def check_conditions(conditions):
     if conditions is None:
         return None
     if isinstance(conditions, dict):
-        if not conditions or not all(isinstance(name, str) and name for name in conditions):
-            raise refusal("conditions", "must be a dict from names, strings, of one", conditions)
+        are_names = (isinstance(name, str) and name not in ("", *RESERVED) for name in conditions)
+        if not conditions or not all(are_names):
+            expected = f"must have names that are strings, not empty and none of {list(RESERVED)}"
+            raise refusal("conditions", expected, conditions)
         return {name: _check_one(f"conditions[{name!r}]", one) for name, one in conditions.items()}
     return _check_one("conditions", conditions)
 
