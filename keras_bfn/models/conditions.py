@@ -28,8 +28,7 @@ def check_condition(model, condition, num_examples, name="condition"):
     check_is_conditional(model, condition is not None, name)
     if condition is None:
         return None
-    inputs = symbolic_inputs(model.network)
-    taken = None if inputs is None else inputs["condition"]
+    taken = _taken_by(model.network)
     if taken is not None and names_of(taken) != names_of(condition):
         takes = f"a dict of {list(taken)}" if isinstance(taken, dict) else "one array"
         raise ValueError(
@@ -133,8 +132,8 @@ def condition_inputs(model, condition, guidance_scale, num_examples):
     elif isinstance(condition, dict) and isinstance(null, dict):
         condition = null | condition  # what is left out means "none"
     if condition is not None:
-        nulls = _nulls_for(condition, null)
-        condition = map_parts(lambda x, null: _for_all(x, null, num_examples), condition, nulls)
+        known = (_named_as(condition, values) for values in (null, _taken_by(model.network)))
+        condition = map_parts(lambda *one: _for_all(num_examples, *one), condition, *known)
     condition = check_condition(model, condition, num_examples)
     inputs = {} if condition is None else {"condition": condition}
     if guidance_scale != 1:
@@ -142,39 +141,56 @@ def condition_inputs(model, condition, guidance_scale, num_examples):
     return inputs
 
 
-def _for_all(condition, null, num_examples):
+def _for_all(num_examples, condition, null, taken):
     """An array of conditions; if one was given, a row of it for each example."""
     condition = to_numpy(condition)
-    if null is not None and condition.shape == np.shape(null):
+    shapes = [] if null is None else [np.shape(null)]
+    shapes += [] if taken is None else [tuple(taken.shape[1:])]
+    if condition.shape in shapes:
         return np.broadcast_to(condition, (num_examples, *condition.shape))
     return condition
 
 
-def _nulls_for(condition, null):
-    """The null condition in the form of the condition, with None for each that has none."""
+def _taken_by(network):
+    """The symbolic conditions that a functional network takes; None of others."""
+    return (symbolic_inputs(network) or {}).get("condition")
+
+
+def _named_as(condition, values):
+    """The values in the form of the condition, with None for each of which there is none."""
     if isinstance(condition, dict):
-        return {name: (null or {}).get(name) for name in condition}
-    return null
+        return {name: values.get(name) if isinstance(values, dict) else None for name in condition}
+    return None if isinstance(values, dict) else values
 
 
 def check_null_condition(null_condition, network):
     """Returns a model's null condition: as given, or the network's own, or None.
 
     Raises:
-        ValueError: if it is no integer, no array of numbers, and no dict of these.
+        ValueError: if it is no integer, no array of numbers, and no dict of these, or not of the
+            names and shapes that the network takes.
     """
     own = getattr(network, "null_condition", None)
     if null_condition is None:
         return own
-    found = map_parts(_check_null, null_condition, part_names(null_condition, "null_condition"))
+    taken = _taken_by(network)
+    names, allowed = names_of(null_condition), names_of(taken)
+    is_taken = names is allowed if None in (names, allowed) else names <= allowed
+    if taken is not None and not is_taken:
+        takes = "no dict" if allowed is None else f"a dict of some of {list(taken)}"
+        raise refusal("null_condition", f"must be as the network takes it, {takes}", null_condition)
+    names, taken = part_names(null_condition, "null_condition"), _named_as(null_condition, taken)
+    found = map_parts(_check_null, null_condition, names, taken)
     return own | found if isinstance(found, dict) and isinstance(own, dict) else found
 
 
-def _check_null(null_condition, name):
+def _check_null(null_condition, name, taken):
     found = np.asarray(null_condition)
     if found.dtype.kind not in "iuf" or (found.ndim == 0 and found.dtype.kind == "f"):
         expected = "must be an integer, for classes, or an array of numbers, for vectors"
         raise refusal(name, expected, null_condition)
+    if taken is not None and not _fits(found.shape, tuple(taken.shape[1:])):
+        raise refusal(name, f"must have the shape {tuple(taken.shape[1:])}", null_condition)
     if not found.ndim:
         return int(found)
     return found.astype("float32" if found.dtype.kind == "f" else "int32")
@@ -220,7 +236,7 @@ def drop_conditions(condition, null, rates, seed):
         }
     else:
         rates_for = rates
-    return map_parts(drop, condition, _nulls_for(condition, null), rates_for)
+    return map_parts(drop, condition, _named_as(condition, null), rates_for)
 
 
 def replace_conditions(condition, null):
@@ -231,7 +247,7 @@ def replace_conditions(condition, null):
             return condition
         return ops.broadcast_to(ops.cast(null, condition.dtype), ops.shape(condition))
 
-    return map_parts(replace, condition, _nulls_for(condition, null))
+    return map_parts(replace, condition, _named_as(condition, null))
 
 
 def to_numpy(x):
