@@ -7,7 +7,7 @@ import pytest
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow
 from keras_bfn.networks import MLP, MultiPart, PatchTransformer, Transformer, UNet, VDMUNet
 from tests.backends import everywhere
-from tests.networks.test_networks import NETWORKS, event_shape, make_inputs, randomize
+from tests.networks.test_networks import NETWORKS, make_inputs, randomize
 from tests.tensors import run
 
 FLOW = DiscreteFlow(2, beta_1=4.0)
@@ -159,8 +159,11 @@ def test_several_conditions_survive_the_config(name):
 @pytest.mark.once
 @pytest.mark.parametrize(
     "conditions",
-    [0, -1, True, 1.5, "label", (), (0,), (4, -1), (1.5,), {}, {1: 2}, {"": 2}, np.ones(3)]
-    + [{"a": 0}, {"a": ()}, {"a": None}, {"a": {"b": 1}}, {"class_name": 3, "config": 4}],
+    [
+        *(0, -1, True, 1.5, "label", (), (0,), (4, -1), (1.5,), np.ones(3)),
+        *({}, {1: 2}, {"": 2}, {"a": 0}, {"a": ()}, {"a": None}, {"a": {"b": 1}}),
+        {"class_name": 3, "config": 4},
+    ],
     ids=str,
 )
 def test_what_is_no_condition_is_refused_by_its_name(conditions):
