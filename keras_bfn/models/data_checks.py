@@ -139,11 +139,18 @@ def _check_part(flow, event_shape, x, name, allow_missing):
     x = to_numpy(x)
     if x.ndim == 0:
         raise refusal(name, "must be an array of examples", x)
-    there = x[~is_missing(x)] if allow_missing else x
-    if there.size or not x.size:
-        flow.check_data(there, name)
-    else:
-        flow.check_dtype(x.dtype.name, name)
+    missing = is_missing(x)
+    there = x[~missing] if allow_missing else x
+    try:
+        if there.size or not x.size:
+            flow.check_data(there, name)
+        else:
+            flow.check_dtype(x.dtype.name, name)
+    except ValueError as error:
+        if allow_missing or not missing.any():
+            raise
+        advice = "If -1 or NaN stand for what is missing, make the model with allow_missing=True"
+        raise ValueError(f"{error}. {advice}") from error
     _check_shape(event_shape, x, name)
     return x
 

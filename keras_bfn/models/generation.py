@@ -151,7 +151,7 @@ def generate(
         inputs["given"] = given
     if latents is not None:
         inputs["latents"] = _check_latents(self, latents, given, sampler, num_samples)
-    inputs |= length_inputs(self, lengths, num_samples)
+    inputs |= length_inputs(self, lengths, num_samples, given)
     shapes = map_parts(lambda shape: (num_samples, *shape), self.event_shape)
     self.build_for(shapes, inputs.get("condition"))
 

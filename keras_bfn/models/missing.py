@@ -39,26 +39,33 @@ def _is_there(x):
 
 def is_missing(x):
     """Which variables of a numpy array are missing."""
-    return x < 0 if np.issubdtype(x.dtype, np.signedinteger) else np.not_equal(x, x)
+    return x == -1 if np.issubdtype(x.dtype, np.signedinteger) else np.not_equal(x, x)
 
 
 def put_missing(x, mask):
     """A numpy array in which -1 or NaN stands for each variable that is not there."""
-    return np.where(mask > 0.5, x, x.dtype.type(-1 if x.dtype.kind in "iu" else np.nan))
+    if x.dtype.kind == "f":
+        return np.where(mask > 0.5, x, x.dtype.type(np.nan))
+    dtype = np.promote_types(x.dtype, "int8")  # which has -1
+    return np.where(mask > 0.5, x.astype(dtype), dtype.type(-1))
 
 
-def length_inputs(model, lengths, num):
-    """The input `"there"` of a `SamplingProgram`, where sequences are shorter than the model's.
+def length_inputs(model, lengths, num, given=None):
+    """The input `"there"` of a `SamplingProgram`, where some variables are not.
+
+    They are those beyond the lengths of sequences, and those that are missing in parts that are
+    `given`.
 
     Raises:
         ValueError: if the model allows no missing variables, or a length is none of its sequences'.
     """
-    if lengths is None:
+    given = given if given and model.allow_missing else {}
+    if lengths is None and not given:
         return {}
     if not model.allow_missing:
         raise ValueError(
-            "Argument `lengths` must be None unless the model allows missing variables, as with a "
-            f"network that takes a 'mask'. Received: lengths={lengths!r}"
+            "Argument `lengths` must be None unless the model was made with allow_missing=True, or "
+            f"of a network that takes a 'mask'. Received: lengths={lengths!r}"
         )
     if names_of(lengths) is not None and not names_of(lengths) <= (names_of(model.flow) or set()):
         raise refusal("lengths", f"must name some of the parts of {model.flow!r}", lengths)
@@ -77,8 +84,10 @@ def length_inputs(model, lengths, num):
         return np.broadcast_to(is_there, (num, *shape)).astype("float32")
 
     lengths = map_parts(lambda _: None, model.flow) | parts if isinstance(parts, dict) else parts
-    names = part_names(model.flow, "lengths")
-    return {"there": map_parts(there, model.event_shape, lengths, names)}
+    found = map_parts(there, model.event_shape, lengths, part_names(model.flow, "lengths"))
+    for name, x in given.items():
+        found[name] = found[name] * ~is_missing(x)
+    return {"there": found}
 
 
 def check_sample_weight(model, sample_weight, x, name="sample_weight"):
