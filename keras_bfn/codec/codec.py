@@ -121,8 +121,9 @@ class Codec:
                 examples = map_parts(lambda x, mask, rows=rows: x[mask[rows]], examples, there)
             push(chains, stack, examples, receiver.expecting(rows))
         words = stack.words()
-        # Words that were never drawn, and that the seed tells, are not kept. Two are the state.
-        num_undrawn = max(0, stack.fewest_words - 2)
+        # Words that were never drawn, and that the seed tells, are not kept. Two are the state;
+        # and no file has more than 32 lanes for each word, though all be missing.
+        num_undrawn = max(0, min(stack.fewest_words - 2, len(words) - math.ceil(batch_size / 32)))
         header = {
             "count": num,
             "event_shape": map_parts(list, event_shape),

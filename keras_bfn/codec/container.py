@@ -120,7 +120,8 @@ def read(data):
         raise CodecError(f"The file's header is not JSON: {error}") from error
     _check_header(header)
     words = _read_words(content[header_end:])
-    # An example begins by popping initial bits: two on average, or more, for each variable.
+    # An example begins by popping initial bits: two on average, or more, for each variable. Where
+    # all are missing, `Codec` keeps as many words nevertheless.
     most_lanes = min(header["count"], 32 * len(words))
     if header["batch_size"] > most_lanes:
         raise CodecError(
@@ -146,7 +147,7 @@ def unpack_mask(text, shape):
     try:
         # No more than there can be: a small file may unpack to any size.
         packed = unpacker.decompress(base64.b64decode(text), -(-num // 8) + 1)
-    except (ValueError, zlib.error) as error:
+    except (ValueError, OverflowError, zlib.error) as error:
         raise CodecError(f"The file's mask cannot be read: {error}") from error
     if len(packed) != -(-num // 8):
         raise CodecError(f"The file's mask does not have the {num} bits of its examples")
