@@ -7,7 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
-LARGEST_BATCH = 64
+from keras_bfn import losses
+
+LARGEST_BATCH, LARGEST_SIZE = 64, 16
 
 
 def _injected(draw):
@@ -27,6 +29,30 @@ def injected_noise():
     with (
         mock.patch.object(keras.random, "normal", normal),
         mock.patch.object(keras.random, "uniform", uniform),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def noise_of_places(time):
+    """Within, the noise hangs on the place of a variable alone, and all looks are at one time.
+
+    It is the same for all examples, and for data of other sizes. With repeats, the time is that in
+    each part of [0, 1].
+    """
+
+    def normal(shape, dtype="float32", seed=None):
+        rng, sizes = np.random.default_rng(len(shape)), tuple(shape[1:])
+        values = rng.standard_normal((1,) + (LARGEST_SIZE,) * len(sizes)).astype("float32")
+        values = values[(slice(None), *(slice(size) for size in sizes))]
+        return ops.broadcast_to(ops.convert_to_tensor(values), (shape[0], *sizes))
+
+    def times(batch_size, seed=None):
+        return time * ops.ones((batch_size,))
+
+    with (
+        mock.patch.object(keras.random, "normal", normal),
+        mock.patch.object(losses, "stratified_uniform", times),
     ):
         yield
 
