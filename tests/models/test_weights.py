@@ -33,8 +33,9 @@ def make_network():
 
 
 def make_model(**options):
-    keras.utils.set_random_seed(0)
     model = keras_bfn.BayesianFlowNetwork(FLOW, make_network(), seed=0)
+    rng = np.random.default_rng(0)
+    model.set_weights([0.2 * rng.standard_normal(w.shape) for w in model.get_weights()])
     model.compile(keras.optimizers.SGD(0.1), **options)
     return model
 
@@ -109,7 +110,7 @@ def test_evaluate_is_the_mean_by_weight_in_whatever_batches(kind, model):
     nats = np.average((per_variable * cells).sum(axis=1), weights=per_row)
     assert logs["nats_per_example"] == pytest.approx(nats, rel=1e-5)
     if kind == "of cells":
-        for data in (tf_data(X, weights), Rows()):
+        for data in (tf_data(X, weights), Rows())[: 2 if IS_TORCH else 1]:
             assert model.evaluate(data, **options) == pytest.approx(logs, rel=1e-6)
 
 
@@ -220,7 +221,8 @@ PART_WEIGHTS = {
 LAMBDA = {"image": 3.0, "size": 0.5}
 
 
-@pytest.mark.parametrize("kind", everywhere(list(PART_WEIGHTS), "cells and a column"))
+@pytest.mark.once
+@pytest.mark.parametrize("kind", PART_WEIGHTS)
 def test_weights_of_parts(kind):
     weights, x = PART_WEIGHTS[kind], parts.make_data()
     model = parts.make_model()
