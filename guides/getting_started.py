@@ -54,8 +54,15 @@ print(train.shape, train.dtype)
 ## The flow says what is sent
 
 A *flow* describes the data type. `DiscreteFlow` is for classes without an order, such as binary
-pixels or letters; `DiscretizedFlow` for levels in order; `ContinuousFlow` for real numbers in
-[-1, 1]. Data of several kinds are a dict, and so is their flow.
+pixels or letters; `DiscretizedFlow` for levels in order; `ContinuousFlow` for real numbers. Data of
+several kinds are a dict, and so is their flow.
+
+Real numbers are sent in [-1, 1], and stay in their own units: `fit_scaling` finds the range of
+degrees or kilograms that this stands for, and samples are degrees or kilograms again.
+
+```python
+flow = keras_bfn.flows.fit_scaling(keras_bfn.flows.ContinuousFlow(sigma_1=0.02), degrees)
+```
 
 `beta_1` is the accuracy of all messages together: how sure Bob may get before Alice sends the data
 themselves, by what he then expects.

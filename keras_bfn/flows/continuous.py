@@ -1,4 +1,4 @@
-"""Continuous data: real numbers in [-1, 1] (section 4 of the paper)."""
+"""Continuous data: real numbers (section 4 of the paper)."""
 
 import math
 
@@ -11,6 +11,7 @@ from keras_bfn.distributions import Delta, DiscretizedNormal, Normal
 from keras_bfn.distributions.discrete import bin_number
 from keras_bfn.flows.flow import Flow, expand
 from keras_bfn.flows.priors import check_prior_shape
+from keras_bfn.flows.scaling import check_scaling, check_scaling_shape, find_scaling
 from keras_bfn.schedules import ExponentialSchedule
 
 # Earlier than this there is no evidence yet, and predicted noise says nothing about the data.
@@ -91,34 +92,47 @@ def exponential_schedule(sigma_1, schedule):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class ContinuousFlow(NumberFlow):
-    """Real numbers in [-1, 1], known ever more accurately.
+    """Real numbers in [-1, 1], or in units of their own, known ever more accurately.
 
-    | input distribution | N(mu, 1 / (1 + beta)), mu = s / (1 + beta), but for a `prior` |
+    | sent | e(x) = (x - center) / scale, in [-1, 1] |
     |---|---|
+    | input distribution | N(mu, 1 / (1 + beta)), mu = s / (1 + beta), but for a `prior` |
     | network output | 1 number per variable |
-    | output distribution | a delta at x_hat, clipped to [-1, 1] |
+    | output distribution | a delta at x_hat, clipped to center - scale and center + scale |
+
+    Data, samples and means are in units of their own. In those of e(x) are `sigma_1`,
+    `reconstruction_std` and `prior`, evidence, and what networks are shown and return; messages
+    cost the same in all units.
 
     Args:
         sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1; 0.001
             by default. It is short for `schedule=ExponentialSchedule(sigma_1)`.
         prediction: `"noise"` or `"data"`: what the network's output stands for.
         num_bins: int or None. The reconstruction loss is the negative log density of x under
-            N(x_hat, sigma_1^2). Given `num_bins`, it is the negative log of that normal's mass over
-            the bin of x, with [-1, 1] cut into `num_bins` bins, so that bits per dimension compare
-            with those of a `DiscretizedFlow`.
+            N(x_hat, (scale sigma_1)^2), in the data's own units: in units a thousand times smaller,
+            it and `bits_per_dim` are log(1000) and log2(1000) more per variable, and both may be
+            negative. Given `num_bins`, it is the negative log of that normal's mass over the bin of
+            x, with the range cut into `num_bins` bins, whatever the units, so that bits per
+            dimension compare with those of a `DiscretizedFlow`.
         reconstruction_std: positive float or None: the normal's standard deviation in the
             reconstruction loss, in the place of the input distribution's at t = 1.
         schedule: a `keras_bfn.schedules.Schedule`, in the place of `sigma_1`.
         prior: what Bob believes before any message, in the place of N(0, 1): a mean and a standard
             deviation, numbers or arrays of shape `event_shape` (a tuple of both, or one array).
             `keras_bfn.flows.fit_prior` finds them.
+        center, scale: the data's own units: numbers, or arrays that broadcast to the event shape,
+            such as one for each channel. Data must lie within `scale` of `center`.
+            `keras_bfn.flows.fit_scaling` finds them. Data are float32: subtract from them yourself
+            a center that is more than 10,000 times as large as the scale.
 
     Raises:
         ValueError: if an argument is out of its range, or both `sigma_1` and `schedule` are given.
 
     Example:
 
-    >>> flow = keras_bfn.flows.ContinuousFlow(sigma_1=0.02)
+    >>> flow = keras_bfn.flows.ContinuousFlow(sigma_1=0.02, center=15.0, scale=25.0)
+    >>> flow.data_range
+    (-10.0, 40.0)
     >>> s = flow.sample_evidence(np.zeros((2, 3)), t=np.array([0.1, 0.9]), seed=0)
     >>> tuple(s.shape)
     (2, 3, 1)
@@ -128,7 +142,6 @@ class ContinuousFlow(NumberFlow):
 
     shorthands = ("sigma_1",)
     output_size = 1
-    data_range = (-1, 1)
 
     def __init__(
         self,
@@ -138,6 +151,8 @@ class ContinuousFlow(NumberFlow):
         reconstruction_std=None,
         schedule=None,
         prior=None,
+        center=0.0,
+        scale=1.0,
     ):
         super().__init__(exponential_schedule(sigma_1, schedule), prior)
         self.prediction = check_choice("prediction", prediction, ("noise", "data"))
@@ -145,30 +160,53 @@ class ContinuousFlow(NumberFlow):
         self.reconstruction_std = reconstruction_std
         if reconstruction_std is not None:
             check_between("reconstruction_std", reconstruction_std, 0, math.inf)
+        self.center, self.scale = check_scaling(center, scale)
+
+    find_scaling = find_scaling
+
+    @property
+    def data_range(self):
+        return self.center - self.scale, self.center + self.scale
+
+    def check_data(self, x, name="x"):
+        check_scaling_shape(name, self.center, self.scale, np.shape(x)[1:])
+        super().check_data(x, name)
+
+    def check_event_shape(self, event_shape):
+        super().check_event_shape(event_shape)
+        check_scaling_shape("event_shape", self.center, self.scale, event_shape)
+
+    def _to_range(self, x):
+        """e(x) without its last axis."""
+        return (ops.cast(x, "float32") - _float32(self.center)) / _float32(self.scale)
+
+    def _to_units(self, e):
+        return _float32(self.center) + _float32(self.scale) * e
 
     def embed(self, x):
-        return ops.expand_dims(ops.cast(x, "float32"), axis=-1)
+        return ops.expand_dims(self._to_range(x), axis=-1)
 
     def input_mean(self, theta):
-        return ops.squeeze(theta, axis=-1)
+        return self._to_units(ops.squeeze(theta, axis=-1))
 
     def output_distribution(self, params, s, t):
         x_hat = params
         if self.prediction == "noise":
             x_hat, _, known = noise_to_data(params, s, t, self.schedule)
             x_hat = ops.where(known, x_hat, 0.0)
-        return Delta(ops.squeeze(ops.clip(x_hat, -1.0, 1.0), axis=-1))
+        x_hat = self._to_units(ops.squeeze(x_hat, axis=-1))
+        return Delta(ops.clip(x_hat, *map(_float32, self.data_range)))
 
     def expected_embedding(self, distribution):
-        return ops.expand_dims(distribution.mean(), axis=-1)
+        return self.embed(distribution.mean())
 
     def sender_receiver_kl(self, x, distribution, alpha, seed=None):
         """The closed form for two normals of one variance: (c / 2) alpha |e(x) - e_hat|^2."""
-        error = ops.cast(x, "float32") - distribution.mean()
+        error = self._to_range(x) - self._to_range(distribution.mean())
         return 0.5 * expand(alpha, error) * ops.square(error)
 
     def log_receiver_ratio(self, x, distribution, alpha, noise):
-        error = distribution.mean() - ops.cast(x, "float32")
+        error = self._to_range(distribution.mean()) - self._to_range(x)
         scaled = ops.sqrt(expand(alpha, error)) * error
         return scaled * (ops.squeeze(noise, axis=-1) - 0.5 * scaled)
 
@@ -177,9 +215,9 @@ class ContinuousFlow(NumberFlow):
         x_hat = self.output_distribution(params, s, one).mean()
         std = self.reconstruction_std or ops.rsqrt(1.0 + self.schedule.beta(1.0))
         if self.num_bins is None:
-            return -Normal(x_hat, std).log_prob(x)
-        bins = bin_number(ops.cast(x, "float32"), self.num_bins)
-        return -DiscretizedNormal(x_hat, std, self.num_bins).log_prob(bins)
+            return -Normal(x_hat, _float32(self.scale) * std).log_prob(x)
+        bins = bin_number(self._to_range(x), self.num_bins)
+        return -DiscretizedNormal(self._to_range(x_hat), std, self.num_bins).log_prob(bins)
 
     def remaining_cost(self, x, num_draws=10_000, seed=0):
         if self.num_bins is None:
@@ -190,10 +228,15 @@ class ContinuousFlow(NumberFlow):
         return super().remaining_cost(x, num_draws, seed)
 
     def _cost_after_evidence(self, x, beta, log_prior, rng):
-        """The reconstruction loss of mu = s / (1 + beta)."""
+        """The reconstruction loss of mu = s / (1 + beta), of numbers in [-1, 1]."""
         s = beta * x + math.sqrt(beta) * rng.standard_normal(len(x))
         mean = ops.convert_to_tensor(np.clip(s / (1.0 + beta), -1.0, 1.0), "float32")
         std = self.reconstruction_std or (1.0 + beta) ** -0.5
         output = DiscretizedNormal(mean, std, self.num_bins)
         bins = bin_number(ops.convert_to_tensor(x, "float32"), self.num_bins)
         return -ops.convert_to_numpy(output.log_prob(bins))
+
+
+def _float32(value):
+    """A number as it is, an array as a tensor."""
+    return value if isinstance(value, float) else ops.convert_to_tensor(value, "float32")

@@ -38,7 +38,8 @@ def remaining_cost(self, x, num_draws=10_000, seed=0):
     """
     num_draws, seed = check_int("num_draws", num_draws, 1), check_int("seed", seed, 0)
     self.check_data(x)
-    x, log_prior = np.ravel(x), np.zeros(1)
+    numbers = x if self.num_values is not None else ops.convert_to_numpy(self.embed(x))
+    x, log_prior = np.ravel(numbers), np.zeros(1)
     if self.num_values is not None:
         counts = np.bincount(x.astype("int64"), minlength=self.num_values)
         log_prior = np.log(np.maximum(counts, 1e-300) / len(x))

@@ -45,6 +45,7 @@ class Flow(Immutable):
         output_size: int, how many numbers per variable the network returns.
         discrete: bool, whether the data are integers. False by default.
         data_range: the least and the greatest value that data may have; 0 and K - 1 for integers.
+            For numbers, each may be an array that broadcasts to the event shape.
 
     Raises:
         ValueError: if the schedule does not start at 0, rise and stay finite, or its derivative is
@@ -253,6 +254,26 @@ class Flow(Immutable):
 
     def check_data(self, x, name="x"):
         """Raises a `ValueError` if the numpy array `x` is not data of this type."""
+        x = np.atleast_1d(self.check_values(x, name))
+        least, most, (low, high) = x.min(axis=0), x.max(axis=0), self.data_range
+        if not self.discrete:  # as precise as what is sent
+            with np.errstate(over="ignore"):
+                least, most, low, high = map(np.float32, (least, most, low, high))
+        outside = np.asarray((least < low) | (most > high))
+        if outside.any():
+            # For arrays of ranges, that of the first variable to leave it.
+            variable = np.unravel_index(np.argmax(outside), outside.shape)
+            low, high = (np.broadcast_to(end, outside.shape)[variable] for end in self.data_range)
+            raise ValueError(
+                f"Argument `{name}` must lie in [{low:.9g}, {high:.9g}] for {self!r}. "
+                f"Received: values from {x.min()} to {x.max()}"
+            )
+
+    def check_values(self, x, name="x"):
+        """Returns `x` as a numpy array, or raises a `ValueError` if it holds no such values.
+
+        What `check_data` checks, but for `data_range`.
+        """
         x = np.asarray(x)
         if x.size == 0:
             raise ValueError(
@@ -263,12 +284,7 @@ class Flow(Immutable):
             raise ValueError(
                 f"Argument `{name}` must be finite. Received: an array with NaN or infinity"
             )
-        low, high = self.data_range
-        if x.min() < low or x.max() > high:
-            raise ValueError(
-                f"Argument `{name}` must lie in [{low}, {high}] for {self!r}. "
-                f"Received: values from {x.min()} to {x.max()}"
-            )
+        return x
 
     def check_dtype(self, dtype, name="x"):
         """Raises a `ValueError` unless `dtype` (a string) suits this type of data."""

@@ -59,7 +59,7 @@ def _draw_data(flow, event_shape):
 
     def draw(flow, event_shape):
         low, high = flow.data_range
-        high = min(high, low + 100)
+        high = np.minimum(high, low + 100)
         if flow.discrete:
             return rng.integers(low, high + 1, (4, *event_shape)).astype("int32")
         return rng.uniform(low, high, (4, *event_shape)).astype("float32")

@@ -45,6 +45,7 @@ def check_prior(flow, event_shape, rng):
             f"Argument `event_shape` must be a shape that the prior is for: {error}"
         ) from error
     low, high = flow.data_range
+    unit = 1 if flow.discrete else np.mean(high - low)
     shape = (4, *event_shape)
     x = rng.integers(low, high + 1, shape) if flow.discrete else rng.uniform(low, high, shape)
     x = x.astype("int32" if flow.discrete else "float32")
@@ -66,7 +67,7 @@ def check_prior(flow, event_shape, rng):
         f"{name}: without evidence, the input distribution must be the same for all data",
     )
     require(
-        np.allclose(means[1], x, atol=0.01),
+        np.allclose(means[1], x, atol=0.01 * unit),
         f"{name}: the input distribution must tend to the data as evidence grows",
     )
     if isinstance(flow, DiscreteFlow):

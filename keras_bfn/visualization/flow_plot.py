@@ -18,7 +18,8 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
     step (input distribution); what the network makes of it, given all variables (output
     distribution); the message that the variable's final value would send (sender distribution); and
     what was expected of the message (receiver distribution). Messages about classes have a number
-    for each class; shown is that of the final class.
+    for each class; shown is that of the final class. Numbers are shown as they are sent, in [-1, 1]
+    whatever the data's own units.
 
     Args:
         flow: the data type, or a dict of flows.
@@ -68,7 +69,7 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
         variance = 1 / (flow.gain * (beta[1] - beta[0]))
         axes = grid[:, column]
         look.draw_input(axes[0])
-        _bars(axes[1], look.values, look.probs)
+        _bars(axes[1], look.shown, look.probs)
         component, centre = look.embedding(final)
         _density(axes[2], [centre], [1.0], variance, "tab:orange")
         centres = [look.embedding(value, component)[1] for value in look.values]
@@ -90,6 +91,7 @@ class _OneVariable:
 
     def __init__(self, flow, trajectory, step, sample, variable):
         self.flow, self.beta = flow, float(flow.schedule.beta(trajectory.t[step]))
+        self.variable, self.event_shape = variable, trajectory.theta.shape[2:-1]
         rows = slice(sample, sample + 1)
         seen = trajectory.params, trajectory.s
         params, s = (ops.convert_to_tensor(values[step, rows]) for values in seen)
@@ -104,13 +106,15 @@ class _OneVariable:
             self.precision = 1 / prior_std**2 + self.beta
         if flow.num_values is not None:
             self.probs = ops.convert_to_numpy(distribution.probs())[where]
-            self.values = np.arange(len(self.probs))
+            self.values = self.shown = np.arange(len(self.probs))
         else:
             self.values, self.probs = np.array([self.mode]), np.ones(1)
+            self.shown = np.array(self.embedding(self.mode)[1:])
 
     def embedding(self, value, component=None):
         """The component of e(value) to be shown, by default the largest, and its value."""
-        embedding = ops.convert_to_numpy(self.flow.embed(np.array([[value]])))[0, 0]
+        alike = np.full((1, *self.event_shape), value)  # each variable may have a scale of its own
+        embedding = ops.convert_to_numpy(self.flow.embed(alike))[(0, *self.variable)]
         component = int(np.argmax(embedding)) if component is None else component
         return component, float(embedding[component])
 

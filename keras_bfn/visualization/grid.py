@@ -29,7 +29,8 @@ def join_images(images, columns=8, low=None, high=None):
     Args:
         images: array of shape `(num, height, width)`, or that with 1 or 3 channels.
         columns: int. Images per row.
-        low, high: the values shown black and white; by default the least and the greatest.
+        low, high: the values shown black and white; by default the least and the greatest. Of
+            arrays, such as the `data_range` of a flow, the least and the greatest.
 
     Returns:
         A float array in [0, 1] of shape `(height, width, 3)`.
@@ -39,8 +40,8 @@ def join_images(images, columns=8, low=None, high=None):
     """
     check_int("columns", columns, 1)
     images = check_images("images", images)
-    low = images.min() if low is None else low
-    high = images.max() if high is None else high
+    low = np.min(images if low is None else low)
+    high = np.max(images if high is None else high)
     images = np.clip((images - low) / max(high - low, 1e-12), 0, 1)
     num, height, width, _ = images.shape
     columns = min(columns, num)

@@ -35,6 +35,7 @@ FLOWS = {
     "continuous-data": ContinuousFlow(sigma_1=0.02, prediction="data"),
     "continuous-bins": ContinuousFlow(sigma_1=0.02, num_bins=17),
     "continuous-own_schedule": ContinuousFlow(schedule=LinearSchedule(50.0)),
+    "continuous-own_units": ContinuousFlow(sigma_1=0.02, center=15.0, scale=25.0),
     **{
         f"discretized-{k}-{prediction}": DiscretizedFlow(k, sigma_1=0.02, prediction=prediction)
         for k in (2, 17, 256)

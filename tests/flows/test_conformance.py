@@ -63,7 +63,7 @@ def test_data_out_of_range_are_refused(flow):
     for value in (low - 1, high + 1):
         x = random_data(flow, (BATCH, 5))
         x[1, 1] = value
-        with pytest.raises(ValueError, match=rf"`x` must lie in \[{low}, {high}\].*{value}"):
+        with pytest.raises(ValueError, match=rf"`x` must lie in \[{low:g}, {high:g}\].*{value}"):
             flow.check_data(x)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_bfn.flows import ContinuousFlow
 from keras_bfn.looks import Look
 from keras_bfn.visualization import (
     animate_generation,
@@ -91,6 +92,23 @@ def test_the_input_distribution_is_that_of_the_prior(name, tmp_path, monkeypatch
         size = flow.theta_size
         np.testing.assert_allclose(drawn[0][1][-size:], theta[0, 0, 2], rtol=1e-6)
         assert drawn[0][1].sum() == pytest.approx(1)
+
+
+def test_units_change_no_picture(tmp_path):
+    """The colours of an image in units of their own, or one scale for each pixel."""
+    plain, scale = ContinuousFlow(0.05), np.linspace(1, 9, 16).reshape(4, 4, 1)
+    _, trajectory = make_model(plain).generate(3, num_steps=4, return_trajectory=True, verbose=0)
+    for own in (ContinuousFlow(0.05, center=300.0, scale=20.0), ContinuousFlow(0.05, scale=scale)):
+        for flow in (plain, own):
+            name = "plain" if flow is plain else "own"
+            plot_trajectory(flow, trajectory, tmp_path / f"{name}.png")
+            plot_flow(flow, trajectory, tmp_path / f"{name}_flow.png", variable=(1, 3, 0))
+            animate_generation(flow, trajectory, tmp_path / f"{name}.gif")
+        names = ["_flow.png", ".png"] if np.ndim(own.scale) == 0 else ["_flow.png"]
+        for name in names:
+            pictures = [image.imread(tmp_path / f"{kind}{name}") for kind in ("plain", "own")]
+            assert np.abs(pictures[0] - pictures[1]).mean() < 1e-3
+        assert (tmp_path / "own.gif").stat().st_size > 500
 
 
 @pytest.mark.parametrize(

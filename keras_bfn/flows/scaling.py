@@ -1,0 +1,128 @@
+"""The units of numbers: which range of the data is sent as [-1, 1]."""
+
+import keras
+import numpy as np
+
+from keras_bfn._parts import check_names, list_parts, map_parts
+from keras_bfn._validation import check_choice, is_number, refusal
+
+WAYS, SHARES = ("range", "deviation"), ("all", "channel", "variable")
+DEVIATIONS = 4.0  # on each side of the mean, at least
+FINEST = 1e-4  # a scale, beside its center: float32 has seven digits
+LARGEST = 1e30  # float32 goes to 3e38
+
+
+def fit_scaling(flow, x, by="range", per="all", margin=0.1):
+    """The flow, with a `center` and a `scale` that fit data.
+
+    Values out of `center - scale` to `center + scale` are refused wherever data are, and never
+    generated: give `x` whole, or a wider `margin`. Those that a pipeline hides, of which only the
+    first batch is looked at, are sent as they are, at a high cost.
+
+    A `prior` is in units of the range: fit it afterwards, by `fit_prior`.
+
+    Args:
+        flow: a `keras_bfn.flows.ContinuousFlow`, or a dict of flows, whose other flows stay as they
+            are.
+        x: numpy array of floats, of shape `(num, *event_shape)`, in units of their own; or a dict
+            of arrays.
+        by: `"range"`: the center lies half way from the least to the greatest value; or
+            `"deviation"`: it is the mean, and on each side there is room for four standard
+            deviations at least, which suits few data.
+        per: `"all"`, one scaling for all variables; `"channel"`, one for each place on the last
+            axis, such as the channels of a series or the columns of a table; or `"variable"`, one
+            for each variable.
+        margin: float, at least 0. How far beyond the values seen the range goes, in units of the
+            distance from the center to the farthest of them.
+
+    Returns:
+        A flow as `flow`, or a dict of flows. What is the same in all examples has the scale 1.
+
+    Raises:
+        ValueError: if an argument is out of its range, or `flow` is no `ContinuousFlow` and has
+            none.
+
+    Example:
+
+    >>> celsius = np.array([[-3.0, 4.0], [17.0, 2.0]])
+    >>> flow = keras_bfn.flows.ContinuousFlow(sigma_1=0.02)
+    >>> flow = keras_bfn.flows.fit_scaling(flow, celsius, margin=0.5)
+    >>> flow.center, flow.scale
+    (7.0, 15.0)
+    """
+    check_choice("by", by, WAYS)
+    check_choice("per", per, SHARES)
+    if not is_number(margin) or not 0 <= margin < LARGEST:
+        raise refusal("margin", "must be a finite number of at least 0", margin)
+    check_names(flow, x)
+    if not any(hasattr(part, "find_scaling") for (part,) in list_parts(flow)):
+        raise refusal("flow", "must be a `ContinuousFlow`, or have one", flow)
+
+    def fit_part(flow, x):
+        if not hasattr(flow, "find_scaling"):
+            return flow
+        if flow.prior is not None:
+            raise refusal("flow", "must have no `prior` yet: fit it in the new units", flow)
+        x = flow.check_values(x).astype("float64")
+        found = dict(zip(("center", "scale"), flow.find_scaling(x, by, per, margin), strict=True))
+        found = keras.saving.serialize_keras_object(found)
+        return type(flow).from_config({**flow.get_config(), **found})
+
+    return map_parts(fit_part, flow, x)
+
+
+def find_scaling(self, x, by, per, margin):
+    """The `center` and the `scale` that fit data, for `keras_bfn.flows.fit_scaling`."""
+    channels = tuple(range(np.ndim(x) - 1)) or None
+    axes = {"all": None, "channel": channels, "variable": 0}[per]
+    low, high = x.min(axis=axes), x.max(axis=axes)
+    center = 0.5 * (low + high) if by == "range" else x.mean(axis=axes)
+    scale = (1.0 + margin) * np.maximum(high - center, center - low)
+    if by == "deviation":
+        scale = np.maximum(scale, DEVIATIONS * x.std(axis=axes))
+    scale = np.where(low < high, scale, 1.0)
+    return center, np.maximum(scale, FINEST * np.abs(center))
+
+
+def check_scaling(center, scale):
+    """Returns a flow's `center` and `scale`, as floats or as float64 arrays.
+
+    Raises:
+        ValueError: if they are not numbers, or too small or too large for float32.
+    """
+    center, found = _check_finite("center", center), _check_finite("scale", scale)
+    try:
+        is_fine = found >= np.maximum(FINEST * np.abs(center), 1.0 / LARGEST)
+    except ValueError:  # they do not broadcast
+        is_fine = False
+    if not np.all(is_fine):
+        expected = f"must be positive, at least {FINEST} of `center`, and broadcast with it"
+        raise refusal("scale", expected, scale)
+    return center, found
+
+
+def _check_finite(name, value):
+    try:
+        found = np.array(value, "float64")
+    except (TypeError, ValueError):  # no numbers
+        found = np.full((), np.nan)
+    if not found.size or not (np.abs(found) < LARGEST).all():
+        raise refusal(name, "must be a finite number, or an array of them", value)
+    if not found.ndim:
+        return float(found)
+    found.setflags(write=False)
+    return found
+
+
+def check_scaling_shape(name, center, scale, event_shape):
+    """Raises a `ValueError` unless a flow's `center` and `scale` broadcast to the event shape."""
+    shape = np.broadcast_shapes(np.shape(center), np.shape(scale))
+    try:
+        fits = np.broadcast_shapes(shape, event_shape) == tuple(event_shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"Argument `{name}` must be of examples that the flow's `center` and `scale`, of shape "
+            f"{shape}, broadcast to. Received: examples of shape {tuple(event_shape)}"
+        )
