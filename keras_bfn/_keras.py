@@ -19,6 +19,7 @@ These stand where they are needed:
 | `models/scoring.py`, `_nats` | as for `order_parts` |
 | `models/training.py`, `compute_loss` | on JAX, `call` can update no metrics (#21639) |
 | `models/training.py`, `get_compile_config` | `jit_compile="auto"` is saved as what it came to |
+| `networks/image_levels.py`, `repeat` | `UpSampling1D` knows channels last alone |
 | `networks/network.py`, `names` | the names in a flat dict of inputs must be the tensors' |
 
 Numbers are those of issues of keras-team/keras.

@@ -346,6 +346,11 @@ def test_categorical_draws_have_two_axes():
         keras.random.categorical(np.zeros((2, 3, 4), "float32"), 1)
 
 
+def test_signals_can_be_enlarged_channels_last_only():
+    with failing("data_format", "networks/image_levels.py, repeat"):
+        keras.layers.UpSampling1D(2, data_format="channels_first")
+
+
 def test_a_dict_can_be_mistaken_for_a_saved_object():
     saved = keras.saving.serialize_keras_object({"class_name": "a", "config": {"b": 1}})
     with failing("Could not locate class 'a'", "flows/flow.py, RESERVED"):

@@ -1,5 +1,7 @@
 """Attention of all positions to each other."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -57,7 +59,7 @@ def check_num_heads(num_heads, size):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class SpatialAttention(Layer):
-    """A residual block in which all positions of an image attend to each other.
+    """A residual block in which all positions of an image or a signal attend to each other.
 
     It starts as the identity.
 
@@ -67,7 +69,8 @@ class SpatialAttention(Layer):
         data_format: as in `ConvBlock`.
 
     Call arguments:
-        x: tensor of shape `(batch, height, width, channels)`, or channels first.
+        x: tensor of shape `(batch, height, width, channels)` or `(batch, length, channels)`, or
+            channels first.
 
     Returns:
         A tensor of the shape of `x`.
@@ -102,15 +105,12 @@ class SpatialAttention(Layer):
 
     def call(self, x):
         hidden = self.norm(x)
-        if self.data_format == "channels_first":
-            hidden = ops.transpose(hidden, (0, 2, 3, 1))
-        _, height, width, channels = hidden.shape
-        hidden = self.query_key_value(ops.reshape(hidden, (-1, height * width, channels)))
+        hidden = ops.moveaxis(hidden, self._channel_axis, -1)
+        _, *positions, channels = hidden.shape
+        hidden = self.query_key_value(ops.reshape(hidden, (-1, math.prod(positions), channels)))
         hidden = self.project(self_attention(hidden, self.num_heads))
-        hidden = ops.reshape(hidden, (-1, height, width, channels))
-        if self.data_format == "channels_first":
-            hidden = ops.transpose(hidden, (0, 3, 1, 2))
-        return x + hidden
+        hidden = ops.reshape(hidden, (-1, *positions, channels))
+        return x + ops.moveaxis(hidden, -1, self._channel_axis)
 
     def compute_output_shape(self, x_shape):
         return x_shape

@@ -1,17 +1,21 @@
-"""A residual block for images, and its normalisation."""
+"""A residual block for images and signals, its convolutions and its normalisation."""
 
 import keras
 from keras import ops
-from keras.layers import Conv2D, Dense, Dropout, GroupNormalization
+from keras.layers import Conv1D, Conv2D, Dense, Dropout, GroupNormalization
 
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_choice, check_int, check_rate
 from keras_bfn.layers.layer import Layer
 
+CONVOLUTIONS = {1: Conv1D, 2: Conv2D}  # by the number of axes of positions
+
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class ConvBlock(Layer):
-    """A residual block of two 3x3 convolutions. It starts as the identity, if channels stay.
+    """A residual block of two convolutions, 3x3 of images and 3 of signals.
+
+    It starts as the identity, if channels stay.
 
     Args:
         filters: int. The number of channels that come out.
@@ -23,11 +27,12 @@ class ConvBlock(Layer):
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's default.
 
     Call arguments:
-        x: tensor of shape `(batch, height, width, channels)`, or channels first.
+        x: tensor of shape `(batch, height, width, channels)` or `(batch, length, channels)`, or
+            channels first.
         time: tensor of shape `(batch, time_size)`, an embedding of the time.
 
     Returns:
-        A tensor of shape `(batch, height, width, filters)`, or channels first.
+        A tensor of the shape of `x`, with `filters` channels.
 
     Example:
 
@@ -61,23 +66,24 @@ class ConvBlock(Layer):
     def build(self, x_shape, time_shape):
         policy = {"dtype": self.dtype_policy}
         conv = {"padding": "same", "data_format": self.data_format, **policy}
+        convolution = CONVOLUTIONS[len(x_shape) - 2]
         channels = x_shape[self._channel_axis]
         out_shape = self.compute_output_shape(x_shape, time_shape)
 
         self.norm_in = group_norm(channels, self.groups, self._channel_axis, **policy)
         self.norm_in.build(x_shape)
-        self.conv_in = Conv2D(self.filters, 3, **conv)
+        self.conv_in = convolution(self.filters, 3, **conv)
         self.conv_in.build(x_shape)
         self.add_time = Dense(self.filters, use_bias=self.time_bias, **policy)
         self.add_time.build(time_shape)
         self.norm_out = group_norm(self.filters, self.groups, self._channel_axis, **policy)
         self.norm_out.build(out_shape)
         self.drop = Dropout(self.dropout, **policy)
-        self.conv_out = Conv2D(self.filters, 3, kernel_initializer="zeros", **conv)
+        self.conv_out = convolution(self.filters, 3, kernel_initializer="zeros", **conv)
         self.conv_out.build(out_shape)
         self.shortcut = None
         if channels != self.filters:
-            self.shortcut = Conv2D(self.filters, 1, **conv)
+            self.shortcut = convolution(self.filters, 1, **conv)
             self.shortcut.build(x_shape)
 
     def call(self, x, time, training=False):
@@ -85,7 +91,7 @@ class ConvBlock(Layer):
 
     def _call(self, drops, x, time):
         (drop,) = drops
-        spatial = (1, 1)
+        spatial = (1,) * (len(x.shape) - 2)
         if self.data_format == "channels_last":
             time = ops.reshape(self.add_time(time), (-1, *spatial, self.filters))
         else:

@@ -1,10 +1,12 @@
-"""The trunk that the networks for images share."""
+"""The trunk that the networks for images and signals share."""
 
-from keras import layers
+from keras import layers, ops
 
 from keras_bfn.layers import ConvBlock, SpatialAttention
-from keras_bfn.layers.conv_block import group_norm
+from keras_bfn.layers.conv_block import CONVOLUTIONS, group_norm
 from keras_bfn.networks.network import scale_theta
+
+PADDINGS = {1: layers.ZeroPadding1D, 2: layers.ZeroPadding2D}  # as `CONVOLUTIONS`
 
 
 def image_levels(
@@ -24,15 +26,15 @@ def image_levels(
     """Blocks at falling, then rising resolution, joined block by block.
 
     Args:
-        x: symbolic tensor of shape `(batch, height, width, channels)`: channels last, whatever the
-            format inside.
+        x: symbolic tensor of shape `(batch, height, width, channels)` or
+            `(batch, length, channels)`: channels last, whatever the format inside.
         time: symbolic tensor of shape `(batch, size)`, an embedding of the time.
         width, width_multipliers, num_blocks, num_heads, dropout: as in `UNet`.
         time_bias, remat, data_format: as in `keras_bfn.layers.ConvBlock`.
         dtype: the policy of the layers.
 
     Returns:
-        A symbolic tensor of shape `(batch, height, width, width)`.
+        A symbolic tensor of the shape of `x`, with `width` channels.
     """
     conv = {"data_format": data_format, "dtype": dtype}
     channel_axis = -1 if data_format == "channels_last" else 1
@@ -43,19 +45,21 @@ def image_levels(
             x, time
         )
 
+    rank = len(x.shape) - 2  # 2 of an image, 1 of a signal
+    convolution, pad = CONVOLUTIONS[rank], PADDINGS[rank]
+    axes = tuple(range(1, rank + 2))
+    channels_first = (axes[-1], *axes[:-1]), (*axes[1:], 1)
     # Also where nothing moves: layers, and with them weights, come in one order for both formats.
-    there, back = ((1, 2, 3),) * 2
-    if data_format == "channels_first":
-        there, back = (3, 1, 2), (2, 3, 1)
+    there, back = (axes, axes) if channel_axis == -1 else channels_first
     x = layers.Permute(there, dtype=dtype)(x)
-    x = layers.Conv2D(width, 3, padding="same", name="conv_in", **conv)(x)
+    x = convolution(width, 3, padding="same", name="conv_in", **conv)(x)
     skips = [x]
     for level, multiplier in enumerate(width_multipliers):
         if level > 0:
             # Padding on all sides, where "same" would pad the far sides alone.
-            x = layers.ZeroPadding2D(1, **conv)(x)
+            x = pad(1, **conv)(x)
             filters = x.shape[channel_axis]
-            x = layers.Conv2D(filters, 3, strides=2, name=f"downsample_{level}", **conv)(x)
+            x = convolution(filters, 3, strides=2, name=f"downsample_{level}", **conv)(x)
             skips.append(x)
         for i in range(num_blocks):
             x = block(x, multiplier * width, f"down_{level}_{i}")
@@ -70,33 +74,36 @@ def image_levels(
             x = layers.Concatenate(axis=channel_axis, dtype=dtype)([x, skips.pop()])
             x = block(x, multiplier * width, f"up_{level}_{i}")
         if level > 0:
-            x = layers.UpSampling2D(2, **conv)(x)
+            for axis in range(1, rank + 1):  # not `UpSampling1D`: see the table in `_keras.py`
+                x = ops.repeat(x, 2, axis=axis if channel_axis == -1 else axis + 1)
             filters = x.shape[channel_axis]
-            x = layers.Conv2D(filters, 3, padding="same", name=f"upsample_{level}", **conv)(x)
+            x = convolution(filters, 3, padding="same", name=f"upsample_{level}", **conv)(x)
 
     x = group_norm(x.shape[channel_axis], 32, channel_axis, dtype=dtype, name="norm_out")(x)
     x = layers.Activation("silu", dtype=dtype)(x)
-    x = layers.Conv2D(width, 3, padding="same", name="conv_out", **conv)(x)
+    x = convolution(width, 3, padding="same", name="conv_out", **conv)(x)
     return layers.Permute(back, dtype=dtype)(x)
 
 
 def theta_channels(flow, theta):
-    """theta of an image in [-1, 1], all numbers of a position on one axis: channels last."""
-    height, width, channels = theta.shape[1:-1]
-    theta = scale_theta(flow, theta)
-    return layers.Reshape((height, width, channels * flow.theta_size), dtype="float32")(theta)
+    """theta in [-1, 1], all numbers of a position on one axis: channels last."""
+    _, *event_shape, _ = theta.shape
+    positions = event_shape[:-1] or event_shape
+    return layers.Reshape((*positions, -1), dtype="float32")(scale_theta(flow, theta))
 
 
 def check_image_shape(image_shape, num_levels):
     """Returns the tuple `image_shape`, or raises a `ValueError` if it cannot be halved so often."""
     divisor = 2 ** (num_levels - 1)
-    is_shape = isinstance(image_shape, (tuple, list)) and len(image_shape) == 3
-    if not is_shape or any(
-        not isinstance(size, int) or size < 1 or size % step
-        for size, step in zip(image_shape, (divisor, divisor, 1), strict=True)
+    is_shape = isinstance(image_shape, (tuple, list)) and len(image_shape) in (1, 2, 3)
+    if (
+        not is_shape
+        or any(not isinstance(size, int) or size < 1 for size in image_shape)
+        or any(size % divisor for size in image_shape[:-1] or image_shape)
     ):
         raise ValueError(
-            "Argument `image_shape` must be (height, width, channels), with height and width "
-            f"divisible by {divisor}. Received: image_shape={image_shape}, {num_levels} levels"
+            "Argument `image_shape` must be (height, width, channels), or, for signals, (length, "
+            f"channels) or (length,), with height, width and length divisible by {divisor}. "
+            f"Received: image_shape={image_shape}, {num_levels} levels"
         )
     return tuple(image_shape)

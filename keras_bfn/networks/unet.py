@@ -1,4 +1,4 @@
-"""A network for images, at several resolutions."""
+"""A network for images and signals, at several resolutions."""
 
 import keras
 from keras import layers
@@ -18,8 +18,9 @@ class UNet(Network):
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
-        image_shape: the tuple `(height, width, channels)`. Height and width must be divisible by 2
-            once for each level after the first.
+        image_shape: the tuple `(height, width, channels)`; or, for signals, such as series and
+            sounds, `(length, channels)` or `(length,)`, and convolutions are along the length.
+            Height, width and length must be divisible by 2 once for each level after the first.
         width: even int. The number of channels at the first level.
         width_multipliers: tuple of ints. The channels at each level, in units of `width`.
         num_blocks: int. Blocks at each level on the way down; one more on the way up.
@@ -41,7 +42,8 @@ class UNet(Network):
         A float32 tensor of shape `(batch, *image_shape, flow.output_size)`.
 
     Raises:
-        ValueError: if the image cannot be halved at each level, or an argument is out of its range.
+        ValueError: if the positions cannot be halved at each level, or an argument is out of its
+            range.
 
     Example:
 
@@ -49,6 +51,10 @@ class UNet(Network):
     >>> network = keras_bfn.networks.UNet(flow, image_shape=(8, 8, 1), width=16)
     >>> network({"theta": np.zeros((4, 8, 8, 1, 1)), "t": np.zeros((4,))}).shape
     (4, 8, 8, 1, 1)
+    >>> flow = keras_bfn.flows.ContinuousFlow(sigma_1=0.05)
+    >>> network = keras_bfn.networks.UNet(flow, image_shape=(24, 2), width=16)
+    >>> network({"theta": np.zeros((4, 24, 2, 1)), "t": np.zeros((4,))}).shape
+    (4, 24, 2, 1)
 
     Reference: the network of the MNIST experiment in section 7 of
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037), which follows

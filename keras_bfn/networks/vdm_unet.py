@@ -1,4 +1,4 @@
-"""A network for images, at one resolution."""
+"""A network for images and signals, at one resolution."""
 
 import keras
 
@@ -17,7 +17,7 @@ class VDMUNet(Network):
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
-        image_shape: the tuple `(height, width, channels)`.
+        image_shape: as in `keras_bfn.networks.UNet`, but that it need not be halved.
         width: even int. The number of channels.
         num_blocks: int. Blocks on the way in; one more on the way out.
         num_heads: int. The number of attention heads.

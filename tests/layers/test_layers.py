@@ -29,6 +29,7 @@ LAYERS = {
     "DenseBlock": (lambda: DenseBlock(12, dropout=0.1), (VECTORS, TIME), (2, 6)),
     "ConvBlock": (lambda: ConvBlock(6, groups=3), (IMAGES, TIME), (2, 4, 4, 6)),
     "ConvBlock, wider": (lambda: ConvBlock(10), (IMAGES, TIME), (2, 4, 4, 10)),
+    "ConvBlock, signals": (lambda: ConvBlock(10), (SEQUENCES, TIME), (2, 5, 10)),
     "SpatialAttention": (lambda: SpatialAttention(3), (IMAGES,), (2, 4, 4, 6)),
     "ConvBlock, remat": (lambda: ConvBlock(6, remat=True), (IMAGES, TIME), (2, 4, 4, 6)),
     "TransformerBlock": (lambda: TransformerBlock(3, dropout=0.1), (SEQUENCES,), (2, 5, 6)),

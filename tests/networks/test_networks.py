@@ -20,6 +20,9 @@ NETWORKS = {
     "UNet": lambda flow, **kwargs: keras_bfn.networks.UNet(
         flow, (4, 4, 3), width=8, num_blocks=1, num_heads=2, **kwargs
     ),
+    "UNet, signals": lambda flow, **kwargs: keras_bfn.networks.UNet(
+        flow, (8, 3), width=8, num_blocks=1, num_heads=2, **kwargs
+    ),
     "VDMUNet": lambda flow, **kwargs: keras_bfn.networks.VDMUNet(
         flow, (4, 4, 3), width=8, num_blocks=1, num_heads=2, **kwargs
     ),
@@ -34,9 +37,14 @@ NETWORKS = {
     ),
 }
 
+# Signals differ from images by the convolutions alone, which tests that ask a network are about.
+every_network = pytest.mark.parametrize(
+    "name", everywhere(list(NETWORKS), *(name for name in NETWORKS if name != "UNet, signals"))
+)
+
 
 def event_shape(name):
-    return (12,) if name == "Transformer" else (4, 4, 3)
+    return {"Transformer": (12,), "UNet, signals": (8, 3)}.get(name, (4, 4, 3))
 
 
 def make_inputs(name, flow, seed=0):
@@ -93,7 +101,7 @@ def test_half_precision_stays_close_to_full(name):
     assert np.abs(outputs[0] - outputs[1]).max() < 0.05 * np.abs(outputs[0]).max()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@every_network
 def test_a_network_survives_its_config(name):
     flow = FLOWS["discretized"]()
     network = NETWORKS[name](flow, dropout=0.1, dtype="mixed_bfloat16")
@@ -126,7 +134,7 @@ def test_examples_of_a_batch_do_not_see_each_other(name):
     np.testing.assert_allclose(together[:1], alone, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@every_network
 def test_a_class_matters_and_there_is_a_null_condition(name):
     flow = FLOWS["binary"]()
     network = NETWORKS[name](flow, conditions=3)
@@ -145,7 +153,9 @@ def test_networks_without_classes_have_no_null_condition():
     assert NETWORKS["MLP"](FLOWS["binary"]()).null_condition is None
 
 
-@pytest.mark.parametrize("name", everywhere(["VDMUNet", "Transformer"], "Transformer"))
+@pytest.mark.parametrize(
+    "name", everywhere(["UNet, signals", "VDMUNet", "Transformer"], "Transformer")
+)
 def test_rematerialised_networks_train_alike(name):
     flow = FLOWS["binary"]()
     x = np.random.default_rng(0).integers(0, 2, (8, *event_shape(name)))
@@ -161,7 +171,7 @@ def test_rematerialised_networks_train_alike(name):
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["UNet", "VDMUNet"])
+@pytest.mark.parametrize("name", ["UNet", "UNet, signals", "VDMUNet"])
 def test_both_data_formats_compute_the_same(name):
     if keras.backend.backend() == "tensorflow":
         pytest.skip("TensorFlow has no channels-first convolutions on the CPU")
@@ -196,7 +206,7 @@ def test_networks_train_in_half_precision(name, policy):
     assert np.mean(losses[-4:]) < 0.8 * np.mean(losses[:4])
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@every_network
 def test_a_network_survives_saving(name, tmp_path):
     flow = FLOWS["binary"]()
     extra = {} if name == "MLP" else {"remat": True}
@@ -209,7 +219,7 @@ def test_a_network_survives_saving(name, tmp_path):
     np.testing.assert_allclose(*outputs, rtol=1e-5)
 
 
-@pytest.mark.parametrize("image_shape", [(6, 8, 1), (8, 8), 8, (8, 8, None), (8, 8, 0)])
+@pytest.mark.parametrize("image_shape", [(6, 8, 1), (6, 8), (6,), (), 8, (8, 8, None), (8, 0)])
 def test_images_that_cannot_be_halved_are_refused(image_shape):
     with pytest.raises(ValueError, match=r"`image_shape` must be.*divisible by 4\..*3 levels"):
         keras_bfn.networks.UNet(FLOWS["binary"](), image_shape, width_multipliers=(1, 2, 2))
@@ -247,6 +257,34 @@ def test_wrong_sizes_are_refused_by_their_names(argument):
 def test_what_is_not_a_flow_is_refused(name):
     with pytest.raises(ValueError, match=r"`flow` must be a `keras_bfn\.flows\.Flow`.*'binary'"):
         NETWORKS[name]("binary")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("network", ["UNet", "VDMUNet"])
+@pytest.mark.parametrize("shape", [(8,), (8, 2)])
+def test_signals_of_one_channel_and_of_several_keep_the_contract(network, shape):
+    flow = FLOWS["continuous"]()
+    network = getattr(keras_bfn.networks, network)(flow, shape, width=8, num_blocks=1, num_heads=1)
+    testing.check_network(network, flow)
+
+
+@pytest.mark.once
+def test_a_signal_is_convolved_along_its_length_only():
+    """What is later is predicted later, but for the ends."""
+    flow = FLOWS["continuous"]()
+    options = {"width": 8, "width_multipliers": (1,), "num_blocks": 1, "shortcut": False}
+    network = keras_bfn.networks.UNet(flow, (32, 2), num_heads=1, **options)
+    randomize(network)
+    attention = network.get_layer("middle_attention")  # from everywhere to everywhere
+    attention.set_weights([0.0 * w for w in attention.get_weights()])
+    theta = np.zeros((1, 32, 2, 1), "float32")
+    theta[0, 14, 1] = 0.5
+    inputs = {"t": np.full(1, 0.5, "float32")}
+    here, there = (
+        run(network, {**inputs, "theta": np.roll(theta, shift, axis=1)}) for shift in (0, 3)
+    )
+    np.testing.assert_allclose(np.roll(here, 3, axis=1)[0, 12:-12], there[0, 12:-12], atol=1e-4)
+    assert np.abs(here - there)[0, 12:-12].max() > 0.01
 
 
 def test_sequences_without_length_are_refused():
