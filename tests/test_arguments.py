@@ -149,6 +149,8 @@ REFUSED = {
     "mask": [
         lambda model, _: model.inpaint(X, 0.5),
         lambda model, _: model.inpaint(X, "known"),
+        lambda model, _: visualization.plot_forecast(ROWS, "a.png", None),
+        lambda model, _: visualization.plot_forecast(ROWS, "a.png", np.ones(3, bool)),
     ],
     "latents": [
         lambda model, _: model.generate(1, sampler="ode1", latents="a"),
@@ -361,6 +363,8 @@ REFUSED = {
         lambda model, _: datasets.image_folder(None, (8, 8)),
         lambda model, _: datasets.image_classes(None),
         lambda model, _: visualization.plot_samples(IMAGES, None),
+        lambda model, _: visualization.plot_series(ROWS, None),
+        lambda model, _: visualization.plot_forecast(ROWS, None, True),
         lambda model, _: visualization.plot_trajectory(FLOW, STEPS, 3),
         lambda model, _: visualization.plot_flow(FLOW, STEPS, None),
         lambda model, _: visualization.animate_generation(FLOW, STEPS, None),
@@ -387,8 +391,27 @@ REFUSED = {
         lambda model, _: visualization.plot_samples(None, "a.png"),
         lambda model, _: visualization.plot_samples(IMAGES[:0], "a.png"),
         lambda model, _: visualization.plot_samples({"a": IMAGES}, "a.png"),
+        lambda model, _: visualization.plot_series(np.zeros(3), "a.png"),
+        lambda model, _: visualization.plot_series(None, "a.png"),
     ],
-    "real": [lambda model, _: visualization.plot_samples(IMAGES, "a.png", real="a")],
+    "real": [
+        lambda model, _: visualization.plot_samples(IMAGES, "a.png", real="a"),
+        lambda model, _: visualization.plot_series(ROWS, "a.png", real=np.zeros((8, 2, 2))),
+        lambda model, _: visualization.plot_forecast(ROWS, "a.png", True, real="a"),
+        lambda model, _: visualization.plot_forecast(ROWS, "a.png", True, real=np.zeros(3)),
+    ],
+    "completions": [
+        lambda model, _: visualization.plot_forecast(IMAGES, "a.png", True),
+        lambda model, _: visualization.plot_forecast(ROWS[:0], "a.png", True),
+    ],
+    "levels": [
+        lambda model, _: visualization.plot_forecast(ROWS, "a.png", True, levels=0.9),
+        lambda model, _: visualization.plot_forecast(ROWS, "a.png", True, levels=(1,)),
+    ],
+    "names": [
+        lambda model, _: visualization.plot_series(ROWS, "a.png", names="a"),
+        lambda model, _: visualization.plot_forecast(ROWS, "a.png", True, names=["a", "b"]),
+    ],
     "trajectory": [
         lambda model, _: visualization.plot_trajectory(FLOW, None, "a.png"),
         lambda model, _: visualization.plot_trajectory({"a": FLOW}, STEPS, "a.png", part="a"),

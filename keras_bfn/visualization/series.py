@@ -1,0 +1,136 @@
+"""Pictures of series: samples as lines, and what may come of a series that is known in part."""
+
+import numpy as np
+
+from keras_bfn._validation import check_numbers, check_path, is_number, refusal
+from keras_bfn.visualization.grid import new_figure
+
+
+def plot_series(samples, path, real=None, names=None):
+    """Draws series as lines, a panel for each channel, and beside them real ones.
+
+    Args:
+        samples: array of shape `(num, length)` or `(num, length, channels)`; any range.
+        path: where to write the PNG.
+        real: array like `samples`, of any number, or None.
+        names: list of strings, what the channels are called, or None.
+
+    Raises:
+        ImportError: if matplotlib is missing.
+        ValueError: if the arrays are no series of the same channels, or there are not as many
+            names.
+
+    Example:
+
+    >>> hours = np.arange(48)
+    >>> series = np.cos(hours / 24 * 2 * np.pi + np.random.uniform(0, 6, (8, 1)))
+    >>> keras_bfn.visualization.plot_series(series, "series.png")
+    """
+    path = check_path("path", path)
+    groups = {"samples": _check_series("samples", samples)}
+    if real is not None:
+        groups["real"] = _check_series("real", real)
+    num_channels = groups["samples"].shape[-1]
+    if any(series.shape[-1] != num_channels for series in groups.values()):
+        raise refusal("real", f"must have {num_channels} channels, as `samples`", np.shape(real))
+    names = _check_names(names, num_channels)
+
+    figure = new_figure(6 * len(groups), 1 + 2 * num_channels)
+    panels = figure.subplots(num_channels, len(groups), squeeze=False, sharex="col", sharey="row")
+    for column, (title, series) in enumerate(groups.items()):
+        panels[0, column].set_title(title)
+        for channel, axes in enumerate(panels[:, column]):
+            axes.plot(series[..., channel].T, linewidth=0.8, alpha=0.8)
+    for axes, name in zip(panels[:, 0], names, strict=True):
+        axes.set_ylabel(name)
+    figure.savefig(path)
+
+
+def plot_forecast(completions, path, mask, real=None, levels=(0.5, 0.9), names=None):
+    """Draws what a series may be like where it is not known: bands of quantiles, by channel.
+
+    Args:
+        completions: array of shape `(num, length)` or `(num, length, channels)`: many completions
+            of one series, as `BayesianFlowNetwork.inpaint` returns them of a series that is
+            repeated.
+        path: where to write the PNG.
+        mask: true where the series is known: array of bool that broadcasts to the shape of one
+            completion, as in `inpaint`. What is known is drawn in black.
+        real: array of the shape of one completion: what came, or None.
+        levels: tuple of floats in (0, 1): the shares of the completions that lie within each band,
+            as many above it as below.
+        names: list of strings, what the channels are called, or None.
+
+    Raises:
+        ImportError: if matplotlib is missing.
+        ValueError: if an argument is of another shape, or out of its range.
+
+    Example:
+
+    >>> known = np.arange(48) < 24
+    >>> walks = np.where(known, 0.0, np.random.normal(size=(100, 48))).cumsum(axis=1)
+    >>> keras_bfn.visualization.plot_forecast(walks, "forecast.png", known)
+    """
+    path = check_path("path", path)
+    one_shape = np.shape(completions)[1:]
+    completions = _check_series("completions", completions)
+    mask = _check_like("mask", mask, bool, one_shape, completions.shape[1:])
+    if real is not None:
+        real = _check_like("real", real, float, one_shape, completions.shape[1:])
+    is_tuple = isinstance(levels, (tuple, list))
+    if not is_tuple or not all(is_number(level) and 0 < level < 1 for level in levels):
+        raise refusal("levels", "must be a tuple of numbers strictly between 0 and 1", levels)
+    num_channels = completions.shape[-1]
+    names = _check_names(names, num_channels)
+
+    figure = new_figure(9, 1 + 2.2 * num_channels)
+    panels = figure.subplots(num_channels, 1, squeeze=False, sharex=True)[:, 0]
+    positions, median = np.arange(completions.shape[1]), np.median(completions, axis=0)
+    known = np.where(mask, completions[0], np.nan)
+    for channel, (axes, name) in enumerate(zip(panels, names, strict=True)):
+        # Where the series is known, bands have no width: they begin and end there.
+        for i, level in enumerate(sorted(levels, reverse=True)):
+            ends = [0.5 - 0.5 * level, 0.5 + 0.5 * level]
+            band = np.quantile(completions[..., channel], ends, axis=0)
+            look = {"color": "tab:blue", "alpha": 0.2 + 0.2 * min(i, 4), "linewidth": 0}
+            axes.fill_between(positions, *band, label=f"{level:.0%}", **look)
+        axes.plot(positions, median[:, channel], color="tab:blue", linewidth=1, label="median")
+        if real is not None:
+            axes.plot(positions, real[:, channel], color="tab:red", linewidth=1, label="real")
+        axes.plot(positions, known[:, channel], color="black", marker=".", label="known")
+        axes.set_ylabel(name)
+    legend = panels[0].get_legend_handles_labels()
+    figure.legend(*legend, loc="outside upper center", ncols=len(legend[0]), frameon=False)
+    figure.savefig(path)
+
+
+def _check_series(name, series):
+    """Series as a float32 array of shape `(num, length, channels)`."""
+    series = check_numbers(name, series)
+    if series.ndim == 2:
+        series = series[..., None]
+    if series.ndim != 3 or not series.size:
+        raise ValueError(
+            f"Argument `{name}` must be series, of shape (num, length) or (num, length, channels). "
+            f"Received: shape {series.shape}"
+        )
+    return series
+
+
+def _check_like(name, values, kind, one_shape, shape):
+    """What is told of one series, broadcast to its shape, as `(length, channels)`."""
+    values = np.asarray(values)
+    if values.dtype.kind not in {bool: "b", float: "fiu"}[kind]:
+        raise refusal(name, f"must be an array of {kind.__name__}", values.dtype)
+    try:
+        return np.broadcast_to(values, one_shape).reshape(shape)
+    except ValueError as error:
+        raise refusal(name, f"must broadcast to {one_shape}", values.shape) from error
+
+
+def _check_names(names, num_channels):
+    if names is None:
+        names = [f"channel {i}" for i in range(num_channels)] if num_channels > 1 else [""]
+    if not isinstance(names, (tuple, list)) or len(names) != num_channels:
+        raise refusal("names", f"must be a list of {num_channels} strings", names)
+    return names
