@@ -1,6 +1,7 @@
 """What `keras.ops` cannot do: the one module, beside `checkpoints`, that knows the backends."""
 
 import sys
+import warnings
 
 import keras
 
@@ -20,3 +21,29 @@ def is_data_loader(x):
     """Whether `x` is a `torch.utils.data.DataLoader`, which every backend takes."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(x, torch.utils.data.DataLoader)
+
+
+def export_torch(model, inputs, filepath, output_names=None):
+    """Writes a model of PyTorch as an exported program or, given names of its outputs, as ONNX.
+
+    `export` of Keras 3.15 to ONNX names no outputs, and traces by TorchScript where a batch may
+    have any size: a size that is looked at becomes a constant, without a word.
+
+    Args:
+        model: a Keras model that takes a flat dict and returns one, sorted by name.
+        inputs: an example of its inputs. All but scalars have the batch for their first axis.
+        filepath: path of the file.
+        output_names: list of strings, sorted; or None.
+    """
+    import torch
+
+    batch = torch.export.Dim("batch", min=1)
+    axes = {name: {0: batch} if x.ndim else None for name, x in inputs.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of PyTorch about its own code
+        program = torch.export.export(model, (inputs,), dynamic_shapes=[(axes,)], strict=False)
+        if output_names is None:
+            torch.export.save(program, filepath)
+            return
+        names = {"input_names": list(inputs), "output_names": output_names}
+        torch.onnx.export(program, (), filepath, verbose=False, dynamo=True, **names)

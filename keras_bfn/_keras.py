@@ -6,6 +6,7 @@ These stand where they are needed:
 | where | what Keras 3.15 does |
 |---|---|
 | `_backend.py`, `torch_generators` | on PyTorch, dropout without a seed ignores its own generator |
+| `_backend.py`, `export_torch` | on PyTorch, what is exported to ONNX has no names of outputs |
 | `_parts.py`, `order_parts` | on JAX, `predict` returns dicts in alphabetical order |
 | `callbacks/resume.py`, `_variables` | `.keras` files hold no states of seed generators (#19796) |
 | `datasets/batches.py`, `workers=1` | with more, batches of the last epoch come first (#20123) |
@@ -29,6 +30,7 @@ import contextlib
 import copy
 import os
 import tempfile
+import warnings
 
 import keras
 import numpy as np
@@ -282,6 +284,16 @@ def save_weights(model, path):
         copy.load_weights(everything)
     copy.save_weights(path)
     return copy
+
+
+def export_saved_model(model, filepath, signature):
+    """`model.export` to a SavedModel.
+
+    Keras 3.15 on JAX uses an argument of `jax2tf.convert` that will go, which JAX warns of.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The `native_serialization` parameter is deprecated")
+        model.export(filepath, "tf_saved_model", verbose=False, input_signature=[signature])
 
 
 def start_at_epoch(model, epoch):

@@ -127,6 +127,7 @@ REFUSED = {
         lambda model, _: model.encode(X, sampler="ancestral"),
         lambda model, _: samplers.get(None),
         lambda model, _: callbacks.SampleText("samples", sampler=None),
+        lambda model, _: model.export("step.onnx", "onnx", sampler="euler"),
     ],
     "loss": [
         lambda model, _: model.compile(loss="mse"),
@@ -438,6 +439,16 @@ REFUSED = {
         lambda model, _: visualization.plot_flow(FLOW, STEPS, "a.png", variable=(4, 0, 0)),
     ],
     "resolution": [lambda model, _: codec.Codec(model, resolution=0)],
+    "filepath": [
+        lambda model, _: model.export(None),
+        lambda model, _: model.export("step", "onnx"),
+    ],
+    "format": [
+        lambda model, _: model.export("step", "pickle"),
+        lambda model, _: model.export("step", None),
+    ],
+    "what": [lambda model, _: model.export("step.onnx", "onnx", what="loop")],
+    "guided": [lambda model, _: model.export("step.onnx", "onnx", guided=True)],
 }
 
 

@@ -296,6 +296,29 @@ def test_dropout_that_is_computed_again_draws_again():
 
 
 @only("torch")
+@pytest.mark.filterwarnings("ignore")  # of PyTorch about its own code
+def test_outputs_in_onnx_have_no_names(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+
+    class Named(OwnLoss):
+        def call(self, x):
+            return {"next": self.dense(x["a"])}
+
+    signature = [{"a": keras.InputSpec("float32", (None, 2), name="a")}]
+    Named().export(tmp_path / "a.onnx", "onnx", verbose=False, input_signature=signature)
+    (output,) = onnxruntime.InferenceSession(tmp_path / "a.onnx").get_outputs()
+    require(output.name != "next", "_backend.py, export_torch")
+
+
+@only("jax")
+def test_an_export_uses_an_argument_that_will_go(tmp_path):
+    pytest.importorskip("tensorflow")
+    signature = [keras.InputSpec("float32", (None, 2))]
+    with failing("native_serialization", "export_saved_model"):  # warnings are errors
+        OwnLoss().export(tmp_path / "a", verbose=False, input_signature=signature)
+
+
+@only("torch")
 def test_dropout_without_a_seed_ignores_its_own_generator():
     dropout = keras.layers.Dropout(0.5)
     dropout(X, training=True)

@@ -2,9 +2,9 @@
 
 import math
 
-import keras
 from keras import ops
 
+from keras_bfn._random import normal
 from keras_bfn.distributions.distribution import Distribution
 
 
@@ -56,7 +56,7 @@ class Normal(Distribution):
         return self._mean
 
     def sample(self, seed=None):
-        return self._mean + self.std * keras.random.normal(ops.shape(self._mean), seed=seed)
+        return self._mean + self.std * normal(ops.shape(self._mean), seed)
 
     def tempered(self, temperature):
         return Normal(self._mean, math.sqrt(temperature) * self.std)

@@ -1,8 +1,8 @@
 """Distributions over the integers 0..K-1."""
 
-import keras
 from keras import ops
 
+from keras_bfn._random import normal, uniform
 from keras_bfn.distributions.distribution import Distribution
 from keras_bfn.distributions.normal_interval import log_normal_interval
 
@@ -26,8 +26,7 @@ class Categorical(Distribution):
 
     def sample(self, seed=None):
         # The Gumbel-max trick: keras.random.categorical of Keras 3.15 takes two axes only.
-        uniform = keras.random.uniform(ops.shape(self._log_probs), seed=seed)
-        gumbel = -ops.log(-ops.log(uniform))
+        gumbel = -ops.log(-ops.log(uniform(ops.shape(self._log_probs), seed)))
         return ops.cast(ops.argmax(self._log_probs + gumbel, axis=-1), "int32")
 
     def tempered(self, temperature):
@@ -58,8 +57,7 @@ class Bernoulli(Distribution):
         return ops.cast(self.logits > 0, "int32")
 
     def sample(self, seed=None):
-        uniform = keras.random.uniform(ops.shape(self.logits), seed=seed)
-        return ops.cast(uniform < self.mean(), "int32")
+        return ops.cast(uniform(ops.shape(self.logits), seed) < self.mean(), "int32")
 
     def tempered(self, temperature):
         return Bernoulli(self.logits / temperature)
@@ -98,15 +96,16 @@ class DiscretizedNormal(Distribution):
 
     def mode(self):
         # Inside, the bin around the location has the most mass; each end may have more.
-        inner = self._bin_of(self.location)
-        ends = [ops.zeros_like(inner), ops.full_like(inner, self.num_bins - 1)]
-        candidates = ops.stack([inner, *ends], axis=-1)
-        log_probs = ops.stack([self.log_prob(x) for x in (inner, *ends)], axis=-1)
-        best = ops.argmax(log_probs, axis=-1, keepdims=True)
-        return ops.squeeze(ops.take_along_axis(candidates, best, axis=-1), axis=-1)
+        inner, last = self._bin_of(self.location), self.num_bins - 1
+        candidates = ops.stack([inner, ops.zeros_like(inner), ops.full_like(inner, last)], axis=-1)
+        masses = self._log_mass(
+            ops.cast(candidates, "float32"), self.location[..., None], self.std[..., None]
+        )
+        best = ops.argmax(masses, axis=-1)
+        return ops.where(best == 0, inner, ops.where(best == 1, 0, last))
 
     def sample(self, seed=None):
-        noise = keras.random.normal(ops.shape(self.location), seed=seed)
+        noise = normal(ops.shape(self.location), seed)
         return self._bin_of(self.location + self.std * noise)
 
     def tempered(self, temperature):

@@ -2,11 +2,11 @@
 
 import math
 
-import keras
 import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
+from keras_bfn._random import normal
 from keras_bfn._validation import refusal
 from keras_bfn.flows import costs
 from keras_bfn.flows.channels import Points
@@ -157,7 +157,7 @@ class Flow(Immutable):
         Returns:
             Nats per variable, of shape `(batch, *event_shape)`.
         """
-        noise = keras.random.normal(ops.shape(self.embed(x)), dtype="float32", seed=seed)
+        noise = normal(ops.shape(self.embed(x)), seed)
         # A message and its mirror image: what is odd in the noise cancels, nearly all of it where
         # alpha is small.
         there = self.log_receiver_ratio(x, distribution, alpha, noise)
@@ -225,7 +225,7 @@ class Flow(Immutable):
 
     def observe(self, embedding, alpha, seed=None):
         """The evidence `c alpha y` in one message `y` of accuracy `alpha` about an embedding."""
-        noise = keras.random.normal(ops.shape(embedding), dtype="float32", seed=seed)
+        noise = normal(ops.shape(embedding), seed)
         return self.receive(embedding, alpha, noise)
 
     def receive(self, embedding, alpha, noise):

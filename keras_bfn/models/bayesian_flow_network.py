@@ -33,6 +33,7 @@ from keras_bfn.models.conditions import (
     replace_conditions,
 )
 from keras_bfn.models.data_checks import check_form, split_condition
+from keras_bfn.models.export import export
 from keras_bfn.models.missing import split_missing
 from keras_bfn.models.network_checks import (
     check_allow_missing,
@@ -296,7 +297,8 @@ class BayesianFlowNetwork(keras.Model):
             return params
 
         def guide(params):
-            params, without = ops.split(params, 2)
+            both = ops.reshape(params, (2, -1, *params.shape[1:]))
+            params, without = both[0], both[1]
             return without + expand(guidance_scale, params) * (params - without)
 
         if mask is not None:
@@ -315,6 +317,7 @@ class BayesianFlowNetwork(keras.Model):
     inpaint = inpainting.inpaint
     generate_text = text.generate_text
     continue_text = text.continue_text
+    export = export
     from_preset = classmethod(from_preset)
     save_to_preset = save_to_preset
     upload_preset = upload_preset

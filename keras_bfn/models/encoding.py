@@ -27,16 +27,16 @@ class EncodingProgram(SamplingProgram):
         self.times = self.times[::-1].copy()
 
     def call(self, inputs):
-        flow, sampler = self.model.flow, self.sampler
+        flow, sampler, seed = self.model.flow, self.sampler, self.model.seed_generator
         x, mask = split_missing(self.model, inputs["x"])
         if mask is not None:
             inputs = {**inputs, "there": mask}
 
         def look(i, states):
-            return self.look(states, i, inputs)
+            return self.look(states, self.time(i), inputs)
 
         def act(i, states, looks, outputs):
-            return self.step(states, i, outputs)
+            return self.step(states, outputs, self.time(i), self.time(i + 1), seed)
 
         s = self.model.sample_evidence(x, inputs["ones"])
         states = map_parts(

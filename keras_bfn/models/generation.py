@@ -34,21 +34,18 @@ class GenerationProgram(SamplingProgram):
     def call(self, inputs):
         model, sampler, seed = self.model, self.sampler, self.model.seed_generator
         batch_size, num_steps = ops.shape(inputs["ones"])[0], len(self.times) - 1
-        flow, event_shape = self.drawn, model.event_shape
         known = {
             name: model.flow[name].sample_evidence(x, inputs["ones"], seed)
             for name, x in inputs.get("given", {}).items()
         }
 
         def look(i, carry):
-            return self.look(carry[0], i, inputs, known)
+            return self.look(carry[0], self.time(i), inputs, known)
 
         def act(i, carry, looks, outputs):
             states, trajectory = carry
-            return self.step(states, i, outputs), record(trajectory, i, looks)
-
-        def start(flow, event_shape):
-            return sampler.init(flow, (batch_size, *event_shape, flow.embedding_size), seed)
+            states = self.step(states, outputs, self.time(i), self.time(i + 1), seed)
+            return states, record(trajectory, i, looks)
 
         def nothing(flow, event_shape):
             sizes = (flow.embedding_size, flow.theta_size, flow.output_size)
@@ -57,15 +54,16 @@ class GenerationProgram(SamplingProgram):
             return Look(ops.zeros(shape), *(ops.zeros((*shape, *event_shape, n)) for n in sizes))
 
         if "latents" in inputs:
-            states = map_parts(lambda _, u: sampler.init_from(u), flow, inputs["latents"])
+            states = map_parts(lambda _, u: sampler.init_from(u), self.drawn, inputs["latents"])
         else:
-            states = map_parts(start, flow, event_shape)
-        trajectory = map_parts(nothing, model.flow, event_shape) if self.return_trajectory else ()
+            states = self.start(batch_size, seed)
+        trajectory = ()
+        if self.return_trajectory:
+            trajectory = map_parts(nothing, model.flow, model.event_shape)
         carry = self.loop(num_steps, look, act, (states, trajectory))
 
         looks, outputs = look(num_steps, carry)
-        is_drawn = sampler.end == "sample"
-        x = map_parts(lambda output: output.sample(seed) if is_drawn else output.mode(), outputs)
+        x = self.end(outputs, seed)
         trajectory = record(carry[1], num_steps, looks)
         return {"x": x, "trajectory": trajectory} if self.return_trajectory else {"x": x}
 

@@ -60,7 +60,7 @@ class InpaintingProgram(SamplingProgram):
             return sum_parts(map_parts(of_part, nats, known))
 
         def look(i, state):
-            return self.look(state[0], i, inputs)
+            return self.look(state[0], self.time(i), inputs)
 
         def act(i, state, looks, outputs):
             s, log_weights, log_likelihood, sizes = state

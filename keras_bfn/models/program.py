@@ -57,12 +57,21 @@ class SamplingProgram(Program):
         times = [sampler.times(flow, num_steps) for (flow,) in list_parts(self.drawn)]
         self.times = np.mean(times, axis=0, dtype="float64").astype("float32")
 
-    def look(self, states, i, inputs, known=None):
-        """Shows the network the evidence at the i-th time.
+    def start(self, batch_size, seed):
+        """The sampler's state before the first look, or a dict of the parts' that are drawn."""
+
+        def start(flow, event_shape):
+            shape = (batch_size, *event_shape, flow.embedding_size)
+            return self.sampler.init(flow, shape, seed)
+
+        return map_parts(start, self.drawn, self.model.event_shape)
+
+    def look(self, states, time, inputs, known=None):
+        """Shows the network the evidence at a time.
 
         Args:
             states: the sampler's state, or a dict of those of the parts that are drawn.
-            i: int or scalar int tensor.
+            time: a scalar tensor.
             inputs: the program's; used are `"ones"`, of shape `(batch,)`, and, if present,
                 `"condition"`, `"guidance_scale"` and `"there"`, which variables are.
             known: a dict of evidence about the other parts, whose time is 1, whatever the step.
@@ -70,7 +79,7 @@ class SamplingProgram(Program):
         Returns:
             The tuple of looks and, of what is drawn, output distributions: one of each, or dicts.
         """
-        sampler, time, ones = self.sampler, self.time(i), inputs["ones"]
+        sampler, ones = self.sampler, inputs["ones"]
         s = map_parts(lambda flow, state: sampler.evidence(flow, state, time), self.drawn, states)
         t = _keras.per_example(time, ones)
         if known:
@@ -88,15 +97,20 @@ class SamplingProgram(Program):
             outputs = map_parts(lambda output: output.tempered(sampler.temperature), outputs)
         return looks, outputs
 
-    def step(self, states, i, outputs):
-        """The sampler's states after the i-th step, given the output distributions before it."""
-        t, t_next, seed = self.time(i), self.time(i + 1), self.model.seed_generator
+    def step(self, states, outputs, t, t_next, seed):
+        """The sampler's states after a step, given the output distributions before it."""
         step = self.sampler.step
         return map_parts(
             lambda flow, *seen: step(flow, *seen, t, t_next, seed), self.drawn, states, outputs
         )
 
+    def end(self, outputs, seed):
+        """What becomes of the last output distributions: data, or a dict of the parts'."""
+        is_drawn = self.sampler.end == "sample"
+        return map_parts(lambda output: output.sample(seed) if is_drawn else output.mode(), outputs)
+
     def time(self, i):
+        """The i-th time, a scalar tensor; i is an int or a scalar int tensor."""
         return ops.take(ops.convert_to_tensor(self.times), i)
 
     def loop(self, num_steps, look, act, state):

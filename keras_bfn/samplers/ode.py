@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from keras_bfn._random import normal
 from keras_bfn.samplers.sampler import Sampler
 from keras_bfn.samplers.second_order import SecondOrder
 
@@ -31,8 +32,7 @@ class ODE1Sampler(Sampler):
     deterministic = True
 
     def init(self, flow, shape, seed=None):
-        noise = keras.random.normal(shape, dtype="float32", seed=seed)
-        return math.sqrt(flow.gain) * noise
+        return math.sqrt(flow.gain) * normal(shape, seed)
 
     def init_from(self, latents):
         return latents

@@ -1,0 +1,40 @@
+"""Random numbers of flows, distributions and samplers: drawn from a seed, or given."""
+
+import keras
+from keras import ops
+
+
+class Noise:
+    """Draws that are given, in the place of a seed: what draws from it is a function of them.
+
+    Args:
+        given: dict from names to tensors. Each draw is named by its distribution and its number:
+            `"normal_0"`, `"uniform_1"`. If None, all are 0.5.
+
+    Attributes:
+        shapes: dict from the names of the draws that were made to their shapes.
+    """
+
+    def __init__(self, given=None):
+        self.given = given
+        self.shapes = {}
+
+    def draw(self, distribution, shape):
+        """The next draw."""
+        name = f"{distribution}_{len(self.shapes)}"
+        self.shapes[name] = shape
+        return ops.full(shape, 0.5) if self.given is None else self.given[name]
+
+
+def normal(shape, seed=None):
+    """Draws from the standard normal distribution, in float32; `seed` may be a `Noise`."""
+    if isinstance(seed, Noise):
+        return seed.draw("normal", shape)
+    return keras.random.normal(shape, dtype="float32", seed=seed)
+
+
+def uniform(shape, seed=None):
+    """Draws from [0, 1), in float32; `seed` may be a `Noise`."""
+    if isinstance(seed, Noise):
+        return seed.draw("uniform", shape)
+    return keras.random.uniform(shape, dtype="float32", seed=seed)

@@ -1,0 +1,248 @@
+"""What is exported gives elsewhere what the model gives here."""
+
+import re
+import types
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import keras_bfn
+from keras_bfn import BayesianFlowNetwork
+from keras_bfn._keras import make_seed_generator
+from keras_bfn.samplers import AncestralSampler, SDE2Sampler
+from tests.models.small import FLOWS, ConditionNetwork
+
+BACKEND = keras.backend.backend()
+FORMAT = "onnx" if BACKEND == "torch" else "tf_saved_model"
+SUFFIX = {"tf_saved_model": "", "onnx": ".onnx", "torch": ".pt2"}
+NUM_SAMPLES, NUM_STEPS = 3, 4
+
+
+def own_network(flow):
+    """A functional network of Keras's own layers, conditional on a class; 3 means "none"."""
+    inputs = {
+        "theta": keras.Input((2, flow.theta_size), name="theta"),
+        "t": keras.Input((), name="t"),
+        "condition": keras.Input((), dtype="int32", name="condition"),
+    }
+    parts = [
+        layers.Flatten()(inputs["theta"]),
+        layers.Reshape((1,))(inputs["t"]),
+        layers.Embedding(4, 3)(inputs["condition"]),
+    ]
+    x = layers.Dense(8, "relu")(layers.Concatenate()(parts))
+    x = layers.Dense(2 * flow.output_size)(x)
+    return keras.Model(inputs, layers.Reshape((2, flow.output_size))(x))
+
+
+def of_this_package():
+    """Trained, as it was when Keras refused to export it."""
+    flow = FLOWS["discrete"]()
+    network = keras_bfn.networks.MLP(flow, (2,), width=8, num_blocks=1)
+    model = BayesianFlowNetwork(flow, network, seed=0)
+    model.compile(keras.optimizers.Adam(0.1))
+    model.fit(np.zeros((8, 2), "int32"), verbose=0)
+    return model
+
+
+def of_keras():
+    flow = FLOWS["discretized"]()
+    options = {"condition_dropout": 0.1, "null_condition": 3, "seed": 0}
+    return BayesianFlowNetwork(flow, own_network(flow), **options)
+
+
+def of_parts():
+    flow = {"a": FLOWS["discrete"](), "b": FLOWS["continuous"]()}
+    network = keras_bfn.networks.MultiPart(flow, {"a": (4,), "b": (3,)}, width=8, times="parts")
+    for weight in network.trainable_weights:  # the last are zeros at first
+        weight.assign_add(keras.random.normal(weight.shape, stddev=0.1, seed=0))
+    return BayesianFlowNetwork(flow, network, times="parts", seed=0)
+
+
+def of_a_layer():
+    flow = FLOWS["binary"]()
+    return BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size), (4, 4, 1), seed=0)
+
+
+def of_an_image():
+    flow = FLOWS["binary"]()
+    return BayesianFlowNetwork(flow, keras_bfn.networks.UNet(flow, (8, 8, 1), width=8), seed=0)
+
+
+def of_a_sequence():
+    flow = FLOWS["discrete"]()
+    network = keras_bfn.networks.Transformer(flow, 6, width=8, num_layers=1, num_heads=2)
+    return BayesianFlowNetwork(flow, network, seed=0)
+
+
+CLASSES = np.arange(NUM_SAMPLES, dtype="int32")
+GUIDED = {"condition": CLASSES, "guidance_scale": 2.0}
+LATE = SDE2Sampler(temperature=0.8, end="sample", start=0.02, spacing="log_beta")
+slow = pytest.mark.slow
+CASES = [
+    pytest.param(
+        of_this_package,
+        "sde2",
+        {},
+        FORMAT,
+        id="a network of this package",
+        marks=[] if FORMAT == "onnx" else slow,
+    ),
+    pytest.param(of_keras, "ancestral", GUIDED, FORMAT, id="a network of Keras"),
+    pytest.param(of_parts, "ode2", {}, FORMAT, id="parts", marks=slow),
+    pytest.param(of_a_layer, "ode1", {"condition": CLASSES}, FORMAT, id="a layer", marks=slow),
+    pytest.param(of_an_image, LATE, {}, FORMAT, id="a UNet", marks=slow),
+    pytest.param(of_a_sequence, "sde1", {}, FORMAT, id="a Transformer", marks=slow),
+]
+if BACKEND == "torch":
+    CASES.append(pytest.param(of_parts, "sde2", {}, "torch", id="torch.export", marks=slow))
+
+
+def read(path, format):
+    """The shapes of the inputs of a file that was exported, and a function that runs it."""
+    if format == "onnx":
+        session = pytest.importorskip("onnxruntime").InferenceSession(path)
+        shapes = {x.name: x.shape for x in session.get_inputs()}
+        names = [x.name for x in session.get_outputs()]
+        return shapes, lambda feed: dict(zip(names, session.run(None, feed), strict=True))
+    if format == "torch":
+        torch = pytest.importorskip("torch")
+        program = torch.export.load(path)
+        shapes = {name: x.shape for name, x in program.example_inputs[0][0].items()}
+        module = program.module()
+
+        def run(feed):
+            outputs = module({name: torch.tensor(x) for name, x in feed.items()})
+            return {name: x.detach().numpy() for name, x in outputs.items()}
+
+        return shapes, run
+    loaded = pytest.importorskip("tensorflow").saved_model.load(path)
+    shapes = {name: x.shape for name, x in loaded.serve.input_signature[0].items()}
+    return shapes, lambda feed: {name: x.numpy() for name, x in loaded.serve(feed).items()}
+
+
+def generate(path, format, times, num_first, num_last, conditions):
+    """What a step gives at each time, with the noise that `model.generate(seed=0)` draws.
+
+    Of the draws, the first few are made at the first step alone, and the last few at the last.
+    """
+    shapes, run = read(path, format)
+    shapes = {
+        name: (NUM_SAMPLES, *shape[1:]) if len(shape) else () for name, shape in shapes.items()
+    }
+    feed = {name: np.zeros(shape, "float32") for name, shape in shapes.items()} | conditions
+    draws = [name for name in feed if name.startswith(("normal_", "uniform_"))]
+    draws.sort(key=lambda name: int(name.split("_")[1]))
+    seed, outputs = make_seed_generator(0), []
+    for t, t_next in zip(times, [*times[1:], times[-1]], strict=True):
+        now = draws if t == times[0] else draws[num_first:]
+        now = now[: len(now) - num_last] if t < times[-1] else draws[len(draws) - num_last :]
+        for name in now:
+            draw = getattr(keras.random, name.split("_")[0])
+            feed[name] = ops.convert_to_numpy(draw(shapes[name], seed=seed))
+        feed |= {"t": np.array(t), "t_next": np.array(t_next)}
+        outputs.append(run(feed))
+        states = {name: x for name, x in outputs[-1].items() if name.startswith("next_")}
+        feed |= {name.removeprefix("next_"): x for name, x in states.items()}
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the first model is written to, for all tests."""
+    return tmp_path_factory.mktemp("export")
+
+
+@pytest.mark.parametrize(("make", "sampler", "options", "format"), CASES)
+def test_a_loop_of_exported_steps_gives_what_generate_gives(make, sampler, options, format, folder):
+    model, sampler = make(), keras_bfn.samplers.get(sampler)
+    path = folder / f"{make.__name__}{SUFFIX[format]}"
+    guided = "guidance_scale" in options
+    example = options.get("condition") if make is of_a_layer else None
+    model.export(path, format, sampler=sampler, guided=guided, condition=example)
+
+    x, trajectory = model.generate(
+        NUM_SAMPLES, NUM_STEPS, sampler, **options, seed=0, return_trajectory=True, verbose=0
+    )
+    parts = {"": model.flow}
+    if isinstance(model.flow, dict):
+        parts = {f"_{name}": flow for name, flow in model.flow.items()}
+        x, trajectory = ({f"_{k}": v for k, v in values.items()} for values in (x, trajectory))
+    else:
+        x, trajectory = {"": x}, {"": trajectory}
+    has_start = sampler.deterministic or sampler.start > 0
+    num_first, num_last = len(parts) * has_start, len(parts) * (sampler.end == "sample")
+    conditions = {
+        n: np.broadcast_to(c, NUM_SAMPLES).astype("int32" if n == "condition" else "float32")
+        for n, c in options.items()
+    }
+    (times,) = {tuple(look.t) for look in trajectory.values()}
+    outputs = generate(path, format, np.array(times), num_first, num_last, conditions)
+    for part in parts:
+        np.testing.assert_allclose(outputs[-1][f"x{part}"], x[part], atol=1e-5)
+        params = np.stack([output[f"params{part}"] for output in outputs])
+        assert np.ptp(params) > 0
+        # Of log odds beyond 8, probabilities in float32 keep few digits.
+        found, expected = (np.clip(x, -8, 8) for x in (params, trajectory[part].params))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.once
+def test_the_documented_loop_generates(folder, monkeypatch):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    (code,) = re.findall(r"```python\n(.*?)```", BayesianFlowNetwork.export.__doc__, re.DOTALL)
+    monkeypatch.chdir(folder)
+    names = {"np": np, "onnxruntime": onnxruntime, "num_samples": 50, "num_steps": 10}
+    names["model"] = types.SimpleNamespace(export=lambda *args, **options: None)
+    (folder / "of_this_package.onnx").rename("step.onnx")
+    exec(re.sub("^ {4}", "", code, flags=re.MULTILINE), names)
+    samples = names["samples"]
+    assert samples.shape == (50, 2)
+    expected = of_this_package().generate(1000, 10, sampler="sde2", verbose=0)
+    for k in range(5):
+        assert abs((samples == k).mean() - (expected == k).mean()) < 0.15
+
+
+def test_the_network_is_exported_alone(tmp_path):
+    format = "torch" if BACKEND == "torch" else "tf_saved_model"
+    model = of_keras()
+    path = tmp_path / f"network{SUFFIX[format]}"
+    model.export(path, format, what="network")
+    shapes, run = read(path, format)
+    assert shapes.keys() == {"theta", "t", "condition"}
+    theta = np.random.default_rng(0).standard_normal((5, 2, 1)).astype("float32")
+    inputs = {"theta": theta, "t": theta[:, 0, 0], "condition": np.arange(5, dtype="int32") % 4}
+    expected = ops.convert_to_numpy(model.network(inputs))
+    np.testing.assert_allclose(run(inputs)["params"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_a_backend_does_not_write_is_refused_with_the_way_round():
+    model = of_keras()
+    (format, other) = {
+        "tensorflow": ("onnx", "torch"),
+        "jax": ("onnx", "torch"),
+        "torch": ("tf_saved_model", "tensorflow"),
+    }[BACKEND]
+    with pytest.raises(ValueError, match=rf"`format` must be .*{BACKEND}.*KERAS_BACKEND={other}"):
+        model.export("step.onnx", format)
+
+
+class OwnNoise(AncestralSampler):
+    def init(self, flow, shape, seed=None):
+        return keras.random.normal(shape, seed=seed)
+
+
+@pytest.mark.once
+def test_noise_that_cannot_be_given_is_refused():
+    with pytest.raises(ValueError, match=r"`sampler` must draw by .*OwnNoise"):
+        of_this_package().export("step.pt2", "torch", sampler=OwnNoise())
+
+
+@pytest.mark.once
+def test_only_a_null_condition_guides():
+    with pytest.raises(ValueError, match="`guided` must be False"):
+        of_this_package().export("step.pt2", "torch", guided=True)
+    with pytest.raises(ValueError, match="`guided` must be False"):
+        of_keras().export("network.pt2", "torch", what="network", guided=True)
