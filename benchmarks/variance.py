@@ -106,7 +106,9 @@ def main():
     for num_repeats in (1, 4, 16):
         deviation = evaluation_deviation(model, images, num_repeats, others)
         print(f"  new noise (seed=None), num_repeats={num_repeats}: {deviation:.3f}")
-    print(f"  its own seed, as in validation: {evaluation_deviation(model, images, 1, [0] * 50):.3f}")
+    print(
+        f"  its own seed, as in validation: {evaluation_deviation(model, images, 1, [0] * 50):.3f}"
+    )
 
 
 if __name__ == "__main__":

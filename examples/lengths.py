@@ -111,7 +111,9 @@ def main():
     for word in spell(words[:LONGEST:5]):
         print(f"{len(word):>3}  {word}")
     as_asked = ((words >= 0).sum(axis=-1) == asked).mean()
-    print(f"{as_asked:.1%} of the lengths asked for, {np.isfinite(log_prob(words)).mean():.1%} obey")
+    print(
+        f"{as_asked:.1%} of the lengths asked for, {np.isfinite(log_prob(words)).mean():.1%} obey"
+    )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ These stand where they are needed:
 | `models/training.py`, `compute_loss` | on JAX, `call` can update no metrics (#21639) |
 | `models/training.py`, `get_compile_config` | `jit_compile="auto"` is saved as what it came to |
 | `networks/image_levels.py`, `repeat` | `UpSampling1D` knows channels last alone |
+| `models/whole_steps.py`, `keep_variables` | on JAX, a call that fails takes the weights along |
+| `models/whole_steps.py`, `WholeSteps` | steps that are interrupted are made in part, or lost |
 | `networks/network.py`, `names` | the names in a flat dict of inputs must be the tensors' |
 
 Numbers are those of issues of keras-team/keras.
@@ -58,8 +60,8 @@ def seeded(generator, seed):
         yield
         return
     before = ops.copy(generator.state)
-    generator.state.assign(make_seed_generator(seed).state)
     try:
+        generator.state.assign(make_seed_generator(seed).state)
         yield
     finally:
         generator.state.assign(before)
@@ -85,25 +87,6 @@ def loop(seed, num_steps, look, act, state):
     state, seed_state = ops.fori_loop(0, num_steps, step, carry)
     seed.state.assign(seed_state)
     return state
-
-
-@contextlib.contextmanager
-def keep_variables(model):
-    """Leaves the variables of a model their values if `fit`, `evaluate` or `predict` fails within.
-
-    In Keras 3.15 on JAX, these take the values out of the variables while they run. When one was
-    refused or interrupted, the weights were gone.
-    """
-    values = [(variable, variable._value) for variable in model.variables]
-    try:
-        yield
-    except BaseException:
-        if hasattr(model, "jax_state_sync"):
-            model.jax_state_sync()  # to what the last batch left
-        for variable, value in values:
-            if variable._value is None:  # there was no batch
-                variable._value = value
-        raise
 
 
 def per_example(value, ones):

@@ -18,6 +18,7 @@ from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples
 from keras_bfn.models.missing import is_missing
+from keras_bfn.models.turns import in_turn
 
 EXAMPLES_PER_LANE, MOST_DEFAULT_LANES = 1000, 64
 
@@ -80,6 +81,12 @@ class Codec:
         self.resolution = check_between("resolution", resolution, container.FINEST_RESOLUTION, 1)
         self.seed = check_int("seed", seed, 0, container.MOST_SEED)
 
+    @property
+    def turn(self):
+        """The lock that threads hold in turn, that of the model."""
+        return self.model.turn
+
+    @in_turn
     def compress(self, x, condition=None, return_report=False, verbose="auto"):
         """Compresses examples.
 
@@ -154,6 +161,7 @@ class Codec:
             "seconds": time.monotonic() - start,
         }
 
+    @in_turn
     def decompress(self, data, condition=None, verbose="auto"):
         """The examples that `compress` was given, whatever the arguments of this codec.
 

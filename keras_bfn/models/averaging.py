@@ -19,7 +19,7 @@ def has_averages(model):
 def averaged_weights(self):
     """A context in which the model has its optimizer's averaged weights (EMA).
 
-    However it is left, the raw weights come back.
+    However it is left, the raw weights come back. Meanwhile, other threads wait for their turn.
 
     Raises:
         ValueError: if the optimizer keeps no averages.
@@ -32,23 +32,24 @@ def averaged_weights(self):
         model.save("averaged.keras")
     ```
     """
-    optimizer = _inner_optimizer(self)
-    if not has_averages(self):
-        raise ValueError(
-            "Averaged weights need an optimizer with use_ema=True that has been trained with. "
-            f"Received: a model with optimizer {optimizer!r}"
-        )
-    weights = self.trainable_variables
-    # Keras 3.15 has no public name for them.
-    averages = copy_values(optimizer._model_variables_moving_average)
-    raw = copy_values(weights)
-    try:
-        for weight, average in zip(weights, averages, strict=True):
-            weight.assign(average)
-        yield self
-    finally:
-        for weight, value in zip(weights, raw, strict=True):
-            weight.assign(value)
+    with self.turn:
+        optimizer = _inner_optimizer(self)
+        if not has_averages(self):
+            raise ValueError(
+                "Averaged weights need an optimizer with use_ema=True that has been trained with. "
+                f"Received: a model with optimizer {optimizer!r}"
+            )
+        weights = self.trainable_variables
+        # Keras 3.15 has no public name for them.
+        averages = copy_values(optimizer._model_variables_moving_average)
+        raw = copy_values(weights)
+        try:
+            for weight, average in zip(weights, averages, strict=True):
+                weight.assign(average)
+            yield self
+        finally:
+            for weight, value in zip(weights, raw, strict=True):
+                weight.assign(value)
 
 
 def _inner_optimizer(model):

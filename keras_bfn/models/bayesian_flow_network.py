@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import math
+import threading
 
 import keras
 import numpy as np
@@ -46,11 +47,13 @@ from keras_bfn.models.network_checks import (
 from keras_bfn.models.part_times import check_times, draw_times
 from keras_bfn.models.presets import from_preset, save_to_preset, upload_preset
 from keras_bfn.models.training import repeat
+from keras_bfn.models.turns import in_turn
+from keras_bfn.models.whole_steps import WholeSteps
 from keras_bfn.presets import PRESETS
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class BayesianFlowNetwork(keras.Model):
+class BayesianFlowNetwork(WholeSteps, keras.Model):
     """A Bayesian flow network: trains with `fit`, scores data, generates.
 
     `fit` minimises the nats per variable that it costs to send the data. `evaluate` and validation
@@ -161,6 +164,7 @@ class BayesianFlowNetwork(keras.Model):
         }
         self.loss_tracker = keras.metrics.Mean(name="evaluated_loss")
         self._mean = training.WeightedMean()
+        self.turn = threading.RLock()
         # A function's cache, for the models in a dict Keras 3.15 would track as layers.
         self.programs = functools.cache(lambda kind, *arguments: kind(self, *arguments))
 
@@ -215,8 +219,8 @@ class BayesianFlowNetwork(keras.Model):
     compile = training.compile
     get_compile_config = training.get_compile_config
     compile_from_config = training.compile_from_config
-    fit = training.fit
-    evaluate = training.evaluate
+    fit = in_turn(training.fit)
+    evaluate = in_turn(training.evaluate)
     compute_loss = training.compute_loss
     compute_metrics = training.compute_metrics
     get_metrics_result = training.get_metrics_result
@@ -310,11 +314,11 @@ class BayesianFlowNetwork(keras.Model):
         super().quantize(*args, **kwargs)
         self.programs.cache_clear()
 
-    code_length = scoring.code_length
-    loss_by_time = scoring.loss_by_time
-    generate = generation.generate
-    encode = encoding.encode
-    inpaint = inpainting.inpaint
+    code_length = in_turn(scoring.code_length)
+    loss_by_time = in_turn(scoring.loss_by_time)
+    generate = in_turn(generation.generate)
+    encode = in_turn(encoding.encode)
+    inpaint = in_turn(inpainting.inpaint)
     generate_text = text.generate_text
     continue_text = text.continue_text
     export = export

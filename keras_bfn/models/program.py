@@ -9,11 +9,12 @@ from keras_bfn._parts import leave_out, list_parts, map_parts
 from keras_bfn._validation import check_int
 from keras_bfn.looks import output_distributions
 from keras_bfn.models.data_checks import count_examples
+from keras_bfn.models.whole_steps import WholeSteps, keep_variables
 
 DEFAULT_BATCH_SIZE = 64
 
 
-class Program(keras.Model):
+class Program(WholeSteps, keras.Model):
     """Base class: a small model without weights of its own, to be run by `predict`.
 
     `predict` compiles it once per batch shape on every backend, batches, and shows progress. The
@@ -31,7 +32,7 @@ class Program(keras.Model):
             self.compile(jit_compile=model.jit_compile, run_eagerly=model.run_eagerly)
 
     def predict(self, *args, **kwargs):
-        with _keras.keep_variables(self):
+        with keep_variables(self):
             return super().predict(*args, **kwargs)
 
 

@@ -8,7 +8,6 @@ from keras import ops
 
 from keras_bfn import losses
 from keras_bfn._keras import (
-    keep_variables,
     of_no_backend,
     prefer_less,
     scale_loss,
@@ -21,6 +20,7 @@ from keras_bfn._validation import check_int, is_number, refusal
 from keras_bfn.models.data_checks import check_no_targets, check_training_data, split_condition
 from keras_bfn.models.missing import count_variables, split_missing, sum_variables
 from keras_bfn.models.scoring import nats_per_example
+from keras_bfn.models.whole_steps import keep_variables
 
 
 class WeightedMean(keras.losses.Loss):

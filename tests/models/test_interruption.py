@@ -1,0 +1,150 @@
+"""Whatever a call was doing when it was interrupted, the model is that of its last whole step."""
+
+import contextlib
+import signal
+import time
+
+import keras
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from tests.models.small import FLOWS, make_data, make_model
+from tests.models.states import renewable, state_of
+
+pytestmark = [
+    # An interrupt is lost in a destructor, and where Keras 3.15 takes it for a wrong input.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:[^$]*The structure of `inputs` doesn't match"),
+]
+
+FLOW = FLOWS["discrete"]()
+X = make_data(FLOW, num=64)
+EPOCHS = 2
+MOMENTS = [3, pytest.param(50, marks=pytest.mark.slow)]
+
+
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def interrupted(after):
+    """Raises a KeyboardInterrupt within, after so many seconds, and catches it."""
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, after)
+        yield
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def fit(model, callbacks=()):
+    options = {"epochs": EPOCHS, "batch_size": 8, "shuffle": False, "verbose": 0}
+    model.fit(X, validation_data=X[:8], callbacks=list(callbacks), **options)
+
+
+class Note(keras.callbacks.Callback):
+    """Notes the state of the model after each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.states = []
+
+    def on_train_begin(self, logs=None):
+        self.on_train_batch_end(-1)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()
+        self.states.append(state_of(self.model))
+
+
+def seconds(call):
+    call()
+    start = time.monotonic()
+    call()
+    return time.monotonic() - start
+
+
+def moments(num, call):
+    """Random moments of a call."""
+    return np.random.default_rng(0).uniform(0.0, seconds(call), num)
+
+
+def assert_is(model, *states):
+    """Claims that the model is in one of these states."""
+    found = state_of(model)
+    is_same = [all(map(np.array_equal, found, state)) for state in states]
+    assert any(is_same)
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    model = make_model(FLOW)
+    model.compile(keras.optimizers.AdamW(1e-2, use_ema=True))
+    return renewable(model)
+
+
+@pytest.mark.parametrize("num", MOMENTS)
+def test_training_that_is_interrupted_leaves_a_whole_step(fresh, num):
+    note, model = Note(), fresh()
+    fit(model, [note])
+    whole = {steps: [state] for steps, state in enumerate(note.states)}
+    whole[len(whole) - 1].append(state_of(model))  # `fit` ends with the averages for weights
+    seen = set()
+    for moment in moments(num, lambda: fit(fresh())):
+        model = fresh()
+        with interrupted(moment):
+            fit(model)
+        steps = int(model.optimizer.iterations)
+        assert_is(model, *whole[steps])
+        assert np.isfinite(model.evaluate(X, verbose=0)).all()
+        seen.add(steps)
+    assert len(seen) > num // 10
+
+
+@pytest.mark.parametrize("num", MOMENTS)
+@pytest.mark.parametrize("verb", ["generate", pytest.param("evaluate", marks=pytest.mark.slow)])
+def test_other_verbs_that_are_interrupted_leave_the_model_as_it_was(fresh, verb, num):
+    calls = {
+        "generate": lambda model: model.generate(8, 20, seed=0, batch_size=4, verbose=0),
+        "evaluate": lambda model: model.evaluate(X, batch_size=4, verbose=0),
+    }
+    model, call = fresh(), calls[verb]
+    state, expected = state_of(model), call(model)
+    for moment in moments(num, lambda: call(model)):
+        with interrupted(moment):
+            call(model)
+        assert_is(model, state)
+        assert_array_equal(call(model), expected)
+
+
+class Refuse(keras.callbacks.Callback):
+    def on_train_batch_begin(self, batch, logs=None):
+        raise InterruptedError
+
+
+class GoesBad(keras.utils.PyDataset):
+    """A batch that is of another shape when it is looked at again."""
+
+    num_batches = 1
+    is_new = True
+
+    def __getitem__(self, index):
+        x, self.is_new = X[:8] if self.is_new else X[:8, :2], False
+        return (x,)
+
+
+def test_an_error_before_the_first_step_costs_no_weights_and_is_seen(fresh):
+    model = fresh()
+    state = state_of(model)
+    with pytest.raises(InterruptedError):
+        fit(model, [Refuse()])
+    assert_is(model, state)
+    with pytest.raises(ValueError, match=r"`x` must have shape .* 2, 4, 1\)"):
+        model.fit(GoesBad(), shuffle=False, verbose=0)
+    assert_is(model, state)
