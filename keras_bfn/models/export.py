@@ -13,7 +13,7 @@ from keras_bfn._random import Noise
 from keras_bfn._validation import check_choice, check_path, refusal
 from keras_bfn.models.conditions import condition_inputs, to_numpy
 from keras_bfn.models.data_checks import check_has_event_shape
-from keras_bfn.models.network_checks import make_symbolic_inputs, symbolic_inputs
+from keras_bfn.models.network_checks import make_symbolic_inputs, symbolic_inputs, takes_mask
 from keras_bfn.models.program import Program, SamplingProgram
 
 # Which backends write which formats. What converts TensorFlow's graphs to ONNX knows no `log1p`,
@@ -28,7 +28,8 @@ class StepProgram(SamplingProgram):
     Call arguments:
         inputs: dict with `"state"`, the sampler's, or a dict of the parts'; `"t"` and `"t_next"`,
             scalars; the draws, by the names that a `Noise` has for them; and for conditional models
-            `"condition"`, of shape `(batch, ...)`, and `"guidance_scale"`, of shape `(batch,)`.
+            `"condition"`, of shape `(batch, ...)`, and `"guidance_scale"`, of shape `(batch,)`; and
+            for models of missing variables `"there"`.
         noise: a `Noise`, by default that of the inputs.
     """
 
@@ -124,13 +125,15 @@ def export(
       and so on, from [0, 1). A deterministic sampler uses the noise of the first step alone: its
       latents, divided by `sqrt(flow.gain)`;
     - of a conditional model `condition`, `(batch, ...)`, or `condition_name` for each of a dict;
-    - if it is `guided`, `guidance_scale`, `(batch,)`.
+    - if it is `guided`, `guidance_scale`, `(batch,)`;
+    - of a model that allows missing variables `there`, `(batch, *event_shape)`: 1 for those that
+      are there, else 0.
 
     It returns `next_state`, or `next_state_0` and so on; `params`, what the network returned; and
     `x`, data: the mode of what it expects, or what else the sampler has for an `end`. The `x` of
     the last step are the samples.
 
-    A network takes `theta` and `t`, `(batch,)`, and `condition`, and returns `params`.
+    A network takes `theta` and `t`, `(batch,)`, `condition` and `mask`, and returns `params`.
 
     Args:
         filepath: path. A folder for `"tf_saved_model"`, else a file: `.onnx`, or `.pt2`.
@@ -184,11 +187,17 @@ def export(
     self.build_for(shapes, inputs.get("condition"))
     if what == "step":
         program = StepProgram(self, samplers.get(sampler))
+        if self.allow_missing:
+            inputs["there"] = map_parts(ops.ones, shapes)
         inputs |= _example_step(program, inputs)
     else:
         program = NetworkProgram(self)
-        symbolic = make_symbolic_inputs(self.flow, self.event_shape, None, self.times)
-        inputs |= keras.tree.map_structure(lambda x: ops.zeros((NUM_ROWS, *x.shape[1:])), symbolic)
+        symbolic = make_symbolic_inputs(
+            self.flow, self.event_shape, None, self.times, takes_mask(self)
+        )
+        inputs |= keras.tree.map_structure(
+            lambda x: ops.zeros((NUM_ROWS, *x.shape[1:]), x.dtype), symbolic
+        )
     _write(FlatProgram(program, inputs), name_leaves(inputs), filepath, format)
 
 
