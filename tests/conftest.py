@@ -45,15 +45,33 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture
-def refusal(tmp_path, monkeypatch, capsys):
-    """What a script says when it refuses its arguments, in this process."""
+def script(tmp_path, monkeypatch, capsys):
+    """Runs a script in the test's folder and in this process, and returns what it printed.
+
+    A process of its own would take longer to import all that it needs than most scripts take.
+    """
 
     def run(path, *arguments):
+        monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
         monkeypatch.chdir(tmp_path)
         monkeypatch.syspath_prepend(path.parent)
         monkeypatch.setattr(sys, "argv", [str(path), *arguments])
-        with pytest.raises(SystemExit) as caught:
+        try:
             runpy.run_path(str(path), run_name="__main__")
+        finally:
+            keras.config.set_dtype_policy("float32")
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def refusal(script, capsys):
+    """What a script says when it refuses its arguments."""
+
+    def run(path, *arguments):
+        with pytest.raises(SystemExit) as caught:
+            script(path, *arguments)
         return f"{capsys.readouterr().err}{caught.value}"
 
     return run

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_bfn
-from tests.test_guides import ROOT, run_script
+from tests.test_guides import ROOT
 
 pytest.importorskip("matplotlib")
 
@@ -28,12 +28,11 @@ pytest.importorskip("matplotlib")
         ),
     ],
 )
-def test_digits(data_type, arguments, tmp_path):
-    printed = run_script(
+def test_digits(data_type, arguments, script, tmp_path):
+    printed = script(
         ROOT / "examples" / "digits.py",
-        *("--data-type", data_type, "--epochs", "2", "--repeats", "1", "--sampler-steps", "3"),
+        *("--data-type", data_type, "--epochs", "1", "--repeats", "1", "--sampler-steps", "3"),
         *("--output", "out", "--save-preset", "preset", *arguments),
-        cwd=tmp_path,
     )
     rows = re.findall(r"^(10|25|50|100|continuous)((?: +-?[\d.]+){4})$", printed, re.MULTILINE)
     assert [name for name, _ in rows] == ["10", "25", "50", "100", "continuous"]
@@ -66,13 +65,12 @@ def test_digits_refuses_no_epochs(refusal):
         pytest.param("text8", (), marks=pytest.mark.slow),
     ],
 )
-def test_the_papers_experiments_run_to_their_final_table(name, arguments, tmp_path):
+def test_the_papers_experiments_run_to_their_final_table(name, arguments, script, tmp_path):
     arguments = (*arguments, "--preset", "tiny", "--data", "embedded", "--output", "run")
     arguments = (*arguments, "--mixed-precision", "--save-preset", "preset")
-    printed = run_script(
+    printed = script(
         ROOT / "examples" / f"{name}.py",
         *(*arguments, "--test-examples", "4", "--repeats", "1"),
-        cwd=tmp_path,
     )
     assert f"(not {name})" in printed.lower().replace("-", "")
     rows = re.findall(r"^(10|25|50|100|continuous) +([\d.]+) +[\d.]+$", printed, re.MULTILINE)
@@ -111,12 +109,11 @@ def test_a_run_is_not_continued_with_other_arguments(refusal, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_images_are_compressed(tmp_path):
+def test_images_are_compressed(script, tmp_path):
     pytest.importorskip("constriction")
-    printed = run_script(
+    printed = script(
         ROOT / "examples" / "compress.py",
         *("--epochs", "2", "--num-images", "64", "--num-steps", "2", "5", "--repeats", "5"),
-        cwd=tmp_path,
     )
     rows = re.findall(r"^(2|5) +([\d.]+) +([\d.]+) +(\d+) +(\d+) ", printed, re.MULTILINE)
     assert [steps for steps, *_ in rows] == ["2", "5"]
@@ -130,12 +127,11 @@ def test_images_are_compressed(tmp_path):
 
 
 @pytest.mark.once
-def test_pictures_and_labels_are_drawn_read_and_sent(tmp_path):
-    printed = run_script(
+def test_pictures_and_labels_are_drawn_read_and_sent(script, tmp_path):
+    printed = script(
         ROOT / "examples" / "image_and_label.py",
         *("--epochs", "1", "--samples", "40", "--sampler-steps", "2"),
         *("--draws", "2", "--repeats", "1"),
-        cwd=tmp_path,
     )
     for line in ("drawn together", "drawn for a label", "the support vector machine"):
         assert re.search(rf"^  .*{line} +\d+\.\d%$", printed, re.MULTILINE)
@@ -151,12 +147,11 @@ def test_pictures_and_labels_are_drawn_read_and_sent(tmp_path):
 
 
 @pytest.mark.once
-def test_tables_are_learnt_and_filled_in(tmp_path):
-    printed = run_script(
+def test_tables_are_learnt_and_filled_in(script, tmp_path):
+    printed = script(
         ROOT / "examples" / "table.py",
         *("--steps", "20", "--splits", "1", "--samples", "200"),
         *("--sampler-steps", "3", "--draws", "2"),
-        cwd=tmp_path,
     )
     assert len(re.findall(r"^split 0(?: +[\d.]+){5}$", printed, re.MULTILINE)) == 2
     assert len(re.findall(r"^mean(?: +[\d.]+){5}$", printed, re.MULTILINE)) == 2
@@ -165,13 +160,12 @@ def test_tables_are_learnt_and_filled_in(tmp_path):
     )
 
 
-def run_image_folder(*arguments, cwd):
-    printed = run_script(
+def run_image_folder(script, cwd, *arguments):
+    printed = script(
         ROOT / "examples" / "image_folder.py",
         *("--image-size", "8", "--width", "8", "--batch-size", "128"),
         *("--epochs", "1", "--repeats", "1", "--sampler-steps", "2"),
         *("--output", "out", *arguments),
-        cwd=cwd,
     )
     pattern = r"^[\d.]+ \+- [\d.]+ bits per dimension, of (\d+) held-out pictures$"
     (num,) = re.findall(pattern, printed, re.MULTILINE)
@@ -181,8 +175,8 @@ def run_image_folder(*arguments, cwd):
 
 
 @pytest.mark.once
-def test_a_folder_of_pictures_is_made_and_learnt(tmp_path):
-    printed, num = run_image_folder(cwd=tmp_path)
+def test_a_folder_of_pictures_is_made_and_learnt(script, tmp_path):
+    printed, num = run_image_folder(script, tmp_path)
     assert "No folder given: made out/pictures/, pieces of two photographs" in printed
     assert "classes: flower, temple" in printed
     assert num == 52
@@ -190,13 +184,13 @@ def test_a_folder_of_pictures_is_made_and_learnt(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_a_folder_of_ones_own_is_learnt(tmp_path):
+def test_a_folder_of_ones_own_is_learnt(script, tmp_path):
     image = pytest.importorskip("PIL.Image")
     (tmp_path / "mine").mkdir()
     for i in range(40):
         picture = np.random.default_rng(i).integers(0, 256, (12, 9, 3), "uint8")
         image.fromarray(picture).save(tmp_path / "mine" / f"{i}.jpg")
-    printed, num = run_image_folder("mine", "--grayscale", "--no-flip", cwd=tmp_path)
+    printed, num = run_image_folder(script, tmp_path, "mine", "--grayscale", "--no-flip")
     assert "No folder given" not in printed
     assert "classes: none" in printed
     assert num == 4

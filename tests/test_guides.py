@@ -1,28 +1,11 @@
 """Every guide runs from its first line to its last."""
 
-import os
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 GUIDES = sorted((ROOT / "guides").glob("*.py"))
-
-
-def run_script(path, *arguments, cwd):
-    """Runs a script on this test's backend and returns what it printed."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(
-        [sys.executable, str(path), *arguments],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    return result.stdout
 
 
 def test_there_are_guides():
@@ -45,8 +28,8 @@ SHORT = ("networks_and_presets", "switching_backends")
     "name",
     [pytest.param(g.stem, marks=[] if g.stem in SHORT else pytest.mark.slow) for g in GUIDES],
 )
-def test_a_guide_runs(name, tmp_path):
-    assert run_script(ROOT / "guides" / f"{name}.py", cwd=tmp_path).strip()
+def test_a_guide_runs(name, script):
+    assert script(ROOT / "guides" / f"{name}.py").strip()
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)

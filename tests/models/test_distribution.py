@@ -1,6 +1,9 @@
 """Training over several devices, as Keras spreads it on JAX and on TensorFlow."""
 
+import os
 import re
+import subprocess
+import sys
 import types
 
 import keras
@@ -8,12 +11,24 @@ import numpy as np
 import pytest
 
 from tests.models.small import FLOWS, make_data, make_model
-from tests.test_guides import ROOT, run_script
+from tests.test_guides import ROOT
 
-TWO_DEVICES = ROOT / "tests" / "two_devices.py"
 IS_TORCH = keras.backend.backend() == "torch"
 distributes = pytest.mark.skipif(IS_TORCH, reason="Keras does not distribute on torch")
 TINY = ("--preset", "tiny", "--data", "embedded", "--output", "run", "--distribute")
+
+
+def run_on_two_devices(path, *arguments, cwd):
+    """Runs a script in a process of its own and returns what it printed."""
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "two_devices.py"), str(path), *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout
 
 
 def test_any_number_is_scored_and_sampled_in_batches_that_devices_can_share(monkeypatch):
@@ -41,7 +56,7 @@ def test_any_number_is_scored_and_sampled_in_batches_that_devices_can_share(monk
 @distributes
 def test_over_two_devices_training_resumes_to_the_bit_and_every_number_is_scored(tmp_path):
     script = ROOT / "tests" / "models" / "distributed.py"
-    printed = run_script(TWO_DEVICES, script, tmp_path, cwd=tmp_path)
+    printed = run_on_two_devices(script, tmp_path, cwd=tmp_path)
     assert "Going on after epoch 1" in printed
     assert printed.splitlines()[-2:] == ["Code lengths: 5", "Samples: 3"]
     with np.load(tmp_path / "alone.npz") as alone, np.load(tmp_path / "resumed.npz") as resumed:
@@ -55,7 +70,7 @@ def test_over_two_devices_training_resumes_to_the_bit_and_every_number_is_scored
 def test_an_experiment_runs_over_two_devices_with_three_images_to_validate(tmp_path):
     script = ROOT / "examples" / "mnist.py"
     arguments = (*TINY, "--test-examples", "5", "--repeats", "1")
-    printed = run_script(TWO_DEVICES, script, *arguments, cwd=tmp_path)
+    printed = run_on_two_devices(script, *arguments, cwd=tmp_path)
     assert "val_loss" in printed
     assert len(re.findall(r"^(?:\d+|continuous) +[\d.]+ +[\d.]+$", printed, re.MULTILINE)) == 5
 
