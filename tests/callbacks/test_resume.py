@@ -17,12 +17,14 @@ import pytest
 import keras_bfn
 from keras_bfn.callbacks import Resume
 from keras_bfn.callbacks.resume import _read
+from tests.backends import everywhere
+from tests.callbacks import resumable
 from tests.callbacks.resumable import make_data, make_model
 from tests.models.small import FLOWS, ConditionNetwork
 from tests.models.small import make_data as make_array
 from tests.models.states import renewable, state_of
 
-SCRIPT = pathlib.Path(__file__).with_name("resumable.py")
+SCRIPT = pathlib.Path(resumable.__file__)
 ROOT = SCRIPT.parents[2]
 
 
@@ -103,12 +105,11 @@ def names(directory):
 def test_a_run_that_is_killed_ends_as_one_that_is_left_alone(num_kills, tmp_path):
     alone, killed = tmp_path / "alone", tmp_path / "killed"
     alone_end, killed_end = tmp_path / "alone.npz", tmp_path / "killed.npz"
-    process = start(alone, alone_end)
     for delay in np.random.default_rng(0).uniform(0, 0.6, num_kills):
         kill(start(killed, killed_end), killed_end, delay)
     finished = Resume(killed)._checkpoints()[0]
     output = finish(start(killed, killed_end), killed_end)
-    finish(process, alone_end)
+    resumable.main(alone, alone_end)
 
     assert f"Going on after epoch {int(finished.stem[-6:])}, from {finished}" in output
     for a, b in [
@@ -290,7 +291,9 @@ def train_arrays(model, directory, epochs, x):
     return state_of(model)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "dtype", everywhere(["float32", "bfloat16", "mixed_float16"], "mixed_float16")
+)
 def test_arrays_and_every_precision_resume_too(dtype, fresh, tmp_path, capsys):
     if dtype != "float32":
         fresh = renewable(make_model(dtype=dtype))
