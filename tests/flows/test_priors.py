@@ -16,7 +16,7 @@ from tests.flows.cases import CHAIN, FLOWS, PRIORS
 from tests.tensors import to_numpy
 
 
-@pytest.mark.parametrize("name", everywhere(list(PRIORS), "discrete-3-chain", "discretized"))
+@pytest.mark.parametrize("name", everywhere(list(PRIORS), "discrete-3-chain", "continuous"))
 def test_a_prior_keeps_the_contract(name):
     testing.check_flow(PRIORS[name])
 

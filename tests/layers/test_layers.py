@@ -18,6 +18,7 @@ from keras_bfn.layers import (
     TimeEmbedding,
     TransformerBlock,
 )
+from tests.backends import everywhere
 
 IMAGES = np.random.default_rng(0).standard_normal((2, 4, 4, 6)).astype("float32")
 VECTORS = np.random.default_rng(0).standard_normal((2, 6)).astype("float32")
@@ -172,7 +173,8 @@ class TwoBlocks(keras.Model):
         return x
 
 
-@pytest.mark.parametrize("name", REMAT)
+# In `test_networks.py`, a network of the other blocks trains alike.
+@pytest.mark.parametrize("name", everywhere(list(REMAT), "ConvBlock"))
 def test_rematerialised_blocks_train_alike_with_the_same_dropout(name):
     make_block, inputs = REMAT[name]
     weights = []

@@ -11,7 +11,7 @@ from keras_bfn.losses import stratified_uniform
 from tests.checks import MIN_P_VALUE
 from tests.tensors import to_numpy
 
-BATCH, REPEATS = 64, 2000
+BATCH, REPEATS = 64, 1000
 
 
 @pytest.fixture(scope="module")

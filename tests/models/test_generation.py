@@ -11,7 +11,7 @@ from tests.models.small import EVENT_SHAPE, FLOWS, make_model
 from tests.test_docstrings import python_blocks
 
 
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize("name", everywhere(list(FLOWS), "binary", "discretized"))
 def test_samples_have_the_form_of_the_data(name):
     flow = FLOWS[name]()
     samples = make_model(flow).generate(5, num_steps=3, verbose=0)
@@ -73,7 +73,7 @@ def test_samples_of_several_batches_are_all_different_and_counted_right():
     assert len(np.unique(samples.reshape(7, -1), axis=0)) == 7
 
 
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize("name", everywhere(list(FLOWS), "discrete", "continuous"))
 def test_a_trajectory_leads_from_the_prior_to_the_sample(name):
     flow = FLOWS[name]()
     samples, trajectory = make_model(flow).generate(
@@ -162,7 +162,7 @@ def test_continuous_data_have_no_temperature():
         model.generate(2, 2, SDE2Sampler(temperature=0.5), verbose=0)
 
 
-@pytest.mark.parametrize("spacing", ["t", "log_beta"])
+@pytest.mark.parametrize("spacing", everywhere(["t", "log_beta"], "log_beta"))
 def test_a_start_after_0_is_kept(spacing):
     model = make_model(FLOWS["discretized"]())
     sampler = SDE2Sampler(start=0.25, spacing=spacing)

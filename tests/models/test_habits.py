@@ -11,6 +11,7 @@ from keras_bfn import BayesianFlowNetwork
 from keras_bfn.flows import DiscreteFlow
 from keras_bfn.networks import MLP
 from tests.backends import everywhere
+from tests.models.states import renewable
 
 FLOW = DiscreteFlow(3, beta_1=2.0)
 X = np.random.default_rng(0).integers(0, 3, (48, 6))
@@ -86,39 +87,47 @@ def own_network(condition):
     return keras.Model({"theta": theta, "t": t, "condition": told}, outputs)
 
 
+@pytest.fixture(scope="module")
+def learn():
+    """The losses of two epochs by the form of the data, always from the same start."""
+    fresh = renewable(make_model(conditions=5))
+
+    def learn(form):
+        data, options = FORMS[form](X, CLASSES), {"shuffle": False, "verbose": 0}
+        return fresh().fit(data, epochs=2, batch_size=16, **options).history["loss"]
+
+    return learn
+
+
 @pytest.mark.parametrize(
     "form", everywhere([name for name in FORMS if name != "arrays"], "tf.data", "DataLoader")
 )
-def test_all_forms_of_data_train_alike(form):
-    curves = []
-    for make in (FORMS["arrays"], FORMS[form]):
-        model = make_model(conditions=5)
-        data = make(X, CLASSES)
-        history = model.fit(data, epochs=2, batch_size=16, shuffle=False, verbose=0)
-        curves.append(history.history["loss"])
-    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
-    assert curves[0][0] != curves[0][1]
+def test_all_forms_of_data_train_alike(form, learn):
+    expected, found = learn("arrays"), learn(form)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert expected[0] != expected[1]
 
 
 @pytest.fixture(scope="module")
 def verbs():
-    """Functions of data, all of one model."""
+    """Functions of data, all of one model, and what each says of an array."""
     model = make_model()
-    codec = keras_bfn.codec.Codec(model, num_steps=2)
+    codec = keras_bfn.codec.Codec(model, num_steps=2, batch_size=16)
     options = {"seed": 0, "verbose": 0}
-    return [
+    functions = [
         lambda x: model.evaluate(x, batch_size=16, return_dict=True, **options),
         lambda x: model.code_length(x, num_steps=4, **options),
         lambda x: model.loss_by_time(x, num_intervals=2, **options),
         lambda x: model.encode(x, num_steps=4, **options),
         lambda x: codec.decompress(codec.compress(x)),
     ]
+    return [(function, function(X)) for function in functions]
 
 
 @pytest.mark.parametrize("form", everywhere(FORMS, "DataLoader"))
 def test_every_verb_takes_all_forms_of_data(form, verbs):
-    for verb in verbs:
-        found, expected = verb(form(X)), verb(X)
+    for verb, expected in verbs:
+        found = verb(form(X))
         keras.tree.map_structure(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), found, expected
         )
@@ -139,18 +148,24 @@ def test_pipelines_are_read_with_their_conditions_and_to_their_end():
         make_model().code_length(iter([]), 4, verbose=0)
 
 
-def test_evaluation_repeats():
-    model = make_model()
-    model.fit(X, verbose=0)
-    first, second = (model.evaluate(X, return_dict=True, verbose=0) for _ in range(2))
+@pytest.fixture(scope="module")
+def still():
+    """A model that was trained, and learnt nothing."""
+    model = make_model(learning_rate=0.0)
+    model.fit(X, batch_size=16, verbose=0)
+    return model
+
+
+def test_evaluation_repeats(still):
+    options = {"batch_size": 16, "return_dict": True, "verbose": 0}
+    first, second = (still.evaluate(X, **options) for _ in range(2))
     assert first == second
-    other, new = (model.evaluate(X, seed=seed, return_dict=True, verbose=0) for seed in (1, None))
+    other, new = (still.evaluate(X, seed=seed, **options) for seed in (1, None))
     assert len({logs["loss"] for logs in (first, other, new)}) == 3
 
 
-def test_validation_is_the_same_while_weights_are_and_training_is_not():
-    model = make_model(learning_rate=0.0)
-    logs = model.fit(X, validation_data=X, epochs=3, batch_size=16, verbose=0).history
+def test_validation_is_the_same_while_weights_are_and_training_is_not(still):
+    logs = still.fit(X, validation_data=X, epochs=3, batch_size=16, verbose=0).history
     assert len(set(logs["val_loss"])) == 1
     assert len(set(logs["val_bits_per_dim"])) == 1
     assert len(set(logs["loss"])) == 3
@@ -190,11 +205,12 @@ def test_one_class_stands_for_all_samples():
     assert model.inpaint(X[:4], mask, 3, condition=2, verbose=0).shape == (4, 6)
 
 
-@pytest.mark.parametrize(
-    ("kind", "null", "conditions"),
-    [("class", 5, CLASSES), ("vector", np.zeros(7), VECTORS)],
-)
-def test_a_model_has_a_null_condition_of_its_own(kind, null, conditions, tmp_path):
+NULLS = {"class": (5, CLASSES), "vector": (np.zeros(7), VECTORS)}
+
+
+@pytest.mark.parametrize("kind", everywhere(list(NULLS), "vector"))
+def test_a_model_has_a_null_condition_of_its_own(kind, tmp_path):
+    null, conditions = NULLS[kind]
     options = {"condition_dropout": 0.5, "null_condition": null, "seed": 0}
     model = BayesianFlowNetwork(FLOW, own_network(kind), **options)
     model.compile("adam")

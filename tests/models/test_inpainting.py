@@ -5,6 +5,7 @@ import pytest
 from keras import ops
 
 from keras_bfn.models.inpainting import resample, reweight, systematic
+from tests.backends import everywhere
 from tests.checks import MIN_P_VALUE, chi_squared_p_value
 from tests.models.exact_models import JOINT_PRIOR, make_pair_model
 from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
@@ -104,7 +105,7 @@ def test_particles_are_drawn_anew_where_few_are_left(seed):
     np.testing.assert_allclose(to_numpy(new_weights)[1], to_numpy(log_weights)[1])
 
 
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize("name", everywhere(list(FLOWS), "binary", "discretized"))
 @pytest.mark.usefixtures("xla")
 def test_every_flow_is_completed(name):
     model = make_model(FLOWS[name]())

@@ -10,6 +10,7 @@ import keras_bfn
 from tests.backends import everywhere
 from tests.injected_noise import injected_noise
 from tests.models.small import FLOWS, ConditionNetwork, make_data, make_model
+from tests.models.states import renewable
 
 
 class Batches(keras.utils.PyDataset):
@@ -43,11 +44,15 @@ def as_pipeline(kind, x):
 KINDS = ["array", "PyDataset", "generator", "tf.data", "DataLoader"]
 
 
+@pytest.fixture(scope="module")
+def fresh():
+    return renewable(make_model(FLOWS["binary"]()))
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_fit_takes_every_kind_of_pipeline(kind):
-    flow = FLOWS["binary"]()
-    x = make_data(flow)
-    model = make_model(flow)
+def test_fit_takes_every_kind_of_pipeline(kind, fresh):
+    model = fresh()
+    x = make_data(model.flow)
     batch_size = 8 if kind == "array" else None
     data = as_pipeline(kind, x)
     history = model.fit(data, batch_size=batch_size, steps_per_epoch=3, shuffle=False, verbose=0)
@@ -74,7 +79,7 @@ def test_the_first_epoch_of_a_network_that_is_not_built_sees_every_batch_once(ki
     assert seen == [0, 1, 2]
 
 
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
 def test_evaluate_reports_loss_reconstruction_and_bits_per_dim_of_their_sum(name):
     flow = FLOWS[name]()
     model = make_model(flow)
@@ -85,10 +90,9 @@ def test_evaluate_reports_loss_reconstruction_and_bits_per_dim_of_their_sum(name
     np.testing.assert_allclose(logs["nats_per_example"], 16 * total, rtol=1e-5)
 
 
-def test_training_reports_the_loss_and_validation_everything():
-    flow = FLOWS["binary"]()
-    x = make_data(flow)
-    history = make_model(flow).fit(x, validation_data=x, epochs=2, verbose=0).history
+def test_training_reports_the_loss_and_validation_everything(fresh):
+    x = make_data(FLOWS["binary"]())
+    history = fresh().fit(x, validation_data=x, epochs=2, verbose=0).history
     assert set(history) == {
         "loss",
         "val_loss",
@@ -98,13 +102,12 @@ def test_training_reports_the_loss_and_validation_everything():
     }
 
 
-def test_a_generator_loses_no_batch_to_the_check():
-    flow = FLOWS["binary"]()
-    x = make_data(flow)
+def test_a_generator_loses_no_batch_to_the_check(fresh):
+    x = make_data(FLOWS["binary"]())
     seen = []
     callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda b, logs: seen.append(b))
     batches = ((x[i : i + 8],) for i in range(0, 24, 8))
-    make_model(flow).fit(batches, steps_per_epoch=3, shuffle=False, callbacks=[callback], verbose=0)
+    fresh().fit(batches, steps_per_epoch=3, shuffle=False, callbacks=[callback], verbose=0)
     assert seen == [0, 1, 2]
 
 
@@ -115,15 +118,14 @@ def test_validation_data_by_position_are_checked_too():
         make_model(flow).fit(x, None, 8, 1, 0, None, 0.0, x.astype("float32"))
 
 
-def test_sample_weights_weigh_examples():
-    flow = FLOWS["binary"]()
-    x = make_data(flow)
+def test_sample_weights_weigh_examples(fresh):
+    x = make_data(FLOWS["binary"]())
     kwargs = {"batch_size": 24, "verbose": 0, "return_dict": True}
-    plain = make_model(flow).evaluate(x, **kwargs)
-    doubled = make_model(flow).evaluate(x, sample_weight=np.full(24, 2.0), **kwargs)
+    plain = fresh().evaluate(x, **kwargs)
+    doubled = fresh().evaluate(x, sample_weight=np.full(24, 2.0), **kwargs)
     first, rest = np.arange(24) == 0, np.arange(24) != 0
     parts = [
-        make_model(flow).evaluate(x, sample_weight=part.astype("float32"), **kwargs)
+        fresh().evaluate(x, sample_weight=part.astype("float32"), **kwargs)
         for part in (first, rest)
     ]
     for name in plain:
@@ -141,9 +143,10 @@ def test_sample_weights_reach_training_and_validation():
     kwargs = {"epochs": 1, "batch_size": 24, "shuffle": False, "verbose": 0}
     histories = []
     with injected_noise():
+        fresh = renewable(make_model(flow))
         for data in (x, others):
             histories += [
-                make_model(flow)
+                fresh()
                 .fit(data, sample_weight=w, validation_data=(data, None, w), **kwargs)
                 .history
                 for w in (weights, np.ones(24, "float32"))
@@ -170,7 +173,7 @@ def test_regularisers_of_the_network_join_the_loss_but_not_the_code_length():
 @pytest.mark.parametrize(
     "loss", [keras_bfn.losses.ContinuousTimeLoss(), keras_bfn.losses.DiscreteTimeLoss(5)]
 )
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
 @pytest.mark.usefixtures("xla")
 def test_every_flow_trains_with_every_loss(name, loss):
     flow = FLOWS[name]()
@@ -245,10 +248,9 @@ def test_mixed_precision_trains_and_scores_in_float32(name, policy):
     assert all(np.isfinite(values).all() for values in history.values())
 
 
-def test_callbacks_may_generate_in_the_middle_of_training():
-    flow = FLOWS["binary"]()
-    x = make_data(flow)
-    model = make_model(flow)
+def test_callbacks_may_generate_in_the_middle_of_training(fresh):
+    model = fresh()
+    x = make_data(model.flow)
     shapes = []
     callback = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: shapes.append(
