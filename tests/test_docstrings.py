@@ -39,7 +39,7 @@ def test_an_example_of_a_docstring_runs(test, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
     model = make_model(FLOWS["binary"]())
-    images = np.random.default_rng(0).integers(0, 2, (64, 4, 4, 1))
+    images = np.random.default_rng(0).integers(0, 2, (16, 4, 4, 1))
     names = {"np": np, "keras": keras, "keras_bfn": keras_bfn, "model": model, "images": images}
     names["text_model"] = make_text_model()
     for example in test.examples:

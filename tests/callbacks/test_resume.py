@@ -211,6 +211,7 @@ def test_what_was_not_written_to_its_end_is_no_checkpoint(fresh, left_alone, tmp
     assert "checkpoint-000003.npz.partial" not in names(tmp_path)
 
 
+@pytest.mark.once
 def test_a_checkpoint_of_another_model_or_optimizer_is_refused(fresh, tmp_path):
     train(fresh(), tmp_path, 1)
     other = make_model()

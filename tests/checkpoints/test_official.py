@@ -13,6 +13,7 @@ import keras_bfn
 from keras_bfn import Look
 from keras_bfn.checkpoints import load_official
 from keras_bfn.losses import ContinuousTimeLoss, DiscreteTimeLoss, ReconstructionLoss
+from tests.backends import everywhere
 from tests.checkpoints.official_cases import LOOKS, NETWORKS, Case, preset_flow
 from tests.tensors import run, to_numpy, to_tensor
 
@@ -67,7 +68,9 @@ def draw_evidence(monkeypatch, case, look, flow):
     return flow.sample_evidence(case.data(flow), to_tensor(case.times(look)))
 
 
-@every_case
+@pytest.mark.parametrize(
+    "name", everywhere(list(NETWORKS), "mnist_binary", "cifar10_discretized_16", "text8")
+)
 @pytest.mark.parametrize("look", LOOKS)
 def test_a_network_returns_what_the_papers_returns(name, look, loaded):
     case, network = Case(name), loaded(name)
@@ -155,6 +158,7 @@ def test_the_n_step_loss_of_discrete_data_is_joint_and_the_papers_code_sums_marg
         assert (theirs > ours).all()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["mnist_binary", "cifar10_discretized_256", "text8"])
 def test_a_file_that_does_not_fit_is_refused_and_nothing_is_loaded(name, tmp_path):
     pytest.importorskip("torch")
@@ -265,6 +269,7 @@ def test_files_of_the_hub_are_downloaded(tmp_path, monkeypatch):
         load_official(untouched_network("text8"), "hf://owner/repo")
 
 
+@pytest.mark.once
 def test_presets_of_the_paper_ask_for_the_papers_files(monkeypatch):
     asked = []
 

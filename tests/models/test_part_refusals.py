@@ -201,6 +201,7 @@ def test_what_is_given_needs_times_of_the_parts(model, plain):
         plain.generate(2, 2, given={"image": IMAGES[:2]}, verbose=0)
 
 
+@pytest.mark.once
 def test_nothing_may_be_given(model, plain):
     for given in (None, (), []):
         model.code_length(X, given=given, verbose=0)

@@ -12,6 +12,7 @@ from keras_bfn import losses
 from keras_bfn.models.part_times import draw_times
 from keras_bfn.samplers import SDE2Sampler
 from tests import exact
+from tests.backends import everywhere
 from tests.checks import MIN_P_VALUE, assert_draws_follow, assert_mean_is
 from tests.injected_noise import injected_noise
 from tests.models.parts import (
@@ -157,6 +158,7 @@ def test_the_cost_of_some_parts_given_others_is_that_of_looks_at_known_parts(mod
     assert list(nats["parts"]) == ["size", "image"]
 
 
+@pytest.mark.once
 def test_the_order_of_what_is_given_does_not_matter(model):
     kwargs = {"num_steps": 3, "batch_size": NUM, "seed": 0, "verbose": 0}
     num_programs = model.programs.cache_info().currsize
@@ -185,6 +187,7 @@ def test_given_data_come_back_as_they_are_beside_what_is_drawn(model):
     assert_array_equal(model.generate(5, given=swapped, **kwargs)["image"], x["image"])
 
 
+@pytest.mark.once
 def test_what_is_given_needs_no_latents(model):
     latents = model.encode(X, 2, seed=0, verbose=0)
     kwargs = {"given": {"label": X["label"]}, "seed": 0, "verbose": 0}
@@ -228,7 +231,7 @@ def test_other_verbs_take_parts_as_messages(model):
             flow.check_data(again[name])
 
 
-@pytest.mark.parametrize("given", ["word", "flag"])
+@pytest.mark.parametrize("given", everywhere(["word", "flag"], "flag"))
 def test_a_part_costs_its_entropy_given_the_other(pair_model, given):
     x = draw_pairs(40_000)
     nats = pair_model.code_length(x, given=[given], batch_size=40_000, seed=0, verbose=0)

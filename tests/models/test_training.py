@@ -200,7 +200,7 @@ def test_a_trained_model_codes_dependent_variables_at_their_joint_entropy_and_sa
     network = keras_bfn.networks.MLP(flow, (2,), width=32, num_blocks=1)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
     model.compile(keras.optimizers.Adam(5e-3, use_ema=True, ema_momentum=0.99))
-    model.fit(draw(20_000), epochs=20, batch_size=500, verbose=0)
+    model.fit(draw(20_000), epochs=10, batch_size=500, verbose=0)
 
     nats = model.code_length(draw(20_000), num_repeats=2, batch_size=1000, seed=1, verbose=0)
     total = nats["transmission"] + nats["reconstruction"]

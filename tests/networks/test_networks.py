@@ -134,7 +134,9 @@ def test_examples_of_a_batch_do_not_see_each_other(name):
     np.testing.assert_allclose(together[:1], alone, rtol=1e-4, atol=1e-5)
 
 
-@every_network
+@pytest.mark.parametrize(
+    "name", everywhere(list(NETWORKS), "MLP", "VDMUNet", "PatchTransformer", "Transformer")
+)
 def test_a_class_matters_and_there_is_a_null_condition(name):
     flow = FLOWS["binary"]()
     network = NETWORKS[name](flow, conditions=3)

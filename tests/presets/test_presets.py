@@ -245,27 +245,20 @@ def test_guided_digits_are_read_as_the_class_asked_for():
 def test_another_backend_reads_the_folder(tmp_path):
     backend = next_backend()
     flow = FLOWS["discretized"]()
-    networks = {
-        "unet": keras_bfn.networks.UNet(flow, (4, 4, 1), width=8, num_blocks=1, num_heads=2),
-        "transformer": keras_bfn.networks.Transformer(flow, 6, 8, num_layers=1, num_heads=2),
-    }
-    here = {}
-    for name, network in networks.items():
-        rng = np.random.default_rng(0)
-        network.set_weights([0.3 * rng.standard_normal(w.shape) for w in network.get_weights()])
-        model = BayesianFlowNetwork(flow, network)
-        model.compile(keras.optimizers.AdamW(1e-3, use_ema=True))
-        model.save_to_preset(tmp_path / name)
-        here[name] = output(model)
+    network = keras_bfn.networks.Transformer(flow, 6, 8, num_layers=1, num_heads=2)
+    rng = np.random.default_rng(0)
+    network.set_weights([0.3 * rng.standard_normal(w.shape) for w in network.get_weights()])
+    model = BayesianFlowNetwork(flow, network)
+    model.compile(keras.optimizers.AdamW(1e-3, use_ema=True))
+    model.save_to_preset(tmp_path / "preset")
     subprocess.run(
         [sys.executable, "-m", "tests.presets.test_presets", str(tmp_path)],
         env={**os.environ, "KERAS_BACKEND": backend},
         cwd=ROOT,
         check=True,
     )
-    there = json.loads((tmp_path / "outputs.json").read_text())
-    for name, expected in here.items():
-        np.testing.assert_allclose(np.ravel(expected), there[name], rtol=1e-4, atol=1e-4)
+    there = np.load(tmp_path / "output.npy")
+    np.testing.assert_allclose(output(model), there, rtol=1e-4, atol=1e-4)
 
 
 MAX_BYTES = 24e9
@@ -296,11 +289,7 @@ print("result", float(loss), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_
 
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1])
-    outputs = {
-        path.name: np.ravel(output(BayesianFlowNetwork.from_preset(path))).tolist()
-        for path in folder.iterdir()
-    }
+    model = BayesianFlowNetwork.from_preset(folder / "preset")
+    np.save(folder / "output.npy", output(model))
     # What was compiled on the other backend trains on this one.
-    model = BayesianFlowNetwork.from_preset(folder / "transformer")
     model.train_on_batch(np.zeros((2, *model.event_shape), "int32"))
-    (folder / "outputs.json").write_text(json.dumps(outputs))
