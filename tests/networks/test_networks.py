@@ -38,11 +38,6 @@ NETWORKS = {
 }
 
 # Signals differ from images by the convolutions alone, which tests that ask a network are about.
-every_network = pytest.mark.parametrize(
-    "name", everywhere(list(NETWORKS), *(name for name in NETWORKS if name != "UNet, signals"))
-)
-
-
 def event_shape(name):
     return {"Transformer": (12,), "UNet, signals": (8, 3)}.get(name, (4, 4, 3))
 
