@@ -11,7 +11,7 @@ from keras_bfn._keras import yield_tuples
 from keras_bfn._parts import check_names, for_each_part, map_parts, part_names
 from keras_bfn._validation import refusal
 from keras_bfn.models.conditions import check_condition, check_training_classes, to_numpy
-from keras_bfn.models.missing import check_sample_weight, is_missing
+from keras_bfn.models.missing import check_sample_weight, fill_missing, is_missing
 
 
 def check_training_data(model, x, y, name="x", sample_weight=None):
@@ -139,15 +139,10 @@ def _check_part(flow, event_shape, x, name, allow_missing):
     x = to_numpy(x)
     if x.ndim == 0:
         raise refusal(name, "must be an array of examples", x)
-    missing = is_missing(x)
-    there = x[~missing] if allow_missing else x
     try:
-        if there.size or not x.size:
-            flow.check_data(there, name)
-        else:
-            flow.check_dtype(x.dtype.name, name)
+        flow.check_data(fill_missing(flow, x) if allow_missing else x, name)
     except ValueError as error:
-        if allow_missing or not missing.any():
+        if allow_missing or not is_missing(x).any():
             raise
         advice = "If -1 or NaN stand for what is missing, make the model with allow_missing=True"
         raise ValueError(f"{error}. {advice}") from error
@@ -185,7 +180,8 @@ def _check_shape(event_shape, x, name):
 
 def split_condition(inputs):
     """Splits `data` or `(data, condition)`; the condition of the former is None."""
-    if isinstance(inputs, (tuple, list)) and inputs and _is_data(inputs[0]):
+    is_pair = isinstance(inputs, tuple) and inputs and isinstance(inputs[0], list)
+    if is_pair or (isinstance(inputs, (tuple, list)) and inputs and _is_data(inputs[0])):
         if len(inputs) > 2:
             raise ValueError(
                 "Argument `x` must be data or the tuple (data, condition). "

@@ -17,7 +17,7 @@ from keras_bfn._parts import (
 from keras_bfn._validation import check_int
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples
-from keras_bfn.models.missing import is_missing, length_inputs, put_missing
+from keras_bfn.models.missing import fill_missing, is_missing, length_inputs, put_missing
 from keras_bfn.models.program import DEFAULT_BATCH_SIZE, SamplingProgram, check_batch_size, predict
 from keras_bfn.samplers import AncestralSampler
 
@@ -238,7 +238,7 @@ def inpaint(
     there = lengths.get("there")
     if lengths:
         mask = map_parts(np.multiply, mask, there)
-    filled = map_parts(_fill, self.flow, x)
+    filled = map_parts(fill_missing, self.flow, x)
 
     inputs = {"x": filled, "mask": mask, "ones": np.ones(num, "float32"), **conditions, **lengths}
     arguments = (num_steps, num_particles)
@@ -274,11 +274,6 @@ def _fill_in_parts(model, x, mask):
 
     filled = map_parts(fill, model.flow, model.event_shape)
     return filled | x, dict.fromkeys(model.flow, False) | mask
-
-
-def _fill(flow, x):
-    """Data, with some value in the place of each that is missing."""
-    return np.where(is_missing(x), x.dtype.type(flow.data_range[0]), x)
 
 
 def _check_mask(flow, mask, x, name):

@@ -27,7 +27,7 @@ def split_missing(model, x):
     mask = map_parts(_is_there, x)
 
     def fill(flow, x, mask):
-        return ops.where(mask, x, ops.cast(flow.data_range[0], x.dtype))
+        return ops.where(mask, x, ops.cast(_some_value(flow), x.dtype))
 
     return map_parts(fill, model.flow, x, mask), mask
 
@@ -40,6 +40,19 @@ def _is_there(x):
 def is_missing(x):
     """Which variables of a numpy array are missing."""
     return x == -1 if np.issubdtype(x.dtype, np.signedinteger) else np.not_equal(x, x)
+
+
+def fill_missing(flow, x):
+    """A numpy array with some value in the place of each that is missing."""
+    return np.where(is_missing(x), np.asarray(_some_value(flow), x.dtype), x)
+
+
+def _some_value(flow):
+    low, high = flow.data_range
+    if flow.discrete:
+        return low
+    middle = 0.5 * (low + high)
+    return np.where(np.isfinite(middle), middle, np.clip(0.0, low, high))
 
 
 def put_missing(x, mask):

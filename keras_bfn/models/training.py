@@ -138,6 +138,9 @@ def fit(self, x=None, y=None, *args, **kwargs):
     arguments["x"] = x
     validation_data = arguments.get("validation_data")
     if validation_data is not None:
+        is_pair = isinstance(validation_data, (tuple, list)) and len(validation_data) == 2
+        if is_pair and validation_data[1] is not None:  # of data and conditions, as `x` may be
+            validation_data = (validation_data,)
         val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
         val_x = check_training_data(self, val_x, val_y, "validation_data", val_weight)
         # Where there are weights, they stand in for targets, too: see `stand_in_for_targets`.

@@ -20,11 +20,13 @@ VECTORS = np.random.default_rng(1).standard_normal((48, 7)).astype("float32")
 
 
 class Rows(keras.utils.PyDataset):
-    num_batches = 3
-
     def __init__(self, *arrays):
         super().__init__()
         self.arrays = arrays
+
+    @property
+    def num_batches(self):
+        return len(self.arrays[0]) // 16
 
     def __getitem__(self, i):
         rows = tuple(array[16 * i : 16 * (i + 1)] for array in self.arrays)
@@ -106,6 +108,26 @@ def test_all_forms_of_data_train_alike(form, learn):
     expected, found = learn("arrays"), learn(form)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert expected[0] != expected[1]
+
+
+@pytest.mark.slow
+def test_digits_have_the_same_curves_in_every_form():
+    digits = pytest.importorskip("sklearn.datasets").load_digits()
+    x, labels = digits.images[:1600].astype("int32"), digits.target[:1600]
+    flow, curves = DiscreteFlow(17, beta_1=1.0), {}
+    for form in ("arrays", "lists", "tf.data", "PyDataset", "DataLoader"):
+        keras.utils.set_random_seed(0)
+        network = MLP(flow, (8, 8), width=32, num_blocks=1, conditions=10)
+        model = BayesianFlowNetwork(flow, network, condition_dropout=0.1, seed=0)
+        model.compile(keras.optimizers.Adam(3e-3))
+        data = (x.tolist(), labels.tolist()) if form == "lists" else FORMS[form](x, labels)
+        options = {"epochs": 3, "batch_size": 16, "shuffle": False, "verbose": 0}
+        history = model.fit(data, validation_data=data, **options)
+        curves[form] = history.history
+    for form, curve in curves.items():
+        for name, values in curve.items():
+            np.testing.assert_allclose(values, curves["arrays"][name], rtol=1e-4, err_msg=form)
+    assert curves["arrays"]["val_loss"][-1] < 0.9 * curves["arrays"]["val_loss"][0]
 
 
 @pytest.fixture(scope="module")
