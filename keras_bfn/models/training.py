@@ -120,7 +120,9 @@ def fit(self, x=None, y=None, *args, **kwargs):
             `DataLoader` that yields `data`, `(data,)` or `((data, condition),)` in batches.
         y: must be None: the data are their own target.
         *args, **kwargs: as in Keras. `validation_data` takes what `x` takes; it is looked at with
-            the same noise after every epoch, so that epochs compare.
+            the same noise after every epoch, so that epochs compare. `sample_weight` is of the
+            examples, or of the variables, an array shaped as the data, or a dict of some parts'. A
+            pipeline yields `(x, weights, weights)`: Keras on TensorFlow takes no None in between.
 
     Raises:
         ValueError: if the data do not suit the model, before training starts.

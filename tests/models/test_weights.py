@@ -110,8 +110,9 @@ def test_evaluate_is_the_mean_by_weight_in_whatever_batches(kind, model):
     nats = np.average((per_variable * cells).sum(axis=1), weights=per_row)
     assert logs["nats_per_example"] == pytest.approx(nats, rel=1e-5)
     if kind == "of cells":
-        for data in (tf_data(X, weights), Rows())[: 2 if IS_TORCH else 1]:
-            assert model.evaluate(data, **options) == pytest.approx(logs, rel=1e-6)
+        # On TensorFlow, Keras takes no None in the place of targets.
+        data = tf_data(X, weights) if keras.backend.backend() == "tensorflow" else Rows()
+        assert model.evaluate(data, **options) == pytest.approx(logs, rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", everywhere(list(WEIGHTS), "of cells"))
