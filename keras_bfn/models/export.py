@@ -19,7 +19,7 @@ from keras_bfn.models.program import Program, SamplingProgram
 # Which backends write which formats. What converts TensorFlow's graphs to ONNX knows no `log1p`,
 # and PyTorch's to a SavedModel needs XLA.
 FORMATS = {"tf_saved_model": ("tensorflow", "jax"), "onnx": ("torch",), "torch": ("torch",)}
-NUM_ROWS = 2  # of examples; of a batch of one, PyTorch takes the one for a constant
+EXAMPLE_ROWS = 2  # of examples; of a batch of one, PyTorch takes the one for a constant
 
 
 class StepProgram(SamplingProgram):
@@ -182,8 +182,8 @@ def export(
         if what == "network" or not inputs or self.null_condition is None:
             expected = "must be False for a network alone, or a model without a null condition"
             raise refusal("guided", expected, guided)
-        inputs["guidance_scale"] = ops.ones(NUM_ROWS)
-    shapes = map_parts(lambda shape: (NUM_ROWS, *shape), self.event_shape)
+        inputs["guidance_scale"] = ops.ones(EXAMPLE_ROWS)
+    shapes = map_parts(lambda shape: (EXAMPLE_ROWS, *shape), self.event_shape)
     self.build_for(shapes, inputs.get("condition"))
     if what == "step":
         program = StepProgram(self, samplers.get(sampler))
@@ -196,7 +196,7 @@ def export(
             self.flow, self.event_shape, None, self.times, takes_mask(self)
         )
         inputs |= keras.tree.map_structure(
-            lambda x: ops.zeros((NUM_ROWS, *x.shape[1:]), x.dtype), symbolic
+            lambda x: ops.zeros((EXAMPLE_ROWS, *x.shape[1:]), x.dtype), symbolic
         )
     _write(FlatProgram(program, inputs), name_leaves(inputs), filepath, format)
 
@@ -223,12 +223,12 @@ def _example_conditions(model, condition):
     if condition is None and taken is not None:
         condition = map_parts(lambda x: np.zeros((1, *x.shape[1:]), x.dtype), taken)
     if condition is not None:
-        condition = map_parts(lambda x: np.repeat(to_numpy(x)[:1], NUM_ROWS, axis=0), condition)
+        condition = map_parts(lambda x: np.repeat(to_numpy(x)[:1], EXAMPLE_ROWS, axis=0), condition)
 
     def convert(x):
         return ops.convert_to_tensor(x, "float32" if x.dtype.kind == "f" else "int32")
 
-    inputs = condition_inputs(model, condition, 1.0, NUM_ROWS)
+    inputs = condition_inputs(model, condition, 1.0, EXAMPLE_ROWS)
     return keras.tree.map_structure(convert, inputs)
 
 
@@ -237,7 +237,7 @@ def _example_step(program, conditions):
     inputs = {"t": ops.zeros(()), "t_next": ops.ones(())}
     noise = Noise()
     try:
-        inputs["state"] = program.start(NUM_ROWS, Noise())
+        inputs["state"] = program.start(EXAMPLE_ROWS, Noise())
         program.call(conditions | inputs, noise)
     except ValueError as error:
         if "`seed`" not in str(error):

@@ -79,7 +79,9 @@ def test_targets_are_refused():
     labelled = tf.data.Dataset.from_tensor_slices((BINARY, np.zeros(24))).batch(8)
     with pytest.raises(ValueError, match="no use for targets"):
         model.fit(labelled)
-    with pytest.raises(ValueError, match="`validation_data` with targets"):
+    with pytest.raises(
+        ValueError, match="takes no condition. Received: `validation_data` with one"
+    ):
         model.fit(BINARY, validation_data=(BINARY, np.zeros(24)))
 
 

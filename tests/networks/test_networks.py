@@ -37,6 +37,7 @@ NETWORKS = {
     ),
 }
 
+
 # Signals differ from images by the convolutions alone, which tests that ask a network are about.
 def event_shape(name):
     return {"Transformer": (12,), "UNet, signals": (8, 3)}.get(name, (4, 4, 3))
