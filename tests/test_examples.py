@@ -3,6 +3,7 @@
 import json
 import re
 
+import keras
 import numpy as np
 import pytest
 
@@ -158,6 +159,40 @@ def test_tables_are_learnt_and_filled_in(script, tmp_path):
     assert (
         len(re.findall(r"^generated rows teach [\d.]+% of what real", printed, re.MULTILINE)) == 2
     )
+
+
+def run_forecast(script, cwd, *arguments):
+    printed = script(ROOT / "examples" / "forecast.py", *arguments)
+    assert (cwd / "forecast" / "forecast.png").stat().st_size > 5000
+    loaded = keras.saving.load_model(cwd / "forecast" / "model.keras")
+    return loaded, dict(re.findall(r"^(.*?) {2,}([\d.]+)%?$", printed, re.MULTILINE))
+
+
+@pytest.mark.once
+def test_a_series_of_ones_own_is_forecast(script, tmp_path):
+    series = np.random.default_rng(0).normal([300.0, -5.0], [4.0, 0.1], (24 * 20, 2))
+    np.save(tmp_path / "own.npy", series)
+    arguments = ("--series", "own.npy", "--epochs", "2", "--forecasts", "2", "--draws", "20")
+    arguments = (*arguments, "--particles", "1", "--sampler-steps", "3")
+    loaded, found = run_forecast(script, tmp_path, *arguments)
+    assert list(found) == ["nats for two days, by the model", "of what came, within the 90% bands"]
+    np.testing.assert_allclose(loaded.flow.center, [300.0, -5.0], rtol=0.02)
+
+
+@pytest.mark.once
+def test_a_series_of_three_days_is_refused(refusal, tmp_path):
+    np.save(tmp_path / "short.npy", np.zeros(3 * 24))
+    message = refusal(ROOT / "examples" / "forecast.py", "--series", "short.npy")
+    assert "--series: must be of four days at least" in message
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_bands_of_a_forecast_hold_what_the_process_says(script, tmp_path):
+    _, found = run_forecast(script, tmp_path)
+    nats = [float(found[name]) for name in list(found)[:2]]
+    assert nats[1] < nats[0] < nats[1] + 6
+    assert 85 < float(found["of what may come, by the process"]) < 95
 
 
 def run_image_folder(script, cwd, *arguments):

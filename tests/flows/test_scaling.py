@@ -258,6 +258,16 @@ def test_of_a_dict_the_numbers_are_scaled_and_the_rest_stays():
 
 
 @pytest.mark.once
+def test_a_part_in_own_units_is_completed_given_another():
+    flow = {"class": DiscreteFlow(3, 1.0), "sizes": OWN}
+    network = keras_bfn.networks.MultiPart(flow, {"class": (), "sizes": (3,)}, width=8)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+    completed = model.inpaint({"class": np.arange(3)}, {"class": True}, 3, verbose=0)
+    assert completed["sizes"].shape == (3, 3)
+    OWN.check_data(completed["sizes"])
+
+
+@pytest.mark.once
 def test_values_beyond_the_range_are_refused_and_never_generated(models):
     model, x = models["own"]
     beyond = x.copy()

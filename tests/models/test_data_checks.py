@@ -80,7 +80,7 @@ def test_targets_are_refused():
     with pytest.raises(ValueError, match="no use for targets"):
         model.fit(labelled)
     with pytest.raises(
-        ValueError, match="takes no condition. Received: `validation_data` with one"
+        ValueError, match=r"takes no condition\. Received: `validation_data`"
     ):
         model.fit(BINARY, validation_data=(BINARY, np.zeros(24)))
 

@@ -258,8 +258,7 @@ def test_what_is_not_a_flow_is_refused(name):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("network", ["UNet", "VDMUNet"])
-@pytest.mark.parametrize("shape", [(8,), (8, 2)])
+@pytest.mark.parametrize(("network", "shape"), [("UNet", (8,)), ("VDMUNet", (7, 2))])
 def test_signals_of_one_channel_and_of_several_keep_the_contract(network, shape):
     flow = FLOWS["continuous"]()
     network = getattr(keras_bfn.networks, network)(flow, shape, width=8, num_blocks=1, num_heads=1)
