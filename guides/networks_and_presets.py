@@ -75,9 +75,9 @@ model = BayesianFlowNetwork.from_preset("hf://user/digits")
 ## The networks
 
 - `MLP`, for vectors and other small data.
-- `UNet`, for images: convolutions at several resolutions, attention in the middle. The paper's
-  network for MNIST.
-- `VDMUNet`, for images: a deep stack at full resolution, with Fourier features of the input. The
+- `UNet`, for images and signals: convolutions at several resolutions, attention in the middle. The
+  paper's network for MNIST.
+- `VDMUNet`, for both: a deep stack at full resolution, with Fourier features of the input. The
   paper's network for CIFAR-10.
 - `PatchTransformer`, for images: patches that see those around them, or each other. With
   `num_coarse_layers`, some blocks see squares of patches as one, so that what is far apart meets.

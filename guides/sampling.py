@@ -135,6 +135,9 @@ visualization.plot_samples(rows.reshape(-1, *x.shape[1:]), "completed.png", colu
 print("Particles that counted, on average:", statistics["effective_sample_size"].mean().round(1))
 
 """
+A forecast is a completion, too: of a series whose past is known. Many completions of one series
+tell how likely what is, and `plot_forecast` draws them as bands (`examples/forecast.py`).
+
 ## Seeing it
 
 With `return_trajectory`, `generate` also returns every look: the evidence, and the parameters of
