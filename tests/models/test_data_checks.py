@@ -79,9 +79,7 @@ def test_targets_are_refused():
     labelled = tf.data.Dataset.from_tensor_slices((BINARY, np.zeros(24))).batch(8)
     with pytest.raises(ValueError, match="no use for targets"):
         model.fit(labelled)
-    with pytest.raises(
-        ValueError, match=r"takes no condition\. Received: `validation_data`"
-    ):
+    with pytest.raises(ValueError, match=r"takes no condition\. Received: `validation_data`"):
         model.fit(BINARY, validation_data=(BINARY, np.zeros(24)))
 
 
