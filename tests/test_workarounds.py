@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import pathlib
 import re
+import signal
 import time
 
 import keras
@@ -137,6 +138,39 @@ def test_a_call_that_fails_takes_the_weights_along():
         model.predict(Broken(), verbose=0)
     with failing("'NoneType' object is not callable", "models/whole_steps.py, keep_variables"):
         model.get_weights()
+
+
+@only("jax", "torch")
+def test_a_step_that_is_interrupted_is_lost_or_made_in_part():
+    piece = "models/whole_steps.py, WholeSteps"
+
+    class Signalling(keras.optimizers.Optimizer):
+        def update_step(self, gradient, variable, learning_rate):
+            self.assign_sub(variable, learning_rate * gradient)
+            signal.raise_signal(signal.SIGINT)  # and the second variable is as it was
+
+    class Interrupted(OwnLoss):
+        def make_train_function(self, force=False):
+            super().make_train_function(force)
+            step = self.train_function
+
+            def interrupt(*args):
+                step(*args)
+                raise KeyboardInterrupt  # before Keras has seen what the step returned
+
+            self.train_function = interrupt
+
+    model = OwnLoss() if BACKEND == "torch" else Interrupted()
+    kernel, bias = model.get_weights()
+    model.compile(Signalling(0.1) if BACKEND == "torch" else "sgd")
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, verbose=0)
+    if BACKEND == "jax":
+        with failing("'NoneType' object is not callable", piece):
+            model.get_weights()
+    else:
+        after = model.get_weights()
+        require((after[0] != kernel).any() and (after[1] == bias).all(), piece)
 
 
 @only("tensorflow")
