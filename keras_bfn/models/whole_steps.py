@@ -6,6 +6,10 @@ import threading
 
 import keras
 
+# By which a user, a timer or a batch system interrupts; Windows has the first two alone.
+_NAMES = ("SIGINT", "SIGTERM", "SIGALRM", "SIGUSR1")
+_SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+
 # What a step takes and gives on JAX, by how much it is: to predict, to evaluate, to train.
 _STATES = {
     2: ("trainable_variables", "non_trainable_variables"),
@@ -25,14 +29,22 @@ def uninterrupted():
     if threading.current_thread() is not threading.main_thread():  # others get none
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
-    waiting = []
+    waiting, is_inside = [], True
+
+    def handle(number, frame):
+        if is_inside:
+            waiting.append((number, frame))
+        else:  # a signal has come while handlers are put back
+            handlers[number](number, frame)
+
     try:
         for number in handlers:
-            signal.signal(number, lambda *args: waiting.append(args))
+            signal.signal(number, handle)
         yield
     finally:
+        is_inside = False
         for number, handler in handlers.items():
             signal.signal(number, handler)
         for number, frame in waiting:
@@ -58,6 +70,8 @@ def keep_variables(model):
                 for variable, weight in zip(model.trainable_variables, weights, strict=True):
                     variable.assign(weight)
         raise
+    finally:
+        model.last_weights = None
 
 
 class _InPlace:
