@@ -1,6 +1,5 @@
 """Whatever a call was doing when it was interrupted, the model is that of its last whole step."""
 
-import contextlib
 import signal
 import time
 
@@ -28,13 +27,12 @@ def interrupt(number, frame):
     raise KeyboardInterrupt
 
 
-@contextlib.contextmanager
-def interrupted(after):
-    """Raises a KeyboardInterrupt within, after so many seconds, and catches it."""
+def interrupt_after(seconds, call):
+    """Calls, and raises a KeyboardInterrupt meanwhile, which is caught."""
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        signal.setitimer(signal.ITIMER_REAL, after)
-        yield
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        call()
         signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt:
         pass
@@ -98,8 +96,7 @@ def test_training_that_is_interrupted_leaves_a_whole_step(fresh, num):
     seen = set()
     for moment in moments(num, lambda: fit(fresh())):
         model = fresh()
-        with interrupted(moment):
-            fit(model)
+        interrupt_after(moment, lambda model=model: fit(model))
         steps = int(model.optimizer.iterations)
         assert_is(model, *whole[steps])
         assert np.isfinite(model.evaluate(X, verbose=0)).all()
@@ -117,8 +114,7 @@ def test_other_verbs_that_are_interrupted_leave_the_model_as_it_was(fresh, verb,
     model, call = fresh(), calls[verb]
     state, expected = state_of(model), call(model)
     for moment in moments(num, lambda: call(model)):
-        with interrupted(moment):
-            call(model)
+        interrupt_after(moment, lambda: call(model))
         assert_is(model, state)
         assert_array_equal(call(model), expected)
 
