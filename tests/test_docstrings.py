@@ -61,7 +61,9 @@ def test_the_models_example_runs():
 
 def test_the_readmes_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec("\n".join(python_blocks((ROOT / "README.md").read_text())), {})
+    code = "\n".join(python_blocks((ROOT / "README.md").read_text()))
+    # Fewer steps: what is claimed is that each line runs.
+    exec(re.sub(r"num_steps=\d+", "num_steps=3", code), {})
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
