@@ -227,18 +227,27 @@ def make_uncompiled(config):
     return keras.saving.deserialize_keras_object({**config, "compile_config": None})
 
 
-def changed_layers(network):
-    """What was done to a network's layers since it was made: frozen and quantised ones, by number.
+def layer_policies(network):
+    """The names of the dtype policies of all layers, with those within layers, in order."""
+    return tuple(layer.dtype_policy.name for layer in network._flatten_layers(include_self=False))
 
+
+def changed_layers(network, policies):
+    """What was done to a network's layers since it was made, by number.
+
+    Layers were frozen, or quantised, or were given another dtype policy than they had.
     A functional model of Keras has it in its layers' configs; a network's config is its arguments.
     That layers within layers are in order has no public name in Keras 3.15.
     """
     changes = {}
-    for i, layer in enumerate(network._flatten_layers(include_self=False)):
+    layers = network._flatten_layers(include_self=False)
+    for i, (layer, policy) in enumerate(zip(layers, policies, strict=True)):
         change = {} if layer.trainable else {"trainable": False}
         is_leaf = len(list(layer._flatten_layers())) == 1
         if is_leaf and layer.quantization_mode is not None:
             change["quantization"] = layer.quantization_mode
+        elif layer.dtype_policy.name != policy and layer.quantization_mode is None:
+            change["dtype"] = layer.dtype_policy.name
         if change:
             changes[str(i)] = change
     return changes
@@ -251,6 +260,8 @@ def change_layers(network, changes):
         layer = layers[int(i)]
         if layer.quantization_mode != change.get("quantization"):  # else a network within did it
             layer.quantize(change["quantization"])
+        if "dtype" in change:
+            layer.dtype_policy = change["dtype"]
         layer.trainable = change.get("trainable", True)
 
 

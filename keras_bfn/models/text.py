@@ -12,7 +12,8 @@ def generate_text(self, num_samples, num_steps=100, *, part=None, **options):
     """Generates samples as `generate` does, and decodes them with the model's tokenizer.
 
     Args:
-        num_samples, num_steps, **options: as in `generate`.
+        num_samples, num_steps, **options: as in `generate`; among them `lengths`, in tokens, of
+            models whose texts are of different lengths.
         part: for a dict of flows, the name of the part whose text is returned.
 
     Returns:
@@ -29,7 +30,7 @@ def generate_text(self, num_samples, num_steps=100, *, part=None, **options):
     _refuse_more("return_trajectory", options, "generate")
     samples = self.generate(num_samples, num_steps, **options)
     _, tokens = pick_part(part, self.flow, samples)
-    return tokenizer.decode(tokens)
+    return decode(tokenizer, tokens)
 
 
 def continue_text(self, prompt, num_samples=1, num_steps=100, *, part=None, **options):
@@ -68,7 +69,14 @@ def continue_text(self, prompt, num_samples=1, num_steps=100, *, part=None, **op
         x, mask = {part: x}, {part: mask}
     completed = self.inpaint(x, mask, num_steps, **options)
     _, tokens = pick_part(part, self.flow, completed)
-    return tokenizer.decode(tokens)
+    return decode(tokenizer, tokens)
+
+
+def decode(tokenizer, tokens):
+    """The strings that rows of tokens stand for; -1 stands where there is none."""
+    if (tokens >= 0).all():
+        return tokenizer.decode(tokens)
+    return [tokenizer.decode(row[row >= 0]) for row in tokens]
 
 
 def _refuse_more(name, options, verb):

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_bfn._config import own_config
-from keras_bfn._keras import change_layers, changed_layers
+from keras_bfn._keras import change_layers, changed_layers, layer_policies
 from keras_bfn._parts import map_parts
 from keras_bfn._validation import check_int, check_rate, refusal
 from keras_bfn.flows import Flow
@@ -113,6 +113,7 @@ class Network(keras.Model):
         self.shortcut = shortcut
         self.conditions = conditions
         self.policy = policy
+        self.made_policies = layer_policies(self)
 
     @property
     def null_condition(self):
@@ -123,7 +124,7 @@ class Network(keras.Model):
         # A functional model's own config lists layers; ours is the constructor's arguments.
         dtype = keras.saving.serialize_keras_object(self.policy)
         config = {**own_config(self, type(self)), "dtype": dtype}
-        changes = changed_layers(self)
+        changes = changed_layers(self, self.made_policies)
         return {**config, "changed_layers": changes} if changes else config
 
     @classmethod

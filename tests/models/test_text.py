@@ -172,3 +172,19 @@ def test_only_text_is_returned(model):
         model.generate_text(1, return_trajectory=True)
     with pytest.raises(ValueError, match=r"`return_statistics` must be False.*use `inpaint`"):
         model.continue_text("a", return_statistics=True)
+
+
+@pytest.mark.once
+def test_texts_have_lengths_of_their_own():
+    letters = keras_bfn.datasets.Letters()
+    flow = keras_bfn.flows.DiscreteFlow(27, beta_1=2.0)
+    network = keras_bfn.networks.Transformer(flow, 8, width=8, num_layers=1, masked=True)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, tokenizer=letters, seed=0)
+    texts = ["ada", "grace", "alan tur"]
+    rows = keras.utils.pad_sequences(map(letters.encode, texts), padding="post", value=-1)
+    model.compile("adam")
+    model.fit(rows, verbose=0)
+    made = model.generate_text(3, 3, lengths=[3, 8, 1], verbose=0)
+    assert [len(text) for text in made] == [3, 8, 1]
+    continued = model.continue_text("ab", 2, 3, lengths=5, verbose=0)
+    assert [(text[:2], len(text)) for text in continued] == [("ab", 5)] * 2
