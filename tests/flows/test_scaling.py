@@ -29,7 +29,8 @@ OWN_UNITS = {
 }
 
 
-@pytest.mark.parametrize("flow", everywhere(OWN_UNITS, "of each variable"))
+@pytest.mark.once
+@pytest.mark.parametrize("flow", OWN_UNITS.values(), ids=OWN_UNITS)
 def test_a_flow_of_own_units_keeps_the_contract(flow):
     testing.check_flow(flow)
 
