@@ -31,9 +31,11 @@ def interrupt_after(seconds, call):
     """Calls, and raises a KeyboardInterrupt meanwhile, which is caught."""
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        call()
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            call()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt:
         pass
     finally:
@@ -101,7 +103,7 @@ def test_training_that_is_interrupted_leaves_a_whole_step(fresh, num):
         assert_is(model, *whole[steps])
         assert np.isfinite(model.evaluate(X, verbose=0)).all()
         seen.add(steps)
-    assert len(seen) > num // 10
+    assert len(seen) > num // 25
 
 
 @pytest.mark.parametrize("num", MOMENTS)
