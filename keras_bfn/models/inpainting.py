@@ -10,14 +10,21 @@ from keras_bfn._parts import (
     describe,
     for_each_part,
     map_parts,
+    names_of,
     order_parts,
     part_names,
     sum_parts,
 )
 from keras_bfn._validation import check_int
-from keras_bfn.models.conditions import condition_inputs
-from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples
-from keras_bfn.models.missing import fill_missing, is_missing, length_inputs, put_missing
+from keras_bfn.models.conditions import condition_inputs, to_numpy
+from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples, read_all
+from keras_bfn.models.missing import (
+    fill_missing,
+    is_missing,
+    length_inputs,
+    put_missing,
+    some_value,
+)
 from keras_bfn.models.program import DEFAULT_BATCH_SIZE, SamplingProgram, check_batch_size, predict
 from keras_bfn.samplers import AncestralSampler
 
@@ -227,12 +234,14 @@ def inpaint(
     num_particles = check_int("num_particles", num_particles, 1)
     if isinstance(self.flow, dict):
         x, mask = _fill_in_parts(self, x, mask)
+    masks = for_each_part(self.flow, mask)
+    if names_of(x) == names_of(self.flow):
+        x = map_parts(_ignore_unknown, self.flow, read_all(x, "x"), masks)
     x = check_data(self.flow, self.event_shape, x, allow_missing=True)
     num = count_examples(x)
     batch_size = check_batch_size(batch_size, num, max(1, DEFAULT_BATCH_SIZE // num_particles))
     conditions = condition_inputs(self, condition, guidance_scale, num)
-    masks, names = for_each_part(self.flow, mask), part_names(self.flow, "mask")
-    mask = map_parts(_check_mask, self.flow, masks, x, names)
+    mask = map_parts(_check_mask, self.flow, masks, x, part_names(self.flow, "mask"))
     self.build_for(map_parts(np.shape, x), conditions.get("condition"))
     lengths = length_inputs(self, lengths, num)
     there = lengths.get("there")
@@ -274,6 +283,18 @@ def _fill_in_parts(model, x, mask):
 
     filled = map_parts(fill, model.flow, model.event_shape)
     return filled | x, dict.fromkeys(model.flow, False) | mask
+
+
+def _ignore_unknown(flow, x, mask):
+    """Data, with some value in the place of each that is not known. What is wrong is left so."""
+    x, mask = to_numpy(x), np.asarray(mask)
+    if mask.dtype != bool or x.dtype.kind not in "iuf":
+        return x
+    try:
+        known = np.broadcast_to(mask, x.shape)
+    except ValueError:
+        return x
+    return np.where(known, x, np.asarray(some_value(flow), x.dtype))
 
 
 def _check_mask(flow, mask, x, name):

@@ -27,7 +27,7 @@ def split_missing(model, x):
     mask = map_parts(_is_there, x)
 
     def fill(flow, x, mask):
-        return ops.where(mask, x, ops.cast(_some_value(flow), x.dtype))
+        return ops.where(mask, x, ops.cast(some_value(flow), x.dtype))
 
     return map_parts(fill, model.flow, x, mask), mask
 
@@ -44,10 +44,11 @@ def is_missing(x):
 
 def fill_missing(flow, x):
     """A numpy array with some value in the place of each that is missing."""
-    return np.where(is_missing(x), np.asarray(_some_value(flow), x.dtype), x)
+    return np.where(is_missing(x), np.asarray(some_value(flow), x.dtype), x)
 
 
-def _some_value(flow):
+def some_value(flow):
+    """A value that the data could have."""
     low, high = flow.data_range
     if flow.discrete:
         return low

@@ -181,7 +181,8 @@ def test_texts_have_lengths_of_their_own():
     network = keras_bfn.networks.Transformer(flow, 8, width=8, num_layers=1, masked=True)
     model = keras_bfn.BayesianFlowNetwork(flow, network, tokenizer=letters, seed=0)
     texts = ["ada", "grace", "alan tur"]
-    rows = keras.utils.pad_sequences(map(letters.encode, texts), padding="post", value=-1)
+    rows = [letters.encode(text) for text in texts]
+    rows = keras.utils.pad_sequences(rows, padding="post", value=-1)
     model.compile("adam")
     model.fit(rows, verbose=0)
     made = model.generate_text(3, 3, lengths=[3, 8, 1], verbose=0)

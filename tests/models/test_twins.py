@@ -215,6 +215,8 @@ ROWS = [
     is_cloned_by_its_config,
     survives_an_error_in_a_callback,
 ]
+# Forms of data are fed on each backend in test_habits.py.
+BY_BACKEND = ["evaluates_alike", "survives_an_error_in_a_callback"]
 # On JAX, a plain model has no weights left.
 OURS_ALONE = {"jax": [survives_an_error_in_a_callback]}
 
@@ -223,7 +225,7 @@ KINDS = {"plain Keras": Plain, "ours": Flow, "ours, of an own network": OwnFlow}
 
 
 @pytest.mark.parametrize("name", everywhere(list(KINDS), "plain Keras", "ours"))
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", everywhere({row.__name__: row for row in ROWS}, *BY_BACKEND))
 def test_what_keras_can_do_we_can(row, name, tmp_path):
     kind = KINDS[name]
     if kind is Plain and row in OURS_ALONE.get(keras.backend.backend(), []):

@@ -179,7 +179,7 @@ def test_outputs_are_float32_under_every_policy(mixer, policy):
         ({"patch_size": {"label": 1}}, r"`patch_size` must name parts that are images"),
         ({"networks": {"picture": None}}, "`networks` must be a dict from some of the parts"),
         ({"conditions": ()}, "`conditions` must be a shape with one axis at least"),
-        ({"conditions": {}}, "`conditions` must be a dict from names, strings, of one"),
+        ({"conditions": {}}, "`conditions` must have names that are strings, not empty"),
         ({"conditions": {"a": 0.5}}, r"`conditions\['a'\]` must be an integer of at least 1"),
     ],
 )
