@@ -8,8 +8,7 @@ another than the last. Words are rows of integers, and -1 stands where one has e
 nothing there, and the network, which takes a `"mask"`, sees the word end.
 
 Prints what a held-out word costs in continuous time, in bits per letter, beside the grammar's
-entropy given the lengths, exactly; words of the lengths asked for; and how many of 500 obey the
-grammar.
+entropy given the lengths, exactly; words of the lengths asked for; and how many obey the grammar.
 """
 
 import argparse
@@ -77,14 +76,16 @@ def spell(words):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--words", type=int, default=10_000, help="to train with")
+    parser.add_argument("--held-out", type=int, default=1000, help="words to score")
+    parser.add_argument("--samples", type=int, default=500, help="words to make")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     keras.utils.set_random_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     train, _ = make_words(args.words, rng)
-    test, lengths = make_words(1000, rng)
+    test, lengths = make_words(args.held_out, rng)
 
     flow = flows.DiscreteFlow(len(LETTERS), beta_1=2.0)
     flow = flows.fit_prior(flow, train[train >= 0][None])
@@ -106,8 +107,8 @@ def main():
         print(f"The grammar's entropy, given lengths: {entropy / math.log(2):.3f}")
         print(f"Excess: {cost / entropy - 1:.1%}\n")
 
-        asked = np.resize(np.arange(SHORTEST, LONGEST + 1), 500)
-        words = model.generate(500, 50, lengths=asked, seed=0, verbose=0)
+        asked = np.resize(np.arange(SHORTEST, LONGEST + 1), args.samples)
+        words = model.generate(args.samples, 50, lengths=asked, seed=0, verbose=0)
     for word in spell(words[:LONGEST:5]):
         print(f"{len(word):>3}  {word}")
     as_asked = ((words >= 0).sum(axis=-1) == asked).mean()

@@ -229,3 +229,23 @@ def test_a_folder_of_ones_own_is_learnt(script, tmp_path):
     assert "No folder given" not in printed
     assert "classes: none" in printed
     assert num == 4
+
+
+@pytest.mark.once
+def test_words_of_different_lengths_are_learnt_beside_their_entropy(script):
+    small = ("--words", "128", "--held-out", "40", "--samples", "36")
+    printed = script(ROOT / "examples" / "lengths.py", "--epochs", "1", *small)
+    cost, entropy = (
+        float(re.search(rf"{name}: ([\d.]+)", printed)[1])
+        for name in ("Held-out words", "The grammar's entropy, given lengths")
+    )
+    assert 1.4 < entropy < 1.7 < cost
+    assert "100.0% of the lengths asked for" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_words_of_different_lengths_cost_their_entropy(script):
+    printed = script(ROOT / "examples" / "lengths.py")
+    assert float(re.search(r"Excess: ([\d.]+)%", printed)[1]) < 3
+    assert "100.0% of the lengths asked for" in printed

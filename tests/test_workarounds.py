@@ -274,7 +274,7 @@ def test_a_config_compiles_its_model():
     require(is_compiled and "compile" not in inspect.signature(make).parameters, "make_uncompiled")
 
 
-@pytest.mark.parametrize("piece", ["changed_layers", "change_layers"])
+@pytest.mark.parametrize("piece", ["layer_policies", "changed_layers", "change_layers"])
 def test_a_models_own_config_tells_nothing_of_its_layers(piece):
     @keras.saving.register_keras_serializable("keras_bfn_tests")
     class TwoArguments(keras.Model):
