@@ -173,7 +173,9 @@ def draw(curves, unit, path):
     axes = figure.subplots()
     for name, rows in curves.items():
         axes.plot(*zip(*rows, strict=True), marker=".", label=name)
-    axes.set(xlabel="seconds of processor time", ylabel=unit)
+    axes.set(xlabel="seconds of processor time", ylabel=unit, yscale="log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.legend()
     figure.savefig(path)
 

@@ -119,7 +119,7 @@ def test_digits_have_the_same_curves_in_every_form():
         keras.utils.set_random_seed(0)
         network = MLP(flow, (8, 8), width=32, num_blocks=1, conditions=10)
         model = BayesianFlowNetwork(flow, network, condition_dropout=0.1, seed=0)
-        model.compile(keras.optimizers.Adam(3e-3))
+        model.compile(keras.optimizers.Adam(1e-3))
         data = (x.tolist(), labels.tolist()) if form == "lists" else FORMS[form](x, labels)
         options = {"epochs": 3, "batch_size": 16, "shuffle": False, "verbose": 0}
         history = model.fit(data, validation_data=data, **options)
