@@ -55,6 +55,8 @@ def copy_seeds(model, other):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated")  # within `torch.compile`
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the same
+@pytest.mark.filterwarnings("ignore:Dynamo detected")  # the same
 @pytest.mark.parametrize("option", CASES)
 def test_training_goes_on_after_it_was_stopped_as_if_it_had_not_been(option, tmp_path, request):
     if option == "several steps per execution" and BACKEND == "torch":
