@@ -50,9 +50,12 @@ def look(flow, network, s, t, mask=None):
         s = map_parts(lambda s, mask: hide(s, mask, 0.0), s, mask)
     theta = map_parts(lambda flow, s, t: flow.input_params(s, flow.schedule.beta(t)), flow, s, t)
     if mask is not None:
+
+        def at_first(flow, s, t):
+            return flow.input_params(ops.zeros_like(s), ops.zeros_like(t))
+
         # However much was said of the others.
-        first = map_parts(lambda flow, s, t: flow.input_params(s * 0.0, t * 0.0), flow, s, t)
-        theta = map_parts(hide, theta, mask, first)
+        theta = map_parts(hide, theta, mask, map_parts(at_first, flow, s, t))
     return map_parts(lambda flow, *seen: Look(*seen), flow, t, s, theta, network(theta))
 
 

@@ -73,12 +73,12 @@ class Receiver:
             return padded
 
         inputs = {"s": map_parts(pad, self.chains, s), "t": np.full(size, self.times[i], "float32")}
+        rows = np.resize(rows, size)
         if self.condition is not None:
-            rows = np.resize(rows, size) % count_examples(self.condition)
-            inputs["condition"] = map_parts(lambda values: values[rows], self.condition)
+            told = rows % count_examples(self.condition)
+            inputs["condition"] = map_parts(lambda values: values[told], self.condition)
         if self.there is not None:
-            there = map_parts(lambda mask: mask[np.resize(rows, size)], self.there)
-            inputs["there"] = map_parts(lambda mask: mask.astype("float32"), there)
+            inputs["there"] = map_parts(lambda mask: mask[rows].astype("float32"), self.there)
         log_probs = self.program.predict_on_batch(inputs)
         log_probs = map_parts(lambda _, values: values[:num], self.chains, log_probs)
         if any(np.isnan(values).any() for (values,) in list_parts(log_probs)):

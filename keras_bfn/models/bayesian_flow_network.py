@@ -288,8 +288,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         def network(theta):
             inputs = {"theta": theta, "t": shown}
             if takes_mask(self):
-                there = map_parts(lambda x: ops.ones(ops.shape(x)[:-1], "bool"), theta)
-                inputs["mask"] = there if mask is None else mask
+                inputs["mask"] = mask
+                if mask is None:
+                    inputs["mask"] = map_parts(lambda x: ops.ones(ops.shape(x)[:-1], "bool"), theta)
             if guidance_scale is not None:
                 inputs = keras.tree.map_structure(lambda x: ops.concatenate([x, x]), inputs)
                 told = keras.tree.map_structure(ops.convert_to_tensor, condition)

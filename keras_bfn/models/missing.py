@@ -5,6 +5,7 @@ Bob hears nothing of a variable that is missing, it costs nothing, and a network
 parts'; None where all variables are there.
 """
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -33,8 +34,9 @@ def split_missing(model, x):
 
 
 def _is_there(x):
-    # Of NaN it is false, of every number true.
-    return x >= 0 if "int" in str(x.dtype) else x == x
+    if keras.backend.standardize_dtype(x.dtype).startswith("int"):
+        return x != -1
+    return x == x  # of NaN it is false, of every number true
 
 
 def is_missing(x):

@@ -67,13 +67,11 @@ class Conditions:
         name = None if isinstance(conditions, dict) else "condition"
         self.inputs = map_parts(lambda one: _symbolic(one, name), conditions)
         for i, (one, x) in enumerate(list_parts(conditions, self.inputs)):
-            name = (
-                f"condition_embedding_{i}"
-                if isinstance(conditions, dict)
-                else "condition_embedding"
-            )
-            group = self.beside if _is_beside(one, event_shape) else self.vectors
-            group.append((one, x, name))
+            if _is_beside(one, event_shape):
+                self.beside.append((one, x))
+            else:
+                suffix = f"_{i}" if isinstance(conditions, dict) else ""
+                self.vectors.append((one, x, f"condition_embedding{suffix}"))
 
     def add_to(self, embeddings, dtype=None):
         """Adds embeddings of the conditions to `(batch, size)`, or to those of a dict."""
@@ -97,7 +95,7 @@ class Conditions:
             return features
         positions = features.shape[1:-1]
         parts = [features]
-        for one, x, _ in self.beside:
+        for one, x in self.beside:
             channels = math.prod(one) // math.prod(positions)
             parts.append(layers.Reshape((*positions, channels), dtype="float32")(x))
         return layers.Concatenate(dtype="float32")(parts)

@@ -208,3 +208,11 @@ def test_a_network_of_ones_own_that_takes_a_mask_codes():
         codec = Codec(model, num_steps=2, batch_size=3)
         x = make_data()
         assert_array_equal(codec.decompress(codec.compress(x, verbose=0), verbose=0), x)
+
+
+def test_a_null_condition_for_all_leaves_each_example_its_own_mask():
+    flow = FLOWS["discrete"]
+    network = Transformer(flow, LONG, 8, 1, num_heads=2, kernel_size=3, masked=True, conditions=2)
+    model = BayesianFlowNetwork(flow, randomize(network), seed=0)
+    codec, x = Codec(model, num_steps=4, batch_size=4), make_data()
+    assert_array_equal(codec.decompress(codec.compress(x, verbose=0), verbose=0), x)
