@@ -127,6 +127,14 @@ ones = conditional.generate(64, 20, condition=np.ones(64, "int32"), seed=0, verb
 print(f"mean of samples of class 1: {ones.mean():.2f}")
 
 """
+## What is missing, and sequences of different lengths
+
+Variables that are not there are -1 in integers and NaN in numbers. A model with
+`allow_missing=True` hears nothing of them, and they cost nothing. A network that takes a `"mask"`,
+such as `Transformer(..., masked=True)`, is told which are there: rows that end in -1 then are
+shorter sequences, and `generate(..., lengths=...)` makes such. `inpaint` without a mask fills in
+what is missing. `sample_weight` of the data's shape says how much each variable counts.
+
 ## The paper's models
 
 The paper's six models are presets, too. Without weights, they come compiled with the optimizer that

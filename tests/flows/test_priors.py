@@ -13,6 +13,7 @@ from keras_bfn import flows, metrics, networks, testing
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow, MarkovChain
 from tests.backends import everywhere
 from tests.flows.cases import CHAIN, FLOWS, PRIORS
+from tests.models.small import save_and_load
 from tests.tensors import to_numpy
 
 
@@ -201,12 +202,7 @@ def test_an_untrained_model_with_a_chain_costs_what_the_chain_does_and_samples_i
 @pytest.mark.parametrize("where", ["file", "preset"])
 def test_a_prior_is_saved_with_the_model(where, tmp_path):
     model = chain_model()
-    if where == "file":
-        model.save(tmp_path / "model.keras")
-        copy = keras.saving.load_model(tmp_path / "model.keras")
-    else:
-        model.save_to_preset(tmp_path / "preset")
-        copy = keras_bfn.BayesianFlowNetwork.from_preset(str(tmp_path / "preset"))
+    copy = save_and_load(model, where, tmp_path)
     assert copy.flow == model.flow
     s = np.ones((1, 6, 3), "float32")
     s[0, 2, 1] = 4.0

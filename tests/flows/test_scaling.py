@@ -12,7 +12,7 @@ from keras_bfn.flows import ContinuousFlow, DiscreteFlow
 from keras_bfn.looks import Look
 from tests import exact
 from tests.backends import everywhere
-from tests.models.small import make_network
+from tests.models.small import make_network, save_and_load
 from tests.tensors import to_numpy, to_tensor
 
 # Of three variables: tenths, degrees, and years.
@@ -166,12 +166,7 @@ def test_latents_are_of_no_units(models):
 @pytest.mark.parametrize("where", everywhere(["file", "preset"], "file"))
 def test_units_are_saved_with_the_model(models, where, tmp_path):
     model, x = models["own"]
-    if where == "file":
-        model.save(tmp_path / "model.keras")
-        copy = keras.saving.load_model(tmp_path / "model.keras")
-    else:
-        model.save_to_preset(tmp_path / "preset")
-        copy = keras_bfn.BayesianFlowNetwork.from_preset(str(tmp_path / "preset"))
+    copy = save_and_load(model, where, tmp_path)
     assert copy.flow == OWN
     lengths = [m.code_length(x, seed=0, verbose=0)["reconstruction"] for m in (model, copy)]
     assert_allclose(*lengths, rtol=1e-5)

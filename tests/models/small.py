@@ -55,6 +55,15 @@ def make_text_model(tokenizer=None, length=12):
     return keras_bfn.BayesianFlowNetwork(flow, network, tokenizer=tokenizer, seed=0)
 
 
+def save_and_load(model, where, path):
+    """The model that comes back from a `.keras` file, or from a preset."""
+    if where == "file":
+        model.save(path / "model.keras")
+        return keras.saving.load_model(path / "model.keras")
+    model.save_to_preset(path / "preset")
+    return keras_bfn.BayesianFlowNetwork.from_preset(str(path / "preset"))
+
+
 @keras.saving.register_keras_serializable("keras_bfn_tests")
 class ConditionNetwork(keras.layers.Layer):
     """A plain layer, conditional on a class if it is given one."""

@@ -325,3 +325,23 @@ def test_what_was_done_to_layers_is_saved(change, tmp_path):
         assert len(loaded.trainable_variables) == expected  # files have LoRA in the kernels
     if change in (freeze, quantize):
         assert len(model.trainable_variables) < num_trainable
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")  # Keras's own
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")  # the same
+@pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
+def test_what_was_done_to_layers_goes_on_in_a_run_that_is_resumed(change, tmp_path):
+    def losses(epochs, callbacks=()):
+        keras.utils.set_random_seed(0)
+        network = keras_bfn.networks.Transformer(FLOW, 6, width=8, num_layers=1, num_heads=2)
+        model = BayesianFlowNetwork(FLOW, network, seed=0)
+        model.compile(keras.optimizers.Adam(0.01))
+        change(model)
+        model.compile(keras.optimizers.Adam(0.01))
+        options = {"shuffle": False, "callbacks": list(callbacks), "verbose": 0}
+        return model.fit(X, epochs=epochs, **options).history["loss"]
+
+    resume = [keras_bfn.callbacks.Resume(tmp_path, verbose=0)]
+    first, rest = losses(2, resume), losses(4, resume)
+    np.testing.assert_allclose([*first, *rest], losses(4), rtol=1e-4)
