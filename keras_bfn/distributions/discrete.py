@@ -4,6 +4,7 @@ from keras import ops
 
 from keras_bfn._random import normal, uniform
 from keras_bfn.distributions.distribution import Distribution
+from keras_bfn.distributions.expected_bin import expected_bin
 from keras_bfn.distributions.normal_interval import log_normal_interval
 
 
@@ -89,10 +90,7 @@ class DiscretizedNormal(Distribution):
 
     def mean(self):
         """The expected number of the bin."""
-        # E[x] = sum over the inner edges of P(x lies above the edge), which needs no difference.
-        edges = 2.0 * ops.arange(1, self.num_bins, dtype="float32") / self.num_bins - 1.0
-        z = (edges - self.location[..., None]) / self.std[..., None]
-        return ops.sum(0.5 * ops.erfc(z * 0.5**0.5), axis=-1)
+        return expected_bin(self.location, self.std, self.num_bins)
 
     def mode(self):
         # Inside, the bin around the location has the most mass; each end may have more.

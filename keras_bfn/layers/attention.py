@@ -13,7 +13,7 @@ from keras_bfn.layers.layer import Layer
 
 
 def self_attention(query_key_value, num_heads, rotary=False, mask=None):
-    """Attention in Keras's fused form, where the backend has one.
+    """Attention, in the backend's fused form where that is fastest.
 
     Args:
         query_key_value: tensor of shape `(batch, positions, 3 * size)`: queries, keys and values,
@@ -34,8 +34,26 @@ def self_attention(query_key_value, num_heads, rotary=False, mask=None):
         # Each position sees itself, so that none sees nothing.
         seen = ops.cast(mask, "bool")[:, None, None, :]
         mask = ops.logical_or(seen, ops.eye(positions, dtype="bool"))
-    attended = ops.dot_product_attention(query, key, value, mask=mask)
+    attended = _attend(query, key, value, mask)
     return ops.reshape(attended, (-1, positions, size // 3))
+
+
+def _attend(query, key, value, mask):
+    """`ops.dot_product_attention` of `(batch, positions, heads, channels)`."""
+    if not (keras.backend.backend() == "jax" and keras.distribution.list_devices()[0] == "cpu:0"):
+        return ops.dot_product_attention(query, key, value, mask=mask)
+    # On CPUs, JAX takes 1.6 times as long as by matrices that are laid out one after the other,
+    # and whose rows are divided by their sums at the end.
+    query, key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, value))
+    query = query * (query.shape[-1] ** -0.5)
+    scores = ops.cast(ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), "float32")
+    if mask is not None:
+        scores = ops.where(mask, scores, -1e30)
+    largest = ops.max(ops.stop_gradient(scores), axis=-1, keepdims=True)
+    weights = ops.exp(scores - largest)
+    attended = ops.matmul(ops.cast(weights, value.dtype), value)
+    attended = attended / ops.cast(ops.sum(weights, axis=-1, keepdims=True), value.dtype)
+    return ops.transpose(attended, (0, 2, 1, 3))
 
 
 def _turn(x):

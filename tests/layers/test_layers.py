@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from scipy.special import softmax
 
 from keras_bfn.flows import DiscreteFlow
 from keras_bfn.layers import (
@@ -18,6 +19,7 @@ from keras_bfn.layers import (
     TimeEmbedding,
     TransformerBlock,
 )
+from keras_bfn.layers.attention import self_attention
 from tests.backends import everywhere
 
 IMAGES = np.random.default_rng(0).standard_normal((2, 4, 4, 6)).astype("float32")
@@ -110,6 +112,24 @@ def test_attention_sees_positions_as_a_set():
     np.testing.assert_allclose(
         ops.convert_to_numpy(layer(shuffle(IMAGES))), shuffle(output), rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_is_the_mean_of_values_weighted_by_softmax(masked, scale):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 5, 3 * 8)).astype("float32") * np.float32(scale)
+    there = np.array([[1, 1, 0, 1, 0], [1, 1, 1, 1, 1]])
+    query, key, value = np.split(
+        x.reshape(2, 5, 6, 4).transpose(0, 2, 1, 3).astype("float64"), 3, 1
+    )
+    scores = query @ key.swapaxes(-1, -2) / 2.0
+    if masked:
+        seen = (there == 1)[:, None, None, :] | np.eye(5, dtype=bool)
+        scores = np.where(seen, scores, -np.inf)
+    expected = (softmax(scores, axis=-1) @ value).transpose(0, 2, 1, 3).reshape(2, 5, 8)
+    found = self_attention(ops.convert_to_tensor(x), 2, mask=there if masked else None)
+    np.testing.assert_allclose(ops.convert_to_numpy(found), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_times_are_told_apart_near_one_under_half_precision():
