@@ -93,11 +93,10 @@ network = keras_bfn.networks.Transformer(flow, 32, width=64, num_layers=2, num_h
 print(f"{network.count_params():,} weights")
 
 """
-Three arguments matter for large networks. `dtype="mixed_bfloat16"` computes in half precision; the
+Two arguments matter for large networks. `dtype="mixed_bfloat16"` computes in half precision; the
 evidence, the times, the outputs and the losses stay float32. `remat=True` computes activations
-again in the backward pass instead of keeping them. `data_format="channels_first"` is the faster
-layout for images on PyTorch's CPU; the data stay channels last, and the weights are the same.
-(`"mixed_float16"` works, too, but on JAX only on a GPU.)
+again in the backward pass instead of keeping them. (`"mixed_float16"` works, too, but on JAX only
+on a GPU.)
 
 ## Conditions
 

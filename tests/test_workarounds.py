@@ -163,8 +163,13 @@ def test_a_step_that_is_interrupted_is_lost_or_made_in_part():
     model = OwnLoss() if BACKEND == "torch" else Interrupted()
     kernel, bias = model.get_weights()
     model.compile(Signalling(0.1) if BACKEND == "torch" else "sgd")
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(X, verbose=0)
+    # In the background of a shell, Python leaves signals ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, verbose=0)
+    finally:
+        signal.signal(signal.SIGINT, before)
     if BACKEND == "jax":
         with failing("'NoneType' object is not callable", piece):
             model.get_weights()

@@ -16,29 +16,32 @@ class Categorical(Distribution):
     """
 
     def __init__(self, logits):
-        self._log_probs = ops.log_softmax(logits, axis=-1)
+        self.logits = logits
 
     def mean(self):
-        classes = ops.arange(self._log_probs.shape[-1], dtype="float32")
+        classes = ops.arange(self.logits.shape[-1], dtype="float32")
         return ops.sum(self.probs() * classes, axis=-1)
 
     def mode(self):
-        return ops.cast(ops.argmax(self._log_probs, axis=-1), "int32")
+        return ops.cast(ops.argmax(self.logits, axis=-1), "int32")
 
     def sample(self, seed=None):
         # The Gumbel-max trick: keras.random.categorical of Keras 3.15 takes two axes only.
-        gumbel = -ops.log(-ops.log(uniform(ops.shape(self._log_probs), seed)))
-        return ops.cast(ops.argmax(self._log_probs + gumbel, axis=-1), "int32")
+        gumbel = -ops.log(-ops.log(uniform(ops.shape(self.logits), seed)))
+        return ops.cast(ops.argmax(self.logits + gumbel, axis=-1), "int32")
 
     def tempered(self, temperature):
-        return Categorical(self._log_probs / temperature)
+        return Categorical(self.logits / temperature)
 
     def log_prob(self, x):
         x = ops.expand_dims(ops.cast(x, "int32"), axis=-1)
-        return ops.squeeze(ops.take_along_axis(self._log_probs, x, axis=-1), axis=-1)
+        return ops.squeeze(ops.take_along_axis(self.log_probs(), x, axis=-1), axis=-1)
 
     def log_probs(self):
-        return self._log_probs
+        return ops.log_softmax(self.logits, axis=-1)
+
+    def probs(self):
+        return ops.softmax(self.logits, axis=-1)
 
 
 class Bernoulli(Distribution):

@@ -129,7 +129,9 @@ class DiscreteFlow(Flow):
         return (0, self.num_classes - 1)
 
     def embed(self, x):
-        return ops.one_hot(ops.cast(x, "int32"), self.num_classes, dtype="float32")
+        # Not `ops.one_hot`: on PyTorch it writes as many 64-bit integers first.
+        x = ops.expand_dims(ops.cast(x, "int32"), axis=-1)
+        return ops.cast(ops.equal(x, ops.arange(self.num_classes, dtype="int32")), "float32")
 
     def input_params(self, s, beta):
         if isinstance(self.prior, MarkovChain):

@@ -25,7 +25,8 @@ class ContinuousTimeLoss(BFNLoss):
 
     def __call__(self, flow, x, look, seed=None):
         e_hat = flow.expected_embedding(flow.output_distribution(look.params, look.s, look.t))
-        error = ops.sum(ops.square(flow.embed(x) - e_hat), axis=-1)
+        error = flow.embed(x) - e_hat
+        error = ops.sum(error * error, axis=-1)
         return 0.5 * flow.gain * expand(flow.schedule.derivative(look.t), error) * error
 
 

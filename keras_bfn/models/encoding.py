@@ -10,10 +10,10 @@ from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, count_examples
 from keras_bfn.models.generation import check_deterministic
 from keras_bfn.models.missing import split_missing
-from keras_bfn.models.program import SamplingProgram, check_batch_size, predict
+from keras_bfn.models.program import LoopProgram, check_batch_size, predict, room_for
 
 
-class EncodingProgram(SamplingProgram):
+class EncodingProgram(LoopProgram):
     """Runs a deterministic sampler backwards, from evidence about the data at t = 1.
 
     Call arguments:
@@ -22,9 +22,8 @@ class EncodingProgram(SamplingProgram):
             variables that are missing are zero.
     """
 
-    def __init__(self, model, sampler, num_steps):
-        super().__init__(model, sampler, num_steps)
-        self.times = self.times[::-1].copy()
+    def find_times(self, num_steps):
+        return super().find_times(num_steps)[::-1]
 
     def call(self, inputs):
         flow, sampler, seed = self.model.flow, self.sampler, self.model.seed_generator
@@ -32,17 +31,17 @@ class EncodingProgram(SamplingProgram):
         if mask is not None:
             inputs = {**inputs, "there": mask}
 
-        def look(i, states):
-            return self.look(states, self.time(i), inputs)
+        def look(states, i, t):
+            return self.look(states, t, inputs)
 
-        def act(i, states, looks, outputs):
-            return self.step(states, outputs, self.time(i), self.time(i + 1), seed)
+        def act(states, looks, outputs, i, t, t_next):
+            return self.step(states, outputs, t, t_next, seed)
 
         s = self.model.sample_evidence(x, inputs["ones"])
         states = map_parts(
             lambda flow, s: sampler.init_from(s / ops.sqrt(flow.schedule.beta(1.0))), flow, s
         )
-        states = self.loop(len(self.times) - 1, look, act, states)
+        states, *_ = self.loop(look, act, states)
         latents = map_parts(sampler.latents, states)
         if mask is not None:
             latents = map_parts(lambda u, mask: ops.where(mask[..., None], u, 0.0), latents, mask)
@@ -105,6 +104,8 @@ def encode(
     self.build_for(map_parts(np.shape, x), conditions.get("condition"))
 
     inputs = {"x": x, "ones": np.ones(num, "float32"), **conditions}
-    arguments = (sampler, num_steps)
-    outputs = predict(self, EncodingProgram, arguments, inputs, batch_size, seed, verbose)
+    arguments = (sampler, room_for(num_steps))
+    outputs = predict(
+        self, EncodingProgram, arguments, inputs, batch_size, seed, verbose, num_steps
+    )
     return order_parts(self.flow, outputs["latents"])

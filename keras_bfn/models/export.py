@@ -33,14 +33,11 @@ class StepProgram(SamplingProgram):
         noise: a `Noise`, by default that of the inputs.
     """
 
-    def __init__(self, model, sampler):
-        super().__init__(model, sampler, num_steps=1)
-
     def call(self, inputs, noise=None):
         noise = Noise(inputs) if noise is None else noise
         t, t_next = inputs["t"], inputs["t_next"]
         ones = ops.ones(ops.shape(keras.tree.flatten(inputs["state"])[0])[:1])
-        is_first = t <= ops.convert_to_tensor(self.times[0])
+        is_first = t <= float(self.find_times(1)[0])
         states = keras.tree.map_structure(
             lambda start, state: ops.where(is_first, start, state),
             self.start(ops.shape(ones)[0], noise),

@@ -12,10 +12,10 @@ from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape
 from keras_bfn.models.missing import length_inputs, put_missing
 from keras_bfn.models.part_times import check_given
-from keras_bfn.models.program import SamplingProgram, check_batch_size, predict
+from keras_bfn.models.program import LoopProgram, check_batch_size, predict, room_for
 
 
-class GenerationProgram(SamplingProgram):
+class GenerationProgram(LoopProgram):
     """Runs a sampler from its start to its end.
 
     Call arguments:
@@ -25,32 +25,35 @@ class GenerationProgram(SamplingProgram):
             `(batch,)`; and `"there"`, if some variables are not.
     """
 
-    def __init__(self, model, sampler, num_steps, return_trajectory, given=()):
-        super().__init__(model, sampler, num_steps, given)
-        if sampler.end == "last":  # the last look is the one before t = 1
-            self.times = self.times[:-1]
+    def __init__(self, model, sampler, most_steps, return_trajectory, given=()):
+        super().__init__(model, sampler, most_steps, given)
+        self.most_steps = most_steps
         self.return_trajectory = return_trajectory
+
+    def find_times(self, num_steps):
+        times = super().find_times(num_steps)
+        # With `end="last"`, the last look is the one before t = 1.
+        return times[:-1] if self.sampler.end == "last" else times
 
     def call(self, inputs):
         model, sampler, seed = self.model, self.sampler, self.model.seed_generator
-        batch_size, num_steps = ops.shape(inputs["ones"])[0], len(self.times) - 1
+        batch_size = ops.shape(inputs["ones"])[0]
         known = {
             name: model.flow[name].sample_evidence(x, inputs["ones"], seed)
             for name, x in inputs.get("given", {}).items()
         }
 
-        def look(i, carry):
-            return self.look(carry[0], self.time(i), inputs, known)
+        def look(carry, i, t):
+            return self.look(carry[0], t, inputs, known)
 
-        def act(i, carry, looks, outputs):
+        def act(carry, looks, outputs, i, t, t_next):
             states, trajectory = carry
-            states = self.step(states, outputs, self.time(i), self.time(i + 1), seed)
-            return states, record(trajectory, i, looks)
+            return self.step(states, outputs, t, t_next, seed), record(trajectory, i, looks)
 
         def nothing(flow, event_shape):
             sizes = (flow.embedding_size, flow.theta_size, flow.output_size)
             # Steps come second: predict joins batches along the first axis.
-            shape = (batch_size, num_steps + 1)
+            shape = (batch_size, self.most_steps + 1)
             return Look(ops.zeros(shape), *(ops.zeros((*shape, *event_shape, n)) for n in sizes))
 
         if "latents" in inputs:
@@ -60,9 +63,9 @@ class GenerationProgram(SamplingProgram):
         trajectory = ()
         if self.return_trajectory:
             trajectory = map_parts(nothing, model.flow, model.event_shape)
-        carry = self.loop(num_steps, look, act, (states, trajectory))
+        carry, num_steps, t = self.loop(look, act, (states, trajectory))
 
-        looks, outputs = look(num_steps, carry)
+        looks, outputs = look(carry, num_steps, t)
         x = self.end(outputs, seed)
         trajectory = record(carry[1], num_steps, looks)
         return {"x": x, "trajectory": trajectory} if self.return_trajectory else {"x": x}
@@ -117,7 +120,7 @@ def generate(
             those beyond are -1 or NaN. By default as long as the model's.
         seed: int or None. The same seed gives the same samples on the same backend.
         batch_size: int; by default all at once, up to 64. One program is compiled for each
-            batch size, number of steps and sampler, and used again.
+            batch size and sampler, and used again for any number of steps.
         return_trajectory: bool. Whether to return the steps, too.
         verbose: as in `keras.Model.predict`.
 
@@ -153,8 +156,13 @@ def generate(
     shapes = map_parts(lambda shape: (num_samples, *shape), self.event_shape)
     self.build_for(shapes, inputs.get("condition"))
 
-    arguments = (sampler, num_steps, return_trajectory, tuple(given))
-    outputs = predict(self, GenerationProgram, arguments, inputs, batch_size, seed, verbose)
+    most_steps = room_for(num_steps)
+    if return_trajectory:  # which has room for as many looks as there are
+        most_steps = num_steps - 1 if sampler.end == "last" else num_steps
+    arguments = (sampler, most_steps, return_trajectory, tuple(given))
+    outputs = predict(
+        self, GenerationProgram, arguments, inputs, batch_size, seed, verbose, num_steps
+    )
     x = order_parts(self.flow, outputs["x"] | given if given else outputs["x"])
     if "there" in inputs:
         x = map_parts(put_missing, x, inputs["there"])

@@ -25,11 +25,17 @@ from keras_bfn.models.missing import (
     put_missing,
     some_value,
 )
-from keras_bfn.models.program import DEFAULT_BATCH_SIZE, SamplingProgram, check_batch_size, predict
+from keras_bfn.models.program import (
+    DEFAULT_BATCH_SIZE,
+    LoopProgram,
+    check_batch_size,
+    predict,
+    room_for,
+)
 from keras_bfn.samplers import AncestralSampler
 
 
-class InpaintingProgram(SamplingProgram):
+class InpaintingProgram(LoopProgram):
     """Ancestral sampling in which the known variables send their own messages.
 
     Each example has a number of particles. A particle's weight is what its receiver thought of the
@@ -43,13 +49,14 @@ class InpaintingProgram(SamplingProgram):
             variables are not.
     """
 
-    def __init__(self, model, num_steps, num_particles):
-        super().__init__(model, AncestralSampler(), num_steps)
+    def __init__(self, model, most_steps, num_particles):
+        super().__init__(model, AncestralSampler(), most_steps)
+        self.most_steps = most_steps
         self.num_particles = num_particles
 
     def call(self, inputs):
         flow, seed, num_particles = self.model.flow, self.model.seed_generator, self.num_particles
-        num_steps, num_examples = len(self.times) - 1, ops.shape(inputs["ones"])[0]
+        num_examples = ops.shape(inputs["ones"])[0]
         # One row for each particle, those of an example together.
         inputs = keras.tree.map_structure(
             lambda values: ops.repeat(values, num_particles, axis=0), inputs
@@ -66,15 +73,15 @@ class InpaintingProgram(SamplingProgram):
 
             return sum_parts(map_parts(of_part, nats, known))
 
-        def look(i, state):
-            return self.look(state[0], self.time(i), inputs)
+        def look(state, i, t):
+            return self.look(state[0], t, inputs)
 
-        def act(i, state, looks, outputs):
+        def act(state, looks, outputs, i, t, t_next):
             s, log_weights, log_likelihood, sizes = state
 
             def advance(flow, s, x, known, output):
                 """The next evidence of a part, and how well its messages were expected."""
-                alpha = flow.schedule.beta(self.time(i + 1)) - flow.schedule.beta(self.time(i))
+                alpha = flow.schedule.beta(t_next) - flow.schedule.beta(t)
                 sent = ops.where(known, x, ops.cast(output.sample(seed), x.dtype))
                 noise = keras.random.normal(ops.shape(s), dtype="float32", seed=seed)
                 # The particles of an example receive the same messages from what is known.
@@ -97,10 +104,10 @@ class InpaintingProgram(SamplingProgram):
             map_parts(lambda flow, x: ops.zeros((*ops.shape(x), flow.embedding_size)), flow, x),
             ops.zeros((num_examples, num_particles)) - math.log(num_particles),
             ops.zeros((num_examples,)),
-            ops.zeros((num_steps + 1, num_examples)),
+            ops.zeros((self.most_steps + 1, num_examples)),
         )
-        state = self.loop(num_steps, look, act, state)
-        looks, outputs = look(num_steps, state)
+        state, num_steps, t = self.loop(look, act, state)
+        looks, outputs = look(state, num_steps, t)
         _, log_weights, log_likelihood, sizes = state
         reconstruction = map_parts(
             lambda flow, x, look: -flow.reconstruction_loss(x, look.params, look.s), flow, x, looks
@@ -250,12 +257,14 @@ def inpaint(
     filled = map_parts(fill_missing, self.flow, x)
 
     inputs = {"x": filled, "mask": mask, "ones": np.ones(num, "float32"), **conditions, **lengths}
-    arguments = (num_steps, num_particles)
-    outputs = predict(self, InpaintingProgram, arguments, inputs, batch_size, seed, verbose)
+    arguments = (room_for(num_steps), num_particles)
+    outputs = predict(
+        self, InpaintingProgram, arguments, inputs, batch_size, seed, verbose, num_steps
+    )
     x = order_parts(self.flow, outputs.pop("x"))
     if lengths:
         x = map_parts(put_missing, x, there)
-    outputs["effective_sample_size"] = outputs["effective_sample_size"].T
+    outputs["effective_sample_size"] = outputs["effective_sample_size"].T[: num_steps + 1]
     return (x, outputs) if return_statistics else x
 
 

@@ -12,6 +12,7 @@ from keras_bfn.models.data_checks import count_examples
 from keras_bfn.models.whole_steps import WholeSteps, keep_variables
 
 DEFAULT_BATCH_SIZE = 64
+STEPS = 1024  # one program takes any number of steps up to this one, or to a multiple of it
 
 
 class Program(WholeSteps, keras.Model):
@@ -37,26 +38,26 @@ class Program(WholeSteps, keras.Model):
 
 
 class SamplingProgram(Program):
-    """Base class of programs that look, act, and look again, at the times of a sampler.
+    """Base class of programs that look, and take a step of a sampler.
 
     Args:
         model: the `BayesianFlowNetwork`.
         sampler: a `keras_bfn.samplers.Sampler`.
-        num_steps: int.
         given: names of parts that are known; the others are drawn.
 
     Attributes:
         drawn: the flow, or a dict of the flows of the parts that are drawn.
-        times: float32 array, the times of the looks: those that each of these parts would have,
-            averaged.
     """
 
-    def __init__(self, model, sampler, num_steps, given=()):
+    def __init__(self, model, sampler, given=()):
         super().__init__(model)
         self.sampler = sampler
         self.drawn = leave_out(given, model.flow)
-        times = [sampler.times(flow, num_steps) for (flow,) in list_parts(self.drawn)]
-        self.times = np.mean(times, axis=0, dtype="float64").astype("float32")
+
+    def find_times(self, num_steps):
+        """The times of the looks, a float32 array: those of all parts that are drawn, averaged."""
+        times = [self.sampler.times(flow, num_steps) for (flow,) in list_parts(self.drawn)]
+        return np.mean(times, axis=0, dtype="float64").astype("float32")
 
     def start(self, batch_size, seed):
         """The sampler's state before the first look, or a dict of the parts' that are drawn."""
@@ -110,16 +111,52 @@ class SamplingProgram(Program):
         is_drawn = self.sampler.end == "sample"
         return map_parts(lambda output: output.sample(seed) if is_drawn else output.mode(), outputs)
 
-    def time(self, i):
-        """The i-th time, a scalar tensor; i is an int or a scalar int tensor."""
-        return ops.take(ops.convert_to_tensor(self.times), i)
 
-    def loop(self, num_steps, look, act, state):
-        """Runs `state = act(i, state, *look(i, state))` for i in 0..num_steps - 1.
+class LoopProgram(SamplingProgram):
+    """Base class of programs that look and act again and again, at times that are set before.
+
+    Times and their number are variables, so that one program serves all.
+
+    Args:
+        model, sampler, given: as in `SamplingProgram`.
+        most_steps: int.
+    """
+
+    def __init__(self, model, sampler, most_steps, given=()):
+        super().__init__(model, sampler, given)
+        unknown = {"initializer": "zeros", "trainable": False}
+        self.num_steps = self.add_weight((), dtype="int32", name="num_steps", **unknown)
+        self.times = self.add_weight((most_steps + 1,), name="times", **unknown)
+
+    def set_steps(self, num_steps):
+        """Sets the times to those of so many steps."""
+        times = self.find_times(num_steps)
+        self.num_steps.assign(len(times) - 1)
+        self.times.assign(np.pad(times, (0, self.times.shape[0] - len(times))))
+
+    def loop(self, look, act, state):
+        """Runs `state = act(state, *look(state, i, t), i, t, t_next)` for each step i.
 
         `act` may draw from the model's seed generator; `look` may call the network.
+
+        Returns:
+            The tuple of the last state, the number of steps, and the last time, scalar tensors.
         """
-        return _keras.loop(self.model.seed_generator, num_steps, look, act, state)
+        num_steps, times = ops.copy(self.num_steps), ops.copy(self.times)  # tensors, no variables
+
+        def look_at(i, state):
+            return look(state, i, ops.take(times, i))
+
+        def act_at(i, state, *seen):
+            return act(state, *seen, i, ops.take(times, i), ops.take(times, i + 1))
+
+        state = _keras.loop(self.model.seed_generator, num_steps, look_at, act_at, state)
+        return state, num_steps, ops.take(times, num_steps)
+
+
+def room_for(num_steps):
+    """The `most_steps` of a program that is to take so many."""
+    return -(-num_steps // STEPS) * STEPS
 
 
 def check_batch_size(batch_size, num_rows, default=DEFAULT_BATCH_SIZE):
@@ -128,8 +165,8 @@ def check_batch_size(batch_size, num_rows, default=DEFAULT_BATCH_SIZE):
     return min(check_int("batch_size", batch_size, 1), num_rows)
 
 
-def predict(model, program_class, arguments, inputs, batch_size, seed, verbose):
-    """What a program makes of all rows of `inputs`.
+def predict(model, program_class, arguments, inputs, batch_size, seed, verbose, num_steps=None):
+    """What a program makes of all rows of `inputs`, a `LoopProgram` in `num_steps` steps.
 
     It is run on full batches, so that it is compiled once.
     """
@@ -138,6 +175,8 @@ def predict(model, program_class, arguments, inputs, batch_size, seed, verbose):
     rows = np.arange(-(-num // batch_size) * batch_size) % num
     inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
     program = model.programs(program_class, *arguments)
+    if num_steps is not None:
+        program.set_steps(num_steps)
     with _keras.seeded(model.seed_generator, seed):
         outputs = program.predict(inputs, batch_size=batch_size, verbose=verbose)
     return keras.tree.map_structure(lambda values: values[:num], outputs)

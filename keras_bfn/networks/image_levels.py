@@ -1,5 +1,6 @@
 """The trunk that the networks for images and signals share."""
 
+import keras
 from keras import layers, ops
 
 from keras_bfn.layers import ConvBlock, SpatialAttention
@@ -30,12 +31,14 @@ def image_levels(
             `(batch, length, channels)`: channels last, whatever the format inside.
         time: symbolic tensor of shape `(batch, size)`, an embedding of the time.
         width, width_multipliers, num_blocks, num_heads, dropout: as in `UNet`.
-        time_bias, remat, data_format: as in `keras_bfn.layers.ConvBlock`.
+        time_bias, remat: as in `keras_bfn.layers.ConvBlock`.
+        data_format: as in `UNet`.
         dtype: the policy of the layers.
 
     Returns:
         A symbolic tensor of the shape of `x`, with `width` channels.
     """
+    data_format = data_format or fastest_data_format()
     conv = {"data_format": data_format, "dtype": dtype}
     channel_axis = -1 if data_format == "channels_last" else 1
     time = layers.Activation("silu", dtype=dtype)(time)
@@ -83,6 +86,14 @@ def image_levels(
     x = layers.Activation("silu", dtype=dtype)(x)
     x = convolution(width, 3, padding="same", name="conv_out", **conv)(x)
     return layers.Permute(back, dtype=dtype)(x)
+
+
+def fastest_data_format():
+    """On CPUs, normalisation of channels that come first is faster by far, but by TensorFlow."""
+    on_cpu = keras.distribution.list_devices()[0].startswith("cpu")
+    if on_cpu and keras.backend.backend() != "tensorflow":
+        return "channels_first"
+    return "channels_last"
 
 
 def theta_channels(flow, theta):

@@ -28,10 +28,10 @@ class UNet(Network):
         dropout: float in [0, 1).
         remat: bool. Whether the blocks' activations are computed again in the backward pass: less
             memory in training, for one more forward pass.
-        data_format: `"channels_last"`, `"channels_first"`, or None for Keras's default: the layout
-            of the convolutions. Inputs and outputs are channels last all the same, and weights are
-            the same. On PyTorch's CPU, channels first is faster; TensorFlow's CPU has only
-            channels last.
+        data_format: the layout of the convolutions, `"channels_last"` or `"channels_first"`. Inputs
+            and outputs are channels last all the same, and weights are the same. None is the faster
+            one: on CPUs, channels first by JAX and PyTorch. TensorFlow's CPU has only channels
+            last.
         **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
@@ -99,7 +99,7 @@ class UNet(Network):
                 num_heads=num_heads,
                 dropout=dropout,
                 remat=remat,
-                data_format=data_format or keras.config.image_data_format(),
+                data_format=data_format,
                 dtype=policy,
             )
             return [projected, x]

@@ -76,7 +76,7 @@ class VDMUNet(Network):
                 dropout=dropout,
                 time_bias=False,
                 remat=remat,
-                data_format=data_format or keras.config.image_data_format(),
+                data_format=data_format,
                 dtype=policy,
             )
             return [theta, x]

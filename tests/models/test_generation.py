@@ -1,5 +1,6 @@
 """`generate`: what it returns, that seeds repeat, and that it compiles once."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -49,11 +50,8 @@ def test_neighbouring_seeds_share_no_noise():
     assert len(set(draws)) == len(draws)
 
 
-@pytest.mark.parametrize("return_trajectory", [False, True])
-def test_a_second_call_neither_retraces_nor_recompiles(return_trajectory, monkeypatch):
-    model = make_model(FLOWS["binary"]())
-    kwargs = {"num_steps": 4, "return_trajectory": return_trajectory, "verbose": 0}
-    model.generate(4, **kwargs)
+def count_looks(monkeypatch):
+    """A list that grows by one with each look that is not part of a program made before."""
     calls = []
     look = keras_bfn.BayesianFlowNetwork.look
     monkeypatch.setattr(
@@ -61,11 +59,40 @@ def test_a_second_call_neither_retraces_nor_recompiles(return_trajectory, monkey
         "look",
         lambda *args, **kwargs: calls.append(1) or look(*args, **kwargs),
     )
-    model.generate(4, **kwargs)
-    import keras
+    return calls
 
-    # torch runs eagerly: one call for each of 4 steps, and the last look.
-    assert len(calls) == (5 if keras.backend.backend() == "torch" else 0)
+
+def num_eager(num_looks):
+    """PyTorch runs eagerly: one call for each look."""
+    return num_looks if keras.backend.backend() == "torch" else 0
+
+
+@pytest.mark.parametrize("return_trajectory", [False, True])
+def test_a_second_call_neither_retraces_nor_recompiles(return_trajectory, monkeypatch):
+    model = make_model(FLOWS["binary"]())
+    kwargs = {"num_steps": 4, "return_trajectory": return_trajectory, "verbose": 0}
+    model.generate(4, **kwargs)
+    calls = count_looks(monkeypatch)
+    model.generate(4, **kwargs)
+    assert len(calls) == num_eager(5)
+
+
+STEPPED = {
+    "generate": lambda model, x, n: model.generate(4, n, seed=0, verbose=0),
+    "encode": lambda model, x, n: model.encode(x, n, seed=0, verbose=0),
+    "inpaint": lambda model, x, n: model.inpaint(x, x > 0, n, seed=0, verbose=0),
+}
+
+
+@pytest.mark.parametrize("verb", STEPPED)
+def test_one_program_takes_any_number_of_steps(verb, monkeypatch):
+    run, x = STEPPED[verb], np.random.default_rng(0).integers(0, 2, (4, *EVENT_SHAPE))
+    model = make_model(FLOWS["binary"]())
+    run(model, x, 4)
+    calls = count_looks(monkeypatch)
+    results = run(model, x, 7)
+    assert len(calls) == num_eager(7 if verb == "encode" else 8)
+    np.testing.assert_array_equal(results, run(make_model(FLOWS["binary"]()), x, 7))
 
 
 def test_samples_of_several_batches_are_all_different_and_counted_right():
