@@ -104,16 +104,20 @@ def train(network, make_optimizer, data, flow, x, args):
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
     at_first = network.get_weights()
     model.compile(make_optimizer(1000))
-    model.fit(data.train, steps_per_epoch=2, epochs=1, verbose=0)  # compiles
+
+    def fit(steps, **options):
+        # Not an argument of `fit`, by which no epoch is longer than a pass over the data.
+        data.train.steps_per_epoch, data.train.epoch = steps, 0
+        model.fit(data.train, verbose=0, **options)
+
+    fit(2)  # compiles
     start = time.process_time()
-    model.fit(data.train, steps_per_epoch=8, epochs=1, verbose=0)
+    fit(8)
     steps = max(1, int(args.seconds / MARKS / (time.process_time() - start) * 8))
     network.set_weights(at_first)
-    data.train.epoch = 0
     model.compile(make_optimizer(MARKS * steps))
     clock = Clock()
-    curve = Curve(clock, x, args.looks)
-    model.fit(data.train, steps_per_epoch=steps, epochs=MARKS, callbacks=[curve], verbose=0)
+    fit(steps, epochs=MARKS, callbacks=[Curve(clock, x, args.looks)])
     return clock.rows, MARKS * steps
 
 

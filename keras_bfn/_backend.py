@@ -17,6 +17,27 @@ def torch_generators():
     return [torch.default_generator, *gpu]
 
 
+def is_on_cpu():
+    """Whether the backend computes on the CPU. (`keras.distribution` knows no PyTorch.)"""
+    if keras.backend.backend() != "torch":
+        return keras.distribution.list_devices()[0].startswith("cpu")
+    import torch
+
+    accelerators = torch.cuda, torch.backends.mps, torch.xpu
+    return not any(accelerator.is_available() for accelerator in accelerators)
+
+
+def normalize_groups(x, groups, gamma, beta, epsilon):
+    """Group normalisation of `(batch, channels, ...)` by PyTorch's own, in one pass.
+
+    That of Keras 3.15 is a dozen operations, each of which PyTorch writes to memory.
+    """
+    import torch
+
+    gamma, beta = (weight.to(x.dtype) for weight in (gamma, beta))
+    return torch.nn.functional.group_norm(x, groups, gamma, beta, epsilon)
+
+
 def is_data_loader(x):
     """Whether `x` is a `torch.utils.data.DataLoader`, which every backend takes."""
     torch = sys.modules.get("torch")

@@ -7,9 +7,11 @@ import numpy as np
 from keras import ops
 from keras.layers import Dense
 
+from keras_bfn._backend import is_on_cpu
 from keras_bfn._validation import check_int
 from keras_bfn.layers.conv_block import check_data_format, group_norm
 from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.positions import at_positions
 
 
 def self_attention(query_key_value, num_heads, rotary=False, mask=None):
@@ -40,7 +42,7 @@ def self_attention(query_key_value, num_heads, rotary=False, mask=None):
 
 def _attend(query, key, value, mask):
     """`ops.dot_product_attention` of `(batch, positions, heads, channels)`."""
-    if not (keras.backend.backend() == "jax" and keras.distribution.list_devices()[0] == "cpu:0"):
+    if not (keras.backend.backend() == "jax" and is_on_cpu()):
         return ops.dot_product_attention(query, key, value, mask=mask)
     # On CPUs, JAX takes 1.6 times as long as by matrices that are laid out one after the other,
     # and whose rows are divided by their sums at the end.
@@ -125,8 +127,9 @@ class SpatialAttention(Layer):
         hidden = self.norm(x)
         hidden = ops.moveaxis(hidden, self._channel_axis, -1)
         _, *positions, channels = hidden.shape
-        hidden = self.query_key_value(ops.reshape(hidden, (-1, math.prod(positions), channels)))
-        hidden = self.project(self_attention(hidden, self.num_heads))
+        hidden = ops.reshape(hidden, (-1, math.prod(positions), channels))
+        hidden = at_positions(self.query_key_value, hidden)
+        hidden = at_positions(self.project, self_attention(hidden, self.num_heads))
         hidden = ops.reshape(hidden, (-1, *positions, channels))
         return x + ops.moveaxis(hidden, -1, self._channel_axis)
 

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 from keras.layers import Conv1D, Conv2D, Dense, Dropout, GroupNormalization
 
+from keras_bfn._backend import normalize_groups
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_choice, check_int, check_rate
 from keras_bfn.layers.layer import Layer
@@ -124,4 +125,14 @@ def group_norm(channels, groups, axis, **kwargs):
     """
     most = max(1, min(groups, channels // 4))
     groups = max(g for g in range(1, most + 1) if channels % g == 0)
-    return GroupNormalization(groups, axis=axis, epsilon=1e-5, **kwargs)
+    return GroupNorm(groups, axis=axis, epsilon=1e-5, **kwargs)
+
+
+class GroupNorm(GroupNormalization):
+    """The same as in Keras, faster on PyTorch where channels come first."""
+
+    def call(self, x):
+        if keras.backend.backend() != "torch" or self.axis != 1:
+            return super().call(x)
+        gamma, beta = map(ops.convert_to_tensor, (self.gamma, self.beta))
+        return normalize_groups(x, self.groups, gamma, beta, self.epsilon)

@@ -6,6 +6,7 @@ from keras.layers import Dense
 
 from keras_bfn._validation import check_int
 from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.positions import at_positions
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -46,7 +47,7 @@ class TokenEmbedding(Layer):
 
     def call(self, x):
         gain, bias = (ops.cast(weight, self.compute_dtype) for weight in (self.gain, self.bias))
-        return self.project(x) * gain + bias
+        return at_positions(self.project, x) * gain + bias
 
     def compute_output_shape(self, x_shape):
         return (*x_shape[:-1], self.size)

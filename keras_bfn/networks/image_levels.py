@@ -3,6 +3,7 @@
 import keras
 from keras import layers, ops
 
+from keras_bfn._backend import is_on_cpu
 from keras_bfn.layers import ConvBlock, SpatialAttention
 from keras_bfn.layers.conv_block import CONVOLUTIONS, group_norm
 from keras_bfn.networks.network import scale_theta
@@ -90,8 +91,7 @@ def image_levels(
 
 def fastest_data_format():
     """On CPUs, normalisation of channels that come first is faster by far, but by TensorFlow."""
-    on_cpu = keras.distribution.list_devices()[0].startswith("cpu")
-    if on_cpu and keras.backend.backend() != "tensorflow":
+    if is_on_cpu() and keras.backend.backend() != "tensorflow":
         return "channels_first"
     return "channels_last"
 
