@@ -2,7 +2,7 @@
 
 import keras
 from keras import ops
-from keras.layers import Conv1D, Conv2D, Dense, Dropout, GroupNormalization
+from keras.layers import Conv1D, Conv2D, Dense, Dropout
 
 from keras_bfn._backend import normalize_groups
 from keras_bfn._keras import call_block
@@ -125,11 +125,11 @@ def group_norm(channels, groups, axis, **kwargs):
     """
     most = max(1, min(groups, channels // 4))
     groups = max(g for g in range(1, most + 1) if channels % g == 0)
-    return GroupNorm(groups, axis=axis, epsilon=1e-5, **kwargs)
+    return GroupNormalization(groups, axis=axis, epsilon=1e-5, **kwargs)
 
 
-class GroupNorm(GroupNormalization):
-    """The same as in Keras, faster on PyTorch where channels come first."""
+class GroupNormalization(keras.layers.GroupNormalization):
+    """The same as in Keras, of the same name in files, faster on PyTorch with channels first."""
 
     def call(self, x):
         if keras.backend.backend() != "torch" or self.axis != 1:

@@ -13,7 +13,7 @@ from keras_bfn.presets.preset import files_of, load_folder, save_folder
 from keras_bfn.visualization import plot_samples
 
 
-def from_preset(cls, preset, load_weights=True):
+def from_preset(cls, preset, load_weights=True, dtype=None):
     """A model by name, from a hub, or from a folder.
 
     Args:
@@ -24,15 +24,19 @@ def from_preset(cls, preset, load_weights=True):
         load_weights: bool. Without, the weights are new: for the paper's models, ready to be
             trained by the paper's recipe. With, those of its authors are downloaded, which
             needs `huggingface_hub` and `torch`.
+        dtype: the dtype policy of the network, in the place of that it was saved with; of a network
+            of `keras_bfn.networks` alone. In `"mixed_bfloat16"` it generates in less time and
+            memory.
 
     Returns:
         A `BayesianFlowNetwork`. The paper's presets are compiled with the paper's optimizer; a
         folder's model is compiled if the saved one was. Networks of the paper's presets follow
-        Keras's global dtype policy and image data format. The recipe's batch size and number of
-        steps are in `BayesianFlowNetwork.presets[preset].recipe`.
+        Keras's global dtype policy. The recipe's batch size and number of steps are in
+        `BayesianFlowNetwork.presets[preset].recipe`.
 
     Raises:
-        ValueError: if there is no such preset, or its files are not complete.
+        ValueError: if there is no such preset, its files are not complete, or its network cannot
+            be given a dtype.
         ImportError: if a package that the download needs is not installed.
 
     Example:
@@ -47,23 +51,23 @@ def from_preset(cls, preset, load_weights=True):
     if isinstance(preset, str) and preset in PRESETS:
         preset = PRESETS[preset]
         if preset.make_flow is None:
-            return load_folder(cls, preset.weights, load_weights)
+            return load_folder(cls, preset.weights, load_weights, dtype)
         flow = preset.make_flow()
-        model = cls(flow, preset.make_network(flow), tokenizer=preset.tokenizer)
+        model = cls(flow, preset.make_network(flow, dtype=dtype), tokenizer=preset.tokenizer)
         model.compile(preset.recipe.optimizer())
         if load_weights:
             load_official(model.network, preset.weights)
         return model
     if is_handle(preset):
         folder = download("preset", preset, files_of(load_weights))
-        return load_folder(cls, folder, load_weights, preset)
+        return load_folder(cls, folder, load_weights, dtype, preset)
     if not isinstance(preset, (str, os.PathLike)) or not pathlib.Path(preset).is_dir():
         raise ValueError(
             f"Argument `preset` must be one of {list(PRESETS)}, hf://user/repo, "
             "kaggle://user/model/framework/variation, or a folder written by `save_to_preset`. "
             f"Received: preset={preset!r}"
         )
-    return load_folder(cls, preset, load_weights)
+    return load_folder(cls, preset, load_weights, dtype)
 
 
 def save_to_preset(self, folder):

@@ -9,7 +9,6 @@ from keras_bfn._parts import check_event_shape, map_parts
 from keras_bfn._validation import check_choice, check_int, refusal
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.layers import DenseBlock, TimeEmbedding, TokenEmbedding, TransformerBlock
-from keras_bfn.layers.positions import at_positions
 from keras_bfn.networks.network import Network, check_sizes, embed_time, scale_theta
 
 MOST_PATCHES = 64  # of an image, by default
@@ -182,7 +181,7 @@ def _from_patches(tokens, image_shape, size, policy):
     height, width, _ = image_shape
     rows, columns = height // size, width // size
     depth = max(16, tokens.shape[-1] // size**2)
-    x = at_positions(layers.Dense(size * size * depth, dtype=policy), tokens)
+    x = layers.Dense(size * size * depth, dtype=policy)(tokens)
     x = layers.Reshape((rows, columns, size, size, depth), dtype=policy)(x)
     x = layers.Permute((1, 3, 2, 4, 5), dtype=policy)(x)
     return layers.Reshape((height, width, depth), dtype=policy)(x)

@@ -5,7 +5,6 @@ from keras import layers
 
 from keras_bfn._validation import check_shape
 from keras_bfn.layers import TimeChannel, TimeEmbedding
-from keras_bfn.layers.positions import at_positions
 from keras_bfn.networks.image_levels import check_image_shape, image_levels, theta_channels
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time
 
@@ -90,8 +89,7 @@ class UNet(Network):
             x = conditions.join_to(theta_channels(flow, inputs["theta"]))
             x = TimeChannel()(x, inputs["t"])
             # In float32, for means are known to the third digit and beyond.
-            projected = layers.Dense(width, dtype="float32", name="input_projection")
-            projected = at_positions(projected, x)
+            projected = layers.Dense(width, dtype="float32", name="input_projection")(x)
             x = image_levels(
                 projected,
                 conditions.add_to(embed_time(inputs["t"], TimeEmbedding(width), 4 * width, policy)),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import keras
 
 from keras_bfn._keras import make_uncompiled, save_weights
+from keras_bfn._validation import refusal
 from keras_bfn.datasets import Tokenizer
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
@@ -101,7 +102,7 @@ def check_files(folder, preset, load_weights=True):
             )
 
 
-def load_folder(cls, folder, load_weights, preset=None):
+def load_folder(cls, folder, load_weights, dtype=None, preset=None):
     """The model, of class `cls`, that `save_folder` wrote to a folder.
 
     In messages the folder is called `preset`: where it came from.
@@ -111,6 +112,8 @@ def load_folder(cls, folder, load_weights, preset=None):
     check_files(folder, preset, load_weights)
     config, metadata = (_read_json(folder / name) for name in (CONFIG, METADATA))
     compile_config = config.get("compile_config")
+    if dtype is not None:
+        _set_dtype(config, dtype)
     model = make_uncompiled(config)
     if not isinstance(model, cls):
         raise ValueError(
@@ -129,6 +132,16 @@ def load_folder(cls, folder, load_weights, preset=None):
         # Only now: averaged weights start from what was loaded.
         model.compile_from_config(compile_config)
     return model
+
+
+def _set_dtype(config, dtype):
+    """Puts a dtype policy into a model's config, in the place of that of its network."""
+    network = config["config"]["network"]
+    if not str(network["registered_name"]).startswith("keras_bfn>"):
+        expected = "must be None for a network that is none of `keras_bfn.networks`"
+        raise refusal("dtype", expected, dtype)
+    policy = keras.dtype_policies.get(dtype)
+    network["config"]["dtype"] = keras.saving.serialize_keras_object(policy)
 
 
 def _read_json(path):

@@ -293,3 +293,29 @@ if __name__ == "__main__":
     np.save(folder / "output.npy", output(model))
     # What was compiled on the other backend trains on this one.
     model.train_on_batch(np.zeros((2, *model.event_shape), "int32"))
+
+
+def test_the_network_of_a_preset_takes_another_dtype():
+    model = BayesianFlowNetwork.from_preset("bfn_digits")
+    half = BayesianFlowNetwork.from_preset("bfn_digits", dtype="mixed_bfloat16")
+    assert half.network.policy.name == "mixed_bfloat16"
+    x = model.generate(8, 5, sampler="sde2", seed=0, verbose=0)
+    nats, rounded = (
+        {name: cost.mean() for name, cost in m.code_length(x, seed=0, verbose=0).items()}
+        for m in (model, half)
+    )
+    assert rounded["transmission"] == pytest.approx(nats["transmission"], rel=0.01)
+    assert rounded["transmission"] != nats["transmission"]
+
+
+def test_an_own_network_takes_no_other_dtype(tmp_path):
+    model = BayesianFlowNetwork(FLOWS["binary"](), own_network())
+    model.save_to_preset(tmp_path)
+    with pytest.raises(ValueError, match=r"`dtype` must be None.*dtype='mixed_bfloat16'"):
+        BayesianFlowNetwork.from_preset(tmp_path, dtype="mixed_bfloat16")
+
+
+def own_network():
+    theta, t = keras.Input((2, 1), name="theta"), keras.Input((), name="t")
+    hidden = keras.layers.Dense(4)(theta) + keras.ops.reshape(t, (-1, 1, 1))
+    return keras.Model({"theta": theta, "t": t}, keras.layers.Dense(1)(hidden))
