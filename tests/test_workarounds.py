@@ -403,11 +403,6 @@ def test_a_dataset_is_told_of_an_epoch_in_which_the_model_is_built():
     require(is_told, "models/bayesian_flow_network.py, build_for")
 
 
-def test_categorical_draws_have_two_axes():
-    with failing("2-D tensor", "distributions/discrete.py, Categorical.sample"):
-        keras.random.categorical(np.zeros((2, 3, 4), "float32"), 1)
-
-
 def test_signals_can_be_enlarged_channels_last_only():
     with failing("data_format", "networks/image_levels.py, repeat"):
         keras.layers.UpSampling1D(2, data_format="channels_first")

@@ -26,9 +26,11 @@ class Categorical(Distribution):
         return ops.cast(ops.argmax(self.logits, axis=-1), "int32")
 
     def sample(self, seed=None):
-        # The Gumbel-max trick: keras.random.categorical of Keras 3.15 takes two axes only.
-        gumbel = -ops.log(-ops.log(uniform(ops.shape(self.logits), seed)))
-        return ops.cast(ops.argmax(self.logits + gumbel, axis=-1), "int32")
+        # One number for each variable, where the Gumbel-max trick takes one for each class.
+        cumulative = ops.cumsum(self.probs(), axis=-1)
+        point = uniform(ops.shape(self.logits)[:-1], seed) * cumulative[..., -1]
+        num_below = ops.sum(ops.cast(cumulative <= point[..., None], "int32"), axis=-1)
+        return ops.minimum(num_below, self.logits.shape[-1] - 1)  # rounded up, it is the sum itself
 
     def tempered(self, temperature):
         return Categorical(self.logits / temperature)

@@ -7,6 +7,8 @@ from keras import ops
 # So many edges on each side of the mean tell of a normal that is narrower than a bin: what lies
 # beyond is less than 1e-7.
 _REACH = 5
+# In standard deviations: beyond nothing is left, and numbers that are nearly nothing are slow.
+_MOST_DEVIATIONS = 9.0
 # No more bins than these are not worth two ways.
 _FEW = 24
 
@@ -32,7 +34,7 @@ def expected_bin(mean, std, num_bins):
     mean, std = (0.5 * num_bins * x for x in (mean, std))
     if num_bins <= _FEW:
         edges = ops.arange(1, num_bins, dtype="float32") - 0.5 * num_bins
-        return ops.sum(_upper_tail(edges - mean[..., None], std[..., None]), axis=-1)
+        return 0.5 * ops.sum(_twice_upper_tail(edges - mean[..., None], std[..., None]), axis=-1)
     narrow = std < 1.0
     from_middle = ops.where(
         narrow,
@@ -46,11 +48,11 @@ def _sum_of_near_edges(mean, std, num_bins):
     """E[x] is the sum over the inner edges of P(the number lies above the edge)."""
     nearest = ops.round(mean + 0.5 * num_bins)
     way = ops.arange(-_REACH, _REACH + 1, dtype="float32")
-    above = _upper_tail((nearest - 0.5 * num_bins - mean)[..., None] + way, std[..., None])
+    above = _twice_upper_tail((nearest - 0.5 * num_bins - mean)[..., None] + way, std[..., None])
     edges = nearest[..., None] + way
     is_inner = ops.logical_and(edges > 0.5, edges < num_bins - 0.5)
     num_below = ops.clip(nearest - (_REACH + 1), 0, num_bins - 1)
-    near = ops.sum(ops.where(is_inner, above, 0.0), axis=-1)
+    near = 0.5 * ops.sum(ops.where(is_inner, above, 0.0), axis=-1)
     return near + (num_below - 0.5 * (num_bins - 1))
 
 
@@ -65,7 +67,7 @@ def _integral(mean, std, num_bins):
     sign = ops.where(mean < 0.0, -1.0, 1.0)
     mean = sign * mean
     way = ops.stack([mean - last, mean + last])
-    z = _clip(way / std)
+    z = ops.clip(way / std, -_MOST_DEVIATIONS, _MOST_DEVIATIONS)
     density = ops.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
     y, narrowness = z * z, 1.0 / (std * std)
     odd_derivatives = (1 / 24) - narrowness * (
@@ -76,15 +78,11 @@ def _integral(mean, std, num_bins):
             - narrowness * (127 / 154828800) * (((y - 15.0) * y + 45.0) * y - 15.0)
         )
     )
-    ends = way * _upper_tail(way, std) + density * (odd_derivatives / std - std)
+    ends = 0.5 * way * _twice_upper_tail(way, std) + density * (odd_derivatives / std - std)
     return sign * (last + ends[0] - ends[1])
 
 
-def _upper_tail(way, std):
-    """The probability to lie further above the mean than this."""
-    return 0.5 * ops.erfc(_clip(way * (1.0 / std)) * 0.5**0.5)
-
-
-def _clip(z):
-    # Beyond, nothing is left, and processors take long over numbers that are nearly nothing.
-    return ops.clip(z, -9.0, 9.0)
+def _twice_upper_tail(way, std):
+    """Twice the probability to lie further above the mean than this."""
+    farthest = _MOST_DEVIATIONS * 0.5**0.5
+    return ops.erfc(ops.clip(way * (0.5**0.5 / std), -farthest, farthest))
