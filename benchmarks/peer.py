@@ -1,0 +1,229 @@
+"""A training step and a forward pass in units of what the authors' PyTorch code takes.
+
+    KERAS_BACKEND=jax python -m benchmarks peer --official CLONE --cases transformer unet vdm
+
+CLONE is a clone of https://github.com/nnaisense/bayesian-flow-networks. The networks are those of
+the paper, of its sizes and of smaller ones. Theirs: loss, gradients, clipping, AdamW, averaged
+weights, the loss as a number; ours: `train_on_batch` with the preset's recipe. Both are run in turn
+on as many threads. `difference` is the largest of the outputs with the same random weights, theirs,
+saved as a checkpoint and loaded here, relative to the largest output; below the paper's width our
+U-Nets normalise in fewer groups, and there is none.
+"""
+
+import importlib.util
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+import keras_bfn
+from benchmarks.report import Missing
+from benchmarks.timing import ratio, use_all_threads
+from tests.checkpoints import official_oracle
+
+
+class Case(NamedTuple):
+    """A preset, in batches of some size, with these arguments of its network changed."""
+
+    preset: str
+    batch_size: int
+    changes: dict
+
+
+CASES = {
+    "transformer": Case("bfn_text8", 16, {"width": 256, "num_layers": 6, "num_heads": 4}),
+    "unet": Case("bfn_mnist_binary", 16, {"width": 64}),
+    "vdm": Case("bfn_cifar10_discretized_256", 8, {"width": 32, "num_blocks": 8}),
+    "bfn_mnist_binary": Case("bfn_mnist_binary", 8, {}),
+    "bfn_cifar10_discretized_256": Case("bfn_cifar10_discretized_256", 2, {}),
+    "bfn_text8": Case("bfn_text8", 2, {}),
+}
+
+
+def text8(event_shape, width, num_layers, num_heads, **_):
+    """What the authors' config of text8 says where our network has these arguments."""
+    return {
+        "data_shape": (event_shape,),
+        "net": {"n_layer": num_layers, "n_head": num_heads, "n_embd": width},
+        "input_adapter": {"seq_len": event_shape, "output_size": width},
+    }
+
+
+def mnist_binary(image_shape, width, width_multipliers, num_blocks, num_heads, dropout, **_):
+    return {
+        "data_shape": image_shape,
+        "net": {
+            "image_size": image_shape[0],
+            "model_channels": width,
+            "out_channels": width,
+            "channel_mult": width_multipliers,
+            "num_res_blocks": num_blocks,
+            "num_heads": num_heads,
+            "dropout": dropout,
+        },
+        "input_adapter": {"input_shape": image_shape[:2]},
+        "output_adapter": {"input_height": 2 * width},
+    }
+
+
+def cifar10_discretized_256(image_shape, width, num_blocks, num_heads, dropout, **_):
+    return {
+        "data_shape": image_shape,
+        "net": {
+            "image_size": image_shape[0],
+            "embedding_dim": width,
+            "norm_groups": min(32, width // 4),
+            "n_blocks": num_blocks,
+            "n_attention_heads": num_heads,
+            "dropout_prob": dropout,
+        },
+        "input_adapter": {"input_shape": image_shape[:2]},
+        "output_adapter": {"input_height": width + 3},
+    }
+
+
+def official_case(case):
+    """What `official_oracle.build` makes the authors' model of."""
+    name = case.preset.removeprefix("bfn_")
+    preset = keras_bfn.presets.PRESETS[case.preset]
+    config = dict(official_oracle.CASES[name])
+    changes = globals()[name](**{**preset.make_network.keywords, **case.changes})
+    for key, change in changes.items():
+        if isinstance(change, dict):
+            class_name, arguments = config[key]
+            change = (class_name, {**arguments, **change})
+        config[key] = change
+    return config
+
+
+def our_model(case, jit_compile):
+    """Ours, with the recipe of the preset."""
+    preset = keras_bfn.presets.PRESETS[case.preset]
+    flow = preset.make_flow()
+    network = preset.make_network(flow, **case.changes)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+    model.compile(preset.recipe.optimizer(), jit_compile=jit_compile)
+    network.compile(jit_compile=model.jit_compile)
+    return model
+
+
+class Official:
+    """The authors' model, with random weights."""
+
+    def __init__(self, case):
+        import torch
+
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.config = official_case(case)
+        self.bfn = official_oracle.build(self.config)
+        official_oracle.set_weights(self.bfn, seed=0)
+        self.bfn.to(self.device)
+        recipe = keras_bfn.presets.PRESETS[case.preset].recipe
+        self.optimizer = torch.optim.AdamW(
+            self.bfn.parameters(), recipe.learning_rate, (0.9, recipe.beta_2)
+        )
+        self.average = [weight.detach().clone() for weight in self.bfn.parameters()]
+
+    def data(self, x):
+        return official_oracle.as_data(self.config, x).to(self.device)
+
+    def net_inputs(self, data):
+        """What the network is shown of data at random times, and the times of all variables."""
+        import torch
+
+        t = torch.rand(len(data), device=self.device).reshape(-1, *(1,) * (data.ndim - 1))
+        t = t.expand(data.shape)
+        flow = self.bfn.bayesian_flow
+        return flow.params_to_net_inputs(flow(data, t)), t
+
+    def forward(self, net_input, t):
+        import torch
+
+        self.bfn.eval()
+        with torch.no_grad():
+            return self.bfn.net(net_input, t).cpu()
+
+    def train(self, data):
+        import torch
+
+        self.bfn.train()
+        loss = self.bfn(data)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.bfn.parameters(), 5.0)
+        self.optimizer.step()
+        with torch.no_grad():
+            for average, weight in zip(self.average, self.bfn.parameters(), strict=True):
+                average.sub_((1 - 0.9999) * (average - weight))
+        return loss.item()
+
+    def load_into(self, network):
+        """Loads our network with these weights; whether that is possible at its width."""
+        import torch
+
+        if "UNet" in type(network).__name__ and network.width % 128:
+            return False
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "official.pt"
+            torch.save(self.bfn.state_dict(), path)
+            keras_bfn.checkpoints.load_official(network, path)
+        return True
+
+
+def inputs_of(model, net_input, t, shape):
+    """What our network is shown where theirs is shown this."""
+    theta = net_input.cpu().numpy().reshape(*shape, -1)
+    if model.flow.theta_range == (0, 1) and theta.shape[-1] == 1:
+        theta = 0.5 - 0.5 * theta  # theirs is 2 P(class 0) - 1
+    return {"theta": theta, "t": t.cpu().flatten(start_dim=1)[:, 0].numpy()}
+
+
+def compare(case, rounds, jit_compile):
+    """What the rows of a case say."""
+    official, model = Official(case), our_model(case, jit_compile)
+    weights = model.network.count_params()
+    assert weights == sum(weight.numel() for weight in official.bfn.net.parameters())
+    shape = (case.batch_size, *official.config["data_shape"])
+    x = np.random.default_rng(0).integers(0, official.config["num_values"], shape)
+    data = official.data(x)
+    net_input, t = official.net_inputs(data)
+    inputs = inputs_of(model, net_input, t, shape)
+
+    difference = None
+    if official.load_into(model.network):
+        expected = official.forward(net_input, t).numpy()
+        outputs = model.network.predict_on_batch(inputs).reshape(expected.shape)
+        difference = float(np.abs(outputs - expected).max() / np.abs(expected).max())
+    inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
+    forward = ratio(
+        lambda: official.forward(net_input, t),
+        lambda: model.network.predict_on_batch(inputs),
+        rounds,
+    )
+    step = ratio(lambda: official.train(data), lambda: model.train_on_batch(x), rounds)
+    row = {"weights": weights, "batch": case.batch_size}
+    yield {**row, "what": "forward pass", **forward, "difference": difference}
+    yield {**row, "what": "training step", **step, "difference": difference}
+
+
+def measure(official=None, cases=None, rounds=15, jit_compile="auto"):
+    """Yields a row for the forward pass of each case, and one for its training step."""
+    if official is None:
+        raise Missing("needs a clone of the authors' code: --official CLONE")
+    if importlib.util.find_spec("torch") is None:
+        raise Missing("needs PyTorch")
+    sys.path.insert(0, str(official))
+    for name, case in CASES.items():
+        if cases is None or name in cases:
+            for row in compare(case, rounds, jit_compile):
+                use_all_threads()
+                yield {"case": name, **row}
+
+
+if __name__ == "__main__":
+    from benchmarks.report import main
+
+    main("peer")

@@ -1,0 +1,126 @@
+"""Runs sections of the benchmarks, prints their rows as tables, and writes them to a file."""
+
+import argparse
+import datetime
+import importlib
+import inspect
+import json
+import pathlib
+import platform
+
+import keras
+
+from benchmarks.timing import num_threads, use_all_threads
+
+SECTIONS = ("overhead", "peer")
+
+
+class Missing(Exception):
+    """What a section needs, and there is not."""
+
+
+def processor():
+    """The name of the processor, as far as the system tells."""
+    path = pathlib.Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def versions():
+    """Of what is installed, by name."""
+    names = ("keras", "numpy", "tensorflow", "jax", "torch", "keras_bfn")
+    found = {}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine():
+    """What figures of this process are figures of."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "backend": keras.backend.backend(),
+        "processor": processor(),
+        "threads": num_threads(),
+        "image data format": keras.config.image_data_format(),
+        "python": platform.python_version(),
+        **versions(),
+    }
+
+
+def text_of(value):
+    """A number to three digits; nothing where there is nothing to tell."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def print_rows(rows):
+    """Prints dicts as the rows of a Markdown table, as they come, and returns them."""
+    printed = []
+    for row in rows:
+        widths = [max(len(name), 20 if isinstance(row[name], str) else 9) for name in row]
+        lines = [map(text_of, row.values())]
+        if not printed:
+            lines = [row, ["-" * width for width in widths], *lines]
+        for line in lines:
+            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            print(f"| {' | '.join(cells)} |", flush=True)
+        printed.append(row)
+    return printed
+
+
+def parse(sections, args):
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    if sections is None:
+        parser.add_argument(
+            "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default: all"
+        )
+    parser.add_argument("--cases", nargs="+", help="names of some rows; default: all")
+    parser.add_argument("--rounds", type=int, help="how many ratios a median is of, at least 1")
+    parser.add_argument("--steps", type=int, help="of `generate`")
+    parser.add_argument("--toy", action="store_true", default=None, help="tiny models, for tests")
+    parser.add_argument("--official", type=pathlib.Path, help="a clone of the authors' code")
+    parser.add_argument("--data-format", choices=("channels_last", "channels_first"))
+    parser.add_argument("--jit-compile", type=json.loads, help="true or false; default: Keras's")
+    parser.add_argument("--output", type=pathlib.Path, help="a JSON file to write")
+    args = parser.parse_args(args)
+    args.sections = sections or args.sections or None
+    unknown = set(args.sections or ()) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no section is called {', '.join(sorted(unknown))}")
+    return args
+
+
+def options_of(section, args):
+    """The arguments of a section's `measure` that were given."""
+    names = inspect.signature(section.measure).parameters
+    return {name: value for name, value in vars(args).items() if name in names and value is not None}
+
+
+def main(*sections, args=None):
+    """Runs the sections named, or those that the command line names, or all that can run here."""
+    args = parse(list(sections) or None, args)
+    if args.data_format:
+        keras.config.set_image_data_format(args.data_format)
+    report = {"machine": machine(), "sections": {}}
+    print("; ".join(f"{name} {value}" for name, value in report["machine"].items()))
+    for name in args.sections or SECTIONS:
+        section = importlib.import_module(f"benchmarks.{name}")
+        use_all_threads()
+        print(f"\n{name}: {section.__doc__.splitlines()[0]}\n")
+        try:
+            report["sections"][name] = print_rows(section.measure(**options_of(section, args)))
+        except Missing as reason:
+            if args.sections:
+                raise SystemExit(f"{name} {reason}") from None
+            print(f"left out: {name} {reason}")
+        if args.output:
+            args.output.write_text(json.dumps(report, indent=2) + "\n")
+    return report
