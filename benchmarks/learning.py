@@ -13,7 +13,6 @@ learning_mnist.png and learning_mnist.json, or `text`.
 """
 
 import argparse
-import copy
 import json
 import math
 import pathlib
@@ -123,15 +122,15 @@ def train(network, make_optimizer, data, flow, x, args):
 
 def official_cases(kind):
     """The authors' networks by name: a case of their configs, and the batch that it learns from."""
-    from benchmarks.official_networks import paper_case
+    from benchmarks.peer import official_config
 
     if kind == "mnist":
-        return {"the authors' U-Net, 24.8M": (paper_case("bfn_mnist_binary"), 16)}
-    paper = paper_case("bfn_text8")
-    small = copy.deepcopy(paper)
-    small["net"][1].update(n_layer=5, n_head=4, n_embd=128)
-    small["input_adapter"][1].update(output_size=128)
-    return {"the authors' code, small": (small, 32), "the authors' GPT, 170M": (paper, 4)}
+        return {"the authors' U-Net, 24.8M": (official_config("bfn_mnist_binary"), 16)}
+    small = official_config("bfn_text8", num_layers=5, num_heads=4, width=128)
+    return {
+        "the authors' code, small": (small, 32),
+        "the authors' GPT, 170M": (official_config("bfn_text8"), 4),
+    }
 
 
 def train_official(case, batch_size, batches, x, args):

@@ -2,10 +2,10 @@
 
     KERAS_BACKEND=jax python -m benchmarks overhead --cases unet parts
 
-A training step is compared with that of the bare network, the same Keras model on its own: Keras
-trains it with the same optimizer on given inputs, tensors of the shapes of theta and t, to lower the
+A training step is compared with that of the bare network, the same Keras model on its own: it is
+trained with the same optimizer on given inputs, tensors of the shapes of theta and t, to lower the
 mean square of the output's difference from a given one. `generate` with n steps is compared with
-n + 1 compiled forward passes of the bare network, by `predict_on_batch`. Ratios of ours to that.
+n + 1 compiled forward passes of the bare network, by `predict_on_batch`. Seconds are ours.
 """
 
 import keras

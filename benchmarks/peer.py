@@ -10,6 +10,7 @@ saved as a checkpoint and loaded here, relative to the largest output; below the
 U-Nets normalise in fewer groups, and there is none.
 """
 
+import contextlib
 import importlib.util
 import sys
 import tempfile
@@ -85,13 +86,18 @@ def cifar10_discretized_256(image_shape, width, num_blocks, num_heads, dropout, 
     }
 
 
-def official_case(case):
-    """What `official_oracle.build` makes the authors' model of."""
-    name = case.preset.removeprefix("bfn_")
-    preset = keras_bfn.presets.PRESETS[case.preset]
-    config = dict(official_oracle.CASES[name])
-    changes = globals()[name](**{**preset.make_network.keywords, **case.changes})
-    for key, change in changes.items():
+CONFIGS = {
+    "bfn_text8": text8,
+    "bfn_mnist_binary": mnist_binary,
+    "bfn_cifar10_discretized_256": cifar10_discretized_256,
+}
+
+
+def official_config(preset, **changes):
+    """The authors' config of a preset, with these arguments of our network changed."""
+    arguments = {**keras_bfn.presets.PRESETS[preset].make_network.keywords, **changes}
+    config = dict(official_oracle.CASES[preset.removeprefix("bfn_")])
+    for key, change in CONFIGS[preset](**arguments).items():
         if isinstance(change, dict):
             class_name, arguments = config[key]
             change = (class_name, {**arguments, **change})
@@ -116,9 +122,11 @@ class Official:
     def __init__(self, case):
         import torch
 
+        use_all_threads()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.config = official_case(case)
-        self.bfn = official_oracle.build(self.config)
+        self.config = official_config(case.preset, **case.changes)
+        with contextlib.redirect_stdout(None):
+            self.bfn = official_oracle.build(self.config)
         official_oracle.set_weights(self.bfn, seed=0)
         self.bfn.to(self.device)
         recipe = keras_bfn.presets.PRESETS[case.preset].recipe
@@ -219,7 +227,6 @@ def measure(official=None, cases=None, rounds=15, jit_compile="auto"):
     for name, case in CASES.items():
         if cases is None or name in cases:
             for row in compare(case, rounds, jit_compile):
-                use_all_threads()
                 yield {"case": name, **row}
 
 

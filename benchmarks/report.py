@@ -101,7 +101,9 @@ def parse(sections, args):
 def options_of(section, args):
     """The arguments of a section's `measure` that were given."""
     names = inspect.signature(section.measure).parameters
-    return {name: value for name, value in vars(args).items() if name in names and value is not None}
+    return {
+        name: value for name, value in vars(args).items() if name in names and value is not None
+    }
 
 
 def main(*sections, args=None):
