@@ -8,6 +8,8 @@ mean square of the output's difference from a given one. `generate` with n steps
 n + 1 compiled forward passes of the bare network, by `predict_on_batch`. Seconds are ours.
 """
 
+import functools
+
 import keras
 
 from benchmarks.cases import CASES, count_rows, make_case, network_inputs
@@ -15,11 +17,32 @@ from benchmarks.timing import ratio
 from keras_bfn import BayesianFlowNetwork
 
 
-def bare_network(network, jit_compile):
-    """Compiles a network to be trained on its own."""
-    losses = keras.tree.map_structure(lambda _: "mean_squared_error", network.output)
-    network.compile(keras.optimizers.AdamW(1e-4), losses, jit_compile=jit_compile)
-    return network
+class Pair:
+    """A model of a case, and its bare network."""
+
+    def __init__(self, name, toy=False, jit_compile="auto"):
+        flow, network, self.x = make_case(name, toy)
+        self.model = BayesianFlowNetwork(flow, network, seed=0)
+        self.model.compile(keras.optimizers.AdamW(1e-4), jit_compile=jit_compile)
+        self.bare = make_case(name, toy).network
+        losses = keras.tree.map_structure(lambda _: "mean_squared_error", self.bare.output)
+        jit_compile = self.model.jit_compile
+        self.bare.compile(keras.optimizers.AdamW(1e-4), losses, jit_compile=jit_compile)
+        self.num = count_rows(self.x)
+        self.inputs, self.targets = network_inputs(self.bare, self.num)
+
+    def step(self):
+        self.model.train_on_batch(self.x)
+
+    def bare_step(self):
+        self.bare.train_on_batch(self.inputs, self.targets)
+
+    def generate(self, num_steps):
+        self.model.generate(self.num, num_steps, batch_size=self.num, verbose=0)
+
+    def passes(self, num_steps):
+        for _ in range(num_steps + 1):
+            self.bare.predict_on_batch(self.inputs)
 
 
 def measure(cases=None, rounds=15, steps=10, toy=False, jit_compile="auto"):
@@ -27,28 +50,11 @@ def measure(cases=None, rounds=15, steps=10, toy=False, jit_compile="auto"):
     for name in CASES:
         if cases is not None and name not in cases:
             continue
-        flow, network, x = make_case(name, toy)
-        model = BayesianFlowNetwork(flow, network, seed=0)
-        model.compile(keras.optimizers.AdamW(1e-4), jit_compile=jit_compile)
-        bare = bare_network(make_case(name, toy).network, model.jit_compile)
-        batch_size = count_rows(x)
-        inputs, targets = network_inputs(bare, batch_size)
-
-        def bare_step(bare=bare, inputs=inputs, targets=targets):
-            bare.train_on_batch(inputs, targets)
-
-        def step(model=model, x=x):
-            model.train_on_batch(x)
-
-        def passes(bare=bare, inputs=inputs):
-            for _ in range(steps + 1):
-                bare.predict_on_batch(inputs)
-
-        def generate(model=model, batch_size=batch_size):
-            model.generate(batch_size, steps, batch_size=batch_size, verbose=0)
-
-        row = {"case": name, "weights": network.count_params(), "batch": batch_size}
-        yield {**row, "what": "training step", **ratio(bare_step, step, rounds)}
+        pair = Pair(name, toy, jit_compile)
+        row = {"case": name, "weights": pair.bare.count_params(), "batch": pair.num}
+        found = ratio(pair.bare_step, pair.step, rounds)
+        yield {**row, "what": "training step", **found}
+        passes, generate = (functools.partial(run, steps) for run in (pair.passes, pair.generate))
         yield {**row, "what": f"generate, {steps} steps", **ratio(passes, generate, rounds)}
 
 

@@ -42,6 +42,21 @@ CASES = {
     "bfn_cifar10_discretized_256": Case("bfn_cifar10_discretized_256", 2, {}),
     "bfn_text8": Case("bfn_text8", 2, {}),
 }
+TOYS = {
+    "transformer": Case(
+        "bfn_text8", 2, {"event_shape": 8, "width": 16, "num_layers": 1, "num_heads": 2}
+    ),
+    "unet": Case(
+        "bfn_mnist_binary",
+        2,
+        {"image_shape": (8, 8, 1), "width": 32, "width_multipliers": (1,), "num_blocks": 1},
+    ),
+    "vdm": Case(
+        "bfn_cifar10_discretized_256",
+        2,
+        {"image_shape": (8, 8, 3), "width": 8, "num_blocks": 1},
+    ),
+}
 
 
 def text8(event_shape, width, num_layers, num_heads, **_):
@@ -105,35 +120,40 @@ def official_config(preset, **changes):
     return config
 
 
-def our_model(case, jit_compile):
+def recipe_of(case):
+    return keras_bfn.presets.PRESETS[case.preset].recipe
+
+
+def our_model(case, jit_compile="auto"):
     """Ours, with the recipe of the preset."""
     preset = keras_bfn.presets.PRESETS[case.preset]
     flow = preset.make_flow()
     network = preset.make_network(flow, **case.changes)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
-    model.compile(preset.recipe.optimizer(), jit_compile=jit_compile)
+    model.compile(recipe_of(case).optimizer(), jit_compile=jit_compile)
     network.compile(jit_compile=model.jit_compile)
     return model
 
 
 class Official:
-    """The authors' model, with random weights."""
+    """The authors' model, with random weights; `in_bfloat16` is how mixed precision trains it."""
 
-    def __init__(self, case):
+    def __init__(self, case, in_bfloat16=False):
         import torch
 
         use_all_threads()
+        self.in_bfloat16 = in_bfloat16
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.config = official_config(case.preset, **case.changes)
         with contextlib.redirect_stdout(None):
             self.bfn = official_oracle.build(self.config)
         official_oracle.set_weights(self.bfn, seed=0)
         self.bfn.to(self.device)
-        recipe = keras_bfn.presets.PRESETS[case.preset].recipe
+        recipe = recipe_of(case)
         self.optimizer = torch.optim.AdamW(
             self.bfn.parameters(), recipe.learning_rate, (0.9, recipe.beta_2)
         )
-        self.average = [weight.detach().clone() for weight in self.bfn.parameters()]
+        self.average = None
 
     def data(self, x):
         return official_oracle.as_data(self.config, x).to(self.device)
@@ -158,7 +178,10 @@ class Official:
         import torch
 
         self.bfn.train()
-        loss = self.bfn(data)
+        if self.average is None:
+            self.average = [weight.detach().clone() for weight in self.bfn.parameters()]
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.in_bfloat16):
+            loss = self.bfn(data)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.bfn.parameters(), 5.0)
@@ -167,6 +190,10 @@ class Official:
             for average, weight in zip(self.average, self.bfn.parameters(), strict=True):
                 average.sub_((1 - 0.9999) * (average - weight))
         return loss.item()
+
+    def generate(self, num_samples, num_steps):
+        self.bfn.eval()
+        return self.bfn.sample((num_samples, *self.config["data_shape"]), num_steps).cpu()
 
     def load_into(self, network):
         """Loads our network with these weights; whether that is possible at its width."""
@@ -217,14 +244,20 @@ def compare(case, rounds, jit_compile):
     yield {**row, "what": "training step", **step, "difference": difference}
 
 
-def measure(official=None, cases=None, rounds=15, jit_compile="auto"):
+def use(clone):
+    """Lets the authors' code be imported."""
+    if importlib.util.find_spec("torch") is None:
+        raise Missing("needs PyTorch")
+    if str(clone) not in sys.path:
+        sys.path.insert(0, str(clone))
+
+
+def measure(official=None, cases=None, rounds=15, toy=False, jit_compile="auto"):
     """Yields a row for the forward pass of each case, and one for its training step."""
     if official is None:
         raise Missing("needs a clone of the authors' code: --official CLONE")
-    if importlib.util.find_spec("torch") is None:
-        raise Missing("needs PyTorch")
-    sys.path.insert(0, str(official))
-    for name, case in CASES.items():
+    use(official)
+    for name, case in (TOYS if toy else CASES).items():
         if cases is None or name in cases:
             for row in compare(case, rounds, jit_compile):
                 yield {"case": name, **row}

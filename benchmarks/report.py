@@ -10,21 +10,14 @@ import platform
 
 import keras
 
+from benchmarks.devices import device_name
 from benchmarks.timing import num_threads, use_all_threads
 
-SECTIONS = ("overhead", "peer")
+SECTIONS = ("overhead", "peer", "memory", "scaling", "start", "codec", "gpu")
 
 
 class Missing(Exception):
     """What a section needs, and there is not."""
-
-
-def processor():
-    """The name of the processor, as far as the system tells."""
-    path = pathlib.Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def versions():
@@ -44,7 +37,7 @@ def machine():
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "backend": keras.backend.backend(),
-        "processor": processor(),
+        "device": device_name(),
         "threads": num_threads(),
         "image data format": keras.config.image_data_format(),
         "python": platform.python_version(),
@@ -87,6 +80,7 @@ def parse(sections, args):
     parser.add_argument("--steps", type=int, help="of `generate`")
     parser.add_argument("--toy", action="store_true", default=None, help="tiny models, for tests")
     parser.add_argument("--official", type=pathlib.Path, help="a clone of the authors' code")
+    parser.add_argument("--minutes", type=float, help="of `gpu`, after which nothing is started")
     parser.add_argument("--data-format", choices=("channels_last", "channels_first"))
     parser.add_argument("--jit-compile", type=json.loads, help="true or false; default: Keras's")
     parser.add_argument("--output", type=pathlib.Path, help="a JSON file to write")

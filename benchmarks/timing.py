@@ -31,16 +31,19 @@ def seconds_of(function, repeats=1):
     return (time.perf_counter() - start) / repeats
 
 
-def in_turns(functions, rounds, least_seconds=LEAST_SECONDS):
+def in_turns(functions, rounds, warm_up=True):
     """Seconds of a call of each function, of shape `(rounds, functions)`.
 
-    The functions take turns; whoever was last is first in the next round. A turn is as many calls
-    as take `least_seconds`, the same number for all. Each is called twice before, to compile.
+    The functions take turns; whoever was last is first in the next round. Unless there is nothing
+    to warm up, each is called twice before, to compile, and a turn is as many calls as take
+    LEAST_SECONDS, the same number for all.
     """
-    for function in functions:
-        function()
-    fastest = min(seconds_of(function) for function in functions)
-    repeats = max(1, math.ceil(least_seconds / fastest))
+    repeats = 1
+    if warm_up:
+        for function in functions:
+            function()
+        fastest = min(seconds_of(function) for function in functions)
+        repeats = max(1, math.ceil(LEAST_SECONDS / fastest))
     seconds = np.empty((rounds, len(functions)))
     order = list(range(len(functions)))
     for row in seconds:
@@ -50,9 +53,9 @@ def in_turns(functions, rounds, least_seconds=LEAST_SECONDS):
     return seconds
 
 
-def ratio(base, function, rounds):
+def ratio(base, function, rounds, warm_up=True):
     """What a function takes in units of another: medians, and the quartiles of the ratio."""
-    seconds = in_turns((base, function), rounds)
+    seconds = in_turns((base, function), rounds, warm_up)
     low, middle, high = np.quantile(seconds[:, 1] / seconds[:, 0], (0.25, 0.5, 0.75))
     return {
         "seconds": float(np.median(seconds[:, 1])),

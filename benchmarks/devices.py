@@ -1,0 +1,132 @@
+"""The device that a backend runs on: its name, its peak of work, its memory."""
+
+import pathlib
+import platform
+
+import keras
+
+# TFLOP/s of matrix products with no sparsity, as the makers state them: in bfloat16, and in TF32,
+# which GPUs use for float32. The first name that is part of a card's own counts.
+PEAKS = {
+    "B200": (2250, 1125),
+    "H200": (989, 495),
+    "H100 PCIe": (756, 378),
+    "H100 NVL": (835, 418),
+    "H100": (989, 495),
+    "A100": (312, 156),
+    "L40S": (362, 183),
+    "L4": (121, 60),
+    "A10": (125, 62.5),
+    "RTX 4090": (165, 82.6),
+}
+
+
+def processor():
+    """The name of the processor, as far as the system tells."""
+    path = pathlib.Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def gpu_name(framework=None):
+    """The name of the GPU that a framework, by default the backend, uses; None if it has none."""
+    framework = framework or keras.backend.backend()
+    if framework == "torch":
+        import torch
+
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    if framework == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        return device.device_kind if device.platform == "gpu" else None
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else None
+
+
+def device_name():
+    """That of the GPU, or else of the processor."""
+    return gpu_name() or processor()
+
+
+def peak_flops(name, dtype):
+    """The most floating-point operations a second of a card; None if it is not in the table."""
+    for part, (in_bfloat16, in_float32) in PEAKS.items():
+        if name and part in name:
+            return 1e12 * (in_bfloat16 if dtype == "bfloat16" else in_float32)
+    return None
+
+
+class ProcessMemory:
+    """The resident size of this process, in bytes, as Linux counts it."""
+
+    def read(self, name):
+        lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
+
+    def now(self):
+        return self.read("VmRSS:")
+
+    def peak(self):
+        """The largest since `reset`."""
+        return self.read("VmHWM:")
+
+    def reset(self):
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+
+
+class TorchMemory:
+    """What PyTorch has allocated on the GPU."""
+
+    def __init__(self):
+        import torch
+
+        self.now = torch.cuda.memory_allocated
+        self.peak = torch.cuda.max_memory_allocated
+        self.reset = torch.cuda.reset_peak_memory_stats
+
+
+class JaxMemory:
+    """What JAX has allocated on the GPU; its peak is that since the process started."""
+
+    def __init__(self):
+        import jax
+
+        self.device = jax.devices()[0]
+
+    def now(self):
+        return self.device.memory_stats()["bytes_in_use"]
+
+    def peak(self):
+        return self.device.memory_stats()["peak_bytes_in_use"]
+
+    def reset(self):
+        pass
+
+
+class TensorFlowMemory:
+    """What TensorFlow has allocated on the GPU."""
+
+    def __init__(self):
+        import tensorflow as tf
+
+        self.config = tf.config.experimental
+
+    def now(self):
+        return self.config.get_memory_info("GPU:0")["current"]
+
+    def peak(self):
+        return self.config.get_memory_info("GPU:0")["peak"]
+
+    def reset(self):
+        self.config.reset_memory_stats("GPU:0")
+
+
+def memory_of(framework):
+    """Counts the memory of the device that a framework uses."""
+    if gpu_name(framework) is None:
+        return ProcessMemory()
+    return {"torch": TorchMemory, "jax": JaxMemory, "tensorflow": TensorFlowMemory}[framework]()

@@ -1,0 +1,119 @@
+"""The peak of memory of a training step and of `generate`, ours and that of the authors' code.
+
+    KERAS_BACKEND=jax python -m benchmarks memory --official CLONE --cases transformer
+
+Each is run three times in a process of its own, which has imported all and made the model. Counted
+is the peak above what was in use then: on a processor of the resident size, on a GPU of what the
+backend has allocated. `ours, first` is that of the first run, which compiles; `ours` and `theirs`
+are those of the others. Models that the authors have, too, are those of `peer`.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+
+from benchmarks import cases as ours_alone
+from benchmarks import peer
+from benchmarks.devices import memory_of
+from benchmarks.report import Missing
+from keras_bfn import BayesianFlowNetwork
+
+ROOT = pathlib.Path(__file__).parents[1]
+CASES = ("unet", "vdm", "transformer", "classes", "parts")
+WHAT = ("training step", "generate")
+MEGABYTE = 1e6
+
+
+def our_runs(name, steps, toy):
+    """What is run, by name."""
+    case = (peer.TOYS if toy else peer.CASES).get(name)
+    if case:
+        model = peer.our_model(case)
+        x = ours_alone.integers(model.flow.data_range[1] + 1, (case.batch_size, *model.event_shape))
+    else:
+        flow, network, x = ours_alone.make_case(name, toy)
+        model = BayesianFlowNetwork(flow, network, seed=0)
+        model.compile(keras.optimizers.AdamW(1e-4))
+    num = ours_alone.count_rows(x)
+    return {
+        "training step": lambda: model.train_on_batch(x),
+        "generate": lambda: model.generate(num, steps, batch_size=num, verbose=0),
+    }
+
+
+def their_runs(name, steps, toy):
+    case = (peer.TOYS if toy else peer.CASES)[name]
+    official = peer.Official(case)
+    shape = (case.batch_size, *official.config["data_shape"])
+    data = official.data(ours_alone.integers(official.config["num_values"], shape))
+    return {
+        "training step": lambda: official.train(data),
+        "generate": lambda: official.generate(case.batch_size, steps),
+    }
+
+
+def peaks(run, memory):
+    """The peaks of memory of a first run and of two more, above what was in use before."""
+    memory.reset()
+    before = memory.now()
+    run()
+    first = memory.peak()
+    memory.reset()
+    run(), run()
+    return [peak - before for peak in (first, memory.peak())]
+
+
+def in_new_process(*args):
+    """What `work` returns there."""
+    command = [sys.executable, "-m", "benchmarks.memory", json.dumps(args)]
+    environment = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **os.environ}
+    environment["KERAS_BACKEND"] = keras.backend.backend()
+    output = subprocess.run(
+        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def work(name, what, steps, toy, data_format, official):
+    """The two peaks of one of WHAT, of ours or, with the path of a clone, of theirs."""
+    keras.config.set_image_data_format(data_format)
+    if official:
+        peer.use(official)
+        runs, framework = their_runs(name, steps, toy), "torch"
+    else:
+        runs, framework = our_runs(name, steps, toy), keras.backend.backend()
+    return peaks(runs[what], memory_of(framework))
+
+
+def measure(official=None, cases=None, steps=10, toy=False):
+    """Yields a row for each case and each of WHAT."""
+    if not pathlib.Path("/proc/self/clear_refs").exists():
+        raise Missing("needs Linux")
+    for name in CASES:
+        if cases is not None and name not in cases:
+            continue
+        for what in WHAT:
+            args = (name, what, steps, toy, keras.config.image_data_format())
+            first, ours = in_new_process(*args, None)
+            theirs = None
+            if official and name in peer.CASES:
+                _, theirs = in_new_process(*args, str(official))
+            yield {
+                "case": name,
+                "what": what,
+                "ours, first, MB": first / MEGABYTE,
+                "ours, MB": ours / MEGABYTE,
+                "theirs, MB": theirs and theirs / MEGABYTE,
+                "ratio": theirs and ours / theirs,
+            }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("args", type=json.loads)
+    print(json.dumps(work(*parser.parse_args().args)))
