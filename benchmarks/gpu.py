@@ -9,6 +9,7 @@ bare network` and `generate` are as in `overhead`; `over the authors' code` is a
 autocast for bfloat16. `a second` are examples. After `--minutes` nothing more is started.
 """
 
+import math
 import time
 
 import keras
@@ -29,23 +30,27 @@ TOYS = {"text8": peer.TOYS["transformer"], "cifar10": peer.TOYS["vdm"]}
 DTYPES = {"bfloat16": "mixed_bfloat16", "float32": "float32"}
 
 
+def matrix_sizes(layer):
+    """How many weights of a layer are those of matrix products and convolutions."""
+    return sum(math.prod(w.shape) for w in layer.trainable_weights if len(w.shape) > 1)
+
+
 def forward_flops(network, batch_size):
     """Operations of the matrix products and convolutions of a network at one resolution.
 
     Each weight is used once at each position, but those of the time, once for an example; and all
     positions attend to each other: in each block of a `Transformer`, once in a `VDMUNet`.
     """
-    of_time, of_positions = 0, 0
-    for weight in network.trainable_weights:
-        size = int(np.prod(weight.shape)) if len(weight.shape) > 1 else 0
-        if "time" in weight.path:
-            of_time += size
-        else:
-            of_positions += size
+    of_time = sum(
+        matrix_sizes(getattr(layer, "add_time", layer))
+        for layer in network.layers
+        if hasattr(layer, "add_time") or layer.name.startswith("time_")
+    )
+    of_positions = matrix_sizes(network) - of_time
     if isinstance(network, networks.Transformer):
         positions, num_attentions = network.event_shape[0], network.num_layers
     else:
-        positions, num_attentions = network.image_shape[0] * network.image_shape[1], 1
+        positions, num_attentions = math.prod(network.image_shape[:2]), 1
     attention = num_attentions * 2 * positions**2 * network.width
     return 2 * batch_size * (of_time + positions * of_positions + attention)
 
