@@ -64,7 +64,8 @@ def peaks(run, memory):
     run()
     first = memory.peak()
     memory.reset()
-    run(), run()
+    for _ in range(2):
+        run()
     return [peak - before for peak in (first, memory.peak())]
 
 

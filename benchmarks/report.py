@@ -69,6 +69,10 @@ def print_rows(rows):
     return printed
 
 
+def load(section):
+    return importlib.import_module(f"benchmarks.{section}")
+
+
 def parse(sections, args):
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     if sections is None:
@@ -89,6 +93,10 @@ def parse(sections, args):
     unknown = set(args.sections or ()) - set(SECTIONS)
     if unknown:
         parser.error(f"no section is called {', '.join(sorted(unknown))}")
+    known = {name for section in map(load, args.sections or SECTIONS) for name in section.CASES}
+    unknown = set(args.cases or ()) - known
+    if unknown:
+        parser.error(f"no case is called {', '.join(sorted(unknown))}; there are {sorted(known)}")
     return args
 
 
@@ -108,7 +116,7 @@ def main(*sections, args=None):
     report = {"machine": machine(), "sections": {}}
     print("; ".join(f"{name} {value}" for name, value in report["machine"].items()))
     for name in args.sections or SECTIONS:
-        section = importlib.import_module(f"benchmarks.{name}")
+        section = load(name)
         use_all_threads()
         print(f"\n{name}: {section.__doc__.splitlines()[0]}\n")
         try:
