@@ -32,10 +32,10 @@ class Pair:
         self.inputs, self.targets = network_inputs(self.bare, self.num)
 
     def step(self):
-        self.model.train_on_batch(self.x)
+        return self.model.train_on_batch(self.x)
 
     def bare_step(self):
-        self.bare.train_on_batch(self.inputs, self.targets)
+        return self.bare.train_on_batch(self.inputs, self.targets)
 
     def generate(self, num_steps):
         self.model.generate(self.num, num_steps, batch_size=self.num, verbose=0)
