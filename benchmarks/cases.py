@@ -20,17 +20,27 @@ def integers(high, shape):
     return np.random.default_rng(0).integers(0, high, shape, dtype="int32")
 
 
-def unet(width=64, num_blocks=2, side=28, batch_size=16):
+def unet(width=64, num_blocks=2, side=28, batch_size=16, data_format=None):
     """The paper's network of binary digits; at width 128 that of its own size."""
     flow = flows.DiscreteFlow(2, beta_1=9.0)
-    network = networks.UNet(flow, (side, side, 1), width, (1, 2, 2), num_blocks, shortcut=False)
+    network = networks.UNet(
+        flow,
+        (side, side, 1),
+        width,
+        (1, 2, 2),
+        num_blocks,
+        data_format=data_format,
+        shortcut=False,
+    )
     return Case(flow, network, integers(2, (batch_size, side, side, 1)))
 
 
-def vdm(width=32, num_blocks=8, side=32, batch_size=8):
+def vdm(width=32, num_blocks=8, side=32, batch_size=8, data_format=None):
     """The paper's network of colour images; with width 128 and 32 blocks that of its own size."""
     flow = flows.DiscretizedFlow(256)
-    network = networks.VDMUNet(flow, (side, side, 3), width, num_blocks, shortcut=False)
+    network = networks.VDMUNet(
+        flow, (side, side, 3), width, num_blocks, data_format=data_format, shortcut=False
+    )
     return Case(flow, network, integers(256, (batch_size, side, side, 3)))
 
 
@@ -65,6 +75,7 @@ def parts(side=28, width=128, num_blocks=3, batch_size=32):
     return Case(flow, network, x)
 
 
+CONVOLUTIONAL = ("unet", "vdm")
 CASES = {"unet": unet, "vdm": vdm, "transformer": transformer, "classes": classes, "parts": parts}
 TOYS = {
     "unet": {"width": 8, "num_blocks": 1, "side": 8, "batch_size": 2},

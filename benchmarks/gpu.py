@@ -55,17 +55,17 @@ def forward_flops(network, batch_size):
     return 2 * batch_size * (of_time + positions * of_positions + attention)
 
 
-def our_model(case, dtype, jit_compile):
+def our_model(case, dtype, *options):
     keras.config.set_dtype_policy(DTYPES[dtype])
     try:
-        return peer.our_model(case, jit_compile)
+        return peer.our_model(case, *options)
     finally:
         keras.config.set_dtype_policy("float32")
 
 
-def rows_of(case, dtype, rounds, steps, jit_compile, official):
+def rows_of(case, dtype, rounds, steps, official, *options):
     """Yields the rows of a case in a dtype."""
-    model = our_model(case, dtype, jit_compile)
+    model = our_model(case, dtype, *options)
     num = case.batch_size
     x = integers(model.flow.data_range[1] + 1, (num, *model.event_shape))
 
@@ -92,7 +92,7 @@ def rows_of(case, dtype, rounds, steps, jit_compile, official):
     yield row("training step", None, step, 3 * forward_flops(model.network, num))
     yield row(f"generate, {steps} steps", None, generate)
 
-    bare = our_model(case, dtype, jit_compile).network
+    bare = our_model(case, dtype, *options).network
     recipe = peer.recipe_of(case)
     bare.compile(recipe.optimizer(), "mean_squared_error", jit_compile=model.jit_compile)
     inputs, targets = network_inputs(bare, num)
@@ -104,7 +104,14 @@ def rows_of(case, dtype, rounds, steps, jit_compile, official):
 
 
 def measure(
-    official=None, cases=None, rounds=7, steps=10, minutes=8.0, toy=False, jit_compile="auto"
+    official=None,
+    cases=None,
+    rounds=7,
+    steps=10,
+    minutes=8.0,
+    toy=False,
+    jit_compile="auto",
+    data_format=None,
 ):
     """Yields the rows of each case in each dtype."""
     if gpu_name() is None and not toy:
@@ -116,7 +123,8 @@ def measure(
         for name, case in (TOYS if toy else CASES).items():
             if cases is not None and name not in cases:
                 continue
-            for row in rows_of(case, dtype, rounds, steps, jit_compile, official):
+            options = (jit_compile, data_format)
+            for row in rows_of(case, dtype, rounds, steps, official, *options):
                 yield {"case": name, "dtype": dtype, "batch": case.batch_size, **row}
                 if time.monotonic() > end:
                     return

@@ -29,11 +29,11 @@ WHAT = ("training step", "generate", "generate, 10 batches")
 MEGABYTE = 1e6
 
 
-def our_runs(name, steps, toy):
+def our_runs(name, steps, toy, data_format):
     """What is run, by name."""
     case = (peer.TOYS if toy else peer.CASES).get(name)
     if case:
-        model = peer.our_model(case)
+        model = peer.our_model(case, data_format=data_format)
         x = ours_alone.integers(model.flow.data_range[1] + 1, (case.batch_size, *model.event_shape))
     else:
         flow, network, x = ours_alone.make_case(name, toy)
@@ -90,16 +90,15 @@ def in_new_process(*args):
 
 def work(name, what, steps, toy, data_format, official):
     """The two peaks of one of WHAT, of ours or, with the path of a clone, of theirs."""
-    keras.config.set_image_data_format(data_format)
     if official:
         peer.use(official)
         runs, framework = their_runs(name, steps, toy), "torch"
     else:
-        runs, framework = our_runs(name, steps, toy), keras.backend.backend()
+        runs, framework = our_runs(name, steps, toy, data_format), keras.backend.backend()
     return peaks(runs[what], memory_of(framework))
 
 
-def measure(official=None, cases=None, steps=10, toy=False):
+def measure(official=None, cases=None, steps=10, toy=False, data_format=None):
     """Yields a row for each case and each of WHAT."""
     if not pathlib.Path("/proc/self/clear_refs").exists():
         raise Missing("needs Linux")
@@ -107,7 +106,7 @@ def measure(official=None, cases=None, steps=10, toy=False):
         if cases is not None and name not in cases:
             continue
         for what in WHAT:
-            args = (name, what, steps, toy, keras.config.image_data_format())
+            args = (name, what, steps, toy, data_format)
             first, ours = in_new_process(*args, None)
             theirs = None
             if official and name in peer.CASES:

@@ -12,7 +12,7 @@ import functools
 
 import keras
 
-from benchmarks.cases import CASES, count_rows, make_case, network_inputs
+from benchmarks.cases import CASES, CONVOLUTIONAL, count_rows, make_case, network_inputs
 from benchmarks.timing import ratio
 from keras_bfn import BayesianFlowNetwork
 
@@ -20,11 +20,12 @@ from keras_bfn import BayesianFlowNetwork
 class Pair:
     """A model of a case, and its bare network."""
 
-    def __init__(self, name, toy=False, jit_compile="auto"):
-        flow, network, self.x = make_case(name, toy)
+    def __init__(self, name, toy=False, jit_compile="auto", data_format=None):
+        sizes = {"data_format": data_format} if name in CONVOLUTIONAL else {}
+        flow, network, self.x = make_case(name, toy, **sizes)
         self.model = BayesianFlowNetwork(flow, network, seed=0)
         self.model.compile(keras.optimizers.AdamW(1e-4), jit_compile=jit_compile)
-        self.bare = make_case(name, toy).network
+        self.bare = make_case(name, toy, **sizes).network
         losses = keras.tree.map_structure(lambda _: "mean_squared_error", self.bare.output)
         jit_compile = self.model.jit_compile
         self.bare.compile(keras.optimizers.AdamW(1e-4), losses, jit_compile=jit_compile)
@@ -45,12 +46,12 @@ class Pair:
             self.bare.predict_on_batch(self.inputs)
 
 
-def measure(cases=None, rounds=15, steps=10, toy=False, jit_compile="auto"):
+def measure(cases=None, rounds=15, steps=10, toy=False, jit_compile="auto", data_format=None):
     """Yields a row for the training step of each case, and one for `generate`."""
     for name in CASES:
         if cases is not None and name not in cases:
             continue
-        pair = Pair(name, toy, jit_compile)
+        pair = Pair(name, toy, jit_compile, data_format)
         row = {"case": name, "weights": pair.bare.count_params(), "batch": pair.num}
         found = ratio(pair.bare_step, pair.step, rounds)
         yield {**row, "what": "training step", **found}

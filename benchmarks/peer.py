@@ -5,9 +5,9 @@
 CLONE is a clone of https://github.com/nnaisense/bayesian-flow-networks. The networks are those of
 the paper, of its sizes and of smaller ones. Theirs: loss, gradients, clipping, AdamW, averaged
 weights, the loss as a number; ours: `train_on_batch` with the preset's recipe. Both are run in turn
-on as many threads. `difference` is the largest of the outputs with the same random weights, theirs,
-saved as a checkpoint and loaded here, relative to the largest output; below the paper's width our
-U-Nets normalise in fewer groups, and there is none.
+on as many threads; seconds are ours. `difference` is the largest of the outputs with the same
+random weights, theirs, saved as a checkpoint and loaded here, relative to the largest output; below
+the paper's width our U-Nets normalise in fewer groups, and there is none.
 """
 
 import contextlib
@@ -124,11 +124,14 @@ def recipe_of(case):
     return keras_bfn.presets.PRESETS[case.preset].recipe
 
 
-def our_model(case, jit_compile="auto"):
+def our_model(case, jit_compile="auto", data_format=None):
     """Ours, with the recipe of the preset."""
     preset = keras_bfn.presets.PRESETS[case.preset]
     flow = preset.make_flow()
-    network = preset.make_network(flow, **case.changes)
+    changes = case.changes
+    if "image_shape" in preset.make_network.keywords:
+        changes = {**changes, "data_format": data_format}
+    network = preset.make_network(flow, **changes)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
     model.compile(recipe_of(case).optimizer(), jit_compile=jit_compile)
     network.compile(jit_compile=model.jit_compile)
@@ -216,9 +219,9 @@ def inputs_of(model, net_input, t, shape):
     return {"theta": theta, "t": t.cpu().flatten(start_dim=1)[:, 0].numpy()}
 
 
-def compare(case, rounds, jit_compile):
+def compare(case, rounds, jit_compile="auto", data_format=None):
     """What the rows of a case say."""
-    official, model = Official(case), our_model(case, jit_compile)
+    official, model = Official(case), our_model(case, jit_compile, data_format)
     weights = model.network.count_params()
     assert weights == sum(weight.numel() for weight in official.bfn.net.parameters())
     shape = (case.batch_size, *official.config["data_shape"])
@@ -252,14 +255,14 @@ def use(clone):
         sys.path.insert(0, str(clone))
 
 
-def measure(official=None, cases=None, rounds=15, toy=False, jit_compile="auto"):
+def measure(official=None, cases=None, rounds=15, toy=False, jit_compile="auto", data_format=None):
     """Yields a row for the forward pass of each case, and one for its training step."""
     if official is None:
         raise Missing("needs a clone of the authors' code: --official CLONE")
     use(official)
     for name, case in (TOYS if toy else CASES).items():
         if cases is None or name in cases:
-            for row in compare(case, rounds, jit_compile):
+            for row in compare(case, rounds, jit_compile, data_format):
                 yield {"case": name, **row}
 
 

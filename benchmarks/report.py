@@ -11,7 +11,7 @@ import platform
 import keras
 
 from benchmarks.devices import device_name
-from benchmarks.timing import num_threads, use_all_threads
+from benchmarks.timing import Clock, num_threads, processor_seconds, use_all_threads
 
 SECTIONS = ("overhead", "peer", "memory", "scaling", "start", "codec", "gpu")
 
@@ -39,7 +39,6 @@ def machine():
         "backend": keras.backend.backend(),
         "device": device_name(),
         "threads": num_threads(),
-        "image data format": keras.config.image_data_format(),
         "python": platform.python_version(),
         **versions(),
     }
@@ -87,6 +86,11 @@ def parse(sections, args):
     parser.add_argument("--minutes", type=float, help="of `gpu`, after which nothing is started")
     parser.add_argument("--data-format", choices=("channels_last", "channels_first"))
     parser.add_argument("--jit-compile", type=json.loads, help="true or false; default: Keras's")
+    parser.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="seconds of the processor, not of the clock: for one core that others use, too",
+    )
     parser.add_argument("--output", type=pathlib.Path, help="a JSON file to write")
     args = parser.parse_args(args)
     args.sections = sections or args.sections or None
@@ -111,9 +115,10 @@ def options_of(section, args):
 def main(*sections, args=None):
     """Runs the sections named, or those that the command line names, or all that can run here."""
     args = parse(list(sections) or None, args)
-    if args.data_format:
-        keras.config.set_image_data_format(args.data_format)
-    report = {"machine": machine(), "sections": {}}
+    if args.processor_time:
+        Clock.read = processor_seconds
+    options = {name: value for name, value in vars(args).items() if value not in (None, False)}
+    report = {"machine": machine(), "options": options, "sections": {}}
     print("; ".join(f"{name} {value}" for name, value in report["machine"].items()))
     for name in args.sections or SECTIONS:
         section = load(name)
@@ -126,5 +131,5 @@ def main(*sections, args=None):
                 raise SystemExit(f"{name} {reason}") from None
             print(f"left out: {name} {reason}")
         if args.output:
-            args.output.write_text(json.dumps(report, indent=2) + "\n")
+            args.output.write_text(json.dumps(report, indent=2, default=str) + "\n")
     return report

@@ -3,6 +3,8 @@
 import functools
 import json
 import math
+import subprocess
+import sys
 import time
 import types
 
@@ -25,7 +27,7 @@ class Clock:
 
     now = 0.0
 
-    def perf_counter(self):
+    def read(self):
         return self.now
 
     def wait(self, seconds):
@@ -35,7 +37,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(timing, "time", clock)
+    monkeypatch.setattr(timing.Clock, "read", clock.read)
     return clock
 
 
@@ -69,6 +71,23 @@ def test_what_is_fast_is_called_as_often_as_can_be_timed(clock):
     seconds = timing.in_turns([functools.partial(run, s) for s in counts], 1)
     np.testing.assert_allclose(seconds, [list(counts)])
     assert list(counts.values()) == [2 + math.ceil(timing.LEAST_SECONDS / 0.001)] * 2
+
+
+@pytest.mark.once
+def test_seconds_of_the_processor_are_those_of_work_and_of_other_processes():
+    def work(seconds):
+        end = time.process_time() + seconds
+        while time.process_time() < end:
+            pass
+
+    start = timing.processor_seconds()
+    time.sleep(0.2)
+    assert timing.processor_seconds() - start < 0.1
+    work(0.2)
+    assert 0.2 <= timing.processor_seconds() - start < 0.4
+    code = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert timing.processor_seconds() - start >= 0.5
 
 
 @pytest.mark.once
@@ -172,7 +191,7 @@ class StandIn:
 def test_the_difference_is_that_of_outputs_with_the_same_weights(monkeypatch, is_loaded):
     monkeypatch.setattr(peer, "Official", StandIn)
     monkeypatch.setattr(StandIn, "is_loaded", is_loaded)
-    rows = list(peer.compare(peer.TOYS["transformer"], rounds=1, jit_compile="auto"))
+    rows = list(peer.compare(peer.TOYS["transformer"], rounds=1))
     assert [row["what"] for row in rows] == ["forward pass", "training step"]
     assert all((row["difference"] < 1e-5) == is_loaded for row in rows)
     assert all(row["ratio"] > 0 for row in rows)
@@ -203,7 +222,7 @@ def test_memory_is_the_peak_above_what_was_in_use_before():
 
 @pytest.mark.once
 def test_the_memory_of_a_training_step_is_counted_in_a_process_of_its_own():
-    args = ("transformer", "training step", 1, True, "channels_last", None)
+    args = ("transformer", "training step", 1, True, None, None)
     first, again = memory.in_new_process(*args)
     assert 0 < first < 1e9
     assert 0 < again < 1e9
