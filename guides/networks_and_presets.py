@@ -96,7 +96,8 @@ print(f"{network.count_params():,} weights")
 Two arguments matter for large networks. `dtype="mixed_bfloat16"` computes in half precision; the
 evidence, the times, the outputs and the losses stay float32. `remat=True` computes activations
 again in the backward pass instead of keeping them. (`"mixed_float16"` works, too, but on JAX only
-on a GPU.)
+on a GPU.) A preset takes another policy than it was saved with: `from_preset("bfn_text",
+dtype="mixed_bfloat16")`.
 
 ## Conditions
 

@@ -13,7 +13,19 @@ import numpy as np
 import pytest
 
 import keras_bfn
-from benchmarks import codec, devices, gpu, memory, overhead, peer, report, scaling, start, timing
+from benchmarks import (
+    codec,
+    devices,
+    gpu,
+    memory,
+    overhead,
+    peer,
+    precision,
+    report,
+    scaling,
+    start,
+    timing,
+)
 from benchmarks.cases import network_inputs
 from keras_bfn import BayesianFlowNetwork
 from tests.backends import everywhere
@@ -237,6 +249,12 @@ def test_the_package_adds_to_the_import_of_keras_and_a_model_to_its_network(monk
     assert codes[:2] == ["import keras", "import keras_bfn"]
     exec(codes[2])
     exec(codes[3])
+
+
+@pytest.mark.once
+def test_half_precision_is_rounded_and_costs_little():
+    (row,) = precision.measure(["bfn_digits"], num_examples=2, rounds=1, steps=2)
+    assert 0 < abs(row["difference"]) < 0.01
 
 
 @pytest.mark.once
