@@ -96,8 +96,8 @@ but the noise differs between backends.
 - On JAX, all of `fit`, `evaluate`, `code_length` and `generate` are compiled by XLA.
 - On TensorFlow they run as graphs; `model.compile(jit_compile=True)` compiles them by XLA, too.
 - On PyTorch they run eagerly.
-- Convolutions run in the layout that is faster: on CPUs, channels come first by JAX and PyTorch.
-  The data stay channels last, and the weights are the same.
+- Convolutions run in the layout that is faster: channels come first on PyTorch's CPU. The data stay
+  channels last, and the weights are the same.
 - On a GPU, build the network with `dtype="mixed_bfloat16"`, or set
   `keras.config.set_dtype_policy("mixed_bfloat16")` first. Evidence, times and losses stay float32.
 

@@ -30,8 +30,8 @@ class UNet(Network):
             memory in training, for one more forward pass.
         data_format: the layout of the convolutions, `"channels_last"` or `"channels_first"`. Inputs
             and outputs are channels last all the same, and weights are the same. None is the faster
-            one: on CPUs, channels first by JAX and PyTorch. TensorFlow's CPU has only channels
-            last.
+            one: channels first on PyTorch's CPU. TensorFlow's CPU has only channels last, and
+            JAX's generates with channels first very slowly.
         **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
