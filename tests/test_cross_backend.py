@@ -189,8 +189,8 @@ class DiscreteReference(Reference):
         probs = self.probs(params, s, t)
         if self.gain == 2:
             return (noise.uniform(probs.shape[:-1]) < probs[..., 1]).astype("int64")
-        uniform = noise.uniform(probs.shape).astype("float64")
-        return np.argmax(np.log(probs) - np.log(-np.log(uniform)), axis=-1)
+        uniform = noise.uniform(probs.shape[:-1]).astype("float64")
+        return (np.cumsum(probs, axis=-1) <= uniform[..., None]).sum(axis=-1)
 
 
 REFERENCES = {
