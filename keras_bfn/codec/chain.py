@@ -18,9 +18,8 @@ from keras import ops
 
 from keras_bfn._parts import list_parts, map_parts, of_any_part
 from keras_bfn._validation import refusal
-from keras_bfn.codec.stack import PROBABILITY_BITS
+from keras_bfn.codec.expectations import expectation
 
-LEAST_LOG_PROB = -PROBABILITY_BITS * np.log(2.0)
 # So many points of the lattice can a standard deviation have. The coder gives each point in its
 # range a probability of 2^-24 at least: a range of so many takes 1%.
 MOST_POINTS = 2**14
@@ -34,13 +33,13 @@ def push(chains, stack, x, expect):
         stack: a `Stack`.
         x: int array of variables, of any shape, or a dict of the parts'.
         expect: function of evidence in the channel, a float64 array `(*x.shape, channel.size)` or a
-            dict of the parts', and the step i to the log probabilities of the output distribution,
-            `(*x.shape, K)`, or a dict of the parts'.
+            dict of the parts', and the step i to what is expected: log probabilities,
+            `(*x.shape, K)`, or whatever `expectation` takes, or a dict of the parts'.
     """
     n = of_any_part(chains).num_steps
-    s = map_parts(lambda chain, x: stack.pop_near(*chain.sent(x)), chains, x)
-    for _, values, log_probs in list_parts(chains, x, expect(s, n)):
-        stack.push_classes(values, np.exp(log_probs))
+    s = map_parts(lambda chain, x: chain.pop_last(stack, x), chains, x)
+    for chain, values, told in list_parts(chains, x, expect(s, n)):
+        expectation(chain.channel, told).push(stack, values)
     for i in range(n, 0, -1):
         before = map_parts(lambda chain, s, i=i: chain.pop_before(stack, i, s), chains, s)
         for chain, *seen in list_parts(chains, before, s, expect(before, i - 1)):
@@ -61,9 +60,11 @@ def pop(chains, stack, shape, expect):
         )
         for chain, *seen in list_parts(chains, before, s):
             chain.push_before(stack, i, *seen)
-    x = map_parts(lambda _, log_probs: stack.pop_classes(np.exp(log_probs)), chains, expect(s, n))
+    x = map_parts(
+        lambda chain, told: expectation(chain.channel, told).pop(stack), chains, expect(s, n)
+    )
     for chain, evidence, values in list_parts(chains, s, x):
-        stack.push_near(evidence, *chain.sent(values))
+        chain.push_last(stack, evidence, values)
     return x
 
 
@@ -72,7 +73,7 @@ class Chain:
 
     Args:
         flow: a `keras_bfn.flows.Flow` of integers.
-        num_steps: int, n.
+        num_steps: int, n. With 0, values cost what they do before any message.
         resolution: float. The spacing of the lattice, in standard deviations of the narrower of the
             two distributions that evidence is coded by.
 
@@ -100,25 +101,40 @@ class Chain:
         narrower[1:-1] = np.minimum(narrower[1:-1], variance[1:])
         self.spacing = resolution * np.sqrt(narrower)
         # In points of the lattice, the standard deviations by which each s_i is popped, and pushed.
-        popped = np.append(self.bridge_std[1:], np.sqrt(self.precision[-1])) / self.spacing[1:]
-        pushed = np.sqrt(self.gained[1:]) / self.spacing[1:]
-        if max(popped.max(), pushed.max()) > MOST_POINTS:
+        stds = [
+            np.append(self.bridge_std[1:], np.sqrt(self.precision[-1])),
+            np.sqrt(self.gained[1:]),
+        ]
+        popped, pushed = (std[:num_steps] / self.spacing[1:] for std in stds)
+        if max(popped.max(initial=0), pushed.max(initial=0)) > MOST_POINTS:
             raise ValueError(
                 "Arguments `num_steps` and `resolution` must leave each standard deviation at most "
                 f"{MOST_POINTS} points of the lattice. "
                 f"Received: num_steps={num_steps}, resolution={resolution}"
             )
-        # log2(std sqrt(2 pi e)) bits for each number.
-        self.bits_per_number = np.log2(np.maximum(5.0 * popped, 2.0)).max()
+        self.bits_per_variable = self.channel.size * _most_drawn(popped, pushed)
+
+    def drawn_bits(self, num_variables):
+        """About how many bits are drawn before as many have been pushed."""
+        return num_variables * self.bits_per_variable
 
     def initial_words(self, num_variables):
-        """More 32-bit words than are drawn before as many have been pushed."""
-        # Two levels, and the classes that are drawn.
-        level = self.bits_per_number * self.channel.size
-        return 64 + int(num_variables * 1.5 * (2.0 * level + 1.0) / 32)
+        """More 32-bit words than that, with those for the values that messages are about."""
+        return 64 + int(1.5 * (self.drawn_bits(num_variables) + 16 * num_variables) / 32)
 
-    def sent(self, x):
-        """Mean, standard deviation and spacing of all evidence about x, s_n."""
+    def pop_last(self, stack, x):
+        """Pops s_n, all evidence about x."""
+        if not self.num_steps:
+            return np.zeros((*x.shape, self.channel.size))
+        return stack.pop_near(*self._sent(x))
+
+    def push_last(self, stack, evidence, x):
+        """Pushes what `pop_last` popped."""
+        if self.num_steps:
+            stack.push_near(evidence, *self._sent(x))
+
+    def _sent(self, x):
+        """Mean, standard deviation and spacing of s_n."""
         precision = self.precision[-1]
         return precision * self.channel.embed(x), np.sqrt(precision), self.spacing[-1]
 
@@ -131,19 +147,19 @@ class Chain:
         if i > 1:
             stack.push_near(before, *self._bridge(i - 1, after))
 
-    def push_message(self, stack, i, before, after, log_probs):
-        """Pushes s_i, given s_(i-1) and the output distribution."""
-        first, posterior = self._posterior(i, log_probs, after - before)
-        values = first + stack.pop_classes(posterior)
+    def push_message(self, stack, i, before, after, told):
+        """Pushes s_i, given s_(i-1) and what is expected."""
+        expected = expectation(self.channel, told)
+        values = expected.pop_posterior(stack, after - before, self.gained[i])
         stack.push_anywhere(after, *self._received(i, before, values))
-        stack.push_classes(values, np.exp(log_probs))
+        expected.push(stack, values)
 
-    def pop_message(self, stack, i, before, log_probs):
+    def pop_message(self, stack, i, before, told):
         """Pops what `push_message` pushed."""
-        values = stack.pop_classes(np.exp(log_probs))
+        expected = expectation(self.channel, told)
+        values = expected.pop(stack)
         after = stack.pop_anywhere(*self._received(i, before, values))
-        first, posterior = self._posterior(i, log_probs, after - before)
-        stack.push_classes(values - first, posterior)
+        expected.push_posterior(stack, values, after - before, self.gained[i])
         return after
 
     def _bridge(self, i, after):
@@ -155,14 +171,13 @@ class Chain:
         mean = before + self.gained[i] * self.channel.embed(values)
         return mean, np.sqrt(self.gained[i]), self.spacing[i]
 
-    def _posterior(self, i, log_probs, gained):
-        """What message i was about: the first candidate, and the candidates' probabilities."""
-        first, log_likelihoods = self.channel.candidates(gained, self.gained[i])
-        num = log_likelihoods.shape[-1]
-        if num < log_probs.shape[-1]:
-            places = first[..., None] + np.arange(num)
-            log_probs = np.take_along_axis(log_probs, places, axis=-1)
-        # The stack knows no smaller probability; and some candidate must have one.
-        logits = np.maximum(log_probs, LEAST_LOG_PROB) + log_likelihoods
-        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return first, weights / weights.sum(axis=-1, keepdims=True)
+
+def _most_drawn(popped, pushed):
+    """Bits for each number: two levels are out before the first comes back, and so on."""
+    if not len(popped):
+        return 0.0
+    # A normal number takes log2(std sqrt(2 pi e)) bits.
+    out, back = (
+        np.cumsum(np.log2(np.maximum(4.13 * stds[::-1], 1.0))) for stds in (popped, pushed)
+    )
+    return (out - np.pad(back, (2, 0))[: len(out)]).max()

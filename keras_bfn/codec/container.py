@@ -3,7 +3,7 @@
 | bytes | what |
 |---|---|
 | 4 | `KBFN` |
-| 2 | version of the format, here 3 |
+| 2 | version of the format, here 4 |
 | 4 | length of the header |
 | 8 | length of the payload |
 | | the header, JSON in UTF-8: see `keras_bfn.codec.Codec` |
@@ -24,7 +24,7 @@ import numpy as np
 
 from keras_bfn.codec.errors import CodecError
 
-MAGIC, VERSION = b"KBFN", 3
+MAGIC, VERSION = b"KBFN", 4
 PREFIX = struct.Struct("<4sHIQ")
 DIGEST_SIZE = 16
 DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))

@@ -1,17 +1,23 @@
 """What Bob expects: the output distribution, identical to the bit in both directions."""
 
+import keras
 import numpy as np
 
-from keras_bfn._parts import list_parts, map_parts, of_any_part
+from keras_bfn._parts import map_parts, of_any_part
 from keras_bfn.codec import fingerprints
 from keras_bfn.codec.errors import CodecError
+from keras_bfn.distributions import DiscretizedNormal
+from keras_bfn.flows.channels import Line
 from keras_bfn.looks import output_distributions
 from keras_bfn.models.data_checks import count_examples
 from keras_bfn.models.program import Program, divisible
 
 
 class OutputProgram(Program):
-    """The output distribution's log probabilities, `(batch, *event_shape, K)`, or the parts'.
+    """What the output distribution is, or the parts': see `keras_bfn.codec.expectations`.
+
+    Log probabilities, `(batch, *event_shape, K)`; of a normal distribution that is cut into the
+    bins of a line, a dict of its `"location"` and `"std"`, `(batch, *event_shape)`.
 
     Call arguments:
         inputs: dict with `"s"`, the evidence, `(batch, *event_shape, embedding_size)`, or a dict of
@@ -19,11 +25,21 @@ class OutputProgram(Program):
             `"there"`, where variables may be missing.
     """
 
+    def __init__(self, model):
+        super().__init__(model)
+        self.is_line = map_parts(lambda flow: isinstance(flow.channel(), Line), model.flow)
+
     def call(self, inputs):
         seen = inputs["s"], inputs["t"], inputs.get("condition")
         looks = self.model.look(*seen, mask=inputs.get("there"))
         outputs = output_distributions(self.model.flow, looks)
-        return map_parts(lambda output: output.log_probs(), outputs)
+
+        def tell(output, is_line):
+            if is_line and isinstance(output, DiscretizedNormal):
+                return {"location": output.location, "std": output.std}
+            return output.log_probs()
+
+        return map_parts(tell, outputs, self.is_line)
 
 
 class Receiver:
@@ -48,7 +64,7 @@ class Receiver:
     def expecting(self, rows):
         """The function `expect(s, i)` of `push` and `pop` for the examples of these rows."""
         if self.there is None:
-            return lambda s, i: self.log_probs(s, i, rows)
+            return lambda s, i: self.ask(s, i, rows)
         there = map_parts(lambda mask: mask[rows], self.there)
 
         def spread(chain, s, mask):
@@ -57,13 +73,13 @@ class Receiver:
             return whole
 
         def expect(s, i):
-            log_probs = self.log_probs(map_parts(spread, self.chains, s, there), i, rows)
-            return map_parts(lambda values, mask: values[mask], log_probs, there)
+            told = self.ask(map_parts(spread, self.chains, s, there), i, rows)
+            return map_parts(lambda _, told, mask: _rows(told, mask), self.chains, told, there)
 
         return expect
 
-    def log_probs(self, s, i, rows):
-        """The log probabilities, float32, for evidence in the channel about the rows' examples."""
+    def ask(self, s, i, rows):
+        """What is expected after evidence in the channel about the rows' examples, float32."""
         num, size = len(rows), divisible(self.batch_size)
 
         def pad(chain, s):
@@ -79,11 +95,10 @@ class Receiver:
             inputs["condition"] = map_parts(lambda values: values[told], self.condition)
         if self.there is not None:
             inputs["there"] = map_parts(lambda mask: mask[rows].astype("float32"), self.there)
-        log_probs = self.program.predict_on_batch(inputs)
-        log_probs = map_parts(lambda _, values: values[:num], self.chains, log_probs)
-        if any(np.isnan(values).any() for (values,) in list_parts(log_probs)):
+        told = _rows(self.program.predict_on_batch(inputs), np.s_[:num])
+        if any(np.isnan(values).any() for values in keras.tree.flatten(told)):
             raise CodecError(f"The network's output at t = {self.times[i]} is not a number")
-        return log_probs
+        return told
 
     def probe(self):
         """The digest of what is expected after fixed evidence, at three times of Bob."""
@@ -96,7 +111,11 @@ class Receiver:
                 return np.sqrt(chain.precision[i]) * (2.0 * rng.random(shape) - 1.0)
 
             s = map_parts(chance_evidence, self.chains, self.event_shape)
-            return fingerprints.of_array(self.log_probs(s, i, rows)).encode()
+            return fingerprints.of_array(self.ask(s, i, rows)).encode()
 
         last = len(self.times) - 1
         return fingerprints.digest(*map(digest_at, sorted({0, last // 2, last})))
+
+
+def _rows(told, rows):
+    return keras.tree.map_structure(lambda values: values[rows], told)

@@ -45,13 +45,18 @@ class Line:
             The tuple of the first candidate, an int array `(...)`, and the log likelihoods, up to a
             constant, of the M values from it on, `(..., M)`.
         """
-        num_values, step = len(self.points), self.points[1] - self.points[0]
-        num = min(num_values, 2 * math.ceil(FARTHEST / (math.sqrt(precision) * step)) + 1)
+        num, num_values = self.num_candidates(precision), len(self.points)
+        step = self.points[1] - self.points[0]
         message = gained / precision
         nearest = np.rint((message[..., 0] - self.points[0]) / step)
         first = np.clip(nearest - num // 2, 0, num_values - num).astype("int64")
         points = self.points[first[..., None] + np.arange(num)]
         return first, -0.5 * precision * np.square(message - points)
+
+    def num_candidates(self, precision):
+        """How many values a message of this precision may have been about, M."""
+        step = self.points[1] - self.points[0]
+        return min(len(self.points), 2 * math.ceil(FARTHEST / (math.sqrt(precision) * step)) + 1)
 
 
 class Simplex:

@@ -44,10 +44,10 @@ def test_what_is_written_is_read():
 
 
 def test_the_prefix_is_as_documented():
-    """The layout of format 3 must not move: files of it are out there."""
+    """The layout of format 4 must not move: files of it are out there."""
     header_size = int.from_bytes(DATA[6:10], "little")
     payload_size = int.from_bytes(DATA[10:18], "little")
-    assert DATA[:6] == b"KBFN\x03\x00"
+    assert DATA[:6] == b"KBFN\x04\x00"
     assert json.loads(DATA[18 : 18 + header_size]) == HEADER
     assert DATA[18 + header_size : -16] == WORDS.astype("<u4").tobytes()
     assert payload_size == 4 * len(WORDS)
@@ -75,10 +75,10 @@ def test_a_file_of_another_kind_is_refused(magic):
     assert_is_refused(sealed(b"{}", magic=magic), "does not begin with b'KBFN'")
 
 
-@pytest.mark.parametrize("version", [0, 2, 65535])
+@pytest.mark.parametrize("version", [0, 3, 65535])
 def test_another_version_of_the_format_is_refused_by_its_number(version):
     data = sealed(json.dumps(HEADER).encode(), WORDS.tobytes(), version=version)
-    assert_is_refused(data, f"version {version} .* only 3")
+    assert_is_refused(data, f"version {version} .* only 4")
 
 
 IMPOSSIBLE = {

@@ -191,13 +191,13 @@ def test_other_outputs_are_refused_and_what_differs_is_named(monkeypatch):
 
 def test_outputs_that_differ_only_later_are_found_in_the_end(monkeypatch):
     _, codec, data, _ = file_of("binary")
-    own = Receiver.log_probs
+    own = Receiver.ask
     calls = iter(range(10**6))
 
     def expect_otherwise(self, s, t, rows):
         return own(self, s, t, rows) - 1e-3 * (next(calls) == 12)  # after three of the probe
 
-    monkeypatch.setattr(Receiver, "log_probs", expect_otherwise)
+    monkeypatch.setattr(Receiver, "ask", expect_otherwise)
     with pytest.raises(CodecError, match="decoded"):
         codec.decompress(data, verbose=0)
 

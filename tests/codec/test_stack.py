@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 from keras_bfn.codec import CodecError
-from keras_bfn.codec.stack import LONGEST_WAY, TAIL, Exhausted, Stack
+from keras_bfn.codec.stack import LONGEST_WAY, SHARE_BITS, TAIL, Exhausted, Stack
 from tests.checks import assert_draws_follow
 from tests.codec.crafting import random_words
 
@@ -33,6 +33,17 @@ def of_classes(num_classes):
     )
 
 
+BINS_MEAN = np.random.default_rng(3).uniform(-50, 300, NUM)
+BINS_STD = np.exp(np.random.default_rng(4).uniform(-3, 5, NUM))
+BOUNDS = np.sort(np.random.default_rng(5).integers(0, 2**SHARE_BITS, (NUM, 8)), axis=1)
+BOUNDS[:, 0], BOUNDS[:, -1] = 0, 2**SHARE_BITS
+
+
+def shares(k):
+    """Of seven integers: some have none."""
+    return np.take_along_axis(BOUNDS, k[:, None], axis=1)[:, 0]
+
+
 # Of each kind: what pops, and what pushes the same.
 KINDS = {
     **{f"classes-{k}": of_classes(k) for k in (2, 3, 256)},
@@ -47,6 +58,14 @@ KINDS = {
     "anywhere": (
         lambda stack: stack.pop_anywhere(MEAN, STD, SPACING),
         lambda stack, x: stack.push_anywhere(x, MEAN, STD, SPACING),
+    ),
+    "bins": (
+        lambda stack: stack.pop_bins(BINS_MEAN, BINS_STD, 256),
+        lambda stack, x: stack.push_bins(x, BINS_MEAN, BINS_STD, 256),
+    ),
+    "shares": (
+        lambda stack: stack.pop_shares(shares, NUM, 7),
+        lambda stack, x: stack.push_shares(x, shares),
     ),
 }
 every_kind = pytest.mark.parametrize(("pop", "push"), KINDS.values(), ids=KINDS)
@@ -128,6 +147,45 @@ def test_classes_popped_off_random_bits_follow_their_probabilities():
     probs = np.array([0.5, 0.3, 0.15, 0.05])
     draws = Stack(random_words(20_000)).pop_classes(np.tile(probs, (NUM, 1)))
     assert_draws_follow(probs, draws)
+
+
+def test_bins_cost_minus_log2_of_their_mass_and_the_ends_have_the_tails():
+    stack = Stack(random_words(60_000))
+    before = stack.num_bits()
+    x = stack.pop_bins(BINS_MEAN, BINS_STD, 256)
+    low = np.where(x == 0, -np.inf, (x - 0.5 - BINS_MEAN) / BINS_STD)
+    high = np.where(x == 255, np.inf, (x + 0.5 - BINS_MEAN) / BINS_STD)
+    mass = np.maximum(stats.norm.cdf(high) - stats.norm.cdf(low), 2.0**-24)
+    assert_allclose(before - stack.num_bits(), -np.log2(mass).sum(), rtol=1e-3)
+
+
+def test_integers_popped_off_random_bits_follow_their_shares_at_their_cost():
+    bounds = np.array([0, 0, 100, 10_000, 10_001, 20_000, 32_768])
+    stack = Stack(random_words(20_000))
+    before = stack.num_bits()
+    draws = stack.pop_shares(lambda k: bounds[k], NUM, 6)
+    share = np.diff(bounds) / 2**SHARE_BITS
+    assert_draws_follow(share, draws)
+    assert_allclose(before - stack.num_bits(), -np.log2(share[draws]).sum(), rtol=1e-3)
+
+
+def test_an_integer_without_a_share_cannot_be_pushed():
+    with pytest.raises(CodecError, match="no encoder"):
+        Stack(random_words(10)).push_shares(np.array([1]), lambda k: np.array([0, 5, 5, 9])[k])
+
+
+@pytest.mark.parametrize("std", [0.7, 4.0, 100.0, 3000.0])
+def test_the_mean_of_a_normal_number_is_rounded_for_next_to_no_bits(std):
+    """Numbers drawn elsewhere, by the mean itself, cost their entropy."""
+    rng = np.random.default_rng(0)
+    mean = rng.uniform(-1, 1, NUM)
+    x = np.rint(np.clip(rng.standard_normal(NUM), -5, 5) * std + mean)
+    stack = Stack(random_words(10))
+    before = stack.num_bits()
+    stack.push_anywhere(x, mean, std, 1.0)
+    z = (x[:, None] + np.array([-0.5, 0.5]) - mean[:, None]) / std
+    bits = -np.log2(np.diff(stats.norm.cdf(z), axis=1)).sum()
+    assert_allclose(stack.num_bits() - before, bits, rtol=2e-4)
 
 
 WAYS = [6.0, 100.0, 1e5, (LONGEST_WAY - 1) * SPACING + TAIL * STD]
