@@ -10,17 +10,18 @@ import numpy as np
 from keras_bfn._parts import list_parts, map_parts, names_of
 from keras_bfn._validation import check_between, check_int, refusal
 from keras_bfn.codec import container, fingerprints
-from keras_bfn.codec.chain import Chain, pop, push
+from keras_bfn.codec.chain import pop, push
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.codec.receiver import Receiver
 from keras_bfn.codec.stack import Stack
+from keras_bfn.codec.stages import NUM_STARTING_STAGES, grow, list_stages, shrink
 from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples
 from keras_bfn.models.missing import is_missing
 from keras_bfn.models.turns import in_turn
 
-EXAMPLES_PER_LANE, MOST_DEFAULT_LANES = 1000, 64
+MOST_DEFAULT_LANES = 64
 
 
 class Codec:
@@ -29,8 +30,8 @@ class Codec:
     Alice sends x to Bob in `num_steps` messages, as in the paper, and they cost as much as the loss
     says: `model.code_length(x, num_steps)`. A message of real numbers takes far more bits than it
     brings, but the rest come back, by bits-back coding along the chain of evidence. What is drawn
-    before the first bits come back are *initial bits*, from a seed: they cost once per file and
-    lane.
+    before the first bits come back must be there already. So the first examples are sent without
+    messages, which costs more, and then so many at a time as the bits on the stack can bear.
     No symbol costs more than 24 bits: where a model is sure of something wrong, a file is smaller
     than the loss says.
 
@@ -45,13 +46,14 @@ class Codec:
             `DiscretizedFlow`, or a dict of these), compiled alike for both directions.
         num_steps: int, at least 1. The more, the fewer bytes and the longer it takes: the network
             is called `num_steps + 1` times for each batch.
-        batch_size: int or None. So many examples, or *lanes*, are coded at a time. Each lane needs
-            initial bits of its own, tens of times what an example costs. None is a lane for each
-            1000 examples, 64 at most.
+        batch_size: int or None. So many examples, or *lanes*, are coded at a time in the end: one
+            at first, then two, four and so on. It does not change what examples cost, but how fast
+            they are coded, once there are thousands. 64 by default.
         resolution: float in (0.001, 1). The spacing of the lattice that evidence lies on, in
-            standard deviations of a message. A coarser one saves initial bits and costs more for
-            each example; 0.25 costs less than 0.5% more than the loss says.
-        seed: int, of the initial bits.
+            standard deviations of a message. A coarser one lets lanes grow sooner, and costs more
+            for each example; 0.25 costs less than 0.5% more than the loss says.
+        seed: int, of the bits below the first examples. They are in the file only if examples draw
+            more than is expected of them.
 
     Raises:
         ValueError: if an argument is out of its range, or the model is of real numbers.
@@ -99,15 +101,16 @@ class Codec:
 
         Returns:
             Bytes. With `return_report`, the tuple of them and a dict: `"num_examples"`;
-            `"bits_per_example"` and `"bits_per_variable"`, what the examples cost without initial
-            bits and header; `"initial_bits"`; `"header_bits"`, with the checksum; `"total_bits"`;
-            and `"seconds"`.
+            `"bits_per_example"` and `"bits_per_variable"`, what the examples cost once they are
+            sent in messages on the lattice asked for, or, if none is, what they cost on average;
+            `"initial_bits"`, what the others cost more than that; `"header_bits"`, with the
+            checksum; `"total_bits"`; and `"seconds"`.
 
         Raises:
             ValueError: if the data do not suit the model.
             CodecError: if the network's outputs are not numbers.
         """
-        start = time.monotonic()
+        began = time.monotonic()
         event_shape = self.model.event_shape
         x = check_data(self.model.flow, event_shape, x, allow_missing=self.model.allow_missing)
         num = count_examples(x)
@@ -115,18 +118,29 @@ class Codec:
         if self.model.allow_missing:
             there = map_parts(lambda x: ~is_missing(x), x)
         condition, condition_digest = self._condition(condition, num)
-        batch_size = self.batch_size or max(1, min(MOST_DEFAULT_LANES, num // EXAMPLES_PER_LANE))
-        batch_size = min(batch_size, num)
+        batch_size = min(self.batch_size or MOST_DEFAULT_LANES, num)
 
-        chains = self._chains(self.num_steps, self.resolution)
-        receiver = self._receiver(chains, batch_size, condition, there)
-        stack = Stack(self._initial_words(chains, batch_size, self.seed))
-        num_initial_bits = stack.num_bits()
-        for rows in _batches(num, batch_size, verbose):
+        stages = list_stages(self.model.flow, self.num_steps, self.resolution, batch_size)
+        receivers = self._receivers(stages, condition, there)
+        initial = self._initial_words(stages, self.seed)
+        stack = Stack(initial)
+
+        def count_variables(rows):
+            if there is None:
+                return map_parts(lambda shape: len(rows) * math.prod(shape), event_shape)
+            return map_parts(lambda mask: np.count_nonzero(mask[rows]), there)
+
+        batches, start, progress = [], None, _Progress(num, verbose)
+        for number, rows in grow(stages, stack, num, count_variables):
+            if start is None and number >= NUM_STARTING_STAGES:
+                start = rows[0], stack.num_bits()
+            batches += [0] * (number + 1 - len(batches))
+            batches[number] += 1
             examples = map_parts(operator.itemgetter(rows), x)
             if there is not None:  # what is missing takes no bits
                 examples = map_parts(lambda x, mask, rows=rows: x[mask[rows]], examples, there)
-            push(chains, stack, examples, receiver.expecting(rows))
+            push(stages[number].chains, stack, examples, receivers[number].expecting(rows))
+            progress.add(len(rows))
         words = stack.words()
         # Words that were never drawn, and that the seed tells, are not kept. Two are the state;
         # and no file has more than 32 lanes for each word, though all be missing.
@@ -137,11 +151,12 @@ class Codec:
             "dtype": map_parts(lambda x: x.dtype.name, x),
             "num_steps": self.num_steps,
             "batch_size": batch_size,
+            "batches": batches,
             "resolution": self.resolution,
             "seed": self.seed,
             "undrawn_words": num_undrawn,
             "model": fingerprints.of_model(self.model),
-            "probe": receiver.probe(),
+            "probe": receivers[len(batches) - 1].probe(),
             "data": fingerprints.of_array(x),
             "there": None if there is None else map_parts(container.pack_mask, there),
             "condition": condition_digest,
@@ -150,15 +165,17 @@ class Codec:
         data = container.write(header, words[num_undrawn:])
         if not return_report:
             return data
-        num_bits = stack.num_bits() - num_initial_bits
+        first, bits_before = start or (0, 32 * len(initial))
+        bits_per_example = (stack.num_bits() - bits_before) / (num - first)
+        payload_bits = 32 * (len(words) - num_undrawn)
         return data, {
             "num_examples": num,
-            "bits_per_example": num_bits / num,
-            "bits_per_variable": num_bits / (num * self.model.num_variables),
-            "initial_bits": num_initial_bits - 32 * num_undrawn,
-            "header_bits": 8 * len(data) - 32 * (len(words) - num_undrawn),
+            "bits_per_example": bits_per_example,
+            "bits_per_variable": bits_per_example / self.model.num_variables,
+            "initial_bits": payload_bits - bits_per_example * num,
+            "header_bits": 8 * len(data) - payload_bits,
             "total_bits": 8 * len(data),
-            "seconds": time.monotonic() - start,
+            "seconds": time.monotonic() - began,
         }
 
     @in_turn
@@ -198,34 +215,39 @@ class Codec:
         differences = fingerprints.differences(header["environment"])
 
         try:
-            chains = self._chains(header["num_steps"], header["resolution"])
+            stages = list_stages(
+                self.model.flow, header["num_steps"], header["resolution"], header["batch_size"]
+            )
         except ValueError as error:
             raise CodecError(f"The file's header is impossible: {error}") from error
         there = self._read_mask(header["there"], count)
-        receiver = self._receiver(chains, header["batch_size"], condition, there)
-        if header["probe"] != receiver.probe():
+        rows_by_stage = shrink(stages, header["batches"], count)
+        receivers = self._receivers(stages, condition, there)
+        if header["probe"] != receivers[len(header["batches"]) - 1].probe():
             raise CodecError(
                 f"The network's outputs are not those of when the file was made{differences}"
             )
-        initial = self._initial_words(chains, header["batch_size"], header["seed"])
-        batches = []
+        initial = self._initial_words(stages, header["seed"])
+        parts, progress = [], _Progress(count, verbose)
         try:
             stack = Stack(np.concatenate([initial[: header["undrawn_words"]], payload]))
-            for rows in _batches(count, header["batch_size"], verbose, reverse=True):
-                masks = map_parts(lambda _: None, chains)
+            for number, rows in rows_by_stage:
+                masks = map_parts(lambda _: None, self.model.flow)
                 shapes = map_parts(lambda shape, rows=rows: (len(rows), *shape), event_shape)
                 if there is not None:
                     masks = map_parts(operator.itemgetter(rows), there)
                     shapes = map_parts(lambda mask: (np.count_nonzero(mask),), masks)
-                values = pop(chains, stack, shapes, receiver.expecting(rows))
-                batches.append(map_parts(_put, chains, values, masks))
+                expect = receivers[number].expecting(rows)
+                values = pop(stages[number].chains, stack, shapes, expect)
+                parts.append(map_parts(_put, self.model.flow, values, masks))
+                progress.add(len(rows))
         except CodecError as error:
             raise CodecError(f"The file cannot be decoded: {error}{differences}") from error
         x = map_parts(
             lambda _, dtype, *parts: np.concatenate(parts).astype(dtype),
             self.model.flow,
             header["dtype"],
-            *batches[::-1],
+            *parts[::-1],
         )
         if not np.array_equal(stack.words(), initial) or header["data"] != fingerprints.of_array(x):
             raise CodecError(f"The file was decoded to other data than it was made of{differences}")
@@ -251,21 +273,31 @@ class Codec:
         told = condition_inputs(self.model, condition, 1, num).get("condition")
         return told, None if condition is None else fingerprints.of_array(told)
 
-    def _chains(self, num_steps, resolution):
-        return map_parts(lambda flow: Chain(flow, num_steps, resolution), self.model.flow)
+    def _receivers(self, stages, condition, there):
+        model, most = self.model, stages[-1].num_lanes
+        model.build_for(map_parts(lambda shape: (most, *shape), model.event_shape), condition)
+        return [Receiver(model, *reversed(stage), condition, there) for stage in stages]
 
-    def _receiver(self, chains, batch_size, condition, there):
-        model = self.model
-        model.build_for(map_parts(lambda shape: (batch_size, *shape), model.event_shape), condition)
-        return Receiver(model, chains, batch_size, condition, there)
-
-    def _initial_words(self, chains, batch_size, seed):
+    def _initial_words(self, stages, seed):
+        """More than will be drawn."""
+        num_lanes, chains = stages[-1]
         num_words = sum(
-            chain.initial_words(batch_size * math.prod(shape))
+            chain.initial_words(num_lanes * math.prod(shape))
             for chain, shape in list_parts(chains, self.model.event_shape)
         )
         words = np.random.PCG64(seed).random_raw(num_words) >> np.uint64(32)
         return np.maximum(words, 1).astype("uint32")  # zero must not come last
+
+
+class _Progress:
+    """A bar of examples, unless `verbose` is 0."""
+
+    def __init__(self, num, verbose):
+        self.bar = keras.utils.Progbar(num, unit_name="example") if verbose else None
+
+    def add(self, num):
+        if self.bar is not None:
+            self.bar.add(num)
 
 
 def _put(chain, values, mask):
@@ -275,13 +307,3 @@ def _put(chain, values, mask):
     x = np.full(mask.shape, -1, values.dtype)
     x[mask] = values
     return x
-
-
-def _batches(count, batch_size, verbose, reverse=False):
-    """Row numbers, batch by batch, with a bar of progress."""
-    starts = range(0, count, batch_size)
-    bar = keras.utils.Progbar(len(starts), unit_name="batch") if verbose else None
-    for i, start in enumerate(reversed(starts) if reverse else starts):
-        yield np.arange(start, min(start + batch_size, count))
-        if bar is not None:
-            bar.update(i + 1)

@@ -6,7 +6,7 @@
 | 2 | version of the format, here 4 |
 | 4 | length of the header |
 | 8 | length of the payload |
-| | the header, JSON in UTF-8: see `keras_bfn.codec.Codec` |
+| | the header, JSON in UTF-8, by zlib with a dictionary: see `keras_bfn.codec.Codec` |
 | | the payload, 32-bit words |
 | 16 | BLAKE2b of all that comes before |
 
@@ -57,6 +57,7 @@ ENTRIES = {
     "dtype": lambda value: _is_each(DTYPES.__contains__, value),
     "num_steps": lambda value: _is_count(value, 1, MOST_STEPS),
     "batch_size": lambda value: _is_count(value, 1, MOST_LANES),
+    "batches": lambda value: _is_shape(value) and bool(value) and value[-1] > 0,
     "resolution": lambda value: isinstance(value, float) and FINEST_RESOLUTION < value < 1,
     "seed": lambda value: _is_count(value, 0, MOST_SEED),
     "undrawn_words": _is_count,
@@ -67,6 +68,16 @@ ENTRIES = {
     "condition": lambda value: value is None or _is_text(value),
     "environment": lambda value: isinstance(value, dict),
 }
+
+# What headers have in common, by which zlib shortens them. It belongs to the version of the format.
+DICTIONARY = (
+    b'{"count":10000,"event_shape":[28,28,1],"dtype":"uint8","num_steps":50,"batch_size":64,'
+    b'"batches":[1,1,1],"resolution":0.25,"seed":0,"undrawn_words":10000,"model":"","probe":"",'
+    b'"data":"","there":null,"condition":null,"environment":{"backend":"tensorflow 2.21.0'
+    b'torch 2.13.0+cpu","backend":"jax 0.10.2","keras":"3.15.1","numpy":"2.4.6","constriction":'
+    b'"0.5.0","python":"3.11.1","machine":"Linux x86_64","device":"CpuDevice(id=0)"}}'
+)
+MOST_UNPACKED = 2**24  # A longer header than this and twice what it is packed to is none of ours.
 
 
 def digest(*parts):
@@ -88,7 +99,7 @@ def write(header, words):
         CodecError: if `read` would refuse the header.
     """
     _check_header(header)
-    header = json.dumps(header, separators=(",", ":")).encode()
+    header = pack_header(json.dumps(header, separators=(",", ":")).encode())
     payload = np.asarray(words, "<u4").tobytes()
     content = PREFIX.pack(MAGIC, VERSION, len(header), len(payload)) + header + payload
     return content + bytes.fromhex(digest(content))
@@ -115,7 +126,7 @@ def read(data):
         raise CodecError("The file is damaged: its checksum does not fit its content")
     header_end = PREFIX.size + header_size
     try:
-        header = json.loads(content[PREFIX.size : header_end])
+        header = json.loads(_unpack_header(content[PREFIX.size : header_end]))
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deep
         raise CodecError(f"The file's header is not JSON: {error}") from error
     _check_header(header)
@@ -129,6 +140,23 @@ def read(data):
             f"for {header['batch_size']} lanes"
         )
     return header, words
+
+
+def pack_header(text):
+    """Bytes of JSON, compressed."""
+    packer = zlib.compressobj(9, wbits=-15, zdict=DICTIONARY)
+    return packer.compress(text) + packer.flush()
+
+
+def _unpack_header(packed):
+    unpacker = zlib.decompressobj(wbits=-15, zdict=DICTIONARY)
+    try:
+        text = unpacker.decompress(packed, MOST_UNPACKED + 2 * len(packed))
+    except zlib.error as error:
+        raise CodecError(f"The file's header cannot be unpacked: {error}") from error
+    if not unpacker.eof or unpacker.unused_data:
+        raise CodecError("The file's header cannot be unpacked: it does not end where it should")
+    return text
 
 
 def pack_mask(mask):

@@ -34,6 +34,10 @@ class Stack:
     Args:
         words: uint32 array, the bits at the start. The one on top, which comes last, is not zero.
 
+    Attributes:
+        fewest_words: int, how few there have ever been.
+        lowest_words: int, how few since the last call of `forget_lowest`.
+
     Raises:
         CodecError: if the word on top is zero; by methods, if there is nothing left to pop, or what
             is pushed could not have been popped.
@@ -46,11 +50,15 @@ class Stack:
             raise CodecError("the word on top of the stack is zero")
         self._models = constriction.stream.model
         self._coder = constriction.stream.stack.AnsCoder(np.asarray(words, "uint32"))
-        self.fewest_words = self._coder.num_words()
+        self.fewest_words = self.lowest_words = self._coder.num_words()
 
     def words(self):
         """All bits on the stack, a uint32 array."""
         return self._coder.get_compressed()
+
+    def forget_lowest(self):
+        """From here on, `lowest_words` tells how few words there were."""
+        self.lowest_words = self._coder.num_words()
 
     def num_bits(self):
         """How many bits are on the stack."""
@@ -190,7 +198,8 @@ class Stack:
 
     def _pop(self, shape, model, *parameters):
         symbols = self._coder.decode(model, *parameters).astype("int64").reshape(shape)
-        self.fewest_words = min(self.fewest_words, self._coder.num_words())
+        self.lowest_words = min(self.lowest_words, self._coder.num_words())
+        self.fewest_words = min(self.fewest_words, self.lowest_words)
         if self.fewest_words < 3:  # the coder's own state, and nothing below it
             raise Exhausted("no bits are left")
         return symbols

@@ -17,7 +17,8 @@ def random_words(num, seed=0):
 
 
 def sealed(header, payload=b"", magic=container.MAGIC, version=container.VERSION):
-    """A file of any bytes, with the checksum that belongs to them."""
+    """A file of any header's bytes and payload, with the checksum that belongs to them."""
+    header = container.pack_header(header)
     content = container.PREFIX.pack(magic, version, len(header), len(payload)) + header + payload
     return content + bytes.fromhex(container.digest(content))
 

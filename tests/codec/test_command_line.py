@@ -112,6 +112,10 @@ def test_a_process_that_fails_says_why_and_leaves_nothing(folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["cut.bfn"]
 
 
+def _flip_last(data):
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
 def _save_floats(folder, path):
     with open(path, "wb") as file:
         np.save(file, np.zeros((2, 4, 4, 1)))
@@ -144,7 +148,7 @@ FAILURES = {
     ),
     "damaged": (
         "decompress",
-        lambda folder, path: path.write_bytes((folder / "x.bfn").read_bytes()[:-1] + b"\0"),
+        lambda folder, path: path.write_bytes(_flip_last((folder / "x.bfn").read_bytes())),
         [],
         "CodecError: The file is damaged",
     ),

@@ -1,6 +1,7 @@
 """A file is whole and says what is possible, or it is refused with the reason."""
 
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ HEADER = {
     "dtype": "uint8",
     "num_steps": 5,
     "batch_size": 4,
+    "batches": [3, 0, 1, 3],
     "resolution": 0.25,
     "seed": 0,
     "undrawn_words": 77,
@@ -48,7 +50,8 @@ def test_the_prefix_is_as_documented():
     header_size = int.from_bytes(DATA[6:10], "little")
     payload_size = int.from_bytes(DATA[10:18], "little")
     assert DATA[:6] == b"KBFN\x04\x00"
-    assert json.loads(DATA[18 : 18 + header_size]) == HEADER
+    unpacker = zlib.decompressobj(wbits=-15, zdict=container.DICTIONARY)
+    assert json.loads(unpacker.decompress(DATA[18 : 18 + header_size])) == HEADER
     assert DATA[18 + header_size : -16] == WORDS.astype("<u4").tobytes()
     assert payload_size == 4 * len(WORDS)
 
@@ -87,6 +90,7 @@ IMPOSSIBLE = {
     "dtype": ["float32", "object", "", "O", None, 1, ["uint8"], {}],
     "num_steps": [0, -5, 2.0, True, None, 2**21, 10**400],
     "batch_size": [0, -1, 4.0, True, None, 2**17, 2**60],
+    "batches": [None, 3, [], {}, [1, 0], [1, -1], [1.0], [True], [None], [[1]], [2**60]],
     "resolution": [0.0, 1.0, -0.5, 1, None, "0.25", 5e-324, 1e-9, 1e300, [0.25]],
     "seed": [-1, 0.5, None, 2**60],
     "undrawn_words": [-1, 1.5, None, 2**60],

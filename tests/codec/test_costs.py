@@ -5,9 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from keras_bfn.codec import Codec, container
-from keras_bfn.codec import codec as codec_module
 from tests.codec.small import (
-    constant_model,
     every_kind,
     file_of,
     model_of,
@@ -77,17 +75,6 @@ def test_the_report_adds_up_to_the_file(kind):
     assert report["seconds"] > 0
 
 
-@every_kind
-def test_initial_bits_grow_as_the_lanes_do(kind):
-    model, x = model_of(kind), make_data(FLOWS[kind](), 40)
-    initial = []
-    for batch_size in (10, 40):
-        codec = Codec(model, num_steps=5, batch_size=batch_size)
-        initial.append(codec.compress(x, return_report=True, verbose=0)[1]["initial_bits"])
-    # Up to the state of the coder, two words, and a tenth for chance.
-    assert abs(4 * initial[0] - initial[1]) < 0.1 * initial[1] + 4 * 64
-
-
 def test_lanes_do_not_change_what_an_example_costs():
     """Other lanes draw other evidence; that is 3% of what 400 examples cost, at four deviations."""
     model, x = model_of("binary"), make_data(FLOWS["binary"](), 400)
@@ -96,15 +83,3 @@ def test_lanes_do_not_change_what_an_example_costs():
         codec = Codec(model, num_steps=3, batch_size=batch_size)
         costs.append(codec.compress(x, return_report=True, verbose=0)[1]["bits_per_example"])
     assert_allclose(costs, np.mean(costs), rtol=0.03)
-
-
-@pytest.mark.parametrize(("num", "lanes"), [(3, 1), (19, 1), (35, 3), (90, 6)])
-def test_there_is_a_lane_for_each_thousand_examples_but_there_are_at_most_64(
-    num, lanes, monkeypatch
-):
-    assert (codec_module.EXAMPLES_PER_LANE, codec_module.MOST_DEFAULT_LANES) == (1000, 64)
-    monkeypatch.setattr(codec_module, "EXAMPLES_PER_LANE", 10)
-    monkeypatch.setattr(codec_module, "MOST_DEFAULT_LANES", 6)
-    codec = Codec(constant_model(FLOWS["binary"](), [0.5]), num_steps=1)
-    data = codec.compress(np.zeros((num, 4), "int32"), verbose=0)
-    assert container.read(data)[0]["batch_size"] == lanes

@@ -106,6 +106,11 @@ ENTRIES = [
     {"batch_size": 10},
     {"batch_size": 2**16},
     {"count": 2**48, "batch_size": 2**16},
+    {"batches": [10]},
+    {"batches": [9, 1]},
+    {"batches": [2**48]},
+    {"batches": [1] * 100},
+    {"count": 2**48, "batches": [2**48]},
     {"resolution": 0.24},
     {"resolution": 0.00101},
     {"resolution": 0.999},
@@ -272,4 +277,4 @@ def test_progress_is_shown_unless_it_shall_not_be(capsys):
     codec.decompress(codec.compress(x, verbose=0), verbose=0)
     assert capsys.readouterr().out == ""
     codec.decompress(data)
-    assert "3/3" in capsys.readouterr().out
+    assert "10/10" in capsys.readouterr().out

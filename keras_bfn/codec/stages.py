@@ -1,0 +1,110 @@
+"""How many examples are coded at a time: as many as the bits on the stack can bear.
+
+An example in messages begins by drawing bits off the stack. The first examples, when there are none
+yet, are sent without messages, as Bob expects them before the first: that costs more, but draws
+nothing. Once their bits suffice, examples are sent in messages, on a coarse lattice, which draws
+fewer; then on that asked for, and two, four, eight at a time, and so on.
+"""
+
+import itertools
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_bfn._parts import list_parts, map_parts
+from keras_bfn.codec.chain import Chain
+from keras_bfn.codec.errors import CodecError
+
+COARSE = 1.0  # A resolution that costs an example 1% to 3% more.
+NUM_STARTING_STAGES = 2  # before the lattice is that asked for
+# So much more than the last batch drew, for each variable, the next may draw.
+MARGIN = 1.1
+
+
+class Stage(NamedTuple):
+    """How examples are sent.
+
+    Attributes:
+        num_lanes: int. So many at a time.
+        chains: a `Chain`, or a dict of the parts' chains.
+    """
+
+    num_lanes: int
+    chains: Any
+
+
+def list_stages(flow, num_steps, resolution, most_lanes):
+    """All stages in their order.
+
+    Args:
+        flow: a `keras_bfn.flows.Flow` of integers, or a dict of flows.
+        num_steps: int, how many messages there are once there are any.
+        resolution: float, that of the lattice in the end.
+        most_lanes: int.
+    """
+
+    def chains(num_steps, resolution):
+        return map_parts(lambda flow: Chain(flow, num_steps, resolution), flow)
+
+    in_the_end = chains(num_steps, resolution)
+    starting = [Stage(1, chains(0, resolution)), Stage(1, chains(num_steps, COARSE))]
+    lanes = itertools.takewhile(lambda num: num < most_lanes, (2**i for i in itertools.count()))
+    return starting + [Stage(num, in_the_end) for num in [*lanes, most_lanes]]
+
+
+def grow(stages, stack, num_examples, count_variables):
+    """Yields the number of the stage and the rows of each batch, which is to be pushed then.
+
+    Args:
+        stages: list of stages.
+        stack: a `Stack`.
+        num_examples: int.
+        count_variables: function of rows to how many variables they have, or a dict of the parts'.
+    """
+    number, start, bottom, share = 0, 0, stack.num_bits(), 1.0
+
+    def rows(stage):
+        return np.arange(start, min(start + stage.num_lanes, num_examples))
+
+    def drawn_bits(stage):
+        counts = count_variables(rows(stage))
+        return sum(chain.drawn_bits(num) for chain, num in list_parts(stage.chains, counts))
+
+    while start < num_examples:
+        bits = stack.num_bits()
+        for stage in stages[number + 1 :]:
+            if MARGIN * share * drawn_bits(stage) > bits - bottom:
+                break
+            number += 1
+        stage = stages[number]
+        expected = drawn_bits(stage)
+        stack.forget_lowest()
+        yield number, rows(stage)
+        if expected:
+            share = (bits - 32 * stack.lowest_words) / expected
+        start += stage.num_lanes
+
+
+def shrink(stages, batches, num_examples):
+    """The same in reverse order, to be popped: an iterator.
+
+    Args:
+        stages: list of stages.
+        batches: list of ints, how many batches each of the first stages has.
+        num_examples: int.
+
+    Raises:
+        CodecError: if there are not so many examples in these batches, or more stages than these.
+    """
+    lanes = [stage.num_lanes for stage in stages[: len(batches)]]
+    total = sum(num * times for num, times in zip(lanes, batches, strict=False))
+    if len(batches) > len(stages) or not total - lanes[-1] < num_examples <= total:
+        raise CodecError(f"The file's batches {batches} do not have its {num_examples} examples")
+
+    def batches_backwards(start):
+        for number, times in reversed(list(enumerate(batches))):
+            for _ in range(times):
+                start -= lanes[number]
+                yield number, np.arange(start, min(start + lanes[number], num_examples))
+
+    return batches_backwards(total)
