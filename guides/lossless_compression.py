@@ -43,11 +43,10 @@ digits = load_digits().images[order[1500:], :, :, None].astype("uint8")[:100]
 ## There and back
 
 A `Codec` has a model and a number of messages, as in the paper. With more of them, the files are
-smaller, and it takes longer: the network is called once more than there are messages. Here five
-digits are coded at a time; more of that below.
+smaller, and it takes longer: the network is called once more than there are messages.
 """
 
-codec = keras_bfn.codec.Codec(model, num_steps=20, batch_size=5)
+codec = keras_bfn.codec.Codec(model, num_steps=20)
 data, report = codec.compress(digits, return_report=True, verbose=0)
 gzipped = gzip.compress(digits.tobytes(), 9)
 print(f"{digits.size} bytes of levels, {len(gzipped)} by gzip, {len(data)} by the BFN")
@@ -61,8 +60,9 @@ The report says where the bits went.
 - The *examples*: as many bits as `code_length` says for the same number of messages.
 - *Initial bits*. Alice draws what Bob will know at the end, and all that comes before it, from bits
   that are on her stack already, and Bob gives them back when he knows the example. Before the
-  first example there are none, so some are made from a seed. They cost once, however many examples
-  follow.
+  first example there are none. So the first examples are sent without messages, as Bob expects them
+  when he knows nothing, until their bits are enough to draw from. The initial bits are what that
+  costs more, once, however many examples follow.
 - The *header*: how the file was made, and the checksum.
 """
 
@@ -76,15 +76,15 @@ print(f"{'by the loss':<18}{expected:10.1f}")
 """
 ## Lanes
 
-`batch_size` examples, called lanes, are coded at a time. The network is faster on batches, above
-all on a GPU, but each lane needs initial bits of its own. By default there is one lane for each
-thousand examples, and 64 at most.
+The network is faster on batches, above all on a GPU. But each example of a batch, each *lane*, draws
+bits of its own. So there are one at first, then two, four and so on, as soon as the bits on the
+stack suffice, and 64 at most (`batch_size`). How many there may be does not change what examples
+cost.
 """
 
-for lanes in (1, 10):
-    codec = keras_bfn.codec.Codec(model, num_steps=5, batch_size=lanes)
-    _, report = codec.compress(digits[:20], return_report=True, verbose=0)
-    print(f"{lanes:>3} lanes: {report['initial_bits'] / 8:6.0f} bytes of initial bits")
+for most in (1, 8):
+    codec = keras_bfn.codec.Codec(model, num_steps=5, batch_size=most)
+    print(f"{most:>3} lanes at most: {len(codec.compress(digits, verbose=0))} bytes")
 
 """
 ## What decoding needs

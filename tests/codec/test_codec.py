@@ -2,13 +2,16 @@
 
 import functools
 
+import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 import keras_bfn
 from keras_bfn.codec import Codec, CodecError, container
+from keras_bfn.codec.receiver import OutputProgram
 from keras_bfn.flows import DiscreteFlow, DiscretizedFlow
+from keras_bfn.flows.channels import Points
 from tests.codec.crafting import crafted
 from tests.codec.small import (
     KINDS,
@@ -88,6 +91,24 @@ def test_all_256_grey_levels_come_back():
     x = np.arange(256).astype("uint8").reshape(16, *EVENT_SHAPE)
     for num_steps in (1, 2, 20):
         assert_comes_back(Codec(model, num_steps, batch_size=16), x)
+
+
+class BinsApart(DiscretizedFlow):
+    """Bins whose embeddings are points of a space, not of a line."""
+
+    def channel(self):
+        return Points(np.stack([np.arange(self.num_bins), np.zeros(self.num_bins)], axis=1))
+
+
+def test_bins_that_are_not_on_a_line_are_told_by_all_their_probabilities():
+    shapes = []
+    for flow_class in (DiscretizedFlow, BinsApart):
+        model = constant_model(flow_class(5, prediction="data"), [0.1, 0.2])
+        program = OutputProgram(model)
+        inputs = {"s": np.zeros((2, 4, 1), "float32"), "t": np.zeros(2, "float32")}
+        told = program.predict_on_batch(inputs)
+        shapes.append(keras.tree.map_structure(np.shape, told))
+    assert shapes == [{"location": (2, 4), "std": (2, 4)}, (2, 4, 5)]
 
 
 def test_text_comes_back():
