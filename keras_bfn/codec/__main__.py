@@ -41,7 +41,7 @@ def parse_arguments():
         command.add_argument("--condition", type=pathlib.Path, help="a .npy file of conditions")
         command.add_argument("--quiet", action="store_true", help="no progress")
     compress.add_argument("--num-steps", type=int, default=50)
-    compress.add_argument("--batch-size", type=int, help="lanes; see keras_bfn.codec.Codec")
+    compress.add_argument("--batch-size", type=int, help="most lanes; see keras_bfn.codec.Codec")
     compress.add_argument("--report", action="store_true", help="print where the bits went")
     compress.add_argument("--verify", action="store_true", help="decompress, too, and compare")
     return parser.parse_args()
