@@ -76,10 +76,10 @@ print(f"{'by the loss':<18}{expected:10.1f}")
 """
 ## Lanes
 
-The network is faster on batches, above all on a GPU. But each example of a batch, each *lane*, draws
-bits of its own. So there are one at first, then two, four and so on, as soon as the bits on the
-stack suffice, and 64 at most (`batch_size`). How many there may be does not change what examples
-cost.
+The network is faster on batches, above all on a GPU. But each example of a batch, each *lane*,
+draws bits of its own. So there are one at first, then two, four and so on, as soon as the bits on
+the stack suffice, and 64 at most (`batch_size`). How many there may be does not change what
+examples cost.
 """
 
 for most in (1, 8):

@@ -172,9 +172,11 @@ class Bins(Expectation):
         return _softmax(logits), shares
 
 
-def _softmax(logits, axis=-1):
-    weights = np.exp(logits - logits.max(axis=axis, keepdims=True))
-    return weights / weights.sum(axis=axis, keepdims=True)
+def _softmax(logits):
+    # Over few classes numpy reduces along the first axis several times faster.
+    weights = np.ascontiguousarray(np.moveaxis(logits, -1, 0))
+    weights = np.exp(weights - weights.max(axis=0))
+    return np.moveaxis(weights / weights.sum(axis=0), 0, -1)
 
 
 # Abramowitz and Stegun, 7.1.28: erfc(x) = 1 / (1 + a1 x + ... + a6 x^6)^16, up to 3e-7, for x >= 0.

@@ -208,7 +208,8 @@ class Stack:
 def _counts(probs):
     """Probabilities in whole units of 2^-24, as rows: sums of these are exact on every machine."""
     counts = np.rint(np.asarray(probs, "float64") * 2**PROBABILITY_BITS)
-    return counts.reshape(-1, probs.shape[-1])
+    # Of rows that do not lie one after the other constriction takes other numbers.
+    return np.ascontiguousarray(counts.reshape(-1, probs.shape[-1]))
 
 
 class _Normals:

@@ -111,6 +111,16 @@ def test_a_class_costs_minus_log2_of_its_probability():
     assert_allclose(stack.num_bits() - before, -np.log2(chosen).sum(), rtol=1e-3)
 
 
+def test_however_probabilities_lie_in_memory_they_are_the_same():
+    probs, classes = random_probs(5), np.arange(NUM) % 5
+    words = []
+    for each in (probs, np.asfortranarray(probs)):
+        stack = Stack(random_words(10))
+        stack.push_classes(classes, each)
+        words.append(stack.words())
+    assert_array_equal(*words)
+
+
 def test_a_class_of_no_probability_costs_24_bits():
     stack = Stack(random_words(10))
     before = stack.num_bits()
