@@ -37,7 +37,7 @@ The model was trained on 1,500 of the 1,797 digits. These are some of the others
 """
 
 order = np.random.default_rng(0).permutation(1797)
-digits = load_digits().images[order[1500:], :, :, None].astype("uint8")[:100]
+digits = load_digits().images[order[1500:], :, :, None].astype("uint8")[:50]
 
 """
 ## There and back
