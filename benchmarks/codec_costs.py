@@ -95,7 +95,9 @@ def main():
     parser.add_argument("--lanes", type=int, default=50)
     args = parser.parse_args()
     print(f"{keras.backend.backend()}, {args.num_steps} messages, bits per example:")
-    print(f"{'':<20}{'examples':>9}{'codec':>10}{'loss':>10}{'ratio':>9}{'images/s':>10}")
+    print(
+        f"{'':<20}{'examples':>9}{'file':>10}{'codec':>10}{'loss':>10}{'file/loss':>10}{'images/s':>10}"
+    )
     for name, x, flow, is_sequence in cases(args):
         model = train(flow, x, is_sequence)
         codec = keras_bfn.codec.Codec(model, args.num_steps, args.lanes)
@@ -106,10 +108,11 @@ def main():
         # Each example is looked at once at each step.
         nats = model.code_length(x, args.num_steps, args.num_steps, seed=0, verbose=0)
         stated = (nats["transmission"] + nats["reconstruction"]).mean() / math.log(2)
+        whole = report["total_bits"] / count(x)
         bits, speed = report["bits_per_example"], count(x) / report["seconds"]
         print(
-            f"{name:<20}{count(x):>9}{bits:>10.2f}{stated:>10.2f}"
-            f"{bits / stated:>9.4f}{speed:>10.1f}",
+            f"{name:<20}{count(x):>9}{whole:>10.2f}{bits:>10.2f}{stated:>10.2f}"
+            f"{whole / stated:>10.4f}{speed:>10.1f}",
             flush=True,
         )
 

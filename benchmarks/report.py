@@ -13,7 +13,7 @@ import keras
 from benchmarks.devices import device_name
 from benchmarks.timing import Clock, num_threads, processor_seconds, use_all_threads
 
-SECTIONS = ("overhead", "peer", "memory", "scaling", "start", "codec", "precision", "gpu")
+SECTIONS = ("overhead", "peer", "memory", "scaling", "start", "codec", "precision", "pieces", "gpu")
 
 
 class Missing(Exception):
