@@ -67,7 +67,7 @@ def classes(num_classes=5000, length=64, num_layers=2, **sizes):
     return transformer(num_classes, length, num_layers=num_layers, **sizes)
 
 
-def parts(side=28, width=256, num_blocks=6, batch_size=32):
+def parts(side=28, width=128, num_blocks=3, batch_size=32):
     """Images with labels."""
     flow = {"image": flows.DiscretizedFlow(256), "label": flows.DiscreteFlow(10, beta_1=3.0)}
     network = networks.MultiPart(flow, {"image": (side, side, 1), "label": ()}, width, num_blocks)
