@@ -2,7 +2,7 @@
 
     KERAS_BACKEND=jax python examples/compress.py    # trains on digits for a minute
     KERAS_BACKEND=jax python examples/compress.py --data-type discretized
-    KERAS_BACKEND=jax python examples/compress.py --data mnist --model runs/mnist-small/model.keras
+    KERAS_BACKEND=jax python examples/compress.py --data mnist --model bfn_mnist
 
 The held-out digits, or the test images of MNIST, are compressed with 5 to 100 messages, and
 decompressed again. Prints the bytes, beside those of compressors that know nothing of digits, and
@@ -10,7 +10,8 @@ writes a plot of bits by the number of messages, beside what the loss says. All 
 given to each compressor at once: to image formats as one picture, to the others as bits or bytes in
 a row.
 
-`--data mnist` takes MNIST from TensorFlow Datasets, and needs a `--model` of `examples/mnist.py`.
+`--data mnist` takes MNIST from TensorFlow Datasets, and needs a `--model`: a preset, or a file of
+`examples/mnist.py`. A model of classes is told none.
 JPEG XL, JPEG-LS and zstd are compared with if `imagecodecs` and `zstandard` are installed.
 """
 
@@ -121,7 +122,10 @@ def compress_by_steps(model, x, args):
 
 
 def loss_in_bits(model, x, num_steps, num_repeats):
-    nats = model.code_length(x, num_steps, num_repeats, min(len(x), 250), seed=0, verbose=0)
+    num_images = len(x)
+    if model.conditional:
+        x = x, np.full(len(x), model.null_condition)
+    nats = model.code_length(x, num_steps, num_repeats, min(num_images, 250), seed=0, verbose=0)
     return (nats["transmission"] + nats["reconstruction"]).mean() / math.log(2)
 
 
@@ -160,7 +164,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", choices=("digits", "mnist"), default="digits")
     parser.add_argument("--data-dir", help="a directory of TensorFlow Datasets")
-    parser.add_argument("--model", help="a .keras file; by default one is trained on digits")
+    parser.add_argument("--model", help="a preset or .keras file; by default, training on digits")
     parser.add_argument(
         "--data-type", choices=("binary", "discrete", "discretized"), default="binary"
     )
@@ -175,7 +179,9 @@ def main():
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     if args.model:
-        model = keras.saving.load_model(args.model)
+        is_file = args.model.endswith(".keras")
+        load = keras.saving.load_model if is_file else keras_bfn.BayesianFlowNetwork.from_preset
+        model = load(args.model)
     elif args.data == "mnist":
         parser.error("--data mnist needs a --model")
     else:
