@@ -233,6 +233,7 @@ def test_memory_is_the_peak_above_what_was_in_use_before():
     assert counted.now() > len(kept)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_the_memory_of_a_training_step_is_counted_in_a_process_of_its_own():
     args = ("transformer", "training step", 1, True, None, None)

@@ -74,6 +74,7 @@ def test_a_triple_costs_what_it_is_unlikely_whatever_the_evidence(triple):
     assert_allclose(triple_bits(x, 300), information(x).sum(), rtol=0.02, atol=20)
 
 
+@pytest.mark.slow
 def test_a_file_of_several_kinds_costs_what_the_loss_says():
     """The standard error is told by how the two costs differ over eight parts of the data."""
     model, x, num_steps, num_parts = make_triple_model(), likely_triples(8000), 10, 8
