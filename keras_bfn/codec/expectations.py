@@ -4,6 +4,7 @@ Given a message, what it was about is drawn from the posterior: what Bob expects
 each value makes the message. A draw from a little beside it is as good, and costs as little more.
 """
 
+import copy
 import math
 
 import numpy as np
@@ -15,6 +16,8 @@ LEAST_PROB = 2.0**-PROBABILITY_BITS
 # Among more candidates a message's bin is found by a cumulative distribution in closed form. Then
 # the message does not tell a bin from the next.
 MOST_CANDIDATES = 48
+# The squared distance of such a message from what is expected, in units of its variance.
+MOST_SURPRISE = 4.0
 # With a standard deviation of at most 10, all is in an end bin long before.
 FARTHEST_LOCATION = 1e3
 
@@ -97,18 +100,50 @@ class Bins(Expectation):
         return stack.pop_bins(self.mean, self.std, self.num_bins)
 
     def push_posterior(self, stack, values, gained, precision):
-        if self._has_few_candidates(precision):
-            super().push_posterior(stack, values, gained, precision)
-            return
+        is_rough = self._is_rough(gained, precision)
+        for mask, push in ((~is_rough, Expectation.push_posterior), (is_rough, Bins._push_rough)):
+            if mask.any():
+                push(self._of(mask), stack, values[mask], gained[mask], precision)
+
+    def pop_posterior(self, stack, gained, precision):
+        is_rough = self._is_rough(gained, precision)
+        values = np.empty(is_rough.shape, "int64")
+        for mask, pop in ((is_rough, Bins._pop_rough), (~is_rough, Expectation.pop_posterior)):
+            if mask.any():
+                values[mask] = pop(self._of(mask), stack, gained[mask], precision)
+        return values
+
+    def _of(self, mask):
+        """The same of some variables, in a row."""
+        some = copy.copy(self)
+        some.mean, some.std = self.mean[mask], self.std[mask]
+        return some
+
+    def _is_rough(self, gained, precision):
+        """For which variables a posterior in closed form will do.
+
+        Where a message is far from what is expected, it is about a value that is as good as
+        impossible: then what counts is that the stack takes no value for that.
+        """
+        if self.channel.num_candidates(precision) <= MOST_CANDIDATES:
+            return np.zeros(self.mean.shape, bool)
+        message, noise = self._message(gained, precision)
+        distance = np.square(message - self.mean) / (np.square(self.std) + noise)
+        return distance <= MOST_SURPRISE
+
+    def _message(self, gained, precision):
+        """A message in units of bins, and the variance of its noise."""
+        first, step = self.channel.points[0], self.channel.points[1] - self.channel.points[0]
+        return (gained[..., 0] / precision - first) / step, 1.0 / (precision * step**2)
+
+    def _push_rough(self, stack, values, gained, precision):
         weights, shares = self._rough_posterior(gained, precision)
         place = np.select([values == 0, values == self.num_bins - 1], [0, 2], 1)
         between = place == 1
         stack.push_shares(values[between] - 1, shares(between))
         stack.push_classes(place, weights)
 
-    def pop_posterior(self, stack, gained, precision):
-        if self._has_few_candidates(precision):
-            return super().pop_posterior(stack, gained, precision)
+    def _pop_rough(self, stack, gained, precision):
         weights, shares = self._rough_posterior(gained, precision)
         place = stack.pop_classes(weights)
         values = np.choose(place, [0, 0, self.num_bins - 1])
@@ -117,9 +152,6 @@ class Bins(Expectation):
             shares(between), int(between.sum()), self.num_bins - 2
         )
         return values
-
-    def _has_few_candidates(self, precision):
-        return self.channel.num_candidates(precision) <= MOST_CANDIDATES
 
     def _log_probs_from(self, first, num):
         edges = first[..., None] + np.arange(num + 1)
@@ -138,9 +170,8 @@ class Bins(Expectation):
             `(..., 3)`, and the function of a mask to the `shares` of these variables between, as
             `Stack.push_shares` takes them.
         """
-        first, step = self.channel.points[0], self.channel.points[1] - self.channel.points[0]
-        message = (gained[..., 0] / precision - first) / step
-        noise, last = 1.0 / (precision * step**2), self.num_bins - 1
+        message, noise = self._message(gained, precision)
+        last = self.num_bins - 1
         total = np.square(self.std) + noise
         mean = self.mean + np.square(self.std) / total * (message - self.mean)
         std = self.std * np.sqrt(noise / total)

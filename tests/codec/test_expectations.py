@@ -56,11 +56,11 @@ def test_the_posterior_of_a_message_is_that_of_a_table_at_all_precisions():
         exact = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
         bins = Bins(CHAIN.channel, *told)
         probs = np.zeros((NUM, K))
-        if bins._has_few_candidates(precision):
-            first, posterior = bins._posterior(gained[:, None], precision)
-            places = first[:, None] + np.arange(posterior.shape[1])
-            np.put_along_axis(probs, places, posterior, axis=1)
-        else:
+        first, posterior = bins._posterior(gained[:, None], precision)
+        places = first[:, None] + np.arange(posterior.shape[1])
+        np.put_along_axis(probs, places, posterior, axis=1)
+        is_rough = bins._is_rough(gained[:, None], precision)
+        if is_rough.any():
             rough += 1
             weights, shares = bins._rough_posterior(gained[:, None], precision)
             below = shares(np.ones(NUM, bool))
@@ -69,7 +69,9 @@ def test_the_posterior_of_a_message_is_that_of_a_table_at_all_precisions():
             assert_array_equal(below[:, -1], 2**SHARE_BITS)
             inner = np.diff(below, axis=1) / 2**SHARE_BITS
             assert (inner >= 0).all()
-            probs = np.hstack([weights[:, :1], weights[:, 1:2] * inner, weights[:, 2:]])
+            closed = np.hstack([weights[:, :1], weights[:, 1:2] * inner, weights[:, 2:]])
+            # The others' is that of a table, on which nothing is impossible.
+            probs, exact = closed[is_rough], exact[is_rough]
         seen = probs > 1e-9  # none of these adds more than 1e-6 bits
         ratios = np.log2(probs, where=seen, out=np.zeros_like(probs)) - exact / np.log(2)
         divergence = np.sum(probs * ratios, axis=1, where=seen)
@@ -91,6 +93,17 @@ def test_bins_cost_what_a_table_of_all_bins_says(most, monkeypatch):
 
         bits.append(coded(CHAIN, x, expect))
     assert_allclose(bits[0], bits[1], rtol=0.02)
+
+
+def test_beliefs_that_are_sure_and_wrong_cost_what_a_table_says():
+    """No value is impossible on the stack: a message about one is not taken for another's."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, K, NUM)
+    location = rng.uniform(-1, 1, NUM).astype("float32")
+    std = np.full(NUM, 1e-3, "float32")
+    by_bins = coded(CHAIN, x, lambda s, i: {"location": location, "std": std})
+    by_table = coded(CHAIN, x, lambda s, i: table(location, std))
+    assert_allclose(by_bins, by_table, rtol=0.02)
 
 
 @pytest.mark.parametrize("told", [(np.inf, 1e-3), (-3e38, 10.0), (0.0, 1e-3), (1.0, 10.0)])
