@@ -13,7 +13,18 @@ import keras
 from benchmarks.devices import device_name
 from benchmarks.timing import Clock, num_threads, processor_seconds, use_all_threads
 
-SECTIONS = ("overhead", "peer", "memory", "scaling", "start", "codec", "precision", "pieces", "gpu")
+SECTIONS = (
+    "overhead",
+    "peer",
+    "memory",
+    "scaling",
+    "start",
+    "codec",
+    "precision",
+    "pieces",
+    "bare",
+    "gpu",
+)
 
 
 class Missing(Exception):

@@ -14,6 +14,7 @@ import pytest
 
 import keras_bfn
 from benchmarks import (
+    bare,
     codec,
     devices,
     gpu,
@@ -264,6 +265,10 @@ def test_a_piece_says_what_the_plainer_one_says(name):
         np.testing.assert_allclose(*results, rtol=1e-3, atol=1e-3)
     (row,) = pieces.measure([name], rounds=1, toy=True)
     assert row["ratio"] > 0
+
+
+def test_bare_operations_are_measured():
+    assert [row["case"] for row in bare.measure(rounds=1, toy=True)] == list(bare.CASES)
 
 
 @pytest.mark.once

@@ -27,7 +27,6 @@ class GenerationProgram(LoopProgram):
 
     def __init__(self, model, sampler, most_steps, return_trajectory, given=()):
         super().__init__(model, sampler, most_steps, given)
-        self.most_steps = most_steps
         self.return_trajectory = return_trajectory
 
     def find_times(self, num_steps):

@@ -51,7 +51,6 @@ class InpaintingProgram(LoopProgram):
 
     def __init__(self, model, most_steps, num_particles):
         super().__init__(model, AncestralSampler(), most_steps)
-        self.most_steps = most_steps
         self.num_particles = num_particles
 
     def call(self, inputs):

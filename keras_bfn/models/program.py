@@ -124,6 +124,7 @@ class LoopProgram(SamplingProgram):
 
     def __init__(self, model, sampler, most_steps, given=()):
         super().__init__(model, sampler, given)
+        self.most_steps = most_steps
         unknown = {"initializer": "zeros", "trainable": False}
         self.num_steps = self.add_weight((), dtype="int32", name="num_steps", **unknown)
         self.times = self.add_weight((most_steps + 1,), name="times", **unknown)
@@ -132,7 +133,7 @@ class LoopProgram(SamplingProgram):
         """Sets the times to those of so many steps."""
         times = self.find_times(num_steps)
         self.num_steps.assign(len(times) - 1)
-        self.times.assign(np.pad(times, (0, self.times.shape[0] - len(times))))
+        self.times.assign(np.pad(times, (0, self.most_steps + 1 - len(times))))
 
     def loop(self, look, act, state):
         """Runs `state = act(state, *look(state, i, t), i, t, t_next)` for each step i.

@@ -1,0 +1,67 @@
+"""Bare convolutions and products of matrices, in units of what PyTorch takes.
+
+    KERAS_BACKEND=jax python -m benchmarks bare
+
+Forward and backward, channels last in this backend and first in PyTorch. What a network takes in
+units of the authors' in `peer` can hardly be less than this.
+"""
+
+import importlib.util
+
+import numpy as np
+from keras import ops
+
+from benchmarks.pieces import compiled, normal
+from benchmarks.report import Missing
+from benchmarks.timing import ratio
+
+# A batch, a side and channels of 3x3 convolutions, and sizes of a product.
+CASES = {
+    "convolution 16x28x28x64": (16, 28, 64),
+    "convolution 16x14x14x128": (16, 14, 128),
+    "convolution 8x32x32x32": (8, 32, 32),
+    "product 4096x256x1024": (4096, 256, 1024),
+}
+
+
+def convolutions(batch, side, channels):
+    import torch
+
+    x, kernel = normal(batch, side, side, channels), normal(3, 3, channels, channels)
+    theirs = [np.transpose(x, (0, 3, 1, 2)), np.transpose(kernel, (3, 2, 0, 1))]
+    theirs = [torch.tensor(np.ascontiguousarray(a)).requires_grad_() for a in theirs]
+
+    def convolve(x, kernel):
+        return ops.conv(x, kernel, padding="same", data_format="channels_last")
+
+    def run():
+        torch.nn.functional.conv2d(*theirs, padding=1).square().sum().backward()
+
+    return run, compiled(convolve, (x, kernel), with_gradient=True)
+
+
+def products(*sizes):
+    import torch
+
+    arrays = normal(*sizes[:2]), normal(*sizes[1:])
+    theirs = [torch.tensor(array).requires_grad_() for array in arrays]
+    ours = compiled(ops.matmul, arrays, with_gradient=True)
+    return lambda: (theirs[0] @ theirs[1]).square().sum().backward(), ours
+
+
+def measure(cases=None, rounds=9, toy=False):
+    """Yields a row for each case."""
+    if importlib.util.find_spec("torch") is None:
+        raise Missing("needs PyTorch")
+    for name, sizes in CASES.items():
+        if cases is not None and name not in cases:
+            continue
+        sizes = (2, 4, 8) if toy else sizes
+        make = convolutions if name.startswith("convolution") else products
+        yield {"case": name, **ratio(*make(*sizes), rounds)}
+
+
+if __name__ == "__main__":
+    from benchmarks.report import main
+
+    main("bare")
