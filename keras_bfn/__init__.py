@@ -6,6 +6,7 @@ from keras_bfn import codec as codec
 from keras_bfn import datasets as datasets
 from keras_bfn import distributions as distributions
 from keras_bfn import flows as flows
+from keras_bfn import guidance as guidance
 from keras_bfn import layers as layers
 from keras_bfn import losses as losses
 from keras_bfn import metrics as metrics

@@ -68,3 +68,61 @@ def export_torch(model, inputs, filepath, output_names=None):
             return
         names = {"input_names": list(inputs), "output_names": output_names}
         torch.onnx.export(program, (), filepath, verbose=False, dynamo=True, **names)
+
+
+def value_and_gradient(function, inputs):
+    """What a function returns, and the gradient of the sum of its values; Keras has no such call.
+
+    Args:
+        function: takes `inputs`, and returns a tuple: values, a tensor, and a nest of tensors.
+        inputs: a nest of float tensors.
+
+    Returns:
+        The tuple of what the function returned and the gradient, a nest as `inputs`: zero for
+        those that the values do not depend on.
+    """
+    gradient = {
+        "jax": _value_and_gradient_jax,
+        "tensorflow": _value_and_gradient_tensorflow,
+        "torch": _value_and_gradient_torch,
+    }[keras.backend.backend()]
+    return gradient(function, inputs)
+
+
+def _value_and_gradient_jax(function, inputs):
+    import jax
+
+    def total(inputs):
+        outputs = function(inputs)
+        return outputs[0].sum(), outputs
+
+    (_, outputs), gradient = jax.value_and_grad(total, has_aux=True)(inputs)
+    return outputs, gradient
+
+
+def _value_and_gradient_tensorflow(function, inputs):
+    import tensorflow as tf
+
+    flat = keras.tree.flatten(inputs)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(flat)
+        outputs = function(inputs)
+    gradient = tape.gradient(outputs[0], flat, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return outputs, keras.tree.pack_sequence_as(inputs, gradient)
+
+
+def _value_and_gradient_torch(function, inputs):
+    import torch
+
+    with torch.enable_grad():
+        flat = [x.detach().requires_grad_() for x in keras.tree.flatten(inputs)]
+        outputs = function(keras.tree.pack_sequence_as(inputs, flat))
+        total = outputs[0].sum()
+        gradient = [None] * len(flat)
+        if total.requires_grad:
+            gradient = torch.autograd.grad(total, flat, allow_unused=True)
+    gradient = [
+        torch.zeros_like(x) if one is None else one for x, one in zip(flat, gradient, strict=True)
+    ]
+    outputs = keras.tree.map_structure(lambda x: x.detach(), outputs)
+    return outputs, keras.tree.pack_sequence_as(inputs, gradient)

@@ -66,21 +66,25 @@ def seeded(generator, seed):
         generator.state.assign(before)
 
 
-def loop(seed, num_steps, look, act, state):
-    """Runs `state = act(i, state, *look(i, state))` for i in 0..num_steps - 1, compiled.
+def loop(seed, num_steps, draw, look, act, state):
+    """Runs `state = act(i, state, *look(i, state, draw()))` for i in 0..num_steps - 1, compiled.
 
-    `act` may draw from the generator `seed`; `look` may call networks. In Keras 3.15 on JAX, a draw
-    from a generator inside of `ops.fori_loop` leaks its tracer, as in `ops.cond` (#20724): the loop
-    carries the seed's state.
+    `draw` and `act` may draw from the generator `seed`; `look` may call networks. In Keras 3.15 on
+    JAX, a draw from a generator inside of `ops.fori_loop` leaks its tracer, as in `ops.cond`
+    (#20724): the loop carries the seed's state.
     """
 
     def step(i, carry):
         state, seed_state = carry
-        seen = look(i, state)
+        drawn, seed_state = drawing(seed_state, draw)
+        seen = look(i, state, drawn)
+        return drawing(seed_state, lambda: act(i, state, *seen))
+
+    def drawing(seed_state, function):
         # In this scope no other variable can be seen, so networks are asked outside it.
         with keras.StatelessScope(state_mapping=[(seed.state, seed_state)]) as scope:
-            state = act(i, state, *seen)
-        return state, scope.get_current_value(seed.state)
+            result = function()
+        return result, scope.get_current_value(seed.state)
 
     carry = (state, ops.convert_to_tensor(seed.state))
     state, seed_state = ops.fori_loop(0, num_steps, step, carry)

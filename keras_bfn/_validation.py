@@ -5,6 +5,7 @@ import numbers
 import os
 import pathlib
 
+import keras
 import numpy as np
 
 
@@ -65,6 +66,22 @@ def check_path(name, value):
     return pathlib.Path(value)
 
 
+def check_scale(name, scale):
+    """Returns a scale, or raises a `ValueError` if it is no finite number and no function."""
+    is_finite = is_number(scale) and abs(scale) <= np.finfo("float32").max
+    if not is_finite and not callable(scale):
+        raise refusal(name, "must be a finite number, or a function of the time", scale)
+    return float(scale) if is_finite else scale
+
+
+def check_interval(name, interval):
+    """Returns the tuple of two times, or raises a `ValueError` if it is none."""
+    is_pair = isinstance(interval, (tuple, list)) and len(interval) == 2
+    if not is_pair or not all(map(is_number, interval)) or not 0 <= interval[0] < interval[1] <= 1:
+        raise refusal(name, "must be two numbers, 0 <= t0 < t1 <= 1", interval)
+    return tuple(map(float, interval))
+
+
 def check_choice(name, value, choices):
     """Returns `value`, or raises a `ValueError` that lists the choices."""
     if value not in choices:
@@ -86,3 +103,11 @@ def resolve_identifier(name, identifier, base_class, known):
     if isinstance(identifier, str) and identifier in known:
         return known[identifier]()
     raise refusal(name, f"must be a `{base_class.__name__}` or one of {sorted(known)}", identifier)
+
+
+def to_numpy(x):
+    """An array, a tensor, a list or a frame as a numpy array that every backend takes."""
+    x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
+    dtype = x.dtype.newbyteorder("=")
+    # PyTorch has no unsigned integers of 64 bits.
+    return x.astype("int64" if dtype == "uint64" else dtype, copy=False)

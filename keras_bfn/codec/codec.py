@@ -270,7 +270,7 @@ class Codec:
 
     def _condition(self, condition, num):
         """What the network is told, and the digest of what was given, None if nothing was."""
-        told = condition_inputs(self.model, condition, 1, num).get("condition")
+        told = condition_inputs(self.model, condition, num).get("condition")
         return told, None if condition is None else fingerprints.of_array(told)
 
     def _receivers(self, stages, condition, there):

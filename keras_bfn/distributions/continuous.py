@@ -33,6 +33,12 @@ class Delta(Distribution):
             f"single point. Received: temperature={temperature}"
         )
 
+    def truncated(self, top_k=None, top_p=None):
+        raise ValueError(
+            "Arguments `top_k` and `top_p` must be None for continuous data, which have no values "
+            f"to choose among. Received: top_k={top_k}, top_p={top_p}"
+        )
+
     def log_prob(self, x):
         return ops.where(ops.equal(ops.cast(x, "float32"), self.value), 0.0, -math.inf)
 
@@ -60,6 +66,8 @@ class Normal(Distribution):
 
     def tempered(self, temperature):
         return Normal(self._mean, math.sqrt(temperature) * self.std)
+
+    truncated = Delta.truncated
 
     def log_prob(self, x):
         z = (ops.cast(x, "float32") - self._mean) / self.std

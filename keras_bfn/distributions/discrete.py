@@ -35,6 +35,16 @@ class Categorical(Distribution):
     def tempered(self, temperature):
         return Categorical(self.logits / temperature)
 
+    def truncated(self, top_k=None, top_p=None):
+        log_probs = self.log_probs()
+        ranked = ops.flip(ops.sort(log_probs, axis=-1), axis=-1)[..., :top_k]
+        if top_p is not None:
+            probs = ops.softmax(ranked, axis=-1)
+            is_needed = ops.cumsum(probs, axis=-1) - probs < top_p
+            ranked = ops.where(is_needed, ranked, ranked[..., :1])
+        least = ops.min(ranked, axis=-1, keepdims=True)
+        return Categorical(ops.where(log_probs < least, -1e30, log_probs))
+
     def log_prob(self, x):
         x = ops.expand_dims(ops.cast(x, "int32"), axis=-1)
         return ops.squeeze(ops.take_along_axis(self.log_probs(), x, axis=-1), axis=-1)
@@ -67,6 +77,9 @@ class Bernoulli(Distribution):
 
     def tempered(self, temperature):
         return Bernoulli(self.logits / temperature)
+
+    def truncated(self, top_k=None, top_p=None):
+        return Categorical(self.log_probs()).truncated(top_k, top_p)
 
     def log_prob(self, x):
         sign = 1.0 - 2.0 * ops.cast(x, "float32")
@@ -113,6 +126,9 @@ class DiscretizedNormal(Distribution):
 
     def tempered(self, temperature):
         return Categorical(self.log_probs() / temperature)
+
+    def truncated(self, top_k=None, top_p=None):
+        return Categorical(self.log_probs()).truncated(top_k, top_p)
 
     def log_prob(self, x):
         return self._log_mass(ops.cast(x, "float32"), self.location, self.std)

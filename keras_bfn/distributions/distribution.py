@@ -30,6 +30,18 @@ class Distribution:
         """
         raise NotImplementedError
 
+    def truncated(self, top_k=None, top_p=None):
+        """The distribution over its likeliest values alone, normalised.
+
+        Args:
+            top_k: int or None: so many.
+            top_p: float in (0, 1], or None: of those, the fewest that have this probability.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        raise NotImplementedError
+
     def log_prob(self, x):
         """The log probability (or density) of `x` in nats, of the shape of `x`."""
         raise NotImplementedError

@@ -200,6 +200,26 @@ class ContinuousFlow(NumberFlow):
     def expected_embedding(self, distribution):
         return self.embed(distribution.mean())
 
+    def expected_variance(self, distribution, t):
+        """What each variable's own evidence leaves open; the output distribution is a point."""
+        mean = distribution.mean()
+        return ops.square(_float32(self.scale)) * self._input_variance(t, mean)
+
+    def log_expected(self, x, distribution, t):
+        std = ops.sqrt(self.expected_variance(distribution, t))
+        return Normal(distribution.mean(), std).log_prob(x)
+
+    def tilted(self, distribution, evidence, t):
+        mean = distribution.mean()
+        moved = self._input_variance(t, mean) * ops.squeeze(evidence, -1)
+        return Delta(mean + _float32(self.scale) * moved)
+
+    def _input_variance(self, t, like):
+        precision = expand(self.schedule.beta(t), like)
+        if self.prior is None:
+            return 1.0 / (1.0 + precision)
+        return 1.0 / (precision + ops.convert_to_tensor(self.prior[1]) ** -2)
+
     def sender_receiver_kl(self, x, distribution, alpha, seed=None):
         """The closed form for two normals of one variance: (c / 2) alpha |e(x) - e_hat|^2."""
         error = self._to_range(x) - self._to_range(distribution.mean())

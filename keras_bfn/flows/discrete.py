@@ -162,6 +162,18 @@ class DiscreteFlow(Flow):
     def expected_embedding(self, distribution):
         return distribution.probs()
 
+    expected_data = expected_embedding
+
+    def sure_data(self, x):
+        return self.embed(x)
+
+    def expected_variance(self, distribution, t):
+        probs = distribution.probs()
+        return probs * (1.0 - probs)
+
+    def tilted(self, distribution, evidence, t):
+        return Categorical(distribution.log_probs() + evidence)
+
     def extrapolation(self, t_last, t, t_next, deterministic):
         """As in the base class, but a line in sqrt(beta): in t, with the schedule of the paper."""
         last, now, then = (ops.sqrt(self.schedule.beta(time)) for time in (t_last, t, t_next))

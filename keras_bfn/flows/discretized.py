@@ -86,5 +86,16 @@ class DiscretizedFlow(NumberFlow):
     def expected_embedding(self, distribution):
         return ops.expand_dims(bin_centre(distribution.mean(), self.num_bins), axis=-1)
 
+    def expected_variance(self, distribution, t):
+        if not isinstance(distribution, DiscretizedNormal):
+            return super().expected_variance(distribution, t)
+        return ops.square(0.5 * self.num_bins * distribution.std)
+
+    def tilted(self, distribution, evidence, t):
+        if not isinstance(distribution, DiscretizedNormal):
+            return super().tilted(distribution, evidence, t)
+        mean = distribution.location + ops.square(distribution.std) * ops.squeeze(evidence, -1)
+        return DiscretizedNormal(mean, distribution.std, self.num_bins)
+
     def channel(self):
         return Line((2 * np.arange(self.num_bins) + 1) / self.num_bins - 1)

@@ -8,7 +8,7 @@ from keras import ops
 from keras_bfn._config import Immutable
 from keras_bfn._random import normal
 from keras_bfn._validation import refusal
-from keras_bfn.flows import costs
+from keras_bfn.flows import costs, expectations
 from keras_bfn.flows.channels import Points
 from keras_bfn.schedules import schedule as schedules
 
@@ -30,7 +30,8 @@ class Flow(Immutable):
     and `output_distribution`. Integers 0..K-1 need no more: all else follows from their K
     embeddings. Other data also need `expected_embedding` and `log_receiver_ratio`, and may have
     `sender_receiver_kl` in closed form. `input_mean` is for plots, `evidence_params` for the
-    networks of this package, and `remaining_cost` for `keras_bfn.schedules.fit`.
+    networks of this package, and `remaining_cost` for `keras_bfn.schedules.fit`. Guidance asks for
+    `expected_data`, `sure_data`, `log_expected` and, in part, `expected_variance` and `tilted`.
     `keras_bfn.testing.check_flow` proves it; CONTRIBUTING.md shows one, whole.
 
     Args:
@@ -233,6 +234,11 @@ class Flow(Immutable):
         precision = self.gain * expand(alpha, embedding)
         return precision * embedding + ops.sqrt(precision) * noise
 
+    expected_data = expectations.expected_data
+    sure_data = expectations.sure_data
+    expected_variance = expectations.expected_variance
+    log_expected = expectations.log_expected
+    tilted = expectations.tilted
     remaining_cost = costs.remaining_cost
     _cost_after_evidence = costs.cost_after_evidence
 

@@ -169,7 +169,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self._mean = training.WeightedMean()
         self.turn = threading.RLock()
         # A function's cache, for the models in a dict Keras 3.15 would track as layers.
-        self.programs = functools.cache(lambda kind, *arguments: kind(self, *arguments))
+        self.programs = functools.lru_cache(64)(lambda kind, *arguments: kind(self, *arguments))
 
         inputs = symbolic_inputs(network)
         if event_shape is None and inputs is not None:
@@ -262,7 +262,16 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         t, seed = for_each_part(self.flow, t), self.seed_generator
         return map_parts(lambda flow, x, t: flow.sample_evidence(x, t, seed), self.flow, x, t)
 
-    def look(self, s, t, condition=None, training=False, guidance_scale=None, mask=None):
+    def look(
+        self,
+        s,
+        t,
+        condition=None,
+        training=False,
+        guidance_scale=None,
+        guidance_rescale=None,
+        mask=None,
+    ):
         """Shows evidence to the network.
 
         Args:
@@ -273,6 +282,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             guidance_scale: `(batch,)`, or None. The output without a condition, plus so many times
                 what the condition changes in it: one call of the network, on a batch of twice the
                 size.
+            guidance_rescale: `(batch,)`, or None: from 0 to 1, how much of the way back the guided
+                output is scaled to the standard deviation, over all variables of an example, that
+                it has for the condition without guidance.
             mask: which variables are there, `(batch, *event_shape)`, or a dict of the parts'. By
                 default all are.
 
@@ -307,7 +319,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         def guide(params):
             both = ops.reshape(params, (2, -1, *params.shape[1:]))
             params, without = both[0], both[1]
-            return without + expand(guidance_scale, params) * (params - without)
+            guided = without + expand(guidance_scale, params) * (params - without)
+            if guidance_rescale is None:
+                return guided
+            axes = tuple(range(1, len(params.shape)))
+            ratio = ops.std(params, axes, keepdims=True) / ops.maximum(
+                ops.std(guided, axes, keepdims=True), 1e-6
+            )
+            return guided * (1.0 + expand(guidance_rescale, params) * (ratio - 1.0))
 
         if mask is not None:
             mask = map_parts(lambda mask: ops.cast(mask, "bool"), mask)

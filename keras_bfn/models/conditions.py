@@ -4,7 +4,6 @@ A condition is an array with a row for each example, or a dict of such arrays. A
 one row of it, or a dict of the rows of those conditions that have one.
 """
 
-import math
 import warnings
 
 import keras
@@ -12,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._parts import describe, for_each_part, map_parts, names_of, part_names
-from keras_bfn._validation import check_between, check_rate, refusal
+from keras_bfn._validation import check_rate, check_scale, is_number, refusal, to_numpy
 from keras_bfn.flows.flow import expand
 from keras_bfn.models.network_checks import symbolic_inputs
 from keras_bfn.networks import Network
@@ -107,14 +106,18 @@ def check_is_conditional(model, conditional, name="x"):
         raise ValueError(f"The network takes {takes}. Received: `{name}` with {came}")
 
 
-def condition_inputs(model, condition, guidance_scale, num_examples):
-    """The inputs `"condition"` and `"guidance_scale"` of a `SamplingProgram`, where needed.
+def condition_inputs(model, condition, num_examples, guidance_scale=1.0, guidance_rescale=0.0):
+    """The inputs `"condition"` and `"guidance_rescale"` of a `SamplingProgram`, where needed.
 
     Raises:
         ValueError: if the condition does not suit the model, or there is nothing to guide.
     """
     null = model.null_condition
-    check_between("guidance_scale", guidance_scale, -math.inf, math.inf)
+    check_scale("guidance_scale", guidance_scale)
+    is_rate = is_number(guidance_rescale) and 0 <= guidance_rescale <= 1
+    if not is_rate or (guidance_rescale and guidance_scale == 1):
+        expected = "must be a number in [0, 1], and 0 where there is no guidance to scale back"
+        raise refusal("guidance_rescale", expected, guidance_rescale)
     if guidance_scale != 1 and (condition is None or null is None):
         missing = "condition=None" if condition is None else "a network without `null_condition`"
         raise ValueError(
@@ -137,7 +140,7 @@ def condition_inputs(model, condition, guidance_scale, num_examples):
     condition = check_condition(model, condition, num_examples)
     inputs = {} if condition is None else {"condition": condition}
     if guidance_scale != 1:
-        inputs["guidance_scale"] = np.full(num_examples, guidance_scale, "float32")
+        inputs["guidance_rescale"] = np.full(num_examples, guidance_rescale, "float32")
     return inputs
 
 
@@ -248,11 +251,3 @@ def replace_conditions(condition, null):
         return ops.broadcast_to(ops.cast(null, condition.dtype), ops.shape(condition))
 
     return map_parts(replace, condition, _named_as(condition, null))
-
-
-def to_numpy(x):
-    """An array, a tensor, a list or a frame as a numpy array that every backend takes."""
-    x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
-    dtype = x.dtype.newbyteorder("=")
-    # PyTorch has no unsigned integers of 64 bits.
-    return x.astype("int64" if dtype == "uint64" else dtype, copy=False)

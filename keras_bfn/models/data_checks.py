@@ -9,8 +9,8 @@ import numpy as np
 from keras_bfn._backend import is_data_loader
 from keras_bfn._keras import yield_tuples
 from keras_bfn._parts import check_names, for_each_part, map_parts, part_names
-from keras_bfn._validation import refusal
-from keras_bfn.models.conditions import check_condition, check_training_classes, to_numpy
+from keras_bfn._validation import refusal, to_numpy
+from keras_bfn.models.conditions import check_condition, check_training_classes
 from keras_bfn.models.missing import check_sample_weight, fill_missing, is_missing
 
 

@@ -31,8 +31,8 @@ class EncodingProgram(LoopProgram):
         if mask is not None:
             inputs = {**inputs, "there": mask}
 
-        def look(states, i, t):
-            return self.look(states, t, inputs)
+        def look(states, i, t, noise):
+            return self.look(states, t, inputs)[:2]
 
         def act(states, looks, outputs, i, t, t_next):
             return self.step(states, outputs, t, t_next, seed)
@@ -100,7 +100,7 @@ def encode(
     x = check_data(self.flow, self.event_shape, x, allow_missing=self.allow_missing)
     num = count_examples(x)
     batch_size = check_batch_size(batch_size, num)
-    conditions = condition_inputs(self, condition, 1, num)
+    conditions = condition_inputs(self, condition, num)
     self.build_for(map_parts(np.shape, x), conditions.get("condition"))
 
     inputs = {"x": x, "ones": np.ones(num, "float32"), **conditions}

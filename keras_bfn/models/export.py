@@ -10,8 +10,8 @@ from keras_bfn._imports import tell_to_install
 from keras_bfn._keras import call_network, export_saved_model, in_order_of
 from keras_bfn._parts import map_parts
 from keras_bfn._random import Noise
-from keras_bfn._validation import check_choice, check_path, refusal
-from keras_bfn.models.conditions import condition_inputs, to_numpy
+from keras_bfn._validation import check_choice, check_path, refusal, to_numpy
+from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_has_event_shape
 from keras_bfn.models.network_checks import make_symbolic_inputs, symbolic_inputs, takes_mask
 from keras_bfn.models.program import Program, SamplingProgram
@@ -43,7 +43,7 @@ class StepProgram(SamplingProgram):
             self.start(ops.shape(ones)[0], noise),
             inputs["state"],
         )
-        looks, outputs = self.look(states, t, inputs | {"ones": ones})
+        looks, outputs, *_ = self.look(states, t, inputs | {"ones": ones})
         return {
             "next_state": self.step(states, outputs, t, t_next, noise),
             "params": map_parts(lambda _, look: look.params, self.drawn, looks),
@@ -225,7 +225,7 @@ def _example_conditions(model, condition):
     def convert(x):
         return ops.convert_to_tensor(x, "float32" if x.dtype.kind == "f" else "int32")
 
-    inputs = condition_inputs(model, condition, 1.0, EXAMPLE_ROWS)
+    inputs = condition_inputs(model, condition, EXAMPLE_ROWS)
     return keras.tree.map_structure(convert, inputs)
 
 

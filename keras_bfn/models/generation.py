@@ -6,12 +6,25 @@ from keras import ops
 
 from keras_bfn import samplers
 from keras_bfn._parts import check_names, leave_out, map_parts, order_parts, part_names
-from keras_bfn._validation import check_int, check_numbers
+from keras_bfn._validation import check_int, check_interval, check_numbers
 from keras_bfn.looks import Look
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape
+from keras_bfn.models.guiding import (
+    Guiding,
+    check_found,
+    check_guidance,
+    first_unknown,
+    guidance_inputs,
+)
 from keras_bfn.models.missing import length_inputs, put_missing
 from keras_bfn.models.part_times import check_given
+from keras_bfn.models.particles import (
+    ParticleProgram,
+    check_particles,
+    default_rows,
+    finish_statistics,
+)
 from keras_bfn.models.program import LoopProgram, check_batch_size, predict, room_for
 
 
@@ -21,12 +34,13 @@ class GenerationProgram(LoopProgram):
     Call arguments:
         inputs: dict with `"ones"`, of shape `(batch,)`; `"latents"`, where the sampler starts, if
             it is given; `"given"`, a dict of the data of parts that are known; and for conditional
-            models `"condition"`, of shape `(batch, ...)`, and `"guidance_scale"`, of shape
-            `(batch,)`; and `"there"`, if some variables are not.
+            models `"condition"`, of shape `(batch, ...)`, and, if it guides, `"guidance_rescale"`,
+            of shape `(batch,)`; `"there"`, if some variables are not; and the `"values"` of a
+            guidance.
     """
 
-    def __init__(self, model, sampler, most_steps, return_trajectory, given=()):
-        super().__init__(model, sampler, most_steps, given)
+    def __init__(self, model, sampler, most_steps, return_trajectory, given=(), guidance=None):
+        super().__init__(model, sampler, most_steps, given, guidance)
         self.return_trajectory = return_trajectory
 
     def find_times(self, num_steps):
@@ -37,17 +51,17 @@ class GenerationProgram(LoopProgram):
     def call(self, inputs):
         model, sampler, seed = self.model, self.sampler, self.model.seed_generator
         batch_size = ops.shape(inputs["ones"])[0]
-        known = {
-            name: model.flow[name].sample_evidence(x, inputs["ones"], seed)
-            for name, x in inputs.get("given", {}).items()
-        }
+        known = self.evidence_of_given(inputs)
 
-        def look(carry, i, t):
-            return self.look(carry[0], t, inputs, known)
+        def look(carry, i, t, noise):
+            return self.look_at(i, carry[0], t, inputs, known, noise)
 
-        def act(carry, looks, outputs, i, t, t_next):
-            states, trajectory = carry
-            return self.step(states, outputs, t, t_next, seed), record(trajectory, i, looks)
+        def act(carry, looks, outputs, shift, log_h, i, t, t_next):
+            states, trajectory, unknown_at = carry
+            if shift is not None:
+                unknown_at = first_unknown(unknown_at, i, log_h, shift)
+            states = self.step(states, outputs, t, t_next, seed, shift)
+            return states, record(trajectory, i, looks), unknown_at
 
         def nothing(flow, event_shape):
             sizes = (flow.embedding_size, flow.theta_size, flow.output_size)
@@ -62,12 +76,14 @@ class GenerationProgram(LoopProgram):
         trajectory = ()
         if self.return_trajectory:
             trajectory = map_parts(nothing, model.flow, model.event_shape)
-        carry, num_steps, t = self.loop(look, act, (states, trajectory))
+        carry = states, trajectory, ops.full((batch_size,), -1, dtype="int32")
+        carry, num_steps, t = self.loop(look, act, carry, lambda: self.draw_noise(inputs))
 
-        looks, outputs = look(carry, num_steps, t)
+        states, trajectory, unknown_at = carry
+        looks, outputs, *_ = self.look_at(num_steps, states, t, inputs, known, guided=False)
         x = self.end(outputs, seed)
-        trajectory = record(carry[1], num_steps, looks)
-        return {"x": x, "trajectory": trajectory} if self.return_trajectory else {"x": x}
+        trajectory = record(trajectory, num_steps, looks)
+        return {"x": x, "trajectory": trajectory, "unknown_at": unknown_at}
 
 
 def record(trajectory, i, looks):
@@ -86,12 +102,17 @@ def generate(
     sampler="ancestral",
     condition=None,
     guidance_scale=1.0,
+    guidance_interval=(0.0, 1.0),
+    guidance_rescale=0.0,
+    guidance=None,
+    num_particles=1,
     given=None,
     latents=None,
     lengths=None,
     seed=None,
     batch_size=None,
     return_trajectory=False,
+    return_statistics=False,
     verbose="auto",
 ):
     """Generates samples with `num_steps + 1` network calls.
@@ -106,9 +127,20 @@ def generate(
             README's tables.
         condition: for conditional models, an array of shape `(num_samples, ...)`. Left out, it
             is the network's null condition, if it has one.
-        guidance_scale: float. 1 samples what the network has learnt; above 1, the conditions
-            stand out more than that: the network's output is that for the null condition plus so
-            many times what the condition changes in it. Train with `condition_dropout` for it.
+        guidance_scale: float, or function of the time in [0, 1] that returns one. 1 samples what
+            the network has learnt; above 1, the conditions stand out more than that: the network's
+            output is that for the null condition plus so many times what the condition changes in
+            it. Train with `condition_dropout` for it.
+        guidance_interval: two times, t0 < t1 in [0, 1]: before and after, the scale is 1.
+        guidance_rescale: float in [0, 1]: how much of the way back the guided output is scaled to
+            the standard deviation that it has with the condition alone.
+        guidance: a function of the expected data that returns a log likelihood for each sample, or
+            a `keras_bfn.guidance.Guidance`, which has a scale and an interval of its own. Samples
+            are drawn given an event of this likelihood. May be used together with a condition.
+        num_particles: int. With more than one, of which each sample is chosen by weight, what is
+            only approximate about a guidance is made up for (twisted sequential Monte Carlo): as
+            they grow, samples follow the model's own distribution times the likelihood. For the
+            samplers `"ancestral"` and `"sde1"`.
         given: for a model with `times="parts"`, a dict of parts that are known: for each an array
             of `num_samples` examples. The other parts are drawn given these, with no inpainting.
         latents: where a deterministic sampler (`"ode1"`, `"ode2"`) starts: an array of shape
@@ -120,7 +152,8 @@ def generate(
         seed: int or None. The same seed gives the same samples on the same backend.
         batch_size: int; by default all at once, up to 64. One program is compiled for each
             batch size and sampler, and used again for any number of steps.
-        return_trajectory: bool. Whether to return the steps, too.
+        return_trajectory: bool. Whether to return the steps, too. Not with particles.
+        return_statistics: bool. Whether to return, too, how the particles fared; with a guidance.
         verbose: as in `keras.Model.predict`.
 
     Returns:
@@ -128,7 +161,12 @@ def generate(
         for discrete and discretised data; or a dict of the parts'. With `return_trajectory`, the
         tuple of it and a `keras_bfn.Look`, or a dict of the parts' looks: its `t` has the shape
         `(num_steps + 1,)`, and `s`, `theta` and `params` have an axis of `num_steps + 1` before all
-        others. A sampler with `end="last"` makes one look less.
+        others. A sampler with `end="last"` makes one look less. With `return_statistics`, the
+        tuple of it and a dict: `"log_likelihood"`, `(num_samples,)`, in nats, the logarithm of an
+        unbiased estimate of E[L], the mean of the likelihood over what the model draws;
+        `"effective_sample_size"`, `(num_steps + 1, num_samples)`, of 1 to `num_particles`, at each
+        look before particles are drawn anew; and all of the `"particles"`, `(num_samples,
+        num_particles, *event_shape)`, with their `"log_weights"`, `(num_samples, num_particles)`.
 
     Raises:
         ValueError: if an argument is out of its range, or the model has no event shape yet.
@@ -137,15 +175,19 @@ def generate(
 
     >>> images = model.generate(64, num_steps=20, sampler="ode2", seed=0)
 
-    Reference: guidance follows [Ho and Salimans, 2022](https://arxiv.org/abs/2207.12598).
+    Reference: guidance by conditions follows
+    [Ho and Salimans, 2022](https://arxiv.org/abs/2207.12598), its interval
+    [Kynkäänniemi et al., 2024](https://arxiv.org/abs/2404.07724), its scaling back section 3.4 of
+    [Lin et al., 2024](https://arxiv.org/abs/2305.08891).
     """
     num_samples = check_int("num_samples", num_samples, 1)
     num_steps = check_int("num_steps", num_steps, 1)
-    batch_size = check_batch_size(batch_size, num_samples)
+    num_particles = check_int("num_particles", num_particles, 1)
     sampler = samplers.get(sampler)
     check_has_event_shape(self)
     inputs = {"ones": np.ones(num_samples, "float32")}
-    inputs |= condition_inputs(self, condition, guidance_scale, num_samples)
+    interval = check_interval("guidance_interval", guidance_interval)
+    inputs |= condition_inputs(self, condition, num_samples, guidance_scale, guidance_rescale)
     given = _check_given_data(self, given, num_samples)
     if given:
         inputs["given"] = given
@@ -154,20 +196,33 @@ def generate(
     inputs |= length_inputs(self, lengths, num_samples, given)
     shapes = map_parts(lambda shape: (num_samples, *shape), self.event_shape)
     self.build_for(shapes, inputs.get("condition"))
-
-    most_steps = room_for(num_steps)
-    if return_trajectory:  # which has room for as many looks as there are
-        most_steps = num_steps - 1 if sampler.end == "last" else num_steps
-    arguments = (sampler, most_steps, return_trajectory, tuple(given))
+    guidance = check_guidance(self, guidance, num_samples, num_particles)
+    inputs |= guidance_inputs(guidance, num_samples)
+    guiding = Guiding(guidance_scale, interval, guidance)
+    if num_particles > 1 or return_statistics:
+        check_particles(sampler, guidance, num_particles, latents, return_trajectory)
+        batch_size = check_batch_size(batch_size, num_samples, default_rows(num_particles))
+        program = ParticleProgram
+        arguments = (sampler, room_for(num_steps), num_particles, tuple(given), guidance)
+    else:
+        batch_size = check_batch_size(batch_size, num_samples)
+        program, most_steps = GenerationProgram, room_for(num_steps)
+        if return_trajectory:  # which has room for as many looks as there are
+            most_steps = num_steps - 1 if sampler.end == "last" else num_steps
+        arguments = (sampler, most_steps, return_trajectory, tuple(given), guidance)
     outputs = predict(
-        self, GenerationProgram, arguments, inputs, batch_size, seed, verbose, num_steps
+        self, program, arguments, inputs, batch_size, seed, verbose, num_steps, guiding
     )
-    x = order_parts(self.flow, outputs["x"] | given if given else outputs["x"])
-    if "there" in inputs:
-        x = map_parts(put_missing, x, inputs["there"])
-    if not return_trajectory:
-        return x
-    return x, map_parts(_in_steps, self.flow, outputs["trajectory"])
+    check_found(outputs.pop("unknown_at"))
+
+    def finish(x):
+        x = order_parts(self.flow, x | given if given else x)
+        return map_parts(put_missing, x, inputs["there"]) if "there" in inputs else x
+
+    x = finish(outputs.pop("x"))
+    if return_trajectory:
+        return x, map_parts(_in_steps, self.flow, outputs["trajectory"])
+    return (x, finish_statistics(self, outputs, num_steps)) if return_statistics else x
 
 
 def _in_steps(flow, look):

@@ -1,10 +1,6 @@
 """Inpainting: the rest of an example, given parts of it, by sequential Monte Carlo."""
 
-import math
-
-import keras
 import numpy as np
-from keras import ops
 
 from keras_bfn._parts import (
     describe,
@@ -13,11 +9,11 @@ from keras_bfn._parts import (
     names_of,
     order_parts,
     part_names,
-    sum_parts,
 )
-from keras_bfn._validation import check_int
-from keras_bfn.models.conditions import condition_inputs, to_numpy
+from keras_bfn._validation import check_int, check_interval, to_numpy
+from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples, read_all
+from keras_bfn.models.guiding import Guiding, check_found, check_guidance, guidance_inputs
 from keras_bfn.models.missing import (
     fill_missing,
     is_missing,
@@ -25,163 +21,14 @@ from keras_bfn.models.missing import (
     put_missing,
     some_value,
 )
-from keras_bfn.models.program import (
-    DEFAULT_BATCH_SIZE,
-    LoopProgram,
-    check_batch_size,
-    predict,
-    room_for,
+from keras_bfn.models.particles import (
+    KnownVariables,
+    ParticleProgram,
+    default_rows,
+    finish_statistics,
 )
+from keras_bfn.models.program import check_batch_size, predict, room_for
 from keras_bfn.samplers import AncestralSampler
-
-
-class InpaintingProgram(LoopProgram):
-    """Ancestral sampling in which the known variables send their own messages.
-
-    Each example has a number of particles. A particle's weight is what its receiver thought of the
-    messages of the known variables, over what their sender did; where the weights have become too
-    uneven, the particles of an example are drawn anew by weight.
-
-    Call arguments:
-        inputs: dict with `"x"` and `"mask"`, of shape `(batch, *event_shape)`, or dicts of the
-            parts'; `"ones"`, of shape `(batch,)`; for conditional models `"condition"`, of shape
-            `(batch, ...)`, and `"guidance_scale"`, of shape `(batch,)`; and `"there"`, if some
-            variables are not.
-    """
-
-    def __init__(self, model, most_steps, num_particles):
-        super().__init__(model, AncestralSampler(), most_steps)
-        self.num_particles = num_particles
-
-    def call(self, inputs):
-        flow, seed, num_particles = self.model.flow, self.model.seed_generator, self.num_particles
-        num_examples = ops.shape(inputs["ones"])[0]
-        # One row for each particle, those of an example together.
-        inputs = keras.tree.map_structure(
-            lambda values: ops.repeat(values, num_particles, axis=0), inputs
-        )
-        x = inputs["x"]
-        known = map_parts(lambda mask: mask > 0.5, inputs["mask"])
-
-        def of_known(nats):
-            """Sums per particle over the known variables: `(num_examples, num_particles)`."""
-
-            def of_part(nats, known):
-                nats = ops.where(known, nats, 0.0)
-                return ops.sum(ops.reshape(nats, (num_examples, num_particles, -1)), axis=-1)
-
-            return sum_parts(map_parts(of_part, nats, known))
-
-        def look(state, i, t):
-            return self.look(state[0], t, inputs)
-
-        def act(state, looks, outputs, i, t, t_next):
-            s, log_weights, log_likelihood, sizes = state
-
-            def advance(flow, s, x, known, output):
-                """The next evidence of a part, and how well its messages were expected."""
-                alpha = flow.schedule.beta(t_next) - flow.schedule.beta(t)
-                sent = ops.where(known, x, ops.cast(output.sample(seed), x.dtype))
-                noise = keras.random.normal(ops.shape(s), dtype="float32", seed=seed)
-                # The particles of an example receive the same messages from what is known.
-                shared = ops.repeat(noise[::num_particles], num_particles, axis=0)
-                noise = ops.where(known[..., None], shared, noise)
-                ratios = flow.log_receiver_ratio(x, output, alpha * inputs["ones"], noise)
-                return s + flow.receive(flow.embed(sent), alpha, noise), ratios
-
-            advanced = map_parts(advance, flow, s, x, known, outputs)
-            s = map_parts(lambda part: part[0], advanced)
-            ratios = map_parts(lambda part: part[1], advanced)
-            log_weights, gained, size = reweight(log_weights, of_known(ratios))
-            if num_particles > 1:
-                rows, log_weights = resample(log_weights, size, seed)
-                s = map_parts(lambda s: ops.take(s, rows, axis=0), s)
-            sizes = ops.slice_update(sizes, (i, 0), size[None])
-            return s, log_weights, log_likelihood + gained, sizes
-
-        state = (
-            map_parts(lambda flow, x: ops.zeros((*ops.shape(x), flow.embedding_size)), flow, x),
-            ops.zeros((num_examples, num_particles)) - math.log(num_particles),
-            ops.zeros((num_examples,)),
-            ops.zeros((self.most_steps + 1, num_examples)),
-        )
-        state, num_steps, t = self.loop(look, act, state)
-        looks, outputs = look(state, num_steps, t)
-        _, log_weights, log_likelihood, sizes = state
-        reconstruction = map_parts(
-            lambda flow, x, look: -flow.reconstruction_loss(x, look.params, look.s), flow, x, looks
-        )
-        log_weights, gained, size = reweight(log_weights, of_known(reconstruction))
-        sizes = ops.slice_update(sizes, (num_steps, 0), size[None])
-
-        chosen = systematic(log_weights, 1, seed)
-
-        def complete(x, known, output):
-            completed = ops.where(known, x, ops.cast(output.mode(), x.dtype))
-            return ops.take(completed, chosen, axis=0)
-
-        return {
-            "x": map_parts(complete, x, known, outputs),
-            "log_likelihood": log_likelihood + gained,
-            "effective_sample_size": ops.transpose(sizes),
-        }
-
-
-def reweight(log_weights, log_ratios):
-    """Normalised log weights, times the ratios; what their sum grew by; and their effective number.
-
-    Args:
-        log_weights, log_ratios: of shape `(num_examples, num_particles)`.
-
-    Returns:
-        The tuple of log weights, shaped as given; the logarithm of their sum before they were
-        normalised, and the effective sample size, 1 / sum of squared weights, both of shape
-        `(num_examples,)`.
-    """
-    log_weights = log_weights + log_ratios
-    total = ops.logsumexp(log_weights, axis=1)
-    log_weights = log_weights - total[:, None]
-    return log_weights, total, ops.exp(-ops.logsumexp(2.0 * log_weights, axis=1))
-
-
-def resample(log_weights, size, seed):
-    """Draws the particles anew of the examples whose effective number has fallen below half.
-
-    Returns:
-        The tuple of the rows of the particles that go on, of shape
-        `(num_examples * num_particles,)`, and their log weights.
-    """
-    num_particles = log_weights.shape[1]
-    worn = (size < 0.5 * num_particles)[:, None]
-    drawn = ops.reshape(systematic(log_weights, num_particles, seed), ops.shape(log_weights))
-    kept = ops.reshape(ops.arange(ops.size(drawn), dtype="int32"), ops.shape(drawn))
-    rows = ops.reshape(ops.where(worn, drawn, kept), (-1,))
-    return rows, ops.where(worn, -math.log(num_particles), log_weights)
-
-
-def systematic(log_weights, num_draws, seed):
-    """Draws particles by weight, with one uniform number for each example.
-
-    Particle k of an example is drawn `num_draws` times its weight, rounded up or down.
-
-    Args:
-        log_weights: normalised, of shape `(num_examples, num_particles)`.
-        num_draws: int.
-        seed: a `SeedGenerator`.
-
-    Returns:
-        The particles' rows, of shape `(num_examples * num_draws,)`, where row
-        `n * num_particles + k` is particle k of example n.
-    """
-    num_examples, num_particles = ops.shape(log_weights)[0], log_weights.shape[1]
-    uniform = keras.random.uniform((num_examples, 1), seed=seed)
-    points = (uniform + ops.arange(num_draws, dtype="float32")) / num_draws
-    cumulative = ops.cumsum(ops.exp(log_weights), axis=1)
-    below = ops.cast(cumulative[:, None, :] <= points[:, :, None], "int32")
-    # The weights' sum is 1 up to rounding.
-    particles = ops.minimum(ops.sum(below, axis=-1), num_particles - 1)
-    first_rows = ops.arange(num_examples, dtype="int32")[:, None] * num_particles
-    return ops.reshape(first_rows + particles, (-1,))
 
 
 def inpaint(
@@ -192,6 +39,10 @@ def inpaint(
     num_particles=1,
     condition=None,
     guidance_scale=1.0,
+    guidance_interval=(0.0, 1.0),
+    guidance_rescale=0.0,
+    guidance=None,
+    twisted=True,
     lengths=None,
     seed=None,
     batch_size=None,
@@ -216,7 +67,11 @@ def inpaint(
             not known. By default all is known but NaN, or -1 in integers.
         num_steps: int, at least 1. The network is called `num_steps + 1` times.
         num_particles: int, at least 1. Each call is on `num_particles` rows per example.
-        condition, guidance_scale, lengths, seed, verbose: as in `generate`.
+        condition, guidance_scale, guidance_interval, guidance_rescale: as in `generate`.
+        guidance: as in `generate`: samples are drawn given both.
+        twisted: bool. Whether steps are guided by how well what is known is expected, too, which
+            takes the gradient of the network at each step. Else only weights tell.
+        lengths, seed, verbose: as in `generate`.
         batch_size: int, in examples; by default up to 64 rows.
         return_statistics: bool. Whether to return, too, how the particles fared.
 
@@ -245,8 +100,9 @@ def inpaint(
         x = map_parts(_ignore_unknown, self.flow, read_all(x, "x"), masks)
     x = check_data(self.flow, self.event_shape, x, allow_missing=True)
     num = count_examples(x)
-    batch_size = check_batch_size(batch_size, num, max(1, DEFAULT_BATCH_SIZE // num_particles))
-    conditions = condition_inputs(self, condition, guidance_scale, num)
+    batch_size = check_batch_size(batch_size, num, default_rows(num_particles))
+    interval = check_interval("guidance_interval", guidance_interval)
+    conditions = condition_inputs(self, condition, num, guidance_scale, guidance_rescale)
     mask = map_parts(_check_mask, self.flow, masks, x, part_names(self.flow, "mask"))
     self.build_for(map_parts(np.shape, x), conditions.get("condition"))
     lengths = length_inputs(self, lengths, num)
@@ -255,16 +111,21 @@ def inpaint(
         mask = map_parts(np.multiply, mask, there)
     filled = map_parts(fill_missing, self.flow, x)
 
-    inputs = {"x": filled, "mask": mask, "ones": np.ones(num, "float32"), **conditions, **lengths}
-    arguments = (room_for(num_steps), num_particles)
+    guidance = check_guidance(self, guidance, num, num_particles)
+    what = KnownVariables(filled, mask, twisted)
+    what = what if guidance is None else what * guidance
+    inputs = {"ones": np.ones(num, "float32"), **conditions, **lengths}
+    inputs |= guidance_inputs(what, num)
+    arguments = (AncestralSampler(), room_for(num_steps), num_particles, (), what)
+    guiding = Guiding(guidance_scale, interval, what)
     outputs = predict(
-        self, InpaintingProgram, arguments, inputs, batch_size, seed, verbose, num_steps
+        self, ParticleProgram, arguments, inputs, batch_size, seed, verbose, num_steps, guiding
     )
+    check_found(outputs.pop("unknown_at"))
     x = order_parts(self.flow, outputs.pop("x"))
     if lengths:
         x = map_parts(put_missing, x, there)
-    outputs["effective_sample_size"] = outputs["effective_sample_size"].T[: num_steps + 1]
-    return (x, outputs) if return_statistics else x
+    return (x, finish_statistics(self, outputs, num_steps)) if return_statistics else x
 
 
 def _fill_in_parts(model, x, mask):

@@ -6,9 +6,11 @@ from keras import ops
 
 from keras_bfn import _keras
 from keras_bfn._parts import leave_out, list_parts, map_parts
+from keras_bfn._random import normal, uniform
 from keras_bfn._validation import check_int
 from keras_bfn.looks import output_distributions
 from keras_bfn.models.data_checks import count_examples
+from keras_bfn.models.guiding import NOTHING, guided_look
 from keras_bfn.models.whole_steps import WholeSteps, keep_variables
 
 DEFAULT_BATCH_SIZE = 64
@@ -44,14 +46,17 @@ class SamplingProgram(Program):
         model: the `BayesianFlowNetwork`.
         sampler: a `keras_bfn.samplers.Sampler`.
         given: names of parts that are known; the others are drawn.
+        guidance: a `keras_bfn.guidance.Guidance`, or None.
 
     Attributes:
         drawn: the flow, or a dict of the flows of the parts that are drawn.
     """
 
-    def __init__(self, model, sampler, given=()):
+    def __init__(self, model, sampler, given=(), guidance=None):
         super().__init__(model)
-        self.sampler = sampler
+        self.sampler, self.guidance = sampler, guidance
+        # Tracked by Keras, so that their weights are not taken for constants.
+        self.guiding_layers = [] if guidance is None else list(guidance.layers)
         self.drawn = leave_out(given, model.flow)
 
     def find_times(self, num_steps):
@@ -68,42 +73,72 @@ class SamplingProgram(Program):
 
         return map_parts(start, self.drawn, self.model.event_shape)
 
-    def look(self, states, time, inputs, known=None):
+    def evidence_of_given(self, inputs):
+        """Evidence at t = 1 about the parts that are known, a dict."""
+        model = self.model
+        return {
+            name: model.flow[name].sample_evidence(x, inputs["ones"], model.seed_generator)
+            for name, x in inputs.get("given", {}).items()
+        }
+
+    def look(self, states, time, inputs, known=None, scales=None, noise=None):
         """Shows the network the evidence at a time.
 
         Args:
             states: the sampler's state, or a dict of those of the parts that are drawn.
             time: a scalar tensor.
             inputs: the program's; used are `"ones"`, of shape `(batch,)`, and, if present,
-                `"condition"`, `"guidance_scale"` and `"there"`, which variables are.
+                `"condition"`, `"guidance_scale"`, `"guidance_rescale"` and `"there"`, which
+                variables are; with a guidance, its `"values"`, and `"given"`.
             known: a dict of evidence about the other parts, whose time is 1, whatever the step.
+            scales, noise: as `guided_look` takes them; without scales nothing guides.
 
         Returns:
-            The tuple of looks and, of what is drawn, output distributions: one of each, or dicts.
+            The tuple of looks; of what is drawn, output distributions: one of each, or dicts; and,
+            with a guidance, what it adds to the expected embedding, and log h: else None.
         """
         sampler, ones = self.sampler, inputs["ones"]
         s = map_parts(lambda flow, state: sampler.evidence(flow, state, time), self.drawn, states)
         t = _keras.per_example(time, ones)
         if known:
-            s = s | known
-            t = {name: ones if name in known else t for name in s}
-        looks = self.model.look(
-            s,
-            t,
-            inputs.get("condition"),
-            guidance_scale=inputs.get("guidance_scale"),
-            mask=inputs.get("there"),
-        )
-        outputs = output_distributions(self.drawn, looks)
-        if sampler.temperature != 1:
-            outputs = map_parts(lambda output: output.tempered(sampler.temperature), outputs)
-        return looks, outputs
+            t = {name: ones if name in known else t for name in self.model.flow}
 
-    def step(self, states, outputs, t, t_next, seed):
+        def ask(s):
+            return self.model.look(
+                s | known if known else s,
+                t,
+                inputs.get("condition"),
+                guidance_scale=inputs.get("guidance_scale"),
+                guidance_rescale=inputs.get("guidance_rescale"),
+                mask=inputs.get("there"),
+            )
+
+        if self.guidance is None or scales is None:
+            looks, shift, log_h = ask(s), None, None
+        else:
+            looks, shift, log_h = guided_look(
+                self.guidance, ask, self.model.flow, s, inputs, scales, noise
+            )
+        return looks, self.outputs(looks), shift, log_h
+
+    def outputs(self, looks):
+        """The output distributions of what is drawn, as the sampler takes them."""
+        outputs = output_distributions(self.drawn, looks)
+        return map_parts(lambda _, output: self.sampler.sharpen(output), self.drawn, outputs)
+
+    def step(self, states, outputs, t, t_next, seed, shift=None):
         """The sampler's states after a step, given the output distributions before it."""
         step = self.sampler.step
+        if shift is None:
+            return map_parts(
+                lambda flow, *seen: step(flow, *seen, t, t_next, seed), self.drawn, states, outputs
+            )
         return map_parts(
-            lambda flow, *seen: step(flow, *seen, t, t_next, seed), self.drawn, states, outputs
+            lambda flow, state, output, shift: step(flow, state, output, t, t_next, seed, shift),
+            self.drawn,
+            states,
+            outputs,
+            shift,
         )
 
     def end(self, outputs, seed):
@@ -118,40 +153,65 @@ class LoopProgram(SamplingProgram):
     Times and their number are variables, so that one program serves all.
 
     Args:
-        model, sampler, given: as in `SamplingProgram`.
+        model, sampler, given, guidance: as in `SamplingProgram`.
         most_steps: int.
     """
 
-    def __init__(self, model, sampler, most_steps, given=()):
-        super().__init__(model, sampler, given)
+    def __init__(self, model, sampler, most_steps, given=(), guidance=None):
+        super().__init__(model, sampler, given, guidance)
         self.most_steps = most_steps
         unknown = {"initializer": "zeros", "trainable": False}
         self.num_steps = self.add_weight((), dtype="int32", name="num_steps", **unknown)
         self.times = self.add_weight((most_steps + 1,), name="times", **unknown)
+        num_scales = 1 if guidance is None else 1 + len(guidance.leaves())
+        self.scales = self.add_weight((most_steps + 1, num_scales), name="scales", **unknown)
 
-    def set_steps(self, num_steps):
-        """Sets the times to those of so many steps."""
+    def set_steps(self, num_steps, guiding):
+        """Sets the times to those of so many steps, and the scales of what guides at these."""
         times = self.find_times(num_steps)
+        room = (0, self.most_steps + 1 - len(times))
         self.num_steps.assign(len(times) - 1)
-        self.times.assign(np.pad(times, (0, self.most_steps + 1 - len(times))))
+        self.times.assign(np.pad(times, room))
+        self.scales.assign(np.pad(guiding.at(times), (room, (0, 0))))
 
-    def loop(self, look, act, state):
-        """Runs `state = act(state, *look(state, i, t), i, t, t_next)` for each step i.
+    def look_at(self, i, states, time, inputs, known=None, noise=None, guided=True):
+        """As `look`, with the scales of step i."""
+        scales = ops.unstack(ops.take(ops.copy(self.scales), i, axis=0), self.scales.shape[1])
+        if "guidance_rescale" in inputs:  # then a condition guides
+            inputs = inputs | {"guidance_scale": scales[0] * inputs["ones"]}
+        return self.look(states, time, inputs, known, scales[1:] if guided else None, noise)
 
-        `act` may draw from the model's seed generator; `look` may call the network.
+    def draw_noise(self, inputs):
+        """The noise of a guidance by draws: see `keras_bfn.guidance.Expected`."""
+        num_draws = None if self.guidance is None else self.guidance.num_draws
+        if num_draws is None:
+            return None
+        seed, batch_size = self.model.seed_generator, ops.shape(inputs["ones"])[0]
+
+        def draw(flow, event_shape):
+            shape = (num_draws, batch_size, *event_shape)
+            return uniform(shape, seed), normal(shape, seed)
+
+        return map_parts(draw, self.drawn, self.model.event_shape)
+
+    def loop(self, look, act, state, draw=lambda: None):
+        """Runs `state = act(state, *look(state, i, t, draw()), i, t, t_next)` for each step i.
+
+        `draw` and `act` may draw from the model's seed generator; `look` may call the network.
 
         Returns:
             The tuple of the last state, the number of steps, and the last time, scalar tensors.
         """
         num_steps, times = ops.copy(self.num_steps), ops.copy(self.times)  # tensors, no variables
 
-        def look_at(i, state):
-            return look(state, i, ops.take(times, i))
+        def look_at(i, state, drawn):
+            return look(state, i, ops.take(times, i), drawn)
 
         def act_at(i, state, *seen):
             return act(state, *seen, i, ops.take(times, i), ops.take(times, i + 1))
 
-        state = _keras.loop(self.model.seed_generator, num_steps, look_at, act_at, state)
+        seed = self.model.seed_generator
+        state = _keras.loop(seed, num_steps, draw, look_at, act_at, state)
         return state, num_steps, ops.take(times, num_steps)
 
 
@@ -166,7 +226,17 @@ def check_batch_size(batch_size, num_rows, default=DEFAULT_BATCH_SIZE):
     return min(check_int("batch_size", batch_size, 1), num_rows)
 
 
-def predict(model, program_class, arguments, inputs, batch_size, seed, verbose, num_steps=None):
+def predict(
+    model,
+    program_class,
+    arguments,
+    inputs,
+    batch_size,
+    seed,
+    verbose,
+    num_steps=None,
+    guiding=NOTHING,
+):
     """What a program makes of all rows of `inputs`, a `LoopProgram` in `num_steps` steps.
 
     It is run on full batches, so that it is compiled once.
@@ -177,7 +247,7 @@ def predict(model, program_class, arguments, inputs, batch_size, seed, verbose, 
     inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
     program = model.programs(program_class, *arguments)
     if num_steps is not None:
-        program.set_steps(num_steps)
+        program.set_steps(num_steps, guiding)
     with _keras.seeded(model.seed_generator, seed):
         outputs = program.predict(inputs, batch_size=batch_size, verbose=verbose)
     return keras.tree.map_structure(lambda values: values[:num], outputs)

@@ -7,8 +7,7 @@ from keras import ops
 from keras_bfn import losses
 from keras_bfn._keras import seeded
 from keras_bfn._parts import leave_out, map_parts, order_parts, sum_parts
-from keras_bfn._validation import check_int
-from keras_bfn.models.conditions import to_numpy
+from keras_bfn._validation import check_int, to_numpy
 from keras_bfn.models.data_checks import check_arrays, count_examples
 from keras_bfn.models.missing import (
     check_sample_weight,

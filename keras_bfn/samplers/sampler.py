@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_bfn._config import Immutable
-from keras_bfn._validation import check_between, check_choice, check_rate
+from keras_bfn._validation import check_between, check_choice, check_int, check_rate
 
 ENDS = ("mode", "sample", "last")
 SPACINGS = ("t", "log_beta")
@@ -22,6 +22,10 @@ class Sampler(Immutable):
         temperature: positive float. The output distribution p_O is raised to the power
             `1 / temperature` at every look: below 1, samples are likelier and less varied.
             Continuous data have no temperature but 1, for their p_O is a single point.
+        top_k: int or None. At every look, after the temperature, p_O is cut to its `top_k`
+            likeliest values. For integers alone.
+        top_p: float in (0, 1], or None. Of what is left, p_O is cut to the fewest values that
+            together have at least this probability. For integers alone.
         end: what becomes of the last look. `"mode"` takes the mode of p_O at t = 1; `"sample"`
             draws from it; `"last"` takes the mode of p_O one step earlier, and saves the network
             call at t = 1: `num_steps` calls in the place of `num_steps + 1`.
@@ -63,8 +67,12 @@ class Sampler(Immutable):
 
     deterministic = False
 
-    def __init__(self, temperature=1.0, end="mode", start=0.0, spacing="t"):
+    def __init__(self, temperature=1.0, end="mode", start=0.0, spacing="t", top_k=None, top_p=None):
         self.temperature = check_between("temperature", temperature, 0, float("inf"))
+        self.top_k = top_k if top_k is None else check_int("top_k", top_k, 1)
+        if top_p is not None and top_p != 1:
+            check_between("top_p", top_p, 0, 1)
+        self.top_p = top_p
         self.end = check_choice("end", end, ENDS)
         self.start = check_rate("start", start)
         self.spacing = check_choice("spacing", spacing, SPACINGS)
@@ -88,9 +96,21 @@ class Sampler(Immutable):
         """The evidence `s` that the state stands for at time `t`, a scalar."""
         raise NotImplementedError
 
-    def step(self, flow, state, distribution, t, t_next, seed=None):
-        """The state at `t_next`, given the output distribution at `t`, both scalars."""
+    def step(self, flow, state, distribution, t, t_next, seed=None, shift=None):
+        """The state at `t_next`, given the output distribution at `t`, both scalars.
+
+        `shift` comes with a `guidance` alone, so that samplers that are never guided need not take
+        it: what guidance adds to the expected embedding, shaped as the evidence.
+        """
         raise NotImplementedError
+
+    def sharpen(self, distribution):
+        """The output distribution as the sampler takes it: at its temperature, and cut."""
+        if self.temperature != 1:
+            distribution = distribution.tempered(self.temperature)
+        if self.top_k is not None or self.top_p is not None:
+            distribution = distribution.truncated(self.top_k, self.top_p)
+        return distribution
 
     def init_from(self, latents):
         """The state of a deterministic sampler that starts at given latents, s / sqrt(beta)."""
@@ -109,3 +129,8 @@ class Sampler(Immutable):
         times = np.array([float(flow.schedule.inverse(b)) for b in beta], "float32")
         times[0], times[-1] = self.start, 1
         return times
+
+
+def shifted(embedding, shift):
+    """An embedding with what guidance adds to it, if there is guidance."""
+    return embedding if shift is None else embedding + shift

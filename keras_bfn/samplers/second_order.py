@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from keras_bfn.samplers.sampler import shifted
+
 
 class SecondOrder:
     """Mixed into a sampler of first order: the expected embedding goes on as it went.
@@ -21,10 +23,10 @@ class SecondOrder:
     def evidence(self, flow, state, t):
         return super().evidence(flow, state[0], t)
 
-    def step(self, flow, state, distribution, t, t_next, seed=None):
+    def step(self, flow, state, distribution, t, t_next, seed=None, shift=None):
         state, last, t_last = state
         t = ops.convert_to_tensor(t, dtype="float32")
-        embedding = flow.expected_embedding(distribution)
+        embedding = shifted(flow.expected_embedding(distribution), shift)
         ratio = flow.extrapolation(ops.maximum(t_last, 0.0), t, t_next, self.deterministic)
         ratio = ops.where(t_last < 0, 0.0, ratio)
         mean = embedding + ratio * (embedding - last)

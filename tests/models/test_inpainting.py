@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_bfn.models.inpainting import resample, reweight, systematic
+from keras_bfn.models.particles import resample, reweight, systematic
 from tests.backends import everywhere
 from tests.checks import MIN_P_VALUE, chi_squared_p_value
 from tests.models.exact_models import JOINT_PRIOR, make_pair_model
@@ -26,6 +26,7 @@ def completions():
             np.array([True, False]),
             NUM_STEPS,
             num_particles,
+            twisted=False,
             seed=0,
             batch_size=NUM_EXAMPLES,
             return_statistics=True,

@@ -28,6 +28,7 @@ def inpaint(model, x, mask, num_particles, num_examples, num_steps=60):
         mask,
         num_steps,
         num_particles,
+        twisted=False,
         seed=0,
         batch_size=num_examples,
         return_statistics=True,

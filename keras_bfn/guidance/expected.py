@@ -1,0 +1,84 @@
+"""What is expected of data at a look."""
+
+from keras import ops
+
+from keras_bfn._parts import for_each_part, map_parts
+from keras_bfn._random import Noise
+
+
+class Expected:
+    """What the network expects of the data at a look: what a guidance is a function of.
+
+    For a dict of flows, each attribute is a dict of all parts.
+
+    Attributes:
+        flow: the flow.
+        looks: the `keras_bfn.Look`.
+        outputs: the output distribution; None of a part that is known.
+        known: the data of a part that is known, or None.
+        mask: which variables are there, float or bool, `(batch, *event_shape)`, or None.
+        noise: uniform and normal numbers for `draws`, a tuple of two tensors of shape
+            `(num_draws, batch, *event_shape)`, or None.
+    """
+
+    def __init__(self, flow, looks, outputs, known=None, mask=None, noise=None):
+        self.flow, self.looks = flow, looks
+        self.outputs, self.known, self.mask, self.noise = (
+            {name: values.get(name) for name in flow}
+            if isinstance(values, dict)
+            else for_each_part(flow, values)
+            for values in (outputs, known, mask, noise)
+        )
+
+    def data(self):
+        """The expected data: what `flow.expected_data` gives of each part.
+
+        For classes probabilities, `(batch, *event_shape, K)`, else expected values in the data's
+        own units, `(batch, *event_shape)`. Known parts are as they are, and variables that are not
+        there are 0.
+        """
+        return self._each(
+            lambda flow, output, look, noise: flow.expected_data(output),
+            lambda flow, x: flow.sure_data(x),
+        )
+
+    def draws(self, num_draws):
+        """Draws from the output distribution, one batch after the other, in the form of `data`.
+
+        Their gradient is that of the expected data (straight-through).
+        """
+
+        def draw(flow, output, look, noise):
+            expected, (uniform, normal) = flow.expected_data(output), noise
+            draws = []
+            for i in range(num_draws):
+                given = Noise({"uniform_0": uniform[i], "normal_0": normal[i]})
+                x = flow.sure_data(output.sample(given))
+                draws.append(expected + ops.stop_gradient(x - expected))
+            return ops.concatenate(draws)
+
+        return self._each(
+            draw, lambda flow, x: ops.concatenate([flow.sure_data(x)] * num_draws), num_draws
+        )
+
+    def variances(self):
+        """The variance of each number of `data`, shaped as it; of what is known, 0."""
+        return self._each(
+            lambda flow, output, look, noise: flow.expected_variance(output, look.t),
+            lambda flow, x: ops.zeros_like(flow.sure_data(x)),
+        )
+
+    def _each(self, of_drawn, of_known, num_copies=1):
+        def each(flow, look, output, known, mask, noise):
+            if output is None:
+                values = of_known(flow, known)
+            else:
+                values = of_drawn(flow, output, look, noise)
+            if mask is None:
+                return values
+            mask = ops.concatenate([ops.cast(mask, "float32")] * num_copies)
+            return values * (mask if len(mask.shape) == len(values.shape) else mask[..., None])
+
+        return map_parts(
+            each, self.flow, self.looks, self.outputs, self.known, self.mask, self.noise
+        )

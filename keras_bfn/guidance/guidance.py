@@ -1,0 +1,219 @@
+"""Guidance: a likelihood of the data, and how strongly, when and by what it guides."""
+
+import inspect
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn._validation import check_int, check_interval, check_scale, refusal, to_numpy
+
+
+class Guidance:
+    """A likelihood L of the data, by which `generate` and `inpaint` are guided.
+
+    With the evidence s, the model is a diffusion whose drift is the expected embedding. To sample
+    given an event of likelihood L(x), Doob's transform adds to it the gradient of log h(s), where
+    h(s) = E[L(x) | s]: exactly, for every type of data, if the network were the exact posterior and
+    h exact. Here h is L of the expected data, or its mean over draws; what that gets wrong,
+    `num_particles` of `generate` corrects.
+
+    Likelihoods are combined: `a * b` for both, `a + b` for one of the two, equally likely.
+
+    Args:
+        fn: function of the expected data, and of `values` by name. It returns the log likelihood
+            of each example in nats, up to a constant, a float tensor `(batch,)`, and must be
+            differentiable and written in `keras.ops`, or for the backend. The expected data are
+            probabilities `(batch, *event_shape, K)` for classes, else expected values
+            `(batch, *event_shape)` in the data's own units; a dict of these for a dict of flows.
+        values: dict of what differs from sample to sample: arrays of shape `(num_samples, ...)`.
+            Of each, `fn` is given the rows of its batch. What `fn` takes from elsewhere is part of
+            the compiled program: that of one function is compiled once.
+        scale: float, or function of the time in [0, 1] that returns one: the power of L. With
+            particles, a float.
+        interval: two numbers, t0 < t1 in [0, 1]: at other times there is no guidance. With
+            particles, (0, 1).
+        num_draws: int or None. If given, h is the mean of L over so many draws from the output
+            distribution, for functions that say nothing sensible of expected data.
+        through_network: bool. If False, the network takes no part in the gradient: what one
+            variable's evidence tells of the others is left out, and a step costs one pass forward
+            through the network, and none back.
+        layers: list of Keras layers and models that `fn` calls, whose weights may change between
+            two calls. Those that `fn` names itself need not be listed.
+
+    Raises:
+        ValueError: if an argument is none of these.
+
+    Attributes:
+        is_shared: bool. Whether `values` are one row for all samples.
+
+    A subclass may know h better than by the expected data. It defines
+    `log_h(self, expected, **values)`, of a `keras_bfn.guidance.Expected`, in the place of `fn`.
+
+    Example, texts that avoid a letter:
+
+    >>> def avoid_e(probs):
+    ...     return ops.sum(ops.log(1.0 - 0.999 * probs[:, :, letters.index("e")]), axis=1)
+    >>> texts = model.generate(4, guidance=avoid_e)
+
+    Reference: the drift is that of Doob's h-transform, see section 2 of
+    [Wu et al., 2023](https://arxiv.org/abs/2306.17775), who twist particles by it.
+    """
+
+    is_shared = False
+
+    def __init__(
+        self,
+        fn=None,
+        values=None,
+        scale=1.0,
+        interval=(0.0, 1.0),
+        num_draws=None,
+        through_network=True,
+        layers=(),
+    ):
+        if (fn is None and type(self).log_h is Guidance.log_h) or (
+            fn is not None and not callable(fn)
+        ):
+            raise refusal("fn", "must be a function of the expected data", fn)
+        self.fn = fn
+        if not isinstance(values or {}, dict):
+            raise refusal("values", "must be a dict from names to arrays", values)
+        self.values = {name: to_numpy(value) for name, value in (values or {}).items()}
+        self.scale = check_scale("scale", scale)
+        self.interval = check_interval("interval", interval)
+        self.num_draws = num_draws if num_draws is None else check_int("num_draws", num_draws, 1)
+        if not isinstance(through_network, bool):
+            raise refusal("through_network", "must be a bool", through_network)
+        self.through_network = through_network
+        layers = list(layers) + named_layers(fn)
+        if not all(isinstance(layer, keras.Layer) for layer in layers):
+            raise refusal("layers", "must be a list of Keras layers", layers)
+        self.layers = layers
+
+    def log_h(self, expected, **values):
+        """log h(s) in nats, of shape `(batch,)`.
+
+        Args:
+            expected: a `keras_bfn.guidance.Expected`.
+            **values: the rows of `values`.
+        """
+        if self.num_draws is None:
+            return self.check_result(self.fn(expected.data(), **values), expected.data())
+        num_draws = self.num_draws
+        values = {name: ops.concatenate([x] * num_draws) for name, x in values.items()}
+        draws = expected.draws(num_draws)
+        log_likelihood = self.check_result(self.fn(draws, **values), draws)
+        by_draw = ops.reshape(log_likelihood, (num_draws, -1))
+        return ops.logsumexp(by_draw, axis=0) - math.log(num_draws)
+
+    def log_likelihood(self, expected, **values):
+        """log L of data that are sure, `expected.data()`, in nats, of shape `(batch,)`."""
+        data = expected.data()
+        return self.check_result(self.fn(data, **values), data)
+
+    def check_result(self, log_likelihood, data):
+        """What a function of data returned, or a `ValueError` unless it is one number for each."""
+        size = keras.tree.flatten(data)[0].shape[0]
+        shape = getattr(log_likelihood, "shape", None)
+        if shape is None or tuple(shape) != (size,):
+            received = type(log_likelihood).__name__ if shape is None else f"shape {tuple(shape)}"
+            raise ValueError(
+                "Argument `guidance` must be a function that returns one log likelihood for each "
+                f"example, a tensor of shape ({size},) here. Received: {received}"
+            )
+        return ops.cast(log_likelihood, "float32")
+
+    def rows(self, num_samples):
+        """The `values`, with a row for each sample.
+
+        Raises:
+            ValueError: if there are not so many.
+        """
+        rows = {}
+        for name, value in self.values.items():
+            if self.is_shared or value.ndim == 0:
+                value = np.broadcast_to(value, (num_samples, *value.shape))
+            if len(value) != num_samples:
+                raise ValueError(
+                    f"Argument `guidance` must have `{name}` for each of {num_samples} samples. "
+                    f"Received: {name} of shape {value.shape}"
+                )
+            rows[name] = value
+        return rows
+
+    def leaves(self):
+        """The likelihoods that this one is made of, a list."""
+        return [self]
+
+    def total(self, log_likelihoods):
+        """What the scaled log likelihoods of `leaves` come to, as a list that is used up."""
+        return log_likelihoods.pop(0)
+
+    def key(self):
+        """What a compiled program depends on, to be hashed."""
+        return (
+            type(self),
+            self.fn,
+            self.num_draws,
+            self.through_network,
+            tuple(map(id, self.layers)),
+        )
+
+    def __eq__(self, other):
+        return isinstance(other, Guidance) and self.key() == other.key()
+
+    def __hash__(self):
+        return hash(self.key())
+
+    def __mul__(self, other):
+        return Combined("both", self, other) if isinstance(other, Guidance) else NotImplemented
+
+    def __add__(self, other):
+        return Combined("either", self, other) if isinstance(other, Guidance) else NotImplemented
+
+
+class Combined(Guidance):
+    """The product of two likelihoods, or their mean."""
+
+    def __init__(self, how, first, second):
+        self.how, self.first, self.second = how, first, second
+        self.through_network = first.through_network or second.through_network
+        draws = [leaf.num_draws for leaf in self.leaves() if leaf.num_draws is not None]
+        self.num_draws = max(draws, default=None)
+        self.layers = first.layers + second.layers
+
+    def leaves(self):
+        return self.first.leaves() + self.second.leaves()
+
+    def total(self, log_likelihoods):
+        first, second = self.first.total(log_likelihoods), self.second.total(log_likelihoods)
+        return first + second if self.how == "both" else ops.logaddexp(first, second) - math.log(2)
+
+    def key(self):
+        return self.how, self.first.key(), self.second.key()
+
+
+def get(identifier):
+    """Returns a `Guidance`, or that of a function; None for None.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if identifier is None or isinstance(identifier, Guidance):
+        return identifier
+    if callable(identifier):
+        return Guidance(identifier)
+    raise refusal("guidance", "must be a function or a `keras_bfn.guidance.Guidance`", identifier)
+
+
+def named_layers(fn):
+    """The Keras layers that a Python function names, globals and what it encloses."""
+    if isinstance(fn, keras.Layer):
+        return [fn]
+    if not inspect.isfunction(fn):
+        return []
+    named = inspect.getclosurevars(fn)
+    found = [*named.nonlocals.values(), *named.globals.values()]
+    return [value for value in found if isinstance(value, keras.Layer)]

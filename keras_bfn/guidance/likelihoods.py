@@ -1,0 +1,195 @@
+"""Likelihoods that are asked for often."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn._validation import check_between, check_numbers, refusal, to_numpy
+from keras_bfn.guidance.guidance import Guidance, named_layers
+
+
+class ClassifierGuidance(Guidance):
+    """The probability that a classifier gives to classes.
+
+    Args:
+        classifier: a Keras model, or any function, of the expected data, as `fn` of `Guidance` is
+            given them, that returns `(batch, num_classes)`.
+        target: the classes asked for: an int, or integers of shape `(num_samples,)`.
+        from_logits: bool. Whether the classifier returns logits, or else probabilities.
+        preprocess: function that makes of the expected data what the classifier takes, or None.
+        **options: `scale`, `interval`, `num_draws` and `through_network` of `Guidance`.
+
+    Raises:
+        ValueError: if an argument is none of these.
+
+    Example:
+
+    >>> sevens = keras_bfn.guidance.ClassifierGuidance(classifier, 7, scale=2.0)
+    >>> images = model.generate(16, guidance=sevens)
+
+    Reference: [Dhariwal and Nichol, 2021](https://arxiv.org/abs/2105.05233), whose classifier is
+    one of noisy data; this one is asked about what is expected of the data.
+    """
+
+    def __init__(self, classifier, target, from_logits=False, preprocess=None, **options):
+        if not callable(classifier):
+            raise refusal("classifier", "must be a Keras model, or a function", classifier)
+        target = to_numpy(target)
+        if target.dtype.kind not in "iu" or target.ndim > 1 or target.min(initial=0) < 0:
+            raise refusal("target", "must be a class, or one for each sample", target)
+        self.classifier, self.from_logits, self.preprocess = classifier, from_logits, preprocess
+        layers = [classifier] if isinstance(classifier, keras.Layer) else []
+        super().__init__(self._ask, {"target": target.astype("int32")}, layers=layers, **options)
+
+    def _ask(self, data, target):
+        data = data if self.preprocess is None else self.preprocess(data)
+        kwargs = {"training": False} if isinstance(self.classifier, keras.Layer) else {}
+        answer = self.classifier(data, **kwargs)
+        if len(answer.shape) != 2:
+            raise ValueError(
+                "Argument `classifier` must return `(batch, num_classes)`. "
+                f"Received: shape {tuple(answer.shape)}"
+            )
+        if (self.values["target"] >= answer.shape[1]).any():
+            expected = f"must be classes of {answer.shape[1]}"
+            raise refusal("target", expected, self.values["target"].tolist())
+        answer = ops.cast(answer, "float32")
+        if self.from_logits:
+            log_probs = ops.log_softmax(answer, axis=-1)
+        else:
+            log_probs = ops.log(ops.maximum(answer, 1e-20))
+        return ops.take_along_axis(log_probs, target[:, None], axis=-1)[:, 0]
+
+    def key(self):
+        called = id(self.classifier), self.from_logits, self.preprocess
+        return type(self), called, self.num_draws, self.through_network
+
+
+class LinearInverse(Guidance):
+    """Measurements `y = A x + noise`, such as of a blurred or a coarser picture, or a sum.
+
+    The likelihood is N(y; A x, noise^2). h is N(y; A x_hat, noise^2 + A C A^T), with the variances
+    C that the output distribution leaves to each variable: early, when little is known, the
+    measurements pull less.
+
+    Args:
+        A: array of shape `(num_measurements, size)`, where an example of the expected data has
+            `size` numbers: as many as variables, for classes K times as many.
+        y: what was measured: `(num_measurements,)`, or `(num_samples, num_measurements)`.
+        noise: positive float, the standard deviation of the noise, in units of y.
+        part: the name of the part that is measured, for a dict of flows.
+        **options: `scale`, `interval` and `through_network` of `Guidance`.
+
+    Raises:
+        ValueError: if an argument is none of these.
+
+    Example, to enlarge pictures twofold:
+
+    >>> A = np.kron(np.eye(14), [[0.5, 0.5]])  # the mean of two neighbours
+    >>> A = np.kron(A, A)
+    >>> large = model.generate(8, guidance=keras_bfn.guidance.LinearInverse(A, y, noise=0.05))
+
+    Reference: [Song et al., 2023](https://openreview.net/forum?id=9_gsMA8MRKQ) (pseudoinverse
+    guidance) for Gaussian diffusion.
+    """
+
+    def __init__(self, A, y, noise, part=None, **options):
+        self.A = check_numbers("A", A)
+        y = check_numbers("y", y)
+        if self.A.ndim != 2 or not np.isfinite(self.A).all():
+            raise refusal("A", "must be a finite matrix", self.A)
+        if y.ndim not in (1, 2) or y.shape[-1] != len(self.A) or not np.isfinite(y).all():
+            raise ValueError(
+                f"Argument `y` must be finite, of shape ({len(self.A)},) or (num_samples, "
+                f"{len(self.A)}), as A has rows. Received: shape {y.shape}"
+            )
+        self.noise = check_between("noise", noise, 0, math.inf)
+        self.part = part
+        super().__init__(values={"y": y}, **options)
+        self.is_shared = y.ndim == 1
+        if self.num_draws is not None:
+            raise refusal("num_draws", "must be None: what is open is known", self.num_draws)
+
+    def log_h(self, expected, y):
+        data, look = self._part(expected.data()), self._part(expected.looks)
+        A = ops.convert_to_tensor(self.A)
+        if len(data.shape) == len(look.s.shape):  # of classes, one excludes the others
+            num_classes = data.shape[-1]
+            probs = ops.reshape(data, (-1, self.A.shape[1] // num_classes, num_classes))
+            A_of_each = ops.reshape(A, (len(self.A), *probs.shape[1:]))
+            means = ops.einsum("mnk,bnk->bmn", A_of_each, probs)
+            covariance = ops.einsum("mnk,bnk,lnk->bml", A_of_each, probs, A_of_each)
+            covariance = covariance - ops.matmul(means, ops.transpose(means, (0, 2, 1)))
+        else:
+            variances = ops.reshape(self._part(expected.variances()), (-1, 1, self.A.shape[1]))
+            covariance = ops.matmul(A * variances, ops.transpose(A))
+        return self._log_normal(data, y, ops.stop_gradient(covariance))
+
+    def log_likelihood(self, expected, y):
+        data = self._part(expected.data())
+        return self._log_normal(data, y, ops.zeros((1, len(self.A), len(self.A))))
+
+    def _part(self, values):
+        return values if self.part is None else values[self.part]
+
+    def _log_normal(self, data, y, covariance):
+        """log N(y; A data, covariance + noise^2), of shape `(batch,)`."""
+        size, A = len(self.A), ops.convert_to_tensor(self.A)
+        error = y - ops.matmul(ops.reshape(data, (-1, self.A.shape[1])), ops.transpose(A))
+        root = ops.linalg.cholesky(covariance + self.noise**2 * ops.eye(size))
+        root = ops.broadcast_to(root, (ops.shape(error)[0], size, size))
+        scaled = ops.linalg.solve_triangular(root, error[..., None], lower=True)[..., 0]
+        log_determinant = ops.sum(ops.log(ops.diagonal(root, axis1=1, axis2=2)), axis=1)
+        square = ops.sum(ops.square(scaled), axis=1)
+        return -0.5 * (square + size * math.log(2 * math.pi)) - log_determinant
+
+    def key(self):
+        measured = self.A.shape, self.A.tobytes(), self.noise, self.part
+        return type(self), measured, self.through_network
+
+
+class Constraint(Guidance):
+    """Numbers that a function finds in the data, such as sums or counts, near a target.
+
+    The likelihood is N(target; fn(x), std^2).
+
+    Args:
+        fn: function of the expected data, as `fn` of `Guidance`, that returns `(batch,)` or
+            `(batch, size)`.
+        target: what it should be: a number, or an array of shape `(num_samples,)` or
+            `(num_samples, size)`.
+        std: positive float: how far it may be from it.
+        **options: `scale`, `interval`, `num_draws`, `through_network` and `layers` of `Guidance`.
+
+    Raises:
+        ValueError: if an argument is none of these.
+
+    Example, texts with the letter "e" seven times:
+
+    >>> count = lambda probs: ops.sum(probs[:, :, letters.index("e")], axis=1)
+    >>> texts = model.generate(4, guidance=keras_bfn.guidance.Constraint(count, 7, std=0.3))
+    """
+
+    def __init__(self, fn, target, std, layers=(), **options):
+        if not callable(fn):
+            raise refusal("fn", "must be a function of the expected data", fn)
+        target = check_numbers("target", target)
+        if not np.isfinite(target).all():
+            raise refusal("target", "must be finite", target)
+        self.find, self.std = fn, check_between("std", std, 0, math.inf)
+        options["layers"] = [*layers, *named_layers(fn)]
+        super().__init__(self._compare, {"target": target}, **options)
+
+    def _compare(self, data, target):
+        found = ops.cast(self.find(data), "float32")
+        found, target = (ops.reshape(x, (ops.shape(found)[0], -1)) for x in (found, target))
+        errors = (found - target) / self.std
+        size = found.shape[1]
+        constant = size * (math.log(self.std) + 0.5 * math.log(2 * math.pi))
+        return -0.5 * ops.sum(ops.square(errors), axis=1) - constant
+
+    def key(self):
+        found = self.find, self.std
+        return type(self), found, self.num_draws, self.through_network, tuple(map(id, self.layers))

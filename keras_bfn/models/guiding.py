@@ -1,0 +1,208 @@
+"""What guides samples: a condition, away from the null one, or the likelihood of a `Guidance`."""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn import guidance as guidances
+from keras_bfn._backend import value_and_gradient
+from keras_bfn._parts import leave_out, map_parts, sum_parts
+from keras_bfn.guidance import Expected
+from keras_bfn.looks import output_distributions
+
+
+class Guiding(NamedTuple):
+    """How strongly samples are guided, and when.
+
+    Attributes:
+        scale, interval: of the condition: the scale, a float or a function of the time, and the
+            times at which it is not 1.
+        guidance: a `keras_bfn.guidance.Guidance`, or None.
+    """
+
+    scale: Any = 1.0
+    interval: tuple = (0.0, 1.0)
+    guidance: Any = None
+
+    def at(self, times):
+        """The scales of the condition, and of each likelihood of the guidance, at these times.
+
+        Returns:
+            A float32 array of shape `(len(times), 1 + number of likelihoods)`.
+        """
+        leaves = [] if self.guidance is None else self.guidance.leaves()
+        return np.stack(
+            [
+                scale_at(times, self.scale, self.interval, otherwise=1),
+                *(scale_at(times, leaf.scale, leaf.interval, otherwise=0) for leaf in leaves),
+            ],
+            axis=-1,
+        )
+
+
+NOTHING = Guiding()
+
+
+def scale_at(times, scale, interval, otherwise):
+    """The scale at each of the times, a float32 array."""
+    scales = [scale(float(t)) if callable(scale) else scale for t in times]
+    scales = np.asarray(scales, "float32")
+    if scales.shape != np.shape(times) or not np.isfinite(scales).all():
+        raise ValueError(
+            "A scale that is a function of time must return a finite number for each in [0, 1]. "
+            f"Received: {scales.tolist()}"
+        )
+    is_inside = (times >= np.float32(interval[0])) & (times <= np.float32(interval[1]))
+    return np.where(is_inside, scales, np.float32(otherwise))
+
+
+def check_guidance(model, guidance, num_samples, num_particles=1):
+    """Returns a `Guidance`, or None.
+
+    Raises:
+        ValueError: if it is none, has not a value for each sample, does not return what it must,
+            or what it returns has no gradient.
+    """
+    guidance = guidances.get(guidance)
+    for leaf in guidance.leaves() if guidance is not None else []:
+        if num_particles > 1 and (callable(leaf.scale) or leaf.interval != (0.0, 1.0)):
+            raise ValueError(
+                "Argument `guidance` must have a float for a scale and the interval (0, 1) where "
+                "`num_particles` is above 1, for what they are drawn from does not change. "
+                f"Received: scale={leaf.scale}, interval={leaf.interval}"
+            )
+        if leaf.fn is not None:
+            _try(model, leaf, leaf.rows(num_samples))
+    return guidance
+
+
+def guidance_inputs(guidance, num_samples):
+    """The input `"values"` of a program that is guided."""
+    if guidance is None:
+        return {}
+    rows = [leaf.rows(num_samples) for leaf in guidance.leaves()]
+    return {"values": {str(i): values for i, values in enumerate(rows)}}
+
+
+def _try(model, leaf, rows):
+    """Calls the function of a guidance on made-up data, in between what data can be.
+
+    Where it returns other numbers for other data, and its gradient is zero at each, it has none.
+    """
+    rng, num = np.random.default_rng(0), 4
+    rows = {name: ops.convert_to_tensor(x[np.arange(num) % len(x)]) for name, x in rows.items()}
+
+    def make_up(flow, shape):
+        low, high = np.broadcast_arrays(*flow.data_range)
+        low, high = np.where(np.isfinite(low), low, -1.0), np.where(np.isfinite(high), high, 9.0)
+        x = rng.uniform(low, high, (2, num, *shape))
+        x = [flow.sure_data(one.astype("int32" if flow.discrete else "float32")) for one in x]
+        return 0.7 * x[0] + 0.3 * x[1]
+
+    data = map_parts(make_up, model.flow, model.event_shape)
+    (log_likelihood, _), gradient = value_and_gradient(
+        lambda data: (leaf.check_result(leaf.fn(data, **rows), data), ()), data
+    )
+    gradient = [ops.convert_to_numpy(g) for g in keras.tree.flatten(gradient)]
+    log_likelihood = ops.convert_to_numpy(log_likelihood)
+    if not np.any(gradient[0]) and not any(map(np.any, gradient)) and np.ptp(log_likelihood):
+        raise ValueError(
+            "Argument `guidance` must be a function that can be differentiated: it may not round, "
+            "compare or take the likeliest. Received: one whose gradient is 0 for all of "
+            f"{num} made-up examples, but whose values there are {log_likelihood.tolist()}"
+        )
+
+
+def first_unknown(unknown_at, i, log_h, shift):
+    """For each row the first step at which log h or its gradient is no number, or -1.
+
+    Args:
+        unknown_at: that of the steps before step `i`.
+        log_h, shift: as `guided_look` returns them.
+    """
+
+    def spoil(shift):
+        return ops.sum(ops.reshape(0.0 * shift, (ops.shape(shift)[0], -1)), axis=1)
+
+    is_known = ops.isfinite(log_h + sum_parts(map_parts(spoil, shift)))
+    return ops.where(ops.logical_and(~is_known, unknown_at < 0), i, unknown_at)
+
+
+def check_found(unknown_at):
+    """Raises a `ValueError` if a guidance returned, or had gradients, that are no numbers.
+
+    Args:
+        unknown_at: the number of the step at which that was first so, or -1, for each sample.
+    """
+    steps = unknown_at[unknown_at >= 0]
+    if steps.size:
+        raise ValueError(
+            "Argument `guidance` must be finite, and so must its gradient. Received: NaN or "
+            f"infinity for {steps.size} of {unknown_at.size} samples, first at step {steps.min()}"
+        )
+
+
+def guided_look(guidance, ask, flow, s, inputs, scales, noise):
+    """What the network says to evidence, and how the evidence should change to please a guidance.
+
+    Args:
+        guidance: a `Guidance`.
+        ask: function from evidence of what is drawn to looks.
+        flow: the flow, or a dict of flows, of all parts.
+        s: evidence of what is drawn.
+        inputs: the program's.
+        scales: for each likelihood a scalar.
+        noise: for the draws of `Expected`.
+
+    Returns:
+        The tuple of looks, the gradient of log h by the evidence, and log h, `(batch,)`.
+    """
+    given = inputs.get("given", {})
+
+    def log_h(looks, outputs):
+        seen = Expected(flow, looks, outputs, given or None, inputs.get("there"), noise)
+        found = [
+            scale * leaf.log_h(seen, **inputs["values"][str(i)])
+            for i, (leaf, scale) in enumerate(zip(guidance.leaves(), scales, strict=True))
+        ]
+        return guidance.total(found)
+
+    drawn = leave_out(given, flow)
+    if guidance.through_network:
+
+        def of_evidence(s):
+            looks = ask(s)
+            return log_h(looks, output_distributions(drawn, looks)), looks
+
+        (value, looks), shift = value_and_gradient(of_evidence, s)
+        return looks, shift, value
+
+    looks = ask(s)
+    outputs = output_distributions(drawn, looks)
+
+    def of_more(evidence):
+        return log_h(
+            looks,
+            map_parts(
+                lambda flow, output, more, look: flow.tilted(output, more, look.t),
+                drawn,
+                outputs,
+                evidence,
+                looks,
+            ),
+        ), ()
+
+    (value, _), shift = value_and_gradient(of_more, map_parts(ops.zeros_like, s))
+    return looks, shift, value
+
+
+def log_likelihood(guidance, flow, x, looks, inputs):
+    """log L of samples, to the power that is the scale of each likelihood, `(batch,)`."""
+    seen = Expected(flow, looks, {} if isinstance(flow, dict) else None, x, inputs.get("there"))
+    found = [
+        leaf.scale * leaf.log_likelihood(seen, **inputs["values"][str(i)])
+        for i, leaf in enumerate(guidance.leaves())
+    ]
+    return guidance.total(found)
