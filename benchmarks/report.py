@@ -23,6 +23,7 @@ SECTIONS = (
     "precision",
     "pieces",
     "bare",
+    "guidance",
     "gpu",
 )
 
