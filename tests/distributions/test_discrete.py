@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special
 
+from keras_bfn._random import Noise
 from keras_bfn.distributions import Bernoulli, Categorical, DiscretizedNormal
 from keras_bfn.distributions.discrete import bin_centre, bin_number
 from tests.checks import assert_draws_follow
@@ -47,7 +48,7 @@ CASES = {
             (logits(k),),
             special.log_softmax(logits(k).astype("float64"), axis=-1),
         )
-        for k in (3, 27, 256)
+        for k in (3, 27, 600)
     },
     **{
         f"discretized_normal-{k}": (
@@ -117,6 +118,19 @@ def test_samples_follow_probs(make, params, log_probs, seed):
         draws = to_numpy(make(*map(to_tensor, repeated)).sample(seed))
         assert draws.shape == (NUM_DRAWS,)
         assert_draws_follow(np.exp(log_probs[row]), draws)
+
+
+@pytest.mark.parametrize("k", [5, 600])
+def test_what_cannot_be_is_never_drawn(k):
+    # All but two: the last ones, those next to the two, and of many classes whole rows.
+    row = np.full(k, -np.inf, "float32")
+    row[[1, k // 2]] = 0.0, 3.0
+    # From end to end of [0, 1).
+    shares = np.float32([0.0, 0.03, 1.0 - 2.0**-24])
+    shares = shares if k == 5 else np.stack(np.meshgrid(shares, shares), axis=-1).reshape(-1, 2)
+    logits = to_tensor(np.tile(row, (len(shares), 1)))
+    draws = to_numpy(Categorical(logits).sample(Noise({"uniform_0": to_tensor(shares)})))
+    assert set(draws) == {1, k // 2}
 
 
 def test_discretized_normal_gradients_are_the_slopes_of_the_oracle():

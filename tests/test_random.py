@@ -1,0 +1,31 @@
+"""The package's own random numbers are those of the distributions that they are named by."""
+
+import numpy as np
+from scipy import stats
+
+from keras_bfn._keras import make_seed_generator
+from keras_bfn._random import normal
+from tests.checks import MIN_P_VALUE, assert_draws_are_normal
+from tests.tensors import to_numpy
+
+
+def test_normal_numbers_follow_the_normal_distribution_into_its_tails(seed):
+    draws = to_numpy(normal((1000, 1000), seed)).astype("float64")
+    assert_draws_are_normal(0.0, 1.0, draws)
+    for limit in (2.0, 3.0, 4.0, 4.5):
+        for tail in (np.sum(draws > limit), np.sum(draws < -limit)):
+            assert stats.binomtest(int(tail), draws.size, stats.norm.sf(limit)).pvalue > MIN_P_VALUE
+    assert np.isfinite(draws).all()
+
+
+def test_normal_numbers_know_nothing_of_their_neighbours_and_of_other_draws():
+    def draw(generator):
+        return to_numpy(normal((500, 501), generator)).astype("float64")
+
+    generator, other = make_seed_generator(0), make_seed_generator(1)
+    first, second, other = draw(generator), draw(generator), draw(other)
+    pairs = [(first[1:], first[:-1]), (first[:, 1:], first[:, :-1])]
+    pairs += [(first, second), (second, other), (first, other), (first**2, second**2)]
+    for a, b in pairs:
+        assert stats.pearsonr(a.ravel(), b.ravel()).pvalue > MIN_P_VALUE
+    np.testing.assert_array_equal(draw(make_seed_generator(0)), first)
