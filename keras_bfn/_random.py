@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_bfn._backend import draw_normal, is_on_cpu
+from keras_bfn._backend import draw_normal
 
 
 class Noise:
@@ -32,10 +32,7 @@ def normal(shape, seed=None):
     """Draws from the standard normal distribution, in float32; `seed` may be a `Noise`."""
     if isinstance(seed, Noise):
         return seed.draw("normal", shape)
-    is_generator = isinstance(seed, keras.random.SeedGenerator)
-    if is_generator and keras.backend.backend() == "jax" and is_on_cpu():
-        return draw_normal(shape, seed.next())
-    return keras.random.normal(shape, dtype="float32", seed=seed)
+    return draw_normal(shape, seed=seed)
 
 
 def uniform(shape, seed=None):

@@ -1,4 +1,4 @@
-"""The same noise on every backend, in the place of Keras's own random numbers."""
+"""The same noise on every backend, in the place of random numbers."""
 
 import contextlib
 from unittest import mock
@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn import losses
+from keras_bfn import _random, losses
 
 LARGEST_BATCH, LARGEST_SIZE = 64, 16
 
@@ -23,11 +23,11 @@ def _injected(draw):
 
 @contextlib.contextmanager
 def injected_noise():
-    """Within, `keras.random.normal` and `uniform` return fixed numbers for each shape."""
+    """Within, normal and uniform numbers are fixed ones for each shape."""
     normal = _injected(lambda rng, shape: rng.standard_normal(shape))
     uniform = _injected(lambda rng, shape: rng.uniform(size=shape))
     with (
-        mock.patch.object(keras.random, "normal", normal),
+        mock.patch.object(_random, "draw_normal", normal),
         mock.patch.object(keras.random, "uniform", uniform),
     ):
         yield
@@ -51,7 +51,7 @@ def noise_of_places(time):
         return time * ops.ones((batch_size,))
 
     with (
-        mock.patch.object(keras.random, "normal", normal),
+        mock.patch.object(_random, "draw_normal", normal),
         mock.patch.object(losses, "stratified_uniform", times),
     ):
         yield
@@ -59,7 +59,7 @@ def noise_of_places(time):
 
 @contextlib.contextmanager
 def one_draw_for_each_row(unit):
-    """Within, the j-th draw of `keras.random.normal` is `unit` in row j and 0 in all others.
+    """Within, the j-th draw of normal numbers is `unit` in row j and 0 in all others.
 
     What is linear in the noise then is known of each draw by itself, and its covariance without
     chance. Draws are counted by the state of the seed generator, in compiled loops, too.
@@ -70,5 +70,5 @@ def one_draw_for_each_row(unit):
         chosen = ops.cast(ops.arange(shape[0], dtype="int32") == draw, "float32")
         return unit * ops.reshape(chosen, (-1,) + (1,) * (len(shape) - 1)) * ops.ones(shape)
 
-    with mock.patch.object(keras.random, "normal", normal):
+    with mock.patch.object(_random, "draw_normal", normal):
         yield

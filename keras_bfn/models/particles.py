@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_bfn._parts import map_parts, order_parts, sum_parts
+from keras_bfn._random import normal
 from keras_bfn._validation import refusal
 from keras_bfn.guidance import Guidance
 from keras_bfn.models.guiding import first_unknown, log_likelihood
@@ -83,7 +84,7 @@ class ParticleProgram(LoopProgram):
                 """The next evidence of a part, and how much likelier it is under the model."""
                 alpha = flow.schedule.beta(t_next) - flow.schedule.beta(t)
                 embedding = self.sampler.message(flow, output, seed) + shift
-                noise = keras.random.normal(ops.shape(s), dtype="float32", seed=seed)
+                noise = normal(ops.shape(s), seed)
                 scaled = ops.sqrt(flow.gain * alpha) * shift
                 log_ratios = -ops.sum(scaled * (noise + 0.5 * scaled), axis=-1)
                 if known is not None:
