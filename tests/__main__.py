@@ -13,7 +13,7 @@ DEFAULTS = {
     # Threads of PyTorch that wait leave the cores to the other two.
     "OMP_WAIT_POLICY": "PASSIVE",
     # Most tests spend their time in compiling, not in running, and in compiling what others have.
-    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
