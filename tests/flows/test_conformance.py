@@ -17,10 +17,8 @@ SCHEDULE = FLOWS["discrete-3"].schedule
 every_flow = pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
 
 
-@pytest.mark.parametrize(
-    "flow",
-    everywhere(FLOWS, "continuous-noise", "discretized-17-noise", "discrete-own_schedule"),
-)
+# Numbers, and classes with a prior: `test_priors.py`.
+@pytest.mark.parametrize("flow", everywhere(FLOWS, "discretized-17-noise", "discrete-own_schedule"))
 def test_a_flow_keeps_its_contract(flow):
     testing.check_flow(flow)
 

@@ -34,12 +34,10 @@ def check(flow):
     check_edges(flow, np.array(flow.data_range, "int32" if flow.discrete else "float32"))
 
 
-# The widest and the narrowest bins, the strongest and the weakest messages, one logit and many.
+# Bins and none, the strongest and the weakest messages, one logit and many.
 EXTREMES = (
     "continuous-noise-256-0.001",
-    "continuous-data-None-0.001",
     "discretized-256-noise-0.001",
-    "discretized-2-data-0.001",
     "discrete-2-9.0",
     "discrete-256-0.01",
 )

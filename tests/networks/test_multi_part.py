@@ -65,7 +65,7 @@ def randomize(network):
     network.set_weights([0.3 * rng.standard_normal(w.shape) for w in network.get_weights()])
 
 
-@pytest.mark.parametrize("name", everywhere(list(VARIANTS), "tokens-own_times"))
+@pytest.mark.parametrize("name", everywhere(list(VARIANTS), "mlp-own_times"))
 def test_a_network_of_several_parts_keeps_its_contract(name):
     times = VARIANTS[name].get("times", "shared")
     testing.check_network(make_variant(name), FLOW, times=times)
