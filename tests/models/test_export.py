@@ -9,7 +9,7 @@ import pytest
 from keras import layers, ops
 
 import keras_bfn
-from keras_bfn import BayesianFlowNetwork
+from keras_bfn import BayesianFlowNetwork, _random
 from keras_bfn._keras import make_seed_generator
 from keras_bfn.samplers import AncestralSampler, SDE2Sampler
 from tests.models.small import FLOWS, ConditionNetwork
@@ -140,7 +140,7 @@ def generate(path, format, times, num_first, num_last, conditions):
         now = draws if t == times[0] else draws[num_first:]
         now = now[: len(now) - num_last] if t < times[-1] else draws[len(draws) - num_last :]
         for name in now:
-            draw = getattr(keras.random, name.split("_")[0])
+            draw = getattr(_random, name.split("_")[0])
             feed[name] = ops.convert_to_numpy(draw(shapes[name], seed=seed))
         feed |= {"t": np.array(t), "t_next": np.array(t_next)}
         outputs.append(run(feed))
