@@ -16,6 +16,7 @@ def test_there_are_guides():
         "sampling",
         "long_runs",
         "lossless_compression",
+        "guidance",
     }
 
 

@@ -153,7 +153,8 @@ class LinearInverse(Guidance):
 class Constraint(Guidance):
     """Numbers that a function finds in the data, such as sums or counts, near a target.
 
-    The likelihood is N(target; fn(x), std^2).
+    The likelihood is N(target; fn(x), std^2), and so is h: it pulls as hard early, when all is
+    open, as in the end. For sums, `LinearInverse` knows what is open.
 
     Args:
         fn: function of the expected data, as `fn` of `Guidance`, that returns `(batch,)` or

@@ -122,7 +122,8 @@ def condition_inputs(model, condition, num_examples, guidance_scale=1.0, guidanc
         missing = "condition=None" if condition is None else "a network without `null_condition`"
         raise ValueError(
             "Argument `guidance_scale` must be 1 unless there is a condition, and a null condition "
-            f"to guide away from. Received: guidance_scale={guidance_scale} with {missing}"
+            "to guide away from; a `guidance` has a scale of its own. "
+            f"Received: guidance_scale={guidance_scale} with {missing}"
         )
     if guidance_scale != 1 and not model.condition_dropout:
         warnings.warn(
