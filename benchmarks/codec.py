@@ -2,28 +2,49 @@
 
     KERAS_BACKEND=jax python -m benchmarks codec
 
-Of the presets that come with weights, on their own samples: `benchmarks/codec_speed.py` says what
-the columns are.
+Of the presets that come with weights, on their own samples; and of an MLP of 256 grey levels of
+28x28 images, on the digits that it has learnt. `benchmarks/codec_speed.py` says what the columns
+are.
 """
 
 import importlib.util
 
+import numpy as np
+
 import keras_bfn
 from benchmarks import codec_speed
 from benchmarks.report import Missing
+from keras_bfn import flows
 
-CASES = ("bfn_digits", "bfn_mnist")
+CASES = ("bfn_digits", "bfn_mnist", "grey levels")
 
 
-def measure(cases=None, num_steps=(10, 50), lanes=(1, 64), rounds=3):
-    """Yields a row for each preset, number of messages and number of lanes."""
-    if importlib.util.find_spec("constriction") is None:
-        raise Missing("needs constriction")
+def grey_levels(num):
+    """The digits of scikit-learn, as large as MNIST's and in 256 levels, and a model of them."""
+    from benchmarks import codec_costs
+
+    digits = np.repeat(np.repeat(codec_costs.digits(17), 4, axis=1), 4, axis=2)
+    x = digits[:, 2:30, 2:30] * 255 // 16
+    return codec_costs.train(flows.DiscretizedFlow(256, sigma_1=0.001), x, False), x[:num]
+
+
+def make_case(name, num):
+    """A model, and so many examples."""
+    if name == "grey levels":
+        return grey_levels(num)
+    model = keras_bfn.BayesianFlowNetwork.from_preset(name)
+    return model, model.generate(num, num_steps=10, sampler="sde2", seed=0, verbose=0)
+
+
+def measure(cases=None, num_steps=(10, 50), lanes=(1, 8, 64), rounds=3):
+    """Yields a row for each case, number of messages and number of lanes."""
+    for package in ("constriction", "sklearn"):
+        if importlib.util.find_spec(package) is None:
+            raise Missing(f"needs {package}")
     for name in CASES:
         if cases is not None and name not in cases:
             continue
-        model = keras_bfn.BayesianFlowNetwork.from_preset(name)
-        x = model.generate(max(lanes), num_steps=10, sampler="sde2", seed=0, verbose=0)
+        model, x = make_case(name, max(lanes))
         for messages in num_steps:
             for num_lanes in lanes:
                 found = codec_speed.measure(model, x[:num_lanes], messages, rounds)

@@ -16,6 +16,7 @@ import keras_bfn
 from benchmarks import (
     bare,
     codec,
+    codec_costs,
     devices,
     gpu,
     memory,
@@ -282,6 +283,16 @@ def test_the_codec_is_measured():
     (row,) = codec.measure(["bfn_digits"], num_steps=(2,), lanes=(2,), rounds=1)
     assert row["compress"] > 0
     assert 0 < row["network"] < 1
+
+
+@pytest.mark.once
+def test_the_codec_is_measured_on_digits_of_256_grey_levels(monkeypatch):
+    seen = []
+    monkeypatch.setattr(codec_costs, "train", lambda flow, x, is_sequence: seen.append((flow, x)))
+    _, x = codec.make_case("grey levels", 3)
+    flow, images = seen.pop()
+    assert x.shape == (3, 28, 28, 1)
+    assert (images.min(), images.max()) == flow.data_range == (0, 255)
 
 
 @pytest.mark.once
