@@ -17,7 +17,7 @@ LEAST_PROB = 2.0**-PROBABILITY_BITS
 # the message does not tell a bin from the next.
 MOST_CANDIDATES = 48
 # The squared distance of such a message from what is expected, in units of its variance.
-MOST_SURPRISE = 4.0
+MOST_SURPRISE = 9.0
 # With a standard deviation of at most 10, all is in an end bin long before.
 FARTHEST_LOCATION = 1e3
 
@@ -123,13 +123,14 @@ class Bins(Expectation):
         """For which variables a posterior in closed form will do.
 
         Where a message is far from what is expected, it is about a value that is as good as
-        impossible: then what counts is that the stack takes no value for that.
+        impossible: then what counts is that the stack takes no value for that. An expectation
+        beyond an end bin is of that bin.
         """
         if self.channel.num_candidates(precision) <= MOST_CANDIDATES:
             return np.zeros(self.mean.shape, bool)
         message, noise = self._message(gained, precision)
-        distance = np.square(message - self.mean) / (np.square(self.std) + noise)
-        return distance <= MOST_SURPRISE
+        distance = np.square(message - np.clip(self.mean, 0, self.num_bins - 1))
+        return distance <= MOST_SURPRISE * (np.square(self.std) + noise)
 
     def _message(self, gained, precision):
         """A message in units of bins, and the variance of its noise."""

@@ -106,6 +106,18 @@ def test_beliefs_that_are_sure_and_wrong_cost_what_a_table_says():
     assert_allclose(by_bins, by_table, rtol=0.02)
 
 
+@pytest.mark.parametrize("end", [0, K - 1])
+def test_a_message_of_an_end_bin_is_no_surprise_to_beliefs_beyond_it(end):
+    """As of a picture's background; most take the closed form, which is quick."""
+    rng, points, precision = np.random.default_rng(0), CHAIN.channel.points, 30.0
+    gained = precision * points[end] + np.sqrt(precision) * rng.standard_normal((NUM, 1))
+    told = np.full(NUM, 3.0 * np.sign(points[end]), "float32"), np.full(NUM, 1e-3, "float32")
+    bins = Bins(CHAIN.channel, *told)
+    assert bins._is_rough(gained, precision).mean() > 0.9
+    other_end = -gained
+    assert not bins._is_rough(other_end, precision).any()
+
+
 @pytest.mark.parametrize("told", [(np.inf, 1e-3), (-3e38, 10.0), (0.0, 1e-3), (1.0, 10.0)])
 def test_beliefs_that_are_immense_or_certain_still_code_all_bins(told):
     x = np.arange(K)
