@@ -8,12 +8,12 @@ some rounds. The images are samples of the model, by default the digits of the p
 """
 
 import argparse
-import time
 
 import keras
 import numpy as np
 
 import keras_bfn
+from benchmarks.timing import Clock
 from keras_bfn.codec.chain import Chain, pop, push
 from keras_bfn.codec.receiver import Receiver
 from keras_bfn.codec.stack import Stack
@@ -21,9 +21,9 @@ from keras_bfn.models.conditions import condition_inputs
 
 
 def timed(function, *args):
-    start = time.perf_counter()
+    start = Clock.read()
     result = function(*args)
-    return result, time.perf_counter() - start
+    return result, Clock.read() - start
 
 
 def code(chain, receiver, x):

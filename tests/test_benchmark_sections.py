@@ -17,6 +17,7 @@ from benchmarks import (
     bare,
     codec,
     codec_costs,
+    codec_speed,
     devices,
     gpu,
     memory,
@@ -283,6 +284,11 @@ def test_the_codec_is_measured():
     (row,) = codec.measure(["bfn_digits"], num_steps=(2,), lanes=(2,), rounds=1)
     assert row["compress"] > 0
     assert 0 < row["network"] < 1
+
+
+@pytest.mark.once
+def test_seconds_of_the_codec_are_those_of_the_clock_that_is_set(clock):
+    assert codec_speed.timed(clock.wait, 2.0) == (None, 2.0)
 
 
 @pytest.mark.once
