@@ -109,10 +109,10 @@ visualization.plot_samples(samples, "between.png")
 ## Inpainting
 
 `inpaint` completes examples of which parts are known. The known variables send their true
-messages step by step, as in training; the rest is sampled. By itself that is biased, for nothing
-asks whether what was made up early goes with what is known. With `num_particles`, several
-completions grow side by side, those that expected the known variables' messages are multiplied,
-and the others dropped.
+messages step by step, as in training; the rest is sampled, and guided by how well the network
+expects what is known. That is nearly right by itself. With `num_particles`, several completions
+grow side by side, are weighed by what the guidance got wrong, and one is drawn by weight.
+[Guidance by any function](guidance.py) tells more of both.
 """
 
 num_digits, num_completions = 4, 8
@@ -123,7 +123,7 @@ completed, statistics = model.inpaint(
     np.repeat(x, num_completions, axis=0),
     known,
     num_steps=50,
-    num_particles=16,
+    num_particles=4,
     seed=0,
     return_statistics=True,
     verbose=0,
