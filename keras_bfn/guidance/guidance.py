@@ -53,9 +53,10 @@ class Guidance:
 
     Example, texts that avoid a letter:
 
+    >>> e = int(text_model.tokenizer.encode("e")[0])
     >>> def avoid_e(probs):
-    ...     return ops.sum(ops.log(1.0 - 0.999 * probs[:, :, letters.index("e")]), axis=1)
-    >>> texts = model.generate(4, guidance=avoid_e)
+    ...     return keras.ops.sum(keras.ops.log(1.0 - 0.999 * probs[:, :, e]), axis=1)
+    >>> texts = text_model.generate_text(4, num_steps=20, guidance=avoid_e)
 
     Reference: the drift is that of Doob's h-transform, see section 2 of
     [Wu et al., 2023](https://arxiv.org/abs/2306.17775), who twist particles by it.

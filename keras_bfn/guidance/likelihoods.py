@@ -26,8 +26,9 @@ class ClassifierGuidance(Guidance):
 
     Example:
 
-    >>> sevens = keras_bfn.guidance.ClassifierGuidance(classifier, 7, scale=2.0)
-    >>> images = model.generate(16, guidance=sevens)
+    >>> layers = [keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
+    >>> sevens = keras_bfn.guidance.ClassifierGuidance(keras.Sequential(layers), 7, scale=2.0)
+    >>> images = model.generate(16, num_steps=20, guidance=sevens)
 
     Reference: [Dhariwal and Nichol, 2021](https://arxiv.org/abs/2105.05233), whose classifier is
     one of noisy data; this one is asked about what is expected of the data.
@@ -46,20 +47,20 @@ class ClassifierGuidance(Guidance):
     def _ask(self, data, target):
         data = data if self.preprocess is None else self.preprocess(data)
         kwargs = {"training": False} if isinstance(self.classifier, keras.Layer) else {}
-        answer = self.classifier(data, **kwargs)
-        if len(answer.shape) != 2:
+        scores = self.classifier(data, **kwargs)
+        if len(scores.shape) != 2:
             raise ValueError(
                 "Argument `classifier` must return `(batch, num_classes)`. "
-                f"Received: shape {tuple(answer.shape)}"
+                f"Received: shape {tuple(scores.shape)}"
             )
-        if (self.values["target"] >= answer.shape[1]).any():
-            expected = f"must be classes of {answer.shape[1]}"
+        if (self.values["target"] >= scores.shape[1]).any():
+            expected = f"must be classes of {scores.shape[1]}"
             raise refusal("target", expected, self.values["target"].tolist())
-        answer = ops.cast(answer, "float32")
+        scores = ops.cast(scores, "float32")
         if self.from_logits:
-            log_probs = ops.log_softmax(answer, axis=-1)
+            log_probs = ops.log_softmax(scores, axis=-1)
         else:
-            log_probs = ops.log(ops.maximum(answer, 1e-20))
+            log_probs = ops.log(ops.maximum(scores, 1e-20))
         return ops.take_along_axis(log_probs, target[:, None], axis=-1)[:, 0]
 
     def key(self):
@@ -87,9 +88,11 @@ class LinearInverse(Guidance):
 
     Example, to enlarge pictures twofold:
 
-    >>> A = np.kron(np.eye(14), [[0.5, 0.5]])  # the mean of two neighbours
-    >>> A = np.kron(A, A)
-    >>> large = model.generate(8, guidance=keras_bfn.guidance.LinearInverse(A, y, noise=0.05))
+    >>> A = np.kron(np.eye(2), [[0.5, 0.5]])  # the mean of two neighbours
+    >>> A = np.kron(np.kron(A, A), [[0.0, 1.0]])  # of the probabilities of 1, of binary pixels
+    >>> y = images.reshape(16, 2, 2, 2, 2).mean(axis=(2, 4)).reshape(16, 4)
+    >>> coarse = keras_bfn.guidance.LinearInverse(A, y, noise=0.05)
+    >>> large = model.generate(16, num_steps=20, guidance=coarse)
 
     Reference: [Song et al., 2023](https://openreview.net/forum?id=9_gsMA8MRKQ) (pseudoinverse
     guidance) for Gaussian diffusion.
@@ -169,8 +172,10 @@ class Constraint(Guidance):
 
     Example, texts with the letter "e" seven times:
 
-    >>> count = lambda probs: ops.sum(probs[:, :, letters.index("e")], axis=1)
-    >>> texts = model.generate(4, guidance=keras_bfn.guidance.Constraint(count, 7, std=0.3))
+    >>> e = int(text_model.tokenizer.encode("e")[0])
+    >>> count = lambda probs: keras.ops.sum(probs[:, :, e], axis=1)
+    >>> sevens = keras_bfn.guidance.Constraint(count, 7, std=0.3)
+    >>> texts = text_model.generate_text(4, num_steps=20, guidance=sevens)
     """
 
     def __init__(self, fn, target, std, layers=(), **options):

@@ -21,7 +21,7 @@ from keras_bfn._parts import (
     sum_parts,
 )
 from keras_bfn._validation import check_choice, refusal
-from keras_bfn.flows.flow import check_flow, expand
+from keras_bfn.flows.flow import check_flow
 from keras_bfn.looks import look
 from keras_bfn.metrics import BitsPerDim
 from keras_bfn.models import encoding, generation, inpainting, scoring, text, training
@@ -31,6 +31,7 @@ from keras_bfn.models.conditions import (
     check_is_conditional,
     check_null_condition,
     drop_conditions,
+    guide,
     replace_conditions,
 )
 from keras_bfn.models.data_checks import check_form, split_condition
@@ -313,20 +314,10 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             inputs = in_order_of(symbolic_inputs(self.network), inputs)
             params = call_network(self.network, inputs, training)
             if guidance_scale is not None:
-                params = keras.tree.map_structure(guide, params)
+                params = keras.tree.map_structure(
+                    lambda both: guide(both, guidance_scale, guidance_rescale), params
+                )
             return params
-
-        def guide(params):
-            both = ops.reshape(params, (2, -1, *params.shape[1:]))
-            params, without = both[0], both[1]
-            guided = without + expand(guidance_scale, params) * (params - without)
-            if guidance_rescale is None:
-                return guided
-            axes = tuple(range(1, len(params.shape)))
-            ratio = ops.std(params, axes, keepdims=True) / ops.maximum(
-                ops.std(guided, axes, keepdims=True), 1e-6
-            )
-            return guided * (1.0 + expand(guidance_rescale, params) * (ratio - 1.0))
 
         if mask is not None:
             mask = map_parts(lambda mask: ops.cast(mask, "bool"), mask)

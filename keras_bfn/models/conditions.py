@@ -252,3 +252,21 @@ def replace_conditions(condition, null):
         return ops.broadcast_to(ops.cast(null, condition.dtype), ops.shape(condition))
 
     return map_parts(replace, condition, _named_as(condition, null))
+
+
+def guide(params, scale, rescale=None):
+    """The network's output away from that for the null conditions, as `model.look` describes it.
+
+    Args:
+        params: the output for the conditions, and behind it that for the null ones.
+        scale, rescale: `(batch,)`; `rescale` may be None.
+    """
+    both = ops.reshape(params, (2, -1, *params.shape[1:]))
+    params, without = both[0], both[1]
+    guided = without + expand(scale, params) * (params - without)
+    if rescale is None:
+        return guided
+    axes = tuple(range(1, len(params.shape)))
+    spread, guided_spread = (ops.std(x, axes, keepdims=True) for x in (params, guided))
+    ratio = spread / ops.maximum(guided_spread, 1e-6)
+    return guided * (1.0 + expand(rescale, params) * (ratio - 1.0))
