@@ -11,7 +11,7 @@ These stand where they are needed:
 | `callbacks/resume.py`, `_variables` | `.keras` files hold no states of seed generators (#19796) |
 | `datasets/batches.py`, `workers=1` | with more, batches of the last epoch come first (#20123) |
 | `datasets/batches.py`, `_within_epoch` | a `PyDataset` is told of an end before the first epoch |
-| `flows/priors.py`, `step` | on TensorFlow, what `ops.scan` gives has the shape of its carry |
+| `flows/priors.py`, `marginals` | on TensorFlow, what `ops.scan` gives has the shape of its carry |
 | `flows/flow.py`, `RESERVED` | a dict of these names is taken for a saved object |
 | `models/averaging.py`, `_model_variables_moving_average` | averages have no public name |
 | `models/bayesian_flow_network.py`, `build_for` | `fit` builds in an epoch that counts |

@@ -484,5 +484,5 @@ def test_what_a_scan_gives_has_the_shape_of_its_carry():
     def step(carry, x):
         return carry + x, ops.sum(carry)
 
-    with failing("Incompatible shape", "flows/priors.py, step"):
+    with failing("Incompatible shape", "flows/priors.py, marginals"):
         ops.scan(step, ops.zeros(3), ops.ones((4, 3)))

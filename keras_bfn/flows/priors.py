@@ -211,31 +211,22 @@ class MarkovChain(Immutable):
             state = state / ops.sum(state, axis=(0, 2), keepdims=True)
             return state, state
 
-        def of_last(state):
-            share = ops.sum(state, axis=0)
-            return share / ops.sum(share, axis=-1, keepdims=True)
-
-        def backward(message, i, state):
-            """What follows position i says of the state there."""
-            message = ops.matmul(message * likelihoods[i + 1], precede)
+        def backward(message, likelihood):
+            """What is said of the state before, by this likelihood and what follows it."""
+            message = ops.matmul(message * likelihood, precede)
             message = turn(message / ops.sum(message, axis=(0, 2), keepdims=True), END_TO_FIRST)
-            return message, of_last(state * message)[None]
+            return message, message
 
-        message, found = ops.ones_like(state), [of_last(state)[None]]
-        num_after = s.shape[1] - order
-        if num_after:
-            last, states = ops.scan(forward, state, likelihoods[order:])
-
-            def step(i, carry):
-                i = num_after - 1 - i
-                message, here = backward(carry[0], i + order - 1, states[i - 1])
-                return message, ops.slice_update(carry[1], (i - 1, 0, 0), here)
-
-            # Not a scan: see the table in `_keras.py`.
-            later = ops.repeat(of_last(last)[None], num_after, axis=0)
-            message, later = ops.fori_loop(0, num_after - 1, step, (message, later))
-            message, here = backward(message, order - 1, state)
-            found = [here, later]
+        message = ops.ones_like(state)
+        states, messages = state[None], message[None]
+        if s.shape[1] > order:
+            # What each step gives has the shape of the carry: see the table in `_keras.py`.
+            after = likelihoods[order:]
+            states = ops.concatenate([states, ops.scan(forward, state, after)[1]])
+            message, said = ops.scan(backward, message, after, reverse=True)
+            messages = ops.concatenate([said, messages])
+        share = ops.sum(states * messages, axis=1)
+        found = [share / ops.sum(share, axis=-1, keepdims=True)]
         first = ops.transpose(state * message, (1, 0, 2))
         first = ops.reshape(first, (-1, *(k,) * order))
         for i in range(order - 2, -1, -1):
