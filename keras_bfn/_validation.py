@@ -82,6 +82,13 @@ def check_interval(name, interval):
     return tuple(map(float, interval))
 
 
+def check_bool(name, value):
+    """Returns `value`, or raises a `ValueError` if it is neither True nor False."""
+    if not isinstance(value, bool):
+        raise refusal(name, "must be True or False", value)
+    return value
+
+
 def check_choice(name, value, choices):
     """Returns `value`, or raises a `ValueError` that lists the choices."""
     if value not in choices:

@@ -31,9 +31,9 @@ class Guidance:
             Of each, `fn` is given the rows of its batch. What `fn` takes from elsewhere is part of
             the compiled program: that of one function is compiled once.
         scale: float, or function of the time in [0, 1] that returns one: the power of L. With
-            particles, a float.
+            particles or statistics, a float.
         interval: two numbers, t0 < t1 in [0, 1]: at other times there is no guidance. With
-            particles, (0, 1).
+            particles or statistics, (0, 1).
         num_draws: int or None. If given, h is the mean of L over so many draws from the output
             distribution, for functions that say nothing sensible of expected data.
         through_network: bool. If False, the network takes no part in the gradient: what one
@@ -81,7 +81,7 @@ class Guidance:
         self.fn = fn
         if not isinstance(values or {}, dict):
             raise refusal("values", "must be a dict from names to arrays", values)
-        self.values = {name: to_numpy(value) for name, value in (values or {}).items()}
+        self.values = {name: _check_value(name, x) for name, x in (values or {}).items()}
         self.scale = check_scale("scale", scale)
         self.interval = check_interval("interval", interval)
         self.num_draws = num_draws if num_draws is None else check_int("num_draws", num_draws, 1)
@@ -117,9 +117,10 @@ class Guidance:
     def check_result(self, log_likelihood, data):
         """What a function of data returned, or a `ValueError` unless it is one number for each."""
         size = keras.tree.flatten(data)[0].shape[0]
-        shape = getattr(log_likelihood, "shape", None)
-        if shape is None or tuple(shape) != (size,):
-            received = type(log_likelihood).__name__ if shape is None else f"shape {tuple(shape)}"
+        is_tensor = ops.is_tensor(log_likelihood)
+        if not is_tensor or tuple(log_likelihood.shape) != (size,):
+            received = type(log_likelihood).__name__
+            received = f"shape {tuple(log_likelihood.shape)}" if is_tensor else f"a {received}"
             raise ValueError(
                 "Argument `guidance` must be a function that returns one log likelihood for each "
                 f"example, a tensor of shape ({size},) here. Received: {received}"
@@ -194,6 +195,14 @@ class Combined(Guidance):
 
     def key(self):
         return self.how, self.first.key(), self.second.key()
+
+
+def _check_value(name, value):
+    """Returns a value as a numpy array, floats in float32, or raises a `ValueError`."""
+    value = to_numpy(value)
+    if value.dtype.kind not in "iufb":
+        raise refusal("values", f"must be arrays of numbers, `{name}` too", value)
+    return value.astype("float32") if value.dtype.kind == "f" else value
 
 
 def get(identifier):

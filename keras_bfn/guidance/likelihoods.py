@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._parts import pick_part
 from keras_bfn._validation import check_between, check_numbers, refusal, to_numpy
 from keras_bfn.guidance.guidance import Guidance, named_layers
 
@@ -41,7 +42,7 @@ class ClassifierGuidance(Guidance):
         if target.dtype.kind not in "iu" or target.ndim > 1 or target.min(initial=0) < 0:
             raise refusal("target", "must be a class, or one for each sample", target)
         self.classifier, self.from_logits, self.preprocess = classifier, from_logits, preprocess
-        layers = [classifier] if isinstance(classifier, keras.Layer) else []
+        layers = named_layers(classifier) + named_layers(preprocess)
         super().__init__(self._ask, {"target": target.astype("int32")}, layers=layers, **options)
 
     def _ask(self, data, target):
@@ -116,7 +117,7 @@ class LinearInverse(Guidance):
             raise refusal("num_draws", "must be None: what is open is known", self.num_draws)
 
     def log_h(self, expected, y):
-        data, look = self._part(expected.data()), self._part(expected.looks)
+        data, look = self._data(expected), self._part(expected, expected.looks)
         A = ops.convert_to_tensor(self.A)
         if len(data.shape) == len(look.s.shape):  # of classes, one excludes the others
             num_classes = data.shape[-1]
@@ -126,16 +127,28 @@ class LinearInverse(Guidance):
             covariance = ops.einsum("mnk,bnk,lnk->bml", A_of_each, probs, A_of_each)
             covariance = covariance - ops.matmul(means, ops.transpose(means, (0, 2, 1)))
         else:
-            variances = ops.reshape(self._part(expected.variances()), (-1, 1, self.A.shape[1]))
+            variances = ops.reshape(
+                self._part(expected, expected.variances()), (-1, 1, self.A.shape[1])
+            )
             covariance = ops.matmul(A * variances, ops.transpose(A))
         return self._log_normal(data, y, ops.stop_gradient(covariance))
 
     def log_likelihood(self, expected, y):
-        data = self._part(expected.data())
+        data = self._data(expected)
         return self._log_normal(data, y, ops.zeros((1, len(self.A), len(self.A))))
 
-    def _part(self, values):
-        return values if self.part is None else values[self.part]
+    def _data(self, expected):
+        """The expected data of the part that is measured, if `A` is of as many."""
+        data = self._part(expected, expected.data())
+        if math.prod(data.shape[1:]) != self.A.shape[1]:
+            raise ValueError(
+                f"Argument `A` must have {math.prod(data.shape[1:])} columns, as many as an "
+                f"example of the expected data has numbers. Received: A of shape {self.A.shape}"
+            )
+        return data
+
+    def _part(self, expected, values):
+        return pick_part(self.part, expected.flow, values)[1]
 
     def _log_normal(self, data, y, covariance):
         """log N(y; A data, covariance + noise^2), of shape `(batch,)`."""
@@ -189,10 +202,22 @@ class Constraint(Guidance):
         super().__init__(self._compare, {"target": target}, **options)
 
     def _compare(self, data, target):
-        found = ops.cast(self.find(data), "float32")
-        found, target = (ops.reshape(x, (ops.shape(found)[0], -1)) for x in (found, target))
-        errors = (found - target) / self.std
-        size = found.shape[1]
+        found = self.find(data)
+        is_tensor = ops.is_tensor(found)
+        if not is_tensor or tuple(found.shape[:1]) != keras.tree.flatten(data)[0].shape[:1]:
+            received = f"shape {tuple(found.shape)}" if is_tensor else f"a {type(found).__name__}"
+            raise ValueError(
+                "Argument `fn` must return numbers for each example, (batch,) or (batch, size). "
+                f"Received: {received}"
+            )
+        size = math.prod(found.shape[1:])
+        if math.prod(target.shape[1:]) not in (1, size):
+            raise ValueError(
+                f"Argument `target` must be {size} numbers for each sample, as `fn` returns, or "
+                f"one. Received: target of shape {self.values['target'].shape}"
+            )
+        found = ops.cast(ops.reshape(found, (-1, size)), "float32")
+        errors = (found - ops.reshape(target, (-1, math.prod(target.shape[1:])))) / self.std
         constant = size * (math.log(self.std) + 0.5 * math.log(2 * math.pi))
         return -0.5 * ops.sum(ops.square(errors), axis=1) - constant
 

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_bfn import samplers
 from keras_bfn._parts import check_names, leave_out, map_parts, order_parts, part_names
-from keras_bfn._validation import check_int, check_interval, check_numbers
+from keras_bfn._validation import check_bool, check_int, check_interval, check_numbers
 from keras_bfn.looks import Look
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape
@@ -183,6 +183,7 @@ def generate(
     num_samples = check_int("num_samples", num_samples, 1)
     num_steps = check_int("num_steps", num_steps, 1)
     num_particles = check_int("num_particles", num_particles, 1)
+    weighs = num_particles > 1 or check_bool("return_statistics", return_statistics)
     sampler = samplers.get(sampler)
     check_has_event_shape(self)
     inputs = {"ones": np.ones(num_samples, "float32")}
@@ -196,11 +197,11 @@ def generate(
     inputs |= length_inputs(self, lengths, num_samples, given)
     shapes = map_parts(lambda shape: (num_samples, *shape), self.event_shape)
     self.build_for(shapes, inputs.get("condition"))
-    guidance = check_guidance(self, guidance, num_samples, num_particles)
+    guidance = check_guidance(self, guidance, num_samples, weighs)
     inputs |= guidance_inputs(guidance, num_samples)
     guiding = Guiding(guidance_scale, interval, guidance)
-    if num_particles > 1 or return_statistics:
-        check_particles(sampler, guidance, num_particles, latents, return_trajectory)
+    if weighs:
+        check_particles(sampler, guidance, latents, return_trajectory)
         batch_size = check_batch_size(batch_size, num_samples, default_rows(num_particles))
         program = ParticleProgram
         arguments = (sampler, room_for(num_steps), num_particles, tuple(given), guidance)

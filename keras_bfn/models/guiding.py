@@ -9,6 +9,7 @@ from keras import ops
 from keras_bfn import guidance as guidances
 from keras_bfn._backend import value_and_gradient
 from keras_bfn._parts import leave_out, map_parts, sum_parts
+from keras_bfn._validation import check_numbers, refusal
 from keras_bfn.guidance import Expected
 from keras_bfn.looks import output_distributions
 
@@ -35,8 +36,11 @@ class Guiding(NamedTuple):
         leaves = [] if self.guidance is None else self.guidance.leaves()
         return np.stack(
             [
-                scale_at(times, self.scale, self.interval, otherwise=1),
-                *(scale_at(times, leaf.scale, leaf.interval, otherwise=0) for leaf in leaves),
+                scale_at("guidance_scale", times, self.scale, self.interval, otherwise=1),
+                *(
+                    scale_at("scale", times, leaf.scale, leaf.interval, otherwise=0)
+                    for leaf in leaves
+                ),
             ],
             axis=-1,
         )
@@ -45,21 +49,19 @@ class Guiding(NamedTuple):
 NOTHING = Guiding()
 
 
-def scale_at(times, scale, interval, otherwise):
-    """The scale at each of the times, a float32 array."""
+def scale_at(name, times, scale, interval, otherwise):
+    """The scale at each of the times, a float32 array; `name` is the argument's, for messages."""
     scales = [scale(float(t)) if callable(scale) else scale for t in times]
-    scales = np.asarray(scales, "float32")
+    scales = check_numbers(name, scales)
     if scales.shape != np.shape(times) or not np.isfinite(scales).all():
-        raise ValueError(
-            "A scale that is a function of time must return a finite number for each in [0, 1]. "
-            f"Received: {scales.tolist()}"
-        )
+        expected = "must return a finite number for each time in [0, 1]"
+        raise refusal(name, expected, scales.tolist())
     is_inside = (times >= np.float32(interval[0])) & (times <= np.float32(interval[1]))
     return np.where(is_inside, scales, np.float32(otherwise))
 
 
-def check_guidance(model, guidance, num_samples, num_particles=1):
-    """Returns a `Guidance`, or None.
+def check_guidance(model, guidance, num_samples, weighs=False):
+    """Returns a `Guidance`, or None. `weighs` tells whether samples are weighed by it.
 
     Raises:
         ValueError: if it is none, has not a value for each sample, does not return what it must,
@@ -67,10 +69,10 @@ def check_guidance(model, guidance, num_samples, num_particles=1):
     """
     guidance = guidances.get(guidance)
     for leaf in guidance.leaves() if guidance is not None else []:
-        if num_particles > 1 and (callable(leaf.scale) or leaf.interval != (0.0, 1.0)):
+        if weighs and (callable(leaf.scale) or leaf.interval != (0.0, 1.0)):
             raise ValueError(
-                "Argument `guidance` must have a float for a scale and the interval (0, 1) where "
-                "`num_particles` is above 1, for what they are drawn from does not change. "
+                "Argument `guidance` must have a float for a scale and the interval (0, 1) with "
+                "particles or statistics: what these are about does not change with time. "
                 f"Received: scale={leaf.scale}, interval={leaf.interval}"
             )
         if leaf.fn is not None:
@@ -97,17 +99,20 @@ def _try(model, leaf, rows):
     def make_up(flow, shape):
         low, high = np.broadcast_arrays(*flow.data_range)
         low, high = np.where(np.isfinite(low), low, -1.0), np.where(np.isfinite(high), high, 9.0)
+        high = high + 1.0 if flow.discrete else high
         x = rng.uniform(low, high, (2, num, *shape))
         x = [flow.sure_data(one.astype("int32" if flow.discrete else "float32")) for one in x]
         return 0.7 * x[0] + 0.3 * x[1]
 
     data = map_parts(make_up, model.flow, model.event_shape)
+    leaf.check_result(leaf.fn(data, **rows), data)  # of arrays, too
     (log_likelihood, _), gradient = value_and_gradient(
         lambda data: (leaf.check_result(leaf.fn(data, **rows), data), ()), data
     )
     gradient = [ops.convert_to_numpy(g) for g in keras.tree.flatten(gradient)]
     log_likelihood = ops.convert_to_numpy(log_likelihood)
-    if not np.any(gradient[0]) and not any(map(np.any, gradient)) and np.ptp(log_likelihood):
+    differ = np.unique(log_likelihood[np.isfinite(log_likelihood)]).size > 1
+    if differ and not any(map(np.any, gradient)):
         raise ValueError(
             "Argument `guidance` must be a function that can be differentiated: it may not round, "
             "compare or take the likeliest. Received: one whose gradient is 0 for all of "
@@ -177,7 +182,7 @@ def guided_look(guidance, ask, flow, s, inputs, scales, noise):
             return log_h(looks, output_distributions(drawn, looks)), looks
 
         (value, looks), shift = value_and_gradient(of_evidence, s)
-        return looks, shift, value
+        return looks, *_where_guided(scales, shift, value)
 
     looks = ask(s)
     outputs = output_distributions(drawn, looks)
@@ -195,14 +200,20 @@ def guided_look(guidance, ask, flow, s, inputs, scales, noise):
         ), ()
 
     (value, _), shift = value_and_gradient(of_more, map_parts(ops.zeros_like, s))
-    return looks, shift, value
+    return looks, *_where_guided(scales, shift, value)
 
 
-def log_likelihood(guidance, flow, x, looks, inputs):
+def _where_guided(scales, shift, log_h):
+    """Both, or zeros where all scales are 0, whatever a likelihood is there."""
+    is_guided = ops.any(ops.stack(scales) != 0)
+    return keras.tree.map_structure(lambda x: ops.where(is_guided, x, 0.0), (shift, log_h))
+
+
+def log_likelihood(guidance, flow, x, looks, inputs, scales):
     """log L of samples, to the power that is the scale of each likelihood, `(batch,)`."""
     seen = Expected(flow, looks, {} if isinstance(flow, dict) else None, x, inputs.get("there"))
     found = [
-        leaf.scale * leaf.log_likelihood(seen, **inputs["values"][str(i)])
-        for i, leaf in enumerate(guidance.leaves())
+        scale * leaf.log_likelihood(seen, **inputs["values"][str(i)])
+        for i, (leaf, scale) in enumerate(zip(guidance.leaves(), scales, strict=True))
     ]
     return guidance.total(found)

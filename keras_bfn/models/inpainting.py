@@ -10,7 +10,7 @@ from keras_bfn._parts import (
     order_parts,
     part_names,
 )
-from keras_bfn._validation import check_int, check_interval, to_numpy
+from keras_bfn._validation import check_bool, check_int, check_interval, to_numpy
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples, read_all
 from keras_bfn.models.guiding import Guiding, check_found, check_guidance, guidance_inputs
@@ -93,6 +93,8 @@ def inpaint(
     """
     num_steps = check_int("num_steps", num_steps, 1)
     num_particles = check_int("num_particles", num_particles, 1)
+    twisted = check_bool("twisted", twisted)
+    weighs = num_particles > 1 or check_bool("return_statistics", return_statistics)
     if isinstance(self.flow, dict):
         x, mask = _fill_in_parts(self, x, mask)
     masks = for_each_part(self.flow, mask)
@@ -111,7 +113,7 @@ def inpaint(
         mask = map_parts(np.multiply, mask, there)
     filled = map_parts(fill_missing, self.flow, x)
 
-    guidance = check_guidance(self, guidance, num, num_particles)
+    guidance = check_guidance(self, guidance, num, weighs)
     what = KnownVariables(filled, mask, twisted)
     what = what if guidance is None else what * guidance
     inputs = {"ones": np.ones(num, "float32"), **conditions, **lengths}

@@ -124,7 +124,11 @@ class ParticleProgram(LoopProgram):
 
         samples = map_parts(complete, drawn, x, known, self.end(outputs, seed))
         whole = samples | inputs["given"] if given else samples
-        log_likelihoods = log_likelihood(self.guidance, model.flow, whole, looks, inputs)
+        scales = self.scales_at(num_steps)[1:]
+        log_likelihoods = log_likelihood(self.guidance, model.flow, whole, looks, inputs, scales)
+        # What is impossible in the end may be so, but not unknown.
+        is_unknown = ops.isnan(log_likelihoods) & (state["unknown_at"] < 0)
+        unknown_at = ops.where(is_unknown, num_steps, state["unknown_at"])
         state, _ = weigh(state, num_steps, log_likelihoods)
         chosen = systematic(state["log_weights"], 1, seed)
         return {
@@ -137,14 +141,14 @@ class ParticleProgram(LoopProgram):
             "log_weights": state["log_weights"],
             "log_likelihood": state["log_likelihood"],
             "effective_sample_size": ops.transpose(state["sizes"]),
-            "unknown_at": ops.max(per_particle(state["unknown_at"])[:, :, 0], axis=1),
+            "unknown_at": ops.max(per_particle(unknown_at)[:, :, 0], axis=1),
         }
 
 
-def check_particles(sampler, guidance, num_particles, latents=None, return_trajectory=False):
+def check_particles(sampler, guidance, latents=None, return_trajectory=False):
     """Raises a `ValueError` unless particles can be weighed."""
     if guidance is None:
-        raise refusal("num_particles", "must be 1 without a `guidance` to weigh by", num_particles)
+        raise refusal("guidance", "must say what particles are weighed by", guidance)
     adds_messages = isinstance(sampler, MessageSampler) and not isinstance(sampler, SecondOrder)
     if not adds_messages or getattr(sampler, "noise", 1) != 1 or sampler.end == "last":
         expected = "must be 'ancestral' or 'sde1', with noise=1 and a last look, for particles"

@@ -174,9 +174,13 @@ class LoopProgram(SamplingProgram):
         self.times.assign(np.pad(times, room))
         self.scales.assign(np.pad(guiding.at(times), (room, (0, 0))))
 
+    def scales_at(self, i):
+        """The scales at step i, a list of scalars: of a condition, and of each likelihood."""
+        return ops.unstack(ops.take(ops.copy(self.scales), i, axis=0), self.scales.shape[1])
+
     def look_at(self, i, states, time, inputs, known=None, noise=None, guided=True):
         """As `look`, with the scales of step i."""
-        scales = ops.unstack(ops.take(ops.copy(self.scales), i, axis=0), self.scales.shape[1])
+        scales = self.scales_at(i)
         if "guidance_rescale" in inputs:  # then a condition guides
             inputs = inputs | {"guidance_scale": scales[0] * inputs["ones"]}
         return self.look(states, time, inputs, known, scales[1:] if guided else None, noise)

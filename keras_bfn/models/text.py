@@ -27,7 +27,8 @@ def generate_text(self, num_samples, num_steps=100, *, part=None, **options):
     >>> texts = text_model.generate_text(4, num_steps=20, sampler="sde2", seed=0)
     """
     tokenizer, _ = text_part(self, part)
-    _refuse_more("return_trajectory", options, "generate")
+    for name in ("return_trajectory", "return_statistics"):
+        _refuse_more(name, options, "generate")
     samples = self.generate(num_samples, num_steps, **options)
     _, tokens = pick_part(part, self.flow, samples)
     return decode(tokenizer, tokens)
