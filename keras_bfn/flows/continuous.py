@@ -203,7 +203,8 @@ class ContinuousFlow(NumberFlow):
     def expected_variance(self, distribution, t):
         """What each variable's own evidence leaves open; the output distribution is a point."""
         mean = distribution.mean()
-        return ops.square(_float32(self.scale)) * self._input_variance(t, mean)
+        variance = ops.square(_float32(self.scale)) * self._input_variance(t, mean)
+        return ops.broadcast_to(variance, ops.shape(mean))
 
     def log_expected(self, x, distribution, t):
         std = ops.sqrt(self.expected_variance(distribution, t))

@@ -183,7 +183,7 @@ def generate(
     num_samples = check_int("num_samples", num_samples, 1)
     num_steps = check_int("num_steps", num_steps, 1)
     num_particles = check_int("num_particles", num_particles, 1)
-    weighs = num_particles > 1 or check_bool("return_statistics", return_statistics)
+    weighs = check_bool("return_statistics", return_statistics) or num_particles > 1
     sampler = samplers.get(sampler)
     check_has_event_shape(self)
     inputs = {"ones": np.ones(num_samples, "float32")}

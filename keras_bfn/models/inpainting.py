@@ -94,7 +94,7 @@ def inpaint(
     num_steps = check_int("num_steps", num_steps, 1)
     num_particles = check_int("num_particles", num_particles, 1)
     twisted = check_bool("twisted", twisted)
-    weighs = num_particles > 1 or check_bool("return_statistics", return_statistics)
+    weighs = check_bool("return_statistics", return_statistics) or num_particles > 1
     if isinstance(self.flow, dict):
         x, mask = _fill_in_parts(self, x, mask)
     masks = for_each_part(self.flow, mask)

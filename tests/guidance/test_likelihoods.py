@@ -1,0 +1,217 @@
+"""Classifiers, measurements and constraints, against what they come to in closed form."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_bfn import BayesianFlowNetwork, guidance
+from keras_bfn.flows import ContinuousFlow
+from keras_bfn.guidance import ClassifierGuidance, Constraint, LinearInverse
+from tests.checks import assert_draws_are_normal
+from tests.guidance.cases import generate
+from tests.models.exact_models import JOINT_PRIOR, make_pair_model
+from tests.models.exact_parts import make_mixture_model
+from tests.tensors import to_numpy, to_tensor
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_pair_model()
+
+
+def make_classifier():
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((2, 3)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    return keras.Sequential([*layers, keras.layers.Dropout(0.5)])
+
+
+LATENTS = np.random.default_rng(0).standard_normal((8, 2, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("form", ["model", "function", "preprocess", "guidance"])
+def test_a_classifiers_new_weights_are_those_of_the_next_call(model, form):
+    """Whoever calls it, and with the program that was compiled before."""
+    classifier = make_classifier()
+
+    def ask(probs):
+        return classifier(probs)
+
+    def score(probs):
+        return ops.log_softmax(ask_in_place(probs))[:, 1]
+
+    def ask_in_place(probs):
+        return classifier(probs)
+
+    def first(scores):
+        return scores
+
+    one = {
+        "model": lambda: ClassifierGuidance(classifier, 1, from_logits=True),
+        "function": lambda: ClassifierGuidance(ask, 1, from_logits=True),
+        "preprocess": lambda: ClassifierGuidance(first, 1, True, preprocess=classifier),
+        "guidance": lambda: guidance.Guidance(score, layers=[classifier]),
+    }[form]
+
+    def run():
+        options = {"sampler": "ode1", "latents": LATENTS, "return_trajectory": True}
+        return generate(model, 8, 3, guidance=one(), **options)[1].s
+
+    model.programs.cache_clear()
+    before = run()
+    kernel = classifier.layers[1].kernel
+    kernel.assign(-2.0 * kernel)
+    after = run()
+    assert model.programs.cache_info().currsize == 1
+    assert np.abs(after - before).max() > 0.1
+    model.programs.cache_clear()
+    np.testing.assert_allclose(after, run(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_a_classifier_guides_to_the_class_of_each_sample(model, from_logits):
+    def classifier(probs):
+        return ops.log(probs[:, 0] + 1e-6) if from_logits else probs[:, 0]
+
+    target = np.arange(600) % 3
+    found = ClassifierGuidance(classifier, target, from_logits, scale=2.0)
+    x = generate(model, 600, 30, guidance=found)
+    assert (x[:, 0] == target).mean() > 0.97
+    # The second follows the first.
+    for k in range(3):
+        shares = np.bincount(x[target == k, 1], minlength=3) / 200
+        np.testing.assert_allclose(shares, JOINT_PRIOR[k] / JOINT_PRIOR[k].sum(), atol=0.15)
+
+
+TAU, Y, NOISE = 0.2, 0.5, 0.1
+
+
+class Same(keras.layers.Layer):
+    """For a flow with the data's own prior: the exact posterior means of independent numbers."""
+
+    def call(self, inputs):
+        return inputs["theta"]
+
+
+def make_number_model(num=1):
+    flow = ContinuousFlow(sigma_1=0.02, prediction="data", prior=(0.0, TAU), scale=2.0)
+    return BayesianFlowNetwork(flow, Same(), event_shape=(num,), seed=0)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("through_network", [True, False])
+@pytest.mark.parametrize("num_particles", [1, 2])
+def test_a_measured_sum_of_numbers_follows_the_tilted_normal(through_network, num_particles):
+    """y = 3 (x1 - x2) + noise, where each x is from N(0, (2 TAU)^2), in units of its own."""
+    A, std = np.array([[3.0, -3.0]]), 2.0 * TAU
+    found = LinearInverse(A, [Y], NOISE, through_network=through_network)
+    x = generate(make_number_model(2), 4000, 80, guidance=found, num_particles=num_particles)
+    gain = std**2 * 3.0 / (18.0 * std**2 + NOISE**2)
+    assert_draws_are_normal(gain * Y, std * np.sqrt(1.0 - 3.0 * gain), x[:, 0])
+    assert_draws_are_normal(-gain * Y, std * np.sqrt(1.0 - 3.0 * gain), x[:, 1])
+
+
+@pytest.mark.once
+def test_h_of_a_measurement_is_the_normal_that_is_expected_of_it():
+    """Of numbers, and of classes, whose counts are not independent."""
+    model, rng = make_number_model(2), np.random.default_rng(0)
+    A = rng.standard_normal((2, 2))
+    y = np.array([[0.1, 0.2], [0.3, -0.4]], "float32")
+    s, t = to_tensor(rng.standard_normal((2, 2, 1))), np.full(2, 0.1, "float32")
+    looks = model.look(s, t)
+    output = model.flow.output_distribution(looks.params, looks.s, looks.t)
+    expected = guidance.Expected(model.flow, looks, output)
+    mean, precision = to_numpy(expected.data()), float(model.flow.schedule.beta(0.1)) + TAU**-2
+    assert (np.abs(mean) < 2.0).all()
+    covariance = 4.0 / precision * A @ A.T + NOISE**2 * np.eye(2)
+    found = to_numpy(LinearInverse(A, y, NOISE).log_h(expected, to_tensor(y)))
+    np.testing.assert_allclose(found, log_normal(y - mean @ A.T, covariance), rtol=1e-3)
+    sure = to_numpy(LinearInverse(A, y, NOISE).log_likelihood(expected, to_tensor(y)))
+    np.testing.assert_allclose(sure, log_normal(y - mean @ A.T, NOISE**2 * np.eye(2)), rtol=1e-3)
+
+    model = make_pair_model()
+    looks = model.look(to_tensor(rng.standard_normal((1, 2, 3))), np.full(1, 0.2, "float32"))
+    output = model.flow.output_distribution(looks.params, looks.s, looks.t)
+    expected = guidance.Expected(model.flow, looks, output)
+    A = rng.standard_normal((2, 6))
+    probs = to_numpy(expected.data())[0]
+    covariance = NOISE**2 * np.eye(2)
+    for i in range(2):
+        part = A[:, 3 * i : 3 * i + 3]
+        covariance += part @ (np.diag(probs[i]) - np.outer(probs[i], probs[i])) @ part.T
+    found = to_numpy(LinearInverse(A, y[0], NOISE).log_h(expected, to_tensor(y[:1])))
+    error = y[:1] - A @ probs.ravel()
+    np.testing.assert_allclose(found, log_normal(error, covariance), rtol=1e-3)
+
+
+def log_normal(error, covariance):
+    square = np.einsum("bi,ij,bj->b", error, np.linalg.inv(covariance), error)
+    return -0.5 * (square + np.linalg.slogdet(2 * np.pi * covariance)[1])
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("make", ["constraint", "measurement"])
+def test_a_count_of_classes_is_what_it_should_be(model, make):
+    """How many of the two are of class 0; for each sample its own."""
+    wanted = np.arange(300) % 3
+    one = {
+        "constraint": lambda: Constraint(lambda p: ops.sum(p[:, :, 0], axis=1), wanted, std=0.2),
+        "measurement": lambda: LinearInverse([[1, 0, 0, 1, 0, 0]], wanted[:, None], noise=0.2),
+    }[make]()
+    x = generate(model, 300, 40, guidance=one, num_particles=8)
+    assert ((x == 0).sum(axis=1) == wanted).mean() > 0.97
+
+
+@pytest.mark.once
+def test_a_part_is_measured_and_constrained():
+    model = make_mixture_model()
+    pair = LinearInverse([[1.0]], [0.35], 0.02, part="number")
+    label = Constraint(lambda data: data["label"][:, 1], 0.0, std=0.1)
+    x = generate(model, 200, 60, guidance=pair * label, num_particles=4)
+    assert np.abs(x["number"] - 0.35).mean() < 0.05
+    assert (x["label"] == 0).mean() > 0.9
+    with pytest.raises(ValueError, match="Argument `part` must be one of.*part='size'"):
+        generate(model, 2, 2, guidance=LinearInverse([[1.0]], [0.3], 0.1, part="size"))
+
+
+def of_one(probs):
+    return probs[:, 0, 0]
+
+
+def of_the_batch(probs):
+    return ops.sum(probs, axis=0)[:, 0]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ClassifierGuidance(3, 1), "`classifier` must be a Keras model.*classifier=3"),
+        (lambda: ClassifierGuidance(of_one, -1), "`target` must be a class.*-1"),
+        (lambda: ClassifierGuidance(of_one, 0.5), "`target` must be a class.*0.5"),
+        (lambda: ClassifierGuidance(of_one, [[1]]), "`target` must be a class.*1"),
+        (lambda: ClassifierGuidance(of_one, 1), r"`classifier` must return `\(batch, num_cl.*\(4,"),
+        (lambda: ClassifierGuidance(lambda p: p[:, 0], 3), "`target` must be classes of 3.*=3"),
+        (lambda: ClassifierGuidance(lambda p: p[:, 0], [0, 1, 1]), "`target` for each of 2 sa"),
+        (lambda: LinearInverse("A", [1.0], 0.1), "`A` must be an array of numbers.*str"),
+        (lambda: LinearInverse([1.0], [1.0], 0.1), "`A` must be a finite matrix"),
+        (lambda: LinearInverse([[1.0]], [1.0, 2.0], 0.1), r"`y` must be .*\(1,\).*shape \(2,\)"),
+        (lambda: LinearInverse([[1.0]], [np.nan], 0.1), "`y` must be finite"),
+        (lambda: LinearInverse([[1.0]], [1.0], 0), "`noise` must be a number strictly .*noise=0"),
+        (lambda: LinearInverse([[1.0]], [1.0], 1, num_draws=2), "`num_draws` must be None.*=2"),
+        (lambda: LinearInverse(np.ones((1, 3)), [1.0], 1), r"`A` must have 6 columns.*\(1, 3\)"),
+        (lambda: LinearInverse(np.ones((1, 6)), [1.0], 1, "a"), "`part` must be None.*part='a'"),
+        (lambda: Constraint(3, 1.0, 0.1), "`fn` must be a function.*fn=3"),
+        (lambda: Constraint(of_one, "a", 0.1), "`target` must be an array of numbers.*str"),
+        (lambda: Constraint(of_one, np.inf, 0.1), "`target` must be finite.*inf"),
+        (lambda: Constraint(of_one, 1.0, -0.1), "`std` must be a number strictly.*std=-0.1"),
+        (lambda: Constraint(of_one, np.ones((2, 3)), 0.1), r"`target` must be 1 numb.*\(2, 3\)"),
+        (lambda: Constraint(of_the_batch, 1.0, 0.1), r"`fn` must return numbers.*shape \(2,\)"),
+        (lambda: Constraint(ops.sum, 1.0, 0.1), r"`fn` must return numbers.*shape \(\)"),
+        (lambda: Constraint(lambda p: None, 1.0, 0.1), "`fn` must return numbers.*a NoneType"),
+    ],
+)
+def test_bad_arguments_are_refused(model, make, message):
+    with pytest.raises(ValueError, match=message):
+        generate(model, 2, 2, guidance=make())

@@ -1,0 +1,178 @@
+"""Particles make up for what is approximate about a guidance, and weigh it without bias."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_bfn.guidance import Guidance
+from keras_bfn.samplers import SDE1Sampler
+from tests.guidance.cases import (
+    LIKELIHOOD,
+    LOG_LIKELIHOOD,
+    Untwisted,
+    generate,
+    of_marginals,
+    total_variation,
+)
+from tests.models.exact_models import make_pair_model
+
+NUM, NUM_STEPS = 3000, 20
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_pair_model()
+
+
+@pytest.mark.once
+def test_samples_converge_as_particles_grow(model):
+    """Nearer by far if steps are twisted by the likelihood than by weights alone."""
+    errors = {
+        guidance: [
+            total_variation(generate(model, NUM, 40, guidance=guidance, num_particles=n))
+            for n in numbers
+        ]
+        for guidance, numbers in (
+            (Guidance(of_marginals), (1, 2, 8)),
+            (Untwisted(of_marginals), (2, 8)),
+        )
+    }
+    (one, two, eight), untwisted = errors.values()
+    print(list(errors.values()))
+    assert 0.07 < one < 0.13
+    assert two < 0.7 * one
+    assert eight < 0.4 * one
+    assert untwisted[0] > 4 * two
+    assert untwisted[1] > 3 * eight
+
+
+@pytest.fixture(scope="module")
+def likelihoods(model):
+    """Of samples without guidance, by a sampler."""
+
+    def find(sampler):
+        x = generate(model, 20_000, NUM_STEPS, sampler=sampler, seed=7)
+        return LIKELIHOOD[x[:, 0], x[:, 1]]
+
+    return {sampler: find(sampler) for sampler in ("sde1", "ancestral")}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("guidance", "num_particles", "sampler"),
+    [
+        (Guidance(of_marginals), 1, "sde1"),
+        (Guidance(of_marginals), 4, "sde1"),
+        (Guidance(of_marginals), 4, "ancestral"),
+        (Guidance(of_marginals, through_network=False), 4, "sde1"),
+        (Guidance(of_marginals, num_draws=64), 2, "sde1"),
+        (Guidance(of_marginals, scale=2.0), 8, "sde1"),
+        (Untwisted(of_marginals), 4, "sde1"),
+        (Untwisted(of_marginals, num_draws=2), 4, "sde1"),
+        (Guidance(of_marginals) + Guidance(of_marginals, scale=0.0), 2, "sde1"),
+    ],
+)
+def test_the_mean_likelihood_is_estimated_without_bias(
+    model, likelihoods, guidance, num_particles, sampler
+):
+    """That of what the same sampler draws in as many steps, however few."""
+    options = {"guidance": guidance, "num_particles": num_particles, "return_statistics": True}
+    _, statistics = generate(model, NUM, NUM_STEPS, sampler=sampler, **options)
+    powers = [likelihoods[sampler] ** leaf.scale for leaf in guidance.leaves()]
+    expected = np.mean(powers, axis=0)  # of a sum
+    found = np.exp(statistics["log_likelihood"].astype("float64"))
+    error = np.hypot(found.std() / len(found) ** 0.5, expected.std() / len(expected) ** 0.5)
+    print(f"{found.mean():.4f} +- {error:.4f}, expected {expected.mean():.4f}")
+    assert error < 0.05 * expected.mean()
+    assert abs(found.mean() - expected.mean()) < 3 * error
+
+
+@pytest.mark.once
+def test_statistics_have_the_shapes_that_are_told(model):
+    options = {"guidance": of_marginals, "num_particles": 3, "return_statistics": True}
+    _, found = generate(model, 6, 3, batch_size=4, **options)
+    assert found["log_likelihood"].shape == (6,)
+    assert found["particles"].shape == (6, 3, 2)
+    assert found["effective_sample_size"].shape == (4, 6)
+    np.testing.assert_allclose(np.exp(found["log_weights"]).sum(axis=1), 1.0, rtol=1e-4)
+
+
+def test_one_particle_weighs_what_its_likelihood_is_with_the_scale_of_each_call():
+    """Where steps are not shifted. One program serves all scales."""
+    model = make_pair_model()
+    for scale in (1.0, 2.0):
+        guidance = Untwisted(of_marginals, scale=scale)
+        x, found = generate(model, 5, 2, guidance=guidance, return_statistics=True)
+        expected = scale * LOG_LIKELIHOOD[x[:, 0], x[:, 1]]
+        np.testing.assert_allclose(found["log_likelihood"], expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(found["particles"][:, 0], x)
+    assert model.programs.cache_info().currsize == 1
+
+
+@pytest.mark.once
+def test_what_is_impossible_is_not_drawn_where_particles_are_left(model):
+    x, found = generate(
+        model,
+        2000,
+        20,
+        guidance=Guidance(lambda p: ops.log(1.0 - 0.9999 * p[:, 0, 0])),
+        num_particles=4,
+        return_statistics=True,
+    )
+    assert (x[:, 0] == 0).mean() < 0.002
+    assert np.exp(found["log_likelihood"]).mean() == pytest.approx(0.7, abs=0.03)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_particles": 0}, "`num_particles` must be an integer of at least 1.*=0"),
+        ({"guidance": None}, "`guidance` must say what particles are weighed by.*guidance=None"),
+        (
+            {"guidance": None, "num_particles": 1, "return_statistics": True},
+            "`guidance` must say what particles are weighed by.*guidance=None",
+        ),
+        ({"sampler": "ode1"}, "`sampler` must be 'ancestral' or 'sde1'.*ODE1Sampler"),
+        ({"sampler": "sde2"}, "`sampler` must be 'ancestral' or 'sde1'.*SDE2Sampler"),
+        ({"sampler": SDE1Sampler(noise=0.5)}, "`sampler` must be.*noise=1.*noise=0.5"),
+        ({"sampler": SDE1Sampler(end="last")}, "`sampler` must be.*a last look.*end='last'"),
+        ({"return_trajectory": True}, "`return_trajectory` must be False for particles.*=True"),
+        ({"return_statistics": 1}, "`return_statistics` must be True or False.*=1"),
+        (
+            {"guidance": Guidance(of_marginals, scale=lambda t: t)},
+            "`guidance` must have a float for a scale.*Received: scale=<function",
+        ),
+        (
+            {"guidance": Guidance(of_marginals, interval=(0.0, 0.5)), "num_particles": 1}
+            | {"return_statistics": True},
+            r"`guidance` must have a float for a scale.*interval=\(0.0, 0.5\)",
+        ),
+    ],
+)
+def test_particles_that_cannot_be_weighed_are_refused(model, options, message):
+    options = {"guidance": of_marginals, "num_particles": 2} | options
+    with pytest.raises(ValueError, match=message):
+        generate(model, 2, 2, **options)
+
+
+@pytest.mark.once
+def test_a_guidance_that_knows_no_likelihood_cannot_weigh(model):
+    class Steers(Guidance):
+        def log_h(self, expected):
+            return of_marginals(expected.data())
+
+    assert generate(model, 2, 2, guidance=Steers()).shape == (2, 2)
+    with pytest.raises(ValueError, match="`guidance` must have a method `log_likelihood`.*Steers"):
+        generate(model, 2, 2, guidance=Steers(), num_particles=2)
+
+
+@pytest.mark.once
+def test_a_likelihood_that_is_no_number_in_the_end_is_refused(model):
+    """What is sure then, and no sooner."""
+
+    def of_sure(probs):
+        return 0.0 * ops.log(1.0 - ops.max(probs[:, 0], axis=-1))
+
+    with pytest.raises(ValueError, match="`guidance` must be finite.*2 of 2 samples, first at ste"):
+        generate(model, 2, 2, guidance=of_sure, num_particles=2)
