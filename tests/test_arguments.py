@@ -13,6 +13,7 @@ from keras_bfn import (
     codec,
     datasets,
     flows,
+    guidance,
     layers,
     losses,
     metrics,
@@ -22,7 +23,7 @@ from keras_bfn import (
     schedules,
     visualization,
 )
-from tests.models.small import FLOWS, make_data, make_model
+from tests.models.small import FLOWS, make_data, make_model, make_text_model
 
 pytestmark = pytest.mark.once
 
@@ -140,9 +141,58 @@ REFUSED = {
     ],
     "every": [lambda model, _: callbacks.SampleText("samples", every=0)],
     "num_repeats": [lambda model, _: model.code_length(X, num_repeats=0)],
-    "num_particles": [lambda model, _: model.inpaint(X, True, num_particles=0)],
+    "num_particles": [
+        lambda model, _: model.inpaint(X, True, num_particles=0),
+        lambda model, _: model.generate(1, num_particles=0),
+    ],
+    "twisted": [lambda model, _: model.inpaint(X, True, twisted=None)],
+    "return_statistics": [
+        lambda model, _: model.inpaint(X, True, return_statistics=1),
+        lambda model, _: model.generate(1, return_statistics="yes"),
+        lambda model, _: make_text_model().generate_text(1, return_statistics=True),
+    ],
+    "guidance": [
+        lambda model, _: model.generate(1, guidance="x"),
+        lambda model, _: model.generate(1, guidance=len),
+        lambda model, _: model.generate(1, num_particles=2),
+        lambda model, _: model.inpaint(X, True, guidance=3),
+        lambda model, _: guidance.get(3),
+    ],
+    "guidance_interval": [
+        lambda model, _: model.generate(1, guidance_interval=(0.5, 0.5)),
+        lambda model, _: model.inpaint(X, True, guidance_interval=None),
+    ],
+    "guidance_rescale": [
+        lambda model, _: model.generate(1, guidance_rescale=0.5),
+        lambda model, _: model.inpaint(X, True, guidance_rescale=-1),
+    ],
+    "fn": [
+        lambda model, _: guidance.Guidance(),
+        lambda model, _: guidance.Constraint(None, 1.0, 0.1),
+    ],
+    "values": [lambda model, _: guidance.Guidance(len, values=[1])],
+    "interval": [lambda model, _: guidance.Guidance(len, interval=1)],
+    "through_network": [lambda model, _: guidance.Guidance(len, through_network=None)],
+    "classifier": [lambda model, _: guidance.ClassifierGuidance(None, 1)],
+    "target": [
+        lambda model, _: guidance.ClassifierGuidance(len, 0.5),
+        lambda model, _: guidance.Constraint(len, "a", 0.1),
+    ],
+    "std": [lambda model, _: guidance.Constraint(len, 1.0, 0)],
+    "A": [lambda model, _: guidance.LinearInverse(np.ones(3), [1.0], 0.1)],
+    "y": [lambda model, _: guidance.LinearInverse(np.ones((1, 3)), 1.0, 0.1)],
+    "noise": [
+        lambda model, _: guidance.LinearInverse(np.ones((1, 3)), [1.0], 0),
+        lambda model, _: samplers.SDE1Sampler(noise=2),
+        lambda model, _: samplers.SDE2Sampler(noise=None),
+    ],
+    "top_k": [lambda model, _: samplers.SDE1Sampler(top_k=0)],
+    "top_p": [lambda model, _: samplers.ODE1Sampler(top_p=0)],
     "num_intervals": [lambda model, _: model.loss_by_time(X, num_intervals=None)],
-    "num_draws": [lambda model, _: schedules.fit(FLOW, X, num_draws=0)],
+    "num_draws": [
+        lambda model, _: schedules.fit(FLOW, X, num_draws=0),
+        lambda model, _: guidance.Guidance(len, num_draws=0),
+    ],
     "given": [
         lambda model, _: model.code_length(X, given=3),
         lambda model, _: model.generate(1, given=["a"]),
@@ -237,6 +287,7 @@ REFUSED = {
     "counts": [lambda model, _: flows.MarkovChain(None)],
     "center": [lambda model, _: flows.ContinuousFlow(center=None)],
     "scale": [
+        lambda model, _: guidance.Guidance(len, scale=None),
         lambda model, _: flows.ContinuousFlow(scale=None),
         lambda model, _: flows.ContinuousFlow(scale=0),
     ],

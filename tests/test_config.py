@@ -15,7 +15,7 @@ MADE = [
     flows.DiscretizedFlow(17, sigma_1=0.1),
     losses.ContinuousTimeLoss(),
     losses.DiscreteTimeLoss(num_steps=3),
-    samplers.SDE2Sampler(temperature=0.5),
+    samplers.SDE2Sampler(temperature=0.5, noise=0.5, top_k=3),
     datasets.Letters("ab"),
     datasets.Bytes(),
 ]

@@ -62,7 +62,7 @@ class Categorical(Distribution):
         log_probs = self.log_probs()
         ranked = ops.flip(ops.sort(log_probs, axis=-1), axis=-1)[..., :top_k]
         if top_p is not None:
-            probs = ops.softmax(ranked, axis=-1)
+            probs = ops.exp(ranked - ops.logsumexp(ranked, axis=-1, keepdims=True))
             is_needed = ops.cumsum(probs, axis=-1) - probs < top_p
             ranked = ops.where(is_needed, ranked, ranked[..., :1])
         least = ops.min(ranked, axis=-1, keepdims=True)

@@ -170,3 +170,62 @@ def test_bins_fill_the_interval_and_hold_their_centres(k):
 def test_values_beyond_the_ends_fall_into_the_end_bins():
     values = np.float32([-1e9, -1.5, -1, 1, 1.5, 1e9])
     assert_array_equal(to_numpy(bin_number(values, 17)), [0, 0, 0, 16, 16, 16])
+
+
+def truncated(probs, top_k, top_p):
+    """By sorting, one after the other; all that are as likely as the last one are kept."""
+    found = np.zeros_like(probs)
+    for place in np.ndindex(probs.shape[:-1]):
+        ranked = np.sort(probs[place])[::-1][:top_k]
+        if top_p is not None:
+            shares = ranked / ranked.sum()
+            ranked = ranked[: 1 + np.sum(np.cumsum(shares) < top_p)]
+        found[place] = np.where(probs[place] >= ranked[-1], probs[place], 0.0)
+    return found / found.sum(axis=-1, keepdims=True)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("num_classes", [2, 7])
+@pytest.mark.parametrize(
+    ("top_k", "top_p"),
+    [
+        (1, None),
+        (3, None),
+        (99, None),
+        (None, 0.7),
+        (None, 1e-6),
+        (None, 1.0),
+        (3, 0.6),
+        (1, 0.99),
+    ],
+)
+def test_the_likeliest_values_are_kept(num_classes, top_k, top_p):
+    probs = np.random.default_rng(0).dirichlet(np.ones(num_classes), (4, 5))
+    logits = np.log(probs)
+    if num_classes == 2:
+        distribution = Bernoulli(to_tensor(logits[..., 1] - logits[..., 0]))
+    else:
+        distribution = Categorical(to_tensor(logits))
+    found = distribution.truncated(top_k, top_p)
+    expected = truncated(probs, top_k, top_p)
+    assert_allclose(to_numpy(found.probs()), expected, atol=1e-5)
+    np.testing.assert_array_equal(to_numpy(found.mode()), probs.argmax(axis=-1))
+    if top_k == 1 or top_p == 1e-6:
+        np.testing.assert_array_equal(to_numpy(found.sample(0)), probs.argmax(axis=-1))
+
+
+@pytest.mark.once
+def test_values_as_likely_as_the_last_that_is_kept_are_kept():
+    probs = to_tensor(np.log([[0.4, 0.2, 0.2, 0.2], [0.25, 0.25, 0.25, 0.25]]))
+    found = to_numpy(Categorical(probs).truncated(2).probs())
+    assert_allclose(found, [[0.4, 0.2, 0.2, 0.2], [0.25] * 4], atol=1e-6)
+    found = to_numpy(Categorical(probs).truncated(1).probs())
+    assert_allclose(found, [[1.0, 0, 0, 0], [0.25] * 4], atol=1e-6)
+
+
+@pytest.mark.once
+def test_bins_are_cut_to_the_likeliest():
+    found = DiscretizedNormal(to_tensor([0.1]), 0.3, 9).truncated(top_k=2)
+    probs = to_numpy(found.probs())[0]
+    assert (probs > 0).sum() == 2
+    assert probs.argmax() == 4

@@ -1,4 +1,6 @@
-"""With exact posteriors and exact h, samples follow the data's distribution times the likelihood."""
+"""With exact posteriors and h, samples follow the data's distribution times the likelihood."""
+
+import itertools
 
 import keras
 import numpy as np
@@ -92,7 +94,7 @@ def number_after(flow, num_steps):
     """Mean and standard deviation of guided samples after so many steps: all is linear."""
     beta = np.array([float(flow.schedule.beta(i / num_steps)) for i in range(num_steps + 1)])
     mean = variance = 0.0
-    for now, then in zip(beta, beta[1:], strict=False):
+    for now, then in itertools.pairwise(beta):
         precision = now + TAU**-2
         pull = (then - now) / precision / (1.0 / precision + NOISE**2)
         mean = mean + (then - now) * mean / precision + pull * (Y - mean / precision)
@@ -152,7 +154,7 @@ def test_get_takes_functions_and_guidances():
     assert guidance.get(None) is None
     assert guidance.get(one) is one
     assert guidance.get(of_marginals) == one
-    with pytest.raises(ValueError, match="`guidance` must be a function.*Received: guidance=3"):
+    with pytest.raises(ValueError, match=r"`guidance` must be a function.*Received: guidance=3"):
         guidance.get(3)
 
 

@@ -171,7 +171,7 @@ def test_a_part_is_measured_and_constrained():
     x = generate(model, 200, 60, guidance=pair * label, num_particles=4)
     assert np.abs(x["number"] - 0.35).mean() < 0.05
     assert (x["label"] == 0).mean() > 0.9
-    with pytest.raises(ValueError, match="Argument `part` must be one of.*part='size'"):
+    with pytest.raises(ValueError, match=r"Argument `part` must be one of.*part='size'"):
         generate(model, 2, 2, guidance=LinearInverse([[1.0]], [0.3], 0.1, part="size"))
 
 

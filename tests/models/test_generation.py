@@ -3,12 +3,14 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import keras_bfn
 from keras_bfn.samplers import AncestralSampler, ODE2Sampler, Sampler, SDE2Sampler
 from keras_bfn.samplers.registry import SAMPLERS
 from tests.backends import everywhere
 from tests.models.small import EVENT_SHAPE, FLOWS, make_model
+from tests.tensors import to_numpy
 from tests.test_docstrings import python_blocks
 
 
@@ -181,6 +183,24 @@ def test_a_draw_at_the_end_follows_the_last_output_distribution():
     drawn = np.take_along_axis(probs, samples[..., None], axis=-1)
     spread = np.square(probs).sum(axis=-1).mean()
     assert drawn.mean() == pytest.approx(spread, abs=5 * drawn.std() / np.sqrt(drawn.size))
+
+
+@pytest.mark.parametrize("name", everywhere(["binary", "discrete", "discretized"], "binary"))
+def test_of_one_value_that_is_left_draws_are_the_mode(name):
+    model = make_model(FLOWS[name]())
+    sampler = AncestralSampler(top_k=1, end="sample")
+    samples, trajectory = model.generate(4, 3, sampler, seed=0, return_trajectory=True, verbose=0)
+    params, s = (ops.convert_to_tensor(x[-1]) for x in (trajectory.params, trajectory.s))
+    last = model.flow.output_distribution(params, s, ops.ones((4,)))
+    np.testing.assert_array_equal(samples, to_numpy(last.mode()))
+    model.generate(4, 3, SDE2Sampler(top_p=0.5, top_k=2), seed=0, verbose=0)
+
+
+@pytest.mark.parametrize("option", [{"top_k": 3}, {"top_p": 0.5}])
+def test_continuous_data_are_not_cut_to_the_likeliest(option):
+    model = make_model(FLOWS["continuous"]())
+    with pytest.raises(ValueError, match=r"`top_k` and `top_p` must be None for continuous.*Rec"):
+        model.generate(2, 2, SDE2Sampler(**option), verbose=0)
 
 
 def test_continuous_data_have_no_temperature():

@@ -249,7 +249,9 @@ def of_nothing(probs):
 
 @pytest.mark.parametrize("fn", [of_wrong_shape, of_all, of_numpy, of_nothing])
 def test_a_function_that_returns_something_else_is_refused(model, fn):
-    with pytest.raises(ValueError, match="`guidance` must be a function that returns one log.*Rec"):
+    with pytest.raises(
+        ValueError, match=r"`guidance` must be a function that returns one log.*Rec"
+    ):
         generate(model, 2, 2, guidance=fn)
 
 
@@ -263,7 +265,9 @@ def of_rounded(probs):
 
 @pytest.mark.parametrize("fn", [of_likeliest, of_rounded])
 def test_a_function_without_a_gradient_is_refused(model, fn):
-    with pytest.raises(ValueError, match="`guidance` must be a .* can be differentiated.*Received"):
+    with pytest.raises(
+        ValueError, match=r"`guidance` must be a .* can be differentiated.*Received"
+    ):
         generate(model, 2, 2, guidance=fn)
 
 
@@ -274,7 +278,9 @@ def test_and_so_it_is_of_two_classes():
     def of_likeliest(probs):
         return ops.cast(ops.sum(ops.argmax(probs, axis=-1), axis=(1, 2, 3)), "float32")
 
-    with pytest.raises(ValueError, match="`guidance` must be a .* can be differentiated.*Received"):
+    with pytest.raises(
+        ValueError, match=r"`guidance` must be a .* can be differentiated.*Received"
+    ):
         model.generate(2, 2, guidance=of_likeliest, verbose=0)
 
 

@@ -163,7 +163,7 @@ def test_a_guidance_that_knows_no_likelihood_cannot_weigh(model):
             return of_marginals(expected.data())
 
     assert generate(model, 2, 2, guidance=Steers()).shape == (2, 2)
-    with pytest.raises(ValueError, match="`guidance` must have a method `log_likelihood`.*Steers"):
+    with pytest.raises(ValueError, match=r"`guidance` must have a method `log_likelihood`.*Steers"):
         generate(model, 2, 2, guidance=Steers(), num_particles=2)
 
 
@@ -174,5 +174,7 @@ def test_a_likelihood_that_is_no_number_in_the_end_is_refused(model):
     def of_sure(probs):
         return 0.0 * ops.log(1.0 - ops.max(probs[:, 0], axis=-1))
 
-    with pytest.raises(ValueError, match="`guidance` must be finite.*2 of 2 samples, first at ste"):
+    with pytest.raises(
+        ValueError, match=r"`guidance` must be finite.*2 of 2 samples, first at ste"
+    ):
         generate(model, 2, 2, guidance=of_sure, num_particles=2)

@@ -69,6 +69,11 @@ def test_times_are_evenly_spaced_in_the_logarithm_of_the_accuracy(flow):
         ({"end": "draw"}, r"`end` must be one of \['mode', 'sample', 'last'\].*end='draw'"),
         ({"start": 1.0}, r"`start` must be a number in \[0, 1\).*start=1.0"),
         ({"spacing": "beta"}, r"`spacing` must be one of \['t', 'log_beta'\].*spacing='beta'"),
+        ({"top_k": 0}, "`top_k` must be an integer of at least 1.*top_k=0"),
+        ({"top_k": 1.5}, "`top_k` must be an integer of at least 1.*top_k=1.5"),
+        ({"top_p": 0.0}, "`top_p` must be a number strictly between 0 and 1.*top_p=0.0"),
+        ({"top_p": 1.1}, "`top_p` must be a number strictly between 0 and 1.*top_p=1.1"),
+        ({"top_p": "most"}, "`top_p` must be a number strictly.*top_p='most'"),
         ({"spacing": "log_beta"}, "`start` must be above 0 for spacing='log_beta'.*start=0"),
     ],
 )

@@ -1,0 +1,82 @@
+"""With less noise, evidence at each time is distributed as it was: from the SDE to the ODE."""
+
+import numpy as np
+import pytest
+
+from keras_bfn import testing
+from keras_bfn.samplers import ODE1Sampler, SDE1Sampler, SDE2Sampler
+from keras_bfn.testing.samplers import STD, evidence_variance
+from tests.checks import assert_draws_follow
+from tests.samplers.growth import grow, look
+from tests.samplers.test_convergence import NORMAL_FLOW, PAIR_FLOW, PAIR_PRIOR, pair_network, pairs
+from tests.tensors import to_numpy, to_tensor
+
+pytestmark = pytest.mark.once
+
+NUM_DRAWS = 10_000
+
+
+@pytest.mark.parametrize("sampler", [SDE1Sampler(noise) for noise in (0.0, 0.3, 0.7)], ids=repr)
+def test_samples_of_dependent_variables_follow_their_distribution(sampler, seed):
+    s = grow(sampler, PAIR_FLOW, pair_network, (NUM_DRAWS, 2), 200, seed)
+    assert_draws_follow(PAIR_PRIOR, pairs(look(PAIR_FLOW, pair_network, s, 1.0).sample(seed)))
+
+
+def test_a_sampler_with_less_noise_keeps_its_contract():
+    testing.check_sampler(SDE2Sampler(noise=0.5), num_steps=60)
+
+
+def limit(noise, start):
+    """The variance at t = 1 of evidence about normal data, from a start at N(0, beta_0).
+
+    What the start lacks of the data's own, (beta_0 tau)^2, grows as s does, by
+    `(1 - noise^2) / (2 beta) + (1 + noise^2) / (2 (beta + 1 / tau^2))` for each accuracy.
+    """
+    beta_0, beta_1 = (float(NORMAL_FLOW.schedule.beta(t)) for t in (start, 1.0))
+    growth = (beta_1 / beta_0) ** (1 - noise**2) if beta_0 else 0.0
+    growth *= ((beta_1 + STD**-2) / (beta_0 + STD**-2)) ** (1 + noise**2)
+    return beta_1 + (beta_1 * STD) ** 2 - (beta_0 * STD) ** 2 * growth
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3, 0.7, 1.0])
+@pytest.mark.parametrize(("kind", "order"), [(SDE1Sampler, 1), (SDE2Sampler, 2)])
+def test_the_variance_converges_at_the_order_of_the_sampler(kind, order, noise):
+    sampler, num_steps = kind(noise=noise, start=0.05), np.array([16, 32, 64])
+    errors = [abs(evidence_variance(sampler, n) / limit(noise, 0.05) - 1) for n in num_steps]
+    slope = -np.polyfit(np.log(num_steps), np.log(errors), 1)[0]
+    print(errors, slope)
+    assert slope == pytest.approx(order, abs=0.25)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_the_variance_of_the_data_is_reached_from_time_0(noise):
+    assert evidence_variance(SDE1Sampler(noise), 400) == pytest.approx(limit(noise, 0.0), rel=0.02)
+
+
+@pytest.mark.parametrize("num_steps", [3, 40])
+def test_without_noise_the_steps_are_those_of_the_ode(num_steps):
+    """From the same evidence: after the first step, which draws it, that of `ODE1Sampler`."""
+    flow, t, t_next = PAIR_FLOW, 0.4, 0.4 + 0.6 / num_steps
+    s = to_tensor(np.random.default_rng(0).standard_normal((4, 2, 3)))
+    output = look(flow, pair_network, s, t)
+    found = to_numpy(SDE1Sampler(0.0).step(flow, s, output, t, t_next))
+    u = s / float(flow.schedule.beta(t)) ** 0.5
+    ode = ODE1Sampler()
+    expected = to_numpy(ode.evidence(flow, ode.step(flow, u, output, t, t_next), t_next))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("with_noise", "plain"), [(SDE1Sampler, SDE1Sampler), (SDE2Sampler,) * 2])
+def test_all_noise_is_as_it_was(with_noise, plain, seed):
+    one = with_noise(noise=1.0)
+    assert one == plain()
+    np.testing.assert_array_equal(
+        to_numpy(grow(one, PAIR_FLOW, pair_network, (8, 2), 5, seed=3)),
+        to_numpy(grow(plain(), PAIR_FLOW, pair_network, (8, 2), 5, seed=3)),
+    )
+
+
+@pytest.mark.parametrize("noise", [-0.1, 1.5, "some", None, True, np.nan])
+def test_noise_out_of_range_is_refused(noise):
+    with pytest.raises(ValueError, match=r"`noise` must be a number in \[0, 1\].*Received: noise="):
+        SDE1Sampler(noise=noise)
