@@ -111,7 +111,7 @@ def test_draws_are_data_as_often_as_they_are_expected(name):
 @pytest.mark.once
 def test_h_of_many_draws_is_the_mean_likelihood_and_its_gradient_that_of_the_expected_data():
     """Of a likelihood that is linear in the data, both are known."""
-    flow, num_draws = FLOWS["classes"], 20_000
+    flow, num_draws = FLOWS["classes"], 3000
     noise = [to_tensor(RNG.uniform(size=(num_draws, 1, 2)))] * 2
     seen = look(flow)
 
@@ -127,9 +127,9 @@ def test_h_of_many_draws_is_the_mean_likelihood_and_its_gradient_that_of_the_exp
         return value_and_gradient(of_logits, to_numpy(seen.params)[:1])
 
     found, expected = (log_h(Guidance(linear, num_draws=n)) for n in (num_draws, None))
-    np.testing.assert_allclose(found[0], expected[0], atol=0.03)
-    np.testing.assert_allclose(found[1], expected[1], atol=0.03)
-    pair, by_draws = log_h(Guidance(of_marginals)), log_h(Guidance(of_marginals, num_draws=4000))
+    np.testing.assert_allclose(found[0], expected[0], atol=0.05)
+    np.testing.assert_allclose(found[1], expected[1], atol=0.05)
+    pair, by_draws = log_h(Guidance(of_marginals)), log_h(Guidance(of_marginals, num_draws=50))
     probs = to_numpy(ops.softmax(seen.params[:1]))
     assert pair[0][0] == pytest.approx(np.log(probs[0, 0] @ LIKELIHOOD @ probs[0, 1]), abs=1e-4)
     assert np.isfinite(by_draws[1]).all()

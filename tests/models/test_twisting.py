@@ -62,7 +62,7 @@ def test_likelihoods_are_unbiased_and_vary_less(completions):
 
 def test_a_function_guides_the_rest_too():
     """What is known and a likelihood together: the conditional, tilted."""
-    model, x = make_pair_model(), np.tile([KNOWN, 0], (NUM, 1))
+    model, x = make_pair_model(), np.tile([KNOWN, 0], (1500, 1))
     mask = np.array([True, False])
     x, found = inpaint(model, x, mask, 40, 16, guidance=of_marginals)
     assert (x[:, 0] == KNOWN).all()
