@@ -191,7 +191,10 @@ class Combined(Guidance):
 
     def total(self, log_likelihoods):
         first, second = self.first.total(log_likelihoods), self.second.total(log_likelihoods)
-        return first + second if self.how == "both" else ops.logaddexp(first, second) - math.log(2)
+        if self.how == "both":
+            return first + second
+        # Not `logaddexp`: where both are alike, its gradient on TensorFlow is that of the first.
+        return ops.logsumexp(ops.stack([first, second]), axis=0) - math.log(2)
 
     def key(self):
         return self.how, self.first.key(), self.second.key()

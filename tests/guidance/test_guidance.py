@@ -18,7 +18,7 @@ from tests.checks import MIN_P_VALUE, assert_draws_are_normal, assert_draws_foll
 from tests.guidance.cases import Exact, generate, of_marginals, total_variation
 from tests.models.exact_models import make_pair_model
 from tests.models.exact_parts import CENTRE, LABELS, STD, make_mixture_model
-from tests.tensors import to_tensor
+from tests.tensors import to_tensor, value_and_gradient
 
 
 def test_pairs_of_classes_follow_the_tilted_distribution():
@@ -147,6 +147,12 @@ def test_parts_of_two_kinds_follow_the_tilted_distribution():
         numbers = x["number"][x["label"] == label]
         expected = stats.norm(centres[label] + B * STD**2, std)
         assert stats.kstest(numbers, expected.cdf).pvalue > MIN_P_VALUE
+
+
+def test_the_gradient_of_a_sum_is_shared_where_both_are_alike():
+    sum_of_two = Guidance(of_marginals) + Guidance(of_marginals)
+    _, slope = value_and_gradient(lambda x: sum_of_two.total([x[0], x[1]]), [[0.3], [0.3]])
+    np.testing.assert_allclose(slope, [[0.5], [0.5]], rtol=1e-6)
 
 
 def test_get_takes_functions_and_guidances():
