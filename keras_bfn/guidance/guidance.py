@@ -35,7 +35,8 @@ class Guidance:
         interval: two numbers, t0 < t1 in [0, 1]: at other times there is no guidance. With
             particles or statistics, (0, 1).
         num_draws: int or None. If given, h is the mean of L over so many draws from the output
-            distribution, for functions that say nothing sensible of expected data.
+            distribution, for functions that say nothing sensible of expected data. With particles,
+            few draws make weights uneven, and `"log_likelihood"` too low nearly always.
         through_network: bool. If False, the network takes no part in the gradient: what one
             variable's evidence tells of the others is left out, and a step costs one pass forward
             through the network, and none back.

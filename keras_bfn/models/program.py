@@ -8,6 +8,7 @@ from keras_bfn import _keras
 from keras_bfn._parts import leave_out, list_parts, map_parts
 from keras_bfn._random import normal, uniform
 from keras_bfn._validation import check_int
+from keras_bfn.flows.priors import MarkovChain
 from keras_bfn.looks import output_distributions
 from keras_bfn.models.data_checks import count_examples
 from keras_bfn.models.guiding import NOTHING, guided_look
@@ -58,6 +59,14 @@ class SamplingProgram(Program):
         # Tracked by Keras, so that their weights are not taken for constants.
         self.guiding_layers = [] if guidance is None else list(guidance.layers)
         self.drawn = leave_out(given, model.flow)
+        if guidance is not None and self.compiled and self._scans():
+            # Of such loops, TensorFlow's XLA takes no gradients.
+            self.compile(jit_compile=False, run_eagerly=model.run_eagerly)
+
+    def _scans(self):
+        priors = [getattr(flow, "prior", None) for (flow,) in list_parts(self.model.flow)]
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        return on_tensorflow and any(isinstance(prior, MarkovChain) for prior in priors)
 
     def find_times(self, num_steps):
         """The times of the looks, a float32 array: those of all parts that are drawn, averaged."""
