@@ -20,6 +20,8 @@ from benchmarks import (
     codec_speed,
     devices,
     gpu,
+    guidance,
+    guided,
     memory,
     overhead,
     peer,
@@ -271,6 +273,25 @@ def test_a_piece_says_what_the_plainer_one_says(name):
 
 def test_bare_operations_are_measured():
     assert [row["case"] for row in bare.measure(rounds=1, toy=True)] == list(bare.CASES)
+
+
+@pytest.mark.once
+def test_guided_steps_are_measured():
+    rows = list(guidance.measure(["parts"], rounds=1, steps=2, toy=True))
+    assert [row["guided"] for row in rows] == list(guidance.GUIDANCES)
+    assert all(row["ratio"] > 0 for row in rows)
+
+
+@pytest.mark.once
+def test_guided_samples_are_measured():
+    first = next(guided.measure_particles(40))
+    assert 0 <= first["twisted"] <= 1
+    assert first["E[L], twisted"] > 0
+    plain, *_ = guided.measure_inpainting(40)
+    assert plain["calls"] == 60
+    row = next(guided.measure_inverse(4))
+    assert row["measured"] == "blurred"
+    assert row["residual"] > 0
 
 
 @pytest.mark.once
