@@ -13,7 +13,8 @@ def write_atomically(path, write):
     """
     path = pathlib.Path(path)
     partial = path.with_name(path.name + ".partial")
-    with open(partial, "wb") as file:
+    partial.unlink(missing_ok=True)  # perhaps a link to elsewhere
+    with open(partial, "xb") as file:
         write(file)
         file.flush()
         os.fsync(file.fileno())

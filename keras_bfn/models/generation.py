@@ -12,6 +12,7 @@ from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape
 from keras_bfn.models.guiding import (
     Guiding,
+    are_finite,
     check_found,
     check_guidance,
     first_unknown,
@@ -83,7 +84,8 @@ class GenerationProgram(LoopProgram):
         looks, outputs, *_ = self.look_at(num_steps, states, t, inputs, known, guided=False)
         x = self.end(outputs, seed)
         trajectory = record(trajectory, num_steps, looks)
-        return {"x": x, "trajectory": trajectory, "unknown_at": unknown_at}
+        finite = are_finite(map_parts(lambda _, look: look, self.drawn, looks))
+        return {"x": x, "trajectory": trajectory, "unknown_at": unknown_at, "is_finite": finite}
 
 
 def record(trajectory, i, looks):
@@ -214,7 +216,7 @@ def generate(
     outputs = predict(
         self, program, arguments, inputs, batch_size, seed, verbose, num_steps, guiding
     )
-    check_found(outputs.pop("unknown_at"))
+    check_found(self, outputs.pop("unknown_at"), outputs.pop("is_finite"))
 
     def finish(x):
         x = order_parts(self.flow, x | given if given else x)

@@ -135,18 +135,47 @@ def first_unknown(unknown_at, i, log_h, shift):
     return ops.where(ops.logical_and(~is_known, unknown_at < 0), i, unknown_at)
 
 
-def check_found(unknown_at):
-    """Raises a `ValueError` if a guidance returned, or had gradients, that are no numbers.
+def are_finite(looks):
+    """Whether all that a network returned for an example are numbers, `(batch,)`."""
+
+    def count_others(look):
+        others = ops.cast(~ops.isfinite(look.params), "float32")
+        return ops.sum(ops.reshape(others, (ops.shape(others)[0], -1)), axis=1)
+
+    return sum_parts(map_parts(count_others, looks)) == 0
+
+
+def check_found(model, unknown_at, is_finite):
+    """Raises a `ValueError` if the network or a guidance gave what is no number.
 
     Args:
-        unknown_at: the number of the step at which that was first so, or -1, for each sample.
+        model: the `BayesianFlowNetwork`.
+        unknown_at: for each sample the number of the step at which a guidance first did, or -1.
+        is_finite: for each sample whether the network returned numbers in the end.
     """
     steps = unknown_at[unknown_at >= 0]
-    if steps.size:
+    if is_finite.all() and not steps.size:
+        return
+    weights = [w.path for w in model.network.weights if not _is_finite(w)]
+    if weights:
         raise ValueError(
-            "Argument `guidance` must be finite, and so must its gradient. Received: NaN or "
-            f"infinity for {steps.size} of {unknown_at.size} samples, first at step {steps.min()}"
+            "The network's weights must be finite. Received: NaN or infinity in "
+            f"{len(weights)} of {len(model.network.weights)}, such as {weights[0]}"
         )
+    if not steps.size:
+        raise ValueError(
+            "The network must return finite numbers. Received: NaN or infinity for "
+            f"{np.sum(~is_finite)} of {is_finite.size} samples"
+        )
+    raise ValueError(
+        "Argument `guidance` must be finite, and so must its gradient. Received: NaN or "
+        f"infinity for {steps.size} of {unknown_at.size} samples, first at step {steps.min()}"
+    )
+
+
+def _is_finite(weight):
+    values = ops.convert_to_numpy(weight)
+    return values.dtype.kind != "f" or np.isfinite(values).all()
 
 
 def guided_look(guidance, ask, flow, s, inputs, scales, noise):

@@ -123,7 +123,7 @@ def inpaint(
     outputs = predict(
         self, ParticleProgram, arguments, inputs, batch_size, seed, verbose, num_steps, guiding
     )
-    check_found(outputs.pop("unknown_at"))
+    check_found(self, outputs.pop("unknown_at"), outputs.pop("is_finite"))
     x = order_parts(self.flow, outputs.pop("x"))
     if lengths:
         x = map_parts(put_missing, x, there)

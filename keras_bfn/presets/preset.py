@@ -1,6 +1,7 @@
 """What a preset is, and its folder on disk."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ from keras_bfn._validation import refusal
 from keras_bfn.datasets import Tokenizer
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
+NEW = "new."  # before the name of a file that is to take the place of another
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,18 +75,62 @@ class Preset:
 
 
 def save_folder(model, folder):
-    """Writes a model to a folder; the files get their names when all of them are complete."""
+    """Writes a model to a folder; the files get their names when all of them are complete.
+
+    Whenever that ends, the folder holds the old model or the new one: see `find_whole`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    config = json.dumps(keras.saving.serialize_keras_object(model), indent=2)
-    saved = save_weights(model, folder / f"new.{WEIGHTS}")
+    new = {name: folder / f"{NEW}{name}" for name in (CONFIG, WEIGHTS, METADATA)}
+    for path in new.values():
+        path.unlink(missing_ok=True)  # perhaps a link to elsewhere
+    config = keras.saving.serialize_keras_object(model)
+    saved = save_weights(model, new[WEIGHTS])
+    _write_json(new[CONFIG], config)
     metadata = {
         "keras_version": keras.__version__,
         "num_params": saved.network.count_params(),
+        "sha256": {name: _digest(new[name]) for name in (CONFIG, WEIGHTS)},
     }
-    for name, text in ((METADATA, json.dumps(metadata, indent=2)), (CONFIG, config)):
-        (folder / f"new.{name}").write_text(text + "\n")
-    for name in (WEIGHTS, METADATA, CONFIG):
-        os.replace(folder / f"new.{name}", folder / name)
+    _write_json(new[METADATA], metadata)
+    for name, path in new.items():
+        os.replace(path, folder / name)
+
+
+def _write_json(path, value):
+    with open(path, "x") as file:
+        file.write(json.dumps(value, indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find_whole(folder, preset, load_weights):
+    """The paths of files that belong together, by name.
+
+    If `save_folder` was killed while it gave files their names, these are the new ones, whether
+    they have got them or not. Before that, they are the old ones. Metadata without `"sha256"` tell
+    of any files: who edits a config by hand takes it out.
+
+    Raises:
+        ValueError: if neither belong together.
+    """
+    names = files_of(load_weights)
+    for prefix in ("", NEW):
+        paths = {name: folder / f"{prefix}{name}" for name in names}
+        paths = {n: path if path.is_file() else folder / n for n, path in paths.items()}
+        known = _read_json(paths[METADATA]).get("sha256", {})
+        known = known if isinstance(known, dict) else dict.fromkeys(names)
+        if all(known[name] == _digest(paths[name]) for name in names if name in known):
+            return paths
+    raise ValueError(
+        "Argument `preset` must be a folder whose files belong together. Received: "
+        f"preset='{preset}', where {METADATA} tells of other files than {names[0]}"
+        + (f" or {WEIGHTS}" if load_weights else "")
+    )
 
 
 def files_of(load_weights):
@@ -110,7 +156,8 @@ def load_folder(cls, folder, load_weights, dtype=None, preset=None):
     folder = pathlib.Path(folder)
     preset = folder if preset is None else preset
     check_files(folder, preset, load_weights)
-    config, metadata = (_read_json(folder / name) for name in (CONFIG, METADATA))
+    paths = find_whole(folder, preset, load_weights)
+    config, metadata = (_read_json(paths[name]) for name in (CONFIG, METADATA))
     compile_config = config.get("compile_config")
     if dtype is not None:
         _set_dtype(config, dtype)
@@ -127,7 +174,7 @@ def load_folder(cls, folder, load_weights, dtype=None, preset=None):
             f"and {CONFIG} of {model.network.count_params()}"
         )
     if load_weights:
-        model.load_weights(folder / WEIGHTS)
+        model.load_weights(paths[WEIGHTS])
     if compile_config:
         # Only now: averaged weights start from what was loaded.
         model.compile_from_config(compile_config)

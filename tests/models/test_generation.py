@@ -9,7 +9,7 @@ import keras_bfn
 from keras_bfn.samplers import AncestralSampler, ODE2Sampler, Sampler, SDE2Sampler
 from keras_bfn.samplers.registry import SAMPLERS
 from tests.backends import everywhere
-from tests.models.small import EVENT_SHAPE, FLOWS, make_model
+from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
 from tests.tensors import to_numpy
 from tests.test_docstrings import python_blocks
 
@@ -246,3 +246,29 @@ def test_bad_latents_are_refused(kwargs, message):
     model = make_model(FLOWS["continuous"]())
     with pytest.raises(ValueError, match=message):
         model.generate(2, 2, verbose=0, **kwargs)
+
+
+@pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
+def test_weights_that_are_no_numbers_are_named(name):
+    model = make_model(FLOWS[name]())
+    kernel = model.network.trainable_weights[0]
+    kernel.assign(np.full(kernel.shape, np.nan))
+    x = make_data(model.flow, 2)
+    for call in (
+        lambda: model.generate(2, 2, verbose=0),
+        lambda: model.inpaint(x, np.zeros(EVENT_SHAPE, bool), 2, verbose=0),
+    ):
+        with pytest.raises(ValueError, match=f"weights must be finite.*{kernel.path}"):
+            call()
+
+
+@pytest.mark.once
+def test_a_network_that_returns_no_numbers_is_refused():
+    class Broken(keras.layers.Layer):
+        def call(self, inputs):
+            return ops.where(inputs["t"][:, None, None] > 0.9, np.nan, 0.0) * inputs["theta"]
+
+    flow = FLOWS["continuous"]()
+    model = keras_bfn.BayesianFlowNetwork(flow, Broken(), event_shape=(3,))
+    with pytest.raises(ValueError, match=r"return finite numbers.*for 4 of 4 samples"):
+        model.generate(4, 5, verbose=0)

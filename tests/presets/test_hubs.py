@@ -14,6 +14,7 @@ import keras_bfn
 from keras_bfn import BayesianFlowNetwork
 from keras_bfn.presets import upload_preset
 from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
+from tests.presets.folders import replace_config
 from tests.presets.hub_server import serving
 from tests.presets.test_presets import output
 from tests.test_docstrings import python_blocks
@@ -136,7 +137,7 @@ def test_no_code_comes_from_a_hub(hub, tmp_path):
     model = BayesianFlowNetwork(flow, keras.Model(inputs, outputs))
     make_model(flow).save_to_preset(tmp_path / "preset")
     config = json.dumps(keras.saving.serialize_keras_object(model))
-    (tmp_path / "preset" / "config.json").write_text(config)
+    replace_config(tmp_path / "preset", config)
     upload_preset("hf://user/model", tmp_path / "preset")
     with pytest.raises(ValueError, match="Python lambda"):
         BayesianFlowNetwork.from_preset("hf://user/model")

@@ -14,6 +14,7 @@ import keras_bfn
 from keras_bfn import BayesianFlowNetwork
 from tests.backends import everywhere, next_backend
 from tests.models.small import FLOWS, make_data, make_model
+from tests.presets.folders import replace_config
 from tests.tensors import run
 
 PACKAGED = {  # four of the numbers that each network returns, by PyTorch
@@ -128,10 +129,62 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
         BayesianFlowNetwork.from_preset(tmp_path / "large")
 
 
+@pytest.mark.once
+def test_weights_of_another_model_of_the_same_size_are_refused(tmp_path):
+    for name, seed in (("one", 0), ("other", 1)):
+        keras.utils.set_random_seed(seed)
+        network = keras_bfn.networks.MLP(FLOWS["binary"](), (4,), width=8)
+        BayesianFlowNetwork(network.flow, network).save_to_preset(tmp_path / name)
+    (tmp_path / "one" / "model.weights.h5").replace(tmp_path / "other" / "model.weights.h5")
+    with pytest.raises(ValueError, match="whose files belong together"):
+        BayesianFlowNetwork.from_preset(tmp_path / "other")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("num_renamed", [0, 1, 2])
+def test_a_save_that_is_killed_leaves_one_whole_preset(num_renamed, tmp_path, monkeypatch):
+    model = make_model(FLOWS["binary"]())
+    model.save_to_preset(tmp_path)
+    old = output(model)
+    model.fit(make_data(model.flow), epochs=1, verbose=0)
+    replace, renamed = os.replace, []
+
+    def killed(source, target):
+        if len(renamed) == num_renamed:
+            raise KeyboardInterrupt
+        renamed.append(target)
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            model.save_to_preset(tmp_path)
+    found = output(BayesianFlowNetwork.from_preset(tmp_path))
+    # The first is the config, which is as it was.
+    np.testing.assert_allclose(found, old if num_renamed < 2 else output(model), rtol=1e-5)
+    model.save_to_preset(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.once
+def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("mine")
+    (tmp_path / "preset").mkdir()
+    for name in ("config.json", "metadata.json", "model.weights.h5"):
+        (tmp_path / "preset" / f"new.{name}").symlink_to(elsewhere)
+    make_model(FLOWS["binary"]()).save_to_preset(tmp_path / "preset")
+    assert elsewhere.read_text() == "mine"
+    BayesianFlowNetwork.from_preset(tmp_path / "preset")
+
+
 @pytest.mark.parametrize("text", ["", "3", "not JSON"])
 def test_a_config_that_is_not_one_is_refused(text, tmp_path):
     make_model(FLOWS["binary"]()).save_to_preset(tmp_path)
     (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"whose files belong together.*metadata\.json"):
+        BayesianFlowNetwork.from_preset(tmp_path)
+    replace_config(tmp_path, text)
     with pytest.raises(ValueError, match=r"config\.json' must hold a JSON object"):
         BayesianFlowNetwork.from_preset(tmp_path)
 
@@ -140,7 +193,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     network = keras_bfn.networks.MLP(FLOWS["binary"](), (4,), width=8)
     BayesianFlowNetwork(network.flow, network).save_to_preset(tmp_path)
     config = keras.saving.serialize_keras_object(network)
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    replace_config(tmp_path, json.dumps(config))
     with pytest.raises(ValueError, match=r"folder of a `BayesianFlowNetwork`.*there is a `MLP`"):
         BayesianFlowNetwork.from_preset(tmp_path)
 
