@@ -1,12 +1,14 @@
 """Generation: from the prior to samples, in one compiled program."""
 
+import inspect
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
 from keras_bfn._parts import check_names, leave_out, map_parts, order_parts, part_names
-from keras_bfn._validation import check_bool, check_int, check_interval, check_numbers
+from keras_bfn._validation import check_bool, check_int, check_interval, check_numbers, refusal
 from keras_bfn.looks import Look
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape
@@ -201,6 +203,8 @@ def generate(
     self.build_for(shapes, inputs.get("condition"))
     guidance = check_guidance(self, guidance, num_samples, weighs)
     inputs |= guidance_inputs(guidance, num_samples)
+    if guidance is not None and "shift" not in inspect.signature(sampler.step).parameters:
+        raise refusal("sampler", "must have a `step` that takes a `shift` to be guided", sampler)
     guiding = Guiding(guidance_scale, interval, guidance)
     if weighs:
         check_particles(sampler, guidance, latents, return_trajectory)

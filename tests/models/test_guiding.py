@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_bfn.guidance import Expected, Guidance
 from keras_bfn.looks import output_distributions
+from keras_bfn.samplers import AncestralSampler
 from tests.checks import assert_draws_follow
 from tests.guidance.cases import generate, of_marginals
 from tests.models.exact_models import make_pair_model
@@ -354,3 +355,15 @@ def test_a_condition_guides_as_strongly_as_it_is_asked_to_at_each_time(class_mod
         ratio = there.std(axes, keepdims=True) / guided.std(axes, keepdims=True)
         expected = guided * (1 + rescale * (ratio - 1))
         np.testing.assert_allclose(found.params[step], expected, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.once
+def test_a_sampler_that_takes_no_shift_is_not_guided():
+    class Plain(AncestralSampler):
+        def step(self, flow, state, distribution, t, t_next, seed=None):
+            return super().step(flow, state, distribution, t, t_next, seed)
+
+    model = make_pair_model()
+    model.generate(2, 2, Plain(), verbose=0)
+    with pytest.raises(ValueError, match="`sampler` must have a `step` that takes a `shift`"):
+        model.generate(2, 2, Plain(), guidance=lambda p: ops.sum(p, axis=(1, 2)), verbose=0)
