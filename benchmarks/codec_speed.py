@@ -48,7 +48,7 @@ def code(chain, receiver, x):
 
 def measure(model, x, num_steps, num_rounds):
     chain = Chain(model.flow, num_steps, resolution=0.25)
-    condition = condition_inputs(model, None, 1, len(x)).get("condition")
+    condition = condition_inputs(model, None, len(x)).get("condition")
     receiver = Receiver(model, chain, len(x), condition)
     code(chain, receiver, x)  # compiles
     there, back, network = np.median([code(chain, receiver, x) for _ in range(num_rounds)], axis=0)

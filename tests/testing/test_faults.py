@@ -64,7 +64,7 @@ SAMPLERS = {
     faults.SaysItIsDeterministic: ({}, None, "the same latents give other samples"),
     faults.GrowingState: ({}, None, "must keep the state's shapes and dtypes"),
     faults.OfFirstOrder: ({"start": 0.05}, 2, "with the power 0.9|with the power 1.0"),
-    faults.CanBeChanged: ({}, None, "must be immutable, but its `temperature` can be set"),
+    faults.CanBeChanged: ({}, None, "must be immutable, but its `noise` can be set"),
 }
 
 
