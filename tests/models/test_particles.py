@@ -65,7 +65,7 @@ def likelihoods(model):
         (Guidance(of_marginals), 4, "sde1"),
         (Guidance(of_marginals), 4, "ancestral"),
         (Guidance(of_marginals, through_network=False), 4, "sde1"),
-        (Guidance(of_marginals, num_draws=64), 2, "sde1"),
+        pytest.param(Guidance(of_marginals, num_draws=64), 2, "sde1", marks=pytest.mark.slow),
         (Guidance(of_marginals, scale=2.0), 8, "sde1"),
         (Untwisted(of_marginals), 4, "sde1"),
         (Untwisted(of_marginals, num_draws=2), 4, "sde1"),
