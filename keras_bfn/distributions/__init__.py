@@ -6,3 +6,4 @@ from keras_bfn.distributions.discrete import Bernoulli as Bernoulli
 from keras_bfn.distributions.discrete import Categorical as Categorical
 from keras_bfn.distributions.discrete import DiscretizedNormal as DiscretizedNormal
 from keras_bfn.distributions.distribution import Distribution as Distribution
+from keras_bfn.distributions.von_mises import VonMises as VonMises
