@@ -1,5 +1,6 @@
 """Data types: what is sent, what is known after it, and what a network's output means."""
 
+from keras_bfn.flows.circular import CircularFlow as CircularFlow
 from keras_bfn.flows.continuous import ContinuousFlow as ContinuousFlow
 from keras_bfn.flows.discrete import DiscreteFlow as DiscreteFlow
 from keras_bfn.flows.discretized import DiscretizedFlow as DiscretizedFlow

@@ -78,10 +78,10 @@ def noise_to_data(noise, s, t, schedule):
     return (s / root - noise) / root, 1.0 / root, known
 
 
-def exponential_schedule(sigma_1, schedule):
+def exponential_schedule(sigma_1, schedule, default=0.001):
     """The schedule given, or that which ends at a standard deviation `sigma_1`."""
     if schedule is None:
-        return ExponentialSchedule(0.001 if sigma_1 is None else sigma_1)
+        return ExponentialSchedule(default if sigma_1 is None else sigma_1)
     if sigma_1 is not None:
         raise ValueError(
             "Only one of the arguments `sigma_1` and `schedule` can be given. "

@@ -12,13 +12,17 @@ def expected_data(self, distribution):
 
     Returns:
         For numbers, and for integers that are ordered, the mean in the data's own units,
-        `(batch, *event_shape)`; for classes, all probabilities, `(batch, *event_shape, K)`.
+        `(batch, *event_shape)`; for classes, all probabilities, `(batch, *event_shape, K)`; for
+        angles, the means of cosine and sine, `(batch, *event_shape, 2)`.
     """
     return distribution.mean()
 
 
 def sure_data(self, x):
-    """Data in the form of `expected_data`, as if one were sure of them: as floats, or one-hot."""
+    """Data in the form of `expected_data`, as if one were sure of them.
+
+    Numbers as floats, classes one-hot, angles as cosine and sine.
+    """
     return ops.cast(x, "float32")
 
 

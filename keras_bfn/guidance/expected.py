@@ -33,9 +33,10 @@ class Expected:
     def data(self):
         """The expected data: what `flow.expected_data` gives of each part.
 
-        For classes probabilities, `(batch, *event_shape, K)`, else expected values in the data's
-        own units, `(batch, *event_shape)`. Known parts are as they are, and variables that are not
-        there are 0.
+        For classes probabilities, `(batch, *event_shape, K)`, for angles mean cosines and sines,
+        `(batch, *event_shape, 2)`, else expected values in the data's own units,
+        `(batch, *event_shape)`. Known parts are as they are, and variables that are not there are
+        0.
         """
         return self._each(
             lambda flow, output, look, noise: flow.expected_data(output),

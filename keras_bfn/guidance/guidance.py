@@ -25,8 +25,9 @@ class Guidance:
         fn: function of the expected data, and of `values` by name. It returns the log likelihood
             of each example in nats, up to a constant, a float tensor `(batch,)`, and must be
             differentiable and written in `keras.ops`, or for the backend. The expected data are
-            probabilities `(batch, *event_shape, K)` for classes, else expected values
-            `(batch, *event_shape)` in the data's own units; a dict of these for a dict of flows.
+            probabilities `(batch, *event_shape, K)` for classes, mean cosines and sines
+            `(batch, *event_shape, 2)` for angles, else expected values `(batch, *event_shape)` in
+            the data's own units; a dict of these for a dict of flows.
         values: dict of what differs from sample to sample: arrays of shape `(num_samples, ...)`.
             Of each, `fn` is given the rows of its batch. What `fn` takes from elsewhere is part of
             the compiled program: that of one function is compiled once.

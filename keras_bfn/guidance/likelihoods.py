@@ -78,7 +78,7 @@ class LinearInverse(Guidance):
 
     Args:
         A: array of shape `(num_measurements, size)`, where an example of the expected data has
-            `size` numbers: as many as variables, for classes K times as many.
+            `size` numbers: as many as variables, for classes K times as many, for angles twice.
         y: what was measured: `(num_measurements,)`, or `(num_samples, num_measurements)`.
         noise: positive float, the standard deviation of the noise, in units of y.
         part: the name of the part that is measured, for a dict of flows.
@@ -119,7 +119,8 @@ class LinearInverse(Guidance):
     def log_h(self, expected, y):
         data, look = self._data(expected), self._part(expected, expected.looks)
         A = ops.convert_to_tensor(self.A)
-        if len(data.shape) == len(look.s.shape):  # of classes, one excludes the others
+        are_values = self._part(expected, expected.flow).num_values is not None
+        if are_values and len(data.shape) == len(look.s.shape):  # one class excludes the others
             num_classes = data.shape[-1]
             probs = ops.reshape(data, (-1, self.A.shape[1] // num_classes, num_classes))
             A_of_each = ops.reshape(A, (len(self.A), *probs.shape[1:]))

@@ -4,7 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow, MarkovChain
+from keras_bfn.flows import (
+    CircularFlow,
+    ContinuousFlow,
+    DiscreteFlow,
+    DiscretizedFlow,
+    MarkovChain,
+)
 from keras_bfn.schedules import ExponentialSchedule, QuadraticSchedule, Schedule
 
 
@@ -45,6 +51,7 @@ FLOWS = {
     "discrete-2": DiscreteFlow(2, beta_1=9.0),
     "discrete-3": DiscreteFlow(3, beta_1=5.0),
     "discrete-27": DiscreteFlow(27, beta_1=0.5625),
+    "circular": CircularFlow(sigma_1=0.02),
     "discrete-own_schedule": DiscreteFlow(3, schedule=ExponentialSchedule(0.3)),
 }
 
