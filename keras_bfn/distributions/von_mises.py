@@ -26,8 +26,8 @@ _LOG_NORMALIZER_COEFFICIENTS = (
     -0.200473128,
 )
 
-# A draw finds its place among so many intervals of each half of the circle, where the density is
-# taken for a line: their mass is exact to 1e-5, the density within to 5e-4 (root mean square).
+# A draw finds its place among so many intervals of each half of the circle, and within, where the
+# density is taken for a line: to 2e-5 of its share, for every kappa.
 _NUM_INTERVALS = 32
 _HALF_ANGLES = np.linspace(0.0, 0.5 * np.pi, 2 * _NUM_INTERVALS + 1)
 _COS_SQUARES = np.square(np.cos(_HALF_ANGLES)).astype("float32")
@@ -38,8 +38,9 @@ class VonMises(Distribution):
     """A density over angles, proportional to exp(m . (cos x, sin x)).
 
     The direction of `m` is the mean, its length the concentration kappa, 1 / std^2 where it is
-    large; of length 0, all angles are equally likely. Log densities and their gradients are those
-    of scipy to 1e-6 for all kappa up to 1e7, and 0 is no exception.
+    large; of length 0, all angles are equally likely, and gradients are as exact. Log densities are
+    exact to 1e-6 for kappa up to 10, and to 3e-5 up to 10,000, where it tells that angles are
+    rounded; their gradients to 2e-6.
 
     Args:
         natural: float tensor of shape `(batch, *event_shape, 2)`, the natural parameters m.

@@ -92,6 +92,7 @@ def test_messages_cost_what_the_receivers_density_says(alpha):
 @pytest.mark.once
 def test_by_default_an_angle_costs_nearly_as_much_at_each_time(seed):
     flow = CircularFlow()
+    assert flow == CircularFlow(sigma_1=0.01)
     num = 2**16
     t = stratified_uniform(num, seed)
     x = np.random.default_rng(0).uniform(-np.pi, np.pi, num).astype("float32")

@@ -163,10 +163,10 @@ def test_guided_angles_follow_the_likelihood(single_model, guidance, num_particl
 
 @pytest.mark.once
 def test_measured_points_of_the_plane_guide_angles(single_model):
-    """The expected data are cosine and sine, with a variance each."""
-    guidance = keras_bfn.guidance.LinearInverse([[0.0, 1.0]], [1.0], noise=0.1)  # the sine is 1
+    """The expected data are cosine and sine, with a variance each, and may be negative."""
+    guidance = keras_bfn.guidance.LinearInverse([[0.0, 1.0]], [-1.0], noise=0.1)  # of the sine
     x = single_model.generate(200, 30, guidance=guidance, seed=0, verbose=0)
-    assert np.sin(x).mean() > 0.9
+    assert np.sin(x).mean() < -0.9
 
 
 @pytest.mark.once
