@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_bfn._parts import for_each_part, map_parts
+from keras_bfn._parts import map_parts
 from keras_bfn._random import Noise
 
 
@@ -17,17 +17,20 @@ class Expected:
         outputs: the output distribution; None of a part that is known.
         known: the data of a part that is known, or None.
         mask: which variables are there, float or bool, `(batch, *event_shape)`, or None.
-        noise: uniform and normal numbers for `draws`, a tuple of two tensors of shape
-            `(num_draws, batch, *event_shape)`, or None.
+        noise: for `draws`, a dict from the names that a `Noise` has for what one draw takes to
+            tensors, with an axis of draws before all others; or None.
     """
 
     def __init__(self, flow, looks, outputs, known=None, mask=None, noise=None):
         self.flow, self.looks = flow, looks
-        self.outputs, self.known, self.mask, self.noise = (
-            {name: values.get(name) for name in flow}
-            if isinstance(values, dict)
-            else for_each_part(flow, values)
-            for values in (outputs, known, mask, noise)
+
+        def of_parts(values):
+            if not isinstance(flow, dict):
+                return values
+            return {name: (values or {}).get(name) for name in flow}
+
+        self.outputs, self.known, self.mask, self.noise = map(
+            of_parts, (outputs, known, mask, noise)
         )
 
     def data(self):
@@ -50,10 +53,9 @@ class Expected:
         """
 
         def draw(flow, output, look, noise):
-            expected, (uniform, normal) = flow.expected_data(output), noise
-            draws = []
+            expected, draws = flow.expected_data(output), []
             for i in range(num_draws):
-                given = Noise({"uniform_0": uniform[i], "normal_0": normal[i]})
+                given = Noise({name: numbers[i] for name, numbers in noise.items()})
                 x = flow.sure_data(output.sample(given))
                 draws.append(expected + ops.stop_gradient(x - expected))
             return ops.concatenate(draws)

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_bfn import _keras
 from keras_bfn._parts import leave_out, list_parts, map_parts
-from keras_bfn._random import normal, uniform
+from keras_bfn._random import Noise, normal, uniform
 from keras_bfn._validation import check_int
 from keras_bfn.flows.priors import MarkovChain
 from keras_bfn.looks import output_distributions
@@ -202,8 +202,14 @@ class LoopProgram(SamplingProgram):
         seed, batch_size = self.model.seed_generator, ops.shape(inputs["ones"])[0]
 
         def draw(flow, event_shape):
-            shape = (num_draws, batch_size, *event_shape)
-            return uniform(shape, seed), normal(shape, seed)
+            shape, taken = (batch_size, *event_shape), Noise()
+            nothing = (ops.zeros((*shape, n)) for n in (flow.output_size, flow.embedding_size))
+            flow.output_distribution(*nothing, inputs["ones"]).sample(taken)
+            kinds = {"normal": normal, "uniform": uniform}
+            return {
+                name: kinds[name.split("_")[0]]((num_draws, *shape), seed)
+                for name, shape in taken.shapes.items()
+            }
 
         return map_parts(draw, self.drawn, self.model.event_shape)
 

@@ -92,10 +92,10 @@ def test_more_evidence_about_each_variable_tilts_what_is_expected(name):
 @pytest.mark.parametrize("name", ["classes", "binary", "bins"])
 def test_draws_are_data_as_often_as_they_are_expected(name):
     flow, num_draws = FLOWS[name], 4000
-    noise = (
-        to_tensor(RNG.uniform(size=(num_draws, 4, 2))),
-        to_tensor(RNG.standard_normal((num_draws, 4, 2))),
-    )
+    noise = {
+        "uniform_0": to_tensor(RNG.uniform(size=(num_draws, 4, 2))),
+        "normal_0": to_tensor(RNG.standard_normal((num_draws, 4, 2))),
+    }
     expected, _ = expect(flow, noise=noise)
     draws = to_numpy(expected.draws(num_draws))
     data = to_numpy(expected.data())
@@ -112,7 +112,7 @@ def test_draws_are_data_as_often_as_they_are_expected(name):
 def test_h_of_many_draws_is_the_mean_likelihood_and_its_gradient_that_of_the_expected_data():
     """Of a likelihood that is linear in the data, both are known."""
     flow, num_draws = FLOWS["classes"], 3000
-    noise = [to_tensor(RNG.uniform(size=(num_draws, 1, 2)))] * 2
+    noise = {"uniform_0": to_tensor(RNG.uniform(size=(num_draws, 1, 2)))}
     seen = look(flow)
 
     def linear(probs):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+import keras_bfn
+from keras_bfn.flows import DiscreteFlow
 from keras_bfn.guidance import Expected, Guidance
 from keras_bfn.looks import output_distributions
 from keras_bfn.samplers import AncestralSampler
@@ -367,3 +369,13 @@ def test_a_sampler_that_takes_no_shift_is_not_guided():
     model.generate(2, 2, Plain(), verbose=0)
     with pytest.raises(ValueError, match="`sampler` must have a `step` that takes a `shift`"):
         model.generate(2, 2, Plain(), guidance=lambda p: ops.sum(p, axis=(1, 2)), verbose=0)
+
+
+@pytest.mark.once
+def test_draws_of_many_classes_guide():
+    """A draw of one of so many takes two numbers."""
+    flow = DiscreteFlow(600, beta_1=2.0)
+    network = keras_bfn.networks.MLP(flow, (2,), width=8, num_blocks=1)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+    first = Guidance(lambda p: ops.sum(ops.log(p[:, :, 0] + 1e-3), axis=1), num_draws=2)
+    assert model.generate(3, 2, guidance=first, verbose=0).shape == (3, 2)
