@@ -115,8 +115,53 @@ def _value_and_gradient_jax(function, inputs):
         outputs = function(inputs)
         return outputs[0].sum(), outputs
 
-    (_, outputs), gradient = jax.value_and_grad(total, has_aux=True)(inputs)
+    both = jax.value_and_grad(total, has_aux=True)
+    (_, outputs), gradient = _copy_kernels(both, inputs) if is_on_cpu() else both(inputs)
     return outputs, gradient
+
+
+def _copy_kernels(function, inputs):
+    """Calls a function on JAX, its convolutions' kernels copied where their axes are swapped.
+
+    In gradients by what is convolved, they are. XLA on CPUs copies them itself, but not in a loop,
+    where each such convolution takes nine times as long.
+    """
+    import jax
+
+    def evaluate(jaxpr, constants, arguments):
+        variables = [*jaxpr.constvars, *jaxpr.invars]
+        values = dict(zip(variables, [*constants, *arguments], strict=True))
+        for equation in jaxpr.eqns:
+            seen = [x.val if hasattr(x, "val") else values[x] for x in equation.invars]
+            primitive, params = equation.primitive, equation.params
+            if primitive.name in ("jit", "pjit"):
+                found = evaluate(params["jaxpr"].jaxpr, params["jaxpr"].consts, seen)
+            else:
+                if primitive.name == "conv_general_dilated":
+                    seen[1], params = copy_kernel(seen[1], params)
+                bound = primitive.get_bind_params(params)
+                # In older versions functions come apart.
+                functions, params = bound if isinstance(bound, tuple) else ((), bound)
+                found = primitive.bind(*functions, *seen, **params)
+            found = found if primitive.multiple_results else [found]
+            values.update(zip(equation.outvars, found, strict=True))
+        return [x.val if hasattr(x, "val") else values[x] for x in jaxpr.outvars]
+
+    def copy_kernel(kernel, params):
+        axes = params["dimension_numbers"]
+        out_axis, in_axis, *spatial = axes.rhs_spec
+        order = (*spatial, in_axis, out_axis)
+        if order == tuple(range(kernel.ndim)):
+            return kernel, params
+        # What is behind a barrier is not taken for a mere change of the axes' names.
+        kernel = jax.lax.optimization_barrier(jax.numpy.transpose(kernel, order))
+        last = kernel.ndim - 1
+        axes = axes._replace(rhs_spec=(last, last - 1, *range(last - 1)))
+        return kernel, {**params, "dimension_numbers": axes}
+
+    program, shapes = jax.make_jaxpr(function, return_shape=True)(inputs)
+    found = evaluate(program.jaxpr, program.consts, jax.tree.leaves(inputs))
+    return jax.tree.unflatten(jax.tree.structure(shapes), found)
 
 
 def _value_and_gradient_tensorflow(function, inputs):
