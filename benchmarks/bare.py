@@ -1,4 +1,4 @@
-"""Bare convolutions and products of matrices, in units of what PyTorch takes.
+"""Bare convolutions, products of matrices and attention, in units of what PyTorch takes.
 
     KERAS_BACKEND=jax python -m benchmarks bare
 
@@ -14,13 +14,17 @@ from keras import ops
 from benchmarks.pieces import compiled, normal
 from benchmarks.report import Missing
 from benchmarks.timing import ratio
+from keras_bfn.layers.attention import self_attention
 
-# A batch, a side and channels of 3x3 convolutions, and sizes of a product.
+NUM_HEADS = 4
+# A batch, a side and channels of 3x3 convolutions; sizes of a product; and a batch, positions and
+# channels of attention.
 CASES = {
     "convolution 16x28x28x64": (16, 28, 64),
     "convolution 16x14x14x128": (16, 14, 128),
     "convolution 8x32x32x32": (8, 32, 32),
     "product 4096x256x1024": (4096, 256, 1024),
+    "attention 16x256x256": (16, 256, 256),
 }
 
 
@@ -49,6 +53,26 @@ def products(*sizes):
     return lambda: (theirs[0] @ theirs[1]).square().sum().backward(), ours
 
 
+def attentions(batch, positions, size):
+    """Ours, as transformers have it, and PyTorch's own."""
+    import torch
+
+    x = normal(batch, positions, 3 * size)
+    theirs = torch.tensor(x).requires_grad_()
+
+    def run():
+        heads = theirs.reshape(batch, positions, 3, NUM_HEADS, -1).permute(2, 0, 3, 1, 4)
+        torch.nn.functional.scaled_dot_product_attention(*heads).square().sum().backward()
+
+    def attend(x):
+        return self_attention(x, NUM_HEADS)
+
+    return run, compiled(attend, (x,), with_gradient=True)
+
+
+MAKE = {"convolution": convolutions, "product": products, "attention": attentions}
+
+
 def measure(cases=None, rounds=9, toy=False):
     """Yields a row for each case."""
     if importlib.util.find_spec("torch") is None:
@@ -57,7 +81,7 @@ def measure(cases=None, rounds=9, toy=False):
         if cases is not None and name not in cases:
             continue
         sizes = (2, 4, 8) if toy else sizes
-        make = convolutions if name.startswith("convolution") else products
+        make = MAKE[name.split()[0]]
         yield {"case": name, **ratio(*make(*sizes), rounds)}
 
 
