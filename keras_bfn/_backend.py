@@ -167,12 +167,20 @@ def _copy_kernels(function, inputs):
 def _value_and_gradient_tensorflow(function, inputs):
     import tensorflow as tf
 
-    flat = keras.tree.flatten(inputs)
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(flat)
-        outputs = function(inputs)
-    gradient = tape.gradient(outputs[0], flat, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return outputs, keras.tree.pack_sequence_as(inputs, gradient)
+    def run(inputs):
+        flat = keras.tree.flatten(inputs)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(flat)
+            outputs = function(inputs)
+        zero = tf.UnconnectedGradients.ZERO
+        gradient = tape.gradient(outputs[0], flat, unconnected_gradients=zero)
+        return outputs, keras.tree.pack_sequence_as(inputs, gradient)
+
+    if tf.inside_function():
+        # A function of its own: where large tensors are added, TensorFlow puts a temporary variable
+        # in the place of the sum, and in a loop it finds that of the last run.
+        run = tf.function(run, autograph=False, experimental_attributes={"_noinline": True})
+    return run(inputs)
 
 
 def _value_and_gradient_torch(function, inputs):
