@@ -1,0 +1,195 @@
+"""A model of a table's rows."""
+
+import math
+
+import keras
+import numpy as np
+
+from keras_bfn._validation import check_int, refusal
+from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.tables.frames import is_frame
+
+BATCH_SIZE = 64
+NUM_STEPS = 2000  # of training
+PEAK_RATE = 3e-3
+NUM_PARTICLES = 8
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class TableModel(BayesianFlowNetwork):
+    """A Bayesian flow network that takes frames and returns frames.
+
+    `fit`, `evaluate` and `code_length` take a frame, or data of the flow. The table is saved with
+    the model, in `.keras` files and presets.
+
+    Args:
+        flow, network: as in `keras_bfn.BayesianFlowNetwork`; those of `table.make_model()`.
+        table: a `keras_bfn.tables.Table`.
+        **kwargs: as in `keras_bfn.BayesianFlowNetwork`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> import pandas
+    >>> df = pandas.DataFrame({"x": np.random.normal(size=90), "class": ["a", "b", "c"] * 30})
+    >>> model = keras_bfn.tables.Table.from_dataframe(df).make_model(width=16, seed=0)
+    >>> history = model.fit(df, epochs=1, verbose=0)
+    >>> model.sample(5, given={"class": "a"}, num_steps=5)["class"].tolist()
+    ['a', 'a', 'a', 'a', 'a']
+    """
+
+    def __init__(self, flow, network, table, **kwargs):
+        super().__init__(flow, network, **kwargs)
+        if not hasattr(table, "encode") or not hasattr(table, "decode"):
+            raise refusal("table", "must be a `keras_bfn.tables.Table`", table)
+        self.table = table
+
+    def fit(self, x=None, y=None, batch_size=None, epochs=None, validation_data=None, **kwargs):
+        """Trains the model, as `keras_bfn.BayesianFlowNetwork.fit`, with a recipe of its own.
+
+        Unless the model is compiled, it is compiled with AdamW, whose rate rises, falls to zero at
+        the last step, and whose weights are averaged.
+
+        Args:
+            x: a frame, or what `fit` of other models takes.
+            batch_size: int; 64 by default.
+            epochs: int. By default so many that there are 2,000 steps.
+            validation_data: a frame, or as in Keras.
+            y, **kwargs: as in Keras.
+
+        Returns:
+            A `keras.callbacks.History`.
+
+        Raises:
+            ValueError: if a cell is not such as the table has, or an argument is out of its range.
+        """
+        if not is_frame(x):
+            own = {"batch_size": batch_size, "validation_data": validation_data}
+            epochs = 1 if epochs is None else epochs
+            return super().fit(x, y, epochs=epochs, **own, **kwargs)
+        batch_size = BATCH_SIZE if batch_size is None else check_int("batch_size", batch_size, 1)
+        steps = math.ceil(len(x) / batch_size)
+        epochs = math.ceil(NUM_STEPS / steps) if epochs is None else check_int("epochs", epochs, 1)
+        if not self.compiled:
+            self.compile(make_optimizer(epochs * steps))
+        own = {"batch_size": batch_size, "epochs": epochs}
+        own["validation_data"] = self._encode(validation_data)
+        return super().fit(self._encode(x), y, **own, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        """As `keras_bfn.BayesianFlowNetwork.evaluate`, of a frame, too."""
+        return super().evaluate(self._encode(x), *args, **kwargs)
+
+    def code_length(self, x, *args, **kwargs):
+        """As `keras_bfn.BayesianFlowNetwork.code_length`, of a frame, too."""
+        return super().code_length(self._encode(x), *args, **kwargs)
+
+    def _encode(self, x):
+        return self.table.encode(x) if is_frame(x) else x
+
+    def log_likelihood(self, df, num_repeats=20, **options):
+        """How likely each row is, in nats: low for outliers.
+
+        Of numbers, it is the logarithm of a density of their scores, as the table sends them; of
+        all else, that of a probability. Missing cells count nothing.
+
+        Args:
+            df: a frame.
+            num_repeats, **options: as in `code_length`.
+
+        Returns:
+            An array of shape `(num,)`: less the code length, which is a bound from below.
+
+        Raises:
+            ValueError: if a cell is not such as the table has, or an argument is out of its range.
+        """
+        nats = self.code_length(df, num_repeats=num_repeats, **{"verbose": 0, **options})
+        return -(nats["transmission"] + nats["reconstruction"])
+
+    def sample(self, num_rows, given=None, num_steps=50, **options):
+        """Draws rows.
+
+        Args:
+            num_rows: int, at least 1.
+            given: None, or a dict from some columns to the value that it has in all rows, or a list
+                of a value for each row.
+            num_steps, **options: as in `generate`; if columns are given, as in `inpaint`.
+
+        Returns:
+            A frame.
+
+        Raises:
+            ValueError: if there is no such column or value, or an argument is out of its range.
+        """
+        num_rows = check_int("num_rows", num_rows, 1)
+        if not given:
+            options = {"verbose": 0, "batch_size": min(num_rows, 1024), **options}
+            return self.table.decode(self.generate(num_rows, num_steps, **options))
+        names = list(self.table.columns)
+        if not isinstance(given, dict) or not set(given) <= set(names):
+            raise refusal("given", f"must be a dict from some of the columns {names}", given)
+        cells = {name: [None] * num_rows for name in names}
+        for name, value in given.items():
+            is_list = not isinstance(value, str) and np.ndim(value)
+            cells[name] = list(value) if is_list else [value] * num_rows
+            if len(cells[name]) != num_rows:
+                raise refusal(f"given[{name!r}]", f"must be one value, or {num_rows}", value)
+        return self.table.write(self._fill(cells, num_steps, **options))
+
+    def impute(self, df, num_draws=None, num_steps=50, num_particles=NUM_PARTICLES, **options):
+        """Fills in the missing cells of rows, given the others of the row.
+
+        Args:
+            df: a frame. Columns that it lacks are missing.
+            num_draws: None, or int: so many frames, each another draw.
+            num_steps, num_particles, **options: as in `inpaint`.
+
+        Returns:
+            A frame, whose other cells are those of `df`, or a list of `num_draws` frames.
+
+        Raises:
+            ValueError: if a cell is not such as the table has, or an argument is out of its range.
+        """
+        num = 1 if num_draws is None else check_int("num_draws", num_draws, 1)
+        cells = self.table.read(df)
+        repeated = {name: num * values for name, values in cells.items()}
+        filled = self._fill(repeated, num_steps, num_particles, **options)
+        size = len(next(iter(cells.values())))
+        frames = [
+            self.table.write({name: values[i : i + size] for name, values in filled.items()})
+            for i in range(0, num * size, size)
+        ]
+        return frames[0] if num_draws is None else frames
+
+    def _fill(self, cells, num_steps, num_particles=NUM_PARTICLES, **options):
+        """Lists of cells without any missing: each that is there stays."""
+        options = {"verbose": 0, "batch_size": 256, **options}
+        x = self.table.encode_cells(cells)
+        drawn = self.table.decode_cells(self.inpaint(x, None, num_steps, num_particles, **options))
+        return {
+            name: [
+                new if old is None else old for old, new in zip(values, drawn[name], strict=True)
+            ]
+            for name, values in cells.items()
+        }
+
+    def get_config(self):
+        return {**super().get_config(), "table": keras.saving.serialize_keras_object(self.table)}
+
+
+def make_optimizer(num_steps):
+    """AdamW with a rate that rises and falls, clipped gradients, and averaged weights."""
+    warmup = min(200, num_steps // 10)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, num_steps - warmup), warmup_target=PEAK_RATE, warmup_steps=warmup
+    )
+    return keras.optimizers.AdamW(
+        rate,
+        beta_2=0.98,
+        weight_decay=0.01,
+        clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=max(0.0, min(0.999, 1 - 15 / num_steps)),
+    )

@@ -1,0 +1,217 @@
+"""A table: its columns, and the way from a frame to data of flows and back."""
+
+import keras
+import numpy as np
+
+from keras_bfn import networks
+from keras_bfn._config import Immutable
+from keras_bfn._validation import check_choice, check_int, refusal
+from keras_bfn.tables.columns import Category, Column, Levels, Number, number_flow
+from keras_bfn.tables.frames import (
+    categories_of,
+    dtype_of,
+    kind_of,
+    read_cells,
+    read_frame,
+    write_frame,
+)
+from keras_bfn.tables.model import TableModel
+
+FEW_VALUES = 10  # numbers of at most so many values are classes
+MOST_LEVELS = 256
+MOST_CLASSES = 1000
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class Table(Immutable):
+    """The columns of a table: what each is sent as, and how frames become data and data frames.
+
+    All numbers are one part of the data, of shape `(num_numbers,)`; every other column is a part of
+    its own, of shape `()`, under its name.
+
+    Args:
+        columns: dict from names, in order, to a fitted `keras_bfn.tables.Column`.
+        dtypes: dict from names to the dtypes of the frame's columns, as text.
+        library: `"pandas"` or `"polars"`: what frames are made with.
+
+    Raises:
+        ValueError: if columns and dtypes differ in their names.
+
+    Example:
+
+    >>> import pandas
+    >>> df = pandas.DataFrame({"height": [1.62, 1.75, 1.81], "city": ["Oslo", None, "Rome"]})
+    >>> table = keras_bfn.tables.Table.from_dataframe(df, height=keras_bfn.tables.Number())
+    >>> table.columns["city"]
+    Category(['Oslo', 'Rome'])
+    >>> parts = table.encode(df)
+    >>> parts["city"].tolist(), parts["numbers"].shape
+    ([0, -1, 1], (3, 1))
+    >>> table.decode(parts).equals(df)
+    True
+    """
+
+    def __init__(self, columns, dtypes, library):
+        self.columns, self.dtypes = dict(columns), dict(dtypes)
+        self.library = check_choice("library", library, ("pandas", "polars"))
+        if not columns or not all(isinstance(column, Column) for column in columns.values()):
+            raise refusal("columns", "must be a dict of at least one `tables.Column`", columns)
+        if list(columns) != list(dtypes):
+            raise refusal("dtypes", f"must be those of {list(columns)}", dtypes)
+
+    @classmethod
+    def from_dataframe(cls, df, /, **columns):
+        """The table that suits a frame.
+
+        Strings, bools, categories, and numbers of at most 10 values are `Category`; integers from a
+        lowest to at most 255 more are `Levels`; all other numbers and dates are `Number`.
+
+        Args:
+            df: a frame of pandas or polars, with at least one row.
+            **columns: a `keras_bfn.tables.Column` for each column that is to be another.
+
+        Raises:
+            ValueError: if there is no such column, or what one holds cannot be sent.
+            ImportError: if `narwhals` is not installed.
+        """
+        frame = read_frame(df)
+        if not set(columns) <= set(frame.columns) or not len(frame):
+            raise ValueError(
+                f"Argument `columns` must name some of {frame.columns}, and `df` must have rows. "
+                f"Received: {list(columns)}, and {len(frame)} rows"
+            )
+        fitted, dtypes = {}, {}
+        for name in frame.columns:
+            cells = read_cells(frame[name])
+            column = columns.get(name) or _infer(name, frame[name], cells)
+            fitted[name] = _named(name, column.fit, cells)
+            dtypes[name] = dtype_of(frame[name])
+        return cls(fitted, dtypes, frame.implementation.name.lower())
+
+    @property
+    def numbers(self):
+        """The names of the columns that are numbers."""
+        return [name for name, column in self.columns.items() if isinstance(column, Number)]
+
+    @property
+    def numbers_part(self):
+        """What the part of the numbers is called: `"numbers"`, unless a column is."""
+        name = "numbers"
+        while name in self.columns:
+            name += "_"
+        return name
+
+    def encode(self, df):
+        """The rows of a frame as data of the flow, a dict of arrays; -1 or NaN for missing cells.
+
+        Columns that the frame lacks are missing in all rows; others than the table's are left out.
+
+        Raises:
+            ValueError: if none of its columns is the table's, or a cell is not such as it has.
+        """
+        return self.encode_cells(self.read(df))
+
+    def decode(self, parts):
+        """The frame that data of the flow stand for, with the columns and dtypes of the first."""
+        return self.write(self.decode_cells(parts))
+
+    def read(self, df):
+        """The cells of a frame: a dict from each of the table's columns to a list."""
+        frame = read_frame(df)
+        if not set(self.columns) & set(frame.columns):
+            raise refusal(
+                "df", f"must have some of the columns {list(self.columns)}", frame.columns
+            )
+        return {
+            name: read_cells(frame[name]) if name in frame.columns else [None] * len(frame)
+            for name in self.columns
+        }
+
+    def write(self, cells):
+        """The frame of a dict from columns to lists of cells."""
+        values = {name: getattr(column, "values", None) for name, column in self.columns.items()}
+        return write_frame(self.library, cells, self.dtypes, values)
+
+    def encode_cells(self, cells):
+        """As `encode`, of a dict from columns to lists of cells."""
+        found = {
+            name: _named(name, column.encode, cells[name]) for name, column in self.columns.items()
+        }
+        numbers = [found.pop(name) for name in self.numbers]
+        return {self.numbers_part: np.stack(numbers, axis=-1), **found} if numbers else found
+
+    def decode_cells(self, parts):
+        """As `decode`, as a dict from columns to lists of cells."""
+        numbers = np.asarray(parts[self.numbers_part]).T if self.numbers else ()
+        found = dict(zip(self.numbers, numbers, strict=True))
+        return {
+            name: column.decode(found[name] if name in found else np.asarray(parts[name]))
+            for name, column in self.columns.items()
+        }
+
+    def flow(self):
+        """The dict of flows, each with the prior of what was seen."""
+        found = {
+            name: column.flow()
+            for name, column in self.columns.items()
+            if not isinstance(column, Number)
+        }
+        return {self.numbers_part: number_flow(), **found} if self.numbers else found
+
+    def event_shape(self):
+        """The dict of the parts' shapes."""
+        return {
+            name: (len(self.numbers),) if name == self.numbers_part else () for name in self.flow()
+        }
+
+    def make_model(self, width=128, num_blocks=2, dropout=0.1, seed=None):
+        """A model of the table, a `keras_bfn.tables.TableModel`, to be trained.
+
+        Args:
+            width, num_blocks, dropout: of its `keras_bfn.networks.MultiPart`.
+            seed: int or None. Of the weights, and of the noise of training.
+
+        Raises:
+            ValueError: if an argument is out of its range.
+        """
+        if seed is not None:
+            keras.utils.set_random_seed(check_int("seed", seed, 0))
+        flow = self.flow()
+        options = {"width": width, "num_blocks": num_blocks, "dropout": dropout, "mixer": "mlp"}
+        network = networks.MultiPart(flow, self.event_shape(), **options)
+        return TableModel(flow, network, self, allow_missing=True, seed=seed)
+
+    def __repr__(self):
+        return f"Table({self.columns})"
+
+
+def _infer(name, series, cells):
+    """The column, not fitted yet, that suits these cells."""
+    kind = kind_of(series)
+    if kind is None:
+        raise ValueError(
+            f"Argument `df` must hold numbers, strings, bools, categories or times. "
+            f"Received: column {name!r} of {series.dtype}"
+        )
+    if kind == "time":
+        return Number()
+    seen = {cell for cell in cells if cell is not None}
+    if kind == "category" or len(seen) <= FEW_VALUES:
+        if len(seen) > MOST_CLASSES:
+            raise ValueError(
+                f"Argument `df` must have at most {MOST_CLASSES} different values in a column of "
+                f"categories. Received: {len(seen)} in column {name!r}. Leave it out, or give its "
+                "`Category()`"
+            )
+        return Category(categories_of(series))
+    if kind == "integer" and max(seen) - min(seen) < MOST_LEVELS:
+        return Levels()
+    return Number()
+
+
+def _named(name, function, cells):
+    """What a column's function makes of cells; if it refuses one, the error names the column."""
+    try:
+        return function(cells)
+    except ValueError as error:
+        raise ValueError(f"Column {name!r} of `df` {error}") from error
