@@ -134,8 +134,9 @@ class Levels(Column):
 
     def fit(self, cells):
         seen = [cell for cell in cells if cell is not None]
-        low = min(seen, default=0) if self.low is None else self.low
-        high = max(seen, default=low) if self.high is None else self.high
+        _refuse_first((cell for cell in seen if not _is_whole(cell)), "an integer")
+        low = int(min(seen, default=0)) if self.low is None else self.low
+        high = int(max(seen, default=low)) if self.high is None else self.high
         found = Levels(low, max(high, low + 1))
         x = found.flow().embed(found.encode(seen) if seen else np.zeros(1, "int32"))
         x = keras.ops.convert_to_numpy(x)
@@ -143,8 +144,7 @@ class Levels(Column):
 
     def encode(self, cells):
         def is_outside(cell):
-            is_whole = is_number(cell) and float(cell).is_integer()
-            return not is_whole or not self.low <= cell <= self.high
+            return not _is_whole(cell) or not self.low <= cell <= self.high
 
         expected = f"an integer from {self.low} to {self.high}"
         _refuse_first((cell for cell in cells if cell is not None and is_outside(cell)), expected)
@@ -269,6 +269,10 @@ def _find_step(seen):
 
 def _is_finite(cell):
     return is_number(cell) and math.isfinite(cell)
+
+
+def _is_whole(cell):
+    return is_number(cell) and float(cell).is_integer()
 
 
 def _one_of(values):

@@ -1,6 +1,7 @@
 """Frames of pandas and polars: their columns as lists of cells, and back."""
 
 import ast
+import importlib
 import math
 
 import numpy as np
@@ -17,8 +18,8 @@ def import_narwhals():
 
 
 def is_frame(x):
-    """Whether `x` is a frame, of pandas, polars or the like."""
-    return import_narwhals().dependencies.is_into_dataframe(x)
+    """Whether `x` is a frame of pandas or polars; told without importing anything."""
+    return hasattr(x, "columns") and hasattr(x, "dtypes")
 
 
 def read_frame(df, name="df"):
@@ -30,7 +31,7 @@ def read_frame(df, name="df"):
     narwhals = import_narwhals()
     if not is_frame(df):
         raise refusal(name, "must be a frame of pandas or polars", type(df).__name__)
-    if hasattr(df, "columns") and not all(isinstance(column, str) for column in df.columns):
+    if not all(isinstance(column, str) for column in df.columns):
         raise refusal(name, "must have columns that are called by strings", list(df.columns))
     return narwhals.from_native(df, eager_only=True)
 
@@ -98,6 +99,11 @@ def dtype_of(series):
     return "ordered category" if is_ordered else str(native.dtype)
 
 
+def make_frame(library, columns):
+    """The frame of a dict from columns to lists."""
+    return _import(library).DataFrame(columns)
+
+
 def write_frame(library, cells, dtypes, categories):
     """A frame of lists of cells.
 
@@ -107,13 +113,18 @@ def write_frame(library, cells, dtypes, categories):
         dtypes: dict from columns to what `dtype_of` said.
         categories: dict from columns to the categories of those that have them.
     """
-    module = import_narwhals().Implementation.from_backend(library).to_native_namespace()
+    module = _import(library)
     make = _polars_series if library == "polars" else _pandas_series
     columns = {
         name: make(module, values, dtypes[name], categories.get(name))
         for name, values in cells.items()
     }
     return module.DataFrame(columns)
+
+
+def _import(library):
+    with tell_to_install(f"The table was made from a frame of {library}: pip install {library}"):
+        return importlib.import_module(library)
 
 
 def _pandas_series(pandas, cells, dtype, categories):
@@ -127,6 +138,8 @@ def _pandas_series(pandas, cells, dtype, categories):
         return (times.dt.tz_localize("UTC") if "," in dtype else times).astype(dtype)
     if dtype.startswith("float"):
         cells = [math.nan if cell is None else cell for cell in cells]
+    if dtype.startswith(("int", "uint", "bool")) and None in cells:
+        dtype = None  # it has no missing cells
     return pandas.Series(cells, dtype=dtype)
 
 

@@ -3,11 +3,10 @@
 import math
 
 import keras
-import numpy as np
 
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.models import BayesianFlowNetwork
-from keras_bfn.tables.frames import is_frame
+from keras_bfn.tables.frames import is_frame, make_frame
 
 BATCH_SIZE = 64
 NUM_STEPS = 2000  # of training
@@ -130,12 +129,13 @@ class TableModel(BayesianFlowNetwork):
         names = list(self.table.columns)
         if not isinstance(given, dict) or not set(given) <= set(names):
             raise refusal("given", f"must be a dict from some of the columns {names}", given)
-        cells = {name: [None] * num_rows for name in names}
+        columns = {}
         for name, value in given.items():
-            is_list = not isinstance(value, str) and np.ndim(value)
-            cells[name] = list(value) if is_list else [value] * num_rows
-            if len(cells[name]) != num_rows:
+            is_list = not isinstance(value, str) and hasattr(value, "__len__")
+            columns[name] = list(value) if is_list else [value] * num_rows
+            if len(columns[name]) != num_rows:
                 raise refusal(f"given[{name!r}]", f"must be one value, or {num_rows}", value)
+        cells = self.table.read(make_frame(self.table.library, columns))
         return self.table.write(self._fill(cells, num_steps, **options))
 
     def impute(self, df, num_draws=None, num_steps=50, num_particles=NUM_PARTICLES, **options):

@@ -54,10 +54,11 @@ class Table(Immutable):
     def __init__(self, columns, dtypes, library):
         self.columns, self.dtypes = dict(columns), dict(dtypes)
         self.library = check_choice("library", library, ("pandas", "polars"))
-        if not columns or not all(isinstance(column, Column) for column in columns.values()):
-            raise refusal("columns", "must be a dict of at least one `tables.Column`", columns)
-        if list(columns) != list(dtypes):
-            raise refusal("dtypes", f"must be those of {list(columns)}", dtypes)
+        _check_columns(columns)
+        if not columns or list(columns) != list(dtypes):
+            raise refusal(
+                "dtypes", f"must be those of at least one column, {list(columns)}", dtypes
+            )
 
     @classmethod
     def from_dataframe(cls, df, /, **columns):
@@ -80,6 +81,7 @@ class Table(Immutable):
                 f"Argument `columns` must name some of {frame.columns}, and `df` must have rows. "
                 f"Received: {list(columns)}, and {len(frame)} rows"
             )
+        _check_columns(columns)
         fitted, dtypes = {}, {}
         for name in frame.columns:
             cells = read_cells(frame[name])
@@ -183,6 +185,12 @@ class Table(Immutable):
 
     def __repr__(self):
         return f"Table({self.columns})"
+
+
+def _check_columns(columns):
+    for name, column in columns.items():
+        if not isinstance(column, Column):
+            raise refusal(f"columns[{name!r}]", "must be a `keras_bfn.tables.Column`", column)
 
 
 def _infer(name, series, cells):

@@ -1,0 +1,131 @@
+"""A model of a table: trained, it draws rows, fills in cells, scores rows; and it is saved."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from keras_bfn.tables import Table, TableModel
+
+pandas = pytest.importorskip("pandas")
+pytest.importorskip("narwhals")
+
+
+def make_frame(num, seed):
+    """A number, an integer and a class that tell of each other, and a date that does not."""
+    rng = np.random.default_rng(seed)
+    high = rng.uniform(size=num) < 0.5
+    return pandas.DataFrame(
+        {
+            "x": rng.normal(np.where(high, 2.0, -2.0), 0.3),
+            "level": np.where(high, rng.integers(10, 14, num), rng.integers(0, 4, num)),
+            "day": pandas.Timestamp("2024-02-28")
+            + pandas.to_timedelta(rng.integers(0, 99, num), "D"),
+            "class": np.where(high, "high", "low"),
+        }
+    )
+
+
+FRAME = make_frame(256, seed=0)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    model = Table.from_dataframe(FRAME).make_model(width=32, num_blocks=1, dropout=0.0, seed=0)
+    model.fit(FRAME, epochs=60, validation_data=FRAME[:64], verbose=0)
+    return model
+
+
+def agreement(df):
+    """Of how many rows number, integer and class are of one kind."""
+    high = df["class"] == "high"
+    return np.mean((high == (df["x"] > 0)) & (high == (df["level"] > 7)))
+
+
+def test_rows_are_drawn(trained):
+    drawn = trained.sample(100, num_steps=20, seed=0)
+    assert (drawn.dtypes == FRAME.dtypes).all()
+    assert agreement(drawn) > 0.9
+    assert (drawn["day"] == drawn["day"].dt.floor("D")).all()
+    assert 20 < (drawn["class"] == "high").sum() < 80
+
+
+def test_rows_are_drawn_given_some_columns(trained):
+    given = {"class": "high", "day": [pandas.Timestamp("2024-03-01")] * 20 + [None] * 20}
+    drawn = trained.sample(40, given, num_steps=20, seed=0)
+    assert (drawn["class"] == "high").all()
+    assert (drawn["day"][:20] == pandas.Timestamp("2024-03-01")).all()
+    assert drawn["day"].nunique() > 5
+    assert agreement(drawn) > 0.9
+
+
+def test_missing_cells_are_filled_in_and_no_others(trained):
+    test = make_frame(20, seed=1)
+    shown = test.astype({"level": "Int64"})
+    shown.loc[:9, "level"] = None
+    shown.loc[5:, "class"] = None
+    first, second = trained.impute(shown, num_draws=2, num_steps=20, seed=0)
+    assert (first.dtypes == FRAME.dtypes).all()
+    for name in ("x", "day"):
+        pandas.testing.assert_series_equal(first[name], test[name])
+    assert (first["class"][:5] == test["class"][:5]).all()
+    assert agreement(first) > 0.9
+    assert not first.equals(second)
+    assert trained.impute(shown.drop(columns="x"), num_steps=3).notna().all(axis=None)
+
+
+def test_rows_that_do_not_go_together_are_unlikely(trained):
+    test = make_frame(50, seed=1)
+    odd = test.assign(**{"class": test["class"].map({"high": "low", "low": "high"})})
+    likely, unlikely = (trained.log_likelihood(df, seed=0) for df in (test, odd))
+    assert likely.shape == (50,)
+    assert np.mean(likely > unlikely) > 0.95
+    nats = trained.code_length(test, num_repeats=20, seed=0, verbose=0)
+    np.testing.assert_allclose(likely, -(nats["transmission"] + nats["reconstruction"]), rtol=1e-5)
+    told = trained.evaluate(test, verbose=0, return_dict=True)
+    assert {"numbers_nats_per_example", "class_nats_per_example"} <= set(told)
+
+
+def test_the_table_is_saved_with_the_model(trained, tmp_path):
+    trained.save(tmp_path / "table.keras")
+    trained.save_to_preset(tmp_path / "preset")
+    drawn = trained.sample(8, num_steps=3, seed=1)
+    for model in (
+        keras.saving.load_model(tmp_path / "table.keras"),
+        keras_bfn.BayesianFlowNetwork.from_preset(tmp_path / "preset"),
+    ):
+        assert isinstance(model, TableModel)
+        assert model.table == trained.table
+        pandas.testing.assert_frame_equal(model.sample(8, num_steps=3, seed=1), drawn)
+
+
+@pytest.mark.once
+def test_data_of_the_flow_and_options_of_ones_own_are_taken_too():
+    table = Table.from_dataframe(FRAME)
+    model = table.make_model(width=8, num_blocks=1)
+    model.compile(keras.optimizers.SGD(1e-3))
+    history = model.fit(table.encode(FRAME), batch_size=64, verbose=0)
+    assert len(history.epoch) == 1
+    model.fit(FRAME, epochs=2, batch_size=128, verbose=0)
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [
+        (lambda model: model.sample(0), "num_rows"),
+        (lambda model: model.sample(4, given={"other": 1}), "given"),
+        (lambda model: model.sample(4, given="high"), "given"),
+        (lambda model: model.sample(4, given={"class": ["high"]}), "given\\['class'\\]"),
+        (lambda model: model.sample(4, given={"class": "middle"}), "'class' .*'middle'"),
+        (lambda model: model.impute(FRAME, num_draws=0), "num_draws"),
+        (lambda model: model.impute([1]), "df"),
+        (lambda model: model.fit(FRAME, epochs=0), "epochs"),
+        (lambda model: model.table.make_model(seed=-1), "seed"),
+        (lambda model: TableModel(model.flow, model.network, None), "table"),
+    ],
+)
+def test_arguments_are_refused_by_name(refused, told, trained):
+    with pytest.raises(ValueError, match=told):
+        refused(trained)

@@ -1,0 +1,215 @@
+"""Tables: which column is what, frames there and back, and errors that name column and value."""
+
+import datetime
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_bfn.tables import Category, Levels, Number, Table
+
+pandas = pytest.importorskip("pandas")
+polars = pytest.importorskip("polars")
+polars_testing = pytest.importorskip("polars.testing")
+hypothesis = pytest.importorskip("hypothesis")
+st = pytest.importorskip("hypothesis.strategies")
+
+pytestmark = pytest.mark.once
+
+NUM = 60
+RNG = np.random.default_rng(0)
+DAYS = pandas.Timestamp("2024-01-31") + pandas.to_timedelta(RNG.integers(0, 900, NUM), unit="D")
+FRAME = pandas.DataFrame(
+    {
+        "x": RNG.normal(size=NUM),
+        "few": RNG.choice([0.5, 1.5, 2.5], NUM),
+        "age": RNG.integers(18, 90, NUM),
+        "wide": RNG.integers(0, 10_000, NUM),
+        "small": RNG.integers(0, 3, NUM),
+        "nullable": pandas.array(RNG.integers(0, 100, NUM), dtype="Int64"),
+        "bool": RNG.uniform(size=NUM) < 0.5,
+        "string": RNG.choice(["a", "b/c", "d e"], NUM),
+        "object": np.array(["u", "v"], object)[RNG.integers(0, 2, NUM)],
+        "size": pandas.Categorical(RNG.choice(["S", "L"], NUM), ["S", "M", "L"], ordered=True),
+        "day": DAYS,
+        "zone": (DAYS + pandas.Timedelta("1h")).tz_localize("Europe/Berlin"),
+        "constant": 1.5,
+        "nothing": np.array([None] * NUM, object),
+    }
+)
+KINDS = {
+    "x": Number,
+    "few": Category,
+    "age": Levels,
+    "wide": Number,
+    "small": Category,
+    "nullable": Levels,
+    "bool": Category,
+    "string": Category,
+    "object": Category,
+    "size": Category,
+    "day": Number,
+    "zone": Number,
+    "constant": Category,
+    "nothing": Category,
+}
+
+
+def with_missing(df):
+    """The frame with a tenth of the cells of those columns missing that may have such."""
+    df = df.copy()
+    for name in df:
+        if df[name].dtype.kind not in "ib" or name == "nullable":
+            df.loc[RNG.uniform(size=len(df)) < 0.1, name] = None
+    return df
+
+
+def to_polars(df):
+    small = polars.Enum(["a", "b/c", "d e", "f"])
+    found = polars.from_pandas(df.drop(columns="nothing"))
+    return found.with_columns(polars.col("day").cast(polars.Date), polars.col("string").cast(small))
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_frame_comes_back_with_its_columns_dtypes_and_categories(library, missing):
+    df = with_missing(FRAME) if missing else FRAME
+    df = df if library == "pandas" else to_polars(df)
+    table = Table.from_dataframe(df)
+    assert {name: type(column) for name, column in table.columns.items()} == {
+        name: KINDS[name] for name in df.columns
+    }
+    found = table.decode(table.encode(df))
+    if library == "pandas":
+        pandas.testing.assert_frame_equal(found, df, rtol=1e-4)
+    else:
+        polars_testing.assert_frame_equal(found, df, rel_tol=1e-4)
+    config = keras.saving.serialize_keras_object(table)
+    assert keras.saving.deserialize_keras_object(config) == table
+
+
+CELLS = {
+    "floats": st.floats(-1e6, 1e6).map(lambda x: round(x, 3)),
+    "integers": st.integers(-30_000, 30_000),
+    "bools": st.booleans(),
+    "strings": st.text(st.characters(codec="utf-8"), max_size=5),
+    "times": st.datetimes(datetime.datetime(1950, 1, 1), datetime.datetime(2050, 1, 1)).map(
+        lambda time: time.replace(minute=0, second=0, microsecond=0)
+    ),
+}
+
+
+@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.given(st.data())
+def test_any_frame_comes_back(data):
+    num = data.draw(st.integers(1, 30))
+    kinds = data.draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=4))
+    columns = {}
+    for i, kind in enumerate(kinds):
+        cells = st.none() | CELLS[kind]
+        columns[f"{kind}{i}"] = data.draw(st.lists(cells, min_size=num, max_size=num))
+    df = polars.DataFrame(columns)
+    table = Table.from_dataframe(df)
+    parts = table.encode(df)
+    shapes = table.event_shape()
+    assert {name: x.shape for name, x in parts.items()} == {
+        name: (num, *shapes[name]) for name in table.flow()
+    }
+    found = table.decode(parts)
+    assert found.schema == df.schema
+    for name, values in columns.items():
+        there = [value is not None for value in values]
+        assert [value is not None for value in found[name]] == there
+        if name.startswith("floats"):
+            # float32 of the scores, where between two numbers they hardly grow
+            size = max((abs(v) for v in values if v is not None), default=0)
+            for a, b in zip(found[name], values, strict=True):
+                assert a is None or a == pytest.approx(b, abs=2e-3 + 1e-5 * size)
+        elif name.startswith(("bools", "strings", "integers")):
+            assert found[name].to_list() == values
+        else:
+            for a, b in zip(found[name], values, strict=True):
+                assert a is None or abs(a - b) <= datetime.timedelta(hours=1)
+
+
+def test_a_column_is_what_one_says():
+    table = Table.from_dataframe(FRAME, age=Number(), small=Levels(0, 9), few=Number("mean"))
+    assert isinstance(table.columns["age"], Number)
+    assert (table.columns["small"].low, table.columns["small"].high) == (0, 9)
+    found = table.decode(table.encode(FRAME))
+    pandas.testing.assert_frame_equal(found, FRAME, rtol=1e-4)
+
+
+def test_numbers_are_one_part_whatever_columns_are_called():
+    df = pandas.DataFrame({"numbers": ["a", "b"], "x": [0.5, 1.5], "y": [1.0, 2.0]})
+    table = Table.from_dataframe(df, x=Number(), y=Number())
+    assert table.event_shape() == {"numbers_": (2,), "numbers": ()}
+    pandas.testing.assert_frame_equal(table.decode(table.encode(df)), df)
+
+
+def test_columns_that_a_frame_lacks_are_missing():
+    parts = Table.from_dataframe(FRAME).encode(FRAME[["string", "x"]].assign(other=1))
+    assert (parts["bool"] == -1).all()
+    assert (parts["string"] >= 0).all()
+    assert np.isnan(parts["numbers"]).sum() == 3 * NUM
+
+
+TABLE = Table.from_dataframe(FRAME)
+REFUSED = {
+    "no frame": (lambda: TABLE.encode([1, 2]), "`df` must be a frame"),
+    "an unseen category": (
+        lambda: TABLE.encode(pandas.DataFrame({"string": ["a", "z"]})),
+        r"Column 'string' of `df` must hold one of \['a', 'b/c', 'd e'\]. Received: 'z'",
+    ),
+    "a level too high": (
+        lambda: TABLE.encode(pandas.DataFrame({"age": [30, 200]})),
+        r"Column 'age' of `df` must hold an integer from \d+ to \d+. Received: 200",
+    ),
+    "infinity": (
+        lambda: TABLE.encode(pandas.DataFrame({"x": [0.0, np.inf]})),
+        "Column 'x' of `df` must hold a finite number. Received: inf",
+    ),
+    "none of the columns": (
+        lambda: TABLE.encode(pandas.DataFrame({"other": [1]})),
+        r"must have some of the columns \['x'.*\['other'\]",
+    ),
+    "columns without names": (
+        lambda: Table.from_dataframe(pandas.DataFrame(np.zeros((2, 2)))),
+        "called by strings",
+    ),
+    "no rows": (lambda: Table.from_dataframe(FRAME[:0]), "must have rows"),
+    "no such column": (lambda: Table.from_dataframe(FRAME, other=Number()), r"\['other'\]"),
+    "a column of strings as numbers": (
+        lambda: Table.from_dataframe(FRAME, string=Number()),
+        "Column 'string' of `df` must hold a finite number",
+    ),
+    "no column": (
+        lambda: Table.from_dataframe(FRAME, string="category"),
+        "columns\\['string'\\]. must",
+    ),
+    "durations": (
+        lambda: Table.from_dataframe(pandas.DataFrame({"d": pandas.to_timedelta([1, 2])})),
+        "'d' of Duration",
+    ),
+    "lists": (lambda: Table.from_dataframe(pandas.DataFrame({"d": [[1], [2]]})), "'d' of Object"),
+    "keys": (
+        lambda: Table.from_dataframe(pandas.DataFrame({"key": [f"{i}" for i in range(1001)]})),
+        "1001 in column 'key'",
+    ),
+    "no columns": (lambda: Table({}, {}, "pandas"), "at least one column"),
+    "other dtypes": (lambda: Table(TABLE.columns, {}, "pandas"), "`dtypes` must be"),
+    "another library": (lambda: Table(TABLE.columns, TABLE.dtypes, "arrow"), "`library` must be"),
+}
+
+
+@pytest.mark.parametrize(("refused", "told"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_sent_is_refused_by_name(refused, told):
+    with pytest.raises(ValueError, match=told):
+        refused()
+
+
+def test_without_narwhals_one_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "narwhals", None)
+    with pytest.raises(ImportError, match=r'pip install "keras-bfn\[tables\]"'):
+        Table.from_dataframe(FRAME)
