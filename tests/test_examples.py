@@ -161,6 +161,19 @@ def test_tables_are_learnt_and_filled_in(script, tmp_path):
     )
 
 
+@pytest.mark.once
+def test_a_table_of_ones_own_is_learnt(script, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=60)
+    lines = [f"{value},{'ab'[value > 0]},{3 * value}" for value in x]
+    (tmp_path / "own.csv").write_text("\n".join(["x,sign,y", *lines, "1.0,a,"]))
+    options = ("--steps", "5", "--splits", "1", "--sampler-steps", "3", "--draws", "2")
+    arguments = ("--data", "own.csv", "--target", "y", *options)
+    printed = script(ROOT / "examples" / "table.py", *arguments)
+    assert re.search(r"^own +after real", printed, re.MULTILINE)
+    assert re.search(r"^split 0 +100\.0 ", printed, re.MULTILINE)  # y is linear in x
+
+
 def run_forecast(script, cwd, *arguments):
     printed = script(ROOT / "examples" / "forecast.py", *arguments)
     assert (cwd / "forecast" / "forecast.png").stat().st_size > 5000

@@ -32,7 +32,8 @@ FRAME = make_frame(256, seed=0)
 @pytest.fixture(scope="module")
 def trained():
     model = Table.from_dataframe(FRAME).make_model(width=32, num_blocks=1, dropout=0.0, seed=0)
-    model.fit(FRAME, epochs=60, validation_data=FRAME[:64], verbose=0)
+    model.compile(keras.optimizers.Adam(1e-2))
+    model.fit(FRAME, batch_size=128, epochs=100, verbose=0)
     return model
 
 
@@ -45,7 +46,7 @@ def agreement(df):
 def test_rows_are_drawn(trained):
     drawn = trained.sample(100, num_steps=20, seed=0)
     assert (drawn.dtypes == FRAME.dtypes).all()
-    assert agreement(drawn) > 0.9
+    assert agreement(drawn) > 0.8  # of independent columns 0.25
     assert (drawn["day"] == drawn["day"].dt.floor("D")).all()
     assert 20 < (drawn["class"] == "high").sum() < 80
 
@@ -60,15 +61,15 @@ def test_rows_are_drawn_given_some_columns(trained):
 
 
 def test_missing_cells_are_filled_in_and_no_others(trained):
-    test = make_frame(20, seed=1)
+    test = make_frame(100, seed=1)
     shown = test.astype({"level": "Int64"})
-    shown.loc[:9, "level"] = None
-    shown.loc[5:, "class"] = None
+    shown.loc[:49, "level"] = None
+    shown.loc[25:, "class"] = None
     first, second = trained.impute(shown, num_draws=2, num_steps=20, seed=0)
     assert (first.dtypes == FRAME.dtypes).all()
     for name in ("x", "day"):
         pandas.testing.assert_series_equal(first[name], test[name])
-    assert (first["class"][:5] == test["class"][:5]).all()
+    assert (first["class"][:25] == test["class"][:25]).all()
     assert agreement(first) > 0.9
     assert not first.equals(second)
     assert trained.impute(shown.drop(columns="x"), num_steps=3).notna().all(axis=None)
@@ -80,9 +81,17 @@ def test_rows_that_do_not_go_together_are_unlikely(trained):
     likely, unlikely = (trained.log_likelihood(df, seed=0) for df in (test, odd))
     assert likely.shape == (50,)
     assert np.mean(likely > unlikely) > 0.95
-    nats = trained.code_length(test, num_repeats=20, seed=0, verbose=0)
-    np.testing.assert_allclose(likely, -(nats["transmission"] + nats["reconstruction"]), rtol=1e-5)
-    told = trained.evaluate(test, verbose=0, return_dict=True)
+
+
+@pytest.mark.once
+def test_a_frame_costs_what_its_data_cost(trained):
+    parts = trained.table.encode(FRAME)
+    costs = [trained.code_length(x, num_repeats=2, seed=0, verbose=0) for x in (FRAME, parts)]
+    nats = [cost["transmission"] + cost["reconstruction"] for cost in costs]
+    np.testing.assert_array_equal(*nats)
+    likelihood = trained.log_likelihood(FRAME, num_repeats=2, seed=0)
+    np.testing.assert_array_equal(likelihood, -nats[0])
+    told = trained.evaluate(FRAME, verbose=0, return_dict=True)
     assert {"numbers_nats_per_example", "class_nats_per_example"} <= set(told)
 
 
@@ -108,6 +117,16 @@ def test_data_of_the_flow_and_options_of_ones_own_are_taken_too():
     assert len(history.epoch) == 1
     model.fit(FRAME, epochs=2, batch_size=128, verbose=0)
     assert isinstance(model.optimizer, keras.optimizers.SGD)
+
+
+@pytest.mark.once
+def test_a_model_that_is_not_compiled_trains_by_a_recipe():
+    model = Table.from_dataframe(FRAME).make_model(width=8, num_blocks=1)
+    history = model.fit(FRAME, epochs=2, validation_data=FRAME[:64], verbose=0)
+    assert "val_loss" in history.history
+    assert model.optimizer.use_ema
+    assert float(model.optimizer.learning_rate) < 1e-6
+    assert int(model.optimizer.iterations) == 8
 
 
 @pytest.mark.once
