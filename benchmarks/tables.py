@@ -81,40 +81,46 @@ class Copula:
 
     def __init__(self, df, rng):
         self.df, self.rng = df, rng
+        self.values = {
+            name: df[name].value_counts().index for name in df if df[name].dtype.kind not in "fiM"
+        }
+        self.seen = {name: np.sort(x[~np.isnan(x)]) for name, x in self.numbers(df).items()}
         scores = self.scores(df)
         self.correlation = np.corrcoef(scores.T) + 1e-3 * np.eye(scores.shape[1])
 
-    def codes(self, df):
-        """Each column's values as numbers, and as many numbers as values."""
-        for name in df:
-            is_number = df[name].dtype.kind in "fiM"
-            values = np.sort(self.df[name].dropna().unique()) if is_number else None
-            if values is None:
-                values = self.df[name].dropna().value_counts().index.to_numpy()
-            codes = pandas.Categorical(df[name], values).codes if not is_number else None
-            if codes is None:
-                codes = np.where(df[name].isna(), -1, np.searchsorted(values, df[name]))
-            yield name, values, np.minimum(codes, len(values) - 1)
+    def numbers(self, df):
+        """Cells as floats: strings as their places in the order of how often they occur."""
+        found = {}
+        for name in self.df:
+            if name in self.values:
+                codes = self.values[name].get_indexer(df[name]).astype("float64")
+                found[name] = np.where(codes < 0, np.nan, codes)
+            else:
+                is_time = df[name].dtype.kind == "M"
+                found[name] = df[name].astype("int64" if is_time else "float64").to_numpy("float64")
+        return found
 
     def scores(self, df):
-        seen = {name: codes for name, _, codes in self.codes(self.df)}
+        """Normal scores; of equal values, and of missing cells, by chance."""
         found = []
-        for name, _, codes in self.codes(df):
-            own = np.sort(seen[name][seen[name] >= 0])
-            low, high = (np.searchsorted(own, codes, side) for side in ("left", "right"))
-            place = low + (high - low) * self.rng.uniform(size=len(codes))
-            share = np.where(codes < 0, self.rng.uniform(size=len(codes)), place / len(own))
-            found.append(norm.ppf(np.clip(share, 0.5 / len(own), 1 - 0.5 / len(own))))
+        for name, x in self.numbers(df).items():
+            num, chance = len(self.seen[name]), self.rng.uniform(size=len(x))
+            low, high = (np.searchsorted(self.seen[name], x, side) for side in ("left", "right"))
+            place = np.where(np.isnan(x), num * chance, low + (high - low) * chance)
+            found.append(norm.ppf(np.clip(place, 0.5, num - 0.5) / num))
         return np.stack(found, axis=-1)
 
     def sample(self, num):
-        size = len(self.correlation)
-        z = self.rng.multivariate_normal(np.zeros(size), self.correlation, num)
+        mean = np.zeros(len(self.correlation))
+        shares = norm.cdf(self.rng.multivariate_normal(mean, self.correlation, num))
         found = {}
-        for (name, values, codes), column in zip(self.codes(self.df), z.T, strict=True):
-            own = np.sort(codes[codes >= 0])
-            places = np.minimum((norm.cdf(column) * len(own)).astype(int), len(own) - 1)
-            found[name] = values[own[places]]
+        for (name, seen), share in zip(self.seen.items(), shares.T, strict=True):
+            x = seen[np.minimum((share * len(seen)).astype(int), len(seen) - 1)]
+            if name in self.values:
+                found[name] = self.values[name][x.astype(int)]
+            else:
+                is_time = self.df[name].dtype.kind == "M"
+                found[name] = x.astype("int64").astype(self.df[name].dtype) if is_time else x
         return pandas.DataFrame(found)
 
     def log_likelihood(self, df):

@@ -165,7 +165,7 @@ def test_tables_are_learnt_and_filled_in(script, tmp_path):
 def test_a_table_of_ones_own_is_learnt(script, tmp_path):
     rng = np.random.default_rng(0)
     x = rng.normal(size=60)
-    lines = [f"{value},{'ab'[value > 0]},{3 * value}" for value in x]
+    lines = [f"{value},{'ab'[int(value > 0)]},{3 * value}" for value in x]
     (tmp_path / "own.csv").write_text("\n".join(["x,sign,y", *lines, "1.0,a,"]))
     options = ("--steps", "5", "--splits", "1", "--sampler-steps", "3", "--draws", "2")
     arguments = ("--data", "own.csv", "--target", "y", *options)
