@@ -9,13 +9,13 @@ import numpy as np
 from keras_bfn import flows
 from keras_bfn._config import Immutable
 from keras_bfn._validation import check_choice, is_number, refusal
+from keras_bfn.flows.continuous import LEAST_STD
 
-LARGEST = 4.0  # the score that is sent as 1: so many standard deviations
+LARGEST_SCORE = 4.0  # the score that is sent as 1: so many standard deviations
 MOST_KNOTS = 100  # of the map from numbers to scores
 SPIKE = 0.05  # the share of a number's cells from which on its value is an interval of scores
 MOST_DIGITS = 6  # after the point, to which numbers are rounded if all that are seen are
 CATEGORY_ACCURACY = 3.0  # at t = 1
-LEAST_STD = 0.01  # of the prior of levels
 
 
 class Column(Immutable):
@@ -160,33 +160,35 @@ class Levels(Column):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Number(Column):
-    """Real numbers, sent as scores that are normally distributed.
+    """Real numbers, sent as scores of mean 0 and deviation 1.
 
-    A value that has a twentieth of the cells or more, such as 0, is an interval of scores, and is
-    sent as its middle. What comes back lies between the least and the largest number seen, and on
-    their grid: integers, multiples of a day, two digits after the point. Numbers beyond are sent as
-    scores beyond, up to 4 standard deviations.
+    By quantiles, a value that has a twentieth of the cells or more, such as 0, is an interval of
+    scores, and is sent as its middle. What comes back lies between the least and the largest number
+    seen, and on their grid: integers, multiples of a day, two digits after the point. Numbers
+    beyond are sent as scores beyond, up to 4 standard deviations.
 
     Args:
-        scaling: `"quantiles"`, for scores that are normal whatever the numbers are; or `"mean"`,
-            for numbers less their mean, over their standard deviation.
+        scaling: `"mean"`, for numbers less their mean, over their standard deviation; or
+            `"quantiles"`, for scores that are normally distributed whatever the numbers are. By
+            default the first, unless a number is 4 deviations from the mean or more, or one value
+            has a twentieth of the cells.
         start, step, knots: found by `fit`: the least number; the grid, an int from `start`, or a
             power of ten, or None; and numbers less `start` with their scores, two lists.
 
     Raises:
-        ValueError: if `scaling` is neither.
+        ValueError: if `scaling` is none of these.
 
     Example:
 
-    >>> height = keras_bfn.tables.Number().fit([1.62, 1.75, None, 1.81])
+    >>> height = keras_bfn.tables.Number("quantiles").fit([1.62, 1.75, None, 1.81])
     >>> [round(float(x), 3) for x in height.encode([1.75, None])]
     [0.0, nan]
     >>> height.decode(np.array([-1.0, 0.0, 1.0]))
     [1.62, 1.75, 1.81]
     """
 
-    def __init__(self, scaling="quantiles", start=0, step=None, knots=None):
-        self.scaling = check_choice("scaling", scaling, ("quantiles", "mean"))
+    def __init__(self, scaling=None, start=0, step=None, knots=None):
+        self.scaling = check_choice("scaling", scaling, (None, "mean", "quantiles"))
         self.start, self.step = start, step
         self.knots = None if knots is None else [[float(x) for x in row] for row in knots]
 
@@ -195,8 +197,9 @@ class Number(Column):
         _refuse_first((cell for cell in seen if not _is_finite(cell)), "a finite number")
         start = min(seen, default=0)
         x = np.array([cell - start for cell in seen] or [0], "float64")
-        find_knots = _quantile_knots if self.scaling == "quantiles" else _mean_knots
-        return Number(self.scaling, start, _find_step(seen), find_knots(x))
+        scaling = self.scaling or ("quantiles" if _is_uneven(x) else "mean")
+        find_knots = _quantile_knots if scaling == "quantiles" else _mean_knots
+        return Number(scaling, start, _find_step(seen), find_knots(x))
 
     def encode(self, cells):
         there = [cell for cell in cells if cell is not None]
@@ -209,11 +212,11 @@ class Number(Column):
         # Beyond the knots by the deviation that they have on the whole.
         rate = (scores[-1] - scores[0]) / max(at[-1] - at[0], 1e-12)
         z = z + rate * (np.maximum(x - at[-1], 0) + np.minimum(x - at[0], 0))
-        return np.clip(z / LARGEST, -1, 1).astype("float32")
+        return np.clip(z / LARGEST_SCORE, -1, 1).astype("float32")
 
     def decode(self, x):
         at, scores = self.knots
-        found = np.interp(np.asarray(x, "float64") * LARGEST, scores, at)
+        found = np.interp(np.asarray(x, "float64") * LARGEST_SCORE, scores, at)
         if isinstance(self.step, int):
             steps = np.round(found / self.step).tolist()
             return [None if i != i else self.start + self.step * int(i) for i in steps]
@@ -231,7 +234,18 @@ class Number(Column):
 
 def number_flow():
     """The flow of numbers: at the end they are known to an eighth of a standard deviation."""
-    return flows.ContinuousFlow(sigma_1=0.125 / LARGEST, prior=(0.0, 1.0 / LARGEST))
+    return flows.ContinuousFlow(sigma_1=0.125 / LARGEST_SCORE, prior=(0.0, 1.0 / LARGEST_SCORE))
+
+
+def _is_uneven(x):
+    """Whether a number is far from the others, or one value is a spike."""
+    is_far = np.abs(x - x.mean()).max() >= LARGEST_SCORE * x.std()
+    return is_far or np.unique(x, return_counts=True)[1].max() >= _least_spike(len(x))
+
+
+def _least_spike(num):
+    """How often a value must occur to be an interval of scores."""
+    return max(2, SPIKE * num)
 
 
 def _quantile_knots(x):
@@ -239,7 +253,7 @@ def _quantile_knots(x):
     values, counts = np.unique(x, return_counts=True)
     ends = np.cumsum(counts)
     starts, num = ends - counts, len(x)
-    are_spikes = counts >= max(2, SPIKE * num)
+    are_spikes = counts >= _least_spike(num)
     # Of the others, those that stand at even distances.
     middles = 0.5 * (starts + ends)
     wanted = np.linspace(middles[0], middles[-1], MOST_KNOTS)

@@ -9,7 +9,7 @@ from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.tables.frames import is_frame, make_frame
 
 BATCH_SIZE = 64
-NUM_STEPS = 2000  # of training
+TRAINING_STEPS = 1000
 PEAK_RATE = 3e-3
 NUM_PARTICLES = 8
 
@@ -54,7 +54,7 @@ class TableModel(BayesianFlowNetwork):
         Args:
             x: a frame, or what `fit` of other models takes.
             batch_size: int; 64 by default.
-            epochs: int. By default so many that there are 2,000 steps.
+            epochs: int. By default so many that there are 1,000 steps.
             validation_data: a frame, or as in Keras.
             y, **kwargs: as in Keras.
 
@@ -70,7 +70,9 @@ class TableModel(BayesianFlowNetwork):
             return super().fit(x, y, epochs=epochs, **own, **kwargs)
         batch_size = BATCH_SIZE if batch_size is None else check_int("batch_size", batch_size, 1)
         steps = math.ceil(len(x) / batch_size)
-        epochs = math.ceil(NUM_STEPS / steps) if epochs is None else check_int("epochs", epochs, 1)
+        epochs = (
+            math.ceil(TRAINING_STEPS / steps) if epochs is None else check_int("epochs", epochs, 1)
+        )
         if not self.compiled:
             self.compile(make_optimizer(epochs * steps))
         own = {"batch_size": batch_size, "epochs": epochs}

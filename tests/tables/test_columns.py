@@ -62,6 +62,20 @@ def test_scores_of_numbers_are_normal_whatever_their_distribution():
     assert np.mean(np.abs(scores) < 1) == pytest.approx(0.683, abs=0.01)
 
 
+def test_numbers_are_scaled_by_their_mean_unless_some_are_far_or_one_is_frequent():
+    even, normal = RNG.uniform(5, 6, 100), RNG.normal(size=100)
+    for cells, scaling in (
+        (even, "mean"),
+        (normal, "mean"),
+        ([*normal, 9.0], "quantiles"),
+        ([*normal, *[0.0] * 9], "quantiles"),
+        ([1.0], "quantiles"),
+    ):
+        assert Number().fit([float(cell) for cell in cells]).scaling == scaling
+    scores = 4 * Number().fit(even.tolist()).encode(even.tolist())
+    np.testing.assert_allclose(scores, (even - even.mean()) / even.std(), atol=1e-5)
+
+
 def test_a_spike_is_an_interval_of_scores():
     column = Number().fit([0.0] * 300 + RNG.uniform(1, 2, 700).tolist())
     at_zero = float(column.encode([0.0])[0])
@@ -75,7 +89,7 @@ def test_numbers_come_back_on_their_grid_and_within_what_was_seen():
     days = Number().fit([86400 * day + 5 for day in range(100)])
     assert {value % 86400 for value in days.decode(normal)} == {5}
     assert (min(days.decode(normal)), max(days.decode(normal))) == (5, 86400 * 99 + 5)
-    prices = Number().fit([0.25, 1.5, 2.75, 99.99])
+    prices = Number("quantiles").fit([0.25, 1.5, 2.75, 99.99])
     assert all(value == round(value, 2) for value in prices.decode(normal))
 
 
