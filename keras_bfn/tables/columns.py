@@ -233,8 +233,8 @@ class Number(Column):
 
 
 def number_flow():
-    """The flow of numbers: at the end they are known to an eighth of a standard deviation."""
-    return flows.ContinuousFlow(sigma_1=0.125 / LARGEST_SCORE, prior=(0.0, 1.0 / LARGEST_SCORE))
+    """The flow of numbers: at the end they are known to a quarter of a standard deviation."""
+    return flows.ContinuousFlow(sigma_1=0.25 / LARGEST_SCORE, prior=(0.0, 1.0 / LARGEST_SCORE))
 
 
 def _is_uneven(x):
