@@ -12,6 +12,7 @@ BATCH_SIZE = 64
 TRAINING_STEPS = 1000
 PEAK_RATE = 3e-3
 NUM_PARTICLES = 8
+RECIPE = "table_recipe"  # the name of its optimizer
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -48,8 +49,8 @@ class TableModel(BayesianFlowNetwork):
     def fit(self, x=None, y=None, batch_size=None, epochs=None, validation_data=None, **kwargs):
         """Trains the model, as `keras_bfn.BayesianFlowNetwork.fit`, with a recipe of its own.
 
-        Unless the model is compiled, it is compiled with AdamW, whose rate rises, falls to zero at
-        the last step, and whose weights are averaged.
+        Unless the model was compiled otherwise, each call compiles it with AdamW, whose rate rises,
+        falls to zero at the last step, and whose weights are averaged.
 
         Args:
             x: a frame, or what `fit` of other models takes.
@@ -73,7 +74,7 @@ class TableModel(BayesianFlowNetwork):
         epochs = (
             math.ceil(TRAINING_STEPS / steps) if epochs is None else check_int("epochs", epochs, 1)
         )
-        if not self.compiled:
+        if not self.compiled or self.optimizer.name == RECIPE:
             self.compile(make_optimizer(epochs * steps))
         own = {"batch_size": batch_size, "epochs": epochs}
         own["validation_data"] = self._encode(validation_data)
@@ -194,4 +195,5 @@ def make_optimizer(num_steps):
         clipnorm=1.0,
         use_ema=True,
         ema_momentum=max(0.0, min(0.999, 1 - 15 / num_steps)),
+        name=RECIPE,
     )

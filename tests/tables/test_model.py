@@ -127,6 +127,10 @@ def test_a_model_that_is_not_compiled_trains_by_a_recipe():
     assert model.optimizer.use_ema
     assert float(model.optimizer.learning_rate) < 1e-6
     assert int(model.optimizer.iterations) == 8
+    before = model.evaluate(FRAME, verbose=0)
+    model.fit(FRAME, epochs=10, verbose=0)  # with a rate that rises anew
+    assert int(model.optimizer.iterations) == 40
+    assert model.evaluate(FRAME, verbose=0)[0] < before[0]
 
 
 @pytest.mark.once
