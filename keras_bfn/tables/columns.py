@@ -216,7 +216,9 @@ class Number(Column):
 
     def decode(self, x):
         at, scores = self.knots
-        found = np.interp(np.asarray(x, "float64") * LARGEST_SCORE, scores, at)
+        z = np.asarray(x, "float64") * LARGEST_SCORE
+        # Of a single knot, `interp` takes NaN for its score.
+        found = np.where(np.isnan(z), z, np.interp(z, scores, at))
         if isinstance(self.step, int):
             steps = np.round(found / self.step).tolist()
             return [None if i != i else self.start + self.step * int(i) for i in steps]

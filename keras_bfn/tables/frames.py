@@ -64,10 +64,13 @@ def categories_of(series):
     return None
 
 
-def read_cells(series):
-    """A column's cells as Python values: None where one is missing, times as integers."""
+def read_cells(series, dtype=None):
+    """A column's cells as Python values: None where one is missing, times as integers.
+
+    Times are counted as those of a column whose `dtype_of` is `dtype`, by default its own.
+    """
     if series.dtype.is_temporal():
-        return _read_times(series)
+        return _read_times(series, _unit_of(dtype or dtype_of(series)))
     is_whole = series.dtype.is_integer()
     missing = series.is_null().to_list()
     cells = zip(series.to_list(), missing, strict=True)
@@ -76,12 +79,16 @@ def read_cells(series):
     return [None if c is None else int(c) for c in cells] if is_whole else cells
 
 
-def _read_times(series):
-    """Times since 1970, in nanoseconds if the column is in them, else in microseconds."""
+def _unit_of(dtype):
+    """What times are counted in: nanoseconds if the dtype has them, else microseconds."""
+    return "ns" if "[ns" in dtype or "'ns'" in dtype else "us"
+
+
+def _read_times(series, unit):
+    """Times since 1970."""
     narwhals = import_narwhals()
     if series.dtype == narwhals.Date:
         series = series.cast(narwhals.Datetime("us"))
-    unit = "ns" if series.dtype.time_unit == "ns" else "us"
     if not series.implementation.is_pandas():
         return series.dt.timestamp(unit).to_list()
     # By way of narwhals, missing cells would make them floats.
@@ -132,7 +139,7 @@ def _pandas_series(pandas, cells, dtype, categories):
         dtype = pandas.CategoricalDtype(categories, ordered=dtype.startswith("ordered"))
         return pandas.Series(cells, dtype=dtype)
     if dtype.startswith("datetime64"):
-        unit = "ns" if "[ns" in dtype else "us"
+        unit = _unit_of(dtype)
         cells = [np.iinfo("int64").min if cell is None else cell for cell in cells]  # NaT
         times = pandas.Series(np.array(cells, "int64").view(f"datetime64[{unit}]"))
         return (times.dt.tz_localize("UTC") if "," in dtype else times).astype(dtype)
@@ -148,7 +155,7 @@ def _polars_series(polars, cells, dtype, categories):
     if dtype == polars.Date:
         return polars.Series(cells, dtype=polars.Int64).cast(polars.Datetime("us")).cast(dtype)
     if dtype == polars.Datetime:
-        unit = "ns" if dtype.time_unit == "ns" else "us"
+        unit = _unit_of(repr(dtype))
         times = polars.Series(cells, dtype=polars.Int64).cast(polars.Datetime(unit))
         if dtype.time_zone is not None:
             times = times.dt.replace_time_zone("UTC")

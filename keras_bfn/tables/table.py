@@ -124,9 +124,10 @@ class Table(Immutable):
             raise refusal(
                 "df", f"must have some of the columns {list(self.columns)}", frame.columns
             )
+        missing = [None] * len(frame)
         return {
-            name: read_cells(frame[name]) if name in frame.columns else [None] * len(frame)
-            for name in self.columns
+            name: read_cells(frame[name], dtype) if name in frame.columns else missing
+            for name, dtype in self.dtypes.items()
         }
 
     def write(self, cells):

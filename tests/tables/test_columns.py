@@ -21,6 +21,7 @@ COLUMNS = {
     "one level": (Levels(), [3, 3]),
     "numbers": (Number(), [*WIDE, None]),
     "numbers of one value": (Number(), [2.5, 2.5, None]),
+    "one number": (Number(), [None, 7]),
     "numbers by their mean": (Number("mean"), [*RNG.normal(size=50).tolist(), None]),
     "integers": (Number(), [*range(0, 900, 7), None, 10**5]),
     "large integers": (Number(), [10**18 + 1000 * i for i in range(50)]),

@@ -100,7 +100,7 @@ CELLS = {
 }
 
 
-@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.settings(max_examples=60, deadline=None, derandomize=True)
 @hypothesis.given(st.data())
 def test_any_frame_comes_back(data):
     num = data.draw(st.integers(1, 30))
@@ -146,6 +146,16 @@ def test_numbers_are_one_part_whatever_columns_are_called():
     table = Table.from_dataframe(df, x=Number(), y=Number())
     assert table.event_shape() == {"numbers_": (2,), "numbers": ()}
     pandas.testing.assert_frame_equal(table.decode(table.encode(df)), df)
+
+
+@pytest.mark.parametrize("units", [("ns", "us"), ("us", "ns"), ("s", "ns")])
+def test_times_are_the_same_in_other_units(units):
+    first, second = (FRAME[["day"]].astype(f"datetime64[{unit}]") for unit in units)
+    table = Table.from_dataframe(first)
+    np.testing.assert_array_equal(*(table.encode(df)["numbers"] for df in (first, second)))
+    pandas.testing.assert_frame_equal(table.decode(table.encode(second)), first)
+    days = to_polars(FRAME).select("day").cast(polars.Datetime(units[1]))
+    np.testing.assert_array_equal(table.encode(days)["numbers"], table.encode(first)["numbers"])
 
 
 def test_columns_that_a_frame_lacks_are_missing():
