@@ -190,6 +190,7 @@ def outlier_areas(model, copula, train, test, seed):
 def run_split(df, seed, args):
     train, test = train_test_split(df, test_size=0.3, random_state=seed)
     start = time.process_time()
+    keras.utils.set_random_seed(seed)
     model = Table.from_dataframe(train).make_model(seed=seed)
     model.fit(train, verbose=0, **({"epochs": args.epochs} if args.epochs else {}))
     seconds = time.process_time() - start

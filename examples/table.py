@@ -47,6 +47,7 @@ def load_tables(args):
 
 
 def train(df, steps, seed):
+    keras.utils.set_random_seed(seed)
     model = Table.from_dataframe(df).make_model(width=64, seed=seed)
     model.fit(df, epochs=-(-steps * BATCH_SIZE // len(df)), verbose=0)
     return model

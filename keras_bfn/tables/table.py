@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_bfn import networks
 from keras_bfn._config import Immutable
-from keras_bfn._validation import check_choice, check_int, refusal
+from keras_bfn._validation import check_choice, refusal
 from keras_bfn.tables.columns import Category, Column, Levels, Number, number_flow
 from keras_bfn.tables.frames import (
     categories_of,
@@ -172,13 +172,12 @@ class Table(Immutable):
 
         Args:
             width, num_blocks, dropout: of its `keras_bfn.networks.MultiPart`.
-            seed: int or None. Of the weights, and of the noise of training.
+            seed: int or None. As in `keras_bfn.BayesianFlowNetwork`; first weights follow
+                `keras.utils.set_random_seed`.
 
         Raises:
             ValueError: if an argument is out of its range.
         """
-        if seed is not None:
-            keras.utils.set_random_seed(check_int("seed", seed, 0))
         flow = self.flow()
         options = {"width": width, "num_blocks": num_blocks, "dropout": dropout, "mixer": "mlp"}
         network = networks.MultiPart(flow, self.event_shape(), **options)
