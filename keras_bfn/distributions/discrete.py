@@ -147,10 +147,11 @@ class DiscretizedNormal(Distribution):
         inner, last = self._bin_of(self.location), self.num_bins - 1
         unit = 0.5**0.5 / self.std
         centre = bin_centre(inner, self.num_bins) - self.location
-        low, high = (ops.erf((centre + way / self.num_bins) * unit) for way in (-1, 1))
+        # Not erf: what TensorFlow reads of JAX's exports knows none.
+        above_low, above_high = (ops.erfc((centre + way / self.num_bins) * unit) for way in (-1, 1))
         beyond = ops.erfc((1.0 - 2.0 / self.num_bins - ops.abs(self.location)) * unit)
         end = ops.where(self.location > 0.0, last, 0)
-        return ops.where(beyond > high - low, end, inner)
+        return ops.where(beyond > above_low - above_high, end, inner)
 
     def sample(self, seed=None):
         noise = normal(ops.shape(self.location), seed)
