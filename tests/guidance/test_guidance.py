@@ -29,7 +29,13 @@ def test_pairs_of_classes_follow_the_tilted_distribution():
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    ("sampler", "num_steps"), [("ancestral", 100), ("sde2", 30), ("ode1", 80), ("ode2", 30)]
+    ("sampler", "num_steps"),
+    [
+        pytest.param("ancestral", 100, marks=pytest.mark.slow),
+        ("sde2", 30),
+        pytest.param("ode1", 80, marks=pytest.mark.slow),
+        ("ode2", 30),
+    ],
 )
 def test_by_every_sampler(sampler, num_steps):
     x = generate(make_pair_model(), 6000, num_steps, sampler=sampler, guidance=Exact())

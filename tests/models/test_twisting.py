@@ -60,6 +60,7 @@ def test_likelihoods_are_unbiased_and_vary_less(completions):
     assert errors[True, 4] < 0.9 * errors[False, 4]
 
 
+@pytest.mark.slow
 def test_a_function_guides_the_rest_too():
     """What is known and a likelihood together: the conditional, tilted."""
     model, x = make_pair_model(), np.tile([KNOWN, 0], (1500, 1))
