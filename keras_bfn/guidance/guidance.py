@@ -65,6 +65,7 @@ class Guidance:
     """
 
     is_shared = False
+    acts = True  # at steps, and not in the end alone
 
     def __init__(
         self,
@@ -187,6 +188,7 @@ class Combined(Guidance):
         draws = [leaf.num_draws for leaf in self.leaves() if leaf.num_draws is not None]
         self.num_draws = max(draws, default=None)
         self.layers = first.layers + second.layers
+        self.acts = first.acts or second.acts
 
     def leaves(self):
         return self.first.leaves() + self.second.leaves()

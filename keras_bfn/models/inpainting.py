@@ -51,12 +51,12 @@ def inpaint(
 ):
     """Completes each example, given its known variables.
 
-    The known variables send their true messages, the others are sampled as by the ancestral
-    sampler. With one particle that is all, and the result is biased: nothing asks whether what
-    was made up goes with what is known. With more, sequential Monte Carlo does: each particle
-    is weighted by how well it expected the messages of the known variables, and drawn anew by
-    weight (systematic resampling) when the effective sample size falls below half. As
-    particles grow, the completions follow the model's own conditional distribution.
+    The known variables send their true messages. The others are sampled as by the ancestral
+    sampler, guided by how well the network expects what is known. What that gets wrong, as where
+    several known variables tell of each other, sequential Monte Carlo makes up for: each particle
+    is weighted by how much likelier its path is under the model, and drawn anew by weight
+    (systematic resampling) when the effective sample size falls below half. As particles grow, the
+    completions follow the model's own conditional distribution.
 
     Args:
         x: data, of shape `(num, *event_shape)`; what it holds where it is not known is ignored.
@@ -69,18 +69,18 @@ def inpaint(
         num_particles: int, at least 1. Each call is on `num_particles` rows per example.
         condition, guidance_scale, guidance_interval, guidance_rescale: as in `generate`.
         guidance: as in `generate`: samples are drawn given both.
-        twisted: bool. Whether steps are guided by how well what is known is expected, too, which
-            takes the gradient of the network at each step. Else only weights tell.
+        twisted: bool. Whether what is known guides the steps, which takes the gradient of the
+            network at each. Else only weights tell: with one particle, nothing asks whether what
+            was made up goes with what is known.
         lengths, seed, verbose: as in `generate`.
         batch_size: int, in examples; by default up to 64 rows.
         return_statistics: bool. Whether to return, too, how the particles fared.
 
     Returns:
         An array shaped as `x`, equal to it where it is known, or a dict of all parts. With
-        `return_statistics`, the tuple of it and a dict: `"effective_sample_size"`,
-        `(num_steps + 1, num)`, of 1 to `num_particles`, at each look before resampling; and
-        `"log_likelihood"`, `(num,)`, in nats: the logarithm of an unbiased estimate of the
-        probability (or density) that the model gives to the known variables.
+        `return_statistics`, the tuple of it and a dict as of `generate`. `"log_likelihood"` is the
+        logarithm of an unbiased estimate of the probability (or density) that the model gives to
+        the known variables, times the likelihood of a `guidance`.
 
     Raises:
         ValueError: if the data do not suit the model, or an argument is out of its range.

@@ -54,7 +54,10 @@ class ParticleProgram(LoopProgram):
             return ops.reshape(values, (num_examples, num_particles, -1))
 
         def look(state, i, t, noise):
-            looks, _, shift, log_h = self.look_at(i, state["s"], t, inputs, given, noise)
+            acts = self.guidance.acts
+            looks, _, shift, log_h = self.look_at(i, state["s"], t, inputs, given, noise, acts)
+            if not acts:
+                shift, log_h = map_parts(ops.zeros_like, state["s"]), ops.zeros_like(ones)
             return map_parts(lambda _, look: look, drawn, looks), shift, log_h
 
         def weigh(state, i, log_h):
@@ -194,6 +197,7 @@ class KnownVariables(Guidance):
     def __init__(self, x, mask, twisted):
         super().__init__()
         self.x, self.mask, self.twisted = x, mask, twisted
+        self.acts = twisted
 
     def rows(self, num_samples):
         return {"x": self.x, "mask": self.mask}
