@@ -221,15 +221,13 @@ def generate(
         self, program, arguments, inputs, batch_size, seed, verbose, num_steps, guiding
     )
     check_found(self, outputs.pop("unknown_at"), outputs.pop("is_finite"))
-
-    def finish(x):
-        x = order_parts(self.flow, x | given if given else x)
-        return map_parts(put_missing, x, inputs["there"]) if "there" in inputs else x
-
-    x = finish(outputs.pop("x"))
+    x, there = outputs.pop("x"), inputs.get("there")
+    x = order_parts(self.flow, x | given if given else x)
+    if there is not None:
+        x = map_parts(put_missing, x, there)
     if return_trajectory:
         return x, map_parts(_in_steps, self.flow, outputs["trajectory"])
-    return (x, finish_statistics(self, outputs, num_steps)) if return_statistics else x
+    return (x, finish_statistics(self, outputs, num_steps, there)) if return_statistics else x
 
 
 def _in_steps(flow, look):

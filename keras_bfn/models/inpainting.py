@@ -127,7 +127,7 @@ def inpaint(
     x = order_parts(self.flow, outputs.pop("x"))
     if lengths:
         x = map_parts(put_missing, x, there)
-    return (x, finish_statistics(self, outputs, num_steps)) if return_statistics else x
+    return (x, finish_statistics(self, outputs, num_steps, there)) if return_statistics else x
 
 
 def _fill_in_parts(model, x, mask):

@@ -10,6 +10,7 @@ from keras_bfn._random import normal
 from keras_bfn._validation import refusal
 from keras_bfn.guidance import Guidance
 from keras_bfn.models.guiding import are_finite, first_unknown, log_likelihood
+from keras_bfn.models.missing import put_missing
 from keras_bfn.models.program import DEFAULT_BATCH_SIZE, LoopProgram
 from keras_bfn.samplers.sde import MessageSampler
 from keras_bfn.samplers.second_order import SecondOrder
@@ -175,12 +176,15 @@ def default_rows(num_particles):
     return max(1, DEFAULT_BATCH_SIZE // num_particles)
 
 
-def finish_statistics(model, outputs, num_steps):
+def finish_statistics(model, outputs, num_steps, there=None):
     """What a `ParticleProgram` tells of its particles, as it is returned."""
+    particles = order_parts(model.flow, outputs["particles"])
+    if there is not None:
+        particles = map_parts(lambda x, there: put_missing(x, there[:, None]), particles, there)
     return {
         "log_likelihood": outputs["log_likelihood"],
         "effective_sample_size": outputs["effective_sample_size"].T[: num_steps + 1],
-        "particles": order_parts(model.flow, outputs["particles"]),
+        "particles": particles,
         "log_weights": outputs["log_weights"],
     }
 

@@ -15,6 +15,9 @@ from tests.guidance.cases import (
     total_variation,
 )
 from tests.models.exact_models import make_pair_model
+from tests.models.test_missing import FLOWS as LONG_FLOWS
+from tests.models.test_missing import SHORT
+from tests.models.test_missing import make_model as make_long_model
 
 NUM, NUM_STEPS = 3000, 20
 
@@ -178,3 +181,14 @@ def test_a_likelihood_that_is_no_number_in_the_end_is_refused(model):
         ValueError, match=r"`guidance` must be finite.*2 of 2 samples, first at ste"
     ):
         generate(model, 2, 2, guidance=of_sure, num_particles=2)
+
+
+@pytest.mark.once
+def test_particles_end_where_their_sequences_do():
+    flow = LONG_FLOWS["discrete"]
+    model = make_long_model(flow)
+    options = {"guidance": lambda p: ops.sum(p[:, 0, 0:1], axis=1), "return_statistics": True}
+    x, found = model.generate(2, 2, lengths=SHORT, num_particles=2, verbose=0, **options)
+    assert (x[:, SHORT:] == -1).all()
+    assert (found["particles"][:, :, SHORT:] == -1).all()
+    assert (found["particles"][:, :, :SHORT] >= 0).all()
