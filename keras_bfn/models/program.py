@@ -137,18 +137,15 @@ class SamplingProgram(Program):
 
     def step(self, states, outputs, t, t_next, seed, shift=None):
         """The sampler's states after a step, given the output distributions before it."""
-        step = self.sampler.step
-        if shift is None:
-            return map_parts(
-                lambda flow, *seen: step(flow, *seen, t, t_next, seed), self.drawn, states, outputs
-            )
-        return map_parts(
-            lambda flow, state, output, shift: step(flow, state, output, t, t_next, seed, shift),
-            self.drawn,
-            states,
-            outputs,
-            shift,
-        )
+        # Samplers that are never guided need not take a shift.
+        shifts = map_parts(lambda _: (), self.drawn)
+        if shift is not None:
+            shifts = map_parts(lambda _, shift: (shift,), self.drawn, shift)
+
+        def step(flow, state, output, shift):
+            return self.sampler.step(flow, state, output, t, t_next, seed, *shift)
+
+        return map_parts(step, self.drawn, states, outputs, shifts)
 
     def end(self, outputs, seed):
         """What becomes of the last output distributions: data, or a dict of the parts'."""
