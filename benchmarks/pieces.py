@@ -5,15 +5,19 @@
 Each is compiled where the backend compiles, and runs forward and backward (the draw only forward).
 """
 
+from unittest import mock
+
 import keras
 import numpy as np
 from keras import ops
+from keras.layers import LayerNormalization
 
 from benchmarks.timing import ratio
 from keras_bfn.distributions import Categorical
 from keras_bfn.distributions.expected_bin import expected_bin
+from keras_bfn.layers import TransformerBlock, transformer_block
 from keras_bfn.layers.attention import self_attention
-from keras_bfn.layers.conv_block import GroupNormalization
+from keras_bfn.layers.normalization import GroupNormalization
 from keras_bfn.layers.positions import at_positions
 
 
@@ -67,6 +71,16 @@ def group_normalization(scale):
     return *layers, (normal(4 * scale, 64, 8 * scale, 8 * scale),)
 
 
+def layer_normalization(scale):
+    """In a transformer's block, against Keras's own."""
+    shape = (4 * scale, 64 * scale, 64 * scale)
+    by_keras, block = TransformerBlock(num_heads=4), TransformerBlock(num_heads=4)
+    block.build(shape)
+    with mock.patch.object(transformer_block, "LayerNormalization", LayerNormalization):
+        by_keras.build(shape)
+    return by_keras, block, (normal(*shape),)
+
+
 def draw(scale):
     """Of 1,250 classes and more, against the Gumbel-max trick."""
 
@@ -79,7 +93,15 @@ def draw(scale):
 
 
 CASES = {
-    piece.__name__: piece for piece in (expected_bins, dense, attention, group_normalization, draw)
+    piece.__name__: piece
+    for piece in (
+        expected_bins,
+        dense,
+        attention,
+        group_normalization,
+        layer_normalization,
+        draw,
+    )
 }
 
 

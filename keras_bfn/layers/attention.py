@@ -9,8 +9,9 @@ from keras.layers import Dense
 
 from keras_bfn._backend import is_on_cpu
 from keras_bfn._validation import check_int
-from keras_bfn.layers.conv_block import check_data_format, group_norm
+from keras_bfn.layers.conv_block import check_data_format
 from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.normalization import group_norm
 from keras_bfn.layers.positions import at_positions
 
 

@@ -1,13 +1,13 @@
-"""A residual block for images and signals, its convolutions and its normalisation."""
+"""A residual block for images and signals, and its convolutions."""
 
 import keras
 from keras import ops
 from keras.layers import Conv1D, Conv2D, Dense, Dropout
 
-from keras_bfn._backend import normalize_groups
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_choice, check_int, check_rate
 from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.normalization import group_norm
 
 CONVOLUTIONS = {1: Conv1D, 2: Conv2D}  # by the number of axes of positions
 
@@ -116,23 +116,3 @@ def check_data_format(data_format):
     if data_format is None:
         return keras.config.image_data_format()
     return check_choice("data_format", data_format, ("channels_last", "channels_first"))
-
-
-def group_norm(channels, groups, axis, **kwargs):
-    """Group normalisation in at most `groups` groups of equal size, at least four channels each.
-
-    A group of one channel would take away what a block adds to all positions alike: the time.
-    """
-    most = max(1, min(groups, channels // 4))
-    groups = max(g for g in range(1, most + 1) if channels % g == 0)
-    return GroupNormalization(groups, axis=axis, epsilon=1e-5, **kwargs)
-
-
-class GroupNormalization(keras.layers.GroupNormalization):
-    """The same as in Keras, of the same name in files, faster on PyTorch with channels first."""
-
-    def call(self, x):
-        if keras.backend.backend() != "torch" or self.axis != 1:
-            return super().call(x)
-        gamma, beta = map(ops.convert_to_tensor, (self.gamma, self.beta))
-        return normalize_groups(x, self.groups, gamma, beta, self.epsilon)

@@ -2,10 +2,11 @@
 
 import keras
 from keras import ops
-from keras.layers import Dense, Dropout, LayerNormalization
+from keras.layers import Dense, Dropout
 
 from keras_bfn._validation import check_int, check_rate
 from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.normalization import LayerNormalization
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

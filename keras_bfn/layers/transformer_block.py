@@ -4,13 +4,14 @@ import math
 
 import keras
 from keras import ops
-from keras.layers import Dense, Dropout, LayerNormalization
+from keras.layers import Dense, Dropout
 
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_int, check_rate
 from keras_bfn.layers.attention import check_num_heads, self_attention
 from keras_bfn.layers.embeddings import check_num_columns
 from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.normalization import LayerNormalization
 from keras_bfn.layers.positions import at_positions
 
 

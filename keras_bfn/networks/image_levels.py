@@ -5,7 +5,8 @@ from keras import layers, ops
 
 from keras_bfn._backend import is_on_cpu
 from keras_bfn.layers import ConvBlock, SpatialAttention
-from keras_bfn.layers.conv_block import CONVOLUTIONS, group_norm
+from keras_bfn.layers.conv_block import CONVOLUTIONS
+from keras_bfn.layers.normalization import group_norm
 from keras_bfn.networks.network import scale_theta
 
 PADDINGS = {1: layers.ZeroPadding1D, 2: layers.ZeroPadding2D}  # as `CONVOLUTIONS`

@@ -20,6 +20,7 @@ from keras_bfn.layers import (
     TransformerBlock,
 )
 from keras_bfn.layers.attention import self_attention
+from keras_bfn.layers.normalization import LayerNormalization
 from tests.backends import everywhere
 
 IMAGES = np.random.default_rng(0).standard_normal((2, 4, 4, 6)).astype("float32")
@@ -324,3 +325,23 @@ def test_the_shortcut_survives_its_config():
     layer = EvidenceShortcut(DiscreteFlow(5, beta_1=1.0))
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert copy.flow.get_config() == layer.flow.get_config()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_normalises_as_keras_does(dtype):
+    """To the rounding of `dtype`, of vectors far from zero, too; by the same weights."""
+    own, theirs = (
+        norm(epsilon=1e-5, dtype=dtype)
+        for norm in (LayerNormalization, keras.layers.LayerNormalization)
+    )
+    x = 100 + np.random.default_rng(0).standard_normal((4, 3, 32)).astype("float32")
+    for norm in (own, theirs):
+        norm.build(x.shape)
+        norm.set_weights(np.random.default_rng(1).standard_normal((2, 32)))
+    assert own.name.startswith("layer_normalization")
+    tolerance = 1e-4 if dtype == "float32" else 2e-2
+    np.testing.assert_allclose(
+        *(ops.convert_to_numpy(ops.cast(norm(x), "float32")) for norm in (own, theirs)),
+        atol=tolerance,
+        rtol=tolerance,
+    )
