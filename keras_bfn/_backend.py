@@ -27,6 +27,42 @@ def is_on_cpu():
     return not any(accelerator.is_available() for accelerator in accelerators)
 
 
+def move_to_replica(state):
+    """The state of a seed generator, another one on each replica of a strategy of TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        return state
+    import tensorflow as tf
+
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return state
+    # 0 on the first: it draws as one device does. The golden ratio keeps seeds apart.
+    moved = tf.cast(replica.replica_id_in_sync_group, state.dtype) * 0x1E3779B9
+    return state + tf.stack([moved, tf.zeros_like(moved)])
+
+
+def mean_of_processes(tensors):
+    """The means of tensors over the processes of `torch.distributed`, sent as one; None stays."""
+    import torch
+
+    if not torch.distributed.is_initialized():
+        raise ValueError(
+            "`torch.distributed` is not initialised: start the script by `torchrun`, and call "
+            "`torch.distributed.init_process_group()` first"
+        )
+    given = [tensor for tensor in tensors if tensor is not None]
+    if not given:
+        return tensors
+    sent = torch.cat([tensor.reshape(-1).float() for tensor in given])
+    torch.distributed.all_reduce(sent)
+    sent = sent / torch.distributed.get_world_size()
+    parts = iter(torch.split(sent, [tensor.numel() for tensor in given]))
+    return [
+        None if tensor is None else next(parts).reshape(tensor.shape).to(tensor.dtype)
+        for tensor in tensors
+    ]
+
+
 def draw_normal(shape, seed=None):
     """`keras.random.normal` in float32; on JAX on CPUs, from bits that cost a seventh.
 

@@ -8,6 +8,8 @@ These stand where they are needed:
 | `_backend.py`, `torch_generators` | on PyTorch, dropout without a seed ignores its own generator |
 | `_backend.py`, `export_torch` | on PyTorch, what is exported to ONNX has no names of outputs |
 | `_parts.py`, `order_parts` | on JAX, `predict` returns dicts in alphabetical order |
+| `_random.py`, `SeedGenerator` | all replicas of a strategy of TensorFlow draw the same |
+| `_random.py`, `make_seed_generator` | on PyTorch, the streams of seeds overlap |
 | `callbacks/resume.py`, `_variables` | `.keras` files hold no states of seed generators (#19796) |
 | `datasets/batches.py`, `workers=1` | with more, batches of the last epoch come first (#20123) |
 | `datasets/batches.py`, `_within_epoch` | a `PyDataset` is told of an end before the first epoch |
@@ -34,22 +36,9 @@ import tempfile
 import warnings
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_bfn._validation import check_int
-
-
-def make_seed_generator(seed):
-    """A generator whose stream is unrelated to that of any other seed.
-
-    Keras 3.15 on PyTorch adds the two words of a generator's state (keras-team/keras-core#434): the
-    second draw from seed 1 is the first from seed 2. Hashed seeds are far apart.
-    """
-    if seed is None:
-        return keras.random.SeedGenerator()
-    word = np.random.SeedSequence(check_int("seed", seed, 0)).generate_state(1)[0]
-    return keras.random.SeedGenerator(int(word) >> 1)
+from keras_bfn._random import make_seed_generator
 
 
 @contextlib.contextmanager

@@ -1,9 +1,33 @@
 """Random numbers of flows, distributions and samplers: drawn from a seed, or given."""
 
 import keras
+import numpy as np
 from keras import ops
 
-from keras_bfn._backend import draw_normal
+from keras_bfn._backend import draw_normal, move_to_replica
+from keras_bfn._validation import check_int
+
+
+class SeedGenerator(keras.random.SeedGenerator):
+    """Keras's own, whose draws are others on each replica of a strategy of TensorFlow.
+
+    From Keras's, all replicas draw the same (Keras 3.15).
+    """
+
+    def next(self, ordered=True):
+        return move_to_replica(super().next(ordered))
+
+
+def make_seed_generator(seed):
+    """A generator whose stream is unrelated to that of any other seed.
+
+    Keras 3.15 on PyTorch adds the two words of a generator's state (keras-team/keras-core#434): the
+    second draw from seed 1 is the first from seed 2. Hashed seeds are far apart.
+    """
+    if seed is None:
+        return SeedGenerator()
+    word = np.random.SeedSequence(check_int("seed", seed, 0)).generate_state(1)[0]
+    return SeedGenerator(int(word) >> 1)
 
 
 class Noise:

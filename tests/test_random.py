@@ -3,8 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from keras_bfn._keras import make_seed_generator
-from keras_bfn._random import normal
+from keras_bfn._random import make_seed_generator, normal
 from tests.checks import MIN_P_VALUE, assert_draws_are_normal
 from tests.tensors import to_numpy
 

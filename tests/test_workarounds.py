@@ -110,7 +110,12 @@ def test_the_second_draw_from_a_seed_is_the_first_from_the_next():
     one, two = (keras.random.SeedGenerator(seed) for seed in (1, 2))
     keras.random.normal((3,), seed=one)
     second, first = (ops.convert_to_numpy(keras.random.normal((3,), seed=s)) for s in (one, two))
-    require((second == first).all(), "make_seed_generator")
+    require((second == first).all(), "_random.py, make_seed_generator")
+
+
+def test_seed_generators_know_no_replicas():
+    source = inspect.getsource(inspect.getmodule(keras.random.SeedGenerator))
+    require("replica" not in source, "_random.py, SeedGenerator")
 
 
 def test_predict_takes_no_seed():

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_bfn._devices import round_up
 from keras_bfn._parts import map_parts, of_any_part
 from keras_bfn.codec import fingerprints
 from keras_bfn.codec.errors import CodecError
@@ -10,7 +11,7 @@ from keras_bfn.distributions import DiscretizedNormal
 from keras_bfn.flows.channels import Line
 from keras_bfn.looks import output_distributions
 from keras_bfn.models.data_checks import count_examples
-from keras_bfn.models.program import Program, divisible
+from keras_bfn.models.program import Program
 
 
 class OutputProgram(Program):
@@ -80,7 +81,7 @@ class Receiver:
 
     def ask(self, s, i, rows):
         """What is expected after evidence in the channel about the rows' examples, float32."""
-        num, size = len(rows), divisible(self.batch_size)
+        num, size = len(rows), round_up(self.batch_size, self.model)
 
         def pad(chain, s):
             s = chain.channel.evidence(s)

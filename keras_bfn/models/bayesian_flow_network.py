@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_bfn import losses
 from keras_bfn._config import own_config
-from keras_bfn._keras import build_network, call_network, in_order_of, make_seed_generator
+from keras_bfn._keras import build_network, call_network, in_order_of
 from keras_bfn._parts import (
     check_event_shape,
     check_names,
@@ -20,6 +20,7 @@ from keras_bfn._parts import (
     of_any_part,
     sum_parts,
 )
+from keras_bfn._random import make_seed_generator
 from keras_bfn._validation import check_choice, refusal
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.looks import look

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import _keras
+from keras_bfn._devices import round_up, scope_of
 from keras_bfn._parts import leave_out, list_parts, map_parts
 from keras_bfn._random import Noise, normal, uniform
 from keras_bfn._validation import check_int
@@ -258,22 +259,13 @@ def predict(
     It is run on full batches, so that it is compiled once.
     """
     num = count_examples(inputs)
-    batch_size = divisible(batch_size)
+    batch_size = round_up(batch_size, model)
     rows = np.arange(-(-num // batch_size) * batch_size) % num
     inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
-    program = model.programs(program_class, *arguments)
+    with scope_of(model):
+        program = model.programs(program_class, *arguments)
     if num_steps is not None:
         program.set_steps(num_steps, guiding)
     with _keras.seeded(model.seed_generator, seed):
         outputs = program.predict(inputs, batch_size=batch_size, verbose=verbose)
     return keras.tree.map_structure(lambda values: values[:num], outputs)
-
-
-def divisible(batch_size):
-    """The batch size, or a little more: what the devices that `keras.distribution` names can share.
-
-    JAX refuses a batch that does not divide among them.
-    """
-    distribution = keras.distribution.distribution()
-    num_devices = 1 if distribution is None else distribution.num_model_replicas
-    return -(-batch_size // num_devices) * num_devices

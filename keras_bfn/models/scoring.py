@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import losses
+from keras_bfn._devices import round_up, scope_of
 from keras_bfn._keras import seeded
 from keras_bfn._parts import leave_out, map_parts, order_parts, sum_parts
 from keras_bfn._validation import check_int, to_numpy
@@ -16,7 +17,7 @@ from keras_bfn.models.missing import (
     sum_variables,
 )
 from keras_bfn.models.part_times import check_given
-from keras_bfn.models.program import Program, check_batch_size, divisible
+from keras_bfn.models.program import Program, check_batch_size
 
 
 def nats_per_example(loss, flow, x, looks, seed, counts=None):
@@ -194,8 +195,9 @@ def _nats(model, x, num_steps, num_repeats, given, batch_size, seed, verbose, sa
         sample_weight = map_parts(to_numpy, sample_weight)
         check_sample_weight(model, sample_weight, x)
     inputs = {"x": x, "condition": condition, "sample_weight": sample_weight}
-    batches = RepeatedBatches(inputs, num_repeats, divisible(batch_size))
-    program = model.programs(CodeLengthProgram, loss, given)
+    batches = RepeatedBatches(inputs, num_repeats, round_up(batch_size, model))
+    with scope_of(model):
+        program = model.programs(CodeLengthProgram, loss, given)
     with seeded(model.seed_generator, seed):
         nats = program.predict(batches, verbose=verbose)
     nats = keras.tree.map_structure(batches.by_repeat, nats)

@@ -43,7 +43,7 @@ def test_neighbouring_seeds_share_no_noise():
     # On torch the streams of Keras's SeedGenerator(1) and SeedGenerator(2) overlap by one draw.
     from keras import random
 
-    from keras_bfn._keras import make_seed_generator
+    from keras_bfn._random import make_seed_generator
 
     draws = []
     for seed in range(3):
