@@ -55,7 +55,7 @@ class Immutable(metaclass=_Sealed):
         return hash((type(self), repr(self.get_config())))
 
     def __repr__(self):
-        values = {name: getattr(self, name) for name in argument_names(type(self))}
+        values = {name: getattr(self, name, None) for name in argument_names(type(self))}
         told = (f"{name}={_describe(value)}" for name, value in values.items() if value is not None)
         return f"{type(self).__name__}({', '.join(told)})"
 
@@ -67,8 +67,14 @@ def _describe(value):
 
 def own_config(made, cls):
     """What the constructor of `cls` was told of an object, as plain values that JSON can hold."""
-    own = {name: getattr(made, name) for name in argument_names(cls)}
-    return keras.saving.serialize_keras_object(own)
+    names = argument_names(cls)
+    for name in names:
+        if not hasattr(made, name):
+            raise AttributeError(
+                f"{type(made).__name__} must keep its constructor's argument `{name}` as an "
+                "attribute of the same name"
+            )
+    return keras.saving.serialize_keras_object({name: getattr(made, name) for name in names})
 
 
 def argument_names(cls):

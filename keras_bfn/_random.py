@@ -53,14 +53,27 @@ class Noise:
 
 
 def normal(shape, seed=None):
-    """Draws from the standard normal distribution, in float32; `seed` may be a `Noise`."""
+    """Draws from the standard normal distribution, in float32.
+
+    Distributions and samplers draw by this and `uniform` alone, not by `keras.random`: then what
+    they draw can be given, which exports and guidance by draws do.
+
+    Args:
+        shape: tuple of ints.
+        seed: a `keras.random.SeedGenerator`, an int, None, or draws that are given.
+
+    Example:
+
+    >>> tuple(keras_bfn.distributions.normal((2, 3), seed=0).shape)
+    (2, 3)
+    """
     if isinstance(seed, Noise):
         return seed.draw("normal", shape)
     return draw_normal(shape, seed=seed)
 
 
 def uniform(shape, seed=None):
-    """Draws from [0, 1), in float32; `seed` may be a `Noise`."""
+    """Draws from [0, 1), in float32. As `normal`."""
     if isinstance(seed, Noise):
         return seed.draw("uniform", shape)
     return keras.random.uniform(shape, dtype="float32", seed=seed)

@@ -14,6 +14,11 @@ def refusal(name, expected, value):
     return ValueError(f"Argument `{name}` {expected}. Received: {name}={value!r}")
 
 
+def lacks(made, name, why=""):
+    """The `NotImplementedError` that says what a class of the user's own must define."""
+    return NotImplementedError(f"{type(made).__name__} must define `{name}`{why}")
+
+
 def is_number(value, kind=numbers.Real):
     """Whether a value is a number of this kind, and no bool."""
     return isinstance(value, kind) and not isinstance(value, bool)

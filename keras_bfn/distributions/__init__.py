@@ -1,5 +1,10 @@
-"""Output distributions: mean, mode, sample, log_prob, probs; one variable at a time."""
+"""Output distributions: mean, mode, sample, log_prob, probs; one variable at a time.
 
+`normal` and `uniform` are what they draw with.
+"""
+
+from keras_bfn._random import normal as normal
+from keras_bfn._random import uniform as uniform
 from keras_bfn.distributions.continuous import Delta as Delta
 from keras_bfn.distributions.continuous import Normal as Normal
 from keras_bfn.distributions.discrete import Bernoulli as Bernoulli

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from keras import ops
 
-from keras_bfn._validation import check_int, refusal
+from keras_bfn._validation import check_int, lacks, refusal
 
 CHUNK = 2**20  # log probabilities held at a time
 
@@ -63,7 +63,7 @@ def remaining_cost(self, x, num_draws=10_000, seed=0):
 def cost_after_evidence(self, x, beta, log_prior, rng):
     """The entropy of the posterior, which one message as accurate as all evidence gives."""
     if self.num_values is None:
-        raise NotImplementedError
+        raise lacks(self, "remaining_cost", ": by default only integers 0..K-1 have it")
     noise = ops.convert_to_tensor(rng.standard_normal((len(x), self.embedding_size)), "float32")
     ratios = self.log_likelihood_ratios(x, np.array([beta]), noise)
     logits = log_prior + ops.convert_to_numpy(ratios)

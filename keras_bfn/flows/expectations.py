@@ -1,9 +1,8 @@
 """What is expected of data as functions that can be differentiated, for `keras_bfn.guidance`."""
 
-import math
-
 from keras import ops
 
+from keras_bfn._validation import lacks
 from keras_bfn.distributions import Categorical
 
 
@@ -33,6 +32,8 @@ def expected_variance(self, distribution, t):
         distribution: the output distribution at `t`.
         t: time, of shape `(batch,)`.
     """
+    if self.num_values is None:
+        raise lacks(self, "expected_variance", ", which this guidance needs")
     values = ops.arange(self.num_values, dtype="float32")
     probs = distribution.probs()
     mean = ops.sum(probs * values, axis=-1, keepdims=True)
@@ -64,10 +65,7 @@ def tilted(self, distribution, evidence, t):
         evidence: of shape `(batch, *event_shape, embedding_size)`.
         t: time, of shape `(batch,)`.
     """
-    if self.num_values in (None, math.inf):
-        raise NotImplementedError(
-            f"{type(self).__name__} has no method `tilted`, which guidance with "
-            "through_network=False needs"
-        )
+    if self.num_values is None:
+        raise lacks(self, "tilted", ", which guidance with through_network=False needs")
     embeddings = ops.transpose(self._embed_all_values())
     return Categorical(distribution.log_probs() + ops.matmul(evidence, embeddings))

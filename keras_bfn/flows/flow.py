@@ -2,21 +2,21 @@
 
 import math
 
-import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
 from keras_bfn._random import normal
-from keras_bfn._validation import refusal
-from keras_bfn.flows import costs, expectations
+from keras_bfn._validation import lacks, refusal
+from keras_bfn.flows import checks, costs, expectations
 from keras_bfn.flows.channels import Points
 from keras_bfn.schedules import schedule as schedules
 
+NOT_INTEGERS = ": by default only `discrete` data from 0 to a finite K - 1 have it"
 RESERVED = ("class_name", "config")  # by which Keras 3.15 tells a saved object from a dict
 
 
 class Flow(Immutable):
-    """Base class of the data types: one subclass for each row of the table in the guides.
+    """Base class of the data types: one subclass for each.
 
     All data types send Gaussian observations `y ~ N(e(x), 1 / (c alpha))` of an embedding `e(x)` of
     the data. What Bob has gathered is the *evidence* `s`, of shape
@@ -24,15 +24,35 @@ class Flow(Immutable):
     accuracy `beta`. A flow holds plain Python values, has no weights and knows no network. All its
     tensors are float32, whatever the dtype policy.
 
-    A new data type is a subclass. Its constructor keeps each argument under its own name and calls
-    that of this class with the schedule. It must have the attributes and methods below that have no
-    default: `embedding_size`, `theta_size`, `output_size`, `data_range`, `embed`, `input_params`
-    and `output_distribution`. Integers 0..K-1 need no more: all else follows from their K
-    embeddings. Other data also need `expected_embedding` and `log_receiver_ratio`, and may have
-    `sender_receiver_kl` in closed form. `input_mean` is for plots, `evidence_params` for the
-    networks of this package, and `remaining_cost` for `keras_bfn.schedules.fit`. Guidance asks for
-    `expected_data`, `sure_data`, `log_expected` and, in part, `expected_variance` and `tilted`.
-    `keras_bfn.testing.check_flow` proves it; CONTRIBUTING.md shows one, whole.
+    A new data type is a subclass, registered by `keras.saving.register_keras_serializable`. Its
+    constructor keeps each argument under its own name and calls that of this class with the
+    schedule; configs, equality and saving follow. What else it must have, in `keras.ops` alone:
+
+    | what | of what data |
+    |---|---|
+    | `embedding_size`, `theta_size`, `output_size`, `data_range` | all |
+    | `embed`, `input_params`, `output_distribution` | all |
+    | `discrete = True` | integers |
+    | `expected_embedding`, `log_receiver_ratio` | all but integers 0..K-1, of a finite K |
+
+    For integers 0..K-1 all else follows from their K embeddings. What it may have:
+
+    | what | for what |
+    |---|---|
+    | `gain` | messages that are more accurate than `beta` says |
+    | `theta_range` | a theta that is not in [-1, 1] |
+    | `sender_receiver_kl` | a closed form in the place of draws, with less noise |
+    | `input_mean` | `keras_bfn.visualization` |
+    | `evidence_params` | the networks of this package, to learn faster |
+    | `extrapolation` | the second-order samplers, if e_hat moves along another line |
+    | `reconstruction_loss` | costs at t = 1 other than -log p_O(x) |
+    | `remaining_cost` | `keras_bfn.schedules.fit`, of other than integers 0..K-1 |
+    | `expected_data`, `sure_data`, `expected_variance`, `log_expected`, `tilted` | guidance |
+    | `channel` | a faster `keras_bfn.codec`, which takes integers 0..K-1 only |
+    | `check_event_shape`, `check_values`, `check_dtype`, `check_data` | other refusals of data |
+
+    `keras_bfn.testing.check_flow` proves it all. guides/custom_data_types.py makes two, step by
+    step; CONTRIBUTING.md shows one, whole.
 
     Args:
         schedule: the accuracy schedule, a `keras_bfn.schedules.Schedule`.
@@ -45,8 +65,9 @@ class Flow(Immutable):
         theta_range: the range of these numbers, which networks scale to [-1, 1]; by default that.
         output_size: int, how many numbers per variable the network returns.
         discrete: bool, whether the data are integers. False by default.
-        data_range: the least and the greatest value that data may have; 0 and K - 1 for integers.
-            For numbers, each may be an array that broadcasts to the event shape.
+        data_range: the least and the greatest value that data may have, the second perhaps
+            infinite; 0 and K - 1 for integers. For numbers, each may be an array that broadcasts
+            to the event shape.
 
     Raises:
         ValueError: if the schedule does not start at 0, rise and stay finite, or its derivative is
@@ -71,7 +92,7 @@ class Flow(Immutable):
 
     def embed(self, x):
         """e(x), of shape `(batch, *event_shape, embedding_size)`."""
-        raise NotImplementedError
+        raise lacks(self, "embed")
 
     def _embed_all_values(self):
         """The embeddings of 0..K-1, of shape `(K, embedding_size)`."""
@@ -87,14 +108,18 @@ class Flow(Immutable):
         Returns:
             A tensor of shape `(batch, *event_shape, theta_size)`.
         """
-        raise NotImplementedError
+        raise lacks(self, "input_params")
+
+    check_data = checks.check_data
+    check_values = checks.check_values
+    check_dtype = checks.check_dtype
 
     def check_event_shape(self, event_shape):
         """Raises a `ValueError` if examples cannot have this shape, which a `prior` may know."""
 
     def input_mean(self, theta):
         """The mean of the input distribution in units of the data, `(batch, *event_shape)`."""
-        raise NotImplementedError
+        raise lacks(self, "input_mean")
 
     def evidence_params(self, theta):
         """The output of a network that knows nothing but each variable's own evidence.
@@ -114,12 +139,12 @@ class Flow(Immutable):
         Returns:
             A `keras_bfn.distributions.Distribution` over `(batch, *event_shape)` variables.
         """
-        raise NotImplementedError
+        raise lacks(self, "output_distribution")
 
     def expected_embedding(self, distribution):
         """e_hat, the mean of e(x) under the output distribution, shaped as `embed(x)`."""
         if self.num_values is None:
-            raise NotImplementedError
+            raise lacks(self, "expected_embedding", NOT_INTEGERS)
         return ops.matmul(distribution.probs(), self._embed_all_values())
 
     def extrapolation(self, t_last, t, t_next, deterministic):
@@ -181,7 +206,7 @@ class Flow(Immutable):
             Nats per variable, of shape `(batch, *event_shape)`.
         """
         if self.num_values is None:
-            raise NotImplementedError
+            raise lacks(self, "log_receiver_ratio", NOT_INTEGERS)
         ratios = self.log_likelihood_ratios(x, alpha, noise)
         return ops.logsumexp(distribution.log_probs() + ratios, axis=-1)
 
@@ -258,54 +283,6 @@ class Flow(Immutable):
             )
         return Points(ops.convert_to_numpy(self._embed_all_values()))
 
-    def check_data(self, x, name="x"):
-        """Raises a `ValueError` if the numpy array `x` is not data of this type."""
-        x = np.atleast_1d(self.check_values(x, name))
-        least, most, (low, high) = x.min(axis=0), x.max(axis=0), self.data_range
-        if not self.discrete:  # as precise as what is sent
-            with np.errstate(over="ignore"):
-                least, most, low, high = map(np.float32, (least, most, low, high))
-        outside = np.asarray((least < low) | (most > high))
-        if outside.any():
-            # For arrays of ranges, that of the first variable to leave it.
-            variable = np.unravel_index(np.argmax(outside), outside.shape)
-            low, high = (np.broadcast_to(end, outside.shape)[variable] for end in self.data_range)
-            raise ValueError(
-                f"Argument `{name}` must lie in [{low:.9g}, {high:.9g}] for {self!r}. "
-                f"Received: values from {x.min()} to {x.max()}"
-            )
-
-    def check_values(self, x, name="x"):
-        """Returns `x` as a numpy array, or raises a `ValueError` if it holds no such values.
-
-        What `check_data` checks, but for `data_range`.
-        """
-        x = np.asarray(x)
-        if x.size == 0:
-            raise ValueError(
-                f"Argument `{name}` must hold data. Received: an empty array of shape {x.shape}"
-            )
-        self.check_dtype(x.dtype.name, name)
-        if not np.isfinite(x).all():
-            raise ValueError(
-                f"Argument `{name}` must be finite. Received: an array with NaN or infinity"
-            )
-        return x
-
-    def check_dtype(self, dtype, name="x"):
-        """Raises a `ValueError` unless `dtype` (a string) suits this type of data."""
-        suits = ("int" in dtype or dtype == "bool") if self.discrete else "float" in dtype
-        if not suits:
-            expected = "integers" if self.discrete else "floats"
-            raise ValueError(
-                f"Argument `{name}` must hold {expected} for {self!r}. Received: dtype {dtype}"
-            )
-
-    @property
-    def data_range(self):
-        """The least and the greatest value that data may have."""
-        raise NotImplementedError
-
 
 def check_flow(flow):
     """Raises a `ValueError` unless `flow` is a `Flow`, or a dict from names of parts to flows."""
@@ -329,5 +306,17 @@ def check_flow(flow):
 
 
 def expand(per_example, like):
-    """Reshapes `(batch,)` to `(batch, 1, ..., 1)` with as many axes as `like` has, in float32."""
+    """Reshapes `(batch,)` to `(batch, 1, ..., 1)` with as many axes as `like` has, in float32.
+
+    So accuracies and times, one for each example, meet what there is of each variable.
+
+    Args:
+        per_example: tensor of shape `(batch,)`.
+        like: tensor of shape `(batch, ...)`.
+
+    Example:
+
+    >>> tuple(keras_bfn.flows.expand(np.ones(4), like=np.zeros((4, 8, 8, 1))).shape)
+    (4, 1, 1, 1)
+    """
     return ops.reshape(ops.cast(per_example, "float32"), (-1,) + (1,) * (len(like.shape) - 1))

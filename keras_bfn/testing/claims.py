@@ -47,7 +47,11 @@ def require_shape(tensor, shape, name):
 
 def require_config(made):
     """Claims that an object comes back from its config as it was, and cannot be changed."""
-    name, config = type(made).__name__, made.get_config()
+    name = type(made).__name__
+    try:
+        config = made.get_config()
+    except AttributeError as error:  # of an argument that was not kept
+        raise AssertionError(str(error)) from error
     _require_copy(made, type(made).from_config(config), "from_config(get_config())")
     for argument in config:
         try:

@@ -16,6 +16,7 @@ from keras_bfn.testing.claims import (
     require_shape,
 )
 from keras_bfn.testing.costs import MOST_NUMBERS, check_edges, check_entropy
+from keras_bfn.testing.definitions import check_definitions, check_output_distribution
 from keras_bfn.testing.priors import check_prior
 from keras_bfn.testing.schedules import check_schedule
 
@@ -26,15 +27,15 @@ MOST_DRAWS = 2**13
 def check_flow(flow, x=None, seed=0, event_shape=(3,)):
     """Proves that a data type keeps its contract.
 
-    Shapes and dtypes of all methods; configs and saving; the schedule; draws from the flow
-    distribution against sums of messages; the output distribution's draws against
-    `expected_embedding` and `log_receiver_ratio`; `sender_receiver_kl` against messages, and its
-    limit for small ones; finite losses, gradients and samples at t = 0, 1e-7 and 1, whatever the
-    network returns; and, for up to 512 values, that with the exact posterior for a network,
-    n-step and continuous-time loss and reconstruction add up to the entropy of the data. Of a flow
-    with a prior, the same without it; and that by the prior classes cost its -log, with no network.
-    Of one whose variables have each a `center` and a `scale`, the same with those of the first; and
-    that each variable is treated as by a flow of its own.
+    That all is there that has no default; shapes and dtypes of all methods; configs and saving; the
+    schedule; draws from the flow distribution against sums of messages; the output distribution's
+    draws against `expected_embedding` and `log_receiver_ratio`; `sender_receiver_kl` against
+    messages, and its limit for small ones; finite losses, gradients and samples at t = 0, 1e-7 and
+    1, whatever the network returns; and, for up to 512 values, that with the exact posterior for a
+    network, n-step and continuous-time loss and reconstruction add up to the entropy of the data.
+    Of a flow with a prior, the same without it; and that by the prior classes cost its -log, with
+    no network. Of one whose variables have each a `center` and a `scale`, the same with those of
+    the first; and that each variable is treated as by a flow of its own.
 
     Args:
         flow: a `keras_bfn.flows.Flow`.
@@ -51,6 +52,7 @@ def check_flow(flow, x=None, seed=0, event_shape=(3,)):
     >>> keras_bfn.testing.check_flow(keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=2.0))
     """
     require(isinstance(flow, Flow), f"A flow must be a `keras_bfn.flows.Flow`. It is {flow!r}")
+    check_definitions(flow)
     check_schedule(flow.schedule)
     require_saving(flow)
     rng = np.random.default_rng(seed)
@@ -63,6 +65,7 @@ def check_flow(flow, x=None, seed=0, event_shape=(3,)):
     _check_data_checks(flow, x)
     require_shape(flow.embed(x), (len(x), flow.embedding_size), f"{type(flow).__name__}.embed(x)")
     require_float32(flow.embed(x), f"{type(flow).__name__}.embed(x)")
+    check_output_distribution(flow, x)
     for event_shape in ((), (5,), (4, 4, 3)):
         _check_shapes(flow, event_shape)
     _check_dtypes(flow, x)

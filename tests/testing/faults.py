@@ -1,10 +1,12 @@
 """Flows, schedules, samplers and networks with one fault each."""
 
+import math
+
 import keras
 from keras import ops
 
 from keras_bfn import flows, networks, samplers, schedules
-from keras_bfn.distributions import Delta
+from keras_bfn.distributions import Categorical, Delta, Distribution
 
 
 class WrongGain(flows.DiscretizedFlow):
@@ -79,6 +81,52 @@ class ForgetsItsArgument(flows.DiscreteFlow):
     def __init__(self, num_classes, beta_1=None, schedule=None, depth=2):
         super().__init__(num_classes, beta_1, schedule)
         self.depth = depth + 1
+
+
+class HasNoTheta(flows.DiscreteFlow):
+    theta_size = None
+
+
+class HasNoOutput(flows.DiscreteFlow):
+    output_distribution = flows.Flow.output_distribution
+
+
+class HasNoEnd(flows.DiscreteFlow):
+    data_range = (0, math.inf)
+    expected_embedding = flows.Flow.expected_embedding
+
+
+class BeginsAt1(flows.DiscreteFlow):
+    data_range = (1, 3)
+
+
+class DrawsWithoutASource(Categorical):
+    def sample(self, seed=None):
+        return ops.cast(keras.random.uniform(ops.shape(self.logits)[:-1], seed=seed), "int32")
+
+
+class DrawsByKeras(flows.DiscreteFlow):
+    def output_distribution(self, params, s, t):
+        return DrawsWithoutASource(params)
+
+
+class HasTwoLogits(flows.DiscreteFlow):
+    def output_distribution(self, params, s, t):
+        return Categorical(params[..., :2])
+
+
+class OnlyLogs(Distribution):
+    pass
+
+
+class HasNoMean(flows.DiscreteFlow):
+    def output_distribution(self, params, s, t):
+        return OnlyLogs()
+
+
+class LosesItsArgument(flows.DiscreteFlow):
+    def __init__(self, num_classes, beta_1=None, schedule=None, depth=2):
+        super().__init__(num_classes, beta_1, schedule)
 
 
 class SlopeOffByAFactor(schedules.Schedule):
@@ -214,5 +262,5 @@ class NotTrained(networks.MLP):
 
 
 for _fault in list(vars().values()):
-    if isinstance(_fault, type) and _fault.__module__ == __name__:
+    if getattr(_fault, "__module__", None) == __name__ and hasattr(_fault, "get_config"):
         keras.saving.register_keras_serializable("keras_bfn_tests")(_fault)

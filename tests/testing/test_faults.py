@@ -22,6 +22,17 @@ FLOWS = {
     faults.HalfDivergence: ((0.1, "data"), "sender_receiver_kl must be -log_receiver_ratio"),
     faults.WrongRatios: ((3, 2.0), "log_receiver_ratio must be that of the mean density"),
     faults.TakesEverything: ((3, 2.0), "check_data must raise a `ValueError` for"),
+    faults.HasNoTheta: ((3, 2.0), "must have `theta_size`, an int of at least 1. It is None"),
+    faults.HasNoOutput: ((3, 2.0), "must define `output_distribution`"),
+    faults.HasNoEnd: ((3, 2.0), "must define `expected_embedding`: by default only `discrete`"),
+    faults.BeginsAt1: ((3, 2.0), r"must have a `data_range` of \(0, K - 1\). It is \(1, 3\)"),
+    faults.DrawsByKeras: (
+        (3, 2.0),
+        r"sample\(seed\) must draw by `keras_bfn.distributions.normal`",
+    ),
+    faults.HasTwoLogits: ((3, 2.0), r"log_probs\(\) must have shape \(4, 3, 3\)"),
+    faults.HasNoMean: ((3, 2.0), r"output_distribution.*OnlyLogs must define `mean`"),
+    faults.LosesItsArgument: ((3, 2.0), "must keep its constructor's argument `depth` as an attr"),
     faults.ForgetsItsArgument: ((3, 2.0, None, 5), "must come back from from_config.*depth=6"),
 }
 

@@ -1,0 +1,77 @@
+"""What a data type must define, told before anything is computed by it."""
+
+import numbers
+
+import numpy as np
+from keras import ops
+
+from keras_bfn._random import Noise
+from keras_bfn._validation import is_number
+from keras_bfn.distributions import Distribution
+from keras_bfn.flows import Flow
+from keras_bfn.flows.flow import NOT_INTEGERS
+from keras_bfn.testing.claims import require, require_shape
+
+SHAPE = (4, 3)  # of data
+
+
+def check_definitions(flow):
+    """Claims that a flow has all that has no default."""
+    name = type(flow).__name__
+    for size in ("embedding_size", "theta_size", "output_size"):
+        value = getattr(flow, size, None)
+        is_size = is_number(value, numbers.Integral) and value > 0
+        require(is_size, f"{name} must have `{size}`, an int of at least 1. It is {value!r}")
+    data_range = getattr(flow, "data_range", None)
+    require(
+        isinstance(data_range, tuple) and len(data_range) == 2,
+        f"{name} must have `data_range`, the least and the greatest value. It is {data_range!r}",
+    )
+    _require_own(flow, ("embed", "input_params", "output_distribution"))
+    if flow.num_values is None:
+        _require_own(flow, ("expected_embedding", "log_receiver_ratio"), NOT_INTEGERS)
+    elif data_range[0] != 0:
+        require(False, f"{name} must have a `data_range` of (0, K - 1). It is {data_range!r}")
+
+
+def _require_own(flow, methods, why=""):
+    cls = type(flow)
+    for method in methods:
+        is_own = getattr(cls, method) is not getattr(Flow, method)
+        require(is_own, f"{cls.__name__} must define `{method}`{why}")
+
+
+def check_output_distribution(flow, x):
+    """Claims that an output distribution has all its methods, and draws by what is given."""
+    x = np.resize(x, SHAPE)
+    s, params = (ops.zeros((*SHAPE, size)) for size in (flow.embedding_size, flow.output_size))
+    output = flow.output_distribution(params, s, np.full(len(x), 0.5, "float32"))
+    name = f"{type(flow).__name__}.output_distribution(params, s, t)"
+    require(
+        isinstance(output, Distribution),
+        f"{name} must be a `keras_bfn.distributions.Distribution`. It is a {type(output).__name__}",
+    )
+    results = {
+        "mean()": (output.mean, SHAPE),
+        "mode()": (output.mode, SHAPE),
+        "sample(seed)": (lambda: _sample(output, name), SHAPE),
+        "log_prob(x)": (lambda: output.log_prob(x), SHAPE),
+    }
+    if flow.num_values is not None:
+        results["log_probs()"] = (output.log_probs, (*SHAPE, flow.num_values))
+    for method, (function, shape) in results.items():
+        try:
+            result = function()
+        except NotImplementedError as error:
+            raise AssertionError(f"{name}: {error}") from error
+        require_shape(result, shape, f"{name}.{method}")
+
+
+def _sample(output, name):
+    try:
+        return output.sample(Noise())
+    except (TypeError, ValueError) as error:
+        raise AssertionError(
+            f"{name}.sample(seed) must draw by `keras_bfn.distributions.normal` or `uniform`, "
+            f"for a seed may be draws that are given: {error}"
+        ) from error
