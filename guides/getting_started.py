@@ -150,6 +150,6 @@ print(model.generate(1, num_steps=20, seed=0, verbose=0).shape)
 
 - `examples/digits.py` trains longer, on all data types, and draws pictures.
 - The guide "Switching backends" runs one model on TensorFlow, JAX and PyTorch.
-- The docstring of `keras_bfn.flows.Flow` says how to add a data type, that of
-  `keras_bfn.samplers.Sampler` how to add a sampler.
+- The guide "A data type of your own" makes two; the docstring of `keras_bfn.samplers.Sampler` says
+  how to add a sampler.
 """

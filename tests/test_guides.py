@@ -17,6 +17,7 @@ def test_there_are_guides():
         "long_runs",
         "lossless_compression",
         "guidance",
+        "custom_data_types",
     }
 
 
