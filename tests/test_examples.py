@@ -1,5 +1,7 @@
 """The examples run to their end, print what they promise, and write their pictures."""
 
+import html.parser
+import importlib
 import json
 import re
 
@@ -147,6 +149,43 @@ def test_pictures_and_labels_are_drawn_read_and_sent(script, tmp_path):
     assert (tmp_path / "pairs" / "pairs.png").stat().st_size > 5000
 
 
+TABLE_FILES = {"report.html", "synthetic.csv", "imputed.csv"}
+
+
+class Page(html.parser.HTMLParser):
+    """What a page is made of: its elements, what they load, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.loaded, self.text = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.loaded += [value for name, value in attributes if name in ("src", "href", "srcset")]
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def check_page(path):
+    """That it is complete, loads nothing and runs nothing; returns its text."""
+    text = path.read_text("utf-8")
+    page = Page(text)
+    assert page.open == page.loaded == []
+    assert not re.search(r"<script|url\(|@import|http", text)
+    headings = ["Scores", "Copies", "Columns", "Correlations", "Drawn rows"]
+    assert [data for data in page.text if data in headings] == headings
+    return "".join(page.text)
+
+
 @pytest.mark.once
 def test_tables_are_learnt_and_filled_in(script, tmp_path):
     printed = script(
@@ -159,19 +198,86 @@ def test_tables_are_learnt_and_filled_in(script, tmp_path):
     assert (
         len(re.findall(r"^generated rows teach [\d.]+% of what real", printed, re.MULTILINE)) == 2
     )
+    for name in ("wine", "breast_cancer"):
+        folder = tmp_path / "tables" / name
+        assert {path.name for path in folder.iterdir()} == TABLE_FILES
+        assert len((folder / "synthetic.csv").read_text().splitlines()) == 201
+        check_page(folder / "report.html")
 
 
 @pytest.mark.once
 def test_a_table_of_ones_own_is_learnt(script, tmp_path):
     rng = np.random.default_rng(0)
-    x = rng.normal(size=60)
-    lines = [f"{value},{'ab'[int(value > 0)]},{3 * value}" for value in x]
-    (tmp_path / "own.csv").write_text("\n".join(["x,sign,y", *lines, "1.0,a,"]))
+    lines = ["x,<b>名</b>,y,day,code,who,nothing,-"]
+    for i, x in enumerate(rng.normal(size=60)):
+        sign = "<script>alert(1)</script>" if x > 0 else "&amp;"
+        missing = x if i % 3 else ""
+        lines.append(f"{missing},{sign},{3 * x},{1 + i % 28}.02.2024,0{i % 2},{i}name,,5")
+    (tmp_path / "own.csv").write_text("\n".join([*lines, "1.0,&amp;,,,,,,"]), "utf-8")
     options = ("--steps", "5", "--splits", "1", "--sampler-steps", "3", "--draws", "2")
-    arguments = ("--data", "own.csv", "--target", "y", *options)
+    arguments = ("--data", "own.csv", "--target", "y", "--out", "out", *options)
     printed = script(ROOT / "examples" / "table.py", *arguments)
     assert re.search(r"^own +after real", printed, re.MULTILINE)
-    assert re.search(r"^split 0 +100\.0 ", printed, re.MULTILINE)  # y is linear in x
+    assert "Left out, as empty, or as most strings are different: ['who', 'nothing']." in printed
+
+    assert {path.name for path in (tmp_path / "out" / "own").iterdir()} == TABLE_FILES
+    text = check_page(tmp_path / "out" / "own" / "report.html")
+    for shown in ("2. <b>名</b>", "<script>alert(1)</script>", "2024-02-01"):
+        assert shown in text
+    assert re.search(r"\b[34]\d% missing", text)
+    imputed = (tmp_path / "out" / "own" / "imputed.csv").read_text("utf-8").splitlines()
+    assert imputed[0] == "x,<b>名</b>,y,day,code,-"
+    assert len(imputed) == 62
+    assert all(cell for line in imputed for cell in line.split(","))
+    assert imputed[2].endswith("2024-02-02,01,5")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("target", ["day", "nothing", "neither"])
+def test_a_target_that_is_none_is_refused(target, refusal, tmp_path):
+    (tmp_path / "own.csv").write_text("x,day,nothing\n1.5,2024-02-01,\n2.5,2024-02-02,\n")
+    message = refusal(ROOT / "examples" / "table.py", "--data", "own.csv", "--target", target)
+    assert "--target must be one of ['x', 'day'], and no date" in message
+
+
+@pytest.fixture
+def table_report(monkeypatch):
+    pytest.importorskip("sklearn")
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    return importlib.import_module("table_report")
+
+
+@pytest.mark.once
+def test_associations_are_those_of_scipy(table_report):
+    pandas, stats = pytest.importorskip("pandas"), pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    df = pandas.DataFrame({"x": x, "y": rng.normal(size=200) - x, "a": np.digitize(x, [-0.5, 0.5])})
+    df["b"] = np.where(rng.uniform(size=200) < 0.5, df["a"], 1)
+    df["constant"] = 3.0
+    found = table_report.associations(table_report.as_numbers(df, df))
+    explained = df.groupby("a")["x"].transform("mean").var() / df["x"].var()
+    table = pandas.crosstab(df["a"], df["b"]).to_numpy()
+    assert found[0, 1] == pytest.approx(np.corrcoef(df["x"], df["y"])[0, 1])
+    assert found[0, 2] == found[2, 0] == pytest.approx(explained**0.5)
+    assert found[2, 3] == pytest.approx(stats.contingency.association(table, method="cramer"))
+    assert (found[4, :4] == 0).all()
+
+
+@pytest.mark.once
+def test_rows_that_were_copied_are_told_from_new_ones(table_report):
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    df = pandas.DataFrame(rng.normal(size=(300, 3)), columns=list("xyz"))
+    df["class"] = rng.choice(["a", "b"], 300)
+    learnt, held_out, new = df[:100], df[100:200], df[200:]
+    of_copies, of_held_out = table_report.distances(learnt, learnt[:50], held_out)
+    assert of_copies.max() < 1e-6 < 0.1 < np.median(of_held_out)
+    assert "100.0% of drawn rows" in table_report.describe_copies(of_copies, of_held_out)
+    of_new, _ = table_report.distances(learnt, new, held_out)
+    assert np.median(of_new) == pytest.approx(np.median(of_held_out), rel=0.2)
+    of_other_class, _ = table_report.distances(learnt[:1], learnt[:1].assign(**{"class": "?"}), new)
+    assert of_other_class == pytest.approx([1.0])
 
 
 def run_forecast(script, cwd, *arguments):

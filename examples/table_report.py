@@ -1,0 +1,338 @@
+"""A page about drawn rows beside real ones, in one HTML file that loads nothing from elsewhere."""
+
+import html
+import itertools
+import math
+import pathlib
+
+import numpy as np
+import pandas
+from sklearn.neighbors import NearestNeighbors
+
+FEW_VALUES = 10  # of at most so many, numbers are classes
+MOST_CLASSES = 12  # that are shown one by one
+NUM_PAIRS = 6
+NUM_POINTS = 400  # of each picture of a pair
+
+STYLE = pathlib.Path(__file__).with_suffix(".css").read_text()
+
+
+def write_report(path, title, facts, scores, real, drawn, held_out):
+    """Writes the page.
+
+    Args:
+        path: where to.
+        title: string, what the table is called.
+        facts: list of strings, a paragraph each.
+        scores: frame, shown as it is.
+        real: frame of the rows that the model has learnt.
+        drawn: frame of the rows that it drew.
+        held_out: frame of real rows that it has not learnt.
+    """
+    frames = [as_numbers(frame, real) for frame in (real, drawn)]
+    of_real, of_drawn = map(associations, frames)
+    sections = {
+        "": "".join(f"<p>{html.escape(fact)}</p>" for fact in facts),
+        "Scores": describe_scores(scores),
+        "Copies": describe_copies(*distances(real, drawn, held_out)),
+        "Columns": describe_columns(real, drawn),
+        "The pairs that tell most of each other": describe_pairs(*frames, of_real),
+        "Correlations": describe_associations(list(real.columns), of_real, of_drawn),
+        "Drawn rows": to_table(drawn.head(10), index=False),
+    }
+    body = "".join(f"<h2>{name}</h2>{text}" if name else text for name, text in sections.items())
+    title = html.escape(title)
+    path.write_text(
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE}</style></head><body><h1>{title}</h1>"
+        '<p><b class="key real"></b>real rows<b class="key drawn"></b>drawn rows</p>'
+        f"{body}</body></html>",
+        encoding="utf-8",
+    )
+
+
+def to_table(df, **options):
+    return f'<div class="scroll">{df.to_html(border=0, **options)}</div>'
+
+
+def describe_scores(scores):
+    return (
+        "<p>How well a regression that has learnt real rows tells the target of held-out rows, and "
+        "how well one that has learnt drawn rows: accuracy, or R^2 of a number. Then by how much "
+        "numbers are missed that were hidden, in standard deviations: filled in with the mean of "
+        "several draws, with one draw, and with the column's mean.</p>"
+    ) + to_table(scores, float_format="{:.3f}".format)
+
+
+def card(title, text):
+    return f'<div class="card"><h3>{html.escape(str(title))}</h3>{text}</div>'
+
+
+def is_number(series):
+    """Whether a column is drawn as an axis: a number or a date, of more than a few values."""
+    kinds = (pandas.api.types.is_numeric_dtype, pandas.api.types.is_datetime64_any_dtype)
+    is_bool = pandas.api.types.is_bool_dtype(series)
+    return not is_bool and any(kind(series) for kind in kinds) and series.nunique() > FEW_VALUES
+
+
+def to_floats(series):
+    """Numbers as floats, dates as days; NaN where one is missing."""
+    if pandas.api.types.is_datetime64_any_dtype(series):
+        times = series.dt.tz_localize(None) if series.dt.tz is not None else series
+        return (times - pandas.Timestamp(0)) / pandas.Timedelta(days=1)
+    return series.astype("float64")
+
+
+def classes_of(series, most):
+    """The commonest values of a column of classes as strings: numbers in order, or by frequency."""
+    values = series.value_counts().index[:most]
+    is_numeric = pandas.api.types.is_numeric_dtype(series)
+    return list(map(str, sorted(values) if is_numeric else values))
+
+
+def as_numbers(df, real, most=MOST_CLASSES):
+    """Each column as floats: numbers as they are, classes as their place among the real ones.
+
+    All but the `most` commonest classes are one.
+
+    Places are integers of a nullable dtype, which tells them from numbers.
+    """
+    columns = {}
+    for name in real.columns:
+        if is_number(real[name]):
+            columns[name] = to_floats(df[name])
+        else:
+            ranks = {value: i for i, value in enumerate(classes_of(real[name], most))}
+            ranked = (
+                df[name]
+                .astype(object)
+                .map(
+                    lambda value, ranks=ranks: ranks.get(str(value), most),
+                    na_action="ignore",
+                )
+            )
+            columns[name] = ranked.astype("Int64")
+    return pandas.DataFrame(columns)
+
+
+def associations(df):
+    """How much columns tell of each other, in [-1, 1], a float array `(num, num)`.
+
+    Of two numbers it is their correlation; of a number and a class, the root of the share of its
+    variance that classes explain (the correlation ratio); of two classes, Cramer's V.
+    """
+    num = len(df.columns)
+    found = np.eye(num)
+    for i, j in itertools.combinations(range(num), 2):
+        both = df.iloc[:, [i, j]].dropna()
+        a, b = (_basis(both.iloc[:, k]) for k in (0, 1))
+        dimensions = min(a.shape[1], b.shape[1]) - 1
+        if len(both) > 2 and dimensions > 0:
+            products = a.T @ b
+            share = np.clip((np.square(products).sum() - 1.0) / dimensions, 0.0, 1.0)
+            are_numbers = "Int64" not in map(str, both.dtypes)
+            sign = np.sign(products[1, 1]) if are_numbers else 1.0
+            found[i, j] = found[j, i] = sign * np.sqrt(share)
+    return found
+
+
+def _basis(series):
+    """Orthonormal columns that span what is a function of a column, the constant among them."""
+    if str(series.dtype) == "Int64":
+        indicators = pandas.get_dummies(series, dtype=float).to_numpy()
+        return indicators / np.sqrt(indicators.sum(axis=0))
+    x = series.to_numpy("float64")
+    centred, ones = x - x.mean(), np.full(len(x), len(x) ** -0.5)
+    length = np.sqrt(np.square(centred).sum())
+    return np.stack([ones, centred / length], axis=1) if length > 1e-9 else ones[:, None]
+
+
+def distances(real, drawn, held_out):
+    """From each drawn and each held-out row to the nearest row that was learnt.
+
+    Numbers are in standard deviations; another class is at a distance of 1; missing numbers are at
+    the mean.
+    """
+    most = max(real[name].nunique() for name in real.columns)
+    frames = [as_numbers(frame, real, most) for frame in (real, drawn, held_out)]
+    blocks = [[], [], []]
+    for name in frames[0].columns:
+        columns = [frame[name] for frame in frames]
+        if str(columns[0].dtype) == "Int64":
+            ranks = np.append(columns[0].dropna().unique(), most).astype(float)
+            found = [(c.to_numpy(float, na_value=-1.0)[:, None] == ranks) / 2**0.5 for c in columns]
+        else:
+            mean, std = columns[0].mean(), columns[0].std()
+            found = [((c - mean) / std).fillna(0.0).to_numpy()[:, None] for c in columns]
+        for block, values in zip(blocks, found, strict=True):
+            block.append(values)
+    learnt, *others = (np.concatenate(block, axis=1) for block in blocks)
+    nearest = NearestNeighbors(n_neighbors=1).fit(learnt)
+    return [nearest.kneighbors(rows)[0][:, 0] for rows in others]
+
+
+def describe_copies(of_drawn, of_held_out):
+    """Whether drawn rows are nearer to those that were learnt than new real rows are."""
+    near = np.quantile(of_held_out, 0.05)
+    picture = histogram(of_held_out, of_drawn, "{:.2f}".format)
+    return (
+        "<p>How far each row is from the nearest that the model has learnt: of held-out real rows, "
+        "in grey, and of drawn ones. Where a model copies, drawn rows are nearer. A standard "
+        "deviation of a number, or another class, is a distance of 1.</p>"
+        f'<div class="grid wide">{card("Distance to the nearest row learnt", picture)}'
+        + card(
+            "In numbers",
+            f"<p>Median: held-out {np.median(of_held_out):.2f}, "
+            f"drawn {np.median(of_drawn):.2f}.</p>"
+            f"<p>Within {near:.2f} of a row learnt: {np.mean(of_held_out <= near):.1%} of held-out "
+            f"rows, {np.mean(of_drawn <= near):.1%} of drawn rows.</p>"
+            f"<p>The same as a row learnt: {np.mean(of_drawn < 1e-6):.1%} of drawn rows, "
+            f"{np.mean(of_held_out < 1e-6):.1%} of held-out rows.</p>",
+        )
+        + "</div>"
+    )
+
+
+def describe_columns(real, drawn):
+    """A card for each column: what is how frequent."""
+    cards = []
+    for i, name in enumerate(real.columns, start=1):
+        columns = real[name], drawn[name]
+        text = bars(*columns)
+        if is_number(real[name]):
+            floats = [to_floats(column) for column in columns]
+            is_date = pandas.api.types.is_datetime64_any_dtype(real[name])
+            number = shower(np.ptp(floats[0].dropna()))
+            show = _show_date if is_date else number
+            text = histogram(*floats, show)
+            for what, told in (("mean", (np.mean, show)), ("deviation", (np.std, number))):
+                found = [told[1](told[0](x)) for x in floats]
+                text += f"<small>{what} {found[0]}, drawn {found[1]}</small>"
+        missing = real[name].isna().mean()
+        text += f"<small>{100 * missing:.2g}% missing</small>" if missing else ""
+        cards.append(card(f"{i}. {name}", text))
+    note = "<p>What lies beyond the axis of the real rows is shown at its ends.</p>"
+    return f'{note}<div class="grid">{"".join(cards)}</div>'
+
+
+def shower(spread):
+    """What shows numbers of this spread, to three digits or four."""
+    digits = min(max(0, 2 - math.floor(math.log10(max(spread, 1e-12)))), 12)
+    return lambda value: f"{value:,.{digits}f}"
+
+
+def _show_date(days):
+    return f"{pandas.Timestamp(0) + pandas.Timedelta(days=float(days)):%Y-%m-%d}"
+
+
+def histogram(real, drawn, show, num_bins=30):
+    """An SVG: how dense real values are, filled, and drawn ones, as a line."""
+    real, drawn = (np.asarray(x)[~np.isnan(x)] for x in (real, drawn))
+    low, high = np.quantile(real, [0.005, 0.995])
+    high = high if high > low else low + 1.0
+    edges, shapes = np.linspace(low, high, num_bins + 1), []
+    for x in (real, drawn):
+        counts, _ = np.histogram(x.clip(low, high), edges)
+        shapes.append(counts / max(len(x), 1))
+    top = max(shape.max() for shape in shapes)
+    paths = []
+    for name, shape in zip(("real", "drawn"), shapes, strict=True):
+        steps = "".join(
+            f"V{100 - 96 * y / top:.1f}H{300 * (i + 1) / num_bins:.1f}" for i, y in enumerate(shape)
+        )
+        paths.append(f'<path class="{name}" d="M0 100{steps}V100"/>')
+    return (
+        f'<svg viewBox="0 0 300 101">{"".join(paths)}</svg>'
+        f'<div class="ends"><span>{show(low)}</span><span>{show(high)}</span></div>'
+    )
+
+
+def bars(real, drawn):
+    """The shares of classes, in HTML."""
+    shares = [x.dropna().astype(str).value_counts(normalize=True) for x in (real, drawn)]
+    shown = classes_of(real, MOST_CLASSES)
+    rows = [(value, [s.get(value, 0.0) for s in shares]) for value in shown]
+    more = real.dropna().astype(str).nunique() - len(shown)
+    if more > 0:
+        rows.append((f"{more} more", [1.0 - s.reindex(shown).sum() for s in shares]))
+    top = max((max(values) for _, values in rows), default=1.0)
+    return "".join(
+        f'<div class="bar" title="{html.escape(value)}: {a:.1%}, drawn {b:.1%}">'
+        f"<span>{html.escape(value)}</span><div>"
+        f'<i class="real" style="width:{100 * a / top:.1f}%"></i>'
+        f'<i class="drawn" style="width:{100 * b / top:.1f}%"></i></div></div>'
+        for value, (a, b) in rows
+    )
+
+
+def describe_pairs(real, drawn, of_real):
+    """Pictures of the pairs of columns that tell most of each other: real rows, and drawn ones."""
+    names = list(real.columns)
+    pairs = sorted(
+        itertools.combinations(range(len(names)), 2), key=lambda pair: -abs(of_real[pair])
+    )
+    cards = []
+    for pair in pairs[:NUM_PAIRS]:
+        x, y = (names[i] for i in pair)
+        dots = []
+        for i, (name, df) in enumerate((("real", real), ("drawn", drawn))):
+            left = 155 * i
+            dots.append(f'<rect class="frame" x="{left + 1}" y="1" width="143" height="143"/>')
+            dots.append(_dots(name, df[[x, y]], real[[x, y]], left))
+        text = f'<svg viewBox="0 0 300 145">{"".join(dots)}</svg>'
+        text += f"<small>correlation {of_real[pair]:.2f}</small>"
+        cards.append(card(f"{x} and {y}", text))
+    note = "<p>To the left real rows, to the right drawn ones; the first column across, the second "
+    note += "up. Classes lie in strips.</p>"
+    return f'{note}<div class="grid wide">{"".join(cards)}</div>'
+
+
+def _dots(name, df, real, left):
+    """Points of a pair of columns; classes lie beside each other, each a little scattered."""
+    df = df.dropna().head(NUM_POINTS)
+    rng, places = np.random.default_rng(0), []
+    for column in df.columns:
+        values = df[column].to_numpy("float64")
+        if str(df[column].dtype) == "Int64":
+            low, high = -0.5, min(real[column].max(), MOST_CLASSES) + 0.5
+            values = values + rng.uniform(-0.3, 0.3, len(values))
+        else:
+            low, high = np.nanquantile(real[column], [0.005, 0.995])
+        places.append(np.clip((values - low) / max(high - low, 1e-12), 0.0, 1.0))
+    x, y = left + 5 + 135 * places[0], 140 - 135 * places[1]
+    points = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(x, y, strict=True))
+    return f'<path class="dots {name}" d="{points}"/>'
+
+
+def describe_associations(names, of_real, of_drawn):
+    """Three matrices of colours; columns go by their numbers."""
+    off = ~np.eye(len(names), dtype=bool)
+    error = np.abs(of_drawn - of_real)[off].mean() if len(names) > 1 else 0.0
+    cards = [
+        card("Real", matrix(names, of_real)),
+        card("Drawn", matrix(names, of_drawn)),
+        card("Drawn less real", matrix(names, of_drawn - of_real)),
+    ]
+    return (
+        "<p>Columns go by their numbers above. Of two numbers: their correlation. Of a number and "
+        "a class: the root of the share of variance that classes explain. Of two classes: "
+        f"Cramer's V. The mean difference is {error:.3f}.</p>"
+        f'<div class="grid wide">{"".join(cards)}</div>'
+    )
+
+
+def matrix(names, values):
+    num, cells = len(names), []
+    for i, j in itertools.product(range(num), repeat=2):
+        value = values[i, j]
+        color = f"rgba(var(--{'plus' if value > 0 else 'minus'}), {abs(value):.2f})"
+        label = html.escape(f"{names[i]}, {names[j]}: {value:.2f}")
+        cells.append(
+            f'<rect x="{j + 1}" y="{i + 1}" width="1" height="1" style="fill:{color}">'
+            f"<title>{label}</title></rect>"
+        )
+    for i in range(num):
+        cells.append(f'<text x="{i + 1.5}" y="0.8">{i + 1}</text>')
+        cells.append(f'<text x="0.5" y="{i + 1.7}">{i + 1}</text>')
+    return f'<svg viewBox="0 0 {num + 1} {num + 1}">{"".join(cells)}</svg>'
