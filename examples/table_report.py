@@ -84,11 +84,16 @@ def to_floats(series):
     return series.astype("float64")
 
 
+def to_strings(series):
+    return series.astype(str).where(series.notna())
+
+
 def classes_of(series, most):
-    """The commonest values of a column of classes as strings: numbers in order, or by frequency."""
-    values = series.value_counts().index[:most]
-    is_numeric = pandas.api.types.is_numeric_dtype(series)
-    return list(map(str, sorted(values) if is_numeric else values))
+    """The commonest values as strings: by frequency, but numbers and dates in order."""
+    values = to_strings(series).value_counts().index[:most].tolist()
+    keys = {"i": float, "u": float, "f": float, "M": str}
+    kind = series.dtype.kind
+    return sorted(values, key=keys[kind]) if kind in keys else values
 
 
 def as_numbers(df, real, most=MOST_CLASSES):
@@ -103,16 +108,11 @@ def as_numbers(df, real, most=MOST_CLASSES):
         if is_number(real[name]):
             columns[name] = to_floats(df[name])
         else:
-            ranks = {value: i for i, value in enumerate(classes_of(real[name], most))}
-            ranked = (
-                df[name]
-                .astype(object)
-                .map(
-                    lambda value, ranks=ranks: ranks.get(str(value), most),
-                    na_action="ignore",
-                )
+            places = {value: i for i, value in enumerate(classes_of(real[name], most))}
+            found = to_strings(df[name]).map(
+                lambda value, places=places: places.get(value, most), na_action="ignore"
             )
-            columns[name] = ranked.astype("Int64")
+            columns[name] = found.astype("Int64")
     return pandas.DataFrame(columns)
 
 
@@ -175,7 +175,8 @@ def distances(real, drawn, held_out):
 def describe_copies(of_drawn, of_held_out):
     """Whether drawn rows are nearer to those that were learnt than new real rows are."""
     near = np.quantile(of_held_out, 0.05)
-    picture = histogram(of_held_out, of_drawn, "{:.2f}".format)
+    span = np.concatenate([of_held_out, of_drawn])
+    picture = histogram(of_held_out, of_drawn, "{:.2f}".format, span)
     return (
         "<p>How far each row is from the nearest that the model has learnt: of held-out real rows, "
         "in grey, and of drawn ones. Where a model copies, drawn rows are nearer. A standard "
@@ -199,8 +200,9 @@ def describe_columns(real, drawn):
     cards = []
     for i, name in enumerate(real.columns, start=1):
         columns = real[name], drawn[name]
-        text = bars(*columns)
-        if is_number(real[name]):
+        if not is_number(real[name]):
+            text = bars(*columns)
+        else:
             floats = [to_floats(column) for column in columns]
             is_date = pandas.api.types.is_datetime64_any_dtype(real[name])
             number = shower(np.ptp(floats[0].dropna()))
@@ -226,10 +228,13 @@ def _show_date(days):
     return f"{pandas.Timestamp(0) + pandas.Timedelta(days=float(days)):%Y-%m-%d}"
 
 
-def histogram(real, drawn, show, num_bins=30):
-    """An SVG: how dense real values are, filled, and drawn ones, as a line."""
+def histogram(real, drawn, show, span=None, num_bins=30):
+    """An SVG: how dense real values are, filled, and drawn ones, as a line.
+
+    The axis is that of `span`, by default of the real values.
+    """
     real, drawn = (np.asarray(x)[~np.isnan(x)] for x in (real, drawn))
-    low, high = np.quantile(real, [0.005, 0.995])
+    low, high = np.quantile(real if span is None else span, [0.005, 0.995])
     high = high if high > low else low + 1.0
     edges, shapes = np.linspace(low, high, num_bins + 1), []
     for x in (real, drawn):
@@ -250,20 +255,22 @@ def histogram(real, drawn, show, num_bins=30):
 
 def bars(real, drawn):
     """The shares of classes, in HTML."""
-    shares = [x.dropna().astype(str).value_counts(normalize=True) for x in (real, drawn)]
+    shares = [to_strings(x).value_counts(normalize=True) for x in (real, drawn)]
     shown = classes_of(real, MOST_CLASSES)
     rows = [(value, [s.get(value, 0.0) for s in shares]) for value in shown]
-    more = real.dropna().astype(str).nunique() - len(shown)
-    if more > 0:
-        rows.append((f"{more} more", [1.0 - s.reindex(shown).sum() for s in shares]))
     top = max((max(values) for _, values in rows), default=1.0)
-    return "".join(
+    text = "".join(
         f'<div class="bar" title="{html.escape(value)}: {a:.1%}, drawn {b:.1%}">'
         f"<span>{html.escape(value)}</span><div>"
         f'<i class="real" style="width:{100 * a / top:.1f}%"></i>'
         f'<i class="drawn" style="width:{100 * b / top:.1f}%"></i></div></div>'
         for value, (a, b) in rows
     )
+    num_more = real.nunique() - len(shown)
+    if num_more:
+        a, b = (1.0 - s.reindex(shown).sum() for s in shares)
+        text += f"<small>{num_more} more: {a:.0%}, drawn {b:.0%}</small>"
+    return text
 
 
 def describe_pairs(real, drawn, of_real):

@@ -265,6 +265,26 @@ def test_associations_are_those_of_scipy(table_report):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([10.0, 9.0, None, 10.0], ["9.0", "10.0"]),
+        ([True, None, True, False], ["True", "False"]),
+        (["<a>", "b", "b", None], ["b", "&lt;a&gt;"]),
+        (["2024-02-03", "2024-02-01", "2024-02-03"], ["2024-02-01", "2024-02-03"]),
+    ],
+)
+def test_bars_are_of_all_classes(values, shown, table_report):
+    pandas = pytest.importorskip("pandas")
+    series = pandas.Series(values)
+    if shown[0].startswith("2024"):
+        series = pandas.to_datetime(series)
+    bars = table_report.bars(series, series[:1])
+    assert re.findall("<span>(.*?)</span>", bars) == shown
+    assert bars.count("100.0%") == 2  # the one row that was drawn: in words, and in width
+
+
+@pytest.mark.once
 def test_rows_that_were_copied_are_told_from_new_ones(table_report):
     pandas = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
