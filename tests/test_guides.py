@@ -18,11 +18,12 @@ def test_there_are_guides():
         "lossless_compression",
         "guidance",
         "custom_data_types",
+        "several_devices",
     }
 
 
 # The others train for longer.
-SHORT = ("networks_and_presets", "switching_backends")
+SHORT = ("networks_and_presets", "several_devices", "switching_backends")
 
 
 @pytest.mark.once
