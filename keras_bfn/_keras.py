@@ -37,7 +37,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_seed
 
 
 def make_seed_generator(seed):
@@ -48,7 +48,7 @@ def make_seed_generator(seed):
     """
     if seed is None:
         return keras.random.SeedGenerator()
-    word = np.random.SeedSequence(check_int("seed", seed, 0)).generate_state(1)[0]
+    word = np.random.SeedSequence(check_seed(seed)).generate_state(1)[0]
     return keras.random.SeedGenerator(int(word) >> 1)
 
 

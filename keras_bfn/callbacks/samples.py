@@ -9,7 +9,7 @@ import numpy as np
 from keras_bfn import samplers
 from keras_bfn._imports import tell_to_install
 from keras_bfn._parts import pick_part
-from keras_bfn._validation import check_int, check_path
+from keras_bfn._validation import check_int, check_path, check_seed
 from keras_bfn.models.averaging import has_averages
 from keras_bfn.models.text import text_part
 from keras_bfn.visualization.grid import join_images
@@ -27,7 +27,7 @@ class _Samples(keras.callbacks.Callback):
         self.num_steps = check_int("num_steps", num_steps, 1)
         self.every = check_int("every", every, 1)
         self.sampler, self.condition = samplers.get(sampler), condition
-        self.seed = seed if seed is None else check_int("seed", seed, 0)
+        self.seed = seed if seed is None else check_seed(seed)
         self.tensorboard, self.part = tensorboard, part
 
     def on_train_begin(self, logs=None):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._validation import check_between, check_choice, check_int, refusal
+from keras_bfn._validation import check_choice, check_int, check_positive, refusal
 from keras_bfn.distributions import Delta, DiscretizedNormal, Normal
 from keras_bfn.distributions.discrete import bin_number
 from keras_bfn.flows.flow import Flow, expand
@@ -159,7 +159,7 @@ class ContinuousFlow(NumberFlow):
         self.num_bins = num_bins if num_bins is None else check_int("num_bins", num_bins, 2)
         self.reconstruction_std = reconstruction_std
         if reconstruction_std is not None:
-            check_between("reconstruction_std", reconstruction_std, 0, math.inf)
+            check_positive("reconstruction_std", reconstruction_std)
         self.center, self.scale = check_scaling(center, scale)
 
     find_scaling = find_scaling

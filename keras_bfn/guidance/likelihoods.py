@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._parts import pick_part
-from keras_bfn._validation import check_between, check_numbers, refusal, to_numpy
+from keras_bfn._validation import check_numbers, check_positive, refusal, to_numpy
 from keras_bfn.guidance.guidance import Guidance, named_layers
 
 
@@ -109,7 +109,7 @@ class LinearInverse(Guidance):
                 f"Argument `y` must be finite, of shape ({len(self.A)},) or (num_samples, "
                 f"{len(self.A)}), as A has rows. Received: shape {y.shape}"
             )
-        self.noise = check_between("noise", noise, 0, math.inf)
+        self.noise = check_positive("noise", noise)
         self.part = part
         super().__init__(values={"y": y}, **options)
         self.is_shared = y.ndim == 1
@@ -198,7 +198,7 @@ class Constraint(Guidance):
         target = check_numbers("target", target)
         if not np.isfinite(target).all():
             raise refusal("target", "must be finite", target)
-        self.find, self.std = fn, check_between("std", std, 0, math.inf)
+        self.find, self.std = fn, check_positive("std", std)
         options["layers"] = [*layers, *named_layers(fn)]
         super().__init__(self._compare, {"target": target}, **options)
 

@@ -20,7 +20,7 @@ from keras_bfn._parts import (
     of_any_part,
     sum_parts,
 )
-from keras_bfn._validation import check_choice, refusal
+from keras_bfn._validation import check_choice
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.looks import look
 from keras_bfn.metrics import BitsPerDim
@@ -40,6 +40,7 @@ from keras_bfn.models.missing import split_missing
 from keras_bfn.models.network_checks import (
     check_allow_missing,
     check_inputs,
+    check_network,
     check_outputs,
     make_symbolic_inputs,
     symbolic_inputs,
@@ -142,8 +143,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         **kwargs,
     ):
         check_flow(flow)
-        if not isinstance(network, keras.Layer):
-            raise refusal("network", "must be a Keras model or layer", network)
+        check_network(flow, network)
         # The evidence, times and losses are float32 under every policy; the network has its own.
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow
@@ -225,6 +225,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     compile_from_config = training.compile_from_config
     fit = in_turn(training.fit)
     evaluate = in_turn(training.evaluate)
+    train_on_batch = in_turn(training.train_on_batch)
+    test_on_batch = in_turn(training.test_on_batch)
     compute_loss = training.compute_loss
     compute_metrics = training.compute_metrics
     get_metrics_result = training.get_metrics_result

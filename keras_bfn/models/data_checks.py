@@ -33,7 +33,7 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
         ValueError: if the data do not suit the model.
     """
     check_no_targets(y, name)
-    is_whole = x is None or _is_arrays(x)
+    is_whole = x is None or is_arrays(x)
     if is_whole:
         data = x = _as_arrays(x, name)
     else:
@@ -96,7 +96,7 @@ def read_all(x, name):
     Raises:
         ValueError: if there are no batches, or they hold more than data and conditions.
     """
-    if _is_arrays(x) or isinstance(x, str) or not hasattr(x, "__iter__"):
+    if is_arrays(x) or isinstance(x, str) or not hasattr(x, "__iter__"):
         return x
     if isinstance(x, keras.utils.PyDataset):
         if x.num_batches is None:
@@ -200,7 +200,7 @@ def _is_data(x):
     return isinstance(x, dict) or hasattr(x, "shape")
 
 
-def _is_arrays(x):
+def is_arrays(x):
     parts = x if isinstance(x, (tuple, list)) else [x]
     return all(isinstance(part, (list, int, float)) or _is_data(part) for part in parts)
 

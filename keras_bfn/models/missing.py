@@ -17,7 +17,7 @@ from keras_bfn._parts import (
     names_of,
     part_names,
 )
-from keras_bfn._validation import refusal
+from keras_bfn._validation import refusal, to_numpy
 from keras_bfn.flows.flow import expand
 
 
@@ -133,6 +133,10 @@ def check_sample_weight(model, sample_weight, x, name="sample_weight"):
                 f"Argument `{one_name}` must be an array with a weight for each {each}, of shape "
                 f"{' or '.join(map(str, [allowed[0], *allowed[2:]]))}. Received: {came}"
             )
+        found = to_numpy(weight)
+        if found.dtype.kind not in "biuf" or not (np.isfinite(found) & (found >= 0)).all():
+            expected = "must hold finite numbers of at least 0"
+            raise refusal(one_name, expected, found)
 
 
 def count_variables(x, mask, sample_weight):

@@ -4,6 +4,14 @@ import keras
 
 from keras_bfn._parts import describe, map_parts, names_of
 from keras_bfn._validation import refusal
+from keras_bfn.networks.network import check_same_flow
+
+
+def check_network(flow, network):
+    """Raises a `ValueError` if it is no network, or one of this package for another flow."""
+    if not isinstance(network, keras.Layer):
+        raise refusal("network", "must be a Keras model or layer", network)
+    check_same_flow("network", network, flow)
 
 
 def symbolic_inputs(network):

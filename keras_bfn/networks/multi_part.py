@@ -9,7 +9,13 @@ from keras_bfn._parts import check_event_shape, map_parts
 from keras_bfn._validation import check_choice, check_int, refusal
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.layers import DenseBlock, TimeEmbedding, TokenEmbedding, TransformerBlock
-from keras_bfn.networks.network import Network, check_sizes, embed_time, scale_theta
+from keras_bfn.networks.network import (
+    Network,
+    check_same_flow,
+    check_sizes,
+    embed_time,
+    scale_theta,
+)
 
 MOST_PATCHES = 64  # of an image, by default
 
@@ -217,4 +223,6 @@ def _check_networks(networks, flow):
             f"Argument `networks` must be a dict from some of the parts {list(flow)} to Keras "
             f"models or layers. Received: networks={networks!r}"
         )
+    for name, network in networks.items():
+        check_same_flow(f"networks[{name!r}]", network, flow[name])
     return dict(networks)
