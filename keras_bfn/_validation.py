@@ -49,9 +49,9 @@ def check_between(name, value, low, high):
 def check_positive(name, value):
     """Returns `value` as a float, or raises a `ValueError` unless it is above 0 and finite."""
     if not is_number(value) or not 1.0 / LARGEST <= value <= LARGEST:
-        least = f", of at least {1.0 / LARGEST:g} and at most {LARGEST:g}"
         is_told = is_number(value) and 0 < value < math.inf
-        raise refusal(name, f"must be a positive, finite number{least if is_told else ''}", value)
+        ends = f", from {1.0 / LARGEST:g} to {LARGEST:g}" if is_told else ""
+        raise refusal(name, f"must be a number strictly between 0 and inf{ends}", value)
     return float(value)
 
 

@@ -39,7 +39,7 @@ from keras_bfn.models.export import export
 from keras_bfn.models.missing import split_missing
 from keras_bfn.models.network_checks import (
     check_allow_missing,
-    check_inputs,
+    check_graph,
     check_network,
     check_outputs,
     make_symbolic_inputs,
@@ -143,7 +143,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         **kwargs,
     ):
         check_flow(flow)
-        check_network(flow, network)
+        check_network(network)
         # The evidence, times and losses are float32 under every policy; the network has its own.
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow
@@ -178,8 +178,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             event_shape = map_parts(lambda theta: theta.shape[1:-1], inputs["theta"])
         self.event_shape = None if event_shape is None else check_event_shape(flow, event_shape)
         if inputs is not None:
-            check_inputs(flow, self.event_shape, times, inputs)
-            check_outputs(flow, self.event_shape, network.output)
+            check_graph(flow, self.event_shape, times, network)
             self.built = True
 
     @property

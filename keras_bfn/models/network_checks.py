@@ -7,10 +7,16 @@ from keras_bfn._validation import refusal
 from keras_bfn.networks.network import check_same_flow
 
 
-def check_network(flow, network):
-    """Raises a `ValueError` if it is no network, or one of this package for another flow."""
+def check_network(network):
+    """Raises a `ValueError` if it is no network."""
     if not isinstance(network, keras.Layer):
         raise refusal("network", "must be a Keras model or layer", network)
+
+
+def check_graph(flow, event_shape, times, network):
+    """Raises a `ValueError` if a functional model does not suit the flow."""
+    check_inputs(flow, event_shape, times, network.input)
+    check_outputs(flow, event_shape, network.output)
     check_same_flow("network", network, flow)
 
 
