@@ -8,7 +8,8 @@ import pathlib
 import keras
 import numpy as np
 
-MOST = 2**31 - 1  # of what is counted: what 32 bits number
+MOST_COUNTED = 2**31 - 1  # of what is counted: what 32 bits number
+MOST_STEPS = 2**20  # from the prior to a sample, or in a file
 LARGEST = 1e30  # of numbers that are computed with: float32 goes to 3e38
 
 
@@ -24,11 +25,11 @@ def is_number(value, kind=numbers.Real):
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def check_int(name, value, minimum, maximum=MOST):
+def check_int(name, value, minimum, maximum=MOST_COUNTED):
     """Returns `value` as an int, or raises a `ValueError` unless it is one in this range."""
     is_int = is_number(value, numbers.Integral)
     if not is_int or not minimum <= value <= maximum:
-        is_told = maximum not in (MOST, math.inf) or (is_int and value > maximum)
+        is_told = maximum not in (MOST_COUNTED, math.inf) or (is_int and value > maximum)
         at_most = f" and at most {maximum}" if is_told else ""
         raise refusal(name, f"must be an integer of at least {minimum}{at_most}", value)
     return int(value)
@@ -66,7 +67,7 @@ def check_shape(name, shape):
     """Returns `shape` as a tuple, or raises a `ValueError` if it is not a sequence of sizes."""
     is_shape = isinstance(shape, (tuple, list))
     if not is_shape or not all(
-        is_number(size, numbers.Integral) and 0 < size <= MOST for size in shape
+        is_number(size, numbers.Integral) and 0 < size <= MOST_COUNTED for size in shape
     ):
         raise refusal(name, "must be a tuple of integers of at least 1", shape)
     return tuple(int(size) for size in shape)

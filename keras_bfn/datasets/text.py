@@ -92,7 +92,10 @@ def text_file(path, batch_size=64, seq_length=256, tokenizer=None, **options):
     train, validation, test = keras_bfn.datasets.text_file("novel.txt", seq_length=128)
     ```
     """
-    text = check_path("path", path).read_text(encoding="utf-8")
+    try:
+        text = check_path("path", path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"The file {str(path)!r} must be text in UTF-8. ({error})") from error
     return _windows_of_text(text, tokenizer, batch_size, seq_length, **options)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._validation import (
-    MOST,
+    MOST_COUNTED,
     check_bool,
     check_int,
     check_number,
@@ -196,6 +196,6 @@ def sinusoids(length, size):
 
 
 def _check_even(name, value):
-    if not is_number(value, numbers.Integral) or not 2 <= value <= MOST or value % 2:
+    if not is_number(value, numbers.Integral) or not 2 <= value <= MOST_COUNTED or value % 2:
         raise refusal(name, "must be a positive even integer", value)
     return int(value)

@@ -48,6 +48,7 @@ from keras_bfn.models.network_checks import (
 )
 from keras_bfn.models.part_times import check_times, draw_times
 from keras_bfn.models.presets import from_preset, save_to_preset, upload_preset
+from keras_bfn.models.saving import WholeFiles
 from keras_bfn.models.training import repeat
 from keras_bfn.models.turns import in_turn
 from keras_bfn.models.whole_steps import WholeSteps
@@ -55,7 +56,7 @@ from keras_bfn.presets import PRESETS
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class BayesianFlowNetwork(WholeSteps, keras.Model):
+class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
     """A Bayesian flow network: trains with `fit`, scores data, generates.
 
     `fit` minimises the nats per variable that it costs to send the data. `evaluate` and validation

@@ -201,6 +201,7 @@ def _is_data(x):
 
 
 def is_arrays(x):
+    """Whether this is an array, or arrays by name or one beside the other, and no pipeline."""
     parts = x if isinstance(x, (tuple, list)) else [x]
     return all(isinstance(part, (list, int, float)) or _is_data(part) for part in parts)
 

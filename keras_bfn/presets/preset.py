@@ -84,21 +84,31 @@ def save_folder(model, folder):
     for path in new.values():
         path.unlink(missing_ok=True)  # perhaps a link to elsewhere
     config = keras.saving.serialize_keras_object(model)
-    saved = save_weights(model, new[WEIGHTS])
-    _write_json(new[CONFIG], config)
-    metadata = {
-        "keras_version": keras.__version__,
-        "num_params": saved.network.count_params(),
-        "sha256": {name: _digest(new[name]) for name in (CONFIG, WEIGHTS)},
-    }
-    _write_json(new[METADATA], metadata)
+    weights, saved = save_weights(model)
+    try:
+        _write(new[WEIGHTS], weights.getbuffer())
+        _write(new[CONFIG], _to_json(config))
+        metadata = {
+            "keras_version": keras.__version__,
+            "num_params": saved.network.count_params(),
+            "sha256": {name: _digest(new[name]) for name in (CONFIG, WEIGHTS)},
+        }
+        _write(new[METADATA], _to_json(metadata))
+    except BaseException:
+        for path in new.values():
+            path.unlink(missing_ok=True)
+        raise
     for name, path in new.items():
         os.replace(path, folder / name)
 
 
-def _write_json(path, value):
-    with open(path, "x") as file:
-        file.write(json.dumps(value, indent=2) + "\n")
+def _to_json(value):
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def _write(path, content):
+    with open(path, "xb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
