@@ -77,7 +77,7 @@ def check_numbers(name, values):
     """Returns `values` as a float32 array, or raises a `ValueError` if they are not numbers."""
     try:
         found = to_numpy(values)
-    except (TypeError, ValueError):  # rows of different lengths
+    except ValueError:
         found = np.array(None)
     if found.dtype.kind not in "biuf":
         raise ValueError(
@@ -154,9 +154,13 @@ def resolve_identifier(name, identifier, base_class, known):
     raise refusal(name, f"must be a `{base_class.__name__}` or one of {sorted(known)}", identifier)
 
 
-def to_numpy(x):
+def to_numpy(x, name="x"):
     """An array, a tensor, a list or a frame as a numpy array that every backend takes."""
-    x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
+    try:
+        x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
+    except (TypeError, ValueError) as error:
+        expected = "must be an array, its rows of one length"
+        raise refusal(name, expected, type(x).__name__) from error
     dtype = x.dtype.newbyteorder("=")
     # PyTorch has no unsigned integers of 64 bits.
     return x.astype("int64" if dtype == "uint64" else dtype, copy=False)

@@ -57,6 +57,8 @@ def text8(batch_size=416, seq_length=256, **options):
     ```
     """
     letters = Letters()
+    for name, value in (("batch_size", batch_size), ("seq_length", seq_length)):
+        check_int(name, value, 1)
     try:
         path = keras.utils.get_file("text8.zip", origin=_TEXT8_URL)
         with zipfile.ZipFile(path) as archive:

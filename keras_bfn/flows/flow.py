@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_bfn._config import Immutable
 from keras_bfn._random import normal
-from keras_bfn._validation import refusal
+from keras_bfn._validation import refusal, to_numpy
 from keras_bfn.flows import costs, expectations
 from keras_bfn.flows.channels import Points
 from keras_bfn.schedules import schedule as schedules
@@ -280,7 +280,7 @@ class Flow(Immutable):
 
         What `check_data` checks, but for `data_range`.
         """
-        x = np.asarray(x)
+        x = to_numpy(x, name)
         if x.size == 0:
             raise ValueError(
                 f"Argument `{name}` must hold data. Received: an empty array of shape {x.shape}"

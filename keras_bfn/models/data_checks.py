@@ -136,7 +136,7 @@ def _as_arrays(x, name):
 
 
 def _check_part(flow, event_shape, x, name, allow_missing):
-    x = to_numpy(x)
+    x = to_numpy(x, name)
     if x.ndim == 0:
         raise refusal(name, "must be an array of examples", x)
     try:
@@ -211,6 +211,8 @@ def _first_batch(x, name):
     if isinstance(x, keras.utils.PyDataset):
         batches = [x[0]] if x.num_batches != 0 else []
     else:
+        if not hasattr(x, "__iter__"):
+            raise refusal(name, "must be data, or yield them in batches", x)
         batches = list(itertools.islice(iter(x), 1))
     if not batches:
         raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")

@@ -166,7 +166,7 @@ def _fill_in_parts(model, x, mask):
 
 def _ignore_unknown(flow, x, mask):
     """Data, with some value in the place of each that is not known. What is wrong is left so."""
-    x, mask = to_numpy(x), np.asarray(mask)
+    x, mask = to_numpy(x), to_numpy(mask, "mask")
     if mask.dtype != bool or x.dtype.kind not in "iuf":
         return x
     try:
@@ -178,7 +178,7 @@ def _ignore_unknown(flow, x, mask):
 
 def _check_mask(flow, mask, x, name):
     missing = is_missing(x)
-    mask = ~missing if mask is None else np.asarray(mask)
+    mask = ~missing if mask is None else to_numpy(mask, name)
     try:
         known = np.broadcast_to(mask, x.shape)
     except ValueError:

@@ -52,7 +52,7 @@ def check_allow_missing(allow_missing, network):
         ValueError: if it is no bool, or false for a network that takes one.
     """
     told = "mask" in (symbolic_inputs(network) or ())
-    if allow_missing not in (None, True, False) or (told and allow_missing is False):
+    if not isinstance(allow_missing, (bool, type(None))) or (told and allow_missing is False):
         expected = "must be a bool, and True or None for a network that takes a 'mask'"
         raise refusal("allow_missing", expected, allow_missing)
     return told if allow_missing is None else bool(allow_missing)

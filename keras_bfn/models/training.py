@@ -13,7 +13,7 @@ from keras_bfn._keras import (
     unshare_buffers,
 )
 from keras_bfn._parts import map_parts, sum_parts
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, refusal
 from keras_bfn.models.data_checks import check_no_targets, check_training_data, split_condition
 from keras_bfn.models.missing import count_variables, split_missing, sum_variables
 from keras_bfn.models.scoring import nats_per_example
@@ -122,6 +122,9 @@ def fit(self, x=None, y=None, *args, **kwargs):
         is_pair = isinstance(validation_data, (tuple, list)) and len(validation_data) == 2
         if is_pair and validation_data[1] is not None:  # of data and conditions, as `x` may be
             validation_data = (validation_data,)
+        if isinstance(validation_data, (tuple, list)) and not 0 < len(validation_data) < 4:
+            expected = "must be data, (data, condition), (data,) or (data, None, sample_weight)"
+            raise refusal("validation_data", expected, validation_data)
         val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
         val_x = check_training_data(self, val_x, val_y, "validation_data", val_weight)
         # Where there are weights, they stand in for targets, too: see `stand_in_for_targets`.

@@ -88,6 +88,8 @@ def bind(method, *args, **kwargs):
     if arguments.get("validation_split"):
         check_rate("validation_split", arguments["validation_split"])
     check_verbose(arguments.get("verbose", "auto"))
+    for name in ("shuffle", "return_dict"):
+        check_bool(name, arguments.get(name, False))
     _check_callbacks(arguments.get("callbacks"))
     if arguments.get("class_weight") is not None:
         expected = "must be None, for there are no targets: use `sample_weight`"

@@ -197,8 +197,7 @@ def _set_dtype(config, dtype):
     if not str(network["registered_name"]).startswith("keras_bfn>"):
         expected = "must be None for a network that is none of `keras_bfn.networks`"
         raise refusal("dtype", expected, dtype)
-    policy = keras.dtype_policies.get(dtype)
-    network["config"]["dtype"] = keras.saving.serialize_keras_object(policy)
+    network["config"]["dtype"] = keras.saving.serialize_keras_object(dtype)
 
 
 def _read_json(path):

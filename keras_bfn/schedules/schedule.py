@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
-from keras_bfn._validation import check_between, check_positive, refusal
+from keras_bfn._validation import LARGEST, check_between, check_positive, refusal
 
 
 class Schedule(Immutable):
@@ -80,6 +80,8 @@ class ExponentialSchedule(Schedule):
 
     def __init__(self, sigma_1):
         self.sigma_1 = check_between("sigma_1", sigma_1, 0, 1)
+        if self.sigma_1 < LARGEST**-0.5:
+            raise refusal("sigma_1", f"must be at least {LARGEST**-0.5:g}", sigma_1)
 
     @property
     def _rate(self):
