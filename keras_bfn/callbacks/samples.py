@@ -116,10 +116,10 @@ class SampleImages(_Samples):
         if len(shape) not in (2, 3) or (len(shape) == 3 and shape[-1] not in (1, 3)):
             expected = "must be of images, (height, width) or that with 1 or 3 channels"
             raise refusal("event_shape", expected, shape)
+        _import_pillow()
 
     def write(self, flow, samples, epoch):
-        from PIL import Image
-
+        Image = _import_pillow()
         low, high = flow.data_range
         grid = join_images(samples, self.columns, low, high)
         pixels = max(1, 256 // max(samples.shape[1:3]) // 4)
@@ -132,6 +132,12 @@ class SampleImages(_Samples):
             shape = {"height": image.height, "width": image.width, "colorspace": 3}
             content = {"encoded_image_string": png.getvalue(), **shape}
             _write_event(self.events, epoch, image=content)
+
+
+def _import_pillow():
+    with tell_to_install('Pictures need Pillow: pip install "keras-bfn[examples]"'):
+        from PIL import Image
+    return Image
 
 
 class SampleText(_Samples):

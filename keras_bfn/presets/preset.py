@@ -1,5 +1,6 @@
 """What a preset is, and its folder on disk."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -171,7 +172,8 @@ def load_folder(cls, folder, load_weights, dtype=None, preset=None):
     compile_config = config.get("compile_config")
     if dtype is not None:
         _set_dtype(config, dtype)
-    model = make_uncompiled(config)
+    with _reading(preset, CONFIG):
+        model = make_uncompiled(config)
     if not isinstance(model, cls):
         raise ValueError(
             f"Argument `preset` must be a folder of a `{cls.__name__}`. Received: "
@@ -184,17 +186,39 @@ def load_folder(cls, folder, load_weights, dtype=None, preset=None):
             f"and {CONFIG} of {model.network.count_params()}"
         )
     if load_weights:
-        model.load_weights(paths[WEIGHTS])
+        with _reading(preset, WEIGHTS):
+            model.load_weights(paths[WEIGHTS])
     if compile_config:
         # Only now: averaged weights start from what was loaded.
-        model.compile_from_config(compile_config)
+        with _reading(preset, CONFIG):
+            model.compile_from_config(compile_config)
     return model
+
+
+@contextlib.contextmanager
+def _reading(preset, name):
+    """Says of what Keras makes nothing of which file it is."""
+    try:
+        yield
+    except (ImportError, MemoryError):  # a package is missing
+        raise
+    except Exception as error:  # of many kinds: a file that was edited may say anything
+        reason = str(error).rpartition("Exception encountered: ")[2]
+        raise ValueError(
+            f"Argument `preset` must be a folder with a {name} that Keras makes a model of, as "
+            f"`save_to_preset` writes it. Received: preset='{preset}' "
+            f"({type(error).__name__}: {reason[:1000]})"
+        ) from error
 
 
 def _set_dtype(config, dtype):
     """Puts a dtype policy into a model's config, in the place of that of its network."""
-    network = config["config"]["network"]
-    if not str(network["registered_name"]).startswith("keras_bfn>"):
+    network = config
+    for key in ("config", "network"):
+        network = network.get(key) if isinstance(network, dict) else None
+    if not isinstance(network, dict) or not isinstance(network.get("config"), dict):
+        return  # that it is none is said later
+    if not str(network.get("registered_name")).startswith("keras_bfn>"):
         expected = "must be None for a network that is none of `keras_bfn.networks`"
         raise refusal("dtype", expected, dtype)
     network["config"]["dtype"] = keras.saving.serialize_keras_object(dtype)
