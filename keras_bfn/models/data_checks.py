@@ -38,7 +38,7 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
         data = x = _as_arrays(x, name)
     else:
         batch, x = _first_batch(x, name)
-        data, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        data, y, sample_weight = _unpack(batch, name)
         if sample_weight is None:
             check_no_targets(y, name)
     data, condition = check_arrays(model, data, name)
@@ -106,14 +106,25 @@ def read_all(x, name):
         batches = iter(yield_tuples(x) if is_data_loader(x) else x)
     parts = []
     for batch in batches:
-        data, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        data, y, sample_weight = _unpack(batch, name)
         check_no_targets(y, name)
         if sample_weight is not None:
             raise refusal(name, "must hold no `sample_weight` here", type(x).__name__)
-        parts.append(keras.tree.map_structure(to_numpy, data))
+        parts.append(keras.tree.map_structure(lambda x: to_numpy(x, name), data))
     if not parts:
         raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
-    return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
+    try:
+        return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
+    except (TypeError, ValueError) as error:  # they are no arrays, or of other shapes or names
+        raise refusal(name, "must yield arrays alike, batch by batch", type(x).__name__) from error
+
+
+def _unpack(batch, name):
+    try:
+        return keras.utils.unpack_x_y_sample_weight(batch)
+    except ValueError as error:
+        expected = "must yield data, (data,), ((data, condition),) or (data, weights, weights)"
+        raise refusal(name, expected, type(batch).__name__) from error
 
 
 def _as_arrays(x, name):

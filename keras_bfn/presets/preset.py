@@ -220,7 +220,7 @@ def _set_dtype(config, dtype):
         return  # that it is none is said later
     if not str(network.get("registered_name")).startswith("keras_bfn>"):
         expected = "must be None for a network that is none of `keras_bfn.networks`"
-        raise refusal("dtype", expected, dtype)
+        raise refusal("dtype", expected, dtype.name)
     network["config"]["dtype"] = keras.saving.serialize_keras_object(dtype)
 
 

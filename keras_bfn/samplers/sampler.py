@@ -9,6 +9,7 @@ from keras_bfn._validation import (
     check_int,
     check_positive,
     check_rate,
+    is_number,
 )
 
 ENDS = ("mode", "sample", "last")
@@ -76,7 +77,7 @@ class Sampler(Immutable):
     def __init__(self, temperature=1.0, end="mode", start=0.0, spacing="t", top_k=None, top_p=None):
         self.temperature = check_positive("temperature", temperature)
         self.top_k = top_k if top_k is None else check_int("top_k", top_k, 1)
-        if top_p is not None and top_p != 1:
+        if top_p is not None and not (is_number(top_p) and top_p == 1):
             check_between("top_p", top_p, 0, 1)
         self.top_p = top_p
         self.end = check_choice("end", end, ENDS)
