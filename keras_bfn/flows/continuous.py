@@ -54,7 +54,7 @@ class NumberFlow(Flow):
 def _check_prior(prior):
     try:
         found = np.stack(np.broadcast_arrays(*prior)).astype("float32")
-    except (TypeError, ValueError):  # no sequence, not of one shape, no numbers
+    except (TypeError, ValueError, OverflowError):  # no sequence, not of one shape, no numbers
         found = np.zeros(())
     if not found.ndim or len(found) != 2 or not np.isfinite(found).all() or (found[1] <= 0).any():
         expected = "(mean, standard deviation), finite numbers or arrays of shape `event_shape`"

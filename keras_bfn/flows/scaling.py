@@ -103,7 +103,7 @@ def check_scaling(center, scale):
 def _check_finite(name, value):
     try:
         found = np.array(value, "float64")
-    except (TypeError, ValueError):  # no numbers
+    except (TypeError, ValueError, OverflowError):  # no numbers
         found = np.full((), np.nan)
     if not found.size or not (np.abs(found) < LARGEST).all():
         raise refusal(name, "must be a finite number, or an array of them", value)

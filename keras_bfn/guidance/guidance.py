@@ -82,9 +82,10 @@ class Guidance:
         ):
             raise refusal("fn", "must be a function of the expected data", fn)
         self.fn = fn
-        if not isinstance(values or {}, dict):
+        values = {} if values is None else values
+        if not isinstance(values, dict):
             raise refusal("values", "must be a dict from names to arrays", values)
-        self.values = {name: _check_value(name, x) for name, x in (values or {}).items()}
+        self.values = {name: _check_value(name, x) for name, x in values.items()}
         self.scale = check_scale("scale", scale)
         self.interval = check_interval("interval", interval)
         self.num_draws = num_draws if num_draws is None else check_int("num_draws", num_draws, 1)

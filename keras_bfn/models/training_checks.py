@@ -85,7 +85,7 @@ def bind(method, *args, **kwargs):
     for name in LEAST.keys() & arguments.keys():
         if arguments[name] is not None or name in ("epochs", "initial_epoch"):
             check_int(name, arguments[name], LEAST[name])
-    if arguments.get("validation_split"):
+    if arguments.get("validation_split") is not None:
         check_rate("validation_split", arguments["validation_split"])
     check_verbose(arguments.get("verbose", "auto"))
     for name in ("shuffle", "return_dict"):

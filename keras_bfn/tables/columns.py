@@ -269,7 +269,7 @@ def _check_pair(name, values):
 def _check_knots(knots):
     try:
         found = np.array(knots, "float64")
-    except (TypeError, ValueError):  # no numbers, or not as many
+    except (TypeError, ValueError, OverflowError):  # no numbers, or not as many
         found = np.zeros(())
     if found.ndim != 2 or len(found) != 2 or not found.size or not np.isfinite(found).all():
         raise refusal("knots", "must be two lists of as many finite numbers", knots)
