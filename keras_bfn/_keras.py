@@ -31,8 +31,7 @@ Numbers are those of issues of keras-team/keras.
 
 import contextlib
 import copy
-import os
-import tempfile
+import io
 import warnings
 
 import keras
@@ -257,19 +256,25 @@ def change_layers(network, changes):
         layer.trainable = change.get("trainable", True)
 
 
-def save_weights(model, path):
-    """Writes the weights of a model, and nothing else. Returns a model that has them.
+class WeightsFile(io.BytesIO):
+    """A file in memory, as Keras 3.15 takes it. Where a disk is full, h5py ends the process."""
+
+    def __str__(self):
+        return "memory.weights.h5"
+
+
+def save_weights(model):
+    """The tuple of a `WeightsFile` with the weights of a model alone, and a model that has them.
 
     `save_weights` of Keras 3.15 writes the state of the optimizer, too (tensorflow#91498). A copy
     that was never compiled has none. It reads a file, where LoRA is part of the kernels already.
     """
     copy = make_uncompiled(keras.saving.serialize_keras_object(model))
-    with tempfile.TemporaryDirectory() as folder:
-        everything = os.path.join(folder, "all.weights.h5")
-        model.save_weights(everything)
-        copy.load_weights(everything)
-    copy.save_weights(path)
-    return copy
+    everything, weights = WeightsFile(), WeightsFile()
+    model.save_weights(everything)
+    copy.load_weights(everything)
+    copy.save_weights(weights)
+    return weights, copy
 
 
 def export_saved_model(model, filepath, signature):

@@ -68,7 +68,7 @@ def pick_part(name, flow, *values):
         if name is not None:
             raise refusal("part", "must be None for data of one kind", name)
         return (flow, *values)
-    if name not in flow:
+    if not isinstance(name, str) or name not in flow:
         raise refusal("part", f"must be one of {list(flow)}", name)
     return (flow[name], *(value[name] for value in values))
 

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._backend import draw_normal, move_to_replica
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_seed
 
 
 class SeedGenerator(keras.random.SeedGenerator):
@@ -26,7 +26,7 @@ def make_seed_generator(seed):
     """
     if seed is None:
         return SeedGenerator()
-    word = np.random.SeedSequence(check_int("seed", seed, 0)).generate_state(1)[0]
+    word = np.random.SeedSequence(check_seed(seed)).generate_state(1)[0]
     return SeedGenerator(int(word) >> 1)
 
 

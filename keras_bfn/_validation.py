@@ -8,10 +8,16 @@ import pathlib
 import keras
 import numpy as np
 
+MOST_COUNTED = 2**31 - 1  # of what is counted: what 32 bits number
+MOST_STEPS = 2**20  # from the prior to a sample, or in a file
+LARGEST = 1e30  # of numbers that are computed with: float32 goes to 3e38
+
 
 def refusal(name, expected, value):
     """The `ValueError` that says what the argument `name` must be, and what came."""
-    return ValueError(f"Argument `{name}` {expected}. Received: {name}={value!r}")
+    came = repr(value)
+    came = came if len(came) <= 500 else f"{came[:500]}..."
+    return ValueError(f"Argument `{name}` {expected}. Received: {name}={came}")
 
 
 def lacks(made, name, why=""):
@@ -24,18 +30,34 @@ def is_number(value, kind=numbers.Real):
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def check_int(name, value, minimum, maximum=math.inf):
+def check_int(name, value, minimum, maximum=MOST_COUNTED):
     """Returns `value` as an int, or raises a `ValueError` unless it is one in this range."""
-    if not is_number(value, numbers.Integral) or not minimum <= value <= maximum:
-        at_most = "" if maximum == math.inf else f" and at most {maximum}"
+    is_int = is_number(value, numbers.Integral)
+    if not is_int or not minimum <= value <= maximum:
+        is_told = maximum not in (MOST_COUNTED, math.inf) or (is_int and value > maximum)
+        at_most = f" and at most {maximum}" if is_told else ""
         raise refusal(name, f"must be an integer of at least {minimum}{at_most}", value)
     return int(value)
+
+
+def check_seed(value, name="seed"):
+    """Returns `value` as an int, or raises a `ValueError` unless it is one of at least 0."""
+    return check_int(name, value, 0, math.inf)
 
 
 def check_between(name, value, low, high):
     """Returns `value` as a float, or raises a `ValueError` if it is not a number in (low, high)."""
     if not is_number(value) or not low < value < high:
         raise refusal(name, f"must be a number strictly between {low} and {high}", value)
+    return float(value)
+
+
+def check_positive(name, value):
+    """Returns `value` as a float, or raises a `ValueError` unless it is above 0 and finite."""
+    if not is_number(value) or not 1.0 / LARGEST <= value <= LARGEST:
+        is_told = is_number(value) and 0 < value < math.inf
+        ends = f", from {1.0 / LARGEST:g} to {LARGEST:g}" if is_told else ""
+        raise refusal(name, f"must be a number strictly between 0 and inf{ends}", value)
     return float(value)
 
 
@@ -49,7 +71,9 @@ def check_rate(name, value):
 def check_shape(name, shape):
     """Returns `shape` as a tuple, or raises a `ValueError` if it is not a sequence of sizes."""
     is_shape = isinstance(shape, (tuple, list))
-    if not is_shape or not all(is_number(size, numbers.Integral) and size > 0 for size in shape):
+    if not is_shape or not all(
+        is_number(size, numbers.Integral) and 0 < size <= MOST_COUNTED for size in shape
+    ):
         raise refusal(name, "must be a tuple of integers of at least 1", shape)
     return tuple(int(size) for size in shape)
 
@@ -57,11 +81,15 @@ def check_shape(name, shape):
 def check_numbers(name, values):
     """Returns `values` as a float32 array, or raises a `ValueError` if they are not numbers."""
     try:
-        return np.asarray(values, "float32")
-    except (TypeError, ValueError) as error:
+        found = to_numpy(values)
+    except ValueError:
+        found = np.array(None)
+    if found.dtype.kind not in "biuf":
         raise ValueError(
             f"Argument `{name}` must be an array of numbers. Received: a {type(values).__name__}"
-        ) from error
+        )
+    with np.errstate(over="ignore"):
+        return found.astype("float32")
 
 
 def check_path(name, value):
@@ -71,11 +99,25 @@ def check_path(name, value):
     return pathlib.Path(value)
 
 
+def check_number(name, value):
+    """Returns `value`, or raises a `ValueError` if it is no finite number."""
+    if not is_number(value) or not abs(value) <= LARGEST:
+        raise refusal(name, f"must be a finite number of at most {LARGEST:g}", value)
+    return value
+
+
+def check_verbose(verbose):
+    """Raises a `ValueError` unless `verbose` is what Keras takes."""
+    if not isinstance(verbose, (str, int)) or verbose not in ("auto", 0, 1, 2):
+        raise refusal("verbose", "must be 'auto', 0, 1 or 2", verbose)
+
+
 def check_scale(name, scale):
     """Returns a scale, or raises a `ValueError` if it is no finite number and no function."""
-    is_finite = is_number(scale) and abs(scale) <= np.finfo("float32").max
+    is_finite = is_number(scale) and abs(scale) <= LARGEST
     if not is_finite and not callable(scale):
-        raise refusal(name, "must be a finite number, or a function of the time", scale)
+        expected = f"must be a finite number of at most {LARGEST:g}, or a function of the time"
+        raise refusal(name, expected, scale)
     return float(scale) if is_finite else scale
 
 
@@ -96,7 +138,7 @@ def check_bool(name, value):
 
 def check_choice(name, value, choices):
     """Returns `value`, or raises a `ValueError` that lists the choices."""
-    if value not in choices:
+    if not isinstance(value, (str, type(None))) or value not in choices:
         raise refusal(name, f"must be one of {list(choices)}", value)
     return value
 
@@ -117,9 +159,13 @@ def resolve_identifier(name, identifier, base_class, known):
     raise refusal(name, f"must be a `{base_class.__name__}` or one of {sorted(known)}", identifier)
 
 
-def to_numpy(x):
+def to_numpy(x, name="x"):
     """An array, a tensor, a list or a frame as a numpy array that every backend takes."""
-    x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
+    try:
+        x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
+    except (TypeError, ValueError) as error:
+        expected = "must be an array, its rows of one length"
+        raise refusal(name, expected, type(x).__name__) from error
     dtype = x.dtype.newbyteorder("=")
     # PyTorch has no unsigned integers of 64 bits.
     return x.astype("int64" if dtype == "uint64" else dtype, copy=False)

@@ -145,7 +145,8 @@ def test_overhead_is_ours_in_units_of_the_bare_network(monkeypatch, clock):
     def generate(model, num_samples, num_steps, **_):
         clock.wait(2.0 * (num_steps + 1))
 
-    monkeypatch.setattr(keras.Model, "train_on_batch", train)
+    for kind in (keras.Model, BayesianFlowNetwork):
+        monkeypatch.setattr(kind, "train_on_batch", train)
     monkeypatch.setattr(keras.Model, "predict_on_batch", lambda *_: clock.wait(1.0))
     monkeypatch.setattr(BayesianFlowNetwork, "generate", generate)
     rows = list(overhead.measure(["unet", "parts"], rounds=3, steps=4, toy=True))

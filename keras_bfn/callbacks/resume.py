@@ -12,7 +12,7 @@ from keras import ops
 from keras_bfn._backend import torch_generators
 from keras_bfn._files import write_atomically
 from keras_bfn._keras import start_at_epoch
-from keras_bfn._validation import check_path, refusal
+from keras_bfn._validation import check_int, check_path, refusal
 
 
 class Resume(keras.callbacks.Callback):
@@ -54,7 +54,7 @@ class Resume(keras.callbacks.Callback):
         if data is not None and not hasattr(data, "epoch"):
             raise refusal("data", "must have an attribute `epoch`", data)
         self.data = data
-        self.verbose = verbose
+        self.verbose = check_int("verbose", verbose, 0, 1)
         self.history = []
 
     def on_train_begin(self, logs=None):

@@ -9,8 +9,10 @@ import numpy as np
 from keras_bfn import samplers
 from keras_bfn._imports import tell_to_install
 from keras_bfn._parts import pick_part
-from keras_bfn._validation import check_int, check_path
+from keras_bfn._validation import check_int, check_path, check_seed, refusal
 from keras_bfn.models.averaging import has_averages
+from keras_bfn.models.conditions import condition_inputs
+from keras_bfn.models.generation import check_sampler
 from keras_bfn.models.text import text_part
 from keras_bfn.visualization.grid import join_images
 
@@ -27,11 +29,19 @@ class _Samples(keras.callbacks.Callback):
         self.num_steps = check_int("num_steps", num_steps, 1)
         self.every = check_int("every", every, 1)
         self.sampler, self.condition = samplers.get(sampler), condition
-        self.seed = seed if seed is None else check_int("seed", seed, 0)
-        self.tensorboard, self.part = tensorboard, part
+        self.seed = seed if seed is None else check_seed(seed)
+        self.tensorboard = (
+            tensorboard if tensorboard is None else check_path("tensorboard", tensorboard)
+        )
+        if part is not None and not isinstance(part, str):
+            raise refusal("part", "must be the name of a part, or None", part)
+        self.part = part
 
     def on_train_begin(self, logs=None):
         pick_part(self.part, self.model.flow)
+        check_sampler(self.sampler, self.model.flow)
+        condition_inputs(self.model, self.condition, self.num_samples)
+        self.directory.mkdir(parents=True, exist_ok=True)
         if self.tensorboard is not None:
             # One file for all epochs: TensorBoard reads several in the order of their names.
             self.events = _open_events(self.tensorboard)
@@ -53,7 +63,6 @@ class _Samples(keras.callbacks.Callback):
                 seed=self.seed,
                 verbose=0,
             )
-        self.directory.mkdir(parents=True, exist_ok=True)
         self.write(*pick_part(self.part, model.flow, samples), epoch + 1)
 
 
@@ -73,8 +82,8 @@ class SampleImages(_Samples):
         part: for a dict of flows, the name of the part to draw.
 
     Raises:
-        ValueError: when training starts, if the model's flow has no such part; at the first
-            picture, if it is no image.
+        ValueError: if an argument is none of these; when training starts, if the model's flow has
+            no such part, it is no image, or a sampler or a condition does not suit the model.
 
     Example:
 
@@ -101,9 +110,16 @@ class SampleImages(_Samples):
         )
         self.columns = check_int("columns", columns, 1)
 
-    def write(self, flow, samples, epoch):
-        from PIL import Image
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        _, shape = pick_part(self.part, self.model.flow, self.model.event_shape)
+        if len(shape) not in (2, 3) or (len(shape) == 3 and shape[-1] not in (1, 3)):
+            expected = "must be of images, (height, width) or that with 1 or 3 channels"
+            raise refusal("event_shape", expected, shape)
+        _import_pillow()
 
+    def write(self, flow, samples, epoch):
+        Image = _import_pillow()
         low, high = flow.data_range
         grid = join_images(samples, self.columns, low, high)
         pixels = max(1, 256 // max(samples.shape[1:3]) // 4)
@@ -116,6 +132,12 @@ class SampleImages(_Samples):
             shape = {"height": image.height, "width": image.width, "colorspace": 3}
             content = {"encoded_image_string": png.getvalue(), **shape}
             _write_event(self.events, epoch, image=content)
+
+
+def _import_pillow():
+    with tell_to_install('Pictures need Pillow: pip install "keras-bfn[examples]"'):
+        from PIL import Image
+    return Image
 
 
 class SampleText(_Samples):
@@ -132,7 +154,8 @@ class SampleText(_Samples):
         part: for a dict of flows, the name of the part that is text.
 
     Raises:
-        ValueError: when training starts, if the model has no tokenizer, or its flow no such part.
+        ValueError: if an argument is none of these; when training starts, if the model has no
+            tokenizer, its flow no such part, or a sampler or a condition does not suit it.
 
     Example:
 

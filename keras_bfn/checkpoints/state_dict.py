@@ -9,7 +9,9 @@ from keras_bfn._imports import tell_to_install
 
 
 def read_state_dict(path):
-    """Reads a file of PyTorch weights, nothing executable, into a dict of numpy arrays.
+    """Reads a file of PyTorch weights, nothing executable, into a dict of PyTorch's tensors.
+
+    They are as long as the file says, which may be longer than the file: look before you copy.
 
     Args:
         path: of a `.pt` file, or `hf://owner/repo/file`, which is downloaded once and kept by
@@ -18,7 +20,7 @@ def read_state_dict(path):
     Raises:
         ImportError: if `torch`, or for `hf://` `huggingface_hub`, is not installed.
         FileNotFoundError: if there is no such file.
-        ValueError: if the file does not hold a dict of tensors.
+        ValueError: if the file does not hold a dict of dense tensors of numbers.
     """
     with tell_to_install(
         "Reading a `.pt` file needs PyTorch, whatever the backend: `pip install torch`"
@@ -39,7 +41,14 @@ def read_state_dict(path):
             "Argument `path` must be a file of a state dict, names and tensors alone. "
             f"Received: path='{path}', which holds something else"
         )
-    return {key: tensor.to(torch.float32).numpy() for key, tensor in state.items()}
+    for key, tensor in state.items():
+        is_number = not tensor.is_quantized and not tensor.is_complex()
+        if not isinstance(key, str) or tensor.layout != torch.strided or not is_number:
+            raise ValueError(
+                "Argument `path` must be a file of dense tensors of real numbers. "
+                f"Received: path='{path}', with {key!r}, {tensor.dtype}, {tensor.layout}"
+            )
+    return state
 
 
 def local_path(path):
@@ -64,7 +73,7 @@ class StateDictReader:
     Nothing is assigned until `finish` has found that every array was taken.
 
     Args:
-        state: dict from key to numpy array.
+        state: dict from key to a tensor of PyTorch.
         source: what to call it in messages.
     """
 
@@ -75,19 +84,26 @@ class StateDictReader:
         self.missing = []
 
     def take(self, key, shape=None):
-        """Removes and returns an array; None if it is missing.
+        """Removes a tensor, and returns it as a float32 array of this shape.
+
+        None if it is missing, or no shape is given, for what nobody needs.
 
         Raises:
-            ValueError: if it does not have this shape.
+            ValueError: if it has another shape, or is not finite.
         """
         if key not in self.state:
             self.missing.append(key)
             return None
-        array = self.state.pop(key)
-        if shape is not None and array.shape != tuple(shape):
+        tensor = self.state.pop(key)
+        if shape is None:
+            return None
+        if tuple(tensor.shape) != tuple(shape):
             raise ValueError(
-                f"{self.source}: '{key}' has shape {array.shape}, expected {tuple(shape)}"
+                f"{self.source}: '{key}' has shape {tuple(tensor.shape)}, expected {tuple(shape)}"
             )
+        array = tensor.float().numpy()
+        if not np.isfinite(array).all():
+            raise ValueError(f"{self.source}: '{key}' has NaN or infinity, expected finite numbers")
         return array
 
     def weight(self, key, variable, axes=None, change=None, size=()):

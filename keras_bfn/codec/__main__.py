@@ -39,8 +39,8 @@ def parse_arguments():
         command.add_argument("output", type=pathlib.Path)
         command.add_argument("--model", required=True, help="a .keras file, or a preset")
         command.add_argument("--condition", type=pathlib.Path, help="a .npy file of conditions")
+        command.add_argument("--num-steps", type=int, default=50)
         command.add_argument("--quiet", action="store_true", help="no progress")
-    compress.add_argument("--num-steps", type=int, default=50)
     compress.add_argument("--batch-size", type=int, help="most lanes; see keras_bfn.codec.Codec")
     compress.add_argument("--report", action="store_true", help="print where the bits went")
     compress.add_argument("--verify", action="store_true", help="decompress, too, and compare")
@@ -60,7 +60,7 @@ def run(args):
     condition = None if args.condition is None else np.load(args.condition)
     verbose = 0 if args.quiet else 1
     if args.command == "decompress":
-        codec = Codec(model)
+        codec = Codec(model, args.num_steps)
         x = codec.decompress(args.input.read_bytes(), condition, verbose=verbose)
         write_atomically(args.output, lambda file: _save(file, x))
         return

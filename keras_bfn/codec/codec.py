@@ -8,7 +8,14 @@ import keras
 import numpy as np
 
 from keras_bfn._parts import list_parts, map_parts, names_of
-from keras_bfn._validation import check_between, check_int, refusal
+from keras_bfn._validation import (
+    MOST_STEPS,
+    check_between,
+    check_bool,
+    check_int,
+    check_verbose,
+    refusal,
+)
 from keras_bfn.codec import container, fingerprints
 from keras_bfn.codec.chain import pop, push
 from keras_bfn.codec.errors import CodecError
@@ -22,6 +29,7 @@ from keras_bfn.models.missing import is_missing
 from keras_bfn.models.turns import in_turn
 
 MOST_DEFAULT_LANES = 64
+MOST_UNASKED_STEPS = 1000  # of a file that a codec of fewer steps decodes
 
 
 class Codec:
@@ -76,7 +84,7 @@ class Codec:
         map_parts(lambda flow: flow.channel(), model.flow)  # or a `ValueError` that says why not
         check_has_event_shape(model)
         self.model = model
-        self.num_steps = check_int("num_steps", num_steps, 1, container.MOST_STEPS)
+        self.num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
         self.batch_size = batch_size
         if batch_size is not None:
             self.batch_size = check_int("batch_size", batch_size, 1, container.MOST_LANES)
@@ -111,6 +119,8 @@ class Codec:
             CodecError: if the network's outputs are not numbers.
         """
         began = time.monotonic()
+        check_bool("return_report", return_report)
+        check_verbose(verbose)
         event_shape = self.model.event_shape
         x = check_data(self.model.flow, event_shape, x, allow_missing=self.model.allow_missing)
         num = count_examples(x)
@@ -197,10 +207,16 @@ class Codec:
         """
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise ValueError(f"Argument `data` must be bytes. Received: {type(data).__name__}")
+        check_verbose(verbose)
         header, payload = container.read(bytes(data))
         if header["model"] != fingerprints.of_model(self.model):
             raise CodecError("The file was made by another model: its flow or weights are others")
-        count = header["count"]
+        count, num_steps = header["count"], header["num_steps"]
+        if num_steps > max(self.num_steps, MOST_UNASKED_STEPS):
+            raise CodecError(
+                f"The file was made in {num_steps} steps, which take long: a `Codec` with "
+                f"num_steps={num_steps} decodes it"
+            )
         event_shape = map_parts(list, self.model.event_shape)
         names = names_of(event_shape)
         if header["event_shape"] != event_shape or names_of(header["dtype"]) != names:

@@ -22,6 +22,7 @@ import zlib
 
 import numpy as np
 
+from keras_bfn._validation import MOST_STEPS
 from keras_bfn.codec.errors import CodecError
 
 MAGIC, VERSION = b"KBFN", 4
@@ -29,7 +30,7 @@ PREFIX = struct.Struct("<4sHIQ")
 DIGEST_SIZE = 16
 DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 # More, or a finer lattice, would be no file of ours.
-MOST_STEPS, MOST_LANES, MOST_SEED, FINEST_RESOLUTION = 2**20, 2**16, 2**48, 1e-3
+MOST_LANES, MOST_SEED, FINEST_RESOLUTION = 2**16, 2**48, 1e-3
 
 
 def _is_count(value, low=0, high=2**48):

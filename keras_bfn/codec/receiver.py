@@ -58,7 +58,8 @@ class Receiver:
 
     def __init__(self, model, chains, batch_size, condition, there=None):
         self.chains, self.times = chains, of_any_part(chains).times
-        self.batch_size, self.condition, self.there = batch_size, condition, there
+        self.condition, self.there = condition, there
+        self.batch_size = round_up(batch_size, model)
         self.program = model.programs(OutputProgram)
         self.event_shape = model.event_shape
 
@@ -81,7 +82,7 @@ class Receiver:
 
     def ask(self, s, i, rows):
         """What is expected after evidence in the channel about the rows' examples, float32."""
-        num, size = len(rows), round_up(self.batch_size, self.model)
+        num, size = len(rows), self.batch_size
 
         def pad(chain, s):
             s = chain.channel.evidence(s)

@@ -5,7 +5,7 @@ import math
 import keras
 import numpy as np
 
-from keras_bfn._validation import check_int, refusal
+from keras_bfn._validation import check_bool, check_int, check_seed, refusal
 
 
 class Batches(keras.utils.PyDataset):
@@ -63,8 +63,8 @@ class Batches(keras.utils.PyDataset):
             raise refusal("transform", "must be a function", transform)
         self.examples, self.transform, self.labels = examples, transform, labels
         self.batch_size = check_int("batch_size", batch_size, 1)
-        self.training = training
-        self.seed = check_int("seed", seed, 0)
+        self.training = check_bool("training", training)
+        self.seed = check_seed(seed)
         self.epoch = 0
         self._within_epoch = False
         if steps_per_epoch is not None:

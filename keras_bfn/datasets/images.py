@@ -8,9 +8,11 @@ import numpy as np
 from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import (
     check_between,
+    check_bool,
     check_choice,
     check_int,
     check_path,
+    check_seed,
     check_shape,
     refusal,
 )
@@ -107,7 +109,8 @@ def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **o
             f"Argument `path` must be a folder with at least 3 images {sorted(_ENDINGS)}. "
             f"Received: path={str(path)!r} with {len(files)}"
         )
-    labels = _labels(path, files) if options.pop("labels", False) else None
+    has_labels = check_bool("labels", options.pop("labels", False))
+    labels = _labels(path, files) if has_labels else None
     images = np.stack([_read_image(file, color_mode, image_size) for file in files])
     train, test = (_rows((images, labels), rows) for rows in hold_out(len(images), held_out))
     return _splits(train, test, batch_size, form, num_bins, **options)
@@ -154,7 +157,9 @@ def _read_image(file, color_mode, image_size):
         from PIL import Image
     try:
         with Image.open(file) as image:
-            mode = image.mode
+            mode, size = image.mode, image.width * image.height
+        if size > (Image.MAX_IMAGE_PIXELS or size):
+            raise OSError(f"of {size} pixels, more than PIL.Image.MAX_IMAGE_PIXELS")
         image = keras.utils.load_img(
             file,
             color_mode=color_mode,
@@ -162,7 +167,9 @@ def _read_image(file, color_mode, image_size):
             interpolation="bilinear",  # the default, "nearest", would leave pixels out
             keep_aspect_ratio=True,
         )
-    except OSError as error:  # it is no image, or not all of one
+    except MemoryError:
+        raise
+    except Exception as error:  # of many kinds: it is no image, not all of one, or a bomb
         raise ValueError(f"The file {str(file)!r} must be a whole image. ({error})") from error
     if mode.startswith(("I", "F")):  # Pillow would cut these off at 255
         raise ValueError(
@@ -236,6 +243,7 @@ def embedded_digits(batch_size=64, form="binary", num_bins=256, labels=False, **
     with tell_to_install('Embedded digits need scikit-learn: pip install "keras-bfn[examples]"'):
         from sklearn.datasets import load_digits
     digits = load_digits()
+    check_bool("labels", labels)
     levels = (digits.images[..., None] * 255 / 16).astype("uint8")
     enlarged = levels.repeat(3, axis=1).repeat(3, axis=2)
     images = np.pad(enlarged, ((0, 0), (2, 2), (2, 2), (0, 0)))
@@ -247,6 +255,10 @@ def embedded_digits(batch_size=64, form="binary", num_bins=256, labels=False, **
 
 def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels=False, **options):
     _check_options(batch_size, form, num_bins)
+    for name_of_option, value in (("download", download), ("labels", labels)):
+        check_bool(name_of_option, value)
+    if data_dir is not None:
+        check_path("data_dir", data_dir)
     # TensorFlow Datasets reads with TensorFlow, whatever the backend.
     if not all(importlib.util.find_spec(n) for n in ("tensorflow_datasets", "tensorflow")):
         raise ImportError(
@@ -291,6 +303,8 @@ def _splits(
 ):
     _check_options(batch_size, form, num_bins)
     check_between("held_out", held_out, 0, 0.5)
+    check_bool("flip", flip)
+    check_seed(seed)
     if limit is not None:
         check_int("limit", limit, 2)  # one to train on, one to validate
     train, test = (_rows(part, slice(limit)) for part in (train, test))

@@ -57,6 +57,8 @@ def text8(batch_size=416, seq_length=256, **options):
     ```
     """
     letters = Letters()
+    for name, value in (("batch_size", batch_size), ("seq_length", seq_length)):
+        check_int(name, value, 1)
     try:
         path = keras.utils.get_file("text8.zip", origin=_TEXT8_URL)
         with zipfile.ZipFile(path) as archive:
@@ -92,7 +94,10 @@ def text_file(path, batch_size=64, seq_length=256, tokenizer=None, **options):
     train, validation, test = keras_bfn.datasets.text_file("novel.txt", seq_length=128)
     ```
     """
-    text = check_path("path", path).read_text(encoding="utf-8")
+    try:
+        text = check_path("path", path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"The file {str(path)!r} must be text in UTF-8. ({error})") from error
     return _windows_of_text(text, tokenizer, batch_size, seq_length, **options)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_bfn._config import Immutable
 from keras_bfn._imports import tell_to_install
-from keras_bfn._validation import refusal
+from keras_bfn._validation import refusal, to_numpy
 
 
 class Tokenizer(Immutable):
@@ -112,7 +112,14 @@ class Bytes(Tokenizer):
     num_classes = 256
 
     def encode(self, text):
-        return np.frombuffer(check_text(text).encode("utf-8"), "uint8").astype("int32")
+        try:
+            encoded = check_text(text).encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                "Argument `text` must be text that UTF-8 can hold. "
+                f"Received: {error.object[error.start : error.end]!r} at {error.start}"
+            ) from error
+        return np.frombuffer(encoded, "uint8").astype("int32")
 
     def decode_row(self, tokens):
         return tokens.astype("uint8").tobytes().decode("utf-8", errors="replace")
@@ -200,7 +207,7 @@ def check_tokenizer(name, tokenizer):
 
 
 def _check_tokens(tokens, num_classes):
-    tokens = np.asarray(tokens)
+    tokens = to_numpy(tokens, "tokens")
     are_integers = tokens.ndim in (1, 2) and np.issubdtype(tokens.dtype, np.integer)
     if are_integers and (not tokens.size or 0 <= tokens.min() <= tokens.max() < num_classes):
         return tokens

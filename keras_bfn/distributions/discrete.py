@@ -174,7 +174,10 @@ class DiscretizedNormal(Distribution):
         # The open ends are closed where nothing in float32 lies beyond.
         low = ops.where(bins < 0.5, -1e10, 2.0 * bins / self.num_bins - 1.0)
         high = ops.where(bins > self.num_bins - 1.5, 1e10, 2.0 * (bins + 1.0) / self.num_bins - 1.0)
-        return log_normal_interval((low - location) / std, (high - location) / std)
+        is_end = ops.logical_or(bins < 0.5, bins > self.num_bins - 1.5)
+        # Not the difference of both, which of many narrow bins has few digits.
+        width = ops.where(is_end, high - low, 2.0 / self.num_bins) / std
+        return log_normal_interval((low - location) / std, (high - location) / std, width)
 
     def _bin_of(self, value):
         return bin_number(value, self.num_bins)

@@ -24,11 +24,12 @@ _ERFC_COEFFICIENTS = (
 )
 
 
-def log_normal_interval(low, high):
+def log_normal_interval(low, high, width=None):
     """log(Phi(high) - Phi(low)) for low < high, stable in both tails and for narrow intervals.
 
     Args:
         low, high: finite float32 tensors of one shape.
+        width: `high - low`, of that shape, where it is known to more digits than these.
 
     Returns:
         A tensor of the same shape, finite wherever the true value fits into float32.
@@ -36,7 +37,7 @@ def log_normal_interval(low, high):
     # Mirror intervals on the right to the left, where log Phi keeps its precision.
     mirror = low + high > 0
     low, high = ops.where(mirror, -high, low), ops.where(mirror, -low, high)
-    width, centre = high - low, 0.5 * (low + high)
+    width, centre = high - low if width is None else width, 0.5 * (low + high)
 
     narrow = width * (1.0 + ops.abs(centre)) < _NARROW
     width = ops.where(narrow, ops.maximum(width, 1e-30), _NARROW)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_bfn._validation import to_numpy
+
 
 def check_data(self, x, name="x"):
     """Raises a `ValueError` if the numpy array `x` is not data of this type."""
@@ -26,7 +28,7 @@ def check_values(self, x, name="x"):
 
     What `check_data` checks, but for `data_range`.
     """
-    x = np.asarray(x)
+    x = to_numpy(x, name)
     if x.size == 0:
         raise ValueError(
             f"Argument `{name}` must hold data. Received: an empty array of shape {x.shape}"

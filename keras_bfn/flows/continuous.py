@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._validation import check_between, check_choice, check_int, refusal
+from keras_bfn._validation import check_choice, check_int, check_positive, refusal
 from keras_bfn.distributions import Delta, DiscretizedNormal, Normal
 from keras_bfn.distributions.discrete import bin_number
 from keras_bfn.flows.flow import Flow, expand
@@ -54,7 +54,7 @@ class NumberFlow(Flow):
 def _check_prior(prior):
     try:
         found = np.stack(np.broadcast_arrays(*prior)).astype("float32")
-    except (TypeError, ValueError):  # no sequence, not of one shape, no numbers
+    except (TypeError, ValueError, OverflowError):  # no sequence, not of one shape, no numbers
         found = np.zeros(())
     if not found.ndim or len(found) != 2 or not np.isfinite(found).all() or (found[1] <= 0).any():
         expected = "(mean, standard deviation), finite numbers or arrays of shape `event_shape`"
@@ -159,7 +159,7 @@ class ContinuousFlow(NumberFlow):
         self.num_bins = num_bins if num_bins is None else check_int("num_bins", num_bins, 2)
         self.reconstruction_std = reconstruction_std
         if reconstruction_std is not None:
-            check_between("reconstruction_std", reconstruction_std, 0, math.inf)
+            check_positive("reconstruction_std", reconstruction_std)
         self.center, self.scale = check_scaling(center, scale)
 
     find_scaling = find_scaling

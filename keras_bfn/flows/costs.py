@@ -5,7 +5,7 @@ import math
 import numpy as np
 from keras import ops
 
-from keras_bfn._validation import check_int, lacks, refusal
+from keras_bfn._validation import check_int, check_seed, lacks, refusal, to_numpy
 
 CHUNK = 2**20  # log probabilities held at a time
 
@@ -36,7 +36,7 @@ def remaining_cost(self, x, num_draws=10_000, seed=0):
     >>> [round(float(cost(beta)), 1) for beta in (0, 9)]
     [0.7, 0.0]
     """
-    num_draws, seed = check_int("num_draws", num_draws, 1), check_int("seed", seed, 0)
+    num_draws, seed = check_int("num_draws", num_draws, 1), check_seed(seed)
     self.check_data(x)
     numbers = x if self.num_values is not None else ops.convert_to_numpy(self.embed(x))
     x, log_prior = np.ravel(numbers), np.zeros(1)
@@ -52,8 +52,8 @@ def remaining_cost(self, x, num_draws=10_000, seed=0):
         return np.concatenate(costs).mean()
 
     def cost_of_all(beta):
-        beta = np.asarray(beta, "float64")
-        if not np.all((beta >= 0) & (beta < math.inf)):
+        beta = to_numpy(beta, "beta")
+        if beta.dtype.kind not in "biuf" or not np.all((beta >= 0) & (beta < math.inf)):
             raise refusal("beta", "must be finite and >= 0", beta)
         return np.vectorize(cost, otypes=["float64"])(beta)[()]
 

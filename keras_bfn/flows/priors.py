@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_bfn._config import Immutable
 from keras_bfn._parts import check_names, map_parts
-from keras_bfn._validation import check_int, refusal
+from keras_bfn._validation import check_bool, check_int, refusal, to_numpy
 
 DISCOUNT = 0.75  # what each count gives up to shorter runs
 FIRST_TO_END, END_TO_FIRST = (1, 3, 2, 0), (3, 0, 2, 1)
@@ -44,6 +44,7 @@ def fit_prior(flow, x, per_variable=False, order=0):
     [0.47, 0.33, 0.2]
     """
     check_names(flow, x)
+    check_bool("per_variable", per_variable)
     check_int("order", order, 0)
 
     def fit_part(flow, x):
@@ -99,7 +100,7 @@ class MarkovChain(Immutable):
     """
 
     def __init__(self, counts):
-        counts = np.asarray(counts)
+        counts = to_numpy(counts, "counts")
         are_counts = np.issubdtype(counts.dtype, np.integer) and counts.size and counts.min() >= 0
         if counts.ndim < 2 or len(set(counts.shape)) > 1 or len(counts) < 2 or not are_counts:
             raise ValueError(
@@ -255,7 +256,7 @@ class MarkovChain(Immutable):
 
 def _check_sequences(x, num_classes, least_length):
     """Returns sequences of classes as int64, or raises a `ValueError`."""
-    x = np.asarray(x)
+    x = to_numpy(x)
     is_long = x.ndim == 2 and len(x) and x.shape[1] >= least_length
     if not is_long or not np.issubdtype(x.dtype, np.integer):
         raise ValueError(

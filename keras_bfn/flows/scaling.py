@@ -4,12 +4,11 @@ import keras
 import numpy as np
 
 from keras_bfn._parts import check_names, list_parts, map_parts
-from keras_bfn._validation import check_choice, is_number, refusal
+from keras_bfn._validation import LARGEST, check_choice, is_number, refusal
 
 WAYS, SHARES = ("range", "deviation"), ("all", "channel", "variable")
 DEVIATIONS = 4.0  # on each side of the mean, at least
 FINEST = 1e-4  # a scale, beside its center: float32 has seven digits
-LARGEST = 1e30  # float32 goes to 3e38
 
 
 def fit_scaling(flow, x, by="range", per="all", margin=0.1):
@@ -104,7 +103,7 @@ def check_scaling(center, scale):
 def _check_finite(name, value):
     try:
         found = np.array(value, "float64")
-    except (TypeError, ValueError):  # no numbers
+    except (TypeError, ValueError, OverflowError):  # no numbers
         found = np.full((), np.nan)
     if not found.size or not (np.abs(found) < LARGEST).all():
         raise refusal(name, "must be a finite number, or an array of them", value)

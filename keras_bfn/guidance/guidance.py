@@ -82,16 +82,18 @@ class Guidance:
         ):
             raise refusal("fn", "must be a function of the expected data", fn)
         self.fn = fn
-        if not isinstance(values or {}, dict):
+        values = {} if values is None else values
+        if not isinstance(values, dict):
             raise refusal("values", "must be a dict from names to arrays", values)
-        self.values = {name: _check_value(name, x) for name, x in (values or {}).items()}
+        self.values = {name: _check_value(name, x) for name, x in values.items()}
         self.scale = check_scale("scale", scale)
         self.interval = check_interval("interval", interval)
         self.num_draws = num_draws if num_draws is None else check_int("num_draws", num_draws, 1)
         if not isinstance(through_network, bool):
             raise refusal("through_network", "must be a bool", through_network)
         self.through_network = through_network
-        layers = list(layers) + named_layers(fn)
+        is_list = isinstance(layers, (list, tuple))
+        layers = list(layers if is_list else [layers]) + named_layers(fn)
         if not all(isinstance(layer, keras.Layer) for layer in layers):
             raise refusal("layers", "must be a list of Keras layers", layers)
         self.layers = layers
@@ -206,9 +208,11 @@ class Combined(Guidance):
 
 def _check_value(name, value):
     """Returns a value as a numpy array, floats in float32, or raises a `ValueError`."""
-    value = to_numpy(value)
+    value = to_numpy(value, f"values[{name!r}]")
     if value.dtype.kind not in "iufb":
         raise refusal("values", f"must be arrays of numbers, `{name}` too", value)
+    if np.isnan(value).any():
+        raise refusal("values", f"must hold no NaN, `{name}` neither", value)
     return value.astype("float32") if value.dtype.kind == "f" else value
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._parts import pick_part
-from keras_bfn._validation import check_between, check_numbers, refusal, to_numpy
+from keras_bfn._validation import check_bool, check_numbers, check_positive, refusal, to_numpy
 from keras_bfn.guidance.guidance import Guidance, named_layers
 
 
@@ -38,7 +38,10 @@ class ClassifierGuidance(Guidance):
     def __init__(self, classifier, target, from_logits=False, preprocess=None, **options):
         if not callable(classifier):
             raise refusal("classifier", "must be a Keras model, or a function", classifier)
-        target = to_numpy(target)
+        if preprocess is not None and not callable(preprocess):
+            raise refusal("preprocess", "must be a function, or None", preprocess)
+        check_bool("from_logits", from_logits)
+        target = to_numpy(target, "target")
         if target.dtype.kind not in "iu" or target.ndim > 1 or target.min(initial=0) < 0:
             raise refusal("target", "must be a class, or one for each sample", target)
         self.classifier, self.from_logits, self.preprocess = classifier, from_logits, preprocess
@@ -109,7 +112,9 @@ class LinearInverse(Guidance):
                 f"Argument `y` must be finite, of shape ({len(self.A)},) or (num_samples, "
                 f"{len(self.A)}), as A has rows. Received: shape {y.shape}"
             )
-        self.noise = check_between("noise", noise, 0, math.inf)
+        self.noise = check_positive("noise", noise)
+        if part is not None and not isinstance(part, str):
+            raise refusal("part", "must be the name of a part, or None", part)
         self.part = part
         super().__init__(values={"y": y}, **options)
         self.is_shared = y.ndim == 1
@@ -198,7 +203,8 @@ class Constraint(Guidance):
         target = check_numbers("target", target)
         if not np.isfinite(target).all():
             raise refusal("target", "must be finite", target)
-        self.find, self.std = fn, check_between("std", std, 0, math.inf)
+        self.find, self.std = fn, check_positive("std", std)
+        layers = layers if isinstance(layers, (list, tuple)) else [layers]
         options["layers"] = [*layers, *named_layers(fn)]
         super().__init__(self._compare, {"target": target}, **options)
 

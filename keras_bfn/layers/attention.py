@@ -10,7 +10,7 @@ from keras.layers import Dense
 from keras_bfn._backend import is_on_cpu
 from keras_bfn._validation import check_int
 from keras_bfn.layers.conv_block import check_data_format
-from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.layer import Layer, check_axes
 from keras_bfn.layers.normalization import group_norm
 from keras_bfn.layers.positions import at_positions
 
@@ -114,6 +114,7 @@ class SpatialAttention(Layer):
         return -1 if self.data_format == "channels_last" else 1
 
     def build(self, x_shape):
+        check_axes("x", x_shape, 3, 5)
         channels = x_shape[self._channel_axis]
         check_num_heads(self.num_heads, channels)
         policy = {"dtype": self.dtype_policy}

@@ -5,8 +5,8 @@ from keras import ops
 from keras.layers import Conv1D, Conv2D, Dense, Dropout
 
 from keras_bfn._keras import call_block
-from keras_bfn._validation import check_choice, check_int, check_rate
-from keras_bfn.layers.layer import Layer
+from keras_bfn._validation import check_bool, check_choice, check_int, check_rate
+from keras_bfn.layers.layer import Layer, check_axes
 from keras_bfn.layers.normalization import group_norm
 
 CONVOLUTIONS = {1: Conv1D, 2: Conv2D}  # by the number of axes of positions
@@ -56,8 +56,8 @@ class ConvBlock(Layer):
         self.filters = check_int("filters", filters, 1)
         self.dropout = check_rate("dropout", dropout)
         self.groups = check_int("groups", groups, 1)
-        self.time_bias = time_bias
-        self.remat = remat
+        self.time_bias = check_bool("time_bias", time_bias)
+        self.remat = check_bool("remat", remat)
         self.data_format = check_data_format(data_format)
 
     @property
@@ -65,6 +65,8 @@ class ConvBlock(Layer):
         return -1 if self.data_format == "channels_last" else 1
 
     def build(self, x_shape, time_shape):
+        check_axes("x", x_shape, 3, 4)
+        check_axes("time", time_shape, 2)
         policy = {"dtype": self.dtype_policy}
         conv = {"padding": "same", "data_format": self.data_format, **policy}
         convolution = CONVOLUTIONS[len(x_shape) - 2]

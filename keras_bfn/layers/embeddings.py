@@ -1,13 +1,21 @@
 """Times, places and values, as networks like to see them."""
 
 import math
+import numbers
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._validation import check_int, refusal
-from keras_bfn.layers.layer import Float32Layer
+from keras_bfn._validation import (
+    MOST_COUNTED,
+    check_bool,
+    check_int,
+    check_number,
+    is_number,
+    refusal,
+)
+from keras_bfn.layers.layer import Float32Layer, check_axes
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -31,7 +39,7 @@ class TimeEmbedding(Float32Layer):
         A float32 tensor of shape `(batch, size)`.
 
     Raises:
-        ValueError: if `size` is not a positive even number.
+        ValueError: if `size` is not a positive even number, or another argument is none of these.
 
     Example:
 
@@ -42,11 +50,12 @@ class TimeEmbedding(Float32Layer):
     def __init__(self, size, scale=4000.0, offset=0.0, endpoint=False, **kwargs):
         super().__init__(**kwargs)
         self.size = _check_even("size", size)
-        self.scale = scale
-        self.offset = offset
-        self.endpoint = endpoint
+        self.scale = check_number("scale", scale)
+        self.offset = check_number("offset", offset)
+        self.endpoint = check_bool("endpoint", endpoint)
 
     def call(self, t):
+        check_axes("t", t.shape, 1)
         exponents = np.linspace(0.0, -4.0, self.size // 2, endpoint=self.endpoint)
         frequencies = ops.convert_to_tensor(self.scale * 10.0**exponents, dtype="float32")
         angles = (ops.cast(t, "float32")[:, None] + self.offset) * frequencies
@@ -109,8 +118,11 @@ class FourierFeatures(Float32Layer):
 
     def __init__(self, exponents=(5, 6), **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(exponents, (tuple, list)) or not exponents:
-            raise refusal("exponents", "must be a tuple of numbers, one at least", exponents)
+        is_tuple = isinstance(exponents, (tuple, list)) and len(exponents) > 0
+        if not is_tuple or not all(is_number(e) and abs(e) < 100 for e in exponents):
+            raise refusal(
+                "exponents", "must be a tuple of numbers below 100, one at least", exponents
+            )
         self.exponents = tuple(exponents)
 
     def call(self, x):
@@ -150,6 +162,7 @@ class PositionEmbedding(Float32Layer):
         self.num_columns = check_num_columns(num_columns)
 
     def call(self, x):
+        check_axes("x", x.shape, 3)
         length, size = x.shape[1:]
         if self.num_columns:
             check_num_columns(self.num_columns, length)
@@ -183,6 +196,6 @@ def sinusoids(length, size):
 
 
 def _check_even(name, value):
-    if isinstance(value, bool) or not isinstance(value, int) or value < 2 or value % 2:
+    if not is_number(value, numbers.Integral) or not 2 <= value <= MOST_COUNTED or value % 2:
         raise refusal(name, "must be a positive even integer", value)
-    return value
+    return int(value)

@@ -5,7 +5,7 @@ from keras import ops
 from keras.layers import Dense
 
 from keras_bfn._validation import check_int
-from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.layer import Layer, check_axes
 from keras_bfn.layers.positions import at_positions
 
 
@@ -35,6 +35,7 @@ class TokenEmbedding(Layer):
         self.size = check_int("size", size, 1)
 
     def build(self, x_shape):
+        check_axes("x", x_shape, 3)
         _, tokens, channels = x_shape
         self.project = Dense(self.size, dtype=self.dtype_policy)
         self.project.build((None, None, channels))

@@ -1,5 +1,6 @@
 """A residual block for sequences, of letters or of an image's patches."""
 
+import contextlib
 import math
 
 import keras
@@ -7,10 +8,10 @@ from keras import ops
 from keras.layers import Dense, Dropout
 
 from keras_bfn._keras import call_block
-from keras_bfn._validation import check_int, check_rate
+from keras_bfn._validation import check_bool, check_int, check_rate, refusal
 from keras_bfn.layers.attention import check_num_heads, self_attention
 from keras_bfn.layers.embeddings import check_num_columns
-from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.layer import Layer, check_axes
 from keras_bfn.layers.normalization import LayerNormalization
 from keras_bfn.layers.positions import at_positions
 
@@ -76,15 +77,16 @@ class TransformerBlock(Layer):
         super().__init__(**kwargs)
         self.num_heads = check_int("num_heads", num_heads, 0)
         self.dropout = check_rate("dropout", dropout)
-        self.remat = remat
+        self.remat = check_bool("remat", remat)
         self.kernel_size = check_int("kernel_size", kernel_size, 1)
         self.num_columns = check_num_columns(num_columns)
         self.expansion = check_int("expansion", expansion, 1)
-        self.rotary = rotary
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.residual_initializer = keras.initializers.get(residual_initializer)
+        self.rotary = check_bool("rotary", rotary)
+        self.kernel_initializer = _initializer("kernel_initializer", kernel_initializer)
+        self.residual_initializer = _initializer("residual_initializer", residual_initializer)
 
     def build(self, x_shape, embedding_shape=None, there_shape=None):
+        check_axes("x", x_shape, 3)
         size = x_shape[-1]
         check_num_columns(self.num_columns, x_shape[1])
         policy = {"dtype": self.dtype_policy}
@@ -162,6 +164,15 @@ class TransformerBlock(Layer):
 
     def compute_output_shape(self, x_shape, embedding_shape=None, there_shape=None):
         return x_shape
+
+
+def _initializer(name, identifier):
+    found = None
+    with contextlib.suppress(TypeError, ValueError):  # which do not name it
+        found = keras.initializers.get(identifier)
+    if found is None:
+        raise refusal(name, "must be an initializer of Keras, or the name of one", identifier)
+    return found
 
 
 class _NeighbourDense(keras.layers.Layer):

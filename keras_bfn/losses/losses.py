@@ -53,7 +53,7 @@ class DiscreteTimeLoss(BFNLoss):
     """
 
     def __init__(self, num_steps, num_samples=1):
-        self.num_steps = check_int("num_steps", num_steps, 1)
+        self.num_steps = check_int("num_steps", num_steps, 1, 2**24)  # float32 counts so far
         self.num_samples = check_int("num_samples", num_samples, 1)
 
     def times(self, uniform):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_bfn._validation import check_int, refusal
+from keras_bfn._validation import check_int, check_numbers, refusal, to_numpy
 
 
 class FrechetDistance:
@@ -92,7 +92,7 @@ class FrechetDistance:
 
 
 def _check_images(name, images, shape=None):
-    images = np.asarray(images)
+    images = to_numpy(images, name)
     expected = "(num, height, width, channels)" if shape is None else f"(num, {str(shape)[1:]}"
     wrong = images.ndim != 4 if shape is None else images.shape[1:] != shape
     if wrong or len(images) < 2:
@@ -118,6 +118,8 @@ def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
         ("covariance_1", covariance_1, (size, size)),
         ("covariance_2", covariance_2, (size, size)),
     ):
+        if not np.isfinite(check_numbers(name, values)).all():
+            raise refusal(name, "must be finite", values)
         if np.shape(values) != shape:
             raise ValueError(
                 f"Argument `{name}` must have shape {shape}. Received: shape {np.shape(values)}"

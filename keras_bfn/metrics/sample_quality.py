@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, check_numbers, check_verbose, refusal, to_numpy
 from keras_bfn.metrics.frechet import frechet_distance, moments
 
 
@@ -38,7 +38,7 @@ class SampleQuality:
     """
 
     def __init__(self, images, labels, num_features=64, epochs=10, verbose=0):
-        images, labels = np.asarray(images), np.asarray(labels)
+        images, labels = to_numpy(images, "images"), to_numpy(labels, "labels")
         check_int("num_features", num_features, 1)
         check_int("epochs", epochs, 1)
         if images.ndim != 4 or min(images.shape[1:3]) < 8 or not len(images):
@@ -46,6 +46,9 @@ class SampleQuality:
                 "Argument `images` must have shape (num, height, width, channels), each side at "
                 f"least 8. Received: shape {images.shape}"
             )
+        if not np.isfinite(check_numbers("images", images)).all():
+            raise refusal("images", "must be finite", images)
+        check_verbose(verbose)
         are_integers = np.issubdtype(labels.dtype, np.integer)
         if labels.shape != images.shape[:1] or not are_integers or labels.min() < 0:
             raise ValueError(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, to_numpy
 from keras_bfn.flows.priors import DISCOUNT
 
 MOST_PROBABILITIES = 2**27  # a gigabyte
@@ -217,7 +217,7 @@ class NgramModel:
 
     def _check_tokens(self, name, tokens):
         """The tokens as int64, of shape `(num, length)`."""
-        tokens = np.asarray(tokens)
+        tokens = to_numpy(tokens, name)
         are_integers = tokens.ndim in (1, 2) and np.issubdtype(tokens.dtype, np.integer)
         if are_integers and tokens.size and 0 <= tokens.min() <= tokens.max() < self.num_classes:
             return np.atleast_2d(tokens).astype("int64")

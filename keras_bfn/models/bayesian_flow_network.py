@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn import losses
+from keras_bfn import _random, losses
 from keras_bfn._config import own_config
 from keras_bfn._keras import build_network, call_network, in_order_of
 from keras_bfn._parts import (
@@ -20,8 +20,7 @@ from keras_bfn._parts import (
     of_any_part,
     sum_parts,
 )
-from keras_bfn._random import make_seed_generator
-from keras_bfn._validation import check_choice, refusal
+from keras_bfn._validation import check_choice
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.looks import look
 from keras_bfn.metrics import BitsPerDim
@@ -40,7 +39,8 @@ from keras_bfn.models.export import export
 from keras_bfn.models.missing import split_missing
 from keras_bfn.models.network_checks import (
     check_allow_missing,
-    check_inputs,
+    check_graph,
+    check_network,
     check_outputs,
     make_symbolic_inputs,
     symbolic_inputs,
@@ -48,6 +48,7 @@ from keras_bfn.models.network_checks import (
 )
 from keras_bfn.models.part_times import check_times, draw_times
 from keras_bfn.models.presets import from_preset, save_to_preset, upload_preset
+from keras_bfn.models.saving import WholeFiles
 from keras_bfn.models.training import repeat
 from keras_bfn.models.turns import in_turn
 from keras_bfn.models.whole_steps import WholeSteps
@@ -55,7 +56,7 @@ from keras_bfn.presets import PRESETS
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class BayesianFlowNetwork(WholeSteps, keras.Model):
+class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
     """A Bayesian flow network: trains with `fit`, scores data, generates.
 
     `fit` minimises the nats per variable that it costs to send the data. `evaluate` and validation
@@ -143,8 +144,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         **kwargs,
     ):
         check_flow(flow)
-        if not isinstance(network, keras.Layer):
-            raise refusal("network", "must be a Keras model or layer", network)
+        check_network(network)
         # The evidence, times and losses are float32 under every policy; the network has its own.
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow
@@ -155,7 +155,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self.tokenizer = text.check_model_tokenizer(flow, tokenizer)
         self.times = check_times(flow, check_choice("times", times, ("shared", "parts")))
         self.seed = seed
-        self.seed_generator = make_seed_generator(seed)
+        self.seed_generator = _random.make_seed_generator(seed)
         self.transmission_loss = losses.get(None)
         self.reconstruction_loss = losses.ReconstructionLoss()
         self.loss_weights = None
@@ -179,8 +179,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             event_shape = map_parts(lambda theta: theta.shape[1:-1], inputs["theta"])
         self.event_shape = None if event_shape is None else check_event_shape(flow, event_shape)
         if inputs is not None:
-            check_inputs(flow, self.event_shape, times, inputs)
-            check_outputs(flow, self.event_shape, network.output)
+            check_graph(flow, self.event_shape, times, network)
             self.built = True
 
     @property
@@ -226,6 +225,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     compile_from_config = training.compile_from_config
     fit = in_turn(training.fit)
     evaluate = in_turn(training.evaluate)
+    train_on_batch = in_turn(training.train_on_batch)
+    test_on_batch = in_turn(training.test_on_batch)
     compute_loss = training.compute_loss
     compute_metrics = training.compute_metrics
     get_metrics_result = training.get_metrics_result

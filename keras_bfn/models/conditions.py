@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._parts import describe, for_each_part, map_parts, names_of, part_names
-from keras_bfn._validation import check_rate, check_scale, is_number, refusal, to_numpy
+from keras_bfn._validation import check_int, check_rate, check_scale, is_number, refusal, to_numpy
 from keras_bfn.flows.flow import expand
 from keras_bfn.models.network_checks import symbolic_inputs
 from keras_bfn.networks import Network
@@ -38,7 +38,7 @@ def check_condition(model, condition, num_examples, name="condition"):
     classes = model.network.conditions if isinstance(model.network, Network) else None
 
     def check(condition, name, shape, classes):
-        condition = to_numpy(condition)
+        condition = to_numpy(condition, name)
         if condition.dtype.kind not in "iufb":
             raise ValueError(
                 f"Argument `{name}` must have conditions that are numbers. Received: an array of "
@@ -147,7 +147,7 @@ def condition_inputs(model, condition, num_examples, guidance_scale=1.0, guidanc
 
 def _for_all(num_examples, condition, null, taken):
     """An array of conditions; if one was given, a row of it for each example."""
-    condition = to_numpy(condition)
+    condition = to_numpy(condition, "condition")
     shapes = [] if null is None else [np.shape(null)]
     shapes += [] if taken is None else [tuple(taken.shape[1:])]
     if condition.shape in shapes:
@@ -184,15 +184,21 @@ def check_null_condition(null_condition, network):
         takes = "no dict" if allowed is None else f"a dict of some of {list(taken)}"
         raise refusal("null_condition", f"must be as the network takes it, {takes}", null_condition)
     names, taken = part_names(null_condition, "null_condition"), _named_as(null_condition, taken)
-    found = map_parts(_check_null, null_condition, names, taken)
+    classes = network.conditions if isinstance(network, Network) else None
+    classes = _named_as(null_condition, classes)
+    found = map_parts(_check_null, null_condition, names, taken, classes)
     return own | found if isinstance(found, dict) and isinstance(own, dict) else found
 
 
-def _check_null(null_condition, name, taken):
-    found = np.asarray(null_condition)
+def _check_null(null_condition, name, taken, classes):
+    found = to_numpy(null_condition, name)
     if found.dtype.kind not in "iuf" or (found.ndim == 0 and found.dtype.kind == "f"):
         expected = "must be an integer, for classes, or an array of numbers, for vectors"
         raise refusal(name, expected, null_condition)
+    if not np.isfinite(found).all():
+        raise refusal(name, "must be finite", null_condition)
+    if isinstance(classes, int):
+        check_int(name, null_condition, 0, classes)
     if taken is not None and not _fits(found.shape, tuple(taken.shape[1:])):
         raise refusal(name, f"must have the shape {tuple(taken.shape[1:])}", null_condition)
     if not found.ndim:

@@ -33,12 +33,12 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
         ValueError: if the data do not suit the model.
     """
     check_no_targets(y, name)
-    is_whole = x is None or _is_arrays(x)
+    is_whole = x is None or is_arrays(x)
     if is_whole:
         data = x = _as_arrays(x, name)
     else:
         batch, x = _first_batch(x, name)
-        data, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        data, y, sample_weight = _unpack(batch, name)
         if sample_weight is None:
             check_no_targets(y, name)
     data, condition = check_arrays(model, data, name)
@@ -96,7 +96,7 @@ def read_all(x, name):
     Raises:
         ValueError: if there are no batches, or they hold more than data and conditions.
     """
-    if _is_arrays(x) or isinstance(x, str) or not hasattr(x, "__iter__"):
+    if is_arrays(x) or isinstance(x, str) or not hasattr(x, "__iter__"):
         return x
     if isinstance(x, keras.utils.PyDataset):
         if x.num_batches is None:
@@ -106,14 +106,25 @@ def read_all(x, name):
         batches = iter(yield_tuples(x) if is_data_loader(x) else x)
     parts = []
     for batch in batches:
-        data, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        data, y, sample_weight = _unpack(batch, name)
         check_no_targets(y, name)
         if sample_weight is not None:
             raise refusal(name, "must hold no `sample_weight` here", type(x).__name__)
-        parts.append(keras.tree.map_structure(to_numpy, data))
+        parts.append(keras.tree.map_structure(lambda x: to_numpy(x, name), data))
     if not parts:
         raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
-    return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
+    try:
+        return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
+    except (TypeError, ValueError) as error:  # they are no arrays, or of other shapes or names
+        raise refusal(name, "must yield arrays alike, batch by batch", type(x).__name__) from error
+
+
+def _unpack(batch, name):
+    try:
+        return keras.utils.unpack_x_y_sample_weight(batch)
+    except ValueError as error:
+        expected = "must yield data, (data,), ((data, condition),) or (data, weights, weights)"
+        raise refusal(name, expected, type(batch).__name__) from error
 
 
 def _as_arrays(x, name):
@@ -136,7 +147,7 @@ def _as_arrays(x, name):
 
 
 def _check_part(flow, event_shape, x, name, allow_missing):
-    x = to_numpy(x)
+    x = to_numpy(x, name)
     if x.ndim == 0:
         raise refusal(name, "must be an array of examples", x)
     try:
@@ -200,7 +211,8 @@ def _is_data(x):
     return isinstance(x, dict) or hasattr(x, "shape")
 
 
-def _is_arrays(x):
+def is_arrays(x):
+    """Whether this is an array, or arrays by name or one beside the other, and no pipeline."""
     parts = x if isinstance(x, (tuple, list)) else [x]
     return all(isinstance(part, (list, int, float)) or _is_data(part) for part in parts)
 
@@ -210,6 +222,8 @@ def _first_batch(x, name):
     if isinstance(x, keras.utils.PyDataset):
         batches = [x[0]] if x.num_batches != 0 else []
     else:
+        if not hasattr(x, "__iter__"):
+            raise refusal(name, "must be data, or yield them in batches", x)
         batches = list(itertools.islice(iter(x), 1))
     if not batches:
         raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")

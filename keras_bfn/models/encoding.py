@@ -5,10 +5,10 @@ from keras import ops
 
 from keras_bfn import samplers
 from keras_bfn._parts import map_parts, order_parts
-from keras_bfn._validation import check_int
+from keras_bfn._validation import MOST_STEPS, check_int, check_verbose
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, count_examples
-from keras_bfn.models.generation import check_deterministic
+from keras_bfn.models.generation import check_deterministic, check_sampler
 from keras_bfn.models.missing import split_missing
 from keras_bfn.models.program import LoopProgram, check_batch_size, predict, room_for
 
@@ -89,7 +89,8 @@ def encode(
     >>> latents = model.encode(images)
     >>> again = model.generate(len(images), sampler="ode2", latents=latents)
     """
-    num_steps = check_int("num_steps", num_steps, 1)
+    num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
+    check_verbose(verbose)
     sampler = samplers.get(sampler)
     check_deterministic(sampler)
     if sampler.temperature != 1:
@@ -97,6 +98,7 @@ def encode(
             "Argument `sampler` must have temperature 1 to encode. "
             f"Received: a sampler of temperature {sampler.temperature}"
         )
+    check_sampler(sampler, self.flow)
     x = check_data(self.flow, self.event_shape, x, allow_missing=self.allow_missing)
     num = count_examples(x)
     batch_size = check_batch_size(batch_size, num)

@@ -7,8 +7,16 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
-from keras_bfn._parts import check_names, leave_out, map_parts, order_parts, part_names
-from keras_bfn._validation import check_bool, check_int, check_interval, check_numbers, refusal
+from keras_bfn._parts import check_names, leave_out, list_parts, map_parts, order_parts, part_names
+from keras_bfn._validation import (
+    MOST_STEPS,
+    check_bool,
+    check_int,
+    check_interval,
+    check_numbers,
+    check_verbose,
+    refusal,
+)
 from keras_bfn.looks import Look
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape
@@ -185,15 +193,18 @@ def generate(
     [Lin et al., 2024](https://arxiv.org/abs/2305.08891).
     """
     num_samples = check_int("num_samples", num_samples, 1)
-    num_steps = check_int("num_steps", num_steps, 1)
+    num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
     num_particles = check_int("num_particles", num_particles, 1)
     weighs = check_bool("return_statistics", return_statistics) or num_particles > 1
     sampler = samplers.get(sampler)
+    check_bool("return_trajectory", return_trajectory)
+    check_verbose(verbose)
     check_has_event_shape(self)
     inputs = {"ones": np.ones(num_samples, "float32")}
     interval = check_interval("guidance_interval", guidance_interval)
     inputs |= condition_inputs(self, condition, num_samples, guidance_scale, guidance_rescale)
     given = _check_given_data(self, given, num_samples)
+    check_sampler(sampler, leave_out(given, self.flow))
     if given:
         inputs["given"] = given
     if latents is not None:
@@ -234,6 +245,14 @@ def _in_steps(flow, look):
     """A trajectory with its steps first; all samples are looked at at the same times."""
     steps = Look(*(np.moveaxis(values, 1, 0) for values in look))
     return steps._replace(t=steps.t[:, 0])
+
+
+def check_sampler(sampler, flow):
+    """Raises a `ValueError` if a sampler does not suit a flow, or a dict of flows to draw."""
+    if sampler.temperature != 1 or sampler.top_k is not None or sampler.top_p is not None:
+        for (part,) in list_parts(flow):  # what they sharpen says whether it can be
+            params, s = (ops.zeros((1, n)) for n in (part.output_size, part.embedding_size))
+            sampler.sharpen(part.output_distribution(params, s, ops.ones(1)))
 
 
 def check_deterministic(sampler):

@@ -10,7 +10,14 @@ from keras_bfn._parts import (
     order_parts,
     part_names,
 )
-from keras_bfn._validation import check_bool, check_int, check_interval, to_numpy
+from keras_bfn._validation import (
+    MOST_STEPS,
+    check_bool,
+    check_int,
+    check_interval,
+    check_verbose,
+    to_numpy,
+)
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples, read_all
 from keras_bfn.models.guiding import Guiding, check_found, check_guidance, guidance_inputs
@@ -91,9 +98,10 @@ def inpaint(
     >>> known[:, :2] = True  # the two rows at the top
     >>> completed = model.inpaint(images, known, num_steps=50, num_particles=4)
     """
-    num_steps = check_int("num_steps", num_steps, 1)
+    num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
     num_particles = check_int("num_particles", num_particles, 1)
     twisted = check_bool("twisted", twisted)
+    check_verbose(verbose)
     weighs = check_bool("return_statistics", return_statistics) or num_particles > 1
     if isinstance(self.flow, dict):
         x, mask = _fill_in_parts(self, x, mask)
@@ -158,7 +166,7 @@ def _fill_in_parts(model, x, mask):
 
 def _ignore_unknown(flow, x, mask):
     """Data, with some value in the place of each that is not known. What is wrong is left so."""
-    x, mask = to_numpy(x), np.asarray(mask)
+    x, mask = to_numpy(x), to_numpy(mask, "mask")
     if mask.dtype != bool or x.dtype.kind not in "iuf":
         return x
     try:
@@ -170,7 +178,7 @@ def _ignore_unknown(flow, x, mask):
 
 def _check_mask(flow, mask, x, name):
     missing = is_missing(x)
-    mask = ~missing if mask is None else np.asarray(mask)
+    mask = ~missing if mask is None else to_numpy(mask, name)
     try:
         known = np.broadcast_to(mask, x.shape)
     except ValueError:

@@ -17,7 +17,7 @@ from keras_bfn._parts import (
     names_of,
     part_names,
 )
-from keras_bfn._validation import refusal
+from keras_bfn._validation import refusal, to_numpy
 from keras_bfn.flows.flow import expand
 
 
@@ -90,7 +90,7 @@ def length_inputs(model, lengths, num, given=None):
     def there(shape, lengths, name):
         if lengths is None:
             return np.ones((num, *shape), "float32")
-        lengths, longest = np.asarray(lengths), shape[0] if shape else 0
+        lengths, longest = to_numpy(lengths, name), shape[0] if shape else 0
         suits = lengths.dtype.kind in "iu" and lengths.shape in ((), (num,))
         if not suits or lengths.min() < 1 or lengths.max() > longest:
             expected = f"must be integers in 1..{longest}, one or {num} of them"
@@ -133,6 +133,10 @@ def check_sample_weight(model, sample_weight, x, name="sample_weight"):
                 f"Argument `{one_name}` must be an array with a weight for each {each}, of shape "
                 f"{' or '.join(map(str, [allowed[0], *allowed[2:]]))}. Received: {came}"
             )
+        found = to_numpy(weight, one_name)
+        if found.dtype.kind not in "biuf" or not (np.isfinite(found) & (found >= 0)).all():
+            expected = "must hold finite numbers of at least 0"
+            raise refusal(one_name, expected, found)
 
 
 def count_variables(x, mask, sample_weight):

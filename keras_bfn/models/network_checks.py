@@ -4,6 +4,20 @@ import keras
 
 from keras_bfn._parts import describe, map_parts, names_of
 from keras_bfn._validation import refusal
+from keras_bfn.networks.network import check_same_flow
+
+
+def check_network(network):
+    """Raises a `ValueError` if it is no network."""
+    if not isinstance(network, keras.Layer):
+        raise refusal("network", "must be a Keras model or layer", network)
+
+
+def check_graph(flow, event_shape, times, network):
+    """Raises a `ValueError` if a functional model does not suit the flow."""
+    check_inputs(flow, event_shape, times, network.input)
+    check_outputs(flow, event_shape, network.output)
+    check_same_flow("network", network, flow)
 
 
 def symbolic_inputs(network):
@@ -38,7 +52,7 @@ def check_allow_missing(allow_missing, network):
         ValueError: if it is no bool, or false for a network that takes one.
     """
     told = "mask" in (symbolic_inputs(network) or ())
-    if allow_missing not in (None, True, False) or (told and allow_missing is False):
+    if not isinstance(allow_missing, (bool, type(None))) or (told and allow_missing is False):
         expected = "must be a bool, and True or None for a network that takes a 'mask'"
         raise refusal("allow_missing", expected, allow_missing)
     return told if allow_missing is None else bool(allow_missing)

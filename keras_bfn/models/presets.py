@@ -5,8 +5,9 @@ import pathlib
 import tempfile
 
 from keras_bfn._hubs import download, import_hub, is_handle, parse_handle, upload
-from keras_bfn._validation import check_path
+from keras_bfn._validation import check_bool, check_path
 from keras_bfn.checkpoints import load_official
+from keras_bfn.networks.network import check_policy
 from keras_bfn.presets import PRESETS
 from keras_bfn.presets.card import CARD, PICTURE, check_card, draw_images, write_card
 from keras_bfn.presets.preset import files_of, load_folder, save_folder
@@ -48,6 +49,8 @@ def from_preset(cls, preset, load_weights=True, dtype=None):
     model = keras_bfn.BayesianFlowNetwork.from_preset("hf://user/repo@main")
     ```
     """
+    check_bool("load_weights", load_weights)
+    dtype = None if dtype is None else check_policy(dtype)
     if isinstance(preset, str) and preset in PRESETS:
         preset = PRESETS[preset]
         if preset.make_flow is None:
@@ -137,6 +140,7 @@ def upload_preset(self, uri, data, license, figures=None, samples=None, folder=N
     """
     parse_handle("uri", uri, versioned=False)
     figures = check_card(data, license, figures)
+    check_bool("private", private)
     folder = None if folder is None else _check_folder(folder)
     import_hub(uri)
     with tempfile.TemporaryDirectory() as temporary:

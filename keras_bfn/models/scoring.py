@@ -8,7 +8,7 @@ from keras_bfn import losses
 from keras_bfn._devices import round_up, scope_of
 from keras_bfn._keras import seeded
 from keras_bfn._parts import leave_out, map_parts, order_parts, sum_parts
-from keras_bfn._validation import check_int, to_numpy
+from keras_bfn._validation import check_int, check_verbose, to_numpy
 from keras_bfn.models.data_checks import check_arrays, count_examples
 from keras_bfn.models.missing import (
     check_sample_weight,
@@ -185,6 +185,7 @@ def loss_by_time(self, x, num_intervals=20, batch_size=128, seed=None, verbose="
 
 def _nats(model, x, num_steps, num_repeats, given, batch_size, seed, verbose, sample_weight=None):
     """The transmission and reconstruction losses, `(num_repeats, num)`, in nats per example."""
+    check_verbose(verbose)
     x, condition = check_arrays(model, x)
     loss = losses.get(None) if num_steps is None else losses.DiscreteTimeLoss(num_steps)
     num_repeats = check_int("num_repeats", num_repeats, 1)

@@ -1,8 +1,5 @@
 """Training and evaluation, inside Keras's own."""
 
-import inspect
-import math
-
 import keras
 from keras import ops
 
@@ -16,10 +13,16 @@ from keras_bfn._keras import (
     unshare_buffers,
 )
 from keras_bfn._parts import map_parts, sum_parts
-from keras_bfn._validation import check_int, is_number, refusal
+from keras_bfn._validation import check_int, refusal
 from keras_bfn.models.data_checks import check_no_targets, check_training_data, split_condition
 from keras_bfn.models.missing import count_variables, split_missing, sum_variables
 from keras_bfn.models.scoring import nats_per_example
+from keras_bfn.models.training_checks import (
+    bind,
+    check_batch,
+    check_compilation,
+    check_loss_weights,
+)
 from keras_bfn.models.whole_steps import keep_variables
 
 
@@ -59,36 +62,15 @@ def compile(
 
     >>> model.compile("adamw", loss=keras_bfn.losses.DiscreteTimeLoss(num_steps=20))
     """
-    self.transmission_loss = losses.get(loss)
-    for name in ("metrics", "weighted_metrics"):
-        if kwargs.get(name) is not None:
-            raise ValueError(
-                f"Argument `{name}` must be None: there are no targets, and `loss`, "
-                f"`reconstruction` and more are reported. Received: {kwargs[name]!r}"
-            )
-    self.loss_weights = _check_loss_weights(loss_weights, self.flow)
+    loss, optimizer = losses.get(loss), check_compilation(optimizer, **kwargs)
+    loss_weights = check_loss_weights(loss_weights, self.flow)
     self.num_repeats = check_int("num_repeats", num_repeats, 1)
+    self.transmission_loss, self.loss_weights = loss, loss_weights
     keras.Model.compile(self, optimizer=optimizer, **kwargs)
     self._asked_jit_compile = kwargs.get("jit_compile", "auto")
     if kwargs.get("auto_scale_loss", True):
         scale_loss(self, self.network)
     self.programs.cache_clear()
-
-
-def _check_loss_weights(loss_weights, flow):
-    if loss_weights is None:
-        return None
-    if not isinstance(flow, dict):
-        raise refusal("loss_weights", "must be None for data of one kind", loss_weights)
-    if not isinstance(loss_weights, dict) or not set(loss_weights) <= set(flow):
-        raise refusal("loss_weights", f"must be a dict from some of {list(flow)}", loss_weights)
-    for name, weight in loss_weights.items():
-        if not is_number(weight) or not 0 <= weight < math.inf:
-            raise ValueError(
-                "Argument `loss_weights` must hold finite numbers of at least 0. "
-                f"Received: loss_weights[{name!r}]={weight!r}"
-            )
-    return {name: float(weight) for name, weight in loss_weights.items()}
 
 
 def get_compile_config(self):
@@ -132,10 +114,7 @@ def fit(self, x=None, y=None, *args, **kwargs):
     >>> history = model.fit(images, epochs=2, batch_size=32, verbose=0)
     """
     self._assert_compile_called("fit")
-    arguments = _bind(keras.Model.fit, self, x, y, *args, **kwargs)
-    if arguments.get("class_weight") is not None:
-        expected = "must be None, for there are no targets: use `sample_weight`"
-        raise refusal("class_weight", expected, arguments["class_weight"])
+    arguments = bind(keras.Model.fit, self, x, y, *args, **kwargs)
     x = check_training_data(self, x, y, sample_weight=arguments.get("sample_weight"))
     arguments["x"] = x
     validation_data = arguments.get("validation_data")
@@ -143,6 +122,9 @@ def fit(self, x=None, y=None, *args, **kwargs):
         is_pair = isinstance(validation_data, (tuple, list)) and len(validation_data) == 2
         if is_pair and validation_data[1] is not None:  # of data and conditions, as `x` may be
             validation_data = (validation_data,)
+        if isinstance(validation_data, (tuple, list)) and not 0 < len(validation_data) < 4:
+            expected = "must be data, (data, condition), (data,) or (data, None, sample_weight)"
+            raise refusal("validation_data", expected, validation_data)
         val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
         val_x = check_training_data(self, val_x, val_y, "validation_data", val_weight)
         # Where there are weights, they stand in for targets, too: see `stand_in_for_targets`.
@@ -158,18 +140,6 @@ def fit(self, x=None, y=None, *args, **kwargs):
     finally:
         if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
             unshare_buffers(self.trainable_variables)
-
-
-def _bind(method, *args, **kwargs):
-    """The arguments of a method of Keras by name, its sizes checked, which Keras does not."""
-    arguments = inspect.signature(method).bind(*args, **kwargs).arguments
-    del arguments["self"]
-    arguments.update(arguments.pop("kwargs", {}))
-    least = {"batch_size": 1, "validation_batch_size": 1, "steps_per_epoch": 1, "epochs": 0}
-    for name in least.keys() & arguments.keys():
-        if arguments[name] is not None or name == "epochs":
-            check_int(name, arguments[name], least[name])
-    return arguments
 
 
 def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
@@ -195,13 +165,55 @@ def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
     ['bits_per_dim', 'loss', 'nats_per_example', 'reconstruction']
     """
     self._assert_compile_called("evaluate")
-    arguments = _bind(keras.Model.evaluate, self, x, y, *args, **kwargs)
+    arguments = bind(keras.Model.evaluate, self, x, y, *args, **kwargs)
     if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has checked them
         weight = arguments.get("sample_weight")
         arguments["x"] = check_training_data(self, x, y, sample_weight=weight)
     stand_in_for_targets(arguments)
     with seeded(self.seed_generator, seed), keep_variables(self):
         return keras.Model.evaluate(self, **arguments)
+
+
+def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+    """Makes one step of training.
+
+    Args:
+        x, y, sample_weight: as in `fit`, of one batch: arrays or tensors.
+        class_weight: must be None.
+        return_dict: bool. As in Keras.
+
+    Returns:
+        As in Keras: the loss so far.
+
+    Raises:
+        ValueError: if the data do not suit the model.
+
+    Example:
+
+    >>> loss = model.train_on_batch(images[:16])
+    """
+    arguments = check_batch(self, "train_on_batch", x, y, sample_weight, class_weight, return_dict)
+    return keras.Model.train_on_batch(self, **arguments)
+
+
+def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):  # noqa: PT028
+    """Reports what one batch costs, and those before it since metrics were reset.
+
+    Args:
+        x, y, sample_weight, return_dict: as in `train_on_batch`.
+
+    Returns:
+        As in Keras: what `evaluate` returns.
+
+    Raises:
+        ValueError: if the data do not suit the model.
+
+    Example:
+
+    >>> logs = model.test_on_batch(images[:16], return_dict=True)
+    """
+    arguments = check_batch(self, "test_on_batch", x, y, sample_weight, None, return_dict)
+    return keras.Model.test_on_batch(self, **arguments)
 
 
 def repeat(values, num_repeats):

@@ -5,7 +5,7 @@ from keras import layers, ops
 
 from keras_bfn._backend import is_on_cpu
 from keras_bfn.layers import ConvBlock, SpatialAttention
-from keras_bfn.layers.conv_block import CONVOLUTIONS
+from keras_bfn.layers.conv_block import CONVOLUTIONS, check_data_format
 from keras_bfn.layers.normalization import group_norm
 from keras_bfn.networks.network import scale_theta
 
@@ -40,7 +40,9 @@ def image_levels(
     Returns:
         A symbolic tensor of the shape of `x`, with `width` channels.
     """
-    data_format = data_format or fastest_data_format()
+    if data_format is None:
+        data_format = fastest_data_format()
+    check_data_format(data_format)
     conv = {"data_format": data_format, "dtype": dtype}
     channel_axis = -1 if data_format == "channels_last" else 1
     time = layers.Activation("silu", dtype=dtype)(time)

@@ -10,7 +10,13 @@ from keras_bfn._validation import check_choice, check_int, refusal
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.layers import DenseBlock, TimeEmbedding, TokenEmbedding, TransformerBlock
 from keras_bfn.layers.normalization import LayerNormalization
-from keras_bfn.networks.network import Network, check_sizes, embed_time, scale_theta
+from keras_bfn.networks.network import (
+    Network,
+    check_same_flow,
+    check_sizes,
+    embed_time,
+    scale_theta,
+)
 
 MOST_PATCHES = 64  # of an image, by default
 
@@ -89,7 +95,7 @@ class MultiPart(Network):
         check_choice("mixer", mixer, ("transformer", "mlp"))
         check_choice("times", times, ("shared", "parts"))
         patch_sizes = _check_patch_sizes(patch_size, event_shape)
-        networks = _check_networks(networks, flow)
+        networks = _check_networks(networks, flow, event_shape, width)
 
         def connect(inputs, conditions, policy):
             theta = map_parts(scale_theta, flow, inputs["theta"])
@@ -209,7 +215,7 @@ def _check_patch_sizes(patch_size, event_shape):
     return sizes
 
 
-def _check_networks(networks, flow):
+def _check_networks(networks, flow, event_shape, width):
     networks = {} if networks is None else networks
     if not isinstance(networks, dict) or not all(
         name in flow and isinstance(network, keras.Layer) for name, network in networks.items()
@@ -218,4 +224,15 @@ def _check_networks(networks, flow):
             f"Argument `networks` must be a dict from some of the parts {list(flow)} to Keras "
             f"models or layers. Received: networks={networks!r}"
         )
+    for name, network in networks.items():
+        if not isinstance(network, Network):  # then Keras finds out
+            continue
+        check_same_flow(f"networks[{name!r}]", network, flow[name])
+        shape = tuple(network.input["theta"].shape[1:-1])
+        if shape != event_shape[name] or network.conditions != (width,):
+            raise ValueError(
+                f"Argument `networks[{name!r}]` must be of the shape {event_shape[name]}, with "
+                f"conditions=({width},). Received: one of {shape}, with "
+                f"conditions={network.conditions!r}"
+            )
     return dict(networks)

@@ -8,7 +8,7 @@ from keras import layers
 from keras_bfn._config import own_config
 from keras_bfn._keras import change_layers, changed_layers, layer_policies
 from keras_bfn._parts import map_parts
-from keras_bfn._validation import check_int, check_rate, refusal
+from keras_bfn._validation import check_bool, check_int, check_rate, refusal
 from keras_bfn.flows import Flow
 from keras_bfn.layers import EvidenceShortcut
 from keras_bfn.networks.conditions import Conditions, check_conditions, null_conditions
@@ -75,7 +75,8 @@ class Network(keras.Model):
         dtype=None,
         name=None,
     ):
-        policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
+        policy = keras.config.dtype_policy() if dtype is None else check_policy(dtype)
+        check_bool("shortcut", shortcut)
         # In a flat dict of inputs, Keras 3.15 wants to find the names of the tensors.
         names = {} if isinstance(flow, dict) else {"name": "theta"}
 
@@ -88,9 +89,7 @@ class Network(keras.Model):
         }
         if times == "parts":
             inputs["t"] = {name: keras.Input((), dtype="float32") for name in flow}
-        if not isinstance(masked, bool):
-            raise refusal("masked", "must be a bool", masked)
-        if masked:
+        if check_bool("masked", masked):
             inputs["mask"] = keras.Input(event_shape, dtype="bool", name="mask")
         conditions = check_conditions(conditions)
         shape = None if isinstance(flow, dict) else event_shape
@@ -136,12 +135,30 @@ class Network(keras.Model):
         return network
 
 
+def check_same_flow(name, network, flow):
+    """Raises a `ValueError` if a network of this package was made for another flow."""
+    if isinstance(network, Network) and network.flow != flow:
+        raise ValueError(
+            f"Argument `{name}` must be made for the flow {flow!r}. "
+            f"Received: a `{type(network).__name__}` for {network.flow!r}"
+        )
+
+
 def check_one_kind(flow):
     """Raises a `ValueError` unless `flow` is a `Flow`."""
     if not isinstance(flow, Flow):
         hint = "; for a dict of flows there is `keras_bfn.networks.MultiPart`"
         hint = hint if isinstance(flow, dict) else ""
         raise refusal("flow", f"must be a `keras_bfn.flows.Flow`{hint}", flow)
+
+
+def check_policy(dtype):
+    """The dtype policy that is asked for, or a `ValueError` if Keras knows none such."""
+    try:
+        return keras.dtype_policies.get(dtype)
+    except (TypeError, ValueError) as error:
+        expected = "must be a dtype policy of Keras, such as 'float32' or 'mixed_bfloat16'"
+        raise refusal("dtype", expected, dtype) from error
 
 
 def check_sizes(width, dropout, **counts):

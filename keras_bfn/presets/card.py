@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from keras_bfn._parts import list_parts, part_names
-from keras_bfn._validation import is_number, refusal
+from keras_bfn._validation import LARGEST, is_number, refusal
 
 CARD, PICTURE = "README.md", "samples.png"
 _NUM_ROWS = 4
@@ -78,7 +78,7 @@ def check_card(data, license, figures):
 def _format(name, figure):
     if isinstance(figure, str):
         return figure
-    if is_number(figure) and np.isfinite(figure):
+    if is_number(figure) and abs(figure) <= LARGEST:
         return f"{figure:.4g}"
     raise refusal(f"figures[{name!r}]", "must be a finite number or a string", figure)
 

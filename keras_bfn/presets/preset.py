@@ -1,5 +1,6 @@
 """What a preset is, and its folder on disk."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -84,21 +85,31 @@ def save_folder(model, folder):
     for path in new.values():
         path.unlink(missing_ok=True)  # perhaps a link to elsewhere
     config = keras.saving.serialize_keras_object(model)
-    saved = save_weights(model, new[WEIGHTS])
-    _write_json(new[CONFIG], config)
-    metadata = {
-        "keras_version": keras.__version__,
-        "num_params": saved.network.count_params(),
-        "sha256": {name: _digest(new[name]) for name in (CONFIG, WEIGHTS)},
-    }
-    _write_json(new[METADATA], metadata)
+    weights, saved = save_weights(model)
+    try:
+        _write(new[WEIGHTS], weights.getbuffer())
+        _write(new[CONFIG], _to_json(config))
+        metadata = {
+            "keras_version": keras.__version__,
+            "num_params": saved.network.count_params(),
+            "sha256": {name: _digest(new[name]) for name in (CONFIG, WEIGHTS)},
+        }
+        _write(new[METADATA], _to_json(metadata))
+    except BaseException:
+        for path in new.values():
+            path.unlink(missing_ok=True)
+        raise
     for name, path in new.items():
         os.replace(path, folder / name)
 
 
-def _write_json(path, value):
-    with open(path, "x") as file:
-        file.write(json.dumps(value, indent=2) + "\n")
+def _to_json(value):
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def _write(path, content):
+    with open(path, "xb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
@@ -161,7 +172,8 @@ def load_folder(cls, folder, load_weights, dtype=None, preset=None):
     compile_config = config.get("compile_config")
     if dtype is not None:
         _set_dtype(config, dtype)
-    model = make_uncompiled(config)
+    with _reading(preset, CONFIG):
+        model = make_uncompiled(config)
     if not isinstance(model, cls):
         raise ValueError(
             f"Argument `preset` must be a folder of a `{cls.__name__}`. Received: "
@@ -174,21 +186,42 @@ def load_folder(cls, folder, load_weights, dtype=None, preset=None):
             f"and {CONFIG} of {model.network.count_params()}"
         )
     if load_weights:
-        model.load_weights(paths[WEIGHTS])
+        with _reading(preset, WEIGHTS):
+            model.load_weights(paths[WEIGHTS])
     if compile_config:
         # Only now: averaged weights start from what was loaded.
-        model.compile_from_config(compile_config)
+        with _reading(preset, CONFIG):
+            model.compile_from_config(compile_config)
     return model
+
+
+@contextlib.contextmanager
+def _reading(preset, name):
+    """Says of what Keras makes nothing of which file it is."""
+    try:
+        yield
+    except (ImportError, MemoryError):  # a package is missing
+        raise
+    except Exception as error:  # of many kinds: a file that was edited may say anything
+        reason = str(error).rpartition("Exception encountered: ")[2]
+        raise ValueError(
+            f"Argument `preset` must be a folder with a {name} that Keras makes a model of, as "
+            f"`save_to_preset` writes it. Received: preset='{preset}' "
+            f"({type(error).__name__}: {reason[:1000]})"
+        ) from error
 
 
 def _set_dtype(config, dtype):
     """Puts a dtype policy into a model's config, in the place of that of its network."""
-    network = config["config"]["network"]
-    if not str(network["registered_name"]).startswith("keras_bfn>"):
+    network = config
+    for key in ("config", "network"):
+        network = network.get(key) if isinstance(network, dict) else None
+    if not isinstance(network, dict) or not isinstance(network.get("config"), dict):
+        return  # that it is none is said later
+    if not str(network.get("registered_name")).startswith("keras_bfn>"):
         expected = "must be None for a network that is none of `keras_bfn.networks`"
-        raise refusal("dtype", expected, dtype)
-    policy = keras.dtype_policies.get(dtype)
-    network["config"]["dtype"] = keras.saving.serialize_keras_object(policy)
+        raise refusal("dtype", expected, dtype.name)
+    network["config"]["dtype"] = keras.saving.serialize_keras_object(dtype)
 
 
 def _read_json(path):

@@ -3,7 +3,14 @@
 import numpy as np
 
 from keras_bfn._config import Immutable
-from keras_bfn._validation import check_between, check_choice, check_int, check_rate
+from keras_bfn._validation import (
+    check_between,
+    check_choice,
+    check_int,
+    check_positive,
+    check_rate,
+    is_number,
+)
 
 ENDS = ("mode", "sample", "last")
 SPACINGS = ("t", "log_beta")
@@ -68,9 +75,9 @@ class Sampler(Immutable):
     deterministic = False
 
     def __init__(self, temperature=1.0, end="mode", start=0.0, spacing="t", top_k=None, top_p=None):
-        self.temperature = check_between("temperature", temperature, 0, float("inf"))
+        self.temperature = check_positive("temperature", temperature)
         self.top_k = top_k if top_k is None else check_int("top_k", top_k, 1)
-        if top_p is not None and top_p != 1:
+        if top_p is not None and not (is_number(top_p) and top_p == 1):
             check_between("top_p", top_p, 0, 1)
         self.top_p = top_p
         self.end = check_choice("end", end, ENDS)

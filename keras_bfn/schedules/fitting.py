@@ -3,7 +3,7 @@
 import math
 
 from keras_bfn._parts import check_names, map_parts
-from keras_bfn._validation import check_between
+from keras_bfn._validation import check_positive
 from keras_bfn.schedules.schedule import Schedule
 
 MIN_BETA, MAX_BETA, TOLERANCE = 1e-6, 1e12, 1e-3  # of the search
@@ -43,7 +43,7 @@ def fit(flow, x, reconstruction=0.01, num_draws=10_000, seed=0):
     Reference: "Accuracy schedule" in section 6 of
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037), where beta_1 is found by trial.
     """
-    check_between("reconstruction", reconstruction, 0, math.inf)
+    check_positive("reconstruction", reconstruction)
     check_names(flow, x)
     return map_parts(lambda flow, x: _fit_part(flow, x, reconstruction, num_draws, seed), flow, x)
 

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
-from keras_bfn._validation import check_between, refusal
+from keras_bfn._validation import LARGEST, check_between, check_positive, refusal
 
 
 class Schedule(Immutable):
@@ -80,6 +80,8 @@ class ExponentialSchedule(Schedule):
 
     def __init__(self, sigma_1):
         self.sigma_1 = check_between("sigma_1", sigma_1, 0, 1)
+        if self.sigma_1 < LARGEST**-0.5:
+            raise refusal("sigma_1", f"must be at least {LARGEST**-0.5:g}", sigma_1)
 
     @property
     def _rate(self):
@@ -123,13 +125,17 @@ class QuadraticSchedule(Schedule):
     """
 
     def __init__(self, beta_1):
-        self.beta_1 = check_between("beta_1", beta_1, 0, math.inf)
+        self.beta_1 = check_positive("beta_1", beta_1)
 
     def beta(self, t):
         return self.beta_1 * ops.square(ops.cast(t, "float32"))
 
     def derivative(self, t):
         return 2.0 * self.beta_1 * ops.cast(t, "float32")
+
+    def alpha(self, step, num_steps):
+        # Without the difference of two large numbers.
+        return (2.0 * ops.cast(step, "float32") - 1.0) * (self.beta_1 / num_steps**2)
 
     def inverse(self, beta):
         return ops.sqrt(ops.cast(beta, "float32") / self.beta_1)

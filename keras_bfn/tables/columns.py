@@ -2,13 +2,22 @@
 
 import math
 import statistics
+from collections.abc import Hashable, Iterable
 
 import keras
 import numpy as np
 
 from keras_bfn import flows
 from keras_bfn._config import Immutable
-from keras_bfn._validation import check_choice, is_number, refusal
+from keras_bfn._validation import (
+    LARGEST,
+    MOST_COUNTED,
+    check_choice,
+    check_int,
+    check_number,
+    is_number,
+    refusal,
+)
 from keras_bfn.flows.continuous import LEAST_STD
 
 LARGEST_SCORE = 4.0  # the score that is sent as 1: so many standard deviations
@@ -70,8 +79,9 @@ class Category(Column):
     """
 
     def __init__(self, values=None, counts=None):
-        self.values = None if values is None else list(values)
-        self.counts = None if counts is None else [int(count) for count in counts]
+        self.values = None if values is None else check_list("values", values)
+        counts = None if counts is None else check_list("counts", counts)
+        self.counts = counts and [check_int("counts", count, 0) for count in counts]
         if values is not None and len(set(self.values)) < len(self.values):
             raise refusal("values", "must be all different", values)
         if counts is not None and len(self.counts) != len(self.values or ()):
@@ -127,8 +137,11 @@ class Levels(Column):
     """
 
     def __init__(self, low=None, high=None, prior=None):
+        for name, value in (("low", low), ("high", high)):
+            if value is not None:
+                check_int(name, value, -MOST_COUNTED)
         self.low, self.high = low, high
-        self.prior = None if prior is None else [float(value) for value in prior]
+        self.prior = None if prior is None else _check_pair("prior", prior)
         if None not in (low, high) and not low < high:
             raise refusal("low", f"must be less than high={high}", low)
 
@@ -189,8 +202,10 @@ class Number(Column):
 
     def __init__(self, scaling=None, start=0, step=None, knots=None):
         self.scaling = check_choice("scaling", scaling, (None, "mean", "quantiles"))
-        self.start, self.step = start, step
-        self.knots = None if knots is None else [[float(x) for x in row] for row in knots]
+        self.start, self.step = check_number("start", start), step
+        if step is not None and not (is_number(step) and 0 < step <= LARGEST):
+            raise refusal("step", "must be a positive number, or None", step)
+        self.knots = None if knots is None else _check_knots(knots)
 
     def fit(self, cells):
         seen = [cell for cell in cells if cell is not None]
@@ -232,6 +247,33 @@ class Number(Column):
 
     def __repr__(self):
         return f"Number({self.scaling!r})"
+
+
+def check_list(name, values):
+    """Returns values as a list, or raises a `ValueError` if they are none that are hashable."""
+    is_list = isinstance(values, Iterable) and not isinstance(values, (str, dict))
+    values = list(values) if is_list else values
+    if not is_list or not all(isinstance(value, Hashable) for value in values):
+        raise refusal(name, "must be a list of single values", values)
+    return values
+
+
+def _check_pair(name, values):
+    """Returns two numbers as a list, or raises a `ValueError` if they are none."""
+    is_pair = isinstance(values, (list, tuple)) and len(values) == 2
+    if not is_pair or not all(map(_is_finite, values)):
+        raise refusal(name, "must be two finite numbers", values)
+    return [float(value) for value in values]
+
+
+def _check_knots(knots):
+    try:
+        found = np.array(knots, "float64")
+    except (TypeError, ValueError, OverflowError):  # no numbers, or not as many
+        found = np.zeros(())
+    if found.ndim != 2 or len(found) != 2 or not found.size or not np.isfinite(found).all():
+        raise refusal("knots", "must be two lists of as many finite numbers", knots)
+    return found.tolist()
 
 
 def number_flow():

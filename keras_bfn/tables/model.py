@@ -6,6 +6,7 @@ import keras
 
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.models.data_checks import count_examples
 from keras_bfn.tables.frames import is_frame, make_frame
 
 BATCH_SIZE = 64
@@ -66,19 +67,23 @@ class TableModel(BayesianFlowNetwork):
             ValueError: if a cell is not such as the table has, or an argument is out of its range.
         """
         if not is_frame(x):
+            if not self.compiled:
+                raise refusal("x", "must be a frame, for a model that was not compiled", x)
             own = {"batch_size": batch_size, "validation_data": validation_data}
             epochs = 1 if epochs is None else epochs
             return super().fit(x, y, epochs=epochs, **own, **kwargs)
+        if not len(x):
+            raise refusal("x", "must have rows", x)
+        x, validation_data = self._encode(x), self._encode(validation_data)
         batch_size = BATCH_SIZE if batch_size is None else check_int("batch_size", batch_size, 1)
-        steps = math.ceil(len(x) / batch_size)
+        steps = math.ceil(count_examples(x) / batch_size)
         epochs = (
             math.ceil(TRAINING_STEPS / steps) if epochs is None else check_int("epochs", epochs, 1)
         )
         if not self.compiled or self.optimizer.name == RECIPE:
             self.compile(make_optimizer(epochs * steps))
-        own = {"batch_size": batch_size, "epochs": epochs}
-        own["validation_data"] = self._encode(validation_data)
-        return super().fit(self._encode(x), y, **own, **kwargs)
+        own = {"batch_size": batch_size, "epochs": epochs, "validation_data": validation_data}
+        return super().fit(x, y, **own, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
         """As `keras_bfn.BayesianFlowNetwork.evaluate`, of a frame, too."""

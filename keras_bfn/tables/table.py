@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_bfn import networks
 from keras_bfn._config import Immutable
+from keras_bfn._parts import describe
 from keras_bfn._validation import check_choice, refusal
 from keras_bfn.tables.columns import Category, Column, Levels, Number, number_flow
 from keras_bfn.tables.frames import (
@@ -52,6 +53,9 @@ class Table(Immutable):
     """
 
     def __init__(self, columns, dtypes, library):
+        for name, value in (("columns", columns), ("dtypes", dtypes)):
+            if not isinstance(value, dict):
+                raise refusal(name, "must be a dict", value)
         self.columns, self.dtypes = dict(columns), dict(dtypes)
         self.library = check_choice("library", library, ("pandas", "polars"))
         _check_columns(columns)
@@ -145,6 +149,12 @@ class Table(Immutable):
 
     def decode_cells(self, parts):
         """As `decode`, as a dict from columns to lists of cells."""
+        names = list(self.event_shape())
+        if not isinstance(parts, dict) or not set(names) <= set(parts):
+            raise ValueError(
+                f"Argument `parts` must be a dict with the parts {names}. "
+                f"Received: {describe(parts)}"
+            )
         numbers = np.asarray(parts[self.numbers_part]).T if self.numbers else ()
         found = dict(zip(self.numbers, numbers, strict=True))
         return {

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._validation import check_seed, check_shape
 from keras_bfn.flows import Flow
 from keras_bfn.flows.flow import expand
 from keras_bfn.testing.claims import (
@@ -55,7 +56,10 @@ def check_flow(flow, x=None, seed=0, event_shape=(3,)):
     check_definitions(flow)
     check_schedule(flow.schedule)
     require_saving(flow)
-    rng = np.random.default_rng(seed)
+    rng, event_shape = (
+        np.random.default_rng(check_seed(seed)),
+        check_shape("event_shape", event_shape),
+    )
     if getattr(flow, "prior", None) is not None:
         check_prior(flow, event_shape, rng)
         flow = type(flow).from_config({**flow.get_config(), "prior": None})

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_bfn._parts import list_parts, map_parts
 from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.models.conditions import check_condition
 from keras_bfn.models.program import Program
 from keras_bfn.testing.claims import require
 
@@ -42,7 +43,7 @@ def check_network(network, flow, event_shape=None, condition=None, times="shared
         model = BayesianFlowNetwork(flow, network, event_shape, times=times, seed=0)
         require(model.event_shape is not None, "Argument `event_shape` is needed")
         x = _draw_data(flow, model.event_shape)
-        condition = None if condition is None else np.asarray(condition)
+        condition = check_condition(model, condition, 4)
         model.build_for(map_parts(lambda x: x.shape, x), condition)
     except ValueError as error:
         raise AssertionError(str(error)) from error

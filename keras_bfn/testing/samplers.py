@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._validation import check_int, check_number, check_seed
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.samplers import Sampler
@@ -45,6 +46,10 @@ def check_sampler(sampler, num_steps=200, order=None, seed=0):
         isinstance(sampler, Sampler),
         f"A sampler must be a `keras_bfn.samplers.Sampler`. It is {sampler!r}",
     )
+    check_int("num_steps", num_steps, 1)
+    if order is not None:
+        check_number("order", order)
+    check_seed(seed)
     require_config(sampler)
     _check_state(sampler)
     _check_joint_distribution(sampler, num_steps, seed)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from keras_bfn._imports import tell_to_install
-from keras_bfn._validation import check_int, check_numbers
+from keras_bfn._validation import check_int, check_numbers, refusal
 
 BORDER_COLOR = (0.35, 0.45, 0.6)
 
@@ -19,6 +19,8 @@ def draw_grid(axes, images, columns=8, low=None, high=None):
         columns: int. Images per row.
         low, high: as in `join_images`.
     """
+    if not hasattr(axes, "imshow"):
+        raise refusal("axes", "must be axes of matplotlib", axes)
     axes.imshow(join_images(images, columns, low, high))
     axes.set_axis_off()
 
@@ -40,8 +42,8 @@ def join_images(images, columns=8, low=None, high=None):
     """
     check_int("columns", columns, 1)
     images = check_images("images", images)
-    low = np.min(images if low is None else low)
-    high = np.max(images if high is None else high)
+    low = np.min(images if low is None else check_numbers("low", low))
+    high = np.max(images if high is None else check_numbers("high", high))
     images = np.clip((images - low) / max(high - low, 1e-12), 0, 1)
     num, height, width, _ = images.shape
     columns = min(columns, num)

@@ -131,6 +131,7 @@ def _check_like(name, values, kind, one_shape, shape):
 def _check_names(names, num_channels):
     if names is None:
         names = [f"channel {i}" for i in range(num_channels)] if num_channels > 1 else [""]
-    if not isinstance(names, (tuple, list)) or len(names) != num_channels:
+    is_list = isinstance(names, (tuple, list)) and len(names) == num_channels
+    if not is_list or not all(isinstance(name, str) for name in names):
         raise refusal("names", f"must be a list of {num_channels} strings", names)
     return names

@@ -1,5 +1,7 @@
 """What plots of trajectories are given."""
 
+import numpy as np
+
 from keras_bfn._parts import list_parts, names_of, pick_part
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.looks import Look
@@ -18,4 +20,11 @@ def pick_trajectory(part, flow, trajectory):
             "Argument `trajectory` must be what `generate(..., return_trajectory=True)` returns "
             f"for this flow. Received: a {type(trajectory).__name__}"
         )
+    for one, look in list_parts(flow, trajectory):
+        sizes = [np.shape(values)[-1:] for values in look[1:]]
+        if sizes != [(one.embedding_size,), (one.theta_size,), (one.output_size,)]:
+            raise ValueError(
+                f"Argument `trajectory` must be of the flow {one!r}. Received: arrays with last "
+                f"axes of {sizes}"
+            )
     return pick_part(part, flow, trajectory)

@@ -66,7 +66,7 @@ def test_a_part_that_there_is_not_is_refused_before_training(callback, part, fre
 
 
 def test_a_part_that_is_no_image_is_refused(fresh, tmp_path):
-    with pytest.raises(ValueError, match=r"must be images, of shape.*\(3, 5\)"):
+    with pytest.raises(ValueError, match=r"`event_shape` must be of images.*\(5,\)"):
         fit(fresh(), SampleImages(tmp_path, part="text", **OPTIONS))
 
 

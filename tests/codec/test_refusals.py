@@ -148,7 +148,16 @@ def test_a_lattice_that_is_too_fine_for_so_many_steps_is_refused():
     entries = {"num_steps": 2**20, "resolution": 0.0011}
     with pytest.raises(ValueError, match="`num_steps` and `resolution` must leave"):
         Codec(codec.model, **entries).compress(x, verbose=0)
-    assert_is_refused(codec, crafted(data, **entries), "header is impossible")
+    patient = Codec(codec.model, num_steps=2**20)
+    assert_is_refused(patient, crafted(data, **entries), "header is impossible")
+
+
+def test_a_file_of_more_steps_than_anyone_asked_for_is_refused_at_once():
+    _, codec, data, _ = file_of("binary")
+    assert_is_refused(codec, crafted(data, num_steps=1001), "made in 1001 steps.*num_steps=1001")
+    patient = Codec(codec.model, num_steps=1001)
+    with pytest.raises(CodecError, match="outputs are not those"):
+        patient.decompress(crafted(data, num_steps=1001), verbose=0)
 
 
 def test_another_model_is_refused():

@@ -57,6 +57,12 @@ def test_the_accuracies_of_all_messages_sum_to_beta_1(schedule, beta, num_steps)
     assert_allclose(alphas.sum(), beta(1.0), rtol=3e-6)
 
 
+def test_the_accuracy_of_one_message_of_many_is_exact():
+    step = np.array([1, 2, 500_000, 999_999, 1_000_000])
+    found = to_numpy(QuadraticSchedule(4.0).alpha(step, 1_000_000))
+    assert_allclose(found, 4.0 * (2.0 * step - 1.0) / 1e12, rtol=3e-7)
+
+
 def test_a_schedule_saved_when_its_module_was_another_loads():
     saved = {
         "module": "keras_bfn.schedules",

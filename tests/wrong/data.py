@@ -1,0 +1,913 @@
+"""Wrong calls of data sets, tables, metrics and tokenizers."""
+
+import numpy as np
+
+from keras_bfn import datasets, metrics, tables
+from tests.wrong.things import IMAGES, LABELS, ROWS, inf, keep, nan
+
+# By the argument: calls, what is expected instead, and what came.
+CALLS = {
+    "alphabet": [
+        (
+            lambda t: datasets.Letters("a"),
+            "must be a string of at least two characters,",
+            "alphabet='a'",
+        ),
+        (
+            lambda t: datasets.Letters("aa"),
+            "must be a string of at least two characters,",
+            "alphabet='aa'",
+        ),
+        (
+            lambda t: datasets.Letters(3),
+            "must be a string of at least two characters,",
+            "alphabet=3",
+        ),
+        (
+            lambda t: datasets.Letters(["a", "b"]),
+            "must be a string of at least two characters,",
+            "alphabet=['a', 'b']",
+        ),
+    ],
+    "batch_size": [
+        (
+            lambda t: metrics.FrechetDistance(keep, IMAGES, batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: datasets.Batches(ROWS, keep, 0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: datasets.Batches(ROWS, keep, None),
+            "must be an integer of at least 1",
+            "batch_size=None",
+        ),
+        (
+            lambda t: datasets.embedded_text(batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: datasets.embedded_digits(batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: datasets.embedded_images(batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: datasets.mnist(batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: datasets.fashion_mnist(batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: datasets.cifar10(batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: datasets.image_folder(t.folder, (8, 8), batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: datasets.text_file(t.text_path, batch_size=0, seq_length=4),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0], IMAGES, "a"),
+            "must be an integer of at least 1",
+            "batch_size='a'",
+        ),
+        (
+            lambda t: datasets.Batches(ROWS, keep, 9),
+            "must be at most the number of examples, 8",
+            "batch_size=9",
+        ),
+        (
+            lambda t: datasets.embedded_digits("a"),
+            "must be an integer of at least 1",
+            "batch_size='a'",
+        ),
+        (lambda t: datasets.mnist("a"), "must be an integer of at least 1", "batch_size='a'"),
+        (
+            lambda t: datasets.embedded_text(1.5),
+            "must be an integer of at least 1",
+            "batch_size=1.5",
+        ),
+        (lambda t: datasets.text8("a"), "must be an integer of at least 1", "batch_size='a'"),
+        (
+            lambda t: t.rows.fit(t.frame, batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+    ],
+    "c": [
+        (
+            lambda t: t.table.encode(t.make_frame(c=["z"])),
+            "Column 'c' of `df` must hold one of ['a', 'b']",
+            "'z'",
+        ),
+        (
+            lambda t: t.rows.sample(2, given={"c": "z"}),
+            "Column 'c' of `df` must hold one of ['a', 'b']",
+            "'z'",
+        ),
+    ],
+    "color_mode": [
+        (
+            lambda t: datasets.image_folder(".", (8, 8), color_mode="x"),
+            "must be one of ['rgb', 'grayscale']",
+            "color_mode='x'",
+        ),
+        (
+            lambda t: datasets.image_folder(".", (8, 8), color_mode=[]),
+            "must be one of ['rgb', 'grayscale']",
+            "color_mode=[]",
+        ),
+    ],
+    "colour": [
+        (
+            lambda t: datasets.embedded_digits(colour=1),
+            "_splits() got an unexpected keyword argument",
+            "",
+            TypeError,
+        ),
+        (
+            lambda t: datasets.embedded_text(colour=1),
+            "_windows() got an unexpected keyword argument",
+            "",
+            TypeError,
+        ),
+    ],
+    "columns": [
+        (
+            lambda t: tables.Table.from_dataframe(t.frame, x=tables.Number()),
+            "must name some of ['n', 'c', 'i'], and `df`",
+            "['x'], and 20 rows",
+        ),
+        (
+            lambda t: tables.Table.from_dataframe(t.frame, n=3),
+            "must be a `keras_bfn.tables.Column`",
+            "columns['n']=3",
+        ),
+        (lambda t: tables.Table(3, {}, "pandas"), "must be a dict", "columns=3"),
+        (
+            lambda t: tables.Table({"a": 3}, {"a": "int64"}, "pandas"),
+            "must be a `keras_bfn.tables.Column`",
+            "columns['a']=3",
+        ),
+    ],
+    "counts": [
+        (
+            lambda t: tables.Category(["a"], [1, 2]),
+            "must be as many as the values ['a']",
+            "counts=[1, 2]",
+        ),
+        (lambda t: tables.Category(["a"], ["x"]), "must be an integer of at least 0", "counts='x'"),
+        (lambda t: tables.Category(["a"], [-1]), "must be an integer of at least 0", "counts=-1"),
+    ],
+    "covariance_1": [
+        (
+            lambda t: metrics.frechet_distance(np.zeros(2), None, np.zeros(2), np.eye(2)),
+            "must be an array of numbers",
+            "a NoneType",
+        ),
+        (
+            lambda t: metrics.frechet_distance(
+                np.zeros(2), np.full((2, 2), nan), np.zeros(2), np.eye(2)
+            ),
+            "must be finite",
+            "covariance_1=array([[nan, nan],",
+        ),
+    ],
+    "covariance_2": [
+        (
+            lambda t: metrics.frechet_distance(np.zeros(2), np.eye(2), np.zeros(2), np.eye(3)),
+            "must have shape (2, 2)",
+            "shape (3, 3)",
+        ),
+    ],
+    "data_dir": [
+        (lambda t: datasets.mnist(data_dir=3), "must be a path", "data_dir=3"),
+    ],
+    "dataset": [
+        (
+            lambda t: datasets.mnist(data_dir="nowhere", download=False),
+            "The dataset 'mnist' is not in",
+            "",
+            FileNotFoundError,
+        ),
+    ],
+    "df": [
+        (
+            lambda t: tables.Table.from_dataframe(3),
+            "must be a frame of pandas or polars",
+            "df='int'",
+        ),
+        (
+            lambda t: tables.Table.from_dataframe({"a": [1]}),
+            "must be a frame of pandas or polars",
+            "df='dict'",
+        ),
+        (
+            lambda t: tables.Table.from_dataframe(t.frame[:0]),
+            "must name some of ['n', 'c', 'i'], and `df`",
+            "[], and 0 rows",
+        ),
+        (
+            lambda t: tables.Table.from_dataframe(t.make_frame(a=[object(), object()])),
+            "must hold numbers, strings, bools, categories",
+            "column 'a' of Object",
+        ),
+        (
+            lambda t: tables.Table.from_dataframe(t.make_frame(a=[[1], [2]])),
+            "must hold numbers, strings, bools, categories",
+            "column 'a' of Object",
+        ),
+        (
+            lambda t: tables.Table.from_dataframe(t.make_frame(a=[1j, 2])),
+            "must hold numbers, strings, bools, categories",
+            "column 'a' of Unknown",
+        ),
+        (lambda t: t.table.encode(3), "must be a frame of pandas or polars", "df='int'"),
+        (
+            lambda t: t.table.encode(t.make_frame(x=[1])),
+            "must have some of the columns ['n', 'c', 'i']",
+            "df=['x']",
+        ),
+        (
+            lambda t: t.rows.fit(t.make_frame(x=[1])),
+            "must have some of the columns ['n', 'c', 'i']",
+            "df=['x']",
+        ),
+        (lambda t: t.rows.impute(3), "must be a frame of pandas or polars", "df='int'"),
+    ],
+    "download": [
+        (lambda t: datasets.mnist(download="x"), "must be True or False", "download='x'"),
+    ],
+    "dropout": [
+        (lambda t: t.table.make_model(8, 1, 2), "must be a number in [0, 1)", "dropout=2"),
+    ],
+    "dtypes": [
+        (
+            lambda t: tables.Table({}, {}, "pandas"),
+            "must be those of at least one column, []",
+            "dtypes={}",
+        ),
+        (
+            lambda t: tables.Table({"a": tables.Number()}, {"b": "int64"}, "pandas"),
+            "must be those of at least one column, ['a']",
+            "dtypes={'b': 'int64'}",
+        ),
+    ],
+    "epochs": [
+        (
+            lambda t: metrics.SampleQuality(IMAGES, LABELS, epochs=0),
+            "must be an integer of at least 1",
+            "epochs=0",
+        ),
+        (
+            lambda t: metrics.SampleQuality(IMAGES, LABELS, epochs="a"),
+            "must be an integer of at least 1",
+            "epochs='a'",
+        ),
+        (lambda t: t.rows.fit(t.frame, epochs=0), "must be an integer of at least 1", "epochs=0"),
+    ],
+    "examples": [
+        (lambda t: datasets.Batches(None, keep, 2), "must hold rows", "examples=None"),
+        (lambda t: datasets.Batches(3, keep, 2), "must hold rows", "examples=3"),
+        (
+            lambda t: datasets.Batches([], keep, 2),
+            "must be at most the number of examples, 0",
+            "batch_size=2",
+        ),
+    ],
+    "extractor": [
+        (
+            lambda t: metrics.FrechetDistance(None, IMAGES),
+            "must be a function or a Keras model",
+            "extractor=None",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(lambda images: images, IMAGES),
+            "must return features of shape (batch,",
+            "features of shape (4, 8, 8, 1) for 4",
+        ),
+        (
+            lambda t: metrics.FrechetDistance("x", IMAGES),
+            "must be a function or a Keras model",
+            "extractor='x'",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0] * nan, IMAGES),
+            "must return finite numbers",
+            "features of which 100% are not",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(lambda x: None, IMAGES),
+            "must return features of shape (batch,",
+            "features of shape () for 4 images",
+        ),
+    ],
+    "flip": [
+        (lambda t: datasets.embedded_digits(flip="x"), "must be True or False", "flip='x'"),
+    ],
+    "form": [
+        (
+            lambda t: datasets.embedded_digits(form=None),
+            "must be one of ['binary', 'bins', 'numbers']",
+            "form=None",
+        ),
+        (
+            lambda t: datasets.mnist(form=[]),
+            "must be one of ['binary', 'bins', 'numbers']",
+            "form=[]",
+        ),
+        (
+            lambda t: datasets.embedded_digits(form="x"),
+            "must be one of ['binary', 'bins', 'numbers']",
+            "form='x'",
+        ),
+        (
+            lambda t: datasets.embedded_digits(form=[]),
+            "must be one of ['binary', 'bins', 'numbers']",
+            "form=[]",
+        ),
+        (
+            lambda t: datasets.embedded_images(form="x"),
+            "must be one of ['binary', 'bins', 'numbers']",
+            "form='x'",
+        ),
+    ],
+    "given": [
+        (
+            lambda t: t.rows.sample(2, given={"x": 1}),
+            "must be a dict from some of the columns ['n',",
+            "given={'x': 1}",
+        ),
+        (
+            lambda t: t.rows.sample(2, given=3),
+            "must be a dict from some of the columns ['n',",
+            "given=3",
+        ),
+        (
+            lambda t: t.rows.sample(2, given={"c": ["a"] * 3}),
+            "must be one value, or 2",
+            "given['c']=['a', 'a', 'a']",
+        ),
+    ],
+    "held_out": [
+        (
+            lambda t: datasets.embedded_digits(held_out=1.0),
+            "must be a number strictly between 0 and 0.5",
+            "held_out=1.0",
+        ),
+        (
+            lambda t: datasets.embedded_digits(held_out=nan),
+            "must be a number strictly between 0 and 0.5",
+            "held_out=nan",
+        ),
+        (
+            lambda t: datasets.image_folder(".", (8, 8), held_out=2),
+            "must be a number strictly between 0 and 0.5",
+            "held_out=2",
+        ),
+    ],
+    "image_size": [
+        (
+            lambda t: datasets.image_folder(t.folder, 8),
+            "must be a tuple of integers of at least 1",
+            "image_size=8",
+        ),
+        (
+            lambda t: datasets.image_folder(".", (8, 8, 8)),
+            "must be (height, width)",
+            "image_size=(8, 8, 8)",
+        ),
+        (
+            lambda t: datasets.image_folder(".", (0, 8)),
+            "must be a tuple of integers of at least 1",
+            "image_size=(0, 8)",
+        ),
+    ],
+    "images": [
+        (
+            lambda t: metrics.SampleQuality(None, LABELS),
+            "must have shape (num, height, width,",
+            "shape ()",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(keep, None),
+            "must have shape (num, height, width,",
+            "shape ()",
+        ),
+        (
+            lambda t: metrics.SampleQuality(IMAGES[:0], LABELS[:0]),
+            "must have shape (num, height, width,",
+            "shape (0, 8, 8, 1)",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0], "a"),
+            "must have shape (num, height, width,",
+            "shape ()",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0], IMAGES[:1]),
+            "must have shape (num, height, width,",
+            "shape (1, 8, 8, 1)",
+        ),
+        (
+            lambda t: metrics.SampleQuality("a", LABELS),
+            "must have shape (num, height, width,",
+            "shape ()",
+        ),
+        (
+            lambda t: metrics.SampleQuality(IMAGES * nan, LABELS),
+            "must be finite",
+            "images=array([[[[nan],",
+        ),
+        (
+            lambda t: metrics.SampleQuality(IMAGES.astype(str), LABELS),
+            "must be an array of numbers",
+            "a ndarray",
+        ),
+    ],
+    "index": [
+        (
+            lambda t: datasets.Batches(ROWS, keep, 2)[4],
+            "There are 4 batches, numbered from 0",
+            "index=4",
+            IndexError,
+        ),
+    ],
+    "knots": [
+        (
+            lambda t: tables.Number(knots=3),
+            "must be two lists of as many finite numbers",
+            "knots=3",
+        ),
+        (
+            lambda t: tables.Number(knots=[[1], [2, 3]]),
+            "must be two lists of as many finite numbers",
+            "knots=[[1], [2, 3]]",
+        ),
+    ],
+    "labels": [
+        (
+            lambda t: metrics.SampleQuality(IMAGES, None),
+            "must hold an integer of at least 0 for each",
+            "shape (), dtype object",
+        ),
+        (
+            lambda t: metrics.SampleQuality(IMAGES, -LABELS),
+            "must hold an integer of at least 0 for each",
+            "shape (4,), dtype int64, from -1 on",
+        ),
+        (lambda t: datasets.Batches(ROWS, keep, 2, labels=3), "must hold rows", "labels=3"),
+        (
+            lambda t: metrics.SampleQuality(IMAGES, LABELS[:2]),
+            "must hold an integer of at least 0 for each",
+            "shape (2,), dtype int64, from 0 on",
+        ),
+        (
+            lambda t: metrics.SampleQuality(IMAGES, LABELS * 0.5),
+            "must hold an integer of at least 0 for each",
+            "shape (4,), dtype float64",
+        ),
+        (
+            lambda t: datasets.Batches(ROWS, keep, 2, labels=[1]),
+            "must have one label for each of 8 examples",
+            "1 labels",
+        ),
+        (lambda t: datasets.embedded_digits(labels="x"), "must be True or False", "labels='x'"),
+        (lambda t: datasets.cifar10(labels=1), "must be True or False", "labels=1"),
+    ],
+    "library": [
+        (
+            lambda t: tables.Table({"a": tables.Number()}, {"a": "int64"}, "x"),
+            "must be one of ['pandas', 'polars']",
+            "library='x'",
+        ),
+        (
+            lambda t: tables.Table({"a": tables.Number()}, {"a": "int64"}, []),
+            "must be one of ['pandas', 'polars']",
+            "library=[]",
+        ),
+    ],
+    "limit": [
+        (
+            lambda t: datasets.embedded_digits(limit=1),
+            "must be an integer of at least 2",
+            "limit=1",
+        ),
+        (
+            lambda t: datasets.embedded_digits(limit="a"),
+            "must be an integer of at least 2",
+            "limit='a'",
+        ),
+        (
+            lambda t: datasets.embedded_images(limit=0),
+            "must be an integer of at least 2",
+            "limit=0",
+        ),
+    ],
+    "low": [
+        (lambda t: tables.Levels(3, 1), "must be less than high=1", "low=3"),
+        (lambda t: tables.Levels("a", 3), "must be an integer of at least -2147483647", "low='a'"),
+        (lambda t: tables.Levels(0.5, 3), "must be an integer of at least -2147483647", "low=0.5"),
+    ],
+    "mean_1": [
+        (
+            lambda t: metrics.frechet_distance("a", np.eye(2), np.zeros(2), np.eye(2)),
+            "must be an array of numbers",
+            "a str",
+        ),
+        (
+            lambda t: metrics.frechet_distance(np.full(2, nan), np.eye(2), np.zeros(2), np.eye(2)),
+            "must be finite",
+            "mean_1=array([nan, nan])",
+        ),
+        (
+            lambda t: metrics.frechet_distance(
+                np.array(["a", "b"]), np.eye(2), np.zeros(2), np.eye(2)
+            ),
+            "must be an array of numbers",
+            "a ndarray",
+        ),
+    ],
+    "mean_2": [
+        (
+            lambda t: metrics.frechet_distance(np.zeros(2), np.eye(2), np.zeros(3), np.eye(3)),
+            "must have shape (2,)",
+            "shape (3,)",
+        ),
+    ],
+    "n": [
+        (
+            lambda t: tables.Table.from_dataframe(
+                t.make_frame(n=[0.5, inf] * 20), n=tables.Number()
+            ),
+            "Column 'n' of `df` must hold a finite number",
+            "inf",
+        ),
+        (
+            lambda t: t.rows.sample(2, given={"n": "z"}),
+            "Column 'n' of `df` must hold a finite number",
+            "'z'",
+        ),
+    ],
+    "nowhere": [
+        (
+            lambda t: datasets.text_file("nowhere"),
+            "[Errno 2] No such file or directory: 'nowhere'",
+            "",
+            FileNotFoundError,
+        ),
+    ],
+    "num_bins": [
+        (
+            lambda t: datasets.embedded_digits(num_bins=0),
+            "must be an integer of at least 2 and at most",
+            "num_bins=0",
+        ),
+        (
+            lambda t: datasets.embedded_digits(num_bins=257),
+            "must be an integer of at least 2 and at most",
+            "num_bins=257",
+        ),
+        (
+            lambda t: datasets.embedded_digits(num_bins="a"),
+            "must be an integer of at least 2 and at most",
+            "num_bins='a'",
+        ),
+        (
+            lambda t: datasets.fashion_mnist(num_bins=1),
+            "must be an integer of at least 2 and at most",
+            "num_bins=1",
+        ),
+    ],
+    "num_blocks": [
+        (lambda t: t.table.make_model(8, 0), "must be an integer of at least 1", "num_blocks=0"),
+    ],
+    "num_classes": [
+        (
+            lambda t: metrics.NgramModel([0, 1], 1),
+            "must be an integer of at least 2",
+            "num_classes=1",
+        ),
+        (
+            lambda t: metrics.NgramModel([0, 1], 2.5),
+            "must be an integer of at least 2",
+            "num_classes=2.5",
+        ),
+    ],
+    "num_draws": [
+        (lambda t: t.rows.impute(t.frame, 0), "must be an integer of at least 1", "num_draws=0"),
+    ],
+    "num_features": [
+        (
+            lambda t: metrics.SampleQuality(IMAGES, LABELS, num_features=0),
+            "must be an integer of at least 1",
+            "num_features=0",
+        ),
+    ],
+    "num_particles": [
+        (
+            lambda t: t.rows.impute(t.frame, num_particles=0),
+            "must be an integer of at least 1",
+            "num_particles=0",
+        ),
+    ],
+    "num_repeats": [
+        (
+            lambda t: t.rows.log_likelihood(t.frame, 0),
+            "must be an integer of at least 1",
+            "num_repeats=0",
+        ),
+    ],
+    "num_rows": [
+        (lambda t: t.rows.sample(0), "must be an integer of at least 1", "num_rows=0"),
+        (lambda t: t.rows.sample("a"), "must be an integer of at least 1", "num_rows='a'"),
+    ],
+    "num_steps": [
+        (
+            lambda t: t.rows.sample(2, num_steps=0),
+            "must be an integer of at least 1 and at most",
+            "num_steps=0",
+        ),
+        (
+            lambda t: t.rows.impute(t.frame, num_steps="a"),
+            "must be an integer of at least 1 and at most",
+            "num_steps='a'",
+        ),
+    ],
+    "order": [
+        (
+            lambda t: metrics.NgramModel([0, 1], 2, order=-1),
+            "must be an integer of at least 0",
+            "order=-1",
+        ),
+        (
+            lambda t: metrics.NgramModel([0, 1], 2, order="a"),
+            "must be an integer of at least 0",
+            "order='a'",
+        ),
+    ],
+    "parts": [
+        (lambda t: t.table.decode(3), "must be a dict with the parts ['numbers',", "a int"),
+        (
+            lambda t: t.table.decode({"a": np.zeros(2)}),
+            "must be a dict with the parts ['numbers',",
+            "a dict with the names ['a']",
+        ),
+    ],
+    "path": [
+        (lambda t: datasets.text_file(None), "must be a path", "path=None"),
+        (lambda t: datasets.image_folder(None, (8, 8)), "must be a path", "path=None"),
+        (lambda t: datasets.image_classes(None), "must be a path", "path=None"),
+        (
+            lambda t: datasets.image_folder("nowhere", (8, 8)),
+            "must be a folder with at least 3 images",
+            "path='nowhere' with 0",
+            FileNotFoundError,
+        ),
+        (
+            lambda t: datasets.image_classes("nowhere"),
+            "must be a folder",
+            "path='nowhere'",
+            FileNotFoundError,
+        ),
+        (lambda t: datasets.image_classes(3), "must be a path", "path=3"),
+    ],
+    "prior": [
+        (lambda t: tables.Levels(0, 3, 3), "must be two finite numbers", "prior=3"),
+    ],
+    "reference_text": [
+        (lambda t: metrics.spelling_rate(["a b c"], ["b"]), "must be a string", "a list"),
+        (lambda t: metrics.spelling_rate(["a"], None), "must be a string", "a NoneType"),
+    ],
+    "samples": [
+        (
+            lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0], IMAGES)(IMAGES[:, :4]),
+            "must have shape (num, 8, 8, 1), with a num of",
+            "shape (4, 4, 8, 1)",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0], IMAGES)(None),
+            "must have shape (num, 8, 8, 1), with a num of",
+            "shape ()",
+        ),
+    ],
+    "scaling": [
+        (lambda t: tables.Number("x"), "must be one of [None, 'mean', 'quantiles']", "scaling='x'"),
+        (lambda t: tables.Number([]), "must be one of [None, 'mean', 'quantiles']", "scaling=[]"),
+    ],
+    "seed": [
+        (
+            lambda t: datasets.Batches(ROWS, keep, 2, seed=-1),
+            "must be an integer of at least 0",
+            "seed=-1",
+        ),
+        (
+            lambda t: datasets.Batches(ROWS, keep, 2, seed=1.5),
+            "must be an integer of at least 0",
+            "seed=1.5",
+        ),
+        (
+            lambda t: datasets.embedded_digits(seed=-1),
+            "must be an integer of at least 0",
+            "seed=-1",
+        ),
+        (
+            lambda t: datasets.embedded_text(seed="a"),
+            "must be an integer of at least 0",
+            "seed='a'",
+        ),
+    ],
+    "seq_length": [
+        (
+            lambda t: datasets.embedded_text(seq_length=0),
+            "must be an integer of at least 1",
+            "seq_length=0",
+        ),
+        (
+            lambda t: datasets.embedded_text(seq_length="a"),
+            "must be an integer of at least 1",
+            "seq_length='a'",
+        ),
+        (
+            lambda t: datasets.embedded_text(seq_length=10**6),
+            "must be at most 9393, half of the shortest",
+            "seq_length=1000000",
+        ),
+    ],
+    "start": [
+        (
+            lambda t: tables.Number(start="x"),
+            "must be a finite number of at most 1e+30",
+            "start='x'",
+        ),
+    ],
+    "step": [
+        (lambda t: tables.Number(step="x"), "must be a positive number, or None", "step='x'"),
+    ],
+    "steps_per_epoch": [
+        (
+            lambda t: datasets.Batches(ROWS, keep, 2, steps_per_epoch=0),
+            "must be an integer of at least 1",
+            "steps_per_epoch=0",
+        ),
+        (
+            lambda t: datasets.Batches(ROWS, keep, 2, training=False, steps_per_epoch=9),
+            "must be at most 4, one pass over the data,",
+            "steps_per_epoch=9",
+        ),
+        (
+            lambda t: datasets.Batches(ROWS, keep, 2, steps_per_epoch="a"),
+            "must be an integer of at least 1",
+            "steps_per_epoch='a'",
+        ),
+        (
+            lambda t: datasets.embedded_text(steps_per_epoch=0),
+            "must be an integer of at least 1",
+            "steps_per_epoch=0",
+        ),
+    ],
+    "stride": [
+        (
+            lambda t: datasets.embedded_text(stride=0),
+            "must be an integer of at least 1",
+            "stride=0",
+        ),
+        (
+            lambda t: datasets.embedded_text(stride=1.5),
+            "must be an integer of at least 1",
+            "stride=1.5",
+        ),
+    ],
+    "table": [
+        (
+            lambda t: tables.TableModel(t.table.flow(), t.rows.network, 3),
+            "must be a `keras_bfn.tables.Table`",
+            "table=3",
+        ),
+    ],
+    "text": [
+        (lambda t: datasets.clean_text(None), "must be a string", "a NoneType"),
+        (lambda t: datasets.clean_text(3), "must be a string", "a int"),
+    ],
+    "texts": [
+        (lambda t: metrics.spelling_rate("a b c", "b"), "must be a list of strings", "a str"),
+        (lambda t: metrics.spelling_rate([1], "b"), "must be a list of strings", "a list"),
+        (lambda t: metrics.spelling_rate(None, "b"), "must be a list of strings", "a NoneType"),
+    ],
+    "tokenizer": [
+        (
+            lambda t: datasets.embedded_text(tokenizer=datasets.Bytes),
+            "must be a tokenizer, with `encode`, `decode`",
+            "tokenizer=<class",
+        ),
+        (
+            lambda t: datasets.embedded_text(tokenizer=3),
+            "must be a tokenizer, with `encode`, `decode`",
+            "tokenizer=3",
+        ),
+        (
+            lambda t: datasets.Subwords("x"),
+            "must be a `tokenizers.Tokenizer`, or one as",
+            "a str (expected value at line 1 column",
+        ),
+        (
+            lambda t: datasets.Subwords(3),
+            "must be a `tokenizers.Tokenizer`, or one as",
+            "a int (EOF while parsing a value at",
+        ),
+        (
+            lambda t: datasets.Subwords(None),
+            "must be a `tokenizers.Tokenizer`, or one as",
+            "a NoneType (EOF while parsing a value",
+        ),
+    ],
+    "tokens": [
+        (
+            lambda t: metrics.NgramModel([], 2),
+            "must hold integers in 0..1, at least one, of",
+            "shape (0,), dtype float64",
+        ),
+        (
+            lambda t: metrics.NgramModel([0, 2], 2),
+            "must hold integers in 0..1, at least one, of",
+            "shape (2,), dtype int64, from 0 to 2",
+        ),
+        (
+            lambda t: metrics.NgramModel("ab", 2),
+            "must hold integers in 0..1, at least one, of",
+            "shape (), dtype <U2",
+        ),
+        (
+            lambda t: metrics.NgramModel([[0, 1], [1]], 2),
+            "must be an array, its rows of one length",
+            "tokens='list'",
+        ),
+        (
+            lambda t: metrics.NgramModel([-1], 2),
+            "must hold integers in 0..1, at least one, of",
+            "shape (1,), dtype int64, from -1 to -1",
+        ),
+    ],
+    "training": [
+        (
+            lambda t: datasets.Batches(ROWS, keep, 2, training="x"),
+            "must be True or False",
+            "training='x'",
+        ),
+    ],
+    "transform": [
+        (lambda t: datasets.Batches(ROWS, None, 2), "must be a function", "transform=None"),
+        (lambda t: datasets.Batches(ROWS, "x", 2), "must be a function", "transform='x'"),
+    ],
+    "validation_data": [
+        (
+            lambda t: t.rows.fit(t.frame, epochs=1, validation_data=3, verbose=0),
+            "must be a dict with the parts ['numbers',",
+            "a ndarray",
+        ),
+    ],
+    "values": [
+        (lambda t: tables.Category(["a", "a"]), "must be all different", "values=['a', 'a']"),
+        (lambda t: tables.Category(3), "must be a list of single values", "values=3"),
+        (lambda t: tables.Category([[]]), "must be a list of single values", "values=[[]]"),
+    ],
+    "verbose": [
+        (
+            lambda t: metrics.SampleQuality(IMAGES, LABELS, verbose="x"),
+            "must be 'auto', 0, 1 or 2",
+            "verbose='x'",
+        ),
+    ],
+    "width": [
+        (lambda t: t.table.make_model(7), "must be even", "width=7"),
+    ],
+    "x": [
+        (lambda t: metrics.BitsPerDim(dtype="x"), "Cannot convert 'x' to a mixed precision", ""),
+        (lambda t: t.rows.fit(t.frame[:0]), "must have rows", "x=Empty DataFrame"),
+        (
+            lambda t: t.table.make_model(8, 1).fit(3),
+            "must be a frame, for a model that was not",
+            "x=3",
+        ),
+        (lambda t: t.rows.log_likelihood(3), "must be a dict with the parts ['numbers',", "a int"),
+    ],
+}

@@ -1,0 +1,838 @@
+"""Wrong calls of flows, schedules, samplers and losses."""
+
+import numpy as np
+
+from keras_bfn import flows, losses, samplers, schedules
+from tests.wrong.things import (
+    BYTES,
+    CONTINUOUS,
+    FLOW,
+    HUGE,
+    LETTERS,
+    NGRAMS,
+    PAIRS,
+    ROWS,
+    X_CONTINUOUS,
+    X,
+    inf,
+    nan,
+)
+
+# By the argument: calls, what is expected instead, and what came.
+CALLS = {
+    "beta": [
+        (lambda t: FLOW.remaining_cost(X)(-1), "must be finite and >= 0", "beta=array(-1)"),
+        (lambda t: FLOW.remaining_cost(X)(nan), "must be finite and >= 0", "beta=array(nan)"),
+        (
+            lambda t: FLOW.remaining_cost(X)("a"),
+            "must be finite and >= 0",
+            "beta=array('a', dtype='<U1')",
+        ),
+    ],
+    "beta_1": [
+        (
+            lambda t: flows.DiscreteFlow(2, "a"),
+            "must be a number strictly between 0 and inf",
+            "beta_1='a'",
+        ),
+        (
+            lambda t: schedules.QuadraticSchedule(float("nan")),
+            "must be a number strictly between 0 and inf",
+            "beta_1=nan",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(2, HUGE),
+            "must be a number strictly between 0 and inf,",
+            "beta_1=100000000000000000000000000000000",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(2, 1e300),
+            "must be a number strictly between 0 and inf,",
+            "beta_1=1e+300",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(2, nan),
+            "must be a number strictly between 0 and inf",
+            "beta_1=nan",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(2, -1.0),
+            "must be a number strictly between 0 and inf",
+            "beta_1=-1.0",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(2, True),
+            "must be a number strictly between 0 and inf",
+            "beta_1=True",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(2, 1j),
+            "must be a number strictly between 0 and inf",
+            "beta_1=1j",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(2, np.ones(2)),
+            "must be a number strictly between 0 and inf",
+            "beta_1=array([1., 1.])",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(2),
+            "Exactly one of the arguments `beta_1` and",
+            "beta_1=None, schedule=None",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(2, 1.0, schedules.QuadraticSchedule(1.0)),
+            "Exactly one of the arguments `beta_1` and",
+            "beta_1=1.0, schedule=QuadraticSchedule(b",
+        ),
+        (
+            lambda t: schedules.QuadraticSchedule(inf),
+            "must be a number strictly between 0 and inf",
+            "beta_1=inf",
+        ),
+        (
+            lambda t: schedules.QuadraticSchedule(0),
+            "must be a number strictly between 0 and inf",
+            "beta_1=0",
+        ),
+        (
+            lambda t: schedules.QuadraticSchedule([1.0]),
+            "must be a number strictly between 0 and inf",
+            "beta_1=[1.0]",
+        ),
+    ],
+    "by": [
+        (
+            lambda t: flows.fit_scaling(flows.ContinuousFlow(), ROWS, by="mean"),
+            "must be one of ['range', 'deviation']",
+            "by='mean'",
+        ),
+    ],
+    "center": [
+        (
+            lambda t: flows.ContinuousFlow(center=None),
+            "must be a finite number, or an array of them",
+            "center=None",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(center=nan),
+            "must be a finite number, or an array of them",
+            "center=nan",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(center="a"),
+            "must be a finite number, or an array of them",
+            "center='a'",
+        ),
+    ],
+    "colour": [
+        (
+            lambda t: samplers.SDE1Sampler(colour=1),
+            "Sampler.__init__() got an unexpected keyword",
+            "",
+            TypeError,
+        ),
+    ],
+    "counts": [
+        (
+            lambda t: flows.MarkovChain(None),
+            "must hold integers of at least 0, of shape",
+            "shape (), dtype object",
+        ),
+        (
+            lambda t: flows.MarkovChain(np.ones((2, 3), int)),
+            "must hold integers of at least 0, of shape",
+            "shape (2, 3), dtype int64",
+        ),
+        (
+            lambda t: flows.MarkovChain(-np.ones((2, 2), int)),
+            "must hold integers of at least 0, of shape",
+            "shape (2, 2), dtype int64",
+        ),
+        (
+            lambda t: flows.MarkovChain([[0.5, 1], [1, 1]]),
+            "must hold integers of at least 0, of shape",
+            "shape (2, 2), dtype float64",
+        ),
+    ],
+    "end": [
+        (
+            lambda t: samplers.SDE1Sampler(end="x"),
+            "must be one of ['mode', 'sample', 'last']",
+            "end='x'",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(end=None),
+            "must be one of ['mode', 'sample', 'last']",
+            "end=None",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(end=[]),
+            "must be one of ['mode', 'sample', 'last']",
+            "end=[]",
+        ),
+    ],
+    "flow": [
+        (lambda t: schedules.fit(None, X), "must be a flow with an exponential or a", "flow=None"),
+        (
+            lambda t: flows.fit_scaling(FLOW, X),
+            "must be a `ContinuousFlow`, or have one",
+            "flow=DiscreteFlow(num_classes=2,",
+        ),
+        (
+            lambda t: flows.fit_prior(flows.CircularFlow(), np.zeros((2, 4), "float32")),
+            "must be a flow that takes a `prior`",
+            "flow=CircularFlow(schedule=ExponentialSc",
+        ),
+        (
+            lambda t: flows.fit_prior(3, np.zeros((2, 4))),
+            "must be a flow that takes a `prior`",
+            "flow=3",
+        ),
+        (
+            lambda t: flows.fit_scaling(None, ROWS),
+            "must be a `ContinuousFlow`, or have one",
+            "flow=None",
+        ),
+        (
+            lambda t: schedules.fit(flows.ContinuousFlow(), X_CONTINUOUS),
+            "must have `num_bins`: without bins no",
+            "flow=ContinuousFlow(prediction='noise',",
+        ),
+        (
+            lambda t: schedules.fit(flows.CircularFlow(), X_CONTINUOUS),
+            "must not be of angles: no accuracy is enough",
+            "flow=CircularFlow(schedule=ExponentialSc",
+        ),
+        (
+            lambda t: flows.CircularFlow().remaining_cost(X_CONTINUOUS),
+            "must not be of angles: no accuracy is enough",
+            "flow=CircularFlow(schedule=ExponentialSc",
+        ),
+    ],
+    "loss": [
+        (
+            lambda t: losses.get(losses.ContinuousTimeLoss),
+            "must be a `BFNLoss` or one of",
+            "loss=<class 'keras_bfn.losses.losses.Con",
+        ),
+        (lambda t: losses.get("mse"), "must be a `BFNLoss` or one of", "loss='mse'"),
+        (lambda t: losses.get(3), "must be a `BFNLoss` or one of", "loss=3"),
+    ],
+    "margin": [
+        (
+            lambda t: flows.fit_scaling(flows.ContinuousFlow(), ROWS, margin=-0.1),
+            "must be a finite number of at least 0",
+            "margin=-0.1",
+        ),
+        (
+            lambda t: flows.fit_scaling(flows.ContinuousFlow(), ROWS, margin=None),
+            "must be a finite number of at least 0",
+            "margin=None",
+        ),
+        (
+            lambda t: flows.fit_scaling(CONTINUOUS, ROWS, margin=HUGE),
+            "must be a finite number of at least 0",
+            "margin=100000000000000000000000000000000",
+        ),
+        (
+            lambda t: flows.fit_scaling(CONTINUOUS, ROWS, margin=nan),
+            "must be a finite number of at least 0",
+            "margin=nan",
+        ),
+    ],
+    "noise": [
+        (lambda t: samplers.SDE1Sampler(noise=2), "must be a number in [0, 1]", "noise=2"),
+        (lambda t: samplers.SDE2Sampler(noise=None), "must be a number in [0, 1]", "noise=None"),
+        (lambda t: samplers.SDE1Sampler(noise=-0.1), "must be a number in [0, 1]", "noise=-0.1"),
+        (lambda t: samplers.SDE1Sampler(noise=nan), "must be a number in [0, 1]", "noise=nan"),
+    ],
+    "num_before": [
+        (
+            lambda t: PAIRS.probabilities(2),
+            "must be an integer of at least 0 and at most 1",
+            "num_before=2",
+        ),
+    ],
+    "num_bins": [
+        (lambda t: flows.DiscretizedFlow(1), "must be an integer of at least 2", "num_bins=1"),
+        (
+            lambda t: flows.ContinuousFlow(num_bins=0),
+            "must be an integer of at least 2",
+            "num_bins=0",
+        ),
+        (lambda t: flows.DiscretizedFlow(2.5), "must be an integer of at least 2", "num_bins=2.5"),
+        (
+            lambda t: flows.DiscretizedFlow(None),
+            "must be an integer of at least 2",
+            "num_bins=None",
+        ),
+    ],
+    "num_classes": [
+        (
+            lambda t: flows.DiscreteFlow(None, 1.0),
+            "must be an integer of at least 2",
+            "num_classes=None",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(2**40, 1.0),
+            "must be an integer of at least 2 and at most",
+            "num_classes=1099511627776",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(True, 1.0),
+            "must be an integer of at least 2",
+            "num_classes=True",
+        ),
+        (
+            lambda t: flows.DiscreteFlow("3", 1.0),
+            "must be an integer of at least 2",
+            "num_classes='3'",
+        ),
+        (lambda t: flows.DiscreteFlow(1, 1.0), "must be an integer of at least 2", "num_classes=1"),
+        (
+            lambda t: flows.MarkovChain.fit(np.zeros((2, 4), int), 1, 1),
+            "must be an integer of at least 2",
+            "num_classes=1",
+        ),
+    ],
+    "num_draws": [
+        (
+            lambda t: schedules.fit(FLOW, X, num_draws=0),
+            "must be an integer of at least 1",
+            "num_draws=0",
+        ),
+        (
+            lambda t: schedules.fit(FLOW, X, num_draws=1.5),
+            "must be an integer of at least 1",
+            "num_draws=1.5",
+        ),
+    ],
+    "num_samples": [
+        (
+            lambda t: losses.DiscreteTimeLoss(3, num_samples=0),
+            "must be an integer of at least 1",
+            "num_samples=0",
+        ),
+        (
+            lambda t: losses.DiscreteTimeLoss(3, -1),
+            "must be an integer of at least 1",
+            "num_samples=-1",
+        ),
+    ],
+    "num_steps": [
+        (
+            lambda t: losses.DiscreteTimeLoss(None),
+            "must be an integer of at least 1 and at most",
+            "num_steps=None",
+        ),
+        (
+            lambda t: losses.DiscreteTimeLoss(0),
+            "must be an integer of at least 1 and at most",
+            "num_steps=0",
+        ),
+        (
+            lambda t: losses.DiscreteTimeLoss(2**40),
+            "must be an integer of at least 1 and at most",
+            "num_steps=1099511627776",
+        ),
+        (
+            lambda t: losses.DiscreteTimeLoss(True),
+            "must be an integer of at least 1 and at most",
+            "num_steps=True",
+        ),
+    ],
+    "order": [
+        (
+            lambda t: flows.fit_prior(FLOW, np.zeros((2, 8), "int32"), order=-1),
+            "must be an integer of at least 0",
+            "order=-1",
+        ),
+        (
+            lambda t: NGRAMS.bits_per_token([0], order=4),
+            "must be an integer of at least 0 and at most 3",
+            "order=4",
+        ),
+        (
+            lambda t: flows.fit_prior(CONTINUOUS, np.zeros((2, 4), "float32"), order=1),
+            "must be 0 for numbers",
+            "order=1, flow=ContinuousFlow(prediction=",
+        ),
+        (
+            lambda t: flows.fit_prior(FLOW, np.zeros((2, 4), int), order=1.5),
+            "must be an integer of at least 0",
+            "order=1.5",
+        ),
+    ],
+    "per": [
+        (
+            lambda t: flows.fit_scaling(flows.ContinuousFlow(), ROWS, per=1),
+            "must be one of ['all', 'channel', 'variable']",
+            "per=1",
+        ),
+    ],
+    "per_variable": [
+        (
+            lambda t: flows.fit_prior(FLOW, np.zeros((2, 4), int), per_variable="yes"),
+            "must be True or False",
+            "per_variable='yes'",
+        ),
+        (
+            lambda t: flows.fit_prior(FLOW, np.zeros((2, 4), int), per_variable=True, order=1),
+            "must be False for an `order` above 0",
+            "per_variable=True",
+        ),
+    ],
+    "prediction": [
+        (
+            lambda t: flows.ContinuousFlow(prediction="x"),
+            "must be one of ['noise', 'data']",
+            "prediction='x'",
+        ),
+        (
+            lambda t: flows.DiscretizedFlow(4, prediction=np.zeros(2)),
+            "must be one of ['noise', 'data']",
+            "prediction=array([0., 0.])",
+        ),
+        (
+            lambda t: flows.DiscretizedFlow(4, prediction=[]),
+            "must be one of ['noise', 'data']",
+            "prediction=[]",
+        ),
+    ],
+    "prior": [
+        (lambda t: flows.DiscreteFlow(3, 1.0, prior=0.5), "must be of 3 classes", "of 0"),
+        (
+            lambda t: flows.ContinuousFlow(prior=1),
+            "must be (mean, standard deviation), finite",
+            "prior=1",
+        ),
+        (lambda t: flows.DiscreteFlow(3, 1.0, prior=[1, 2]), "must be of 3 classes", "of 2"),
+        (
+            lambda t: flows.DiscreteFlow(3, 1.0, prior=[1, 2, 0]),
+            "must hold positive shares",
+            "1 that are not, of 3",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(3, 1.0, prior=[1, 2, nan]),
+            "must hold positive shares",
+            "1 that are not, of 3",
+        ),
+        (lambda t: flows.DiscreteFlow(3, 1.0, prior="abc"), "must be an array of numbers", "a str"),
+        (
+            lambda t: flows.DiscreteFlow(3, 1.0, prior=[[1, 2, 3], [1]]),
+            "must be an array of numbers",
+            "a list",
+        ),
+        (lambda t: flows.DiscreteFlow(3, 1.0, prior=PAIRS), "must be of 3 classes", "of 2"),
+        (
+            lambda t: flows.ContinuousFlow(prior=(0, 0)),
+            "must be (mean, standard deviation), finite",
+            "prior=(0, 0)",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(prior=(0, nan)),
+            "must be (mean, standard deviation), finite",
+            "prior=(0, nan)",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(prior=(0, 1, 2)),
+            "must be (mean, standard deviation), finite",
+            "prior=(0, 1, 2)",
+        ),
+        (
+            lambda t: flows.DiscretizedFlow(4, prior="ab"),
+            "must be (mean, standard deviation), finite",
+            "prior='ab'",
+        ),
+    ],
+    "reconstruction": [
+        (
+            lambda t: schedules.fit(FLOW, X, reconstruction=0),
+            "must be a number strictly between 0 and inf",
+            "reconstruction=0",
+        ),
+        (
+            lambda t: schedules.fit(FLOW, X, reconstruction=100.0),
+            "must be a number of nats per variable that",
+            "reconstruction=100.0",
+        ),
+        (
+            lambda t: schedules.fit(FLOW, X, reconstruction="a"),
+            "must be a number strictly between 0 and inf",
+            "reconstruction='a'",
+        ),
+    ],
+    "reconstruction_std": [
+        (
+            lambda t: flows.ContinuousFlow(reconstruction_std=0),
+            "must be a number strictly between 0 and inf",
+            "reconstruction_std=0",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(reconstruction_std=1e300),
+            "must be a number strictly between 0 and inf,",
+            "reconstruction_std=1e+300",
+        ),
+    ],
+    "sampler": [
+        (
+            lambda t: samplers.get(None),
+            "must be a `Sampler` or one of ['ancestral',",
+            "sampler=None",
+        ),
+        (
+            lambda t: samplers.get("euler"),
+            "must be a `Sampler` or one of ['ancestral',",
+            "sampler='euler'",
+        ),
+        (lambda t: samplers.get(3), "must be a `Sampler` or one of ['ancestral',", "sampler=3"),
+        (lambda t: samplers.get([]), "must be a `Sampler` or one of ['ancestral',", "sampler=[]"),
+    ],
+    "scale": [
+        (
+            lambda t: flows.ContinuousFlow(scale=None),
+            "must be a finite number, or an array of them",
+            "scale=None",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(scale=0),
+            "must be positive, at least 0.0001 of",
+            "scale=0",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(scale=-1),
+            "must be positive, at least 0.0001 of",
+            "scale=-1",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(center=10000000000.0, scale=1),
+            "must be positive, at least 0.0001 of",
+            "scale=1",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(center=np.zeros(2), scale=np.ones(3)),
+            "must be positive, at least 0.0001 of",
+            "scale=array([1., 1., 1.])",
+        ),
+    ],
+    "schedule": [
+        (
+            lambda t: flows.DiscreteFlow(2, schedule=schedules.QuadraticSchedule),
+            "must be a `keras_bfn.schedules.Schedule`",
+            "schedule=<class",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(2, schedule=3),
+            "must be a `keras_bfn.schedules.Schedule`",
+            "schedule=3",
+        ),
+    ],
+    "seed": [
+        (
+            lambda t: schedules.fit(FLOW, X, seed=None),
+            "must be an integer of at least 0",
+            "seed=None",
+        ),
+        (lambda t: schedules.fit(FLOW, X, seed=-1), "must be an integer of at least 0", "seed=-1"),
+    ],
+    "sigma_1": [
+        (
+            lambda t: schedules.ExponentialSchedule(None),
+            "must be a number strictly between 0 and 1",
+            "sigma_1=None",
+        ),
+        (
+            lambda t: flows.DiscretizedFlow(4, 0),
+            "must be a number strictly between 0 and 1",
+            "sigma_1=0",
+        ),
+        (
+            lambda t: flows.DiscretizedFlow(4, 1),
+            "must be a number strictly between 0 and 1",
+            "sigma_1=1",
+        ),
+        (lambda t: flows.ContinuousFlow(1e-300), "must be at least 1e-15", "sigma_1=1e-300"),
+        (
+            lambda t: flows.ContinuousFlow("a"),
+            "must be a number strictly between 0 and 1",
+            "sigma_1='a'",
+        ),
+        (
+            lambda t: flows.CircularFlow(-1),
+            "must be a number strictly between 0 and 1",
+            "sigma_1=-1",
+        ),
+        (lambda t: flows.CircularFlow(2), "must be a number strictly between 0 and 1", "sigma_1=2"),
+        (
+            lambda t: schedules.ExponentialSchedule(0),
+            "must be a number strictly between 0 and 1",
+            "sigma_1=0",
+        ),
+        (
+            lambda t: schedules.ExponentialSchedule(nan),
+            "must be a number strictly between 0 and 1",
+            "sigma_1=nan",
+        ),
+        (
+            lambda t: schedules.ExponentialSchedule("0.1"),
+            "must be a number strictly between 0 and 1",
+            "sigma_1='0.1'",
+        ),
+        (
+            lambda t: schedules.ExponentialSchedule(1e-300),
+            "must be at least 1e-15",
+            "sigma_1=1e-300",
+        ),
+    ],
+    "size": [
+        (
+            lambda t: NGRAMS.probabilities(-1),
+            "must be an integer of at least 0 and at most 3",
+            "size=-1",
+        ),
+        (
+            lambda t: NGRAMS.probabilities(3),
+            "must leave at most 134217728 probabilities",
+            "size=3, for 1000^4 of them",
+        ),
+        (
+            lambda t: NGRAMS.probabilities("a"),
+            "must be an integer of at least 0 and at most 3",
+            "size='a'",
+        ),
+    ],
+    "spacing": [
+        (
+            lambda t: samplers.ODE1Sampler(spacing="x"),
+            "must be one of ['t', 'log_beta']",
+            "spacing='x'",
+        ),
+    ],
+    "start": [
+        (lambda t: samplers.ODE1Sampler(start=1), "must be a number in [0, 1)", "start=1"),
+        (lambda t: samplers.ODE1Sampler(start=-0.1), "must be a number in [0, 1)", "start=-0.1"),
+        (lambda t: samplers.ODE1Sampler(start=nan), "must be a number in [0, 1)", "start=nan"),
+        (
+            lambda t: samplers.ODE1Sampler(spacing="log_beta"),
+            "must be above 0 for spacing='log_beta', since",
+            "start=0",
+        ),
+    ],
+    "temperature": [
+        (
+            lambda t: samplers.SDE1Sampler(temperature=None),
+            "must be a number strictly between 0 and inf",
+            "temperature=None",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(temperature=0),
+            "must be a number strictly between 0 and inf",
+            "temperature=0",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(temperature=nan),
+            "must be a number strictly between 0 and inf",
+            "temperature=nan",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(temperature=inf),
+            "must be a number strictly between 0 and inf",
+            "temperature=inf",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(temperature=1e-300),
+            "must be a number strictly between 0 and inf,",
+            "temperature=1e-300",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(temperature="1"),
+            "must be a number strictly between 0 and inf",
+            "temperature='1'",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(temperature=HUGE),
+            "must be a number strictly between 0 and inf,",
+            "temperature=1000000000000000000000000000",
+        ),
+    ],
+    "text": [
+        (lambda t: LETTERS.encode(3), "must be a string", "a int"),
+        (
+            lambda t: LETTERS.encode("A"),
+            "must hold only the 27 characters of the",
+            "a text with ['A']",
+        ),
+        (lambda t: BYTES.encode(None), "must be a string", "a NoneType"),
+        (lambda t: LETTERS.encode(None), "must be a string", "a NoneType"),
+        (lambda t: BYTES.encode(3), "must be a string", "a int"),
+        (lambda t: BYTES.encode("\ud800"), "must be text that UTF-8 can hold", "'\\ud800' at 0"),
+    ],
+    "tokens": [
+        (
+            lambda t: LETTERS.decode(None),
+            "must hold integers in 0..26, of shape",
+            "shape (), dtype object",
+        ),
+        (
+            lambda t: LETTERS.decode([27]),
+            "must hold integers in 0..26, of shape",
+            "shape (1,), dtype int64, from 27 to 27",
+        ),
+        (
+            lambda t: BYTES.decode([-1]),
+            "must hold integers in 0..255, of shape",
+            "shape (1,), dtype int64, from -1 to -1",
+        ),
+        (
+            lambda t: BYTES.decode([0.5]),
+            "must hold integers in 0..255, of shape",
+            "shape (1,), dtype float64",
+        ),
+        (
+            lambda t: NGRAMS.bits_per_token([0.5]),
+            "must hold integers in 0..999, at least one,",
+            "shape (1,), dtype float64",
+        ),
+        (
+            lambda t: NGRAMS.perplexity(None),
+            "must hold integers in 0..999, at least one,",
+            "shape (), dtype object",
+        ),
+        (
+            lambda t: LETTERS.decode("ab"),
+            "must hold integers in 0..26, of shape",
+            "shape (), dtype <U2",
+        ),
+        (
+            lambda t: LETTERS.decode([[[0]]]),
+            "must hold integers in 0..26, of shape",
+            "shape (1, 1, 1), dtype int64",
+        ),
+        (
+            lambda t: LETTERS.decode([[0], [0, 1]]),
+            "must be an array, its rows of one length",
+            "tokens='list'",
+        ),
+        (
+            lambda t: BYTES.decode([256]),
+            "must hold integers in 0..255, of shape",
+            "shape (1,), dtype int64, from 256 to 256",
+        ),
+    ],
+    "top_k": [
+        (lambda t: samplers.SDE1Sampler(top_k=0), "must be an integer of at least 1", "top_k=0"),
+        (
+            lambda t: samplers.SDE1Sampler(top_k=1.5),
+            "must be an integer of at least 1",
+            "top_k=1.5",
+        ),
+        (lambda t: samplers.SDE1Sampler(top_k=-1), "must be an integer of at least 1", "top_k=-1"),
+    ],
+    "top_p": [
+        (
+            lambda t: samplers.ODE1Sampler(top_p=0),
+            "must be a number strictly between 0 and 1",
+            "top_p=0",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(top_p=1.5),
+            "must be a number strictly between 0 and 1",
+            "top_p=1.5",
+        ),
+        (
+            lambda t: samplers.SDE1Sampler(top_p=nan),
+            "must be a number strictly between 0 and 1",
+            "top_p=nan",
+        ),
+    ],
+    "x": [
+        (lambda t: FLOW.check_data(None), "must hold integers for", "dtype object"),
+        (lambda t: FLOW.remaining_cost(None), "must hold integers for", "dtype object"),
+        (lambda t: schedules.fit(FLOW, None), "must hold integers for", "dtype object"),
+        (
+            lambda t: schedules.fit({"a": FLOW}, X),
+            "must be a dict with the parts ['a']",
+            "a ndarray",
+        ),
+        (
+            lambda t: schedules.fit({"a": FLOW}, {"b": X}),
+            "must be a dict with the parts ['a']",
+            "a dict with the names ['b']",
+        ),
+        (
+            lambda t: flows.MarkovChain.fit(np.full((2, 4), 7), 2, 1),
+            "must lie in [0, 1]",
+            "values from 7 to 7",
+        ),
+        (
+            lambda t: flows.MarkovChain.fit(np.zeros((2, 1), int), 2, 1),
+            "must hold integers, of shape (num, length),",
+            "shape (2, 1), dtype int64",
+        ),
+        (lambda t: PAIRS.log_prob([[3]]), "must lie in [0, 1]", "values from 3 to 3"),
+        (lambda t: flows.fit_prior(FLOW, None), "must hold integers for", "dtype object"),
+        (
+            lambda t: flows.fit_prior(FLOW, np.full((2, 4), 7)),
+            "must lie in [0, 1] for",
+            "values from 7 to 7",
+        ),
+        (
+            lambda t: flows.fit_prior({"a": FLOW}, np.zeros((2, 4), int)),
+            "must be a dict with the parts ['a']",
+            "a ndarray",
+        ),
+        (
+            lambda t: flows.fit_prior(FLOW, np.zeros((2, 4), int), order=40),
+            "must hold integers, of shape (num, length),",
+            "shape (2, 4), dtype int64",
+        ),
+        (lambda t: flows.fit_scaling(CONTINUOUS, None), "must hold floats for", "dtype object"),
+        (
+            lambda t: flows.fit_scaling(CONTINUOUS, np.array([nan])),
+            "must be finite",
+            "an array with NaN or infinity",
+        ),
+        (
+            lambda t: flows.fit_scaling(CONTINUOUS, np.zeros((2, 2), int)),
+            "must hold floats for",
+            "dtype int64",
+        ),
+        (lambda t: schedules.fit(FLOW, X + 7), "must lie in [0, 1] for", "values from 7 to 8"),
+        (
+            lambda t: schedules.fit(FLOW, X.astype("float32")),
+            "must hold integers for",
+            "dtype float32",
+        ),
+        (
+            lambda t: FLOW.check_data(np.zeros((0, 4), int)),
+            "must hold data",
+            "an empty array of shape (0, 4)",
+        ),
+        (lambda t: FLOW.check_data(np.array([2])), "must lie in [0, 1] for", "values from 2 to 2"),
+        (lambda t: FLOW.check_data(np.array(["a"])), "must hold integers for", "dtype str32"),
+        (lambda t: FLOW.check_data(np.array([0.5])), "must hold integers for", "dtype float64"),
+        (lambda t: FLOW.check_data(np.array([1j])), "must hold integers for", "dtype complex128"),
+        (
+            lambda t: CONTINUOUS.check_data(np.array([nan], "float32")),
+            "must be finite",
+            "an array with NaN or infinity",
+        ),
+        (
+            lambda t: CONTINUOUS.check_data(np.array([2.0], "float32")),
+            "must lie in [-1, 1] for",
+            "values from 2.0 to 2.0",
+        ),
+        (lambda t: CONTINUOUS.check_data(np.array([0])), "must hold floats for", "dtype int64"),
+        (
+            lambda t: CONTINUOUS.check_data(np.array(["2020-01-01"], "datetime64[D]")),
+            "must hold floats for",
+            "dtype datetime64[D]",
+        ),
+        (
+            lambda t: FLOW.check_data([[0, 1], [1]]),
+            "must be an array, its rows of one length",
+            "x='list'",
+        ),
+    ],
+}

@@ -1,0 +1,1841 @@
+"""Wrong calls of the model's methods."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn import BayesianFlowNetwork, callbacks, flows, guidance, networks, samplers
+from tests.wrong.things import (
+    BYTES,
+    FLOW,
+    HUGE,
+    LETTERS,
+    MANY,
+    PARTS,
+    SHAPE,
+    X_CONTINUOUS,
+    X_MANY,
+    X_PARTS,
+    X,
+    inf,
+    nan,
+    total,
+)
+
+# By the argument: calls, what is expected instead, and what came.
+CALLS = {
+    "allow_missing": [
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, allow_missing="x"),
+            "must be a bool, and True or None for a",
+            "allow_missing='x'",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, allow_missing=np.zeros(2)),
+            "must be a bool, and True or None for a",
+            "allow_missing=array([0., 0.])",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, allow_missing=2),
+            "must be a bool, and True or None for a",
+            "allow_missing=2",
+        ),
+    ],
+    "batch_size": [
+        (
+            lambda t: t.model.fit(X, batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: t.model.fit(X, batch_size=1.5),
+            "must be an integer of at least 1",
+            "batch_size=1.5",
+        ),
+        (
+            lambda t: t.model.evaluate(X, batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: t.model.code_length(X, batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: t.model.loss_by_time(X, batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: t.model.generate(1, batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: t.model.encode(X, batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: t.model.inpaint(X, True, batch_size=0),
+            "must be an integer of at least 1",
+            "batch_size=0",
+        ),
+        (
+            lambda t: t.model.fit(X, batch_size="a"),
+            "must be an integer of at least 1",
+            "batch_size='a'",
+        ),
+        (
+            lambda t: t.model.fit(X, batch_size=HUGE),
+            "must be an integer of at least 1 and at most",
+            "batch_size=10000000000000000000000000000",
+        ),
+        (
+            lambda t: t.model.evaluate(X, batch_size=-1),
+            "must be an integer of at least 1",
+            "batch_size=-1",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, batch_size="a"),
+            "must be an integer of at least 1",
+            "batch_size='a'",
+        ),
+        (
+            lambda t: t.model.encode(X, batch_size=1.5),
+            "must be an integer of at least 1",
+            "batch_size=1.5",
+        ),
+    ],
+    "built": [
+        (
+            lambda t: t.unbuilt.save_to_preset("a"),
+            "The model has no weights yet: give its",
+            "a model that is not built",
+        ),
+    ],
+    "callbacks": [
+        (
+            lambda t: t.model.fit(X, callbacks=3),
+            "must be a list of callbacks of Keras",
+            "callbacks=3",
+        ),
+        (
+            lambda t: t.model.fit(X, callbacks=[len]),
+            "must be a list of callbacks of Keras",
+            "callbacks=<built-in function len>",
+        ),
+        (
+            lambda t: t.model.evaluate(X, callbacks="x"),
+            "must be a list of callbacks of Keras",
+            "callbacks='x'",
+        ),
+    ],
+    "class_weight": [
+        (
+            lambda t: t.model.fit(X, class_weight={0: 1}),
+            "must be None, for there are no targets: use",
+            "class_weight={0: 1}",
+        ),
+        (
+            lambda t: t.model.train_on_batch(X, class_weight={0: 1}),
+            "must be None, for there are no targets: use",
+            "class_weight={0: 1}",
+        ),
+    ],
+    "colour": [
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, colour=1),
+            "Unrecognized keyword arguments passed to",
+            "",
+        ),
+        (lambda t: t.model.compile(colour=3), "is none that `compile` takes", "colour=3"),
+        (
+            lambda t: t.model.fit(X, colour=1),
+            "got an unexpected keyword argument 'colour'",
+            "",
+            TypeError,
+        ),
+        (
+            lambda t: t.texts.generate_text(1, colour=1),
+            "generate() got an unexpected keyword argument",
+            "",
+            TypeError,
+        ),
+    ],
+    "condition": [
+        (
+            lambda t: t.model.generate(1, condition=3),
+            "The network takes no condition",
+            "`condition` with one",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, condition=[0]),
+            "The network takes no condition",
+            "`condition` with one",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=[0, 7]),
+            "must have conditions of shape (batch,),",
+            "conditions of shape (2,), dtype int64,",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=[0]),
+            "must have one condition for each of 2 examples",
+            "conditions of shape (1,)",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=["a", "b"]),
+            "must have conditions that are numbers",
+            "an array of dtype <U1. Number labels,",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=[nan, 1]),
+            "must have conditions of shape (batch,),",
+            "conditions of shape (2,), dtype float64",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=[-1, 1]),
+            "must have conditions of shape (batch,),",
+            "conditions of shape (2,), dtype int64,",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition={"a": [0, 1]}),
+            "must have conditions as the network takes",
+            "a dict with the names ['a']",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=[[0, 1], [1]]),
+            "must be an array, its rows of one length",
+            "condition='list'",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=object()),
+            "must have conditions that are numbers",
+            "an array of dtype object. Number",
+        ),
+        (
+            lambda t: t.model.encode(X, condition=[1]),
+            "The network takes no condition",
+            "`condition` with one",
+        ),
+        (
+            lambda t: t.model.inpaint(X, True, condition=[1]),
+            "The network takes no condition",
+            "`condition` with one",
+        ),
+        (
+            lambda t: t.model.export("step.onnx", "onnx", condition=[1]),
+            "The network takes no condition",
+            "`condition` with one",
+        ),
+        (
+            lambda t: t.model.fit(X, callbacks=[callbacks.SampleImages("a", condition=[1])]),
+            "The network takes no condition",
+            "`condition` with one",
+        ),
+    ],
+    "condition_dropout": [
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, condition_dropout=0.5),
+            "must be 0 without a `null_condition`",
+            "condition_dropout=0.5 with",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, condition_dropout=1),
+            "must be a number in [0, 1)",
+            "condition_dropout=1",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, condition_dropout="a"),
+            "must be a number in [0, 1)",
+            "condition_dropout='a'",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY, t.conditional.network, condition_dropout={"a": 0.5}
+            ),
+            "must be 0 without a `null_condition`",
+            "condition_dropout={'a': 0.5} with",
+        ),
+    ],
+    "data": [
+        (
+            lambda t: t.model.upload_preset("hf://user/repo", None, "mit"),
+            "must say in words what the model was trained",
+            "data=None",
+        ),
+        (
+            lambda t: t.model.upload_preset("hf://a/b", "", "mit"),
+            "must say in words what the model was trained",
+            "data=''",
+        ),
+    ],
+    "dtype": [
+        (
+            lambda t: BayesianFlowNetwork.from_preset("bfn_digits", dtype="x"),
+            "must be a dtype policy of Keras, such as",
+            "dtype='x'",
+        ),
+        (
+            lambda t: BayesianFlowNetwork.from_preset("bfn_digits", dtype=3),
+            "must be a dtype policy of Keras, such as",
+            "dtype=3",
+        ),
+    ],
+    "epochs": [
+        (lambda t: t.model.fit(X, epochs=1.5), "must be an integer of at least 0", "epochs=1.5"),
+        (lambda t: t.model.fit(X, epochs=-1), "must be an integer of at least 0", "epochs=-1"),
+        (lambda t: t.model.fit(X, epochs=None), "must be an integer of at least 0", "epochs=None"),
+        (lambda t: t.model.fit(X, epochs="3"), "must be an integer of at least 0", "epochs='3'"),
+    ],
+    "event_shape": [
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, event_shape=8),
+            "must be a tuple of integers of at least 1",
+            "event_shape=8",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, event_shape=(0,)),
+            "must be a tuple of integers of at least 1",
+            "event_shape=(0,)",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, event_shape="ab"),
+            "must be a tuple of integers of at least 1",
+            "event_shape='ab'",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, event_shape=(-1,)),
+            "must be a tuple of integers of at least 1",
+            "event_shape=(-1,)",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, event_shape=(2.5,)),
+            "must be a tuple of integers of at least 1",
+            "event_shape=(2.5,)",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, event_shape=(2, 2)),
+            "must take a theta of shape (None, 2, 2, 1)",
+            "a network with shape (None, 4, 4, 1, 1)",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, event_shape={"a": (2,)}),
+            "must be one array for",
+            "a dict with the names ['a']",
+        ),
+        (
+            lambda t: t.unbuilt.generate(1, 2),
+            "The model has no `event_shape` yet: give it",
+            "event_shape=None",
+        ),
+        (
+            lambda t: (
+                t.texts.compile()
+                or t.texts.fit(
+                    np.zeros((2, 12), int), callbacks=[callbacks.SampleImages("a")], verbose=0
+                )
+            ),
+            "must be of images, (height, width) or that",
+            "event_shape=(12,)",
+        ),
+    ],
+    "figures": [
+        (
+            lambda t: t.model.upload_preset("hf://user/repo", "Noise.", "mit", 3),
+            "must be a dict from what was measured, with",
+            "figures=3",
+        ),
+        (
+            lambda t: t.model.upload_preset("hf://a/b", "a", "mit", {"a": nan}),
+            "must be a finite number or a string",
+            "figures['a']=nan",
+        ),
+        (
+            lambda t: t.model.upload_preset("hf://a/b", "a", "mit", {"a": HUGE}),
+            "must be a finite number or a string",
+            "figures['a']=100000000000000000000000000",
+        ),
+    ],
+    "filepath": [
+        (lambda t: t.model.export(None), "must be a path", "filepath=None"),
+        (
+            lambda t: t.model.export("step", "onnx"),
+            "must end with .onnx for format='onnx'",
+            "filepath='step'",
+        ),
+        (lambda t: t.model.export(3), "must be a path", "filepath=3"),
+        (lambda t: t.model.save(3), "Invalid filepath extension for saving. Please", "filepath=3."),
+        (
+            lambda t: t.model.save("a.txt"),
+            "Invalid filepath extension for saving. Please",
+            "filepath=a.txt.",
+        ),
+        (
+            lambda t: t.model.save_weights("a.txt"),
+            "The filename must end in `.weights.h5`",
+            "filepath=a.txt",
+        ),
+        (
+            lambda t: t.model.save_weights(None),
+            "The filename must end in `.weights.h5`",
+            "filepath=None",
+        ),
+    ],
+    "flow": [
+        (
+            lambda t: BayesianFlowNetwork(None, t.model.network),
+            "must be a `keras_bfn.flows.Flow`, or a dict",
+            "flow=None",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(flows.DiscreteFlow, t.model.network),
+            "must be a `keras_bfn.flows.Flow`, or a dict",
+            "flow=<class 'keras_bfn.flows.discrete.Di",
+        ),
+        (
+            lambda t: BayesianFlowNetwork({}, t.model.network),
+            "must be a `keras_bfn.flows.Flow`, or a dict",
+            "flow={}",
+        ),
+        (
+            lambda t: BayesianFlowNetwork({"a": 3}, t.model.network),
+            "must hold a `keras_bfn.flows.Flow` for each",
+            "flow['a']=3",
+        ),
+        (
+            lambda t: BayesianFlowNetwork({"config": FLOW}, t.model.network),
+            "must have names of parts that are strings,",
+            "a part named 'config'",
+        ),
+    ],
+    "folder": [
+        (lambda t: t.model.save_to_preset(None), "must be a path", "folder=None"),
+        (
+            lambda t: t.model.upload_preset("hf://user/repo", "Noise.", "mit", folder=3),
+            "must be a path",
+            "folder=3",
+        ),
+        (lambda t: t.model.save_to_preset(3), "must be a path", "folder=3"),
+    ],
+    "format": [
+        (
+            lambda t: t.model.export("step", "pickle"),
+            "must be one of ['tf_saved_model', 'onnx',",
+            "format='pickle'",
+        ),
+        (
+            lambda t: t.model.export("step", None),
+            "must be one of ['tf_saved_model', 'onnx',",
+            "format=None",
+        ),
+        (
+            lambda t: t.model.export("a", []),
+            "must be one of ['tf_saved_model', 'onnx',",
+            "format=[]",
+        ),
+        (lambda t: t.model.export("a", 3), "must be one of ['tf_saved_model', 'onnx',", "format=3"),
+    ],
+    "given": [
+        (lambda t: t.model.code_length(X, given=3), "must be a list of names of parts", "a int"),
+        (
+            lambda t: t.model.generate(1, given=["a"]),
+            "must be a dict from names of parts to their",
+            "a list",
+        ),
+        (
+            lambda t: t.model.code_length(X, given="a"),
+            'needs a model with times="parts", whose',
+            "given=['a'] with times='shared'",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, given=["c"]),
+            "must name some of ['a', 'b'], but not all",
+            "['c']",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, given=["a", "b"]),
+            "must name some of ['a', 'b'], but not all",
+            "['a', 'b']",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, given=[3]),
+            "must name some of ['a', 'b'], but not all",
+            "[3]",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, given=[[]]),
+            "must name some of ['a', 'b'], but not all",
+            "[[]]",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, given={"a": X}),
+            'needs a model with times="parts", whose',
+            "given=['a'] with times='shared'",
+        ),
+        (
+            lambda t: t.parts.generate(4, 2, given={"c": X_PARTS["a"]}),
+            "must name some of ['a', 'b'], but not all",
+            "['c']",
+        ),
+        (
+            lambda t: t.parts.generate(4, 2, given=X_PARTS),
+            "must name some of ['a', 'b'], but not all",
+            "['a', 'b']",
+        ),
+        (
+            lambda t: t.parts.generate(4, 2, given={"a": X_PARTS["a"][:1]}),
+            "must hold 4 examples of each part",
+            "1 of 'a'",
+        ),
+        (
+            lambda t: t.parts.generate(4, 2, given={"a": X_PARTS["a"] + 7}),
+            "must lie in [0, 1] for",
+            "values from 7 to 7",
+        ),
+    ],
+    "guidance": [
+        (lambda t: t.model.generate(1, guidance="x"), "must be a function or a", "guidance='x'"),
+        (
+            lambda t: t.model.generate(1, guidance=len),
+            "must be a function that returns one log",
+            "a int",
+        ),
+        (
+            lambda t: t.model.generate(1, num_particles=2),
+            "must say what particles are weighed by",
+            "guidance=None",
+        ),
+        (lambda t: t.model.inpaint(X, True, guidance=3), "must be a function or a", "guidance=3"),
+        (
+            lambda t: t.model.generate(1, 2, guidance=lambda p: None),
+            "must be a function that returns one log",
+            "a NoneType",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, guidance=lambda p: p),
+            "must be a function that returns one log",
+            "shape (4, 4, 4, 1, 2)",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, guidance=guidance.Guidance(total, {"a": np.ones(3)})),
+            "must have `a` for each of 1 samples",
+            "a of shape (3,)",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=lambda p: ops.sum(p, axis=(1, 2, 3, 4)) * nan, verbose=0
+            ),
+            "must be finite, and so must its gradient",
+            "NaN or infinity for 2 of 2 samples,",
+        ),
+        (
+            lambda t: t.model.inpaint(X, True, guidance="x"),
+            "must be a function or a",
+            "guidance='x'",
+        ),
+    ],
+    "guidance_interval": [
+        (
+            lambda t: t.model.generate(1, guidance_interval=(0.5, 0.5)),
+            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "guidance_interval=(0.5, 0.5)",
+        ),
+        (
+            lambda t: t.model.inpaint(X, True, guidance_interval=None),
+            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "guidance_interval=None",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, guidance_interval=(1, 0)),
+            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "guidance_interval=(1, 0)",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, guidance_interval=3),
+            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "guidance_interval=3",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, guidance_interval=(nan, 1)),
+            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "guidance_interval=(nan, 1)",
+        ),
+    ],
+    "guidance_rescale": [
+        (
+            lambda t: t.model.generate(1, guidance_rescale=0.5),
+            "must be a number in [0, 1], and 0 where there",
+            "guidance_rescale=0.5",
+        ),
+        (
+            lambda t: t.model.inpaint(X, True, guidance_rescale=-1),
+            "must be a number in [0, 1], and 0 where there",
+            "guidance_rescale=-1",
+        ),
+        (
+            lambda t: t.conditional.generate(
+                2, 2, condition=[0, 1], guidance_scale=2.0, guidance_rescale=2
+            ),
+            "must be a number in [0, 1], and 0 where there",
+            "guidance_rescale=2",
+        ),
+        (
+            lambda t: t.conditional.generate(
+                2, 2, condition=[0, 1], guidance_scale=2.0, guidance_rescale=nan
+            ),
+            "must be a number in [0, 1], and 0 where there",
+            "guidance_rescale=nan",
+        ),
+    ],
+    "guidance_scale": [
+        (
+            lambda t: t.model.generate(1, guidance_scale=None),
+            "must be a finite number of at most 1e+30, or",
+            "guidance_scale=None",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=[0, 1], guidance_scale=1e300),
+            "must be a finite number of at most 1e+30, or",
+            "guidance_scale=1e+300",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=[0, 1], guidance_scale=HUGE),
+            "must be a finite number of at most 1e+30, or",
+            "guidance_scale=1000000000000000000000000",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=[0, 1], guidance_scale=nan),
+            "must be a finite number of at most 1e+30, or",
+            "guidance_scale=nan",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=[0, 1], guidance_scale="a"),
+            "must be a finite number of at most 1e+30, or",
+            "guidance_scale='a'",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=[0, 1], guidance_scale=lambda t: nan),
+            "must return a finite number for each time in",
+            "guidance_scale=[nan, nan, nan]",
+        ),
+        (
+            lambda t: t.conditional.generate(
+                2, 2, condition=[0, 1], guidance_scale=lambda t: 1e300
+            ),
+            "must return a finite number for each time in",
+            "guidance_scale=[inf, inf, inf]",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=[0, 1], guidance_scale=lambda t: "a"),
+            "must be an array of numbers",
+            "a list",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, guidance_scale=2.0),
+            "must be 1 unless there is a condition, and a",
+            "guidance_scale=2.0 with condition=None",
+        ),
+    ],
+    "guided": [
+        (
+            lambda t: t.model.export("step.onnx", "onnx", guided=True),
+            "must be False for a network alone, or a model",
+            "guided=True",
+        ),
+        (
+            lambda t: t.model.export("step.onnx", "onnx", guided="x"),
+            "must be False for a network alone, or a model",
+            "guided='x'",
+        ),
+    ],
+    "initial_epoch": [
+        (
+            lambda t: t.model.fit(X, initial_epoch=-1),
+            "must be an integer of at least 0",
+            "initial_epoch=-1",
+        ),
+        (
+            lambda t: t.model.fit(X, initial_epoch=1.5),
+            "must be an integer of at least 0",
+            "initial_epoch=1.5",
+        ),
+    ],
+    "jit_compile": [
+        (
+            lambda t: t.model.compile(jit_compile="x"),
+            "must be 'auto', True or False",
+            "jit_compile='x'",
+        ),
+        (
+            lambda t: t.model.compile(jit_compile=3),
+            "must be 'auto', True or False",
+            "jit_compile=3",
+        ),
+    ],
+    "latents": [
+        (
+            lambda t: t.model.generate(1, sampler="ode1", latents="a"),
+            "must be an array of numbers",
+            "a str",
+        ),
+        (
+            lambda t: t.model.generate(1, sampler="ode1", latents=object()),
+            "must be an array of numbers",
+            "a object",
+        ),
+        (
+            lambda t: t.model.generate(1, sampler="ode1", latents={"a": 1}),
+            "must be one array for",
+            "a dict with the names ['a']",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, latents=np.zeros(3)),
+            "must be deterministic, such as 'ode1' or",
+            "sampler=AncestralSampler(temperature=1.0",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, "ode1", latents=np.full((1, 4, 4, 1, 2), nan)),
+            "must be finite and have shape (1, 4, 4, 1,",
+            "shape (1, 4, 4, 1, 2)",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, "ode1", latents=np.zeros((2, 4, 4, 1, 2))),
+            "must be finite and have shape (1, 4, 4, 1,",
+            "shape (2, 4, 4, 1, 2)",
+        ),
+    ],
+    "lengths": [
+        (
+            lambda t: t.model.generate(1, 2, lengths=3),
+            "must be None unless the model was made with",
+            "lengths=3",
+        ),
+        (
+            lambda t: t.missing.generate(2, 2, lengths=0),
+            "must be integers in 1..4, one or 2 of them",
+            "lengths=0",
+        ),
+        (
+            lambda t: t.missing.generate(2, 2, lengths=5),
+            "must be integers in 1..4, one or 2 of them",
+            "lengths=5",
+        ),
+        (
+            lambda t: t.missing.generate(2, 2, lengths=[1, 2, 3]),
+            "must be integers in 1..4, one or 2 of them",
+            "lengths=[1, 2, 3]",
+        ),
+        (
+            lambda t: t.missing.generate(2, 2, lengths="a"),
+            "must be integers in 1..4, one or 2 of them",
+            "lengths='a'",
+        ),
+        (
+            lambda t: t.missing.generate(2, 2, lengths=1.5),
+            "must be integers in 1..4, one or 2 of them",
+            "lengths=1.5",
+        ),
+        (
+            lambda t: t.missing.generate(2, 2, lengths={"a": 1}),
+            "must name some of the parts of",
+            "lengths={'a': 1}",
+        ),
+        (
+            lambda t: t.missing.generate(2, 2, lengths=[[1], [2, 3]]),
+            "must be an array, its rows of one length",
+            "lengths='list'",
+        ),
+        (
+            lambda t: t.model.inpaint(X, True, lengths=3),
+            "must be None unless the model was made with",
+            "lengths=3",
+        ),
+    ],
+    "license": [
+        (
+            lambda t: t.model.upload_preset("hf://user/repo", "Noise.", None),
+            "must be the name of a licence as Hugging Face",
+            "license=None",
+        ),
+        (
+            lambda t: t.model.upload_preset("hf://a/b", "a", "MIT License"),
+            "must be the name of a licence as Hugging Face",
+            "license='MIT License'",
+        ),
+    ],
+    "load_weights": [
+        (
+            lambda t: BayesianFlowNetwork.from_preset("bfn_digits", load_weights="x"),
+            "must be True or False",
+            "load_weights='x'",
+        ),
+    ],
+    "loss": [
+        (lambda t: t.model.compile(loss="mse"), "must be a `BFNLoss` or one of", "loss='mse'"),
+        (lambda t: t.model.compile(loss=3), "must be a `BFNLoss` or one of", "loss=3"),
+    ],
+    "loss_weights": [
+        (
+            lambda t: t.model.compile(loss_weights={"a": 1}),
+            "must be None for data of one kind",
+            "loss_weights={'a': 1}",
+        ),
+        (
+            lambda t: t.parts.compile(loss_weights={"c": 1}),
+            "must be a dict from some of ['a', 'b']",
+            "loss_weights={'c': 1}",
+        ),
+        (
+            lambda t: t.parts.compile(loss_weights={"a": -1}),
+            "must hold finite numbers of at least 0",
+            "loss_weights['a']=-1",
+        ),
+        (
+            lambda t: t.parts.compile(loss_weights={"a": nan}),
+            "must hold finite numbers of at least 0",
+            "loss_weights['a']=nan",
+        ),
+        (
+            lambda t: t.parts.compile(loss_weights={"a": HUGE}),
+            "must hold finite numbers of at least 0",
+            "loss_weights['a']=1000000000000000000000",
+        ),
+        (
+            lambda t: t.parts.compile(loss_weights=[1, 2]),
+            "must be a dict from some of ['a', 'b']",
+            "loss_weights=[1, 2]",
+        ),
+    ],
+    "mask": [
+        (
+            lambda t: t.model.inpaint(X, 0.5),
+            "must be of booleans, true where `x` is known,",
+            "shape (), dtype float64",
+        ),
+        (
+            lambda t: t.model.inpaint(X, "known"),
+            "must be of booleans, true where `x` is known,",
+            "shape (), dtype <U5",
+        ),
+        (
+            lambda t: t.model.inpaint(X, np.ones(5, bool)),
+            "must be of booleans, true where `x` is known,",
+            "shape (5,), dtype bool",
+        ),
+        (
+            lambda t: t.model.inpaint(X, [[True], [True, False]]),
+            "must be an array, its rows of one length",
+            "mask='list'",
+        ),
+        (
+            lambda t: t.model.inpaint(X, {"a": True}),
+            "must be of booleans, true where `x` is known,",
+            "shape (), dtype object",
+        ),
+        (
+            lambda t: t.model.inpaint(X, object()),
+            "must be of booleans, true where `x` is known,",
+            "shape (), dtype object",
+        ),
+        (
+            lambda t: t.model.inpaint(-np.ones_like(X), True),
+            "must be false where `x` holds NaN or, in",
+            "true for 384 of these",
+        ),
+        (
+            lambda t: t.parts.inpaint(X_PARTS, {"c": True}),
+            "must be a dict with some of the parts ['a',",
+            "a dict with the names ['c']",
+        ),
+        (
+            lambda t: t.parts.inpaint(X_PARTS, True),
+            "must be a dict with some of the parts ['a',",
+            "a bool",
+        ),
+    ],
+    "metrics": [
+        (
+            lambda t: t.model.compile(metrics=["mse"]),
+            "must be None: there are no targets, and",
+            "['mse']",
+        ),
+    ],
+    "network": [
+        (
+            lambda t: BayesianFlowNetwork(FLOW, None),
+            "must be a Keras model or layer",
+            "network=None",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, lambda x: x),
+            "must be a Keras model or layer",
+            "network=<function <lambda>",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(flows.DiscreteFlow(2, 1.0), networks.MLP(FLOW, SHAPE, 8)),
+            "must be made for the flow",
+            "a `MLP` for DiscreteFlow(num_classes=2,",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                flows.DiscretizedFlow(4, 0.1), networks.MLP(flows.DiscretizedFlow(4, 0.2), SHAPE, 8)
+            ),
+            "must be made for the flow",
+            "a `MLP` for DiscretizedFlow(num_bins=4,",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(MANY, networks.MLP(FLOW, SHAPE, 8)),
+            "must take a theta of shape (None, 4, 4, 1, 5)",
+            "a network with shape (None, 4, 4, 1, 1)",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                PARTS, networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8), times="parts"
+            ),
+            "must take a dict of 't' with the parts ['a',",
+            "a network that takes a KerasTensor",
+        ),
+    ],
+    "null_condition": [
+        (
+            lambda t: BayesianFlowNetwork(MANY, t.conditional.network, null_condition="a"),
+            "must be an integer, for classes, or an array",
+            "null_condition='a'",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(MANY, t.conditional.network, null_condition=0.5),
+            "must be an integer, for classes, or an array",
+            "null_condition=0.5",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(MANY, t.conditional.network, null_condition={"a": 1}),
+            "must be as the network takes it, no dict",
+            "null_condition={'a': 1}",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(MANY, t.conditional.network, null_condition=[1, 2]),
+            "must be an integer of at least 0 and at most 3",
+            "null_condition=[1, 2]",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(MANY, t.conditional.network, null_condition=9),
+            "must be an integer of at least 0 and at most 3",
+            "null_condition=9",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, null_condition=[nan, 1]),
+            "must be finite",
+            "null_condition=[nan, 1]",
+        ),
+    ],
+    "num_intervals": [
+        (
+            lambda t: t.model.loss_by_time(X, num_intervals=None),
+            "must be an integer of at least 1",
+            "num_intervals=None",
+        ),
+        (
+            lambda t: t.model.loss_by_time(X, 0),
+            "must be an integer of at least 1",
+            "num_intervals=0",
+        ),
+        (
+            lambda t: t.model.loss_by_time(X, 1.5),
+            "must be an integer of at least 1",
+            "num_intervals=1.5",
+        ),
+    ],
+    "num_particles": [
+        (
+            lambda t: t.model.inpaint(X, True, num_particles=0),
+            "must be an integer of at least 1",
+            "num_particles=0",
+        ),
+        (
+            lambda t: t.model.generate(1, num_particles=0),
+            "must be an integer of at least 1",
+            "num_particles=0",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, num_particles=1.5),
+            "must be an integer of at least 1",
+            "num_particles=1.5",
+        ),
+        (
+            lambda t: t.model.inpaint(X, True, num_particles="a"),
+            "must be an integer of at least 1",
+            "num_particles='a'",
+        ),
+    ],
+    "num_repeats": [
+        (
+            lambda t: t.model.code_length(X, num_repeats=0),
+            "must be an integer of at least 1",
+            "num_repeats=0",
+        ),
+        (
+            lambda t: t.model.compile(num_repeats=0),
+            "must be an integer of at least 1",
+            "num_repeats=0",
+        ),
+        (
+            lambda t: t.model.code_length(X, num_repeats=None),
+            "must be an integer of at least 1",
+            "num_repeats=None",
+        ),
+    ],
+    "num_samples": [
+        (lambda t: t.model.generate(None), "must be an integer of at least 1", "num_samples=None"),
+        (lambda t: t.model.generate(0), "must be an integer of at least 1", "num_samples=0"),
+        (lambda t: t.model.generate(1.5), "must be an integer of at least 1", "num_samples=1.5"),
+        (lambda t: t.model.generate("a"), "must be an integer of at least 1", "num_samples='a'"),
+        (
+            lambda t: t.model.generate(HUGE),
+            "must be an integer of at least 1 and at most",
+            "num_samples=1000000000000000000000000000",
+        ),
+        (
+            lambda t: t.texts.continue_text("a", 0),
+            "must be an integer of at least 1",
+            "num_samples=0",
+        ),
+        (lambda t: t.texts.generate_text(0), "must be an integer of at least 1", "num_samples=0"),
+    ],
+    "num_steps": [
+        (
+            lambda t: t.model.code_length(X, num_steps=0),
+            "must be an integer of at least 1 and at most",
+            "num_steps=0",
+        ),
+        (
+            lambda t: t.model.generate(1, num_steps=None),
+            "must be an integer of at least 1 and at most",
+            "num_steps=None",
+        ),
+        (
+            lambda t: t.model.encode(X, num_steps=0),
+            "must be an integer of at least 1 and at most",
+            "num_steps=0",
+        ),
+        (
+            lambda t: t.model.inpaint(X, True, num_steps=1.5),
+            "must be an integer of at least 1 and at most",
+            "num_steps=1.5",
+        ),
+        (
+            lambda t: t.model.code_length(X, num_steps=1.5),
+            "must be an integer of at least 1 and at most",
+            "num_steps=1.5",
+        ),
+        (
+            lambda t: t.model.code_length(X, num_steps=HUGE),
+            "must be an integer of at least 1 and at most",
+            "num_steps=100000000000000000000000000000",
+        ),
+        (
+            lambda t: t.model.generate(1, 0),
+            "must be an integer of at least 1 and at most",
+            "num_steps=0",
+        ),
+        (
+            lambda t: t.model.generate(1, 1.5),
+            "must be an integer of at least 1 and at most",
+            "num_steps=1.5",
+        ),
+        (
+            lambda t: t.model.generate(1, HUGE),
+            "must be an integer of at least 1 and at most",
+            "num_steps=100000000000000000000000000000",
+        ),
+        (
+            lambda t: t.model.generate(1, "a"),
+            "must be an integer of at least 1 and at most",
+            "num_steps='a'",
+        ),
+        (
+            lambda t: t.model.encode(X, 1.5),
+            "must be an integer of at least 1 and at most",
+            "num_steps=1.5",
+        ),
+        (
+            lambda t: t.model.inpaint(X, True, 0),
+            "must be an integer of at least 1 and at most",
+            "num_steps=0",
+        ),
+    ],
+    "optimizer": [
+        (
+            lambda t: t.model.compile("x"),
+            "must be an optimizer of Keras, or the name of",
+            "optimizer='x'",
+        ),
+        (
+            lambda t: t.model.compile(3),
+            "must be an optimizer of Keras, or the name of",
+            "optimizer=3",
+        ),
+        (
+            lambda t: t.model.compile(keras.optimizers.Adam),
+            "must be an optimizer of Keras, or the name of",
+            "optimizer=<class",
+        ),
+    ],
+    "part": [
+        (
+            lambda t: t.texts.continue_text("a", part="x"),
+            "must be None for data of one kind",
+            "part='x'",
+        ),
+        (lambda t: t.texts.generate_text(1, part=3), "must be None for data of one kind", "part=3"),
+        (
+            lambda t: t.texts.generate_text(1, part=[]),
+            "must be None for data of one kind",
+            "part=[]",
+        ),
+        (
+            lambda t: t.model.fit(X, callbacks=[callbacks.SampleImages("a", part="x")]),
+            "must be None for data of one kind",
+            "part='x'",
+        ),
+    ],
+    "preset": [
+        (
+            lambda t: BayesianFlowNetwork.from_preset(None),
+            "must be one of ['bfn_digits',",
+            "preset=None",
+        ),
+        (
+            lambda t: BayesianFlowNetwork.from_preset("nowhere"),
+            "must be one of ['bfn_digits',",
+            "preset='nowhere'",
+        ),
+        (lambda t: BayesianFlowNetwork.from_preset(3), "must be one of ['bfn_digits',", "preset=3"),
+        (
+            lambda t: BayesianFlowNetwork.from_preset([]),
+            "must be one of ['bfn_digits',",
+            "preset=[]",
+        ),
+        (
+            lambda t: BayesianFlowNetwork.from_preset("."),
+            "must be a folder written by `save_to_preset`",
+            "preset='.', where there is no",
+        ),
+        (
+            lambda t: BayesianFlowNetwork.from_preset("hf://x"),
+            "must have the form hf://user/repo, with",
+            "preset='hf://x'",
+        ),
+        (
+            lambda t: BayesianFlowNetwork.from_preset("kaggle://x"),
+            "must have the form hf://user/repo, with",
+            "preset='kaggle://x'",
+        ),
+    ],
+    "private": [
+        (
+            lambda t: t.model.upload_preset("hf://a/b", "a", "mit", private="x"),
+            "must be True or False",
+            "private='x'",
+        ),
+    ],
+    "prompt": [
+        (
+            lambda t: t.texts.continue_text(None),
+            "must be a string, or a list of at least one",
+            "prompt=None",
+        ),
+        (
+            lambda t: t.texts.continue_text([]),
+            "must be a string, or a list of at least one",
+            "prompt=[]",
+        ),
+        (
+            lambda t: t.texts.continue_text(3),
+            "must be a string, or a list of at least one",
+            "prompt=3",
+        ),
+        (
+            lambda t: t.texts.continue_text("A"),
+            "must suit the model's tokenizer. Argument",
+            "a text with ['A']",
+        ),
+        (
+            lambda t: t.texts.continue_text("a" * 13),
+            "must have at most 12 tokens, as the model's",
+            "13 tokens of 'aaaaaaaaaaaaa'",
+        ),
+    ],
+    "return_dict": [
+        (
+            lambda t: t.model.evaluate(X, return_dict="x", verbose=0),
+            "must be True or False",
+            "return_dict='x'",
+        ),
+        (
+            lambda t: t.model.train_on_batch(X, return_dict="x"),
+            "must be True or False",
+            "return_dict='x'",
+        ),
+    ],
+    "return_statistics": [
+        (
+            lambda t: t.model.inpaint(X, True, return_statistics=1),
+            "must be True or False",
+            "return_statistics=1",
+        ),
+        (
+            lambda t: t.model.generate(1, return_statistics="yes"),
+            "must be True or False",
+            "return_statistics='yes'",
+        ),
+        (
+            lambda t: t.texts.generate_text(1, return_statistics=True),
+            "must be False: text alone is returned; use",
+            "return_statistics=True",
+        ),
+    ],
+    "return_trajectory": [
+        (
+            lambda t: t.model.generate(1, 2, return_trajectory="x"),
+            "must be True or False",
+            "return_trajectory='x'",
+        ),
+        (
+            lambda t: t.model.generate(
+                1, 2, guidance=total, num_particles=2, sampler="sde1", return_trajectory=True
+            ),
+            "must be False for particles",
+            "return_trajectory=True",
+        ),
+        (
+            lambda t: t.texts.generate_text(1, return_trajectory=True),
+            "must be False: text alone is returned; use",
+            "return_trajectory=True",
+        ),
+    ],
+    "run_eagerly": [
+        (lambda t: t.model.compile(run_eagerly="x"), "must be True or False", "run_eagerly='x'"),
+    ],
+    "sample_weight": [
+        (
+            lambda t: t.model.fit(X, sample_weight=np.full(24, nan)),
+            "must hold finite numbers of at least 0",
+            "sample_weight=array([nan, nan, nan,",
+        ),
+        (
+            lambda t: t.model.fit(X, sample_weight=np.full(24, -1.0)),
+            "must hold finite numbers of at least 0",
+            "sample_weight=array([-1., -1., -1.,",
+        ),
+        (
+            lambda t: t.model.fit(X, sample_weight=np.full(24, inf)),
+            "must hold finite numbers of at least 0",
+            "sample_weight=array([inf, inf, inf,",
+        ),
+        (
+            lambda t: t.model.fit(X, sample_weight=np.ones(3)),
+            "must be an array with a weight for each",
+            "shape (3,)",
+        ),
+        (
+            lambda t: t.model.fit(X, sample_weight="a"),
+            "must be an array with a weight for each",
+            "a str",
+        ),
+        (
+            lambda t: t.model.fit(X, sample_weight=3),
+            "must be an array with a weight for each",
+            "a int",
+        ),
+        (
+            lambda t: t.model.fit(X, sample_weight=[1] * 24),
+            "must be an array with a weight for each",
+            "a list",
+        ),
+        (
+            lambda t: t.model.fit(X, sample_weight={"a": np.ones(24)}),
+            "must be an array, or a dict with no names",
+            "a dict with the names ['a']",
+        ),
+        (
+            lambda t: t.model.fit(X, sample_weight=np.full(24, "a")),
+            "must hold finite numbers of at least 0",
+            "sample_weight=array(['a', 'a', 'a',",
+        ),
+        (
+            lambda t: t.parts.fit(X_PARTS, sample_weight={"c": np.ones(4)}),
+            "must be an array, or a dict with some of the",
+            "a dict with the names ['c']",
+        ),
+        (
+            lambda t: t.parts.fit(X_PARTS, sample_weight={"a": np.full((4, 2), nan)}),
+            "must hold finite numbers of at least 0",
+            "sample_weight['a']=array([[nan, nan],",
+        ),
+        (
+            lambda t: t.model.evaluate(X, sample_weight=np.full(24, nan)),
+            "must hold finite numbers of at least 0",
+            "sample_weight=array([nan, nan, nan,",
+        ),
+        (
+            lambda t: t.model.train_on_batch(X, sample_weight=np.full(24, nan)),
+            "must hold finite numbers of at least 0",
+            "sample_weight=array([nan, nan, nan,",
+        ),
+        (
+            lambda t: t.model.test_on_batch(X, sample_weight=np.full(24, inf)),
+            "must hold finite numbers of at least 0",
+            "sample_weight=array([inf, inf, inf,",
+        ),
+        (
+            lambda t: t.model.code_length(X, sample_weight=np.full(24, nan)),
+            "must hold finite numbers of at least 0",
+            "sample_weight=array([nan, nan, nan,",
+        ),
+        (
+            lambda t: t.model.code_length(X, sample_weight=3),
+            "must be an array with a weight for each",
+            "shape ()",
+        ),
+        (
+            lambda t: t.model.code_length(X, sample_weight="abc"),
+            "must be an array with a weight for each",
+            "shape ()",
+        ),
+    ],
+    "sampler": [
+        (
+            lambda t: t.model.generate(1, sampler=None),
+            "must be a `Sampler` or one of ['ancestral',",
+            "sampler=None",
+        ),
+        (
+            lambda t: t.model.generate(1, sampler=samplers.SDE1Sampler),
+            "must be a `Sampler` or one of ['ancestral',",
+            "sampler=<class 'keras_bfn.samplers.sde.S",
+        ),
+        (
+            lambda t: t.model.encode(X, sampler="ancestral"),
+            "must be deterministic, such as 'ode1' or",
+            "sampler=AncestralSampler(temperature=1.0",
+        ),
+        (
+            lambda t: t.model.export("step.onnx", "onnx", sampler="euler"),
+            "must be a `Sampler` or one of ['ancestral',",
+            "sampler='euler'",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, "x"),
+            "must be a `Sampler` or one of ['ancestral',",
+            "sampler='x'",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, 3),
+            "must be a `Sampler` or one of ['ancestral',",
+            "sampler=3",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, "sde1", latents=np.zeros((1, 4, 4, 1, 2))),
+            "must be deterministic, such as 'ode1' or",
+            "sampler=SDE1Sampler(noise=1.0,",
+        ),
+        (
+            lambda t: t.model.encode(X, sampler="sde2"),
+            "must be deterministic, such as 'ode1' or",
+            "sampler=SDE2Sampler(noise=1.0,",
+        ),
+        (
+            lambda t: t.model.encode(X, sampler=samplers.ODE1Sampler(temperature=0.5)),
+            "must have temperature 1 to encode",
+            "a sampler of temperature 0.5",
+        ),
+        (
+            lambda t: t.model.export("step.onnx", "onnx", sampler=3),
+            "must be a `Sampler` or one of ['ancestral',",
+            "sampler=3",
+        ),
+    ],
+    "seed": [
+        (
+            lambda t: t.model.code_length(X, seed="a"),
+            "must be an integer of at least 0",
+            "seed='a'",
+        ),
+        (lambda t: t.model.generate(1, seed=-1), "must be an integer of at least 0", "seed=-1"),
+        (lambda t: t.model.encode(X, seed=1.5), "must be an integer of at least 0", "seed=1.5"),
+        (
+            lambda t: t.model.inpaint(X, True, seed=-1),
+            "must be an integer of at least 0",
+            "seed=-1",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, seed="a"),
+            "must be an integer of at least 0",
+            "seed='a'",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, seed=1.5),
+            "must be an integer of at least 0",
+            "seed=1.5",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, seed=-1),
+            "must be an integer of at least 0",
+            "seed=-1",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, seed=True),
+            "must be an integer of at least 0",
+            "seed=True",
+        ),
+        (lambda t: t.model.evaluate(X, seed="a"), "must be an integer of at least 0", "seed='a'"),
+        (lambda t: t.model.evaluate(X, seed=-1), "must be an integer of at least 0", "seed=-1"),
+        (
+            lambda t: t.model.code_length(X, seed=1.5),
+            "must be an integer of at least 0",
+            "seed=1.5",
+        ),
+        (
+            lambda t: t.model.loss_by_time(X, seed="a"),
+            "must be an integer of at least 0",
+            "seed='a'",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, seed="a"),
+            "must be an integer of at least 0",
+            "seed='a'",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, seed=1.5),
+            "must be an integer of at least 0",
+            "seed=1.5",
+        ),
+        (lambda t: t.model.encode(X, seed="a"), "must be an integer of at least 0", "seed='a'"),
+    ],
+    "shuffle": [
+        (lambda t: t.model.fit(X, shuffle="x"), "must be True or False", "shuffle='x'"),
+    ],
+    "steps": [
+        (lambda t: t.model.evaluate(X, steps=0), "must be an integer of at least 1", "steps=0"),
+    ],
+    "steps_per_epoch": [
+        (
+            lambda t: t.model.fit(X, steps_per_epoch=0),
+            "must be an integer of at least 1",
+            "steps_per_epoch=0",
+        ),
+        (
+            lambda t: t.model.fit(X, steps_per_epoch=1.5),
+            "must be an integer of at least 1",
+            "steps_per_epoch=1.5",
+        ),
+    ],
+    "steps_per_execution": [
+        (
+            lambda t: t.model.compile(steps_per_execution=0),
+            "must be an integer of at least 1",
+            "steps_per_execution=0",
+        ),
+    ],
+    "temperature": [
+        (
+            lambda t: t.continuous.generate(1, 2, samplers.SDE1Sampler(temperature=0.5)),
+            "must be 1 for continuous data, whose output",
+            "temperature=0.5",
+        ),
+        (
+            lambda t: t.continuous.fit(
+                X_CONTINUOUS,
+                callbacks=[
+                    callbacks.SampleImages("a", sampler=samplers.SDE1Sampler(temperature=0.5))
+                ],
+            ),
+            "must be 1 for continuous data, whose output",
+            "temperature=0.5",
+        ),
+    ],
+    "times": [
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, times="parts"),
+            "must be 'shared' unless `flow` is a dict of",
+            "times='parts', flow=DiscreteFlow(num_cla",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, times=3),
+            "must be one of ['shared', 'parts']",
+            "times=3",
+        ),
+    ],
+    "tokenizer": [
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, tokenizer="letters"),
+            "must be a tokenizer, with `encode`, `decode`",
+            "tokenizer='letters'",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, tokenizer=BYTES),
+            "must have as many classes as the flow",
+            "Bytes(), which has num_classes=256",
+        ),
+        (
+            lambda t: t.model.generate_text(2),
+            "The model has no `tokenizer` for text: give",
+            "tokenizer=None",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(PARTS, t.parts.network, times="parts", tokenizer=LETTERS),
+            "must be a dict with some of the parts ['a',",
+            "a Letters",
+        ),
+        (
+            lambda t: t.model.fit(X, callbacks=[callbacks.SampleText("a")]),
+            "The model has no `tokenizer` for text: give",
+            "tokenizer=None",
+        ),
+    ],
+    "top_k": [
+        (
+            lambda t: t.continuous.generate(1, 2, samplers.SDE1Sampler(top_k=1)),
+            "and `top_p` must be None for continuous data,",
+            "top_k=1, top_p=None",
+        ),
+    ],
+    "twisted": [
+        (lambda t: t.model.inpaint(X, True, twisted=None), "must be True or False", "twisted=None"),
+        (lambda t: t.model.inpaint(X, True, twisted="x"), "must be True or False", "twisted='x'"),
+    ],
+    "uri": [
+        (
+            lambda t: t.model.upload_preset(None, "Noise.", "mit"),
+            "must have the form hf://user/repo, without",
+            "uri=None",
+        ),
+        (
+            lambda t: t.model.upload_preset("x", "a", "mit"),
+            "must have the form hf://user/repo, without",
+            "uri='x'",
+        ),
+    ],
+    "use_ema": [
+        (
+            lambda t: t.model.averaged_weights().__enter__(),
+            "Averaged weights need an optimizer with",
+            "a model with optimizer",
+        ),
+    ],
+    "validation_batch_size": [
+        (
+            lambda t: t.model.fit(X, validation_data=X, validation_batch_size=-1),
+            "must be an integer of at least 1",
+            "validation_batch_size=-1",
+        ),
+    ],
+    "validation_data": [
+        (
+            lambda t: t.model.fit(X, validation_data=3),
+            "must be an array of examples",
+            "validation_data=array(3)",
+        ),
+        (
+            lambda t: t.model.fit(X, validation_data=X + 7),
+            "must lie in [0, 1] for",
+            "values from 7 to 8",
+        ),
+        (
+            lambda t: t.model.fit(X, validation_data=(X, X, X, X)),
+            "must be data, (data, condition), (data,) or",
+            "validation_data=(array([[[[1],",
+        ),
+    ],
+    "validation_freq": [
+        (
+            lambda t: t.model.fit(X, validation_data=X, validation_freq=0),
+            "must be an integer of at least 1",
+            "validation_freq=0",
+        ),
+    ],
+    "validation_split": [
+        (
+            lambda t: t.model.fit(X, validation_split=2.0),
+            "must be a number in [0, 1)",
+            "validation_split=2.0",
+        ),
+        (
+            lambda t: t.model.fit(X, validation_split=-0.1),
+            "must be a number in [0, 1)",
+            "validation_split=-0.1",
+        ),
+        (
+            lambda t: t.model.fit(X, validation_split="a"),
+            "must be a number in [0, 1)",
+            "validation_split='a'",
+        ),
+    ],
+    "validation_steps": [
+        (
+            lambda t: t.model.fit(X, validation_data=X, validation_steps=0),
+            "must be an integer of at least 1",
+            "validation_steps=0",
+        ),
+    ],
+    "verbose": [
+        (lambda t: t.model.fit(X, verbose="loud"), "must be 'auto', 0, 1 or 2", "verbose='loud'"),
+        (lambda t: t.model.fit(X, verbose=7), "must be 'auto', 0, 1 or 2", "verbose=7"),
+        (lambda t: t.model.evaluate(X, verbose="x"), "must be 'auto', 0, 1 or 2", "verbose='x'"),
+        (lambda t: t.model.code_length(X, verbose="x"), "must be 'auto', 0, 1 or 2", "verbose='x'"),
+        (lambda t: t.model.generate(1, 2, verbose="x"), "must be 'auto', 0, 1 or 2", "verbose='x'"),
+        (lambda t: t.model.encode(X, verbose="x"), "must be 'auto', 0, 1 or 2", "verbose='x'"),
+    ],
+    "what": [
+        (
+            lambda t: t.model.export("step.onnx", "onnx", what="loop"),
+            "must be one of ['step', 'network']",
+            "what='loop'",
+        ),
+        (
+            lambda t: t.model.export("step.onnx", "onnx", what=[]),
+            "must be one of ['step', 'network']",
+            "what=[]",
+        ),
+    ],
+    "x": [
+        (lambda t: t.model.fit(None), "must hold data", "x=None"),
+        (lambda t: t.model.fit(3), "must be an array of examples", "x=array(3)"),
+        (lambda t: t.model.evaluate(None), "must hold data", "x=None"),
+        (lambda t: t.model.code_length(None), "must hold data", "x=None"),
+        (
+            lambda t: t.model.code_length(object()),
+            "must be an array of examples",
+            "x=array(<object",
+        ),
+        (lambda t: t.model.loss_by_time(None), "must hold data", "x=None"),
+        (lambda t: t.model.encode(None), "must hold data", "x=None"),
+        (
+            lambda t: t.model.encode("images"),
+            "must be an array of examples",
+            "x=array('images', dtype='<U6')",
+        ),
+        (
+            lambda t: t.model.inpaint(None, True),
+            "must be an array of examples",
+            "x=array(None, dtype=object)",
+        ),
+        (
+            lambda t: t.model.fit("images"),
+            "must be an array of examples",
+            "x=array('i', dtype='<U1')",
+        ),
+        (lambda t: t.model.fit([]), "must hold data", "an empty array of shape (0,)"),
+        (
+            lambda t: t.model.fit(np.zeros((0, 4, 4, 1), int)),
+            "must hold data",
+            "an empty array of shape (0, 4, 4, 1)",
+        ),
+        (lambda t: t.model.fit(X + 7), "must lie in [0, 1] for", "values from 7 to 8"),
+        (
+            lambda t: t.model.fit(X[:, :2]),
+            "must have shape (batch, *event_shape) with",
+            "shape (24, 2, 4, 1)",
+        ),
+        (lambda t: t.model.fit(X.astype("float32")), "must hold integers for", "dtype float32"),
+        (lambda t: t.model.fit(X.astype(str)), "must hold integers for", "dtype str352"),
+        (lambda t: t.model.fit(X.astype(object)), "must hold integers for", "dtype object"),
+        (lambda t: t.model.fit(X.astype(complex)), "must hold integers for", "dtype complex128"),
+        (lambda t: t.model.fit({"a": X}), "must be one array for", "a dict with the names ['a']"),
+        (
+            lambda t: t.model.fit((X, X, X)),
+            "must be data or the tuple (data, condition)",
+            "3 parts",
+        ),
+        (
+            lambda t: t.model.fit((X, np.zeros(24))),
+            "The network takes no condition",
+            "`x` with one",
+        ),
+        (lambda t: t.model.fit([[0, 1], [1]]), "must have rows of one length", "x='list'"),
+        (lambda t: t.model.fit(iter([])), "must hold data", "an empty dataset"),
+        (lambda t: t.model.fit(iter([3])), "must be an array of examples", "x=array(3)"),
+        (lambda t: t.model.fit(object()), "must be data, or yield them in batches", "x=<object"),
+        (
+            lambda t: t.model.fit(len),
+            "must be data, or yield them in batches",
+            "x=<built-in function len>",
+        ),
+        (
+            lambda t: t.model.fit(-X),
+            "must lie in [0, 1] for",
+            "values from -1 to 0. If -1 or NaN stand",
+        ),
+        (
+            lambda t: t.continuous.fit(X_CONTINUOUS * nan),
+            "must be finite",
+            "an array with NaN or infinity. If -1 or",
+        ),
+        (
+            lambda t: t.continuous.fit(X_CONTINUOUS * 10),
+            "must lie in [-1, 1] for",
+            "values from -9.945229530334473 to",
+        ),
+        (
+            lambda t: t.continuous.fit(X_CONTINUOUS.astype(int)),
+            "must hold floats for",
+            "dtype int64",
+        ),
+        (
+            lambda t: t.continuous.fit(X_CONTINUOUS * inf),
+            "must be finite",
+            "an array with NaN or infinity",
+        ),
+        (
+            lambda t: t.parts.fit(X_CONTINUOUS),
+            "must be a dict with the parts ['a', 'b']",
+            "a ndarray",
+        ),
+        (
+            lambda t: t.parts.fit({"a": X_PARTS["a"]}),
+            "must be a dict with the parts ['a', 'b']",
+            "a dict with the names ['a']",
+        ),
+        (
+            lambda t: t.parts.fit({"a": X_PARTS["a"], "b": X_PARTS["b"][:2]}),
+            "must have as many examples of each part",
+            "{'a': 4, 'b': 2}",
+        ),
+        (
+            lambda t: t.parts.fit({"a": X_PARTS["a"] + 5, "b": X_PARTS["b"]}),
+            "must lie in [0, 1] for",
+            "values from 5 to 5",
+        ),
+        (lambda t: t.conditional.fit(X_MANY), "The network takes a condition", "`x` with none"),
+        (
+            lambda t: t.conditional.fit((X_MANY, np.array([0, 1, 2, 4]))),
+            "must have conditions of shape (batch,),",
+            "conditions of shape (4,), dtype int64,",
+        ),
+        (
+            lambda t: t.conditional.fit((X_MANY, np.array([0.5] * 4))),
+            "must have conditions of shape (batch,),",
+            "conditions of shape (4,), dtype float64",
+        ),
+        (
+            lambda t: t.conditional.fit((X_MANY, np.array([0, 1]))),
+            "must have one condition for each of 4 examples",
+            "conditions of shape (2,)",
+        ),
+        (
+            lambda t: t.conditional.fit((X_MANY, np.array([1, 2, 3, 3]))),
+            "must have classes in 0..2; 3 means no",
+            "classes between 1 and 3, and none is 0:",
+        ),
+        (
+            lambda t: t.conditional.fit((X_MANY, ["a", "b", "c", "d"])),
+            "must have conditions that are numbers",
+            "an array of dtype <U1. Number labels,",
+        ),
+        (
+            lambda t: t.conditional.fit((X_MANY, {"a": np.zeros(4, int)})),
+            "must have conditions as the network takes",
+            "a dict with the names ['a']",
+        ),
+        (lambda t: t.model.evaluate(X + 7), "must lie in [0, 1] for", "values from 7 to 8"),
+        (lambda t: t.model.train_on_batch(X + 7), "must lie in [0, 1] for", "values from 7 to 8"),
+        (
+            lambda t: t.model.train_on_batch(None),
+            "must be one batch, of arrays or tensors",
+            "x=None",
+        ),
+        (
+            lambda t: t.model.train_on_batch(X.astype("float32")),
+            "must hold integers for",
+            "dtype float32",
+        ),
+        (
+            lambda t: t.model.train_on_batch(iter([X])),
+            "must be one batch, of arrays or tensors",
+            "x=<list_iterator",
+        ),
+        (
+            lambda t: t.model.train_on_batch(X[:, :2]),
+            "must have shape (batch, *event_shape) with",
+            "shape (24, 2, 4, 1)",
+        ),
+        (lambda t: t.model.test_on_batch(X + 7), "must lie in [0, 1] for", "values from 7 to 8"),
+        (lambda t: t.model.test_on_batch("x"), "must be one batch, of arrays or tensors", "x='x'"),
+        (lambda t: t.model.code_length(X + 7), "must lie in [0, 1] for", "values from 7 to 8"),
+        (
+            lambda t: t.model.code_length([[0, 1], [1]]),
+            "must be an array, its rows of one length",
+            "x='list'",
+        ),
+        (
+            lambda t: t.model.code_length(np.zeros((0, 4, 4, 1), int)),
+            "must hold data",
+            "an empty array of shape (0, 4, 4, 1)",
+        ),
+        (lambda t: t.model.code_length(3), "must be an array of examples", "x=array(3)"),
+        (lambda t: t.model.encode(X + 7), "must lie in [0, 1] for", "values from 7 to 8"),
+        (lambda t: t.model.encode(3), "must be an array of examples", "x=array(3)"),
+        (
+            lambda t: t.model.encode({"a": X}),
+            "must be one array for",
+            "a dict with the names ['a']",
+        ),
+        (lambda t: t.model.inpaint(3), "must be an array of examples", "x=array(3)"),
+        (
+            lambda t: t.model.inpaint("a", True),
+            "must be an array of examples",
+            "x=array('a', dtype='<U1')",
+        ),
+        (lambda t: t.model.inpaint(X + 7, True), "must lie in [0, 1] for", "values from 7 to 8"),
+        (
+            lambda t: t.model.inpaint(X[:, :2], True),
+            "must have shape (batch, *event_shape) with",
+            "shape (24, 2, 4, 1)",
+        ),
+        (
+            lambda t: t.model.inpaint(X.astype("float32"), True),
+            "must hold integers for",
+            "dtype float32",
+        ),
+        (
+            lambda t: t.parts.inpaint(X_CONTINUOUS, True),
+            "must be a dict with some of the parts ['a',",
+            "a ndarray",
+        ),
+        (
+            lambda t: t.parts.inpaint({}, {}),
+            "must be a dict with some of the parts ['a',",
+            "a dict with the names []",
+        ),
+        (
+            lambda t: t.parts.inpaint({"c": X_PARTS["a"]}, {"c": True}),
+            "must be a dict with some of the parts ['a',",
+            "a dict with the names ['c']",
+        ),
+        (
+            lambda t: t.parts.inpaint({"a": X_PARTS["a"]}, {"b": True}),
+            "must hold the parts that `mask` names",
+            "x without ['b']",
+        ),
+    ],
+    "y": [
+        (
+            lambda t: t.model.fit(X, X),
+            "A Bayesian flow network learns the data alone",
+            "`x` with targets. Give the data alone",
+        ),
+        (
+            lambda t: t.model.evaluate(X, X),
+            "A Bayesian flow network learns the data alone",
+            "`x` with targets. Give the data alone",
+        ),
+        (
+            lambda t: t.model.train_on_batch(X, X),
+            "A Bayesian flow network learns the data alone",
+            "`x` with targets. Give the data alone",
+        ),
+    ],
+}

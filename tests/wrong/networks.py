@@ -1,0 +1,812 @@
+"""Wrong calls of networks and layers."""
+
+import keras
+import numpy as np
+
+from keras_bfn import layers, networks
+from tests.wrong.things import FLOW, MANY, PARTS, SHAPE, nan
+
+# By the argument: calls, what is expected instead, and what came.
+CALLS = {
+    "coarse_width": [
+        (
+            lambda t: networks.PatchTransformer(
+                FLOW, (8, 8, 1), num_coarse_layers=1, coarse_width=6
+            ),
+            "must be a multiple of 4",
+            "coarse_width=6",
+        ),
+        (
+            lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), 4, 8, 1, 1, "a"),
+            "must be an integer of at least 4",
+            "coarse_width='a'",
+        ),
+    ],
+    "colour": [
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, colour=1),
+            "Network.__init__() got an unexpected keyword",
+            "",
+            TypeError,
+        ),
+    ],
+    "conditions": [
+        (
+            lambda t: networks.MLP(FLOW, (8,), conditions=0),
+            "must be an integer of at least 1",
+            "conditions=0",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, conditions="x"),
+            "must be an integer of at least 1",
+            "conditions='x'",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, conditions=(0,)),
+            "must be a tuple of integers of at least 1",
+            "conditions=(0,)",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, conditions=()),
+            "must be a shape with one axis at least",
+            "conditions=()",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, conditions={}),
+            "must have names that are strings, not empty",
+            "conditions={}",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, conditions={"": 3}),
+            "must have names that are strings, not empty",
+            "conditions={'': 3}",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, conditions={"config": 3}),
+            "must have names that are strings, not empty",
+            "conditions={'config': 3}",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, conditions=-1),
+            "must be an integer of at least 1",
+            "conditions=-1",
+        ),
+    ],
+    "data_format": [
+        (
+            lambda t: layers.ConvBlock(4, data_format="NCHW"),
+            "must be one of ['channels_last',",
+            "data_format='NCHW'",
+        ),
+        (
+            lambda t: layers.SpatialAttention(1, data_format=3),
+            "must be one of ['channels_last',",
+            "data_format=3",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, SHAPE, 8, (1,), 1, 1, data_format="NCHW"),
+            "must be one of ['channels_last',",
+            "data_format='NCHW'",
+        ),
+        (
+            lambda t: networks.VDMUNet(FLOW, SHAPE, 8, 1, data_format=3),
+            "must be one of ['channels_last',",
+            "data_format=3",
+        ),
+    ],
+    "dropout": [
+        (
+            lambda t: networks.MLP(FLOW, (8,), dropout=None),
+            "must be a number in [0, 1)",
+            "dropout=None",
+        ),
+        (lambda t: layers.ConvBlock(4, dropout=2), "must be a number in [0, 1)", "dropout=2"),
+        (lambda t: layers.DenseBlock(4, dropout=-1), "must be a number in [0, 1)", "dropout=-1"),
+        (
+            lambda t: layers.TransformerBlock(1, dropout="a"),
+            "must be a number in [0, 1)",
+            "dropout='a'",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, dropout=1),
+            "must be a number in [0, 1)",
+            "dropout=1",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, dropout=nan),
+            "must be a number in [0, 1)",
+            "dropout=nan",
+        ),
+    ],
+    "dtype": [
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, dtype="float99"),
+            "must be a dtype policy of Keras, such as",
+            "dtype='float99'",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, dtype=3),
+            "must be a dtype policy of Keras, such as",
+            "dtype=3",
+        ),
+    ],
+    "endpoint": [
+        (lambda t: layers.TimeEmbedding(8, endpoint=3), "must be True or False", "endpoint=3"),
+    ],
+    "event_shape": [
+        (
+            lambda t: networks.MLP(FLOW, event_shape=8),
+            "must be a tuple of integers of at least 1",
+            "event_shape=8",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, 0),
+            "must be an integer of at least 1",
+            "event_shape=0",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, (4, 4, 1)),
+            "must be a length, or (length, channels)",
+            "event_shape=(4, 4, 1)",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, event_shape=None),
+            "must be a tuple of integers of at least 1",
+            "event_shape=None",
+        ),
+        (
+            lambda t: networks.MultiPart({"a": FLOW}, {"b": (8,)}),
+            "must be a dict with the parts ['a']",
+            "a dict with the names ['b']",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (0,), 8),
+            "must be a tuple of integers of at least 1",
+            "event_shape=(0,)",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (2.5,), 8),
+            "must be a tuple of integers of at least 1",
+            "event_shape=(2.5,)",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, "ab", 8),
+            "must be a tuple of integers of at least 1",
+            "event_shape='ab'",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (2**40,), 8),
+            "must be a tuple of integers of at least 1",
+            "event_shape=(1099511627776,)",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, {"a": (2,)}, 8),
+            "must be a tuple of integers of at least 1",
+            "event_shape={'a': (2,)}",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (-1,), 8),
+            "must be a tuple of integers of at least 1",
+            "event_shape=(-1,)",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, "a", 8),
+            "must be an integer of at least 1",
+            "event_shape='a'",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, (), 8),
+            "must be a length, or (length, channels)",
+            "event_shape=()",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, 2.5, 8),
+            "must be an integer of at least 1",
+            "event_shape=2.5",
+        ),
+        (
+            lambda t: networks.MultiPart(PARTS, {"a": (2,)}, 8),
+            "must be a dict with the parts ['a', 'b']",
+            "a dict with the names ['a']",
+        ),
+        (
+            lambda t: networks.MultiPart(PARTS, (2,), 8),
+            "must be a dict with the parts ['a', 'b']",
+            "a tuple",
+        ),
+        (
+            lambda t: networks.MultiPart(PARTS, {"a": (0,), "b": (2,)}, 8),
+            "must be a tuple of integers of at least 1",
+            "event_shape['a']=(0,)",
+        ),
+    ],
+    "expansion": [
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, expansion=0),
+            "must be an integer of at least 1",
+            "expansion=0",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, 4, 8, expansion=None),
+            "must be an integer of at least 1",
+            "expansion=None",
+        ),
+        (
+            lambda t: layers.TransformerBlock(1, expansion=None),
+            "must be an integer of at least 1",
+            "expansion=None",
+        ),
+    ],
+    "exponents": [
+        (
+            lambda t: layers.FourierFeatures(3),
+            "must be a tuple of numbers below 100, one at",
+            "exponents=3",
+        ),
+        (
+            lambda t: layers.FourierFeatures(()),
+            "must be a tuple of numbers below 100, one at",
+            "exponents=()",
+        ),
+        (
+            lambda t: layers.FourierFeatures(("a",)),
+            "must be a tuple of numbers below 100, one at",
+            "exponents=('a',)",
+        ),
+        (
+            lambda t: layers.FourierFeatures((1000,)),
+            "must be a tuple of numbers below 100, one at",
+            "exponents=(1000,)",
+        ),
+        (
+            lambda t: layers.FourierFeatures((nan,)),
+            "must be a tuple of numbers below 100, one at",
+            "exponents=(nan,)",
+        ),
+    ],
+    "features": [
+        (
+            lambda t: networks.Transformer(FLOW, 4, features=None),
+            "must be one of ['scaled', 'plain']",
+            "features=None",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, 4, 8, features="x"),
+            "must be one of ['scaled', 'plain']",
+            "features='x'",
+        ),
+    ],
+    "filters": [
+        (lambda t: layers.ConvBlock(0), "must be an integer of at least 1", "filters=0"),
+        (lambda t: layers.ConvBlock("4"), "must be an integer of at least 1", "filters='4'"),
+    ],
+    "flow": [
+        (lambda t: networks.MLP(None, (8,)), "must be a `keras_bfn.flows.Flow`", "flow=None"),
+        (
+            lambda t: networks.UNet({"a": FLOW}, SHAPE),
+            "must be a `keras_bfn.flows.Flow`; for a dict",
+            "flow={'a': DiscreteFlow(num_classes=2,",
+        ),
+        (
+            lambda t: networks.MultiPart(FLOW, (8,)),
+            "must be a dict of flows",
+            "flow=DiscreteFlow(num_classes=2,",
+        ),
+        (lambda t: layers.EvidenceShortcut(None), "must be a `keras_bfn.flows.Flow`", "flow=None"),
+        (
+            lambda t: networks.MultiPart({}, {}, 8),
+            "must be a `keras_bfn.flows.Flow`, or a dict",
+            "flow={}",
+        ),
+        (
+            lambda t: networks.MultiPart({"a": 3}, {"a": (2,)}, 8),
+            "must hold a `keras_bfn.flows.Flow` for each",
+            "flow['a']=3",
+        ),
+        (
+            lambda t: networks.MultiPart({1: FLOW}, {1: (2,)}, 8),
+            "must have names of parts that are strings,",
+            "a part named 1",
+        ),
+        (lambda t: layers.EvidenceFeatures(3), "must be a `keras_bfn.flows.Flow`", "flow=3"),
+        (lambda t: layers.EvidenceShortcut("a"), "must be a `keras_bfn.flows.Flow`", "flow='a'"),
+    ],
+    "groups": [
+        (lambda t: layers.ConvBlock(4, groups=0), "must be an integer of at least 1", "groups=0"),
+        (
+            lambda t: layers.SpatialAttention(1, groups=None),
+            "must be an integer of at least 1",
+            "groups=None",
+        ),
+    ],
+    "hidden_size": [
+        (lambda t: layers.DenseBlock(None), "must be an integer of at least 1", "hidden_size=None"),
+        (lambda t: layers.DenseBlock("a"), "must be an integer of at least 1", "hidden_size='a'"),
+    ],
+    "image_shape": [
+        (
+            lambda t: networks.UNet(FLOW, 8),
+            "must be (height, width, channels), or, for",
+            "image_shape=8, 2 levels",
+        ),
+        (
+            lambda t: networks.PatchTransformer(FLOW, (8, 6, 1)),
+            "must be (height, width, channels), the sides",
+            "image_shape=(8, 6, 1)",
+        ),
+        (
+            lambda t: networks.PatchTransformer(FLOW, (8, 12, 1), num_coarse_layers=1),
+            "must be (height, width, channels), the sides",
+            "image_shape=(8, 12, 1)",
+        ),
+        (
+            lambda t: networks.PatchTransformer(FLOW, (8, 8)),
+            "must be (height, width, channels), the sides",
+            "image_shape=(8, 8)",
+        ),
+        (
+            lambda t: networks.VDMUNet(FLOW, None),
+            "must be (height, width, channels), or, for",
+            "image_shape=None, 1 levels",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, (5, 5, 1), 8),
+            "must be (height, width, channels), or, for",
+            "image_shape=(5, 5, 1), 2 levels",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, (4, 4, 0), 8),
+            "must be (height, width, channels), or, for",
+            "image_shape=(4, 4, 0), 2 levels",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, (4.0, 4, 1), 8),
+            "must be (height, width, channels), or, for",
+            "image_shape=(4.0, 4, 1), 2 levels",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, (4, 4, 1, 1), 8),
+            "must be (height, width, channels), or, for",
+            "image_shape=(4, 4, 1, 1), 2 levels",
+        ),
+        (
+            lambda t: networks.VDMUNet(FLOW, (4, 4, 1, 1), 8),
+            "must be (height, width, channels), or, for",
+            "image_shape=(4, 4, 1, 1), 1 levels",
+        ),
+        (
+            lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), 16),
+            "must be (height, width, channels), the sides",
+            "image_shape=(8, 8, 1)",
+        ),
+    ],
+    "kernel_initializer": [
+        (
+            lambda t: layers.TransformerBlock(1, kernel_initializer="x"),
+            "must be an initializer of Keras, or the name",
+            "kernel_initializer='x'",
+        ),
+    ],
+    "kernel_size": [
+        (
+            lambda t: networks.Transformer(FLOW, 4, kernel_size=0),
+            "must be an integer of at least 1",
+            "kernel_size=0",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, 4, num_heads=0, kernel_size=1),
+            "must be above 1 without attention",
+            "kernel_size=1",
+        ),
+        (
+            lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), kernel_size=0),
+            "must be an integer of at least 1",
+            "kernel_size=0",
+        ),
+        (
+            lambda t: layers.TransformerBlock(1, kernel_size=0),
+            "must be an integer of at least 1",
+            "kernel_size=0",
+        ),
+    ],
+    "masked": [
+        (lambda t: networks.Transformer(FLOW, 4, 8, masked=1), "must be True or False", "masked=1"),
+    ],
+    "mixer": [
+        (
+            lambda t: networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8, mixer="x"),
+            "must be one of ['transformer', 'mlp']",
+            "mixer='x'",
+        ),
+    ],
+    "name": [
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, name=3),
+            "must be a string and cannot contain character",
+            "name=3 (of type <class 'int'>)",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, name="a/b"),
+            "must be a string and cannot contain character",
+            "name=a/b (of type <class 'str'>)",
+        ),
+    ],
+    "networks": [
+        (
+            lambda t: networks.MultiPart({"a": FLOW}, {"a": (8,)}, networks=3),
+            "must be a dict from some of the parts ['a']",
+            "networks=3",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"a": FLOW}, {"a": SHAPE}, 8, networks={"b": keras.layers.Dense(1)}
+            ),
+            "must be a dict from some of the parts ['a']",
+            "networks={'b': ",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"a": FLOW},
+                {"a": SHAPE},
+                8,
+                networks={"a": networks.MLP(MANY, SHAPE, 8, conditions=(8,))},
+            ),
+            "must be made for the flow",
+            "a `MLP` for DiscreteFlow(num_classes=5,",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"a": FLOW}, {"a": SHAPE}, 8, networks={"a": networks.MLP(FLOW, SHAPE, 8)}
+            ),
+            "must be of the shape (4, 4, 1), with",
+            "one of (4, 4, 1), with conditions=None",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"a": FLOW},
+                {"a": SHAPE},
+                8,
+                networks={"a": networks.MLP(FLOW, (2,), 8, conditions=(8,))},
+            ),
+            "must be of the shape (4, 4, 1), with",
+            "one of (2,), with conditions=(8,)",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"a": FLOW},
+                {"a": SHAPE},
+                8,
+                networks={"a": networks.MLP(FLOW, SHAPE, 8, conditions=(4,))},
+            ),
+            "must be of the shape (4, 4, 1), with",
+            "one of (4, 4, 1), with conditions=(4,)",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"a": FLOW},
+                {"a": SHAPE},
+                8,
+                networks={"a": networks.MLP(FLOW, SHAPE, 8, conditions=4)},
+            ),
+            "must be of the shape (4, 4, 1), with",
+            "one of (4, 4, 1), with conditions=4",
+        ),
+    ],
+    "num_blocks": [
+        (
+            lambda t: networks.MLP(FLOW, (8,), num_blocks=0),
+            "must be an integer of at least 1",
+            "num_blocks=0",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, num_blocks=1.5),
+            "must be an integer of at least 1",
+            "num_blocks=1.5",
+        ),
+        (
+            lambda t: networks.VDMUNet(FLOW, SHAPE, 8, 0),
+            "must be an integer of at least 1",
+            "num_blocks=0",
+        ),
+    ],
+    "num_coarse_layers": [
+        (
+            lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), num_coarse_layers=-1),
+            "must be an integer of at least 0",
+            "num_coarse_layers=-1",
+        ),
+    ],
+    "num_columns": [
+        (
+            lambda t: layers.PositionEmbedding(-1),
+            "must be an integer of at least 1",
+            "num_columns=-1",
+        ),
+        (
+            lambda t: layers.TransformerBlock(1, num_columns=0),
+            "must be an integer of at least 1",
+            "num_columns=0",
+        ),
+        (
+            lambda t: layers.PositionEmbedding(1.5),
+            "must be an integer of at least 1",
+            "num_columns=1.5",
+        ),
+        (
+            lambda t: layers.PositionEmbedding(2)(np.zeros((2, 3, 4), "float32")),
+            "Exception encountered when calling",
+            "num_columns=2",
+        ),
+    ],
+    "num_heads": [
+        (
+            lambda t: networks.Transformer(FLOW, 4, width=8, num_heads=3),
+            "must divide the number of channels",
+            "num_heads=3, 8 channels",
+        ),
+        (lambda t: layers.SpatialAttention(0), "must be an integer of at least 1", "num_heads=0"),
+        (
+            lambda t: layers.TransformerBlock(None),
+            "must be an integer of at least 0",
+            "num_heads=None",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, 4, 8, num_heads=-1),
+            "must be an integer of at least 0",
+            "num_heads=-1",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, 4, 8, num_heads=1.5),
+            "must be an integer of at least 0",
+            "num_heads=1.5",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, SHAPE, 8, num_heads=3),
+            "must divide the number of channels",
+            "num_heads=3, 16 channels",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, SHAPE, 8, num_heads=0),
+            "must be an integer of at least 1",
+            "num_heads=0",
+        ),
+        (
+            lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), 4, 8, 1, num_heads=3),
+            "must divide the number of channels",
+            "num_heads=3, 8 channels",
+        ),
+        (
+            lambda t: networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8, num_heads=3),
+            "must divide the number of channels",
+            "num_heads=3, 8 channels",
+        ),
+        (
+            lambda t: layers.SpatialAttention(3)(np.zeros((2, 4, 4), "float32")),
+            "must divide the number of channels",
+            "num_heads=3, 4 channels",
+        ),
+        (
+            lambda t: layers.TransformerBlock(3)(np.zeros((2, 4, 4), "float32")),
+            "must divide the number of channels",
+            "num_heads=3, 4 channels",
+        ),
+    ],
+    "num_layers": [
+        (
+            lambda t: networks.Transformer(FLOW, 4, num_layers=0),
+            "must be an integer of at least 1",
+            "num_layers=0",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, 4, 8, num_layers=None),
+            "must be an integer of at least 1",
+            "num_layers=None",
+        ),
+        (
+            lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), 4, 8, 0),
+            "must be an integer of at least 1",
+            "num_layers=0",
+        ),
+    ],
+    "offset": [
+        (
+            lambda t: layers.TimeEmbedding(8, offset=None),
+            "must be a finite number of at most 1e+30",
+            "offset=None",
+        ),
+    ],
+    "patch_size": [
+        (
+            lambda t: networks.MultiPart({"a": FLOW}, {"a": SHAPE}, patch_size=0),
+            "must be an integer of at least 1",
+            "patch_size=0",
+        ),
+        (
+            lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), patch_size=0),
+            "must be an integer of at least 1",
+            "patch_size=0",
+        ),
+        (
+            lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), 1.5),
+            "must be an integer of at least 1",
+            "patch_size=1.5",
+        ),
+        (
+            lambda t: networks.MultiPart({"a": FLOW}, {"a": SHAPE}, 8, patch_size=3),
+            "must divide the sides of images, 4 and 4 of",
+            "patch_size=3",
+        ),
+        (
+            lambda t: networks.MultiPart({"a": FLOW}, {"a": SHAPE}, 8, patch_size={"b": 2}),
+            "must name parts that are images, ['a']",
+            "patch_size={'b': 2}",
+        ),
+    ],
+    "positions": [
+        (
+            lambda t: networks.Transformer(FLOW, 4, positions="learned"),
+            "must be one of ['rotary', 'sinusoidal']",
+            "positions='learned'",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, 4, 8, positions=[]),
+            "must be one of ['rotary', 'sinusoidal']",
+            "positions=[]",
+        ),
+    ],
+    "remat": [
+        (
+            lambda t: networks.Transformer(FLOW, 4, 8, 1, 1, remat="x"),
+            "must be True or False",
+            "remat='x'",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, SHAPE, 8, (1,), 1, 1, remat=3),
+            "must be True or False",
+            "remat=3",
+        ),
+        (
+            lambda t: networks.VDMUNet(FLOW, SHAPE, 8, 1, remat=None),
+            "must be True or False",
+            "remat=None",
+        ),
+        (
+            lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), 4, 8, 1, remat=1),
+            "must be True or False",
+            "remat=1",
+        ),
+        (lambda t: layers.ConvBlock(4, remat="x"), "must be True or False", "remat='x'"),
+        (lambda t: layers.TransformerBlock(1, remat=2), "must be True or False", "remat=2"),
+    ],
+    "residual_initializer": [
+        (
+            lambda t: layers.TransformerBlock(1, residual_initializer=3),
+            "must be an initializer of Keras, or the name",
+            "residual_initializer=3",
+        ),
+    ],
+    "rotary": [
+        (lambda t: layers.TransformerBlock(1, rotary="x"), "must be True or False", "rotary='x'"),
+    ],
+    "scale": [
+        (
+            lambda t: layers.TimeEmbedding(8, scale="a"),
+            "must be a finite number of at most 1e+30",
+            "scale='a'",
+        ),
+    ],
+    "shortcut": [
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, shortcut="x"),
+            "must be True or False",
+            "shortcut='x'",
+        ),
+    ],
+    "size": [
+        (lambda t: layers.TokenEmbedding(0), "must be an integer of at least 1", "size=0"),
+        (lambda t: layers.TimeEmbedding(None), "must be a positive even integer", "size=None"),
+        (lambda t: layers.TimeEmbedding(3), "must be a positive even integer", "size=3"),
+        (
+            lambda t: layers.PositionEmbedding()(np.zeros((2, 3, 3), "float32")),
+            "Exception encountered when calling",
+            "size=3",
+        ),
+        (lambda t: layers.TokenEmbedding(1.5), "must be an integer of at least 1", "size=1.5"),
+    ],
+    "t": [
+        (
+            lambda t: layers.TimeEmbedding(8)(np.zeros((2, 3), "float32")),
+            "Exception encountered when calling",
+            "t of shape (2, 3)",
+        ),
+    ],
+    "time": [
+        (
+            lambda t: layers.ConvBlock(4)(
+                np.zeros((2, 4, 4), "float32"), np.zeros((2,), "float32")
+            ),
+            "must have 2 axes",
+            "time of shape (2,)",
+        ),
+    ],
+    "time_bias": [
+        (lambda t: layers.ConvBlock(4, time_bias=None), "must be True or False", "time_bias=None"),
+    ],
+    "times": [
+        (
+            lambda t: networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8, times="x"),
+            "must be one of ['shared', 'parts']",
+            "times='x'",
+        ),
+    ],
+    "width": [
+        (
+            lambda t: networks.MLP(FLOW, (8,), width=None),
+            "must be an integer of at least 2",
+            "width=None",
+        ),
+        (
+            lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), width=6),
+            "must be a multiple of 4",
+            "width=6",
+        ),
+        (lambda t: networks.MLP(FLOW, SHAPE, 7), "must be even", "width=7"),
+        (lambda t: networks.MLP(FLOW, SHAPE, 0), "must be an integer of at least 2", "width=0"),
+        (lambda t: networks.MLP(FLOW, SHAPE, "8"), "must be an integer of at least 2", "width='8'"),
+        (lambda t: networks.UNet(FLOW, SHAPE, 7), "must be even", "width=7"),
+    ],
+    "width_multipliers": [
+        (
+            lambda t: networks.UNet(FLOW, SHAPE, width_multipliers=2),
+            "must be a tuple of integers of at least 1",
+            "width_multipliers=2",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, SHAPE, width_multipliers=()),
+            "must have one level at least",
+            "width_multipliers=()",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, SHAPE, width_multipliers=(1, 0)),
+            "must be a tuple of integers of at least 1",
+            "width_multipliers=(1, 0)",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, SHAPE, 8, "12"),
+            "must be a tuple of integers of at least 1",
+            "width_multipliers='12'",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, SHAPE, 8, (1.5,)),
+            "must be a tuple of integers of at least 1",
+            "width_multipliers=(1.5,)",
+        ),
+    ],
+    "x": [
+        (
+            lambda t: layers.PositionEmbedding()(np.zeros((2, 3), "float32")),
+            "Exception encountered when calling",
+            "x of shape (2, 3)",
+        ),
+        (
+            lambda t: layers.TokenEmbedding(4)(np.zeros((2, 3), "float32")),
+            "must have 3 axes",
+            "x of shape (2, 3)",
+        ),
+        (
+            lambda t: layers.ConvBlock(4)(np.zeros((2, 4), "float32"), np.zeros((2, 4), "float32")),
+            "must have 3 to 4 axes",
+            "x of shape (2, 4)",
+        ),
+        (
+            lambda t: layers.SpatialAttention(1)(np.zeros((2, 4), "float32")),
+            "must have 3 to 5 axes",
+            "x of shape (2, 4)",
+        ),
+        (
+            lambda t: layers.TransformerBlock(1)(np.zeros((2, 4), "float32")),
+            "must have 3 axes",
+            "x of shape (2, 4)",
+        ),
+    ],
+}

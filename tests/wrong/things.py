@@ -1,0 +1,124 @@
+"""What wrong calls are made of: data, and models that are made when the first call needs them."""
+
+import functools
+import math
+import pathlib
+
+import numpy as np
+
+from keras_bfn import BayesianFlowNetwork, Look, codec, datasets, flows, metrics, networks, tables
+from tests.models.small import (
+    EVENT_SHAPE,
+    FLOWS,
+    ConditionNetwork,
+    make_data,
+    make_model,
+    make_text_model,
+)
+
+nan, inf = math.nan, math.inf
+HUGE = 10**400  # no float is as large
+FLOW, CONTINUOUS, MANY = (FLOWS[name]() for name in ("binary", "continuous", "discrete"))
+PARTS = {"a": FLOW, "b": CONTINUOUS}
+X, X_CONTINUOUS, X_MANY = make_data(FLOW), make_data(CONTINUOUS, 4), make_data(MANY, 4)
+X_PARTS = {"a": np.zeros((4, 2), "int32"), "b": np.zeros((4, 2), "float32")}
+IMAGES, LABELS = np.zeros((4, 8, 8, 1)), np.array([0, 1, 0, 1])
+ROWS = np.zeros((8, 2))
+NUMBERS = np.zeros((3, 2, 4, 4, 1, 1), "float32")
+STEPS = Look(np.linspace(0, 1, 3), np.repeat(NUMBERS, 2, axis=-1), NUMBERS, NUMBERS)
+SHAPE = EVENT_SHAPE
+NGRAMS = metrics.NgramModel([0, 1], num_classes=1000, order=3)
+
+
+def keep(rows, rng):
+    return rows
+
+
+def total(probs):
+    """A log likelihood that is none, but has its form."""
+    from keras import ops
+
+    return ops.sum(ops.reshape(probs, (ops.shape(probs)[0], -1)), axis=1)
+
+
+class Things:
+    """Models and a folder, by name."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    @functools.cached_property
+    def model(self):
+        return make_model(FLOW)
+
+    @functools.cached_property
+    def continuous(self):
+        return make_model(CONTINUOUS)
+
+    @functools.cached_property
+    def conditional(self):
+        network = networks.MLP(MANY, SHAPE, 8, num_blocks=1, conditions=3)
+        model = BayesianFlowNetwork(MANY, network, condition_dropout=0.1)
+        model.compile()
+        return model
+
+    @functools.cached_property
+    def parts(self):
+        shapes = {"a": (2,), "b": (2,)}
+        network = networks.MultiPart(PARTS, shapes, 8, 1, "mlp", times="parts")
+        model = BayesianFlowNetwork(PARTS, network, times="parts")
+        model.compile()
+        return model
+
+    @functools.cached_property
+    def texts(self):
+        model = make_text_model()
+        model.compile()
+        return model
+
+    @functools.cached_property
+    def missing(self):
+        return BayesianFlowNetwork(MANY, networks.Transformer(MANY, (4,), 8, 1, 1, masked=True))
+
+    @functools.cached_property
+    def unbuilt(self):
+        return BayesianFlowNetwork(FLOW, ConditionNetwork(1))
+
+    @functools.cached_property
+    def frame(self):
+        import pandas
+
+        columns = {"n": np.linspace(0, 1, 20), "c": list("ab") * 10, "i": np.arange(20)}
+        return pandas.DataFrame(columns)
+
+    def make_frame(self, **columns):
+        import pandas
+
+        return pandas.DataFrame(columns)
+
+    @functools.cached_property
+    def table(self):
+        return tables.Table.from_dataframe(self.frame)
+
+    @functools.cached_property
+    def rows(self):
+        return self.table.make_model(8, 1)
+
+    @functools.cached_property
+    def codec(self):
+        return codec.Codec(self.model, 4)
+
+    @functools.cached_property
+    def unet(self):
+        """A network that the authors' checkpoints are for."""
+        return networks.UNet(FLOW, SHAPE, 128, (1,), 1, 4, shortcut=False)
+
+    @functools.cached_property
+    def text_path(self):
+        path = self.folder / "text.txt"
+        path.write_text("call me ishmael " * 100)
+        return path
+
+
+LETTERS, BYTES = datasets.Letters(), datasets.Bytes()
+PAIRS = flows.MarkovChain(np.ones((2, 2), int))
