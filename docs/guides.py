@@ -1,0 +1,131 @@
+"""Guides as notebooks, and notebooks as pages."""
+
+import base64
+import os
+import pathlib
+import re
+
+import nbformat
+from nbformat import v4
+
+ROOT = pathlib.Path(__file__).parents[1]
+GUIDES = sorted((ROOT / "guides").glob("*.py"))
+EXECUTED = ROOT / "build" / "guides"
+PICTURES = {"image/png", "image/gif"}
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+REPOSITORY = os.environ.get("GITHUB_REPOSITORY")  # owner/name, which GitHub's workflows set
+
+SETUP = """\
+%pip install -q "{package}"
+
+# Shows the pictures that a cell writes, below it.
+import pathlib
+
+from IPython import get_ipython
+from IPython.display import Image, display
+
+
+def find_pictures():
+    return {{p for p in pathlib.Path().rglob("*.*") if p.suffix in (".png", ".gif")}}
+
+
+def show_pictures(result):
+    for path in sorted(find_pictures() - shown, key=lambda path: path.stat().st_mtime_ns):
+        display(Image(path, alt=path.stem.replace("_", " ")))
+        shown.add(path)
+
+
+shown = find_pictures()
+get_ipython().events.register("post_run_cell", show_pictures)
+"""
+
+
+def split_guide(text):
+    """The header of a guide, as a dict, and its blocks: pairs of `"markdown"` or `"code"`, text."""
+    pieces = re.split(r'^"""\n', text, flags=re.MULTILINE)[1:]
+    kinds = ("markdown", "code")
+    blocks = [(kinds[i % 2], piece.strip()) for i, piece in enumerate(pieces)]
+    header = dict(line.split(": ", 1) for line in blocks[0][1].splitlines())
+    return header, [(kind, piece) for kind, piece in blocks[1:] if piece]
+
+
+def make_notebook(guide):
+    """A notebook of a guide that has not run: its title, a cell that installs, and its blocks.
+
+    Its metadata hold the guide's title and description.
+    """
+    header, blocks = split_guide(guide.read_text())
+    title = f"# {header['Title']}\n\n{header['Description']}"
+    package = "keras-bfn[examples,codec]"
+    if REPOSITORY:
+        title += f"\n\n[Open in Colab]({colab_address(guide.stem)})"
+        package += f" @ git+https://github.com/{REPOSITORY}"
+    cells = [v4.new_markdown_cell(title), v4.new_code_cell(SETUP.format(package=package))]
+    for kind, piece in blocks:
+        new_cell = v4.new_markdown_cell if kind == "markdown" else v4.new_code_cell
+        cells.append(new_cell(re.sub(r"\]\((\w+)\.py\)", r"](\1.ipynb)", piece)))
+    for i, cell in enumerate(cells):
+        cell.id = f"cell-{i}"  # the same each time
+    metadata = {"kernelspec": KERNEL, "title": header["Title"]}
+    return v4.new_notebook(cells=cells, metadata=metadata)
+
+
+def colab_address(name):
+    """Where Colab opens a guide's notebook, of the branch that holds the published site."""
+    return (
+        f"https://colab.research.google.com/github/{REPOSITORY}/blob/gh-pages/guides/{name}.ipynb"
+    )
+
+
+def find_notebook(guide):
+    """The notebook of a guide, with outputs if it has run since it last changed."""
+    notebook, path = make_notebook(guide), EXECUTED / f"{guide.stem}.ipynb"
+    if path.exists():
+        executed = nbformat.read(path, as_version=4)
+        if [c.source for c in executed.cells] == [c.source for c in notebook.cells]:
+            return executed
+    return notebook
+
+
+def run_guide(guide):
+    """Runs a guide in a folder of its own, and keeps the notebook with its outputs in build/."""
+    from nbclient import NotebookClient
+
+    notebook = find_notebook(guide)
+    if any(cell.get("outputs") for cell in notebook.cells):
+        return
+    folder = EXECUTED / guide.stem
+    folder.mkdir(parents=True, exist_ok=True)
+    install, notebook.cells[1].source = notebook.cells[1].source, _without_install(notebook)
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=None, resources=resources).execute()
+    notebook.cells[1].source = install
+    nbformat.write(notebook, EXECUTED / f"{guide.stem}.ipynb")
+
+
+def _without_install(notebook):
+    return notebook.cells[1].source.partition("\n")[2]
+
+
+def to_page(notebook, name):
+    """A notebook as a page: Markdown, and a dict from names of pictures to their bytes."""
+    lines, pictures = [notebook.cells[0].source], {}
+    links = [f"[Download the notebook]({name}.ipynb)"]
+    if REPOSITORY:
+        links.append(f"[open it in Colab]({colab_address(name)})")
+        lines[0] = lines[0].rpartition("\n\n")[0]
+    lines.append(" or ".join(links) + ".")
+    for cell in notebook.cells[2:]:
+        if cell.cell_type == "markdown":
+            lines.append(cell.source.replace(".ipynb)", ".md)"))
+            continue
+        lines.append(f"```python\n{cell.source}\n```")
+        printed = [o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout"]
+        if printed:
+            lines.append(f"```{{.text .output}}\n{''.join(printed).rstrip()}\n```")
+        for output in cell.outputs:
+            for kind in PICTURES & set(output.get("data", {})):
+                picture = f"{name}_{len(pictures)}.{kind.removeprefix('image/')}"
+                pictures[picture] = base64.b64decode(output.data[kind])
+                lines.append(f"![{output.metadata[kind]['alt']}]({picture})")
+    return "\n\n".join(lines) + "\n", pictures
