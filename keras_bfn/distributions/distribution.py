@@ -8,6 +8,13 @@ class Distribution:
 
     Every parameter is a float32 tensor of shape `(batch, *event_shape)`, or that with one axis more
     for the classes. All methods work variable by variable; nothing is summed.
+
+    Example, the output distribution of a flow:
+
+    >>> flow = keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=1.0)
+    >>> params, s, t = np.zeros((2, 5, 3)), np.zeros((2, 5, 3)), np.zeros(2)
+    >>> flow.output_distribution(params, s, t).probs().shape
+    (2, 5, 3)
     """
 
     def mean(self):
@@ -19,7 +26,7 @@ class Distribution:
         raise NotImplementedError
 
     def sample(self, seed=None):
-        """A draw, of shape `(batch, *event_shape)`."""
+        """A draw, of shape `(batch, *event_shape)`, by a `SeedGenerator`, an int or None."""
         raise NotImplementedError
 
     def tempered(self, temperature):

@@ -178,7 +178,7 @@ def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
     Args:
         x, y: as in `fit`.
         seed: int, of the noise and the times: the same data cost the same. None draws others.
-        *args, **kwargs: as in Keras.
+        *args, **kwargs: `batch_size` and the others of `keras.Model.evaluate`.
 
     Returns:
         As in Keras: `loss` and `reconstruction`, in nats per variable; their sum as `bits_per_dim`
