@@ -7,6 +7,7 @@ site, no dead link, equations that are drawn, and nothing wider than the screen.
 import contextlib
 import functools
 import http.server
+import json
 import os
 import pathlib
 import shutil
@@ -102,6 +103,22 @@ def find_dead_links(links, ids, address):
                 yield f"{source}: dead link {href.removeprefix(address)}"
 
 
+def check_playground(page, address):
+    """Draws one of each digit, and reads them: by a classifier, at least nine of ten are right."""
+    import numpy as np
+    from sklearn.datasets import load_digits
+    from sklearn.svm import SVC
+
+    page.goto(f"{address}playground/")
+    page.wait_for_selector("#digits[data-levels]", timeout=60_000)
+    drawn = np.array(json.loads(page.get_attribute("#digits", "data-levels"))).reshape(10, 64)
+    digits = load_digits()
+    read = SVC().fit(digits.data, digits.target).predict(drawn)
+    right = int((read == np.arange(10)).sum())
+    print(f"Playground: {right} of 10 digits are read right")
+    return [] if right >= 9 else [f"playground/: digits are read as {read.tolist()}"]
+
+
 def check():
     """A list of all that is wrong with the site."""
     paths = sorted(p.parent.relative_to(SITE).as_posix() for p in SITE.rglob("index.html"))
@@ -119,6 +136,8 @@ def check():
                     note(f"{facts['wide']} pixels wider than the screen")
                 if facts["equations"] or facts["raw"]:
                     note("has equations that are not drawn")
+            if "playground/" in paths:
+                faults += check_playground(page, address)
             page.close()
         faults += find_dead_links(links, ids, address)
     print(f"{len(paths)} pages, {sum(map(len, links.values()))} links, {len(faults)} faults")

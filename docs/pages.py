@@ -22,6 +22,7 @@ TEXTS = {
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
 }
+PLAYGROUND = ROOT / "build" / "playground"  # what docs/playground.py makes
 PACKAGE = griffe.load("keras_bfn", search_paths=[ROOT], resolve_aliases=True)
 
 
@@ -123,6 +124,8 @@ def on_config(config):
         {"Contributing": "contributing.md"},
         {"Changelog": "changelog.md"},
     ]
+    if PLAYGROUND.exists():
+        config.nav.insert(2, {"Playground": "playground.md"})
     return config
 
 
@@ -131,6 +134,11 @@ def on_files(files, config):
         files.append(File.generated(config, path, content=content))
     font = importlib.resources.files("ziamath.fonts") / "STIXTwoMath-Regular.ttf"
     files.append(File.generated(config, "math.ttf", abs_src_path=str(font)))
+    if PLAYGROUND.exists():
+        for path in PLAYGROUND.iterdir():
+            files.append(File.generated(config, f"playground/{path.name}", abs_src_path=str(path)))
+    else:
+        files.remove(files.get_file_from_path("playground.md"))
     return files
 
 
