@@ -49,10 +49,10 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 def serve(folder):
     """Serves a folder, and yields its address."""
     handler = functools.partial(Quiet, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 @contextlib.contextmanager
@@ -90,7 +90,7 @@ def watch(page, address, faults):
     return note
 
 
-def find_dead_links(links, ids, address):
+def find_dead_links(site, links, ids, address):
     """Links within the site, by the page that they are on, that lead to no file or no place."""
     for source, hrefs in links.items():
         for href in sorted(set(hrefs)):
@@ -98,8 +98,9 @@ def find_dead_links(links, ids, address):
             if not url.startswith(address):
                 continue
             path = urllib.parse.unquote(url.removeprefix(address))
-            is_there = SITE / path / "index.html" if path.endswith("/") or not path else SITE / path
-            if not is_there.is_file() or (fragment and fragment not in ids.get(path, [fragment])):
+            file = site / path
+            file = file / "index.html" if file.is_dir() else file
+            if not file.is_file() or (fragment and fragment not in ids.get(path, [fragment])):
                 yield f"{source}: dead link {href.removeprefix(address)}"
 
 
@@ -119,12 +120,12 @@ def check_playground(page, address):
     return [] if right >= 9 else [f"playground/: digits are read as {read.tolist()}"]
 
 
-def check():
-    """A list of all that is wrong with the site."""
-    paths = sorted(p.parent.relative_to(SITE).as_posix() for p in SITE.rglob("index.html"))
+def check(site=SITE):
+    """A list of all that is wrong with a site."""
+    paths = sorted(p.parent.relative_to(site).as_posix() for p in site.rglob("index.html"))
     paths = ["" if path == "." else f"{path}/" for path in paths]
     faults, links, ids = [], {}, {}
-    with serve(SITE) as address, browse() as browser:
+    with serve(site) as address, browse() as browser:
         for width in WIDTHS:
             page = browser.new_page(viewport={"width": width, "height": 800})
             note = watch(page, address, faults)
@@ -139,7 +140,7 @@ def check():
             if "playground/" in paths:
                 faults += check_playground(page, address)
             page.close()
-        faults += find_dead_links(links, ids, address)
+        faults += find_dead_links(site, links, ids, address)
     print(f"{len(paths)} pages, {sum(map(len, links.values()))} links, {len(faults)} faults")
     return faults
 

@@ -2,6 +2,8 @@
 
 import ast
 import base64
+import importlib
+import os
 import shutil
 import subprocess
 import sys
@@ -49,11 +51,42 @@ def test_what_a_notebook_prints_and_draws_is_on_its_page():
     assert pictures == {"name_0.png": b"pixels"}
 
 
+@pytest.fixture
+def check():
+    """What looks at a site in a Chromium, where there is one."""
+    pytest.importorskip("playwright")
+    if not (os.environ.get("CHROMIUM") or shutil.which("chromium")):
+        pytest.skip("needs a Chromium")
+    return importlib.import_module("docs.check").check
+
+
 @pytest.mark.slow
-def test_the_site_builds_and_every_page_is_whole():
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("<a href='#here'>one</a><a href='other/'>two</a><p id='here'>", None),
+        ("<a href='other/'>one</a><a href='gone/'>two</a>", "dead link gone/"),
+        ("<a href='#gone'>one</a>", "dead link #gone"),
+        ("<script>console.error('oh')</script>", "oh"),
+        ("<script>throw Error('oh')</script>", "oh"),
+        ("<img src='gone.png'>", "status 404"),
+        ("<img src='http://127.0.0.1:9/x.png'>", "requests http://127.0.0.1:9/x.png"),
+        ("<div style='width: 400px'>x</div>", "pixels wider than the screen"),
+        ("<span class='arithmatex'>x</span>", "equations that are not drawn"),
+        ("<math><merror>x</merror></math>", "equations that are not drawn"),
+    ],
+)
+def test_the_check_finds_what_is_wrong(body, fault, tmp_path, check):
+    (tmp_path / "other").mkdir()
+    page = "<!doctype html><link rel='icon' href='data:,'>"
+    (tmp_path / "index.html").write_text(page + body)
+    (tmp_path / "other" / "index.html").write_text(page)
+    faults = check(tmp_path)
+    assert not faults if fault is None else any(fault in found for found in faults)
+
+
+@pytest.mark.slow
+def test_the_site_builds_and_every_page_is_whole(check):
     pytest.importorskip("mkdocs")
     subprocess.run([sys.executable, "-m", "docs", "--plain"], cwd=ROOT, check=True)
-    pytest.importorskip("playwright")
-    if not shutil.which("chromium"):
-        pytest.skip("needs a Chromium")
-    subprocess.run([sys.executable, "-m", "docs.check"], cwd=ROOT, check=True)
+    assert check() == []
