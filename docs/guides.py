@@ -9,7 +9,11 @@ import nbformat
 from nbformat import v4
 
 ROOT = pathlib.Path(__file__).parents[1]
-GUIDES = sorted((ROOT / "guides").glob("*.py"))
+README = (ROOT / "README.md").read_text()
+GUIDES = sorted(  # in the order in which README names them
+    sorted((ROOT / "guides").glob("*.py")),
+    key=lambda guide: len(README.partition(f"guides/{guide.name}")[0]),
+)
 EXECUTED = ROOT / "build" / "guides"
 PICTURES = {"image/png", "image/gif"}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}

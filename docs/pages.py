@@ -49,7 +49,7 @@ ADDRESSES |= {f"keras_bfn.{name}": address for name, address in ADDRESSES.items(
 
 def list_members(members, folder=""):
     """A table of links to the members' pages, with the first sentence of what each says."""
-    lines = ["| | |", "|---|---|"]
+    lines = ["| Name | In a sentence |", "|---|---|"]
     for member in members:
         path = f"{member.name}/index.md" if member.is_module else f"{folder}{member.name}.md"
         docstring = member.docstring.value if member.docstring else ""

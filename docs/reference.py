@@ -8,6 +8,7 @@ import griffe
 
 EXAMPLE = re.compile(r"^>>> .*\n?(?:^\S.*\n?)*", re.MULTILINE)
 CALL_ARGUMENTS = re.compile(r"^Call arguments:\n((?: {4}.*\n?)+)", re.MULTILINE)
+RETURNS = re.compile(r"^Returns:\n((?: {4}.*\n?)+)", re.MULTILINE)
 
 
 class Reference(griffe.Extension):
@@ -17,7 +18,8 @@ class Reference(griffe.Extension):
         for item in _all_members(pkg):
             if item.docstring:
                 text = EXAMPLE.sub(_fence, item.docstring.value)
-                item.docstring.value = CALL_ARGUMENTS.sub(_list, text)
+                text = CALL_ARGUMENTS.sub(_list, text)
+                item.docstring.value = RETURNS.sub(_paragraph, text)
         for item in _all_members(pkg):
             if item.is_class:
                 _add_methods(item, loader.modules_collection)
@@ -37,6 +39,10 @@ def _fence(match):
 def _list(match):
     items = re.sub(r"^(\w+): ", r"- **`\1`**: ", textwrap.dedent(match[1]), flags=re.MULTILINE)
     return f"**Call arguments:**\n\n{items}"
+
+
+def _paragraph(match):
+    return f"**Returns:**\n\n{textwrap.dedent(match[1])}"
 
 
 def _add_methods(cls, modules):

@@ -16,7 +16,7 @@ RESERVED = ("class_name", "config")  # by which Keras 3.15 tells a saved object 
 
 
 class Flow(Immutable):
-    """Base class of the data types: one subclass for each row of the table in the guides.
+    """Base class of the data types: what is sent, and what is known then.
 
     All data types send Gaussian observations `y ~ N(e(x), 1 / (c alpha))` of an embedding `e(x)` of
     the data. What Bob has gathered is the *evidence* `s`, of shape
