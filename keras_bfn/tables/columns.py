@@ -22,12 +22,6 @@ class Column(Immutable):
     """A column of a table, made from the cells that it was fitted to.
 
     Cells are a list of Python values: numbers, strings, bools; None where one is missing.
-
-    Example:
-
-    >>> column = keras_bfn.tables.Category().fit(["a", "b", None, "b"])
-    >>> [column.decode(column.encode(["b", None])), column.flow().num_classes]
-    [['b', None], 2]
     """
 
     def fit(self, cells):

@@ -57,7 +57,7 @@ class TableModel(BayesianFlowNetwork):
             batch_size: int; 64 by default.
             epochs: int. By default so many that there are 1,000 steps.
             validation_data: a frame, or as in Keras.
-            y, **kwargs: `y`, `callbacks` and the others of `keras.Model.fit`.
+            y, **kwargs: as in Keras.
 
         Returns:
             A `keras.callbacks.History`.
