@@ -32,6 +32,9 @@ def expected_variance(self, distribution, t):
     Args:
         distribution: the output distribution at `t`.
         t: time, of shape `(batch,)`.
+
+    Returns:
+        A tensor, in the square of the data's unit.
     """
     values = ops.arange(self.num_values, dtype="float32")
     probs = distribution.probs()
@@ -63,6 +66,12 @@ def tilted(self, distribution, evidence, t):
         distribution: the output distribution at `t`.
         evidence: of shape `(batch, *event_shape, embedding_size)`.
         t: time, of shape `(batch,)`.
+
+    Returns:
+        A `keras_bfn.distributions.Distribution`.
+
+    Raises:
+        NotImplementedError: if the flow does not know it.
     """
     if self.num_values in (None, math.inf):
         raise NotImplementedError(

@@ -102,6 +102,9 @@ class Guidance:
         Args:
             expected: a `keras_bfn.guidance.Expected`.
             **values: the rows of `values`.
+
+        Returns:
+            A tensor of shape `(batch,)`.
         """
         if self.num_draws is None:
             return self.check_result(self.fn(expected.data(), **values), expected.data())
