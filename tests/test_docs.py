@@ -51,6 +51,51 @@ def test_what_a_notebook_prints_and_draws_is_on_its_page():
     assert pictures == {"name_0.png": b"pixels"}
 
 
+GUIDE = '''\
+"""
+Title: A title
+Author: Nobody
+Date created: 2026/11/26
+Last modified: 2026/11/26
+Description: A guide.
+Accelerator: None
+"""
+
+"""
+## A picture
+"""
+
+import pathlib
+
+pathlib.Path("a_picture.png").write_bytes(bytes.fromhex("{png}"))
+print(1 + 1)
+'''
+# One pixel.
+PNG = (
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
+    "0000000a49444154789c6360000000020001e221bc330000000049454e44ae426082"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the kernel's, of its own
+def test_a_guide_runs_as_a_notebook_once(tmp_path, monkeypatch):
+    pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    monkeypatch.setattr(guides, "EXECUTED", tmp_path)
+    guide = tmp_path / "small.py"
+    guide.write_text(GUIDE.format(png=PNG))
+    guides.run_guide(guide)
+    page, pictures = guides.to_page(guides.find_notebook(guide), "small")
+    assert "```{.text .output}\n2\n```\n\n![a picture](small_0.png)" in page
+    assert pictures == {"small_0.png": bytes.fromhex(PNG)}
+    first = (tmp_path / "small.ipynb").stat().st_mtime_ns
+    guides.run_guide(guide)
+    assert (tmp_path / "small.ipynb").stat().st_mtime_ns == first
+    guide.write_text(GUIDE.format(png=PNG).replace("1 + 1", "1 + 2"))  # it has changed
+    assert "{.text .output}" not in guides.to_page(guides.find_notebook(guide), "small")[0]
+
+
 @pytest.fixture
 def check():
     """What looks at a site in a Chromium, where there is one."""
