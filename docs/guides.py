@@ -104,6 +104,9 @@ def run_guide(guide):
     resources = {"metadata": {"path": str(folder)}}
     NotebookClient(notebook, timeout=None, resources=resources).execute()
     notebook.cells[1].source = install
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
     nbformat.write(notebook, EXECUTED / f"{guide.stem}.ipynb")
 
 
@@ -124,7 +127,7 @@ def to_page(notebook, name):
             lines.append(cell.source.replace(".ipynb)", ".md)"))
             continue
         lines.append(f"```python\n{cell.source}\n```")
-        printed = [o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout"]
+        printed = [output.text for output in cell.outputs if output.output_type == "stream"]
         if printed:
             lines.append(f"```{{.text .output}}\n{''.join(printed).rstrip()}\n```")
         for output in cell.outputs:
