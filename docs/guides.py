@@ -4,6 +4,7 @@ import base64
 import os
 import pathlib
 import re
+import tempfile
 
 import nbformat
 from nbformat import v4
@@ -30,13 +31,14 @@ from IPython.display import Image, display
 
 
 def find_pictures():
-    return {{p for p in pathlib.Path().rglob("*.*") if p.suffix in (".png", ".gif")}}
+    paths = [path for path in pathlib.Path().rglob("*.*") if path.suffix in (".png", ".gif")]
+    return {{(path.stat().st_mtime_ns, path) for path in paths}}
 
 
 def show_pictures(result):
-    for path in sorted(find_pictures() - shown, key=lambda path: path.stat().st_mtime_ns):
-        display(Image(path, alt=path.stem.replace("_", " ")))
-        shown.add(path)
+    for picture in sorted(find_pictures() - shown):
+        display(Image(picture[1], alt=picture[1].stem.replace("_", " ")))
+        shown.add(picture)
 
 
 shown = find_pictures()
@@ -92,26 +94,23 @@ def find_notebook(guide):
 
 
 def run_guide(guide):
-    """Runs a guide in a folder of its own, and keeps the notebook with its outputs in build/."""
+    """Runs a guide in a new folder, and keeps the notebook with its outputs in build/."""
     from nbclient import NotebookClient
 
     notebook = find_notebook(guide)
     if any(cell.get("outputs") for cell in notebook.cells):
         return
-    folder = EXECUTED / guide.stem
-    folder.mkdir(parents=True, exist_ok=True)
-    install, notebook.cells[1].source = notebook.cells[1].source, _without_install(notebook)
-    resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=None, resources=resources).execute()
+    install = notebook.cells[1].source
+    notebook.cells[1].source = install.partition("\n")[2]  # without its first line, `%pip`
+    with tempfile.TemporaryDirectory() as folder:
+        resources = {"metadata": {"path": folder}}
+        NotebookClient(notebook, timeout=None, resources=resources).execute()
     notebook.cells[1].source = install
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+    EXECUTED.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, EXECUTED / f"{guide.stem}.ipynb")
-
-
-def _without_install(notebook):
-    return notebook.cells[1].source.partition("\n")[2]
 
 
 def to_page(notebook, name):
