@@ -49,6 +49,17 @@ def test_what_a_notebook_prints_and_draws_is_on_its_page():
     assert pictures == {"name_0.png": b"pixels"}
 
 
+def test_a_notebook_is_opened_in_colab_where_the_repository_is_known(monkeypatch):
+    assert "colab" not in guides.to_page(guides.make_notebook(GUIDES[0]), "name")[0]
+    monkeypatch.setattr(guides, "REPOSITORY", "owner/name")
+    notebook = guides.make_notebook(GUIDES[0])
+    address = f"owner/name/blob/gh-pages/guides/{GUIDES[0].stem}.ipynb"
+    assert address in notebook.cells[0].source
+    assert "git+https://github.com/owner/name" in notebook.cells[1].source
+    page, _ = guides.to_page(notebook, GUIDES[0].stem)
+    assert page.count(address) == 1
+
+
 GUIDE = '''\
 """
 Title: A title
