@@ -35,8 +35,6 @@ LACKING = {
     f"keras_bfn.tables.{name}"
     for name in ("Column", "TableModel.fit", "Table.from_dataframe", "Table.make_model")
 }
-# Said in a word: the paper's, or another's.
-SOURCES = "Reference:|of the paper"
 
 
 def section(documented, title):
@@ -112,9 +110,8 @@ def test_what_is_returned_and_raised_is_told(name):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [n for n in NAMES if re.search(r"Flow$|[12]Sampler$|al\w+Sampler$|\wSchedule$|Loss$", n)],
+    "name", [name for name in NAMES if re.search("(Flow|Schedule|Loss|Sampler)$", name)]
 )
 def test_the_maths_has_a_source(name):
-    is_base = NAMES[name].__name__ in ("Flow", "BFNLoss")
-    assert is_base or re.search(SOURCES, NAMES[name].__doc__)
+    is_base = NAMES[name].__name__ in ("Flow", "Schedule", "BFNLoss", "Sampler")
+    assert is_base or re.search("^Reference: ", inspect.cleandoc(NAMES[name].__doc__), re.MULTILINE)
