@@ -47,11 +47,11 @@ for section in SECTIONS:
 ADDRESSES |= {f"keras_bfn.{name}": address for name, address in ADDRESSES.items()}
 
 
-def list_members(members, folder=""):
+def list_members(members):
     """A table of links to the members' pages, with the first sentence of what each says."""
     lines = ["| Name | In a sentence |", "|---|---|"]
     for member in members:
-        path = f"{member.name}/index.md" if member.is_module else f"{folder}{member.name}.md"
+        path = f"{member.name}/index.md" if member.is_module else f"{member.name}.md"
         docstring = member.docstring.value if member.docstring else ""
         summary = docstring.partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
         lines.append(f"| [`{member.name}`]({path}) | {summary} |")
