@@ -133,8 +133,12 @@ for step in (0, 5, 10, 20):
     print(np.round(trajectory.theta[step, 0, 4, :, 0, 0], 2))
 
 """
-`keras_bfn.visualization.plot_samples` and `plot_trajectory` draw the same as pictures.
+The same as pictures: what is known of each pixel, from the prior on the left to the sample.
+"""
 
+keras_bfn.visualization.plot_trajectory(flow, trajectory, "trajectory.png")
+
+"""
 ## Save and load
 
 A `.keras` file holds the flow, the network, the weights, and the optimizer. It loads on every

@@ -14,6 +14,14 @@ class _Sealed(type):
         vars(made)["_is_made"] = True
         return made
 
+    @property
+    def __signature__(cls):
+        """That of the constructor, which `help` would not see for `__call__`."""
+        if cls.__init__ is object.__init__:
+            return inspect.Signature()
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()
+        return inspect.Signature(parameters)
+
 
 class Immutable(metaclass=_Sealed):
     """An object that is told by the arguments of its constructor, and never changes.

@@ -20,6 +20,12 @@ class Look(NamedTuple):
             `(batch, *event_shape, flow.theta_size)`.
         params: the network's output, the parameters of the output distribution, of shape
             `(batch, *event_shape, flow.output_size)`.
+
+    Example, the looks of a trajectory:
+
+    >>> samples, trajectory = model.generate(2, num_steps=3, return_trajectory=True)
+    >>> [trajectory.t.shape, trajectory.s.shape, trajectory.params.shape]
+    [(4,), (4, 2, 4, 4, 1, 2), (4, 2, 4, 4, 1, 1)]
     """
 
     t: Any

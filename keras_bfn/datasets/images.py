@@ -1,8 +1,7 @@
-"""Images: MNIST, Fashion-MNIST, CIFAR-10, embedded photographs, and folders."""
+"""Images: MNIST, Fashion-MNIST, CIFAR-10, and embedded photographs and digits."""
 
 import importlib.util
 
-import keras
 import numpy as np
 
 from keras_bfn._imports import tell_to_install
@@ -13,14 +12,11 @@ from keras_bfn._validation import (
     check_int,
     check_path,
     check_seed,
-    check_shape,
-    refusal,
 )
 from keras_bfn.datasets.batches import Batches
 from keras_bfn.datasets.splits import HELD_OUT, Splits, hold_out
 
 FORMS = ("binary", "bins", "numbers")
-_ENDINGS = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
 
 
 def mnist(batch_size=512, form="binary", num_bins=256, data_dir=None, **options):
@@ -59,152 +55,71 @@ def mnist(batch_size=512, form="binary", num_bins=256, data_dir=None, **options)
 
 
 def fashion_mnist(batch_size=512, form="bins", num_bins=256, data_dir=None, **options):
-    """70,000 pictures of clothes, 28x28, through TensorFlow Datasets. As `mnist`."""
-    return _from_tfds("fashion_mnist", batch_size, form, num_bins, data_dir, **options)
-
-
-def cifar10(batch_size=32, form="bins", num_bins=256, data_dir=None, **options):
-    """60,000 colour photographs, 32x32, through TensorFlow Datasets. As `mnist`."""
-    return _from_tfds("cifar10", batch_size, form, num_bins, data_dir, **options)
-
-
-def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **options):
-    """Images of one's own: every PNG, JPEG, GIF and BMP below a folder, scaled and cropped alike.
+    """70,000 pictures of clothes, 28x28, through TensorFlow Datasets.
 
     Args:
-        path: the folder.
-        image_size: the tuple `(height, width)`.
-        batch_size, form, num_bins: as in `mnist`.
-        **options: `flip`, `seed`, `limit` as in `mnist`; `color_mode`: `"rgb"` or `"grayscale"`;
-            `labels` (bool, False): whether batches are `((images, labels),)`, where a label is the
-            number of the sub-folder in `image_classes(path)`; `held_out` (float, 0.01): the share
-            of all images that is held out for testing, and of the others for validation.
+        batch_size, form, num_bins, data_dir: as in `mnist`.
+        **options: `download`, `labels`, `flip`, `seed`, `limit` and `held_out`, as in
+            `mnist`.
 
     Returns:
         `Splits`.
 
     Raises:
-        FileNotFoundError: if there is no such folder, or fewer than three images in it.
-        ImportError: if Pillow is missing.
-        ValueError: if an argument is out of its range, a file is no whole image of 8 bits for each
-            colour, or images have no sub-folder to be their label.
+        ImportError: if `tensorflow_datasets` or TensorFlow is missing.
+        FileNotFoundError: if the data are neither here nor can be downloaded.
+        ValueError: if an argument is out of its range.
 
     Example:
 
     ```python
-    train, validation, test = keras_bfn.datasets.image_folder(
-        "photographs/", (32, 32), flip=True, labels=True
-    )
+    train, validation, test = keras_bfn.datasets.fashion_mnist(batch_size=128)
     ```
     """
-    _check_options(batch_size, form, num_bins)
-    image_size = check_shape("image_size", image_size)
-    if len(image_size) != 2:
-        raise refusal("image_size", "must be (height, width)", image_size)
-    color_mode = check_choice("color_mode", options.pop("color_mode", "rgb"), ("rgb", "grayscale"))
-    held_out = check_between("held_out", options.get("held_out", HELD_OUT), 0, 0.5)
-    files = _image_files(path)
-    if len(files) < 3:
-        raise FileNotFoundError(
-            f"Argument `path` must be a folder with at least 3 images {sorted(_ENDINGS)}. "
-            f"Received: path={str(path)!r} with {len(files)}"
-        )
-    has_labels = check_bool("labels", options.pop("labels", False))
-    labels = _labels(path, files) if has_labels else None
-    images = np.stack([_read_image(file, color_mode, image_size) for file in files])
-    train, test = (_rows((images, labels), rows) for rows in hold_out(len(images), held_out))
-    return _splits(train, test, batch_size, form, num_bins, **options)
+    return _from_tfds("fashion_mnist", batch_size, form, num_bins, data_dir, **options)
 
 
-def image_classes(path):
-    """The names of the sub-folders that `image_folder(path, ..., labels=True)` numbers from 0.
+def cifar10(batch_size=32, form="bins", num_bins=256, data_dir=None, **options):
+    """60,000 colour photographs, 32x32, through TensorFlow Datasets.
 
     Args:
-        path: the folder.
+        batch_size, form, num_bins, data_dir: as in `mnist`.
+        **options: `download`, `labels`, `flip`, `seed`, `limit` and `held_out`, as in
+            `mnist`.
 
     Returns:
-        A sorted list of strings: of the folders directly in `path` with images anywhere in them.
+        `Splits`.
 
     Raises:
-        FileNotFoundError: if there is no such folder.
+        ImportError: if `tensorflow_datasets` or TensorFlow is missing.
+        FileNotFoundError: if the data are neither here nor can be downloaded.
+        ValueError: if an argument is out of its range.
 
     Example:
 
     ```python
-    names = keras_bfn.datasets.image_classes("photographs/")
-    network = keras_bfn.networks.UNet(flow, (32, 32, 3), conditions=len(names))
+    train, validation, test = keras_bfn.datasets.cifar10(batch_size=128)
     ```
     """
-    if not check_path("path", path).is_dir():
-        raise FileNotFoundError(f"Argument `path` must be a folder. Received: path={str(path)!r}")
-    return sorted(set(_sub_folders(path, _image_files(path))) - {None})
-
-
-def _image_files(path):
-    path = check_path("path", path)
-    files = (file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS)
-    # Names that start with a point are of what systems say of pictures.
-    return sorted(
-        file
-        for file in files
-        if not any(name.startswith(".") for name in file.relative_to(path).parts) and file.is_file()
-    )
-
-
-def _read_image(file, color_mode, image_size):
-    """The levels of an image file, cropped and scaled, `(height, width, channels)`."""
-    with tell_to_install('Images of a folder need Pillow: pip install "keras-bfn[examples]"'):
-        from PIL import Image
-    try:
-        with Image.open(file) as image:
-            mode, size = image.mode, image.width * image.height
-        if size > (Image.MAX_IMAGE_PIXELS or size):
-            raise OSError(f"of {size} pixels, more than PIL.Image.MAX_IMAGE_PIXELS")
-        image = keras.utils.load_img(
-            file,
-            color_mode=color_mode,
-            target_size=image_size,
-            interpolation="bilinear",  # the default, "nearest", would leave pixels out
-            keep_aspect_ratio=True,
-        )
-    except MemoryError:
-        raise
-    except Exception as error:  # of many kinds: it is no image, not all of one, or a bomb
-        raise ValueError(f"The file {str(file)!r} must be a whole image. ({error})") from error
-    if mode.startswith(("I", "F")):  # Pillow would cut these off at 255
-        raise ValueError(
-            f"The file {str(file)!r} must be an image of 8 bits for each colour. "
-            f"Received: one of more, mode {mode!r}"
-        )
-    return keras.utils.img_to_array(image, "channels_last", "uint8")
-
-
-def _sub_folders(path, files):
-    """For each file the name of the folder directly in `path` that it is in; None if in none."""
-    parts = [file.relative_to(path).parts for file in files]
-    return [names[0] if len(names) > 1 else None for names in parts]
-
-
-def _labels(path, files):
-    names = image_classes(path)
-    folders = _sub_folders(path, files)
-    if None in folders:
-        raise ValueError(
-            "Argument `labels` must be False unless each image is in a sub-folder. Received: "
-            f"labels=True, and {str(files[folders.index(None)])!r}"
-        )
-    return np.array([names.index(name) for name in folders], "int32")
+    return _from_tfds("cifar10", batch_size, form, num_bins, data_dir, **options)
 
 
 def embedded_images(batch_size=32, form="bins", num_bins=256, **options):
     """Crops, 32x32, of the two photographs that scikit-learn ships: a stand-in, no benchmark.
 
     Test images are from another part of the photographs than training images; those for validation
-    overlap with these. The arguments are those of `mnist`, without `data_dir`, `download` and
-    `labels`.
+    overlap with these.
+
+    Args:
+        batch_size, form, num_bins: as in `mnist`.
+        **options: `flip`, `seed`, `limit` and `held_out`, as in `mnist`.
+
+    Returns:
+        `Splits`.
 
     Raises:
         ImportError: if `sklearn` or Pillow is missing.
+        ValueError: if an argument is out of its range.
 
     Example:
 
@@ -223,16 +138,24 @@ def embedded_images(batch_size=32, form="bins", num_bins=256, **options):
                 for x in range(low, high - 31, step):
                     parts[name].append(photograph[y : y + 32, x : x + 32])
     train, test = (np.stack(part) for part in parts.values())
-    return _splits((train, None), (test, None), batch_size, form, num_bins, **options)
+    return make_splits((train, None), (test, None), batch_size, form, num_bins, **options)
 
 
 def embedded_digits(batch_size=64, form="binary", num_bins=256, labels=False, **options):
     """The 1,797 digits, 8x8, that scikit-learn ships, enlarged to 28x28: a stand-in for MNIST.
 
-    Of the digits 297 test. The arguments are those of `mnist`, without `data_dir` and `download`.
+    Of the digits 297 test.
+
+    Args:
+        batch_size, form, num_bins, labels: as in `mnist`.
+        **options: `flip`, `seed`, `limit` and `held_out`, as in `mnist`.
+
+    Returns:
+        `Splits`.
 
     Raises:
         ImportError: if `sklearn` is missing.
+        ValueError: if an argument is out of its range.
 
     Example:
 
@@ -249,12 +172,12 @@ def embedded_digits(batch_size=64, form="binary", num_bins=256, labels=False, **
     images = np.pad(enlarged, ((0, 0), (2, 2), (2, 2), (0, 0)))
     order = np.random.default_rng(0).permutation(len(images))
     everything = images, digits.target.astype("int32") if labels else None
-    train, test = _rows(everything, order[:1500]), _rows(everything, order[1500:])
-    return _splits(train, test, batch_size, form, num_bins, **options)
+    train, test = take_rows(everything, order[:1500]), take_rows(everything, order[1500:])
+    return make_splits(train, test, batch_size, form, num_bins, **options)
 
 
 def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels=False, **options):
-    _check_options(batch_size, form, num_bins)
+    check_options(batch_size, form, num_bins)
     for name_of_option, value in (("download", download), ("labels", labels)):
         check_bool(name_of_option, value)
     if data_dir is not None:
@@ -280,7 +203,7 @@ def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels
         ) from error
     if not labels:
         parts = [(images, None) for images, _ in parts]
-    return _splits(*parts, batch_size, form, num_bins, **options)
+    return make_splits(*parts, batch_size, form, num_bins, **options)
 
 
 def _arrays(part):
@@ -292,22 +215,24 @@ def _arrays(part):
     return images, labels.astype("int32")
 
 
-def _check_options(batch_size, form, num_bins):
+def check_options(batch_size, form, num_bins):
+    """Raises a `ValueError` unless all data sets of images can have these."""
     check_int("batch_size", batch_size, 1)
     check_choice("form", form, FORMS)
     check_int("num_bins", num_bins, 2, 256)
 
 
-def _splits(
+def make_splits(
     train, test, batch_size, form, num_bins, flip=False, seed=0, limit=None, held_out=HELD_OUT
 ):
-    _check_options(batch_size, form, num_bins)
+    """`Splits` of pairs of levels and labels; those that validate are held out of `train`."""
+    check_options(batch_size, form, num_bins)
     check_between("held_out", held_out, 0, 0.5)
     check_bool("flip", flip)
     check_seed(seed)
     if limit is not None:
         check_int("limit", limit, 2)  # one to train on, one to validate
-    train, test = (_rows(part, slice(limit)) for part in (train, test))
+    train, test = (take_rows(part, slice(limit)) for part in (train, test))
     rest, validation = hold_out(len(train[0]), held_out)
 
     def batches(images, labels, training):
@@ -322,13 +247,13 @@ def _splits(
         )
 
     return Splits(
-        batches(*_rows(train, rest), True),
-        batches(*_rows(train, validation), False),
+        batches(*take_rows(train, rest), True),
+        batches(*take_rows(train, validation), False),
         batches(*test, False),
     )
 
 
-def _rows(part, rows):
+def take_rows(part, rows):
     """These rows of the images and of the labels, if there are any."""
     images, labels = part
     return images[rows], labels if labels is None else labels[rows]

@@ -12,6 +12,12 @@ HELD_OUT = 0.01  # the share of the training data that validates, as in the pape
 class Splits(NamedTuple):
     """The parts of a data set, each in batches for `fit` and `evaluate`.
 
+    Example:
+
+    >>> splits = keras_bfn.datasets.embedded_digits(batch_size=50, limit=100)
+    >>> splits.train[0].shape
+    (50, 28, 28, 1)
+
     Attributes:
         train: in a new order, with what is random drawn anew, in every epoch.
         validation: held out of the training data, always the same.

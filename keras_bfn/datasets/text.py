@@ -18,6 +18,12 @@ _TEXT8_URL = "http://mattmahoney.net/dc/text8.zip"
 def clean_text(text):
     """Text in the alphabet of text8: letters in lower case, everything else one space.
 
+    Args:
+        text: string.
+
+    Returns:
+        A string.
+
     Raises:
         ValueError: if `text` is no string.
 
@@ -77,9 +83,10 @@ def text_file(path, batch_size=64, seq_length=256, tokenizer=None, **options):
 
     Args:
         path: of a text file in UTF-8.
-        batch_size, seq_length, **options: as in `text8`, in tokens.
+        batch_size, seq_length: as in `text8`, in tokens.
         tokenizer: what makes tokens of the text, such as `Bytes()`. None cleans the text with
             `clean_text`, and takes its 27 `Letters()`.
+        **options: `stride`, `seed` and `steps_per_epoch`, as in `text8`.
 
     Returns:
         As `text8`, for a `DiscreteFlow(tokenizer.num_classes, ...)`.
@@ -102,7 +109,17 @@ def text_file(path, batch_size=64, seq_length=256, tokenizer=None, **options):
 
 
 def embedded_text(batch_size=64, seq_length=256, tokenizer=None, **options):
-    """Prose that Python ships, of `pydoc_data.topics`: a stand-in, no benchmark. As `text_file`.
+    """Prose that Python ships, of `pydoc_data.topics`: a stand-in, no benchmark.
+
+    Args:
+        batch_size, seq_length, tokenizer: as in `text_file`.
+        **options: `stride`, `seed` and `steps_per_epoch`, as in `text8`.
+
+    Returns:
+        `Splits`, as `text_file`.
+
+    Raises:
+        ValueError: as `text_file`.
 
     Example:
 

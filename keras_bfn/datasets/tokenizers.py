@@ -22,6 +22,12 @@ class Tokenizer(Immutable):
 
     Attributes:
         num_classes: int.
+
+    Example:
+
+    >>> tokenizer = keras_bfn.datasets.Bytes()
+    >>> tokenizer.decode(tokenizer.encode("naïve"))
+    'naïve'
     """
 
     def encode(self, text):

@@ -13,6 +13,12 @@ class Delta(Distribution):
 
     Args:
         value: float tensor of shape `(batch, *event_shape)`.
+
+    Example:
+
+    >>> point = keras_bfn.distributions.Delta(np.array([[0.5, -0.5]]))
+    >>> [float(point.mode()[0, 0]), float(point.log_prob(np.zeros((1, 2)))[0, 0])]
+    [0.5, -inf]
     """
 
     def __init__(self, value):
@@ -49,6 +55,14 @@ class Normal(Distribution):
     Args:
         mean: float tensor of shape `(batch, *event_shape)`.
         std: float or tensor that broadcasts against `mean`.
+
+    Example:
+
+    >>> normal = keras_bfn.distributions.Normal(keras.ops.zeros((2, 3)), std=0.1)
+    >>> normal.sample(seed=0).shape
+    (2, 3)
+    >>> round(float(normal.log_prob(np.zeros((2, 3)))[0, 0]), 4)
+    1.3836
     """
 
     def __init__(self, mean, std):

@@ -16,6 +16,13 @@ class Distribution:
     integers 0..K-1 `log_probs`; `tempered` and `truncated` are for samplers with a temperature,
     `top_k` or `top_p`. Whatever is proportional to known numbers over 0..K-1 can be had from
     `Categorical(logits)`, or from a subclass whose constructor computes the logits.
+
+    Example, the output distribution of a flow:
+
+    >>> flow = keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=1.0)
+    >>> params, s, t = np.zeros((2, 5, 3)), np.zeros((2, 5, 3)), np.zeros(2)
+    >>> flow.output_distribution(params, s, t).probs().shape
+    (2, 5, 3)
     """
 
     def mean(self):

@@ -44,6 +44,14 @@ class VonMises(Distribution):
 
     Args:
         natural: float tensor of shape `(batch, *event_shape, 2)`, the natural parameters m.
+
+    Example, angles near pi / 2:
+
+    >>> angles = keras_bfn.distributions.VonMises(keras.ops.array([[[0.0, 25.0]]]))
+    >>> angles.sample(seed=0).shape
+    (1, 1)
+    >>> round(float(angles.mean()[0, 0]), 4)
+    1.5708
     """
 
     def __init__(self, natural):

@@ -31,6 +31,9 @@ def expected_variance(self, distribution, t):
     Args:
         distribution: the output distribution at `t`.
         t: time, of shape `(batch,)`.
+
+    Returns:
+        A tensor, in the square of the data's unit.
     """
     if self.num_values is None:
         raise lacks(self, "expected_variance", ", which this guidance needs")
@@ -64,6 +67,12 @@ def tilted(self, distribution, evidence, t):
         distribution: the output distribution at `t`.
         evidence: of shape `(batch, *event_shape, embedding_size)`.
         t: time, of shape `(batch,)`.
+
+    Returns:
+        A `keras_bfn.distributions.Distribution`.
+
+    Raises:
+        NotImplementedError: if the flow does not know it.
     """
     if self.num_values is None:
         raise lacks(self, "tilted", ", which guidance with through_network=False needs")

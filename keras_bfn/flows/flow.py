@@ -16,7 +16,7 @@ RESERVED = ("class_name", "config")  # by which Keras 3.15 tells a saved object 
 
 
 class Flow(Immutable):
-    """Base class of the data types: one subclass for each.
+    """Base class of the data types: what is sent, and what is known then.
 
     All data types send Gaussian observations `y ~ N(e(x), 1 / (c alpha))` of an embedding `e(x)` of
     the data. What Bob has gathered is the *evidence* `s`, of shape
@@ -72,6 +72,13 @@ class Flow(Immutable):
     Raises:
         ValueError: if the schedule does not start at 0, rise and stay finite, or its derivative is
             not that of its accuracy.
+
+    Example, what is known of a variable of three classes at t = 1, for all flows in the same way:
+
+    >>> flow, t = keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=9.0), np.ones(1)
+    >>> s = flow.sample_evidence(np.array([[2]]), t, seed=0)
+    >>> flow.input_params(s, flow.schedule.beta(t)).shape
+    (1, 1, 3)
     """
 
     gain = 1.0

@@ -19,6 +19,16 @@ class Expected:
         mask: which variables are there, float or bool, `(batch, *event_shape)`, or None.
         noise: for `draws`, a dict from the names that a `Noise` has for what one draw takes to
             tensors, with an axis of draws before all others; or None.
+
+    Example, a guidance by the ink of an image and its standard deviation:
+
+    ```python
+    class Ink(keras_bfn.guidance.Guidance):
+        def log_likelihood(self, expected):
+            ink = keras.ops.sum(expected.data(), axis=(1, 2, 3))
+            variance = keras.ops.sum(expected.variance(), axis=(1, 2, 3))
+            return -0.5 * keras.ops.square(ink - 250.0) / (100.0 + variance)
+    ```
     """
 
     def __init__(self, flow, looks, outputs, known=None, mask=None, noise=None):

@@ -104,6 +104,9 @@ class Guidance:
         Args:
             expected: a `keras_bfn.guidance.Expected`.
             **values: the rows of `values`.
+
+        Returns:
+            A tensor of shape `(batch,)`.
         """
         if self.num_draws is None:
             return self.check_result(self.fn(expected.data(), **values), expected.data())
@@ -219,8 +222,20 @@ def _check_value(name, value):
 def get(identifier):
     """Returns a `Guidance`, or that of a function; None for None.
 
+    Args:
+        identifier: a `Guidance`, a function as `fn` of `Guidance`, or None.
+
+    Returns:
+        A `Guidance`, or None.
+
     Raises:
-        ValueError: if it is neither.
+        ValueError: if it is none of these.
+
+    Example:
+
+    >>> ink = keras_bfn.guidance.get(lambda x: keras.ops.sum(x, axis=(1, 2, 3)))
+    >>> keras_bfn.guidance.get(ink) is ink
+    True
     """
     if identifier is None or isinstance(identifier, Guidance):
         return identifier

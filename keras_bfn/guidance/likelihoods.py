@@ -184,7 +184,8 @@ class Constraint(Guidance):
         target: what it should be: a number, or an array of shape `(num_samples,)` or
             `(num_samples, size)`.
         std: positive float: how far it may be from it.
-        **options: `scale`, `interval`, `num_draws`, `through_network` and `layers` of `Guidance`.
+        layers: the Keras layers that `fn` calls, but for those that it names.
+        **options: `scale`, `interval`, `num_draws` and `through_network` of `Guidance`.
 
     Raises:
         ValueError: if an argument is none of these.

@@ -88,6 +88,7 @@ class SpatialAttention(Layer):
         num_heads: int. Divides the number of channels.
         groups: int. As in `ConvBlock`.
         data_format: as in `ConvBlock`.
+        **kwargs: `dtype` and `name`, as of every Keras layer.
 
     Call arguments:
         x: tensor of shape `(batch, height, width, channels)` or `(batch, length, channels)`, or
@@ -95,6 +96,9 @@ class SpatialAttention(Layer):
 
     Returns:
         A tensor of the shape of `x`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
 
     Example:
 

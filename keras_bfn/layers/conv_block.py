@@ -26,6 +26,7 @@ class ConvBlock(Layer):
         time_bias: bool. Whether the projection of the time has a bias.
         remat: bool. Whether activations are computed again in the backward pass, to save memory.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's default.
+        **kwargs: `dtype` and `name`, as of every Keras layer.
 
     Call arguments:
         x: tensor of shape `(batch, height, width, channels)` or `(batch, length, channels)`, or
@@ -34,6 +35,9 @@ class ConvBlock(Layer):
 
     Returns:
         A tensor of the shape of `x`, with `filters` channels.
+
+    Raises:
+        ValueError: if an argument is out of its range.
 
     Example:
 

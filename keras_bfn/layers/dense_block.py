@@ -16,6 +16,7 @@ class DenseBlock(Layer):
     Args:
         hidden_size: int. The width of the block's inside.
         dropout: float in [0, 1).
+        **kwargs: `dtype` and `name`, as of every Keras layer.
 
     Call arguments:
         x: tensor of shape `(batch, size)`.
@@ -23,6 +24,9 @@ class DenseBlock(Layer):
 
     Returns:
         A tensor of the shape of `x`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
 
     Example:
 

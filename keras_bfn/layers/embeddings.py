@@ -31,6 +31,7 @@ class TimeEmbedding(Float32Layer):
         offset: float, added to t.
         endpoint: bool. Whether the slowest frequency is 1/10,000 of the fastest, as in the paper's
             network for CIFAR-10, or the one before it in the series.
+        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
 
     Call arguments:
         t: float tensor of shape `(batch,)`.
@@ -69,6 +70,9 @@ class TimeEmbedding(Float32Layer):
 class TimeChannel(Float32Layer):
     """Joins the time to an image or a sequence: one more channel, 2t - 1 at all positions.
 
+    Args:
+        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
+
     Call arguments:
         x: float32 tensor of shape `(batch, ..., channels)`.
         t: float tensor of shape `(batch,)`.
@@ -99,6 +103,7 @@ class FourierFeatures(Float32Layer):
 
     Args:
         exponents: tuple of numbers. The frequencies are `2 ** exponent` periods per unit.
+        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
 
     Call arguments:
         x: tensor of shape `(..., channels)`.
@@ -106,6 +111,9 @@ class FourierFeatures(Float32Layer):
     Returns:
         A float32 tensor of shape `(..., channels * (1 + 2 * len(exponents)))`: the channels, then
         their sines, one exponent after the other, then their cosines.
+
+    Raises:
+        ValueError: if `exponents` are no numbers, or none.
 
     Example:
 
@@ -144,12 +152,16 @@ class PositionEmbedding(Float32Layer):
     Args:
         num_columns: int or None. The positions of an image, row by row, have so many in a row: half
             of the numbers then tell the row, and half the column.
+        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
 
     Call arguments:
         x: tensor of shape `(batch, positions, size)`, `size` even, with columns a multiple of 4.
 
     Returns:
         A float32 tensor of the shape of `x`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
 
     Example:
 

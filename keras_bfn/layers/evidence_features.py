@@ -20,6 +20,7 @@ class EvidenceFeatures(EvidenceLayer):
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
+        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
 
     Call arguments:
         theta: tensor of shape `(batch, *event_shape, flow.theta_size)`.
@@ -27,6 +28,9 @@ class EvidenceFeatures(EvidenceLayer):
     Returns:
         A float32 tensor of shape `(batch, *event_shape, size)`; `size` is `2 * flow.theta_size` for
         classes, else `flow.theta_size`.
+
+    Raises:
+        ValueError: if `flow` is no `keras_bfn.flows.Flow`.
 
     Example:
 

@@ -28,6 +28,7 @@ class EvidenceShortcut(EvidenceLayer):
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
+        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
 
     Call arguments:
         params: float32 tensor of shape `(batch, *event_shape, flow.output_size)`.
@@ -35,6 +36,9 @@ class EvidenceShortcut(EvidenceLayer):
 
     Returns:
         A float32 tensor of the shape of `params`.
+
+    Raises:
+        ValueError: if `flow` is no `keras_bfn.flows.Flow`.
 
     Example:
 

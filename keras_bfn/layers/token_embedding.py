@@ -17,12 +17,16 @@ class TokenEmbedding(Layer):
 
     Args:
         size: int. The size of the embeddings.
+        **kwargs: `dtype` and `name`, as of every Keras layer.
 
     Call arguments:
         x: tensor of shape `(batch, tokens, channels)`.
 
     Returns:
         A tensor of shape `(batch, tokens, size)`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
 
     Example:
 

@@ -36,6 +36,7 @@ class TransformerBlock(Layer):
             knows how far apart they are.
         kernel_initializer: of all kernels but those named next.
         residual_initializer: of the kernels whose output is added to the residual stream.
+        **kwargs: `dtype` and `name`, as of every Keras layer.
 
     Call arguments:
         x: tensor of shape `(batch, positions, size)`.

@@ -51,6 +51,12 @@ def stratified_uniform(batch_size, seed=None):
 
     Returns:
         A float32 tensor of shape `(batch_size,)`.
+
+    Example, one of four numbers in each quarter:
+
+    >>> numbers = keras_bfn.losses.stratified_uniform(4, seed=0)
+    >>> sorted(int(4 * number) for number in keras.ops.convert_to_numpy(numbers))
+    [0, 1, 2, 3]
     """
     size = ops.cast(batch_size, "float32")
     offset = keras.random.uniform((1,), dtype="float32", seed=seed)

@@ -76,6 +76,14 @@ class DiscreteTimeLoss(BFNLoss):
 class ReconstructionLoss(BFNLoss):
     """The cost of the data once all messages have come: -log p_O(x) at t = 1.
 
+    Example, nats per variable at evidence `s` that has been gathered by then:
+
+    >>> flow, t = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=9.0), np.ones(16)
+    >>> s = flow.sample_evidence(images, t, seed=0)
+    >>> look = keras_bfn.Look(t, s, flow.input_params(s, flow.schedule.beta(t)), s[..., 1:])
+    >>> keras_bfn.losses.ReconstructionLoss()(flow, images, look).shape
+    (16, 4, 4, 1)
+
     Reference: "Reconstruction loss" in sections 4, 5 and 6 of
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
@@ -93,8 +101,16 @@ def get(identifier):
     Args:
         identifier: a `BFNLoss`, `"continuous_time"` or None, which means the same.
 
+    Returns:
+        A `BFNLoss`.
+
     Raises:
         ValueError: if `identifier` is none of these.
+
+    Example:
+
+    >>> keras_bfn.losses.get("continuous_time") == keras_bfn.losses.ContinuousTimeLoss()
+    True
     """
     if identifier is None:
         return ContinuousTimeLoss()

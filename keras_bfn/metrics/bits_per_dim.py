@@ -9,6 +9,10 @@ import keras
 class BitsPerDim(keras.metrics.Mean):
     """The mean of code lengths given in nats per variable, in bits per variable.
 
+    Args:
+        name: string.
+        dtype: as of every Keras metric.
+
     Example:
 
     >>> metric = keras_bfn.metrics.BitsPerDim()

@@ -108,8 +108,20 @@ def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
 
     `|m_1 - m_2|^2 + tr(C_1) + tr(C_2) - 2 tr((C_1^(1/2) C_2 C_1^(1/2))^(1/2))`.
 
+    Args:
+        mean_1, mean_2: arrays of shape `(size,)`.
+        covariance_1, covariance_2: arrays of shape `(size, size)`.
+
+    Returns:
+        A float, in the square of the numbers' unit.
+
     Raises:
         ValueError: if the means are no vectors of one size, or the covariances no matrices of it.
+
+    Example:
+
+    >>> keras_bfn.metrics.frechet_distance(np.zeros(2), np.eye(2), np.ones(2), np.eye(2))
+    2.0
     """
     size = np.size(mean_1)
     for name, values, shape in (

@@ -136,6 +136,9 @@ class NgramModel:
             totals, types: the sum of these counts over all tokens, and how many are not 0; shaped
                 as `counts`, or so that they broadcast.
             shorter: shaped as `counts`, the tokens' probabilities after one token less.
+
+        Returns:
+            An array shaped as `counts`.
         """
         mixed = np.maximum(counts - DISCOUNT, 0.0) + DISCOUNT * types * shorter
         return np.where(totals > 0, mixed / np.maximum(totals, 1.0), shorter)
@@ -179,6 +182,9 @@ class NgramModel:
 
         Args:
             samples: as the tokens of `bits_per_token`.
+
+        Returns:
+            A float, at least 1.
         """
         return 2.0 ** self.bits_per_token(samples)
 

@@ -100,6 +100,7 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
             or None; for a dict of flows, a dict of those of the parts that are text. It is saved
             with the model; `generate_text` and `continue_text` use it.
         seed: int or None. The model's noise and times repeat for the same seed on the same backend.
+        **kwargs: `name`, as of every Keras model.
 
     Call arguments:
         inputs: data of shape `(batch, *event_shape)`, or a dict of the parts' data; or the tuple of

@@ -12,8 +12,10 @@ def generate_text(self, num_samples, num_steps=100, *, part=None, **options):
     """Generates samples as `generate` does, and decodes them with the model's tokenizer.
 
     Args:
-        num_samples, num_steps, **options: as in `generate`; among them `lengths`, in tokens, of
-            models whose texts are of different lengths.
+        num_samples, num_steps: as in `generate`.
+        **options: `sampler`, `condition`, `guidance_scale`, `guidance_interval`,
+            `guidance_rescale`, `guidance`, `num_particles`, `given`, `latents`, `lengths` (in
+            tokens), `seed`, `batch_size` and `verbose`, as in `generate`.
         part: for a dict of flows, the name of the part whose text is returned.
 
     Returns:
@@ -40,8 +42,11 @@ def continue_text(self, prompt, num_samples=1, num_steps=100, *, part=None, **op
     Args:
         prompt: string, or a list of strings, each of at most as many tokens as the model's texts.
         num_samples: int. The number of texts for each prompt.
-        num_steps, **options: as in `inpaint`; with more `num_particles`, what is made up goes
-            better with the prompt. A `condition` has a row for each text that is returned.
+        num_steps: int, as in `inpaint`.
+        **options: `num_particles`, `condition`, `guidance_scale`, `guidance_interval`,
+            `guidance_rescale`, `guidance`, `twisted`, `lengths`, `seed`, `batch_size` and
+            `verbose`, as in `inpaint`. With more particles, what is made up goes better with the
+            prompt. A condition has a row for each text that is returned.
         part: for a dict of flows, the name of the part that the prompt is about. No other part is
             known.
 

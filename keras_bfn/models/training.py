@@ -101,10 +101,14 @@ def fit(self, x=None, y=None, *args, **kwargs):
             the tuple `(data, condition)`; or a `tf.data.Dataset`, `keras.utils.PyDataset` or torch
             `DataLoader` that yields `data`, `(data,)` or `((data, condition),)` in batches.
         y: must be None: the data are their own target.
-        *args, **kwargs: as in Keras. `validation_data` takes what `x` takes; it is looked at with
+        *args, **kwargs: `batch_size`, `epochs`, `callbacks` and the others of `keras.Model.fit`,
+            but for `class_weight`. `validation_data` takes what `x` takes; it is looked at with
             the same noise after every epoch, so that epochs compare. `sample_weight` is of the
             examples, or of the variables, an array shaped as the data, or a dict of some parts'. A
             pipeline yields `(x, weights, weights)`: Keras on TensorFlow takes no None in between.
+
+    Returns:
+        A `keras.callbacks.History`.
 
     Raises:
         ValueError: if the data do not suit the model, before training starts.
@@ -148,7 +152,7 @@ def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
     Args:
         x, y: as in `fit`.
         seed: int, of the noise and the times: the same data cost the same. None draws others.
-        *args, **kwargs: as in Keras.
+        *args, **kwargs: `batch_size` and the others of `keras.Model.evaluate`.
 
     Returns:
         As in Keras: `loss` and `reconstruction`, in nats per variable; their sum as `bits_per_dim`

@@ -29,6 +29,9 @@ class MLP(Network):
     Returns:
         A float32 tensor of shape `(batch, *event_shape, flow.output_size)`.
 
+    Raises:
+        ValueError: if an argument is out of its range.
+
     Example:
 
     >>> flow = keras_bfn.flows.ContinuousFlow()

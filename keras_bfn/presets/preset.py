@@ -27,6 +27,12 @@ class Recipe:
         learning_rate, beta_2: of AdamW. The rate is constant.
         excluded_from_weight_decay: tuple of strings. Weights with one of these in their name are
             not decayed. Keras does not save this with an optimizer.
+
+    Example:
+
+    >>> recipe = keras_bfn.presets.PRESETS["bfn_mnist_binary"].recipe
+    >>> [recipe.batch_size, recipe.learning_rate, recipe.optimizer().ema_momentum]
+    [512, 0.0001, 0.9999]
     """
 
     batch_size: int
@@ -64,6 +70,11 @@ class Preset:
         make_network: function of the flow to the network; None if the folder says.
         recipe: a `Recipe`, or None.
         tokenizer: that of the model, or None; a folder's model has its own.
+
+    Example:
+
+    >>> keras_bfn.presets.PRESETS["bfn_digits"].num_params > 100_000
+    True
     """
 
     description: str

@@ -112,3 +112,4 @@ PRESETS = {
         tokenizer=datasets.Letters(),
     ),
 }
+"""All presets: a dict from their names, which `from_preset` takes, to a `Preset` each."""

@@ -19,7 +19,11 @@ class ODE1Sampler(Sampler):
     also what `BayesianFlowNetwork.encode` returns, and `generate` takes as `latents`.
 
     Args:
-        **kwargs: options of every `keras_bfn.samplers.Sampler`.
+        **kwargs: `temperature`, `top_k`, `top_p`, `end`, `start` and `spacing`, as in
+            `keras_bfn.samplers.Sampler`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
 
     Example:
 
@@ -58,7 +62,11 @@ class ODE2Sampler(SecondOrder, ODE1Sampler):
     """As `ODE1Sampler`, with the expected embedding extrapolated from this look and the last.
 
     Args:
-        **kwargs: options of every `keras_bfn.samplers.Sampler`.
+        **kwargs: `temperature`, `top_k`, `top_p`, `end`, `start` and `spacing`, as in
+            `keras_bfn.samplers.Sampler`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
 
     Example:
 

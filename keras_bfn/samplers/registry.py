@@ -20,7 +20,15 @@ def get(identifier):
     Args:
         identifier: a `Sampler` or a string: `"ancestral"`, `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`.
 
+    Returns:
+        A `Sampler`.
+
     Raises:
         ValueError: if `identifier` is neither; the message lists the known names.
+
+    Example:
+
+    >>> keras_bfn.samplers.get("sde2").end
+    'mode'
     """
     return resolve_identifier("sampler", identifier, Sampler, SAMPLERS)

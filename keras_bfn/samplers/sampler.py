@@ -96,6 +96,9 @@ class Sampler(Immutable):
             flow: the data type.
             shape: the evidence's shape, `(batch, *event_shape, embedding_size)`.
             seed: the `SeedGenerator` of all draws.
+
+        Returns:
+            A tensor, or a nest of tensors.
         """
         raise NotImplementedError
 

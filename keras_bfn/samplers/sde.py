@@ -42,7 +42,11 @@ class AncestralSampler(MessageSampler):
     With `d = beta(t_next) - beta(t)`: `s += c d e(x') + sqrt(c d) z`, z standard normal.
 
     Args:
-        **kwargs: options of every `keras_bfn.samplers.Sampler`.
+        **kwargs: `temperature`, `top_k`, `top_p`, `end`, `start` and `spacing`, as in
+            `keras_bfn.samplers.Sampler`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
 
     Example:
 
@@ -70,7 +74,11 @@ class SDE1Sampler(MessageSampler):
             beta(t_next)`, the standard deviation of what is added is `noise` times as large for
             small steps: `s' = r^((noise^2 - 1) / 2) s + c beta' (1 - r^((1 + noise^2) / 2)) e_hat +
             sqrt(c beta' (1 - r^(noise^2))) z`.
-        **kwargs: options of every `keras_bfn.samplers.Sampler`.
+        **kwargs: `temperature`, `top_k`, `top_p`, `end`, `start` and `spacing`, as in
+            `keras_bfn.samplers.Sampler`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
 
     Example:
 
@@ -115,7 +123,11 @@ class SDE2Sampler(SecondOrder, SDE1Sampler):
 
     Args:
         noise: as in `SDE1Sampler`.
-        **kwargs: options of every `keras_bfn.samplers.Sampler`.
+        **kwargs: `temperature`, `top_k`, `top_p`, `end`, `start` and `spacing`, as in
+            `keras_bfn.samplers.Sampler`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
 
     Example:
 

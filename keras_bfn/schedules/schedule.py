@@ -69,6 +69,9 @@ class ExponentialSchedule(Schedule):
         sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1.
             `keras_bfn.schedules.fit` finds it from data.
 
+    Raises:
+        ValueError: if an argument is out of its range.
+
     Example:
 
     >>> schedule = keras_bfn.schedules.ExponentialSchedule(sigma_1=0.1)
@@ -113,6 +116,9 @@ class QuadraticSchedule(Schedule):
         beta_1: positive float. The accuracy at t = 1. The more classes, the less is needed: the
             paper takes 9 for binary pixels and 0.75^2 for 27 letters. `keras_bfn.schedules.fit`
             finds it from data.
+
+    Raises:
+        ValueError: if an argument is out of its range.
 
     Example:
 

@@ -15,9 +15,18 @@ def draw_grid(axes, images, columns=8, low=None, high=None):
 
     Args:
         axes: a `matplotlib.axes.Axes`.
-        images: as in `join_images`.
+        images: array of shape `(num, height, width)`, or that with 1 or 3 channels.
         columns: int. Images per row.
-        low, high: as in `join_images`.
+        low, high: the values shown black and white; by default the least and the greatest. Of
+            arrays, such as the `data_range` of a flow, the least and the greatest.
+
+    Raises:
+        ValueError: if the arrays are not images, or `columns` is out of its range.
+
+    Example:
+
+    >>> from matplotlib.figure import Figure
+    >>> keras_bfn.visualization.draw_grid(Figure().subplots(), images, columns=4)
     """
     if not hasattr(axes, "imshow"):
         raise refusal("axes", "must be axes of matplotlib", axes)

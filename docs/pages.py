@@ -1,0 +1,176 @@
+"""Makes the site's pages from the repository: the hooks that mkdocs.yml names."""
+
+import html
+import importlib.resources
+import pathlib
+import re
+import sys
+
+import griffe
+import nbformat
+from latex2mathml.converter import convert
+from mkdocs.structure.files import File
+from mkdocs.utils import get_relative_url
+
+ROOT = pathlib.Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from docs import guides  # noqa: E402
+
+TEXTS = {
+    "index.md": "README.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "changelog.md": "CHANGELOG.md",
+}
+PLAYGROUND = ROOT / "build" / "playground"  # what docs/playground.py makes
+PACKAGE = griffe.load("keras_bfn", search_paths=[ROOT], resolve_aliases=True)
+
+
+def public_members(module):
+    """What a module's `__init__` imports, in alphabetical order; classes first."""
+    members = [module.members[name] for name in module.imports]
+    return sorted(members, key=lambda member: (not member.name[0].isupper(), member.name))
+
+
+SECTIONS = [member for member in public_members(PACKAGE) if member.is_module]
+NAMES = [member for member in public_members(PACKAGE) if not member.is_module]
+
+# The reference's pages, by the names by which texts call what they are about.
+ADDRESSES = {member.name: f"reference/{member.name}/" for member in NAMES}
+for section in SECTIONS:
+    ADDRESSES[section.name] = f"reference/{section.name}/"
+    for member in public_members(section):
+        address = f"reference/{section.name}/{member.name}/"
+        ADDRESSES[f"{section.name}.{member.name}"] = address
+        if member.name[0].isupper():
+            ADDRESSES[member.name] = address
+ADDRESSES |= {f"keras_bfn.{name}": address for name, address in ADDRESSES.items()}
+
+
+def list_members(members):
+    """A table of links to the members' pages, with the first sentence of what each says."""
+    lines = ["| Name | In a sentence |", "|---|---|"]
+    for member in members:
+        path = f"{member.name}/index.md" if member.is_module else f"{member.name}.md"
+        docstring = member.docstring.value if member.docstring else ""
+        summary = docstring.partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+        lines.append(f"| [`{member.name}`]({path}) | {summary} |")
+    return "\n".join(lines)
+
+
+def reference_pages():
+    """The reference: pages by their paths, and their place in the navigation."""
+    pages = {"reference/index.md": f"# Reference\n\n{list_members(NAMES + SECTIONS)}\n"}
+    nav = ["reference/index.md"]
+    for member in NAMES:
+        pages[f"reference/{member.name}.md"] = f"::: keras_bfn.{member.name}\n"
+        nav.append({member.name: f"reference/{member.name}.md"})
+    for section in SECTIONS:
+        folder, members = f"reference/{section.name}", public_members(section)
+        text = f"# {section.name}\n\n{section.docstring.value}\n\n{list_members(members)}\n"
+        pages[f"{folder}/index.md"] = text
+        entries = [f"{folder}/index.md"]
+        for member in members:
+            pages[f"{folder}/{member.name}.md"] = f"::: keras_bfn.{section.name}.{member.name}\n"
+            entries.append({member.name: f"{folder}/{member.name}.md"})
+        nav.append({section.name: entries})
+    return pages, nav
+
+
+def guide_pages():
+    """The guides: pages, notebooks and pictures by their paths, and their place."""
+    files, nav = {}, []
+    for guide in guides.GUIDES:
+        notebook = guides.find_notebook(guide)
+        page, pictures = guides.to_page(notebook, guide.stem)
+        files[f"guides/{guide.stem}.md"] = page
+        files[f"guides/{guide.stem}.ipynb"] = nbformat.writes(notebook)
+        files |= {f"guides/{name}": content for name, content in pictures.items()}
+        nav.append({notebook.metadata["title"]: f"guides/{guide.stem}.md"})
+    return files, nav
+
+
+def text_pages():
+    """README and the like, whose links to files of the repository lead to pages of the site."""
+    pages = {page: (ROOT / source).read_text() for page, source in TEXTS.items()}
+    links = {f"]({source}": f"]({page}" for page, source in TEXTS.items()}
+    links |= {"](docs/": "]("}
+    links |= {f"](guides/{g.stem}.py": f"](guides/{g.stem}.md" for g in guides.GUIDES}
+    for path, text in pages.items():
+        for source, page in links.items():
+            text = text.replace(source, page)
+        pages[path] = text
+    return pages
+
+
+def gallery_page():
+    """The pictures of README, each with what it says below them."""
+    text = text_pages()["index.md"]
+    found = re.findall(r"^!\[[^\]]*\]\([^)]*\)\n\n\*.*?\*$", text, re.DOTALL | re.MULTILINE)
+    return "# Gallery\n\n" + "\n\n".join(found) + "\n"
+
+
+def on_config(config):
+    reference, reference_nav = reference_pages()
+    guide_files, guides_nav = guide_pages()
+    config.extra["files"] = text_pages() | reference | guide_files | {"gallery.md": gallery_page()}
+    config.nav = [
+        {"Home": "index.md"},
+        {"Guides": guides_nav},
+        {"Equations": "equations.md"},
+        {"Reference": reference_nav},
+        {"Gallery": "gallery.md"},
+        {"Results": "results.md"},
+        {"Contributing": "contributing.md"},
+        {"Changelog": "changelog.md"},
+    ]
+    if PLAYGROUND.exists():
+        config.nav.insert(2, {"Playground": "playground.md"})
+    return config
+
+
+def on_files(files, config):
+    for path, content in config.extra.pop("files").items():
+        files.append(File.generated(config, path, content=content))
+    font = importlib.resources.files("ziamath.fonts") / "STIXTwoMath-Regular.ttf"
+    files.append(File.generated(config, "math.ttf", abs_src_path=str(font)))
+    if PLAYGROUND.exists():
+        for path in PLAYGROUND.iterdir():
+            files.append(File.generated(config, f"playground/{path.name}", abs_src_path=str(path)))
+    else:
+        files.remove(files.get_file_from_path("playground.md"))
+    return files
+
+
+def on_page_content(content, page, **kwargs):
+    """Makes equations MathML, and of names in backticks links to the reference."""
+    content = re.sub(
+        r'<span class="arithmatex">\\\((.*?)\\\)</span>', _inline, content, flags=re.DOTALL
+    )
+    content = re.sub(
+        r'<div class="arithmatex">\\\[(.*?)\\\]</div>', _block, content, flags=re.DOTALL
+    )
+
+    def link(match):
+        address = ADDRESSES.get(match[1].partition("(")[0])
+        if address is None or address == page.url:
+            return match[0]
+        return f'<a href="{get_relative_url(address, page.url)}">{match[0]}</a>'
+
+    # Not within links, headings and blocks of code.
+    pieces = re.split(r"(<(a|h\d|pre)\b.*?</\2>)", content, flags=re.DOTALL)
+    pieces[::3] = [re.sub(r"<code>([\w.]+(?:\([^<]*\))?)</code>", link, p) for p in pieces[::3]]
+    return "".join(piece for i, piece in enumerate(pieces) if i % 3 != 2)
+
+
+def _inline(match):
+    return _to_mathml(match[1], "inline")
+
+
+def _block(match):
+    return _to_mathml(match[1], "block")
+
+
+def _to_mathml(equation, display):
+    mathml = convert(html.unescape(equation), display=display)
+    return mathml.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")  # its \sim

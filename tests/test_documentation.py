@@ -1,0 +1,117 @@
+"""Docstrings of public names are whole: arguments, what is returned and raised, an example."""
+
+import ast
+import inspect
+import re
+import textwrap
+
+import pytest
+
+import keras_bfn
+
+pytestmark = pytest.mark.once
+
+SECTIONS = [
+    module
+    for module in vars(keras_bfn).values()
+    if inspect.ismodule(module) and module.__spec__.submodule_search_locations
+]
+NAMES = {
+    f"{module.__name__}.{name}": value
+    for module in [keras_bfn, *SECTIONS]
+    if module is not keras_bfn.models
+    for name, value in vars(module).items()
+    if inspect.isclass(value) or inspect.isfunction(value)
+}
+METHODS = {
+    f"{name}.{method}": getattr(function, "__func__", function)
+    for name, cls in NAMES.items()
+    if inspect.isclass(cls)
+    for method, function in vars(cls).items()
+    if not method.startswith("_") and "Args:" in (function.__doc__ or "")
+}
+# What is still to be written: an example, which `**kwargs`, what is returned.
+LACKING = {
+    f"keras_bfn.tables.{name}"
+    for name in ("Column", "TableModel.fit", "Table.from_dataframe", "Table.make_model")
+}
+
+
+def section(documented, title):
+    """What a docstring has below a title, without its indent."""
+    text = inspect.cleandoc(documented.__doc__) + "\n"
+    found = re.search(rf"^{title}:\n((?: {{4}}.*\n|\n)*)", text, re.MULTILINE)
+    return textwrap.dedent(found[1]) if found else ""
+
+
+def arguments_of(documented):
+    """What a docstring tells of arguments: a dict from their names to what is said."""
+    entries = re.findall(
+        r"^([\w*]+(?:, [\w*]+)*): ((?:.*\n)(?:^ .*\n|^\n)*)",
+        section(documented, "Args") + section(documented, "Attributes"),
+        re.MULTILINE,
+    )
+    return {name: said for names, said in entries for name in names.split(", ")}
+
+
+def signature_of(documented):
+    """The names of arguments, those with stars among them."""
+    parameters = inspect.signature(documented).parameters
+    taken = (p for name, p in parameters.items() if name not in ("self", "cls"))
+    return {re.match(r"[*\w]+", str(p))[0] for p in taken}
+
+
+def code_of(documented):
+    """A function, or the constructor of a class that is the package's, as a tree; or None."""
+    if inspect.isclass(documented):
+        documented = documented.__init__
+    if not getattr(documented, "__module__", "").startswith("keras_bfn."):
+        return None
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(documented))).body[0]
+    except (OSError, TypeError):  # made by Python: of a data class
+        return None
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in [*NAMES, *METHODS] if not n.endswith("Error") and n not in LACKING]
+)
+def test_arguments_are_told(name):
+    documented = {**NAMES, **METHODS}[name]
+    told, taken = arguments_of(documented), signature_of(documented)
+    if inspect.isclass(documented) and "__init__" not in vars(documented):
+        for base in documented.__mro__[:-1]:
+            told = arguments_of(base) | told if base.__doc__ else told
+    elif section(documented, "Args") and not section(documented, "Attributes"):
+        assert set(told) <= taken, "are told of, and not there"
+    assert taken <= set(told), "are not told of"
+    for argument in taken:
+        assert not argument.startswith("**") or "`" in told[argument], f"which {argument}?"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in LACKING])
+def test_an_example_is_shown(name):
+    assert re.search(r"^ *>>> |```python", NAMES[name].__doc__, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", [n for n in [*NAMES, *METHODS] if n not in LACKING])
+def test_what_is_returned_and_raised_is_told(name):
+    documented = {**NAMES, **METHODS}[name]
+    code = code_of(documented)
+    if code is None:
+        return
+    nodes = list(ast.walk(code))
+    if inspect.isfunction(documented) and any(isinstance(n, ast.Return) and n.value for n in nodes):
+        assert section(documented, "Returns")
+    raised = {ast.unparse(n.exc) for n in nodes if isinstance(n, ast.Raise) and n.exc}
+    called = {ast.unparse(n.func) for n in nodes if isinstance(n, ast.Call)}
+    if raised - {"NotImplementedError"} or any(c.startswith("check_") for c in called):
+        assert section(documented, "Raises")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if re.search("(Flow|Schedule|Loss|Sampler)$", name)]
+)
+def test_the_maths_has_a_source(name):
+    is_base = NAMES[name].__name__ in ("Flow", "Schedule", "BFNLoss", "Sampler")
+    assert is_base or re.search("^Reference: ", inspect.cleandoc(NAMES[name].__doc__), re.MULTILINE)
