@@ -12,6 +12,7 @@ from keras_bfn._validation import check_choice, is_number, refusal
 from keras_bfn.flows.continuous import LEAST_STD
 
 LARGEST_SCORE = 4.0  # the score that is sent as 1: so many standard deviations
+LEAST_SCORE_STD = 0.1  # of a score's input distribution at t = 1
 MOST_KNOTS = 100  # of the map from numbers to scores
 SPIKE = 0.05  # the share of a number's cells from which on its value is an interval of scores
 MOST_DIGITS = 6  # after the point, to which numbers are rounded if all that are seen are
@@ -234,9 +235,10 @@ class Number(Column):
         return f"Number({self.scaling!r})"
 
 
-def number_flow():
-    """The flow of numbers: at the end they are known to a quarter of a standard deviation."""
-    return flows.ContinuousFlow(sigma_1=0.25 / LARGEST_SCORE, prior=(0.0, 1.0 / LARGEST_SCORE))
+def number_flow(prior=None):
+    """The flow of numbers: at the end they are known to a tenth of a standard deviation."""
+    prior = (0.0, 1.0 / LARGEST_SCORE) if prior is None else prior
+    return flows.ContinuousFlow(LEAST_SCORE_STD / LARGEST_SCORE, "residual", prior=prior)
 
 
 def _is_uneven(x):
