@@ -82,16 +82,20 @@ class Peer:
     Args:
         name: of `PEERS`.
         df: the rows to learn.
-        seconds: what training may take; how many epochs that is, a short training tells first.
+        seconds: what training may take.
+        epochs: int or None: how many that is; by default what two short trainings tell.
     """
 
-    def __init__(self, name, df, seconds, seed):
+    def __init__(self, name, df, seconds, seed, epochs=None):
         self.df, self.make = df, getattr(import_peers(), name)
+        self.epochs = epochs or self._count_epochs(seconds, seed)
+        self.seconds = self._train(self.epochs, seed)
+
+    def _count_epochs(self, seconds, seed):
         self._train(1, seed)  # the first is slower
         few, more = (self._train(epochs, seed) for epochs in (FEW_EPOCHS, 6 * FEW_EPOCHS))
         each = max(1e-3, (more - few) / (5 * FEW_EPOCHS))
-        self.epochs = max(1, FEW_EPOCHS + round((seconds - few) / each))
-        self.seconds = self._train(self.epochs, seed)
+        return max(1, FEW_EPOCHS + round((seconds - few) / each))
 
     def _train(self, epochs, seed):
         start = time.process_time()

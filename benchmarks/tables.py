@@ -148,8 +148,11 @@ def outlier_areas(model, copula, train, test, seed):
     return {name: roc_auc_score(labels, -score) for name, score in scores.items()}
 
 
-def run_split(df, seed, args):
-    """A dict from measures to a dict from those that are measured to numbers."""
+def run_split(df, seed, args, epochs):
+    """A dict from measures to a dict from those that are measured to numbers.
+
+    `epochs` is a dict from peers to how many they train for: found in a first split, kept in it.
+    """
     train, test = train_test_split(df, test_size=0.3, random_state=seed)
     start = time.process_time()
     keras.utils.set_random_seed(seed)
@@ -160,8 +163,9 @@ def run_split(df, seed, args):
     drawn = {"real": train, "model": model.sample(args.samples, seed=seed)}
     drawn["copula"] = copula.sample(args.samples)
     for name in args.peers:
-        peer = Peer(name, train, args.seconds or seconds["model"], seed)
+        peer = Peer(name, train, args.seconds or seconds["model"], seed, epochs.get(name))
         drawn[name], seconds[name] = peer.sample(args.samples), peer.seconds
+        epochs[name] = peer.epochs
     errors, coverage = fill_errors(model, train, test, seed, args.draws)
     near = {name: nearness(rows, train, test) for name, rows in drawn.items() if name != "real"}
     return {
@@ -202,7 +206,8 @@ def main(args=None):
         args.peers = ()
     results = {}
     for name in args.tables:
-        splits = [run_split(TABLES[name](), seed, args) for seed in range(args.splits)]
+        epochs = {}
+        splits = [run_split(TABLES[name](), seed, args, epochs) for seed in range(args.splits)]
         results[name] = {
             measure: {who: float(np.mean([s[measure][who] for s in splits])) for who in whose}
             for measure, whose in splits[0].items()

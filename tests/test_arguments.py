@@ -285,6 +285,8 @@ REFUSED = {
         lambda model, _: flows.ContinuousFlow(prior=1),
     ],
     "counts": [lambda model, _: flows.MarkovChain(None)],
+    "mean": [lambda model, _: flows.JointNormal(None, [[1.0]])],
+    "covariance": [lambda model, _: flows.JointNormal([0.0], None)],
     "center": [lambda model, _: flows.ContinuousFlow(center=None)],
     "scale": [
         lambda model, _: guidance.Guidance(len, scale=None),

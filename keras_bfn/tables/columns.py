@@ -15,6 +15,7 @@ LARGEST_SCORE = 4.0  # the score that is sent as 1: so many standard deviations
 LEAST_SCORE_STD = 0.1  # of a score's input distribution at t = 1
 MOST_KNOTS = 100  # of the map from numbers to scores
 SPIKE = 0.05  # the share of a number's cells from which on its value is an interval of scores
+SEEN_AGAIN = 0.5  # the share of different numbers up to which no others come back
 MOST_DIGITS = 6  # after the point, to which numbers are rounded if all that are seen are
 CATEGORY_ACCURACY = 3.0  # at t = 1
 
@@ -165,16 +166,16 @@ class Number(Column):
 
     By quantiles, a value that has a twentieth of the cells or more, such as 0, is an interval of
     scores, and is sent as its middle. What comes back lies between the least and the largest number
-    seen, and on their grid: integers, multiples of a day, two digits after the point. Numbers
-    beyond are sent as scores beyond, up to 4 standard deviations.
+    seen, and on their grid: integers, multiples of a day, two digits after the point, or, if on the
+    average they were seen twice or more, the numbers seen. Numbers beyond are sent as scores
+    beyond, up to 4 standard deviations.
 
     Args:
-        scaling: `"mean"`, for numbers less their mean, over their standard deviation; or
-            `"quantiles"`, for scores that are normally distributed whatever the numbers are. By
-            default the first, unless a number is 4 deviations from the mean or more, or one value
-            has a twentieth of the cells.
-        start, step, knots: found by `fit`: the least number; the grid, an int from `start`, or a
-            power of ten, or None; and numbers less `start` with their scores, two lists.
+        scaling: `"quantiles"`, for scores that are normally distributed whatever the numbers are;
+            or `"mean"`, for numbers less their mean, over their standard deviation.
+        start, step, knots: found by `fit`: what numbers are less of, the least of integers; the
+            grid, an int from `start`, a power of ten, a list of numbers, or None; and numbers less
+            `start` with their scores, two lists.
 
     Raises:
         ValueError: if `scaling` is none of these.
@@ -188,19 +189,19 @@ class Number(Column):
     [1.62, 1.75, 1.81]
     """
 
-    def __init__(self, scaling=None, start=0, step=None, knots=None):
-        self.scaling = check_choice("scaling", scaling, (None, "mean", "quantiles"))
+    def __init__(self, scaling="quantiles", start=0, step=None, knots=None):
+        self.scaling = check_choice("scaling", scaling, ("mean", "quantiles"))
         self.start, self.step = start, step
         self.knots = None if knots is None else [[float(x) for x in row] for row in knots]
 
     def fit(self, cells):
         seen = [cell for cell in cells if cell is not None]
         _refuse_first((cell for cell in seen if not _is_finite(cell)), "a finite number")
-        start = min(seen, default=0)
+        # Times and other large integers are not exact as floats; floats are, unless moved.
+        start = min(seen, default=0) if all(isinstance(cell, int) for cell in seen) else 0
         x = np.array([cell - start for cell in seen] or [0], "float64")
-        scaling = self.scaling or ("quantiles" if _is_uneven(x) else "mean")
-        find_knots = _quantile_knots if scaling == "quantiles" else _mean_knots
-        return Number(scaling, start, _find_step(seen), find_knots(x))
+        find_knots = _quantile_knots if self.scaling == "quantiles" else _mean_knots
+        return Number(self.scaling, start, _find_step(seen), find_knots(x))
 
     def encode(self, cells):
         there = [cell for cell in cells if cell is not None]
@@ -224,7 +225,11 @@ class Number(Column):
             steps = np.round(found / self.step).tolist()
             return [None if i != i else self.start + self.step * int(i) for i in steps]
         found = self.start + found
-        if self.step is not None:
+        if isinstance(self.step, list):
+            middles = 0.5 * (np.array(self.step[1:]) + self.step[:-1])
+            nearest = np.array(self.step)[np.searchsorted(middles, found)]
+            found = np.where(np.isnan(found), found, nearest)
+        elif self.step is not None:
             found = np.round(found, round(-math.log10(self.step)))
         return [None if value != value else value for value in found.tolist()]
 
@@ -239,12 +244,6 @@ def number_flow(prior=None):
     """The flow of numbers: at the end they are known to a tenth of a standard deviation."""
     prior = (0.0, 1.0 / LARGEST_SCORE) if prior is None else prior
     return flows.ContinuousFlow(LEAST_SCORE_STD / LARGEST_SCORE, "residual", prior=prior)
-
-
-def _is_uneven(x):
-    """Whether a number is far from the others, or one value is a spike."""
-    is_far = np.abs(x - x.mean()).max() >= LARGEST_SCORE * x.std()
-    return is_far or np.unique(x, return_counts=True)[1].max() >= _least_spike(len(x))
 
 
 def _least_spike(num):
@@ -282,7 +281,10 @@ def _find_step(seen):
     x = np.array(seen)
     digits = (d for d in range(MOST_DIGITS + 1) if (x == np.round(x, d)).all())
     found = next(digits, None)
-    return None if found is None else 10.0**-found
+    if found is not None:
+        return 10.0**-found
+    values = np.unique(x)
+    return values.tolist() if len(values) <= SEEN_AGAIN * len(x) else None
 
 
 def _is_finite(cell):

@@ -12,6 +12,7 @@ BATCH_SIZE = 64
 TRAINING_STEPS = 1000
 PEAK_RATE = 3e-3
 NUM_PARTICLES = 8
+SAMPLER = "sde2"
 RECIPE = "table_recipe"  # the name of its optimizer
 
 
@@ -127,7 +128,8 @@ class TableModel(BayesianFlowNetwork):
         """
         num_rows = check_int("num_rows", num_rows, 1)
         if not given:
-            options = {"verbose": 0, "batch_size": min(num_rows, 1024), **options}
+            options = {"sampler": SAMPLER, "batch_size": min(num_rows, 1024), **options}
+            options = {"verbose": 0, **options}
             return self.table.decode(self.generate(num_rows, num_steps, **options))
         names = list(self.table.columns)
         if not isinstance(given, dict) or not set(given) <= set(names):

@@ -35,9 +35,7 @@ class LinearSchedule(Schedule):
         return {"slope": self.slope}
 
 
-NORMAL = JointNormal(
-    [0.1, 0.0, -0.2], [[0.09, 0.05, 0.0], [0.05, 0.04, -0.02], [0.0, -0.02, 0.16]]
-)
+NORMAL = JointNormal([0.1, 0.0, -0.2], [[0.09, 0.05, 0.0], [0.05, 0.04, -0.02], [0.0, -0.02, 0.16]])
 CHAIN = MarkovChain.fit(np.array([[0, 1, 1, 2, 0, 1, 1, 2, 0, 0, 2, 1]]), num_classes=3, order=2)
 
 FLOWS = {
