@@ -20,6 +20,8 @@ missing cells, 70% of the rows are trained on, over several splits. Prints means
 """
 
 import argparse
+import json
+import pathlib
 import time
 
 import keras
@@ -184,7 +186,7 @@ def run_split(df, seed, args, epochs):
 def mean_ranks(results):
     """The rank of each that draws rows, from 1, over tables, of errors of columns and pairs."""
     found = []
-    for means in results.values():
+    for means in results:
         for measure in ("columns", "pairs"):
             values = {name: x for name, x in means[measure].items() if name != "real"}
             found.append(rankdata(list(values.values())))
@@ -200,27 +202,33 @@ def main(args=None):
     parser.add_argument("--epochs", type=int, help="by default those of `fit`")
     parser.add_argument("--seconds", type=float, help="of the peers; by default the model's")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
+    help_of_output = "JSON of what was measured; tables that it has are not measured again"
+    parser.add_argument("--output", type=pathlib.Path, help=help_of_output)
     args = parser.parse_args(args)
     if args.peers and import_peers() is None:
         print(f"No {' and '.join(args.peers)}: `pip install ctgan`.")
         args.peers = ()
-    results = {}
+    results = json.loads(args.output.read_text()) if args.output and args.output.exists() else {}
     for name in args.tables:
+        if name in results:
+            continue
         epochs = {}
         splits = [run_split(TABLES[name](), seed, args, epochs) for seed in range(args.splits)]
         results[name] = {
             measure: {who: float(np.mean([s[measure][who] for s in splits])) for who in whose}
             for measure, whose in splits[0].items()
         }
-        print(f"{name} is done.", flush=True)
+        if args.output:
+            args.output.write_text(json.dumps(results, indent=1))
     print(f"On {keras.backend.backend()}, means of {args.splits} splits.")
-    for measure in results[args.tables[0]]:
+    measured = [results[name] for name in args.tables]
+    for measure in measured[0]:
         print(f"\n{measure}\n")
         print_rows({"table": name, **results[name][measure]} for name in args.tables)
-    scores = {name: means["forest after rows"] for name, means in results.items()}
-    share = np.mean([score["model"] / score["real"] for score in scores.values()])
+    scores = [means["forest after rows"] for means in measured]
+    share = np.mean([score["model"] / score["real"] for score in scores])
     print(f"\nRows of the model teach {100 * share:.1f}% of what real rows do.")
-    ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in mean_ranks(results).items())
+    ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in mean_ranks(measured).items())
     print(f"Mean ranks in columns and pairs: {ranks}.")
 
 

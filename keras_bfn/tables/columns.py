@@ -2,6 +2,7 @@
 
 import math
 import statistics
+import zlib
 
 import keras
 import numpy as np
@@ -165,10 +166,10 @@ class Number(Column):
     """Real numbers, sent as scores of mean 0 and deviation 1.
 
     By quantiles, a value that has a twentieth of the cells or more, such as 0, is an interval of
-    scores, and is sent as its middle. What comes back lies between the least and the largest number
-    seen, and on their grid: integers, multiples of a day, two digits after the point, or, if on the
-    average they were seen twice or more, the numbers seen. Numbers beyond are sent as scores
-    beyond, up to 4 standard deviations.
+    scores, and is sent as scores spread over it. What comes back lies between the least and the
+    largest number seen, and on their grid: integers, multiples of a day, two digits after the
+    point, or, if on the average they were seen twice or more, the numbers seen. Numbers beyond are
+    sent as scores beyond, up to 4 standard deviations.
 
     Args:
         scaling: `"quantiles"`, for scores that are normally distributed whatever the numbers are;
@@ -208,13 +209,21 @@ class Number(Column):
         _refuse_first((cell for cell in there if not _is_finite(cell)), "a finite number")
         x = [math.nan if cell is None else float(cell - self.start) for cell in cells]
         x, (at, scores) = np.array(x, "float64"), np.array(self.knots)
-        # At a spike, of two knots at one number, the middle of both.
-        below = np.interp(-x, -at[::-1], scores[::-1])
-        z = 0.5 * (np.interp(x, at, scores) + below)
+        # At a spike there are two knots.
+        z, below = np.interp(x, at, scores), np.interp(-x, -at[::-1], scores[::-1])
+        at_spike = np.flatnonzero(below < z)
+        z[at_spike] = self._spread(below[at_spike], z[at_spike])
         # Beyond the knots by the deviation that they have on the whole.
         rate = (scores[-1] - scores[0]) / max(at[-1] - at[0], 1e-12)
         z = z + rate * (np.maximum(x - at[-1], 0) + np.minimum(x - at[0], 0))
         return np.clip(z / LARGEST_SCORE, -1, 1).astype("float32")
+
+    def _spread(self, low, high):
+        """Scores between others, drawn by the normal distribution, always the same of a column."""
+        normal, seed = statistics.NormalDist(), zlib.crc32(np.array(self.knots).tobytes())
+        low, high = ([normal.cdf(z) for z in ends.tolist()] for ends in (low, high))
+        shares = np.random.default_rng(seed).uniform(low, high)
+        return [normal.inv_cdf(share) for share in shares.tolist()]
 
     def decode(self, x):
         at, scores = self.knots

@@ -10,6 +10,7 @@ from keras_bfn.tables.frames import is_frame, make_frame
 
 BATCH_SIZE = 64
 TRAINING_STEPS = 1000
+MOST_EPOCHS = 250  # by default: few rows are learnt by heart if they are seen more often
 PEAK_RATE = 3e-3
 NUM_PARTICLES = 8
 SAMPLER = "sde2"
@@ -56,7 +57,7 @@ class TableModel(BayesianFlowNetwork):
         Args:
             x: a frame, or what `fit` of other models takes.
             batch_size: int; 64 by default.
-            epochs: int. By default so many that there are 1,000 steps.
+            epochs: int. By default so many that there are 1,000 steps, but at most 250.
             validation_data: a frame, or as in Keras.
             y, **kwargs: as in Keras.
 
@@ -72,9 +73,9 @@ class TableModel(BayesianFlowNetwork):
             return super().fit(x, y, epochs=epochs, **own, **kwargs)
         batch_size = BATCH_SIZE if batch_size is None else check_int("batch_size", batch_size, 1)
         steps = math.ceil(len(x) / batch_size)
-        epochs = (
-            math.ceil(TRAINING_STEPS / steps) if epochs is None else check_int("epochs", epochs, 1)
-        )
+        if epochs is None:
+            epochs = min(math.ceil(TRAINING_STEPS / steps), MOST_EPOCHS)
+        check_int("epochs", epochs, 1)
         if not self.compiled or self.optimizer.name == RECIPE:
             self.compile(make_optimizer(epochs * steps))
         own = {"batch_size": batch_size, "epochs": epochs}
@@ -92,7 +93,7 @@ class TableModel(BayesianFlowNetwork):
     def _encode(self, x):
         return self.table.encode(x) if is_frame(x) else x
 
-    def log_likelihood(self, df, num_repeats=20, **options):
+    def log_likelihood(self, df, num_repeats=100, **options):
         """How likely each row is, in nats: low for outliers.
 
         Of numbers, it is the logarithm of a density of their scores, as the table sends them; of

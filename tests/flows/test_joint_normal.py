@@ -54,7 +54,7 @@ def test_normal_data_cost_what_all_together_tell(seed):
     nats = loss(flow, x, Look(t, s, None, ops.zeros_like(s)), seed)
     beta_1 = float(flow.schedule.beta(1.0))
     expected = 0.5 * np.linalg.slogdet(np.eye(3) + beta_1 * prior.covariance)[1]
-    assert_mean_is(expected, to_numpy(nats).sum(axis=1), 0.003)
+    assert_mean_is(expected, to_numpy(nats).sum(axis=1), 0.006)
 
 
 @pytest.mark.once

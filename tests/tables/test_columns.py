@@ -70,9 +70,13 @@ def test_numbers_may_be_scaled_by_mean_and_deviation():
 
 
 def test_a_spike_is_an_interval_of_scores():
-    column = Number().fit([0.0] * 300 + RNG.uniform(1, 2, 700).tolist())
-    at_zero = float(column.encode([0.0])[0])
-    assert 4 * at_zero == pytest.approx(0.5 * (-0.524 - 3.29), abs=0.01)  # quantiles of 0.3 and 0
+    cells = [0.0] * 300 + RNG.uniform(1, 2, 700).tolist()
+    column = Number().fit(cells)
+    scores = 4 * column.encode(cells)
+    assert scores[:300].max() < -0.524 < scores[300:].min()  # the quantile of 0.3
+    assert scores.mean() == pytest.approx(0, abs=0.05)  # by chance, of 300 draws
+    assert scores.std() == pytest.approx(1, abs=0.05)
+    assert column.decode(scores[:300] / 4) == cells[:300]
     normal = np.random.default_rng(1).normal(size=20_000) / 4
     assert np.mean(np.array(column.decode(normal)) == 0) == pytest.approx(0.3, abs=0.01)
 
