@@ -39,6 +39,21 @@ class NumberFlow(Flow):
         mean, std = (ops.expand_dims(ops.convert_to_tensor(x), axis=-1) for x in self.prior)
         return (s + mean / std**2) / (1.0 / std**2 + expand(beta, s))
 
+    def input_variance(self, t, like):
+        """The variance of the input distribution: a tensor that broadcasts to the shape of data.
+
+        Args:
+            t: time, of shape `(batch,)`.
+            like: data, of which only the shape counts.
+        """
+        beta = self.schedule.beta(t)
+        if isinstance(self.prior, JointNormal):
+            return self.prior.posterior_variance(beta)
+        beta = expand(beta, like)
+        if self.prior is None:
+            return 1.0 / (1.0 + beta)
+        return 1.0 / (beta + ops.convert_to_tensor(self.prior[1]) ** -2)
+
     def hear(self, s, beta, mask):
         if not isinstance(self.prior, JointNormal):
             return super().hear(s, beta, mask)
@@ -212,7 +227,7 @@ class ContinuousFlow(NumberFlow):
             x_hat = ops.where(known, x_hat, 0.0)
         elif self.prediction == "residual":
             mean = self.input_params(s, self.schedule.beta(t))
-            std = ops.sqrt(self._input_variance(t, ops.squeeze(mean, -1)))
+            std = ops.sqrt(self.input_variance(t, ops.squeeze(mean, -1)))
             x_hat = mean + ops.expand_dims(std, -1) * params
         x_hat = self._to_units(ops.squeeze(x_hat, axis=-1))
         return Delta(ops.clip(x_hat, *map(_float32, self.data_range)))
@@ -223,7 +238,7 @@ class ContinuousFlow(NumberFlow):
     def expected_variance(self, distribution, t):
         """What each variable's own evidence leaves open; the output distribution is a point."""
         mean = distribution.mean()
-        variance = ops.square(_float32(self.scale)) * self._input_variance(t, mean)
+        variance = ops.square(_float32(self.scale)) * self.input_variance(t, mean)
         return ops.broadcast_to(variance, ops.shape(mean))
 
     def log_expected(self, x, distribution, t):
@@ -232,16 +247,8 @@ class ContinuousFlow(NumberFlow):
 
     def tilted(self, distribution, evidence, t):
         mean = distribution.mean()
-        moved = self._input_variance(t, mean) * ops.squeeze(evidence, -1)
+        moved = self.input_variance(t, mean) * ops.squeeze(evidence, -1)
         return Delta(mean + _float32(self.scale) * moved)
-
-    def _input_variance(self, t, like):
-        if isinstance(self.prior, JointNormal):
-            return self.prior.posterior_variance(self.schedule.beta(t))
-        precision = expand(self.schedule.beta(t), like)
-        if self.prior is None:
-            return 1.0 / (1.0 + precision)
-        return 1.0 / (precision + ops.convert_to_tensor(self.prior[1]) ** -2)
 
     def sender_receiver_kl(self, x, distribution, alpha, seed=None):
         """The closed form for two normals of one variance: (c / 2) alpha |e(x) - e_hat|^2."""
