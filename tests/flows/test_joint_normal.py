@@ -70,6 +70,16 @@ def test_it_is_fitted_to_rows_with_missing_numbers():
 
 
 @pytest.mark.once
+def test_few_rows_of_many_numbers_do_not_tell_what_goes_with_what():
+    rng = np.random.default_rng(0)
+    apart = ~np.eye(60, dtype=bool)
+    fitted = JointNormal.fit(rng.normal(size=(30, 60)))
+    assert np.abs(fitted.covariance[apart]).max() < 0.1  # of the rows themselves, 0.7
+    alike = rng.normal(size=(30, 1)) + 0.1 * rng.normal(size=(30, 60))
+    assert JointNormal.fit(alike).covariance[apart].min() > 0.7
+
+
+@pytest.mark.once
 def test_it_is_told_by_its_config():
     flow = ContinuousFlow(sigma_1=0.02, prediction="residual", prior=NORMAL)
     made = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(flow))
