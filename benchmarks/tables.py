@@ -1,26 +1,33 @@
 """What models of tables are worth: rows to learn from, cells filled in, outliers found.
 
-    KERAS_BACKEND=torch python -m benchmarks.tables
+    KERAS_BACKEND=jax python -m benchmarks.tables
 
 Of scikit-learn's wines, breast cancers and diabetes, and of a made table with strings, dates and
-missing cells, 70% of the rows are trained on, over several splits. Prints of the other rows:
+missing cells, 70% of the rows are trained on, over several splits. Prints means over the splits:
 
-- the score (accuracy, or R^2) of a random forest that has learnt real rows, rows that the model
-  drew, or rows of a Gaussian copula;
+- the score (accuracy, or R^2) on the other rows of a random forest that has learnt real rows, rows
+  that the model drew, or rows of a Gaussian copula, and of TVAE and CTGAN, which are trained for as
+  many seconds of the processor as the model, where `pip install ctgan` was done;
+- how far such rows are from the other rows in each column, and in what goes with what;
+- whether they are copies: the share that is nearer to a row of training than the median of the
+  other rows is, which of rows as new as those is a half, and the share that is such a row;
 - the root mean square error, in standard deviations, of numbers of which a fifth were hidden at
-  random, and the target everywhere: filled in with the mean of ten draws of the model, one draw, or
-  by scikit-learn's `IterativeImputer`, `KNNImputer` and the column's mean;
+  random, and the target everywhere: filled in with the mean of draws of the model, one draw, or by
+  scikit-learn's `IterativeImputer`, `KNNImputer` and the column's mean; and how many of them are
+  between the least and the largest of 19 draws, which should be 90%;
 - the area under the curve by which rows with one cell swapped for another row's are told from the
   others: by the model's likelihood, by that of the copula's normal scores, by `IsolationForest`.
 """
 
 import argparse
+import json
+import pathlib
 import time
 
 import keras
 import numpy as np
 import pandas
-from scipy.stats import norm
+from scipy.stats import rankdata
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomForestRegressor
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
@@ -28,10 +35,13 @@ from sklearn.impute import IterativeImputer, KNNImputer
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 
+from benchmarks.report import print_rows
+from benchmarks.table_measures import correlation_error, marginal_error, nearness
+from benchmarks.table_peers import PEERS, Copula, Peer, import_peers
 from keras_bfn.tables import Table
 
 HIDDEN = 0.2
-DRAWS = 10
+DRAWS = 19  # of which the least and the largest have 90% of what is drawn alike between them
 
 
 def load(loader):
@@ -76,58 +86,6 @@ TABLES = {
 }
 
 
-class Copula:
-    """A Gaussian copula: each column by its own quantiles, and the correlation of their scores."""
-
-    def __init__(self, df, rng):
-        self.df, self.rng = df, rng
-        self.values = {
-            name: df[name].value_counts().index for name in df if df[name].dtype.kind not in "fiM"
-        }
-        self.seen = {name: np.sort(x[~np.isnan(x)]) for name, x in self.numbers(df).items()}
-        scores = self.scores(df)
-        self.correlation = np.corrcoef(scores.T) + 1e-3 * np.eye(scores.shape[1])
-
-    def numbers(self, df):
-        """Cells as floats: strings as their places in the order of how often they occur."""
-        found = {}
-        for name in self.df:
-            if name in self.values:
-                codes = self.values[name].get_indexer(df[name]).astype("float64")
-                found[name] = np.where(codes < 0, np.nan, codes)
-            else:
-                is_time = df[name].dtype.kind == "M"
-                found[name] = df[name].astype("int64" if is_time else "float64").to_numpy("float64")
-        return found
-
-    def scores(self, df):
-        """Normal scores; of equal values, and of missing cells, by chance."""
-        found = []
-        for name, x in self.numbers(df).items():
-            num, chance = len(self.seen[name]), self.rng.uniform(size=len(x))
-            low, high = (np.searchsorted(self.seen[name], x, side) for side in ("left", "right"))
-            place = np.where(np.isnan(x), num * chance, low + (high - low) * chance)
-            found.append(norm.ppf(np.clip(place, 0.5, num - 0.5) / num))
-        return np.stack(found, axis=-1)
-
-    def sample(self, num):
-        mean = np.zeros(len(self.correlation))
-        shares = norm.cdf(self.rng.multivariate_normal(mean, self.correlation, num))
-        found = {}
-        for (name, seen), share in zip(self.seen.items(), shares.T, strict=True):
-            x = seen[np.minimum((share * len(seen)).astype(int), len(seen) - 1)]
-            if name in self.values:
-                found[name] = self.values[name][x.astype(int)]
-            else:
-                is_time = self.df[name].dtype.kind == "M"
-                found[name] = x.astype("int64").astype(self.df[name].dtype) if is_time else x
-        return pandas.DataFrame(found)
-
-    def log_likelihood(self, df):
-        z = self.scores(df)
-        return -0.5 * np.sum(z @ np.linalg.inv(self.correlation) * z, axis=1)
-
-
 def features(df, columns):
     """Numbers for a forest: strings as columns of 0 and 1, dates as days."""
     df = df.drop(columns="target", errors="ignore").copy()
@@ -147,23 +105,28 @@ def score(df, test, seed):
     return forest.score(features(test, columns), test["target"])
 
 
-def fill_errors(model, train, test, seed):
-    """Root mean square errors of numbers that were hidden, by five ways to fill them in."""
+def fill_errors(model, train, test, seed, num_draws):
+    """Root mean square errors of numbers that were hidden, by ways to fill in; the coverage."""
     names = [name for name in test if name != "target" and test[name].dtype.kind == "f"]
     mean, std = train[names].mean(), train[names].std()
     true = ((test[names] - mean) / std).to_numpy()
     hidden = np.random.default_rng(seed).uniform(size=true.shape) < HIDDEN
     shown = test.drop(columns="target")
     shown[names] = shown[names].mask(hidden)
-    draws = model.impute(shown, num_draws=DRAWS, seed=seed)
+    draws = model.impute(shown, num_draws=num_draws, seed=seed)
     draws = np.stack([((draw[names] - mean) / std).to_numpy() for draw in draws])
-    fits = []
+    guesses = {"mean of draws": draws.mean(axis=0), "one draw": draws[0]}
     for imputer in (IterativeImputer(max_iter=30, random_state=seed), KNNImputer()):
         imputer.fit(((train[names] - mean) / std).to_numpy())
-        fits.append(imputer.transform(np.where(hidden, np.nan, true)))
+        found = imputer.transform(np.where(hidden, np.nan, true))
+        guesses[type(imputer).__name__] = found
+    guesses["column mean"] = np.zeros_like(true)
     scored = hidden & ~np.isnan(true)
-    guesses = (draws.mean(axis=0), draws[0], *fits, np.zeros_like(true))
-    return [np.sqrt(np.mean(np.square(guess - true)[scored])) for guess in guesses]
+    low, high = draws.min(axis=0), draws.max(axis=0)
+    errors = {
+        name: np.sqrt(np.mean(np.square(guess - true)[scored])) for name, guess in guesses.items()
+    }
+    return errors, np.mean((low <= true)[scored] & (true <= high)[scored])
 
 
 def outlier_areas(model, copula, train, test, seed):
@@ -179,50 +142,94 @@ def outlier_areas(model, copula, train, test, seed):
     numbers = [features(df.rename(columns={"target": "y"}), columns) for df in (train, both)]
     middle = numbers[0].mean()
     forest = IsolationForest(random_state=seed).fit(numbers[0].fillna(middle))
-    scores = (
-        model.log_likelihood(both, seed=seed),
-        copula.log_likelihood(both),
-        forest.score_samples(numbers[1].fillna(middle)),
-    )
-    return [roc_auc_score(labels, -score) for score in scores]
+    scores = {
+        "model": model.log_likelihood(both, seed=seed),
+        "copula": copula.log_likelihood(both),
+        "IsolationForest": forest.score_samples(numbers[1].fillna(middle)),
+    }
+    return {name: roc_auc_score(labels, -score) for name, score in scores.items()}
 
 
-def run_split(df, seed, args):
+def run_split(df, seed, args, epochs):
+    """A dict from measures to a dict from those that are measured to numbers.
+
+    `epochs` is a dict from peers to how many they train for: found in a first split, kept in it.
+    """
     train, test = train_test_split(df, test_size=0.3, random_state=seed)
     start = time.process_time()
     keras.utils.set_random_seed(seed)
     model = Table.from_dataframe(train).make_model(seed=seed)
     model.fit(train, verbose=0, **({"epochs": args.epochs} if args.epochs else {}))
-    seconds = time.process_time() - start
+    seconds = {"model": time.process_time() - start}
     copula = Copula(train, np.random.default_rng(seed))
-    drawn = [model.sample(args.samples, seed=seed), copula.sample(args.samples)]
-    scores = [score(rows, test, seed) for rows in (train, *drawn)]
-    fills = fill_errors(model, train, test, seed)
-    return [*scores, *fills, *outlier_areas(model, copula, train, test, seed), seconds]
+    drawn = {"real": train, "model": model.sample(args.samples, seed=seed)}
+    drawn["copula"] = copula.sample(args.samples)
+    for name in args.peers:
+        peer = Peer(name, train, args.seconds or seconds["model"], seed, epochs.get(name))
+        drawn[name], seconds[name] = peer.sample(args.samples), peer.seconds
+        epochs[name] = peer.epochs
+    errors, coverage = fill_errors(model, train, test, seed, args.draws)
+    near = {name: nearness(rows, train, test) for name, rows in drawn.items() if name != "real"}
+    return {
+        "forest after rows": {name: score(rows, test, seed) for name, rows in drawn.items()},
+        "columns": {name: marginal_error(rows, test) for name, rows in drawn.items()},
+        "pairs": {name: correlation_error(rows, test) for name, rows in drawn.items()},
+        "near": {name: value[0] for name, value in near.items()},
+        "copies": {name: value[1] for name, value in near.items()},
+        "hidden numbers": errors,
+        "covered": {"model": coverage},
+        "swapped cells": outlier_areas(model, copula, train, test, seed),
+        "seconds": seconds,
+    }
 
 
-HEADER = (
-    "              forest after rows    hidden numbers, by                      swapped cells, by"
-    "\n              real  model  copula  draws one    iterat. near.  mean   "
-    "model  copula forest  seconds"
-)
+def mean_ranks(results):
+    """The rank of each that draws rows, from 1, over tables, of errors of columns and pairs."""
+    found = []
+    for means in results:
+        for measure in ("columns", "pairs"):
+            values = {name: x for name, x in means[measure].items() if name != "real"}
+            found.append(rankdata(list(values.values())))
+    return dict(zip(values, np.mean(found, axis=0).tolist(), strict=True))
 
 
-def main():
+def main(args=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--samples", type=int, default=1000, help="rows to draw")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="of each hidden number")
     parser.add_argument("--epochs", type=int, help="by default those of `fit`")
-    args = parser.parse_args()
-    print(f"On {keras.backend.backend()}, means of {args.splits} splits.\n{HEADER}")
+    parser.add_argument("--seconds", type=float, help="of the peers; by default the model's")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
+    help_of_output = "JSON of what was measured; tables that it has are not measured again"
+    parser.add_argument("--output", type=pathlib.Path, help=help_of_output)
+    args = parser.parse_args(args)
+    if args.peers and import_peers() is None:
+        print(f"No {' and '.join(args.peers)}: `pip install ctgan`.")
+        args.peers = ()
+    results = json.loads(args.output.read_text()) if args.output and args.output.exists() else {}
     for name in args.tables:
-        df = TABLES[name]()
-        rows = np.array([run_split(df, seed, args) for seed in range(args.splits)])
-        mean = rows.mean(axis=0)
-        told = "  ".join(f"{value:.3f}" for value in mean[:-1])
-        print(f"{name:<14}{told}  {mean[-1]:.0f}", flush=True)
-        print(f"{'':14}rows of the model teach {100 * mean[1] / mean[0]:.1f}% of what real rows do")
+        if name in results:
+            continue
+        epochs = {}
+        splits = [run_split(TABLES[name](), seed, args, epochs) for seed in range(args.splits)]
+        results[name] = {
+            measure: {who: float(np.mean([s[measure][who] for s in splits])) for who in whose}
+            for measure, whose in splits[0].items()
+        }
+        if args.output:
+            args.output.write_text(json.dumps(results, indent=1))
+    print(f"On {keras.backend.backend()}, means of {args.splits} splits.")
+    measured = [results[name] for name in args.tables]
+    for measure in measured[0]:
+        print(f"\n{measure}\n")
+        print_rows({"table": name, **results[name][measure]} for name in args.tables)
+    scores = [means["forest after rows"] for means in measured]
+    share = np.mean([score["model"] / score["real"] for score in scores])
+    print(f"\nRows of the model teach {100 * share:.1f}% of what real rows do.")
+    ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in mean_ranks(measured).items())
+    print(f"Mean ranks in columns and pairs: {ranks}.")
 
 
 if __name__ == "__main__":

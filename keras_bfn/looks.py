@@ -2,9 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from keras import ops
-
-from keras_bfn._parts import map_parts
+from keras_bfn._parts import for_each_part, map_parts
 
 
 class Look(NamedTuple):
@@ -49,20 +47,15 @@ def look(flow, network, s, t, mask=None):
         A `Look`, or a dict of them.
     """
 
-    def hide(values, mask, otherwise):
-        return ops.where(mask[..., None], values, otherwise)
+    def hear(flow, s, t, mask):
+        beta = flow.schedule.beta(t)
+        return (s, flow.input_params(s, beta)) if mask is None else flow.hear(s, beta, mask)
 
-    if mask is not None:
-        s = map_parts(lambda s, mask: hide(s, mask, 0.0), s, mask)
-    theta = map_parts(lambda flow, s, t: flow.input_params(s, flow.schedule.beta(t)), flow, s, t)
-    if mask is not None:
-
-        def at_first(flow, s, t):
-            return flow.input_params(ops.zeros_like(s), ops.zeros_like(t))
-
-        # However much was said of the others.
-        theta = map_parts(hide, theta, mask, map_parts(at_first, flow, s, t))
-    return map_parts(lambda flow, *seen: Look(*seen), flow, t, s, theta, network(theta))
+    heard = map_parts(hear, flow, s, t, for_each_part(flow, mask))
+    theta = map_parts(lambda _, heard: heard[1], flow, heard)
+    return map_parts(
+        lambda _, t, heard, params: Look(t, *heard, params), flow, t, heard, network(theta)
+    )
 
 
 def output_distributions(flow, looks):

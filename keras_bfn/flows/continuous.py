@@ -10,13 +10,13 @@ from keras_bfn._validation import check_choice, check_int, check_positive, refus
 from keras_bfn.distributions import Delta, DiscretizedNormal, Normal
 from keras_bfn.distributions.discrete import bin_number
 from keras_bfn.flows.flow import Flow, expand
+from keras_bfn.flows.joint_normal import LEAST_STD, JointNormal
 from keras_bfn.flows.priors import check_prior_shape
 from keras_bfn.flows.scaling import check_scaling, check_scaling_shape, find_scaling
 from keras_bfn.schedules import ExponentialSchedule
 
 # Earlier than this there is no evidence yet, and predicted noise says nothing about the data.
 T_MIN = 1e-6
-LEAST_STD = 0.01  # of a prior that is fitted: no number is certain before any message
 
 
 class NumberFlow(Flow):
@@ -33,8 +33,32 @@ class NumberFlow(Flow):
         if self.prior is None:
             return s / (1.0 + expand(beta, s))
         s = ops.convert_to_tensor(s)
+        if isinstance(self.prior, JointNormal):
+            mean = self.prior.posterior_mean(ops.squeeze(s, -1), beta)
+            return ops.expand_dims(mean, -1)
         mean, std = (ops.expand_dims(ops.convert_to_tensor(x), axis=-1) for x in self.prior)
         return (s + mean / std**2) / (1.0 / std**2 + expand(beta, s))
+
+    def input_variance(self, t, like):
+        """The variance of the input distribution: a tensor that broadcasts to the shape of data.
+
+        Args:
+            t: time, of shape `(batch,)`.
+            like: data, of which only the shape counts.
+        """
+        beta = self.schedule.beta(t)
+        if isinstance(self.prior, JointNormal):
+            return self.prior.posterior_variance(beta)
+        beta = expand(beta, like)
+        if self.prior is None:
+            return 1.0 / (1.0 + beta)
+        return 1.0 / (beta + ops.convert_to_tensor(self.prior[1]) ** -2)
+
+    def hear(self, s, beta, mask):
+        if not isinstance(self.prior, JointNormal):
+            return super().hear(s, beta, mask)
+        s = ops.expand_dims(self.prior.fill_in(ops.squeeze(s, -1), beta, mask), -1)
+        return s, self.input_params(s, beta)
 
     def find_prior(self, x, per_variable, order):
         """The `prior` that fits data, for `keras_bfn.flows.fit_prior`."""
@@ -47,11 +71,15 @@ class NumberFlow(Flow):
         return np.stack([x.mean(axis=axes), np.maximum(x.std(axis=axes), LEAST_STD)])
 
     def check_event_shape(self, event_shape):
-        if self.prior is not None:
+        if isinstance(self.prior, JointNormal):
+            check_prior_shape(self.prior.mean.shape, event_shape)
+        elif self.prior is not None:
             check_prior_shape(self.prior.shape[1:], event_shape)
 
 
 def _check_prior(prior):
+    if isinstance(prior, JointNormal):
+        return prior
     try:
         found = np.stack(np.broadcast_arrays(*prior)).astype("float32")
     except (TypeError, ValueError, OverflowError):  # no sequence, not of one shape, no numbers
@@ -107,7 +135,9 @@ class ContinuousFlow(NumberFlow):
     Args:
         sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1; 0.001
             by default. It is short for `schedule=ExponentialSchedule(sigma_1)`.
-        prediction: `"noise"` or `"data"`: what the network's output stands for.
+        prediction: `"noise"`, `"data"` or `"residual"`: what the network's output stands for. The
+            last is how far the data are from the mean of the input distribution, over its standard
+            deviation: a network that returns zeros says what the prior says.
         num_bins: int or None. The reconstruction loss is the negative log density of x under
             N(x_hat, (scale sigma_1)^2), in the data's own units: in units a thousand times smaller,
             it and `bits_per_dim` are log(1000) and log2(1000) more per variable, and both may be
@@ -119,7 +149,8 @@ class ContinuousFlow(NumberFlow):
         schedule: a `keras_bfn.schedules.Schedule`, in the place of `sigma_1`.
         prior: what Bob believes before any message, in the place of N(0, 1): a mean and a standard
             deviation, numbers or arrays of shape `event_shape` (a tuple of both, or one array).
-            `keras_bfn.flows.fit_prior` finds them.
+            `keras_bfn.flows.fit_prior` finds them. Or a `keras_bfn.flows.JointNormal`, by which
+            each variable tells of all.
         center, scale: the data's own units: numbers, or arrays that broadcast to the event shape,
             such as one for each channel. Data must lie within `scale` of `center`.
             `keras_bfn.flows.fit_scaling` finds them. Data are float32: subtract from them yourself
@@ -155,7 +186,7 @@ class ContinuousFlow(NumberFlow):
         scale=1.0,
     ):
         super().__init__(exponential_schedule(sigma_1, schedule), prior)
-        self.prediction = check_choice("prediction", prediction, ("noise", "data"))
+        self.prediction = check_choice("prediction", prediction, ("noise", "data", "residual"))
         self.num_bins = num_bins if num_bins is None else check_int("num_bins", num_bins, 2)
         self.reconstruction_std = reconstruction_std
         if reconstruction_std is not None:
@@ -194,6 +225,10 @@ class ContinuousFlow(NumberFlow):
         if self.prediction == "noise":
             x_hat, _, known = noise_to_data(params, s, t, self.schedule)
             x_hat = ops.where(known, x_hat, 0.0)
+        elif self.prediction == "residual":
+            mean = self.input_params(s, self.schedule.beta(t))
+            std = ops.sqrt(self.input_variance(t, ops.squeeze(mean, -1)))
+            x_hat = mean + ops.expand_dims(std, -1) * params
         x_hat = self._to_units(ops.squeeze(x_hat, axis=-1))
         return Delta(ops.clip(x_hat, *map(_float32, self.data_range)))
 
@@ -203,7 +238,7 @@ class ContinuousFlow(NumberFlow):
     def expected_variance(self, distribution, t):
         """What each variable's own evidence leaves open; the output distribution is a point."""
         mean = distribution.mean()
-        variance = ops.square(_float32(self.scale)) * self._input_variance(t, mean)
+        variance = ops.square(_float32(self.scale)) * self.input_variance(t, mean)
         return ops.broadcast_to(variance, ops.shape(mean))
 
     def log_expected(self, x, distribution, t):
@@ -212,14 +247,8 @@ class ContinuousFlow(NumberFlow):
 
     def tilted(self, distribution, evidence, t):
         mean = distribution.mean()
-        moved = self._input_variance(t, mean) * ops.squeeze(evidence, -1)
+        moved = self.input_variance(t, mean) * ops.squeeze(evidence, -1)
         return Delta(mean + _float32(self.scale) * moved)
-
-    def _input_variance(self, t, like):
-        precision = expand(self.schedule.beta(t), like)
-        if self.prior is None:
-            return 1.0 / (1.0 + precision)
-        return 1.0 / (precision + ops.convert_to_tensor(self.prior[1]) ** -2)
 
     def sender_receiver_kl(self, x, distribution, alpha, seed=None):
         """The closed form for two normals of one variance: (c / 2) alpha |e(x) - e_hat|^2."""

@@ -121,6 +121,21 @@ class Flow(Immutable):
     check_values = checks.check_values
     check_dtype = checks.check_dtype
 
+    def hear(self, s, beta, mask):
+        """Evidence and theta where nothing is heard of some variables, however much was said.
+
+        Args:
+            s, beta: as in `input_params`.
+            mask: bool, `(batch, *event_shape)`: which variables are heard of.
+
+        Returns:
+            The tuple of evidence, of the others zero, and of theta, of the others as at first.
+        """
+        mask = mask[..., None]
+        s = ops.where(mask, s, 0.0)
+        at_first = self.input_params(ops.zeros_like(s), ops.zeros_like(beta))
+        return s, ops.where(mask, self.input_params(s, beta), at_first)
+
     def check_event_shape(self, event_shape):
         """Raises a `ValueError` if examples cannot have this shape, which a `prior` may know."""
 

@@ -68,8 +68,7 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
     per variable then is such a dict: data, evidence, theta, the network's output, samples, masks.
     Costs add up, each part's in nats; `evaluate` tells `<name>_nats_per_example` of each.
 
-    A call that fails or is interrupted leaves the variables that the last whole step left. Threads
-    may share a model: each waits for its turn.
+    A call that fails or is interrupted leaves what the last whole step left. Threads take turns.
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`, or a dict from names of parts to flows.

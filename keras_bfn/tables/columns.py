@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Hashable, Iterable
+import zlib
 
 import keras
 import numpy as np
@@ -10,19 +10,29 @@ import numpy as np
 from keras_bfn import flows
 from keras_bfn._config import Immutable
 from keras_bfn._validation import (
-    LARGEST,
     MOST_COUNTED,
     check_choice,
     check_int,
     check_number,
-    is_number,
     refusal,
 )
 from keras_bfn.flows.continuous import LEAST_STD
+from keras_bfn.tables.checks import (
+    check_knots,
+    check_list,
+    check_pair,
+    check_step,
+    is_finite,
+    is_whole,
+    one_of,
+    refuse_first,
+)
 
 LARGEST_SCORE = 4.0  # the score that is sent as 1: so many standard deviations
+LEAST_SCORE_STD = 0.1  # of a score's input distribution at t = 1
 MOST_KNOTS = 100  # of the map from numbers to scores
 SPIKE = 0.05  # the share of a number's cells from which on its value is an interval of scores
+SEEN_AGAIN = 0.5  # the share of different numbers up to which no others come back
 MOST_DIGITS = 6  # after the point, to which numbers are rounded if all that are seen are
 CATEGORY_ACCURACY = 3.0  # at t = 1
 
@@ -93,13 +103,13 @@ class Category(Column):
         if values is None:
             values = sorted(set(seen), key=lambda value: (type(value).__name__, value))
         index = {value: i for i, value in enumerate(values)}
-        _refuse_first((cell for cell in seen if cell not in index), _one_of(values))
+        refuse_first((cell for cell in seen if cell not in index), one_of(values))
         counts = np.bincount([index[cell] for cell in seen], minlength=len(values))
         return Category(values, counts.tolist())
 
     def encode(self, cells):
         index = {value: i for i, value in enumerate(self.values)} | {None: -1}
-        _refuse_first((cell for cell in cells if cell not in index), _one_of(self.values))
+        refuse_first((cell for cell in cells if cell not in index), one_of(self.values))
         return np.array([index[cell] for cell in cells], "int32")
 
     def decode(self, x):
@@ -141,13 +151,13 @@ class Levels(Column):
             if value is not None:
                 check_int(name, value, -MOST_COUNTED)
         self.low, self.high = low, high
-        self.prior = None if prior is None else _check_pair("prior", prior)
+        self.prior = None if prior is None else check_pair("prior", prior)
         if None not in (low, high) and not low < high:
             raise refusal("low", f"must be less than high={high}", low)
 
     def fit(self, cells):
         seen = [cell for cell in cells if cell is not None]
-        _refuse_first((cell for cell in seen if not _is_whole(cell)), "an integer")
+        refuse_first((cell for cell in seen if not is_whole(cell)), "an integer")
         low = int(min(seen, default=0)) if self.low is None else self.low
         high = int(max(seen, default=low)) if self.high is None else self.high
         found = Levels(low, max(high, low + 1))
@@ -157,10 +167,10 @@ class Levels(Column):
 
     def encode(self, cells):
         def is_outside(cell):
-            return not _is_whole(cell) or not self.low <= cell <= self.high
+            return not is_whole(cell) or not self.low <= cell <= self.high
 
         expected = f"an integer from {self.low} to {self.high}"
-        _refuse_first((cell for cell in cells if cell is not None and is_outside(cell)), expected)
+        refuse_first((cell for cell in cells if cell is not None and is_outside(cell)), expected)
         return np.array([-1 if cell is None else cell - self.low for cell in cells], "int32")
 
     def decode(self, x):
@@ -176,17 +186,17 @@ class Number(Column):
     """Real numbers, sent as scores of mean 0 and deviation 1.
 
     By quantiles, a value that has a twentieth of the cells or more, such as 0, is an interval of
-    scores, and is sent as its middle. What comes back lies between the least and the largest number
-    seen, and on their grid: integers, multiples of a day, two digits after the point. Numbers
-    beyond are sent as scores beyond, up to 4 standard deviations.
+    scores, and is sent as scores spread over it. What comes back lies between the least and the
+    largest number seen, and on their grid: integers, multiples of a day, two digits after the
+    point, or, if on the average they were seen twice or more, the numbers seen. Numbers beyond are
+    sent as scores beyond, up to 4 standard deviations.
 
     Args:
-        scaling: `"mean"`, for numbers less their mean, over their standard deviation; or
-            `"quantiles"`, for scores that are normally distributed whatever the numbers are. By
-            default the first, unless a number is 4 deviations from the mean or more, or one value
-            has a twentieth of the cells.
-        start, step, knots: found by `fit`: the least number; the grid, an int from `start`, or a
-            power of ten, or None; and numbers less `start` with their scores, two lists.
+        scaling: `"quantiles"`, for scores that are normally distributed whatever the numbers are;
+            or `"mean"`, for numbers less their mean, over their standard deviation.
+        start, step, knots: found by `fit`: what numbers are less of, the least of integers; the
+            grid, an int from `start`, a power of ten, a list of numbers, or None; and numbers less
+            `start` with their scores, two lists.
 
     Raises:
         ValueError: if `scaling` is none of these.
@@ -200,34 +210,40 @@ class Number(Column):
     [1.62, 1.75, 1.81]
     """
 
-    def __init__(self, scaling=None, start=0, step=None, knots=None):
-        self.scaling = check_choice("scaling", scaling, (None, "mean", "quantiles"))
-        self.start, self.step = check_number("start", start), step
-        if step is not None and not (is_number(step) and 0 < step <= LARGEST):
-            raise refusal("step", "must be a positive number, or None", step)
-        self.knots = None if knots is None else _check_knots(knots)
+    def __init__(self, scaling="quantiles", start=0, step=None, knots=None):
+        self.scaling = check_choice("scaling", scaling, ("mean", "quantiles"))
+        self.start, self.step = check_number("start", start), check_step(step)
+        self.knots = None if knots is None else check_knots(knots)
 
     def fit(self, cells):
         seen = [cell for cell in cells if cell is not None]
-        _refuse_first((cell for cell in seen if not _is_finite(cell)), "a finite number")
-        start = min(seen, default=0)
+        refuse_first((cell for cell in seen if not is_finite(cell)), "a finite number")
+        # Times and other large integers are not exact as floats; floats are, unless moved.
+        start = min(seen, default=0) if all(isinstance(cell, int) for cell in seen) else 0
         x = np.array([cell - start for cell in seen] or [0], "float64")
-        scaling = self.scaling or ("quantiles" if _is_uneven(x) else "mean")
-        find_knots = _quantile_knots if scaling == "quantiles" else _mean_knots
-        return Number(scaling, start, _find_step(seen), find_knots(x))
+        find_knots = _quantile_knots if self.scaling == "quantiles" else _mean_knots
+        return Number(self.scaling, start, _find_step(seen), find_knots(x))
 
     def encode(self, cells):
         there = [cell for cell in cells if cell is not None]
-        _refuse_first((cell for cell in there if not _is_finite(cell)), "a finite number")
+        refuse_first((cell for cell in there if not is_finite(cell)), "a finite number")
         x = [math.nan if cell is None else float(cell - self.start) for cell in cells]
         x, (at, scores) = np.array(x, "float64"), np.array(self.knots)
-        # At a spike, of two knots at one number, the middle of both.
-        below = np.interp(-x, -at[::-1], scores[::-1])
-        z = 0.5 * (np.interp(x, at, scores) + below)
+        # At a spike there are two knots.
+        z, below = np.interp(x, at, scores), np.interp(-x, -at[::-1], scores[::-1])
+        at_spike = np.flatnonzero(below < z)
+        z[at_spike] = self._spread(below[at_spike], z[at_spike])
         # Beyond the knots by the deviation that they have on the whole.
         rate = (scores[-1] - scores[0]) / max(at[-1] - at[0], 1e-12)
         z = z + rate * (np.maximum(x - at[-1], 0) + np.minimum(x - at[0], 0))
         return np.clip(z / LARGEST_SCORE, -1, 1).astype("float32")
+
+    def _spread(self, low, high):
+        """Scores between others, drawn by the normal distribution, always the same of a column."""
+        normal, seed = statistics.NormalDist(), zlib.crc32(np.array(self.knots).tobytes())
+        low, high = ([normal.cdf(z) for z in ends.tolist()] for ends in (low, high))
+        shares = np.random.default_rng(seed).uniform(low, high)
+        return [normal.inv_cdf(share) for share in shares.tolist()]
 
     def decode(self, x):
         at, scores = self.knots
@@ -238,7 +254,11 @@ class Number(Column):
             steps = np.round(found / self.step).tolist()
             return [None if i != i else self.start + self.step * int(i) for i in steps]
         found = self.start + found
-        if self.step is not None:
+        if isinstance(self.step, list):
+            middles = 0.5 * (np.array(self.step[1:]) + self.step[:-1])
+            nearest = np.array(self.step)[np.searchsorted(middles, found)]
+            found = np.where(np.isnan(found), found, nearest)
+        elif self.step is not None:
             found = np.round(found, round(-math.log10(self.step)))
         return [None if value != value else value for value in found.tolist()]
 
@@ -249,42 +269,10 @@ class Number(Column):
         return f"Number({self.scaling!r})"
 
 
-def check_list(name, values):
-    """Returns values as a list, or raises a `ValueError` if they are none that are hashable."""
-    is_list = isinstance(values, Iterable) and not isinstance(values, (str, dict))
-    values = list(values) if is_list else values
-    if not is_list or not all(isinstance(value, Hashable) for value in values):
-        raise refusal(name, "must be a list of single values", values)
-    return values
-
-
-def _check_pair(name, values):
-    """Returns two numbers as a list, or raises a `ValueError` if they are none."""
-    is_pair = isinstance(values, (list, tuple)) and len(values) == 2
-    if not is_pair or not all(map(_is_finite, values)):
-        raise refusal(name, "must be two finite numbers", values)
-    return [float(value) for value in values]
-
-
-def _check_knots(knots):
-    try:
-        found = np.array(knots, "float64")
-    except (TypeError, ValueError, OverflowError):  # no numbers, or not as many
-        found = np.zeros(())
-    if found.ndim != 2 or len(found) != 2 or not found.size or not np.isfinite(found).all():
-        raise refusal("knots", "must be two lists of as many finite numbers", knots)
-    return found.tolist()
-
-
-def number_flow():
-    """The flow of numbers: at the end they are known to a quarter of a standard deviation."""
-    return flows.ContinuousFlow(sigma_1=0.25 / LARGEST_SCORE, prior=(0.0, 1.0 / LARGEST_SCORE))
-
-
-def _is_uneven(x):
-    """Whether a number is far from the others, or one value is a spike."""
-    is_far = np.abs(x - x.mean()).max() >= LARGEST_SCORE * x.std()
-    return is_far or np.unique(x, return_counts=True)[1].max() >= _least_spike(len(x))
+def number_flow(prior=None):
+    """The flow of numbers: at the end they are known to a tenth of a standard deviation."""
+    prior = (0.0, 1.0 / LARGEST_SCORE) if prior is None else prior
+    return flows.ContinuousFlow(LEAST_SCORE_STD / LARGEST_SCORE, "residual", prior=prior)
 
 
 def _least_spike(num):
@@ -322,22 +310,7 @@ def _find_step(seen):
     x = np.array(seen)
     digits = (d for d in range(MOST_DIGITS + 1) if (x == np.round(x, d)).all())
     found = next(digits, None)
-    return None if found is None else 10.0**-found
-
-
-def _is_finite(cell):
-    return is_number(cell) and math.isfinite(cell)
-
-
-def _is_whole(cell):
-    return is_number(cell) and float(cell).is_integer()
-
-
-def _one_of(values):
-    more = f" and {len(values) - 8} more" if len(values) > 8 else ""
-    return f"one of {values[:8]}{more}"
-
-
-def _refuse_first(cells, expected):
-    for cell in cells:
-        raise ValueError(f"must hold {expected}. Received: {cell!r}")
+    if found is not None:
+        return 10.0**-found
+    values = np.unique(x)
+    return values.tolist() if len(values) <= SEEN_AGAIN * len(x) else None

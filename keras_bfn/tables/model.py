@@ -11,8 +11,10 @@ from keras_bfn.tables.frames import is_frame, make_frame
 
 BATCH_SIZE = 64
 TRAINING_STEPS = 1000
+MOST_EPOCHS = 250  # by default: few rows are learnt by heart if they are seen more often
 PEAK_RATE = 3e-3
 NUM_PARTICLES = 8
+SAMPLER = "sde2"
 RECIPE = "table_recipe"  # the name of its optimizer
 
 
@@ -56,7 +58,7 @@ class TableModel(BayesianFlowNetwork):
         Args:
             x: a frame, or what `fit` of other models takes.
             batch_size: int; 64 by default.
-            epochs: int. By default so many that there are 1,000 steps.
+            epochs: int. By default so many that there are 1,000 steps, but at most 250.
             validation_data: a frame, or as in Keras.
             y, **kwargs: as in Keras.
 
@@ -77,9 +79,9 @@ class TableModel(BayesianFlowNetwork):
         x, validation_data = self._encode(x), self._encode(validation_data)
         batch_size = BATCH_SIZE if batch_size is None else check_int("batch_size", batch_size, 1)
         steps = math.ceil(count_examples(x) / batch_size)
-        epochs = (
-            math.ceil(TRAINING_STEPS / steps) if epochs is None else check_int("epochs", epochs, 1)
-        )
+        if epochs is None:
+            epochs = min(math.ceil(TRAINING_STEPS / steps), MOST_EPOCHS)
+        check_int("epochs", epochs, 1)
         if not self.compiled or self.optimizer.name == RECIPE:
             self.compile(make_optimizer(epochs * steps))
         own = {"batch_size": batch_size, "epochs": epochs, "validation_data": validation_data}
@@ -96,7 +98,7 @@ class TableModel(BayesianFlowNetwork):
     def _encode(self, x):
         return self.table.encode(x) if is_frame(x) else x
 
-    def log_likelihood(self, df, num_repeats=20, **options):
+    def log_likelihood(self, df, num_repeats=100, **options):
         """How likely each row is, in nats: low for outliers.
 
         Of numbers, it is the logarithm of a density of their scores, as the table sends them; of
@@ -132,7 +134,8 @@ class TableModel(BayesianFlowNetwork):
         """
         num_rows = check_int("num_rows", num_rows, 1)
         if not given:
-            options = {"verbose": 0, "batch_size": min(num_rows, 1024), **options}
+            options = {"sampler": SAMPLER, "batch_size": min(num_rows, 1024), **options}
+            options = {"verbose": 0, **options}
             return self.table.decode(self.generate(num_rows, num_steps, **options))
         names = list(self.table.columns)
         if not isinstance(given, dict) or not set(given) <= set(names):

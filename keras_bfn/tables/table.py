@@ -7,6 +7,7 @@ from keras_bfn import networks
 from keras_bfn._config import Immutable
 from keras_bfn._parts import describe
 from keras_bfn._validation import check_choice, refusal
+from keras_bfn.flows import JointNormal
 from keras_bfn.tables.columns import Category, Column, Levels, Number, number_flow
 from keras_bfn.tables.frames import (
     categories_of,
@@ -34,9 +35,10 @@ class Table(Immutable):
         columns: dict from names, in order, to a fitted `keras_bfn.tables.Column`.
         dtypes: dict from names to the dtypes of the frame's columns, as text.
         library: `"pandas"` or `"polars"`: what frames are made with.
+        prior: a `keras_bfn.flows.JointNormal` of the numbers, or None.
 
     Raises:
-        ValueError: if columns and dtypes differ in their names.
+        ValueError: if columns and dtypes differ in their names, or the prior is of other numbers.
 
     Example:
 
@@ -52,7 +54,7 @@ class Table(Immutable):
     True
     """
 
-    def __init__(self, columns, dtypes, library):
+    def __init__(self, columns, dtypes, library, prior=None):
         for name, value in (("columns", columns), ("dtypes", dtypes)):
             if not isinstance(value, dict):
                 raise refusal(name, "must be a dict", value)
@@ -63,6 +65,9 @@ class Table(Immutable):
             raise refusal(
                 "dtypes", f"must be those of at least one column, {list(columns)}", dtypes
             )
+        self.prior = prior
+        if self.numbers:
+            number_flow(prior).check_event_shape((len(self.numbers),))
 
     @classmethod
     def from_dataframe(cls, df, /, **columns):
@@ -92,7 +97,11 @@ class Table(Immutable):
             column = columns.get(name) or _infer(name, frame[name], cells)
             fitted[name] = _named(name, column.fit, cells)
             dtypes[name] = dtype_of(frame[name])
-        return cls(fitted, dtypes, frame.implementation.name.lower())
+        table = cls(fitted, dtypes, frame.implementation.name.lower())
+        if not table.numbers:
+            return table
+        prior = JointNormal.fit(table.encode(df)[table.numbers_part])
+        return cls(fitted, dtypes, table.library, prior)
 
     @property
     def numbers(self):
@@ -169,7 +178,7 @@ class Table(Immutable):
             for name, column in self.columns.items()
             if not isinstance(column, Number)
         }
-        return {self.numbers_part: number_flow(), **found} if self.numbers else found
+        return {self.numbers_part: number_flow(self.prior), **found} if self.numbers else found
 
     def event_shape(self):
         """The dict of the parts' shapes."""

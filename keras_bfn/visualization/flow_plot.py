@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._validation import check_int, check_path, refusal
+from keras_bfn.flows.continuous import NumberFlow
 from keras_bfn.visualization.grid import new_figure
 from keras_bfn.visualization.trajectories import pick_trajectory
 
@@ -100,10 +101,12 @@ class _OneVariable:
         where = (0, *variable)
         self.mode = ops.convert_to_numpy(distribution.mode())[where]
         self.s, self.theta = (x[step, sample][variable] for x in (trajectory.s, trajectory.theta))
-        prior = getattr(flow, "prior", None)
-        if len(self.s) == 1:  # a mean and a standard deviation, for each variable or for all
-            prior_std = 1 if prior is None else prior[(1, *variable) if prior.ndim > 1 else 1]
-            self.precision = 1 / prior_std**2 + self.beta
+        if len(self.s) == 1:
+            self.input_variance = 1 / (1 + self.beta)
+            if isinstance(flow, NumberFlow):
+                alike = np.zeros((1, *self.event_shape), "float32")
+                found = ops.convert_to_numpy(flow.input_variance(t, alike))
+                self.input_variance = np.broadcast_to(found, alike.shape)[where]
         if flow.num_values is not None:
             self.probs = ops.convert_to_numpy(distribution.probs())[where]
             self.values = self.shown = np.arange(len(self.probs))
@@ -126,7 +129,7 @@ class _OneVariable:
             weights = np.exp(self.s - self.s.max())
             _bars(axes, np.arange(len(self.s)), weights / weights.sum(), "tab:blue")
         else:
-            _density(axes, [self.theta[0]], [1.0], 1 / self.precision, "tab:blue")
+            _density(axes, [self.theta[0]], [1.0], self.input_variance, "tab:blue")
             axes.set_xlim(-2, 2)
 
 

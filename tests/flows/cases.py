@@ -9,6 +9,7 @@ from keras_bfn.flows import (
     ContinuousFlow,
     DiscreteFlow,
     DiscretizedFlow,
+    JointNormal,
     MarkovChain,
 )
 from keras_bfn.schedules import ExponentialSchedule, QuadraticSchedule, Schedule
@@ -34,11 +35,13 @@ class LinearSchedule(Schedule):
         return {"slope": self.slope}
 
 
+NORMAL = JointNormal([0.1, 0.0, -0.2], [[0.09, 0.05, 0.0], [0.05, 0.04, -0.02], [0.0, -0.02, 0.16]])
 CHAIN = MarkovChain.fit(np.array([[0, 1, 1, 2, 0, 1, 1, 2, 0, 0, 2, 1]]), num_classes=3, order=2)
 
 FLOWS = {
     "continuous-noise": ContinuousFlow(sigma_1=0.02),
     "continuous-data": ContinuousFlow(sigma_1=0.02, prediction="data"),
+    "continuous-residual": ContinuousFlow(sigma_1=0.02, prediction="residual"),
     "continuous-bins": ContinuousFlow(sigma_1=0.02, num_bins=17),
     "continuous-own_schedule": ContinuousFlow(schedule=LinearSchedule(50.0)),
     "continuous-own_units": ContinuousFlow(sigma_1=0.02, center=15.0, scale=25.0),
@@ -57,6 +60,8 @@ FLOWS = {
 
 PRIORS = {
     "continuous": ContinuousFlow(sigma_1=0.02, prior=(0.3, 0.5)),
+    "continuous-joint": ContinuousFlow(sigma_1=0.02, prediction="residual", prior=NORMAL),
+    "discretized-joint": DiscretizedFlow(17, sigma_1=0.02, prior=NORMAL),
     "discretized": DiscretizedFlow(
         17, sigma_1=0.02, prior=[np.linspace(-0.2, 0.2, 3), [0.5, 0.2, 1.0]]
     ),

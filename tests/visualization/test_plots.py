@@ -75,7 +75,9 @@ def test_the_four_distributions_of_every_flow_are_drawn(name, tmp_path):
     assert np.abs(pictures[0] - pictures[1]).mean() > 1e-3
 
 
-@pytest.mark.parametrize("name", ["discrete-2", "discrete-3", "discrete-3-chain", "discretized"])
+@pytest.mark.parametrize(
+    "name", ["discrete-2", "discrete-3", "discrete-3-chain", "discretized", "continuous-joint"]
+)
 def test_the_input_distribution_is_that_of_the_prior(name, tmp_path, monkeypatch):
     drawn = []
     for function in ("_bars", "_density"):
@@ -88,6 +90,10 @@ def test_the_input_distribution_is_that_of_the_prior(name, tmp_path, monkeypatch
     if name == "discretized":
         (mean,), _, variance, _ = drawn[0]
         assert (mean, variance) == pytest.approx((flow.prior[0, 2], flow.prior[1, 2] ** 2))
+    elif name == "continuous-joint":
+        (mean,), _, variance, _ = drawn[0]
+        prior = flow.prior
+        assert (mean, variance) == pytest.approx((prior.mean[2], prior.covariance[2, 2]))
     else:
         size = flow.theta_size
         np.testing.assert_allclose(drawn[0][1][-size:], theta[0, 0, 2], rtol=1e-6)

@@ -711,8 +711,8 @@ CALLS = {
         ),
     ],
     "scaling": [
-        (lambda t: tables.Number("x"), "must be one of [None, 'mean', 'quantiles']", "scaling='x'"),
-        (lambda t: tables.Number([]), "must be one of [None, 'mean', 'quantiles']", "scaling=[]"),
+        (lambda t: tables.Number("x"), "must be one of ['mean', 'quantiles']", "scaling='x'"),
+        (lambda t: tables.Number([]), "must be one of ['mean', 'quantiles']", "scaling=[]"),
     ],
     "seed": [
         (
@@ -761,7 +761,7 @@ CALLS = {
         ),
     ],
     "step": [
-        (lambda t: tables.Number(step="x"), "must be a positive number, or None", "step='x'"),
+        (lambda t: tables.Number(step="x"), "must be a positive number, a list of", "step='x'"),
     ],
     "steps_per_epoch": [
         (

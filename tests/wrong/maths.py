@@ -400,6 +400,18 @@ CALLS = {
             "prediction=[]",
         ),
     ],
+    "mean": [
+        (lambda t: flows.JointNormal(None, [[1.0]]), "must be an array of numbers", "a NoneType"),
+        (lambda t: flows.JointNormal([nan], [[1.0]]), "must be finite", "mean=[nan]"),
+    ],
+    "covariance": [
+        (lambda t: flows.JointNormal([0.0], None), "must be an array of numbers", "a NoneType"),
+        (
+            lambda t: flows.JointNormal([0.0], [[-1.0]]),
+            "must be symmetric and positive definite",
+            "covariance=[[-1.0]]",
+        ),
+    ],
     "prior": [
         (lambda t: flows.DiscreteFlow(3, 1.0, prior=0.5), "must be of 3 classes", "of 0"),
         (

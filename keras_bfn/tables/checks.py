@@ -1,0 +1,63 @@
+"""Whether a column's arguments are what it can use."""
+
+import math
+from collections.abc import Hashable, Iterable
+
+import numpy as np
+
+from keras_bfn._validation import LARGEST, check_number, is_number, refusal
+
+
+def check_list(name, values):
+    """Returns values as a list, or raises a `ValueError` if they are none that are hashable."""
+    is_list = isinstance(values, Iterable) and not isinstance(values, (str, dict))
+    values = list(values) if is_list else values
+    if not is_list or not all(isinstance(value, Hashable) for value in values):
+        raise refusal(name, "must be a list of single values", values)
+    return values
+
+
+def check_pair(name, values):
+    """Returns two numbers as a list, or raises a `ValueError` if they are none."""
+    is_pair = isinstance(values, (list, tuple)) and len(values) == 2
+    if not is_pair or not all(map(is_finite, values)):
+        raise refusal(name, "must be two finite numbers", values)
+    return [float(value) for value in values]
+
+
+def check_knots(knots):
+    """Returns numbers and their scores as two lists, or raises a `ValueError` if they are none."""
+    try:
+        found = np.array(knots, "float64")
+    except (TypeError, ValueError, OverflowError):  # no numbers, or not as many
+        found = np.zeros(())
+    if found.ndim != 2 or len(found) != 2 or not found.size or not np.isfinite(found).all():
+        raise refusal("knots", "must be two lists of as many finite numbers", knots)
+    return found.tolist()
+
+
+def check_step(step):
+    """Returns the grid of numbers, or raises a `ValueError` if it is none."""
+    if isinstance(step, list):
+        return [check_number("step", value) for value in step]
+    if step is not None and not (is_number(step) and 0 < step <= LARGEST):
+        raise refusal("step", "must be a positive number, a list of numbers, or None", step)
+    return step
+
+
+def is_finite(cell):
+    return is_number(cell) and math.isfinite(cell)
+
+
+def is_whole(cell):
+    return is_number(cell) and float(cell).is_integer()
+
+
+def one_of(values):
+    more = f" and {len(values) - 8} more" if len(values) > 8 else ""
+    return f"one of {values[:8]}{more}"
+
+
+def refuse_first(cells, expected):
+    for cell in cells:
+        raise ValueError(f"must hold {expected}. Received: {cell!r}")

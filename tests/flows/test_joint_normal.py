@@ -1,0 +1,104 @@
+"""Numbers that go together: the joint prior is that of Bayes' rule for normal data."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from numpy.testing import assert_allclose
+
+from keras_bfn import Look
+from keras_bfn.flows import ContinuousFlow, JointNormal
+from keras_bfn.losses import ContinuousTimeLoss, stratified_uniform
+from tests.checks import assert_mean_is
+from tests.flows.cases import NORMAL
+from tests.tensors import to_numpy
+
+BETA = np.array([0.0, 0.5, 30.0, 400.0], "float32")
+MASK = np.array([[1, 0, 1], [1, 1, 0], [0, 0, 0], [0, 1, 1]], "bool")
+S = np.sqrt(BETA)[:, None] * np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+
+
+def posteriors(s, accuracies):
+    """Means and variances, by precision matrices in float64, of `accuracies` `(batch, 3)`."""
+    prior = np.linalg.inv(NORMAL.covariance.astype("float64"))
+    found = [np.linalg.inv(prior + np.diag(row)) for row in accuracies]
+    means = [c @ (prior @ NORMAL.mean + row) for c, row in zip(found, s, strict=True)]
+    return np.array(means), np.array([np.diag(c) for c in found])
+
+
+def test_the_posterior_is_that_of_all_evidence_at_once():
+    means, variances = posteriors(S, BETA[:, None] * np.ones((4, 3)))
+    flow = ContinuousFlow(prior=NORMAL)
+    assert_allclose(to_numpy(flow.input_params(S[..., None], BETA))[..., 0], means, atol=1e-6)
+    found = NORMAL.posterior_variance(ops.convert_to_tensor(BETA))
+    assert_allclose(to_numpy(found), variances, atol=1e-7)
+
+
+def test_what_is_not_heard_of_tells_nothing_and_is_what_the_others_tell():
+    means, _ = posteriors(S * MASK, BETA[:, None] * MASK)
+    flow = ContinuousFlow(prior=NORMAL)
+    s, mask = ops.convert_to_tensor(S[..., None]), ops.convert_to_tensor(MASK)
+    heard, theta = flow.hear(s, ops.convert_to_tensor(BETA), mask)
+    assert_allclose(to_numpy(theta)[..., 0], means, atol=2e-6)
+    assert_allclose(to_numpy(heard)[..., 0][MASK], S[MASK])
+
+
+@pytest.mark.once
+def test_normal_data_cost_what_all_together_tell(seed):
+    prior = JointNormal([0.0, 0.0, 0.0], NORMAL.covariance / 16)  # data lie in [-1, 1]
+    flow = ContinuousFlow(sigma_1=0.02, prediction="residual", prior=prior)
+    x = np.random.default_rng(0).multivariate_normal(prior.mean, prior.covariance, 100_000)
+    x, loss = x.astype("float32"), ContinuousTimeLoss()
+    t = loss.times(stratified_uniform(len(x), seed))
+    s = flow.sample_evidence(x, t, seed)
+    nats = loss(flow, x, Look(t, s, None, ops.zeros_like(s)), seed)
+    beta_1 = float(flow.schedule.beta(1.0))
+    expected = 0.5 * np.linalg.slogdet(np.eye(3) + beta_1 * prior.covariance)[1]
+    assert_mean_is(expected, to_numpy(nats).sum(axis=1), 0.006)
+
+
+@pytest.mark.once
+def test_it_is_fitted_to_rows_with_missing_numbers():
+    rng = np.random.default_rng(0)
+    x = rng.multivariate_normal(NORMAL.mean, NORMAL.covariance, 20_000)
+    x[rng.uniform(size=x.shape) < 0.2] = np.nan
+    fitted = JointNormal.fit(x)
+    assert_allclose(fitted.mean, NORMAL.mean, atol=0.01)
+    assert_allclose(fitted.covariance, NORMAL.covariance, atol=0.005)
+    same = np.repeat(rng.normal(size=(99, 1)), 2, axis=1)  # one number twice, and one never seen
+    JointNormal.fit(np.concatenate([same, np.full((99, 1), np.nan)], axis=1))
+
+
+@pytest.mark.once
+def test_few_rows_of_many_numbers_do_not_tell_what_goes_with_what():
+    rng = np.random.default_rng(0)
+    apart = ~np.eye(60, dtype=bool)
+    fitted = JointNormal.fit(rng.normal(size=(30, 60)))
+    assert np.abs(fitted.covariance[apart]).max() < 0.1  # of the rows themselves, 0.7
+    alike = rng.normal(size=(30, 1)) + 0.1 * rng.normal(size=(30, 60))
+    assert JointNormal.fit(alike).covariance[apart].min() > 0.7
+
+
+@pytest.mark.once
+def test_it_is_told_by_its_config():
+    flow = ContinuousFlow(sigma_1=0.02, prediction="residual", prior=NORMAL)
+    made = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(flow))
+    assert made == flow
+    assert repr(made.prior) == "JointNormal(size=3)"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [
+        (lambda: JointNormal([0.0], np.eye(2)), "`mean` and `covariance` must be of shapes"),
+        (lambda: JointNormal([np.inf], np.eye(1)), "`mean` must be finite"),
+        (lambda: JointNormal([0.0, 0.0], [[1, 0.5], [0, 1]]), "`covariance` must be symmetric"),
+        (lambda: JointNormal([0.0, 0.0], np.ones((2, 2)) - 2), "positive definite"),
+        (lambda: JointNormal.fit(np.zeros(3)), "`x` must be of shape"),
+        (lambda: ContinuousFlow(prior=NORMAL).check_event_shape((2,)), "`event_shape` must be"),
+    ],
+)
+def test_what_is_no_normal_distribution_is_refused(refused, told):
+    with pytest.raises(ValueError, match=told):
+        refused()
