@@ -1,7 +1,7 @@
 """Refuses wrong data before any work starts."""
 
 import itertools
-import types
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -37,6 +37,9 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
     if is_whole:
         data = x = _as_arrays(x, name)
     else:
+        if sample_weight is not None:
+            expected = f"must be None where `{name}` yields batches, and their weights beside them"
+            raise refusal("sample_weight", expected, sample_weight)
         batch, x = _first_batch(x, name)
         data, y, sample_weight = _unpack(batch, name)
         if sample_weight is None:
@@ -227,8 +230,8 @@ def _first_batch(x, name):
         batches = list(itertools.islice(iter(x), 1))
     if not batches:
         raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
-    if isinstance(x, types.GeneratorType):
-        x = (batch for batch in itertools.chain(batches, x))  # still a generator, for Keras
+    if isinstance(x, Iterator):
+        x = (batch for batch in itertools.chain(batches, x))  # a generator, which Keras takes
     if is_data_loader(x):
         x = yield_tuples(x)
     return tuple(batches[0]) if isinstance(batches[0], list) else batches[0], x
