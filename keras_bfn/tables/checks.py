@@ -46,18 +46,22 @@ def check_step(step):
 
 
 def is_finite(cell):
+    """Whether a cell is a finite number."""
     return is_number(cell) and math.isfinite(cell)
 
 
 def is_whole(cell):
+    """Whether a cell is an integer, of whatever type."""
     return is_number(cell) and float(cell).is_integer()
 
 
 def one_of(values):
+    """Words for "one of these", of the first eight."""
     more = f" and {len(values) - 8} more" if len(values) > 8 else ""
     return f"one of {values[:8]}{more}"
 
 
 def refuse_first(cells, expected):
+    """Raises a `ValueError` that names the first of these cells, if there is any."""
     for cell in cells:
         raise ValueError(f"must hold {expected}. Received: {cell!r}")

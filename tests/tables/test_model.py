@@ -34,7 +34,7 @@ def trained():
     keras.utils.set_random_seed(0)
     model = Table.from_dataframe(FRAME).make_model(width=32, num_blocks=1, dropout=0.0, seed=0)
     model.compile(keras.optimizers.Adam(1e-2))
-    model.fit(FRAME, batch_size=128, epochs=100, verbose=0)
+    model.fit(FRAME, batch_size=128, epochs=200, verbose=0)
     return model
 
 
@@ -53,12 +53,12 @@ def test_rows_are_drawn(trained):
 
 
 def test_rows_are_drawn_given_some_columns(trained):
-    given = {"class": "high", "day": [pandas.Timestamp("2024-03-01")] * 20 + [None] * 20}
-    drawn = trained.sample(40, given, num_steps=20, seed=0)
+    days = [pandas.Timestamp("2024-03-01")] * 100 + [None] * 100
+    drawn = trained.sample(200, {"class": "high", "day": days}, num_steps=20, seed=0)
     assert (drawn["class"] == "high").all()
-    assert (drawn["day"][:20] == pandas.Timestamp("2024-03-01")).all()
+    assert (drawn["day"][:100] == pandas.Timestamp("2024-03-01")).all()
     assert drawn["day"].nunique() > 5
-    assert agreement(drawn) > 0.9
+    assert agreement(drawn) > 0.8  # as of rows of which nothing is given
 
 
 def test_missing_cells_are_filled_in_and_no_others(trained):

@@ -386,17 +386,17 @@ CALLS = {
     "prediction": [
         (
             lambda t: flows.ContinuousFlow(prediction="x"),
-            "must be one of ['noise', 'data']",
+            "must be one of ['noise', 'data', 'residual']",
             "prediction='x'",
         ),
         (
             lambda t: flows.DiscretizedFlow(4, prediction=np.zeros(2)),
-            "must be one of ['noise', 'data']",
+            "must be one of ['noise', 'data', 'residual']",
             "prediction=array([0., 0.])",
         ),
         (
             lambda t: flows.DiscretizedFlow(4, prediction=[]),
-            "must be one of ['noise', 'data']",
+            "must be one of ['noise', 'data', 'residual']",
             "prediction=[]",
         ),
     ],
