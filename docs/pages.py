@@ -27,8 +27,11 @@ PACKAGE = griffe.load("keras_bfn", search_paths=[ROOT], resolve_aliases=True)
 
 
 def public_members(module):
-    """What a module's `__init__` imports, in alphabetical order; classes first."""
-    members = [module.members[name] for name in module.imports]
+    """What a folder's `__init__` imports, or a module defines; in order, classes first."""
+    if module.is_init_module:
+        members = [module.members[name] for name in module.imports]
+    else:
+        members = [m for m in module.members.values() if not m.is_alias and m.is_public]
     return sorted(members, key=lambda member: (not member.name[0].isupper(), member.name))
 
 
@@ -83,6 +86,8 @@ def guide_pages():
     for guide in guides.GUIDES:
         notebook = guides.find_notebook(guide)
         page, pictures = guides.to_page(notebook, guide.stem)
+        for text, source in TEXTS.items():
+            page = page.replace(f"](../{source}", f"](../{text}")
         files[f"guides/{guide.stem}.md"] = page
         files[f"guides/{guide.stem}.ipynb"] = nbformat.writes(notebook)
         files |= {f"guides/{name}": content for name, content in pictures.items()}

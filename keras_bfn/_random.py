@@ -62,6 +62,9 @@ def normal(shape, seed=None):
         shape: tuple of ints.
         seed: a `keras.random.SeedGenerator`, an int, None, or draws that are given.
 
+    Returns:
+        A tensor of that shape.
+
     Example:
 
     >>> tuple(keras_bfn.distributions.normal((2, 3), seed=0).shape)
@@ -73,7 +76,20 @@ def normal(shape, seed=None):
 
 
 def uniform(shape, seed=None):
-    """Draws from [0, 1), in float32. As `normal`."""
+    """Draws from [0, 1), in float32, as `normal` does from its distribution.
+
+    Args:
+        shape: tuple of ints.
+        seed: as in `normal`.
+
+    Returns:
+        A tensor of that shape.
+
+    Example:
+
+    >>> tuple(keras_bfn.distributions.uniform((2, 3), seed=0).shape)
+    (2, 3)
+    """
     if isinstance(seed, Noise):
         return seed.draw("uniform", shape)
     return keras.random.uniform(shape, dtype="float32", seed=seed)

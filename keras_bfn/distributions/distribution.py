@@ -38,6 +38,9 @@ class Distribution:
 
         Args:
             seed: as in `keras_bfn.distributions.normal` and `uniform`, by which it must draw.
+
+        Returns:
+            A tensor of shape `(batch, *event_shape)`.
         """
         raise lacks(self, "sample")
 

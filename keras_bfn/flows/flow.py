@@ -336,6 +336,9 @@ def expand(per_example, like):
         per_example: tensor of shape `(batch,)`.
         like: tensor of shape `(batch, ...)`.
 
+    Returns:
+        A float32 tensor of shape `(batch, 1, ..., 1)`.
+
     Example:
 
     >>> tuple(keras_bfn.flows.expand(np.ones(4), like=np.zeros((4, 8, 8, 1))).shape)
