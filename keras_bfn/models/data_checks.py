@@ -127,6 +127,19 @@ def _in_tuple(batch):
     return batch if isinstance(batch, tuple) else (batch,)
 
 
+def _alike(batch, first, name):
+    """A batch as a tuple, or a `ValueError` unless it has the structure of the first one."""
+    batch = _in_tuple(batch)
+    try:
+        keras.tree.assert_same_structure(first, batch)
+        ranks = [[np.ndim(x) for x in keras.tree.flatten(b)] for b in (first, batch)]
+    except (TypeError, ValueError):
+        ranks = [0, 1]
+    if ranks[0] != ranks[1]:
+        raise refusal(name, "must yield arrays alike, batch by batch", type(batch[0]).__name__)
+    return batch
+
+
 def _unpack(batch, name):
     try:
         return keras.utils.unpack_x_y_sample_weight(batch)
@@ -237,8 +250,8 @@ def _first_batch(x, name):
         raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
     if isinstance(x, Iterator):
         # A generator of tuples, which Keras takes on every backend.
-        x = map(_in_tuple, itertools.chain(batches, x))
-        x = (batch for batch in x)
+        first = _in_tuple(batches[0])
+        x = (_alike(batch, first, name) for batch in itertools.chain(batches, x))
     if is_data_loader(x):
         x = yield_tuples(x)
     return tuple(batches[0]) if isinstance(batches[0], list) else batches[0], x
