@@ -122,6 +122,24 @@ def read_all(x, name):
         raise refusal(name, "must yield arrays alike, batch by batch", type(x).__name__) from error
 
 
+def _in_tuple(batch):
+    batch = tuple(batch) if isinstance(batch, list) else batch
+    return batch if isinstance(batch, tuple) else (batch,)
+
+
+def _alike(batch, first, name):
+    """A batch as a tuple, or a `ValueError` unless it has the structure of the first one."""
+    batch = _in_tuple(batch)
+    try:
+        keras.tree.assert_same_structure(first, batch)
+        ranks = [[np.ndim(x) for x in keras.tree.flatten(b)] for b in (first, batch)]
+    except (TypeError, ValueError):
+        ranks = [0, 1]
+    if ranks[0] != ranks[1]:
+        raise refusal(name, "must yield arrays alike, batch by batch", type(batch[0]).__name__)
+    return batch
+
+
 def _unpack(batch, name):
     try:
         return keras.utils.unpack_x_y_sample_weight(batch)
@@ -231,7 +249,9 @@ def _first_batch(x, name):
     if not batches:
         raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
     if isinstance(x, Iterator):
-        x = (batch for batch in itertools.chain(batches, x))  # a generator, which Keras takes
+        # A generator of tuples, which Keras takes on every backend.
+        first = _in_tuple(batches[0])
+        x = (_alike(batch, first, name) for batch in itertools.chain(batches, x))
     if is_data_loader(x):
         x = yield_tuples(x)
     return tuple(batches[0]) if isinstance(batches[0], list) else batches[0], x
