@@ -19,6 +19,8 @@ from docs import guides  # noqa: E402
 
 TEXTS = {
     "index.md": "README.md",
+    "tour.md": "docs/tour.md",
+    "results.md": "docs/results.md",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
 }
@@ -98,7 +100,8 @@ def guide_pages():
 def text_pages():
     """README and the like, whose links to files of the repository lead to pages of the site."""
     pages = {page: (ROOT / source).read_text() for page, source in TEXTS.items()}
-    links = {f"]({source}": f"]({page}" for page, source in TEXTS.items()}
+    # From docs/, the root of the repository is one folder up.
+    links = {"](../": "]("} | {f"]({source}": f"]({page}" for page, source in TEXTS.items()}
     links |= {"](docs/": "]("}
     links |= {f"](guides/{g.stem}.py": f"](guides/{g.stem}.md" for g in guides.GUIDES}
     for path, text in pages.items():
@@ -109,8 +112,9 @@ def text_pages():
 
 
 def gallery_page():
-    """The pictures of README, each with what it says below them."""
-    text = text_pages()["index.md"]
+    """The pictures of README, tour and results, each with what it says below them."""
+    pages = text_pages()
+    text = "\n\n".join(pages[path] for path in ("index.md", "tour.md", "results.md"))
     found = re.findall(r"^!\[[^\]]*\]\([^)]*\)\n\n\*.*?\*$", text, re.DOTALL | re.MULTILINE)
     return "# Gallery\n\n" + "\n\n".join(found) + "\n"
 
@@ -121,6 +125,7 @@ def on_config(config):
     config.extra["files"] = text_pages() | reference | guide_files | {"gallery.md": gallery_page()}
     config.nav = [
         {"Home": "index.md"},
+        {"Tour": "tour.md"},
         {"Guides": guides_nav},
         {"Equations": "equations.md"},
         {"Reference": reference_nav},
@@ -130,12 +135,14 @@ def on_config(config):
         {"Changelog": "changelog.md"},
     ]
     if PLAYGROUND.exists():
-        config.nav.insert(2, {"Playground": "playground.md"})
+        config.nav.insert(3, {"Playground": "playground.md"})
     return config
 
 
 def on_files(files, config):
     for path, content in config.extra.pop("files").items():
+        if files.get_file_from_path(path):
+            files.remove(files.get_file_from_path(path))
         files.append(File.generated(config, path, content=content))
     font = importlib.resources.files("ziamath.fonts") / "STIXTwoMath-Regular.ttf"
     files.append(File.generated(config, "math.ttf", abs_src_path=str(font)))

@@ -59,9 +59,10 @@ def test_the_models_example_runs():
     exec(block, {"np": np, "keras": keras, "keras_bfn": keras_bfn})
 
 
-def test_the_readmes_examples_run(tmp_path, monkeypatch):
+def test_the_examples_of_the_readme_and_of_the_tour_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code = "\n".join(python_blocks((ROOT / "README.md").read_text()))
+    texts = [(ROOT / path).read_text() for path in ("README.md", "docs/tour.md")]
+    code = "\n".join(block for text in texts for block in python_blocks(text))
     # Fewer steps: what is claimed is that each line runs.
     exec(re.sub(r"num_steps=\d+", "num_steps=3", code), {})
 
