@@ -22,7 +22,7 @@ def round_up(batch_size, model):
     JAX refuses a batch that does not divide among them.
     """
     distribution, strategy = keras.distribution.distribution(), strategy_of(model)
-    num_devices = 1 if distribution is None else distribution.num_model_replicas
-    if strategy is not None:
-        num_devices = strategy.num_replicas_in_sync
+    num_devices = 1 if strategy is None else strategy.num_replicas_in_sync
+    if distribution is not None:
+        num_devices = distribution.num_model_replicas
     return -(-batch_size // num_devices) * num_devices

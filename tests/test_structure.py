@@ -14,7 +14,14 @@ PACKAGE = ROOT / "keras_bfn"
 MOST_LINES = 350
 BACKENDS = {"tensorflow", "jax", "torch"}
 BANNED = ("last word", "spare bits", "null class", "label_dropout")
-EVERYWHERE = ("keras_bfn/**/*.py", "README.md", "docs/*.md", "guides/*.py", "examples/*.py", "CONTRIBUTING.md")
+EVERYWHERE = (
+    "keras_bfn/**/*.py",
+    "README.md",
+    "docs/*.md",
+    "guides/*.py",
+    "examples/*.py",
+    "CONTRIBUTING.md",
+)
 
 
 def module_of(path):

@@ -391,12 +391,12 @@ CALLS = {
         ),
         (
             lambda t: flows.DiscretizedFlow(4, prediction=np.zeros(2)),
-            "must be one of ['noise', 'data', 'residual']",
+            "must be one of ['noise', 'data']",
             "prediction=array([0., 0.])",
         ),
         (
             lambda t: flows.DiscretizedFlow(4, prediction=[]),
-            "must be one of ['noise', 'data', 'residual']",
+            "must be one of ['noise', 'data']",
             "prediction=[]",
         ),
     ],
