@@ -62,7 +62,7 @@ def test_digits_refuses_no_epochs(refusal):
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("cifar10", ("--num-bins", "16")),
+        pytest.param("cifar10", ("--num-bins", "16"), marks=pytest.mark.slow),
         pytest.param("mnist", (), marks=pytest.mark.slow),
         pytest.param("mnist", ("--network", "mlp"), marks=pytest.mark.slow),
         pytest.param("text8", (), marks=pytest.mark.slow),
@@ -130,6 +130,7 @@ def test_images_are_compressed(script, tmp_path):
 
 
 @pytest.mark.once
+@pytest.mark.slow
 def test_pictures_and_labels_are_drawn_read_and_sent(script, tmp_path):
     printed = script(
         ROOT / "examples" / "image_and_label.py",
@@ -371,6 +372,7 @@ def test_a_folder_of_ones_own_is_learnt(script, tmp_path):
 
 
 @pytest.mark.once
+@pytest.mark.slow
 def test_words_of_different_lengths_are_learnt_beside_their_entropy(script):
     small = ("--words", "128", "--held-out", "40", "--samples", "36")
     printed = script(ROOT / "examples" / "lengths.py", "--epochs", "1", *small)

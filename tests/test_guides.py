@@ -23,7 +23,7 @@ def test_there_are_guides():
 
 
 # The others train for longer.
-SHORT = ("networks_and_presets", "several_devices", "switching_backends")
+SHORT = ("networks_and_presets", "several_devices")
 
 
 @pytest.mark.once

@@ -86,6 +86,7 @@ def test_without_its_packages_the_extras_are_named(package, monkeypatch):
 
 
 @pytest.mark.skipif(not DATA_DIR.exists(), reason="MNIST is not at hand")
+@pytest.mark.slow
 def test_mnist_is_as_in_the_paper():
     pytest.importorskip("tensorflow_datasets")
     splits = datasets.mnist(form="bins", labels=True, data_dir=DATA_DIR, download=False)

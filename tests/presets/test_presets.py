@@ -248,6 +248,7 @@ def test_text_comes_out_of_the_box():
 
 
 @pytest.mark.once
+@pytest.mark.slow
 def test_mnist_comes_out_of_the_box():
     model = BayesianFlowNetwork.from_preset("bfn_mnist")
     classes = np.repeat(np.arange(10), 4)
@@ -295,6 +296,7 @@ def test_guided_digits_are_read_as_the_class_asked_for():
 
 
 @pytest.mark.once
+@pytest.mark.slow
 def test_another_backend_reads_the_folder(tmp_path):
     backend = next_backend()
     flow = FLOWS["discretized"]()
