@@ -66,6 +66,8 @@ def test_several_devices_learn_what_one_learns(network, tmp_path):
     for how in WAYS:
         results = run(how, network, tmp_path)
         losses = np.mean([result["losses"] for result in results], axis=0)
+        difference = np.abs(losses - alone["losses"]).max()
+        print(f"{network}, {how}: losses differ by {difference:.1e}", flush=True)
         np.testing.assert_allclose(losses, alone["losses"], atol=1e-4, err_msg=how)
         if how == "widths":
             assert np.mean(results[0]["shares"] == 2) > 0.6

@@ -9,6 +9,8 @@ import contextlib
 import os
 import sys
 
+from tests.two_devices import divide_processor
+
 GLOBAL_BATCH, NUM_STEPS = 16, 12
 RANK, NUM_PROCESSES = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 BACKEND = os.environ["KERAS_BACKEND"]
@@ -26,16 +28,6 @@ def join_processes():
         import torch
 
         torch.distributed.init_process_group("gloo")
-
-
-def divide_processor(num):
-    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={num}"
-    if BACKEND == "tensorflow":
-        import tensorflow as tf
-
-        processor = tf.config.list_physical_devices("CPU")[0]
-        logical = [tf.config.LogicalDeviceConfiguration()] * num
-        tf.config.set_logical_device_configuration(processor, logical)
 
 
 how, network_name, path = sys.argv[1:]
