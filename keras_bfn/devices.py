@@ -60,7 +60,9 @@ def share_gradients(optimizer):
     initialised, as `torchrun` prepares it. Noise should differ: give each model a seed of its own.
 
     Args:
-        optimizer: a `keras.optimizers.Optimizer`. It is changed, and saved as it was.
+        optimizer: a `keras.optimizers.Optimizer`. It is changed, and saved as it was. Under
+            `"mixed_float16"` it must be a `LossScaleOptimizer` already: else each process decides
+            by itself which steps to leave out, and waits in vain for the others.
 
     Returns:
         The optimizer.

@@ -10,8 +10,8 @@ class LayerNormalization(keras.layers.LayerNormalization):
     """Normalises the last axis, on JAX on CPUs by products with ones.
 
     There, XLA takes the sums of Keras's own, and of its gradients, together with all that they are
-    of, and a Transformer's step takes a fifth longer. The mean is a product, and so is its
-    repetition; then so are their gradients.
+    of, and a Transformer's block takes longer (`python -m benchmarks pieces`). The mean is a
+    product, and so is its repetition; then so are their gradients.
     """
 
     def call(self, x):
