@@ -41,6 +41,11 @@ class Column(Immutable):
     """A column of a table, made from the cells that it was fitted to.
 
     Cells are a list of Python values: numbers, strings, bools; None where one is missing.
+
+    Example:
+
+    >>> isinstance(keras_bfn.tables.Levels(low=0, high=9), keras_bfn.tables.Column)
+    True
     """
 
     def fit(self, cells):

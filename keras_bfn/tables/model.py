@@ -60,7 +60,8 @@ class TableModel(BayesianFlowNetwork):
             batch_size: int; 64 by default.
             epochs: int. By default so many that there are 1,000 steps, but at most 250.
             validation_data: a frame, or as in Keras.
-            y, **kwargs: as in Keras.
+            y: must be None.
+            **kwargs: `callbacks`, `verbose` and the others of `keras.Model.fit`.
 
         Returns:
             A `keras.callbacks.History`.

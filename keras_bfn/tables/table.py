@@ -78,7 +78,10 @@ class Table(Immutable):
 
         Args:
             df: a frame of pandas or polars, with at least one row.
-            **columns: a `keras_bfn.tables.Column` for each column that is to be another.
+            **columns: by name, a `keras_bfn.tables.Column` for each that is to be another.
+
+        Returns:
+            A `Table`.
 
         Raises:
             ValueError: if there is no such column, or what one holds cannot be sent.
@@ -187,12 +190,15 @@ class Table(Immutable):
         }
 
     def make_model(self, width=128, num_blocks=2, dropout=0.1, seed=None):
-        """A model of the table, a `keras_bfn.tables.TableModel`, to be trained.
+        """A model of the table, to be trained.
 
         Args:
             width, num_blocks, dropout: of its `keras_bfn.networks.MultiPart`.
             seed: int or None. As in `keras_bfn.BayesianFlowNetwork`; first weights follow
                 `keras.utils.set_random_seed`.
+
+        Returns:
+            A `keras_bfn.tables.TableModel` that has learnt nothing yet.
 
         Raises:
             ValueError: if an argument is out of its range.
