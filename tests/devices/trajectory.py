@@ -99,7 +99,7 @@ class Losses(keras.callbacks.Callback):
 
 def main():
     scope = distribute()
-    shape = (64,) if network_name == "Transformer" else (8, 8, 1)
+    shape = (16,) if network_name == "Transformer" else (8, 8, 1)
     x = np.random.default_rng(0).integers(0, 2, (GLOBAL_BATCH, *shape))
     with scope():
         model = make_model(shape)
