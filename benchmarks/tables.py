@@ -2,8 +2,8 @@
 
     KERAS_BACKEND=jax python -m benchmarks.tables
 
-Of scikit-learn's wines, breast cancers and diabetes, and of a made table with strings, dates and
-missing cells, 70% of the rows are trained on, over several splits. Prints means over the splits:
+Of scikit-learn's wines, breast cancers, diabetes and irises, and of a made table with strings, dates
+and missing cells, 70% of the rows are trained on, over several splits. Prints means over the splits:
 
 - the score (accuracy, or R^2) on the other rows of a random forest that has learnt real rows, rows
   that the model drew, or rows of a Gaussian copula, and of TVAE and CTGAN, which are trained for as
@@ -28,7 +28,7 @@ import keras
 import numpy as np
 import pandas
 from scipy.stats import rankdata
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomForestRegressor
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer
@@ -82,6 +82,7 @@ TABLES = {
     "wine": lambda: load(load_wine),
     "breast cancer": lambda: load(load_breast_cancer),
     "diabetes": lambda: load(load_diabetes),
+    "iris": lambda: load(load_iris),
     "made": make_table,
 }
 

@@ -36,6 +36,24 @@ def check_knots(knots):
     return found.tolist()
 
 
+def check_turn(name, value):
+    """Returns a period, or raises a `ValueError` if it is no positive number."""
+    if not is_number(value) or not 0 < value <= LARGEST:
+        raise refusal(name, "must be a positive number", value)
+    return value
+
+
+def check_cycles(cycles, names):
+    """Returns periods, or names of such, as a list, or raises a `ValueError` if they are none."""
+    cycles = check_list("cycles", cycles)
+    for cycle in cycles:
+        if cycle not in names and (not is_number(cycle) or not 0 < cycle <= LARGEST):
+            raise refusal("cycles", f"must hold positive numbers, or some of {list(names)}", cycles)
+    if len({names.get(cycle, cycle) for cycle in cycles}) < len(cycles):
+        raise refusal("cycles", "must be all different", cycles)
+    return cycles
+
+
 def check_step(step):
     """Returns the grid of numbers, or raises a `ValueError` if it is none."""
     if isinstance(step, list):

@@ -84,6 +84,12 @@ def _unit_of(dtype):
     return "ns" if "[ns" in dtype or "'ns'" in dtype else "us"
 
 
+def ticks_of(series):
+    """How many of what times are counted in are a second; None if it is no column of times."""
+    ticks = {"ns": 10**9, "us": 10**6}
+    return ticks[_unit_of(dtype_of(series))] if series.dtype.is_temporal() else None
+
+
 def _read_times(series, unit):
     """Times since 1970."""
     narwhals = import_narwhals()

@@ -7,17 +7,19 @@ from keras_bfn import networks
 from keras_bfn._config import Immutable
 from keras_bfn._parts import describe
 from keras_bfn._validation import check_choice, refusal
-from keras_bfn.flows import JointNormal
-from keras_bfn.tables.columns import Category, Column, Levels, Number, number_flow
+from keras_bfn.flows import CircularFlow, JointNormal
+from keras_bfn.tables.columns import Category, Column, Levels
 from keras_bfn.tables.frames import (
     categories_of,
     dtype_of,
     kind_of,
     read_cells,
     read_frame,
+    ticks_of,
     write_frame,
 )
 from keras_bfn.tables.model import TableModel
+from keras_bfn.tables.numbers import Number, number_flow
 
 FEW_VALUES = 10  # numbers of at most so many values are classes
 MOST_LEVELS = 256
@@ -29,7 +31,7 @@ class Table(Immutable):
     """The columns of a table: what each is sent as, and how frames become data and data frames.
 
     All numbers are one part of the data, of shape `(num_numbers,)`; every other column is a part of
-    its own, of shape `()`, under its name.
+    its own, of shape `()`, under its name. A number's cycles are one more part, of its angles.
 
     Args:
         columns: dict from names, in order, to a fitted `keras_bfn.tables.Column`.
@@ -98,6 +100,8 @@ class Table(Immutable):
         for name in frame.columns:
             cells = read_cells(frame[name])
             column = columns.get(name) or _infer(name, frame[name], cells)
+            if isinstance(column, Number):
+                column = column.counted_in(ticks_of(frame[name]) or 1)
             fitted[name] = _named(name, column.fit, cells)
             dtypes[name] = dtype_of(frame[name])
         table = cls(fitted, dtypes, frame.implementation.name.lower())
@@ -114,7 +118,17 @@ class Table(Immutable):
     @property
     def numbers_part(self):
         """What the part of the numbers is called: `"numbers"`, unless a column is."""
-        name = "numbers"
+        return self._free("numbers")
+
+    @property
+    def cycles_parts(self):
+        """What the part of a number's cycles is called: a dict from columns that have such."""
+        return {
+            name: self._free(f"{name} cycles") for name in self.numbers if self.columns[name].cycles
+        }
+
+    def _free(self, name):
+        """A name that no column has."""
         while name in self.columns:
             name += "_"
         return name
@@ -156,6 +170,8 @@ class Table(Immutable):
         found = {
             name: _named(name, column.encode, cells[name]) for name, column in self.columns.items()
         }
+        for name, part in self.cycles_parts.items():
+            found[part] = self.columns[name].encode_cycles(cells[name])
         numbers = [found.pop(name) for name in self.numbers]
         return {self.numbers_part: np.stack(numbers, axis=-1), **found} if numbers else found
 
@@ -169,8 +185,11 @@ class Table(Immutable):
             )
         numbers = np.asarray(parts[self.numbers_part]).T if self.numbers else ()
         found = dict(zip(self.numbers, numbers, strict=True))
+        cycles = {name: np.asarray(parts[part]) for name, part in self.cycles_parts.items()}
         return {
-            name: column.decode(found[name] if name in found else np.asarray(parts[name]))
+            name: column.decode(found[name], cycles.get(name))
+            if name in found
+            else column.decode(np.asarray(parts[name]))
             for name, column in self.columns.items()
         }
 
@@ -181,13 +200,15 @@ class Table(Immutable):
             for name, column in self.columns.items()
             if not isinstance(column, Number)
         }
+        found |= {part: CircularFlow() for part in self.cycles_parts.values()}
         return {self.numbers_part: number_flow(self.prior), **found} if self.numbers else found
 
     def event_shape(self):
         """The dict of the parts' shapes."""
-        return {
-            name: (len(self.numbers),) if name == self.numbers_part else () for name in self.flow()
-        }
+        shapes = {name: () for name in self.columns if name not in self.numbers}
+        for name, part in self.cycles_parts.items():
+            shapes[part] = (len(self.columns[name].cycles),)
+        return {self.numbers_part: (len(self.numbers),), **shapes} if self.numbers else shapes
 
     def make_model(self, width=128, num_blocks=2, dropout=0.1, seed=None):
         """A model of the table, to be trained.

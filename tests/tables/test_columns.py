@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bfn.tables import Category, Column, Levels, Number
+from keras_bfn.tables import Angle, Category, Column, Levels, Number
 
 pytestmark = pytest.mark.once
 
@@ -25,6 +25,8 @@ COLUMNS = {
     "numbers by their mean": (Number("mean"), [*RNG.normal(size=50).tolist(), None]),
     "integers": (Number(), [*range(0, 900, 7), None, 10**5]),
     "large integers": (Number(), [10**18 + 1000 * i for i in range(50)]),
+    "degrees": (Angle(360), [10, 350, None, 0, 90]),
+    "angles below zero": (Angle(2.0, -1.0), [*RNG.uniform(-1, 1, 50).tolist(), None]),
     "prices": (Number(), [0.0] * 40 + np.round(WIDE[:60], 2).tolist()),
 }
 
@@ -135,3 +137,23 @@ def test_a_column_of_ones_own_says_what_is_asked_of_it():
             verb([])
     with pytest.raises(NotImplementedError):
         Column().flow()
+
+
+def test_a_number_comes_back_by_where_it_stands_in_its_cycles():
+    cells = [int(x) for x in RNG.integers(10**18, 10**18 + 10**9, 200)]
+    column = Number(cycles=[1000, 40_000]).fit([*cells, None])
+    angles = column.encode_cycles([*cells, None])
+    assert angles.shape == (201, 2)
+    assert np.isnan(angles[-1]).all()
+    assert column.decode(column.encode([*cells, None]), angles) == [*cells, None]
+    # A score that is off by less than half of the longest cycle does not matter.
+    off = column.encode(cells) + 1e-6 * RNG.uniform(-1, 1, 200).astype("float32")
+    assert column.decode(off) != cells
+    assert column.decode(off, angles[:-1]) == cells
+
+
+def test_an_angle_is_near_to_what_is_near_to_it_on_the_circle():
+    column = Angle(24).fit([0, 6, 12, 18, 23])
+    first, last = column.encode([0, 23])
+    assert abs(np.angle(np.exp(1j * (last - first)))) == pytest.approx(2 * np.pi / 24, abs=1e-5)
+    assert column.decode(np.array([last + 0.51 * (2 * np.pi / 24) - 2 * np.pi])) == [0]

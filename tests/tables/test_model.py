@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_bfn
-from keras_bfn.tables import Table, TableModel
+from keras_bfn.tables import Angle, Number, Table, TableModel
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("narwhals")
@@ -107,6 +107,38 @@ def test_the_table_is_saved_with_the_model(trained, tmp_path):
         assert isinstance(model, TableModel)
         assert model.table == trained.table
         pandas.testing.assert_frame_equal(model.sample(8, num_steps=3, seed=1), drawn)
+
+
+@pytest.mark.once
+def test_times_of_day_are_learnt_by_their_cycle():
+    rng = np.random.default_rng(0)
+    at_night = rng.uniform(size=256) < 0.5
+    hours = (rng.normal(np.where(at_night, 0, 12), 1.5) % 24).round(2)
+    days = pandas.Timestamp("2024-01-01") + pandas.to_timedelta(rng.integers(0, 900, 256), "D")
+    df = pandas.DataFrame(
+        {
+            "when": (days + pandas.to_timedelta(hours, "h")).round("min"),
+            "wind": (rng.normal(np.where(at_night, 350, 170), 20) % 360).round(),
+            "shift": np.where(at_night, "night", "day"),
+        }
+    )
+    keras.utils.set_random_seed(0)
+    columns = {"when": Number(cycles=["day"]), "wind": Angle(360)}
+    table = Table.from_dataframe(df, **columns)
+    model = table.make_model(width=32, num_blocks=1, dropout=0.0, seed=0)
+    model.compile(keras.optimizers.Adam(1e-2))
+    model.fit(df, batch_size=128, epochs=150, verbose=0)
+    hidden = df.copy()
+    hidden.loc[:99, "when"] = None
+    hidden.loc[100:199, "wind"] = None
+    filled = model.impute(hidden, num_steps=20, seed=0)
+    for rows in (model.sample(200, num_steps=20, seed=0), filled):
+        hour = rows["when"].dt.hour + rows["when"].dt.minute / 60
+        away = np.where(rows["shift"] == "night", 0, 12) - hour
+        assert np.mean(np.cos(away * 2 * np.pi / 24) > 0.5) > 0.8  # within four hours
+        away = np.where(rows["shift"] == "night", 350, 170) - rows["wind"]
+        assert np.mean(np.cos(np.deg2rad(away)) > 0.5) > 0.8  # within 60 degrees
+    pandas.testing.assert_series_equal(filled["when"][100:], df["when"][100:])
 
 
 @pytest.mark.once

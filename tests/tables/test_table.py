@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bfn.tables import Category, Levels, Number, Table
+from keras_bfn.tables import Angle, Category, Levels, Number, Table
 
 pandas = pytest.importorskip("pandas")
 polars = pytest.importorskip("polars")
@@ -141,6 +141,24 @@ def test_a_column_is_what_one_says():
     pandas.testing.assert_frame_equal(found, FRAME, rtol=1e-4)
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_times_come_back_with_their_cycles(library):
+    hours = pandas.to_timedelta(RNG.integers(0, 20_000, NUM), unit="h")
+    df = pandas.DataFrame({"when": pandas.Timestamp("2021-03-01") + hours, "hour": hours.days % 24})
+    df.loc[:5, "when"] = None
+    df = df if library == "pandas" else polars.from_pandas(df)
+    column = Number(cycles=["day", "year"])
+    table = Table.from_dataframe(df, when=column, hour=Angle(24))
+    assert table.event_shape() == {"numbers": (1,), "hour": (), "when cycles": (2,)}
+    parts = table.encode(df)
+    found = table.decode(parts)
+    assert found.equals(df)
+    seconds = parts["when cycles"][6:, 0] / (2 * np.pi) * 86_400 + 43_200
+    when = df["when"].dt.hour if library == "pandas" else df["when"].dt.hour()
+    np.testing.assert_allclose(seconds, 3600 * np.array(when)[6:], atol=0.1)
+    assert Table.from_dataframe(df, when=table.columns["when"], hour=Angle(24)) == table
+
+
 def test_numbers_are_one_part_whatever_columns_are_called():
     df = pandas.DataFrame({"numbers": ["a", "b"], "x": [0.5, 1.5], "y": [1.0, 2.0]})
     table = Table.from_dataframe(df, x=Number(), y=Number())
@@ -207,6 +225,13 @@ REFUSED = {
         lambda: Table.from_dataframe(pandas.DataFrame({"key": [f"{i}" for i in range(1001)]})),
         "1001 in column 'key'",
     ),
+    "an angle beyond the turn": (
+        lambda: Table.from_dataframe(pandas.DataFrame({"wind": [90, 400]}), wind=Angle(360)),
+        "Column 'wind' of `df` must hold a number from 0 to 360. Received: 400",
+    ),
+    "an unknown cycle": (lambda: Number(cycles=["month"]), r"`cycles` must hold .*'month'"),
+    "the same cycle twice": (lambda: Number(cycles=["day", 86_400]), "must be all different"),
+    "no period": (lambda: Angle(0), "`period` must be a positive number"),
     "no columns": (lambda: Table({}, {}, "pandas"), "at least one column"),
     "other dtypes": (lambda: Table(TABLE.columns, {}, "pandas"), "`dtypes` must be"),
     "another library": (lambda: Table(TABLE.columns, TABLE.dtypes, "arrow"), "`library` must be"),

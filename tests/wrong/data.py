@@ -760,6 +760,19 @@ CALLS = {
             "start='x'",
         ),
     ],
+    "cycles": [
+        (lambda t: tables.Number(cycles="day"), "must be a list of single values", "'day'"),
+        (lambda t: tables.Number(cycles=[-1]), "must hold positive numbers, or some of", "-1"),
+        (lambda t: tables.Number(cycles=["hour"]), "must hold positive numbers, or", "'hour'"),
+        (lambda t: tables.Number(cycles=[7, 7]), "must be all different", "cycles=[7, 7]"),
+    ],
+    "period": [
+        (lambda t: tables.Angle(0), "must be a positive number", "period=0"),
+        (lambda t: tables.Angle("day"), "must be a positive number", "period='day'"),
+    ],
+    "ticks": [
+        (lambda t: tables.Number(ticks=0), "must be an integer of at least 1", "ticks=0"),
+    ],
     "step": [
         (lambda t: tables.Number(step="x"), "must be a positive number, a list of", "step='x'"),
     ],
