@@ -2,8 +2,9 @@
 
     KERAS_BACKEND=jax python -m benchmarks.tables
 
-Of scikit-learn's wines, breast cancers, diabetes and irises, and of a made table with strings, dates
-and missing cells, 70% of the rows are trained on, over several splits. Prints means over the splits:
+Of scikit-learn's wines, breast cancers, diabetes and irises, and of a made table with strings,
+dates and missing cells, 70% of the rows are trained on, over several splits. Prints means over the
+splits:
 
 - the score (accuracy, or R^2) on the other rows of a random forest that has learnt real rows, rows
   that the model drew, or rows of a Gaussian copula, and of TVAE and CTGAN, which are trained for as
