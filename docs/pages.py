@@ -20,6 +20,7 @@ from docs import guides  # noqa: E402
 TEXTS = {
     "index.md": "README.md",
     "tour.md": "docs/tour.md",
+    "comparison.md": "docs/comparison.md",
     "results.md": "docs/results.md",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
@@ -131,6 +132,7 @@ def on_config(config):
         {"Reference": reference_nav},
         {"Gallery": "gallery.md"},
         {"Results": "results.md"},
+        {"Beside other code": "comparison.md"},
         {"Contributing": "contributing.md"},
         {"Changelog": "changelog.md"},
     ]

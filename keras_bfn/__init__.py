@@ -21,4 +21,4 @@ from keras_bfn import visualization as visualization
 from keras_bfn.looks import Look as Look
 from keras_bfn.models import BayesianFlowNetwork as BayesianFlowNetwork
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,5 +1,7 @@
 """A table: its columns, and the way from a frame to data of flows and back."""
 
+import warnings
+
 import keras
 import numpy as np
 
@@ -24,6 +26,7 @@ from keras_bfn.tables.numbers import Number, number_flow
 FEW_VALUES = 10  # numbers of at most so many values are classes
 MOST_LEVELS = 256
 MOST_CLASSES = 1000
+MOST_NAMES = 20  # of more different values than these, and half of the cells, none is a class
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -76,7 +79,8 @@ class Table(Immutable):
         """The table that suits a frame.
 
         Strings, bools, categories, and numbers of at most 10 values are `Category`; integers from a
-        lowest to at most 255 more are `Levels`; all other numbers and dates are `Number`.
+        lowest to at most 255 more are `Levels`; all other numbers and dates are `Number`. Warns of
+        strings more than half of which are different: names, or dates that were read as text.
 
         Args:
             df: a frame of pandas or polars, with at least one row.
@@ -257,7 +261,17 @@ def _infer(name, series, cells):
                 f"categories. Received: {len(seen)} in column {name!r}. Leave it out, or give its "
                 "`Category()`"
             )
-        return Category(categories_of(series))
+        categories = categories_of(series)
+        num_cells = sum(cell is not None for cell in cells)
+        if categories is None and len(seen) > max(MOST_NAMES, num_cells / 2):
+            warnings.warn(
+                f"Column {name!r} has {len(seen)} different values in {num_cells} cells, and each "
+                "becomes a class. If they are names, leave the column out; if they are dates, read "
+                "them as such (`pandas.read_csv(..., parse_dates=[...])`); or give its "
+                "`Category()`",
+                stacklevel=3,
+            )
+        return Category(categories)
     if kind == "integer" and max(seen) - min(seen) < MOST_LEVELS:
         return Levels()
     return Number()

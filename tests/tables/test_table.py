@@ -159,6 +159,14 @@ def test_times_come_back_with_their_cycles(library):
     assert Table.from_dataframe(df, when=table.columns["when"], hour=Angle(24)) == table
 
 
+def test_names_and_dates_that_are_text_are_told_of():
+    text = FRAME.assign(day=FRAME["day"].astype(str))
+    with pytest.warns(UserWarning, match=r"Column 'day' has \d\d different values in 60 cells"):
+        table = Table.from_dataframe(text)
+    assert isinstance(table.columns["day"], Category)
+    assert isinstance(Table.from_dataframe(text, day=Category()).columns["day"], Category)
+
+
 def test_numbers_are_one_part_whatever_columns_are_called():
     df = pandas.DataFrame({"numbers": ["a", "b"], "x": [0.5, 1.5], "y": [1.0, 2.0]})
     table = Table.from_dataframe(df, x=Number(), y=Number())
