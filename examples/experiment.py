@@ -96,7 +96,10 @@ def distribution(args, data):
 
         strategy = tf.distribute.MirroredStrategy()
         return strategy.scope(), _divide(data, strategy.num_replicas_in_sync)
-    raise SystemExit(f"--distribute: Keras does not distribute over devices on {backend}")
+    raise SystemExit(
+        "--distribute: on JAX and TensorFlow only. On PyTorch a process for each device does it, "
+        "whose optimizers `keras_bfn.devices.share_gradients` ties: see guides/several_devices.py"
+    )
 
 
 def _divide(data, num_devices):

@@ -133,7 +133,22 @@ class VonMises(Distribution):
         is_near = along > 0
         quotient = (9.0 + ops.square(across)) / (root + ops.where(is_near, along, 0.0))
         distance = ops.where(is_near, quotient, root - along)
-        return -distance - 0.5 * ops.log(y) - _polynomial(y)[0]
+        return -distance - 0.5 * ops.log(y) - _polynomial(y, y)[0]
+
+    def log_normalizer_growth(self, evidence):
+        """How much the log of the normaliser grows when `natural` grows by little, to its digits.
+
+        Args:
+            evidence: tensor of the shape of `natural`, shorter than 1.
+
+        Returns:
+            A tensor of shape `(batch, *event_shape)`.
+        """
+        root, y = self._root()
+        root_after, y_after = VonMises(self.natural + evidence)._root()
+        grown = ops.sum(evidence * (2.0 * self.natural + evidence), axis=-1) / (root + root_after)
+        share = grown / root_after
+        return grown + 0.5 * ops.log1p(-share) - y * share * _polynomial(y, y_after)[1]
 
     def _root(self):
         root = ops.sqrt(9.0 + ops.sum(ops.square(self.natural), axis=-1))
@@ -142,12 +157,12 @@ class VonMises(Distribution):
     def _shrinkage(self):
         """I_1(kappa) / (kappa I_0(kappa)): the slope of log(2 pi I_0) by kappa^2 / 2."""
         root, y = self._root()
-        return (1.0 - (0.5 + y * _polynomial(y)[1]) / root) / root
+        return (1.0 - (0.5 + y * _polynomial(y, y)[1]) / root) / root
 
 
-def _polynomial(y):
-    """q(y) and its derivative."""
+def _polynomial(y, other):
+    """q(y) and its mean slope from there to another point, or its slope there."""
     value = slope = ops.zeros_like(y)
     for coefficient in reversed(_LOG_NORMALIZER_COEFFICIENTS):
-        value, slope = coefficient + y * value, value + y * slope
+        value, slope = coefficient + y * value, value + other * slope
     return value, slope

@@ -5,10 +5,12 @@ import math
 import keras
 from keras import ops
 
+from keras_bfn._validation import refusal
 from keras_bfn.distributions import VonMises
 from keras_bfn.flows.continuous import exponential_schedule
 from keras_bfn.flows.flow import Flow
 
+MOST_ACCURACY = 1e18  # the square of the evidence fits into float32
 MOST = 1e7  # of a natural parameter: a standard deviation of 0.0003, float32 resolves 2e-7
 
 
@@ -64,6 +66,9 @@ class CircularFlow(Flow):
 
     def __init__(self, sigma_1=None, schedule=None):
         super().__init__(exponential_schedule(sigma_1, schedule, default=0.01))
+        if float(self.schedule.beta(1.0)) > MOST_ACCURACY:
+            name, given = ("sigma_1", sigma_1) if schedule is None else ("schedule", schedule)
+            raise refusal(name, f"must end at an accuracy of at most {MOST_ACCURACY:g}", given)
 
     def embed(self, x):
         x = ops.cast(x, "float32")
@@ -103,9 +108,15 @@ class CircularFlow(Flow):
 
     def log_receiver_ratio(self, x, distribution, alpha, noise):
         """By Bayes' rule, as the posterior after the message is known: log p(x) - log p(x | y)."""
-        evidence = self.receive(self.embed(x), alpha, noise)
+        e_x = self.embed(x)
+        evidence = self.receive(e_x, alpha, noise)
         after = VonMises(distribution.natural + evidence)
-        return distribution.log_prob(x) - after.log_prob(x)
+        ratio = distribution.log_prob(x) - after.log_prob(x)
+        # Of messages that tell next to nothing, that difference keeps few of its digits.
+        is_little = ops.sum(ops.square(evidence), axis=-1, keepdims=True) < 1.0
+        little = ops.where(is_little, evidence, 0.0)
+        growth = distribution.log_normalizer_growth(little) - ops.sum(little * e_x, axis=-1)
+        return ops.where(ops.squeeze(is_little, axis=-1), growth, ratio)
 
     def remaining_cost(self, x, num_draws=10_000, seed=0):
         raise ValueError(

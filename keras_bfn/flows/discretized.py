@@ -13,6 +13,8 @@ from keras_bfn.flows.continuous import NumberFlow, exponential_schedule, noise_t
 # The output distribution's standard deviation stays in this range, as in the paper's experiments;
 # above 256 bins the lower end shrinks with the bins.
 MIN_STD, MAX_STD = 1e-3, 10.0
+# And its mean in this one: further out all mass is in an end bin, and squares would overflow.
+MOST_MEAN = 1e6
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -80,7 +82,7 @@ class DiscretizedFlow(NumberFlow):
         if self.prediction == "noise":
             mean, scale, known = noise_to_data(mean, s, t, self.schedule)
             mean, std = ops.where(known, mean, 0.0), ops.where(known, scale * std, 1.0)
-        std = ops.clip(std, min_std, MAX_STD)
+        mean, std = ops.clip(mean, -MOST_MEAN, MOST_MEAN), ops.clip(std, min_std, MAX_STD)
         return DiscretizedNormal(ops.squeeze(mean, -1), ops.squeeze(std, -1), self.num_bins)
 
     def expected_embedding(self, distribution):

@@ -56,7 +56,8 @@ class Schedule(Immutable):
     def alpha(self, step, num_steps):
         """The accuracy of message `step` in 1..num_steps: beta(i/n) - beta((i-1)/n)."""
         step = ops.cast(step, "float32")
-        return self.beta(step / num_steps) - self.beta((step - 1) / num_steps)
+        gained = self.beta(step / num_steps) - self.beta((step - 1) / num_steps)
+        return ops.maximum(gained, 0.0)  # rounded, what rises may fall
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

@@ -134,6 +134,7 @@ def test_reconstruction_costs_the_density_per_radian():
             "`flow` must not be of angles",
         ),
         (lambda: CircularFlow(sigma_1=2.0), "`sigma_1`.*2.0"),
+        (lambda: CircularFlow(sigma_1=1e-10), "`sigma_1` must end at an accuracy of at most"),
         (lambda: CircularFlow(0.1, schedule=FLOW.schedule), "one of .*`sigma_1` and `schedule`"),
     ],
 )

@@ -78,4 +78,4 @@ def test_an_experiment_runs_over_two_devices_with_three_images_to_validate(tmp_p
 @pytest.mark.skipif(not IS_TORCH, reason="Keras distributes on JAX and TensorFlow")
 def test_an_experiment_says_where_keras_does_not_distribute(refusal):
     message = refusal(ROOT / "examples" / "mnist.py", *TINY)
-    assert re.search(r"--distribute: Keras does not distribute .* torch", message)
+    assert re.search(r"--distribute: on JAX and TensorFlow only. .*share_gradients", message)
