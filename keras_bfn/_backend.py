@@ -5,6 +5,8 @@ import warnings
 
 import keras
 
+from keras_bfn._files import write_atomically
+
 
 def torch_generators():
     """The generators that dropout without a seed draws from on PyTorch; none on other backends."""
@@ -119,7 +121,7 @@ def export_torch(model, inputs, filepath, output_names=None):
         warnings.simplefilter("ignore")  # of PyTorch about its own code
         program = torch.export.export(model, (inputs,), dynamic_shapes=[(axes,)], strict=False)
         if output_names is None:
-            torch.export.save(program, filepath)
+            write_atomically(filepath, lambda file: torch.export.save(program, file))
             return
         names = {"input_names": list(inputs), "output_names": output_names}
         torch.onnx.export(program, (), filepath, verbose=False, dynamo=True, **names)

@@ -211,6 +211,16 @@ def train(model, folder):
     model.fit(X, epochs=1, verbose=0, callbacks=[callbacks.Resume(folder, verbose=0)])
 
 
+def picture(model, folder):
+    pictures.plot_samples(IMAGES, folder / "samples.png")
+
+
+def samples(model, folder):
+    callback = callbacks.SampleImages(folder)
+    callback.set_model(model)
+    callback.write(FLOW, X, 1)
+
+
 SAVES = [save, save_weights, save_preset, train]
 
 
@@ -219,7 +229,7 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-@pytest.mark.parametrize("write", SAVES)
+@pytest.mark.parametrize("write", [*SAVES, picture, samples])
 def test_a_save_that_fails_leaves_what_was_there(write, tmp_path, monkeypatch):
     model = make_model(FLOW)
     model.fit(X, epochs=1, verbose=0)

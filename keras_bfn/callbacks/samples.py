@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_bfn import samplers
+from keras_bfn._files import write_atomically
 from keras_bfn._imports import tell_to_install
 from keras_bfn._parts import pick_part
 from keras_bfn._validation import check_int, check_path, check_seed, refusal
@@ -125,7 +126,8 @@ class SampleImages(_Samples):
         pixels = max(1, 256 // max(samples.shape[1:3]) // 4)
         grid = grid.repeat(pixels, axis=0).repeat(pixels, axis=1)
         image = Image.fromarray((255 * grid).round().astype("uint8"))
-        image.save(self.directory / f"epoch_{epoch:04}.png")
+        path = self.directory / f"epoch_{epoch:04}.png"
+        write_atomically(path, lambda file: image.save(file, "png"))
         if self.tensorboard is not None:
             png = io.BytesIO()
             image.save(png, format="png")
@@ -188,7 +190,7 @@ class SampleText(_Samples):
         tokenizer, _ = text_part(self.model, self.part)
         lines = tokenizer.decode(samples)
         path = self.directory / f"epoch_{epoch:04}.txt"
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_atomically(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
         if self.tensorboard is not None:
             _write_event(self.events, epoch, **_text_value("\n\n".join(lines)))
 

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from keras_bfn._files import write_atomically
 from keras_bfn._parts import list_parts, part_names
 from keras_bfn._validation import LARGEST, is_number, refusal
 
@@ -148,7 +149,7 @@ def write_card(model, folder, handle, data, license, figures, caption):
         handle=handle,
         generate=_generate(model),
     )
-    (folder / CARD).write_text(text, encoding="utf-8")
+    write_atomically(folder / CARD, lambda file: file.write(text.encode()))
 
 
 def _in_words(name):

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_bfn._validation import check_int, check_path, refusal
 from keras_bfn.flows.continuous import NumberFlow
-from keras_bfn.visualization.grid import new_figure
+from keras_bfn.visualization.grid import new_figure, save_figure
 from keras_bfn.visualization.trajectories import pick_trajectory
 
 
@@ -84,7 +84,7 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
     for panel in grid.flat:
         panel.set_yticks([])
         panel.tick_params(labelsize=7)
-    figure.savefig(path)
+    save_figure(figure, path)
 
 
 class _OneVariable:

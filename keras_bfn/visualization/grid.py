@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from keras_bfn._files import write_atomically
 from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import check_int, check_numbers, refusal
 
@@ -87,3 +88,10 @@ def new_figure(width, height):
     with tell_to_install('Pictures need matplotlib: pip install "keras-bfn[examples]"'):
         from matplotlib.figure import Figure
     return Figure((width, height), dpi=120, layout="constrained")
+
+
+def save_figure(figure, path, **options):
+    """Writes a figure of matplotlib to a file that is whole or not there."""
+    path = path if path.suffix else path.with_suffix(".png")
+    kind = path.suffix[1:]
+    write_atomically(path, lambda file: figure.savefig(file, format=kind, **options))

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_bfn._validation import check_int, check_path
-from keras_bfn.visualization.grid import check_images, draw_grid, new_figure
+from keras_bfn.visualization.grid import check_images, draw_grid, new_figure, save_figure
 from keras_bfn.visualization.trajectories import pick_trajectory
 
 
@@ -36,7 +36,7 @@ def plot_samples(samples, path, real=None, columns=8):
         axes = figure.add_subplot(1, len(grids), i + 1)
         draw_grid(axes, images, columns, low, high)
         axes.set_title(title)
-    figure.savefig(path, bbox_inches="tight")
+    save_figure(figure, path, bbox_inches="tight")
 
 
 def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10, part=None):
@@ -76,4 +76,4 @@ def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10, part=No
         axes = figure.add_subplot(1, len(steps), column + 1)
         draw_grid(axes, means[column], 1, low, high)
         axes.set_title(f"t = {trajectory.t[step]:.2g}", fontsize=9)
-    figure.savefig(path, bbox_inches="tight")
+    save_figure(figure, path, bbox_inches="tight")

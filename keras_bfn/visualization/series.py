@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_bfn._validation import check_numbers, check_path, is_number, refusal
-from keras_bfn.visualization.grid import new_figure
+from keras_bfn.visualization.grid import new_figure, save_figure
 
 
 def plot_series(samples, path, real=None, names=None):
@@ -43,7 +43,7 @@ def plot_series(samples, path, real=None, names=None):
             axes.plot(series[..., channel].T, linewidth=0.8, alpha=0.8)
     for axes, name in zip(panels[:, 0], names, strict=True):
         axes.set_ylabel(name)
-    figure.savefig(path)
+    save_figure(figure, path)
 
 
 def plot_forecast(completions, path, mask, real=None, levels=(0.5, 0.9), names=None):
@@ -101,7 +101,7 @@ def plot_forecast(completions, path, mask, real=None, levels=(0.5, 0.9), names=N
         axes.set_ylabel(name)
     legend = panels[0].get_legend_handles_labels()
     figure.legend(*legend, loc="outside upper center", ncols=len(legend[0]), frameon=False)
-    figure.savefig(path)
+    save_figure(figure, path)
 
 
 def _check_series(name, series):
