@@ -29,6 +29,23 @@ def is_on_cpu():
     return not any(accelerator.is_available() for accelerator in accelerators)
 
 
+def takes_gradients():
+    """Whether PyTorch notes what it does for gradients; None on other backends."""
+    if keras.backend.backend() != "torch":
+        return None
+    import torch
+
+    return torch.is_grad_enabled()
+
+
+def take_gradients(is_enabled):
+    """Sets what `takes_gradients` tells."""
+    if is_enabled is not None:
+        import torch
+
+        torch.set_grad_enabled(is_enabled)
+
+
 def move_to_replica(state):
     """The state of a seed generator, another one on each replica of a strategy of TensorFlow."""
     if keras.backend.backend() != "tensorflow":

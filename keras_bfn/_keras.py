@@ -10,6 +10,7 @@ These stand where they are needed:
 | `_parts.py`, `order_parts` | on JAX, `predict` returns dicts in alphabetical order |
 | `_random.py`, `SeedGenerator` | all replicas of a strategy of TensorFlow draw the same |
 | `_random.py`, `make_seed_generator` | on PyTorch, the streams of seeds overlap |
+| `_scopes.py`, `keep_scopes` | a scope that is left by an interrupt lasts |
 | `callbacks/resume.py`, `_variables` | `.keras` files hold no states of seed generators (#19796) |
 | `datasets/batches.py`, `workers=1` | with more, batches of the last epoch come first (#20123) |
 | `datasets/batches.py`, `_within_epoch` | a `PyDataset` is told of an end before the first epoch |
@@ -22,6 +23,7 @@ These stand where they are needed:
 | `models/training.py`, `compute_loss` | on JAX, `call` can update no metrics (#21639) |
 | `models/training.py`, `get_compile_config` | `jit_compile="auto"` is saved as what it came to |
 | `networks/image_levels.py`, `repeat` | `UpSampling1D` knows channels last alone |
+| `models/whole_steps.py`, `finalize_wholly` | `fit` may end with averages for some weights |
 | `models/whole_steps.py`, `keep_variables` | on JAX, a call that fails takes the weights along |
 | `models/whole_steps.py`, `WholeSteps` | steps that are interrupted are made in part, or lost |
 | `networks/network.py`, `names` | the names in a flat dict of inputs must be the tensors' |
@@ -38,6 +40,7 @@ import keras
 from keras import ops
 
 from keras_bfn._random import make_seed_generator
+from keras_bfn._signals import after
 
 
 @contextlib.contextmanager
@@ -47,11 +50,9 @@ def seeded(generator, seed):
         yield
         return
     before = ops.copy(generator.state)
-    try:
+    with after(lambda: generator.state.assign(before)):
         generator.state.assign(make_seed_generator(seed).state)
         yield
-    finally:
-        generator.state.assign(before)
 
 
 def loop(seed, num_steps, draw, look, act, state):

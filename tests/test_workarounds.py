@@ -8,6 +8,7 @@ import inspect
 import pathlib
 import re
 import signal
+import sys
 import time
 
 import keras
@@ -181,6 +182,42 @@ def test_a_step_that_is_interrupted_is_lost_or_made_in_part():
     else:
         after = model.get_weights()
         require((after[0] != kernel).any() and (after[1] == bias).all(), piece)
+
+
+@only("torch")
+def test_fit_that_is_interrupted_at_its_end_has_averages_for_some_weights():
+    def interrupt(value):
+        raise KeyboardInterrupt
+
+    class Interrupted(keras.optimizers.SGD):
+        def finalize_variable_values(self, variables):
+            variables[1].assign = interrupt
+            super().finalize_variable_values(variables)
+
+    model = OwnLoss()
+    model.compile(Interrupted(0.1, use_ema=True, ema_momentum=0.5))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, batch_size=1, verbose=0)
+    averages = model.optimizer._model_variables_moving_average
+    same = [bool(ops.all(a == w)) for a, w in zip(averages, model.weights, strict=True)]
+    require(same == [True, False], "models/whole_steps.py, finalize_wholly")
+
+
+@only("torch")
+def test_an_interrupt_before_a_scope_is_left_keeps_it_entered():
+    def see(frame, event, argument):
+        if frame.f_code is keras.StatelessScope.__exit__.__code__:
+            raise KeyboardInterrupt
+
+    scope, before = keras.StatelessScope(), sys.gettrace()
+    with pytest.raises(KeyboardInterrupt), scope:
+        sys.settrace(see)
+    sys.settrace(before)
+    try:
+        with failing("create a variable while in a stateless scope", "_scopes.py, keep_scopes"):
+            keras.Variable(0.0)
+    finally:
+        scope.__exit__()
 
 
 @only("tensorflow")

@@ -5,6 +5,7 @@ import contextlib
 from keras import ops
 
 from keras_bfn._keras import copy_values
+from keras_bfn._signals import after
 
 
 def has_averages(model):
@@ -43,13 +44,14 @@ def averaged_weights(self):
         # Keras 3.15 has no public name for them.
         averages = copy_values(optimizer._model_variables_moving_average)
         raw = copy_values(weights)
-        try:
-            for weight, average in zip(weights, averages, strict=True):
-                weight.assign(average)
-            yield self
-        finally:
-            for weight, value in zip(weights, raw, strict=True):
+
+        def assign(values):
+            for weight, value in zip(weights, values, strict=True):
                 weight.assign(value)
+
+        with after(lambda: assign(raw)):
+            assign(averages)
+            yield self
 
 
 def _inner_optimizer(model):

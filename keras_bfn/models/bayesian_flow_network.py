@@ -339,7 +339,7 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
     continue_text = text.continue_text
     export = export
     from_preset = classmethod(from_preset)
-    save_to_preset = save_to_preset
+    save_to_preset = in_turn(save_to_preset)
     upload_preset = upload_preset
 
     def get_config(self):

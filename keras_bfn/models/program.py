@@ -40,6 +40,10 @@ class Program(WholeSteps, keras.Model):
         with keep_variables(self):
             return super().predict(*args, **kwargs)
 
+    def predict_on_batch(self, x):
+        with keep_variables(self):
+            return super().predict_on_batch(x)
+
 
 class SamplingProgram(Program):
     """Base class of programs that look, and take a step of a sampler.

@@ -5,11 +5,13 @@ import pathlib
 
 from keras_bfn._files import whole_file, write_atomically
 from keras_bfn._keras import WeightsFile
+from keras_bfn.models.turns import in_turn
 
 
 class WholeFiles:
     """Mixed into a Keras model: a save that fails leaves the file that was there."""
 
+    @in_turn
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Writes the model to a `.keras` file, as in Keras.
 
@@ -23,6 +25,7 @@ class WholeFiles:
         with whole_file(path, partial):
             super().save(partial, zipped=zipped, **kwargs)
 
+    @in_turn
     def save_weights(self, filepath, overwrite=True, max_shard_size=None):
         """Writes all weights to a `.weights.h5` file, as in Keras; else as `save`."""
         is_whole = max_shard_size is None

@@ -13,6 +13,7 @@ from keras_bfn._keras import (
     unshare_buffers,
 )
 from keras_bfn._parts import map_parts, sum_parts
+from keras_bfn._signals import after
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.models.data_checks import check_no_targets, check_training_data, split_condition
 from keras_bfn.models.missing import count_variables, split_missing, sum_variables
@@ -23,7 +24,7 @@ from keras_bfn.models.training_checks import (
     check_compilation,
     check_loss_weights,
 )
-from keras_bfn.models.whole_steps import keep_variables
+from keras_bfn.models.whole_steps import finalize_wholly, keep_variables
 
 
 class WeightedMean(keras.losses.Loss):
@@ -138,12 +139,13 @@ def fit(self, x=None, y=None, *args, **kwargs):
     prefer_less(arguments.get("callbacks"), self.metrics)
     if getattr(x, "shuffles_itself", False):  # keras_bfn.datasets.Batches
         arguments["shuffle"] = False
-    try:
-        with keep_variables(self):
-            return keras.Model.fit(self, **arguments)
-    finally:
+
+    def end():
         if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
             unshare_buffers(self.trainable_variables)
+
+    with after(end), keep_variables(self), finalize_wholly(self.optimizer):
+        return keras.Model.fit(self, **arguments)
 
 
 def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
@@ -197,7 +199,8 @@ def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, retur
     >>> loss = model.train_on_batch(images[:16])
     """
     arguments = check_batch(self, "train_on_batch", x, y, sample_weight, class_weight, return_dict)
-    return keras.Model.train_on_batch(self, **arguments)
+    with keep_variables(self):
+        return keras.Model.train_on_batch(self, **arguments)
 
 
 def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):  # noqa: PT028
@@ -217,7 +220,8 @@ def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):  # no
     >>> logs = model.test_on_batch(images[:16], return_dict=True)
     """
     arguments = check_batch(self, "test_on_batch", x, y, sample_weight, None, return_dict)
-    return keras.Model.test_on_batch(self, **arguments)
+    with keep_variables(self):
+        return keras.Model.test_on_batch(self, **arguments)
 
 
 def repeat(values, num_repeats):

@@ -2,6 +2,8 @@
 
 import functools
 
+from keras_bfn._scopes import keep_scopes
+
 
 def in_turn(verb):
     """The same verb of a model, which waits until no other thread is within one.
@@ -12,7 +14,7 @@ def in_turn(verb):
 
     @functools.wraps(verb)
     def wrapper(self, *args, **kwargs):
-        with self.turn:
+        with self.turn, keep_scopes():
             return verb(self, *args, **kwargs)
 
     return wrapper

@@ -1,14 +1,10 @@
 """Steps that are made wholly or not at all, whatever is raised meanwhile."""
 
 import contextlib
-import signal
-import threading
 
 import keras
 
-# By which a user, a timer or a batch system interrupts; Windows has the first two alone.
-_NAMES = ("SIGINT", "SIGTERM", "SIGALRM", "SIGUSR1")
-_SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+from keras_bfn._signals import after_failure, uninterrupted
 
 # What a step takes and gives on JAX, by how much it is: to predict, to evaluate, to train.
 _STATES = {
@@ -24,54 +20,50 @@ _STATES = {
 
 
 @contextlib.contextmanager
-def uninterrupted():
-    """Lets signals, such as that of Ctrl-C, wait until what is inside has ended."""
-    if threading.current_thread() is not threading.main_thread():  # others get none
+def keep_variables(model):
+    """Leaves a model the variables of its last whole step if what is inside fails.
+
+    In Keras 3.15 on JAX, `fit`, `evaluate` and `predict` take the values out of the variables while
+    they run, and a step on a batch destroys them. When one was refused or interrupted, the weights
+    were gone; and a `fit` that failed put averages in their place, which are zeros before the first
+    step.
+    """
+    if not hasattr(model, "jax_state_sync"):
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
-    waiting, is_inside = [], True
+    model.jax_state_sync()
+    model._jax_state = model.last_weights = None  # what an earlier call left
+    kept = []
 
-    def handle(number, frame):
-        if is_inside:
-            waiting.append((number, frame))
-        else:  # a signal has come while handlers are put back
-            handlers[number](number, frame)
+    def restore():
+        if not kept:
+            kept.append(model.last_weights)
+        model.jax_state_sync()
+        if kept[0] is not None:
+            for variable, weight in zip(model.trainable_variables, kept[0], strict=True):
+                variable.assign(weight)
 
     try:
-        for number in handlers:
-            signal.signal(number, handle)
-        yield
+        with after_failure(restore):
+            yield
     finally:
-        is_inside = False
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for number, frame in waiting:
-            handlers[number](number, frame)
+        model.last_weights = None
 
 
 @contextlib.contextmanager
-def keep_variables(model):
-    """Leaves a model the variables of its last whole step if `fit`, `evaluate` or `predict` fails.
+def finalize_wholly(optimizer):
+    """Lets `fit` put averages in the place of all weights, or of none."""
+    finalize = optimizer.finalize_variable_values
 
-    In Keras 3.15 on JAX, these take the values out of the variables while they run. When one was
-    refused or interrupted, the weights were gone; and a `fit` that failed put averages in their
-    place, which are zeros before the first step.
-    """
-    model.last_weights = None
+    def finalize_all(variables):
+        with uninterrupted():
+            finalize(variables)
+
+    optimizer.finalize_variable_values = finalize_all
     try:
         yield
-    except BaseException:
-        if hasattr(model, "jax_state_sync"):
-            weights = model.last_weights
-            model.jax_state_sync()
-            if weights is not None:
-                for variable, weight in zip(model.trainable_variables, weights, strict=True):
-                    variable.assign(weight)
-        raise
     finally:
-        model.last_weights = None
+        del optimizer.finalize_variable_values
 
 
 class _InPlace:

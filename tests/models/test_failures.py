@@ -1,5 +1,7 @@
 """A call that fails leaves the model as it was: refused, interrupted, or fed a bad batch."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -101,3 +103,42 @@ def test_training_that_meets_a_bad_batch_can_go_on(model):
     assert_is_whole(model, weights)
     model.fit(X, batch_size=4, verbose=0)
     assert int(model.optimizer.iterations) == steps + 2
+
+
+def test_a_step_on_a_batch_that_is_interrupted_is_whole(model, monkeypatch):
+    model.train_on_batch(X[:4])
+    weights, steps, step = (
+        model.get_weights(),
+        int(model.optimizer.iterations),
+        model.train_function,
+    )
+
+    def interrupted(*args):
+        step(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model, "train_function", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.train_on_batch(X[:4])
+    assert int(model.optimizer.iterations) == steps + 1
+    after = model.get_weights()
+    assert any((a != b).any() for a, b in zip(weights, after, strict=True))
+    assert_is_whole(model, after)
+
+
+def test_no_scope_outlasts_a_verb_that_fails(model):
+    scopes = [keras.StatelessScope(), keras.name_scope("left"), keras.utils.CustomObjectScope({})]
+
+    def fail(batch, logs):
+        for scope in scopes:
+            scope.__enter__()  # and an interrupt comes before it is left
+        if keras.backend.backend() == "torch":
+            importlib.import_module("torch").set_grad_enabled(False)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.evaluate(X, callbacks=[keras.callbacks.LambdaCallback(on_test_batch_end=fail)])
+    assert "/" not in keras.Variable(0.0).path
+    before = model.get_weights()
+    model.fit(X, batch_size=4, verbose=0)
+    assert any((a != b).any() for a, b in zip(model.get_weights(), before, strict=True))
