@@ -4,6 +4,7 @@ import contextlib
 
 import keras
 
+from keras_bfn._scopes import keep_scopes
 from keras_bfn._signals import after_failure, uninterrupted
 
 # What a step takes and gives on JAX, by how much it is: to predict, to evaluate, to train.
@@ -29,7 +30,8 @@ def keep_variables(model):
     step.
     """
     if not hasattr(model, "jax_state_sync"):
-        yield
+        with keep_scopes():
+            yield
         return
     model.jax_state_sync()
     model._jax_state = model.last_weights = None  # what an earlier call left
@@ -44,7 +46,7 @@ def keep_variables(model):
                 variable.assign(weight)
 
     try:
-        with after_failure(restore):
+        with after_failure(restore), keep_scopes():  # in a scope nothing is assigned
             yield
     finally:
         model.last_weights = None
