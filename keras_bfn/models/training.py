@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_bfn import losses
+from keras_bfn._devices import scope_of
 from keras_bfn._keras import (
     of_no_backend,
     prefer_less,
@@ -139,6 +140,7 @@ def fit(self, x=None, y=None, *args, **kwargs):
     prefer_less(arguments.get("callbacks"), self.metrics)
     if getattr(x, "shuffles_itself", False):  # keras_bfn.datasets.Batches
         arguments["shuffle"] = False
+    _build_optimizer(self)
 
     def end():
         if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
@@ -199,6 +201,7 @@ def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, retur
     >>> loss = model.train_on_batch(images[:16])
     """
     arguments = check_batch(self, "train_on_batch", x, y, sample_weight, class_weight, return_dict)
+    _build_optimizer(self)
     with keep_variables(self):
         return keras.Model.train_on_batch(self, **arguments)
 
@@ -222,6 +225,16 @@ def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):  # no
     arguments = check_batch(self, "test_on_batch", x, y, sample_weight, None, return_dict)
     with keep_variables(self):
         return keras.Model.test_on_batch(self, **arguments)
+
+
+def _build_optimizer(model):
+    """Makes the optimizer's variables before the first step.
+
+    On TensorFlow, where that step makes them and failed, no other step could.
+    """
+    if model.built and not model.optimizer.built:
+        with scope_of(model):
+            model.optimizer.build(model.trainable_variables)
 
 
 def repeat(values, num_repeats):

@@ -105,6 +105,15 @@ def test_training_that_meets_a_bad_batch_can_go_on(model):
     assert int(model.optimizer.iterations) == steps + 2
 
 
+def test_a_first_fit_that_meets_a_bad_batch_can_be_followed_by_another():
+    model = make_model(FLOW)
+    with pytest.raises(ValueError, match="`x` must have shape"):
+        model.fit(SecondIsBad(), shuffle=False, verbose=0)
+    steps = int(model.optimizer.iterations)
+    model.fit(X, batch_size=4, verbose=0)
+    assert int(model.optimizer.iterations) == steps + 2
+
+
 def test_a_step_on_a_batch_that_is_interrupted_is_whole(model, monkeypatch):
     model.train_on_batch(X[:4])
     weights, steps, step = (
