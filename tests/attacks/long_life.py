@@ -68,7 +68,7 @@ def code_length(model, rng):
 def fit(model, rng):
     batch_size = int(rng.choice([4, 8]))
     x = make_data(STEPS_OF_A_FIT * batch_size)
-    model.fit((x,), batch_size=batch_size, verbose=0)
+    model.fit(x, batch_size=batch_size, verbose=0)
 
 
 def resident():

@@ -3,9 +3,9 @@
     python -m tests.attacks.reproducible
 
 Trains, with dropout and shuffled data, evaluates, scores, generates and compresses in two
-processes, and compares all weights and results. It takes `keras.utils.set_random_seed` and a model with a
-seed; what is told then is how many are equal to the bit, and by how much the others differ: on a
-processor, sums may be rounded otherwise. On GPUs it takes deterministic operations, too
+processes, and compares all weights and results. It takes `keras.utils.set_random_seed` and a model
+with a seed; what is told then is how many are equal to the bit, and by how much the others differ:
+on a processor, sums may be rounded otherwise. On GPUs it takes deterministic operations, too
 (`TF_DETERMINISTIC_OPS=1`, `--xla_gpu_deterministic_ops=true` of XLA,
 `torch.use_deterministic_algorithms(True)`).
 """
