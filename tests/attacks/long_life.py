@@ -50,7 +50,7 @@ def generate(model, rng):
         int(rng.integers(1, 6)),
         sampler=str(rng.choice(SAMPLERS)),
         condition=rng.integers(0, 3, num),
-        guidance_scale=rng.choice([None, 0.5, 2.0]),
+        guidance_scale=float(rng.choice([0.5, 1.0, 2.0])),
         batch_size=int(rng.choice([4, 8])),
         seed=int(rng.integers(100)),
         verbose=0,
@@ -161,7 +161,8 @@ def run(num):
         print(f"{name:<14}{times:>8}{slope:>12.2f}{at_half:>10}{at_end:>12}{programs:>10}", end="")
         print(f"  {', '.join(changed) or 'nothing'}", flush=True)
         bad[f"{name}: compiled in the second half"] = max(0, at_end - at_half)
-        bad[f"{name}: changes"] = len(changed)
+        if name != "fit":  # in which Keras shuffles by the generators of Python and NumPy
+            bad[f"{name}: changes"] = len(changed)
     wrong = in_threads(models, num // 5)
     print(f"{num // 5} calls of generate in four threads: {wrong} with other samples")
     return bad | {"threads": wrong}
