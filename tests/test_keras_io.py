@@ -15,7 +15,7 @@ from tests.test_guides import ROOT
 
 PATH = ROOT / "examples" / "keras_io" / "bayesian_flow_network.py"
 TEXT = PATH.read_text()
-SMALL = {"width": 8, "num_blocks": 1, "num_heads": 1, "num_epochs": 1, "batch_size": 16}
+SMALL = {"width": 8, "num_blocks": 1, "num_epochs": 1, "batch_size": 16}
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ class Number(Column):
         start = min(seen, default=0) if all(isinstance(cell, int) for cell in seen) else 0
         x = np.array([cell - start for cell in seen] or [0], "float64")
         find_knots = _quantile_knots if self.scaling == "quantiles" else _mean_knots
-        found = start, _find_step(seen), find_knots(x)
+        found = start, _find_step(seen, start), find_knots(x)
         return Number(self.scaling, self.cycles, *found, ticks=self.ticks)
 
     def encode(self, cells):
@@ -157,8 +157,8 @@ class Angle(Column):
     Example:
 
     >>> wind = keras_bfn.tables.Angle(360).fit([10, 350, None, 90])
-    >>> wind.encode([90, None]).round(3).tolist()
-    [-1.571, nan]
+    >>> wind.encode([90, None]).round(3)
+    array([-1.571,    nan], dtype=float32)
     >>> wind.decode(np.array([-1.571, 3.14]))
     [90, 0]
 
@@ -172,7 +172,8 @@ class Angle(Column):
 
     def fit(self, cells):
         self._check(cells)
-        return Angle(self.period, self.low, _find_step([x for x in cells if x is not None]))
+        seen = [cell for cell in cells if cell is not None]
+        return Angle(self.period, self.low, _find_step(seen, self.low))
 
     def _check(self, cells):
         def is_outside(cell):
@@ -248,10 +249,10 @@ def _mean_knots(x):
     return ends, (ends - x.mean()) / max(x.std(), 1e-12)
 
 
-def _find_step(seen):
-    """The grid that all these numbers lie on; None if there is none."""
-    if all(isinstance(value, int) for value in seen):
-        return math.gcd(*(value - seen[0] for value in seen)) or 1 if seen else 1
+def _find_step(seen, start):
+    """The grid that all these numbers lie on, counted from `start`; None if there is none."""
+    if all(isinstance(value, int) for value in [start, *seen]):
+        return math.gcd(*(value - start for value in seen)) or 1
     x = np.array(seen)
     digits = (d for d in range(MOST_DIGITS + 1) if (x == np.round(x, d)).all())
     found = next(digits, None)

@@ -26,6 +26,7 @@ COLUMNS = {
     "integers": (Number(), [*range(0, 900, 7), None, 10**5]),
     "large integers": (Number(), [10**18 + 1000 * i for i in range(50)]),
     "degrees": (Angle(360), [10, 350, None, 0, 90]),
+    "degrees, none of them 0": (Angle(360), [10, 350, None, 90]),
     "angles below zero": (Angle(2.0, -1.0), [*RNG.uniform(-1, 1, 50).tolist(), None]),
     "prices": (Number(), [0.0] * 40 + np.round(WIDE[:60], 2).tolist()),
 }
