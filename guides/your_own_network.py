@@ -41,7 +41,8 @@ from keras_bfn.layers import EvidenceShortcut, TimeEmbedding
 Words of six letters from a to d in which each letter comes twice in a row, such as `ccaabb`. There
 are 64, all equally likely, so that the entropy is the logarithm of 64, 4.16 nats: no network sends
 a word in less. Letter by letter, words would cost twice as much. The letters are classes, 0 to 3,
-and the event shape, that of one example, is `(6,)`.
+and the event shape, that of one example, is `(6,)`. The *flow* says how they are sent, as noisy
+messages.
 """
 
 LETTERS, LENGTH = "abcd", 6
