@@ -61,7 +61,7 @@ shapes = {"species": (), "width": (), "lengths": (2,)}
 numbers = flows.ContinuousFlow(sigma_1=0.05, prediction="residual")
 flow = {
     "species": flows.DiscreteFlow(num_classes=3, beta_1=5.0),
-    "width": flows.DiscretizedFlow(num_bins=26, sigma_1=0.05),
+    "width": flows.DiscretizedFlow(num_bins=26, sigma_1=0.02),
     "lengths": flows.fit_scaling(numbers, data["lengths"], per="variable"),
 }
 print({name: (part.shape, part.dtype.name) for name, part in train.items()})

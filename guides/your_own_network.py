@@ -270,6 +270,8 @@ for name, told in (
     print(name, *to_texts(words))
 
 """
+Most words are what was asked for; the network has learnt for seconds.
+
 ## Data of two kinds
 
 Where the flow is a dict, `"theta"` and what is returned are dicts of the same names. Here a label
