@@ -16,7 +16,7 @@ affair of Keras's trainer for each backend. This guide writes the same out by ha
 changes it within `fit`, and then leaves `fit`: with a loop in JAX, in PyTorch and in TensorFlow, of
 which the one for the backend at hand is run, and compared with `fit`.
 
-It needs `scikit-learn` and `matplotlib`, and takes a minute on a processor.
+It needs `scikit-learn` and `matplotlib`, and takes a minute or two on a processor.
 
 ## Setup
 """
