@@ -19,6 +19,10 @@ def test_there_are_guides():
         "guidance",
         "custom_data_types",
         "several_devices",
+        "sending_data",
+        "training_step",
+        "your_own_network",
+        "several_kinds",
     }
 
 

@@ -7,9 +7,12 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._validation import check_int, check_path, refusal
+from keras_bfn.distributions import Delta
 from keras_bfn.flows.continuous import NumberFlow
 from keras_bfn.visualization.grid import new_figure, save_figure
 from keras_bfn.visualization.trajectories import pick_trajectory
+
+NUM_POINTS = 200  # of a density over a range of numbers
 
 
 def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part=None):
@@ -20,7 +23,7 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
     distribution); the message that the variable's final value would send (sender distribution); and
     what was expected of the message (receiver distribution). Messages about classes have a number
     for each class; shown is that of the final class. Numbers are shown as they are sent, in [-1, 1]
-    whatever the data's own units.
+    whatever the data's own units; messages about angles by the larger of cosine and sine.
 
     Args:
         flow: the data type, or a dict of flows.
@@ -70,7 +73,7 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
         variance = 1 / (flow.gain * (beta[1] - beta[0]))
         axes = grid[:, column]
         look.draw_input(axes[0])
-        _bars(axes[1], look.shown, look.probs)
+        look.draw_shares(axes[1], look.probs, "tab:purple")
         component, centre = look.embedding(final)
         _density(axes[2], [centre], [1.0], variance, "tab:orange")
         centres = [look.embedding(value, component)[1] for value in look.values]
@@ -107,17 +110,32 @@ class _OneVariable:
                 alike = np.zeros((1, *self.event_shape), "float32")
                 found = ops.convert_to_numpy(flow.input_variance(t, alike))
                 self.input_variance = np.broadcast_to(found, alike.shape)[where]
+        self.is_dense = False
         if flow.num_values is not None:
             self.probs = ops.convert_to_numpy(distribution.probs())[where]
             self.values = self.shown = np.arange(len(self.probs))
-        else:
+        elif isinstance(distribution, Delta) or not np.isfinite(flow.data_range).all():
             self.values, self.probs = np.array([self.mode]), np.ones(1)
             self.shown = np.array(self.embedding(self.mode)[1:])
+        else:
+            self.is_dense = True
+            self.values = self.shown = np.linspace(*flow.data_range, NUM_POINTS, dtype="float32")
+            seen = (ops.repeat(values, NUM_POINTS, axis=0) for values in (params, s, t))
+            log_probs = flow.output_distribution(*seen).log_prob(self.alike(self.values))
+            self.probs = _shares(ops.convert_to_numpy(log_probs)[:, *variable])
+
+    def alike(self, values):
+        """Examples whose variables all have one value: each may have a scale of its own."""
+        values = np.asarray(values).reshape(-1, *[1] * len(self.event_shape))
+        return np.broadcast_to(values, (len(values), *self.event_shape))
+
+    def embeddings(self, values):
+        """The embeddings of values of this variable, `(num, embedding_size)`."""
+        return ops.convert_to_numpy(self.flow.embed(self.alike(values)))[:, *self.variable]
 
     def embedding(self, value, component=None):
         """The component of e(value) to be shown, by default the largest, and its value."""
-        alike = np.full((1, *self.event_shape), value)  # each variable may have a scale of its own
-        embedding = ops.convert_to_numpy(self.flow.embed(alike))[(0, *self.variable)]
+        (embedding,) = self.embeddings([value])
         component = int(np.argmax(embedding)) if component is None else component
         return component, float(embedding[component])
 
@@ -125,15 +143,28 @@ class _OneVariable:
         if self.flow.theta_range == (0, 1):  # shares; of two classes, that of the second
             shares = self.theta if len(self.theta) > 1 else np.append(1 - self.theta, self.theta)
             _bars(axes, np.arange(len(shares)), shares, "tab:blue")
-        elif len(self.s) > 1:
-            weights = np.exp(self.s - self.s.max())
-            _bars(axes, np.arange(len(self.s)), weights / weights.sum(), "tab:blue")
+        elif len(self.s) > 1:  # by Bayes' rule, if at first all values are alike
+            e = self.embeddings(self.values)
+            log_likelihoods = e @ self.s - 0.5 * self.flow.gain * self.beta * np.sum(e**2, axis=1)
+            self.draw_shares(axes, _shares(log_likelihoods), "tab:blue")
         else:
             _density(axes, [self.theta[0]], [1.0], self.input_variance, "tab:blue")
             axes.set_xlim(-2, 2)
 
+    def draw_shares(self, axes, shares, color):
+        if self.is_dense:
+            axes.fill_between(self.shown, shares, color=color, alpha=0.6)
+            axes.set_ylim(0, None)
+        else:
+            _bars(axes, self.shown, shares, color)
 
-def _bars(axes, values, probs, color="tab:purple"):
+
+def _shares(log_weights):
+    weights = np.exp(log_weights - log_weights.max())
+    return weights / weights.sum()
+
+
+def _bars(axes, values, probs, color):
     axes.bar(values, probs, width=0.9 if len(values) > 1 else 0.02, color=color)
     axes.set_ylim(0, 1.05 * probs.max())
     if len(values) == 1:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_bfn.flows import ContinuousFlow
+from keras_bfn.distributions import VonMises
+from keras_bfn.flows import CircularFlow, ContinuousFlow
 from keras_bfn.looks import Look
 from keras_bfn.visualization import (
     animate_generation,
@@ -98,6 +99,23 @@ def test_the_input_distribution_is_that_of_the_prior(name, tmp_path, monkeypatch
         size = flow.theta_size
         np.testing.assert_allclose(drawn[0][1][-size:], theta[0, 0, 2], rtol=1e-6)
         assert drawn[0][1].sum() == pytest.approx(1)
+
+
+def test_angles_are_drawn_by_their_densities(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        flow_plot._OneVariable, "draw_shares", lambda *args: drawn.append((args[0].shown, args[2]))
+    )
+    flow, t = CircularFlow(0.1), np.array([0.0, 1.0], "float32")
+    s = np.array([1.0, -2.0], "float32") * np.ones((2, 1, 3, 2), "float32")
+    params = -s
+    plot_flow(flow, Look(t, s, s, params), tmp_path / "flow.png", num_steps=1)
+    for (x, shares), natural in zip(drawn, (s, params), strict=True):
+        density = ops.exp(VonMises(ops.convert_to_tensor(natural[:1, :1, 0])).log_prob(x[:, None]))[
+            :, 0
+        ]
+        density = ops.convert_to_numpy(density)
+        np.testing.assert_allclose(shares, density / density.sum(), rtol=1e-5)
 
 
 def test_units_change_no_picture(tmp_path):
