@@ -124,8 +124,8 @@ class Network(keras.Model):
 
         What is left to train are these matrices and the biases of the same layers. Compile the
         model afterwards. A file of the model has the products added to the kernels: a model that
-        is loaded is of the size that the network had before, and `network.trainable = True` lets
-        all of it be trained again.
+        is loaded is of the size that the network had before. `layer.trainable = True` for each of
+        `network.layers` lets all of it be trained again.
 
         Args:
             rank: int, at least 1. An m by n kernel gets `(m + n) * rank` new weights.
