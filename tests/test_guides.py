@@ -19,6 +19,11 @@ def test_there_are_guides():
         "guidance",
         "custom_data_types",
         "several_devices",
+        "fine_tuning_and_export",
+        "tables_from_a_dataframe",
+        "text",
+        "saving_and_sharing",
+        "reproducing_the_paper",
     }
 
 
