@@ -19,7 +19,7 @@ run.
 What is printed is the *code length*: how many nats (1 nat is 1.44 bits) it costs to send an example
 by the model. The less, the better the model.
 
-This guide takes three minutes on two processor cores. It needs `matplotlib` and `scikit-learn`, and
+This guide takes a few minutes on a processor. It needs `matplotlib` and `scikit-learn`, and
 for the last part on PyTorch `pip install "keras-bfn[export]"`, on JAX `tensorflow`.
 
 ## Setup
