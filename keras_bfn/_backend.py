@@ -109,6 +109,10 @@ def normalize_groups(x, groups, gamma, beta, epsilon):
     import torch
 
     gamma, beta = (weight.to(x.dtype) for weight in (gamma, beta))
+    if gamma.requires_grad and torch.is_grad_enabled() and not x.requires_grad:
+        # After frozen layers. With channels last in memory, PyTorch 2.13 on CPUs would write the
+        # gradient of x, which none was asked for, to nowhere, and the process would end.
+        x = x.contiguous()
     return torch.nn.functional.group_norm(x, groups, gamma, beta, epsilon)
 
 

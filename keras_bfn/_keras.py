@@ -224,6 +224,12 @@ def layer_policies(network):
     return tuple(layer.dtype_policy.name for layer in network._flatten_layers(include_self=False))
 
 
+def layers_with_kernels(network):
+    """The layers of a network that can be given LoRA, with those within layers, in order."""
+    layers = network._flatten_layers(include_self=False)
+    return [layer for layer in layers if hasattr(layer, "enable_lora")]
+
+
 def changed_layers(network, policies):
     """What was done to a network's layers since it was made, by number.
 
@@ -246,10 +252,12 @@ def changed_layers(network, policies):
 
 
 def change_layers(network, changes):
-    """Does to the layers of a new network what `changed_layers` tells of another."""
-    layers = list(network._flatten_layers(include_self=False))
-    for i, change in changes.items():
-        layer = layers[int(i)]
+    """Does to the layers of a new network what `changed_layers` tells of another.
+
+    Those within a layer come after it: frozen with it, they are thawed if they were.
+    """
+    for i, layer in enumerate(network._flatten_layers(include_self=False) if changes else ()):
+        change = changes.get(str(i), {})
         if layer.quantization_mode != change.get("quantization"):  # else a network within did it
             layer.quantize(change["quantization"])
         if "dtype" in change:

@@ -23,6 +23,11 @@ def test_there_are_guides():
         "training_step",
         "your_own_network",
         "several_kinds",
+        "fine_tuning_and_export",
+        "tables_from_a_dataframe",
+        "text",
+        "saving_and_sharing",
+        "reproducing_the_paper",
     }
 
 

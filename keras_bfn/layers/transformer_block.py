@@ -1,6 +1,7 @@
 """A residual block for sequences, of letters or of an image's patches."""
 
 import contextlib
+import itertools
 import math
 
 import keras
@@ -176,34 +177,45 @@ def _initializer(name, identifier):
     return found
 
 
-class _NeighbourDense(keras.layers.Layer):
+class _NeighbourDense(Dense):
     """A dense layer of each position and its neighbours, as `TransformerBlock` says.
 
-    It is a convolution, which all backends are fast at, but its kernel is a matrix.
+    It is a convolution, which all backends are fast at, but its kernel is a matrix. Quantised, it
+    is the dense layer that it stands for.
     """
 
-    def __init__(self, units, kernel_size, num_columns, kernel_initializer, **kwargs):
-        super().__init__(**kwargs)
-        self.units = units
-        self.kernel_shape = (kernel_size,) * (2 if num_columns else 1)
+    def __init__(self, units, kernel_size, num_columns, **kwargs):
+        super().__init__(units, **kwargs)
+        self.window = (kernel_size,) * (2 if num_columns else 1)
         self.num_columns = num_columns
-        self.kernel_initializer = kernel_initializer
 
     def build(self, x_shape):
-        size = math.prod(self.kernel_shape) * x_shape[-1]
-        self.kernel = self.add_weight(
-            (size, self.units), initializer=self.kernel_initializer, name="kernel"
-        )
-        self.bias = self.add_weight((self.units,), initializer="zeros", name="bias")
+        length, size = x_shape[1:]
+        columns = self.num_columns or length
+        self.grid = (length // columns, columns)[-len(self.window) :]
+        super().build((*x_shape[:-1], math.prod(self.window) * size))
+        self.input_spec = None  # that of the dense layer
 
     def call(self, x):
         length, size = x.shape[1:]
-        columns = self.num_columns or length
-        grid = (length // columns, columns)[-len(self.kernel_shape) :]
         hidden = ops.conv(
-            ops.reshape(x, (-1, *grid, size)),
-            ops.reshape(self.kernel, (*self.kernel_shape, size, self.units)),
+            ops.reshape(x, (-1, *self.grid, size)),
+            ops.reshape(self.kernel, (*self.window, size, self.units)),
             padding="same",
             data_format="channels_last",
         )
         return ops.reshape(hidden, (-1, length, self.units)) + self.bias
+
+    def quantize(self, mode, type_check=True, config=None):
+        super().quantize(mode, type_check=False, config=config)
+
+    def quantized_call(self, x):
+        length, size = x.shape[1:]
+        margins = [((k - 1) // 2, k // 2) for k in self.window]
+        x = ops.pad(ops.reshape(x, (-1, *self.grid, size)), [(0, 0), *margins, (0, 0)])
+        seen = [
+            x[:, *(slice(i, i + n) for i, n in zip(offsets, self.grid, strict=True))]
+            for offsets in itertools.product(*map(range, self.window))
+        ]
+        x = ops.reshape(ops.concatenate(seen, axis=-1), (-1, len(seen) * size))
+        return ops.reshape(super().quantized_call(x), (-1, length, self.units))

@@ -231,6 +231,7 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
     compute_metrics = training.compute_metrics
     get_metrics_result = training.get_metrics_result
     averaged_weights = averaged_weights
+    quantize = training.quantize
 
     def call(self, inputs, training=False):
         x, condition = split_condition(inputs)
@@ -324,11 +325,6 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
         if mask is not None:
             mask = map_parts(lambda mask: ops.cast(mask, "bool"), mask)
         return look(self.flow, network, s, t, mask)
-
-    def quantize(self, *args, **kwargs):
-        """As in Keras. What was compiled of the model is compiled anew."""
-        super().quantize(*args, **kwargs)
-        self.programs.cache_clear()
 
     code_length = in_turn(scoring.code_length)
     loss_by_time = in_turn(scoring.loss_by_time)

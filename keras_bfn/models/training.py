@@ -1,5 +1,7 @@
 """Training and evaluation, inside Keras's own."""
 
+import warnings
+
 import keras
 from keras import ops
 
@@ -317,3 +319,14 @@ def get_metrics_result(self):
     evaluated, own = self.loss_tracker, results.pop(self.loss_tracker.name)
     results["loss"] = ops.where(evaluated.count > 0, own, results["loss"])
     return results
+
+
+def quantize(self, *args, **kwargs):
+    """As in Keras, without a warning for each layer that it leaves as it is.
+
+    What was compiled of the model is compiled anew.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method")
+        keras.Model.quantize(self, *args, **kwargs)
+    self.programs.cache_clear()

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_bfn._config import own_config
-from keras_bfn._keras import change_layers, changed_layers, layer_policies
+from keras_bfn._keras import change_layers, changed_layers, layer_policies, layers_with_kernels
 from keras_bfn._parts import map_parts
 from keras_bfn._validation import check_bool, check_int, check_rate, refusal
 from keras_bfn.flows import Flow
@@ -118,6 +118,35 @@ class Network(keras.Model):
     def null_condition(self):
         """The condition that means "none", or a dict of those of the conditions that have one."""
         return null_conditions(self.conditions)
+
+    def enable_lora(self, rank):
+        """Freezes the kernels, and adds to each a product of two matrices of low rank (LoRA).
+
+        What is left to train are these matrices and the biases of the same layers. Compile the
+        model afterwards. A file of the model has the products added to the kernels: a model that
+        is loaded is of the size that the network had before. `layer.trainable = True` for each of
+        `network.layers` lets all of it be trained again.
+
+        Args:
+            rank: int, at least 1. An m by n kernel gets `(m + n) * rank` new weights.
+
+        Raises:
+            ValueError: if a layer has such matrices already, or `rank` is out of its range.
+
+        Example:
+
+        >>> model = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits")
+        >>> model.network.enable_lora(4)
+        >>> model.compile("adamw")
+
+        Reference: [Hu et al., 2021](https://arxiv.org/abs/2106.09685).
+        """
+        check_int("rank", rank, 1)
+        for layer in self.layers:
+            layer.trainable = False
+        for layer in layers_with_kernels(self):
+            layer.trainable = True
+            layer.enable_lora(rank)
 
     def get_config(self):
         # A functional model's own config lists layers; ours is the constructor's arguments.

@@ -1,0 +1,106 @@
+"""Matrices of low rank beside frozen kernels, and kernels of eight bits."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from keras_bfn import flows, networks
+from keras_bfn.layers import TransformerBlock
+from keras_bfn.layers.normalization import group_norm
+from tests.backends import everywhere
+
+FLOW = flows.DiscreteFlow(num_classes=3, beta_1=2.0)
+SMALL = {"width": 8, "num_layers": 1, "num_heads": 0}
+NETWORKS = {
+    "sequence": lambda: networks.Transformer(FLOW, 6, **SMALL),
+    "patches": lambda: networks.PatchTransformer(FLOW, (4, 4, 1), patch_size=2, **SMALL),
+    "image": lambda: networks.UNet(FLOW, (4, 4, 1), width=8, width_multipliers=(1,)),
+    "vector": lambda: networks.MLP(FLOW, (6,), width=8, num_blocks=1),
+}
+
+
+def nats(model, x):
+    return model.code_length(x, seed=0, verbose=0)["transmission"]
+
+
+@pytest.mark.parametrize("make", everywhere(NETWORKS, "sequence"))
+def test_lora_trains_little_starts_from_nothing_and_is_in_the_kernels_of_a_file(make, tmp_path):
+    network = make()
+    for weight in network.trainable_weights:  # some are zeros at first
+        weight.assign_add(keras.random.normal(weight.shape, stddev=0.1, seed=0))
+    model = keras_bfn.BayesianFlowNetwork(FLOW, network, seed=0)
+    x = np.random.default_rng(0).integers(0, 3, (16, *model.event_shape))
+    before, kernels = nats(model, x), [w for w in network.weights if w.name == "kernel"]
+    values = [keras.ops.convert_to_numpy(kernel).copy() for kernel in kernels]
+
+    network.enable_lora(2)
+    np.testing.assert_allclose(nats(model, x), before, rtol=1e-6)
+    names = {weight.name for weight in model.trainable_weights}
+    assert names == {"lora_kernel_a", "lora_kernel_b", "bias"}
+    model.compile(keras.optimizers.Adam(0.05))
+    model.fit(x, epochs=2, verbose=0)
+    after = nats(model, x)
+    assert np.abs(after - before).max() > 0.01
+    for kernel, value in zip(kernels, values, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(kernel), value)
+
+    model.save_to_preset(tmp_path)
+    loaded = keras_bfn.BayesianFlowNetwork.from_preset(tmp_path)
+    np.testing.assert_allclose(nats(loaded, x), after, rtol=1e-4)
+    assert loaded.count_params() == make().count_params()
+    for layer in loaded.network.layers:
+        layer.trainable = True
+    assert len(loaded.trainable_weights) == len(make().trainable_weights)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="Only on torch")
+def test_normalisation_after_frozen_layers_learns_whatever_lies_where_in_memory(seed):
+    import torch
+
+    x = keras.random.normal((4, 8, 4, 4), seed=seed)
+    norm = group_norm(8, groups=2, axis=1)
+    norm.build(x.shape)
+    found = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        torch.sum(norm(x.contiguous(memory_format=layout)) ** 3).backward()
+        found.append(norm.gamma.value.grad.numpy().copy())
+        norm.gamma.value.grad = None
+    np.testing.assert_allclose(*found, rtol=1e-5)
+
+
+@pytest.mark.once
+def test_lora_twice_and_of_no_rank_are_refused():
+    network = NETWORKS["vector"]()
+    with pytest.raises(ValueError, match=r"`rank` must be .*Received: rank=0"):
+        network.enable_lora(0)
+    network.enable_lora(1)
+    with pytest.raises(ValueError, match="already enabled"):
+        network.enable_lora(1)
+
+
+@pytest.mark.parametrize(
+    ("length", "window"),
+    [(9, {"kernel_size": 5}), (12, {"kernel_size": 3, "num_columns": 4}), (7, {"kernel_size": 2})],
+)
+def test_a_quantised_window_sees_what_a_convolution_does(length, window, seed):
+    block = TransformerBlock(0, **window)
+    block.build((None, length, 16))
+    x = keras.random.normal((4, length, 16), seed=seed)
+    before = keras.ops.convert_to_numpy(block.dense_widen(x))
+    block.dense_widen.quantize("int8")
+    assert "int8" in {keras.backend.standardize_dtype(w.dtype) for w in block.weights}
+    after = keras.ops.convert_to_numpy(block.dense_widen(x))
+    assert np.abs(after - before).max() < 0.03 * np.abs(before).max()
+
+
+@pytest.mark.once
+def test_a_layer_that_trains_within_a_frozen_one_is_saved_so(tmp_path):
+    network = NETWORKS["vector"]()
+    block = next(layer for layer in network.layers if hasattr(layer, "widen"))
+    block.trainable = False
+    block.widen.trainable = True
+    copy = type(network).from_config(network.get_config())
+    trainable = [weight.trainable for weight in network.weights]
+    assert [weight.trainable for weight in copy.weights] == trainable
+    assert 0 < sum(trainable) < len(trainable)
