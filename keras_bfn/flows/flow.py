@@ -9,10 +9,10 @@ from keras_bfn._random import normal
 from keras_bfn._validation import lacks, refusal
 from keras_bfn.flows import checks, costs, expectations
 from keras_bfn.flows.channels import Points
+from keras_bfn.flows.ratios import log_expected_ratio
 from keras_bfn.schedules import schedule as schedules
 
 NOT_INTEGERS = ": by default only `discrete` data from 0 to a finite K - 1 have it"
-MOST_LOG_RATIO = 80.0  # whose exponential float32 holds
 RESERVED = ("class_name", "config")  # by which Keras 3.15 tells a saved object from a dict
 
 
@@ -231,16 +231,7 @@ class Flow(Immutable):
         if self.num_values is None:
             raise lacks(self, "log_receiver_ratio", NOT_INTEGERS)
         ratios = self.log_likelihood_ratios(x, alpha, noise)
-        log_probs = distribution.log_probs()
-        # Messages of many steps tell next to nothing: 1 plus that keeps few of its digits.
-        growth = ops.expm1(ops.minimum(ratios, MOST_LOG_RATIO))
-        growth = ops.sum(ops.exp(log_probs) * growth, axis=-1)
-        is_small = ops.abs(growth) < 0.5
-        return ops.where(
-            is_small,
-            ops.log1p(ops.where(is_small, growth, 0.0)),
-            ops.logsumexp(log_probs + ratios, axis=-1),
-        )
+        return log_expected_ratio(distribution.log_probs(), ratios)
 
     def log_likelihood_ratios(self, x, alpha, noise):
         """log N(y | e(k)) - log N(y | e(x)) for every value k of the integers 0..K-1.
