@@ -76,7 +76,9 @@ seeds are the same on all hosts.
 ## TensorFlow
 
 A model that is made in a strategy's scope is trained, scored and sampled by all its devices. They
-draw different noise: the noise of the first is that of a model on one device.
+draw different noise: the noise of the first is that of a model on one device. Where an optimizer
+clips gradients, Keras 3.15 clips each device's share by itself, before they are added: of two
+devices, each share is half of a mean, and seldom longer than the limit.
 """
 
 if keras.backend.backend() == "tensorflow":
