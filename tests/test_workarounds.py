@@ -313,6 +313,10 @@ def test_weights_that_are_assigned_averages_share_their_buffers(piece):
         model.train_on_batch(X, Y)
 
 
+def test_a_model_has_no_lora_of_its_own():
+    require(not hasattr(make_model(), "enable_lora"), "layers_with_kernels")
+
+
 def test_a_config_compiles_its_model():
     model = make_model()
     model.compile("sgd", "mse")

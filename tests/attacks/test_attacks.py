@@ -21,6 +21,7 @@ def assert_no_harm(found):
     assert {name: counts["harmed"] for name, counts in found.items() if counts["harmed"]} == {}
 
 
+@pytest.mark.once
 def test_interrupts_harm_nothing():
     assert_no_harm(interrupts.run(4, VERBS))
 

@@ -95,7 +95,8 @@ def names(directory):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("num_kills", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("num_kills", [1, 3])
 def test_a_run_that_is_killed_ends_as_one_that_is_left_alone(num_kills, tmp_path, capsys):
     alone, killed = tmp_path / "alone", tmp_path / "killed"
     alone_end, killed_end = tmp_path / "alone.npz", tmp_path / "killed.npz"

@@ -15,6 +15,8 @@ from tests.models.small import FLOWS, make_data, make_model
 
 pytest.importorskip("constriction")
 
+pytestmark = pytest.mark.once
+
 ROOT = pathlib.Path(__file__).parents[2]
 ARGUMENTS = ["--num-steps", "4", "--batch-size", "4"]
 

@@ -52,7 +52,7 @@ def test_batches_of_another_number_of_examples_are_refused(batches, num_examples
         shrink(stages(4), batches, num_examples)
 
 
-@pytest.mark.parametrize("kind", ["binary", "discretized"])
+@pytest.mark.parametrize("kind", ["binary", pytest.param("discretized", marks=pytest.mark.slow)])
 def test_a_file_has_next_to_no_initial_bits_however_many_lanes_there_are(kind):
     """Those of the seed are not drawn: all were there before."""
     model, x = model_of(kind), make_data(FLOWS[kind](), 120)

@@ -173,6 +173,7 @@ def test_units_are_saved_with_the_model(models, where, tmp_path):
 
 
 @pytest.mark.once
+@pytest.mark.slow
 def test_a_plain_network_of_kerass_layers_learns_degrees():
     """A user's own: numbers around 15 degrees, 3 wide, from a Sequential of two layers."""
     rng = np.random.default_rng(0)

@@ -305,7 +305,7 @@ CHANGES = {"freeze": freeze, "int8": quantize, "LoRA": add_lora, "bfloat16": hal
 
 
 @pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")  # Keras's own
-@pytest.mark.parametrize("change", everywhere(CHANGES, "int8"))
+@pytest.mark.parametrize("change", everywhere(CHANGES))
 def test_what_was_done_to_layers_is_saved(change, tmp_path):
     network = keras_bfn.networks.Transformer(FLOW, 6, width=8, num_layers=1, num_heads=2)
     model = BayesianFlowNetwork(FLOW, network, seed=0)

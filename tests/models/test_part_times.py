@@ -251,6 +251,7 @@ def test_a_part_is_drawn_by_its_distribution_given_the_other(pair_model, word):
 
 
 @pytest.mark.skipif(not IS_TORCH, reason="all backends learn the same")
+@pytest.mark.slow
 def test_a_network_learns_to_take_parts_as_known():
     keras.utils.set_random_seed(0)
     network = keras_bfn.networks.MultiPart(

@@ -248,6 +248,7 @@ def score(model):
 
 
 @pytest.mark.once
+@pytest.mark.slow
 def test_another_backend_finds_the_same(tmp_path):
     other = BACKENDS[BACKENDS.index(keras.backend.backend()) - 1]
     if importlib.util.find_spec(other) is None:

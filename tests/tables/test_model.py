@@ -127,7 +127,7 @@ def test_times_of_day_are_learnt_by_their_cycle():
     table = Table.from_dataframe(df, **columns)
     model = table.make_model(width=32, num_blocks=1, dropout=0.0, seed=0)
     model.compile(keras.optimizers.Adam(1e-2))
-    model.fit(df, batch_size=128, epochs=150, verbose=0)
+    model.fit(df, batch_size=128, epochs=80, verbose=0)
     hidden = df.copy()
     hidden.loc[:99, "when"] = None
     hidden.loc[100:199, "wind"] = None
