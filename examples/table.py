@@ -28,6 +28,7 @@ strings are different, are left out.
 
 import argparse
 import pathlib
+import sys
 import time
 
 import keras
@@ -106,7 +107,14 @@ def columns_of(df):
 def train(df, columns, steps, seed):
     keras.utils.set_random_seed(seed)
     model = Table.from_dataframe(df, **columns).make_model(width=64, seed=seed)
-    model.fit(df, epochs=-(-steps * BATCH_SIZE // len(df)), verbose=0)
+    epochs = -(-steps * BATCH_SIZE // len(df))
+
+    def show(epoch, logs=None):
+        print(f"\rsplit {seed}: epoch {epoch + 1} of {epochs}", end="", file=sys.stderr, flush=True)
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=show)
+    model.fit(df, epochs=epochs, callbacks=[callback], verbose=0)
+    print(f"\r{'':<40}\r", end="", file=sys.stderr)
     return model
 
 
