@@ -257,6 +257,8 @@ def run(num, names=()):
     rng, found = np.random.default_rng(0), {}
     with tempfile.TemporaryDirectory() as folder:
         all_names = list(Writers(folder).writers)
+    if not set(names) <= set(all_names):
+        raise SystemExit(f"what writes must be some of {all_names}. Received: {names}")
     for name in names or all_names:
         found[name] = attack(name, num, rng)
         print(f"{name:<22}" + "".join(f"{found[name][c]:>14}" for c in COLUMNS), flush=True)
