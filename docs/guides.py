@@ -10,10 +10,10 @@ import nbformat
 from nbformat import v4
 
 ROOT = pathlib.Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-GUIDES = sorted(  # in the order in which README names them
+LIST = (ROOT / "README.md").read_text().partition("## Guides")[2]
+GUIDES = sorted(  # in the order in which README lists them
     sorted((ROOT / "guides").glob("*.py")),
-    key=lambda guide: len(README.partition(f"guides/{guide.name}")[0]),
+    key=lambda guide: len(LIST.partition(f"guides/{guide.name}")[0]),
 )
 EXECUTED = ROOT / "build" / "guides"
 PICTURES = {"image/png", "image/gif"}
