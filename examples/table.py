@@ -44,10 +44,10 @@ from table_report import is_number, to_floats, write_report
 
 from keras_bfn.tables import Category, Levels, Number, Table
 from keras_bfn.tables.model import BATCH_SIZE
+from keras_bfn.tables.table import MOST_NAMES
 
 HIDDEN = 0.2
 MOST_IMPUTED = 1000  # held-out rows of which cells are hidden
-MOST_NAMES = 20  # of more different strings than these, and half of the cells, none is a class
 DATE_FORMATS = ("ISO8601", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
 SCORES = ["after real rows", "after drawn rows", "mean of draws", "one draw", "column mean"]
 

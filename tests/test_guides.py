@@ -6,6 +6,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 GUIDES = sorted((ROOT / "guides").glob("*.py"))
+HEADER = ["Title", "Author", "Date created", "Last modified", "Description", "Accelerator"]
 
 
 def test_there_are_guides():
@@ -48,11 +49,4 @@ def test_a_guide_runs(name, script):
 def test_a_guide_has_the_header_of_a_keras_guide(guide):
     header = guide.read_text().split('"""')[1].strip().splitlines()
     keys = [line.split(":")[0] for line in header]
-    assert keys == [
-        "Title",
-        "Author",
-        "Date created",
-        "Last modified",
-        "Description",
-        "Accelerator",
-    ]
+    assert keys == HEADER

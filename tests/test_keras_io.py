@@ -11,7 +11,7 @@ from keras import ops
 
 import keras_bfn
 from tests.tensors import to_numpy
-from tests.test_guides import ROOT
+from tests.test_guides import HEADER, ROOT
 
 PATH = ROOT / "examples" / "keras_io" / "bayesian_flow_network.py"
 TEXT = PATH.read_text()
@@ -94,15 +94,7 @@ def test_it_has_the_form_of_keras_io():
     lines = TEXT.splitlines()
     assert len(lines) < 300
     assert max(map(len, lines)) <= 88
-    keys = [line.split(": ")[0] for line in lines[1:7]]
-    assert keys == [
-        "Title",
-        "Author",
-        "Date created",
-        "Last modified",
-        "Description",
-        "Accelerator",
-    ]
+    assert [line.split(": ")[0] for line in lines[1:7]] == HEADER
     sections = re.findall(r"^## (.*)$", TEXT, re.M)
     assert [*sections[:2], sections[-1]] == ["Introduction", "Setup", "Conclusion"]
     assert "keras_bfn" not in "\n".join(lines[8:])  # it stands alone

@@ -31,7 +31,7 @@ import numpy as np
 
 import keras_bfn
 from tests.models.small import FLOWS, make_data, make_model
-from tests.models.states import renewable, state_of
+from tests.models.states import NotesStates, renewable, state_of
 
 FLOW = FLOWS["discrete"]()
 X = make_data(FLOW, num=32)
@@ -40,22 +40,6 @@ SIGNALS = (signal.SIGINT, signal.SIGALRM)
 LONGEST = 120  # seconds after which a call hangs: the process ends, and says where it was
 TRAINING = ("fit", "fit, resumed", "fit, compiled anew", "train_on_batch")
 SLOW = ("fit, compiled anew", "generate, compiled anew")  # a tenth of the moments
-
-
-class Note(keras.callbacks.Callback):
-    """Notes the state of the model after each step."""
-
-    def __init__(self):
-        super().__init__()
-        self.states = []
-
-    def on_train_begin(self, logs=None):
-        self.on_train_batch_end(-1)
-
-    def on_train_batch_end(self, batch, logs=None):
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()
-        self.states.append(state_of(self.model))
 
 
 class Victim:
@@ -117,7 +101,7 @@ class Victim:
 
     def whole_states(self, name):
         """The states that training goes through, by the number of steps."""
-        note = Note()
+        note = NotesStates()
         first = int(self.fresh().optimizer.iterations)
         if name == "train_on_batch":
             note.states.append(state_of(self.model))

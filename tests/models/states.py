@@ -25,3 +25,19 @@ def renewable(model):
         return model
 
     return renew
+
+
+class NotesStates(keras.callbacks.Callback):
+    """Notes the state of the model before the first step and after each."""
+
+    def __init__(self):
+        super().__init__()
+        self.states = []
+
+    def on_train_begin(self, logs=None):
+        self.on_train_batch_end(-1)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()
+        self.states.append(state_of(self.model))

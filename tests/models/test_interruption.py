@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tests.models.small import FLOWS, make_data, make_model
-from tests.models.states import renewable, state_of
+from tests.models.states import NotesStates, renewable, state_of
 
 pytestmark = [
     # An interrupt is lost in a destructor, and where Keras 3.15 takes it for a wrong input.
@@ -47,22 +47,6 @@ def fit(model, callbacks=()):
     model.fit(X, validation_data=X[:8], callbacks=list(callbacks), **options)
 
 
-class Note(keras.callbacks.Callback):
-    """Notes the state of the model after each step."""
-
-    def __init__(self):
-        super().__init__()
-        self.states = []
-
-    def on_train_begin(self, logs=None):
-        self.on_train_batch_end(-1)
-
-    def on_train_batch_end(self, batch, logs=None):
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()
-        self.states.append(state_of(self.model))
-
-
 def seconds(call):
     call()
     start = time.monotonic()
@@ -91,7 +75,7 @@ def fresh():
 
 @pytest.mark.parametrize("num", MOMENTS)
 def test_training_that_is_interrupted_leaves_a_whole_step(fresh, num):
-    note, model = Note(), fresh()
+    note, model = NotesStates(), fresh()
     fit(model, [note])
     whole = {steps: [state] for steps, state in enumerate(note.states)}
     whole[len(whole) - 1].append(state_of(model))  # `fit` ends with the averages for weights
