@@ -9,6 +9,8 @@ import keras
 import pytest
 from keras.src.trainers import trainer
 
+from tests.__main__ import BACKENDS
+
 if keras.backend.backend() == "torch":
     import torch
 
@@ -35,13 +37,20 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what runs on one backend, if this is another: PyTorch, where it is installed."""
-    backend = keras.backend.backend()
-    if backend == "torch" or config.option.everywhere or not importlib.util.find_spec("torch"):
+    """Leaves out what runs on one other backend that is installed: on PyTorch, if none is named."""
+    if config.option.everywhere:
         return
-    once = [item for item in items if item.get_closest_marker("once")]
-    config.hook.pytest_deselected(items=once)
-    items[:] = [item for item in items if item not in set(once)]
+    others = {name for name in BACKENDS if importlib.util.find_spec(name)} - {
+        keras.backend.backend()
+    }
+
+    def is_elsewhere(item):
+        once = item.get_closest_marker("once")
+        return once and (once.args or ("torch",))[0] in others
+
+    elsewhere = [item for item in items if is_elsewhere(item)]
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = [item for item in items if item not in set(elsewhere)]
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def _jax(function, x):
         value = function(x)
         return ops.sum(value), value
 
-    slope, value = jax.grad(total, has_aux=True)(x)
+    slope, value = jax.jit(jax.grad(total, has_aux=True))(x)
     return value, slope
 
 

@@ -23,7 +23,7 @@ def assert_no_harm(found):
 
 @pytest.mark.once
 def test_interrupts_harm_nothing():
-    assert_no_harm(interrupts.run(4, VERBS))
+    assert_no_harm(interrupts.run(3, VERBS))
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes canno
 @pytest.mark.once
 @needs_fork
 def test_kills_harm_nothing():
-    assert_no_harm(kills.run(3, ["save_weights", "SampleText"]))
+    assert_no_harm(kills.run(3, ["save_weights"]))
 
 
 @pytest.mark.once

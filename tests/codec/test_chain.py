@@ -16,7 +16,7 @@ from tests.models.exact_models import JOINT_PRIOR
 
 pytest.importorskip("constriction")
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.once("tensorflow")
 
 RESOLUTION = 0.25
 

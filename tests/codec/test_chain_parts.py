@@ -18,7 +18,7 @@ from tests.models.exact_parts import (
 )
 
 pytest.importorskip("constriction")
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.once("tensorflow")
 
 ENTROPY = exact.entropy(TRIPLES) / np.log(2)
 

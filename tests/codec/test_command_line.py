@@ -15,7 +15,7 @@ from tests.models.small import FLOWS, make_data, make_model
 
 pytest.importorskip("constriction")
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.once("tensorflow")
 
 ROOT = pathlib.Path(__file__).parents[2]
 ARGUMENTS = ["--num-steps", "4", "--batch-size", "4"]

@@ -13,7 +13,7 @@ from tests.models.small import FLOWS, ConditionNetwork, make_data
 
 pytest.importorskip("constriction")
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.once("tensorflow")
 
 FLOW = DiscreteFlow(2, beta_1=2.0)
 

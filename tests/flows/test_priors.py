@@ -218,6 +218,7 @@ def test_an_untrained_model_with_a_chain_costs_what_the_chain_does_and_samples_i
     assert np.abs(found - expected).sum() / 2 < 0.02
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("where", ["file", "preset"])
 def test_a_prior_is_saved_with_the_model(where, tmp_path):
     model = chain_model()

@@ -139,6 +139,7 @@ def test_samples_are_in_own_units(models, sampler):
     OWN.check_data(own)
 
 
+@pytest.mark.once
 def test_completions_are_in_own_units_and_keep_what_is_known(models):
     mask = np.array([False, True, True])
 
@@ -163,6 +164,7 @@ def test_latents_are_of_no_units(models):
     assert_allclose(own, plain, rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("where", everywhere(["file", "preset"], "file"))
 def test_units_are_saved_with_the_model(models, where, tmp_path):
     model, x = models["own"]

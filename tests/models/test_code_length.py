@@ -22,7 +22,7 @@ def test_each_example_gets_a_code_length_in_two_parts(name, num_steps):
         assert np.isfinite(part).all()
 
 
-@pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized", "continuous"))
+@pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
 def test_code_length_agrees_with_evaluate(name):
     flow = FLOWS[name]()
     x = np.repeat(make_data(flow), 100, axis=0)

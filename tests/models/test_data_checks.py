@@ -169,6 +169,7 @@ def test_conditions_must_be_classes_of_the_network(condition):
         model.generate(24, condition=condition)
 
 
+@pytest.mark.once
 def test_classes_are_learnt_and_sampled():
     keras.utils.set_random_seed(0)
     flow = FLOWS["binary"]()

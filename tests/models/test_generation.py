@@ -86,7 +86,7 @@ STEPPED = {
 }
 
 
-@pytest.mark.parametrize("verb", STEPPED)
+@pytest.mark.parametrize("verb", everywhere(list(STEPPED), "generate"))
 def test_one_program_takes_any_number_of_steps(verb, monkeypatch):
     run, x = STEPPED[verb], np.random.default_rng(0).integers(0, 2, (4, *EVENT_SHAPE))
     model = make_model(FLOWS["binary"]())

@@ -106,7 +106,7 @@ def test_particles_are_drawn_anew_where_few_are_left(seed):
     np.testing.assert_allclose(to_numpy(new_weights)[1], to_numpy(log_weights)[1])
 
 
-@pytest.mark.parametrize("name", everywhere(list(FLOWS), "binary", "discretized"))
+@pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
 @pytest.mark.usefixtures("xla")
 def test_every_flow_is_completed(name):
     model = make_model(FLOWS[name]())

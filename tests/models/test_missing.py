@@ -270,6 +270,7 @@ def test_inpaint_without_a_mask_fills_in_what_is_missing(name):
     np.testing.assert_array_equal(completed, model.inpaint(x, there, **options))
 
 
+@pytest.mark.once("jax")  # the only one whose loops are always compiled
 @pytest.mark.usefixtures("xla")
 def test_a_chain_of_a_compiled_model_is_completed():
     """A step takes the gradient of the chain's marginals, which are a loop."""

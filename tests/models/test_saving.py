@@ -94,7 +94,7 @@ def saved(tmp_path_factory):
     return folder, scores
 
 
-@pytest.mark.once
+@pytest.mark.once("tensorflow")
 def test_another_backend_finds_the_same_code_length_samples_and_completions(saved):
     backend = next_backend()
     folder, here = saved

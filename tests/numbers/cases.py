@@ -115,7 +115,8 @@ def check_many(strategy, check, num):
 how_many = pytest.mark.parametrize(
     ("num", "num_values"),
     [
-        pytest.param(5, FEW, id="few"),
+        # JAX compiles each case for itself.
+        pytest.param(2 if keras.backend.backend() == "jax" else 5, FEW, id="few"),
         pytest.param(500, MANY, id="many", marks=pytest.mark.slow),
     ],
 )
