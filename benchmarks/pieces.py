@@ -17,8 +17,8 @@ from keras_bfn.distributions import Categorical
 from keras_bfn.distributions.expected_bin import expected_bin
 from keras_bfn.layers import TransformerBlock, transformer_block
 from keras_bfn.layers.attention import self_attention
+from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.normalization import GroupNormalization
-from keras_bfn.layers.positions import at_positions
 
 
 def normal(*shape):
@@ -39,17 +39,15 @@ def expected_bins(scale):
 
 
 def dense(scale):
-    """Of positions, against Keras's own product of more axes."""
+    """Of positions, against Keras's own."""
 
-    class Product:  # a dense layer whose kernel is an argument, so that it has a gradient, too
-        def __init__(self, kernel):
-            self.kernel, self.units = kernel, kernel.shape[-1]
+    def call(layer):  # with its weights for arguments, so that they have gradients, too
+        layer.build((None, 64 * scale))
+        return lambda x, *weights: layer.stateless_call(weights, [], x)[0]
 
-        def __call__(self, x):
-            return ops.matmul(x, self.kernel)
-
-    arrays = normal(4 * scale, 64 * scale, 64 * scale), normal(64 * scale, 256 * scale)
-    return ops.matmul, lambda x, kernel: at_positions(Product(kernel), x), arrays
+    layers = keras.layers.Dense(256 * scale), Dense(256 * scale)
+    shapes = (4 * scale, 64 * scale, 64 * scale), (64 * scale, 256 * scale), (256 * scale,)
+    return *map(call, layers), [normal(*shape) for shape in shapes]
 
 
 def attention(scale):

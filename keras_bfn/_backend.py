@@ -29,6 +29,11 @@ def is_on_cpu():
     return not any(accelerator.is_available() for accelerator in accelerators)
 
 
+def is_xla_on_cpu():
+    """Whether what computes is what XLA compiles for the CPU, of JAX or of TensorFlow."""
+    return keras.backend.backend() != "torch" and is_on_cpu()
+
+
 def takes_gradients():
     """Whether PyTorch notes what it does for gradients; None on other backends."""
     if keras.backend.backend() != "torch":
@@ -99,6 +104,13 @@ def draw_normal(shape, seed=None):
     # The midpoints of 2^24 strides of (-1, 1): float32 holds each of them.
     odd = 2 * (bits >> 8).astype("int32") + (1 - 2**24)
     return 2.0**0.5 * jax.lax.erf_inv(odd.astype("float32") * 2.0**-24)
+
+
+def add_product(bias, x, kernel):
+    """`bias + x @ kernel` in one operation of PyTorch."""
+    import torch
+
+    return torch.addmm(bias, x, kernel)
 
 
 def normalize_groups(x, groups, gamma, beta, epsilon):

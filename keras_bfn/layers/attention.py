@@ -5,14 +5,13 @@ import math
 import keras
 import numpy as np
 from keras import ops
-from keras.layers import Dense
 
-from keras_bfn._backend import is_on_cpu
+from keras_bfn._backend import is_xla_on_cpu
 from keras_bfn._validation import check_int
 from keras_bfn.layers.conv_block import check_data_format
+from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.layer import Layer, check_axes
 from keras_bfn.layers.normalization import group_norm
-from keras_bfn.layers.positions import at_positions
 
 
 def self_attention(query_key_value, num_heads, rotary=False, mask=None):
@@ -43,10 +42,10 @@ def self_attention(query_key_value, num_heads, rotary=False, mask=None):
 
 def _attend(query, key, value, mask):
     """`ops.dot_product_attention` of `(batch, positions, heads, channels)`."""
-    if not (keras.backend.backend() == "jax" and is_on_cpu()):
+    if not is_xla_on_cpu():
         return ops.dot_product_attention(query, key, value, mask=mask)
-    # On CPUs, JAX takes 1.6 times as long as by matrices that are laid out one after the other,
-    # and whose rows are divided by their sums at the end.
+    # XLA on CPUs takes longer than by matrices that are laid out one after the other, and whose
+    # rows are divided by their sums at the end: on JAX 1.6 times as long.
     query, key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, value))
     query = query * (query.shape[-1] ** -0.5)
     scores = ops.cast(ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), "float32")
@@ -134,8 +133,8 @@ class SpatialAttention(Layer):
         hidden = ops.moveaxis(hidden, self._channel_axis, -1)
         _, *positions, channels = hidden.shape
         hidden = ops.reshape(hidden, (-1, math.prod(positions), channels))
-        hidden = at_positions(self.query_key_value, hidden)
-        hidden = at_positions(self.project, self_attention(hidden, self.num_heads))
+        hidden = self.query_key_value(hidden)
+        hidden = self.project(self_attention(hidden, self.num_heads))
         hidden = ops.reshape(hidden, (-1, *positions, channels))
         return x + ops.moveaxis(hidden, -1, self._channel_axis)
 

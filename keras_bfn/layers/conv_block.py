@@ -2,10 +2,11 @@
 
 import keras
 from keras import ops
-from keras.layers import Conv1D, Conv2D, Dense, Dropout
+from keras.layers import Conv1D, Conv2D, Dropout
 
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_bool, check_choice, check_int, check_rate
+from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.layer import Layer, check_axes
 from keras_bfn.layers.normalization import group_norm
 

@@ -2,9 +2,10 @@
 
 import keras
 from keras import ops
-from keras.layers import Dense, Dropout
+from keras.layers import Dropout
 
 from keras_bfn._validation import check_int, check_rate
+from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.layer import Layer
 from keras_bfn.layers.normalization import LayerNormalization
 

@@ -2,11 +2,10 @@
 
 import keras
 from keras import ops
-from keras.layers import Dense
 
 from keras_bfn._validation import check_int
+from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.layer import Layer, check_axes
-from keras_bfn.layers.positions import at_positions
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -52,7 +51,7 @@ class TokenEmbedding(Layer):
 
     def call(self, x):
         gain, bias = (ops.cast(weight, self.compute_dtype) for weight in (self.gain, self.bias))
-        return at_positions(self.project, x) * gain + bias
+        return self.project(x) * gain + bias
 
     def compute_output_shape(self, x_shape):
         return (*x_shape[:-1], self.size)

@@ -6,15 +6,15 @@ import math
 
 import keras
 from keras import ops
-from keras.layers import Dense, Dropout
+from keras.layers import Dropout
 
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_bool, check_int, check_rate, refusal
 from keras_bfn.layers.attention import check_num_heads, self_attention
+from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.embeddings import check_num_columns
 from keras_bfn.layers.layer import Layer, check_axes
 from keras_bfn.layers.normalization import LayerNormalization
-from keras_bfn.layers.positions import at_positions
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -152,17 +152,15 @@ class TransformerBlock(Layer):
         return x
 
     def _attend(self, x, there):
-        x = at_positions(self.query_key_value, x)
+        x = self.query_key_value(x)
         x = self_attention(x, self.num_heads, self.rotary, there)
-        return at_positions(self.attention_project, x)
+        return self.attention_project(x)
 
     def _dense(self, x, there):
         if there is not None and self.kernel_size > 1:
             x = x * there[..., None]
-        widen = self.dense_widen
-        hidden = widen(x) if self.kernel_size > 1 else at_positions(widen, x)
-        hidden = keras.activations.gelu(hidden, approximate=True)
-        return at_positions(self.dense_project, hidden)
+        hidden = keras.activations.gelu(self.dense_widen(x), approximate=True)
+        return self.dense_project(hidden)
 
     def compute_output_shape(self, x_shape, embedding_shape=None, there_shape=None):
         return x_shape

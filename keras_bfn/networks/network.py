@@ -11,6 +11,7 @@ from keras_bfn._parts import map_parts
 from keras_bfn._validation import check_bool, check_int, check_rate, refusal
 from keras_bfn.flows import Flow
 from keras_bfn.layers import EvidenceShortcut
+from keras_bfn.layers.dense import Dense
 from keras_bfn.networks.conditions import Conditions, check_conditions, null_conditions
 
 
@@ -224,6 +225,6 @@ def project_output(flow, theta, parts, shortcut, name):
     positions = math.prod(parts[0].shape[1:-1])
     units = math.prod(event_shape) // positions * flow.output_size
     x = layers.Concatenate(dtype="float32")(parts) if len(parts) > 1 else parts[0]
-    x = layers.Dense(units, kernel_initializer="zeros", dtype="float32", name=name)(x)
+    x = Dense(units, kernel_initializer="zeros", dtype="float32", name=name)(x)
     x = layers.Reshape((*event_shape, flow.output_size), dtype="float32")(x)
     return EvidenceShortcut(flow)(x, theta) if shortcut else x

@@ -5,6 +5,7 @@ from keras import layers
 
 from keras_bfn._validation import check_int, check_shape, refusal
 from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, TimeEmbedding
+from keras_bfn.layers.dense import Dense
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time
 from keras_bfn.networks.transformer import add_blocks, check_sight, normalize
 
@@ -114,7 +115,7 @@ class PatchTransformer(Network):
                 )
 
             x = _join_squares(seen, patch_size, "float32")
-            x = layers.Dense(width, dtype="float32", name="input_projection")(x)
+            x = Dense(width, dtype="float32", name="input_projection")(x)
             x = PositionEmbedding(columns)(x)
             x = layers.Dropout(dropout, dtype=policy)(x)
             num_before = num_layers // 2 if num_coarse_layers else 0
@@ -123,7 +124,7 @@ class PatchTransformer(Network):
                 y = normalize(x, "norm_before", policy)
                 y = layers.Reshape((rows, columns, width), dtype=policy)(y)
                 y = _join_squares(y, 2, policy)
-                y = layers.Dense(coarse_width, dtype=policy, name="coarse_projection")(y)
+                y = Dense(coarse_width, dtype=policy, name="coarse_projection")(y)
                 y = PositionEmbedding(columns // 2)(y)
                 y = layers.Dropout(dropout, dtype=policy)(y)
                 y = blocks(y, num_coarse_layers, columns // 2, "block_coarse")
@@ -165,7 +166,7 @@ def _join_squares(x, size, dtype):
 
 def _cut_squares(x, rows, columns, size, channels, name, dtype):
     """The reverse: squares, projected, become `(rows, columns, channels)`."""
-    x = layers.Dense(size * size * channels, dtype=dtype, name=name)(x)
+    x = Dense(size * size * channels, dtype=dtype, name=name)(x)
     x = layers.Reshape((rows // size, columns // size, size, size, channels), dtype=dtype)(x)
     x = layers.Permute((1, 3, 2, 4, 5), dtype=dtype)(x)
     return layers.Reshape((rows, columns, channels), dtype=dtype)(x)

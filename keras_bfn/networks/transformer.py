@@ -7,6 +7,7 @@ from keras import layers
 
 from keras_bfn._validation import check_choice, check_int, check_shape, refusal
 from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, TransformerBlock
+from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.normalization import LayerNormalization
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, scale_theta
 
@@ -138,7 +139,7 @@ class Transformer(Network):
             if len(event_shape) == 2:
                 seen = layers.Reshape((event_shape[0], -1), dtype="float32")(seen)
             seen = conditions.join_to(seen)
-            embedded = layers.Dense(width, name="input_projection", **embed)(seen)
+            embedded = Dense(width, name="input_projection", **embed)(seen)
             time = layers.Reshape((1, width), dtype="float32")(time)
             embedded = layers.Add(dtype="float32")([embedded, time])
             if positions == "sinusoidal":

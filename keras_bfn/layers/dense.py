@@ -1,0 +1,23 @@
+"""Keras's dense layer, the same of the same name in files, and faster."""
+
+import keras
+from keras import ops
+
+from keras_bfn._backend import add_product
+
+
+class Dense(keras.layers.Dense):
+    """A dense layer of `(batch, ..., channels)`, as the product of two matrices.
+
+    Of more axes, XLA on CPUs takes three times as long for the gradients. On PyTorch, product and
+    bias are one operation, where Keras 3.15 writes both to memory.
+    """
+
+    def call(self, x):
+        flat = ops.reshape(x, (-1, x.shape[-1]))
+        if keras.backend.backend() == "torch" and self.use_bias:
+            bias, kernel = map(ops.convert_to_tensor, (self.bias, self.kernel))
+            flat = self.activation(add_product(bias, flat, kernel))
+        else:
+            flat = super().call(flat)
+        return ops.reshape(flat, (-1, *x.shape[1:-1], self.units))
