@@ -23,26 +23,28 @@ REPOSITORY = os.environ.get("GITHUB_REPOSITORY")  # owner/name, which GitHub's w
 SETUP = """\
 %pip install -q "{package}"
 
-# Shows the pictures that a cell writes, below it.
-import pathlib
 
-from IPython import get_ipython
-from IPython.display import Image, display
+def show_pictures():
+    # Has each cell show the pictures that it writes, below it.
+    import pathlib
+
+    from IPython import get_ipython
+    from IPython.display import Image, display
+
+    def find():
+        paths = [path for path in pathlib.Path().rglob("*.*") if path.suffix in (".png", ".gif")]
+        return {{(path.stat().st_mtime_ns, path) for path in paths}}
+
+    def show(result):
+        for picture in sorted(find() - shown):
+            display(Image(picture[1], alt=picture[1].stem.replace("_", " ")))
+            shown.add(picture)
+
+    shown = find()
+    get_ipython().events.register("post_run_cell", show)
 
 
-def find_pictures():
-    paths = [path for path in pathlib.Path().rglob("*.*") if path.suffix in (".png", ".gif")]
-    return {{(path.stat().st_mtime_ns, path) for path in paths}}
-
-
-def show_pictures(result):
-    for picture in sorted(find_pictures() - shown):
-        display(Image(picture[1], alt=picture[1].stem.replace("_", " ")))
-        shown.add(picture)
-
-
-shown = find_pictures()
-get_ipython().events.register("post_run_cell", show_pictures)
+show_pictures()
 """
 
 
@@ -109,6 +111,10 @@ def run_guide(guide):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+            # Those of a cell itself are raised: this is one of what shows the pictures.
+            errors = [o.evalue for o in cell.outputs if o.output_type == "error"]
+            if errors:
+                raise RuntimeError(f"{guide.stem}: {errors[0]}")
     EXECUTED.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, EXECUTED / f"{guide.stem}.ipynb")
 

@@ -1,8 +1,16 @@
 """Every guide runs from its first line to its last."""
 
+import functools
 import pathlib
 
+import keras
+import numpy as np
 import pytest
+
+from keras_bfn.codec import Codec
+from keras_bfn.models.program import LoopProgram, Program
+from keras_bfn.models.scoring import RepeatedBatches
+from tests.__main__ import BACKENDS
 
 ROOT = pathlib.Path(__file__).parents[1]
 GUIDES = sorted((ROOT / "guides").glob("*.py"))
@@ -32,15 +40,60 @@ def test_there_are_guides():
     }
 
 
-# The others train for longer.
-SHORT = ("networks_and_presets", "several_devices")
+NAMES = [guide.stem for guide in GUIDES]
 
 
-@pytest.mark.once
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(g.stem, marks=[] if g.stem in SHORT else pytest.mark.slow) for g in GUIDES],
-)
+@pytest.fixture
+def brief(monkeypatch):
+    """Leaves of a training two steps, of a sampler's three, of a codec's one, of batches the first.
+
+    What is returned has the same shape as ever.
+    """
+    fit, set_steps, predict = keras.Model.fit, LoopProgram.set_steps, Program.predict
+    make_codec = Codec.__init__
+
+    @functools.wraps(fit)
+    def fit_briefly(self, *args, epochs=1, **kwargs):
+        history = fit(self, *args, **{**kwargs, "epochs": 1, "steps_per_epoch": 2})
+        history.history = {name: values * epochs for name, values in history.history.items()}
+        return history
+
+    def predict_briefly(self, x, batch_size=None, **kwargs):
+        if isinstance(x, RepeatedBatches):
+            first, num = x[0][0], x.num_batches
+        else:
+            first = keras.tree.map_structure(lambda rows: rows[:batch_size], x)
+            num = len(x["ones"]) // batch_size
+        return keras.tree.map_structure(
+            lambda rows: np.concatenate([rows] * num), predict(self, first, batch_size, **kwargs)
+        )
+
+    def set_steps_briefly(self, num_steps, guiding):
+        looks_are_seen = getattr(self, "return_trajectory", False)
+        set_steps(self, num_steps if looks_are_seen else min(num_steps, 3), guiding)
+
+    def make_codec_briefly(self, model, num_steps=1, **kwargs):
+        make_codec(self, model, 1, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "fit", fit_briefly)
+    monkeypatch.setattr(Program, "predict", predict_briefly)
+    monkeypatch.setattr(LoopProgram, "set_steps", set_steps_briefly)
+    monkeypatch.setattr(Codec, "__init__", make_codec_briefly)
+
+
+def in_turn(names):
+    """Parameters of a test: on each backend every third of them; others are slow."""
+    turn, slow = BACKENDS.index(keras.backend.backend()), pytest.mark.slow
+    return [pytest.param(name, marks=[slow] * (i % 3 != turn)) for i, name in enumerate(names)]
+
+
+@pytest.mark.parametrize("name", in_turn(NAMES))
+def test_a_guide_runs_briefly(name, brief, script):
+    assert script(ROOT / "guides" / f"{name}.py").strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 def test_a_guide_runs(name, script):
     assert script(ROOT / "guides" / f"{name}.py").strip()
 
