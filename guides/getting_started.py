@@ -15,8 +15,9 @@ information about *all* pixels at once: each message is the image plus noise, an
 is more accurate in total than the one before. Bob keeps what he knows about each pixel as a simple
 distribution, the *input distribution*, and updates it by Bayes' rule with every message. A
 network looks at all these distributions together, and predicts the image: the *output
-distribution*. The better it predicts, the fewer nats each message costs. That cost is the loss of a
-[Bayesian Flow Network](https://arxiv.org/abs/2308.07037), and it is all that is trained.
+distribution*. The better it predicts, the fewer nats (of 1.44 bits each) each message costs. That
+cost is the loss of a [Bayesian Flow Network](https://arxiv.org/abs/2308.07037), and it is all that
+is trained.
 
 To generate, Bob plays both parts: he draws an image from the network's prediction, sends himself
 a message about it, updates, and asks again.
@@ -24,6 +25,10 @@ a message about it, updates, and asks again.
 This guide trains on the 8x8 digits that come with scikit-learn, and takes less than a minute.
 
 ## Setup
+
+What is needed is installed from a clone by `pip install -e ".[jax,examples]"`, or with `tensorflow`
+or `torch` in the place of `jax`. Keras reads from the environment, when it is imported, which of
+them to run on:
 """
 
 import os
@@ -65,7 +70,8 @@ flow = keras_bfn.flows.fit_scaling(keras_bfn.flows.ContinuousFlow(sigma_1=0.02),
 ```
 
 `beta_1` is the accuracy of all messages together: how sure Bob may get before Alice sends the data
-themselves, by what he then expects.
+themselves, by what he then expects. (`keras_bfn.schedules.fit` finds one for other data: see
+[long runs](long_runs.py).)
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
@@ -152,8 +158,11 @@ print(model.generate(1, num_steps=20, seed=0, verbose=0).shape)
 """
 ## Where to go from here
 
+- Data of your own: [a table](tables_from_a_dataframe.py), [a text](text.py), [several kinds at
+  once](several_kinds.py). Of a folder of pictures, `examples/image_folder.py` makes all of the
+  above in one command, and `keras_bfn.datasets.image_folder` reads one.
+- [What it means to send data](sending_data.py) shows the messages, and what they cost.
+- [Switching backends](switching_backends.py) runs one model on TensorFlow, JAX and PyTorch.
+- [Sampling](sampling.py) in few steps, of a class, or around given parts.
 - `examples/digits.py` trains longer, on all data types, and draws pictures.
-- The guide "Switching backends" runs one model on TensorFlow, JAX and PyTorch.
-- The guide "A data type of your own" makes two; the docstring of `keras_bfn.samplers.Sampler` says
-  how to add a sampler.
 """

@@ -192,8 +192,8 @@ samples, trajectory = model.generate(
 def probability(name, params):
     look, found = trajectory[name], []
     for step, t in enumerate(look.t):
-        times = np.full(500, t, "float32")
-        output = flow[name].output_distribution(params[step], look.s[step], times)
+        seen = params[step], look.s[step], np.full(500, t, "float32")
+        output = flow[name].output_distribution(*map(keras.ops.convert_to_tensor, seen))
         log_probs = keras.ops.convert_to_numpy(output.log_prob(samples[name]))
         found.append(np.exp(log_probs).mean())
     return found
