@@ -22,8 +22,8 @@ Writes, for each table, of the first split, into a folder of its own:
 - `imputed.csv`: all rows of the file, their missing cells filled in; if none are missing, the
   held-out rows, the cells filled in that were hidden.
 
-Of a file of one's own, dates are found by their form. Columns of names and the like, in which most
-strings are different, are left out.
+Of a file of one's own, dates are found by their form, and have seasons and weekdays. Columns of
+names and the like, in which most strings are different, are left out.
 """
 
 import argparse
@@ -44,6 +44,7 @@ from table_report import is_number, to_floats, write_report
 
 from keras_bfn.tables import Category, Levels, Number, Table
 from keras_bfn.tables.model import BATCH_SIZE
+from keras_bfn.tables.numbers import SECONDS
 from keras_bfn.tables.table import MOST_NAMES
 
 HIDDEN = 0.2
@@ -96,12 +97,23 @@ def is_name(column):
 def columns_of(df):
     """What the columns of a table are sent as; of the rows they tell no more than their values."""
     kinds = {
-        Category: lambda column: Category(column.values),
-        Levels: lambda column: Levels(column.low, column.high),
-        Number: lambda column: Number(),
+        Category: lambda column, cells: Category(column.values),
+        Levels: lambda column, cells: Levels(column.low, column.high),
+        Number: lambda column, cells: Number(cycles=find_cycles(cells)),
     }
     columns = Table.from_dataframe(df).columns
-    return {name: kinds[type(column)](column) for name, column in columns.items()}
+    return {name: kinds[type(column)](column, df[name]) for name, column in columns.items()}
+
+
+def find_cycles(cells):
+    """The cycles that times have gone through: seasons, weekdays and, of more than dates, hours."""
+    if cells.dtype.kind != "M":
+        return []
+    times = cells.dropna()
+    dates_alone = (times == times.dt.normalize()).all()
+    seen = (times.max() - times.min()).total_seconds()
+    cycles = [name for name, seconds in SECONDS.items() if seconds <= seen]
+    return [name for name in cycles if name != "day" or not dates_alone]
 
 
 def train(df, columns, steps, seed):
@@ -207,9 +219,11 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("tables"))
     args = parser.parse_args()
     start = time.monotonic()
-    print(f"On {keras.backend.backend()}. After: what a regression has learnt. Hidden numbers:")
-    print(f"with the mean of {args.draws} draws, with one draw, with the column's mean.")
     tables, target, left_out = load_tables(args)
+    print(f"On {keras.backend.backend()}. How well a regression tells {target} of held-out rows")
+    print("(accuracy or, of numbers, R^2, in %) after real and after generated rows; and by how")
+    print(f"many deviations hidden numbers are missed: by the mean of {args.draws} draws, by one,")
+    print("by the column's mean.")
     facts = [f"What is to be told: {target}."]
     if left_out:
         facts.append(f"Left out, as empty, or as most strings are different: {left_out}.")
