@@ -213,7 +213,7 @@ once: the sum of all messages until then is normal, too.
 """
 
 
-NUM, NUM_STEPS = 2_500, 10
+NUM, NUM_STEPS = 10_000, 10
 quantiles = (np.arange(NUM) + 0.5) / NUM
 MORNINGS = {  # each value as often as it is likely
     "weather": np.searchsorted(np.cumsum(WEATHER), quantiles),

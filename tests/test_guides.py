@@ -61,7 +61,7 @@ def brief(monkeypatch):
 
     def predict_briefly(self, x, batch_size=None, **kwargs):
         if isinstance(x, RepeatedBatches):
-            first, num = x[0][0], x.num_batches
+            first, num, batch_size = x[0][0], x.num_batches, x.batch_size
         else:
             first = keras.tree.map_structure(lambda rows: rows[:batch_size], x)
             num = len(x["ones"]) // batch_size
