@@ -67,6 +67,12 @@ def classes(num_classes=5000, length=64, num_layers=2, **sizes):
     return transformer(num_classes, length, num_layers=num_layers, **sizes)
 
 
+def large_classes(**sizes):
+    """As many tokens in a network as wide as the paper's of text, and half as deep."""
+    large = {"width": 768, "num_layers": 12, "num_heads": 12, "batch_size": 4}
+    return classes(**{**large, **sizes})
+
+
 def parts(side=28, width=128, num_blocks=3, batch_size=32):
     """Images with labels."""
     flow = {"image": flows.DiscretizedFlow(256), "label": flows.DiscreteFlow(10, beta_1=3.0)}
@@ -75,8 +81,15 @@ def parts(side=28, width=128, num_blocks=3, batch_size=32):
     return Case(flow, network, x)
 
 
+def large_parts(**sizes):
+    return parts(**{"width": 512, "num_blocks": 6, "batch_size": 8, **sizes})
+
+
 CONVOLUTIONAL = ("unet", "vdm")
-CASES = {"unet": unet, "vdm": vdm, "transformer": transformer, "classes": classes, "parts": parts}
+CASES = {
+    case.__name__: case
+    for case in (unet, vdm, transformer, classes, large_classes, parts, large_parts)
+}
 TOYS = {
     "unet": {"width": 8, "num_blocks": 1, "side": 8, "batch_size": 2},
     "vdm": {"width": 8, "num_blocks": 1, "side": 8, "batch_size": 2},
@@ -84,6 +97,7 @@ TOYS = {
     "classes": {"num_classes": 50, "length": 8, "width": 16, "num_layers": 1, "batch_size": 2},
     "parts": {"side": 4, "width": 16, "num_blocks": 1, "batch_size": 2},
 }
+TOYS |= {f"large_{name}": TOYS[name] for name in ("classes", "parts")}
 
 
 def make_case(name, toy=False, **sizes):

@@ -85,7 +85,7 @@ def brief(monkeypatch):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] * (backend != keras.backend.backend()))
+        pytest.param(name, marks=pytest.mark.once(backend) if backend else pytest.mark.slow)
         for backend, names in TURNS.items()
         for name in names
     ],
