@@ -5,7 +5,9 @@ import warnings
 
 import keras
 
-from keras_bfn._files import write_atomically
+from keras_bfn._files import whole_file, write_atomically
+
+LARGEST_FILE = 2**30  # bytes of weights in one ONNX file, which holds 2 GB
 
 
 def torch_generators():
@@ -140,10 +142,13 @@ def export_torch(model, inputs, filepath, output_names=None):
     `export` of Keras 3.15 to ONNX names no outputs, and traces by TorchScript where a batch may
     have any size: a size that is looked at becomes a constant, without a word.
 
+    The file is whole or not there. Of more than `LARGEST_FILE` bytes of weights, ONNX needs a
+    second file, and both are written in place.
+
     Args:
         model: a Keras model that takes a flat dict and returns one, sorted by name.
         inputs: an example of its inputs. All but scalars have the batch for their first axis.
-        filepath: path of the file.
+        filepath: `pathlib.Path` of the file.
         output_names: list of strings, sorted; or None.
     """
     import torch
@@ -157,7 +162,13 @@ def export_torch(model, inputs, filepath, output_names=None):
             write_atomically(filepath, lambda file: torch.export.save(program, file))
             return
         names = {"input_names": list(inputs), "output_names": output_names}
-        torch.onnx.export(program, (), filepath, verbose=False, dynamo=True, **names)
+        graph = torch.onnx.export(program, (), verbose=False, dynamo=True, **names)
+        if sum(weight.nbytes for weight in program.state_dict.values()) > LARGEST_FILE:
+            graph.save(filepath, external_data=True)
+            return
+        partial = filepath.with_name(f"{filepath.name}.partial")
+        with whole_file(filepath, partial):
+            graph.save(partial, external_data=False)
 
 
 def value_and_gradient(function, inputs):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 
 
 @contextlib.contextmanager
@@ -16,8 +17,7 @@ def whole_file(path, partial):
     partial.unlink(missing_ok=True)  # perhaps a link to elsewhere
     try:
         yield
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
+        _sync(partial)
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -35,3 +35,45 @@ def write_atomically(path, write):
     partial = path.with_name(path.name + ".partial")
     with whole_file(path, partial), open(partial, "xb") as file:
         write(file)
+
+
+def write_folder_atomically(path, write):
+    """Writes a folder under another name, waits until it is on the disk, and then names it `path`.
+
+    A folder cannot take the name of another that has files. So that one is renamed first, and for
+    that moment there is none of the name: a process that is killed just then leaves both beside it.
+
+    Args:
+        path: where the folder shall be, in the place of all that is there.
+        write: function of the path of a folder that is not there yet.
+    """
+    path = pathlib.Path(path).absolute()
+    partial, old = (path.with_name(f"{path.name}.{kind}") for kind in ("partial", "old.partial"))
+    _remove(partial)
+    try:
+        write(partial)
+        for file in partial.rglob("*"):
+            if file.is_file():
+                _sync(file)
+        if path.exists():
+            _remove(old)
+            path.rename(old)
+        partial.rename(path)
+    except BaseException:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        _remove(partial)
+        raise
+    _remove(old)
+
+
+def _sync(path):
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _remove(path):
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

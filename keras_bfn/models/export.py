@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_bfn import samplers
 from keras_bfn._backend import export_torch
+from keras_bfn._files import write_folder_atomically
 from keras_bfn._imports import tell_to_install
 from keras_bfn._keras import call_network, export_saved_model, in_order_of
 from keras_bfn._parts import map_parts
@@ -19,6 +20,7 @@ from keras_bfn.models.program import Program, SamplingProgram
 # Which backends write which formats. What converts TensorFlow's graphs to ONNX knows no `log1p`,
 # and PyTorch's to a SavedModel needs XLA.
 FORMATS = {"tf_saved_model": ("tensorflow", "jax"), "onnx": ("torch",), "torch": ("torch",)}
+SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"}
 EXAMPLE_ROWS = 2  # of examples; of a batch of one, PyTorch takes the one for a constant
 
 
@@ -133,7 +135,9 @@ def export(
     A network takes `theta` and `t`, `(batch,)`, `condition` and `mask`, and returns `params`.
 
     Args:
-        filepath: path. A folder for `"tf_saved_model"`, else a file: `.onnx`, or `.pt2`.
+        filepath: path. A folder for `"tf_saved_model"`, else a file: `.onnx`, or `.pt2`. It gets
+            its name when it is complete, and takes the place of a file or of a SavedModel that is
+            there. (Of more than 1 GB of weights, ONNX puts those into a second file beside it.)
         format: string, one of the table.
         what: `"step"` or `"network"`.
         sampler: as in `generate`. Its temperature, start and end are part of the step.
@@ -212,6 +216,11 @@ def _check_format(format, filepath):
     suffix = {"onnx": ".onnx", "torch": ".pt2"}.get(format)
     if suffix is not None and filepath.suffix != suffix:
         raise refusal("filepath", f"must end with {suffix} for format={format!r}", str(filepath))
+    if format == "tf_saved_model" and filepath.exists():
+        names = {path.name for path in filepath.iterdir()} if filepath.is_dir() else {filepath.name}
+        if not names <= SAVED_MODEL:
+            expected = f"must be a new folder, or a SavedModel's: {sorted(names - SAVED_MODEL)}"
+            raise refusal("filepath", f"{expected} would be lost", str(filepath))
 
 
 def _example_conditions(model, condition):
@@ -249,7 +258,9 @@ def _write(model, inputs, filepath, format):
     inputs = dict(sorted(inputs.items()))
     if format == "tf_saved_model":
         signature = {name: _describe(x, name) for name, x in inputs.items()}
-        export_saved_model(model, filepath, signature)
+        write_folder_atomically(
+            filepath, lambda folder: export_saved_model(model, folder, signature)
+        )
         return
     names = None
     if format == "onnx":

@@ -1,6 +1,8 @@
 """What is exported gives elsewhere what the model gives here."""
 
+import os
 import re
+import shutil
 import types
 
 import keras
@@ -9,7 +11,7 @@ import pytest
 from keras import layers, ops
 
 import keras_bfn
-from keras_bfn import BayesianFlowNetwork, _random
+from keras_bfn import BayesianFlowNetwork, _backend, _random
 from keras_bfn._keras import make_seed_generator
 from keras_bfn.samplers import AncestralSampler, SDE2Sampler
 from tests.models.small import FLOWS, ConditionNetwork
@@ -123,6 +125,11 @@ def read(path, format):
     return shapes, lambda feed: {name: x.numpy() for name, x in loaded.serve(feed).items()}
 
 
+def contents(folder):
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
 def generate(path, format, times, num_first, num_last, conditions):
     """What a step gives at each time, with the noise that `model.generate(seed=0)` draws.
 
@@ -190,13 +197,13 @@ def test_a_loop_of_exported_steps_gives_what_generate_gives(make, sampler, optio
 
 
 @pytest.mark.once
-def test_the_documented_loop_generates(folder, monkeypatch):
+def test_the_documented_loop_generates_from_one_file(folder, tmp_path, monkeypatch):
     onnxruntime = pytest.importorskip("onnxruntime")
     (code,) = re.findall(r"```python\n(.*?)```", BayesianFlowNetwork.export.__doc__, re.DOTALL)
-    monkeypatch.chdir(folder)
+    monkeypatch.chdir(tmp_path)
     names = {"np": np, "onnxruntime": onnxruntime, "num_samples": 50, "num_steps": 10}
     names["model"] = types.SimpleNamespace(export=lambda *args, **options: None)
-    (folder / "of_this_package.onnx").rename("step.onnx")
+    shutil.copy(folder / "of_this_package.onnx", "step.onnx")
     exec(re.sub("^ {4}", "", code, flags=re.MULTILINE), names)
     samples = names["samples"]
     assert samples.shape == (50, 2)
@@ -205,7 +212,7 @@ def test_the_documented_loop_generates(folder, monkeypatch):
         assert abs((samples == k).mean() - (expected == k).mean()) < 0.15
 
 
-def test_the_network_is_exported_alone(tmp_path):
+def test_the_network_is_exported_alone(tmp_path, monkeypatch):
     format = "torch" if BACKEND == "torch" else "tf_saved_model"
     model = of_keras()
     path = tmp_path / f"network{SUFFIX[format]}"
@@ -216,6 +223,40 @@ def test_the_network_is_exported_alone(tmp_path):
     inputs = {"theta": theta, "t": theta[:, 0, 0], "condition": np.arange(5, dtype="int32") % 4}
     expected = ops.convert_to_numpy(model.network(inputs))
     np.testing.assert_allclose(run(inputs)["params"], expected, rtol=1e-5, atol=1e-6)
+    check_that_a_failure_leaves(contents(tmp_path), model, path, format, monkeypatch)
+
+
+def check_that_a_failure_leaves(before, model, path, format, monkeypatch):
+    def fsync(number):
+        raise OSError("No space left")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="No space left"):
+        model.export(path, format, what="network")
+    assert contents(path.parent) == before
+
+
+@pytest.mark.once
+@pytest.mark.slow
+@pytest.mark.parametrize("most", [2**30, 0])
+def test_an_onnx_file_holds_all_weights_that_it_can(most, tmp_path, monkeypatch):
+    monkeypatch.setattr(_backend, "LARGEST_FILE", most)
+    path = tmp_path / "network.onnx"
+    model = of_this_package()
+    model.export(path, "onnx", what="network")
+    assert len(contents(tmp_path)) == (1 if most else 2)
+    assert read(path, "onnx")[0].keys() == {"theta", "t"}
+    if most:
+        check_that_a_failure_leaves(contents(tmp_path), model, path, "onnx", monkeypatch)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch writes files")
+def test_a_folder_of_anything_else_is_refused(tmp_path):
+    (tmp_path / "saved_model.pb").touch()
+    (tmp_path / "letters.txt").touch()
+    for path in (tmp_path, tmp_path / "letters.txt"):
+        with pytest.raises(ValueError, match=r"`filepath` must be a new folder.*letters.txt"):
+            of_keras().export(path)
 
 
 def test_what_a_backend_does_not_write_is_refused_with_the_way_round():
