@@ -5,18 +5,19 @@
 For each writer, so many processes are forked, told to write other content over what is there, and
 killed (SIGKILL) at a random moment. What can be read then is wholly the old content or the new.
 What a killed process leaves beside it, the next one meets; the last one is not killed, and leaves
-nothing but what it wrote.
+nothing but what it wrote. Processes are forked before the backend has computed anything, for its
+threads are not forked with it: each makes its own model, and another one reads.
 """
 
 import collections
 import contextlib
 import csv
 import functools
+import importlib
 import io
-import os
+import multiprocessing
 import pathlib
 import re
-import signal
 import sys
 import tempfile
 import time
@@ -27,15 +28,15 @@ import numpy as np
 
 import keras_bfn
 from keras_bfn import visualization
-from keras_bfn._files import write_atomically
+from keras_bfn._files import write_atomically, write_folder_atomically
 from keras_bfn.callbacks import Resume, SampleImages, SampleText
 from keras_bfn.codec.__main__ import _save
 from tests.models.small import FLOWS
 
-FLOW = FLOWS["binary"]()
 X = np.random.default_rng(0).integers(0, 2, (8, 16))
 COLUMNS = ("kills", "in the write", "old", "new", "harmed")
-LONGEST = 60  # seconds after which a write that is not killed hangs
+LONGEST = 120  # seconds after which a process hangs
+SLOW = ("tensorflow", "torch._dynamo")  # Keras imports them when a model is made, in seconds
 
 
 class Writers:
@@ -43,13 +44,13 @@ class Writers:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        network = keras_bfn.networks.MLP(FLOW, (16,), 64, 1)
+        self.flow = FLOWS["binary"]()
+        network = keras_bfn.networks.MLP(self.flow, (16,), 64, 1)
         tokenizer = keras_bfn.datasets.Letters("01")
-        self.model = keras_bfn.BayesianFlowNetwork(FLOW, network, tokenizer=tokenizer, seed=0)
-        self.model.compile("adamw")
-        self.model.fit(X, verbose=0)
-        self.history = []
-        model = self.model
+        model = keras_bfn.BayesianFlowNetwork(self.flow, network, tokenizer=tokenizer, seed=0)
+        model.compile("adamw")
+        model.optimizer.build(model.trainable_variables)
+        self.model, self.history = model, []
         self.writers = {
             "save": lambda _: model.save(self.path("model.keras")),
             "save_weights": lambda _: model.save_weights(self.path("model.weights.h5")),
@@ -63,6 +64,7 @@ class Writers:
                 X.reshape(8, 4, 4) % i, self.path("a.png")
             ),
             "animate_generation": self.animate,
+            "a folder": self.write_folder,
         }
         self.readers = {
             "save": lambda: _tell(keras.saving.load_model(self.path("model.keras"))),
@@ -74,10 +76,18 @@ class Writers:
     def path(self, name):
         return self.folder / name
 
+    def names(self):
+        return list(self.writers)
+
     def prepare(self, name, content):
-        """The function that writes this content."""
+        """Does what a writer of this content does before it writes."""
+        if self.path("run").exists():
+            self.read_checkpoint()
         self.fill(content)
-        return functools.partial(self.writers[name], content)
+        self.next = functools.partial(self.writers[name], content)
+
+    def write(self):
+        self.next()
 
     def fill(self, content):
         for weight in self.model.weights:
@@ -93,10 +103,11 @@ class Writers:
         return next(content for content, known in self.known.items() if known == found)
 
     def learn(self, name):
-        """Writes either content, 1 in the end; remembers the bytes, and the names of the files."""
+        """Writes either content, 1 in the end; remembers the bytes, and tells the files' names."""
         self.known = {}
         for content in (2, 1):
-            self.prepare(name, content)()
+            self.prepare(name, content)
+            self.write()
             self.known[content] = _contents(self.folder)
         return set(self.known[1])
 
@@ -108,18 +119,27 @@ class Writers:
         x = {name: np.full((2**18,), content, "int64") for name in "ab"}
         write_atomically(self.path("data.npz"), lambda file: _save(file, x))
 
+    def write_folder(self, content):
+        def write(folder):
+            (folder / "variables").mkdir(parents=True)
+            for name in ("saved_model.pb", "variables/variables.index"):
+                (folder / name).write_bytes(bytes([content]) * 2**20)
+
+        write_folder_atomically(self.path("step"), write)
+
     def sample(self, kind, content):
         callback = kind(self.path("samples"))
         callback.set_model(self.model)
         self.path("samples").mkdir(exist_ok=True)
         shape = (64, 8, 8, 1) if kind is SampleImages else (64, 2**12)
-        callback.write(FLOW, np.full(shape, content - 1), 1)
+        callback.write(self.flow, np.full(shape, content - 1), 1)
 
     def animate(self, content):
-        sizes = FLOW.embedding_size, FLOW.theta_size, FLOW.output_size
+        flow = self.flow
+        sizes = flow.embedding_size, flow.theta_size, flow.output_size
         values = (np.full((8, 16, 4, 4, 1, size), content - 0.9) for size in sizes)
         look = keras_bfn.Look(np.linspace(0, 1, 8), *values)
-        visualization.animate_generation(FLOW, look, self.path("a.gif"))
+        visualization.animate_generation(flow, look, self.path("a.gif"))
 
     def make_resume(self):
         resume = Resume(self.path("run"), verbose=0)
@@ -163,76 +183,88 @@ def _contents(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def start(write):
-    """Forks a process that writes; its number, and the pipe where it tells of begin and end."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child:
-        os.close(writing)
-        return child, reading
-    try:
-        os.write(writing, b"begin")
-        write()
-        os.write(writing, b"end")
-    except BaseException as error:
-        os.write(writing, repr(error).encode())
-    finally:
-        os._exit(0)
+def serve(folder, connection):
+    """Does what it is asked to, and answers, until it is killed."""
+    writers = Writers(folder)
+    while True:
+        task, *arguments = connection.recv()
+        try:
+            connection.send(getattr(writers, task)(*arguments))
+        except Exception as error:
+            connection.send(error)
 
 
-def end(child, reading):
-    """Waits for a process, and returns what it told after its begin."""
-    os.waitpid(child, 0)
-    with os.fdopen(reading, "rb") as file:
-        return file.read().decode()
+class Child:
+    """A forked process with `Writers`, which is killed in the end."""
 
+    def __init__(self, folder):
+        fork = multiprocessing.get_context("fork")
+        self.connection, other = fork.Pipe()
+        self.process = fork.Process(target=serve, args=(folder, other), daemon=True)
+        self.process.start()
+        other.close()
 
-def measure(write):
-    """The seconds that a write takes in a process of its own."""
-    child, reading = start(write)
-    os.read(reading, 5)
-    begin = time.monotonic()
-    while os.waitpid(child, os.WNOHANG)[0] == 0:
-        if time.monotonic() > begin + LONGEST:
-            os.kill(child, signal.SIGKILL)
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.join()
+
+    def tell(self, *task):
+        self.connection.send(task)
+
+    def answer(self):
+        if not self.connection.poll(LONGEST):
             raise TimeoutError("a process that was forked from this one hangs")
-        time.sleep(1e-3)
-    seconds = time.monotonic() - begin
-    with os.fdopen(reading, "rb") as file:
-        said = file.read().decode()
-    assert said == "end", said
-    return seconds
+        said = self.connection.recv()
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    def ask(self, *task):
+        self.tell(*task)
+        return self.answer()
 
 
-def kill(write, delay):
+def write(folder, name, content):
+    """Writes in a process of its own; the seconds that it takes."""
+    with Child(folder) as child:
+        child.ask("prepare", name, content)
+        begin = time.monotonic()
+        child.ask("write")
+        return time.monotonic() - begin
+
+
+def kill(folder, name, content, delay):
     """Kills a process that writes; whether it was in the middle of it."""
-    child, reading = start(write)
-    os.read(reading, 5)
-    time.sleep(delay)
-    os.kill(child, signal.SIGKILL)
-    said = end(child, reading)
-    assert said in ("", "end"), said
-    return said == ""
+    with Child(folder) as child:
+        child.ask("prepare", name, content)
+        child.tell("write")
+        time.sleep(delay)
+    try:
+        child.answer()
+    except (EOFError, ConnectionResetError):
+        return True
+    return False
 
 
 def attack(name, num, rng):
     """Kills so many writes of a kind; a Counter of what was there then."""
     counts = collections.Counter()
-    with tempfile.TemporaryDirectory() as folder:
-        writers = Writers(folder)
-        names = writers.learn(name)
-        old = writers.read(name)
+    with tempfile.TemporaryDirectory() as folder, Child(folder) as reader:
+        names = reader.ask("learn", name)
+        old = 1
         for i in range(num):
             if i % 20 == 0:
-                write = writers.prepare(name, 3 - old)
-                seconds = np.median([measure(write) for _ in range(3)])
-                old = writers.read(name)
+                seconds = np.median([write(folder, name, 3 - old) for _ in range(3)])
+                old = reader.ask("read", name)
             new = 3 - old
-            is_cut = kill(writers.prepare(name, new), rng.uniform(0.0, seconds))
+            is_cut = kill(folder, name, new, rng.uniform(0.0, seconds))
             counts["kills"] += 1
             counts["in the write"] += is_cut
             try:
-                found = writers.read(name)
+                found = reader.ask("read", name)
                 assert found == new or is_cut, "what was written is not there"
                 counts["new" if found == new else "old"] += 1
                 old = found
@@ -240,11 +272,12 @@ def attack(name, num, rng):
                 counts["harmed"] += 1
                 print(f"{name}: {error!r}"[:300])
                 old = 1
-                writers.prepare(name, old)()
-        writers.prepare(name, 1)()
-        left = set(_contents(writers.folder))
-        if name == "Resume":  # of other epochs
-            left = {re.sub(r"\d{6}", "000001", name) for name in left}
+                write(folder, name, old)
+        write(folder, name, 1)
+        names, left = (
+            {re.sub(r"\d{6}", "EPOCH", name) for name in found}
+            for found in (names, _contents(pathlib.Path(folder)))
+        )
         if left != names:
             counts["harmed"] += 1
             print(f"{name} leaves {sorted(left ^ names)}")
@@ -254,9 +287,12 @@ def attack(name, num, rng):
 def run(num, names=()):
     """Kills writes; a dict of counts by name."""
     warnings.filterwarnings("ignore", r"[^$]*fork\(\)")
+    for package in SLOW:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(package)
     rng, found = np.random.default_rng(0), {}
-    with tempfile.TemporaryDirectory() as folder:
-        all_names = list(Writers(folder).writers)
+    with tempfile.TemporaryDirectory() as folder, Child(folder) as child:
+        all_names = child.ask("names")
     if not set(names) <= set(all_names):
         raise SystemExit(f"what writes must be some of {all_names}. Received: {names}")
     for name in names or all_names:
