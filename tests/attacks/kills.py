@@ -35,7 +35,7 @@ from tests.models.small import FLOWS
 
 X = np.random.default_rng(0).integers(0, 2, (8, 16))
 COLUMNS = ("kills", "in the write", "old", "new", "harmed")
-LONGEST = 120  # seconds after which a process hangs
+LONGEST = 600  # seconds after which a process hangs
 SLOW = ("tensorflow", "torch._dynamo")  # Keras imports them when a model is made, in seconds
 
 
