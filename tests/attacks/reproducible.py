@@ -1,15 +1,18 @@
 """The same seed gives the same numbers in another process.
 
     python -m tests.attacks.reproducible
+    KERAS_BACKEND=torch python -m tests.attacks.reproducible 1 2  # threads of either process
 
 Trains, with dropout and shuffled data, evaluates, scores, generates and compresses in two
 processes, and compares all weights and results. It takes `keras.utils.set_random_seed` and a model
 with a seed; what is told then is how many are equal to the bit, and by how much the others differ:
-on a processor, sums may be rounded otherwise. On GPUs it takes deterministic operations, too
+on a processor, sums may be rounded otherwise, as PyTorch's are with other numbers of threads
+(`OMP_NUM_THREADS`, `torch.set_num_threads`). On GPUs it takes deterministic operations, too
 (`TF_DETERMINISTIC_OPS=1`, `--xla_gpu_deterministic_ops=true` of XLA,
 `torch.use_deterministic_algorithms(True)`).
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -51,26 +54,33 @@ def _flatten(values):
     return np.concatenate([np.ravel(leaf).astype("float64") for leaf in leaves])
 
 
-def differences():
+def differences(*threads):
     """The largest difference of each result between two processes, relative to its largest."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for i in range(2):
             path = f"{folder}/{i}.npz"
             command = [sys.executable, "-m", "tests.attacks.reproducible", path]
-            process = subprocess.run(command, capture_output=True, text=True)
+            env = {**os.environ, **({"OMP_NUM_THREADS": threads[i]} if threads else {})}
+            process = subprocess.run(command, capture_output=True, text=True, env=env)
             assert process.returncode == 0, process.stderr
             with np.load(path) as file:
                 found.append(dict(file))
     first, second = found
-    return {k: float(np.abs(first[k] - second[k]).max() / np.abs(first[k]).max()) for k in first}
+    return {name: _difference(first[name], second[name]) for name in first}
+
+
+def _difference(a, b):
+    if a.shape != b.shape:  # files of other lengths
+        return np.inf
+    return float(np.abs(a - b).max() / np.abs(a).max())
 
 
 def main():
-    if sys.argv[1:]:
+    if len(sys.argv) == 2:
         np.savez(sys.argv[1], **find())
         return
-    found = differences()
+    found = differences(*sys.argv[1:])
     differ = [f"{name} by {difference:.2g}" for name, difference in found.items() if difference]
     same = len(found) - len(differ)
     print(f"{keras.backend.backend():<14}{same} of {len(found)} are equal to the bit; {differ}")
