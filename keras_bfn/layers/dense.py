@@ -6,6 +6,7 @@ from keras import ops
 from keras_bfn._backend import add_product
 
 
+@keras.saving.register_keras_serializable("keras_bfn")
 class Dense(keras.layers.Dense):
     """A dense layer of `(batch, ..., channels)`, as the product of two matrices.
 

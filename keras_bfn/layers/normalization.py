@@ -6,6 +6,7 @@ from keras import ops
 from keras_bfn._backend import is_xla_on_cpu, normalize_groups
 
 
+@keras.saving.register_keras_serializable("keras_bfn")
 class LayerNormalization(keras.layers.LayerNormalization):
     """Normalises the last axis, where XLA does it on CPUs by products with ones.
 
@@ -26,6 +27,7 @@ class LayerNormalization(keras.layers.LayerNormalization):
         return ops.cast(unit * self.gamma + self.beta, self.compute_dtype)
 
 
+@keras.saving.register_keras_serializable("keras_bfn")
 class GroupNormalization(keras.layers.GroupNormalization):
     """Normalises groups of channels, on PyTorch with channels first by PyTorch's own."""
 

@@ -217,6 +217,17 @@ def test_a_network_survives_saving(name, tmp_path):
     np.testing.assert_allclose(*outputs, rtol=1e-5)
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_part_of_a_network_is_a_model_of_keras(name, tmp_path):
+    network = random_network(name)
+    part = keras.Model(network.input, network.layers[-3].output)
+    part.save(tmp_path / "part.keras")
+    loaded = keras.saving.load_model(tmp_path / "part.keras")
+    inputs = make_inputs(name, FLOWS["binary"]())
+    np.testing.assert_allclose(run(loaded, inputs), run(part, inputs), rtol=1e-5)
+
+
 @pytest.mark.parametrize("image_shape", [(6, 8, 1), (6, 8), (6,), (), 8, (8, 8, None), (8, 0)])
 def test_images_that_cannot_be_halved_are_refused(image_shape):
     with pytest.raises(ValueError, match=r"`image_shape` must be.*divisible by 4\..*3 levels"):
