@@ -154,6 +154,7 @@ def test_overhead_is_ours_in_units_of_the_bare_network(monkeypatch, clock):
     assert [row["ratio"] for row in rows] == [3.0, 2.0] * 2
 
 
+@pytest.mark.once
 def test_a_bare_network_is_that_of_the_model_and_learns():
     pair = overhead.Pair("parts", toy=True)
     shapes = [
@@ -274,6 +275,7 @@ def test_a_piece_says_what_the_plainer_one_says(name):
     assert row["ratio"] > 0
 
 
+@pytest.mark.once
 def test_bare_operations_are_measured():
     assert [row["case"] for row in bare.measure(rounds=1, toy=True)] == list(bare.CASES)
 
@@ -285,6 +287,7 @@ def test_guided_steps_are_measured():
     assert all(row["ratio"] > 0 for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_guided_samples_are_measured():
     first = next(guided.measure_particles(40))
@@ -297,6 +300,7 @@ def test_guided_samples_are_measured():
     assert row["residual"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_half_precision_is_rounded_and_costs_little():
     (row,) = precision.measure(["bfn_digits"], num_examples=2, rounds=1, steps=2)

@@ -279,8 +279,10 @@ class Flow(Immutable):
 
     def receive(self, embedding, alpha, noise):
         """The same for the message `y = embedding + noise / sqrt(c alpha)`."""
-        precision = self.gain * expand(alpha, embedding)
-        return precision * embedding + ops.sqrt(precision) * noise
+        # One sum, times a number: where a loop adds three large tensors at once, TensorFlow 2.21
+        # adds them in a temporary variable that the loop's end leaves behind, and fails.
+        scale = ops.sqrt(self.gain * expand(alpha, embedding))
+        return scale * (scale * embedding + noise)
 
     expected_data = expectations.expected_data
     sure_data = expectations.sure_data

@@ -17,7 +17,6 @@ import pytest
 import keras_bfn
 from keras_bfn.callbacks import Resume
 from keras_bfn.callbacks.resume import _read
-from tests.backends import everywhere
 from tests.callbacks import resumable
 from tests.callbacks.resumable import make_data, make_model
 from tests.models.small import FLOWS, ConditionNetwork
@@ -288,9 +287,8 @@ def train_arrays(model, directory, epochs, x):
     return state_of(model)
 
 
-@pytest.mark.parametrize(
-    "dtype", everywhere(["float32", "bfloat16", "mixed_float16"], "mixed_float16")
-)
+@pytest.mark.once
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "mixed_float16"])
 def test_arrays_and_every_precision_resume_too(dtype, fresh, tmp_path, capsys):
     if dtype != "float32":
         fresh = renewable(make_model(dtype=dtype))

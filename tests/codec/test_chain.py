@@ -16,7 +16,7 @@ from tests.models.exact_models import JOINT_PRIOR
 
 pytest.importorskip("constriction")
 
-pytestmark = pytest.mark.once("tensorflow")
+pytestmark = pytest.mark.once("jax")
 
 RESOLUTION = 0.25
 

@@ -18,7 +18,7 @@ from tests.models.exact_parts import (
 )
 
 pytest.importorskip("constriction")
-pytestmark = pytest.mark.once("tensorflow")
+pytestmark = pytest.mark.once("jax")
 
 ENTROPY = exact.entropy(TRIPLES) / np.log(2)
 

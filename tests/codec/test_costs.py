@@ -17,7 +17,7 @@ from tests.models.small import FLOWS, make_data
 
 pytest.importorskip("constriction")
 
-pytestmark = pytest.mark.once("tensorflow")
+pytestmark = pytest.mark.once("jax")
 
 
 def pairs(num):

@@ -14,7 +14,7 @@ from tests.codec.crafting import coded
 
 pytest.importorskip("constriction")
 
-pytestmark = pytest.mark.once("tensorflow")
+pytestmark = pytest.mark.once("jax")
 
 K, NUM, NUM_STEPS = 256, 2000, 12
 CHAIN = Chain(DiscretizedFlow(K, sigma_1=1e-3), NUM_STEPS, resolution=0.25)

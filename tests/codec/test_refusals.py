@@ -26,7 +26,7 @@ from tests.models.small import EVENT_SHAPE, FLOWS, ConditionNetwork, make_data, 
 
 pytest.importorskip("constriction")
 
-pytestmark = pytest.mark.once("tensorflow")
+pytestmark = pytest.mark.once("jax")
 
 
 def test_ten_thousand_random_corruptions_are_refused():

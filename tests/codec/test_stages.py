@@ -13,7 +13,7 @@ from tests.models.small import FLOWS, ConditionNetwork, make_data
 
 pytest.importorskip("constriction")
 
-pytestmark = pytest.mark.once("tensorflow")
+pytestmark = pytest.mark.once("jax")
 
 FLOW = DiscreteFlow(2, beta_1=2.0)
 

@@ -18,7 +18,7 @@ every_flow = pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
 
 
 # Numbers, and classes with a prior: `test_priors.py`.
-@pytest.mark.parametrize("flow", everywhere(FLOWS, "discrete-own_schedule", "circular"))
+@pytest.mark.parametrize("flow", everywhere(FLOWS, "circular"))
 def test_a_flow_keeps_its_contract(flow):
     testing.check_flow(flow)
 

@@ -20,6 +20,7 @@ def uniforms():
     return np.stack([to_numpy(stratified_uniform(BATCH, seed)) for _ in range(REPEATS)])
 
 
+@pytest.mark.once
 def test_there_is_one_number_in_every_stride(uniforms):
     assert uniforms.shape == (REPEATS, BATCH)
     strides = np.sort(np.floor(uniforms * BATCH), axis=1)

@@ -123,6 +123,7 @@ def test_loss_plus_reconstruction_is_the_entropy_of_discretised_data(loss, sigma
 THIRDS = np.diff(stats.norm.cdf([-np.inf, -1 / 3, 1 / 3, np.inf]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sigma_1", "prior"), [(0.5, [0.5, 0.5]), (0.3, THIRDS)])
 @every_loss
 def test_the_same_holds_for_noise_prediction(loss, sigma_1, prior, seed):

@@ -78,6 +78,7 @@ def test_an_angle_and_a_side_cost_what_they_are_unlikely(side_model):
 SAMPLERS = ("ancestral", "sde1", "sde2", "ode1", "ode2")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", everywhere(SAMPLERS, "ancestral"))
 def test_many_steps_sample_the_joint_density(pair_model, name):
     sampler = type(keras_bfn.samplers.get(name))(end="sample")

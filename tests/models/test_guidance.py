@@ -22,6 +22,7 @@ def make_class_model(name="discrete", **kwargs):
     return keras_bfn.BayesianFlowNetwork(flow, network, seed=0, **kwargs)
 
 
+@pytest.mark.once
 def test_guidance_goes_on_from_no_class_through_the_class():
     model = make_class_model()
     theta = to_tensor(np.random.default_rng(0).dirichlet(np.ones(5), (4, *EVENT_SHAPE)))
@@ -78,6 +79,7 @@ def test_another_scale_compiles_nothing_anew():
     assert model.programs.cache_info().currsize == 1
 
 
+@pytest.mark.once
 def test_labels_are_dropped_at_the_rate_asked_for_and_in_training_alone(monkeypatch):
     model = make_class_model(condition_dropout=0.25)
     seen = []

@@ -80,6 +80,7 @@ def test_steps_are_shifted_by_the_gradient_of_log_h(model, through_network):
     assert np.abs(found).max() > 0.1
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("num_particles", [1, 2])
 def test_a_constant_likelihood_changes_nothing(model, num_particles):
     x = generate(model, 50, 6, sampler="sde1")

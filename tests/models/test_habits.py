@@ -241,6 +241,7 @@ def test_one_class_stands_for_all_samples():
 NULLS = {"class": (5, CLASSES), "vector": (np.zeros(7), VECTORS)}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", everywhere(list(NULLS), "vector"))
 def test_a_model_has_a_null_condition_of_its_own(kind, tmp_path):
     null, conditions = NULLS[kind]

@@ -147,6 +147,7 @@ def test_samples_and_trajectories_are_the_same(models, name):
     assert_same(samples)
 
 
+@pytest.mark.once
 def test_samples_from_latents_are_the_same(models):
     sampler = ODE2Sampler(start=0.1, spacing="log_beta")
     latents = [m.say("encode", m.x, 3, sampler, condition=CLASSES, batch_size=SIZE) for m in models]
@@ -158,6 +159,7 @@ def test_samples_from_latents_are_the_same(models):
     assert_same(samples)
 
 
+@pytest.mark.once
 def test_completions_and_their_statistics_are_the_same(models):
     known = np.random.default_rng(0).random(np.shape(models[0].x)) < 0.5
     completions = [

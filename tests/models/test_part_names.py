@@ -39,6 +39,7 @@ def say(model, x):
     return samples, nats, completed
 
 
+@pytest.mark.once
 def test_every_name_is_reported(model):
     logs = model.evaluate(X, batch_size=8, return_dict=True, verbose=0)
     parts = [logs.pop(f"{name}_nats_per_example") for name in NAMES]
@@ -46,6 +47,7 @@ def test_every_name_is_reported(model):
     assert set(logs) == {"loss", "reconstruction", "bits_per_dim", "nats_per_example"}
 
 
+@pytest.mark.once
 def test_every_name_and_their_order_survive_a_file(model, tmp_path):
     said = say(model, X)
     keras.tree.map_structure(assert_array_equal, said, say(model, REVERSED))

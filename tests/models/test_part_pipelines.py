@@ -139,6 +139,7 @@ def test_a_network_that_is_not_built_is_built_for_the_first_batch():
     assert dict(model.event_shape) == EVENT_SHAPES
 
 
+@pytest.mark.once
 def test_data_of_other_dtypes_are_the_same_data(plain):
     model, loss = plain
     x = {"size": X["size"].astype("float64"), "image": X["image"].astype("uint8")}

@@ -100,6 +100,7 @@ def test_out_of_training_there_is_one_time(model):
     assert draw_times(make_model(), loss, 5, training=True).shape == (5,)
 
 
+@pytest.mark.once
 def test_what_is_known_costs_nothing(model):
     known = np.random.default_rng(0).random((NUM, 3)) < 0.5
     t = np.where(known, 1.0, np.random.default_rng(1).random((NUM, 3))).astype("float32")
@@ -137,6 +138,7 @@ def test_what_is_known_is_scored_by_a_message_that_there_is():
     assert np.isfinite(to_numpy(nats)).all()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("num_steps", [None, 3])
 def test_the_cost_of_some_parts_given_others_is_that_of_looks_at_known_parts(model, num_steps):
     kwargs = {"batch_size": NUM, "verbose": 0}
@@ -170,6 +172,7 @@ def test_the_order_of_what_is_given_does_not_matter(model):
     assert model.programs.cache_info().currsize == num_programs + 1
 
 
+@pytest.mark.once
 def test_given_data_come_back_as_they_are_beside_what_is_drawn(model):
     given = {"size": X["size"][:5].astype("float64"), "label": X["label"][:5].astype("uint8")}
     sampler = SDE2Sampler(temperature=0.9)  # of levels: real numbers have none, and are given
@@ -221,6 +224,7 @@ def test_what_is_given_meets_conditions_and_guidance():
         assert_allclose(to_numpy(guided[name].params), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.once
 def test_other_verbs_take_parts_as_messages(model):
     completed = model.inpaint(X, {"label": True}, 2, num_particles=2, seed=0, verbose=0)
     assert_array_equal(completed["label"], X["label"])

@@ -127,6 +127,7 @@ def test_a_part_of_weight_0_teaches_nothing():
     assert changed == {"label"}
 
 
+@pytest.mark.once
 def test_each_part_keeps_its_own_schedule_and_theta(model):
     x, looks = model.generate(2, 4, seed=0, return_trajectory=True, batch_size=2, verbose=0)
     assert list(x) == list(looks) == list(FLOWS)
@@ -215,6 +216,7 @@ def test_completions_keep_what_is_known_of_some_parts(model):
     assert np.isfinite(statistics["log_likelihood"]).all()
 
 
+@pytest.mark.once
 def test_training_goes_on_with_averages_and_accumulated_gradients():
     model, x = make_model(PAIR_FLOWS, PAIR_SHAPES), draw_pairs(12)
     optimizer = keras.optimizers.AdamW(1e-2, use_ema=True, gradient_accumulation_steps=2)
@@ -238,6 +240,7 @@ def test_samples_of_dependent_parts_follow_their_joint_distribution(pair_model):
     assert_draws_follow(JOINT_PRIOR, cell_of(x))
 
 
+@pytest.mark.once
 def test_completions_of_a_part_follow_its_distribution_given_the_other(pair_model):
     x = {"word": np.full(2000, 1)}
     completed = pair_model.inpaint(

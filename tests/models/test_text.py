@@ -54,6 +54,7 @@ def test_a_prompt_may_be_all_of_a_text_or_nothing(model):
     assert len(text) == 12
 
 
+@pytest.mark.once
 def test_text_is_one_part_of_several(parts_model):
     texts = parts_model.generate_text(2, part="text", **OPTIONS)
     assert texts == Letters().decode(parts_model.generate(2, **OPTIONS)["text"])

@@ -121,6 +121,7 @@ def test_a_condition_matters_to_every_part(mixer):
         assert np.abs(outputs[0][name] - outputs[1][name]).max() > 1e-6
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", everywhere(list(VARIANTS), "tokens-own_network", "mlp-own_times"))
 def test_a_network_survives_its_config(name):
     network = make_variant(name)

@@ -23,7 +23,7 @@ CASES = {
 }
 # With and without a condition, built and unbuilt; plain layers train, generate and are saved in
 # `tests/models`.
-EVERYWHERE = ("sequential-built-conditional", "subclassed")
+EVERYWHERE = ("subclassed",)
 
 
 @pytest.mark.parametrize("case", everywhere(CASES, *EVERYWHERE))

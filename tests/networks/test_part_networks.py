@@ -223,6 +223,7 @@ def test_a_network_that_does_not_suit_the_flows_is_refused(kind):
         keras_bfn.BayesianFlowNetwork(**{"flow": FLOWS, "network": make_network(), **kwargs})
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"][: 1 + IS_TORCH])
 def test_mixed_precision_trains_and_scores_in_float32(policy):
     keras.utils.set_random_seed(0)

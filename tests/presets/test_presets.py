@@ -51,6 +51,7 @@ def test_a_preset_has_as_many_weights_as_it_says(name):
     assert model.compiled
 
 
+@pytest.mark.once
 def test_the_papers_optimizer_is_ready():
     model = BayesianFlowNetwork.from_preset("bfn_mnist_binary", load_weights=False)
     config = model.optimizer.get_config()

@@ -28,7 +28,13 @@ def test_get_refuses_the_unknown_and_lists_the_known(value):
         samplers.get(value)
 
 
-@pytest.mark.parametrize("name", everywhere(list(SAMPLERS), "ode2"))
+CONTRACTS = [
+    *everywhere(["sde2", "ode2"], "ode2"),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in SAMPLERS if name[-1] != "2"),
+]
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
 def test_a_sampler_keeps_its_contract(name):
     testing.check_sampler(SAMPLERS[name]())
     order = None if name == "ancestral" else int(name[-1])

@@ -53,6 +53,7 @@ def test_rows_are_drawn(trained):
     assert 20 < (drawn["class"] == "high").sum() < 80
 
 
+@pytest.mark.once
 def test_rows_are_drawn_given_some_columns(trained):
     days = [pandas.Timestamp("2024-03-01")] * 100 + [None] * 100
     drawn = trained.sample(200, {"class": "high", "day": days}, num_steps=20, seed=0)
@@ -77,6 +78,7 @@ def test_missing_cells_are_filled_in_and_no_others(trained):
     assert trained.impute(shown.drop(columns="x"), num_steps=3).notna().all(axis=None)
 
 
+@pytest.mark.once
 def test_rows_that_do_not_go_together_are_unlikely(trained):
     test = make_frame(50, seed=1)
     odd = test.assign(**{"class": test["class"].map({"high": "low", "low": "high"})})
