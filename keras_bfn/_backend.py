@@ -31,11 +31,6 @@ def is_on_cpu():
     return not any(accelerator.is_available() for accelerator in accelerators)
 
 
-def is_xla_on_cpu():
-    """Whether what computes is what XLA compiles for the CPU, of JAX or of TensorFlow."""
-    return keras.backend.backend() != "torch" and is_on_cpu()
-
-
 def takes_gradients():
     """Whether PyTorch notes what it does for gradients; None on other backends."""
     if keras.backend.backend() != "torch":

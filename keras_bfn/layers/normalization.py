@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from keras_bfn._backend import is_xla_on_cpu, normalize_groups
+from keras_bfn._backend import is_on_cpu, normalize_groups
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class LayerNormalization(keras.layers.LayerNormalization):
-    """Normalises the last axis, where XLA does it on CPUs by products with ones.
+    """Normalises the last axis, on JAX and TensorFlow on CPUs by products with ones.
 
     There, XLA takes the sums of Keras's own, and of its gradients, together with all that they are
     of, and a Transformer's block takes longer (`python -m benchmarks pieces`). The mean is a
@@ -16,7 +16,7 @@ class LayerNormalization(keras.layers.LayerNormalization):
     """
 
     def call(self, x):
-        if not is_xla_on_cpu():
+        if keras.backend.backend() == "torch" or not is_on_cpu():
             return super().call(x)
         size = x.shape[-1]
         average, repeat = ops.full((size, 1), 1 / size), ops.ones((1, size))
