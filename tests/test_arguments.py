@@ -14,7 +14,7 @@ import pytest
 from tests.wrong import data, maths, models, networks, pictures, rest
 from tests.wrong.things import FLOW, Things, X, total
 
-pytestmark = pytest.mark.once("tensorflow")
+pytestmark = pytest.mark.once
 
 AREAS = {
     "data": data,

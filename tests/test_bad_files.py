@@ -19,7 +19,7 @@ from keras_bfn.presets.preset import CONFIG, METADATA, WEIGHTS
 from tests.models.small import FLOWS, make_data, make_model
 from tests.wrong.things import IMAGES, STEPS, Things
 
-pytestmark = pytest.mark.once("tensorflow")
+pytestmark = pytest.mark.once
 
 FLOW = FLOWS["binary"]()
 X = make_data(FLOW, num=8)

@@ -22,10 +22,7 @@ TURNS = {
     "jax": ["several_devices", "switching_backends"],
     "tensorflow": ["getting_started", "networks_and_presets"],
     "torch": [
-        "custom_data_types",
-        "guidance",
         "long_runs",
-        "lossless_compression",
         "reproducing_the_paper",
         "sampling",
         "saving_and_sharing",
@@ -36,7 +33,8 @@ TURNS = {
         "training_step",
         "your_own_network",
     ],
-    None: ["fine_tuning_and_export"],  # to export takes half a minute, however little was learnt
+    # However little is learnt, these take five seconds to half a minute.
+    None: ["fine_tuning_and_export", "lossless_compression", "custom_data_types", "guidance"],
 }
 
 

@@ -157,6 +157,7 @@ def exact_normal_pair_covariance(deterministic):
     return solution.y[:, -1].reshape(2, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "order"), [("sde1", 1), ("sde2", 2), ("ode1", 1), ("ode2", 2)])
 def test_the_order_of_convergence_of_two_dependent_numbers_with_schedules_of_their_own(name, order):
     sampler = SAMPLERS[name](start=START)

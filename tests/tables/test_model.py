@@ -78,6 +78,7 @@ def test_missing_cells_are_filled_in_and_no_others(trained):
     assert trained.impute(shown.drop(columns="x"), num_steps=3).notna().all(axis=None)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_rows_that_do_not_go_together_are_unlikely(trained):
     test = make_frame(50, seed=1)
@@ -112,6 +113,7 @@ def test_the_table_is_saved_with_the_model(trained, tmp_path):
         pandas.testing.assert_frame_equal(model.sample(8, num_steps=3, seed=1), drawn)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_times_of_day_are_learnt_by_their_cycle():
     rng = np.random.default_rng(0)
