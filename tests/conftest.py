@@ -40,9 +40,8 @@ def pytest_collection_modifyitems(config, items):
     """Leaves out what runs on one other backend that is installed: on PyTorch, if none is named."""
     if config.option.everywhere:
         return
-    others = {name for name in BACKENDS if importlib.util.find_spec(name)} - {
-        keras.backend.backend()
-    }
+    here = keras.backend.backend()
+    others = {name for name in BACKENDS if name != here and importlib.util.find_spec(name)}
 
     def is_elsewhere(item):
         once = item.get_closest_marker("once")

@@ -165,7 +165,7 @@ def test_latents_are_of_no_units(models):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("where", everywhere(["file", "preset"], "file"))
+@pytest.mark.parametrize("where", ["file", "preset"])
 def test_units_are_saved_with_the_model(models, where, tmp_path):
     model, x = models["own"]
     copy = save_and_load(model, where, tmp_path)

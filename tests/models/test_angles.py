@@ -9,7 +9,6 @@ from scipy import special
 
 import keras_bfn
 from keras_bfn.samplers import AncestralSampler, SDE1Sampler
-from tests.backends import everywhere
 from tests.checks import MIN_P_VALUE, assert_draws_follow, chi_squared_p_value
 from tests.models import exact_angles as exact
 from tests.tensors import to_tensor
@@ -79,7 +78,7 @@ SAMPLERS = ("ancestral", "sde1", "sde2", "ode1", "ode2")
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", everywhere(SAMPLERS, "ancestral"))
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_many_steps_sample_the_joint_density(pair_model, name):
     sampler = type(keras_bfn.samplers.get(name))(end="sample")
     probs = shares(shares(exact.pair_density(MIDDLES[:, None], MIDDLES)).T).T
