@@ -5,11 +5,13 @@ These stand where they are needed:
 
 | where | what Keras 3.15 does |
 |---|---|
+| `_backend.py`, `recompute` | on JAX on CPUs, what `keras.remat` is for is kept all the same |
 | `_backend.py`, `torch_generators` | on PyTorch, dropout without a seed ignores its own generator |
 | `_backend.py`, `export_torch` | on PyTorch, what is exported to ONNX has no names of outputs |
 | `_parts.py`, `order_parts` | on JAX, `predict` returns dicts in alphabetical order |
 | `_random.py`, `SeedGenerator` | all replicas of a strategy of TensorFlow draw the same |
-| `_random.py`, `make_seed_generator` | on PyTorch, the streams of seeds overlap |
+| `_random.py`, `_hash` | on PyTorch, the streams of seeds overlap |
+| `_random.py`, `start_from` | on TensorFlow, seed generators that are gone leave memory behind |
 | `_scopes.py`, `keep_scopes` | a scope that is left by an interrupt lasts |
 | `callbacks/resume.py`, `_variables` | `.keras` files hold no states of seed generators (#19796) |
 | `datasets/batches.py`, `workers=1` | with more, batches of the last epoch come first (#20123) |
@@ -39,7 +41,8 @@ import warnings
 import keras
 from keras import ops
 
-from keras_bfn._random import make_seed_generator
+from keras_bfn._backend import recompute
+from keras_bfn._random import start_from
 from keras_bfn._signals import after
 
 
@@ -51,7 +54,7 @@ def seeded(generator, seed):
         return
     before = ops.copy(generator.state)
     with after(lambda: generator.state.assign(before)):
-        generator.state.assign(make_seed_generator(seed).state)
+        start_from(generator, seed)
         yield
 
 
@@ -335,7 +338,7 @@ def call_block(function, dropouts, training, remat, *tensors):
         drops = [_drop(dropout, training, scope) for dropout in dropouts]
         return function(drops, *tensors)
 
-    return keras.remat(repeatable)(*tensors)
+    return recompute(repeatable)(*tensors)
 
 
 def _drop(dropout, training, scope=None):

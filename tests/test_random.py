@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from keras_bfn._random import make_seed_generator, normal
+from keras_bfn._random import make_seed_generator, normal, start_from
 from tests.checks import MIN_P_VALUE, assert_draws_are_normal
 from tests.tensors import to_numpy
 
@@ -28,3 +28,13 @@ def test_normal_numbers_know_nothing_of_their_neighbours_and_of_other_draws():
     for a, b in pairs:
         assert stats.pearsonr(a.ravel(), b.ravel()).pvalue > MIN_P_VALUE
     np.testing.assert_array_equal(draw(make_seed_generator(0)), first)
+
+
+def test_a_generator_starts_from_a_seed_as_one_that_is_made_from_it():
+    generator = make_seed_generator(0)
+    normal((3,), generator)
+    start_from(generator, 7)
+    expected = make_seed_generator(7)
+    for _ in range(2):
+        drawn = to_numpy(normal((3,), generator))
+        np.testing.assert_array_equal(drawn, to_numpy(normal((3,), expected)))

@@ -1,6 +1,6 @@
 """What `keras_bfn._keras` works around is still so: each test fails once Keras has mended it.
 
-All is plain Keras; of this package there are names only, those of what could then go.
+What is tried is plain Keras; of this package there are the names of what could then go.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ import pytest
 from keras import ops
 
 from keras_bfn import _keras
+from tests.attacks.long_life import resident
 from tests.tensors import value_and_gradient
 
 X, Y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
@@ -111,7 +112,18 @@ def test_the_second_draw_from_a_seed_is_the_first_from_the_next():
     one, two = (keras.random.SeedGenerator(seed) for seed in (1, 2))
     keras.random.normal((3,), seed=one)
     second, first = (ops.convert_to_numpy(keras.random.normal((3,), seed=s)) for s in (one, two))
-    require((second == first).all(), "_random.py, make_seed_generator")
+    require((second == first).all(), "_random.py, _hash")
+
+
+@only("tensorflow")
+def test_seed_generators_that_are_gone_leave_memory_behind():
+    kept = []
+    for _ in range(2):
+        before = resident()
+        for _ in range(100):
+            keras.random.SeedGenerator(0)
+        kept.append((resident() - before) / 100)
+    require(min(kept) > 10, "_random.py, start_from")  # kB
 
 
 def test_seed_generators_know_no_replicas():
@@ -532,3 +544,20 @@ def test_what_a_scan_gives_has_the_shape_of_its_carry():
 
     with failing("Incompatible shape", "flows/priors.py, marginals"):
         ops.scan(step, ops.zeros(3), ops.ones((4, 3)))
+
+
+@only("jax")
+def test_what_is_rematerialised_is_kept_on_cpus():
+    import jax
+
+    def memory(wrap):
+        def loss(x, kernel, other):
+            for _ in range(4):
+                x = x + wrap(lambda x: ops.gelu(x @ kernel) @ other)(x)
+            return ops.sum(x)
+
+        gradient = jax.jit(jax.grad(loss, (0, 1, 2)))
+        matrices = (np.zeros(shape, "float32") for shape in ((64, 32), (32, 256), (256, 32)))
+        return gradient.lower(*matrices).compile().memory_analysis().temp_size_in_bytes
+
+    require(memory(keras.remat) >= memory(lambda function: function), "_backend.py, recompute")

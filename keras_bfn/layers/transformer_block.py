@@ -8,6 +8,7 @@ import keras
 from keras import ops
 from keras.layers import Dropout
 
+from keras_bfn._backend import recompute
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_bool, check_int, check_rate, refusal
 from keras_bfn.layers.attention import check_num_heads, self_attention
@@ -132,35 +133,41 @@ class TransformerBlock(Layer):
             given["there"] = ops.cast(there, x.dtype)
 
         def block(drops, x, *tensors):
-            return self._call(drops, x, **dict(zip(given, tensors, strict=True)))
+            return self._call(drops, training, x, **dict(zip(given, tensors, strict=True)))
 
         return call_block(block, drops, training, self.remat, x, *given.values())
 
-    def _call(self, drops, x, embedding=None, there=None):
+    def _call(self, drops, training, x, embedding=None, there=None):
         branches = [(self.dense_norm, self._dense, drops[-1])]
         if self.num_heads:
             branches.insert(0, (self.attention_norm, self._attend, drops[0]))
         if embedding is None:
             for norm, branch, drop in branches:
-                x = x + drop(branch(norm(x), there))
+                x = x + drop(branch(norm(x), there, training))
             return x
         modulations = self.modulate(ops.silu(embedding))[:, None]
         modulations = ops.split(modulations, 3 * len(branches), axis=-1)
         for norm, branch, drop in branches:
             shift, scale, gate, *modulations = modulations
-            x = x + (1.0 + gate) * drop(branch((1.0 + scale) * norm(x) + shift, there))
+            modulated = (1.0 + scale) * norm(x) + shift
+            x = x + (1.0 + gate) * drop(branch(modulated, there, training))
         return x
 
-    def _attend(self, x, there):
+    def _attend(self, x, there, training):
         x = self.query_key_value(x)
         x = self_attention(x, self.num_heads, self.rotary, there)
         return self.attention_project(x)
 
-    def _dense(self, x, there):
+    def _dense(self, x, there, training):
         if there is not None and self.kernel_size > 1:
             x = x * there[..., None]
-        hidden = keras.activations.gelu(self.dense_widen(x), approximate=True)
-        return self.dense_project(hidden)
+        hidden = self.dense_widen(x)
+        # What a gelu needs for its gradient, and gives, is larger than all else of a block.
+        is_kept = self.remat or not training
+        return self._project(hidden) if is_kept else recompute(self._project)(hidden)
+
+    def _project(self, hidden):
+        return self.dense_project(keras.activations.gelu(hidden, approximate=True))
 
     def compute_output_shape(self, x_shape, embedding_shape=None, there_shape=None):
         return x_shape

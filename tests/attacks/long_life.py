@@ -5,8 +5,9 @@
 Makes so many calls of `generate` and of `code_length`, with arguments that change within bounds,
 and five times as many steps of training. Memory is the resident set of the process, its slope by
 least squares over the second half. Compiled are the live functions: of JAX, what it compiled; of
-TensorFlow, its concrete functions; PyTorch compiles none. Then two models make samples in four
-threads, which are to be those of one thread.
+TensorFlow, its concrete functions; PyTorch compiles none. `keras_predict` is a dense layer's
+`predict`, which all of them but `fit` call: what it leaves behind is not ours. Then two models make
+samples in four threads, which are to be those of one thread.
 """
 
 import collections
@@ -63,6 +64,11 @@ def code_length(model, rng):
     batch_size = int(rng.choice([4, 8]))
     options = {"batch_size": batch_size, "seed": 0, "verbose": 0}
     return model.code_length((x, condition), num_steps, **options)["transmission"]
+
+
+def keras_predict(model, rng):
+    x = np.zeros((int(rng.integers(8, 20)), 2))
+    model.predict(x, batch_size=int(rng.choice([4, 8])), verbose=0)
 
 
 def fit(model, rng):
@@ -150,13 +156,15 @@ def run(num):
     """Prints a row for each kind of calls; the numbers that should be zero, by name."""
     compiled, rng, bad = Compiled(), np.random.default_rng(0), {}
     models = [make_model(seed) for seed in range(2)]
-    calls = {"fit": num // 10, "generate": num, "code_length": num}
+    layer = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    calls = {"fit": num // 10, "keras_predict": num, "generate": num, "code_length": num}
     print(f"{keras.backend.backend():<14}{'calls':>8}{'kB a call':>12}{'compiled':>10}", end="")
     print(f"{'at the end':>12}{'programs':>10}  changes")
     for name, times in calls.items():
         call = globals()[name]
-        changed = changes(lambda call=call: call(models[0], rng))
-        slope, at_half, at_end = live(models[0], call, times, compiled, rng)
+        model = layer if name == "keras_predict" else models[0]
+        changed = changes(lambda call=call, model=model: call(model, rng))
+        slope, at_half, at_end = live(model, call, times, compiled, rng)
         programs = models[0].programs.cache_info().currsize
         print(f"{name:<14}{times:>8}{slope:>12.2f}{at_half:>10}{at_end:>12}{programs:>10}", end="")
         print(f"  {', '.join(changed) or 'nothing'}", flush=True)

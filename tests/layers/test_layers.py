@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 from scipy.special import softmax
 
+from keras_bfn import _keras
 from keras_bfn.flows import DiscreteFlow
 from keras_bfn.layers import (
     ConvBlock,
@@ -223,13 +224,34 @@ def test_rematerialised_blocks_train_alike_with_the_same_dropout(name):
 def test_rematerialised_blocks_are_computed_again(name, monkeypatch):
     make_block, inputs = REMAT[name]
     calls = []
-    monkeypatch.setattr(keras, "remat", lambda function: calls.append(name) or function)
+    monkeypatch.setattr(_keras, "recompute", lambda function: calls.append(name) or function)
     for remat, expected in ((True, 2), (False, 0)):
         model = TwoBlocks(lambda remat=remat: make_block(remat=remat), seed=1)
         model(inputs)  # builds
         calls.clear()
         model(inputs)
         assert len(calls) == expected
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX tells what a program needs")
+def test_rematerialised_blocks_are_not_kept():
+    import jax
+
+    x = np.zeros((16, 64, 64), "float32")
+    needed = {}
+    for remat in (False, True):
+        blocks = [TransformerBlock(4, remat=remat) for _ in range(4)]
+        for block in blocks:
+            block(x)
+
+        def loss(x, blocks=blocks):
+            for block in blocks:
+                x = block(x, training=True)
+            return x.sum()
+
+        program = jax.jit(jax.grad(loss)).lower(x).compile()
+        needed[remat] = program.memory_analysis().temp_size_in_bytes
+    assert needed[True] < 0.6 * needed[False]
 
 
 @pytest.mark.parametrize("name", REMAT)

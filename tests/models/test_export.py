@@ -12,7 +12,6 @@ from keras import layers, ops
 
 import keras_bfn
 from keras_bfn import BayesianFlowNetwork, _backend, _random
-from keras_bfn._keras import make_seed_generator
 from keras_bfn.samplers import AncestralSampler, SDE2Sampler
 from tests.models.small import FLOWS, ConditionNetwork
 
@@ -142,7 +141,7 @@ def generate(path, format, times, num_first, num_last, conditions):
     feed = {name: np.zeros(shape, "float32") for name, shape in shapes.items()} | conditions
     draws = [name for name in feed if name.startswith(("normal_", "uniform_"))]
     draws.sort(key=lambda name: int(name.split("_")[1]))
-    seed, outputs = make_seed_generator(0), []
+    seed, outputs = _random.make_seed_generator(0), []
     for t, t_next in zip(times, [*times[1:], times[-1]], strict=True):
         now = draws if t == times[0] else draws[num_first:]
         now = now[: len(now) - num_last] if t < times[-1] else draws[len(draws) - num_last :]
