@@ -1,7 +1,7 @@
 """Trains a Bayesian flow network on a folder of pictures, scores it, and draws.
 
     KERAS_BACKEND=jax python examples/image_folder.py photographs/
-    KERAS_BACKEND=jax python examples/image_folder.py photographs/ --image-size 64 --epochs 300
+    KERAS_BACKEND=jax python examples/image_folder.py photographs/ --image-size 64 --steps 20000
     KERAS_BACKEND=jax python examples/image_folder.py    # with pictures that it makes
 
 Every PNG, JPEG, GIF and BMP below the folder is cropped to a square, scaled, and learnt with its
@@ -24,7 +24,7 @@ import time
 import keras
 import numpy as np
 from digits import OneLinePerEpochs, positive
-from recipe import adamw
+from recipe import muon
 
 import keras_bfn
 from keras_bfn import datasets, flows, networks
@@ -50,13 +50,19 @@ def make_folder(path):
 
 def build_model(image_shape, num_classes, width, steps, seed):
     flow = flows.DiscretizedFlow(num_bins=256, sigma_1=1e-3)
-    network = networks.UNet(
-        flow, image_shape, width=width, num_blocks=1, dropout=0.1, conditions=num_classes
+    network = networks.PatchTransformer(
+        flow,
+        image_shape,
+        patch_size=2,
+        width=width,
+        num_coarse_layers=3,
+        coarse_width=3 * width // 2,
+        conditions=num_classes,
     )
     model = keras_bfn.BayesianFlowNetwork(
         flow, network, condition_dropout=0.1 if num_classes else 0.0, seed=seed
     )
-    model.compile(adamw(steps))
+    model.compile(muon(steps))
     return model
 
 
@@ -94,15 +100,21 @@ def draw(model, data, num_classes, args):
     return samples, data.examples[chosen % len(data.examples)]
 
 
+def multiple(text):
+    if positive(text) % 8:
+        raise argparse.ArgumentTypeError(f"must be a multiple of 8, received {text}")
+    return int(text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=pathlib.Path, help="by default one is made")
-    parser.add_argument("--image-size", type=positive, help="by default 32; 16 for pieces")
+    parser.add_argument("--image-size", type=multiple, help="by default 32; 16 for pieces")
     parser.add_argument("--grayscale", action="store_true", help="one channel, not three")
     parser.add_argument("--no-flip", action="store_true", help="do not mirror training pictures")
-    parser.add_argument("--epochs", type=positive, default=100, help="over the pictures")
+    parser.add_argument("--steps", type=positive, default=2000, help="of training")
     parser.add_argument("--batch-size", type=positive, default=32)
-    parser.add_argument("--width", type=positive, default=32, help="of the network")
+    parser.add_argument("--width", type=multiple, default=64, help="of the network")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sampler-steps", type=positive, default=50)
     parser.add_argument("--guidance-scale", type=float, default=1.0, help="more: more alike")
@@ -131,15 +143,16 @@ def main():
     sizes = " + ".join(str(len(part.examples)) for part in data)
     print(f"{sizes} pictures to train, validate and test; classes: {', '.join(classes) or 'none'}")
 
-    steps = args.epochs * data.train.num_batches
+    epochs = math.ceil(args.steps / data.train.num_batches)
+    steps = epochs * data.train.num_batches
     image_shape = data.train.examples.shape[1:]
     model = build_model(image_shape, len(classes) or None, args.width, steps, args.seed)
     name = f"{model.network.count_params():,} weights on {keras.backend.backend()}"
-    print(f"{name}, {args.epochs} epochs of {data.train.num_batches} batches", flush=True)
-    every = max(args.epochs // 20, 1)
+    print(f"{name}, {epochs} epochs of {data.train.num_batches} batches", flush=True)
+    every = max(epochs // 20, 1)
     model.fit(
         data.train,
-        epochs=args.epochs,
+        epochs=epochs,
         validation_data=data.validation,
         validation_freq=every,
         callbacks=[OneLinePerEpochs(every)],

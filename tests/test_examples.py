@@ -339,7 +339,7 @@ def run_image_folder(script, cwd, *arguments):
     printed = script(
         ROOT / "examples" / "image_folder.py",
         *("--image-size", "8", "--width", "8", "--batch-size", "128"),
-        *("--epochs", "1", "--repeats", "1", "--sampler-steps", "2"),
+        *("--steps", "1", "--repeats", "1", "--sampler-steps", "2"),
         *("--output", "out", *arguments),
     )
     pattern = r"^[\d.]+ \+- [\d.]+ bits per dimension, of (\d+) held-out pictures$"
