@@ -3,9 +3,10 @@
     KERAS_BACKEND=jax python -m benchmarks memory --official CLONE --cases transformer
 
 Each is run three times in a process of its own, which has imported all and made the model. Counted
-is the peak above what was in use then: on a processor of the resident size, on a GPU of what the
-backend has allocated. `ours, first` is that of the first run, which compiles; `ours` and `theirs`
-are those of the others. Models that the authors have, too, are those of `peer`.
+is the peak above what was in use before: on a processor of the resident size, on a GPU of what the
+backend has allocated. `ours, first` is that of the first run, which compiles and makes the state of
+the optimizer; `ours` and `theirs` are those of the others, before which memory that was free is
+given back to the system. Models that the authors have, too, are those of `peer`.
 """
 
 import argparse
@@ -66,15 +67,15 @@ def their_runs(name, steps, toy):
 
 
 def peaks(run, memory):
-    """The peaks of memory of a first run and of two more, above what was in use before."""
-    memory.reset()
-    before = memory.now()
-    run()
-    first = memory.peak()
-    memory.reset()
-    for _ in range(2):
-        run()
-    return [peak - before for peak in (first, memory.peak())]
+    """The peaks of memory of a first run and of two more, above what was in use before each."""
+    found = []
+    for num in (1, 2):
+        memory.reset()
+        before = memory.now()
+        for _ in range(num):
+            run()
+        found.append(memory.peak() - before)
+    return found
 
 
 def in_new_process(*args):
