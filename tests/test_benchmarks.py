@@ -70,6 +70,7 @@ def test_the_parts_of_a_text_are_those_of_the_data_set(tmp_path, text):
     assert LETTERS.decode(np.concatenate(parts)) == path.read_text()
 
 
+@pytest.mark.slow
 def test_messages_and_known_letters_cost_independent_letters_what_they_must():
     shares = np.arange(1, 28) / np.arange(1, 28).sum()
     letters = np.random.default_rng(0).choice(27, (160, masked_diffusion.LENGTH), p=shares)

@@ -8,7 +8,8 @@ from tests.test_docstrings import python_blocks
 from tests.test_guides import ROOT
 
 
-@pytest.mark.once  # the same checks are made of every class here, on each backend
+@pytest.mark.slow  # the same checks are made of every class here, on each backend
+@pytest.mark.once
 def test_the_examples_of_contributing_run():
     names = {"__name__": "own"}
     exec("\n".join(python_blocks((ROOT / "CONTRIBUTING.md").read_text())), names)

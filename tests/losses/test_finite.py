@@ -44,6 +44,12 @@ def test_losses_gradients_and_samples_are_finite(flow):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("flow", [DiscretizedFlow(20_000, 1e-3), DiscreteFlow(50_000, 9.0)])
+@pytest.mark.parametrize(
+    "flow",
+    [
+        DiscretizedFlow(20_000, 1e-3),
+        pytest.param(DiscreteFlow(50_000, 9.0), marks=pytest.mark.slow),
+    ],
+)
 def test_so_they_are_of_as_many_values_as_words(flow):
     check(flow)

@@ -41,6 +41,8 @@ def total_variation(x):
     return 0.5 * np.abs(frequencies - CONDITIONAL).sum()
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.once
 def test_completions_converge_to_the_conditional_distribution(completions):
     errors = {n: total_variation(x) for n, (x, _) in completions.items()}
@@ -49,12 +51,14 @@ def test_completions_converge_to_the_conditional_distribution(completions):
     assert chi_squared_p_value(x[:, 1], CONDITIONAL) > MIN_P_VALUE
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_clamping_alone_is_biased(completions):
     x, _ = completions[1]
     assert chi_squared_p_value(x[:, 1], CONDITIONAL) < MIN_P_VALUE**2
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_what_is_known_stays(completions):
     for x, _ in completions.values():
@@ -62,6 +66,7 @@ def test_what_is_known_stays(completions):
 
 
 @pytest.mark.parametrize("num_particles", [1, 4, 32])
+@pytest.mark.slow
 @pytest.mark.once
 def test_the_likelihood_of_what_is_known_is_unbiased(completions, num_particles):
     _, statistics = completions[num_particles]
@@ -72,6 +77,7 @@ def test_the_likelihood_of_what_is_known_is_unbiased(completions, num_particles)
     assert likelihoods.mean() == pytest.approx(expected, abs=4 * standard_error + 0.01 * expected)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_the_effective_sample_size_lies_between_1_and_all(completions):
     for num_particles, (_, statistics) in completions.items():

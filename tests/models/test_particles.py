@@ -27,6 +27,7 @@ def model():
     return make_pair_model()
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_samples_converge_as_particles_grow(model):
     """Nearer by far if steps are twisted by the likelihood than by weights alone."""
