@@ -195,13 +195,16 @@ class DiscretizedNormal(Distribution):
         return self._log_mass(bins, self.location[..., None], self.std[..., None])
 
     def _log_mass(self, bins, location, std):
+        # In halves of bins, of which edges are whole numbers: only the location is rounded.
+        location = ops.clip(location, -1e30, 1e30) * self.num_bins
+        edge, std = 2.0 * bins - self.num_bins, std * self.num_bins
+        is_first, is_last = bins < 0.5, bins > self.num_bins - 1.5
         # The open ends are closed where nothing in float32 lies beyond.
-        low = ops.where(bins < 0.5, -1e10, 2.0 * bins / self.num_bins - 1.0)
-        high = ops.where(bins > self.num_bins - 1.5, 1e10, 2.0 * (bins + 1.0) / self.num_bins - 1.0)
-        is_end = ops.logical_or(bins < 0.5, bins > self.num_bins - 1.5)
+        low = ops.where(is_first, -1e10, edge - location) / std
+        high = ops.where(is_last, 1e10, edge + 2.0 - location) / std
         # Not the difference of both, which of many narrow bins has few digits.
-        width = ops.where(is_end, high - low, 2.0 / self.num_bins) / std
-        return log_normal_interval((low - location) / std, (high - location) / std, width)
+        width = ops.where(ops.logical_or(is_first, is_last), high - low, 2.0 / std)
+        return log_normal_interval(low, high, width)
 
     def _bin_of(self, value):
         return bin_number(value, self.num_bins)
