@@ -218,4 +218,5 @@ def bin_number(value, num_bins):
 
 def bin_centre(number, num_bins):
     """The centre in [-1, 1] of bin `number`."""
-    return (2.0 * ops.cast(number, "float32") + 1.0) / num_bins - 1.0
+    # Of a bin, the sum is exact, and the quotient the float32 that is nearest to the centre.
+    return (2.0 * ops.cast(number, "float32") + (1.0 - num_bins)) / num_bins

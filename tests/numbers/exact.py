@@ -1,7 +1,8 @@
 """The closed forms of all data types in float64, by numpy and scipy; and how far float32 is off.
 
-Accuracies are taken as float32 has them, for both sides of a channel do. Of each number there is
-what rounding may change in it: what goes in is rounded by 6e-8, and a formula may magnify that.
+Accuracies and centres of bins are taken as float32 has them, for both sides of a channel do. Of
+each number there is what rounding may change in it: what goes in is rounded by 6e-8, and a formula
+may magnify that.
 """
 
 from typing import NamedTuple
@@ -71,8 +72,8 @@ def log_probs(flow, params, s, t, beta):
 
 
 def centres(num_bins):
-    """Those of all bins, `(K,)`."""
-    return (2 * np.arange(num_bins) + 1) / num_bins - 1
+    """Those of all bins, `(K,)`, as float32 has them."""
+    return np.float32((2 * np.arange(num_bins) + 1) / num_bins - 1).astype("float64")
 
 
 def embed(flow, x):
