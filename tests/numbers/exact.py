@@ -53,10 +53,11 @@ def log_bins(mean, std, num_bins):
     middle = 0.5 * (low + high)  # of bins so narrow that the tails do not differ in float64
     narrow = (high - low) * (1 + np.abs(middle)) < 1e-4
     with np.errstate(divide="ignore", invalid="ignore"):
+        apart = log_low - log_high
         value = np.where(
             narrow,
             np.log(high - low) - 0.5 * middle**2 - 0.5 * np.log(2 * np.pi),
-            log_high + np.log(-np.expm1(log_low - log_high)),
+            log_high + np.where(apart < -1, np.log1p(-np.exp(apart)), np.log(-np.expm1(apart))),
         )
     return Number(value, (1 + far) * off[:, 1:] + 3e-6 * (1 + np.abs(value)))
 
