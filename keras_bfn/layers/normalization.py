@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_bfn._backend import is_on_cpu, normalize_groups
+from keras_bfn._backend import is_on_cpu, normalize_groups, recompute
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -12,12 +12,18 @@ class LayerNormalization(keras.layers.LayerNormalization):
 
     There, XLA takes the sums of Keras's own, and of its gradients, together with all that they are
     of, and a Transformer's block takes longer (`python -m benchmarks pieces`). The mean is a
-    product, and so is its repetition; then so are their gradients.
+    product, and so is its repetition; then so are their gradients. On JAX, in training, nothing but
+    the input is kept for these.
     """
 
-    def call(self, x):
+    def call(self, x, training=False):
         if keras.backend.backend() == "torch" or not is_on_cpu():
             return super().call(x)
+        if training and keras.backend.backend() == "jax":
+            return recompute(self._normalize)(x)
+        return self._normalize(x)
+
+    def _normalize(self, x):
         size = x.shape[-1]
         average, repeat = ops.full((size, 1), 1 / size), ops.ones((1, size))
         x = ops.cast(x, "float32")
