@@ -117,11 +117,6 @@ how_many = pytest.mark.parametrize(
     [
         # JAX compiles each case for itself.
         pytest.param(2 if keras.backend.backend() == "jax" else 5, FEW, id="few"),
-        pytest.param(
-            100 if keras.backend.backend() == "jax" else 500,
-            MANY,
-            id="many",
-            marks=pytest.mark.slow,
-        ),
+        pytest.param(500, MANY, id="many", marks=pytest.mark.slow),
     ],
 )
