@@ -11,6 +11,7 @@ import dataclasses
 import json
 import math
 import pathlib
+import sys
 import time
 from collections.abc import Callable
 
@@ -59,7 +60,9 @@ def positive(text):
 
 
 def make_parser(doc, data_help):
-    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--preset", choices=("paper", "small", "tiny"), default="paper")
     parser.add_argument("--data", help=data_help)
     parser.add_argument("--epochs", type=positive, help="by default what the preset says")
@@ -68,7 +71,7 @@ def make_parser(doc, data_help):
     parser.add_argument("--distribute", action="store_true", help="each batch over all devices")
     parser.add_argument("--test-examples", type=positive, help="score only so many")
     parser.add_argument("--repeats", type=positive, default=10, help="looks at each test example")
-    parser.add_argument("--output", type=pathlib.Path, help="the run's directory")
+    parser.add_argument("--output", type=pathlib.Path, help="by default runs/NAME-PRESET")
     parser.add_argument("--save-preset", type=pathlib.Path, help="a folder to keep the model in")
     return parser
 
@@ -137,7 +140,7 @@ def run(args, experiment, epochs):
         validation_data=data.validation,
         epochs=epochs,
         callbacks=[experiment.samples(args.output / "samples", epochs), resume],
-        verbose=2,
+        verbose=1 if sys.stdout.isatty() else 2,  # a bar, which says how long an epoch takes
     )
     print(f"Trained for {time.process_time() - start:.0f} seconds of processor time")
     model.save(args.output / "model.keras")

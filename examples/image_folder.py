@@ -107,19 +107,22 @@ def multiple(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", nargs="?", type=pathlib.Path, help="by default one is made")
-    parser.add_argument("--image-size", type=multiple, help="by default 32; 16 for pieces")
+    parser.add_argument("--image-size", type=multiple, help="by default 32; of pieces, 16")
     parser.add_argument("--grayscale", action="store_true", help="one channel, not three")
     parser.add_argument("--no-flip", action="store_true", help="do not mirror training pictures")
-    parser.add_argument("--steps", type=positive, default=2000, help="of training")
+    parser.add_argument("--steps", type=positive, default=2000, help="of training, by default 2000")
     parser.add_argument("--batch-size", type=positive, default=32)
     parser.add_argument("--width", type=multiple, default=64, help="of the network")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sampler-steps", type=positive, default=50)
     parser.add_argument("--guidance-scale", type=float, default=1.0, help="more: more alike")
     parser.add_argument("--repeats", type=positive, default=10, help="looks at each picture")
-    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("image_folder"))
+    output = pathlib.Path("image_folder")
+    parser.add_argument("--output", type=pathlib.Path, default=output, help=f"by default {output}")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()

@@ -18,6 +18,8 @@ Writes, for each table, of the first split, into a folder of its own:
 
 - `report.html`, for any browser: drawn rows beside real ones, column by column and in pairs, and
   whether the model has copied rows. It loads nothing from elsewhere;
+- `model.keras`, which has learnt 70% of the rows, and draws more:
+  `keras.saving.load_model(...).sample(100)`;
 - `synthetic.csv`: the drawn rows;
 - `imputed.csv`: all rows of the file, their missing cells filled in; if none are missing, the
   held-out rows, the cells filled in that were hidden.
@@ -194,6 +196,7 @@ def write_files(folder, name, df, results, model, frames, facts, args):
         filled = model.impute(df[gone], **options).set_index(df.index[gone])
         filled = pandas.concat([df[~gone], filled]).sort_index()
     folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder / "model.keras")
     for file, frame in (("synthetic", drawn), ("imputed", filled)):
         # Integers of a column with missing cells are floats: they are written as integers again.
         frame.convert_dtypes().to_csv(folder / f"{file}.csv", index=False)
@@ -208,15 +211,18 @@ def write_files(folder, name, df, results, model, frames, facts, args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=pathlib.Path, help="a CSV file, in the place of wines")
-    parser.add_argument("--target", help="its column that is to be told")
+    parser.add_argument("--target", help="its column that a regression tells from others")
     parser.add_argument("--steps", type=positive, default=800, help="of training")
     parser.add_argument("--splits", type=positive, default=5)
     parser.add_argument("--samples", type=positive, default=1000, help="rows to draw")
     parser.add_argument("--sampler-steps", type=positive, default=50)
     parser.add_argument("--draws", type=positive, default=10, help="to fill in a number")
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("tables"))
+    out = pathlib.Path("tables")
+    parser.add_argument("--out", type=pathlib.Path, default=out, help=f"by default {out}")
     args = parser.parse_args()
     start = time.monotonic()
     tables, target, left_out = load_tables(args)
@@ -241,7 +247,7 @@ def main():
         print(f"generated rows teach {100 * mean[1] / mean[0]:.1f}% of what real rows do")
         folder = args.out / name.replace(" ", "_")
         write_files(folder, name, df, results, *first, facts, args)
-        print(f"Wrote {folder}/: report.html, synthetic.csv, imputed.csv")
+        print(f"Wrote {folder}/: report.html, synthetic.csv, imputed.csv, model.keras")
     print(f"\n{time.monotonic() - start:.0f} s")
 
 

@@ -150,7 +150,7 @@ def test_pictures_and_labels_are_drawn_read_and_sent(script, tmp_path):
     assert (tmp_path / "pairs" / "pairs.png").stat().st_size > 5000
 
 
-TABLE_FILES = {"report.html", "synthetic.csv", "imputed.csv"}
+TABLE_FILES = {"report.html", "synthetic.csv", "imputed.csv", "model.keras"}
 
 
 class Page(html.parser.HTMLParser):
@@ -231,6 +231,8 @@ def test_a_table_of_ones_own_is_learnt(script, tmp_path):
     assert len(imputed) == 62
     assert all(cell for line in imputed for cell in line.split(","))
     assert imputed[2].endswith("2024-02-02,01,5")
+    loaded = keras.saving.load_model(tmp_path / "out" / "own" / "model.keras")
+    assert list(loaded.sample(3, num_steps=2)) == imputed[0].split(",")
 
 
 @pytest.mark.once
