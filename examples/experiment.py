@@ -199,7 +199,7 @@ def _write_config(args, experiment, epochs):
     if path.exists():
         before = json.loads(path.read_text())
         changed = [name for name in config if config[name] != before.get(name)]
-        # More epochs only go on for longer.
+        # More epochs of the paper's recipe only go on for longer. Other recipes end at a rate of 0.
         if set(changed) - {"epochs"}:
             raise SystemExit(
                 f"--output: {args.output} holds a run with other {', '.join(changed)}; "
