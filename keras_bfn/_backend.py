@@ -120,7 +120,8 @@ def recompute(function):
     import jax
 
     def call(*tensors):
-        converted, closed_over = jax.closure_convert(function, *tensors)
+        # A new function: of an old one JAX has kept the tracers of another trace.
+        converted, closed_over = jax.closure_convert(lambda *x: function(*x), *tensors)
 
         @jax.custom_vjp
         def recomputed(*tensors):

@@ -233,6 +233,15 @@ def test_rematerialised_blocks_are_computed_again(name, monkeypatch):
         assert len(calls) == expected
 
 
+def test_blocks_train_on_when_compiled_anew():
+    block = TransformerBlock(2)
+    inputs = keras.Input(SEQUENCES.shape[1:])
+    model = keras.Model(inputs, block(inputs))
+    for _ in range(2):
+        model.compile(keras.optimizers.SGD(0.01), "mse")
+        model.train_on_batch(SEQUENCES, SEQUENCES)
+
+
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX tells what a program needs")
 def test_rematerialised_blocks_are_not_kept():
     import jax
