@@ -237,9 +237,12 @@ def test_blocks_train_on_when_compiled_anew():
     block = TransformerBlock(2)
     inputs = keras.Input(SEQUENCES.shape[1:])
     model = keras.Model(inputs, block(inputs))
+    losses = []
     for _ in range(2):
         model.compile(keras.optimizers.SGD(0.01), "mse")
-        model.train_on_batch(SEQUENCES, SEQUENCES)
+        losses += [model.train_on_batch(SEQUENCES, 1 + SEQUENCES) for _ in range(2)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[3] < losses[0]
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX tells what a program needs")

@@ -42,7 +42,6 @@ def total_variation(x):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.once
 def test_completions_converge_to_the_conditional_distribution(completions):
     errors = {n: total_variation(x) for n, (x, _) in completions.items()}
