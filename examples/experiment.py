@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import os
 import pathlib
 import sys
 import time
@@ -78,6 +79,7 @@ def make_parser(doc, data_help):
 
 def parse_arguments(parser, name):
     args = parser.parse_args()
+    args.process = 0  # the one that reports
     args.output = args.output or pathlib.Path("runs") / f"{name}-{args.preset}"
     if args.mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
@@ -99,19 +101,48 @@ def distribution(args, data):
 
         strategy = tf.distribute.MirroredStrategy()
         return strategy.scope(), _divide(data, strategy.num_replicas_in_sync)
-    raise SystemExit(
-        "--distribute: on JAX and TensorFlow only. On PyTorch a process for each device does it, "
-        "whose optimizers `keras_bfn.devices.share_gradients` ties: see guides/several_devices.py"
+    if "WORLD_SIZE" not in os.environ:
+        raise SystemExit(
+            "--distribute: on PyTorch there is a process for each device. Start them by "
+            f"`torchrun --nproc-per-node 2 {sys.argv[0]} --distribute`, for as many as there are"
+        )
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    args.process, num_processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    args.seed += args.process  # other noise; the weights of all began with the same seed
+    return contextlib.nullcontext(), _share(data, args.process, num_processes)
+
+
+def _share(data, process, num_processes):
+    """The part of the examples to train on that is this process's, and of each batch."""
+    train = data.train
+    _check_divides(train.batch_size, num_processes)
+    num = len(train.examples) // num_processes * num_processes  # as many batches for each
+    share = keras_bfn.datasets.Batches(
+        train.examples[:num][process::num_processes],
+        train.transform,
+        train.batch_size // num_processes,
+        labels=None if train.labels is None else train.labels[:num][process::num_processes],
+        seed=train.seed,
+        steps_per_epoch=train.steps_per_epoch,
     )
+    return data._replace(train=share)
+
+
+def _check_divides(batch_size, num_devices):
+    if batch_size % num_devices:
+        raise SystemExit(
+            f"--distribute: {num_devices} devices cannot share a batch of {batch_size}"
+        )
 
 
 def _divide(data, num_devices):
     """Fills up the examples that validate with some that then count twice."""
     batch_size, validation = data.train.batch_size, data.validation
-    if batch_size % num_devices:
-        raise SystemExit(
-            f"--distribute: {num_devices} devices cannot share a batch of {batch_size}"
-        )
+    _check_divides(batch_size, num_devices)
     num = len(validation.examples)
     rows = np.arange(-(-num // num_devices) * num_devices) % num
     filled = keras_bfn.datasets.Batches(
@@ -128,11 +159,16 @@ def run(args, experiment, epochs):
     """Trains, or goes on with training, and reports."""
     epochs = args.epochs or epochs
     data, model = experiment.data, experiment.model
+    resume = keras_bfn.callbacks.Resume(args.output, data=data.train)
+    if args.distribute and keras.backend.backend() == "torch":
+        keras_bfn.devices.share_gradients(model.optimizer)
+        if args.process:
+            model.fit(data.train, epochs=epochs, callbacks=[resume], verbose=0)
+            return
     print(f"{experiment.name} on {keras.backend.backend()}: {experiment.data_name}, {model.flow}")
     print(f"{model.network.count_params():,} weights, {epochs} epochs of {data.train.num_batches}")
     _write_config(args, experiment, epochs)
 
-    resume = keras_bfn.callbacks.Resume(args.output, data=data.train)
     # fit leaves the averaged weights in the model.
     start = time.process_time()
     model.fit(

@@ -1,4 +1,7 @@
-"""What `keras.ops` cannot do: the one module, beside `checkpoints`, that knows the backends."""
+"""What `keras.ops` cannot do.
+
+Beside `_processes` and `checkpoints`, nothing else knows the backends.
+"""
 
 import sys
 import warnings
@@ -60,28 +63,6 @@ def move_to_replica(state):
     # 0 on the first: it draws as one device does. The golden ratio keeps seeds apart.
     moved = tf.cast(replica.replica_id_in_sync_group, state.dtype) * 0x1E3779B9
     return state + tf.stack([moved, tf.zeros_like(moved)])
-
-
-def mean_of_processes(tensors):
-    """The means of tensors over the processes of `torch.distributed`, sent as one; None stays."""
-    import torch
-
-    if not torch.distributed.is_initialized():
-        raise ValueError(
-            "`torch.distributed` is not initialised: start the script by `torchrun`, and call "
-            "`torch.distributed.init_process_group()` first"
-        )
-    given = [tensor for tensor in tensors if tensor is not None]
-    if not given:
-        return tensors
-    sent = torch.cat([tensor.reshape(-1).float() for tensor in given])
-    torch.distributed.all_reduce(sent)
-    sent = sent / torch.distributed.get_world_size()
-    parts = iter(torch.split(sent, [tensor.numel() for tensor in given]))
-    return [
-        None if tensor is None else next(parts).reshape(tensor.shape).to(tensor.dtype)
-        for tensor in tensors
-    ]
 
 
 def draw_normal(shape, seed=None):

@@ -3,6 +3,9 @@
 import contextlib
 
 import keras
+from keras import ops
+
+from keras_bfn._processes import process_of
 
 
 def strategy_of(model):
@@ -14,6 +17,16 @@ def scope_of(model):
     """The context in which what is made is shared among devices as the model is."""
     strategy = strategy_of(model)
     return contextlib.nullcontext() if strategy is None else strategy.scope()
+
+
+def averaged(results, model):
+    """What a step returns, as Keras averages it over the processes of a strategy of TensorFlow.
+
+    In Keras 3.15 that is along the first axis, which a metric's result lacks.
+    """
+    if strategy_of(model) is None or process_of(strategy_of(model))[1] == 1:
+        return results
+    return {name: ops.expand_dims(result, 0) for name, result in results.items()}
 
 
 def round_up(batch_size, model):

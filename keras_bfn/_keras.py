@@ -8,7 +8,9 @@ These stand where they are needed:
 | `_backend.py`, `recompute` | on JAX on CPUs, what `keras.remat` is for is kept all the same |
 | `_backend.py`, `torch_generators` | on PyTorch, dropout without a seed ignores its own generator |
 | `_backend.py`, `export_torch` | on PyTorch, what is exported to ONNX has no names of outputs |
+| `_devices.py`, `averaged` | in several processes of TensorFlow, `fit` fails (tensorflow#72388) |
 | `_parts.py`, `order_parts` | on JAX, `predict` returns dicts in alphabetical order |
+| `_processes.py`, `rows_of_process` | on JAX, `predict` fails in several processes |
 | `_random.py`, `SeedGenerator` | all replicas of a strategy of TensorFlow draw the same |
 | `_random.py`, `_hash` | on PyTorch, the streams of seeds overlap |
 | `_random.py`, `start_from` | on TensorFlow, seed generators that are gone leave memory behind |
@@ -319,8 +321,7 @@ def call_block(function, dropouts, training, remat, *tensors):
         function: takes a list of functions and tensors, and returns a tensor. It calls each
             function once, and draws no other random numbers.
         dropouts: list of `keras.layers.Dropout`.
-        training: bool.
-        remat: bool.
+        training, remat: bool.
         *tensors: the arguments.
     """
     if not remat:

@@ -9,6 +9,7 @@ import inspect
 import pathlib
 import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -18,6 +19,7 @@ import pytest
 from keras import ops
 
 from keras_bfn import _keras
+from tests.devices.test_devices import free_port
 from tests.tensors import value_and_gradient
 
 X, Y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
@@ -504,6 +506,48 @@ def test_predict_sorts_dicts():
     is_sorted = list(Two().predict(X, verbose=0)) == ["a", "b"]
     for piece in ("_parts.py, order_parts", "models/scoring.py, _nats"):
         require(is_sorted, piece)
+
+
+@only("tensorflow")
+def test_what_a_step_returns_in_several_processes_is_averaged_along_an_axis(monkeypatch):
+    import tensorflow as tf
+    from keras.src.backend.tensorflow import trainer
+
+    monkeypatch.setattr(trainer, "_collective_all_reduce_multi_worker", lambda strategy: True)
+    logs, strategy = {"loss": tf.constant(1.0)}, tf.distribute.get_strategy()
+    with failing("Invalid reduction dimension", "_devices.py, averaged"):
+        trainer.reduce_per_replica(logs, strategy, "mean")
+
+
+PREDICT = """
+import sys
+
+import jax
+import numpy as np
+
+jax.config.update("jax_cpu_collectives_implementation", "gloo")
+jax.distributed.initialize(f"127.0.0.1:{sys.argv[1]}", 2, int(sys.argv[2]))
+import keras
+
+keras.utils.set_random_seed(0)
+keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
+keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]).predict(np.ones((4, 2)), verbose=0)
+"""
+
+
+@pytest.mark.slow
+@only("jax")
+def test_several_processes_cannot_predict():
+    port = free_port()
+    command = [sys.executable, "-c", PREDICT, str(port)]
+    processes = [
+        subprocess.Popen([*command, str(rank)], stderr=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    for process in processes:
+        _, error = process.communicate(timeout=300)
+        is_so = process.returncode and "spans non-addressable" in error
+        require(is_so, "_processes.py, rows_of_process")
 
 
 @only("jax")

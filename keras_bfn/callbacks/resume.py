@@ -10,8 +10,10 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._backend import torch_generators
+from keras_bfn._devices import strategy_of
 from keras_bfn._files import write_atomically
 from keras_bfn._keras import start_at_epoch
+from keras_bfn._processes import of_all_processes, process_of
 from keras_bfn._validation import check_int, check_path, refusal
 
 
@@ -24,6 +26,9 @@ class Resume(keras.callbacks.Callback):
     that was cut short is never mistaken for a whole one; the last two are kept. One that cannot be
     read is skipped, with a line that says so. In a list of callbacks it should be the last: what
     those behind it change is not kept.
+
+    Of several processes that train one model, each keeps its own, those after the first in
+    `process-1` and so on in the directory; all go on with the first epoch that one of them lacks.
 
     Args:
         directory: where to keep the checkpoints, `checkpoint-<epoch>.npz`, and `metrics.csv`, what
@@ -38,7 +43,7 @@ class Resume(keras.callbacks.Callback):
 
     Raises:
         ValueError: if an argument is none of these; at the start of `fit`, if the directory holds a
-            checkpoint of another model.
+            checkpoint of another model, or of other processes.
 
     Example:
 
@@ -50,7 +55,7 @@ class Resume(keras.callbacks.Callback):
 
     def __init__(self, directory, data=None, verbose=1):
         super().__init__()
-        self.directory = check_path("directory", directory)
+        self.directory = self._own = check_path("directory", directory)
         if data is not None and not hasattr(data, "epoch"):
             raise refusal("data", "must have an attribute `epoch`", data)
         self.data = data
@@ -59,17 +64,38 @@ class Resume(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.history = []
-        self.directory.mkdir(parents=True, exist_ok=True)
+        strategy = strategy_of(self.model)
+        process, _ = process_of(strategy)
+        self._own = self.directory / f"process-{process}" if process else self.directory
+        self._own.mkdir(parents=True, exist_ok=True)
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
+        epoch, state, path = self._find_newest()
+        epochs = of_all_processes(epoch, strategy)
+        if epoch > min(epochs):  # another process was killed before it had kept this epoch
+            epoch, state, path = self._find_newest(up_to=min(epochs))
+        if epoch != min(epochs) or max(epochs) - min(epochs) > 1:
+            raise ValueError(
+                "Argument `directory` must be where all processes kept what they did. Received: "
+                f"directory={str(self.directory)!r}, where their last epochs are {epochs}"
+            )
+        if state is not None:
+            self._restore(state, path)
+
+    def _find_newest(self, up_to=None):
+        """The epoch of the newest checkpoint that can be read, its arrays and its path."""
         for path in self._checkpoints():
+            if up_to is not None and path > self._path(up_to):
+                continue
             try:
                 state = _read(path)
+                return json.loads(str(state["meta"]))["epoch"], state, path
             except Exception as error:  # of many kinds: a broken file breaks anywhere
                 print(f"Skipped {path}, which cannot be read: {error}", flush=True)
-                continue
-            self._restore(state, path)
-            return
+        return 0, None, None
+
+    def _path(self, epoch):
+        return self._own / f"checkpoint-{epoch:06}.npz"
 
     def on_epoch_begin(self, epoch, logs=None):
         start_at_epoch(self.model, None)  # the next time, even if this `fit` fails
@@ -87,9 +113,9 @@ class Resume(keras.callbacks.Callback):
         for i, generator in enumerate(torch_generators()):
             arrays[f"generator_{i}"] = generator.get_state().numpy()
         meta = json.dumps({"epoch": epoch + 1, "history": self.history, "num_arrays": len(arrays)})
-        path = self.directory / f"checkpoint-{epoch + 1:06}.npz"
+        path = self._path(epoch + 1)
         write_atomically(path, lambda file: np.savez(file, meta=meta, **arrays))
-        write_atomically(self.directory / "metrics.csv", self._write_metrics)
+        write_atomically(self._own / "metrics.csv", self._write_metrics)
         # Of those that are newer, which could not be read, none takes the place of a whole one.
         for old in [old for old in self._checkpoints() if old < path][1:]:
             old.unlink()
@@ -99,7 +125,7 @@ class Resume(keras.callbacks.Callback):
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def _checkpoints(self):
-        return sorted(self.directory.glob("checkpoint-*.npz"), reverse=True)
+        return sorted(self._own.glob("checkpoint-*.npz"), reverse=True)
 
     def _restore(self, state, path):
         variables = self._variables()
@@ -117,7 +143,7 @@ class Resume(keras.callbacks.Callback):
         meta = json.loads(str(state["meta"]))
         self.history = meta["history"]
         start_at_epoch(self.model, meta["epoch"])
-        write_atomically(self.directory / "metrics.csv", self._write_metrics)
+        write_atomically(self._own / "metrics.csv", self._write_metrics)
         if self.verbose:
             print(f"Going on after epoch {meta['epoch']}, from {path}", flush=True)
 

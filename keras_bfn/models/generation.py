@@ -22,9 +22,9 @@ from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape
 from keras_bfn.models.guiding import (
     Guiding,
-    are_finite,
     check_found,
     check_guidance,
+    count_unknown,
     first_unknown,
     guidance_inputs,
 )
@@ -94,8 +94,13 @@ class GenerationProgram(LoopProgram):
         looks, outputs, *_ = self.look_at(num_steps, states, t, inputs, known, guided=False)
         x = self.end(outputs, seed)
         trajectory = record(trajectory, num_steps, looks)
-        finite = are_finite(map_parts(lambda _, look: look, self.drawn, looks))
-        return {"x": x, "trajectory": trajectory, "unknown_at": unknown_at, "is_finite": finite}
+        num_unknown = count_unknown(map_parts(lambda _, look: look, self.drawn, looks))
+        return {
+            "x": x,
+            "trajectory": trajectory,
+            "unknown_at": unknown_at,
+            "num_unknown": num_unknown,
+        }
 
 
 def record(trajectory, i, looks):
@@ -231,7 +236,7 @@ def generate(
     outputs = predict(
         self, program, arguments, inputs, batch_size, seed, verbose, num_steps, guiding
     )
-    check_found(self, outputs.pop("unknown_at"), outputs.pop("is_finite"))
+    check_found(self, outputs.pop("unknown_at"), outputs.pop("num_unknown"))
     x, there = outputs.pop("x"), inputs.get("there")
     x = order_parts(self.flow, x | given if given else x)
     if there is not None:

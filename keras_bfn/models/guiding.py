@@ -135,26 +135,26 @@ def first_unknown(unknown_at, i, log_h, shift):
     return ops.where(ops.logical_and(~is_known, unknown_at < 0), i, unknown_at)
 
 
-def are_finite(looks):
-    """Whether all that a network returned for an example are numbers, `(batch,)`."""
+def count_unknown(looks):
+    """How much of what a network returned for an example is no finite number, `(batch,)`."""
 
-    def count_others(look):
+    def count(look):
         others = ops.cast(~ops.isfinite(look.params), "float32")
         return ops.sum(ops.reshape(others, (ops.shape(others)[0], -1)), axis=1)
 
-    return sum_parts(map_parts(count_others, looks)) == 0
+    return sum_parts(map_parts(count, looks))
 
 
-def check_found(model, unknown_at, is_finite):
+def check_found(model, unknown_at, num_unknown):
     """Raises a `ValueError` if the network or a guidance gave what is no number.
 
     Args:
         model: the `BayesianFlowNetwork`.
         unknown_at: for each sample the number of the step at which a guidance first did, or -1.
-        is_finite: for each sample whether the network returned numbers in the end.
+        num_unknown: for each sample how much of what the network returned in the end is no number.
     """
     steps = unknown_at[unknown_at >= 0]
-    if is_finite.all() and not steps.size:
+    if not num_unknown.any() and not steps.size:
         return
     weights = [w.path for w in model.network.weights if not _is_finite(w)]
     if weights:
@@ -165,7 +165,7 @@ def check_found(model, unknown_at, is_finite):
     if not steps.size:
         raise ValueError(
             "The network must return finite numbers. Received: NaN or infinity for "
-            f"{np.sum(~is_finite)} of {is_finite.size} samples"
+            f"{np.count_nonzero(num_unknown)} of {num_unknown.size} samples"
         )
     raise ValueError(
         "Argument `guidance` must be finite, and so must its gradient. Received: NaN or "

@@ -131,7 +131,7 @@ def inpaint(
     outputs = predict(
         self, ParticleProgram, arguments, inputs, batch_size, seed, verbose, num_steps, guiding
     )
-    check_found(self, outputs.pop("unknown_at"), outputs.pop("is_finite"))
+    check_found(self, outputs.pop("unknown_at"), outputs.pop("num_unknown"))
     x = order_parts(self.flow, outputs.pop("x"))
     if lengths:
         x = map_parts(put_missing, x, there)

@@ -9,7 +9,7 @@ from keras_bfn._parts import map_parts, order_parts, sum_parts
 from keras_bfn._random import normal
 from keras_bfn._validation import refusal
 from keras_bfn.guidance import Guidance
-from keras_bfn.models.guiding import are_finite, first_unknown, log_likelihood
+from keras_bfn.models.guiding import count_unknown, first_unknown, log_likelihood
 from keras_bfn.models.missing import put_missing
 from keras_bfn.models.program import DEFAULT_BATCH_SIZE, LoopProgram
 from keras_bfn.samplers.sde import MessageSampler
@@ -133,7 +133,7 @@ class ParticleProgram(LoopProgram):
         # What is impossible in the end may be so, but not unknown.
         is_unknown = ops.isnan(log_likelihoods) & (state["unknown_at"] < 0)
         unknown_at = ops.where(is_unknown, num_steps, state["unknown_at"])
-        finite = are_finite(map_parts(lambda _, look: look, drawn, looks))
+        num_unknown = count_unknown(map_parts(lambda _, look: look, drawn, looks))
         state, _ = weigh(state, num_steps, log_likelihoods)
         chosen = systematic(state["log_weights"], 1, seed)
         return {
@@ -147,7 +147,7 @@ class ParticleProgram(LoopProgram):
             "log_likelihood": state["log_likelihood"],
             "effective_sample_size": ops.transpose(state["sizes"]),
             "unknown_at": ops.max(per_particle(unknown_at)[:, :, 0], axis=1),
-            "is_finite": ops.all(ops.reshape(finite, (num_examples, num_particles)), axis=1),
+            "num_unknown": ops.sum(per_particle(num_unknown)[:, :, 0], axis=1),
         }
 
 

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_bfn import losses
-from keras_bfn._devices import scope_of
+from keras_bfn._devices import averaged, scope_of
 from keras_bfn._keras import (
     of_no_backend,
     prefer_less,
@@ -307,7 +307,9 @@ def _update_trackers(model, nats, size, weight, of_examples):
 def compute_metrics(self, x, y, y_pred, sample_weight=None):
     """All metrics of the model; in training, where it looks once, the loss alone."""
     results = self.get_metrics_result()
-    return results if "reconstruction" in y_pred else {"loss": results["loss"]}
+    if "reconstruction" not in y_pred:
+        results = {"loss": results["loss"]}
+    return averaged(results, self)
 
 
 def get_metrics_result(self):

@@ -4,6 +4,7 @@ import contextlib
 
 import keras
 
+from keras_bfn._processes import rows_of_process
 from keras_bfn._scopes import keep_scopes
 from keras_bfn._signals import after_failure, uninterrupted
 
@@ -100,7 +101,7 @@ class _OfNewValues:
             with uninterrupted():
                 outputs, state = step(state, data)
                 self._hold(state)
-            return outputs, state
+            return rows_of_process(outputs), state
 
         return super()._make_function(whole_step, *args, **kwargs)
 

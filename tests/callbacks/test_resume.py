@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import keras_bfn
-from keras_bfn.callbacks import Resume
+from keras_bfn.callbacks import Resume, resume
 from keras_bfn.callbacks.resume import _read
 from tests.callbacks import resumable
 from tests.callbacks.resumable import make_data, make_model
@@ -125,6 +125,13 @@ def cut(content):
 def flip_a_byte(content):
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
+
+
+def test_processes_that_kept_other_epochs_are_refused(fresh, tmp_path, monkeypatch):
+    train(fresh(), tmp_path, 3)
+    monkeypatch.setattr(resume, "of_all_processes", lambda epoch, strategy: [epoch, 1])
+    with pytest.raises(ValueError, match=r"`directory` must be where all .* epochs are \[3, 1\]"):
+        train(fresh(), tmp_path, 4)
 
 
 @pytest.mark.once

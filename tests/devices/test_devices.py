@@ -1,9 +1,12 @@
 """Several devices and several processes give what one device gives on the same batches."""
 
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -14,17 +17,16 @@ from tests.test_guides import ROOT
 
 BACKEND = keras.backend.backend()
 NETWORKS = ("MLP", "UNet", "VDMUNet", "PatchTransformer", "Transformer")
-# Keras 3.15 does not train in several processes of TensorFlow (tensorflow/tensorflow#72388).
 WAYS = {
     "jax": ("batches", "widths", "processes"),
-    "tensorflow": ("batches",),
+    "tensorflow": ("batches", "processes"),
     "torch": ("processes",),
 }[BACKEND]
 
 
-def start(how, network, path, **environment):
+def start(*arguments, **environment):
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.devices.trajectory", how, network, str(path)],
+        [sys.executable, "-m", "tests.devices.trajectory", *map(str, arguments)],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE,
@@ -45,17 +47,26 @@ def free_port():
         return one.getsockname()[1]
 
 
+def start_two(network, path, *directory):
+    """Starts two processes that find each other in the way of the backend."""
+    ports = free_port(), free_port()
+    own = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(ports[0])}
+    workers = [f"127.0.0.1:{port}" for port in ports]
+    started = []
+    for rank in range(2):
+        own["RANK"] = str(rank)
+        if BACKEND == "tensorflow":
+            task = {"type": "worker", "index": rank}
+            own["TF_CONFIG"] = json.dumps({"cluster": {"worker": workers}, "task": task})
+        started.append(start("processes", network, path / f"{rank}.npz", *directory, **own))
+    return started
+
+
 def run(how, network, path):
     """The results of all processes, one after the other."""
-    if how != "processes":
-        finish([start(how, network, path / "0.npz")])
-        return [dict(np.load(path / "0.npz"))]
-    address = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    processes = [
-        start(how, network, path / f"{rank}.npz", RANK=str(rank), **address) for rank in range(2)
-    ]
-    finish(processes)
-    return [dict(np.load(path / f"{rank}.npz")) for rank in range(2)]
+    processes = start_two(network, path) if how == "processes" else []
+    finish(processes or [start(how, network, path / "0.npz")])
+    return [dict(np.load(path / f"{rank}.npz")) for rank in range(len(processes) or 1)]
 
 
 @pytest.mark.slow
@@ -72,14 +83,39 @@ def test_several_devices_learn_what_one_learns(network, tmp_path):
         if how == "widths":
             assert np.mean(results[0]["shares"] == 2) > 0.6
         for result in results:
-            if "nats" not in result:
-                continue
             # On TensorFlow the second device draws other noise.
             assert abs(np.mean(result["nats"]) - np.mean(alone["nats"])) < 1.0
             first, second = np.split(result["samples"], 2)
             assert 0.3 < np.mean(first != second) < 0.7
             if how in ("batches", "widths") and BACKEND == "jax":
                 np.testing.assert_allclose(result["nats"], alone["nats"], rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_processes_that_were_killed_go_on_with_the_same_epoch(tmp_path):
+    states = []
+    for is_killed in (False, True):
+        directory = tmp_path / str(is_killed)
+        processes = start_two("MLP", tmp_path, directory)
+        if is_killed:
+            while not (directory / "process-1" / "checkpoint-000005.npz").exists():
+                assert processes[1].poll() is None, processes[1].communicate()[0][-3000:]
+                time.sleep(0.001)
+            for process in processes:
+                process.kill()
+                process.communicate()
+            assert [process.returncode for process in processes] == [-signal.SIGKILL] * 2
+            kept = [max(path.glob("*.npz")) for path in (directory, directory / "process-1")]
+            if kept[0].name == kept[1].name:  # as if one had been killed before it had kept this
+                kept[1].unlink()
+            processes = start_two("MLP", tmp_path, directory)
+        finish(processes)
+        states.append([dict(np.load(tmp_path / f"{rank}.npz")) for rank in range(2)])
+    for whole, resumed in zip(*states, strict=True):
+        assert whole.keys() == resumed.keys()
+        assert len(whole["losses"]) == 12
+        for name, values in whole.items():
+            np.testing.assert_array_equal(values, resumed[name])
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="for PyTorch")

@@ -76,6 +76,26 @@ def test_an_experiment_runs_over_two_devices_with_three_images_to_validate(tmp_p
 
 
 @pytest.mark.skipif(not IS_TORCH, reason="Keras distributes on JAX and TensorFlow")
-def test_an_experiment_says_where_keras_does_not_distribute(refusal):
+def test_an_experiment_says_how_processes_are_started(refusal):
     message = refusal(ROOT / "examples" / "mnist.py", *TINY)
-    assert re.search(r"--distribute: on JAX and TensorFlow only. .*share_gradients", message)
+    assert re.search(r"--distribute: on PyTorch .* `torchrun --nproc-per-node 2 ", message)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not IS_TORCH, reason="Keras distributes on JAX and TensorFlow")
+def test_an_experiment_runs_in_two_processes_and_goes_on(tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    arguments = (*TINY, "--test-examples", "5", "--repeats", "1", "--epochs", "1")
+    for _ in range(2):
+        result = subprocess.run(
+            [*command, str(ROOT / "examples" / "mnist.py"), *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stderr[-3000:]
+        # The first process alone reports.
+        assert len(re.findall(r"^continuous +[\d.]+ +[\d.]+$", result.stdout, re.MULTILINE)) == 1
+    assert result.stdout.count("Going on after epoch 1") == 2
+    assert (tmp_path / "run" / "process-1" / "checkpoint-000001.npz").exists()

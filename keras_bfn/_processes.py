@@ -1,0 +1,85 @@
+"""Several processes that train one model, as each backend has them."""
+
+import keras
+import numpy as np
+
+
+def process_of(strategy=None):
+    """The number of this process among those that train one model, and how many there are.
+
+    Args:
+        strategy: the model's, of TensorFlow; else None.
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        return jax.process_index(), jax.process_count()
+    if backend == "torch":
+        import torch
+
+        if not torch.distributed.is_available() or not torch.distributed.is_initialized():
+            return 0, 1
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    # As Keras does, by its name: only strategies of several processes have it.
+    if strategy is None or not getattr(strategy.extended, "_in_multi_worker_mode", bool)():
+        return 0, 1
+    resolver = strategy.cluster_resolver
+    return resolver.task_id, resolver.cluster_spec().num_tasks(resolver.task_type)
+
+
+def of_all_processes(number, strategy=None):
+    """What each process has for this int, a list. All must ask at once."""
+    backend = keras.backend.backend()
+    if process_of(strategy)[1] == 1:
+        return [number]
+    if backend == "jax":
+        from jax.experimental import multihost_utils
+
+        return multihost_utils.process_allgather(np.asarray(number)).tolist()
+    if backend == "torch":
+        import torch
+
+        numbers = [None] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(numbers, number)
+        return numbers
+    import tensorflow as tf
+
+    return strategy.gather(tf.constant([number]), axis=0).numpy().tolist()
+
+
+def rows_of_process(structure):
+    """Of what a step of JAX returned for the rows of all processes, those of this one."""
+    import jax
+
+    def own_rows(array):
+        if array.is_fully_addressable or array.is_fully_replicated:
+            return array
+        from jax.experimental import multihost_utils
+
+        rows = np.split(multihost_utils.process_allgather(array, tiled=True), jax.process_count())
+        return rows[jax.process_index()]
+
+    return jax.tree.map(own_rows, structure)
+
+
+def mean_of_processes(tensors):
+    """The means of tensors over the processes of `torch.distributed`, sent as one; None stays."""
+    import torch
+
+    if not torch.distributed.is_initialized():
+        raise ValueError(
+            "`torch.distributed` is not initialised: start the script by `torchrun`, and call "
+            "`torch.distributed.init_process_group()` first"
+        )
+    given = [tensor for tensor in tensors if tensor is not None]
+    if not given:
+        return tensors
+    sent = torch.cat([tensor.reshape(-1).float() for tensor in given])
+    torch.distributed.all_reduce(sent)
+    sent = sent / torch.distributed.get_world_size()
+    parts = iter(torch.split(sent, [tensor.numel() for tensor in given]))
+    return [
+        None if tensor is None else next(parts).reshape(tensor.shape).to(tensor.dtype)
+        for tensor in tensors
+    ]
