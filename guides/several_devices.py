@@ -2,7 +2,7 @@
 Title: Several devices
 Author: The keras_bfn authors
 Date created: 2026/11/26
-Last modified: 2026/11/26
+Last modified: 2026/11/27
 Description: One model over several GPUs or hosts, on each backend.
 Accelerator: None
 """
@@ -16,7 +16,7 @@ divided among them is the backend's own affair:
 | backend | batches are divided by | weights, too, by | several hosts |
 |---|---|---|---|
 | JAX | `keras.distribution.DataParallel` | `keras_bfn.devices.WidthParallel` | a process each |
-| TensorFlow | `tf.distribute.MirroredStrategy` | | not with Keras 3.15 |
+| TensorFlow | `tf.distribute.MirroredStrategy` | | `MultiWorkerMirroredStrategy` |
 | PyTorch | processes and `keras_bfn.devices.share_gradients` | | a process each |
 
 This guide runs on as many devices as there are, be it one. To try it without GPUs, let JAX take the
@@ -71,7 +71,8 @@ each kernel on each.
 On a pod or a cluster, the same script runs on every host, begins with
 `keras.distribution.initialize()`, and gives `fit` the host's share of each batch, with
 `DataParallel(auto_shard_dataset=False)`, or a whole `tf.data.Dataset` without that argument. The
-seeds are the same on all hosts.
+seeds are the same on all hosts. All call `generate` and `code_length` at once, too, and each gets
+what it asked for: samples, or nats of data, of its own.
 
 ## TensorFlow
 
@@ -79,12 +80,20 @@ A model that is made in a strategy's scope is trained, scored and sampled by all
 draw different noise: the noise of the first is that of a model on one device. Where an optimizer
 clips gradients, Keras 3.15 clips each device's share by itself, before they are added: of two
 devices, each share is half of a mean, and seldom longer than the limit.
+
+Over several hosts, the same script runs on every host, with the addresses of all in the
+environment variable `TF_CONFIG`, as `tf.distribute.MultiWorkerMirroredStrategy` reads it, which is
+made before anything is computed. `fit` takes the whole batch and divides it; `generate` and
+`code_length` give all hosts the whole of the result.
 """
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
-    strategy = tf.distribute.MirroredStrategy()
+    if "TF_CONFIG" in os.environ:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    else:
+        strategy = tf.distribute.MirroredStrategy()
     scope = strategy.scope()
     num_devices = strategy.num_replicas_in_sync
 
@@ -129,3 +138,14 @@ model.fit(images, batch_size=64, epochs=2, verbose=2 if rank == 0 else 0)
 samples = model.generate(4 * num_devices, num_steps=10, seed=rank, verbose=0)
 nats = model.code_length(images[:16], num_steps=10, seed=0, verbose=0)
 print(num_devices, "devices,", len(samples), "samples,", nats["transmission"].mean(), "nats")
+
+"""
+## Runs that are killed
+
+With `keras_bfn.callbacks.Resume`, each process keeps its own state. When all are started again, all
+go on with the same epoch: the first that one of them had not finished.
+
+On TensorFlow and PyTorch one process saves for all: `if rank == 0: model.save("model.keras")`. On
+JAX all save at once, as Keras wants it: to one path each file is whole, but presets, which are
+folders, need a path each.
+"""

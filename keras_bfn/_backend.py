@@ -180,8 +180,7 @@ def export_torch(model, inputs, filepath, output_names=None):
         if sum(weight.nbytes for weight in program.state_dict.values()) > LARGEST_FILE:
             graph.save(filepath, external_data=True)
             return
-        partial = filepath.with_name(f"{filepath.name}.partial")
-        with whole_file(filepath, partial):
+        with whole_file(filepath) as partial:
             graph.save(partial, external_data=False)
 
 

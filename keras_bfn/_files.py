@@ -5,18 +5,24 @@ import os
 import pathlib
 import shutil
 
+from keras_bfn._processes import process_of
+
 
 @contextlib.contextmanager
-def whole_file(path, partial):
+def whole_file(path):
     """Names a file `path` when it is complete, and on the disk. One that fails is taken away.
 
     Args:
-        path: where the file shall be.
-        partial: the `pathlib.Path` where it is written first, beside it.
+        path: `pathlib.Path`, where the file shall be.
+
+    Yields:
+        The path where it is to be written first, beside it, with the same suffix: of several
+        processes that train one model, each has its own.
     """
+    partial = _beside(path, "partial")
     partial.unlink(missing_ok=True)  # perhaps a link to elsewhere
     try:
-        yield
+        yield partial
         _sync(partial)
         os.replace(partial, path)
     except BaseException:
@@ -31,9 +37,7 @@ def write_atomically(path, write):
         path: where the file shall be.
         write: function of the open binary file.
     """
-    path = pathlib.Path(path)
-    partial = path.with_name(path.name + ".partial")
-    with whole_file(path, partial), open(partial, "xb") as file:
+    with whole_file(pathlib.Path(path)) as partial, open(partial, "xb") as file:
         write(file)
 
 
@@ -48,7 +52,7 @@ def write_folder_atomically(path, write):
         write: function of the path of a folder that is not there yet.
     """
     path = pathlib.Path(path).absolute()
-    partial, old = (path.with_name(f"{path.name}.{kind}") for kind in ("partial", "old.partial"))
+    partial, old = _beside(path, "partial"), _beside(path, "partial.old")
     _remove(partial)
     try:
         write(partial)
@@ -65,6 +69,12 @@ def write_folder_atomically(path, write):
         _remove(partial)
         raise
     _remove(old)
+
+
+def _beside(path, kind):
+    """Where a process writes first what is to be at `path`: another place than other processes."""
+    process, _ = process_of()
+    return path.with_name(f"{kind}.{process}.{path.name}" if process else f"{kind}.{path.name}")
 
 
 def _sync(path):

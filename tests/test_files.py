@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from keras_bfn._files import write_folder_atomically
+from keras_bfn import _files
+from keras_bfn._files import write_atomically, write_folder_atomically
 
 pytestmark = pytest.mark.once
 
@@ -25,12 +26,24 @@ def contents(folder):
 def test_a_folder_takes_the_place_of_another(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "other").write_text("old")
-    (tmp_path / "model.partial").write_text("of one that was killed")
-    (tmp_path / "model.old.partial").symlink_to(tmp_path)
+    (tmp_path / "partial.model").write_text("of one that was killed")
+    (tmp_path / "partial.old.model").symlink_to(tmp_path)
     for content in ("1", "2"):
         write_folder_atomically(tmp_path / "model", write(content))
         assert contents(tmp_path) == {"model/inner/file": content}
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_process_leaves_alone_what_another_writes(tmp_path, monkeypatch):
+    def write_both(file):
+        file.write(b"first")
+        monkeypatch.setattr(_files, "process_of", lambda: (1, 2))
+        write_atomically(path, lambda file: file.write(b"second"))
+        file.write(b" and whole")
+
+    path = tmp_path / "file"
+    write_atomically(path, write_both)
+    assert contents(tmp_path) == {"file": "first and whole"}
 
 
 @pytest.mark.parametrize("moment", range(4))
@@ -64,8 +77,8 @@ def test_a_failure_leaves_the_folder_that_was_there(moment, tmp_path, monkeypatc
 
 
 def test_what_a_kill_between_two_renames_left_comes_back_when_the_next_write_fails(tmp_path):
-    write("1")(tmp_path / "model.old.partial")
-    write("2")(tmp_path / "model.partial")
+    write("1")(tmp_path / "partial.old.model")
+    write("2")(tmp_path / "partial.model")
     with pytest.raises(ZeroDivisionError):
         write_folder_atomically(tmp_path / "model", lambda folder: 1 / 0)
     assert contents(tmp_path) == {"model/inner/file": "1"}

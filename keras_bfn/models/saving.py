@@ -21,8 +21,7 @@ class WholeFiles:
             super().save(filepath, overwrite, zipped, **kwargs)
             return
         path = pathlib.Path(filepath)
-        partial = path.with_name(f"{path.stem}.partial.keras")
-        with whole_file(path, partial):
+        with whole_file(path) as partial:
             super().save(partial, zipped=zipped, **kwargs)
 
     @in_turn

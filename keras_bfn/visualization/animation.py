@@ -62,6 +62,5 @@ def animate_generation(
         frame = np.concatenate(sides, axis=1).repeat(pixels, axis=0).repeat(pixels, axis=1)
         frames.append(Image.fromarray((255 * frame).round().astype("uint8")))
     durations = [duration] * (len(frames) - 1) + [2000]
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-    with whole_file(path, partial):
+    with whole_file(path) as partial:
         frames[0].save(partial, save_all=True, append_images=frames[1:], duration=durations, loop=0)

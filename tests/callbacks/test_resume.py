@@ -206,11 +206,11 @@ def test_the_last_two_checkpoints_are_kept(fresh, tmp_path):
 def test_what_was_not_written_to_its_end_is_no_checkpoint(fresh, left_alone, tmp_path, capsys):
     train(fresh(), tmp_path, 2)
     for epoch in (3, 9):
-        (tmp_path / f"checkpoint-{epoch:06}.npz.partial").write_bytes(b"half")
+        (tmp_path / f"partial.checkpoint-{epoch:06}.npz").write_bytes(b"half")
     model, _ = train(fresh(), tmp_path, 4)
     assert "Skipped" not in capsys.readouterr().out
     assert_same(state_of(model), left_alone)
-    assert "checkpoint-000003.npz.partial" not in names(tmp_path)
+    assert "partial.checkpoint-000003.npz" not in names(tmp_path)
 
 
 @pytest.mark.once
