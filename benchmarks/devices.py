@@ -113,25 +113,32 @@ class JaxMemory:
 
 
 class TensorFlowMemory:
-    """What TensorFlow has allocated on the GPU."""
+    """What TensorFlow's allocator has given out, on the GPU or for the processor.
 
-    def __init__(self):
+    The process keeps what was given back to it: its resident size tells nothing of a second step.
+    """
+
+    def __init__(self, device):
         import tensorflow as tf
 
-        self.config = tf.config.experimental
+        self.config, self.device = tf.config.experimental, device
 
     def now(self):
-        return self.config.get_memory_info("GPU:0")["current"]
+        return self.config.get_memory_info(self.device)["current"]
 
     def peak(self):
-        return self.config.get_memory_info("GPU:0")["peak"]
+        return self.config.get_memory_info(self.device)["peak"]
 
     def reset(self):
-        self.config.reset_memory_stats("GPU:0")
+        gc.collect()
+        self.config.reset_memory_stats(self.device)
 
 
 def memory_of(framework):
     """Counts the memory of the device that a framework uses."""
-    if gpu_name(framework) is None:
+    has_gpu = gpu_name(framework) is not None
+    if framework == "tensorflow":
+        return TensorFlowMemory("GPU:0" if has_gpu else "CPU:0")
+    if not has_gpu:
         return ProcessMemory()
-    return {"torch": TorchMemory, "jax": JaxMemory, "tensorflow": TensorFlowMemory}[framework]()
+    return {"torch": TorchMemory, "jax": JaxMemory}[framework]()

@@ -23,6 +23,7 @@ from keras_bfn.layers import (
 from keras_bfn.layers.attention import self_attention
 from keras_bfn.layers.normalization import LayerNormalization
 from tests.backends import everywhere
+from tests.tensors import gradient, to_tensor
 
 IMAGES = np.random.default_rng(0).standard_normal((2, 4, 4, 6)).astype("float32")
 VECTORS = np.random.default_rng(0).standard_normal((2, 6)).astype("float32")
@@ -379,3 +380,24 @@ def test_normalises_as_keras_does(dtype):
         atol=tolerance,
         rtol=tolerance,
     )
+
+
+def test_gradients_of_normalisation_are_those_of_keras():
+    """Of the input and of both weights, in training."""
+    shape, rng = (4, 3, 32), np.random.default_rng(0)
+    packed = rng.standard_normal(4 * 3 * 32 + 64)
+    factors = to_tensor(rng.standard_normal(shape))
+
+    def gradient_of(norm, **options):
+        norm.build(shape)
+
+        def weighted(packed):
+            gamma, beta, x = ops.split(packed, [32, 64])
+            x = 3.0 + ops.reshape(x, shape)
+            return factors * norm.stateless_call([gamma, beta], [], x, **options)[0]
+
+        return gradient(weighted, packed)
+
+    own = gradient_of(LayerNormalization(epsilon=1e-5), training=True)
+    theirs = gradient_of(keras.layers.LayerNormalization(epsilon=1e-5))
+    np.testing.assert_allclose(own, theirs, atol=1e-5)
