@@ -53,7 +53,7 @@ def rows_of_process(structure):
     import jax
 
     def own_rows(array):
-        if array.is_fully_addressable or array.is_fully_replicated:
+        if getattr(array, "is_fully_addressable", True) or array.is_fully_replicated:
             return array
         from jax.experimental import multihost_utils
 
