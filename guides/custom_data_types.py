@@ -2,7 +2,7 @@
 Title: A data type of your own
 Author: The keras_bfn authors
 Date created: 2026/11/26
-Last modified: 2026/11/26
+Last modified: 2026/11/27
 Description: Counts, and amounts of any size: what is sent, what the network says, and a proof.
 Accelerator: None
 """
@@ -247,9 +247,10 @@ figure.savefig("counts.png")
 """
 ## Values without end
 
-For integers 0..K-1, the engine sums over all values. Of other data a flow tells two more things:
-`expected_embedding`, the mean of e(x) under the output distribution, and `log_receiver_ratio`, how
-much likelier a message is by the mean of its density over that distribution than by the sender's.
+For integers 0..K-1, the package sums over all values. Of other data a flow tells two more things:
+`expected_embedding`, the mean of e(x) under the output distribution, and `log_receiver_ratio`: of
+the message y = e(x) + noise / sqrt(alpha), the logarithm of its density by the receiver, which is
+the mean over the output distribution, less that by the sender.
 
 Take amounts, of which one is twice another, rather than 3 more: minutes, prices, weights. Their
 logarithm is sent. A normal distribution of the logarithm stays normal when messages come, so that

@@ -2,7 +2,7 @@
 Title: Getting started with Bayesian Flow Networks
 Author: The keras_bfn authors
 Date created: 2026/11/24
-Last modified: 2026/11/24
+Last modified: 2026/11/27
 Description: Train a Bayesian Flow Network with `model.fit`, score data, and generate.
 Accelerator: None
 """
@@ -27,8 +27,8 @@ This guide trains on the 8x8 digits that come with scikit-learn, and takes less 
 ## Setup
 
 What is needed is installed from a clone by `pip install -e ".[jax,examples]"`, or with `tensorflow`
-or `torch` in the place of `jax`. Keras reads from the environment, when it is imported, which of
-them to run on:
+or `torch` in the place of `jax`: then write its name in the place of "jax" below, too. Keras reads
+from the environment, when it is imported, which backend to run on:
 """
 
 import os
@@ -69,9 +69,10 @@ degrees or kilograms that this stands for, and samples are degrees or kilograms 
 flow = keras_bfn.flows.fit_scaling(keras_bfn.flows.ContinuousFlow(sigma_1=0.02), degrees)
 ```
 
-`beta_1` is the accuracy of all messages together: how sure Bob may get before Alice sends the data
-themselves, by what he then expects. (`keras_bfn.schedules.fit` finds one for other data: see
-[long runs](long_runs.py).)
+`beta_1` is the accuracy of all messages together: how sure Bob may get before the rest is paid, the
+cost of telling the data exactly. For numbers and levels it is set by `sigma_1`, the standard
+deviation that Bob is left with in the end, in units of [-1, 1]. (`keras_bfn.schedules.fit` finds
+either for other data: see [long runs](long_runs.py).)
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)

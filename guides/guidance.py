@@ -2,7 +2,7 @@
 Title: Guidance by any function
 Author: The keras_bfn authors
 Date created: 2026/11/26
-Last modified: 2026/11/26
+Last modified: 2026/11/27
 Description: Samples by an own classifier, from blurred or coarse pictures, with words or sums told.
 Accelerator: None
 """
@@ -175,8 +175,11 @@ visualization.plot_samples(rows.reshape(-1, 8, 8, 1), "inpainted.png", columns=2
 """
 ## Texts
 
-Text is a sequence of classes, and the function is given their probabilities. These texts avoid the
-letter "e", and these have "z" five times.
+A function of your own returns log L, one number for each sample, written in `keras.ops`. It is
+given what is expected of the data: for classes, such as letters, their probabilities; for numbers
+and levels, their means. `avoid_e` is such a function, of texts without the letter "e".
+`Constraint(fn, target, std)` makes one of a number that `fn` finds in the data: here how many "z"
+there are, which should be near five.
 """
 
 texts = keras_bfn.BayesianFlowNetwork.from_preset("bfn_text")

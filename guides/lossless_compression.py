@@ -2,7 +2,7 @@
 Title: Lossless compression
 Author: The keras_bfn authors
 Date created: 2026/11/25
-Last modified: 2026/11/25
+Last modified: 2026/11/27
 Description: Data to bytes and back, at the cost that the loss states.
 Accelerator: None
 """
@@ -58,8 +58,9 @@ assert np.array_equal(codec.decompress(data, verbose=0), digits)
 The report says where the bits went.
 
 - The *examples*: as many bits as `code_length` says for the same number of messages.
-- *Initial bits*. Alice draws what Bob will know at the end, and all that comes before it, from bits
-  that are on her stack already, and Bob gives them back when he knows the example. Before the
+- *Initial bits*. The file is a stack of bits: examples are put on it, and the last is read first.
+  Alice draws what Bob will know at the end, and all that comes before it, from bits that are on the
+  stack already, and Bob puts them back when he knows the example (*bits-back coding*). Before the
   first example there are none. So the first examples are sent without messages, as Bob expects them
   when he knows nothing, until their bits are enough to draw from. The initial bits are what that
   costs more, once, however many examples follow.
@@ -118,6 +119,9 @@ give the same `condition` to `decompress`.
 python -m keras_bfn.codec compress digits.npy digits.bfn --model bfn_digits --report
 python -m keras_bfn.codec decompress digits.bfn digits.npy --model bfn_digits
 ```
+
+`--model` also takes the folder of a preset, or the `.keras` file of a model of your own. The array in
+`digits.npy` has the shape `(number, *event_shape)`, as for `fit`.
 
 `examples/compress.py` trains a model, and compares its files with those of common compressors.
 """

@@ -2,7 +2,7 @@
 Title: Networks, presets and the paper's checkpoints
 Author: The keras_bfn authors
 Date created: 2026/11/24
-Last modified: 2026/11/24
+Last modified: 2026/11/27
 Description: Use a trained model, pick a network, and load the weights of the paper's authors.
 Accelerator: None
 """
@@ -107,7 +107,8 @@ with `condition_dropout`, the model trains with it in the place of some of the c
 also generates without any. A network of your own has such a condition if the model is told:
 `BayesianFlowNetwork(..., null_condition=10)`, or an array, where conditions are numbers.
 
-Several conditions are a dict: `conditions={"label": 10, "text": (32,)}`, and
+A number stands for so many classes, a tuple for the shape of a condition of numbers. Several
+conditions are a dict: `conditions={"label": 10, "text": (32,)}`, and
 `fit((data, {"label": labels, "text": embeddings}))`. Each may have a null of its own, and be
 dropped together with the others or, by a dict of rates, by itself. Numbers for each position of a
 sequence or an image, such as a small picture, enlarged, that is to become a large one, are seen

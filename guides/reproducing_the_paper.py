@@ -61,8 +61,9 @@ A smaller network of the same kind, with the same options, learns black and whit
 pixels. The rate is higher, and the momentum of the averages lower, than in the paper, as suits two
 hundred steps.
 
-Without `shortcut`, a network has first of all to learn to repeat what the messages have told:
-before that, it costs more than pixels that are guessed one by one.
+With `shortcut=True`, the default, what the messages about a variable tell is added to the
+network's output. Without it, a network has first of all to learn to repeat that: before, it costs
+more than pixels that are guessed one by one.
 """
 
 keras.utils.set_random_seed(0)
@@ -142,7 +143,7 @@ huggingface_hub` is needed to read them.
 
 ```python
 model = keras_bfn.BayesianFlowNetwork.from_preset("bfn_mnist_binary")
-nats = model.code_length(binary_images, num_steps=25, num_repeats=25)
+nats = model.code_length(x, num_steps=25, num_repeats=25)  # x: 0 or 1, (number, 28, 28, 1)
 ```
 
 What `keras_bfn.checkpoints.load_official` does on the way:

@@ -2,7 +2,7 @@
 Title: Sampling in few steps, and with a say in the result
 Author: The keras_bfn authors
 Date created: 2026/11/24
-Last modified: 2026/11/24
+Last modified: 2026/11/27
 Description: Samplers and their options, guidance, interpolation, inpainting, and pictures of all.
 Accelerator: None
 """
@@ -66,8 +66,9 @@ samples = model.generate(24, num_steps=10, sampler=likely, seed=0, verbose=0)
 """
 ## Guidance
 
-The model was trained with `condition_dropout=0.1`: one class in ten was replaced by the null
-condition. So it knows what changes when it is told a class, and `guidance_scale` sets how much of
+The model was trained with `condition_dropout=0.1`: for a tenth of the examples, drawn by chance,
+the class was replaced by the null condition, which stands for one that is not told. So it knows
+what changes when it is told a class, and `guidance_scale` sets how much of
 that change to apply: 0 ignores the class, 1 is what was learnt, 2 is twice the change. Both outputs
 of the network come from a single call on a batch of twice the size.
 """
@@ -85,7 +86,8 @@ and `fit` pairs of data and classes:
 ```python
 network = keras_bfn.networks.UNet(flow, image_shape=(8, 8, 1), conditions=10)
 model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.1)
-model.fit((images, labels))
+model.compile(keras.optimizers.AdamW(1e-3))
+model.fit((images, labels), epochs=100)
 ```
 
 ## Between two digits

@@ -74,8 +74,9 @@ print(f"{nats(loaded):.2f} nats, after {int(loaded.optimizer.iterations)} steps"
 """
 ## Weights
 
-Weights alone go into any model whose network has the same form, such as one that computes in half
-precision. Into another they do not go: Keras raises an error.
+A file of weights, which has the state of the optimizer, too, if the model was compiled, goes into
+any model whose network has the same form, such as one that computes in half precision; one that is
+not compiled takes the weights alone. Into another they do not go: Keras raises an error.
 """
 
 model.save_weights("digits.weights.h5")

@@ -207,9 +207,10 @@ messages so far, and what it would cost to send x itself then, -log2 of its prob
 by what Bob knows. The more is paid, the less is left, and the sum is the entropy at every time. (Of
 numbers, `log_expected` takes the normal distribution of which the output is the mean.)
 
-In ten messages that is so, and also in infinitely many, which is *continuous time*. What is paid
-then is an integral over time of `losses.ContinuousTimeLoss`, with evidence drawn for each time at
-once: the sum of all messages until then is normal, too.
+In ten messages that is so, but for numbers, as will be seen; in infinitely many, which is
+*continuous time*, it is so for all. What is paid then is an integral over time of
+`losses.ContinuousTimeLoss`, with evidence drawn for each time at once: the sum of all messages until
+then is normal, too.
 """
 
 

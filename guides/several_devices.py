@@ -69,8 +69,9 @@ Of a network that is too large for one device, a mesh of `(num_devices // 4, 4)`
 each kernel on each.
 
 On a pod or a cluster, the same script runs on every host, begins with
-`keras.distribution.initialize()`, and gives `fit` the host's share of each batch, with
-`DataParallel(auto_shard_dataset=False)`, or a whole `tf.data.Dataset` without that argument. The
+`keras.distribution.initialize()`, sets `keras.distribution.DataParallel(auto_shard_dataset=False)`
+in the place of `WidthParallel`, and gives `fit` the host's share of each batch; without that
+argument, a whole `tf.data.Dataset`. The
 seeds are the same on all hosts. All call `generate` and `code_length` at once, too, and each gets
 what it asked for: samples, or nats of data, of its own.
 
@@ -127,7 +128,8 @@ is imported.)
 
 ## The same from here on
 
-The batch size is that of all devices together, but in processes that of one.
+`batch_size` is that of all devices together. Where each process has a share of its own to fit, on
+PyTorch and on hosts of JAX, it is that of one process: with four, a step sees four times as many.
 """
 
 with scope:
@@ -145,7 +147,8 @@ print(num_devices, "devices,", len(samples), "samples,", nats["transmission"].me
 With `keras_bfn.callbacks.Resume`, each process keeps its own state. When all are started again, all
 go on with the same epoch: the first that one of them had not finished.
 
-On TensorFlow and PyTorch one process saves for all: `if rank == 0: model.save("model.keras")`. On
-JAX all save at once, as Keras wants it: to one path each file is whole, but presets, which are
-folders, need a path each.
+On PyTorch one process saves for all: `if rank == 0: model.save("model.keras")`. So it is on
+TensorFlow, but there `rank` is 0 on every host of this script: take the worker's `index` from
+`TF_CONFIG`. On JAX all processes call `save` at once, as Keras wants it: a `.keras` file may have
+one path for all; a preset, which is a folder, needs a path for each.
 """

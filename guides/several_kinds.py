@@ -87,7 +87,8 @@ the `loss`.
 
 First, two models are trained for a short time, one of which takes a nat of the species for ten.
 Then one is trained for longer, without weights. How many test flowers are of the species that is
-drawn for them, given all else, and what does each part cost?
+drawn for them, given all else, and what does each part cost? (`num_repeats=50` lets `evaluate`, not
+`fit`, look 50 times at each flower; `"sde2"` is a [sampler](sampling.py) that needs few steps.)
 """
 
 

@@ -64,7 +64,8 @@ print(train.head().to_string())
 - `Levels`: an integer of a range of at most 256, in order.
 - `Angle`: a number that comes round again, such as degrees or the hour of a day. It is only taken
   for one if it is said to be.
-- `Category`: strings, bools, and numbers of at most ten values, without an order.
+- `Category`: strings, bools, and numbers of at most ten values, integers too, without an order.
+  Grades from 1 to 5 have one, and it should be said: as `Levels(1, 5)`.
 """
 
 print(Table.from_dataframe(train))

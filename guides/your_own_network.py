@@ -370,6 +370,6 @@ print(f"Logits: {cost(model):.2f} nats. Probabilities in their place: {cost(wron
 
 """
 So hold the cost of the first epochs against what the data cost by themselves, such as the logarithm
-of the number of classes for each variable, here 8.3 nats. If a network stays above that, it is not
-the network that has to learn.
+of the number of classes for each variable, here 8.3 nats. If the cost stays above that,
+longer training will not help: look for a mistake in what the network returns.
 """
