@@ -120,8 +120,8 @@ python -m keras_bfn.codec compress digits.npy digits.bfn --model bfn_digits --re
 python -m keras_bfn.codec decompress digits.bfn digits.npy --model bfn_digits
 ```
 
-`--model` also takes the folder of a preset, or the `.keras` file of a model of your own. The array in
-`digits.npy` has the shape `(number, *event_shape)`, as for `fit`.
+`--model` also takes the folder of a preset, or the `.keras` file of a model of your own. The array
+in `digits.npy` has the shape `(number, *event_shape)`, as for `fit`.
 
 `examples/compress.py` trains a model, and compares its files with those of common compressors.
 """

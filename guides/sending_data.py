@@ -209,8 +209,8 @@ numbers, `log_expected` takes the normal distribution of which the output is the
 
 In ten messages that is so, but for numbers, as will be seen; in infinitely many, which is
 *continuous time*, it is so for all. What is paid then is an integral over time of
-`losses.ContinuousTimeLoss`, with evidence drawn for each time at once: the sum of all messages until
-then is normal, too.
+`losses.ContinuousTimeLoss`, with evidence drawn for each time at once: the sum of all messages
+until then is normal, too.
 """
 
 

@@ -58,7 +58,8 @@ def test_a_wrong_argument_is_refused_by_name(name, calls, things, tmp_path, monk
         assert not A_BACKEND.search(innermost), innermost
 
 
-def test_calls_that_are_refused_cost_a_model_nothing(things):
+def test_calls_that_are_refused_cost_a_model_nothing(things, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     model = things.model
     before = model.evaluate(X, verbose=0), model.get_weights()
     optimizer, loss = model.optimizer, model.transmission_loss
