@@ -99,7 +99,7 @@ class Writers:
         if name in self.readers:
             return self.readers[name]()
         found = _contents(self.folder)
-        found = {n: data for n, data in found.items() if not n.startswith("partial")}
+        found = {n: data for n, data in found.items() if "partial" not in n}
         return next(content for content, known in self.known.items() if known == found)
 
     def learn(self, name):
