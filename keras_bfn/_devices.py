@@ -5,7 +5,7 @@ import contextlib
 import keras
 from keras import ops
 
-from keras_bfn._processes import process_of
+from keras_bfn._backend import process_of
 
 
 def strategy_of(model):

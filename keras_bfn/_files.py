@@ -5,7 +5,7 @@ import os
 import pathlib
 import shutil
 
-from keras_bfn._processes import process_of
+from keras_bfn._backend import process_of
 
 
 @contextlib.contextmanager

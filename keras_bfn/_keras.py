@@ -5,12 +5,12 @@ These stand where they are needed:
 
 | where | what Keras 3.15 does |
 |---|---|
-| `_backend.py`, `recompute` | on JAX on CPUs, what `keras.remat` is for is kept all the same |
-| `_backend.py`, `torch_generators` | on PyTorch, dropout without a seed ignores its own generator |
-| `_backend.py`, `export_torch` | on PyTorch, what is exported to ONNX has no names of outputs |
+| `_backend/gradients.py`, `recompute` | on JAX on CPUs, `keras.remat` saves no memory |
+| `_backend/randomness.py`, `torch_generators` | on PyTorch, a dropout's own generator is ignored |
+| `_backend/pytorch.py`, `export_program` | on PyTorch, outputs in ONNX have no names |
+| `_backend/processes.py`, `rows_of_process` | on JAX, `predict` fails in several processes |
 | `_devices.py`, `averaged` | in several processes of TensorFlow, `fit` fails (tensorflow#72388) |
 | `_parts.py`, `order_parts` | on JAX, `predict` returns dicts in alphabetical order |
-| `_processes.py`, `rows_of_process` | on JAX, `predict` fails in several processes |
 | `_random.py`, `SeedGenerator` | all replicas of a strategy of TensorFlow draw the same |
 | `_random.py`, `_hash` | on PyTorch, the streams of seeds overlap |
 | `_random.py`, `start_from` | on TensorFlow, seed generators that are gone leave memory behind |

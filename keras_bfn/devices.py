@@ -5,7 +5,7 @@ On JAX, `keras.distribution.DataParallel` divides batches, on TensorFlow its str
 
 import keras
 
-from keras_bfn._processes import mean_of_processes
+from keras_bfn._backend import mean_of_processes
 from keras_bfn._validation import check_choice, refusal
 
 

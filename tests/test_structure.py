@@ -111,8 +111,8 @@ def test_within_a_folder_no_module_imports_from_the_folders_init():
             assert module.rpartition(".")[0] not in names, module
 
 
-def test_backends_are_imported_in_three_places_only():
-    allowed = {"keras_bfn._backend", "keras_bfn._processes", "keras_bfn.checkpoints"}
+def test_backends_are_imported_in_two_places_only():
+    allowed = {"keras_bfn._backend", "keras_bfn.checkpoints"}
     for module, path in PATHS.items():
         if folder_of(module) not in allowed:
             assert not {name.split(".")[0] for name in imports_of(path)} & BACKENDS, module

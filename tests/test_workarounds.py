@@ -413,7 +413,7 @@ def test_outputs_in_onnx_have_no_names(tmp_path):
     signature = [{"a": keras.InputSpec("float32", (None, 2), name="a")}]
     Named().export(tmp_path / "a.onnx", "onnx", verbose=False, input_signature=signature)
     (output,) = onnxruntime.InferenceSession(tmp_path / "a.onnx").get_outputs()
-    require(output.name != "next", "_backend.py, export_torch")
+    require(output.name != "next", "_backend/pytorch.py, export_program")
 
 
 @only("jax")
@@ -429,7 +429,7 @@ def test_dropout_without_a_seed_ignores_its_own_generator():
     dropout = keras.layers.Dropout(0.5)
     dropout(X, training=True)
     state = ops.convert_to_numpy(dropout.seed_generator.state)
-    require(state[1] == 0, "_backend.py, torch_generators")
+    require(state[1] == 0, "_backend/randomness.py, torch_generators")
 
 
 def test_the_states_of_seed_generators_are_not_saved(tmp_path):
@@ -547,7 +547,7 @@ def test_several_processes_cannot_predict():
     for process in processes:
         _, error = process.communicate(timeout=300)
         is_so = process.returncode and "spans non-addressable" in error
-        require(is_so, "_processes.py, rows_of_process")
+        require(is_so, "_backend/processes.py, rows_of_process")
 
 
 @only("jax")
@@ -611,4 +611,6 @@ def test_what_is_rematerialised_is_kept_on_cpus():
         matrices = (np.zeros(shape, "float32") for shape in ((64, 32), (32, 256), (256, 32)))
         return gradient.lower(*matrices).compile().memory_analysis().temp_size_in_bytes
 
-    require(memory(keras.remat) >= memory(lambda function: function), "_backend.py, recompute")
+    require(
+        memory(keras.remat) >= memory(lambda function: function), "_backend/gradients.py, recompute"
+    )

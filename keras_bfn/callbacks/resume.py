@@ -9,11 +9,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._backend import torch_generators
+from keras_bfn._backend import of_all_processes, process_of, torch_generators
 from keras_bfn._devices import strategy_of
 from keras_bfn._files import write_atomically
 from keras_bfn._keras import start_at_epoch
-from keras_bfn._processes import of_all_processes, process_of
 from keras_bfn._validation import check_int, check_path, refusal
 
 

@@ -5,8 +5,8 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
-from keras_bfn._backend import export_torch
-from keras_bfn._files import write_folder_atomically
+from keras_bfn._backend import export_program
+from keras_bfn._files import whole_file, write_folder_atomically
 from keras_bfn._imports import tell_to_install
 from keras_bfn._keras import call_network, export_saved_model, in_order_of
 from keras_bfn._parts import map_parts
@@ -21,6 +21,7 @@ from keras_bfn.models.program import Program, SamplingProgram
 # and PyTorch's to a SavedModel needs XLA.
 FORMATS = {"tf_saved_model": ("tensorflow", "jax"), "onnx": ("torch",), "torch": ("torch",)}
 SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"}
+LARGEST_FILE = 2**30  # bytes of weights in one ONNX file, which holds 2 GB
 EXAMPLE_ROWS = 2  # of examples; of a batch of one, PyTorch takes the one for a constant
 
 
@@ -267,7 +268,12 @@ def _write(model, inputs, filepath, format):
         names = list(model(inputs))
         with tell_to_install('ONNX needs `pip install "keras-bfn[export]"`'):
             import onnxscript  # noqa: F401
-    export_torch(model, inputs, filepath, names)
+    save, num_bytes = export_program(model, inputs, names)
+    if names is not None and num_bytes > LARGEST_FILE:
+        save(filepath, external_data=True)
+        return
+    with whole_file(filepath) as partial:
+        save(partial)
 
 
 def _describe(x, name):

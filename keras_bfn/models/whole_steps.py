@@ -4,7 +4,7 @@ import contextlib
 
 import keras
 
-from keras_bfn._processes import rows_of_process
+from keras_bfn._backend import rows_of_process
 from keras_bfn._scopes import keep_scopes
 from keras_bfn._signals import after_failure, uninterrupted
 

@@ -11,7 +11,7 @@ import pytest
 from keras import layers, ops
 
 import keras_bfn
-from keras_bfn import BayesianFlowNetwork, _backend, _random
+from keras_bfn import BayesianFlowNetwork, _random
 from keras_bfn.samplers import AncestralSampler, SDE2Sampler
 from tests.models.small import FLOWS, ConditionNetwork
 
@@ -239,7 +239,7 @@ def check_that_a_failure_leaves(before, model, path, format, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [2**30, 0])
 def test_an_onnx_file_holds_all_weights_that_it_can(most, tmp_path, monkeypatch):
-    monkeypatch.setattr(_backend, "LARGEST_FILE", most)
+    monkeypatch.setattr("keras_bfn.models.export.LARGEST_FILE", most)
     path = tmp_path / "network.onnx"
     model = of_this_package()
     model.export(path, "onnx", what="network")

@@ -1,37 +1,8 @@
-"""What `keras.ops` cannot do.
-
-Beside `_processes` and `checkpoints`, nothing else knows the backends.
-"""
-
-import sys
-import warnings
+"""Gradients, and what is kept for them."""
 
 import keras
 
-from keras_bfn._files import whole_file, write_atomically
-
-LARGEST_FILE = 2**30  # bytes of weights in one ONNX file, which holds 2 GB
-
-
-def torch_generators():
-    """The generators that dropout without a seed draws from on PyTorch; none on other backends."""
-    if keras.backend.backend() != "torch":
-        return []
-    import torch
-
-    on_gpu = torch.cuda.is_initialized()
-    gpu = [torch.cuda.default_generators[torch.cuda.current_device()]] if on_gpu else []
-    return [torch.default_generator, *gpu]
-
-
-def is_on_cpu():
-    """Whether the backend computes on the CPU. (`keras.distribution` knows no PyTorch.)"""
-    if keras.backend.backend() != "torch":
-        return keras.distribution.list_devices()[0].startswith("cpu")
-    import torch
-
-    accelerators = torch.cuda, torch.backends.mps, torch.xpu
-    return not any(accelerator.is_available() for accelerator in accelerators)
+from keras_bfn._backend.devices import is_on_cpu
 
 
 def takes_gradients():
@@ -49,39 +20,6 @@ def take_gradients(is_enabled):
         import torch
 
         torch.set_grad_enabled(is_enabled)
-
-
-def move_to_replica(state):
-    """The state of a seed generator, another one on each replica of a strategy of TensorFlow."""
-    if keras.backend.backend() != "tensorflow":
-        return state
-    import tensorflow as tf
-
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
-        return state
-    # 0 on the first: it draws as one device does. The golden ratio keeps seeds apart.
-    moved = tf.cast(replica.replica_id_in_sync_group, state.dtype) * 0x1E3779B9
-    return state + tf.stack([moved, tf.zeros_like(moved)])
-
-
-def draw_normal(shape, seed=None):
-    """`keras.random.normal` in float32; on JAX on CPUs, from bits that cost a seventh.
-
-    They are of XLA's own Threefry, whose key is the state of the seed generator.
-    """
-    is_generator = isinstance(seed, keras.random.SeedGenerator)
-    if not (is_generator and keras.backend.backend() == "jax" and is_on_cpu()):
-        return keras.random.normal(shape, dtype="float32", seed=seed)
-    import jax
-
-    key = seed.next()
-    state = jax.numpy.concatenate([key, jax.numpy.zeros_like(key)])
-    threefry = jax.lax.RandomAlgorithm.RNG_THREE_FRY
-    _, bits = jax.lax.rng_bit_generator(state, shape, algorithm=threefry)
-    # The midpoints of 2^24 strides of (-1, 1): float32 holds each of them.
-    odd = 2 * (bits >> 8).astype("int32") + (1 - 2**24)
-    return 2.0**0.5 * jax.lax.erf_inv(odd.astype("float32") * 2.0**-24)
 
 
 def recompute(function):
@@ -120,68 +58,6 @@ def recompute(function):
         return jax.numpy.issubdtype(x.dtype, jax.numpy.floating)
 
     return call
-
-
-def add_product(bias, x, kernel):
-    """`bias + x @ kernel` in one operation of PyTorch."""
-    import torch
-
-    return torch.addmm(bias, x, kernel)
-
-
-def normalize_groups(x, groups, gamma, beta, epsilon):
-    """Group normalisation of `(batch, channels, ...)` by PyTorch's own, in one pass.
-
-    That of Keras 3.15 is a dozen operations, each of which PyTorch writes to memory.
-    """
-    import torch
-
-    gamma, beta = (weight.to(x.dtype) for weight in (gamma, beta))
-    if gamma.requires_grad and torch.is_grad_enabled() and not x.requires_grad:
-        # After frozen layers. With channels last in memory, PyTorch 2.13 on CPUs would write the
-        # gradient of x, which none was asked for, to nowhere, and the process would end.
-        x = x.contiguous()
-    return torch.nn.functional.group_norm(x, groups, gamma, beta, epsilon)
-
-
-def is_data_loader(x):
-    """Whether `x` is a `torch.utils.data.DataLoader`, which every backend takes."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(x, torch.utils.data.DataLoader)
-
-
-def export_torch(model, inputs, filepath, output_names=None):
-    """Writes a model of PyTorch as an exported program or, given names of its outputs, as ONNX.
-
-    `export` of Keras 3.15 to ONNX names no outputs, and traces by TorchScript where a batch may
-    have any size: a size that is looked at becomes a constant, without a word.
-
-    The file is whole or not there. Of more than `LARGEST_FILE` bytes of weights, ONNX needs a
-    second file, and both are written in place.
-
-    Args:
-        model: a Keras model that takes a flat dict and returns one, sorted by name.
-        inputs: an example of its inputs. All but scalars have the batch for their first axis.
-        filepath: `pathlib.Path` of the file.
-        output_names: list of strings, sorted; or None.
-    """
-    import torch
-
-    batch = torch.export.Dim("batch", min=1)
-    axes = {name: {0: batch} if x.ndim else None for name, x in inputs.items()}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of PyTorch about its own code
-        program = torch.export.export(model, (inputs,), dynamic_shapes=[(axes,)], strict=False)
-        if output_names is None:
-            write_atomically(filepath, lambda file: torch.export.save(program, file))
-            return
-        names = {"input_names": list(inputs), "output_names": output_names}
-        graph = torch.onnx.export(program, (), verbose=False, dynamo=True, **names)
-        if sum(weight.nbytes for weight in program.state_dict.values()) > LARGEST_FILE:
-            graph.save(filepath, external_data=True)
-            return
-        with whole_file(filepath) as partial:
-            graph.save(partial, external_data=False)
 
 
 def value_and_gradient(function, inputs):

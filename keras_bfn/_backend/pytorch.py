@@ -1,0 +1,70 @@
+"""What PyTorch alone has."""
+
+import functools
+import sys
+import warnings
+
+
+def add_product(bias, x, kernel):
+    """`bias + x @ kernel` in one operation of PyTorch."""
+    import torch
+
+    return torch.addmm(bias, x, kernel)
+
+
+def normalize_groups(x, groups, gamma, beta, epsilon):
+    """Group normalisation of `(batch, channels, ...)` by PyTorch's own, in one pass.
+
+    That of Keras 3.15 is a dozen operations, each of which PyTorch writes to memory.
+    """
+    import torch
+
+    gamma, beta = (weight.to(x.dtype) for weight in (gamma, beta))
+    if gamma.requires_grad and torch.is_grad_enabled() and not x.requires_grad:
+        # After frozen layers. With channels last in memory, PyTorch 2.13 on CPUs would write the
+        # gradient of x, which none was asked for, to nowhere, and the process would end.
+        x = x.contiguous()
+    return torch.nn.functional.group_norm(x, groups, gamma, beta, epsilon)
+
+
+def lay_out(variable, order):
+    """Writes a variable of PyTorch to memory with its axes in this order. The axes stay."""
+    data = variable.value.data
+    back = [order.index(axis) for axis in range(data.ndim)]
+    variable.value.data = data.permute(order).contiguous().permute(back)
+
+
+def is_data_loader(x):
+    """Whether `x` is a `torch.utils.data.DataLoader`, which every backend takes."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.utils.data.DataLoader)
+
+
+def export_program(model, inputs, output_names=None):
+    """A model as an exported program of PyTorch or, given names of its outputs, as ONNX.
+
+    `export` of Keras 3.15 to ONNX names no outputs, and traces by TorchScript where a batch may
+    have any size: a size that is looked at becomes a constant, without a word.
+
+    Args:
+        model: a Keras model that takes a flat dict and returns one, sorted by name.
+        inputs: an example of its inputs. All but scalars have the batch for their first axis.
+        output_names: list of strings, sorted; or None.
+
+    Returns:
+        The tuple of a function of a path, which writes the file, and how many bytes of weights that
+        will hold. ONNX can have its weights in a second file: `save(path, external_data=True)`.
+    """
+    import torch
+
+    batch = torch.export.Dim("batch", min=1)
+    axes = {name: {0: batch} if x.ndim else None for name, x in inputs.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of PyTorch about its own code
+        program = torch.export.export(model, (inputs,), dynamic_shapes=[(axes,)], strict=False)
+        num_bytes = sum(weight.nbytes for weight in program.state_dict.values())
+        if output_names is None:
+            return functools.partial(torch.export.save, program), num_bytes
+        names = {"input_names": list(inputs), "output_names": output_names}
+        graph = torch.onnx.export(program, (), verbose=False, dynamo=True, **names)
+    return functools.partial(graph.save, external_data=False), num_bytes
