@@ -58,7 +58,11 @@ def attention(scale):
         heads = ops.unstack(ops.reshape(x, (-1, length, 3, 4, 16 * scale)), axis=2)
         return ops.reshape(ops.dot_product_attention(*heads), (-1, length, 64 * scale))
 
-    return by_keras, lambda x: self_attention(x, 4), (normal(4 * scale, length, 3 * 64 * scale),)
+    return (
+        by_keras,
+        lambda x: self_attention(x, 4, remat=True),
+        (normal(4 * scale, length, 3 * 64 * scale),),
+    )
 
 
 def group_normalization(scale):

@@ -154,7 +154,8 @@ class TransformerBlock(Layer):
 
     def _attend(self, norm, tensors, there, training):
         x = self._begin(norm, self.query_key_value, tensors, training)
-        x = self_attention(x, self.num_heads, self.rotary, there)
+        remat = training and not self.remat  # else the whole block is made again
+        x = self_attention(x, self.num_heads, self.rotary, there, remat)
         return self.attention_project(x)
 
     def _dense(self, norm, tensors, there, training):

@@ -135,6 +135,27 @@ def test_attention_is_the_mean_of_values_weighted_by_softmax(masked, scale):
     np.testing.assert_allclose(ops.convert_to_numpy(found), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("remat", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradients_of_attention_are_those_of_keras(masked, remat):
+    rng = np.random.default_rng(0)
+    x = 3.0 * rng.standard_normal((2, 5, 3 * 8))
+    factors = to_tensor(rng.standard_normal((2, 5, 8)))
+    there = np.array([[1, 1, 0, 1, 0], [1, 1, 1, 1, 1]]) if masked else None
+    seen = None
+    if masked:
+        seen = np.broadcast_to((there == 1)[:, None, None, :] | np.eye(5, dtype=bool), (2, 2, 5, 5))
+
+    def by_keras(x):
+        parts = ops.unstack(ops.reshape(x, (2, 5, 3, 2, 4)), axis=2)
+        return factors * ops.reshape(ops.dot_product_attention(*parts, mask=seen), (2, 5, 8))
+
+    own = gradient(lambda x: factors * self_attention(x, 2, False, there, remat), x)
+    expected = gradient(by_keras, x)
+    assert np.abs(expected).max() > 1.0
+    np.testing.assert_allclose(own, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_times_are_told_apart_near_one_under_half_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
