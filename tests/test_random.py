@@ -1,6 +1,8 @@
 """The package's own random numbers are those of the distributions that they are named by."""
 
+import keras
 import numpy as np
+from keras import ops
 from scipy import stats
 
 from keras_bfn._random import make_seed_generator, normal, start_from
@@ -38,3 +40,23 @@ def test_a_generator_starts_from_a_seed_as_one_that_is_made_from_it():
     for _ in range(2):
         drawn = to_numpy(normal((3,), generator))
         np.testing.assert_array_equal(drawn, to_numpy(normal((3,), expected)))
+
+
+class Drawing(keras.Model):
+    """A model that returns normal numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = make_seed_generator(0)
+
+    def call(self, x):
+        return normal((ops.shape(x)[0], 300, 300), self.generator)
+
+
+def test_large_draws_in_a_compiled_step_are_those_outside_of_it():
+    """Also where it is not known how many there will be."""
+    model = Drawing()
+    expected = make_seed_generator(0)
+    for num in (2, 3, 2):
+        drawn = model.predict_on_batch(np.zeros((num, 1)))
+        np.testing.assert_allclose(drawn, to_numpy(normal((num, 300, 300), expected)), atol=1e-6)
