@@ -14,6 +14,7 @@ from keras_bfn._backend.pytorch import export_program as export_program
 from keras_bfn._backend.pytorch import is_data_loader as is_data_loader
 from keras_bfn._backend.pytorch import lay_out as lay_out
 from keras_bfn._backend.pytorch import normalize_groups as normalize_groups
+from keras_bfn._backend.pytorch import one_hot as one_hot
 from keras_bfn._backend.randomness import draw_normal as draw_normal
 from keras_bfn._backend.randomness import move_to_replica as move_to_replica
 from keras_bfn._backend.randomness import torch_generators as torch_generators

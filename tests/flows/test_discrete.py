@@ -98,3 +98,17 @@ def test_two_classes_are_told_by_the_log_odds_of_class_1():
     assert_allclose(to_numpy(distribution.probs()), expected, rtol=1e-5)
     theta = flow.input_params(to_tensor([[[0.0, 2.0]]]), to_tensor([1.0]))
     assert_allclose(to_numpy(theta), [[[special.expit(2.0)]]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "bool"])
+def test_a_class_is_a_one_among_zeros(dtype):
+    x = np.array([[0, 1], [1, 0]], dtype)
+    embedded = to_numpy(DiscreteFlow(3, beta_1=1.0).embed(x))
+    assert_allclose(embedded, np.eye(3)[x.astype(int)])
+
+
+def test_what_is_no_class_is_all_zeros():
+    x = np.array([-1, 2, 3, 1000])
+    assert_allclose(
+        to_numpy(DiscreteFlow(3, beta_1=1.0).embed(x)), [[0, 0, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]]
+    )
