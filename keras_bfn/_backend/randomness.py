@@ -40,16 +40,14 @@ def draw_normal(shape, seed=None):
 
     JAX's own bits cost seven times as much as those of XLA's Threefry, whose key is the state of
     the seed generator. TensorFlow's normal numbers cost three times as much as such, which are
-    compiled for each shape: large ones alone are drawn so.
+    compiled for each shape: many numbers alone are drawn so.
     """
-    backend, is_generator = keras.backend.backend(), isinstance(seed, keras.random.SeedGenerator)
-    if is_generator and backend == "jax" and is_on_cpu():
-        return _draw_normal_jax(shape, seed.next())
-    if is_generator and backend == "tensorflow" and is_on_cpu():
-        sizes = [size for size in shape if isinstance(size, int)]  # of a batch, it may be unknown
-        if math.prod(sizes) >= LARGE:
-            return _draw_normal_tensorflow(shape, seed.next())
-    return keras.random.normal(shape, dtype="float32", seed=seed)
+    is_generator = isinstance(seed, keras.random.SeedGenerator)
+    own = {"jax": _draw_normal_jax, "tensorflow": _draw_normal_tensorflow}
+    draw = own.get(keras.backend.backend())
+    if not is_generator or draw is None or not is_on_cpu():
+        return keras.random.normal(shape, dtype="float32", seed=seed)
+    return draw(shape, seed.next())
 
 
 def _draw_normal_jax(shape, key):
@@ -66,6 +64,10 @@ def _draw_normal_tensorflow(shape, key):
     import tensorflow as tf
 
     key = tf.cast(tf.math.floormod(key, tf.int32.max - 1), "int32")  # as Keras makes seeds of it
+    sizes = [size for size in shape if isinstance(size, int)]  # that of a batch may be unknown
+    if math.prod(sizes) < LARGE:
+        # By default, XLA takes other bits here, and thirty times as long.
+        return tf.random.stateless_normal(shape, key, alg="philox")
     drawn = _compiled_normal_tensorflow()(tf.stack(shape), key)
     return tf.ensure_shape(drawn, [size if isinstance(size, int) else None for size in shape])
 
