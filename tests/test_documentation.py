@@ -13,8 +13,8 @@ pytestmark = pytest.mark.once
 
 SECTIONS = [
     module
-    for module in vars(keras_bfn).values()
-    if inspect.ismodule(module) and module.__spec__.submodule_search_locations
+    for name, module in vars(keras_bfn).items()
+    if inspect.ismodule(module) and module.__spec__.submodule_search_locations and name[0] != "_"
 ]
 NAMES = {
     f"{module.__name__}.{name}": value

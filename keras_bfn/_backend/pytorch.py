@@ -12,7 +12,7 @@ def add_product(bias, x, kernel):
     return torch.addmm(bias, x, kernel)
 
 
-def one_hot(x, num_classes):
+def one_hot(x, size):
     """Integers as float32 vectors: 1 at their place, if there is one, among zeros.
 
     `ops.one_hot` of Keras 3.15 writes as many 64-bit integers first.
@@ -20,8 +20,8 @@ def one_hot(x, num_classes):
     import torch
 
     x = x.long()[..., None]
-    place = x.clamp(0, num_classes - 1)
-    zeros = torch.zeros(*x.shape[:-1], num_classes, device=x.device)
+    place = x.clamp(0, size - 1)
+    zeros = torch.zeros(*x.shape[:-1], size, device=x.device)
     return zeros.scatter_(-1, place, (place == x).float())
 
 
