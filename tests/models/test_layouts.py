@@ -47,11 +47,11 @@ def channels_first():
     return OwnNetwork("channels_first")
 
 
-def make_model(network, use_ema=True):
+def make_model(network):
     keras.utils.set_random_seed(0)
     event_shape = None if network is of_this_package else (8, 8, 1)
     model = BayesianFlowNetwork(FLOW, network(), event_shape, seed=0)
-    model.compile(keras.optimizers.AdamW(1e-2, use_ema=use_ema, clipnorm=1.0))
+    model.compile(keras.optimizers.AdamW(1e-2, use_ema=True, clipnorm=1.0))
     return model
 
 
