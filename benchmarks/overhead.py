@@ -6,15 +6,34 @@ A training step is compared with that of the bare network, the same Keras model 
 trained with the same optimizer on given inputs, tensors of the shapes of theta and t, to lower the
 mean square of the output's difference from a given one. `generate` with n steps is compared with
 n + 1 compiled forward passes of the bare network, by `predict_on_batch`. Seconds are ours.
+
+With `--bound`, what no model can be below is compared: the bare network with the normal numbers
+that one look at the data takes, drawn in a program of their own and summed up there.
 """
 
 import functools
 
 import keras
+from keras import ops
 
 from benchmarks.cases import CASES, CONVOLUTIONAL, count_rows, make_case, network_inputs
 from benchmarks.timing import ratio
 from keras_bfn import BayesianFlowNetwork
+from keras_bfn._parts import map_parts, sum_parts
+from keras_bfn._random import make_seed_generator, normal
+
+
+class Noise(keras.Model):
+    """Draws the normal numbers of a look at data, and returns their sums."""
+
+    def __init__(self, flow, x):
+        super().__init__()
+        self.seed_generator = make_seed_generator(0)
+        self.shapes = map_parts(lambda flow, x: tuple(flow.embed(x).shape), flow, x)
+
+    def call(self, t):
+        draws = map_parts(lambda shape: normal(shape, self.seed_generator), self.shapes)
+        return t + sum_parts(map_parts(ops.sum, draws))
 
 
 class Pair:
@@ -31,12 +50,20 @@ class Pair:
         self.bare.compile(keras.optimizers.AdamW(1e-4), losses, jit_compile=jit_compile)
         self.num = count_rows(self.x)
         self.inputs, self.targets = network_inputs(self.bare, self.num)
+        self.noise = Noise(flow, self.x)
 
     def step(self):
         return self.model.train_on_batch(self.x)
 
     def bare_step(self):
         return self.bare.train_on_batch(self.inputs, self.targets)
+
+    def bare_step_and_noise(self):
+        self.bare_step()
+        self.draw()
+
+    def draw(self):
+        self.noise.predict_on_batch(self.inputs["t"])
 
     def generate(self, num_steps):
         self.model.generate(self.num, num_steps, batch_size=self.num, verbose=0)
@@ -45,17 +72,32 @@ class Pair:
         for _ in range(num_steps + 1):
             self.bare.predict_on_batch(self.inputs)
 
+    def passes_and_noise(self, num_steps):
+        self.passes(num_steps)
+        for _ in range(num_steps):
+            self.draw()
 
-def measure(cases=None, rounds=15, steps=10, toy=False, jit_compile="auto", data_format=None):
-    """Yields a row for the training step of each case, and one for `generate`."""
+
+def measure(
+    cases=None,
+    rounds=15,
+    steps=10,
+    toy=False,
+    jit_compile="auto",
+    data_format=None,
+    bound=False,
+):
+    """Yields a row for the training step of each case, and one for `generate`; or their bounds."""
     for name in CASES:
         if cases is not None and name not in cases:
             continue
         pair = Pair(name, toy, jit_compile, data_format)
         row = {"case": name, "weights": pair.bare.count_params(), "batch": pair.num}
-        found = ratio(pair.bare_step, pair.step, rounds)
-        yield {**row, "what": "training step", **found}
-        passes, generate = (functools.partial(run, steps) for run in (pair.passes, pair.generate))
+        step, generate = pair.step, pair.generate
+        if bound:
+            step, generate = pair.bare_step_and_noise, pair.passes_and_noise
+        yield {**row, "what": "training step", **ratio(pair.bare_step, step, rounds)}
+        passes, generate = (functools.partial(run, steps) for run in (pair.passes, generate))
         yield {**row, "what": f"generate, {steps} steps", **ratio(passes, generate, rounds)}
 
 

@@ -31,6 +31,24 @@ def value_and_gradient(function, x):
     return to_numpy(value), to_numpy(slope)
 
 
+def slope(function):
+    """The derivative of `sum(function(x))`, a function that has derivatives itself."""
+    backend = keras.backend.backend()
+
+    def at(x):
+        if backend == "jax":
+            import jax
+
+            return jax.grad(lambda x: ops.sum(function(x)))(x)
+        if backend == "tensorflow":
+            return _tensorflow(function, x)[1]
+        import torch
+
+        return torch.autograd.grad(ops.sum(function(x)), x, create_graph=True)[0]
+
+    return at
+
+
 def _jax(function, x):
     import jax
 

@@ -1,6 +1,7 @@
 """Gradients, and what is kept for them."""
 
 import keras
+from keras import ops
 
 from keras_bfn._backend.devices import is_on_cpu
 
@@ -56,6 +57,31 @@ def recompute(function):
 
     def is_float(x):
         return jax.numpy.issubdtype(x.dtype, jax.numpy.floating)
+
+    return call
+
+
+def with_slopes(function, slopes):
+    """A function of numbers whose derivatives another one tells; they have derivatives themselves.
+
+    Args:
+        function: takes float tensors of one shape, and returns one: each number is made of those
+            in its place.
+        slopes: takes the same, and returns its derivatives by each.
+
+    Returns:
+        A function as `function` is.
+    """
+
+    @ops.custom_gradient
+    def call(*tensors):
+        def gradient(*arguments, upstream=None):
+            # PyTorch gives the tensors, too: only of these there are second derivatives.
+            seen = arguments if keras.backend.backend() == "torch" else tensors
+            upstream = arguments[0] if upstream is None else upstream
+            return tuple(upstream * slope for slope in slopes(*seen))
+
+        return function(*tensors), gradient
 
     return call
 

@@ -1,16 +1,25 @@
 """The expected bin of a normal number, at a cost that does not grow with the number of bins."""
 
+import functools
 import math
 
+import keras
 from keras import ops
+
+from keras_bfn._backend import is_on_cpu, with_slopes
 
 # So many edges on each side of the mean tell of a normal that is narrower than a bin: what lies
 # beyond is less than 1e-7.
 _REACH = 5
 # In standard deviations: beyond nothing is left, and numbers that are nearly nothing are slow.
 _MOST_DEVIATIONS = 9.0
+# Further than any edge.
+_FAR = 1e30
 # No more bins than these are not worth two ways.
 _FEW = 24
+# What the sum over edges differs by from the integral between its ends (Euler and Maclaurin, by
+# the middles of intervals), in derivatives of odd order at the ends.
+_ODD_DERIVATIVES = (1 / 24, -7 / 5760, 31 / 967680, -127 / 154828800)
 
 
 def expected_bin(mean, std, num_bins):
@@ -27,66 +36,123 @@ def expected_bin(mean, std, num_bins):
     Returns:
         A float32 tensor of that shape.
     """
+    expected, slopes = (
+        functools.partial(_expected, num_bins=num_bins, slopes=slopes) for slopes in (False, True)
+    )
     # On one axis: of many, the last of which are short, XLA on CPUs takes five times as long.
-    shape = ops.shape(mean)
-    mean, std = (ops.reshape(x, (-1,)) for x in (mean, std))
+    flat = (ops.reshape(x, (-1,)) for x in (mean, std))
+    return ops.reshape(with_slopes(expected, slopes)(*flat), ops.shape(mean))
+
+
+def _expected(mean, std, num_bins, slopes):
+    """The expected bin, or its derivatives by the mean and by the standard deviation."""
     # Further out nothing changes any more, and nothing overflows.
     farthest = 1.0 + 8.0 * ops.maximum(std, 2.0 / num_bins)
     mean = ops.minimum(ops.maximum(mean, -farthest), farthest)
-    # In units of a bin from the middle of all: where one begins is exact in float32.
-    mean, std = (0.5 * num_bins * x for x in (mean, std))
+    # Mirrored, for upper tails keep their precision. In units of a bin from the middle of all:
+    # where one begins is exact in float32.
+    sign = ops.sign(mean)
+    mean, std = 0.5 * num_bins * ops.abs(mean), 0.5 * num_bins * std
     if num_bins <= _FEW:
-        edges = ops.arange(1, num_bins, dtype="float32") - 0.5 * num_bins
-        above = _twice_upper_tail(edges - mean[..., None], std[..., None])
-        return ops.reshape(0.5 * ops.sum(above, axis=-1), shape)
-    narrow = std < 1.0
-    from_middle = ops.where(
-        narrow,
-        _sum_of_near_edges(mean, ops.where(narrow, std, 1.0), num_bins),
-        _integral(mean, ops.where(narrow, 1.0, std), num_bins),
-    )
-    return ops.reshape(from_middle + 0.5 * (num_bins - 1), shape)
+        first, num_edges = 1.0 - 0.5 * num_bins, num_bins - 1
+        found = _sum_over_edges(-mean, std, first, num_edges, math.inf, slopes)
+    else:
+        near = _sum_of_near_edges(mean, ops.minimum(std, 1.0), num_bins, slopes)
+        wide = _integral(mean, ops.maximum(std, 1.0), num_bins, slopes)
+        found = [ops.where(std < 1.0, *ways) for ways in zip(near, wide, strict=True)]
+    if slopes:
+        return 0.5 * num_bins * found[0], 0.5 * num_bins * sign * found[1]
+    return sign * found[0] + 0.5 * (num_bins - 1)
 
 
-def _sum_of_near_edges(mean, std, num_bins):
-    """E[x] is the sum over the inner edges of P(the number lies above the edge)."""
-    nearest = ops.round(mean + 0.5 * num_bins)
-    way = ops.arange(-_REACH, _REACH + 1, dtype="float32")
-    above = _twice_upper_tail((nearest - 0.5 * num_bins - mean)[..., None] + way, std[..., None])
-    edges = nearest[..., None] + way
-    is_inner = ops.logical_and(edges > 0.5, edges < num_bins - 0.5)
-    num_below = ops.clip(nearest - (_REACH + 1), 0, num_bins - 1)
-    near = 0.5 * ops.sum(ops.where(is_inner, above, 0.0), axis=-1)
-    return near + (num_below - 0.5 * (num_bins - 1))
+def _sum_over_edges(start, std, first, num_edges, last, slopes):
+    """The sum over edges of P(the number lies above) - 1 / 2, or its derivatives.
+
+    The edges lie at `start + i` from the mean, i = first, first + 1, ...; those after `last` are
+    not between two bins, and the number lies above none of them.
+    """
+    narrowness = 0.5**0.5 / std
+    no_more = _FAR * (last + 0.5)
+
+    def terms(i):
+        z = _in_reach(ops.maximum((start + i) * narrowness, _FAR * i - no_more), 0.5**0.5)
+        if not slopes:
+            return (ops.erfc(z),)
+        density = ops.exp(-z * z)
+        return density, z * density
+
+    sums = _sum(terms, first, num_edges, [ops.zeros_like(start)] * (2 if slopes else 1))
+    if not slopes:
+        return [0.5 * (sums[0] - num_edges)]
+    unit = narrowness / math.sqrt(math.pi)
+    return [unit * sums[0], 2.0**0.5 * unit * sums[1]]
 
 
-def _integral(mean, std, num_bins):
+def _sum_of_near_edges(mean, std, num_bins, slopes):
+    """The same over all edges; most lie far above the mean or, mirrored, far below."""
+    middle = 0.5 * num_bins
+    nearest = ops.round(mean + middle) - middle
+    last = middle - 1.0 - nearest
+    found = _sum_over_edges(nearest - mean, std, -_REACH, 2 * _REACH + 1, last, slopes)
+    # Over the reach the mean was 0; of all edges it is where the middle one lies.
+    return found if slopes else [found[0] + ops.minimum(nearest, middle + _REACH)]
+
+
+def _integral(mean, std, num_bins, slopes):
     """For a wide normal the sum is an integral nearly: E[clip(number, -last, last)].
 
-    What it differs by lies in the derivatives at both ends (Euler and Maclaurin), and is 3e-9
-    between them.
+    What it differs by lies at both ends, and is 3e-9 between them.
     """
     last = 0.5 * (num_bins - 1)
-    # Mirrored, for both tails keep their precision on the right. Not abs: it has no slope at 0.
-    sign = ops.where(mean < 0.0, -1.0, 1.0)
-    mean = sign * mean
-    way = ops.stack([mean - last, mean + last])
-    z = ops.clip(way / std, -_MOST_DEVIATIONS, _MOST_DEVIATIONS)
+
+    def terms(i):
+        side = 1.0 - 2.0 * i
+        return [side * x for x in _end(mean - side * last, std, slopes)]
+
+    found = _sum(terms, 0.0, 2, [ops.zeros_like(mean)] * (2 if slopes else 1))
+    return found if slopes else [last + found[0]]
+
+
+def _end(way, std, slopes):
+    """The integral of the upper tail from here on, with what the sum differs by from it.
+
+    Its derivative by the standard deviation is that deviation times the second by the way, as of
+    all that a normal number is expected to be.
+    """
+    z = _in_reach(way / std)
     density = ops.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-    y, narrowness = z * z, 1.0 / (std * std)
-    odd_derivatives = (1 / 24) - narrowness * (
-        (7 / 5760) * (y - 1.0)
-        - narrowness
-        * (
-            (31 / 967680) * ((y - 6.0) * y + 3.0)
-            - narrowness * (127 / 154828800) * (((y - 15.0) * y + 45.0) * y - 15.0)
-        )
-    )
-    ends = 0.5 * way * _twice_upper_tail(way, std) + density * (odd_derivatives / std - std)
-    return sign * (last + ends[0] - ends[1])
+    above = 0.5 * ops.erfc(0.5**0.5 * z)
+    narrowness = 1.0 / (std * std)
+    hermite = [1.0, z]
+    for order in range(1, 8 if slopes else 6):
+        hermite.append(z * hermite[-1] - order * hermite[-2])
+
+    def odd_derivatives(order):
+        """The derivative of that order of what is added, but for the density."""
+        *factors, total = (f * hermite[2 * k + order] for k, f in enumerate(_ODD_DERIVATIVES))
+        for factor in reversed(factors):
+            total = factor + narrowness * total
+        return total
+
+    if not slopes:
+        return [way * above + density * (odd_derivatives(0) / std - std)]
+    by_way = above - density * narrowness * odd_derivatives(1)
+    return [by_way, density * (narrowness * odd_derivatives(2) - 1.0)]
 
 
-def _twice_upper_tail(way, std):
-    """Twice the probability to lie further above the mean than this."""
-    farthest = _MOST_DEVIATIONS * 0.5**0.5
-    return ops.erfc(ops.clip(way * (0.5**0.5 / std), -farthest, farthest))
+def _in_reach(z, unit=1.0):
+    """No further than where nothing is left; `ops.clip` takes longer on PyTorch."""
+    most = _MOST_DEVIATIONS * unit
+    return ops.minimum(ops.maximum(z, -most), most)
+
+
+def _sum(terms, first, num, sums):
+    """Adds to tensors what `terms(i)` returns for i = first, first + 1, ..."""
+    if keras.backend.backend() == "jax" and is_on_cpu():
+        # Where there is no loop, XLA computes all again for each thing that is made of it.
+        def add(i, sums):
+            return list(map(ops.add, sums, terms(first + ops.cast(i, "float32"))))
+
+        return ops.fori_loop(0, num, add, sums)
+    column = ops.expand_dims(first + ops.arange(num, dtype="float32"), axis=-1)
+    return [ops.sum(x, axis=0) for x in terms(column)]

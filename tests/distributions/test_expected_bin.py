@@ -7,7 +7,7 @@ from scipy import special
 
 from keras_bfn.distributions.expected_bin import expected_bin
 from tests.backends import everywhere
-from tests.tensors import gradient, to_numpy, to_tensor
+from tests.tensors import gradient, slope, to_numpy, to_tensor
 
 BINS = {str(k): k for k in (2, 5, 17, 24, 25, 256, 4096, 65536)}
 
@@ -49,6 +49,15 @@ def test_it_is_the_sum_over_all_edges_and_so_are_its_gradients(k):
     assert_allclose(found, by_mean, rtol=1e-5, atol=1e-6)
     found = std * gradient(lambda std: centre(to_tensor(mean), std, k), std)
     assert_allclose(found, by_log_std, atol=1e-6)
+
+
+@pytest.mark.parametrize("k", everywhere(BINS, "17", "256"))
+def test_its_gradients_have_gradients(k):
+    """The expected bin obeys the heat equation: its second derivative by the mean is known, too."""
+    mean, std = normals(k)
+    by_log_std = exact(mean, std, k)[2]
+    found = std**2 * gradient(slope(lambda mean: centre(mean, to_tensor(std), k)), mean)
+    assert_allclose(found, by_log_std, atol=2e-6)
 
 
 @pytest.mark.parametrize("k", everywhere({"17": 17, "65536": 65536}, "65536"))
