@@ -19,6 +19,13 @@ def scope_of(model):
     return contextlib.nullcontext() if strategy is None else strategy.scope()
 
 
+def is_on_one_device(model):
+    """Whether a batch need not be divided."""
+    strategy = strategy_of(model)
+    num_replicas = 1 if strategy is None else strategy.num_replicas_in_sync
+    return num_replicas == 1 and keras.distribution.distribution() is None
+
+
 def averaged(results, model):
     """What a step returns, as Keras averages it over the processes of a strategy of TensorFlow.
 

@@ -7,7 +7,7 @@ import keras
 
 from keras_bfn._backend.devices import is_on_cpu
 
-LARGE = 2**16  # numbers, those of one example if it is not known how many there are
+LARGE = 2**14  # numbers, those of one example if it is not known how many there are
 
 
 def torch_generators():

@@ -307,9 +307,10 @@ def _update_trackers(model, nats, size, weight, of_examples):
 
 def compute_metrics(self, x, y, y_pred, sample_weight=None):
     """All metrics of the model; in training, where it looks once, the loss alone."""
-    results = self.get_metrics_result()
-    if "reconstruction" not in y_pred:
-        results = {"loss": results["loss"]}
+    if "reconstruction" in y_pred:
+        results = self.get_metrics_result()
+    else:
+        results = {m.name: m.result() for m in self.metrics if m.name == "loss"}
     return averaged(results, self)
 
 
