@@ -198,14 +198,16 @@ class LoopProgram(SamplingProgram):
 
     def scales_at(self, i):
         """The scales at step i, a list of scalars: of a condition, and of each likelihood."""
-        return ops.unstack(ops.take(ops.copy(self.scales), i, axis=0), self.scales.shape[1])
+        return ops.unstack(ops.copy(self.scales)[i], self.scales.shape[1])
 
     def look_at(self, i, states, time, inputs, known=None, noise=None, guided=True):
         """As `look`, with the scales of step i."""
-        scales = self.scales_at(i)
+        likelihoods = None
+        if "guidance_rescale" in inputs or self.guidance is not None:
+            scale, *likelihoods = self.scales_at(i)
         if "guidance_rescale" in inputs:  # then a condition guides
-            inputs = inputs | {"guidance_scale": scales[0] * inputs["ones"]}
-        return self.look(states, time, inputs, known, scales[1:] if guided else None, noise)
+            inputs = inputs | {"guidance_scale": scale * inputs["ones"]}
+        return self.look(states, time, inputs, known, likelihoods if guided else None, noise)
 
     def draw_noise(self, inputs):
         """The noise of a guidance by draws: see `keras_bfn.guidance.Expected`."""
@@ -237,14 +239,14 @@ class LoopProgram(SamplingProgram):
         num_steps, times = ops.copy(self.num_steps), ops.copy(self.times)  # tensors, no variables
 
         def look_at(i, state, drawn):
-            return look(state, i, ops.take(times, i), drawn)
+            return look(state, i, times[i], drawn)
 
         def act_at(i, state, *seen):
-            return act(state, *seen, i, ops.take(times, i), ops.take(times, i + 1))
+            return act(state, *seen, i, times[i], times[i + 1])
 
         seed = self.model.seed_generator
         state = _keras.loop(seed, num_steps, draw, look_at, act_at, state)
-        return state, num_steps, ops.take(times, num_steps)
+        return state, num_steps, times[num_steps]
 
 
 def room_for(num_steps):
