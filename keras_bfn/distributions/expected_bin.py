@@ -116,8 +116,8 @@ def _integral(mean, std, num_bins, slopes):
 def _end(way, std, slopes):
     """The integral of the upper tail from here on, with what the sum differs by from it.
 
-    Its derivative by the standard deviation is that deviation times the second by the way, as of
-    all that a normal number is expected to be.
+    Its derivative by the standard deviation is that deviation times the second by the way (the heat
+    equation), as of every expectation of a normal number.
     """
     z = _in_reach(way / std)
     density = ops.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
