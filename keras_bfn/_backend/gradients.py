@@ -61,27 +61,35 @@ def recompute(function):
     return call
 
 
-def with_slopes(function, slopes):
-    """A function of numbers whose derivatives another one tells; they have derivatives themselves.
+def with_slopes(function):
+    """A function of numbers that tells its own derivatives, which have derivatives themselves.
 
     Args:
-        function: takes float tensors of one shape, and returns one: each number is made of those
-            in its place.
-        slopes: takes the same, and returns its derivatives by each.
+        function: takes float tensors of one shape, and returns a list: a tensor, each number of
+            which is made of those in its place, and with the argument `slopes=True` its
+            derivatives by each of them.
 
     Returns:
-        A function as `function` is.
+        A function of the tensors that returns the first tensor.
     """
 
     @ops.custom_gradient
-    def call(*tensors):
-        def gradient(*arguments, upstream=None):
-            # PyTorch gives the tensors, too: only of these there are second derivatives.
-            seen = arguments if keras.backend.backend() == "torch" else tensors
-            upstream = arguments[0] if upstream is None else upstream
-            return tuple(upstream * slope for slope in slopes(*seen))
+    def differentiable(*tensors):
+        value, *kept = function(*tensors, slopes=True)
 
-        return function(*tensors), gradient
+        def gradient(*arguments, upstream=None):
+            # PyTorch gives the tensors, too. Only what is made of these has derivatives.
+            again = takes_gradients()
+            slopes = function(*arguments, slopes=True)[1:] if again else kept
+            upstream = arguments[0] if upstream is None else upstream
+            return tuple(upstream * slope for slope in slopes)
+
+        return value, gradient
+
+    def call(*tensors):
+        if takes_gradients() is False:  # then PyTorch would compute the slopes for nothing
+            return function(*tensors, slopes=False)[0]
+        return differentiable(*tensors)
 
     return call
 

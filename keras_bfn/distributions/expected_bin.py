@@ -36,16 +36,14 @@ def expected_bin(mean, std, num_bins):
     Returns:
         A float32 tensor of that shape.
     """
-    expected, slopes = (
-        functools.partial(_expected, num_bins=num_bins, slopes=slopes) for slopes in (False, True)
-    )
+    expected = with_slopes(functools.partial(_expected, num_bins=num_bins))
     # On one axis: of many, the last of which are short, XLA on CPUs takes five times as long.
     flat = (ops.reshape(x, (-1,)) for x in (mean, std))
-    return ops.reshape(with_slopes(expected, slopes)(*flat), ops.shape(mean))
+    return ops.reshape(expected(*flat), ops.shape(mean))
 
 
 def _expected(mean, std, num_bins, slopes):
-    """The expected bin, or its derivatives by the mean and by the standard deviation."""
+    """The expected bin and, with `slopes`, its derivatives by the mean and by the deviation."""
     # Further out nothing changes any more, and nothing overflows.
     farthest = 1.0 + 8.0 * ops.maximum(std, 2.0 / num_bins)
     mean = ops.minimum(ops.maximum(mean, -farthest), farthest)
@@ -60,13 +58,14 @@ def _expected(mean, std, num_bins, slopes):
         near = _sum_of_near_edges(mean, ops.minimum(std, 1.0), num_bins, slopes)
         wide = _integral(mean, ops.maximum(std, 1.0), num_bins, slopes)
         found = [ops.where(std < 1.0, *ways) for ways in zip(near, wide, strict=True)]
-    if slopes:
-        return 0.5 * num_bins * found[0], 0.5 * num_bins * sign * found[1]
-    return sign * found[0] + 0.5 * (num_bins - 1)
+    value = sign * found[0] + 0.5 * (num_bins - 1)
+    if not slopes:
+        return [value]
+    return [value, 0.5 * num_bins * found[1], 0.5 * num_bins * sign * found[2]]
 
 
 def _sum_over_edges(start, std, first, num_edges, last, slopes):
-    """The sum over edges of P(the number lies above) - 1 / 2, or its derivatives.
+    """The sum over edges of P(the number lies above) - 1 / 2 and, with `slopes`, its derivatives.
 
     The edges lie at `start + i` from the mean, i = first, first + 1, ...; those after `last` are
     not between two bins, and the number lies above none of them.
@@ -77,15 +76,16 @@ def _sum_over_edges(start, std, first, num_edges, last, slopes):
     def terms(i):
         z = _in_reach(ops.maximum((start + i) * narrowness, _FAR * i - no_more), 0.5**0.5)
         if not slopes:
-            return (ops.erfc(z),)
+            return [ops.erfc(z)]
         density = ops.exp(-z * z)
-        return density, z * density
+        return [ops.erfc(z), density, z * density]
 
-    sums = _sum(terms, first, num_edges, [ops.zeros_like(start)] * (2 if slopes else 1))
+    sums = _sum(terms, first, num_edges, start, slopes)
+    value = 0.5 * (sums[0] - num_edges)
     if not slopes:
-        return [0.5 * (sums[0] - num_edges)]
+        return [value]
     unit = narrowness / math.sqrt(math.pi)
-    return [unit * sums[0], 2.0**0.5 * unit * sums[1]]
+    return [value, unit * sums[1], 2.0**0.5 * unit * sums[2]]
 
 
 def _sum_of_near_edges(mean, std, num_bins, slopes):
@@ -93,9 +93,10 @@ def _sum_of_near_edges(mean, std, num_bins, slopes):
     middle = 0.5 * num_bins
     nearest = ops.round(mean + middle) - middle
     last = middle - 1.0 - nearest
-    found = _sum_over_edges(nearest - mean, std, -_REACH, 2 * _REACH + 1, last, slopes)
-    # Over the reach the mean was 0; of all edges it is where the middle one lies.
-    return found if slopes else [found[0] + ops.minimum(nearest, middle + _REACH)]
+    reach = -_REACH, 2 * _REACH + 1
+    value, *derivatives = _sum_over_edges(nearest - mean, std, *reach, last, slopes)
+    # Of those in reach the middle one was 0; of all edges it is where it lies.
+    return [value + ops.minimum(nearest, middle + _REACH), *derivatives]
 
 
 def _integral(mean, std, num_bins, slopes):
@@ -109,8 +110,8 @@ def _integral(mean, std, num_bins, slopes):
         side = 1.0 - 2.0 * i
         return [side * x for x in _end(mean - side * last, std, slopes)]
 
-    found = _sum(terms, 0.0, 2, [ops.zeros_like(mean)] * (2 if slopes else 1))
-    return found if slopes else [last + found[0]]
+    value, *derivatives = _sum(terms, 0.0, 2, mean, slopes)
+    return [last + value, *derivatives]
 
 
 def _end(way, std, slopes):
@@ -134,10 +135,11 @@ def _end(way, std, slopes):
             total = factor + narrowness * total
         return total
 
+    value = way * above + density * (odd_derivatives(0) / std - std)
     if not slopes:
-        return [way * above + density * (odd_derivatives(0) / std - std)]
+        return [value]
     by_way = above - density * narrowness * odd_derivatives(1)
-    return [by_way, density * (narrowness * odd_derivatives(2) - 1.0)]
+    return [value, by_way, density * (narrowness * odd_derivatives(2) - 1.0)]
 
 
 def _in_reach(z, unit=1.0):
@@ -146,13 +148,13 @@ def _in_reach(z, unit=1.0):
     return ops.minimum(ops.maximum(z, -most), most)
 
 
-def _sum(terms, first, num, sums):
-    """Adds to tensors what `terms(i)` returns for i = first, first + 1, ..."""
+def _sum(terms, first, num, like, slopes):
+    """The sums of what `terms(i)` returns, three tensors or one, for i = first, first + 1, ..."""
     if keras.backend.backend() == "jax" and is_on_cpu():
         # Where there is no loop, XLA computes all again for each thing that is made of it.
         def add(i, sums):
             return list(map(ops.add, sums, terms(first + ops.cast(i, "float32"))))
 
-        return ops.fori_loop(0, num, add, sums)
+        return ops.fori_loop(0, num, add, [ops.zeros_like(like)] * (3 if slopes else 1))
     column = ops.expand_dims(first + ops.arange(num, dtype="float32"), axis=-1)
     return [ops.sum(x, axis=0) for x in terms(column)]
