@@ -102,6 +102,15 @@ def test_samples_of_several_batches_are_all_different_and_counted_right():
     assert len(np.unique(samples.reshape(7, -1), axis=0)) == 7
 
 
+def test_one_batch_is_the_first_of_several_and_shows_progress(capsys):
+    model = make_model(FLOWS["discrete"]())
+    options = {"num_steps": 3, "batch_size": 4, "seed": 0}
+    several = model.generate(8, verbose=0, **options)
+    assert capsys.readouterr().out == ""
+    assert np.array_equal(model.generate(4, verbose=2, **options), several[:4])
+    assert "1/1" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "discrete", "continuous"))
 def test_a_trajectory_leads_from_the_prior_to_the_sample(name):
     flow = FLOWS[name]()
