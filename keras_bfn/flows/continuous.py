@@ -98,14 +98,12 @@ def noise_to_data(noise, s, t, schedule):
     This is the paper's `mu / gamma - sqrt((1 - gamma) / gamma) noise`, `gamma = beta / (1 + beta)`.
 
     Returns:
-        The tuple `(x, scale, unknown)`; `unknown`, of shape `(batch, 1, ...)`, is 1 where t < 1e-6,
-        and x and the scale are 0 there, and 0 elsewhere.
+        The tuple `(x, scale, known)`; where `known` is false, t < 1e-6 and the rest is meaningless.
     """
     t = expand(t, noise)
-    known = ops.cast(t >= T_MIN, "float32")
-    # For each example, not each variable.
-    scale = known / ops.sqrt(schedule.beta(ops.maximum(t, T_MIN)))
-    return (s * scale - noise) * scale, scale, 1.0 - known
+    known = t >= T_MIN
+    root = ops.sqrt(schedule.beta(ops.maximum(t, T_MIN)))
+    return (s / root - noise) / root, 1.0 / root, known
 
 
 def exponential_schedule(sigma_1, schedule, default=0.001):
@@ -225,7 +223,8 @@ class ContinuousFlow(NumberFlow):
     def output_distribution(self, params, s, t):
         x_hat = params
         if self.prediction == "noise":
-            x_hat, _, _ = noise_to_data(params, s, t, self.schedule)
+            x_hat, _, known = noise_to_data(params, s, t, self.schedule)
+            x_hat = ops.where(known, x_hat, 0.0)
         elif self.prediction == "residual":
             mean = self.input_params(s, self.schedule.beta(t))
             std = ops.sqrt(self.input_variance(t, ops.squeeze(mean, -1)))

@@ -80,8 +80,8 @@ class DiscretizedFlow(NumberFlow):
         # Clipped before exp, which would overflow; log beta stays within +-14.
         std = ops.exp(ops.clip(log_std, -30.0, 30.0))
         if self.prediction == "noise":
-            mean, scale, unknown = noise_to_data(mean, s, t, self.schedule)
-            std = scale * std + unknown
+            mean, scale, known = noise_to_data(mean, s, t, self.schedule)
+            mean, std = ops.where(known, mean, 0.0), ops.where(known, scale * std, 1.0)
         mean, std = ops.clip(mean, -MOST_MEAN, MOST_MEAN), ops.clip(std, min_std, MAX_STD)
         return DiscretizedNormal(ops.squeeze(mean, -1), ops.squeeze(std, -1), self.num_bins)
 
