@@ -7,8 +7,8 @@ trained with the same optimizer on given inputs, tensors of the shapes of theta 
 mean square of the output's difference from a given one. `generate` with n steps is compared with
 n + 1 compiled forward passes of the bare network, by `predict_on_batch`. Seconds are ours.
 
-With `--bound`, what no model can be below is compared: the bare network with the normal numbers
-that one look at the data takes, drawn in a program of their own and summed up there.
+With `--noise`, not our model is compared: the bare network with the normal numbers that one look at
+the data takes, drawn as ours are, but in a program of their own, and summed up there.
 """
 
 import functools
@@ -85,16 +85,16 @@ def measure(
     toy=False,
     jit_compile="auto",
     data_format=None,
-    bound=False,
+    noise=False,
 ):
-    """Yields a row for the training step of each case, and one for `generate`; or their bounds."""
+    """Yields a row for the training step of each case, and one for `generate`."""
     for name in CASES:
         if cases is not None and name not in cases:
             continue
         pair = Pair(name, toy, jit_compile, data_format)
         row = {"case": name, "weights": pair.bare.count_params(), "batch": pair.num}
         step, generate = pair.step, pair.generate
-        if bound:
+        if noise:
             step, generate = pair.bare_step_and_noise, pair.passes_and_noise
         yield {**row, "what": "training step", **ratio(pair.bare_step, step, rounds)}
         passes, generate = (functools.partial(run, steps) for run in (pair.passes, generate))

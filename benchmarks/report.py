@@ -103,7 +103,7 @@ def parse(sections, args):
         action="store_true",
         help="seconds of the processor, not of the clock: for one core that others use, too",
     )
-    parser.add_argument("--bound", action="store_true", default=None, help="of `overhead`")
+    parser.add_argument("--noise", action="store_true", default=None, help="of `overhead`")
     parser.add_argument("--output", type=pathlib.Path, help="a JSON file to write")
     args = parser.parse_args(args)
     args.sections = sections or args.sections or None

@@ -21,9 +21,15 @@ def scope_of(model):
 
 def is_on_one_device(model):
     """Whether a batch need not be divided."""
-    strategy = strategy_of(model)
-    num_replicas = 1 if strategy is None else strategy.num_replicas_in_sync
-    return num_replicas == 1 and keras.distribution.distribution() is None
+    return _num_shares(model) == 1 and keras.distribution.distribution() is None
+
+
+def _num_shares(model):
+    """How many devices share a batch."""
+    distribution, strategy = keras.distribution.distribution(), strategy_of(model)
+    if distribution is not None:
+        return distribution.num_model_replicas
+    return 1 if strategy is None else strategy.num_replicas_in_sync
 
 
 def averaged(results, model):
@@ -41,8 +47,5 @@ def round_up(batch_size, model):
 
     JAX refuses a batch that does not divide among them.
     """
-    distribution, strategy = keras.distribution.distribution(), strategy_of(model)
-    num_devices = 1 if strategy is None else strategy.num_replicas_in_sync
-    if distribution is not None:
-        num_devices = distribution.num_model_replicas
+    num_devices = _num_shares(model)
     return -(-batch_size // num_devices) * num_devices

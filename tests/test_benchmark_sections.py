@@ -152,7 +152,7 @@ def test_overhead_is_ours_in_units_of_the_bare_network(monkeypatch, clock):
     rows = list(overhead.measure(["unet", "parts"], rounds=3, steps=4, toy=True))
     assert [row["case"] for row in rows] == ["unet", "unet", "parts", "parts"]
     assert [row["ratio"] for row in rows] == [3.0, 2.0] * 2
-    rows = overhead.measure(["unet", "parts"], rounds=3, steps=4, toy=True, bound=True)
+    rows = overhead.measure(["unet", "parts"], rounds=3, steps=4, toy=True, noise=True)
     assert [row["ratio"] for row in rows] == [2.0, 9 / 5] * 2
 
 
@@ -169,9 +169,9 @@ def test_a_bare_network_is_that_of_the_model_and_learns():
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("bound", [False, True])
-def test_overhead_is_measured(bound):
-    rows = list(overhead.measure(["parts"], rounds=1, steps=2, toy=True, bound=bound))
+@pytest.mark.parametrize("noise", [False, True])
+def test_overhead_is_measured(noise):
+    rows = list(overhead.measure(["parts"], rounds=1, steps=2, toy=True, noise=noise))
     assert [row["what"] for row in rows] == ["training step", "generate, 2 steps"]
     assert all(0 < row["ratio"] < 100 for row in rows)
 

@@ -77,6 +77,8 @@ def test_a_second_call_neither_retraces_nor_recompiles(return_trajectory, monkey
     calls = count_looks(monkeypatch)
     model.generate(4, **kwargs)
     assert len(calls) == num_eager(5)
+    model.generate(8, batch_size=4, **kwargs)
+    assert len(calls) == num_eager(15)
 
 
 STEPPED = {
@@ -109,6 +111,8 @@ def test_one_batch_is_the_first_of_several_and_shows_progress(capsys):
     assert capsys.readouterr().out == ""
     assert np.array_equal(model.generate(4, verbose=2, **options), several[:4])
     assert "1/1" in capsys.readouterr().out
+    model.generate(8, verbose=2, **options)
+    assert "2/2" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "discrete", "continuous"))
