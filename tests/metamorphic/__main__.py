@@ -1,0 +1,64 @@
+"""Draws cases and counts those that are wrong: `python -m tests.metamorphic [N] [seed] [--kinds]`.
+
+Each case has a seed of its own, which is printed with what was wrong, and runs that case alone:
+`python -m tests.metamorphic 1 SEED --kinds KIND`.
+"""
+
+import argparse
+import collections
+import importlib
+import sys
+import time
+import traceback
+
+import keras
+import numpy as np
+
+# How many of each hundred cases are of a kind.
+SHARES = {}
+
+
+def kind_of(seed, kinds):
+    """The kind of a case: by its seed alone, and in the shares that are set."""
+    names = [name for name in kinds for _ in range(SHARES[name])]
+    return names[np.random.default_rng([seed, 0]).integers(len(names))]
+
+
+def run_case(kind, seed):
+    """Runs one case; raises whatever is wrong."""
+    keras.utils.set_random_seed(seed % 2**32)
+    module = importlib.import_module(f"tests.metamorphic.{kind}")
+    module.check(np.random.default_rng([seed, 1]))
+
+
+def run(num_cases, seed, kinds):
+    """The counts of cases, of wrong ones, and the seconds, by kind."""
+    counts, wrong, seconds = (collections.Counter() for _ in range(3))
+    for case in range(seed, seed + num_cases):
+        kind, start = kind_of(case, kinds), time.monotonic()
+        try:
+            run_case(kind, case)
+        except Exception:
+            wrong[kind] += 1
+            print(f"wrong: --kinds {kind}, seed {case}\n{traceback.format_exc()}", flush=True)
+        counts[kind] += 1
+        seconds[kind] += time.monotonic() - start
+    return counts, wrong, seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("num_cases", type=int, nargs="?", default=100)
+    parser.add_argument("seed", type=int, nargs="?", default=0)
+    parser.add_argument("--kinds", nargs="+", choices=list(SHARES), default=list(SHARES))
+    options = parser.parse_args()
+    counts, wrong, seconds = run(options.num_cases, options.seed, options.kinds)
+    for kind in options.kinds:
+        print(f"{kind:<12}{counts[kind]:>6} cases{wrong[kind]:>5} wrong{seconds[kind]:>8.1f} s")
+    total, num_wrong = sum(counts.values()), sum(wrong.values())
+    print(f"{keras.backend.backend()}: {total} cases, {num_wrong} wrong")
+    sys.exit(bool(num_wrong))
+
+
+if __name__ == "__main__":
+    main()
