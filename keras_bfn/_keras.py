@@ -14,7 +14,6 @@ These stand where they are needed:
 | `_random.py`, `SeedGenerator` | all replicas of a strategy of TensorFlow draw the same |
 | `_random.py`, `_hash` | on PyTorch, the streams of seeds overlap |
 | `_random.py`, `start_from` | on TensorFlow, seed generators that are gone leave memory behind |
-| `_scopes.py`, `keep_scopes` | a scope that is left by an interrupt lasts |
 | `callbacks/resume.py`, `_variables` | `.keras` files hold no states of seed generators (#19796) |
 | `datasets/batches.py`, `workers=1` | with more, batches of the last epoch come first (#20123) |
 | `datasets/batches.py`, `_within_epoch` | a `PyDataset` is told of an end before the first epoch |
@@ -27,9 +26,8 @@ These stand where they are needed:
 | `models/training.py`, `compute_loss` | on JAX, `call` can update no metrics (#21639) |
 | `models/training.py`, `get_compile_config` | `jit_compile="auto"` is saved as what it came to |
 | `networks/image_levels.py`, `repeat` | `UpSampling1D` knows channels last alone |
-| `models/whole_steps.py`, `finalize_wholly` | `fit` may end with averages for some weights |
-| `models/whole_steps.py`, `keep_variables` | on JAX, a call that fails takes the weights along |
-| `models/whole_steps.py`, `WholeSteps` | steps that are interrupted are made in part, or lost |
+| `_interrupts.py`, `whole_steps` | steps and averages that are interrupted are made in part |
+| `_interrupts.py`, `WholeSteps` | on JAX, a call that fails takes the weights along |
 | `networks/network.py`, `names` | the names in a flat dict of inputs must be the tensors' |
 
 Numbers are those of issues of keras-team/keras.
@@ -45,7 +43,6 @@ from keras import ops
 
 from keras_bfn._backend import recompute
 from keras_bfn._random import start_from
-from keras_bfn._signals import after
 
 
 @contextlib.contextmanager
@@ -55,9 +52,11 @@ def seeded(generator, seed):
         yield
         return
     before = ops.copy(generator.state)
-    with after(lambda: generator.state.assign(before)):
+    try:
         start_from(generator, seed)
         yield
+    finally:
+        generator.state.assign(before)
 
 
 def loop(seed, num_steps, draw, look, act, state):

@@ -105,8 +105,9 @@ _PRIVATE = set()
 
 def read_package():
     """The source and the tree of each file of the package, by its path."""
-    sources = {path.relative_to(PACKAGE.parent): path.read_text() for path in
-               sorted(PACKAGE.rglob("*.py"))}
+    sources = {
+        path.relative_to(PACKAGE.parent): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))
+    }
     return {path: (source, ast.parse(source)) for path, source in sources.items()}
 
 

@@ -163,13 +163,13 @@ def test_a_call_that_fails_takes_the_weights_along():
     model = OwnLoss()
     with pytest.raises(KeyboardInterrupt):
         model.predict(Broken(), verbose=0)
-    with failing("'NoneType' object is not callable", "models/whole_steps.py, keep_variables"):
+    with failing("'NoneType' object is not callable", "_interrupts.py, WholeSteps"):
         model.get_weights()
 
 
 @only("jax", "torch")
 def test_a_step_that_is_interrupted_is_lost_or_made_in_part():
-    piece = "models/whole_steps.py, WholeSteps"
+    piece = "_interrupts.py, whole_steps"
 
     class Signalling(keras.optimizers.Optimizer):
         def update_step(self, gradient, variable, learning_rate):
@@ -221,24 +221,7 @@ def test_fit_that_is_interrupted_at_its_end_has_averages_for_some_weights():
         model.fit(X, batch_size=1, verbose=0)
     averages = model.optimizer._model_variables_moving_average
     same = [bool(ops.all(a == w)) for a, w in zip(averages, model.weights, strict=True)]
-    require(same == [True, False], "models/whole_steps.py, finalize_wholly")
-
-
-@only("torch")
-def test_an_interrupt_before_a_scope_is_left_keeps_it_entered():
-    def see(frame, event, argument):
-        if frame.f_code is keras.StatelessScope.__exit__.__code__:
-            raise KeyboardInterrupt
-
-    scope, before = keras.StatelessScope(), sys.gettrace()
-    with pytest.raises(KeyboardInterrupt), scope:
-        sys.settrace(see)
-    sys.settrace(before)
-    try:
-        with failing("create a variable while in a stateless scope", "_scopes.py, keep_scopes"):
-            keras.Variable(0.0)
-    finally:
-        scope.__exit__()
+    require(same == [True, False], "_interrupts.py, whole_steps")
 
 
 @only("tensorflow")

@@ -2,7 +2,6 @@
 
 from keras_bfn._backend.devices import is_on_cpu as is_on_cpu
 from keras_bfn._backend.gradients import recompute as recompute
-from keras_bfn._backend.gradients import take_gradients as take_gradients
 from keras_bfn._backend.gradients import takes_gradients as takes_gradients
 from keras_bfn._backend.gradients import value_and_gradient as value_and_gradient
 from keras_bfn._backend.gradients import with_slopes as with_slopes

@@ -15,14 +15,6 @@ def takes_gradients():
     return torch.is_grad_enabled()
 
 
-def take_gradients(is_enabled):
-    """Sets what `takes_gradients` tells."""
-    if is_enabled is not None:
-        import torch
-
-        torch.set_grad_enabled(is_enabled)
-
-
 def recompute(function):
     """`keras.remat`, which saves memory on JAX on CPUs, too.
 

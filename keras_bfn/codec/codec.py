@@ -7,6 +7,7 @@ import time
 import keras
 import numpy as np
 
+from keras_bfn._interrupts import in_turn
 from keras_bfn._parts import list_parts, map_parts, names_of
 from keras_bfn._validation import (
     MOST_STEPS,
@@ -26,7 +27,6 @@ from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples
 from keras_bfn.models.missing import is_missing
-from keras_bfn.models.turns import in_turn
 
 MOST_DEFAULT_LANES = 64
 MOST_UNASKED_STEPS = 1000  # of a file that a codec of fewer steps decodes

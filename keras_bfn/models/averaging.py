@@ -5,7 +5,7 @@ import contextlib
 from keras import ops
 
 from keras_bfn._keras import copy_values
-from keras_bfn._signals import after
+from keras_bfn._interrupts import uninterrupted
 
 
 def has_averages(model):
@@ -49,9 +49,12 @@ def averaged_weights(self):
             for weight, value in zip(weights, values, strict=True):
                 weight.assign(value)
 
-        with after(lambda: assign(raw)):
+        try:
             assign(averages)
             yield self
+        finally:
+            with uninterrupted():
+                assign(raw)
 
 
 def _inner_optimizer(model):

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_bfn import _random, losses
 from keras_bfn._config import own_config
+from keras_bfn._interrupts import WholeSteps, in_turn
 from keras_bfn._keras import build_network, call_network, in_order_of
 from keras_bfn._parts import (
     check_event_shape,
@@ -51,8 +52,6 @@ from keras_bfn.models.part_times import check_times, draw_times
 from keras_bfn.models.presets import from_preset, save_to_preset, upload_preset
 from keras_bfn.models.saving import WholeFiles
 from keras_bfn.models.training import repeat
-from keras_bfn.models.turns import in_turn
-from keras_bfn.models.whole_steps import WholeSteps
 from keras_bfn.presets import PRESETS
 
 

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_bfn import _keras
 from keras_bfn._devices import is_on_one_device, round_up, scope_of
+from keras_bfn._interrupts import WholeSteps, whole_steps
 from keras_bfn._parts import leave_out, list_parts, map_parts
 from keras_bfn._random import Noise, normal, uniform
 from keras_bfn._validation import check_int
@@ -13,7 +14,6 @@ from keras_bfn.flows.priors import MarkovChain
 from keras_bfn.looks import output_distributions
 from keras_bfn.models.data_checks import count_examples
 from keras_bfn.models.guiding import NOTHING, guided_look
-from keras_bfn.models.whole_steps import WholeSteps, keep_variables
 
 DEFAULT_BATCH_SIZE = 64
 STEPS = 1024  # one program takes any number of steps up to this one, or to a multiple of it
@@ -37,11 +37,11 @@ class Program(WholeSteps, keras.Model):
             self.compile(jit_compile=model.jit_compile, run_eagerly=model.run_eagerly)
 
     def predict(self, *args, **kwargs):
-        with keep_variables(self):
+        with whole_steps(self):
             return super().predict(*args, **kwargs)
 
     def predict_on_batch(self, x):
-        with keep_variables(self):
+        with whole_steps(self):
             return super().predict_on_batch(x)
 
     def predict_batches(self, x, batch_size, verbose):

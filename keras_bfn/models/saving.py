@@ -5,7 +5,7 @@ import pathlib
 
 from keras_bfn._files import whole_file, write_atomically
 from keras_bfn._keras import WeightsFile
-from keras_bfn.models.turns import in_turn
+from keras_bfn._interrupts import in_turn
 
 
 class WholeFiles:

@@ -16,7 +16,7 @@ from keras_bfn._keras import (
     unshare_buffers,
 )
 from keras_bfn._parts import map_parts, sum_parts
-from keras_bfn._signals import after
+from keras_bfn._interrupts import whole_steps
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.models.data_checks import check_no_targets, check_training_data, split_condition
 from keras_bfn.models.layouts import lay_out_kernels
@@ -28,7 +28,6 @@ from keras_bfn.models.training_checks import (
     check_compilation,
     check_loss_weights,
 )
-from keras_bfn.models.whole_steps import finalize_wholly, keep_variables
 
 
 class WeightedMean(keras.losses.Loss):
@@ -144,12 +143,11 @@ def fit(self, x=None, y=None, *args, **kwargs):
         arguments["shuffle"] = False
     _build_optimizer(self)
 
-    def end():
-        if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
-            unshare_buffers(self.trainable_variables)
-
-    with after(end), keep_variables(self), finalize_wholly(self.optimizer):
-        return keras.Model.fit(self, **arguments)
+    with whole_steps(self, self.optimizer):
+        history = keras.Model.fit(self, **arguments)
+    if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
+        unshare_buffers(self.trainable_variables)
+    return history
 
 
 def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
@@ -180,7 +178,7 @@ def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
         weight = arguments.get("sample_weight")
         arguments["x"] = check_training_data(self, x, y, sample_weight=weight)
     stand_in_for_targets(arguments)
-    with seeded(self.seed_generator, seed), keep_variables(self):
+    with seeded(self.seed_generator, seed), whole_steps(self):
         return keras.Model.evaluate(self, **arguments)
 
 
@@ -204,7 +202,7 @@ def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, retur
     """
     arguments = check_batch(self, "train_on_batch", x, y, sample_weight, class_weight, return_dict)
     _build_optimizer(self)
-    with keep_variables(self):
+    with whole_steps(self, self.optimizer):
         return keras.Model.train_on_batch(self, **arguments)
 
 
@@ -225,7 +223,7 @@ def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):  # no
     >>> logs = model.test_on_batch(images[:16], return_dict=True)
     """
     arguments = check_batch(self, "test_on_batch", x, y, sample_weight, None, return_dict)
-    with keep_variables(self):
+    with whole_steps(self):
         return keras.Model.test_on_batch(self, **arguments)
 
 

@@ -1,0 +1,182 @@
+"""What an error or an interrupt, such as Ctrl-C, must leave whole: variables, and turns of threads.
+
+Signals wait only while variables change hands: during an optimizer's update, and, on JAX, during a
+compiled step, which nothing can interrupt anyway. Tracing, compiling and all that runs in Python
+is interrupted at once.
+"""
+
+import contextlib
+import functools
+import itertools
+import signal
+import sys
+import threading
+
+import keras
+from keras import ops
+
+from keras_bfn._backend import rows_of_process
+
+# Those that people, timers and batch systems send. Windows has only the first two.
+_NAMES = ("SIGINT", "SIGTERM", "SIGALRM", "SIGUSR1")
+_SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+# The variables that a compiled step takes on JAX, by their number: `predict`, `evaluate`, `fit`.
+_GROUPS = {
+    2: ("trainable_variables", "non_trainable_variables"),
+    3: ("trainable_variables", "non_trainable_variables", "metrics_variables"),
+    4: (
+        "trainable_variables",
+        "non_trainable_variables",
+        "optimizer_variables",
+        "metrics_variables",
+    ),
+}
+
+
+@contextlib.contextmanager
+def uninterrupted():
+    """Defers signals such as Ctrl-C until the block has ended."""
+    if threading.current_thread() is not threading.main_thread():  # others receive none
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    waiting = []
+    try:
+        for number in handlers:
+            signal.signal(number, lambda *arguments: waiting.append(arguments))
+        yield
+    finally:
+        _put_back(handlers)
+        for number, frame in waiting:
+            handlers[number](number, frame)
+
+
+def _put_back(handlers):
+    try:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    except BaseException:  # raised by one that is back already
+        _put_back(handlers)
+        raise
+
+
+def in_turn(verb):
+    """Makes a method of a model wait until no other thread is in one.
+
+    The methods draw from the model's seed generator, and some change its variables. A method may
+    call others, and so may the callbacks of `fit`.
+    """
+
+    @functools.wraps(verb)
+    def take_turn(model, *args, **kwargs):
+        with model.turn:
+            return verb(model, *args, **kwargs)
+
+    return take_turn
+
+
+@contextlib.contextmanager
+def whole_steps(model, optimizer=None):
+    """Leaves a model, if the block fails, with the variables of its last whole step.
+
+    Args:
+        model: a Keras model with the mixin `WholeSteps`.
+        optimizer: the optimizer of a block that trains. Its updates are not interrupted, and a
+            `fit` that fails does not put averages in the place of the weights.
+    """
+    before = {} if optimizer is None else dict(vars(optimizer))
+    if optimizer is not None:
+        outer, finalize = sys.exc_info()[1], optimizer.finalize_variable_values
+
+        def finalize_unless_failed(variables):
+            if sys.exc_info()[1] is outer:
+                with uninterrupted():
+                    finalize(variables)
+
+        optimizer.apply = uninterrupted()(optimizer.apply)
+        optimizer.finalize_variable_values = finalize_unless_failed
+    try:
+        yield
+    except BaseException:
+        with uninterrupted():
+            model.restore()
+        raise
+    finally:
+        for name in ("apply", "finalize_variable_values") if optimizer is not None else ():
+            vars(optimizer).pop(name, None)
+            if name in before:
+                vars(optimizer)[name] = before[name]
+
+
+class _InPlace:
+    """The mixin for TensorFlow and PyTorch, whose steps change variables in place."""
+
+    def restore(self):
+        """Nothing is lost here."""
+
+
+class _HeldByTrainer:
+    """The mixin for JAX, whose steps destroy the values that they take, and return new ones.
+
+    While Keras 3.15 trains, evaluates or predicts, only local variables of its loops refer to the
+    values. They are held here, too.
+    """
+
+    _held = None
+
+    def _purge_model_variables(self, **groups):
+        """Leaves the values in the variables until a step has taken them."""
+
+    def make_train_function(self, force=False):
+        self._make("train_function", super().make_train_function, force)
+
+    def make_test_function(self, force=False):
+        self._make("test_function", super().make_test_function, force)
+
+    def make_predict_function(self, force=False):
+        self._make("predict_function", super().make_predict_function, force)
+        return self.predict_function
+
+    def _make(self, name, make, force):
+        before = getattr(self, name)
+        make(force)
+        if getattr(self, name) is not before:
+            setattr(self, name, self._holding(getattr(self, name)))
+
+    def _holding(self, step):
+        compiled = set()  # the shapes of the batches that it was called with
+
+        def held_step(state, iterator):
+            data = next(iterator)
+            shapes = tuple(tuple(x.shape) for x in keras.tree.flatten(data) if x is not None)
+            iterator = itertools.chain([data], iterator)
+            if shapes in compiled:
+                with uninterrupted():
+                    outputs, state = step(state, iterator)
+                    self._hold(state)
+            else:  # it is compiled first, which an interrupt need not wait for
+                self._hold(keras.tree.map_structure(ops.copy, state))
+                outputs, state = step(state, iterator)
+                self._hold(state)
+                compiled.add(shapes)
+            return rows_of_process(outputs), state
+
+        return held_step
+
+    def _hold(self, state):
+        vars(self)["_held"] = state  # not as an attribute, whose lists Keras would make its own
+
+    def jax_state_sync(self):
+        if self._held is not None:
+            self._jax_state = dict(zip(_GROUPS[len(self._held)], self._held, strict=True))
+        super().jax_state_sync()
+        self._hold(None)
+
+    def restore(self):
+        """Puts the values of the last whole step into the variables."""
+        self.jax_state_sync()
+        self._jax_state = None
+
+
+WholeSteps = _HeldByTrainer if keras.backend.backend() == "jax" else _InPlace
