@@ -4,8 +4,8 @@ import contextlib
 
 from keras import ops
 
-from keras_bfn._keras import copy_values
 from keras_bfn._interrupts import uninterrupted
+from keras_bfn._keras import copy_values
 
 
 def has_averages(model):

@@ -4,8 +4,8 @@ import os
 import pathlib
 
 from keras_bfn._files import whole_file, write_atomically
-from keras_bfn._keras import WeightsFile
 from keras_bfn._interrupts import in_turn
+from keras_bfn._keras import WeightsFile
 
 
 class WholeFiles:

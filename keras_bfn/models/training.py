@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_bfn import losses
 from keras_bfn._devices import averaged, scope_of
+from keras_bfn._interrupts import whole_steps
 from keras_bfn._keras import (
     of_no_backend,
     prefer_less,
@@ -16,7 +17,6 @@ from keras_bfn._keras import (
     unshare_buffers,
 )
 from keras_bfn._parts import map_parts, sum_parts
-from keras_bfn._interrupts import whole_steps
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.models.data_checks import check_no_targets, check_training_data, split_condition
 from keras_bfn.models.layouts import lay_out_kernels
