@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 
-from keras_bfn import Look, losses
+from keras_bfn import Look, losses, testing
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow
 from keras_bfn.losses import ContinuousTimeLoss, DiscreteTimeLoss, ReconstructionLoss
 from tests.tensors import to_numpy, to_tensor
@@ -99,3 +99,8 @@ def test_get_takes_names_and_losses():
 def test_get_refuses_the_unknown_and_lists_the_known(value):
     with pytest.raises(ValueError, match=r"`loss` must be.*'continuous_time'.*Received: loss="):
         losses.get(value)
+
+
+@pytest.mark.parametrize("loss", [ContinuousTimeLoss(), DiscreteTimeLoss(7)], ids=repr)
+def test_losses_keep_the_contract(loss):
+    testing.check_loss(loss)

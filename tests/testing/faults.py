@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_bfn import flows, networks, samplers, schedules
+from keras_bfn import flows, losses, networks, samplers, schedules
 from keras_bfn.distributions import Categorical, Delta, Distribution
 
 
@@ -264,3 +264,28 @@ class NotTrained(networks.MLP):
 for _fault in list(vars().values()):
     if getattr(_fault, "__module__", None) == __name__ and hasattr(_fault, "get_config"):
         keras.saving.register_keras_serializable("keras_bfn_tests")(_fault)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Biased(losses.ContinuousTimeLoss):
+    def times(self, uniform):
+        return uniform * uniform
+
+
+@keras.saving.register_keras_serializable("tests")
+class TooLate(losses.ContinuousTimeLoss):
+    def times(self, uniform):
+        return 2.0 * uniform
+
+
+@keras.saving.register_keras_serializable("tests")
+class OfExamples(losses.ContinuousTimeLoss):
+    def __call__(self, flow, x, look, seed=None):
+        nats = super().__call__(flow, x, look, seed)
+        return ops.sum(ops.reshape(nats, (ops.shape(nats)[0], -1)), axis=1)
+
+
+@keras.saving.register_keras_serializable("tests")
+class InfiniteWeight(losses.ContinuousTimeLoss):
+    def __call__(self, flow, x, look, seed=None):
+        return super().__call__(flow, x, look, seed) / flows.expand(look.t, look.s)[..., 0]

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_bfn import flows, testing
+from keras_bfn import flows, losses, testing
 from tests.testing import faults
 
 pytestmark = pytest.mark.once  # what is without fault is checked on each backend
@@ -67,6 +67,20 @@ def test_a_schedule_with_a_fault_is_found(fault):
 def test_no_flow_takes_a_schedule_that_is_none(fault):
     with pytest.raises(ValueError, match=f"`schedule` must.*Received: schedule={fault.__name__}"):
         flows.ContinuousFlow(schedule=fault())
+
+
+LOSSES = {
+    faults.Biased: "and the reconstruction loss must add up to the entropy",
+    faults.TooLate: r"times in \[0, 1\]. They are from 0.0 to 1.96",
+    faults.OfExamples: r"must have shape \(4, 5\). It has shape \(4,\)",
+    faults.InfiniteWeight: "must be finite. It is not at t = 0",
+}
+
+
+@pytest.mark.parametrize("fault", LOSSES, ids=lambda fault: fault.__name__)
+def test_a_loss_with_a_fault_is_found(fault):
+    with pytest.raises(AssertionError, match=LOSSES[fault]):
+        testing.check_loss(fault())
 
 
 SAMPLERS = {

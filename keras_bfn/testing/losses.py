@@ -1,0 +1,70 @@
+"""The contract of transmission losses."""
+
+import numpy as np
+from keras import ops
+
+from keras_bfn import flows
+from keras_bfn._validation import check_seed
+from keras_bfn.looks import Look
+from keras_bfn.losses.loss import BFNLoss
+from keras_bfn.testing.claims import require, require_float32, require_saving, require_shape
+from keras_bfn.testing.costs import check_entropy, run_edges
+
+FLOWS = (flows.DiscreteFlow(3, beta_1=2.0), flows.DiscretizedFlow(5, sigma_1=0.2))
+
+
+def check_loss(loss, seed=0):
+    """Proves that a transmission loss keeps its contract.
+
+    Its times are in [0, 1]; it returns float32 nats per variable, for any event shape; they and
+    their gradients are finite at the edges of time, whatever the network returns; it is saved with
+    a model, and cannot be changed. With the exact posterior of one variable for a network, its mean
+    and the reconstruction loss add up to the entropy of the data: so it is unbiased, and a trained
+    model's costs compare with those by other losses. All of it holds for classes and for bins.
+
+    Args:
+        loss: a `keras_bfn.losses.BFNLoss`.
+        seed: int.
+
+    Raises:
+        AssertionError: if it does not; the message says what is wrong.
+
+    Example:
+
+    >>> keras_bfn.testing.check_loss(keras_bfn.losses.DiscreteTimeLoss(num_steps=10))
+
+    Reference: that both add up to the entropy is the chain rule for the messages of section 3 of
+    [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
+    """
+    require(
+        isinstance(loss, BFNLoss), f"A loss must be a `keras_bfn.losses.BFNLoss`. It is {loss!r}"
+    )
+    name, rng = type(loss).__name__, np.random.default_rng(check_seed(seed))
+    require_saving(loss)
+    uniform = np.linspace(0.0, 1.0, 64, endpoint=False, dtype="float32")
+    times = loss.times(uniform)
+    require_shape(times, uniform.shape, f"{name}.times(uniform)")
+    require_float32(times, f"{name}.times(uniform)")
+    found = ops.convert_to_numpy(times)
+    require(
+        (found >= 0).all() and (found <= 1).all(),
+        f"{name}.times must map [0, 1) to times in [0, 1]. They are from {found.min()} to "
+        f"{found.max()}",
+    )
+    for flow in FLOWS:
+        for event_shape in ((), (5,), (2, 2, 3)):
+            _check_shapes(loss, flow, event_shape, rng)
+        run_edges(flow, np.arange(flow.num_values), {name: loss})
+        check_entropy(flow, rng, {name: loss})
+
+
+def _check_shapes(loss, flow, event_shape, rng):
+    x = rng.integers(0, flow.num_values, (4, *event_shape)).astype("int32")
+    t = loss.times(np.arange(4, dtype="float32") / 4)
+    s = flow.sample_evidence(x, t, seed=0)
+    params = ops.zeros((*x.shape, flow.output_size))
+    look = Look(t, s, flow.input_params(s, flow.schedule.beta(t)), params)
+    what = f"{type(loss).__name__}(flow, x, prediction) for {type(flow).__name__}"
+    nats = loss(flow, x, look, 0)
+    require_shape(nats, x.shape, what)
+    require_float32(nats, what)
