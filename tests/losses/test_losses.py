@@ -101,6 +101,7 @@ def test_get_refuses_the_unknown_and_lists_the_known(value):
         losses.get(value)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("loss", [ContinuousTimeLoss(), DiscreteTimeLoss(7)], ids=repr)
 def test_losses_keep_the_contract(loss):
     testing.check_loss(loss)

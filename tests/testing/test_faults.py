@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_bfn import flows, losses, testing
+from keras_bfn import flows, testing
 from tests.testing import faults
 
 pytestmark = pytest.mark.once  # what is without fault is checked on each backend
