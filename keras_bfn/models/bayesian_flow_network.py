@@ -27,6 +27,7 @@ from keras_bfn.metrics import BitsPerDim
 from keras_bfn.models import encoding, generation, inpainting, scoring, text, training
 from keras_bfn.models.averaging import averaged_weights
 from keras_bfn.models.conditions import (
+    cast_conditions,
     check_dropout,
     check_is_conditional,
     check_null_condition,
@@ -240,6 +241,8 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
         x, condition = split_condition(inputs)
         check_form(self.flow, self.event_shape, x)
         check_is_conditional(self, condition is not None)
+        if condition is not None:
+            condition = cast_conditions(self, condition)
         if training and self.condition_dropout and condition is not None:
             rates, seed = self.condition_dropout, self.seed_generator
             condition = drop_conditions(condition, self.null_condition, rates, seed)
@@ -304,6 +307,9 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
         )
         shown = t if self.times == "parts" else of_any_part(t)
 
+        if condition is not None:
+            condition = cast_conditions(self, condition)
+
         def network(theta):
             inputs = {"theta": theta, "t": shown}
             if takes_mask(self):
@@ -312,9 +318,8 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
                     inputs["mask"] = map_parts(lambda x: ops.ones(ops.shape(x)[:-1], "bool"), theta)
             if guidance_scale is not None:
                 inputs = keras.tree.map_structure(lambda x: ops.concatenate([x, x]), inputs)
-                told = keras.tree.map_structure(ops.convert_to_tensor, condition)
-                none = replace_conditions(told, self.null_condition)
-                inputs["condition"] = map_parts(lambda *x: ops.concatenate(x), told, none)
+                none = replace_conditions(condition, self.null_condition)
+                inputs["condition"] = map_parts(lambda *x: ops.concatenate(x), condition, none)
             elif condition is not None:
                 inputs["condition"] = condition
             inputs = in_order_of(symbolic_inputs(self.network), inputs)

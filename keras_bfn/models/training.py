@@ -123,8 +123,8 @@ def fit(self, x=None, y=None, *args, **kwargs):
     """
     self._assert_compile_called("fit")
     arguments = bind(keras.Model.fit, self, x, y, *args, **kwargs)
-    x = check_training_data(self, x, y, sample_weight=arguments.get("sample_weight"))
-    arguments["x"] = x
+    x, weight = check_training_data(self, x, y, sample_weight=arguments.get("sample_weight"))
+    arguments |= {"x": x, "sample_weight": weight}
     validation_data = arguments.get("validation_data")
     if validation_data is not None:
         is_pair = isinstance(validation_data, (tuple, list)) and len(validation_data) == 2
@@ -134,7 +134,7 @@ def fit(self, x=None, y=None, *args, **kwargs):
             expected = "must be data, (data, condition), (data,) or (data, None, sample_weight)"
             raise refusal("validation_data", expected, validation_data)
         val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
-        val_x = check_training_data(self, val_x, val_y, "validation_data", val_weight)
+        val_x, val_weight = check_training_data(self, val_x, val_y, "validation_data", val_weight)
         # Where there are weights, they stand in for targets, too: see `stand_in_for_targets`.
         val_data = (val_x,) if val_weight is None else (val_x, val_weight, val_weight)
         arguments["validation_data"] = val_data
@@ -178,7 +178,8 @@ def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
     arguments = bind(keras.Model.evaluate, self, x, y, *args, **kwargs)
     if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has checked them
         weight = arguments.get("sample_weight")
-        arguments["x"] = check_training_data(self, x, y, sample_weight=weight)
+        x, weight = check_training_data(self, x, y, sample_weight=weight)
+        arguments |= {"x": x, "sample_weight": weight}
     stand_in_for_targets(arguments)
     with seeded(self.seed_generator, seed), keep_variables(self):
         return keras.Model.evaluate(self, **arguments)
