@@ -163,7 +163,10 @@ def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
     Returns:
         As in Keras: `loss` and `reconstruction`, in nats per variable; their sum as `bits_per_dim`
         and as `nats_per_example`; and, for a dict of flows, of each part `<name>_nats_per_example`.
-        All but `loss`, which is what `fit` minimises, know no weights of parts.
+        `loss_weights` change `loss` alone. Nats per variable are means over the variables, by
+        `sample_weight`. Nats per example are sums over an example's variables, by their weights,
+        averaged over the examples, by theirs; an example of which no variable counts, as all are
+        missing or of weight 0, is left out.
 
     Raises:
         ValueError: if the data do not suit the model.
@@ -301,6 +304,9 @@ def _update_trackers(model, nats, size, weight, of_examples):
     reconstruction = ops.divide_no_nan(sum_parts(nats["reconstruction"]), size)
     model.reconstruction_tracker.update_state(reconstruction, weight)
     model.bits_per_dim_tracker.update_state(ops.divide_no_nan(per_example, size), weight)
+    if weight is not None:  # an example of which nothing counts is none
+        counted = ops.cast(weight > 0, "float32")
+        of_examples = counted if of_examples is None else counted * of_examples
     model.nats_per_example_tracker.update_state(per_example, of_examples)
     for name, tracker in model.part_trackers.items():
         tracker.update_state(by_part[name], of_examples)
