@@ -86,9 +86,11 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
         condition_dropout: float in [0, 1). In training, each condition is replaced by its
             `null_condition` with this probability, so that `generate` can be guided. Of a dict of
             conditions all are, together; with a dict of floats, each by itself.
-        null_condition: int, or an array of the shape of one condition, or a dict of these: the
+        null_condition: number, or an array of the shape of one condition, or a dict of these: the
             condition that means "none", which `generate` takes when it is given none. By default
             the network's attribute of that name: networks of this package have it for classes.
+            Conditions are converted to the dtype of the network's own input, or, if it declares
+            none, to that of their null condition: int32 or float32.
         times: `"shared"` or `"parts"`. With `"parts"`, for a dict of flows, `"t"` is a dict of the
             parts' times, and the network learns to take some parts as known: `code_length` and
             `generate` then take `given=`. In training, half of the examples have one time for all

@@ -226,8 +226,8 @@ def check_null_condition(null_condition, network):
     """Returns a model's null condition: as given, or the network's own, or None.
 
     Raises:
-        ValueError: if it is no integer, no array of numbers, and no dict of these, or not of the
-            names and shapes that the network takes.
+        ValueError: if it is no number, no array of numbers, and no dict of these, or not of the
+            names, shapes and dtypes that the network takes.
     """
     own = getattr(network, "null_condition", None)
     if isinstance(null_condition, dict) and isinstance(own, dict):
@@ -250,10 +250,7 @@ def check_null_condition(null_condition, network):
 def _check_null(null_condition, name, taken, classes):
     found = to_numpy(null_condition, name)
     dtype = _dtype_of(found, taken, None)
-    is_float = found.dtype.kind == "f"
-    # A float of no axes stands for a number, if the network says that it takes one.
-    is_number_taken = taken is not None and "float" in dtype
-    if found.dtype.kind not in "iuf" or (is_float and not found.ndim and not is_number_taken):
+    if found.dtype.kind not in ("iuf" if "float" in dtype else "iu"):
         expected = "must be an integer, for classes, or an array of numbers, for vectors"
         raise refusal(name, expected, null_condition)
     if not np.isfinite(found).all():
