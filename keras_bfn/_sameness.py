@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import inspect
 import os
 import pathlib
 import sys
@@ -37,7 +36,7 @@ class ByValue:
 
     Attributes:
         fed: names of attributes that a compiled program is given at each call. They make no
-            difference to it.
+            difference to it, unless a method of the user's own class names them.
     """
 
     fed = ()
@@ -121,8 +120,11 @@ class _Keys:
             return self.of(value.__func__), self.of(value.__self__)
         if isinstance(value, functools.partial):
             return self._parts((value.func, value.args, value.keywords))
-        attributes = {n: part for n, part in vars(value).items() if n not in value.fed}
-        return self._once(type(value), self._of_class), self._parts(attributes)
+        methods = _own_attributes(type(value))
+        named = set().union(*map(_names_in, filter(None, map(_code_of, methods.values()))))
+        fed = set(value.fed) - named
+        attributes = {name: part for name, part in vars(value).items() if name not in fed}
+        return self._once(type(value), lambda _: self._parts(methods)), self._parts(attributes)
 
     def _once(self, value, parts):
         """The identity of an object, and what it holds now; of one that is known, that alone."""
@@ -139,19 +141,6 @@ class _Keys:
         names = sorted(name for name in _names_in(code) if name in function.__globals__)
         read = {name: function.__globals__[name] for name in names}
         return self._parts((enclosed, read, function.__defaults__, function.__kwdefaults__))
-
-    def _of_class(self, cls):
-        """The attributes of the user's own classes, the methods among them."""
-        attributes = {}
-        for base in reversed(cls.__mro__):
-            if not _is_of_library(base):
-                attributes |= vars(base)
-        attributes = {
-            name: inspect.unwrap(getattr(part, "fget", None) or getattr(part, "__func__", part))
-            for name, part in attributes.items()
-            if name not in ("__init__", "__dict__", "__weakref__")
-        }
-        return self._parts(attributes)
 
     def _of_layers(self, layer):
         layers = layer._flatten_layers()
@@ -175,6 +164,26 @@ def _names_in(code):
         if isinstance(constant, types.CodeType):
             names |= _names_in(constant)
     return names
+
+
+def _code_of(function):
+    return getattr(function, "__code__", None)
+
+
+def _own_attributes(cls):
+    """The attributes of the user's own classes among the bases, methods and getters as functions.
+
+    What the constructor does is in the object's attributes.
+    """
+    own = {}
+    for base in reversed(cls.__mro__):
+        if not _is_of_library(base):
+            own |= vars(base)
+    return {
+        name: getattr(part, "fget", None) or getattr(part, "__func__", part)
+        for name, part in own.items()
+        if name not in ("__init__", "__dict__", "__weakref__")
+    }
 
 
 def _contents(cell):

@@ -479,7 +479,7 @@ def test_a_compiled_function_outlasts_a_change_of_a_layer():
     before = model.predict_on_batch(X)
     model.layers[-1].activation = keras.activations.exponential
     after = model.predict_on_batch(X)
-    require(np.array_equal(before, after), "models/programs.py, Traced")
+    require(np.array_equal(before, after), "models/programs.py, is_stale")
 
 
 def test_models_in_a_dict_are_tracked():

@@ -52,13 +52,12 @@ class Guidance(ByValue):
 
     Attributes:
         is_shared: bool. Whether `values` are one row for all samples.
-        fed: names of attributes that make no difference to a compiled program. A subclass may add
-            those that its `rows` returns.
+        fed: names of the attributes that a compiled program is given at each call.
 
     A subclass may know h better than by the expected data. It defines
-    `log_h(self, expected, **values)`, of a `keras_bfn.guidance.Expected`, in the place of `fn`. It
-    takes the values as they are given, and reads none of `self.values`, `self.scale` and
-    `self.interval`: one program serves guidances that differ in these alone.
+    `log_h(self, expected, **values)`, of a `keras_bfn.guidance.Expected`, in the place of `fn`. One
+    program serves guidances that differ in values, scale and interval alone, if no method names
+    `self.values`, `self.scale` or `self.interval`.
 
     Example, texts that avoid a letter:
 

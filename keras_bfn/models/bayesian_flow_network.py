@@ -50,7 +50,7 @@ from keras_bfn.models.network_checks import (
 )
 from keras_bfn.models.part_times import check_times, draw_times
 from keras_bfn.models.presets import from_preset, save_to_preset, upload_preset
-from keras_bfn.models.programs import Programs, Traced
+from keras_bfn.models.programs import Programs
 from keras_bfn.models.saving import WholeFiles
 from keras_bfn.models.training import repeat
 from keras_bfn.presets import PRESETS
@@ -174,7 +174,6 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
         self._mean = training.WeightedMean()
         self.turn = threading.RLock()
         self.programs = Programs(self)  # no dict, whose models Keras 3.15 would track as layers
-        self.traced = Traced(self)
 
         inputs = symbolic_inputs(network)
         if event_shape is None and inputs is not None:
@@ -226,13 +225,13 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
         self.built = True
 
     def make_train_function(self, force=False):
-        super().make_train_function(force or self.traced.is_stale("train"))
+        super().make_train_function(force or self.programs.is_stale("train"))
 
     def make_test_function(self, force=False):
-        super().make_test_function(force or self.traced.is_stale("test"))
+        super().make_test_function(force or self.programs.is_stale("test"))
 
     def make_predict_function(self, force=False):
-        super().make_predict_function(force or self.traced.is_stale("predict"))
+        super().make_predict_function(force or self.programs.is_stale("predict"))
 
     compile = training.compile
     get_compile_config = training.get_compile_config

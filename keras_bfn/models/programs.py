@@ -3,25 +3,6 @@
 from keras_bfn._sameness import key_of
 
 
-class Traced:
-    """What a model was when each of Keras's own functions was made for it.
-
-    Keras 3.15 goes on with a function whose model has been given other layers, variables or
-    attributes since, until `compile` is called.
-
-    Args:
-        model: the `BayesianFlowNetwork`.
-    """
-
-    def __init__(self, model):
-        self.model, self.keys = model, {}
-
-    def is_stale(self, name):
-        """Whether the model has changed since this was last asked of the function of this name."""
-        before, self.keys[name] = self.keys.get(name), key_of(self.model)
-        return before not in (None, self.keys[name])
-
-
 class Programs:
     """The programs of a model, made when they are first asked for.
 
@@ -35,15 +16,12 @@ class Programs:
 
     def __init__(self, model, most=64):
         self.model, self.most = model, most
-        self.of_model, self.kept = None, {}
+        self.kept, self.keys = {}, {}
 
     def __call__(self, kind, *arguments):
         """The program `kind(model, *arguments)`."""
-        how = (self.model.jit_compile, self.model.run_eagerly) if self.model.compiled else None
-        of_model = key_of((self.model, how))
-        if of_model != self.of_model:
-            self.clear()
-            self.of_model = of_model
+        if self.is_stale("programs"):
+            self.kept.clear()
         key = key_of((kind, arguments))
         program, made_with = self.kept.pop(key, (None, None))
         if program is None or key_of((kind, made_with)) != key:
@@ -56,5 +34,18 @@ class Programs:
     def __len__(self):
         return len(self.kept)
 
+    def is_stale(self, name):
+        """Whether the model has changed since this was last asked about what has this name.
+
+        Keras 3.15 goes on with a function whose model has been given other layers, variables or
+        attributes since it was compiled.
+        """
+        model = self.model
+        how = (model.jit_compile, model.run_eagerly) if model.compiled else None
+        before, self.keys[name] = self.keys.get(name), key_of((model, how))
+        return before not in (None, self.keys[name])
+
     def clear(self):
+        """Forgets all programs, and what the model was."""
         self.kept.clear()
+        self.keys.clear()

@@ -39,6 +39,14 @@ class Ink(guidance.Guidance):
         return self.factor * STRENGTH * self.strength * ink
 
 
+class Target(guidance.Guidance):
+    """Reads what it should be given."""
+
+    def log_h(self, expected, target):
+        ink = ops.sum(expected.data()[..., 1], axis=(1, 2, 3))
+        return -self.scale * ops.square(ink - float(self.values["target"][0]))
+
+
 def strong(probs):
     return STRENGTH * ops.sum(probs[..., 1], axis=(1, 2, 3))
 
@@ -101,6 +109,12 @@ ARGUMENTS = {
     "attribute of one object": change_object,
     "attribute in a product": lambda: iter(
         [{"guidance": Ink(1.0) * Ink(0.5)}, {"guidance": Ink(1.0) * Ink(-3.0)}]
+    ),
+    "values that a method names": lambda: iter(
+        {"guidance": Target(values={"target": np.full(4, k)})} for k in (2.0, 14.0)
+    ),
+    "scale that a method names": lambda: iter(
+        {"guidance": Target(values={"target": np.full(4, 2.0)}, scale=k)} for k in (0.1, 1.0)
     ),
     "closure": change_closure,
     "functions of one name": lambda: iter({"sampler": Pulled(make_pull(k))} for k in (1.0, -1.0)),
