@@ -1,6 +1,6 @@
 """Which compiled functions of a model are used again."""
 
-from keras_bfn._sameness import key_of
+from keras_bfn._sameness import key_of, layer_key
 
 
 class Programs:
@@ -42,7 +42,7 @@ class Programs:
         """
         model = self.model
         how = (model.jit_compile, model.run_eagerly) if model.compiled else None
-        before, self.keys[name] = self.keys.get(name), key_of((model, how))
+        before, self.keys[name] = self.keys.get(name), (layer_key(model), how)
         return before not in (None, self.keys[name])
 
     def clear(self):
