@@ -193,7 +193,7 @@ def write_files(folder, name, df, results, model, frames, facts, args):
     gone = df.isna().any(axis=1)
     if gone.any():
         options = {"num_steps": args.sampler_steps, "seed": 0}
-        filled = model.impute(df[gone], **options).set_index(df.index[gone])
+        filled = model.impute(df[gone], **options)
         filled = pandas.concat([df[~gone], filled]).sort_index()
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "model.keras")

@@ -1,6 +1,7 @@
 """Whether a column's arguments are what it can use."""
 
 import math
+import numbers
 from collections.abc import Hashable, Iterable
 
 import numpy as np
@@ -71,6 +72,18 @@ def is_finite(cell):
 def is_whole(cell):
     """Whether a cell is an integer, of whatever type."""
     return is_number(cell) and float(cell).is_integer()
+
+
+def is_value(cell):
+    """Whether a cell is a string, a number or a bool."""
+    return isinstance(cell, (str, numbers.Real, np.bool_))
+
+
+def key_of(cell):
+    """What cells are compared by: bools are no numbers, although `True == 1`."""
+    if not is_value(cell):
+        return "no value", repr(cell)
+    return isinstance(cell, (bool, np.bool_)), cell
 
 
 def one_of(values):

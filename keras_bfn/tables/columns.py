@@ -7,7 +7,15 @@ from keras_bfn import flows
 from keras_bfn._config import Immutable
 from keras_bfn._validation import MOST_COUNTED, check_int, refusal
 from keras_bfn.flows.continuous import LEAST_STD
-from keras_bfn.tables.checks import check_list, check_pair, is_whole, one_of, refuse_first
+from keras_bfn.tables.checks import (
+    check_list,
+    check_pair,
+    is_value,
+    is_whole,
+    key_of,
+    one_of,
+    refuse_first,
+)
 
 CATEGORY_ACCURACY = 3.0  # at t = 1
 
@@ -52,6 +60,8 @@ class Column(Immutable):
 class Category(Column):
     """Values without an order, each a class.
 
+    Numbers are the same value if they are equal, such as 1 and 1.0; True, 1 and "1" are three.
+
     Args:
         values: list of strings, numbers or bools, all different; None until it is fitted.
         counts: list of ints: how often each was seen.
@@ -72,25 +82,27 @@ class Category(Column):
         self.values = None if values is None else check_list("values", values)
         counts = None if counts is None else check_list("counts", counts)
         self.counts = counts and [check_int("counts", count, 0) for count in counts]
-        if values is not None and len(set(self.values)) < len(self.values):
+        if not all(map(is_value, self.values or ())):
+            raise refusal("values", "must be strings, numbers or bools", values)
+        if values is not None and len(set(map(key_of, self.values))) < len(self.values):
             raise refusal("values", "must be all different", values)
         if counts is not None and len(self.counts) != len(self.values or ()):
             raise refusal("counts", f"must be as many as the values {self.values}", counts)
 
     def fit(self, cells):
         seen = [cell for cell in cells if cell is not None]
+        refuse_first((cell for cell in seen if not is_value(cell)), "a string, number or bool")
         values = self.values
         if values is None:
-            values = sorted(set(seen), key=lambda value: (type(value).__name__, value))
-        index = {value: i for i, value in enumerate(values)}
-        refuse_first((cell for cell in seen if cell not in index), one_of(values))
-        counts = np.bincount([index[cell] for cell in seen], minlength=len(values))
-        return Category(values, counts.tolist())
+            ordered = sorted(seen, key=lambda value: (type(value).__name__, value))
+            values = list({key_of(value): value for value in ordered}.values())
+        found = Category(values, [0] * len(values)).encode(seen)
+        return Category(values, np.bincount(found, minlength=len(values)).tolist())
 
     def encode(self, cells):
-        index = {value: i for i, value in enumerate(self.values)} | {None: -1}
-        refuse_first((cell for cell in cells if cell not in index), one_of(self.values))
-        return np.array([index[cell] for cell in cells], "int32")
+        index = {key_of(value): i for i, value in enumerate(self.values)} | {key_of(None): -1}
+        refuse_first((cell for cell in cells if key_of(cell) not in index), one_of(self.values))
+        return np.array([index[key_of(cell)] for cell in cells], "int32")
 
     def decode(self, x):
         if not self.values:
@@ -138,8 +150,10 @@ class Levels(Column):
     def fit(self, cells):
         seen = [cell for cell in cells if cell is not None]
         refuse_first((cell for cell in seen if not is_whole(cell)), "an integer")
-        low = int(min(seen, default=0)) if self.low is None else self.low
-        high = int(max(seen, default=low)) if self.high is None else self.high
+        if not seen and None in (self.low, self.high):
+            raise ValueError("must hold an integer, unless `low` and `high` are given")
+        low = int(min(seen)) if self.low is None else self.low
+        high = int(max(seen)) if self.high is None else self.high
         found = Levels(low, max(high, low + 1))
         x = found.flow().embed(found.encode(seen) if seen else np.zeros(1, "int32"))
         x = keras.ops.convert_to_numpy(x)

@@ -1,13 +1,17 @@
 """Frames of pandas and polars: their columns as lists of cells, and back."""
 
 import ast
+import contextlib
 import importlib
-import math
 
 import numpy as np
 
 from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import refusal
+from keras_bfn.tables.checks import is_whole, refuse_first
+
+TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # in a second
+DAY = 86_400  # seconds
 
 
 def import_narwhals():
@@ -26,113 +30,198 @@ def read_frame(df, name="df"):
     """The `narwhals.DataFrame` of a frame.
 
     Raises:
-        ValueError: if it is no frame, or not all its columns are called by strings.
+        ValueError: if it is no frame, or its columns are not called by different strings.
     """
     narwhals = import_narwhals()
     if not is_frame(df):
         raise refusal(name, "must be a frame of pandas or polars", type(df).__name__)
     if not all(isinstance(column, str) for column in df.columns):
         raise refusal(name, "must have columns that are called by strings", list(df.columns))
+    if len(set(df.columns)) < len(df.columns):
+        raise refusal(name, "must have columns of different names", list(df.columns))
     return narwhals.from_native(df, eager_only=True)
+
+
+def dtype_in(series):
+    """The `narwhals` dtype of a series."""
+    dtype = series.to_native().dtype
+    if series.implementation.is_pandas() and hasattr(dtype, "tz"):
+        # Of `America/New_York` and others, narwhals says that it does not know them.
+        return import_narwhals().Datetime(dtype.unit, str(dtype.tz))
+    return series.dtype
 
 
 def kind_of(series):
     """What a column holds: `"category"`, `"integer"`, `"float"`, or `"time"`; None if it is none.
 
-    Strings, bools and categories are all categories.
+    Strings, bools and categories are all categories; dates and durations are times.
     """
-    narwhals, dtype = import_narwhals(), series.dtype
+    narwhals, dtype, categories = import_narwhals(), dtype_in(series), categories_of(series)
+    if dtype_of(series) is None:
+        return None
     if dtype.is_temporal():
-        return "time" if dtype in (narwhals.Datetime, narwhals.Date) else None
+        return "time" if _times_of(dtype) else None
     if dtype.is_integer():
         return "integer"
     if dtype.is_float():
         return "float"
-    if dtype in (narwhals.String, narwhals.Boolean, narwhals.Categorical, narwhals.Enum):
+    if dtype in (narwhals.String, narwhals.Boolean):
         return "category"
-    seen = {type(cell) for cell in read_cells(series) if cell is not None}
+    cells = read_cells(series) if categories is None else categories
+    seen = {type(cell) for cell in cells if cell is not None}
     return "category" if seen <= {str, bool, int, float} else None
 
 
 def categories_of(series):
     """The categories of a column that has them, in order; None of others."""
-    native = series.to_native()
-    if series.implementation.is_pandas() and str(native.dtype) == "category":
-        return native.cat.categories.tolist()
-    if series.dtype == import_narwhals().Enum:
-        return list(series.dtype.categories)
+    if _has_pandas_categories(series):
+        return series.to_native().cat.categories.tolist()
+    if dtype_in(series) == import_narwhals().Enum:
+        return list(dtype_in(series).categories)
     return None
+
+
+def _has_pandas_categories(series):
+    return series.implementation.is_pandas() and str(series.to_native().dtype) == "category"
 
 
 def read_cells(series, dtype=None):
     """A column's cells as Python values: None where one is missing, times as integers.
 
-    Times are counted as those of a column whose `dtype_of` is `dtype`, by default its own.
+    Args:
+        series: a `narwhals.Series`.
+        dtype: the `narwhals` dtype of the column that the cells are meant for; by default that of
+            the series. Times are counted in its unit, dates in seconds.
+
+    Raises:
+        ValueError: if the cells are not times, but the dtype is of times, or the reverse; if only
+            one of both has a time zone; or if a time is not exact in the dtype's unit.
     """
-    if series.dtype.is_temporal():
-        return _read_times(series, _unit_of(dtype or dtype_of(series)))
-    is_whole = series.dtype.is_integer()
     missing = series.is_null().to_list()
+    if all(missing):
+        return [None] * len(missing)
+    dtype = dtype_in(series) if dtype is None else dtype
+    if dtype_in(series).is_temporal() or _times_of(dtype):
+        return _read_times(series, dtype)
     cells = zip(series.to_list(), missing, strict=True)
     cells = [None if gone or cell != cell else cell for cell, gone in cells]
+    cells = [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]
     # Of pandas, integers beside missing cells are floats.
-    return [None if c is None else int(c) for c in cells] if is_whole else cells
+    is_integer = dtype_in(series).is_integer()
+    return [None if cell is None else int(cell) for cell in cells] if is_integer else cells
+
+
+def _times_of(dtype):
+    """Words for the times of a dtype: only the same can be compared. None for other dtypes."""
+    narwhals = import_narwhals()
+    if dtype == narwhals.Duration:
+        return "durations"
+    if dtype == narwhals.Datetime and dtype.time_zone:
+        return "times with a time zone"
+    return "times without a time zone" if dtype in (narwhals.Date, narwhals.Datetime) else None
 
 
 def _unit_of(dtype):
-    """What times are counted in: nanoseconds if the dtype has them, else microseconds."""
-    return "ns" if "[ns" in dtype or "'ns'" in dtype else "us"
+    """The unit in which the times of a dtype are counted: dates in seconds."""
+    return getattr(dtype, "time_unit", "s")
 
 
-def ticks_of(series):
-    """How many of what times are counted in are a second; None if it is no column of times."""
-    ticks = {"ns": 10**9, "us": 10**6}
-    return ticks[_unit_of(dtype_of(series))] if series.dtype.is_temporal() else None
+def ticks_of(dtype):
+    """How many units of the times of a dtype are a second; None if it has no times."""
+    return TICKS[_unit_of(dtype)] if _times_of(dtype) else None
 
 
-def _read_times(series, unit):
-    """Times since 1970."""
-    narwhals = import_narwhals()
-    if series.dtype == narwhals.Date:
-        series = series.cast(narwhals.Datetime("us"))
+def _read_times(series, dtype):
+    """Times since 1970, and durations, in the unit of a dtype."""
+    if _times_of(dtype_in(series)) is None or _times_of(dtype_in(series)) != _times_of(dtype):
+        expected = _times_of(dtype) or f"what suits {dtype}"
+        raise ValueError(f"must hold {expected}. Received: a column of {dtype_in(series)}")
+    step = DAY if dtype == import_narwhals().Date else 1
+    own, ticks, cells = ticks_of(dtype_in(series)), ticks_of(dtype), []
+    for time in _count_times(series):
+        found, rest = (0, 0) if time is None else divmod(time * ticks, own)
+        if rest or found % step or abs(found) >= 2**63:
+            told = np.timedelta64(time, _unit_of(dtype_in(series)))
+            told = told if _times_of(dtype) == "durations" else np.datetime64(0, "s") + told
+            raise ValueError(f"must hold times that {dtype} can hold. Received: {told}")
+        cells.append(None if time is None else found)
+    return cells
+
+
+def _count_times(series):
+    """Times since 1970, and durations, as integers in the series' own unit."""
+    narwhals, native = import_narwhals(), series.to_native()
+    is_date = dtype_in(series) == narwhals.Date
     if not series.implementation.is_pandas():
-        return series.dt.timestamp(unit).to_list()
+        times = native.to_physical().to_list()
+        return [None if day is None else day * DAY for day in times] if is_date else times
+    kind = "timedelta64" if dtype_in(series) == narwhals.Duration else "datetime64"
+    native = native.astype("datetime64[s]") if is_date else native
     # By way of narwhals, missing cells would make them floats.
-    times = series.to_native().to_numpy(f"datetime64[{unit}]")
+    times = native.to_numpy(f"{kind}[{_unit_of(dtype_in(series))}]")
     gone, times = np.isnat(times).tolist(), times.astype("int64").tolist()
     return [None if is_gone else time for time, is_gone in zip(times, gone, strict=True)]
 
 
 def dtype_of(series):
-    """A column's dtype as text, for `write_frame`."""
-    native = series.to_native()
-    if series.implementation.is_polars():
-        return repr(native.dtype)
-    is_ordered = str(native.dtype) == "category" and native.cat.ordered
-    return "ordered category" if is_ordered else str(native.dtype)
+    """A column's dtype as text, for `write_frame`; None if it cannot be made from text."""
+    native, library = series.to_native(), series.implementation.name.lower()
+    # Of pandas, `str` alone stands for the default of several string dtypes.
+    texts = [str(native.dtype), f"{native.dtype}[python]", "utf8[pyarrow]"]
+    if library == "polars":
+        texts = [repr(native.dtype)]
+    elif _has_pandas_categories(series):
+        index = import_narwhals().from_native(native.cat.categories.to_series(), series_only=True)
+        kind = "ordered category" if native.cat.ordered else "category"
+        texts = [f"{kind} of {dtype_of(index)} in {categories_of(series)}"]
+    for text in texts:
+        with contextlib.suppress(Exception):  # the libraries raise errors of many types
+            if _parse_dtype(library, text) == native.dtype:
+                return text
+    return None
 
 
-def make_frame(library, columns):
-    """The frame of a dict from columns to lists."""
-    return _import(library).DataFrame(columns)
+def narwhals_dtype(library, text):
+    """The `narwhals` dtype of a column whose `dtype_of` is this text."""
+    series = _import(library).Series([], dtype=_parse_dtype(library, text))
+    return dtype_in(import_narwhals().from_native(series, series_only=True))
 
 
-def write_frame(library, cells, dtypes, categories):
+def read_series(values):
+    """The `narwhals.Series` of a series, None of anything else."""
+    found = import_narwhals().from_native(values, series_only=True, pass_through=True)
+    return None if found is values else found
+
+
+def make_series(library, cells):
+    """The `narwhals.Series` of a list of values."""
+    frame = _import(library).DataFrame({"cells": cells})
+    return read_frame(frame)["cells"]
+
+
+def write_frame(library, cells, dtypes, index=None):
     """A frame of lists of cells.
 
     Args:
         library: `"pandas"` or `"polars"`.
         cells: dict from columns to lists.
         dtypes: dict from columns to what `dtype_of` said.
-        categories: dict from columns to the categories of those that have them.
+        index: that of the frame, of pandas.
+
+    Raises:
+        ValueError: if a cell is not such as its dtype can hold.
     """
-    module = _import(library)
-    make = _polars_series if library == "polars" else _pandas_series
-    columns = {
-        name: make(module, values, dtypes[name], categories.get(name))
-        for name, values in cells.items()
-    }
-    return module.DataFrame(columns)
+    columns = {}
+    for name, values in cells.items():
+        try:
+            columns[name] = _write_series(library, values, dtypes[name])
+        except (TypeError, ValueError, OverflowError) as error:
+            expected = f"Column {name!r} must hold what suits {dtypes[name]}"
+            raise ValueError(f"{expected}. Received: {values[:8]}") from error
+    frame = _import(library).DataFrame(columns)
+    if library == "pandas" and index is not None:
+        frame.index = index
+    return frame
 
 
 def _import(library):
@@ -140,39 +229,61 @@ def _import(library):
         return importlib.import_module(library)
 
 
-def _pandas_series(pandas, cells, dtype, categories):
-    if dtype.endswith("category"):
-        dtype = pandas.CategoricalDtype(categories, ordered=dtype.startswith("ordered"))
-        return pandas.Series(cells, dtype=dtype)
-    if dtype.startswith("datetime64"):
-        unit = _unit_of(dtype)
+def _write_series(library, cells, text):
+    dtype = narwhals_dtype(library, text)
+    if dtype.is_integer():
+        refuse_first(
+            (cell for cell in cells if cell is not None and not is_whole(cell)), "an integer"
+        )
+        cells = [None if cell is None else int(cell) for cell in cells]
+    elif dtype.is_float():
+        cells = [None if cell is None else float(cell) for cell in cells]
+    write = _polars_series if library == "polars" else _pandas_series
+    return write(_import(library), cells, text, dtype)
+
+
+def _pandas_series(pandas, cells, text, dtype):
+    native = _parse_dtype("pandas", text)
+    if "category of " in text:
+        known = {None, *native.categories}
+        others = [cell for cell in dict.fromkeys(cells) if cell not in known]
+        index = native.categories.append(pandas.Index(others)) if others else native.categories
+        return pandas.Series(cells, dtype=pandas.CategoricalDtype(index, native.ordered))
+    if _times_of(dtype):
+        kind = "timedelta64" if _times_of(dtype) == "durations" else "datetime64"
         cells = [np.iinfo("int64").min if cell is None else cell for cell in cells]  # NaT
-        times = pandas.Series(np.array(cells, "int64").view(f"datetime64[{unit}]"))
-        return (times.dt.tz_localize("UTC") if "," in dtype else times).astype(dtype)
-    if dtype.startswith("float"):
-        cells = [math.nan if cell is None else cell for cell in cells]
-    if dtype.startswith(("int", "uint", "bool")) and None in cells:
-        dtype = None  # it has no missing cells
-    return pandas.Series(cells, dtype=dtype)
+        times = pandas.Series(np.array(cells, "int64").view(f"{kind}[{_unit_of(dtype)}]"))
+        is_zoned = getattr(dtype, "time_zone", None) is not None
+        return (times.dt.tz_localize("UTC") if is_zoned else times).astype(native)
+    if None in cells and native.kind in "iub" and isinstance(native, np.dtype):
+        # Of these dtypes only the nullable ones have missing cells.
+        native = {"bool": "boolean"}.get(text) or text.replace("int", "Int").replace("uI", "UI")
+    return pandas.Series(cells, dtype=native)
 
 
-def _polars_series(polars, cells, dtype, categories):
-    dtype = _parse_dtype(polars, dtype)
-    if dtype == polars.Date:
-        return polars.Series(cells, dtype=polars.Int64).cast(polars.Datetime("us")).cast(dtype)
-    if dtype == polars.Datetime:
-        unit = _unit_of(repr(dtype))
-        times = polars.Series(cells, dtype=polars.Int64).cast(polars.Datetime(unit))
-        if dtype.time_zone is not None:
-            times = times.dt.replace_time_zone("UTC")
-        return times.cast(dtype)
-    return polars.Series(cells, dtype=dtype)
+def _polars_series(polars, cells, text, dtype):
+    native = _parse_dtype("polars", text)
+    if _times_of(dtype):
+        if native == polars.Date:
+            cells = [None if cell is None else cell // DAY for cell in cells]
+        return polars.Series(cells, dtype=polars.Int64).cast(native)
+    return polars.Series(cells, dtype=native)
 
 
-def _parse_dtype(polars, text):
-    """`Datetime(time_unit='us', time_zone=None)` as a dtype, without evaluating anything else."""
+def _parse_dtype(library, text):
+    """The library's dtype that is called so in `dtype_of`, without evaluating anything else."""
+    module = _import(library)
+    if library == "pandas":
+        if text == "str[python]":
+            return module.StringDtype("python", na_value=np.nan)
+        kind, of, rest = text.partition("category of ")
+        if of:
+            dtype, _, values = rest.partition(" in ")
+            index = module.Index(ast.literal_eval(values), dtype=_parse_dtype("pandas", dtype))
+            return module.CategoricalDtype(index, ordered=bool(kind))
+        return module.api.types.pandas_dtype(text)
     node = ast.parse(text, mode="eval").body
     if isinstance(node, ast.Name):
-        return getattr(polars, node.id)
+        return getattr(module, node.id)
     options = {word.arg: ast.literal_eval(word.value) for word in node.keywords}
-    return getattr(polars, node.func.id)(*map(ast.literal_eval, node.args), **options)
+    return getattr(module, node.func.id)(*map(ast.literal_eval, node.args), **options)

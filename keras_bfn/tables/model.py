@@ -3,11 +3,12 @@
 import math
 
 import keras
+import numpy as np
 
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.models.data_checks import count_examples
-from keras_bfn.tables.frames import is_frame, make_frame
+from keras_bfn.tables.frames import is_frame, make_series, read_series
 
 BATCH_SIZE = 64
 TRAINING_STEPS = 1000
@@ -75,9 +76,7 @@ class TableModel(BayesianFlowNetwork):
             own = {"batch_size": batch_size, "validation_data": validation_data}
             epochs = 1 if epochs is None else epochs
             return super().fit(x, y, epochs=epochs, **own, **kwargs)
-        if not len(x):
-            raise refusal("x", "must have rows", x)
-        x, validation_data = self._encode(x), self._encode(validation_data)
+        x, validation_data = self._encode(x, seed=0), self._encode(validation_data)
         batch_size = BATCH_SIZE if batch_size is None else check_int("batch_size", batch_size, 1)
         steps = math.ceil(count_examples(x) / batch_size)
         if epochs is None:
@@ -96,8 +95,12 @@ class TableModel(BayesianFlowNetwork):
         """As `keras_bfn.BayesianFlowNetwork.code_length`, of a frame, too."""
         return super().code_length(self._encode(x), *args, **kwargs)
 
-    def _encode(self, x):
-        return self.table.encode(x) if is_frame(x) else x
+    def _encode(self, x, seed=None):
+        if not is_frame(x):
+            return x
+        if not len(x):
+            raise refusal("x", "must have rows", x)
+        return self.table.encode(x, seed)
 
     def log_likelihood(self, df, num_repeats=100, **options):
         """How likely each row is, in nats: low for outliers.
@@ -124,11 +127,11 @@ class TableModel(BayesianFlowNetwork):
         Args:
             num_rows: int, at least 1.
             given: None, or a dict from some columns to the value that it has in all rows, or a list
-                of a value for each row.
+                or series of a value for each row.
             num_steps, **options: as in `generate`; if columns are given, as in `inpaint`.
 
         Returns:
-            A frame.
+            A frame. Its index is that of the series that are given, if they are pandas'.
 
         Raises:
             ValueError: if there is no such column or value, or an argument is out of its range.
@@ -141,14 +144,25 @@ class TableModel(BayesianFlowNetwork):
         names = list(self.table.columns)
         if not isinstance(given, dict) or not set(given) <= set(names):
             raise refusal("given", f"must be a dict from some of the columns {names}", given)
-        columns = {}
+        cells, indexes = {name: [None] * num_rows for name in names}, []
         for name, value in given.items():
-            is_list = not isinstance(value, str) and hasattr(value, "__len__")
-            columns[name] = list(value) if is_list else [value] * num_rows
-            if len(columns[name]) != num_rows:
+            if isinstance(value, (set, frozenset, dict)):
+                raise refusal(f"given[{name!r}]", "must be a value, or a list", value)
+            if isinstance(value, np.ndarray) and value.ndim == 0:
+                value = value.item()
+            series = read_series(value)
+            if series is None:
+                is_list = hasattr(value, "__len__") and not isinstance(value, (str, bytes))
+                values = list(value) if is_list else [value] * num_rows
+                series = make_series(self.table.library, values)
+            elif hasattr(value, "index"):
+                indexes.append(value.index)
+            if len(series) != num_rows:
                 raise refusal(f"given[{name!r}]", f"must be one value, or {num_rows}", value)
-        cells = self.table.read(make_frame(self.table.library, columns))
-        return self.table.write(self._fill(cells, num_steps, **options))
+            cells[name] = self.table.read_column(name, series)
+        if not all(index.equals(indexes[0]) for index in indexes):
+            raise refusal("given", "must hold series of one index", given)
+        return self.table.write(self._fill(cells, num_steps, **options), *indexes[:1])
 
     def impute(self, df, num_draws=None, num_steps=50, num_particles=NUM_PARTICLES, **options):
         """Fills in the missing cells of rows, given the others of the row.
@@ -159,18 +173,22 @@ class TableModel(BayesianFlowNetwork):
             num_steps, num_particles, **options: as in `inpaint`.
 
         Returns:
-            A frame, whose other cells are those of `df`, or a list of `num_draws` frames.
+            A frame of the table's columns, in the order that they have in `df`, or a list of
+            `num_draws` frames. The other cells are those of `df`, and so is the index, of pandas.
 
         Raises:
             ValueError: if a cell is not such as the table has, or an argument is out of its range.
         """
         num = 1 if num_draws is None else check_int("num_draws", num_draws, 1)
         cells = self.table.read(df)
+        if not len(df):
+            raise refusal("df", "must have rows", df)
         repeated = {name: num * values for name, values in cells.items()}
         filled = self._fill(repeated, num_steps, num_particles, **options)
-        size = len(next(iter(cells.values())))
+        names = sorted(cells, key=lambda name: [*df.columns, *cells].index(name))
+        size, index = len(df), getattr(df, "index", None)
         frames = [
-            self.table.write({name: values[i : i + size] for name, values in filled.items()})
+            self.table.write({name: filled[name][i : i + size] for name in names}, index)
             for i in range(0, num * size, size)
         ]
         return frames[0] if num_draws is None else frames
@@ -179,6 +197,7 @@ class TableModel(BayesianFlowNetwork):
         """Lists of cells without any missing: each that is there stays."""
         options = {"verbose": 0, "batch_size": 256, **options}
         x = self.table.encode_cells(cells)
+        self.table.write(cells)  # refuses, before the model runs, what could not be written later
         drawn = self.table.decode_cells(self.inpaint(x, None, num_steps, num_particles, **options))
         return {
             name: [

@@ -2,7 +2,6 @@
 
 import math
 import statistics
-import zlib
 
 import keras
 import numpy as np
@@ -33,10 +32,12 @@ class Number(Column):
     """Real numbers, sent as scores of mean 0 and deviation 1.
 
     By quantiles, a value that has a twentieth of the cells or more, such as 0, is an interval of
-    scores, and is sent as scores spread over it. What comes back lies between the least and the
-    largest number seen, and on their grid: integers, multiples of a day, two digits after the
-    point, or, if on the average they were seen twice or more, the numbers seen. Numbers beyond are
-    sent as scores beyond, up to 4 standard deviations.
+    scores. In training it is sent as scores drawn from the interval, so that a model learns a
+    density over it; everywhere else as the interval's median, so that its code depends on the cell
+    alone. What comes back lies between the least and the largest number seen, and on their grid:
+    integers, multiples of a day, two digits after the point, or, if on the average they were seen
+    twice or more, the numbers seen. Numbers beyond are sent as scores beyond, up to 4 standard
+    deviations.
 
     Times of day, days of the week and seasons are lost in scores. With `cycles`, an angle is sent
     for each, too: where in its cycle the number stands. What comes back is as exact as the angle.
@@ -85,14 +86,17 @@ class Number(Column):
     def fit(self, cells):
         seen = [cell for cell in cells if cell is not None]
         refuse_first((cell for cell in seen if not is_finite(cell)), "a finite number")
+        if not seen:
+            raise ValueError("must hold at least one number")
         # Times and other large integers are not exact as floats; floats are, unless moved.
-        start = min(seen, default=0) if all(isinstance(cell, int) for cell in seen) else 0
-        x = np.array([cell - start for cell in seen] or [0], "float64")
+        start = min(seen) if all(isinstance(cell, int) for cell in seen) else 0
+        x = np.array([cell - start for cell in seen], "float64")
         find_knots = _quantile_knots if self.scaling == "quantiles" else _mean_knots
         found = start, _find_step(seen, start), find_knots(x)
         return Number(self.scaling, self.cycles, *found, ticks=self.ticks)
 
-    def encode(self, cells):
+    def encode(self, cells, rng=None):
+        """As of a `Column`. With a generator, codes of intervals are drawn; else their middles."""
         there = [cell for cell in cells if cell is not None]
         refuse_first((cell for cell in there if not is_finite(cell)), "a finite number")
         x = [math.nan if cell is None else float(cell - self.start) for cell in cells]
@@ -100,18 +104,11 @@ class Number(Column):
         # At a spike there are two knots.
         z, below = np.interp(x, at, scores), np.interp(-x, -at[::-1], scores[::-1])
         at_spike = np.flatnonzero(below < z)
-        z[at_spike] = self._spread(below[at_spike], z[at_spike])
+        z[at_spike] = _place_between(below[at_spike], z[at_spike], rng)
         # Beyond the knots by the deviation that they have on the whole.
         rate = (scores[-1] - scores[0]) / max(at[-1] - at[0], 1e-12)
         z = z + rate * (np.maximum(x - at[-1], 0) + np.minimum(x - at[0], 0))
         return np.clip(z / LARGEST_SCORE, -1, 1).astype("float32")
-
-    def _spread(self, low, high):
-        """Scores between others, drawn by the normal distribution, always the same of a column."""
-        normal, seed = statistics.NormalDist(), zlib.crc32(np.array(self.knots).tobytes())
-        low, high = ([normal.cdf(z) for z in ends.tolist()] for ends in (low, high))
-        shares = np.random.default_rng(seed).uniform(low, high)
-        return [normal.inv_cdf(share) for share in shares.tolist()]
 
     def encode_cycles(self, cells):
         """Where cells stand in each cycle: angles, of shape `(num, len(cycles))`."""
@@ -143,8 +140,8 @@ class Number(Column):
 class Angle(Column):
     """Numbers that come round again, such as directions and hours of the day, sent as angles.
 
-    What comes back is at least `low`, less than `low + period`, and on the grid of what was seen,
-    as of a `Number`; `low + period` itself comes back as `low`.
+    What comes back is at least `low`, less than `low + period`, and of the numbers on the grid of
+    what was seen, as of a `Number`, the nearest on the circle; `low + period` itself is `low`.
 
     Args:
         period: positive number: 360 for degrees, 24 for hours.
@@ -173,7 +170,8 @@ class Angle(Column):
     def fit(self, cells):
         self._check(cells)
         seen = [cell for cell in cells if cell is not None]
-        return Angle(self.period, self.low, _find_step(seen, self.low))
+        seen = [self.low if cell == self.low + self.period else cell for cell in seen]
+        return Angle(self.period, self.low, _find_step(seen, self.low) if seen else None)
 
     def _check(self, cells):
         def is_outside(cell):
@@ -187,8 +185,35 @@ class Angle(Column):
         return _to_angles(cells, self.low, self.period)
 
     def decode(self, x):
-        found = _to_grid(self.period * _to_turns(np.asarray(x, "float64")), self.low, self.step)
-        return [None if x is None else self.low + (x - self.low) % self.period for x in found]
+        x = self.period * _to_turns(x) % self.period
+        found = _to_grid(x, self.low, self.step)
+        if self.step is None:
+            return found
+        first, last = self._ends()
+
+        def away(cell, at):
+            turn = (cell - self.low - at) / self.period
+            return abs(turn - round(turn))
+
+        def nearest(cell, at):
+            return min(min(max(cell, first), last), first, last, key=lambda end: away(end, at))
+
+        return [
+            None if cell is None else nearest(cell, at)
+            for cell, at in zip(found, x.tolist(), strict=True)
+        ]
+
+    def _ends(self):
+        """The least and the largest number on the grid, of at least `low` and below a turn more."""
+        if isinstance(self.step, list):
+            return self.step[0], self.step[-1]
+        start = self.low if isinstance(self.step, int) else 0
+        # A multiple of the step may be off by rounding.
+        low, high = (
+            round((end - start) / self.step, 6) for end in (self.low, self.low + self.period)
+        )
+        ends = [start + self.step * i for i in (math.ceil(low), math.ceil(high) - 1)]
+        return ends if isinstance(self.step, int) else _to_grid(np.array(ends), 0, self.step)
 
     def flow(self):
         return flows.CircularFlow()
@@ -213,6 +238,14 @@ def _move_to(x, period, turns):
     """The nearest numbers to `x` that stand at these shares of a period."""
     away = turns - x / period
     return x + period * (away - np.round(away))
+
+
+def _place_between(low, high, rng):
+    """Scores between others, by the normal distribution: the medians, or drawn by a generator."""
+    normal = statistics.NormalDist()
+    low, high = ([normal.cdf(z) for z in ends.tolist()] for ends in (low, high))
+    shares = 0.5 * np.add(low, high) if rng is None else rng.uniform(low, high)
+    return [normal.inv_cdf(share) for share in shares.tolist()]
 
 
 def number_flow(prior=None):

@@ -1,18 +1,22 @@
 """A table: its columns, and the way from a frame to data of flows and back."""
 
+import functools
+
 import keras
 import numpy as np
 
 from keras_bfn import networks
 from keras_bfn._config import Immutable
 from keras_bfn._parts import describe
-from keras_bfn._validation import check_choice, refusal, warn
+from keras_bfn._validation import check_choice, check_seed, refusal, warn
 from keras_bfn.flows import CircularFlow, JointNormal
 from keras_bfn.tables.columns import Category, Column, Levels
 from keras_bfn.tables.frames import (
     categories_of,
+    dtype_in,
     dtype_of,
     kind_of,
+    narwhals_dtype,
     read_cells,
     read_frame,
     ticks_of,
@@ -100,16 +104,20 @@ class Table(Immutable):
         _check_columns(columns)
         fitted, dtypes = {}, {}
         for name in frame.columns:
-            cells = read_cells(frame[name])
-            column = columns.get(name) or _infer(name, frame[name], cells)
+            series, dtypes[name] = frame[name], dtype_of(frame[name])
+            cells = _named(name, read_cells, series)
+            column = columns.get(name) or _infer(name, series, cells)
             if isinstance(column, Number):
-                column = column.counted_in(ticks_of(frame[name]) or 1)
+                column = column.counted_in(ticks_of(dtype_in(series)) or 1)
+            elif isinstance(column, Category) and column.values is None:
+                column = Category(categories_of(series))
             fitted[name] = _named(name, column.fit, cells)
-            dtypes[name] = dtype_of(frame[name])
+            if dtypes[name] is None:
+                raise _refuse_kind(name, series)
         table = cls(fitted, dtypes, frame.implementation.name.lower())
         if not table.numbers:
             return table
-        prior = JointNormal.fit(table.encode(df)[table.numbers_part])
+        prior = JointNormal.fit(table.encode(df, seed=0)[table.numbers_part])
         return cls(fitted, dtypes, table.library, prior)
 
     @property
@@ -135,18 +143,30 @@ class Table(Immutable):
             name += "_"
         return name
 
-    def encode(self, df):
+    def encode(self, df, seed=None):
         """The rows of a frame as data of the flow, a dict of arrays; -1 or NaN for missing cells.
 
         Columns that the frame lacks are missing in all rows; others than the table's are left out.
+        Times must have a time zone if those of the column had one, whichever it is, and none if
+        they had none.
+
+        Args:
+            df: a frame.
+            seed: None, or int. A number that a `Number` sends as an interval of scores is encoded
+                as the middle of the interval, so that a cell's code depends on the cell alone. With
+                a seed, codes are drawn from the interval: what a model is to be trained with.
 
         Raises:
             ValueError: if none of its columns is the table's, or a cell is not such as it has.
         """
-        return self.encode_cells(self.read(df))
+        return self.encode_cells(self.read(df), seed)
 
     def decode(self, parts):
-        """The frame that data of the flow stand for, with the columns and dtypes of the first."""
+        """The frame that data of the flow stand for, with the columns and dtypes of the first.
+
+        Where cells are missing, integers and bools of NumPy become the nullable ones of pandas.
+        Its rows are numbered from 0.
+        """
         return self.write(self.decode_cells(parts))
 
     def read(self, df):
@@ -158,20 +178,26 @@ class Table(Immutable):
             )
         missing = [None] * len(frame)
         return {
-            name: read_cells(frame[name], dtype) if name in frame.columns else missing
-            for name, dtype in self.dtypes.items()
+            name: self.read_column(name, frame[name]) if name in frame.columns else missing
+            for name in self.columns
         }
 
-    def write(self, cells):
-        """The frame of a dict from columns to lists of cells."""
-        values = {name: getattr(column, "values", None) for name, column in self.columns.items()}
-        return write_frame(self.library, cells, self.dtypes, values)
+    def read_column(self, name, series):
+        """The cells of a `narwhals.Series` for one of the table's columns: a list."""
+        dtype = narwhals_dtype(self.library, self.dtypes[name])
+        return _named(name, lambda series: read_cells(series, dtype), series)
 
-    def encode_cells(self, cells):
+    def write(self, cells, index=None):
+        """The frame of a dict from columns to lists of cells, with this index, if it is pandas'."""
+        return write_frame(self.library, cells, self.dtypes, index)
+
+    def encode_cells(self, cells, seed=None):
         """As `encode`, of a dict from columns to lists of cells."""
-        found = {
-            name: _named(name, column.encode, cells[name]) for name, column in self.columns.items()
-        }
+        options = {} if seed is None else {"rng": np.random.default_rng(check_seed(seed))}
+        found = {}
+        for name, column in self.columns.items():
+            of_column = options if isinstance(column, Number) else {}
+            found[name] = _named(name, functools.partial(column.encode, **of_column), cells[name])
         for name, part in self.cycles_parts.items():
             found[part] = self.columns[name].encode_cycles(cells[name])
         numbers = [found.pop(name) for name in self.numbers]
@@ -245,13 +271,10 @@ def _infer(name, series, cells):
     """The column, not fitted yet, that suits these cells."""
     kind = kind_of(series)
     if kind is None:
-        raise ValueError(
-            f"Argument `df` must hold numbers, strings, bools, categories or times. "
-            f"Received: column {name!r} of {series.dtype}"
-        )
-    if kind == "time":
-        return Number()
+        raise _refuse_kind(name, series)
     seen = {cell for cell in cells if cell is not None}
+    if kind == "time" and seen:
+        return Number()
     if kind == "category" or len(seen) <= FEW_VALUES:
         if len(seen) > MOST_CLASSES:
             raise ValueError(
@@ -272,6 +295,13 @@ def _infer(name, series, cells):
     if kind == "integer" and max(seen) - min(seen) < MOST_LEVELS:
         return Levels()
     return Number()
+
+
+def _refuse_kind(name, series):
+    return ValueError(
+        f"Argument `df` must hold numbers, strings, bools, categories or times. "
+        f"Received: column {name!r} of {series.to_native().dtype}"
+    )
 
 
 def _named(name, function, cells):

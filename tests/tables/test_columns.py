@@ -75,7 +75,7 @@ def test_numbers_may_be_scaled_by_mean_and_deviation():
 def test_a_spike_is_an_interval_of_scores():
     cells = [0.0] * 300 + RNG.uniform(1, 2, 700).tolist()
     column = Number().fit(cells)
-    scores = 4 * column.encode(cells)
+    scores = 4 * column.encode(cells, np.random.default_rng(0))
     assert scores[:300].max() < -0.524 < scores[300:].min()  # the quantile of 0.3
     assert scores.mean() == pytest.approx(0, abs=0.05)  # by chance, of 300 draws
     assert scores.std() == pytest.approx(1, abs=0.05)

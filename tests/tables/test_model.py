@@ -78,6 +78,99 @@ def test_missing_cells_are_filled_in_and_no_others(trained):
     assert trained.impute(shown.drop(columns="x"), num_steps=3).notna().all(axis=None)
 
 
+INDICES = {
+    "labels with a name": pandas.Index([7, 3, 5, 1], name="key"),
+    "labels that occur twice": pandas.Index(["b", "a", "b", "a"]),
+    "times": pandas.date_range("2024", periods=4, tz="Europe/Berlin"),
+    "several levels": pandas.MultiIndex.from_product([[2, 1], ["y", "x"]], names=["i", None]),
+}
+
+
+@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+def test_rows_keep_their_index_and_their_order_of_columns(index, trained):
+    shown = make_frame(4, seed=1)[["class", "x", "day", "level"]].set_axis(index)
+    shown.iloc[1, 1] = np.nan
+    shown.iloc[2, 0] = None
+    options = {"num_steps": 3, "seed": 0}
+    filled = trained.impute(shown, **options)
+    pandas.testing.assert_index_equal(filled.index, index)
+    assert list(filled) == list(shown)
+    is_known = shown.notna()
+    pandas.testing.assert_frame_equal(filled.where(is_known), shown)
+    for frame in trained.impute(shown, num_draws=2, **options):
+        pandas.testing.assert_index_equal(frame.index, index)
+    numbered = trained.impute(shown.reset_index(drop=True), **options)
+    pandas.testing.assert_frame_equal(filled.reset_index(drop=True), numbered)
+    if index.is_unique:
+        pandas.testing.assert_frame_equal(shown.fillna(filled), filled)
+
+
+@pytest.mark.once
+def test_given_series_tell_the_index(trained):
+    index = pandas.Index([7, 3], name="key")
+    given = {"class": pandas.Series(["low", "high"], index), "x": [None, 2.0]}
+    drawn = trained.sample(2, given, num_steps=3, seed=0)
+    pandas.testing.assert_index_equal(drawn.index, index)
+    assert drawn["class"].tolist() == ["low", "high"]
+    given["x"] = pandas.Series([1.0, 2.0], index[::-1])
+    with pytest.raises(ValueError, match="`given` must hold series of one index"):
+        trained.sample(2, given, num_steps=3)
+
+
+@pytest.mark.once
+def test_given_times_are_the_instants_that_come_back():
+    times = pandas.date_range("2024-10-26", periods=40, freq="h", tz="Europe/Berlin")
+    df = pandas.DataFrame({"when": times, "class": ["a", "b"] * 20})
+    model = Table.from_dataframe(df).make_model(width=8, num_blocks=1)
+    other = pandas.Timestamp("2024-10-26T20:30", tz="America/New_York")  # 2:30 for the second time
+    assert model.sample(2, {"when": other}, num_steps=2)["when"].tolist() == [other] * 2
+    with pytest.raises(ValueError, match=r"'when' .* must hold times with a time zone"):
+        model.sample(2, {"when": other.tz_localize(None)}, num_steps=2)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"class": {"low", "high"}}, "given\\['class'\\]"),
+        ({"class": [["low"], ["high"]]}, r"'class' of `df` must hold one of .*\['low'\]"),
+        ({"level": 1.5}, "'level' of `df` must hold one of"),
+        ({"x": True}, "'x' of `df` must hold a finite number"),
+        ({"x": pandas.Timestamp("2024-03-01")}, "'x' of `df` must hold what suits Float64"),
+        ({"day": 1_709_251_200_000_000}, "'day' of `df` must hold times without a time zone"),
+    ],
+)
+def test_given_values_of_another_kind_are_refused(given, told, trained):
+    with pytest.raises(ValueError, match=told):
+        trained.sample(2, given, num_steps=2)
+
+
+@pytest.mark.once
+def test_known_cells_that_the_dtype_cannot_hold_are_refused():
+    cells = [0, 10**6, 5]
+    for dtype in ("int32", "Int32", "int32[pyarrow]"):
+        df = pandas.DataFrame({"n": pandas.Series(cells, dtype=dtype), "class": ["a", "b", None]})
+        model = Table.from_dataframe(df, n=Number()).make_model(width=8, num_blocks=1)
+        for cell in (2.5, 2**40):
+            with pytest.raises(ValueError, match="Column 'n' must hold what suits"):
+                model.impute(pandas.DataFrame({"n": [cell]}), num_steps=2)
+        filled = model.impute(pandas.DataFrame({"n": [3.0]}), num_steps=2)
+        assert filled["n"].tolist() == [3]
+
+
+@pytest.mark.once
+def test_repeated_numbers_are_spread_in_training_alone(monkeypatch):
+    df = pandas.DataFrame({"x": [0.0] * 50 + np.linspace(1, 2, 50).tolist()})
+    model = Table.from_dataframe(df).make_model(width=8, num_blocks=1)
+    seen = []
+    monkeypatch.setattr(
+        keras_bfn.BayesianFlowNetwork, "fit", lambda self, x, *args, **kwargs: seen.append(x)
+    )
+    model.fit(df, epochs=1)
+    assert len(np.unique(seen[0]["numbers"][:50])) == 50
+    assert len(np.unique(model.table.encode(df)["numbers"][:50])) == 1
+
+
 @pytest.mark.slow
 @pytest.mark.once
 def test_rows_that_do_not_go_together_are_unlikely(trained):

@@ -226,11 +226,13 @@ REFUSED = {
         lambda: Table.from_dataframe(FRAME, string="category"),
         "columns\\['string'\\]. must",
     ),
-    "durations": (
-        lambda: Table.from_dataframe(pandas.DataFrame({"d": pandas.to_timedelta([1, 2])})),
-        "'d' of Duration",
+    "periods": (
+        lambda: Table.from_dataframe(
+            pandas.DataFrame({"d": pandas.period_range("2024", periods=2, freq="M")})
+        ),
+        "'d' of period",
     ),
-    "lists": (lambda: Table.from_dataframe(pandas.DataFrame({"d": [[1], [2]]})), "'d' of Object"),
+    "lists": (lambda: Table.from_dataframe(pandas.DataFrame({"d": [[1], [2]]})), "'d' of object"),
     "keys": (
         lambda: Table.from_dataframe(pandas.DataFrame({"key": [f"{i}" for i in range(1001)]})),
         "1001 in column 'key'",

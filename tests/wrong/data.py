@@ -229,17 +229,17 @@ CALLS = {
         (
             lambda t: tables.Table.from_dataframe(t.make_frame(a=[object(), object()])),
             "must hold numbers, strings, bools, categories",
-            "column 'a' of Object",
+            "column 'a' of object",
         ),
         (
             lambda t: tables.Table.from_dataframe(t.make_frame(a=[[1], [2]])),
             "must hold numbers, strings, bools, categories",
-            "column 'a' of Object",
+            "column 'a' of object",
         ),
         (
             lambda t: tables.Table.from_dataframe(t.make_frame(a=[1j, 2])),
             "must hold numbers, strings, bools, categories",
-            "column 'a' of Unknown",
+            "column 'a' of complex128",
         ),
         (lambda t: t.table.encode(3), "must be a frame of pandas or polars", "df='int'"),
         (
