@@ -15,7 +15,7 @@ import pytest
 import keras_bfn
 from keras_bfn import BayesianFlowNetwork, callbacks, checkpoints, codec, datasets, presets
 from keras_bfn import visualization as pictures
-from keras_bfn.presets.preset import CONFIG, METADATA, WEIGHTS
+from keras_bfn.presets.folder import CONFIG, METADATA, WEIGHTS
 from tests.models.small import FLOWS, make_data, make_model
 from tests.wrong.things import IMAGES, STEPS, Things
 
