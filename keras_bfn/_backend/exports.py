@@ -35,14 +35,12 @@ def export_saved_model(model, path, inputs):
         path: path of a new folder.
         inputs: such a dict of tensors; the first axis, of all but scalars, may get any size.
     """
-    signature = {
-        name: keras.InputSpec(
-            keras.backend.standardize_dtype(x.dtype),
-            (None, *x.shape[1:])[: len(x.shape)],
-            name=name,
+    signature = {}
+    for name, x in inputs.items():
+        shape = (None, *x.shape[1:]) if len(x.shape) else ()
+        signature[name] = keras.InputSpec(
+            keras.backend.standardize_dtype(x.dtype), shape, name=name
         )
-        for name, x in inputs.items()
-    }
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The `native_serialization` parameter is deprecated")
         model.export(path, "tf_saved_model", verbose=False, input_signature=[signature])

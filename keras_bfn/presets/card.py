@@ -55,7 +55,8 @@ def draw_images(model):
         The tuple of an array, how many of them are in a row, and a caption; or None if the data are
         no images, or a network of one's own has conditions that only its owner knows.
     """
-    part = _image_part(model)
+    shapes = model.event_shape if isinstance(model.event_shape, dict) else {"": model.event_shape}
+    part = next((n for n, s in shapes.items() if len(s) == 3 and s[-1] in (1, 3)), None)
     num_classes = _num_classes(model)
     if part is None or (model.conditional and num_classes is None):
         return None
@@ -73,15 +74,6 @@ def _num_classes(model):
     """How many classes the network is told of, if that is all that it is told."""
     conditions = getattr(model.network, "conditions", None)
     return conditions if isinstance(conditions, int) else None
-
-
-def _image_part(model):
-    """The name of the first part that is an image; None if there is none."""
-    shapes = model.event_shape
-    for name, shape in (shapes if isinstance(shapes, dict) else {"": shapes}).items():
-        if len(shape) == 3 and shape[-1] in (1, 3):
-            return name
-    return None
 
 
 def write_card(model, folder, handle, data, license, figures, caption):
@@ -156,9 +148,9 @@ def _describe(model):
     conditions = getattr(model.network, "conditions", None)
     if conditions is not None:
         for name, one in list_parts(part_names(conditions, "conditions"), conditions):
-            is_class = isinstance(one, int)
-            of_classes = f"integers 0..{one - 1}, or {one} for none" if is_class else ""
-            rows[name] = of_classes or f"numbers of shape {one}"
+            rows[name] = f"numbers of shape {one}"
+            if isinstance(one, int):
+                rows[name] = f"integers 0..{one - 1}, or {one} for none"
     if network.__module__.split(".")[0] not in ("keras_bfn", "keras"):
         rows["to import first"] = f"`{network.__module__}`, which registers `{network.__name__}`"
     return rows

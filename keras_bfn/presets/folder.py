@@ -18,7 +18,7 @@ NEW = "new."  # before the name of a file that is to take the place of another
 def save_folder(model, folder):
     """Writes a model to a folder; the files get their names when all of them are complete.
 
-    Whenever that ends, the folder holds the old model or the new one: see `_find_whole`.
+    Whenever that ends, the folder holds the old model or the new one: see `find_files`.
     """
     config, (weights, num_params) = keras.saving.serialize_keras_object(model), save_weights(model)
     files = {CONFIG: _to_json(config), WEIGHTS: weights.getvalue()}
@@ -64,22 +64,12 @@ def files_of(load_weights=True):
     return (CONFIG, METADATA, WEIGHTS) if load_weights else (CONFIG, METADATA)
 
 
-def check_files(folder, preset, load_weights=True):
-    """Raises a `ValueError` unless the files of `preset` are in a folder."""
-    for name in files_of(load_weights):
-        if not (folder / name).is_file():
-            raise _refusal(preset, "written by `save_to_preset`", f"there is no {name}")
-
-
-def load_folder(cls, folder, load_weights, dtype=None, preset=None):
+def load_folder(cls, folder, preset, load_weights, dtype=None):
     """The model, of class `cls`, that `save_folder` wrote to a folder.
 
     In messages the folder is called `preset`: where it came from.
     """
-    folder = pathlib.Path(folder)
-    preset = folder if preset is None else preset
-    check_files(folder, preset, load_weights)
-    paths = _find_whole(folder, preset, load_weights)
+    paths = find_files(folder, preset, load_weights)
     config, metadata = (_read_json(paths[name]) for name in (CONFIG, METADATA))
     compile_config = config.get("compile_config")
     if dtype is not None:
@@ -108,17 +98,20 @@ def load_folder(cls, folder, load_weights, dtype=None, preset=None):
     return model
 
 
-def _find_whole(folder, preset, load_weights):
-    """The paths of files that belong together, by name.
+def find_files(folder, preset, load_weights=True):
+    """The paths of a preset's files, which belong together, by name.
 
     If `save_folder` was killed while it gave files their names, these are the new ones, whether
     they have got them or not. Before that, they are the old ones. Metadata without `"sha256"` tell
     of any files: who edits a config by hand takes it out.
 
     Raises:
-        ValueError: if neither belong together.
+        ValueError: if one is not there, or neither belong together.
     """
-    names = files_of(load_weights)
+    folder, names = pathlib.Path(folder), files_of(load_weights)
+    for name in names:
+        if not (folder / name).is_file():
+            raise _refusal(preset, "written by `save_to_preset`", f"there is no {name}")
     for prefix in ("", NEW):
         paths = {name: folder / f"{prefix}{name}" for name in names}
         paths = {n: path if path.is_file() else folder / n for n, path in paths.items()}

@@ -1,7 +1,6 @@
 """Models by name, from hubs, and from folders."""
 
 import os
-import pathlib
 
 from keras_bfn._validation import check_bool
 from keras_bfn.checkpoints import load_official
@@ -15,23 +14,21 @@ def load_preset(cls, preset, load_weights=True, dtype=None):
     """A model of class `cls`: see `BayesianFlowNetwork.from_preset`."""
     check_bool("load_weights", load_weights)
     dtype = None if dtype is None else check_policy(dtype)
-    if isinstance(preset, str) and preset in PRESETS:
-        preset = PRESETS[preset]
-        if preset.make_flow is None:
-            return load_folder(cls, preset.weights, load_weights, dtype)
-        flow = preset.make_flow()
-        model = cls(flow, preset.make_network(flow, dtype=dtype), tokenizer=preset.tokenizer)
-        model.compile(preset.recipe.optimizer())
+    known = PRESETS.get(preset) if isinstance(preset, str) else None
+    if known is not None and known.make_flow is not None:
+        flow = known.make_flow()
+        model = cls(flow, known.make_network(flow, dtype=dtype), tokenizer=known.tokenizer)
+        model.compile(known.recipe.optimizer())
         if load_weights:
-            load_official(model.network, preset.weights)
+            load_official(model.network, known.weights)
         return model
+    folder = preset if known is None else known.weights
     if is_handle(preset):
         folder = download("preset", preset, files_of(load_weights))
-        return load_folder(cls, folder, load_weights, dtype, preset)
-    if not isinstance(preset, (str, os.PathLike)) or not pathlib.Path(preset).is_dir():
+    elif not isinstance(folder, (str, os.PathLike)) or not os.path.isdir(folder):
         raise ValueError(
             f"Argument `preset` must be one of {list(PRESETS)}, hf://user/repo, "
             "kaggle://user/model/framework/variation, or a folder written by `save_to_preset`. "
             f"Received: preset={preset!r}"
         )
-    return load_folder(cls, preset, load_weights, dtype)
+    return load_folder(cls, folder, preset, load_weights, dtype)

@@ -5,7 +5,7 @@ import tempfile
 
 from keras_bfn._validation import check_bool, check_path, refusal
 from keras_bfn.presets.card import CARD, PICTURE, check_card, draw_images, write_card
-from keras_bfn.presets.folder import check_files, files_of
+from keras_bfn.presets.folder import files_of, find_files
 from keras_bfn.saving.hubs import import_hub, parse_handle, upload
 from keras_bfn.visualization import plot_samples
 
@@ -22,7 +22,8 @@ def upload_preset(uri, preset, private=False):
             there stays what it is; Kaggle makes models private.
 
     Raises:
-        ValueError: if `uri` is no such handle, or the folder is not complete.
+        ValueError: if `uri` is no such handle, or the folder is not complete, or its files do not
+            belong together.
         ImportError: if `huggingface_hub` or `kagglehub` is not installed.
 
     Example:
@@ -34,7 +35,7 @@ def upload_preset(uri, preset, private=False):
     """
     parse_handle("uri", uri, versioned=False)
     folder = check_path("preset", preset)
-    check_files(folder, folder)
+    find_files(folder, folder)
     upload("uri", uri, folder, private)
 
 
