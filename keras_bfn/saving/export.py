@@ -38,7 +38,7 @@ def export(model, function, inputs, filepath, format):
         filepath: what `check_target` returned.
         format: string.
     """
-    program = _Flat(model, function, inputs)
+    program = FlatModel(model, function, inputs)
     inputs = dict(sorted(_name_leaves(inputs).items()))
     if format == "tf_saved_model":
         with whole(filepath) as partial:
@@ -57,7 +57,7 @@ def export(model, function, inputs, filepath, format):
         save(partial)
 
 
-class _Flat(keras.Model):
+class FlatModel(keras.Model):
     """A function as a model, which Keras exports, of flat dicts, as every format has them."""
 
     def __init__(self, model, function, example):
