@@ -7,7 +7,8 @@ These stand where they are needed:
 |---|---|
 | `_backend/gradients.py`, `recompute` | on JAX on CPUs, `keras.remat` saves no memory |
 | `_backend/randomness.py`, `torch_generators` | on PyTorch, a dropout's own generator is ignored |
-| `_backend/pytorch.py`, `export_program` | on PyTorch, outputs in ONNX have no names |
+| `_backend/exports.py`, `export_program` | on PyTorch, outputs in ONNX have no names |
+| `_backend/exports.py`, `export_saved_model` | on JAX, an argument that will go is used |
 | `_backend/processes.py`, `rows_of_process` | on JAX, `predict` fails in several processes |
 | `_devices.py`, `averaged` | in several processes of TensorFlow, `fit` fails (tensorflow#72388) |
 | `_parts.py`, `order_parts` | on JAX, `predict` returns dicts in alphabetical order |
@@ -30,14 +31,14 @@ These stand where they are needed:
 | `_interrupts.py`, `whole_steps` | steps and averages that are interrupted are made in part |
 | `_interrupts.py`, `WholeSteps` | on JAX, a call that fails takes the weights along |
 | `networks/network.py`, `names` | the names in a flat dict of inputs must be the tensors' |
+| `presets/folder.py`, `make_uncompiled` | a config compiles its model |
+| `presets/folder.py`, `save_weights` | the optimizer's state is saved, too (tensorflow#91498) |
 
 Numbers are those of issues of keras-team/keras.
 """
 
 import contextlib
 import copy
-import io
-import warnings
 
 import keras
 from keras import ops
@@ -219,11 +220,6 @@ def copy_values(variables):
     return [ops.convert_to_numpy(variable).copy() for variable in variables]
 
 
-def make_uncompiled(config):
-    """The model that a config describes, whatever it says of compiling. The config is used up."""
-    return keras.saving.deserialize_keras_object({**config, "compile_config": None})
-
-
 def layer_policies(network):
     """The names of the dtype policies of all layers, with those within layers, in order."""
     return tuple(layer.dtype_policy.name for layer in network._flatten_layers(include_self=False))
@@ -268,37 +264,6 @@ def change_layers(network, changes):
         if "dtype" in change:
             layer.dtype_policy = change["dtype"]
         layer.trainable = change.get("trainable", True)
-
-
-class WeightsFile(io.BytesIO):
-    """A file in memory, as Keras 3.15 takes it. Where a disk is full, h5py ends the process."""
-
-    def __str__(self):
-        return "memory.weights.h5"
-
-
-def save_weights(model):
-    """The tuple of a `WeightsFile` with the weights of a model alone, and a model that has them.
-
-    `save_weights` of Keras 3.15 writes the state of the optimizer, too (tensorflow#91498). A copy
-    that was never compiled has none. It reads a file, where LoRA is part of the kernels already.
-    """
-    copy = make_uncompiled(keras.saving.serialize_keras_object(model))
-    everything, weights = WeightsFile(), WeightsFile()
-    model.save_weights(everything)
-    copy.load_weights(everything)
-    copy.save_weights(weights)
-    return weights, copy
-
-
-def export_saved_model(model, filepath, signature):
-    """`model.export` to a SavedModel.
-
-    Keras 3.15 on JAX uses an argument of `jax2tf.convert` that will go, which JAX warns of.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The `native_serialization` parameter is deprecated")
-        model.export(filepath, "tf_saved_model", verbose=False, input_signature=[signature])
 
 
 def start_at_epoch(model, epoch):

@@ -11,9 +11,9 @@ from keras import ops
 
 from keras_bfn._backend import of_all_processes, process_of, torch_generators
 from keras_bfn._devices import strategy_of
-from keras_bfn._files import write_atomically
 from keras_bfn._keras import start_at_epoch
 from keras_bfn._validation import check_int, check_path, refusal
+from keras_bfn.saving.files import write_atomically
 
 
 class Resume(keras.callbacks.Callback):

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from keras_bfn import samplers
-from keras_bfn._files import write_atomically
 from keras_bfn._imports import tell_to_install
 from keras_bfn._parts import pick_part
 from keras_bfn._validation import check_int, check_path, check_seed, refusal
@@ -15,6 +14,7 @@ from keras_bfn.models.averaging import has_averages
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.generation import check_sampler
 from keras_bfn.models.text import text_part
+from keras_bfn.saving.files import write_atomically
 from keras_bfn.visualization.grid import join_images
 
 

@@ -4,8 +4,8 @@ import pathlib
 
 import numpy as np
 
-from keras_bfn._hubs import HUGGING_FACE, import_hub
 from keras_bfn._imports import tell_to_install
+from keras_bfn.saving.hubs import HUGGING_FACE, import_hub
 
 
 def read_state_dict(path):

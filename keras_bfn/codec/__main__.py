@@ -17,11 +17,11 @@ import zipfile
 import keras
 import numpy as np
 
-from keras_bfn._files import write_atomically
 from keras_bfn._parts import list_parts
 from keras_bfn.codec.codec import Codec
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.saving.files import write_atomically
 
 
 def parse_arguments():

@@ -20,7 +20,7 @@ from keras_bfn._parts import (
     of_any_part,
     sum_parts,
 )
-from keras_bfn._validation import check_choice
+from keras_bfn._validation import check_choice, check_path
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.looks import look
 from keras_bfn.metrics import BitsPerDim
@@ -36,7 +36,7 @@ from keras_bfn.models.conditions import (
     replace_conditions,
 )
 from keras_bfn.models.data_checks import check_form, split_condition
-from keras_bfn.models.export import export
+from keras_bfn.models.exported import make_function
 from keras_bfn.models.layouts import lay_out_kernels
 from keras_bfn.models.missing import split_missing
 from keras_bfn.models.network_checks import (
@@ -49,15 +49,17 @@ from keras_bfn.models.network_checks import (
     takes_mask,
 )
 from keras_bfn.models.part_times import check_times, draw_times
-from keras_bfn.models.presets import from_preset, save_to_preset, upload_preset
 from keras_bfn.models.programs import Programs
-from keras_bfn.models.saving import WholeFiles
 from keras_bfn.models.training import repeat
 from keras_bfn.presets import PRESETS
+from keras_bfn.presets.folder import save_folder
+from keras_bfn.presets.loading import load_preset
+from keras_bfn.presets.publishing import publish
+from keras_bfn.saving import export, files
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
-class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
+class BayesianFlowNetwork(WholeSteps, keras.Model):
     """A Bayesian flow network: trains with `fit`, scores data, generates.
 
     `fit` minimises the nats per variable that it costs to send the data. `evaluate` and validation
@@ -350,10 +352,224 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
     inpaint = in_turn(inpainting.inpaint)
     generate_text = text.generate_text
     continue_text = text.continue_text
-    export = export
-    from_preset = classmethod(from_preset)
-    save_to_preset = in_turn(save_to_preset)
-    upload_preset = upload_preset
+
+    @in_turn
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Writes the model to a `.keras` file, as in Keras.
+
+        The file gets its name when it is complete: a save that fails leaves the one before it.
+        """
+        is_whole = zipped is not False and files.is_one_file(filepath, ".keras", overwrite)
+        with files.whole(filepath) if is_whole else contextlib.nullcontext(filepath) as path:
+            super().save(path, overwrite, zipped, **kwargs)
+
+    @in_turn
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+        """Writes all weights to a `.weights.h5` file, as in Keras; else as `save`."""
+        if max_shard_size is None and files.is_one_file(filepath, ".weights.h5", overwrite):
+            files.write_weights(filepath, super().save_weights)
+        else:
+            super().save_weights(filepath, overwrite, max_shard_size)
+
+    @in_turn
+    def save_to_preset(self, folder):
+        """Writes the model to a folder, for `from_preset` on any backend.
+
+        The folder gets `config.json`, `model.weights.h5` and `metadata.json`. The optimizer's state
+        is not kept: `model.save` does that.
+
+        Args:
+            folder: path. Made if need be; files of the same names are replaced.
+
+        Raises:
+            ValueError: if the model has no weights yet.
+
+        Example:
+
+        >>> model.save_to_preset("digits_preset")
+        >>> model = keras_bfn.BayesianFlowNetwork.from_preset("digits_preset")
+        """
+        if not self.built:
+            raise ValueError(
+                "The model has no weights yet: give its constructor an `event_shape`, or train "
+                "first. Received: a model that is not built"
+            )
+        save_folder(self, check_path("folder", folder))
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=True, dtype=None):
+        """A model by name, from a hub, or from a folder.
+
+        Args:
+            preset: a key of `BayesianFlowNetwork.presets`; a handle, `hf://user/repo`, or that with
+                `@revision`, of Hugging Face, or `kaggle://user/model/framework/variation`, or that
+                with `/version`, of Kaggle; or the path of a folder written by `save_to_preset`.
+                What a hub sends is kept by its library (`huggingface_hub`, `kagglehub`), and no
+                code in it runs.
+            load_weights: bool. Without, the weights are new: for the paper's models, ready to be
+                trained by the paper's recipe. With, those of its authors are downloaded, which
+                needs `huggingface_hub` and `torch`.
+            dtype: the dtype policy of the network, in the place of that it was saved with; of a
+                network of `keras_bfn.networks` alone. In `"mixed_bfloat16"` it generates in less
+                time and memory.
+
+        Returns:
+            A `BayesianFlowNetwork`. The paper's presets are compiled with the paper's optimizer; a
+            folder's model is compiled if the saved one was. Networks of the paper's presets follow
+            Keras's global dtype policy. The recipe's batch size and number of steps are in
+            `BayesianFlowNetwork.presets[preset].recipe`.
+
+        Raises:
+            ValueError: if there is no such preset, its files are not complete, or its network
+                cannot be given a dtype.
+            ImportError: if a package that the download needs is not installed.
+
+        Example:
+
+        >>> model = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits")
+        >>> images = model.generate(16, num_steps=20, seed=0, verbose=0)
+
+        ```python
+        model = keras_bfn.BayesianFlowNetwork.from_preset("hf://user/repo@main")
+        ```
+        """
+        return load_preset(cls, preset, load_weights, dtype)
+
+    def upload_preset(
+        self, uri, data, license, figures=None, samples=None, folder=None, private=False
+    ):
+        """Publishes the model on a hub: its preset, a card README.md, and a picture of samples.
+
+        The card has the data, the figures, the flow and the network, how to load the model, and the
+        licence. To change it, give a `folder`, edit what is there, and upload that as it is by
+        `keras_bfn.presets.upload_preset`.
+
+        Args:
+            uri: string. `hf://user/repo` or `kaggle://user/model/framework/variation`. A model of
+                this name gets another revision or version. The hub's library knows who you are
+                (`hf auth login`, `kagglehub.login()`).
+            data: string. What the model was trained on, in words.
+            license: string, as Hugging Face writes it: `"apache-2.0"`, `"cc-by-4.0"`, `"other"`.
+                (On Kaggle it is in the card alone.)
+            figures: dict from what was measured, and its unit, to a number; or what
+                `evaluate(x, return_dict=True)` returned. None for no figures.
+            samples: array of images to show, `(num, height, width, channels)`. By default, if the
+                data are images, the model draws some in 50 steps, of each class if it knows
+                classes.
+            folder: path of a new folder, or of a preset, to write to. By default one that is
+                removed when it is uploaded.
+            private: bool. As in `keras_bfn.presets.upload_preset`.
+
+        Raises:
+            ValueError: if the model has no weights yet, an argument is not of the form above, or
+                other files are in the folder: they would be published, too.
+            ImportError: if `huggingface_hub` or `kagglehub` is not installed, or, for a picture,
+                matplotlib.
+
+        Example:
+
+        ```python
+        model.upload_preset(
+            "hf://user/digits",
+            data="1,500 of scikit-learn's 8x8 digits, 17 levels.",
+            license="apache-2.0",
+            figures=model.evaluate(test_images, return_dict=True),
+        )
+        model = keras_bfn.BayesianFlowNetwork.from_preset("hf://user/digits")
+        ```
+        """
+        publish(self, uri, data, license, figures, samples, folder, private)
+
+    def export(
+        self,
+        filepath,
+        format="tf_saved_model",
+        *,
+        what="step",
+        sampler="ancestral",
+        condition=None,
+        guided=False,
+    ):
+        """Writes a step of a sampler, or the network, for runtimes without Python.
+
+        | `format` | written by | read by |
+        |---|---|---|
+        | `"tf_saved_model"` | TensorFlow; JAX with `tensorflow` installed | `tf.saved_model.load` |
+        | `"onnx"` | PyTorch, with `pip install "keras-bfn[export]"` | `onnxruntime` |
+        | `"torch"` | PyTorch | `torch.export.load` |
+
+        A model that was saved by `save` loads under each backend, and can be exported there. What
+        is exported is a function of a flat dict of tensors, and returns one; the batch may have any
+        size. The parts of a dict of flows are told apart by their names: `state_image`, `x_image`.
+
+        A step takes
+
+        - `t` and `t_next`, scalars: the time, and that of the next look. Let the first be the
+          sampler's `start`, 0 by default, and the last 1 (with `end="last"`, the last but one),
+          where `t_next` is the same;
+        - `state`, `(batch, *event_shape, flow.embedding_size)`, what the sampler carries, or
+          `state_0`, `state_1` and so on. At the first step it is not used, and may be zeros;
+        - its noise, new numbers in every step: `normal_0` and so on, standard normal, and
+          `uniform_0` and so on, from [0, 1). A deterministic sampler uses the noise of the first
+          step alone: its latents, divided by `sqrt(flow.gain)`;
+        - of a conditional model `condition`, `(batch, ...)`, or `condition_name` for each of a
+          dict;
+        - if it is `guided`, `guidance_scale`, `(batch,)`;
+        - of a model that allows missing variables `there`, `(batch, *event_shape)`: 1 for those
+          that are there, else 0.
+
+        It returns `next_state`, or `next_state_0` and so on; `params`, what the network returned;
+        and `x`, data: the mode of what it expects, or what else the sampler has for an `end`. The
+        `x` of the last step are the samples.
+
+        A network takes `theta` and `t`, `(batch,)`, `condition` and `mask`, and returns `params`.
+
+        Args:
+            filepath: path. A folder for `"tf_saved_model"`, else a file: `.onnx`, or `.pt2`. It
+                gets its name when it is complete, and takes the place of a file or of a SavedModel
+                that is there. (Of more than 1 GB of weights, ONNX puts those into a second file
+                beside it.)
+            format: string, one of the table.
+            what: `"step"` or `"network"`.
+            sampler: as in `generate`. Its temperature, start and end are part of the step.
+            condition: for a conditional network that is not functional and has no null condition,
+                an example: an array of shape `(num, ...)`, or a dict of such.
+            guided: bool. Whether the step takes a `guidance_scale`, and calls the network on a
+                batch of twice the size.
+
+        Raises:
+            ValueError: if an argument is none of these, the backend does not write the format, the
+                sampler draws other noise, or the model has no event shape yet.
+            ImportError: if a package that the format needs is not installed.
+
+        Example, on PyTorch. From `session` on it needs onnxruntime and numpy alone:
+
+        ```python
+        model.export("step.onnx", format="onnx", sampler="sde2")
+
+        session = onnxruntime.InferenceSession("step.onnx")
+        names = [output.name for output in session.get_outputs()]
+        shapes = {i.name: i.shape for i in session.get_inputs()}
+        shapes = {name: [num_samples, *s[1:]] if s else [] for name, s in shapes.items()}
+        feed = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
+        rng = np.random.default_rng(0)
+        draw = {"normal": rng.standard_normal, "uniform": rng.random}
+        times = np.linspace(0, 1, num_steps + 1, dtype="float32")
+        for t, t_next in zip(times, np.append(times[1:], times[-1])):
+            for name in feed:
+                kind = name.split("_")[0]
+                if kind in draw:
+                    feed[name] = draw[kind](shapes[name], "float32")
+            feed["t"], feed["t_next"] = np.array(t), np.array(t_next)
+            outputs = dict(zip(names, session.run(None, feed)))
+            states = {name: x for name, x in outputs.items() if name.startswith("next_")}
+            feed |= {name.removeprefix("next_"): x for name, x in states.items()}
+        samples = outputs["x"]
+        ```
+        """
+        filepath = export.check_target(filepath, format)
+        function, inputs = make_function(self, what, sampler, condition, guided)
+        export.export(self, function, inputs, filepath, format)
 
     def get_config(self):
         return {**own_config(self, BayesianFlowNetwork), "name": self.name}

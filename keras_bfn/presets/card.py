@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 
-from keras_bfn._files import write_atomically
 from keras_bfn._parts import list_parts, part_names
 from keras_bfn._validation import LARGEST, is_number, refusal
+from keras_bfn.saving.files import write_atomically
 
 CARD, PICTURE = "README.md", "samples.png"
 _NUM_ROWS = 4
@@ -20,42 +20,6 @@ _EVALUATED = {
     "nats_per_example": "nats per example",
 }
 _OF_PART = "_nats_per_example"
-
-_TEXT = """\
----
-license: {license}
-library_name: keras_bfn
-tags:
-- keras
-- bayesian-flow-networks
-{task}---
-
-# {title}
-
-A [Bayesian Flow Network](https://arxiv.org/abs/2308.07037) of `keras_bfn`, for Keras 3 on
-TensorFlow, JAX and PyTorch.
-{picture}
-## Data
-
-{data}
-{figures}
-## Model
-
-{model}
-
-## Use
-
-```python
-import keras_bfn
-
-model = keras_bfn.BayesianFlowNetwork.from_preset("{handle}")
-samples = model.{generate}
-```
-
-## Licence
-
-{license}
-"""
 
 
 def check_card(data, license, figures):
@@ -91,7 +55,8 @@ def draw_images(model):
         The tuple of an array, how many of them are in a row, and a caption; or None if the data are
         no images, or a network of one's own has conditions that only its owner knows.
     """
-    part = _image_part(model)
+    shapes = model.event_shape if isinstance(model.event_shape, dict) else {"": model.event_shape}
+    part = next((n for n, s in shapes.items() if len(s) == 3 and s[-1] in (1, 3)), None)
     num_classes = _num_classes(model)
     if part is None or (model.conditional and num_classes is None):
         return None
@@ -109,15 +74,6 @@ def _num_classes(model):
     """How many classes the network is told of, if that is all that it is told."""
     conditions = getattr(model.network, "conditions", None)
     return conditions if isinstance(conditions, int) else None
-
-
-def _image_part(model):
-    """The name of the first part that is an image; None if there is none."""
-    shapes = model.event_shape
-    for name, shape in (shapes if isinstance(shapes, dict) else {"": shapes}).items():
-        if len(shape) == 3 and shape[-1] in (1, 3):
-            return name
-    return None
 
 
 def write_card(model, folder, handle, data, license, figures, caption):
@@ -138,17 +94,41 @@ def write_card(model, folder, handle, data, license, figures, caption):
     if figures:
         table = _table({_in_words(name): figure for name, figure in figures.items()})
         figures = f"\n## Figures\n\n{table}\n"
-    text = _TEXT.format(
-        license=license,
-        task=task,
-        title=handle.rpartition("/")[-1],
-        picture=picture,
-        data=data.strip(),
-        figures=figures or "",
-        model=_table(_describe(model)),
-        handle=handle,
-        generate=_generate(model),
-    )
+    text = f"""\
+---
+license: {license}
+library_name: keras_bfn
+tags:
+- keras
+- bayesian-flow-networks
+{task}---
+
+# {handle.rpartition("/")[-1]}
+
+A [Bayesian Flow Network](https://arxiv.org/abs/2308.07037) of `keras_bfn`, for Keras 3 on
+TensorFlow, JAX and PyTorch.
+{picture}
+## Data
+
+{data.strip()}
+{figures or ""}
+## Model
+
+{_table(_describe(model))}
+
+## Use
+
+```python
+import keras_bfn
+
+model = keras_bfn.BayesianFlowNetwork.from_preset("{handle}")
+samples = model.{_generate(model)}
+```
+
+## Licence
+
+{license}
+"""
     write_atomically(folder / CARD, lambda file: file.write(text.encode()))
 
 
@@ -160,22 +140,17 @@ def _in_words(name):
 
 def _describe(model):
     rows = {}
-    for name, flow in model.flow.items() if isinstance(model.flow, dict) else [(None, model.flow)]:
-        part = "" if name is None else f" of {name}"
-        shape = model.event_shape if name is None else model.event_shape[name]
-        rows[f"flow{part}"] = f"`{flow!r}`"
-        rows[f"shape{part}"] = str(shape)
+    names = {part: f" of {part}" for part in model.flow} if isinstance(model.flow, dict) else ""
+    for name, flow, shape in list_parts(names, model.flow, model.event_shape):
+        rows |= {f"flow{name}": f"`{flow!r}`", f"shape{name}": str(shape)}
     network = type(model.network)
     rows["network"] = f"`{network.__name__}`, {model.network.count_params():,} weights"
     conditions = getattr(model.network, "conditions", None)
     if conditions is not None:
-        names = part_names(conditions, "conditions")
-        for name, one in list_parts(names, conditions):
-            rows[name] = (
-                f"integers 0..{one - 1}, or {one} for none"
-                if isinstance(one, int)
-                else f"numbers of shape {one}"
-            )
+        for name, one in list_parts(part_names(conditions, "conditions"), conditions):
+            rows[name] = f"numbers of shape {one}"
+            if isinstance(one, int):
+                rows[name] = f"integers 0..{one - 1}, or {one} for none"
     if network.__module__.split(".")[0] not in ("keras_bfn", "keras"):
         rows["to import first"] = f"`{network.__module__}`, which registers `{network.__name__}`"
     return rows

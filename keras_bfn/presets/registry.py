@@ -1,15 +1,86 @@
 """The presets: the paper's six models, and small ones whose weights are in this package."""
 
+import dataclasses
 import functools
 import math
 import pathlib
+from collections.abc import Callable
+
+import keras
 
 from keras_bfn import datasets, flows, networks
-from keras_bfn.presets.preset import Preset, Recipe
 
 _HERE = pathlib.Path(__file__).parent
 _AUTHORS = "hf://rupspace/pretrained-BFNs"
 _SIGMA_16 = math.sqrt(1e-3)  # of 16 bins
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How the paper trained a model.
+
+    Args:
+        batch_size, num_steps: ints.
+        learning_rate, beta_2: of AdamW. The rate is constant.
+        excluded_from_weight_decay: tuple of strings. Weights with one of these in their name are
+            not decayed. Keras does not save this with an optimizer.
+
+    Example:
+
+    >>> recipe = keras_bfn.presets.PRESETS["bfn_mnist_binary"].recipe
+    >>> [recipe.batch_size, recipe.learning_rate, recipe.optimizer().ema_momentum]
+    [512, 0.0001, 0.9999]
+    """
+
+    batch_size: int
+    num_steps: int
+    learning_rate: float
+    beta_2: float
+    excluded_from_weight_decay: tuple = ()
+
+    def optimizer(self):
+        """A new `keras.optimizers.AdamW`, with averaged weights and gradients clipped at norm 5."""
+        optimizer = keras.optimizers.AdamW(
+            self.learning_rate,
+            beta_2=self.beta_2,
+            epsilon=1e-8,
+            weight_decay=0.01,
+            global_clipnorm=5.0,
+            use_ema=True,
+            ema_momentum=0.9999,
+        )
+        if self.excluded_from_weight_decay:
+            optimizer.exclude_from_weight_decay(var_names=list(self.excluded_from_weight_decay))
+        return optimizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """A model by name.
+
+    Args:
+        description: one sentence.
+        num_params: int. The network's number of weights.
+        weights: where they are: a folder of this package, or `hf://owner/repo/file`, a checkpoint
+            of the paper's authors.
+        make_flow: function that returns the flow; None if the folder says.
+        make_network: function of the flow to the network; None if the folder says.
+        recipe: a `Recipe`, or None.
+        tokenizer: that of the model, or None; a folder's model has its own.
+
+    Example:
+
+    >>> keras_bfn.presets.PRESETS["bfn_digits"].num_params > 100_000
+    True
+    """
+
+    description: str
+    num_params: int
+    weights: str
+    make_flow: Callable | None = None
+    make_network: Callable | None = None
+    recipe: Recipe | None = None
+    tokenizer: datasets.Tokenizer | None = None
 
 
 def _cifar10(name, what, num_params, make_flow):

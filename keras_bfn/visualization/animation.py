@@ -3,9 +3,9 @@
 import numpy as np
 from keras import ops
 
-from keras_bfn._files import whole_file
 from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import check_int, check_path
+from keras_bfn.saving.files import whole
 from keras_bfn.visualization.grid import join_images
 from keras_bfn.visualization.trajectories import pick_trajectory
 
@@ -62,5 +62,5 @@ def animate_generation(
         frame = np.concatenate(sides, axis=1).repeat(pixels, axis=0).repeat(pixels, axis=1)
         frames.append(Image.fromarray((255 * frame).round().astype("uint8")))
     durations = [duration] * (len(frames) - 1) + [2000]
-    with whole_file(path) as partial:
+    with whole(path) as partial:
         frames[0].save(partial, save_all=True, append_images=frames[1:], duration=durations, loop=0)

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from keras_bfn._files import write_atomically
 from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import check_int, check_numbers, refusal
+from keras_bfn.saving.files import write_atomically
 
 BORDER_COLOR = (0.35, 0.45, 0.6)
 

@@ -28,9 +28,9 @@ import numpy as np
 
 import keras_bfn
 from keras_bfn import visualization
-from keras_bfn._files import write_atomically, write_folder_atomically
 from keras_bfn.callbacks import Resume, SampleImages, SampleText
 from keras_bfn.codec.__main__ import _save
+from keras_bfn.saving.files import whole, write_atomically
 from tests.models.small import FLOWS
 
 X = np.random.default_rng(0).integers(0, 2, (8, 16))
@@ -120,12 +120,10 @@ class Writers:
         write_atomically(self.path("data.npz"), lambda file: _save(file, x))
 
     def write_folder(self, content):
-        def write(folder):
+        with whole(self.path("step")) as folder:
             (folder / "variables").mkdir(parents=True)
             for name in ("saved_model.pb", "variables/variables.index"):
                 (folder / name).write_bytes(bytes([content]) * 2**20)
-
-        write_folder_atomically(self.path("step"), write)
 
     def sample(self, kind, content):
         callback = kind(self.path("samples"))

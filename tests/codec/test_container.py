@@ -158,3 +158,9 @@ def test_what_the_words_stand_for_is_not_the_files_affair():
     header, words = container.read(crafted(DATA, words=np.zeros(6)))
     assert header == HEADER
     assert not words.any()
+
+
+@pytest.mark.parametrize("content", [b"", b"KBFN", random_words(50).tobytes()])
+def test_what_is_none_of_ours_is_refused(content):
+    with pytest.raises(CodecError):
+        container.read(content)

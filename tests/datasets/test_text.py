@@ -183,3 +183,9 @@ def test_without_a_network_text8_points_to_a_text_at_hand(monkeypatch):
     with pytest.raises(FileNotFoundError, match=message) as error:
         text8()
     assert str(error.value).endswith("(OSError: no route)")
+
+
+def test_a_text_of_other_bytes_is_refused_with_its_file(tmp_path):
+    (tmp_path / "text.txt").write_bytes(b"call me ishmael \xff" * 100)
+    with pytest.raises(ValueError, match=r"text\.txt' must be text in UTF-8.*0xff"):
+        text_file(tmp_path / "text.txt")

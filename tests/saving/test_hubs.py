@@ -14,9 +14,8 @@ import keras_bfn
 from keras_bfn import BayesianFlowNetwork
 from keras_bfn.presets import upload_preset
 from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
-from tests.presets.folders import replace_config
-from tests.presets.hub_server import serving
-from tests.presets.test_presets import output
+from tests.presets.folders import output, replace_config
+from tests.saving.hub_server import serving
 from tests.test_docstrings import python_blocks
 
 pytest.importorskip("matplotlib")

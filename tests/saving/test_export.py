@@ -1,7 +1,6 @@
 """What is exported gives elsewhere what the model gives here."""
 
 import os
-import re
 import shutil
 import types
 
@@ -14,6 +13,7 @@ import keras_bfn
 from keras_bfn import BayesianFlowNetwork, _random
 from keras_bfn.samplers import AncestralSampler, SDE2Sampler
 from tests.models.small import FLOWS, ConditionNetwork
+from tests.test_docstrings import python_blocks
 
 BACKEND = keras.backend.backend()
 FORMAT = "onnx" if BACKEND == "torch" else "tf_saved_model"
@@ -199,12 +199,12 @@ def test_a_loop_of_exported_steps_gives_what_generate_gives(make, sampler, optio
 @pytest.mark.once
 def test_the_documented_loop_generates_from_one_file(folder, tmp_path, monkeypatch):
     onnxruntime = pytest.importorskip("onnxruntime")
-    (code,) = re.findall(r"```python\n(.*?)```", BayesianFlowNetwork.export.__doc__, re.DOTALL)
+    (code,) = python_blocks(BayesianFlowNetwork.export.__doc__)
     monkeypatch.chdir(tmp_path)
     names = {"np": np, "onnxruntime": onnxruntime, "num_samples": 50, "num_steps": 10}
     names["model"] = types.SimpleNamespace(export=lambda *args, **options: None)
     shutil.copy(folder / "of_this_package.onnx", "step.onnx")
-    exec(re.sub("^ {4}", "", code, flags=re.MULTILINE), names)
+    exec(code, names)
     samples = names["samples"]
     assert samples.shape == (50, 2)
     expected = of_this_package().generate(1000, 10, sampler="sde2", verbose=0)
@@ -240,7 +240,7 @@ def check_that_a_failure_leaves(before, model, path, format, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [2**30, 0])
 def test_an_onnx_file_holds_all_weights_that_it_can(most, tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_bfn.models.export.LARGEST_FILE", most)
+    monkeypatch.setattr("keras_bfn.saving.export.LARGEST_FILE", most)
     path = tmp_path / "network.onnx"
     model = of_this_package()
     model.export(path, "onnx", what="network")

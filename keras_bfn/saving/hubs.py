@@ -9,8 +9,10 @@ from keras_bfn._validation import refusal
 HUGGING_FACE, KAGGLE = "hf://", "kaggle://"
 _NOT_SHOWN = (401, 403, 404)  # the hubs do not tell what is private from what is not there
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
-_HUGGING_FACE_HANDLE = re.compile(rf"hf://(?P<model>{_NAME}/{_NAME})(@(?P<version>[^\s@]+))?")
-_KAGGLE_HANDLE = re.compile(rf"kaggle://(?P<model>{_NAME}(/{_NAME}){{3}})(/(?P<version>[0-9]+))?")
+_HANDLES = (
+    re.compile(rf"hf://({_NAME}/{_NAME})(?:@([^\s@]+))?"),
+    re.compile(rf"kaggle://({_NAME}(?:/{_NAME}){{3}})(?:/([0-9]+))?"),
+)
 
 
 def is_handle(value):
@@ -29,18 +31,16 @@ def parse_handle(name, handle, versioned=True):
     Raises:
         ValueError: if it is no handle.
     """
-    match = None
-    if is_handle(handle):
-        pattern = _HUGGING_FACE_HANDLE if handle.startswith(HUGGING_FACE) else _KAGGLE_HANDLE
-        match = pattern.fullmatch(handle)
-    if match is None or (match["version"] and not versioned):
-        end = "with" if versioned else "without"
-        form = (
-            f"must have the form hf://user/repo, {end} @revision, or "
-            f"kaggle://user/model/framework/variation, {end} /version"
-        )
-        raise refusal(name, form, handle)
-    return match["model"], match["version"]
+    for pattern in _HANDLES:
+        match = pattern.fullmatch(handle) if isinstance(handle, str) else None
+        if match and (versioned or match[2] is None):
+            return match.groups()
+    end = "with" if versioned else "without"
+    form = (
+        f"must have the form hf://user/repo, {end} @revision, or "
+        f"kaggle://user/model/framework/variation, {end} /version"
+    )
+    raise refusal(name, form, handle)
 
 
 def import_hub(handle):
@@ -81,10 +81,10 @@ def download(name, handle, files):
         status = getattr(getattr(error, "response", None), "status_code", None)
         if status not in _NOT_SHOWN:
             raise
-        raise ValueError(
-            f"Argument `{name}` must be a model that the hub has, and shows to this account. "
-            f"Received: {name}={handle!r}. The hub says: {error}"
-        ) from error
+        refused = refusal(
+            name, "must be a model that the hub has, and shows to this account", handle
+        )
+        raise ValueError(f"{refused}. The hub says: {error}") from error
 
 
 def upload(name, handle, folder, private=False):

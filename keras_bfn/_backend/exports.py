@@ -1,0 +1,76 @@
+"""Which backends write models in which formats for other runtimes, and how."""
+
+import functools
+import warnings
+
+import keras
+
+from keras_bfn._validation import check_choice, refusal
+
+# What converts TensorFlow's graphs to ONNX knows no `log1p`, and PyTorch's to a SavedModel needs
+# XLA.
+FORMATS = {"tf_saved_model": ("tensorflow", "jax"), "onnx": ("torch",), "torch": ("torch",)}
+
+
+def check_format(format):
+    """Raises a `ValueError` unless this backend writes a format."""
+    backend = keras.backend.backend()
+    if backend not in FORMATS[check_choice("format", format, FORMATS)]:
+        own = [name for name, backends in FORMATS.items() if backend in backends]
+        raise refusal(
+            "format",
+            f"must be one of {own}, which Keras on {backend} can write; for others, `save` the "
+            f"model, load it with KERAS_BACKEND={FORMATS[format][0]}, and export it there",
+            format,
+        )
+
+
+def export_saved_model(model, path, inputs):
+    """Writes a model to a SavedModel.
+
+    Keras 3.15 on JAX uses an argument of `jax2tf.convert` that will go, which JAX warns of.
+
+    Args:
+        model: a Keras model that takes a flat dict.
+        path: path of a new folder.
+        inputs: such a dict of tensors; the first axis, of all but scalars, may get any size.
+    """
+    signature = {}
+    for name, x in inputs.items():
+        shape = (None, *x.shape[1:]) if len(x.shape) else ()
+        signature[name] = keras.InputSpec(
+            keras.backend.standardize_dtype(x.dtype), shape, name=name
+        )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The `native_serialization` parameter is deprecated")
+        model.export(path, "tf_saved_model", verbose=False, input_signature=[signature])
+
+
+def export_program(model, inputs, output_names=None):
+    """A model as an exported program of PyTorch or, given names of its outputs, as ONNX.
+
+    `export` of Keras 3.15 to ONNX names no outputs, and traces by TorchScript where a batch may
+    have any size: a size that is looked at becomes a constant, without a word.
+
+    Args:
+        model: a Keras model that takes a flat dict and returns one, sorted by name.
+        inputs: an example of its inputs. All but scalars have the batch for their first axis.
+        output_names: list of strings, sorted; or None.
+
+    Returns:
+        The tuple of a function of a path, which writes the file, and how many bytes of weights that
+        will hold. ONNX can have its weights in a second file: `save(path, external_data=True)`.
+    """
+    import torch
+
+    batch = torch.export.Dim("batch", min=1)
+    axes = {name: {0: batch} if x.ndim else None for name, x in inputs.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of PyTorch about its own code
+        program = torch.export.export(model, (inputs,), dynamic_shapes=[(axes,)], strict=False)
+        num_bytes = sum(weight.nbytes for weight in program.state_dict.values())
+        if output_names is None:
+            return functools.partial(torch.export.save, program), num_bytes
+        names = {"input_names": list(inputs), "output_names": output_names}
+        graph = torch.onnx.export(program, (), verbose=False, dynamo=True, **names)
+    return functools.partial(graph.save, external_data=False), num_bytes

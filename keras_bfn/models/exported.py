@@ -1,0 +1,111 @@
+"""What is exported: a step of a sampler, or the network alone, as a function of its inputs."""
+
+import functools
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn import samplers
+from keras_bfn._keras import call_network, in_order_of
+from keras_bfn._parts import map_parts
+from keras_bfn._random import Noise
+from keras_bfn._validation import check_choice, refusal, to_numpy
+from keras_bfn.models.conditions import condition_inputs
+from keras_bfn.models.data_checks import check_has_event_shape
+from keras_bfn.models.network_checks import make_symbolic_inputs, symbolic_inputs, takes_mask
+from keras_bfn.models.program import SamplingProgram
+
+EXAMPLE_ROWS = 2  # of examples; of a batch of one, PyTorch takes the one for a constant
+
+
+def make_function(model, what, sampler, condition, guided):
+    """The tuple of a function of a dict of tensors, and such a dict, an example.
+
+    Args:
+        model, what, sampler, condition, guided: as in `BayesianFlowNetwork.export`.
+
+    Raises:
+        ValueError: if an argument is none of these.
+    """
+    check_choice("what", what, ("step", "network"))
+    check_has_event_shape(model)
+    inputs = _example_conditions(model, condition)
+    if guided:
+        if what == "network" or not inputs or model.null_condition is None:
+            expected = "must be False for a network alone, or a model without a null condition"
+            raise refusal("guided", expected, guided)
+        inputs["guidance_scale"] = ops.ones(EXAMPLE_ROWS)
+    shapes = map_parts(lambda shape: (EXAMPLE_ROWS, *shape), model.event_shape)
+    model.build_for(shapes, inputs.get("condition"))
+    if what == "network":
+        taken = make_symbolic_inputs(
+            model.flow, model.event_shape, None, model.times, takes_mask(model)
+        )
+        inputs |= keras.tree.map_structure(
+            lambda x: ops.zeros((EXAMPLE_ROWS, *x.shape[1:]), x.dtype), taken
+        )
+        return functools.partial(call, model.network), inputs
+    program = SamplingProgram(model, samplers.get(sampler))
+    if model.allow_missing:
+        inputs["there"] = map_parts(ops.ones, shapes)
+    return functools.partial(step, program), inputs | _example_step(program, inputs)
+
+
+def call(network, inputs):
+    """What a network returns."""
+    inputs = in_order_of(symbolic_inputs(network), inputs)
+    return {"params": call_network(network, inputs, training=False)}
+
+
+def step(program, inputs, noise=None):
+    """A look, and the step of a sampler that follows it.
+
+    Args:
+        program: a `SamplingProgram`.
+        inputs: dict with `"state"`, the sampler's, or a dict of the parts'; `"t"` and `"t_next"`,
+            scalars; the draws, by the names that a `Noise` has for them; and for conditional models
+            `"condition"`, of shape `(batch, ...)`, and `"guidance_scale"`, of shape `(batch,)`; and
+            for models of missing variables `"there"`.
+        noise: a `Noise`, by default that of the inputs.
+    """
+    noise = Noise(inputs) if noise is None else noise
+    t, t_next, state = inputs["t"], inputs["t_next"], inputs["state"]
+    ones = ops.ones(ops.shape(keras.tree.flatten(state)[0])[:1])
+    is_first = t <= float(program.find_times(1)[0])
+    start = program.start(ops.shape(ones)[0], noise)
+    state = keras.tree.map_structure(lambda *either: ops.where(is_first, *either), start, state)
+    looks, outputs, *_ = program.look(state, t, inputs | {"ones": ones})
+    return {
+        "next_state": program.step(state, outputs, t, t_next, noise),
+        "params": map_parts(lambda _, look: look.params, program.drawn, looks),
+        "x": program.end(outputs, noise),
+    }
+
+
+def _example_conditions(model, condition):
+    """The inputs that tell of a condition, if there is one: their names, shapes and dtypes."""
+    taken = (symbolic_inputs(model.network) or {}).get("condition")
+    if condition is None and taken is not None:
+        condition = map_parts(lambda x: np.zeros((1, *x.shape[1:]), x.dtype), taken)
+    if condition is not None:
+        condition = map_parts(lambda x: np.repeat(to_numpy(x)[:1], EXAMPLE_ROWS, axis=0), condition)
+    return keras.tree.map_structure(
+        lambda x: ops.convert_to_tensor(x, "float32" if x.dtype.kind == "f" else "int32"),
+        condition_inputs(model, condition, EXAMPLE_ROWS),
+    )
+
+
+def _example_step(program, conditions):
+    """The other inputs of a step: zeros, with their names and shapes."""
+    inputs, noise = {"t": ops.zeros(()), "t_next": ops.ones(())}, Noise()
+    try:
+        inputs["state"] = program.start(EXAMPLE_ROWS, Noise())
+        step(program, conditions | inputs, noise)
+    except ValueError as error:
+        if "`seed`" not in str(error):
+            raise
+        # Keras takes no noise for a seed.
+        expected = "must draw by `flow.observe` and `distribution.sample` alone, to be exported"
+        raise refusal("sampler", expected, program.sampler) from error
+    return inputs | {name: ops.zeros(shape) for name, shape in noise.shapes.items()}

@@ -1,0 +1,70 @@
+"""Presets on their way to a hub."""
+
+import pathlib
+import tempfile
+
+from keras_bfn._validation import check_bool, check_path, refusal
+from keras_bfn.presets.card import CARD, PICTURE, check_card, draw_images, write_card
+from keras_bfn.presets.folder import files_of, find_files
+from keras_bfn.saving.hubs import import_hub, parse_handle, upload
+from keras_bfn.visualization import plot_samples
+
+
+def upload_preset(uri, preset, private=False):
+    """Uploads a folder to a hub as it is, as KerasHub's function of that name does.
+
+    `BayesianFlowNetwork.upload_preset` also writes the folder, and a model card.
+
+    Args:
+        uri: string. `hf://user/repo` or `kaggle://user/model/framework/variation`.
+        preset: path of a folder written by `save_to_preset`. All files in it are uploaded.
+        private: bool. Whether a repository that is made on Hugging Face is private. One that is
+            there stays what it is; Kaggle makes models private.
+
+    Raises:
+        ValueError: if `uri` is no such handle, or the folder is not complete, or its files do not
+            belong together.
+        ImportError: if `huggingface_hub` or `kagglehub` is not installed.
+
+    Example:
+
+    ```python
+    model.save_to_preset("digits_preset")
+    keras_bfn.presets.upload_preset("hf://user/digits", "digits_preset")
+    ```
+    """
+    parse_handle("uri", uri, versioned=False)
+    folder = check_path("preset", preset)
+    find_files(folder, folder)
+    upload("uri", uri, folder, private)
+
+
+def publish(model, uri, data, license, figures, samples, folder, private):
+    """Uploads a model with its card: see `BayesianFlowNetwork.upload_preset`."""
+    parse_handle("uri", uri, versioned=False)
+    figures = check_card(data, license, figures)
+    check_bool("private", private)
+    folder = None if folder is None else _check_folder(folder)
+    import_hub(uri)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = folder or pathlib.Path(temporary)
+        model.save_to_preset(folder)
+        (folder / PICTURE).unlink(missing_ok=True)
+        picture = draw_images(model) if samples is None else (samples, 8, "Samples")
+        samples, columns, caption = picture or (None, None, None)
+        if picture:
+            plot_samples(samples, folder / PICTURE, columns=columns)
+        write_card(model, folder, uri, data, license, figures, caption)
+        upload("uri", uri, folder, private)
+
+
+def _check_folder(folder):
+    folder = check_path("folder", folder)
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    others = names - {*files_of(), CARD, PICTURE}
+    if others:
+        expected = "must be a new folder, or one with nothing but a preset: all in it is uploaded"
+        raise ValueError(
+            f"{refusal('folder', expected, str(folder))}, where there are {sorted(others)}"
+        )
+    return folder

@@ -1,0 +1,1 @@
+"""What leaves the process: files that are whole, exports for other runtimes, hubs of models."""

@@ -1,0 +1,77 @@
+"""Functions of tensors that use a model's weights, as files that other runtimes run."""
+
+import keras
+
+from keras_bfn._backend import check_format, export_program, export_saved_model
+from keras_bfn._imports import tell_to_install
+from keras_bfn._validation import check_path, refusal
+from keras_bfn.saving.files import whole
+
+SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
+SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"}
+LARGEST_FILE = 2**30  # bytes of weights in one ONNX file, which holds 2 GB
+
+
+def check_target(filepath, format):
+    """Returns the path that an export is to be written to, or raises a `ValueError`."""
+    filepath = check_path("filepath", filepath)
+    check_format(format)
+    suffix = SUFFIXES.get(format, filepath.suffix)
+    if filepath.suffix != suffix:
+        raise refusal("filepath", f"must end with {suffix} for format={format!r}", str(filepath))
+    if format == "tf_saved_model" and filepath.exists():
+        names = {path.name for path in filepath.iterdir()} if filepath.is_dir() else {filepath.name}
+        if not names <= SAVED_MODEL:
+            expected = f"must be a new folder, or a SavedModel's: {sorted(names - SAVED_MODEL)}"
+            raise refusal("filepath", f"{expected} would be lost", str(filepath))
+    return filepath
+
+
+def export(model, function, inputs, filepath, format):
+    """Writes a function of tensors to a file or a folder.
+
+    Args:
+        model: the Keras model whose weights the function uses.
+        function: takes a nest of tensors, and returns one.
+        inputs: such a nest, an example. What is exported takes and returns flat dicts instead: what
+            is on the path to a leaf, joined by `_`, is its name.
+        filepath: what `check_target` returned.
+        format: string.
+    """
+    program = FlatModel(model, function, inputs)
+    inputs = dict(sorted(_name_leaves(inputs).items()))
+    if format == "tf_saved_model":
+        with whole(filepath) as partial:
+            export_saved_model(program, partial, inputs)
+        return
+    names = None
+    if format == "onnx":
+        names = list(program(inputs))
+        with tell_to_install('ONNX needs `pip install "keras-bfn[export]"`'):
+            import onnxscript  # noqa: F401
+    save, num_bytes = export_program(program, inputs, names)
+    if format == "onnx" and num_bytes > LARGEST_FILE:
+        save(filepath, external_data=True)
+        return
+    with whole(filepath) as partial:
+        save(partial)
+
+
+class FlatModel(keras.Model):
+    """A function as a model, which Keras exports, of flat dicts, as every format has them."""
+
+    def __init__(self, model, function, example):
+        super().__init__(dtype="float32", autocast=False)
+        self.model = model  # tracked, so that its weights are not taken for constants
+        self.function = function
+        names = list(_name_leaves(example))
+        self.pack = lambda flat: keras.tree.pack_sequence_as(example, [flat[n] for n in names])
+        self.built = True
+
+    def call(self, inputs):
+        return dict(sorted(_name_leaves(self.function(self.pack(inputs))).items()))
+
+
+def _name_leaves(nest):
+    leaves = keras.tree.flatten_with_path(nest)
+    return {"_".join(map(str, path)): leaf for path, leaf in leaves}

@@ -1,0 +1,44 @@
+"""Folders of pictures, some of which are broken."""
+
+import struct
+import zlib
+
+import pytest
+
+from keras_bfn import datasets
+
+pytestmark = pytest.mark.once
+
+
+def png(width, height, pixels=b""):
+    """A file of a picture, of which there is no more than is given."""
+
+    def chunk(kind, content):
+        told = kind + content
+        return struct.pack(">I", len(content)) + told + struct.pack(">I", zlib.crc32(told))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + data
+
+
+PICTURES = {
+    "too large": (png(12_000, 12_000), "pixels"),
+    "far too large": (png(60_000, 60_000), "pixels"),
+    "cut": (png(8, 8, bytes(20)), "whole image"),
+    "text": (b"no picture", "whole image"),
+    "empty": (b"", "whole image"),
+    "no header": (png(8, 8, bytes(72))[:20], "whole image"),
+}
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_a_picture_that_is_broken_is_refused_with_its_file(kind, tmp_path):
+    pytest.importorskip("PIL")
+    content, match = PICTURES[kind]
+    for name in ("0.png", "1.png", "2.png"):
+        (tmp_path / name).write_bytes(png(8, 8, bytes(72)))
+    datasets.image_folder(tmp_path, (8, 8))
+    (tmp_path / "bad.png").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"bad\.png' must be a whole image.*{match}|{match}"):
+        datasets.image_folder(tmp_path, (8, 8))

@@ -1,0 +1,183 @@
+"""Presets: the paper's sizes, and models that work out of the box."""
+
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from keras_bfn import BayesianFlowNetwork
+from tests.backends import everywhere
+from tests.models.small import FLOWS
+from tests.presets.folders import output
+
+PACKAGED = {  # four of the numbers that each network returns, by PyTorch
+    "bfn_digits": [2.9947, 3.4014, 0.7395, 1.2618],
+    "bfn_digits_classes": [3.3235, 5.5142, 0.251, 0.1417],
+    "bfn_mnist": [-1.3585, 2.2819, -6.7687, 2.4919],
+    "bfn_text": [-0.903, 0.0298, -0.4192, 2.4796],
+}
+PAPER = [name for name, preset in BayesianFlowNetwork.presets.items() if preset.make_flow]
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def test_there_are_the_six_models_of_the_paper():
+    assert len(PAPER) == 6
+    millions = {f"{BayesianFlowNetwork.presets[name].num_params / 1e6:.2f}M" for name in PAPER}
+    assert millions == {"24.81M", "30.72M", "170.18M"}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", BayesianFlowNetwork.presets)
+def test_a_preset_has_as_many_weights_as_it_says(name):
+    model = BayesianFlowNetwork.from_preset(name, load_weights=False)
+    assert model.network.count_params() == BayesianFlowNetwork.presets[name].num_params
+    assert model.compiled
+
+
+@pytest.mark.once
+def test_the_papers_optimizer_is_ready():
+    model = BayesianFlowNetwork.from_preset("bfn_mnist_binary", load_weights=False)
+    config = model.optimizer.get_config()
+    expected = {
+        "learning_rate": 1e-4,
+        "beta_2": 0.98,
+        "weight_decay": 0.01,
+        "global_clipnorm": 5.0,
+        "use_ema": True,
+        "ema_momentum": 0.9999,
+    }
+    assert {name: pytest.approx(config[name]) for name in expected} == expected
+
+
+def test_a_transformers_norms_and_biases_are_not_decayed():
+    flow = FLOWS["discrete"]()
+    network = keras_bfn.networks.Transformer(flow, 4, width=8, num_layers=1, num_heads=2)
+    optimizer = BayesianFlowNetwork.presets["bfn_text8"].recipe.optimizer()
+    optimizer.build(network.trainable_variables)
+    decayed = {v.path.split("/")[-1] for v in network.weights if optimizer._use_weight_decay(v)}
+    assert decayed == {"kernel"}
+
+
+@pytest.mark.parametrize("name", everywhere(list(PACKAGED), "bfn_mnist", "bfn_text"))
+def test_a_model_in_the_package_returns_the_same_on_every_backend(name):
+    found = output(BayesianFlowNetwork.from_preset(name)).ravel()
+    found = found[:: len(found) // 4][:4]
+    np.testing.assert_allclose(found, PACKAGED[name], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.once
+def test_models_in_the_package_are_small_and_tell_of_themselves():
+    folders = {
+        name: pathlib.Path(preset.weights)
+        for name, preset in BayesianFlowNetwork.presets.items()
+        if preset.make_flow is None
+    }
+    assert folders.keys() == PACKAGED.keys()
+    for name, folder in folders.items():
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
+        card = (folder / "README.md").read_text()
+        for told in (f'from_preset("{name}")', "## Data", "## Command", "## Licence"):
+            assert told in card
+
+
+@pytest.mark.once
+def test_text_comes_out_of_the_box():
+    model = BayesianFlowNetwork.from_preset("bfn_text")
+    texts = model.generate_text(8, 20, sampler="sde2", seed=0, verbose=0)
+    words = [word for text in texts for word in text.split()[1:-1]]
+    common = {"the", "of", "and", "a", "to", "in", "that", "his", "it", "i", "he", "was", "as"}
+    # Of a novel's words more than a fifth are these; of letters drawn one by one hardly any.
+    assert np.mean([word in common for word in words]) > 0.1
+    assert all(text.startswith("call me ") for text in model.continue_text("call me ", 2, 5))
+
+
+@pytest.mark.once
+@pytest.mark.slow
+def test_mnist_comes_out_of_the_box():
+    model = BayesianFlowNetwork.from_preset("bfn_mnist")
+    classes = np.repeat(np.arange(10), 4)
+    x = model.generate(40, 20, "sde2", classes, seed=0, batch_size=40, verbose=0)
+    told = model.code_length((x, classes), None, 2, seed=0, batch_size=40, verbose=0)
+    other = model.code_length((x, (classes + 5) % 10), None, 2, seed=0, batch_size=40, verbose=0)
+    untold = model.code_length((x, np.full(40, 10)), None, 2, seed=0, batch_size=40, verbose=0)
+    right, wrong, without = (nats["transmission"].mean() for nats in (told, other, untold))
+    assert right < without < wrong
+    assert without - right == pytest.approx(np.log(10), abs=2.0)
+
+
+@pytest.mark.once
+def test_digits_come_out_of_the_box():
+    load_digits = pytest.importorskip("sklearn.datasets").load_digits
+    model = BayesianFlowNetwork.from_preset("bfn_digits")
+    levels = load_digits().images[..., None].astype("int32")
+    nats = model.code_length(levels[:200], seed=0, verbose=0)
+    total = (nats["transmission"] + nats["reconstruction"]).mean()
+    probs = (levels[..., None] == np.arange(17)).mean(axis=0)
+    independent = -np.sum(probs * np.log(np.maximum(probs, 1e-30)))  # each pixel by itself
+    assert total < 0.75 * independent
+
+    samples = model.generate(32, num_steps=30, seed=0, verbose=0)
+    nearest = [np.abs(levels - sample).mean(axis=(1, 2, 3)).min() for sample in samples]
+    shuffled = np.random.default_rng(0).permuted(samples.reshape(32, -1), axis=1)
+    by_chance = [np.abs(levels.reshape(-1, 64) - s).mean(axis=1).min() for s in shuffled]
+    assert np.mean(nearest) < 0.6 * np.mean(by_chance)
+
+
+@pytest.mark.once
+def test_guided_digits_are_read_as_the_class_asked_for():
+    data = pytest.importorskip("sklearn.datasets").load_digits()
+    svm = pytest.importorskip("sklearn.svm")
+    model = BayesianFlowNetwork.from_preset("bfn_digits_classes")
+    condition = np.tile(np.arange(10), 20)
+    samples = model.generate(
+        200, 20, "sde2", condition, guidance_scale=2.0, seed=0, batch_size=200, verbose=0
+    )
+    classifier = svm.SVC(gamma=0.001).fit(data.data, data.target)
+    right = classifier.predict(samples.reshape(200, 64)) == condition
+    assert right.reshape(20, 10).mean(axis=0).min() >= 0.95
+    # The samples of a class are not all alike.
+    assert samples.reshape(20, 10, 64).std(axis=0).mean() > 1
+
+
+MAX_BYTES = 24e9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAPER)
+def test_a_preset_takes_a_training_step_in_24_gb(name):
+    """In a process of its own, whose largest size is measured."""
+    code = f"""
+import resource, numpy as np
+from keras_bfn import BayesianFlowNetwork
+model = BayesianFlowNetwork.from_preset("{name}", load_weights=False)
+low, high = model.flow.data_range
+x = np.random.default_rng(0).uniform(low, high, (1, *model.event_shape))
+loss = model.train_on_batch(x.astype("int32" if model.flow.discrete else "float32"))
+print("result", float(loss), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    (line,) = [line for line in process.stdout.splitlines() if line.startswith("result")]
+    loss, num_bytes = map(float, line.split()[1:])
+    print(f"{keras.backend.backend()} {name}: {num_bytes / 1e9:.1f} GB")
+    assert np.isfinite(loss)
+    assert num_bytes < MAX_BYTES
+
+
+@pytest.mark.once
+def test_the_network_of_a_preset_takes_another_dtype():
+    model = BayesianFlowNetwork.from_preset("bfn_digits")
+    half = BayesianFlowNetwork.from_preset("bfn_digits", dtype="mixed_bfloat16")
+    assert half.network.policy.name == "mixed_bfloat16"
+    x = model.generate(8, 5, sampler="sde2", seed=0, verbose=0)
+    nats, rounded = (
+        {name: cost.mean() for name, cost in m.code_length(x, seed=0, verbose=0).items()}
+        for m in (model, half)
+    )
+    assert rounded["transmission"] == pytest.approx(nats["transmission"], rel=0.01)
+    assert rounded["transmission"] != nats["transmission"]
