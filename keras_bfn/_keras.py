@@ -61,10 +61,10 @@ def seeded(generator, seed):
         generator.state.assign(before)
 
 
-def loop(seed, num_steps, draw, look, act, state):
-    """Runs `state = act(i, state, *look(i, state, draw()))` for i in 0..num_steps - 1, compiled.
+def loop(seed, num_steps, draw, predict, act, state):
+    """Runs `state = act(i, state, *predict(i, state, draw()))` for i in 0..num_steps - 1, compiled.
 
-    `draw` and `act` may draw from the generator `seed`; `look` may call networks. In Keras 3.15 on
+    `draw` and `act` may draw from the generator `seed`; `predict` may call networks. In Keras 3.15 on
     JAX, a draw from a generator inside of `ops.fori_loop` leaks its tracer, as in `ops.cond`
     (#20724): the loop carries the seed's state.
     """
@@ -72,7 +72,7 @@ def loop(seed, num_steps, draw, look, act, state):
     def step(i, carry):
         state, seed_state = carry
         drawn, seed_state = drawing(seed_state, draw)
-        seen = look(i, state, drawn)
+        seen = predict(i, state, drawn)
         return drawing(seed_state, lambda: act(i, state, *seen))
 
     def drawing(seed_state, function):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from keras_bfn.codec import Codec
-from keras_bfn.models.program import LoopProgram, Program
-from keras_bfn.models.scoring import RepeatedBatches
+from keras_bfn.inference.program import LoopProgram, Program
+from keras_bfn.inference.scoring import RepeatedBatches
 
 ROOT = pathlib.Path(__file__).parents[1]
 GUIDES = sorted((ROOT / "guides").glob("*.py"))

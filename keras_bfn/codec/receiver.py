@@ -11,7 +11,7 @@ from keras_bfn.distributions import DiscretizedNormal
 from keras_bfn.flows.channels import Line
 from keras_bfn.looks import output_distributions
 from keras_bfn.models.data_checks import count_examples
-from keras_bfn.models.program import Program
+from keras_bfn.inference.program import Program
 
 
 class OutputProgram(Program):

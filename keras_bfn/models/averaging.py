@@ -17,44 +17,33 @@ def has_averages(model):
 
 
 @contextlib.contextmanager
-def averaged_weights(self):
-    """A context in which the model has its optimizer's averaged weights (EMA).
-
-    However it is left, the raw weights come back. Meanwhile, other threads wait for their turn.
+def assigned(model):
+    """A context in which the averages are the weights. However it is left, the weights come back.
 
     Raises:
         ValueError: if the optimizer keeps no averages.
-
-    Example:
-
-    ```python
-    with model.averaged_weights():
-        model.evaluate(x)
-        model.save("averaged.keras")
-    ```
     """
-    with self.turn:
-        optimizer = _inner_optimizer(self)
-        if not has_averages(self):
-            raise ValueError(
-                "Averaged weights need an optimizer with use_ema=True that has been trained with. "
-                f"Received: a model with optimizer {optimizer!r}"
-            )
-        weights = self.trainable_variables
-        # Keras 3.15 has no public name for them.
-        averages = copy_values(optimizer._model_variables_moving_average)
-        raw = copy_values(weights)
+    optimizer = _inner_optimizer(model)
+    if not has_averages(model):
+        raise ValueError(
+            "Averaged weights need an optimizer with use_ema=True that has been trained with. "
+            f"Received: a model with optimizer {optimizer!r}"
+        )
+    weights = model.trainable_variables
+    # Keras 3.15 has no public name for them.
+    averages = copy_values(optimizer._model_variables_moving_average)
+    raw = copy_values(weights)
 
-        def assign(values):
-            for weight, value in zip(weights, values, strict=True):
-                weight.assign(value)
+    def assign(values):
+        for weight, value in zip(weights, values, strict=True):
+            weight.assign(value)
 
-        try:
-            assign(averages)
-            yield self
-        finally:
-            with uninterrupted():
-                assign(raw)
+    try:
+        assign(averages)
+        yield
+    finally:
+        with uninterrupted():
+            assign(raw)
 
 
 def _inner_optimizer(model):

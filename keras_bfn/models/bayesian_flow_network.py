@@ -3,6 +3,7 @@
 import contextlib
 import math
 import threading
+import warnings
 
 import keras
 import numpy as np
@@ -10,22 +11,31 @@ from keras import ops
 
 from keras_bfn import _random, losses
 from keras_bfn._config import own_config
-from keras_bfn._interrupts import WholeSteps, in_turn
-from keras_bfn._keras import build_network, call_network, in_order_of
+from keras_bfn._devices import averaged, scope_of
+from keras_bfn._interrupts import WholeSteps, in_turn, whole_steps
+from keras_bfn._keras import build_network, of_no_backend, scale_loss, seeded, unshare_buffers
 from keras_bfn._parts import (
     check_event_shape,
     check_names,
     for_each_part,
     map_parts,
     of_any_part,
+    pick_part,
     sum_parts,
 )
-from keras_bfn._validation import check_choice, check_path
+from keras_bfn._validation import check_choice, check_int, check_path
 from keras_bfn.flows.flow import check_flow
-from keras_bfn.looks import look
+from keras_bfn.inference import encoding, exported, generation, inpainting, scoring, text
+from keras_bfn.inference.programs import Programs
 from keras_bfn.metrics import BitsPerDim
-from keras_bfn.models import encoding, generation, inpainting, scoring, text, training
-from keras_bfn.models.averaging import averaged_weights
+from keras_bfn.models import averaging, objective, part_times
+from keras_bfn.models.arguments import (
+    batch_arguments,
+    check_compilation,
+    check_loss_weights,
+    evaluate_arguments,
+    fit_arguments,
+)
 from keras_bfn.models.conditions import (
     cast_conditions,
     check_dropout,
@@ -33,24 +43,24 @@ from keras_bfn.models.conditions import (
     check_null_condition,
     drop_conditions,
     guide,
-    replace_conditions,
+    with_null_conditions,
 )
-from keras_bfn.models.data_checks import check_form, split_condition
-from keras_bfn.models.exported import make_function
+from keras_bfn.models.data_checks import check_form, check_no_targets, split_condition
 from keras_bfn.models.layouts import lay_out_kernels
-from keras_bfn.models.missing import split_missing
-from keras_bfn.models.network_checks import (
-    check_allow_missing,
+from keras_bfn.models.missing import (
+    count_variables,
+    fill_missing_variables,
+    observed,
+    sum_variables,
+)
+from keras_bfn.models.signature import (
+    Signature,
     check_graph,
     check_network,
     check_outputs,
     make_symbolic_inputs,
-    symbolic_inputs,
-    takes_mask,
 )
-from keras_bfn.models.part_times import check_times, draw_times
-from keras_bfn.models.programs import Programs
-from keras_bfn.models.training import repeat
+from keras_bfn.predictions import Prediction, input_distribution
 from keras_bfn.presets import PRESETS
 from keras_bfn.presets.folder import save_folder
 from keras_bfn.presets.loading import load_preset
@@ -109,11 +119,12 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     Call arguments:
         inputs: data of shape `(batch, *event_shape)`, or a dict of the parts' data; or the tuple of
             that and a condition.
-        training: bool. In training, one look at a random time; else also one at t = 1.
+        training: bool. In training, one prediction at a random time; else also one at t = 1.
 
     Returns:
-        A dict from `"transmission"` (and `"reconstruction"`) to a `keras_bfn.Look`, or a dict of
-        the parts' looks.
+        A dict of `"data"`, with some value in the place of each that is missing; `"mask"`, if some
+        may be; and `"transmission"` (and, if not in training, `"reconstruction"`): a
+        `keras_bfn.Prediction`, or a dict of the parts' predictions.
 
     Raises:
         ValueError: if the network's output does not have `flow.output_size` numbers per variable,
@@ -154,11 +165,12 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow
         self.network = network
-        self.null_condition = check_null_condition(null_condition, network)
+        self.signature = Signature(network)
+        self.null_condition = check_null_condition(null_condition, network, self.signature)
         self.condition_dropout = check_dropout(condition_dropout, self.null_condition)
-        self.allow_missing = check_allow_missing(allow_missing, network)
+        self.allow_missing = self.signature.check_allow_missing(allow_missing)
         self.tokenizer = text.check_model_tokenizer(flow, tokenizer)
-        self.times = check_times(flow, check_choice("times", times, ("shared", "parts")))
+        self.times = part_times.check_times(flow, check_choice("times", times, ("shared", "parts")))
         self.seed = seed
         self.seed_generator = _random.make_seed_generator(seed)
         self.transmission_loss = losses.get(None)
@@ -173,11 +185,11 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             for name in (flow if isinstance(flow, dict) else ())
         }
         self.loss_tracker = keras.metrics.Mean(name="evaluated_loss")
-        self._mean = training.WeightedMean()
+        self._mean = objective.WeightedMean()
         self.turn = threading.RLock()
         self.programs = Programs(self)  # no dict, whose models Keras 3.15 would track as layers
 
-        inputs = symbolic_inputs(network)
+        inputs = self.signature.inputs
         if event_shape is None and inputs is not None:
             check_names(flow, inputs["theta"], "network.input['theta']")
             event_shape = map_parts(lambda theta: theta.shape[1:-1], inputs["theta"])
@@ -189,9 +201,13 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
     @property
     def conditional(self):
-        """Whether the network takes a condition; None if it does not tell."""
-        inputs = symbolic_inputs(self.network)
-        return None if inputs is None else "condition" in inputs
+        """Whether the network takes a condition; None if it does not say."""
+        return self.signature.conditional
+
+    @property
+    def takes_mask(self):
+        """Whether the network takes a mask of the variables that are observed."""
+        return self.signature.takes_mask(self.allow_missing)
 
     @property
     def num_variables(self):
@@ -211,6 +227,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             self.flow, self.event_shape, condition_shape, self.times, self.allow_missing
         )
         check_outputs(self.flow, self.event_shape, build_network(self.network, inputs))
+        self.signature = Signature(self.network)  # a `Sequential` has inputs now
         lay_out_kernels(self.network)
 
     def build_for(self, shape, condition=None):
@@ -235,123 +252,751 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     def make_predict_function(self, force=False):
         super().make_predict_function(force or self.programs.is_stale("predict"))
 
-    compile = training.compile
-    get_compile_config = training.get_compile_config
-    compile_from_config = training.compile_from_config
-    fit = in_turn(training.fit)
-    evaluate = in_turn(training.evaluate)
-    train_on_batch = in_turn(training.train_on_batch)
-    test_on_batch = in_turn(training.test_on_batch)
-    compute_loss = training.compute_loss
-    compute_metrics = training.compute_metrics
-    get_metrics_result = training.get_metrics_result
-    averaged_weights = averaged_weights
-    quantize = training.quantize
+    def compile(
+        self,
+        optimizer="adamw",
+        loss="continuous_time",
+        loss_weights=None,
+        num_repeats=1,
+        **kwargs,
+    ):
+        """Configures the model for training.
+
+        Args:
+            optimizer: as in Keras.
+            loss: the transmission loss, a `keras_bfn.losses.BFNLoss`; continuous time by default.
+            loss_weights: for a dict of flows, a dict from names of parts to numbers: what a nat of
+                that part counts in the loss, 1 by default. Of no effect on other metrics.
+            num_repeats: int. How often `evaluate` and validation look at each example, at times
+                evenly spread. More looks are as much more work, and curves that tell more.
+            **kwargs: as in Keras; `metrics` are refused, for there are no targets.
+
+        Raises:
+            ValueError: if an argument is none of these.
+
+        Example:
+
+        >>> model.compile("adamw", loss=keras_bfn.losses.DiscreteTimeLoss(num_steps=20))
+        """
+        loss, optimizer = losses.get(loss), check_compilation(optimizer, **kwargs)
+        loss_weights = check_loss_weights(loss_weights, self.flow)
+        self.num_repeats = check_int("num_repeats", num_repeats, 1)
+        self.transmission_loss, self.loss_weights = loss, loss_weights
+        super().compile(optimizer=optimizer, **kwargs)
+        self._asked_jit_compile = kwargs.get("jit_compile", "auto")
+        if kwargs.get("auto_scale_loss", True):
+            scale_loss(self, self.network)
+        self.programs.clear()
+
+    def get_compile_config(self):
+        """As in Keras, with what `compile` was told, whatever backend this is."""
+        config = super().get_compile_config()
+        if not config:  # not compiled
+            return config
+        config["loss"] = keras.saving.serialize_keras_object(self.transmission_loss)
+        config["loss_weights"] = self.loss_weights and dict(self.loss_weights)
+        config["num_repeats"] = self.num_repeats
+        config["jit_compile"] = self._asked_jit_compile  # Keras 3.15 keeps what "auto" came to here
+        config["optimizer"] = of_no_backend(config["optimizer"])
+        return config
+
+    def compile_from_config(self, config):
+        """Compiles as `get_compile_config` says."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.build_optimizer()
+
+    def build_optimizer(self):
+        """Makes the optimizer's variables before the first step.
+
+        On TensorFlow, where that step makes them and failed, no other step could.
+        """
+        if self.built and not self.optimizer.built:
+            with scope_of(self):
+                self.optimizer.build(self.trainable_variables)
+            lay_out_kernels(self.network, self.optimizer.variables)
+
+    @in_turn
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Trains the model, as in Keras.
+
+        Args:
+            x: data of shape `(num, *event_shape)`, or for a dict of flows a dict of the parts'
+                data; the tuple `(data, condition)`; or a `tf.data.Dataset`, `keras.utils.PyDataset`
+                or torch `DataLoader` that yields `data`, `(data,)` or `((data, condition),)` in
+                batches.
+            y: must be None: the data are their own target. *args, **kwargs: `batch_size`, `epochs`,
+            `callbacks` and the others of `keras.Model.fit`,
+                but for `class_weight`. `validation_data` takes what `x` takes; it is looked at with
+                the same noise after every epoch, so that epochs compare. `sample_weight` is of the
+                examples, or of the variables, an array shaped as the data, or a dict of some
+                parts'. A pipeline yields `(x, weights, weights)`: Keras on TensorFlow takes no None
+                in between.
+
+        Returns:
+            A `keras.callbacks.History`.
+
+        Raises:
+            ValueError: if the data do not suit the model, before training starts.
+
+        Example:
+
+        >>> history = model.fit(images, epochs=2, batch_size=32, verbose=0)
+        """
+        arguments = fit_arguments(self, super().fit, x, y, *args, **kwargs)
+        self.build_optimizer()
+        with whole_steps(self, self.optimizer):
+            history = super().fit(**arguments)
+        if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
+            unshare_buffers(self.trainable_variables)
+        return history
+
+    @in_turn
+    def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
+        """Reports what data cost.
+
+        Args:
+            x, y: as in `fit`.
+            seed: int, of the noise and the times: the same data cost the same. None draws others.
+            *args, **kwargs: `batch_size` and the others of `keras.Model.evaluate`.
+
+        Returns:
+            As in Keras: `loss` and `reconstruction`, in nats per variable; their sum as
+            `bits_per_dim` and as `nats_per_example`; and, for a dict of flows, of each part
+            `<name>_nats_per_example`. `loss_weights` change `loss` alone. Nats per variable are
+            means over the variables, by `sample_weight`. Nats per example are sums over an
+            example's variables, by their weights, averaged over the examples, by theirs; an example
+            of which no variable counts, as all are missing or of weight 0, is left out.
+
+        Raises:
+            ValueError: if the data do not suit the model.
+
+        Example:
+
+        >>> logs = model.evaluate(images, return_dict=True, verbose=0)
+        >>> sorted(logs)
+        ['bits_per_dim', 'loss', 'nats_per_example', 'reconstruction']
+        """
+        arguments = evaluate_arguments(self, super().evaluate, x, y, *args, **kwargs)
+        with seeded(self.seed_generator, seed), whole_steps(self):
+            return super().evaluate(**arguments)
+
+    @in_turn
+    def train_on_batch(
+        self, x, y=None, sample_weight=None, class_weight=None, return_dict=False
+    ):
+        """Makes one step of training.
+
+        Args:
+            x, y, sample_weight: as in `fit`, of one batch: arrays or tensors.
+            class_weight: must be None.
+            return_dict: bool. As in Keras.
+
+        Returns:
+            As in Keras: the loss so far.
+
+        Raises:
+            ValueError: if the data do not suit the model.
+
+        Example:
+
+        >>> loss = model.train_on_batch(images[:16])
+        """
+        arguments = batch_arguments(
+            self, super().train_on_batch, x, y, sample_weight, return_dict, class_weight
+        )
+        self.build_optimizer()
+        with whole_steps(self, self.optimizer):
+            return super().train_on_batch(**arguments)
+
+    @in_turn
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):  # noqa: PT028
+        """Reports what one batch costs, and those before it since metrics were reset.
+
+        Args:
+            x, y, sample_weight, return_dict: as in `train_on_batch`.
+
+        Returns:
+            As in Keras: what `evaluate` returns.
+
+        Raises:
+            ValueError: if the data do not suit the model.
+
+        Example:
+
+        >>> logs = model.test_on_batch(images[:16], return_dict=True)
+        """
+        arguments = batch_arguments(
+            self, super().test_on_batch, x, y, sample_weight, return_dict
+        )
+        with whole_steps(self):
+            return super().test_on_batch(**arguments)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Nats per variable; updates the metrics, too."""
+        if sample_weight is None:
+            check_no_targets(y)
+        counts, of_examples = count_variables(y_pred["data"], y_pred.get("mask"), sample_weight)
+        num_repeats = 1 if training else self.num_repeats
+        data, counted = objective.repeat((y_pred["data"], counts), num_repeats)
+        nats = {
+            name: objective.nats_per_example(
+                loss, self.flow, data, y_pred[name], self.seed_generator, counted
+            )
+            for name, loss in self.losses_by_name(training).items()
+        }
+        if training and self.times == "parts":
+            nats["transmission"] = part_times.leave_out_known(
+                nats["transmission"], y_pred["transmission"]
+            )
+        nats = keras.tree.map_structure(
+            lambda nats: objective.mean_of_repeats(nats, num_repeats), nats
+        )
+        cost = nats["transmission"]
+        if self.loss_weights:
+            cost = {name: self.loss_weights.get(name, 1.0) * cost[name] for name in cost}
+        # In means over variables, an example weighs as much as its variables do.
+        size, weight = self.num_variables, of_examples
+        if counts is not None:
+            size = sum_parts(sum_variables(counts))
+            weight = size if weight is None else size * weight
+        per_variable = ops.divide_no_nan(sum_parts(cost), size)
+        total = self._mean(per_variable, per_variable, weight)
+        added = super().compute_loss(training=training) if self.losses else 0.0
+        if not training:
+            # Not in `call`, where Keras 3.15 on JAX lets no metric be updated.
+            self.loss_tracker.update_state(per_variable + added, weight)
+            self._update_metrics(nats, size, weight, of_examples)
+        return total + added if self.losses else total  # with the regularisers of the network
+
+    def _update_metrics(self, nats, size, weight, of_examples):
+        by_part = map_parts(lambda flow, *costs: sum(costs), self.flow, *nats.values())
+        per_example = sum_parts(by_part)
+        reconstruction = ops.divide_no_nan(sum_parts(nats["reconstruction"]), size)
+        self.reconstruction_tracker.update_state(reconstruction, weight)
+        self.bits_per_dim_tracker.update_state(ops.divide_no_nan(per_example, size), weight)
+        if weight is not None:  # an example of which nothing counts is none
+            counted = ops.cast(weight > 0, "float32")
+            of_examples = counted if of_examples is None else counted * of_examples
+        self.nats_per_example_tracker.update_state(per_example, of_examples)
+        for name, tracker in self.part_trackers.items():
+            tracker.update_state(by_part[name], of_examples)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """All metrics of the model; in training, the loss alone."""
+        if "reconstruction" in y_pred:
+            results = self.get_metrics_result()
+        else:
+            results = {m.name: m.result() for m in self.metrics if m.name == "loss"}
+        return averaged(results, self)
+
+    def get_metrics_result(self):
+        """As in Keras; but the loss of what was evaluated is the mean over all that counts in it.
+
+        Keras's is the mean over batches, which may count more and less.
+        """
+        results = super().get_metrics_result()
+        evaluated, own = self.loss_tracker, results.pop(self.loss_tracker.name)
+        results["loss"] = ops.where(evaluated.count > 0, own, results["loss"])
+        return results
+
+    def quantize(self, *args, **kwargs):
+        """As in Keras, without a warning for each layer that it leaves as it is.
+
+        What was compiled of the model is compiled anew.
+        """
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method")
+            super().quantize(*args, **kwargs)
+        self.programs.clear()
+
+    @contextlib.contextmanager
+    def averaged_weights(self):
+        """A context in which the model has its optimizer's averaged weights (EMA).
+
+        However it is left, the raw weights come back. Meanwhile, other threads wait for their turn.
+
+        Raises:
+            ValueError: if the optimizer keeps no averages.
+
+        Example:
+
+        ```python
+        with model.averaged_weights():
+            model.evaluate(x)
+            model.save("averaged.keras")
+        ```
+        """
+        with self.turn, averaging.assigned(self):
+            yield self
 
     def call(self, inputs, training=False):
         x, condition = split_condition(inputs)
         check_form(self.flow, self.event_shape, x)
         check_is_conditional(self, condition is not None)
-        if condition is not None:
-            condition = cast_conditions(self, condition)
+        x, mask = fill_missing_variables(self.flow, x, self.allow_missing)
+        outputs = {"data": x} if mask is None else {"data": x, "mask": mask}
+        batch_size = ops.shape(of_any_part(x))[0]
+        num_repeats = 1 if training else self.num_repeats
         if training and self.condition_dropout and condition is not None:
-            rates, seed = self.condition_dropout, self.seed_generator
-            condition = drop_conditions(condition, self.null_condition, rates, seed)
-        looks = {"transmission": self.transmission_loss}
-        batch_size, num_repeats = ops.shape(of_any_part(x))[0], 1
-        if not training:
-            looks["reconstruction"] = self.reconstruction_loss
-            num_repeats = self.num_repeats
-            x, condition = repeat((x, condition), num_repeats)
-        return {
-            name: self.look_at(
-                x,
-                draw_times(self, loss, batch_size, training, num_repeats),
-                condition,
-                training,
+            condition = drop_conditions(
+                cast_conditions(self, condition),
+                self.null_condition,
+                self.condition_dropout,
+                self.seed_generator,
             )
-            for name, loss in looks.items()
-        }
+        x, condition, mask = objective.repeat((x, condition, mask), num_repeats)
+        for name, loss in self.losses_by_name(training).items():
+            t = part_times.draw_times(self, loss, batch_size, training, num_repeats)
+            s = self.sample_evidence(x, t)
+            outputs[name] = self.predict_params(s, t, condition, training, mask)
+        return outputs
 
-    def look_at(self, x, t, condition=None, training=False):
-        """Draws evidence about data, and shows it to the network. As `look`, with `x` for `s`."""
-        x, mask = split_missing(self, x)
-        return self.look(self.sample_evidence(x, t), t, condition, training, mask=mask)
+    def losses_by_name(self, training):
+        """The losses that are computed: in training, the transmission loss alone."""
+        losses_by_name = {"transmission": self.transmission_loss}
+        if not training:
+            losses_by_name["reconstruction"] = self.reconstruction_loss
+        return losses_by_name
 
     def sample_evidence(self, x, t):
         """Draws evidence about data at time `t`, `(batch,)`, or a dict of the parts' times."""
         t, seed = for_each_part(self.flow, t), self.seed_generator
         return map_parts(lambda flow, x, t: flow.sample_evidence(x, t, seed), self.flow, x, t)
 
-    def look(
+    def predict_params(
         self,
         s,
         t,
         condition=None,
         training=False,
+        mask=None,
         guidance_scale=None,
         guidance_rescale=None,
-        mask=None,
     ):
-        """Shows evidence to the network.
+        """Predicts the parameters of the output distribution from evidence.
 
         Args:
             s: evidence, `(batch, *event_shape, flow.embedding_size)`, or a dict of the parts'.
             t: time, `(batch,)`, or, with `times="parts"`, a dict of the parts' times.
             condition: `(batch, ...)`, a dict of such, or None.
             training: bool.
+            mask: which variables are observed, `(batch, *event_shape)`, or a dict of the parts'. By
+                default all are.
             guidance_scale: `(batch,)`, or None. The output without a condition, plus so many times
                 what the condition changes in it: one call of the network, on a batch of twice the
                 size.
             guidance_rescale: `(batch,)`, or None: from 0 to 1, how much of the way back the guided
                 output is scaled to the standard deviation, over all variables of an example, that
                 it has for the condition without guidance.
-            mask: which variables are there, `(batch, *event_shape)`, or a dict of the parts'. By
-                default all are.
 
         Returns:
-            A `keras_bfn.Look`, or a dict of the parts' looks.
+            A `keras_bfn.Prediction`, or a dict of the parts' predictions.
+
+        Example, the output distribution of an image of which nothing is known yet:
+
+        >>> s = model.sample_evidence(images, t=np.zeros(len(images)))
+        >>> prediction = model.predict_params(s, t=np.zeros(len(images)))
+        >>> prediction.params.shape
+        (16, 4, 4, 1, 1)
         """
-        s, t = (
-            map_parts(lambda x: ops.convert_to_tensor(x, dtype="float32"), values)
-            for values in (s, for_each_part(self.flow, t))
-        )
-        shown = t if self.times == "parts" else of_any_part(t)
-
+        t, mask = for_each_part(self.flow, t), for_each_part(self.flow, mask)
+        known = map_parts(input_distribution, self.flow, s, t, mask)
+        theta = map_parts(lambda known: known[2], known)
+        inputs = {"theta": theta, "t": map_parts(lambda known: known[0], known)}
+        if self.times == "shared":
+            inputs["t"] = of_any_part(inputs["t"])
+        if self.takes_mask:
+            inputs["mask"] = map_parts(observed, theta, mask)
         if condition is not None:
-            condition = cast_conditions(self, condition)
+            inputs["condition"] = cast_conditions(self, condition)
+        if guidance_scale is None:
+            params = self.signature.call(self.network, inputs, training)
+        else:
+            inputs = with_null_conditions(inputs, self.null_condition)
+            params = guide(
+                self.signature.call(self.network, inputs, training),
+                guidance_scale,
+                guidance_rescale,
+            )
+        return map_parts(lambda known, params: Prediction(*known, params), known, params)
 
-        def network(theta):
-            inputs = {"theta": theta, "t": shown}
-            if takes_mask(self):
-                inputs["mask"] = mask
-                if mask is None:
-                    inputs["mask"] = map_parts(lambda x: ops.ones(ops.shape(x)[:-1], "bool"), theta)
-            if guidance_scale is not None:
-                inputs = keras.tree.map_structure(lambda x: ops.concatenate([x, x]), inputs)
-                none = replace_conditions(condition, self.null_condition)
-                inputs["condition"] = map_parts(lambda *x: ops.concatenate(x), condition, none)
-            elif condition is not None:
-                inputs["condition"] = condition
-            inputs = in_order_of(symbolic_inputs(self.network), inputs)
-            params = call_network(self.network, inputs, training)
-            if guidance_scale is not None:
-                params = keras.tree.map_structure(
-                    lambda both: guide(both, guidance_scale, guidance_rescale), params
-                )
-            return params
+    @in_turn
+    def code_length(
+        self,
+        x,
+        num_steps=None,
+        num_repeats=1,
+        batch_size=128,
+        given=(),
+        sample_weight=None,
+        seed=None,
+        verbose="auto",
+    ):
+        """What it costs to send each example, estimated without bias.
 
-        if mask is not None:
-            mask = map_parts(lambda mask: ops.cast(mask, "bool"), mask)
-        return look(self.flow, network, s, t, mask)
+        Args:
+            x: data of shape `(num, *event_shape)`, or a dict of the parts' data; or the tuple
+                `(data, condition)`.
+            num_steps: int or None. The number of messages; None is the continuous-time limit.
+            num_repeats: int. Each example is looked at this many times, evenly spread over [0, 1];
+                with `num_repeats=num_steps`, once at each step.
+            batch_size: int.
+            given: list of names of parts that are known to sender and receiver: the cost is that of
+                the other parts, given these. For models with `times="parts"`.
+            sample_weight: how much each variable counts, an array shaped as the data, or a dict of
+                the parts'; or each example, `(num,)`. By default 1.
+            seed: int or None. The same seed gives the same result on the same backend.
+            verbose: as in `keras.Model.predict`.
 
-    code_length = in_turn(scoring.code_length)
-    loss_by_time = in_turn(scoring.loss_by_time)
-    generate = in_turn(generation.generate)
-    encode = in_turn(encoding.encode)
-    inpaint = in_turn(inpainting.inpaint)
-    generate_text = text.generate_text
-    continue_text = text.continue_text
+        Returns:
+            A dict of `"transmission"` (the messages) and `"reconstruction"` (the data once all
+            messages have come): numpy arrays of shape `(num,)`, in nats per example. The sum is the
+            code length. For a dict of flows, there is also `"parts"`: for each part that is sent,
+            the same two.
+
+        Raises:
+            ValueError: if the data do not suit the model or an argument is out of its range.
+
+        Example:
+
+        >>> nats = model.code_length(images, num_steps=100)
+        >>> (nats["transmission"] + nats["reconstruction"]).mean()
+        """
+        loss = losses.get(None) if num_steps is None else losses.DiscreteTimeLoss(num_steps)
+        given = part_times.check_given(self, given)
+        nats = scoring.score(
+            self, x, loss, num_repeats, batch_size, given, sample_weight, seed, verbose
+        )
+        return scoring.add_up(nats)
+
+    @in_turn
+    def loss_by_time(self, x, num_intervals=20, batch_size=128, seed=None, verbose="auto"):
+        """Where in time the model pays: the continuous-time loss in each interval of time.
+
+        Each example is looked at once in every interval. A schedule is well chosen if no part of
+        time is wasted on messages that cost next to nothing.
+
+        Args:
+            x: as in `code_length`.
+            num_intervals: int. [0, 1] is cut into so many.
+            batch_size, seed, verbose: as in `code_length`.
+
+        Returns:
+            A dict of `"t"`, the intervals' middles, and `"loss"`, nats per example and unit of
+            time,
+            averaged over the examples: numpy arrays of shape `(num_intervals,)`. The mean of
+            `"loss"` is an estimate of the transmission loss. For a dict of flows, there is also
+            `"parts"`, a dict of each part's share of the loss.
+
+        Raises:
+            ValueError: if the data do not suit the model or an argument is out of its range.
+
+        Example:
+
+        >>> profile = model.loss_by_time(images, num_intervals=10)
+        >>> profile["loss"].mean()  # about model.code_length(images)["transmission"].mean()
+        """
+        num_intervals = check_int("num_intervals", num_intervals, 1)
+        nats = scoring.score(
+            self, x, losses.get(None), num_intervals, batch_size, seed=seed, verbose=verbose
+        )
+        return scoring.profile(nats["transmission"], num_intervals)
+
+    @in_turn
+    def generate(
+        self,
+        num_samples,
+        num_steps=100,
+        sampler="ancestral",
+        condition=None,
+        guidance_scale=1.0,
+        guidance_interval=(0.0, 1.0),
+        guidance_rescale=0.0,
+        guidance=None,
+        num_particles=1,
+        given=None,
+        latents=None,
+        lengths=None,
+        seed=None,
+        batch_size=None,
+        return_trajectory=False,
+        return_statistics=False,
+        verbose="auto",
+    ):
+        """Generates samples with `num_steps + 1` network calls.
+
+        Args:
+            num_samples: int, at least 1.
+            num_steps: int, at least 1.
+            sampler: a `keras_bfn.samplers.Sampler` or a name: `"ancestral"`, the paper's; or
+                `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`, which need fewer steps. Temperature, start,
+                end and spacing of steps are options of the objects. For few steps, try
+                `SDE2Sampler(start=0.02, spacing="log_beta")`; of 256 bins, whose accuracy grows
+                faster, `start=0.001`.
+            condition: for conditional models, an array of shape `(num_samples, ...)`. Left out, it
+                is the network's null condition, if it has one.
+            guidance_scale: float, or function of the time in [0, 1] that returns one. 1 samples
+                what the network has learnt; above 1, the conditions stand out more than that: the
+                network's output is that for the null condition plus so many times what the
+                condition changes in it. Train with `condition_dropout` for it.
+            guidance_interval: two times, t0 < t1 in [0, 1]: before and after, the scale is 1.
+            guidance_rescale: float in [0, 1]: how much of the way back the guided output is scaled
+                to the standard deviation that it has with the condition alone.
+            guidance: a function of the expected data that returns a log likelihood for each sample,
+                or a `keras_bfn.guidance.Guidance`, which has a scale and an interval of its own.
+                Samples are drawn given an event of this likelihood. May be used together with a
+                condition.
+            num_particles: int. With more than one, of which each sample is chosen by weight, what
+                is only approximate about a guidance is made up for (twisted sequential Monte
+                Carlo): as they grow, samples follow the model's own distribution times the
+                likelihood. For the samplers `"ancestral"` and `"sde1"`.
+            given: for a model with `times="parts"`, a dict of parts that are known: for each an
+                array of `num_samples` examples. The other parts are drawn given these, with no
+                inpainting.
+            latents: where a deterministic sampler (`"ode1"`, `"ode2"`) starts: an array of shape
+                `(num_samples, *event_shape, flow.embedding_size)`, as `encode` returns it, or a
+                dict of the parts' that are drawn. By default drawn from N(0, flow.gain).
+            lengths: how long the sequences are: an int, or integers of shape `(num_samples,)`; for
+                a dict of flows, a dict of those of some parts. For models that allow missing
+                variables: those beyond are -1 or NaN. By default as long as the model's.
+            seed: int or None. The same seed gives the same samples on the same backend.
+            batch_size: int; by default all at once, up to 64. One program is compiled for each
+                batch size and sampler, and used again for any number of steps.
+            return_trajectory: bool. Whether to return the steps, too. Not with particles.
+            return_statistics: bool. Whether to return, too, how the particles fared; with a
+                guidance.
+            verbose: as in `keras.Model.predict`.
+
+        Returns:
+            A numpy array of shape `(num_samples, *event_shape)`, int32 for discrete and discretised
+            data, else float32; or a dict of the parts'. With `return_trajectory`, the tuple of it
+            and a `keras_bfn.Look`, or a dict of the parts' looks: its `t` has the shape `(num_steps
+            + 1,)`, and `s`, `theta` and `params` have an axis of `num_steps + 1` before all others.
+            A sampler with `end="last"` makes one look less. With `return_statistics`, the
+            tuple of it and a dict: `"log_likelihood"`, `(num_samples,)`, in nats, the logarithm of
+            an unbiased estimate of E[L], the mean of the likelihood over what the model draws;
+            `"effective_sample_size"`, `(num_steps + 1, num_samples)`, of 1 to `num_particles`, at
+            each look before particles are drawn anew; and all of the `"particles"`, `(num_samples,
+            num_particles, *event_shape)`, with their `"log_weights"`, `(num_samples,
+            num_particles)`.
+
+        Raises:
+            ValueError: if an argument is out of its range, or the model has no event shape yet.
+
+        Example:
+
+        >>> images = model.generate(64, num_steps=20, sampler="ode2", seed=0)
+
+        Reference: guidance by conditions follows [Ho and Salimans,
+        2022](https://arxiv.org/abs/2207.12598), its interval [Kynkäänniemi et al.,
+        2024](https://arxiv.org/abs/2404.07724), its scaling back section 3.4 of [Lin et al.,
+        2024](https://arxiv.org/abs/2305.08891).
+        """
+        return generation.generate(
+            self,
+            num_samples,
+            num_steps,
+            sampler,
+            condition,
+            guidance_scale,
+            guidance_interval,
+            guidance_rescale,
+            guidance,
+            num_particles,
+            given,
+            latents,
+            lengths,
+            seed,
+            batch_size,
+            return_trajectory,
+            return_statistics,
+            verbose,
+        )
+
+    @in_turn
+    def encode(
+        self,
+        x,
+        num_steps=100,
+        sampler="ode2",
+        condition=None,
+        seed=None,
+        batch_size=None,
+        verbose="auto",
+    ):
+        """The latents from which a deterministic sampler generates `x`, up to its error.
+
+        Evidence about `x` is drawn at t = 1, and the sampler runs backwards from there to its
+        `start`. Where many small steps late in time do not suffice, space them evenly in log(beta):
+        with `ODE2Sampler(start=0.01, spacing="log_beta")`, 50 of them give the digits of the guide
+        back but for single levels.
+
+        Args:
+            x: data, of shape `(num, *event_shape)`, or a dict of the parts' data.
+            num_steps: int, at least 1.
+            sampler: `"ode1"`, `"ode2"`, or a deterministic sampler.
+            condition: as in `generate`.
+            seed: int or None, of the evidence.
+            batch_size: int; by default up to 64.
+            verbose: as in `keras.Model.predict`.
+
+        Returns:
+            A float32 array of shape `(num, *event_shape, flow.embedding_size)`, or a dict of the
+            parts': the evidence at the sampler's `start`, divided by the square root of its
+            accuracy. Over data that the model knows well and for an early start it is distributed
+            as N(0, flow.gain), so interpolate on the sphere.
+
+        Raises:
+            ValueError: if the sampler is not deterministic, the data do not suit the model, or an
+                argument is out of its range.
+
+        Example:
+
+        >>> latents = model.encode(images)
+        >>> again = model.generate(len(images), sampler="ode2", latents=latents)
+        """
+        return encoding.encode(self, x, num_steps, sampler, condition, seed, batch_size, verbose)
+
+    @in_turn
+    def inpaint(
+        self,
+        x,
+        mask=None,
+        num_steps=100,
+        num_particles=1,
+        condition=None,
+        guidance_scale=1.0,
+        guidance_interval=(0.0, 1.0),
+        guidance_rescale=0.0,
+        guidance=None,
+        twisted=True,
+        lengths=None,
+        seed=None,
+        batch_size=None,
+        return_statistics=False,
+        verbose="auto",
+    ):
+        """Completes each example, given its known variables.
+
+        The known variables send their true messages. The others are sampled as by the ancestral
+        sampler, guided by how well the network expects what is known. What that gets wrong, as
+        where several known variables tell of each other, sequential Monte Carlo makes up for: each
+        particle is weighted by how much likelier its path is under the model, and drawn anew by
+        weight (systematic resampling) when the effective sample size falls below half. As particles
+        grow, the completions follow the model's own conditional distribution.
+
+        Args:
+            x: data, of shape `(num, *event_shape)`; what it holds where it is not known is ignored.
+                One completion is made for each example: repeat an example for several. For a dict
+                of flows, a dict of the parts' data; a part that is left out is not known.
+            mask: true where `x` is known: a bool, or an array of bool that broadcasts to `(num,
+                *event_shape)`. For a dict of flows, a dict of masks; a part that is left out is not
+                known. By default all is known but NaN, or -1 in integers.
+            num_steps: int, at least 1. The network is called `num_steps + 1` times.
+            num_particles: int, at least 1. Each call is on `num_particles` rows per example.
+            condition, guidance_scale, guidance_interval, guidance_rescale: as in `generate`.
+            guidance: as in `generate`: samples are drawn given both.
+            twisted: bool. Whether what is known guides the steps, which takes the gradient of the
+                network at each. Else only weights tell: with one particle, nothing asks whether
+                what was made up goes with what is known.
+            lengths, seed, verbose: as in `generate`.
+            batch_size: int, in examples; by default up to 64 rows.
+            return_statistics: bool. Whether to return, too, how the particles fared.
+
+        Returns:
+            An array shaped as `x`, or a dict of all parts: int32 or float32, as `generate` returns
+            them, whatever the dtype of `x`. Where `x` is known, it holds the values of `x`. With
+            `return_statistics`, the tuple of it and a dict as of `generate`. `"log_likelihood"` is
+            the logarithm of an unbiased estimate of the probability (or density) that the model
+            gives to the known variables, times the likelihood of a `guidance`.
+
+        Raises:
+            ValueError: if the data do not suit the model, or an argument is out of its range.
+
+        Example:
+
+        >>> known = np.zeros(images.shape, bool)
+        >>> known[:, :2] = True  # the two rows at the top
+        >>> completed = model.inpaint(images, known, num_steps=50, num_particles=4)
+        """
+        return inpainting.inpaint(
+            self,
+            x,
+            mask,
+            num_steps,
+            num_particles,
+            condition,
+            guidance_scale,
+            guidance_interval,
+            guidance_rescale,
+            guidance,
+            twisted,
+            lengths,
+            seed,
+            batch_size,
+            return_statistics,
+            verbose,
+        )
+
+    def generate_text(self, num_samples, num_steps=100, *, part=None, **options):
+        """Generates samples as `generate` does, and decodes them with the model's tokenizer.
+
+        Args:
+            num_samples, num_steps: as in `generate`.
+            **options: `sampler`, `condition`, `guidance_scale`, `guidance_interval`,
+                `guidance_rescale`, `guidance`, `num_particles`, `given`, `latents`, `lengths` (in
+                tokens), `seed`, `batch_size` and `verbose`, as in `generate`.
+            part: for a dict of flows, the name of the part whose text is returned.
+
+        Returns:
+            A list of `num_samples` strings.
+
+        Raises:
+            ValueError: if the model has no tokenizer, or an argument is out of its range.
+
+        Example:
+
+        >>> texts = text_model.generate_text(4, num_steps=20, sampler="sde2", seed=0)
+        """
+        tokenizer, _ = text.text_part(self, part)
+        text.refuse_more(options, "generate")
+        samples = self.generate(num_samples, num_steps, **options)
+        return text.decode(tokenizer, *pick_part(part, self.flow, samples)[1:])
+
+    def continue_text(self, prompt, num_samples=1, num_steps=100, *, part=None, **options):
+        """Completes texts of which the first tokens are known, as `inpaint` does.
+
+        Args:
+            prompt: string, or a list of strings, each of at most as many tokens as the model's
+                texts.
+            num_samples: int. The number of texts for each prompt.
+            num_steps: int, as in `inpaint`.
+            **options: `num_particles`, `condition`, `guidance_scale`, `guidance_interval`,
+                `guidance_rescale`, `guidance`, `twisted`, `lengths`, `seed`, `batch_size` and
+                `verbose`, as in `inpaint`. With more particles, what is made up goes better with
+                the prompt. A condition has a row for each text that is returned.
+            part: for a dict of flows, the name of the part that the prompt is about. No other part
+                is known.
+
+        Returns:
+            A list of `num_samples` strings for each prompt, one prompt after the other. Each begins
+            with its prompt, as the tokenizer decodes it.
+
+        Raises:
+            ValueError: if the model has no tokenizer, a prompt is too long or does not suit it, or
+                an argument is out of its range.
+
+        Example:
+
+        >>> texts = text_model.continue_text("ca", num_samples=3, num_steps=20, num_particles=4)
+        """
+        tokenizer, length = text.text_part(self, part)
+        text.refuse_more(options, "inpaint")
+        x, mask = text.encode_prompts(tokenizer, prompt, length, num_samples)
+        if part is not None:
+            x, mask = {part: x}, {part: mask}
+        completed = self.inpaint(x, mask, num_steps, **options)
+        return text.decode(tokenizer, *pick_part(part, self.flow, completed)[1:])
 
     @in_turn
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
@@ -568,7 +1213,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         ```
         """
         filepath = export.check_target(filepath, format)
-        function, inputs = make_function(self, what, sampler, condition, guided)
+        function, inputs = exported.make_function(self, what, sampler, condition, guided)
         export.export(self, function, inputs, filepath, format)
 
     def get_config(self):

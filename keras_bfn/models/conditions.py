@@ -25,7 +25,6 @@ from keras_bfn._validation import (
     warn,
 )
 from keras_bfn.flows.flow import expand
-from keras_bfn.models.network_checks import symbolic_inputs
 from keras_bfn.networks import Network
 
 
@@ -40,7 +39,7 @@ def check_condition(model, condition, num_examples, name="condition"):
     check_is_conditional(model, condition is not None, name)
     if condition is None:
         return None
-    taken = _taken_by(model.network)
+    taken = model.signature.condition
     if taken is not None and names_of(taken) != names_of(condition):
         takes = f"a dict of {list(taken)}" if isinstance(taken, dict) else "one array"
         raise ValueError(
@@ -92,7 +91,7 @@ def cast_conditions(model, condition):
         return ops.cast(condition, dtype)
 
     known = (
-        _named_as(condition, values) for values in (_taken_by(model.network), model.null_condition)
+        _named_as(condition, values) for values in (model.signature.condition, model.null_condition)
     )
     return map_parts(cast, condition, part_names(condition, "condition"), *known)
 
@@ -191,7 +190,7 @@ def condition_inputs(model, condition, num_examples, guidance_scale=1.0, guidanc
     elif isinstance(condition, dict) and isinstance(null, dict):
         condition = null | condition  # what is left out means "none"
     if condition is not None:
-        known = (_named_as(condition, values) for values in (null, _taken_by(model.network)))
+        known = (_named_as(condition, values) for values in (null, model.signature.condition))
         condition = map_parts(lambda *one: _for_all(num_examples, *one), condition, *known)
     condition = check_condition(model, condition, num_examples)
     inputs = {} if condition is None else {"condition": condition}
@@ -210,11 +209,6 @@ def _for_all(num_examples, condition, null, taken):
     return condition
 
 
-def _taken_by(network):
-    """The symbolic conditions that a functional network takes; None of others."""
-    return (symbolic_inputs(network) or {}).get("condition")
-
-
 def _named_as(condition, values):
     """The values in the form of the condition, with None for each of which there is none."""
     if isinstance(condition, dict):
@@ -222,7 +216,7 @@ def _named_as(condition, values):
     return None if isinstance(values, dict) else values
 
 
-def check_null_condition(null_condition, network):
+def check_null_condition(null_condition, network, signature):
     """Returns a model's null condition: as given, or the network's own, or None.
 
     Raises:
@@ -235,7 +229,7 @@ def check_null_condition(null_condition, network):
     null_condition = own if null_condition is None else null_condition
     if null_condition is None:
         return None
-    taken = _taken_by(network)
+    taken = signature.condition
     names, allowed = names_of(null_condition), names_of(taken)
     is_taken = names is allowed if None in (names, allowed) else names <= allowed
     if taken is not None and not is_taken:
@@ -306,30 +300,38 @@ def drop_conditions(condition, null, rates, seed):
     return map_parts(drop, condition, _named_as(condition, null), rates_for)
 
 
-def replace_conditions(condition, null):
-    """The null conditions for as many examples; a condition that has none stays."""
+def with_null_conditions(inputs, null):
+    """The inputs of a network twice: with their conditions, and behind them with the null ones.
+
+    A condition that has no null one stays.
+    """
+    told = inputs["condition"]
 
     def replace(condition, null):
         if null is None:
             return condition
         return ops.broadcast_to(ops.cast(null, condition.dtype), ops.shape(condition))
 
-    return map_parts(replace, condition, _named_as(condition, null))
+    without = inputs | {"condition": map_parts(replace, told, _named_as(told, null))}
+    return keras.tree.map_structure(lambda *x: ops.concatenate(x), inputs, without)
 
 
 def guide(params, scale, rescale=None):
-    """The network's output away from that for the null conditions, as `model.look` describes it.
+    """The network's output away from that for the null conditions (classifier-free guidance).
 
     Args:
-        params: the output for the conditions, and behind it that for the null ones.
+        params: the output for the inputs that `with_null_conditions` returns.
         scale, rescale: `(batch,)`; `rescale` may be None.
     """
-    both = ops.reshape(params, (2, -1, *params.shape[1:]))
-    params, without = both[0], both[1]
-    guided = without + expand(scale, params) * (params - without)
-    if rescale is None:
-        return guided
-    axes = tuple(range(1, len(params.shape)))
-    spread, guided_spread = (ops.std(x, axes, keepdims=True) for x in (params, guided))
-    ratio = spread / ops.maximum(guided_spread, 1e-6)
-    return guided * (1.0 + expand(rescale, params) * (ratio - 1.0))
+
+    def of_part(params):
+        params, without = ops.split(params, 2)
+        guided = without + expand(scale, params) * (params - without)
+        if rescale is None:
+            return guided
+        axes = tuple(range(1, len(params.shape)))
+        spread, guided_spread = (ops.std(x, axes, keepdims=True) for x in (params, guided))
+        ratio = spread / ops.maximum(guided_spread, 1e-6)
+        return guided * (1.0 + expand(rescale, params) * (ratio - 1.0))
+
+    return keras.tree.map_structure(of_part, params)

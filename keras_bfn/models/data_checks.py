@@ -10,7 +10,11 @@ from keras_bfn._backend import is_data_loader
 from keras_bfn._keras import yield_tuples
 from keras_bfn._parts import check_names, for_each_part, map_parts, part_names
 from keras_bfn._validation import check_fits, refusal, standard_dtype, to_numpy
-from keras_bfn.models.conditions import check_condition, check_training_classes
+from keras_bfn.models.conditions import (
+    check_condition,
+    check_is_conditional,
+    check_training_classes,
+)
 from keras_bfn.models.missing import check_sample_weight, fill_missing, is_missing
 
 
@@ -50,6 +54,15 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
     weight = check_sample_weight(model, weight, data)
     model.build_for(map_parts(np.shape, data), condition)
     return x, weight if is_whole else None
+
+
+def check_tensors(model, x, y):
+    """Checks a batch by shapes and dtypes alone, and builds the model for it."""
+    check_no_targets(y)
+    data, condition = split_condition(x)
+    check_form(model.flow, model.event_shape, data)
+    check_is_conditional(model, condition is not None)
+    model.build_for(map_parts(np.shape, data), condition)
 
 
 def check_no_targets(y, name="x"):

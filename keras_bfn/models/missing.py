@@ -21,22 +21,30 @@ from keras_bfn._validation import check_fits, refusal, standard_dtype, to_numpy
 from keras_bfn.flows.flow import expand
 
 
-def split_missing(model, x):
-    """The tuple of data in int32 or float32, with some value for each that is missing; the mask."""
+def fill_missing_variables(flow, x, allow_missing):
+    """The tuple of data in int32 or float32, and the mask of what is observed; None for all.
+
+    Some value stands in the place of each that is missing.
+    """
     x = map_parts(
         lambda x: ops.cast(x, standard_dtype(keras.backend.standardize_dtype(x.dtype))), x
     )
-    if not model.allow_missing:
+    if not allow_missing:
         return x, None
-    mask = map_parts(_is_there, x)
+    mask = map_parts(_is_observed, x)
 
     def fill(flow, x, mask):
         return ops.where(mask, x, ops.cast(some_value(flow), x.dtype))
 
-    return map_parts(fill, model.flow, x, mask), mask
+    return map_parts(fill, flow, x, mask), mask
 
 
-def _is_there(x):
+def observed(theta, mask):
+    """A mask of the variables that are observed as a network takes it: by default of all."""
+    return ops.ones(ops.shape(theta)[:-1], "bool") if mask is None else ops.cast(mask, "bool")
+
+
+def _is_observed(x):
     if keras.backend.standardize_dtype(x.dtype) == "int32":
         return x != -1
     return x == x  # of NaN it is false, of every number true
@@ -74,7 +82,7 @@ def put_missing(x, mask):
 
 
 def length_inputs(model, lengths, num, given=None):
-    """The input `"there"` of a `SamplingProgram`, where some variables are not.
+    """The input `"observed"` of a `SamplingProgram`, where some variables are not.
 
     They are those beyond the lengths of sequences, and those that are missing in parts that are
     `given`.
@@ -110,7 +118,7 @@ def length_inputs(model, lengths, num, given=None):
     found = map_parts(there, model.event_shape, lengths, part_names(model.flow, "lengths"))
     for name, x in given.items():
         found[name] = found[name] * ~is_missing(x)
-    return {"there": found}
+    return {"observed": found}
 
 
 def check_sample_weight(model, sample_weight, x, name="sample_weight"):

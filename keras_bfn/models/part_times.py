@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_bfn import losses
+from keras_bfn._parts import map_parts
 
 SHARED = 0.5  # the share of the examples, in training, whose parts have one time
 KNOWN = 0.5  # of the other examples' parts, but one of each, the share that is known
@@ -39,6 +40,13 @@ def draw_times(model, loss, batch_size, training, num_repeats=1):
         own = ops.where(ops.logical_and(known, never_known != i), 1.0, own)
         times[name] = ops.where(is_shared < SHARED, shared, own)
     return times
+
+
+def leave_out_known(nats, predictions):
+    """What parts cost in training by a loss, those that are known nothing."""
+    return map_parts(
+        lambda nats, prediction: ops.where(prediction.t < 1.0, nats, 0.0), nats, predictions
+    )
 
 
 def check_given(model, given):

@@ -10,7 +10,7 @@ from keras import ops
 from keras_bfn._parts import list_parts, map_parts
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.models.conditions import check_condition
-from keras_bfn.models.program import Program
+from keras_bfn.inference.program import Program
 from keras_bfn.testing.claims import require
 
 

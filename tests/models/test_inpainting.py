@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_bfn.models.particles import resample, reweight, systematic
+from keras_bfn.inference.particles import resample, reweight, systematic
 from tests.backends import everywhere
 from tests.checks import MIN_P_VALUE, chi_squared_p_value
 from tests.models.exact_models import JOINT_PRIOR, make_pair_model

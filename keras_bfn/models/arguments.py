@@ -4,7 +4,7 @@ import inspect
 
 import keras
 
-from keras_bfn._keras import stand_in_for_targets
+from keras_bfn._keras import prefer_less, stand_in_for_targets
 from keras_bfn._validation import (
     LARGEST,
     check_bool,
@@ -14,7 +14,7 @@ from keras_bfn._validation import (
     is_number,
     refusal,
 )
-from keras_bfn.models.data_checks import check_no_targets, check_training_data, is_arrays
+from keras_bfn.models.data_checks import check_tensors, check_training_data, is_arrays
 
 # What `fit` and `evaluate` of Keras take for any number.
 LEAST = {
@@ -77,10 +77,9 @@ def check_loss_weights(loss_weights, flow):
     return {name: float(weight) for name, weight in loss_weights.items()}
 
 
-def bind(method, *args, **kwargs):
+def _bind(method, *args, **kwargs):
     """The arguments of a method of Keras by name, its sizes checked, which Keras does not."""
     arguments = inspect.signature(method).bind(*args, **kwargs).arguments
-    del arguments["self"]
     arguments.update(arguments.pop("kwargs", {}))
     for name in LEAST.keys() & arguments.keys():
         if arguments[name] is not None or name in ("epochs", "initial_epoch"):
@@ -97,25 +96,93 @@ def bind(method, *args, **kwargs):
     return arguments
 
 
+def fit_arguments(model, method, *args, **kwargs):
+    """The arguments of Keras's `fit` by name, data and all else checked.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        method: `fit` of Keras.
+        *args, **kwargs: as given to the model's `fit`.
+
+    Raises:
+        ValueError: if an argument is wrong, or the model is not compiled.
+    """
+    _check_compiled(model, "fit")
+    arguments = _bind(method, *args, **kwargs)
+    _prepare(model, arguments)
+    validation_data = arguments.get("validation_data")
+    if validation_data is not None:
+        arguments["validation_data"] = _validation(model, validation_data)
+    prefer_less(arguments.get("callbacks"), model.metrics)
+    if getattr(arguments["x"], "shuffles_itself", False):  # keras_bfn.datasets.Batches
+        arguments["shuffle"] = False
+    return arguments
+
+
+def evaluate_arguments(model, method, *args, **kwargs):
+    """As `fit_arguments`, of `evaluate`."""
+    _check_compiled(model, "evaluate")
+    arguments = _bind(method, *args, **kwargs)
+    if arguments.get("_use_cached_eval_dataset"):  # `fit` has checked them
+        stand_in_for_targets(arguments)
+    else:
+        _prepare(model, arguments)
+    return arguments
+
+
+def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weight=None):
+    """As `fit_arguments`, of `train_on_batch` and `test_on_batch`.
+
+    The values of tensors are not checked: they stay on their device.
+    """
+    _check_compiled(model, method.__name__)
+    given = {"sample_weight": sample_weight, "return_dict": return_dict}
+    given |= {} if class_weight is None else {"class_weight": class_weight}
+    arguments = _bind(method, x, y, **given)
+    if not is_arrays(x):
+        raise refusal("x", "must be one batch, of arrays or tensors", x)
+    if any(map(keras.ops.is_tensor, keras.tree.flatten(x))):
+        check_tensors(model, x, y)
+        stand_in_for_targets(arguments)
+    else:
+        _prepare(model, arguments)
+    return arguments
+
+
+def _check_compiled(model, name):
+    if not model.compiled:
+        raise ValueError(f"You must call `compile()` before calling `{name}()`.")
+
+
+def _prepare(model, arguments):
+    """Checks data and weights, and puts them into the arguments as Keras takes them."""
+    x, weight = check_training_data(
+        model,
+        arguments.get("x"),
+        arguments.get("y"),
+        sample_weight=arguments.get("sample_weight"),
+    )
+    arguments |= {"x": x, "sample_weight": weight}
+    stand_in_for_targets(arguments)
+
+
+def _validation(model, validation_data):
+    """`validation_data` as Keras takes it."""
+    is_pair = isinstance(validation_data, (tuple, list)) and len(validation_data) == 2
+    if is_pair and validation_data[1] is not None:  # of data and conditions, as `x` may be
+        validation_data = (validation_data,)
+    if isinstance(validation_data, (tuple, list)) and not 0 < len(validation_data) < 4:
+        expected = "must be data, (data, condition), (data,) or (data, None, sample_weight)"
+        raise refusal("validation_data", expected, validation_data)
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(validation_data)
+    x, weight = check_training_data(model, x, y, "validation_data", weight)
+    # Where there are weights, they stand in for targets, too: see `stand_in_for_targets`.
+    return (x,) if weight is None else (x, weight, weight)
+
+
 def _check_callbacks(callbacks):
     if isinstance(callbacks, keras.callbacks.CallbackList):
         return
     for callback in keras.tree.flatten(callbacks):
         if callback is not None and not isinstance(callback, keras.callbacks.Callback):
             raise refusal("callbacks", "must be a list of callbacks of Keras", callback)
-
-
-def check_batch(self, name, x, y, sample_weight, class_weight, return_dict):
-    """The arguments of a method for one batch, by name, or a `ValueError` if one is wrong."""
-    self._assert_compile_called(name)
-    told = {"sample_weight": sample_weight, "return_dict": check_bool("return_dict", return_dict)}
-    if class_weight is not None:
-        told["class_weight"] = class_weight
-    arguments = bind(getattr(keras.Model, name), self, x, y, **told)
-    check_no_targets(y)
-    if not is_arrays(x):
-        raise refusal("x", "must be one batch, of arrays or tensors", x)
-    x, weight = check_training_data(self, x, y, sample_weight=sample_weight)
-    arguments |= {"x": x, "sample_weight": weight}
-    stand_in_for_targets(arguments)
-    return arguments

@@ -11,9 +11,9 @@ from keras_bfn._parts import leave_out, list_parts, map_parts
 from keras_bfn._random import Noise, normal, uniform
 from keras_bfn._validation import check_int
 from keras_bfn.flows.priors import MarkovChain
-from keras_bfn.looks import output_distributions
+from keras_bfn.predictions import output_distributions
 from keras_bfn.models.data_checks import count_examples
-from keras_bfn.models.guiding import NOTHING, guided_look
+from keras_bfn.inference.guiding import NOTHING, guided_prediction
 
 DEFAULT_BATCH_SIZE = 64
 STEPS = 1024  # one program takes any number of steps up to this one, or to a multiple of it
@@ -65,7 +65,7 @@ class Program(WholeSteps, keras.Model):
 
 
 class SamplingProgram(Program):
-    """Base class of programs that look, and take a step of a sampler.
+    """Base class of programs that predict, and take a step of a sampler.
 
     Args:
         model: the `BayesianFlowNetwork`.
@@ -93,12 +93,12 @@ class SamplingProgram(Program):
         return on_tensorflow and any(isinstance(prior, MarkovChain) for prior in priors)
 
     def find_times(self, num_steps):
-        """The times of the looks, a float32 array: those of all parts that are drawn, averaged."""
+        """The times of the predictions, a float32 array: those of the parts drawn, averaged."""
         times = [self.sampler.times(flow, num_steps) for (flow,) in list_parts(self.drawn)]
         return np.mean(times, axis=0, dtype="float64").astype("float32")
 
     def start(self, batch_size, seed):
-        """The sampler's state before the first look, or a dict of the parts' that are drawn."""
+        """The sampler's state at its start, or a dict of the parts' that are drawn."""
 
         def start(flow, event_shape):
             shape = (batch_size, *event_shape, flow.embedding_size)
@@ -114,49 +114,53 @@ class SamplingProgram(Program):
             for name, x in inputs.get("given", {}).items()
         }
 
-    def look(self, states, time, inputs, known=None, scales=None, noise=None):
-        """Shows the network the evidence at a time.
+    def predict_params(self, states, time, inputs, known=None, scales=None, noise=None):
+        """Predicts what is drawn from the sampler's state, guided or not.
 
         Args:
             states: the sampler's state, or a dict of those of the parts that are drawn.
             time: a scalar tensor.
             inputs: the program's; used are `"ones"`, of shape `(batch,)`, and, if present,
-                `"condition"`, `"guidance_scale"`, `"guidance_rescale"` and `"there"`, which
-                variables are; with a guidance, its `"values"`, and `"given"`.
-            known: a dict of evidence about the other parts, whose time is 1, whatever the step.
-            scales, noise: as `guided_look` takes them; without scales nothing guides.
+                `"condition"`, `"guidance_scale"`, `"guidance_rescale"` and `"observed"`, the mask
+                of variables; with a guidance, its `"values"`, and `"given"`.
+            known: a dict of evidence about the other parts, whose time is 1 in all steps.
+            scales: the scalars by which likelihoods guide; without them none does.
+            noise: as `guided_prediction` takes it.
 
         Returns:
-            The tuple of looks; of what is drawn, output distributions: one of each, or dicts; and,
-            with a guidance, what it adds to the expected embedding, and log h: else None.
+            The tuple of predictions, one or a dict; of the output distributions of what is drawn,
+            as the sampler takes them; and, with a guidance, of what it adds to the expected
+            embedding, and log h: else None.
         """
-        sampler, ones = self.sampler, inputs["ones"]
-        s = map_parts(lambda flow, state: sampler.evidence(flow, state, time), self.drawn, states)
+        flow, ones = self.model.flow, inputs["ones"]
+        s = map_parts(
+            lambda flow, state: self.sampler.evidence(flow, state, time), self.drawn, states
+        )
         t = _keras.per_example(time, ones)
         if known:
-            t = {name: ones if name in known else t for name in self.model.flow}
+            t = {name: ones if name in known else t for name in flow}
 
-        def ask(s):
-            return self.model.look(
+        def predict(s):
+            return self.model.predict_params(
                 s | known if known else s,
                 t,
                 inputs.get("condition"),
+                mask=inputs.get("observed"),
                 guidance_scale=inputs.get("guidance_scale"),
                 guidance_rescale=inputs.get("guidance_rescale"),
-                mask=inputs.get("there"),
             )
 
         if self.guidance is None or scales is None:
-            looks, shift, log_h = ask(s), None, None
+            predictions, shift, log_h = predict(s), None, None
         else:
-            looks, shift, log_h = guided_look(
-                self.guidance, ask, self.model.flow, s, inputs, scales, noise
+            predictions, shift, log_h = guided_prediction(
+                self.guidance, predict, flow, s, inputs, scales, noise
             )
-        return looks, self.outputs(looks), shift, log_h
+        return predictions, self.outputs(predictions), shift, log_h
 
-    def outputs(self, looks):
+    def outputs(self, predictions):
         """The output distributions of what is drawn, as the sampler takes them."""
-        outputs = output_distributions(self.drawn, looks)
+        outputs = output_distributions(self.drawn, predictions)
         return map_parts(lambda _, output: self.sampler.sharpen(output), self.drawn, outputs)
 
     def step(self, states, outputs, t, t_next, seed, shift=None):
@@ -178,7 +182,7 @@ class SamplingProgram(Program):
 
 
 class LoopProgram(SamplingProgram):
-    """Base class of programs that look and act again and again, at times that are set before.
+    """Base class of programs that predict and step again and again, at times that are set before.
 
     Times and their number are variables, so that one program serves all.
 
@@ -204,18 +208,14 @@ class LoopProgram(SamplingProgram):
         self.times.assign(np.pad(times, room))
         self.scales.assign(np.pad(guiding.at(times), (room, (0, 0))))
 
-    def scales_at(self, i):
-        """The scales at step i, a list of scalars: of a condition, and of each likelihood."""
-        return ops.unstack(ops.copy(self.scales)[i], self.scales.shape[1])
-
-    def look_at(self, i, states, time, inputs, known=None, noise=None, guided=True):
-        """As `look`, with the scales of step i."""
-        likelihoods = None
-        if "guidance_rescale" in inputs or self.guidance is not None:
-            scale, *likelihoods = self.scales_at(i)
+    def guiding_at(self, i, inputs):
+        """The inputs at step i, with the scale of a condition, and the scales of likelihoods."""
+        if "guidance_rescale" not in inputs and self.guidance is None:
+            return inputs, None
+        scale, *scales = ops.unstack(ops.copy(self.scales)[i], self.scales.shape[1])
         if "guidance_rescale" in inputs:  # then a condition guides
             inputs = inputs | {"guidance_scale": scale * inputs["ones"]}
-        return self.look(states, time, inputs, known, likelihoods if guided else None, noise)
+        return inputs, scales
 
     def draw_noise(self, inputs):
         """The noise of a guidance by draws: see `keras_bfn.guidance.Expected`."""
@@ -236,25 +236,13 @@ class LoopProgram(SamplingProgram):
 
         return map_parts(draw, self.drawn, self.model.event_shape)
 
-    def loop(self, look, act, state, draw=lambda: None):
-        """Runs `state = act(state, *look(state, i, t, draw()), i, t, t_next)` for each step i.
+    def loop(self, predict, act, state, draw=lambda: None):
+        """Runs `state = act(i, state, *predict(i, state, draw()))` for each step i.
 
-        `draw` and `act` may draw from the model's seed generator; `look` may call the network.
-
-        Returns:
-            The tuple of the last state, the number of steps, and the last time, scalar tensors.
+        `draw` and `act` may draw from the model's seed generator; `predict` may call the network.
         """
-        num_steps, times = ops.copy(self.num_steps), ops.copy(self.times)  # tensors, no variables
-
-        def look_at(i, state, drawn):
-            return look(state, i, times[i], drawn)
-
-        def act_at(i, state, *seen):
-            return act(state, *seen, i, times[i], times[i + 1])
-
-        seed = self.model.seed_generator
-        state = _keras.loop(seed, num_steps, draw, look_at, act_at, state)
-        return state, num_steps, times[num_steps]
+        num_steps = ops.copy(self.num_steps)  # a tensor, no variable
+        return _keras.loop(self.model.seed_generator, num_steps, draw, predict, act, state)
 
 
 def room_for(num_steps):

@@ -9,9 +9,9 @@ from keras_bfn._parts import map_parts, order_parts, sum_parts
 from keras_bfn._random import normal
 from keras_bfn._validation import refusal
 from keras_bfn.guidance import Guidance
-from keras_bfn.models.guiding import count_unknown, first_unknown, log_likelihood
+from keras_bfn.inference.guiding import count_unknown, first_unknown, log_likelihood
 from keras_bfn.models.missing import put_missing
-from keras_bfn.models.program import DEFAULT_BATCH_SIZE, LoopProgram
+from keras_bfn.inference.program import DEFAULT_BATCH_SIZE, LoopProgram
 from keras_bfn.samplers.sde import MessageSampler
 from keras_bfn.samplers.second_order import SecondOrder
 
@@ -40,6 +40,7 @@ class ParticleProgram(LoopProgram):
     def call(self, inputs):
         model, drawn, seed = self.model, self.drawn, self.model.seed_generator
         num_examples, num_particles = ops.shape(inputs["ones"])[0], self.num_particles
+        times = ops.copy(self.times)
         # One row for each particle, those of an example together.
         inputs = keras.tree.map_structure(
             lambda values: ops.repeat(values, num_particles, axis=0), inputs
@@ -54,12 +55,14 @@ class ParticleProgram(LoopProgram):
         def per_particle(values):
             return ops.reshape(values, (num_examples, num_particles, -1))
 
-        def look(state, i, t, noise):
-            acts = self.guidance.acts
-            looks, _, shift, log_h = self.look_at(i, state["s"], t, inputs, given, noise, acts)
-            if not acts:
+        def predict(i, state, noise):
+            guided, scales = self.guiding_at(i, inputs)
+            predictions, _, shift, log_h = self.predict_params(
+                state["s"], times[i], guided, given, scales if self.guidance.acts else None, noise
+            )
+            if shift is None:
                 shift, log_h = map_parts(ops.zeros_like, state["s"]), ops.zeros_like(ones)
-            return map_parts(lambda _, look: look, drawn, looks), shift, log_h
+            return map_parts(lambda _, one: one, drawn, predictions), shift, log_h
 
         def weigh(state, i, log_h):
             """The state with weights by the last step and where it led to, and their number."""
@@ -73,15 +76,16 @@ class ParticleProgram(LoopProgram):
                 "sizes": ops.slice_update(state["sizes"], (i, 0), size[None]),
             }, size
 
-        def act(state, looks, shift, log_h, i, t, t_next):
+        def act(i, state, predictions, shift, log_h):
+            t, t_next = times[i], times[i + 1]
             unknown_at = first_unknown(state["unknown_at"], i, log_h, shift)
             state, size = weigh(state, i, log_h)
             s, log_weights = state["s"], state["log_weights"]
             if num_particles > 1:
                 rows, log_weights = resample(log_weights, size, seed)
-                s, looks, shift, log_h, unknown_at = keras.tree.map_structure(
+                s, predictions, shift, log_h, unknown_at = keras.tree.map_structure(
                     lambda values: ops.take(values, rows, axis=0),
-                    (s, looks, shift, log_h, unknown_at),
+                    (s, predictions, shift, log_h, unknown_at),
                 )
 
             def advance(flow, s, x, known, output, shift):
@@ -101,7 +105,7 @@ class ParticleProgram(LoopProgram):
                 log_ratios = ops.sum(ops.reshape(log_ratios, (ops.shape(ones)[0], -1)), axis=1)
                 return s + flow.receive(embedding, alpha, noise), log_ratios
 
-            advanced = map_parts(advance, drawn, s, x, known, self.outputs(looks), shift)
+            advanced = map_parts(advance, drawn, s, x, known, self.outputs(predictions), shift)
             return state | {
                 "s": map_parts(lambda _, part: part[0], drawn, advanced),
                 "log_weights": log_weights,
@@ -119,21 +123,24 @@ class ParticleProgram(LoopProgram):
             "sizes": ops.zeros((self.most_steps + 1, num_examples)),
             "unknown_at": ops.full_like(ones, -1, dtype="int32"),
         }
-        state, num_steps, t = self.loop(look, act, start, lambda: self.draw_noise(inputs))
+        state = self.loop(predict, act, start, lambda: self.draw_noise(inputs))
 
-        looks, outputs, *_ = self.look_at(num_steps, state["s"], t, inputs, given, guided=False)
+        num_steps = ops.copy(self.num_steps)
+        guided, scales = self.guiding_at(num_steps, inputs)
+        predictions, outputs, *_ = self.predict_params(state["s"], times[num_steps], guided, given)
 
         def complete(_, x, known, sample):
             return sample if known is None else ops.where(known, ops.cast(x, sample.dtype), sample)
 
         samples = map_parts(complete, drawn, x, known, self.end(outputs, seed))
         whole = samples | inputs["given"] if given else samples
-        scales = self.scales_at(num_steps)[1:]
-        log_likelihoods = log_likelihood(self.guidance, model.flow, whole, looks, inputs, scales)
+        log_likelihoods = log_likelihood(
+            self.guidance, model.flow, whole, predictions, inputs, scales
+        )
         # What is impossible in the end may be so, but not unknown.
         is_unknown = ops.isnan(log_likelihoods) & (state["unknown_at"] < 0)
         unknown_at = ops.where(is_unknown, num_steps, state["unknown_at"])
-        num_unknown = count_unknown(map_parts(lambda _, look: look, drawn, looks))
+        num_unknown = count_unknown(map_parts(lambda _, one: one, drawn, predictions))
         state, _ = weigh(state, num_steps, log_likelihoods)
         chosen = systematic(state["log_weights"], 1, seed)
         return {
@@ -157,7 +164,7 @@ def check_particles(sampler, guidance, latents=None, return_trajectory=False):
         raise refusal("guidance", "must say what particles are weighed by", guidance)
     adds_messages = isinstance(sampler, MessageSampler) and not isinstance(sampler, SecondOrder)
     if not adds_messages or getattr(sampler, "noise", 1) != 1 or sampler.end == "last":
-        expected = "must be 'ancestral' or 'sde1', with noise=1 and a last look, for particles"
+        expected = "must be 'ancestral' or 'sde1', with noise=1 and a last prediction, for particles"
         raise refusal("sampler", expected, sampler)
     if latents is not None:
         raise refusal("latents", "must be None for particles, which start alike", latents)
@@ -210,14 +217,14 @@ class KnownVariables(Guidance):
 
     def log_h(self, expected, x, mask):
         if not self.twisted:
-            return ops.zeros_like(sum_parts(map_parts(lambda look: look.t, expected.looks)))
+            return ops.zeros_like(sum_parts(map_parts(lambda one: one.t, expected.predictions)))
         return _sum_known(
             map_parts(
-                lambda flow, x, output, look: flow.log_expected(x, output, look.t),
+                lambda flow, x, output, one: flow.log_expected(x, output, one.t),
                 expected.flow,
                 x,
                 expected.outputs,
-                expected.looks,
+                expected.predictions,
             ),
             mask,
         )
@@ -225,10 +232,10 @@ class KnownVariables(Guidance):
     def log_likelihood(self, expected, x, mask):
         return _sum_known(
             map_parts(
-                lambda flow, x, look: -flow.reconstruction_loss(x, look.params, look.s),
+                lambda flow, x, one: -flow.reconstruction_loss(x, one.params, one.s),
                 expected.flow,
                 x,
-                expected.looks,
+                expected.predictions,
             ),
             mask,
         )

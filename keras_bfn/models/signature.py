@@ -1,7 +1,8 @@
-"""What a network must take and return, and what a functional one says of itself."""
+"""What a network takes and returns, and what it must."""
 
 import keras
 
+from keras_bfn._keras import call_network, in_order_of
 from keras_bfn._parts import describe, map_parts, names_of
 from keras_bfn._validation import refusal
 from keras_bfn.networks.network import check_same_flow
@@ -20,8 +21,52 @@ def check_graph(flow, event_shape, times, network):
     check_same_flow("network", network, flow)
 
 
-def symbolic_inputs(network):
-    """The inputs of a functional model, as it names them; None if the network tells nothing."""
+class Signature:
+    """What a network takes, found out when a model is made of it.
+
+    Args:
+        network: a Keras model or layer.
+
+    Attributes:
+        inputs: the symbolic inputs of a functional model, as it names them; None of a network that
+            declares none.
+        condition: the symbolic condition, or a dict of them; None if none is declared.
+        conditional: whether it takes a condition; None if it does not say.
+
+    Raises:
+        ValueError: if it declares inputs that no model gives.
+    """
+
+    def __init__(self, network):
+        self.inputs = _symbolic_inputs(network)
+        self.condition = (self.inputs or {}).get("condition")
+        self.conditional = None if self.inputs is None else "condition" in self.inputs
+        self._is_nested = any(isinstance(x, dict) for x in (self.inputs or {}).values())
+
+    def check_allow_missing(self, allow_missing):
+        """Returns a model's `allow_missing`, by default whether the network takes a mask.
+
+        Raises:
+            ValueError: if it is no bool, or false for a network that takes one.
+        """
+        declared = "mask" in (self.inputs or ())
+        if not isinstance(allow_missing, (bool, type(None))) or (declared and allow_missing is False):
+            expected = "must be a bool, and True or None for a network that takes a 'mask'"
+            raise refusal("allow_missing", expected, allow_missing)
+        return declared if allow_missing is None else allow_missing
+
+    def takes_mask(self, allow_missing):
+        """Whether the network takes a mask; one that does not say so does if data may be missing."""
+        return allow_missing if self.inputs is None else "mask" in self.inputs
+
+    def call(self, network, inputs, training=False):
+        """The network's output in float32, for a dict of its inputs."""
+        if self._is_nested:
+            inputs = in_order_of(self.inputs, inputs)
+        return call_network(network, inputs, training)
+
+
+def _symbolic_inputs(network):
     # A subclassed model has `input`, too, once it was called, but not `inputs`.
     inputs = getattr(network, "inputs", None) if isinstance(network, keras.Model) else None
     leaves = keras.tree.flatten(inputs)
@@ -37,25 +82,6 @@ def symbolic_inputs(network):
             f"Received: a network that takes {names}"
         )
     return inputs
-
-
-def takes_mask(model):
-    """Whether the network is told which variables are there."""
-    inputs = symbolic_inputs(model.network)
-    return model.allow_missing if inputs is None else "mask" in inputs
-
-
-def check_allow_missing(allow_missing, network):
-    """Returns a model's `allow_missing`, by default whether the network takes a mask.
-
-    Raises:
-        ValueError: if it is no bool, or false for a network that takes one.
-    """
-    told = "mask" in (symbolic_inputs(network) or ())
-    if not isinstance(allow_missing, (bool, type(None))) or (told and allow_missing is False):
-        expected = "must be a bool, and True or None for a network that takes a 'mask'"
-        raise refusal("allow_missing", expected, allow_missing)
-    return told if allow_missing is None else bool(allow_missing)
 
 
 def make_symbolic_inputs(flow, event_shape, condition_shape, times, allow_missing=False):

@@ -7,14 +7,13 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
-from keras_bfn._keras import call_network, in_order_of
 from keras_bfn._parts import map_parts
 from keras_bfn._random import Noise
 from keras_bfn._validation import check_choice, refusal, to_numpy
 from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.models.data_checks import check_has_event_shape
-from keras_bfn.models.network_checks import make_symbolic_inputs, symbolic_inputs, takes_mask
-from keras_bfn.models.program import SamplingProgram
+from keras_bfn.models.signature import make_symbolic_inputs
+from keras_bfn.inference.program import SamplingProgram
 
 EXAMPLE_ROWS = 2  # of examples; of a batch of one, PyTorch takes the one for a constant
 
@@ -40,33 +39,32 @@ def make_function(model, what, sampler, condition, guided):
     model.build_for(shapes, inputs.get("condition"))
     if what == "network":
         taken = make_symbolic_inputs(
-            model.flow, model.event_shape, None, model.times, takes_mask(model)
+            model.flow, model.event_shape, None, model.times, model.takes_mask
         )
         inputs |= keras.tree.map_structure(
             lambda x: ops.zeros((EXAMPLE_ROWS, *x.shape[1:]), x.dtype), taken
         )
-        return functools.partial(call, model.network), inputs
+        return functools.partial(call, model), inputs
     program = SamplingProgram(model, samplers.get(sampler))
     if model.allow_missing:
-        inputs["there"] = map_parts(ops.ones, shapes)
+        inputs["observed"] = map_parts(ops.ones, shapes)
     return functools.partial(step, program), inputs | _example_step(program, inputs)
 
 
-def call(network, inputs):
-    """What a network returns."""
-    inputs = in_order_of(symbolic_inputs(network), inputs)
-    return {"params": call_network(network, inputs, training=False)}
+def call(model, inputs):
+    """What a model's network returns."""
+    return {"params": model.signature.call(model.network, inputs)}
 
 
 def step(program, inputs, noise=None):
-    """A look, and the step of a sampler that follows it.
+    """A prediction, and the step of a sampler that follows it.
 
     Args:
         program: a `SamplingProgram`.
         inputs: dict with `"state"`, the sampler's, or a dict of the parts'; `"t"` and `"t_next"`,
             scalars; the draws, by the names that a `Noise` has for them; and for conditional models
             `"condition"`, of shape `(batch, ...)`, and `"guidance_scale"`, of shape `(batch,)`; and
-            for models of missing variables `"there"`.
+            for models of missing variables `"observed"`.
         noise: a `Noise`, by default that of the inputs.
     """
     noise = Noise(inputs) if noise is None else noise
@@ -75,17 +73,17 @@ def step(program, inputs, noise=None):
     is_first = t <= float(program.find_times(1)[0])
     start = program.start(ops.shape(ones)[0], noise)
     state = keras.tree.map_structure(lambda *either: ops.where(is_first, *either), start, state)
-    looks, outputs, *_ = program.look(state, t, inputs | {"ones": ones})
+    predictions, outputs, *_ = program.predict_params(state, t, inputs | {"ones": ones})
     return {
         "next_state": program.step(state, outputs, t, t_next, noise),
-        "params": map_parts(lambda _, look: look.params, program.drawn, looks),
+        "params": map_parts(lambda _, one: one.params, program.drawn, predictions),
         "x": program.end(outputs, noise),
     }
 
 
 def _example_conditions(model, condition):
     """The inputs that tell of a condition, if there is one: their names, shapes and dtypes."""
-    taken = (symbolic_inputs(model.network) or {}).get("condition")
+    taken = model.signature.condition
     if condition is None and taken is not None:
         condition = map_parts(lambda x: np.zeros((1, *x.shape[1:]), x.dtype), taken)
     if condition is not None:

@@ -8,76 +8,6 @@ from keras_bfn.datasets.tokenizers import check_tokenizer
 from keras_bfn.models.data_checks import check_has_event_shape
 
 
-def generate_text(self, num_samples, num_steps=100, *, part=None, **options):
-    """Generates samples as `generate` does, and decodes them with the model's tokenizer.
-
-    Args:
-        num_samples, num_steps: as in `generate`.
-        **options: `sampler`, `condition`, `guidance_scale`, `guidance_interval`,
-            `guidance_rescale`, `guidance`, `num_particles`, `given`, `latents`, `lengths` (in
-            tokens), `seed`, `batch_size` and `verbose`, as in `generate`.
-        part: for a dict of flows, the name of the part whose text is returned.
-
-    Returns:
-        A list of `num_samples` strings.
-
-    Raises:
-        ValueError: if the model has no tokenizer, or an argument is out of its range.
-
-    Example:
-
-    >>> texts = text_model.generate_text(4, num_steps=20, sampler="sde2", seed=0)
-    """
-    tokenizer, _ = text_part(self, part)
-    for name in ("return_trajectory", "return_statistics"):
-        _refuse_more(name, options, "generate")
-    samples = self.generate(num_samples, num_steps, **options)
-    _, tokens = pick_part(part, self.flow, samples)
-    return decode(tokenizer, tokens)
-
-
-def continue_text(self, prompt, num_samples=1, num_steps=100, *, part=None, **options):
-    """Completes texts of which the first tokens are known, as `inpaint` does.
-
-    Args:
-        prompt: string, or a list of strings, each of at most as many tokens as the model's texts.
-        num_samples: int. The number of texts for each prompt.
-        num_steps: int, as in `inpaint`.
-        **options: `num_particles`, `condition`, `guidance_scale`, `guidance_interval`,
-            `guidance_rescale`, `guidance`, `twisted`, `lengths`, `seed`, `batch_size` and
-            `verbose`, as in `inpaint`. With more particles, what is made up goes better with the
-            prompt. A condition has a row for each text that is returned.
-        part: for a dict of flows, the name of the part that the prompt is about. No other part is
-            known.
-
-    Returns:
-        A list of `num_samples` strings for each prompt, one prompt after the other. Each begins
-        with its prompt, as the tokenizer decodes it.
-
-    Raises:
-        ValueError: if the model has no tokenizer, a prompt is too long or does not suit it, or an
-            argument is out of its range.
-
-    Example:
-
-    >>> texts = text_model.continue_text("ca", num_samples=3, num_steps=20, num_particles=4)
-    """
-    _refuse_more("return_statistics", options, "inpaint")
-    tokenizer, length = text_part(self, part)
-    num_samples = check_int("num_samples", num_samples, 1)
-    prompts = _encode_prompts(tokenizer, prompt, length)
-    x, mask = np.zeros((len(prompts), length), "int32"), np.zeros((len(prompts), length), bool)
-    for row, tokens in enumerate(prompts):
-        x[row, : len(tokens)] = tokens
-        mask[row, : len(tokens)] = True
-    x, mask = (np.repeat(rows, num_samples, axis=0) for rows in (x, mask))
-    if part is not None:
-        x, mask = {part: x}, {part: mask}
-    completed = self.inpaint(x, mask, num_steps, **options)
-    _, tokens = pick_part(part, self.flow, completed)
-    return decode(tokenizer, tokens)
-
-
 def decode(tokenizer, tokens):
     """The strings that rows of tokens stand for; -1 stands where there is none."""
     if (tokens >= 0).all():
@@ -85,9 +15,12 @@ def decode(tokenizer, tokens):
     return [tokenizer.decode(row[row >= 0]) for row in tokens]
 
 
-def _refuse_more(name, options, verb):
-    if options.get(name):
-        raise refusal(name, f"must be False: text alone is returned; use `{verb}`", options[name])
+def refuse_more(options, verb):
+    """Raises a `ValueError` if more than text is asked for."""
+    for name in ("return_trajectory", "return_statistics"):
+        if options.get(name):
+            expected = f"must be False: text alone is returned; use `{verb}`"
+            raise refusal(name, expected, options[name])
 
 
 def check_model_tokenizer(flow, tokenizer):
@@ -141,7 +74,22 @@ def text_part(model, part):
     return tokenizer, event_shape[0]
 
 
-def _encode_prompts(tokenizer, prompt, length):
+def encode_prompts(tokenizer, prompt, length, num_samples):
+    """The tuple of data and masks: each prompt `num_samples` times, and what of a text is known.
+
+    Raises:
+        ValueError: if a prompt is no string, too long, or none of the tokenizer's.
+    """
+    num_samples = check_int("num_samples", num_samples, 1)
+    prompts = _encode_each(tokenizer, prompt, length)
+    x, mask = np.zeros((len(prompts), length), "int32"), np.zeros((len(prompts), length), bool)
+    for row, tokens in enumerate(prompts):
+        x[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = True
+    return np.repeat(x, num_samples, axis=0), np.repeat(mask, num_samples, axis=0)
+
+
+def _encode_each(tokenizer, prompt, length):
     prompts = [prompt] if isinstance(prompt, str) else prompt
     are_strings = isinstance(prompts, (list, tuple)) and all(isinstance(p, str) for p in prompts)
     if not are_strings or not prompts:

@@ -11,7 +11,7 @@ from keras_bfn._backend import value_and_gradient
 from keras_bfn._parts import leave_out, map_parts, sum_parts
 from keras_bfn._validation import check_numbers, refusal
 from keras_bfn.guidance import Expected
-from keras_bfn.looks import output_distributions
+from keras_bfn.predictions import output_distributions
 
 
 class Guiding(NamedTuple):
@@ -125,7 +125,7 @@ def first_unknown(unknown_at, i, log_h, shift):
 
     Args:
         unknown_at: that of the steps before step `i`.
-        log_h, shift: as `guided_look` returns them.
+        log_h, shift: as `guided_prediction` returns them.
     """
 
     def spoil(shift):
@@ -135,14 +135,14 @@ def first_unknown(unknown_at, i, log_h, shift):
     return ops.where(ops.logical_and(~is_known, unknown_at < 0), i, unknown_at)
 
 
-def count_unknown(looks):
+def count_unknown(predictions):
     """How much of what a network returned for an example is no finite number, `(batch,)`."""
 
-    def count(look):
-        others = ops.cast(~ops.isfinite(look.params), "float32")
+    def count(prediction):
+        others = ops.cast(~ops.isfinite(prediction.params), "float32")
         return ops.sum(ops.reshape(others, (ops.shape(others)[0], -1)), axis=1)
 
-    return sum_parts(map_parts(count, looks))
+    return sum_parts(map_parts(count, predictions))
 
 
 def check_found(model, unknown_at, num_unknown):
@@ -178,12 +178,12 @@ def _is_finite(weight):
     return values.dtype.kind != "f" or np.isfinite(values).all()
 
 
-def guided_look(guidance, ask, flow, s, inputs, scales, noise):
-    """What the network says to evidence, and how the evidence should change to please a guidance.
+def guided_prediction(guidance, predict, flow, s, inputs, scales, noise):
+    """What the network predicts, and how the evidence should change to follow a guidance.
 
     Args:
         guidance: a `Guidance`.
-        ask: function from evidence of what is drawn to looks.
+        predict: function from evidence of what is drawn to predictions.
         flow: the flow, or a dict of flows, of all parts.
         s: evidence of what is drawn.
         inputs: the program's.
@@ -191,12 +191,12 @@ def guided_look(guidance, ask, flow, s, inputs, scales, noise):
         noise: for the draws of `Expected`.
 
     Returns:
-        The tuple of looks, the gradient of log h by the evidence, and log h, `(batch,)`.
+        The tuple of predictions, the gradient of log h by the evidence, and log h, `(batch,)`.
     """
     given = inputs.get("given", {})
 
-    def log_h(looks, outputs):
-        seen = Expected(flow, looks, outputs, given or None, inputs.get("there"), noise)
+    def log_h(predictions, outputs):
+        seen = Expected(flow, predictions, outputs, given or None, inputs.get("observed"), noise)
         found = [
             scale * leaf.log_h(seen, **inputs["values"][str(i)])
             for i, (leaf, scale) in enumerate(zip(guidance.leaves(), scales, strict=True))
@@ -207,29 +207,29 @@ def guided_look(guidance, ask, flow, s, inputs, scales, noise):
     if guidance.through_network:
 
         def of_evidence(s):
-            looks = ask(s)
-            return log_h(looks, output_distributions(drawn, looks)), looks
+            predictions = predict(s)
+            return log_h(predictions, output_distributions(drawn, predictions)), predictions
 
-        (value, looks), shift = value_and_gradient(of_evidence, s)
-        return looks, *_where_guided(scales, shift, value)
+        (value, predictions), shift = value_and_gradient(of_evidence, s)
+        return predictions, *_where_guided(scales, shift, value)
 
-    looks = ask(s)
-    outputs = output_distributions(drawn, looks)
+    predictions = predict(s)
+    outputs = output_distributions(drawn, predictions)
 
     def of_more(evidence):
         return log_h(
-            looks,
+            predictions,
             map_parts(
-                lambda flow, output, more, look: flow.tilted(output, more, look.t),
+                lambda flow, output, more, prediction: flow.tilted(output, more, prediction.t),
                 drawn,
                 outputs,
                 evidence,
-                looks,
+                predictions,
             ),
         ), ()
 
     (value, _), shift = value_and_gradient(of_more, map_parts(ops.zeros_like, s))
-    return looks, *_where_guided(scales, shift, value)
+    return predictions, *_where_guided(scales, shift, value)
 
 
 def _where_guided(scales, shift, log_h):
@@ -238,9 +238,9 @@ def _where_guided(scales, shift, log_h):
     return keras.tree.map_structure(lambda x: ops.where(is_guided, x, 0.0), (shift, log_h))
 
 
-def log_likelihood(guidance, flow, x, looks, inputs, scales):
+def log_likelihood(guidance, flow, x, predictions, inputs, scales):
     """log L of samples, to the power that is the scale of each likelihood, `(batch,)`."""
-    seen = Expected(flow, looks, {} if isinstance(flow, dict) else None, x, inputs.get("there"))
+    seen = Expected(flow, predictions, {} if isinstance(flow, dict) else None, x, inputs.get("observed"))
     found = [
         scale * leaf.log_likelihood(seen, **inputs["values"][str(i)])
         for i, (leaf, scale) in enumerate(zip(guidance.leaves(), scales, strict=True))

@@ -1,0 +1,75 @@
+"""Encoding: from data back to where a deterministic sampler would have started."""
+
+import numpy as np
+from keras import ops
+
+from keras_bfn import samplers
+from keras_bfn._parts import map_parts, order_parts
+from keras_bfn._validation import MOST_STEPS, check_int, check_verbose
+from keras_bfn.models.conditions import condition_inputs
+from keras_bfn.models.data_checks import check_data, count_examples
+from keras_bfn.inference.generation import check_deterministic, check_sampler
+from keras_bfn.models.missing import fill_missing_variables
+from keras_bfn.inference.program import LoopProgram, check_batch_size, predict, room_for
+
+
+class EncodingProgram(LoopProgram):
+    """Runs a deterministic sampler backwards, from evidence about the data at t = 1.
+
+    Call arguments:
+        inputs: dict with `"x"`, data or a dict of the parts' data; `"ones"`, of shape `(batch,)`;
+            and for conditional models `"condition"`, of shape `(batch, ...)`. The latents of
+            variables that are missing are zero.
+    """
+
+    def find_times(self, num_steps):
+        return super().find_times(num_steps)[::-1]
+
+    def call(self, inputs):
+        flow, sampler, seed = self.model.flow, self.sampler, self.model.seed_generator
+        x, mask = fill_missing_variables(flow, inputs["x"], self.model.allow_missing)
+        times = ops.copy(self.times)
+        if mask is not None:
+            inputs = {**inputs, "observed": mask}
+
+        def predict(i, states, noise):
+            return self.predict_params(states, times[i], inputs)[:2]
+
+        def act(i, states, predictions, outputs):
+            return self.step(states, outputs, times[i], times[i + 1], seed)
+
+        s = self.model.sample_evidence(x, inputs["ones"])
+        states = map_parts(
+            lambda flow, s: sampler.init_from(s / ops.sqrt(flow.schedule.beta(1.0))), flow, s
+        )
+        states = self.loop(predict, act, states)
+        latents = map_parts(sampler.latents, states)
+        if mask is not None:
+            latents = map_parts(lambda u, mask: ops.where(mask[..., None], u, 0.0), latents, mask)
+        return {"latents": latents}
+
+
+def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
+    """What `BayesianFlowNetwork.encode` returns for these arguments."""
+    num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
+    check_verbose(verbose)
+    sampler = samplers.get(sampler)
+    check_deterministic(sampler)
+    if sampler.temperature != 1:
+        raise ValueError(
+            "Argument `sampler` must have temperature 1 to encode. "
+            f"Received: a sampler of temperature {sampler.temperature}"
+        )
+    check_sampler(sampler, model.flow)
+    x = check_data(model.flow, model.event_shape, x, allow_missing=model.allow_missing)
+    num = count_examples(x)
+    batch_size = check_batch_size(batch_size, num)
+    conditions = condition_inputs(model, condition, num)
+    model.build_for(map_parts(np.shape, x), conditions.get("condition"))
+
+    inputs = {"x": x, "ones": np.ones(num, "float32"), **conditions}
+    arguments = (sampler, room_for(num_steps))
+    outputs = predict(
+        model, EncodingProgram, arguments, inputs, batch_size, seed, verbose, num_steps
+    )
+    return order_parts(model.flow, outputs["latents"])

@@ -1,0 +1,248 @@
+"""Generation: from the prior to samples, in one compiled program."""
+
+import inspect
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn import samplers
+from keras_bfn._parts import check_names, leave_out, list_parts, map_parts, order_parts, part_names
+from keras_bfn._validation import (
+    MOST_STEPS,
+    check_bool,
+    check_int,
+    check_interval,
+    check_numbers,
+    check_verbose,
+    refusal,
+)
+from keras_bfn.models.conditions import condition_inputs
+from keras_bfn.models.data_checks import check_data, check_has_event_shape, standardize
+from keras_bfn.inference.guiding import (
+    Guiding,
+    check_found,
+    check_guidance,
+    count_unknown,
+    first_unknown,
+    guidance_inputs,
+)
+from keras_bfn.models.missing import length_inputs, put_missing
+from keras_bfn.models.part_times import check_given
+from keras_bfn.inference.particles import (
+    ParticleProgram,
+    check_particles,
+    default_rows,
+    finish_statistics,
+)
+from keras_bfn.predictions import Prediction
+from keras_bfn.inference.program import LoopProgram, check_batch_size, predict, room_for
+
+
+class GenerationProgram(LoopProgram):
+    """Runs a sampler from its start to its end.
+
+    Call arguments:
+        inputs: dict with `"ones"`, of shape `(batch,)`; `"latents"`, where the sampler starts, if
+            it is given; `"given"`, a dict of the data of parts that are known; and for conditional
+            models `"condition"`, of shape `(batch, ...)`, and, if it guides, `"guidance_rescale"`,
+            of shape `(batch,)`; `"observed"`, if some variables are not; and the `"values"` of a
+            guidance.
+    """
+
+    def __init__(self, model, sampler, most_steps, return_trajectory, given=(), guidance=None):
+        super().__init__(model, sampler, most_steps, given, guidance)
+        self.return_trajectory = return_trajectory
+
+    def find_times(self, num_steps):
+        times = super().find_times(num_steps)
+        # With `end="last"`, the last prediction is the one before t = 1.
+        return times[:-1] if self.sampler.end == "last" else times
+
+    def call(self, inputs):
+        model, sampler, seed = self.model, self.sampler, self.model.seed_generator
+        batch_size, times = ops.shape(inputs["ones"])[0], ops.copy(self.times)
+        known = self.evidence_of_given(inputs)
+
+        def predict(i, carry, noise):
+            guided, scales = self.guiding_at(i, inputs)
+            return self.predict_params(carry[0], times[i], guided, known, scales, noise)
+
+        def act(i, carry, predictions, outputs, shift, log_h):
+            states, trajectory, unknown_at = carry
+            if shift is not None:
+                unknown_at = first_unknown(unknown_at, i, log_h, shift)
+            states = self.step(states, outputs, times[i], times[i + 1], seed, shift)
+            return states, record(trajectory, i, predictions), unknown_at
+
+        def nothing(flow, event_shape):
+            sizes = (flow.embedding_size, flow.theta_size, flow.output_size)
+            # Steps come second: predict joins batches along the first axis.
+            shape = (batch_size, self.most_steps + 1)
+            arrays = (ops.zeros((*shape, *event_shape, size)) for size in sizes)
+            return Prediction(ops.zeros(shape), *arrays)
+
+        if "latents" in inputs:
+            states = map_parts(lambda _, u: sampler.init_from(u), self.drawn, inputs["latents"])
+        else:
+            states = self.start(batch_size, seed)
+        trajectory = ()
+        if self.return_trajectory:
+            trajectory = map_parts(nothing, model.flow, model.event_shape)
+        carry = states, trajectory, ops.full((batch_size,), -1, dtype="int32")
+        carry = self.loop(predict, act, carry, lambda: self.draw_noise(inputs))
+
+        states, trajectory, unknown_at = carry
+        last = ops.copy(self.num_steps)
+        guided, _ = self.guiding_at(last, inputs)
+        predictions, outputs, *_ = self.predict_params(states, times[last], guided, known)
+        return {
+            "x": self.end(outputs, seed),
+            "trajectory": record(trajectory, last, predictions),
+            "unknown_at": unknown_at,
+            "num_unknown": count_unknown(map_parts(lambda _, one: one, self.drawn, predictions)),
+        }
+
+
+def record(trajectory, i, predictions):
+    """Writes the predictions at step i, if a trajectory is kept."""
+
+    def write(whole, seen):
+        return ops.slice_update(whole, (0, i) + (0,) * (len(seen.shape) - 1), seen[:, None])
+
+    return keras.tree.map_structure(write, trajectory, predictions) if trajectory else trajectory
+
+
+def generate(
+    model,
+    num_samples,
+    num_steps,
+    sampler,
+    condition,
+    guidance_scale,
+    guidance_interval,
+    guidance_rescale,
+    guidance,
+    num_particles,
+    given,
+    latents,
+    lengths,
+    seed,
+    batch_size,
+    return_trajectory,
+    return_statistics,
+    verbose,
+):
+    """What `BayesianFlowNetwork.generate` returns for these arguments."""
+    num_samples = check_int("num_samples", num_samples, 1)
+    num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
+    num_particles = check_int("num_particles", num_particles, 1)
+    weighs = check_bool("return_statistics", return_statistics) or num_particles > 1
+    sampler = samplers.get(sampler)
+    check_bool("return_trajectory", return_trajectory)
+    check_verbose(verbose)
+    check_has_event_shape(self)
+    inputs = {"ones": np.ones(num_samples, "float32")}
+    interval = check_interval("guidance_interval", guidance_interval)
+    inputs |= condition_inputs(model, condition, num_samples, guidance_scale, guidance_rescale)
+    given = _check_given_data(model, given, num_samples)
+    check_sampler(sampler, leave_out(given, model.flow))
+    if given:
+        inputs["given"] = given
+    if latents is not None:
+        inputs["latents"] = _check_latents(model, latents, given, sampler, num_samples)
+    inputs |= length_inputs(model, lengths, num_samples, given)
+    shapes = map_parts(lambda shape: (num_samples, *shape), model.event_shape)
+    model.build_for(shapes, inputs.get("condition"))
+    guidance = check_guidance(model, guidance, num_samples, weighs)
+    inputs |= guidance_inputs(guidance, num_samples)
+    if guidance is not None and "shift" not in inspect.signature(sampler.step).parameters:
+        raise refusal("sampler", "must have a `step` that takes a `shift` to be guided", sampler)
+    guiding = Guiding(guidance_scale, interval, guidance)
+    if weighs:
+        check_particles(sampler, guidance, latents, return_trajectory)
+        batch_size = check_batch_size(batch_size, num_samples, default_rows(num_particles))
+        program = ParticleProgram
+        arguments = (sampler, room_for(num_steps), num_particles, tuple(given), guidance)
+    else:
+        batch_size = check_batch_size(batch_size, num_samples)
+        program, most_steps = GenerationProgram, room_for(num_steps)
+        if return_trajectory:  # which has room for as many predictions as there are
+            most_steps = num_steps - 1 if sampler.end == "last" else num_steps
+        arguments = (sampler, most_steps, return_trajectory, tuple(given), guidance)
+    outputs = predict(
+        model, program, arguments, inputs, batch_size, seed, verbose, num_steps, guiding
+    )
+    check_found(model, outputs.pop("unknown_at"), outputs.pop("num_unknown"))
+    x, observed = outputs.pop("x"), inputs.get("observed")
+    x = order_parts(model.flow, x | given if given else x)
+    if observed is not None:
+        x = map_parts(put_missing, x, observed)
+    if return_trajectory:
+        return x, map_parts(_in_steps, model.flow, outputs["trajectory"])
+    return (x, finish_statistics(model, outputs, num_steps, observed)) if return_statistics else x
+
+
+def _in_steps(flow, prediction):
+    """A trajectory with its steps first; all samples are predicted at the same times."""
+    steps = Prediction(*(np.moveaxis(values, 1, 0) for values in prediction))
+    return steps._replace(t=steps.t[:, 0])
+
+
+def check_sampler(sampler, flow):
+    """Raises a `ValueError` if a sampler does not suit a flow, or a dict of flows to draw."""
+    if sampler.temperature != 1 or sampler.top_k is not None or sampler.top_p is not None:
+        for (part,) in list_parts(flow):  # what they sharpen says whether it can be
+            params, s = (ops.zeros((1, n)) for n in (part.output_size, part.embedding_size))
+            sampler.sharpen(part.output_distribution(params, s, ops.ones(1)))
+
+
+def check_deterministic(sampler):
+    """Raises a `ValueError` unless the sampler's samples are a function of its start."""
+    if not sampler.deterministic:
+        raise ValueError(
+            "Argument `sampler` must be deterministic, such as 'ode1' or 'ode2', for its samples "
+            f"to be a function of latents. Received: sampler={sampler!r}"
+        )
+
+
+def _check_given_data(model, given, num_samples):
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise ValueError(
+            "Argument `given` must be a dict from names of parts to their data. "
+            f"Received: a {type(given).__name__}"
+        )
+    names = check_given(model, list(given))
+    data = {}
+    for name in names:
+        flow, event_shape = model.flow[name], model.event_shape[name]
+        found = check_data(flow, event_shape, given[name], f"given[{name!r}]", model.allow_missing)
+        data[name] = standardize(found)
+        if len(data[name]) != num_samples:
+            raise ValueError(
+                f"Argument `given` must hold {num_samples} examples of each part. "
+                f"Received: {len(data[name])} of {name!r}"
+            )
+    return data
+
+
+def _check_latents(model, latents, given, sampler, num_samples):
+    check_deterministic(sampler)
+    flow = model.flow
+    if isinstance(latents, dict):  # only what is drawn starts somewhere
+        flow, latents = leave_out(given, flow), leave_out(given, latents)
+    check_names(flow, latents, "latents")
+
+    def check(flow, event_shape, latents, name):
+        latents = check_numbers(name, latents)
+        shape = (num_samples, *event_shape, flow.embedding_size)
+        if latents.shape != shape or not np.isfinite(latents).all():
+            raise ValueError(
+                f"Argument `{name}` must be finite and have shape {shape}, which is (num_samples, "
+                f"*event_shape, embedding_size). Received: shape {latents.shape}"
+            )
+        return latents
+
+    return map_parts(check, flow, model.event_shape, latents, part_names(flow, "latents"))

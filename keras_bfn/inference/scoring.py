@@ -1,0 +1,147 @@
+"""Scoring: what it costs to send each example."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn import losses
+from keras_bfn._devices import round_up, scope_of
+from keras_bfn._keras import seeded
+from keras_bfn._parts import leave_out, map_parts, order_parts, sum_parts
+from keras_bfn._validation import check_int, check_verbose, to_numpy
+from keras_bfn.models.data_checks import check_arrays, count_examples
+from keras_bfn.models.missing import (
+    check_sample_weight,
+    count_variables,
+    fill_missing_variables,
+)
+from keras_bfn.models.objective import nats_per_example
+from keras_bfn.inference.program import Program, check_batch_size
+
+
+class CodeLengthProgram(Program):
+    """Scores data by a transmission loss and the reconstruction loss, in nats per example.
+
+    Call arguments:
+        inputs: dict with `"x"`, data or a dict of the parts' data; `"low"` and `"high"`, of shape
+            `(batch,)`, the part of [0, 1] that times are drawn from; for conditional models
+            `"condition"`, of shape `(batch, ...)`; and, where variables do not count alike,
+            `"sample_weight"`.
+    """
+
+    def __init__(self, model, transmission_loss, given=()):
+        super().__init__(model)
+        self.losses_by_name = {
+            "transmission": transmission_loss,
+            "reconstruction": losses.ReconstructionLoss(),
+        }
+        self.given = given
+
+    def call(self, inputs):
+        model, seed = self.model, self.model.seed_generator
+        low, high = inputs["low"], inputs["high"]
+        x, mask = fill_missing_variables(model.flow, inputs["x"], model.allow_missing)
+        counts, of_examples = count_variables(x, mask, inputs.get("sample_weight"))
+        nats = {}
+        for name, loss in self.losses_by_name.items():
+            uniform = losses.stratified_uniform(ops.shape(low)[0], seed)
+            t = loss.times(low + (high - low) * uniform)
+            if self.given:
+                known = ops.ones_like(t)
+                t = {part: known if part in self.given else t for part in model.flow}
+            s = model.sample_evidence(x, t)
+            predictions = model.predict_params(s, t, inputs.get("condition"), mask=mask)
+            costs = nats_per_example(loss, model.flow, x, predictions, seed, counts)
+            if of_examples is not None:
+                costs = map_parts(lambda costs: costs * of_examples, costs)
+            nats[name] = leave_out(self.given, costs)
+        return nats
+
+
+class RepeatedBatches(keras.utils.PyDataset):
+    """The inputs of `CodeLengthProgram`: all data, `num_repeats` times, in batches of one size.
+
+    Repeat r of R draws times from [r / R, (r + 1) / R), so that the times of an example are evenly
+    spread. The last batch is filled up with the first examples.
+    """
+
+    def __init__(self, inputs, num_repeats, batch_size):
+        super().__init__()
+        self.inputs = {name: values for name, values in inputs.items() if values is not None}
+        self.num = count_examples(inputs["x"])
+        self.num_repeats, self.batch_size = num_repeats, batch_size
+        self.batches_per_repeat = -(-self.num // batch_size)
+
+    @property
+    def num_batches(self):
+        return self.num_repeats * self.batches_per_repeat
+
+    def __getitem__(self, index):
+        repeat, batch = divmod(index, self.batches_per_repeat)
+        rows = np.arange(batch * self.batch_size, (batch + 1) * self.batch_size) % self.num
+        inputs = keras.tree.map_structure(lambda values: values[rows], self.inputs)
+        inputs["low"] = np.full(self.batch_size, repeat / self.num_repeats, "float32")
+        inputs["high"] = np.full(self.batch_size, (repeat + 1) / self.num_repeats, "float32")
+        return (inputs,)
+
+    def by_repeat(self, values):
+        """What `predict` returned for each row of each batch, as `(num_repeats, num)`."""
+        return values.reshape(self.num_repeats, -1)[:, : self.num]
+
+
+def score(
+    model,
+    x,
+    loss,
+    num_repeats,
+    batch_size,
+    given=(),
+    sample_weight=None,
+    seed=None,
+    verbose="auto",
+):
+    """The transmission and reconstruction losses, `(num_repeats, num)`, in nats per example.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        x, num_repeats, batch_size, sample_weight, seed, verbose: as in its `code_length`.
+        loss: the transmission loss.
+        given: tuple of names of parts that are known.
+
+    Returns:
+        A dict of both; of a dict of flows, of dicts of the parts that are sent.
+    """
+    check_verbose(verbose)
+    x, condition = check_arrays(model, x)
+    num_repeats = check_int("num_repeats", num_repeats, 1)
+    batch_size = check_batch_size(batch_size, count_examples(x))
+    model.build_for(map_parts(np.shape, x), condition)
+
+    if sample_weight is not None:
+        sample_weight = check_sample_weight(model, map_parts(to_numpy, sample_weight), x)
+    inputs = {"x": x, "condition": condition, "sample_weight": sample_weight}
+    batches = RepeatedBatches(inputs, num_repeats, round_up(batch_size, model))
+    with scope_of(model):
+        program = model.programs(CodeLengthProgram, loss, given)
+    with seeded(model.seed_generator, seed):
+        nats = program.predict(batches, verbose=verbose)
+    nats = keras.tree.map_structure(batches.by_repeat, nats)
+    return {name: order_parts(model.flow, nats[name]) for name in program.losses_by_name}
+
+
+def add_up(nats):
+    """The mean over repeats, of all parts, and of each if there are several."""
+    nats = keras.tree.map_structure(lambda values: values.mean(axis=0), nats)
+    totals = {name: sum_parts(costs) for name, costs in nats.items()}
+    if isinstance(nats["transmission"], dict):
+        sent = nats["transmission"]
+        totals["parts"] = {part: {name: nats[name][part] for name in nats} for part in sent}
+    return totals
+
+
+def profile(nats, num_intervals):
+    """The mean over examples of each repeat, which is one of the intervals of time."""
+    loss = keras.tree.map_structure(lambda values: values.mean(axis=1), nats)
+    middles = (np.arange(num_intervals, dtype="float32") + 0.5) / num_intervals
+    found = {"t": middles, "loss": sum_parts(loss)}
+    return found | {"parts": loss} if isinstance(loss, dict) else found

@@ -1,0 +1,61 @@
+"""Predictions: what a network returns for evidence."""
+
+from typing import Any, NamedTuple
+
+from keras import ops
+
+from keras_bfn._parts import map_parts
+
+
+class Prediction(NamedTuple):
+    """What was seen when the network was asked about evidence, for data of one kind.
+
+    For data of several kinds, there is a dict of looks, one for each part. A trajectory of samples
+    is a look, too, with an axis of steps before all others.
+
+    Attributes:
+        t: the time, of shape `(batch,)`.
+        s: the evidence, of shape `(batch, *event_shape, flow.embedding_size)`.
+        theta: the parameters of the input distribution, which the network is shown, of shape
+            `(batch, *event_shape, flow.theta_size)`.
+        params: the network's output, the parameters of the output distribution, of shape
+            `(batch, *event_shape, flow.output_size)`.
+
+    Example, the looks of a trajectory:
+
+    >>> samples, trajectory = model.generate(2, num_steps=3, return_trajectory=True)
+    >>> [trajectory.t.shape, trajectory.s.shape, trajectory.params.shape]
+    [(4,), (4, 2, 4, 4, 1, 2), (4, 2, 4, 4, 1, 1)]
+    """
+
+    t: Any
+    s: Any
+    theta: Any
+    params: Any
+
+
+def input_distribution(flow, s, t, mask=None):
+    """What a network is given about data of one kind, in float32.
+
+    Args:
+        flow: a `keras_bfn.flows.Flow`.
+        s: evidence, `(batch, *event_shape, flow.embedding_size)`.
+        t: time, `(batch,)`.
+        mask: bool, `(batch, *event_shape)`: which variables are observed. By default all are.
+
+    Returns:
+        The tuple of the time, the evidence and the parameters theta of the input distribution. Of
+        variables that are not observed they are those of before the first message.
+    """
+    s, t = (ops.convert_to_tensor(x, dtype="float32") for x in (s, t))
+    beta = flow.schedule.beta(t)
+    if mask is None:
+        return t, s, flow.input_params(s, beta)
+    return t, *flow.hear(s, beta, ops.cast(mask, "bool"))
+
+
+def output_distributions(flow, predictions):
+    """The output distribution that a prediction stands for, or a dict of the parts'."""
+    return map_parts(
+        lambda flow, one: flow.output_distribution(one.params, one.s, one.t), flow, predictions
+    )
