@@ -4,6 +4,8 @@ import math
 import numbers
 import os
 import pathlib
+import sys
+import warnings
 
 import keras
 import numpy as np
@@ -18,6 +20,15 @@ def refusal(name, expected, value):
     came = repr(value)
     came = came if len(came) <= 500 else f"{came[:500]}..."
     return ValueError(f"Argument `{name}` {expected}. Received: {name}={came}")
+
+
+def warn(message):
+    """Warns at the line that called the package, directly or through Keras."""
+    inner = tuple(os.path.dirname(file) + os.sep for file in (__file__, keras.__file__))
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(inner):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
 
 
 def lacks(made, name, why=""):
@@ -163,9 +174,38 @@ def to_numpy(x, name="x"):
     """An array, a tensor, a list or a frame as a numpy array that every backend takes."""
     try:
         x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
+        if x.dtype == object:  # as of the nullable columns of pandas
+            found = np.asarray(x.tolist())
+            x = found if found.dtype.kind in "biuf" else x
     except (TypeError, ValueError) as error:
         expected = "must be an array, its rows of one length"
         raise refusal(name, expected, type(x).__name__) from error
+    if x.dtype.name == "bfloat16":  # numpy does not count it among the floats
+        return x.astype("float32")
     dtype = x.dtype.newbyteorder("=")
+    if dtype != "uint64":
+        return x.astype(dtype, copy=False)
     # PyTorch has no unsigned integers of 64 bits.
-    return x.astype("int64" if dtype == "uint64" else dtype, copy=False)
+    check_fits(x, "int64", name)
+    return x.astype("int64")
+
+
+def standard_dtype(dtype):
+    """The dtype in which the package computes with numbers of this one: float32 or int32."""
+    return "float32" if "float" in dtype else "int32"
+
+
+def check_fits(x, dtype, name):
+    """Raises a `ValueError` if a numpy array of numbers has values beyond those of a dtype."""
+    if dtype == "bool":
+        low, high = 0, 1
+    else:
+        limits = (np.finfo if "float" in dtype else np.iinfo)(dtype)
+        low, high = limits.min, limits.max
+    if np.can_cast(x.dtype, dtype) or not x.size:
+        return
+    if ((x < low) | (x > high)).any():
+        expected = f"must hold numbers that fit {dtype}, from {low} to {high}"
+        raise ValueError(
+            f"Argument `{name}` {expected}. Received: values from {x.min()} to {x.max()}"
+        )

@@ -27,6 +27,7 @@ from keras_bfn.metrics import BitsPerDim
 from keras_bfn.models import encoding, generation, inpainting, scoring, text, training
 from keras_bfn.models.averaging import averaged_weights
 from keras_bfn.models.conditions import (
+    cast_conditions,
     check_dropout,
     check_is_conditional,
     check_null_condition,
@@ -85,9 +86,11 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
         condition_dropout: float in [0, 1). In training, each condition is replaced by its
             `null_condition` with this probability, so that `generate` can be guided. Of a dict of
             conditions all are, together; with a dict of floats, each by itself.
-        null_condition: int, or an array of the shape of one condition, or a dict of these: the
+        null_condition: number, or an array of the shape of one condition, or a dict of these: the
             condition that means "none", which `generate` takes when it is given none. By default
             the network's attribute of that name: networks of this package have it for classes.
+            Conditions are converted to the dtype of the network's own input, or, if it declares
+            none, to that of their null condition: int32 or float32.
         times: `"shared"` or `"parts"`. With `"parts"`, for a dict of flows, `"t"` is a dict of the
             parts' times, and the network learns to take some parts as known: `code_length` and
             `generate` then take `given=`. In training, half of the examples have one time for all
@@ -240,6 +243,8 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
         x, condition = split_condition(inputs)
         check_form(self.flow, self.event_shape, x)
         check_is_conditional(self, condition is not None)
+        if condition is not None:
+            condition = cast_conditions(self, condition)
         if training and self.condition_dropout and condition is not None:
             rates, seed = self.condition_dropout, self.seed_generator
             condition = drop_conditions(condition, self.null_condition, rates, seed)
@@ -304,6 +309,9 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
         )
         shown = t if self.times == "parts" else of_any_part(t)
 
+        if condition is not None:
+            condition = cast_conditions(self, condition)
+
         def network(theta):
             inputs = {"theta": theta, "t": shown}
             if takes_mask(self):
@@ -312,9 +320,8 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
                     inputs["mask"] = map_parts(lambda x: ops.ones(ops.shape(x)[:-1], "bool"), theta)
             if guidance_scale is not None:
                 inputs = keras.tree.map_structure(lambda x: ops.concatenate([x, x]), inputs)
-                told = keras.tree.map_structure(ops.convert_to_tensor, condition)
-                none = replace_conditions(told, self.null_condition)
-                inputs["condition"] = map_parts(lambda *x: ops.concatenate(x), told, none)
+                none = replace_conditions(condition, self.null_condition)
+                inputs["condition"] = map_parts(lambda *x: ops.concatenate(x), condition, none)
             elif condition is not None:
                 inputs["condition"] = condition
             inputs = in_order_of(symbolic_inputs(self.network), inputs)

@@ -2,27 +2,40 @@
 
 A condition is an array with a row for each example, or a dict of such arrays. A null condition is
 one row of it, or a dict of the rows of those conditions that have one.
-"""
 
-import warnings
+All conditions of a model have one dtype, whatever dtype they are given in: that of the network's
+own input; or, of a network that does not declare its inputs, that of the null condition, int32 or
+float32; or, without a null condition, int32 for integers and bools, and float32 for floats.
+"""
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._parts import describe, for_each_part, map_parts, names_of, part_names
-from keras_bfn._validation import check_int, check_rate, check_scale, is_number, refusal, to_numpy
+from keras_bfn._parts import describe, map_parts, names_of, part_names
+from keras_bfn._validation import (
+    check_fits,
+    check_int,
+    check_rate,
+    check_scale,
+    is_number,
+    refusal,
+    standard_dtype,
+    to_numpy,
+    warn,
+)
 from keras_bfn.flows.flow import expand
 from keras_bfn.models.network_checks import symbolic_inputs
 from keras_bfn.networks import Network
 
 
 def check_condition(model, condition, num_examples, name="condition"):
-    """Returns the condition in numpy arrays, or None if there is none and must be none.
+    """Returns the condition in numpy arrays of its dtype, or None if none is given nor taken.
 
     Raises:
         ValueError: if there should be a condition and is none, the reverse, it is not of the names
-            or shapes that the network takes, or no class of the network.
+            or shapes that the network takes, its dtype cannot hold the values, or they are no
+            classes of the network.
     """
     check_is_conditional(model, condition is not None, name)
     if condition is None:
@@ -34,10 +47,10 @@ def check_condition(model, condition, num_examples, name="condition"):
             f"Argument `{name}` must have conditions as the network takes them, {takes}. "
             f"Received: {describe(condition)}"
         )
-    shapes = map_parts(lambda one: tuple(one.shape[1:]), taken) if taken is not None else None
     classes = model.network.conditions if isinstance(model.network, Network) else None
 
-    def check(condition, name, shape, classes):
+    def check(condition, name, classes, taken, null):
+        shape = None if taken is None else tuple(taken.shape[1:])
         condition = to_numpy(condition, name)
         if condition.dtype.kind not in "iufb":
             raise ValueError(
@@ -59,10 +72,53 @@ def check_condition(model, condition, num_examples, name="condition"):
             )
         if not np.isfinite(condition).all():
             raise refusal(name, "must have finite conditions", "an array with NaN or infinity")
-        return condition
+        return _convert(condition, _dtype_of(condition, taken, null), name)
 
-    shapes, classes = for_each_part(condition, shapes), for_each_part(condition, classes)
-    return map_parts(check, condition, part_names(condition, name), shapes, classes)
+    known = (_named_as(condition, values) for values in (classes, taken, model.null_condition))
+    return map_parts(check, condition, part_names(condition, name), *known)
+
+
+def cast_conditions(model, condition):
+    """Conditions as tensors of their dtype, values unchecked.
+
+    Raises:
+        ValueError: if they are floats where the network takes integers.
+    """
+
+    def cast(condition, name, taken, null):
+        condition = ops.convert_to_tensor(condition)
+        dtype = _dtype_of(condition, taken, null)
+        _check_kind(keras.backend.standardize_dtype(condition.dtype), dtype, name)
+        return ops.cast(condition, dtype)
+
+    known = (
+        _named_as(condition, values) for values in (_taken_by(model.network), model.null_condition)
+    )
+    return map_parts(cast, condition, part_names(condition, "condition"), *known)
+
+
+def _dtype_of(condition, taken, null):
+    """The dtype of one condition, given the network's symbolic input and the null condition."""
+    if taken is not None:
+        dtype = keras.backend.standardize_dtype(taken.dtype)
+        return "float32" if "float" in dtype else dtype
+    known = condition if null is None else np.asarray(null)
+    return standard_dtype(keras.backend.standardize_dtype(known.dtype))
+
+
+def _check_kind(given, dtype, name):
+    if "float" in given and "float" not in dtype:
+        raise ValueError(
+            f"Argument `{name}` must have conditions that are integers, as those of the network or "
+            f"its null condition are. Received: an array of dtype {given}"
+        )
+
+
+def _convert(condition, dtype, name):
+    """A numpy array in its dtype, or a `ValueError` if that cannot hold it."""
+    _check_kind(condition.dtype.name, dtype, name)
+    check_fits(condition, dtype, name)
+    return condition.astype(dtype, copy=False)
 
 
 def _fits(shape, taken):
@@ -74,7 +130,7 @@ def _fits(shape, taken):
 
 
 def _check_classes(condition, none, name):
-    integers = np.issubdtype(condition.dtype, np.integer)
+    integers = condition.dtype.kind in "iub"
     possible = range(none + 1)
     if not integers or condition.ndim != 1 or not np.isin(condition, possible).all():
         raise ValueError(
@@ -126,10 +182,9 @@ def condition_inputs(model, condition, num_examples, guidance_scale=1.0, guidanc
             f"Received: guidance_scale={guidance_scale} with {missing}"
         )
     if guidance_scale != 1 and not model.condition_dropout:
-        warnings.warn(
+        warn(
             "The argument `guidance_scale` guides away from the null condition, which a model with "
-            "condition_dropout=0 has not learnt, unless it was among the training data's own.",
-            stacklevel=3,
+            "condition_dropout=0 has not learnt, unless it was among the training data's own."
         )
     if condition is None:
         condition = null
@@ -171,12 +226,15 @@ def check_null_condition(null_condition, network):
     """Returns a model's null condition: as given, or the network's own, or None.
 
     Raises:
-        ValueError: if it is no integer, no array of numbers, and no dict of these, or not of the
-            names and shapes that the network takes.
+        ValueError: if it is no number, no array of numbers, and no dict of these, or not of the
+            names, shapes and dtypes that the network takes.
     """
     own = getattr(network, "null_condition", None)
+    if isinstance(null_condition, dict) and isinstance(own, dict):
+        null_condition = own | null_condition
+    null_condition = own if null_condition is None else null_condition
     if null_condition is None:
-        return own
+        return None
     taken = _taken_by(network)
     names, allowed = names_of(null_condition), names_of(taken)
     is_taken = names is allowed if None in (names, allowed) else names <= allowed
@@ -186,13 +244,13 @@ def check_null_condition(null_condition, network):
     names, taken = part_names(null_condition, "null_condition"), _named_as(null_condition, taken)
     classes = network.conditions if isinstance(network, Network) else None
     classes = _named_as(null_condition, classes)
-    found = map_parts(_check_null, null_condition, names, taken, classes)
-    return own | found if isinstance(found, dict) and isinstance(own, dict) else found
+    return map_parts(_check_null, null_condition, names, taken, classes)
 
 
 def _check_null(null_condition, name, taken, classes):
     found = to_numpy(null_condition, name)
-    if found.dtype.kind not in "iuf" or (found.ndim == 0 and found.dtype.kind == "f"):
+    dtype = _dtype_of(found, taken, None)
+    if found.dtype.kind not in ("iuf" if "float" in dtype else "iu"):
         expected = "must be an integer, for classes, or an array of numbers, for vectors"
         raise refusal(name, expected, null_condition)
     if not np.isfinite(found).all():
@@ -201,9 +259,8 @@ def _check_null(null_condition, name, taken, classes):
         check_int(name, null_condition, 0, classes)
     if taken is not None and not _fits(found.shape, tuple(taken.shape[1:])):
         raise refusal(name, f"must have the shape {tuple(taken.shape[1:])}", null_condition)
-    if not found.ndim:
-        return int(found)
-    return found.astype("float32" if found.dtype.kind == "f" else "int32")
+    found = _convert(found, dtype, name)
+    return found if found.ndim else found.item()
 
 
 def check_dropout(condition_dropout, null_condition):

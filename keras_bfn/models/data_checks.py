@@ -9,7 +9,7 @@ import numpy as np
 from keras_bfn._backend import is_data_loader
 from keras_bfn._keras import yield_tuples
 from keras_bfn._parts import check_names, for_each_part, map_parts, part_names
-from keras_bfn._validation import refusal, to_numpy
+from keras_bfn._validation import check_fits, refusal, standard_dtype, to_numpy
 from keras_bfn.models.conditions import check_condition, check_training_classes
 from keras_bfn.models.missing import check_sample_weight, fill_missing, is_missing
 
@@ -26,14 +26,14 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
         sample_weight: None, or the weights of the examples.
 
     Returns:
-        What to train on: `x`, as arrays that Keras takes; or in the place of a generator one that
-        yields all its batches.
+        The tuple of what to train on, and of `sample_weight`: `x` as arrays that Keras takes, or in
+        the place of a generator one that yields all its batches.
 
     Raises:
         ValueError: if the data do not suit the model.
     """
     check_no_targets(y, name)
-    is_whole = x is None or is_arrays(x)
+    is_whole, weight = x is None or is_arrays(x), sample_weight
     if is_whole:
         data = x = _as_arrays(x, name)
     else:
@@ -41,15 +41,15 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
             expected = f"must be None where `{name}` yields batches, and their weights beside them"
             raise refusal("sample_weight", expected, sample_weight)
         batch, x = _first_batch(x, name)
-        data, y, sample_weight = _unpack(batch, name)
-        if sample_weight is None:
+        data, y, weight = _unpack(batch, name)
+        if weight is None:
             check_no_targets(y, name)
     data, condition = check_arrays(model, data, name)
     if is_whole and condition is not None:
         check_training_classes(model, condition, name)
-    check_sample_weight(model, sample_weight, data)
+    weight = check_sample_weight(model, weight, data)
     model.build_for(map_parts(np.shape, data), condition)
-    return x
+    return x, weight if is_whole else None
 
 
 def check_no_targets(y, name="x"):
@@ -91,6 +91,11 @@ def check_data(flow, event_shape, x, name="x", allow_missing=False):
             f"Argument `{name}` must have as many examples of each part. Received: {counts}"
         )
     return x
+
+
+def standardize(x):
+    """Data that were checked in the dtypes of what `generate` returns, int32 and float32."""
+    return map_parts(lambda x: x.astype(standard_dtype(x.dtype.name), copy=False), x)
 
 
 def read_all(x, name):
@@ -156,10 +161,7 @@ def _as_arrays(x, name):
             return {part: convert(values) for part, values in x.items()}
         if x is None or keras.ops.is_tensor(x):
             return x
-        try:
-            return to_numpy(x)
-        except ValueError as error:  # rows of different lengths
-            raise refusal(name, "must have rows of one length", type(x).__name__) from error
+        return to_numpy(x, name)
 
     if isinstance(x, (tuple, list)):
         data, condition = split_condition(x)
@@ -178,6 +180,7 @@ def _check_part(flow, event_shape, x, name, allow_missing):
             raise
         advice = "If -1 or NaN stand for what is missing, make the model with allow_missing=True"
         raise ValueError(f"{error}. {advice}") from error
+    check_fits(x, standard_dtype(x.dtype.name), name)
     _check_shape(event_shape, x, name)
     return x
 

@@ -19,7 +19,7 @@ from keras_bfn._validation import (
 )
 from keras_bfn.looks import Look
 from keras_bfn.models.conditions import condition_inputs
-from keras_bfn.models.data_checks import check_data, check_has_event_shape
+from keras_bfn.models.data_checks import check_data, check_has_event_shape, standardize
 from keras_bfn.models.guiding import (
     Guiding,
     check_found,
@@ -174,10 +174,10 @@ def generate(
         verbose: as in `keras.Model.predict`.
 
     Returns:
-        A numpy array of shape `(num_samples, *event_shape)`, in the data's own form: integers
-        for discrete and discretised data; or a dict of the parts'. With `return_trajectory`, the
-        tuple of it and a `keras_bfn.Look`, or a dict of the parts' looks: its `t` has the shape
-        `(num_steps + 1,)`, and `s`, `theta` and `params` have an axis of `num_steps + 1` before all
+        A numpy array of shape `(num_samples, *event_shape)`, int32 for discrete and discretised
+        data, else float32; or a dict of the parts'. With `return_trajectory`, the tuple of it and a
+        `keras_bfn.Look`, or a dict of the parts' looks: its `t` has the shape `(num_steps + 1,)`,
+        and `s`, `theta` and `params` have an axis of `num_steps + 1` before all
         others. A sampler with `end="last"` makes one look less. With `return_statistics`, the
         tuple of it and a dict: `"log_likelihood"`, `(num_samples,)`, in nats, the logarithm of an
         unbiased estimate of E[L], the mean of the likelihood over what the model draws;
@@ -281,9 +281,8 @@ def _check_given_data(model, given, num_samples):
     data = {}
     for name in names:
         flow, event_shape = model.flow[name], model.event_shape[name]
-        data[name] = check_data(
-            flow, event_shape, given[name], f"given[{name!r}]", model.allow_missing
-        )
+        found = check_data(flow, event_shape, given[name], f"given[{name!r}]", model.allow_missing)
+        data[name] = standardize(found)
         if len(data[name]) != num_samples:
             raise ValueError(
                 f"Argument `given` must hold {num_samples} examples of each part. "

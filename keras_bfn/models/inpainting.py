@@ -16,10 +16,17 @@ from keras_bfn._validation import (
     check_int,
     check_interval,
     check_verbose,
+    standard_dtype,
     to_numpy,
 )
 from keras_bfn.models.conditions import condition_inputs
-from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples, read_all
+from keras_bfn.models.data_checks import (
+    check_data,
+    check_has_event_shape,
+    count_examples,
+    read_all,
+    standardize,
+)
 from keras_bfn.models.guiding import Guiding, check_found, check_guidance, guidance_inputs
 from keras_bfn.models.missing import (
     fill_missing,
@@ -84,7 +91,8 @@ def inpaint(
         return_statistics: bool. Whether to return, too, how the particles fared.
 
     Returns:
-        An array shaped as `x`, equal to it where it is known, or a dict of all parts. With
+        An array shaped as `x`, or a dict of all parts: int32 or float32, as `generate` returns
+        them, whatever the dtype of `x`. Where `x` is known, it holds the values of `x`. With
         `return_statistics`, the tuple of it and a dict as of `generate`. `"log_likelihood"` is the
         logarithm of an unbiased estimate of the probability (or density) that the model gives to
         the known variables, times the likelihood of a `guidance`.
@@ -108,7 +116,7 @@ def inpaint(
     masks = for_each_part(self.flow, mask)
     if names_of(x) == names_of(self.flow):
         x = map_parts(_ignore_unknown, self.flow, read_all(x, "x"), masks)
-    x = check_data(self.flow, self.event_shape, x, allow_missing=True)
+    x = standardize(check_data(self.flow, self.event_shape, x, allow_missing=True))
     num = count_examples(x)
     batch_size = check_batch_size(batch_size, num, default_rows(num_particles))
     interval = check_interval("guidance_interval", guidance_interval)
@@ -173,7 +181,8 @@ def _ignore_unknown(flow, x, mask):
         known = np.broadcast_to(mask, x.shape)
     except ValueError:
         return x
-    return np.where(known, x, np.asarray(some_value(flow), x.dtype))
+    # Not in the dtype of `x`, which need not hold that value.
+    return np.where(known, x, np.asarray(some_value(flow), standard_dtype(x.dtype.name)))
 
 
 def _check_mask(flow, mask, x, name):

@@ -17,12 +17,15 @@ from keras_bfn._parts import (
     names_of,
     part_names,
 )
-from keras_bfn._validation import refusal, to_numpy
+from keras_bfn._validation import check_fits, refusal, standard_dtype, to_numpy
 from keras_bfn.flows.flow import expand
 
 
 def split_missing(model, x):
-    """The tuple of data, with some value in the place of each that is missing, and the mask."""
+    """The tuple of data in int32 or float32, with some value for each that is missing; the mask."""
+    x = map_parts(
+        lambda x: ops.cast(x, standard_dtype(keras.backend.standardize_dtype(x.dtype))), x
+    )
     if not model.allow_missing:
         return x, None
     mask = map_parts(_is_there, x)
@@ -34,7 +37,7 @@ def split_missing(model, x):
 
 
 def _is_there(x):
-    if keras.backend.standardize_dtype(x.dtype).startswith("int"):
+    if keras.backend.standardize_dtype(x.dtype) == "int32":
         return x != -1
     return x == x  # of NaN it is false, of every number true
 
@@ -46,7 +49,11 @@ def is_missing(x):
 
 def fill_missing(flow, x):
     """A numpy array with some value in the place of each that is missing."""
-    return np.where(is_missing(x), np.asarray(some_value(flow), x.dtype), x)
+    missing = is_missing(x)
+    if not missing.any():
+        return x
+    # Not in the dtype of `x`, which need not hold that value.
+    return np.where(missing, np.asarray(some_value(flow), standard_dtype(x.dtype.name)), x)
 
 
 def some_value(flow):
@@ -107,9 +114,13 @@ def length_inputs(model, lengths, num, given=None):
 
 
 def check_sample_weight(model, sample_weight, x, name="sample_weight"):
-    """Raises a `ValueError` unless weights are of the examples, or of the variables, of data."""
+    """Weights of the examples, or of the variables, of data, in float32, tensors as they are.
+
+    Raises:
+        ValueError: if they are of other shapes, or no numbers that can be weights.
+    """
     if sample_weight is None:
-        return
+        return None
     num = len(list_parts(x)[0][0])
     if isinstance(sample_weight, dict):
         if not isinstance(model.flow, dict) or not set(sample_weight) <= set(model.flow):
@@ -118,25 +129,30 @@ def check_sample_weight(model, sample_weight, x, name="sample_weight"):
                 f"Argument `{name}` must be an array, or a dict with {parts}. "
                 f"Received: {describe(sample_weight)}"
             )
-        weights = [(sample_weight[part], x[part], f"{name}[{part!r}]") for part in sample_weight]
-    else:
-        weights = [(sample_weight, None if isinstance(x, dict) else x, name)]
-    for weight, values, one_name in weights:
-        allowed = [(num,), (num, 1)]
-        if values is not None and values.shape not in allowed:
-            allowed.append(tuple(values.shape))
-        shape = getattr(weight, "shape", None)
-        if shape is None or tuple(shape) not in allowed:
-            came = f"a {type(weight).__name__}" if shape is None else f"shape {tuple(shape)}"
-            each = "variable" if len(allowed) == 3 else "example"
-            raise ValueError(
-                f"Argument `{one_name}` must be an array with a weight for each {each}, of shape "
-                f"{' or '.join(map(str, [allowed[0], *allowed[2:]]))}. Received: {came}"
-            )
-        found = to_numpy(weight, one_name)
-        if found.dtype.kind not in "biuf" or not (np.isfinite(found) & (found >= 0)).all():
-            expected = "must hold finite numbers of at least 0"
-            raise refusal(one_name, expected, found)
+        return {
+            part: _check_weight(weight, num, x[part], f"{name}[{part!r}]")
+            for part, weight in sample_weight.items()
+        }
+    return _check_weight(sample_weight, num, None if isinstance(x, dict) else x, name)
+
+
+def _check_weight(weight, num, values, name):
+    allowed = [(num,), (num, 1)]
+    if values is not None and values.shape not in allowed:
+        allowed.append(tuple(values.shape))
+    shape = getattr(weight, "shape", None)
+    if shape is None or tuple(shape) not in allowed:
+        came = f"a {type(weight).__name__}" if shape is None else f"shape {tuple(shape)}"
+        each = "variable" if len(allowed) == 3 else "example"
+        raise ValueError(
+            f"Argument `{name}` must be an array with a weight for each {each}, of shape "
+            f"{' or '.join(map(str, [allowed[0], *allowed[2:]]))}. Received: {came}"
+        )
+    found = to_numpy(weight, name)
+    if found.dtype.kind not in "biuf" or not (np.isfinite(found) & (found >= 0)).all():
+        raise refusal(name, "must hold finite numbers of at least 0", found)
+    check_fits(found, "float32", name)
+    return weight if ops.is_tensor(weight) else found.astype("float32", copy=False)
 
 
 def count_variables(x, mask, sample_weight):

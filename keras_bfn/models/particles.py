@@ -124,7 +124,7 @@ class ParticleProgram(LoopProgram):
         looks, outputs, *_ = self.look_at(num_steps, state["s"], t, inputs, given, guided=False)
 
         def complete(_, x, known, sample):
-            return sample if known is None else ops.where(known, x, ops.cast(sample, x.dtype))
+            return sample if known is None else ops.where(known, ops.cast(x, sample.dtype), sample)
 
         samples = map_parts(complete, drawn, x, known, self.end(outputs, seed))
         whole = samples | inputs["given"] if given else samples

@@ -193,8 +193,7 @@ def _nats(model, x, num_steps, num_repeats, given, batch_size, seed, verbose, sa
     model.build_for(map_parts(np.shape, x), condition)
 
     if sample_weight is not None:
-        sample_weight = map_parts(to_numpy, sample_weight)
-        check_sample_weight(model, sample_weight, x)
+        sample_weight = check_sample_weight(model, map_parts(to_numpy, sample_weight), x)
     inputs = {"x": x, "condition": condition, "sample_weight": sample_weight}
     batches = RepeatedBatches(inputs, num_repeats, round_up(batch_size, model))
     with scope_of(model):

@@ -123,8 +123,8 @@ def fit(self, x=None, y=None, *args, **kwargs):
     """
     self._assert_compile_called("fit")
     arguments = bind(keras.Model.fit, self, x, y, *args, **kwargs)
-    x = check_training_data(self, x, y, sample_weight=arguments.get("sample_weight"))
-    arguments["x"] = x
+    x, weight = check_training_data(self, x, y, sample_weight=arguments.get("sample_weight"))
+    arguments |= {"x": x, "sample_weight": weight}
     validation_data = arguments.get("validation_data")
     if validation_data is not None:
         is_pair = isinstance(validation_data, (tuple, list)) and len(validation_data) == 2
@@ -134,7 +134,7 @@ def fit(self, x=None, y=None, *args, **kwargs):
             expected = "must be data, (data, condition), (data,) or (data, None, sample_weight)"
             raise refusal("validation_data", expected, validation_data)
         val_x, val_y, val_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
-        val_x = check_training_data(self, val_x, val_y, "validation_data", val_weight)
+        val_x, val_weight = check_training_data(self, val_x, val_y, "validation_data", val_weight)
         # Where there are weights, they stand in for targets, too: see `stand_in_for_targets`.
         val_data = (val_x,) if val_weight is None else (val_x, val_weight, val_weight)
         arguments["validation_data"] = val_data
@@ -163,7 +163,10 @@ def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
     Returns:
         As in Keras: `loss` and `reconstruction`, in nats per variable; their sum as `bits_per_dim`
         and as `nats_per_example`; and, for a dict of flows, of each part `<name>_nats_per_example`.
-        All but `loss`, which is what `fit` minimises, know no weights of parts.
+        `loss_weights` change `loss` alone. Nats per variable are means over the variables, by
+        `sample_weight`. Nats per example are sums over an example's variables, by their weights,
+        averaged over the examples, by theirs; an example of which no variable counts, as all are
+        missing or of weight 0, is left out.
 
     Raises:
         ValueError: if the data do not suit the model.
@@ -178,7 +181,8 @@ def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
     arguments = bind(keras.Model.evaluate, self, x, y, *args, **kwargs)
     if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has checked them
         weight = arguments.get("sample_weight")
-        arguments["x"] = check_training_data(self, x, y, sample_weight=weight)
+        x, weight = check_training_data(self, x, y, sample_weight=weight)
+        arguments |= {"x": x, "sample_weight": weight}
     stand_in_for_targets(arguments)
     with seeded(self.seed_generator, seed), keep_variables(self):
         return keras.Model.evaluate(self, **arguments)
@@ -300,6 +304,9 @@ def _update_trackers(model, nats, size, weight, of_examples):
     reconstruction = ops.divide_no_nan(sum_parts(nats["reconstruction"]), size)
     model.reconstruction_tracker.update_state(reconstruction, weight)
     model.bits_per_dim_tracker.update_state(ops.divide_no_nan(per_example, size), weight)
+    if weight is not None:  # an example of which nothing counts is none
+        counted = ops.cast(weight > 0, "float32")
+        of_examples = counted if of_examples is None else counted * of_examples
     model.nats_per_example_tracker.update_state(per_example, of_examples)
     for name, tracker in model.part_trackers.items():
         tracker.update_state(by_part[name], of_examples)

@@ -115,6 +115,7 @@ def check_batch(self, name, x, y, sample_weight, class_weight, return_dict):
     check_no_targets(y)
     if not is_arrays(x):
         raise refusal("x", "must be one batch, of arrays or tensors", x)
-    arguments["x"] = check_training_data(self, x, y, sample_weight=sample_weight)
+    x, weight = check_training_data(self, x, y, sample_weight=sample_weight)
+    arguments |= {"x": x, "sample_weight": weight}
     stand_in_for_targets(arguments)
     return arguments

@@ -1,7 +1,6 @@
 """A table: its columns, and the way from a frame to data of flows and back."""
 
 import functools
-import warnings
 
 import keras
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from keras_bfn import networks
 from keras_bfn._config import Immutable
 from keras_bfn._parts import describe
-from keras_bfn._validation import check_choice, check_seed, refusal
+from keras_bfn._validation import check_choice, check_seed, refusal, warn
 from keras_bfn.flows import CircularFlow, JointNormal
 from keras_bfn.tables.columns import Category, Column, Levels
 from keras_bfn.tables.frames import (
@@ -286,12 +285,11 @@ def _infer(name, series, cells):
         categories = categories_of(series)
         num_cells = sum(cell is not None for cell in cells)
         if categories is None and len(seen) > max(MOST_NAMES, num_cells / 2):
-            warnings.warn(
+            warn(
                 f"Column {name!r} has {len(seen)} different values in {num_cells} cells, and each "
                 "becomes a class. If they are names, leave the column out; if they are dates, read "
                 "them as such (`pandas.read_csv(..., parse_dates=[...])`); or give its "
-                "`Category()`",
-                stacklevel=3,
+                "`Category()`"
             )
         return Category(categories)
     if kind == "integer" and max(seen) - min(seen) < MOST_LEVELS:

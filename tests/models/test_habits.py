@@ -222,7 +222,7 @@ def test_what_has_no_meaning_is_refused():
     model = make_model()
     with pytest.raises(ValueError, match=r"`class_weight` must be None.*\{0: 2.0\}"):
         model.fit(X, class_weight={0: 2.0}, verbose=0)
-    with pytest.raises(ValueError, match="`x` must have rows of one length"):
+    with pytest.raises(ValueError, match="`x` must be an array, its rows of one length"):
         model.fit([[0, 1], [2]], verbose=0)
     conditional = make_model(conditions=5)
     with pytest.raises(ValueError, match=r"classes in 0..4; 5 means no condition.*subtract 1"):
@@ -275,9 +275,34 @@ def test_other_null_conditions_are_refused(null):
 
 @pytest.mark.once
 def test_guidance_away_from_what_was_not_learnt_is_warned_of():
+    """At the line of the caller, whichever verb, or a callback, comes to `generate`."""
     condition = {"condition": 1, "guidance_scale": 2.0}
-    with pytest.warns(UserWarning, match="`guidance_scale` .* condition_dropout=0"):
-        make_model(conditions=5).generate(2, 3, **condition, verbose=0)
+    options = {**condition, "num_steps": 1, "verbose": 0}
+    model = make_model(conditions=5)
+    letters = keras_bfn.datasets.Letters()
+    flow = DiscreteFlow(letters.num_classes, beta_1=2.0)
+    network = MLP(flow, (6,), width=8, num_blocks=1, conditions=5)
+    text = BayesianFlowNetwork(flow, network, tokenizer=letters)
+
+    class Draw(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.generate(2, **options)
+
+    def fit():
+        model.fit((X, CLASSES), callbacks=[Draw()], verbose=0)
+
+    calls = {
+        "generate": lambda: model.generate(2, **options),
+        "inpaint": lambda: model.inpaint(X[:2], X[:2] > 0, **options),
+        "generate_text": lambda: text.generate_text(2, **options),
+        "continue_text": lambda: text.continue_text("ab", **options),
+        "fit": fit,
+    }
+    for call in calls.values():
+        with pytest.warns(UserWarning, match="`guidance_scale` .* condition_dropout=0") as found:
+            call()
+        files = [str(w.filename) for w in found if "guidance_scale" in str(w.message)]
+        assert files == [__file__]
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*guidance_scale")
         make_model(conditions=5, condition_dropout=0.1).generate(2, 3, **condition, verbose=0)

@@ -161,8 +161,10 @@ def test_times_come_back_with_their_cycles(library):
 
 def test_names_and_dates_that_are_text_are_told_of():
     text = FRAME.assign(day=FRAME["day"].astype(str))
-    with pytest.warns(UserWarning, match=r"Column 'day' has \d\d different values in 60 cells"):
+    match = r"Column 'day' has \d\d different values in 60 cells"
+    with pytest.warns(UserWarning, match=match) as found:
         table = Table.from_dataframe(text)
+    assert [w.filename for w in found if "Column" in str(w.message)] == [__file__]
     assert isinstance(table.columns["day"], Category)
     assert isinstance(Table.from_dataframe(text, day=Category()).columns["day"], Category)
 

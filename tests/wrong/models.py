@@ -1653,7 +1653,7 @@ CALLS = {
             "The network takes no condition",
             "`x` with one",
         ),
-        (lambda t: t.model.fit([[0, 1], [1]]), "must have rows of one length", "x='list'"),
+        (lambda t: t.model.fit([[0, 1], [1]]), "its rows of one length", "x='list'"),
         (lambda t: t.model.fit(iter([])), "must hold data", "an empty dataset"),
         (lambda t: t.model.fit(iter([3])), "must be an array of examples", "x=array(3)"),
         (lambda t: t.model.fit(object()), "must be data, or yield them in batches", "x=<object"),
