@@ -149,8 +149,8 @@ class ContinuousFlow(NumberFlow):
             by default. It is short for `schedule=ExponentialSchedule(sigma_1)`.
         prediction: `"noise"`, `"data"` or `"residual"`: what the network's output stands for. With
             the first, x_hat before the first message is the prior's mean, whatever the network
-            says. The last is how far the data are from the mean of the input distribution, over its standard
-            deviation: a network that returns zeros says what the prior says.
+            says. The last is how far the data are from the mean of the input distribution, over its
+            standard deviation: a network that returns zeros says what the prior says.
         num_bins: int or None. The reconstruction loss is the negative log density of x under
             N(x_hat, (scale sigma_1)^2), in the data's own units: in units a thousand times smaller,
             it and `bits_per_dim` are log(1000) and log2(1000) more per variable, and both may be

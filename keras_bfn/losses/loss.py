@@ -12,7 +12,8 @@ class BFNLoss(Immutable):
     A loss is stateless and needs no trainer:
 
     ```python
-    t = loss.times(keras_bfn.losses.stratified_uniform(batch_size, seed))
+    loss, seed = keras_bfn.losses.ContinuousTimeLoss(), keras.random.SeedGenerator(0)
+    t = loss.times(keras_bfn.losses.stratified_uniform(len(x), seed))
     s = flow.sample_evidence(x, t, seed)
     theta = flow.input_params(s, flow.schedule.beta(t))
     look = keras_bfn.Look(t, s, theta, network({"theta": theta, "t": t}))

@@ -50,7 +50,7 @@ class Sampler(Immutable):
     ```python
     class GreedySampler(keras_bfn.samplers.Sampler):
         def init(self, flow, shape, seed=None):
-            return ops.zeros(shape)
+            return keras.ops.zeros(shape)
 
         def evidence(self, flow, state, t):
             return state
