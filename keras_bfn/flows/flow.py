@@ -201,8 +201,7 @@ class Flow(Immutable):
             x: data, of shape `(batch, *event_shape)`.
             distribution: the output distribution.
             alpha: the message's accuracy, of shape `(batch,)`.
-            seed: a `SeedGenerator`, an int or None. From an int, the message's noise is another
-                than that of `sample_evidence`.
+            seed: a `SeedGenerator`, an int or None, of the message's noise.
 
         Returns:
             Nats per variable, of shape `(batch, *event_shape)`.
