@@ -28,6 +28,8 @@ def averaged_weights(self):
     Example:
 
     ```python
+    model.compile(keras.optimizers.AdamW(use_ema=True))
+    model.fit(x)
     with model.averaged_weights():
         model.evaluate(x)
         model.save("averaged.keras")
