@@ -5,6 +5,8 @@ import inspect
 import keras
 import numpy as np
 
+from keras_bfn._sameness import ByValue, key_of
+
 
 class _Sealed(type):
     """Tells each object that its constructor has returned."""
@@ -23,11 +25,12 @@ class _Sealed(type):
         return inspect.Signature(parameters)
 
 
-class Immutable(metaclass=_Sealed):
+class Immutable(ByValue, metaclass=_Sealed):
     """An object that is told by the arguments of its constructor, and never changes.
 
-    A subclass keeps each argument under its own name, as layers do. Its config, equality and repr
-    follow. Where a constructor takes `**kwargs` for that of its base class, theirs are included.
+    A subclass keeps each argument under its own name, as layers do. Its config and repr follow.
+    Where a constructor takes `**kwargs` for that of its base class, theirs are included. Two are
+    equal if their classes and attributes are; functions and Keras layers equal themselves alone.
 
     Attributes:
         shorthands: names of arguments that are short for another, and not kept.
@@ -57,10 +60,10 @@ class Immutable(metaclass=_Sealed):
         return cls(**keras.saving.deserialize_keras_object(config))
 
     def __eq__(self, other):
-        return type(self) is type(other) and self.get_config() == other.get_config()
+        return type(self) is type(other) and key_of(self) == key_of(other)
 
     def __hash__(self):
-        return hash((type(self), repr(self.get_config())))
+        return hash(key_of(self))
 
     def __repr__(self):
         values = {name: getattr(self, name, None) for name in argument_names(type(self))}

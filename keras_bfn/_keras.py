@@ -23,6 +23,7 @@ These stand where they are needed:
 | `models/averaging.py`, `_model_variables_moving_average` | averages have no public name |
 | `models/bayesian_flow_network.py`, `build_for` | `fit` builds in an epoch that counts |
 | `models/bayesian_flow_network.py`, `programs` | the models in a dict are tracked as layers |
+| `models/programs.py`, `is_stale` | compiled functions outlast changes of a model's layers |
 | `models/scoring.py`, `_nats` | as for `order_parts` |
 | `models/training.py`, `compute_loss` | on JAX, `call` can update no metrics (#21639) |
 | `models/training.py`, `get_compile_config` | `jit_compile="auto"` is saved as what it came to |

@@ -490,6 +490,15 @@ def test_an_optimizers_averages_have_no_public_name():
     require(is_hidden, "models/averaging.py, _model_variables_moving_average")
 
 
+@only("jax", "tensorflow")
+def test_a_compiled_function_outlasts_a_change_of_a_layer():
+    model = make_model()
+    before = model.predict_on_batch(X)
+    model.layers[-1].activation = keras.activations.exponential
+    after = model.predict_on_batch(X)
+    require(np.array_equal(before, after), "models/programs.py, is_stale")
+
+
 def test_models_in_a_dict_are_tracked():
     model = OwnLoss()
     model.programs = {}

@@ -7,10 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._sameness import ByValue
 from keras_bfn._validation import check_int, check_interval, check_scale, refusal, to_numpy
 
 
-class Guidance:
+class Guidance(ByValue):
     """A likelihood L of the data, by which `generate` and `inpaint` are guided.
 
     With the evidence s, the model is a diffusion whose drift is the expected embedding. To sample
@@ -29,8 +30,10 @@ class Guidance:
             `(batch, *event_shape, 2)` for angles, else expected values `(batch, *event_shape)` in
             the data's own units; a dict of these for a dict of flows.
         values: dict of what differs from sample to sample: arrays of shape `(num_samples, ...)`.
-            Of each, `fn` is given the rows of its batch. What `fn` takes from elsewhere is part of
-            the compiled program: that of one function is compiled once.
+            Of each, `fn` is given the rows of its batch. Plain values and arrays that it reads from
+            elsewhere are part of the compiled program, which is compiled anew when one of them has
+            changed: globals, closures, and attributes of the guidance. Changes inside other objects
+            and other modules are not noticed.
         scale: float, or function of the time in [0, 1] that returns one: the power of L. With
             particles or statistics, a float.
         interval: two numbers, t0 < t1 in [0, 1]: at other times there is no guidance. With
@@ -49,9 +52,12 @@ class Guidance:
 
     Attributes:
         is_shared: bool. Whether `values` are one row for all samples.
+        fed: names of the attributes that a compiled program is given at each call.
 
     A subclass may know h better than by the expected data. It defines
-    `log_h(self, expected, **values)`, of a `keras_bfn.guidance.Expected`, in the place of `fn`.
+    `log_h(self, expected, **values)`, of a `keras_bfn.guidance.Expected`, in the place of `fn`. One
+    program serves guidances that differ in values, scale and interval alone, if no method names
+    `self.values`, `self.scale` or `self.interval`.
 
     Example, texts that avoid a letter:
 
@@ -64,6 +70,7 @@ class Guidance:
     [Wu et al., 2023](https://arxiv.org/abs/2306.17775), who twist particles by it.
     """
 
+    fed = ("values", "scale", "interval")
     is_shared = False
     acts = True  # at steps, and not in the end alone
 
@@ -161,22 +168,6 @@ class Guidance:
         """What the scaled log likelihoods of `leaves` come to, as a list that is used up."""
         return log_likelihoods.pop(0)
 
-    def key(self):
-        """What a compiled program depends on, to be hashed."""
-        return (
-            type(self),
-            self.fn,
-            self.num_draws,
-            self.through_network,
-            tuple(map(id, self.layers)),
-        )
-
-    def __eq__(self, other):
-        return isinstance(other, Guidance) and self.key() == other.key()
-
-    def __hash__(self):
-        return hash(self.key())
-
     def __mul__(self, other):
         return Combined("both", self, other) if isinstance(other, Guidance) else NotImplemented
 
@@ -204,9 +195,6 @@ class Combined(Guidance):
             return first + second
         # Not `logaddexp`: where both are alike, its gradient on TensorFlow is that of the first.
         return ops.logsumexp(ops.stack([first, second]), axis=0) - math.log(2)
-
-    def key(self):
-        return self.how, self.first.key(), self.second.key()
 
 
 def _check_value(name, value):

@@ -67,10 +67,6 @@ class ClassifierGuidance(Guidance):
             log_probs = ops.log(ops.maximum(scores, 1e-20))
         return ops.take_along_axis(log_probs, target[:, None], axis=-1)[:, 0]
 
-    def key(self):
-        called = id(self.classifier), self.from_logits, self.preprocess
-        return type(self), called, self.num_draws, self.through_network
-
 
 class LinearInverse(Guidance):
     """Measurements `y = A x + noise`, such as of a blurred or a coarser picture, or a sum.
@@ -167,10 +163,6 @@ class LinearInverse(Guidance):
         square = ops.sum(ops.square(scaled), axis=1)
         return -0.5 * (square + size * math.log(2 * math.pi)) - log_determinant
 
-    def key(self):
-        measured = self.A.shape, self.A.tobytes(), self.noise, self.part
-        return type(self), measured, self.through_network
-
 
 class Constraint(Guidance):
     """Numbers that a function finds in the data, such as sums or counts, near a target.
@@ -228,7 +220,3 @@ class Constraint(Guidance):
         errors = (found - ops.reshape(target, (-1, math.prod(target.shape[1:])))) / self.std
         constant = size * (math.log(self.std) + 0.5 * math.log(2 * math.pi))
         return -0.5 * ops.sum(ops.square(errors), axis=1) - constant
-
-    def key(self):
-        found = self.find, self.std
-        return type(self), found, self.num_draws, self.through_network, tuple(map(id, self.layers))

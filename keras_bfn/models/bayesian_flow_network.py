@@ -1,7 +1,6 @@
 """The model: a flow and a network, trained by `fit`."""
 
 import contextlib
-import functools
 import math
 import threading
 
@@ -50,6 +49,7 @@ from keras_bfn.models.network_checks import (
 )
 from keras_bfn.models.part_times import check_times, draw_times
 from keras_bfn.models.presets import from_preset, save_to_preset, upload_preset
+from keras_bfn.models.programs import Programs
 from keras_bfn.models.saving import WholeFiles
 from keras_bfn.models.training import repeat
 from keras_bfn.models.turns import in_turn
@@ -174,8 +174,7 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
         self.loss_tracker = keras.metrics.Mean(name="evaluated_loss")
         self._mean = training.WeightedMean()
         self.turn = threading.RLock()
-        # A function's cache, for the models in a dict Keras 3.15 would track as layers.
-        self.programs = functools.lru_cache(64)(lambda kind, *arguments: kind(self, *arguments))
+        self.programs = Programs(self)  # no dict, whose models Keras 3.15 would track as layers
 
         inputs = symbolic_inputs(network)
         if event_shape is None and inputs is not None:
@@ -225,6 +224,15 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
         with contextlib.nullcontext() if strategy is None else strategy.scope():
             self.build(shape if condition is None else (shape, map_parts(np.shape, condition)))
         self.built = True
+
+    def make_train_function(self, force=False):
+        super().make_train_function(force or self.programs.is_stale("train"))
+
+    def make_test_function(self, force=False):
+        super().make_test_function(force or self.programs.is_stale("test"))
+
+    def make_predict_function(self, force=False):
+        super().make_predict_function(force or self.programs.is_stale("predict"))
 
     compile = training.compile
     get_compile_config = training.get_compile_config

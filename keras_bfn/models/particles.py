@@ -198,6 +198,8 @@ class KnownVariables(Guidance):
         twisted: bool. If False, h is 1 before the end.
     """
 
+    fed = (*Guidance.fed, "x", "mask")
+
     def __init__(self, x, mask, twisted):
         super().__init__()
         self.x, self.mask, self.twisted = x, mask, twisted
@@ -230,9 +232,6 @@ class KnownVariables(Guidance):
             ),
             mask,
         )
-
-    def key(self):
-        return type(self), self.twisted
 
 
 def _sum_known(nats, mask):

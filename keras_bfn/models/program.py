@@ -23,7 +23,7 @@ class Program(WholeSteps, keras.Model):
     """Base class: a small model without weights of its own, to be run by `predict`.
 
     `predict` compiles it once per batch shape on every backend, batches, and shows progress. The
-    constructor takes the model and what can be hashed: `model.programs` keeps a program for each.
+    constructor takes the model and arguments: `model.programs` keeps a program for each.
 
     Args:
         model: the `BayesianFlowNetwork`.

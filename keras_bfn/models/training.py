@@ -75,7 +75,7 @@ def compile(
     self._asked_jit_compile = kwargs.get("jit_compile", "auto")
     if kwargs.get("auto_scale_loss", True):
         scale_loss(self, self.network)
-    self.programs.cache_clear()
+    self.programs.clear()
 
 
 def get_compile_config(self):
@@ -340,4 +340,4 @@ def quantize(self, *args, **kwargs):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method")
         keras.Model.quantize(self, *args, **kwargs)
-    self.programs.cache_clear()
+    self.programs.clear()

@@ -167,11 +167,16 @@ class Network(keras.Model):
 
 def check_same_flow(name, network, flow):
     """Raises a `ValueError` if a network of this package was made for another flow."""
-    if isinstance(network, Network) and network.flow != flow:
+    # By configs: of a model that was saved, both flows are made anew, with functions and layers.
+    if isinstance(network, Network) and _config_of(network.flow) != _config_of(flow):
         raise ValueError(
             f"Argument `{name}` must be made for the flow {flow!r}. "
             f"Received: a `{type(network).__name__}` for {network.flow!r}"
         )
+
+
+def _config_of(flow):
+    return map_parts(lambda part: (type(part), part.get_config()), flow)
 
 
 def check_one_kind(flow):

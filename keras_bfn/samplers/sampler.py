@@ -63,9 +63,10 @@ class Sampler(Immutable):
     ```
 
     One that takes further arguments keeps them under their own names, which tells its compiled
-    programs apart. One whose `init` ignores `start` is right for `start=0` alone. One that adds no
-    noise sets `deterministic = True` and defines `init_from` and `latents`, so that it can encode.
-    One that draws by `flow.observe` and `distribution.sample` alone can be exported.
+    programs apart: plain values and arrays by value, functions and layers by identity. One whose
+    `init` ignores `start` is right for `start=0` alone. One that adds no noise sets
+    `deterministic = True` and defines `init_from` and `latents`, so that it can encode. One that
+    draws by `flow.observe` and `distribution.sample` alone can be exported.
     `keras_bfn.testing.check_sampler` proves it.
 
     Attributes:

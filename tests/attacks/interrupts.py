@@ -86,7 +86,7 @@ class Victim:
         self.fit()
 
     def generate_anew(self):
-        self.model.programs.cache_clear()
+        self.model.programs.clear()
         return self.model.generate(16, 6, seed=0, batch_size=8, verbose=0)
 
     def evaluate_averages(self):
