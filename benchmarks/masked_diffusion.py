@@ -25,7 +25,7 @@ from keras import ops
 
 import keras_bfn
 from examples import recipe
-from keras_bfn import Look, datasets, flows, losses, networks
+from keras_bfn import Prediction, datasets, flows, losses, networks
 
 LENGTH, BATCH_SIZE, ORDER = 64, 32, 2
 WAYS = ("masked", "shared times", "own times", "half masked")
@@ -68,9 +68,9 @@ class Costs(keras.Model):
         if own_times:
             own = keras.random.uniform(ops.shape(x), seed=self.random)
             t = ops.where(ops.arange(size)[:, None] % 2 == 0, own, t)
-        costs = self.look(self.loss_of_messages, x, t, training)
+        costs = self.predict_params(self.loss_of_messages, x, t, training)
         if not training:
-            costs += self.look(self.loss_at_the_end, x, ops.ones_like(t), training)
+            costs += self.predict_params(self.loss_at_the_end, x, ops.ones_like(t), training)
         return costs
 
     def look(self, loss, x, t, training):
@@ -80,7 +80,7 @@ class Costs(keras.Model):
         theta = self.flow.input_params(s, self.flow.schedule.beta(times))
         inputs = {"theta": ops.reshape(theta, (-1, LENGTH, 27)), "t": ops.mean(t, axis=-1)}
         params = ops.reshape(self.network(inputs, training=training), (-1, 27))
-        costs = loss(self.flow, letters, Look(times, s, theta, params))
+        costs = loss(self.flow, letters, Prediction(times, s, theta, params))
         return ops.mean(ops.reshape(costs, (-1, LENGTH)), axis=-1)
 
 

@@ -141,7 +141,7 @@ def look_at(flow, s, t):
     """What Bob sees, and makes of it."""
     theta = flow.input_params(s, flow.schedule.beta(t))
     params = ops.zeros((*s.shape[:-1], flow.output_size)) + flow.evidence_params(theta)
-    return keras_bfn.Look(t, s, theta, params)
+    return keras_bfn.Prediction(t, s, theta, params)
 
 
 def output_of(flow, look):
@@ -173,7 +173,7 @@ for look in looks:
 
 """
 `visualization.plot_flow` draws the four distributions at some of these times, from what `generate`
-returns as a trajectory: a `Look` whose arrays have an axis of steps before all others. Made of the
+returns as a trajectory: a `Prediction` whose arrays have an axis of steps before all others. Made of the
 looks of what Alice sent, it shows the conversation. A message about a class is a vector, of which
 the number of the true class is drawn; of messages about angles, it is the larger of both.
 """
@@ -183,7 +183,7 @@ for name, value in EXAMPLES.items():
     dtype = "int32" if FLOWS[name].discrete else "float32"
     looks, _ = send(FLOWS[name], np.full((1, 1), value, dtype), num_steps=10)
     t, *others = (np.stack(list(map(ops.convert_to_numpy, x))) for x in zip(*looks, strict=True))
-    trajectory = keras_bfn.Look(t[:, 0], *others)
+    trajectory = keras_bfn.Prediction(t[:, 0], *others)
     visualization.plot_flow(FLOWS[name], trajectory, f"{name}.png")
 
 """

@@ -71,13 +71,13 @@ def training_loss(model, x):
     s = flow.sample_evidence(x, t, seed)
     theta = flow.input_params(s, flow.schedule.beta(t))
     params = network({"theta": theta, "t": t}, training=True)
-    nats = loss(flow, x, keras_bfn.Look(t, s, theta, params), seed)
+    nats = loss(flow, x, keras_bfn.Prediction(t, s, theta, params), seed)
     return ops.mean(nats), (t, nats)
 
 
 """
 All that is drawn is drawn from the model's seed generator. So two models that are made alike draw
-alike, and these lines return what the model does. (`keras_bfn.Look` is a named tuple of all that
+alike, and these lines return what the model does. (`keras_bfn.Prediction` is a named tuple of all that
 was seen; calling the model returns one, in a dict.)
 """
 

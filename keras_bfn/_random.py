@@ -41,6 +41,22 @@ def _hash(seed):
     return int(word) >> 1
 
 
+def seed_of(seed, draw):
+    """The seed of one of several draws that are made from the same argument `seed`.
+
+    From one int, `keras.random` draws the same numbers each time: two draws would be one.
+
+    Args:
+        seed: an int, whose draws each need a seed of their own; or anything else, such as a
+            `SeedGenerator`, which is returned as it is.
+        draw: string, the name of the draw.
+    """
+    if not isinstance(seed, int):
+        return seed
+    own = np.random.SeedSequence((check_seed(seed), *draw.encode()))
+    return int(own.generate_state(1)[0]) >> 1
+
+
 class Noise:
     """Draws that are given, in the place of a seed: what draws from it is a function of them.
 

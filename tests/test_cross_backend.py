@@ -11,7 +11,7 @@ from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special, stats
 
-from keras_bfn import Look
+from keras_bfn import Prediction
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.losses import (
     ContinuousTimeLoss,
@@ -226,7 +226,7 @@ def random_params(flow):
 def package_nats(loss, flow, x, params):
     t = loss.times(stratified_uniform(BATCH))
     s = flow.sample_evidence(x, t)
-    return to_numpy(loss(flow, x, Look(t, s, None, to_tensor(params))))
+    return to_numpy(loss(flow, x, Prediction(t, s, None, to_tensor(params))))
 
 
 def reference_nats(name, reference, x, params, noise):

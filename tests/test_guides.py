@@ -11,6 +11,7 @@ import pytest
 from keras_bfn.codec import Codec
 from keras_bfn.inference.program import LoopProgram, Program
 from keras_bfn.inference.scoring import RepeatedBatches
+from tests.models.small import FLOWS, make_model
 
 ROOT = pathlib.Path(__file__).parents[1]
 GUIDES = sorted((ROOT / "guides").glob("*.py"))
@@ -48,8 +49,7 @@ def brief(monkeypatch):
 
     What is returned has the same shape as ever.
     """
-    fit, set_steps, predict = keras.Model.fit, LoopProgram.set_steps, Program.predict
-    make_codec = Codec.__init__
+    fit, set_steps, make_codec = keras.Model.fit, LoopProgram.set_steps, Codec.__init__
 
     @functools.wraps(fit)
     def fit_briefly(self, *args, epochs=1, **kwargs):
@@ -57,15 +57,18 @@ def brief(monkeypatch):
         history.history = {name: values * epochs for name, values in history.history.items()}
         return history
 
-    def predict_briefly(self, x, batch_size=None, **kwargs):
-        if isinstance(x, RepeatedBatches):
-            first, num, batch_size = x[0][0], x.num_batches, x.batch_size
-        else:
-            first = keras.tree.map_structure(lambda rows: rows[:batch_size], x)
-            num = len(x["ones"]) // batch_size
-        return keras.tree.map_structure(
-            lambda rows: np.concatenate([rows] * num), predict(self, first, batch_size, **kwargs)
-        )
+    def of_the_first_batch(run):
+        @functools.wraps(run)
+        def run_briefly(self, x, batch_size=None, **kwargs):
+            if isinstance(x, RepeatedBatches):
+                first, num, batch_size = x[0][0], x.num_batches, x.batch_size
+            else:
+                first = keras.tree.map_structure(lambda rows: rows[:batch_size], x)
+                num = len(keras.tree.flatten(x)[0]) // batch_size
+            outputs = run(self, first, batch_size, **kwargs)
+            return keras.tree.map_structure(lambda rows: np.concatenate([rows] * num), outputs)
+
+        return run_briefly
 
     def set_steps_briefly(self, num_steps, guiding):
         looks_are_seen = getattr(self, "return_trajectory", False)
@@ -75,9 +78,23 @@ def brief(monkeypatch):
         make_codec(self, model, 1, **kwargs)
 
     monkeypatch.setattr(keras.Model, "fit", fit_briefly)
-    monkeypatch.setattr(Program, "predict", predict_briefly)
+    for name in ("predict", "predict_batches"):  # what programs are run by
+        monkeypatch.setattr(Program, name, of_the_first_batch(getattr(Program, name)))
     monkeypatch.setattr(LoopProgram, "set_steps", set_steps_briefly)
     monkeypatch.setattr(Codec, "__init__", make_codec_briefly)
+
+
+@pytest.mark.once
+def test_briefly_each_verb_runs_one_batch(brief):
+    """The others are copies of it."""
+    model = make_model(FLOWS["binary"]())
+    x = model.generate(12, 9, "sde1", batch_size=4, seed=0, verbose=0)
+    given = np.tile(x[:4], (3, 1, 1, 1))
+    nats = model.code_length(given, batch_size=4, seed=0, verbose=0)["transmission"]
+    for rows in (x, nats):
+        assert len(rows) == 12
+        np.testing.assert_array_equal(rows[:4], rows[4:8])
+        np.testing.assert_array_equal(rows[:4], rows[8:])
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_messages_losses_and_steps_are_those_of_the_package(run, monkeypatch):
     np.testing.assert_allclose(log_odds, to_numpy(s[..., 1] - s[..., 0]), atol=1e-4)
 
     prediction = ops.convert_to_tensor(rng.normal(size=images.shape).astype("float32"))
-    look = keras_bfn.Look(time, s, None, prediction[..., None])
+    look = keras_bfn.Prediction(time, s, None, prediction[..., None])
     model = example["BayesianFlowNetwork"](example["build_network"]())
     losses = keras_bfn.losses.ContinuousTimeLoss()(flow, images, look)
     x = ops.convert_to_tensor(images)  # as `fit` gives them

@@ -9,7 +9,7 @@ from keras_bfn.codec import fingerprints
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.distributions import DiscretizedNormal
 from keras_bfn.flows.channels import Line
-from keras_bfn.looks import output_distributions
+from keras_bfn.predictions import output_distributions
 from keras_bfn.models.data_checks import count_examples
 from keras_bfn.inference.program import Program
 
@@ -32,7 +32,7 @@ class OutputProgram(Program):
 
     def call(self, inputs):
         seen = inputs["s"], inputs["t"], inputs.get("condition")
-        looks = self.model.look(*seen, mask=inputs.get("there"))
+        looks = self.model.predict_params(*seen, mask=inputs.get("there"))
         outputs = output_distributions(self.model.flow, looks)
 
         def tell(output, is_line):

@@ -10,6 +10,7 @@ from keras_bfn.distributions.distribution import Distribution
 from keras_bfn.distributions.expected_bin import expected_bin
 from keras_bfn.distributions.normal_interval import log_normal_interval
 
+ROUNDING = 1e-4  # of a sum over 1000 probabilities in float32, relative
 MANY = 512  # classes, of which a draw is made in two parts
 
 
@@ -68,13 +69,23 @@ class Categorical(Distribution):
 
     def truncated(self, top_k=None, top_p=None):
         log_probs = self.log_probs()
-        ranked = ops.flip(ops.sort(log_probs, axis=-1), axis=-1)[..., :top_k]
-        if top_p is not None:
-            probs = ops.exp(ranked - ops.logsumexp(ranked, axis=-1, keepdims=True))
-            is_needed = ops.cumsum(probs, axis=-1) - probs < top_p
-            ranked = ops.where(is_needed, ranked, ranked[..., :1])
-        least = ops.min(ranked, axis=-1, keepdims=True)
-        return Categorical(ops.where(log_probs < least, -1e30, log_probs))
+        # The sort is stable: of classes that are as likely, the first comes first.
+        order = ops.argsort(-log_probs, axis=-1)
+        num_kept = min(top_k or self.logits.shape[-1], self.logits.shape[-1])
+        if top_p is not None and top_p < 1:
+            probs = ops.exp(ops.take_along_axis(log_probs, order, axis=-1)[..., :num_kept])
+            # Summed from the least likely on, which for a `top_p` near 1 keeps more digits.
+            from_here = ops.flip(ops.cumsum(ops.flip(probs, axis=-1), axis=-1), axis=-1)
+            spared = (1.0 - top_p) * (1.0 + ROUNDING) * from_here[..., :1]
+            num_needed = ops.sum(ops.cast(from_here > spared, "int32"), axis=-1, keepdims=True)
+            last = ops.take_along_axis(order, ops.maximum(num_needed, 1) - 1, axis=-1)
+        else:
+            last = order[..., num_kept - 1 : num_kept]
+        last = ops.cast(last, "int32")
+        least = ops.take_along_axis(log_probs, last, axis=-1)
+        classes = ops.arange(self.logits.shape[-1], dtype="int32")
+        is_kept = (log_probs > least) | (log_probs == least) & (classes < last) | (classes == last)
+        return Categorical(ops.where(is_kept, log_probs, -1e30))
 
     def log_prob(self, x):
         x = ops.expand_dims(ops.cast(x, "int32"), axis=-1)

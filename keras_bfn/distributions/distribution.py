@@ -56,8 +56,9 @@ class Distribution:
         """The distribution over its likeliest values alone, normalised.
 
         Args:
-            top_k: int or None: so many.
-            top_p: float in (0, 1], or None: of those, the fewest that have this probability.
+            top_k: int or None: so many. Of values that are as likely, the least are kept.
+            top_p: float in (0, 1], or None: of those, the fewest whose probability reaches it, to
+                the precision of float32. At 1 all are kept.
 
         Raises:
             ValueError: if there is none.

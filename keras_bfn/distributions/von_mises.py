@@ -78,9 +78,13 @@ class VonMises(Distribution):
         across = ops.expand_dims(self._shrinkage(), axis=-1)
         squares = ops.square(self.natural)
         total = ops.sum(squares, axis=-1, keepdims=True)
-        along = ops.maximum(1.0 - across - total * ops.square(across), 0.0)
-        share = squares / ops.maximum(total, 1e-12)
-        return across + (along - across) * share
+        # Of large kappa, the difference has no digits; the series is exact to 2e-6.
+        is_large = total > 1000.0
+        inverse = ops.rsqrt(ops.where(is_large, total, 1000.0))
+        series = ops.square(inverse) * (0.5 + inverse * (0.25 + 0.375 * inverse))
+        along = ops.where(is_large, series, 1.0 - across - total * ops.square(across))
+        share = ops.where(total > 1e-12, squares / ops.maximum(total, 1e-12), 0.5)
+        return along * share + across * ops.flip(share, axis=-1)
 
     def sample(self, seed=None):
         kappa = ops.sqrt(ops.sum(ops.square(self.natural), axis=-1))

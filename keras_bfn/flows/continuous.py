@@ -36,7 +36,7 @@ class NumberFlow(Flow):
         if isinstance(self.prior, JointNormal):
             mean = self.prior.posterior_mean(ops.squeeze(s, -1), beta)
             return ops.expand_dims(mean, -1)
-        mean, std = (ops.expand_dims(ops.convert_to_tensor(x), axis=-1) for x in self.prior)
+        mean, std = self._prior_moments()
         return (s + mean / std**2) / (1.0 / std**2 + expand(beta, s))
 
     def input_variance(self, t, like):
@@ -53,6 +53,33 @@ class NumberFlow(Flow):
         if self.prior is None:
             return 1.0 / (1.0 + beta)
         return 1.0 / (beta + ops.convert_to_tensor(self.prior[1]) ** -2)
+
+    def noise_to_data(self, noise, s, t):
+        """The data that a predicted noise implies, and its scale 1 / sqrt(beta).
+
+        The evidence is `s = beta x + sqrt(beta) noise`, so `x = (s / sqrt(beta) - noise) /
+        sqrt(beta)`. This is the paper's `mu / gamma - sqrt((1 - gamma) / gamma) noise`,
+        `gamma = beta / (1 + beta)`, and holds for every prior.
+
+        Returns:
+            The tuple `(x, scale, known)`. Where `known` is false, t < 1e-6, `x` and `scale` are the
+            prior's mean and standard deviation.
+        """
+        t = expand(t, noise)
+        known = t >= T_MIN
+        root = ops.sqrt(self.schedule.beta(ops.maximum(t, T_MIN)))
+        mean, std = self._prior_moments()
+        x = ops.where(known, (s / root - noise) / root, mean)
+        return x, ops.where(known, 1.0 / root, std), known
+
+    def _prior_moments(self):
+        """Mean and standard deviation: numbers, or tensors that broadcast to evidence."""
+        if self.prior is None:
+            return 0.0, 1.0
+        moments = self.prior
+        if isinstance(moments, JointNormal):
+            moments = moments.mean, np.sqrt(np.diag(moments.covariance))
+        return [ops.convert_to_tensor(x[..., None], "float32") for x in moments]
 
     def hear(self, s, beta, mask):
         if not isinstance(self.prior, JointNormal):
@@ -91,21 +118,6 @@ def _check_prior(prior):
     return found
 
 
-def noise_to_data(noise, s, t, schedule):
-    """The data that a predicted noise implies, and its scale 1 / sqrt(beta).
-
-    The evidence is `s = beta x + sqrt(beta) noise`, so `x = (s / sqrt(beta) - noise) / sqrt(beta)`.
-    This is the paper's `mu / gamma - sqrt((1 - gamma) / gamma) noise`, `gamma = beta / (1 + beta)`.
-
-    Returns:
-        The tuple `(x, scale, known)`; where `known` is false, t < 1e-6 and the rest is meaningless.
-    """
-    t = expand(t, noise)
-    known = t >= T_MIN
-    root = ops.sqrt(schedule.beta(ops.maximum(t, T_MIN)))
-    return (s / root - noise) / root, 1.0 / root, known
-
-
 def exponential_schedule(sigma_1, schedule, default=0.001):
     """The schedule given, or that which ends at a standard deviation `sigma_1`."""
     if schedule is None:
@@ -135,9 +147,10 @@ class ContinuousFlow(NumberFlow):
     Args:
         sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1; 0.001
             by default. It is short for `schedule=ExponentialSchedule(sigma_1)`.
-        prediction: `"noise"`, `"data"` or `"residual"`: what the network's output stands for. The
-            last is how far the data are from the mean of the input distribution, over its standard
-            deviation: a network that returns zeros says what the prior says.
+        prediction: `"noise"`, `"data"` or `"residual"`: what the network's output stands for. With
+            the first, x_hat before the first message is the prior's mean, whatever the network
+            says. The last is how far the data are from the mean of the input distribution, over its
+            standard deviation: a network that returns zeros says what the prior says.
         num_bins: int or None. The reconstruction loss is the negative log density of x under
             N(x_hat, (scale sigma_1)^2), in the data's own units: in units a thousand times smaller,
             it and `bits_per_dim` are log(1000) and log2(1000) more per variable, and both may be
@@ -223,8 +236,7 @@ class ContinuousFlow(NumberFlow):
     def output_distribution(self, params, s, t):
         x_hat = params
         if self.prediction == "noise":
-            x_hat, _, known = noise_to_data(params, s, t, self.schedule)
-            x_hat = ops.where(known, x_hat, 0.0)
+            x_hat, _, _ = self.noise_to_data(params, s, t)
         elif self.prediction == "residual":
             mean = self.input_params(s, self.schedule.beta(t))
             std = ops.sqrt(self.input_variance(t, ops.squeeze(mean, -1)))

@@ -8,7 +8,7 @@ from keras_bfn._validation import check_choice, check_int
 from keras_bfn.distributions import DiscretizedNormal
 from keras_bfn.distributions.discrete import bin_centre
 from keras_bfn.flows.channels import Line
-from keras_bfn.flows.continuous import NumberFlow, exponential_schedule, noise_to_data
+from keras_bfn.flows.continuous import NumberFlow, exponential_schedule
 
 # The output distribution's standard deviation stays in this range, as in the paper's experiments;
 # above 256 bins the lower end shrinks with the bins.
@@ -38,9 +38,9 @@ class DiscretizedFlow(NumberFlow):
             `keras_bfn.flows.fit_prior` finds them. Grey levels count from -1 to 1, as
             `embed` has them.
 
-    With `prediction="noise"` the output distribution before the first message is N(0, 1), cut into
-    bins, whatever the network says, as in the paper: an uneven distribution costs a first large
-    message more than it must. In continuous time this does not matter.
+    With `prediction="noise"` the output distribution before the first message is the `prior`, cut
+    into bins, whatever the network says, as in the paper: a prior that does not fit the data costs
+    a first large message more than it must. In continuous time this does not matter.
 
     Raises:
         ValueError: if an argument is out of its range, or both `sigma_1` and `schedule` are given.
@@ -80,24 +80,13 @@ class DiscretizedFlow(NumberFlow):
         # Clipped before exp, which would overflow; log beta stays within +-14.
         std = ops.exp(ops.clip(log_std, -30.0, 30.0))
         if self.prediction == "noise":
-            mean, scale, known = noise_to_data(mean, s, t, self.schedule)
-            mean, std = ops.where(known, mean, 0.0), ops.where(known, scale * std, 1.0)
+            mean, scale, known = self.noise_to_data(mean, s, t)
+            std = scale * ops.where(known, std, 1.0)
         mean, std = ops.clip(mean, -MOST_MEAN, MOST_MEAN), ops.clip(std, min_std, MAX_STD)
         return DiscretizedNormal(ops.squeeze(mean, -1), ops.squeeze(std, -1), self.num_bins)
 
     def expected_embedding(self, distribution):
         return ops.expand_dims(bin_centre(distribution.mean(), self.num_bins), axis=-1)
-
-    def expected_variance(self, distribution, t):
-        if not isinstance(distribution, DiscretizedNormal):
-            return super().expected_variance(distribution, t)
-        return ops.square(0.5 * self.num_bins * distribution.std)
-
-    def tilted(self, distribution, evidence, t):
-        if not isinstance(distribution, DiscretizedNormal):
-            return super().tilted(distribution, evidence, t)
-        mean = distribution.location + ops.square(distribution.std) * ops.squeeze(evidence, -1)
-        return DiscretizedNormal(mean, distribution.std, self.num_bins)
 
     def channel(self):
         return Line((2 * np.arange(self.num_bins) + 1) / self.num_bins - 1)

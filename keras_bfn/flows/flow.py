@@ -5,7 +5,7 @@ import math
 from keras import ops
 
 from keras_bfn._config import Immutable
-from keras_bfn._random import normal
+from keras_bfn._random import normal, seed_of
 from keras_bfn._validation import lacks, refusal
 from keras_bfn.flows import checks, costs, expectations
 from keras_bfn.flows.channels import Points
@@ -201,12 +201,12 @@ class Flow(Immutable):
             x: data, of shape `(batch, *event_shape)`.
             distribution: the output distribution.
             alpha: the message's accuracy, of shape `(batch,)`.
-            seed: the `SeedGenerator` of the message's noise.
+            seed: a `SeedGenerator`, an int or None, of the message's noise.
 
         Returns:
             Nats per variable, of shape `(batch, *event_shape)`.
         """
-        noise = normal(ops.shape(self.embed(x)), seed)
+        noise = normal(ops.shape(self.embed(x)), seed_of(seed, "message"))
         # A message and its mirror image: what is odd in the noise cancels, nearly all of it where
         # alpha is small.
         there = self.log_receiver_ratio(x, distribution, alpha, noise)

@@ -13,7 +13,7 @@ class Expected:
 
     Attributes:
         flow: the flow.
-        looks: the `keras_bfn.Look`.
+        looks: the `keras_bfn.Prediction`.
         outputs: the output distribution; None of a part that is known.
         known: the data of a part that is known, or None.
         mask: which variables are there, float or bool, `(batch, *event_shape)`, or None.
@@ -24,10 +24,15 @@ class Expected:
 
     ```python
     class Ink(keras_bfn.guidance.Guidance):
-        def log_likelihood(self, expected):
+        def log_h(self, expected):
             ink = keras.ops.sum(expected.data(), axis=(1, 2, 3))
-            variance = keras.ops.sum(expected.variance(), axis=(1, 2, 3))
-            return -0.5 * keras.ops.square(ink - 250.0) / (100.0 + variance)
+            variance = 1.0 + keras.ops.sum(expected.variances(), axis=(1, 2, 3))
+            square = keras.ops.square(ink - 250.0) / variance
+            return -0.5 * (square + keras.ops.log(variance))
+
+    # Of a flow whose expected data are numbers, one for each pixel.
+    digits = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits")
+    digits.generate(16, num_steps=20, guidance=Ink())
     ```
     """
 

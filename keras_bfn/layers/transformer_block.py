@@ -35,7 +35,7 @@ class TransformerBlock(Layer):
             neighbours are then a square of `kernel_size` by `kernel_size`.
         expansion: int. How much wider than the embeddings the block is between its dense layers.
         rotary: bool. Whether queries and keys are turned by their positions, so that attention
-            knows how far apart they are.
+            knows how far apart they are: at position p, pair i of n by `p / 1000 ** (i / n)`.
         kernel_initializer: of all kernels but those named next.
         residual_initializer: of the kernels whose output is added to the residual stream.
         **kwargs: `dtype` and `name`, as of every Keras layer.
@@ -59,9 +59,10 @@ class TransformerBlock(Layer):
     >>> keras_bfn.layers.TransformerBlock(num_heads=4)(np.zeros((2, 6, 32))).shape
     (2, 6, 32)
 
-    Reference: rotary positions: [Su et al., 2021](https://arxiv.org/abs/2104.09864); the embedding:
-    adaLN of [Peebles and Xie, 2023](https://arxiv.org/abs/2212.09748), but for gates that start
-    at 1.
+    Reference: rotary positions: [Su et al., 2021](https://arxiv.org/abs/2104.09864), but for the
+    base, 1000 as in `PositionEmbedding` in the place of 10,000, as sequences are shorter; the
+    embedding: adaLN of [Peebles and Xie, 2023](https://arxiv.org/abs/2212.09748), but for gates
+    that start at 1.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """The contract of losses, and how times are drawn for a batch."""
 
-import keras
 from keras import ops
 
 from keras_bfn._config import Immutable
+from keras_bfn._random import seed_of, uniform
 
 
 class BFNLoss(Immutable):
@@ -12,10 +12,11 @@ class BFNLoss(Immutable):
     A loss is stateless and needs no trainer:
 
     ```python
-    t = loss.times(keras_bfn.losses.stratified_uniform(batch_size, seed))
+    loss, seed = keras_bfn.losses.ContinuousTimeLoss(), keras.random.SeedGenerator(0)
+    t = loss.times(keras_bfn.losses.stratified_uniform(len(x), seed))
     s = flow.sample_evidence(x, t, seed)
     theta = flow.input_params(s, flow.schedule.beta(t))
-    look = keras_bfn.Look(t, s, theta, network({"theta": theta, "t": t}))
+    look = keras_bfn.Prediction(t, s, theta, network({"theta": theta, "t": t}))
     nats = loss(flow, x, look, seed)
     ```
     """
@@ -30,8 +31,8 @@ class BFNLoss(Immutable):
         Args:
             flow: the data type, a `keras_bfn.flows.Flow`.
             x: data, of shape `(batch, *event_shape)`.
-            look: a `keras_bfn.Look` at evidence about `x`.
-            seed: the `SeedGenerator` of the losses that draw messages.
+            look: a `keras_bfn.Prediction` at evidence about `x`.
+            seed: a `SeedGenerator`, an int or None, for losses that draw messages.
 
         Returns:
             Nats per variable, of shape `(batch, *event_shape)`.
@@ -59,7 +60,7 @@ def stratified_uniform(batch_size, seed=None):
     [0, 1, 2, 3]
     """
     size = ops.cast(batch_size, "float32")
-    offset = keras.random.uniform((1,), dtype="float32", seed=seed)
-    order = ops.argsort(keras.random.uniform((batch_size,), dtype="float32", seed=seed))
+    offset = uniform((1,), seed_of(seed, "offset"))
+    order = ops.argsort(uniform((batch_size,), seed_of(seed, "order")))
     # In float32 the last stride can round up to 1.
     return ops.minimum((ops.cast(order, "float32") + offset) / size, 1.0 - 2.0**-24)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_bfn._random import seed_of
 from keras_bfn._validation import check_int, resolve_identifier
 from keras_bfn.flows.flow import expand
 from keras_bfn.losses.loss import BFNLoss
@@ -67,7 +68,8 @@ class DiscreteTimeLoss(BFNLoss):
         step = ops.minimum(ops.round(look.t * self.num_steps) + 1.0, self.num_steps)
         alpha = flow.schedule.alpha(step, self.num_steps)
         draws = [
-            flow.sender_receiver_kl(x, distribution, alpha, seed) for _ in range(self.num_samples)
+            flow.sender_receiver_kl(x, distribution, alpha, seed_of(seed, f"message {i}"))
+            for i in range(self.num_samples)
         ]
         return self.num_steps * sum(draws) / self.num_samples
 
@@ -80,7 +82,7 @@ class ReconstructionLoss(BFNLoss):
 
     >>> flow, t = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=9.0), np.ones(16)
     >>> s = flow.sample_evidence(images, t, seed=0)
-    >>> look = keras_bfn.Look(t, s, flow.input_params(s, flow.schedule.beta(t)), s[..., 1:])
+    >>> look = keras_bfn.Prediction(t, s, flow.input_params(s, flow.schedule.beta(t)), s[..., 1:])
     >>> keras_bfn.losses.ReconstructionLoss()(flow, images, look).shape
     (16, 4, 4, 1)
 

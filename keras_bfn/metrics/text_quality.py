@@ -68,9 +68,12 @@ class _Table(NamedTuple):
 class NgramModel:
     """The probability of each token given those before it, counted in a text.
 
-    Smoothed after Kneser and Ney: each count is discounted by 0.75, and what that leaves is shared
-    out by the probabilities given one token less. Those count not how often an n-gram occurs, but
-    after how many different tokens. Before the first token, all are equally probable.
+    Smoothed after Kneser and Ney: each count is discounted by 0.75, and what that leaves is divided
+    in proportion to the probabilities given one token less. As a part of others, these count not
+    how often an n-gram occurs, but after how many different tokens; given no token, what is left is
+    divided evenly among all classes. The first tokens of a text, which follow fewer than `order`
+    others, have the probabilities given so many; that of the very first is by how often tokens
+    occur. After tokens that were never seen, the probabilities are those given one token less.
 
     Args:
         tokens: the text, an integer array of shape `(length,)`, or `(num, length)` for texts that

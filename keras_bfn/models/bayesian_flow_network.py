@@ -521,6 +521,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         Example:
 
         ```python
+        model.compile(keras.optimizers.AdamW(use_ema=True))
+        model.fit(x)
         with model.averaged_weights():
             model.evaluate(x)
             model.save("averaged.keras")
@@ -770,7 +772,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         Returns:
             A numpy array of shape `(num_samples, *event_shape)`, int32 for discrete and discretised
             data, else float32; or a dict of the parts'. With `return_trajectory`, the tuple of it
-            and a `keras_bfn.Look`, or a dict of the parts' looks: its `t` has the shape `(num_steps
+            and a `keras_bfn.Prediction`, or a dict of the parts' looks: its `t` has the shape `(num_steps
             + 1,)`, and `s`, `theta` and `params` have an axis of `num_steps + 1` before all others.
             A sampler with `end="last"` makes one look less. With `return_statistics`, the
             tuple of it and a dict: `"log_likelihood"`, `(num_samples,)`, in nats, the logarithm of

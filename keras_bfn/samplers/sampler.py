@@ -50,7 +50,7 @@ class Sampler(Immutable):
     ```python
     class GreedySampler(keras_bfn.samplers.Sampler):
         def init(self, flow, shape, seed=None):
-            return ops.zeros(shape)
+            return keras.ops.zeros(shape)
 
         def evidence(self, flow, state, t):
             return state
@@ -96,7 +96,8 @@ class Sampler(Immutable):
         Args:
             flow: the data type.
             shape: the evidence's shape, `(batch, *event_shape, embedding_size)`.
-            seed: the `SeedGenerator` of all draws.
+            seed: the `SeedGenerator` of all draws. From an int, each step would draw the same
+                noise.
 
         Returns:
             A tensor, or a nest of tensors.

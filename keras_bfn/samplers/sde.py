@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_bfn._random import normal
+from keras_bfn._random import normal, seed_of
 from keras_bfn._validation import is_number, refusal
 from keras_bfn.samplers.sampler import Sampler, shifted
 from keras_bfn.samplers.second_order import SecondOrder
@@ -16,7 +16,7 @@ class MessageSampler(Sampler):
         nothing = ops.zeros(shape, dtype="float32")
         if self.start == 0:
             return nothing
-        return flow.observe(nothing, flow.schedule.beta(self.start), seed)
+        return flow.observe(nothing, flow.schedule.beta(self.start), seed_of(seed, "start"))
 
     def evidence(self, flow, state, t):
         return state
@@ -57,7 +57,7 @@ class AncestralSampler(MessageSampler):
     """
 
     def message(self, flow, distribution, seed=None):
-        return flow.embed(distribution.sample(seed))
+        return flow.embed(distribution.sample(seed_of(seed, "message")))
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

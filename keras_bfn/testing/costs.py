@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn.looks import Look
+from keras_bfn.predictions import Prediction
 from keras_bfn.losses import (
     ContinuousTimeLoss,
     DiscreteTimeLoss,
@@ -42,7 +42,7 @@ class EdgeLosses(keras.Model):
         nats = {}
         for name, loss in self.losses_by_name.items():
             times = loss.times(t)
-            look = Look(times, flow.sample_evidence(x, times, seed), None, self.params)
+            look = Prediction(times, flow.sample_evidence(x, times, seed), None, self.params)
             nats[name] = loss(flow, x, look, seed)
         s = flow.sample_evidence(x, t, seed)
         output = flow.output_distribution(self.params, s, t)
@@ -114,7 +114,7 @@ class ExactCosts(keras.Model):
         flow, seed, nats = self.flow, self.seed_generator, {}
         for name, loss in self.losses_by_name.items():
             t = loss.times(stratified_uniform(ops.shape(x)[0], seed))
-            look = Look(t, flow.sample_evidence(x, t, seed), None, None)
+            look = Prediction(t, flow.sample_evidence(x, t, seed), None, None)
             if name == "reconstruction":
                 nats[name] = -flow.output_distribution(None, look.s, t).log_prob(x)
             else:

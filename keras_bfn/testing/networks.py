@@ -72,7 +72,7 @@ class ParamsProgram(Program):
     """The network's output for each part, as a list."""
 
     def call(self, inputs):
-        looks = self.model.look(inputs["s"], inputs["t"], inputs.get("condition"))
+        looks = self.model.predict_params(inputs["s"], inputs["t"], inputs.get("condition"))
         return [look.params for _, look in list_parts(self.model.flow, looks)]
 
 

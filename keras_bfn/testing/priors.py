@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn.flows import DiscreteFlow, MarkovChain
-from keras_bfn.looks import Look
+from keras_bfn.predictions import Prediction
 from keras_bfn.losses import ContinuousTimeLoss, ReconstructionLoss, stratified_uniform
 from keras_bfn.testing.claims import require, require_float32, require_mean, require_shape
 
@@ -29,7 +29,7 @@ class PriorCosts(keras.Model):
             t = loss.times(stratified_uniform(ops.shape(x)[0], seed))
             s = flow.sample_evidence(x, t, seed)
             theta = flow.input_params(s, flow.schedule.beta(t))
-            look = Look(t, s, theta, flow.evidence_params(theta))
+            look = Prediction(t, s, theta, flow.evidence_params(theta))
             cost = loss(flow, x, look, seed)
             nats = nats + ops.sum(ops.reshape(cost, (ops.shape(x)[0], -1)), axis=-1)
         return nats

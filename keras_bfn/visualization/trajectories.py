@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_bfn._parts import list_parts, names_of, pick_part
 from keras_bfn.flows.flow import check_flow
-from keras_bfn.looks import Look
+from keras_bfn.predictions import Prediction
 
 
 def pick_trajectory(part, flow, trajectory):
@@ -14,7 +14,7 @@ def pick_trajectory(part, flow, trajectory):
         ValueError: if they are none, or there is no such part.
     """
     check_flow(flow)
-    are_looks = all(isinstance(look, Look) for (look,) in list_parts(trajectory))
+    are_looks = all(isinstance(look, Prediction) for (look,) in list_parts(trajectory))
     if names_of(trajectory) != names_of(flow) or not are_looks:
         raise ValueError(
             "Argument `trajectory` must be what `generate(..., return_trajectory=True)` returns "

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from scipy import special
 
 import keras_bfn
-from keras_bfn import Look
+from keras_bfn import Prediction
 from keras_bfn.checkpoints import load_official
 from keras_bfn.losses import ContinuousTimeLoss, DiscreteTimeLoss, ReconstructionLoss
 from tests.backends import everywhere
@@ -94,7 +94,7 @@ def our_nats(monkeypatch, case, look, flow):
     if look == "n_steps" and case.message_noise(flow) is not None:
         inject(monkeypatch, case.message_noise(flow))
     params, t = to_tensor(case.params(look, flow)), to_tensor(case.times(look))
-    nats = to_numpy(LOSSES[look](flow, case.data(flow), Look(t, s, None, params)))
+    nats = to_numpy(LOSSES[look](flow, case.data(flow), Prediction(t, s, None, params)))
     return nats.reshape(len(nats), -1)
 
 

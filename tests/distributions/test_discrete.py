@@ -185,14 +185,14 @@ def test_values_beyond_the_ends_fall_into_the_end_bins():
 
 
 def truncated(probs, top_k, top_p):
-    """By sorting, one after the other; all that are as likely as the last one are kept."""
+    """In float64, one row after the other; of equally likely classes the first are kept."""
     found = np.zeros_like(probs)
     for place in np.ndindex(probs.shape[:-1]):
-        ranked = np.sort(probs[place])[::-1][:top_k]
-        if top_p is not None:
-            shares = ranked / ranked.sum()
-            ranked = ranked[: 1 + np.sum(np.cumsum(shares) < top_p)]
-        found[place] = np.where(probs[place] >= ranked[-1], probs[place], 0.0)
+        order = np.argsort(-probs[place], kind="stable")[:top_k]
+        if top_p is not None and top_p < 1:
+            shares = np.cumsum(probs[place][order]) / probs[place][order].sum()
+            order = order[: 1 + np.sum(shares < top_p * (1 - 1e-9))]
+        found[place][order] = probs[place][order]
     return found / found.sum(axis=-1, keepdims=True)
 
 
@@ -226,13 +226,41 @@ def test_the_likeliest_values_are_kept(num_classes, top_k, top_p):
         np.testing.assert_array_equal(to_numpy(found.sample(0)), probs.argmax(axis=-1))
 
 
-@pytest.mark.once
-def test_values_as_likely_as_the_last_that_is_kept_are_kept():
-    probs = to_tensor(np.log([[0.4, 0.2, 0.2, 0.2], [0.25, 0.25, 0.25, 0.25]]))
-    found = to_numpy(Categorical(probs).truncated(2).probs())
-    assert_allclose(found, [[0.4, 0.2, 0.2, 0.2], [0.25] * 4], atol=1e-6)
-    found = to_numpy(Categorical(probs).truncated(1).probs())
-    assert_allclose(found, [[1.0, 0, 0, 0], [0.25] * 4], atol=1e-6)
+TIES = {
+    "pair": [0.4, 0.2, 0.2, 0.2],
+    "four": [0.25] * 4,
+    "ten": [0.1] * 10,
+    "1000": [0.001] * 1000,
+    "tail": [(1 - 9e-8) / 901] * 901 + [9e-10] * 99,
+}
+
+
+@pytest.mark.parametrize("name", TIES)
+@pytest.mark.parametrize("top_k", [1, 2, 3, 500, None])
+@pytest.mark.parametrize("top_p", [None, 1e-9, 0.3, 0.5, 0.7501, 1.0])
+def test_of_classes_as_likely_the_first_are_kept_and_no_more_than_needed(name, top_k, top_p):
+    probs = np.array([TIES[name], TIES[name][::-1]])
+    found = to_numpy(Categorical(to_tensor(np.log(probs))).truncated(top_k, top_p).probs())
+    expected = truncated(probs, top_k, top_p)
+    np.testing.assert_array_equal(found > 0, expected > 0)
+    assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("num_classes", [3, 27, 1000])
+@pytest.mark.parametrize("top_p", [0.01, 0.3, 0.9, 0.999, 1 - 1e-5])
+def test_what_is_kept_reaches_top_p_and_without_the_last_does_not(num_classes, top_p):
+    """To the precision of sums in float32, whatever the order of the classes."""
+    probs = np.random.default_rng(0).dirichlet(np.full(num_classes, 0.3), 50)
+    logits = np.log(np.maximum(probs, 1e-20))
+    found = to_numpy(Categorical(to_tensor(logits)).truncated(top_p=top_p).probs()) > 0
+    kept = np.where(found, probs, 0.0)
+    # What is left out, which of a `top_p` near 1 is known to more digits.
+    left_out = np.where(found, 0.0, probs).sum(axis=-1)
+    assert (left_out <= (1 - top_p) * 1.0001).all()
+    last = np.where(found, probs, 1.0).min(axis=-1)
+    is_one = found.sum(axis=-1) == 1
+    assert (is_one | (left_out + last > (1 - top_p) * 0.9999)).all()
+    assert (kept.max(axis=-1) == probs.max(axis=-1)).all()
 
 
 @pytest.mark.once

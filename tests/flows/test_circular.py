@@ -97,7 +97,7 @@ def test_by_default_an_angle_costs_nearly_as_much_at_each_time(seed):
     t = stratified_uniform(num, seed)
     x = np.random.default_rng(0).uniform(-np.pi, np.pi, num).astype("float32")
     s = flow.sample_evidence(x, t, seed)
-    nats = to_numpy(ContinuousTimeLoss()(flow, x, keras_bfn.Look(t, s, None, s), seed))
+    nats = to_numpy(ContinuousTimeLoss()(flow, x, keras_bfn.Prediction(t, s, None, s), seed))
     nats = [nats[to_numpy(t * 10).astype(int) == i].mean() for i in range(10)]
     assert max(nats) < 1.5 * min(nats)
 

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from keras_bfn import Look
+from keras_bfn import Prediction
 from keras_bfn.flows import ContinuousFlow, JointNormal
 from keras_bfn.losses import ContinuousTimeLoss, stratified_uniform
 from tests.checks import assert_mean_is
@@ -51,7 +51,7 @@ def test_normal_data_cost_what_all_together_tell(seed):
     x, loss = x.astype("float32"), ContinuousTimeLoss()
     t = loss.times(stratified_uniform(len(x), seed))
     s = flow.sample_evidence(x, t, seed)
-    nats = loss(flow, x, Look(t, s, None, ops.zeros_like(s)), seed)
+    nats = loss(flow, x, Prediction(t, s, None, ops.zeros_like(s)), seed)
     beta_1 = float(flow.schedule.beta(1.0))
     expected = 0.5 * np.linalg.slogdet(np.eye(3) + beta_1 * prior.covariance)[1]
     assert_mean_is(expected, to_numpy(nats).sum(axis=1), 0.006)

@@ -226,7 +226,7 @@ def test_a_prior_is_saved_with_the_model(where, tmp_path):
     assert copy.flow == model.flow
     s = np.ones((1, 6, 3), "float32")
     s[0, 2, 1] = 4.0
-    params = [to_numpy(m.look(s, np.full(1, 0.5)).params) for m in (model, copy)]
+    params = [to_numpy(m.predict_params(s, np.full(1, 0.5)).params) for m in (model, copy)]
     assert_allclose(*params, rtol=1e-6)
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 import keras_bfn
 from keras_bfn import flows, losses, testing
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow
-from keras_bfn.looks import Look
+from keras_bfn.predictions import Prediction
 from tests import exact
 from tests.backends import everywhere
 from tests.models.small import make_network, save_and_load
@@ -46,7 +46,7 @@ def costs(flow, x, loss, seed=3):
     seed = keras.random.SeedGenerator(seed)
     t = loss.times(losses.stratified_uniform(len(x), seed))
     s = flow.sample_evidence(x, t, seed)
-    return to_numpy(loss(flow, x, Look(t, s, None, 0.1 * s / (1 + 0.1 * s**2)), seed))
+    return to_numpy(loss(flow, x, Prediction(t, s, None, 0.1 * s / (1 + 0.1 * s**2)), seed))
 
 
 @pytest.mark.parametrize("loss", [losses.ContinuousTimeLoss(), losses.DiscreteTimeLoss(5)])
@@ -90,7 +90,7 @@ def test_nats_of_normal_data_are_their_entropy_in_own_units():
         t = loss.times(losses.stratified_uniform(len(x), seed))
         s = flow.sample_evidence(x, t, seed)
         mean = exact.normal_mean(flow, s, t, std)
-        total += to_numpy(loss(flow, x, Look(t, s, None, mean), seed))
+        total += to_numpy(loss(flow, x, Prediction(t, s, None, mean), seed))
     expected = stats.norm(15.0, scale * std).entropy()
     assert abs(total.mean() - expected) < 0.02  # 3.03; in units of the range -0.19
 

@@ -6,11 +6,12 @@ import pytest
 from keras import ops
 
 from keras_bfn import BayesianFlowNetwork, guidance
-from keras_bfn.flows import ContinuousFlow
+from keras_bfn.flows import ContinuousFlow, DiscretizedFlow
 from keras_bfn.guidance import ClassifierGuidance, Constraint, LinearInverse
+from tests import exact
 from tests.backends import everywhere
 from tests.checks import assert_draws_are_normal
-from tests.guidance.cases import generate
+from tests.guidance.cases import generate, total_variation
 from tests.models.exact_models import JOINT_PRIOR, make_pair_model
 from tests.models.exact_parts import make_mixture_model
 from tests.tensors import to_numpy, to_tensor
@@ -122,7 +123,7 @@ def test_h_of_a_measurement_is_the_normal_that_is_expected_of_it():
     A = rng.standard_normal((2, 2))
     y = np.array([[0.1, 0.2], [0.3, -0.4]], "float32")
     s, t = to_tensor(rng.standard_normal((2, 2, 1))), np.full(2, 0.1, "float32")
-    looks = model.look(s, t)
+    looks = model.predict_params(s, t)
     output = model.flow.output_distribution(looks.params, looks.s, looks.t)
     expected = guidance.Expected(model.flow, looks, output)
     mean, precision = to_numpy(expected.data()), float(model.flow.schedule.beta(0.1)) + TAU**-2
@@ -134,7 +135,7 @@ def test_h_of_a_measurement_is_the_normal_that_is_expected_of_it():
     np.testing.assert_allclose(sure, log_normal(y - mean @ A.T, NOISE**2 * np.eye(2)), rtol=1e-3)
 
     model = make_pair_model()
-    looks = model.look(to_tensor(rng.standard_normal((1, 2, 3))), np.full(1, 0.2, "float32"))
+    looks = model.predict_params(to_tensor(rng.standard_normal((1, 2, 3))), np.full(1, 0.2, "float32"))
     output = model.flow.output_distribution(looks.params, looks.s, looks.t)
     expected = guidance.Expected(model.flow, looks, output)
     A = rng.standard_normal((2, 6))
@@ -218,3 +219,43 @@ def of_the_batch(probs):
 def test_bad_arguments_are_refused(model, make, message):
     with pytest.raises(ValueError, match=message):
         generate(model, 2, 2, guidance=make())
+
+
+class PairOfBins(keras.layers.Layer):
+    """The exact marginals of a pair of dependent bins, as normals over three bins."""
+
+    def __init__(self, flow):
+        super().__init__()
+        self.flow = flow
+
+    def call(self, inputs):
+        beta = ops.reshape(self.flow.schedule.beta(inputs["t"]), (-1, 1, 1))
+        centres = to_tensor([-2 / 3, 0, 2 / 3])
+        log_likelihood = inputs["theta"] * (1.0 + beta) * centres - 0.5 * beta * centres**2
+        probs = ops.softmax(exact.pair_logits(log_likelihood, JOINT_PRIOR), axis=-1)
+        below, above = (ops.clip(probs[..., i], 1e-6, 1.0 - 3e-6) for i in (0, 2))
+        low, high = (2**0.5 * ops.erfinv(x) for x in (2.0 * below - 1.0, 1.0 - 2.0 * above))
+        std = (2 / 3) / ops.maximum(high - low, 1e-3)
+        return ops.stack([-1 / 3 - std * low, ops.log(std)], axis=-1)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("A", "y", "noise", "through_network", "most"),
+    [
+        ([1.0, 1.0], 1.0, 0.5, True, 0.12),  # 0.139 with variances that ignore bins and ends
+        ([1.0, 1.0], 1.0, 0.5, False, 0.2),  # 0.294
+        ([1.0, 1.0], 3.0, 0.7, False, 0.08),  # 0.141
+        ([1.0, 0.0], 1.0, 0.5, False, 0.2),  # 0.251
+        ([1.0, -1.0], 0.0, 0.5, True, 0.09),  # 0.097
+    ],
+)
+def test_one_particle_measures_bins_nearly_exactly(A, y, noise, through_network, most):
+    """The total variation between samples and the exact posterior given the measurement."""
+    flow = DiscretizedFlow(3, sigma_1=0.1, prediction="data")
+    model = BayesianFlowNetwork(flow, PairOfBins(flow), event_shape=(2,), seed=0)
+    found = LinearInverse([A], [y], noise, through_network=through_network)
+    x = generate(model, 8000, 100, guidance=found)
+    measured = A[0] * np.arange(3)[:, None] + A[1] * np.arange(3)
+    weights = JOINT_PRIOR * np.exp(-0.5 * ((y - measured) / noise) ** 2)
+    assert total_variation(x, weights / weights.sum()) < most

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 
-from keras_bfn import Look, losses, testing
+from keras_bfn import Prediction, losses, testing
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow
 from keras_bfn.losses import ContinuousTimeLoss, DiscreteTimeLoss, ReconstructionLoss
 from tests.tensors import to_numpy, to_tensor
@@ -40,7 +40,7 @@ def test_every_step_is_charged_for_its_own_accuracy(num_steps):
     t = loss.times(to_tensor((np.arange(num_steps) + 0.5) / num_steps))
     # The error is 1 throughout.
     zeros = ops.zeros((num_steps, 1, 1))
-    nats = to_numpy(loss(flow, np.ones((num_steps, 1)), Look(t, zeros, None, zeros)))[:, 0]
+    nats = to_numpy(loss(flow, np.ones((num_steps, 1)), Prediction(t, zeros, None, zeros)))[:, 0]
     beta = 0.1 ** (-2 * np.arange(num_steps + 1) / num_steps) - 1
     # The more steps, the more digits the difference of two accuracies loses.
     rounding = 1e-5 + 3e-7 * num_steps
@@ -50,7 +50,7 @@ def test_every_step_is_charged_for_its_own_accuracy(num_steps):
 def test_continuous_time_loss_is_the_formula():
     flow, t = DiscreteFlow(3, beta_1=2.0), np.float32([0.0, 0.5, 1.0])
     params = np.log([[[0.2, 0.3, 0.5]]] * 3)
-    look = Look(t, None, None, to_tensor(params))
+    look = Prediction(t, None, None, to_tensor(params))
     nats = ContinuousTimeLoss()(flow, np.ones((3, 1), "int32"), look)
     squared_error = 0.2**2 + 0.7**2 + 0.5**2
     assert_allclose(to_numpy(nats)[:, 0], 1.5 * 4.0 * t * squared_error, rtol=1e-5)
@@ -59,7 +59,7 @@ def test_continuous_time_loss_is_the_formula():
 def test_more_messages_vary_less_about_the_same_mean(seed):
     flow, num = DiscreteFlow(3, beta_1=2.0), 20_000
     x, t = np.zeros((num, 1), "int32"), np.zeros(num, "float32")
-    look = Look(t, None, None, ops.zeros((num, 1, 3)))
+    look = Prediction(t, None, None, ops.zeros((num, 1, 3)))
     one, ten = (
         to_numpy(DiscreteTimeLoss(4, num_samples)(flow, x, look, seed)) for num_samples in (1, 10)
     )

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from keras_bfn import Look
+from keras_bfn import Prediction
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.losses import (
     ContinuousTimeLoss,
@@ -32,7 +32,7 @@ def nats(loss, flow, network, x, seed):
     """What the loss says that each example costs."""
     t = loss.times(stratified_uniform(len(x), seed))
     s = flow.sample_evidence(x, t, seed)
-    return to_numpy(loss(flow, x, Look(t, s, None, network(s, t)), seed)).sum(axis=1)
+    return to_numpy(loss(flow, x, Prediction(t, s, None, network(s, t)), seed)).sum(axis=1)
 
 
 def code_lengths(loss, flow, network, x, seed):

@@ -67,6 +67,13 @@ def test_probabilities_are_those_of_the_definition(shape, make_ngrams):
         np.testing.assert_allclose(found.ravel(), expected, rtol=1e-12)
 
 
+def test_the_first_token_is_as_frequent_as_in_the_text():
+    """Less the discount, which is divided evenly: (3 - 0.75 + 2 * 0.75 / 2) / 4 of 0."""
+    model = NgramModel([0, 0, 0, 1], num_classes=2, order=2)
+    assert model.bits_per_token([0]) == pytest.approx(-np.log2(0.75))
+    assert model.bits_per_token([1]) == pytest.approx(-np.log2(0.25))
+
+
 def test_probabilities_are_above_zero_and_sum_to_one():
     data = embedded_text(batch_size=1000, seq_length=50)
     model = NgramModel(data.test[0], 27, order=3)

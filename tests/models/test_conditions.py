@@ -189,8 +189,8 @@ def test_guidance_is_away_from_the_nulls_and_keeps_what_has_none(model):
     s, t, scale = np.ones((4, 6, 3), "float32"), np.full(4, 0.4, "float32"), np.full(4, 3.0)
     told, none = first(4), first(4, label=np.full(4, NULL))
     told, none = ({k: ops.convert_to_tensor(v) for k, v in c.items()} for c in (told, none))
-    with_all, without = (to_numpy(model.look(s, t, c).params) for c in (told, none))
-    found = to_numpy(model.look(s, t, told, guidance_scale=scale.astype("float32")).params)
+    with_all, without = (to_numpy(model.predict_params(s, t, c).params) for c in (told, none))
+    found = to_numpy(model.predict_params(s, t, told, guidance_scale=scale.astype("float32")).params)
     np.testing.assert_allclose(found, without + 3.0 * (with_all - without), rtol=1e-4, atol=1e-5)
     assert np.abs(with_all - without).max() > 1e-3
     assert np.abs(guided - params_of(model, first(4))).max() > 1e-3
@@ -332,7 +332,7 @@ def score(model):
     t, scale = np.linspace(0, 1, 8, dtype="float32"), np.full(8, 2.0, "float32")
     return {
         "params": ops.convert_to_numpy(
-            model.look(s, t, told, guidance_scale=scale).params
+            model.predict_params(s, t, told, guidance_scale=scale).params
         ).tolist(),
         "null": keras.tree.map_structure(lambda v: np.asarray(v).tolist(), model.null_condition),
         "dropout": model.condition_dropout,

@@ -30,10 +30,10 @@ def test_guidance_goes_on_from_no_class_through_the_class():
     condition = ops.convert_to_tensor([0, 1, 2, 0], dtype="int32")
     scale = np.array([0.0, 1.0, 2.0, -1.0])
     s = ops.log(theta)
-    with_class = to_numpy(model.look(s, t, condition).params)
-    without = to_numpy(model.look(s, t, ops.full_like(condition, NULL)).params)
+    with_class = to_numpy(model.predict_params(s, t, condition).params)
+    without = to_numpy(model.predict_params(s, t, ops.full_like(condition, NULL)).params)
     assert np.abs(with_class - without).max() > 0.1
-    guided = to_numpy(model.look(s, t, condition, guidance_scale=to_tensor(scale)).params)
+    guided = to_numpy(model.predict_params(s, t, condition, guidance_scale=to_tensor(scale)).params)
     expected = without + scale.reshape(-1, 1, 1, 1, 1) * (with_class - without)
     np.testing.assert_allclose(guided, expected, rtol=1e-4, atol=1e-5)
 
@@ -49,7 +49,7 @@ def test_guidance_is_one_call_of_the_network_on_a_batch_twice_as_large(monkeypat
 
     monkeypatch.setattr(type(model.network), "__call__", counted)
     s, t = ops.ones((4, *EVENT_SHAPE, 5)), ops.zeros((4,))
-    model.look(s, t, ops.zeros((4,), "int32"), guidance_scale=ops.ones((4,)))
+    model.predict_params(s, t, ops.zeros((4,), "int32"), guidance_scale=ops.ones((4,)))
     assert batches == [8]
 
 
@@ -108,7 +108,7 @@ def test_a_conditional_model_trains_and_keeps_its_dropout(tmp_path):
 
     def output_without_condition():
         s, t = ops.zeros((1, *EVENT_SHAPE, 2)), ops.zeros((1,))
-        return to_numpy(model.look(s, t, ops.full((1,), NULL, dtype="int32")).params)
+        return to_numpy(model.predict_params(s, t, ops.full((1,), NULL, dtype="int32")).params)
 
     before = output_without_condition()
     model.fit((x, condition), epochs=2, batch_size=8, verbose=0)

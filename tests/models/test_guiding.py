@@ -7,7 +7,7 @@ from keras import ops
 import keras_bfn
 from keras_bfn.flows import DiscreteFlow
 from keras_bfn.guidance import Expected, Guidance
-from keras_bfn.looks import output_distributions
+from keras_bfn.predictions import output_distributions
 from keras_bfn.samplers import AncestralSampler
 from tests.checks import assert_draws_follow
 from tests.guidance.cases import generate, of_marginals
@@ -37,7 +37,7 @@ def model():
 
 
 def log_h(model, guidance, s, t):
-    looks = model.look(s, t)
+    looks = model.predict_params(s, t)
     outputs = output_distributions(model.flow, looks)
     return to_numpy(guidance.log_h(Expected(model.flow, looks, outputs)))
 
@@ -351,8 +351,8 @@ def test_a_condition_guides_as_strongly_as_it_is_asked_to_at_each_time(class_mod
     for step, scale in enumerate([1.0, 2.0, 3.0, 4.0, 1.0]):
         t = np.full(4, step / 4, "float32")
         s = to_tensor(found.s[step])
-        there = to_numpy(class_model.look(s, t, to_tensor(condition)).params)
-        none = to_numpy(class_model.look(s, t, to_tensor(np.full(4, 3))).params)
+        there = to_numpy(class_model.predict_params(s, t, to_tensor(condition)).params)
+        none = to_numpy(class_model.predict_params(s, t, to_tensor(np.full(4, 3))).params)
         guided = none + scale * (there - none)
         axes = (1, 2, 3, 4)
         ratio = there.std(axes, keepdims=True) / guided.std(axes, keepdims=True)

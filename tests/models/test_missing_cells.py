@@ -67,7 +67,7 @@ def test_cells_of_a_table_may_be_missing():
         for name, (loss, t) in losses.items():
             s = plain.sample_evidence(x, t)
             s = {part: to_numpy(s[part]) * there[part][..., None] for part in s}
-            looks = plain.look(s, t)
+            looks = plain.predict_params(s, t)
             for part, flow in TABLE.items():
                 cost = to_numpy(loss(flow, x[part], looks[part])) * there[part]
                 cost = cost.reshape(NUM, -1).sum(axis=1)

@@ -133,7 +133,7 @@ def test_what_is_known_is_scored_by_a_message_that_there_is():
     flow = keras_bfn.flows.DiscretizedFlow(5, schedule=WalledSchedule())
     x, one = X["image"], ops.ones((NUM,))
     s = flow.sample_evidence(x, one)
-    look = keras_bfn.Look(one, s, None, ops.zeros((*x.shape, 2)))
+    look = keras_bfn.Prediction(one, s, None, ops.zeros((*x.shape, 2)))
     nats = losses.DiscreteTimeLoss(3)(flow, x, look)
     assert np.isfinite(to_numpy(nats)).all()
 
@@ -216,8 +216,8 @@ def test_what_is_given_meets_conditions_and_guidance():
     FLOWS["image"].check_data(x["image"])
     s, t = model.sample_evidence(X, np.ones(NUM, "float32")), rng.random((3, NUM))
     t = dict(zip(FLOWS, t.astype("float32"), strict=True))
-    guided = model.look(s, t, classes, guidance_scale=np.full(NUM, 3.0, "float32"))
-    plain, none = (model.look(s, t, c) for c in (classes, np.full(NUM, NUM_CLASSES)))
+    guided = model.predict_params(s, t, classes, guidance_scale=np.full(NUM, 3.0, "float32"))
+    plain, none = (model.predict_params(s, t, c) for c in (classes, np.full(NUM, NUM_CLASSES)))
     for name in FLOWS:
         with_class, without_class = (to_numpy(look[name].params) for look in (plain, none))
         expected = without_class + 3.0 * (with_class - without_class)

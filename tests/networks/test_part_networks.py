@@ -106,7 +106,7 @@ def test_a_functional_network_is_shown_each_part_under_its_name(order, times, tm
     if times == "shared":
         t = t["c"]
     for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
-        for look in each.look(s, t).values():
+        for look in each.predict_params(s, t).values():
             shown = look.theta if times == "shared" else look.t[:, None]
             assert_allclose(*map(ops.convert_to_numpy, (look.params, shown)), rtol=1e-6)
 

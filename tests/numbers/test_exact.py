@@ -5,7 +5,7 @@ import pytest
 from hypothesis import strategies as st
 from scipy import stats
 
-from keras_bfn import Look
+from keras_bfn import Prediction
 from keras_bfn.flows import CircularFlow, ContinuousFlow, JointNormal
 from keras_bfn.losses import ContinuousTimeLoss, ReconstructionLoss
 from keras_bfn.schedules import ExponentialSchedule, QuadraticSchedule
@@ -36,7 +36,7 @@ def check_losses(case):
         beta = to_numpy(flow.schedule.beta(t))[:, None]
         s = flow.sample_evidence(x, to_tensor(t), case.noise()["evidence"])
         wide = params[:, 0].astype("float64"), to_numpy(s)[:, 0], t.astype("float64")[:, None]
-        return Look(to_tensor(t), s, None, to_tensor(params)), (*wide, beta)
+        return Prediction(to_tensor(t), s, None, to_tensor(params)), (*wide, beta)
 
     seen, wide = look(t)
     e_hat = exact.expected_embedding(flow, *wide)

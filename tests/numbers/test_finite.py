@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from keras_bfn import Look
+from keras_bfn import Prediction
 from keras_bfn.losses import ContinuousTimeLoss, DiscreteTimeLoss, ReconstructionLoss
 from tests.backends import everywhere
 from tests.numbers.cases import (
@@ -52,7 +52,7 @@ def check_losses(case):
         s = flow.sample_evidence(x, looked, case.noise()["evidence"])
 
         def nats(params, loss=loss, looked=looked, s=s):
-            return loss(flow, x, Look(looked, s, None, params), case.noise()["evidence"])
+            return loss(flow, x, Prediction(looked, s, None, params), case.noise()["evidence"])
 
         value, gradient = value_and_gradient(nats, params)
         assert np.isfinite(value).all(), name

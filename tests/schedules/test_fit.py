@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import integrate, special, stats
 
-from keras_bfn import Look, schedules
+from keras_bfn import Prediction, schedules
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.losses import ReconstructionLoss
 from tests import exact
@@ -143,7 +143,7 @@ def test_the_reconstruction_loss_at_the_end_is_what_was_asked_for(
 
     x, t = x[:, None], np.ones(len(x), "float32")
     s = flow.sample_evidence(x, t, seed)
-    nats = to_numpy(ReconstructionLoss()(flow, x, Look(t, s, None, params_of(flow, s, t))))
+    nats = to_numpy(ReconstructionLoss()(flow, x, Prediction(t, s, None, params_of(flow, s, t))))
     standard_error = nats.std() / np.sqrt(nats.size)
     assert standard_error < 0.03 * 0.05
     # The fit has as many draws, whose costs vary no more than these.

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_bfn.distributions import VonMises
 from keras_bfn.flows import CircularFlow, ContinuousFlow
-from keras_bfn.looks import Look
+from keras_bfn.predictions import Prediction
 from keras_bfn.visualization import (
     animate_generation,
     flow_plot,
@@ -87,7 +87,7 @@ def test_the_input_distribution_is_that_of_the_prior(name, tmp_path, monkeypatch
     s = np.zeros((2, 1, 3, flow.embedding_size), "float32")
     t, params = np.array([0.0, 1.0], "float32"), np.zeros((2, 1, 3, flow.output_size), "float32")
     theta = np.stack([ops.convert_to_numpy(flow.input_params(s[0], t[:1]))] * 2)
-    plot_flow(flow, Look(t, s, theta, params), tmp_path / "flow.png", variable=(2,), num_steps=1)
+    plot_flow(flow, Prediction(t, s, theta, params), tmp_path / "flow.png", variable=(2,), num_steps=1)
     if name == "discretized":
         (mean,), _, variance, _ = drawn[0]
         assert (mean, variance) == pytest.approx((flow.prior[0, 2], flow.prior[1, 2] ** 2))
@@ -109,7 +109,7 @@ def test_angles_are_drawn_by_their_densities(tmp_path, monkeypatch):
     flow, t = CircularFlow(0.1), np.array([0.0, 1.0], "float32")
     s = np.array([1.0, -2.0], "float32") * np.ones((2, 1, 3, 2), "float32")
     params = -s
-    plot_flow(flow, Look(t, s, s, params), tmp_path / "flow.png", num_steps=1)
+    plot_flow(flow, Prediction(t, s, s, params), tmp_path / "flow.png", num_steps=1)
     for (x, shares), natural in zip(drawn, (s, params), strict=True):
         density = ops.exp(VonMises(ops.convert_to_tensor(natural[:1, :1, 0])).log_prob(x[:, None]))[
             :, 0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_bfn import Look, visualization
+from keras_bfn import Prediction, visualization
 from tests.wrong.things import FLOW, IMAGES, MANY, ROWS, STEPS, X, nan
 
 # By the argument: calls, what is expected instead, and what came.
@@ -312,7 +312,7 @@ CALLS = {
             "a str",
         ),
         (
-            lambda t: visualization.plot_trajectory(FLOW, Look(1, 2, 3, 4), "a.png"),
+            lambda t: visualization.plot_trajectory(FLOW, Prediction(1, 2, 3, 4), "a.png"),
             "must be of the flow",
             "arrays with last axes of [(), (), ()]",
         ),

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from keras_bfn import BayesianFlowNetwork, Look, codec, datasets, flows, metrics, networks, tables
+from keras_bfn import BayesianFlowNetwork, Prediction, codec, datasets, flows, metrics, networks, tables
 from tests.models.small import (
     EVENT_SHAPE,
     FLOWS,
@@ -25,7 +25,7 @@ X_PARTS = {"a": np.zeros((4, 2), "int32"), "b": np.zeros((4, 2), "float32")}
 IMAGES, LABELS = np.zeros((4, 8, 8, 1)), np.array([0, 1, 0, 1])
 ROWS = np.zeros((8, 2))
 NUMBERS = np.zeros((3, 2, 4, 4, 1, 1), "float32")
-STEPS = Look(np.linspace(0, 1, 3), np.repeat(NUMBERS, 2, axis=-1), NUMBERS, NUMBERS)
+STEPS = Prediction(np.linspace(0, 1, 3), np.repeat(NUMBERS, 2, axis=-1), NUMBERS, NUMBERS)
 SHAPE = EVENT_SHAPE
 NGRAMS = metrics.NgramModel([0, 1], num_classes=1000, order=3)
 
