@@ -17,7 +17,7 @@ from benchmarks.timing import Clock
 from keras_bfn.codec.chain import Chain, pop, push
 from keras_bfn.codec.receiver import Receiver
 from keras_bfn.codec.stack import Stack
-from keras_bfn.models.conditions import condition_inputs
+from keras_bfn.inputs.conditions import condition_inputs
 
 
 def timed(function, *args):

@@ -52,7 +52,7 @@ class AtTheEnd(Guidance):
     """The same, with h = 1 before the end."""
 
     def log_h(self, expected):
-        return ops.zeros_like(expected.looks.t)
+        return ops.zeros_like(expected.predictions.t)
 
 
 def measure_particles(num):

@@ -84,16 +84,16 @@ class Clock:
 
 
 class Curve(keras.callbacks.Callback):
-    def __init__(self, clock, x, looks):
+    def __init__(self, clock, x, num_repeats):
         super().__init__()
-        self.clock, self.x, self.looks = clock, x, looks
+        self.clock, self.x, self.num_repeats = clock, x, num_repeats
 
     def on_epoch_end(self, epoch, logs=None):
         self.clock.mark(self.score)
 
     def score(self):
         with self.model.averaged_weights():
-            options = {"num_repeats": self.looks, "batch_size": 100, "seed": 0, "verbose": 0}
+            options = {"num_repeats": self.num_repeats, "batch_size": 100, "seed": 0, "verbose": 0}
             nats = self.model.code_length(self.x, None, **options)
         return float((nats["transmission"] + nats["reconstruction"]).mean())
 
@@ -116,7 +116,7 @@ def train(network, make_optimizer, data, flow, x, args):
     network.set_weights(at_first)
     model.compile(make_optimizer(MARKS * steps))
     clock = Clock()
-    fit(steps, epochs=MARKS, callbacks=[Curve(clock, x, args.looks)])
+    fit(steps, epochs=MARKS, callbacks=[Curve(clock, x, args.repeats)])
     return clock.rows, MARKS * steps
 
 
@@ -152,7 +152,7 @@ def train_official(case, batch_size, batches, x, args):
         with torch.no_grad():
             costs = [
                 averaged.module(official_oracle.as_data(case, x[i : i + 50])).item()
-                for _ in range(args.looks)
+                for _ in range(args.repeats)
                 for i in range(0, len(x), 50)
             ]
         return float(np.mean(costs)) * x[0].size
@@ -190,7 +190,7 @@ def main():
     parser.add_argument("--official", type=pathlib.Path, help="a clone of the authors' code")
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--examples", type=int, default=500, help="held out, that are scored")
-    parser.add_argument("--looks", type=int, default=4, help="at each of these")
+    parser.add_argument("--repeats", type=int, default=4, help="at each of these")
     parser.add_argument("--mixed-precision", action="store_true", help="networks in bfloat16")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("."))
     args = parser.parse_args()

@@ -73,7 +73,7 @@ class Costs(keras.Model):
             costs += self.predict_params(self.loss_at_the_end, x, ops.ones_like(t), training)
         return costs
 
-    def look(self, loss, x, t, training):
+    def prediction(self, loss, x, t, training):
         # For the flow each letter is an example, with a time of its own.
         letters, times = ops.reshape(x, (-1,)), ops.reshape(t, (-1,))
         s = self.flow.sample_evidence(letters, times, self.random)
@@ -96,10 +96,10 @@ def train(flow, way, letters, steps):
     return network
 
 
-def measure(flow, network, x, way, looks):
+def measure(flow, network, x, way, num_repeats):
     """Bits per letter, the mean over `looks` of each window, and its standard error."""
     model = Costs(flow, network, way)
-    costs = [model.predict(x, batch_size=BATCH_SIZE, verbose=0) for _ in range(looks)]
+    costs = [model.predict(x, batch_size=BATCH_SIZE, verbose=0) for _ in range(num_repeats)]
     bits = np.mean(costs, axis=0) / math.log(2)
     return bits.mean(), bits.std() / math.sqrt(len(bits))
 
@@ -114,7 +114,7 @@ def draw_chain(chain, num_letters, rng):
     return np.array(letters[chain.order :], "int32")
 
 
-def compare(name, train_letters, x, steps, looks):
+def compare(name, train_letters, x, steps, num_repeats):
     """Prints a row for each way to train, and returns the model of messages at shared times."""
     flow = flows.fit_prior(flows.DiscreteFlow(27, beta_1=0.75), train_letters[None])
     print(f"\n{name}, {len(x)} windows of {LENGTH}, after {steps} steps; bits per letter:")
@@ -123,7 +123,7 @@ def compare(name, train_letters, x, steps, looks):
         network = train(flow, way, train_letters, steps)
         line = ""
         for bound in ("shared times", "masked"):
-            mean, error = measure(flow, network, x, bound, looks)
+            mean, error = measure(flow, network, x, bound, num_repeats)
             line += f"{mean:>9.3f} +- {error:.3f}"
         print(f"{way:<16}{line}", flush=True)
         if way == "shared times":
@@ -140,7 +140,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("text", help="a text file")
     parser.add_argument("--steps", type=int, default=1600)
-    parser.add_argument("--looks", type=int, default=8, help="at each window")
+    parser.add_argument("--repeats", type=int, default=8, help="at each window")
     parser.add_argument("--mixed-precision", action="store_true", help="networks in bfloat16")
     args = parser.parse_args()
     if args.mixed_precision:
@@ -148,13 +148,13 @@ def main():
 
     data = datasets.text_file(args.text, seq_length=LENGTH)
     train_letters, test_letters = (part.tokens.astype("int32") for part in (data.train, data.test))
-    compare(args.text, train_letters, windows(test_letters), args.steps, args.looks)
+    compare(args.text, train_letters, windows(test_letters), args.steps, args.repeats)
 
     chain = flows.MarkovChain.fit(train_letters[None], 27, ORDER)
     rng = np.random.default_rng(0)
     letters = draw_chain(chain, len(train_letters), rng)
     x = windows(draw_chain(chain, len(test_letters), rng))
-    model = compare(f"A chain of order {ORDER}", letters, x, args.steps, args.looks)
+    model = compare(f"A chain of order {ORDER}", letters, x, args.steps, args.repeats)
     nats = -chain.log_prob(x).mean()
     print(f"by the chain, exactly: {nats / math.log(2) / LENGTH:.3f}")
 

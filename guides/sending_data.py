@@ -173,8 +173,9 @@ for look in looks:
 
 """
 `visualization.plot_flow` draws the four distributions at some of these times, from what `generate`
-returns as a trajectory: a `Prediction` whose arrays have an axis of steps before all others. Made of the
-looks of what Alice sent, it shows the conversation. A message about a class is a vector, of which
+returns as a trajectory: a `Prediction` whose arrays have an axis of steps before all others. Made
+of predictions from what Alice sent, it shows the conversation. A message about a class is a vector,
+of which
 the number of the true class is drawn; of messages about angles, it is the larger of both.
 """
 

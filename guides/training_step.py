@@ -77,8 +77,8 @@ def training_loss(model, x):
 
 """
 All that is drawn is drawn from the model's seed generator. So two models that are made alike draw
-alike, and these lines return what the model does. (`keras_bfn.Prediction` is a named tuple of all that
-was seen; calling the model returns one, in a dict.)
+alike, and these lines return what the model does. (`keras_bfn.Prediction` is a named tuple of the
+time, evidence, theta and output; calling the model returns one, in a dict.)
 """
 
 batch = train[:BATCH_SIZE]

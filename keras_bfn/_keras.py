@@ -64,8 +64,8 @@ def seeded(generator, seed):
 def loop(seed, num_steps, draw, predict, act, state):
     """Runs `state = act(i, state, *predict(i, state, draw()))` for i in 0..num_steps - 1, compiled.
 
-    `draw` and `act` may draw from the generator `seed`; `predict` may call networks. In Keras 3.15 on
-    JAX, a draw from a generator inside of `ops.fori_loop` leaks its tracer, as in `ops.cond`
+    `draw` and `act` may draw from the generator `seed`; `predict` may call networks. In Keras 3.15
+    on JAX, a draw from a generator inside of `ops.fori_loop` leaks its tracer, as in `ops.cond`
     (#20724): the loop carries the seed's state.
     """
 

@@ -8,20 +8,20 @@ from keras_bfn._parts import map_parts
 
 
 class Prediction(NamedTuple):
-    """What was seen when the network was asked about evidence, for data of one kind.
+    """Evidence at a time, and what the network predicts from it, for data of one kind.
 
-    For data of several kinds, there is a dict of looks, one for each part. A trajectory of samples
-    is a look, too, with an axis of steps before all others.
+    For data of several kinds, there is a dict of predictions, one for each part. A trajectory of
+    samples is a prediction, too, with an axis of steps before all others.
 
     Attributes:
         t: the time, of shape `(batch,)`.
         s: the evidence, of shape `(batch, *event_shape, flow.embedding_size)`.
-        theta: the parameters of the input distribution, which the network is shown, of shape
+        theta: the parameters of the input distribution, which the network takes, of shape
             `(batch, *event_shape, flow.theta_size)`.
         params: the network's output, the parameters of the output distribution, of shape
             `(batch, *event_shape, flow.output_size)`.
 
-    Example, the looks of a trajectory:
+    Example, a trajectory:
 
     >>> samples, trajectory = model.generate(2, num_steps=3, return_trajectory=True)
     >>> [trajectory.t.shape, trajectory.s.shape, trajectory.params.shape]

@@ -46,8 +46,10 @@ def test_more_messages_tell_more():
     """The variance of a loss falls with the number of messages drawn."""
     flow = DiscreteFlow(3, beta_1=4.0)
     x, t = np.zeros((NUM, 1), "int32"), np.zeros(NUM, "float32")
-    look = Prediction(t, ops.zeros((NUM, 1, 3)), None, ops.zeros((NUM, 1, 3)))
-    one, four = (to_numpy(DiscreteTimeLoss(1, n)(flow, x, look, seed=0)).var() for n in (1, 4))
+    prediction = Prediction(t, ops.zeros((NUM, 1, 3)), None, ops.zeros((NUM, 1, 3)))
+    one, four = (
+        to_numpy(DiscreteTimeLoss(1, n)(flow, x, prediction, seed=0)).var() for n in (1, 4)
+    )
     assert four == pytest.approx(one / 4, rel=0.2)
 
 

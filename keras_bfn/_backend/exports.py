@@ -50,7 +50,7 @@ def export_program(model, inputs, output_names=None):
     """A model as an exported program of PyTorch or, given names of its outputs, as ONNX.
 
     `export` of Keras 3.15 to ONNX names no outputs, and traces by TorchScript where a batch may
-    have any size: a size that is looked at becomes a constant, without a word.
+    have any size: a size that is read becomes a constant, without a word.
 
     Args:
         model: a Keras model that takes a flat dict and returns one, sorted by name.

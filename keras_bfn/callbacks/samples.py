@@ -10,10 +10,10 @@ from keras_bfn import samplers
 from keras_bfn._imports import tell_to_install
 from keras_bfn._parts import pick_part
 from keras_bfn._validation import check_int, check_path, check_seed, refusal
-from keras_bfn.models.averaging import has_averages
-from keras_bfn.models.conditions import condition_inputs
 from keras_bfn.inference.generation import check_sampler
 from keras_bfn.inference.text import text_part
+from keras_bfn.inputs.conditions import condition_inputs
+from keras_bfn.models.averaging import has_averages
 from keras_bfn.saving.files import write_atomically
 from keras_bfn.visualization.grid import join_images
 

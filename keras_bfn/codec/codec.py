@@ -23,10 +23,10 @@ from keras_bfn.codec.errors import CodecError
 from keras_bfn.codec.receiver import Receiver
 from keras_bfn.codec.stack import Stack
 from keras_bfn.codec.stages import NUM_STARTING_STAGES, grow, list_stages, shrink
+from keras_bfn.inputs.arrays import check_data, check_has_event_shape, count_examples
+from keras_bfn.inputs.conditions import condition_inputs
+from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
-from keras_bfn.models.conditions import condition_inputs
-from keras_bfn.models.data_checks import check_data, check_has_event_shape, count_examples
-from keras_bfn.models.missing import is_missing
 
 MOST_DEFAULT_LANES = 64
 MOST_UNASKED_STEPS = 1000  # of a file that a codec of fewer steps decodes

@@ -9,9 +9,9 @@ from keras_bfn.codec import fingerprints
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.distributions import DiscretizedNormal
 from keras_bfn.flows.channels import Line
-from keras_bfn.predictions import output_distributions
-from keras_bfn.models.data_checks import count_examples
 from keras_bfn.inference.program import Program
+from keras_bfn.inputs.arrays import count_examples
+from keras_bfn.predictions import output_distributions
 
 
 class OutputProgram(Program):
@@ -32,8 +32,8 @@ class OutputProgram(Program):
 
     def call(self, inputs):
         seen = inputs["s"], inputs["t"], inputs.get("condition")
-        looks = self.model.predict_params(*seen, mask=inputs.get("there"))
-        outputs = output_distributions(self.model.flow, looks)
+        predictions = self.model.predict_params(*seen, mask=inputs.get("there"))
+        outputs = output_distributions(self.model.flow, predictions)
 
         def tell(output, is_line):
             if is_line and isinstance(output, DiscretizedNormal):

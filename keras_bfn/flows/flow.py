@@ -178,7 +178,7 @@ class Flow(Immutable):
         middle.
 
         Args:
-            t_last, t, t_next: scalars, the times of the last look, of this one and of the next.
+            t_last, t, t_next: scalars, the times of the last, this and the next prediction.
             deterministic: bool. Whether the sampler adds no noise.
 
         Returns:

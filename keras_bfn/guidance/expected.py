@@ -1,4 +1,4 @@
-"""What is expected of data at a look."""
+"""The expected data, given a prediction."""
 
 from keras import ops
 
@@ -7,13 +7,13 @@ from keras_bfn._random import Noise
 
 
 class Expected:
-    """What the network expects of the data at a look: what a guidance is a function of.
+    """What the network expects of the data: what a guidance is a function of.
 
     For a dict of flows, each attribute is a dict of all parts.
 
     Attributes:
         flow: the flow.
-        looks: the `keras_bfn.Prediction`.
+        predictions: the `keras_bfn.Prediction`.
         outputs: the output distribution; None of a part that is known.
         known: the data of a part that is known, or None.
         mask: which variables are there, float or bool, `(batch, *event_shape)`, or None.
@@ -36,8 +36,8 @@ class Expected:
     ```
     """
 
-    def __init__(self, flow, looks, outputs, known=None, mask=None, noise=None):
-        self.flow, self.looks = flow, looks
+    def __init__(self, flow, predictions, outputs, known=None, mask=None, noise=None):
+        self.flow, self.predictions = flow, predictions
 
         def of_parts(values):
             if not isinstance(flow, dict):
@@ -57,7 +57,7 @@ class Expected:
         0.
         """
         return self._each(
-            lambda flow, output, look, noise: flow.expected_data(output),
+            lambda flow, output, prediction, noise: flow.expected_data(output),
             lambda flow, x: flow.sure_data(x),
         )
 
@@ -67,7 +67,7 @@ class Expected:
         Their gradient is that of the expected data (straight-through).
         """
 
-        def draw(flow, output, look, noise):
+        def draw(flow, output, prediction, noise):
             expected, draws = flow.expected_data(output), []
             for i in range(num_draws):
                 given = Noise({name: numbers[i] for name, numbers in noise.items()})
@@ -82,21 +82,21 @@ class Expected:
     def variances(self):
         """The variance of each number of `data`, shaped as it; of what is known, 0."""
         return self._each(
-            lambda flow, output, look, noise: flow.expected_variance(output, look.t),
+            lambda flow, output, prediction, noise: flow.expected_variance(output, prediction.t),
             lambda flow, x: ops.zeros_like(flow.sure_data(x)),
         )
 
     def _each(self, of_drawn, of_known, num_copies=1):
-        def each(flow, look, output, known, mask, noise):
+        def each(flow, prediction, output, known, mask, noise):
             if output is None:
                 values = of_known(flow, known)
             else:
-                values = of_drawn(flow, output, look, noise)
+                values = of_drawn(flow, output, prediction, noise)
             if mask is None:
                 return values
             mask = ops.concatenate([ops.cast(mask, "float32")] * num_copies)
             return values * (mask if len(mask.shape) == len(values.shape) else mask[..., None])
 
         return map_parts(
-            each, self.flow, self.looks, self.outputs, self.known, self.mask, self.noise
+            each, self.flow, self.predictions, self.outputs, self.known, self.mask, self.noise
         )

@@ -118,10 +118,12 @@ class LinearInverse(Guidance):
             raise refusal("num_draws", "must be None: what is open is known", self.num_draws)
 
     def log_h(self, expected, y):
-        data, look = self._data(expected), self._part(expected, expected.looks)
+        data, prediction = self._data(expected), self._part(expected, expected.predictions)
         A = ops.convert_to_tensor(self.A)
         are_values = self._part(expected, expected.flow).num_values is not None
-        if are_values and len(data.shape) == len(look.s.shape):  # one class excludes the others
+        if are_values and len(data.shape) == len(
+            prediction.s.shape
+        ):  # one class excludes the others
             num_classes = data.shape[-1]
             probs = ops.reshape(data, (-1, self.A.shape[1] // num_classes, num_classes))
             A_of_each = ops.reshape(A, (len(self.A), *probs.shape[1:]))

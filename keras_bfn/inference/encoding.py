@@ -6,11 +6,11 @@ from keras import ops
 from keras_bfn import samplers
 from keras_bfn._parts import map_parts, order_parts
 from keras_bfn._validation import MOST_STEPS, check_int, check_verbose
-from keras_bfn.models.conditions import condition_inputs
-from keras_bfn.models.data_checks import check_data, count_examples
 from keras_bfn.inference.generation import check_deterministic, check_sampler
-from keras_bfn.models.missing import fill_missing_variables
 from keras_bfn.inference.program import LoopProgram, check_batch_size, predict, room_for
+from keras_bfn.inputs.arrays import check_data, count_examples
+from keras_bfn.inputs.conditions import condition_inputs
+from keras_bfn.inputs.missing import fill_missing_variables
 
 
 class EncodingProgram(LoopProgram):

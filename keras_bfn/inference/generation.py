@@ -17,8 +17,6 @@ from keras_bfn._validation import (
     check_verbose,
     refusal,
 )
-from keras_bfn.models.conditions import condition_inputs
-from keras_bfn.models.data_checks import check_data, check_has_event_shape, standardize
 from keras_bfn.inference.guiding import (
     Guiding,
     check_found,
@@ -27,16 +25,18 @@ from keras_bfn.inference.guiding import (
     first_unknown,
     guidance_inputs,
 )
-from keras_bfn.models.missing import length_inputs, put_missing
-from keras_bfn.models.part_times import check_given
 from keras_bfn.inference.particles import (
     ParticleProgram,
     check_particles,
     default_rows,
     finish_statistics,
 )
-from keras_bfn.predictions import Prediction
 from keras_bfn.inference.program import LoopProgram, check_batch_size, predict, room_for
+from keras_bfn.inputs.arrays import check_data, check_has_event_shape, standardize
+from keras_bfn.inputs.conditions import condition_inputs
+from keras_bfn.inputs.missing import length_inputs, put_missing
+from keras_bfn.inputs.part_times import check_given
+from keras_bfn.predictions import Prediction
 
 
 class GenerationProgram(LoopProgram):
@@ -141,7 +141,7 @@ def generate(
     sampler = samplers.get(sampler)
     check_bool("return_trajectory", return_trajectory)
     check_verbose(verbose)
-    check_has_event_shape(self)
+    check_has_event_shape(model)
     inputs = {"ones": np.ones(num_samples, "float32")}
     interval = check_interval("guidance_interval", guidance_interval)
     inputs |= condition_inputs(model, condition, num_samples, guidance_scale, guidance_rescale)

@@ -240,7 +240,9 @@ def _where_guided(scales, shift, log_h):
 
 def log_likelihood(guidance, flow, x, predictions, inputs, scales):
     """log L of samples, to the power that is the scale of each likelihood, `(batch,)`."""
-    seen = Expected(flow, predictions, {} if isinstance(flow, dict) else None, x, inputs.get("observed"))
+    seen = Expected(
+        flow, predictions, {} if isinstance(flow, dict) else None, x, inputs.get("observed")
+    )
     found = [
         scale * leaf.log_likelihood(seen, **inputs["values"][str(i)])
         for i, (leaf, scale) in enumerate(zip(guidance.leaves(), scales, strict=True))

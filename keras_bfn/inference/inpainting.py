@@ -19,22 +19,7 @@ from keras_bfn._validation import (
     standard_dtype,
     to_numpy,
 )
-from keras_bfn.models.conditions import condition_inputs
-from keras_bfn.models.data_checks import (
-    check_data,
-    check_has_event_shape,
-    count_examples,
-    read_all,
-    standardize,
-)
 from keras_bfn.inference.guiding import Guiding, check_found, check_guidance, guidance_inputs
-from keras_bfn.models.missing import (
-    fill_missing,
-    is_missing,
-    length_inputs,
-    put_missing,
-    some_value,
-)
 from keras_bfn.inference.particles import (
     KnownVariables,
     ParticleProgram,
@@ -42,6 +27,21 @@ from keras_bfn.inference.particles import (
     finish_statistics,
 )
 from keras_bfn.inference.program import check_batch_size, predict, room_for
+from keras_bfn.inputs.arrays import (
+    check_data,
+    check_has_event_shape,
+    count_examples,
+    read_all,
+    standardize,
+)
+from keras_bfn.inputs.conditions import condition_inputs
+from keras_bfn.inputs.missing import (
+    fill_missing,
+    is_missing,
+    length_inputs,
+    put_missing,
+    some_value,
+)
 from keras_bfn.samplers import AncestralSampler
 
 

@@ -10,8 +10,8 @@ from keras_bfn._random import normal
 from keras_bfn._validation import refusal
 from keras_bfn.guidance import Guidance
 from keras_bfn.inference.guiding import count_unknown, first_unknown, log_likelihood
-from keras_bfn.models.missing import put_missing
 from keras_bfn.inference.program import DEFAULT_BATCH_SIZE, LoopProgram
+from keras_bfn.inputs.missing import put_missing
 from keras_bfn.samplers.sde import MessageSampler
 from keras_bfn.samplers.second_order import SecondOrder
 
@@ -164,7 +164,9 @@ def check_particles(sampler, guidance, latents=None, return_trajectory=False):
         raise refusal("guidance", "must say what particles are weighed by", guidance)
     adds_messages = isinstance(sampler, MessageSampler) and not isinstance(sampler, SecondOrder)
     if not adds_messages or getattr(sampler, "noise", 1) != 1 or sampler.end == "last":
-        expected = "must be 'ancestral' or 'sde1', with noise=1 and a last prediction, for particles"
+        expected = (
+            "must be 'ancestral' or 'sde1', with noise=1 and a last prediction, for particles"
+        )
         raise refusal("sampler", expected, sampler)
     if latents is not None:
         raise refusal("latents", "must be None for particles, which start alike", latents)

@@ -11,9 +11,9 @@ from keras_bfn._parts import leave_out, list_parts, map_parts
 from keras_bfn._random import Noise, normal, uniform
 from keras_bfn._validation import check_int
 from keras_bfn.flows.priors import MarkovChain
-from keras_bfn.predictions import output_distributions
-from keras_bfn.models.data_checks import count_examples
 from keras_bfn.inference.guiding import NOTHING, guided_prediction
+from keras_bfn.inputs.arrays import count_examples
+from keras_bfn.predictions import output_distributions
 
 DEFAULT_BATCH_SIZE = 64
 STEPS = 1024  # one program takes any number of steps up to this one, or to a multiple of it

@@ -9,14 +9,33 @@ from keras_bfn._devices import round_up, scope_of
 from keras_bfn._keras import seeded
 from keras_bfn._parts import leave_out, map_parts, order_parts, sum_parts
 from keras_bfn._validation import check_int, check_verbose, to_numpy
-from keras_bfn.models.data_checks import check_arrays, count_examples
-from keras_bfn.models.missing import (
+from keras_bfn.inference.program import Program, check_batch_size
+from keras_bfn.inputs.arrays import check_arrays, count_examples
+from keras_bfn.inputs.missing import (
     check_sample_weight,
     count_variables,
     fill_missing_variables,
+    sum_variables,
 )
-from keras_bfn.models.objective import nats_per_example
-from keras_bfn.inference.program import Program, check_batch_size
+
+
+def nats_per_example(loss, flow, x, predictions, seed, counts=None):
+    """What examples cost by a loss: `(batch,)`, or a dict of that for each part.
+
+    Args:
+        loss: a `keras_bfn.losses.BFNLoss`.
+        flow: the flow, or a dict of flows.
+        x: data, or a dict of the parts' data.
+        predictions: a `keras_bfn.Prediction` for evidence about `x`, or a dict of them.
+        seed: the `SeedGenerator` of losses that draw.
+        counts: how much each variable counts, shaped as `x`; by default 1.
+    """
+
+    def cost(flow, x, prediction, counts=1.0):
+        return loss(flow, x, prediction, seed) * counts
+
+    counts = () if counts is None else (counts,)
+    return sum_variables(map_parts(cost, flow, x, predictions, *counts))
 
 
 class CodeLengthProgram(Program):

@@ -7,7 +7,7 @@ from keras_bfn._random import seed_of, uniform
 
 
 class BFNLoss(Immutable):
-    """Base class: which times to look at, and what the network's output there costs.
+    """Base class: the times at which to ask the network, and what its output there costs.
 
     A loss is stateless and needs no trainer:
 
@@ -16,22 +16,22 @@ class BFNLoss(Immutable):
     t = loss.times(keras_bfn.losses.stratified_uniform(len(x), seed))
     s = flow.sample_evidence(x, t, seed)
     theta = flow.input_params(s, flow.schedule.beta(t))
-    look = keras_bfn.Prediction(t, s, theta, network({"theta": theta, "t": t}))
-    nats = loss(flow, x, look, seed)
+    prediction = keras_bfn.Prediction(t, s, theta, network({"theta": theta, "t": t}))
+    nats = loss(flow, x, prediction, seed)
     ```
     """
 
     def times(self, uniform):
-        """Maps uniform numbers in [0, 1) to the times that the loss looks at, both `(batch,)`."""
+        """Maps uniform numbers in [0, 1) to the times of predictions, both `(batch,)`."""
         raise NotImplementedError
 
-    def __call__(self, flow, x, look, seed=None):
-        """Scores a look.
+    def __call__(self, flow, x, prediction, seed=None):
+        """Scores a prediction.
 
         Args:
             flow: the data type, a `keras_bfn.flows.Flow`.
             x: data, of shape `(batch, *event_shape)`.
-            look: a `keras_bfn.Prediction` at evidence about `x`.
+            prediction: a `keras_bfn.Prediction` from evidence about `x`.
             seed: a `SeedGenerator`, an int or None, for losses that draw messages.
 
         Returns:

@@ -24,11 +24,13 @@ class ContinuousTimeLoss(BFNLoss):
     def times(self, uniform):
         return uniform
 
-    def __call__(self, flow, x, look, seed=None):
-        e_hat = flow.expected_embedding(flow.output_distribution(look.params, look.s, look.t))
+    def __call__(self, flow, x, prediction, seed=None):
+        e_hat = flow.expected_embedding(
+            flow.output_distribution(prediction.params, prediction.s, prediction.t)
+        )
         error = flow.embed(x) - e_hat
         error = ops.sum(error * error, axis=-1)
-        return 0.5 * flow.gain * expand(flow.schedule.derivative(look.t), error) * error
+        return 0.5 * flow.gain * expand(flow.schedule.derivative(prediction.t), error) * error
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -62,10 +64,10 @@ class DiscreteTimeLoss(BFNLoss):
         step = ops.minimum(ops.floor(uniform * self.num_steps), self.num_steps - 1)
         return step / self.num_steps
 
-    def __call__(self, flow, x, look, seed=None):
-        distribution = flow.output_distribution(look.params, look.s, look.t)
-        # A part that is known is looked at when all messages have come: schedules know no further.
-        step = ops.minimum(ops.round(look.t * self.num_steps) + 1.0, self.num_steps)
+    def __call__(self, flow, x, prediction, seed=None):
+        distribution = flow.output_distribution(prediction.params, prediction.s, prediction.t)
+        # A known part is at t = 1, after the last message: schedules know no further.
+        step = ops.minimum(ops.round(prediction.t * self.num_steps) + 1.0, self.num_steps)
         alpha = flow.schedule.alpha(step, self.num_steps)
         draws = [
             flow.sender_receiver_kl(x, distribution, alpha, seed_of(seed, f"message {i}"))
@@ -82,8 +84,9 @@ class ReconstructionLoss(BFNLoss):
 
     >>> flow, t = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=9.0), np.ones(16)
     >>> s = flow.sample_evidence(images, t, seed=0)
-    >>> look = keras_bfn.Prediction(t, s, flow.input_params(s, flow.schedule.beta(t)), s[..., 1:])
-    >>> keras_bfn.losses.ReconstructionLoss()(flow, images, look).shape
+    >>> theta = flow.input_params(s, flow.schedule.beta(t))
+    >>> prediction = keras_bfn.Prediction(t, s, theta, s[..., 1:])
+    >>> keras_bfn.losses.ReconstructionLoss()(flow, images, prediction).shape
     (16, 4, 4, 1)
 
     Reference: "Reconstruction loss" in sections 4, 5 and 6 of
@@ -93,8 +96,8 @@ class ReconstructionLoss(BFNLoss):
     def times(self, uniform):
         return ops.ones_like(uniform)
 
-    def __call__(self, flow, x, look, seed=None):
-        return flow.reconstruction_loss(x, look.params, look.s)
+    def __call__(self, flow, x, prediction, seed=None):
+        return flow.reconstruction_loss(x, prediction.params, prediction.s)
 
 
 def get(identifier):

@@ -1,4 +1,4 @@
-"""What `compile`, `fit` and their like are told, looked at before Keras is."""
+"""Checks of the arguments of `compile`, `fit` and their like, before Keras is given them."""
 
 import inspect
 
@@ -14,7 +14,7 @@ from keras_bfn._validation import (
     is_number,
     refusal,
 )
-from keras_bfn.models.data_checks import check_tensors, check_training_data, is_arrays
+from keras_bfn.inputs.arrays import check_tensors, check_training_data, is_arrays
 
 # What `fit` and `evaluate` of Keras take for any number.
 LEAST = {

@@ -27,16 +27,9 @@ from keras_bfn._validation import check_choice, check_int, check_path
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.inference import encoding, exported, generation, inpainting, scoring, text
 from keras_bfn.inference.programs import Programs
-from keras_bfn.metrics import BitsPerDim
-from keras_bfn.models import averaging, objective, part_times
-from keras_bfn.models.arguments import (
-    batch_arguments,
-    check_compilation,
-    check_loss_weights,
-    evaluate_arguments,
-    fit_arguments,
-)
-from keras_bfn.models.conditions import (
+from keras_bfn.inputs import part_times
+from keras_bfn.inputs.arrays import check_form, check_no_targets, split_condition
+from keras_bfn.inputs.conditions import (
     cast_conditions,
     check_dropout,
     check_is_conditional,
@@ -45,21 +38,29 @@ from keras_bfn.models.conditions import (
     guide,
     with_null_conditions,
 )
-from keras_bfn.models.data_checks import check_form, check_no_targets, split_condition
-from keras_bfn.models.layouts import lay_out_kernels
-from keras_bfn.models.missing import (
+from keras_bfn.inputs.missing import (
     count_variables,
     fill_missing_variables,
     observed,
     sum_variables,
 )
-from keras_bfn.models.signature import (
+from keras_bfn.inputs.signature import (
     Signature,
     check_graph,
     check_network,
     check_outputs,
     make_symbolic_inputs,
 )
+from keras_bfn.metrics import BitsPerDim
+from keras_bfn.models import averaging, objective
+from keras_bfn.models.arguments import (
+    batch_arguments,
+    check_compilation,
+    check_loss_weights,
+    evaluate_arguments,
+    fit_arguments,
+)
+from keras_bfn.models.layouts import lay_out_kernels
 from keras_bfn.predictions import Prediction, input_distribution
 from keras_bfn.presets import PRESETS
 from keras_bfn.presets.folder import save_folder
@@ -267,8 +268,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             loss: the transmission loss, a `keras_bfn.losses.BFNLoss`; continuous time by default.
             loss_weights: for a dict of flows, a dict from names of parts to numbers: what a nat of
                 that part counts in the loss, 1 by default. Of no effect on other metrics.
-            num_repeats: int. How often `evaluate` and validation look at each example, at times
-                evenly spread. More looks are as much more work, and curves that tell more.
+            num_repeats: int. How many times `evaluate` and validation score each example, at
+                evenly spread times. More repeats are more work, and lower the noise of curves.
             **kwargs: as in Keras; `metrics` are refused, for there are no targets.
 
         Raises:
@@ -326,7 +327,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 batches.
             y: must be None: the data are their own target. *args, **kwargs: `batch_size`, `epochs`,
             `callbacks` and the others of `keras.Model.fit`,
-                but for `class_weight`. `validation_data` takes what `x` takes; it is looked at with
+                but for `class_weight`. `validation_data` takes what `x` takes; it is scored with
                 the same noise after every epoch, so that epochs compare. `sample_weight` is of the
                 examples, or of the variables, an array shaped as the data, or a dict of some
                 parts'. A pipeline yields `(x, weights, weights)`: Keras on TensorFlow takes no None
@@ -381,9 +382,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             return super().evaluate(**arguments)
 
     @in_turn
-    def train_on_batch(
-        self, x, y=None, sample_weight=None, class_weight=None, return_dict=False
-    ):
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Makes one step of training.
 
         Args:
@@ -409,7 +408,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             return super().train_on_batch(**arguments)
 
     @in_turn
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):  # noqa: PT028
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Reports what one batch costs, and those before it since metrics were reset.
 
         Args:
@@ -425,9 +424,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         >>> logs = model.test_on_batch(images[:16], return_dict=True)
         """
-        arguments = batch_arguments(
-            self, super().test_on_batch, x, y, sample_weight, return_dict
-        )
+        arguments = batch_arguments(self, super().test_on_batch, x, y, sample_weight, return_dict)
         with whole_steps(self):
             return super().test_on_batch(**arguments)
 
@@ -439,7 +436,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         num_repeats = 1 if training else self.num_repeats
         data, counted = objective.repeat((y_pred["data"], counts), num_repeats)
         nats = {
-            name: objective.nats_per_example(
+            name: scoring.nats_per_example(
                 loss, self.flow, data, y_pred[name], self.seed_generator, counted
             )
             for name, loss in self.losses_by_name(training).items()
@@ -640,7 +637,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             x: data of shape `(num, *event_shape)`, or a dict of the parts' data; or the tuple
                 `(data, condition)`.
             num_steps: int or None. The number of messages; None is the continuous-time limit.
-            num_repeats: int. Each example is looked at this many times, evenly spread over [0, 1];
+            num_repeats: int. Each example is scored at this many times, evenly spread over [0, 1];
                 with `num_repeats=num_steps`, once at each step.
             batch_size: int.
             given: list of names of parts that are known to sender and receiver: the cost is that of
@@ -675,7 +672,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     def loss_by_time(self, x, num_intervals=20, batch_size=128, seed=None, verbose="auto"):
         """Where in time the model pays: the continuous-time loss in each interval of time.
 
-        Each example is looked at once in every interval. A schedule is well chosen if no part of
+        Each example is scored once in every interval. A schedule is well chosen if no part of
         time is wasted on messages that cost next to nothing.
 
         Args:
@@ -772,13 +769,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         Returns:
             A numpy array of shape `(num_samples, *event_shape)`, int32 for discrete and discretised
             data, else float32; or a dict of the parts'. With `return_trajectory`, the tuple of it
-            and a `keras_bfn.Prediction`, or a dict of the parts' looks: its `t` has the shape `(num_steps
-            + 1,)`, and `s`, `theta` and `params` have an axis of `num_steps + 1` before all others.
-            A sampler with `end="last"` makes one look less. With `return_statistics`, the
-            tuple of it and a dict: `"log_likelihood"`, `(num_samples,)`, in nats, the logarithm of
-            an unbiased estimate of E[L], the mean of the likelihood over what the model draws;
+            and a `keras_bfn.Prediction`, or a dict of the parts' predictions: its `t` has the shape
+            `(num_steps + 1,)`, and `s`, `theta` and `params` have an axis of `num_steps + 1` before
+            all others. A sampler with `end="last"` makes one prediction less. With
+            `return_statistics`, the tuple of it and a dict: `"log_likelihood"`, `(num_samples,)`,
+            in nats, the logarithm of an unbiased estimate of E[L], the mean of the likelihood over
+            what the model draws;
             `"effective_sample_size"`, `(num_steps + 1, num_samples)`, of 1 to `num_particles`, at
-            each look before particles are drawn anew; and all of the `"particles"`, `(num_samples,
+            each step before particles are drawn anew; and all of the `"particles"`, `(num_samples,
             num_particles, *event_shape)`, with their `"log_weights"`, `(num_samples,
             num_particles)`.
 
@@ -1151,7 +1149,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         A step takes
 
-        - `t` and `t_next`, scalars: the time, and that of the next look. Let the first be the
+        - `t` and `t_next`, scalars: the time, and that of the next prediction. Let the first be the
           sampler's `start`, 0 by default, and the last 1 (with `end="last"`, the last but one),
           where `t_next` is the same;
         - `state`, `(batch, *event_shape, flow.embedding_size)`, what the sampler carries, or

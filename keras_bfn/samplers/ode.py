@@ -59,7 +59,7 @@ class ODE1Sampler(Sampler):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class ODE2Sampler(SecondOrder, ODE1Sampler):
-    """As `ODE1Sampler`, with the expected embedding extrapolated from this look and the last.
+    """As `ODE1Sampler`, with the expected embedding extrapolated from the last two predictions.
 
     Args:
         **kwargs: `temperature`, `top_k`, `top_p`, `end`, `start` and `spacing`, as in

@@ -27,17 +27,17 @@ class Sampler(Immutable):
 
     Args:
         temperature: positive float. The output distribution p_O is raised to the power
-            `1 / temperature` at every look: below 1, samples are likelier and less varied.
+            `1 / temperature` at every prediction: below 1, samples are likelier and less varied.
             Continuous data have no temperature but 1, for their p_O is a single point.
-        top_k: int or None. At every look, after the temperature, p_O is cut to its `top_k`
+        top_k: int or None. At every prediction, after the temperature, p_O is cut to its `top_k`
             likeliest values. For integers alone.
         top_p: float in (0, 1], or None. Of what is left, p_O is cut to the fewest values that
             together have at least this probability. For integers alone.
-        end: what becomes of the last look. `"mode"` takes the mode of p_O at t = 1; `"sample"`
-            draws from it; `"last"` takes the mode of p_O one step earlier, and saves the network
-            call at t = 1: `num_steps` calls in the place of `num_steps + 1`.
-        start: float in [0, 1). The time of the first look. At a later time than 0, the evidence
-            starts as N(0, c beta(start)): the messages about data whose embedding is zero.
+        end: what becomes of the last prediction. `"mode"` takes the mode of p_O at t = 1;
+            `"sample"` draws from it; `"last"` takes the mode of p_O one step earlier, and saves the
+            network call at t = 1: `num_steps` calls in the place of `num_steps + 1`.
+        start: float in [0, 1). The time of the first prediction. At a later time than 0, the
+            evidence starts as N(0, c beta(start)): the messages about data whose embedding is zero.
         spacing: `"t"` for steps of one length in time, `"log_beta"` for steps of one length in the
             logarithm of the accuracy; the latter needs a `start` above 0.
 
@@ -133,7 +133,7 @@ class Sampler(Immutable):
         raise NotImplementedError
 
     def times(self, flow, num_steps):
-        """The times of all looks from `start` to 1, a float32 array of shape `(num_steps + 1,)`."""
+        """The times of predictions from `start` to 1, a float32 array, `(num_steps + 1,)`."""
         if self.spacing == "t":
             return np.linspace(self.start, 1, num_steps + 1, dtype="float32")
         first, last = (float(flow.schedule.beta(t)) for t in (self.start, 1.0))

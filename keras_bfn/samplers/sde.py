@@ -119,7 +119,7 @@ class SDE1Sampler(MessageSampler):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class SDE2Sampler(SecondOrder, SDE1Sampler):
-    """As `SDE1Sampler`, with the expected embedding extrapolated from this look and the last.
+    """As `SDE1Sampler`, with the expected embedding extrapolated from the last two predictions.
 
     Args:
         noise: as in `SDE1Sampler`.

@@ -8,13 +8,14 @@ from keras_bfn.samplers.sampler import shifted
 class SecondOrder:
     """Mixed into a sampler of first order: the expected embedding goes on as it went.
 
-    Between this look and the next, the expected embedding is taken to move along the line through
-    this look and the last; its mean over the step takes the place of its value at the step's start.
+    Between this prediction and the next, the expected embedding is taken to move along the line
+    through this one and the last; its mean over the step takes the place of its value at the
+    step's start.
     The state is the tuple of the first order's state, the last expected embedding and its time.
     """
 
     def begin(self, state):
-        """The state before the first look, when there is no line yet."""
+        """The state before the first prediction, when there is no line yet."""
         return state, ops.zeros_like(state), ops.convert_to_tensor(-1.0, dtype="float32")
 
     def init(self, flow, shape, seed=None):

@@ -154,7 +154,7 @@ class QuadraticSchedule(Schedule):
 def check(schedule):
     """Raises a `ValueError` unless beta(0) = 0, beta rises and is finite, and has this derivative.
 
-    It is looked at between 64 times. The derivative may jump at a tenth of them.
+    It is checked between 64 times. The derivative may jump at a tenth of them.
     """
     t = np.linspace(0.0, 1.0, 129, dtype="float32")
     beta, slope = (

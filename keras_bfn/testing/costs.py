@@ -4,13 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn.predictions import Prediction
 from keras_bfn.losses import (
     ContinuousTimeLoss,
     DiscreteTimeLoss,
     ReconstructionLoss,
     stratified_uniform,
 )
+from keras_bfn.predictions import Prediction
 from keras_bfn.testing.claims import require, require_mean
 from keras_bfn.testing.posteriors import ExactFlow
 
@@ -42,8 +42,8 @@ class EdgeLosses(keras.Model):
         nats = {}
         for name, loss in self.losses_by_name.items():
             times = loss.times(t)
-            look = Prediction(times, flow.sample_evidence(x, times, seed), None, self.params)
-            nats[name] = loss(flow, x, look, seed)
+            prediction = Prediction(times, flow.sample_evidence(x, times, seed), None, self.params)
+            nats[name] = loss(flow, x, prediction, seed)
         s = flow.sample_evidence(x, t, seed)
         output = flow.output_distribution(self.params, s, t)
         drawn = {"mode": output.mode(), "sample": output.sample(seed), "mean": output.mean()}
@@ -114,11 +114,11 @@ class ExactCosts(keras.Model):
         flow, seed, nats = self.flow, self.seed_generator, {}
         for name, loss in self.losses_by_name.items():
             t = loss.times(stratified_uniform(ops.shape(x)[0], seed))
-            look = Prediction(t, flow.sample_evidence(x, t, seed), None, None)
+            prediction = Prediction(t, flow.sample_evidence(x, t, seed), None, None)
             if name == "reconstruction":
-                nats[name] = -flow.output_distribution(None, look.s, t).log_prob(x)
+                nats[name] = -flow.output_distribution(None, prediction.s, t).log_prob(x)
             else:
-                nats[name] = loss(flow, x, look, seed)
+                nats[name] = loss(flow, x, prediction, seed)
         return nats
 
 

@@ -5,8 +5,8 @@ from keras import ops
 
 from keras_bfn import flows
 from keras_bfn._validation import check_seed
-from keras_bfn.predictions import Prediction
 from keras_bfn.losses.loss import BFNLoss
+from keras_bfn.predictions import Prediction
 from keras_bfn.testing.claims import require, require_float32, require_saving, require_shape
 from keras_bfn.testing.costs import check_entropy, run_edges
 
@@ -63,8 +63,8 @@ def _check_shapes(loss, flow, event_shape, rng):
     t = loss.times(np.arange(4, dtype="float32") / 4)
     s = flow.sample_evidence(x, t, seed=0)
     params = ops.zeros((*x.shape, flow.output_size))
-    look = Prediction(t, s, flow.input_params(s, flow.schedule.beta(t)), params)
+    prediction = Prediction(t, s, flow.input_params(s, flow.schedule.beta(t)), params)
     what = f"{type(loss).__name__}(flow, x, prediction) for {type(flow).__name__}"
-    nats = loss(flow, x, look, 0)
+    nats = loss(flow, x, prediction, 0)
     require_shape(nats, x.shape, what)
     require_float32(nats, what)

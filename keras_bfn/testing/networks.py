@@ -8,9 +8,9 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._parts import list_parts, map_parts
-from keras_bfn.models import BayesianFlowNetwork
-from keras_bfn.models.conditions import check_condition
 from keras_bfn.inference.program import Program
+from keras_bfn.inputs.conditions import check_condition
+from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.testing.claims import require
 
 
@@ -72,8 +72,8 @@ class ParamsProgram(Program):
     """The network's output for each part, as a list."""
 
     def call(self, inputs):
-        looks = self.model.predict_params(inputs["s"], inputs["t"], inputs.get("condition"))
-        return [look.params for _, look in list_parts(self.model.flow, looks)]
+        predictions = self.model.predict_params(inputs["s"], inputs["t"], inputs.get("condition"))
+        return [prediction.params for _, prediction in list_parts(self.model.flow, predictions)]
 
 
 def _outputs(model, s, t, condition):

@@ -7,8 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_bfn.flows import DiscreteFlow, MarkovChain
-from keras_bfn.predictions import Prediction
 from keras_bfn.losses import ContinuousTimeLoss, ReconstructionLoss, stratified_uniform
+from keras_bfn.predictions import Prediction
 from keras_bfn.testing.claims import require, require_float32, require_mean, require_shape
 
 MOST_EVIDENCE = 1e6
@@ -29,8 +29,8 @@ class PriorCosts(keras.Model):
             t = loss.times(stratified_uniform(ops.shape(x)[0], seed))
             s = flow.sample_evidence(x, t, seed)
             theta = flow.input_params(s, flow.schedule.beta(t))
-            look = Prediction(t, s, theta, flow.evidence_params(theta))
-            cost = loss(flow, x, look, seed)
+            prediction = Prediction(t, s, theta, flow.evidence_params(theta))
+            cost = loss(flow, x, prediction, seed)
             nats = nats + ops.sum(ops.reshape(cost, (ops.shape(x)[0], -1)), axis=-1)
         return nats
 

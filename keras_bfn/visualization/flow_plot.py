@@ -64,20 +64,20 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
     variable = tuple(map(int, variable))
     steps = np.unique(np.linspace(0, len(t) - 2, num_steps).round().astype(int))
     final = _OneVariable(flow, trajectory, len(t) - 1, sample, variable).mode
-    looks = [_OneVariable(flow, trajectory, step, sample, variable) for step in steps]
+    predictions = [_OneVariable(flow, trajectory, step, sample, variable) for step in steps]
 
     figure = new_figure(2.3 * len(steps), 6)
     grid = figure.subplots(4, len(steps), squeeze=False)
-    for column, (step, look) in enumerate(zip(steps, looks, strict=True)):
+    for column, (step, prediction) in enumerate(zip(steps, predictions, strict=True)):
         beta = [float(flow.schedule.beta(time)) for time in (t[step], t[step + 1])]
         variance = 1 / (flow.gain * (beta[1] - beta[0]))
         axes = grid[:, column]
-        look.draw_input(axes[0])
-        look.draw_shares(axes[1], look.probs, "tab:purple")
-        component, centre = look.embedding(final)
+        prediction.draw_input(axes[0])
+        prediction.draw_shares(axes[1], prediction.probs, "tab:purple")
+        component, centre = prediction.embedding(final)
         _density(axes[2], [centre], [1.0], variance, "tab:orange")
-        centres = [look.embedding(value, component)[1] for value in look.values]
-        _density(axes[3], centres, look.probs, variance, "tab:green")
+        centres = [prediction.embedding(value, component)[1] for value in prediction.values]
+        _density(axes[3], centres, prediction.probs, variance, "tab:green")
         reach = 4 * math.sqrt(variance) + 1
         for panel in axes[2:]:
             panel.set_xlim(centre - reach, centre + reach)
@@ -91,7 +91,7 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
 
 
 class _OneVariable:
-    """What one look of a trajectory says of one variable."""
+    """What one prediction of a trajectory says of one variable."""
 
     def __init__(self, flow, trajectory, step, sample, variable):
         self.flow, self.beta = flow, float(flow.schedule.beta(trajectory.t[step]))

@@ -92,8 +92,8 @@ def plot_forecast(completions, path, mask, real=None, levels=(0.5, 0.9), names=N
         for i, level in enumerate(sorted(levels, reverse=True)):
             ends = [0.5 - 0.5 * level, 0.5 + 0.5 * level]
             band = np.quantile(completions[..., channel], ends, axis=0)
-            look = {"color": "tab:blue", "alpha": 0.2 + 0.2 * min(i, 4), "linewidth": 0}
-            axes.fill_between(positions, *band, label=f"{level:.0%}", **look)
+            prediction = {"color": "tab:blue", "alpha": 0.2 + 0.2 * min(i, 4), "linewidth": 0}
+            axes.fill_between(positions, *band, label=f"{level:.0%}", **prediction)
         axes.plot(positions, median[:, channel], color="tab:blue", linewidth=1, label="median")
         if real is not None:
             axes.plot(positions, real[:, channel], color="tab:red", linewidth=1, label="real")

@@ -14,14 +14,14 @@ def pick_trajectory(part, flow, trajectory):
         ValueError: if they are none, or there is no such part.
     """
     check_flow(flow)
-    are_looks = all(isinstance(look, Prediction) for (look,) in list_parts(trajectory))
+    are_looks = all(isinstance(prediction, Prediction) for (prediction,) in list_parts(trajectory))
     if names_of(trajectory) != names_of(flow) or not are_looks:
         raise ValueError(
             "Argument `trajectory` must be what `generate(..., return_trajectory=True)` returns "
             f"for this flow. Received: a {type(trajectory).__name__}"
         )
-    for one, look in list_parts(flow, trajectory):
-        sizes = [np.shape(values)[-1:] for values in look[1:]]
+    for one, prediction in list_parts(flow, trajectory):
+        sizes = [np.shape(values)[-1:] for values in prediction[1:]]
         if sizes != [(one.embedding_size,), (one.theta_size,), (one.output_size,)]:
             raise ValueError(
                 f"Argument `trajectory` must be of the flow {one!r}. Received: arrays with last "

@@ -136,8 +136,8 @@ class Writers:
         flow = self.flow
         sizes = flow.embedding_size, flow.theta_size, flow.output_size
         values = (np.full((8, 16, 4, 4, 1, size), content - 0.9) for size in sizes)
-        look = keras_bfn.Prediction(np.linspace(0, 1, 8), *values)
-        visualization.animate_generation(flow, look, self.path("a.gif"))
+        prediction = keras_bfn.Prediction(np.linspace(0, 1, 8), *values)
+        visualization.animate_generation(flow, prediction, self.path("a.gif"))
 
     def make_resume(self):
         resume = Resume(self.path("run"), verbose=0)

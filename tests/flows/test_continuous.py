@@ -15,7 +15,7 @@ NOISE_FLOWS = {
 }
 
 
-def look(flow, x, t):
+def prediction(flow, x, t):
     """The evidence about `x`, and the noise in it, computed in float64."""
     noise = np.random.default_rng(2).standard_normal((*x.shape, 1))
     beta = to_numpy(flow.schedule.beta(t)).reshape(-1, *(1,) * x.ndim)
@@ -33,7 +33,7 @@ def ask(flow, noise, log_std, s, t):
 def test_the_true_noise_gives_back_the_data(flow):
     t = np.float32([1e-6, 1e-5, 1e-3, 0.1, 0.5, 1])
     x = random_data(flow, (6, 50))
-    s, noise, beta = look(flow, x, t)
+    s, noise, beta = prediction(flow, x, t)
     distribution = ask(flow, noise, 0, s, t)
     value = flow.expected_embedding(distribution)[..., 0]
     value = distribution.location if flow.discrete else value
@@ -45,7 +45,7 @@ def test_the_true_noise_gives_back_the_data(flow):
 @pytest.mark.parametrize("flow", NOISE_FLOWS.values(), ids=NOISE_FLOWS)
 def test_before_t_min_the_output_does_not_depend_on_the_network(flow):
     t = np.float32([0, 1e-8, 9e-7])
-    s, _, _ = look(flow, random_data(flow, (3, 50)), t)
+    s, _, _ = prediction(flow, random_data(flow, (3, 50)), t)
     for noise in (-1e4, 0, 7):
         distribution = ask(flow, np.full((3, 50, 1), noise), 3, s, t)
         if flow.discrete:
@@ -57,7 +57,7 @@ def test_before_t_min_the_output_does_not_depend_on_the_network(flow):
 
 def test_a_predicted_deviation_is_one_of_the_noise():
     flow, t = DiscretizedFlow(256, sigma_1=0.02), np.float32([0.2, 0.9])
-    s, noise, beta = look(flow, random_data(flow, (2, 5)), t)
+    s, noise, beta = prediction(flow, random_data(flow, (2, 5)), t)
     std = to_numpy(ask(flow, noise, np.log(0.3), s, t).std)
     assert_allclose(std, np.broadcast_to(0.3 / np.sqrt(beta[..., 0]), std.shape), rtol=1e-5)
 

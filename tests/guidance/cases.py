@@ -21,7 +21,7 @@ class Exact(Guidance):
     """The mean likelihood, given all evidence."""
 
     def log_h(self, expected):
-        s = expected.looks.s
+        s = expected.predictions.s
         log_joint = to_tensor(np.log(JOINT_PRIOR)) + s[:, 0, :, None] + s[:, 1, None, :]
         log_joint = ops.log_softmax(ops.reshape(log_joint, (-1, 9)), axis=-1)
         return ops.logsumexp(log_joint + to_tensor(LOG_LIKELIHOOD.ravel()), axis=1)

@@ -21,7 +21,7 @@ FLOWS = {
 T = np.array([0.2, 0.4, 0.6, 0.8], "float32")
 
 
-def look(flow, params=None):
+def prediction(flow, params=None):
     s = to_tensor(RNG.standard_normal((4, 2, flow.embedding_size)))
     if params is None:
         params = 0.3 * RNG.standard_normal((4, 2, flow.output_size)) - 0.5
@@ -29,7 +29,7 @@ def look(flow, params=None):
 
 
 def expect(flow, **options):
-    seen = look(flow)
+    seen = prediction(flow)
     output = flow.output_distribution(seen.params, seen.s, seen.t)
     return Expected(flow, seen, output, **options), output
 
@@ -45,7 +45,7 @@ def test_data_and_variances_have_one_form(name):
     assert data.shape == variances.shape == shape
     assert (variances > 0).all()
     x = to_numpy(output.mode()).astype("int32" if flow.discrete else "float32")
-    known = Expected(flow, look(flow), None, known=ops.convert_to_tensor(x))
+    known = Expected(flow, prediction(flow), None, known=ops.convert_to_tensor(x))
     sure = to_numpy(known.data())
     assert sure.shape == shape
     np.testing.assert_allclose(sure if len(shape) == 2 else sure.argmax(axis=-1), x, rtol=1e-6)
@@ -62,7 +62,7 @@ def test_data_and_variances_have_one_form(name):
 def test_more_evidence_about_each_variable_tilts_what_is_expected(name):
     """By p_O(x) exp(evidence . e(x)), which for a prior of its own is as by Bayes."""
     flow = FLOWS[name]
-    seen = look(flow)
+    seen = prediction(flow)
     output = flow.output_distribution(seen.params, seen.s, seen.t)
     more = to_tensor(RNG.standard_normal((4, 2, flow.embedding_size)))
     tilted = flow.tilted(output, more, seen.t)
@@ -106,7 +106,7 @@ def test_h_of_many_draws_is_the_mean_likelihood_and_its_gradient_that_of_the_exp
     """Of a likelihood that is linear in the data, both are known."""
     flow, num_draws = FLOWS["classes"], 3000
     noise = {"uniform_0": to_tensor(RNG.uniform(size=(num_draws, 1, 2)))}
-    seen = look(flow)
+    seen = prediction(flow)
 
     def linear(probs):
         return ops.log(probs[:, 0, 0] + 2.0 * probs[:, 0, 1] + 5.0 * probs[:, 0, 2])

@@ -91,7 +91,7 @@ class ExactOfNumber(Guidance):
     """log N(y; m, v + noise^2), where N(m, v) is the posterior given the evidence."""
 
     def log_h(self, expected):
-        variance = 1.0 / (expected.flow.schedule.beta(expected.looks.t) + TAU**-2)
+        variance = 1.0 / (expected.flow.schedule.beta(expected.predictions.t) + TAU**-2)
         error = Y - expected.data()[:, 0]
         return -0.5 * ops.square(error) / (variance + NOISE**2)
 
@@ -128,9 +128,9 @@ class ExactOfParts(Guidance):
     """The mean of exp(A label + B number), given the evidence about both."""
 
     def log_h(self, expected):
-        looks = expected.looks
-        label, number = looks["label"].s, looks["number"].s[:, 0]
-        growth = 1.0 + STD**2 * expected.flow["number"].schedule.beta(looks["number"].t)
+        predictions = expected.predictions
+        label, number = predictions["label"].s, predictions["number"].s[:, 0]
+        growth = 1.0 + STD**2 * expected.flow["number"].schedule.beta(predictions["number"].t)
         centres = to_tensor([-CENTRE, CENTRE])
         log_label = to_tensor(np.log(LABELS)) + label + (number / growth)[:, None] * centres
         mean = ((STD**2 * number)[:, None] + centres) / growth[:, None]

@@ -123,9 +123,9 @@ def test_h_of_a_measurement_is_the_normal_that_is_expected_of_it():
     A = rng.standard_normal((2, 2))
     y = np.array([[0.1, 0.2], [0.3, -0.4]], "float32")
     s, t = to_tensor(rng.standard_normal((2, 2, 1))), np.full(2, 0.1, "float32")
-    looks = model.predict_params(s, t)
-    output = model.flow.output_distribution(looks.params, looks.s, looks.t)
-    expected = guidance.Expected(model.flow, looks, output)
+    predictions = model.predict_params(s, t)
+    output = model.flow.output_distribution(predictions.params, predictions.s, predictions.t)
+    expected = guidance.Expected(model.flow, predictions, output)
     mean, precision = to_numpy(expected.data()), float(model.flow.schedule.beta(0.1)) + TAU**-2
     assert (np.abs(mean) < 2.0).all()
     covariance = 4.0 / precision * A @ A.T + NOISE**2 * np.eye(2)
@@ -135,9 +135,11 @@ def test_h_of_a_measurement_is_the_normal_that_is_expected_of_it():
     np.testing.assert_allclose(sure, log_normal(y - mean @ A.T, NOISE**2 * np.eye(2)), rtol=1e-3)
 
     model = make_pair_model()
-    looks = model.predict_params(to_tensor(rng.standard_normal((1, 2, 3))), np.full(1, 0.2, "float32"))
-    output = model.flow.output_distribution(looks.params, looks.s, looks.t)
-    expected = guidance.Expected(model.flow, looks, output)
+    predictions = model.predict_params(
+        to_tensor(rng.standard_normal((1, 2, 3))), np.full(1, 0.2, "float32")
+    )
+    output = model.flow.output_distribution(predictions.params, predictions.s, predictions.t)
+    expected = guidance.Expected(model.flow, predictions, output)
     A = rng.standard_normal((2, 6))
     probs = to_numpy(expected.data())[0]
     covariance = NOISE**2 * np.eye(2)

@@ -50,8 +50,8 @@ def test_every_step_is_charged_for_its_own_accuracy(num_steps):
 def test_continuous_time_loss_is_the_formula():
     flow, t = DiscreteFlow(3, beta_1=2.0), np.float32([0.0, 0.5, 1.0])
     params = np.log([[[0.2, 0.3, 0.5]]] * 3)
-    look = Prediction(t, None, None, to_tensor(params))
-    nats = ContinuousTimeLoss()(flow, np.ones((3, 1), "int32"), look)
+    prediction = Prediction(t, None, None, to_tensor(params))
+    nats = ContinuousTimeLoss()(flow, np.ones((3, 1), "int32"), prediction)
     squared_error = 0.2**2 + 0.7**2 + 0.5**2
     assert_allclose(to_numpy(nats)[:, 0], 1.5 * 4.0 * t * squared_error, rtol=1e-5)
 
@@ -59,9 +59,10 @@ def test_continuous_time_loss_is_the_formula():
 def test_more_messages_vary_less_about_the_same_mean(seed):
     flow, num = DiscreteFlow(3, beta_1=2.0), 20_000
     x, t = np.zeros((num, 1), "int32"), np.zeros(num, "float32")
-    look = Prediction(t, None, None, ops.zeros((num, 1, 3)))
+    prediction = Prediction(t, None, None, ops.zeros((num, 1, 3)))
     one, ten = (
-        to_numpy(DiscreteTimeLoss(4, num_samples)(flow, x, look, seed)) for num_samples in (1, 10)
+        to_numpy(DiscreteTimeLoss(4, num_samples)(flow, x, prediction, seed))
+        for num_samples in (1, 10)
     )
     assert_allclose(one.var() / ten.var(), 10, rtol=0.1)
     assert abs(one.mean() - ten.mean()) < 5 * one.std() * num**-0.5

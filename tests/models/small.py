@@ -7,6 +7,7 @@ import numpy as np
 from keras import layers
 
 import keras_bfn
+from keras_bfn.inputs.missing import fill_missing_variables
 
 EVENT_SHAPE = (4, 4, 1)
 
@@ -92,3 +93,13 @@ class ConditionNetwork(keras.layers.Layer):
             "output_size": self.output_size,
             "conditions": self.conditions,
         }
+
+
+def predict_at(model, x, t, **options):
+    """What a model predicts from evidence about data that it draws at a time."""
+    x, mask = fill_missing_variables(model.flow, tree_to_tensors(x), model.allow_missing)
+    return model.predict_params(model.sample_evidence(x, t), t, mask=mask, **options)
+
+
+def tree_to_tensors(x):
+    return keras.tree.map_structure(keras.ops.convert_to_tensor, x)

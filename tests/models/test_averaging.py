@@ -79,7 +79,7 @@ def test_averaged_weights_are_moving_averages_of_the_weights_after_each_step(mom
     oracle = MovingAverage(momentum)
     seen = []
 
-    def look():
+    def prediction():
         with model.averaged_weights() as same:
             assert same is model
             inside = model.get_weights()
@@ -88,7 +88,7 @@ def test_averaged_weights_are_moving_averages_of_the_weights_after_each_step(mom
         assert_same(model.get_weights(), oracle.weights)
         seen.append(differ(inside, oracle.weights))
 
-    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: look())
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: prediction())
     model.fit(X, epochs=3, batch_size=8, callbacks=[oracle, callback], verbose=0)
     assert seen == [True] * 3
     assert oracle.steps >= 6
@@ -97,7 +97,7 @@ def test_averaged_weights_are_moving_averages_of_the_weights_after_each_step(mom
 def test_the_raw_weights_come_back_after_an_exception_and_from_within(fresh):
     model = fresh()
 
-    def look():
+    def prediction():
         raw = model.get_weights()
         with contextlib.suppress(InterruptedError), model.averaged_weights():
             raise InterruptedError
@@ -110,7 +110,7 @@ def test_the_raw_weights_come_back_after_an_exception_and_from_within(fresh):
         assert_same(model.get_weights(), raw)
         assert differ(raw, average)
 
-    train(model, look)
+    train(model, prediction)
 
 
 def test_evaluate_generate_and_save_use_them(fresh, tmp_path):
@@ -124,13 +124,13 @@ def test_evaluate_generate_and_save_use_them(fresh, tmp_path):
         generated = model.generate(64, num_steps=5, seed=1, verbose=0)
         answers.append([evaluated, generated])
 
-    def look():
+    def prediction():
         ask()
         with model.averaged_weights():
             ask()
             model.save(tmp_path / "averaged.keras")
 
-    train(model, look, epochs=1)
+    train(model, prediction, epochs=1)
     ask()  # Keras has left the averages in the model, at the end of training.
     raw, inside, after = answers
     assert_same(inside, after)
@@ -143,11 +143,11 @@ def test_training_goes_on_as_if_the_weights_had_stayed(fresh):
     expected = state_of(train(fresh(), epochs=3))
     model = fresh()
 
-    def look():
+    def prediction():
         with model.averaged_weights():
             model.generate(8, num_steps=5, seed=1, verbose=0)
 
-    assert_same(state_of(train(model, look, epochs=3)), expected)
+    assert_same(state_of(train(model, prediction, epochs=3)), expected)
 
 
 def test_a_model_without_averages_is_refused():

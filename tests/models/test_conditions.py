@@ -190,7 +190,9 @@ def test_guidance_is_away_from_the_nulls_and_keeps_what_has_none(model):
     told, none = first(4), first(4, label=np.full(4, NULL))
     told, none = ({k: ops.convert_to_tensor(v) for k, v in c.items()} for c in (told, none))
     with_all, without = (to_numpy(model.predict_params(s, t, c).params) for c in (told, none))
-    found = to_numpy(model.predict_params(s, t, told, guidance_scale=scale.astype("float32")).params)
+    found = to_numpy(
+        model.predict_params(s, t, told, guidance_scale=scale.astype("float32")).params
+    )
     np.testing.assert_allclose(found, without + 3.0 * (with_all - without), rtol=1e-4, atol=1e-5)
     assert np.abs(with_all - without).max() > 1e-3
     assert np.abs(guided - params_of(model, first(4))).max() > 1e-3
@@ -276,8 +278,10 @@ def dropped(condition_dropout, order=("zoom", "label", "age")):
     told = {"zoom": np.zeros((MANY, 3)), "label": np.zeros(MANY, int), "age": np.zeros(MANY, int)}
     told = {name: told[name] for name in order}
     x = np.zeros((MANY, 4), "int32")
-    for look in model((x, told), training=False).values():
-        assert not to_numpy(look.params).any()  # where nothing is learnt, nothing is dropped
+    outputs = model((x, told), training=False)
+    for name in ("transmission", "reconstruction"):
+        # Where nothing is learnt, nothing is dropped.
+        assert not to_numpy(outputs[name].params).any()
     seen = to_numpy(model((x, told), training=True)["transmission"].params)[..., 0]
     np.testing.assert_array_equal(seen[:, 0], seen[:, 1])  # a row is dropped whole
     values = {"zoom": (seen[:, 0], 9), "label": (seen[:, 2], NULL), "age": (seen[:, 3], 7)}

@@ -153,8 +153,8 @@ def _conditional_outcomes(model, condition):
     yield model.encode(x, 1, condition=condition, **OPTIONS)
     if is_taken_by_keras(condition):
         with seeded(model.seed_generator, 3):
-            look = model((x, condition), training=True)["transmission"]
-        yield to_numpy(look.params)
+            prediction = model((x, condition), training=True)["transmission"]
+        yield to_numpy(prediction.params)
 
 
 def is_taken_by_keras(x):

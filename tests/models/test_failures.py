@@ -1,6 +1,5 @@
 """A call that fails leaves the model as it was: refused, interrupted, or fed a bad batch."""
 
-import importlib
 
 import keras
 import numpy as np
@@ -133,21 +132,3 @@ def test_a_step_on_a_batch_that_is_interrupted_is_whole(model, monkeypatch):
     after = model.get_weights()
     assert any((a != b).any() for a, b in zip(weights, after, strict=True))
     assert_is_whole(model, after)
-
-
-def test_no_scope_outlasts_a_verb_that_fails(model):
-    scopes = [keras.StatelessScope(), keras.name_scope("left"), keras.utils.CustomObjectScope({})]
-
-    def fail(batch, logs):
-        for scope in scopes:
-            scope.__enter__()  # and an interrupt comes before it is left
-        if keras.backend.backend() == "torch":
-            importlib.import_module("torch").set_grad_enabled(False)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        model.evaluate(X, callbacks=[keras.callbacks.LambdaCallback(on_test_batch_end=fail)])
-    assert "/" not in keras.Variable(0.0).path
-    before = model.get_weights()
-    model.fit(X, batch_size=4, verbose=0)
-    assert any((a != b).any() for a, b in zip(model.get_weights(), before, strict=True))

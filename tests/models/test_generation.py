@@ -55,11 +55,11 @@ def test_neighbouring_seeds_share_no_noise():
 def count_looks(monkeypatch):
     """A list that grows by one with each look that is not part of a program made before."""
     calls = []
-    look = keras_bfn.BayesianFlowNetwork.look
+    prediction = keras_bfn.BayesianFlowNetwork.predict_params
     monkeypatch.setattr(
         keras_bfn.BayesianFlowNetwork,
-        "look",
-        lambda *args, **kwargs: calls.append(1) or look(*args, **kwargs),
+        "predict_params",
+        lambda *args, **kwargs: calls.append(1) or prediction(*args, **kwargs),
     )
     return calls
 
@@ -234,7 +234,7 @@ def test_a_start_after_0_is_kept(spacing):
 def test_the_docstrings_own_sampler_generates():
     (block,) = python_blocks(Sampler.__doc__)
     names = {"keras_bfn": keras_bfn, "model": make_model(FLOWS["binary"]())}
-    exec("from keras import ops\n" + block, names)
+    exec("import keras\nfrom keras import ops\n" + block, names)
 
 
 def test_latents_are_where_a_deterministic_sampler_starts():

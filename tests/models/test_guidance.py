@@ -83,13 +83,13 @@ def test_another_scale_compiles_nothing_anew():
 def test_labels_are_dropped_at_the_rate_asked_for_and_in_training_alone(monkeypatch):
     model = make_class_model(condition_dropout=0.25)
     seen = []
-    look = keras_bfn.BayesianFlowNetwork.look
+    prediction = keras_bfn.BayesianFlowNetwork.predict_params
 
-    def watched(self, s, t, condition, training=False, **kwargs):
+    def watched(self, s, t, condition, *args, **kwargs):
         seen.append(to_numpy(condition))
-        return look(self, s, t, condition, training, **kwargs)
+        return prediction(self, s, t, condition, *args, **kwargs)
 
-    monkeypatch.setattr(keras_bfn.BayesianFlowNetwork, "look", watched)
+    monkeypatch.setattr(keras_bfn.BayesianFlowNetwork, "predict_params", watched)
     x = make_data(model.flow, 2000)
     condition = np.arange(2000, dtype="int32") % 3
     model((x, condition), training=True)

@@ -37,9 +37,9 @@ def model():
 
 
 def log_h(model, guidance, s, t):
-    looks = model.predict_params(s, t)
-    outputs = output_distributions(model.flow, looks)
-    return to_numpy(guidance.log_h(Expected(model.flow, looks, outputs)))
+    predictions = model.predict_params(s, t)
+    outputs = output_distributions(model.flow, predictions)
+    return to_numpy(guidance.log_h(Expected(model.flow, predictions, outputs)))
 
 
 def shift_of(with_guidance, without, flow):
@@ -337,8 +337,8 @@ def class_model():
 @pytest.mark.once
 @pytest.mark.parametrize("rescale", [0.0, 0.7])
 def test_a_condition_guides_as_strongly_as_it_is_asked_to_at_each_time(class_model, rescale):
-    """Against looks by hand."""
-    condition = np.array([0, 1, 2, 1])
+    """Against predictions by hand."""
+    condition = np.array([0, 1, 2, 1], "int32")
     options = {"condition": condition, "guidance_rescale": rescale, **TRAJECTORY}
     _, found = generate(
         class_model,
@@ -351,8 +351,8 @@ def test_a_condition_guides_as_strongly_as_it_is_asked_to_at_each_time(class_mod
     for step, scale in enumerate([1.0, 2.0, 3.0, 4.0, 1.0]):
         t = np.full(4, step / 4, "float32")
         s = to_tensor(found.s[step])
-        there = to_numpy(class_model.predict_params(s, t, to_tensor(condition)).params)
-        none = to_numpy(class_model.predict_params(s, t, to_tensor(np.full(4, 3))).params)
+        there = to_numpy(class_model.predict_params(s, t, condition).params)
+        none = to_numpy(class_model.predict_params(s, t, np.full(4, 3, "int32")).params)
         guided = none + scale * (there - none)
         axes = (1, 2, 3, 4)
         ratio = there.std(axes, keepdims=True) / guided.std(axes, keepdims=True)

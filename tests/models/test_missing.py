@@ -11,6 +11,7 @@ from keras_bfn.networks import MLP, Transformer
 from tests.backends import everywhere
 from tests.injected_noise import noise_of_places
 from tests.models.parts import IS_TORCH
+from tests.models.small import predict_at
 from tests.tensors import to_numpy, to_tensor, value_and_gradient
 
 NUM, SHORT, LONG, TIME = 4, 5, 8, 0.4
@@ -201,7 +202,7 @@ def test_nothing_is_heard_of_what_is_missing(name, kind):
     theta = to_numpy(model.predict_params(s, t, mask=there).theta)
     first = to_numpy(flow.input_params(to_tensor(s * 0.0), to_tensor(t * 0.0)))
     np.testing.assert_allclose(theta[~there], first[~there], rtol=1e-6)
-    seen = model.look_at(with_holes, t)
+    seen = predict_at(model, with_holes, t)
     assert all(np.isfinite(to_numpy(values)).all() for values in seen)
     assert not to_numpy(seen.s)[~there].any()
 

@@ -67,9 +67,9 @@ def test_cells_of_a_table_may_be_missing():
         for name, (loss, t) in losses.items():
             s = plain.sample_evidence(x, t)
             s = {part: to_numpy(s[part]) * there[part][..., None] for part in s}
-            looks = plain.predict_params(s, t)
+            predictions = plain.predict_params(s, t)
             for part, flow in TABLE.items():
-                cost = to_numpy(loss(flow, x[part], looks[part])) * there[part]
+                cost = to_numpy(loss(flow, x[part], predictions[part])) * there[part]
                 cost = cost.reshape(NUM, -1).sum(axis=1)
                 found = nats["parts"][part][name]
                 np.testing.assert_allclose(found, cost, rtol=1e-4, atol=1e-6)
@@ -95,12 +95,12 @@ def test_what_is_given_may_have_missing_cells():
     samples = model.generate(NUM, given=given, **options)
     np.testing.assert_array_equal(samples["price"], holes["price"])
     filled = {"price": np.nan_to_num(holes["price"], nan=0.7)}
-    _, looks = model.generate(NUM, given=given, return_trajectory=True, **options)
+    _, predictions = model.generate(NUM, given=given, return_trajectory=True, **options)
     _, others = model.generate(NUM, given=filled, return_trajectory=True, **options)
-    assert all(np.isfinite(looks[part].params).all() for part in looks)
+    assert all(np.isfinite(predictions[part].params).all() for part in predictions)
     there = ~np.isnan(holes["price"]).any(axis=1)
     for part in ("kind", "marks"):
-        close = np.isclose(looks[part].params, others[part].params, atol=1e-4)
+        close = np.isclose(predictions[part].params, others[part].params, atol=1e-4)
         assert close[:, there].all()
         assert not close[:, ~there].all()
     nats = model.code_length(holes, given=["price"], **OPTIONS)

@@ -81,9 +81,9 @@ def test_networks_of_parts_of_any_name_survive_a_file(tmp_path):
     for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
         assert_array_equal(a, b)
     s = {name: rng.standard_normal((2, *shapes[name], 3)).astype("float32") for name in flow}
-    looks = [m.predict_params(s, np.full(2, 0.5, "float32")) for m in (model, loaded)]
+    predictions = [m.predict_params(s, np.full(2, 0.5, "float32")) for m in (model, loaded)]
     for name in flow:
-        a, b = (keras.ops.convert_to_numpy(look[name].params) for look in looks)
+        a, b = (keras.ops.convert_to_numpy(prediction[name].params) for prediction in predictions)
         assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 
 import keras_bfn
 from keras_bfn import losses
-from keras_bfn.models.part_times import draw_times
+from keras_bfn.inputs.part_times import draw_times
 from keras_bfn.samplers import SDE2Sampler
 from tests import exact
 from tests.backends import everywhere
@@ -29,6 +29,7 @@ from tests.models.parts import (
     make_model,
     make_pair_model,
 )
+from tests.models.small import predict_at
 from tests.tensors import to_numpy
 
 X = make_data()
@@ -104,11 +105,11 @@ def test_out_of_training_there_is_one_time(model):
 def test_what_is_known_costs_nothing(model):
     known = np.random.default_rng(0).random((NUM, 3)) < 0.5
     t = np.where(known, 1.0, np.random.default_rng(1).random((NUM, 3))).astype("float32")
-    looks = model.look_at(X, dict(zip(FLOWS, t.T, strict=True)), training=True)
-    loss = model.compute_loss(X, y_pred={"transmission": looks}, training=True)
+    predictions = predict_at(model, X, dict(zip(FLOWS, t.T, strict=True)), training=True)
+    loss = model.compute_loss(X, y_pred={"transmission": predictions}, training=True)
     nats = 0.0
     for i, (name, flow) in enumerate(FLOWS.items()):
-        part = to_numpy(losses.ContinuousTimeLoss()(flow, X[name], looks[name]))
+        part = to_numpy(losses.ContinuousTimeLoss()(flow, X[name], predictions[name]))
         nats += np.where(known[:, i], 0.0, part.reshape(NUM, -1).sum(axis=1))
     assert_allclose(to_numpy(loss), nats.mean() / NUM_VARIABLES, rtol=1e-5)
 
@@ -133,8 +134,8 @@ def test_what_is_known_is_scored_by_a_message_that_there_is():
     flow = keras_bfn.flows.DiscretizedFlow(5, schedule=WalledSchedule())
     x, one = X["image"], ops.ones((NUM,))
     s = flow.sample_evidence(x, one)
-    look = keras_bfn.Prediction(one, s, None, ops.zeros((*x.shape, 2)))
-    nats = losses.DiscreteTimeLoss(3)(flow, x, look)
+    prediction = keras_bfn.Prediction(one, s, None, ops.zeros((*x.shape, 2)))
+    nats = losses.DiscreteTimeLoss(3)(flow, x, prediction)
     assert np.isfinite(to_numpy(nats)).all()
 
 
@@ -149,9 +150,11 @@ def test_the_cost_of_some_parts_given_others_is_that_of_looks_at_known_parts(mod
         nats = make_model(times="parts").code_length(X, num_steps, given=["label"], **kwargs)
         for name, loss in kinds.items():
             t = loss.times(losses.stratified_uniform(NUM))
-            looks = model.look_at(X, {"size": t, "image": t, "label": ops.ones_like(t)})
+            predictions = predict_at(model, X, {"size": t, "image": t, "label": ops.ones_like(t)})
             costs = {
-                part: to_numpy(loss(FLOWS[part], X[part], looks[part])).reshape(NUM, -1).sum(axis=1)
+                part: to_numpy(loss(FLOWS[part], X[part], predictions[part]))
+                .reshape(NUM, -1)
+                .sum(axis=1)
                 for part in ("size", "image")
             }
             for part, cost in costs.items():
@@ -177,15 +180,15 @@ def test_given_data_come_back_as_they_are_beside_what_is_drawn(model):
     given = {"size": X["size"][:5].astype("float64"), "label": X["label"][:5].astype("uint8")}
     sampler = SDE2Sampler(temperature=0.9)  # of levels: real numbers have none, and are given
     kwargs = {"num_steps": 3, "sampler": sampler, "seed": 0, "batch_size": 3, "verbose": 0}
-    x, looks = model.generate(5, given=given, return_trajectory=True, **kwargs)
-    assert list(x) == list(looks) == list(FLOWS)
+    x, predictions = model.generate(5, given=given, return_trajectory=True, **kwargs)
+    assert list(x) == list(predictions) == list(FLOWS)
     for name, part in given.items():
         assert x[name].dtype == part.dtype
         assert_array_equal(x[name], part)
-        assert_array_equal(looks[name].t, np.ones(4))
-        assert np.ptp(looks[name].s, axis=0).max() == 0.0  # drawn once
+        assert_array_equal(predictions[name].t, np.ones(4))
+        assert np.ptp(predictions[name].s, axis=0).max() == 0.0  # drawn once
     FLOWS["image"].check_data(x["image"])
-    assert_allclose(looks["image"].t, np.linspace(0, 1, 4), rtol=1e-6)
+    assert_allclose(predictions["image"].t, np.linspace(0, 1, 4), rtol=1e-6)
     swapped = {name: given[name] for name in ("label", "size")}
     assert_array_equal(model.generate(5, given=swapped, **kwargs)["image"], x["image"])
 
@@ -219,7 +222,9 @@ def test_what_is_given_meets_conditions_and_guidance():
     guided = model.predict_params(s, t, classes, guidance_scale=np.full(NUM, 3.0, "float32"))
     plain, none = (model.predict_params(s, t, c) for c in (classes, np.full(NUM, NUM_CLASSES)))
     for name in FLOWS:
-        with_class, without_class = (to_numpy(look[name].params) for look in (plain, none))
+        with_class, without_class = (
+            to_numpy(prediction[name].params) for prediction in (plain, none)
+        )
         expected = without_class + 3.0 * (with_class - without_class)
         assert_allclose(to_numpy(guided[name].params), expected, rtol=1e-4, atol=1e-4)
 

@@ -129,18 +129,20 @@ def test_a_part_of_weight_0_teaches_nothing():
 
 @pytest.mark.once
 def test_each_part_keeps_its_own_schedule_and_theta(model):
-    x, looks = model.generate(2, 4, seed=0, return_trajectory=True, batch_size=2, verbose=0)
-    assert list(x) == list(looks) == list(FLOWS)
+    x, predictions = model.generate(2, 4, seed=0, return_trajectory=True, batch_size=2, verbose=0)
+    assert list(x) == list(predictions) == list(FLOWS)
     for name, flow in FLOWS.items():
-        look, shape = looks[name], (5, 2, *EVENT_SHAPES[name])
-        assert_allclose(look.t, np.linspace(0, 1, 5), rtol=1e-6)
-        assert look.s.shape == (*shape, flow.embedding_size)
-        assert look.params.shape == (*shape, flow.output_size)
-        for i, t in enumerate(look.t):
+        prediction, shape = predictions[name], (5, 2, *EVENT_SHAPES[name])
+        assert_allclose(prediction.t, np.linspace(0, 1, 5), rtol=1e-6)
+        assert prediction.s.shape == (*shape, flow.embedding_size)
+        assert prediction.params.shape == (*shape, flow.output_size)
+        for i, t in enumerate(prediction.t):
             beta = flow.schedule.beta(to_tensor([t, t]))
-            theta = to_numpy(flow.input_params(to_tensor(look.s[i]), beta))
-            assert_allclose(look.theta[i], theta, rtol=1e-4, atol=1e-5)
-        last = flow.output_distribution(to_tensor(look.params[-1]), to_tensor(look.s[-1]), [1, 1])
+            theta = to_numpy(flow.input_params(to_tensor(prediction.s[i]), beta))
+            assert_allclose(prediction.theta[i], theta, rtol=1e-4, atol=1e-5)
+        last = flow.output_distribution(
+            to_tensor(prediction.params[-1]), to_tensor(prediction.s[-1]), [1, 1]
+        )
         assert_allclose(x[name], to_numpy(last.mode()), rtol=1e-4, atol=1e-5)
 
 
@@ -167,10 +169,10 @@ def test_samples_are_data_and_repeat(model, name):
 @pytest.mark.once  # on each backend, such times are stepped through
 def test_log_spaced_times_are_those_of_the_parts_averaged(model):
     sampler = SDE2Sampler(end="last", start=0.1, spacing="log_beta")
-    _, looks = model.generate(4, 3, sampler, return_trajectory=True, verbose=0)
+    _, predictions = model.generate(4, 3, sampler, return_trajectory=True, verbose=0)
     times = np.mean([sampler.times(flow, 3) for flow in FLOWS.values()], axis=0)
-    for look in looks.values():
-        assert_allclose(look.t, times[:-1], rtol=1e-6)
+    for prediction in predictions.values():
+        assert_allclose(prediction.t, times[:-1], rtol=1e-6)
 
 
 def test_real_numbers_have_no_temperature(model):

@@ -9,7 +9,7 @@ import pytest
 import keras_bfn
 from tests.backends import everywhere
 from tests.injected_noise import injected_noise
-from tests.models.small import FLOWS, ConditionNetwork, make_data, make_model
+from tests.models.small import FLOWS, ConditionNetwork, make_data, make_model, predict_at
 from tests.models.states import renewable
 
 
@@ -242,8 +242,8 @@ def test_mixed_precision_trains_and_scores_in_float32(name, policy):
     flow = FLOWS[name]()
     x = make_data(flow)
     model = make_model(flow, dtype=policy)
-    look = model.look_at(x, np.full(24, 0.999, "float32"))
-    assert all(keras.backend.standardize_dtype(part.dtype) == "float32" for part in look)
+    prediction = predict_at(model, x, np.full(24, 0.999, "float32"))
+    assert all(keras.backend.standardize_dtype(part.dtype) == "float32" for part in prediction)
     history = model.fit(x, epochs=2, validation_data=x, verbose=0).history
     assert all(np.isfinite(values).all() for values in history.values())
 

@@ -12,6 +12,7 @@ from tests.backends import everywhere
 from tests.injected_noise import noise_of_places
 from tests.models import parts
 from tests.models.parts import IS_TORCH
+from tests.models.small import predict_at
 from tests.tensors import to_numpy
 
 NUM, SIZE, BATCH, TIME = 12, 3, 5, 0.4  # the last batch is of 2 examples
@@ -45,11 +46,11 @@ def costs_of(model, x, time=TIME):
     found = {}
     for name, loss in LOOKS.items():
         t = np.full(NUM, time if name == "loss" else 1.0, "float32")
-        looks = model.look_at(x, t)
+        predictions = predict_at(model, x, t)
         if isinstance(x, dict):
-            found[name] = {p: to_numpy(loss(model.flow[p], x[p], looks[p])) for p in x}
+            found[name] = {p: to_numpy(loss(model.flow[p], x[p], predictions[p])) for p in x}
         else:
-            found[name] = to_numpy(loss(model.flow, x, looks))
+            found[name] = to_numpy(loss(model.flow, x, predictions))
     return found
 
 
@@ -122,17 +123,17 @@ def test_a_step_is_that_of_a_plain_keras_model(kind):
     with noise_of_places(TIME):
         model, plain = make_model(), make_network()
         plain.set_weights(model.network.get_weights())
-        look = model.look_at(X, np.full(NUM, TIME, "float32"))
+        prediction = predict_at(model, X, np.full(NUM, TIME, "float32"))
         slope = float(FLOW.schedule.derivative(TIME))
         options = {"batch_size": NUM, "shuffle": False, "verbose": 0}
         history = model.fit(X, sample_weight=weights, **options)
     squares = keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
     plain.compile(keras.optimizers.SGD(0.1), squares, loss_weights=0.5 * slope)
-    seen = {"theta": to_numpy(look.theta), "t": np.full(NUM, TIME, "float32")}
+    seen = {"theta": to_numpy(prediction.theta), "t": np.full(NUM, TIME, "float32")}
     cells = weights if weights.ndim > 1 else weights[:, None]
     cells = np.broadcast_to(cells, (NUM, SIZE))
     expected = plain.fit(seen, X[..., None], sample_weight=cells, **options)
-    assert np.abs(to_numpy(look.params)).max() < 1  # or it would be clipped
+    assert np.abs(to_numpy(prediction.params)).max() < 1  # or it would be clipped
     np.testing.assert_allclose(history.history["loss"][0], expected.history["loss"][0], rtol=1e-4)
     for found, twin in zip(model.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_allclose(found, twin, rtol=1e-4, atol=1e-6)
@@ -279,11 +280,13 @@ def test_repeated_looks_are_in_all_parts_of_time_and_cost_their_mean():
     assert model(X, training=True)["transmission"].t.shape == (NUM,)
     with noise_of_places(TIME):
         logs = model.evaluate(X, sample_weight=CELLS, batch_size=BATCH, return_dict=True, verbose=0)
-        looks = [costs_of(model, X, (TIME + i) / REPEATS) for i in range(REPEATS)]
-    expected = np.mean([mean(look["loss"], CELLS) for look in looks])
+        predictions = [costs_of(model, X, (TIME + i) / REPEATS) for i in range(REPEATS)]
+    expected = np.mean([mean(prediction["loss"], CELLS) for prediction in predictions])
     assert logs["loss"] == pytest.approx(expected, rel=1e-5)
-    assert logs["reconstruction"] == pytest.approx(mean(looks[0]["reconstruction"], CELLS), 1e-5)
-    assert np.ptp([mean(look["loss"], CELLS) for look in looks]) > 0.01
+    assert logs["reconstruction"] == pytest.approx(
+        mean(predictions[0]["reconstruction"], CELLS), 1e-5
+    )
+    assert np.ptp([mean(prediction["loss"], CELLS) for prediction in predictions]) > 0.01
 
 
 @pytest.mark.once

@@ -26,6 +26,7 @@ from tests.models.parts import (
     make_data,
     without,
 )
+from tests.models.small import predict_at
 from tests.networks.own_parts import NETWORKS, functional
 
 X, CLASSES = make_data(), np.arange(NUM) % NUM_CLASSES
@@ -106,9 +107,9 @@ def test_a_functional_network_is_shown_each_part_under_its_name(order, times, tm
     if times == "shared":
         t = t["c"]
     for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
-        for look in each.predict_params(s, t).values():
-            shown = look.theta if times == "shared" else look.t[:, None]
-            assert_allclose(*map(ops.convert_to_numpy, (look.params, shown)), rtol=1e-6)
+        for prediction in each.predict_params(s, t).values():
+            shown = prediction.theta if times == "shared" else prediction.t[:, None]
+            assert_allclose(*map(ops.convert_to_numpy, (prediction.params, shown)), rtol=1e-6)
 
 
 @keras.saving.register_keras_serializable("keras_bfn_tests")
@@ -232,8 +233,10 @@ def test_mixed_precision_trains_and_scores_in_float32(policy):
     )
     model.build_for({name: part.shape for name, part in X.items()})
     model.compile("adam")
-    for look in model.look_at(X, np.full(NUM, 0.999, "float32")).values():
-        assert all(keras.backend.standardize_dtype(values.dtype) == "float32" for values in look)
+    for prediction in predict_at(model, X, np.full(NUM, 0.999, "float32")).values():
+        assert all(
+            keras.backend.standardize_dtype(values.dtype) == "float32" for values in prediction
+        )
     is_scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert is_scaled == (policy == "mixed_float16")
     history = model.fit(X, batch_size=NUM, validation_data=X, verbose=0).history

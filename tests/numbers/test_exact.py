@@ -32,13 +32,13 @@ def check_losses(case):
     flow, x, t, params = case[:4]
     e_x = exact.embed(flow, x[:, 0])
 
-    def look(t):
+    def prediction(t):
         beta = to_numpy(flow.schedule.beta(t))[:, None]
         s = flow.sample_evidence(x, to_tensor(t), case.noise()["evidence"])
         wide = params[:, 0].astype("float64"), to_numpy(s)[:, 0], t.astype("float64")[:, None]
         return Prediction(to_tensor(t), s, None, to_tensor(params)), (*wide, beta)
 
-    seen, wide = look(t)
+    seen, wide = prediction(t)
     e_hat = exact.expected_embedding(flow, *wide)
     slope = to_numpy(flow.schedule.derivative(t))[:, None]
     found = to_numpy(ContinuousTimeLoss()(flow, x, seen))[:, 0]
@@ -46,7 +46,7 @@ def check_losses(case):
     require_close(found, expected, "continuous-time loss")
     check_messages(case, seen, wide, e_x, e_hat)
 
-    at_end, wide = look(np.ones_like(t))
+    at_end, wide = prediction(np.ones_like(t))
     found = to_numpy(ReconstructionLoss()(flow, x, at_end))[:, 0]
     require_close(-found, log_prob(flow, x[:, 0], e_x, wide), "reconstruction loss")
 

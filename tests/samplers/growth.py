@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 
-def look(flow, network, s, t):
+def prediction(flow, network, s, t):
     """The output distribution at time `t`, a float, where `network(s, t)` answers."""
     times = np.full(len(s), t, "float32")
     return flow.output_distribution(network(s, times), s, times)
@@ -16,6 +16,6 @@ def grow(sampler, flow, network, shape, num_steps, seed):
     state = sampler.init(flow, (*shape, flow.embedding_size), seed)
     times = sampler.times(flow, num_steps)
     for t, t_next in itertools.pairwise(times):
-        distribution = look(flow, network, sampler.evidence(flow, state, t), t)
+        distribution = prediction(flow, network, sampler.evidence(flow, state, t), t)
         state = sampler.step(flow, state, distribution, t, t_next, seed)
     return sampler.evidence(flow, state, 1.0)

@@ -41,7 +41,7 @@ def test_every_step_is_that_of_the_published_solver(data_type, name):
     published = np.load(DATA)
     noise = iter(to_tensor(cases.make_noise(data_type)))
 
-    def look(s, t):
+    def prediction(s, t):
         times = ops.full((len(s),), float(t))
         theta = flow.input_params(s, flow.schedule.beta(times))
         return theta, flow.output_distribution(network(theta, times), s, times)
@@ -50,9 +50,9 @@ def test_every_step_is_that_of_the_published_solver(data_type, name):
     with mock.patch.object(keras.random, "normal", side_effect=noise):
         state = sampler.init(flow, cases.SHAPES[data_type])
         for step, (t, t_next) in enumerate(itertools.pairwise(times)):
-            theta, distribution = look(sampler.evidence(flow, state, t), t)
+            theta, distribution = prediction(sampler.evidence(flow, state, t), t)
             state = sampler.step(flow, state, distribution, t, t_next)
-            theta, _ = look(sampler.evidence(flow, state, t_next), t_next)
+            theta, _ = prediction(sampler.evidence(flow, state, t_next), t_next)
             assert_allclose(
                 to_numpy(theta), published[f"{data_type}/{name}/theta"][step], atol=1e-4
             )

@@ -19,7 +19,7 @@ from tests.checks import (
     assert_draws_follow,
     chi_squared_p_value,
 )
-from tests.samplers.growth import grow, look
+from tests.samplers.growth import grow, prediction
 from tests.tensors import to_numpy, to_tensor
 
 pytestmark = pytest.mark.once
@@ -37,7 +37,7 @@ def pair_network(s, t):
 
 def sample_pairs(sampler, num_steps, seed):
     s = grow(sampler, PAIR_FLOW, pair_network, (NUM_DRAWS, 2), num_steps, seed)
-    distribution = look(PAIR_FLOW, pair_network, s, 1.0)
+    distribution = prediction(PAIR_FLOW, pair_network, s, 1.0)
     return distribution.sample(seed), distribution.mode()
 
 
@@ -86,7 +86,7 @@ def test_samples_of_bins_converge(name, enough, seed):
     # Time 0 is far from time 1 / n in the logarithm of the accuracy.
     sampler = SAMPLERS[name](start=0.01)
     s = grow(sampler, BINS_FLOW, network, (NUM_DRAWS, 1), enough, seed)
-    draws = to_numpy(look(BINS_FLOW, network, s, 1.0).mode())
+    draws = to_numpy(prediction(BINS_FLOW, network, s, 1.0).mode())
     assert_draws_follow(BINS_PRIOR, draws)
 
 
@@ -104,7 +104,7 @@ def test_the_start_is_the_evidence_about_data_of_zero(name, start, seed):
 
 
 def test_the_first_look_gives_the_product_of_the_marginals(seed):
-    draws = look(PAIR_FLOW, pair_network, ops.zeros((NUM_DRAWS, 2, 3)), 0.0).sample(seed)
+    draws = prediction(PAIR_FLOW, pair_network, ops.zeros((NUM_DRAWS, 2, 3)), 0.0).sample(seed)
     assert_draws_follow(PRODUCT_OF_MARGINALS, pairs(draws))
 
 
@@ -199,7 +199,7 @@ def test_a_step_back_undoes_a_step(seed):
     start = sampler.init(flow, (8, 2, 3), seed)
 
     def step(state, t, t_next):
-        distribution = look(flow, pair_network, sampler.evidence(flow, state, t), t)
+        distribution = prediction(flow, pair_network, sampler.evidence(flow, state, t), t)
         return sampler.latents(sampler.step(flow, state, distribution, t, t_next))
 
     there = step(start, 0.3, 0.301)

@@ -118,7 +118,7 @@ def normal_pair_covariance(sampler, num_steps):
     unit = 0.01  # little enough for the numbers never to be clipped
     num_draws = 2 if sampler.deterministic else 2 * (num_steps + 1)
     with one_draw_for_each_row(unit):
-        _, looks = make_normal_pair_model().generate(
+        _, predictions = make_normal_pair_model().generate(
             num_draws,
             num_steps,
             sampler,
@@ -127,7 +127,7 @@ def normal_pair_covariance(sampler, num_steps):
             return_trajectory=True,
             verbose=0,
         )
-    moved = np.stack([looks[name].s[-1, :, 0] for name in ("first", "second")], axis=1) / unit
+    moved = np.stack([predictions[name].s[-1, :, 0] for name in ("first", "second")], axis=1) / unit
     assert np.abs(moved).max(axis=1).min() > 0  # by each draw
     return moved.T.astype("float64") @ moved
 
@@ -201,7 +201,7 @@ def test_the_order_of_convergence_of_each_sample_of_a_class_and_two_grades(model
     limit, root = exact_triple_latents()
     errors = []
     for num_steps in NUM_STEPS:
-        _, looks = models["triple"].generate(
+        _, predictions = models["triple"].generate(
             len(LATENTS),
             num_steps,
             SAMPLERS[name](start=START),
@@ -209,7 +209,7 @@ def test_the_order_of_convergence_of_each_sample_of_a_class_and_two_grades(model
             return_trajectory=True,
             verbose=0,
         )
-        s = np.concatenate([looks["kind"].s[-1], looks["grades"].s[-1, ..., 0]], axis=1)
+        s = np.concatenate([predictions["kind"].s[-1], predictions["grades"].s[-1, ..., 0]], axis=1)
         squared = np.square(s / root - limit)
         errors.append(np.sqrt([squared[:, :3].mean(), squared[:, 3:].mean()]))
     print(f"{name}: {errors[-1]} after {NUM_STEPS[-1]} steps, slopes {-slopes(errors)}")

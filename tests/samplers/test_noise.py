@@ -7,7 +7,7 @@ from keras_bfn import testing
 from keras_bfn.samplers import ODE1Sampler, SDE1Sampler, SDE2Sampler
 from keras_bfn.testing.samplers import STD, evidence_variance
 from tests.checks import assert_draws_follow
-from tests.samplers.growth import grow, look
+from tests.samplers.growth import grow, prediction
 from tests.samplers.test_convergence import NORMAL_FLOW, PAIR_FLOW, PAIR_PRIOR, pair_network, pairs
 from tests.tensors import to_numpy, to_tensor
 
@@ -19,7 +19,7 @@ NUM_DRAWS = 10_000
 @pytest.mark.parametrize("sampler", [SDE1Sampler(noise) for noise in (0.0, 0.3, 0.7)], ids=repr)
 def test_samples_of_dependent_variables_follow_their_distribution(sampler, seed):
     s = grow(sampler, PAIR_FLOW, pair_network, (NUM_DRAWS, 2), 200, seed)
-    assert_draws_follow(PAIR_PRIOR, pairs(look(PAIR_FLOW, pair_network, s, 1.0).sample(seed)))
+    assert_draws_follow(PAIR_PRIOR, pairs(prediction(PAIR_FLOW, pair_network, s, 1.0).sample(seed)))
 
 
 def test_a_sampler_with_less_noise_keeps_its_contract():
@@ -58,7 +58,7 @@ def test_without_noise_the_steps_are_those_of_the_ode(num_steps):
     """From the same evidence: after the first step, which draws it, that of `ODE1Sampler`."""
     flow, t, t_next = PAIR_FLOW, 0.4, 0.4 + 0.6 / num_steps
     s = to_tensor(np.random.default_rng(0).standard_normal((4, 2, 3)))
-    output = look(flow, pair_network, s, t)
+    output = prediction(flow, pair_network, s, t)
     found = to_numpy(SDE1Sampler(0.0).step(flow, s, output, t, t_next))
     u = s / float(flow.schedule.beta(t)) ** 0.5
     ode = ODE1Sampler()

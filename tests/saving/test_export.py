@@ -185,7 +185,7 @@ def test_a_loop_of_exported_steps_gives_what_generate_gives(make, sampler, optio
         n: np.broadcast_to(c, NUM_SAMPLES).astype("int32" if n == "condition" else "float32")
         for n, c in options.items()
     }
-    (times,) = {tuple(look.t) for look in trajectory.values()}
+    (times,) = {tuple(prediction.t) for prediction in trajectory.values()}
     outputs = generate(path, format, np.array(times), num_first, num_last, conditions)
     for part in parts:
         np.testing.assert_allclose(outputs[-1][f"x{part}"], x[part], atol=1e-5)

@@ -280,12 +280,15 @@ class TooLate(losses.ContinuousTimeLoss):
 
 @keras.saving.register_keras_serializable("tests")
 class OfExamples(losses.ContinuousTimeLoss):
-    def __call__(self, flow, x, look, seed=None):
-        nats = super().__call__(flow, x, look, seed)
+    def __call__(self, flow, x, prediction, seed=None):
+        nats = super().__call__(flow, x, prediction, seed)
         return ops.sum(ops.reshape(nats, (ops.shape(nats)[0], -1)), axis=1)
 
 
 @keras.saving.register_keras_serializable("tests")
 class InfiniteWeight(losses.ContinuousTimeLoss):
-    def __call__(self, flow, x, look, seed=None):
-        return super().__call__(flow, x, look, seed) / flows.expand(look.t, look.s)[..., 0]
+    def __call__(self, flow, x, prediction, seed=None):
+        return (
+            super().__call__(flow, x, prediction, seed)
+            / flows.expand(prediction.t, prediction.s)[..., 0]
+        )

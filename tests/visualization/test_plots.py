@@ -87,7 +87,9 @@ def test_the_input_distribution_is_that_of_the_prior(name, tmp_path, monkeypatch
     s = np.zeros((2, 1, 3, flow.embedding_size), "float32")
     t, params = np.array([0.0, 1.0], "float32"), np.zeros((2, 1, 3, flow.output_size), "float32")
     theta = np.stack([ops.convert_to_numpy(flow.input_params(s[0], t[:1]))] * 2)
-    plot_flow(flow, Prediction(t, s, theta, params), tmp_path / "flow.png", variable=(2,), num_steps=1)
+    plot_flow(
+        flow, Prediction(t, s, theta, params), tmp_path / "flow.png", variable=(2,), num_steps=1
+    )
     if name == "discretized":
         (mean,), _, variance, _ = drawn[0]
         assert (mean, variance) == pytest.approx((flow.prior[0, 2], flow.prior[1, 2] ** 2))

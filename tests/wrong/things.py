@@ -6,7 +6,16 @@ import pathlib
 
 import numpy as np
 
-from keras_bfn import BayesianFlowNetwork, Prediction, codec, datasets, flows, metrics, networks, tables
+from keras_bfn import (
+    BayesianFlowNetwork,
+    Prediction,
+    codec,
+    datasets,
+    flows,
+    metrics,
+    networks,
+    tables,
+)
 from tests.models.small import (
     EVENT_SHAPE,
     FLOWS,

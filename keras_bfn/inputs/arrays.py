@@ -10,12 +10,12 @@ from keras_bfn._backend import is_data_loader
 from keras_bfn._keras import yield_tuples
 from keras_bfn._parts import check_names, for_each_part, map_parts, part_names
 from keras_bfn._validation import check_fits, refusal, standard_dtype, to_numpy
-from keras_bfn.models.conditions import (
+from keras_bfn.inputs.conditions import (
     check_condition,
     check_is_conditional,
     check_training_classes,
 )
-from keras_bfn.models.missing import check_sample_weight, fill_missing, is_missing
+from keras_bfn.inputs.missing import check_sample_weight, fill_missing, is_missing
 
 
 def check_training_data(model, x, y, name="x", sample_weight=None):

@@ -50,13 +50,15 @@ class Signature:
             ValueError: if it is no bool, or false for a network that takes one.
         """
         declared = "mask" in (self.inputs or ())
-        if not isinstance(allow_missing, (bool, type(None))) or (declared and allow_missing is False):
+        if not isinstance(allow_missing, (bool, type(None))) or (
+            declared and allow_missing is False
+        ):
             expected = "must be a bool, and True or None for a network that takes a 'mask'"
             raise refusal("allow_missing", expected, allow_missing)
         return declared if allow_missing is None else allow_missing
 
     def takes_mask(self, allow_missing):
-        """Whether the network takes a mask; one that does not say so does if data may be missing."""
+        """Whether the network takes a mask; by default if variables may be missing."""
         return allow_missing if self.inputs is None else "mask" in self.inputs
 
     def call(self, network, inputs, training=False):

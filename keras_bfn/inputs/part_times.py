@@ -1,4 +1,4 @@
-"""The times at which a model looks at the parts of its data."""
+"""Times of the parts of the data."""
 
 import keras
 from keras import ops
@@ -21,7 +21,7 @@ def check_times(flow, times):
 
 
 def draw_times(model, loss, batch_size, training, num_repeats=1):
-    """The times that a loss looks at: `(batch,)`, or, of parts with times of their own, a dict.
+    """The times of the predictions of a loss: `(batch,)`, or a dict of the parts' own times.
 
     With repeats, one batch after the other, each in its own part of [0, 1].
     """
