@@ -11,7 +11,6 @@ pytestmark = pytest.mark.once
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_bfn"
-MOST_LINES = 350
 BACKENDS = {"tensorflow", "jax", "torch"}
 BANNED = ("last word", "spare bits", "null class", "label_dropout")
 EVERYWHERE = (
@@ -134,11 +133,6 @@ def test_no_constant_is_defined_twice():
             modules[name.lstrip("_")].append(module)
     assert len(modules) > 20
     assert {name: found for name, found in modules.items() if len(found) > 1} == {}
-
-
-def test_no_file_is_too_long():
-    lengths = {module: len(path.read_text().splitlines()) for module, path in PATHS.items()}
-    assert {module: n for module, n in lengths.items() if n > MOST_LINES} == {}
 
 
 def find_words(patterns, globs):
