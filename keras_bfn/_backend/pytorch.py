@@ -4,25 +4,17 @@ import functools
 import sys
 import warnings
 
+import keras
+from keras import ops
+
 
 def add_product(bias, x, kernel):
-    """`bias + x @ kernel` in one operation of PyTorch."""
+    """`bias + x @ kernel`, of matrices, in one operation of PyTorch."""
+    if keras.backend.backend() != "torch":
+        return ops.add(ops.matmul(x, kernel), bias)
     import torch
 
-    return torch.addmm(bias, x, kernel)
-
-
-def one_hot(x, size):
-    """Integers as float32 vectors: 1 at their place, if there is one, among zeros.
-
-    `ops.one_hot` of Keras 3.15 writes as many 64-bit integers first.
-    """
-    import torch
-
-    x = x.long()[..., None]
-    place = x.clamp(0, size - 1)
-    zeros = torch.zeros(*x.shape[:-1], size, device=x.device)
-    return zeros.scatter_(-1, place, (place == x).float())
+    return torch.addmm(*map(ops.convert_to_tensor, (bias, x, kernel)))
 
 
 def normalize_groups(x, groups, gamma, beta, epsilon):

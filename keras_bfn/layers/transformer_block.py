@@ -6,16 +6,15 @@ import math
 
 import keras
 from keras import ops
-from keras.layers import Dropout
+from keras.layers import Dropout, LayerNormalization
 
-from keras_bfn._backend import is_on_cpu, recompute
+from keras_bfn._backend import recompute
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_bool, check_int, check_rate, refusal
 from keras_bfn.layers.attention import check_num_heads, self_attention
 from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.embeddings import check_num_columns
 from keras_bfn.layers.layer import Layer, check_axes
-from keras_bfn.layers.normalization import LayerNormalization
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -143,41 +142,28 @@ class TransformerBlock(Layer):
             branches.insert(0, (self.attention_norm, self._attend, drops[0]))
         if embedding is None:
             for norm, branch, drop in branches:
-                x = x + drop(branch(norm, [x], there, training))
+                x = x + drop(branch(norm(x), there, training))
             return x
         modulations = self.modulate(ops.silu(embedding))[:, None]
         modulations = ops.split(modulations, 3 * len(branches), axis=-1)
         for norm, branch, drop in branches:
             shift, scale, gate, *modulations = modulations
-            x = x + (1.0 + gate) * drop(branch(norm, [x, shift, scale], there, training))
+            modulated = (1.0 + scale) * norm(x) + shift
+            x = x + (1.0 + gate) * drop(branch(modulated, there, training))
         return x
 
-    def _attend(self, norm, tensors, there, training):
-        x = self._begin(norm, self.query_key_value, tensors, training)
-        remat = training and not self.remat  # else the whole block is made again
-        x = self_attention(x, self.num_heads, self.rotary, there, remat)
+    def _attend(self, x, there, training):
+        x = self_attention(self.query_key_value(x), self.num_heads, self.rotary, there)
         return self.attention_project(x)
 
-    def _dense(self, norm, tensors, there, training):
-        there = there if self.kernel_size > 1 else None
-        hidden = self._begin(norm, self.dense_widen, tensors, training, there)
-        # What a gelu needs for its gradient, and gives, is larger than all else of a block.
+    def _dense(self, x, there, training):
+        if there is not None and self.kernel_size > 1:
+            x = x * there[..., None]
+        hidden = self.dense_widen(x)
+        # What a gelu keeps for its gradient is larger than all else of a block; and on CPUs, XLA
+        # takes half as long again for a training step if it may fuse the gelu with its gradient.
         is_kept = self.remat or not training
         return self._project(hidden) if is_kept else recompute(self._project)(hidden)
-
-    def _begin(self, norm, dense, tensors, training, there=None):
-        """The first dense layer of a branch, after the normalisation of x, and its modulation.
-
-        On JAX and TensorFlow, what is between is computed again for the gradient of the kernel.
-        """
-
-        def begin(x, shift=None, scale=None):
-            x = norm(x) if shift is None else (1.0 + scale) * norm(x) + shift
-            return dense(x if there is None else x * there[..., None])
-
-        # PyTorch would make the product again, too; of GPUs nothing was measured.
-        is_kept = self.remat or not training or keras.backend.backend() == "torch"
-        return begin(*tensors) if is_kept or not is_on_cpu() else recompute(begin)(*tensors)
 
     def _project(self, hidden):
         return self.dense_project(keras.activations.gelu(hidden, approximate=True))
