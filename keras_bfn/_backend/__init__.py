@@ -1,7 +1,7 @@
 """What `keras.ops` cannot do. Beside `checkpoints`, nothing else knows the backends."""
 
 from keras_bfn._backend.attention import attend as attend
-from keras_bfn._backend.devices import is_on_cpu as is_on_cpu
+from keras_bfn._backend.devices import fastest_data_format as fastest_data_format
 from keras_bfn._backend.gradients import recompute as recompute
 from keras_bfn._backend.gradients import take_gradients as take_gradients
 from keras_bfn._backend.gradients import takes_gradients as takes_gradients
@@ -13,7 +13,6 @@ from keras_bfn._backend.processes import rows_of_process as rows_of_process
 from keras_bfn._backend.pytorch import add_product as add_product
 from keras_bfn._backend.pytorch import export_program as export_program
 from keras_bfn._backend.pytorch import is_data_loader as is_data_loader
-from keras_bfn._backend.pytorch import lay_out as lay_out
 from keras_bfn._backend.pytorch import normalize_groups as normalize_groups
 from keras_bfn._backend.randomness import draw_normal as draw_normal
 from keras_bfn._backend.randomness import move_to_replica as move_to_replica

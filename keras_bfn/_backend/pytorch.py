@@ -17,26 +17,22 @@ def add_product(bias, x, kernel):
     return torch.addmm(*map(ops.convert_to_tensor, (bias, x, kernel)))
 
 
-def normalize_groups(x, groups, gamma, beta, epsilon):
-    """Group normalisation of `(batch, channels, ...)` by PyTorch's own, in one pass.
+def normalize_groups(layer, x):
+    """What a `keras.layers.GroupNormalization` returns; None if PyTorch has nothing faster.
 
-    That of Keras 3.15 is a dozen operations, each of which PyTorch writes to memory.
+    Of channels first, PyTorch's own takes one pass, where Keras 3.15 writes a dozen operations to
+    memory.
     """
+    if keras.backend.backend() != "torch" or layer.axis != 1:
+        return None
     import torch
 
-    gamma, beta = (weight.to(x.dtype) for weight in (gamma, beta))
+    gamma, beta = (ops.convert_to_tensor(weight, x.dtype) for weight in (layer.gamma, layer.beta))
     if gamma.requires_grad and torch.is_grad_enabled() and not x.requires_grad:
         # After frozen layers. With channels last in memory, PyTorch 2.13 on CPUs would write the
         # gradient of x, which none was asked for, to nowhere, and the process would end.
         x = x.contiguous()
-    return torch.nn.functional.group_norm(x, groups, gamma, beta, epsilon)
-
-
-def lay_out(variable, order):
-    """Writes a variable of PyTorch to memory with its axes in this order. The axes stay."""
-    data = variable.value.data
-    back = [order.index(axis) for axis in range(data.ndim)]
-    variable.value.data = data.permute(order).contiguous().permute(back)
+    return torch.nn.functional.group_norm(x, layer.groups, gamma, beta, layer.epsilon)
 
 
 def is_data_loader(x):

@@ -1,7 +1,6 @@
-"""Keras's normalisations, the same of the same name in files, and faster on CPUs."""
+"""Keras's group normalisation, the same of the same name in files, and faster on PyTorch."""
 
 import keras
-from keras import ops
 
 from keras_bfn._backend import normalize_groups
 
@@ -11,10 +10,8 @@ class GroupNormalization(keras.layers.GroupNormalization):
     """Normalises groups of channels, on PyTorch with channels first by PyTorch's own."""
 
     def call(self, x):
-        if keras.backend.backend() != "torch" or self.axis != 1:
-            return super().call(x)
-        gamma, beta = map(ops.convert_to_tensor, (self.gamma, self.beta))
-        return normalize_groups(x, self.groups, gamma, beta, self.epsilon)
+        normalized = normalize_groups(self, x)
+        return super().call(x) if normalized is None else normalized
 
 
 def group_norm(channels, groups, axis, **kwargs):

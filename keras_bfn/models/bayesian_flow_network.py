@@ -36,7 +36,6 @@ from keras_bfn.models.conditions import (
 )
 from keras_bfn.models.data_checks import check_form, split_condition
 from keras_bfn.models.export import export
-from keras_bfn.models.layouts import lay_out_kernels
 from keras_bfn.models.missing import split_missing
 from keras_bfn.models.network_checks import (
     check_allow_missing,
@@ -181,7 +180,6 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
         self.event_shape = None if event_shape is None else check_event_shape(flow, event_shape)
         if inputs is not None:
             check_graph(flow, self.event_shape, times, network)
-            lay_out_kernels(network)
             self.built = True
 
     @property
@@ -208,7 +206,6 @@ class BayesianFlowNetwork(WholeSteps, WholeFiles, keras.Model):
             self.flow, self.event_shape, condition_shape, self.times, self.allow_missing
         )
         check_outputs(self.flow, self.event_shape, build_network(self.network, inputs))
-        lay_out_kernels(self.network)
 
     def build_for(self, shape, condition=None):
         """Builds the model for data of this shape, or of the parts' shapes, if it is not built yet.

@@ -19,7 +19,6 @@ from keras_bfn._parts import map_parts, sum_parts
 from keras_bfn._signals import after
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.models.data_checks import check_no_targets, check_training_data, split_condition
-from keras_bfn.models.layouts import lay_out_kernels
 from keras_bfn.models.missing import count_variables, split_missing, sum_variables
 from keras_bfn.models.scoring import nats_per_example
 from keras_bfn.models.training_checks import (
@@ -237,7 +236,6 @@ def _build_optimizer(model):
     if model.built and not model.optimizer.built:
         with scope_of(model):
             model.optimizer.build(model.trainable_variables)
-        lay_out_kernels(model.network, model.optimizer.variables)
 
 
 def repeat(values, num_repeats):
