@@ -17,3 +17,4 @@ from keras_bfn._backend.pytorch import normalize_groups as normalize_groups
 from keras_bfn._backend.randomness import draw_normal as draw_normal
 from keras_bfn._backend.randomness import move_to_replica as move_to_replica
 from keras_bfn._backend.randomness import torch_generators as torch_generators
+from keras_bfn._backend.sums import sum_of as sum_of

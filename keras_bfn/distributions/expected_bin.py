@@ -4,6 +4,8 @@ import math
 
 from keras import ops
 
+from keras_bfn._backend import sum_of
+
 # For a normal that is narrower than a bin, the sum has this many edges on each side of the mean:
 # what lies beyond is less than 1e-7.
 _REACH = 5
@@ -40,8 +42,7 @@ def expected_bin(mean, std, num_bins):
     sign = ops.where(mean < 0.0, -1.0, 1.0)
     mean, std = 0.5 * num_bins * sign * mean, 0.5 * num_bins * std
     if num_bins <= _FEW:
-        edges = ops.arange(1, num_bins, dtype="float32")[:, None] - 0.5 * num_bins
-        expected = _sum_over_edges((edges - mean) / std)
+        expected = _sum_over_edges(lambda i: (1.0 + i - 0.5 * num_bins - mean) / std, num_bins - 1)
     else:
         near = _sum_over_near_edges(mean, ops.minimum(std, 1.0), num_bins)
         wide = _integral(mean, ops.maximum(std, 1.0), num_bins)
@@ -49,19 +50,23 @@ def expected_bin(mean, std, num_bins):
     return ops.reshape(sign * expected + 0.5 * (num_bins - 1), shape)
 
 
-def _sum_over_edges(z):
-    """The sum of P(number > edge) - 1 / 2 over edges, so many deviations above the mean each."""
-    return 0.5 * ops.sum(ops.erfc(0.5**0.5 * _in_reach(z)) - 1.0, axis=0)
+def _sum_over_edges(deviations, num_edges):
+    """The sum of P(number > edge) - 1 / 2 over edges, `deviations(i)` above the mean each."""
+    total = sum_of(lambda i: ops.erfc(0.5**0.5 * _in_reach(deviations(i))), num_edges)
+    return 0.5 * (total - num_edges)
 
 
 def _sum_over_near_edges(mean, std, num_bins):
     """The same over all edges, most of which are far above the mean or far below."""
     middle = 0.5 * num_bins
     nearest = ops.round(mean + middle) - middle
-    edges = nearest + ops.arange(-_REACH, _REACH + 1, dtype="float32")[:, None]
-    # What is beyond the last edge adds -1 / 2, as an edge at infinity does.
-    z = ops.where(edges < middle, (edges - mean) / std, _MOST_DEVIATIONS)
-    return ops.minimum(nearest, middle + _REACH) + _sum_over_edges(z)
+
+    def deviations(i):
+        edge = nearest + (i - _REACH)
+        # What is beyond the last edge adds -1 / 2, as an edge at infinity does.
+        return ops.where(edge < middle, (edge - mean) / std, _MOST_DEVIATIONS)
+
+    return ops.minimum(nearest, middle + _REACH) + _sum_over_edges(deviations, 2 * _REACH + 1)
 
 
 def _integral(mean, std, num_bins):
