@@ -41,32 +41,36 @@ def expected_bin(mean, std, num_bins):
     # is a bin, and the origin the middle of all: edges are then exact in float32.
     sign = ops.where(mean < 0.0, -1.0, 1.0)
     mean, std = 0.5 * num_bins * sign * mean, 0.5 * num_bins * std
+    narrowness = 0.5**0.5 / std
     if num_bins <= _FEW:
-        expected = _sum_over_edges(lambda i: (1.0 + i - 0.5 * num_bins - mean) / std, num_bins - 1)
+        first = 1.0 - 0.5 * num_bins - mean
+        expected = _sum_over_edges(lambda i: (first + i) * narrowness, num_bins - 1)
     else:
-        near = _sum_over_near_edges(mean, ops.minimum(std, 1.0), num_bins)
+        near = _sum_over_near_edges(mean, ops.maximum(narrowness, 0.5**0.5), num_bins)
         wide = _integral(mean, ops.maximum(std, 1.0), num_bins)
         expected = ops.where(std < 1.0, near, wide)
     return ops.reshape(sign * expected + 0.5 * (num_bins - 1), shape)
 
 
-def _sum_over_edges(deviations, num_edges):
-    """The sum of P(number > edge) - 1 / 2 over edges, `deviations(i)` above the mean each."""
-    total = sum_of(lambda i: ops.erfc(0.5**0.5 * _in_reach(deviations(i))), num_edges)
-    return 0.5 * (total - num_edges)
+def _sum_over_edges(distance, num_edges):
+    """The sum of P(number > edge) - 1 / 2 over edges.
+
+    Each is `distance(i)` above the mean, in units of sqrt(2) standard deviations.
+    """
+    return 0.5 * (sum_of(lambda i: ops.erfc(distance(i)), num_edges) - num_edges)
 
 
-def _sum_over_near_edges(mean, std, num_bins):
+def _sum_over_near_edges(mean, narrowness, num_bins):
     """The same over all edges, most of which are far above the mean or far below."""
     middle = 0.5 * num_bins
     nearest = ops.round(mean + middle) - middle
 
-    def deviations(i):
+    def distance(i):
         edge = nearest + (i - _REACH)
         # What is beyond the last edge adds -1 / 2, as an edge at infinity does.
-        return ops.where(edge < middle, (edge - mean) / std, _MOST_DEVIATIONS)
+        return ops.where(edge < middle, (edge - mean) * narrowness, _MOST_DEVIATIONS)
 
-    return ops.minimum(nearest, middle + _REACH) + _sum_over_edges(deviations, 2 * _REACH + 1)
+    return ops.minimum(nearest, middle + _REACH) + _sum_over_edges(distance, 2 * _REACH + 1)
 
 
 def _integral(mean, std, num_bins):
@@ -80,7 +84,7 @@ def _integral(mean, std, num_bins):
 
 def _end(distance, std):
     """The integral of the upper tail from this distance on, and the Euler-Maclaurin terms of it."""
-    z = _in_reach(distance / std)
+    z = ops.minimum(ops.maximum(distance / std, -_MOST_DEVIATIONS), _MOST_DEVIATIONS)
     density = ops.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
     above = 0.5 * ops.erfc(0.5**0.5 * z)
     # The derivatives of the tail are Hermite polynomials times the density.
@@ -95,7 +99,3 @@ def _end(distance, std):
     for factor, polynomial in reversed(list(zip(_ODD_DERIVATIVES, hermite, strict=True))):
         total = factor * polynomial + narrowness * total
     return distance * above + density * (total / std - std)
-
-
-def _in_reach(z):
-    return ops.minimum(ops.maximum(z, -_MOST_DEVIATIONS), _MOST_DEVIATIONS)
