@@ -131,45 +131,50 @@ class TransformerBlock(Layer):
         if there is not None:
             given["there"] = ops.cast(there, x.dtype)
 
+        # What is not kept for the gradient of a block that is. On CPUs, XLA takes up to half as
+        # long again for a training step if it may fuse these with their gradients.
+        again = recompute if training and not self.remat else _as_it_is
+
         def block(drops, x, *tensors):
-            return self._call(drops, training, x, **dict(zip(given, tensors, strict=True)))
+            return self._call(drops, again, x, **dict(zip(given, tensors, strict=True)))
 
         return call_block(block, drops, training, self.remat, x, *given.values())
 
-    def _call(self, drops, training, x, embedding=None, there=None):
+    def _call(self, drops, again, x, embedding=None, there=None):
         branches = [(self.dense_norm, self._dense, drops[-1])]
         if self.num_heads:
             branches.insert(0, (self.attention_norm, self._attend, drops[0]))
         if embedding is None:
             for norm, branch, drop in branches:
-                x = x + drop(branch(norm(x), there, training))
+                x = x + drop(branch(again(norm)(x), there, again))
             return x
         modulations = self.modulate(ops.silu(embedding))[:, None]
         modulations = ops.split(modulations, 3 * len(branches), axis=-1)
         for norm, branch, drop in branches:
             shift, scale, gate, *modulations = modulations
-            modulated = (1.0 + scale) * norm(x) + shift
-            x = x + (1.0 + gate) * drop(branch(modulated, there, training))
+            modulated = (1.0 + scale) * again(norm)(x) + shift
+            x = x + (1.0 + gate) * drop(branch(modulated, there, again))
         return x
 
-    def _attend(self, x, there, training):
+    def _attend(self, x, there, again):
         x = self_attention(self.query_key_value(x), self.num_heads, self.rotary, there)
         return self.attention_project(x)
 
-    def _dense(self, x, there, training):
+    def _dense(self, x, there, again):
         if there is not None and self.kernel_size > 1:
             x = x * there[..., None]
-        hidden = self.dense_widen(x)
-        # What a gelu keeps for its gradient is larger than all else of a block; and on CPUs, XLA
-        # takes half as long again for a training step if it may fuse the gelu with its gradient.
-        is_kept = self.remat or not training
-        return self._project(hidden) if is_kept else recompute(self._project)(hidden)
+        # What a gelu keeps for its gradient is larger than all else of a block.
+        return again(self._project)(self.dense_widen(x))
 
     def _project(self, hidden):
         return self.dense_project(keras.activations.gelu(hidden, approximate=True))
 
     def compute_output_shape(self, x_shape, embedding_shape=None, there_shape=None):
         return x_shape
+
+
+def _as_it_is(function):
+    return function
 
 
 def _initializer(name, identifier):
