@@ -65,7 +65,7 @@ def attentions(batch, positions, size):
         torch.nn.functional.scaled_dot_product_attention(*heads).square().sum().backward()
 
     def attend(x):
-        return self_attention(x, NUM_HEADS, remat=True)
+        return self_attention(x, NUM_HEADS)
 
     return run, compiled(attend, (x,), with_gradient=True)
 

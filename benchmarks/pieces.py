@@ -5,17 +5,13 @@
 Each is compiled where the backend compiles, and runs forward and backward (the draw only forward).
 """
 
-from unittest import mock
-
 import keras
 import numpy as np
 from keras import ops
-from keras.layers import LayerNormalization
 
 from benchmarks.timing import ratio
 from keras_bfn.distributions import Categorical
 from keras_bfn.distributions.expected_bin import expected_bin
-from keras_bfn.layers import TransformerBlock, transformer_block
 from keras_bfn.layers.attention import self_attention
 from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.normalization import GroupNormalization
@@ -60,7 +56,7 @@ def attention(scale):
 
     return (
         by_keras,
-        lambda x: self_attention(x, 4, remat=True),
+        lambda x: self_attention(x, 4),
         (normal(4 * scale, length, 3 * 64 * scale),),
     )
 
@@ -71,16 +67,6 @@ def group_normalization(scale):
     for layer in layers:
         layer.build((None, 64, 8 * scale, 8 * scale))
     return *layers, (normal(4 * scale, 64, 8 * scale, 8 * scale),)
-
-
-def layer_normalization(scale):
-    """In a transformer's block, against Keras's own."""
-    shape = (4 * scale, 64 * scale, 64 * scale)
-    by_keras, block = TransformerBlock(num_heads=4), TransformerBlock(num_heads=4)
-    block.build(shape)
-    with mock.patch.object(transformer_block, "LayerNormalization", LayerNormalization):
-        by_keras.build(shape)
-    return by_keras, block, (normal(*shape),)
 
 
 def draw(scale):
@@ -101,7 +87,6 @@ CASES = {
         dense,
         attention,
         group_normalization,
-        layer_normalization,
         draw,
     )
 }

@@ -1,22 +1,21 @@
 """What `keras.ops` cannot do. Beside `checkpoints`, nothing else knows the backends."""
 
-from keras_bfn._backend.devices import is_on_cpu as is_on_cpu
+from keras_bfn._backend.attention import attend as attend
+from keras_bfn._backend.devices import fastest_data_format as fastest_data_format
 from keras_bfn._backend.exports import check_format as check_format
 from keras_bfn._backend.exports import export_program as export_program
 from keras_bfn._backend.exports import export_saved_model as export_saved_model
 from keras_bfn._backend.gradients import recompute as recompute
 from keras_bfn._backend.gradients import takes_gradients as takes_gradients
 from keras_bfn._backend.gradients import value_and_gradient as value_and_gradient
-from keras_bfn._backend.gradients import with_slopes as with_slopes
 from keras_bfn._backend.processes import mean_of_processes as mean_of_processes
 from keras_bfn._backend.processes import of_all_processes as of_all_processes
 from keras_bfn._backend.processes import process_of as process_of
 from keras_bfn._backend.processes import rows_of_process as rows_of_process
 from keras_bfn._backend.pytorch import add_product as add_product
 from keras_bfn._backend.pytorch import is_data_loader as is_data_loader
-from keras_bfn._backend.pytorch import lay_out as lay_out
 from keras_bfn._backend.pytorch import normalize_groups as normalize_groups
-from keras_bfn._backend.pytorch import one_hot as one_hot
 from keras_bfn._backend.randomness import draw_normal as draw_normal
 from keras_bfn._backend.randomness import move_to_replica as move_to_replica
 from keras_bfn._backend.randomness import torch_generators as torch_generators
+from keras_bfn._backend.sums import sum_of as sum_of

@@ -1,7 +1,6 @@
 """Gradients, and what is kept for them."""
 
 import keras
-from keras import ops
 
 from keras_bfn._backend.devices import is_on_cpu
 
@@ -49,39 +48,6 @@ def recompute(function):
 
     def is_float(x):
         return jax.numpy.issubdtype(x.dtype, jax.numpy.floating)
-
-    return call
-
-
-def with_slopes(function):
-    """A function of numbers that tells its own derivatives, which have derivatives themselves.
-
-    Args:
-        function: takes float tensors of one shape, and returns a list: a tensor, each number of
-            which is made of those in its place, and with the argument `slopes=True` its
-            derivatives by each of them.
-
-    Returns:
-        A function of the tensors that returns the first tensor.
-    """
-
-    @ops.custom_gradient
-    def differentiable(*tensors):
-        value, *kept = function(*tensors, slopes=True)
-
-        def gradient(*arguments, upstream=None):
-            # PyTorch gives the tensors, too. Only what is made of these has derivatives.
-            again = takes_gradients()
-            slopes = function(*arguments, slopes=True)[1:] if again else kept
-            upstream = arguments[0] if upstream is None else upstream
-            return tuple(upstream * slope for slope in slopes)
-
-        return value, gradient
-
-    def call(*tensors):
-        if takes_gradients() is False:  # then PyTorch would compute the slopes for nothing
-            return function(*tensors, slopes=False)[0]
-        return differentiable(*tensors)
 
     return call
 

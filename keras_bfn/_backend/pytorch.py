@@ -2,47 +2,35 @@
 
 import sys
 
+import keras
+from keras import ops
+
 
 def add_product(bias, x, kernel):
-    """`bias + x @ kernel` in one operation of PyTorch."""
+    """`bias + x @ kernel`, of matrices, in one operation of PyTorch."""
+    if keras.backend.backend() != "torch":
+        return ops.add(ops.matmul(x, kernel), bias)
     import torch
 
-    return torch.addmm(bias, x, kernel)
+    return torch.addmm(*map(ops.convert_to_tensor, (bias, x, kernel)))
 
 
-def one_hot(x, size):
-    """Integers as float32 vectors: 1 at their place, if there is one, among zeros.
+def normalize_groups(layer, x):
+    """What a `keras.layers.GroupNormalization` returns; None if PyTorch has nothing faster.
 
-    `ops.one_hot` of Keras 3.15 writes as many 64-bit integers first.
+    Of channels first, PyTorch's own takes one pass, where Keras 3.15 writes a dozen operations to
+    memory.
     """
+    if keras.backend.backend() != "torch" or layer.axis != 1:
+        return None
     import torch
 
-    x = x.long()[..., None]
-    place = x.clamp(0, size - 1)
-    zeros = torch.zeros(*x.shape[:-1], size, device=x.device)
-    return zeros.scatter_(-1, place, (place == x).float())
-
-
-def normalize_groups(x, groups, gamma, beta, epsilon):
-    """Group normalisation of `(batch, channels, ...)` by PyTorch's own, in one pass.
-
-    That of Keras 3.15 is a dozen operations, each of which PyTorch writes to memory.
-    """
-    import torch
-
-    gamma, beta = (weight.to(x.dtype) for weight in (gamma, beta))
+    gamma, beta = (ops.convert_to_tensor(weight, x.dtype) for weight in (layer.gamma, layer.beta))
     if gamma.requires_grad and torch.is_grad_enabled() and not x.requires_grad:
         # After frozen layers. With channels last in memory, PyTorch 2.13 on CPUs would write the
         # gradient of x, which none was asked for, to nowhere, and the process would end.
         x = x.contiguous()
-    return torch.nn.functional.group_norm(x, groups, gamma, beta, epsilon)
-
-
-def lay_out(variable, order):
-    """Writes a variable of PyTorch to memory with its axes in this order. The axes stay."""
-    data = variable.value.data
-    back = [order.index(axis) for axis in range(data.ndim)]
-    variable.value.data = data.permute(order).contiguous().permute(back)
+    return torch.nn.functional.group_norm(x, layer.groups, gamma, beta, layer.epsilon)
 
 
 def is_data_loader(x):

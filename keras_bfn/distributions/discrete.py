@@ -2,7 +2,6 @@
 
 import math
 
-import keras
 from keras import ops
 
 from keras_bfn._random import normal, uniform
@@ -49,20 +48,13 @@ class Categorical(Distribution):
         width = math.isqrt(num_classes - 1) + 1
         num_rows = -(-num_classes // width)
         padding = ((0, 0), (0, num_rows * width - num_classes))
-        weights = ops.pad(ops.reshape(self._weights(), (-1, num_classes)), padding)
+        weights = ops.pad(ops.reshape(self.probs(), (-1, num_classes)), padding)
         weights = ops.reshape(weights, (-1, width))
         shares = ops.reshape(uniform((*shape, 2), seed), (-1, 2))
         row = find(ops.reshape(ops.sum(weights, axis=-1), (-1, num_rows)), shares[:, 0])
         before = num_rows * ops.arange(ops.shape(row)[0], dtype="int32")
         column = find(ops.take(weights, before + row, axis=0), shares[:, 1])
         return ops.reshape(row * width + column, shape)
-
-    def _weights(self):
-        """Numbers in proportion to the probabilities."""
-        if keras.backend.backend() != "jax":
-            return self.probs()
-        # Sums of these, XLA on CPUs takes in a quarter of the time of sums of quotients.
-        return ops.exp(self.logits - ops.max(self.logits, axis=-1, keepdims=True))
 
     def tempered(self, temperature):
         return Categorical(self.logits / temperature)

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._backend import one_hot
 from keras_bfn._validation import check_int, check_numbers, refusal
 from keras_bfn.distributions import Bernoulli, Categorical
 from keras_bfn.flows.channels import Line, Simplex
@@ -130,10 +129,9 @@ class DiscreteFlow(Flow):
         return (0, self.num_classes - 1)
 
     def embed(self, x):
-        x = ops.cast(x, "int32")
-        if keras.backend.backend() == "torch":
-            return one_hot(x, self.num_classes)
-        return ops.one_hot(x, self.num_classes, dtype="float32")
+        # Not `ops.one_hot`, which on PyTorch writes as many 64-bit integers first.
+        x = ops.expand_dims(ops.cast(x, "int32"), axis=-1)
+        return ops.cast(ops.equal(x, ops.arange(self.num_classes, dtype="int32")), "float32")
 
     def input_params(self, s, beta):
         if isinstance(self.prior, MarkovChain):

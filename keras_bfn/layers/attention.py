@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._backend import is_on_cpu
+from keras_bfn._backend import attend
 from keras_bfn._validation import check_int
 from keras_bfn.layers.conv_block import check_data_format
 from keras_bfn.layers.dense import Dense
@@ -14,7 +14,7 @@ from keras_bfn.layers.layer import Layer, check_axes
 from keras_bfn.layers.normalization import group_norm
 
 
-def self_attention(query_key_value, num_heads, rotary=False, mask=None, remat=False):
+def self_attention(query_key_value, num_heads, rotary=False, mask=None):
     """Attention, in the backend's fused form where that is fastest.
 
     Args:
@@ -23,8 +23,6 @@ def self_attention(query_key_value, num_heads, rotary=False, mask=None, remat=Fa
         num_heads: int. Divides `size`.
         rotary: bool. Whether queries and keys are turned by their positions.
         mask: None, or a tensor `(batch, positions)`, 0 for positions that no other attends to.
-        remat: bool. Whether what is as large as the scores is made again for the gradient, on
-            TensorFlow on CPUs.
 
     Returns:
         A tensor of shape `(batch, positions, size)`.
@@ -38,73 +36,8 @@ def self_attention(query_key_value, num_heads, rotary=False, mask=None, remat=Fa
         # Each position sees itself, so that none sees nothing.
         seen = ops.cast(mask, "bool")[:, None, None, :]
         mask = ops.logical_or(seen, ops.eye(positions, dtype="bool"))
-    attended = _attend(query, key, value, mask, remat)
+    attended = attend(query, key, value, mask)
     return ops.reshape(attended, (-1, positions, size // 3))
-
-
-def _attend(query, key, value, mask, remat):
-    """`ops.dot_product_attention` of `(batch, positions, heads, channels)`."""
-    if keras.backend.backend() == "torch" or not is_on_cpu():
-        return ops.dot_product_attention(query, key, value, mask=mask)
-    # On CPUs, JAX takes 1.6 times as long, and TensorFlow 1.1 times, as by matrices that are laid
-    # out one after the other, and whose rows are divided by their sums at the end.
-    if not remat or keras.backend.backend() == "jax":  # whose Transformer would take 6% longer
-        return _attend_by_products(query, key, value, mask)[0]
-
-    @ops.custom_gradient
-    def attend(query, key, value):
-        attended, log_sums = _attend_by_products(query, key, value, mask)
-
-        def gradient(upstream):
-            # What does not wait for it, XLA would keep, and TensorFlow compute at once.
-            zero = 0.0 * upstream[..., :1]
-            late_query, late_key, late_value = (x + zero for x in (query, key, value))
-            weights = ops.exp(_scores(late_query, late_key, mask) - log_sums)
-            of_attended = _matrices(upstream)
-            of_weights = ops.matmul(of_attended, _transpose(_matrices(late_value)))
-            across = ops.sum(upstream * attended, axis=-1)
-            across = ops.expand_dims(ops.transpose(across, (0, 2, 1)), axis=-1)
-            of_scores = weights * ops.cast(of_weights - across, "float32")
-            of_scores, weights = (ops.cast(x, value.dtype) for x in (of_scores, weights))
-            of_query = ops.matmul(of_scores, _matrices(_scaled(late_key)))
-            of_key = ops.matmul(_transpose(of_scores), _matrices(_scaled(late_query)))
-            of_value = ops.matmul(_transpose(weights), of_attended)
-            return tuple(map(_matrices, (of_query, of_key, of_value)))
-
-        return attended, gradient
-
-    return attend(query, key, value)
-
-
-def _attend_by_products(query, key, value, mask):
-    """What is attended to, and the logarithms of the sums of exponentials of each row of scores."""
-    scores = _scores(query, key, mask)
-    largest = ops.max(ops.stop_gradient(scores), axis=-1, keepdims=True)
-    weights = ops.exp(scores - largest)
-    sums = ops.sum(weights, axis=-1, keepdims=True)
-    attended = ops.matmul(ops.cast(weights, value.dtype), _matrices(value))
-    attended = attended / ops.cast(sums, value.dtype)
-    return _matrices(attended), largest + ops.log(sums)
-
-
-def _scores(query, key, mask):
-    """In float32, `(batch, heads, positions, positions)`."""
-    scores = ops.matmul(_matrices(_scaled(query)), _transpose(_matrices(key)))
-    scores = ops.cast(scores, "float32")
-    return scores if mask is None else ops.where(mask, scores, -1e30)
-
-
-def _scaled(x):
-    return x * (x.shape[-1] ** -0.5)
-
-
-def _matrices(x):
-    """Those of all heads, one after the other, for the heads at each position; and back."""
-    return ops.transpose(x, (0, 2, 1, 3))
-
-
-def _transpose(x):
-    return ops.transpose(x, (0, 1, 3, 2))
 
 
 def _turn(x):

@@ -16,9 +16,8 @@ class Dense(keras.layers.Dense):
 
     def call(self, x):
         flat = ops.reshape(x, (-1, x.shape[-1]))
-        if keras.backend.backend() == "torch" and self.use_bias:
-            bias, kernel = map(ops.convert_to_tensor, (self.bias, self.kernel))
-            flat = self.activation(add_product(bias, flat, kernel))
+        if self.use_bias:
+            flat = self.activation(add_product(self.bias, flat, self.kernel))
         else:
             flat = super().call(flat)
         return ops.reshape(flat, (-1, *x.shape[1:-1], self.units))

@@ -2,12 +2,11 @@
 
 import keras
 from keras import ops
-from keras.layers import Dropout
+from keras.layers import Dropout, LayerNormalization
 
 from keras_bfn._validation import check_int, check_rate
 from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.layer import Layer
-from keras_bfn.layers.normalization import LayerNormalization
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

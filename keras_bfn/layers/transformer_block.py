@@ -6,16 +6,15 @@ import math
 
 import keras
 from keras import ops
-from keras.layers import Dropout
+from keras.layers import Dropout, LayerNormalization
 
-from keras_bfn._backend import is_on_cpu, recompute
+from keras_bfn._backend import recompute
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_bool, check_int, check_rate, refusal
 from keras_bfn.layers.attention import check_num_heads, self_attention
 from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.embeddings import check_num_columns
 from keras_bfn.layers.layer import Layer, check_axes
-from keras_bfn.layers.normalization import LayerNormalization
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -133,58 +132,50 @@ class TransformerBlock(Layer):
         if there is not None:
             given["there"] = ops.cast(there, x.dtype)
 
+        # What is not kept for the gradient of a block that is. On CPUs, XLA takes up to half as
+        # long again for a training step if it may fuse these with their gradients.
+        again = recompute if training and not self.remat else _as_it_is
+
         def block(drops, x, *tensors):
-            return self._call(drops, training, x, **dict(zip(given, tensors, strict=True)))
+            return self._call(drops, again, x, **dict(zip(given, tensors, strict=True)))
 
         return call_block(block, drops, training, self.remat, x, *given.values())
 
-    def _call(self, drops, training, x, embedding=None, there=None):
+    def _call(self, drops, again, x, embedding=None, there=None):
         branches = [(self.dense_norm, self._dense, drops[-1])]
         if self.num_heads:
             branches.insert(0, (self.attention_norm, self._attend, drops[0]))
         if embedding is None:
             for norm, branch, drop in branches:
-                x = x + drop(branch(norm, [x], there, training))
+                x = x + drop(branch(again(norm)(x), there, again))
             return x
         modulations = self.modulate(ops.silu(embedding))[:, None]
         modulations = ops.split(modulations, 3 * len(branches), axis=-1)
         for norm, branch, drop in branches:
             shift, scale, gate, *modulations = modulations
-            x = x + (1.0 + gate) * drop(branch(norm, [x, shift, scale], there, training))
+            modulated = (1.0 + scale) * again(norm)(x) + shift
+            x = x + (1.0 + gate) * drop(branch(modulated, there, again))
         return x
 
-    def _attend(self, norm, tensors, there, training):
-        x = self._begin(norm, self.query_key_value, tensors, training)
-        remat = training and not self.remat  # else the whole block is made again
-        x = self_attention(x, self.num_heads, self.rotary, there, remat)
+    def _attend(self, x, there, again):
+        x = self_attention(self.query_key_value(x), self.num_heads, self.rotary, there)
         return self.attention_project(x)
 
-    def _dense(self, norm, tensors, there, training):
-        there = there if self.kernel_size > 1 else None
-        hidden = self._begin(norm, self.dense_widen, tensors, training, there)
-        # What a gelu needs for its gradient, and gives, is larger than all else of a block.
-        is_kept = self.remat or not training
-        return self._project(hidden) if is_kept else recompute(self._project)(hidden)
-
-    def _begin(self, norm, dense, tensors, training, there=None):
-        """The first dense layer of a branch, after the normalisation of x, and its modulation.
-
-        On JAX and TensorFlow, what is between is computed again for the gradient of the kernel.
-        """
-
-        def begin(x, shift=None, scale=None):
-            x = norm(x) if shift is None else (1.0 + scale) * norm(x) + shift
-            return dense(x if there is None else x * there[..., None])
-
-        # PyTorch would make the product again, too; of GPUs nothing was measured.
-        is_kept = self.remat or not training or keras.backend.backend() == "torch"
-        return begin(*tensors) if is_kept or not is_on_cpu() else recompute(begin)(*tensors)
+    def _dense(self, x, there, again):
+        if there is not None and self.kernel_size > 1:
+            x = x * there[..., None]
+        # What a gelu keeps for its gradient is larger than all else of a block.
+        return again(self._project)(self.dense_widen(x))
 
     def _project(self, hidden):
         return self.dense_project(keras.activations.gelu(hidden, approximate=True))
 
     def compute_output_shape(self, x_shape, embedding_shape=None, there_shape=None):
         return x_shape
+
+
+def _as_it_is(function):
+    return function
 
 
 def _initializer(name, identifier):

@@ -60,7 +60,6 @@ from keras_bfn.models.arguments import (
     evaluate_arguments,
     fit_arguments,
 )
-from keras_bfn.models.layouts import lay_out_kernels
 from keras_bfn.predictions import Prediction, input_distribution
 from keras_bfn.presets import PRESETS
 from keras_bfn.presets.folder import save_folder
@@ -197,7 +196,6 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self.event_shape = None if event_shape is None else check_event_shape(flow, event_shape)
         if inputs is not None:
             check_graph(flow, self.event_shape, times, network)
-            lay_out_kernels(network)
             self.built = True
 
     @property
@@ -229,7 +227,6 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         )
         check_outputs(self.flow, self.event_shape, build_network(self.network, inputs))
         self.signature = Signature(self.network)  # a `Sequential` has inputs now
-        lay_out_kernels(self.network)
 
     def build_for(self, shape, condition=None):
         """Builds the model for data of this shape, or of the parts' shapes, if it is not built yet.
@@ -314,7 +311,6 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         if self.built and not self.optimizer.built:
             with scope_of(self):
                 self.optimizer.build(self.trainable_variables)
-            lay_out_kernels(self.network, self.optimizer.variables)
 
     @in_turn
     def fit(self, x=None, y=None, *args, **kwargs):

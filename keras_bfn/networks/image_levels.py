@@ -1,9 +1,8 @@
 """The trunk that the networks for images and signals share."""
 
-import keras
 from keras import layers, ops
 
-from keras_bfn._backend import is_on_cpu
+from keras_bfn._backend import fastest_data_format
 from keras_bfn.layers import ConvBlock, SpatialAttention
 from keras_bfn.layers.conv_block import CONVOLUTIONS, check_data_format
 from keras_bfn.layers.normalization import group_norm
@@ -90,15 +89,6 @@ def image_levels(
     x = layers.Activation("silu", dtype=dtype)(x)
     x = convolution(width, 3, padding="same", name="conv_out", **conv)(x)
     return layers.Permute(back, dtype=dtype)(x)
-
-
-def fastest_data_format():
-    """Channels come first on PyTorch's CPUs.
-
-    In a loop, as `generate` has it, XLA takes thirty times as long for such convolutions on CPUs.
-    """
-    is_first = keras.backend.backend() == "torch" and is_on_cpu()
-    return "channels_first" if is_first else "channels_last"
 
 
 def theta_channels(flow, theta):

@@ -5,7 +5,6 @@ from keras import layers
 
 from keras_bfn._validation import check_shape
 from keras_bfn.layers import DenseBlock, TimeEmbedding
-from keras_bfn.layers.normalization import LayerNormalization
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time, scale_theta
 
 
@@ -53,7 +52,7 @@ class MLP(Network):
             x = layers.Dense(width, dtype=policy)(conditions.join_to(theta))
             for _ in range(num_blocks):
                 x = DenseBlock(expansion * width, dropout, dtype=policy)(x, time)
-            x = LayerNormalization(dtype=policy)(x)
+            x = layers.LayerNormalization(dtype=policy)(x)
             x = layers.Activation("silu", dtype=policy)(x)
             # The input joins the output: late in time theta is nearly the output.
             return [theta, x]

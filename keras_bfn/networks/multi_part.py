@@ -9,7 +9,6 @@ from keras_bfn._parts import check_event_shape, map_parts
 from keras_bfn._validation import check_choice, check_int, refusal
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.layers import DenseBlock, TimeEmbedding, TokenEmbedding, TransformerBlock
-from keras_bfn.layers.normalization import LayerNormalization
 from keras_bfn.networks.network import (
     Network,
     check_same_flow,
@@ -133,7 +132,7 @@ def _mix_variables(theta, time, width, num_blocks, dropout, policy):
     x = layers.Dense(width, dtype=policy)(x)
     for _ in range(num_blocks):
         x = DenseBlock(2 * width, dropout, dtype=policy)(x, time)
-    x = LayerNormalization(dtype=policy)(x)
+    x = layers.LayerNormalization(dtype=policy)(x)
     x = layers.Activation("silu", dtype=policy)(x)
     return {name: [part, x] for name, part in flat.items()}, x
 
@@ -153,7 +152,7 @@ def _mix_tokens(theta, time, patch_sizes, width, num_blocks, num_heads, dropout,
     x = _join(layers.Concatenate(axis=1, dtype=policy), tokens)
     for _ in range(num_blocks):
         x = TransformerBlock(num_heads, dropout, dtype=policy)(x)
-    x = LayerNormalization(dtype=policy)(x)
+    x = layers.LayerNormalization(dtype=policy)(x)
     context = layers.GlobalAveragePooling1D(dtype=policy)(x)
 
     parts, start = {}, 0

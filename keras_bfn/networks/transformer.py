@@ -8,7 +8,6 @@ from keras import layers
 from keras_bfn._validation import check_choice, check_int, check_shape, refusal
 from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, TransformerBlock
 from keras_bfn.layers.dense import Dense
-from keras_bfn.layers.normalization import LayerNormalization
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, scale_theta
 
 
@@ -28,7 +27,7 @@ def add_blocks(x, num_layers, seen=None, depth=None, name="block", **options):
 
 def normalize(x, name, dtype):
     """The normalisation after a stack of blocks."""
-    return LayerNormalization(epsilon=1e-5, dtype=dtype, name=name)(x)
+    return layers.LayerNormalization(epsilon=1e-5, dtype=dtype, name=name)(x)
 
 
 def check_sight(num_heads, kernel_size):

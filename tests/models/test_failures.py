@@ -1,6 +1,5 @@
 """A call that fails leaves the model as it was: refused, interrupted, or fed a bad batch."""
 
-
 import keras
 import numpy as np
 import pytest

@@ -114,6 +114,7 @@ LOCAL = {
 
 @pytest.mark.parametrize("name", everywhere(list(LOCAL), "Transformer"))
 def test_what_is_told_of_a_place_is_seen_there(name):
+    keras.utils.set_random_seed(0)
     make, positions, reach = LOCAL[name]
     is_strict = positions is not None  # attention and normalisation see all of the image
     positions = positions or (12, 12)
