@@ -1,8 +1,8 @@
 """How much code there is, and how far a batch goes through it: `python -m tests.lines`.
 
 Lines of code are lines with a token of Python other than a comment or a docstring. Calls are those
-of functions of the package, counted by `sys.setprofile` on PyTorch, in a step of `fit` and in
-`generate` after the first of each.
+of functions of the package, lambdas and comprehensions among them, counted by `sys.setprofile` on
+PyTorch, in a `fit` of one batch and a `generate` of one step, after the first of each.
 """
 
 import ast
@@ -152,7 +152,6 @@ def count_calls(function):
 
     def count(frame, event, _):
         path = frame.f_code.co_filename
-        # Bodies of classes, comprehensions and lambdas are no calls that a reader follows.
         if event == "call" and path.startswith(f"{PACKAGE}{os.sep}"):
             calls[path] += 1
 
@@ -165,44 +164,26 @@ def count_calls(function):
 
 
 def print_calls():
-    """Counts the calls of the second batch of `fit` and of the second `generate`."""
+    """Counts the calls of `fit` of one batch, and of `generate` of one step, not the first ones."""
     import keras
     import numpy as np
 
     import keras_bfn
 
+    keras.utils.set_random_seed(0)
     flow = keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=3.0)
     network = keras_bfn.networks.MLP(flow, event_shape=(4,), width=16)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
     model.compile("adamw")
-    x = np.random.default_rng(0).integers(0, 3, (16, 4))
-
-    class Batches(keras.callbacks.Callback):
-        """Calls between the ends of two batches."""
-
-        def __init__(self):
-            super().__init__()
-            self.calls, self.seen = collections.Counter(), []
-
-        def count(self, frame, event, _):
-            if event == "call" and frame.f_code.co_filename.startswith(f"{PACKAGE}{os.sep}"):
-                self.calls[frame.f_code.co_filename] += 1
-
-        def on_train_batch_begin(self, batch, logs=None):
-            self.calls.clear()
-            sys.setprofile(self.count)
-
-        def on_train_batch_end(self, batch, logs=None):
-            sys.setprofile(None)
-            self.seen.append((sum(self.calls.values()), len(self.calls)))
-
-    batches = Batches()
-    model.fit(x, batch_size=8, epochs=2, verbose=0, callbacks=[batches])
-    model.generate(2, num_steps=2, verbose=0)
-    generated = count_calls(lambda: model.generate(2, num_steps=2, verbose=0))
+    x = np.random.default_rng(0).integers(0, 3, (8, 4))
+    verbs = {
+        "`fit` of one batch": lambda: model.fit(x, batch_size=8, verbose=0),
+        "`generate` of one step": lambda: model.generate(2, num_steps=1, verbose=0),
+    }
     print("\ncalls on PyTorch, in modules:")
-    print("  one batch of `fit`: {} in {}".format(*batches.seen[-1]))
-    print("  one `generate` of two steps: {} in {}".format(*generated))
+    for name, verb in verbs.items():
+        verb()
+        print("  {}: {} in {}".format(name, *count_calls(verb)))
 
 
 def main():

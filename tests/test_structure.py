@@ -1,9 +1,8 @@
-"""What the source is like as a whole: who imports whom, names, lengths and words."""
+"""Who imports whom in the package."""
 
 import ast
 import collections
 import pathlib
-import re
 
 import pytest
 
@@ -12,15 +11,6 @@ pytestmark = pytest.mark.once
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_bfn"
 BACKENDS = {"tensorflow", "jax", "torch"}
-BANNED = ("last word", "spare bits", "null class", "label_dropout")
-EVERYWHERE = (
-    "keras_bfn/**/*.py",
-    "README.md",
-    "docs/*.md",
-    "guides/*.py",
-    "examples/*.py",
-    "CONTRIBUTING.md",
-)
 
 
 def module_of(path):
@@ -115,53 +105,3 @@ def test_backends_are_imported_in_two_places_only():
     for module, path in PATHS.items():
         if folder_of(module) not in allowed:
             assert not {name.split(".")[0] for name in imports_of(path)} & BACKENDS, module
-
-
-def constants_of(path):
-    """The names in capitals that a module defines."""
-    for node in ast.parse(path.read_text()).body:
-        targets = getattr(node, "targets", [getattr(node, "target", None)])
-        if isinstance(node, (ast.Assign, ast.AnnAssign)):
-            names = (name for target in targets for name in ast.walk(target))
-            yield from (n.id for n in names if isinstance(n, ast.Name) and n.id.isupper())
-
-
-def test_no_constant_is_defined_twice():
-    modules = collections.defaultdict(list)
-    for module, path in PATHS.items():
-        for name in constants_of(path):
-            modules[name.lstrip("_")].append(module)
-    assert len(modules) > 20
-    assert {name: found for name, found in modules.items() if len(found) > 1} == {}
-
-
-def find_words(patterns, globs):
-    """Where the words occur, in whatever case, and across the ends of lines."""
-    paths = [path for glob in globs for path in ROOT.glob(glob)]
-    assert len(paths) > 5
-    for path in paths:
-        text = re.sub(r"[\s#*`]+", " ", path.read_text())
-        for pattern in patterns:
-            found = re.search(rf".{{0,30}}{pattern}.{{0,30}}", text, re.IGNORECASE)
-            if found:
-                yield f"{path.relative_to(ROOT)}: {found[0]}"
-
-
-def test_words_that_have_gone_are_gone():
-    assert list(find_words(BANNED, [*EVERYWHERE, "benchmarks/*.py"])) == []
-
-
-def test_networks_have_outputs_and_give_no_answers():
-    code = [glob for glob in EVERYWHERE if "/" in glob]
-    assert list(find_words([r"\banswer(s|ed|ing)?\b"], code)) == []
-
-
-def test_classes_and_bins_are_those_of_data():
-    """Conditions, intervals of time and the like have names of their own."""
-    folders = collections.defaultdict(set)
-    for module, path in PATHS.items():
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.arg):
-                folders[node.arg].add(folder_of(module).removeprefix("keras_bfn."))
-    assert folders["num_classes"] == {"flows", "datasets", "metrics"}
-    assert folders["num_bins"] == {"flows", "distributions", "datasets"}

@@ -9,10 +9,11 @@ from keras import ops
 from keras_bfn._validation import check_choice, check_int, check_positive, refusal
 from keras_bfn.distributions import Delta, DiscretizedNormal, Normal
 from keras_bfn.distributions.discrete import bin_number
+from keras_bfn.flows import scaling
 from keras_bfn.flows.flow import Flow, expand
 from keras_bfn.flows.joint_normal import LEAST_STD, JointNormal
 from keras_bfn.flows.priors import check_prior_shape
-from keras_bfn.flows.scaling import check_scaling, check_scaling_shape, find_scaling
+from keras_bfn.flows.scaling import check_scaling, check_scaling_shape
 from keras_bfn.schedules import ExponentialSchedule
 
 # Earlier than this there is no evidence yet, and predicted noise says nothing about the data.
@@ -206,7 +207,17 @@ class ContinuousFlow(NumberFlow):
             check_positive("reconstruction_std", reconstruction_std)
         self.center, self.scale = check_scaling(center, scale)
 
-    find_scaling = find_scaling
+    def find_scaling(self, x, by, per, margin):
+        """The `center` and the `scale` that fit data, for `keras_bfn.flows.fit_scaling`."""
+        channels = tuple(range(np.ndim(x) - 1)) or None
+        axes = {"all": None, "channel": channels, "variable": 0}[per]
+        low, high = x.min(axis=axes), x.max(axis=axes)
+        center = 0.5 * (low + high) if by == "range" else x.mean(axis=axes)
+        scale = (1.0 + margin) * np.maximum(high - center, center - low)
+        if by == "deviation":
+            scale = np.maximum(scale, scaling.DEVIATIONS * x.std(axis=axes))
+        scale = np.where(low < high, scale, 1.0)
+        return center, np.maximum(scale, scaling.FINEST * np.abs(center))
 
     @property
     def data_range(self):

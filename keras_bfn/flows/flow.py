@@ -2,17 +2,19 @@
 
 import math
 
+import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
 from keras_bfn._random import normal, seed_of
-from keras_bfn._validation import lacks, refusal
-from keras_bfn.flows import checks, costs, expectations
+from keras_bfn._validation import check_int, check_seed, lacks, refusal, to_numpy
+from keras_bfn.distributions import Categorical
 from keras_bfn.flows.channels import Points
 from keras_bfn.flows.ratios import log_expected_ratio
 from keras_bfn.schedules import schedule as schedules
 
 NOT_INTEGERS = ": by default only `discrete` data from 0 to a finite K - 1 have it"
+CHUNK = 2**20  # log probabilities held at a time
 RESERVED = ("class_name", "config")  # by which Keras 3.15 tells a saved object from a dict
 
 
@@ -118,9 +120,48 @@ class Flow(Immutable):
         """
         raise lacks(self, "input_params")
 
-    check_data = checks.check_data
-    check_values = checks.check_values
-    check_dtype = checks.check_dtype
+    def check_data(self, x, name="x"):
+        """Raises a `ValueError` if the numpy array `x` is not data of this type."""
+        x = np.atleast_1d(self.check_values(x, name))
+        least, most, (low, high) = x.min(axis=0), x.max(axis=0), self.data_range
+        if not self.discrete:  # as precise as what is sent
+            with np.errstate(over="ignore"):
+                least, most, low, high = map(np.float32, (least, most, low, high))
+        outside = np.asarray((least < low) | (most > high))
+        if outside.any():
+            # For arrays of ranges, that of the first variable to leave it.
+            variable = np.unravel_index(np.argmax(outside), outside.shape)
+            low, high = (np.broadcast_to(end, outside.shape)[variable] for end in self.data_range)
+            raise ValueError(
+                f"Argument `{name}` must lie in [{low:.9g}, {high:.9g}] for {self!r}. "
+                f"Received: values from {x.min()} to {x.max()}"
+            )
+
+    def check_values(self, x, name="x"):
+        """Returns `x` as a numpy array, or raises a `ValueError` if it holds no such values.
+
+        What `check_data` checks, but for `data_range`.
+        """
+        x = to_numpy(x, name)
+        if x.size == 0:
+            raise ValueError(
+                f"Argument `{name}` must hold data. Received: an empty array of shape {x.shape}"
+            )
+        self.check_dtype(x.dtype.name, name)
+        if not np.isfinite(x).all():
+            raise ValueError(
+                f"Argument `{name}` must be finite. Received: an array with NaN or infinity"
+            )
+        return x
+
+    def check_dtype(self, dtype, name="x"):
+        """Raises a `ValueError` unless `dtype` (a string) suits this type of data."""
+        suits = ("int" in dtype or dtype == "bool") if self.discrete else "float" in dtype
+        if not suits:
+            expected = "integers" if self.discrete else "floats"
+            raise ValueError(
+                f"Argument `{name}` must hold {expected} for {self!r}. Received: dtype {dtype}"
+            )
 
     def hear(self, s, beta, mask):
         """Evidence and theta where nothing is heard of some variables, however much was said.
@@ -284,13 +325,135 @@ class Flow(Immutable):
         scale = ops.sqrt(self.gain * expand(alpha, embedding))
         return scale * (scale * embedding + noise)
 
-    expected_data = expectations.expected_data
-    sure_data = expectations.sure_data
-    expected_variance = expectations.expected_variance
-    log_expected = expectations.log_expected
-    tilted = expectations.tilted
-    remaining_cost = costs.remaining_cost
-    _cost_after_evidence = costs.cost_after_evidence
+    def expected_data(self, distribution):
+        """What is expected of the data under an output distribution.
+
+        Returns:
+            For numbers, and for integers that are ordered, the mean in the data's own units,
+            `(batch, *event_shape)`; for classes, all probabilities, `(batch, *event_shape, K)`; for
+            angles, the means of cosine and sine, `(batch, *event_shape, 2)`.
+        """
+        return distribution.mean()
+
+    def sure_data(self, x):
+        """Data in the form of `expected_data`, as if one were sure of them.
+
+        Numbers as floats, classes one-hot, angles as cosine and sine.
+        """
+        return ops.cast(x, "float32")
+
+    def expected_variance(self, distribution, t):
+        """The variances of what `expected_data` gives the mean of, shaped as it.
+
+        Args:
+            distribution: the output distribution at `t`.
+            t: time, of shape `(batch,)`.
+
+        Returns:
+            A tensor, in the square of the data's unit.
+        """
+        if self.num_values is None:
+            raise lacks(self, "expected_variance", ", which this guidance needs")
+        values = ops.arange(self.num_values, dtype="float32")
+        probs = distribution.probs()
+        mean = ops.sum(probs * values, axis=-1, keepdims=True)
+        return ops.sum(probs * ops.square(values - mean), axis=-1)
+
+    def log_expected(self, x, distribution, t):
+        """How likely values are by what is expected of the data before t = 1.
+
+        Args:
+            x: data, of shape `(batch, *event_shape)`.
+            distribution: the output distribution at `t`.
+            t: time, of shape `(batch,)`.
+
+        Returns:
+            The log probability, or density, of each variable, in nats, `(batch, *event_shape)`.
+        """
+        return distribution.log_prob(x)
+
+    def tilted(self, distribution, evidence, t):
+        """The output distribution after so much more evidence about each variable, on its own.
+
+        It is proportional to `p_O(x) exp(evidence . e(x))`: what the other variables tell of it,
+        and it of them, is left out.
+
+        Args:
+            distribution: the output distribution at `t`.
+            evidence: of shape `(batch, *event_shape, embedding_size)`.
+            t: time, of shape `(batch,)`.
+
+        Returns:
+            A `keras_bfn.distributions.Distribution`.
+
+        Raises:
+            NotImplementedError: if the flow does not know it.
+        """
+        if self.num_values is None:
+            raise lacks(self, "tilted", ", which guidance with through_network=False needs")
+        embeddings = ops.transpose(self._embed_all_values())
+        return Categorical(distribution.log_probs() + ops.matmul(evidence, embeddings))
+
+    def remaining_cost(self, x, num_draws=10_000, seed=0):
+        """What a variable costs after evidence about it alone, by the accuracy of the evidence.
+
+        For integers it is H(x | s), the mean entropy of the exact posterior. The prior is how often
+        a value occurs in `x`, whatever the place: a network that knows places and neighbours can
+        but pay less. For a `ContinuousFlow` it is the reconstruction loss of the input
+        distribution's mean.
+
+        Args:
+            x: numpy array of data, of any shape.
+            num_draws: int. How many variables are drawn, and evidence about each.
+            seed: int. The draws are the same at each accuracy.
+
+        Returns:
+            A function from the accuracy, a float or an array, to nats per variable, in float64.
+
+        Raises:
+            ValueError: if an argument is out of its range, or a `ContinuousFlow` has no bins.
+
+        Example:
+
+        >>> flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=9.0)
+        >>> cost = flow.remaining_cost(images)
+        >>> [round(float(cost(beta)), 1) for beta in (0, 9)]
+        [0.7, 0.0]
+        """
+        num_draws, seed = check_int("num_draws", num_draws, 1), check_seed(seed)
+        self.check_data(x)
+        numbers = x if self.num_values is not None else ops.convert_to_numpy(self.embed(x))
+        x, log_prior = np.ravel(numbers), np.zeros(1)
+        if self.num_values is not None:
+            counts = np.bincount(x.astype("int64"), minlength=self.num_values)
+            log_prior = np.log(np.maximum(counts, 1e-300) / len(x))
+
+        def cost(beta):
+            rng = np.random.default_rng(seed)
+            num_chunks = -(-num_draws * len(log_prior) // CHUNK)
+            chunks = np.array_split(rng.choice(x, num_draws), num_chunks)
+            costs = [self._cost_after_evidence(chunk, beta, log_prior, rng) for chunk in chunks]
+            return np.concatenate(costs).mean()
+
+        def cost_of_all(beta):
+            beta = to_numpy(beta, "beta")
+            if beta.dtype.kind not in "biuf" or not np.all((beta >= 0) & (beta < math.inf)):
+                raise refusal("beta", "must be finite and >= 0", beta)
+            return np.vectorize(cost, otypes=["float64"])(beta)[()]
+
+        return cost_of_all
+
+    def _cost_after_evidence(self, x, beta, log_prior, rng):
+        """The entropy of the posterior, which one message as accurate as all evidence gives."""
+        if self.num_values is None:
+            raise lacks(self, "remaining_cost", ": by default only integers 0..K-1 have it")
+        noise = ops.convert_to_tensor(rng.standard_normal((len(x), self.embedding_size)), "float32")
+        ratios = self.log_likelihood_ratios(x, np.array([beta]), noise)
+        logits = log_prior + ops.convert_to_numpy(ratios)
+        logits -= logits.max(axis=-1, keepdims=True)
+        weights = np.exp(logits)
+        total = weights.sum(axis=-1)
+        return np.log(total) - (weights * logits).sum(axis=-1) / total
 
     def channel(self):
         """What a message about a variable may be about, for `keras_bfn.codec`.

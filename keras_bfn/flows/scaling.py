@@ -70,19 +70,6 @@ def fit_scaling(flow, x, by="range", per="all", margin=0.1):
     return map_parts(fit_part, flow, x)
 
 
-def find_scaling(self, x, by, per, margin):
-    """The `center` and the `scale` that fit data, for `keras_bfn.flows.fit_scaling`."""
-    channels = tuple(range(np.ndim(x) - 1)) or None
-    axes = {"all": None, "channel": channels, "variable": 0}[per]
-    low, high = x.min(axis=axes), x.max(axis=axes)
-    center = 0.5 * (low + high) if by == "range" else x.mean(axis=axes)
-    scale = (1.0 + margin) * np.maximum(high - center, center - low)
-    if by == "deviation":
-        scale = np.maximum(scale, DEVIATIONS * x.std(axis=axes))
-    scale = np.where(low < high, scale, 1.0)
-    return center, np.maximum(scale, FINEST * np.abs(center))
-
-
 def check_scaling(center, scale):
     """Returns a flow's `center` and `scale`, as floats or as float64 arrays.
 
