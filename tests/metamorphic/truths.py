@@ -45,13 +45,28 @@ class ClassPosterior(keras.layers.Layer):
 class InputItself(keras.layers.Layer):
     """For flows whose prior is the joint distribution: theta is the exact posterior."""
 
-    def __init__(self, are_classes):
+    def call(self, inputs):
+        return ops.log(ops.maximum(inputs["theta"], 1e-30))
+
+
+class NumberPosterior(keras.layers.Layer):
+    """For flows whose prior is the joint distribution: what stands for theta, the exact mean."""
+
+    def __init__(self, prediction, mean, covariance):
         super().__init__()
-        self.are_classes = are_classes
+        self.prediction, self.mean, self.precision = prediction, mean, 1 / np.diag(covariance)
 
     def call(self, inputs):
         theta = inputs["theta"]
-        return ops.log(ops.maximum(theta, 1e-30)) if self.are_classes else theta
+        if self.prediction == "data":
+            return theta
+        if self.prediction == "residual":
+            return 0.0 * theta
+        # The noise in the evidence s, of which theta is made.
+        mean, precision = (to_tensor(x[:, None]) for x in (self.mean, self.precision))
+        beta = to_tensor(Numbers.sigma_1) ** (-2.0 * inputs["t"][:, None, None]) - 1.0
+        root = ops.sqrt(ops.maximum(beta, 1e-6))
+        return ((precision + beta) * theta - precision * mean) / root - root * theta
 
 
 def _has_value(num, num_classes):
@@ -69,7 +84,7 @@ class Classes:
         self.gain, self.shape = float(self.num_classes), (joint.ndim, self.num_classes)
         self.has_value = _has_value(*self.shape)
         flow = DiscreteFlow(self.num_classes, BETA_1, prior=prior)
-        network = InputItself(True) if is_known_to_flow else ClassPosterior(self.joint, prior)
+        network = InputItself() if is_known_to_flow else ClassPosterior(self.joint, prior)
         self.model = keras_bfn.BayesianFlowNetwork(flow, network, (self.num,), seed=0)
 
     def output(self, s, beta):
@@ -132,7 +147,7 @@ class Numbers:
     sigma_1, gain = 0.1, 1.0
     center, scale = 3.0, 2.0
 
-    def __init__(self, mean, covariance, is_joint):
+    def __init__(self, mean, covariance, prediction="data", is_joint=False):
         self.mean, self.covariance = np.array(mean), np.array(covariance)
         self.num, self.shape = len(mean), (len(mean),)
         if is_joint:
@@ -140,9 +155,10 @@ class Numbers:
         else:
             prior = self.mean, np.sqrt(np.diag(self.covariance))
         flow = ContinuousFlow(
-            self.sigma_1, prediction="data", prior=prior, center=self.center, scale=self.scale
+            self.sigma_1, prediction, prior=prior, center=self.center, scale=self.scale
         )
-        self.model = keras_bfn.BayesianFlowNetwork(flow, InputItself(False), (self.num,), seed=0)
+        network = NumberPosterior(prediction, self.mean, self.covariance)
+        self.model = keras_bfn.BayesianFlowNetwork(flow, network, (self.num,), seed=0)
 
     def output(self, s, beta):
         precision = np.linalg.inv(self.covariance)
@@ -181,6 +197,7 @@ MARGINALS = np.stack([PAIR.sum(axis=1), PAIR.sum(axis=0)])
 SHARES = np.array([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5]])
 COUNTS = np.array([[60, 5, 20], [10, 40, 3], [2, 30, 50]])
 COVARIANCE = 0.1**2 * np.array([[1.0, 0.7], [0.7, 1.5]])
+APART = np.diag([0.1**2, 0.15**2])
 
 
 def _chain():
@@ -196,10 +213,12 @@ _MAKERS = {
     "independent": lambda: Classes(np.einsum("i,j->ij", *SHARES), SHARES, True),
     "chain": _chain,
     "numbers": lambda: Numbers([0.1, -0.2], COVARIANCE, is_joint=True),
-    "apart": lambda: Numbers([0.1, -0.2], np.diag([0.1**2, 0.15**2]), is_joint=False),
+    "apart": lambda: Numbers([0.1, -0.2], APART),
+    "residual": lambda: Numbers([0.1, -0.2], APART, "residual"),
+    "noise": lambda: Numbers([0.1, -0.2], APART, "noise"),
 }
 OF_CLASSES = ["pair", "bits", "prior", "independent", "chain"]
-OF_NUMBERS = ["numbers", "apart"]
+OF_NUMBERS = ["numbers", "apart", "residual", "noise"]
 
 
 @functools.cache
