@@ -30,10 +30,10 @@ from tests.metamorphic.truths import (
 from tests.models import exact_angles, exact_parts
 from tests.tensors import to_tensor
 
-NUM, NUM_EXPECTED = 20_000, 40_000
+NUM, NUM_EXPECTED = 20_000, 60_000
 MOST_DRAWS = 2
 LEAST_DRAWS = 50
-FEW_STEPS = (1, 2, 3, 6, 10)
+FEW_STEPS = (1, 2, 3, 5, 8)
 KINDS = {
     "ancestral": samplers.AncestralSampler,
     "sde1": samplers.SDE1Sampler,
@@ -64,7 +64,7 @@ def draw_options(rng, are_classes, kind, ends=("mode", "sample", "last")):
     if rng.random() < 0.4:
         options["end"] = choose(rng, *ends)
     if rng.random() < 0.3:
-        options["start"] = 0.1
+        options["start"] = choose(rng, 0.1, 0.4)
         if rng.random() < 0.5:
             options["spacing"] = "log_beta"
     if kind in ("sde1", "sde2") and rng.random() < 0.3:
@@ -98,6 +98,69 @@ def check_samplers(rng):
     what = f"{name}, {kind}, {num_steps} steps, {options}"
     x = generate(truth, num_steps, rng, sampler=KINDS[kind](**options))
     assert_same(truth, x, simulate(truth, NUM_EXPECTED, num_steps, rng, kind, **options), what)
+
+
+def check_latents(rng):
+    """Deterministic samplers make of latents what the reference makes of them."""
+    name, kind = choose(rng, *OF_CLASSES, *OF_NUMBERS), choose(rng, "ode1", "ode2")
+    truth, num_steps = truths.get(name), choose(rng, *FEW_STEPS)
+    options = draw_options(rng, name in OF_CLASSES, kind, ends=("mode", "last"))
+    num = 500
+    latents = np.sqrt(truth.gain) * rng.standard_normal((num, *truth.shape))
+    given = latents if name in OF_CLASSES else latents[..., None]
+    x = generate(truth, num_steps, rng, num, sampler=KINDS[kind](**options), latents=given)
+    expected = simulate(truth, num, num_steps, rng, kind, latents=latents, **options)
+    same = (np.abs(x - expected) < 2e-3).all(axis=1)
+    # Where two classes are as likely, or a cut is close, rounding decides.
+    least = 0.99 if name in OF_CLASSES else 1.0
+    what = f"{name}, {kind}, {num_steps} steps, {options}"
+    assert same.mean() >= least, f"{what}: {same.mean():.3f} as expected, {x[~same][0]}"
+
+
+def check_trajectory(rng):
+    """What a step adds to the evidence, beside what it must, is standard normal noise."""
+    name, kind = choose(rng, *OF_CLASSES, *OF_NUMBERS), choose(rng, "sde1", "sde2")
+    truth, num_steps, num = truths.get(name), choose(rng, 2, 5), 4000
+    options = draw_options(rng, name in OF_CLASSES, kind, ends=("mode", "sample"))
+    what = f"{name}, {kind}, {num_steps} steps, {options}"
+    sampler = KINDS[kind](**options)
+    _, looks = generate(truth, num_steps, rng, num, sampler=sampler, return_trajectory=True)
+    times = truths.times_of(
+        truth, num_steps, options.get("start", 0.0), options.get("spacing", "t")
+    )
+    np.testing.assert_allclose(looks.t, times, atol=1e-4, err_msg=what)
+    betas = truth.beta(times)
+    s = looks.s.astype("float64").reshape(num_steps + 1, num, *truth.shape)
+    cuts = [options.get(key, value) for key, value in (("temperature", 1), ("top_k", None))]
+    if betas[0] > 0:
+        assert_standard_normal(s[0] / np.sqrt(truth.gain * betas[0]), 0 * s[0], f"{what}, at first")
+    last = None
+    for i in range(num_steps):
+        output = truth.sharpen(truth.output(s[i], betas[i]), *cuts, options.get("top_p"))
+        mean = e = truth.expected(output)
+        if kind == "sde2" and last is not None:
+            mean = e + truths.extrapolation(truth, betas[i - 1 : i + 2], False) * (e - last)
+        last = e
+        noise = options.get("noise", 1.0)
+        expected, std = truths.message(truth, s[i], mean, betas[i], betas[i + 1], noise)
+        error = s[i + 1] - expected
+        if std == 0:
+            # Rounding may cut another class, of hardly any sample.
+            away = np.abs(error).reshape(num, -1).max(axis=1) > 1e-2
+            assert away.mean() < 0.01, f"{what}, step {i}: {away.mean():.3f} away"
+        else:
+            assert_standard_normal(error / std, e, f"{what}, step {i}")
+
+
+def assert_standard_normal(noise, e, what):
+    """Of mean 0 and variance 1, and as much for every embedding that is expected."""
+    size = noise.size
+    assert abs(noise.mean()) < 6 / size**0.5, f"{what}: mean {noise.mean():.4f}"
+    assert abs(noise.var() - 1) < 6 * (2 / size) ** 0.5, f"{what}: variance {noise.var():.4f}"
+    along = e - e.mean()
+    if along.std() > 1e-6:
+        slope = (noise * along).mean() / along.std()
+        assert abs(slope) < 6 / size**0.5, f"{what}: follows what is expected, {slope:.4f}"
 
 
 def check_cuts(rng):
@@ -779,7 +842,9 @@ def angle_model(which):
 
 # How often each is drawn, beside the others.
 CHECKS = {
-    "samplers": 5,
+    "samplers": 4,
+    "latents": 2,
+    "trajectory": 3,
     "cuts": 1,
     "many_steps": 1,
     "conditions": 3,
