@@ -518,8 +518,12 @@ def assert_weights_are(truth, x, statistics, expected, weights, what):
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-4, err_msg=what)
     of_expected = features(truth, expected) * weights[:, None]
     of_samples = features(truth, x) * chances[:, None]
-    of_particles = features(truth, statistics["particles"]) * shares[..., None]
-    of_particles = of_particles.sum(axis=1) * chances[:, None]
+    of_particles = (features(truth, statistics["particles"]) * shares[..., None]).sum(axis=1)
+    # Each sample is one of its particles, by weight.
+    away = features(truth, x) - of_particles
+    for i in range(away.shape[1]):
+        assert_mean_is(0.0, away[:, i], f"{what}: choice, {i}", 1e-5)
+    of_particles = of_particles * chances[:, None]
     # What is proposed hardly ever is estimated by few weights, however heavy.
     are_common = (features(truth, x) != 0).sum(axis=0) >= LEAST_DRAWS
     tolerance = 3e-4 * weights.mean()
