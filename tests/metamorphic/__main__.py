@@ -7,9 +7,14 @@ Each case has a seed of its own, which is printed with what was wrong, and runs 
 import argparse
 import collections
 import importlib
+import os
 import sys
 import time
 import traceback
+import warnings
+
+# Most cases spend their time in compiling: JAX reads this when it is imported.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import keras
 import numpy as np
@@ -51,12 +56,26 @@ def run(num_cases, seed, kinds):
     return counts, wrong, seconds
 
 
+def prepare():
+    """Lets this process compile less, and use one thread: the models are small."""
+    warnings.filterwarnings("ignore")
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.set_num_threads(1)
+    if keras.backend.backend() == "tensorflow":  # see tests/conftest.py
+        from keras.src.trainers import trainer
+
+        trainer.model_supports_jit = lambda model: False
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("num_cases", type=int, nargs="?", default=100)
     parser.add_argument("seed", type=int, nargs="?", default=0)
     parser.add_argument("--kinds", nargs="+", choices=list(SHARES), default=list(SHARES))
     options = parser.parse_args()
+    prepare()
     counts, wrong, seconds = run(options.num_cases, options.seed, options.kinds)
     for kind in options.kinds:
         print(f"{kind:<12}{counts[kind]:>6} cases{wrong[kind]:>5} wrong{seconds[kind]:>8.1f} s")

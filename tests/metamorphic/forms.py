@@ -5,6 +5,7 @@ and other sizes of a batch, draw other noise; so these are asked of what depends
 deterministic sampler from given latents, or costs under a network that sees no evidence.
 """
 
+import functools
 import math
 
 import keras
@@ -13,7 +14,7 @@ import pandas as pd
 from keras import ops
 
 import keras_bfn
-from keras_bfn import losses, samplers
+from keras_bfn import samplers
 from keras_bfn._parts import map_parts
 from keras_bfn.codec import Codec
 from tests.metamorphic import calls, pool
@@ -26,24 +27,38 @@ FLOATS = ("float16", "float32", "float64")
 
 def check(rng):
     """One case."""
-    relations = [check_form, check_form, check_rows, check_batches, check_pipeline, check_order]
-    relations[rng.integers(len(relations))](rng)
+    relations = {
+        check_form: 4,
+        check_narrow: 1,
+        check_nulls: 1,
+        check_rows: 2,
+        check_batches: 2,
+        check_pipeline: 2,
+        check_order: 2,
+    }
+    shares = np.array(list(relations.values())) / sum(relations.values())
+    list(relations)[rng.choice(len(relations), p=shares)](rng)
 
 
 # Forms of an array with the same values.
 
 
-def dtypes_that_hold(x):
-    """The dtypes that have every value of an array."""
-    if x.dtype.kind == "f":
+def dtypes_that_hold(x, role):
+    """The dtypes that have every value of an array, and that are right for what it is."""
+    if role == "mask":
+        return ["bool"]
+    if x.dtype.kind == "f" and (role == "data" or not np.array_equal(x, np.round(x))):
         return [d for d in FLOATS if np.array_equal(x.astype(d).astype(x.dtype), x, equal_nan=True)]
     fits = [d for d in INTEGERS if np.array_equal(x.astype(d).astype("int64"), x)]
-    return fits + (["bool"] if np.isin(x, (0, 1)).all() else [])
+    if role == "numbers":
+        fits += FLOATS
+    # Classes and lengths are counted, and no booleans.
+    return fits + (["bool"] if role in ("data", "numbers") and np.isin(x, (0, 1)).all() else [])
 
 
-def to_form(rng, x, containers):
+def to_form(rng, x, containers, role):
     """An array in another dtype, container or layout, and how it is called."""
-    dtype = str(rng.choice(dtypes_that_hold(x)))
+    dtype = str(rng.choice(dtypes_that_hold(x, role)))
     form = str(rng.choice(containers))
     x = x.astype(dtype)
     made = {
@@ -80,7 +95,7 @@ def _frame(rng, x):
 CONTAINERS = ("numpy", "list", "fortran", "strided", "reversed", "swapped", "readonly", "tensor")
 
 
-def draw_forms(rng, nest, containers):
+def draw_forms(rng, nest, containers, role):
     """Each array of a nest in a form of its own; keys of dicts in another order."""
     told = []
 
@@ -92,7 +107,8 @@ def draw_forms(rng, nest, containers):
             return {name: convert(value[name]) for name in names}
         if value is None:
             return None
-        form, what = to_form(rng, value, containers)
+        own = "numbers" if role == "condition" and value.dtype.kind == "f" else role
+        form, what = to_form(rng, value, containers, own)
         told.append(what)
         return form
 
@@ -120,12 +136,14 @@ def in_range(name, x):
     return map_parts(clip, pool.kind_of(name).flow, x)
 
 
-def draw_case(rng, missing=True):
+def draw_case(rng, missing=True, names=NAMES):
     """A kind, its model with weights of a seed, data and conditions."""
-    name = str(rng.choice(NAMES))
+    name = str(rng.choice(names))
     model = pool.set_weights(pool.model_of(name), int(rng.integers(3)))
     seed = int(rng.integers(50))
     x = in_range(name, pool.draw_data(name, seed, missing=missing and rng.uniform() < 0.7))
+    if rng.uniform() < 0.4:  # then more dtypes hold it
+        x = pool.map_arrays(lambda x: np.minimum(x, 1) if x.dtype.kind == "i" else x, x)
     condition = rounded(pool.draw_condition(name, seed))
     return name, model, x, condition
 
@@ -150,11 +168,35 @@ def check_form(rng):
         containers = (*containers, "frame")
     extra = draw_extra(rng, verb, name, x)
     given = (x, condition, extra)
-    formed, told = draw_forms(rng, {"x": x, "condition": condition, "extra": extra}, containers)
+    roles = {_inpaint: "mask", _lengths: "lengths", _weighted: "numbers"}
+    roles = "data", "condition", roles.get(verb, "data")
+    pairs = zip(given, roles, strict=True)
+    formed, told = zip(
+        *(draw_forms(rng, *pair[:1], containers, pair[1]) for pair in pairs), strict=True
+    )
     expected = verb(model, *given)
     what = f"{name}, {verb.__name__}, {told}"
-    found = verb(model, formed["x"], formed["condition"], formed["extra"])
+    found = verb(model, *formed)
     pool.assert_same(found, expected, what)
+
+
+def check_narrow(rng):
+    """What is drawn may be more than the dtype of what is known can hold."""
+    name, model, x, _ = draw_case(rng, missing=False, names=["bins", "classes", "text", "binary"])
+    x, mask = np.minimum(x, 1), rng.uniform(size=x.shape) < 0.5
+    dtype = str(rng.choice(["bool", "int8", "uint8"]))
+    expected = _inpaint(model, x.astype("int32"), None, mask)
+    found = _inpaint(model, x.astype(dtype), None, mask)
+    pool.assert_same(found, expected, f"{name}, inpaint, {dtype}")
+
+
+def check_nulls(rng):
+    """A null condition is the same beside conditions of any dtype."""
+    name, model, x, condition = draw_case(rng, names=["conditional", "vectors", "parts"])
+    verb = [_generate, _train][rng.integers(2)]
+    formed, told = draw_forms(rng, condition, CONTAINERS[:1], "condition")
+    expected, found = (verb(model, x, given, None) for given in (condition, formed))
+    pool.assert_same(found, expected, f"{name}, {verb.__name__}, conditions {told}")
 
 
 def draw_extra(rng, verb, name, x):
@@ -235,6 +277,15 @@ def _compress(model, x, condition, extra):
 def make_blind(name):
     """The one model of a kind whose network sees the condition alone."""
     return pool.model_of(name, shortcut=False)
+
+
+@functools.cache
+def make_blind_in_one_step(name):
+    """As `make_blind`, to be trained on one message: its cost depends on no noise either."""
+    model = pool.make_model(name, shortcut=False)
+    optimizer = keras.optimizers.SGD(0.1)
+    model.compile(optimizer, loss=keras_bfn.losses.DiscreteTimeLoss(1))
+    return model
 
 
 def set_blind_weights(model, seed):
@@ -442,6 +493,3 @@ class _Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         return self.batches[index]
-
-
-DISCRETE_TIME = losses.DiscreteTimeLoss(1)
