@@ -60,7 +60,7 @@ def bent(strength):
 
 
 class Pushed(samplers.SDE1Sampler):
-    """The SDE sampler with a function of its own, or a layer, of each new state."""
+    """The SDE sampler with a function of its own on each new state."""
 
     def __init__(self, push, **options):
         super().__init__(**options)
@@ -80,22 +80,26 @@ def make_push(size):
     return push
 
 
+class Layered(samplers.SDE1Sampler):
+    """The SDE sampler with a Keras layer on each new state."""
+
+    def __init__(self, layer, **options):
+        super().__init__(**options)
+        self.layer = layer
+
+    def step(self, flow, state, distribution, t, t_next, seed=None, shift=None):
+        shift = () if shift is None else (shift,)
+        state = super().step(flow, state, distribution, t, t_next, seed, *shift)
+        return self.layer(state[..., None])[..., 0]
+
+
 @functools.cache
 def make_layer(size):
     """A Keras layer of the config of others, and other weights."""
     layer = keras.layers.Dense(1, use_bias=False, name="pushing")
     layer.build((None, 1))
     layer.set_weights([np.full((1, 1), size, "float32")])
-    return lambda_of(layer)
-
-
-def lambda_of(layer):
-    """A function that has a layer: all of them have one name."""
-
-    def push(s):
-        return layer(s[..., None])[..., 0]
-
-    return push
+    return layer
 
 
 @functools.cache
@@ -182,13 +186,23 @@ def options_of_samplers(name):
         made["top_p"] = samplers.SDE1Sampler(top_p=0.5)
     for i, size in enumerate((0.5, -0.5)):
         made[f"pushed{i}"] = Pushed(make_push(size))
-        made[f"layered{i}"] = Pushed(make_layer(1.0 + size))
+        made[f"layered{i}"] = Layered(make_layer(1.0 + size))
     return made
 
 
 def _generate(num_steps=4, **options):
     def call(model, seed):
         return model.generate(pool.NUM, num_steps, seed=seed, **QUIET, **options)
+
+    return call
+
+
+def _after(change, run):
+    """A call after a change of an object that it takes."""
+
+    def call(model, seed):
+        change()
+        return run(model, seed)
 
     return call
 
@@ -240,6 +254,17 @@ def calls_of(name):
             calls[f"inpaint_guided:{key}"] = _call(
                 "inpaint", whole, _mask(whole), 2, guidance=likelihood, **told
             )
+    shared, asked = Ink(0.0), classifier(2, name)
+    reweighted = guidance.ClassifierGuidance(asked, 1, preprocess=flat)
+    for i, strength in enumerate((1.5, -1.5)):
+        calls[f"guided:changed{i}"] = _after(
+            functools.partial(setattr, shared, "strength", strength),
+            _generate(2, guidance=shared, sampler="sde1", **told),
+        )
+        calls[f"guided:reweighted{i}"] = _after(
+            functools.partial(asked.set_weights, classifier(i, name).get_weights()),
+            _generate(2, guidance=reweighted, sampler="sde1", **told),
+        )
     calls |= _generations(name, kind, condition, told, whole)
     data = pool.with_condition(x, condition)
     rng = np.random.default_rng(0)

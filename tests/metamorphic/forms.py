@@ -21,6 +21,7 @@ from tests.metamorphic import calls, pool
 
 NAMES = tuple(pool.KINDS)
 QUIET = {"verbose": 0}
+BATCHES = {"batch_size": 4}  # of which the last is not full
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float16", "float32", "float64")
 
@@ -217,7 +218,7 @@ def draw_extra(rng, verb, name, x):
 
 
 def _code_length(model, x, condition, extra):
-    return model.code_length(pool.with_condition(x, condition), 3, seed=1, **QUIET)
+    return model.code_length(pool.with_condition(x, condition), 3, seed=1, **QUIET, **BATCHES)
 
 
 def _evaluate(model, x, condition, extra):
@@ -227,20 +228,20 @@ def _evaluate(model, x, condition, extra):
 def _weighted(model, x, condition, extra):
     data = pool.with_condition(x, condition)
     weight = extra
-    return model.code_length(data, 3, sample_weight=weight, seed=1, **QUIET)
+    return model.code_length(data, 3, sample_weight=weight, seed=1, **QUIET, **BATCHES)
 
 
 def _encode(model, x, condition, extra):
-    return model.encode(x, 2, condition=condition, seed=1, **QUIET)
+    return model.encode(x, 2, condition=condition, seed=1, **QUIET, **BATCHES)
 
 
 def _inpaint(model, x, condition, extra):
-    found = model.inpaint(x, extra, 2, condition=condition, seed=1, **QUIET)
+    found = model.inpaint(x, extra, 2, condition=condition, seed=1, **QUIET, **BATCHES)
     return pool.map_arrays(lambda x: np.asarray(x, "float64"), found)
 
 
 def _generate(model, x, condition, extra):
-    options = {"sampler": "sde1", "seed": 1, **QUIET}
+    options = {"sampler": "sde1", "seed": 1, **QUIET, **BATCHES}
     if condition is not None and model.null_condition is not None:
         options["guidance_scale"] = 2.0
     if condition is not None and not model.condition_dropout:
@@ -336,7 +337,8 @@ def check_order(rng):
     what = f"{name}, rows {rows}, weights {weight.ndim - 1}"
 
     def reconstruction(data, weight):
-        nats = model.code_length(data, 1, sample_weight=weight, seed=0, **QUIET)
+        options = {"seed": 0, "batch_size": int(rng.choice([4, 6])), **QUIET}
+        nats = model.code_length(data, 1, sample_weight=weight, **options)
         return nats["reconstruction"]
 
     expected = reconstruction(data, weight)

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from keras_bfn import losses
+from keras_bfn._random import start_from
 from tests.metamorphic import calls, pool
 
 HISTORY = collections.defaultdict(lambda: collections.deque(maxlen=30))
@@ -26,8 +27,9 @@ class Stop(Exception):
 
 def check(rng):
     """One case."""
-    if rng.uniform() < 0.06:
-        check_lora(rng)
+    chance = rng.uniform()
+    if chance < 0.12:
+        (check_lora if chance < 0.06 else check_unseeded)(rng)
         return
     name = str(rng.choice(NAMES))
     model = pool.model_of(name)
@@ -135,6 +137,24 @@ def disturb(rng, name, model, history):
         keras.utils.set_random_seed(int(rng.integers(100)))
     elif kind == "clear":
         model.reset_metrics()
+
+
+def check_unseeded(rng):
+    """A call with a seed of its own leaves the model's own stream of random numbers as it was."""
+    name = str(rng.choice(NAMES))
+    model = pool.model_of(name)
+    seeded = [call for call in calls.calls_of(name) if call.split(":")[0] not in ("train", "fit")]
+    before = str(rng.choice(seeded))
+    weights, seed = int(rng.integers(3)), int(rng.integers(2))
+    pool.set_weights(model, weights)
+    results = []
+    for first in ([], [before]):
+        start_from(model.seed_generator, seed)
+        for call in first:
+            calls.calls_of(name)[call](model, 7)
+        calls.calls_of(name)["code_length"](model, None)
+        results.append(calls.calls_of(name)["generate:sde1_plain"](model, None))
+    pool.assert_same(*results, f"{name}, without a seed, after {before}")
 
 
 def check_lora(rng):

@@ -7,6 +7,7 @@ so the noise; there the network sees no evidence and costs depend on no noise.
 
 import keras
 import numpy as np
+from keras import ops
 
 import keras_bfn
 from keras_bfn._parts import leave_out
@@ -32,6 +33,7 @@ def check(rng):
         check_unknown,
         check_codec,
         check_left_out_parts,
+        check_unseen,
     ]
     relations[rng.integers(len(relations))](rng)
 
@@ -299,6 +301,31 @@ def check_lengths(rng):
     found = run(lengths)
     first = pool.map_arrays(lambda x: x[:3], expected)
     pool.assert_same(pool.map_arrays(lambda x: x[:3], found), first, f"{name}, {lengths}")
+
+
+def check_unseen(rng):
+    """Of what is missing, or beyond the lengths, the network is shown what it is shown at first."""
+    name, model, x, condition = draw_case(rng, MAY_MISS)
+    tensors = pool.map_arrays(ops.convert_to_tensor, x)
+    told = pool.map_arrays(ops.convert_to_tensor, condition)
+    looks = [model.look_at(tensors, ops.full((pool.NUM,), t), told) for t in (0.7, 0.0)]
+    looks = [look if isinstance(x, dict) else {"": look} for look in looks]
+    parts = x if isinstance(x, dict) else {"": x}
+    for key, values in parts.items():
+        gone = np.isnan(values) if values.dtype.kind == "f" else values == -1
+        theta, first = (ops.convert_to_numpy(look[key].theta)[gone] for look in looks)
+        pool.assert_same(theta, first, f"{name}, theta{key} of what is missing")
+    if name != "missing":
+        return
+    lengths = rng.integers(1, 6, pool.NUM)
+    latents = rng.normal(size=(pool.NUM, 5, 4)).astype("float32")
+    beyond = np.arange(5) >= lengths[:, None]
+    others = np.where(beyond[..., None], rng.normal(size=latents.shape), latents)
+    expected, found = (
+        model.generate(pool.NUM, 3, "ode1", latents=latents, lengths=lengths, **QUIET)
+        for latents in (latents, others.astype("float32"))
+    )
+    pool.assert_same(found, expected, f"{name}, other latents beyond {lengths}")
 
 
 def check_unknown(rng):
