@@ -79,6 +79,9 @@ def step(model, x, condition, weight=None):
     return [new - old for new, old in zip(after, before, strict=True)]
 
 
+VERBS = (score, logs_of, step)
+
+
 def check_linear(rng):
     """Costs are linear in the weights, of variables, examples and parts."""
     name, model, x, condition = draw_case(rng)
@@ -131,12 +134,12 @@ def check_weightless(rng):
     elif form == "bool":
         told = weight > 0
     what = f"{name}, weights of rows as {form}"
-    verb = [score, logs_of, step][rng.integers(3)]
-    options = {} if verb is step else {"batch_size": int(rng.choice([4, 6]))}
-    expected, found = (verb(model, data, condition, told, **options) for data in (x, other))
-    pool.assert_same(found, expected, f"{what}, {verb.__name__}, {options}")
-    if verb is score and form != "bool":
-        assert np.all(found[weight == 0] == 0), f"{what}: {found}"
+    for verb in VERBS:
+        options = {} if verb is step else {"batch_size": int(rng.choice([4, 6]))}
+        expected, found = (verb(model, data, condition, told, **options) for data in (x, other))
+        pool.assert_same(found, expected, f"{what}, {verb.__name__}, {options}")
+        if verb is score:
+            assert np.all(found[weight == 0] == 0), f"{what}: {found}"
 
 
 def _rows(rows, x):
@@ -152,16 +155,14 @@ def check_missing_weighs(rng):
         lambda gone, x: np.where(gone, rng.integers(0, 4, x.shape), 1.0), gone, x
     )
     zero = keras.tree.map_structure(lambda gone: np.where(gone, 0.0, 1.0), gone)
-    verb = [score, logs_of, step][rng.integers(3)]
-    form = f"{name}, {verb.__name__}"
-    if verb is score and rng.uniform() < 0.5:
-        form += ", 2 steps"
-        verb = lambda *args: score(*args, num_steps=2)  # noqa: E731
-    expected = verb(model, x, condition)
-    for given in (weight, zero):
-        pool.assert_same(
-            verb(model, x, condition, given), expected, f"{form}, weights of what is missing"
-        )
+    num_steps = [None, 2][rng.integers(2)]
+    for verb in VERBS:
+        options = {"num_steps": num_steps} if verb is score else {}
+        expected = verb(model, x, condition, **options)
+        for given in (weight, zero):
+            found = verb(model, x, condition, given, **options)
+            what = f"{name}, {verb.__name__}, {options}, weights of what is missing"
+            pool.assert_same(found, expected, what)
 
 
 def check_missing_rows(rng):
@@ -177,10 +178,10 @@ def check_missing_rows(rng):
     empty = pool.map_arrays(leave, x)
     what = f"{name}, rows {np.flatnonzero(rows)} missing"
     weight = np.where(rows, 0.0, 1.0)
-    verb = [score, logs_of, step][rng.integers(3)]
-    expected = verb(model, x, condition, weight)
-    found = verb(model, empty, condition)
-    pool.assert_same(found, expected, f"{what}, {verb.__name__}")
+    for verb in VERBS:
+        expected = verb(model, x, condition, weight)
+        found = verb(model, empty, condition)
+        pool.assert_same(found, expected, f"{what}, {verb.__name__}")
 
 
 def check_left_out(rng):
