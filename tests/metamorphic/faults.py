@@ -1,6 +1,6 @@
 """Faults that are put into a copy of the package, one at a time, and are to be found.
 
-    KERAS_BACKEND=torch python -m tests.metamorphic.faults [--cases 150] [numbers of faults]
+    KERAS_BACKEND=torch python -m tests.metamorphic.faults [--cases 400] [numbers of faults]
 
 Each is a text of the package in the place of another, which must be there once. A fault is found
 if a case of its kinds is wrong that is not wrong without it.
@@ -70,9 +70,9 @@ FAULTS = [
     ),
     Fault(
         "programs stay when LoRA changes the network",
-        "models/program.py",
-        "        if of_model != self.of_model:\n",
-        "        if self.of_model is None:\n",
+        "models/programs.py",
+        "        return before not in (None, self.keys[name])\n",
+        "        return False\n",
         ("verbs",),
         "tensorflow",
     ),
@@ -84,10 +84,11 @@ FAULTS = [
         ("verbs",),
     ),
     Fault(
-        "conditions keep the dtype they are given in",
+        "null conditions are cast to a dtype that does not hold all of them",
         "models/conditions.py",
-        "        return _convert(condition, _dtype_of(condition, taken, null), name)\n",
-        "        return condition\n",
+        "        return ops.broadcast_to(ops.cast(null, condition.dtype), ops.shape(condition))\n",
+        '        null = ops.cast(ops.cast(null, "uint8"), condition.dtype)\n'
+        "        return ops.broadcast_to(null, ops.shape(condition))\n",
         ("forms",),
     ),
     Fault(
@@ -231,7 +232,7 @@ def put(folder, fault):
 
 
 def wrong_cases(folder, fault, num_cases, known=()):
-    """The seeds of wrong cases, by kind; up to the first that is not known to be wrong."""
+    """The wrong cases, kinds and seeds; up to the first that is not known to be wrong."""
     own = {"KERAS_BACKEND": fault.backend} if fault.backend else {}
     found = []
     for kind in fault.kinds:
@@ -260,7 +261,7 @@ def wrong_cases(folder, fault, num_cases, known=()):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("numbers", type=int, nargs="*")
-    parser.add_argument("--cases", type=int, default=150)
+    parser.add_argument("--cases", type=int, default=400)
     options = parser.parse_args()
     here = pathlib.Path(__file__).parents[2]
     chosen = [FAULTS[i] for i in options.numbers] or FAULTS

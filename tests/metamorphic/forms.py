@@ -31,7 +31,7 @@ def check(rng):
     relations = {
         check_form: 4,
         check_narrow: 1,
-        check_nulls: 1,
+        check_nulls: 2,
         check_rows: 2,
         check_batches: 2,
         check_pipeline: 2,
@@ -50,7 +50,8 @@ def dtypes_that_hold(x, role):
         return ["bool"]
     if x.dtype.kind == "f" and (role == "data" or not np.array_equal(x, np.round(x))):
         return [d for d in FLOATS if np.array_equal(x.astype(d).astype(x.dtype), x, equal_nan=True)]
-    fits = [d for d in INTEGERS if np.array_equal(x.astype(d).astype("int64"), x)]
+    low, high = x.min(), x.max()
+    fits = [d for d in INTEGERS if np.iinfo(d).min <= low and high <= np.iinfo(d).max]
     if role == "numbers":
         fits += FLOATS
     # Classes and lengths are counted, and no booleans.
@@ -192,12 +193,23 @@ def check_narrow(rng):
 
 
 def check_nulls(rng):
-    """A null condition is the same beside conditions of any dtype."""
+    """A null condition is the same beside conditions of any dtype, and where none is given."""
     name, model, x, condition = draw_case(rng, names=["conditional", "vectors", "parts"])
     verb = [_generate, _train][rng.integers(2)]
     formed, told = draw_forms(rng, condition, CONTAINERS[:1], "condition")
     expected, found = (verb(model, x, given, None) for given in (condition, formed))
     pool.assert_same(found, expected, f"{name}, {verb.__name__}, conditions {told}")
+    nulls = keras.tree.map_structure(
+        lambda null, one: np.stack([np.asarray(null, one.dtype)] * pool.NUM),
+        model.null_condition,
+        condition,
+    )
+    options = {"sampler": "ode1", "seed": 1, **QUIET}
+    expected = model.generate(pool.NUM, 2, condition=nulls, **options)
+    found = model.generate(pool.NUM, 2, **options)
+    pool.assert_same(found, expected, f"{name}, without a condition")
+    found = model.generate(pool.NUM, 2, condition=formed, guidance_scale=0.0, **options)
+    _assert_mostly(found, expected, f"{name}, conditions {told} of the scale 0")
 
 
 def draw_extra(rng, verb, name, x):

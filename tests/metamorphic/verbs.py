@@ -34,7 +34,7 @@ def check(rng):
     name = str(rng.choice(NAMES))
     model = pool.model_of(name)
     last = draw_call(rng, name)
-    if rng.uniform() < 0.4:  # what differs in one value alone comes before it
+    if rng.uniform() < 0.7:  # what differs in one value alone comes before it
         twins = twins_of(name, last)
         before = [(str(rng.choice(twins)), 0)] if twins else []
     else:
