@@ -199,10 +199,10 @@ def check_nulls(rng):
     formed, told = draw_forms(rng, condition, CONTAINERS[:1], "condition")
     expected, found = (verb(model, x, given, None) for given in (condition, formed))
     pool.assert_same(found, expected, f"{name}, {verb.__name__}, conditions {told}")
-    nulls = keras.tree.map_structure(
-        lambda null, one: np.stack([np.asarray(null, one.dtype)] * pool.NUM),
-        model.null_condition,
+    nulls = map_parts(
+        lambda one, null: np.stack([np.asarray(null, one.dtype)] * pool.NUM),
         condition,
+        model.null_condition,
     )
     options = {"sampler": "ode1", "seed": 1, **QUIET}
     expected = model.generate(pool.NUM, 2, condition=nulls, **options)
