@@ -1,0 +1,297 @@
+"""Faults that are put into a copy of the package, one at a time, and are to be found.
+
+    KERAS_BACKEND=torch python -m tests.metamorphic.faults [--cases 400] [numbers of faults]
+
+Each is a text of the package in the place of another, which must be there once. A fault is found
+if a case of its kinds is wrong that is not wrong without it.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """A fault.
+
+    Attributes:
+        what: what is wrong.
+        path: of the file, under `keras_bfn/`.
+        text, wrong: what is there, and what takes its place.
+        kinds: the kinds of cases that are to find it.
+        backend: the one backend that has the fault; any by default.
+    """
+
+    what: str
+    path: str
+    text: str
+    wrong: str
+    kinds: tuple
+    backend: str = ""
+
+
+PROGRAM = "        program = model.programs(program_class, *arguments)\n"
+BY_CLASS = """        from keras_bfn.{module} import {base}
+
+        key = [type(a).__name__ if isinstance(a, {base}) else a for a in arguments]
+        key = id(model), program_class, *key
+        if key not in vars(predict):
+            vars(predict)[key] = model.programs(program_class, *arguments)
+        program = vars(predict)[key]
+"""
+
+FAULTS = [
+    Fault(
+        "programs are kept by the name of the guidance's class",
+        "models/program.py",
+        PROGRAM,
+        BY_CLASS.format(module="guidance", base="Guidance"),
+        ("verbs",),
+    ),
+    Fault(
+        "programs are kept by the name of the sampler's class",
+        "models/program.py",
+        PROGRAM,
+        BY_CLASS.format(module="samplers", base="Sampler"),
+        ("verbs",),
+    ),
+    Fault(
+        "programs of another number of steps go on with the first one's scales",
+        "models/program.py",
+        "        self.scales.assign(np.pad(guiding.at(times), (room, (0, 0))))\n",
+        "        if not ops.convert_to_numpy(self.scales).any():\n"
+        "            self.scales.assign(np.pad(guiding.at(times), (room, (0, 0))))\n",
+        ("verbs",),
+    ),
+    Fault(
+        "programs stay when LoRA changes the network",
+        "models/programs.py",
+        "        return before not in (None, self.keys[name])\n",
+        "        return False\n",
+        ("verbs",),
+        "tensorflow",
+    ),
+    Fault(
+        "a call with a seed leaves the model's own stream elsewhere",
+        "_keras.py",
+        "    with after(lambda: generator.state.assign(before)):\n        start_from",
+        "    with after(lambda: before):\n        start_from",
+        ("verbs",),
+    ),
+    Fault(
+        "null conditions are cast to a dtype that does not hold all of them",
+        "models/conditions.py",
+        "        return ops.broadcast_to(ops.cast(null, condition.dtype), ops.shape(condition))\n",
+        '        null = ops.cast(ops.cast(null, "uint8"), condition.dtype)\n'
+        "        return ops.broadcast_to(null, ops.shape(condition))\n",
+        ("forms",),
+    ),
+    Fault(
+        "`inpaint` returns the dtype that it was given",
+        "models/inpainting.py",
+        '    x = order_parts(self.flow, outputs.pop("x"))\n',
+        '    x = order_parts(self.flow, outputs.pop("x"))\n'
+        "    x = map_parts(lambda new, dtype: new.astype(dtype), x, came)\n",
+        ("forms",),
+    ),
+    Fault(
+        "rows of frames come in the order of the index",
+        "_validation.py",
+        "keras.ops.is_tensor(x) else np.asarray(x)\n",
+        "keras.ops.is_tensor(x) else np.asarray(\n"
+        '            x.sort_index() if hasattr(x, "sort_index") else x\n        )\n',
+        ("forms",),
+    ),
+    Fault(
+        "parts are told apart by their places",
+        "_parts.py",
+        "            name: function(value, *(other[name] for other in others))\n",
+        "            name: function(\n"
+        "                value,\n"
+        "                *(\n"
+        "                    dict(zip(first, other.values()))[name]\n"
+        "                    if set(other) == set(first)\n"
+        "                    else other[name]\n"
+        "                    for other in others\n"
+        "                ),\n"
+        "            )\n",
+        ("forms",),
+    ),
+    Fault(
+        "the rows that fill the last batch are counted, and others lost, in `code_length`",
+        "models/scoring.py",
+        "[:, : self.num]",
+        "[:, -self.num :]",
+        ("forms", "weights"),
+    ),
+    Fault(
+        "the rows that fill the last batch are returned, and others lost, by samplers",
+        "models/program.py",
+        "lambda values: values[:num], outputs)\n",
+        "lambda values: values[-num:], outputs)\n",
+        ("forms",),
+    ),
+    Fault(
+        "conditions of the second batch are those of the first, in `code_length`",
+        "models/scoring.py",
+        "lambda values: values[rows], self.inputs)\n",
+        "lambda values: values[rows] if values.ndim > 1 else values[: len(rows)], self.inputs)\n",
+        ("forms",),
+    ),
+    Fault(
+        "the first batch of a generator is lost",
+        "models/data_checks.py",
+        "for batch in itertools.chain(batches, x))",
+        "for batch in x)",
+        ("forms",),
+    ),
+    Fault(
+        "what is missing costs something, in `code_length`",
+        "models/scoring.py",
+        'count_variables(x, mask, inputs.get("sample_weight"))',
+        'count_variables(x, None, inputs.get("sample_weight"))',
+        ("weights",),
+    ),
+    Fault(
+        "the network is shown what is missing",
+        "models/bayesian_flow_network.py",
+        "condition, training, mask=mask)\n",
+        "condition, training)\n",
+        ("weights",),
+    ),
+    Fault(
+        "weights of variables are cut to integers",
+        "models/missing.py",
+        '        weight = ops.cast(weight, "float32")\n',
+        '        weight = ops.cast(ops.cast(weight, "int32"), "float32")\n',
+        ("weights",),
+    ),
+    Fault(
+        "the mean over variables is one over batches, in bits",
+        "models/training.py",
+        "update_state(ops.divide_no_nan(per_example, size), weight)\n",
+        "update_state(ops.divide_no_nan(per_example, size))\n",
+        ("weights",),
+    ),
+    Fault(
+        "averaged weights are the raw ones",
+        "models/averaging.py",
+        "            assign(averages)\n",
+        "            assign(raw)\n",
+        ("saving",),
+    ),
+    Fault(
+        "checkpoints lack the state of the seeds",
+        "callbacks/resume.py",
+        "[*self.model.variables, *self.model.optimizer.variables]",
+        "[*self.model.weights, *self.model.optimizer.variables]",
+        ("saving",),
+    ),
+    Fault(
+        "files lack how often `evaluate` repeats",
+        "models/training.py",
+        '    config["num_repeats"] = self.num_repeats\n',
+        '    config["num_repeats"] = 1\n',
+        ("saving",),
+    ),
+    Fault(
+        "files lack the null condition",
+        "models/bayesian_flow_network.py",
+        'own_config(self, BayesianFlowNetwork), "name": self.name}',
+        'own_config(self, BayesianFlowNetwork), "name": self.name, "null_condition": None}',
+        ("saving",),
+    ),
+]
+# What the second `inpaint` needs to know: the dtypes that came.
+EXTRA = {
+    "models/inpainting.py": (
+        "    if isinstance(self.flow, dict):\n        x, mask = _fill_in_parts(self, x, mask)\n",
+        "    if isinstance(self.flow, dict):\n        x, mask = _fill_in_parts(self, x, mask)\n"
+        "    came = map_parts(lambda x: to_numpy(x).dtype, x)\n",
+    )
+}
+
+
+def put(folder, fault):
+    """Puts a fault into a copy of the package. Refuses a text that is not there exactly once."""
+    path = folder / "keras_bfn" / fault.path
+    text = path.read_text()
+    count = text.count(fault.text)
+    assert count == 1, f"{fault.path}: {count} of {fault.text!r}"
+    text = text.replace(fault.text, fault.wrong)
+    if "came)" in fault.wrong:
+        old, new = EXTRA[fault.path]
+        assert text.count(old) == 1, f"{fault.path}: no {old!r}"
+        text = text.replace(old, new)
+    path.write_text(text)
+
+
+def wrong_cases(folder, fault, num_cases, known=()):
+    """The wrong cases, kinds and seeds; up to the first that is not known to be wrong."""
+    own = {"KERAS_BACKEND": fault.backend} if fault.backend else {}
+    found = []
+    for kind in fault.kinds:
+        command = [sys.executable, "-m", "tests.metamorphic", str(num_cases), "0", "--kinds", kind]
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, **own},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for line in process.stdout:
+            if line.startswith("wrong: "):
+                case = kind, int(line.split()[-1])
+                found.append(case)
+                if known is not None and case not in known:
+                    process.kill()
+                    break
+        process.wait()
+        if known is not None and set(found) - set(known):
+            break
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("numbers", type=int, nargs="*")
+    parser.add_argument("--cases", type=int, default=400)
+    options = parser.parse_args()
+    here = pathlib.Path(__file__).parents[2]
+    chosen = [FAULTS[i] for i in options.numbers] or FAULTS
+    baseline, num_found, num_put = {}, 0, 0
+    for fault in chosen:
+        number = FAULTS.index(fault)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = pathlib.Path(temporary)
+            for name in ("keras_bfn", "tests"):
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(here / name, folder / name, ignore=ignored)
+            key = fault.kinds, fault.backend
+            if key not in baseline:
+                baseline[key] = wrong_cases(folder, fault, options.cases, None)
+                if baseline[key]:
+                    print(f"wrong without a fault: {baseline[key]}", flush=True)
+            try:
+                put(folder, fault)
+            except AssertionError as error:
+                print(f"{number:>2} not put: {fault.what}: {error}", flush=True)
+                continue
+            num_put += 1
+            found = wrong_cases(folder, fault, options.cases, baseline[key])
+            new = sorted(set(found) - set(baseline[key]))
+            num_found += bool(new)
+            outcome = f"found by {new[0]}" if new else "NOT FOUND"
+            print(f"{number:>2} {outcome}: {fault.what}", flush=True)
+    print(f"{num_found} of {num_put} faults found")
+    sys.exit(num_found < num_put)
+
+
+if __name__ == "__main__":
+    main()

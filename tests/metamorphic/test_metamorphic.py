@@ -1,0 +1,18 @@
+"""The quick part of the relations: a few cases of each kind, always the same."""
+
+import warnings
+
+import pytest
+
+from tests.metamorphic.__main__ import SHARES, run_case
+
+# Few, for most of their time is compiling; every relation of every kind is in 2,000 cases.
+NUM_CASES = 6
+
+
+@pytest.mark.parametrize("kind", SHARES)
+def test_relations_hold(kind):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for seed in range(NUM_CASES):
+            run_case(kind, seed)
