@@ -124,13 +124,13 @@ def check_trajectory(rng):
     options = draw_options(rng, name in OF_CLASSES, kind, ends=("mode", "sample"))
     what = f"{name}, {kind}, {num_steps} steps, {options}"
     sampler = KINDS[kind](**options)
-    _, looks = generate(truth, num_steps, rng, num, sampler=sampler, return_trajectory=True)
+    _, trajectory = generate(truth, num_steps, rng, num, sampler=sampler, return_trajectory=True)
     times = truths.times_of(
         truth, num_steps, options.get("start", 0.0), options.get("spacing", "t")
     )
-    np.testing.assert_allclose(looks.t, times, atol=1e-4, err_msg=what)
+    np.testing.assert_allclose(trajectory.t, times, atol=1e-4, err_msg=what)
     betas = truth.beta(times)
-    s = looks.s.astype("float64").reshape(num_steps + 1, num, *truth.shape)
+    s = trajectory.s.astype("float64").reshape(num_steps + 1, num, *truth.shape)
     cuts = [options.get(key, value) for key, value in (("temperature", 1), ("top_k", None))]
     if betas[0] > 0:
         assert_standard_normal(s[0] / np.sqrt(truth.gain * betas[0]), 0 * s[0], f"{what}, at first")

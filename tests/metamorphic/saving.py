@@ -383,11 +383,12 @@ def predictions(model, name):
         if condition is None
         else keras.tree.map_structure(ops.convert_to_tensor, condition)
     )
-    looks = model.look(s, ops.convert_to_tensor(t), told)
-    looks = looks if isinstance(kind.flow, dict) else {"": looks}
+    predictions = model.predict_params(s, ops.convert_to_tensor(t), told)
+    predictions = predictions if isinstance(kind.flow, dict) else {"": predictions}
     latents = {"latents": map_parts(lambda s: s, s), "sampler": "ode2", "condition": condition}
     found = {
-        f"params{part}": ops.convert_to_numpy(look.params) for part, look in sorted(looks.items())
+        f"params{part}": ops.convert_to_numpy(one.params)
+        for part, one in sorted(predictions.items())
     }
     samples = model.generate(pool.NUM, 3, **latents, **QUIET)
     samples = samples if isinstance(samples, dict) else {"": samples}

@@ -286,7 +286,7 @@ def simulate(
 
 
 def times_of(truth, num_steps, start=0.0, spacing="t"):
-    """The times of all looks."""
+    """The times of all predictions."""
     if spacing == "t":
         return np.linspace(start, 1, num_steps + 1)
     return truth.time(np.geomspace(truth.beta(start), truth.beta(1.0), num_steps + 1))

@@ -13,6 +13,7 @@ import keras_bfn
 from keras_bfn._parts import leave_out
 from keras_bfn.codec import Codec
 from tests.metamorphic import forms, pool
+from tests.models.small import predict_at
 
 QUIET = {"verbose": 0}
 NAMES = tuple(pool.KINDS)
@@ -304,12 +305,13 @@ def check_unseen(rng):
     name, model, x, condition = draw_case(rng, MAY_MISS)
     tensors = pool.map_arrays(ops.convert_to_tensor, x)
     told = pool.map_arrays(ops.convert_to_tensor, condition)
-    looks = [model.look_at(tensors, ops.full((pool.NUM,), t), told) for t in (0.7, 0.0)]
-    looks = [look if isinstance(x, dict) else {"": look} for look in looks]
+    times = [ops.full((pool.NUM,), t) for t in (0.7, 0.0)]
+    predictions = [predict_at(model, tensors, t, condition=told) for t in times]
+    predictions = [one if isinstance(x, dict) else {"": one} for one in predictions]
     parts = x if isinstance(x, dict) else {"": x}
     for key, values in parts.items():
         gone = np.isnan(values) if values.dtype.kind == "f" else values == -1
-        theta, first = (ops.convert_to_numpy(look[key].theta)[gone] for look in looks)
+        theta, first = (ops.convert_to_numpy(one[key].theta)[gone] for one in predictions)
         pool.assert_same(theta, first, f"{name}, theta{key} of what is missing")
     if name != "missing":
         return
