@@ -8,7 +8,7 @@ import keras
 from keras import ops
 from keras.layers import Dropout, LayerNormalization
 
-from keras_bfn._backend import recompute
+from keras_bfn._backend import recompute, unfuse
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_bool, check_int, check_rate, refusal
 from keras_bfn.layers.attention import check_num_heads, self_attention
@@ -132,9 +132,7 @@ class TransformerBlock(Layer):
         if there is not None:
             given["there"] = ops.cast(there, x.dtype)
 
-        # What is not kept for the gradient of a block that is. On CPUs, XLA takes up to half as
-        # long again for a training step if it may fuse these with their gradients.
-        again = recompute if training and not self.remat else _as_it_is
+        again = training and not self.remat  # else the whole block is computed again
 
         def block(drops, x, *tensors):
             return self._call(drops, again, x, **dict(zip(given, tensors, strict=True)))
@@ -145,15 +143,17 @@ class TransformerBlock(Layer):
         branches = [(self.dense_norm, self._dense, drops[-1])]
         if self.num_heads:
             branches.insert(0, (self.attention_norm, self._attend, drops[0]))
+        if again:
+            branches = [(unfuse(norm), *rest) for norm, *rest in branches]
         if embedding is None:
             for norm, branch, drop in branches:
-                x = x + drop(branch(again(norm)(x), there, again))
+                x = x + drop(branch(norm(x), there, again))
             return x
         modulations = self.modulate(ops.silu(embedding))[:, None]
         modulations = ops.split(modulations, 3 * len(branches), axis=-1)
         for norm, branch, drop in branches:
             shift, scale, gate, *modulations = modulations
-            modulated = (1.0 + scale) * again(norm)(x) + shift
+            modulated = (1.0 + scale) * norm(x) + shift
             x = x + (1.0 + gate) * drop(branch(modulated, there, again))
         return x
 
@@ -165,17 +165,14 @@ class TransformerBlock(Layer):
         if there is not None and self.kernel_size > 1:
             x = x * there[..., None]
         # What a gelu keeps for its gradient is larger than all else of a block.
-        return again(self._project)(self.dense_widen(x))
+        project = recompute(self._project) if again else self._project
+        return project(self.dense_widen(x))
 
     def _project(self, hidden):
         return self.dense_project(keras.activations.gelu(hidden, approximate=True))
 
     def compute_output_shape(self, x_shape, embedding_shape=None, there_shape=None):
         return x_shape
-
-
-def _as_it_is(function):
-    return function
 
 
 def _initializer(name, identifier):
