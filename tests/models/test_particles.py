@@ -140,7 +140,7 @@ def test_what_is_impossible_is_not_drawn_where_particles_are_left(model):
         ({"sampler": "ode1"}, "`sampler` must be 'ancestral' or 'sde1'.*ODE1Sampler"),
         ({"sampler": "sde2"}, "`sampler` must be 'ancestral' or 'sde1'.*SDE2Sampler"),
         ({"sampler": SDE1Sampler(noise=0.5)}, "`sampler` must be.*noise=1.*noise=0.5"),
-        ({"sampler": SDE1Sampler(end="last")}, "`sampler` must be.*a last look.*end='last'"),
+        ({"sampler": SDE1Sampler(end="last")}, "`sampler` must be.*a last prediction.*end='last'"),
         ({"return_trajectory": True}, "`return_trajectory` must be False for particles.*=True"),
         ({"return_statistics": 1}, "`return_statistics` must be True or False.*=1"),
         (
