@@ -25,6 +25,15 @@ def map_parts(function, first, *others):
     return function(first, *others)
 
 
+def unzip_parts(values):
+    """Of the tuples of all parts the first values, the second ones and so on: a tuple."""
+    if not isinstance(values, dict):
+        return values
+    return tuple(
+        dict(zip(values, column, strict=True)) for column in zip(*values.values(), strict=True)
+    )
+
+
 def list_parts(first, *others):
     """The values of each part, in order: a list of tuples."""
     parts = map_parts(lambda *values: values, first, *others)
@@ -33,7 +42,9 @@ def list_parts(first, *others):
 
 def for_each_part(flow, value):
     """The value for every part, unless it is a dict, which has one for each."""
-    return value if isinstance(value, dict) else map_parts(lambda _: value, flow)
+    if isinstance(value, dict) or not isinstance(flow, dict):
+        return value
+    return dict.fromkeys(flow, value)
 
 
 def of_any_part(values):

@@ -14,6 +14,7 @@ import types
 import keras
 import numpy as np
 
+_PLAIN = {type(None), bool, int, str, bytes}
 # What Keras changes in a layer or a model while it is used.
 _PASSING = {
     "train_function",
@@ -60,7 +61,7 @@ def key_of(value, within=()):
         within: the objects that hold this one, for those that refer to themselves.
     """
     kind = type(value)
-    if value is None or kind in (bool, int, str, bytes):
+    if kind in _PLAIN:
         return kind, value
     if kind in (float, complex):
         return kind, repr(value)  # nan is itself, and -0.0 is not 0.0
@@ -73,11 +74,10 @@ def key_of(value, within=()):
         if outer is value:
             return "within", depth
     within = (*within, value)
-    if isinstance(value, (tuple, list, set, frozenset)):
-        keys = [key_of(part, within) for part in value]
+    if isinstance(value, (tuple, list, set, frozenset, dict)):
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        keys = [(type(x), x) if type(x) in _PLAIN else key_of(x, within) for x in parts]
         return kind, frozenset(keys) if isinstance(value, (set, frozenset)) else tuple(keys)
-    if isinstance(value, dict):
-        return kind, tuple((key_of(n, within), key_of(part, within)) for n, part in value.items())
     if isinstance(value, types.FunctionType):
         return _Same(value), key_of(_read_by(value), within)
     if isinstance(value, types.MethodType):

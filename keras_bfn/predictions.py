@@ -47,7 +47,8 @@ def input_distribution(flow, s, t, mask=None):
         The tuple of the time, the evidence and the parameters theta of the input distribution. Of
         variables that are not observed they are those of before the first message.
     """
-    s, t = (ops.convert_to_tensor(x, dtype="float32") for x in (s, t))
+    s = ops.convert_to_tensor(s, dtype="float32")
+    t = ops.convert_to_tensor(t, dtype="float32")
     beta = flow.schedule.beta(t)
     if mask is None:
         return t, s, flow.input_params(s, beta)

@@ -22,6 +22,7 @@ from keras_bfn._parts import (
     of_any_part,
     pick_part,
     sum_parts,
+    unzip_parts,
 )
 from keras_bfn._validation import check_choice, check_int, check_path
 from keras_bfn.flows.flow import check_flow
@@ -595,11 +596,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         (16, 4, 4, 1, 1)
         """
         t, mask = for_each_part(self.flow, t), for_each_part(self.flow, mask)
-        known = map_parts(input_distribution, self.flow, s, t, mask)
-        theta = map_parts(lambda known: known[2], known)
-        inputs = {"theta": theta, "t": map_parts(lambda known: known[0], known)}
-        if self.times == "shared":
-            inputs["t"] = of_any_part(inputs["t"])
+        t, s, theta = unzip_parts(map_parts(input_distribution, self.flow, s, t, mask))
+        inputs = {"theta": theta, "t": of_any_part(t) if self.times == "shared" else t}
         if self.takes_mask:
             inputs["mask"] = map_parts(observed, theta, mask)
         if condition is not None:
@@ -613,7 +611,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 guidance_scale,
                 guidance_rescale,
             )
-        return map_parts(lambda known, params: Prediction(*known, params), known, params)
+        return map_parts(Prediction, t, s, theta, params)
 
     @in_turn
     def code_length(
