@@ -4,6 +4,7 @@
 
 An interrupt is SIGINT from outside at a random moment, two of them, a time limit (a SIGALRM whose
 handler raises), or SIGINT at a random line of this package or of Keras's trainers and optimizers.
+The last column is the longest time from a signal to the end of the call that it interrupted.
 Afterwards the model is that of a whole step, finite, free for other threads, and does what it did;
 files are whole. The last row is of a cell of a Jupyter kernel (`pip install jupyter_client
 ipykernel`). Interrupts that are lost were swallowed: by a destructor, or where Keras 3.15 takes
@@ -131,10 +132,15 @@ class Stop(Exception):
 
 
 class Handler:
-    """Raises, as often as it is told to: what comes later is of no effect."""
+    """Raises, as often as it is told to: what comes later is of no effect.
+
+    Attributes:
+        sent: when the first signal was sent, by the clock; 0 before.
+    """
 
     def __init__(self):
         self.most = self.raised = 0
+        self.sent = 0.0
 
     def __call__(self, number, frame):
         if self.raised < self.most:
@@ -180,15 +186,21 @@ def at_line(number):
 def send(number, moments):
     for moment in moments:
         time.sleep(moment)
+        HANDLER.sent = HANDLER.sent or time.monotonic()
         os.kill(os.getpid(), number)
 
 
 def interrupt(call, kind, moment):
-    """Calls, and interrupts meanwhile. How it ended, in a word."""
+    """Calls, and interrupts meanwhile.
+
+    Returns:
+        The tuple of how it ended, in a word, and the seconds from the signal to that end; None if
+        no signal was sent from outside.
+    """
     number = signal.SIGALRM if kind == "limit" else signal.SIGINT
     moments = [moment, random.uniform(0.0, 2e-3)] if kind == "twice" else [moment]
     sender = threading.Thread(target=send, args=(number, moments))
-    HANDLER.raised, HANDLER.most = 0, len(moments)
+    HANDLER.raised, HANDLER.most, HANDLER.sent = 0, len(moments), 0.0
     ended = "interrupted"
     try:
         try:
@@ -205,10 +217,11 @@ def interrupt(call, kind, moment):
             ended = f"a {type(error).__name__}"
     except (KeyboardInterrupt, Stop):  # the second of two
         pass
+    delay = time.monotonic() - HANDLER.sent if HANDLER.sent else None
     HANDLER.most = 0
     if sender.ident is not None:
         sender.join()
-    return ended
+    return ended, delay
 
 
 def measure(call):
@@ -265,8 +278,10 @@ def attack(victim, name, num, rng):
         moment = int(rng.integers(1, lines + 1)) if kind == "line" else rng.uniform(0.0, seconds)
         victim.renew()
         faulthandler.dump_traceback_later(LONGEST, exit=True)
-        ended = interrupt(call, kind, moment)
+        ended, delay = interrupt(call, kind, moment)
         counts[ended] += 1
+        if ended == "interrupted" and delay is not None:
+            counts["milliseconds"] = max(counts["milliseconds"], round(1000 * delay))
         try:
             assert is_free(model.turn), "other threads would wait for ever"
             found = {signal.getsignal(number) for number in SIGNALS}
@@ -357,7 +372,8 @@ def run(num, names=None):
 
 
 def print_row(name, num, counts):
-    cells = "".join(f"{counts[kind]:>14}" for kind in ("interrupted", "late", "lost", "harmed"))
+    kinds = ("interrupted", "late", "lost", "harmed", "milliseconds")
+    cells = "".join(f"{counts[kind]:>14}" for kind in kinds)
     others = {k: n for k, n in counts.items() if k.startswith("a ")}
     print(f"{name:<20}{num:>10}{cells}  {others or ''}", flush=True)
 
@@ -365,7 +381,8 @@ def print_row(name, num, counts):
 def main():
     num, *names = sys.argv[1:]
     print(f"{keras.backend.backend():<20}{'moments':>10}", end="")
-    print("".join(f"{kind:>14}" for kind in ("interrupted", "late", "lost", "harmed")))
+    kinds = ("interrupted", "late", "lost", "harmed", "longest, ms")
+    print("".join(f"{kind:>14}" for kind in kinds))
     found = run(int(num), names)
     if not names and all(map(importlib.util.find_spec, ("jupyter_client", "ipykernel"))):
         with tempfile.TemporaryDirectory() as folder:
