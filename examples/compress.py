@@ -174,7 +174,7 @@ def main():
     )
     parser.add_argument("--num-images", type=digits.positive, help="compress only so many")
     parser.add_argument("--batch-size", type=digits.positive, help="lanes, see keras_bfn.codec")
-    parser.add_argument("--repeats", type=digits.positive, default=10, help="looks for the loss")
+    parser.add_argument("--repeats", type=digits.positive, default=10, help="repeats for the loss")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("compressed"))
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)

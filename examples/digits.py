@@ -163,7 +163,7 @@ def main():
     parser.add_argument("--epochs", type=positive, help="by default what suits the data type")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sampler-steps", type=positive, default=50)
-    parser.add_argument("--repeats", type=positive, default=20, help="looks at each image")
+    parser.add_argument("--repeats", type=positive, default=20, help="times to score each image")
     parser.add_argument("--save-preset", type=pathlib.Path, help="a preset folder to write")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("digits"))
     args = parser.parse_args()

@@ -38,7 +38,8 @@ digits = load_digits().images[..., None].astype("int32")
 the output distribution, and a message about them. The others use the mean of the output
 distribution in the place of a draw, and need fewer steps. `"sde1"` and `"sde2"` add the noise of
 a message at each step; `"ode1"` and `"ode2"` add none, so that a sample is a function of where it
-starts. The 2 stands for second order: from this look and the last, they reckon how the mean will
+starts. The 2 stands for second order: from the last two predictions, they extrapolate how the mean
+will
 move on.
 """
 
@@ -50,7 +51,7 @@ for name in ("ancestral", "sde2", "ode2"):
 With `num_steps=9` the network is called ten times: once before each step, and once at the end.
 
 A sampler is also an object with options. `temperature` below 1 prefers what is likely. `end` says
-what becomes of the last look: its mode, a draw, or nothing (`"last"` stops a look earlier).
+what becomes of the last prediction: its mode, a draw, or nothing (`"last"` saves one prediction).
 `start` leaves out the first moments, in which a message says next to nothing.
 `spacing="log_beta"` spaces the steps evenly in the logarithm of the accuracy; on these digits and
 on binary MNIST, few steps are best spent like that.
@@ -142,7 +143,8 @@ tell how likely what is, and `plot_forecast` draws them as bands (`examples/fore
 
 ## Seeing it
 
-With `return_trajectory`, `generate` also returns every look: the evidence, and the parameters of
+With `return_trajectory`, `generate` also returns every prediction: the evidence, and the
+parameters of
 the input and output distribution. `plot_trajectory` shows the input distribution,
 `animate_generation` both as a moving picture, and `plot_flow` the four distributions of a single
 variable.

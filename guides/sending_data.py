@@ -137,28 +137,28 @@ of n.
 """
 
 
-def look_at(flow, s, t):
+def predict(flow, s, t):
     """What Bob sees, and makes of it."""
     theta = flow.input_params(s, flow.schedule.beta(t))
     params = ops.zeros((*s.shape[:-1], flow.output_size)) + flow.evidence_params(theta)
     return keras_bfn.Prediction(t, s, theta, params)
 
 
-def output_of(flow, look):
-    return flow.output_distribution(look.params, look.s, look.t)
+def output_of(flow, prediction):
+    return flow.output_distribution(prediction.params, prediction.s, prediction.t)
 
 
 def send(flow, x, num_steps):
-    """The looks before each message and after the last, and the bits that each message cost."""
-    s, looks, costs = ops.zeros((*x.shape, flow.embedding_size)), [], []
+    """The predictions before each message and after the last, and the bits of each message."""
+    s, predictions, costs = ops.zeros((*x.shape, flow.embedding_size)), [], []
     for step in range(num_steps + 1):
-        looks.append(look_at(flow, s, ops.full(x.shape[:1], step / num_steps)))
+        predictions.append(predict(flow, s, ops.full(x.shape[:1], step / num_steps)))
         if step < num_steps:
             alpha = flow.schedule.alpha(ops.full(x.shape[:1], step + 1), num_steps)
-            output = output_of(flow, looks[-1])
+            output = output_of(flow, predictions[-1])
             costs.append(bits(flow.sender_receiver_kl(x, output, alpha, seed)))
             s = s + flow.observe(flow.embed(x), alpha, seed)
-    return looks, np.stack(costs)
+    return predictions, np.stack(costs)
 
 
 """
@@ -166,10 +166,10 @@ A rainy morning, class 2, in ten messages: the probabilities of the four classes
 them, and what they are in the end.
 """
 
-looks, _ = send(FLOWS["weather"], np.full((1, 1), 2), num_steps=10)
-for look in looks:
-    probs = ops.convert_to_numpy(look.theta)[0, 0]
-    print(f"t = {float(look.t[0]):.1f}:", " ".join(f"{p:6.3f}" for p in probs))
+predictions, _ = send(FLOWS["weather"], np.full((1, 1), 2), num_steps=10)
+for prediction in predictions:
+    probs = ops.convert_to_numpy(prediction.theta)[0, 0]
+    print(f"t = {float(prediction.t[0]):.1f}:", " ".join(f"{p:6.3f}" for p in probs))
 
 """
 `visualization.plot_flow` draws the four distributions at some of these times, from what `generate`
@@ -182,8 +182,10 @@ the number of the true class is drawn; of messages about angles, it is the large
 EXAMPLES = {"weather": 2, "cover": 7, "warmth": 0.4, "wind": 2.5}
 for name, value in EXAMPLES.items():
     dtype = "int32" if FLOWS[name].discrete else "float32"
-    looks, _ = send(FLOWS[name], np.full((1, 1), value, dtype), num_steps=10)
-    t, *others = (np.stack(list(map(ops.convert_to_numpy, x))) for x in zip(*looks, strict=True))
+    predictions, _ = send(FLOWS[name], np.full((1, 1), value, dtype), num_steps=10)
+    t, *others = (
+        np.stack(list(map(ops.convert_to_numpy, x))) for x in zip(*predictions, strict=True)
+    )
     trajectory = keras_bfn.Prediction(t[:, 0], *others)
     visualization.plot_flow(FLOWS[name], trajectory, f"{name}.png")
 
@@ -225,17 +227,17 @@ MORNINGS = {  # each value as often as it is likely
 }
 
 
-def left_to_pay(flow, x, look):
-    return bits(-flow.log_expected(x, output_of(flow, look), look.t))
+def left_to_pay(flow, x, prediction):
+    return bits(-flow.log_expected(x, output_of(flow, prediction), prediction.t))
 
 
 def continuous_time(flow, x, times):
     rates, left = [], []
     for time in times:
         t = ops.full(x.shape[:1], time)
-        look = look_at(flow, flow.sample_evidence(x, t, seed), t)
-        rates.append(bits(losses.ContinuousTimeLoss()(flow, x, look)).mean())
-        left.append(left_to_pay(flow, x, look).mean())
+        prediction = predict(flow, flow.sample_evidence(x, t, seed), t)
+        rates.append(bits(losses.ContinuousTimeLoss()(flow, x, prediction)).mean())
+        left.append(left_to_pay(flow, x, prediction).mean())
     steps = np.diff(times) * 0.5 * (np.array(rates[1:]) + rates[:-1])
     return np.append(0.0, np.cumsum(steps)), np.array(left)
 
@@ -243,9 +245,9 @@ def continuous_time(flow, x, times):
 figure = Figure((9, 7), dpi=100, layout="constrained")
 for axes, (name, flow) in zip(figure.subplots(2, 2).flat, FLOWS.items(), strict=True):
     x = np.array(MORNINGS[name], "int32" if flow.discrete else "float32")[:, None]
-    looks, costs = send(flow, x, NUM_STEPS)
+    predictions, costs = send(flow, x, NUM_STEPS)
     paid = np.append(np.zeros((1, NUM, 1)), np.cumsum(costs, axis=0), axis=0)
-    both = paid + [left_to_pay(flow, x, look) for look in looks]
+    both = paid + [left_to_pay(flow, x, prediction) for prediction in predictions]
     error = both[-1].std() / math.sqrt(NUM)
     times = np.linspace(0.0, 1.0, 41, dtype="float32")
     paid, left = continuous_time(flow, x, times)

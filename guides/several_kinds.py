@@ -88,7 +88,7 @@ the `loss`.
 First, two models are trained for a short time, one of which takes a nat of the species for ten.
 Then one is trained for longer, without weights. How many test flowers are of the species that is
 drawn for them, given all else, and what does each part cost? (`num_repeats=50` lets `evaluate`, not
-`fit`, look 50 times at each flower; `"sde2"` is a [sampler](sampling.py) that needs few steps.)
+`fit`, score each flower 50 times; `"sde2"` is a [sampler](sampling.py) that needs few steps.)
 """
 
 
@@ -191,9 +191,9 @@ samples, trajectory = model.generate(
 
 
 def probability(name, params):
-    look, found = trajectory[name], []
-    for step, t in enumerate(look.t):
-        seen = params[step], look.s[step], np.full(500, t, "float32")
+    prediction, found = trajectory[name], []
+    for step, t in enumerate(prediction.t):
+        seen = params[step], prediction.s[step], np.full(500, t, "float32")
         output = flow[name].output_distribution(*map(keras.ops.convert_to_tensor, seen))
         log_probs = keras.ops.convert_to_numpy(output.log_prob(samples[name]))
         found.append(np.exp(log_probs).mean())
@@ -202,12 +202,14 @@ def probability(name, params):
 
 figure = Figure((6, 3.5), dpi=100, layout="constrained")
 axes = figure.subplots()
-look = trajectory["species"]
-own = probability("species", flow["species"].evidence_params(look.theta))
-axes.plot(look.t, own, "--", color="tab:blue", label="species, by its own messages")
-axes.plot(look.t, probability("species", look.params), color="tab:blue", label="species")
+prediction = trajectory["species"]
+own = probability("species", flow["species"].evidence_params(prediction.theta))
+axes.plot(prediction.t, own, "--", color="tab:blue", label="species, by its own messages")
+axes.plot(
+    prediction.t, probability("species", prediction.params), color="tab:blue", label="species"
+)
 of_width = probability("width", trajectory["width"].params)
-axes.plot(look.t, of_width, color="tab:orange", label="width")
+axes.plot(prediction.t, of_width, color="tab:orange", label="width")
 axes.set(xlabel="t", ylabel="probability of what is drawn", ylim=(0, 1))
 axes.legend()
 figure.savefig("pace.png")

@@ -96,7 +96,7 @@ print({name: sum(part.values()).mean().round(2).item() for name, part in nats.it
 """
 What is told are the nats by which each part of a row of the test part is sent; a row costs their
 sum. All numbers are one part, `"numbers"`, for they are sent together. Each row is looked at a
-hundred times: `evaluate`, which looks once, is off by up to a nat on so few rows.
+hundred times: `evaluate`, which scores each row once, is off by up to a nat on so few rows.
 
 ## Drawn rows
 """

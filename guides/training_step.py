@@ -10,8 +10,8 @@ Accelerator: None
 """
 ## Introduction
 
-`model.fit` asks two things of a Bayesian Flow Network for each batch: to look at it, and what the
-look costs. Both are written in `keras.ops`; the gradient, and what becomes of the weights, are the
+`model.fit` asks two things of a Bayesian Flow Network for each batch: a prediction, and what it
+costs. Both are written in `keras.ops`; the gradient, and what becomes of the weights, are the
 affair of Keras's trainer for each backend. This guide writes the same out by hand, in ten lines,
 changes it within `fit`, and then leaves `fit`: with a loop in JAX, in PyTorch and in TensorFlow, of
 which the one for the backend at hand is run, and compared with `fit`.
@@ -84,15 +84,15 @@ time, evidence, theta and output; calling the model returns one, in a dict.)
 batch = train[:BATCH_SIZE]
 by_hand, (t, nats) = training_loss(make_model(), batch)
 model = make_model()
-looks = model(batch, training=True)
-by_model = model.compute_loss(x=batch, y_pred=looks)
-print("The model returns:", list(looks), "with", looks["transmission"]._fields)
+predictions = model(batch, training=True)
+by_model = model.compute_loss(x=batch, y_pred=predictions)
+print("The model returns:", list(predictions), "with", predictions["transmission"]._fields)
 by_hand, by_model = (ops.convert_to_numpy(loss).item() for loss in (by_hand, by_model))
 print(f"Loss by hand {by_hand:.6f}, by the model {by_model:.6f}")
 
 """
 That is all. What `compute_loss` adds is for missing variables, for weights of variables and parts,
-and for validation, where a second look, at t = 1, tells the reconstruction loss.
+and for validation, where a second prediction, at t = 1, gives the reconstruction loss.
 
 ## With `fit`
 
@@ -109,8 +109,7 @@ print("By fit: ", np.round(by_fit, 4))
 """
 ## A loss of your own
 
-What one may want to change in a step is, most often, which times are looked at, and how a look is
-scored. These are the two methods of a loss, `compile` takes one, and all else of `fit` stays.
+Most changes to a step concern the times that are drawn, and how a prediction is scored. These are the two methods of a loss, `compile` takes one, and all else of `fit` stays.
 
 Where messages are far more accurate than the data need, as here with a `beta_1` of 32, all is said
 early, and most of the times that training draws teach little. This loss draws the squares of
@@ -126,9 +125,9 @@ class EarlyTimesLoss(losses.ContinuousTimeLoss):
     def times(self, uniform):
         return ops.square(uniform)
 
-    def __call__(self, flow, x, look, seed=None):
-        nats = super().__call__(flow, x, look, seed)
-        return nats * flows.expand(2.0 * ops.sqrt(look.t), nats)
+    def __call__(self, flow, x, prediction, seed=None):
+        nats = super().__call__(flow, x, prediction, seed)
+        return nats * flows.expand(2.0 * ops.sqrt(prediction.t), nats)
 
 
 def report(name, model):
@@ -180,9 +179,9 @@ def loop_in_jax(model):
     metrics = [variable.value for variable in model.metrics_variables]  # not used in training
 
     def loss_of(weights, others, x):
-        looks, others = model.stateless_call(weights, others, x, training=True)
+        predictions, others = model.stateless_call(weights, others, x, training=True)
         loss, (_, others, _) = model.stateless_compute_loss(
-            weights, others, metrics, x=x, y_pred=looks, training=True
+            weights, others, metrics, x=x, y_pred=predictions, training=True
         )
         return loss, others
 
