@@ -39,8 +39,7 @@ the output distribution, and a message about them. The others use the mean of th
 distribution in the place of a draw, and need fewer steps. `"sde1"` and `"sde2"` add the noise of
 a message at each step; `"ode1"` and `"ode2"` add none, so that a sample is a function of where it
 starts. The 2 stands for second order: from the last two predictions, they extrapolate how the mean
-will
-move on.
+will move on.
 """
 
 for name in ("ancestral", "sde2", "ode2"):
@@ -144,8 +143,7 @@ tell how likely what is, and `plot_forecast` draws them as bands (`examples/fore
 ## Seeing it
 
 With `return_trajectory`, `generate` also returns every prediction: the evidence, and the
-parameters of
-the input and output distribution. `plot_trajectory` shows the input distribution,
+parameters of the input and output distribution. `plot_trajectory` shows the input distribution,
 `animate_generation` both as a moving picture, and `plot_flow` the four distributions of a single
 variable.
 """

@@ -109,7 +109,8 @@ print("By fit: ", np.round(by_fit, 4))
 """
 ## A loss of your own
 
-Most changes to a step concern the times that are drawn, and how a prediction is scored. These are the two methods of a loss, `compile` takes one, and all else of `fit` stays.
+Most changes to a step concern the times that are drawn, and how a prediction is scored.
+These are the two methods of a loss, `compile` takes one, and all else of `fit` stays.
 
 Where messages are far more accurate than the data need, as here with a `beta_1` of 32, all is said
 early, and most of the times that training draws teach little. This loss draws the squares of
