@@ -23,10 +23,10 @@ These stand where they are needed:
 | `models/averaging.py`, `_model_variables_moving_average` | averages have no public name |
 | `models/bayesian_flow_network.py`, `build_for` | `fit` builds in an epoch that counts |
 | `models/bayesian_flow_network.py`, `programs` | the models in a dict are tracked as layers |
-| `models/programs.py`, `is_stale` | compiled functions outlast changes of a model's layers |
-| `models/scoring.py`, `_nats` | as for `order_parts` |
-| `models/training.py`, `compute_loss` | on JAX, `call` can update no metrics (#21639) |
-| `models/training.py`, `get_compile_config` | `jit_compile="auto"` is saved as what it came to |
+| `inference/programs.py`, `is_stale` | compiled functions outlast changes of a model's layers |
+| `inference/scoring.py`, `score` | as for `order_parts` |
+| `models/bayesian_flow_network.py`, `compute_loss` | on JAX, `call` can update no metrics (#21639) |
+| `models/bayesian_flow_network.py`, `get_compile_config` | `jit_compile="auto"` is saved as what it came to |
 | `networks/image_levels.py`, `repeat` | `UpSampling1D` knows channels last alone |
 | `_interrupts.py`, `whole_steps` | steps and averages that are interrupted are made in part |
 | `_interrupts.py`, `WholeSteps` | on JAX, a call that fails takes the weights along |

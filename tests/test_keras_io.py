@@ -60,13 +60,13 @@ def test_messages_losses_and_steps_are_those_of_the_package(run, monkeypatch):
     np.testing.assert_allclose(log_odds, to_numpy(s[..., 1] - s[..., 0]), atol=1e-4)
 
     prediction = ops.convert_to_tensor(rng.normal(size=images.shape).astype("float32"))
-    prediction = keras_bfn.Prediction(time, s, None, prediction[..., None])
+    by_package = keras_bfn.Prediction(time, s, None, prediction[..., None])
     model = example["BayesianFlowNetwork"](example["build_network"]())
-    losses = keras_bfn.losses.ContinuousTimeLoss()(flow, images, prediction)
+    losses = keras_bfn.losses.ContinuousTimeLoss()(flow, images, by_package)
     x = ops.convert_to_tensor(images)  # as `fit` gives them
     found = model.compute_loss(x, None, (prediction, time))
     assert to_numpy(found) == pytest.approx(np.sum(to_numpy(losses)) / 4, rel=1e-5)
-    losses = keras_bfn.losses.ReconstructionLoss()(flow, images, prediction)
+    losses = keras_bfn.losses.ReconstructionLoss()(flow, images, by_package)
     monkeypatch.setattr(model, "predict_images", lambda images, time: prediction)
     found = model.reconstruction_loss(images)
     assert to_numpy(found) == pytest.approx(np.sum(to_numpy(losses)) / 4, rel=1e-5)

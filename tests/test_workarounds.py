@@ -482,7 +482,7 @@ def test_a_compiled_function_outlasts_a_change_of_a_layer():
     before = model.predict_on_batch(X)
     model.layers[-1].activation = keras.activations.exponential
     after = model.predict_on_batch(X)
-    require(np.array_equal(before, after), "models/programs.py, is_stale")
+    require(np.array_equal(before, after), "inference/programs.py, is_stale")
 
 
 def test_models_in_a_dict_are_tracked():
@@ -499,7 +499,7 @@ def test_predict_sorts_dicts():
             return {"b": x, "a": x}
 
     is_sorted = list(Two().predict(X, verbose=0)) == ["a", "b"]
-    for piece in ("_parts.py, order_parts", "models/scoring.py, _nats"):
+    for piece in ("_parts.py, order_parts", "inference/scoring.py, score"):
         require(is_sorted, piece)
 
 
@@ -558,7 +558,9 @@ def test_a_metric_cannot_be_updated_in_call():
 
     model = Metered()
     model.compile("sgd")
-    with failing("'NoneType' object is not callable", "models/training.py, compute_loss"):
+    with failing(
+        "'NoneType' object is not callable", "models/bayesian_flow_network.py, compute_loss"
+    ):
         model.fit(X, verbose=0)
 
 
@@ -566,7 +568,7 @@ def test_what_was_asked_of_the_compiler_is_not_saved():
     model = make_model()
     model.compile("sgd", jit_compile="auto")
     is_lost = model.get_compile_config()["jit_compile"] != "auto"
-    require(is_lost, "models/training.py, get_compile_config")
+    require(is_lost, "models/bayesian_flow_network.py, get_compile_config")
 
 
 @only("torch")

@@ -325,7 +325,8 @@ def guide(params, scale, rescale=None):
     """
 
     def of_part(params):
-        params, without = ops.split(params, 2)
+        both = ops.reshape(params, (2, -1, *params.shape[1:]))
+        params, without = both[0], both[1]
         guided = without + expand(scale, params) * (params - without)
         if rescale is None:
             return guided

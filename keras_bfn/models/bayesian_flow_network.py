@@ -322,13 +322,13 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 data; the tuple `(data, condition)`; or a `tf.data.Dataset`, `keras.utils.PyDataset`
                 or torch `DataLoader` that yields `data`, `(data,)` or `((data, condition),)` in
                 batches.
-            y: must be None: the data are their own target. *args, **kwargs: `batch_size`, `epochs`,
-            `callbacks` and the others of `keras.Model.fit`,
-                but for `class_weight`. `validation_data` takes what `x` takes; it is scored with
-                the same noise after every epoch, so that epochs compare. `sample_weight` is of the
-                examples, or of the variables, an array shaped as the data, or a dict of some
-                parts'. A pipeline yields `(x, weights, weights)`: Keras on TensorFlow takes no None
-                in between.
+            y: must be None: the data are their own target.
+            *args, **kwargs: `batch_size`, `epochs`, `callbacks` and the others of
+                `keras.Model.fit`, but for `class_weight`. `validation_data` takes what `x` takes;
+                it is scored with the same noise after every epoch, so that epochs compare.
+                `sample_weight` is of the examples, or of the variables, an array shaped as the
+                data, or a dict of some parts'. A pipeline yields `(x, weights, weights)`: Keras on
+                TensorFlow takes no None in between.
 
         Returns:
             A `keras.callbacks.History`.

@@ -156,6 +156,9 @@ class Table(Immutable):
                 as the middle of the interval, so that a cell's code depends on the cell alone. With
                 a seed, codes are drawn from the interval: what a model is to be trained with.
 
+        Returns:
+            A dict of arrays, `(num_rows, *event_shape)`, one for each part of `flow`.
+
         Raises:
             ValueError: if none of its columns is the table's, or a cell is not such as it has.
         """

@@ -348,11 +348,11 @@ def test_a_classifier_that_was_given_lora_guides_as_it_is_now():
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch traces nothing")
 def test_training_and_verbs_within_it_trace_nothing_anew(monkeypatch):
     model, traces = make_square_model(), []
-    prediction = type(model).prediction
+    predict_params = type(model).predict_params
 
     def counted(self, *args, **kwargs):
         traces.append(kwargs)
-        return prediction(self, *args, **kwargs)
+        return predict_params(self, *args, **kwargs)
 
     def use():
         each = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: draw(model))
@@ -362,6 +362,6 @@ def test_training_and_verbs_within_it_trace_nothing_anew(monkeypatch):
         draw(model)
 
     use()
-    monkeypatch.setattr(type(model), "look", counted)
+    monkeypatch.setattr(type(model), "predict_params", counted)
     use()
     assert not traces

@@ -1640,7 +1640,11 @@ CALLS = {
         ),
         (lambda t: t.model.fit(X.astype("float32")), "must hold integers for", "dtype float32"),
         (lambda t: t.model.fit(X.astype(str)), "must hold integers for", "dtype str352"),
-        (lambda t: t.model.fit(X.astype(object)), "must hold integers for", "dtype object"),
+        (
+            lambda t: t.model.fit(X.astype(str).astype(object)),
+            "must hold integers for",
+            "dtype object",
+        ),
         (lambda t: t.model.fit(X.astype(complex)), "must hold integers for", "dtype complex128"),
         (lambda t: t.model.fit({"a": X}), "must be one array for", "a dict with the names ['a']"),
         (

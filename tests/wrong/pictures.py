@@ -294,7 +294,7 @@ CALLS = {
         (
             lambda t: visualization.plot_trajectory({"a": FLOW}, STEPS, "a.png", part="a"),
             "must be what `generate(...,",
-            "a Look",
+            "a Prediction",
         ),
         (
             lambda t: visualization.plot_flow(FLOW, X, "a.png"),
