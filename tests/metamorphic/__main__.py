@@ -22,9 +22,9 @@ import numpy as np
 # How many of each hundred cases are of a kind.
 SHARES = {
     "verbs": 20,
-    "forms": 15,
-    "weights": 10,
-    "saving": 5,
+    "forms": 20,
+    "weights": 16,
+    "saving": 4,
 }
 
 
