@@ -25,9 +25,9 @@ SHARES = {
     "units": 10,
     "rows": 6,
     "verbs": 20,
-    "forms": 15,
-    "weights": 10,
-    "saving": 5,
+    "forms": 20,
+    "weights": 16,
+    "saving": 4,
 }
 
 

@@ -271,8 +271,7 @@ def main():
         with tempfile.TemporaryDirectory() as temporary:
             folder = pathlib.Path(temporary)
             for name in ("keras_bfn", "tests"):
-                ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(here / name, folder / name, ignore=ignored)
+                shutil.copytree(here / name, folder / name)
             key = fault.kinds, fault.backend
             if key not in baseline:
                 baseline[key] = wrong_cases(folder, fault, options.cases, None)
