@@ -25,8 +25,8 @@ These stand where they are needed:
 | `models/bayesian_flow_network.py`, `programs` | the models in a dict are tracked as layers |
 | `inference/programs.py`, `is_stale` | compiled functions outlast changes of a model's layers |
 | `inference/scoring.py`, `score` | as for `order_parts` |
-| `models/bayesian_flow_network.py`, `compute_loss` | on JAX, `call` can update no metrics (#21639) |
-| `models/bayesian_flow_network.py`, `get_compile_config` | `jit_compile="auto"` is saved as what it came to |
+| `models/bayesian_flow_network.py`, `compute_loss` | on JAX, no metrics in `call` (#21639) |
+| `models/bayesian_flow_network.py`, `get_compile_config` | what `"auto"` came to is saved |
 | `networks/image_levels.py`, `repeat` | `UpSampling1D` knows channels last alone |
 | `_interrupts.py`, `whole_steps` | steps and averages that are interrupted are made in part |
 | `_interrupts.py`, `WholeSteps` | on JAX, a call that fails takes the weights along |

@@ -48,21 +48,21 @@ BY_CLASS = """        from keras_bfn.{module} import {base}
 FAULTS = [
     Fault(
         "programs are kept by the name of the guidance's class",
-        "models/program.py",
+        "inference/program.py",
         PROGRAM,
         BY_CLASS.format(module="guidance", base="Guidance"),
         ("verbs",),
     ),
     Fault(
         "programs are kept by the name of the sampler's class",
-        "models/program.py",
+        "inference/program.py",
         PROGRAM,
         BY_CLASS.format(module="samplers", base="Sampler"),
         ("verbs",),
     ),
     Fault(
         "programs of another number of steps go on with the first one's scales",
-        "models/program.py",
+        "inference/program.py",
         "        self.scales.assign(np.pad(guiding.at(times), (room, (0, 0))))\n",
         "        if not ops.convert_to_numpy(self.scales).any():\n"
         "            self.scales.assign(np.pad(guiding.at(times), (room, (0, 0))))\n",
@@ -70,7 +70,7 @@ FAULTS = [
     ),
     Fault(
         "programs stay when LoRA changes the network",
-        "models/programs.py",
+        "inference/programs.py",
         "        return before not in (None, self.keys[name])\n",
         "        return False\n",
         ("verbs",),
@@ -79,13 +79,13 @@ FAULTS = [
     Fault(
         "a call with a seed leaves the model's own stream elsewhere",
         "_keras.py",
-        "    with after(lambda: generator.state.assign(before)):\n        start_from",
-        "    with after(lambda: before):\n        start_from",
+        "    finally:\n        generator.state.assign(before)\n",
+        "    finally:\n        pass\n",
         ("verbs",),
     ),
     Fault(
         "null conditions are cast to a dtype that does not hold all of them",
-        "models/conditions.py",
+        "inputs/conditions.py",
         "        return ops.broadcast_to(ops.cast(null, condition.dtype), ops.shape(condition))\n",
         '        null = ops.cast(ops.cast(null, "uint8"), condition.dtype)\n'
         "        return ops.broadcast_to(null, ops.shape(condition))\n",
@@ -93,9 +93,9 @@ FAULTS = [
     ),
     Fault(
         "`inpaint` returns the dtype that it was given",
-        "models/inpainting.py",
-        '    x = order_parts(self.flow, outputs.pop("x"))\n',
-        '    x = order_parts(self.flow, outputs.pop("x"))\n'
+        "inference/inpainting.py",
+        '    x = order_parts(model.flow, outputs.pop("x"))\n',
+        '    x = order_parts(model.flow, outputs.pop("x"))\n'
         "    x = map_parts(lambda new, dtype: new.astype(dtype), x, came)\n",
         ("forms",),
     ),
@@ -124,35 +124,35 @@ FAULTS = [
     ),
     Fault(
         "the rows that fill the last batch are counted, and others lost, in `code_length`",
-        "models/scoring.py",
+        "inference/scoring.py",
         "[:, : self.num]",
         "[:, -self.num :]",
         ("forms", "weights"),
     ),
     Fault(
         "the rows that fill the last batch are returned, and others lost, by samplers",
-        "models/program.py",
+        "inference/program.py",
         "lambda values: values[:num], outputs)\n",
         "lambda values: values[-num:], outputs)\n",
         ("forms",),
     ),
     Fault(
         "conditions of the second batch are those of the first, in `code_length`",
-        "models/scoring.py",
+        "inference/scoring.py",
         "lambda values: values[rows], self.inputs)\n",
         "lambda values: values[rows] if values.ndim > 1 else values[: len(rows)], self.inputs)\n",
         ("forms",),
     ),
     Fault(
         "the first batch of a generator is lost",
-        "models/data_checks.py",
+        "inputs/arrays.py",
         "for batch in itertools.chain(batches, x))",
         "for batch in x)",
         ("forms",),
     ),
     Fault(
         "what is missing costs something, in `code_length`",
-        "models/scoring.py",
+        "inference/scoring.py",
         'count_variables(x, mask, inputs.get("sample_weight"))',
         'count_variables(x, None, inputs.get("sample_weight"))',
         ("weights",),
@@ -160,20 +160,20 @@ FAULTS = [
     Fault(
         "the network is shown what is missing",
         "models/bayesian_flow_network.py",
-        "condition, training, mask=mask)\n",
-        "condition, training)\n",
+        "self.predict_params(s, t, condition, training, mask)\n",
+        "self.predict_params(s, t, condition, training)\n",
         ("weights",),
     ),
     Fault(
         "weights of variables are cut to integers",
-        "models/missing.py",
+        "inputs/missing.py",
         '        weight = ops.cast(weight, "float32")\n',
         '        weight = ops.cast(ops.cast(weight, "int32"), "float32")\n',
         ("weights",),
     ),
     Fault(
         "the mean over variables is one over batches, in bits",
-        "models/training.py",
+        "models/bayesian_flow_network.py",
         "update_state(ops.divide_no_nan(per_example, size), weight)\n",
         "update_state(ops.divide_no_nan(per_example, size))\n",
         ("weights",),
@@ -181,8 +181,8 @@ FAULTS = [
     Fault(
         "averaged weights are the raw ones",
         "models/averaging.py",
-        "            assign(averages)\n",
-        "            assign(raw)\n",
+        "        assign(averages)\n",
+        "        assign(raw)\n",
         ("saving",),
     ),
     Fault(
@@ -194,9 +194,9 @@ FAULTS = [
     ),
     Fault(
         "files lack how often `evaluate` repeats",
-        "models/training.py",
-        '    config["num_repeats"] = self.num_repeats\n',
-        '    config["num_repeats"] = 1\n',
+        "models/bayesian_flow_network.py",
+        'config["num_repeats"] = self.num_repeats\n',
+        'config["num_repeats"] = 1\n',
         ("saving",),
     ),
     Fault(
@@ -209,9 +209,9 @@ FAULTS = [
 ]
 # What the second `inpaint` needs to know: the dtypes that came.
 EXTRA = {
-    "models/inpainting.py": (
-        "    if isinstance(self.flow, dict):\n        x, mask = _fill_in_parts(self, x, mask)\n",
-        "    if isinstance(self.flow, dict):\n        x, mask = _fill_in_parts(self, x, mask)\n"
+    "inference/inpainting.py": (
+        "    if isinstance(model.flow, dict):\n        x, mask = _fill_in_parts(model, x, mask)\n",
+        "    if isinstance(model.flow, dict):\n        x, mask = _fill_in_parts(model, x, mask)\n"
         "    came = map_parts(lambda x: to_numpy(x).dtype, x)\n",
     )
 }
