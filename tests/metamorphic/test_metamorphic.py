@@ -8,7 +8,7 @@ import pytest
 from tests.metamorphic.__main__ import SHARES, run_case
 
 # Elsewhere most of their time is compiling. All relations of all kinds are in 2,000 cases.
-NUM_CASES = 12 if keras.backend.backend() == "torch" else 3
+NUM_CASES = 12 if keras.backend.backend() == "torch" else 2
 
 
 @pytest.mark.parametrize("kind", SHARES)
