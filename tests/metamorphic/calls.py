@@ -110,7 +110,8 @@ def classifier(seed, name):
         [keras.Input((size,)), keras.layers.Dense(3, "softmax", name="classes")], name="classifier"
     )
     rng = np.random.default_rng(seed)
-    model.set_weights([rng.normal(size=w.shape) for w in model.weights])
+    scale = 0.02 if name == "bins" else 1.0  # of which the expected data are large numbers
+    model.set_weights([scale * rng.normal(size=w.shape) for w in model.weights])
     return model
 
 
