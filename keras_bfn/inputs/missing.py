@@ -122,7 +122,7 @@ def length_inputs(model, lengths, num, given=None):
 
 
 def check_sample_weight(model, sample_weight, x, name="sample_weight"):
-    """Weights of the examples, or of the variables, of data, in float32, tensors as they are.
+    """Weights of the examples, or of the variables, of data, as `arrange_weight` returns them.
 
     Raises:
         ValueError: if they are of other shapes, or no numbers that can be weights.
@@ -137,11 +137,13 @@ def check_sample_weight(model, sample_weight, x, name="sample_weight"):
                 f"Argument `{name}` must be an array, or a dict with {parts}. "
                 f"Received: {describe(sample_weight)}"
             )
-        return {
+        weight = {
             part: _check_weight(weight, num, x[part], f"{name}[{part!r}]")
             for part, weight in sample_weight.items()
         }
-    return _check_weight(sample_weight, num, None if isinstance(x, dict) else x, name)
+    else:
+        weight = _check_weight(sample_weight, num, None if isinstance(x, dict) else x, name)
+    return arrange_weight(weight, x)
 
 
 def _check_weight(weight, num, values, name):
@@ -163,24 +165,47 @@ def _check_weight(weight, num, values, name):
     return weight if ops.is_tensor(weight) else found.astype("float32", copy=False)
 
 
+def arrange_weight(weight, x):
+    """Weights in a form that tells by its structure alone what they are of.
+
+    Those of examples are a tuple of one array, `(num,)`; those of variables are shaped as the data.
+    TensorFlow uses a function that it has traced for one rank for another rank, too.
+
+    Args:
+        weight: `(num,)` or `(num, 1)`, or shaped as the data; or a dict of either for some parts.
+        x: data, or a dict of the parts' data.
+    """
+    if isinstance(weight, dict):
+        return {part: _broadcast(one, x[part]) for part, one in weight.items()}
+    reshape = np.reshape if isinstance(weight, np.ndarray) else ops.reshape
+    return (reshape(weight, (-1,)),) if _is_of_examples(weight, x) else weight
+
+
+def _broadcast(weight, x):
+    if tuple(weight.shape) == tuple(x.shape):
+        return weight
+    library = np if isinstance(weight, np.ndarray) else ops
+    weight = library.reshape(weight, (-1,) + (1,) * (len(x.shape) - 1))
+    return library.broadcast_to(weight, x.shape)
+
+
 def count_variables(x, mask, sample_weight):
     """How much each variable counts in sums over an example, and each example in means.
 
     Args:
         x: data, or a dict of the parts' data.
         mask: which variables are there, or None.
-        sample_weight: `(batch,)` or `(batch, 1)`, weights of examples; or those of variables,
-            shaped as the data; or a dict of either for some parts; or None.
+        sample_weight: weights as `arrange_weight` takes or returns them, or None.
 
     Returns:
         The tuple of tensors shaped as the data, and of one of shape `(batch,)`. Either is None
         where each counts 1.
     """
-    weight, is_dict = sample_weight, isinstance(sample_weight, dict)
-    if weight is not None and not is_dict and _is_of_examples(weight, x):
-        weight, of_examples = None, ops.reshape(ops.cast(weight, "float32"), (-1,))
-    else:
-        of_examples = None
+    weight, is_dict, of_examples = sample_weight, isinstance(sample_weight, dict), None
+    if weight is not None and not is_dict and not isinstance(weight, (tuple, list)):
+        weight = arrange_weight(weight, x)  # a pipeline's
+    if isinstance(weight, (tuple, list)):
+        weight, of_examples = None, ops.cast(weight[0], "float32")
     if weight is None and mask is None:
         return None, of_examples
     weights = {name: weight.get(name) for name in x} if is_dict else for_each_part(x, weight)

@@ -14,7 +14,13 @@ from keras_bfn._validation import (
     is_number,
     refusal,
 )
-from keras_bfn.inputs.arrays import check_tensors, check_training_data, is_arrays
+from keras_bfn.inputs.arrays import (
+    check_tensors,
+    check_training_data,
+    is_arrays,
+    split_condition,
+)
+from keras_bfn.inputs.missing import arrange_weight
 
 # What `fit` and `evaluate` of Keras take for any number.
 LEAST = {
@@ -143,6 +149,8 @@ def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weigh
         raise refusal("x", "must be one batch, of arrays or tensors", x)
     if any(map(keras.ops.is_tensor, keras.tree.flatten(x))):
         check_tensors(model, x, y)
+        if sample_weight is not None:
+            arguments["sample_weight"] = arrange_weight(sample_weight, split_condition(x)[0])
         stand_in_for_targets(arguments)
     else:
         _prepare(model, arguments)

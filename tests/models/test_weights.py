@@ -12,7 +12,7 @@ from tests.backends import everywhere
 from tests.injected_noise import noise_of_places
 from tests.models import parts
 from tests.models.parts import IS_TORCH
-from tests.models.small import predict_at
+from tests.models.small import FLOWS, make_data, make_model, predict_at
 from tests.tensors import to_numpy
 
 NUM, SIZE, BATCH, TIME = 12, 3, 5, 0.4  # the last batch is of 2 examples
@@ -325,3 +325,23 @@ def test_repeats_are_saved_and_checked(tmp_path):
     for wrong in (0, -1, 1.5, True, None, "2"):
         with pytest.raises(ValueError, match=r"`num_repeats` must be an integer.*Received"):
             make_model(num_repeats=wrong)
+
+
+def test_weights_of_examples_and_of_variables_take_turns_on_one_model():
+    """TensorFlow would use what it has traced for one rank for the other."""
+    model = make_model(FLOWS["continuous"]())
+    x = make_data(model.flow, 6)
+    of_examples = np.random.default_rng(0).uniform(0.5, 1.5, 6).astype("float32")
+    of_variables = np.random.default_rng(1).uniform(0.5, 1.5, x.shape).astype("float32")
+    weights = [of_examples, of_variables, of_examples[:, None]]
+
+    def cost(weight):
+        nats = model.code_length(x, sample_weight=weight, seed=0, verbose=0)["transmission"]
+        logs = model.evaluate(x, sample_weight=weight, return_dict=True, verbose=0)
+        return [*nats, *logs.values()]
+
+    first, *others = [cost(weight) for weight in weights * 2]
+    np.testing.assert_allclose(others[1], first, rtol=1e-5)
+    np.testing.assert_allclose(others[2], first, rtol=1e-5)
+    np.testing.assert_allclose(others[3], others[0], rtol=1e-5)
+    assert not np.allclose(first, others[0], rtol=1e-3)
