@@ -10,9 +10,9 @@ from keras_bfn._keras import seeded
 from keras_bfn.flows import ContinuousFlow
 from tests.backends import everywhere
 from tests.injected_noise import noise_of_places
-from tests.models import parts
+from tests.models import parts, small
 from tests.models.parts import IS_TORCH
-from tests.models.small import FLOWS, make_data, make_model, predict_at
+from tests.models.small import predict_at
 from tests.tensors import to_numpy
 
 NUM, SIZE, BATCH, TIME = 12, 3, 5, 0.4  # the last batch is of 2 examples
@@ -329,8 +329,8 @@ def test_repeats_are_saved_and_checked(tmp_path):
 
 def test_weights_of_examples_and_of_variables_take_turns_on_one_model():
     """TensorFlow would use what it has traced for one rank for the other."""
-    model = make_model(FLOWS["continuous"]())
-    x = make_data(model.flow, 6)
+    model = small.make_model(small.FLOWS["continuous"]())
+    x = small.make_data(model.flow, 6)
     of_examples = np.random.default_rng(0).uniform(0.5, 1.5, 6).astype("float32")
     of_variables = np.random.default_rng(1).uniform(0.5, 1.5, x.shape).astype("float32")
     weights = [of_examples, of_variables, of_examples[:, None]]
