@@ -32,7 +32,7 @@ import numpy as np
 
 import keras_bfn
 from tests.models.small import FLOWS, make_data, make_model
-from tests.models.states import NotesStates, renewable, state_of, variables_of
+from tests.models.states import NotesStates, is_in, renewable, state_of
 
 FLOW = FLOWS["discrete"]()
 X = make_data(FLOW, num=32)
@@ -248,21 +248,6 @@ def is_free(lock):
     thread.start()
     thread.join()
     return found[0]
-
-
-def is_in(states, model, of_training):
-    """Whether the model's state is one of these; in training, whatever the next step drew."""
-    drawn = {id(v) for v in model.variables} - {id(v) for v in model.weights}
-    counted = [not of_training or id(v) not in drawn for v in variables_of(model)]
-    found = state_of(model)
-    return any(
-        all(
-            np.array_equal(*both)
-            for both, counts in zip(zip(found, state, strict=True), counted, strict=True)
-            if counts
-        )
-        for state in states
-    )
 
 
 def attack(victim, name, num, rng):

@@ -1,6 +1,7 @@
 """The state of a model in training, as arrays, and the way back to it."""
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -11,6 +12,21 @@ def variables_of(model):
 def state_of(model):
     """All that training changes, as arrays."""
     return [ops.convert_to_numpy(variable).copy() for variable in variables_of(model)]
+
+
+def is_in(states, model, of_training):
+    """Whether the model's state is one of these; in training, whatever the next step drew."""
+    drawn = {id(v) for v in model.variables} - {id(v) for v in model.weights}
+    counted = [not of_training or id(v) not in drawn for v in variables_of(model)]
+    found = state_of(model)
+    return any(
+        all(
+            np.array_equal(*both)
+            for both, counts in zip(zip(found, state, strict=True), counted, strict=True)
+            if counts
+        )
+        for state in states
+    )
 
 
 def renewable(model):
