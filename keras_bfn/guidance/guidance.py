@@ -8,7 +8,15 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._sameness import ByValue
-from keras_bfn._validation import check_int, check_interval, check_scale, refusal, to_numpy
+from keras_bfn._validation import (
+    check_fits,
+    check_int,
+    check_interval,
+    check_scale,
+    refusal,
+    standard_dtype,
+    to_numpy,
+)
 
 
 class Guidance(ByValue):
@@ -198,13 +206,17 @@ class Combined(Guidance):
 
 
 def _check_value(name, value):
-    """Returns a value as a numpy array, floats in float32, or raises a `ValueError`."""
+    """Returns a value as a numpy array of float32, int32 or bool, or raises a `ValueError`."""
     value = to_numpy(value, f"values[{name!r}]")
     if value.dtype.kind not in "iufb":
         raise refusal("values", f"must be arrays of numbers, `{name}` too", value)
     if np.isnan(value).any():
         raise refusal("values", f"must hold no NaN, `{name}` neither", value)
-    return value.astype("float32") if value.dtype.kind == "f" else value
+    if value.dtype.kind == "b":
+        return value
+    dtype = standard_dtype(value.dtype.name)  # whose arithmetic does not wrap at 255
+    check_fits(value, dtype, f"values[{name!r}]")
+    return value.astype(dtype)
 
 
 def get(identifier):

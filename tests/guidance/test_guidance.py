@@ -190,3 +190,12 @@ def test_get_takes_functions_and_guidances():
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Guidance(**{"fn": of_marginals, **arguments})
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int64", "uint64", "float64", "float16"])
+def test_values_have_a_dtype_that_does_not_wrap(dtype):
+    made = guidance.Guidance(lambda x, label: x, values={"label": np.array([100, 3], dtype)})
+    assert made.values["label"].dtype == ("float32" if "float" in dtype else "int32")
+    with pytest.raises(ValueError, match=r"`values\['label'\]` must hold numbers that fit int32"):
+        guidance.Guidance(lambda x, label: x, values={"label": np.array([2**40])})
