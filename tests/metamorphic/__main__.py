@@ -56,6 +56,11 @@ def run(num_cases, seed, kinds):
             print(f"wrong: --kinds {kind}, seed {case}\n{traceback.format_exc()}", flush=True)
         counts[kind] += 1
         seconds[kind] += time.process_time() - start
+        done = counts.total()
+        if done % 100 == 0:
+            print(
+                f"{done} of {num_cases} cases, {wrong.total()} wrong", file=sys.stderr, flush=True
+            )
     return counts, wrong, seconds
 
 
