@@ -383,7 +383,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         """Makes one step of training.
 
         Args:
-            x, y, sample_weight: as in `fit`, of one batch: arrays or tensors.
+            x, y, sample_weight: as in `fit`, of one batch: arrays, or tensors, whose values are not
+                checked.
             class_weight: must be None.
             return_dict: bool. As in Keras.
 
