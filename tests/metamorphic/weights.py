@@ -306,8 +306,8 @@ def check_unseen(rng):
     tensors = pool.map_arrays(ops.convert_to_tensor, x)
     told = pool.map_arrays(ops.convert_to_tensor, condition)
     at_first = predict_at(model, tensors, ops.zeros((pool.NUM,)), condition=told)
-    in_training = model(tensors if told is None else (tensors, told))["reconstruction"]
-    predictions = [in_training, at_first]
+    evaluated = model(tensors if told is None else (tensors, told))["reconstruction"]
+    predictions = [evaluated, at_first]
     predictions = [one if isinstance(x, dict) else {"": one} for one in predictions]
     parts = x if isinstance(x, dict) else {"": x}
     for key, values in parts.items():
