@@ -70,6 +70,9 @@ class NumberFlow(Flow):
         known = t >= T_MIN
         root = ops.sqrt(self.schedule.beta(ops.maximum(t, T_MIN)))
         mean, std = self._prior_moments()
+        # By evidence it changes as the mean given the evidence does: guidance acts at t = 0, too.
+        given = self.input_params(s, ops.reshape(self.schedule.beta(t), (-1,)))
+        mean = mean + (given - ops.stop_gradient(given))
         x = ops.where(known, (s / root - noise) / root, mean)
         return x, ops.where(known, 1.0 / root, std), known
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
+from keras_bfn._backend import value_and_gradient
 from keras_bfn.distributions import Delta
 from keras_bfn.flows import ContinuousFlow, DiscretizedFlow
 from tests.flows.cases import FLOWS, random_data
@@ -106,3 +108,17 @@ def test_reconstruction_costs_the_mass_of_the_bin_if_there_are_bins():
     mass = np.diff(stats.norm(x_hat[0][:, None], 0.1).cdf(edges), axis=-1)[:, 0]
     loss = flow.reconstruction_loss(x, to_tensor(x_hat[..., None]), to_tensor(x_hat[..., None]))
     assert_allclose(to_numpy(loss)[0], -np.log(mass), rtol=1e-4)
+
+
+@pytest.mark.parametrize("prior", [None, (0.3, 0.5)], ids=["flat", "prior"])
+def test_predicted_noise_changes_by_evidence_at_t_0_as_the_mean_does(prior):
+    """By this gradient a guidance acts on the first step."""
+    flow = ContinuousFlow(0.1, prior=prior)
+    s, t = ops.zeros((2, 3, 1)), ops.zeros((2,))
+    noise = ops.ones((2, 3, 1))
+    (x_hat, _), slope = value_and_gradient(
+        lambda s: (flow.output_distribution(noise, s, t).mean(), ()), s
+    )
+    mean, std = prior or (0.0, 1.0)
+    np.testing.assert_allclose(to_numpy(x_hat), mean, rtol=1e-6)
+    np.testing.assert_allclose(to_numpy(slope), std**2, rtol=1e-6)
