@@ -46,6 +46,8 @@ class _Same:
         self.objects = objects
 
     def __eq__(self, other):
+        if not isinstance(other, _Same):
+            return NotImplemented
         mine, theirs = self.objects, other.objects
         return len(mine) == len(theirs) and all(map(operator.is_, mine, theirs))
 

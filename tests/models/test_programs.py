@@ -10,6 +10,7 @@ from keras import ops
 
 import keras_bfn
 from keras_bfn import guidance, samplers
+from keras_bfn._sameness import key_of
 from keras_bfn.losses import DiscreteTimeLoss
 from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
 from tests.models.test_guidance import make_class_model
@@ -365,3 +366,18 @@ def test_training_and_verbs_within_it_trace_nothing_anew(monkeypatch):
     monkeypatch.setattr(type(model), "predict_params", counted)
     use()
     assert not traces
+
+
+@pytest.mark.once
+def test_an_attribute_may_become_a_value_of_another_kind():
+    """An object and a number are compared, where their keys are of different classes."""
+    model, made = make_binary_model(), Ink(1.5)
+    made.note = object()
+    first = draw(model, guidance=made)
+    made.note = 2.0
+    again = Ink(1.5)
+    again.note = object()
+    np.testing.assert_array_equal(draw(model, guidance=made), first)
+    np.testing.assert_array_equal(draw(model, guidance=again), first)
+    assert key_of(object()) != key_of(2.0)
+    assert key_of([object()]) != key_of([2.0])
