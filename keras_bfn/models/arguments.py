@@ -20,7 +20,7 @@ from keras_bfn.inputs.arrays import (
     is_arrays,
     split_condition,
 )
-from keras_bfn.inputs.missing import arrange_weight
+from keras_bfn.inputs.missing import arrange_weight, check_sample_weight
 
 # What `fit` and `evaluate` of Keras take for any number.
 LEAST = {
@@ -149,8 +149,12 @@ def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weigh
         raise refusal("x", "must be one batch, of arrays or tensors", x)
     if any(map(keras.ops.is_tensor, keras.tree.flatten(x))):
         check_tensors(model, x, y)
-        if sample_weight is not None:
-            arguments["sample_weight"] = arrange_weight(sample_weight, split_condition(x)[0])
+        data, _ = split_condition(x)
+        on_device = all(map(keras.ops.is_tensor, keras.tree.flatten(sample_weight)))
+        if sample_weight is not None and on_device:
+            arguments["sample_weight"] = arrange_weight(sample_weight, data)
+        elif sample_weight is not None:
+            arguments["sample_weight"] = check_sample_weight(model, sample_weight, data)
         stand_in_for_targets(arguments)
     else:
         _prepare(model, arguments)

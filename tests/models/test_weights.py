@@ -345,3 +345,19 @@ def test_weights_of_examples_and_of_variables_take_turns_on_one_model():
     np.testing.assert_allclose(others[2], first, rtol=1e-5)
     np.testing.assert_allclose(others[3], others[0], rtol=1e-5)
     assert not np.allclose(first, others[0], rtol=1e-3)
+
+
+@pytest.mark.once
+def test_weights_beside_tensors_are_checked_where_they_are_on_the_host():
+    model = small.make_model(small.FLOWS["continuous"]())
+    x = keras.ops.convert_to_tensor(small.make_data(model.flow, 6))
+    weight = np.linspace(0.5, 1.5, 6).astype("float32")
+    with seeded(model.seed_generator, 0):
+        expected = model.test_on_batch(x, sample_weight=keras.ops.convert_to_tensor(weight))
+    with seeded(model.seed_generator, 0):
+        found = model.test_on_batch(x, sample_weight=weight.astype("float64"))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"`sample_weight` must be an array.*a list"):
+        model.test_on_batch(x, sample_weight=[1.0] * 6)
+    with pytest.raises(ValueError, match="`sample_weight` must hold finite numbers"):
+        model.test_on_batch(x, sample_weight=-weight)
