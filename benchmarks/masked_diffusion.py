@@ -68,9 +68,9 @@ class Costs(keras.Model):
         if own_times:
             own = keras.random.uniform(ops.shape(x), seed=self.random)
             t = ops.where(ops.arange(size)[:, None] % 2 == 0, own, t)
-        costs = self.predict_params(self.loss_of_messages, x, t, training)
+        costs = self.prediction(self.loss_of_messages, x, t, training)
         if not training:
-            costs += self.predict_params(self.loss_at_the_end, x, ops.ones_like(t), training)
+            costs += self.prediction(self.loss_at_the_end, x, ops.ones_like(t), training)
         return costs
 
     def prediction(self, loss, x, t, training):

@@ -12,6 +12,7 @@ from keras_bfn import layers as layers
 from keras_bfn import losses as losses
 from keras_bfn import metrics as metrics
 from keras_bfn import networks as networks
+from keras_bfn import orders as orders
 from keras_bfn import presets as presets
 from keras_bfn import samplers as samplers
 from keras_bfn import schedules as schedules

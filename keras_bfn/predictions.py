@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from keras_bfn._parts import map_parts
+from keras_bfn.flows.flow import expand
 
 
 class Prediction(NamedTuple):
@@ -14,7 +15,7 @@ class Prediction(NamedTuple):
     samples is a prediction, too, with an axis of steps before all others.
 
     Attributes:
-        t: the time, of shape `(batch,)`.
+        t: the time, of shape `(batch,)`, or of each variable, `(batch, *event_shape)`.
         s: the evidence, of shape `(batch, *event_shape, flow.embedding_size)`.
         theta: the parameters of the input distribution, which the network takes, of shape
             `(batch, *event_shape, flow.theta_size)`.
@@ -34,14 +35,16 @@ class Prediction(NamedTuple):
     params: Any
 
 
-def input_distribution(flow, s, t, mask=None):
+def input_distribution(flow, s, t, mask=None, known=None):
     """What a network is given about data of one kind, in float32.
 
     Args:
         flow: a `keras_bfn.flows.Flow`.
         s: evidence, `(batch, *event_shape, flow.embedding_size)`.
-        t: time, `(batch,)`.
+        t: time, `(batch,)`, or of each variable, `(batch, *event_shape)`.
         mask: bool, `(batch, *event_shape)`: which variables are observed. By default all are.
+        known: bool, `(batch, *event_shape)`: which variables are known for sure, by evidence
+            `flow.known_evidence`. By default none.
 
     Returns:
         The tuple of the time, the evidence and the parameters theta of the input distribution. Of
@@ -50,9 +53,19 @@ def input_distribution(flow, s, t, mask=None):
     s = ops.convert_to_tensor(s, dtype="float32")
     t = ops.convert_to_tensor(t, dtype="float32")
     beta = flow.schedule.beta(t)
+    if known is not None:
+        beta = ops.where(known, flow.known_accuracy(), expand(beta, known))
     if mask is None:
         return t, s, flow.input_params(s, beta)
     return t, *flow.hear(s, beta, ops.cast(mask, "bool"))
+
+
+def times_of_variables(s, t, mask=None, known=None):
+    """Times of the variables that evidence is about, of what is known 1, of what is missing 0."""
+    t = ops.broadcast_to(expand(t, s[..., 0]), ops.shape(s)[:-1])
+    if known is not None:
+        t = ops.where(known, 1.0, t)
+    return t if mask is None else ops.where(mask, t, 0.0)
 
 
 def output_distributions(flow, predictions):

@@ -62,6 +62,7 @@ class CircularFlow(Flow):
 
     shorthands = ("sigma_1",)
     embedding_size = theta_size = output_size = 2
+    theta_tells_all = True
     data_range = (-math.pi, math.pi)
 
     def __init__(self, sigma_1=None, schedule=None):

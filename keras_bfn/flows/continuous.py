@@ -44,7 +44,7 @@ class NumberFlow(Flow):
         """The variance of the input distribution: a tensor that broadcasts to the shape of data.
 
         Args:
-            t: time, of shape `(batch,)`.
+            t: time, of shape `(batch,)`, or of each variable, `(batch, *event_shape)`.
             like: data, of which only the shape counts.
         """
         beta = self.schedule.beta(t)
@@ -66,12 +66,12 @@ class NumberFlow(Flow):
             The tuple `(x, scale, known)`. Where `known` is false, t < 1e-6, `x` and `scale` are the
             prior's mean and standard deviation.
         """
+        given = self.input_params(s, self.schedule.beta(t))
         t = expand(t, noise)
         known = t >= T_MIN
         root = ops.sqrt(self.schedule.beta(ops.maximum(t, T_MIN)))
         mean, std = self._prior_moments()
         # By evidence it changes as the mean given the evidence does: guidance acts at t = 0, too.
-        given = self.input_params(s, ops.reshape(self.schedule.beta(t), (-1,)))
         mean = mean + (given - ops.stop_gradient(given))
         x = ops.where(known, (s / root - noise) / root, mean)
         return x, ops.where(known, 1.0 / root, std), known

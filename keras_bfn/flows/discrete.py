@@ -49,6 +49,7 @@ class DiscreteFlow(Flow):
 
     shorthands = ("beta_1",)
     discrete = True
+    theta_tells_all = True
     theta_range = (0, 1)
 
     def __init__(self, num_classes, beta_1=None, schedule=None, prior=None):

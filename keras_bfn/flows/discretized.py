@@ -67,6 +67,11 @@ class DiscretizedFlow(NumberFlow):
     def data_range(self):
         return (0, self.num_bins - 1)
 
+    @property
+    def can_be_told(self):
+        # Before any message, predicted noise says nothing: the output is the prior's.
+        return self.prediction == "data"
+
     def embed(self, x):
         return ops.expand_dims(bin_centre(x, self.num_bins), axis=-1)
 

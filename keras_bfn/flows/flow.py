@@ -14,6 +14,7 @@ from keras_bfn.flows.ratios import log_expected_ratio
 from keras_bfn.schedules import schedule as schedules
 
 NOT_INTEGERS = ": by default only `discrete` data from 0 to a finite K - 1 have it"
+KNOWN = 1e4  # times the accuracy at t = 1: in float32, no doubt is left
 CHUNK = 2**20  # log probabilities held at a time
 RESERVED = ("class_name", "config")  # by which Keras 3.15 tells a saved object from a dict
 
@@ -68,6 +69,10 @@ class Flow(Immutable):
         theta_range: the range of these numbers, which networks scale to [-1, 1]; by default that.
         output_size: int, how many numbers per variable the network returns.
         discrete: bool, whether the data are integers. False by default.
+        theta_tells_all: bool, whether theta says all that evidence tells of the data, whatever the
+            accuracy, so that networks need not know each variable's time. False by default.
+        can_be_told: bool, whether output distributions give integers their probabilities at all
+            times, so that they can be sent at once in place of messages. By default of integers.
         data_range: the least and the greatest value that data may have, the second perhaps
             infinite; 0 and K - 1 for integers. For numbers, each may be an array that broadcasts
             to the event shape.
@@ -86,6 +91,7 @@ class Flow(Immutable):
 
     gain = 1.0
     discrete = False
+    theta_tells_all = False
     theta_range = (-1, 1)
 
     def __init__(self, schedule):
@@ -93,6 +99,10 @@ class Flow(Immutable):
             raise refusal("schedule", "must be a `keras_bfn.schedules.Schedule`", schedule)
         schedules.check(schedule)
         self.schedule = schedule
+
+    @property
+    def can_be_told(self):
+        return self.discrete
 
     @property
     def num_values(self):
@@ -113,7 +123,7 @@ class Flow(Immutable):
 
         Args:
             s: evidence, of shape `(batch, *event_shape, embedding_size)`.
-            beta: accuracy, of shape `(batch,)`.
+            beta: accuracy, of shape `(batch,)`, or of each variable, `(batch, *event_shape)`.
 
         Returns:
             A tensor of shape `(batch, *event_shape, theta_size)`.
@@ -198,7 +208,7 @@ class Flow(Immutable):
         Args:
             params: the network's output, of shape `(batch, *event_shape, output_size)`.
             s: the evidence at time `t`, of shape `(batch, *event_shape, embedding_size)`.
-            t: time, of shape `(batch,)`.
+            t: time, of shape `(batch,)`, or of each variable, `(batch, *event_shape)`.
 
         Returns:
             A `keras_bfn.distributions.Distribution` over `(batch, *event_shape)` variables.
@@ -305,13 +315,21 @@ class Flow(Immutable):
 
         Args:
             x: data, of shape `(batch, *event_shape)`.
-            t: time, of shape `(batch,)`.
+            t: time, of shape `(batch,)`, or of each variable, `(batch, *event_shape)`.
             seed: a `SeedGenerator`, an int or None.
 
         Returns:
             Evidence, of shape `(batch, *event_shape, embedding_size)`.
         """
         return self.observe(self.embed(x), self.schedule.beta(t), seed)
+
+    def known_accuracy(self):
+        """The accuracy at which a variable counts as known: far above what all messages give."""
+        return KNOWN * ops.maximum(1.0, self.schedule.beta(1.0))
+
+    def known_evidence(self, x):
+        """The evidence about variables that are known for sure, of shape as `sample_evidence`."""
+        return self.gain * self.known_accuracy() * self.embed(x)
 
     def observe(self, embedding, alpha, seed=None):
         """The evidence `c alpha y` in one message `y` of accuracy `alpha` about an embedding."""
@@ -493,21 +511,23 @@ def check_flow(flow):
             )
 
 
-def expand(per_example, like):
-    """Reshapes `(batch,)` to `(batch, 1, ..., 1)` with as many axes as `like` has, in float32.
+def expand(values, like):
+    """Appends axes of size 1 until there are as many axes as `like` has, in float32.
 
-    So accuracies and times, one for each example, meet what there is of each variable.
+    So accuracies and times, of each example or of each variable, meet arrays of more axes.
 
     Args:
-        per_example: tensor of shape `(batch,)`.
+        values: tensor of shape `(batch,)`, or `(batch, *event_shape)`.
         like: tensor of shape `(batch, ...)`.
 
     Returns:
-        A float32 tensor of shape `(batch, 1, ..., 1)`.
+        A float32 tensor of shape `(batch, ..., 1, ..., 1)`.
 
     Example:
 
     >>> tuple(keras_bfn.flows.expand(np.ones(4), like=np.zeros((4, 8, 8, 1))).shape)
     (4, 1, 1, 1)
     """
-    return ops.reshape(ops.cast(per_example, "float32"), (-1,) + (1,) * (len(like.shape) - 1))
+    values = ops.cast(values, "float32")
+    shape = (-1, *values.shape[1:])
+    return ops.reshape(values, shape + (1,) * (len(like.shape) - len(shape)))

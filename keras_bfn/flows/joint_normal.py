@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_bfn._config import Immutable
 from keras_bfn._validation import check_numbers, refusal
+from keras_bfn.flows.flow import expand
 
 LEAST_STD = 0.01  # of a prior that is fitted: no number is certain before any message
 
@@ -84,14 +85,24 @@ class JointNormal(Immutable):
         return cls(mean, axes * np.maximum(variances, LEAST_STD**2) @ axes.T)
 
     def posterior_mean(self, s, beta):
-        """The mean of each variable given evidence `(batch, size)` at accuracies `(batch,)`."""
+        """The mean of each variable given evidence `(batch, size)`.
+
+        Accuracies are `(batch,)`, or, which takes longer, of each variable, `(batch, size)`.
+        """
+        if len(beta.shape) == 2:
+            return self._mean_given(s, beta)
         mean, axes = map(ops.convert_to_tensor, (self.mean, self._axes))
         beta = ops.expand_dims(beta, -1)
         left = ops.matmul(s - beta * mean, axes)
         return mean + ops.matmul(left * self._given(beta), ops.transpose(axes))
 
     def posterior_variance(self, beta):
-        """The variance of each variable given evidence at accuracies `(batch,)`."""
+        """The variance of each variable given evidence at accuracies as of `posterior_mean`."""
+        if len(beta.shape) == 2:
+            covariance = ops.convert_to_tensor(self.covariance)
+            both = beta[:, :, None] * covariance
+            gained = ops.solve(both + ops.eye(self.mean.size), both)
+            return ops.diagonal(covariance - ops.matmul(covariance, gained), axis1=1, axis2=2)
         squares = ops.convert_to_tensor(np.square(self._axes).T)
         return ops.matmul(self._given(ops.expand_dims(beta, -1)), squares)
 
@@ -105,14 +116,15 @@ class JointNormal(Immutable):
 
         Then the posterior given all of it is that given what was there.
         """
-        mask, beta = ops.cast(mask, "float32"), ops.expand_dims(beta, -1)
+        mask, beta = ops.cast(mask, "float32"), expand(beta, s)
+        return ops.where(mask > 0, s, beta * self._mean_given(s * mask, beta * mask))
+
+    def _mean_given(self, s, beta):
+        """m + C (1 + B C)^-1 (s - B m), m the mean, C the covariance, B the accuracies."""
         mean, covariance = map(ops.convert_to_tensor, (self.mean, self.covariance))
-        left = (s - beta * mean) * mask
-        # (1 / beta + C)^-1 y / beta of the variables that are there, C their covariance
-        both = (beta * mask)[:, :, None] * covariance * mask[:, None, :]
-        weights = ops.solve(both + ops.eye(self.mean.size), left[:, :, None])
-        expected = mean + ops.matmul(covariance, weights)[:, :, 0]
-        return ops.where(mask > 0, s, beta * expected)
+        both = beta[:, :, None] * covariance
+        weights = ops.solve(both + ops.eye(self.mean.size), (s - beta * mean)[:, :, None])
+        return mean + ops.matmul(covariance, weights)[:, :, 0]
 
     def __repr__(self):
         return f"JointNormal(size={self.mean.size})"

@@ -35,7 +35,6 @@ from keras_bfn.inference.program import LoopProgram, check_batch_size, predict, 
 from keras_bfn.inputs.arrays import check_data, check_has_event_shape, standardize
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import length_inputs, put_missing
-from keras_bfn.inputs.part_times import check_given
 from keras_bfn.predictions import Prediction
 
 

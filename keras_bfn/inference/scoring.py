@@ -1,25 +1,31 @@
 """Scoring: what it costs to send each example."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn import losses
+from keras_bfn import losses, orders
 from keras_bfn._devices import round_up, scope_of
 from keras_bfn._keras import seeded
-from keras_bfn._parts import leave_out, map_parts, order_parts, sum_parts
+from keras_bfn._parts import for_each_part, map_parts, order_parts, sum_parts
 from keras_bfn._validation import check_int, check_verbose, to_numpy
 from keras_bfn.inference.program import Program, check_batch_size
 from keras_bfn.inputs.arrays import check_arrays, count_examples
+from keras_bfn.inputs.given import check_given
 from keras_bfn.inputs.missing import (
     check_sample_weight,
     count_variables,
     fill_missing_variables,
     sum_variables,
 )
+from keras_bfn.inputs.states import left_to_right_state, state_in_order
+from keras_bfn.orders import LeftToRight
+from keras_bfn.orders.orders import number_of_variables
 
 
-def nats_per_example(loss, flow, x, predictions, seed, counts=None):
+def nats_per_example(loss, flow, x, predictions, seed, counts=None, state=None):
     """What examples cost by a loss: `(batch,)`, or a dict of that for each part.
 
     Args:
@@ -29,13 +35,27 @@ def nats_per_example(loss, flow, x, predictions, seed, counts=None):
         predictions: a `keras_bfn.Prediction` for evidence about `x`, or a dict of them.
         seed: the `SeedGenerator` of losses that draw.
         counts: how much each variable counts, shaped as `x`; by default 1.
+        state: the `keras_bfn.inputs.states.State` of variables that are known or told.
     """
 
-    def cost(flow, x, prediction, counts=1.0):
-        return loss(flow, x, prediction, seed) * counts
+    def cost(flow, x, prediction, counts):
+        nats = loss(flow, x, prediction, seed)
+        return nats if counts is None else nats * counts
 
-    counts = () if counts is None else (counts,)
-    return sum_variables(map_parts(cost, flow, x, predictions, *counts))
+    def cost_in_state(flow, x, prediction, counts, messages, told):
+        # Where neither counts, no number is too large for a product.
+        nats = ops.where(messages > 0, loss(flow, x, prediction, seed), 0.0) * messages
+        if flow.can_be_told:
+            output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
+            nats = nats - ops.where(told > 0, output.log_prob(x), 0.0) * told
+        return nats if counts is None else nats * counts
+
+    counts = for_each_part(flow, counts)
+    if state is None:
+        return sum_variables(map_parts(cost, flow, x, predictions, counts))
+    return sum_variables(
+        map_parts(cost_in_state, flow, x, predictions, counts, state.messages, state.told)
+    )
 
 
 class CodeLengthProgram(Program):
@@ -44,36 +64,51 @@ class CodeLengthProgram(Program):
     Call arguments:
         inputs: dict with `"x"`, data or a dict of the parts' data; `"low"` and `"high"`, of shape
             `(batch,)`, the part of [0, 1] that times are drawn from; for conditional models
-            `"condition"`, of shape `(batch, ...)`; and, where variables do not count alike,
-            `"sample_weight"`.
+            `"condition"`, of shape `(batch, ...)`; where variables do not count alike,
+            `"sample_weight"`; `"known"`, bool, which variables are known from the start; and the
+            `"noise"` of a random order.
     """
 
-    def __init__(self, model, transmission_loss, given=()):
+    def __init__(self, model, transmission_loss, order, in_one_pass=False):
         super().__init__(model)
         self.losses_by_name = {
             "transmission": transmission_loss,
             "reconstruction": losses.ReconstructionLoss(),
         }
-        self.given = given
+        self.order, self.in_one_pass = order, in_one_pass
 
     def call(self, inputs):
         model, seed = self.model, self.model.seed_generator
-        low, high = inputs["low"], inputs["high"]
+        low, high, condition = inputs["low"], inputs["high"], inputs.get("condition")
         x, mask = fill_missing_variables(model.flow, inputs["x"], model.allow_missing)
         counts, of_examples = count_variables(x, mask, inputs.get("sample_weight"))
-        nats = {}
+        nats = {"transmission": map_parts(lambda _: ops.zeros_like(low), model.flow)}
         for name, loss in self.losses_by_name.items():
-            uniform = losses.stratified_uniform(ops.shape(low)[0], seed)
-            t = loss.times(low + (high - low) * uniform)
-            if self.given:
-                known = ops.ones_like(t)
-                t = {part: known if part in self.given else t for part in model.flow}
-            s = model.sample_evidence(x, t)
-            predictions = model.predict_params(s, t, inputs.get("condition"), mask=mask)
-            costs = nats_per_example(loss, model.flow, x, predictions, seed, counts)
+            if name == "transmission" and np.all(self.order.told):
+                continue  # there are no messages
+            u = low + (high - low) * losses.stratified_uniform(ops.shape(low)[0], seed)
+            state, known, causal = None, None, None
+            if model.times == "variables":
+                known = inputs.get("known", map_parts(lambda x: ops.zeros_like(x, "bool"), x))
+                if self.in_one_pass:
+                    state = left_to_right_state(known, mask, x)
+                else:
+                    state = state_in_order(
+                        self.order, loss, model.event_shape, u, inputs.get("noise"), known, mask
+                    )
+                t, known, causal = state.t, state.known, state.causal
+                if name == "transmission":
+                    state = state._replace(told=map_parts(ops.zeros_like, state.told))
+            else:
+                t = loss.times(u)
+            s = model.sample_evidence(x, t, known)
+            predictions = model.predict_params(
+                s, t, condition, mask=mask, known=known, causal=causal
+            )
+            costs = nats_per_example(loss, model.flow, x, predictions, seed, counts, state)
             if of_examples is not None:
                 costs = map_parts(lambda costs: costs * of_examples, costs)
-            nats[name] = leave_out(self.given, costs)
+            nats[name] = costs
         return nats
 
 
@@ -114,7 +149,8 @@ def score(
     loss,
     num_repeats,
     batch_size,
-    given=(),
+    order=None,
+    given=None,
     sample_weight=None,
     seed=None,
     verbose="auto",
@@ -123,12 +159,12 @@ def score(
 
     Args:
         model: the `BayesianFlowNetwork`.
-        x, num_repeats, batch_size, sample_weight, seed, verbose: as in its `code_length`.
+        x, num_repeats, batch_size, order, given, sample_weight, seed, verbose: as in its
+            `code_length`.
         loss: the transmission loss.
-        given: tuple of names of parts that are known.
 
     Returns:
-        A dict of both; of a dict of flows, of dicts of the parts that are sent.
+        A dict of both; of a dict of flows, of dicts of the parts.
     """
     check_verbose(verbose)
     x, condition = check_arrays(model, x)
@@ -138,14 +174,63 @@ def score(
 
     if sample_weight is not None:
         sample_weight = check_sample_weight(model, map_parts(to_numpy, sample_weight), x)
-    inputs = {"x": x, "condition": condition, "sample_weight": sample_weight}
+    order = check_order(model, order)
+    known = check_given(model, given, x)
+    noise = order_noise(order, model.event_shape, count_examples(x), seed)
+    inputs = {
+        "x": x,
+        "condition": condition,
+        "sample_weight": sample_weight,
+        "known": known,
+        "noise": noise,
+    }
     batches = RepeatedBatches(inputs, num_repeats, round_up(batch_size, model))
     with scope_of(model):
-        program = model.programs(CodeLengthProgram, loss, given)
+        program = model.programs(
+            CodeLengthProgram, loss, order, is_in_one_pass(model, order, known)
+        )
     with seeded(model.seed_generator, seed):
         nats = program.predict(batches, verbose=verbose)
     nats = keras.tree.map_structure(batches.by_repeat, nats)
     return {name: order_parts(model.flow, nats[name]) for name in program.losses_by_name}
+
+
+def check_order(model, order):
+    """Returns the `keras_bfn.orders.Order` that is asked for.
+
+    Raises:
+        ValueError: if it is none, or the model or its data cannot be sent so.
+    """
+    order = orders.get(order)
+    if model.times != "variables" and order != orders.Together():
+        raise ValueError(
+            'Argument `order` needs a model with times="variables"; others send all variables '
+            f"together. Received: order={order!r}, times={model.times!r}"
+        )
+    order.check(model.flow, model.event_shape)
+    return order
+
+
+def is_in_one_pass(model, order, known=None):
+    """Whether one network call predicts all variables in this order, each from those before it."""
+    shares = model.orders or {}
+    if not isinstance(order, LeftToRight) or not order.told or not shares.get("left_to_right"):
+        return False
+    event_shape = model.event_shape
+    if order.block_size != math.prod(event_shape[1:]):
+        return False
+    if known is None:
+        return True
+    by_position = known.reshape(len(known), event_shape[0], -1)
+    are_alike = (by_position == by_position[:, :, :1]).all()
+    return bool(are_alike and (np.diff(by_position[:, :, 0].astype("int8")) <= 0).all())
+
+
+def order_noise(order, event_shape, num, seed):
+    """What an order that is random is a function of: the same in all repeats; else None."""
+    if not order.is_random:
+        return None
+    return np.random.default_rng(seed).random((num, number_of_variables(event_shape)), "float32")
 
 
 def add_up(nats):

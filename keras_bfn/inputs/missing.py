@@ -216,7 +216,11 @@ def count_variables(x, mask, sample_weight):
             return counts
         weight = ops.cast(weight, "float32")
         same = len(weight.shape) == len(x.shape)
-        return counts * (weight if same and weight.shape[1:] == x.shape[1:] else expand(weight, x))
+        return counts * (
+            weight
+            if same and weight.shape[1:] == x.shape[1:]
+            else expand(ops.reshape(weight, (-1,)), x)
+        )
 
     return map_parts(count, x, for_each_part(x, mask), weights), of_examples
 

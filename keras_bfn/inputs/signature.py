@@ -61,6 +61,11 @@ class Signature:
         """Whether the network takes a mask; by default if variables may be missing."""
         return allow_missing if self.inputs is None else "mask" in self.inputs
 
+    @property
+    def takes_causal(self):
+        """Whether the network is told where to see sequences from left to right alone."""
+        return "causal" in (self.inputs or ())
+
     def call(self, network, inputs, training=False):
         """The network's output in float32, for a dict of its inputs."""
         if self._is_nested:
@@ -76,11 +81,12 @@ def _symbolic_inputs(network):
         return None
     inputs = network.input
     names = set(inputs) if isinstance(inputs, dict) else set()
-    if not {"theta", "t"} <= names <= {"theta", "t", "condition", "mask"}:
+    if not {"theta", "t"} <= names <= {"theta", "t", "condition", "mask", "causal"}:
         names = sorted(names) if names else type(inputs).__name__
         raise ValueError(
             "Argument `network` must take a dict of 'theta', 't' and, if it is conditional, "
-            "'condition', and, if it is told which variables are there, 'mask'. "
+            "'condition', if it is told which variables are there, 'mask', and, if it can see "
+            "sequences from left to right alone, 'causal'. "
             f"Received: a network that takes {names}"
         )
     return inputs
@@ -92,10 +98,12 @@ def make_symbolic_inputs(flow, event_shape, condition_shape, times, allow_missin
     def make_theta(flow, shape):
         return keras.KerasTensor((None, *shape, flow.theta_size), "float32")
 
-    t = keras.KerasTensor((None,), "float32")
+    def make_time(shape=()):
+        return keras.KerasTensor((None, *shape), "float32")
+
     inputs = {
         "theta": map_parts(make_theta, flow, event_shape),
-        "t": dict.fromkeys(flow, t) if times == "parts" else t,
+        "t": map_parts(make_time, event_shape) if times == "variables" else make_time(),
     }
     if allow_missing:
         inputs["mask"] = map_parts(
@@ -111,16 +119,12 @@ def make_symbolic_inputs(flow, event_shape, condition_shape, times, allow_missin
 def check_inputs(flow, event_shape, times, inputs):
     """Raises a `ValueError` unless a functional network takes what the flow will give it."""
     _check_shapes("take a theta of", flow, event_shape, "theta_size", inputs["theta"])
-    t = inputs["t"]
-    if times == "parts":
-        expected = f"a dict of 't' with the parts {list(flow)}"
-        is_expected = names_of(t) == names_of(flow)
-    else:
-        expected, is_expected = "one 't'", isinstance(t, keras.KerasTensor)
-    if not is_expected:
+    t = keras.tree.map_structure(lambda t: tuple(t.shape[1:]), inputs["t"])
+    expected = map_parts(tuple, event_shape) if times == "variables" else ()
+    if t != expected:
         raise ValueError(
-            f"Argument `network` must take {expected} for times={times!r}. "
-            f"Received: a network that takes {describe(t)}"
+            f"Argument `network` must take 't' of shape {expected} for each example, for "
+            f"times={times!r}. Received: a network that takes {t}"
         )
 
 

@@ -5,6 +5,7 @@ from keras_bfn.layers.conv_block import ConvBlock as ConvBlock
 from keras_bfn.layers.dense_block import DenseBlock as DenseBlock
 from keras_bfn.layers.embeddings import FourierFeatures as FourierFeatures
 from keras_bfn.layers.embeddings import PositionEmbedding as PositionEmbedding
+from keras_bfn.layers.embeddings import ShiftRight as ShiftRight
 from keras_bfn.layers.embeddings import TimeChannel as TimeChannel
 from keras_bfn.layers.embeddings import TimeEmbedding as TimeEmbedding
 from keras_bfn.layers.evidence_features import EvidenceFeatures as EvidenceFeatures

@@ -14,7 +14,7 @@ from keras_bfn.layers.layer import Layer, check_axes
 from keras_bfn.layers.normalization import group_norm
 
 
-def self_attention(query_key_value, num_heads, rotary=False, mask=None):
+def self_attention(query_key_value, num_heads, rotary=False, mask=None, causal=None):
     """Attention, in the backend's fused form where that is fastest.
 
     Args:
@@ -23,6 +23,7 @@ def self_attention(query_key_value, num_heads, rotary=False, mask=None):
         num_heads: int. Divides `size`.
         rotary: bool. Whether queries and keys are turned by their positions.
         mask: None, or a tensor `(batch, positions)`, 0 for positions that no other attends to.
+        causal: None, or bools `(batch,)`: true where no position attends to a later one.
 
     Returns:
         A tensor of shape `(batch, positions, size)`.
@@ -36,6 +37,10 @@ def self_attention(query_key_value, num_heads, rotary=False, mask=None):
         # Each position sees itself, so that none sees nothing.
         seen = ops.cast(mask, "bool")[:, None, None, :]
         mask = ops.logical_or(seen, ops.eye(positions, dtype="bool"))
+    if causal is not None:
+        earlier = np.tril(np.ones((positions, positions), "bool"))
+        seen = ops.logical_or(~causal[:, None, None, None], earlier)
+        mask = seen if mask is None else ops.logical_and(mask, seen)
     attended = attend(query, key, value, mask)
     return ops.reshape(attended, (-1, positions, size // 3))
 

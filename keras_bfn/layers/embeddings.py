@@ -190,6 +190,38 @@ class PositionEmbedding(Float32Layer):
         return x_shape
 
 
+@keras.saving.register_keras_serializable("keras_bfn")
+class ShiftRight(Float32Layer):
+    """Moves what is seen of each position to the next, in sequences that are told.
+
+    Args:
+        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
+
+    Call arguments:
+        x: tensor of shape `(batch, positions, size)`.
+        causal: bools of shape `(batch,)`: true for sequences to be moved. Their first position sees
+            zeros.
+
+    Returns:
+        A float32 tensor of the shape of `x`.
+
+    Example:
+
+    >>> x = np.array([[[1.0], [2.0], [3.0]]])
+    >>> keras_bfn.layers.ShiftRight()(x, np.array([True]))[0, :, 0].tolist()
+    [0.0, 1.0, 2.0]
+    """
+
+    def call(self, x, causal):
+        check_axes("x", x.shape, 3)
+        x = ops.cast(x, "float32")
+        moved = ops.pad(x[:, :-1], ((0, 0), (1, 0), (0, 0)))
+        return ops.where(ops.cast(causal, "bool")[:, None, None], moved, x)
+
+    def compute_output_shape(self, x_shape, causal_shape):
+        return x_shape
+
+
 def check_num_columns(num_columns, length=None):
     """Returns `num_columns`, or raises a `ValueError` unless it is None, or fits the positions."""
     if num_columns is None:

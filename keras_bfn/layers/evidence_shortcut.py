@@ -1,9 +1,10 @@
 """A variable's own evidence, handed past the network."""
 
 import keras
+from keras import ops
 
 from keras_bfn._validation import refusal
-from keras_bfn.flows import Flow
+from keras_bfn.flows import Flow, expand
 from keras_bfn.layers.layer import Float32Layer
 
 
@@ -33,6 +34,8 @@ class EvidenceShortcut(EvidenceLayer):
     Call arguments:
         params: float32 tensor of shape `(batch, *event_shape, flow.output_size)`.
         theta: float32 tensor of shape `(batch, *event_shape, flow.theta_size)`.
+        causal: bools of shape `(batch,)`, or None: true for examples whose variables' own evidence
+            is not to be seen.
 
     Returns:
         A float32 tensor of the shape of `params`.
@@ -47,8 +50,11 @@ class EvidenceShortcut(EvidenceLayer):
     >>> float(shortcut(np.zeros((1, 1, 1)), np.full((1, 1, 1), 0.75))[0, 0, 0])  # log 3
     """
 
-    def call(self, params, theta):
-        return params + self.flow.evidence_params(theta)
+    def call(self, params, theta, causal=None):
+        own = self.flow.evidence_params(theta)
+        if causal is not None:
+            own = ops.where(expand(causal, params) > 0, 0.0, own)
+        return params + own
 
-    def compute_output_shape(self, params_shape, theta_shape):
+    def compute_output_shape(self, params_shape, theta_shape, causal_shape=None):
         return params_shape

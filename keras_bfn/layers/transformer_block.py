@@ -46,6 +46,8 @@ class TransformerBlock(Layer):
             and the condition. At first it has no effect.
         there: tensor of shape `(batch, positions)`, or None: true for positions that are there,
             false for those that are as if beyond the ends.
+        causal: bools of shape `(batch,)`, or None: true for sequences in which no position sees a
+            later one.
 
     Returns:
         A tensor of the shape of `x`.
@@ -88,7 +90,7 @@ class TransformerBlock(Layer):
         self.kernel_initializer = _initializer("kernel_initializer", kernel_initializer)
         self.residual_initializer = _initializer("residual_initializer", residual_initializer)
 
-    def build(self, x_shape, embedding_shape=None, there_shape=None):
+    def build(self, x_shape, embedding_shape=None, there_shape=None, causal_shape=None):
         check_axes("x", x_shape, 3)
         size = x_shape[-1]
         check_num_columns(self.num_columns, x_shape[1])
@@ -124,13 +126,15 @@ class TransformerBlock(Layer):
             self.modulate = Dense(3 * num_branches * size, **modulate)
             self.modulate.build(embedding_shape)
 
-    def call(self, x, embedding=None, there=None, training=False):
+    def call(self, x, embedding=None, there=None, causal=None, training=False):
         drops = [self.dense_drop]
         if self.num_heads:
             drops.insert(0, self.attention_drop)
         given = {} if embedding is None else {"embedding": embedding}
         if there is not None:
             given["there"] = ops.cast(there, x.dtype)
+        if causal is not None:
+            given["causal"] = causal
 
         again = training and not self.remat  # else the whole block is computed again
 
@@ -139,7 +143,7 @@ class TransformerBlock(Layer):
 
         return call_block(block, drops, training, self.remat, x, *given.values())
 
-    def _call(self, drops, again, x, embedding=None, there=None):
+    def _call(self, drops, again, x, embedding=None, there=None, causal=None):
         branches = [(self.dense_norm, self._dense, drops[-1])]
         if self.num_heads:
             branches.insert(0, (self.attention_norm, self._attend, drops[0]))
@@ -147,31 +151,34 @@ class TransformerBlock(Layer):
             branches = [(unfuse(norm), *rest) for norm, *rest in branches]
         if embedding is None:
             for norm, branch, drop in branches:
-                x = x + drop(branch(norm(x), there, again))
+                x = x + drop(branch(norm(x), there, causal, again))
             return x
         modulations = self.modulate(ops.silu(embedding))[:, None]
         modulations = ops.split(modulations, 3 * len(branches), axis=-1)
         for norm, branch, drop in branches:
             shift, scale, gate, *modulations = modulations
             modulated = (1.0 + scale) * norm(x) + shift
-            x = x + (1.0 + gate) * drop(branch(modulated, there, again))
+            x = x + (1.0 + gate) * drop(branch(modulated, there, causal, again))
         return x
 
-    def _attend(self, x, there, again):
-        x = self_attention(self.query_key_value(x), self.num_heads, self.rotary, there)
+    def _attend(self, x, there, causal, again):
+        x = self_attention(self.query_key_value(x), self.num_heads, self.rotary, there, causal)
         return self.attention_project(x)
 
-    def _dense(self, x, there, again):
+    def _dense(self, x, there, causal, again):
         if there is not None and self.kernel_size > 1:
             x = x * there[..., None]
         # What a gelu keeps for its gradient is larger than all else of a block.
         project = recompute(self._project) if again else self._project
-        return project(self.dense_widen(x))
+        seen = {} if causal is None or self.kernel_size == 1 else {"causal": causal}
+        return project(self.dense_widen(x, **seen))
 
     def _project(self, hidden):
         return self.dense_project(keras.activations.gelu(hidden, approximate=True))
 
-    def compute_output_shape(self, x_shape, embedding_shape=None, there_shape=None):
+    def compute_output_shape(
+        self, x_shape, embedding_shape=None, there_shape=None, causal_shape=None
+    ):
         return x_shape
 
 
@@ -203,15 +210,19 @@ class _NeighbourDense(Dense):
         super().build((*x_shape[:-1], math.prod(self.window) * size))
         self.input_spec = None  # that of the dense layer
 
-    def call(self, x):
+    def call(self, x, causal=None):
         length, size = x.shape[1:]
-        hidden = ops.conv(
-            ops.reshape(x, (-1, *self.grid, size)),
-            ops.reshape(self.kernel, (*self.window, size, self.units)),
-            padding="same",
-            data_format="channels_last",
-        )
-        return ops.reshape(hidden, (-1, length, self.units)) + self.bias
+        kernel = ops.reshape(self.kernel, (*self.window, size, self.units))
+        if causal is None:
+            x = ops.reshape(x, (-1, *self.grid, size))
+            hidden = ops.conv(x, kernel, padding="same", data_format="channels_last")
+            return ops.reshape(hidden, (-1, length, self.units)) + self.bias
+        # Of a sequence: what is seen on the right is left out where it must not be.
+        own = (self.window[0] - 1) // 2
+        left = ops.conv(ops.pad(x, ((0, 0), (own, 0), (0, 0))), kernel[: own + 1])
+        num_right = self.window[0] - 1 - own
+        right = ops.conv(ops.pad(x[:, 1:], ((0, 0), (0, num_right), (0, 0))), kernel[own + 1 :])
+        return left + ops.where(causal[:, None, None], 0.0, right) + self.bias
 
     def quantize(self, mode, type_check=True, config=None):
         super().quantize(mode, type_check=False, config=config)

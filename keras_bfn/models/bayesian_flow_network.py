@@ -28,7 +28,7 @@ from keras_bfn._validation import check_choice, check_int, check_path
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.inference import encoding, exported, generation, inpainting, scoring, text
 from keras_bfn.inference.programs import Programs
-from keras_bfn.inputs import part_times
+from keras_bfn.inputs import states
 from keras_bfn.inputs.arrays import check_form, check_no_targets, split_condition
 from keras_bfn.inputs.conditions import (
     cast_conditions,
@@ -61,7 +61,8 @@ from keras_bfn.models.arguments import (
     evaluate_arguments,
     fit_arguments,
 )
-from keras_bfn.predictions import Prediction, input_distribution
+from keras_bfn.networks.network import TIMES
+from keras_bfn.predictions import Prediction, input_distribution, times_of_variables
 from keras_bfn.presets import PRESETS
 from keras_bfn.presets.folder import save_folder
 from keras_bfn.presets.loading import load_preset
@@ -103,11 +104,15 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             the network's attribute of that name: networks of this package have it for classes.
             Conditions are converted to the dtype of the network's own input, or, if it declares
             none, to that of their null condition: int32 or float32.
-        times: `"shared"` or `"parts"`. With `"parts"`, for a dict of flows, `"t"` is a dict of the
-            parts' times, and the network learns to take some parts as known: `code_length` and
-            `generate` then take `given=`. In training, half of the examples have one time for all
-            parts. In the other half, each part has its own, and each but one, chosen at random, is
-            with probability 1/2 known: at t = 1, and not part of the loss.
+        times: `"shared"` or `"variables"`. With `"variables"`, each variable is known to an
+            accuracy of its own: `"t"` is shaped as the data, and the network learns to take some
+            variables as known. Then variables can be sent in any `order`, and `given=` any others.
+        orders: with `times="variables"`, a dict of the shares of the examples that training sees in
+            each kind of state: `"together"`, all variables at one time; `"given"`, some known, here
+            and there, on one side of a place, or whole parts, and the rest at one time; `"own"`,
+            each at a time of its own; `"random"`, some known, at a random share, and the rest
+            unknown, and told. What is known costs nothing. By default half together, a quarter
+            given and a quarter random; of data that cannot be told, half given.
         allow_missing: bool. Whether variables of the data may be missing: -1 in integers, NaN in
             numbers. Bob hears nothing of them, and they cost nothing. By default, if the network
             takes a `"mask"`.
@@ -155,6 +160,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         condition_dropout=0.0,
         null_condition=None,
         times="shared",
+        orders=None,
         allow_missing=None,
         tokenizer=None,
         seed=None,
@@ -171,7 +177,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self.condition_dropout = check_dropout(condition_dropout, self.null_condition)
         self.allow_missing = self.signature.check_allow_missing(allow_missing)
         self.tokenizer = text.check_model_tokenizer(flow, tokenizer)
-        self.times = part_times.check_times(flow, check_choice("times", times, ("shared", "parts")))
+        self.times = check_choice("times", times, TIMES)
+        self.orders = states.check_shares(flow, times, self.signature.takes_causal, orders)
         self.seed = seed
         self.seed_generator = _random.make_seed_generator(seed)
         self.transmission_loss = losses.get(None)
@@ -435,14 +442,16 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         data, counted = objective.repeat((y_pred["data"], counts), num_repeats)
         nats = {
             name: scoring.nats_per_example(
-                loss, self.flow, data, y_pred[name], self.seed_generator, counted
+                loss,
+                self.flow,
+                data,
+                y_pred[name],
+                self.seed_generator,
+                counted,
+                y_pred.get("state"),
             )
             for name, loss in self.losses_by_name(training).items()
         }
-        if training and self.times == "parts":
-            nats["transmission"] = part_times.leave_out_known(
-                nats["transmission"], y_pred["transmission"]
-            )
         nats = keras.tree.map_structure(
             lambda nats: objective.mean_of_repeats(nats, num_repeats), nats
         )
@@ -542,10 +551,20 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 self.seed_generator,
             )
         x, condition, mask = objective.repeat((x, condition, mask), num_repeats)
+        seed = self.seed_generator
         for name, loss in self.losses_by_name(training).items():
-            t = part_times.draw_times(self, loss, batch_size, training, num_repeats)
-            s = self.sample_evidence(x, t)
-            outputs[name] = self.predict_params(s, t, condition, training, mask)
+            known, causal = None, None
+            if training and self.times == "variables":
+                outputs["state"] = state = states.draw_state(
+                    self.orders, self.flow, self.event_shape, loss, batch_size, mask, seed
+                )
+                t, known, causal = state.t, state.known, state.causal
+            else:
+                t = loss.times(objective.uniform_of_repeats(batch_size, num_repeats, seed))
+            s = self.sample_evidence(x, t, known)
+            outputs[name] = self.predict_params(
+                s, t, condition, training, mask, known=known, causal=causal
+            )
         return outputs
 
     def losses_by_name(self, training):
@@ -555,10 +574,24 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             losses_by_name["reconstruction"] = self.reconstruction_loss
         return losses_by_name
 
-    def sample_evidence(self, x, t):
-        """Draws evidence about data at time `t`, `(batch,)`, or a dict of the parts' times."""
-        t, seed = for_each_part(self.flow, t), self.seed_generator
-        return map_parts(lambda flow, x, t: flow.sample_evidence(x, t, seed), self.flow, x, t)
+    def sample_evidence(self, x, t, known=None):
+        """Draws evidence about data.
+
+        Args:
+            x: data, `(batch, *event_shape)`, or a dict of the parts'.
+            t: time, `(batch,)`, or of each variable, shaped as `x`.
+            known: bool, shaped as `x`: which variables are known for sure. By default none.
+
+        Returns:
+            Evidence, `(batch, *event_shape, flow.embedding_size)`, or a dict of the parts'.
+        """
+        t, known, seed = *(for_each_part(self.flow, a) for a in (t, known)), self.seed_generator
+
+        def sample(flow, x, t, known):
+            s = flow.sample_evidence(x, t, seed)
+            return s if known is None else ops.where(known[..., None], flow.known_evidence(x), s)
+
+        return map_parts(sample, self.flow, x, t, known)
 
     def predict_params(
         self,
@@ -569,12 +602,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         mask=None,
         guidance_scale=None,
         guidance_rescale=None,
+        known=None,
+        causal=None,
     ):
         """Predicts the parameters of the output distribution from evidence.
 
         Args:
             s: evidence, `(batch, *event_shape, flow.embedding_size)`, or a dict of the parts'.
-            t: time, `(batch,)`, or, with `times="parts"`, a dict of the parts' times.
+            t: time, `(batch,)`, or, with `times="variables"`, of each variable, shaped as the data.
             condition: `(batch, ...)`, a dict of such, or None.
             training: bool.
             mask: which variables are observed, `(batch, *event_shape)`, or a dict of the parts'. By
@@ -585,6 +620,11 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             guidance_rescale: `(batch,)`, or None: from 0 to 1, how much of the way back the guided
                 output is scaled to the standard deviation, over all variables of an example, that
                 it has for the condition without guidance.
+            known: bool, `(batch, *event_shape)`, or a dict of the parts', with
+                `times="variables"`: which variables are known for sure, by the evidence that
+                `sample_evidence` gives for them. By default none.
+            causal: bool, `(batch,)`, for a network that takes it: where each position is predicted
+                from those before it alone. By default nowhere.
 
         Returns:
             A `keras_bfn.Prediction`, or a dict of the parts' predictions.
@@ -596,11 +636,16 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> prediction.params.shape
         (16, 4, 4, 1, 1)
         """
-        t, mask = for_each_part(self.flow, t), for_each_part(self.flow, mask)
-        t, s, theta = unzip_parts(map_parts(input_distribution, self.flow, s, t, mask))
+        t, mask, known = (for_each_part(self.flow, values) for values in (t, mask, known))
+        t, s, theta = unzip_parts(map_parts(input_distribution, self.flow, s, t, mask, known))
+        if self.times == "variables":
+            t = map_parts(times_of_variables, s, t, mask, known)
         inputs = {"theta": theta, "t": of_any_part(t) if self.times == "shared" else t}
         if self.takes_mask:
             inputs["mask"] = map_parts(observed, theta, mask)
+        if self.signature.takes_causal:
+            nowhere = ops.zeros((ops.shape(of_any_part(theta))[0],), "bool")
+            inputs["causal"] = nowhere if causal is None else causal
         if condition is not None:
             inputs["condition"] = cast_conditions(self, condition)
         if guidance_scale is None:
@@ -621,7 +666,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         num_steps=None,
         num_repeats=1,
         batch_size=128,
-        given=(),
+        order="together",
+        given=None,
         sample_weight=None,
         seed=None,
         verbose="auto",
@@ -635,8 +681,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             num_repeats: int. Each example is scored at this many times, evenly spread over [0, 1];
                 with `num_repeats=num_steps`, once at each step.
             batch_size: int.
-            given: list of names of parts that are known to sender and receiver: the cost is that of
-                the other parts, given these. For models with `times="parts"`.
+            order: in which order variables are sent: a `keras_bfn.orders.Order`, its name
+                (`"together"`, `"random"`, `"left_to_right"`), or an array of group numbers. For
+                models with `times="variables"`. What is told is part of `"reconstruction"`. Each
+                repeat scores one step of each example's order: all of them, if there are as many
+                repeats as groups.
+            given: what is known to sender and receiver from the start: names of parts, a bool mask
+                that broadcasts to the data, or a dict of masks of some parts. The cost is that of
+                the rest, given these. For models with `times="variables"`.
             sample_weight: how much each variable counts, an array shaped as the data, or a dict of
                 the parts'; or each example, `(num,)`. By default 1.
             seed: int or None. The same seed gives the same result on the same backend.
@@ -657,9 +709,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> (nats["transmission"] + nats["reconstruction"]).mean()
         """
         loss = losses.get(None) if num_steps is None else losses.DiscreteTimeLoss(num_steps)
-        given = part_times.check_given(self, given)
         nats = scoring.score(
-            self, x, loss, num_repeats, batch_size, given, sample_weight, seed, verbose
+            self, x, loss, num_repeats, batch_size, order, given, sample_weight, seed, verbose
         )
         return scoring.add_up(nats)
 

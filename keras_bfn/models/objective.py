@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_bfn import losses
+
 
 class WeightedMean(keras.losses.Loss):
     """Keras's own reduction: sample weights, and the scaling of replicas, of given values."""
@@ -12,6 +14,12 @@ class WeightedMean(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return y_pred
+
+
+def uniform_of_repeats(batch_size, num_repeats, seed):
+    """Uniform numbers, a batch for each repeat, each in its own part of [0, 1)."""
+    uniform = [losses.stratified_uniform(batch_size, seed) + i for i in range(num_repeats)]
+    return ops.concatenate(uniform) / num_repeats if num_repeats > 1 else uniform[0]
 
 
 def repeat(values, num_repeats):

@@ -19,7 +19,7 @@ class MLP(Network):
         num_blocks: int.
         expansion: int. The blocks are `expansion * width` wide inside.
         dropout: float in [0, 1).
-        **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
+        **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:

@@ -15,6 +15,7 @@ from keras_bfn.networks.network import (
     check_sizes,
     embed_time,
     scale_theta,
+    scale_time,
 )
 
 MOST_PATCHES = 64  # of an image, by default
@@ -45,13 +46,12 @@ class MultiPart(Network):
         networks: None, or a dict from the names of some parts to networks of their own: each takes
             `"theta"` and `"t"` of its part and a `"condition"` of shape `(batch, width)`, as do the
             networks of this package with `conditions=(width,)`.
-        times: `"shared"` or `"parts"`: as in `keras_bfn.BayesianFlowNetwork`.
-        **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
+        **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:
         inputs: dict of `"theta"`, a dict of tensors `(batch, *event_shape, theta_size)`, and `"t"`,
-            `(batch,)`, or with `times="parts"` a dict of that for each part.
+            `(batch,)`, or with `times="variables"` a dict of each part's, shaped as its data.
 
     Returns:
         A dict of float32 tensors of shape `(batch, *event_shape, output_size)`.
@@ -83,7 +83,6 @@ class MultiPart(Network):
         dropout=0.0,
         patch_size=None,
         networks=None,
-        times="shared",
         **kwargs,
     ):
         check_flow(flow)
@@ -92,12 +91,16 @@ class MultiPart(Network):
         event_shape = check_event_shape(flow, event_shape)
         check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
         check_choice("mixer", mixer, ("transformer", "mlp"))
-        check_choice("times", times, ("shared", "parts"))
         patch_sizes = _check_patch_sizes(patch_size, event_shape)
         networks = _check_networks(networks, flow, event_shape, width)
 
         def connect(inputs, conditions, policy):
             theta = map_parts(scale_theta, flow, inputs["theta"])
+            times = inputs.get("each_t", {})
+            for name in times:
+                if not flow[name].theta_tells_all:
+                    join = layers.Concatenate(dtype="float32")
+                    theta[name] = join([theta[name], scale_time(times[name])])
             time = conditions.add_to(embed_time(inputs["t"], TimeEmbedding(width), width, policy))
             if mixer == "mlp":
                 parts, context = _mix_variables(theta, time, width, num_blocks, dropout, policy)
@@ -106,12 +109,14 @@ class MultiPart(Network):
                     theta, time, patch_sizes, width, num_blocks, num_heads, dropout, policy
                 )
             for name, network in networks.items():
-                t = inputs["t"] if times == "shared" else inputs["t"][name]
+                own_times = getattr(network, "times", "shared") == "variables"
+                t = times[name] if own_times else inputs["t"]
+                t = t[name] if isinstance(t, dict) else t
                 own = {"theta": inputs["theta"][name], "t": t, "condition": context}
                 parts[name] = network(own)
             return parts
 
-        super().__init__(flow, event_shape, connect, times, **kwargs)
+        super().__init__(flow, event_shape, connect, **kwargs)
         self.event_shape = event_shape
         self.width = width
         self.num_blocks = num_blocks
@@ -120,7 +125,6 @@ class MultiPart(Network):
         self.dropout = dropout
         self.patch_size = patch_size
         self.networks = networks
-        self.times = times
 
 
 def _mix_variables(theta, time, width, num_blocks, dropout, policy):

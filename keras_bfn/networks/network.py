@@ -8,11 +8,13 @@ from keras import layers
 from keras_bfn._config import own_config
 from keras_bfn._keras import change_layers, changed_layers, layer_policies, layers_with_kernels
 from keras_bfn._parts import map_parts
-from keras_bfn._validation import check_bool, check_int, check_rate, refusal
+from keras_bfn._validation import check_bool, check_choice, check_int, check_rate, refusal
 from keras_bfn.flows import Flow
 from keras_bfn.layers import EvidenceShortcut
 from keras_bfn.layers.dense import Dense
 from keras_bfn.networks.conditions import Conditions, check_conditions, null_conditions
+
+TIMES = ("shared", "variables")
 
 
 class Network(keras.Model):
@@ -44,9 +46,14 @@ class Network(keras.Model):
             `(batch, *positions, channels)`, both of no effect where there are none; and the dtype
             policy. It returns a list of symbolic tensors, `(batch, ..., channels)`, which are
             joined and projected; for a dict of flows a dict of such lists, or of outputs as they
-            are.
-        times: `"shared"`, or, for a dict of flows, `"parts"`: `"t"` then is a dict.
+            are. With `times="variables"`, the input `"t"` is the mean time, of a dict of flows a
+            dict of each part's, and `"each_t"` the time of each variable, which `join_to` joins.
         masked: bool. Whether there is an input `"mask"`, bool, of the shape of the data.
+        causal: bool. Whether there is an input `"causal"`, bool, `(batch,)`, true for examples in
+            which each position sees those before it alone, not even itself.
+        times: `"shared"`, or `"variables"`, as in `keras_bfn.BayesianFlowNetwork`: the input `"t"`
+            is then shaped as the data, or a dict of that for each part. Networks embed its mean,
+            and are shown the time of each variable whose theta does not tell all.
         shortcut: bool. Whether each variable's own evidence is added to the output
             (`keras_bfn.layers.EvidenceShortcut`). The paper's networks do without.
         conditions: what the network also takes as `"condition"`, or None. An int K: classes, of
@@ -67,16 +74,18 @@ class Network(keras.Model):
         flow,
         event_shape,
         connect,
-        times="shared",
         masked=False,
+        causal=False,
         /,
         *,
+        times="shared",
         shortcut=True,
         conditions=None,
         dtype=None,
         name=None,
     ):
         policy = keras.config.dtype_policy() if dtype is None else check_policy(dtype)
+        check_choice("times", times, TIMES)
         check_bool("shortcut", shortcut)
         # In a flat dict of inputs, Keras 3.15 wants to find the names of the tensors.
         names = {} if isinstance(flow, dict) else {"name": "theta"}
@@ -88,10 +97,15 @@ class Network(keras.Model):
             "theta": map_parts(make_theta, flow, event_shape),
             "t": keras.Input((), dtype="float32", name="t"),
         }
-        if times == "parts":
-            inputs["t"] = {name: keras.Input((), dtype="float32") for name in flow}
+        if times == "variables":
+            names = {} if isinstance(flow, dict) else {"name": "t"}
+            inputs["t"] = map_parts(
+                lambda shape: keras.Input(shape, dtype="float32", **names), event_shape
+            )
         if check_bool("masked", masked):
             inputs["mask"] = keras.Input(event_shape, dtype="bool", name="mask")
+        if check_bool("causal", causal):
+            inputs["causal"] = keras.Input((), dtype="bool", name="causal")
         conditions = check_conditions(conditions)
         shape = None if isinstance(flow, dict) else event_shape
         joined = Conditions(conditions, shape, policy)
@@ -103,13 +117,22 @@ class Network(keras.Model):
 
         def finish(flow, theta, found):
             if isinstance(found, list):
-                return project_output(flow, theta, found, shortcut, layer_name)
+                return project_output(
+                    flow, theta, found, shortcut, layer_name, inputs.get("causal")
+                )
             return found
 
-        found = connect(inputs, joined, policy)
+        seen = inputs
+        if times == "variables":
+            mean = map_parts(lambda t: mean_time(t, inputs.get("mask")), inputs["t"])
+            seen = inputs | {"t": mean, "each_t": inputs["t"]}
+            if shape is not None and not flow.theta_tells_all:
+                joined.beside.append((shape, scale_time(inputs["t"])))
+        found = connect(seen, joined, policy)
         outputs = map_parts(finish, flow, inputs["theta"], found)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.flow = flow
+        self.times = times
         self.shortcut = shortcut
         self.conditions = conditions
         self.policy = policy
@@ -214,6 +237,20 @@ def scale_theta(flow, theta):
     return layers.Rescaling(scale, -1.0 - scale * low, dtype="float32")(theta)
 
 
+def mean_time(t, mask=None):
+    """The mean time of the variables of each example, `(batch,)`, of those that are there."""
+    total = keras.ops.sum(t, axis=tuple(range(1, len(t.shape))))
+    if mask is None:
+        return total / math.prod(t.shape[1:])
+    number = keras.ops.sum(keras.ops.cast(mask, "float32"), axis=tuple(range(1, len(t.shape))))
+    return total / keras.ops.maximum(number, 1.0)
+
+
+def scale_time(t):
+    """Times of variables in [-1, 1], with an axis of one channel."""
+    return layers.Reshape((*t.shape[1:], 1), dtype="float32")(2.0 * t - 1.0)
+
+
 def embed_time(t, embedding, size, dtype):
     """Two dense layers of width `size` over an embedding of the time, or of a dict of times."""
     first = layers.Dense(size, activation="silu", dtype=dtype, name="time_dense_0")
@@ -221,10 +258,10 @@ def embed_time(t, embedding, size, dtype):
     return keras.tree.map_structure(lambda t: second(first(embedding(t))), t)
 
 
-def project_output(flow, theta, parts, shortcut, name):
+def project_output(flow, theta, parts, shortcut, name, causal=None):
     """The output: the parts joined and projected, in float32 and from zero.
 
-    With `shortcut`, each variable's own evidence is added.
+    With `shortcut`, each variable's own evidence is added, if it may be seen.
     """
     event_shape = theta.shape[1:-1]
     positions = math.prod(parts[0].shape[1:-1])
@@ -232,4 +269,6 @@ def project_output(flow, theta, parts, shortcut, name):
     x = layers.Concatenate(dtype="float32")(parts) if len(parts) > 1 else parts[0]
     x = Dense(units, kernel_initializer="zeros", dtype="float32", name=name)(x)
     x = layers.Reshape((*event_shape, flow.output_size), dtype="float32")(x)
-    return EvidenceShortcut(flow)(x, theta) if shortcut else x
+    if not shortcut:
+        return x
+    return EvidenceShortcut(flow)(x, theta, **({} if causal is None else {"causal": causal}))

@@ -34,7 +34,7 @@ class PatchTransformer(Network):
         expansion: int. How much wider the blocks are inside.
         dropout: float in [0, 1), of the embeddings and of what each block adds to them.
         remat: as in `keras_bfn.networks.UNet`.
-        **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
+        **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_bfn._validation import check_choice, check_int, check_shape, refusal
-from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, TransformerBlock
+from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, ShiftRight, TransformerBlock
 from keras_bfn.layers.dense import Dense
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, scale_theta
 
@@ -72,12 +72,15 @@ class Transformer(Network):
         masked: bool. Whether the network also takes a `"mask"`, bool, `(batch, *event_shape)`, for
             sequences of different lengths: positions where it is false are as if the sequence
             ended before them. (`BayesianFlowNetwork` makes it from -1 or NaN.)
-        **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
+        causal: bool. Whether the network also takes `"causal"`, bool, `(batch,)`: where it is true,
+            each position sees those before it alone, by the same weights, so that one call predicts
+            all positions from left to right. (`BayesianFlowNetwork` makes it, see `orders`.)
+        **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:
         inputs: dict of `"theta"`, `(batch, *event_shape, flow.theta_size)`; `"t"`, `(batch,)`; and,
-            if it is conditional or masked, `"condition"` and `"mask"`.
+            if it is conditional, masked or causal, `"condition"`, `"mask"` and `"causal"`.
 
     Returns:
         A float32 tensor of shape `(batch, *event_shape, flow.output_size)`.
@@ -112,6 +115,7 @@ class Transformer(Network):
         dropout=0.0,
         remat=False,
         masked=False,
+        causal=False,
         **kwargs,
     ):
         check_one_kind(flow)
@@ -137,6 +141,13 @@ class Transformer(Network):
                 seen = scale_theta(flow, theta)
             if len(event_shape) == 2:
                 seen = layers.Reshape((event_shape[0], -1), dtype="float32")(seen)
+            seen_as = {}
+            if causal:
+                seen_as["causal"] = inputs["causal"]
+                seen = ShiftRight()(seen, inputs["causal"])
+                told = layers.Reshape((1,), dtype="float32")(inputs["causal"])
+                told = layers.Dense(width, use_bias=False, name="causal_projection", **embed)(told)
+                time = layers.Add(dtype="float32")([time, told])
             seen = conditions.join_to(seen)
             embedded = Dense(width, name="input_projection", **embed)(seen)
             time = layers.Reshape((1, width), dtype="float32")(time)
@@ -144,13 +155,13 @@ class Transformer(Network):
             if positions == "sinusoidal":
                 embedded = PositionEmbedding()(embedded)
             x = layers.Dropout(dropout, dtype=policy)(embedded)
-            there = inputs.get("mask")
-            if masked and len(event_shape) == 2:
-                there = keras.ops.any(there, axis=-1)
+            if masked:
+                there = inputs["mask"]
+                seen_as["there"] = keras.ops.any(there, -1) if len(event_shape) == 2 else there
             x = add_blocks(
                 x,
                 num_layers,
-                {"there": there} if masked else None,
+                seen_as,
                 num_heads=num_heads,
                 dropout=dropout,
                 remat=remat,
@@ -161,7 +172,7 @@ class Transformer(Network):
             )
             return [normalize(x, "norm_out", policy), embedded]
 
-        super().__init__(flow, event_shape, connect, "shared", masked, **kwargs)
+        super().__init__(flow, event_shape, connect, masked, causal, **kwargs)
         self.event_shape = event_shape
         self.width = width
         self.num_layers = num_layers
@@ -173,3 +184,4 @@ class Transformer(Network):
         self.dropout = dropout
         self.remat = remat
         self.masked = masked
+        self.causal = causal

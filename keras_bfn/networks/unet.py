@@ -32,7 +32,7 @@ class UNet(Network):
             and outputs are channels last all the same, and weights are the same. None is the faster
             one: channels first on PyTorch's CPU. TensorFlow's CPU has only channels last, and
             JAX's generates with channels first very slowly.
-        **kwargs: `shortcut`, `conditions`, `dtype` and `name`, as in
+        **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:

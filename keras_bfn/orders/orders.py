@@ -1,0 +1,288 @@
+"""Orders: variables become known together, one by one, in blocks, or in groups of one's own."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn._config import Immutable
+from keras_bfn._parts import check_names, for_each_part, list_parts, map_parts, part_names
+from keras_bfn._validation import check_bool, check_int, refusal, resolve_identifier, to_numpy
+
+
+class Order(Immutable):
+    """Base class of orders: the variables of an example fall into groups, sent one after another.
+
+    A group is *told*, at once, by the network's output distribution given all groups before it, at
+    a cost of -log p_O(x); or it is sent by *messages*, as a Bayesian flow network does. Whatever
+    the order, the cost of an exact network is the same joint entropy, by the chain rule: of a
+    trained one it says what the network has learnt.
+
+    A subclass defines `groups`, and says in `told` how they are sent.
+
+    Attributes:
+        told: bool, or a tuple of a bool for each group: whether it is told.
+        is_random: bool. Whether each example has an order of its own, by `noise`.
+
+    Example, digits told row by row:
+
+    >>> rows = np.arange(4)[:, None, None] + np.zeros((4, 4, 1), "int32")
+    >>> order = keras_bfn.orders.Groups(rows)
+
+    Reference: order-agnostic and masked models tell variables, see
+    [Hoogeboom et al., 2022](https://arxiv.org/abs/2110.02037).
+    """
+
+    told = True
+    is_random = False
+
+    def count_groups(self, event_shape):
+        """How many groups there are in examples of this shape, or of the parts' shapes."""
+        raise NotImplementedError
+
+    def groups(self, event_shape, noise=None, open=None):
+        """Each variable's group.
+
+        Args:
+            event_shape: the shape of an example, or a dict of the parts' shapes.
+            noise: for an order that `is_random`, uniform numbers, a tensor `(batch, variables)`:
+                the order is a function of them.
+            open: bool, `(batch, *event_shape)`, or a dict of the parts': which variables are to be
+                sent. By default all are.
+
+        Returns:
+            Integers, `(batch, *event_shape)` or `(1, *event_shape)`, or a dict of the parts'.
+        """
+        raise NotImplementedError
+
+    def check(self, flow, event_shape):
+        """Raises a `ValueError` if data of this kind and shape cannot be sent so."""
+        told = np.broadcast_to(self.told, self.count_groups(event_shape))
+        if not told.any():
+            return
+        groups = for_each_part(flow, 0) if self.is_random else self.groups(event_shape)
+        for name, part, numbers in list_parts(part_names(flow, "flow"), flow, groups):
+            if told[numbers].any() and not part.can_be_told:
+                raise ValueError(
+                    f"Argument `order` must send {name} by messages: of numbers, and of bins whose "
+                    'network predicts noise (not `prediction="data"`), no output distribution '
+                    f"tells before any message. Received: order={self!r}, flow={part!r}"
+                )
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class Together(Order):
+    """All variables at once, by messages: the paper's order.
+
+    Example:
+
+    >>> keras_bfn.orders.get("together")
+    Together()
+    """
+
+    told = False
+
+    def count_groups(self, event_shape):
+        return 1
+
+    def groups(self, event_shape, noise=None, open=None):
+        return map_parts(lambda shape: np.zeros((1, *shape), "int32"), event_shape)
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class Random(Order):
+    """In random order, of each example its own: told, one variable or one group after another.
+
+    Args:
+        num_groups: int or None: in how many groups of one size, nearly. By default one variable at
+            a time, which costs least and takes as many network calls as there are variables.
+
+    Raises:
+        ValueError: if `num_groups` is no int of at least 1.
+
+    Example:
+
+    >>> keras_bfn.orders.Random(num_groups=8)
+    Random(num_groups=8)
+    """
+
+    is_random = True
+
+    def __init__(self, num_groups=None):
+        self.num_groups = None if num_groups is None else check_int("num_groups", num_groups, 1)
+
+    def count_groups(self, event_shape):
+        return self.num_groups or number_of_variables(event_shape)
+
+    def groups(self, event_shape, noise=None, open=None):
+        size, num_closed = number_of_variables(event_shape), 0.0
+        if open is not None:  # what is not sent comes first, and is not counted
+            is_open = ops.cast(join(open), "float32")
+            noise = noise + is_open
+            num_closed = size - ops.sum(is_open, axis=1, keepdims=True)
+        rank = ops.cast(ops.argsort(ops.argsort(noise, axis=1), axis=1), "float32") - num_closed
+        number = ops.floor(
+            rank * (self.count_groups(event_shape) / ops.maximum(size - num_closed, 1.0)) + 1e-4
+        )
+        return cut(ops.cast(number, "int32"), event_shape)
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class LeftToRight(Order):
+    """One variable after another, or block after block: told, as autoregressive models do.
+
+    Variables are counted row by row, those of a dict of flows part by part.
+
+    Args:
+        block_size: int. So many are told at once, each regardless of the others.
+
+    Raises:
+        ValueError: if `block_size` is no int of at least 1.
+
+    Example:
+
+    >>> keras_bfn.orders.get("left_to_right")
+    LeftToRight(block_size=1)
+    """
+
+    def __init__(self, block_size=1):
+        self.block_size = check_int("block_size", block_size, 1)
+
+    def count_groups(self, event_shape):
+        return -(-number_of_variables(event_shape) // self.block_size)
+
+    def groups(self, event_shape, noise=None, open=None):
+        numbers = np.arange(number_of_variables(event_shape), dtype="int32")[None]
+        return cut(numbers // self.block_size, event_shape)
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class Blocks(LeftToRight):
+    """Block after block, each by messages: between the paper's order and left to right.
+
+    Args:
+        block_size: int. How many variables are in a block.
+
+    Raises:
+        ValueError: if `block_size` is no int of at least 1.
+
+    Example:
+
+    >>> keras_bfn.orders.Blocks(16)
+    Blocks(block_size=16)
+
+    Reference: block diffusion, [Arriola et al., 2025](https://arxiv.org/abs/2503.09573).
+    """
+
+    told = False
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class Groups(Order):
+    """Groups of one's own.
+
+    Args:
+        numbers: integers from 0 on, an array of the shape of an example, or a dict of the parts'
+            arrays or ints: which variables are sent first, which second, and so on.
+        told: bool, or a list of a bool for each group: whether it is told, or sent by messages.
+
+    Raises:
+        ValueError: if `numbers` are not integers of at least 0, or `told` has another length.
+
+    Example, first a label by messages, then the pixels, told at once:
+
+    >>> keras_bfn.orders.Groups({"label": 0, "image": 1}, told=[False, True])
+    Groups(numbers={'label': 0, 'image': 1}, told=(False, True))
+    """
+
+    def __init__(self, numbers, told=True):
+        self.numbers = map_parts(_check_numbers, part_names(numbers, "numbers"), numbers)
+        num_groups = self.count_groups(None)
+        if isinstance(told, (list, tuple)):
+            if len(told) != num_groups or not all(isinstance(each, bool) for each in told):
+                raise refusal("told", f"must hold a bool for each of {num_groups} groups", told)
+            self.told = tuple(told)
+        else:
+            self.told = check_bool("told", told)
+
+    def count_groups(self, event_shape):
+        return 1 + max(int(np.max(part)) for (part,) in list_parts(self.numbers))
+
+    def groups(self, event_shape, noise=None, open=None):
+        def of_shape(numbers, shape):
+            return np.broadcast_to(np.asarray(numbers, "int32"), (1, *shape))
+
+        return map_parts(of_shape, self.numbers, event_shape)
+
+    def check(self, flow, event_shape):
+        check_names(flow, self.numbers, "order")
+        for name, numbers, shape in list_parts(
+            part_names(flow, "order"), self.numbers, event_shape
+        ):
+            if np.shape(numbers) not in ((), tuple(shape)):
+                raise ValueError(
+                    f"Argument `{name}` must hold a number for each variable, of shape {shape}. "
+                    f"Received: shape {np.shape(numbers)}"
+                )
+        super().check(flow, event_shape)
+
+
+def _check_numbers(name, numbers):
+    found = to_numpy(numbers, name)
+    if found.dtype.kind not in "iu" or not found.size or found.min() < 0:
+        raise refusal(name, "must be integers of at least 0", numbers)
+    return int(found) if found.ndim == 0 else found.astype("int32")
+
+
+def number_of_variables(event_shape):
+    """How many variables an example has, those of all parts."""
+    return sum(math.prod(shape) for (shape,) in list_parts(event_shape))
+
+
+def join(values):
+    """`(batch, variables)` of what there is for each variable of each part."""
+    flat = [ops.reshape(part, (-1, math.prod(part.shape[1:]))) for (part,) in list_parts(values)]
+    return ops.concatenate(flat, axis=1) if len(flat) > 1 else flat[0]
+
+
+def cut(values, event_shape):
+    """What `join` joined: arrays of the parts' shapes again."""
+    start, parts = 0, []
+    for (shape,) in list_parts(event_shape):
+        size = math.prod(shape)
+        part = values[:, start : start + size]
+        reshape = np.reshape if isinstance(part, np.ndarray) else ops.reshape
+        parts.append(reshape(part, (-1, *shape)))
+        start += size
+    if isinstance(event_shape, dict):
+        return dict(zip(event_shape, parts, strict=True))
+    return parts[0]
+
+
+ORDERS = {"together": Together, "random": Random, "left_to_right": LeftToRight}
+
+
+def get(identifier):
+    """Returns the order that `identifier` names.
+
+    Args:
+        identifier: an `Order`; `"together"`, `"random"` or `"left_to_right"`; an array or a dict of
+            group numbers, as of `Groups`; or None, for `Together`.
+
+    Returns:
+        An `Order`.
+
+    Raises:
+        ValueError: if `identifier` is none of these.
+
+    Example:
+
+    >>> keras_bfn.orders.get("random")
+    Random(num_groups=None)
+    """
+    if identifier is None:
+        return Together()
+    if isinstance(identifier, (dict, np.ndarray, list, tuple)) or ops.is_tensor(identifier):
+        return Groups(identifier)
+    return resolve_identifier("order", identifier, Order, ORDERS)
