@@ -50,6 +50,7 @@ class DiscreteFlow(Flow):
     shorthands = ("beta_1",)
     discrete = True
     theta_range = (0, 1)
+    theta_is_probs = True
 
     def __init__(self, num_classes, beta_1=None, schedule=None, prior=None):
         self.num_classes = check_int("num_classes", num_classes, 2)
@@ -107,6 +108,10 @@ class DiscreteFlow(Flow):
                 )
         elif self.prior is not None:
             check_prior_shape(self.prior.shape[:-1], event_shape)
+
+    @property
+    def scans(self):
+        return isinstance(self.prior, MarkovChain)
 
     @property
     def gain(self):

@@ -66,6 +66,8 @@ class Flow(Immutable):
         embedding_size: int, the length of `e(x)`.
         theta_size: int, how many numbers per variable the network is shown.
         theta_range: the range of these numbers, which networks scale to [-1, 1]; by default that.
+        theta_is_probs: bool, whether these numbers are probabilities of classes. False by default.
+        scans: bool, whether `input_params` runs along sequences by `ops.scan`. False by default.
         output_size: int, how many numbers per variable the network returns.
         discrete: bool, whether the data are integers. False by default.
         data_range: the least and the greatest value that data may have, the second perhaps
@@ -87,6 +89,8 @@ class Flow(Immutable):
     gain = 1.0
     discrete = False
     theta_range = (-1, 1)
+    theta_is_probs = False
+    scans = False
 
     def __init__(self, schedule):
         if not isinstance(schedule, schedules.Schedule):

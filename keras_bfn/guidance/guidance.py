@@ -43,9 +43,9 @@ class Guidance(ByValue):
             changed: globals, closures, and attributes of the guidance. Changes inside other objects
             and other modules are not noticed.
         scale: float, or function of the time in [0, 1] that returns one: the power of L. With
-            particles or statistics, a float.
+            several particles or their details, a float.
         interval: two numbers, t0 < t1 in [0, 1]: at other times there is no guidance. With
-            particles or statistics, (0, 1).
+            several particles or their details, (0, 1).
         num_draws: int or None. If given, h is the mean of L over so many draws from the output
             distribution, for functions that say nothing sensible of expected data. With particles,
             few draws make weights uneven, and `"log_likelihood"` too low nearly always.

@@ -1,37 +1,41 @@
 """Generation: from the prior to samples, in one compiled program."""
 
 import inspect
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
-from keras_bfn._parts import check_names, leave_out, list_parts, map_parts, order_parts, part_names
+from keras_bfn._parts import (
+    check_names,
+    leave_out,
+    list_parts,
+    map_parts,
+    of_any_part,
+    order_parts,
+    part_names,
+)
 from keras_bfn._validation import (
     MOST_STEPS,
     check_bool,
     check_int,
-    check_interval,
     check_numbers,
     check_verbose,
     refusal,
 )
 from keras_bfn.inference.guiding import (
-    Guiding,
+    check_classifier_free,
     check_found,
     check_guidance,
     count_unknown,
     first_unknown,
     guidance_inputs,
 )
-from keras_bfn.inference.particles import (
-    ParticleProgram,
-    check_particles,
-    default_rows,
-    finish_statistics,
-)
-from keras_bfn.inference.program import LoopProgram, check_batch_size, predict, room_for
+from keras_bfn.inference.particles import ParticleProgram, check_particles
+from keras_bfn.inference.program import LoopProgram, check_batch_size, room_for
+from keras_bfn.inference.result import GenerationResult
 from keras_bfn.inputs.arrays import check_data, check_has_event_shape, standardize
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import length_inputs, put_missing
@@ -50,9 +54,9 @@ class GenerationProgram(LoopProgram):
             guidance.
     """
 
-    def __init__(self, model, sampler, most_steps, return_trajectory, given=(), guidance=None):
+    def __init__(self, model, sampler, most_steps, given, guidance, keeps_trajectory):
         super().__init__(model, sampler, most_steps, given, guidance)
-        self.return_trajectory = return_trajectory
+        self.keeps_trajectory = keeps_trajectory
 
     def find_times(self, num_steps):
         times = super().find_times(num_steps)
@@ -65,8 +69,7 @@ class GenerationProgram(LoopProgram):
         known = self.evidence_of_given(inputs)
 
         def predict(i, carry, noise):
-            guided, scales = self.guiding_at(i, inputs)
-            return self.predict_params(carry[0], times[i], guided, known, scales, noise)
+            return self.predict_at(i, carry[0], inputs, known, noise)
 
         def act(i, carry, predictions, outputs, shift, log_h):
             states, trajectory, unknown_at = carry
@@ -87,15 +90,14 @@ class GenerationProgram(LoopProgram):
         else:
             states = self.start(batch_size, seed)
         trajectory = ()
-        if self.return_trajectory:
+        if self.keeps_trajectory:
             trajectory = map_parts(nothing, model.flow, model.event_shape)
         carry = states, trajectory, ops.full((batch_size,), -1, dtype="int32")
         carry = self.loop(predict, act, carry, lambda: self.draw_noise(inputs))
 
         states, trajectory, unknown_at = carry
         last = ops.copy(self.num_steps)
-        guided, _ = self.guiding_at(last, inputs)
-        predictions, outputs, *_ = self.predict_params(states, times[last], guided, known)
+        predictions, outputs, *_ = self.predict_at(last, states, inputs, known, guides=False)
         return {
             "x": self.end(outputs, seed),
             "trajectory": record(trajectory, last, predictions),
@@ -113,74 +115,100 @@ def record(trajectory, i, predictions):
     return keras.tree.map_structure(write, trajectory, predictions) if trajectory else trajectory
 
 
-def generate(
-    model,
-    num_samples,
-    num_steps,
-    sampler,
-    condition,
-    guidance_scale,
-    guidance_interval,
-    guidance_rescale,
-    guidance,
-    num_particles,
-    given,
-    latents,
-    lengths,
-    seed,
-    batch_size,
-    return_trajectory,
-    return_statistics,
-    verbose,
-):
+class Options(NamedTuple):
+    """The arguments that `generate` and `inpaint` of a `BayesianFlowNetwork` have in common."""
+
+    num_steps: Any
+    num_particles: Any
+    condition: Any
+    guidance_scale: Any
+    guidance: Any
+    seed: Any
+    batch_size: Any
+    return_details: Any
+    verbose: Any
+
+
+def generate(model, num_samples, sampler, given, latents, lengths, options):
     """What `BayesianFlowNetwork.generate` returns for these arguments."""
     num_samples = check_int("num_samples", num_samples, 1)
-    num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
-    num_particles = check_int("num_particles", num_particles, 1)
-    weighs = check_bool("return_statistics", return_statistics) or num_particles > 1
     sampler = samplers.get(sampler)
-    check_bool("return_trajectory", return_trajectory)
-    check_verbose(verbose)
     check_has_event_shape(model)
-    inputs = {"ones": np.ones(num_samples, "float32")}
-    interval = check_interval("guidance_interval", guidance_interval)
-    inputs |= condition_inputs(model, condition, num_samples, guidance_scale, guidance_rescale)
     given = _check_given_data(model, given, num_samples)
     check_sampler(sampler, leave_out(given, model.flow))
+    inputs = length_inputs(model, lengths, model.event_shape, num_samples, given)
     if given:
         inputs["given"] = given
     if latents is not None:
         inputs["latents"] = _check_latents(model, latents, given, sampler, num_samples)
-    inputs |= length_inputs(model, lengths, num_samples, given)
     shapes = map_parts(lambda shape: (num_samples, *shape), model.event_shape)
+    return draw(model, shapes, sampler, inputs, options)
+
+
+def draw(model, shapes, sampler, inputs, options):
+    """Samples of these shapes, or a `GenerationResult`, for the `Options`.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        shapes: `(num_samples, *event_shape)`, or a dict of the parts'.
+        sampler: a `keras_bfn.samplers.Sampler`.
+        inputs: those inputs of the program of which no option tells: `"given"`, `"latents"` and
+            `"observed"`, if there are such.
+        options: `Options`.
+    """
+    num_samples, condition = of_any_part(shapes)[0], options.condition
+    num_steps = check_int("num_steps", options.num_steps, 1, MOST_STEPS)
+    details = check_bool("return_details", options.return_details)
+    check_verbose(options.verbose)
+    classifier_free = check_classifier_free(model, condition, options.guidance_scale)
+    inputs = {"ones": np.ones(num_samples, "float32"), **inputs}
+    inputs |= condition_inputs(model, condition, num_samples)
+    if classifier_free.scale != 1:
+        inputs["guidance_rescale"] = np.full(num_samples, classifier_free.rescale, "float32")
     model.build_for(shapes, inputs.get("condition"))
-    guidance = check_guidance(model, guidance, num_samples, weighs)
+    guidance = check_guidance(model, options.guidance, num_samples)
     inputs |= guidance_inputs(guidance, num_samples)
     if guidance is not None and "shift" not in inspect.signature(sampler.step).parameters:
         raise refusal("sampler", "must have a `step` that takes a `shift` to be guided", sampler)
-    guiding = Guiding(guidance_scale, interval, guidance)
-    if weighs:
-        check_particles(sampler, guidance, latents, return_trajectory)
-        batch_size = check_batch_size(batch_size, num_samples, default_rows(num_particles))
-        program = ParticleProgram
-        arguments = (sampler, room_for(num_steps), num_particles, tuple(given), guidance)
-    else:
-        batch_size = check_batch_size(batch_size, num_samples)
-        program, most_steps = GenerationProgram, room_for(num_steps)
-        if return_trajectory:  # which has room for as many predictions as there are
+    most_steps, given = room_for(num_steps), tuple(inputs.get("given", ()))
+    if options.num_particles is None:
+        if details:  # there is room for as many predictions as there are
             most_steps = num_steps - 1 if sampler.end == "last" else num_steps
-        arguments = (sampler, most_steps, return_trajectory, tuple(given), guidance)
-    outputs = predict(
-        model, program, arguments, inputs, batch_size, seed, verbose, num_steps, guiding
-    )
-    check_found(model, outputs.pop("unknown_at"), outputs.pop("num_unknown"))
-    x, observed = outputs.pop("x"), inputs.get("observed")
-    x = order_parts(model.flow, x | given if given else x)
+        num_rows, kind, own = 1, GenerationProgram, details
+    else:
+        num_rows = own = check_int("num_particles", options.num_particles, 1)
+        check_particles(sampler, guidance, are_weighed=details or num_rows > 1)
+        kind = ParticleProgram
+    batch_size = check_batch_size(options.batch_size, num_samples, num_rows)
+    program = model.programs(kind, sampler, most_steps, given, guidance, own)
+    program.set_steps(num_steps, classifier_free, guidance)
+    outputs = program.run(inputs, batch_size, options.seed, options.verbose)
+    check_found(model, outputs["unknown_at"], outputs["num_unknown"])
+    samples = _finish_samples(model.flow, inputs, outputs)
+    return _result(model.flow, inputs, outputs, samples, num_steps) if details else samples
+
+
+def _finish_samples(flow, inputs, outputs):
+    """The samples that a program has made of its inputs: all parts, with what is missing."""
+    x = outputs["x"] | inputs["given"] if "given" in inputs else outputs["x"]
+    x, observed = order_parts(flow, x), inputs.get("observed")
+    return x if observed is None else map_parts(put_missing, x, observed)
+
+
+def _result(flow, inputs, outputs, samples, num_steps):
+    """The `GenerationResult` of a program's inputs and outputs."""
+    if "trajectory" in outputs:
+        return GenerationResult(samples, map_parts(_in_steps, flow, outputs["trajectory"]))
+    particles, observed = order_parts(flow, outputs["particles"]), inputs.get("observed")
     if observed is not None:
-        x = map_parts(put_missing, x, observed)
-    if return_trajectory:
-        return x, map_parts(_in_steps, model.flow, outputs["trajectory"])
-    return (x, finish_statistics(model, outputs, num_steps, observed)) if return_statistics else x
+        particles = map_parts(lambda x, mask: put_missing(x, mask[:, None]), particles, observed)
+    return GenerationResult(
+        samples,
+        log_likelihood=outputs["log_likelihood"],
+        effective_sample_size=outputs["effective_sample_size"].T[: num_steps + 1],
+        particles=particles,
+        log_weights=outputs["log_weights"],
+    )
 
 
 def _in_steps(flow, prediction):

@@ -2,31 +2,11 @@
 
 import numpy as np
 
-from keras_bfn._parts import (
-    describe,
-    for_each_part,
-    map_parts,
-    names_of,
-    order_parts,
-    part_names,
-)
-from keras_bfn._validation import (
-    MOST_STEPS,
-    check_bool,
-    check_int,
-    check_interval,
-    check_verbose,
-    standard_dtype,
-    to_numpy,
-)
-from keras_bfn.inference.guiding import Guiding, check_found, check_guidance, guidance_inputs
-from keras_bfn.inference.particles import (
-    KnownVariables,
-    ParticleProgram,
-    default_rows,
-    finish_statistics,
-)
-from keras_bfn.inference.program import check_batch_size, predict, room_for
+from keras_bfn import guidance as guidances
+from keras_bfn._parts import describe, for_each_part, map_parts, names_of, part_names
+from keras_bfn._validation import check_bool, check_int, standard_dtype, to_numpy
+from keras_bfn.inference.generation import draw
+from keras_bfn.inference.particles import KnownVariables
 from keras_bfn.inputs.arrays import (
     check_data,
     check_has_event_shape,
@@ -34,74 +14,33 @@ from keras_bfn.inputs.arrays import (
     read_all,
     standardize,
 )
-from keras_bfn.inputs.conditions import condition_inputs
-from keras_bfn.inputs.missing import (
-    fill_missing,
-    is_missing,
-    length_inputs,
-    put_missing,
-    some_value,
-)
+from keras_bfn.inputs.missing import fill_missing, is_missing, length_inputs, some_value
 from keras_bfn.samplers import AncestralSampler
 
 
-def inpaint(
-    model,
-    x,
-    mask,
-    num_steps,
-    num_particles,
-    condition,
-    guidance_scale,
-    guidance_interval,
-    guidance_rescale,
-    guidance,
-    twisted,
-    lengths,
-    seed,
-    batch_size,
-    return_statistics,
-    verbose,
-):
-    """What `BayesianFlowNetwork.inpaint` returns for these arguments."""
-    num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
-    num_particles = check_int("num_particles", num_particles, 1)
-    twisted = check_bool("twisted", twisted)
-    check_verbose(verbose)
-    weighs = check_bool("return_statistics", return_statistics) or num_particles > 1
+def inpaint(model, x, mask, twisted, lengths, options):
+    """What `BayesianFlowNetwork.inpaint` returns for these arguments.
+
+    It is generation, guided by the likelihood of what is known.
+    """
+    check_int("num_particles", options.num_particles, 1)
+    check_bool("twisted", twisted)
     if isinstance(model.flow, dict):
         x, mask = _fill_in_parts(model, x, mask)
     masks = for_each_part(model.flow, mask)
     if names_of(x) == names_of(model.flow):
         x = map_parts(_ignore_unknown, model.flow, read_all(x, "x"), masks)
     x = standardize(check_data(model.flow, model.event_shape, x, allow_missing=True))
-    num = count_examples(x)
-    batch_size = check_batch_size(batch_size, num, default_rows(num_particles))
-    interval = check_interval("guidance_interval", guidance_interval)
-    conditions = condition_inputs(model, condition, num, guidance_scale, guidance_rescale)
     mask = map_parts(_check_mask, model.flow, masks, x, part_names(model.flow, "mask"))
-    model.build_for(map_parts(np.shape, x), conditions.get("condition"))
-    lengths = length_inputs(model, lengths, num)
-    observed = lengths.get("observed")
-    if lengths:
-        mask = map_parts(np.multiply, mask, observed)
-    filled = map_parts(fill_missing, model.flow, x)
-
-    guidance = check_guidance(model, guidance, num, weighs)
-    what = KnownVariables(filled, mask, twisted)
-    what = what if guidance is None else what * guidance
-    inputs = {"ones": np.ones(num, "float32"), **conditions, **lengths}
-    inputs |= guidance_inputs(what, num)
-    arguments = (AncestralSampler(), room_for(num_steps), num_particles, (), what)
-    guiding = Guiding(guidance_scale, interval, what)
-    outputs = predict(
-        model, ParticleProgram, arguments, inputs, batch_size, seed, verbose, num_steps, guiding
-    )
-    check_found(model, outputs.pop("unknown_at"), outputs.pop("num_unknown"))
-    x = order_parts(model.flow, outputs.pop("x"))
-    if lengths:
-        x = map_parts(put_missing, x, observed)
-    return (x, finish_statistics(model, outputs, num_steps, observed)) if return_statistics else x
+    shapes = map_parts(np.shape, x)
+    event_shape = map_parts(lambda shape: shape[1:], shapes)
+    inputs = length_inputs(model, lengths, event_shape, count_examples(x))
+    if inputs:
+        mask = map_parts(np.multiply, mask, inputs["observed"])
+    known = KnownVariables(map_parts(fill_missing, model.flow, x), mask, twisted)
+    guidance = guidances.get(options.guidance)
+    known = known if guidance is None else known * guidance
+    return draw(model, shapes, AncestralSampler(), inputs, options._replace(guidance=known))
 
 
 def _fill_in_parts(model, x, mask):

@@ -5,17 +5,17 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import _keras
-from keras_bfn._devices import is_on_one_device, round_up, scope_of
+from keras_bfn._backend import compiles_gradients_of_scans
+from keras_bfn._devices import is_on_one_device, round_up
 from keras_bfn._interrupts import WholeSteps, whole_steps
 from keras_bfn._parts import leave_out, list_parts, map_parts
 from keras_bfn._random import Noise, normal, uniform
 from keras_bfn._validation import check_int
-from keras_bfn.flows.priors import MarkovChain
-from keras_bfn.inference.guiding import NOTHING, guided_prediction
+from keras_bfn.inference.guiding import guided_prediction, scales_at
 from keras_bfn.inputs.arrays import count_examples
 from keras_bfn.predictions import output_distributions
 
-DEFAULT_BATCH_SIZE = 64
+DEFAULT_ROWS = 64  # of a batch
 STEPS = 1024  # one program takes any number of steps up to this one, or to a multiple of it
 
 
@@ -63,6 +63,16 @@ class Program(WholeSteps, keras.Model):
         callbacks.on_predict_end()
         return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
 
+    def run(self, inputs, batch_size, seed, verbose):
+        """What the program makes of all rows of `inputs`, in full batches of one shape."""
+        num, batch_size = count_examples(inputs), round_up(batch_size, self.model)
+        rows = np.arange(-(-num // batch_size) * batch_size) % num
+        inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
+        predict = self.predict_batches if is_on_one_device(self.model) else self.predict
+        with _keras.seeded(self.model.seed_generator, seed):
+            outputs = predict(inputs, batch_size=batch_size, verbose=verbose)
+        return keras.tree.map_structure(lambda values: values[:num], outputs)
+
 
 class SamplingProgram(Program):
     """Base class of programs that predict, and take a step of a sampler.
@@ -83,14 +93,9 @@ class SamplingProgram(Program):
         # Tracked by Keras, so that their weights are not taken for constants.
         self.guiding_layers = [] if guidance is None else list(guidance.layers)
         self.drawn = leave_out(given, model.flow)
-        if guidance is not None and self.compiled and self._scans():
-            # Of such loops, TensorFlow's XLA takes no gradients.
+        scans = any(flow.scans for (flow,) in list_parts(model.flow))
+        if guidance is not None and scans and self.compiled and not compiles_gradients_of_scans():
             self.compile(jit_compile=False, run_eagerly=model.run_eagerly)
-
-    def _scans(self):
-        priors = [getattr(flow, "prior", None) for (flow,) in list_parts(self.model.flow)]
-        on_tensorflow = keras.backend.backend() == "tensorflow"
-        return on_tensorflow and any(isinstance(prior, MarkovChain) for prior in priors)
 
     def find_times(self, num_steps):
         """The times of the predictions, a float32 array: those of the parts drawn, averaged."""
@@ -150,7 +155,7 @@ class SamplingProgram(Program):
                 guidance_rescale=inputs.get("guidance_rescale"),
             )
 
-        if self.guidance is None or scales is None:
+        if scales is None:
             predictions, shift, log_h = predict(s), None, None
         else:
             predictions, shift, log_h = guided_prediction(
@@ -200,22 +205,32 @@ class LoopProgram(SamplingProgram):
         num_scales = 1 if guidance is None else 1 + len(guidance.leaves())
         self.scales = self.add_weight((most_steps + 1, num_scales), name="scales", **unknown)
 
-    def set_steps(self, num_steps, guiding):
+    def set_steps(self, num_steps, classifier_free, guidance):
         """Sets the times to those of so many steps, and the scales of what guides at these."""
         times = self.find_times(num_steps)
         room = (0, self.most_steps + 1 - len(times))
         self.num_steps.assign(len(times) - 1)
         self.times.assign(np.pad(times, room))
-        self.scales.assign(np.pad(guiding.at(times), (room, (0, 0))))
+        scales = scales_at(times, classifier_free, guidance)
+        self.scales.assign(np.pad(scales, (room, (0, 0))))
 
-    def guiding_at(self, i, inputs):
-        """The inputs at step i, with the scale of a condition, and the scales of likelihoods."""
-        if "guidance_rescale" not in inputs and self.guidance is None:
-            return inputs, None
-        scale, *scales = ops.unstack(ops.copy(self.scales)[i], self.scales.shape[1])
+    def scales_at(self, i):
+        """The scales at step i: that of the condition, then those of the likelihoods; a list."""
+        return ops.unstack(ops.copy(self.scales)[i], self.scales.shape[1])
+
+    def predict_at(self, i, states, inputs, known=None, noise=None, guides=True):
+        """What `predict_params` returns at the time of step i, with the scales of that step.
+
+        Args:
+            i, states, inputs, known, noise: as in `predict_params`.
+            guides: bool. Whether the guidance guides, if there is one: a step follows.
+        """
+        scale, *scales = self.scales_at(i)
         if "guidance_rescale" in inputs:  # then a condition guides
             inputs = inputs | {"guidance_scale": scale * inputs["ones"]}
-        return inputs, scales
+        if self.guidance is None or not guides:
+            scales = None
+        return self.predict_params(states, ops.copy(self.times)[i], inputs, known, scales, noise)
 
     def draw_noise(self, inputs):
         """The noise of a guidance by draws: see `keras_bfn.guidance.Expected`."""
@@ -250,36 +265,7 @@ def room_for(num_steps):
     return -(-num_steps // STEPS) * STEPS
 
 
-def check_batch_size(batch_size, num_rows, default=DEFAULT_BATCH_SIZE):
-    """The batch size, or the default one, at most the number of rows."""
-    batch_size = default if batch_size is None else batch_size
-    return min(check_int("batch_size", batch_size, 1), num_rows)
-
-
-def predict(
-    model,
-    program_class,
-    arguments,
-    inputs,
-    batch_size,
-    seed,
-    verbose,
-    num_steps=None,
-    guiding=NOTHING,
-):
-    """What a program makes of all rows of `inputs`, a `LoopProgram` in `num_steps` steps.
-
-    It is run on full batches, so that it is compiled once.
-    """
-    num = count_examples(inputs)
-    batch_size = round_up(batch_size, model)
-    rows = np.arange(-(-num // batch_size) * batch_size) % num
-    inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
-    with scope_of(model):
-        program = model.programs(program_class, *arguments)
-    if num_steps is not None:
-        program.set_steps(num_steps, guiding)
-    with _keras.seeded(model.seed_generator, seed):
-        run = program.predict_batches if is_on_one_device(model) else program.predict
-        outputs = run(inputs, batch_size=batch_size, verbose=verbose)
-    return keras.tree.map_structure(lambda values: values[:num], outputs)
+def check_batch_size(batch_size, num_examples, num_rows=1):
+    """The batch size in examples of so many rows, or the default one; at most all examples."""
+    batch_size = max(1, DEFAULT_ROWS // num_rows) if batch_size is None else batch_size
+    return min(check_int("batch_size", batch_size, 1), num_examples)

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import losses
-from keras_bfn._devices import round_up, scope_of
+from keras_bfn._devices import round_up
 from keras_bfn._keras import seeded
 from keras_bfn._parts import leave_out, map_parts, order_parts, sum_parts
 from keras_bfn._validation import check_int, check_verbose, to_numpy
@@ -140,8 +140,7 @@ def score(
         sample_weight = check_sample_weight(model, map_parts(to_numpy, sample_weight), x)
     inputs = {"x": x, "condition": condition, "sample_weight": sample_weight}
     batches = RepeatedBatches(inputs, num_repeats, round_up(batch_size, model))
-    with scope_of(model):
-        program = model.programs(CodeLengthProgram, loss, given)
+    program = model.programs(CodeLengthProgram, loss, given)
     with seeded(model.seed_generator, seed):
         nats = program.predict(batches, verbose=verbose)
     nats = keras.tree.map_structure(batches.by_repeat, nats)
