@@ -72,18 +72,19 @@ def measure_particles(num):
             ("twisted", Guidance(pair_likelihood)),
             ("untwisted", AtTheEnd(pair_likelihood)),
         ):
-            x, statistics = model.generate(
+            statistics = model.generate(
                 num,
                 PAIR_STEPS,
                 "sde1",
                 guidance=guidance,
                 num_particles=num_particles,
-                return_statistics=True,
+                return_details=True,
                 seed=1,
                 batch_size=num,
                 verbose=0,
             )
-            estimates = np.exp(statistics["log_likelihood"].astype("float64"))
+            x = statistics.samples
+            estimates = np.exp(statistics.log_likelihood.astype("float64"))
             row[name] = total_variation(x @ [3, 1], (truth / mean).ravel())
             row[f"E[L], {name}"] = float(estimates.mean())
             row[f"error, {name}"] = float(estimates.std() / num**0.5)
@@ -104,18 +105,19 @@ def measure_inpainting(num):
         (True, 4, 60),
         (True, 8, 60),
     ):
-        completed, statistics = model.inpaint(
+        statistics = model.inpaint(
             x,
             known,
             num_steps,
             num_particles,
             twisted=twisted,
-            return_statistics=True,
+            return_details=True,
             seed=0,
             batch_size=num,
             verbose=0,
         )
-        estimates = np.exp(statistics["log_likelihood"].astype("float64"))
+        completed = statistics.samples
+        estimates = np.exp(statistics.log_likelihood.astype("float64"))
         yield {
             "twisted": str(twisted),
             "particles": num_particles,

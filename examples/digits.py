@@ -184,12 +184,12 @@ def main():
     if args.conditional:
         guidance = {"condition": np.arange(num_samples) % NUM_CLASSES, "guidance_scale": 2.0}
     print(f"\nGenerating {num_samples} samples in {args.sampler_steps} steps.")
-    samples, trajectory = model.generate(
+    samples, trajectory, *_ = model.generate(
         num_samples,
         args.sampler_steps,
         seed=args.seed,
         batch_size=num_samples,
-        return_trajectory=True,
+        return_details=True,
         verbose=0,
         **guidance,
     )

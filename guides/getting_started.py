@@ -131,7 +131,7 @@ for num_steps in (5, 20, 100):
 `return_trajectory`, it also returns what Bob knew at each step.
 """
 
-samples, trajectory = model.generate(6, num_steps=20, seed=0, return_trajectory=True, verbose=0)
+samples, trajectory, *_ = model.generate(6, num_steps=20, seed=0, return_details=True, verbose=0)
 for row in range(8):
     print("   ".join("".join(" #"[pixel] for pixel in image[row, :, 0]) for image in samples))
 

@@ -185,8 +185,8 @@ time, the value that is drawn in the end, by its own messages (the input distrib
 the network makes of all of them (the output distribution)?
 """
 
-samples, trajectory = model.generate(
-    500, num_steps=40, batch_size=500, return_trajectory=True, seed=0, verbose=0
+samples, trajectory, *_ = model.generate(
+    500, num_steps=40, batch_size=500, return_details=True, seed=0, verbose=0
 )
 
 

@@ -39,8 +39,8 @@ def inpaint(model, x, mask, twisted, lengths, options):
         mask = map_parts(np.multiply, mask, inputs["observed"])
     known = KnownVariables(map_parts(fill_missing, model.flow, x), mask, twisted)
     guidance = guidances.get(options.guidance)
-    known = known if guidance is None else known * guidance
-    return draw(model, shapes, AncestralSampler(), inputs, options._replace(guidance=known))
+    options = options._replace(guidance=known if guidance is None else known * guidance)
+    return draw(model, shapes, AncestralSampler(), inputs, options)
 
 
 def _fill_in_parts(model, x, mask):

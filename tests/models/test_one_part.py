@@ -140,7 +140,7 @@ def test_samples_and_trajectories_are_the_same(models, name):
             condition=CLASSES[:6],
             guidance_scale=2.0,
             batch_size=SIZE,
-            return_trajectory=True,
+            return_details=True,
         )
         for model in models
     ]
@@ -172,7 +172,7 @@ def test_completions_and_their_statistics_are_the_same(models):
             condition=CLASSES,
             guidance_scale=2.0,
             batch_size=SIZE,
-            return_statistics=True,
+            return_details=True,
         )
         for model in models
     ]
