@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_bfn._sameness import ByValue
 from keras_bfn._validation import (
+    check_bool,
     check_fits,
     check_int,
     check_interval,
@@ -104,9 +105,7 @@ class Guidance(ByValue):
         self.scale = check_scale("scale", scale)
         self.interval = check_interval("interval", interval)
         self.num_draws = num_draws if num_draws is None else check_int("num_draws", num_draws, 1)
-        if not isinstance(through_network, bool):
-            raise refusal("through_network", "must be a bool", through_network)
-        self.through_network = through_network
+        self.through_network = check_bool("through_network", through_network)
         is_list = isinstance(layers, (list, tuple))
         layers = list(layers if is_list else [layers]) + named_layers(fn)
         if not all(isinstance(layer, keras.Layer) for layer in layers):

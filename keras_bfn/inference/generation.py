@@ -1,6 +1,5 @@
 """Generation: from the prior to samples, in one compiled program."""
 
-import inspect
 from typing import Any, NamedTuple
 
 import keras
@@ -23,7 +22,6 @@ from keras_bfn._validation import (
     check_int,
     check_numbers,
     check_verbose,
-    refusal,
 )
 from keras_bfn.inference.guiding import (
     check_classifier_free,
@@ -31,7 +29,6 @@ from keras_bfn.inference.guiding import (
     check_guidance,
     count_unknown,
     first_unknown,
-    guidance_inputs,
 )
 from keras_bfn.inference.particles import ParticleProgram, check_particles
 from keras_bfn.inference.program import LoopProgram, check_batch_size, room_for
@@ -93,7 +90,7 @@ class GenerationProgram(LoopProgram):
         if self.keeps_trajectory:
             trajectory = map_parts(nothing, model.flow, model.event_shape)
         carry = states, trajectory, ops.full((batch_size,), -1, dtype="int32")
-        carry = self.loop(predict, act, carry, lambda: self.draw_noise(inputs))
+        carry = self.loop(predict, act, carry, inputs)
 
         states, trajectory, unknown_at = carry
         last = ops.copy(self.num_steps)
@@ -115,21 +112,26 @@ def record(trajectory, i, predictions):
     return keras.tree.map_structure(write, trajectory, predictions) if trajectory else trajectory
 
 
-class Options(NamedTuple):
-    """The arguments that `generate` and `inpaint` of a `BayesianFlowNetwork` have in common."""
+class Guides(NamedTuple):
+    """What guides samples: arguments of `generate` and `inpaint` of a `BayesianFlowNetwork`."""
 
-    num_steps: Any
-    num_particles: Any
     condition: Any
     guidance_scale: Any
     guidance: Any
+
+
+class Options(NamedTuple):
+    """How samples are made: arguments of `generate` and `inpaint` of a `BayesianFlowNetwork`."""
+
+    num_steps: Any
+    num_particles: Any
     seed: Any
     batch_size: Any
     return_details: Any
     verbose: Any
 
 
-def generate(model, num_samples, sampler, given, latents, lengths, options):
+def generate(model, num_samples, sampler, given, latents, lengths, guides, options):
     """What `BayesianFlowNetwork.generate` returns for these arguments."""
     num_samples = check_int("num_samples", num_samples, 1)
     sampler = samplers.get(sampler)
@@ -142,43 +144,43 @@ def generate(model, num_samples, sampler, given, latents, lengths, options):
     if latents is not None:
         inputs["latents"] = _check_latents(model, latents, given, sampler, num_samples)
     shapes = map_parts(lambda shape: (num_samples, *shape), model.event_shape)
-    return draw(model, shapes, sampler, inputs, options)
+    return draw(model, shapes, sampler, inputs, guides, options)
 
 
-def draw(model, shapes, sampler, inputs, options):
-    """Samples of these shapes, or a `GenerationResult`, for the `Options`.
+def draw(model, shapes, sampler, inputs, guides, options):
+    """Samples of these shapes, or a `GenerationResult` of them.
 
     Args:
         model: the `BayesianFlowNetwork`.
         shapes: `(num_samples, *event_shape)`, or a dict of the parts'.
         sampler: a `keras_bfn.samplers.Sampler`.
-        inputs: those inputs of the program of which no option tells: `"given"`, `"latents"` and
+        inputs: those inputs of the program that are no guides: `"given"`, `"latents"` and
             `"observed"`, if there are such.
+        guides: `Guides`.
         options: `Options`.
     """
-    num_samples, condition = of_any_part(shapes)[0], options.condition
+    num_samples, condition = of_any_part(shapes)[0], guides.condition
     num_steps = check_int("num_steps", options.num_steps, 1, MOST_STEPS)
     details = check_bool("return_details", options.return_details)
     check_verbose(options.verbose)
-    classifier_free = check_classifier_free(model, condition, options.guidance_scale)
+    classifier_free = check_classifier_free(model, condition, guides.guidance_scale)
     inputs = {"ones": np.ones(num_samples, "float32"), **inputs}
     inputs |= condition_inputs(model, condition, num_samples)
     if classifier_free.scale != 1:
         inputs["guidance_rescale"] = np.full(num_samples, classifier_free.rescale, "float32")
     model.build_for(shapes, inputs.get("condition"))
-    guidance = check_guidance(model, options.guidance, num_samples)
-    inputs |= guidance_inputs(guidance, num_samples)
-    if guidance is not None and "shift" not in inspect.signature(sampler.step).parameters:
-        raise refusal("sampler", "must have a `step` that takes a `shift` to be guided", sampler)
+    guidance, values = check_guidance(model, guides.guidance, sampler, num_samples)
+    if values:
+        inputs["values"] = values
     most_steps, given = room_for(num_steps), tuple(inputs.get("given", ()))
     if options.num_particles is None:
         if details:  # there is room for as many predictions as there are
             most_steps = num_steps - 1 if sampler.end == "last" else num_steps
-        num_rows, kind, own = 1, GenerationProgram, details
+        kind, own, num_rows = GenerationProgram, details, 1
     else:
-        num_rows = own = check_int("num_particles", options.num_particles, 1)
-        check_particles(sampler, guidance, are_weighed=details or num_rows > 1)
-        kind = ParticleProgram
+        kind, own = ParticleProgram, check_int("num_particles", options.num_particles, 1)
+        check_particles(sampler, guidance, are_weighed=details or own > 1)
+        num_rows = own
     batch_size = check_batch_size(options.batch_size, num_samples, num_rows)
     program = model.programs(kind, sampler, most_steps, given, guidance, own)
     program.set_steps(num_steps, classifier_free, guidance)

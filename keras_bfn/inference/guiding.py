@@ -1,5 +1,7 @@
 """What guides samples: a condition, away from the null one, or the likelihood of a `Guidance`."""
 
+import inspect
+
 import keras
 import numpy as np
 from keras import ops
@@ -60,26 +62,23 @@ def _scale_at(name, times, guide, otherwise):
     return np.where(is_inside, scales, np.float32(otherwise))
 
 
-def check_guidance(model, guidance, num_samples):
-    """Returns a `Guidance`, or None.
+def check_guidance(model, guidance, sampler, num_samples):
+    """The tuple of a `Guidance`, or None, and of the values of its likelihoods, by their number.
 
     Raises:
         ValueError: if it is none, has not a value for each sample, does not return what it must,
-            or what it returns has no gradient.
+            or what it returns has no gradient; or if the sampler cannot be guided.
     """
-    guidance = guidances.get(guidance)
-    for leaf in guidance.leaves() if guidance is not None else []:
-        if leaf.fn is not None:
-            _try(model, leaf, leaf.rows(num_samples))
-    return guidance
-
-
-def guidance_inputs(guidance, num_samples):
-    """The input `"values"` of a program that is guided."""
+    guidance, values = guidances.get(guidance), {}
     if guidance is None:
-        return {}
-    rows = [leaf.rows(num_samples) for leaf in guidance.leaves()]
-    return {"values": {str(i): values for i, values in enumerate(rows)}}
+        return None, values
+    if "shift" not in inspect.signature(sampler.step).parameters:
+        raise refusal("sampler", "must have a `step` that takes a `shift` to be guided", sampler)
+    for i, leaf in enumerate(guidance.leaves()):
+        values[str(i)] = leaf.rows(num_samples)
+        if leaf.fn is not None:
+            _try(model, leaf, values[str(i)])
+    return guidance, values
 
 
 def _try(model, leaf, rows):

@@ -18,7 +18,7 @@ from keras_bfn.inputs.missing import fill_missing, is_missing, length_inputs, so
 from keras_bfn.samplers import AncestralSampler
 
 
-def inpaint(model, x, mask, twisted, lengths, options):
+def inpaint(model, x, mask, twisted, lengths, guides, options):
     """What `BayesianFlowNetwork.inpaint` returns for these arguments.
 
     It is generation, guided by the likelihood of what is known.
@@ -38,9 +38,9 @@ def inpaint(model, x, mask, twisted, lengths, options):
     if inputs:
         mask = map_parts(np.multiply, mask, inputs["observed"])
     known = KnownVariables(map_parts(fill_missing, model.flow, x), mask, twisted)
-    guidance = guidances.get(options.guidance)
-    options = options._replace(guidance=known if guidance is None else known * guidance)
-    return draw(model, shapes, AncestralSampler(), inputs, options)
+    guidance = guidances.get(guides.guidance)
+    guides = guides._replace(guidance=known if guidance is None else known * guidance)
+    return draw(model, shapes, AncestralSampler(), inputs, guides, options)
 
 
 def _fill_in_parts(model, x, mask):
@@ -71,25 +71,27 @@ def _fill_in_parts(model, x, mask):
 
 def _ignore_unknown(flow, x, mask):
     """Data, with some value in the place of each that is not known. What is wrong is left so."""
-    x, mask = to_numpy(x), to_numpy(mask, "mask")
-    if mask.dtype != bool or x.dtype.kind not in "iuf":
-        return x
-    try:
-        known = np.broadcast_to(mask, x.shape)
-    except ValueError:
+    x = to_numpy(x)
+    known = _spread(to_numpy(mask, "mask"), x.shape)
+    if known is None or x.dtype.kind not in "iuf":
         return x
     # Not in the dtype of `x`, which need not hold that value.
     return np.where(known, x, np.asarray(some_value(flow), standard_dtype(x.dtype.name)))
 
 
+def _spread(mask, shape):
+    """A mask of booleans, broadcast to this shape; None if it is none."""
+    try:
+        return np.broadcast_to(mask, shape) if mask.dtype == bool else None
+    except ValueError:
+        return None
+
+
 def _check_mask(flow, mask, x, name):
     missing = is_missing(x)
     mask = ~missing if mask is None else to_numpy(mask, name)
-    try:
-        known = np.broadcast_to(mask, x.shape)
-    except ValueError:
-        known = None
-    if mask.dtype != bool or known is None:
+    known = _spread(mask, x.shape)
+    if known is None:
         raise ValueError(
             f"Argument `{name}` must be of booleans, true where `x` is known, and broadcast to "
             f"{x.shape}. Received: shape {mask.shape}, dtype {mask.dtype}"

@@ -66,7 +66,7 @@ class ParticleProgram(LoopProgram):
             return state | {"s": s, "log_ratios": log_ratios, "log_h": log_h}
 
         start = self.start_state(inputs["ones"])
-        state = self.loop(predict, act, start, lambda: self.draw_noise(inputs))
+        state = self.loop(predict, act, start, inputs)
         last = ops.copy(self.num_steps)
         predictions, outputs, *_ = self.predict_at(last, state["s"], inputs, given, guides=False)
         samples = self.complete(inputs, self.end(outputs, self.model.seed_generator))

@@ -170,15 +170,13 @@ class SamplingProgram(Program):
 
     def step(self, states, outputs, t, t_next, seed, shift=None):
         """The sampler's states after a step, given the output distributions before it."""
-        # Samplers that are never guided need not take a shift.
-        shifts = map_parts(lambda _: (), self.drawn)
-        if shift is not None:
-            shifts = map_parts(lambda _, shift: (shift,), self.drawn, shift)
 
-        def step(flow, state, output, shift):
+        def step(flow, state, output, *shift):
             return self.sampler.step(flow, state, output, t, t_next, seed, *shift)
 
-        return map_parts(step, self.drawn, states, outputs, shifts)
+        # Samplers that are never guided need not take a shift.
+        shifts = () if shift is None else (shift,)
+        return map_parts(step, self.drawn, states, outputs, *shifts)
 
     def end(self, outputs, seed):
         """What becomes of the last output distributions: data, or a dict of the parts'."""
@@ -251,13 +249,14 @@ class LoopProgram(SamplingProgram):
 
         return map_parts(draw, self.drawn, self.model.event_shape)
 
-    def loop(self, predict, act, state, draw=lambda: None):
-        """Runs `state = act(i, state, *predict(i, state, draw()))` for each step i.
+    def loop(self, predict, act, state, inputs):
+        """Runs `state = act(i, state, *predict(i, state, noise))` for each step i.
 
-        `draw` and `act` may draw from the model's seed generator; `predict` may call the network.
+        `act` may draw from the model's seed generator; `predict` may call the network. The noise is
+        that of `draw_noise`.
         """
-        num_steps = ops.copy(self.num_steps)  # a tensor, no variable
-        return _keras.loop(self.model.seed_generator, num_steps, draw, predict, act, state)
+        seed, num_steps = self.model.seed_generator, ops.copy(self.num_steps)  # no variable
+        return _keras.loop(seed, num_steps, lambda: self.draw_noise(inputs), predict, act, state)
 
 
 def room_for(num_steps):

@@ -237,8 +237,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         if self.built:
             return
         # TensorFlow distributes the variables that are made in the scope of its strategy.
-        strategy = getattr(self, "distribute_strategy", None)
-        with contextlib.nullcontext() if strategy is None else strategy.scope():
+        with scope_of(self):
             self.build(shape if condition is None else (shape, map_parts(np.shape, condition)))
         self.built = True
 
@@ -603,15 +602,11 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             inputs["mask"] = map_parts(observed, theta, mask)
         if condition is not None:
             inputs["condition"] = cast_conditions(self, condition)
-        if guidance_scale is None:
-            params = self.signature.call(self.network, inputs, training)
-        else:
+        if guidance_scale is not None:
             inputs = with_null_conditions(inputs, self.null_condition)
-            params = guide(
-                self.signature.call(self.network, inputs, training),
-                guidance_scale,
-                guidance_rescale,
-            )
+        params = self.signature.call(self.network, inputs, training)
+        if guidance_scale is not None:
+            params = guide(params, guidance_scale, guidance_rescale)
         return map_parts(Prediction, t, s, theta, params)
 
     @in_turn
@@ -768,18 +763,13 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         >>> images = model.generate(64, num_steps=20, sampler="ode2", seed=0)
         """
+        guides = generation.Guides(condition, guidance_scale, guidance)
         options = generation.Options(
-            num_steps,
-            num_particles,
-            condition,
-            guidance_scale,
-            guidance,
-            seed,
-            batch_size,
-            return_details,
-            verbose,
+            num_steps, num_particles, seed, batch_size, return_details, verbose
         )
-        return generation.generate(self, num_samples, sampler, given, latents, lengths, options)
+        return generation.generate(
+            self, num_samples, sampler, given, latents, lengths, guides, options
+        )
 
     @in_turn
     def encode(
@@ -883,18 +873,11 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> known[:, :2] = True  # the two rows at the top
         >>> completed = model.inpaint(images, known, num_steps=50, num_particles=4)
         """
+        guides = generation.Guides(condition, guidance_scale, guidance)
         options = generation.Options(
-            num_steps,
-            num_particles,
-            condition,
-            guidance_scale,
-            guidance,
-            seed,
-            batch_size,
-            return_details,
-            verbose,
+            num_steps, num_particles, seed, batch_size, return_details, verbose
         )
-        return inpainting.inpaint(self, x, mask, twisted, lengths, options)
+        return inpainting.inpaint(self, x, mask, twisted, lengths, guides, options)
 
     def generate_text(self, num_samples, num_steps=100, *, part=None, **options):
         """Generates samples as `generate` does, and decodes them with the model's tokenizer.

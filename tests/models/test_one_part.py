@@ -73,7 +73,7 @@ class Model:
             if set(value) == {"part"}:
                 return self.take_out(value["part"])
             return {name: self.take_out(v) for name, v in value.items() if name != "parts"}
-        if type(value) is tuple:
+        if type(value) in (tuple, keras_bfn.GenerationResult):
             return tuple(map(self.take_out, value))
         return value
 

@@ -548,12 +548,12 @@ CALLS = {
     "through_network": [
         (
             lambda t: guidance.Guidance(len, through_network=None),
-            "must be a bool",
+            "must be True or False",
             "through_network=None",
         ),
         (
             lambda t: guidance.Guidance(len, through_network=1),
-            "must be a bool",
+            "must be True or False",
             "through_network=1",
         ),
     ],
