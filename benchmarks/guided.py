@@ -72,18 +72,19 @@ def measure_particles(num):
             ("twisted", Guidance(pair_likelihood)),
             ("untwisted", AtTheEnd(pair_likelihood)),
         ):
-            x, statistics = model.generate(
+            result = model.generate(
                 num,
                 PAIR_STEPS,
                 "sde1",
                 guidance=guidance,
                 num_particles=num_particles,
-                return_statistics=True,
+                return_details=True,
                 seed=1,
                 batch_size=num,
                 verbose=0,
             )
-            estimates = np.exp(statistics["log_likelihood"].astype("float64"))
+            x = result.samples
+            estimates = np.exp(result.log_likelihood.astype("float64"))
             row[name] = total_variation(x @ [3, 1], (truth / mean).ravel())
             row[f"E[L], {name}"] = float(estimates.mean())
             row[f"error, {name}"] = float(estimates.std() / num**0.5)
@@ -104,18 +105,19 @@ def measure_inpainting(num):
         (True, 4, 60),
         (True, 8, 60),
     ):
-        completed, statistics = model.inpaint(
+        result = model.inpaint(
             x,
             known,
             num_steps,
             num_particles,
             twisted=twisted,
-            return_statistics=True,
+            return_details=True,
             seed=0,
             batch_size=num,
             verbose=0,
         )
-        estimates = np.exp(statistics["log_likelihood"].astype("float64"))
+        completed = result.samples
+        estimates = np.exp(result.log_likelihood.astype("float64"))
         yield {
             "twisted": str(twisted),
             "particles": num_particles,
@@ -172,12 +174,12 @@ def measure_digits(num):
         yield row(f"its condition, scale {scale}", samples)
     log_beta = SDE2Sampler(start=0.02, spacing="log_beta")
     for name, sampler, num_steps, num_particles, choices in (
-        ("30 steps", "sde2", 30, 1, {}),
-        ("30 steps, log beta", log_beta, 30, 1, {}),
-        ("30 steps, scale 1.5", "sde2", 30, 1, {"scale": 1.5}),
-        ("30 steps, 4 draws", "sde2", 30, 1, {"num_draws": 4}),
-        ("30 steps, without the network", "sde2", 30, 1, {"through_network": False}),
-        ("100 steps", "sde2", 100, 1, {}),
+        ("30 steps", "sde2", 30, None, {}),
+        ("30 steps, log beta", log_beta, 30, None, {}),
+        ("30 steps, scale 1.5", "sde2", 30, None, {"scale": 1.5}),
+        ("30 steps, 4 draws", "sde2", 30, None, {"num_draws": 4}),
+        ("30 steps, without the network", "sde2", 30, None, {"through_network": False}),
+        ("100 steps", "sde2", 100, None, {}),
         ("50 steps, 4 particles", "sde1", 50, 4, {}),
     ):
         guidance = ClassifierGuidance(classifier, asked, from_logits=True, **choices)
@@ -198,8 +200,8 @@ def measure_inverse(num):
         y = truth.reshape(-1, 64) @ A.T
         y = np.repeat(y + noise * rng.standard_normal(y.shape), copies, axis=0)
         for scale, sampler, num_particles in (
-            (1.0, "sde2", 1),
-            (2.0, "sde2", 1),
+            (1.0, "sde2", None),
+            (2.0, "sde2", None),
             (1.0, "sde1", 4),
             (1.0, "sde1", 16),
         ):
@@ -216,7 +218,7 @@ def measure_inverse(num):
             yield {
                 "measured": name,
                 "scale": scale,
-                "particles": num_particles,
+                "particles": num_particles or 1,
                 "residual": float((x.reshape(-1, 64) @ A.T - y).std()),
                 "from the truth": float(np.abs(x - np.repeat(truth, copies, axis=0)).mean()),
                 "among samples": float(x.reshape(-1, copies, 64).std(axis=1).mean()),

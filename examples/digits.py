@@ -184,19 +184,19 @@ def main():
     if args.conditional:
         guidance = {"condition": np.arange(num_samples) % NUM_CLASSES, "guidance_scale": 2.0}
     print(f"\nGenerating {num_samples} samples in {args.sampler_steps} steps.")
-    samples, trajectory = model.generate(
+    result = model.generate(
         num_samples,
         args.sampler_steps,
         seed=args.seed,
         batch_size=num_samples,
-        return_trajectory=True,
+        return_details=True,
         verbose=0,
         **guidance,
     )
     keras_bfn.visualization.plot_samples(
-        samples, args.output / "samples.png", real=held_out[:num_samples], columns=columns
+        result.samples, args.output / "samples.png", real=held_out[:num_samples], columns=columns
     )
-    keras_bfn.visualization.plot_trajectory(flow, trajectory, args.output / "trajectory.png")
+    keras_bfn.visualization.plot_trajectory(flow, result.trajectory, args.output / "trajectory.png")
     print(f"Wrote model.keras, samples.png and trajectory.png to {args.output}/")
 
 

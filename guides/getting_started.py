@@ -128,10 +128,11 @@ for num_steps in (5, 20, 100):
 ## Generate
 
 `generate` returns integers, as the data are. The same seed gives the same samples. With
-`return_trajectory`, it also returns what Bob knew at each step.
+`return_details`, the result also has a `trajectory`: what Bob knew at each step.
 """
 
-samples, trajectory = model.generate(6, num_steps=20, seed=0, return_trajectory=True, verbose=0)
+result = model.generate(6, num_steps=20, seed=0, return_details=True, verbose=0)
+samples, trajectory = result.samples, result.trajectory
 for row in range(8):
     print("   ".join("".join(" #"[pixel] for pixel in image[row, :, 0]) for image in samples))
 

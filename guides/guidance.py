@@ -88,8 +88,8 @@ for name, samples in (("by_classifier", by_classifier), ("by_condition", by_cond
 
 """
 A condition's scale may change with time, and guide only for a while, which keeps samples more
-varied: `guidance_scale=lambda t: 1 + t`, `guidance_interval=(0.2, 0.8)`. A `Guidance` has a `scale`
-and an `interval` of its own. Both kinds of guidance may be used together.
+varied: `guidance_scale=guidance.ClassifierFreeGuidance(lambda t: 1 + t, interval=(0.2, 0.8))`. A
+`Guidance` has a `scale` and an `interval` of its own. Both kinds of guidance may be used together.
 
 ## Particles
 
@@ -122,8 +122,8 @@ for num_particles in (1, 4, 16):
     print(f"{num_particles:>2} particles: ink {ink.mean():.0f} +- {ink.std():.0f}")
 
 """
-With `return_statistics`, they also tell how probable the event is: `"log_likelihood"` is the
-logarithm of an unbiased estimate of the mean of L over all that the model draws.
+With `return_details`, they also tell how probable the event is: `log_likelihood` of the result is
+the logarithm of an unbiased estimate of the mean of L over all that the model draws.
 
 ## From a blurred or a coarse picture
 

@@ -121,20 +121,20 @@ num_digits, num_completions = 4, 8
 x = digits[10 : 10 + num_digits]
 known = np.zeros(x.shape[1:], bool)
 known[:4] = True  # the upper half
-completed, statistics = model.inpaint(
+result = model.inpaint(
     np.repeat(x, num_completions, axis=0),
     known,
     num_steps=50,
     num_particles=4,
     seed=0,
-    return_statistics=True,
+    return_details=True,
     verbose=0,
 )
 # Each row: a digit whose lower half is hidden in grey, and its completions.
-rows = completed.reshape(num_digits, num_completions, *x.shape[1:])
+rows = result.samples.reshape(num_digits, num_completions, *x.shape[1:])
 rows = np.concatenate([np.where(known, x, 8)[:, None], rows], axis=1)
 visualization.plot_samples(rows.reshape(-1, *x.shape[1:]), "completed.png", columns=9)
-print("Particles that counted, on average:", statistics["effective_sample_size"].mean().round(1))
+print("Particles that counted, on average:", result.effective_sample_size.mean().round(1))
 
 """
 A forecast is a completion, too: of a series whose past is known. Many completions of one series
@@ -142,13 +142,14 @@ tell how likely what is, and `plot_forecast` draws them as bands (`examples/fore
 
 ## Seeing it
 
-With `return_trajectory`, `generate` also returns every prediction: the evidence, and the
-parameters of the input and output distribution. `plot_trajectory` shows the input distribution,
-`animate_generation` both as a moving picture, and `plot_flow` the four distributions of a single
-variable.
+With `return_details`, `generate` returns a result whose `trajectory` holds every prediction: the
+evidence, and the parameters of the input and output distribution. `plot_trajectory` shows the input
+distribution, `animate_generation` both as a moving picture, and `plot_flow` the four distributions
+of a single variable.
 """
 
-samples, trajectory = model.generate(16, num_steps=20, seed=0, return_trajectory=True, verbose=0)
+result = model.generate(16, num_steps=20, seed=0, return_details=True, verbose=0)
+trajectory = result.trajectory
 visualization.plot_trajectory(model.flow, trajectory, "trajectory.png")
 visualization.animate_generation(model.flow, trajectory, "generation.gif")
 visualization.plot_flow(model.flow, trajectory, "flow.png", variable=(3, 3, 0))

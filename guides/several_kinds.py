@@ -180,14 +180,13 @@ would be others by a constant, and only their differences tell something.
 
 ## Each part at its own pace
 
-`return_trajectory` returns a dict, too, of what was known at each step. How probable is, at each
-time, the value that is drawn in the end, by its own messages (the input distribution), and by what
-the network makes of all of them (the output distribution)?
+With `return_details`, the `trajectory` is a dict, too, of what was known at each step. How probable
+is, at each time, the value that is drawn in the end, by its own messages (the input distribution),
+and by what the network makes of all of them (the output distribution)?
 """
 
-samples, trajectory = model.generate(
-    500, num_steps=40, batch_size=500, return_trajectory=True, seed=0, verbose=0
-)
+result = model.generate(500, num_steps=40, batch_size=500, return_details=True, seed=0, verbose=0)
+samples, trajectory = result.samples, result.trajectory
 
 
 def probability(name, params):

@@ -15,7 +15,7 @@ import threading
 import keras
 from keras import ops
 
-from keras_bfn._backend import rows_of_process
+from keras_bfn._backend import rows_of_process, steps_take_values
 
 # Those that people, timers and batch systems send. Windows has only the first two.
 _NAMES = ("SIGINT", "SIGTERM", "SIGALRM", "SIGUSR1")
@@ -179,4 +179,4 @@ class _HeldByTrainer:
         self._jax_state = None
 
 
-WholeSteps = _HeldByTrainer if keras.backend.backend() == "jax" else _InPlace
+WholeSteps = _HeldByTrainer if steps_take_values() else _InPlace

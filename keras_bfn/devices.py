@@ -82,16 +82,11 @@ def share_gradients(optimizer):
     """
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise refusal("optimizer", "must be a `keras.optimizers.Optimizer`", optimizer)
-    if keras.backend.backend() != "torch":
-        raise RuntimeError(
-            "`share_gradients` is for PyTorch: on JAX use `keras.distribution`, on TensorFlow a "
-            f"`tf.distribute` strategy. The backend is {keras.backend.backend()!r}"
-        )
     apply = optimizer.apply
 
     def apply_mean(grads, trainable_variables=None):
         return apply(mean_of_processes(grads), trainable_variables)
 
-    mean_of_processes([])  # refuses where there are no processes
+    mean_of_processes([])  # refuses other backends, and where there are no processes
     optimizer.apply = apply_mean
     return optimizer

@@ -24,7 +24,7 @@ class Prediction(NamedTuple):
 
     Example, a trajectory:
 
-    >>> samples, trajectory = model.generate(2, num_steps=3, return_trajectory=True)
+    >>> trajectory = model.generate(2, num_steps=3, return_details=True).trajectory
     >>> [trajectory.t.shape, trajectory.s.shape, trajectory.params.shape]
     [(4,), (4, 2, 4, 4, 1, 2), (4, 2, 4, 4, 1, 1)]
     """

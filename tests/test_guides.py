@@ -70,9 +70,9 @@ def brief(monkeypatch):
 
         return run_briefly
 
-    def set_steps_briefly(self, num_steps, guiding):
-        looks_are_seen = getattr(self, "return_trajectory", False)
-        set_steps(self, num_steps if looks_are_seen else min(num_steps, 3), guiding)
+    def set_steps_briefly(self, num_steps, *guides, **options):
+        looks_are_seen = getattr(self, "keeps_trajectory", False)
+        set_steps(self, num_steps if looks_are_seen else min(num_steps, 3), *guides, **options)
 
     def make_codec_briefly(self, model, num_steps=1, **kwargs):
         make_codec(self, model, 1, **kwargs)

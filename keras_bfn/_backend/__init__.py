@@ -20,3 +20,6 @@ from keras_bfn._backend.randomness import draw_normal as draw_normal
 from keras_bfn._backend.randomness import move_to_replica as move_to_replica
 from keras_bfn._backend.randomness import torch_generators as torch_generators
 from keras_bfn._backend.sums import sum_of as sum_of
+from keras_bfn._backend.traits import backend_version as backend_version
+from keras_bfn._backend.traits import compiles_gradients_of_scans as compiles_gradients_of_scans
+from keras_bfn._backend.traits import steps_take_values as steps_take_values

@@ -69,6 +69,11 @@ def rows_of_process(structure):
 
 def mean_of_processes(tensors):
     """The means of tensors over the processes of `torch.distributed`, sent as one; None stays."""
+    if keras.backend.backend() != "torch":
+        raise RuntimeError(
+            "`share_gradients` is for PyTorch: on JAX use `keras.distribution`, on TensorFlow a "
+            f"`tf.distribute` strategy. The backend is {keras.backend.backend()!r}"
+        )
     import torch
 
     if not torch.distributed.is_initialized():

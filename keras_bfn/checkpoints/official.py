@@ -8,7 +8,6 @@ import functools
 import numpy as np
 
 from keras_bfn.checkpoints.state_dict import StateDictReader, read_state_dict
-from keras_bfn.flows import DiscreteFlow
 from keras_bfn.layers.embeddings import sinusoids
 from keras_bfn.networks import Transformer, UNet, VDMUNet
 
@@ -56,7 +55,7 @@ def _is_of_their_kind(network):
     if network.conditions is not None:
         return False
     flow = network.flow
-    num_classes = flow.num_classes if isinstance(flow, DiscreteFlow) else None
+    num_classes = flow.num_values if flow.theta_is_probs else None
     if isinstance(network, Transformer):
         return num_classes is not None and num_classes > 2
     # Their normalisation has 32 groups at any width, ours has fewer below 128 channels.

@@ -3,12 +3,12 @@
 import importlib.metadata
 import json
 import platform
-import sys
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._backend import backend_version
 from keras_bfn.codec.container import digest
 
 
@@ -34,9 +34,8 @@ def of_model(model):
 
 def of_environment():
     """All that the network's output may depend on, in its last digit, beside the network."""
-    backend = keras.backend.backend()
     return {
-        "backend": f"{backend} {sys.modules[backend].__version__}",
+        "backend": backend_version(),
         "keras": keras.__version__,
         "numpy": np.__version__,
         "constriction": importlib.metadata.version("constriction"),

@@ -51,6 +51,7 @@ class DiscreteFlow(Flow):
     discrete = True
     theta_tells_all = True
     theta_range = (0, 1)
+    theta_is_probs = True
 
     def __init__(self, num_classes, beta_1=None, schedule=None, prior=None):
         self.num_classes = check_int("num_classes", num_classes, 2)
@@ -108,6 +109,10 @@ class DiscreteFlow(Flow):
                 )
         elif self.prior is not None:
             check_prior_shape(self.prior.shape[:-1], event_shape)
+
+    @property
+    def scans(self):
+        return isinstance(self.prior, MarkovChain)
 
     @property
     def gain(self):

@@ -67,6 +67,8 @@ class Flow(Immutable):
         embedding_size: int, the length of `e(x)`.
         theta_size: int, how many numbers per variable the network is shown.
         theta_range: the range of these numbers, which networks scale to [-1, 1]; by default that.
+        theta_is_probs: bool, whether these numbers are probabilities of classes. False by default.
+        scans: bool, whether `input_params` runs along sequences by `ops.scan`. False by default.
         output_size: int, how many numbers per variable the network returns.
         discrete: bool, whether the data are integers. False by default.
         theta_tells_all: bool, whether theta says all that evidence tells of the data, whatever the
@@ -93,6 +95,8 @@ class Flow(Immutable):
     discrete = False
     theta_tells_all = False
     theta_range = (-1, 1)
+    theta_is_probs = False
+    scans = False
 
     def __init__(self, schedule):
         if not isinstance(schedule, schedules.Schedule):

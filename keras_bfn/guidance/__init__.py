@@ -1,5 +1,6 @@
 """What samples are guided by: any differentiable function of the data, and ready ones."""
 
+from keras_bfn.guidance.classifier_free import ClassifierFreeGuidance as ClassifierFreeGuidance
 from keras_bfn.guidance.expected import Expected as Expected
 from keras_bfn.guidance.guidance import Guidance as Guidance
 from keras_bfn.guidance.guidance import get as get

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_bfn._parts import map_parts
+from keras_bfn._parts import for_each_part, map_parts
 from keras_bfn._random import Noise
 
 
@@ -14,8 +14,9 @@ class Expected:
     Attributes:
         flow: the flow.
         predictions: the `keras_bfn.Prediction`.
-        outputs: the output distribution; None of a part that is known.
-        known: the data of a part that is known, or None.
+        outputs: the output distribution; None if all variables are known.
+        given: data, or None if no variable is known.
+        known: bool, which variables are known to be those of `given`; None if all are, or none.
         mask: which variables are there, float or bool, `(batch, *event_shape)`, or None.
         noise: for `draws`, a dict from the names that a `Noise` has for what one draw takes to
             tensors, with an axis of draws before all others; or None.
@@ -36,16 +37,10 @@ class Expected:
     ```
     """
 
-    def __init__(self, flow, predictions, outputs, known=None, mask=None, noise=None):
+    def __init__(self, flow, predictions, outputs, given=None, known=None, mask=None, noise=None):
         self.flow, self.predictions = flow, predictions
-
-        def of_parts(values):
-            if not isinstance(flow, dict):
-                return values
-            return {name: (values or {}).get(name) for name in flow}
-
-        self.outputs, self.known, self.mask, self.noise = map(
-            of_parts, (outputs, known, mask, noise)
+        self.outputs, self.given, self.known, self.mask, self.noise = (
+            for_each_part(flow, values) for values in (outputs, given, known, mask, noise)
         )
 
     def data(self):
@@ -53,8 +48,7 @@ class Expected:
 
         For classes probabilities, `(batch, *event_shape, K)`, for angles mean cosines and sines,
         `(batch, *event_shape, 2)`, else expected values in the data's own units,
-        `(batch, *event_shape)`. Known parts are as they are, and variables that are not there are
-        0.
+        `(batch, *event_shape)`. What is known is as it is, and variables that are not there are 0.
         """
         return self._each(
             lambda flow, output, prediction, noise: flow.expected_data(output),
@@ -87,16 +81,29 @@ class Expected:
         )
 
     def _each(self, of_drawn, of_known, num_copies=1):
-        def each(flow, prediction, output, known, mask, noise):
+        def spread(mask, values):
+            """A mask of variables for copies of each number that there is of them."""
+            mask = ops.concatenate([mask] * num_copies)
+            return mask if len(mask.shape) == len(values.shape) else mask[..., None]
+
+        def each(flow, prediction, output, given, known, mask, noise):
             if output is None:
-                values = of_known(flow, known)
+                values = of_known(flow, given)
             else:
                 values = of_drawn(flow, output, prediction, noise)
+                if known is not None:
+                    values = ops.where(spread(known, values), of_known(flow, given), values)
             if mask is None:
                 return values
-            mask = ops.concatenate([ops.cast(mask, "float32")] * num_copies)
-            return values * (mask if len(mask.shape) == len(values.shape) else mask[..., None])
+            return values * spread(ops.cast(mask, "float32"), values)
 
         return map_parts(
-            each, self.flow, self.predictions, self.outputs, self.known, self.mask, self.noise
+            each,
+            self.flow,
+            self.predictions,
+            self.outputs,
+            self.given,
+            self.known,
+            self.mask,
+            self.noise,
         )

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_bfn._sameness import ByValue
 from keras_bfn._validation import (
+    check_bool,
     check_fits,
     check_int,
     check_interval,
@@ -43,9 +44,9 @@ class Guidance(ByValue):
             changed: globals, closures, and attributes of the guidance. Changes inside other objects
             and other modules are not noticed.
         scale: float, or function of the time in [0, 1] that returns one: the power of L. With
-            particles or statistics, a float.
+            several particles or their details, a float.
         interval: two numbers, t0 < t1 in [0, 1]: at other times there is no guidance. With
-            particles or statistics, (0, 1).
+            several particles or their details, (0, 1).
         num_draws: int or None. If given, h is the mean of L over so many draws from the output
             distribution, for functions that say nothing sensible of expected data. With particles,
             few draws make weights uneven, and `"log_likelihood"` too low nearly always.
@@ -104,9 +105,7 @@ class Guidance(ByValue):
         self.scale = check_scale("scale", scale)
         self.interval = check_interval("interval", interval)
         self.num_draws = num_draws if num_draws is None else check_int("num_draws", num_draws, 1)
-        if not isinstance(through_network, bool):
-            raise refusal("through_network", "must be a bool", through_network)
-        self.through_network = through_network
+        self.through_network = check_bool("through_network", through_network)
         is_list = isinstance(layers, (list, tuple))
         layers = list(layers if is_list else [layers]) + named_layers(fn)
         if not all(isinstance(layer, keras.Layer) for layer in layers):

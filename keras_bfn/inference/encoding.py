@@ -6,8 +6,9 @@ from keras import ops
 from keras_bfn import samplers
 from keras_bfn._parts import map_parts, order_parts
 from keras_bfn._validation import MOST_STEPS, check_int, check_verbose
+from keras_bfn.guidance import ClassifierFreeGuidance
 from keras_bfn.inference.generation import check_deterministic, check_sampler
-from keras_bfn.inference.program import LoopProgram, check_batch_size, predict, room_for
+from keras_bfn.inference.program import LoopProgram, check_batch_size, room_for
 from keras_bfn.inputs.arrays import check_data, count_examples
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import fill_missing_variables
@@ -33,7 +34,7 @@ class EncodingProgram(LoopProgram):
             inputs = {**inputs, "observed": mask}
 
         def predict(i, states, noise):
-            return self.predict_params(states, times[i], inputs)[:2]
+            return self.predict_at(i, states, inputs)[:2]
 
         def act(i, states, predictions, outputs):
             return self.step(states, outputs, times[i], times[i + 1], seed)
@@ -42,7 +43,7 @@ class EncodingProgram(LoopProgram):
         states = map_parts(
             lambda flow, s: sampler.init_from(s / ops.sqrt(flow.schedule.beta(1.0))), flow, s
         )
-        states = self.loop(predict, act, states)
+        states = self.loop(predict, act, states, inputs)
         latents = map_parts(sampler.latents, states)
         if mask is not None:
             latents = map_parts(lambda u, mask: ops.where(mask[..., None], u, 0.0), latents, mask)
@@ -68,8 +69,7 @@ def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
     model.build_for(map_parts(np.shape, x), conditions.get("condition"))
 
     inputs = {"x": x, "ones": np.ones(num, "float32"), **conditions}
-    arguments = (sampler, room_for(num_steps))
-    outputs = predict(
-        model, EncodingProgram, arguments, inputs, batch_size, seed, verbose, num_steps
-    )
+    program = model.programs(EncodingProgram, sampler, room_for(num_steps))
+    program.set_steps(num_steps, ClassifierFreeGuidance(), guidance=None)
+    outputs = program.run(inputs, batch_size, seed, verbose)
     return order_parts(model.flow, outputs["latents"])

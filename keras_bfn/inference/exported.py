@@ -76,7 +76,7 @@ def step(program, inputs, noise=None):
     predictions, outputs, *_ = program.predict_params(state, t, inputs | {"ones": ones})
     return {
         "next_state": program.step(state, outputs, t, t_next, noise),
-        "params": map_parts(lambda _, one: one.params, program.drawn, predictions),
+        "params": map_parts(lambda one: one.params, predictions),
         "x": program.end(outputs, noise),
     }
 

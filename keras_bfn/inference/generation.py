@@ -1,39 +1,42 @@
 """Generation: from the prior to samples, in one compiled program."""
 
-import inspect
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn import samplers
-from keras_bfn._parts import check_names, leave_out, list_parts, map_parts, order_parts, part_names
+from keras_bfn import orders, samplers
+from keras_bfn._parts import (
+    check_names,
+    leave_out,
+    list_parts,
+    map_parts,
+    of_any_part,
+    order_parts,
+    part_names,
+)
 from keras_bfn._validation import (
     MOST_STEPS,
     check_bool,
     check_int,
-    check_interval,
     check_numbers,
     check_verbose,
-    refusal,
 )
 from keras_bfn.inference.guiding import (
-    Guiding,
+    check_classifier_free,
     check_found,
     check_guidance,
     count_unknown,
     first_unknown,
-    guidance_inputs,
 )
-from keras_bfn.inference.particles import (
-    ParticleProgram,
-    check_particles,
-    default_rows,
-    finish_statistics,
-)
-from keras_bfn.inference.program import LoopProgram, check_batch_size, predict, room_for
-from keras_bfn.inputs.arrays import check_data, check_has_event_shape, standardize
+from keras_bfn.inference.ordered import draw_in_order
+from keras_bfn.inference.particles import ParticleProgram, check_particles
+from keras_bfn.inference.program import LoopProgram, check_batch_size, room_for
+from keras_bfn.inference.result import GenerationResult
+from keras_bfn.inputs.arrays import check_has_event_shape
 from keras_bfn.inputs.conditions import condition_inputs
+from keras_bfn.inputs.given import check_order, given_inputs
 from keras_bfn.inputs.missing import length_inputs, put_missing
 from keras_bfn.predictions import Prediction
 
@@ -43,15 +46,16 @@ class GenerationProgram(LoopProgram):
 
     Call arguments:
         inputs: dict with `"ones"`, of shape `(batch,)`; `"latents"`, where the sampler starts, if
-            it is given; `"given"`, a dict of the data of parts that are known; and for conditional
+            it is given; `"given"` and `"known"`, data and bools, which of them are known from the
+            start; for conditional
             models `"condition"`, of shape `(batch, ...)`, and, if it guides, `"guidance_rescale"`,
             of shape `(batch,)`; `"observed"`, if some variables are not; and the `"values"` of a
             guidance.
     """
 
-    def __init__(self, model, sampler, most_steps, return_trajectory, given=(), guidance=None):
-        super().__init__(model, sampler, most_steps, given, guidance)
-        self.return_trajectory = return_trajectory
+    def __init__(self, model, sampler, most_steps, guidance, keeps_trajectory):
+        super().__init__(model, sampler, most_steps, guidance)
+        self.keeps_trajectory = keeps_trajectory
 
     def find_times(self, num_steps):
         times = super().find_times(num_steps)
@@ -61,11 +65,9 @@ class GenerationProgram(LoopProgram):
     def call(self, inputs):
         model, sampler, seed = self.model, self.sampler, self.model.seed_generator
         batch_size, times = ops.shape(inputs["ones"])[0], ops.copy(self.times)
-        known = self.evidence_of_given(inputs)
 
         def predict(i, carry, noise):
-            guided, scales = self.guiding_at(i, inputs)
-            return self.predict_params(carry[0], times[i], guided, known, scales, noise)
+            return self.predict_at(i, carry[0], inputs, noise)
 
         def act(i, carry, predictions, outputs, shift, log_h):
             states, trajectory, unknown_at = carry
@@ -79,27 +81,27 @@ class GenerationProgram(LoopProgram):
             # Steps come second: predict joins batches along the first axis.
             shape = (batch_size, self.most_steps + 1)
             arrays = (ops.zeros((*shape, *event_shape, size)) for size in sizes)
-            return Prediction(ops.zeros(shape), *arrays)
+            own_times = event_shape if model.times == "variables" else ()
+            return Prediction(ops.zeros((*shape, *own_times)), *arrays)
 
         if "latents" in inputs:
-            states = map_parts(lambda _, u: sampler.init_from(u), self.drawn, inputs["latents"])
+            states = map_parts(sampler.init_from, inputs["latents"])
         else:
             states = self.start(batch_size, seed)
         trajectory = ()
-        if self.return_trajectory:
+        if self.keeps_trajectory:
             trajectory = map_parts(nothing, model.flow, model.event_shape)
         carry = states, trajectory, ops.full((batch_size,), -1, dtype="int32")
-        carry = self.loop(predict, act, carry, lambda: self.draw_noise(inputs))
+        carry = self.loop(predict, act, carry, inputs)
 
         states, trajectory, unknown_at = carry
         last = ops.copy(self.num_steps)
-        guided, _ = self.guiding_at(last, inputs)
-        predictions, outputs, *_ = self.predict_params(states, times[last], guided, known)
+        predictions, outputs, *_ = self.predict_at(last, states, inputs, guides=False)
         return {
-            "x": self.end(outputs, seed),
+            "x": self.end(outputs, seed, inputs),
             "trajectory": record(trajectory, last, predictions),
             "unknown_at": unknown_at,
-            "num_unknown": count_unknown(map_parts(lambda _, one: one, self.drawn, predictions)),
+            "num_unknown": count_unknown(predictions),
         }
 
 
@@ -112,80 +114,113 @@ def record(trajectory, i, predictions):
     return keras.tree.map_structure(write, trajectory, predictions) if trajectory else trajectory
 
 
-def generate(
-    model,
-    num_samples,
-    num_steps,
-    sampler,
-    condition,
-    guidance_scale,
-    guidance_interval,
-    guidance_rescale,
-    guidance,
-    num_particles,
-    given,
-    latents,
-    lengths,
-    seed,
-    batch_size,
-    return_trajectory,
-    return_statistics,
-    verbose,
-):
+class Guides(NamedTuple):
+    """What guides samples: arguments of `generate` and `inpaint` of a `BayesianFlowNetwork`."""
+
+    condition: Any
+    guidance_scale: Any
+    guidance: Any
+
+
+class Options(NamedTuple):
+    """How samples are made: arguments of `generate` and `inpaint` of a `BayesianFlowNetwork`."""
+
+    num_steps: Any
+    num_particles: Any
+    seed: Any
+    batch_size: Any
+    return_details: Any
+    verbose: Any
+
+
+def generate(model, num_samples, sampler, order, given, latents, lengths, guides, options):
     """What `BayesianFlowNetwork.generate` returns for these arguments."""
     num_samples = check_int("num_samples", num_samples, 1)
-    num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
-    num_particles = check_int("num_particles", num_particles, 1)
-    weighs = check_bool("return_statistics", return_statistics) or num_particles > 1
     sampler = samplers.get(sampler)
-    check_bool("return_trajectory", return_trajectory)
-    check_verbose(verbose)
     check_has_event_shape(model)
-    inputs = {"ones": np.ones(num_samples, "float32")}
-    interval = check_interval("guidance_interval", guidance_interval)
-    inputs |= condition_inputs(model, condition, num_samples, guidance_scale, guidance_rescale)
-    given = _check_given_data(model, given, num_samples)
-    check_sampler(sampler, leave_out(given, model.flow))
-    if given:
-        inputs["given"] = given
+    check_sampler(sampler, model.flow)
+    inputs = length_inputs(model, lengths, model.event_shape, num_samples)
+    inputs |= given_inputs(model, given, num_samples)
     if latents is not None:
-        inputs["latents"] = _check_latents(model, latents, given, sampler, num_samples)
-    inputs |= length_inputs(model, lengths, num_samples, given)
+        known = inputs.get("known")
+        inputs["latents"] = _check_latents(model, latents, known, sampler, num_samples)
     shapes = map_parts(lambda shape: (num_samples, *shape), model.event_shape)
+    return draw(model, shapes, sampler, order, inputs, guides, options)
+
+
+def draw(model, shapes, sampler, order, inputs, guides, options):
+    """Samples of these shapes, or a `GenerationResult` of them.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        shapes: `(num_samples, *event_shape)`, or a dict of the parts'.
+        sampler: a `keras_bfn.samplers.Sampler`.
+        order: in which order variables are drawn.
+        inputs: those inputs of the program that are no guides: `"given"` and `"known"`,
+            `"latents"` and `"observed"`, if there are such.
+        guides: `Guides`.
+        options: `Options`.
+    """
+    num_samples, condition = of_any_part(shapes)[0], guides.condition
+    num_steps = check_int("num_steps", options.num_steps, 1, MOST_STEPS)
+    details = check_bool("return_details", options.return_details)
+    check_verbose(options.verbose)
+    classifier_free = check_classifier_free(model, condition, guides.guidance_scale)
+    inputs = {"ones": np.ones(num_samples, "float32"), **inputs}
+    inputs |= condition_inputs(model, condition, num_samples)
+    if classifier_free.scale != 1:
+        inputs["guidance_rescale"] = np.full(num_samples, classifier_free.rescale, "float32")
     model.build_for(shapes, inputs.get("condition"))
-    guidance = check_guidance(model, guidance, num_samples, weighs)
-    inputs |= guidance_inputs(guidance, num_samples)
-    if guidance is not None and "shift" not in inspect.signature(sampler.step).parameters:
-        raise refusal("sampler", "must have a `step` that takes a `shift` to be guided", sampler)
-    guiding = Guiding(guidance_scale, interval, guidance)
-    if weighs:
-        check_particles(sampler, guidance, latents, return_trajectory)
-        batch_size = check_batch_size(batch_size, num_samples, default_rows(num_particles))
-        program = ParticleProgram
-        arguments = (sampler, room_for(num_steps), num_particles, tuple(given), guidance)
-    else:
-        batch_size = check_batch_size(batch_size, num_samples)
-        program, most_steps = GenerationProgram, room_for(num_steps)
-        if return_trajectory:  # which has room for as many predictions as there are
+    guidance, values = check_guidance(model, guides.guidance, sampler, num_samples)
+    if values:
+        inputs["values"] = values
+    order = check_order(model, order)
+    if order != orders.Together():
+        return draw_in_order(model, sampler, order, inputs, classifier_free, guidance, options)
+    most_steps = room_for(num_steps)
+    if options.num_particles is None:
+        if details:  # there is room for as many predictions as there are
             most_steps = num_steps - 1 if sampler.end == "last" else num_steps
-        arguments = (sampler, most_steps, return_trajectory, tuple(given), guidance)
-    outputs = predict(
-        model, program, arguments, inputs, batch_size, seed, verbose, num_steps, guiding
-    )
-    check_found(model, outputs.pop("unknown_at"), outputs.pop("num_unknown"))
-    x, observed = outputs.pop("x"), inputs.get("observed")
-    x = order_parts(model.flow, x | given if given else x)
+        kind, own, num_rows = GenerationProgram, details, 1
+    else:
+        kind, own = ParticleProgram, check_int("num_particles", options.num_particles, 1)
+        check_particles(sampler, guidance, are_weighed=details or own > 1)
+        num_rows = own
+    batch_size = check_batch_size(options.batch_size, num_samples, num_rows)
+    program = model.programs(kind, sampler, most_steps, guidance, own)
+    program.set_steps(num_steps, classifier_free, guidance)
+    outputs = program.run(inputs, batch_size, options.seed, options.verbose)
+    check_found(model, outputs["unknown_at"], outputs["num_unknown"])
+    samples = _finish_samples(model.flow, inputs, outputs)
+    return _result(model.flow, inputs, outputs, samples, num_steps) if details else samples
+
+
+def _finish_samples(flow, inputs, outputs):
+    """The samples that a program has made of its inputs, with what is missing."""
+    x, observed = order_parts(flow, outputs["x"]), inputs.get("observed")
+    return x if observed is None else map_parts(put_missing, x, observed)
+
+
+def _result(flow, inputs, outputs, samples, num_steps):
+    """The `GenerationResult` of a program's inputs and outputs."""
+    if "trajectory" in outputs:
+        return GenerationResult(samples, map_parts(_in_steps, flow, outputs["trajectory"]))
+    particles, observed = order_parts(flow, outputs["particles"]), inputs.get("observed")
     if observed is not None:
-        x = map_parts(put_missing, x, observed)
-    if return_trajectory:
-        return x, map_parts(_in_steps, model.flow, outputs["trajectory"])
-    return (x, finish_statistics(model, outputs, num_steps, observed)) if return_statistics else x
+        particles = map_parts(lambda x, mask: put_missing(x, mask[:, None]), particles, observed)
+    return GenerationResult(
+        samples,
+        log_likelihood=outputs["log_likelihood"],
+        effective_sample_size=outputs["effective_sample_size"].T[: num_steps + 1],
+        particles=particles,
+        log_weights=outputs["log_weights"],
+    )
 
 
 def _in_steps(flow, prediction):
-    """A trajectory with its steps first; all samples are predicted at the same times."""
+    """A trajectory with its steps first; with shared times, those of all samples are the same."""
     steps = Prediction(*(np.moveaxis(values, 1, 0) for values in prediction))
-    return steps._replace(t=steps.t[:, 0])
+    return steps._replace(t=steps.t[:, 0]) if steps.t.ndim == 2 else steps
 
 
 def check_sampler(sampler, flow):
@@ -205,33 +240,17 @@ def check_deterministic(sampler):
         )
 
 
-def _check_given_data(model, given, num_samples):
-    if given is None:
-        return {}
-    if not isinstance(given, dict):
-        raise ValueError(
-            "Argument `given` must be a dict from names of parts to their data. "
-            f"Received: a {type(given).__name__}"
-        )
-    names = check_given(model, list(given))
-    data = {}
-    for name in names:
-        flow, event_shape = model.flow[name], model.event_shape[name]
-        found = check_data(flow, event_shape, given[name], f"given[{name!r}]", model.allow_missing)
-        data[name] = standardize(found)
-        if len(data[name]) != num_samples:
-            raise ValueError(
-                f"Argument `given` must hold {num_samples} examples of each part. "
-                f"Received: {len(data[name])} of {name!r}"
-            )
-    return data
-
-
-def _check_latents(model, latents, given, sampler, num_samples):
+def _check_latents(model, latents, known, sampler, num_samples):
     check_deterministic(sampler)
     flow = model.flow
-    if isinstance(latents, dict):  # only what is drawn starts somewhere
-        flow, latents = leave_out(given, flow), leave_out(given, latents)
+    if isinstance(latents, dict) and isinstance(known, dict):
+        # Parts that are given as a whole start nowhere.
+        given = [name for name in flow if known[name].all()]
+        nothing = {
+            name: np.zeros((num_samples, *model.event_shape[name], flow[name].embedding_size))
+            for name in given
+        }
+        latents = leave_out(given, latents) | nothing
     check_names(flow, latents, "latents")
 
     def check(flow, event_shape, latents, name):

@@ -1,6 +1,6 @@
 """What guides samples: a condition, away from the null one, or the likelihood of a `Guidance`."""
 
-from typing import Any, NamedTuple
+import inspect
 
 import keras
 import numpy as np
@@ -8,84 +8,77 @@ from keras import ops
 
 from keras_bfn import guidance as guidances
 from keras_bfn._backend import value_and_gradient
-from keras_bfn._parts import leave_out, map_parts, sum_parts
-from keras_bfn._validation import check_numbers, refusal
+from keras_bfn._parts import map_parts, sum_parts
+from keras_bfn._validation import check_numbers, refusal, warn
 from keras_bfn.guidance import Expected
+from keras_bfn.guidance.classifier_free import get_classifier_free
+from keras_bfn.inputs.missing import sum_variables
 from keras_bfn.predictions import output_distributions
 
 
-class Guiding(NamedTuple):
-    """How strongly samples are guided, and when.
+def check_classifier_free(model, condition, guidance_scale):
+    """Returns a `ClassifierFreeGuidance`, given the argument and the condition.
 
-    Attributes:
-        scale, interval: of the condition: the scale, a float or a function of the time, and the
-            times at which it is not 1.
-        guidance: a `keras_bfn.guidance.Guidance`, or None.
+    Raises:
+        ValueError: if it is none, or there is no condition to guide by, or none to guide away from.
     """
-
-    scale: Any = 1.0
-    interval: tuple = (0.0, 1.0)
-    guidance: Any = None
-
-    def at(self, times):
-        """The scales of the condition, and of each likelihood of the guidance, at these times.
-
-        Returns:
-            A float32 array of shape `(len(times), 1 + number of likelihoods)`.
-        """
-        leaves = [] if self.guidance is None else self.guidance.leaves()
-        return np.stack(
-            [
-                scale_at("guidance_scale", times, self.scale, self.interval, otherwise=1),
-                *(
-                    scale_at("scale", times, leaf.scale, leaf.interval, otherwise=0)
-                    for leaf in leaves
-                ),
-            ],
-            axis=-1,
+    found, null = get_classifier_free(guidance_scale), model.null_condition
+    if found.scale != 1 and (condition is None or null is None):
+        missing = "condition=None" if condition is None else "a network without `null_condition`"
+        raise ValueError(
+            "Argument `guidance_scale` must be 1 unless there is a condition, and a null condition "
+            "to guide away from; a `guidance` has a scale of its own. "
+            f"Received: guidance_scale={guidance_scale} with {missing}"
         )
+    if found.scale != 1 and not model.condition_dropout:
+        warn(
+            "The argument `guidance_scale` guides away from the null condition, which a model with "
+            "condition_dropout=0 has not learnt, unless it was among the training data's own."
+        )
+    return found
 
 
-NOTHING = Guiding()
+def scales_at(times, classifier_free, guidance):
+    """The scales of the condition, and of each likelihood of the guidance, at these times.
+
+    Returns:
+        A float32 array of shape `(len(times), 1 + number of likelihoods)`.
+    """
+    scales = [_scale_at("guidance_scale", times, classifier_free, otherwise=1)]
+    for leaf in [] if guidance is None else guidance.leaves():
+        scales.append(_scale_at("scale", times, leaf, otherwise=0))
+    return np.stack(scales, axis=-1)
 
 
-def scale_at(name, times, scale, interval, otherwise):
-    """The scale at each of the times, a float32 array; `name` is the argument's, for messages."""
+def _scale_at(name, times, guide, otherwise):
+    """What has a scale and an interval: its scale at each of the times, a float32 array."""
+    scale, (first, last) = guide.scale, guide.interval
     scales = [scale(float(t)) if callable(scale) else scale for t in times]
     scales = check_numbers(name, scales)
     if scales.shape != np.shape(times) or not np.isfinite(scales).all():
         expected = "must return a finite number for each time in [0, 1]"
         raise refusal(name, expected, scales.tolist())
-    is_inside = (times >= np.float32(interval[0])) & (times <= np.float32(interval[1]))
+    is_inside = (times >= np.float32(first)) & (times <= np.float32(last))
     return np.where(is_inside, scales, np.float32(otherwise))
 
 
-def check_guidance(model, guidance, num_samples, weighs=False):
-    """Returns a `Guidance`, or None. `weighs` tells whether samples are weighed by it.
+def check_guidance(model, guidance, sampler, num_samples):
+    """The tuple of a `Guidance`, or None, and of the values of its likelihoods, by their number.
 
     Raises:
         ValueError: if it is none, has not a value for each sample, does not return what it must,
-            or what it returns has no gradient.
+            or what it returns has no gradient; or if the sampler cannot be guided.
     """
-    guidance = guidances.get(guidance)
-    for leaf in guidance.leaves() if guidance is not None else []:
-        if weighs and (callable(leaf.scale) or leaf.interval != (0.0, 1.0)):
-            raise ValueError(
-                "Argument `guidance` must have a float for a scale and the interval (0, 1) with "
-                "particles or statistics: what these are about does not change with time. "
-                f"Received: scale={leaf.scale}, interval={leaf.interval}"
-            )
-        if leaf.fn is not None:
-            _try(model, leaf, leaf.rows(num_samples))
-    return guidance
-
-
-def guidance_inputs(guidance, num_samples):
-    """The input `"values"` of a program that is guided."""
+    guidance, values = guidances.get(guidance), {}
     if guidance is None:
-        return {}
-    rows = [leaf.rows(num_samples) for leaf in guidance.leaves()]
-    return {"values": {str(i): values for i, values in enumerate(rows)}}
+        return None, values
+    if "shift" not in inspect.signature(sampler.step).parameters:
+        raise refusal("sampler", "must have a `step` that takes a `shift` to be guided", sampler)
+    for i, leaf in enumerate(guidance.leaves()):
+        values[str(i)] = leaf.rows(num_samples)
+        if leaf.fn is not None:
+            _try(model, leaf, values[str(i)])
+    return guidance, values
 
 
 def _try(model, leaf, rows):
@@ -127,22 +120,18 @@ def first_unknown(unknown_at, i, log_h, shift):
         unknown_at: that of the steps before step `i`.
         log_h, shift: as `guided_prediction` returns them.
     """
-
-    def spoil(shift):
-        return ops.sum(ops.reshape(0.0 * shift, (ops.shape(shift)[0], -1)), axis=1)
-
-    is_known = ops.isfinite(log_h + sum_parts(map_parts(spoil, shift)))
+    spoilt = sum_parts(sum_variables(map_parts(lambda shift: 0.0 * shift, shift)))
+    is_known = ops.isfinite(log_h + spoilt)
     return ops.where(ops.logical_and(~is_known, unknown_at < 0), i, unknown_at)
 
 
 def count_unknown(predictions):
     """How much of what a network returned for an example is no finite number, `(batch,)`."""
 
-    def count(prediction):
-        others = ops.cast(~ops.isfinite(prediction.params), "float32")
-        return ops.sum(ops.reshape(others, (ops.shape(others)[0], -1)), axis=1)
+    def unknown(prediction):
+        return ops.cast(~ops.isfinite(prediction.params), "float32")
 
-    return sum_parts(map_parts(count, predictions))
+    return sum_parts(sum_variables(map_parts(unknown, predictions)))
 
 
 def check_found(model, unknown_at, num_unknown):
@@ -183,9 +172,9 @@ def guided_prediction(guidance, predict, flow, s, inputs, scales, noise):
 
     Args:
         guidance: a `Guidance`.
-        predict: function from evidence of what is drawn to predictions.
-        flow: the flow, or a dict of flows, of all parts.
-        s: evidence of what is drawn.
+        predict: function from evidence to predictions.
+        flow: the flow, or a dict of flows.
+        s: evidence.
         inputs: the program's.
         scales: for each likelihood a scalar.
         noise: for the draws of `Expected`.
@@ -193,58 +182,44 @@ def guided_prediction(guidance, predict, flow, s, inputs, scales, noise):
     Returns:
         The tuple of predictions, the gradient of log h by the evidence, and log h, `(batch,)`.
     """
-    given = inputs.get("given", {})
+    given, known, mask = (inputs.get(name) for name in ("given", "known", "observed"))
 
     def log_h(predictions, outputs):
-        seen = Expected(flow, predictions, outputs, given or None, inputs.get("observed"), noise)
-        found = [
-            scale * leaf.log_h(seen, **inputs["values"][str(i)])
-            for i, (leaf, scale) in enumerate(zip(guidance.leaves(), scales, strict=True))
-        ]
-        return guidance.total(found)
+        seen = Expected(flow, predictions, outputs, given, known, mask, noise)
+        return _total(guidance, "log_h", seen, inputs, scales)
 
-    drawn = leave_out(given, flow)
-    if guidance.through_network:
+    def of_evidence(s):
+        predictions = predict(s)
+        return log_h(predictions, output_distributions(flow, predictions)), predictions
 
-        def of_evidence(s):
-            predictions = predict(s)
-            return log_h(predictions, output_distributions(drawn, predictions)), predictions
-
-        (value, predictions), shift = value_and_gradient(of_evidence, s)
-        return predictions, *_where_guided(scales, shift, value)
-
-    predictions = predict(s)
-    outputs = output_distributions(drawn, predictions)
+    def tilt(flow, output, evidence, prediction):
+        return flow.tilted(output, evidence, prediction.t)
 
     def of_more(evidence):
-        return log_h(
-            predictions,
-            map_parts(
-                lambda flow, output, more, prediction: flow.tilted(output, more, prediction.t),
-                drawn,
-                outputs,
-                evidence,
-                predictions,
-            ),
-        ), ()
+        return log_h(predictions, map_parts(tilt, flow, outputs, evidence, predictions)), ()
 
-    (value, _), shift = value_and_gradient(of_more, map_parts(ops.zeros_like, s))
-    return predictions, *_where_guided(scales, shift, value)
-
-
-def _where_guided(scales, shift, log_h):
-    """Both, or zeros where all scales are 0, whatever a likelihood is there."""
+    if guidance.through_network:
+        (value, predictions), shift = value_and_gradient(of_evidence, s)
+    else:
+        predictions = predict(s)
+        outputs = output_distributions(flow, predictions)
+        (value, _), shift = value_and_gradient(of_more, map_parts(ops.zeros_like, s))
+    # Where all scales are 0, nothing guides, whatever a likelihood is there.
     is_guided = ops.any(ops.stack(scales) != 0)
-    return keras.tree.map_structure(lambda x: ops.where(is_guided, x, 0.0), (shift, log_h))
+    found = keras.tree.map_structure(lambda x: ops.where(is_guided, x, 0.0), (shift, value))
+    return predictions, *found
 
 
 def log_likelihood(guidance, flow, x, predictions, inputs, scales):
     """log L of samples, to the power that is the scale of each likelihood, `(batch,)`."""
-    seen = Expected(
-        flow, predictions, {} if isinstance(flow, dict) else None, x, inputs.get("observed")
-    )
+    seen = Expected(flow, predictions, None, x, mask=inputs.get("observed"))
+    return _total(guidance, "log_likelihood", seen, inputs, scales)
+
+
+def _total(guidance, method, seen, inputs, scales):
+    """What a method of each likelihood finds, times its scale, as the guidance combines them."""
     found = [
-        scale * leaf.log_likelihood(seen, **inputs["values"][str(i)])
+        scale * getattr(leaf, method)(seen, **inputs["values"][str(i)])
         for i, (leaf, scale) in enumerate(zip(guidance.leaves(), scales, strict=True))
     ]
     return guidance.total(found)

@@ -5,11 +5,13 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import _keras
-from keras_bfn._parts import map_parts
-from keras_bfn.inference.guiding import count_unknown
-from keras_bfn.inference.program import SamplingProgram, room_for
+from keras_bfn._parts import map_parts, order_parts
+from keras_bfn._validation import refusal
+from keras_bfn.inference.guiding import check_found, count_unknown
+from keras_bfn.inference.program import SamplingProgram, check_batch_size, know, room_for
+from keras_bfn.inputs.given import order_noise
+from keras_bfn.inputs.missing import put_missing
 from keras_bfn.inputs.states import split
-from keras_bfn.predictions import output_distributions
 
 GROUP, TIME, NEXT, IS_LAST = range(4)  # columns of a plan
 
@@ -26,7 +28,7 @@ class OrderedProgram(SamplingProgram):
         order: a `keras_bfn.orders.Order`.
 
     Call arguments:
-        inputs: dict with `"ones"`, of shape `(batch,)`; `"x"` and `"known"`, data and bools, or
+        inputs: dict with `"ones"`, of shape `(batch,)`; `"given"` and `"known"`, data and bools, or
             dicts: what is known; the `"noise"` of a random order; for conditional models
             `"condition"`; and, if some variables are not there, the mask `"observed"`.
     """
@@ -38,7 +40,7 @@ class OrderedProgram(SamplingProgram):
         self.num_calls = self.add_weight((), dtype="int32", name="num_calls", **unknown)
         self.plan = self.add_weight((most_calls, 4), name="plan", **unknown)
 
-    def set_steps(self, num_steps, guiding):
+    def set_steps(self, num_steps):
         """Plans `num_steps` messages about each group that is not told."""
         plan = plan_calls(self.order, self.model.event_shape, self.find_times(num_steps))
         self.num_calls.assign(len(plan))
@@ -61,7 +63,7 @@ class OrderedProgram(SamplingProgram):
                 # Before a group's first message, and where it is told, nothing is known of it.
                 is_sent = open & (groups == group) & (time > 0)
                 s = ops.where(is_sent[..., None], self.sampler.evidence(flow, state, time), 0.0)
-                return ops.where(known[..., None], flow.known_evidence(x), s)
+                return know(flow, s, x, known)
 
             s = map_parts(evidence, model.flow, states, x, known, groups, open)
             t = map_parts(
@@ -82,11 +84,7 @@ class OrderedProgram(SamplingProgram):
         def act(i, carry, predictions):
             states, x, known, num_unknown = carry
             group, is_last = ops.cast(plan[i, GROUP], "int32"), plan[i, IS_LAST] > 0
-            outputs = map_parts(
-                lambda _, output: self.sampler.sharpen(output),
-                model.flow,
-                output_distributions(model.flow, predictions),
-            )
+            outputs = self.outputs(predictions)
             drawn = map_parts(lambda groups, open: open & (groups == group) & is_last, groups, open)
             x = map_parts(
                 lambda x, drawn, new: ops.where(drawn, ops.cast(new, x.dtype), x),
@@ -101,7 +99,7 @@ class OrderedProgram(SamplingProgram):
             )
             return states, x, known, num_unknown + count_unknown(predictions)
 
-        carry = (start, inputs["x"], known, ops.zeros_like(inputs["ones"]))
+        carry = (start, inputs["given"], known, ops.zeros_like(inputs["ones"]))
         _, x, _, num_unknown = _keras.loop(
             seed, ops.copy(self.num_calls), lambda: None, predict, act, carry
         )
@@ -119,6 +117,45 @@ class OrderedProgram(SamplingProgram):
         return map_parts(
             lambda drawn, end: ops.where(is_told, drawn, end), drawn, self.end(outputs, seed)
         )
+
+
+def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, options):
+    """Samples in an order that is not `Together`: as `keras_bfn.inference.generation.draw`."""
+    others = {
+        "guidance": guidance,
+        "num_particles": options.num_particles,
+        "latents": inputs.get("latents"),
+        "return_details": options.return_details or None,
+    }
+    for name, value in others.items():
+        if value is not None:
+            raise refusal(name, f"must be left out with order={order!r}", value)
+    if callable(classifier_free.scale) or classifier_free.interval != (0.0, 1.0):
+        expected = f"must be a number, at all times, with order={order!r}"
+        raise refusal("guidance_scale", expected, classifier_free)
+    event_shape, num_samples = model.event_shape, len(inputs["ones"])
+    if "guidance_rescale" in inputs:
+        inputs["guidance_scale"] = np.full(num_samples, classifier_free.scale, "float32")
+    if "known" not in inputs:
+        shapes = map_parts(lambda shape: (num_samples, *shape), event_shape)
+        inputs["known"] = map_parts(lambda shape: np.zeros(shape, "bool"), shapes)
+        inputs["given"] = map_parts(
+            lambda flow, shape: np.zeros(shape, "int32" if flow.discrete else "float32"),
+            model.flow,
+            shapes,
+        )
+    if order.is_random:
+        inputs["noise"] = order_noise(order, event_shape, num_samples, options.seed)
+    num_steps = options.num_steps
+    program = model.programs(
+        OrderedProgram, sampler, room_for_calls(order, event_shape, num_steps), order
+    )
+    program.set_steps(num_steps)
+    batch_size = check_batch_size(options.batch_size, num_samples)
+    outputs = program.run(inputs, batch_size, options.seed, options.verbose)
+    check_found(model, np.full(num_samples, -1), outputs["num_unknown"])
+    x, observed = order_parts(model.flow, outputs["x"]), inputs.get("observed")
+    return x if observed is None else map_parts(put_missing, x, observed)
 
 
 def plan_calls(order, event_shape, times):

@@ -5,13 +5,13 @@ import math
 import keras
 from keras import ops
 
-from keras_bfn._parts import map_parts, order_parts, sum_parts
+from keras_bfn._parts import map_parts, of_any_part, sum_parts, unzip_parts
 from keras_bfn._random import normal
 from keras_bfn._validation import refusal
 from keras_bfn.guidance import Guidance
 from keras_bfn.inference.guiding import count_unknown, first_unknown, log_likelihood
-from keras_bfn.inference.program import DEFAULT_BATCH_SIZE, LoopProgram
-from keras_bfn.inputs.missing import put_missing
+from keras_bfn.inference.program import LoopProgram
+from keras_bfn.inputs.missing import sum_variables
 from keras_bfn.samplers.sde import MessageSampler
 from keras_bfn.samplers.second_order import SecondOrder
 
@@ -33,133 +33,150 @@ class ParticleProgram(LoopProgram):
             likelihood is a `KnownVariables`, that one's are data and masks.
     """
 
-    def __init__(self, model, sampler, most_steps, num_particles, given, guidance):
-        super().__init__(model, sampler, most_steps, given, guidance)
+    def __init__(self, model, sampler, most_steps, guidance, num_particles):
+        super().__init__(model, sampler, most_steps, guidance)
         self.num_particles = num_particles
 
     def call(self, inputs):
-        model, drawn, seed = self.model, self.drawn, self.model.seed_generator
-        num_examples, num_particles = ops.shape(inputs["ones"])[0], self.num_particles
-        times = ops.copy(self.times)
         # One row for each particle, those of an example together.
         inputs = keras.tree.map_structure(
-            lambda values: ops.repeat(values, num_particles, axis=0), inputs
+            lambda values: ops.repeat(values, self.num_particles, axis=0), inputs
         )
-        ones = inputs["ones"]
-        given = self.evidence_of_given(inputs)
-        x = known = map_parts(lambda _: None, drawn)
-        if isinstance(self.guidance.leaves()[0], KnownVariables):
-            x = inputs["values"]["0"]["x"]
-            known = map_parts(lambda mask: mask > 0.5, inputs["values"]["0"]["mask"])
-
-        def per_particle(values):
-            return ops.reshape(values, (num_examples, num_particles, -1))
+        times = ops.copy(self.times)
 
         def predict(i, state, noise):
-            guided, scales = self.guiding_at(i, inputs)
-            predictions, _, shift, log_h = self.predict_params(
-                state["s"], times[i], guided, given, scales if self.guidance.acts else None, noise
-            )
-            if shift is None:
-                shift, log_h = map_parts(ops.zeros_like, state["s"]), ops.zeros_like(ones)
-            return map_parts(lambda _, one: one, drawn, predictions), shift, log_h
-
-        def weigh(state, i, log_h):
-            """The state with weights by the last step and where it led to, and their number."""
-            log_ratios = state["log_ratios"] + log_h - state["log_h"]
-            log_weights, gained, size = reweight(
-                state["log_weights"], per_particle(log_ratios)[:, :, 0]
-            )
-            return state | {
-                "log_weights": log_weights,
-                "log_likelihood": state["log_likelihood"] + gained,
-                "sizes": ops.slice_update(state["sizes"], (i, 0), size[None]),
-            }, size
+            guides = self.guidance.acts
+            predictions, _, shift, log_h = self.predict_at(i, state["s"], inputs, noise, guides)
+            if not guides:
+                shift = map_parts(ops.zeros_like, state["s"])
+                log_h = ops.zeros_like(inputs["ones"])
+            return predictions, shift, log_h
 
         def act(i, state, predictions, shift, log_h):
-            t, t_next = times[i], times[i + 1]
             unknown_at = first_unknown(state["unknown_at"], i, log_h, shift)
-            state, size = weigh(state, i, log_h)
-            s, log_weights = state["s"], state["log_weights"]
-            if num_particles > 1:
-                rows, log_weights = resample(log_weights, size, seed)
-                s, predictions, shift, log_h, unknown_at = keras.tree.map_structure(
-                    lambda values: ops.take(values, rows, axis=0),
-                    (s, predictions, shift, log_h, unknown_at),
-                )
+            state, size = self.weigh(state | {"unknown_at": unknown_at}, i, log_h)
+            if self.num_particles > 1:
+                found = predictions, shift, log_h
+                state, (predictions, shift, log_h) = self.draw_anew(state, size, found)
+            s, log_ratios = self.send(
+                inputs, times[i], times[i + 1], state["s"], self.outputs(predictions), shift
+            )
+            return state | {"s": s, "log_ratios": log_ratios, "log_h": log_h}
 
-            def advance(flow, s, x, known, output, shift):
-                """The next evidence of a part, and how much likelier it is under the model."""
-                alpha = flow.schedule.beta(t_next) - flow.schedule.beta(t)
-                embedding = self.sampler.message(flow, output, seed) + shift
-                noise = normal(ops.shape(s), seed)
-                scaled = ops.sqrt(flow.gain * alpha) * shift
-                log_ratios = -ops.sum(scaled * (noise + 0.5 * scaled), axis=-1)
-                if known is not None:
-                    # The particles of an example receive the same messages from what is known.
-                    shared = ops.repeat(noise[::num_particles], num_particles, axis=0)
-                    noise = ops.where(known[..., None], shared, noise)
-                    embedding = ops.where(known[..., None], flow.embed(x), embedding)
-                    received = flow.log_receiver_ratio(x, output, alpha * ones, noise)
-                    log_ratios = ops.where(known, received, log_ratios)
-                log_ratios = ops.sum(ops.reshape(log_ratios, (ops.shape(ones)[0], -1)), axis=1)
-                return s + flow.receive(embedding, alpha, noise), log_ratios
+        start = self.start_state(inputs["ones"])
+        state = self.loop(predict, act, start, inputs)
+        last = ops.copy(self.num_steps)
+        predictions, outputs, *_ = self.predict_at(last, state["s"], inputs, guides=False)
+        samples = self.end(outputs, self.model.seed_generator, inputs)
+        samples = self.complete(inputs, samples)
+        log_likelihoods = log_likelihood(
+            self.guidance, self.model.flow, samples, predictions, inputs, self.scales_at(last)[1:]
+        )
+        # What is impossible in the end may be so, but not unknown.
+        is_unknown = ops.isnan(log_likelihoods) & (state["unknown_at"] < 0)
+        unknown_at = ops.where(is_unknown, last, state["unknown_at"])
+        state, _ = self.weigh(state, last, log_likelihoods)
+        chosen = systematic(state["log_weights"], 1, self.model.seed_generator)
+        num_unknown = count_unknown(predictions)
+        return {
+            "x": map_parts(lambda x: ops.take(x, chosen, axis=0), samples),
+            "particles": map_parts(self.by_example, samples),
+            "log_weights": state["log_weights"],
+            "log_likelihood": state["log_likelihood"],
+            "effective_sample_size": ops.transpose(state["sizes"]),
+            "unknown_at": ops.max(self.by_example(unknown_at), axis=1),
+            "num_unknown": ops.sum(self.by_example(num_unknown), axis=1),
+        }
 
-            advanced = map_parts(advance, drawn, s, x, known, self.outputs(predictions), shift)
-            return state | {
-                "s": map_parts(lambda _, part: part[0], drawn, advanced),
-                "log_weights": log_weights,
-                "log_ratios": sum_parts(map_parts(lambda _, part: part[1], drawn, advanced)),
-                "log_h": log_h,
-                "unknown_at": unknown_at,
-            }
+    def by_example(self, values):
+        """The rows of all particles, `(num_examples, num_particles, ...)`."""
+        return ops.reshape(values, (-1, self.num_particles, *values.shape[1:]))
 
-        start = {
-            "s": self.start(ops.shape(ones)[0], seed),
-            "log_weights": ops.zeros((num_examples, num_particles)) - math.log(num_particles),
+    def known_variables(self, inputs):
+        """The tuple of data and of which of them are known; for each part None if none is."""
+        nothing = map_parts(lambda _: None, self.model.flow)
+        if not isinstance(self.guidance.leaves()[0], KnownVariables):
+            return nothing, nothing
+        values = inputs["values"]["0"]
+        return values["x"], map_parts(lambda mask: mask > 0.5, values["mask"])
+
+    def start_state(self, ones):
+        """What the loop carries, before the first step."""
+        num_rows = ops.shape(ones)[0]
+        num_examples = num_rows // self.num_particles
+        weights = ops.zeros((num_examples, self.num_particles))
+        return {
+            "s": self.start(num_rows, self.model.seed_generator),
+            "log_weights": weights - math.log(self.num_particles),
             "log_ratios": ops.zeros_like(ones),
             "log_h": ops.zeros_like(ones),
             "log_likelihood": ops.zeros((num_examples,)),
             "sizes": ops.zeros((self.most_steps + 1, num_examples)),
             "unknown_at": ops.full_like(ones, -1, dtype="int32"),
         }
-        state = self.loop(predict, act, start, lambda: self.draw_noise(inputs))
 
-        num_steps = ops.copy(self.num_steps)
-        guided, scales = self.guiding_at(num_steps, inputs)
-        predictions, outputs, *_ = self.predict_params(state["s"], times[num_steps], guided, given)
+    def weigh(self, state, i, log_h):
+        """The state with weights by the last step and where it led to, and their number."""
+        log_ratios = self.by_example(state["log_ratios"] + log_h - state["log_h"])
+        log_weights, gained, size = reweight(state["log_weights"], log_ratios)
+        return state | {
+            "log_weights": log_weights,
+            "log_likelihood": state["log_likelihood"] + gained,
+            "sizes": ops.slice_update(state["sizes"], (i, 0), size[None]),
+        }, size
 
-        def complete(_, x, known, sample):
+    def draw_anew(self, state, size, found):
+        """The state of the particles that go on, and what was found for them."""
+        rows, log_weights = resample(state["log_weights"], size, self.model.seed_generator)
+        s, unknown_at, found = keras.tree.map_structure(
+            lambda values: ops.take(values, rows, axis=0),
+            (state["s"], state["unknown_at"], found),
+        )
+        return state | {"s": s, "unknown_at": unknown_at, "log_weights": log_weights}, found
+
+    def send(self, inputs, t, t_next, s, outputs, shift):
+        """The next evidence, and how much likelier it is under the model, `(batch,)`.
+
+        Args:
+            inputs: the program's.
+            t, t_next: the time of the evidence, and that after the message, scalars.
+            s, outputs: the evidence, and the output distribution given it, or dicts of the parts'.
+            shift: what guidance adds to the expected embedding.
+        """
+        seed, num_particles = self.model.seed_generator, self.num_particles
+
+        def send_part(flow, s, x, known, output, shift):
+            alpha = flow.schedule.beta(t_next) - flow.schedule.beta(t)
+            embedding = self.sampler.message(flow, output, seed) + shift
+            noise = normal(ops.shape(s), seed)
+            scaled = ops.sqrt(flow.gain * alpha) * shift
+            log_ratios = -ops.sum(scaled * (noise + 0.5 * scaled), axis=-1)
+            if known is not None:
+                # The particles of an example receive the same messages from what is known.
+                shared = ops.repeat(noise[::num_particles], num_particles, axis=0)
+                noise = ops.where(known[..., None], shared, noise)
+                embedding = ops.where(known[..., None], flow.embed(x), embedding)
+                received = flow.log_receiver_ratio(x, output, alpha * inputs["ones"], noise)
+                log_ratios = ops.where(known, received, log_ratios)
+            return s + flow.receive(embedding, alpha, noise), sum_variables(log_ratios)
+
+        x, known = self.known_variables(inputs)
+        s, log_ratios = unzip_parts(
+            map_parts(send_part, self.model.flow, s, x, known, outputs, shift)
+        )
+        return s, sum_parts(log_ratios)
+
+    def complete(self, inputs, samples):
+        """The samples, with the values of what is known."""
+
+        def complete_part(sample, x, known):
             return sample if known is None else ops.where(known, ops.cast(x, sample.dtype), sample)
 
-        samples = map_parts(complete, drawn, x, known, self.end(outputs, seed))
-        whole = samples | inputs["given"] if given else samples
-        log_likelihoods = log_likelihood(
-            self.guidance, model.flow, whole, predictions, inputs, scales
-        )
-        # What is impossible in the end may be so, but not unknown.
-        is_unknown = ops.isnan(log_likelihoods) & (state["unknown_at"] < 0)
-        unknown_at = ops.where(is_unknown, num_steps, state["unknown_at"])
-        num_unknown = count_unknown(map_parts(lambda _, one: one, drawn, predictions))
-        state, _ = weigh(state, num_steps, log_likelihoods)
-        chosen = systematic(state["log_weights"], 1, seed)
-        return {
-            "x": map_parts(lambda _, x: ops.take(x, chosen, axis=0), drawn, samples),
-            "particles": map_parts(
-                lambda _, x: ops.reshape(x, (num_examples, num_particles, *x.shape[1:])),
-                drawn,
-                samples,
-            ),
-            "log_weights": state["log_weights"],
-            "log_likelihood": state["log_likelihood"],
-            "effective_sample_size": ops.transpose(state["sizes"]),
-            "unknown_at": ops.max(per_particle(unknown_at)[:, :, 0], axis=1),
-            "num_unknown": ops.sum(per_particle(num_unknown)[:, :, 0], axis=1),
-        }
+        return map_parts(complete_part, samples, *self.known_variables(inputs))
 
 
-def check_particles(sampler, guidance, latents=None, return_trajectory=False):
-    """Raises a `ValueError` unless particles can be weighed."""
+def check_particles(sampler, guidance, are_weighed):
+    """Raises a `ValueError` unless particles can be drawn, and weighed if they are to be."""
     if guidance is None:
         raise refusal("guidance", "must say what particles are weighed by", guidance)
     adds_messages = isinstance(sampler, MessageSampler) and not isinstance(sampler, SecondOrder)
@@ -168,34 +185,18 @@ def check_particles(sampler, guidance, latents=None, return_trajectory=False):
             "must be 'ancestral' or 'sde1', with noise=1 and a last prediction, for particles"
         )
         raise refusal("sampler", expected, sampler)
-    if latents is not None:
-        raise refusal("latents", "must be None for particles, which start alike", latents)
-    if return_trajectory:
-        raise refusal("return_trajectory", "must be False for particles", return_trajectory)
     for leaf in guidance.leaves():
         if leaf.fn is None and type(leaf).log_likelihood is Guidance.log_likelihood:
             raise ValueError(
                 "Argument `guidance` must have a method `log_likelihood`, by which samples are "
                 f"weighed in the end. Received: {type(leaf).__name__}"
             )
-
-
-def default_rows(num_particles):
-    """How many examples a batch has by default."""
-    return max(1, DEFAULT_BATCH_SIZE // num_particles)
-
-
-def finish_statistics(model, outputs, num_steps, there=None):
-    """What a `ParticleProgram` tells of its particles, as it is returned."""
-    particles = order_parts(model.flow, outputs["particles"])
-    if there is not None:
-        particles = map_parts(lambda x, there: put_missing(x, there[:, None]), particles, there)
-    return {
-        "log_likelihood": outputs["log_likelihood"],
-        "effective_sample_size": outputs["effective_sample_size"].T[: num_steps + 1],
-        "particles": particles,
-        "log_weights": outputs["log_weights"],
-    }
+        if are_weighed and (callable(leaf.scale) or leaf.interval != (0.0, 1.0)):
+            raise ValueError(
+                "Argument `guidance` must have a float for a scale and the interval (0, 1) with "
+                "several particles or their details: what these are about does not change with "
+                f"time. Received: scale={leaf.scale}, interval={leaf.interval}"
+            )
 
 
 class KnownVariables(Guidance):
@@ -219,7 +220,7 @@ class KnownVariables(Guidance):
 
     def log_h(self, expected, x, mask):
         if not self.twisted:
-            return ops.zeros_like(sum_parts(map_parts(lambda one: one.t, expected.predictions)))
+            return ops.zeros(ops.shape(of_any_part(x))[:1])
         return _sum_known(
             map_parts(
                 lambda flow, x, output, one: flow.log_expected(x, output, one.t),
@@ -244,11 +245,8 @@ class KnownVariables(Guidance):
 
 
 def _sum_known(nats, mask):
-    def of_part(nats, mask):
-        nats = ops.where(mask > 0.5, nats, 0.0)
-        return ops.sum(ops.reshape(nats, (ops.shape(nats)[0], -1)), axis=1)
-
-    return sum_parts(map_parts(of_part, nats, mask))
+    known = map_parts(lambda nats, mask: ops.where(mask > 0.5, nats, 0.0), nats, mask)
+    return sum_parts(sum_variables(known))
 
 
 def reweight(log_weights, log_ratios):

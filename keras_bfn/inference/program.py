@@ -5,17 +5,17 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import _keras
-from keras_bfn._devices import is_on_one_device, round_up, scope_of
+from keras_bfn._backend import compiles_gradients_of_scans
+from keras_bfn._devices import is_on_one_device, round_up
 from keras_bfn._interrupts import WholeSteps, whole_steps
-from keras_bfn._parts import leave_out, list_parts, map_parts
+from keras_bfn._parts import list_parts, map_parts
 from keras_bfn._random import Noise, normal, uniform
 from keras_bfn._validation import check_int
-from keras_bfn.flows.priors import MarkovChain
-from keras_bfn.inference.guiding import NOTHING, guided_prediction
+from keras_bfn.inference.guiding import guided_prediction, scales_at
 from keras_bfn.inputs.arrays import count_examples
 from keras_bfn.predictions import output_distributions
 
-DEFAULT_BATCH_SIZE = 64
+DEFAULT_ROWS = 64  # of a batch
 STEPS = 1024  # one program takes any number of steps up to this one, or to a multiple of it
 
 
@@ -63,6 +63,16 @@ class Program(WholeSteps, keras.Model):
         callbacks.on_predict_end()
         return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
 
+    def run(self, inputs, batch_size, seed, verbose):
+        """What the program makes of all rows of `inputs`, in full batches of one shape."""
+        num, batch_size = count_examples(inputs), round_up(batch_size, self.model)
+        rows = np.arange(-(-num // batch_size) * batch_size) % num
+        inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
+        predict = self.predict_batches if is_on_one_device(self.model) else self.predict
+        with _keras.seeded(self.model.seed_generator, seed):
+            outputs = predict(inputs, batch_size=batch_size, verbose=verbose)
+        return keras.tree.map_structure(lambda values: values[:num], outputs)
+
 
 class SamplingProgram(Program):
     """Base class of programs that predict, and take a step of a sampler.
@@ -70,60 +80,42 @@ class SamplingProgram(Program):
     Args:
         model: the `BayesianFlowNetwork`.
         sampler: a `keras_bfn.samplers.Sampler`.
-        given: names of parts that are known; the others are drawn.
         guidance: a `keras_bfn.guidance.Guidance`, or None.
-
-    Attributes:
-        drawn: the flow, or a dict of the flows of the parts that are drawn.
     """
 
-    def __init__(self, model, sampler, given=(), guidance=None):
+    def __init__(self, model, sampler, guidance=None):
         super().__init__(model)
         self.sampler, self.guidance = sampler, guidance
         # Tracked by Keras, so that their weights are not taken for constants.
         self.guiding_layers = [] if guidance is None else list(guidance.layers)
-        self.drawn = leave_out(given, model.flow)
-        if guidance is not None and self.compiled and self._scans():
-            # Of such loops, TensorFlow's XLA takes no gradients.
+        scans = any(flow.scans for (flow,) in list_parts(model.flow))
+        if guidance is not None and scans and self.compiled and not compiles_gradients_of_scans():
             self.compile(jit_compile=False, run_eagerly=model.run_eagerly)
 
-    def _scans(self):
-        priors = [getattr(flow, "prior", None) for (flow,) in list_parts(self.model.flow)]
-        on_tensorflow = keras.backend.backend() == "tensorflow"
-        return on_tensorflow and any(isinstance(prior, MarkovChain) for prior in priors)
-
     def find_times(self, num_steps):
-        """The times of the predictions, a float32 array: those of the parts drawn, averaged."""
-        times = [self.sampler.times(flow, num_steps) for (flow,) in list_parts(self.drawn)]
+        """The times of the predictions, a float32 array: those of the parts, averaged."""
+        times = [self.sampler.times(flow, num_steps) for (flow,) in list_parts(self.model.flow)]
         return np.mean(times, axis=0, dtype="float64").astype("float32")
 
     def start(self, batch_size, seed):
-        """The sampler's state at its start, or a dict of the parts' that are drawn."""
+        """The sampler's state at its start, or a dict of the parts'."""
 
         def start(flow, event_shape):
             shape = (batch_size, *event_shape, flow.embedding_size)
             return self.sampler.init(flow, shape, seed)
 
-        return map_parts(start, self.drawn, self.model.event_shape)
+        return map_parts(start, self.model.flow, self.model.event_shape)
 
-    def evidence_of_given(self, inputs):
-        """Evidence at t = 1 about the parts that are known, a dict."""
-        model = self.model
-        return {
-            name: model.flow[name].sample_evidence(x, inputs["ones"], model.seed_generator)
-            for name, x in inputs.get("given", {}).items()
-        }
-
-    def predict_params(self, states, time, inputs, known=None, scales=None, noise=None):
+    def predict_params(self, states, time, inputs, scales=None, noise=None):
         """Predicts what is drawn from the sampler's state, guided or not.
 
         Args:
-            states: the sampler's state, or a dict of those of the parts that are drawn.
+            states: the sampler's state, or a dict of the parts'.
             time: a scalar tensor.
             inputs: the program's; used are `"ones"`, of shape `(batch,)`, and, if present,
                 `"condition"`, `"guidance_scale"`, `"guidance_rescale"` and `"observed"`, the mask
-                of variables; with a guidance, its `"values"`, and `"given"`.
-            known: a dict of evidence about the other parts, whose time is 1 in all steps.
+                of variables; `"given"` and `"known"`, data, and which of them are known from the
+                start; and, with a guidance, its `"values"`.
             scales: the scalars by which likelihoods guide; without them none does.
             noise: as `guided_prediction` takes it.
 
@@ -132,25 +124,24 @@ class SamplingProgram(Program):
             as the sampler takes them; and, with a guidance, of what it adds to the expected
             embedding, and log h: else None.
         """
-        flow, ones = self.model.flow, inputs["ones"]
-        s = map_parts(
-            lambda flow, state: self.sampler.evidence(flow, state, time), self.drawn, states
-        )
-        t = _keras.per_example(time, ones)
-        if known:
-            t = {name: ones if name in known else t for name in flow}
+        flow, known = self.model.flow, inputs.get("known")
+        s = map_parts(lambda flow, state: self.sampler.evidence(flow, state, time), flow, states)
+        t = _keras.per_example(time, inputs["ones"])
 
         def predict(s):
+            if known is not None:
+                s = map_parts(know, flow, s, inputs["given"], known)
             return self.model.predict_params(
-                s | known if known else s,
+                s,
                 t,
                 inputs.get("condition"),
                 mask=inputs.get("observed"),
                 guidance_scale=inputs.get("guidance_scale"),
                 guidance_rescale=inputs.get("guidance_rescale"),
+                known=known,
             )
 
-        if self.guidance is None or scales is None:
+        if scales is None:
             predictions, shift, log_h = predict(s), None, None
         else:
             predictions, shift, log_h = guided_prediction(
@@ -159,26 +150,27 @@ class SamplingProgram(Program):
         return predictions, self.outputs(predictions), shift, log_h
 
     def outputs(self, predictions):
-        """The output distributions of what is drawn, as the sampler takes them."""
-        outputs = output_distributions(self.drawn, predictions)
-        return map_parts(lambda _, output: self.sampler.sharpen(output), self.drawn, outputs)
+        """The output distributions, as the sampler takes them."""
+        outputs = output_distributions(self.model.flow, predictions)
+        return map_parts(self.sampler.sharpen, outputs)
 
     def step(self, states, outputs, t, t_next, seed, shift=None):
         """The sampler's states after a step, given the output distributions before it."""
-        # Samplers that are never guided need not take a shift.
-        shifts = map_parts(lambda _: (), self.drawn)
-        if shift is not None:
-            shifts = map_parts(lambda _, shift: (shift,), self.drawn, shift)
 
-        def step(flow, state, output, shift):
+        def step(flow, state, output, *shift):
             return self.sampler.step(flow, state, output, t, t_next, seed, *shift)
 
-        return map_parts(step, self.drawn, states, outputs, shifts)
+        # Samplers that are never guided need not take a shift.
+        shifts = () if shift is None else (shift,)
+        return map_parts(step, self.model.flow, states, outputs, *shifts)
 
-    def end(self, outputs, seed):
-        """What becomes of the last output distributions: data, or a dict of the parts'."""
+    def end(self, outputs, seed, inputs=()):
+        """What becomes of the last output distributions, and of what is known: data, or a dict."""
         is_drawn = self.sampler.end == "sample"
-        return map_parts(lambda output: output.sample(seed) if is_drawn else output.mode(), outputs)
+        x = map_parts(lambda output: output.sample(seed) if is_drawn else output.mode(), outputs)
+        if "known" not in inputs:
+            return x
+        return map_parts(put_known, x, inputs["given"], inputs["known"])
 
 
 class LoopProgram(SamplingProgram):
@@ -187,12 +179,12 @@ class LoopProgram(SamplingProgram):
     Times and their number are variables, so that one program serves all.
 
     Args:
-        model, sampler, given, guidance: as in `SamplingProgram`.
+        model, sampler, guidance: as in `SamplingProgram`.
         most_steps: int.
     """
 
-    def __init__(self, model, sampler, most_steps, given=(), guidance=None):
-        super().__init__(model, sampler, given, guidance)
+    def __init__(self, model, sampler, most_steps, guidance=None):
+        super().__init__(model, sampler, guidance)
         self.most_steps = most_steps
         unknown = {"initializer": "zeros", "trainable": False}
         self.num_steps = self.add_weight((), dtype="int32", name="num_steps", **unknown)
@@ -200,22 +192,32 @@ class LoopProgram(SamplingProgram):
         num_scales = 1 if guidance is None else 1 + len(guidance.leaves())
         self.scales = self.add_weight((most_steps + 1, num_scales), name="scales", **unknown)
 
-    def set_steps(self, num_steps, guiding):
+    def set_steps(self, num_steps, classifier_free, guidance):
         """Sets the times to those of so many steps, and the scales of what guides at these."""
         times = self.find_times(num_steps)
         room = (0, self.most_steps + 1 - len(times))
         self.num_steps.assign(len(times) - 1)
         self.times.assign(np.pad(times, room))
-        self.scales.assign(np.pad(guiding.at(times), (room, (0, 0))))
+        scales = scales_at(times, classifier_free, guidance)
+        self.scales.assign(np.pad(scales, (room, (0, 0))))
 
-    def guiding_at(self, i, inputs):
-        """The inputs at step i, with the scale of a condition, and the scales of likelihoods."""
-        if "guidance_rescale" not in inputs and self.guidance is None:
-            return inputs, None
-        scale, *scales = ops.unstack(ops.copy(self.scales)[i], self.scales.shape[1])
+    def scales_at(self, i):
+        """The scales at step i: that of the condition, then those of the likelihoods; a list."""
+        return ops.unstack(ops.copy(self.scales)[i], self.scales.shape[1])
+
+    def predict_at(self, i, states, inputs, noise=None, guides=True):
+        """What `predict_params` returns at the time of step i, with the scales of that step.
+
+        Args:
+            i, states, inputs, noise: as in `predict_params`.
+            guides: bool. Whether the guidance guides, if there is one: a step follows.
+        """
+        scale, *scales = self.scales_at(i)
         if "guidance_rescale" in inputs:  # then a condition guides
             inputs = inputs | {"guidance_scale": scale * inputs["ones"]}
-        return inputs, scales
+        if self.guidance is None or not guides:
+            scales = None
+        return self.predict_params(states, ops.copy(self.times)[i], inputs, scales, noise)
 
     def draw_noise(self, inputs):
         """The noise of a guidance by draws: see `keras_bfn.guidance.Expected`."""
@@ -234,15 +236,26 @@ class LoopProgram(SamplingProgram):
                 for name, shape in taken.shapes.items()
             }
 
-        return map_parts(draw, self.drawn, self.model.event_shape)
+        return map_parts(draw, self.model.flow, self.model.event_shape)
 
-    def loop(self, predict, act, state, draw=lambda: None):
-        """Runs `state = act(i, state, *predict(i, state, draw()))` for each step i.
+    def loop(self, predict, act, state, inputs):
+        """Runs `state = act(i, state, *predict(i, state, noise))` for each step i.
 
-        `draw` and `act` may draw from the model's seed generator; `predict` may call the network.
+        `act` may draw from the model's seed generator; `predict` may call the network. The noise is
+        that of `draw_noise`.
         """
-        num_steps = ops.copy(self.num_steps)  # a tensor, no variable
-        return _keras.loop(self.model.seed_generator, num_steps, draw, predict, act, state)
+        seed, num_steps = self.model.seed_generator, ops.copy(self.num_steps)  # no variable
+        return _keras.loop(seed, num_steps, lambda: self.draw_noise(inputs), predict, act, state)
+
+
+def know(flow, s, x, known):
+    """Evidence, in which some variables are known for sure to be those of `x`."""
+    return ops.where(known[..., None], flow.known_evidence(x), s)
+
+
+def put_known(x, given, known):
+    """Data, in which some variables are known to be those of `given`."""
+    return ops.where(known, ops.cast(given, x.dtype), x)
 
 
 def room_for(num_steps):
@@ -250,36 +263,7 @@ def room_for(num_steps):
     return -(-num_steps // STEPS) * STEPS
 
 
-def check_batch_size(batch_size, num_rows, default=DEFAULT_BATCH_SIZE):
-    """The batch size, or the default one, at most the number of rows."""
-    batch_size = default if batch_size is None else batch_size
-    return min(check_int("batch_size", batch_size, 1), num_rows)
-
-
-def predict(
-    model,
-    program_class,
-    arguments,
-    inputs,
-    batch_size,
-    seed,
-    verbose,
-    num_steps=None,
-    guiding=NOTHING,
-):
-    """What a program makes of all rows of `inputs`, a `LoopProgram` in `num_steps` steps.
-
-    It is run on full batches, so that it is compiled once.
-    """
-    num = count_examples(inputs)
-    batch_size = round_up(batch_size, model)
-    rows = np.arange(-(-num // batch_size) * batch_size) % num
-    inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
-    with scope_of(model):
-        program = model.programs(program_class, *arguments)
-    if num_steps is not None:
-        program.set_steps(num_steps, guiding)
-    with _keras.seeded(model.seed_generator, seed):
-        run = program.predict_batches if is_on_one_device(model) else program.predict
-        outputs = run(inputs, batch_size=batch_size, verbose=verbose)
-    return keras.tree.map_structure(lambda values: values[:num], outputs)
+def check_batch_size(batch_size, num_examples, num_rows=1):
+    """The batch size in examples of so many rows, or the default one; at most all examples."""
+    batch_size = max(1, DEFAULT_ROWS // num_rows) if batch_size is None else batch_size
+    return min(check_int("batch_size", batch_size, 1), num_examples)

@@ -1,5 +1,6 @@
 """Which compiled functions of a model are used again."""
 
+from keras_bfn._devices import scope_of
 from keras_bfn._sameness import key_of, layer_key
 
 
@@ -25,7 +26,8 @@ class Programs:
         key = key_of((kind, arguments))
         program, made_with = self.kept.pop(key, (None, None))
         if program is None or key_of((kind, made_with)) != key:
-            program, made_with = kind(self.model, *arguments), arguments
+            with scope_of(self.model):
+                program, made_with = kind(self.model, *arguments), arguments
         self.kept[key] = program, made_with
         if len(self.kept) > self.most:
             del self.kept[next(iter(self.kept))]

@@ -6,14 +6,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn import losses, orders
-from keras_bfn._devices import round_up, scope_of
+from keras_bfn import losses
+from keras_bfn._devices import round_up
 from keras_bfn._keras import seeded
-from keras_bfn._parts import for_each_part, map_parts, order_parts, sum_parts
+from keras_bfn._parts import for_each_part, leave_out, map_parts, order_parts, sum_parts
 from keras_bfn._validation import check_int, check_verbose, to_numpy
 from keras_bfn.inference.program import Program, check_batch_size
 from keras_bfn.inputs.arrays import check_arrays, count_examples
-from keras_bfn.inputs.given import check_given
+from keras_bfn.inputs.given import check_given, check_order, order_noise
 from keras_bfn.inputs.missing import (
     check_sample_weight,
     count_variables,
@@ -22,7 +22,6 @@ from keras_bfn.inputs.missing import (
 )
 from keras_bfn.inputs.states import left_to_right_state, state_in_order
 from keras_bfn.orders import LeftToRight
-from keras_bfn.orders.orders import number_of_variables
 
 
 def nats_per_example(loss, flow, x, predictions, seed, counts=None, state=None):
@@ -185,30 +184,17 @@ def score(
         "noise": noise,
     }
     batches = RepeatedBatches(inputs, num_repeats, round_up(batch_size, model))
-    with scope_of(model):
-        program = model.programs(
-            CodeLengthProgram, loss, order, is_in_one_pass(model, order, known)
-        )
+    in_one_pass = is_in_one_pass(model, order, known)
+    program = model.programs(CodeLengthProgram, loss, order, in_one_pass)
     with seeded(model.seed_generator, seed):
         nats = program.predict(batches, verbose=verbose)
     nats = keras.tree.map_structure(batches.by_repeat, nats)
-    return {name: order_parts(model.flow, nats[name]) for name in program.losses_by_name}
-
-
-def check_order(model, order):
-    """Returns the `keras_bfn.orders.Order` that is asked for.
-
-    Raises:
-        ValueError: if it is none, or the model or its data cannot be sent so.
-    """
-    order = orders.get(order)
-    if model.times != "variables" and order != orders.Together():
-        raise ValueError(
-            'Argument `order` needs a model with times="variables"; others send all variables '
-            f"together. Received: order={order!r}, times={model.times!r}"
-        )
-    order.check(model.flow, model.event_shape)
-    return order
+    # Parts that are given as a whole are not sent.
+    given = {name for name, mask in known.items() if mask.all()} if isinstance(known, dict) else ()
+    return {
+        name: leave_out(given, order_parts(model.flow, nats[name]))
+        for name in program.losses_by_name
+    }
 
 
 def is_in_one_pass(model, order, known=None):
@@ -224,13 +210,6 @@ def is_in_one_pass(model, order, known=None):
     by_position = known.reshape(len(known), event_shape[0], -1)
     are_alike = (by_position == by_position[:, :, :1]).all()
     return bool(are_alike and (np.diff(by_position[:, :, 0].astype("int8")) <= 0).all())
-
-
-def order_noise(order, event_shape, num, seed):
-    """What an order that is random is a function of: the same in all repeats; else None."""
-    if not order.is_random:
-        return None
-    return np.random.default_rng(seed).random((num, number_of_variables(event_shape)), "float32")
 
 
 def add_up(nats):

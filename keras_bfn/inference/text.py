@@ -15,12 +15,11 @@ def decode(tokenizer, tokens):
     return [tokenizer.decode(row[row >= 0]) for row in tokens]
 
 
-def refuse_more(options, verb):
+def refuse_details(options, verb):
     """Raises a `ValueError` if more than text is asked for."""
-    for name in ("return_trajectory", "return_statistics"):
-        if options.get(name):
-            expected = f"must be False: text alone is returned; use `{verb}`"
-            raise refusal(name, expected, options[name])
+    if options.get("return_details"):
+        expected = f"must be False: text alone is returned; use `{verb}`"
+        raise refusal("return_details", expected, options["return_details"])
 
 
 def check_model_tokenizer(flow, tokenizer):

@@ -17,12 +17,9 @@ from keras_bfn._validation import (
     check_fits,
     check_int,
     check_rate,
-    check_scale,
-    is_number,
     refusal,
     standard_dtype,
     to_numpy,
-    warn,
 )
 from keras_bfn.flows.flow import expand
 from keras_bfn.networks import Network
@@ -161,30 +158,13 @@ def check_is_conditional(model, conditional, name="x"):
         raise ValueError(f"The network takes {takes}. Received: `{name}` with {came}")
 
 
-def condition_inputs(model, condition, num_examples, guidance_scale=1.0, guidance_rescale=0.0):
-    """The inputs `"condition"` and `"guidance_rescale"` of a `SamplingProgram`, where needed.
+def condition_inputs(model, condition, num_examples):
+    """The input `"condition"` of a `SamplingProgram`, if the model takes one.
 
     Raises:
-        ValueError: if the condition does not suit the model, or there is nothing to guide.
+        ValueError: if the condition does not suit the model.
     """
     null = model.null_condition
-    check_scale("guidance_scale", guidance_scale)
-    is_rate = is_number(guidance_rescale) and 0 <= guidance_rescale <= 1
-    if not is_rate or (guidance_rescale and guidance_scale == 1):
-        expected = "must be a number in [0, 1], and 0 where there is no guidance to scale back"
-        raise refusal("guidance_rescale", expected, guidance_rescale)
-    if guidance_scale != 1 and (condition is None or null is None):
-        missing = "condition=None" if condition is None else "a network without `null_condition`"
-        raise ValueError(
-            "Argument `guidance_scale` must be 1 unless there is a condition, and a null condition "
-            "to guide away from; a `guidance` has a scale of its own. "
-            f"Received: guidance_scale={guidance_scale} with {missing}"
-        )
-    if guidance_scale != 1 and not model.condition_dropout:
-        warn(
-            "The argument `guidance_scale` guides away from the null condition, which a model with "
-            "condition_dropout=0 has not learnt, unless it was among the training data's own."
-        )
     if condition is None:
         condition = null
     elif isinstance(condition, dict) and isinstance(null, dict):
@@ -193,10 +173,7 @@ def condition_inputs(model, condition, num_examples, guidance_scale=1.0, guidanc
         known = (_named_as(condition, values) for values in (null, model.signature.condition))
         condition = map_parts(lambda *one: _for_all(num_examples, *one), condition, *known)
     condition = check_condition(model, condition, num_examples)
-    inputs = {} if condition is None else {"condition": condition}
-    if guidance_scale != 1:
-        inputs["guidance_rescale"] = np.full(num_examples, guidance_rescale, "float32")
-    return inputs
+    return {} if condition is None else {"condition": condition}
 
 
 def _for_all(num_examples, condition, null, taken):

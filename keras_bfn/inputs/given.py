@@ -1,10 +1,13 @@
-"""What is known from the start: parts by name, or variables by masks."""
+"""What is known from the start, and in which order the rest is sent."""
 
 import numpy as np
 
+from keras_bfn import orders
 from keras_bfn._parts import for_each_part, map_parts, names_of, part_names
 from keras_bfn._validation import refusal, to_numpy
-from keras_bfn.inputs.missing import is_missing
+from keras_bfn.inputs.arrays import check_data, standardize
+from keras_bfn.inputs.missing import fill_missing, is_missing
+from keras_bfn.orders.orders import number_of_variables
 
 
 def check_given(model, given, x, name="given"):
@@ -25,12 +28,7 @@ def check_given(model, given, x, name="given"):
     """
     if given is None or (isinstance(given, (str, list, tuple, set, dict)) and not len(given)):
         return None
-    if model.times != "variables":
-        raise ValueError(
-            f'Argument `{name}` needs a model with times="variables", whose network has learnt to '
-            "take variables as known. Others take what is known as messages, in `inpaint`. "
-            f"Received: times={model.times!r}"
-        )
+    check_has_own_times(model, name)
     masks = _masks_of_parts(model.flow, given, name)
 
     def check(mask, x, name):
@@ -60,3 +58,77 @@ def _masks_of_parts(flow, given, name):
     if is_mask or not isinstance(given, dict) or not set(given) <= set(flow):
         raise refusal(name, f"must name some of {list(flow)}, or be a dict of masks of some", given)
     return for_each_part(flow, False) | given
+
+
+def given_inputs(model, given, num):
+    """The inputs `"given"` and `"known"` of a program: data, and which of them are known.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        given: data with -1 or NaN for what is not known; of a dict of flows, a dict of some parts.
+        num: int. How many examples there must be.
+
+    Raises:
+        ValueError: if it is no such data, or the model's variables have no times of their own.
+    """
+    if given is None or (isinstance(given, dict) and not given):
+        return {}
+    check_has_own_times(model, "given")
+    if isinstance(model.flow, dict):
+        if not isinstance(given, dict) or not set(given) <= set(model.flow):
+            expected = f"must be a dict from some of the parts {list(model.flow)} to data"
+            raise refusal("given", expected, given)
+        nothing = map_parts(
+            lambda flow, shape: np.full((num, *shape), -1 if flow.discrete else np.nan),
+            model.flow,
+            model.event_shape,
+        )
+        nothing = map_parts(
+            lambda flow, x: x.astype("int32" if flow.discrete else "float32"), model.flow, nothing
+        )
+        given = nothing | given
+
+    def check(flow, shape, x, name):
+        x = standardize(check_data(flow, shape, x, name, allow_missing=True))
+        if len(x) != num:
+            raise ValueError(
+                f"Argument `{name}` must hold {num} examples. Received: {len(x)} of them"
+            )
+        return x
+
+    x = map_parts(check, model.flow, model.event_shape, given, part_names(model.flow, "given"))
+    known = map_parts(lambda x: ~is_missing(x), x)
+    return {"given": map_parts(fill_missing, model.flow, x), "known": known}
+
+
+def check_has_own_times(model, name):
+    """Raises a `ValueError` if a model's network has not learnt to take variables as known."""
+    if model.times != "variables":
+        raise ValueError(
+            f'Argument `{name}` needs a model with times="variables", whose network has learnt to '
+            "take variables as known. Others take what is known as messages, in `inpaint`. "
+            f"Received: times={model.times!r}"
+        )
+
+
+def check_order(model, order):
+    """Returns the `keras_bfn.orders.Order` that is asked for.
+
+    Raises:
+        ValueError: if it is none, or the model or its data cannot be sent so.
+    """
+    order = orders.get(order)
+    if model.times != "variables" and order != orders.Together():
+        raise ValueError(
+            'Argument `order` needs a model with times="variables"; others send all variables '
+            f"together. Received: order={order!r}, times={model.times!r}"
+        )
+    order.check(model.flow, model.event_shape)
+    return order
+
+
+def order_noise(order, event_shape, num, seed):
+    """What an order that is random is a function of: the same in all repeats; else None."""
+    if not order.is_random:
+        return None
+    return np.random.default_rng(seed).random((num, number_of_variables(event_shape)), "float32")

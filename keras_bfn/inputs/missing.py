@@ -81,17 +81,13 @@ def put_missing(x, mask):
     return np.where(mask > 0.5, x.astype(dtype), dtype.type(-1))
 
 
-def length_inputs(model, lengths, num, given=None):
-    """The input `"observed"` of a `SamplingProgram`, where some variables are not.
-
-    They are those beyond the lengths of sequences, and those that are missing in parts that are
-    `given`.
+def length_inputs(model, lengths, event_shape, num):
+    """The input `"observed"` of a `SamplingProgram`: variables within the lengths of sequences.
 
     Raises:
         ValueError: if the model allows no missing variables, or a length is none of its sequences'.
     """
-    given = given if given and model.allow_missing else {}
-    if lengths is None and not given:
+    if lengths is None:
         return {}
     if not model.allow_missing:
         raise ValueError(
@@ -100,7 +96,7 @@ def length_inputs(model, lengths, num, given=None):
         )
     if names_of(lengths) is not None and not names_of(lengths) <= (names_of(model.flow) or set()):
         raise refusal("lengths", f"must name some of the parts of {model.flow!r}", lengths)
-    parts = lengths if isinstance(lengths, dict) else for_each_part(model.event_shape, lengths)
+    parts = lengths if isinstance(lengths, dict) else for_each_part(event_shape, lengths)
 
     def there(shape, lengths, name):
         if lengths is None:
@@ -115,9 +111,7 @@ def length_inputs(model, lengths, num, given=None):
         return np.broadcast_to(is_there, (num, *shape)).astype("float32")
 
     lengths = map_parts(lambda _: None, model.flow) | parts if isinstance(parts, dict) else parts
-    found = map_parts(there, model.event_shape, lengths, part_names(model.flow, "lengths"))
-    for name, x in given.items():
-        found[name] = found[name] * ~is_missing(x)
+    found = map_parts(there, event_shape, lengths, part_names(model.flow, "lengths"))
     return {"observed": found}
 
 

@@ -5,7 +5,6 @@ import math
 import keras
 from keras import ops
 
-from keras_bfn.flows import DiscreteFlow
 from keras_bfn.layers.evidence_shortcut import EvidenceLayer
 
 
@@ -42,7 +41,7 @@ class EvidenceFeatures(EvidenceLayer):
 
     def call(self, theta):
         theta = ops.cast(theta, "float32")
-        if not self._are_shares:
+        if not self.flow.theta_is_probs:
             low, high = self.flow.theta_range
             return (2.0 * theta - (high + low)) / (high - low)
         num_classes = max(2, self.flow.theta_size)
@@ -52,9 +51,5 @@ class EvidenceFeatures(EvidenceLayer):
         scaled = math.sqrt(num_classes) * (theta - 1.0 / num_classes)
         return ops.concatenate([scaled, ops.clip(log / 3.0, -5.0, 5.0)], axis=-1)
 
-    @property
-    def _are_shares(self):
-        return isinstance(self.flow, DiscreteFlow)
-
     def compute_output_shape(self, theta_shape):
-        return (*theta_shape[:-1], (1 + self._are_shares) * theta_shape[-1])
+        return (*theta_shape[:-1], (1 + self.flow.theta_is_probs) * theta_shape[-1])

@@ -244,8 +244,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         if self.built:
             return
         # TensorFlow distributes the variables that are made in the scope of its strategy.
-        strategy = getattr(self, "distribute_strategy", None)
-        with contextlib.nullcontext() if strategy is None else strategy.scope():
+        with scope_of(self):
             self.build(shape if condition is None else (shape, map_parts(np.shape, condition)))
         self.built = True
 
@@ -648,15 +647,11 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             inputs["causal"] = nowhere if causal is None else causal
         if condition is not None:
             inputs["condition"] = cast_conditions(self, condition)
-        if guidance_scale is None:
-            params = self.signature.call(self.network, inputs, training)
-        else:
+        if guidance_scale is not None:
             inputs = with_null_conditions(inputs, self.null_condition)
-            params = guide(
-                self.signature.call(self.network, inputs, training),
-                guidance_scale,
-                guidance_rescale,
-            )
+        params = self.signature.call(self.network, inputs, training)
+        if guidance_scale is not None:
+            params = guide(params, guidance_scale, guidance_rescale)
         return map_parts(Prediction, t, s, theta, params)
 
     @in_turn
@@ -755,17 +750,15 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         sampler="ancestral",
         condition=None,
         guidance_scale=1.0,
-        guidance_interval=(0.0, 1.0),
-        guidance_rescale=0.0,
         guidance=None,
-        num_particles=1,
+        num_particles=None,
+        order="together",
         given=None,
         latents=None,
         lengths=None,
         seed=None,
         batch_size=None,
-        return_trajectory=False,
-        return_statistics=False,
+        return_details=False,
         verbose="auto",
     ):
         """Generates samples with `num_steps + 1` network calls.
@@ -780,51 +773,44 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 faster, `start=0.001`.
             condition: for conditional models, an array of shape `(num_samples, ...)`. Left out, it
                 is the network's null condition, if it has one.
-            guidance_scale: float, or function of the time in [0, 1] that returns one. 1 samples
-                what the network has learnt; above 1, the conditions stand out more than that: the
-                network's output is that for the null condition plus so many times what the
-                condition changes in it. Train with `condition_dropout` for it.
-            guidance_interval: two times, t0 < t1 in [0, 1]: before and after, the scale is 1.
-            guidance_rescale: float in [0, 1]: how much of the way back the guided output is scaled
-                to the standard deviation that it has with the condition alone.
+            guidance_scale: float, a function of the time in [0, 1] that returns one, or a
+                `keras_bfn.guidance.ClassifierFreeGuidance`, which has an interval of time, too. 1
+                samples what the network has learnt; above 1, the conditions stand out more than
+                that: the network's output is that for the null condition plus so many times what
+                the condition changes in it. Train with `condition_dropout` for it.
             guidance: a function of the expected data that returns a log likelihood for each sample,
                 or a `keras_bfn.guidance.Guidance`, which has a scale and an interval of its own.
                 Samples are drawn given an event of this likelihood. May be used together with a
                 condition.
-            num_particles: int. With more than one, of which each sample is chosen by weight, what
-                is only approximate about a guidance is made up for (twisted sequential Monte
-                Carlo): as they grow, samples follow the model's own distribution times the
-                likelihood. For the samplers `"ancestral"` and `"sde1"`.
-            given: for a model with `times="parts"`, a dict of parts that are known: for each an
-                array of `num_samples` examples. The other parts are drawn given these, with no
-                inpainting.
+            num_particles: int, at least 1, or None. With more than one, of which each sample is
+                chosen by weight, what is only approximate about a guidance is made up for (twisted
+                sequential Monte Carlo): as they grow, samples follow the model's own distribution
+                times the likelihood. A single one is weighed, too, for the details. For the
+                samplers `"ancestral"` and `"sde1"`, with a guidance. By default nothing is weighed.
+            order: in which order variables are drawn, as in `code_length`; with
+                `times="variables"`. What is told takes one network call for each group, other
+                groups `num_steps + 1` each. In other orders than together, conditions guide, but no
+                `guidance`, and there are no particles, latents and details.
+            given: what is known from the start, with `times="variables"`: data of `num_samples`
+                examples, NaN, or -1 in integers, where they are not known; for a dict of flows, a
+                dict of some parts. The rest is drawn given these.
             latents: where a deterministic sampler (`"ode1"`, `"ode2"`) starts: an array of shape
                 `(num_samples, *event_shape, flow.embedding_size)`, as `encode` returns it, or a
-                dict of the parts' that are drawn. By default drawn from N(0, flow.gain).
+                dict of the parts' that are not given. By default drawn from N(0, flow.gain).
             lengths: how long the sequences are: an int, or integers of shape `(num_samples,)`; for
                 a dict of flows, a dict of those of some parts. For models that allow missing
                 variables: those beyond are -1 or NaN. By default as long as the model's.
             seed: int or None. The same seed gives the same samples on the same backend.
             batch_size: int; by default all at once, up to 64. One program is compiled for each
                 batch size and sampler, and used again for any number of steps.
-            return_trajectory: bool. Whether to return the steps, too. Not with particles.
-            return_statistics: bool. Whether to return, too, how the particles fared; with a
-                guidance.
+            return_details: bool. Whether to return, too, how the samples came about: every
+                prediction, or, with particles, how these fared.
             verbose: as in `keras.Model.predict`.
 
         Returns:
             A numpy array of shape `(num_samples, *event_shape)`, int32 for discrete and discretised
-            data, else float32; or a dict of the parts'. With `return_trajectory`, the tuple of it
-            and a `keras_bfn.Prediction`, or a dict of the parts' predictions: its `t` has the shape
-            `(num_steps + 1,)`, and `s`, `theta` and `params` have an axis of `num_steps + 1` before
-            all others. A sampler with `end="last"` makes one prediction less. With
-            `return_statistics`, the tuple of it and a dict: `"log_likelihood"`, `(num_samples,)`,
-            in nats, the logarithm of an unbiased estimate of E[L], the mean of the likelihood over
-            what the model draws;
-            `"effective_sample_size"`, `(num_steps + 1, num_samples)`, of 1 to `num_particles`, at
-            each step before particles are drawn anew; and all of the `"particles"`, `(num_samples,
-            num_particles, *event_shape)`, with their `"log_weights"`, `(num_samples,
-            num_particles)`.
+            data, else float32; or a dict of the parts'. With `return_details`, a
+            `keras_bfn.GenerationResult`, whose `samples` these are.
 
         Raises:
             ValueError: if an argument is out of its range, or the model has no event shape yet.
@@ -832,31 +818,13 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         Example:
 
         >>> images = model.generate(64, num_steps=20, sampler="ode2", seed=0)
-
-        Reference: guidance by conditions follows [Ho and Salimans,
-        2022](https://arxiv.org/abs/2207.12598), its interval [Kynkäänniemi et al.,
-        2024](https://arxiv.org/abs/2404.07724), its scaling back section 3.4 of [Lin et al.,
-        2024](https://arxiv.org/abs/2305.08891).
         """
+        guides = generation.Guides(condition, guidance_scale, guidance)
+        options = generation.Options(
+            num_steps, num_particles, seed, batch_size, return_details, verbose
+        )
         return generation.generate(
-            self,
-            num_samples,
-            num_steps,
-            sampler,
-            condition,
-            guidance_scale,
-            guidance_interval,
-            guidance_rescale,
-            guidance,
-            num_particles,
-            given,
-            latents,
-            lengths,
-            seed,
-            batch_size,
-            return_trajectory,
-            return_statistics,
-            verbose,
+            self, num_samples, sampler, order, given, latents, lengths, guides, options
         )
 
     @in_turn
@@ -912,14 +880,13 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         num_particles=1,
         condition=None,
         guidance_scale=1.0,
-        guidance_interval=(0.0, 1.0),
-        guidance_rescale=0.0,
         guidance=None,
+        order="together",
         twisted=True,
         lengths=None,
         seed=None,
         batch_size=None,
-        return_statistics=False,
+        return_details=False,
         verbose="auto",
     ):
         """Completes each example, given its known variables.
@@ -931,6 +898,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         weight (systematic resampling) when the effective sample size falls below half. As particles
         grow, the completions follow the model's own conditional distribution.
 
+        With `times="variables"`, the network has learnt to take variables as known: the others are
+        drawn given these, in any order, and particles only serve a `guidance`.
+
         Args:
             x: data, of shape `(num, *event_shape)`; what it holds where it is not known is ignored.
                 One completion is made for each example: repeat an example for several. For a dict
@@ -940,21 +910,20 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 known. By default all is known but NaN, or -1 in integers.
             num_steps: int, at least 1. The network is called `num_steps + 1` times.
             num_particles: int, at least 1. Each call is on `num_particles` rows per example.
-            condition, guidance_scale, guidance_interval, guidance_rescale: as in `generate`.
+            condition, guidance_scale: as in `generate`.
             guidance: as in `generate`: samples are drawn given both.
+            order: as in `generate`.
             twisted: bool. Whether what is known guides the steps, which takes the gradient of the
                 network at each. Else only weights tell: with one particle, nothing asks whether
                 what was made up goes with what is known.
             lengths, seed, verbose: as in `generate`.
             batch_size: int, in examples; by default up to 64 rows.
-            return_statistics: bool. Whether to return, too, how the particles fared.
+            return_details: bool. Whether to return, too, how the particles fared.
 
         Returns:
             An array shaped as `x`, or a dict of all parts: int32 or float32, as `generate` returns
             them, whatever the dtype of `x`. Where `x` is known, it holds the values of `x`. With
-            `return_statistics`, the tuple of it and a dict as of `generate`. `"log_likelihood"` is
-            the logarithm of an unbiased estimate of the probability (or density) that the model
-            gives to the known variables, times the likelihood of a `guidance`.
+            `return_details`, a `keras_bfn.GenerationResult`, whose `samples` these are.
 
         Raises:
             ValueError: if the data do not suit the model, or an argument is out of its range.
@@ -965,33 +934,20 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> known[:, :2] = True  # the two rows at the top
         >>> completed = model.inpaint(images, known, num_steps=50, num_particles=4)
         """
-        return inpainting.inpaint(
-            self,
-            x,
-            mask,
-            num_steps,
-            num_particles,
-            condition,
-            guidance_scale,
-            guidance_interval,
-            guidance_rescale,
-            guidance,
-            twisted,
-            lengths,
-            seed,
-            batch_size,
-            return_statistics,
-            verbose,
+        guides = generation.Guides(condition, guidance_scale, guidance)
+        options = generation.Options(
+            num_steps, num_particles, seed, batch_size, return_details, verbose
         )
+        return inpainting.inpaint(self, x, mask, order, twisted, lengths, guides, options)
 
     def generate_text(self, num_samples, num_steps=100, *, part=None, **options):
         """Generates samples as `generate` does, and decodes them with the model's tokenizer.
 
         Args:
             num_samples, num_steps: as in `generate`.
-            **options: `sampler`, `condition`, `guidance_scale`, `guidance_interval`,
-                `guidance_rescale`, `guidance`, `num_particles`, `given`, `latents`, `lengths` (in
-                tokens), `seed`, `batch_size` and `verbose`, as in `generate`.
+            **options: `sampler`, `condition`, `guidance_scale`, `guidance`, `num_particles`,
+                `given`, `latents`, `lengths` (in tokens), `seed`, `batch_size` and `verbose`, as in
+                `generate`.
             part: for a dict of flows, the name of the part whose text is returned.
 
         Returns:
@@ -1005,7 +961,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> texts = text_model.generate_text(4, num_steps=20, sampler="sde2", seed=0)
         """
         tokenizer, _ = text.text_part(self, part)
-        text.refuse_more(options, "generate")
+        text.refuse_details(options, "generate")
         samples = self.generate(num_samples, num_steps, **options)
         return text.decode(tokenizer, *pick_part(part, self.flow, samples)[1:])
 
@@ -1017,10 +973,10 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 texts.
             num_samples: int. The number of texts for each prompt.
             num_steps: int, as in `inpaint`.
-            **options: `num_particles`, `condition`, `guidance_scale`, `guidance_interval`,
-                `guidance_rescale`, `guidance`, `twisted`, `lengths`, `seed`, `batch_size` and
-                `verbose`, as in `inpaint`. With more particles, what is made up goes better with
-                the prompt. A condition has a row for each text that is returned.
+            **options: `num_particles`, `condition`, `guidance_scale`, `guidance`, `twisted`,
+                `lengths`, `seed`, `batch_size` and `verbose`, as in `inpaint`. With more particles,
+                what is made up goes better with the prompt. A condition has a row for each text
+                that is returned.
             part: for a dict of flows, the name of the part that the prompt is about. No other part
                 is known.
 
@@ -1037,7 +993,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> texts = text_model.continue_text("ca", num_samples=3, num_steps=20, num_particles=4)
         """
         tokenizer, length = text.text_part(self, part)
-        text.refuse_more(options, "inpaint")
+        text.refuse_details(options, "inpaint")
         x, mask = text.encode_prompts(tokenizer, prompt, length, num_samples)
         if part is not None:
             x, mask = {part: x}, {part: mask}

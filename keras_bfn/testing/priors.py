@@ -6,7 +6,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn.flows import DiscreteFlow, MarkovChain
 from keras_bfn.losses import ContinuousTimeLoss, ReconstructionLoss, stratified_uniform
 from keras_bfn.predictions import Prediction
 from keras_bfn.testing.claims import require, require_float32, require_mean, require_shape
@@ -70,7 +69,7 @@ def check_prior(flow, event_shape, rng):
         np.allclose(means[1], x, atol=0.01 * unit),
         f"{name}: the input distribution must tend to the data as evidence grows",
     )
-    if isinstance(flow, DiscreteFlow):
+    if flow.theta_is_probs:
         _check_costs(flow, x[0], name, int(rng.integers(2**31)))
 
 
@@ -79,7 +78,7 @@ def _check_costs(flow, x, name, seed):
     nats = PriorCosts(flow, seed).predict(
         np.broadcast_to(x, (num, *x.shape)), batch_size=num, verbose=0
     )
-    if isinstance(flow.prior, MarkovChain):
+    if flow.scans:  # the prior is a chain
         log_prob = flow.prior.log_prob(x[None])[0]
     else:
         prior = np.broadcast_to(flow.prior, (*x.shape, flow.num_classes))

@@ -27,7 +27,7 @@ def animate_generation(
 
     Args:
         flow: the data type, or a dict of flows.
-        trajectory: what `BayesianFlowNetwork.generate(..., return_trajectory=True)` returns.
+        trajectory: what `BayesianFlowNetwork.generate(..., return_details=True).trajectory` is.
         path: where to write the GIF.
         num_samples: int. Images, at most.
         columns: int. Images per row, of each side.
@@ -41,7 +41,7 @@ def animate_generation(
 
     Example:
 
-    >>> samples, trajectory = model.generate(16, num_steps=50, return_trajectory=True)
+    >>> trajectory = model.generate(16, num_steps=50, return_details=True).trajectory
     >>> keras_bfn.visualization.animate_generation(model.flow, trajectory, "generation.gif")
     """
     with tell_to_install('GIFs need Pillow: pip install "keras-bfn[examples]"'):

@@ -27,7 +27,7 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
 
     Args:
         flow: the data type, or a dict of flows.
-        trajectory: what `BayesianFlowNetwork.generate(..., return_trajectory=True)` returns.
+        trajectory: what `BayesianFlowNetwork.generate(..., return_details=True).trajectory` is.
         path: where to write the PNG.
         sample: int. Which of the samples.
         variable: tuple of ints, the variable's place in the event shape; by default the middle.
@@ -40,7 +40,7 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
 
     Example:
 
-    >>> samples, trajectory = model.generate(4, num_steps=20, return_trajectory=True)
+    >>> trajectory = model.generate(4, num_steps=20, return_details=True).trajectory
     >>> keras_bfn.visualization.plot_flow(model.flow, trajectory, "flow.png")
 
     Reference: figure 1 of [Graves et al., 2023](https://arxiv.org/abs/2308.07037).

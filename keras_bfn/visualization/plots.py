@@ -47,7 +47,7 @@ def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10, part=No
 
     Args:
         flow: the data type, or a dict of flows.
-        trajectory: what `BayesianFlowNetwork.generate(..., return_trajectory=True)` returns.
+        trajectory: what `BayesianFlowNetwork.generate(..., return_details=True).trajectory` is.
         path: where to write the PNG.
         num_samples: int. Rows, at most.
         num_steps: int. Columns, at most.
@@ -59,7 +59,7 @@ def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10, part=No
 
     Example:
 
-    >>> samples, trajectory = model.generate(6, num_steps=20, return_trajectory=True)
+    >>> trajectory = model.generate(6, num_steps=20, return_details=True).trajectory
     >>> keras_bfn.visualization.plot_trajectory(model.flow, trajectory, "trajectory.png")
     """
     for name, value in (("num_samples", num_samples), ("num_steps", num_steps)):

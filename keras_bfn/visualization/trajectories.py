@@ -17,7 +17,7 @@ def pick_trajectory(part, flow, trajectory):
     are_looks = all(isinstance(prediction, Prediction) for (prediction,) in list_parts(trajectory))
     if names_of(trajectory) != names_of(flow) or not are_looks:
         raise ValueError(
-            "Argument `trajectory` must be what `generate(..., return_trajectory=True)` returns "
+            "Argument `trajectory` must be what `generate(..., return_details=True).trajectory` is "
             f"for this flow. Received: a {type(trajectory).__name__}"
         )
     for one, prediction in list_parts(flow, trajectory):

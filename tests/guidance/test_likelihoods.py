@@ -58,8 +58,8 @@ def test_a_classifiers_new_weights_are_those_of_the_next_call(model, form):
     }[form]
 
     def run():
-        options = {"sampler": "ode1", "latents": LATENTS, "return_trajectory": True}
-        return generate(model, 8, 3, guidance=one(), **options)[1].s
+        options = {"sampler": "ode1", "latents": LATENTS, "return_details": True}
+        return generate(model, 8, 3, guidance=one(), **options).trajectory.s
 
     model.programs.clear()
     before = run()

@@ -250,7 +250,7 @@ def calls_of(name):
         calls[f"guided:{key}"] = _generate(2, guidance=likelihood, sampler="sde1", **told)
         if key.startswith(("ink", "function", "near", "class", "both")):
             calls[f"particles:{key}"] = _generate(
-                2, guidance=likelihood, num_particles=2, return_statistics=True, **told
+                2, guidance=likelihood, num_particles=2, return_details=True, **told
             )
             calls[f"inpaint_guided:{key}"] = _call(
                 "inpaint", whole, _mask(whole), 2, guidance=likelihood, **told
@@ -289,7 +289,7 @@ def calls_of(name):
         "inpaint": _call("inpaint", whole, _mask(whole), 3, **told),
         "inpaint:other": _call("inpaint", whole, _mask(whole, 1), 3, **told),
         "inpaint:statistics": _call(
-            "inpaint", whole, _mask(whole), 3, num_particles=2, return_statistics=True, **told
+            "inpaint", whole, _mask(whole), 3, num_particles=2, return_details=True, **told
         ),
         "inpaint:untwisted": _call(
             "inpaint", whole, _mask(whole), 3, num_particles=2, twisted=False, **told
@@ -340,7 +340,7 @@ def _generations(name, kind, condition, told, whole):
     calls = {
         "generate:batches": _generate(sampler="sde1", batch_size=4, **told),
         "generate:steps7": _generate(7, sampler="sde1", **told),
-        "generate:trajectory": _generate(return_trajectory=True, **told),
+        "generate:trajectory": _generate(return_details=True, **told),
     }
     if condition is not None and keras_bfn._parts.names_of(kind.conditions) is None:
         if name != "gaps":
@@ -351,10 +351,12 @@ def _generations(name, kind, condition, told, whole):
                 "generate:bent0": _generate(condition=condition, guidance_scale=bent(1.0)),
                 "generate:bent1": _generate(condition=condition, guidance_scale=bent(-1.0)),
                 "generate:between": _generate(
-                    condition=condition, guidance_scale=2.0, guidance_interval=(0.2, 0.6)
+                    condition=condition,
+                    guidance_scale=guidance.ClassifierFreeGuidance(2.0, (0.2, 0.6)),
                 ),
                 "generate:rescaled": _generate(
-                    condition=condition, guidance_scale=2.0, guidance_rescale=0.5
+                    condition=condition,
+                    guidance_scale=guidance.ClassifierFreeGuidance(2.0, rescale=0.5),
                 ),
                 "inpaint:scale2": _call(
                     "inpaint", whole, _mask(whole), 2, condition=condition, guidance_scale=2.0

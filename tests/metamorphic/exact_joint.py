@@ -16,7 +16,13 @@ import keras_bfn
 from keras_bfn import samplers
 from keras_bfn.distributions import Categorical
 from keras_bfn.flows import DiscreteFlow
-from keras_bfn.guidance import ClassifierGuidance, Constraint, Guidance, LinearInverse
+from keras_bfn.guidance import (
+    ClassifierFreeGuidance,
+    ClassifierGuidance,
+    Constraint,
+    Guidance,
+    LinearInverse,
+)
 from tests import exact
 from tests.metamorphic import truths
 from tests.metamorphic.truths import (
@@ -124,7 +130,9 @@ def check_trajectory(rng):
     options = draw_options(rng, name in OF_CLASSES, kind, ends=("mode", "sample"))
     what = f"{name}, {kind}, {num_steps} steps, {options}"
     sampler = KINDS[kind](**options)
-    _, trajectory = generate(truth, num_steps, rng, num, sampler=sampler, return_trajectory=True)
+    trajectory = generate(
+        truth, num_steps, rng, num, sampler=sampler, return_details=True
+    ).trajectory
     times = truths.times_of(
         truth, num_steps, options.get("start", 0.0), options.get("spacing", "t")
     )
@@ -268,8 +276,7 @@ def check_conditions(rng):
         num_steps,
         KINDS[kind](**options),
         given,
-        guidance_scale=scale,
-        guidance_interval=interval,
+        guidance_scale=ClassifierFreeGuidance(scale, interval),
         seed=seed_of(rng),
         batch_size=NUM,
         verbose=0,
@@ -513,12 +520,12 @@ def features(truth, x):
 
 def assert_weights_are(truth, x, statistics, expected, weights, what):
     """Weighted samples and particles have the means of the weighted samples that are expected."""
-    chances = np.exp(statistics["log_likelihood"].astype("float64"))
-    shares = np.exp(statistics["log_weights"].astype("float64"))
+    chances = np.exp(statistics.log_likelihood.astype("float64"))
+    shares = np.exp(statistics.log_weights.astype("float64"))
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-4, err_msg=what)
     of_expected = features(truth, expected) * weights[:, None]
     of_samples = features(truth, x) * chances[:, None]
-    of_particles = (features(truth, statistics["particles"]) * shares[..., None]).sum(axis=1)
+    of_particles = (features(truth, statistics.particles) * shares[..., None]).sum(axis=1)
     # Each sample is one of its particles, by weight.
     away = features(truth, x) - of_particles
     for i in range(away.shape[1]):
@@ -547,7 +554,7 @@ def check_particles(rng):
     if rng.random() < 0.3:
         options = draw_options(rng, name in OF_CLASSES, "ancestral", ends=("mode", "sample"))
     what = f"{name}, {kind}, {num_steps} steps, {options}, {num_particles} particles, {what}"
-    x, statistics = generate(
+    statistics = generate(
         truth,
         num_steps,
         rng,
@@ -555,8 +562,9 @@ def check_particles(rng):
         sampler=KINDS[kind](**options),
         guidance=guidance,
         num_particles=num_particles,
-        return_statistics=True,
+        return_details=True,
     )
+    x = statistics.samples
     expected = simulate(truth, NUM_EXPECTED, num_steps, rng, kind, **options)
     weights = np.exp(log_likelihood(as_data(truth, expected)))
     assert_weights_are(truth, x, statistics, expected, weights, what)
@@ -578,7 +586,7 @@ def check_inpaint(rng):
     if rng.random() < 0.3:
         guidance, _, log_likelihood, what = draw_guidance(truth, rng, True, weighs=True, num=num)
     what = f"{name}, {known} where {mask}, twisted {twisted}, {num_particles} particles, {what}"
-    x, statistics = truth.model.inpaint(
+    statistics = truth.model.inpaint(
         np.tile(known, (num, 1)),
         np.tile(mask, (num, 1)),
         num_steps,
@@ -587,9 +595,10 @@ def check_inpaint(rng):
         twisted=twisted,
         seed=seed_of(rng),
         batch_size=num,
-        return_statistics=True,
+        return_details=True,
         verbose=0,
     )
+    x = statistics.samples
     assert (x[:, mask] == known[mask]).all(), what
     out = simulate(truth, NUM_EXPECTED, num_steps, rng, end="output")
     expected = np.where(mask, known, truth.mode(out))
@@ -677,16 +686,17 @@ def check_parts_inpaint(rng):
     if not masks["kind"] and not masks["grades"].any():
         masks["kind"] = True
     num = 2000
-    x, statistics = model.inpaint(
+    statistics = model.inpaint(
         {"kind": np.full(num, known["kind"]), "grades": np.tile(known["grades"], (num, 1))},
         {"kind": masks["kind"], "grades": masks["grades"]},
         num_steps,
         8,
         seed=seed_of(rng),
         batch_size=num,
-        return_statistics=True,
+        return_details=True,
         verbose=0,
     )
+    x = statistics.samples
     place = [
         known["kind"] if masks["kind"] else slice(None),
         *(
@@ -695,7 +705,7 @@ def check_parts_inpaint(rng):
         ),
     ]
     joint = exact_parts.TRIPLES[tuple(place)]
-    chances = np.exp(statistics["log_likelihood"].astype("float64"))
+    chances = np.exp(statistics.log_likelihood.astype("float64"))
     what = f"{known} where {masks}"
     assert_mean_is(joint.sum(), chances, what, tolerance=0.005 + 0.05 * joint.sum())
     if joint.ndim == 0:

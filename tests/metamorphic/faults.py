@@ -35,27 +35,28 @@ class Fault(NamedTuple):
     backend: str = ""
 
 
-PROGRAM = "        program = model.programs(program_class, *arguments)\n"
-BY_CLASS = """        from keras_bfn.{module} import {base}
+PROGRAM = "    program = model.programs(kind, sampler, most_steps, given, guidance, own)\n"
+BY_CLASS = """    from keras_bfn.{module} import {base}
 
-        key = [type(a).__name__ if isinstance(a, {base}) else a for a in arguments]
-        key = id(model), program_class, *key
-        if key not in vars(predict):
-            vars(predict)[key] = model.programs(program_class, *arguments)
-        program = vars(predict)[key]
+    arguments = sampler, most_steps, given, guidance, own
+    key = [type(a).__name__ if isinstance(a, {base}) else a for a in arguments]
+    key = id(model), kind, *key
+    if key not in vars(draw):
+        vars(draw)[key] = model.programs(kind, *arguments)
+    program = vars(draw)[key]
 """
 
 FAULTS = [
     Fault(
         "programs are kept by the name of the guidance's class",
-        "inference/program.py",
+        "inference/generation.py",
         PROGRAM,
         BY_CLASS.format(module="guidance", base="Guidance"),
         ("verbs",),
     ),
     Fault(
         "programs are kept by the name of the sampler's class",
-        "inference/program.py",
+        "inference/generation.py",
         PROGRAM,
         BY_CLASS.format(module="samplers", base="Sampler"),
         ("verbs",),
@@ -63,9 +64,9 @@ FAULTS = [
     Fault(
         "programs of another number of steps go on with the first one's scales",
         "inference/program.py",
-        "        self.scales.assign(np.pad(guiding.at(times), (room, (0, 0))))\n",
+        "        self.scales.assign(np.pad(scales, (room, (0, 0))))\n",
         "        if not ops.convert_to_numpy(self.scales).any():\n"
-        "            self.scales.assign(np.pad(guiding.at(times), (room, (0, 0))))\n",
+        "            self.scales.assign(np.pad(scales, (room, (0, 0))))\n",
         ("verbs",),
     ),
     Fault(
@@ -94,9 +95,11 @@ FAULTS = [
     Fault(
         "`inpaint` returns the dtype that it was given",
         "inference/inpainting.py",
-        '    x = order_parts(model.flow, outputs.pop("x"))\n',
-        '    x = order_parts(model.flow, outputs.pop("x"))\n'
-        "    x = map_parts(lambda new, dtype: new.astype(dtype), x, came)\n",
+        "    return draw(model, shapes, AncestralSampler(), inputs, guides, options)\n",
+        "    x = draw(model, shapes, AncestralSampler(), inputs, guides, options)\n"
+        "    if not options.return_details:\n"
+        "        x = map_parts(lambda new, dtype: new.astype(dtype), x, came)\n"
+        "    return x\n",
         ("forms",),
     ),
     Fault(

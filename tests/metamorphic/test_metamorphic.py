@@ -5,7 +5,7 @@ import warnings
 import keras
 import pytest
 
-from tests.metamorphic.__main__ import SHARES, run_case
+from tests.metamorphic.run import SHARES, run_case
 
 # Elsewhere most of their time is compiling. All relations of all kinds are in 2,000 cases.
 NUM_CASES = 12 if keras.backend.backend() == "torch" else 2

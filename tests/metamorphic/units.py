@@ -124,16 +124,17 @@ def check_number_models(rng):
         assert_close((second - center) / scale, first, what, tolerance)
     elif verb == "inpaint":
         mask = np.array([True, False, False])
-        (first, of_first), (second, of_second) = (
-            m.inpaint(v, mask, 5, 2, return_statistics=True, **options)
+        of_first, of_second = (
+            m.inpaint(v, mask, 5, 2, return_details=True, **options)
             for m, v in ((plain, e), (other, x))
         )
+        first, second = of_first.samples, of_second.samples
         # A particle that is drawn by a weight on an edge may be another.
         same = np.abs((second - center) / scale - first).max(axis=1) < tolerance
         assert same.mean() > 0.8, f"{what}: {same.mean():.2f} of the completions agree"
         more = 0.0 if which == "bins" else jacobian_of(scale, mask)
-        found = of_second["log_likelihood"] + more
-        assert_close(np.median(found - of_first["log_likelihood"]), 0.0, what, tolerance)
+        found = of_second.log_likelihood + more
+        assert_close(np.median(found - of_first.log_likelihood), 0.0, what, tolerance)
     elif verb == "measured":
         A, noise = np.array([[1.0, -1.0, 0.5]]), 0.2
         y = A @ (0.2 * rng.normal(size=SIZE))

@@ -114,14 +114,15 @@ def von_mises_shares(direction, kappa):
 def test_an_angle_is_completed_by_the_other(pair_model):
     known = 2.5
     x, mask = np.full((400, 2), [known, 0], "float32"), np.array([True, False])
-    completed, statistics = pair_model.inpaint(
-        x, mask, 40, 16, twisted=False, seed=0, batch_size=400, return_statistics=True, verbose=0
+    statistics = pair_model.inpaint(
+        x, mask, 40, 16, twisted=False, seed=0, batch_size=400, return_details=True, verbose=0
     )
+    completed = statistics.samples
     assert (completed[:, 0] == x[:, 0]).all()
     assert_draws_follow(von_mises_shares(known, exact.BOND), sectors(completed[:, 1]))
     # The probability density of what is known; steps of finite length cost some of it.
     expected = np.exp(exact.PULL * np.cos(known)) / (2 * np.pi * special.i0(exact.PULL))
-    found = np.exp(statistics["log_likelihood"].astype("float64")).mean()
+    found = np.exp(statistics.log_likelihood.astype("float64")).mean()
     assert abs(found / expected - 1) < 0.05
 
 

@@ -119,13 +119,13 @@ def outcomes(model, codec, told):
     """What each verb makes of data with these conditions; on some backends a few."""
     some, mask = first(4, told), np.arange(6) < 3
     yield model.code_length((X, told), num_steps=4, **OPTIONS)["transmission"]
-    yield model.generate(4, 3, "ode1", some, return_trajectory=True, **OPTIONS)[1].params
+    yield model.generate(4, 3, "ode1", some, return_details=True, **OPTIONS).trajectory.params
     if not IS_TORCH:
         return
     yield model.evaluate((X, told), batch_size=NUM, verbose=0)
     yield model.loss_by_time((X, told), num_intervals=2, **OPTIONS)["loss"]
-    inpainted = model.inpaint(X[:4], mask, 3, 2, some, return_statistics=True, **OPTIONS)
-    yield inpainted[1]["log_likelihood"]
+    inpainted = model.inpaint(X[:4], mask, 3, 2, some, return_details=True, **OPTIONS)
+    yield inpainted.log_likelihood
     yield model.encode(X[:4], 3, condition=some, **OPTIONS)
     data = codec.compress(X[:4], some, verbose=0)
     np.testing.assert_array_equal(codec.decompress(data, some, verbose=0), X[:4])
@@ -157,9 +157,9 @@ def test_another_condition_does_not_decode():
 def params_of(model, condition, **more):
     """What the network says on the way to four samples: it tells conditions apart."""
     options = {"num_steps": 3, "sampler": "ode1", **OPTIONS}
-    _, trajectory = model.generate(
-        4, condition=condition, return_trajectory=True, **options, **more
-    )
+    trajectory = model.generate(
+        4, condition=condition, return_details=True, **options, **more
+    ).trajectory
     return trajectory.params
 
 

@@ -142,14 +142,14 @@ def _conditional_outcomes(model, condition):
         history = model.fit((x, condition), batch_size=4, shuffle=False, verbose=0).history
     yield history["loss"]
     yield model.code_length((x, condition), num_steps=4, **OPTIONS)["transmission"]
-    yield model.generate(NUM, 1, "sde1", condition, return_trajectory=True, **guided)[1].params
+    yield model.generate(NUM, 1, "sde1", condition, return_details=True, **guided).trajectory.params
     for verb in (model.train_on_batch, model.test_on_batch):
         model.reset_metrics()
         with seeded(model.seed_generator, 3):
             yield verb((x, condition))
     mask = np.arange(SHAPE[0]).reshape(model.event_shape) < 2
-    statistics = model.inpaint(x, mask, 1, 1, condition, return_statistics=True, **guided)[1]
-    yield statistics["log_likelihood"]
+    statistics = model.inpaint(x, mask, 1, 1, condition, return_details=True, **guided)
+    yield statistics.log_likelihood
     yield model.encode(x, 1, condition=condition, **OPTIONS)
     if is_taken_by_keras(condition):
         with seeded(model.seed_generator, 3):
@@ -301,12 +301,11 @@ def _data_outcomes(model, x):
     yield nats["transmission"] + nats["reconstruction"]
     dtype = "int32" if model.flow.discrete else "float32"
     for known, options in ((np.arange(SHAPE[0]) < 2, {"lengths": 3}), (None, {"twisted": False})):
-        completed, statistics = model.inpaint(
-            x, known, 1, 2, return_statistics=True, **options, **OPTIONS
-        )
-        assert completed.dtype == statistics["particles"].dtype == dtype
-        yield np.concatenate([completed[:, None], statistics["particles"]], axis=1)
-        yield statistics["log_likelihood"]
+        statistics = model.inpaint(x, known, 1, 2, return_details=True, **options, **OPTIONS)
+        completed = statistics.samples
+        assert completed.dtype == statistics.particles.dtype == dtype
+        yield np.concatenate([completed[:, None], statistics.particles], axis=1)
+        yield statistics.log_likelihood
     model.reset_metrics()
     with seeded(model.seed_generator, 3):
         yield model.test_on_batch(x)

@@ -69,10 +69,10 @@ def num_eager(num_looks):
     return num_looks if keras.backend.backend() == "torch" else 0
 
 
-@pytest.mark.parametrize("return_trajectory", [False, True])
-def test_a_second_call_neither_retraces_nor_recompiles(return_trajectory, monkeypatch):
+@pytest.mark.parametrize("return_details", [False, True])
+def test_a_second_call_neither_retraces_nor_recompiles(return_details, monkeypatch):
     model = make_model(FLOWS["binary"]())
-    kwargs = {"num_steps": 4, "return_trajectory": return_trajectory, "verbose": 0}
+    kwargs = {"num_steps": 4, "return_details": return_details, "verbose": 0}
     model.generate(4, **kwargs)
     calls = count_looks(monkeypatch)
     model.generate(4, **kwargs)
@@ -118,8 +118,8 @@ def test_one_batch_is_the_first_of_several_and_shows_progress(capsys):
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "discrete", "continuous"))
 def test_a_trajectory_leads_from_the_prior_to_the_sample(name):
     flow = FLOWS[name]()
-    samples, trajectory = make_model(flow).generate(
-        3, num_steps=6, batch_size=2, return_trajectory=True, verbose=0
+    samples, trajectory, *_ = make_model(flow).generate(
+        3, num_steps=6, batch_size=2, return_details=True, verbose=0
     )
     np.testing.assert_allclose(trajectory.t, np.linspace(0, 1, 7), rtol=1e-6)
     assert trajectory.s.shape == (7, 3, *EVENT_SHAPE, flow.embedding_size)
@@ -176,9 +176,9 @@ def test_a_sampler_with_other_options_is_another_program():
 
 def test_the_last_estimate_saves_a_look():
     model = make_model(FLOWS["discrete"]())
-    kwargs = {"seed": 0, "return_trajectory": True, "verbose": 0}
-    _, whole = model.generate(3, 6, ODE2Sampler(), **kwargs)
-    samples, short = model.generate(3, 6, ODE2Sampler(end="last"), **kwargs)
+    kwargs = {"seed": 0, "return_details": True, "verbose": 0}
+    whole = model.generate(3, 6, ODE2Sampler(), **kwargs).trajectory
+    samples, short, *_ = model.generate(3, 6, ODE2Sampler(end="last"), **kwargs)
     np.testing.assert_allclose(short.t, whole.t[:-1])
     np.testing.assert_allclose(short.params, whole.params[:-1], rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(samples, short.params[-1].argmax(axis=-1))
@@ -187,8 +187,8 @@ def test_the_last_estimate_saves_a_look():
 def test_a_draw_at_the_end_follows_the_last_output_distribution():
     model = make_model(FLOWS["discrete"]())
     sampler = AncestralSampler(end="sample", temperature=2.0)
-    samples, trajectory = model.generate(
-        256, 2, sampler, seed=0, batch_size=256, return_trajectory=True, verbose=0
+    samples, trajectory, *_ = model.generate(
+        256, 2, sampler, seed=0, batch_size=256, return_details=True, verbose=0
     )
     # The rank of a draw among the tempered probabilities: uniform, if it was drawn from them.
     weights = np.exp(trajectory.params[-1].astype("float64") / 2.0)
@@ -202,7 +202,7 @@ def test_a_draw_at_the_end_follows_the_last_output_distribution():
 def test_of_one_value_that_is_left_draws_are_the_mode(name):
     model = make_model(FLOWS[name]())
     sampler = AncestralSampler(top_k=1, end="sample")
-    samples, trajectory = model.generate(4, 3, sampler, seed=0, return_trajectory=True, verbose=0)
+    samples, trajectory, *_ = model.generate(4, 3, sampler, seed=0, return_details=True, verbose=0)
     params, s = (ops.convert_to_tensor(x[-1]) for x in (trajectory.params, trajectory.s))
     last = model.flow.output_distribution(params, s, ops.ones((4,)))
     np.testing.assert_array_equal(samples, to_numpy(last.mode()))
@@ -226,7 +226,7 @@ def test_continuous_data_have_no_temperature():
 def test_a_start_after_0_is_kept(spacing):
     model = make_model(FLOWS["discretized"]())
     sampler = SDE2Sampler(start=0.25, spacing=spacing)
-    _, trajectory = model.generate(2, 3, sampler, return_trajectory=True, verbose=0)
+    trajectory = model.generate(2, 3, sampler, return_details=True, verbose=0).trajectory
     assert trajectory.t[0] == 0.25
     assert np.abs(trajectory.theta[0]).min() > 0
 

@@ -59,9 +59,9 @@ def test_scale_1_is_the_class_and_scale_0_is_none():
     kwargs = {"num_steps": 4, "sampler": "ode1", "seed": 0, "verbose": 0}
 
     def generate(condition, **more):
-        _, trajectory = model.generate(
-            4, condition=condition, return_trajectory=True, **kwargs, **more
-        )
+        trajectory = model.generate(
+            4, condition=condition, return_details=True, **kwargs, **more
+        ).trajectory
         return trajectory.params
 
     plain = generate(condition)

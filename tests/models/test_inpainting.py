@@ -17,7 +17,7 @@ CONDITIONAL = JOINT_PRIOR[KNOWN_CLASS] / JOINT_PRIOR[KNOWN_CLASS].sum()
 
 @pytest.fixture(scope="module")
 def completions():
-    """The second of two variables, given the first, and the statistics, by number of particles."""
+    """The second of two variables, given the first, with details, by number of particles."""
     model = make_pair_model()
     x = np.tile([KNOWN_CLASS, 0], (NUM_EXAMPLES, 1))
     return {
@@ -29,7 +29,7 @@ def completions():
             twisted=False,
             seed=0,
             batch_size=NUM_EXAMPLES,
-            return_statistics=True,
+            return_details=True,
             verbose=0,
         )
         for num_particles in (1, 4, 32)
@@ -46,14 +46,14 @@ def total_variation(x):
 def test_completions_converge_to_the_conditional_distribution(completions):
     errors = {n: total_variation(x) for n, (x, _) in completions.items()}
     assert errors[32] < 0.5 * errors[4] < 0.5 * errors[1]
-    x, _ = completions[32]
+    x = completions[32].samples
     assert chi_squared_p_value(x[:, 1], CONDITIONAL) > MIN_P_VALUE
 
 
 @pytest.mark.slow
 @pytest.mark.once
 def test_clamping_alone_is_biased(completions):
-    x, _ = completions[1]
+    x = completions[1].samples
     assert chi_squared_p_value(x[:, 1], CONDITIONAL) < MIN_P_VALUE**2
 
 
@@ -68,8 +68,7 @@ def test_what_is_known_stays(completions):
 @pytest.mark.slow
 @pytest.mark.once
 def test_the_likelihood_of_what_is_known_is_unbiased(completions, num_particles):
-    _, statistics = completions[num_particles]
-    likelihoods = np.exp(statistics["log_likelihood"].astype("float64"))
+    likelihoods = np.exp(completions[num_particles].log_likelihood.astype("float64"))
     standard_error = likelihoods.std() / np.sqrt(NUM_EXAMPLES)
     # Steps are finite: about 1%.
     expected = JOINT_PRIOR[KNOWN_CLASS].sum()
@@ -79,12 +78,12 @@ def test_the_likelihood_of_what_is_known_is_unbiased(completions, num_particles)
 @pytest.mark.slow
 @pytest.mark.once
 def test_the_effective_sample_size_lies_between_1_and_all(completions):
-    for num_particles, (_, statistics) in completions.items():
-        sizes = statistics["effective_sample_size"]
+    for num_particles, result in completions.items():
+        sizes = result.effective_sample_size
         assert sizes.shape == (NUM_STEPS + 1, NUM_EXAMPLES)
         assert sizes.min() > 0.999
         assert sizes.max() < num_particles * 1.001
-    assert completions[32][1]["effective_sample_size"].mean() > 8
+    assert completions[32].effective_sample_size.mean() > 8
 
 
 def test_systematic_draws_are_the_weights_rounded(seed):

@@ -31,14 +31,14 @@ def inpaint(model, x, mask, num_particles, num_examples, num_steps=60):
         twisted=False,
         seed=0,
         batch_size=num_examples,
-        return_statistics=True,
+        return_details=True,
         verbose=0,
     )
 
 
-def assert_likelihood_is(expected, statistics):
+def assert_likelihood_is(expected, result):
     """On average, up to chance and to what steps of finite length cost: about 2%."""
-    likelihoods = np.exp(statistics["log_likelihood"].astype("float64"))
+    likelihoods = np.exp(result.log_likelihood.astype("float64"))
     standard_error = likelihoods.std() / np.sqrt(likelihoods.size)
     print(f"likelihood {likelihoods.mean():.4f} +- {standard_error:.4f}, expected {expected:.4f}")
     assert abs(likelihoods.mean() - expected) < 4 * standard_error + 0.02 * expected
@@ -57,45 +57,47 @@ NUMBER = stats.norm(CENTRE * (2 * LABEL - 1), STD * np.sqrt(1 - 1 / GROWTH))
 
 @pytest.fixture(scope="module")
 def numbers(mixture_model):
-    """Numbers that go with a known label, and the statistics, by number of particles."""
+    """Numbers that go with a known label, with details, by number of particles."""
     known = {"label": np.array([LABEL])}
     return {n: inpaint(mixture_model, known, {"label": True}, n, 4000) for n in (1, 4, MANY)}
 
 
 def test_a_number_follows_its_distribution_given_the_label_as_particles_grow(numbers):
     distances = {
-        n: stats.kstest(x["number"], NUMBER.cdf).statistic for n, (x, _) in numbers.items()
+        n: stats.kstest(result.samples["number"], NUMBER.cdf).statistic
+        for n, result in numbers.items()
     }
     print({n: f"{distance:.3f}" for n, distance in distances.items()})
     assert distances[MANY] < 0.9 * distances[4]
     assert distances[4] < 0.5 * distances[1]
-    assert stats.kstest(numbers[MANY][0]["number"], NUMBER.cdf).pvalue > MIN_P_VALUE
+    assert stats.kstest(numbers[MANY].samples["number"], NUMBER.cdf).pvalue > MIN_P_VALUE
 
 
 def test_a_known_label_alone_is_biased(numbers):
-    assert stats.kstest(numbers[1][0]["number"], NUMBER.cdf).pvalue < MIN_P_VALUE**2
+    assert stats.kstest(numbers[1].samples["number"], NUMBER.cdf).pvalue < MIN_P_VALUE**2
 
 
 def test_a_known_label_stays(numbers):
-    for x, _ in numbers.values():
-        assert list(x) == ["label", "number"]
-        assert (x["label"] == LABEL).all()
+    for result in numbers.values():
+        assert list(result.samples) == ["label", "number"]
+        assert (result.samples["label"] == LABEL).all()
 
 
 @pytest.mark.parametrize("num_particles", [1, 4, MANY])
 def test_the_likelihood_of_a_label_is_unbiased(numbers, num_particles):
-    assert_likelihood_is(LABELS[LABEL], numbers[num_particles][1])
+    assert_likelihood_is(LABELS[LABEL], numbers[num_particles])
 
 
 @pytest.mark.parametrize("number", [-0.1, 0.03])
 def test_a_label_follows_its_distribution_given_the_number(mixture_model, number):
     known = {"number": np.array([number], "float32")}
     densities = mixture_density(np.arange(2), number)
-    x, statistics = inpaint(mixture_model, known, {"number": True}, 16, 2500)
+    result = inpaint(mixture_model, known, {"number": True}, 16, 2500)
+    x = result.samples
     assert_draws_follow(densities / densities.sum(), x["label"])
     assert (x["number"] == known["number"]).all()
-    assert_likelihood_is(densities.sum(), statistics)
-    one, _ = inpaint(mixture_model, known, {"number": True}, 1, 2500)
+    assert_likelihood_is(densities.sum(), result)
+    one = inpaint(mixture_model, known, {"number": True}, 1, 2500).samples
     assert chi_squared_p_value(one["label"], densities / densities.sum()) < MIN_P_VALUE**2
 
 
@@ -106,9 +108,10 @@ def test_a_part_is_completed_by_half_of_another():
     model, known = make_triple_model(), {"grades": np.array([[0, second]])}
     mask = {"grades": np.array([False, True])}
     results = {n: inpaint(model, known, mask, n, 1000) for n in (1, 16)}
-    for x, statistics in results.values():
-        assert (x["grades"][:, 1] == second).all()
-        assert_likelihood_is(joint.sum(), statistics)
-    one, many = (3 * x["kind"] + x["grades"][:, 0] for x, _ in results.values())
+    for result in results.values():
+        assert (result.samples["grades"][:, 1] == second).all()
+        assert_likelihood_is(joint.sum(), result)
+    samples = [result.samples for result in results.values()]
+    one, many = (3 * x["kind"] + x["grades"][:, 0] for x in samples)
     assert_draws_follow(joint / joint.sum(), many)
     assert chi_squared_p_value(one, joint / joint.sum()) < MIN_P_VALUE**2

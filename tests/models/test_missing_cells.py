@@ -95,8 +95,8 @@ def test_what_is_given_may_have_missing_cells():
     samples = model.generate(NUM, given=given, **options)
     np.testing.assert_array_equal(samples["price"], holes["price"])
     filled = {"price": np.nan_to_num(holes["price"], nan=0.7)}
-    _, predictions = model.generate(NUM, given=given, return_trajectory=True, **options)
-    _, others = model.generate(NUM, given=filled, return_trajectory=True, **options)
+    predictions = model.generate(NUM, given=given, return_details=True, **options).trajectory
+    others = model.generate(NUM, given=filled, return_details=True, **options).trajectory
     assert all(np.isfinite(predictions[part].params).all() for part in predictions)
     there = ~np.isnan(holes["price"]).any(axis=1)
     for part in ("kind", "marks"):

@@ -73,7 +73,7 @@ class Model:
             if set(value) == {"part"}:
                 return self.take_out(value["part"])
             return {name: self.take_out(v) for name, v in value.items() if name != "parts"}
-        if type(value) is tuple:
+        if type(value) in (tuple, keras_bfn.GenerationResult):
             return tuple(map(self.take_out, value))
         return value
 
@@ -140,7 +140,7 @@ def test_samples_and_trajectories_are_the_same(models, name):
             condition=CLASSES[:6],
             guidance_scale=2.0,
             batch_size=SIZE,
-            return_trajectory=True,
+            return_details=True,
         )
         for model in models
     ]
@@ -172,7 +172,7 @@ def test_completions_and_their_statistics_are_the_same(models):
             condition=CLASSES,
             guidance_scale=2.0,
             batch_size=SIZE,
-            return_statistics=True,
+            return_details=True,
         )
         for model in models
     ]

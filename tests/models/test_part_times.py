@@ -181,7 +181,7 @@ def test_given_data_come_back_as_they_are_beside_what_is_drawn(model):
     given = {"size": X["size"][:5].astype("float64"), "label": X["label"][:5].astype("uint8")}
     sampler = SDE2Sampler(temperature=0.9)  # of levels: real numbers have none, and are given
     kwargs = {"num_steps": 3, "sampler": sampler, "seed": 0, "batch_size": 3, "verbose": 0}
-    x, predictions = model.generate(5, given=given, return_trajectory=True, **kwargs)
+    x, predictions, *_ = model.generate(5, given=given, return_details=True, **kwargs)
     assert list(x) == list(predictions) == list(FLOWS)
     for name, part in given.items():
         assert x[name].dtype == ("float32" if name == "size" else "int32")

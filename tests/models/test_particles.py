@@ -80,11 +80,11 @@ def test_the_mean_likelihood_is_estimated_without_bias(
     model, likelihoods, guidance, num_particles, sampler
 ):
     """That of what the same sampler draws in as many steps, however few."""
-    options = {"guidance": guidance, "num_particles": num_particles, "return_statistics": True}
-    _, statistics = generate(model, NUM, NUM_STEPS, sampler=sampler, **options)
+    options = {"guidance": guidance, "num_particles": num_particles, "return_details": True}
+    result = generate(model, NUM, NUM_STEPS, sampler=sampler, **options)
     powers = [likelihoods[sampler] ** leaf.scale for leaf in guidance.leaves()]
     expected = np.mean(powers, axis=0)  # of a sum
-    found = np.exp(statistics["log_likelihood"].astype("float64"))
+    found = np.exp(result.log_likelihood.astype("float64"))
     error = np.hypot(found.std() / len(found) ** 0.5, expected.std() / len(expected) ** 0.5)
     print(f"{found.mean():.4f} +- {error:.4f}, expected {expected.mean():.4f}")
     assert error < 0.05 * expected.mean()
@@ -93,12 +93,12 @@ def test_the_mean_likelihood_is_estimated_without_bias(
 
 @pytest.mark.once
 def test_statistics_have_the_shapes_that_are_told(model):
-    options = {"guidance": of_marginals, "num_particles": 3, "return_statistics": True}
-    _, found = generate(model, 6, 3, batch_size=4, **options)
-    assert found["log_likelihood"].shape == (6,)
-    assert found["particles"].shape == (6, 3, 2)
-    assert found["effective_sample_size"].shape == (4, 6)
-    np.testing.assert_allclose(np.exp(found["log_weights"]).sum(axis=1), 1.0, rtol=1e-4)
+    options = {"guidance": of_marginals, "num_particles": 3, "return_details": True}
+    found = generate(model, 6, 3, batch_size=4, **options)
+    assert found.log_likelihood.shape == (6,)
+    assert found.particles.shape == (6, 3, 2)
+    assert found.effective_sample_size.shape == (4, 6)
+    np.testing.assert_allclose(np.exp(found.log_weights).sum(axis=1), 1.0, rtol=1e-4)
 
 
 def test_one_particle_weighs_what_its_likelihood_is_with_the_scale_of_each_call():
@@ -106,25 +106,27 @@ def test_one_particle_weighs_what_its_likelihood_is_with_the_scale_of_each_call(
     model = make_pair_model()
     for scale in (1.0, 2.0):
         guidance = Untwisted(of_marginals, scale=scale)
-        x, found = generate(model, 5, 2, guidance=guidance, return_statistics=True)
+        found = generate(model, 5, 2, guidance=guidance, num_particles=1, return_details=True)
+        x = found.samples
         expected = scale * LOG_LIKELIHOOD[x[:, 0], x[:, 1]]
-        np.testing.assert_allclose(found["log_likelihood"], expected, rtol=1e-4, atol=1e-5)
-        np.testing.assert_array_equal(found["particles"][:, 0], x)
+        np.testing.assert_allclose(found.log_likelihood, expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(found.particles[:, 0], x)
     assert len(model.programs) == 1
 
 
 @pytest.mark.once
 def test_what_is_impossible_is_not_drawn_where_particles_are_left(model):
-    x, found = generate(
+    found = generate(
         model,
         2000,
         20,
         guidance=Guidance(lambda p: ops.log(1.0 - 0.9999 * p[:, 0, 0])),
         num_particles=4,
-        return_statistics=True,
+        return_details=True,
     )
+    x = found.samples
     assert (x[:, 0] == 0).mean() < 0.002
-    assert np.exp(found["log_likelihood"]).mean() == pytest.approx(0.7, abs=0.03)
+    assert np.exp(found.log_likelihood).mean() == pytest.approx(0.7, abs=0.03)
 
 
 @pytest.mark.once
@@ -134,22 +136,21 @@ def test_what_is_impossible_is_not_drawn_where_particles_are_left(model):
         ({"num_particles": 0}, "`num_particles` must be an integer of at least 1.*=0"),
         ({"guidance": None}, "`guidance` must say what particles are weighed by.*guidance=None"),
         (
-            {"guidance": None, "num_particles": 1, "return_statistics": True},
+            {"guidance": None, "num_particles": 1},
             "`guidance` must say what particles are weighed by.*guidance=None",
         ),
         ({"sampler": "ode1"}, "`sampler` must be 'ancestral' or 'sde1'.*ODE1Sampler"),
         ({"sampler": "sde2"}, "`sampler` must be 'ancestral' or 'sde1'.*SDE2Sampler"),
         ({"sampler": SDE1Sampler(noise=0.5)}, "`sampler` must be.*noise=1.*noise=0.5"),
         ({"sampler": SDE1Sampler(end="last")}, "`sampler` must be.*a last prediction.*end='last'"),
-        ({"return_trajectory": True}, "`return_trajectory` must be False for particles.*=True"),
-        ({"return_statistics": 1}, "`return_statistics` must be True or False.*=1"),
+        ({"return_details": 1}, "`return_details` must be True or False.*=1"),
         (
             {"guidance": Guidance(of_marginals, scale=lambda t: t)},
             "`guidance` must have a float for a scale.*Received: scale=<function",
         ),
         (
             {"guidance": Guidance(of_marginals, interval=(0.0, 0.5)), "num_particles": 1}
-            | {"return_statistics": True},
+            | {"return_details": True},
             r"`guidance` must have a float for a scale.*interval=\(0.0, 0.5\)",
         ),
     ],
@@ -188,8 +189,9 @@ def test_a_likelihood_that_is_no_number_in_the_end_is_refused(model):
 def test_particles_end_where_their_sequences_do():
     flow = LONG_FLOWS["discrete"]
     model = make_long_model(flow)
-    options = {"guidance": lambda p: ops.sum(p[:, 0, 0:1], axis=1), "return_statistics": True}
-    x, found = model.generate(2, 2, lengths=SHORT, num_particles=2, verbose=0, **options)
+    options = {"guidance": lambda p: ops.sum(p[:, 0, 0:1], axis=1), "return_details": True}
+    found = model.generate(2, 2, lengths=SHORT, num_particles=2, verbose=0, **options)
+    x = found.samples
     assert (x[:, SHORT:] == -1).all()
-    assert (found["particles"][:, :, SHORT:] == -1).all()
-    assert (found["particles"][:, :, :SHORT] >= 0).all()
+    assert (found.particles[:, :, SHORT:] == -1).all()
+    assert (found.particles[:, :, :SHORT] >= 0).all()

@@ -129,7 +129,7 @@ def test_a_part_of_weight_0_teaches_nothing():
 
 @pytest.mark.once
 def test_each_part_keeps_its_own_schedule_and_theta(model):
-    x, predictions = model.generate(2, 4, seed=0, return_trajectory=True, batch_size=2, verbose=0)
+    x, predictions, *_ = model.generate(2, 4, seed=0, return_details=True, batch_size=2, verbose=0)
     assert list(x) == list(predictions) == list(FLOWS)
     for name, flow in FLOWS.items():
         prediction, shape = predictions[name], (5, 2, *EVENT_SHAPES[name])
@@ -169,7 +169,7 @@ def test_samples_are_data_and_repeat(model, name):
 @pytest.mark.once  # on each backend, such times are stepped through
 def test_log_spaced_times_are_those_of_the_parts_averaged(model):
     sampler = SDE2Sampler(end="last", start=0.1, spacing="log_beta")
-    _, predictions = model.generate(4, 3, sampler, return_trajectory=True, verbose=0)
+    predictions = model.generate(4, 3, sampler, return_details=True, verbose=0).trajectory
     times = np.mean([sampler.times(flow, 3) for flow in FLOWS.values()], axis=0)
     for prediction in predictions.values():
         assert_allclose(prediction.t, times[:-1], rtol=1e-6)
@@ -197,16 +197,17 @@ def test_sample_weights_weigh_examples(part_nats):
 def test_completions_keep_what_is_known_of_some_parts(model):
     known = np.random.default_rng(0).random(X["image"].shape) < 0.5
     image = np.where(known, X["image"], 0)
-    x, statistics = model.inpaint(
+    statistics = model.inpaint(
         {"label": X["label"], "image": image},  # the size is left out
         {"image": known, "label": np.arange(NUM) < 6},
         num_steps=3,
         num_particles=2,
         batch_size=NUM,
         seed=0,
-        return_statistics=True,
+        return_details=True,
         verbose=0,
     )
+    x = statistics.samples
     assert list(x) == list(FLOWS)
     for name, flow in FLOWS.items():
         assert x[name].shape == X[name].shape
@@ -214,8 +215,8 @@ def test_completions_keep_what_is_known_of_some_parts(model):
     assert_array_equal(x["image"][known], X["image"][known])
     assert_array_equal(x["label"][:6], X["label"][:6])
     assert np.ptp(x["size"]) > 0
-    assert statistics["effective_sample_size"].shape == (4, NUM)
-    assert np.isfinite(statistics["log_likelihood"]).all()
+    assert statistics.effective_sample_size.shape == (4, NUM)
+    assert np.isfinite(statistics.log_likelihood).all()
 
 
 @pytest.mark.once

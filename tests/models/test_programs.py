@@ -21,7 +21,7 @@ STRENGTH = 1.0
 
 def draw(model, **options):
     """The outputs of a trajectory, for samples alone may agree by chance."""
-    return model.generate(4, 3, return_trajectory=True, **options, **QUIET)[1].params
+    return model.generate(4, 3, return_details=True, **options, **QUIET).trajectory.params
 
 
 def make_binary_model(run_eagerly=False):
@@ -273,12 +273,14 @@ CHANGES = (
 X = np.random.default_rng(0).integers(0, 2, (8, 3))
 VERBS = {
     "generate": draw,
-    "statistics": lambda model: model.generate(
-        4, 3, guidance=first_one, return_statistics=True, **QUIET
-    )[1]["log_likelihood"],
-    "inpaint": lambda model: model.inpaint(
-        X, X > 0, 3, return_statistics=True, num_particles=2, **QUIET
-    )[1]["log_likelihood"],
+    "statistics": lambda model: (
+        model.generate(
+            4, 3, guidance=first_one, num_particles=1, return_details=True, **QUIET
+        ).log_likelihood
+    ),
+    "inpaint": lambda model: (
+        model.inpaint(X, X > 0, 3, return_details=True, num_particles=2, **QUIET).log_likelihood
+    ),
     "encode": lambda model: model.encode(X, 3, **QUIET),
     "code_length": lambda model: model.code_length(X, **QUIET)["transmission"],
     "evaluate": lambda model: np.array(model.evaluate(X, verbose=0)),

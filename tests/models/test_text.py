@@ -169,10 +169,10 @@ def test_a_model_that_makes_no_text_is_told(model, parts_model):
 
 @pytest.mark.once
 def test_only_text_is_returned(model):
-    with pytest.raises(ValueError, match=r"`return_trajectory` must be False.*use `generate`"):
-        model.generate_text(1, return_trajectory=True)
-    with pytest.raises(ValueError, match=r"`return_statistics` must be False.*use `inpaint`"):
-        model.continue_text("a", return_statistics=True)
+    with pytest.raises(ValueError, match=r"`return_details` must be False.*use `generate`"):
+        model.generate_text(1, return_details=True)
+    with pytest.raises(ValueError, match=r"`return_details` must be False.*use `inpaint`"):
+        model.continue_text("a", return_details=True)
 
 
 @pytest.mark.once

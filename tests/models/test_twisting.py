@@ -19,9 +19,9 @@ KNOWN, NUM = 1, 3000
 
 
 def inpaint(model, x, mask, num_steps, num_particles, **options):
-    options = {"seed": 0, "batch_size": NUM, "return_statistics": True, "verbose": 0, **options}
-    x, found = model.inpaint(x, mask, num_steps, num_particles, **options)
-    return x, np.exp(found["log_likelihood"].astype("float64"))
+    options = {"seed": 0, "batch_size": NUM, "return_details": True, "verbose": 0, **options}
+    found = model.inpaint(x, mask, num_steps, num_particles, **options)
+    return found.samples, np.exp(found.log_likelihood.astype("float64"))
 
 
 @pytest.fixture(scope="module")

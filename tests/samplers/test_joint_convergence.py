@@ -118,15 +118,16 @@ def normal_pair_covariance(sampler, num_steps):
     unit = 0.01  # little enough for the numbers never to be clipped
     num_draws = 2 if sampler.deterministic else 2 * (num_steps + 1)
     with one_draw_for_each_row(unit):
-        _, predictions = make_normal_pair_model().generate(
+        result = make_normal_pair_model().generate(
             num_draws,
             num_steps,
             sampler,
             seed=0,
             batch_size=num_draws,
-            return_trajectory=True,
+            return_details=True,
             verbose=0,
         )
+        predictions = result.trajectory
     moved = np.stack([predictions[name].s[-1, :, 0] for name in ("first", "second")], axis=1) / unit
     assert np.abs(moved).max(axis=1).min() > 0  # by each draw
     return moved.T.astype("float64") @ moved
@@ -201,14 +202,15 @@ def test_the_order_of_convergence_of_each_sample_of_a_class_and_two_grades(model
     limit, root = exact_triple_latents()
     errors = []
     for num_steps in NUM_STEPS:
-        _, predictions = models["triple"].generate(
+        result = models["triple"].generate(
             len(LATENTS),
             num_steps,
             SAMPLERS[name](start=START),
             latents={"kind": LATENTS[:, :3], "grades": LATENTS[:, 3:, None]},
-            return_trajectory=True,
+            return_details=True,
             verbose=0,
         )
+        predictions = result.trajectory
         s = np.concatenate([predictions["kind"].s[-1], predictions["grades"].s[-1, ..., 0]], axis=1)
         squared = np.square(s / root - limit)
         errors.append(np.sqrt([squared[:, :3].mean(), squared[:, 3:].mean()]))

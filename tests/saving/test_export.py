@@ -170,8 +170,8 @@ def test_a_loop_of_exported_steps_gives_what_generate_gives(make, sampler, optio
     example = options.get("condition") if make is of_a_layer else None
     model.export(path, format, sampler=sampler, guided=guided, condition=example)
 
-    x, trajectory = model.generate(
-        NUM_SAMPLES, NUM_STEPS, sampler, **options, seed=0, return_trajectory=True, verbose=0
+    x, trajectory, *_ = model.generate(
+        NUM_SAMPLES, NUM_STEPS, sampler, **options, seed=0, return_details=True, verbose=0
     )
     parts = {"": model.flow}
     if isinstance(model.flow, dict):

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture(scope="module")
 def trajectory():
-    _, trajectory = make_model().generate(3, 4, seed=0, return_trajectory=True, verbose=0)
+    trajectory = make_model().generate(3, 4, seed=0, return_details=True, verbose=0).trajectory
     return trajectory
 
 
@@ -63,7 +63,7 @@ def test_a_part_that_is_no_image_is_refused(draw, trajectory, tmp_path):
 def test_a_part_that_is_given_is_drawn(tmp_path):
     model = make_model(times="parts")
     given = {"image": np.ones((2, 2, 3, 1), "uint8")}
-    _, trajectory = model.generate(2, 1, given=given, return_trajectory=True, verbose=0)
+    trajectory = model.generate(2, 1, given=given, return_details=True, verbose=0).trajectory
     plot_trajectory(model.flow, trajectory, tmp_path / "picture.png", part="image")
     with pytest.raises(ValueError, match=r"`part` must be one that was drawn.*part='image'"):
         plot_flow(model.flow, trajectory, tmp_path / "flow.png", part="image")

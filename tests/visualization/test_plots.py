@@ -48,7 +48,7 @@ def test_colour_images_keep_their_colour(tmp_path):
 @pytest.mark.parametrize("name", FLOWS)
 def test_a_trajectory_of_every_flow_is_drawn(name, tmp_path):
     model = make_model(FLOWS[name]())
-    _, trajectory = model.generate(3, num_steps=4, return_trajectory=True, verbose=0)
+    trajectory = model.generate(3, num_steps=4, return_details=True, verbose=0).trajectory
     plot_trajectory(model.flow, trajectory, tmp_path / "trajectory.png")
     assert image.imread(tmp_path / "trajectory.png").std() > 0.01
 
@@ -67,7 +67,7 @@ def test_a_missing_matplotlib_is_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", FLOWS)
 def test_the_four_distributions_of_every_flow_are_drawn(name, tmp_path):
     model = make_model(FLOWS[name]())
-    _, trajectory = model.generate(3, num_steps=4, return_trajectory=True, verbose=0)
+    trajectory = model.generate(3, num_steps=4, return_details=True, verbose=0).trajectory
     pictures = []
     for variable in ((0, 0, 0), (1, 3, 0)):
         plot_flow(model.flow, trajectory, tmp_path / "flow.png", sample=2, variable=variable)
@@ -129,7 +129,7 @@ def test_units_change_no_picture(tmp_path):
         "pixels": ContinuousFlow(0.05, scale=pixels),
     }
     model = make_model(flows["plain"])
-    _, trajectory = model.generate(3, num_steps=2, return_trajectory=True, verbose=0)
+    trajectory = model.generate(3, num_steps=2, return_details=True, verbose=0).trajectory
     pictures = {}
     for name, flow in flows.items():
         plot_trajectory(flow, trajectory, tmp_path / "trajectory.png")
@@ -151,7 +151,7 @@ def test_units_change_no_picture(tmp_path):
 )
 def test_a_variable_that_is_not_there_is_refused(kwargs, message, tmp_path):
     model = make_model(FLOWS["binary"]())
-    _, trajectory = model.generate(3, num_steps=2, return_trajectory=True, verbose=0)
+    trajectory = model.generate(3, num_steps=2, return_details=True, verbose=0).trajectory
     with pytest.raises(ValueError, match=message):
         plot_flow(model.flow, trajectory, tmp_path / "flow.png", **kwargs)
 
@@ -161,8 +161,8 @@ def test_an_animation_has_a_frame_for_each_look_and_ends_at_the_sample(name, tmp
     from PIL import Image
 
     flow = FLOWS[name]()
-    samples, trajectory = make_model(flow).generate(
-        4, num_steps=5, return_trajectory=True, seed=0, verbose=0
+    samples, trajectory, *_ = make_model(flow).generate(
+        4, num_steps=5, return_details=True, seed=0, verbose=0
     )
     path = tmp_path / "generation.gif"
     animate_generation(flow, trajectory, path, columns=2, pixels=3)

@@ -535,59 +535,6 @@ CALLS = {
             "guidance='x'",
         ),
     ],
-    "guidance_interval": [
-        (
-            lambda t: t.model.generate(1, guidance_interval=(0.5, 0.5)),
-            "must be two numbers, 0 <= t0 < t1 <= 1",
-            "guidance_interval=(0.5, 0.5)",
-        ),
-        (
-            lambda t: t.model.inpaint(X, True, guidance_interval=None),
-            "must be two numbers, 0 <= t0 < t1 <= 1",
-            "guidance_interval=None",
-        ),
-        (
-            lambda t: t.model.generate(1, 2, guidance_interval=(1, 0)),
-            "must be two numbers, 0 <= t0 < t1 <= 1",
-            "guidance_interval=(1, 0)",
-        ),
-        (
-            lambda t: t.model.generate(1, 2, guidance_interval=3),
-            "must be two numbers, 0 <= t0 < t1 <= 1",
-            "guidance_interval=3",
-        ),
-        (
-            lambda t: t.model.generate(1, 2, guidance_interval=(nan, 1)),
-            "must be two numbers, 0 <= t0 < t1 <= 1",
-            "guidance_interval=(nan, 1)",
-        ),
-    ],
-    "guidance_rescale": [
-        (
-            lambda t: t.model.generate(1, guidance_rescale=0.5),
-            "must be a number in [0, 1], and 0 where there",
-            "guidance_rescale=0.5",
-        ),
-        (
-            lambda t: t.model.inpaint(X, True, guidance_rescale=-1),
-            "must be a number in [0, 1], and 0 where there",
-            "guidance_rescale=-1",
-        ),
-        (
-            lambda t: t.conditional.generate(
-                2, 2, condition=[0, 1], guidance_scale=2.0, guidance_rescale=2
-            ),
-            "must be a number in [0, 1], and 0 where there",
-            "guidance_rescale=2",
-        ),
-        (
-            lambda t: t.conditional.generate(
-                2, 2, condition=[0, 1], guidance_scale=2.0, guidance_rescale=nan
-            ),
-            "must be a number in [0, 1], and 0 where there",
-            "guidance_rescale=nan",
-        ),
-    ],
     "guidance_scale": [
         (
             lambda t: t.model.generate(1, guidance_scale=None),
@@ -948,6 +895,11 @@ CALLS = {
     ],
     "num_particles": [
         (
+            lambda t: t.model.inpaint(X, True, num_particles=None),
+            "must be an integer of at least 1",
+            "num_particles=None",
+        ),
+        (
             lambda t: t.model.inpaint(X, True, num_particles=0),
             "must be an integer of at least 1",
             "num_particles=0",
@@ -1166,6 +1118,28 @@ CALLS = {
             "13 tokens of 'aaaaaaaaaaaaa'",
         ),
     ],
+    "return_details": [
+        (
+            lambda t: t.model.inpaint(X, True, return_details=1),
+            "must be True or False",
+            "return_details=1",
+        ),
+        (
+            lambda t: t.model.generate(1, return_details="yes"),
+            "must be True or False",
+            "return_details='yes'",
+        ),
+        (
+            lambda t: t.texts.generate_text(1, return_details=True),
+            "must be False: text alone is returned; use",
+            "return_details=True",
+        ),
+        (
+            lambda t: t.texts.continue_text("a", return_details=True),
+            "must be False: text alone is returned; use",
+            "return_details=True",
+        ),
+    ],
     "return_dict": [
         (
             lambda t: t.model.evaluate(X, return_dict="x", verbose=0),
@@ -1176,42 +1150,6 @@ CALLS = {
             lambda t: t.model.train_on_batch(X, return_dict="x"),
             "must be True or False",
             "return_dict='x'",
-        ),
-    ],
-    "return_statistics": [
-        (
-            lambda t: t.model.inpaint(X, True, return_statistics=1),
-            "must be True or False",
-            "return_statistics=1",
-        ),
-        (
-            lambda t: t.model.generate(1, return_statistics="yes"),
-            "must be True or False",
-            "return_statistics='yes'",
-        ),
-        (
-            lambda t: t.texts.generate_text(1, return_statistics=True),
-            "must be False: text alone is returned; use",
-            "return_statistics=True",
-        ),
-    ],
-    "return_trajectory": [
-        (
-            lambda t: t.model.generate(1, 2, return_trajectory="x"),
-            "must be True or False",
-            "return_trajectory='x'",
-        ),
-        (
-            lambda t: t.model.generate(
-                1, 2, guidance=total, num_particles=2, sampler="sde1", return_trajectory=True
-            ),
-            "must be False for particles",
-            "return_trajectory=True",
-        ),
-        (
-            lambda t: t.texts.generate_text(1, return_trajectory=True),
-            "must be False: text alone is returned; use",
-            "return_trajectory=True",
         ),
     ],
     "run_eagerly": [

@@ -171,6 +171,31 @@ CALLS = {
     ],
     "interval": [
         (
+            lambda t: guidance.ClassifierFreeGuidance(2.0, (0.5, 0.5)),
+            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "interval=(0.5, 0.5)",
+        ),
+        (
+            lambda t: guidance.ClassifierFreeGuidance(2.0, None),
+            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "interval=None",
+        ),
+        (
+            lambda t: guidance.ClassifierFreeGuidance(2.0, (1, 0)),
+            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "interval=(1, 0)",
+        ),
+        (
+            lambda t: guidance.ClassifierFreeGuidance(2.0, 3),
+            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "interval=3",
+        ),
+        (
+            lambda t: guidance.ClassifierFreeGuidance(2.0, (nan, 1)),
+            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "interval=(nan, 1)",
+        ),
+        (
             lambda t: guidance.Guidance(len, interval=1),
             "must be two numbers, 0 <= t0 < t1 <= 1",
             "interval=1",
@@ -393,7 +418,34 @@ CALLS = {
         ),
         (lambda t: testing.check_sampler(3), "A sampler must be a", "", AssertionError),
     ],
+    "rescale": [
+        (
+            lambda t: guidance.ClassifierFreeGuidance(rescale=0.5),
+            "must be a number in [0, 1], and 0 where there",
+            "rescale=0.5",
+        ),
+        (
+            lambda t: guidance.ClassifierFreeGuidance(2.0, rescale=-1),
+            "must be a number in [0, 1], and 0 where there",
+            "rescale=-1",
+        ),
+        (
+            lambda t: guidance.ClassifierFreeGuidance(2.0, rescale=2),
+            "must be a number in [0, 1], and 0 where there",
+            "rescale=2",
+        ),
+        (
+            lambda t: guidance.ClassifierFreeGuidance(2.0, rescale=nan),
+            "must be a number in [0, 1], and 0 where there",
+            "rescale=nan",
+        ),
+    ],
     "scale": [
+        (
+            lambda t: guidance.ClassifierFreeGuidance("a"),
+            "must be a finite number of at most 1e+30, or",
+            "scale='a'",
+        ),
         (
             lambda t: guidance.Guidance(len, scale=None),
             "must be a finite number of at most 1e+30, or",
@@ -496,12 +548,12 @@ CALLS = {
     "through_network": [
         (
             lambda t: guidance.Guidance(len, through_network=None),
-            "must be a bool",
+            "must be True or False",
             "through_network=None",
         ),
         (
             lambda t: guidance.Guidance(len, through_network=1),
-            "must be a bool",
+            "must be True or False",
             "through_network=1",
         ),
     ],
