@@ -63,11 +63,19 @@ class Receiver:
         self.program = model.programs(OutputProgram)
         self.event_shape = model.event_shape
 
-    def expecting(self, rows):
-        """The function `expect(s, i)` of `push` and `pop` for the examples of these rows."""
+    def masks(self, rows):
+        """Which variables of the rows' examples are there, a bool array or a dict of the parts'."""
         if self.there is None:
-            return lambda s, i: self.ask(s, i, rows)
-        there = map_parts(lambda mask: mask[rows], self.there)
+            return map_parts(lambda shape: np.ones((len(rows), *shape), bool), self.event_shape)
+        return map_parts(lambda mask: mask[rows], self.there)
+
+    def count_variables(self, rows):
+        """How many variables the rows' examples have, or a dict of the parts'."""
+        return map_parts(lambda mask: int(mask.sum()), self.masks(rows))
+
+    def expecting(self, rows):
+        """The function `expect(s, i)` of `push` and `pop` for what is there of these rows."""
+        masks = self.masks(rows)
 
         def spread(chain, s, mask):
             whole = np.zeros((*mask.shape, chain.channel.size))
@@ -75,8 +83,8 @@ class Receiver:
             return whole
 
         def expect(s, i):
-            told = self.ask(map_parts(spread, self.chains, s, there), i, rows)
-            return map_parts(lambda _, told, mask: _rows(told, mask), self.chains, told, there)
+            told = self.ask(map_parts(spread, self.chains, s, masks), i, rows)
+            return map_parts(lambda mask, told: _rows(told, mask), masks, told)
 
         return expect
 
