@@ -784,7 +784,7 @@ CALLS = {
         ),
         (
             lambda t: datasets.Batches(ROWS, keep, 2, training=False, steps_per_epoch=9),
-            "must be at most 4, one pass over the data,",
+            "must be an integer of at least 1 and at most 4",
             "steps_per_epoch=9",
         ),
         (
@@ -856,17 +856,17 @@ CALLS = {
     "tokens": [
         (
             lambda t: metrics.NgramModel([], 2),
-            "must hold integers in 0..1, at least one, of",
+            "must hold integers in 0..1, of",
             "shape (0,), dtype float64",
         ),
         (
             lambda t: metrics.NgramModel([0, 2], 2),
-            "must hold integers in 0..1, at least one, of",
+            "must hold integers in 0..1, of",
             "shape (2,), dtype int64, from 0 to 2",
         ),
         (
             lambda t: metrics.NgramModel("ab", 2),
-            "must hold integers in 0..1, at least one, of",
+            "must hold integers in 0..1, of",
             "shape (), dtype <U2",
         ),
         (
@@ -876,7 +876,7 @@ CALLS = {
         ),
         (
             lambda t: metrics.NgramModel([-1], 2),
-            "must hold integers in 0..1, at least one, of",
+            "must hold integers in 0..1, of",
             "shape (1,), dtype int64, from -1 to -1",
         ),
     ],
