@@ -9,7 +9,7 @@ import pathlib
 import keras
 
 from keras_bfn._validation import refusal
-from keras_bfn.saving.files import WeightsFile, write_synced
+from keras_bfn.saving.files import WeightsFile, whole
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
 NEW = "new."  # before the name of a file that is to take the place of another
@@ -31,7 +31,8 @@ def save_folder(model, folder):
     folder.mkdir(parents=True, exist_ok=True)
     try:
         for name, content in files.items():
-            write_synced(folder / f"{NEW}{name}", content)
+            with whole(folder / f"{NEW}{name}") as path:
+                path.write_bytes(content)
     except BaseException:
         for name in files:
             (folder / f"{NEW}{name}").unlink(missing_ok=True)

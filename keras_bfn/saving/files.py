@@ -54,14 +54,6 @@ def write_atomically(path, write):
         write(file)
 
 
-def write_synced(path, content):
-    """Writes bytes to a new file, and waits until they are on the disk."""
-    path.unlink(missing_ok=True)  # perhaps a link to elsewhere
-    with open(path, "xb") as file:
-        file.write(content)
-    _sync(path)
-
-
 def is_one_file(path, suffix, overwrite):
     """Whether this is the path of a file on this machine, to be written without a question."""
     is_path = isinstance(path, (str, os.PathLike)) and "://" not in str(path)

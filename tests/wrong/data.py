@@ -188,15 +188,15 @@ CALLS = {
             lambda t: metrics.frechet_distance(
                 np.zeros(2), np.full((2, 2), nan), np.zeros(2), np.eye(2)
             ),
-            "must be finite",
+            "must hold finite numbers, of shape (2, 2)",
             "covariance_1=array([[nan, nan],",
         ),
     ],
     "covariance_2": [
         (
             lambda t: metrics.frechet_distance(np.zeros(2), np.eye(2), np.zeros(2), np.eye(3)),
-            "must have shape (2, 2)",
-            "shape (3, 3)",
+            "must hold finite numbers, of shape (2, 2)",
+            "covariance_2=array(",
         ),
     ],
     "data_dir": [
@@ -536,7 +536,7 @@ CALLS = {
         ),
         (
             lambda t: metrics.frechet_distance(np.full(2, nan), np.eye(2), np.zeros(2), np.eye(2)),
-            "must be finite",
+            "must hold finite numbers, of shape (2,)",
             "mean_1=array([nan, nan])",
         ),
         (
@@ -550,8 +550,8 @@ CALLS = {
     "mean_2": [
         (
             lambda t: metrics.frechet_distance(np.zeros(2), np.eye(2), np.zeros(3), np.eye(3)),
-            "must have shape (2,)",
-            "shape (3,)",
+            "must hold finite numbers, of shape (2,)",
+            "mean_2=array(",
         ),
     ],
     "n": [
