@@ -79,6 +79,8 @@ class Chain:
 
     Attributes:
         times: float32 array `(n + 1,)`: when the network is asked.
+        drawn_bits: float. For each variable, about how many bits are drawn before as many have been
+            pushed.
     """
 
     def __init__(self, flow, num_steps, resolution):
@@ -108,15 +110,11 @@ class Chain:
                 f"{MOST_POINTS} points of the lattice. "
                 f"Received: num_steps={num_steps}, resolution={resolution}"
             )
-        self.bits_per_variable = self.channel.size * _most_drawn(popped, pushed)
-
-    def drawn_bits(self, num_variables):
-        """About how many bits are drawn before as many have been pushed."""
-        return num_variables * self.bits_per_variable
+        self.drawn_bits = self.channel.size * _most_drawn(popped, pushed)
 
     def initial_words(self, num_variables):
-        """More 32-bit words than that, with those for the values that messages are about."""
-        return 64 + int(1.5 * (self.drawn_bits(num_variables) + 16 * num_variables) / 32)
+        """More 32-bit words than are drawn, with those for the values that messages are about."""
+        return 64 + int(1.5 * num_variables * (self.drawn_bits + 16) / 32)
 
     def pop_evidence(self, stack, i, given):
         """Pops s_i, given s_(i+1), or for i = n the embeddings of x."""

@@ -26,21 +26,17 @@ class OutputProgram(Program):
             `"there"`, where variables may be missing.
     """
 
-    def __init__(self, model):
-        super().__init__(model)
-        self.is_line = map_parts(lambda flow: isinstance(flow.channel(), Line), model.flow)
-
     def call(self, inputs):
         seen = inputs["s"], inputs["t"], inputs.get("condition")
         predictions = self.model.predict_params(*seen, mask=inputs.get("there"))
         outputs = output_distributions(self.model.flow, predictions)
 
-        def tell(output, is_line):
-            if is_line and isinstance(output, DiscretizedNormal):
+        def tell(flow, output):
+            if isinstance(flow.channel(), Line) and isinstance(output, DiscretizedNormal):
                 return {"location": output.location, "std": output.std}
             return output.log_probs()
 
-        return map_parts(tell, outputs, self.is_line)
+        return map_parts(tell, self.model.flow, outputs)
 
 
 class Receiver:

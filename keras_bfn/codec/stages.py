@@ -67,7 +67,7 @@ def grow(stages, stack, num_examples, count_variables):
 
     def drawn_bits(stage):
         counts = count_variables(rows(stage))
-        return sum(chain.drawn_bits(num) for chain, num in list_parts(stage.chains, counts))
+        return sum(chain.drawn_bits * num for chain, num in list_parts(stage.chains, counts))
 
     while start < num_examples:
         bits = stack.num_bits()

@@ -1,12 +1,15 @@
-"""Batches that are a function of the seed, the epoch and their number, and of nothing else."""
+"""What data sets come as: batches that follow from a seed, an epoch and their number alone."""
 
 import functools
 import math
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from keras_bfn._validation import MOST_COUNTED, check_bool, check_int, check_seed, refusal
+
+HELD_OUT = 0.01  # the share of the training data that validates, as in the paper
 
 
 class Batches(keras.utils.PyDataset):
@@ -123,3 +126,30 @@ class Batches(keras.utils.PyDataset):
 @functools.lru_cache(maxsize=2)
 def _order(seed, this_pass, num):
     return np.random.default_rng((seed, this_pass, 0)).permutation(num)
+
+
+class Splits(NamedTuple):
+    """The parts of a data set, each in batches for `fit` and `evaluate`.
+
+    Example:
+
+    >>> splits = keras_bfn.datasets.embedded_digits(batch_size=50, limit=100)
+    >>> splits.train[0].shape
+    (50, 28, 28, 1)
+
+    Attributes:
+        train: in a new order, with what is random drawn anew, in every epoch.
+        validation: held out of the training data, always the same.
+        test: always the same.
+    """
+
+    train: Batches
+    validation: Batches
+    test: Batches
+
+
+def hold_out(num_examples, share=HELD_OUT):
+    """Row numbers at random, but always alike: the tuple of those kept and those held out."""
+    order = np.random.default_rng(0).permutation(num_examples)
+    num_held_out = max(1, round(share * num_examples))
+    return order[num_held_out:], order[:num_held_out]

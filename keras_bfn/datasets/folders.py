@@ -11,8 +11,8 @@ from keras_bfn._validation import (
     check_shape,
     refusal,
 )
+from keras_bfn.datasets.batches import HELD_OUT, hold_out
 from keras_bfn.datasets.images import make_splits, take_rows
-from keras_bfn.datasets.splits import HELD_OUT, hold_out
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
 

@@ -13,8 +13,7 @@ from keras_bfn._validation import (
     check_path,
     check_seed,
 )
-from keras_bfn.datasets.batches import Batches
-from keras_bfn.datasets.splits import HELD_OUT, Splits, hold_out
+from keras_bfn.datasets.batches import HELD_OUT, Batches, Splits, hold_out
 
 FORMS = ("binary", "bins", "numbers")
 

@@ -8,8 +8,7 @@ import keras
 import numpy as np
 
 from keras_bfn._validation import check_int, check_path, refusal
-from keras_bfn.datasets.batches import Batches
-from keras_bfn.datasets.splits import Splits
+from keras_bfn.datasets.batches import Batches, Splits
 from keras_bfn.datasets.tokenizers import Letters, check_text, check_tokenizer
 
 _TEXT8_URL = "http://mattmahoney.net/dc/text8.zip"

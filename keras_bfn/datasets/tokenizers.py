@@ -194,10 +194,10 @@ def _vocabulary(json):
     return tokenizer, max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
 
 
-def check_text(text):
+def check_text(text, name="text"):
     """Returns `text`, or raises a `ValueError` if it is no string."""
     if not isinstance(text, str):
-        raise ValueError(f"Argument `text` must be a string. Received: a {type(text).__name__}")
+        raise ValueError(f"Argument `{name}` must be a string. Received: a {type(text).__name__}")
     return text
 
 

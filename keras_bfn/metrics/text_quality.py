@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_bfn._validation import check_int
-from keras_bfn.datasets.tokenizers import check_tokens
+from keras_bfn.datasets.tokenizers import check_text, check_tokens
 from keras_bfn.flows.priors import DISCOUNT
 
 MOST_PROBABILITIES = 2**27  # a gigabyte
@@ -39,12 +39,7 @@ def spelling_rate(texts, reference_text):
         raise ValueError(
             f"Argument `texts` must be a list of strings. Received: a {type(texts).__name__}"
         )
-    if not isinstance(reference_text, str):
-        raise ValueError(
-            "Argument `reference_text` must be a string. "
-            f"Received: a {type(reference_text).__name__}"
-        )
-    known = set(_words(reference_text))
+    known = set(_words(check_text(reference_text, "reference_text")))
     spelt = [word in known for text in texts for word in _words(text)[1:-1]]
     return float(np.mean(spelt)) if spelt else float("nan")
 

@@ -71,7 +71,7 @@ def load_folder(cls, folder, preset, load_weights, dtype=None):
     In messages the folder is called `preset`: where it came from.
     """
     paths = find_files(folder, preset, load_weights)
-    config, metadata = (_read_json(paths[name]) for name in (CONFIG, METADATA))
+    config = _read_json(paths[CONFIG])
     compile_config = config.get("compile_config")
     if dtype is not None:
         with _reading(preset, CONFIG):
@@ -85,10 +85,6 @@ def load_folder(cls, folder, preset, load_weights, dtype=None):
         model = make_uncompiled(config)
     if not isinstance(model, cls):
         raise _refusal(preset, f"of a `{cls.__name__}`", f"there is a `{type(model).__name__}`")
-    num_params, found = metadata.get("num_params"), model.network.count_params()
-    if num_params != found:
-        came = f"{METADATA} tells of {num_params} weights, and {CONFIG} of {found}"
-        raise _refusal(preset, "whose files belong together", came)
     if load_weights:
         with _reading(preset, WEIGHTS):
             model.load_weights(paths[WEIGHTS])

@@ -26,10 +26,8 @@ def whole(path):
     path = pathlib.Path(path).absolute()
     process, _ = process_of()
     start = f"partial.{process}" if process else "partial"
-    partial, old = (
-        path.with_name(f"{start}.{path.name}"),
-        path.with_name(f"{start}.old.{path.name}"),
-    )
+    partial = path.with_name(f"{start}.{path.name}")
+    old = path.with_name(f"{start}.old.{path.name}")
     _remove(partial)  # perhaps a link to elsewhere
     try:
         yield partial
