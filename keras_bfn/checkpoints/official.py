@@ -8,7 +8,6 @@ import functools
 import numpy as np
 
 from keras_bfn.checkpoints.state_dict import StateDictReader, read_state_dict
-from keras_bfn.flows import DiscreteFlow
 from keras_bfn.layers.embeddings import sinusoids
 from keras_bfn.networks import Transformer, UNet, VDMUNet
 
@@ -51,12 +50,9 @@ def load_official(network, path):
 
 
 def _is_of_their_kind(network):
-    if type(network) not in _READERS or network.shortcut:
+    if type(network) not in _READERS or network.shortcut or network.conditions is not None:
         return False
-    if network.conditions is not None:
-        return False
-    flow = network.flow
-    num_classes = flow.num_classes if isinstance(flow, DiscreteFlow) else None
+    num_classes = getattr(network.flow, "num_classes", None)
     if isinstance(network, Transformer):
         return num_classes is not None and num_classes > 2
     # Their normalisation has 32 groups at any width, ours has fewer below 128 channels.
