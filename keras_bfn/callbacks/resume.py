@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import zipfile
 
 import keras
 import numpy as np
@@ -163,13 +162,12 @@ def _to_array(variable):
 
 def _read(path):
     """All arrays of a checkpoint, each checked by the sum that the file keeps of it."""
-    with zipfile.ZipFile(path) as file:
+    with open(path, "rb") as file, np.load(file) as arrays:
         # NumPy reads as much as an array's header says, and the sum only if that is everything.
-        broken = file.testzip()
+        broken = arrays.zip.testzip()
         if broken is not None:
             raise ValueError(f"{broken} is broken")
-    with np.load(path) as file:
-        state = {name: file[name] for name in file.files}
+        state = dict(arrays)
     if len(state) != 1 + json.loads(str(state["meta"]))["num_arrays"]:
         raise ValueError("its directory is broken")
     return state
