@@ -186,22 +186,13 @@ class Angle(Column):
 
     def decode(self, x):
         x = self.period * _to_turns(x) % self.period
-        found = _to_grid(x, self.low, self.step)
         if self.step is None:
-            return found
+            return _to_grid(x, self.low, None)
         first, last = self._ends()
-
-        def away(cell, at):
-            turn = (cell - self.low - at) / self.period
-            return abs(turn - round(turn))
-
-        def nearest(cell, at):
-            return min(min(max(cell, first), last), first, last, key=lambda end: away(end, at))
-
-        return [
-            None if cell is None else nearest(cell, at)
-            for cell, at in zip(found, x.tolist(), strict=True)
-        ]
+        # From the middle of the gap between the last and the first on, the first is nearer.
+        middle = 0.5 * (first + last + self.period) - self.low
+        found = _to_grid(middle - (middle - x) % self.period, self.low, self.step)
+        return [None if cell is None else min(max(cell, first), last) for cell in found]
 
     def _ends(self):
         """The least and the largest number on the grid, of at least `low` and below a turn more."""
