@@ -10,6 +10,7 @@ from keras_bfn._validation import (
     check_positive,
     check_rate,
     is_number,
+    refusal,
 )
 
 ENDS = ("mode", "sample", "last")
@@ -85,10 +86,8 @@ class Sampler(Immutable):
         self.start = check_rate("start", start)
         self.spacing = check_choice("spacing", spacing, SPACINGS)
         if spacing == "log_beta" and start == 0:
-            raise ValueError(
-                "Argument `start` must be above 0 for spacing='log_beta', since log(beta(0)) is "
-                "infinite. Received: start=0"
-            )
+            expected = "must be above 0 for spacing='log_beta', since log(beta(0)) is infinite"
+            raise refusal("start", expected, start)
 
     def init(self, flow, shape, seed=None):
         """The state at `start`.

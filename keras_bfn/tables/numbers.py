@@ -7,12 +7,11 @@ import keras
 import numpy as np
 
 from keras_bfn import flows
-from keras_bfn._validation import check_choice, check_int, check_number
+from keras_bfn._validation import check_choice, check_int, check_number, check_positive
 from keras_bfn.tables.checks import (
     check_cycles,
-    check_knots,
     check_step,
-    check_turn,
+    check_two,
     is_finite,
     refuse_first,
 )
@@ -71,7 +70,8 @@ class Number(Column):
         self.scaling = check_choice("scaling", scaling, ("mean", "quantiles"))
         self.cycles = check_cycles(cycles, SECONDS)
         self.start, self.step = check_number("start", start), check_step(step)
-        self.knots = None if knots is None else check_knots(knots)
+        expected = "lists of as many finite numbers"
+        self.knots = None if knots is None else check_two("knots", knots, 2, expected)
         self.ticks = check_int("ticks", ticks, 1)
 
     def counted_in(self, ticks):
@@ -164,7 +164,8 @@ class Angle(Column):
     """
 
     def __init__(self, period, low=0, step=None):
-        self.period, self.low = check_turn("period", period), check_number("low", low)
+        check_positive("period", period)  # which an int remains
+        self.period, self.low = period, check_number("low", low)
         self.step = check_step(step)
 
     def fit(self, cells):

@@ -8,7 +8,7 @@ import numpy as np
 from keras_bfn import networks
 from keras_bfn._config import Immutable
 from keras_bfn._parts import describe
-from keras_bfn._validation import check_choice, check_seed, refusal, warn
+from keras_bfn._validation import check_choice, check_seed, mismatch, refusal, warn
 from keras_bfn.flows import CircularFlow, JointNormal
 from keras_bfn.tables.columns import Category, Column, Levels
 from keras_bfn.tables.frames import (
@@ -96,10 +96,8 @@ class Table(Immutable):
         """
         frame = read_frame(df)
         if not set(columns) <= set(frame.columns) or not len(frame):
-            raise ValueError(
-                f"Argument `columns` must name some of {frame.columns}, and `df` must have rows. "
-                f"Received: {list(columns)}, and {len(frame)} rows"
-            )
+            expected = f"must name some of {frame.columns}, and `df` must have rows"
+            raise mismatch("columns", expected, f"{list(columns)}, and {len(frame)} rows")
         _check_columns(columns)
         fitted, dtypes = {}, {}
         for name in frame.columns:
@@ -108,10 +106,9 @@ class Table(Immutable):
                 cells = read_cells(series)
             column = columns.get(name) or _infer(name, series, cells)
             if dtypes[name] is None or column is None:
-                raise ValueError(
-                    "Argument `df` must hold numbers, strings, bools, categories or times. "
-                    f"Received: column {name!r} of {series.to_native().dtype}"
-                )
+                came = f"column {name!r} of {series.to_native().dtype}"
+                expected = "must hold numbers, strings, bools, categories or times"
+                raise mismatch("df", expected, came)
             if isinstance(column, Number):
                 column = column.counted_in(ticks_of(series))
             elif isinstance(column, Category) and column.values is None:
@@ -215,10 +212,7 @@ class Table(Immutable):
         """As `decode`, as a dict from columns to lists of cells."""
         names = list(self.event_shape())
         if not isinstance(parts, dict) or not set(names) <= set(parts):
-            raise ValueError(
-                f"Argument `parts` must be a dict with the parts {names}. "
-                f"Received: {describe(parts)}"
-            )
+            raise mismatch("parts", f"must be a dict with the parts {names}", describe(parts))
         found = {name: (np.asarray(parts[name]),) for name in self.columns if name in parts}
         if self.numbers:
             numbers = np.asarray(parts[self.numbers_part]).T
