@@ -112,7 +112,18 @@ class Sampler(Immutable):
 
         `shift` comes with a `guidance` alone, so that samplers that are never guided need not take
         it: what guidance adds to the expected embedding, shaped as the evidence.
+
+        By default, the state is advanced by what the next message is about.
         """
+        embedding = shifted(self.message(flow, distribution, seed), shift)
+        return self.advance(flow, state, embedding, t, t_next, seed)
+
+    def message(self, flow, distribution, seed=None):
+        """What the next message is about, an embedding; by default the expected one."""
+        return flow.expected_embedding(distribution)
+
+    def advance(self, flow, state, embedding, t, t_next, seed=None):
+        """The state at `t_next` if all that comes from `t` on is about one embedding."""
         raise NotImplementedError
 
     def sharpen(self, distribution):
