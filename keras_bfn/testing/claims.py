@@ -33,6 +33,15 @@ def is_refused(error, function, *arguments):
     return False
 
 
+def draw_data(flow, shape, rng, most=None):
+    """Data from all of a flow's range, or from the part that begins at its low end."""
+    low, high = flow.data_range
+    high = high if most is None else np.minimum(high, low + most)
+    if flow.discrete:
+        return rng.integers(low, high + 1, shape).astype("int32")
+    return rng.uniform(low, high, shape).astype("float32")
+
+
 def require_mean(draws, expected, sentence, tolerance=0.0):
     """Claims that draws along the first axis have this mean, up to chance and a tolerance."""
     draws = np.asarray(draws, "float64")

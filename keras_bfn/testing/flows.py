@@ -12,6 +12,7 @@ from keras_bfn.flows import Flow
 from keras_bfn.flows.flow import expand
 from keras_bfn.testing.claims import (
     Compiled,
+    draw_data,
     is_refused,
     require,
     require_float32,
@@ -80,7 +81,7 @@ def check_flow(flow, x=None, seed=0, event_shape=(3,)):
 
 def _check_each_variable(flow, event_shape, rng):
     """Variables with ranges of their own are each as in a flow of that range. Returns the first."""
-    x = rng.uniform(*flow.data_range, (4, *event_shape)).astype("float32")
+    x = draw_data(flow, (4, *event_shape), rng)
     params = rng.standard_normal((*x.shape, flow.output_size)).astype("float32")
     noise = rng.standard_normal((*x.shape, flow.embedding_size)).astype("float32")
     t = np.full(len(x), 0.6, "float32")
@@ -113,9 +114,9 @@ def _check_each_variable(flow, event_shape, rng):
 def _draw_data(flow, rng):
     low, high = flow.data_range
     require(math.isfinite(high - low), "Argument `x` is needed: `data_range` is not finite")
-    x = rng.integers(low, high + 1, 64) if flow.discrete else rng.uniform(low, high, 64)
+    x = draw_data(flow, 64, rng)
     x[:2] = low, high
-    return x.astype("int32" if flow.discrete else "float32")
+    return x
 
 
 def _check_data_checks(flow, x):

@@ -10,7 +10,7 @@ from keras import ops
 from keras_bfn._parts import list_parts, map_parts
 from keras_bfn.inputs.conditions import check_condition
 from keras_bfn.models import BayesianFlowNetwork
-from keras_bfn.testing.claims import require, requiring
+from keras_bfn.testing.claims import draw_data, require, requiring
 
 
 def check_network(network, flow, event_shape=None, condition=None, times="shared"):
@@ -41,7 +41,10 @@ def check_network(network, flow, event_shape=None, condition=None, times="shared
     with requiring(f"{name} must be a network of a `keras_bfn.BayesianFlowNetwork`", ValueError):
         model = BayesianFlowNetwork(flow, network, event_shape, times=times, seed=0)
         require(model.event_shape is not None, "Argument `event_shape` is needed")
-        x = _draw_data(flow, model.event_shape)
+        rng = np.random.default_rng(0)
+        x = map_parts(
+            lambda flow, shape: draw_data(flow, (4, *shape), rng, 100), flow, model.event_shape
+        )
         condition = check_condition(model, condition, 4)
         model.build_for(map_parts(lambda x: x.shape, x), condition)
     s = map_parts(ops.convert_to_numpy, model.sample_evidence(x, np.ones(4)))
@@ -50,19 +53,6 @@ def check_network(network, flow, event_shape=None, condition=None, times="shared
     data = x if condition is None else (x, condition)
     _check_training(name, model, data)
     _check_saving(name, model, data)
-
-
-def _draw_data(flow, event_shape):
-    rng = np.random.default_rng(0)
-
-    def draw(flow, event_shape):
-        low, high = flow.data_range
-        high = np.minimum(high, low + 100)
-        if flow.discrete:
-            return rng.integers(low, high + 1, (4, *event_shape)).astype("int32")
-        return rng.uniform(low, high, (4, *event_shape)).astype("float32")
-
-    return map_parts(draw, flow, event_shape)
 
 
 def _outputs(model, s, t, condition):

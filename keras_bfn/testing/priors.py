@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_bfn.flows import DiscreteFlow, MarkovChain
 from keras_bfn.losses import ContinuousTimeLoss, ReconstructionLoss
-from keras_bfn.testing.claims import require, require_float32, require_mean, requiring
+from keras_bfn.testing.claims import draw_data, require, require_float32, require_mean, requiring
 from keras_bfn.testing.costs import measure_costs
 
 MOST_EVIDENCE = 1e6
@@ -49,10 +49,8 @@ def check_prior(flow, event_shape, rng):
     name = f"{type(flow).__name__}(prior=...)"
     with requiring("Argument `event_shape` must be a shape that the prior is for", ValueError):
         flow.check_event_shape(event_shape)
-    low, high = flow.data_range
     shape = (4, *event_shape)
-    x = rng.integers(low, high + 1, shape) if flow.discrete else rng.uniform(low, high, shape)
-    x = x.astype("int32" if flow.discrete else "float32")
+    x = draw_data(flow, shape, rng)
     for t in (0.0, 1e-7, 0.5, 1.0):
         times = np.full(4, t, "float32")
         theta = flow.input_params(flow.sample_evidence(x, times, 0), flow.schedule.beta(times))
