@@ -124,7 +124,8 @@ class Number(Column):
             # The long cycles first: to the nearest number that stands there.
             turns = dict(zip(self.periods, _to_turns(angles).T, strict=True))
             for period in sorted(turns, reverse=True):
-                found = _move_to(found, period, turns[period] - self.start % period / period)
+                away = turns[period] - self.start % period / period - found / period
+                found = found + period * (away - np.round(away))
             found = np.clip(found, at[0], at[-1])
         return _to_grid(found, self.start, self.step)
 
@@ -226,12 +227,6 @@ def _to_turns(angles):
     return np.asarray(angles, "float64") / (2 * math.pi) + 0.5
 
 
-def _move_to(x, period, turns):
-    """The nearest numbers to `x` that stand at these shares of a period."""
-    away = turns - x / period
-    return x + period * (away - np.round(away))
-
-
 def _place_between(low, high, rng):
     """Scores between others, by the normal distribution: the medians, or drawn by a generator."""
     normal = statistics.NormalDist()
@@ -246,17 +241,12 @@ def number_flow(prior=None):
     return flows.ContinuousFlow(LEAST_SCORE_STD / LARGEST_SCORE, "residual", prior=prior)
 
 
-def _least_spike(num):
-    """How often a value must occur to be an interval of scores."""
-    return max(2, SPIKE * num)
-
-
 def _quantile_knots(x):
     """Numbers, and the quantiles of a normal distribution where they stand in their order."""
     values, counts = np.unique(x, return_counts=True)
     ends = np.cumsum(counts)
     starts, num = ends - counts, len(x)
-    are_spikes = counts >= _least_spike(num)
+    are_spikes = counts >= max(2, SPIKE * num)
     # Of the others, those that stand at even distances.
     middles = 0.5 * (starts + ends)
     wanted = np.linspace(middles[0], middles[-1], MOST_KNOTS)

@@ -277,11 +277,11 @@ def _infer(name, series, cells):
         return Number()
     if kind == "category" or len(seen) <= FEW_VALUES:
         if len(seen) > MOST_CLASSES:
-            raise ValueError(
-                f"Argument `df` must have at most {MOST_CLASSES} different values in a column of "
-                f"categories. Received: {len(seen)} in column {name!r}. Leave it out, or give its "
-                "`Category()`"
+            expected = (
+                f"must have at most {MOST_CLASSES} different values in a column of categories"
             )
+            came = f"{len(seen)} in column {name!r}. Leave it out, or give its `Category()`"
+            raise mismatch("df", expected, came)
         categories = categories_of(series)
         num_cells = sum(cell is not None for cell in cells)
         if categories is None and len(seen) > max(MOST_NAMES, num_cells / 2):
