@@ -10,7 +10,6 @@ from keras import ops
 
 from keras_bfn._backend import of_all_processes, process_of, torch_generators
 from keras_bfn._devices import strategy_of
-from keras_bfn._keras import start_at_epoch
 from keras_bfn._validation import check_int, check_path, refusal
 from keras_bfn.saving.files import write_atomically
 
@@ -96,13 +95,13 @@ class Resume(keras.callbacks.Callback):
         return self._own / f"checkpoint-{epoch:06}.npz"
 
     def on_epoch_begin(self, epoch, logs=None):
-        start_at_epoch(self.model, None)  # the next time, even if this `fit` fails
+        self.model._initial_epoch = None  # the next time, even if this `fit` fails
         if self.data is not None:
             # Set, not counted: Keras 3.15 ends an epoch before the first one begins.
             self.data.epoch = epoch
 
     def on_train_end(self, logs=None):
-        start_at_epoch(self.model, None)  # when there was no epoch left
+        self.model._initial_epoch = None  # when there was no epoch left
 
     def on_epoch_end(self, epoch, logs=None):
         values = {name: float(value) for name, value in (logs or {}).items()}
@@ -140,7 +139,9 @@ class Resume(keras.callbacks.Callback):
                 generator.set_state(ops.convert_to_tensor(state[f"generator_{i}"]).cpu())
         meta = json.loads(str(state["meta"]))
         self.history = meta["history"]
-        start_at_epoch(self.model, meta["epoch"])
+        # Keras's own callback sets it, too: without it, `fit` would make the first epochs again.
+        # Keras 3.15 does not forget it, and would start all later calls of `fit` there.
+        self.model._initial_epoch = meta["epoch"]
         write_atomically(self._own / "metrics.csv", self._write_metrics)
         if self.verbose:
             print(f"Going on after epoch {meta['epoch']}, from {path}", flush=True)

@@ -767,8 +767,8 @@ CALLS = {
         (lambda t: tables.Number(cycles=[7, 7]), "must be all different", "cycles=[7, 7]"),
     ],
     "period": [
-        (lambda t: tables.Angle(0), "must be a positive number", "period=0"),
-        (lambda t: tables.Angle("day"), "must be a positive number", "period='day'"),
+        (lambda t: tables.Angle(0), "must be a number strictly between 0", "period=0"),
+        (lambda t: tables.Angle("day"), "must be a number strictly between 0", "period='day'"),
     ],
     "ticks": [
         (lambda t: tables.Number(ticks=0), "must be an integer of at least 1", "ticks=0"),
