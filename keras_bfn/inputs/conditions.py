@@ -308,8 +308,10 @@ def guide(params, scale, rescale=None):
         if rescale is None:
             return guided
         axes = tuple(range(1, len(params.shape)))
-        spread, guided_spread = (ops.std(x, axes, keepdims=True) for x in (params, guided))
-        ratio = spread / ops.maximum(guided_spread, 1e-6)
-        return guided * (1.0 + expand(rescale, params) * (ratio - 1.0))
+        # One number has no deviation, whose gradient would be infinite: it is left as it is.
+        spread, guided_spread = (
+            ops.sqrt(ops.maximum(ops.var(x, axes, keepdims=True), 1e-12)) for x in (params, guided)
+        )
+        return guided * (1.0 + expand(rescale, params) * (spread / guided_spread - 1.0))
 
     return keras.tree.map_structure(of_part, params)
