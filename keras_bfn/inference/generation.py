@@ -172,17 +172,17 @@ def draw(model, shapes, sampler, inputs, guides, options):
     guidance, values = check_guidance(model, guides.guidance, sampler, num_samples)
     if values:
         inputs["values"] = values
-    most_steps, given = room_for(num_steps), tuple(inputs.get("given", ()))
-    if options.num_particles is None:
+    most_steps, num_particles = room_for(num_steps), options.num_particles
+    if num_particles is None:
+        kind, setting = GenerationProgram, details
         if details:  # there is room for as many predictions as there are
             most_steps = num_steps - 1 if sampler.end == "last" else num_steps
-        kind, own, num_rows = GenerationProgram, details, 1
     else:
-        kind, own = ParticleProgram, check_int("num_particles", options.num_particles, 1)
-        check_particles(sampler, guidance, are_weighed=details or own > 1)
-        num_rows = own
-    batch_size = check_batch_size(options.batch_size, num_samples, num_rows)
-    program = model.programs(kind, sampler, most_steps, given, guidance, own)
+        kind, setting = ParticleProgram, check_int("num_particles", num_particles, 1)
+        check_particles(sampler, guidance, are_weighed=details or num_particles > 1)
+    batch_size = check_batch_size(options.batch_size, num_samples, num_particles or 1)
+    given = tuple(inputs.get("given", ()))
+    program = model.programs(kind, sampler, most_steps, given, guidance, setting)
     program.set_steps(num_steps, classifier_free, guidance)
     outputs = program.run(inputs, batch_size, options.seed, options.verbose)
     check_found(model, outputs["unknown_at"], outputs["num_unknown"])
