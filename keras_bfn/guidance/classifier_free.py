@@ -25,7 +25,8 @@ class ClassifierFreeGuidance(Immutable):
     ```python
     digits = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_classes")
     by_class = keras_bfn.guidance.ClassifierFreeGuidance(scale=3.0, interval=(0.2, 0.8))
-    digits.generate(10, num_steps=20, condition=np.arange(10), guidance_scale=by_class)
+    classes = np.arange(16) % 10
+    digits.generate(16, num_steps=20, condition=classes, guidance_scale=by_class)
     ```
 
     References: [Ho and Salimans, 2022](https://arxiv.org/abs/2207.12598); the interval:
