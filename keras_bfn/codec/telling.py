@@ -147,7 +147,7 @@ class Teller:
         )
         numbers = sorted({0, self.num_groups // 2, self.num_groups - 1})
         told = [
-            self.ask(x, map_parts(lambda group, n=n: (0 <= group) & (group < n), groups), rows)
+            self.ask(x, map_parts(lambda group, n=n: (group >= 0) & (group < n), groups), rows)
             for n in numbers
         ]
         arrays = (fingerprints.of_array(values) for values in keras.tree.flatten(told))

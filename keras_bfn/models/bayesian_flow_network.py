@@ -940,14 +940,17 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         )
         return inpainting.inpaint(self, x, mask, order, twisted, lengths, guides, options)
 
-    def generate_text(self, num_samples, num_steps=100, *, part=None, **options):
+    def generate_text(
+        self, num_samples, num_steps=100, *, length=None, stride=None, part=None, **options
+    ):
         """Generates samples as `generate` does, and decodes them with the model's tokenizer.
 
         Args:
             num_samples, num_steps: as in `generate`.
             **options: `sampler`, `condition`, `guidance_scale`, `guidance`, `num_particles`,
-                `given`, `latents`, `lengths` (in tokens), `seed`, `batch_size` and `verbose`, as in
-                `generate`.
+                `order`, `given`, `latents`, `lengths` (in tokens), `seed`, `batch_size` and
+                `verbose`, as in `generate`.
+            length, stride: as in `continue_text`: the first window is generated, and continued.
             part: for a dict of flows, the name of the part whose text is returned.
 
         Returns:
@@ -960,23 +963,46 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         >>> texts = text_model.generate_text(4, num_steps=20, sampler="sde2", seed=0)
         """
-        tokenizer, _ = text.text_part(self, part)
+        tokenizer, window = text.text_part(self, part)
         text.refuse_details(options, "generate")
+        length, stride = text.check_length(length, window, stride)
         samples = self.generate(num_samples, num_steps, **options)
-        return text.decode(tokenizer, *pick_part(part, self.flow, samples)[1:])
+        (tokens,) = pick_part(part, self.flow, samples)[1:]
+        if length == window:
+            return text.decode(tokenizer, tokens)
+        options = {
+            name: options[name]
+            for name in ("condition", "guidance_scale", "order", "seed", "batch_size", "verbose")
+            if name in options
+        }
+        return self._go_on(tokenizer, tokens, window, length, stride, part, num_steps, options)
 
-    def continue_text(self, prompt, num_samples=1, num_steps=100, *, part=None, **options):
+    def continue_text(
+        self,
+        prompt,
+        num_samples=1,
+        num_steps=100,
+        *,
+        length=None,
+        stride=None,
+        part=None,
+        **options,
+    ):
         """Completes texts of which the first tokens are known, as `inpaint` does.
 
         Args:
-            prompt: string, or a list of strings, each of at most as many tokens as the model's
-                texts.
+            prompt: string, or a list of strings, each of at most as many tokens as the texts are to
+                have.
             num_samples: int. The number of texts for each prompt.
             num_steps: int, as in `inpaint`.
             **options: `num_particles`, `condition`, `guidance_scale`, `guidance`, `twisted`,
-                `lengths`, `seed`, `batch_size` and `verbose`, as in `inpaint`. With more particles,
-                what is made up goes better with the prompt. A condition has a row for each text
-                that is returned.
+                `order`, `lengths`, `seed`, `batch_size` and `verbose`, as in `inpaint`. With more
+                particles, what is made up goes better with the prompt. A condition has a row for
+                each text that is returned.
+            length: int or None: how many tokens the texts are to have. By default as many as the
+                model's. Longer ones are made window by window: each begins with the end of the
+                last, and is completed.
+            stride: int or None: so many tokens are new in each window, by default half of it.
             part: for a dict of flows, the name of the part that the prompt is about. No other part
                 is known.
 
@@ -992,13 +1018,25 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         >>> texts = text_model.continue_text("ca", num_samples=3, num_steps=20, num_particles=4)
         """
-        tokenizer, length = text.text_part(self, part)
+        tokenizer, window = text.text_part(self, part)
         text.refuse_details(options, "inpaint")
-        x, mask = text.encode_prompts(tokenizer, prompt, length, num_samples)
-        if part is not None:
-            x, mask = {part: x}, {part: mask}
-        completed = self.inpaint(x, mask, num_steps, **options)
-        return text.decode(tokenizer, *pick_part(part, self.flow, completed)[1:])
+        length, stride = text.check_length(length, window, stride)
+        starts = text.encode_prompts(tokenizer, prompt, num_samples, length)
+        if length == window:
+            stride = window  # all at once
+        return self._go_on(tokenizer, starts, window, length, stride, part, num_steps, options)
+
+    def _go_on(self, tokenizer, starts, window, length, stride, part, num_steps, options):
+        """The strings that texts become which begin so."""
+
+        def complete(x, mask, seed):
+            if part is not None:
+                x, mask = {part: x}, {part: mask}
+            completed = self.inpaint(x, mask, num_steps, **(options | {"seed": seed}))
+            return pick_part(part, self.flow, completed)[1]
+
+        seed = options.get("seed")
+        return text.decode(tokenizer, text.go_on(complete, starts, window, length, stride, seed))
 
     @in_turn
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
