@@ -15,9 +15,8 @@ from keras_bfn.codec import fingerprints
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.codec.expectations import expectation
 from keras_bfn.codec.receiver import OutputProgram, rows_of
-from keras_bfn.inference.scoring import is_in_one_pass
 from keras_bfn.inputs.arrays import count_examples
-from keras_bfn.inputs.given import order_noise
+from keras_bfn.inputs.given import is_in_one_pass, order_noise
 from keras_bfn.inputs.missing import fill_missing
 
 NAMES = ("Groups", "LeftToRight", "Random")

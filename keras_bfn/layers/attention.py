@@ -45,14 +45,46 @@ def self_attention(query_key_value, num_heads, rotary=False, mask=None, causal=N
     return ops.reshape(attended, (-1, positions, size // 3))
 
 
-def _turn(x):
-    """Turns pairs of channels of `(batch, positions, heads, channels)` by the position."""
+def next_attention(query_key_value, position, keys, values, num_heads, rotary=False):
+    """The same of one position, which attends to itself and to those before it.
+
+    Args:
+        query_key_value: tensor of shape `(batch, 1, 3 * size)`.
+        position: int, a scalar tensor.
+        keys, values: those of the positions before it, and zeros, tensors of shape
+            `(batch, positions, num_heads, size / num_heads)`.
+        num_heads, rotary: as in `self_attention`.
+
+    Returns:
+        The tuple of a tensor of shape `(batch, 1, size)`, and of `keys` and `values` with its own.
+    """
+    size = query_key_value.shape[-1] // 3
+    num_positions = keys.shape[1]
+    heads = (-1, 1, 3, num_heads, size // num_heads)
+    query, key, value = ops.unstack(ops.reshape(query_key_value, heads), axis=2)
+    if rotary:
+        query, key = (_turn(x, num_positions, position) for x in (query, key))
+    keys = ops.slice_update(keys, (0, position, 0, 0), key)
+    values = ops.slice_update(values, (0, position, 0, 0), value)
+    mask = ops.reshape(ops.arange(num_positions) <= position, (1, 1, 1, -1))
+    attended = attend(query, keys, values, mask)
+    return ops.reshape(attended, (-1, 1, size)), keys, values
+
+
+def _turn(x, num_positions=None, position=None):
+    """Turns pairs of channels of `(batch, positions, heads, channels)` by the position.
+
+    By default `x` is of all positions; else of one of so many.
+    """
     # The base is 1000, that of the sinusoids in the paper's code, and not the 10,000 of Su et al.:
     # the slowest of 16 pairs turns once in 4,000 positions, more than sequences here have. Saved
     # weights depend on it.
     half = x.shape[-1] // 2
-    angles = np.arange(x.shape[1])[:, None] / 1000.0 ** (np.arange(half) / half)
+    positions = np.arange(num_positions or x.shape[1])
+    angles = positions[:, None] / 1000.0 ** (np.arange(half) / half)
     cos, sin = (ops.convert_to_tensor(f(angles)[:, None], x.dtype) for f in (np.cos, np.sin))
+    if position is not None:
+        cos, sin = (ops.take(table, position, axis=0)[None] for table in (cos, sin))
     a, b = x[..., :half], x[..., half : 2 * half]
     # Of an odd number of channels, the last one does not know where it is.
     return ops.concatenate([a * cos - b * sin, a * sin + b * cos, x[..., 2 * half :]], axis=-1)
