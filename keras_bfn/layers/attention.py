@@ -52,22 +52,24 @@ def next_attention(query_key_value, position, keys, values, num_heads, rotary=Fa
         query_key_value: tensor of shape `(batch, 1, 3 * size)`.
         position: int, a scalar tensor.
         keys, values: those of the positions before it, and zeros, tensors of shape
-            `(batch, positions, num_heads, size / num_heads)`.
+            `(batch, num_heads, size / num_heads, positions)`, so that none is moved in memory.
         num_heads, rotary: as in `self_attention`.
 
     Returns:
         The tuple of a tensor of shape `(batch, 1, size)`, and of `keys` and `values` with its own.
     """
-    size = query_key_value.shape[-1] // 3
-    num_positions = keys.shape[1]
+    size, num_positions = query_key_value.shape[-1] // 3, keys.shape[-1]
     heads = (-1, 1, 3, num_heads, size // num_heads)
     query, key, value = ops.unstack(ops.reshape(query_key_value, heads), axis=2)
     if rotary:
         query, key = (_turn(x, num_positions, position) for x in (query, key))
-    keys = ops.slice_update(keys, (0, position, 0, 0), key)
-    values = ops.slice_update(values, (0, position, 0, 0), value)
-    mask = ops.reshape(ops.arange(num_positions) <= position, (1, 1, 1, -1))
-    attended = attend(query, keys, values, mask)
+    query, key, value = (ops.transpose(x, (0, 2, 3, 1)) for x in (query, key, value))
+    keys = ops.slice_update(keys, (0, 0, 0, position), key)
+    values = ops.slice_update(values, (0, 0, 0, position), value)
+    scores = ops.sum(query * keys, axis=2) / math.sqrt(size // num_heads)
+    scores = ops.where(ops.arange(num_positions) <= position, ops.cast(scores, "float32"), -1e30)
+    weights = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
+    attended = ops.sum(weights[:, :, None] * values, axis=-1)
     return ops.reshape(attended, (-1, 1, size)), keys, values
 
 

@@ -180,7 +180,7 @@ class TransformerBlock(Layer):
         """What `next` keeps of positions, before the first of `length`: a dict of tensors."""
         size, kept = self.dense_project.units, {}
         if self.num_heads:
-            shape = (batch_size, length, self.num_heads, size // self.num_heads)
+            shape = (batch_size, self.num_heads, size // self.num_heads, length)
             kept = {name: ops.zeros(shape, self.compute_dtype) for name in ("keys", "values")}
         if self.kernel_size > 1:
             shape = (batch_size, (self.kernel_size - 1) // 2, size)
