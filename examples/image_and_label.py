@@ -60,7 +60,7 @@ def train(data, epochs, seed):
     """A model of the parts that `data` has, both or the picture alone."""
     keras.utils.set_random_seed(seed)
     flow = {name: FLOW[name] for name in data}
-    times = "parts" if len(data) > 1 else "shared"
+    times = "variables" if len(data) > 1 else "shared"
     unet = networks.UNet(
         FLOW["image"], IMAGE_SHAPE, width=16, num_blocks=1, dropout=0.1, conditions=(WIDTH,)
     )

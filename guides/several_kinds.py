@@ -73,7 +73,7 @@ All that a network is shown and returns is such a dict, too. `MultiPart` takes a
 With `mixer="mlp"`, all variables are the input of dense blocks; with `"transformer"`, the default,
 they are tokens that attend to each other, those of an image in patches.
 
-`times="parts"` gives each part a time of its own. In training, the times of half of the examples
+`times="variables"` gives each part a time of its own. In training, the times of half of the examples
 differ from part to part, and some parts are at t = 1: they are known as well as all messages tell,
 and cost nothing. So the network learns what the others are like given these.
 
@@ -94,8 +94,10 @@ drawn for them, given all else, and what does each part cost? (`num_repeats=50` 
 
 def train_model(epochs, loss_weights=None):
     keras.utils.set_random_seed(0)
-    network = networks.MultiPart(flow, shapes, width=64, num_blocks=2, mixer="mlp", times="parts")
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times="parts", seed=0)
+    network = networks.MultiPart(
+        flow, shapes, width=64, num_blocks=2, mixer="mlp", times="variables"
+    )
+    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
     optimizer = keras.optimizers.AdamW(5e-3, use_ema=True, ema_momentum=0.98)
     model.compile(optimizer, loss_weights=loss_weights, num_repeats=50)
     model.fit(train, epochs=epochs, batch_size=220, verbose=0)
@@ -226,7 +228,7 @@ as a condition, what all parts together say. `examples/image_and_label.py` train
 flow = {"image": flows.DiscretizedFlow(17, sigma_1=0.02), "label": flows.DiscreteFlow(10, 3.0)}
 unet = networks.UNet(flow["image"], (8, 8, 1), width=16, conditions=(64,))
 network = networks.MultiPart(
-    flow, {"image": (8, 8, 1), "label": ()}, width=64, networks={"image": unet}, times="parts"
+    flow, {"image": (8, 8, 1), "label": ()}, width=64, networks={"image": unet}, times="variables"
 )
 ```
 

@@ -197,6 +197,8 @@ class Groups(Order):
     """
 
     def __init__(self, numbers, told=True):
+        if isinstance(numbers, dict) and not numbers:
+            raise refusal("numbers", "must be integers of at least 0, of some parts", numbers)
         self.numbers = map_parts(_check_numbers, part_names(numbers, "numbers"), numbers)
         num_groups = self.count_groups(None)
         if isinstance(told, (list, tuple)):
@@ -279,7 +281,7 @@ def get(identifier):
     Example:
 
     >>> keras_bfn.orders.get("random")
-    Random(num_groups=None)
+    Random()
     """
     if identifier is None:
         return Together()

@@ -56,10 +56,10 @@ def of_keras():
 
 def of_parts():
     flow = {"a": FLOWS["discrete"](), "b": FLOWS["continuous"]()}
-    network = keras_bfn.networks.MultiPart(flow, {"a": (4,), "b": (3,)}, width=8, times="parts")
+    network = keras_bfn.networks.MultiPart(flow, {"a": (4,), "b": (3,)}, width=8, times="variables")
     for weight in network.trainable_weights:  # the last are zeros at first
         weight.assign_add(keras.random.normal(weight.shape, stddev=0.1, seed=0))
-    return BayesianFlowNetwork(flow, network, times="parts", seed=0)
+    return BayesianFlowNetwork(flow, network, times="variables", seed=0)
 
 
 def of_a_layer():

@@ -39,12 +39,12 @@ WORD_GIVEN_FLAG = JOINT_PRIOR / JOINT_PRIOR.sum(axis=0, keepdims=True)
 
 @pytest.fixture(scope="module")
 def model():
-    return make_model(times="parts")
+    return make_model(times="variables")
 
 
 @pytest.fixture(scope="module")
 def pair_model():
-    return make_pair_model(times="parts")
+    return make_pair_model(times="variables")
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_the_cost_of_some_parts_given_others_is_that_of_looks_at_known_parts(mod
     kinds = {"transmission": transmission, "reconstruction": losses.ReconstructionLoss()}
     with injected_noise():
         # The program is made anew, with injected noise for what it draws.
-        nats = make_model(times="parts").code_length(X, num_steps, given=["label"], **kwargs)
+        nats = make_model(times="variables").code_length(X, num_steps, given=["label"], **kwargs)
         for name, loss in kinds.items():
             t = loss.times(losses.stratified_uniform(NUM))
             predictions = predict_at(model, X, {"size": t, "image": t, "label": ops.ones_like(t)})
@@ -209,7 +209,7 @@ def test_what_is_given_needs_no_latents(model):
 
 
 def test_what_is_given_meets_conditions_and_guidance():
-    model = make_model(times="parts", conditions=NUM_CLASSES)
+    model = make_model(times="variables", conditions=NUM_CLASSES)
     model.condition_dropout = 0.1  # else guidance warns
     rng = np.random.default_rng(0)
     classes = np.arange(NUM) % NUM_CLASSES
@@ -265,9 +265,9 @@ def test_a_part_is_drawn_by_its_distribution_given_the_other(pair_model, word):
 def test_a_network_learns_to_take_parts_as_known():
     keras.utils.set_random_seed(0)
     network = keras_bfn.networks.MultiPart(
-        PAIR_FLOWS, PAIR_SHAPES, width=16, num_blocks=1, mixer="mlp", times="parts"
+        PAIR_FLOWS, PAIR_SHAPES, width=16, num_blocks=1, mixer="mlp", times="variables"
     )
-    model = keras_bfn.BayesianFlowNetwork(PAIR_FLOWS, network, times="parts", seed=0)
+    model = keras_bfn.BayesianFlowNetwork(PAIR_FLOWS, network, times="variables", seed=0)
     rate = keras.optimizers.schedules.CosineDecay(1e-2, decay_steps=240)
     model.compile(keras.optimizers.Adam(rate))
     model.fit(draw_pairs(6000), epochs=8, batch_size=200, verbose=0)
