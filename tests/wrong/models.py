@@ -530,7 +530,7 @@ CALLS = {
         (
             lambda t: t.model.generate(1, guidance=len),
             "must be a function that returns one log",
-            "a ndarray",
+            "a int",
         ),
         (
             lambda t: t.model.generate(1, num_particles=2),
@@ -1306,7 +1306,7 @@ CALLS = {
         (
             lambda t: t.model.fit(X, sample_weight=3),
             "must be an array with a weight for each",
-            "a ndarray",
+            "a int",
         ),
         (
             lambda t: t.model.fit(X, sample_weight=[1] * 24),
