@@ -39,9 +39,9 @@ def code(chain, receiver, x):
 
     words = np.random.default_rng(0).integers(1, 2**32, chain.initial_words(x.size), "uint32")
     stack = Stack(words)
-    _, there = timed(push, chain, stack, x, timed_expect)
-    back, seconds = timed(pop, chain, stack, x.shape, timed_expect)
-    assert np.array_equal(back, x)
+    _, there = timed(push, chain, stack, x.ravel(), timed_expect)
+    back, seconds = timed(pop, chain, stack, (x.size,), timed_expect)
+    assert np.array_equal(back, x.ravel())
     assert np.array_equal(stack.words(), words)
     return there, seconds, in_network
 

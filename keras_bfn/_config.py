@@ -40,7 +40,7 @@ class Immutable(ByValue, metaclass=_Sealed):
     _is_made = False
 
     def __setattr__(self, name, value):
-        if self._is_made or name in vars(self):
+        if self._is_made:
             raise AttributeError(
                 f"A `{type(self).__name__}` cannot be changed: make another. "
                 f"Received: {name}={value!r}"

@@ -22,14 +22,9 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGALRM", "SIGUSR1")
 _SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 # The variables that a compiled step takes on JAX, by their number: `predict`, `evaluate`, `fit`.
 _GROUPS = {
-    2: ("trainable_variables", "non_trainable_variables"),
-    3: ("trainable_variables", "non_trainable_variables", "metrics_variables"),
-    4: (
-        "trainable_variables",
-        "non_trainable_variables",
-        "optimizer_variables",
-        "metrics_variables",
-    ),
+    2: ("trainable", "non_trainable"),
+    3: ("trainable", "non_trainable", "metrics"),
+    4: ("trainable", "non_trainable", "optimizer", "metrics"),
 }
 
 
@@ -169,7 +164,10 @@ class _HeldByTrainer:
 
     def jax_state_sync(self):
         if self._held is not None:
-            self._jax_state = dict(zip(_GROUPS[len(self._held)], self._held, strict=True))
+            # What Keras puts into the variables. Without it, an interrupt between the end of a step
+            # and Keras's taking of what it returned would lose all weights.
+            names = [f"{group}_variables" for group in _GROUPS[len(self._held)]]
+            self._jax_state = dict(zip(names, self._held, strict=True))
         super().jax_state_sync()
         self._hold(None)
 

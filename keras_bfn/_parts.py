@@ -5,7 +5,7 @@ outputs and event shapes then are dicts with the same names. The code that branc
 flows, losses and samplers know one part only.
 """
 
-from keras_bfn._validation import check_shape, refusal
+from keras_bfn._validation import check_shape, mismatch, refusal
 
 
 def map_parts(function, first, *others):
@@ -99,10 +99,8 @@ def describe(x):
 def check_names(flow, x, name="x"):
     """Raises a `ValueError` unless `x` is a dict with the names of a dict of flows, or no dict."""
     if names_of(x) != names_of(flow):
-        expected = f"one array for {flow!r}"
-        if isinstance(flow, dict):
-            expected = f"a dict with the parts {list(flow)}"
-        raise ValueError(f"Argument `{name}` must be {expected}. Received: {describe(x)}")
+        of_parts = f"a dict with the parts {list(flow)}" if isinstance(flow, dict) else None
+        raise mismatch(name, f"must be {of_parts or f'one array for {flow!r}'}", describe(x))
 
 
 def part_names(flow, name):

@@ -14,6 +14,8 @@ import types
 import keras
 import numpy as np
 
+from keras_bfn._keras import layers_within
+
 _PLAIN = {type(None), bool, int, str, bytes}
 # What Keras changes in a layer or a model while it is used.
 _PASSING = {
@@ -97,7 +99,7 @@ def key_of(value, within=()):
 
 def layer_key(layer):
     """The key of a Keras layer or model: the objects that it and the layers in it hold now."""
-    layers = layer._flatten_layers()  # which Keras 3.15 has no public name for
+    layers = [layer, *layers_within(layer)]
     held = [
         part
         for one in layers

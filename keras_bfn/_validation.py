@@ -18,8 +18,12 @@ LARGEST = 1e30  # of numbers that are computed with: float32 goes to 3e38
 def refusal(name, expected, value):
     """The `ValueError` that says what the argument `name` must be, and what came."""
     came = repr(value)
-    came = came if len(came) <= 500 else f"{came[:500]}..."
-    return ValueError(f"Argument `{name}` {expected}. Received: {name}={came}")
+    return mismatch(name, expected, f"{name}={came[:500]}{'...' if len(came) > 500 else ''}")
+
+
+def mismatch(name, expected, came):
+    """The same, of what came in words."""
+    return ValueError(f"Argument `{name}` {expected}. Received: {came}")
 
 
 def warn(message):
@@ -96,9 +100,7 @@ def check_numbers(name, values):
     except ValueError:
         found = np.array(None)
     if found.dtype.kind not in "biuf":
-        raise ValueError(
-            f"Argument `{name}` must be an array of numbers. Received: a {type(values).__name__}"
-        )
+        raise mismatch(name, "must be an array of numbers", f"a {type(values).__name__}")
     with np.errstate(over="ignore"):
         return found.astype("float32")
 
@@ -197,15 +199,12 @@ def standard_dtype(dtype):
 
 def check_fits(x, dtype, name):
     """Raises a `ValueError` if a numpy array of numbers has values beyond those of a dtype."""
-    if dtype == "bool":
-        low, high = 0, 1
-    else:
-        limits = (np.finfo if "float" in dtype else np.iinfo)(dtype)
-        low, high = limits.min, limits.max
     if np.can_cast(x.dtype, dtype) or not x.size:
         return
+    low, high = 0, 1
+    if dtype != "bool":
+        limits = (np.finfo if "float" in dtype else np.iinfo)(dtype)
+        low, high = limits.min, limits.max
     if ((x < low) | (x > high)).any():
         expected = f"must hold numbers that fit {dtype}, from {low} to {high}"
-        raise ValueError(
-            f"Argument `{name}` {expected}. Received: values from {x.min()} to {x.max()}"
-        )
+        raise mismatch(name, expected, f"values from {x.min()} to {x.max()}")

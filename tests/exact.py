@@ -1,9 +1,11 @@
 """Exact posteriors in the place of networks: the best output that a network could have."""
 
+import keras
 import numpy as np
 from keras import ops
 from scipy import special
 
+from keras_bfn.flows import expand
 from tests.tensors import to_numpy, to_tensor
 
 
@@ -51,6 +53,18 @@ def _quantile(log_p, edge):
 def normal_mean(flow, s, t, tau):
     """ContinuousFlow, data from N(0, tau^2): the mean of N(s / precision, 1 / precision)."""
     return s / (ops.reshape(flow.schedule.beta(t), (-1, 1, 1)) + tau**-2)
+
+
+class NormalPosterior(keras.layers.Layer):
+    """The same as a network, for `ContinuousFlow(sigma_1, prediction="data")`."""
+
+    def __init__(self, flow, tau):
+        super().__init__()
+        self.flow, self.tau = flow, tau
+
+    def call(self, inputs):
+        beta = expand(self.flow.schedule.beta(inputs["t"]), inputs["theta"])
+        return (1.0 + beta) * inputs["theta"] / (beta + self.tau**-2)
 
 
 def as_noise(flow, mean, s, t):

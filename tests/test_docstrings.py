@@ -97,7 +97,7 @@ def surroundings(tmp_path, monkeypatch):
 
     def tiny_images(name, batch_size, form, num_bins, data_dir, **options):
         parts = (levels[:32], None), (levels[32:], None)
-        return image_data.make_splits(*parts, 8, "binary", num_bins, held_out=0.25)
+        return image_data.make_splits(lambda: parts, 8, "binary", num_bins, held_out=0.25)
 
     def no_weights(**options):
         return keras.Sequential([keras.layers.GlobalAveragePooling2D()])

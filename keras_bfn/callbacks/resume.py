@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import zipfile
 
 import keras
 import numpy as np
@@ -11,7 +10,6 @@ from keras import ops
 
 from keras_bfn._backend import of_all_processes, process_of, torch_generators
 from keras_bfn._devices import strategy_of
-from keras_bfn._keras import start_at_epoch
 from keras_bfn._validation import check_int, check_path, refusal
 from keras_bfn.saving.files import write_atomically
 
@@ -97,13 +95,13 @@ class Resume(keras.callbacks.Callback):
         return self._own / f"checkpoint-{epoch:06}.npz"
 
     def on_epoch_begin(self, epoch, logs=None):
-        start_at_epoch(self.model, None)  # the next time, even if this `fit` fails
+        self.model._initial_epoch = None  # the next time, even if this `fit` fails
         if self.data is not None:
             # Set, not counted: Keras 3.15 ends an epoch before the first one begins.
             self.data.epoch = epoch
 
     def on_train_end(self, logs=None):
-        start_at_epoch(self.model, None)  # when there was no epoch left
+        self.model._initial_epoch = None  # when there was no epoch left
 
     def on_epoch_end(self, epoch, logs=None):
         values = {name: float(value) for name, value in (logs or {}).items()}
@@ -141,7 +139,9 @@ class Resume(keras.callbacks.Callback):
                 generator.set_state(ops.convert_to_tensor(state[f"generator_{i}"]).cpu())
         meta = json.loads(str(state["meta"]))
         self.history = meta["history"]
-        start_at_epoch(self.model, meta["epoch"])
+        # Keras's own callback sets it, too: without it, `fit` would make the first epochs again.
+        # Keras 3.15 does not forget it, and would start all later calls of `fit` there.
+        self.model._initial_epoch = meta["epoch"]
         write_atomically(self._own / "metrics.csv", self._write_metrics)
         if self.verbose:
             print(f"Going on after epoch {meta['epoch']}, from {path}", flush=True)
@@ -163,13 +163,12 @@ def _to_array(variable):
 
 def _read(path):
     """All arrays of a checkpoint, each checked by the sum that the file keeps of it."""
-    with zipfile.ZipFile(path) as file:
+    with open(path, "rb") as file, np.load(file) as arrays:
         # NumPy reads as much as an array's header says, and the sum only if that is everything.
-        broken = file.testzip()
+        broken = arrays.zip.testzip()
         if broken is not None:
             raise ValueError(f"{broken} is broken")
-    with np.load(path) as file:
-        state = {name: file[name] for name in file.files}
+        state = dict(arrays)
     if len(state) != 1 + json.loads(str(state["meta"]))["num_arrays"]:
         raise ValueError("its directory is broken")
     return state

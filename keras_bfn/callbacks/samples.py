@@ -4,7 +4,6 @@ import contextlib
 import io
 
 import keras
-import numpy as np
 
 from keras_bfn import samplers
 from keras_bfn._imports import tell_to_install
@@ -22,7 +21,16 @@ class _Samples(keras.callbacks.Callback):
     """Generates samples every few epochs, with the averaged weights if the optimizer keeps some."""
 
     def __init__(
-        self, directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard, part
+        self,
+        directory,
+        num_samples=8,
+        num_steps=50,
+        sampler="sde2",
+        condition=None,
+        every=1,
+        seed=0,
+        tensorboard=None,
+        part=None,
     ):
         super().__init__()
         self.directory = check_path("directory", directory)
@@ -44,8 +52,10 @@ class _Samples(keras.callbacks.Callback):
         condition_inputs(self.model, self.condition, self.num_samples)
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.tensorboard is not None:
+            with tell_to_install("Argument `tensorboard` needs it: pip install tensorboard"):
+                from tensorboard.summary.writer.event_file_writer import EventFileWriter
             # One file for all epochs: TensorBoard reads several in the order of their names.
-            self.events = _open_events(self.tensorboard)
+            self.events = EventFileWriter(str(self.tensorboard), filename_suffix=".samples")
 
     def on_train_end(self, logs=None):
         if self.tensorboard is not None:
@@ -65,6 +75,13 @@ class _Samples(keras.callbacks.Callback):
                 verbose=0,
             )
         self.write(*pick_part(self.part, model.flow, samples), epoch + 1)
+
+    def show(self, epoch, summary):
+        """Adds a summary to TensorBoard's events, without any of the backends."""
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        self.events.add_event(Event(step=epoch, summary=summary))
+        self.events.flush()
 
 
 class SampleImages(_Samples):
@@ -126,14 +143,14 @@ class SampleImages(_Samples):
         pixels = max(1, 256 // max(samples.shape[1:3]) // 4)
         grid = grid.repeat(pixels, axis=0).repeat(pixels, axis=1)
         image = Image.fromarray((255 * grid).round().astype("uint8"))
+        png = io.BytesIO()
+        image.save(png, "png")
         path = self.directory / f"epoch_{epoch:04}.png"
-        write_atomically(path, lambda file: image.save(file, "png"))
+        write_atomically(path, lambda file: file.write(png.getvalue()))
         if self.tensorboard is not None:
-            png = io.BytesIO()
-            image.save(png, format="png")
             shape = {"height": image.height, "width": image.width, "colorspace": 3}
-            content = {"encoded_image_string": png.getvalue(), **shape}
-            _write_event(self.events, epoch, image=content)
+            shown = {"encoded_image_string": png.getvalue(), **shape}
+            self.show(epoch, {"value": [{"tag": "samples", "image": shown}]})
 
 
 def _import_pillow():
@@ -166,22 +183,6 @@ class SampleText(_Samples):
     ```
     """
 
-    def __init__(
-        self,
-        directory,
-        num_samples=8,
-        num_steps=50,
-        sampler="sde2",
-        condition=None,
-        every=1,
-        seed=0,
-        tensorboard=None,
-        part=None,
-    ):
-        super().__init__(
-            directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard, part
-        )
-
     def on_train_begin(self, logs=None):
         text_part(self.model, self.part)
         super().on_train_begin(logs)
@@ -192,29 +193,6 @@ class SampleText(_Samples):
         path = self.directory / f"epoch_{epoch:04}.txt"
         write_atomically(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
         if self.tensorboard is not None:
-            _write_event(self.events, epoch, **_text_value("\n\n".join(lines)))
+            from tensorboard.plugins.text.summary_v2 import text_pb
 
-
-def _text_value(text):
-    from tensorboard.plugins.text.metadata import create_summary_metadata
-    from tensorboard.util.tensor_util import make_tensor_proto
-
-    return {
-        "tensor": make_tensor_proto(np.array([text.encode()], dtype=object)),
-        "metadata": create_summary_metadata(display_name="samples", description=""),
-    }
-
-
-def _open_events(directory):
-    """A writer of TensorBoard's event files, without any of the backends."""
-    with tell_to_install("Argument `tensorboard` needs the package: pip install tensorboard"):
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-    return EventFileWriter(str(directory), filename_suffix=".samples")
-
-
-def _write_event(events, epoch, **content):
-    from tensorboard.compat.proto.event_pb2 import Event
-
-    summary = {"value": [{"tag": "samples", **content}]}
-    events.add_event(Event(step=epoch, summary=summary))
-    events.flush()
+            self.show(epoch, text_pb("samples", "\n\n".join(lines)))

@@ -50,9 +50,7 @@ def load_official(network, path):
 
 
 def _is_of_their_kind(network):
-    if type(network) not in _READERS or network.shortcut:
-        return False
-    if network.conditions is not None:
+    if type(network) not in _READERS or network.shortcut or network.conditions is not None:
         return False
     flow = network.flow
     num_classes = flow.num_values if flow.theta_is_probs else None

@@ -36,18 +36,17 @@ def read_state_dict(path):
             "Argument `path` must be a file of PyTorch weights, without any code. "
             f"Received: path='{path}', which PyTorch does not read as such"
         ) from error
-    if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
+
+    def is_dense(tensor):
+        is_number = torch.is_tensor(tensor) and not (tensor.is_quantized or tensor.is_complex())
+        return is_number and tensor.layout == torch.strided
+
+    is_dict = isinstance(state, dict) and all(isinstance(key, str) for key in state)
+    if not is_dict or not all(map(is_dense, state.values())):
         raise ValueError(
-            "Argument `path` must be a file of a state dict, names and tensors alone. "
-            f"Received: path='{path}', which holds something else"
+            "Argument `path` must be a file of a state dict, names and dense tensors of real "
+            f"numbers alone. Received: path='{path}', which holds something else"
         )
-    for key, tensor in state.items():
-        is_number = not tensor.is_quantized and not tensor.is_complex()
-        if not isinstance(key, str) or tensor.layout != torch.strided or not is_number:
-            raise ValueError(
-                "Argument `path` must be a file of dense tensors of real numbers. "
-                f"Received: path='{path}', with {key!r}, {tensor.dtype}, {tensor.layout}"
-            )
     return state
 
 

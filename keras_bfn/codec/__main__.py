@@ -47,16 +47,11 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def load_model(name):
-    """The model of a .keras file or of a preset."""
-    if name.endswith(".keras"):
-        return keras.saving.load_model(name)
-    return BayesianFlowNetwork.from_preset(name)
-
-
 def run(args):
     """Compresses or decompresses."""
-    model = load_model(args.model)
+    is_file = args.model.endswith(".keras")
+    load = keras.saving.load_model if is_file else BayesianFlowNetwork.from_preset
+    model = load(args.model)
     condition = None if args.condition is None else np.load(args.condition)
     verbose = 0 if args.quiet else 1
     if args.command == "decompress":

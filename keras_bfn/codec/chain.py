@@ -37,11 +37,11 @@ def push(chains, stack, x, expect):
             `(*x.shape, K)`, or whatever `expectation` takes, or a dict of the parts'.
     """
     n = of_any_part(chains).num_steps
-    s = map_parts(lambda chain, x: chain.pop_last(stack, x), chains, x)
+    s = map_parts(lambda chain, x: chain.pop_evidence(stack, n, chain.channel.embed(x)), chains, x)
     for chain, values, told in list_parts(chains, x, expect(s, n)):
         expectation(chain.channel, told).push(stack, values)
     for i in range(n, 0, -1):
-        before = map_parts(lambda chain, s, i=i: chain.pop_before(stack, i, s), chains, s)
+        before = map_parts(lambda chain, s, i=i: chain.pop_evidence(stack, i - 1, s), chains, s)
         for chain, *seen in list_parts(chains, before, s, expect(before, i - 1)):
             chain.push_message(stack, i, *seen)
         s = before
@@ -59,12 +59,12 @@ def pop(chains, stack, shape, expect):
             lambda chain, *seen, i=i: chain.pop_message(stack, i, *seen), chains, before, expected
         )
         for chain, *seen in list_parts(chains, before, s):
-            chain.push_before(stack, i, *seen)
+            chain.push_evidence(stack, i - 1, *seen)
     x = map_parts(
         lambda chain, told: expectation(chain.channel, told).pop(stack), chains, expect(s, n)
     )
     for chain, evidence, values in list_parts(chains, s, x):
-        chain.push_last(stack, evidence, values)
+        chain.push_evidence(stack, n, evidence, chain.channel.embed(values))
     return x
 
 
@@ -79,6 +79,8 @@ class Chain:
 
     Attributes:
         times: float32 array `(n + 1,)`: when the network is asked.
+        drawn_bits: float. For each variable, about how many bits are drawn before as many have been
+            pushed.
     """
 
     def __init__(self, flow, num_steps, resolution):
@@ -93,59 +95,35 @@ class Chain:
             raise refusal(
                 "num_steps", "must leave each message some accuracy in float32", num_steps
             )
-        # s_i given s_(i+1) is N(kept_i s_(i+1), variance_i), for i < n.
-        self.kept = self.precision[:-1] / self.precision[1:]
-        variance = self.precision[:-1] * (1.0 - self.kept)
-        self.bridge_std = np.sqrt(variance)
+        # s_i given s_(i+1) is N(kept_i s_(i+1), std_i^2), and s_n given x is the same of e(x).
+        self.kept = np.append(self.precision[:-1] / self.precision[1:], self.precision[-1])
+        variance = self.precision * np.append(1.0 - self.kept[:-1], 1.0)
+        self.std = np.sqrt(variance)
         narrower = self.gained.copy()
-        narrower[1:-1] = np.minimum(narrower[1:-1], variance[1:])
+        narrower[1:-1] = np.minimum(narrower[1:-1], variance[1:-1])
         self.spacing = resolution * np.sqrt(narrower)
         # In points of the lattice, the standard deviations by which each s_i is popped, and pushed.
-        stds = [
-            np.append(self.bridge_std[1:], np.sqrt(self.precision[-1])),
-            np.sqrt(self.gained[1:]),
-        ]
-        popped, pushed = (std[:num_steps] / self.spacing[1:] for std in stds)
+        popped, pushed = (std[1:] / self.spacing[1:] for std in (self.std, np.sqrt(self.gained)))
         if max(popped.max(initial=0), pushed.max(initial=0)) > MOST_POINTS:
             raise ValueError(
                 "Arguments `num_steps` and `resolution` must leave each standard deviation at most "
                 f"{MOST_POINTS} points of the lattice. "
                 f"Received: num_steps={num_steps}, resolution={resolution}"
             )
-        self.bits_per_variable = self.channel.size * _most_drawn(popped, pushed)
-
-    def drawn_bits(self, num_variables):
-        """About how many bits are drawn before as many have been pushed."""
-        return num_variables * self.bits_per_variable
+        self.drawn_bits = self.channel.size * _most_drawn(popped, pushed)
 
     def initial_words(self, num_variables):
-        """More 32-bit words than that, with those for the values that messages are about."""
-        return 64 + int(1.5 * (self.drawn_bits(num_variables) + 16 * num_variables) / 32)
+        """More 32-bit words than are drawn, with those for the values that messages are about."""
+        return 64 + int(1.5 * num_variables * (self.drawn_bits + 16) / 32)
 
-    def pop_last(self, stack, x):
-        """Pops s_n, all evidence about x."""
-        if not self.num_steps:
-            return np.zeros((*x.shape, self.channel.size))
-        return stack.pop_near(*self._sent(x))
+    def pop_evidence(self, stack, i, given):
+        """Pops s_i, given s_(i+1), or for i = n the embeddings of x."""
+        return stack.pop_near(*self._drawn(i, given)) if i else np.zeros_like(given)
 
-    def push_last(self, stack, evidence, x):
-        """Pushes what `pop_last` popped."""
-        if self.num_steps:
-            stack.push_near(evidence, *self._sent(x))
-
-    def _sent(self, x):
-        """Mean, standard deviation and spacing of s_n."""
-        precision = self.precision[-1]
-        return precision * self.channel.embed(x), np.sqrt(precision), self.spacing[-1]
-
-    def pop_before(self, stack, i, after):
-        """Pops s_(i-1), given s_i."""
-        return stack.pop_near(*self._bridge(i - 1, after)) if i > 1 else np.zeros_like(after)
-
-    def push_before(self, stack, i, before, after):
-        """Pushes what `pop_before` popped."""
-        if i > 1:
-            stack.push_near(before, *self._bridge(i - 1, after))
+    def push_evidence(self, stack, i, evidence, given):
+        """Pushes what `pop_evidence` popped."""
+        if i:
+            stack.push_near(evidence, *self._drawn(i, given))
 
     def push_message(self, stack, i, before, after, told):
         """Pushes s_i, given s_(i-1) and what is expected."""
@@ -162,9 +140,9 @@ class Chain:
         expected.push_posterior(stack, values, after - before, self.gained[i])
         return after
 
-    def _bridge(self, i, after):
-        """Mean, standard deviation and spacing of s_i, given s_(i+1)."""
-        return self.kept[i] * after, self.bridge_std[i], self.spacing[i]
+    def _drawn(self, i, given):
+        """Mean, standard deviation and spacing of s_i, given what `pop_evidence` says."""
+        return self.kept[i] * given, self.std[i], self.spacing[i]
 
     def _received(self, i, before, values):
         """The same of s_i, given s_(i-1) and what message i is about."""

@@ -1,8 +1,8 @@
 """Data to bytes and back, at the cost that the loss states."""
 
 import math
-import operator
 import time
+from functools import partial
 
 import keras
 import numpy as np
@@ -121,34 +121,25 @@ class Codec:
         began = time.monotonic()
         check_bool("return_report", return_report)
         check_verbose(verbose)
-        event_shape = self.model.event_shape
-        x = check_data(self.model.flow, event_shape, x, allow_missing=self.model.allow_missing)
+        model = self.model
+        x = check_data(model.flow, model.event_shape, x, allow_missing=model.allow_missing)
         num = count_examples(x)
-        there = None
-        if self.model.allow_missing:
-            there = map_parts(lambda x: ~is_missing(x), x)
+        there = map_parts(lambda x: ~is_missing(x), x) if model.allow_missing else None
         condition, condition_digest = self._condition(condition, num)
         batch_size = min(self.batch_size or MOST_DEFAULT_LANES, num)
-
-        stages = list_stages(self.model.flow, self.num_steps, self.resolution, batch_size)
+        stages = list_stages(model.flow, self.num_steps, self.resolution, batch_size)
         receivers = self._receivers(stages, condition, there)
         initial = self._initial_words(stages, self.seed)
-        stack = Stack(initial)
-
-        def count_variables(rows):
-            if there is None:
-                return map_parts(lambda shape: len(rows) * math.prod(shape), event_shape)
-            return map_parts(lambda mask: np.count_nonzero(mask[rows]), there)
-
-        batches, start, progress = [], None, _Progress(num, verbose)
-        for number, rows in grow(stages, stack, num, count_variables):
+        stack, progress = Stack(initial), _progress(num, verbose)
+        numbers, start = [], None
+        for number, rows in grow(stages, stack, num, receivers[0].count_variables):
             if start is None and number >= NUM_STARTING_STAGES:
                 start = rows[0], stack.num_bits()
-            batches += [0] * (number + 1 - len(batches))
-            batches[number] += 1
-            examples = map_parts(operator.itemgetter(rows), x)
-            if there is not None:  # what is missing takes no bits
-                examples = map_parts(lambda x, mask, rows=rows: x[mask[rows]], examples, there)
+            numbers.append(number)
+            # What is missing takes no bits.
+            examples = map_parts(
+                lambda x, mask, rows=rows: x[rows][mask], x, receivers[0].masks(rows)
+            )
             push(stages[number].chains, stack, examples, receivers[number].expecting(rows))
             progress.add(len(rows))
         words = stack.words()
@@ -157,16 +148,16 @@ class Codec:
         num_undrawn = max(0, min(stack.fewest_words - 2, len(words) - math.ceil(batch_size / 32)))
         header = {
             "count": num,
-            "event_shape": map_parts(list, event_shape),
+            "event_shape": map_parts(list, model.event_shape),
             "dtype": map_parts(lambda x: x.dtype.name, x),
             "num_steps": self.num_steps,
             "batch_size": batch_size,
-            "batches": batches,
+            "batches": np.bincount(numbers).tolist(),
             "resolution": self.resolution,
             "seed": self.seed,
             "undrawn_words": num_undrawn,
-            "model": fingerprints.of_model(self.model),
-            "probe": receivers[len(batches) - 1].probe(),
+            "model": fingerprints.of_model(model),
+            "probe": receivers[number].probe(),
             "data": fingerprints.of_array(x),
             "there": None if there is None else map_parts(container.pack_mask, there),
             "condition": condition_digest,
@@ -181,7 +172,7 @@ class Codec:
         return data, {
             "num_examples": num,
             "bits_per_example": bits_per_example,
-            "bits_per_variable": bits_per_example / self.model.num_variables,
+            "bits_per_variable": bits_per_example / model.num_variables,
             "initial_bits": payload_bits - bits_per_example * num,
             "header_bits": 8 * len(data) - payload_bits,
             "total_bits": 8 * len(data),
@@ -209,19 +200,24 @@ class Codec:
             raise ValueError(f"Argument `data` must be bytes. Received: {type(data).__name__}")
         check_verbose(verbose)
         header, payload = container.read(bytes(data))
-        if header["model"] != fingerprints.of_model(self.model):
+        model, count, num_steps = self.model, header["count"], header["num_steps"]
+        if header["model"] != fingerprints.of_model(model):
             raise CodecError("The file was made by another model: its flow or weights are others")
-        count, num_steps = header["count"], header["num_steps"]
         if num_steps > max(self.num_steps, MOST_UNASKED_STEPS):
             raise CodecError(
                 f"The file was made in {num_steps} steps, which take long: a `Codec` with "
                 f"num_steps={num_steps} decodes it"
             )
-        event_shape = map_parts(list, self.model.event_shape)
+        event_shape, there = map_parts(list, model.event_shape), header["there"]
         names = names_of(event_shape)
         if header["event_shape"] != event_shape or names_of(header["dtype"]) != names:
             raise CodecError(
                 f"The file holds examples of shape {header['event_shape']}, not {event_shape}"
+            )
+        masks = model.allow_missing
+        if (there is not None) != masks or (masks and names_of(there) != names):
+            raise CodecError(
+                "The file says of other variables than the model's that they are there"
             )
         # One null condition for all: a file may say that it has any number of examples.
         num_told = 1 if condition is None else count
@@ -229,60 +225,39 @@ class Codec:
         if header["condition"] != condition_digest:
             raise CodecError("The file was made with another condition, or without one")
         differences = fingerprints.differences(header["environment"])
-
         try:
-            stages = list_stages(
-                self.model.flow, header["num_steps"], header["resolution"], header["batch_size"]
-            )
+            stages = list_stages(model.flow, num_steps, header["resolution"], header["batch_size"])
         except ValueError as error:
             raise CodecError(f"The file's header is impossible: {error}") from error
-        there = self._read_mask(header["there"], count)
-        rows_by_stage = shrink(stages, header["batches"], count)
+        if there is not None:
+            there = map_parts(partial(container.unpack_mask, count), event_shape, there)
+        batches = shrink(stages, header["batches"], count)
         receivers = self._receivers(stages, condition, there)
         if header["probe"] != receivers[len(header["batches"]) - 1].probe():
             raise CodecError(
                 f"The network's outputs are not those of when the file was made{differences}"
             )
         initial = self._initial_words(stages, header["seed"])
-        parts, progress = [], _Progress(count, verbose)
+        examples, progress = [], _progress(count, verbose)
         try:
             stack = Stack(np.concatenate([initial[: header["undrawn_words"]], payload]))
-            for number, rows in rows_by_stage:
-                masks = map_parts(lambda _: None, self.model.flow)
-                shapes = map_parts(lambda shape, rows=rows: (len(rows), *shape), event_shape)
-                if there is not None:
-                    masks = map_parts(operator.itemgetter(rows), there)
-                    shapes = map_parts(lambda mask: (np.count_nonzero(mask),), masks)
-                expect = receivers[number].expecting(rows)
-                values = pop(stages[number].chains, stack, shapes, expect)
-                parts.append(map_parts(_put, self.model.flow, values, masks))
+            for number, rows in batches:
+                shapes = map_parts(lambda num: (num,), receivers[0].count_variables(rows))
+                values = pop(
+                    stages[number].chains, stack, shapes, receivers[number].expecting(rows)
+                )
+                examples.append(map_parts(_put, receivers[0].masks(rows), values))
                 progress.add(len(rows))
         except CodecError as error:
             raise CodecError(f"The file cannot be decoded: {error}{differences}") from error
         x = map_parts(
-            lambda _, dtype, *parts: np.concatenate(parts).astype(dtype),
-            self.model.flow,
+            lambda dtype, *batches: np.concatenate(batches).astype(dtype),
             header["dtype"],
-            *parts[::-1],
+            *reversed(examples),
         )
         if not np.array_equal(stack.words(), initial) or header["data"] != fingerprints.of_array(x):
             raise CodecError(f"The file was decoded to other data than it was made of{differences}")
         return x
-
-    def _read_mask(self, there, count):
-        """Which variables are there, as a file's header says; None if all are."""
-        event_shape = self.model.event_shape
-        if (there is not None) != self.model.allow_missing or (
-            there is not None and names_of(there) != names_of(event_shape)
-        ):
-            raise CodecError(
-                "The file says of other variables than the model's that they are there"
-            )
-        if there is None:
-            return None
-        return map_parts(
-            lambda shape, text: container.unpack_mask(text, (count, *shape)), event_shape, there
-        )
 
     def _condition(self, condition, num):
         """What the network is told, and the digest of what was given, None if nothing was."""
@@ -305,21 +280,13 @@ class Codec:
         return np.maximum(words, 1).astype("uint32")  # zero must not come last
 
 
-class _Progress:
+def _progress(num, verbose):
     """A bar of examples, unless `verbose` is 0."""
-
-    def __init__(self, num, verbose):
-        self.bar = keras.utils.Progbar(num, unit_name="example") if verbose else None
-
-    def add(self, num):
-        if self.bar is not None:
-            self.bar.add(num)
+    return keras.utils.Progbar(num, verbose=int(verbose != 0), unit_name="example")
 
 
-def _put(chain, values, mask):
+def _put(mask, values):
     """What was popped of the variables that are there, and -1 for the others."""
-    if mask is None:
-        return values
     x = np.full(mask.shape, -1, values.dtype)
     x[mask] = values
     return x

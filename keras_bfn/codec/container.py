@@ -22,7 +22,7 @@ import zlib
 
 import numpy as np
 
-from keras_bfn._validation import MOST_STEPS
+from keras_bfn._validation import MOST_STEPS, is_number
 from keras_bfn.codec.errors import CodecError
 
 MAGIC, VERSION = b"KBFN", 4
@@ -34,21 +34,21 @@ MOST_LANES, MOST_SEED, FINEST_RESOLUTION = 2**16, 2**48, 1e-3
 
 
 def _is_count(value, low=0, high=2**48):
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    return is_number(value, int) and low <= value <= high
 
 
 def _is_text(value):
     return isinstance(value, str)
 
 
+def _is_shape(value):
+    return isinstance(value, list) and all(map(_is_count, value))
+
+
 def _is_each(is_possible, value):
     """Whether a value is possible, or all those of a dict: of the parts of the data."""
     values = list(value.values()) if isinstance(value, dict) else [value]
     return bool(values) and all(map(is_possible, values))
-
-
-def _is_shape(value):
-    return isinstance(value, list) and all(map(_is_count, value))
 
 
 # The header's entries, and what they can be.
@@ -83,10 +83,7 @@ MOST_UNPACKED = 2**24  # A longer header than this and twice what it is packed t
 
 def digest(*parts):
     """BLAKE2b of bytes, in hexadecimal."""
-    state = hashlib.blake2b(digest_size=DIGEST_SIZE)
-    for part in parts:
-        state.update(part)
-    return state.hexdigest()
+    return hashlib.blake2b(b"".join(parts), digest_size=DIGEST_SIZE).hexdigest()
 
 
 def write(header, words):
@@ -118,20 +115,22 @@ def read(data):
     if version != VERSION:
         raise CodecError(f"The file has version {version} of the format; only {VERSION} is known")
     size = PREFIX.size + header_size + payload_size + DIGEST_SIZE
-    if len(data) < size:
-        raise CodecError(f"The file is cut short: it has {len(data)} bytes of {size}")
-    if len(data) > size:
-        raise CodecError(f"The file is followed by {len(data) - size} bytes that are not its own")
+    if len(data) != size:
+        fault = "is cut short" if len(data) < size else "is followed by what is not its own"
+        raise CodecError(f"The file {fault}: it has {len(data)} bytes of {size}")
     content = data[:-DIGEST_SIZE]
     if bytes.fromhex(digest(content)) != data[-DIGEST_SIZE:]:
         raise CodecError("The file is damaged: its checksum does not fit its content")
-    header_end = PREFIX.size + header_size
+    packed, payload = content[PREFIX.size :][:header_size], content[PREFIX.size + header_size :]
+    unpacker = zlib.decompressobj(wbits=-15, zdict=DICTIONARY)
     try:
-        header = json.loads(_unpack_header(content[PREFIX.size : header_end]))
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deep
+        header = json.loads(unpacker.decompress(packed, MOST_UNPACKED + 2 * len(packed)))
+    except (zlib.error, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or not JSON
         raise CodecError(f"The file's header is not JSON: {error}") from error
     _check_header(header)
-    words = _read_words(content[header_end:])
+    if payload_size % 4:
+        raise CodecError(f"The file's payload has {payload_size} bytes, not whole words of 4")
+    words = np.frombuffer(payload, "<u4").astype("uint32")
     # An example begins by popping initial bits: two on average, or more, for each variable. Where
     # all are missing, `Codec` keeps as many words nevertheless.
     most_lanes = min(header["count"], 32 * len(words))
@@ -149,29 +148,18 @@ def pack_header(text):
     return packer.compress(text) + packer.flush()
 
 
-def _unpack_header(packed):
-    unpacker = zlib.decompressobj(wbits=-15, zdict=DICTIONARY)
-    try:
-        text = unpacker.decompress(packed, MOST_UNPACKED + 2 * len(packed))
-    except zlib.error as error:
-        raise CodecError(f"The file's header cannot be unpacked: {error}") from error
-    if not unpacker.eof or unpacker.unused_data:
-        raise CodecError("The file's header cannot be unpacked: it does not end where it should")
-    return text
-
-
 def pack_mask(mask):
     """A bool array as text: its bits, compressed."""
     return base64.b64encode(zlib.compress(np.packbits(mask).tobytes(), 9)).decode()
 
 
-def unpack_mask(text, shape):
-    """The bool array of this shape that `pack_mask` packed.
+def unpack_mask(count, event_shape, text):
+    """The bool array `(count, *event_shape)` that `pack_mask` packed.
 
     Raises:
         CodecError: if it is not of as many bits.
     """
-    num = math.prod(shape)
+    num = count * math.prod(event_shape)
     unpacker = zlib.decompressobj()
     try:
         # No more than there can be: a small file may unpack to any size.
@@ -180,7 +168,11 @@ def unpack_mask(text, shape):
         raise CodecError(f"The file's mask cannot be read: {error}") from error
     if len(packed) != -(-num // 8):
         raise CodecError(f"The file's mask does not have the {num} bits of its examples")
-    return np.unpackbits(np.frombuffer(packed, "uint8"))[:num].astype(bool).reshape(shape)
+    return (
+        np.unpackbits(np.frombuffer(packed, "uint8"))[:num]
+        .astype(bool)
+        .reshape(count, *event_shape)
+    )
 
 
 def _check_header(header):
@@ -189,9 +181,3 @@ def _check_header(header):
     for name, is_possible in ENTRIES.items():
         if not is_possible(header[name]):
             raise CodecError(f"The file's header has an impossible entry {name}={header[name]!r}")
-
-
-def _read_words(payload):
-    if len(payload) % 4:
-        raise CodecError(f"The file's payload has {len(payload)} bytes, not whole words of 4")
-    return np.frombuffer(payload, "<u4").astype("uint32")

@@ -72,8 +72,6 @@ class Expectation:
 
     def _log_probs_from(self, first, num):
         """The log probabilities of `num` values from a first one on."""
-        if num == self.log_probs.shape[-1]:
-            return self.log_probs
         return np.take_along_axis(self.log_probs, first[..., None] + np.arange(num), axis=-1)
 
 

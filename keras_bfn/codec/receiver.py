@@ -26,21 +26,17 @@ class OutputProgram(Program):
             `"there"`, where variables may be missing.
     """
 
-    def __init__(self, model):
-        super().__init__(model)
-        self.is_line = map_parts(lambda flow: isinstance(flow.channel(), Line), model.flow)
-
     def call(self, inputs):
         seen = inputs["s"], inputs["t"], inputs.get("condition")
         predictions = self.model.predict_params(*seen, mask=inputs.get("there"))
         outputs = output_distributions(self.model.flow, predictions)
 
-        def tell(output, is_line):
-            if is_line and isinstance(output, DiscretizedNormal):
+        def tell(flow, output):
+            if isinstance(flow.channel(), Line) and isinstance(output, DiscretizedNormal):
                 return {"location": output.location, "std": output.std}
             return output.log_probs()
 
-        return map_parts(tell, outputs, self.is_line)
+        return map_parts(tell, self.model.flow, outputs)
 
 
 class Receiver:
@@ -63,11 +59,19 @@ class Receiver:
         self.program = model.programs(OutputProgram)
         self.event_shape = model.event_shape
 
-    def expecting(self, rows):
-        """The function `expect(s, i)` of `push` and `pop` for the examples of these rows."""
+    def masks(self, rows):
+        """Which variables of the rows' examples are there, a bool array or a dict of the parts'."""
         if self.there is None:
-            return lambda s, i: self.ask(s, i, rows)
-        there = map_parts(lambda mask: mask[rows], self.there)
+            return map_parts(lambda shape: np.ones((len(rows), *shape), bool), self.event_shape)
+        return map_parts(lambda mask: mask[rows], self.there)
+
+    def count_variables(self, rows):
+        """How many variables the rows' examples have, or a dict of the parts'."""
+        return map_parts(lambda mask: int(mask.sum()), self.masks(rows))
+
+    def expecting(self, rows):
+        """The function `expect(s, i)` of `push` and `pop` for what is there of these rows."""
+        masks = self.masks(rows)
 
         def spread(chain, s, mask):
             whole = np.zeros((*mask.shape, chain.channel.size))
@@ -75,8 +79,8 @@ class Receiver:
             return whole
 
         def expect(s, i):
-            told = self.ask(map_parts(spread, self.chains, s, there), i, rows)
-            return map_parts(lambda _, told, mask: _rows(told, mask), self.chains, told, there)
+            told = self.ask(map_parts(spread, self.chains, s, masks), i, rows)
+            return map_parts(lambda mask, told: _rows(told, mask), masks, told)
 
         return expect
 

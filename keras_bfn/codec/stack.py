@@ -115,10 +115,8 @@ class Stack:
         normals = _Normals(mean, std, spacing)
         offset = self._pop_normal(normals)
         is_end = np.abs(offset) == normals.bound
-        num_ends = int(is_end.sum())
-        if num_ends:
-            beyond = self._pop((num_ends,), self._models.Uniform(LONGEST_WAY), num_ends)
-            offset[is_end] += np.sign(offset[is_end]) * beyond
+        beyond = self._pop((is_end.sum(),), self._models.Uniform(LONGEST_WAY), int(is_end.sum()))
+        offset[is_end] += np.sign(offset[is_end]) * beyond
         return (normals.middle + offset) * spacing
 
     def push_bins(self, values, mean, std, num_values):
@@ -150,9 +148,8 @@ class Stack:
         if not np.all(size > 0):
             raise CodecError("its bits stand for what no encoder would have popped")
         is_wide = size > 1
-        if is_wide.any():
-            sizes = size[is_wide].astype("int32")
-            low[is_wide] += self._pop(sizes.shape, self._models.Uniform(), sizes)
+        sizes = size[is_wide].astype("int32")
+        low[is_wide] += self._pop(sizes.shape, self._models.Uniform(), sizes)
         self._push(low, self._models.Uniform(2**SHARE_BITS))
 
     def pop_shares(self, shares, num, num_values):
@@ -166,26 +163,20 @@ class Stack:
         low = shares(values)
         size = shares(values + 1) - low
         is_wide = size > 1
-        if is_wide.any():
-            sizes = size[is_wide].astype("int32")
-            self._push((place - low)[is_wide], self._models.Uniform(), sizes)
+        sizes = size[is_wide].astype("int32")
+        self._push((place - low)[is_wide], self._models.Uniform(), sizes)
         return values
 
     def _push_normal(self, offset, normals):
-        symbols = np.ravel(offset)[normals.order] + normals.bound
-        end = symbols.size
+        symbols = np.ravel(offset) + normals.bound
         # From the last to the first: they are popped in their order.
-        for model, num in reversed(normals.groups):
-            self._push(symbols[end - num : end], model)
-            end -= num
+        for model, places in reversed(normals.groups):
+            self._push(symbols[places], model)
 
     def _pop_normal(self, normals):
         offset = np.empty(normals.middle.size, "int64")
-        start = 0
-        for model, num in normals.groups:
-            places = normals.order[start : start + num]
-            offset[places] = self._pop((num,), model, num) - normals.bound
-            start += num
+        for model, places in normals.groups:
+            offset[places] = self._pop(places.shape, model, len(places)) - normals.bound
         return offset.reshape(normals.middle.shape)
 
     def _push(self, symbols, model, *parameters):
@@ -197,6 +188,8 @@ class Stack:
             raise CodecError("its bits stand for what no encoder would have popped") from error
 
     def _pop(self, shape, model, *parameters):
+        if not math.prod(shape):
+            return np.zeros(shape, "int64")
         symbols = self._coder.decode(model, *parameters).astype("int64").reshape(shape)
         self.lowest_words = min(self.lowest_words, self._coder.num_words())
         self.fewest_words = min(self.fewest_words, self.lowest_words)
@@ -220,8 +213,7 @@ class _Normals:
     Attributes:
         middle: float64 array, the points next to the means, in units of the lattice.
         bound: int. Numbers lie at most so many points from there.
-        order: int array, the numbers' places, group by group.
-        groups: list of the groups' tuples: a model of `constriction`, and how many numbers.
+        groups: list of the groups' tuples: a model of `constriction`, and its numbers' places.
     """
 
     def __init__(self, mean, std, spacing):
@@ -230,9 +222,10 @@ class _Normals:
         self.bound, per_point, models = _tables(std)
         group = np.rint((mean - self.middle).ravel() * per_point).astype("int64")
         group += len(models) // 2
-        self.order = np.argsort(group.astype("uint16"), kind="stable")
-        counts = np.bincount(group, minlength=len(models)).tolist()
-        self.groups = [pair for pair in zip(models, counts, strict=True) if pair[1]]
+        order = np.argsort(group.astype("uint16"), kind="stable")
+        ends = np.cumsum(np.bincount(group, minlength=len(models)))
+        groups = zip(models, np.split(order, ends[:-1]), strict=True)
+        self.groups = [(model, places) for model, places in groups if len(places)]
 
 
 @functools.lru_cache(maxsize=512)

@@ -6,7 +6,6 @@ nothing. Once their bits suffice, examples are sent in messages, on a coarse lat
 fewer; then on that asked for, and two, four, eight at a time, and so on.
 """
 
-import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,8 +47,8 @@ def list_stages(flow, num_steps, resolution, most_lanes):
 
     in_the_end = chains(num_steps, resolution)
     starting = [Stage(1, chains(0, resolution)), Stage(1, chains(num_steps, COARSE))]
-    lanes = itertools.takewhile(lambda num: num < most_lanes, (2**i for i in itertools.count()))
-    return starting + [Stage(num, in_the_end) for num in [*lanes, most_lanes]]
+    lanes = [2**i for i in range((most_lanes - 1).bit_length())] + [most_lanes]
+    return starting + [Stage(num, in_the_end) for num in lanes]
 
 
 def grow(stages, stack, num_examples, count_variables):
@@ -68,7 +67,7 @@ def grow(stages, stack, num_examples, count_variables):
 
     def drawn_bits(stage):
         counts = count_variables(rows(stage))
-        return sum(chain.drawn_bits(num) for chain, num in list_parts(stage.chains, counts))
+        return sum(chain.drawn_bits * num for chain, num in list_parts(stage.chains, counts))
 
     while start < num_examples:
         bits = stack.num_bits()

@@ -1,6 +1,7 @@
 """Standard data sets, and one's own, in batches for `fit` on every backend."""
 
 from keras_bfn.datasets.batches import Batches as Batches
+from keras_bfn.datasets.batches import Splits as Splits
 from keras_bfn.datasets.folders import image_classes as image_classes
 from keras_bfn.datasets.folders import image_folder as image_folder
 from keras_bfn.datasets.images import cifar10 as cifar10
@@ -8,7 +9,6 @@ from keras_bfn.datasets.images import embedded_digits as embedded_digits
 from keras_bfn.datasets.images import embedded_images as embedded_images
 from keras_bfn.datasets.images import fashion_mnist as fashion_mnist
 from keras_bfn.datasets.images import mnist as mnist
-from keras_bfn.datasets.splits import Splits as Splits
 from keras_bfn.datasets.text import clean_text as clean_text
 from keras_bfn.datasets.text import embedded_text as embedded_text
 from keras_bfn.datasets.text import text8 as text8

@@ -1,11 +1,15 @@
-"""Batches that are a function of the seed, the epoch and their number, and of nothing else."""
+"""What data sets come as: batches that follow from a seed, an epoch and their number alone."""
 
+import functools
 import math
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from keras_bfn._validation import check_bool, check_int, check_seed, refusal
+from keras_bfn._validation import MOST_COUNTED, check_bool, check_int, check_seed, refusal
+
+HELD_OUT = 0.01  # the share of the training data that validates, as in the paper
 
 
 class Batches(keras.utils.PyDataset):
@@ -59,6 +63,11 @@ class Batches(keras.utils.PyDataset):
         for name, value in (("examples", examples), ("labels", labels)):
             if not hasattr(value, "__getitem__") and not (name == "labels" and value is None):
                 raise refusal(name, "must hold rows", value)
+        if labels is not None and len(labels) != len(examples):
+            raise ValueError(
+                f"Argument `labels` must have one label for each of {len(examples)} examples. "
+                f"Received: {len(labels)} labels"
+            )
         if not callable(transform):
             raise refusal("transform", "must be a function", transform)
         self.examples, self.transform, self.labels = examples, transform, labels
@@ -67,31 +76,20 @@ class Batches(keras.utils.PyDataset):
         self.seed = check_seed(seed)
         self.epoch = 0
         self._within_epoch = False
-        if steps_per_epoch is not None:
-            check_int("steps_per_epoch", steps_per_epoch, 1)
-        self.steps_per_epoch = steps_per_epoch
         if len(examples) < (batch_size if training else 1):
             raise refusal(
                 "batch_size", f"must be at most the number of examples, {len(examples)}", batch_size
             )
-        if labels is not None and len(labels) != len(examples):
-            raise ValueError(
-                f"Argument `labels` must have one label for each of {len(examples)} examples. "
-                f"Received: {len(labels)} labels"
-            )
-        one_pass = math.ceil(len(examples) / batch_size)
-        if not training and steps_per_epoch is not None and steps_per_epoch > one_pass:
-            raise ValueError(
-                f"Argument `steps_per_epoch` must be at most {one_pass}, one pass over the data, "
-                f"unless training. Received: steps_per_epoch={steps_per_epoch}"
-            )
+        per_pass = len(examples) / batch_size
+        self._per_pass = math.floor(per_pass) if training else math.ceil(per_pass)
+        if steps_per_epoch is not None:
+            most = MOST_COUNTED if training else self._per_pass
+            check_int("steps_per_epoch", steps_per_epoch, 1, most)
+        self.steps_per_epoch = steps_per_epoch
 
     @property
     def num_batches(self):
-        if self.steps_per_epoch is not None:
-            return self.steps_per_epoch
-        per_batch = len(self.examples) / self.batch_size
-        return math.floor(per_batch) if self.training else math.ceil(per_batch)
+        return self.steps_per_epoch or self._per_pass
 
     def on_epoch_begin(self):
         self._within_epoch = True
@@ -119,15 +117,39 @@ class Batches(keras.utils.PyDataset):
         if not self.training:
             return np.arange(start, min(start + self.batch_size, num))
         # With steps_per_epoch an epoch may be several passes over the data, or part of one.
-        per_pass = num // self.batch_size
         number = self.epoch * self.num_batches + index
-        this_pass, place = divmod(number, per_pass)
-        order = self._order(this_pass)
+        this_pass, place = divmod(number, self._per_pass)
+        order = _order(self.seed, this_pass, num)
         return order[place * self.batch_size : (place + 1) * self.batch_size]
 
-    def _order(self, this_pass):
-        cached = getattr(self, "_cached_order", None)
-        if cached is None or cached[0] != this_pass:
-            order = np.random.default_rng((self.seed, this_pass, 0)).permutation(len(self.examples))
-            cached = self._cached_order = (this_pass, order)
-        return cached[1]
+
+@functools.lru_cache(maxsize=2)
+def _order(seed, this_pass, num):
+    return np.random.default_rng((seed, this_pass, 0)).permutation(num)
+
+
+class Splits(NamedTuple):
+    """The parts of a data set, each in batches for `fit` and `evaluate`.
+
+    Example:
+
+    >>> splits = keras_bfn.datasets.embedded_digits(batch_size=50, limit=100)
+    >>> splits.train[0].shape
+    (50, 28, 28, 1)
+
+    Attributes:
+        train: in a new order, with what is random drawn anew, in every epoch.
+        validation: held out of the training data, always the same.
+        test: always the same.
+    """
+
+    train: Batches
+    validation: Batches
+    test: Batches
+
+
+def hold_out(num_examples, share=HELD_OUT):
+    """Row numbers at random, but always alike: the tuple of those kept and those held out."""
+    order = np.random.default_rng(0).permutation(num_examples)
+    num_held_out = max(1, round(share * num_examples))
+    return order[num_held_out:], order[:num_held_out]

@@ -5,30 +5,39 @@ import numpy as np
 
 from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import (
-    check_between,
     check_bool,
     check_choice,
     check_path,
     check_shape,
     refusal,
 )
-from keras_bfn.datasets.images import check_options, make_splits, take_rows
-from keras_bfn.datasets.splits import HELD_OUT, hold_out
+from keras_bfn.datasets.batches import HELD_OUT, hold_out
+from keras_bfn.datasets.images import make_splits, take_rows
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
 
 
-def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **options):
+def image_folder(
+    path,
+    image_size,
+    batch_size=32,
+    form="bins",
+    num_bins=256,
+    color_mode="rgb",
+    labels=False,
+    **options,
+):
     """Images of one's own: every PNG, JPEG, GIF and BMP below a folder, scaled and cropped alike.
 
     Args:
         path: the folder.
         image_size: the tuple `(height, width)`.
         batch_size, form, num_bins: as in `mnist`.
-        **options: `flip`, `seed`, `limit` as in `mnist`; `color_mode`: `"rgb"` or `"grayscale"`;
-            `labels` (bool, False): whether batches are `((images, labels),)`, where a label is the
-            number of the sub-folder in `image_classes(path)`; `held_out` (float, 0.01): the share
-            of all images that is held out for testing, and of the others for validation.
+        color_mode: `"rgb"` or `"grayscale"`.
+        labels: bool. Whether batches are `((images, labels),)`, where a label is the number of the
+            sub-folder in `image_classes(path)`.
+        **options: `flip`, `seed`, `limit` as in `mnist`; `held_out` (float, 0.01): the share of all
+            images that is held out for testing, and of the others for validation.
 
     Returns:
         `Splits`.
@@ -47,23 +56,25 @@ def image_folder(path, image_size, batch_size=32, form="bins", num_bins=256, **o
     )
     ```
     """
-    check_options(batch_size, form, num_bins)
     image_size = check_shape("image_size", image_size)
     if len(image_size) != 2:
         raise refusal("image_size", "must be (height, width)", image_size)
-    color_mode = check_choice("color_mode", options.pop("color_mode", "rgb"), ("rgb", "grayscale"))
-    held_out = check_between("held_out", options.get("held_out", HELD_OUT), 0, 0.5)
-    files = _image_files(path)
-    if len(files) < 3:
-        raise FileNotFoundError(
-            f"Argument `path` must be a folder with at least 3 images {sorted(_ENDINGS)}. "
-            f"Received: path={str(path)!r} with {len(files)}"
-        )
-    has_labels = check_bool("labels", options.pop("labels", False))
-    labels = _labels(path, files) if has_labels else None
-    images = np.stack([_read_image(file, color_mode, image_size) for file in files])
-    train, test = (take_rows((images, labels), rows) for rows in hold_out(len(images), held_out))
-    return make_splits(train, test, batch_size, form, num_bins, **options)
+    check_choice("color_mode", color_mode, ("rgb", "grayscale"))
+    check_bool("labels", labels)
+
+    def load():
+        files = _image_files(path)
+        if len(files) < 3:
+            raise FileNotFoundError(
+                f"Argument `path` must be a folder with at least 3 images {sorted(_ENDINGS)}. "
+                f"Received: path={str(path)!r} with {len(files)}"
+            )
+        numbers = _number_folders(path, files) if labels else None
+        images = np.stack([_read_image(file, color_mode, image_size) for file in files])
+        rest, test = hold_out(len(images), options.get("held_out", HELD_OUT))
+        return [take_rows((images, numbers), rows) for rows in (rest, test)]
+
+    return make_splits(load, batch_size, form, num_bins, **options)
 
 
 def image_classes(path):
@@ -87,18 +98,14 @@ def image_classes(path):
     """
     if not check_path("path", path).is_dir():
         raise FileNotFoundError(f"Argument `path` must be a folder. Received: path={str(path)!r}")
-    return sorted(set(_sub_folders(path, _image_files(path))) - {None})
+    return sorted({_sub_folder(path, file) for file in _image_files(path)} - {None})
 
 
 def _image_files(path):
     path = check_path("path", path)
-    files = (file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS)
+    files = [file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS and file.is_file()]
     # Names that start with a point are of what systems say of pictures.
-    return sorted(
-        file
-        for file in files
-        if not any(name.startswith(".") for name in file.relative_to(path).parts) and file.is_file()
-    )
+    return sorted(file for file in files if "/." not in f"/{file.relative_to(path).as_posix()}")
 
 
 def _read_image(file, color_mode, image_size):
@@ -107,9 +114,7 @@ def _read_image(file, color_mode, image_size):
         from PIL import Image
     try:
         with Image.open(file) as image:
-            mode, size = image.mode, image.width * image.height
-        if size > (Image.MAX_IMAGE_PIXELS or size):
-            raise OSError(f"of {size} pixels, more than PIL.Image.MAX_IMAGE_PIXELS")
+            mode = image.mode
         image = keras.utils.load_img(
             file,
             color_mode=color_mode,
@@ -129,18 +134,18 @@ def _read_image(file, color_mode, image_size):
     return keras.utils.img_to_array(image, "channels_last", "uint8")
 
 
-def _sub_folders(path, files):
-    """For each file the name of the folder directly in `path` that it is in; None if in none."""
-    parts = [file.relative_to(path).parts for file in files]
-    return [names[0] if len(names) > 1 else None for names in parts]
+def _sub_folder(path, file):
+    """The name of the folder directly in `path` that a file is in; None if in none."""
+    name, *others = file.relative_to(path).parts
+    return name if others else None
 
 
-def _labels(path, files):
-    names = image_classes(path)
-    folders = _sub_folders(path, files)
+def _number_folders(path, files):
+    """For each file the number of its sub-folder among all, in the order of their names."""
+    folders = [_sub_folder(path, file) for file in files]
     if None in folders:
         raise ValueError(
             "Argument `labels` must be False unless each image is in a sub-folder. Received: "
             f"labels=True, and {str(files[folders.index(None)])!r}"
         )
-    return np.array([names.index(name) for name in folders], "int32")
+    return np.unique(folders, return_inverse=True)[1].astype("int32")

@@ -13,8 +13,7 @@ from keras_bfn._validation import (
     check_path,
     check_seed,
 )
-from keras_bfn.datasets.batches import Batches
-from keras_bfn.datasets.splits import HELD_OUT, Splits, hold_out
+from keras_bfn.datasets.batches import HELD_OUT, Batches, Splits, hold_out
 
 FORMS = ("binary", "bins", "numbers")
 
@@ -129,16 +128,18 @@ def embedded_images(batch_size=32, form="bins", num_bins=256, **options):
     """
     with tell_to_install('Embedded images need scikit-learn: pip install "keras-bfn[examples]"'):
         from sklearn.datasets import load_sample_images
-    parts = {"train": [], "test": []}
-    for photograph in load_sample_images().images:
-        height, width, _ = photograph.shape
-        boundary = int(0.9 * width)
-        for name, low, high, step in (("train", 0, boundary, 8), ("test", boundary, width, 32)):
-            for y in range(0, height - 31, step):
-                for x in range(low, high - 31, step):
-                    parts[name].append(photograph[y : y + 32, x : x + 32])
-    train, test = (np.stack(part) for part in parts.values())
-    return make_splits((train, None), (test, None), batch_size, form, num_bins, **options)
+
+    def load():
+        crops = {"train": [], "test": []}
+        for photograph in load_sample_images().images:
+            left, right = np.split(photograph, [int(0.9 * photograph.shape[1])], axis=1)
+            for name, side, step in (("train", left, 8), ("test", right, 32)):
+                windows = np.lib.stride_tricks.sliding_window_view(side, (32, 32), axis=(0, 1))
+                windows = np.moveaxis(windows[::step, ::step], 2, -1)
+                crops[name].append(windows.reshape(-1, 32, 32, 3))
+        return [(np.concatenate(crops[name]), None) for name in ("train", "test")]
+
+    return make_splits(load, batch_size, form, num_bins, **options)
 
 
 def embedded_digits(batch_size=64, form="binary", num_bins=256, labels=False, **options):
@@ -165,74 +166,72 @@ def embedded_digits(batch_size=64, form="binary", num_bins=256, labels=False, **
     """
     with tell_to_install('Embedded digits need scikit-learn: pip install "keras-bfn[examples]"'):
         from sklearn.datasets import load_digits
-    digits = load_digits()
     check_bool("labels", labels)
-    levels = (digits.images[..., None] * 255 / 16).astype("uint8")
-    enlarged = levels.repeat(3, axis=1).repeat(3, axis=2)
-    images = np.pad(enlarged, ((0, 0), (2, 2), (2, 2), (0, 0)))
-    order = np.random.default_rng(0).permutation(len(images))
-    everything = images, digits.target.astype("int32") if labels else None
-    train, test = take_rows(everything, order[:1500]), take_rows(everything, order[1500:])
-    return make_splits(train, test, batch_size, form, num_bins, **options)
+
+    def load():
+        digits = load_digits()
+        levels = (digits.images[..., None] * 255 / 16).astype("uint8")
+        enlarged = levels.repeat(3, axis=1).repeat(3, axis=2)
+        images = np.pad(enlarged, ((0, 0), (2, 2), (2, 2), (0, 0)))
+        everything = images, digits.target.astype("int32") if labels else None
+        order = np.random.default_rng(0).permutation(len(images))
+        return [take_rows(everything, rows) for rows in (order[:1500], order[1500:])]
+
+    return make_splits(load, batch_size, form, num_bins, **options)
 
 
 def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels=False, **options):
-    check_options(batch_size, form, num_bins)
-    for name_of_option, value in (("download", download), ("labels", labels)):
-        check_bool(name_of_option, value)
+    check_bool("download", download)
+    check_bool("labels", labels)
     if data_dir is not None:
         check_path("data_dir", data_dir)
-    # TensorFlow Datasets reads with TensorFlow, whatever the backend.
-    if not all(importlib.util.find_spec(n) for n in ("tensorflow_datasets", "tensorflow")):
-        raise ImportError(
-            f"The dataset {name!r} needs tensorflow_datasets and, to read it, TensorFlow: "
-            'pip install "keras-bfn[datasets,tensorflow]"'
-        )
-    import tensorflow_datasets as tfds
 
-    try:
-        parts = tfds.load(
-            name, split=["train", "test"], data_dir=data_dir, download=download, batch_size=1024
-        )
-        parts = [_arrays(part) for part in parts]
-    except Exception as error:  # of many kinds: no network, no file, a broken checksum
-        raise FileNotFoundError(
-            f"The dataset {name!r} is not in data_dir={data_dir!r} and could not be downloaded. "
-            "Give `data_dir` a folder of TensorFlow Datasets that holds it, or go online. "
-            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
-        ) from error
-    if not labels:
-        parts = [(images, None) for images, _ in parts]
-    return make_splits(*parts, batch_size, form, num_bins, **options)
+    def load():
+        # TensorFlow Datasets reads with TensorFlow, whatever the backend.
+        if not all(importlib.util.find_spec(n) for n in ("tensorflow_datasets", "tensorflow")):
+            raise ImportError(
+                f"The dataset {name!r} needs tensorflow_datasets and, to read it, TensorFlow: "
+                'pip install "keras-bfn[datasets,tensorflow]"'
+            )
+        import tensorflow_datasets as tfds
 
+        where = {"data_dir": data_dir, "download": download}
+        try:  # all of a part in one batch
+            parts = tfds.load(name, split=["train", "test"], batch_size=2**17, **where)
+            parts = [next(iter(tfds.as_numpy(part))) for part in parts]
+        except Exception as error:  # of many kinds: no network, no file, a broken checksum
+            reason = str(error).partition("\n")[0]
+            raise FileNotFoundError(
+                f"The dataset {name!r} is not in data_dir={data_dir!r} and could not be downloaded."
+                " Give `data_dir` a folder of TensorFlow Datasets that holds it, or go online. "
+                f"({type(error).__name__}: {reason})"
+            ) from error
+        return [
+            (part["image"], part["label"].astype("int32") if labels else None) for part in parts
+        ]
 
-def _arrays(part):
-    """The images and labels of a part that is read in batches."""
-    import tensorflow_datasets as tfds
-
-    batches = list(tfds.as_numpy(part))
-    images, labels = (np.concatenate([b[name] for b in batches]) for name in ("image", "label"))
-    return images, labels.astype("int32")
-
-
-def check_options(batch_size, form, num_bins):
-    """Raises a `ValueError` unless all data sets of images can have these."""
-    check_int("batch_size", batch_size, 1)
-    check_choice("form", form, FORMS)
-    check_int("num_bins", num_bins, 2, 256)
+    return make_splits(load, batch_size, form, num_bins, **options)
 
 
 def make_splits(
-    train, test, batch_size, form, num_bins, flip=False, seed=0, limit=None, held_out=HELD_OUT
+    load, batch_size, form, num_bins, flip=False, seed=0, limit=None, held_out=HELD_OUT
 ):
-    """`Splits` of pairs of levels and labels; those that validate are held out of `train`."""
-    check_options(batch_size, form, num_bins)
+    """`Splits` of images; those that validate are held out of those to train on.
+
+    Args:
+        load: function without arguments that is called once all others are checked. It returns the
+            pairs of levels and labels, or None, of training and of test data.
+        batch_size, form, num_bins, flip, seed, limit, held_out: as in `mnist`.
+    """
+    check_int("batch_size", batch_size, 1)
+    check_choice("form", form, FORMS)
+    check_int("num_bins", num_bins, 2, 256)
     check_between("held_out", held_out, 0, 0.5)
     check_bool("flip", flip)
     check_seed(seed)
     if limit is not None:
         check_int("limit", limit, 2)  # one to train on, one to validate
-    train, test = (take_rows(part, slice(limit)) for part in (train, test))
+    train, test = (take_rows(part, slice(limit)) for part in load())
     rest, validation = hold_out(len(train[0]), held_out)
 
     def batches(images, labels, training):

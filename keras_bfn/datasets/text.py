@@ -8,8 +8,7 @@ import keras
 import numpy as np
 
 from keras_bfn._validation import check_int, check_path, refusal
-from keras_bfn.datasets.batches import Batches
-from keras_bfn.datasets.splits import Splits
+from keras_bfn.datasets.batches import Batches, Splits
 from keras_bfn.datasets.tokenizers import Letters, check_text, check_tokenizer
 
 _TEXT8_URL = "http://mattmahoney.net/dc/text8.zip"
@@ -70,12 +69,13 @@ def text8(batch_size=416, seq_length=256, **options):
         with zipfile.ZipFile(path) as archive:
             tokens = letters.encode(archive.read("text8").decode("ascii"))
     except Exception as error:  # of many kinds: no network, a broken file
+        reason = str(error).partition("\n")[0]
         raise FileNotFoundError(
             "The dataset 'text8' could not be downloaded. Connect to the internet, or use "
             "`datasets.text_file(path)` for a text at hand. "
-            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
+            f"({type(error).__name__}: {reason})"
         ) from error
-    return _windows(tokens, 27, 5_000_000, batch_size, seq_length, **options)
+    return _windows(tokens.astype("uint8"), 5_000_000, batch_size, seq_length, **options)
 
 
 def text_file(path, batch_size=64, seq_length=256, tokenizer=None, **options):
@@ -142,22 +142,15 @@ def _windows_of_text(text, tokenizer, batch_size, seq_length, **options):
     if not are_integers or (tokens.size and not 0 <= tokens.min() <= tokens.max() < num_classes):
         expected = f"must encode text as integers in 0..{num_classes - 1}, of shape (length,)"
         raise refusal("tokenizer", expected, tokenizer)
-    return _windows(tokens, num_classes, len(tokens) // 20, batch_size, seq_length, **options)
+    tokens = tokens.astype(np.min_scalar_type(num_classes - 1))
+    return _windows(tokens, len(tokens) // 20, batch_size, seq_length, **options)
 
 
 def _windows(
-    tokens,
-    num_classes,
-    num_held_out,
-    batch_size,
-    seq_length,
-    stride=None,
-    seed=0,
-    steps_per_epoch=None,
+    tokens, num_held_out, batch_size, seq_length, stride=None, seed=0, steps_per_epoch=None
 ):
     check_int("seq_length", seq_length, 1)
     stride = seq_length if stride is None else check_int("stride", stride, 1)
-    tokens = tokens.astype(np.min_scalar_type(num_classes - 1))
     parts = np.split(tokens, [-2 * num_held_out, -num_held_out])
     if min(map(len, parts)) < 2 * seq_length:
         raise ValueError(

@@ -44,7 +44,7 @@ class Tokenizer(Immutable):
         Raises:
             ValueError: if it does not hold tokens.
         """
-        tokens = _check_tokens(tokens, self.num_classes)
+        tokens = check_tokens("tokens", tokens, self.num_classes)
         if tokens.ndim == 1:
             return self.decode_row(tokens)
         return [self.decode_row(row) for row in tokens]
@@ -121,10 +121,8 @@ class Bytes(Tokenizer):
         try:
             encoded = check_text(text).encode("utf-8")
         except UnicodeEncodeError as error:
-            raise ValueError(
-                "Argument `text` must be text that UTF-8 can hold. "
-                f"Received: {error.object[error.start : error.end]!r} at {error.start}"
-            ) from error
+            expected = "must be text that UTF-8 can hold"
+            raise ValueError(f"Argument `text` {expected}. Received: {error}") from error
         return np.frombuffer(encoded, "uint8").astype("int32")
 
     def decode_row(self, tokens):
@@ -196,10 +194,10 @@ def _vocabulary(json):
     return tokenizer, max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
 
 
-def check_text(text):
+def check_text(text, name="text"):
     """Returns `text`, or raises a `ValueError` if it is no string."""
     if not isinstance(text, str):
-        raise ValueError(f"Argument `text` must be a string. Received: a {type(text).__name__}")
+        raise ValueError(f"Argument `{name}` must be a string. Received: a {type(text).__name__}")
     return text
 
 
@@ -212,13 +210,14 @@ def check_tokenizer(name, tokenizer):
     return tokenizer
 
 
-def _check_tokens(tokens, num_classes):
-    tokens = to_numpy(tokens, "tokens")
+def check_tokens(name, tokens, num_classes):
+    """Returns `tokens` as an array, or raises a `ValueError` if it holds no tokens."""
+    tokens = to_numpy(tokens, name)
     are_integers = tokens.ndim in (1, 2) and np.issubdtype(tokens.dtype, np.integer)
     if are_integers and (not tokens.size or 0 <= tokens.min() <= tokens.max() < num_classes):
         return tokens
     raise ValueError(
-        f"Argument `tokens` must hold integers in 0..{num_classes - 1}, of shape (length,) or "
+        f"Argument `{name}` must hold integers in 0..{num_classes - 1}, of shape (length,) or "
         f"(num, length). Received: shape {tokens.shape}, dtype {tokens.dtype}"
         + (f", from {tokens.min()} to {tokens.max()}" if are_integers else "")
     )

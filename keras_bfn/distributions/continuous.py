@@ -5,6 +5,7 @@ import math
 from keras import ops
 
 from keras_bfn._random import normal
+from keras_bfn._validation import refusal
 from keras_bfn.distributions.distribution import Distribution
 
 
@@ -34,10 +35,8 @@ class Delta(Distribution):
         return self.value
 
     def tempered(self, temperature):
-        raise ValueError(
-            "Argument `temperature` must be 1 for continuous data, whose output distribution is a "
-            f"single point. Received: temperature={temperature}"
-        )
+        expected = "must be 1 for continuous data, whose output distribution is a single point"
+        raise refusal("temperature", expected, temperature)
 
     def truncated(self, top_k=None, top_p=None):
         raise ValueError(

@@ -130,12 +130,9 @@ def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
         ("covariance_1", covariance_1, (size, size)),
         ("covariance_2", covariance_2, (size, size)),
     ):
-        if not np.isfinite(check_numbers(name, values)).all():
-            raise refusal(name, "must be finite", values)
-        if np.shape(values) != shape:
-            raise ValueError(
-                f"Argument `{name}` must have shape {shape}. Received: shape {np.shape(values)}"
-            )
+        found = check_numbers(name, values)
+        if found.shape != shape or not np.isfinite(found).all():
+            raise refusal(name, f"must hold finite numbers, of shape {shape}", values)
     values, vectors = np.linalg.eigh(covariance_1)
     root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
     cross = np.linalg.eigvalsh(root @ covariance_2 @ root)

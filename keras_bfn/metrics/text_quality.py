@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_bfn._validation import check_int, to_numpy
+from keras_bfn._validation import check_int
+from keras_bfn.datasets.tokenizers import check_text, check_tokens
 from keras_bfn.flows.priors import DISCOUNT
 
 MOST_PROBABILITIES = 2**27  # a gigabyte
@@ -38,12 +39,7 @@ def spelling_rate(texts, reference_text):
         raise ValueError(
             f"Argument `texts` must be a list of strings. Received: a {type(texts).__name__}"
         )
-    if not isinstance(reference_text, str):
-        raise ValueError(
-            "Argument `reference_text` must be a string. "
-            f"Received: a {type(reference_text).__name__}"
-        )
-    known = set(_words(reference_text))
+    known = set(_words(check_text(reference_text, "reference_text")))
     spelt = [word in known for text in texts for word in _words(text)[1:-1]]
     return float(np.mean(spelt)) if spelt else float("nan")
 
@@ -226,16 +222,10 @@ class NgramModel:
 
     def _check_tokens(self, name, tokens):
         """The tokens as int64, of shape `(num, length)`."""
-        tokens = to_numpy(tokens, name)
-        are_integers = tokens.ndim in (1, 2) and np.issubdtype(tokens.dtype, np.integer)
-        if are_integers and tokens.size and 0 <= tokens.min() <= tokens.max() < self.num_classes:
-            return np.atleast_2d(tokens).astype("int64")
-        raise ValueError(
-            f"Argument `{name}` must hold integers in 0..{self.num_classes - 1}, at least one, of "
-            f"shape (length,) or (num, length). Received: shape {tokens.shape}, dtype "
-            f"{tokens.dtype}"
-            + (f", from {tokens.min()} to {tokens.max()}" if are_integers and tokens.size else "")
-        )
+        tokens = check_tokens(name, tokens, self.num_classes)
+        if not tokens.size:
+            raise ValueError(f"Argument `{name}` must hold a token. Received: shape {tokens.shape}")
+        return np.atleast_2d(tokens).astype("int64")
 
 
 def _number(keys, limit):

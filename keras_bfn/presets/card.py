@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from keras_bfn._parts import list_parts, part_names
-from keras_bfn._validation import LARGEST, is_number, refusal
+from keras_bfn._validation import check_number, refusal
 from keras_bfn.saving.files import write_atomically
 
 CARD, PICTURE = "README.md", "samples.png"
@@ -37,15 +37,11 @@ def check_card(data, license, figures):
     if not isinstance(figures, dict) or not all(isinstance(name, str) for name in figures):
         expected = "must be a dict from what was measured, with its unit, to a number"
         raise refusal("figures", expected, figures)
-    return {name: _format(name, figure) for name, figure in figures.items()}
+    return {name: _format(f"figures[{name!r}]", figure) for name, figure in figures.items()}
 
 
 def _format(name, figure):
-    if isinstance(figure, str):
-        return figure
-    if is_number(figure) and abs(figure) <= LARGEST:
-        return f"{figure:.4g}"
-    raise refusal(f"figures[{name!r}]", "must be a finite number or a string", figure)
+    return figure if isinstance(figure, str) else f"{check_number(name, figure):.4g}"
 
 
 def draw_images(model):

@@ -9,7 +9,7 @@ import pathlib
 import keras
 
 from keras_bfn._validation import refusal
-from keras_bfn.saving.files import WeightsFile, write_synced
+from keras_bfn.saving.files import WeightsFile, whole
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
 NEW = "new."  # before the name of a file that is to take the place of another
@@ -31,7 +31,8 @@ def save_folder(model, folder):
     folder.mkdir(parents=True, exist_ok=True)
     try:
         for name, content in files.items():
-            write_synced(folder / f"{NEW}{name}", content)
+            with whole(folder / f"{NEW}{name}") as path:
+                path.write_bytes(content)
     except BaseException:
         for name in files:
             (folder / f"{NEW}{name}").unlink(missing_ok=True)
@@ -70,7 +71,7 @@ def load_folder(cls, folder, preset, load_weights, dtype=None):
     In messages the folder is called `preset`: where it came from.
     """
     paths = find_files(folder, preset, load_weights)
-    config, metadata = (_read_json(paths[name]) for name in (CONFIG, METADATA))
+    config = _read_json(paths[CONFIG])
     compile_config = config.get("compile_config")
     if dtype is not None:
         with _reading(preset, CONFIG):
@@ -84,10 +85,6 @@ def load_folder(cls, folder, preset, load_weights, dtype=None):
         model = make_uncompiled(config)
     if not isinstance(model, cls):
         raise _refusal(preset, f"of a `{cls.__name__}`", f"there is a `{type(model).__name__}`")
-    num_params, found = metadata.get("num_params"), model.network.count_params()
-    if num_params != found:
-        came = f"{METADATA} tells of {num_params} weights, and {CONFIG} of {found}"
-        raise _refusal(preset, "whose files belong together", came)
     if load_weights:
         with _reading(preset, WEIGHTS):
             model.load_weights(paths[WEIGHTS])

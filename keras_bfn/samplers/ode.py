@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_bfn._random import normal
-from keras_bfn.samplers.sampler import Sampler, shifted
+from keras_bfn.samplers.sampler import Sampler
 from keras_bfn.samplers.second_order import SecondOrder
 
 
@@ -46,10 +46,6 @@ class ODE1Sampler(Sampler):
 
     def evidence(self, flow, state, t):
         return state * ops.sqrt(flow.schedule.beta(t))
-
-    def step(self, flow, state, distribution, t, t_next, seed=None, shift=None):
-        embedding = shifted(flow.expected_embedding(distribution), shift)
-        return self.advance(flow, state, embedding, t, t_next, seed)
 
     def advance(self, flow, state, embedding, t, t_next, seed=None):
         """The state after a step with a constant expected embedding; time may run backwards."""

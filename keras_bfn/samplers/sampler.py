@@ -10,6 +10,7 @@ from keras_bfn._validation import (
     check_positive,
     check_rate,
     is_number,
+    refusal,
 )
 
 ENDS = ("mode", "sample", "last")
@@ -85,10 +86,8 @@ class Sampler(Immutable):
         self.start = check_rate("start", start)
         self.spacing = check_choice("spacing", spacing, SPACINGS)
         if spacing == "log_beta" and start == 0:
-            raise ValueError(
-                "Argument `start` must be above 0 for spacing='log_beta', since log(beta(0)) is "
-                "infinite. Received: start=0"
-            )
+            expected = "must be above 0 for spacing='log_beta', since log(beta(0)) is infinite"
+            raise refusal("start", expected, start)
 
     def init(self, flow, shape, seed=None):
         """The state at `start`.
@@ -113,7 +112,18 @@ class Sampler(Immutable):
 
         `shift` comes with a `guidance` alone, so that samplers that are never guided need not take
         it: what guidance adds to the expected embedding, shaped as the evidence.
+
+        By default, the state is advanced by what the next message is about.
         """
+        embedding = shifted(self.message(flow, distribution, seed), shift)
+        return self.advance(flow, state, embedding, t, t_next, seed)
+
+    def message(self, flow, distribution, seed=None):
+        """What the next message is about, an embedding; by default the expected one."""
+        return flow.expected_embedding(distribution)
+
+    def advance(self, flow, state, embedding, t, t_next, seed=None):
+        """The state at `t_next` if all that comes from `t` on is about one embedding."""
         raise NotImplementedError
 
     def sharpen(self, distribution):

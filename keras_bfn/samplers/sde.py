@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_bfn._random import normal, seed_of
 from keras_bfn._validation import is_number, refusal
-from keras_bfn.samplers.sampler import Sampler, shifted
+from keras_bfn.samplers.sampler import Sampler
 from keras_bfn.samplers.second_order import SecondOrder
 
 
@@ -21,16 +21,7 @@ class MessageSampler(Sampler):
     def evidence(self, flow, state, t):
         return state
 
-    def message(self, flow, distribution, seed=None):
-        """What the next message is about: an embedding."""
-        raise NotImplementedError
-
-    def step(self, flow, state, distribution, t, t_next, seed=None, shift=None):
-        embedding = shifted(self.message(flow, distribution, seed), shift)
-        return self.advance(flow, state, embedding, t, t_next, seed)
-
     def advance(self, flow, state, embedding, t, t_next, seed=None):
-        """The state after one message about `embedding`."""
         alpha = flow.schedule.beta(t_next) - flow.schedule.beta(t)
         return state + flow.observe(embedding, alpha, seed)
 
@@ -94,9 +85,6 @@ class SDE1Sampler(MessageSampler):
         if not is_number(noise) or not 0 <= noise <= 1:
             raise refusal("noise", "must be a number in [0, 1]", noise)
         self.noise = float(noise)
-
-    def message(self, flow, distribution, seed=None):
-        return flow.expected_embedding(distribution)
 
     def advance(self, flow, state, embedding, t, t_next, seed=None):
         if self.noise == 1:

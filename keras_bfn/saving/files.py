@@ -26,10 +26,8 @@ def whole(path):
     path = pathlib.Path(path).absolute()
     process, _ = process_of()
     start = f"partial.{process}" if process else "partial"
-    partial, old = (
-        path.with_name(f"{start}.{path.name}"),
-        path.with_name(f"{start}.old.{path.name}"),
-    )
+    partial = path.with_name(f"{start}.{path.name}")
+    old = path.with_name(f"{start}.old.{path.name}")
     _remove(partial)  # perhaps a link to elsewhere
     try:
         yield partial
@@ -52,14 +50,6 @@ def write_atomically(path, write):
     """Writes a whole file by a function of the open binary file."""
     with whole(path) as partial, open(partial, "xb") as file:
         write(file)
-
-
-def write_synced(path, content):
-    """Writes bytes to a new file, and waits until they are on the disk."""
-    path.unlink(missing_ok=True)  # perhaps a link to elsewhere
-    with open(path, "xb") as file:
-        file.write(content)
-    _sync(path)
 
 
 def is_one_file(path, suffix, overwrite):

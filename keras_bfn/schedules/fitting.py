@@ -3,7 +3,7 @@
 import math
 
 from keras_bfn._parts import check_names, map_parts
-from keras_bfn._validation import check_positive
+from keras_bfn._validation import check_positive, refusal
 from keras_bfn.schedules.schedule import Schedule
 
 MIN_BETA, MAX_BETA, TOLERANCE = 1e-6, 1e12, 1e-3  # of the search
@@ -51,18 +51,14 @@ def fit(flow, x, reconstruction=0.01, num_draws=10_000, seed=0):
 def _fit_part(flow, x, reconstruction, num_draws, seed):
     schedule = getattr(flow, "schedule", None)
     if not isinstance(schedule, Schedule) or type(schedule).ending_at is Schedule.ending_at:
-        raise ValueError(
-            "Argument `flow` must be a flow with an exponential or a quadratic schedule, or one of "
-            f"one's own with `ending_at`. Received: flow={flow!r}"
-        )
+        known = "must be a flow with an exponential or a quadratic schedule"
+        raise refusal("flow", f"{known}, or one of one's own with `ending_at`", flow)
     cost = flow.remaining_cost(x, num_draws, seed)
     low, high = MIN_BETA, MAX_BETA
     if not cost(high) <= reconstruction < cost(low):
-        raise ValueError(
-            "Argument `reconstruction` must be a number of nats per variable that evidence can "
-            f"leave: of `x`, {cost(low):.3f} without evidence, {cost(high):.3f} with the most. "
-            f"Received: reconstruction={reconstruction!r}"
-        )
+        ends = f"{cost(low):.3f} without evidence, {cost(high):.3f} with the most"
+        expected = f"must be a number of nats per variable that evidence can leave: of `x`, {ends}"
+        raise refusal("reconstruction", expected, reconstruction)
     while high > (1.0 + TOLERANCE) * low:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if cost(middle) <= reconstruction else (middle, high)

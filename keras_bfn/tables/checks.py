@@ -18,30 +18,15 @@ def check_list(name, values):
     return values
 
 
-def check_pair(name, values):
-    """Returns two numbers as a list, or raises a `ValueError` if they are none."""
-    is_pair = isinstance(values, (list, tuple)) and len(values) == 2
-    if not is_pair or not all(map(is_finite, values)):
-        raise refusal(name, "must be two finite numbers", values)
-    return [float(value) for value in values]
-
-
-def check_knots(knots):
-    """Returns numbers and their scores as two lists, or raises a `ValueError` if they are none."""
+def check_two(name, values, ndim, expected):
+    """Returns two numbers, or two lists of as many, or raises a `ValueError` if they are none."""
     try:
-        found = np.array(knots, "float64")
+        found = np.array(values, "float64")
     except (TypeError, ValueError, OverflowError):  # no numbers, or not as many
         found = np.zeros(())
-    if found.ndim != 2 or len(found) != 2 or not found.size or not np.isfinite(found).all():
-        raise refusal("knots", "must be two lists of as many finite numbers", knots)
+    if found.ndim != ndim or len(found) != 2 or not found.size or not np.isfinite(found).all():
+        raise refusal(name, f"must be two {expected}", values)
     return found.tolist()
-
-
-def check_turn(name, value):
-    """Returns a period, or raises a `ValueError` if it is no positive number."""
-    if not is_number(value) or not 0 < value <= LARGEST:
-        raise refusal(name, "must be a positive number", value)
-    return value
 
 
 def check_cycles(cycles, names):

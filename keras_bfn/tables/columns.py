@@ -9,7 +9,7 @@ from keras_bfn._validation import MOST_COUNTED, check_int, refusal
 from keras_bfn.flows.continuous import LEAST_STD
 from keras_bfn.tables.checks import (
     check_list,
-    check_pair,
+    check_two,
     is_value,
     is_whole,
     key_of,
@@ -143,7 +143,7 @@ class Levels(Column):
             if value is not None:
                 check_int(name, value, -MOST_COUNTED)
         self.low, self.high = low, high
-        self.prior = None if prior is None else check_pair("prior", prior)
+        self.prior = None if prior is None else check_two("prior", prior, 1, "finite numbers")
         if None not in (low, high) and not low < high:
             raise refusal("low", f"must be less than high={high}", low)
 

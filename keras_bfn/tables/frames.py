@@ -57,8 +57,6 @@ def kind_of(series):
     Strings, bools and categories are all categories; dates and durations are times.
     """
     narwhals, dtype, categories = import_narwhals(), dtype_in(series), categories_of(series)
-    if dtype_of(series) is None:
-        return None
     if dtype.is_temporal():
         return "time" if _times_of(dtype) else None
     if dtype.is_integer():
@@ -74,15 +72,10 @@ def kind_of(series):
 
 def categories_of(series):
     """The categories of a column that has them, in order; None of others."""
-    if _has_pandas_categories(series):
-        return series.to_native().cat.categories.tolist()
-    if dtype_in(series) == import_narwhals().Enum:
-        return list(dtype_in(series).categories)
-    return None
-
-
-def _has_pandas_categories(series):
-    return series.implementation.is_pandas() and str(series.to_native().dtype) == "category"
+    dtype = series.to_native().dtype
+    if series.implementation.is_pandas():
+        return dtype.categories.tolist() if str(dtype) == "category" else None
+    return list(series.dtype.categories) if series.dtype == import_narwhals().Enum else None
 
 
 def read_cells(series, dtype=None):
@@ -126,41 +119,38 @@ def _unit_of(dtype):
     return getattr(dtype, "time_unit", "s")
 
 
-def ticks_of(dtype):
-    """How many units of the times of a dtype are a second; None if it has no times."""
-    return TICKS[_unit_of(dtype)] if _times_of(dtype) else None
+def _numpy_dtype(dtype, unit=None):
+    """That of NumPy for the times of a dtype, in their unit."""
+    kind = "timedelta64" if dtype == import_narwhals().Duration else "datetime64"
+    return f"{kind}[{unit or _unit_of(dtype)}]"
+
+
+def ticks_of(series):
+    """How many units of a column's numbers are a second: 1, unless they are times."""
+    dtype = dtype_in(series)
+    return TICKS[_unit_of(dtype)] if _times_of(dtype) else 1
 
 
 def _read_times(series, dtype):
     """Times since 1970, and durations, in the unit of a dtype."""
-    if _times_of(dtype_in(series)) is None or _times_of(dtype_in(series)) != _times_of(dtype):
+    own, native = dtype_in(series), series.to_native()
+    if _times_of(own) is None or _times_of(own) != _times_of(dtype):
         expected = _times_of(dtype) or f"what suits {dtype}"
-        raise ValueError(f"must hold {expected}. Received: a column of {dtype_in(series)}")
-    step = DAY if dtype == import_narwhals().Date else 1
-    own, ticks, cells = ticks_of(dtype_in(series)), ticks_of(dtype), []
-    for time in _count_times(series):
-        found, rest = (0, 0) if time is None else divmod(time * ticks, own)
-        if rest or found % step or abs(found) >= 2**63:
-            told = np.timedelta64(time, _unit_of(dtype_in(series)))
-            told = told if _times_of(dtype) == "durations" else np.datetime64(0, "s") + told
-            raise ValueError(f"must hold times that {dtype} can hold. Received: {told}")
-        cells.append(None if time is None else found)
-    return cells
-
-
-def _count_times(series):
-    """Times since 1970, and durations, as integers in the series' own unit."""
-    narwhals, native = import_narwhals(), series.to_native()
-    is_date = dtype_in(series) == narwhals.Date
-    if not series.implementation.is_pandas():
-        times = native.to_physical().to_list()
-        return [None if day is None else day * DAY for day in times] if is_date else times
-    kind = "timedelta64" if dtype_in(series) == narwhals.Duration else "datetime64"
-    native = native.astype("datetime64[s]") if is_date else native
-    # By way of narwhals, missing cells would make them floats.
-    times = native.to_numpy(f"{kind}[{_unit_of(dtype_in(series))}]")
-    gone, times = np.isnat(times).tolist(), times.astype("int64").tolist()
-    return [None if is_gone else time for time, is_gone in zip(times, gone, strict=True)]
+        raise ValueError(f"must hold {expected}. Received: a column of {own}")
+    is_date, date = (dtype == import_narwhals().Date for dtype in (own, dtype))
+    if series.implementation.is_pandas():
+        native = native.astype("datetime64[s]") if is_date else native
+        times = native.to_numpy(_numpy_dtype(own))
+    else:
+        times = native.to_numpy()
+    unit = "D" if date else None
+    found = times.astype(_numpy_dtype(dtype, unit)).astype(_numpy_dtype(dtype))
+    missing = np.isnat(times)
+    # What is not exact, or too large, does not come back.
+    for time in times[~missing & (found.astype(times.dtype) != times)]:
+        raise ValueError(f"must hold times that {dtype} can hold. Received: {time}")
+    counts = zip(found.astype("int64").tolist(), missing, strict=True)
+    return [None if is_missing else count for count, is_missing in counts]
 
 
 def dtype_of(series):
@@ -170,8 +160,8 @@ def dtype_of(series):
     texts = [str(native.dtype), f"{native.dtype}[python]", "utf8[pyarrow]"]
     if library == "polars":
         texts = [repr(native.dtype)]
-    elif _has_pandas_categories(series):
-        index = import_narwhals().from_native(native.cat.categories.to_series(), series_only=True)
+    elif categories_of(series) is not None:
+        index = read_series(native.cat.categories.to_series())
         kind = "ordered category" if native.cat.ordered else "category"
         texts = [f"{kind} of {dtype_of(index)} in {categories_of(series)}"]
     for text in texts:
@@ -183,8 +173,7 @@ def dtype_of(series):
 
 def narwhals_dtype(library, text):
     """The `narwhals` dtype of a column whose `dtype_of` is this text."""
-    series = _import(library).Series([], dtype=_parse_dtype(library, text))
-    return dtype_in(import_narwhals().from_native(series, series_only=True))
+    return dtype_in(make_series(library, [], dtype=_parse_dtype(library, text)))
 
 
 def read_series(values):
@@ -193,10 +182,9 @@ def read_series(values):
     return None if found is values else found
 
 
-def make_series(library, cells):
+def make_series(library, cells, dtype=None):
     """The `narwhals.Series` of a list of values."""
-    frame = _import(library).DataFrame({"cells": cells})
-    return read_frame(frame)["cells"]
+    return read_series(_import(library).Series(cells, dtype=dtype))
 
 
 def write_frame(library, cells, dtypes, index=None):
@@ -230,42 +218,39 @@ def _import(library):
 
 
 def _write_series(library, cells, text):
-    dtype = narwhals_dtype(library, text)
+    native, dtype = _parse_dtype(library, text), narwhals_dtype(library, text)
     if dtype.is_integer():
-        refuse_first(
-            (cell for cell in cells if cell is not None and not is_whole(cell)), "an integer"
-        )
+        there = (cell for cell in cells if cell is not None)
+        refuse_first((cell for cell in there if not is_whole(cell)), "an integer")
         cells = [None if cell is None else int(cell) for cell in cells]
     elif dtype.is_float():
         cells = [None if cell is None else float(cell) for cell in cells]
     write = _polars_series if library == "polars" else _pandas_series
-    return write(_import(library), cells, text, dtype)
+    return write(_import(library), cells, native, dtype)
 
 
-def _pandas_series(pandas, cells, text, dtype):
-    native = _parse_dtype("pandas", text)
-    if "category of " in text:
+def _pandas_series(pandas, cells, native, dtype):
+    if isinstance(native, pandas.CategoricalDtype):
         known = {None, *native.categories}
         others = [cell for cell in dict.fromkeys(cells) if cell not in known]
         index = native.categories.append(pandas.Index(others)) if others else native.categories
-        return pandas.Series(cells, dtype=pandas.CategoricalDtype(index, native.ordered))
-    if _times_of(dtype):
-        kind = "timedelta64" if _times_of(dtype) == "durations" else "datetime64"
+        native = pandas.CategoricalDtype(index, native.ordered)
+    elif _times_of(dtype):
         cells = [np.iinfo("int64").min if cell is None else cell for cell in cells]  # NaT
-        times = pandas.Series(np.array(cells, "int64").view(f"{kind}[{_unit_of(dtype)}]"))
+        times = pandas.Series(np.array(cells, "int64").view(_numpy_dtype(dtype)))
         is_zoned = getattr(dtype, "time_zone", None) is not None
         return (times.dt.tz_localize("UTC") if is_zoned else times).astype(native)
-    if None in cells and native.kind in "iub" and isinstance(native, np.dtype):
+    elif None in cells and native.kind in "iub" and isinstance(native, np.dtype):
         # Of these dtypes only the nullable ones have missing cells.
-        native = {"bool": "boolean"}.get(text) or text.replace("int", "Int").replace("uI", "UI")
+        name = {"bool": "boolean"}.get(native.name, native.name)
+        native = name.replace("int", "Int").replace("uI", "UI")
     return pandas.Series(cells, dtype=native)
 
 
-def _polars_series(polars, cells, text, dtype):
-    native = _parse_dtype("polars", text)
+def _polars_series(polars, cells, native, dtype):
+    if native == polars.Date:
+        cells = [None if cell is None else cell // DAY for cell in cells]
     if _times_of(dtype):
-        if native == polars.Date:
-            cells = [None if cell is None else cell // DAY for cell in cells]
         return polars.Series(cells, dtype=polars.Int64).cast(native)
     return polars.Series(cells, dtype=native)
 

@@ -70,22 +70,19 @@ class TableModel(BayesianFlowNetwork):
         Raises:
             ValueError: if a cell is not such as the table has, or an argument is out of its range.
         """
-        if not is_frame(x):
-            if not self.compiled:
-                raise refusal("x", "must be a frame, for a model that was not compiled", x)
-            own = {"batch_size": batch_size, "validation_data": validation_data}
-            epochs = 1 if epochs is None else epochs
-            return super().fit(x, y, epochs=epochs, **own, **kwargs)
-        x, validation_data = self._encode(x, seed=0), self._encode(validation_data)
-        batch_size = BATCH_SIZE if batch_size is None else check_int("batch_size", batch_size, 1)
-        steps = math.ceil(count_examples(x) / batch_size)
-        if epochs is None:
-            epochs = min(math.ceil(TRAINING_STEPS / steps), MOST_EPOCHS)
-        check_int("epochs", epochs, 1)
-        if not self.compiled or self.optimizer.name == RECIPE:
-            self.compile(make_optimizer(epochs * steps))
-        own = {"batch_size": batch_size, "epochs": epochs, "validation_data": validation_data}
-        return super().fit(x, y, **own, **kwargs)
+        if is_frame(x):
+            x, validation_data = self._encode(x, seed=0), self._encode(validation_data)
+            batch_size = BATCH_SIZE if batch_size is None else batch_size
+            steps = math.ceil(count_examples(x) / check_int("batch_size", batch_size, 1))
+            if epochs is None:
+                epochs = min(math.ceil(TRAINING_STEPS / steps), MOST_EPOCHS)
+            check_int("epochs", epochs, 1)
+            if not self.compiled or self.optimizer.name == RECIPE:
+                self.compile(make_optimizer(epochs * steps))
+        elif not self.compiled:
+            raise refusal("x", "must be a frame, for a model that was not compiled", x)
+        epochs = 1 if epochs is None else epochs
+        return super().fit(x, y, batch_size, epochs, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
         """As `keras_bfn.BayesianFlowNetwork.evaluate`, of a frame, too."""
@@ -138,9 +135,8 @@ class TableModel(BayesianFlowNetwork):
         """
         num_rows = check_int("num_rows", num_rows, 1)
         if not given:
-            options = {"sampler": SAMPLER, "batch_size": min(num_rows, 1024), **options}
-            options = {"verbose": 0, **options}
-            return self.table.decode(self.generate(num_rows, num_steps, **options))
+            own = {"sampler": SAMPLER, "batch_size": min(num_rows, 1024), "verbose": 0}
+            return self.table.decode(self.generate(num_rows, num_steps, **{**own, **options}))
         names = list(self.table.columns)
         if not isinstance(given, dict) or not set(given) <= set(names):
             raise refusal("given", f"must be a dict from some of the columns {names}", given)

@@ -7,12 +7,11 @@ import keras
 import numpy as np
 
 from keras_bfn import flows
-from keras_bfn._validation import check_choice, check_int, check_number
+from keras_bfn._validation import check_choice, check_int, check_number, check_positive
 from keras_bfn.tables.checks import (
     check_cycles,
-    check_knots,
     check_step,
-    check_turn,
+    check_two,
     is_finite,
     refuse_first,
 )
@@ -71,7 +70,8 @@ class Number(Column):
         self.scaling = check_choice("scaling", scaling, ("mean", "quantiles"))
         self.cycles = check_cycles(cycles, SECONDS)
         self.start, self.step = check_number("start", start), check_step(step)
-        self.knots = None if knots is None else check_knots(knots)
+        expected = "lists of as many finite numbers"
+        self.knots = None if knots is None else check_two("knots", knots, 2, expected)
         self.ticks = check_int("ticks", ticks, 1)
 
     def counted_in(self, ticks):
@@ -124,7 +124,8 @@ class Number(Column):
             # The long cycles first: to the nearest number that stands there.
             turns = dict(zip(self.periods, _to_turns(angles).T, strict=True))
             for period in sorted(turns, reverse=True):
-                found = _move_to(found, period, turns[period] - self.start % period / period)
+                away = turns[period] - self.start % period / period - found / period
+                found = found + period * (away - np.round(away))
             found = np.clip(found, at[0], at[-1])
         return _to_grid(found, self.start, self.step)
 
@@ -164,7 +165,8 @@ class Angle(Column):
     """
 
     def __init__(self, period, low=0, step=None):
-        self.period, self.low = check_turn("period", period), check_number("low", low)
+        check_positive("period", period)  # which an int remains
+        self.period, self.low = period, check_number("low", low)
         self.step = check_step(step)
 
     def fit(self, cells):
@@ -186,22 +188,13 @@ class Angle(Column):
 
     def decode(self, x):
         x = self.period * _to_turns(x) % self.period
-        found = _to_grid(x, self.low, self.step)
         if self.step is None:
-            return found
+            return _to_grid(x, self.low, None)
         first, last = self._ends()
-
-        def away(cell, at):
-            turn = (cell - self.low - at) / self.period
-            return abs(turn - round(turn))
-
-        def nearest(cell, at):
-            return min(min(max(cell, first), last), first, last, key=lambda end: away(end, at))
-
-        return [
-            None if cell is None else nearest(cell, at)
-            for cell, at in zip(found, x.tolist(), strict=True)
-        ]
+        # From the middle of the gap between the last and the first on, the first is nearer.
+        middle = 0.5 * (first + last + self.period) - self.low
+        found = _to_grid(middle - (middle - x) % self.period, self.low, self.step)
+        return [None if cell is None else min(max(cell, first), last) for cell in found]
 
     def _ends(self):
         """The least and the largest number on the grid, of at least `low` and below a turn more."""
@@ -234,12 +227,6 @@ def _to_turns(angles):
     return np.asarray(angles, "float64") / (2 * math.pi) + 0.5
 
 
-def _move_to(x, period, turns):
-    """The nearest numbers to `x` that stand at these shares of a period."""
-    away = turns - x / period
-    return x + period * (away - np.round(away))
-
-
 def _place_between(low, high, rng):
     """Scores between others, by the normal distribution: the medians, or drawn by a generator."""
     normal = statistics.NormalDist()
@@ -254,17 +241,12 @@ def number_flow(prior=None):
     return flows.ContinuousFlow(LEAST_SCORE_STD / LARGEST_SCORE, "residual", prior=prior)
 
 
-def _least_spike(num):
-    """How often a value must occur to be an interval of scores."""
-    return max(2, SPIKE * num)
-
-
 def _quantile_knots(x):
     """Numbers, and the quantiles of a normal distribution where they stand in their order."""
     values, counts = np.unique(x, return_counts=True)
     ends = np.cumsum(counts)
     starts, num = ends - counts, len(x)
-    are_spikes = counts >= _least_spike(num)
+    are_spikes = counts >= max(2, SPIKE * num)
     # Of the others, those that stand at even distances.
     middles = 0.5 * (starts + ends)
     wanted = np.linspace(middles[0], middles[-1], MOST_KNOTS)

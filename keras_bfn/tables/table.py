@@ -1,6 +1,6 @@
 """A table: its columns, and the way from a frame to data of flows and back."""
 
-import functools
+import contextlib
 
 import keras
 import numpy as np
@@ -8,12 +8,11 @@ import numpy as np
 from keras_bfn import networks
 from keras_bfn._config import Immutable
 from keras_bfn._parts import describe
-from keras_bfn._validation import check_choice, check_seed, refusal, warn
+from keras_bfn._validation import check_choice, check_seed, mismatch, refusal, warn
 from keras_bfn.flows import CircularFlow, JointNormal
 from keras_bfn.tables.columns import Category, Column, Levels
 from keras_bfn.tables.frames import (
     categories_of,
-    dtype_in,
     dtype_of,
     kind_of,
     narwhals_dtype,
@@ -97,23 +96,25 @@ class Table(Immutable):
         """
         frame = read_frame(df)
         if not set(columns) <= set(frame.columns) or not len(frame):
-            raise ValueError(
-                f"Argument `columns` must name some of {frame.columns}, and `df` must have rows. "
-                f"Received: {list(columns)}, and {len(frame)} rows"
-            )
+            expected = f"must name some of {frame.columns}, and `df` must have rows"
+            raise mismatch("columns", expected, f"{list(columns)}, and {len(frame)} rows")
         _check_columns(columns)
         fitted, dtypes = {}, {}
         for name in frame.columns:
             series, dtypes[name] = frame[name], dtype_of(frame[name])
-            cells = _named(name, read_cells, series)
+            with _naming(name):
+                cells = read_cells(series)
             column = columns.get(name) or _infer(name, series, cells)
+            if dtypes[name] is None or column is None:
+                came = f"column {name!r} of {series.to_native().dtype}"
+                expected = "must hold numbers, strings, bools, categories or times"
+                raise mismatch("df", expected, came)
             if isinstance(column, Number):
-                column = column.counted_in(ticks_of(dtype_in(series)) or 1)
+                column = column.counted_in(ticks_of(series))
             elif isinstance(column, Category) and column.values is None:
                 column = Category(categories_of(series))
-            fitted[name] = _named(name, column.fit, cells)
-            if dtypes[name] is None:
-                raise _refuse_kind(name, series)
+            with _naming(name):
+                fitted[name] = column.fit(cells)
         table = cls(fitted, dtypes, frame.implementation.name.lower())
         if not table.numbers:
             return table
@@ -187,8 +188,8 @@ class Table(Immutable):
 
     def read_column(self, name, series):
         """The cells of a `narwhals.Series` for one of the table's columns: a list."""
-        dtype = narwhals_dtype(self.library, self.dtypes[name])
-        return _named(name, lambda series: read_cells(series, dtype), series)
+        with _naming(name):
+            return read_cells(series, narwhals_dtype(self.library, self.dtypes[name]))
 
     def write(self, cells, index=None):
         """The frame of a dict from columns to lists of cells, with this index, if it is pandas'."""
@@ -196,11 +197,12 @@ class Table(Immutable):
 
     def encode_cells(self, cells, seed=None):
         """As `encode`, of a dict from columns to lists of cells."""
-        options = {} if seed is None else {"rng": np.random.default_rng(check_seed(seed))}
+        rng = None if seed is None else np.random.default_rng(check_seed(seed))
         found = {}
         for name, column in self.columns.items():
-            of_column = options if isinstance(column, Number) else {}
-            found[name] = _named(name, functools.partial(column.encode, **of_column), cells[name])
+            drawn = (rng,) if isinstance(column, Number) else ()
+            with _naming(name):
+                found[name] = column.encode(cells[name], *drawn)
         for name, part in self.cycles_parts.items():
             found[part] = self.columns[name].encode_cycles(cells[name])
         numbers = [found.pop(name) for name in self.numbers]
@@ -210,19 +212,14 @@ class Table(Immutable):
         """As `decode`, as a dict from columns to lists of cells."""
         names = list(self.event_shape())
         if not isinstance(parts, dict) or not set(names) <= set(parts):
-            raise ValueError(
-                f"Argument `parts` must be a dict with the parts {names}. "
-                f"Received: {describe(parts)}"
-            )
-        numbers = np.asarray(parts[self.numbers_part]).T if self.numbers else ()
-        found = dict(zip(self.numbers, numbers, strict=True))
-        cycles = {name: np.asarray(parts[part]) for name, part in self.cycles_parts.items()}
-        return {
-            name: column.decode(found[name], cycles.get(name))
-            if name in found
-            else column.decode(np.asarray(parts[name]))
-            for name, column in self.columns.items()
-        }
+            raise mismatch("parts", f"must be a dict with the parts {names}", describe(parts))
+        found = {name: (np.asarray(parts[name]),) for name in self.columns if name in parts}
+        if self.numbers:
+            numbers = np.asarray(parts[self.numbers_part]).T
+            found |= {name: (x,) for name, x in zip(self.numbers, numbers, strict=True)}
+        for name, part in self.cycles_parts.items():
+            found[name] += (np.asarray(parts[part]),)
+        return {name: column.decode(*found[name]) for name, column in self.columns.items()}
 
     def flow(self):
         """The dict of flows, each with the prior of what was seen."""
@@ -271,20 +268,20 @@ def _check_columns(columns):
 
 
 def _infer(name, series, cells):
-    """The column, not fitted yet, that suits these cells."""
+    """The column, not fitted yet, that suits these cells; None if there is none."""
     kind = kind_of(series)
     if kind is None:
-        raise _refuse_kind(name, series)
+        return None
     seen = {cell for cell in cells if cell is not None}
     if kind == "time" and seen:
         return Number()
     if kind == "category" or len(seen) <= FEW_VALUES:
         if len(seen) > MOST_CLASSES:
-            raise ValueError(
-                f"Argument `df` must have at most {MOST_CLASSES} different values in a column of "
-                f"categories. Received: {len(seen)} in column {name!r}. Leave it out, or give its "
-                "`Category()`"
+            expected = (
+                f"must have at most {MOST_CLASSES} different values in a column of categories"
             )
+            came = f"{len(seen)} in column {name!r}. Leave it out, or give its `Category()`"
+            raise mismatch("df", expected, came)
         categories = categories_of(series)
         num_cells = sum(cell is not None for cell in cells)
         if categories is None and len(seen) > max(MOST_NAMES, num_cells / 2):
@@ -300,16 +297,10 @@ def _infer(name, series, cells):
     return Number()
 
 
-def _refuse_kind(name, series):
-    return ValueError(
-        f"Argument `df` must hold numbers, strings, bools, categories or times. "
-        f"Received: column {name!r} of {series.to_native().dtype}"
-    )
-
-
-def _named(name, function, cells):
-    """What a column's function makes of cells; if it refuses one, the error names the column."""
+@contextlib.contextmanager
+def _naming(name):
+    """Lets an error about a column's cells name the column."""
     try:
-        return function(cells)
+        yield
     except ValueError as error:
         raise ValueError(f"Column {name!r} of `df` {error}") from error

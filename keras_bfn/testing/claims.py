@@ -1,5 +1,6 @@
 """What every check claims: values, draws, and objects that can be saved."""
 
+import contextlib
 import json
 
 import keras
@@ -12,6 +13,33 @@ def require(condition, sentence):
     """Raises an `AssertionError` with this sentence, unless the condition holds."""
     if not condition:
         raise AssertionError(sentence)
+
+
+@contextlib.contextmanager
+def requiring(sentence, *errors):
+    """Claims that what is within raises none of these errors; what it raises ends the sentence."""
+    try:
+        yield
+    except errors as error:
+        raise AssertionError(f"{sentence}: {error}") from error
+
+
+def is_refused(error, function, *arguments):
+    """Whether a call raises this error."""
+    try:
+        function(*arguments)
+    except error:
+        return True
+    return False
+
+
+def draw_data(flow, shape, rng, most=None):
+    """Data from all of a flow's range, or from the part that begins at its low end."""
+    low, high = flow.data_range
+    high = high if most is None else np.minimum(high, low + most)
+    if flow.discrete:
+        return rng.integers(low, high + 1, shape).astype("int32")
+    return rng.uniform(low, high, shape).astype("float32")
 
 
 def require_mean(draws, expected, sentence, tolerance=0.0):
@@ -27,51 +55,41 @@ def require_mean(draws, expected, sentence, tolerance=0.0):
     )
 
 
-def require_float32(tensor, name):
-    """Claims that a tensor is float32."""
-    dtype = keras.backend.standardize_dtype(tensor.dtype)
-    require(dtype == "float32", f"{name} must be float32, whatever the input. It is {dtype}")
-
-
 def require_shape(tensor, shape, name):
     """Claims that a tensor has this shape."""
     came = getattr(tensor, "shape", None)
-    require(
-        came is not None and tuple(came) == tuple(shape),
-        f"{name} must have shape {tuple(shape)}. It has "
-        + (
-            f"shape {tuple(came)}" if came is not None else f"none: it is a {type(tensor).__name__}"
-        ),
-    )
+    came = came if came is None else tuple(came)
+    require(came == tuple(shape), f"{name} must have shape {tuple(shape)}. It has shape {came}")
+
+
+def require_float32(tensor, shape, name):
+    """Claims that a tensor is float32, and has this shape."""
+    require_shape(tensor, shape, name)
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    require(dtype == "float32", f"{name} must be float32, whatever the input. It is {dtype}")
 
 
 def require_config(made):
     """Claims that an object comes back from its config as it was, and cannot be changed."""
     name = type(made).__name__
-    try:
-        config = made.get_config()
-    except AttributeError as error:  # of an argument that was not kept
-        raise AssertionError(str(error)) from error
+    with requiring(f"{name} must be told by its config", AttributeError):
+        config = made.get_config()  # of an argument that was not kept there is none
     _require_copy(made, type(made).from_config(config), "from_config(get_config())")
     for argument in config:
-        try:
-            setattr(made, argument, None)
-        except AttributeError:
-            continue
-        require(False, f"{name} must be immutable, but its `{argument}` can be set")
+        require(
+            is_refused(AttributeError, setattr, made, argument, None),
+            f"{name} must be immutable, but its `{argument}` can be set",
+        )
 
 
 def require_saving(made):
     """The same, and that it is saved with a model: that Keras finds its class."""
     require_config(made)
     saved = json.dumps(keras.saving.serialize_keras_object(made))
-    try:
+    advice = "decorate the class with `@keras.saving.register_keras_serializable()`"
+    known = f"{type(made).__name__} must be known to Keras, to be saved with a model"
+    with requiring(f"{known}; {advice}", TypeError):
         copy = keras.saving.deserialize_keras_object(json.loads(saved))
-    except TypeError as error:
-        raise AssertionError(
-            f"{type(made).__name__} must be known to Keras, to be saved with a model: decorate the "
-            "class with `@keras.saving.register_keras_serializable()`"
-        ) from error
     _require_copy(made, copy, "Keras's serialisation")
 
 
@@ -81,3 +99,21 @@ def _require_copy(made, copy, way):
         type(copy) is type(made) and copy.get_config() == made.get_config(),
         f"{name} must come back from {way} as it was. {made!r} came back as {copy!r}",
     )
+
+
+class Compiled(keras.Model):
+    """A function as one program, to be run by `predict_on_batch`.
+
+    Args:
+        function: takes the inputs and a seed generator, and returns a nest of tensors.
+        seed: int.
+    """
+
+    def __init__(self, function, seed=0):
+        super().__init__(dtype="float32", autocast=False)
+        self.function = function
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def call(self, inputs):
+        return self.function(inputs, self.seed_generator)

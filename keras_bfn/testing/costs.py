@@ -1,9 +1,11 @@
 """The losses of a data type: finite at the edges, and the entropy for an exact posterior."""
 
-import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._backend import value_and_gradient
+from keras_bfn.distributions import Categorical
+from keras_bfn.flows.flow import expand
 from keras_bfn.losses import (
     ContinuousTimeLoss,
     DiscreteTimeLoss,
@@ -11,8 +13,7 @@ from keras_bfn.losses import (
     stratified_uniform,
 )
 from keras_bfn.predictions import Prediction
-from keras_bfn.testing.claims import require, require_mean
-from keras_bfn.testing.posteriors import ExactFlow
+from keras_bfn.testing.claims import Compiled, require, require_mean, requiring
 
 EDGE_TIMES = (0.0, 1e-7, 1e-3, 0.5, 0.999, 1.0)
 EDGE_LOSSES = {
@@ -23,41 +24,19 @@ EDGE_LOSSES = {
 EDGE_OUTPUTS = (0.0, 1.0, -1.0, 1e4, -1e4)
 MOST_EXAMPLES = 2**16
 MOST_NUMBERS = 2**21  # of one tensor
-
-
-class EdgeLosses(keras.Model):
-    """Losses at the edges of time, whose parameters are all that the network could return."""
-
-    def __init__(self, flow, params, losses):
-        super().__init__(dtype="float32", autocast=False)
-        self.flow, self.losses_by_name = flow, losses
-        self.seed_generator = keras.random.SeedGenerator(0)
-        self.params = self.add_weight(shape=params.shape, initializer="zeros", name="params")
-        self.params.assign(params)
-        self.built = True
-
-    def call(self, inputs):
-        """Losses of each row, and what the output distribution says."""
-        flow, seed, x, t = self.flow, self.seed_generator, inputs["x"], inputs["t"]
-        nats = {}
-        for name, loss in self.losses_by_name.items():
-            times = loss.times(t)
-            prediction = Prediction(times, flow.sample_evidence(x, times, seed), None, self.params)
-            nats[name] = loss(flow, x, prediction, seed)
-        s = flow.sample_evidence(x, t, seed)
-        output = flow.output_distribution(self.params, s, t)
-        drawn = {"mode": output.mode(), "sample": output.sample(seed), "mean": output.mean()}
-        return {"nats": nats, "theta": flow.input_params(s, flow.schedule.beta(t)), **drawn}
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return sum(ops.sum(nats) for nats in y_pred["nats"].values())
+EXACT_LOSSES = {
+    "continuous time": ContinuousTimeLoss(),
+    "one message": DiscreteTimeLoss(1),
+    "5 messages": DiscreteTimeLoss(5),
+}
 
 
 def run_edges(flow, x, losses):
     """Requires finite losses and gradients at the edges of time, whatever the network returns.
 
     Returns:
-        The tuple of what an `EdgeLosses` returns, and the time of each row.
+        The tuple of theta, of a dict of what the output distribution says, and of the time of each
+        row.
     """
     name = type(flow).__name__
     outputs = [np.resize(np.roll(EDGE_OUTPUTS, i), flow.output_size) for i in range(5)]
@@ -66,32 +45,42 @@ def run_edges(flow, x, losses):
     t, params, x = (np.array(column) for column in zip(*rows, strict=True))
     t, x, params = t.astype("float32"), x[:, None], params[:, None].astype("float32")
 
-    model = EdgeLosses(flow, params, losses)
-    inputs = {"x": x, "t": t}
-    results = model.predict_on_batch(inputs)
+    def compute(inputs, seed):
+        x, t, params = inputs["x"], inputs["t"], inputs["params"]
+        s = {what: flow.sample_evidence(x, loss.times(t), seed) for what, loss in losses.items()}
+
+        def score(params):
+            nats = {
+                what: loss(flow, x, Prediction(loss.times(t), s[what], None, params), 0)
+                for what, loss in losses.items()
+            }
+            return sum(map(ops.sum, nats.values())), nats
+
+        (_, nats), gradient = value_and_gradient(score, params)
+        s = flow.sample_evidence(x, t, seed)
+        output = flow.output_distribution(params, s, t)
+        said = {"mode": output.mode(), "sample": output.sample(seed), "mean": output.mean()}
+        return nats, gradient, flow.input_params(s, flow.schedule.beta(t)), said
+
+    inputs = {"x": x, "t": t, "params": params}
+    nats, gradient, theta, said = Compiled(compute).predict_on_batch(inputs)
     for loss in losses:
-        _require_finite(results["nats"][loss], t, f"{name}: the {loss}")
-    model.compile(keras.optimizers.SGD(1.0))
-    model.train_on_batch(inputs)
-    gradient = params - ops.convert_to_numpy(model.params)
+        _require_finite(nats[loss], t, f"{name}: the {loss}")
     _require_finite(gradient, t, f"{name}: the gradient of the losses")
-    return results, t
+    return theta, said, t
 
 
 def check_edges(flow, x):
     """Losses, gradients and samples are finite, and samples are data, in all cases."""
     name = type(flow).__name__
-    results, t = run_edges(flow, x, EDGE_LOSSES)
-    _require_finite(results["theta"], t, f"{name}.input_params(s, beta)")
+    theta, said, t = run_edges(flow, x, EDGE_LOSSES)
+    _require_finite(theta, t, f"{name}.input_params(s, beta)")
+    output = f"{name}.output_distribution(params, s, t)"
     for what in ("mode", "sample"):
-        try:
-            flow.check_data(results[what])
-        except ValueError as error:
-            raise AssertionError(
-                f"{name}.output_distribution(params, s, t).{what}() must be data, at all times and "
-                f"for all finite params: {error}"
-            ) from error
-    _require_finite(results["mean"], t, f"{name}.output_distribution(params, s, t).mean()")
+        claim = f"{output}.{what}() must be data, at all times and for all finite params"
+        with requiring(claim, ValueError):
+            flow.check_data(said[what])
+    _require_finite(said["mean"], t, f"{output}.mean()")
 
 
 def _require_finite(values, t, name):
@@ -100,33 +89,48 @@ def _require_finite(values, t, name):
     require(finite.all(), f"{name} must be finite. It is not at t = {', '.join(times)}")
 
 
-class ExactCosts(keras.Model):
-    """What data cost whose exact posterior is known, in one program."""
+def measure_costs(flow, x, losses, seed):
+    """What data cost by losses if nothing is predicted from other variables: a dict of arrays."""
 
-    def __init__(self, flow, losses, seed):
-        super().__init__(dtype="float32", autocast=False)
-        self.flow = flow
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.losses_by_name = {"reconstruction": ReconstructionLoss(), **losses}
-        self.built = True
-
-    def call(self, x):
-        flow, seed, nats = self.flow, self.seed_generator, {}
-        for name, loss in self.losses_by_name.items():
+    def compute(x, seed):
+        nats = {}
+        for name, loss in losses.items():
             t = loss.times(stratified_uniform(ops.shape(x)[0], seed))
-            prediction = Prediction(t, flow.sample_evidence(x, t, seed), None, None)
-            if name == "reconstruction":
-                nats[name] = -flow.output_distribution(None, prediction.s, t).log_prob(x)
-            else:
-                nats[name] = loss(flow, x, prediction, seed)
+            s = flow.sample_evidence(x, t, seed)
+            theta = flow.input_params(s, flow.schedule.beta(t))
+            prediction = Prediction(t, s, theta, flow.evidence_params(theta))
+            nats[name] = loss(flow, x, prediction, seed)
         return nats
 
+    return Compiled(compute, seed).predict_on_batch(x)
 
-EXACT_LOSSES = {
-    "continuous time": ContinuousTimeLoss(),
-    "one message": DiscreteTimeLoss(1),
-    "5 messages": DiscreteTimeLoss(5),
-}
+
+class ExactFlow:
+    """A flow of integers whose output distribution is the exact posterior of a single variable.
+
+    All else is the flow's own: what data cost by its losses then is known in advance.
+
+    Args:
+        flow: a `keras_bfn.flows.Flow` of integers 0..K-1.
+        prior: float array `(K,)`, how often each value occurs.
+    """
+
+    def __init__(self, flow, prior):
+        self.flow, self.prior = flow, prior
+
+    def __getattr__(self, name):
+        return getattr(self.flow, name)
+
+    def output_distribution(self, params, s, t):
+        """p(k | s), proportional to `prior_k exp(s e(k) - c beta |e(k)|^2 / 2)`."""
+        embeddings = self.embed(ops.arange(self.num_values, dtype="int32"))
+        lengths = ops.sum(ops.square(embeddings), axis=-1)
+        precision = self.gain * expand(self.schedule.beta(t), s)
+        log_likelihoods = ops.matmul(s, ops.transpose(embeddings)) - 0.5 * precision * lengths
+        return Categorical(log_likelihoods + ops.convert_to_tensor(np.log(self.prior), "float32"))
+
+    def reconstruction_loss(self, x, params, s):
+        return -self.output_distribution(params, s, ops.ones(ops.shape(x)[:1])).log_prob(x)
 
 
 def check_entropy(flow, rng, losses=EXACT_LOSSES):
@@ -138,8 +142,9 @@ def check_entropy(flow, rng, losses=EXACT_LOSSES):
     num = max(256, min(MOST_EXAMPLES, MOST_NUMBERS // num_values))
     # As often as the prior says, to within one: the data add no noise of their own.
     x = np.searchsorted(np.cumsum(prior)[:-1], (np.arange(num) + 0.5) / num)
-    model = ExactCosts(ExactFlow(flow, prior), losses, int(rng.integers(2**31)))
-    nats = model.predict(x[:, None].astype("int32"), batch_size=num, verbose=0)
+    losses = {"reconstruction": ReconstructionLoss(), **losses}
+    seed = int(rng.integers(2**31))
+    nats = measure_costs(ExactFlow(flow, prior), x[:, None].astype("int32"), losses, seed)
     reconstruction = nats.pop("reconstruction").astype("float64")
     for name, transmission in nats.items():
         claim = (

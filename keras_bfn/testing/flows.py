@@ -6,19 +6,23 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._random import Noise
 from keras_bfn._validation import check_seed, check_shape
 from keras_bfn.flows import Flow
 from keras_bfn.flows.flow import expand
 from keras_bfn.testing.claims import (
+    Compiled,
+    draw_data,
+    is_refused,
     require,
     require_float32,
     require_mean,
     require_saving,
-    require_shape,
+    requiring,
 )
 from keras_bfn.testing.costs import MOST_NUMBERS, check_edges, check_entropy
 from keras_bfn.testing.definitions import check_definitions, check_output_distribution
-from keras_bfn.testing.priors import check_prior
+from keras_bfn.testing.priors import check_input_distribution, check_prior
 from keras_bfn.testing.schedules import check_schedule
 
 NUM_VARIABLES = 3
@@ -56,10 +60,8 @@ def check_flow(flow, x=None, seed=0, event_shape=(3,)):
     check_definitions(flow)
     check_schedule(flow.schedule)
     require_saving(flow)
-    rng, event_shape = (
-        np.random.default_rng(check_seed(seed)),
-        check_shape("event_shape", event_shape),
-    )
+    rng = np.random.default_rng(check_seed(seed))
+    event_shape = check_shape("event_shape", event_shape)
     if getattr(flow, "prior", None) is not None:
         check_prior(flow, event_shape, rng)
         flow = type(flow).from_config({**flow.get_config(), "prior": None})
@@ -67,15 +69,11 @@ def check_flow(flow, x=None, seed=0, event_shape=(3,)):
         flow = _check_each_variable(flow, event_shape, rng)
     x = _draw_data(flow, rng) if x is None else np.ravel(x)
     _check_data_checks(flow, x)
-    require_shape(flow.embed(x), (len(x), flow.embedding_size), f"{type(flow).__name__}.embed(x)")
-    require_float32(flow.embed(x), f"{type(flow).__name__}.embed(x)")
     check_output_distribution(flow, x)
-    for event_shape in ((), (5,), (4, 4, 3)):
-        _check_shapes(flow, event_shape)
-    _check_dtypes(flow, x)
+    _check_shapes(flow, x)
     _check_draws(flow, x, rng)
     if type(flow).input_mean is not Flow.input_mean:
-        _check_input_distribution(flow, x)
+        check_input_distribution(flow, x[:NUM_VARIABLES], type(flow).__name__)
     check_edges(flow, x)
     if flow.num_values is not None and flow.num_values <= 512:
         check_entropy(flow, rng)
@@ -83,17 +81,27 @@ def check_flow(flow, x=None, seed=0, event_shape=(3,)):
 
 def _check_each_variable(flow, event_shape, rng):
     """Variables with ranges of their own are each as in a flow of that range. Returns the first."""
-    x = rng.uniform(*flow.data_range, (4, *event_shape)).astype("float32")
+    x = draw_data(flow, (4, *event_shape), rng)
     params = rng.standard_normal((*x.shape, flow.output_size)).astype("float32")
     noise = rng.standard_normal((*x.shape, flow.embedding_size)).astype("float32")
-    together = _without_chance(flow, x, params, noise)
+    t = np.full(len(x), 0.6, "float32")
+
+    def compute(flow, *arrays):
+        results = compute_all(flow, *map(ops.convert_to_tensor, arrays), t, Noise())
+        return {
+            method: ops.convert_to_numpy(value)
+            for methods in results.values()
+            for method, value in methods.items()
+        }
+
+    together = compute(flow, x, params, noise)
     low, high = (np.broadcast_to(end, event_shape) for end in flow.data_range)
     flows = {}
     for place in np.ndindex(*event_shape):
         own = {"center": (low[place] + high[place]) / 2, "scale": (high[place] - low[place]) / 2}
         flows[place] = type(flow).from_config({**flow.get_config(), **own})
         variable = (slice(None), *place)
-        alone = _without_chance(flows[place], x[variable], params[variable], noise[variable])
+        alone = compute(flows[place], x[variable], params[variable], noise[variable])
         for method, expected in alone.items():
             require(
                 np.allclose(together[method][variable], expected, rtol=1e-3, atol=1e-4),
@@ -103,201 +111,83 @@ def _check_each_variable(flow, event_shape, rng):
     return flows[(0,) * len(event_shape)]
 
 
-def _without_chance(flow, x, params, noise):
-    """What a flow computes of one draw of the evidence, as numpy arrays."""
-    t = np.full(len(x), 0.6, "float32")
-    beta = flow.schedule.beta(t)
-    embedding = flow.embed(x)
-    params, noise = map(ops.convert_to_tensor, (params, noise))
-    s = flow.receive(embedding, beta, noise)
-    output = flow.output_distribution(params, s, t)
-    found = {
-        "embed(x)": embedding,
-        "input_mean(theta)": flow.input_mean(flow.input_params(s, beta)),
-        "output_distribution(params, s, t).mean()": output.mean(),
-        "expected_embedding(distribution)": flow.expected_embedding(output),
-        "log_receiver_ratio(x, distribution, alpha, noise)": flow.log_receiver_ratio(
-            x, output, beta, noise
-        ),
-        "reconstruction_loss(x, params, s)": flow.reconstruction_loss(x, params, s),
-    }
-    return {method: ops.convert_to_numpy(value) for method, value in found.items()}
-
-
 def _draw_data(flow, rng):
     low, high = flow.data_range
     require(math.isfinite(high - low), "Argument `x` is needed: `data_range` is not finite")
-    x = rng.integers(low, high + 1, 64) if flow.discrete else rng.uniform(low, high, 64)
+    x = draw_data(flow, 64, rng)
     x[:2] = low, high
-    return x.astype("int32" if flow.discrete else "float32")
+    return x
 
 
 def _check_data_checks(flow, x):
     """`check_data` takes data, and nothing else."""
     name = type(flow).__name__
     low, _ = flow.data_range
-    try:
+    with requiring(f"{name}.check_data must take its own data", ValueError):
         flow.check_data(x)
-    except ValueError as error:
-        raise AssertionError(f"{name}.check_data must take its own data: {error}") from error
     wrong = {"the wrong kind": x.astype("float32" if flow.discrete else "int32"), "no data": x[:0]}
     if math.isfinite(low):
         wrong["data out of range"] = np.append(x, low - 1 - abs(low)).astype(x.dtype)
     for what, values in wrong.items():
-        try:
-            flow.check_data(values)
-        except ValueError:
-            continue
-        require(False, f"{name}.check_data must raise a `ValueError` for {what}")
+        refused = is_refused(ValueError, flow.check_data, values)
+        require(refused, f"{name}.check_data must raise a `ValueError` for {what}")
 
 
-class Methods(keras.layers.Layer):
-    """All that a flow computes, so that Keras works out shapes without numbers."""
-
-    def __init__(self, flow):
-        super().__init__(dtype="float32", autocast=False)
-        self.flow = flow
-        self.seed_generator = keras.random.SeedGenerator(0)
-
-    def call(self, x, params, t):
-        return compute_all(self.flow, x, params, t, self.seed_generator)
-
-
-def compute_all(flow, x, params, t, seed):
-    """What each method of a flow returns, by what its shape is that of."""
-    beta = flow.schedule.beta(t)
-    s = flow.sample_evidence(x, t, seed)
+def compute_all(flow, x, params, noise, t, seed):
+    """What each method of a flow returns, by what its last axis is as long as."""
+    beta, embedding = flow.schedule.beta(t), flow.embed(x)
+    s = flow.receive(embedding, beta, noise)
+    theta = flow.input_params(s, beta)
     output = flow.output_distribution(params, s, t)
-    embedding = flow.embed(x)
-    noise = ops.zeros_like(embedding)
+    kl = flow.sender_receiver_kl(x, output, beta, seed)
+    ratio = flow.log_receiver_ratio(x, output, beta, noise)
+    has_mean = type(flow).input_mean is not Flow.input_mean
     return {
         "embedding_size": {
             "embed(x)": embedding,
-            "sample_evidence(x, t)": s,
+            "sample_evidence(x, t)": flow.sample_evidence(x, t, seed),
             "observe(embedding, alpha)": flow.observe(embedding, beta, seed),
-            "receive(embedding, alpha, noise)": flow.receive(embedding, beta, noise),
+            "receive(embedding, alpha, noise)": s,
             "expected_embedding(distribution)": flow.expected_embedding(output),
         },
-        "theta_size": {"input_params(s, beta)": flow.input_params(s, beta)},
+        "theta_size": {"input_params(s, beta)": theta},
         "": {
             "output_distribution(params, s, t).mean()": output.mean(),
             "output_distribution(params, s, t).log_prob(x)": output.log_prob(x),
-            "sender_receiver_kl(x, distribution, alpha)": flow.sender_receiver_kl(
-                x, output, beta, seed
-            ),
-            "log_receiver_ratio(x, distribution, alpha, noise)": flow.log_receiver_ratio(
-                x, output, beta, noise
-            ),
+            "sender_receiver_kl(x, distribution, alpha)": kl,
+            "log_receiver_ratio(x, distribution, alpha, noise)": ratio,
             "reconstruction_loss(x, params, s)": flow.reconstruction_loss(x, params, s),
+            **({"input_mean(theta)": flow.input_mean(theta)} if has_mean else {}),
         },
     }
 
 
-def _require_results(flow, event_shape, batch_size, results):
+def _check_shapes(flow, x):
+    """Shapes are right without numbers, and arrays of any width give float32."""
+
+    def compute(inputs, seed):
+        return compute_all(flow, *inputs, seed)
+
+    def shapes(event_shape):
+        full = (4, *event_shape)
+        return full, (*full, flow.output_size), (*full, flow.embedding_size), (4,)
+
+    dtypes = ("int32" if flow.discrete else "float32", "float32", "float32", "float32")
+    for event_shape in ((), (5,), (4, 4, 3)):
+        inputs = tuple(map(keras.KerasTensor, shapes(event_shape), dtypes))
+        _require_results(flow, event_shape, Compiled(compute)(inputs))
+    full, *others, times = shapes((NUM_VARIABLES,))
+    x = np.resize(x, full).astype("int64" if flow.discrete else "float64")
+    inputs = x, *map(ops.zeros, others), np.full(times, 0.5)
+    results = compute_all(flow, *inputs, keras.random.SeedGenerator(0))
+    _require_results(flow, (NUM_VARIABLES,), results)
+
+
+def _require_results(flow, event_shape, results):
     for size, methods in results.items():
-        shape = (batch_size, *event_shape, *((getattr(flow, size),) if size else ()))
+        shape = (4, *event_shape, *((getattr(flow, size),) if size else ()))
         for method, result in methods.items():
-            name = f"{type(flow).__name__}.{method}"
-            require_shape(result, shape, name)
-            require_float32(result, name)
-
-
-def _check_shapes(flow, event_shape):
-    results = Methods(flow)(
-        keras.KerasTensor((4, *event_shape), "int32" if flow.discrete else "float32"),
-        keras.KerasTensor((4, *event_shape, flow.output_size), "float32"),
-        keras.KerasTensor((4,), "float32"),
-    )
-    _require_results(flow, event_shape, 4, results)
-
-
-def _check_dtypes(flow, x):
-    """Arrays of any width give float32."""
-    x = np.resize(x, (4, NUM_VARIABLES))
-    params = ops.zeros((4, NUM_VARIABLES, flow.output_size))
-    seed = keras.random.SeedGenerator(0)
-    dtype = "int64" if flow.discrete else "float64"
-    results = compute_all(flow, x.astype(dtype), params, np.full(4, 0.5), seed)
-    _require_results(flow, (NUM_VARIABLES,), 4, results)
-
-
-def _check_input_distribution(flow, x):
-    """It starts at what is known of all data, and ends at the data."""
-    name, x = type(flow).__name__, x[:NUM_VARIABLES]
-    embedding, most = flow.embed(x), np.full(len(x), 1e10, "float32")
-    nothing = flow.input_mean(flow.input_params(ops.zeros_like(embedding), 0.0 * most))
-    nothing = ops.convert_to_numpy(nothing)
-    require(
-        np.allclose(nothing, nothing[0], rtol=1e-5),
-        f"{name}.input_mean must be the same for all data when there is no evidence. "
-        f"It is {nothing}",
-    )
-    seed = keras.random.SeedGenerator(0)
-    theta = flow.input_params(flow.observe(embedding, most, seed), most)
-    everything = ops.convert_to_numpy(flow.input_mean(theta))
-    off, unit = np.abs(everything - x), 1 if flow.discrete else np.ptp(x)
-    if not flow.discrete and _is_circle(flow):
-        low, high = flow.data_range
-        off = np.minimum(off, high - low - off)
-    require(
-        (off < 0.01 * unit).all(),
-        f"{name}.input_mean must tend to the data as evidence grows: of {x} it is {everything}",
-    )
-
-
-def _is_circle(flow):
-    """Whether both ends of the range are one."""
-    low, high = ops.convert_to_numpy(flow.embed(np.array(flow.data_range, "float32")))
-    return np.allclose(low, high, atol=1e-5)
-
-
-class Draws(keras.Model):
-    """Many draws of everything that is random, in one program.
-
-    Rows of a batch are alike but for their noise.
-    """
-
-    def __init__(self, flow, x, params, seed):
-        super().__init__(dtype="float32", autocast=False)
-        self.flow, self.x, self.params = flow, x, params
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.built = True
-
-    def call(self, ones):
-        flow, seed = self.flow, self.seed_generator
-
-        def repeat(row):
-            row = ops.convert_to_tensor(row)
-            return ops.broadcast_to(row, (*ops.shape(ones), *row.shape))
-
-        x, early, late = repeat(self.x), 0.4 * ones, ones
-        beta = flow.schedule.beta(early)
-        half, embedding = 0.5 * beta, flow.embed(x)
-        # The same evidence for all: its mean.
-        s = flow.gain * expand(beta, embedding) * embedding
-        output = flow.output_distribution(repeat(self.params), s, early)
-        drawn = output.sample(seed)
-
-        # Messages that tell of x, but not all: of embeddings about 1 apart.
-        alpha = ones / flow.gain
-        noise = keras.random.normal(ops.shape(embedding), seed=seed)
-        one_noise = ops.broadcast_to(noise[:1], ops.shape(noise))
-        apart = flow.embed(drawn) - embedding
-        ratios = ops.sum(apart * one_noise - 0.5 * ops.square(apart), axis=-1)
-        few = ones * 0.01 / flow.gain
-        return {
-            "at_once": flow.sample_evidence(x, early, seed),
-            "at_the_end": flow.sample_evidence(x, late, seed),
-            "in_two": flow.observe(embedding, half, seed) + flow.observe(embedding, half, seed),
-            "drawn_embedding": flow.embed(drawn),
-            "expected_embedding": flow.expected_embedding(output),
-            "drawn_ratio": ops.exp(ratios),
-            "ratio": ops.exp(flow.log_receiver_ratio(x, output, alpha, one_noise)),
-            "surprise": -flow.log_receiver_ratio(x, output, alpha, noise),
-            "likelihood_ratio": ops.exp(flow.log_receiver_ratio(x, output, alpha, noise)),
-            "kl": flow.sender_receiver_kl(x, output, alpha, seed),
-            "small_kl": flow.sender_receiver_kl(x, output, few, seed) / few[:, None],
-        }
+            require_float32(result, shape, f"{type(flow).__name__}.{method}")
 
 
 def _check_draws(flow, x, rng):
@@ -306,9 +196,7 @@ def _check_draws(flow, x, rng):
     params = rng.standard_normal((len(x), flow.output_size)).astype("float32")
     numbers = len(x) * max(flow.embedding_size, flow.num_values or 1)
     num = max(64, min(MOST_DRAWS, MOST_NUMBERS // numbers))
-    draws = Draws(flow, x, params, int(rng.integers(2**31))).predict(
-        np.ones(num, "float32"), batch_size=num, verbose=0
-    )
+    draws = _draw_all(flow, x, params, num, int(rng.integers(2**31)))
 
     embedding = ops.convert_to_numpy(flow.embed(x)).astype("float64")
     for kind, t, what in (
@@ -339,3 +227,44 @@ def _check_draws(flow, x, rng):
     limit = 0.5 * flow.gain * np.square(embedding - expected).sum(axis=-1)
     claim = f"{name}.sender_receiver_kl of a small message must be (c / 2) alpha |e(x) - e_hat|^2"
     require_mean(draws["small_kl"], limit, claim, 0.02 * limit + 1e-3 * limit.max())
+
+
+def _draw_all(flow, x, params, num, seed):
+    """Many draws of everything that is random: rows that are alike but for their noise."""
+
+    def compute(ones, seed):
+        def repeat(row):
+            row = ops.convert_to_tensor(row)
+            return ops.broadcast_to(row, (num, *row.shape))
+
+        rows, early = repeat(x), 0.4 * ones
+        beta = flow.schedule.beta(early)
+        half, embedding = 0.5 * beta, flow.embed(rows)
+        # The same evidence for all: its mean.
+        s = flow.gain * expand(beta, embedding) * embedding
+        output = flow.output_distribution(repeat(params), s, early)
+        drawn = output.sample(seed)
+
+        # Messages that tell of x, but not all: of embeddings about 1 apart.
+        alpha = ones / flow.gain
+        noise = keras.random.normal(ops.shape(embedding), seed=seed)
+        one_noise = ops.broadcast_to(noise[:1], ops.shape(noise))
+        apart = flow.embed(drawn) - embedding
+        ratios = ops.sum(apart * one_noise - 0.5 * ops.square(apart), axis=-1)
+        few = ones * 0.01 / flow.gain
+        log_ratio = flow.log_receiver_ratio(rows, output, alpha, noise)
+        return {
+            "at_once": flow.sample_evidence(rows, early, seed),
+            "at_the_end": flow.sample_evidence(rows, ones, seed),
+            "in_two": flow.observe(embedding, half, seed) + flow.observe(embedding, half, seed),
+            "drawn_embedding": flow.embed(drawn),
+            "expected_embedding": flow.expected_embedding(output),
+            "drawn_ratio": ops.exp(ratios),
+            "ratio": ops.exp(flow.log_receiver_ratio(rows, output, alpha, one_noise)),
+            "surprise": -log_ratio,
+            "likelihood_ratio": ops.exp(log_ratio),
+            "kl": flow.sender_receiver_kl(rows, output, alpha, seed),
+            "small_kl": flow.sender_receiver_kl(rows, output, few, seed) / few[:, None],
+        }
+
+    return Compiled(compute, seed).predict_on_batch(np.ones(num, "float32"))

@@ -8,10 +8,9 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._parts import list_parts, map_parts
-from keras_bfn.inference.program import Program
 from keras_bfn.inputs.conditions import check_condition
 from keras_bfn.models import BayesianFlowNetwork
-from keras_bfn.testing.claims import require
+from keras_bfn.testing.claims import draw_data, require, requiring
 
 
 def check_network(network, flow, event_shape=None, condition=None, times="shared"):
@@ -39,14 +38,15 @@ def check_network(network, flow, event_shape=None, condition=None, times="shared
     >>> keras_bfn.testing.check_network(network, flow)
     """
     name = type(network).__name__
-    try:
+    with requiring(f"{name} must be a network of a `keras_bfn.BayesianFlowNetwork`", ValueError):
         model = BayesianFlowNetwork(flow, network, event_shape, times=times, seed=0)
         require(model.event_shape is not None, "Argument `event_shape` is needed")
-        x = _draw_data(flow, model.event_shape)
+        rng = np.random.default_rng(0)
+        x = map_parts(
+            lambda flow, shape: draw_data(flow, (4, *shape), rng, 100), flow, model.event_shape
+        )
         condition = check_condition(model, condition, 4)
         model.build_for(map_parts(lambda x: x.shape, x), condition)
-    except ValueError as error:
-        raise AssertionError(str(error)) from error
     s = map_parts(ops.convert_to_numpy, model.sample_evidence(x, np.ones(4)))
     _check_outputs(name, model, s, condition)
     _check_examples(name, model, s, condition)
@@ -55,39 +55,17 @@ def check_network(network, flow, event_shape=None, condition=None, times="shared
     _check_saving(name, model, data)
 
 
-def _draw_data(flow, event_shape):
-    rng = np.random.default_rng(0)
-
-    def draw(flow, event_shape):
-        low, high = flow.data_range
-        high = np.minimum(high, low + 100)
-        if flow.discrete:
-            return rng.integers(low, high + 1, (4, *event_shape)).astype("int32")
-        return rng.uniform(low, high, (4, *event_shape)).astype("float32")
-
-    return map_parts(draw, flow, event_shape)
-
-
-class ParamsProgram(Program):
-    """The network's output for each part, as a list."""
-
-    def call(self, inputs):
-        predictions = self.model.predict_params(inputs["s"], inputs["t"], inputs.get("condition"))
-        return [prediction.params for _, prediction in list_parts(self.model.flow, predictions)]
-
-
 def _outputs(model, s, t, condition):
-    inputs = {"s": s, "t": np.full(4, t, "float32")}
-    if condition is not None:
-        inputs["condition"] = condition
-    return model.programs(ParamsProgram).predict_on_batch(inputs)
+    """The network's output for each part, as a list of numpy arrays."""
+    predictions = model.predict_params(s, np.full(4, t, "float32"), condition)
+    parts = list_parts(model.flow, predictions)
+    return [ops.convert_to_numpy(prediction.params) for _, prediction in parts]
 
 
 def _check_outputs(name, model, s, condition):
+    parts = list_parts(model.flow, model.event_shape)
     for t in (0.0, 1e-7, 0.5, 1.0):
-        for (flow, shape), params in zip(
-            list_parts(model.flow, model.event_shape), _outputs(model, s, t, condition), strict=True
-        ):
+        for (flow, shape), params in zip(parts, _outputs(model, s, t, condition), strict=True):
             expected = (4, *shape, flow.output_size)
             require(
                 params.shape == expected,
@@ -102,22 +80,19 @@ def _check_examples(name, model, s, condition):
     model.network.set_weights(
         [w + 0.3 * rng.standard_normal(w.shape) for w in model.network.get_weights()]
     )
+
+    def change_others(s):
+        return np.concatenate([s[:1], s[1:] + rng.standard_normal(s[1:].shape, "float32")])
+
     together = _outputs(model, s, 0.5, condition)
-    noise = keras.tree.map_structure(lambda s: rng.standard_normal(s[1:].shape, "float32"), s)
-    changed = keras.tree.map_structure(
-        lambda s, noise: np.concatenate([s[:1], s[1:] + noise]), s, noise
-    )
-    others = _outputs(model, changed, 0.5, condition)
+    others = _outputs(model, map_parts(change_others, s), 0.5, condition)
     for one, other in zip(together, others, strict=True):
-        scale = np.abs(one).max()
+        change, scale = np.abs(one - other), np.abs(one).max()
         require(
-            np.abs(one[0] - other[0]).max() <= 1e-3 * scale,
+            change[0].max() <= 1e-3 * scale,
             f"{name}: what it says of one example must not hang on the others of the batch",
         )
-        require(
-            np.abs(one[1:] - other[1:]).max() > 1e-5 * scale,
-            f"{name}: its output must hang on theta",
-        )
+        require(change[1:].max() > 1e-5 * scale, f"{name}: its output must hang on theta")
     model.set_weights(before)
 
 
@@ -125,32 +100,26 @@ def _check_training(name, model, data):
     before = model.network.get_weights()
     if not before:
         return
-    require(
-        model.network.trainable_weights,
-        f"{name}: a training step must change its weights, and none of them is trainable",
-    )
+    claim = f"{name}: a training step must change its weights"
+    require(model.network.trainable_weights, f"{claim}, and none of them is trainable")
     model.compile(keras.optimizers.SGD(1e-3))
     loss = float(model.train_on_batch(data))
     require(np.isfinite(loss), f"{name}: the loss of a training step must be finite. It is {loss}")
     after = model.network.get_weights()
-    require(
-        any((a != b).any() for a, b in zip(before, after, strict=True)),
-        f"{name}: a training step must change its weights",
-    )
-    require(
-        all(np.isfinite(weight).all() for weight in after),
-        f"{name}: its weights must be finite after a training step",
-    )
+    require(any((a != b).any() for a, b in zip(before, after, strict=True)), claim)
+    is_finite = all(np.isfinite(weight).all() for weight in after)
+    require(is_finite, f"{name}: its weights must be finite after a training step")
 
 
 def _check_saving(name, model, data):
-    with tempfile.TemporaryDirectory() as folder:
+    errors = (TypeError, ValueError, NotImplementedError, AttributeError)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        requiring(f"{name} must be saved with the model", *errors),
+    ):
         path = pathlib.Path(folder) / "model.keras"
-        try:
-            model.save(path)
-            loaded = keras.saving.load_model(path)
-        except (TypeError, ValueError, NotImplementedError, AttributeError) as error:
-            raise AssertionError(f"{name} must be saved with the model: {error}") from error
+        model.save(path)
+        loaded = keras.saving.load_model(path)
     nats, again = (m.code_length(data, seed=0, verbose=0)["transmission"] for m in (model, loaded))
     require(
         np.allclose(nats, again, rtol=1e-3),

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_bfn.schedules import Schedule
 from keras_bfn.schedules.schedule import check
-from keras_bfn.testing.claims import require, require_float32, require_saving, require_shape
+from keras_bfn.testing.claims import require, require_float32, require_saving, requiring
 
 
 def check_schedule(schedule):
@@ -31,10 +31,8 @@ def check_schedule(schedule):
         f"A schedule must be a `keras_bfn.schedules.Schedule`. It is {schedule!r}",
     )
     name = type(schedule).__name__
-    try:
+    with requiring(f"{name} must be a schedule", ValueError):
         check(schedule)
-    except ValueError as error:
-        raise AssertionError(str(error)) from error
     t = np.linspace(0.0, 1.0, 12).reshape(3, 4)
     results = {"beta": schedule.beta(t), "derivative": schedule.derivative(t)}
     if type(schedule).inverse is not Schedule.inverse:
@@ -46,8 +44,7 @@ def check_schedule(schedule):
             f"inverse(beta(t)) differs from t by {np.abs(back - t).max():.2g}",
         )
     for method, result in results.items():
-        require_shape(result, t.shape, f"{name}.{method}(t) of t with shape {t.shape}")
-        require_float32(result, f"{name}.{method}(t)")
+        require_float32(result, t.shape, f"{name}.{method}(t) of t with shape {t.shape}")
     beta_1 = float(schedule.beta(1.0))
     for num_steps in (1, 7):
         steps = np.arange(1, num_steps + 1)

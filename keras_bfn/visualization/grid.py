@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from keras_bfn._imports import tell_to_install
-from keras_bfn._validation import check_int, check_numbers, refusal
+from keras_bfn._validation import check_int, check_numbers, mismatch, refusal
 from keras_bfn.saving.files import write_atomically
 
 BORDER_COLOR = (0.35, 0.45, 0.6)
@@ -76,10 +76,8 @@ def check_images(name, images):
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not images.size:
-        raise ValueError(
-            f"Argument `{name}` must be images, of shape (num, height, width) or that with 1 or 3 "
-            f"channels. Received: shape {images.shape}"
-        )
+        expected = "must be images, of shape (num, height, width) or that with 1 or 3 channels"
+        raise mismatch(name, expected, f"shape {images.shape}")
     return images
 
 

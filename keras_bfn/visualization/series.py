@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_bfn._validation import check_numbers, check_path, is_number, refusal
+from keras_bfn._validation import check_numbers, check_path, is_number, mismatch, refusal
 from keras_bfn.visualization.grid import new_figure, save_figure
 
 
@@ -110,10 +110,8 @@ def _check_series(name, series):
     if series.ndim == 2:
         series = series[..., None]
     if series.ndim != 3 or not series.size:
-        raise ValueError(
-            f"Argument `{name}` must be series, of shape (num, length) or (num, length, channels). "
-            f"Received: shape {series.shape}"
-        )
+        expected = "must be series, of shape (num, length) or (num, length, channels)"
+        raise mismatch(name, expected, f"shape {series.shape}")
     return series
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_bfn._parts import list_parts, names_of, pick_part
+from keras_bfn._validation import mismatch
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.predictions import Prediction
 
@@ -16,17 +17,13 @@ def pick_trajectory(part, flow, trajectory):
     check_flow(flow)
     are_looks = all(isinstance(prediction, Prediction) for (prediction,) in list_parts(trajectory))
     if names_of(trajectory) != names_of(flow) or not are_looks:
-        raise ValueError(
-            "Argument `trajectory` must be what `generate(..., return_details=True).trajectory` is "
-            f"for this flow. Received: a {type(trajectory).__name__}"
-        )
+        expected = "must be what `generate(..., return_details=True).trajectory` is for this flow"
+        raise mismatch("trajectory", expected, f"a {type(trajectory).__name__}")
     for one, prediction in list_parts(flow, trajectory):
         sizes = [np.shape(values)[-1:] for values in prediction[1:]]
         if sizes != [(one.embedding_size,), (one.theta_size,), (one.output_size,)]:
-            raise ValueError(
-                f"Argument `trajectory` must be of the flow {one!r}. Received: arrays with last "
-                f"axes of {sizes}"
-            )
+            came = f"arrays with last axes of {sizes}"
+            raise mismatch("trajectory", f"must be of the flow {one!r}", came)
     return pick_part(part, flow, trajectory)
 
 

@@ -201,7 +201,7 @@ def test_files_that_are_not_checkpoints_are_refused(tmp_path):
         with pytest.raises(ValueError, match=rf"file of PyTorch weights, without any.*{name}"):
             load_official(network, tmp_path / name)
     torch.save({"step": 3}, tmp_path / "dict.pt")
-    with pytest.raises(ValueError, match=r"names and tensors alone.*dict\.pt"):
+    with pytest.raises(ValueError, match=r"names and dense tensors.*dict\.pt"):
         load_official(network, tmp_path / "dict.pt")
     with pytest.raises(FileNotFoundError, match=r"`path` must be a file.*absent\.pt"):
         load_official(network, tmp_path / "absent.pt")

@@ -166,7 +166,7 @@ def test_a_mask_of_other_examples_is_refused(count, file):
 @pytest.mark.once
 def test_a_mask_of_more_bits_than_can_be_counted_is_refused():
     with pytest.raises(CodecError, match="mask"):
-        container.unpack_mask(packed(b"\xff"), (2**48, 2**10, 2**10, 3))
+        container.unpack_mask(2**48, (2**10, 2**10, 3), packed(b"\xff"))
 
 
 @pytest.mark.once
@@ -186,7 +186,7 @@ def test_a_mask_is_packed_to_its_bits():
     for shape in ((1,), (3, 5), (7, 2, 2, 1), (100, 64)):
         mask = rng.random(shape) < 0.5
         text = container.pack_mask(mask)
-        found = container.unpack_mask(text, shape)
+        found = container.unpack_mask(shape[0], shape[1:], text)
         assert found.dtype == bool
         assert_array_equal(found, mask)
     lengths = np.arange(256) < rng.integers(1, 257, (1000, 1))

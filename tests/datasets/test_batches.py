@@ -119,7 +119,7 @@ def test_there_is_no_batch_beyond_the_last(index):
         ({"num": 0, "training": False}, "`batch_size` must be at most .* 0"),
         ({"seed": -1}, "`seed` must be an integer of at least 0.*-1"),
         ({"steps_per_epoch": 0}, "`steps_per_epoch` must be an integer of at least 1.*0"),
-        ({"steps_per_epoch": 5, "training": False}, "`steps_per_epoch` must be at most 4.*=5"),
+        ({"steps_per_epoch": 5, "training": False}, "`steps_per_epoch` must be .* at most 4.*=5"),
         ({"labels": np.zeros(21)}, "`labels` must have one label for each of 20.*21"),
     ],
 )

@@ -8,8 +8,8 @@ import pytest
 
 import keras_bfn
 from keras_bfn.datasets import embedded_digits, embedded_images, image_classes, image_folder
+from keras_bfn.datasets.batches import hold_out
 from keras_bfn.datasets.images import transform
-from keras_bfn.datasets.splits import hold_out
 from keras_bfn.distributions.discrete import bin_centre
 from tests.checks import MIN_P_VALUE
 from tests.test_docstrings import python_blocks

@@ -13,8 +13,8 @@ from keras_bfn.distributions import Categorical
 from keras_bfn.flows import ContinuousFlow, DiscretizedFlow
 from keras_bfn.flows.flow import expand
 from keras_bfn.guidance import Guidance
-from keras_bfn.testing.posteriors import NormalPosterior
 from tests.checks import MIN_P_VALUE, assert_draws_are_normal, assert_draws_follow
+from tests.exact import NormalPosterior
 from tests.guidance.cases import Exact, generate, of_marginals, total_variation
 from tests.models.exact_models import make_pair_model
 from tests.models.exact_parts import CENTRE, LABELS, STD, make_mixture_model

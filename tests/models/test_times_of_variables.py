@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from keras_bfn.inputs.part_times import draw_times
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 import keras_bfn
 from keras_bfn import losses
-from keras_bfn.inputs.part_times import draw_times
 from keras_bfn.samplers import SDE2Sampler
 from tests import exact
 from tests.backends import everywhere

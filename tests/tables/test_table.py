@@ -243,7 +243,7 @@ REFUSED = {
     ),
     "an unknown cycle": (lambda: Number(cycles=["month"]), r"`cycles` must hold .*'month'"),
     "the same cycle twice": (lambda: Number(cycles=["day", 86_400]), "must be all different"),
-    "no period": (lambda: Angle(0), "`period` must be a positive number"),
+    "no period": (lambda: Angle(0), "`period` must be a number strictly between 0"),
     "no columns": (lambda: Table({}, {}, "pandas"), "at least one column"),
     "other dtypes": (lambda: Table(TABLE.columns, {}, "pandas"), "`dtypes` must be"),
     "another library": (lambda: Table(TABLE.columns, TABLE.dtypes, "arrow"), "`library` must be"),

@@ -188,15 +188,15 @@ CALLS = {
             lambda t: metrics.frechet_distance(
                 np.zeros(2), np.full((2, 2), nan), np.zeros(2), np.eye(2)
             ),
-            "must be finite",
+            "must hold finite numbers, of shape (2, 2)",
             "covariance_1=array([[nan, nan],",
         ),
     ],
     "covariance_2": [
         (
             lambda t: metrics.frechet_distance(np.zeros(2), np.eye(2), np.zeros(2), np.eye(3)),
-            "must have shape (2, 2)",
-            "shape (3, 3)",
+            "must hold finite numbers, of shape (2, 2)",
+            "covariance_2=array(",
         ),
     ],
     "data_dir": [
@@ -536,7 +536,7 @@ CALLS = {
         ),
         (
             lambda t: metrics.frechet_distance(np.full(2, nan), np.eye(2), np.zeros(2), np.eye(2)),
-            "must be finite",
+            "must hold finite numbers, of shape (2,)",
             "mean_1=array([nan, nan])",
         ),
         (
@@ -550,8 +550,8 @@ CALLS = {
     "mean_2": [
         (
             lambda t: metrics.frechet_distance(np.zeros(2), np.eye(2), np.zeros(3), np.eye(3)),
-            "must have shape (2,)",
-            "shape (3,)",
+            "must hold finite numbers, of shape (2,)",
+            "mean_2=array(",
         ),
     ],
     "n": [
@@ -767,8 +767,8 @@ CALLS = {
         (lambda t: tables.Number(cycles=[7, 7]), "must be all different", "cycles=[7, 7]"),
     ],
     "period": [
-        (lambda t: tables.Angle(0), "must be a positive number", "period=0"),
-        (lambda t: tables.Angle("day"), "must be a positive number", "period='day'"),
+        (lambda t: tables.Angle(0), "must be a number strictly between 0", "period=0"),
+        (lambda t: tables.Angle("day"), "must be a number strictly between 0", "period='day'"),
     ],
     "ticks": [
         (lambda t: tables.Number(ticks=0), "must be an integer of at least 1", "ticks=0"),
@@ -784,7 +784,7 @@ CALLS = {
         ),
         (
             lambda t: datasets.Batches(ROWS, keep, 2, training=False, steps_per_epoch=9),
-            "must be at most 4, one pass over the data,",
+            "must be an integer of at least 1 and at most 4",
             "steps_per_epoch=9",
         ),
         (
@@ -856,17 +856,17 @@ CALLS = {
     "tokens": [
         (
             lambda t: metrics.NgramModel([], 2),
-            "must hold integers in 0..1, at least one, of",
+            "must hold integers in 0..1, of",
             "shape (0,), dtype float64",
         ),
         (
             lambda t: metrics.NgramModel([0, 2], 2),
-            "must hold integers in 0..1, at least one, of",
+            "must hold integers in 0..1, of",
             "shape (2,), dtype int64, from 0 to 2",
         ),
         (
             lambda t: metrics.NgramModel("ab", 2),
-            "must hold integers in 0..1, at least one, of",
+            "must hold integers in 0..1, of",
             "shape (), dtype <U2",
         ),
         (
@@ -876,7 +876,7 @@ CALLS = {
         ),
         (
             lambda t: metrics.NgramModel([-1], 2),
-            "must hold integers in 0..1, at least one, of",
+            "must hold integers in 0..1, of",
             "shape (1,), dtype int64, from -1 to -1",
         ),
     ],

@@ -355,12 +355,12 @@ CALLS = {
         ),
         (
             lambda t: t.model.upload_preset("hf://a/b", "a", "mit", {"a": nan}),
-            "must be a finite number or a string",
+            "must be a finite number",
             "figures['a']=nan",
         ),
         (
             lambda t: t.model.upload_preset("hf://a/b", "a", "mit", {"a": HUGE}),
-            "must be a finite number or a string",
+            "must be a finite number",
             "figures['a']=100000000000000000000000000",
         ),
     ],
