@@ -1117,7 +1117,7 @@ CALLS = {
         ),
         (
             lambda t: t.parts.generate(2, order={"a": 0, "b": 1}),
-            "must send order['b'] by messages",
+            "must send flow['b'] by messages",
             "order=Groups(",
         ),
     ],
