@@ -335,8 +335,8 @@ keras_bfn.testing.check_flow(minutes_flow, amounts)
 ## Beside other data
 
 Own data types stand beside any others in a dict. In three habitats, told as a class, the birds are
-differently common, and who watches for twice as long sees twice as many. With `times="variables"` the
-model learns every part given any others.
+differently common, and who watches for twice as long sees twice as many. With
+`times="variables"` the model learns every part given any others.
 """
 
 HABITATS = np.array([[2.0, 10.0], [6.0, 6.0], [12.0, 1.0]])  # both means, in 30 minutes

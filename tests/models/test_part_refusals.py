@@ -204,7 +204,7 @@ def test_what_is_given_needs_times_of_the_variables(model, plain):
         plain.generate(2, 2, given=IMAGES[:2], verbose=0)
 
 
-@pytest.mark.parametrize("order", ["random", Groups({name: 0 for name in FLOWS}, told=False)])
+@pytest.mark.parametrize("order", ["random", Groups(dict.fromkeys(FLOWS, 0), told=False)])
 def test_an_order_needs_times_of_the_variables(model, plain, order):
     message = "`order` needs a model with times=\"variables\".*order=.*times='shared'"
     with refuses(message):

@@ -1,21 +1,23 @@
-"""With times of the parts' own, a model scores and draws some parts given the others."""
+"""With times of their own, variables may be known: training states, costs, and what is drawn."""
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
-from keras_bfn.inputs.part_times import draw_times
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 import keras_bfn
 from keras_bfn import losses
-from keras_bfn.samplers import SDE2Sampler
+from keras_bfn.flows import DiscreteFlow
+from keras_bfn.inputs.states import draw_state
+from keras_bfn.orders.orders import join
 from tests import exact
 from tests.backends import everywhere
 from tests.checks import MIN_P_VALUE, assert_draws_follow, assert_mean_is
 from tests.injected_noise import injected_noise
 from tests.models.parts import (
+    EVENT_SHAPES,
     FLOWS,
     IS_TORCH,
     JOINT_PRIOR,
@@ -29,12 +31,14 @@ from tests.models.parts import (
     make_model,
     make_pair_model,
 )
-from tests.models.small import predict_at, tree_to_tensors
+from tests.models.small import tree_to_tensors
 from tests.tensors import to_numpy
 
 X = make_data()
 FLAG_GIVEN_WORD = JOINT_PRIOR / JOINT_PRIOR.sum(axis=1, keepdims=True)
 WORD_GIVEN_FLAG = JOINT_PRIOR / JOINT_PRIOR.sum(axis=0, keepdims=True)
+NUM_STATES = 20_000
+LETTERS, LENGTH = DiscreteFlow(3, beta_1=2.0), 5
 
 
 @pytest.fixture(scope="module")
@@ -47,72 +51,197 @@ def pair_model():
     return make_pair_model(times="variables")
 
 
-@pytest.fixture(scope="module")
-def times(model):
-    """The times that 20,000 examples in training are looked at, `(20000, 3)`."""
-    t = draw_times(model, losses.ContinuousTimeLoss(), 20_000, training=True)
-    assert list(t) == list(FLOWS)
-    return np.stack([to_numpy(part) for part in t.values()], axis=1)
+def draw(flow=FLOWS, event_shape=EVENT_SHAPES, loss=None, mask=None, num=NUM_STATES, **shares):
+    """The states of many examples in training, each attribute `(num, variables)`."""
+    seed = keras.random.SeedGenerator(0)
+    loss = losses.ContinuousTimeLoss() if loss is None else loss
+    state = draw_state(shares, flow, event_shape, loss, num, mask, seed)
+    causal = None if state.causal is None else ops.convert_to_numpy(state.causal)
+    return type(state)(*(ops.convert_to_numpy(join(part)) for part in state[:4]), causal)
 
 
-def is_shared(times):
-    return (times == times[:, :1]).all(axis=1)
+def draw_letters(**options):
+    return draw(LETTERS, (LENGTH,), **options)
 
 
-def assert_uniform(times):
-    assert stats.kstest(times, "uniform").pvalue > MIN_P_VALUE
+def assert_uniform(values):
+    assert stats.kstest(values, "uniform").pvalue > MIN_P_VALUE
 
 
-def test_half_of_the_examples_have_one_time_for_all_parts(times):
-    shared = times[is_shared(times)][:, 0]
-    assert stats.binomtest(len(shared), len(times), 0.5).pvalue > MIN_P_VALUE
-    assert shared.max() < 1.0
-    assert_uniform(shared)
+def assert_fraction_is(expected, found):
+    found = np.ravel(found)
+    assert stats.binomtest(int(found.sum()), found.size, expected).pvalue > MIN_P_VALUE
 
 
-def test_of_the_others_parts_are_known_by_half_but_never_all(times):
-    known = times[~is_shared(times)] == 1.0
-    num_known = known.sum(axis=1)
-    assert num_known.max() == 2
-    # One is never known, each of two others by half: 0, 1 or 2 are known.
-    counts = np.bincount(num_known, minlength=3)
-    assert stats.chisquare(counts, np.array([0.25, 0.5, 0.25]) * len(known)).pvalue > MIN_P_VALUE
-    for part in known.T:
-        assert stats.binomtest(int(part.sum()), len(part), 1 / 3).pvalue > MIN_P_VALUE
+def test_together_all_variables_are_at_one_time_and_none_is_known():
+    state = draw(together=1.0)
+    assert (state.t == state.t[:, :1]).all()
+    assert_uniform(state.t[:, 0])
+    assert not state.known.any()
+    assert (state.messages == 1).all()
+    assert (state.told == 0).all()
+    assert state.causal is None
 
 
-def test_parts_that_are_not_known_have_times_of_their_own(times):
-    own = times[~is_shared(times)]
-    for part in own.T:
-        assert_uniform(part[part < 1.0])
-    both = own[(own[:, :2] < 1.0).all(axis=1)]
-    assert stats.pearsonr(both[:, 0], both[:, 1]).pvalue > MIN_P_VALUE
+def test_given_some_are_known_the_others_are_at_one_time_and_what_is_known_costs_nothing():
+    state = draw(given=1.0)
+    assert (state.t == state.t[:, :1]).all()
+    assert_uniform(state.t[:, 0])
+    assert_array_equal(state.messages, ~state.known)
+    assert (state.told == 0).all()
+    # A third of the examples by parts, of which one is spared and the others are known by half.
+    for share in state.known.mean(axis=0):
+        assert abs(share - (1 / 3 * 1 / 3 + 2 / 3 * 1 / 2)) < 0.02
 
 
-def test_messages_have_times_of_their_own_too(model):
-    t = draw_times(model, losses.DiscreteTimeLoss(4), 200, training=True)
-    for part in t.values():
-        assert set(np.unique(to_numpy(part))) == {0.0, 0.25, 0.5, 0.75, 1.0}
-
-
-def test_out_of_training_there_is_one_time(model):
-    loss = losses.ContinuousTimeLoss()
-    assert draw_times(model, loss, 5, training=False).shape == (5,)
-    assert draw_times(make_model(), loss, 5, training=True).shape == (5,)
+def test_whole_parts_are_given_but_never_all():
+    flow = {name: DiscreteFlow(3, beta_1=2.0) for name in "abc"}
+    known = draw(flow, dict.fromkeys(flow, (8,)), given=1.0).known.reshape(-1, 3, 8)
+    is_whole = (known.all(axis=2) | ~known.any(axis=2)).all(axis=1)
+    # Of the rest, the known are here and there, or lie on one side of a place.
+    num_known = known[is_whole].all(axis=2).sum(axis=1)
+    counts = np.bincount(num_known, minlength=4)
+    assert counts[1] > 0.45 * NUM_STATES / 3
+    assert counts[2] > 0.2 * NUM_STATES / 3
 
 
 @pytest.mark.once
-def test_what_is_known_costs_nothing(model):
-    known = np.random.default_rng(0).random((NUM, 3)) < 0.5
-    t = np.where(known, 1.0, np.random.default_rng(1).random((NUM, 3))).astype("float32")
-    predictions = predict_at(model, X, dict(zip(FLOWS, t.T, strict=True)), training=True)
-    outputs = {"data": tree_to_tensors(X), "transmission": predictions}
-    loss = model.compute_loss(X, y_pred=outputs, training=True)
-    nats = 0.0
-    for i, (name, flow) in enumerate(FLOWS.items()):
-        part = to_numpy(losses.ContinuousTimeLoss()(flow, X[name], predictions[name]))
-        nats += np.where(known[:, i], 0.0, part.reshape(NUM, -1).sum(axis=1))
-    assert_allclose(to_numpy(loss), nats.mean() / NUM_VARIABLES, rtol=1e-5)
+def test_here_and_there_and_on_either_side_of_a_place_variables_are_given():
+    known = draw_letters(given=1.0).known
+    patterns, counts = np.unique(known, axis=0, return_counts=True)
+    assert len(patterns) == 2**LENGTH
+    is_side = (np.diff(patterns.astype(int), axis=1) != 0).sum(axis=1) <= 1
+    assert counts[is_side].sum() > 0.6 * NUM_STATES  # by chance alone 10 of 32 are
+    for share in known.mean(axis=0):
+        assert abs(share - 0.5) < 0.02
+
+
+@pytest.mark.once
+def test_own_times_are_uniform_and_independent():
+    state = draw(own=1.0)
+    for t in state.t.T:
+        assert_uniform(t)
+    for i in range(NUM_VARIABLES - 1):
+        assert stats.pearsonr(state.t[:, i], state.t[:, i + 1]).pvalue > MIN_P_VALUE
+    assert not state.known.any()
+    assert (state.messages == 1).all()
+
+
+def test_random_some_are_known_and_the_others_are_told_as_often_as_sent_in_all():
+    state = draw_letters(random=1.0)
+    hidden = ~state.known
+    num_hidden = hidden.sum(axis=1)
+    counts = np.bincount(num_hidden, minlength=LENGTH + 1)
+    assert stats.chisquare(counts).pvalue > MIN_P_VALUE  # all numbers equally often
+    assert_array_equal(state.t, np.zeros_like(state.t))
+    assert_array_equal(state.messages, np.zeros_like(state.t))
+    assert_array_equal(state.told > 0, hidden)
+    for weights in state.told.T:
+        assert_mean_is(1.0, weights, precision=0.02)
+
+
+def test_what_cannot_be_told_is_not():
+    state = draw(random=1.0)
+    can_be_told = np.arange(NUM_VARIABLES) == NUM_VARIABLES - 1  # the label
+    assert (state.told[:, ~can_be_told] == 0).all()
+    assert_mean_is(1.0, state.told[:, can_be_told], precision=0.03)
+
+
+def test_left_to_right_all_are_told_given_all_and_the_network_is_told_so():
+    state = draw_letters(left_to_right=1.0)
+    assert state.known.all()
+    assert (state.told == 1).all()
+    assert (state.messages == 0).all()
+    assert state.causal.all()
+
+
+def test_kinds_come_in_their_shares():
+    state = draw_letters(together=0.5, random=0.125, left_to_right=0.375)
+    assert_fraction_is(0.375, state.causal)
+    assert abs(state.causal.mean() - 0.375) < 2 / NUM_STATES  # not by chance
+    is_together = (state.messages == 1).all(axis=1)
+    assert abs(is_together.mean() - 0.5) < 2 / NUM_STATES
+    assert_uniform(state.t[is_together, 0])
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("kind", ["together", "given", "own", "random", "left_to_right"])
+def test_what_is_missing_is_neither_known_nor_told(kind):
+    mask = np.random.default_rng(0).random((NUM_STATES, LENGTH)) < 0.6
+    state = draw_letters(mask=ops.convert_to_tensor(mask), **{kind: 1.0})
+    assert not state.known[~mask].any()
+    assert (state.told[~mask] == 0).all()
+    if kind in ("random", "left_to_right"):
+        assert_mean_is(1.0, state.told[mask], precision=0.02)
+
+
+def test_messages_have_times_of_their_own_too():
+    state = draw(loss=losses.DiscreteTimeLoss(4), num=200, own=1.0)
+    for t in state.t.T:
+        assert set(np.unique(t)) == {0.0, 0.25, 0.5, 0.75}
+
+
+def test_out_of_training_there_is_one_time(model):
+    outputs = model(tree_to_tensors(X))
+    assert "state" not in outputs
+    t = {name: to_numpy(outputs["transmission"][name].t) for name in FLOWS}
+    for name, shape in EVENT_SHAPES.items():
+        assert t[name].shape == (NUM, *shape)
+        assert_array_equal(t[name].reshape(NUM, -1), np.tile(t["size"][:, None], t[name][0].size))
+        assert_array_equal(to_numpy(outputs["reconstruction"][name].t), np.ones((NUM, *shape)))
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, {"together": 0.5, "given": 0.25, "random": 0.25}),
+        ({"own": 3, "given": 1}, {"own": 0.75, "given": 0.25}),
+        ({"together": 1, "random": 0}, {"together": 1.0, "random": 0.0}),
+    ],
+)
+def test_shares_are_kept_as_fractions(given, expected, tmp_path):
+    network = keras_bfn.networks.MLP(LETTERS, (LENGTH,), 8, num_blocks=1, times="variables")
+    model = keras_bfn.BayesianFlowNetwork(LETTERS, network, times="variables", orders=given)
+    assert model.orders == expected
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert (loaded.times, loaded.orders) == ("variables", expected)
+
+
+@pytest.mark.once
+def test_shares_by_default_hang_on_what_can_be_told():
+    def shares(flow, network=keras_bfn.networks.MLP, **options):
+        network = network(flow, (LENGTH,), 8, 1, times="variables", **options)
+        return keras_bfn.BayesianFlowNetwork(flow, network, times="variables").orders
+
+    assert shares(FLOWS["size"]) == {"together": 0.5, "given": 0.5}
+    causal = shares(LETTERS, keras_bfn.networks.Transformer, num_heads=2, causal=True)
+    assert causal == {"together": 0.25, "given": 0.125, "random": 0.125, "left_to_right": 0.5}
+    assert make_model().orders is None
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("loss", [losses.ContinuousTimeLoss(), losses.DiscreteTimeLoss(3)])
+def test_a_training_step_costs_the_messages_and_what_is_told(loss):
+    model = make_model(times="variables")
+    model.compile("sgd", loss=loss)
+    with injected_noise():
+        outputs = model(tree_to_tensors(X), training=True)
+        found = model.compute_loss(X, y_pred=outputs, training=True)
+        nats = 0.0
+        for name, flow in FLOWS.items():
+            prediction = outputs["transmission"][name]
+            _, known, messages, told = (to_numpy(part[name]) for part in outputs["state"][:4])
+            known = known.astype(bool)
+            assert (messages[known] == 0).all()
+            assert (told[known] == 0).all()
+            cost = to_numpy(loss(flow, X[name], prediction)) * messages
+            if name == "label":
+                output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
+                cost = cost - to_numpy(output.log_prob(X[name])) * told
+            nats += cost.reshape(NUM, -1).sum(axis=1)
+    assert_allclose(to_numpy(found), nats.mean() / NUM_VARIABLES, rtol=1e-5)
 
 
 @keras.saving.register_keras_serializable("keras_bfn_tests")
@@ -142,16 +271,20 @@ def test_what_is_known_is_scored_by_a_message_that_there_is():
 
 @pytest.mark.once
 @pytest.mark.parametrize("num_steps", [None, 3])
-def test_the_cost_of_some_parts_given_others_is_that_of_looks_at_known_parts(model, num_steps):
+def test_the_cost_of_some_parts_given_others_is_that_of_predictions_from_known_parts(num_steps):
     kwargs = {"batch_size": NUM, "verbose": 0}
     transmission = losses.get(None) if num_steps is None else losses.DiscreteTimeLoss(num_steps)
     kinds = {"transmission": transmission, "reconstruction": losses.ReconstructionLoss()}
+    known = {name: np.full(part.shape, name == "label") for name, part in X.items()}
+    known, x = tree_to_tensors(known), tree_to_tensors(X)
     with injected_noise():
-        # The program is made anew, with injected noise for what it draws.
-        nats = make_model(times="variables").code_length(X, num_steps, given=["label"], **kwargs)
+        model = make_model(times="variables")
+        nats = model.code_length(X, num_steps, given=["label"], **kwargs)
         for name, loss in kinds.items():
             t = loss.times(losses.stratified_uniform(NUM))
-            predictions = predict_at(model, X, {"size": t, "image": t, "label": ops.ones_like(t)})
+            s = model.sample_evidence(x, t, known)
+            predictions = model.predict_params(s, t, known=known)
+            assert_array_equal(to_numpy(predictions["label"].t), np.ones(NUM))
             costs = {
                 part: to_numpy(loss(FLOWS[part], X[part], predictions[part]))
                 .reshape(NUM, -1)
@@ -162,6 +295,15 @@ def test_the_cost_of_some_parts_given_others_is_that_of_looks_at_known_parts(mod
                 assert_allclose(nats["parts"][part][name], cost, rtol=1e-4)
             assert_allclose(nats[name], sum(costs.values()), rtol=1e-4)
     assert list(nats["parts"]) == ["size", "image"]
+
+
+def test_what_is_known_for_sure_leaves_no_doubt(model):
+    known = tree_to_tensors({name: np.ones(part.shape, bool) for name, part in X.items()})
+    s = model.sample_evidence(tree_to_tensors(X), np.zeros(NUM, "float32"), known)
+    for name, prediction in model.predict_params(s, np.zeros(NUM), known=known).items():
+        flow = FLOWS[name]
+        assert_array_equal(to_numpy(prediction.t), np.ones(X[name].shape))
+        assert_allclose(to_numpy(flow.input_mean(prediction.theta)), X[name], atol=1e-3)
 
 
 @pytest.mark.once
@@ -179,17 +321,18 @@ def test_the_order_of_what_is_given_does_not_matter(model):
 @pytest.mark.once
 def test_given_data_come_back_as_they_are_beside_what_is_drawn(model):
     given = {"size": X["size"][:5].astype("float64"), "label": X["label"][:5].astype("uint8")}
-    sampler = SDE2Sampler(temperature=0.9)  # of levels: real numbers have none, and are given
-    kwargs = {"num_steps": 3, "sampler": sampler, "seed": 0, "batch_size": 3, "verbose": 0}
+    kwargs = {"num_steps": 3, "sampler": "sde2", "seed": 0, "batch_size": 3, "verbose": 0}
     x, predictions, *_ = model.generate(5, given=given, return_details=True, **kwargs)
     assert list(x) == list(predictions) == list(FLOWS)
     for name, part in given.items():
         assert x[name].dtype == ("float32" if name == "size" else "int32")
         assert_array_equal(x[name], part.astype(x[name].dtype))
-        assert_array_equal(predictions[name].t, np.ones(4))
-        assert np.ptp(predictions[name].s, axis=0).max() == 0.0  # drawn once
+        assert_array_equal(predictions[name].t, np.ones((4, 5)))
+        assert np.ptp(predictions[name].s, axis=0).max() == 0.0
     FLOWS["image"].check_data(x["image"])
-    assert_allclose(predictions["image"].t, np.linspace(0, 1, 4), rtol=1e-6)
+    t = predictions["image"].t
+    assert t.shape == (4, 5, *EVENT_SHAPES["image"])
+    assert_allclose(t.reshape(4, -1), np.linspace(0, 1, 4)[:, None] + np.zeros(30), rtol=1e-6)
     swapped = {name: given[name] for name in ("label", "size")}
     assert_array_equal(model.generate(5, given=swapped, **kwargs)["image"], x["image"])
 
@@ -231,9 +374,19 @@ def test_what_is_given_meets_conditions_and_guidance():
 
 
 @pytest.mark.once
-def test_other_verbs_take_parts_as_messages(model):
-    completed = model.inpaint(X, {"label": True}, 2, num_particles=2, seed=0, verbose=0)
-    assert_array_equal(completed["label"], X["label"])
+def test_inpainting_is_generation_given_what_is_known(model):
+    mask = {"label": True, "image": np.array([True, False])[:, None, None]}
+    completed = model.inpaint(X, mask, 2, seed=0, verbose=0)
+    known = np.broadcast_to(mask["image"], X["image"].shape)
+    given = {"label": X["label"], "image": np.where(known, X["image"], -1)}
+    drawn = model.generate(NUM, 2, given=given, seed=0, verbose=0)
+    for name in FLOWS:
+        assert_array_equal(completed[name], drawn[name])
+    assert_array_equal(completed["image"][known], X["image"][known])
+
+
+@pytest.mark.once
+def test_encoding_and_plain_generation_know_nothing_for_sure(model):
     if IS_TORCH:
         latents = model.encode(X, 2, seed=0, verbose=0)
         again = model.generate(NUM, 2, "ode2", latents=latents, verbose=0)
