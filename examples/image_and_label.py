@@ -4,8 +4,8 @@
 
 Of scikit-learn's 1,797 digits, 1,500 are trained on and 297 held out. A picture is 64 pixels of 17
 levels, in order, and its label one of ten classes: two parts of one example, whose variables have
-times of their own, so that the model learns either part given the other, too. Prints, and compares with a
-support vector machine that has learnt the same 1,500 digits:
+times of their own, so that the model learns either part given the other, too. Prints, and compares
+with a support vector machine that has learnt the same 1,500 digits:
 
 - how often it reads the label that was drawn with a picture, and that a picture was drawn for;
 - how often the label that the model draws for a held-out picture is right: the commonest of

@@ -1169,7 +1169,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         and `x`, data: the mode of what it expects, or what else the sampler has for an `end`. The
         `x` of the last step are the samples.
 
-        A network takes `theta` and `t`, `(batch,)`, `condition` and `mask`, and returns `params`.
+        A network takes `theta`; `t`, `(batch,)`, or with `times="variables"` shaped as the data;
+        and `condition`, `mask` and `causal`, as it declares them. It returns `params`.
 
         Args:
             filepath: path. A folder for `"tf_saved_model"`, else a file: `.onnx`, or `.pt2`. It
