@@ -90,6 +90,29 @@ class TriplePosterior(keras.layers.Layer):
         }
 
 
+class BinPairPosterior(keras.layers.Layer):
+    """The exact marginals of two dependent variables of three bins, given the evidence about both.
+
+    For `DiscretizedFlow(3, sigma_1, prediction="data")`.
+
+    Args:
+        flow: the flow.
+        joint_prior: float array `(3, 3)`, how often each pair occurs.
+    """
+
+    def __init__(self, flow, joint_prior):
+        super().__init__()
+        self.flow, self.joint_prior = flow, joint_prior
+
+    def call(self, inputs):
+        beta = expand(self.flow.schedule.beta(inputs["t"]), inputs["theta"])
+        s = (1.0 + beta) * inputs["theta"]
+        each = s * to_tensor(CENTRES) - 0.5 * beta * to_tensor(CENTRES**2)
+        log_joint = to_tensor(np.log(self.joint_prior)) + each[:, 0, :, None] + each[:, 1, None]
+        joint = ops.exp(log_joint - ops.logsumexp(log_joint, axis=(1, 2), keepdims=True))
+        return normal_over_three_bins(ops.stack([ops.sum(joint, 2), ops.sum(joint, 1)], axis=1))
+
+
 def make_triple_model(beta_1=6.0, sigma_1=0.1, times="shared"):
     flow = {
         "kind": DiscreteFlow(3, beta_1),
