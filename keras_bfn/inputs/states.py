@@ -91,7 +91,7 @@ def draw_state(shares, flow, event_shape, loss, batch_size, mask, seed):
     wide = (batch_size, size)
     place = losses.stratified_uniform(batch_size, seed)  # of kinds, and of times in each
     noise = uniform(wide, seed)
-    observed = ops.ones(wide, "bool") if mask is None else join(mask)
+    observed = ops.ones(wide, "bool") if mask is None else join(mask, event_shape)
     zeros, causal = ops.zeros(wide), None
     # Of each kind: times, what is known, and how much messages and telling count.
     found, start = (zeros, ops.zeros(wide, "bool"), zeros, zeros), 0.0

@@ -251,7 +251,7 @@ def test_what_is_told_given_others_costs_minus_log_p_given_these(truth, known):
 @pytest.mark.parametrize(("truth", "known"), GIVEN)
 def test_messages_given_others_cost_the_conditional_entropy(truth, known):
     for order in ("together", Blocks(1)):
-        truth.assert_cost_is_the_entropy(order, known, precision=0.03)
+        truth.assert_cost_is_the_entropy(order, known, precision=0.05)
 
 
 @once

@@ -57,7 +57,9 @@ def draw(flow=FLOWS, event_shape=EVENT_SHAPES, loss=None, mask=None, num=NUM_STA
     loss = losses.ContinuousTimeLoss() if loss is None else loss
     state = draw_state(shares, flow, event_shape, loss, num, mask, seed)
     causal = None if state.causal is None else ops.convert_to_numpy(state.causal)
-    return type(state)(*(ops.convert_to_numpy(join(part)) for part in state[:4]), causal)
+    return type(state)(
+        *(ops.convert_to_numpy(join(part, event_shape)) for part in state[:4]), causal
+    )
 
 
 def draw_letters(**options):
@@ -173,6 +175,16 @@ def test_what_is_missing_is_neither_known_nor_told(kind):
     assert (state.told[~mask] == 0).all()
     if kind in ("random", "left_to_right"):
         assert_mean_is(1.0, state.told[mask], precision=0.02)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("names", [list(FLOWS), sorted(FLOWS)], ids=str)
+def test_missing_parts_are_found_by_name_whatever_their_order(names):
+    mask = {name: np.full((500, *EVENT_SHAPES[name]), name != "image") for name in names}
+    state = draw(mask=tree_to_tensors(mask), num=500, given=1.0)
+    is_image = np.arange(NUM_VARIABLES) % (NUM_VARIABLES - 1) > 0  # between size and label
+    assert not state.known[:, is_image].any()
+    assert state.known[:, ~is_image].any(axis=0).all()
 
 
 def test_messages_have_times_of_their_own_too():
