@@ -335,8 +335,8 @@ keras_bfn.testing.check_flow(minutes_flow, amounts)
 ## Beside other data
 
 Own data types stand beside any others in a dict. In three habitats, told as a class, the birds are
-differently common, and who watches for twice as long sees twice as many. With `times="parts"` the
-model learns every part given any others.
+differently common, and who watches for twice as long sees twice as many. With
+`times="variables"` the model learns every part given any others.
 """
 
 HABITATS = np.array([[2.0, 10.0], [6.0, 6.0], [12.0, 1.0]])  # both means, in 30 minutes
@@ -364,8 +364,8 @@ parts = {
     "birds": flow,
 }
 shapes = {"habitat": (), "minutes": (), "birds": (2,)}
-network = networks.MultiPart(parts, shapes, width=64, mixer="mlp", times="parts")
-model = keras_bfn.BayesianFlowNetwork(parts, network, times="parts", seed=0)
+network = networks.MultiPart(parts, shapes, width=64, mixer="mlp", times="variables")
+model = keras_bfn.BayesianFlowNetwork(parts, network, times="variables", seed=0)
 model.compile(keras.optimizers.AdamW(2e-3, use_ema=True, ema_momentum=0.99))
 model.fit(draw_mornings(4000), epochs=20, batch_size=100, verbose=0)
 

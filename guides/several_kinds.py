@@ -73,9 +73,9 @@ All that a network is shown and returns is such a dict, too. `MultiPart` takes a
 With `mixer="mlp"`, all variables are the input of dense blocks; with `"transformer"`, the default,
 they are tokens that attend to each other, those of an image in patches.
 
-`times="parts"` gives each part a time of its own. In training, the times of half of the examples
-differ from part to part, and some parts are at t = 1: they are known as well as all messages tell,
-and cost nothing. So the network learns what the others are like given these.
+`times="variables"` gives each variable a time of its own. In training, half of the examples are at
+one time, as usual. In the others some variables, or whole parts, are known for sure, and cost
+nothing. So the network learns what the rest is like given these.
 
 ## What the parts weigh
 
@@ -94,8 +94,10 @@ drawn for them, given all else, and what does each part cost? (`num_repeats=50` 
 
 def train_model(epochs, loss_weights=None):
     keras.utils.set_random_seed(0)
-    network = networks.MultiPart(flow, shapes, width=64, num_blocks=2, mixer="mlp", times="parts")
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times="parts", seed=0)
+    network = networks.MultiPart(
+        flow, shapes, width=64, num_blocks=2, mixer="mlp", times="variables"
+    )
+    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
     optimizer = keras.optimizers.AdamW(5e-3, use_ema=True, ema_momentum=0.98)
     model.compile(optimizer, loss_weights=loss_weights, num_repeats=50)
     model.fit(train, epochs=epochs, batch_size=220, verbose=0)
@@ -137,10 +139,11 @@ axes.legend()
 figure.savefig("flowers.png")
 
 """
-What is known need not be whole parts. `inpaint` takes a mask for each part, True for all of it, and
-completes the rest. Here one of the two lengths is known, that of the sepals, and the species. This
-works with any model, with `times="shared"`, the default, too: what is known comes as messages, step
-by step, and `num_particles` make up for what is drawn before they have come.
+What is known need not be whole parts. In what is given, NaN, or -1 in integers, stands for what is
+not; and `inpaint` takes a mask for each part, True for all of it, and completes the rest. Here one
+of the two lengths is known, that of the sepals, and the species. `inpaint` works with any model,
+with `times="shared"`, the default, too: then what is known comes as messages, step by step, and
+`num_particles` make up for what is drawn before they have come.
 """
 
 mask = {"species": True, "lengths": np.array([True, False])}
@@ -149,7 +152,7 @@ for k, name in enumerate(iris.target_names):
         "species": np.full(100, k, "int32"),
         "lengths": np.tile(np.array([[5.8, 1.0]], "float32"), (100, 1)),  # the second is ignored
     }
-    found = model.inpaint(asked, mask, 20, num_particles=2, seed=0, verbose=0)
+    found = model.inpaint(asked, mask, 20, seed=0, verbose=0)
     length, width = found["lengths"][:, 1], found["width"]
     print(
         f"{name} with sepals of 5.8 cm: petals {length.mean():.1f} +- {length.std():.1f} cm long, "
@@ -191,8 +194,8 @@ samples, trajectory = result.samples, result.trajectory
 
 def probability(name, params):
     prediction, found = trajectory[name], []
-    for step, t in enumerate(prediction.t):
-        seen = params[step], prediction.s[step], np.full(500, t, "float32")
+    for step, t in enumerate(prediction.t):  # of each variable
+        seen = params[step], prediction.s[step], t
         output = flow[name].output_distribution(*map(keras.ops.convert_to_tensor, seen))
         log_probs = keras.ops.convert_to_numpy(output.log_prob(samples[name]))
         found.append(np.exp(log_probs).mean())
@@ -201,14 +204,12 @@ def probability(name, params):
 
 figure = Figure((6, 3.5), dpi=100, layout="constrained")
 axes = figure.subplots()
-prediction = trajectory["species"]
+prediction, t = trajectory["species"], trajectory["species"].t[:, 0]
 own = probability("species", flow["species"].evidence_params(prediction.theta))
-axes.plot(prediction.t, own, "--", color="tab:blue", label="species, by its own messages")
-axes.plot(
-    prediction.t, probability("species", prediction.params), color="tab:blue", label="species"
-)
+axes.plot(t, own, "--", color="tab:blue", label="species, by its own messages")
+axes.plot(t, probability("species", prediction.params), color="tab:blue", label="species")
 of_width = probability("width", trajectory["width"].params)
-axes.plot(prediction.t, of_width, color="tab:orange", label="width")
+axes.plot(t, of_width, color="tab:orange", label="width")
 axes.set(xlabel="t", ylabel="probability of what is drawn", ylim=(0, 1))
 axes.legend()
 figure.savefig("pace.png")
@@ -224,9 +225,9 @@ as a condition, what all parts together say. `examples/image_and_label.py` train
 
 ```python
 flow = {"image": flows.DiscretizedFlow(17, sigma_1=0.02), "label": flows.DiscreteFlow(10, 3.0)}
-unet = networks.UNet(flow["image"], (8, 8, 1), width=16, conditions=(64,))
+unet = networks.UNet(flow["image"], (8, 8, 1), width=16, conditions=(64,), times="variables")
 network = networks.MultiPart(
-    flow, {"image": (8, 8, 1), "label": ()}, width=64, networks={"image": unet}, times="parts"
+    flow, {"image": (8, 8, 1), "label": ()}, width=64, networks={"image": unet}, times="variables"
 )
 ```
 

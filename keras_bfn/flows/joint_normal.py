@@ -99,10 +99,7 @@ class JointNormal(Immutable):
     def posterior_variance(self, beta):
         """The variance of each variable given evidence at accuracies as of `posterior_mean`."""
         if len(beta.shape) == 2:
-            covariance = ops.convert_to_tensor(self.covariance)
-            both = beta[:, :, None] * covariance
-            gained = ops.solve(both + ops.eye(self.mean.size), both)
-            return ops.diagonal(covariance - ops.matmul(covariance, gained), axis1=1, axis2=2)
+            return self._variance_given(beta)
         squares = ops.convert_to_tensor(np.square(self._axes).T)
         return ops.matmul(self._given(ops.expand_dims(beta, -1)), squares)
 
@@ -120,11 +117,34 @@ class JointNormal(Immutable):
         return ops.where(mask > 0, s, beta * self._mean_given(s * mask, beta * mask))
 
     def _mean_given(self, s, beta):
-        """m + C (1 + B C)^-1 (s - B m), m the mean, C the covariance, B the accuracies."""
+        """m + C (1 + B C)^-1 (s - B m), m the mean, C the covariance, B the accuracies.
+
+        All rows are divided by their size: what is known for sure is at accuracies of 1e7 and more,
+        beside others of 0, and float32 has seven digits.
+        """
         mean, covariance = map(ops.convert_to_tensor, (self.mean, self.covariance))
-        both = beta[:, :, None] * covariance
-        weights = ops.solve(both + ops.eye(self.mean.size), (s - beta * mean)[:, :, None])
+        size = 1.0 + beta * ops.diagonal(covariance)
+        both = (beta / size)[:, :, None] * covariance + _diagonal(1.0 / size)
+        weights = ops.solve(both, ((s - beta * mean) / size)[:, :, None])
         return mean + ops.matmul(covariance, weights)[:, :, 0]
+
+    def _variance_given(self, beta):
+        """The diagonal of C - C (1/B + C)^-1 C, with rows and columns of one size, as above."""
+        covariance = ops.convert_to_tensor(self.covariance)
+        variances = ops.diagonal(covariance)
+        size = 1.0 + beta * variances
+        seen = ops.sqrt(beta / size)[:, :, None] * covariance
+        both = seen * ops.sqrt(beta / size)[:, None, :] + _diagonal(1.0 / size)
+        gained = ops.sum(seen * ops.solve(both, seen), axis=1)
+        # Between what is left if all others were known, and if none were.
+        least = 1.0 / (beta + ops.sum(np.square(self._axes) / self._variances, axis=1))
+        most = 1.0 / (beta + 1.0 / variances)
+        return ops.minimum(ops.maximum(variances - gained, least), most)
 
     def __repr__(self):
         return f"JointNormal(size={self.mean.size})"
+
+
+def _diagonal(values):
+    """Matrices with these values, `(batch, size)`, on their diagonals."""
+    return values[:, :, None] * ops.eye(values.shape[1])

@@ -44,6 +44,8 @@ def make_function(model, what, sampler, condition, guided):
         inputs |= keras.tree.map_structure(
             lambda x: ops.zeros((EXAMPLE_ROWS, *x.shape[1:]), x.dtype), taken
         )
+        if model.signature.takes_causal:
+            inputs["causal"] = ops.zeros((EXAMPLE_ROWS,), "bool")
         return functools.partial(call, model), inputs
     program = SamplingProgram(model, samplers.get(sampler))
     if model.allow_missing:

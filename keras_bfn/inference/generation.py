@@ -191,7 +191,7 @@ def draw(model, shapes, sampler, order, inputs, guides, options):
     outputs = program.run(inputs, batch_size, options.seed, options.verbose)
     check_found(model, outputs["unknown_at"], outputs["num_unknown"])
     samples = _finish_samples(model.flow, inputs, outputs)
-    return _result(model.flow, inputs, outputs, samples, num_steps) if details else samples
+    return _result(model, inputs, outputs, samples, num_steps) if details else samples
 
 
 def _finish_samples(flow, inputs, outputs):
@@ -200,11 +200,13 @@ def _finish_samples(flow, inputs, outputs):
     return x if observed is None else map_parts(put_missing, x, observed)
 
 
-def _result(flow, inputs, outputs, samples, num_steps):
+def _result(model, inputs, outputs, samples, num_steps):
     """The `GenerationResult` of a program's inputs and outputs."""
     if "trajectory" in outputs:
-        return GenerationResult(samples, map_parts(_in_steps, flow, outputs["trajectory"]))
-    particles, observed = order_parts(flow, outputs["particles"]), inputs.get("observed")
+        trajectory = order_parts(model.flow, outputs["trajectory"])
+        in_steps = map_parts(lambda part: _in_steps(model.times, part), trajectory)
+        return GenerationResult(samples, in_steps)
+    particles, observed = order_parts(model.flow, outputs["particles"]), inputs.get("observed")
     if observed is not None:
         particles = map_parts(lambda x, mask: put_missing(x, mask[:, None]), particles, observed)
     return GenerationResult(
@@ -216,10 +218,10 @@ def _result(flow, inputs, outputs, samples, num_steps):
     )
 
 
-def _in_steps(flow, prediction):
+def _in_steps(times, prediction):
     """A trajectory with its steps first; with shared times, those of all samples are the same."""
     steps = Prediction(*(np.moveaxis(values, 1, 0) for values in prediction))
-    return steps._replace(t=steps.t[:, 0]) if steps.t.ndim == 2 else steps
+    return steps._replace(t=steps.t[:, 0]) if times == "shared" else steps
 
 
 def check_sampler(sampler, flow):

@@ -1,5 +1,7 @@
 """Generation in any order: group after group, each told at once or sent by messages."""
 
+import itertools
+
 import keras
 import numpy as np
 from keras import ops
@@ -168,7 +170,7 @@ def plan_calls(order, event_shape, times):
         if is_told:
             rows.append((group, 0.0, 0.0, 1.0))
             continue
-        rows += [(group, t, t_next, 0.0) for t, t_next in zip(times[:-1], times[1:], strict=True)]
+        rows += [(group, t, t_next, 0.0) for t, t_next in itertools.pairwise(times)]
         rows.append((group, times[-1], times[-1], 1.0))
     return np.array(rows, "float32")
 

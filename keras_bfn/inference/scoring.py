@@ -160,7 +160,8 @@ def score(
         loss: the transmission loss.
 
     Returns:
-        A dict of both; of a dict of flows, of dicts of the parts.
+        The tuple of a dict of both, of a dict of flows of dicts of the parts, and of the names of
+        the parts that are given as a whole, and so not sent.
     """
     check_verbose(verbose)
     x, condition = check_arrays(model, x)
@@ -186,20 +187,17 @@ def score(
     with seeded(model.seed_generator, seed):
         nats = program.predict(batches, verbose=verbose)
     nats = keras.tree.map_structure(batches.by_repeat, nats)
-    # Parts that are given as a whole are not sent.
+    nats = {name: order_parts(model.flow, nats[name]) for name in program.losses_by_name}
     given = {name for name, mask in known.items() if mask.all()} if isinstance(known, dict) else ()
-    return {
-        name: leave_out(given, order_parts(model.flow, nats[name]))
-        for name in program.losses_by_name
-    }
+    return nats, given
 
 
-def add_up(nats):
-    """The mean over repeats, of all parts, and of each if there are several."""
+def add_up(nats, given):
+    """The mean over repeats, of all parts, and of each that is sent if there are several."""
     nats = keras.tree.map_structure(lambda values: values.mean(axis=0), nats)
     totals = {name: sum_parts(costs) for name, costs in nats.items()}
     if isinstance(nats["transmission"], dict):
-        sent = nats["transmission"]
+        sent = leave_out(given, nats["transmission"])
         totals["parts"] = {part: {name: nats[name][part] for name in nats} for part in sent}
     return totals
 

@@ -54,12 +54,13 @@ def _masks_of_parts(flow, given, name):
         if isinstance(given, (str, dict, set)):
             raise refusal(name, "must be a mask for data of one kind", given)
         return given
-    is_mask = isinstance(given, np.ndarray) and given.dtype == bool
-    if isinstance(given, (str, list, tuple, set)):
-        given = dict.fromkeys([given] if isinstance(given, str) else given, True)
-    if is_mask or not isinstance(given, dict) or not set(given) <= set(flow):
+    named = [given] if isinstance(given, str) else given
+    if not isinstance(named, (list, tuple, set, dict)) or not all(
+        isinstance(part, str) and part in flow for part in named
+    ):
         raise refusal(name, f"must name some of {list(flow)}, or be a dict of masks of some", given)
-    return for_each_part(flow, False) | given
+    masks = named if isinstance(named, dict) else dict.fromkeys(named, True)
+    return for_each_part(flow, False) | masks
 
 
 def given_inputs(model, given, num):

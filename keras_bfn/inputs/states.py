@@ -61,7 +61,8 @@ def check_shares(flow, times, takes_causal, shares):
     if not isinstance(shares, dict) or not shares or not set(shares) <= set(KINDS):
         raise refusal("orders", f"must be a dict from some of {list(KINDS)} to shares", shares)
     values = shares.values()
-    if not all(is_number(share) and share >= 0 for share in values) or sum(values) <= 0:
+    are_shares = all(is_number(share) and 0 <= share < math.inf for share in values)
+    if not are_shares or sum(values) <= 0:
         raise refusal("orders", "must hold numbers of at least 0, not all of them 0", shares)
     if not can_be_told and (shares.get("random") or shares.get("left_to_right")):
         raise refusal("orders", "must be without what is told for a flow that cannot be", shares)
@@ -90,7 +91,7 @@ def draw_state(shares, flow, event_shape, loss, batch_size, mask, seed):
     wide = (batch_size, size)
     place = losses.stratified_uniform(batch_size, seed)  # of kinds, and of times in each
     noise = uniform(wide, seed)
-    observed = ops.ones(wide, "bool") if mask is None else join(mask)
+    observed = ops.ones(wide, "bool") if mask is None else join(mask, event_shape)
     zeros, causal = ops.zeros(wide), None
     # Of each kind: times, what is known, and how much messages and telling count.
     found, start = (zeros, ops.zeros(wide, "bool"), zeros, zeros), 0.0
@@ -108,7 +109,7 @@ def draw_state(shares, flow, event_shape, loss, batch_size, mask, seed):
             known = _draw_given(noise, event_shape, batch_size, seed)
         elif kind == "random":
             t, known = zeros, noise < u
-            told = _weigh_hidden(flow, event_shape, ~known & observed)
+            told = _weigh_hidden(flow, event_shape, ~known, observed)
         elif kind == "left_to_right":
             known, told, causal = observed, ops.cast(observed, "float32"), is_kind[:, 0]
         known = known & observed
@@ -127,8 +128,8 @@ def left_to_right_state(known, mask, x):
     return State(nothing, observed, nothing, told, ops.ones((ops.shape(x)[0],), "bool"))
 
 
-def _weigh_hidden(flow, event_shape, hidden):
-    """How much it counts to tell each hidden variable: in all as n of n variables, on average.
+def _weigh_hidden(flow, event_shape, hidden, observed):
+    """How much it counts to tell each hidden variable: in all as the n observed ones, on average.
 
     From 0 to n are hidden, all numbers equally often, so each counts as (n + 1) of the hidden ones.
     """
@@ -136,9 +137,13 @@ def _weigh_hidden(flow, event_shape, hidden):
         np.full((1, math.prod(shape)), part.can_be_told)
         for part, shape in list_parts(flow, event_shape)
     ]
-    num_hidden = ops.sum(ops.cast(hidden, "float32"), axis=1, keepdims=True)
-    weight = (hidden.shape[1] + 1.0) / ops.maximum(num_hidden, 1.0)
-    return ops.where(hidden & np.concatenate(can_be_told, axis=1), weight, 0.0)
+    hidden = ops.logical_and(hidden, observed)
+    num_observed, num_hidden = (
+        ops.sum(ops.cast(which, "float32"), axis=1, keepdims=True) for which in (observed, hidden)
+    )
+    weight = (num_observed + 1.0) / ops.maximum(num_hidden, 1.0)
+    told = ops.logical_and(hidden, np.concatenate(can_be_told, axis=1))
+    return ops.where(told, weight, 0.0)
 
 
 def _draw_given(noise, event_shape, batch_size, seed):

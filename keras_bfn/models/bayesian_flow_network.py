@@ -704,10 +704,10 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> (nats["transmission"] + nats["reconstruction"]).mean()
         """
         loss = losses.get(None) if num_steps is None else losses.DiscreteTimeLoss(num_steps)
-        nats = scoring.score(
+        nats, given = scoring.score(
             self, x, loss, num_repeats, batch_size, order, given, sample_weight, seed, verbose
         )
-        return scoring.add_up(nats)
+        return scoring.add_up(nats, given)
 
     @in_turn
     def loss_by_time(self, x, num_intervals=20, batch_size=128, seed=None, verbose="auto"):
@@ -737,7 +737,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> profile["loss"].mean()  # about model.code_length(images)["transmission"].mean()
         """
         num_intervals = check_int("num_intervals", num_intervals, 1)
-        nats = scoring.score(
+        nats, _ = scoring.score(
             self, x, losses.get(None), num_intervals, batch_size, seed=seed, verbose=verbose
         )
         return scoring.profile(nats["transmission"], num_intervals)
@@ -1207,7 +1207,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         and `x`, data: the mode of what it expects, or what else the sampler has for an `end`. The
         `x` of the last step are the samples.
 
-        A network takes `theta` and `t`, `(batch,)`, `condition` and `mask`, and returns `params`.
+        A network takes `theta`; `t`, `(batch,)`, or with `times="variables"` shaped as the data;
+        and `condition`, `mask` and `causal`, as it declares them. It returns `params`.
 
         Args:
             filepath: path. A folder for `"tf_saved_model"`, else a file: `.onnx`, or `.pt2`. It

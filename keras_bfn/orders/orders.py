@@ -118,7 +118,7 @@ class Random(Order):
     def groups(self, event_shape, noise=None, open=None):
         size, num_closed = number_of_variables(event_shape), 0.0
         if open is not None:  # what is not sent comes first, and is not counted
-            is_open = ops.cast(join(open), "float32")
+            is_open = ops.cast(join(open, event_shape), "float32")
             noise = noise + is_open
             num_closed = size - ops.sum(is_open, axis=1, keepdims=True)
         rank = ops.cast(ops.argsort(ops.argsort(noise, axis=1), axis=1), "float32") - num_closed
@@ -197,6 +197,8 @@ class Groups(Order):
     """
 
     def __init__(self, numbers, told=True):
+        if isinstance(numbers, dict) and not numbers:
+            raise refusal("numbers", "must be integers of at least 0, of some parts", numbers)
         self.numbers = map_parts(_check_numbers, part_names(numbers, "numbers"), numbers)
         num_groups = self.count_groups(None)
         if isinstance(told, (list, tuple)):
@@ -240,9 +242,11 @@ def number_of_variables(event_shape):
     return sum(math.prod(shape) for (shape,) in list_parts(event_shape))
 
 
-def join(values):
-    """`(batch, variables)` of what there is for each variable of each part."""
-    flat = [ops.reshape(part, (-1, math.prod(part.shape[1:]))) for (part,) in list_parts(values)]
+def join(values, event_shape):
+    """`(batch, variables)` of what there is for each variable, in the order of the event shape."""
+    flat = [
+        ops.reshape(part, (-1, math.prod(shape))) for shape, part in list_parts(event_shape, values)
+    ]
     return ops.concatenate(flat, axis=1) if len(flat) > 1 else flat[0]
 
 
@@ -279,7 +283,7 @@ def get(identifier):
     Example:
 
     >>> keras_bfn.orders.get("random")
-    Random(num_groups=None)
+    Random()
     """
     if identifier is None:
         return Together()

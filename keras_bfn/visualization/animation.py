@@ -7,7 +7,7 @@ from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import check_int, check_path
 from keras_bfn.saving.files import whole
 from keras_bfn.visualization.grid import join_images
-from keras_bfn.visualization.trajectories import pick_trajectory
+from keras_bfn.visualization.trajectories import pick_trajectory, times_of
 
 
 def animate_generation(
@@ -53,10 +53,10 @@ def animate_generation(
     flow, trajectory = pick_trajectory(part, flow, trajectory)
     low, high = flow.data_range
     frames = []
-    for step, t in enumerate(trajectory.t):
+    for step in range(len(trajectory.t)):
         seen = (values[step, :num_samples] for values in trajectory[1:])
         s, theta, params = map(ops.convert_to_tensor, seen)
-        times = np.full(len(s), t, "float32")
+        times = times_of(trajectory, step, slice(num_samples))
         means = (flow.input_mean(theta), flow.output_distribution(params, s, times).mean())
         sides = [join_images(ops.convert_to_numpy(m), columns, low, high) for m in means]
         frame = np.concatenate(sides, axis=1).repeat(pixels, axis=0).repeat(pixels, axis=1)

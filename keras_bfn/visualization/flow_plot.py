@@ -9,7 +9,7 @@ from keras import ops
 from keras_bfn._validation import check_int, check_path, refusal
 from keras_bfn.distributions import Delta
 from keras_bfn.visualization.grid import new_figure, save_figure
-from keras_bfn.visualization.trajectories import pick_trajectory
+from keras_bfn.visualization.trajectories import pick_trajectory, times_of
 
 NUM_POINTS = 200  # of a density over a range of numbers
 
@@ -47,11 +47,6 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
     check_int("num_steps", num_steps, 1)
     path = check_path("path", path)
     flow, trajectory = pick_trajectory(part, flow, trajectory)
-    t = trajectory.t
-    if t[0] == 1:
-        raise refusal(
-            "part", "must be one that was drawn, by messages: one that was given has none", part
-        )
     num_samples, *event_shape = trajectory.theta.shape[1:-1]
     if variable is None:
         variable = tuple(size // 2 for size in event_shape)
@@ -61,9 +56,13 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
     if not is_index or not all(map(operator.contains, map(range, event_shape), variable)):
         raise refusal("variable", f"must be an index into shape {tuple(event_shape)}", variable)
     variable = tuple(map(int, variable))
+    t = trajectory.t if trajectory.t.ndim == 1 else trajectory.t[:, sample, *variable]
+    if t[0] == 1:
+        expected = "must be one that was drawn, by messages: one that was given has none"
+        raise refusal("variable", expected, variable)
     steps = np.unique(np.linspace(0, len(t) - 2, num_steps).round().astype(int))
-    final = _OneVariable(flow, trajectory, len(t) - 1, sample, variable).mode
-    predictions = [_OneVariable(flow, trajectory, step, sample, variable) for step in steps]
+    final = _OneVariable(flow, trajectory, t, len(t) - 1, sample, variable).mode
+    predictions = [_OneVariable(flow, trajectory, t, step, sample, variable) for step in steps]
 
     figure = new_figure(2.3 * len(steps), 6)
     grid = figure.subplots(4, len(steps), squeeze=False)
@@ -92,13 +91,13 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
 class _OneVariable:
     """What one prediction of a trajectory says of one variable."""
 
-    def __init__(self, flow, trajectory, step, sample, variable):
-        self.flow, self.beta = flow, float(flow.schedule.beta(trajectory.t[step]))
+    def __init__(self, flow, trajectory, times, step, sample, variable):
+        self.flow, self.beta = flow, float(flow.schedule.beta(times[step]))
         self.variable, self.event_shape = variable, trajectory.theta.shape[2:-1]
         rows = slice(sample, sample + 1)
         seen = trajectory.params, trajectory.s
         params, s = (ops.convert_to_tensor(values[step, rows]) for values in seen)
-        t = ops.convert_to_tensor(trajectory.t[step : step + 1])
+        t = ops.convert_to_tensor(times_of(trajectory, step, rows))
         distribution = flow.output_distribution(params, s, t)
         where = (0, *variable)
         self.mode = ops.convert_to_numpy(distribution.mode())[where]

@@ -75,5 +75,5 @@ def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10, part=No
     for column, step in enumerate(steps):
         axes = figure.add_subplot(1, len(steps), column + 1)
         draw_grid(axes, means[column], 1, low, high)
-        axes.set_title(f"t = {trajectory.t[step]:.2g}", fontsize=9)
+        axes.set_title(f"t = {np.min(trajectory.t[step]):.2g}", fontsize=9)  # others are known
     save_figure(figure, path, bbox_inches="tight")

@@ -25,3 +25,9 @@ def pick_trajectory(part, flow, trajectory):
             came = f"arrays with last axes of {sizes}"
             raise mismatch("trajectory", f"must be of the flow {one!r}", came)
     return pick_part(part, flow, trajectory)
+
+
+def times_of(trajectory, step, rows):
+    """The times of some samples of a trajectory at a step: `(rows,)`, or of each variable."""
+    t = np.asarray(trajectory.t[step])
+    return t[rows] if t.ndim else np.full(len(trajectory.s[step, rows]), t, "float32")

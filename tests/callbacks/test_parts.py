@@ -19,7 +19,7 @@ OPTIONS = {"num_samples": 3, "num_steps": 2, "sampler": "ode1", "seed": 7}
 
 @pytest.fixture(scope="module")
 def fresh():
-    model = make_model(FLOWS, EVENT_SHAPES, times="parts", tokenizer={"text": Letters()})
+    model = make_model(FLOWS, EVENT_SHAPES, times="variables", tokenizer={"text": Letters()})
     optimizer = keras.optimizers.AdamW(1e-2, use_ema=True, ema_momentum=0.9)
     model.compile(optimizer, loss_weights={"text": 2.0})
     return renewable(model)

@@ -34,6 +34,66 @@ def test_the_posterior_is_that_of_all_evidence_at_once():
     assert_allclose(to_numpy(found), variances, atol=1e-7)
 
 
+def test_the_posterior_is_that_of_evidence_of_each_variables_own_accuracy():
+    rng = np.random.default_rng(0)
+    accuracies = rng.choice(np.float32([0.0, 0.5, 30.0, 400.0, 2.5e7]), (40, 3))
+    x = rng.multivariate_normal(NORMAL.mean, NORMAL.covariance, 40)
+    s = accuracies * x + np.sqrt(accuracies) * rng.normal(size=(40, 3))
+    means, variances = posteriors(s, accuracies)
+    s, beta = ops.convert_to_tensor(s.astype("float32")), ops.convert_to_tensor(accuracies)
+    assert_allclose(to_numpy(NORMAL.posterior_mean(s, beta)), means, atol=2e-5)
+    found = to_numpy(NORMAL.posterior_variance(beta))
+    assert_allclose(found, variances, atol=1e-7)
+    assert found.min() >= 0
+    flow = ContinuousFlow(prior=NORMAL)
+    assert_allclose(to_numpy(flow.input_params(s[..., None], beta))[..., 0], means, atol=2e-5)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("known", [2.5e7, 1e10])
+def test_accuracies_of_all_sizes_beside_each_other_cost_no_digits(known):
+    rng = np.random.default_rng(0)
+    factors = rng.normal(size=(12, 2))  # of few: each number nearly follows from the others
+    covariance = 0.05 * factors @ factors.T + 1e-3 * np.eye(12)
+    prior = JointNormal(np.zeros(12), covariance)
+    accuracies = rng.choice(np.float32([0.0, 0.5, 30.0, known / 1e4, known]), (50, 12))
+    x = rng.multivariate_normal(prior.mean, prior.covariance, 50)
+    s = (accuracies * x).astype("float32")
+    precision = np.linalg.inv(prior.covariance.astype("float64"))
+    left = [np.linalg.inv(precision + np.diag(row.astype("float64"))) for row in accuracies]
+    s, beta = ops.convert_to_tensor(s), ops.convert_to_tensor(accuracies)
+    found = to_numpy(prior.posterior_variance(beta))
+    assert found.min() > 0
+    assert_allclose(found, [np.diag(c) for c in left], atol=2e-6)
+    means = [c @ row for c, row in zip(left, to_numpy(s), strict=True)]
+    assert_allclose(to_numpy(prior.posterior_mean(s, beta)), means, atol=2e-5)
+
+
+@pytest.mark.once
+def test_one_accuracy_for_all_is_that_of_each():
+    s, shared = ops.convert_to_tensor(S), ops.convert_to_tensor(BETA)
+    own = ops.convert_to_tensor(BETA[:, None] * np.ones((4, 3), "float32"))
+    for one, each in (
+        (NORMAL.posterior_mean(s, shared), NORMAL.posterior_mean(s, own)),
+        (NORMAL.posterior_variance(shared), NORMAL.posterior_variance(own)),
+    ):
+        assert_allclose(to_numpy(one), to_numpy(each), atol=1e-6)
+
+
+@pytest.mark.once
+def test_what_is_known_for_sure_is_an_accuracy_without_end():
+    """Of a residual that is predicted, the others are told what a conditional normal tells."""
+    prior = np.linalg.inv(NORMAL.covariance.astype("float64"))
+    flow = ContinuousFlow(sigma_1=0.02, prior=NORMAL)
+    x = np.array([[0.3, 0.0, -0.5]], "float32")
+    known = np.array([[True, False, True]])
+    s = np.where(known[..., None], to_numpy(flow.known_evidence(x)), 0.0).astype("float32")
+    beta = np.where(known, float(flow.known_accuracy()), 0.0).astype("float32")
+    theta = to_numpy(flow.input_params(*map(ops.convert_to_tensor, (s, beta))))[..., 0]
+    rest = -prior[1, [0, 2]] @ (x[0, [0, 2]] - NORMAL.mean[[0, 2]]) / prior[1, 1]
+    assert_allclose(theta, [[0.3, NORMAL.mean[1] + rest, -0.5]], atol=1e-5)
+
+
 def test_what_is_not_heard_of_tells_nothing_and_is_what_the_others_tell():
     means, _ = posteriors(S * MASK, BETA[:, None] * MASK)
     flow = ContinuousFlow(prior=NORMAL)

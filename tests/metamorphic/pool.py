@@ -98,8 +98,8 @@ KINDS = {
         },
         {"size": (), "image": (2, 1, 1), "label": (2,)},
         2,
-        options={"times": "parts", "allow_missing": True, "condition_dropout": 0.25},
-        network={"width": 8, "num_blocks": 1, "mixer": "mlp", "times": "parts"},
+        options={"times": "variables", "allow_missing": True, "condition_dropout": 0.25},
+        network={"width": 8, "num_blocks": 1, "mixer": "mlp", "times": "variables"},
         network_class=networks.MultiPart,
     ),
 }

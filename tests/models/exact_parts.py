@@ -25,15 +25,25 @@ CENTRES = np.array([-2 / 3, 0, 2 / 3])
 HAS_VALUE = np.concatenate([np.eye(3)[values.ravel()] for values in np.indices((3, 3, 3))], axis=1)
 
 
+def accuracy_of(flow, inputs, name):
+    """The accuracy of a part, shared or of each variable, to be multiplied by its evidence."""
+    t = inputs["t"][name] if isinstance(inputs["t"], dict) else inputs["t"]
+    return expand(flow[name].schedule.beta(t), inputs["theta"][name])
+
+
 def evidence_of(flow, inputs):
-    """The evidence that theta stands for, up to what is common to all classes."""
+    """The evidence that theta stands for, up to what is common to all classes.
 
-    def of_part(flow, theta):
-        if isinstance(flow, DiscreteFlow):
-            return flow.evidence_params(theta)
-        return (1.0 + expand(flow.schedule.beta(inputs["t"]), theta)) * theta
+    What is known for sure is at t = 1: that of all messages, if their noise happened to be zero.
+    """
 
-    return {name: of_part(part, inputs["theta"][name]) for name, part in flow.items()}
+    def of_part(name, part):
+        theta = inputs["theta"][name]
+        if isinstance(part, DiscreteFlow):
+            return part.evidence_params(theta)
+        return (1.0 + accuracy_of(flow, inputs, name)) * theta
+
+    return {name: of_part(name, part) for name, part in flow.items()}
 
 
 def triple_marginals(log_likelihoods):
@@ -70,7 +80,7 @@ class TriplePosterior(keras.layers.Layer):
 
     def call(self, inputs):
         s = evidence_of(self.flow, inputs)
-        beta = expand(self.flow["grades"].schedule.beta(inputs["t"]), s["grades"])
+        beta = accuracy_of(self.flow, inputs, "grades")
         grades = s["grades"] * to_tensor(CENTRES) - 0.5 * beta * to_tensor(CENTRES**2)
         grades = ops.reshape(grades, (-1, 6))
         marginals = triple_marginals(ops.concatenate([s["kind"], grades], axis=1))
@@ -80,13 +90,37 @@ class TriplePosterior(keras.layers.Layer):
         }
 
 
-def make_triple_model(beta_1=6.0, sigma_1=0.1):
+class BinPairPosterior(keras.layers.Layer):
+    """The exact marginals of two dependent variables of three bins, given the evidence about both.
+
+    For `DiscretizedFlow(3, sigma_1, prediction="data")`.
+
+    Args:
+        flow: the flow.
+        joint_prior: float array `(3, 3)`, how often each pair occurs.
+    """
+
+    def __init__(self, flow, joint_prior):
+        super().__init__()
+        self.flow, self.joint_prior = flow, joint_prior
+
+    def call(self, inputs):
+        beta = expand(self.flow.schedule.beta(inputs["t"]), inputs["theta"])
+        s = (1.0 + beta) * inputs["theta"]
+        each = s * to_tensor(CENTRES) - 0.5 * beta * to_tensor(CENTRES**2)
+        log_joint = to_tensor(np.log(self.joint_prior)) + each[:, 0, :, None] + each[:, 1, None]
+        joint = ops.exp(log_joint - ops.logsumexp(log_joint, axis=(1, 2), keepdims=True))
+        return normal_over_three_bins(ops.stack([ops.sum(joint, 2), ops.sum(joint, 1)], axis=1))
+
+
+def make_triple_model(beta_1=6.0, sigma_1=0.1, times="shared"):
     flow = {
         "kind": DiscreteFlow(3, beta_1),
         "grades": DiscretizedFlow(3, sigma_1, prediction="data"),
     }
     event_shape = {"kind": (), "grades": (2,)}
-    return keras_bfn.BayesianFlowNetwork(flow, TriplePosterior(flow), event_shape, seed=0)
+    network = TriplePosterior(flow)
+    return keras_bfn.BayesianFlowNetwork(flow, network, event_shape, times=times, seed=0)
 
 
 def triples(places):
@@ -114,7 +148,7 @@ class MixturePosterior(keras.layers.Layer):
 
     def call(self, inputs):
         s = evidence_of(self.flow, inputs)
-        beta = expand(self.flow["number"].schedule.beta(inputs["t"]), s["number"])
+        beta = accuracy_of(self.flow, inputs, "number")
         growth = 1.0 + STD**2 * beta
         log_odds = float(np.log(LABELS[1] / LABELS[0])) + s["label"]
         log_odds = log_odds + 2.0 * CENTRE * s["number"] / growth
@@ -214,7 +248,7 @@ class NormalPairPosterior(keras.layers.Layer):
         prior = np.linalg.inv(COVARIANCE)
         # The inverse of prior + diag(beta).
         first, second = (
-            float(prior[i, i]) + expand(self.flow[name].schedule.beta(inputs["t"]), s[name])
+            float(prior[i, i]) + accuracy_of(self.flow, inputs, name)
             for i, name in enumerate(("first", "second"))
         )
         both = float(prior[0, 1])

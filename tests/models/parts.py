@@ -65,7 +65,8 @@ class PartsLayer(layers.Layer):
         return math.prod(self.event_shape[name])
 
     def build(self, input_shape):
-        num_times = len(self.flow) if isinstance(input_shape["t"], dict) else 1
+        is_own = isinstance(input_shape["t"], dict)
+        num_times = sum(map(self.size, self.flow)) if is_own else 1
         numbers = sum(self.size(name) * part.theta_size for name, part in self.flow.items())
         self.hidden.build((None, numbers + num_times))
         for head in self.heads.values():
@@ -74,13 +75,15 @@ class PartsLayer(layers.Layer):
             self.embedding.build((None,))
 
     def call(self, inputs):
-        t = inputs["t"]
-        times = [t[name] for name in self.flow] if isinstance(t, dict) else [t]
         flat = [
             ops.reshape(inputs["theta"][name], (-1, self.size(name) * part.theta_size))
             for name, part in self.flow.items()
         ]
-        x = self.hidden(ops.concatenate([*flat, *(t[:, None] for t in times)], axis=-1))
+        if isinstance(inputs["t"], dict):  # one for each variable
+            flat += [ops.reshape(inputs["t"][name], (-1, self.size(name))) for name in self.flow]
+        else:
+            flat.append(inputs["t"][:, None])
+        x = self.hidden(ops.concatenate(flat, axis=-1))
         if "condition" in inputs:
             x = x + self.embedding(ops.cast(inputs["condition"], "int32"))
         return {

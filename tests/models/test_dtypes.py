@@ -364,8 +364,10 @@ def test_what_is_completed_is_drawn_from_all_classes():
 
 def test_given_parts_come_back_in_the_dtype_of_samples():
     flow = {"a": DiscreteFlow(3, beta_1=2.0), "b": ContinuousFlow(0.1)}
-    network = keras_bfn.networks.MultiPart(flow, {"a": SHAPE, "b": SHAPE}, times="parts", width=8)
-    model = BayesianFlowNetwork(flow, network, times="parts", allow_missing=True, seed=0)
+    network = keras_bfn.networks.MultiPart(
+        flow, {"a": SHAPE, "b": SHAPE}, times="variables", width=8
+    )
+    model = BayesianFlowNetwork(flow, network, times="variables", allow_missing=True, seed=0)
     given = {"a": X.astype("uint8")}
     x = model.generate(NUM, 1, given=given, lengths={"a": 2}, **OPTIONS)
     assert {name: part.dtype for name, part in x.items()} == {"a": "int32", "b": "float32"}

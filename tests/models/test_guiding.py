@@ -202,7 +202,7 @@ def test_a_function_of_parts_sees_those_that_are_given(num_particles):
         )
 
     options = {"given": {"flag": flag}, "num_particles": num_particles}
-    x = generate(make_flagged_model("parts"), 4000, 60, guidance=of_both, **options)
+    x = generate(make_flagged_model("variables"), 4000, 60, guidance=of_both, **options)
     np.testing.assert_array_equal(x["flag"], flag)
     for value in (0, 1):
         tilted = FLAGGED[:, value] * likelihood[:, value]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import keras_bfn
+from keras_bfn.orders import Groups
 from tests.models.parts import FLOWS, NUM, first, make_data, make_model, without
 
 X = make_data()
@@ -24,7 +25,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def timed():
-    return make_model(times="parts")
+    return make_model(times="variables")
 
 
 @pytest.fixture(scope="module")
@@ -144,44 +145,46 @@ def test_loss_weights_of_a_plain_flow_are_refused(plain, loss_weights):
         plain.compile("sgd", loss_weights=loss_weights)
 
 
-NAMES = rf"`given` must name some of {PARTS}, but not all. Received: "
-NO_LIST = "`given` must be a list of names of parts. Received: "
+NAMES = rf"`given` must name some of {PARTS}, or be a dict of masks of some. Received: given="
+MASKS = "must be of booleans, true for what is known, and broadcast to "
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         (["lab"], NAMES + r"\['lab'\]"),
-        ("lab", NAMES + r"\['lab'\]"),
+        ("lab", NAMES + "'lab'"),
         (["label", 3], NAMES + r"\['label', 3\]"),
-        (["label", "image", "size"], NAMES + r"\['label', 'image', 'size'\]"),
-        (3, NO_LIST + "a int"),
-        ({"label": X["label"]}, NO_LIST + "a dict"),
-        (X["label"], NO_LIST + "a ndarray"),
+        ({"lab": True}, NAMES + "{'lab': True}"),
+        (3, NAMES + "3"),
+        (X["label"], NAMES + r"array\("),
+        (X["label"] > 0, NAMES + r"array\("),
+        ({"label": X["label"]}, rf"`given\['label'\]` {MASKS}\(12,\).*dtype int32"),
+        ({"image": np.ones((3, 2), bool)}, rf"`given\['image'\]` {MASKS}.*shape \(3, 2\)"),
+        ({"image": None}, rf"`given\['image'\]` {MASKS}"),
     ],
 )
-def test_bad_names_of_what_is_given_are_refused(timed, given, message):
+def test_bad_masks_of_what_is_given_are_refused(timed, given, message):
     with refuses(message):
         timed.code_length(X, given=given, verbose=0)
 
 
-NO_DICT = "`given` must be a dict from names of parts to their data. Received: a "
+NO_DICT = rf"`given` must be a dict from some of the parts {PARTS} to data. Received: given="
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"lab": X["label"][:2]}, NAMES + r"\['lab'\]"),
-        (first(X, 2), NAMES),
-        ({"label": X["label"][:3]}, "`given` must hold 2 examples of each.*3 of 'label'"),
+        ({"lab": X["label"][:2]}, NO_DICT + "{'lab': "),
+        ({"label": X["label"][:3]}, r"`given\['label'\]` must hold 2 examples. Received: 3"),
         ({"label": X["size"][:2]}, r"`given\['label'\]` must hold integers.*float32"),
         ({"label": X["label"][:2] + 3}, r"`given\['label'\]` must lie in \[0, 2\]"),
         ({"image": IMAGES[:2, :1]}, r"`given\['image'\]` must have shape.*\(2, 1, 3, 1\)"),
         ({"label": 1}, r"`given\['label'\]` must be an array of examples"),
         ({"label": None}, r"`given\['label'\]` must hold data"),
-        (X["label"][:2], NO_DICT + "ndarray"),
-        (["label"], NO_DICT + "list"),
-        ("label", NO_DICT + "str"),
+        (X["label"][:2], NO_DICT + r"array\("),
+        (["label"], NO_DICT + r"\['label'\]"),
+        ("label", NO_DICT + "'label'"),
     ],
 )
 def test_bad_data_of_what_is_given_are_refused(timed, given, message):
@@ -189,16 +192,39 @@ def test_bad_data_of_what_is_given_are_refused(timed, given, message):
         timed.generate(2, 2, given=given, verbose=0)
 
 
-def test_what_is_given_needs_times_of_the_parts(model, plain):
-    message = r'`given` needs a model with times="parts".*given=\[\'%s\'\] with times=\'shared\''
-    with refuses(message % "label"):
+def test_what_is_given_needs_times_of_the_variables(model, plain):
+    message = "`given` needs a model with times=\"variables\".*times='shared'"
+    with refuses(message):
         model.code_length(X, given=["label"], verbose=0)
-    with refuses(message % "label"):
+    with refuses(message):
         model.generate(2, 2, given={"label": X["label"][:2]}, verbose=0)
-    with refuses(message % "image"):
-        plain.code_length(IMAGES, given=["image"], verbose=0)
-    with refuses(message % "image"):
-        plain.generate(2, 2, given={"image": IMAGES[:2]}, verbose=0)
+    with refuses(message):
+        plain.code_length(IMAGES, given=IMAGES > 2, verbose=0)
+    with refuses(message):
+        plain.generate(2, 2, given=IMAGES[:2], verbose=0)
+
+
+@pytest.mark.parametrize("order", ["random", Groups(dict.fromkeys(FLOWS, 0), told=False)])
+def test_an_order_needs_times_of_the_variables(model, plain, order):
+    message = "`order` needs a model with times=\"variables\".*order=.*times='shared'"
+    with refuses(message):
+        model.code_length(X, order=order, verbose=0)
+    with refuses(message):
+        model.generate(2, 2, order=order, verbose=0)
+    with refuses(message):
+        plain.inpaint(IMAGES, True, 2, order="left_to_right", verbose=0)
+    model.code_length(X, order="together", verbose=0)
+
+
+@pytest.mark.once
+def test_all_may_be_given(timed):
+    nats = timed.code_length(X, given=list(FLOWS), verbose=0)
+    assert nats["parts"] == {}
+    for name in ("transmission", "reconstruction"):
+        np.testing.assert_array_equal(nats[name], np.zeros(NUM))
+    x = timed.generate(NUM, 2, given=X, verbose=0)
+    for name in FLOWS:
+        np.testing.assert_array_equal(x[name], X[name])
 
 
 @pytest.mark.once

@@ -15,9 +15,9 @@ ORDER = ("label", "size", "image")
 def functional(times="shared", conditional=False, order=ORDER):
     """A functional model, whose dicts have an order of their own."""
     inputs = {"t": keras.Input((), name="t"), "theta": {}}
-    if times == "parts":
-        inputs["t"] = {name: keras.Input(()) for name in order}
-    flat = [layers.Reshape((1,))(t) for t in keras.tree.flatten(inputs["t"])]
+    if times == "variables":
+        inputs["t"] = {name: keras.Input(EVENT_SHAPES[name]) for name in order}
+    flat = [layers.Reshape((math.prod(t.shape[1:]),))(t) for t in keras.tree.flatten(inputs["t"])]
     for name in order:
         theta = keras.Input((*EVENT_SHAPES[name], FLOWS[name].theta_size))
         inputs["theta"][name] = theta
@@ -51,13 +51,16 @@ class SubclassedParts(keras.Model):
 
     def call(self, inputs, training=False):
         t = inputs["t"]
-        times = [t[name] for name in FLOWS] if isinstance(t, dict) else [t]
         sizes = {name: math.prod(shape) for name, shape in EVENT_SHAPES.items()}
         flat = [
             ops.reshape(inputs["theta"][name], (-1, sizes[name] * flow.theta_size))
             for name, flow in FLOWS.items()
         ]
-        x = self.hidden(ops.concatenate([*flat, *(t[:, None] for t in times)], axis=-1))
+        if isinstance(t, dict):  # one for each variable
+            flat += [ops.reshape(t[name], (-1, sizes[name])) for name in FLOWS]
+        else:
+            flat.append(t[:, None])
+        x = self.hidden(ops.concatenate(flat, axis=-1))
         if self.conditional:
             x = x + self.embedding(ops.cast(inputs["condition"], "int32"))
         x = self.dropout(x, training=training)
@@ -79,14 +82,14 @@ def plain_layer(times="shared", conditional=False):
 
 
 def zeros(times="shared", conditional=False):
-    t = ops.zeros((2,))
+    t = {name: ops.zeros((2, *shape)) for name, shape in EVENT_SHAPES.items()}
     condition = {"condition": ops.zeros((2,), dtype="int32")} if conditional else {}
     return {
         "theta": {
             name: ops.zeros((2, *EVENT_SHAPES[name], flow.theta_size))
             for name, flow in FLOWS.items()
         },
-        "t": dict.fromkeys(FLOWS, t) if times == "parts" else t,
+        "t": t if times == "variables" else ops.zeros((2,)),
         **condition,
     }
 

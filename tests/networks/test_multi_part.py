@@ -33,11 +33,11 @@ def own_image_network():
 
 VARIANTS = {
     "tokens": {},
-    "tokens-own_times": {"times": "parts"},
+    "tokens-own_times": {"times": "variables"},
     "tokens-patches": {"patch_size": 2},
     "tokens-own_network": {"networks": "image"},
     "mlp": {"mixer": "mlp"},
-    "mlp-own_times": {"mixer": "mlp", "times": "parts"},
+    "mlp-own_times": {"mixer": "mlp", "times": "variables"},
     "mlp-own_network": {"mixer": "mlp", "networks": "image"},
 }
 
@@ -56,7 +56,17 @@ def make_inputs(times="shared", num=2):
         for name, flow in FLOW.items()
     }
     t = np.linspace(0.2, 0.8, num).astype("float32")
-    return {"theta": theta, "t": dict.fromkeys(FLOW, t) if times == "parts" else t}
+    return {"theta": theta, "t": spread(t) if times == "variables" else t}
+
+
+def spread(t, **others):
+    """Times of all variables: those of their examples, or of some parts others."""
+    return {
+        name: np.broadcast_to(
+            np.reshape(others.get(name, t), (-1, *(1,) * len(shape))), (len(t), *shape)
+        ).astype("float32")
+        for name, shape in SHAPE.items()
+    }
 
 
 def randomize(network):
@@ -86,12 +96,12 @@ def test_each_parts_output_hangs_on_the_evidence_about_every_part(name):
 
 @pytest.mark.parametrize("mixer", ["transformer", "mlp"])
 def test_each_parts_time_matters_to_every_part(mixer):
-    network = make_network(mixer, times="parts")
+    network = make_network(mixer, times="variables")
     randomize(network)
-    inputs = make_inputs("parts")
+    inputs = make_inputs("variables")
     before = run(network, inputs)
     for part in FLOW:
-        t = {**inputs["t"], part: np.ones(2, "float32")}
+        t = {**inputs["t"], part: np.ones((2, *SHAPE[part]), "float32")}
         after = run(network, {**inputs, "t": t})
         for other in FLOW:
             assert np.abs(after[other] - before[other]).max() > 1e-6, (part, other)
@@ -99,13 +109,11 @@ def test_each_parts_time_matters_to_every_part(mixer):
 
 @pytest.mark.parametrize("mixer", ["transformer", "mlp"])
 def test_it_matters_whose_time_is_whose(mixer):
-    network = make_network(mixer, times="parts")
+    network = make_network(mixer, times="variables")
     randomize(network)
-    inputs = make_inputs("parts")
+    inputs = make_inputs("variables")
     early, late = np.full(2, 0.2, "float32"), np.ones(2, "float32")
-    outputs = [
-        run(network, {**inputs, "t": {**dict.fromkeys(FLOW, early), known: late}}) for known in FLOW
-    ]
+    outputs = [run(network, {**inputs, "t": spread(early, **{known: late})}) for known in FLOW]
     for i, first in enumerate(outputs):
         for second in outputs[:i]:
             for name in FLOW:
@@ -172,7 +180,7 @@ def test_outputs_are_float32_under_every_policy(mixer, policy):
             r"`event_shape\['label'\]` must be a tuple of integers.*=3",
         ),
         ({"mixer": "conv"}, r"`mixer` must be one of \['transformer', 'mlp'\].*'conv'"),
-        ({"times": "own"}, r"`times` must be one of \['shared', 'parts'\].*'own'"),
+        ({"times": "own"}, r"`times` must be one of \['shared', 'variables'\].*'own'"),
         ({"width": 7}, "`width` must be even"),
         ({"num_heads": 3}, "`num_heads` must divide"),
         ({"dropout": 1.0}, r"`dropout` must be a number in \[0, 1\)"),

@@ -40,12 +40,12 @@ def make_model(name, times="shared", conditional=False):
 
 
 CASES = [
-    ("functional", "parts", True),
+    ("functional", "variables", True),
     ("functional", "shared", False),
     ("subclassed", "shared", False),
-    ("subclassed-built", "parts", True),
+    ("subclassed-built", "variables", True),
     ("plain_layer", "shared", True),
-    ("plain_layer-built", "parts", False),
+    ("plain_layer-built", "variables", False),
 ]
 
 
@@ -64,7 +64,7 @@ def test_a_network_of_ones_own_serves_in_every_verb(name, times, conditional, tm
 
     def say(model):
         kwargs = {"batch_size": NUM, "seed": 0, "verbose": 0}
-        given = {"label": X["label"]} if times == "parts" else None
+        given = {"label": X["label"]} if times == "variables" else None
         samples = model.generate(NUM, 2, "sde2", condition=condition, given=given, **kwargs)
         if not IS_TORCH:
             return samples
@@ -88,15 +88,15 @@ def test_a_network_of_ones_own_serves_in_every_verb(name, times, conditional, tm
 def swapped(times, order):
     """A functional model that returns each part's mean, or, with times of their own, its time."""
     inputs = {"t": keras.Input((), name="t"), "theta": {n: keras.Input((1,)) for n in order}}
-    if times == "parts":
+    if times == "variables":
         inputs["t"] = {name: keras.Input(()) for name in order}
     outputs = inputs["theta"]
-    if times == "parts":
+    if times == "variables":
         outputs = {name: layers.Reshape((1,))(t) for name, t in inputs["t"].items()}
     return keras.Model(inputs, {n: layers.Rescaling(1.0)(x) for n, x in outputs.items()})
 
 
-@pytest.mark.parametrize("times", ["shared", "parts"])
+@pytest.mark.parametrize("times", ["shared", "variables"])
 @pytest.mark.parametrize("order", [("b", "a", "c"), ("c", "a", "b"), ("a", "b", "c")])
 def test_a_functional_network_is_shown_each_part_under_its_name(order, times, tmp_path):
     flow = {name: keras_bfn.flows.ContinuousFlow(0.1, "data") for name in ("b", "c", "a")}
@@ -159,7 +159,7 @@ def test_a_dict_that_is_returned_for_a_plain_flow_is_refused():
 def make_times(kind):
     """A functional model whose `"t"` is not what it should be."""
     names = {"less": ["size", "image"], "others": ["size", "image", "more"]}.get(kind, list(FLOWS))
-    t = {name: keras.Input(()) for name in names}
+    t = {name: keras.Input(EVENT_SHAPES.get(name, ())) for name in names}
     inputs = {"t": list(t.values()) if kind == "list" else t}
     inputs["theta"] = {
         name: keras.Input((*EVENT_SHAPES[name], flow.theta_size)) for name, flow in FLOWS.items()
@@ -169,15 +169,21 @@ def make_times(kind):
     return keras.Model(inputs, outputs)
 
 
-SHARED = "`network` must take one 't' for times='shared'. Received: a network that takes "
-TIMES = f"`network` must take a dict of 't' with the parts {PARTS} for times='parts'. Received: .* "
+SHARED = r"`network` must take 't' of shape \(\) for each example.*'shared'. Received: .* takes "
+TIMES = (
+    r"`network` must take 't' of shape {'size': \(\), 'image': \(2, 3, 1\), 'label': \(\)} for .* "
+)
 IMAGE = keras_bfn.networks.MLP(FLOWS["image"], (2, 3, 1), width=4, num_blocks=1)
 REFUSED = {
-    "dict of t": (lambda: make_times(""), {}, SHARED + r"a dict .*\['image', 'label', 'size'\]"),
-    "list of t": (lambda: make_times("list"), {}, SHARED + "a list"),
-    "one t": (functional, {"times": "parts"}, TIMES + "a KerasTensor"),
-    "less t": (lambda: make_times("less"), {"times": "parts"}, TIMES + r"\['image', 'size'\]"),
-    "other t": (lambda: make_times("others"), {"times": "parts"}, TIMES + ".*'more'"),
+    "dict of t": (lambda: make_times(""), {}, SHARED + "{'size': .*'image'"),
+    "list of t": (lambda: make_times("list"), {}, SHARED + r"\[\(\), \(2, 3, 1\), \(\)\]"),
+    "one t": (functional, {"times": "variables"}, TIMES + r"takes \(\)"),
+    "less t": (
+        lambda: make_times("less"),
+        {"times": "variables"},
+        TIMES + r"takes {'size': \(\), 'image': \(2, 3, 1\)}",
+    ),
+    "other t": (lambda: make_times("others"), {"times": "variables"}, TIMES + ".*'more'"),
     "plain": (lambda: IMAGE, {}, rf"`network.input\['theta'\]` must be a dict .* {PARTS}.*Keras"),
     "less": (lambda: functional(order=("size", "label")), {}, f"{PARTS}.*'label', 'size'"),
     "shape": (
@@ -192,16 +198,15 @@ REFUSED = {
         {"event_shape": {**EVENT_SHAPES, "size": 1}},
         r"`event_shape\['size'\]` must be a tuple.*=1",
     ),
-    "times": (functional, {"times": "own"}, r"`times` must be one of \['shared', 'parts'\].*'own'"),
+    "times": (
+        functional,
+        {"times": "own"},
+        r"`times` must be one of \['shared', 'variables'\].*'own'",
+    ),
     "plain times": (
         lambda: IMAGE,
-        {"flow": FLOWS["image"], "times": "parts"},
-        "`times` must be 's",
-    ),
-    "one part": (
-        lambda: functional(order=("size",)),
-        {"flow": {"size": FLOWS["size"]}, "times": "parts"},
-        "`times` must be 'shared' unless `flow` is a dict of two flows or more",
+        {"flow": FLOWS["image"], "times": "variables"},
+        r"must take 't' of shape \(2, 3, 1\) for each example, for times='variables'.*takes \(\)",
     ),
     "dict for plain": (
         functional,
@@ -229,7 +234,7 @@ def test_a_network_that_does_not_suit_the_flows_is_refused(kind):
 def test_mixed_precision_trains_and_scores_in_float32(policy):
     keras.utils.set_random_seed(0)
     model = keras_bfn.BayesianFlowNetwork(
-        FLOWS, PartsLayer(dtype=policy), EVENT_SHAPES, times="parts", seed=0
+        FLOWS, PartsLayer(dtype=policy), EVENT_SHAPES, times="variables", seed=0
     )
     model.build_for({name: part.shape for name, part in X.items()})
     model.compile("adam")

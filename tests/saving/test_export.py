@@ -56,10 +56,10 @@ def of_keras():
 
 def of_parts():
     flow = {"a": FLOWS["discrete"](), "b": FLOWS["continuous"]()}
-    network = keras_bfn.networks.MultiPart(flow, {"a": (4,), "b": (3,)}, width=8, times="parts")
+    network = keras_bfn.networks.MultiPart(flow, {"a": (4,), "b": (3,)}, width=8, times="variables")
     for weight in network.trainable_weights:  # the last are zeros at first
         weight.assign_add(keras.random.normal(weight.shape, stddev=0.1, seed=0))
-    return BayesianFlowNetwork(flow, network, times="parts", seed=0)
+    return BayesianFlowNetwork(flow, network, times="variables", seed=0)
 
 
 def of_a_layer():
@@ -76,6 +76,16 @@ def of_a_sequence():
     flow = FLOWS["discrete"]()
     network = keras_bfn.networks.Transformer(flow, 6, width=8, num_layers=1, num_heads=2)
     return BayesianFlowNetwork(flow, network, seed=0)
+
+
+def of_a_causal_sequence():
+    flow = FLOWS["discrete"]()
+    network = keras_bfn.networks.Transformer(
+        flow, 6, width=8, num_layers=1, num_heads=2, causal=True, times="variables"
+    )
+    for weight in network.trainable_weights:
+        weight.assign_add(keras.random.normal(weight.shape, stddev=0.1, seed=0))
+    return BayesianFlowNetwork(flow, network, times="variables", seed=0)
 
 
 CLASSES = np.arange(NUM_SAMPLES, dtype="int32")
@@ -185,7 +195,8 @@ def test_a_loop_of_exported_steps_gives_what_generate_gives(make, sampler, optio
         n: np.broadcast_to(c, NUM_SAMPLES).astype("int32" if n == "condition" else "float32")
         for n, c in options.items()
     }
-    (times,) = {tuple(prediction.t) for prediction in trajectory.values()}
+    # With times of their own, all variables that are drawn together are at one.
+    (times,) = {tuple(part.t.reshape(len(part.t), -1)[:, 0]) for part in trajectory.values()}
     outputs = generate(path, format, np.array(times), num_first, num_last, conditions)
     for part in parts:
         np.testing.assert_allclose(outputs[-1][f"x{part}"], x[part], atol=1e-5)
@@ -224,6 +235,24 @@ def test_the_network_is_exported_alone(tmp_path, monkeypatch):
     expected = ops.convert_to_numpy(model.network(inputs))
     np.testing.assert_allclose(run(inputs)["params"], expected, rtol=1e-5, atol=1e-6)
     check_that_a_failure_leaves(contents(tmp_path), model, path, format, monkeypatch)
+
+
+@pytest.mark.parametrize("what", ["step", "network"])
+def test_a_network_with_times_of_the_variables_and_a_causal_form_is_exported(what, tmp_path):
+    format = "torch" if BACKEND == "torch" else "tf_saved_model"
+    model, path = of_a_causal_sequence(), tmp_path / f"network{SUFFIX[format]}"
+    model.export(path, format, what=what)
+    shapes, run = read(path, format)
+    if what == "step":
+        assert "state" in shapes
+        return
+    assert shapes.keys() == {"theta", "t", "causal"}
+    rng = np.random.default_rng(0)
+    theta = rng.dirichlet(np.ones(5), (3, 6)).astype("float32")
+    causal = np.array([True, False, True])
+    inputs = {"theta": theta, "t": theta[..., 0], "causal": causal}
+    expected = ops.convert_to_numpy(model.network(inputs))
+    np.testing.assert_allclose(run(inputs)["params"], expected, rtol=1e-4, atol=1e-5)
 
 
 def check_that_a_failure_leaves(before, model, path, format, monkeypatch):

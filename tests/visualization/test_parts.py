@@ -60,10 +60,15 @@ def test_a_part_that_is_no_image_is_refused(draw, trajectory, tmp_path):
         draw(FLOWS, trajectory, tmp_path / "picture.gif", part="label")
 
 
-def test_a_part_that_is_given_is_drawn(tmp_path):
-    model = make_model(times="parts")
-    given = {"image": np.ones((2, 2, 3, 1), "uint8")}
-    trajectory = model.generate(2, 1, given=given, return_details=True, verbose=0).trajectory
+def test_variables_that_are_given_are_drawn_beside_others(tmp_path):
+    model = make_model(times="variables")
+    image = np.full((2, 2, 3, 1), -1)
+    image[:, 0] = 1
+    given = {"image": image}
+    trajectory = model.generate(2, 2, given=given, return_details=True, verbose=0).trajectory
     plot_trajectory(model.flow, trajectory, tmp_path / "picture.png", part="image")
-    with pytest.raises(ValueError, match=r"`part` must be one that was drawn.*part='image'"):
-        plot_flow(model.flow, trajectory, tmp_path / "flow.png", part="image")
+    animate_generation(model.flow, trajectory, tmp_path / "picture.gif", part="image")
+    for part in FLOWS:
+        plot_flow(model.flow, trajectory, tmp_path / f"{part}.png", part=part)
+    with pytest.raises(ValueError, match=r"`variable` must be one that was drawn.*\(0, 1, 0\)"):
+        plot_flow(model.flow, trajectory, tmp_path / "flow.png", part="image", variable=(0, 1, 0))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_bfn import flows, losses, samplers, schedules
+from keras_bfn import flows, losses, orders, samplers, schedules
 from tests.wrong.things import (
     BYTES,
     CONTINUOUS,
@@ -99,6 +99,13 @@ CALLS = {
             lambda t: schedules.QuadraticSchedule([1.0]),
             "must be a number strictly between 0 and inf",
             "beta_1=[1.0]",
+        ),
+    ],
+    "block_size": [
+        *(
+            (lambda t, kind=kind, size=size: kind(size), "must be an integer of at least 1", came)
+            for kind in (orders.LeftToRight, orders.Blocks)
+            for size, came in ((0, "block_size=0"), (1.5, "block_size=1.5"), ("a", "='a'"))
         ),
     ],
     "by": [
@@ -308,6 +315,11 @@ CALLS = {
             "num_draws=1.5",
         ),
     ],
+    "num_groups": [
+        (lambda t: orders.Random(0), "must be an integer of at least 1", "num_groups=0"),
+        (lambda t: orders.Random(2.5), "must be an integer of at least 1", "num_groups=2.5"),
+        (lambda t: orders.Random("a"), "must be an integer of at least 1", "num_groups='a'"),
+    ],
     "num_samples": [
         (
             lambda t: losses.DiscreteTimeLoss(3, num_samples=0),
@@ -341,6 +353,16 @@ CALLS = {
             "must be an integer of at least 1 and at most",
             "num_steps=True",
         ),
+    ],
+    "numbers": [
+        (lambda t: orders.Groups([0.5, 1.0]), "must be integers of at least 0", "[0.5, 1.0]"),
+        (lambda t: orders.Groups([0, -1]), "must be integers of at least 0", "[0, -1]"),
+        (lambda t: orders.Groups([]), "must be integers of at least 0", "numbers=[]"),
+        (lambda t: orders.Groups([True]), "must be integers of at least 0", "numbers=[True]"),
+        (lambda t: orders.Groups(None), "must be integers of at least 0", "numbers=None"),
+        (lambda t: orders.Groups("ab"), "must be integers of at least 0", "numbers='ab'"),
+        (lambda t: orders.Groups({"a": "b"}), "must be integers of at least 0", "['a']='b'"),
+        (lambda t: orders.Groups({}), "must", "numbers={}"),
     ],
     "order": [
         (
@@ -735,6 +757,12 @@ CALLS = {
             "must hold integers in 0..255, of shape",
             "shape (1,), dtype int64, from 256 to 256",
         ),
+    ],
+    "told": [
+        (lambda t: orders.Groups([0, 1], told="a"), "must be True or False", "told='a'"),
+        (lambda t: orders.Groups([0, 1], told=1), "must be True or False", "told=1"),
+        (lambda t: orders.Groups([0, 1], [True]), "a bool for each of 2 groups", "told=[True]"),
+        (lambda t: orders.Groups([0, 1], [True, 0]), "a bool for each of 2 groups", "[True, 0]"),
     ],
     "top_k": [
         (lambda t: samplers.SDE1Sampler(top_k=0), "must be an integer of at least 1", "top_k=0"),

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn import BayesianFlowNetwork, callbacks, flows, guidance, networks, samplers
+from keras_bfn import BayesianFlowNetwork, callbacks, flows, guidance, networks, orders, samplers
 from tests.wrong.things import (
     BYTES,
+    CONTINUOUS,
     FLOW,
     HUGE,
     LETTERS,
@@ -14,6 +15,7 @@ from tests.wrong.things import (
     PARTS,
     SHAPE,
     X_CONTINUOUS,
+    X_LETTERS,
     X_MANY,
     X_PARTS,
     X,
@@ -437,61 +439,90 @@ CALLS = {
         (lambda t: t.model.export("a", 3), "must be one of ['tf_saved_model', 'onnx',", "format=3"),
     ],
     "given": [
-        (lambda t: t.model.code_length(X, given=3), "must be a list of names of parts", "a int"),
         (
-            lambda t: t.model.generate(1, given=["a"]),
-            "must be a dict from names of parts to their",
-            "a list",
+            lambda t: t.model.code_length(X, given=3),
+            'needs a model with times="variables", whose',
+            "times='shared'",
         ),
         (
-            lambda t: t.model.code_length(X, given="a"),
-            'needs a model with times="parts", whose',
-            "given=['a'] with times='shared'",
+            lambda t: t.model.generate(1, given=["a"]),
+            'needs a model with times="variables", whose',
+            "times='shared'",
         ),
         (
             lambda t: t.parts.code_length(X_PARTS, given=["c"]),
-            "must name some of ['a', 'b'], but not all",
-            "['c']",
-        ),
-        (
-            lambda t: t.parts.code_length(X_PARTS, given=["a", "b"]),
-            "must name some of ['a', 'b'], but not all",
-            "['a', 'b']",
-        ),
-        (
-            lambda t: t.parts.code_length(X_PARTS, given=[3]),
-            "must name some of ['a', 'b'], but not all",
-            "[3]",
+            "must name some of ['a', 'b'], or be a dict of masks of some",
+            "given=['c']",
         ),
         (
             lambda t: t.parts.code_length(X_PARTS, given=[[]]),
-            "must name some of ['a', 'b'], but not all",
-            "[[]]",
+            "must name some of ['a', 'b'], or be a dict of masks of some",
+            "given=[[]]",
         ),
         (
-            lambda t: t.model.generate(1, 2, given={"a": X}),
-            'needs a model with times="parts", whose',
-            "given=['a'] with times='shared'",
+            lambda t: t.parts.code_length(X_PARTS, given=3),
+            "must name some of ['a', 'b'], or be a dict of masks of some",
+            "given=3",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, given=np.ones((4, 2), bool)),
+            "must name some of ['a', 'b'], or be a dict of masks of some",
+            "given=array(",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, given={"a": np.ones((4, 3), bool)}),
+            "must be of booleans, true for what is known, and broadcast to (4, 2)",
+            "shape (4, 3), dtype bool",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, given={"a": X_PARTS["a"]}),
+            "must be of booleans, true for what is known, and broadcast to (4, 2)",
+            "shape (4, 2), dtype int32",
+        ),
+        (
+            lambda t: t.ordered.code_length(X_LETTERS, given="a"),
+            "must be a mask for data of one kind",
+            "given='a'",
+        ),
+        (
+            lambda t: t.ordered.code_length(X_LETTERS, given=3),
+            "must be of booleans, true for what is known, and broadcast to (4, 3)",
+            "shape (), dtype int64",
         ),
         (
             lambda t: t.parts.generate(4, 2, given={"c": X_PARTS["a"]}),
-            "must name some of ['a', 'b'], but not all",
-            "['c']",
+            "must be a dict from some of the parts ['a', 'b'] to data",
+            "given={'c': ",
         ),
         (
-            lambda t: t.parts.generate(4, 2, given=X_PARTS),
-            "must name some of ['a', 'b'], but not all",
-            "['a', 'b']",
+            lambda t: t.parts.generate(4, 2, given=X_PARTS["a"]),
+            "must be a dict from some of the parts ['a', 'b'] to data",
+            "given=array(",
         ),
         (
             lambda t: t.parts.generate(4, 2, given={"a": X_PARTS["a"][:1]}),
-            "must hold 4 examples of each part",
-            "1 of 'a'",
+            "must hold 4 examples",
+            "1 of them",
         ),
         (
             lambda t: t.parts.generate(4, 2, given={"a": X_PARTS["a"] + 7}),
             "must lie in [0, 1] for",
             "values from 7 to 7",
+        ),
+        (
+            lambda t: t.ordered.generate(4, 2, given={"a": X_LETTERS}),
+            "must be one array",
+            "a dict with the names ['a']",
+        ),
+        (
+            lambda t: t.ordered.generate(4, 2, given=X_LETTERS[:, :2]),
+            "must have shape",
+            "shape (4, 2)",
+        ),
+        (
+            lambda t: t.ordered.generate(4, 2, given=X_LETTERS + 0.5),
+            "must hold integers",
+            "dtype float64",
         ),
     ],
     "guidance": [
@@ -838,10 +869,15 @@ CALLS = {
         ),
         (
             lambda t: BayesianFlowNetwork(
-                PARTS, networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8), times="parts"
+                PARTS, networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8), times="variables"
             ),
-            "must take a dict of 't' with the parts ['a',",
-            "a network that takes a KerasTensor",
+            "must take 't' of shape {'a': (2,), 'b': (2,)} for each example",
+            "a network that takes ()",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, times="variables"),
+            "must take 't' of shape (4, 4, 1) for each example",
+            "a network that takes ()",
         ),
     ],
     "null_condition": [
@@ -1031,6 +1067,92 @@ CALLS = {
             lambda t: t.model.compile(keras.optimizers.Adam),
             "must be an optimizer of Keras, or the name of",
             "optimizer=<class",
+        ),
+    ],
+    "order": [
+        (lambda t: orders.get("backwards"), "or one of ['left_to_right', ", "'backwards'"),
+        (lambda t: orders.get(3), "must be", "order=3"),
+        (lambda t: orders.get(orders.Random), "must be", "Random"),
+        (
+            lambda t: t.model.code_length(X, order="random"),
+            'needs a model with times="variables"',
+            "order=Random(), times='shared'",
+        ),
+        (
+            lambda t: t.model.generate(2, order=orders.LeftToRight()),
+            'needs a model with times="variables"',
+            "order=LeftToRight(block_size=1), times='shared'",
+        ),
+        (
+            lambda t: t.model.inpaint(X, order="random"),
+            'needs a model with times="variables"',
+            "order=Random(), times='shared'",
+        ),
+        (lambda t: t.ordered.code_length(X_LETTERS, order="right_to_left"), "must", "right_to"),
+        (lambda t: t.ordered.code_length(X_LETTERS, order=3), "must", "order=3"),
+        (
+            lambda t: t.ordered.code_length(X_LETTERS, order=[0, 1]),
+            "must hold a number for each variable, of shape (3,)",
+            "shape (2,)",
+        ),
+        (
+            lambda t: t.ordered.generate(2, order={"a": 0}),
+            "must be one array",
+            "a dict with the names ['a']",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, order=[0, 1]),
+            "must be a dict with the parts ['a', 'b']",
+            "a ndarray",
+        ),
+        (
+            lambda t: t.parts.generate(2, order={"a": 0}),
+            "must be a dict with the parts ['a', 'b']",
+            "a dict with the names ['a']",
+        ),
+        (
+            lambda t: t.parts.code_length(X_PARTS, order="random"),
+            "must send",
+            "order=Random(), flow=ContinuousFlow",
+        ),
+        (
+            lambda t: t.parts.generate(2, order={"a": 0, "b": 1}),
+            "must send flow['b'] by messages",
+            "order=Groups(",
+        ),
+    ],
+    "orders": [
+        (
+            lambda t: BayesianFlowNetwork(FLOW, t.model.network, orders={"together": 1.0}),
+            'must be None unless times="variables"',
+            "orders={'together': 1.0}",
+        ),
+        *(
+            (
+                lambda t, orders=orders: BayesianFlowNetwork(
+                    MANY, t.ordered.network, times="variables", orders=orders
+                ),
+                expected,
+                f"orders={orders!r}",
+            )
+            for orders, expected in (
+                (3, "must be a dict from some of ['together', "),
+                ({}, "must be a dict from some of ['together', "),
+                ({"backwards": 1.0}, "must be a dict from some of ['together', "),
+                ({"together": -1.0}, "must hold numbers of at least 0, not all of them 0"),
+                ({"together": 0.0}, "must hold numbers of at least 0, not all of them 0"),
+                ({"together": "a"}, "must hold numbers of at least 0, not all of them 0"),
+                ({"together": nan}, "must hold numbers of at least 0, not all of them 0"),
+                ({"together": inf}, "must hold numbers of at least 0, not all of them 0"),
+                ({"left_to_right": 1.0}, 'must be without "left_to_right" for a network'),
+            )
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                CONTINUOUS, t.numbers.network, times="variables", orders={"random": 1.0}
+            ),
+            "must be without what is told for a flow that cannot be",
+            "orders={'random': 1.0}",
         ),
     ],
     "part": [
@@ -1395,13 +1517,8 @@ CALLS = {
     ],
     "times": [
         (
-            lambda t: BayesianFlowNetwork(FLOW, t.model.network, times="parts"),
-            "must be 'shared' unless `flow` is a dict of",
-            "times='parts', flow=DiscreteFlow(num_cla",
-        ),
-        (
             lambda t: BayesianFlowNetwork(FLOW, t.model.network, times=3),
-            "must be one of ['shared', 'parts']",
+            "must be one of ['shared', 'variables']",
             "times=3",
         ),
     ],
@@ -1422,7 +1539,9 @@ CALLS = {
             "tokenizer=None",
         ),
         (
-            lambda t: BayesianFlowNetwork(PARTS, t.parts.network, times="parts", tokenizer=LETTERS),
+            lambda t: BayesianFlowNetwork(
+                PARTS, t.parts.network, times="variables", tokenizer=LETTERS
+            ),
             "must be a dict with some of the parts ['a',",
             "a Letters",
         ),

@@ -735,7 +735,7 @@ CALLS = {
     "times": [
         (
             lambda t: networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8, times="x"),
-            "must be one of ['shared', 'parts']",
+            "must be one of ['shared', 'variables']",
             "times='x'",
         ),
     ],

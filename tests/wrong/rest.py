@@ -560,7 +560,7 @@ CALLS = {
     "times": [
         (
             lambda t: testing.check_network(t.model.network, FLOW, times="x"),
-            "must be one of ['shared', 'parts']",
+            "must be one of ['shared', 'variables']",
             "times='x'",
             AssertionError,
         ),

@@ -30,6 +30,7 @@ HUGE = 10**400  # no float is as large
 FLOW, CONTINUOUS, MANY = (FLOWS[name]() for name in ("binary", "continuous", "discrete"))
 PARTS = {"a": FLOW, "b": CONTINUOUS}
 X, X_CONTINUOUS, X_MANY = make_data(FLOW), make_data(CONTINUOUS, 4), make_data(MANY, 4)
+X_LETTERS = np.zeros((4, 3), "int32")
 X_PARTS = {"a": np.zeros((4, 2), "int32"), "b": np.zeros((4, 2), "float32")}
 IMAGES, LABELS = np.zeros((4, 8, 8, 1)), np.array([0, 1, 0, 1])
 ROWS = np.zeros((8, 2))
@@ -74,10 +75,20 @@ class Things:
     @functools.cached_property
     def parts(self):
         shapes = {"a": (2,), "b": (2,)}
-        network = networks.MultiPart(PARTS, shapes, 8, 1, "mlp", times="parts")
-        model = BayesianFlowNetwork(PARTS, network, times="parts")
+        network = networks.MultiPart(PARTS, shapes, 8, 1, "mlp", times="variables")
+        model = BayesianFlowNetwork(PARTS, network, times="variables")
         model.compile()
         return model
+
+    @functools.cached_property
+    def ordered(self):
+        network = networks.Transformer(MANY, (3,), 8, 1, 1, times="variables")
+        return BayesianFlowNetwork(MANY, network, times="variables")
+
+    @functools.cached_property
+    def numbers(self):
+        network = networks.MLP(CONTINUOUS, (3,), 8, num_blocks=1, times="variables")
+        return BayesianFlowNetwork(CONTINUOUS, network, times="variables")
 
     @functools.cached_property
     def texts(self):
