@@ -23,6 +23,19 @@ def seconds(function, repeats):
     return min(times)
 
 
+def measure(flow, num_heads, args):
+    """Seconds of telling all samples, and of one network call on as many whole windows."""
+    network = networks.Transformer(
+        flow, args.length, args.width, args.layers, num_heads, times="variables", causal=True
+    )
+    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    model.compile()
+    x = np.zeros((args.samples, args.length), "int32")
+    options = {"order": "left_to_right", "batch_size": args.samples, "verbose": 0}
+    told = seconds(lambda: model.generate(args.samples, **options), args.repeats)
+    return told, seconds(lambda: model.code_length(x, **options), args.repeats)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=64)
@@ -34,19 +47,7 @@ def main():
     flow = flows.DiscreteFlow(27, beta_1=0.75)
     print(f"{keras.backend.backend()}: {args.samples} samples of {args.length}")
     for num_heads in (4, 0):
-        network = networks.Transformer(
-            flow, args.length, args.width, args.layers, num_heads, times="variables", causal=True
-        )
-        model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
-        model.compile()
-        x = np.zeros((args.samples, args.length), "int32")
-        options = {"batch_size": args.samples, "verbose": 0}
-        whole = seconds(
-            lambda: model.code_length(x, order="left_to_right", **options), args.repeats
-        )
-        told = seconds(
-            lambda: model.generate(args.samples, order="left_to_right", **options), args.repeats
-        )
+        told, whole = measure(flow, num_heads, args)
         print(
             f"{num_heads} heads: {told:.3f} s, a call on whole windows {whole:.3f} s, "
             f"{told / whole:.2f} calls",
