@@ -165,7 +165,9 @@ def draw(model, shapes, sampler, order, inputs, guides, options):
     num_steps = check_int("num_steps", options.num_steps, 1, MOST_STEPS)
     details = check_bool("return_details", options.return_details)
     check_verbose(options.verbose)
-    classifier_free = check_classifier_free(model, condition, guides.guidance_scale)
+    classifier_free = check_classifier_free(
+        model, condition, "known" in inputs, guides.guidance_scale
+    )
     inputs = {"ones": np.ones(num_samples, "float32"), **inputs}
     inputs |= condition_inputs(model, condition, num_samples)
     if classifier_free.scale != 1:

@@ -277,19 +277,21 @@ def drop_conditions(condition, null, rates, seed):
     return map_parts(drop, condition, _named_as(condition, null), rates_for)
 
 
-def with_null_conditions(inputs, null):
+def with_null_conditions(inputs, null, unknown=()):
     """The inputs of a network twice: with their conditions, and behind them with the null ones.
 
-    A condition that has no null one stays.
+    A condition that has no null one stays. `unknown` are inputs, by name, that are others there.
     """
-    told = inputs["condition"]
+    without = inputs | dict(unknown)
 
     def replace(condition, null):
         if null is None:
             return condition
         return ops.broadcast_to(ops.cast(null, condition.dtype), ops.shape(condition))
 
-    without = inputs | {"condition": map_parts(replace, told, _named_as(told, null))}
+    if "condition" in inputs:
+        told = inputs["condition"]
+        without["condition"] = map_parts(replace, told, _named_as(told, null))
     return keras.tree.map_structure(lambda *x: ops.concatenate(x), inputs, without)
 
 

@@ -613,9 +613,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             training: bool.
             mask: which variables are observed, `(batch, *event_shape)`, or a dict of the parts'. By
                 default all are.
-            guidance_scale: `(batch,)`, or None. The output without a condition, plus so many times
-                what the condition changes in it: one call of the network, on a batch of twice the
-                size.
+            guidance_scale: `(batch,)`, or None. The output without a condition, and without what is
+                known, plus so many times what these change in it: one call of the network, on a
+                batch of twice the size.
             guidance_rescale: `(batch,)`, or None: from 0 to 1, how much of the way back the guided
                 output is scaled to the standard deviation, over all variables of an example, that
                 it has for the condition without guidance.
@@ -636,10 +636,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         (16, 4, 4, 1, 1)
         """
         t, mask, known = (for_each_part(self.flow, values) for values in (t, mask, known))
-        t, s, theta = unzip_parts(map_parts(input_distribution, self.flow, s, t, mask, known))
-        if self.times == "variables":
-            t = map_parts(times_of_variables, s, t, mask, known)
-        inputs = {"theta": theta, "t": of_any_part(t) if self.times == "shared" else t}
+        seen = t, s, theta = self._see(s, t, mask, known)
+        inputs = self._told(*seen)
         if self.takes_mask:
             inputs["mask"] = map_parts(observed, theta, mask)
         if self.signature.takes_causal:
@@ -648,11 +646,30 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         if condition is not None:
             inputs["condition"] = cast_conditions(self, condition)
         if guidance_scale is not None:
-            inputs = with_null_conditions(inputs, self.null_condition)
+            unknown = {}
+            if known is not None:
+                forgotten = map_parts(
+                    lambda s, known: ops.where(known[..., None], 0.0, s), s, known
+                )
+                nothing = map_parts(lambda t, known: ops.where(known, 0.0, t), t, known)
+                unknown = self._told(*self._see(forgotten, nothing, mask))
+            inputs = with_null_conditions(inputs, self.null_condition, unknown)
         params = self.signature.call(self.network, inputs, training)
         if guidance_scale is not None:
             params = guide(params, guidance_scale, guidance_rescale)
         return map_parts(Prediction, t, s, theta, params)
+
+    def _see(self, s, t, mask, known=None):
+        """Times, evidence and theta, by which the network is told of the data."""
+        known = for_each_part(self.flow, known)
+        t, s, theta = unzip_parts(map_parts(input_distribution, self.flow, s, t, mask, known))
+        if self.times == "variables":
+            t = map_parts(times_of_variables, s, t, mask, known)
+        return t, s, theta
+
+    def _told(self, t, s, theta):
+        """The network's inputs about the data."""
+        return {"theta": theta, "t": of_any_part(t) if self.times == "shared" else t}
 
     @in_turn
     def code_length(
