@@ -1,7 +1,5 @@
 """Scoring: what it costs to send each example."""
 
-import math
-
 import keras
 import numpy as np
 from keras import ops
@@ -13,7 +11,7 @@ from keras_bfn._parts import for_each_part, leave_out, map_parts, order_parts, s
 from keras_bfn._validation import check_int, check_verbose, to_numpy
 from keras_bfn.inference.program import Program, check_batch_size
 from keras_bfn.inputs.arrays import check_arrays, count_examples
-from keras_bfn.inputs.given import check_given, check_order, order_noise
+from keras_bfn.inputs.given import check_given, check_order, is_in_one_pass, order_noise
 from keras_bfn.inputs.missing import (
     check_sample_weight,
     count_variables,
@@ -21,7 +19,6 @@ from keras_bfn.inputs.missing import (
     sum_variables,
 )
 from keras_bfn.inputs.states import left_to_right_state, state_in_order
-from keras_bfn.orders import LeftToRight
 
 
 def nats_per_example(loss, flow, x, predictions, seed, counts=None, state=None):
@@ -193,21 +190,6 @@ def score(
     nats = {name: order_parts(model.flow, nats[name]) for name in program.losses_by_name}
     given = {name for name, mask in known.items() if mask.all()} if isinstance(known, dict) else ()
     return nats, given
-
-
-def is_in_one_pass(model, order, known=None):
-    """Whether one network call predicts all variables in this order, each from those before it."""
-    shares = model.orders or {}
-    if not isinstance(order, LeftToRight) or not order.told or not shares.get("left_to_right"):
-        return False
-    event_shape = model.event_shape
-    if order.block_size != math.prod(event_shape[1:]):
-        return False
-    if known is None:
-        return True
-    by_position = known.reshape(len(known), event_shape[0], -1)
-    are_alike = (by_position == by_position[:, :, :1]).all()
-    return bool(are_alike and (np.diff(by_position[:, :, 0].astype("int8")) <= 0).all())
 
 
 def add_up(nats, given):

@@ -1,5 +1,7 @@
 """What is known from the start, and in which order the rest is sent."""
 
+import math
+
 import numpy as np
 
 from keras_bfn import orders
@@ -133,3 +135,22 @@ def order_noise(order, event_shape, num, seed):
     if not order.is_random:
         return None
     return np.random.default_rng(seed).random((num, number_of_variables(event_shape)), "float32")
+
+
+def is_in_one_pass(model, order, known=None):
+    """Whether one network call predicts all variables in this order, each from those before it."""
+    shares = model.orders or {}
+    if (
+        not isinstance(order, orders.LeftToRight)
+        or not order.told
+        or not shares.get("left_to_right")
+    ):
+        return False
+    event_shape = model.event_shape
+    if order.block_size != math.prod(event_shape[1:]):
+        return False
+    if known is None:
+        return True
+    by_position = known.reshape(len(known), event_shape[0], -1)
+    are_alike = (by_position == by_position[:, :, :1]).all()
+    return bool(are_alike and (np.diff(by_position[:, :, 0].astype("int8")) <= 0).all())
