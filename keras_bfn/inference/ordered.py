@@ -14,7 +14,7 @@ from keras_bfn.inference.program import SamplingProgram, check_batch_size, know,
 from keras_bfn.inputs.conditions import cast_conditions, guide, with_null_conditions
 from keras_bfn.inputs.given import is_in_one_pass, order_noise
 from keras_bfn.inputs.missing import put_missing
-from keras_bfn.inputs.states import split
+from keras_bfn.inputs.states import left_to_right_state, split
 
 GROUP, TIME, NEXT, IS_LAST = range(4)  # columns of a plan
 
@@ -29,6 +29,8 @@ class OrderedProgram(SamplingProgram):
         model, sampler: as in `SamplingProgram`.
         most_calls: int. How many rows the plan has room for.
         order: a `keras_bfn.orders.Order`.
+        in_one_pass: bool. Whether the network predicts each position from those before it, by the
+            form in which one call scores them all.
 
     Call arguments:
         inputs: dict with `"ones"`, of shape `(batch,)`; `"given"` and `"known"`, data and bools, or
@@ -36,9 +38,9 @@ class OrderedProgram(SamplingProgram):
             `"condition"`; and, if some variables are not there, the mask `"observed"`.
     """
 
-    def __init__(self, model, sampler, most_calls, order):
+    def __init__(self, model, sampler, most_calls, order, in_one_pass):
         super().__init__(model, sampler)
-        self.order = order
+        self.order, self.in_one_pass = order, in_one_pass
         unknown = {"initializer": "zeros", "trainable": False}
         self.num_calls = self.add_weight((), dtype="int32", name="num_calls", **unknown)
         self.plan = self.add_weight((most_calls, 4), name="plan", **unknown)
@@ -68,10 +70,17 @@ class OrderedProgram(SamplingProgram):
                 s = ops.where(is_sent[..., None], self.sampler.evidence(flow, state, time), 0.0)
                 return know(flow, s, x, known)
 
-            s = map_parts(evidence, model.flow, states, x, known, groups, open)
-            t = map_parts(
-                lambda groups, open: ops.where(open & (groups == group), time, 0.0), groups, open
-            )
+            if self.in_one_pass:  # as it is scored: what is not drawn yet is not seen
+                s = model.flow.known_evidence(x)
+                t, known, _, _, causal = left_to_right_state(known, mask, x)
+            else:
+                s = map_parts(evidence, model.flow, states, x, known, groups, open)
+                t = map_parts(
+                    lambda groups, open: ops.where(open & (groups == group), time, 0.0),
+                    groups,
+                    open,
+                )
+                causal = None
             return (
                 model.predict_params(
                     s,
@@ -81,6 +90,7 @@ class OrderedProgram(SamplingProgram):
                     guidance_scale=inputs.get("guidance_scale"),
                     guidance_rescale=inputs.get("guidance_rescale"),
                     known=known,
+                    causal=causal,
                 ),
             )
 
@@ -149,11 +159,14 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
         )
     if order.is_random:
         inputs["noise"] = order_noise(order, event_shape, num_samples, options.seed)
-    if is_in_one_pass(model, order, inputs["known"]) and hasattr(model.network, "one_by_one"):
+    in_one_pass = is_in_one_pass(model, order, inputs["known"])
+    if "guidance_scale" in inputs and "condition" not in inputs:
+        in_one_pass = False  # which never sees what is given as unknown
+    if in_one_pass and hasattr(model.network, "one_by_one"):
         program = model.programs(LeftToRightProgram, sampler)
     else:
         room = room_for_calls(order, event_shape, options.num_steps)
-        program = model.programs(OrderedProgram, sampler, room, order)
+        program = model.programs(OrderedProgram, sampler, room, order, in_one_pass)
         program.set_steps(options.num_steps)
     batch_size = check_batch_size(options.batch_size, num_samples)
     outputs = program.run(inputs, batch_size, options.seed, options.verbose)

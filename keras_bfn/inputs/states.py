@@ -122,7 +122,9 @@ def draw_state(shares, flow, event_shape, loss, batch_size, mask, seed):
 
 def left_to_right_state(known, mask, x):
     """All variables told, each position after those before it, but what is known."""
-    observed = map_parts(lambda x: ops.ones_like(x, "bool"), x) if mask is None else mask
+    observed = map_parts(lambda x: ops.ones_like(x, "bool"), x)
+    if mask is not None:
+        observed = map_parts(lambda mask: ops.cast(mask, "bool"), mask)
     told = map_parts(lambda a, b: ops.cast(a & ~b, "float32"), observed, known)
     nothing = map_parts(ops.zeros_like, told)
     return State(nothing, observed, nothing, told, ops.ones((ops.shape(x)[0],), "bool"))

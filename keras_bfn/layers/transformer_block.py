@@ -280,7 +280,7 @@ class _NeighbourDense(Dense):
     def quantize(self, mode, type_check=True, config=None):
         super().quantize(mode, type_check=False, config=config)
 
-    def quantized_call(self, x):
+    def quantized_call(self, x, causal=None):
         length, size = x.shape[1:]
         margins = [((k - 1) // 2, k // 2) for k in self.window]
         x = ops.pad(ops.reshape(x, (-1, *self.grid, size)), [(0, 0), *margins, (0, 0)])
@@ -288,5 +288,9 @@ class _NeighbourDense(Dense):
             x[:, *(slice(i, i + n) for i, n in zip(offsets, self.grid, strict=True))]
             for offsets in itertools.product(*map(range, self.window))
         ]
+        if causal is not None:  # of a sequence: nothing on the right is seen
+            own = (self.window[0] - 1) // 2
+            hidden = [ops.where(causal[:, None, None], 0.0, part) for part in seen[own + 1 :]]
+            seen = seen[: own + 1] + hidden
         x = ops.reshape(ops.concatenate(seen, axis=-1), (-1, len(seen) * size))
         return ops.reshape(super().quantized_call(x), (-1, length, self.units))

@@ -146,7 +146,7 @@ class Transformer(Network):
             if causal:
                 seen_as["causal"] = inputs["causal"]
                 seen = ShiftRight()(seen, inputs["causal"])
-                told = layers.Reshape((1,), dtype="float32")(inputs["causal"])
+                told = keras.ops.cast(inputs["causal"], "float32")[:, None]
                 told = layers.Dense(width, use_bias=False, name="causal_projection", **embed)(told)
                 time = layers.Add(dtype="float32")([time, told])
             num_seen = seen.shape[-1]

@@ -1,0 +1,261 @@
+"""From left to right in one call: a causal Transformer is scored as it draws, and learns both ways.
+
+Networks are random: what they say of all sequences adds up to one distribution, whatever it is.
+"""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from numpy.testing import assert_allclose, assert_array_equal
+
+import keras_bfn
+from keras_bfn.flows import DiscreteFlow, DiscretizedFlow
+from keras_bfn.inputs.given import is_in_one_pass
+from keras_bfn.networks import Transformer
+from keras_bfn.orders import Blocks, Groups, LeftToRight
+from tests.backends import everywhere
+from tests.checks import assert_draws_follow
+from tests.tensors import run, to_numpy
+
+LENGTH, NUM_CLASSES, NUM_DRAWS = 4, 3, 4000
+FLOW = DiscreteFlow(NUM_CLASSES, beta_1=3.0)
+ALL = np.array(list(itertools.product(range(NUM_CLASSES), repeat=LENGTH)), "int32")
+PLACES = NUM_CLASSES ** np.arange(LENGTH)[::-1]
+SMALL = {"width": 8, "num_layers": 2, "num_heads": 2, "kernel_size": 3}
+once = pytest.mark.once
+
+
+def make_network(flow=FLOW, shape=(LENGTH,), causal=True, **options):
+    network = Transformer(
+        flow, shape, **{**SMALL, "times": "variables", "causal": causal, **options}
+    )
+    rng = np.random.default_rng(0)
+    network.set_weights([0.4 * rng.standard_normal(w.shape) for w in network.get_weights()])
+    return network
+
+
+def make_model(orders=None, flow=FLOW, **options):
+    network = make_network(flow, **options)
+    return keras_bfn.BayesianFlowNetwork(flow, network, times="variables", orders=orders, seed=0)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_model()
+
+
+@pytest.fixture(scope="module")
+def both_ways():
+    """A model without a causal form."""
+    return make_model(causal=False)
+
+
+VARIANTS = {
+    "plain": {},
+    "as_the_paper": {"positions": "sinusoidal", "features": "plain", "shortcut": False},
+    "without_attention": {"num_heads": 0, "kernel_size": 5},
+    "without_neighbours": {"kernel_size": 1},
+    "even_kernel": {"kernel_size": 4},
+    "masked": {"masked": True},
+    "classes": {"conditions": 3},
+    "remat": {"remat": True},
+    "shared_times": {"times": "shared"},
+    "channels": {"shape": (LENGTH, 2)},
+    "bins": {"flow": DiscretizedFlow(5, 0.1, prediction="data")},
+}
+
+
+def make_inputs(network, flow=FLOW, shape=(LENGTH,), num=2, **options):
+    rng = np.random.default_rng(0)
+    theta = rng.dirichlet(np.ones(max(flow.theta_size, 2)), (num, *shape)).astype("float32")
+    inputs = {"theta": theta[..., : flow.theta_size]}
+    inputs["t"] = rng.random((num, *shape) if network.times == "variables" else num).astype(
+        "float32"
+    )
+    if options.get("masked"):
+        inputs["mask"] = np.ones((num, *shape), bool)
+    if options.get("conditions"):
+        inputs["condition"] = np.arange(num, dtype="int32")
+    return inputs
+
+
+def seen_by(network, inputs, causal):
+    """Which positions each position's output hangs on: `(seen, seeing)`."""
+    inputs = inputs | {"causal": np.full(len(inputs["theta"]), causal)}
+    before = run(network, inputs)
+    seen = np.zeros((LENGTH, LENGTH), bool)
+    for i in range(LENGTH):
+        theta = inputs["theta"].copy()
+        theta[:, i] = np.roll(theta[:, i], 1, axis=-1) * 0.9 + 0.02
+        change = np.abs(run(network, {**inputs, "theta": theta}) - before)
+        seen[i] = change.reshape(len(theta), LENGTH, -1).max(axis=(0, 2)) > 0
+    return seen
+
+
+@pytest.mark.parametrize("name", everywhere(list(VARIANTS), "plain", "even_kernel"))
+def test_each_position_hangs_on_earlier_ones_alone_where_it_is_causal(name):
+    network = make_network(**VARIANTS[name])
+    inputs = make_inputs(network, **VARIANTS[name])
+    assert_array_equal(seen_by(network, inputs, True), np.triu(np.ones((LENGTH, LENGTH)), 1))
+    assert seen_by(network, inputs, False).all()
+
+
+@pytest.mark.parametrize("name", everywhere(list(VARIANTS), "plain"))
+def test_a_mixed_batch_is_each_form_alone(name):
+    network = make_network(**VARIANTS[name])
+    inputs = make_inputs(network, num=4, **{k: v for k, v in VARIANTS[name].items() if k != "num"})
+    causal = np.array([True, False, False, True])
+    mixed = run(network, {**inputs, "causal": causal})
+    for form in (True, False):
+        alone = run(network, {**inputs, "causal": np.full(4, form)})
+        assert_allclose(mixed[causal == form], alone[causal == form], rtol=1e-4, atol=1e-5)
+        assert np.abs(mixed - alone)[causal != form].max() > 1e-3
+
+
+@once
+def test_without_a_causal_example_the_network_is_the_one_without_a_causal_form():
+    plain, causal = make_network(causal=False), make_network()
+    weights = {weight.path: weight for weight in causal.weights if "causal" not in weight.path}
+    for own, weight in zip(weights.values(), plain.weights, strict=True):
+        own.assign(weight)
+    inputs = make_inputs(plain)
+    expected = run(plain, inputs)
+    found = run(causal, {**inputs, "causal": np.zeros(2, bool)})
+    assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def cost(model, x=ALL, order="left_to_right", **options):
+    options = {"batch_size": len(x), "seed": 0, "verbose": 0, **options}
+    nats = model.code_length(x, order=order, **options)
+    assert_array_equal(nats["transmission"], np.zeros(len(x)))
+    return nats["reconstruction"]
+
+
+def causal_params(model, x):
+    """What the causal form predicts of examples that are known."""
+    known = ops.convert_to_tensor(np.ones(x.shape, bool))
+    s, ones = model.sample_evidence(x, np.zeros(len(x)), known), ops.ones(len(x), "bool")
+    return model.predict_params(s, np.zeros(len(x), "float32"), known=known, causal=ones).params
+
+
+def test_the_cost_in_one_call_is_that_of_as_many_calls_as_there_are_positions(model):
+    expected, rng = np.zeros(len(ALL)), np.random.default_rng(0)
+    for i in range(LENGTH):
+        x = ALL.copy()
+        x[:, i:] = rng.integers(0, NUM_CLASSES, x[:, i:].shape)  # not yet known
+        log_probs = to_numpy(ops.log_softmax(causal_params(model, x)[:, i]))
+        expected -= log_probs[np.arange(len(ALL)), ALL[:, i]]
+    assert_allclose(cost(model), expected, rtol=1e-4)
+    assert np.ptp(expected) > 1
+
+
+@once
+@pytest.mark.parametrize("orders", [None, {"left_to_right": 1.0}])
+def test_one_call_says_all_so_that_repeats_add_nothing(orders):
+    model = make_model(orders)
+    assert_allclose(cost(model, num_repeats=3), cost(model), rtol=1e-5)
+    assert_allclose(cost(model, order=LeftToRight(), batch_size=7), cost(model), rtol=1e-5)
+
+
+MODELS = ("model", "both_ways")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_costs_of_all_sequences_are_those_of_one_distribution_which_is_drawn(name, request):
+    model = request.getfixturevalue(name)
+    repeats = 1 if name == "model" else LENGTH  # of one position at a time, all of them
+    probs = np.exp(-cost(model, num_repeats=repeats))
+    assert probs.sum() == pytest.approx(1, abs=1e-4)
+    options = {"order": "left_to_right", "seed": 0, "batch_size": NUM_DRAWS, "verbose": 0}
+    x = model.generate(NUM_DRAWS, 1, **options)
+    assert_draws_follow(probs, x @ PLACES)
+
+
+@once
+@pytest.mark.parametrize("known", [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1], [0, 1, 0, 1]])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_rest_is_drawn_as_it_costs_given_what_is_known(name, known, request):
+    model, known = request.getfixturevalue(name), np.array(known, bool)
+    values = np.array([2, 0, 1, 2])
+    x = ALL[(values == ALL)[:, known].all(axis=1)]
+    is_prefix = known[0]
+    repeats = 1 if name == "model" and is_prefix else LENGTH
+    probs = np.exp(-cost(model, x, given=known, num_repeats=repeats))
+    assert probs.sum() == pytest.approx(1, abs=1e-4)
+    given = np.tile(np.where(known, values, -1), (NUM_DRAWS, 1))
+    options = {"seed": 0, "batch_size": NUM_DRAWS, "verbose": 0}
+    drawn = model.generate(NUM_DRAWS, 1, given=given, order="left_to_right", **options)
+    cells = {tuple(row): i for i, row in enumerate(x)}
+    assert_draws_follow(probs, [cells[tuple(row)] for row in drawn])
+
+
+@once
+def test_a_prefix_that_is_given_costs_what_the_whole_costs_less_what_it_costs(model):
+    whole = cost(model).reshape([NUM_CLASSES] * LENGTH)
+    known = np.arange(LENGTH) < 2
+    given = cost(model, given=known).reshape(whole.shape)
+    prefix = -np.log(np.exp(-whole).sum(axis=(2, 3), keepdims=True))
+    assert_allclose(given + prefix, whole, rtol=1e-4, atol=1e-4)
+
+
+@once
+def test_when_one_call_says_all():
+    model = make_model()
+    prefix, suffix = np.arange(LENGTH) < 2, np.arange(LENGTH) >= 2
+    each = np.array([prefix, prefix[::-1] & False])
+    assert is_in_one_pass(model, LeftToRight())
+    assert is_in_one_pass(model, LeftToRight(), np.tile(prefix, (2, 1)))
+    assert is_in_one_pass(model, LeftToRight(), each)
+    assert not is_in_one_pass(model, LeftToRight(), np.tile(suffix, (2, 1)))
+    for order in (LeftToRight(2), Blocks(1), Groups(np.arange(LENGTH))):
+        assert not is_in_one_pass(model, order)
+    assert not is_in_one_pass(make_model({"together": 1.0}), LeftToRight())
+    assert not is_in_one_pass(make_model(causal=False), LeftToRight())
+
+
+@once
+def test_channels_of_a_position_are_told_at_once():
+    flow = DiscreteFlow(2, beta_1=2.0)
+    model = make_model(flow=flow, shape=(2, 2))
+    x = np.array(list(itertools.product(range(2), repeat=4)), "int32").reshape(-1, 2, 2)
+    assert is_in_one_pass(model, LeftToRight(2))
+    probs = np.exp(-cost(model, x, order=LeftToRight(2)))
+    assert probs.sum() == pytest.approx(1, abs=1e-4)
+    options = {"order": LeftToRight(2), "seed": 0, "batch_size": NUM_DRAWS, "verbose": 0}
+    drawn = model.generate(NUM_DRAWS, 1, **options).reshape(-1, 4)
+    assert_draws_follow(probs, drawn @ np.array([8, 4, 2, 1]))
+
+
+@once
+def test_sequences_of_other_lengths_cost_what_is_there():
+    model = make_model(masked=True)
+    x = ALL[: NUM_CLASSES**LENGTH : NUM_CLASSES**2].copy()  # all prefixes of two
+    x[:, 2:] = -1
+    probs = np.exp(-cost(model, x))
+    assert probs.sum() == pytest.approx(1, abs=1e-4)
+    options = {"order": "left_to_right", "seed": 0, "batch_size": NUM_DRAWS, "verbose": 0}
+    drawn = model.generate(NUM_DRAWS, 1, lengths=2, **options)
+    assert (drawn[:, 2:] == -1).all()
+    assert_draws_follow(probs, drawn[:, :2] @ np.array([NUM_CLASSES, 1]))
+
+
+@once
+def test_it_learns_from_left_to_right():
+    """Each letter follows from the one before it, the first is any."""
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, NUM_CLASSES, 2000)
+    x = ((first[:, None] + np.arange(LENGTH)) % NUM_CLASSES).astype("int32")
+    keras.utils.set_random_seed(0)
+    network = Transformer(FLOW, LENGTH, **{**SMALL, "width": 16}, times="variables", causal=True)
+    model = keras_bfn.BayesianFlowNetwork(
+        FLOW, network, times="variables", orders={"left_to_right": 1.0}, seed=0
+    )
+    model.compile(keras.optimizers.Adam(1e-2))
+    model.fit(x, batch_size=50, epochs=3, verbose=0)
+    assert cost(model, x[:100]).mean() == pytest.approx(np.log(NUM_CLASSES), abs=0.05)
+    drawn = model.generate(300, 1, order="left_to_right", seed=0, verbose=0)
+    follows = (np.diff(drawn, axis=1) % NUM_CLASSES == 1).all(axis=1)
+    assert follows.mean() > 0.95

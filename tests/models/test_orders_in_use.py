@@ -1,0 +1,362 @@
+"""What models do with times of the variables' own: each verb, option and file, in any order."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from numpy.testing import assert_allclose, assert_array_equal
+
+import keras_bfn
+from keras_bfn.callbacks import Resume
+from keras_bfn.datasets import Letters
+from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
+from keras_bfn.guidance import ClassifierFreeGuidance
+from keras_bfn.networks import MLP, Transformer
+from keras_bfn.orders import Blocks, Groups, LeftToRight, Random
+from tests.backends import everywhere
+from tests.checks import assert_draws_follow
+from tests.injected_noise import injected_noise
+from tests.models.small import save_and_load
+from tests.models.states import state_of
+from tests.tensors import to_numpy
+
+LENGTH, NUM_CLASSES = 4, 3
+FLOW = DiscreteFlow(NUM_CLASSES, beta_1=3.0)
+SHARES = {"together": 1, "given": 1, "own": 1, "random": 1, "left_to_right": 1}
+X = np.random.default_rng(0).integers(0, NUM_CLASSES, (24, LENGTH)).astype("int32")
+CLASSES = np.arange(24, dtype="int32") % 3
+ORDERS = {
+    "together": "together",
+    "random": Random(2),
+    "left_to_right": "left_to_right",
+    "blocks": Blocks(2),
+    "groups": Groups([1, 0, 0, 2], told=[True, False, True]),
+}
+QUIET = {"batch_size": 24, "seed": 0, "verbose": 0}
+once = pytest.mark.once
+
+
+def make_model(flow=FLOW, orders=SHARES, seed=0, model=None, **options):
+    """A model with a network of random weights, which tells all states apart."""
+    keras.utils.set_random_seed(seed)
+    small = {"width": 8, "num_layers": 1, "num_heads": 2, "causal": True}
+    network = Transformer(flow, LENGTH, times="variables", **{**small, **options})
+    rng = np.random.default_rng(seed)
+    network.set_weights([0.4 * rng.standard_normal(w.shape) for w in network.get_weights()])
+    return keras_bfn.BayesianFlowNetwork(
+        flow, network, times="variables", orders=orders, seed=seed, **(model or {})
+    )
+
+
+def total(nats):
+    return nats["transmission"] + nats["reconstruction"]
+
+
+def say(model, x=X, condition=None):
+    """What a model says in every order."""
+    data = x if condition is None else (x, condition)
+    given = np.where(np.arange(LENGTH) < 1, x, -1).astype(x.dtype)
+    said = {}
+    for name, order in ORDERS.items():
+        options = {"condition": condition, "order": order, **QUIET}
+        said[name] = (
+            total(model.code_length(data, 3, order=order, **QUIET)),
+            model.generate(24, 3, **options),
+            model.generate(24, 3, given=given, **options),
+        )
+    return said
+
+
+def assert_same(one, other):
+    keras.tree.map_structure(lambda a, b: assert_allclose(a, b, rtol=1e-4, atol=1e-4), one, other)
+
+
+@pytest.mark.parametrize("where", everywhere(["file", "preset"], "file"))
+def test_a_saved_model_says_the_same_in_every_order(where, tmp_path):
+    model = make_model(model={"condition_dropout": 0.25}, conditions=3)
+    model.compile(keras.optimizers.Adam(0.01))
+    model.fit((X, CLASSES), epochs=1, verbose=0)
+    loaded = save_and_load(model, where, tmp_path)
+    assert (loaded.times, loaded.orders) == ("variables", dict.fromkeys(SHARES, 0.2))
+    assert loaded.network.causal
+    assert_same(say(loaded, condition=CLASSES), say(model, condition=CLASSES))
+    loaded.fit((X, CLASSES), epochs=1, verbose=0)
+
+
+def test_training_goes_on_as_if_it_had_not_been_interrupted(tmp_path):
+    def run(folder, epochs):
+        model = make_model(dropout=0.1)
+        model.compile(keras.optimizers.Adam(0.01))
+        resume = Resume(tmp_path / folder, verbose=0)
+        model.fit(X, epochs=epochs, batch_size=8, shuffle=False, callbacks=[resume], verbose=0)
+        return state_of(model)
+
+    expected = run("whole", 3)
+    run("cut", 1)
+    for found, value in zip(run("cut", 3), expected, strict=True):
+        assert_array_equal(found, value)
+
+
+@pytest.mark.parametrize("kind", everywhere(list(SHARES), "own"))
+def test_every_kind_of_state_trains_and_is_validated(kind):
+    model = make_model(orders={kind: 1.0})
+    model.compile(keras.optimizers.Adam(0.02))
+    history = model.fit(X, epochs=2, batch_size=8, validation_data=X, verbose=0).history
+    assert all(np.isfinite(values).all() for values in history.values())
+    logs = model.evaluate(X, batch_size=24, return_dict=True, verbose=0)
+    assert_allclose(logs["loss"] + logs["reconstruction"], logs["nats_per_example"] / LENGTH, 1e-5)
+
+
+@once
+def test_what_is_evaluated_is_sent_together():
+    model = make_model()
+    model.compile("sgd")
+    with injected_noise():
+        logs = model.evaluate(X, batch_size=24, return_dict=True, verbose=0)
+        nats = model.code_length(X, batch_size=24, verbose=0)
+    assert_allclose(logs["nats_per_example"], total(nats).mean(), rtol=1e-5)
+
+
+@once
+@pytest.mark.parametrize("kind", SHARES)
+def test_weights_of_variables_count_in_each_kind_of_state(kind):
+    model = make_model(orders={kind: 1.0})
+    weight = np.random.default_rng(0).random(X.shape).astype("float32")
+    weight[:, 1] = 0
+    costs = []
+    for variable in range(LENGTH):  # the loss is linear in the weights of the variables' costs
+        one = np.where(np.arange(LENGTH) == variable, weight, 0.0)
+        model.compile("sgd")
+        with injected_noise():
+            outputs = model(ops.convert_to_tensor(X), training=True)
+            loss = model.compute_loss(X, y_pred=outputs, sample_weight=ops.convert_to_tensor(one))
+        costs.append(to_numpy(loss) * one.sum())
+    with injected_noise():
+        outputs = model(ops.convert_to_tensor(X), training=True)
+        weight = ops.convert_to_tensor(weight)
+        loss = model.compute_loss(X, y_pred=outputs, sample_weight=weight)
+    assert costs[1] == 0
+    assert_allclose(to_numpy(loss), sum(costs) / to_numpy(ops.sum(weight)), rtol=1e-4)
+
+
+def sequences(length=LENGTH):
+    return np.array(list(itertools.product(range(NUM_CLASSES), repeat=length)), "int32")
+
+
+@once
+@pytest.mark.parametrize("causal", [True, False])
+def test_conditions_guide_what_is_told(causal):
+    shares = SHARES if causal else None
+    model = make_model(
+        orders=shares, model={"condition_dropout": 0.25}, conditions=3, causal=causal
+    )
+    every, log_p = sequences(), 0.0
+    classes = np.full(len(every), 1, "int32")
+    scale = np.full(len(every), 2.0, "float32")
+    for i in range(LENGTH):
+        place = np.arange(LENGTH) < (LENGTH if causal else i)
+        known = ops.convert_to_tensor(np.tile(place, (len(every), 1)))
+        t = np.zeros(len(every), "float32")
+        s = np.where(place[:, None], to_numpy(model.flow.known_evidence(every)), 0.0)
+        predictions = model.predict_params(
+            s.astype("float32"),
+            t,
+            classes,
+            guidance_scale=scale,
+            known=known,
+            causal=ops.ones(len(every), "bool") if causal else None,
+        )
+        logits = to_numpy(ops.log_softmax(predictions.params[:, i]))
+        log_p = log_p + logits[np.arange(len(every)), every[:, i]]
+    assert np.exp(log_p).sum() == pytest.approx(1, abs=1e-4)
+    options = {"condition": np.full(3000, 1), "order": "left_to_right", "seed": 0, "verbose": 0}
+    x = model.generate(3000, 1, guidance_scale=2.0, batch_size=3000, **options)
+    assert_draws_follow(np.exp(log_p), x @ NUM_CLASSES ** np.arange(LENGTH)[::-1])
+
+
+@once
+def test_guidance_in_an_order_is_a_number_with_a_rescaling():
+    model = make_model(model={"condition_dropout": 0.25}, conditions=3)
+    options = {"condition": CLASSES, "order": Blocks(2), **QUIET}
+    plain, guided, rescaled = (
+        model.generate(24, 3, guidance_scale=scale, **options)
+        for scale in (1.0, 5.0, ClassifierFreeGuidance(5.0, rescale=1.0))
+    )
+    assert (plain != guided).any()
+    assert (guided != rescaled).any()
+    for scale in (lambda t: 2.0, ClassifierFreeGuidance(2.0, interval=(0.2, 0.8))):
+        with pytest.raises(ValueError, match=r"`guidance_scale` must be a number, at all times"):
+            model.generate(24, 3, guidance_scale=scale, **options)
+
+
+@once
+def test_what_is_given_meets_guidance_by_functions_and_particles():
+    model = make_model()
+    given = np.where(np.arange(LENGTH) < 2, X, -1)
+
+    def prefer(probs):  # the last class, at the last place
+        return ops.log(probs[:, -1, -1] + 1e-3)
+
+    options = {"given": given, "guidance": prefer, **QUIET}
+    for particles in (None, 1, 4):
+        x = model.generate(24, 20, num_particles=particles, **options)
+        assert_array_equal(x[:, :2], X[:, :2])
+        assert (x[:, -1] == NUM_CLASSES - 1).mean() > 0.7
+    completed = model.inpaint(
+        X, np.arange(LENGTH) < 2, 20, num_particles=4, guidance=prefer, **QUIET
+    )
+    assert_array_equal(completed[:, :2], X[:, :2])
+    assert (completed[:, -1] == NUM_CLASSES - 1).mean() > 0.7
+
+
+@once
+def test_matrices_of_low_rank_learn_and_are_saved(tmp_path):
+    model = make_model(kernel_size=3)
+    before = say(model)
+    model.network.enable_lora(2)
+    assert_same(say(model), before)
+    model.compile(keras.optimizers.Adam(0.05))
+    model.fit(X, epochs=2, verbose=0)
+    after = say(model)
+    assert np.abs(after["left_to_right"][0] - before["left_to_right"][0]).max() > 0.01
+    assert_same(say(save_and_load(model, "preset", tmp_path)), after)
+
+
+@once
+def test_a_quantised_network_says_nearly_the_same_in_every_order():
+    model = make_model(kernel_size=3)
+    before = {name: cost for name, (cost, *_) in say(model).items()}
+    model.quantize("int8")
+    for name, (cost, *_) in say(model).items():
+        assert np.abs(cost - before[name]).mean() < 0.1 * np.abs(before[name]).mean()
+
+
+@once
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_trains_and_stays_close(policy):
+    full, half = make_model(), make_model(dtype=policy)
+    for name, order in ORDERS.items():
+        costs = [total(m.code_length(X, 3, order=order, **QUIET)) for m in (full, half)]
+        assert_allclose(costs[1], costs[0], rtol=0.1, atol=0.1, err_msg=name)
+    half.compile(keras.optimizers.Adam(0.01))
+    history = half.fit(X, epochs=2, batch_size=8, validation_data=X, verbose=0).history
+    assert all(np.isfinite(values).all() for values in history.values())
+    s = half.sample_evidence(X, np.full(X.shape, 0.5, "float32"))
+    prediction = half.predict_params(s, np.full(X.shape, 0.5, "float32"))
+    assert {keras.backend.standardize_dtype(part.dtype) for part in prediction} == {"float32"}
+
+
+def pad(x, length):
+    return np.where(np.arange(LENGTH) < length, x, -1).astype("int32")
+
+
+@pytest.mark.parametrize("order", everywhere(ORDERS, "groups"))
+def test_sequences_have_lengths_in_every_order(order):
+    model = make_model(masked=True)
+    lengths = 1 + np.arange(24) % LENGTH
+    there = np.arange(LENGTH) < lengths[:, None]
+    x = model.generate(24, 3, lengths=lengths, order=order, **QUIET)
+    assert_array_equal(x == -1, ~there)
+    FLOW.check_data(x[there])
+    completed = model.inpaint(X, np.arange(LENGTH) < 1, 3, lengths=lengths, order=order, **QUIET)
+    assert_array_equal(completed == -1, ~there)
+    assert_array_equal(completed[:, 0], X[:, 0])
+    nats = total(model.code_length(x, order=order, **QUIET))
+    assert np.isfinite(nats).all()
+
+
+@once
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize(
+    ("order", "num_groups"), [([1, 0, 2, 3], 4), ([0, 1, 1, 2], 3), ("left_to_right", 4)]
+)
+def test_what_is_missing_costs_nothing_in_any_order(order, num_groups, masked):
+    model = make_model(orders=None, masked=masked, causal=False, model={"allow_missing": True})
+    every = pad(np.pad(sequences(2), ((0, 0), (0, 2))), 2)
+    options = {**QUIET, "batch_size": len(every), "num_repeats": num_groups}
+    nats = model.code_length(every, order=order, **options)
+    assert_array_equal(nats["transmission"], np.zeros(len(every)))
+    assert np.exp(-nats["reconstruction"]).sum() == pytest.approx(1, abs=1e-4)
+
+
+@once
+@pytest.mark.parametrize("kind", SHARES)
+def test_sequences_of_other_lengths_train_in_each_kind_of_state(kind):
+    model = make_model(orders={kind: 1.0}, masked=True)
+    model.compile(keras.optimizers.Adam(0.01))
+    x = np.where(np.arange(LENGTH) < 1 + np.arange(24)[:, None] % LENGTH, X, -1)
+    history = model.fit(x, epochs=2, batch_size=8, validation_data=x, verbose=0).history
+    assert all(np.isfinite(values).all() for values in history.values())
+    nothing = np.full_like(X, -1)  # whole examples may be missing
+    assert np.isfinite(model.train_on_batch(nothing))
+
+
+@once
+def test_latents_and_trajectories_are_those_of_what_is_sent_together():
+    model = make_model()
+    latents = model.encode(X, 20, seed=0, verbose=0)
+    again = model.generate(24, 20, "ode2", latents=latents, verbose=0)
+    FLOW.check_data(again)
+    given = np.where(np.arange(LENGTH) < 2, X, -1)
+    result = model.generate(24, 5, given=given, return_details=True, **QUIET)
+    t = result.trajectory.t
+    assert t.shape == (6, 24, LENGTH)
+    assert (t[:, :, :2] == 1).all()
+    assert_allclose(t[:, 0, 2], np.linspace(0, 1, 6), rtol=1e-6)
+    assert result.trajectory.s.shape == (6, 24, LENGTH, NUM_CLASSES)
+
+
+@once
+@pytest.mark.parametrize("order", ["together", "left_to_right", "random"])
+def test_texts_are_written_and_continued_in_any_order(order):
+    flow = DiscreteFlow(27, beta_1=2.0)
+    model = make_model(flow, orders=None, model={"tokenizer": Letters()})
+    texts = model.generate_text(3, 2, order=order, seed=0, verbose=0)
+    assert [len(text) for text in texts] == [LENGTH] * 3
+    texts = model.continue_text(["ab", "z"], 2, 2, order=order, seed=0, verbose=0)
+    assert [text[:2] for text in texts[:2]] == ["ab"] * 2
+    assert all(text.startswith("z") for text in texts[2:])
+
+
+@once
+@pytest.mark.parametrize(
+    "flow", [ContinuousFlow(0.1), ContinuousFlow(0.1, "data"), DiscretizedFlow(9, 0.1)]
+)
+def test_numbers_are_sent_in_blocks_and_given(flow):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (24, LENGTH)).astype("float32")
+    x = ((x + 1) * 4.5).astype("int32").clip(0, 8) if flow.discrete else x
+    network = MLP(flow, (LENGTH,), width=16, num_blocks=1, times="variables")
+    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    model.compile(keras.optimizers.Adam(0.01))
+    model.fit(x, epochs=2, batch_size=8, verbose=0)
+    known = np.arange(LENGTH) < 2
+    given = np.where(known, x, -1 if flow.discrete else np.nan).astype(x.dtype)
+    for order in ("together", Blocks(1), Groups([0, 1, 1, 0], told=False)):
+        drawn = model.generate(24, 4, given=given, order=order, **QUIET)
+        assert_array_equal(drawn[:, known], x[:, known])
+        flow.check_data(drawn)
+        nats = model.code_length(x, 3, given=known, order=order, **QUIET)
+        assert np.isfinite(total(nats)).all()
+    with pytest.raises(ValueError, match="`order` must send flow by messages"):
+        model.code_length(x, order=LeftToRight(), **QUIET)
+
+
+@once
+def test_each_numbers_own_time_is_seen():
+    """Theta of a number does not tell how well it is known."""
+    flow = ContinuousFlow(0.1)
+    for network in (
+        MLP(flow, (LENGTH,), width=8, num_blocks=1, times="variables"),
+        Transformer(flow, LENGTH, width=8, num_layers=1, num_heads=2, times="variables"),
+    ):
+        rng = np.random.default_rng(0)
+        network.set_weights([rng.standard_normal(w.shape) for w in network.get_weights()])
+        theta = rng.standard_normal((1, LENGTH, 1)).astype("float32")
+        times = [[0.2, 0.8, 0.5, 0.5], [0.8, 0.2, 0.5, 0.5]]  # of one mean
+        one, other = (
+            to_numpy(network({"theta": theta, "t": np.array([t], "float32")})) for t in times
+        )
+        assert np.abs(one - other).min() > 1e-6
