@@ -57,7 +57,7 @@ class OrderedProgram(SamplingProgram):
         known, open, groups = split(
             self.order, model.event_shape, inputs.get("noise"), inputs["known"], mask
         )
-        plan = ops.copy(self.plan)
+        plan, at_first = ops.copy(self.plan), known
         start = self.start(ops.shape(inputs["ones"])[0], seed)
 
         def predict(i, carry, noise):
@@ -70,6 +70,7 @@ class OrderedProgram(SamplingProgram):
                 s = ops.where(is_sent[..., None], self.sampler.evidence(flow, state, time), 0.0)
                 return know(flow, s, x, known)
 
+            drawn = map_parts(lambda known, at_first: known & ~at_first, known, at_first)
             if self.in_one_pass:  # as it is scored: what is not drawn yet is not seen
                 s = model.flow.known_evidence(x)
                 t, known, _, _, causal = left_to_right_state(known, mask, x)
@@ -91,6 +92,7 @@ class OrderedProgram(SamplingProgram):
                     guidance_rescale=inputs.get("guidance_rescale"),
                     known=known,
                     causal=causal,
+                    drawn=drawn,
                 ),
             )
 

@@ -603,6 +603,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         guidance_rescale=None,
         known=None,
         causal=None,
+        drawn=None,
     ):
         """Predicts the parameters of the output distribution from evidence.
 
@@ -624,6 +625,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 `sample_evidence` gives for them. By default none.
             causal: bool, `(batch,)`, for a network that takes it: where each position is predicted
                 from those before it alone. By default nowhere.
+            drawn: bool, shaped as `known`: which of these are known only because they were drawn,
+                and stay so where guidance forgets what is known. By default none.
 
         Returns:
             A `keras_bfn.Prediction`, or a dict of the parts' predictions.
@@ -648,11 +651,12 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         if guidance_scale is not None:
             unknown = {}
             if known is not None:
-                forgotten = map_parts(
-                    lambda s, known: ops.where(known[..., None], 0.0, s), s, known
-                )
-                nothing = map_parts(lambda t, known: ops.where(known, 0.0, t), t, known)
-                unknown = self._told(*self._see(forgotten, nothing, mask))
+                given = known
+                if drawn is not None:
+                    given = map_parts(lambda known, drawn: known & ~drawn, known, drawn)
+                s_without = map_parts(lambda s, mask: ops.where(mask[..., None], 0.0, s), s, given)
+                t_without = map_parts(lambda t, mask: ops.where(mask, 0.0, t), t, given)
+                unknown = self._told(*self._see(s_without, t_without, mask, drawn))
             inputs = with_null_conditions(inputs, self.null_condition, unknown)
         params = self.signature.call(self.network, inputs, training)
         if guidance_scale is not None:
