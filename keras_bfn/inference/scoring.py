@@ -18,7 +18,7 @@ from keras_bfn.inputs.missing import (
     fill_missing_variables,
     sum_variables,
 )
-from keras_bfn.inputs.states import left_to_right_state, state_in_order
+from keras_bfn.inputs.states import scored_state
 
 
 def nats_per_example(loss, flow, x, predictions, seed, counts=None, state=None):
@@ -83,18 +83,11 @@ class CodeLengthProgram(Program):
             if name == "transmission" and np.all(self.order.told):
                 continue  # there are no messages
             u = low + (high - low) * losses.stratified_uniform(ops.shape(low)[0], seed)
-            state, known, causal = None, None, None
+            state, t, known, causal = None, None, None, None
             if model.times == "variables":
-                known = inputs.get("known", map_parts(lambda x: ops.zeros_like(x, "bool"), x))
-                if self.in_one_pass:
-                    state = left_to_right_state(known, mask, x)
-                else:
-                    state = state_in_order(
-                        self.order, loss, model.event_shape, u, inputs.get("noise"), known, mask
-                    )
+                given = inputs.get("noise"), x, mask, inputs.get("known")
+                state = scored_state(self.order, self.in_one_pass, name, loss, u, *given)
                 t, known, causal = state.t, state.known, state.causal
-                if name == "transmission":
-                    state = state._replace(told=map_parts(ops.zeros_like, state.told))
             else:
                 t = loss.times(u)
             s = model.sample_evidence(x, t, known)

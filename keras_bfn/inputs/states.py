@@ -120,6 +120,32 @@ def draw_state(shares, flow, event_shape, loss, batch_size, mask, seed):
     return State(*(cut(values, event_shape) for values in found), causal)
 
 
+def scored_state(order, in_one_pass, name, loss, u, noise, x, mask, known=None):
+    """The state in which a loss scores examples, without bias over `u`.
+
+    Args:
+        order, loss, u, noise, mask: as in `state_in_order`.
+        in_one_pass: bool. Whether one network call predicts each position from those before it.
+        name: `"transmission"`, of which only messages are part, or `"reconstruction"`, which has
+            what is told, too.
+        x: data, or a dict of the parts' data.
+        known: what is known from the start; by default nothing.
+
+    Returns:
+        A `State`.
+    """
+    if known is None:
+        known = map_parts(lambda x: ops.zeros_like(x, "bool"), x)
+    if in_one_pass:
+        state = left_to_right_state(known, mask, x)
+    else:
+        event_shape = map_parts(lambda x: tuple(x.shape[1:]), x)
+        state = state_in_order(order, loss, event_shape, u, noise, known, mask)
+    if name == "transmission":
+        return state._replace(told=map_parts(ops.zeros_like, state.told))
+    return state
+
+
 def left_to_right_state(known, mask, x):
     """All variables told, each position after those before it, but what is known."""
     observed = map_parts(lambda x: ops.ones_like(x, "bool"), x)

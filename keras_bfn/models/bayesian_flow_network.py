@@ -39,6 +39,7 @@ from keras_bfn.inputs.conditions import (
     guide,
     with_null_conditions,
 )
+from keras_bfn.inputs.given import check_order, is_in_one_pass
 from keras_bfn.inputs.missing import (
     count_variables,
     fill_missing_variables,
@@ -62,6 +63,7 @@ from keras_bfn.models.arguments import (
     fit_arguments,
 )
 from keras_bfn.networks.network import TIMES
+from keras_bfn.orders import Together
 from keras_bfn.predictions import Prediction, input_distribution, times_of_variables
 from keras_bfn.presets import PRESETS
 from keras_bfn.presets.folder import save_folder
@@ -184,7 +186,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self.transmission_loss = losses.get(None)
         self.reconstruction_loss = losses.ReconstructionLoss()
         self.loss_weights = None
-        self.num_repeats = 1
+        self.num_repeats, self.order = 1, Together()
         self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
         self.bits_per_dim_tracker = BitsPerDim()
         self.nats_per_example_tracker = keras.metrics.Mean(name="nats_per_example")
@@ -263,6 +265,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         loss="continuous_time",
         loss_weights=None,
         num_repeats=1,
+        order="together",
         **kwargs,
     ):
         """Configures the model for training.
@@ -274,6 +277,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 that part counts in the loss, 1 by default. Of no effect on other metrics.
             num_repeats: int. How many times `evaluate` and validation score each example, at
                 evenly spread times. More repeats are more work, and lower the noise of curves.
+            order: as in `code_length`: in which order `evaluate` and validation send variables.
+                What is told is part of `reconstruction` and `bits_per_dim`, not of `loss`. Training
+                goes by the model's `orders`.
             **kwargs: as in Keras; `metrics` are refused, for there are no targets.
 
         Raises:
@@ -286,6 +292,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         loss, optimizer = losses.get(loss), check_compilation(optimizer, **kwargs)
         loss_weights = check_loss_weights(loss_weights, self.flow)
         self.num_repeats = check_int("num_repeats", num_repeats, 1)
+        self.order = check_order(self, order)
         self.transmission_loss, self.loss_weights = loss, loss_weights
         super().compile(optimizer=optimizer, **kwargs)
         self._asked_jit_compile = kwargs.get("jit_compile", "auto")
@@ -301,6 +308,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         config["loss"] = keras.saving.serialize_keras_object(self.transmission_loss)
         config["loss_weights"] = self.loss_weights and dict(self.loss_weights)
         config["num_repeats"] = self.num_repeats
+        config["order"] = keras.saving.serialize_keras_object(self.order)
         config["jit_compile"] = self._asked_jit_compile  # Keras 3.15 keeps what "auto" came to here
         config["optimizer"] = of_no_backend(config["optimizer"])
         return config
@@ -447,7 +455,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 y_pred[name],
                 self.seed_generator,
                 counted,
-                y_pred.get("state"),
+                y_pred["states"].get(name),
             )
             for name, loss in self.losses_by_name(training).items()
         }
@@ -539,7 +547,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         check_form(self.flow, self.event_shape, x)
         check_is_conditional(self, condition is not None)
         x, mask = fill_missing_variables(self.flow, x, self.allow_missing)
-        outputs = {"data": x} if mask is None else {"data": x, "mask": mask}
+        outputs = (
+            {"data": x, "states": {}} if mask is None else {"data": x, "states": {}, "mask": mask}
+        )
         batch_size = ops.shape(of_any_part(x))[0]
         num_repeats = 1 if training else self.num_repeats
         if training and self.condition_dropout and condition is not None:
@@ -552,14 +562,24 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         x, condition, mask = objective.repeat((x, condition, mask), num_repeats)
         seed = self.seed_generator
         for name, loss in self.losses_by_name(training).items():
-            known, causal = None, None
+            state, t, known, causal = None, None, None, None
             if training and self.times == "variables":
-                outputs["state"] = state = states.draw_state(
+                state = states.draw_state(
                     self.orders, self.flow, self.event_shape, loss, batch_size, mask, seed
                 )
-                t, known, causal = state.t, state.known, state.causal
             else:
-                t = loss.times(objective.uniform_of_repeats(batch_size, num_repeats, seed))
+                u = objective.uniform_of_repeats(batch_size, num_repeats, seed)
+                if self.times == "variables":
+                    noise = self.order.draw_noise(self.event_shape, ops.shape(u)[0], seed)
+                    in_one_pass = is_in_one_pass(self, self.order)
+                    state = states.scored_state(
+                        self.order, in_one_pass, name, loss, u, noise, x, mask
+                    )
+                else:
+                    t = loss.times(u)
+            if state is not None:
+                t, known, causal = state.t, state.known, state.causal
+                outputs["states"][name] = state
             s = self.sample_evidence(x, t, known)
             outputs[name] = self.predict_params(
                 s, t, condition, training, mask, known=known, causal=causal
@@ -638,6 +658,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> prediction.params.shape
         (16, 4, 4, 1, 1)
         """
+        is_given = known is not None
         t, mask, known = (for_each_part(self.flow, values) for values in (t, mask, known))
         seen = t, s, theta = self._see(s, t, mask, known)
         inputs = self._told(*seen)
@@ -650,7 +671,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             inputs["condition"] = cast_conditions(self, condition)
         if guidance_scale is not None:
             unknown = {}
-            if known is not None:
+            if is_given:
                 given = known
                 if drawn is not None:
                     given = map_parts(lambda known, drawn: known & ~drawn, known, drawn)

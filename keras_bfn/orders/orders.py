@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_bfn._config import Immutable
 from keras_bfn._parts import check_names, for_each_part, list_parts, map_parts, part_names
+from keras_bfn._random import uniform
 from keras_bfn._validation import check_bool, check_int, refusal, resolve_identifier, to_numpy
 
 
@@ -55,6 +56,10 @@ class Order(Immutable):
             Integers, `(batch, *event_shape)` or `(1, *event_shape)`, or a dict of the parts'.
         """
         raise NotImplementedError
+
+    def draw_noise(self, event_shape, num, seed):
+        """What a random order is a function of, a tensor `(num, variables)`; else None."""
+        return uniform((num, number_of_variables(event_shape)), seed) if self.is_random else None
 
     def check(self, flow, event_shape):
         """Raises a `ValueError` if data of this kind and shape cannot be sent so."""

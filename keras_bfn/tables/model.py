@@ -125,7 +125,8 @@ class TableModel(BayesianFlowNetwork):
             num_rows: int, at least 1.
             given: None, or a dict from some columns to the value that it has in all rows, or a list
                 or series of a value for each row.
-            num_steps, **options: as in `generate`; if columns are given, as in `inpaint`.
+            num_steps, **options: as in `generate`; if columns are given to a model of shared times, as
+                in `inpaint`.
 
         Returns:
             A frame. Its index is that of the series that are given, if they are pandas'.
@@ -166,7 +167,8 @@ class TableModel(BayesianFlowNetwork):
         Args:
             df: a frame. Columns that it lacks are missing.
             num_draws: None, or int: so many frames, each another draw.
-            num_steps, num_particles, **options: as in `inpaint`.
+            num_steps, **options: as in `generate`; of a model of shared times, as in `inpaint`.
+            num_particles: int. As in `inpaint`, of a model of shared times.
 
         Returns:
             A frame of the table's columns, in the order that they have in `df`, or a list of
@@ -194,7 +196,12 @@ class TableModel(BayesianFlowNetwork):
         options = {"verbose": 0, "batch_size": 256, **options}
         x = self.table.encode_cells(cells)
         self.table.write(cells)  # refuses, before the model runs, what could not be written later
-        drawn = self.table.decode_cells(self.inpaint(x, None, num_steps, num_particles, **options))
+        if self.times == "variables":
+            num = count_examples(x)
+            drawn = self.generate(num, num_steps, **{"sampler": SAMPLER, "given": x, **options})
+        else:
+            drawn = self.inpaint(x, None, num_steps, num_particles, **options)
+        drawn = self.table.decode_cells(drawn)
         return {
             name: [
                 new if old is None else old for old, new in zip(values, drawn[name], strict=True)

@@ -245,8 +245,9 @@ class Table(Immutable):
         """
         flow = self.flow()
         options = {"width": width, "num_blocks": num_blocks, "dropout": dropout, "mixer": "mlp"}
-        network = networks.MultiPart(flow, self.event_shape(), **options)
-        return TableModel(flow, network, self, allow_missing=True, seed=seed)
+        times = {"times": "variables"}  # of each cell: any can be given
+        network = networks.MultiPart(flow, self.event_shape(), **options, **times)
+        return TableModel(flow, network, self, allow_missing=True, seed=seed, **times)
 
     def __repr__(self):
         return f"Table({self.columns})"
