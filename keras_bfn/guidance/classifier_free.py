@@ -24,7 +24,7 @@ class ClassifierFreeGuidance(Immutable):
 
     ```python
     guidance = keras_bfn.guidance.ClassifierFreeGuidance(scale=3.0, interval=(0.2, 0.8))
-    model.generate(10, condition=np.arange(10), guidance_scale=guidance)
+    model.generate(16, condition=np.arange(16) % 10, guidance_scale=guidance)
     ```
 
     References: [Ho and Salimans, 2022](https://arxiv.org/abs/2207.12598); the interval:
