@@ -21,10 +21,11 @@ from keras_bfn._backend import rows_of_process, steps_take_values
 _NAMES = ("SIGINT", "SIGTERM", "SIGALRM", "SIGUSR1")
 _SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 # The variables that a compiled step takes on JAX, by their number: `predict`, `evaluate`, `fit`.
+_WEIGHTS = ("trainable_variables", "non_trainable_variables")
 _GROUPS = {
-    2: ("trainable", "non_trainable"),
-    3: ("trainable", "non_trainable", "metrics"),
-    4: ("trainable", "non_trainable", "optimizer", "metrics"),
+    2: _WEIGHTS,
+    3: (*_WEIGHTS, "metrics_variables"),
+    4: (*_WEIGHTS, "optimizer_variables", "metrics_variables"),
 }
 
 
@@ -166,8 +167,7 @@ class _HeldByTrainer:
         if self._held is not None:
             # What Keras puts into the variables. Without it, an interrupt between the end of a step
             # and Keras's taking of what it returned would lose all weights.
-            names = [f"{group}_variables" for group in _GROUPS[len(self._held)]]
-            self._jax_state = dict(zip(names, self._held, strict=True))
+            self._jax_state = dict(zip(_GROUPS[len(self._held)], self._held, strict=True))
         super().jax_state_sync()
         self._hold(None)
 

@@ -99,8 +99,9 @@ def describe(x):
 def check_names(flow, x, name="x"):
     """Raises a `ValueError` unless `x` is a dict with the names of a dict of flows, or no dict."""
     if names_of(x) != names_of(flow):
-        of_parts = f"a dict with the parts {list(flow)}" if isinstance(flow, dict) else None
-        raise mismatch(name, f"must be {of_parts or f'one array for {flow!r}'}", describe(x))
+        is_dict = isinstance(flow, dict)
+        expected = f"a dict with the parts {list(flow)}" if is_dict else f"one array for {flow!r}"
+        raise mismatch(name, f"must be {expected}", describe(x))
 
 
 def part_names(flow, name):

@@ -31,13 +31,13 @@ def start_from(generator, seed):
     generator.state.assign(ops.convert_to_tensor([_hash(seed), 0], dtype=generator.state.dtype))
 
 
-def _hash(seed):
+def _hash(seed, *more):
     """An int that is far from that of another seed.
 
     Keras 3.15 on PyTorch adds the two words of a generator's state (keras-team/keras-core#434): the
     second draw from seed 1 is the first from seed 2.
     """
-    word = np.random.SeedSequence(check_seed(seed)).generate_state(1)[0]
+    word = np.random.SeedSequence((check_seed(seed), *more)).generate_state(1)[0]
     return int(word) >> 1
 
 
@@ -53,8 +53,7 @@ def seed_of(seed, draw):
     """
     if not isinstance(seed, int):
         return seed
-    own = np.random.SeedSequence((check_seed(seed), *draw.encode()))
-    return int(own.generate_state(1)[0]) >> 1
+    return _hash(seed, *draw.encode())
 
 
 class Noise:

@@ -191,12 +191,6 @@ def of_onnx(names, monkeypatch):
     return {"onnxruntime": pytest.importorskip("onnxruntime")}
 
 
-def of_classes(names, monkeypatch):
-    network = keras_bfn.networks.MLP(names["flow"], (4, 4, 1), 8, num_blocks=1, conditions=10)
-    model = keras_bfn.BayesianFlowNetwork(names["flow"], network, condition_dropout=0.1)
-    return {"model": model}
-
-
 OWN_NAMES = {
     "callbacks/samples.py-1": of_text,
     "checkpoints/official.py-0": of_a_checkpoint,
@@ -206,7 +200,6 @@ OWN_NAMES = {
     "datasets/tokenizers.py-0": of_subwords,
     "devices.py-0": of_devices,
     "devices.py-1": of_devices,
-    "guidance/classifier_free.py-0": of_classes,
     "metrics/sample_quality.py-0": of_digits,
     "models/bayesian_flow_network.py-4": of_onnx,
 }

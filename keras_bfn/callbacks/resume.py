@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_bfn._backend import of_all_processes, process_of, torch_generators
 from keras_bfn._devices import strategy_of
-from keras_bfn._validation import check_int, check_path, refusal
+from keras_bfn._validation import check_int, check_path, refusal, to_numpy
 from keras_bfn.saving.files import write_atomically
 
 
@@ -104,9 +104,10 @@ class Resume(keras.callbacks.Callback):
         self.model._initial_epoch = None  # when there was no epoch left
 
     def on_epoch_end(self, epoch, logs=None):
-        values = {name: float(value) for name, value in (logs or {}).items()}
-        self.history.append({"epoch": epoch + 1, **values})
-        arrays = {f"variable_{i}": _to_array(v) for i, v in enumerate(self._variables())}
+        logs = {name: float(value) for name, value in (logs or {}).items()}
+        self.history.append({"epoch": epoch + 1, **logs})
+        values = map(ops.convert_to_tensor, self._variables())
+        arrays = {f"variable_{i}": to_numpy(value) for i, value in enumerate(values)}
         for i, generator in enumerate(torch_generators()):
             arrays[f"generator_{i}"] = generator.get_state().numpy()
         meta = json.dumps({"epoch": epoch + 1, "history": self.history, "num_arrays": len(arrays)})
@@ -153,12 +154,6 @@ class Resume(keras.callbacks.Callback):
         writer.writeheader()
         writer.writerows(self.history)
         file.write(text.getvalue().encode())
-
-
-def _to_array(variable):
-    """The values of a variable, as npz files can hold them: they have no bfloat16."""
-    array = ops.convert_to_numpy(variable)
-    return array.astype("float32") if array.dtype.kind == "V" else array
 
 
 def _read(path):

@@ -7,8 +7,9 @@ from functools import partial
 import keras
 import numpy as np
 
+from keras_bfn import orders
 from keras_bfn._interrupts import in_turn
-from keras_bfn._parts import list_parts, map_parts, names_of
+from keras_bfn._parts import map_parts, names_of
 from keras_bfn._validation import (
     MOST_STEPS,
     check_between,
@@ -18,13 +19,13 @@ from keras_bfn._validation import (
     refusal,
 )
 from keras_bfn.codec import container, fingerprints
-from keras_bfn.codec.chain import pop, push
 from keras_bfn.codec.errors import CodecError
-from keras_bfn.codec.receiver import Receiver
+from keras_bfn.codec.messages import Messages
 from keras_bfn.codec.stack import Stack
-from keras_bfn.codec.stages import NUM_STARTING_STAGES, grow, list_stages, shrink
+from keras_bfn.codec.telling import Teller, pack_order, unpack_order
 from keras_bfn.inputs.arrays import check_data, check_has_event_shape, count_examples
 from keras_bfn.inputs.conditions import condition_inputs
+from keras_bfn.inputs.given import check_order
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
 
@@ -49,6 +50,10 @@ class Codec:
     `decompress` checks both before it starts, the initial bits and the data's own checksum when it
     ends, and never returns wrong data.
 
+    In an `order` whose groups are told, there are no messages: each group is coded by what the
+    network expects given those before it. That takes a network call for each group and batch, but
+    no initial bits: a file is as long as the data cost, from the first example on.
+
     Args:
         model: a trained `keras_bfn.BayesianFlowNetwork` of integers (with a `DiscreteFlow`, a
             `DiscretizedFlow`, or a dict of these), compiled alike for both directions.
@@ -62,6 +67,8 @@ class Codec:
             for each example; 0.25 costs less than 0.5% more than the loss says.
         seed: int, of the bits below the first examples. They are in the file only if examples draw
             more than is expected of them.
+        order: as in `BayesianFlowNetwork.code_length`: `"together"`, by messages, or an order in
+            which all groups are told.
 
     Raises:
         ValueError: if an argument is out of its range, or the model is of real numbers.
@@ -78,13 +85,19 @@ class Codec:
     [Kingma et al., 2019](https://arxiv.org/abs/1905.06845).
     """
 
-    def __init__(self, model, num_steps=50, batch_size=None, resolution=0.25, seed=0):
+    def __init__(
+        self, model, num_steps=50, batch_size=None, resolution=0.25, seed=0, order="together"
+    ):
         if not isinstance(model, BayesianFlowNetwork):
             raise refusal("model", "must be a `keras_bfn.BayesianFlowNetwork`", model)
         map_parts(lambda flow: flow.channel(), model.flow)  # or a `ValueError` that says why not
         check_has_event_shape(model)
         self.model = model
         self.num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
+        self.order = check_order(model, order)
+        if self.order != orders.Together() and not np.all(self.order.told):
+            expected = "must be 'together', or an order in which all groups are told"
+            raise refusal("order", expected, order)
         self.batch_size = batch_size
         if batch_size is not None:
             self.batch_size = check_int("batch_size", batch_size, 1, container.MOST_LANES)
@@ -126,38 +139,32 @@ class Codec:
         num = count_examples(x)
         there = map_parts(lambda x: ~is_missing(x), x) if model.allow_missing else None
         condition, condition_digest = self._condition(condition, num)
-        batch_size = min(self.batch_size or MOST_DEFAULT_LANES, num)
-        stages = list_stages(model.flow, self.num_steps, self.resolution, batch_size)
-        receivers = self._receivers(stages, condition, there)
-        initial = self._initial_words(stages, self.seed)
-        stack, progress = Stack(initial), _progress(num, verbose)
-        numbers, start = [], None
-        for number, rows in grow(stages, stack, num, receivers[0].count_variables):
-            if start is None and number >= NUM_STARTING_STAGES:
-                start = rows[0], stack.num_bits()
-            numbers.append(number)
-            # What is missing takes no bits.
-            examples = map_parts(
-                lambda x, mask, rows=rows: x[rows][mask], x, receivers[0].masks(rows)
-            )
-            push(stages[number].chains, stack, examples, receivers[number].expecting(rows))
-            progress.add(len(rows))
-        words = stack.words()
-        # Words that were never drawn, and that the seed tells, are not kept. Two are the state;
-        # and no file has more than 32 lanes for each word, though all be missing.
-        num_undrawn = max(0, min(stack.fewest_words - 2, len(words) - math.ceil(batch_size / 32)))
         header = {
             "count": num,
-            "event_shape": map_parts(list, model.event_shape),
-            "dtype": map_parts(lambda x: x.dtype.name, x),
             "num_steps": self.num_steps,
-            "batch_size": batch_size,
-            "batches": np.bincount(numbers).tolist(),
+            "batch_size": min(self.batch_size or MOST_DEFAULT_LANES, num),
             "resolution": self.resolution,
             "seed": self.seed,
+        }
+        way = self._way(self.order, header, condition, there)
+        stack, progress, numbers = Stack(way.initial), _progress(num, verbose), []
+        for num_coded, number in way.encode(stack, x):
+            numbers.append(number)
+            progress.add(num_coded)
+        batches, words = np.bincount(numbers).tolist(), stack.words()
+        # Words that were never drawn, and that the seed tells, are not kept. Two are the state;
+        # and no file has more than 32 lanes for each word, though all be missing.
+        num_undrawn = max(
+            0, min(stack.fewest_words - 2, len(words) - math.ceil(header["batch_size"] / 32))
+        )
+        header |= {
+            "event_shape": map_parts(list, model.event_shape),
+            "dtype": map_parts(lambda x: x.dtype.name, x),
+            "order": pack_order(self.order),
+            "batches": batches,
             "undrawn_words": num_undrawn,
             "model": fingerprints.of_model(model),
-            "probe": receivers[number].probe(),
+            "probe": way.probe(batches),
             "data": fingerprints.of_array(x),
             "there": None if there is None else map_parts(container.pack_mask, there),
             "condition": condition_digest,
@@ -166,7 +173,7 @@ class Codec:
         data = container.write(header, words[num_undrawn:])
         if not return_report:
             return data
-        first, bits_before = start or (0, 32 * len(initial))
+        first, bits_before = way.start or (0, 32 * len(way.initial))
         bits_per_example = (stack.num_bits() - bits_before) / (num - first)
         payload_bits = 32 * (len(words) - num_undrawn)
         return data, {
@@ -225,29 +232,23 @@ class Codec:
         if header["condition"] != condition_digest:
             raise CodecError("The file was made with another condition, or without one")
         differences = fingerprints.differences(header["environment"])
-        try:
-            stages = list_stages(model.flow, num_steps, header["resolution"], header["batch_size"])
-        except ValueError as error:
-            raise CodecError(f"The file's header is impossible: {error}") from error
         if there is not None:
             there = map_parts(partial(container.unpack_mask, count), event_shape, there)
-        batches = shrink(stages, header["batches"], count)
-        receivers = self._receivers(stages, condition, there)
-        if header["probe"] != receivers[len(header["batches"]) - 1].probe():
+        order = unpack_order(header["order"])
+        try:
+            way = self._way(order, header, condition, there)
+        except ValueError as error:
+            raise CodecError(f"The file's header is impossible: {error}") from error
+        examples, progress = [], _progress(count, verbose)
+        if header["probe"] != way.probe(header["batches"]):
             raise CodecError(
                 f"The network's outputs are not those of when the file was made{differences}"
             )
-        initial = self._initial_words(stages, header["seed"])
-        examples, progress = [], _progress(count, verbose)
         try:
-            stack = Stack(np.concatenate([initial[: header["undrawn_words"]], payload]))
-            for number, rows in batches:
-                shapes = map_parts(lambda num: (num,), receivers[0].count_variables(rows))
-                values = pop(
-                    stages[number].chains, stack, shapes, receivers[number].expecting(rows)
-                )
-                examples.append(map_parts(_put, receivers[0].masks(rows), values))
-                progress.add(len(rows))
+            stack = Stack(np.concatenate([way.initial[: header["undrawn_words"]], payload]))
+            for batch in way.decode(stack, header["batches"]):
+                examples.append(batch)
+                progress.add(count_examples(batch))
         except CodecError as error:
             raise CodecError(f"The file cannot be decoded: {error}{differences}") from error
         x = map_parts(
@@ -255,7 +256,9 @@ class Codec:
             header["dtype"],
             *reversed(examples),
         )
-        if not np.array_equal(stack.words(), initial) or header["data"] != fingerprints.of_array(x):
+        if not np.array_equal(stack.words(), way.initial) or header[
+            "data"
+        ] != fingerprints.of_array(x):
             raise CodecError(f"The file was decoded to other data than it was made of{differences}")
         return x
 
@@ -264,29 +267,15 @@ class Codec:
         told = condition_inputs(self.model, condition, num).get("condition")
         return told, None if condition is None else fingerprints.of_array(told)
 
-    def _receivers(self, stages, condition, there):
-        model, most = self.model, stages[-1].num_lanes
+    def _way(self, order, header, condition, there):
+        """How examples are sent: by messages, or told in an order."""
+        model, most = self.model, header["batch_size"]
         model.build_for(map_parts(lambda shape: (most, *shape), model.event_shape), condition)
-        return [Receiver(model, *reversed(stage), condition, there) for stage in stages]
-
-    def _initial_words(self, stages, seed):
-        """More than will be drawn."""
-        num_lanes, chains = stages[-1]
-        num_words = sum(
-            chain.initial_words(num_lanes * math.prod(shape))
-            for chain, shape in list_parts(chains, self.model.event_shape)
-        )
-        words = np.random.PCG64(seed).random_raw(num_words) >> np.uint64(32)
-        return np.maximum(words, 1).astype("uint32")  # zero must not come last
+        if order == orders.Together():
+            return Messages(model, header, condition, there)
+        return Teller(model, order, header, condition, there)
 
 
 def _progress(num, verbose):
     """A bar of examples, unless `verbose` is 0."""
     return keras.utils.Progbar(num, verbose=int(verbose != 0), unit_name="example")
-
-
-def _put(mask, values):
-    """What was popped of the variables that are there, and -1 for the others."""
-    x = np.full(mask.shape, -1, values.dtype)
-    x[mask] = values
-    return x

@@ -3,7 +3,7 @@
 | bytes | what |
 |---|---|
 | 4 | `KBFN` |
-| 2 | version of the format, here 4 |
+| 2 | version of the format, here 5 |
 | 4 | length of the header |
 | 8 | length of the payload |
 | | the header, JSON in UTF-8, by zlib with a dictionary: see `keras_bfn.codec.Codec` |
@@ -25,7 +25,8 @@ import numpy as np
 from keras_bfn._validation import MOST_STEPS, is_number
 from keras_bfn.codec.errors import CodecError
 
-MAGIC, VERSION = b"KBFN", 4
+MAGIC, VERSION = b"KBFN", 5
+FORMERS = (4,)  # versions that are read, too: without an order
 PREFIX = struct.Struct("<4sHIQ")
 DIGEST_SIZE = 16
 DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
@@ -56,6 +57,7 @@ ENTRIES = {
     "count": lambda value: _is_count(value, 1),
     "event_shape": lambda value: _is_each(_is_shape, value),
     "dtype": lambda value: _is_each(DTYPES.__contains__, value),
+    "order": lambda value: value is None or isinstance(value, dict),
     "num_steps": lambda value: _is_count(value, 1, MOST_STEPS),
     "batch_size": lambda value: _is_count(value, 1, MOST_LANES),
     "batches": lambda value: _is_shape(value) and bool(value) and value[-1] > 0,
@@ -112,8 +114,9 @@ def read(data):
     if len(data) < PREFIX.size or data[: len(MAGIC)] != MAGIC:
         raise CodecError(f"Not a file of keras_bfn.codec: it does not begin with {MAGIC!r}")
     _, version, header_size, payload_size = PREFIX.unpack_from(data)
-    if version != VERSION:
-        raise CodecError(f"The file has version {version} of the format; only {VERSION} is known")
+    if version not in (*FORMERS, VERSION):
+        known = f"only {', '.join(map(str, FORMERS))} and {VERSION} are known"
+        raise CodecError(f"The file has version {version} of the format; {known}")
     size = PREFIX.size + header_size + payload_size + DIGEST_SIZE
     if len(data) != size:
         fault = "is cut short" if len(data) < size else "is followed by what is not its own"
@@ -127,6 +130,8 @@ def read(data):
         header = json.loads(unpacker.decompress(packed, MOST_UNPACKED + 2 * len(packed)))
     except (zlib.error, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or not JSON
         raise CodecError(f"The file's header is not JSON: {error}") from error
+    if version in FORMERS and isinstance(header, dict):
+        header.setdefault("order", None)
     _check_header(header)
     if payload_size % 4:
         raise CodecError(f"The file's payload has {payload_size} bytes, not whole words of 4")
@@ -134,7 +139,7 @@ def read(data):
     # An example begins by popping initial bits: two on average, or more, for each variable. Where
     # all are missing, `Codec` keeps as many words nevertheless.
     most_lanes = min(header["count"], 32 * len(words))
-    if header["batch_size"] > most_lanes:
+    if header["order"] is None and header["batch_size"] > most_lanes:
         raise CodecError(
             f"The file has {header['count']} examples in {len(words)} words of 32 bits, too few "
             f"for {header['batch_size']} lanes"

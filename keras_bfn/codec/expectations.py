@@ -210,17 +210,13 @@ def _softmax(logits):
 
 
 # Abramowitz and Stegun, 7.1.28: erfc(x) = 1 / (1 + a1 x + ... + a6 x^6)^16, up to 3e-7, for x >= 0.
-_CDF_COEFFICIENTS = (4.30638e-5, 2.765672e-4, 1.520143e-4, 9.2705272e-3, 0.0422820123, 0.0705230784)
+_CDF = (4.30638e-5, 2.765672e-4, 1.520143e-4, 9.2705272e-3, 0.0422820123, 0.0705230784, 1.0)
 
 
 def _normal_cdf(z):
     """The standard normal distribution's, up to 2e-7: by what is the same on every machine."""
     x = np.minimum(np.abs(z), 10.0) * math.sqrt(0.5)
-    power = np.zeros_like(x)
-    for coefficient in _CDF_COEFFICIENTS:
-        power += coefficient
-        power *= x
-    power += 1.0
+    power = np.polyval(_CDF, x)
     for _ in range(4):
         power *= power
     tail = 0.5 / power

@@ -22,13 +22,15 @@ class OutputProgram(Program):
 
     Call arguments:
         inputs: dict with `"s"`, the evidence, `(batch, *event_shape, embedding_size)`, or a dict of
-            the parts'; `"t"`, `(batch,)`; for conditional models `"condition"`, `(batch, ...)`; and
-            `"there"`, where variables may be missing.
+            the parts'; `"t"`, `(batch,)`; for conditional models `"condition"`, `(batch, ...)`;
+            `"there"`, where variables may be missing; and `"known"` and `"causal"`, as
+            `predict_params` takes them.
     """
 
     def call(self, inputs):
         seen = inputs["s"], inputs["t"], inputs.get("condition")
-        predictions = self.model.predict_params(*seen, mask=inputs.get("there"))
+        told = {name: inputs.get(name) for name in ("known", "causal")}
+        predictions = self.model.predict_params(*seen, mask=inputs.get("there"), **told)
         outputs = output_distributions(self.model.flow, predictions)
 
         def tell(flow, output):
@@ -80,7 +82,7 @@ class Receiver:
 
         def expect(s, i):
             told = self.ask(map_parts(spread, self.chains, s, masks), i, rows)
-            return map_parts(lambda mask, told: _rows(told, mask), masks, told)
+            return map_parts(lambda mask, told: rows_of(told, mask), masks, told)
 
         return expect
 
@@ -101,7 +103,7 @@ class Receiver:
             inputs["condition"] = map_parts(lambda values: values[told], self.condition)
         if self.there is not None:
             inputs["there"] = map_parts(lambda mask: mask[rows].astype("float32"), self.there)
-        told = _rows(self.program.predict_on_batch(inputs), np.s_[:num])
+        told = rows_of(self.program.predict_on_batch(inputs), np.s_[:num])
         if any(np.isnan(values).any() for values in keras.tree.flatten(told)):
             raise CodecError(f"The network's output at t = {self.times[i]} is not a number")
         return told
@@ -123,5 +125,6 @@ class Receiver:
         return fingerprints.digest(*map(digest_at, sorted({0, last // 2, last})))
 
 
-def _rows(told, rows):
+def rows_of(told, rows):
+    """Some rows of what is expected, or what a mask picks of it."""
     return keras.tree.map_structure(lambda values: values[rows], told)

@@ -148,6 +148,9 @@ class DiscreteFlow(Flow):
             return ops.sigmoid(s[..., 1:] - s[..., :1])
         return ops.softmax(s, axis=-1)
 
+    def known_params(self, x):
+        return self.embed(x)[..., -self.theta_size :]
+
     def input_mean(self, theta):
         if self.num_classes == 2:
             return ops.squeeze(theta, axis=-1)

@@ -104,6 +104,10 @@ class Flow(Immutable):
         schedules.check(schedule)
         self.schedule = schedule
 
+    def known_params(self, x):
+        """theta of variables that are known for sure, `(batch, *event_shape, theta_size)`."""
+        return self.input_params(self.known_evidence(x), self.known_accuracy())
+
     @property
     def can_be_told(self):
         return self.discrete

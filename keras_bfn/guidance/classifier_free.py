@@ -23,8 +23,10 @@ class ClassifierFreeGuidance(Immutable):
     Example:
 
     ```python
-    guidance = keras_bfn.guidance.ClassifierFreeGuidance(scale=3.0, interval=(0.2, 0.8))
-    model.generate(16, condition=np.arange(16) % 10, guidance_scale=guidance)
+    digits = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_classes")
+    by_class = keras_bfn.guidance.ClassifierFreeGuidance(scale=3.0, interval=(0.2, 0.8))
+    classes = np.arange(16) % 10
+    digits.generate(16, num_steps=20, condition=classes, guidance_scale=by_class)
     ```
 
     References: [Ho and Salimans, 2022](https://arxiv.org/abs/2207.12598); the interval:

@@ -165,7 +165,9 @@ def draw(model, shapes, sampler, order, inputs, guides, options):
     num_steps = check_int("num_steps", options.num_steps, 1, MOST_STEPS)
     details = check_bool("return_details", options.return_details)
     check_verbose(options.verbose)
-    classifier_free = check_classifier_free(model, condition, guides.guidance_scale)
+    classifier_free = check_classifier_free(
+        model, condition, "known" in inputs, guides.guidance_scale
+    )
     inputs = {"ones": np.ones(num_samples, "float32"), **inputs}
     inputs |= condition_inputs(model, condition, num_samples)
     if classifier_free.scale != 1:
@@ -177,17 +179,16 @@ def draw(model, shapes, sampler, order, inputs, guides, options):
     order = check_order(model, order)
     if order != orders.Together():
         return draw_in_order(model, sampler, order, inputs, classifier_free, guidance, options)
-    most_steps = room_for(num_steps)
-    if options.num_particles is None:
+    most_steps, num_particles = room_for(num_steps), options.num_particles
+    if num_particles is None:
+        kind, setting = GenerationProgram, details
         if details:  # there is room for as many predictions as there are
             most_steps = num_steps - 1 if sampler.end == "last" else num_steps
-        kind, own, num_rows = GenerationProgram, details, 1
     else:
-        kind, own = ParticleProgram, check_int("num_particles", options.num_particles, 1)
-        check_particles(sampler, guidance, are_weighed=details or own > 1)
-        num_rows = own
-    batch_size = check_batch_size(options.batch_size, num_samples, num_rows)
-    program = model.programs(kind, sampler, most_steps, guidance, own)
+        kind, setting = ParticleProgram, check_int("num_particles", num_particles, 1)
+        check_particles(sampler, guidance, are_weighed=details or num_particles > 1)
+    batch_size = check_batch_size(options.batch_size, num_samples, num_particles or 1)
+    program = model.programs(kind, sampler, most_steps, guidance, setting)
     program.set_steps(num_steps, classifier_free, guidance)
     outputs = program.run(inputs, batch_size, options.seed, options.verbose)
     check_found(model, outputs["unknown_at"], outputs["num_unknown"])

@@ -16,18 +16,20 @@ from keras_bfn.inputs.missing import sum_variables
 from keras_bfn.predictions import output_distributions
 
 
-def check_classifier_free(model, condition, guidance_scale):
-    """Returns a `ClassifierFreeGuidance`, given the argument and the condition.
+def check_classifier_free(model, condition, is_given, guidance_scale):
+    """Returns a `ClassifierFreeGuidance`, given the argument, the condition, and what is given.
 
     Raises:
         ValueError: if it is none, or there is no condition to guide by, or none to guide away from.
     """
     found, null = get_classifier_free(guidance_scale), model.null_condition
+    if is_given:  # a network that takes variables as known has seen them unknown, too
+        return found
     if found.scale != 1 and (condition is None or null is None):
         missing = "condition=None" if condition is None else "a network without `null_condition`"
         raise ValueError(
             "Argument `guidance_scale` must be 1 unless there is a condition, and a null condition "
-            "to guide away from; a `guidance` has a scale of its own. "
+            "to guide away from, or what is `given`; a `guidance` has a scale of its own. "
             f"Received: guidance_scale={guidance_scale} with {missing}"
         )
     if found.scale != 1 and not model.condition_dropout:

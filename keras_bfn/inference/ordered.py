@@ -11,6 +11,7 @@ from keras_bfn._parts import map_parts, order_parts
 from keras_bfn._validation import refusal
 from keras_bfn.inference.guiding import check_found, count_unknown
 from keras_bfn.inference.program import SamplingProgram, check_batch_size, know, room_for
+from keras_bfn.inputs.conditions import cast_conditions, guide, with_null_conditions
 from keras_bfn.inputs.given import is_in_one_pass, order_noise
 from keras_bfn.inputs.missing import put_missing
 from keras_bfn.inputs.states import left_to_right_state, split
@@ -56,7 +57,7 @@ class OrderedProgram(SamplingProgram):
         known, open, groups = split(
             self.order, model.event_shape, inputs.get("noise"), inputs["known"], mask
         )
-        plan = ops.copy(self.plan)
+        plan, at_first = ops.copy(self.plan), known
         start = self.start(ops.shape(inputs["ones"])[0], seed)
 
         def predict(i, carry, noise):
@@ -69,6 +70,7 @@ class OrderedProgram(SamplingProgram):
                 s = ops.where(is_sent[..., None], self.sampler.evidence(flow, state, time), 0.0)
                 return know(flow, s, x, known)
 
+            drawn = map_parts(lambda known, at_first: known & ~at_first, known, at_first)
             if self.in_one_pass:  # as it is scored: what is not drawn yet is not seen
                 s = model.flow.known_evidence(x)
                 t, known, _, _, causal = left_to_right_state(known, mask, x)
@@ -90,6 +92,7 @@ class OrderedProgram(SamplingProgram):
                     guidance_rescale=inputs.get("guidance_rescale"),
                     known=known,
                     causal=causal,
+                    drawn=drawn,
                 ),
             )
 
@@ -158,12 +161,15 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
         )
     if order.is_random:
         inputs["noise"] = order_noise(order, event_shape, num_samples, options.seed)
-    num_steps = options.num_steps
     in_one_pass = is_in_one_pass(model, order, inputs["known"])
-    program = model.programs(
-        OrderedProgram, sampler, room_for_calls(order, event_shape, num_steps), order, in_one_pass
-    )
-    program.set_steps(num_steps)
+    if "guidance_scale" in inputs and "condition" not in inputs:
+        in_one_pass = False  # which never sees what is given as unknown
+    if in_one_pass and hasattr(model.network, "one_by_one"):
+        program = model.programs(LeftToRightProgram, sampler)
+    else:
+        room = room_for_calls(order, event_shape, options.num_steps)
+        program = model.programs(OrderedProgram, sampler, room, order, in_one_pass)
+        program.set_steps(options.num_steps)
     batch_size = check_batch_size(options.batch_size, num_samples)
     outputs = program.run(inputs, batch_size, options.seed, options.verbose)
     check_found(model, np.full(num_samples, -1), outputs["num_unknown"])
@@ -189,3 +195,67 @@ def room_for_calls(order, event_shape, num_steps):
     num_groups = order.count_groups(event_shape)
     is_told = np.broadcast_to(order.told, num_groups)
     return room_for(int(np.sum(np.where(is_told, 1, num_steps + 1))))
+
+
+class LeftToRightProgram(SamplingProgram):
+    """Draws one position of sequences after another, and keeps what the network has computed.
+
+    Args:
+        model, sampler: as in `SamplingProgram`.
+
+    Call arguments:
+        inputs: as of an `OrderedProgram`. What is known comes before all that is not.
+    """
+
+    def __init__(self, model, sampler):
+        super().__init__(model, sampler)
+        self.positions = model.network.one_by_one()
+
+    def call(self, inputs):
+        model, flow, seed = self.model, self.model.flow, self.model.seed_generator
+        given, known, scale = inputs["given"], inputs["known"], inputs.get("guidance_scale")
+        length, kept = model.event_shape[0], self.positions.start(self.network_inputs(inputs))
+
+        def predict(i, carry, noise):
+            x, kept, _ = carry
+            last = flow.known_params(ops.take(x, ops.maximum(i - 1, 0), axis=1))
+            if scale is not None:
+                last = ops.concatenate([last, last])
+            params, kept = self.positions.next(last, i, kept)
+            if scale is not None:
+                params = guide(params, scale, inputs["guidance_rescale"])
+            return params, kept
+
+        def act(i, carry, params, kept):
+            x, _, num_unknown = carry
+            nothing = ops.zeros((*ops.shape(params)[:-1], flow.embedding_size))
+            output = flow.output_distribution(params, nothing, inputs["ones"])
+            drawn = ops.cast(self.sampler.sharpen(output).sample(seed), x.dtype)
+            own, is_known = (ops.take(values, i, axis=1) for values in (given, known))
+            new = ops.where(is_known, own, drawn)
+            place = (0, i, *(0,) * (len(new.shape) - 1))
+            x = ops.slice_update(x, place, new[:, None])
+            others = ops.cast(~ops.isfinite(params), "float32")
+            others = ops.sum(ops.reshape(others, (ops.shape(others)[0], -1)), axis=1)
+            return x, kept, num_unknown + others
+
+        carry = (ops.zeros_like(given), kept, ops.zeros_like(inputs["ones"]))
+        x, _, num_unknown = _keras.loop(seed, length, lambda: None, predict, act, carry)
+        return {"x": x, "num_unknown": num_unknown}
+
+    def network_inputs(self, inputs):
+        """What the network is given, but for the data: all of them are known."""
+        model, given = self.model, inputs["given"]
+        flow, observed = model.flow, inputs.get("observed")
+        found = {
+            "theta": ops.zeros((*ops.shape(given), flow.theta_size)),
+            "t": ops.ones(ops.shape(given)) if observed is None else observed,
+            "causal": inputs["ones"] > 0,
+        }
+        if model.takes_mask:
+            found["mask"] = found["t"] > 0
+        if "condition" in inputs:
+            found["condition"] = cast_conditions(model, inputs["condition"])
+        if "guidance_scale" in inputs:
+            found = with_null_conditions(found, model.null_condition)
+        return found

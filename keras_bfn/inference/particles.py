@@ -63,30 +63,8 @@ class ParticleProgram(LoopProgram):
             )
             return state | {"s": s, "log_ratios": log_ratios, "log_h": log_h}
 
-        start = self.start_state(inputs["ones"])
-        state = self.loop(predict, act, start, inputs)
-        last = ops.copy(self.num_steps)
-        predictions, outputs, *_ = self.predict_at(last, state["s"], inputs, guides=False)
-        samples = self.end(outputs, self.model.seed_generator, inputs)
-        samples = self.complete(inputs, samples)
-        log_likelihoods = log_likelihood(
-            self.guidance, self.model.flow, samples, predictions, inputs, self.scales_at(last)[1:]
-        )
-        # What is impossible in the end may be so, but not unknown.
-        is_unknown = ops.isnan(log_likelihoods) & (state["unknown_at"] < 0)
-        unknown_at = ops.where(is_unknown, last, state["unknown_at"])
-        state, _ = self.weigh(state, last, log_likelihoods)
-        chosen = systematic(state["log_weights"], 1, self.model.seed_generator)
-        num_unknown = count_unknown(predictions)
-        return {
-            "x": map_parts(lambda x: ops.take(x, chosen, axis=0), samples),
-            "particles": map_parts(self.by_example, samples),
-            "log_weights": state["log_weights"],
-            "log_likelihood": state["log_likelihood"],
-            "effective_sample_size": ops.transpose(state["sizes"]),
-            "unknown_at": ops.max(self.by_example(unknown_at), axis=1),
-            "num_unknown": ops.sum(self.by_example(num_unknown), axis=1),
-        }
+        state = self.loop(predict, act, self.start_state(inputs["ones"]), inputs)
+        return self.finish(inputs, state)
 
     def by_example(self, values):
         """The rows of all particles, `(num_examples, num_particles, ...)`."""
@@ -165,6 +143,30 @@ class ParticleProgram(LoopProgram):
             map_parts(send_part, self.model.flow, s, x, known, outputs, shift)
         )
         return s, sum_parts(log_ratios)
+
+    def finish(self, inputs, state):
+        """What the program returns, given the state at t = 1: one last prediction is weighed."""
+        seed, last = self.model.seed_generator, ops.copy(self.num_steps)
+        predictions, outputs, *_ = self.predict_at(last, state["s"], inputs, guides=False)
+        samples = self.complete(inputs, self.end(outputs, seed, inputs))
+        log_likelihoods = log_likelihood(
+            self.guidance, self.model.flow, samples, predictions, inputs, self.scales_at(last)[1:]
+        )
+        # What is impossible in the end may be so, but not unknown.
+        is_unknown = ops.isnan(log_likelihoods) & (state["unknown_at"] < 0)
+        unknown_at = ops.where(is_unknown, last, state["unknown_at"])
+        num_unknown = count_unknown(predictions)
+        state, _ = self.weigh(state, last, log_likelihoods)
+        chosen = systematic(state["log_weights"], 1, seed)
+        return {
+            "x": map_parts(lambda x: ops.take(x, chosen, axis=0), samples),
+            "particles": map_parts(self.by_example, samples),
+            "log_weights": state["log_weights"],
+            "log_likelihood": state["log_likelihood"],
+            "effective_sample_size": ops.transpose(state["sizes"]),
+            "unknown_at": ops.max(self.by_example(unknown_at), axis=1),
+            "num_unknown": ops.sum(self.by_example(num_unknown), axis=1),
+        }
 
     def complete(self, inputs, samples):
         """The samples, with the values of what is known."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_bfn._parts import describe, list_parts, part_names, pick_part
+from keras_bfn._random import seed_of
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.datasets.tokenizers import check_tokenizer
 from keras_bfn.inputs.arrays import check_has_event_shape
@@ -73,19 +74,62 @@ def text_part(model, part):
     return tokenizer, event_shape[0]
 
 
-def encode_prompts(tokenizer, prompt, length, num_samples):
-    """The tuple of data and masks: each prompt `num_samples` times, and what of a text is known.
+def go_on(complete, starts, window, length, stride, seed):
+    """Texts of any length: each window begins with the end of what there is, and is completed.
+
+    Args:
+        complete: function of tokens and of which of them are known, both `(num, window)`, and a
+            seed, to tokens of whole windows.
+        starts: list of integer arrays, how each text begins.
+        window: int. How many tokens the model's texts have.
+        length: int. How many tokens the texts are to have.
+        stride: int. At most so many tokens are new in each window.
+        seed: int or None.
+
+    Returns:
+        Tokens, `(num, length)`.
+    """
+    texts = [np.asarray(start, "int32") for start in starts]
+    number = 0
+    while min(map(len, texts)) < length:
+        x = np.zeros((len(texts), window), "int32")
+        mask = np.zeros(x.shape, bool)
+        ends = [
+            text[-(window - stride) :] if len(text) > window - stride else text for text in texts
+        ]
+        for row, end in enumerate(ends):
+            x[row, : len(end)], mask[row, : len(end)] = end, True
+        own = seed if number == 0 or seed is None else seed_of(seed, f"window {number}")
+        completed = complete(x, mask, own)
+        texts = [
+            np.concatenate([text, row[len(end) : min(window, len(end) + stride)]])
+            for text, row, end in zip(texts, completed, ends, strict=True)
+        ]
+        number += 1
+    return np.stack([text[:length] for text in texts])
+
+
+def check_length(length, window, stride):
+    """The length of texts, and how many tokens are new in each window.
+
+    Raises:
+        ValueError: if they are out of their ranges.
+    """
+    length = window if length is None else check_int("length", length, 1)
+    if stride is None:
+        return length, max(1, window // 2)
+    return length, check_int("stride", stride, 1, window)
+
+
+def encode_prompts(tokenizer, prompt, num_samples, longest):
+    """The tokens of each prompt, `num_samples` times, a list of arrays.
 
     Raises:
         ValueError: if a prompt is no string, too long, or none of the tokenizer's.
     """
     num_samples = check_int("num_samples", num_samples, 1)
-    prompts = _encode_each(tokenizer, prompt, length)
-    x, mask = np.zeros((len(prompts), length), "int32"), np.zeros((len(prompts), length), bool)
-    for row, tokens in enumerate(prompts):
-        x[row, : len(tokens)] = tokens
-        mask[row, : len(tokens)] = True
-    return np.repeat(x, num_samples, axis=0), np.repeat(mask, num_samples, axis=0)
+    encoded = _encode_each(tokenizer, prompt, longest)
+    return [tokens for tokens in encoded for _ in range(num_samples)]
 
 
 def _encode_each(tokenizer, prompt, length):
@@ -100,7 +144,7 @@ def _encode_each(tokenizer, prompt, length):
     for text, tokens in zip(prompts, encoded, strict=True):
         if len(tokens) > length:
             raise ValueError(
-                f"Argument `prompt` must have at most {length} tokens, as the model's texts have. "
+                f"Argument `prompt` must have at most {length} tokens, as the texts will have. "
                 f"Received: {len(tokens)} tokens of {text!r}"
             )
     return encoded

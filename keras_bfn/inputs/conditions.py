@@ -277,19 +277,21 @@ def drop_conditions(condition, null, rates, seed):
     return map_parts(drop, condition, _named_as(condition, null), rates_for)
 
 
-def with_null_conditions(inputs, null):
+def with_null_conditions(inputs, null, unknown=()):
     """The inputs of a network twice: with their conditions, and behind them with the null ones.
 
-    A condition that has no null one stays.
+    A condition that has no null one stays. `unknown` are inputs, by name, that are others there.
     """
-    told = inputs["condition"]
+    without = inputs | dict(unknown)
 
     def replace(condition, null):
         if null is None:
             return condition
         return ops.broadcast_to(ops.cast(null, condition.dtype), ops.shape(condition))
 
-    without = inputs | {"condition": map_parts(replace, told, _named_as(told, null))}
+    if "condition" in inputs:
+        told = inputs["condition"]
+        without["condition"] = map_parts(replace, told, _named_as(told, null))
     return keras.tree.map_structure(lambda *x: ops.concatenate(x), inputs, without)
 
 
@@ -308,8 +310,10 @@ def guide(params, scale, rescale=None):
         if rescale is None:
             return guided
         axes = tuple(range(1, len(params.shape)))
-        spread, guided_spread = (ops.std(x, axes, keepdims=True) for x in (params, guided))
-        ratio = spread / ops.maximum(guided_spread, 1e-6)
-        return guided * (1.0 + expand(rescale, params) * (ratio - 1.0))
+        # One number has no deviation, whose gradient would be infinite: it is left as it is.
+        spread, guided_spread = (
+            ops.sqrt(ops.maximum(ops.var(x, axes, keepdims=True), 1e-12)) for x in (params, guided)
+        )
+        return guided * (1.0 + expand(rescale, params) * (spread / guided_spread - 1.0))
 
     return keras.tree.map_structure(of_part, params)

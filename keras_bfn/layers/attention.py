@@ -45,14 +45,48 @@ def self_attention(query_key_value, num_heads, rotary=False, mask=None, causal=N
     return ops.reshape(attended, (-1, positions, size // 3))
 
 
-def _turn(x):
-    """Turns pairs of channels of `(batch, positions, heads, channels)` by the position."""
+def next_attention(query_key_value, position, keys, values, num_heads, rotary=False):
+    """The same of one position, which attends to itself and to those before it.
+
+    Args:
+        query_key_value: tensor of shape `(batch, 1, 3 * size)`.
+        position: int, a scalar tensor.
+        keys, values: those of the positions before it, and zeros, tensors of shape
+            `(batch, num_heads, size / num_heads, positions)`, so that none is moved in memory.
+        num_heads, rotary: as in `self_attention`.
+
+    Returns:
+        The tuple of a tensor of shape `(batch, 1, size)`, and of `keys` and `values` with its own.
+    """
+    size, num_positions = query_key_value.shape[-1] // 3, keys.shape[-1]
+    heads = (-1, 1, 3, num_heads, size // num_heads)
+    query, key, value = ops.unstack(ops.reshape(query_key_value, heads), axis=2)
+    if rotary:
+        query, key = (_turn(x, num_positions, position) for x in (query, key))
+    query, key, value = (ops.transpose(x, (0, 2, 3, 1)) for x in (query, key, value))
+    keys = ops.slice_update(keys, (0, 0, 0, position), key)
+    values = ops.slice_update(values, (0, 0, 0, position), value)
+    scores = ops.sum(query * keys, axis=2) / math.sqrt(size // num_heads)
+    scores = ops.where(ops.arange(num_positions) <= position, ops.cast(scores, "float32"), -1e30)
+    weights = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
+    attended = ops.sum(weights[:, :, None] * values, axis=-1)
+    return ops.reshape(attended, (-1, 1, size)), keys, values
+
+
+def _turn(x, num_positions=None, position=None):
+    """Turns pairs of channels of `(batch, positions, heads, channels)` by the position.
+
+    By default `x` is of all positions; else of one of so many.
+    """
     # The base is 1000, that of the sinusoids in the paper's code, and not the 10,000 of Su et al.:
     # the slowest of 16 pairs turns once in 4,000 positions, more than sequences here have. Saved
     # weights depend on it.
     half = x.shape[-1] // 2
-    angles = np.arange(x.shape[1])[:, None] / 1000.0 ** (np.arange(half) / half)
+    positions = np.arange(num_positions or x.shape[1])
+    angles = positions[:, None] / 1000.0 ** (np.arange(half) / half)
     cos, sin = (ops.convert_to_tensor(f(angles)[:, None], x.dtype) for f in (np.cos, np.sin))
+    if position is not None:
+        cos, sin = (ops.take(table, position, axis=0)[None] for table in (cos, sin))
     a, b = x[..., :half], x[..., half : 2 * half]
     # Of an odd number of channels, the last one does not know where it is.
     return ops.concatenate([a * cos - b * sin, a * sin + b * cos, x[..., 2 * half :]], axis=-1)

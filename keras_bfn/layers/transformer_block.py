@@ -11,7 +11,7 @@ from keras.layers import Dropout, LayerNormalization
 from keras_bfn._backend import recompute, unfuse
 from keras_bfn._keras import call_block
 from keras_bfn._validation import check_bool, check_int, check_rate, refusal
-from keras_bfn.layers.attention import check_num_heads, self_attention
+from keras_bfn.layers.attention import check_num_heads, next_attention, self_attention
 from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.embeddings import check_num_columns
 from keras_bfn.layers.layer import Layer, check_axes
@@ -176,6 +176,49 @@ class TransformerBlock(Layer):
     def _project(self, hidden):
         return self.dense_project(keras.activations.gelu(hidden, approximate=True))
 
+    def start(self, batch_size, length):
+        """What `next` keeps of positions, before the first of `length`: a dict of tensors."""
+        size, kept = self.dense_project.units, {}
+        if self.num_heads:
+            shape = (batch_size, self.num_heads, size // self.num_heads, length)
+            kept = {name: ops.zeros(shape, self.compute_dtype) for name in ("keys", "values")}
+        if self.kernel_size > 1:
+            shape = (batch_size, (self.kernel_size - 1) // 2, size)
+            kept["window"] = ops.zeros(shape, self.compute_dtype)
+        return kept
+
+    def next(self, x, position, kept):
+        """What a causal `call` returns for one position, after those before it.
+
+        Args:
+            x: tensor of shape `(batch, 1, size)`.
+            position: int, a scalar tensor.
+            kept: what was kept of the positions before it.
+
+        Returns:
+            The tuple of a tensor of the shape of `x`, and of what is kept now.
+        """
+        x, kept = ops.cast(x, self.compute_dtype), dict(kept)
+        if self.num_heads:
+            query_key_value = self.query_key_value(self.attention_norm(x))
+            attended, kept["keys"], kept["values"] = next_attention(
+                query_key_value,
+                position,
+                kept["keys"],
+                kept["values"],
+                self.num_heads,
+                self.rotary,
+            )
+            x = x + self.attention_project(attended)
+        hidden = self.dense_norm(x)
+        if self.kernel_size > 1:
+            window = ops.concatenate([kept["window"], hidden], axis=1)
+            kept["window"] = window[:, 1:]
+            hidden = self.dense_widen.next(window)
+        else:
+            hidden = self.dense_widen(hidden)
+        return x + self._project(hidden), kept
+
     def compute_output_shape(
         self, x_shape, embedding_shape=None, there_shape=None, causal_shape=None
     ):
@@ -223,6 +266,16 @@ class _NeighbourDense(Dense):
         num_right = self.window[0] - 1 - own
         right = ops.conv(ops.pad(x[:, 1:], ((0, 0), (0, num_right), (0, 0))), kernel[own + 1 :])
         return left + ops.where(causal[:, None, None], 0.0, right) + self.bias
+
+    def next(self, window):
+        """The value of one position, whose neighbours on the right are not seen, `(batch, 1, ...)`.
+
+        `window` is of those on the left and itself, in this order.
+        """
+        _, length, size = window.shape
+        kernel = ops.cast(self.kernel[: length * size], window.dtype)
+        hidden = ops.matmul(ops.reshape(window, (-1, 1, length * size)), kernel)
+        return hidden + ops.cast(self.bias, window.dtype)
 
     def quantize(self, mode, type_check=True, config=None):
         super().quantize(mode, type_check=False, config=config)

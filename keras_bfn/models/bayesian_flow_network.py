@@ -603,6 +603,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         guidance_rescale=None,
         known=None,
         causal=None,
+        drawn=None,
     ):
         """Predicts the parameters of the output distribution from evidence.
 
@@ -613,9 +614,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             training: bool.
             mask: which variables are observed, `(batch, *event_shape)`, or a dict of the parts'. By
                 default all are.
-            guidance_scale: `(batch,)`, or None. The output without a condition, plus so many times
-                what the condition changes in it: one call of the network, on a batch of twice the
-                size.
+            guidance_scale: `(batch,)`, or None. The output without a condition, and without what is
+                known, plus so many times what these change in it: one call of the network, on a
+                batch of twice the size.
             guidance_rescale: `(batch,)`, or None: from 0 to 1, how much of the way back the guided
                 output is scaled to the standard deviation, over all variables of an example, that
                 it has for the condition without guidance.
@@ -624,6 +625,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 `sample_evidence` gives for them. By default none.
             causal: bool, `(batch,)`, for a network that takes it: where each position is predicted
                 from those before it alone. By default nowhere.
+            drawn: bool, shaped as `known`: which of these are known only because they were drawn,
+                and stay so where guidance forgets what is known. By default none.
 
         Returns:
             A `keras_bfn.Prediction`, or a dict of the parts' predictions.
@@ -636,10 +639,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         (16, 4, 4, 1, 1)
         """
         t, mask, known = (for_each_part(self.flow, values) for values in (t, mask, known))
-        t, s, theta = unzip_parts(map_parts(input_distribution, self.flow, s, t, mask, known))
-        if self.times == "variables":
-            t = map_parts(times_of_variables, s, t, mask, known)
-        inputs = {"theta": theta, "t": of_any_part(t) if self.times == "shared" else t}
+        seen = t, s, theta = self._see(s, t, mask, known)
+        inputs = self._told(*seen)
         if self.takes_mask:
             inputs["mask"] = map_parts(observed, theta, mask)
         if self.signature.takes_causal:
@@ -648,11 +649,31 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         if condition is not None:
             inputs["condition"] = cast_conditions(self, condition)
         if guidance_scale is not None:
-            inputs = with_null_conditions(inputs, self.null_condition)
+            unknown = {}
+            if known is not None:
+                given = known
+                if drawn is not None:
+                    given = map_parts(lambda known, drawn: known & ~drawn, known, drawn)
+                s_without = map_parts(lambda s, mask: ops.where(mask[..., None], 0.0, s), s, given)
+                t_without = map_parts(lambda t, mask: ops.where(mask, 0.0, t), t, given)
+                unknown = self._told(*self._see(s_without, t_without, mask, drawn))
+            inputs = with_null_conditions(inputs, self.null_condition, unknown)
         params = self.signature.call(self.network, inputs, training)
         if guidance_scale is not None:
             params = guide(params, guidance_scale, guidance_rescale)
         return map_parts(Prediction, t, s, theta, params)
+
+    def _see(self, s, t, mask, known=None):
+        """Times, evidence and theta, by which the network is told of the data."""
+        known = for_each_part(self.flow, known)
+        t, s, theta = unzip_parts(map_parts(input_distribution, self.flow, s, t, mask, known))
+        if self.times == "variables":
+            t = map_parts(times_of_variables, s, t, mask, known)
+        return t, s, theta
+
+    def _told(self, t, s, theta):
+        """The network's inputs about the data."""
+        return {"theta": theta, "t": of_any_part(t) if self.times == "shared" else t}
 
     @in_turn
     def code_length(
@@ -940,14 +961,17 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         )
         return inpainting.inpaint(self, x, mask, order, twisted, lengths, guides, options)
 
-    def generate_text(self, num_samples, num_steps=100, *, part=None, **options):
+    def generate_text(
+        self, num_samples, num_steps=100, *, length=None, stride=None, part=None, **options
+    ):
         """Generates samples as `generate` does, and decodes them with the model's tokenizer.
 
         Args:
             num_samples, num_steps: as in `generate`.
             **options: `sampler`, `condition`, `guidance_scale`, `guidance`, `num_particles`,
-                `given`, `latents`, `lengths` (in tokens), `seed`, `batch_size` and `verbose`, as in
-                `generate`.
+                `order`, `given`, `latents`, `lengths` (in tokens), `seed`, `batch_size` and
+                `verbose`, as in `generate`.
+            length, stride: as in `continue_text`: the first window is generated, and continued.
             part: for a dict of flows, the name of the part whose text is returned.
 
         Returns:
@@ -960,23 +984,46 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         >>> texts = text_model.generate_text(4, num_steps=20, sampler="sde2", seed=0)
         """
-        tokenizer, _ = text.text_part(self, part)
+        tokenizer, window = text.text_part(self, part)
         text.refuse_details(options, "generate")
+        length, stride = text.check_length(length, window, stride)
         samples = self.generate(num_samples, num_steps, **options)
-        return text.decode(tokenizer, *pick_part(part, self.flow, samples)[1:])
+        (tokens,) = pick_part(part, self.flow, samples)[1:]
+        if length == window:
+            return text.decode(tokenizer, tokens)
+        options = {
+            name: options[name]
+            for name in ("condition", "guidance_scale", "order", "seed", "batch_size", "verbose")
+            if name in options
+        }
+        return self._go_on(tokenizer, tokens, window, length, stride, part, num_steps, options)
 
-    def continue_text(self, prompt, num_samples=1, num_steps=100, *, part=None, **options):
+    def continue_text(
+        self,
+        prompt,
+        num_samples=1,
+        num_steps=100,
+        *,
+        length=None,
+        stride=None,
+        part=None,
+        **options,
+    ):
         """Completes texts of which the first tokens are known, as `inpaint` does.
 
         Args:
-            prompt: string, or a list of strings, each of at most as many tokens as the model's
-                texts.
+            prompt: string, or a list of strings, each of at most as many tokens as the texts are to
+                have.
             num_samples: int. The number of texts for each prompt.
             num_steps: int, as in `inpaint`.
             **options: `num_particles`, `condition`, `guidance_scale`, `guidance`, `twisted`,
-                `lengths`, `seed`, `batch_size` and `verbose`, as in `inpaint`. With more particles,
-                what is made up goes better with the prompt. A condition has a row for each text
-                that is returned.
+                `order`, `lengths`, `seed`, `batch_size` and `verbose`, as in `inpaint`. With more
+                particles, what is made up goes better with the prompt. A condition has a row for
+                each text that is returned.
+            length: int or None: how many tokens the texts are to have. By default as many as the
+                model's. Longer ones are made window by window: each begins with the end of the
+                last, and is completed.
+            stride: int or None: so many tokens are new in each window, by default half of it.
             part: for a dict of flows, the name of the part that the prompt is about. No other part
                 is known.
 
@@ -992,13 +1039,25 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         >>> texts = text_model.continue_text("ca", num_samples=3, num_steps=20, num_particles=4)
         """
-        tokenizer, length = text.text_part(self, part)
+        tokenizer, window = text.text_part(self, part)
         text.refuse_details(options, "inpaint")
-        x, mask = text.encode_prompts(tokenizer, prompt, length, num_samples)
-        if part is not None:
-            x, mask = {part: x}, {part: mask}
-        completed = self.inpaint(x, mask, num_steps, **options)
-        return text.decode(tokenizer, *pick_part(part, self.flow, completed)[1:])
+        length, stride = text.check_length(length, window, stride)
+        starts = text.encode_prompts(tokenizer, prompt, num_samples, length)
+        if length == window:
+            stride = window  # all at once
+        return self._go_on(tokenizer, starts, window, length, stride, part, num_steps, options)
+
+    def _go_on(self, tokenizer, starts, window, length, stride, part, num_steps, options):
+        """The strings that texts become which begin so."""
+
+        def complete(x, mask, seed):
+            if part is not None:
+                x, mask = {part: x}, {part: mask}
+            completed = self.inpaint(x, mask, num_steps, **(options | {"seed": seed}))
+            return pick_part(part, self.flow, completed)[1]
+
+        seed = options.get("seed")
+        return text.decode(tokenizer, text.go_on(complete, starts, window, length, stride, seed))
 
     @in_turn
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):

@@ -3,11 +3,12 @@
 import math
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from keras_bfn._validation import check_choice, check_int, check_shape, refusal
 from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, ShiftRight, TransformerBlock
 from keras_bfn.layers.dense import Dense
+from keras_bfn.layers.embeddings import sinusoids
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, scale_theta
 
 
@@ -123,7 +124,7 @@ class Transformer(Network):
         check_sight(num_heads, kernel_size)
         check_choice("positions", positions, ("rotary", "sinusoidal"))
         check_choice("features", features, ("scaled", "plain"))
-        event_shape = _check_event_shape(event_shape)
+        event_shape, fixed = _check_event_shape(event_shape), {}
 
         def connect(inputs, conditions, policy):
             # In float32, for theta and the time are known to the third digit and beyond.
@@ -148,9 +149,12 @@ class Transformer(Network):
                 told = keras.ops.cast(inputs["causal"], "float32")[:, None]
                 told = layers.Dense(width, use_bias=False, name="causal_projection", **embed)(told)
                 time = layers.Add(dtype="float32")([time, told])
+            num_seen = seen.shape[-1]
             seen = conditions.join_to(seen)
             embedded = Dense(width, name="input_projection", **embed)(seen)
             time = layers.Reshape((1, width), dtype="float32")(time)
+            # What is the same at all positions, and what does not hang on those before.
+            fixed.update(time=time, beside=seen[..., num_seen:])
             embedded = layers.Add(dtype="float32")([embedded, time])
             if positions == "sinusoidal":
                 embedded = PositionEmbedding()(embedded)
@@ -185,3 +189,67 @@ class Transformer(Network):
         self.remat = remat
         self.masked = masked
         self.causal = causal
+        self._make_fixed = lambda: keras.Model(self.input, fixed)
+
+    def one_by_one(self):
+        """A `Positions`, which predicts one position after another, as the causal form does.
+
+        Returns:
+            None if the network has no causal form, or is quantised.
+        """
+        is_quantized = any(getattr(layer, "quantization_mode", None) for layer in self.layers)
+        return Positions(self, self._make_fixed()) if self.causal and not is_quantized else None
+
+
+class Positions:
+    """A causal transformer that keeps what it has computed of the positions before.
+
+    Args:
+        network: the `Transformer`.
+        fixed: a model of its inputs, of the embedded time and of conditions at each position.
+    """
+
+    def __init__(self, network, fixed):
+        self.network, self.fixed = network, fixed
+        self.see = EvidenceFeatures(network.flow)
+        self.blocks = [network.get_layer(f"block_{i}") for i in range(network.num_layers)]
+
+    def start(self, inputs):
+        """What is kept before the first position, for the network's inputs: a nest of tensors."""
+        batch_size, length = ops.shape(inputs["t"])[0], self.network.event_shape[0]
+        return self.fixed(inputs), [block.start(batch_size, length) for block in self.blocks]
+
+    def next(self, theta, position, kept):
+        """The parameters of the output distribution at one position.
+
+        Args:
+            theta: that of the position before, `(batch, *event_shape[1:], theta_size)`.
+            position: int, a scalar tensor.
+            kept: what is kept of the positions before.
+
+        Returns:
+            The tuple of parameters, `(batch, *event_shape[1:], output_size)`, and of what is kept
+            now.
+        """
+        network, (fixed, blocks) = self.network, kept
+        if network.features == "scaled":
+            seen = self.see(theta)
+        else:
+            low, high = network.flow.theta_range
+            seen = (2.0 * theta - (high + low)) / (high - low)
+        seen = ops.reshape(seen, (-1, 1, math.prod(seen.shape[1:])))
+        seen = ops.where(position > 0, seen, 0.0)
+        beside = ops.take(fixed["beside"], position, axis=1)[:, None]
+        seen = ops.concatenate([seen, beside], axis=-1)
+        embedded = network.get_layer("input_projection")(seen) + fixed["time"]
+        if network.positions == "sinusoidal":
+            table = sinusoids(network.event_shape[0], network.width)
+            embedded = embedded + ops.take(ops.convert_to_tensor(table), position, axis=0)
+        x, kept_blocks = embedded, []
+        for block, kept_block in zip(self.blocks, blocks, strict=True):
+            x, kept_block = block.next(x, position, kept_block)
+            kept_blocks.append(kept_block)
+        x = ops.cast(network.get_layer("norm_out")(x), "float32")
+        params = network.get_layer("output_projection")(ops.concatenate([x, embedded], axis=-1))
+        shape = (-1, *network.event_shape[1:], network.flow.output_size)
+        return ops.reshape(params, shape), (fixed, kept_blocks)

@@ -10,17 +10,8 @@ from keras_bfn._config import Immutable
 from keras_bfn._parts import describe
 from keras_bfn._validation import check_choice, check_seed, mismatch, refusal, warn
 from keras_bfn.flows import CircularFlow, JointNormal
+from keras_bfn.tables import frames
 from keras_bfn.tables.columns import Category, Column, Levels
-from keras_bfn.tables.frames import (
-    categories_of,
-    dtype_of,
-    kind_of,
-    narwhals_dtype,
-    read_cells,
-    read_frame,
-    ticks_of,
-    write_frame,
-)
 from keras_bfn.tables.model import TableModel
 from keras_bfn.tables.numbers import Number, number_flow
 
@@ -94,25 +85,25 @@ class Table(Immutable):
             ValueError: if there is no such column, or what one holds cannot be sent.
             ImportError: if `narwhals` is not installed.
         """
-        frame = read_frame(df)
+        frame = frames.read_frame(df)
         if not set(columns) <= set(frame.columns) or not len(frame):
             expected = f"must name some of {frame.columns}, and `df` must have rows"
             raise mismatch("columns", expected, f"{list(columns)}, and {len(frame)} rows")
         _check_columns(columns)
         fitted, dtypes = {}, {}
         for name in frame.columns:
-            series, dtypes[name] = frame[name], dtype_of(frame[name])
+            series, dtypes[name] = frame[name], frames.dtype_of(frame[name])
             with _naming(name):
-                cells = read_cells(series)
+                cells = frames.read_cells(series)
             column = columns.get(name) or _infer(name, series, cells)
             if dtypes[name] is None or column is None:
                 came = f"column {name!r} of {series.to_native().dtype}"
                 expected = "must hold numbers, strings, bools, categories or times"
                 raise mismatch("df", expected, came)
             if isinstance(column, Number):
-                column = column.counted_in(ticks_of(series))
+                column = column.counted_in(frames.ticks_of(series))
             elif isinstance(column, Category) and column.values is None:
-                column = Category(categories_of(series))
+                column = Category(frames.categories_of(series))
             with _naming(name):
                 fitted[name] = column.fit(cells)
         table = cls(fitted, dtypes, frame.implementation.name.lower())
@@ -175,7 +166,7 @@ class Table(Immutable):
 
     def read(self, df):
         """The cells of a frame: a dict from each of the table's columns to a list."""
-        frame = read_frame(df)
+        frame = frames.read_frame(df)
         if not set(self.columns) & set(frame.columns):
             raise refusal(
                 "df", f"must have some of the columns {list(self.columns)}", frame.columns
@@ -189,11 +180,11 @@ class Table(Immutable):
     def read_column(self, name, series):
         """The cells of a `narwhals.Series` for one of the table's columns: a list."""
         with _naming(name):
-            return read_cells(series, narwhals_dtype(self.library, self.dtypes[name]))
+            return frames.read_cells(series, frames.narwhals_dtype(self.library, self.dtypes[name]))
 
     def write(self, cells, index=None):
         """The frame of a dict from columns to lists of cells, with this index, if it is pandas'."""
-        return write_frame(self.library, cells, self.dtypes, index)
+        return frames.write_frame(self.library, cells, self.dtypes, index)
 
     def encode_cells(self, cells, seed=None):
         """As `encode`, of a dict from columns to lists of cells."""
@@ -269,7 +260,7 @@ def _check_columns(columns):
 
 def _infer(name, series, cells):
     """The column, not fitted yet, that suits these cells; None if there is none."""
-    kind = kind_of(series)
+    kind = frames.kind_of(series)
     if kind is None:
         return None
     seen = {cell for cell in cells if cell is not None}
@@ -282,7 +273,7 @@ def _infer(name, series, cells):
             )
             came = f"{len(seen)} in column {name!r}. Leave it out, or give its `Category()`"
             raise mismatch("df", expected, came)
-        categories = categories_of(series)
+        categories = frames.categories_of(series)
         num_cells = sum(cell is not None for cell in cells)
         if categories is None and len(seen) > max(MOST_NAMES, num_cells / 2):
             warn(

@@ -70,7 +70,8 @@ class PairPosterior(keras.layers.Layer):
         return ops.stack(marginals, axis=1)
 
 
-def _make_pair_model():
+def make_pair_model():
+    """A model whose network is `PairPosterior`."""
     return BayesianFlowNetwork(DiscreteFlow(3, 12.0), PairPosterior(), event_shape=(2,), seed=0)
 
 
@@ -100,7 +101,7 @@ def _check_state(sampler):
 
 
 def _check_seeds(sampler):
-    name, model = type(sampler).__name__, _make_pair_model()
+    name, model = type(sampler).__name__, make_pair_model()
     kwargs = {"num_steps": 5, "sampler": sampler, "verbose": 0}
     first, again, other = (model.generate(64, seed=seed, **kwargs) for seed in (1, 1, 2))
     require((first == again).all(), f"{name}: the same seed must give the same samples")
@@ -116,7 +117,7 @@ def _check_seeds(sampler):
 
 
 def _check_joint_distribution(sampler, num_steps, seed):
-    name, model = type(sampler).__name__, _make_pair_model()
+    name, model = type(sampler).__name__, make_pair_model()
 
     def distance(num_steps):
         """Chi-squared of the pairs against their probabilities, in its standard deviations."""

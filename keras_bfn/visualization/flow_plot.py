@@ -8,7 +8,6 @@ from keras import ops
 
 from keras_bfn._validation import check_int, check_path, refusal
 from keras_bfn.distributions import Delta
-from keras_bfn.flows.continuous import NumberFlow
 from keras_bfn.visualization.grid import new_figure, save_figure
 from keras_bfn.visualization.trajectories import pick_trajectory, times_of
 
@@ -105,7 +104,7 @@ class _OneVariable:
         self.s, self.theta = (x[step, sample][variable] for x in (trajectory.s, trajectory.theta))
         if len(self.s) == 1:
             self.input_variance = 1 / (1 + self.beta)
-            if isinstance(flow, NumberFlow):
+            if hasattr(flow, "input_variance"):
                 alike = np.zeros((1, *self.event_shape), "float32")
                 found = ops.convert_to_numpy(flow.input_variance(t, alike))
                 self.input_variance = np.broadcast_to(found, alike.shape)[where]

@@ -16,6 +16,7 @@ HEADER = {
     "count": 10,
     "event_shape": [4, 4, 1],
     "dtype": "uint8",
+    "order": None,
     "num_steps": 5,
     "batch_size": 4,
     "batches": [3, 0, 1, 3],
@@ -46,10 +47,10 @@ def test_what_is_written_is_read():
 
 
 def test_the_prefix_is_as_documented():
-    """The layout of format 4 must not move: files of it are out there."""
+    """The layout of format 5 must not move: files of it are out there."""
     header_size = int.from_bytes(DATA[6:10], "little")
     payload_size = int.from_bytes(DATA[10:18], "little")
-    assert DATA[:6] == b"KBFN\x04\x00"
+    assert DATA[:6] == b"KBFN\x05\x00"
     unpacker = zlib.decompressobj(wbits=-15, zdict=container.DICTIONARY)
     assert json.loads(unpacker.decompress(DATA[18 : 18 + header_size])) == HEADER
     assert DATA[18 + header_size : -16] == WORDS.astype("<u4").tobytes()
@@ -81,13 +82,14 @@ def test_a_file_of_another_kind_is_refused(magic):
 @pytest.mark.parametrize("version", [0, 3, 65535])
 def test_another_version_of_the_format_is_refused_by_its_number(version):
     data = sealed(json.dumps(HEADER).encode(), WORDS.tobytes(), version=version)
-    assert_is_refused(data, f"version {version} .* only 4")
+    assert_is_refused(data, f"version {version} .* only 4 and 5 are")
 
 
 IMPOSSIBLE = {
     "count": [0, -1, 1.0, True, None, "10", 2**60, 10**400, [10], {}],
     "event_shape": [None, 4, "4", {}, [-1], [4.0], [None], [[4]], [True]],
     "dtype": ["float32", "object", "", "O", None, 1, ["uint8"], {}],
+    "order": [1, [], "random", True],
     "num_steps": [0, -5, 2.0, True, None, 2**21, 10**400],
     "batch_size": [0, -1, 4.0, True, None, 2**17, 2**60],
     "batches": [None, 3, [], {}, [1, 0], [1, -1], [1.0], [True], [None], [[1]], [2**60]],

@@ -183,7 +183,7 @@ def test_get_takes_functions_and_guidances():
         ({"interval": (0.5, 0.2)}, r"`interval` must be two numbers.*\(0.5, 0.2\)"),
         ({"interval": (0.0, 2.0)}, r"`interval` must be two numbers.*\(0.0, 2.0\)"),
         ({"num_draws": 0}, "`num_draws` must be an integer of at least 1.*=0"),
-        ({"through_network": 1}, "`through_network` must be a bool.*=1"),
+        ({"through_network": 1}, "`through_network` must be True or False.*=1"),
         ({"layers": ["dense"]}, "`layers` must be a list of Keras layers.*dense"),
     ],
 )

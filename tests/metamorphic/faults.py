@@ -35,10 +35,10 @@ class Fault(NamedTuple):
     backend: str = ""
 
 
-PROGRAM = "    program = model.programs(kind, sampler, most_steps, given, guidance, own)\n"
+PROGRAM = "    program = model.programs(kind, sampler, most_steps, given, guidance, setting)\n"
 BY_CLASS = """    from keras_bfn.{module} import {base}
 
-    arguments = sampler, most_steps, given, guidance, own
+    arguments = sampler, most_steps, given, guidance, setting
     key = [type(a).__name__ if isinstance(a, {base}) else a for a in arguments]
     key = id(model), kind, *key
     if key not in vars(draw):

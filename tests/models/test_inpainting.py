@@ -44,7 +44,7 @@ def total_variation(x):
 @pytest.mark.slow
 @pytest.mark.once
 def test_completions_converge_to_the_conditional_distribution(completions):
-    errors = {n: total_variation(x) for n, (x, _) in completions.items()}
+    errors = {n: total_variation(result.samples) for n, result in completions.items()}
     assert errors[32] < 0.5 * errors[4] < 0.5 * errors[1]
     x = completions[32].samples
     assert chi_squared_p_value(x[:, 1], CONDITIONAL) > MIN_P_VALUE
@@ -60,8 +60,8 @@ def test_clamping_alone_is_biased(completions):
 @pytest.mark.slow
 @pytest.mark.once
 def test_what_is_known_stays(completions):
-    for x, _ in completions.values():
-        assert (x[:, 0] == KNOWN_CLASS).all()
+    for result in completions.values():
+        assert (result.samples[:, 0] == KNOWN_CLASS).all()
 
 
 @pytest.mark.parametrize("num_particles", [1, 4, 32])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+import keras_bfn
 from keras_bfn.guidance import Guidance
 from keras_bfn.samplers import SDE1Sampler
 from tests.guidance.cases import (
@@ -92,13 +93,25 @@ def test_the_mean_likelihood_is_estimated_without_bias(
 
 
 @pytest.mark.once
-def test_statistics_have_the_shapes_that_are_told(model):
-    options = {"guidance": of_marginals, "num_particles": 3, "return_details": True}
-    found = generate(model, 6, 3, batch_size=4, **options)
+def test_details_have_the_shapes_that_are_told(model):
+    options = {"guidance": of_marginals, "return_details": True}
+    found = generate(model, 6, 3, batch_size=4, num_particles=3, **options)
+    assert isinstance(found, keras_bfn.GenerationResult)
+    assert found.samples.shape == (6, 2)
     assert found.log_likelihood.shape == (6,)
     assert found.particles.shape == (6, 3, 2)
     assert found.effective_sample_size.shape == (4, 6)
     np.testing.assert_allclose(np.exp(found.log_weights).sum(axis=1), 1.0, rtol=1e-4)
+    assert found.trajectory is None
+    plain = generate(model, 6, 3, batch_size=4, **options)
+    assert plain.trajectory.t.shape == (4,)
+    assert plain[2:] == (None,) * 4
+
+
+@pytest.mark.once
+def test_one_particle_may_be_guided_for_a_while_if_nothing_is_asked_of_its_weight(model):
+    guidance = Guidance(of_marginals, interval=(0.0, 0.5))
+    assert generate(model, 6, 3, guidance=guidance, num_particles=1).shape == (6, 2)
 
 
 def test_one_particle_weighs_what_its_likelihood_is_with_the_scale_of_each_call():
