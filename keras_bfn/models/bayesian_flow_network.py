@@ -650,7 +650,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             inputs["condition"] = cast_conditions(self, condition)
         if guidance_scale is not None:
             unknown = {}
-            if known is not None:
+            if of_any_part(known) is not None:
                 given = known
                 if drawn is not None:
                     given = map_parts(lambda known, drawn: known & ~drawn, known, drawn)
