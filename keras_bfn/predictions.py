@@ -48,7 +48,8 @@ def input_distribution(flow, s, t, mask=None, known=None):
 
     Returns:
         The tuple of the time, the evidence and the parameters theta of the input distribution. Of
-        variables that are not observed they are those of before the first message.
+        variables that are not observed they are those of before the first message; of those that
+        are known, evidence is that of t = 1 without noise.
     """
     s = ops.convert_to_tensor(s, dtype="float32")
     t = ops.convert_to_tensor(t, dtype="float32")
@@ -56,8 +57,14 @@ def input_distribution(flow, s, t, mask=None, known=None):
     if known is not None:
         beta = ops.where(known, flow.known_accuracy(), expand(beta, known))
     if mask is None:
-        return t, s, flow.input_params(s, beta)
-    return t, *flow.hear(s, beta, ops.cast(mask, "bool"))
+        theta = flow.input_params(s, beta)
+    else:
+        s, theta = flow.hear(s, beta, ops.cast(mask, "bool"))
+    if known is not None:
+        # Their time is 1: output distributions, which hang on evidence and time, go by that.
+        share = flow.schedule.beta(1.0) / flow.known_accuracy()
+        s = ops.where(known[..., None], share * s, s)
+    return t, s, theta
 
 
 def times_of_variables(s, t, mask=None, known=None):

@@ -164,7 +164,7 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
     in_one_pass = is_in_one_pass(model, order, inputs["known"])
     if "guidance_scale" in inputs and "condition" not in inputs:
         in_one_pass = False  # which never sees what is given as unknown
-    if in_one_pass and hasattr(model.network, "one_by_one"):
+    if in_one_pass and getattr(model.network, "goes_one_by_one", False):
         program = model.programs(LeftToRightProgram, sampler)
     else:
         room = room_for_calls(order, event_shape, options.num_steps)

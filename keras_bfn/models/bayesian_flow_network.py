@@ -658,7 +658,6 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> prediction.params.shape
         (16, 4, 4, 1, 1)
         """
-        is_given = known is not None
         t, mask, known = (for_each_part(self.flow, values) for values in (t, mask, known))
         seen = t, s, theta = self._see(s, t, mask, known)
         inputs = self._told(*seen)
@@ -671,7 +670,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             inputs["condition"] = cast_conditions(self, condition)
         if guidance_scale is not None:
             unknown = {}
-            if is_given:
+            if of_any_part(known) is not None:
                 given = known
                 if drawn is not None:
                     given = map_parts(lambda known, drawn: known & ~drawn, known, drawn)

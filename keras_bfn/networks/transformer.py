@@ -191,14 +191,15 @@ class Transformer(Network):
         self.causal = causal
         self._make_fixed = lambda: keras.Model(self.input, fixed)
 
-    def one_by_one(self):
-        """A `Positions`, which predicts one position after another, as the causal form does.
-
-        Returns:
-            None if the network has no causal form, or is quantised.
-        """
+    @property
+    def goes_one_by_one(self):
+        """Whether there is `one_by_one`: of a network with a causal form that is not quantised."""
         is_quantized = any(getattr(layer, "quantization_mode", None) for layer in self.layers)
-        return Positions(self, self._make_fixed()) if self.causal and not is_quantized else None
+        return self.causal and not is_quantized
+
+    def one_by_one(self):
+        """A `Positions`, which predicts one position after another, as the causal form does."""
+        return Positions(self, self._make_fixed())
 
 
 class Positions:

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import keras_bfn
 from keras_bfn.flows import DiscreteFlow, DiscretizedFlow
 from keras_bfn.orders import Blocks, Groups, LeftToRight, Order, Random
-from keras_bfn.samplers import AncestralSampler, SDE2Sampler
+from keras_bfn.samplers import AncestralSampler, ODE2Sampler, SDE2Sampler
 from tests.backends import everywhere
 from tests.checks import assert_draws_follow, assert_mean_is
 from tests.models import exact_parts
@@ -327,9 +327,22 @@ def test_messages_in_any_order_draw_by_the_joint_distribution(truth, order):
 
 
 @once
-@pytest.mark.parametrize("sampler", ["ancestral", "sde1", "ode1", "ode2"])
-def test_every_sampler_sends_blocks(sampler):
-    TRUTHS["classes"].assert_samples_follow(Blocks(1), sampler=sampler)
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        "ancestral",
+        "sde1",
+        "ode1",
+        "ode2",
+        AncestralSampler(end="last"),
+        SDE2Sampler(end="sample"),
+        ODE2Sampler(start=0.01, spacing="log_beta"),
+    ],
+    ids=repr,
+)
+def test_every_sampler_sends_blocks_and_draws_what_is_told(sampler):
+    for order in (Blocks(1), LeftToRight()):
+        TRUTHS["classes"].assert_samples_follow(order, sampler=sampler)
 
 
 VALUES = {

@@ -13,9 +13,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import keras_bfn
 from keras_bfn.flows import DiscreteFlow, DiscretizedFlow
+from keras_bfn.inference.ordered import LeftToRightProgram
 from keras_bfn.inputs.given import is_in_one_pass
 from keras_bfn.networks import Transformer
 from keras_bfn.orders import Blocks, Groups, LeftToRight
+from keras_bfn.samplers import AncestralSampler
 from tests.backends import everywhere
 from tests.checks import assert_draws_follow
 from tests.tensors import run, to_numpy
@@ -125,6 +127,52 @@ def test_without_a_causal_example_the_network_is_the_one_without_a_causal_form()
     expected = run(plain, inputs)
     found = run(causal, {**inputs, "causal": np.zeros(2, bool)})
     assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+ONE_BY_ONE = {
+    **{name: variant for name, variant in VARIANTS.items() if name != "shared_times"},
+    "frequencies": {"flow": DiscreteFlow(3, beta_1=3.0, prior=[0.7, 0.2, 0.1])},
+    "binary": {"flow": DiscreteFlow(2, beta_1=3.0)},
+    "signals_and_classes": {"conditions": {"a": 3, "b": (LENGTH, 2)}, "masked": True},
+}
+
+
+@pytest.mark.parametrize("name", everywhere(list(ONE_BY_ONE), "plain", "even_kernel"))
+def test_one_position_after_another_is_predicted_as_in_one_call(name):
+    options = ONE_BY_ONE[name]
+    flow, shape = options.get("flow", FLOW), options.get("shape", (LENGTH,))
+    network = make_network(**options)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    rng, num = np.random.default_rng(0), 6
+    x = rng.integers(0, flow.num_values, (num, *shape)).astype("int32")
+    inputs, mask = {"given": x, "known": np.zeros(x.shape, bool), "ones": np.ones(num)}, None
+    if "conditions" in options:
+        inputs["condition"] = np.arange(num, dtype="int32") % 3
+        if isinstance(options["conditions"], dict):
+            signal = rng.standard_normal((num, LENGTH, 2)).astype("float32")
+            inputs["condition"] = {"a": inputs["condition"], "b": signal}
+    if options.get("masked"):
+        there = np.arange(LENGTH) < 1 + np.arange(num)[:, None] % LENGTH
+        inputs["observed"], mask = there.astype("float32"), ops.convert_to_tensor(there)
+    inputs = keras.tree.map_structure(ops.convert_to_tensor, inputs)
+    known = ops.ones(x.shape, "bool") if mask is None else mask
+    s = model.sample_evidence(x, np.zeros(num, "float32"), known)
+    expected = model.predict_params(
+        s,
+        np.zeros(num, "float32"),
+        inputs.get("condition"),
+        mask=mask,
+        known=known,
+        causal=ops.ones(num, "bool"),
+    ).params
+    positions = network.one_by_one()
+    kept = positions.start(LeftToRightProgram(model, AncestralSampler()).network_inputs(inputs))
+    for i in range(LENGTH):
+        last = flow.known_params(inputs["given"][:, max(i - 1, 0)])
+        params, kept = positions.next(last, ops.convert_to_tensor(i), kept)
+        is_seen = np.ones(num, bool) if mask is None else there[:, i]
+        found, wanted = to_numpy(params)[is_seen], to_numpy(expected[:, i])[is_seen]
+        assert_allclose(found, wanted, rtol=2e-4, atol=2e-4)
 
 
 def cost(model, x=ALL, order="left_to_right", **options):

@@ -166,6 +166,7 @@ def test_conditions_guide_what_is_told(causal):
             classes,
             guidance_scale=scale,
             known=known,
+            drawn=known,
             causal=ops.ones(len(every), "bool") if causal else None,
         )
         logits = to_numpy(ops.log_softmax(predictions.params[:, i]))

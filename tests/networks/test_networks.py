@@ -73,6 +73,30 @@ def test_a_network_keeps_its_contract(name, conditional):
     testing.check_network(network, flow, condition=condition)
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_with_times_of_the_variables_keeps_its_contract(name):
+    flow = FLOWS["discretized"]()
+    testing.check_network(NETWORKS[name](flow, times="variables"), flow, times="variables")
+
+
+@pytest.mark.parametrize("flow_name", ["discretized", "binary"])
+@pytest.mark.parametrize("name", everywhere(list(NETWORKS), "UNet"))
+def test_the_time_of_each_number_is_seen_where_theta_does_not_tell_it(name, flow_name):
+    flow = FLOWS[flow_name]()
+    network = NETWORKS[name](flow, times="variables")
+    randomize(network)
+    theta, t = make_inputs(name, flow)["theta"], np.full((2, *event_shape(name)), 0.5, "float32")
+    t.reshape(2, -1)[:, [0, -1]] = 0.2, 0.8
+    swapped = t.copy()
+    swapped.reshape(2, -1)[:, [0, -1]] = 0.8, 0.2  # of one mean
+    one, other = (run(network, {"theta": theta, "t": each}) for each in (t, swapped))
+    if flow.theta_tells_all:
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+    else:
+        assert np.abs(one - other).max() > 1e-4
+
+
 @pytest.mark.parametrize(
     ("flow_name", "policy"),
     [(name, "float32") for name in FLOWS]

@@ -1236,7 +1236,7 @@ CALLS = {
         ),
         (
             lambda t: t.texts.continue_text("a" * 13),
-            "must have at most 12 tokens, as the model's",
+            "must have at most 12 tokens, as the texts will",
             "13 tokens of 'aaaaaaaaaaaaa'",
         ),
     ],
