@@ -35,7 +35,13 @@ TURNS = {
         "your_own_network",
     ],
     # However little is learnt, these take five seconds to half a minute.
-    None: ["fine_tuning_and_export", "lossless_compression", "custom_data_types", "guidance"],
+    None: [
+        "fine_tuning_and_export",
+        "lossless_compression",
+        "custom_data_types",
+        "guidance",
+        "in_any_order",
+    ],
 }
 
 

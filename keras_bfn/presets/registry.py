@@ -91,7 +91,13 @@ def _cifar10(name, what, num_params, make_flow):
         weights=f"{_AUTHORS}/cifar10_{name}_ema.pt",
         make_flow=make_flow,
         make_network=functools.partial(
-            networks.VDMUNet, image_shape=(32, 32, 3), dropout=0.1, shortcut=False
+            networks.VDMUNet,
+            image_shape=(32, 32, 3),
+            width=128,
+            num_blocks=32,
+            num_heads=1,
+            dropout=0.1,
+            shortcut=False,
         ),
         recipe=Recipe(batch_size=32, num_steps=1_000_000, learning_rate=2e-4, beta_2=0.99),
     )

@@ -125,8 +125,8 @@ class TableModel(BayesianFlowNetwork):
             num_rows: int, at least 1.
             given: None, or a dict from some columns to the value that it has in all rows, or a list
                 or series of a value for each row.
-            num_steps, **options: as in `generate`; if columns are given to a model of shared times, as
-                in `inpaint`.
+            num_steps, **options: as in `generate`; if columns are given to a model of shared times,
+                as in `inpaint`.
 
         Returns:
             A frame. Its index is that of the series that are given, if they are pandas'.
@@ -178,6 +178,7 @@ class TableModel(BayesianFlowNetwork):
             ValueError: if a cell is not such as the table has, or an argument is out of its range.
         """
         num = 1 if num_draws is None else check_int("num_draws", num_draws, 1)
+        check_int("num_particles", num_particles, 1)
         cells = self.table.read(df)
         if not len(df):
             raise refusal("df", "must have rows", df)

@@ -245,9 +245,20 @@ class Table(Immutable):
         """
         flow = self.flow()
         options = {"width": width, "num_blocks": num_blocks, "dropout": dropout, "mixer": "mlp"}
-        times = {"times": "variables"}  # of each cell: any can be given
-        network = networks.MultiPart(flow, self.event_shape(), **options, **times)
-        return TableModel(flow, network, self, allow_missing=True, seed=seed, **times)
+        options["times"] = "variables"  # any cells can be given
+        orders = {"together": 0.4, "given": 0.4}
+        if any(part.can_be_told for part in flow.values()):
+            orders["random"] = 0.2
+        network = networks.MultiPart(flow, self.event_shape(), **options)
+        return TableModel(
+            flow,
+            network,
+            self,
+            times="variables",
+            orders=orders,
+            allow_missing=True,
+            seed=seed,
+        )
 
     def __repr__(self):
         return f"Table({self.columns})"

@@ -45,7 +45,7 @@ def test_data_and_variances_have_one_form(name):
     assert data.shape == variances.shape == shape
     assert (variances > 0).all()
     x = to_numpy(output.mode()).astype("int32" if flow.discrete else "float32")
-    known = Expected(flow, prediction(flow), None, known=ops.convert_to_tensor(x))
+    known = Expected(flow, prediction(flow), None, given=ops.convert_to_tensor(x))
     sure = to_numpy(known.data())
     assert sure.shape == shape
     np.testing.assert_allclose(sure if len(shape) == 2 else sure.argmax(axis=-1), x, rtol=1e-6)

@@ -244,7 +244,9 @@ def test_a_training_step_costs_the_messages_and_what_is_told(loss):
         nats = 0.0
         for name, flow in FLOWS.items():
             prediction = outputs["transmission"][name]
-            _, known, messages, told = (to_numpy(part[name]) for part in outputs["state"][:4])
+            _, known, messages, told = (
+                to_numpy(part[name]) for part in outputs["states"]["transmission"][:4]
+            )
             known = known.astype(bool)
             assert (messages[known] == 0).all()
             assert (told[known] == 0).all()

@@ -277,7 +277,7 @@ def test_a_model_that_is_not_compiled_trains_by_a_recipe():
         (lambda model: model.impute([1]), "df"),
         (lambda model: model.fit(FRAME, epochs=0), "epochs"),
         (lambda model: model.table.make_model(width=3), "width"),
-        (lambda model: TableModel(model.flow, model.network, None), "table"),
+        (lambda model: TableModel(model.flow, model.network, None, times="variables"), "table"),
     ],
 )
 def test_arguments_are_refused_by_name(refused, told, trained):

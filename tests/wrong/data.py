@@ -812,7 +812,7 @@ CALLS = {
     ],
     "table": [
         (
-            lambda t: tables.TableModel(t.table.flow(), t.rows.network, 3),
+            lambda t: tables.TableModel(t.table.flow(), t.rows.network, 3, times="variables"),
             "must be a `keras_bfn.tables.Table`",
             "table=3",
         ),
