@@ -136,6 +136,9 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--samples", type=positive, default=1000, help="pairs to draw; at least 40")
     parser.add_argument("--sampler-steps", type=positive, default=50)
+    parser.add_argument(
+        "--guidance", type=float, default=3.0, help="scale of a label that is given"
+    )
     parser.add_argument("--draws", type=positive, default=9, help="labels for a held-out picture")
     parser.add_argument("--repeats", type=positive, default=20, help="looks at each image")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("pairs"))
@@ -162,16 +165,20 @@ def main():
     sampler = keras_bfn.samplers.SDE2Sampler(start=0.001, spacing="log_beta")
     pairs = model.generate(num, steps, sampler, batch_size=num, **options)
     asked = np.arange(num, dtype="int32") % NUM_CLASSES
-    drawn = model.generate(num, steps, sampler, given={"label": asked}, batch_size=num, **options)
+    options["batch_size"] = num
+    drawn = model.generate(num, steps, sampler, given={"label": asked}, **options)
+    guided = model.generate(
+        num, steps, sampler, given={"label": asked}, guidance_scale=args.guidance, **options
+    )
     print(f"\nOf {num} pairs, the support vector machine reads the same label in")
     print_row("picture and label drawn together", percent(read(pairs["image"]) == pairs["label"]))
     print_row("picture drawn for a label", percent(read(drawn["image"]) == asked))
+    print_row(f"the same, guided by {args.guidance:g}", percent(read(guided["image"]) == asked))
 
     num = len(labels)
     repeated = np.tile(images, (args.draws, 1, 1, 1))
-    parts = model.generate(
-        len(repeated), steps, given={"image": repeated}, batch_size=num, **options
-    )
+    options["batch_size"] = num
+    parts = model.generate(len(repeated), steps, given={"image": repeated}, **options)
     found = parts["label"].reshape(args.draws, num)
     print(f"\nRight labels of {num} held-out pictures (commonest of {args.draws} draws; one draw)")
     print_row("the support vector machine", percent(read(images) == labels))
@@ -187,8 +194,8 @@ def main():
     print_row("label alone, ln 10", f"{math.log(NUM_CLASSES):.2f}")
 
     first = {name: part[:40] for name, part in pairs.items()}
-    asked_for = {name: part[:40] for name, part in drawn.items()}
-    blocks = {"drawn together": first, "drawn for a label": asked_for}
+    asked_for = {name: part[:40] for name, part in guided.items()}
+    blocks = {"drawn together": first, "drawn for a label, guided": asked_for}
     plot_pairs(args.output / "pairs.png", blocks)
     print(f"\nWrote model.keras and pairs.png to {args.output}/. {time.monotonic() - start:.0f} s.")
 

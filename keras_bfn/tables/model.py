@@ -161,7 +161,7 @@ class TableModel(BayesianFlowNetwork):
             raise refusal("given", "must hold series of one index", given)
         return self.table.write(self._fill(cells, num_steps, **options), *indexes[:1])
 
-    def impute(self, df, num_draws=None, num_steps=50, num_particles=NUM_PARTICLES, **options):
+    def impute(self, df, num_draws=None, num_steps=30, num_particles=NUM_PARTICLES, **options):
         """Fills in the missing cells of rows, given the others of the row.
 
         Args:
