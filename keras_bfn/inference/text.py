@@ -83,7 +83,7 @@ def go_on(complete, starts, window, length, stride, seed):
         starts: list of integer arrays, how each text begins.
         window: int. How many tokens the model's texts have.
         length: int. How many tokens the texts are to have.
-        stride: int. At most so many tokens are new in each window.
+        stride: int. So many tokens are new in each window but the first.
         seed: int or None.
 
     Returns:
@@ -94,15 +94,16 @@ def go_on(complete, starts, window, length, stride, seed):
     while min(map(len, texts)) < length:
         x = np.zeros((len(texts), window), "int32")
         mask = np.zeros(x.shape, bool)
+        # What fits is seen whole; of a longer text, its end.
         ends = [
-            text[-(window - stride) :] if len(text) > window - stride else text for text in texts
+            text if len(text) < window else text[len(text) - window + stride :] for text in texts
         ]
         for row, end in enumerate(ends):
             x[row, : len(end)], mask[row, : len(end)] = end, True
         own = seed if number == 0 or seed is None else seed_of(seed, f"window {number}")
         completed = complete(x, mask, own)
         texts = [
-            np.concatenate([text, row[len(end) : min(window, len(end) + stride)]])
+            np.concatenate([text, row[len(end) :]])
             for text, row, end in zip(texts, completed, ends, strict=True)
         ]
         number += 1

@@ -1043,7 +1043,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             length: int or None: how many tokens the texts are to have. By default as many as the
                 model's. Longer ones are made window by window: each begins with the end of the
                 last, and is completed.
-            stride: int or None: so many tokens are new in each window, by default half of it.
+            stride: int or None: so many tokens are new in each window after the first, by default
+                half of it.
             part: for a dict of flows, the name of the part that the prompt is about. No other part
                 is known.
 
@@ -1063,8 +1064,6 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         text.refuse_details(options, "inpaint")
         length, stride = text.check_length(length, window, stride)
         starts = text.encode_prompts(tokenizer, prompt, num_samples, length)
-        if length == window:
-            stride = window  # all at once
         return self._go_on(tokenizer, starts, window, length, stride, part, num_steps, options)
 
     def _go_on(self, tokenizer, starts, window, length, stride, part, num_steps, options):

@@ -54,6 +54,39 @@ def test_a_prompt_may_be_all_of_a_text_or_nothing(model):
     assert len(text) == 12
 
 
+@pytest.mark.parametrize("stride", [None, 1, 4, 12])
+def test_texts_of_any_length_go_on_window_by_window(model, stride):
+    options = {**OPTIONS, "num_steps": 2}
+    (text,) = model.continue_text("call me", length=30, stride=stride, **options)
+    assert len(text) == 30
+    assert text.startswith("call me")
+    (again,) = model.continue_text("call me", length=30, stride=stride, **options)
+    assert again == text
+    # The first window is what the prompt is completed to.
+    assert model.continue_text("call me", length=12, **options) == [text[:12]]
+
+
+@pytest.mark.once
+def test_long_texts_are_generated_and_long_prompts_continued(model):
+    options = {**OPTIONS, "num_steps": 2}
+    texts = model.generate_text(2, length=20, **options)
+    assert [len(text) for text in texts] == [20, 20]
+    assert texts[0][:12] == model.generate_text(2, **options)[0]
+    prompts = ["a prompt that is longer", "short"]
+    longer = model.continue_text(prompts, length=30, **options)
+    assert [len(text) for text in longer] == [30, 30]
+    assert [text.startswith(prompt) for text, prompt in zip(longer, prompts, strict=True)]
+    assert [len(text) for text in model.generate_text(2, length=5, **options)] == [5, 5]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("options", [{"length": 0}, {"length": 2.0}, {"stride": 0}, {"stride": 13}])
+def test_impossible_lengths_are_refused(model, options):
+    (name,) = options
+    with pytest.raises(ValueError, match=f"`{name}`"):
+        model.continue_text("a", **options)
+
+
 @pytest.mark.once
 def test_text_is_one_part_of_several(parts_model):
     texts = parts_model.generate_text(2, part="text", **OPTIONS)

@@ -1,0 +1,148 @@
+"""What is told is coded at its cost, from the first example on, and comes back exactly."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import keras_bfn
+from keras_bfn.codec import Codec, CodecError, container
+from keras_bfn.flows import DiscreteFlow, DiscretizedFlow
+from keras_bfn.networks import MultiPart, Transformer
+from keras_bfn.orders import Blocks, Groups, LeftToRight, Random
+from tests.codec.crafting import crafted
+from tests.codec.small import assert_comes_back, assert_is_refused
+
+pytest.importorskip("constriction")
+
+LENGTH, NUM = 6, 50
+ORDERS = {
+    "random": "random",
+    "random groups": Random(2),
+    "left to right": "left_to_right",
+    "blocks": LeftToRight(4),
+    "own groups": np.array([2, 1, 0, 0, 1, 2]),
+}
+
+
+def with_random_weights(network):
+    rng = np.random.default_rng(0)
+    network.set_weights([0.5 * rng.standard_normal(w.shape) for w in network.get_weights()])
+    return network
+
+
+def make_model(causal=False, masked=False, conditions=None):
+    flow = DiscreteFlow(4, beta_1=2.0)
+    network = Transformer(
+        flow,
+        LENGTH,
+        8,
+        1,
+        2,
+        times="variables",
+        causal=causal,
+        masked=masked,
+        conditions=conditions,
+    )
+    network = with_random_weights(network)
+    return keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+
+
+X = np.random.default_rng(1).integers(0, 4, (NUM, LENGTH)).astype("int8")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_model()
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_data_come_back_and_take_what_they_cost(model, name):
+    order = ORDERS[name]
+    codec = Codec(model, order=order, batch_size=20, seed=3)
+    data, report = codec.compress(X, return_report=True, verbose=0)
+    assert_array_equal(Codec(model).decompress(data, verbose=0), X)
+    num_groups = keras_bfn.orders.get(order).count_groups((LENGTH,))
+    nats = model.code_length(X, num_repeats=num_groups, order=order, seed=3, verbose=0)
+    cost = nats["reconstruction"].sum() / math.log(2)
+    payload = report["total_bits"] - report["header_bits"]
+    assert nats["transmission"].max() == 0
+    # The coder's state, words of 32 bits, and probabilities in units of 2^-24.
+    assert cost - 1 < payload < 1.002 * cost + 96
+
+
+@pytest.mark.once
+def test_the_causal_form_codes_what_it_scores():
+    model = make_model(causal=True)
+    codec = Codec(model, order="left_to_right", batch_size=NUM)
+    data, report = codec.compress(X, return_report=True, verbose=0)
+    assert_array_equal(codec.decompress(data, verbose=0), X)
+    nats = model.code_length(X, order="left_to_right", verbose=0)["reconstruction"].sum()
+    payload = report["total_bits"] - report["header_bits"]
+    assert 0 < payload - nats / math.log(2) < 96
+
+
+@pytest.mark.once
+def test_what_is_missing_and_conditions_come_back():
+    x = X.copy()
+    x[::3, 4:] = -1
+    model = make_model(masked=True, conditions=3)
+    condition = np.arange(NUM) % 3
+    data = assert_comes_back(Codec(model, order="random"), x, condition)
+    with pytest.raises(CodecError, match="another condition"):
+        Codec(model).decompress(data, verbose=0)
+
+
+@pytest.mark.once
+def test_parts_of_several_kinds_come_back():
+    flow = {"b": DiscretizedFlow(5, prediction="data"), "a": DiscreteFlow(3, beta_1=2.0)}
+    network = MultiPart(flow, {"b": (4,), "a": ()}, 8, 1, "mlp", times="variables")
+    model = keras_bfn.BayesianFlowNetwork(
+        flow, with_random_weights(network), times="variables", seed=0
+    )
+    rng = np.random.default_rng(0)
+    x = {"b": rng.integers(0, 5, (9, 4)), "a": rng.integers(0, 3, 9)}
+    for order in ("random", Groups({"a": 1, "b": 0})):
+        codec = Codec(model, order=order, batch_size=4)
+        back = codec.decompress(codec.compress(x, verbose=0), verbose=0)
+        for name in x:
+            assert_array_equal(back[name], x[name])
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("order", [Blocks(2), Groups([0] * 3 + [1] * 3, told=[True, False])])
+def test_orders_with_messages_are_refused(model, order):
+    with pytest.raises(ValueError, match=r"`order` must be 'together', or .* told"):
+        Codec(model, order=order)
+
+
+@pytest.mark.once
+def test_models_of_shared_times_are_refused():
+    flow = DiscreteFlow(4, beta_1=2.0)
+    model = keras_bfn.BayesianFlowNetwork(flow, Transformer(flow, LENGTH, 8, 1, 2))
+    with pytest.raises(ValueError, match=r"`order` needs a model with times=.variables."):
+        Codec(model, order="random")
+
+
+@pytest.mark.once
+def test_impossible_orders_in_a_file_are_refused(model):
+    codec = Codec(model, order="random")
+    data = codec.compress(X, verbose=0)
+    header, _ = container.read(data)
+    assert header["order"] == {"class": "Random", "config": {"num_groups": None}}
+    for order in ({}, {"class": "Order", "config": {}}, {"class": "Random", "config": {"a": 1}}):
+        assert_is_refused(codec, crafted(data, order=order), "order is")
+    # Another order that there is: other data, or none.
+    other = {"class": "LeftToRight", "config": {"block_size": 1}}
+    with pytest.raises(CodecError):
+        codec.decompress(crafted(data, order=other), verbose=0)
+
+
+@pytest.mark.once
+def test_a_saved_model_decodes(model, tmp_path):
+    data = Codec(model, order="random").compress(X, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert_array_equal(Codec(again).decompress(data, verbose=0), X)
