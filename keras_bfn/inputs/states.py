@@ -13,13 +13,8 @@ from keras_bfn._validation import is_number, refusal
 from keras_bfn.flows.flow import expand
 from keras_bfn.orders.orders import cut, join, number_of_variables
 
-KINDS = (
-    "together",
-    "given",
-    "own",
-    "random",
-    "left_to_right",
-)  # in which training sees the variables of an example
+# The kinds of states in which training sees the variables of an example.
+KINDS = ("together", "given", "own", "random", "left_to_right")
 
 
 class State(NamedTuple):

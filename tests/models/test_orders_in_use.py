@@ -109,6 +109,21 @@ def test_every_kind_of_state_trains_and_is_validated(kind):
     assert_allclose(logs["loss"] + logs["reconstruction"], logs["nats_per_example"] / LENGTH, 1e-5)
 
 
+@pytest.mark.parametrize("name", everywhere(list(ORDERS), "blocks"))
+def test_evaluation_is_in_the_order_that_was_compiled(name, tmp_path):
+    model = make_model()
+    model.compile("sgd", order=ORDERS[name], num_repeats=4)
+    x = np.tile(X, (50, 1))
+    logs = model.evaluate(x, batch_size=600, return_dict=True, verbose=0)
+    nats = model.code_length(x, num_repeats=8, order=ORDERS[name], seed=1, verbose=0)
+    error = total(nats).std() / len(x) ** 0.5
+    assert abs(logs["nats_per_example"] - total(nats).mean()) < 6 * error + 1e-4
+    if name == "left_to_right":  # exact, and all told
+        assert_allclose(logs["nats_per_example"], total(nats).mean(), rtol=1e-5)
+        assert logs["loss"] == 0
+    assert save_and_load(model, "file", tmp_path).order == keras_bfn.orders.get(ORDERS[name])
+
+
 @once
 def test_what_is_evaluated_is_sent_together():
     model = make_model()
