@@ -46,13 +46,14 @@ def check_shares(flow, times, takes_causal, shares):
         if shares is not None:
             raise refusal("orders", 'must be None unless times="variables"', shares)
         return None
-    can_be_told = any(part.can_be_told for (part,) in list_parts(flow))
+    told = [part.can_be_told for (part,) in list_parts(flow)]
+    can_be_told = any(told)
     if shares is None:
         shares = (
-            {"together": 2, "given": 1, "random": 1} if can_be_told else {"together": 1, "given": 1}
+            {"together": 2, "given": 1, "random": 1} if all(told) else {"together": 1, "given": 1}
         )
         if takes_causal and can_be_told:
-            shares["left_to_right"] = 4
+            shares["left_to_right"] = sum(shares.values())
     if not isinstance(shares, dict) or not shares or not set(shares) <= set(KINDS):
         raise refusal("orders", f"must be a dict from some of {list(KINDS)} to shares", shares)
     values = shares.values()
@@ -172,21 +173,21 @@ def _weigh_hidden(flow, event_shape, hidden, observed):
 def _draw_given(noise, event_shape, batch_size, seed):
     """Which variables are given: here and there, on one side of a place, or whole parts."""
     size = noise.shape[1]
-    share, how, side = (uniform((batch_size, 1), seed) for _ in range(3))
+    share, how, side, what = (uniform((batch_size, 1), seed) for _ in range(4))
     place = (ops.arange(size, dtype="float32") + 0.5)[None] / size
     beside = ops.where(side < 0.5, place < share, place >= share)
     found = ops.where(how < 0.5, noise < share, beside)
     if names_of(event_shape) is None or len(event_shape) < 2:
         return found
+    # Of P parts, from 1 to P - 1 are given as wholes, all numbers equally often.
     parts = [math.prod(shape) for shape in event_shape.values()]
-    rank = uniform((batch_size, len(parts)), seed)
-    spared = ops.equal(rank, ops.max(rank, axis=1, keepdims=True))  # one is never given
-    is_given = (uniform((batch_size, len(parts)), seed) < 0.5) & ~spared
+    rank = ops.argsort(ops.argsort(uniform((batch_size, len(parts)), seed), axis=1), axis=1)
+    number = 1.0 + ops.floor(share * (len(parts) - 1))
+    is_given = ops.cast(rank, "float32") < number
     whole = ops.concatenate(
-        [ops.repeat(is_given[:, i : i + 1], number, axis=1) for i, number in enumerate(parts)],
-        axis=1,
+        [ops.repeat(is_given[:, i : i + 1], size, axis=1) for i, size in enumerate(parts)], axis=1
     )
-    return ops.where(how < 1 / 3, whole, ops.where(how < 2 / 3, noise < share, beside))
+    return ops.where(what < 2 / 3, whole, found)
 
 
 def split(order, event_shape, noise, known, mask):
