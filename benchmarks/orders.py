@@ -4,9 +4,8 @@
 
 Each row is one network, trained in its own mixture of orders, by as many windows in each step as
 its shares are of `--batch`. Then the held-out text is sent together (by messages), told in random
-order, and told from left to right. `--write` also writes by the last of these networks: how many words
-of its texts occur in the book, within windows and in texts of 2,000 letters; and codes the held-out
-text.
+order, and told from left to right. `--write` also writes by these networks: how many words of their
+texts occur in the book, within windows and in texts of 2,000 letters; and codes the held-out text.
 """
 
 import argparse
