@@ -91,9 +91,8 @@ def write(model, letters, x):
     assert (codec.decompress(data, verbose=0) == x).all()
     nats = model.code_length(x, order="left_to_right", verbose=0)["reconstruction"].sum()
     payload = (report["total_bits"] - report["header_bits"]) * math.log(2) / nats
-    print(
-        f"file: {len(data)} bytes, {8 * len(data) / x.size:.3f} bits per letter, payload {payload:.4f}"
-    )
+    bits = 8 * len(data) / x.size
+    print(f"file: {len(data)} bytes, {bits:.3f} bits per letter, payload {payload:.4f} of the cost")
 
 
 def main():

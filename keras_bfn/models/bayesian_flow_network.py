@@ -661,8 +661,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         (16, 4, 4, 1, 1)
         """
         t, mask, known = (for_each_part(self.flow, values) for values in (t, mask, known))
-        seen = t, s, theta = self._see(s, t, mask, known)
-        inputs = self._told(*seen)
+        evidence = s
+        t, s, theta = self._see(evidence, t, mask, known)
+        inputs = self._told(t, s, theta)
         if self.takes_mask:
             inputs["mask"] = map_parts(observed, theta, mask)
         if self.signature.takes_causal:
@@ -676,8 +677,10 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 given = known
                 if drawn is not None:
                     given = map_parts(lambda known, drawn: known & ~drawn, known, drawn)
-                s_without = map_parts(lambda s, mask: ops.where(mask[..., None], 0.0, s), s, given)
-                t_without = map_parts(lambda t, mask: ops.where(mask, 0.0, t), t, given)
+                s_without = map_parts(
+                    lambda s, given: ops.where(given[..., None], 0.0, s), evidence, given
+                )
+                t_without = map_parts(lambda t, given: ops.where(given, 0.0, t), t, given)
                 unknown = self._told(*self._see(s_without, t_without, mask, drawn))
             inputs = with_null_conditions(inputs, self.null_condition, unknown)
         params = self.signature.call(self.network, inputs, training)
