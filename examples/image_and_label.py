@@ -137,7 +137,7 @@ def main():
     parser.add_argument("--samples", type=positive, default=1000, help="pairs to draw; at least 40")
     parser.add_argument("--sampler-steps", type=positive, default=50)
     parser.add_argument(
-        "--guidance", type=float, default=3.0, help="scale of a label that is given"
+        "--guidance", type=float, default=5.0, help="scale of a label that is given"
     )
     parser.add_argument("--draws", type=positive, default=9, help="labels for a held-out picture")
     parser.add_argument("--repeats", type=positive, default=20, help="looks at each image")
