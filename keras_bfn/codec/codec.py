@@ -22,7 +22,7 @@ from keras_bfn.codec import container, fingerprints
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.codec.messages import Messages
 from keras_bfn.codec.stack import Stack
-from keras_bfn.codec.telling import Teller, pack_order, unpack_order
+from keras_bfn.codec.telling import ORDERS, Teller, pack_order, unpack_order
 from keras_bfn.inputs.arrays import check_data, check_has_event_shape, count_examples
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.given import check_order
@@ -95,8 +95,11 @@ class Codec:
         self.model = model
         self.num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
         self.order = check_order(model, order)
-        if self.order != orders.Together() and not np.all(self.order.told):
-            expected = "must be 'together', or an order in which all groups are told"
+        is_told = type(self.order) in ORDERS and np.all(self.order.told)
+        if self.order != orders.Together() and not is_told:
+            expected = (
+                "must be 'together', or an order of this package in which all groups are told"
+            )
             raise refusal("order", expected, order)
         self.batch_size = batch_size
         if batch_size is not None:

@@ -19,7 +19,7 @@ from keras_bfn.inputs.arrays import count_examples
 from keras_bfn.inputs.given import is_in_one_pass, order_noise
 from keras_bfn.inputs.missing import fill_missing
 
-NAMES = ("Groups", "LeftToRight", "Random")
+ORDERS = (orders.Groups, orders.LeftToRight, orders.Random)  # that files can name
 
 
 class Teller:
@@ -169,8 +169,9 @@ def unpack_order(packed):
     if packed is None:
         return orders.Together()
     try:
-        if packed["class"] in NAMES:
-            return getattr(orders, packed["class"]).from_config(packed["config"])
+        for order_class in ORDERS:
+            if packed["class"] == order_class.__name__:
+                return order_class.from_config(packed["config"])
     except (TypeError, KeyError, ValueError) as error:
         raise CodecError(f"The file's order is impossible: {error}") from error
     raise CodecError(f"The file's order is unknown: {packed['class']!r}")
