@@ -82,7 +82,7 @@ class Resume(keras.callbacks.Callback):
     def _find_newest(self, up_to=None):
         """The epoch of the newest checkpoint that can be read, its arrays and its path."""
         for path in self._checkpoints():
-            if up_to is not None and path > self._path(up_to):
+            if up_to is not None and path > self._file_of(up_to):
                 continue
             try:
                 state = _read(path)
@@ -91,7 +91,7 @@ class Resume(keras.callbacks.Callback):
                 print(f"Skipped {path}, which cannot be read: {error}", flush=True)
         return 0, None, None
 
-    def _path(self, epoch):
+    def _file_of(self, epoch):
         return self._own / f"checkpoint-{epoch:06}.npz"
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -106,19 +106,19 @@ class Resume(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in (logs or {}).items()}
         self.history.append({"epoch": epoch + 1, **logs})
-        values = map(ops.convert_to_tensor, self._variables())
+        values = map(ops.convert_to_tensor, self._all_variables())
         arrays = {f"variable_{i}": to_numpy(value) for i, value in enumerate(values)}
         for i, generator in enumerate(torch_generators()):
             arrays[f"generator_{i}"] = generator.get_state().numpy()
         meta = json.dumps({"epoch": epoch + 1, "history": self.history, "num_arrays": len(arrays)})
-        path = self._path(epoch + 1)
+        path = self._file_of(epoch + 1)
         write_atomically(path, lambda file: np.savez(file, meta=meta, **arrays))
         write_atomically(self._own / "metrics.csv", self._write_metrics)
         # Of those that are newer, which could not be read, none takes the place of a whole one.
         for old in [old for old in self._checkpoints() if old < path][1:]:
             old.unlink()
 
-    def _variables(self):
+    def _all_variables(self):
         """All that training changes, and the states of seed generators, which .keras files lack."""
         return [*self.model.variables, *self.model.optimizer.variables]
 
@@ -126,7 +126,7 @@ class Resume(keras.callbacks.Callback):
         return sorted(self._own.glob("checkpoint-*.npz"), reverse=True)
 
     def _restore(self, state, path):
-        variables = self._variables()
+        variables = self._all_variables()
         arrays = [array for name, array in state.items() if name.startswith("variable_")]
         if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
             raise ValueError(
