@@ -65,7 +65,12 @@ class Messages:
             yield map_parts(_put, self.receivers[0].masks(rows), values)
 
     def probe(self, batches):
-        """The digest of the network's outputs for fixed evidence, as the last batch has them."""
+        """The digest of the network's outputs for fixed evidence, as the last batch has them.
+
+        Raises:
+            CodecError: if there are not so many examples in these batches.
+        """
+        shrink(self.stages, batches, self.count)
         return self.receivers[len(batches) - 1].probe()
 
 
