@@ -79,7 +79,9 @@ def train(data, epochs, seed):
         networks={"image": unet},
         times=times,
     )
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times=times, seed=seed)
+    # Pictures are to be drawn for labels: most examples have something given.
+    orders = {"together": 1, "given": 2} if len(data) > 1 else None
+    model = keras_bfn.BayesianFlowNetwork(flow, network, times=times, orders=orders, seed=seed)
     optimizer = adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate=3e-3)
     # A label is one variable beside 64: five times its nats, to be learnt as fast.
     model.compile(optimizer, loss_weights={"label": 5.0} if "label" in data else None)
