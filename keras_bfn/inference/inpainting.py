@@ -41,7 +41,7 @@ def inpaint(model, x, mask, order, twisted, lengths, guides, options):
     x = map_parts(fill_missing, model.flow, x)
     if model.times == "variables":
         inputs |= {"given": x, "known": map_parts(lambda mask: mask > 0.5, mask)}
-        if options.num_particles == 1:  # nothing needs to be weighed
+        if guides.guidance is None or options.num_particles == 1:  # nothing needs to be weighed
             options = options._replace(num_particles=None)
     else:
         known, guidance = KnownVariables(x, mask, twisted), guidances.get(guides.guidance)

@@ -823,7 +823,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 `keras_bfn.guidance.ClassifierFreeGuidance`, which has an interval of time, too. 1
                 samples what the network has learnt; above 1, the conditions stand out more than
                 that: the network's output is that for the null condition plus so many times what
-                the condition changes in it. Train with `condition_dropout` for it.
+                the condition changes in it. Train with `condition_dropout` for it. What is `given`
+                guides likewise, away from not knowing it.
             guidance: a function of the expected data that returns a log likelihood for each sample,
                 or a `keras_bfn.guidance.Guidance`, which has a scale and an interval of its own.
                 Samples are drawn given an event of this likelihood. May be used together with a

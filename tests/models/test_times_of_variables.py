@@ -391,7 +391,7 @@ def test_what_is_given_meets_conditions_and_guidance():
 @pytest.mark.once
 def test_inpainting_is_generation_given_what_is_known(model):
     mask = {"label": True, "image": np.array([True, False])[:, None, None]}
-    completed = model.inpaint(X, mask, 2, seed=0, verbose=0)
+    completed = model.inpaint(X, mask, 2, num_particles=3, seed=0, verbose=0)  # none are needed
     known = np.broadcast_to(mask["image"], X["image"].shape)
     given = {"label": X["label"], "image": np.where(known, X["image"], -1)}
     drawn = model.generate(NUM, 2, given=given, seed=0, verbose=0)
