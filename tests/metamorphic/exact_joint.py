@@ -667,7 +667,13 @@ def check_given(rng):
     drawn = rng.choice(len(conditional), NUM, p=conditional)
     num_steps = choose(rng, None, 1, 4)
     nats = model.code_length(
-        {given: known, other: drawn}, num_steps, 1, NUM, [given], seed=seed_of(rng), verbose=0
+        {given: known, other: drawn},
+        num_steps,
+        1,
+        NUM,
+        given=[given],
+        seed=seed_of(rng),
+        verbose=0,
     )
     assert list(nats["parts"]) == [other]
     total = nats["transmission"] + nats["reconstruction"]
