@@ -35,10 +35,10 @@ class Fault(NamedTuple):
     backend: str = ""
 
 
-PROGRAM = "    program = model.programs(kind, sampler, most_steps, given, guidance, setting)\n"
+PROGRAM = "    program = model.programs(kind, sampler, most_steps, guidance, setting)\n"
 BY_CLASS = """    from keras_bfn.{module} import {base}
 
-    arguments = sampler, most_steps, given, guidance, setting
+    arguments = sampler, most_steps, guidance, setting
     key = [type(a).__name__ if isinstance(a, {base}) else a for a in arguments]
     key = id(model), kind, *key
     if key not in vars(draw):
@@ -79,7 +79,7 @@ FAULTS = [
     ),
     Fault(
         "a call with a seed leaves the model's own stream elsewhere",
-        "_keras.py",
+        "_keras/draws.py",
         "    finally:\n        generator.state.assign(before)\n",
         "    finally:\n        pass\n",
         ("verbs",),
@@ -95,8 +95,8 @@ FAULTS = [
     Fault(
         "`inpaint` returns the dtype that it was given",
         "inference/inpainting.py",
-        "    return draw(model, shapes, AncestralSampler(), inputs, guides, options)\n",
-        "    x = draw(model, shapes, AncestralSampler(), inputs, guides, options)\n"
+        "    return draw(model, shapes, AncestralSampler(), order, inputs, guides, options)\n",
+        "    x = draw(model, shapes, AncestralSampler(), order, inputs, guides, options)\n"
         "    if not options.return_details:\n"
         "        x = map_parts(lambda new, dtype: new.astype(dtype), x, came)\n"
         "    return x\n",
@@ -163,8 +163,8 @@ FAULTS = [
     Fault(
         "the network is shown what is missing",
         "models/bayesian_flow_network.py",
-        "self.predict_params(s, t, condition, training, mask)\n",
-        "self.predict_params(s, t, condition, training)\n",
+        "s, t, condition, training, mask, known=known, causal=causal\n",
+        "s, t, condition, training, known=known, causal=causal\n",
         ("weights",),
     ),
     Fault(
