@@ -63,9 +63,7 @@ class Receiver:
 
     def masks(self, rows):
         """Which variables of the rows' examples are there, a bool array or a dict of the parts'."""
-        if self.there is None:
-            return map_parts(lambda shape: np.ones((len(rows), *shape), bool), self.event_shape)
-        return map_parts(lambda mask: mask[rows], self.there)
+        return masks_of(self.there, self.event_shape, rows)
 
     def count_variables(self, rows):
         """How many variables the rows' examples have, or a dict of the parts'."""
@@ -97,16 +95,7 @@ class Receiver:
             return padded
 
         inputs = {"s": map_parts(pad, self.chains, s), "t": np.full(size, self.times[i], "float32")}
-        rows = np.resize(rows, size)
-        if self.condition is not None:
-            told = rows % count_examples(self.condition)
-            inputs["condition"] = map_parts(lambda values: values[told], self.condition)
-        if self.there is not None:
-            inputs["there"] = map_parts(lambda mask: mask[rows].astype("float32"), self.there)
-        told = rows_of(self.program.predict_on_batch(inputs), np.s_[:num])
-        if any(np.isnan(values).any() for values in keras.tree.flatten(told)):
-            raise CodecError(f"The network's output at t = {self.times[i]} is not a number")
-        return told
+        return ask_about(self.program, inputs, self.condition, self.there, rows)
 
     def probe(self):
         """The digest of what is expected after fixed evidence, at three times of Bob."""
@@ -123,6 +112,31 @@ class Receiver:
 
         last = len(self.times) - 1
         return fingerprints.digest(*map(digest_at, sorted({0, last // 2, last})))
+
+
+def masks_of(there, event_shape, rows):
+    """Which variables of some rows are there: all, if `there` is None."""
+    if there is None:
+        return map_parts(lambda shape: np.ones((len(rows), *shape), bool), event_shape)
+    return map_parts(lambda mask: mask[rows], there)
+
+
+def ask_about(program, inputs, condition, there, rows):
+    """What an `OutputProgram` says of some rows, with their conditions and masks.
+
+    Raises:
+        CodecError: if it says what is not a number.
+    """
+    places = np.resize(rows, len(inputs["t"]))
+    if condition is not None:
+        told = places % count_examples(condition)
+        inputs["condition"] = map_parts(lambda values: values[told], condition)
+    if there is not None:
+        inputs["there"] = map_parts(lambda mask: mask[places].astype("float32"), there)
+    told = rows_of(program.predict_on_batch(inputs), np.s_[: len(rows)])
+    if any(np.isnan(values).any() for values in keras.tree.flatten(told)):
+        raise CodecError(f"The network's output at t = {inputs['t'][0]} is not a number")
+    return told
 
 
 def rows_of(told, rows):

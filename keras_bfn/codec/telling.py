@@ -14,8 +14,7 @@ from keras_bfn._parts import list_parts, map_parts
 from keras_bfn.codec import fingerprints
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.codec.expectations import expectation
-from keras_bfn.codec.receiver import OutputProgram, rows_of
-from keras_bfn.inputs.arrays import count_examples
+from keras_bfn.codec.receiver import OutputProgram, ask_about, masks_of, rows_of
 from keras_bfn.inputs.given import is_in_one_pass, order_noise
 from keras_bfn.inputs.missing import fill_missing
 
@@ -40,7 +39,7 @@ class Teller:
         self.batch_size = round_up(header["batch_size"], model)
         self.count, self.event_shape = header["count"], model.event_shape
         self.there = there
-        self.noise = order_noise(order, model.event_shape, self.count, header["seed"])
+        self.noise = order_noise(model, order, self.count, header["seed"])
         self.num_groups = order.count_groups(model.event_shape)
         self.in_one_pass = is_in_one_pass(model, order)
         self.channels = map_parts(lambda flow: flow.channel(), model.flow)
@@ -63,9 +62,7 @@ class Teller:
 
     def masks(self, rows):
         """Which variables of the rows' examples are there."""
-        if self.there is None:
-            return map_parts(lambda shape: np.ones((len(rows), *shape), bool), self.event_shape)
-        return map_parts(lambda mask: mask[rows], self.there)
+        return masks_of(self.there, self.event_shape, rows)
 
     def groups(self, rows):
         """The group of each variable of the rows' examples."""
@@ -124,16 +121,7 @@ class Teller:
         }
         if self.in_one_pass:
             inputs["causal"] = np.ones(size, "bool")
-        places = np.resize(rows, size)
-        if self.condition is not None:
-            told = places % count_examples(self.condition)
-            inputs["condition"] = map_parts(lambda values: values[told], self.condition)
-        if self.there is not None:
-            inputs["there"] = map_parts(lambda mask: mask[places].astype("float32"), self.there)
-        told = rows_of(self.program.predict_on_batch(inputs), np.s_[:num])
-        if any(np.isnan(values).any() for values in keras.tree.flatten(told)):
-            raise CodecError("The network's output is not a number")
-        return told
+        return ask_about(self.program, inputs, self.condition, self.there, rows)
 
     def probe(self, batches):
         """The digest of what is expected given fixed data: of none, half and nearly all groups."""

@@ -160,7 +160,7 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
             shapes,
         )
     if order.is_random:
-        inputs["noise"] = order_noise(order, event_shape, num_samples, options.seed)
+        inputs["noise"] = order_noise(model, order, num_samples, options.seed)
     in_one_pass = is_in_one_pass(model, order, inputs["known"])
     if "guidance_scale" in inputs and "condition" not in inputs:
         in_one_pass = False  # which never sees what is given as unknown

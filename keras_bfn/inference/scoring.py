@@ -166,7 +166,7 @@ def score(
         sample_weight = check_sample_weight(model, map_parts(to_numpy, sample_weight), x)
     order = check_order(model, order)
     known = check_given(model, given, x)
-    noise = order_noise(order, model.event_shape, count_examples(x), seed)
+    noise = order_noise(model, order, count_examples(x), seed)
     inputs = {
         "x": x,
         "condition": condition,

@@ -2,7 +2,9 @@
 
 import math
 
+import keras
 import numpy as np
+from keras import ops
 
 from keras_bfn import orders
 from keras_bfn._parts import for_each_part, map_parts, names_of, part_names
@@ -130,10 +132,17 @@ def check_order(model, order):
     return order
 
 
-def order_noise(order, event_shape, num, seed):
-    """What an order that is random is a function of: the same in all repeats; else None."""
+def order_noise(model, order, num, seed):
+    """What an order that is random is a function of: the same in all repeats; else None.
+
+    Without a seed, it follows from the model's own.
+    """
     if not order.is_random:
         return None
+    if seed is None:
+        drawn = keras.random.randint((), 0, 2**31 - 1, seed=model.seed_generator)
+        seed = int(ops.convert_to_numpy(drawn))
+    event_shape = model.event_shape
     return np.random.default_rng(seed).random((num, number_of_variables(event_shape)), "float32")
 
 

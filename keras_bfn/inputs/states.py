@@ -46,6 +46,7 @@ def check_shares(flow, times, takes_causal, shares):
         if shares is not None:
             raise refusal("orders", 'must be None unless times="variables"', shares)
         return None
+    takes_causal = takes_causal and names_of(flow) is None  # positions are those of one sequence
     told = [part.can_be_told for (part,) in list_parts(flow)]
     can_be_told = any(told)
     if shares is None:
@@ -63,7 +64,9 @@ def check_shares(flow, times, takes_causal, shares):
     if not can_be_told and (shares.get("random") or shares.get("left_to_right")):
         raise refusal("orders", "must be without what is told for a flow that cannot be", shares)
     if shares.get("left_to_right") and not takes_causal:
-        expected = 'must be without "left_to_right" for a network that takes no "causal"'
+        expected = (
+            'must be without "left_to_right" for a dict of flows, or a network without "causal"'
+        )
         raise refusal("orders", expected, shares)
     return {kind: share / sum(values) for kind, share in shares.items()}
 

@@ -22,7 +22,10 @@ class BFNLoss(Immutable):
     """
 
     def times(self, uniform):
-        """Maps uniform numbers in [0, 1) to the times of predictions, both `(batch,)`."""
+        """Maps uniform numbers in [0, 1) to the times of predictions, number by number.
+
+        They are `(batch,)`, or, where variables have times of their own, of other shapes.
+        """
         raise NotImplementedError
 
     def __call__(self, flow, x, prediction, seed=None):

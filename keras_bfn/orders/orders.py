@@ -20,7 +20,7 @@ class Order(Immutable):
     the order, the cost of an exact network is the same joint entropy, by the chain rule: of a
     trained one it says what the network has learnt.
 
-    A subclass defines `groups`, and says in `told` how they are sent.
+    A subclass defines `count_groups` and `groups`, and says in `told` how they are sent.
 
     Attributes:
         told: bool, or a tuple of a bool for each group: whether it is told.

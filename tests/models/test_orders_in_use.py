@@ -376,3 +376,18 @@ def test_each_numbers_own_time_is_seen():
             to_numpy(network({"theta": theta, "t": np.array([t], "float32")})) for t in times
         )
         assert np.abs(one - other).min() > 1e-6
+
+
+def test_a_random_order_repeats_with_the_models_seed_or_the_calls():
+    def run(seed):
+        model, options = make_model(seed=seed), {"order": "random", "batch_size": 24, "verbose": 0}
+        drawn = [model.generate(24, 1, **options) for _ in range(2)]
+        costs = [total(model.code_length(X, **options)) for _ in range(2)]
+        return *drawn, *costs, model.generate(24, 1, seed=7, **options)
+
+    first, again, other = run(0), run(0), run(1)
+    for one, same in zip(first, again, strict=True):
+        assert_array_equal(one, same)
+    assert (first[0] != first[1]).any()
+    assert (first[2] != first[3]).any()
+    assert (first[0] != other[0]).any()
