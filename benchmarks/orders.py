@@ -80,12 +80,12 @@ def write(model, letters, x):
     texts = model.generate_text(16, length=2000, **options)
     print(f"2,000 letters: {known(texts)}; {texts[0][:200]}", flush=True)
     borders = np.arange(LENGTH, 1990, LENGTH // 2)
-    for name, places in (("at borders", borders), ("between", borders + LENGTH // 4)):
+    for name, places in (("at", borders), ("between", borders + LENGTH // 4)):
         spans = [
             (text, text.rfind(" ", 0, i) + 1, text.find(" ", i)) for text in texts for i in places
         ]
         found = [text[i:j] in words for text, i, j in spans if i and j > 0]
-        print(f"words {name} of windows: {100 * np.mean(found):.1f}% known", flush=True)
+        print(f"words {name} borders of windows: {100 * np.mean(found):.1f}% known", flush=True)
     codec = Codec(model, order="left_to_right", batch_size=len(x))
     data, report = codec.compress(x, return_report=True, verbose=0)
     assert (codec.decompress(data, verbose=0) == x).all()
