@@ -1144,7 +1144,7 @@ CALLS = {
                 ({"together": "a"}, "must hold numbers of at least 0, not all of them 0"),
                 ({"together": nan}, "must hold numbers of at least 0, not all of them 0"),
                 ({"together": inf}, "must hold numbers of at least 0, not all of them 0"),
-                ({"left_to_right": 1.0}, 'must be without "left_to_right" for a network'),
+                ({"left_to_right": 1.0}, 'must be without "left_to_right" for a dict of flows'),
             )
         ),
         (
