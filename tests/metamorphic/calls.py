@@ -336,6 +336,24 @@ def _fit(data):
     return call
 
 
+def _guided_by(condition):
+    """Calls with scales of a condition, and with their trajectories, whose numbers tell more."""
+    scales = {
+        "scale2": 2.0,
+        "scale3": 3.0,
+        "bent0": bent(1.0),
+        "bent1": bent(-1.0),
+        "between": guidance.ClassifierFreeGuidance(2.0, (0.2, 0.6)),
+        "rescaled": guidance.ClassifierFreeGuidance(2.0, rescale=0.5),
+    }
+    calls = {}
+    for key, scale in scales.items():
+        told = {"condition": condition, "guidance_scale": scale}
+        calls[f"generate:{key}"] = _generate(**told)
+        calls[f"generate:trajectory_{key}"] = _generate(return_details=True, **told)
+    return calls
+
+
 def _generations(name, kind, condition, told, whole):
     calls = {
         "generate:batches": _generate(sampler="sde1", batch_size=4, **told),
@@ -344,20 +362,8 @@ def _generations(name, kind, condition, told, whole):
     }
     if condition is not None and keras_bfn._parts.names_of(kind.conditions) is None:
         if name != "gaps":
-            calls |= {
+            calls |= _guided_by(condition) | {
                 "generate:null": _generate(),
-                "generate:scale2": _generate(condition=condition, guidance_scale=2.0),
-                "generate:scale3": _generate(condition=condition, guidance_scale=3.0),
-                "generate:bent0": _generate(condition=condition, guidance_scale=bent(1.0)),
-                "generate:bent1": _generate(condition=condition, guidance_scale=bent(-1.0)),
-                "generate:between": _generate(
-                    condition=condition,
-                    guidance_scale=guidance.ClassifierFreeGuidance(2.0, (0.2, 0.6)),
-                ),
-                "generate:rescaled": _generate(
-                    condition=condition,
-                    guidance_scale=guidance.ClassifierFreeGuidance(2.0, rescale=0.5),
-                ),
                 "inpaint:scale2": _call(
                     "inpaint", whole, _mask(whole), 2, condition=condition, guidance_scale=2.0
                 ),
@@ -367,7 +373,7 @@ def _generations(name, kind, condition, told, whole):
         calls |= {
             "generate:null": _generate(),
             "generate:some": _generate(condition={"z_class": condition["z_class"]}),
-            "generate:scale2": _generate(condition=condition, guidance_scale=2.0),
+            **_guided_by(condition),
         }
     if name == "parts":
         x = pool.draw_data(name, 0)
