@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from keras_bfn._parts import map_parts
-from keras_bfn.flows.flow import expand
+from keras_bfn.flows.flow import Flow, expand
 
 
 class Prediction(NamedTuple):
@@ -35,7 +35,7 @@ class Prediction(NamedTuple):
     params: Any
 
 
-def input_distribution(flow, s, t, mask=None, known=None):
+def input_distribution(flow, s, t, mask=None, known=None, causal=None):
     """What a network is given about data of one kind, in float32.
 
     Args:
@@ -45,6 +45,8 @@ def input_distribution(flow, s, t, mask=None, known=None):
         mask: bool, `(batch, *event_shape)`: which variables are observed. By default all are.
         known: bool, `(batch, *event_shape)`: which variables are known for sure, by evidence
             `flow.known_evidence`. By default none.
+        causal: bool, `(batch,)`: where each variable is predicted from those before it, so that
+            nothing may tell of one that is not observed, in a joint prior. By default nowhere.
 
     Returns:
         The tuple of the time, the evidence and the parameters theta of the input distribution. Of
@@ -59,7 +61,12 @@ def input_distribution(flow, s, t, mask=None, known=None):
     if mask is None:
         theta = flow.input_params(s, beta)
     else:
-        s, theta = flow.hear(s, beta, ops.cast(mask, "bool"))
+        mask = ops.cast(mask, "bool")
+        heard = flow.hear(s, beta, mask)
+        if causal is not None:
+            apart = Flow.hear(flow, s, beta, mask)
+            heard = (ops.where(expand(causal, a), a, b) for a, b in zip(apart, heard, strict=True))
+        s, theta = heard
     if known is not None:
         # Their time is 1: output distributions, which hang on evidence and time, go by that.
         share = flow.schedule.beta(1.0) / flow.known_accuracy()

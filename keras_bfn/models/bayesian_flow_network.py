@@ -662,7 +662,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         """
         t, mask, known = (for_each_part(self.flow, values) for values in (t, mask, known))
         evidence = s
-        t, s, theta = self._see(evidence, t, mask, known)
+        t, s, theta = self._see(evidence, t, mask, known, causal)
         inputs = self._told(t, s, theta)
         if self.takes_mask:
             inputs["mask"] = map_parts(observed, theta, mask)
@@ -688,10 +688,11 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             params = guide(params, guidance_scale, guidance_rescale)
         return map_parts(Prediction, t, s, theta, params)
 
-    def _see(self, s, t, mask, known=None):
+    def _see(self, s, t, mask, known=None, causal=None):
         """Times, evidence and theta, by which the network is told of the data."""
-        known = for_each_part(self.flow, known)
-        t, s, theta = unzip_parts(map_parts(input_distribution, self.flow, s, t, mask, known))
+        known, causal = (for_each_part(self.flow, values) for values in (known, causal))
+        parts = map_parts(input_distribution, self.flow, s, t, mask, known, causal)
+        t, s, theta = unzip_parts(parts)
         if self.times == "variables":
             t = map_parts(times_of_variables, s, t, mask, known)
         return t, s, theta

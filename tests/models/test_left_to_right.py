@@ -12,7 +12,7 @@ from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 
 import keras_bfn
-from keras_bfn.flows import DiscreteFlow, DiscretizedFlow
+from keras_bfn.flows import DiscreteFlow, DiscretizedFlow, JointNormal, MarkovChain
 from keras_bfn.inference.ordered import LeftToRightProgram
 from keras_bfn.inputs.given import is_in_one_pass
 from keras_bfn.networks import Transformer
@@ -288,6 +288,34 @@ def test_sequences_of_other_lengths_cost_what_is_there():
     drawn = model.generate(NUM_DRAWS, 1, lengths=2, **options)
     assert (drawn[:, 2:] == -1).all()
     assert_draws_follow(probs, drawn[:, :2] @ np.array([NUM_CLASSES, 1]))
+
+
+PRIORS = {
+    "plain": FLOW,
+    "chain": DiscreteFlow(
+        NUM_CLASSES, beta_1=3.0, prior=MarkovChain([[8, 1, 1], [1, 8, 1], [1, 1, 8]])
+    ),
+    "joint": DiscretizedFlow(
+        NUM_CLASSES,
+        sigma_1=0.1,
+        prediction="data",
+        prior=JointNormal(np.zeros(LENGTH), 0.05 * np.eye(LENGTH) + 0.15),
+    ),
+}
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("name", everywhere(list(PRIORS), "joint"))
+def test_what_comes_later_is_not_told_by_a_gap_before_it(name, masked):
+    network = make_network(PRIORS[name], masked=masked)
+    model = keras_bfn.BayesianFlowNetwork(
+        PRIORS[name], network, times="variables", allow_missing=True, seed=0
+    )
+    for gap in (0, 1, 2):
+        with_gap = ALL[ALL[:, gap] == 0]
+        with_gap[:, gap] = -1
+        nats = model.code_length(with_gap, order="left_to_right", seed=0, verbose=0)
+        assert np.exp(-nats["reconstruction"]).sum() == pytest.approx(1, abs=1e-4)
 
 
 @once
