@@ -17,6 +17,7 @@ from keras_bfn.inputs.missing import put_missing
 from keras_bfn.inputs.states import left_to_right_state, split
 
 GROUP, TIME, NEXT, IS_LAST = range(4)  # columns of a plan
+ROOM = 64  # for positions, whose keys and values loops may copy; of others they are not written
 
 
 class OrderedProgram(SamplingProgram):
@@ -214,33 +215,43 @@ class LeftToRightProgram(SamplingProgram):
     def call(self, inputs):
         model, flow, seed = self.model, self.model.flow, self.model.seed_generator
         given, known, scale = inputs["given"], inputs["known"], inputs.get("guidance_scale")
-        length, kept = model.event_shape[0], self.positions.start(self.network_inputs(inputs))
+        length, fixed = model.event_shape[0], self.positions.fixed(self.network_inputs(inputs))
+        kept, past = self.positions.start(ops.shape(fixed["time"])[0], min(ROOM, length))
+        x, num_unknown = ops.zeros_like(given), ops.zeros_like(inputs["ones"])
 
-        def predict(i, carry, noise):
-            x, kept, _ = carry
-            last = flow.known_params(ops.take(x, ops.maximum(i - 1, 0), axis=1))
-            if scale is not None:
-                last = ops.concatenate([last, last])
-            params, kept = self.positions.next(last, i, kept)
-            if scale is not None:
-                params = guide(params, scale, inputs["guidance_rescale"])
-            return params, kept
+        def loop(start, stop, past, carry):
+            """Draws the positions from one to another."""
 
-        def act(i, carry, params, kept):
-            x, _, num_unknown = carry
-            nothing = ops.zeros((*ops.shape(params)[:-1], flow.embedding_size))
-            output = flow.output_distribution(params, nothing, inputs["ones"])
-            drawn = ops.cast(self.sampler.sharpen(output).sample(seed), x.dtype)
-            own, is_known = (ops.take(values, i, axis=1) for values in (given, known))
-            new = ops.where(is_known, own, drawn)
-            place = (0, i, *(0,) * (len(new.shape) - 1))
-            x = ops.slice_update(x, place, new[:, None])
-            others = ops.cast(~ops.isfinite(params), "float32")
-            others = ops.sum(ops.reshape(others, (ops.shape(others)[0], -1)), axis=1)
-            return x, kept, num_unknown + others
+            def predict(i, carry, noise):
+                x, kept, _ = carry
+                last = flow.known_params(ops.take(x, ops.maximum(start + i - 1, 0), axis=1))
+                if scale is not None:
+                    last = ops.concatenate([last, last])
+                params, kept = self.positions.next(last, start + i, fixed, kept, past)
+                if scale is not None:
+                    params = guide(params, scale, inputs["guidance_rescale"])
+                return params, kept
 
-        carry = (ops.zeros_like(given), kept, ops.zeros_like(inputs["ones"]))
-        x, _, num_unknown = _keras.loop(seed, length, lambda: None, predict, act, carry)
+            def act(i, carry, params, kept):
+                x, _, num_unknown = carry
+                nothing = ops.zeros((*ops.shape(params)[:-1], flow.embedding_size))
+                output = flow.output_distribution(params, nothing, inputs["ones"])
+                drawn = ops.cast(self.sampler.sharpen(output).sample(seed), x.dtype)
+                own, is_known = (ops.take(values, start + i, axis=1) for values in (given, known))
+                new = ops.where(is_known, own, drawn)
+                place = (0, start + i, *(0,) * (len(new.shape) - 1))
+                x = ops.slice_update(x, place, new[:, None])
+                others = ops.cast(~ops.isfinite(params), "float32")
+                others = ops.sum(ops.reshape(others, (ops.shape(others)[0], -1)), axis=1)
+                return x, kept, num_unknown + others
+
+            return _keras.loop(seed, stop - start, lambda: None, predict, act, carry)
+
+        for start in range(0, length, ROOM):
+            if start:
+                kept, past = self.positions.put_by(kept, past)
+            carry = x, kept, num_unknown
+            x, kept, num_unknown = loop(start, min(start + ROOM, length), past, carry)
         return {"x": x, "num_unknown": num_unknown}
 
     def network_inputs(self, inputs):

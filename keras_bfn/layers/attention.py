@@ -45,32 +45,42 @@ def self_attention(query_key_value, num_heads, rotary=False, mask=None, causal=N
     return ops.reshape(attended, (-1, positions, size // 3))
 
 
-def next_attention(query_key_value, position, keys, values, num_heads, rotary=False):
+def next_attention(query_key_value, position, kept, past, num_heads, rotary=False):
     """The same of one position, which attends to itself and to those before it.
 
     Args:
         query_key_value: tensor of shape `(batch, 1, 3 * size)`.
         position: int, a scalar tensor.
-        keys, values: those of the positions before it, and zeros, tensors of shape
-            `(batch, num_heads, size / num_heads, positions)`, so that none is moved in memory.
+        kept: the tuple of keys and values of the last positions before it, with zeros in the place
+            of those to come: tensors of shape `(batch, num_heads, size / num_heads, positions)`, so
+            that none is moved in memory.
+        past: the same of all positions before these, or None. They are not written.
         num_heads, rotary: as in `self_attention`.
 
     Returns:
-        The tuple of a tensor of shape `(batch, 1, size)`, and of `keys` and `values` with its own.
+        The tuple of a tensor of shape `(batch, 1, size)`, and of what is kept with its own.
     """
-    size, num_positions = query_key_value.shape[-1] // 3, keys.shape[-1]
+    size, num_kept = query_key_value.shape[-1] // 3, kept[0].shape[-1]
+    num_past = 0 if past is None else past[0].shape[-1]
     heads = (-1, 1, 3, num_heads, size // num_heads)
     query, key, value = ops.unstack(ops.reshape(query_key_value, heads), axis=2)
     if rotary:
-        query, key = (_turn(x, num_positions, position) for x in (query, key))
-    query, key, value = (ops.transpose(x, (0, 2, 3, 1)) for x in (query, key, value))
-    keys = ops.slice_update(keys, (0, 0, 0, position), key)
-    values = ops.slice_update(values, (0, 0, 0, position), value)
-    scores = ops.sum(query * keys, axis=2) / math.sqrt(size // num_heads)
-    scores = ops.where(ops.arange(num_positions) <= position, ops.cast(scores, "float32"), -1e30)
-    weights = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
-    attended = ops.sum(weights[:, :, None] * values, axis=-1)
-    return ops.reshape(attended, (-1, 1, size)), keys, values
+        query, key = (_turn(x, num_past + num_kept, position) for x in (query, key))
+    query, *new = (ops.transpose(x, (0, 2, 3, 1)) for x in (query, key, value))
+    place = position - num_past
+    kept = tuple(
+        ops.slice_update(x, (0, 0, 0, place), own) for x, own in zip(kept, new, strict=True)
+    )
+    seen = [kept] if past is None else [past, kept]
+    scores = [ops.cast(ops.sum(query * keys, axis=2), "float32") for keys, _ in seen]
+    scores[-1] = ops.where(ops.arange(num_kept) <= place, scores[-1], -1e30)
+    scores = ops.concatenate(scores, axis=-1) / math.sqrt(size // num_heads)
+    weights = ops.split(ops.cast(ops.softmax(scores, axis=-1), key.dtype), [num_past], axis=-1)
+    attended = sum(
+        ops.sum(weight[:, :, None] * values, axis=-1)
+        for weight, (_, values) in zip(weights[-len(seen) :], seen, strict=True)
+    )
+    return ops.reshape(attended, (-1, 1, size)), kept
 
 
 def _turn(x, num_positions=None, position=None):

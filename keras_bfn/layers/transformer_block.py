@@ -176,40 +176,43 @@ class TransformerBlock(Layer):
     def _project(self, hidden):
         return self.dense_project(keras.activations.gelu(hidden, approximate=True))
 
-    def start(self, batch_size, length):
-        """What `next` keeps of positions, before the first of `length`: a dict of tensors."""
+    def start(self, batch_size, room):
+        """What `next` keeps before the first position, with room for so many: a dict of tensors."""
         size, kept = self.dense_project.units, {}
         if self.num_heads:
-            shape = (batch_size, self.num_heads, size // self.num_heads, length)
-            kept = {name: ops.zeros(shape, self.compute_dtype) for name in ("keys", "values")}
+            shape = (batch_size, self.num_heads, size // self.num_heads, room)
+            kept["attended"] = tuple(ops.zeros(shape, self.compute_dtype) for _ in range(2))
         if self.kernel_size > 1:
             shape = (batch_size, (self.kernel_size - 1) // 2, size)
             kept["window"] = ops.zeros(shape, self.compute_dtype)
         return kept
 
-    def next(self, x, position, kept):
+    def put_by(self, kept, past):
+        """Room for as many positions again, and the past with those that are kept: see `next`."""
+        if not self.num_heads:
+            return kept, past
+        attended = kept["attended"]
+        if past is not None:
+            pairs = zip(past, attended, strict=True)
+            past = tuple(ops.concatenate(pair, axis=-1) for pair in pairs)
+        return kept | {"attended": tuple(map(ops.zeros_like, attended))}, past or attended
+
+    def next(self, x, position, kept, past=None):
         """What a causal `call` returns for one position, after those before it.
 
         Args:
             x: tensor of shape `(batch, 1, size)`.
             position: int, a scalar tensor.
-            kept: what was kept of the positions before it.
+            kept: what was kept of the positions before it, by `start` and by this.
+            past: of more positions before these, what `put_by` has put by: it is not written, and
+                so not copied in loops.
 
         Returns:
             The tuple of a tensor of the shape of `x`, and of what is kept now.
         """
         x, kept = ops.cast(x, self.compute_dtype), dict(kept)
         if self.num_heads:
-            query_key_value = self.query_key_value(self.attention_norm(x))
-            attended, kept["keys"], kept["values"] = next_attention(
-                query_key_value,
-                position,
-                kept["keys"],
-                kept["values"],
-                self.num_heads,
-                self.rotary,
-            )
-            x = x + self.attention_project(attended)
+            x, kept["attended"] = self._attend_next(x, position, kept["attended"], past)
         hidden = self.dense_norm(x)
         if self.kernel_size > 1:
             window = ops.concatenate([kept["window"], hidden], axis=1)
@@ -218,6 +221,13 @@ class TransformerBlock(Layer):
         else:
             hidden = self.dense_widen(hidden)
         return x + self._project(hidden), kept
+
+    def _attend_next(self, x, position, kept, past):
+        query_key_value = self.query_key_value(self.attention_norm(x))
+        attended, kept = next_attention(
+            query_key_value, position, kept, past, self.num_heads, self.rotary
+        )
+        return x + self.attention_project(attended), kept
 
     def compute_output_shape(
         self, x_shape, embedding_shape=None, there_shape=None, causal_shape=None

@@ -215,24 +215,30 @@ class Positions:
         self.see = EvidenceFeatures(network.flow)
         self.blocks = [network.get_layer(f"block_{i}") for i in range(network.num_layers)]
 
-    def start(self, inputs):
-        """What is kept before the first position, for the network's inputs: a nest of tensors."""
-        batch_size, length = ops.shape(inputs["t"])[0], self.network.event_shape[0]
-        return self.fixed(inputs), [block.start(batch_size, length) for block in self.blocks]
+    def start(self, batch_size, room):
+        """What is kept before the first position, with room for so many, and the past: lists."""
+        kept = [block.start(batch_size, room) for block in self.blocks]
+        return kept, [None] * len(kept)
 
-    def next(self, theta, position, kept):
+    def put_by(self, kept, past):
+        """Room for as many positions again, and the past with those that are kept: lists."""
+        each = zip(self.blocks, kept, past, strict=True)
+        return map(list, zip(*(block.put_by(*its) for block, *its in each), strict=True))
+
+    def next(self, theta, position, fixed, kept, past):
         """The parameters of the output distribution at one position.
 
         Args:
             theta: that of the position before, `(batch, *event_shape[1:], theta_size)`.
             position: int, a scalar tensor.
-            kept: what is kept of the positions before.
+            fixed: what the model `fixed` makes of the network's inputs.
+            kept, past: what is kept of the positions before, lists of the blocks'.
 
         Returns:
             The tuple of parameters, `(batch, *event_shape[1:], output_size)`, and of what is kept
             now.
         """
-        network, (fixed, blocks) = self.network, kept
+        network = self.network
         if network.features == "scaled":
             seen = self.see(theta)
         else:
@@ -246,11 +252,11 @@ class Positions:
         if network.positions == "sinusoidal":
             table = sinusoids(network.event_shape[0], network.width)
             embedded = embedded + ops.take(ops.convert_to_tensor(table), position, axis=0)
-        x, kept_blocks = embedded, []
-        for block, kept_block in zip(self.blocks, blocks, strict=True):
-            x, kept_block = block.next(x, position, kept_block)
-            kept_blocks.append(kept_block)
+        x, kept_now = embedded, []
+        for block, *before in zip(self.blocks, kept, past, strict=True):
+            x, kept_block = block.next(x, position, *before)
+            kept_now.append(kept_block)
         x = ops.cast(network.get_layer("norm_out")(x), "float32")
         params = network.get_layer("output_projection")(ops.concatenate([x, embedded], axis=-1))
         shape = (-1, *network.event_shape[1:], network.flow.output_size)
-        return ops.reshape(params, shape), (fixed, kept_blocks)
+        return ops.reshape(params, shape), kept_now

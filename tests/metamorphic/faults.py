@@ -7,13 +7,17 @@ if a case of its kinds is wrong that is not wrong without it.
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from typing import NamedTuple
+
+HERE = pathlib.Path(__file__).parents[2]
 
 
 class Fault(NamedTuple):
@@ -234,31 +238,44 @@ def put(folder, fault):
     path.write_text(text)
 
 
-def wrong_cases(folder, fault, num_cases, known=()):
-    """The wrong cases, kinds and seeds; up to the first that is not known to be wrong."""
+def run(folder, fault, num_cases, seed, kind):
+    """Runs cases of a kind; yields the seeds of those that are wrong."""
     own = {"KERAS_BACKEND": fault.backend} if fault.backend else {}
-    found = []
-    for kind in fault.kinds:
-        command = [sys.executable, "-m", "tests.metamorphic", str(num_cases), "0", "--kinds", kind]
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**os.environ, **own},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+    command = [
+        sys.executable,
+        "-m",
+        "tests.metamorphic",
+        str(num_cases),
+        str(seed),
+        "--kinds",
+        kind,
+    ]
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, **own},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
         for line in process.stdout:
             if line.startswith("wrong: "):
-                case = kind, int(line.split()[-1])
-                found.append(case)
-                if known is not None and case not in known:
-                    process.kill()
-                    break
+                yield int(line.split()[-1])
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # its processes, too, if it is not at its end
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        if known is not None and set(found) - set(known):
-            break
-    return found
+
+
+def find(folder, fault, num_cases):
+    """The first case, its kind and seed, that is wrong in `folder` and not here; or None."""
+    for kind in fault.kinds:
+        for seed in run(folder, fault, num_cases, 0, kind):
+            if not list(run(HERE, fault, 1, seed, kind)):
+                return kind, seed
+    return None
 
 
 def main():
@@ -266,30 +283,23 @@ def main():
     parser.add_argument("numbers", type=int, nargs="*")
     parser.add_argument("--cases", type=int, default=400)
     options = parser.parse_args()
-    here = pathlib.Path(__file__).parents[2]
     chosen = [FAULTS[i] for i in options.numbers] or FAULTS
-    baseline, num_found, num_put = {}, 0, 0
+    num_found, num_put = 0, 0
     for fault in chosen:
         number = FAULTS.index(fault)
         with tempfile.TemporaryDirectory() as temporary:
             folder = pathlib.Path(temporary)
             for name in ("keras_bfn", "tests"):
-                shutil.copytree(here / name, folder / name)
-            key = fault.kinds, fault.backend
-            if key not in baseline:
-                baseline[key] = wrong_cases(folder, fault, options.cases, None)
-                if baseline[key]:
-                    print(f"wrong without a fault: {baseline[key]}", flush=True)
+                shutil.copytree(HERE / name, folder / name)
             try:
                 put(folder, fault)
             except AssertionError as error:
                 print(f"{number:>2} not put: {fault.what}: {error}", flush=True)
                 continue
             num_put += 1
-            found = wrong_cases(folder, fault, options.cases, baseline[key])
-            new = sorted(set(found) - set(baseline[key]))
-            num_found += bool(new)
-            outcome = f"found by {new[0]}" if new else "NOT FOUND"
+            case = find(folder, fault, options.cases)
+            num_found += case is not None
+            outcome = f"found by {case}" if case else "NOT FOUND"
             print(f"{number:>2} {outcome}: {fault.what}", flush=True)
     print(f"{num_found} of {num_put} faults found")
     sys.exit(num_found < num_put)

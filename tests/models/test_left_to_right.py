@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import keras_bfn
 from keras_bfn.flows import DiscreteFlow, DiscretizedFlow, JointNormal, MarkovChain
+from keras_bfn.inference import ordered
 from keras_bfn.inference.ordered import LeftToRightProgram
 from keras_bfn.inputs.given import is_in_one_pass
 from keras_bfn.networks import Transformer
@@ -166,13 +167,27 @@ def test_one_position_after_another_is_predicted_as_in_one_call(name):
         causal=ops.ones(num, "bool"),
     ).params
     positions = network.one_by_one()
-    kept = positions.start(LeftToRightProgram(model, AncestralSampler()).network_inputs(inputs))
+    fixed = positions.fixed(LeftToRightProgram(model, AncestralSampler()).network_inputs(inputs))
+    kept, past = positions.start(num, room=2)
     for i in range(LENGTH):
+        if i == 2:
+            kept, past = positions.put_by(kept, past)
         last = flow.known_params(inputs["given"][:, max(i - 1, 0)])
-        params, kept = positions.next(last, ops.convert_to_tensor(i), kept)
+        params, kept = positions.next(last, ops.convert_to_tensor(i), fixed, kept, past)
         is_seen = np.ones(num, bool) if mask is None else there[:, i]
         found, wanted = to_numpy(params)[is_seen], to_numpy(expected[:, i])[is_seen]
         assert_allclose(found, wanted, rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", everywhere(["plain", "without_attention"], "plain"))
+def test_where_keys_and_values_are_put_by_changes_no_draw(name, monkeypatch):
+    drawn = []
+    for room in (LENGTH, 2, 3):
+        monkeypatch.setattr(ordered, "ROOM", room)
+        options = {"order": "left_to_right", "seed": 0, "verbose": 0}
+        drawn.append(make_model(**VARIANTS[name]).generate(16, **options))
+    assert_array_equal(drawn[1], drawn[0])
+    assert_array_equal(drawn[2], drawn[0])
 
 
 def cost(model, x=ALL, order="left_to_right", **options):
