@@ -1,0 +1,194 @@
+"""What pictures cost by order, and completions of their upper halves: equal steps.
+
+    KERAS_BACKEND=jax python -m benchmarks.picture_orders digits --steps 1500
+    KERAS_BACKEND=jax python -m benchmarks.picture_orders mnist --data-dir ~/tensorflow_datasets
+
+`digits` are scikit-learn's, 8x8 with 17 levels; `mnist` is binarised once. Each row is one network,
+trained in its own mixture of orders, by equal steps. Then test pictures are sent together (by
+messages), told in random order, and told row by row.
+
+At the end the lower halves are drawn given the upper ones: by the first row's network with
+particles, and by the last row's, whose variables have times of their own, given what is known.
+Printed are nats of the lower half (the particles' are those of the whole picture less their
+estimate of the upper half's), the Fréchet distance of the pictures to the test data, seconds, and
+a picture of both.
+"""
+
+import argparse
+import time
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from matplotlib.figure import Figure
+
+import keras_bfn
+from benchmarks.orders import WAYS
+from benchmarks.samplers import digits_data, mnist_data
+from examples import recipe
+from keras_bfn import flows, networks
+from keras_bfn.metrics import SampleQuality
+
+PICTURE_WAYS = [way for way in WAYS if "right" not in way and way != "all"]
+
+
+class Pictures(NamedTuple):
+    """Pictures, and what learns them.
+
+    Attributes:
+        flow: the flow.
+        make_network: makes a network, given its `times`.
+        optimizer: makes an optimizer, given the number of steps.
+        train, test: tuples of integers of shape `(num, height, width, 1)` and labels.
+    """
+
+    flow: Any
+    make_network: Any
+    optimizer: Any
+    train: Any
+    test: Any
+
+
+def digits(args):
+    train, test = digits_data()
+    flow = flows.DiscretizedFlow(num_bins=17, sigma_1=0.02, prediction="data")
+
+    def make_network(times):
+        return networks.MLP(flow, (8, 8, 1), width=256, num_blocks=3, times=times, dropout=0.1)
+
+    return Pictures(flow, make_network, recipe.adamw, train, test)
+
+
+def mnist(args):
+    train, test = mnist_data(args.data_dir)
+    flow = flows.fit_prior(flows.DiscreteFlow(num_classes=2, beta_1=7.0), train[0])
+
+    def make_network(times):
+        options = {"num_layers": 4, "num_coarse_layers": 3, "coarse_width": 96, "times": times}
+        return networks.PatchTransformer(flow, (28, 28, 1), patch_size=2, width=64, **options)
+
+    return Pictures(flow, make_network, recipe.muon, train, test)
+
+
+DATA = {"digits": digits, "mnist": mnist}
+
+
+def train(pictures, shares, args):
+    """A model trained in a mixture of orders, or with shared times, and the seconds it took."""
+    keras.utils.set_random_seed(0)
+    times = "shared" if shares is None else "variables"
+    network = pictures.make_network(times)
+    model = keras_bfn.BayesianFlowNetwork(
+        pictures.flow, network, times=times, orders=shares, seed=0
+    )
+    model.compile(pictures.optimizer(args.steps))
+    images = pictures.train[0]
+    rows = np.random.default_rng(0).integers(0, len(images), args.steps * args.batch)
+    start = time.process_time()
+    model.fit(images[rows], batch_size=args.batch, shuffle=False, verbose=0)
+    seconds = time.process_time() - start
+    model.network.set_weights(averaged(model))
+    return model, seconds
+
+
+def averaged(model):
+    """The averaged weights of the network."""
+    with model.averaged_weights():
+        return model.network.get_weights()
+
+
+def nats(model, x, args, **options):
+    """What examples cost, `(num,)`."""
+    options = {"num_repeats": args.repeats, "batch_size": 256, "seed": 0, "verbose": 0} | options
+    costs = model.code_length(x, **options)
+    return costs["transmission"] + costs["reconstruction"]
+
+
+def with_error(values):
+    return f"{values.mean():.2f} +-{values.std() / len(values) ** 0.5:.2f}"
+
+
+def complete(pictures, shared, own, args):
+    """Prints what completions cost, how good they are and what they take; draws some."""
+    quality = SampleQuality(*pictures.train)
+    x = pictures.test[0][: args.completions]
+    upper = np.broadcast_to(np.arange(x.shape[1])[:, None, None] < x.shape[1] // 2, x.shape[1:])
+    known = np.broadcast_to(upper, x.shape)
+    drawn = {"upper half": np.where(known, x, 0), "real": x}
+    print(f"\nlower halves of {len(x)} pictures; real: {quality.frechet_distance(x):.2f}")
+    whole = nats(shared, x, args)
+    for num in args.particles:
+        options = {"num_particles": num, "batch_size": 256, "seed": 0, "verbose": 0}
+
+        def inpaint(options=options):
+            return shared.inpaint(x, known, args.calls, return_details=True, **options)
+
+        inpaint()
+        start = time.process_time()
+        result = inpaint()
+        seconds = time.process_time() - start
+        drawn[f"{num} particles"] = result.samples
+        rest = whole + result.log_likelihood
+        print_row(f"{num} particles", with_error(rest), quality, result.samples, seconds)
+    given = {"random": "told in random order", "together": "given, by messages"}
+    for order, name in given.items():
+        cost = nats(own, x, args, given=upper, order=order)
+        for calls in (args.calls, args.calls // 4):
+
+            def generate(order=order, calls=calls):
+                order = keras_bfn.orders.Random(calls) if order == "random" else order
+                told = np.where(known, x, -1)
+                options = {"given": told, "order": order, "batch_size": 256, "seed": 0}
+                return own.generate(len(x), calls, "sde2", verbose=0, **options)
+
+            generate()
+            start = time.process_time()
+            samples = generate()
+            seconds = time.process_time() - start
+            drawn[f"{name}, {calls}"] = samples
+            print_row(f"{name}, {calls} calls", with_error(cost), quality, samples, seconds)
+    figure = Figure((8, 0.75 * len(drawn)), dpi=120, layout="constrained")
+    for axes, (name, images) in zip(figure.subplots(len(drawn), 1), drawn.items(), strict=True):
+        axes.imshow(np.concatenate(images[:16, ..., 0], axis=1), cmap="gray")
+        axes.set_ylabel(name, rotation=0, ha="right", va="center")
+        axes.set(xticks=[], yticks=[])
+    figure.savefig(args.picture)
+
+
+def print_row(name, cost, quality, samples, seconds):
+    distance = quality.frechet_distance(samples)
+    print(f"{name:<34}{cost:>16} nats{distance:>9.2f}{seconds:>9.1f} s", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", choices=DATA)
+    parser.add_argument("--data-dir", help="as in tfds.load")
+    parser.add_argument("--ways", nargs="+", choices=PICTURE_WAYS, default=PICTURE_WAYS)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--repeats", type=int, default=8, help="at each picture")
+    parser.add_argument("--num-test", type=int, default=1000)
+    parser.add_argument("--completions", type=int, default=256, help="0: none")
+    parser.add_argument("--particles", type=int, nargs="+", default=[4])
+    parser.add_argument("--calls", type=int, default=40, help="of the network, for completions")
+    parser.add_argument("--picture", default="completions.png")
+    args = parser.parse_args()
+    pictures = DATA[args.data](args)
+    x, models = pictures.test[0][: args.num_test], []
+    print(f"{len(x)} test pictures, after {args.steps} steps of {args.batch}; nats per picture")
+    print(f"{'trained by':<28}{'together':>16}{'random':>16}{'row by row':>16}{'seconds':>10}")
+    for way in args.ways:
+        shares = WAYS[way]
+        model, seconds = train(pictures, shares, args)
+        orders = ["together"] if shares is None else ["together", "random", "left_to_right"]
+        costs = [with_error(nats(model, x, args, order=order)) for order in orders]
+        row = "".join(f"{cost:>16}" for cost in costs)
+        print(f"{way:<28}{row:<48}{seconds:>10.0f}", flush=True)
+        models.append(model)
+    if args.completions:
+        complete(pictures, models[0], models[-1], args)
+
+
+if __name__ == "__main__":
+    main()
