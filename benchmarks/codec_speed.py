@@ -14,7 +14,8 @@ import numpy as np
 
 import keras_bfn
 from benchmarks.timing import Clock
-from keras_bfn.codec.chain import Chain, pop, push
+from keras_bfn import orders
+from keras_bfn.codec.chain import Chain
 from keras_bfn.codec.receiver import Receiver
 from keras_bfn.codec.stack import Stack
 from keras_bfn.inputs.conditions import condition_inputs
@@ -28,20 +29,21 @@ def timed(function, *args):
 
 def code(chain, receiver, x):
     """Seconds of one batch, there, back and in the network."""
-    in_network = 0.0
-    expect = receiver.expecting(np.arange(len(x)))
+    in_network, rows = 0.0, np.arange(len(x))
 
-    def timed_expect(*args):
+    def timed_ask(*args):
         nonlocal in_network
-        told, seconds = timed(expect, *args)
+        told, seconds = timed(ask, *args)
         in_network += seconds
         return told
 
+    ask, receiver.ask = receiver.ask, timed_ask
     words = np.random.default_rng(0).integers(1, 2**32, chain.initial_words(x.size), "uint32")
     stack = Stack(words)
-    _, there = timed(push, chain, stack, x.ravel(), timed_expect)
-    back, seconds = timed(pop, chain, stack, (x.size,), timed_expect)
-    assert np.array_equal(back, x.ravel())
+    _, there = timed(receiver.push, stack, x, rows)
+    back, seconds = timed(receiver.pop, stack, rows)
+    receiver.ask = ask
+    assert np.array_equal(back, x)
     assert np.array_equal(stack.words(), words)
     return there, seconds, in_network
 
@@ -49,7 +51,7 @@ def code(chain, receiver, x):
 def measure(model, x, num_steps, num_rounds):
     chain = Chain(model.flow, num_steps, resolution=0.25)
     condition = condition_inputs(model, None, len(x)).get("condition")
-    receiver = Receiver(model, chain, len(x), condition)
+    receiver = Receiver(model, chain, len(x), condition, None, orders.Together(), None)
     code(chain, receiver, x)  # compiles
     there, back, network = np.median([code(chain, receiver, x) for _ in range(num_rounds)], axis=0)
     return len(x) / there, len(x) / back, network / (there + back)

@@ -1,15 +1,16 @@
-"""Forecasts a day of hourly temperatures from the day before.
+"""Forecasts hourly temperatures from the day before.
 
     KERAS_BACKEND=jax python examples/forecast.py
-    KERAS_BACKEND=jax python examples/forecast.py --series hourly.npy
+    KERAS_BACKEND=jax python examples/forecast.py --series hourly.npy --days 7
 
 Without a series of your own, a numpy array of shape `(hours,)` or `(hours, channels)`, ten years
 are made: 15 degrees on average, 8 more in the afternoon and less at night, and noise of which nine
 tenths stay for the next hour. Of that process the exact forecast is known, and printed is how
 likely it finds the bands that should hold 90% of what comes.
 
-The model learns windows of two days. A forecast is a completion: the first day is known, the second
-is not, and many completions tell how likely what is.
+The model learns windows of two days, from each midnight on. A forecast is a completion: the first
+day is known, the second is not, and many completions tell how likely what is. Further days follow
+window by window, each given the one before it.
 """
 
 import argparse
@@ -44,9 +45,9 @@ def make_series(days, rng):
     return season(np.arange(len(noise))) + noise
 
 
-def exact_forecast(known):
-    """Means and standard deviations of the day after `known`, `(num, 24)`, by the process."""
-    steps = np.arange(1, DAY + 1)
+def exact_forecast(known, horizon):
+    """Means and standard deviations of the hours after `known`, `(num, 24)`, by the process."""
+    steps = np.arange(1, horizon + 1)
     last = known[:, -1:] - season(DAY - 1)
     std = NOISE * np.sqrt((1 - STAYS ** (2 * steps)) / (1 - STAYS**2))
     return season(DAY - 1 + steps) + STAYS**steps * last, std
@@ -65,11 +66,12 @@ def normal_cdf(z):
     return 0.5 * keras.ops.convert_to_numpy(keras.ops.erfc(-np.asarray(z, "float32") / 2**0.5))
 
 
-def cut(series):
-    """Windows of two days, `(num, 48, channels)`: one from each midnight on."""
+def cut(series, num_days):
+    """Windows of so many days, `(num, hours, channels)`: one from each midnight on."""
     series = np.asarray(series, "float32").reshape(len(series), -1)
     days = series[: len(series) // DAY * DAY].reshape(-1, DAY, series.shape[1])
-    return np.concatenate([days[:-1], days[1:]], axis=1)
+    num = max(0, len(days) - num_days + 1)
+    return np.concatenate([days[i : i + num] for i in range(num_days)], axis=1)
 
 
 def train(windows, epochs):
@@ -87,6 +89,7 @@ def main():
     parser.add_argument("--series", help="a .npy file; by default one is made")
     parser.add_argument("--epochs", type=positive, default=20)
     parser.add_argument("--forecasts", type=positive, default=6)
+    parser.add_argument("--days", type=positive, default=1, help="days in each forecast")
     parser.add_argument("--draws", type=positive, default=128, help="completions per forecast")
     parser.add_argument("--particles", type=positive, default=4)
     parser.add_argument("--sampler-steps", type=positive, default=100)
@@ -98,9 +101,10 @@ def main():
 
     is_made = args.series is None
     rng = np.random.default_rng(0)
-    windows = cut(make_series(DAYS_MADE, rng) if is_made else np.load(args.series))
-    if len(windows) < 3:
-        parser.error("--series: must be of four days at least")
+    series = make_series(DAYS_MADE, rng) if is_made else np.load(args.series)
+    windows, num_days = cut(series, 2), 1 + args.days
+    if len(windows) < max(3, num_days):
+        parser.error("--series: must be of four days at least, and of more than are forecast")
     num_held_out = max(1, len(windows) // 10)
     held_out = windows[-num_held_out:]
     model = train(windows[: -num_held_out - 1], args.epochs)  # windows overlap by a day
@@ -113,29 +117,32 @@ def main():
             exact = exact_nats(held_out[..., 0]).mean()
             print(f"the same by the process itself        {exact:.2f}")
 
-        known = np.arange(2 * DAY)[:, None] < DAY
-        chosen = held_out[:: max(1, len(held_out) // args.forecasts)][: args.forecasts]
-        completed = model.inpaint(
-            np.repeat(chosen, args.draws, axis=0),
-            known,
+        longer = cut(series, num_days)[-num_held_out:]
+        chosen = longer[:: max(1, len(longer) // args.forecasts)][: args.forecasts]
+        past, came = chosen[:, :DAY], chosen[:, DAY:]
+        drawn = model.forecast(
+            np.repeat(past, args.draws, axis=0),
+            args.days * DAY,
             num_steps=args.sampler_steps,
+            stride=DAY,
             num_particles=args.particles,
             batch_size=max(1, 128 // args.particles),
             seed=0,
             verbose=0,
         )
-    completed = completed.reshape(len(chosen), args.draws, *chosen.shape[1:])
-    low, high = np.quantile(completed[:, :, DAY:], [(1 - BAND) / 2, (1 + BAND) / 2], axis=1)
-    came = chosen[:, DAY:]
+    drawn = drawn.reshape(len(chosen), args.draws, *came.shape[1:])
+    low, high = np.quantile(drawn, [(1 - BAND) / 2, (1 + BAND) / 2], axis=1)
     share = np.mean((low <= came) & (came <= high))
     print(f"of what came, within the 90% bands    {100 * share:.1f}%")
     if is_made:
-        mean, std = exact_forecast(chosen[:, :DAY, 0])
+        mean, std = exact_forecast(past[..., 0], args.days * DAY)
         mass = normal_cdf((high[..., 0] - mean) / std) - normal_cdf((low[..., 0] - mean) / std)
         print(f"of what may come, by the process      {100 * mass.mean():.1f}%")
 
     path = args.output / "forecast.png"
-    visualization.plot_forecast(completed[0], path, known, real=chosen[0])
+    completed = np.concatenate([np.repeat(past[:1], args.draws, axis=0), drawn[0]], axis=1)
+    known = np.arange(num_days * DAY)[:, None] < DAY
+    visualization.plot_forecast(completed, path, known, real=chosen[0])
     print(f"{path}; {time.process_time() - start:.0f} s of processor time")
 
 

@@ -2,7 +2,7 @@
 Title: Lossless compression
 Author: The keras_bfn authors
 Date created: 2026/11/25
-Last modified: 2026/11/27
+Last modified: 2026/11/28
 Description: Data to bytes and back, at the cost that the loss states.
 Accelerator: None
 """
@@ -112,6 +112,14 @@ for file, decoder in ((damaged, model), (data[:-10], model), (data, other_model)
 """
 Models with classes compress better when they are told the class. The classes are not in the file:
 give the same `condition` to `decompress`.
+
+## Orders
+
+A model with `times="variables"` also codes in any `order` that it is scored in (see
+[In any order](in_any_order.py)). Each group of variables is coded given those before it: by
+messages, with bits back, or told, by the arithmetic coder alone. Some groups may be told and others
+sent by messages; a file is as long as `code_length` says for that order. If all are told, there are
+no initial bits.
 
 ## On the command line
 

@@ -2,8 +2,8 @@
 Title: Sampling in few steps, and with a say in the result
 Author: The keras_bfn authors
 Date created: 2026/11/24
-Last modified: 2026/11/27
-Description: Samplers and their options, guidance, interpolation, inpainting, and pictures of all.
+Last modified: 2026/11/28
+Description: Samplers and their options, guidance, inpainting, forecasts, and pictures of all.
 Accelerator: None
 """
 
@@ -21,6 +21,7 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
+import keras
 import numpy as np
 from keras import ops
 from sklearn.datasets import load_digits
@@ -137,8 +138,28 @@ visualization.plot_samples(rows.reshape(-1, *x.shape[1:]), "completed.png", colu
 print("Particles that counted, on average:", result.effective_sample_size.mean().round(1))
 
 """
-A forecast is a completion, too: of a series whose past is known. Many completions of one series
-tell how likely what is, and `plot_forecast` draws them as bands (`examples/forecast.py`).
+A forecast is a completion, too: of a series whose past is known. `forecast` takes a past of any
+length and goes on to any horizon, window by window: each begins with the end of what there is. Many
+continuations of one series tell how likely what is, and `plot_forecast` draws them as bands. Here,
+windows of sines of a random phase are continued for longer than the model has ever seen; with
+`times="variables"` it has learnt to take what is known as known ([In any order](in_any_order.py)).
+"""
+
+rng = np.random.default_rng(0)
+waves = 0.8 * np.sin(np.arange(24)[:, None] / 3 + rng.uniform(0, 2 * np.pi, (2000, 1, 1)))
+flow = keras_bfn.flows.ContinuousFlow(sigma_1=0.05)
+network = keras_bfn.networks.MLP(flow, (24, 1), width=128, times="variables")
+series_model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+series_model.compile(keras.optimizers.AdamW(2e-3))
+series_model.fit(waves, epochs=30, batch_size=50, verbose=0)
+
+past = np.repeat(waves[:1, :16], 64, axis=0)
+future = series_model.forecast(past, 60, num_steps=50, stride=12, seed=0, verbose=0)
+continued = np.concatenate([past, future], axis=1)
+visualization.plot_forecast(continued, "forecast.png", np.arange(76)[:, None] < 16)
+
+"""
+`examples/forecast.py` forecasts temperatures, and compares with what is exact.
 
 ## Seeing it
 

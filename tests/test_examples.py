@@ -315,7 +315,7 @@ def test_a_series_of_ones_own_is_forecast(script, tmp_path):
     series = np.random.default_rng(0).normal([300.0, -5.0], [4.0, 0.1], (24 * 20, 2))
     np.save(tmp_path / "own.npy", series)
     arguments = ("--series", "own.npy", "--epochs", "2", "--forecasts", "2", "--draws", "20")
-    arguments = (*arguments, "--particles", "1", "--sampler-steps", "3")
+    arguments = (*arguments, "--particles", "1", "--sampler-steps", "3", "--days", "3")
     loaded, found = run_forecast(script, tmp_path, *arguments)
     assert list(found) == ["nats for two days, by the model", "of what came, within the 90% bands"]
     np.testing.assert_allclose(loaded.flow.center, [300.0, -5.0], rtol=0.02)

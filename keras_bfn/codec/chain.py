@@ -73,7 +73,7 @@ class Chain:
 
     Args:
         flow: a `keras_bfn.flows.Flow` of integers.
-        num_steps: int, n. With 0, values cost what they do before any message.
+        num_steps: int, n. See `without_messages` for 0.
         resolution: float. The spacing of the lattice, in standard deviations of the narrower of the
             two distributions that evidence is coded by.
 
@@ -148,6 +148,11 @@ class Chain:
         """The same of s_i, given s_(i-1) and what message i is about."""
         mean = before + self.gained[i] * self.channel.embed(values)
         return mean, np.sqrt(self.gained[i]), self.spacing[i]
+
+
+def without_messages(flow):
+    """The `Chain`, or the parts', by which values cost what they do before any message."""
+    return map_parts(lambda flow: Chain(flow, 0, resolution=1.0), flow)
 
 
 def _most_drawn(popped, pushed):

@@ -20,9 +20,8 @@ from keras_bfn._validation import (
 )
 from keras_bfn.codec import container, fingerprints
 from keras_bfn.codec.errors import CodecError
-from keras_bfn.codec.messages import Messages
+from keras_bfn.codec.protocol import ORDERS, Protocol, pack_order, unpack_order
 from keras_bfn.codec.stack import Stack
-from keras_bfn.codec.telling import ORDERS, Teller, pack_order, unpack_order
 from keras_bfn.inputs.arrays import check_data, check_has_event_shape, count_examples
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.given import check_order
@@ -50,9 +49,10 @@ class Codec:
     `decompress` checks both before it starts, the initial bits and the data's own checksum when it
     ends, and never returns wrong data.
 
-    In an `order` whose groups are told, there are no messages: each group is coded by what the
-    network expects given those before it. That takes a network call for each group and batch, but
-    no initial bits: a file is as long as the data cost, from the first example on.
+    In another `order`, each group of variables is coded given those before it, which are known. A
+    group that is sent by messages takes `num_steps + 1` network calls for each batch, and one that
+    is told takes one call and no message: it is coded by what the network expects. Where all groups
+    are told, a file is as long as the data cost, from the first example on.
 
     Args:
         model: a trained `keras_bfn.BayesianFlowNetwork` of integers (with a `DiscreteFlow`, a
@@ -67,11 +67,12 @@ class Codec:
             for each example; 0.25 costs less than 0.5% more than the loss says.
         seed: int, of the bits below the first examples. They are in the file only if examples draw
             more than is expected of them.
-        order: as in `BayesianFlowNetwork.code_length`: `"together"`, by messages, or an order in
-            which all groups are told.
+        order: as in `BayesianFlowNetwork.code_length`, one of this package: `"together"`,
+            `"random"`, `"left_to_right"`, or an object or group numbers of `keras_bfn.orders`.
 
     Raises:
-        ValueError: if an argument is out of its range, or the model is of real numbers.
+        ValueError: if an argument is out of its range, the model is of real numbers, or its data
+            cannot be sent in this order.
         ImportError: when it is used, if `constriction` is missing.
 
     Example:
@@ -95,12 +96,8 @@ class Codec:
         self.model = model
         self.num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
         self.order = check_order(model, order)
-        is_told = type(self.order) in ORDERS and np.all(self.order.told)
-        if self.order != orders.Together() and not is_told:
-            expected = (
-                "must be 'together', or an order of this package in which all groups are told"
-            )
-            raise refusal("order", expected, order)
+        if self.order != orders.Together() and type(self.order) not in ORDERS:
+            raise refusal("order", "must be 'together', or an order of this package", order)
         self.batch_size = batch_size
         if batch_size is not None:
             self.batch_size = check_int("batch_size", batch_size, 1, container.MOST_LANES)
@@ -149,9 +146,9 @@ class Codec:
             "resolution": self.resolution,
             "seed": self.seed,
         }
-        way = self._way(self.order, header, condition, there)
-        stack, progress, numbers = Stack(way.initial), _progress(num, verbose), []
-        for num_coded, number in way.encode(stack, x):
+        protocol = self._protocol(self.order, header, condition, there)
+        stack, progress, numbers = Stack(protocol.initial), _progress(num, verbose), []
+        for num_coded, number in protocol.encode(stack, x):
             numbers.append(number)
             progress.add(num_coded)
         batches, words = np.bincount(numbers).tolist(), stack.words()
@@ -167,7 +164,7 @@ class Codec:
             "batches": batches,
             "undrawn_words": num_undrawn,
             "model": fingerprints.of_model(model),
-            "probe": way.probe(batches),
+            "probe": protocol.probe(batches),
             "data": fingerprints.of_array(x),
             "there": None if there is None else map_parts(container.pack_mask, there),
             "condition": condition_digest,
@@ -176,7 +173,7 @@ class Codec:
         data = container.write(header, words[num_undrawn:])
         if not return_report:
             return data
-        first, bits_before = way.start or (0, 32 * len(way.initial))
+        first, bits_before = protocol.start or (0, 32 * len(protocol.initial))
         bits_per_example = (stack.num_bits() - bits_before) / (num - first)
         payload_bits = 32 * (len(words) - num_undrawn)
         return data, {
@@ -239,17 +236,17 @@ class Codec:
             there = map_parts(partial(container.unpack_mask, count), event_shape, there)
         order = unpack_order(header["order"])
         try:
-            way = self._way(order, header, condition, there)
+            protocol = self._protocol(order, header, condition, there)
         except ValueError as error:
             raise CodecError(f"The file's header is impossible: {error}") from error
         examples, progress = [], _progress(count, verbose)
-        if header["probe"] != way.probe(header["batches"]):
+        if header["probe"] != protocol.probe(header["batches"]):
             raise CodecError(
                 f"The network's outputs are not those of when the file was made{differences}"
             )
         try:
-            stack = Stack(np.concatenate([way.initial[: header["undrawn_words"]], payload]))
-            for batch in way.decode(stack, header["batches"]):
+            stack = Stack(np.concatenate([protocol.initial[: header["undrawn_words"]], payload]))
+            for batch in protocol.decode(stack, header["batches"]):
                 examples.append(batch)
                 progress.add(count_examples(batch))
         except CodecError as error:
@@ -259,7 +256,7 @@ class Codec:
             header["dtype"],
             *reversed(examples),
         )
-        if not np.array_equal(stack.words(), way.initial) or header[
+        if not np.array_equal(stack.words(), protocol.initial) or header[
             "data"
         ] != fingerprints.of_array(x):
             raise CodecError(f"The file was decoded to other data than it was made of{differences}")
@@ -270,13 +267,11 @@ class Codec:
         told = condition_inputs(self.model, condition, num).get("condition")
         return told, None if condition is None else fingerprints.of_array(told)
 
-    def _way(self, order, header, condition, there):
-        """How examples are sent: by messages, or told in an order."""
+    def _protocol(self, order, header, condition, there):
+        """How examples are sent."""
         model, most = self.model, header["batch_size"]
         model.build_for(map_parts(lambda shape: (most, *shape), model.event_shape), condition)
-        if order == orders.Together():
-            return Messages(model, header, condition, there)
-        return Teller(model, order, header, condition, there)
+        return Protocol(model, order, header, condition, there)
 
 
 def _progress(num, verbose):

@@ -1,16 +1,26 @@
-"""What Bob expects: the output distribution, identical to the bit in both directions."""
+"""What Bob expects of a batch, identical to the bit in both directions, and the coding by it.
+
+The variables fall into the groups of an order. Bob asks the network about each group in turn, given
+those before it; Alice asks just as he will, about the last group first. A group that is told is a
+chain without messages.
+"""
 
 import keras
 import numpy as np
+from keras import ops
 
+from keras_bfn import orders
 from keras_bfn._devices import round_up
-from keras_bfn._parts import map_parts, of_any_part
+from keras_bfn._parts import list_parts, map_parts, of_any_part
 from keras_bfn.codec import fingerprints
+from keras_bfn.codec.chain import pop, push, without_messages
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.distributions import DiscretizedNormal
 from keras_bfn.flows.channels import Line
 from keras_bfn.inference.program import Program
 from keras_bfn.inputs.arrays import count_examples
+from keras_bfn.inputs.given import is_in_one_pass
+from keras_bfn.inputs.missing import fill_missing
 from keras_bfn.predictions import output_distributions
 
 
@@ -22,9 +32,9 @@ class OutputProgram(Program):
 
     Call arguments:
         inputs: dict with `"s"`, the evidence, `(batch, *event_shape, embedding_size)`, or a dict of
-            the parts'; `"t"`, `(batch,)`; for conditional models `"condition"`, `(batch, ...)`;
-            `"there"`, where variables may be missing; and `"known"` and `"causal"`, as
-            `predict_params` takes them.
+            the parts'; `"t"`, `(batch,)` or of each variable; for conditional models `"condition"`,
+            `(batch, ...)`; `"there"`, where variables may be missing; and `"known"` and `"causal"`,
+            as `predict_params` takes them.
     """
 
     def call(self, inputs):
@@ -42,103 +52,184 @@ class OutputProgram(Program):
 
 
 class Receiver:
-    """Asks the network, always in batches of one size, by one compiled program.
+    """Codes examples in batches of one size, by one compiled program.
 
     Args:
         model: the `BayesianFlowNetwork`.
-        chains: the `Chain`, or a dict of the parts' chains.
+        chains: the `Chain` of groups that are sent by messages, or a dict of the parts' chains.
         batch_size: int.
         condition: array `(num, ...)`, a dict of such, or None; of one row, if it is the same for
             all examples.
         there: bool array `(num, *event_shape)`, which variables are there, or a dict of the parts';
             None if the model allows none to be missing.
+        order: a `keras_bfn.orders.Order`.
+        noise: what an order that is random is a function of, `(num, variables)`.
     """
 
-    def __init__(self, model, chains, batch_size, condition, there=None):
-        self.chains, self.times = chains, of_any_part(chains).times
-        self.condition, self.there = condition, there
+    def __init__(self, model, chains, batch_size, condition, there, order, noise):
+        self.model, self.condition, self.there = model, condition, there
+        self.order, self.noise = order, noise
+        self.told = np.broadcast_to(self.order.told, self.order.count_groups(model.event_shape))
+        self.chains, self.at_once = chains, without_messages(model.flow)
         self.batch_size = round_up(batch_size, model)
+        self.in_one_pass = is_in_one_pass(model, self.order)
         self.program = model.programs(OutputProgram)
-        self.event_shape = model.event_shape
+        self.is_plain = self.order == orders.Together()  # nothing is known, and one time does
+
+    def push(self, stack, x, rows):
+        """Pushes the rows' examples."""
+        for now, chains, expect in map(self.coding(x, rows), reversed(range(len(self.told)))):
+            push(chains, stack, map_parts(lambda x, now: x[now], x, now), expect)
+
+    def pop(self, stack, rows):
+        """Pops what `push` pushed; what is missing is -1."""
+        x = map_parts(lambda mask: np.full(mask.shape, -1, "int64"), self.masks(rows))
+        for now, chains, expect in map(self.coding(x, rows), range(len(self.told))):
+            shapes = map_parts(lambda now: (int(now.sum()),), now)
+            for values, here, found in list_parts(x, now, pop(chains, stack, shapes, expect)):
+                values[here] = found
+        return x
+
+    def count_variables(self, rows):
+        """How many variables each group that is sent by messages has, an array, or the parts'."""
+        return map_parts(
+            lambda group, mask: np.bincount(group[mask], minlength=len(self.told))[~self.told],
+            self.groups(rows),
+            self.masks(rows),
+        )
 
     def masks(self, rows):
         """Which variables of the rows' examples are there, a bool array or a dict of the parts'."""
-        return masks_of(self.there, self.event_shape, rows)
+        if self.there is not None:
+            return map_parts(lambda mask: mask[rows], self.there)
+        return map_parts(lambda shape: np.ones((len(rows), *shape), "bool"), self.model.event_shape)
 
-    def count_variables(self, rows):
-        """How many variables the rows' examples have, or a dict of the parts'."""
-        return map_parts(lambda mask: int(mask.sum()), self.masks(rows))
-
-    def expecting(self, rows):
-        """The function `expect(s, i)` of `push` and `pop` for what is there of these rows."""
+    def groups(self, rows):
+        """The group of each variable of the rows' examples."""
+        noise = None if self.noise is None else ops.convert_to_tensor(self.noise[rows])
         masks = self.masks(rows)
+        open = map_parts(ops.convert_to_tensor, masks)
+        groups = self.order.groups(self.model.event_shape, noise, open)
+        return map_parts(
+            lambda mask, group: np.broadcast_to(ops.convert_to_numpy(group), mask.shape),
+            masks,
+            groups,
+        )
 
-        def spread(chain, s, mask):
-            whole = np.zeros((*mask.shape, chain.channel.size))
-            whole[mask] = s
-            return whole
+    def coding(self, x, rows):
+        """How each group of the rows' examples is coded, given those before it in `x`.
 
-        def expect(s, i):
-            told = self.ask(map_parts(spread, self.chains, s, masks), i, rows)
-            return map_parts(lambda mask, told: rows_of(told, mask), masks, told)
+        Returns:
+            The function of a group's number to the tuple of which variables it has, its chains, and
+            the function `expect(s, i)` of `push` and `pop`.
+        """
+        masks, groups = self.masks(rows), self.groups(rows)
 
-        return expect
+        def of_group(number):
+            now = map_parts(lambda group, mask: (group == number) & mask, groups, masks)
+            known = map_parts(lambda group, mask: (group < number) & mask, groups, masks)
+            chains, ask = self.asking(number, x, known, now, rows)
+            return now, chains, lambda s, i: map_parts(rows_of, now, ask(s, i))
 
-    def ask(self, s, i, rows):
-        """What is expected after evidence in the channel about the rows' examples, float32."""
+        return of_group
+
+    def asking(self, number, x, known, now, rows):
+        """How the network is asked about a group.
+
+        Args:
+            number: int, that of the group.
+            x: the rows' data, of which some are known.
+            known, now: bool, shaped as `x`: which are known, and which are in the group.
+            rows: int array.
+
+        Returns:
+            The tuple of the group's chains, and of the function `ask(s, i)` of the evidence in the
+            channel about the group, `(variables, channel.size)`, or a dict of the parts', and of
+            the step to what is expected of all variables.
+        """
         num, size = len(rows), self.batch_size
+        chains = self.at_once if self.told[number] else self.chains
+        seen = map_parts(lambda *part: _known_evidence(size, *part), self.model.flow, x, known)
+        inputs = {} if self.is_plain else {"known": map_parts(self.fill_up, known)}
+        if self.in_one_pass:
+            inputs["causal"] = np.ones(size, "bool")
 
-        def pad(chain, s):
-            s = chain.channel.evidence(s)
-            padded = np.zeros((size, *s.shape[1:]), "float32")
-            padded[:num] = s
-            return padded
+        def see(chain, seen, now, s):
+            seen = seen.copy()
+            seen[:num][now] = chain.channel.evidence(s)
+            return seen
 
-        inputs = {"s": map_parts(pad, self.chains, s), "t": np.full(size, self.times[i], "float32")}
-        return ask_about(self.program, inputs, self.condition, self.there, rows)
+        def ask(s, i):
+            t = of_any_part(chains).times[i]
+            inputs["s"], inputs["t"] = map_parts(see, chains, seen, now, s), np.full(size, t)
+            if not (self.is_plain or self.told.all()):
+                inputs["t"] = map_parts(lambda now: self.fill_up(now * t), now)
+            return self.ask(inputs, rows)
+
+        return chains, ask
+
+    def fill_up(self, values):
+        """Values of some rows' variables, again and again, as those of a batch."""
+        return np.resize(values, (self.batch_size, *values.shape[1:]))
+
+    def ask(self, inputs, rows):
+        """What the network says of some rows, with their conditions and masks.
+
+        Raises:
+            CodecError: if it says what is not a number.
+        """
+        places = np.resize(rows, self.batch_size)
+        if self.condition is not None:
+            told = places % count_examples(self.condition)
+            inputs["condition"] = map_parts(lambda values: values[told], self.condition)
+        if self.there is not None:
+            inputs["there"] = map_parts(lambda mask: mask[places].astype("float32"), self.there)
+        told = self.program.predict_on_batch(inputs)
+        if any(np.isnan(values[: len(rows)]).any() for values in keras.tree.flatten(told)):
+            t = max(np.max(t) for (t,) in list_parts(inputs["t"]))
+            raise CodecError(f"The network's output at t = {t} is not a number")
+        return rows_of(np.s_[: len(rows)], told)
 
     def probe(self):
-        """The digest of what is expected after fixed evidence, at three times of Bob."""
-        rng = np.random.Generator(np.random.PCG64(0))
-        rows = np.zeros(self.batch_size, "int64")
+        """The digest of what is expected given fixed data and evidence.
 
-        def digest_at(i):
-            def chance_evidence(chain, event_shape):
-                shape = (self.batch_size, *event_shape, chain.channel.size)
-                return np.sqrt(chain.precision[i]) * (2.0 * rng.random(shape) - 1.0)
+        Asked is about the first, the middle and the last group, each at three times of Bob.
+        """
+        rows, last = np.zeros(self.batch_size, "int64"), len(self.told) - 1
+        groups, found = self.groups(rows), []
+        data, noise = (np.random.Generator(np.random.PCG64(0)) for _ in range(2))
+        x = map_parts(
+            lambda flow, group: data.integers(0, flow.num_values, group.shape),
+            self.model.flow,
+            groups,
+        )
+        for number in sorted({0, (last + 1) // 2, last}):
+            known = map_parts(lambda group, number=number: (group >= 0) & (group < number), groups)
+            now = map_parts(lambda group, number=number: group == number, groups)
+            chains, ask = self.asking(number, x, known, now, rows)
+            last_step = of_any_part(chains).num_steps
+            for i in sorted({0, last_step // 2, last_step}):
 
-            s = map_parts(chance_evidence, self.chains, self.event_shape)
-            return fingerprints.of_array(self.ask(s, i, rows)).encode()
+                def chance_evidence(chain, now, i=i):
+                    evidence = noise.random((*now.shape, chain.channel.size))
+                    return np.sqrt(chain.precision[i]) * (2.0 * evidence[now] - 1.0)
 
-        last = len(self.times) - 1
-        return fingerprints.digest(*map(digest_at, sorted({0, last // 2, last})))
-
-
-def masks_of(there, event_shape, rows):
-    """Which variables of some rows are there: all, if `there` is None."""
-    if there is None:
-        return map_parts(lambda shape: np.ones((len(rows), *shape), bool), event_shape)
-    return map_parts(lambda mask: mask[rows], there)
-
-
-def ask_about(program, inputs, condition, there, rows):
-    """What an `OutputProgram` says of some rows, with their conditions and masks.
-
-    Raises:
-        CodecError: if it says what is not a number.
-    """
-    places = np.resize(rows, len(inputs["t"]))
-    if condition is not None:
-        told = places % count_examples(condition)
-        inputs["condition"] = map_parts(lambda values: values[told], condition)
-    if there is not None:
-        inputs["there"] = map_parts(lambda mask: mask[places].astype("float32"), there)
-    told = rows_of(program.predict_on_batch(inputs), np.s_[: len(rows)])
-    if any(np.isnan(values).any() for values in keras.tree.flatten(told)):
-        raise CodecError(f"The network's output at t = {inputs['t'][0]} is not a number")
-    return told
+                found.append(ask(map_parts(chance_evidence, chains, now), i))
+        # Of what is told, files hold the digests of all arrays.
+        found = keras.tree.flatten(found) if self.told.all() else found
+        return fingerprints.digest(*(fingerprints.of_array(told).encode() for told in found))
 
 
-def rows_of(told, rows):
+def rows_of(rows, told):
     """Some rows of what is expected, or what a mask picks of it."""
     return keras.tree.map_structure(lambda values: values[rows], told)
+
+
+def _known_evidence(size, flow, x, known):
+    """The evidence, float32, about what is known, of a batch of a size."""
+    s = np.zeros((size, *x.shape[1:], flow.embedding_size), "float32")
+    if known.any():
+        values = fill_missing(flow, np.where(known, x.astype("int32"), -1))
+        own = ops.convert_to_numpy(flow.known_evidence(ops.convert_to_tensor(values)))
+        s[: len(x)][known] = own[known]
+    return s

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_bfn._parts import list_parts, map_parts
-from keras_bfn.codec.chain import Chain
+from keras_bfn.codec.chain import Chain, without_messages
 from keras_bfn.codec.errors import CodecError
 
 COARSE = 1.0  # A resolution that costs an example 1% to 3% more.
@@ -42,11 +42,11 @@ def list_stages(flow, num_steps, resolution, most_lanes):
         most_lanes: int.
     """
 
-    def chains(num_steps, resolution):
-        return map_parts(lambda flow: Chain(flow, num_steps, resolution), flow)
-
-    in_the_end = chains(num_steps, resolution)
-    starting = [Stage(1, chains(0, resolution)), Stage(1, chains(num_steps, COARSE))]
+    coarse, in_the_end = (
+        map_parts(lambda flow, spacing=spacing: Chain(flow, num_steps, spacing), flow)
+        for spacing in (COARSE, resolution)
+    )
+    starting = [Stage(1, without_messages(flow)), Stage(1, coarse)]
     lanes = [2**i for i in range((most_lanes - 1).bit_length())] + [most_lanes]
     return starting + [Stage(num, in_the_end) for num in lanes]
 
@@ -58,7 +58,8 @@ def grow(stages, stack, num_examples, count_variables):
         stages: list of stages.
         stack: a `Stack`.
         num_examples: int.
-        count_variables: function of rows to how many variables they have, or a dict of the parts'.
+        count_variables: function of rows to how many variables they have in each group that is sent
+            by messages, an int array, or a dict of the parts'. Each group gives back what it draws.
     """
     number, start, bottom, share = 0, 0, stack.num_bits(), 1.0
 
@@ -67,7 +68,8 @@ def grow(stages, stack, num_examples, count_variables):
 
     def drawn_bits(stage):
         counts = count_variables(rows(stage))
-        return sum(chain.drawn_bits * num for chain, num in list_parts(stage.chains, counts))
+        bits = sum(chain.drawn_bits * num for chain, num in list_parts(stage.chains, counts))
+        return bits.max()
 
     while start < num_examples:
         bits = stack.num_bits()
@@ -80,7 +82,7 @@ def grow(stages, stack, num_examples, count_variables):
         stack.forget_lowest()
         yield number, rows(stage)
         if expected:
-            share = (bits - 32 * stack.lowest_words) / expected
+            share = (bits - 32 * (stack.lowest_words - 1)) / expected  # the first word may be empty
         start += stage.num_lanes
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 
 from keras_bfn._parts import describe, list_parts, part_names, pick_part
-from keras_bfn._random import seed_of
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.datasets.tokenizers import check_tokenizer
 from keras_bfn.inputs.arrays import check_has_event_shape
@@ -14,13 +13,6 @@ def decode(tokenizer, tokens):
     if (tokens >= 0).all():
         return tokenizer.decode(tokens)
     return [tokenizer.decode(row[row >= 0]) for row in tokens]
-
-
-def refuse_details(options, verb):
-    """Raises a `ValueError` if more than text is asked for."""
-    if options.get("return_details"):
-        expected = f"must be False: text alone is returned; use `{verb}`"
-        raise refusal("return_details", expected, options["return_details"])
 
 
 def check_model_tokenizer(flow, tokenizer):
@@ -74,56 +66,8 @@ def text_part(model, part):
     return tokenizer, event_shape[0]
 
 
-def go_on(complete, starts, window, length, stride, seed):
-    """Texts of any length: each window begins with the end of what there is, and is completed.
-
-    Args:
-        complete: function of tokens and of which of them are known, both `(num, window)`, and a
-            seed, to tokens of whole windows.
-        starts: list of integer arrays, how each text begins.
-        window: int. How many tokens the model's texts have.
-        length: int. How many tokens the texts are to have.
-        stride: int. So many tokens are new in each window but the first.
-        seed: int or None.
-
-    Returns:
-        Tokens, `(num, length)`.
-    """
-    texts = [np.asarray(start, "int32") for start in starts]
-    number = 0
-    while min(map(len, texts)) < length:
-        x = np.zeros((len(texts), window), "int32")
-        mask = np.zeros(x.shape, bool)
-        # What fits is seen whole; of a longer text, its end.
-        ends = [
-            text if len(text) < window else text[len(text) - window + stride :] for text in texts
-        ]
-        for row, end in enumerate(ends):
-            x[row, : len(end)], mask[row, : len(end)] = end, True
-        own = seed if number == 0 or seed is None else seed_of(seed, f"window {number}")
-        completed = complete(x, mask, own)
-        texts = [
-            np.concatenate([text, row[len(end) :]])
-            for text, row, end in zip(texts, completed, ends, strict=True)
-        ]
-        number += 1
-    return np.stack([text[:length] for text in texts])
-
-
-def check_length(length, window, stride):
-    """The length of texts, and how many tokens are new in each window.
-
-    Raises:
-        ValueError: if they are out of their ranges.
-    """
-    length = window if length is None else check_int("length", length, 1)
-    if stride is None:
-        return length, max(1, window // 2)
-    return length, check_int("stride", stride, 1, window)
-
-
 def encode_prompts(tokenizer, prompt, num_samples, longest):
-    """The tokens of each prompt, `num_samples` times, a list of arrays.
+    """The tokens of each prompt, `num_samples` times, a list of int32 arrays.
 
     Raises:
         ValueError: if a prompt is no string, too long, or none of the tokenizer's.
@@ -139,7 +83,7 @@ def _encode_each(tokenizer, prompt, length):
     if not are_strings or not prompts:
         raise refusal("prompt", "must be a string, or a list of at least one", prompt)
     try:
-        encoded = [np.asarray(tokenizer.encode(text)) for text in prompts]
+        encoded = [np.asarray(tokenizer.encode(text), "int32") for text in prompts]
     except ValueError as error:
         raise ValueError(f"Argument `prompt` must suit the model's tokenizer. {error}") from error
     for text, tokens in zip(prompts, encoded, strict=True):

@@ -26,7 +26,7 @@ from keras_bfn._parts import (
 )
 from keras_bfn._validation import check_choice, check_int, check_path
 from keras_bfn.flows.flow import check_flow
-from keras_bfn.inference import encoding, exported, generation, inpainting, scoring, text
+from keras_bfn.inference import encoding, exported, generation, inpainting, scoring, text, windows
 from keras_bfn.inference.programs import Programs
 from keras_bfn.inputs import states
 from keras_bfn.inputs.arrays import check_form, check_no_targets, split_condition
@@ -1012,18 +1012,26 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> texts = text_model.generate_text(4, num_steps=20, sampler="sde2", seed=0)
         """
         tokenizer, window = text.text_part(self, part)
-        text.refuse_details(options, "generate")
-        length, stride = text.check_length(length, window, stride)
+        windows.refuse_details(options, "generate")
+        length = window if length is None else check_int("length", length, 1)
+        stride = windows.check_stride(stride, window, window)
         samples = self.generate(num_samples, num_steps, **options)
-        (tokens,) = pick_part(part, self.flow, samples)[1:]
-        if length == window:
-            return text.decode(tokenizer, tokens)
-        options = {
-            name: options[name]
-            for name in ("condition", "guidance_scale", "order", "seed", "batch_size", "verbose")
-            if name in options
-        }
-        return self._go_on(tokenizer, tokens, window, length, stride, part, num_steps, options)
+        tokens = pick_part(part, self.flow, samples)[1]
+        if length != window:
+            options = {
+                name: options[name]
+                for name in (
+                    "condition",
+                    "guidance_scale",
+                    "order",
+                    "seed",
+                    "batch_size",
+                    "verbose",
+                )
+                if name in options
+            }
+            tokens = self._go_on(tokens, part, window, length, stride, num_steps, options)
+        return text.decode(tokenizer, tokens)
 
     def continue_text(
         self,
@@ -1068,22 +1076,63 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> texts = text_model.continue_text("ca", num_samples=3, num_steps=20, num_particles=4)
         """
         tokenizer, window = text.text_part(self, part)
-        text.refuse_details(options, "inpaint")
-        length, stride = text.check_length(length, window, stride)
+        windows.refuse_details(options, "inpaint")
+        length = window if length is None else check_int("length", length, 1)
+        stride = windows.check_stride(stride, window, window)
         starts = text.encode_prompts(tokenizer, prompt, num_samples, length)
-        return self._go_on(tokenizer, starts, window, length, stride, part, num_steps, options)
+        tokens = self._go_on(starts, part, window, length, stride, num_steps, options)
+        return text.decode(tokenizer, tokens)
 
-    def _go_on(self, tokenizer, starts, window, length, stride, part, num_steps, options):
-        """The strings that texts become which begin so."""
+    def forecast(self, past, horizon, num_steps=100, *, stride=None, **options):
+        """Continues series to any horizon, window by window, as `continue_text` continues texts.
 
-        def complete(x, mask, seed):
-            if part is not None:
-                x, mask = {part: x}, {part: mask}
-            completed = self.inpaint(x, mask, num_steps, **(options | {"seed": seed}))
-            return pick_part(part, self.flow, completed)[1]
+        For models of series, whose event shapes are `(length, ...)`, of one length in all parts.
+        Each window begins with the end of what there is, the past and what was drawn, and is
+        completed by `inpaint`. So each step is drawn given at least the `length - stride` steps
+        before the new ones, and without what came before the window. A window can begin anywhere.
+        If those that the model was trained on begin at one phase of a period, let `length`,
+        `stride` and the number of steps in the past be multiples of it.
 
-        seed = options.get("seed")
-        return text.decode(tokenizer, text.go_on(complete, starts, window, length, stride, seed))
+        Args:
+            past: data, `(num, steps, ...)`, of any number of steps; at most the last `length` are
+                used. NaN, or -1 in integers, are not known. One continuation is drawn for each
+                series: repeat a series for several. For a dict of flows, a dict of all parts.
+            horizon: int. How many steps follow.
+            num_steps: int, as in `inpaint`, for each window.
+            stride: int below `length`: so many steps are new in each window after the first, by
+                default half of it. With fewer, more of the past is seen, and it takes longer.
+            **options: `num_particles`, `condition`, `guidance_scale`, `guidance`, `twisted`,
+                `order`, `seed`, `batch_size` and `verbose`, as in `inpaint`. A condition holds for
+                all windows of its series.
+
+        Returns:
+            What follows, an array `(num, horizon, ...)`, int32 or float32, or a dict of the parts'.
+
+        Raises:
+            ValueError: if the model is not of series, the past is not of its data, or an argument
+                is out of its range.
+
+        Example, the next 10 rows of images of 4, as if they were series:
+
+        >>> model.forecast(images, horizon=10, num_steps=3, verbose=0).shape
+        (16, 10, 4, 1)
+        """
+        windows.refuse_details(options, "inpaint")
+        past, steps, window = windows.check_past(self, past)
+        length = steps + check_int("horizon", horizon, 1)
+        stride = windows.check_stride(stride, window, window - 1)
+        series = self._go_on(past, None, window, length, stride, num_steps, options)
+        return map_parts(lambda x: x[:, steps:], series)
+
+    def _go_on(self, starts, part, window, length, stride, num_steps, options):
+        """The sequences that begin so, of all parts or of one."""
+
+        def complete(x, seed):
+            return self.inpaint(x, None, num_steps, **(options | {"seed": seed}))
+
+        starts = starts if part is None else {part: starts}
+        found = windows.go_on(complete, starts, window, length, stride, options.get("seed"))
+        return found if part is None else found[part]
 
     @in_turn
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):

@@ -2,8 +2,8 @@
 
     KERAS_BACKEND=jax python -m tests.codec.golden
 
-writes the file that `tests/codec/test_golden.py` reads. Once a version of the format is out, write
-it no more: what has been written must be read.
+writes the files that `tests/codec/test_golden.py` reads, if they are not there: what has been
+written must be read.
 """
 
 import pathlib
@@ -11,7 +11,8 @@ import pathlib
 import numpy as np
 
 from keras_bfn.codec import Codec, container
-from keras_bfn.flows import DiscretizedFlow
+from keras_bfn.flows import DiscreteFlow, DiscretizedFlow
+from keras_bfn.orders import Groups
 from keras_bfn.schedules import QuadraticSchedule
 from tests.codec.small import constant_model
 
@@ -27,5 +28,36 @@ def make_codec():
     return Codec(constant_model(flow, [0.25, 0.0], (3, 3)), num_steps=4, batch_size=2)
 
 
+NUMBERS = {"levels": np.array([[0, 0, 0], [0, 2, 2], [2, 2, 2]]), "classes": 1}
+ORDERS = {
+    "told": Groups(NUMBERS),
+    "mixed": Groups(NUMBERS, told=[False, True, False]),
+}
+PARTS = {"levels": X, "classes": (np.arange(24) ** 2 * 3 % 4).reshape(12, 2)}
+
+
+def path_of(order):
+    return FOLDER / f"format_{container.VERSION}_{order}.bfn"
+
+
+def make_codec_in(order):
+    """The network says of classes that all four are alike."""
+    schedule = QuadraticSchedule(1024.0)
+    flow = {
+        "levels": DiscretizedFlow(NUM_BINS, prediction="data", schedule=schedule),
+        "classes": DiscreteFlow(4, beta_1=1.0),
+    }
+    output, shapes = (
+        {"levels": [0.25, 0.0], "classes": [0.0] * 4},
+        {"levels": (3, 3), "classes": (2,)},
+    )
+    model = constant_model(flow, output, shapes, times="variables")
+    return Codec(model, num_steps=4, batch_size=2, order=ORDERS[order])
+
+
 if __name__ == "__main__":
-    PATH.write_bytes(make_codec().compress(X, verbose=0))
+    if not PATH.exists():
+        PATH.write_bytes(make_codec().compress(X, verbose=0))
+    for order in ORDERS:
+        if not path_of(order).exists():
+            path_of(order).write_bytes(make_codec_in(order).compress(PARTS, verbose=0))

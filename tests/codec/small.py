@@ -4,12 +4,12 @@ import functools
 import time
 
 import keras
-import numpy as np
 import pytest
 from keras import ops
 from numpy.testing import assert_array_equal
 
 import keras_bfn
+from keras_bfn._parts import map_parts
 from keras_bfn.codec import Codec, CodecError
 from tests.models.small import FLOWS, make_data, make_model
 
@@ -49,16 +49,18 @@ def assert_is_refused(codec, data, match=None, condition=None):
 
 @keras.saving.register_keras_serializable("keras_bfn_tests")
 class ConstantNetwork(keras.layers.Layer):
-    """Says the same, whatever the evidence."""
+    """Says the same, or the same of each part, whatever the evidence."""
 
     def __init__(self, output):
         super().__init__()
         self.output_value = output
 
     def call(self, inputs):
-        zeros = ops.zeros_like(inputs["theta"][..., :1])
-        return zeros + ops.convert_to_tensor(np.array(self.output_value, "float32"))
+        def say(theta, output):
+            return ops.zeros_like(theta[..., :1]) + ops.convert_to_tensor(output, "float32")
+
+        return map_parts(say, inputs["theta"], self.output_value)
 
 
-def constant_model(flow, output, event_shape=(4,)):
-    return keras_bfn.BayesianFlowNetwork(flow, ConstantNetwork(output), event_shape)
+def constant_model(flow, output, event_shape=(4,), **options):
+    return keras_bfn.BayesianFlowNetwork(flow, ConstantNetwork(output), event_shape, **options)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from keras_bfn.codec import Codec, container, messages
+from keras_bfn.codec import Codec, container, protocol
 from keras_bfn.codec.stages import list_stages
 from tests.codec.small import (
     every_kind,
@@ -42,7 +42,7 @@ COSTLY = {
 def test_examples_cost_what_the_loss_says(name, scale, request, monkeypatch):
     """Within 1%, and within four standard errors, which are told by how the differences between
     the two costs vary over eight parts of the data. Each is one batch, over bits of the seed."""
-    monkeypatch.setattr(messages, "list_stages", lambda *args: list_stages(*args)[-1:])
+    monkeypatch.setattr(protocol, "list_stages", lambda *args: list_stages(*args)[-1:])
     if (name, scale) == ("binary", 10):
         reason = "By a random network, 43 bits are sent in 0.1% to 0.5% less; why is not known"
         request.applymarker(pytest.mark.xfail(reason=reason, strict=True))

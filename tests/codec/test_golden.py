@@ -4,14 +4,24 @@ import hashlib
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_array_equal, assert_equal
 
 from keras_bfn.codec import CodecError, container
 from keras_bfn.codec.expectations import MOST_CANDIDATES
 from keras_bfn.codec.stack import SHARE_BITS, Stack
 from keras_bfn.codec.stages import NUM_STARTING_STAGES, list_stages
 from tests.codec.crafting import random_words
-from tests.codec.golden import FOLDER, NUM_BINS, PATH, X, make_codec
+from tests.codec.golden import (
+    FOLDER,
+    NUM_BINS,
+    ORDERS,
+    PARTS,
+    PATH,
+    X,
+    make_codec,
+    make_codec_in,
+    path_of,
+)
 
 pytest.importorskip("constriction")
 
@@ -20,6 +30,15 @@ def test_the_file_of_this_format_is_read_and_written_as_ever():
     codec, data = make_codec(), PATH.read_bytes()
     assert_array_equal(codec.decompress(data, verbose=0), X)
     old, new = container.read(data), container.read(codec.compress(X, verbose=0))
+    assert_array_equal(new[1], old[1])
+    assert {**new[0], "environment": None} == {**old[0], "environment": None}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_files_in_orders_are_read_and_written_as_ever(order):
+    codec, data = make_codec_in(order), path_of(order).read_bytes()
+    assert_equal(codec.decompress(data, verbose=0), PARTS)
+    old, new = container.read(data), container.read(codec.compress(PARTS, verbose=0))
     assert_array_equal(new[1], old[1])
     assert {**new[0], "environment": None} == {**old[0], "environment": None}
 

@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal, assert_equal
 import keras_bfn
 from keras_bfn import BayesianFlowNetwork
 from keras_bfn.codec import Codec, CodecError, container
-from keras_bfn.codec.messages import Messages
+from keras_bfn.codec.protocol import Protocol
 from keras_bfn.flows import DiscreteFlow, DiscretizedFlow, MarkovChain
 from keras_bfn.networks import MLP, MultiPart, Transformer
 from tests.codec.crafting import crafted
@@ -72,13 +72,13 @@ def test_padded_sequences_take_the_bits_that_they_take_without(name, monkeypatch
     x = np.random.default_rng(0).integers(0, 3, (50, SHORT))
     padded = np.pad(x, ((0, 0), (0, LONG - SHORT)), constant_values=-1)
     words = np.random.default_rng(1).integers(1, 2**32, 1000, dtype="uint32")
-    make = Messages.__init__
+    make = Protocol.__init__
 
     def make_with_words(self, *arguments):
         make(self, *arguments)
         self.initial = words
 
-    monkeypatch.setattr(Messages, "__init__", make_with_words)
+    monkeypatch.setattr(Protocol, "__init__", make_with_words)
     codecs = make_codec(name, batch_size=25), make_codec(name, SHORT, False, batch_size=25)
     reports = [
         codec.compress(values, return_report=True, verbose=0)[1]

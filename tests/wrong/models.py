@@ -24,6 +24,7 @@ from tests.wrong.things import (
     total,
 )
 
+TOKENS = np.zeros((2, 5), "int32")
 IS_TORCH = keras.backend.backend() == "torch"
 STEP = ("step.onnx", "onnx") if IS_TORCH else ("step", "tf_saved_model")  # what can be written
 
@@ -627,6 +628,18 @@ CALLS = {
             "guided='x'",
         ),
     ],
+    "horizon": [
+        (
+            lambda t: t.texts.forecast(TOKENS, 0),
+            "must be an integer of at least 1",
+            "horizon=0",
+        ),
+        (
+            lambda t: t.texts.forecast(TOKENS, None),
+            "must be an integer of at least 1",
+            "horizon=None",
+        ),
+    ],
     "initial_epoch": [
         (
             lambda t: t.model.fit(X, initial_epoch=-1),
@@ -1173,6 +1186,21 @@ CALLS = {
             "part='x'",
         ),
     ],
+    "past": [
+        (lambda t: t.texts.forecast("a", 3), "must have shape (num, steps, ...)", "past='a'"),
+        (
+            lambda t: t.texts.forecast(TOKENS[0], 3),
+            "must have shape (num, steps, ...), with a step at least",
+            "past=array",
+        ),
+        (
+            lambda t: t.texts.forecast(TOKENS[..., None], 3),
+            "must have shape (batch, *event_shape) with event_shape=(5,)",
+            "shape (2, 5, 1)",
+        ),
+        (lambda t: t.texts.forecast(TOKENS + 27, 3), "must lie in [0, 26]", "values from 27 to 27"),
+        (lambda t: t.texts.forecast({"a": TOKENS}, 3), "must be one array", "['a']"),
+    ],
     "preset": [
         (
             lambda t: BayesianFlowNetwork.from_preset(None),
@@ -1253,12 +1281,17 @@ CALLS = {
         ),
         (
             lambda t: t.texts.generate_text(1, return_details=True),
-            "must be False: text alone is returned; use",
+            "must be False here; use",
             "return_details=True",
         ),
         (
             lambda t: t.texts.continue_text("a", return_details=True),
-            "must be False: text alone is returned; use",
+            "must be False here; use",
+            "return_details=True",
+        ),
+        (
+            lambda t: t.texts.forecast(TOKENS, 3, return_details=True),
+            "must be False here; use",
             "return_details=True",
         ),
     ],
@@ -1496,6 +1529,18 @@ CALLS = {
             lambda t: t.model.compile(steps_per_execution=0),
             "must be an integer of at least 1",
             "steps_per_execution=0",
+        ),
+    ],
+    "stride": [
+        (
+            lambda t: t.texts.forecast(TOKENS, 3, stride=12),
+            "must be an integer of at least 1 and at most 11",
+            "stride=12",
+        ),
+        (
+            lambda t: t.texts.continue_text("a", stride=0),
+            "must be an integer of at least 1 and at most 12",
+            "stride=0",
         ),
     ],
     "temperature": [

@@ -1,0 +1,117 @@
+"""How examples are sent: batch after batch, each in the order that Alice and Bob agree on."""
+
+import math
+
+import numpy as np
+
+from keras_bfn import orders
+from keras_bfn._parts import list_parts, map_parts
+from keras_bfn.codec.errors import CodecError
+from keras_bfn.codec.receiver import Receiver
+from keras_bfn.codec.stages import NUM_STARTING_STAGES, grow, list_stages, shrink
+from keras_bfn.inputs.given import check_order, order_noise
+
+ORDERS = (orders.Blocks, orders.Groups, orders.LeftToRight, orders.Random)  # that files can name
+
+
+class Protocol:
+    """Sends examples in an order: what is sent by messages with bits back, what is told as it is.
+
+    Where there are messages, so many examples are coded at a time as the stack can bear. Where all
+    is told, nothing is drawn from the stack, and all batches are of one size.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        order: a `keras_bfn.orders.Order`.
+        header: dict of `"count"`, `"num_steps"`, `"batch_size"`, `"resolution"` and `"seed"`.
+        condition, there: as of a `keras_bfn.codec.receiver.Receiver`.
+
+    Attributes:
+        initial: uint32 array, more words than will be drawn.
+        start: the tuple of how many examples were sent without messages, and of the bits that the
+            stack had then; None until then.
+
+    Raises:
+        ValueError: if the model's data cannot be sent so.
+    """
+
+    def __init__(self, model, order, header, condition, there):
+        order, self.count, size = check_order(model, order), header["count"], header["batch_size"]
+        self.is_told = bool(np.all(order.told))
+        num_steps = 0 if self.is_told else header["num_steps"]
+        stages = list_stages(model.flow, num_steps, header["resolution"], size)
+        self.stages = stages[-1:] if self.is_told else stages
+        noise = order_noise(model, order, self.count, header["seed"])
+        self.receivers = [
+            Receiver(model, *reversed(stage), condition, there, order, noise)
+            for stage in self.stages
+        ]
+        self.initial, self.start = np.ones(4, "uint32"), None  # the coder's own state
+        if not self.is_told:
+            num_lanes, chains = self.stages[-1]
+            num_words = sum(
+                chain.initial_words(num_lanes * math.prod(shape))
+                for chain, shape in list_parts(chains, model.event_shape)
+            )
+            words = np.random.PCG64(header["seed"]).random_raw(num_words) >> np.uint64(32)
+            self.initial = np.maximum(words, 1).astype("uint32")  # zero must not come last
+
+    def encode(self, stack, x):
+        """Pushes all examples; yields how many, and by which stage, for each batch."""
+        batches = self.even_batches()
+        if not self.is_told:
+            batches = grow(self.stages, stack, self.count, self.receivers[0].count_variables)
+        for number, rows in batches:
+            if self.start is None and number >= NUM_STARTING_STAGES:
+                self.start = rows[0], stack.num_bits()
+            examples = map_parts(lambda x, rows=rows: x[rows], x)
+            self.receivers[number].push(stack, examples, rows)
+            yield len(rows), number
+
+    def decode(self, stack, batches):
+        """Pops what `encode` pushed; yields arrays of examples, the last of them first."""
+        backwards = (
+            reversed(self.even_batches())
+            if self.is_told
+            else shrink(self.stages, batches, self.count)
+        )
+        for number, rows in backwards:
+            yield self.receivers[number].pop(stack, rows)
+
+    def even_batches(self):
+        """Batches nearly of one size, all of the first stage."""
+        num_batches = -(-self.count // self.stages[0].num_lanes)
+        return [(0, rows) for rows in np.array_split(np.arange(self.count), num_batches)]
+
+    def probe(self, batches):
+        """The digest of the network's outputs, as the last batch has them.
+
+        Raises:
+            CodecError: if there are not so many examples in these batches.
+        """
+        shrink(self.stages, batches, self.count)
+        return self.receivers[len(batches) - 1].probe()
+
+
+def pack_order(order):
+    """An order as plain values that JSON can hold; None for `Together`."""
+    if order == orders.Together():
+        return None
+    return {"class": type(order).__name__, "config": order.get_config()}
+
+
+def unpack_order(packed):
+    """The order that `pack_order` packed.
+
+    Raises:
+        CodecError: if it is none that there is.
+    """
+    if packed is None:
+        return orders.Together()
+    try:
+        for order_class in ORDERS:
+            if packed["class"] == order_class.__name__:
+                return order_class.from_config(packed["config"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise CodecError(f"The file's order is impossible: {error}") from error
+    raise CodecError(f"The file's order is unknown: {packed['class']!r}")

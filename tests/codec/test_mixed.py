@@ -1,0 +1,147 @@
+"""Groups by messages, given what is known, beside groups that are told: files cost what is said.
+
+Of an exact network, a group of one variable costs -log p given those before it, told or by
+messages, whatever evidence is drawn.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal, assert_equal
+
+import keras_bfn
+from keras_bfn.codec import Codec, CodecError
+from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
+from keras_bfn.networks import MultiPart
+from keras_bfn.orders import Blocks, Groups
+from tests.backends import everywhere
+from tests.codec.crafting import crafted
+from tests.codec.small import assert_is_refused
+from tests.codec.test_telling import LENGTH, X, make_model, with_random_weights
+from tests.models import parts
+from tests.models.test_any_order import TRUTHS
+
+pytest.importorskip("constriction")
+once = pytest.mark.once
+
+ONE_BY_ONE = {
+    "blocks": lambda truth: Blocks(1),
+    "told first": lambda truth: truth.groups(
+        [0, 1, 2][: truth.size], [True, False, False][: truth.size]
+    ),
+    "told last": lambda truth: truth.groups(
+        [2, 0, 1][-truth.size :], [False, True, True][: truth.size]
+    ),
+}
+
+
+def payload_of(report):
+    return report["total_bits"] - report["header_bits"]
+
+
+def code(truth, order, num, batch_size):
+    """The values of examples, and the report of a file that gives them back."""
+    values = truth.draw(num)
+    x = truth.as_data(values)
+    codec = Codec(truth.model, num_steps=3, batch_size=batch_size, order=order)
+    data, report = codec.compress(x, return_report=True, verbose=0)
+    assert_equal(Codec(truth.model).decompress(data, verbose=0), x)
+    return values, report
+
+
+@pytest.mark.parametrize("truth", everywhere(TRUTHS, "parts"))
+@pytest.mark.parametrize("order", everywhere(ONE_BY_ONE, "told first"))
+def test_variables_one_by_one_cost_their_information(truth, order):
+    values, report = code(truth, order(truth), 6000, 512)
+    information = truth.nats(values).sum() / math.log(2)
+    # The first examples cost a little more, on a coarse lattice; and words have 32 bits.
+    assert 0.998 * information < payload_of(report) < 1.002 * information + 128
+
+
+ORDERS = {
+    "two by messages, then one told": Groups({"kind": 1, "grades": 0}, told=[False, True]),
+    "one told, then two by messages": Groups({"kind": 0, "grades": 1}, told=[True, False]),
+    "a part and half of one": Groups({"kind": 0, "grades": np.array([0, 1])}, told=[False, True]),
+}
+
+
+@once
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_groups_cost_what_their_messages_do(order):
+    truth, num = TRUTHS["parts"], 8000
+    values, report = code(truth, order, num, 500)
+    nats = truth.model.code_length(
+        truth.as_data(values), 3, num_repeats=24, order=order, batch_size=num, seed=0, verbose=0
+    )
+    stated = (nats["transmission"] + nats["reconstruction"]).sum() / math.log(2)
+    assert report["bits_per_example"] * num == pytest.approx(stated, rel=0.015)
+    assert payload_of(report) < 1.015 * stated + 128
+
+
+MIXED = {
+    "blocks": Blocks(4),
+    "told, then messages": Groups([0, 0, 0, 1, 1, 1], told=[True, False]),
+    "messages, then told, then messages": Groups([2, 1, 0, 2, 1, 0], told=[False, True, False]),
+    "no group of a number": Groups([0, 0, 0, 2, 2, 2], told=[False, False, True]),
+}
+
+
+@pytest.mark.parametrize("order", everywhere(MIXED, "messages, then told, then messages"))
+def test_data_come_back_from_mixed_orders_as_they_were(order):
+    x, condition = np.where(np.arange(LENGTH) < 4, X, -1)[:20], np.arange(20) % 3
+    x[::2] = X[:20:2]
+    x[-1] = -1
+    model = make_model(masked=True, conditions=3)
+    data = Codec(model, num_steps=3, batch_size=4, order=order).compress(x, condition, verbose=0)
+    back = Codec(model).decompress(data, condition, verbose=0)
+    assert back.dtype == x.dtype
+    assert_array_equal(back, x)
+    with pytest.raises(CodecError, match="another condition"):
+        Codec(model).decompress(data, verbose=0)
+
+
+@once
+@pytest.mark.parametrize("first", ["told", "levels"])
+def test_bins_that_cannot_be_told_are_sent_given_classes_and_before_them(first):
+    flow = {"levels": DiscretizedFlow(16, sigma_1=0.1), "told": DiscreteFlow(3, beta_1=2.0)}
+    network = MultiPart(flow, {"levels": (4,), "told": ()}, 8, 1, "mlp", times="variables")
+    network = with_random_weights(network)
+    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    rng = np.random.default_rng(0)
+    x = {"levels": rng.integers(0, 16, (30, 4)), "told": rng.integers(0, 3, 30).astype("uint8")}
+    numbers = {"levels": int(first == "told"), "told": int(first == "levels")}
+    order = Groups(numbers, told=[first == "told", first == "levels"])
+    codec = Codec(model, num_steps=4, batch_size=8, order=order)
+    assert_equal(codec.decompress(codec.compress(x, verbose=0), verbose=0), x)
+    with pytest.raises(ValueError, match=r"`order` must send flow\['levels'\] by messages"):
+        Codec(model, order=Groups(numbers))
+
+
+@once
+def test_real_numbers_are_refused_in_any_order():
+    flow = {"kind": DiscreteFlow(3, 1.0), "size": ContinuousFlow()}
+    model = parts.make_model(flow, {"kind": (), "size": (2,)}, times="variables")
+    order = Groups({"kind": 0, "size": 1}, told=[True, False])
+    with pytest.raises(ValueError, match="no code of finite length"):
+        Codec(model, order=order)
+
+
+@once
+def test_a_file_whose_order_does_not_suit_the_model_is_refused():
+    codec = Codec(make_model(), num_steps=2, order=Groups([0] * 3 + [1] * 3, told=[True, False]))
+    data = codec.compress(X, verbose=0)
+    for numbers in ([0, 1], {"a": 0}):
+        order = {"class": "Groups", "config": {"numbers": numbers, "told": True}}
+        assert_is_refused(codec, crafted(data, order=order), "header is impossible: .*`order")
+    # Another order that there is: other data, or none.
+    other = {"class": "Blocks", "config": {"block_size": 3}}
+    with pytest.raises(CodecError):
+        codec.decompress(crafted(data, order=other), verbose=0)
+
+
+@once
+def test_examples_grow_many_at_a_time_however_little_each_draws():
+    """What is drawn is known up to a word: of few variables, less than a word's bits."""
+    _, report = code(TRUTHS["classes"], Blocks(2), 3000, 1000)
+    assert report["initial_bits"] < 200
