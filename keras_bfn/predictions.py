@@ -35,7 +35,7 @@ class Prediction(NamedTuple):
     params: Any
 
 
-def input_distribution(flow, s, t, mask=None, known=None):
+def input_distribution(flow, s, t, mask=None, known=None, has_own_times=False):
     """What a network is given about data of one kind, in float32.
 
     Args:
@@ -45,6 +45,8 @@ def input_distribution(flow, s, t, mask=None, known=None):
         mask: bool, `(batch, *event_shape)`: which variables are observed. By default all are.
         known: bool, `(batch, *event_shape)`: which variables are known for sure, by evidence
             `flow.known_evidence`. By default none.
+        has_own_times: bool. Whether the time that is returned is that of each variable: of what is
+            known 1, of what is not observed 0.
 
     Returns:
         The tuple of the time, the evidence and the parameters theta of the input distribution. Of
@@ -64,15 +66,11 @@ def input_distribution(flow, s, t, mask=None, known=None):
         # Their time is 1: output distributions, which hang on evidence and time, go by that.
         share = flow.schedule.beta(1.0) / flow.known_accuracy()
         s = ops.where(known[..., None], share * s, s)
+    if has_own_times:
+        t = ops.broadcast_to(expand(t, s[..., 0]), ops.shape(s)[:-1])
+        t = t if known is None else ops.where(known, 1.0, t)
+        t = t if mask is None else ops.where(mask, t, 0.0)
     return t, s, theta
-
-
-def times_of_variables(s, t, mask=None, known=None):
-    """Times of the variables that evidence is about, of what is known 1, of what is missing 0."""
-    t = ops.broadcast_to(expand(t, s[..., 0]), ops.shape(s)[:-1])
-    if known is not None:
-        t = ops.where(known, 1.0, t)
-    return t if mask is None else ops.where(mask, t, 0.0)
 
 
 def output_distributions(flow, predictions):

@@ -21,18 +21,24 @@ def torch_generators():
     return [torch.default_generator, *gpu]
 
 
-def move_to_replica(state):
-    """The state of a seed generator, another one on each replica of a strategy of TensorFlow."""
-    if keras.backend.backend() != "tensorflow":
-        return state
-    import tensorflow as tf
+class SeedGenerator(keras.random.SeedGenerator):
+    """Keras's own, whose draws are others on each replica of a strategy of TensorFlow.
 
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
-        return state
-    # 0 on the first: it draws as one device does. The golden ratio keeps seeds apart.
-    moved = tf.cast(replica.replica_id_in_sync_group, state.dtype) * 0x1E3779B9
-    return state + tf.stack([moved, tf.zeros_like(moved)])
+    From Keras's, all replicas draw the same (Keras 3.15).
+    """
+
+    def next(self, ordered=True):
+        state = super().next(ordered)
+        if keras.backend.backend() != "tensorflow":
+            return state
+        import tensorflow as tf
+
+        replica = tf.distribute.get_replica_context()
+        if replica is None or replica.num_replicas_in_sync == 1:
+            return state
+        # 0 on the first: it draws as one device does. The golden ratio keeps seeds apart.
+        moved = tf.cast(replica.replica_id_in_sync_group, state.dtype) * 0x1E3779B9
+        return state + tf.stack([moved, tf.zeros_like(moved)])
 
 
 def draw_normal(shape, seed=None):

@@ -1,4 +1,4 @@
-"""What networks are given, and how they are called."""
+"""What networks are given."""
 
 import keras
 from keras import ops
@@ -35,13 +35,3 @@ def in_order_of(structure, values):
     if not isinstance(structure, dict) or set(structure) != set(values):
         return values
     return {name: in_order_of(structure[name], values[name]) for name in structure}
-
-
-def call_network(network, inputs, training):
-    """The network's output in float32.
-
-    `training` is said outright: in Keras 3.15 on JAX, the trainer does not hand it down to layers
-    within, and dropout is off in training.
-    """
-    outputs = network(inputs, training=training)
-    return keras.tree.map_structure(lambda output: ops.cast(output, "float32"), outputs)

@@ -14,7 +14,6 @@ from keras_bfn._parts import (
     map_parts,
     of_any_part,
     order_parts,
-    part_names,
 )
 from keras_bfn._validation import (
     MOST_STEPS,
@@ -254,7 +253,7 @@ def _check_latents(model, latents, known, sampler, num_samples):
             for name in given
         }
         latents = leave_out(given, latents) | nothing
-    check_names(flow, latents, "latents")
+    names = check_names(flow, latents, "latents")
 
     def check(flow, event_shape, latents, name):
         latents = check_numbers(name, latents)
@@ -266,4 +265,4 @@ def _check_latents(model, latents, known, sampler, num_samples):
             )
         return latents
 
-    return map_parts(check, flow, model.event_shape, latents, part_names(flow, "latents"))
+    return map_parts(check, flow, model.event_shape, latents, names)

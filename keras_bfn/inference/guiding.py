@@ -122,7 +122,7 @@ def first_unknown(unknown_at, i, log_h, shift):
         unknown_at: that of the steps before step `i`.
         log_h, shift: as `guided_prediction` returns them.
     """
-    spoilt = sum_parts(sum_variables(map_parts(lambda shift: 0.0 * shift, shift)))
+    spoilt = sum_parts(map_parts(lambda shift: sum_variables(0.0 * shift), shift))
     is_known = ops.isfinite(log_h + spoilt)
     return ops.where(ops.logical_and(~is_known, unknown_at < 0), i, unknown_at)
 
@@ -131,9 +131,9 @@ def count_unknown(predictions):
     """How much of what a network returned for an example is no finite number, `(batch,)`."""
 
     def unknown(prediction):
-        return ops.cast(~ops.isfinite(prediction.params), "float32")
+        return sum_variables(ops.cast(~ops.isfinite(prediction.params), "float32"))
 
-    return sum_parts(sum_variables(map_parts(unknown, predictions)))
+    return sum_parts(map_parts(unknown, predictions))
 
 
 def check_found(model, unknown_at, num_unknown):

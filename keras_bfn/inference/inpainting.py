@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_bfn import guidance as guidances
-from keras_bfn._parts import describe, for_each_part, map_parts, names_of, part_names
+from keras_bfn._parts import describe, map_parts, names_of, part_names
 from keras_bfn._validation import check_bool, check_int, standard_dtype, to_numpy
 from keras_bfn.inference.generation import draw
 from keras_bfn.inference.particles import KnownVariables
@@ -28,11 +28,10 @@ def inpaint(model, x, mask, order, twisted, lengths, guides, options):
     check_bool("twisted", twisted)
     if isinstance(model.flow, dict):
         x, mask = _fill_in_parts(model, x, mask)
-    masks = for_each_part(model.flow, mask)
     if names_of(x) == names_of(model.flow):
-        x = map_parts(_ignore_unknown, model.flow, read_all(x, "x"), masks)
+        x = map_parts(_ignore_unknown, model.flow, read_all(x, "x"), mask)
     x = standardize(check_data(model.flow, model.event_shape, x, allow_missing=True))
-    mask = map_parts(_check_mask, model.flow, masks, x, part_names(model.flow, "mask"))
+    mask = map_parts(_check_mask, model.flow, mask, x, part_names(model.flow, "mask"))
     shapes = map_parts(np.shape, x)
     event_shape = map_parts(lambda shape: shape[1:], shapes)
     inputs = length_inputs(model, lengths, event_shape, count_examples(x))

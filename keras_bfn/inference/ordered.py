@@ -13,7 +13,7 @@ from keras_bfn.inference.guiding import check_found, count_unknown
 from keras_bfn.inference.program import SamplingProgram, check_batch_size, know, room_for
 from keras_bfn.inputs.conditions import cast_conditions, guide, with_null_conditions
 from keras_bfn.inputs.given import is_in_one_pass, order_noise
-from keras_bfn.inputs.missing import put_missing
+from keras_bfn.inputs.missing import put_missing, sum_variables
 from keras_bfn.inputs.states import left_to_right_state, split
 
 GROUP, TIME, NEXT, IS_LAST = range(4)  # columns of a plan
@@ -235,8 +235,7 @@ class LeftToRightProgram(SamplingProgram):
             new = ops.where(is_known, own, drawn)
             place = (0, i, *(0,) * (len(new.shape) - 1))
             x = ops.slice_update(x, place, new[:, None])
-            others = ops.cast(~ops.isfinite(params), "float32")
-            others = ops.sum(ops.reshape(others, (ops.shape(others)[0], -1)), axis=1)
+            others = sum_variables(ops.cast(~ops.isfinite(params), "float32"))
             return x, kept, num_unknown + others
 
         carry = (ops.zeros_like(given), kept, ops.zeros_like(inputs["ones"]))
@@ -252,7 +251,7 @@ class LeftToRightProgram(SamplingProgram):
             "t": ops.ones(ops.shape(given)) if observed is None else observed,
             "causal": inputs["ones"] > 0,
         }
-        if model.takes_mask:
+        if model.signature.takes_mask:
             found["mask"] = found["t"] > 0
         if "condition" in inputs:
             found["condition"] = cast_conditions(model, inputs["condition"])

@@ -248,7 +248,7 @@ class KnownVariables(Guidance):
 
 def _sum_known(nats, mask):
     known = map_parts(lambda nats, mask: ops.where(mask > 0.5, nats, 0.0), nats, mask)
-    return sum_parts(sum_variables(known))
+    return sum_parts(map_parts(sum_variables, known))
 
 
 def reweight(log_weights, log_ratios):

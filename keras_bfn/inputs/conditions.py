@@ -33,7 +33,7 @@ def check_condition(model, condition, num_examples, name="condition"):
             or shapes that the network takes, its dtype cannot hold the values, or they are no
             classes of the network.
     """
-    check_is_conditional(model, condition is not None, name)
+    check_is_conditional(model.signature, condition is not None, name)
     if condition is None:
         return None
     taken = model.signature.condition
@@ -151,9 +151,9 @@ def check_training_classes(model, condition, name):
         map_parts(check, model.network.conditions, condition, part_names(condition, name))
 
 
-def check_is_conditional(model, conditional, name="x"):
+def check_is_conditional(signature, conditional, name="x"):
     """Raises a `ValueError` if the network takes a condition and there is none, or the reverse."""
-    if model.conditional is not None and model.conditional != conditional:
+    if signature.conditional not in (None, conditional):
         takes, came = ("no condition", "one") if conditional else ("a condition", "none")
         raise ValueError(f"The network takes {takes}. Received: `{name}` with {came}")
 

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import orders
-from keras_bfn._parts import for_each_part, map_parts, names_of, part_names
+from keras_bfn._parts import map_parts, names_of, part_names
 from keras_bfn._validation import refusal, to_numpy
 from keras_bfn.inputs.arrays import check_data, standardize
 from keras_bfn.inputs.missing import fill_missing, is_missing
@@ -62,7 +62,7 @@ def _masks_of_parts(flow, given, name):
     ):
         raise refusal(name, f"must name some of {list(flow)}, or be a dict of masks of some", given)
     masks = named if isinstance(named, dict) else dict.fromkeys(named, True)
-    return for_each_part(flow, False) | masks
+    return dict.fromkeys(flow, False) | masks
 
 
 def given_inputs(model, given, num):

@@ -11,7 +11,6 @@ from keras import ops
 
 from keras_bfn._parts import (
     describe,
-    for_each_part,
     list_parts,
     map_parts,
     names_of,
@@ -96,7 +95,6 @@ def length_inputs(model, lengths, event_shape, num):
         )
     if names_of(lengths) is not None and not names_of(lengths) <= (names_of(model.flow) or set()):
         raise refusal("lengths", f"must name some of the parts of {model.flow!r}", lengths)
-    parts = lengths if isinstance(lengths, dict) else for_each_part(event_shape, lengths)
 
     def there(shape, lengths, name):
         if lengths is None:
@@ -110,7 +108,7 @@ def length_inputs(model, lengths, event_shape, num):
         is_there = is_there.reshape(num, longest, *[1] * (len(shape) - 1))
         return np.broadcast_to(is_there, (num, *shape)).astype("float32")
 
-    lengths = map_parts(lambda _: None, model.flow) | parts if isinstance(parts, dict) else parts
+    lengths = dict.fromkeys(model.flow) | lengths if isinstance(lengths, dict) else lengths
     found = map_parts(there, event_shape, lengths, part_names(model.flow, "lengths"))
     return {"observed": found}
 
@@ -121,8 +119,6 @@ def check_sample_weight(model, sample_weight, x, name="sample_weight"):
     Raises:
         ValueError: if they are of other shapes, or no numbers that can be weights.
     """
-    if sample_weight is None:
-        return None
     num = len(list_parts(x)[0][0])
     if isinstance(sample_weight, dict):
         if not isinstance(model.flow, dict) or not set(sample_weight) <= set(model.flow):
@@ -202,7 +198,7 @@ def count_variables(x, mask, sample_weight):
         weight, of_examples = None, ops.cast(weight[0], "float32")
     if weight is None and mask is None:
         return None, of_examples
-    weights = {name: weight.get(name) for name in x} if is_dict else for_each_part(x, weight)
+    weight = dict.fromkeys(x) | weight if is_dict else weight
 
     def count(x, mask, weight):
         counts = ops.ones(ops.shape(x)) if mask is None else ops.cast(mask, "float32")
@@ -216,7 +212,7 @@ def count_variables(x, mask, sample_weight):
             else expand(ops.reshape(weight, (-1,)), x)
         )
 
-    return map_parts(count, x, for_each_part(x, mask), weights), of_examples
+    return map_parts(count, x, mask, weight), of_examples
 
 
 def _is_of_examples(weight, x):
@@ -225,6 +221,6 @@ def _is_of_examples(weight, x):
     return tuple(weight.shape[1:]) == (1,) and tuple(x.shape[1:]) != (1,)
 
 
-def sum_variables(values):
-    """The sum over the variables of each example: `(batch,)`, or a dict of that for each part."""
-    return map_parts(lambda x: ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=-1), values)
+def sum_variables(x):
+    """The sum over the variables of each example, `(batch,)`, of one part."""
+    return ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=-1)

@@ -113,16 +113,13 @@ FAULTS = [
     Fault(
         "parts are told apart by their places",
         "_parts.py",
-        "            name: function(value, *(other[name] for other in others))\n",
-        "            name: function(\n"
-        "                value,\n"
-        "                *(\n"
-        "                    dict(zip(first, other.values()))[name]\n"
-        "                    if set(other) == set(first)\n"
-        "                    else other[name]\n"
-        "                    for other in others\n"
-        "                ),\n"
-        "            )\n",
+        "*(x[name] if isinstance(x, dict) else x for x in others)",
+        "*(\n"
+        "            dict(zip(first, x.values()))[name]\n"
+        "            if isinstance(x, dict) and set(x) == set(first)\n"
+        "            else x[name] if isinstance(x, dict) else x\n"
+        "            for x in others\n"
+        "        )",
         ("forms",),
     ),
     Fault(
