@@ -1,4 +1,4 @@
-"""Predictions: what a network returns for evidence."""
+"""Predictions: what a network returns for evidence, what it stands for, and what it costs."""
 
 from typing import Any, NamedTuple
 
@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_bfn._parts import map_parts
 from keras_bfn.flows.flow import expand
+from keras_bfn.inputs.missing import sum_variables
 
 
 class Prediction(NamedTuple):
@@ -78,3 +79,30 @@ def output_distributions(flow, predictions):
     return map_parts(
         lambda flow, one: flow.output_distribution(one.params, one.s, one.t), flow, predictions
     )
+
+
+def nats_per_example(loss, flow, x, predictions, seed, counts=None, messages=None, told=None):
+    """What examples cost by a loss: `(batch,)`, or a dict of that for each part.
+
+    Args:
+        loss: a `keras_bfn.losses.BFNLoss`.
+        flow: the flow, or a dict of flows.
+        x: data, or a dict of the parts' data.
+        predictions: a `keras_bfn.Prediction` for evidence about `x`, or a dict of them.
+        seed: the `SeedGenerator` of losses that draw.
+        counts: how much each variable counts, shaped as `x`; by default 1.
+        messages, told: those of a `keras_bfn.inputs.states.State` of variables that are known or
+            told.
+    """
+
+    def cost(flow, x, prediction, counts, messages, told):
+        nats = loss(flow, x, prediction, seed)
+        if messages is not None:
+            # Where neither counts, no number is too large for a product.
+            nats = ops.where(messages > 0, nats, 0.0) * messages
+        if told is not None and flow.can_be_told:
+            output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
+            nats = nats - ops.where(told > 0, output.log_prob(x), 0.0) * told
+        return sum_variables(nats if counts is None else nats * counts)
+
+    return map_parts(cost, flow, x, predictions, counts, messages, told)

@@ -21,18 +21,16 @@ def torch_generators():
     return [torch.default_generator, *gpu]
 
 
-class SeedGenerator(keras.random.SeedGenerator):
+class _SeedGenerator(keras.random.SeedGenerator):
     """Keras's own, whose draws are others on each replica of a strategy of TensorFlow.
 
     From Keras's, all replicas draw the same (Keras 3.15).
     """
 
     def next(self, ordered=True):
-        state = super().next(ordered)
-        if keras.backend.backend() != "tensorflow":
-            return state
         import tensorflow as tf
 
+        state = super().next(ordered)
         replica = tf.distribute.get_replica_context()
         if replica is None or replica.num_replicas_in_sync == 1:
             return state
@@ -41,13 +39,17 @@ class SeedGenerator(keras.random.SeedGenerator):
         return state + tf.stack([moved, tf.zeros_like(moved)])
 
 
+IS_TENSORFLOW = keras.backend.backend() == "tensorflow"
+SeedGenerator = _SeedGenerator if IS_TENSORFLOW else keras.random.SeedGenerator
+
+
 def draw_normal(shape, seed=None):
     """`keras.random.normal` in float32; on TensorFlow on CPUs, many numbers in a third of the time.
 
     They are compiled for each shape.
     """
     is_generator = isinstance(seed, keras.random.SeedGenerator)
-    if not is_generator or keras.backend.backend() != "tensorflow" or not is_on_cpu():
+    if not IS_TENSORFLOW or not is_generator or not is_on_cpu():
         return keras.random.normal(shape, dtype="float32", seed=seed)
     import tensorflow as tf
 

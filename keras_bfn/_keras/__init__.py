@@ -24,7 +24,8 @@ These stand where they are needed:
 | `models/averaging.py`, `_model_variables_moving_average` | averages have no public name |
 | `models/bayesian_flow_network.py`, `build_for` | `fit` builds in an epoch that counts |
 | `models/bayesian_flow_network.py`, `programs` | the models in a dict are tracked as layers |
-| `inference/programs.py`, `is_stale` | compiled functions outlast changes of a model's layers |
+| `inference/program.py`, `is_stale` | compiled functions outlast changes of a model's layers |
+| `inference/program.py`, `predict_params` | on TensorFlow, constants are folded into biases |
 | `inputs/signature.py`, `call` | on JAX, layers within are not told that they are trained |
 | `inference/scoring.py`, `score` | as for `order_parts` |
 | `models/bayesian_flow_network.py`, `compute_loss` | on JAX, no metrics in `call` (#21639) |
@@ -42,14 +43,13 @@ Numbers are those of issues of keras-team/keras.
 from keras_bfn._keras.draws import call_block as call_block
 from keras_bfn._keras.draws import loop as loop
 from keras_bfn._keras.draws import seeded as seeded
-from keras_bfn._keras.layers import change_layers as change_layers
-from keras_bfn._keras.layers import changed_layers as changed_layers
-from keras_bfn._keras.layers import layer_policies as layer_policies
-from keras_bfn._keras.layers import layers_with_kernels as layers_with_kernels
-from keras_bfn._keras.layers import layers_within as layers_within
 from keras_bfn._keras.networks import build_network as build_network
+from keras_bfn._keras.networks import change_layers as change_layers
+from keras_bfn._keras.networks import changed_layers as changed_layers
 from keras_bfn._keras.networks import in_order_of as in_order_of
-from keras_bfn._keras.networks import per_example as per_example
+from keras_bfn._keras.networks import layer_policies as layer_policies
+from keras_bfn._keras.networks import layers_with_kernels as layers_with_kernels
+from keras_bfn._keras.networks import layers_within as layers_within
 from keras_bfn._keras.training import copy_values as copy_values
 from keras_bfn._keras.training import of_no_backend as of_no_backend
 from keras_bfn._keras.training import prefer_less as prefer_less

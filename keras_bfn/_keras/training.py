@@ -24,8 +24,8 @@ def prefer_less(callbacks, metrics):
     """
     for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):
         monitored = str(getattr(callback, "monitor", None)).removeprefix("val_")
-        is_cost = monitored in {metric.name for metric in metrics}
-        if is_cost and getattr(callback, "mode", None) == "auto":
+        is_open = getattr(callback, "mode", None) == "auto"
+        if is_open and monitored in {metric.name for metric in metrics}:
             callback.mode = "min"
 
 

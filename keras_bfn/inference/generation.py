@@ -24,14 +24,13 @@ from keras_bfn._validation import (
 )
 from keras_bfn.inference.guiding import (
     check_classifier_free,
-    check_found,
     check_guidance,
     count_unknown,
     first_unknown,
 )
 from keras_bfn.inference.ordered import draw_in_order
 from keras_bfn.inference.particles import ParticleProgram, check_particles
-from keras_bfn.inference.program import LoopProgram, check_batch_size, room_for
+from keras_bfn.inference.program import LoopProgram, check_batch_size, finish_samples, room_for
 from keras_bfn.inference.result import GenerationResult
 from keras_bfn.inputs.arrays import check_has_event_shape
 from keras_bfn.inputs.conditions import condition_inputs
@@ -169,14 +168,14 @@ def draw(model, shapes, sampler, order, inputs, guides, options):
     )
     inputs = {"ones": np.ones(num_samples, "float32"), **inputs}
     inputs |= condition_inputs(model, condition, num_samples)
-    if classifier_free.scale != 1:
+    if classifier_free is not None:
         inputs["guidance_rescale"] = np.full(num_samples, classifier_free.rescale, "float32")
     model.build_for(shapes, inputs.get("condition"))
     guidance, values = check_guidance(model, guides.guidance, sampler, num_samples)
     if values:
         inputs["values"] = values
     order = check_order(model, order)
-    if order != orders.Together():
+    if type(order) is not orders.Together:
         return draw_in_order(model, sampler, order, inputs, classifier_free, guidance, options)
     most_steps, num_particles = room_for(num_steps), options.num_particles
     if num_particles is None:
@@ -190,15 +189,8 @@ def draw(model, shapes, sampler, order, inputs, guides, options):
     program = model.programs(kind, sampler, most_steps, guidance, setting)
     program.set_steps(num_steps, classifier_free, guidance)
     outputs = program.run(inputs, batch_size, options.seed, options.verbose)
-    check_found(model, outputs["unknown_at"], outputs["num_unknown"])
-    samples = _finish_samples(model.flow, inputs, outputs)
+    samples = finish_samples(model, inputs, outputs)
     return _result(model, inputs, outputs, samples, num_steps) if details else samples
-
-
-def _finish_samples(flow, inputs, outputs):
-    """The samples that a program has made of its inputs, with what is missing."""
-    x, observed = order_parts(flow, outputs["x"]), inputs.get("observed")
-    return x if observed is None else map_parts(put_missing, x, observed)
 
 
 def _result(model, inputs, outputs, samples, num_steps):

@@ -12,7 +12,6 @@ from keras_bfn._parts import check_names, map_parts
 from keras_bfn._validation import check_fits, refusal, standard_dtype, to_numpy
 from keras_bfn.inputs.conditions import (
     check_condition,
-    check_is_conditional,
     check_training_classes,
 )
 from keras_bfn.inputs.missing import check_sample_weight, fill_missing, is_missing
@@ -65,7 +64,7 @@ def check_tensors(model, x, y):
     check_no_targets(y)
     data, condition = split_condition(x)
     check_form(model.flow, model.event_shape, data)
-    check_is_conditional(model.signature, condition is not None)
+    model.signature.check_conditional(condition is not None)
     model.build_for(map_parts(np.shape, data), condition)
 
 
@@ -90,12 +89,16 @@ def check_arrays(model, x, condition, name="x"):
         ValueError: if the data do not suit the model.
     """
     x = check_data(model.flow, model.event_shape, x, name, model.allow_missing)
-    return x, check_condition(model, condition, count_examples(x), name)
+    model.signature.check_conditional(condition is not None, name)
+    if condition is not None:
+        condition = check_condition(model, condition, count_examples(x), name)
+    return x, condition
 
 
 def check_data(flow, event_shape, x, name="x", allow_missing=False):
     """Data, or a pipeline of them, which is read, as numpy arrays, values checked."""
-    x = read_all(x, name)
+    if not isinstance(x, dict) and not hasattr(x, "shape"):
+        x = read_all(x, name)
     if x is None:
         raise refusal(name, "must hold data", None)
     names = check_names(flow, x, name)
@@ -220,8 +223,12 @@ def _check_shape(event_shape, x, name):
 
 def split_condition(inputs):
     """Splits `data` or `(data, condition)`; the condition of the former is None."""
-    is_pair = isinstance(inputs, tuple) and inputs and isinstance(inputs[0], list)
-    if is_pair or (isinstance(inputs, (tuple, list)) and inputs and _is_data(inputs[0])):
+    is_data = (dict, list) if isinstance(inputs, tuple) else dict  # a list holds rows
+    if (
+        isinstance(inputs, (tuple, list))
+        and inputs
+        and (isinstance(inputs[0], is_data) or hasattr(inputs[0], "shape"))
+    ):
         if len(inputs) > 2:
             raise ValueError(
                 "Argument `x` must be data or the tuple (data, condition). "
@@ -236,14 +243,10 @@ def count_examples(x):
     return len(keras.tree.flatten(x)[0])
 
 
-def _is_data(x):
-    return isinstance(x, dict) or hasattr(x, "shape")
-
-
 def is_arrays(x):
     """Whether this is an array, or arrays by name or one beside the other, and no pipeline."""
     parts = x if isinstance(x, (tuple, list)) else [x]
-    return all(isinstance(part, (list, int, float)) or _is_data(part) for part in parts)
+    return all(isinstance(x, (dict, list, int, float)) or hasattr(x, "shape") for x in parts)
 
 
 def _first_batch(x, name):

@@ -123,7 +123,7 @@ def check_order(model, order):
         ValueError: if it is none, or the model or its data cannot be sent so.
     """
     order = orders.get(order)
-    if model.times != "variables" and order != orders.Together():
+    if model.times != "variables" and type(order) is not orders.Together:
         raise ValueError(
             'Argument `order` needs a model with times="variables"; others send all variables '
             f"together. Received: order={order!r}, times={model.times!r}"

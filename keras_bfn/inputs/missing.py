@@ -15,6 +15,7 @@ from keras_bfn._parts import (
     map_parts,
     names_of,
     part_names,
+    unzip_parts,
 )
 from keras_bfn._validation import check_fits, refusal, standard_dtype, to_numpy
 from keras_bfn.flows.flow import expand
@@ -25,28 +26,22 @@ def fill_missing_variables(flow, x, allow_missing):
 
     Some value stands in the place of each that is missing.
     """
-    x = map_parts(
-        lambda x: ops.cast(x, standard_dtype(keras.backend.standardize_dtype(x.dtype))), x
-    )
-    if not allow_missing:
-        return x, None
-    mask = map_parts(_is_observed, x)
 
-    def fill(flow, x, mask):
-        return ops.where(mask, x, ops.cast(some_value(flow), x.dtype))
+    def fill(flow, x):
+        dtype = standard_dtype(keras.backend.standardize_dtype(x.dtype))
+        x = ops.cast(x, dtype)
+        if not allow_missing:
+            return x, None
+        mask = x != -1 if dtype == "int32" else x == x  # which of NaN is false
+        return ops.where(mask, x, ops.cast(some_value(flow), dtype)), mask
 
-    return map_parts(fill, flow, x, mask), mask
+    x, mask = unzip_parts(map_parts(fill, flow, x))
+    return x, mask if allow_missing else None
 
 
 def observed(theta, mask):
     """A mask of the variables that are observed as a network takes it: by default of all."""
     return ops.ones(ops.shape(theta)[:-1], "bool") if mask is None else ops.cast(mask, "bool")
-
-
-def _is_observed(x):
-    if keras.backend.standardize_dtype(x.dtype) == "int32":
-        return x != -1
-    return x == x  # of NaN it is false, of every number true
 
 
 def is_missing(x):

@@ -58,6 +58,12 @@ class Signature:
         self.takes_mask = self.allow_missing if self.inputs is None else has_mask
         self._is_nested = any(isinstance(x, dict) for x in declared.values())
 
+    def check_conditional(self, conditional, name="x"):
+        """Raises a `ValueError` if it takes a condition and there is none, or the reverse."""
+        if self.conditional not in (None, conditional):
+            takes, came = ("no condition", "one") if conditional else ("a condition", "none")
+            raise ValueError(f"The network takes {takes}. Received: `{name}` with {came}")
+
     def call(self, network, inputs, training=False):
         """The network's output in float32, for a dict of its inputs.
 

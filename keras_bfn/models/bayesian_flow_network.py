@@ -26,13 +26,12 @@ from keras_bfn._parts import (
 from keras_bfn._validation import check_choice, check_int, check_path
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.inference import encoding, exported, generation, inpainting, scoring, text
-from keras_bfn.inference.programs import Programs
+from keras_bfn.inference.program import Programs
 from keras_bfn.inputs import states
 from keras_bfn.inputs.arrays import check_form, check_no_targets, split_condition
 from keras_bfn.inputs.conditions import (
     cast_conditions,
     check_dropout,
-    check_is_conditional,
     check_null_condition,
     drop_conditions,
     guide,
@@ -63,7 +62,7 @@ from keras_bfn.models.arguments import (
 )
 from keras_bfn.networks.network import TIMES
 from keras_bfn.orders import Together
-from keras_bfn.predictions import Prediction, input_distribution
+from keras_bfn.predictions import Prediction, input_distribution, nats_per_example
 from keras_bfn.presets import PRESETS
 from keras_bfn.presets.folder import save_folder
 from keras_bfn.presets.loading import load_preset
@@ -455,7 +454,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 getattr(self, f"{name}_loss"),
                 y_pred["states"].get(name, states.State(None)),
             )
-            nats[name] = scoring.nats_per_example(
+            nats[name] = nats_per_example(
                 loss,
                 self.flow,
                 data,
@@ -552,7 +551,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     def call(self, inputs, training=False):
         x, condition = split_condition(inputs)
         check_form(self.flow, self.event_shape, x)
-        check_is_conditional(self.signature, condition is not None)
+        self.signature.check_conditional(condition is not None)
         x, mask = fill_missing_variables(self.flow, x, self.allow_missing)
         outputs = (
             {"data": x, "states": {}} if mask is None else {"data": x, "states": {}, "mask": mask}

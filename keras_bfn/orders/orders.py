@@ -267,7 +267,7 @@ def cut(values, event_shape):
     return parts[0]
 
 
-ORDERS = {"together": Together, "random": Random, "left_to_right": LeftToRight}
+ORDERS = {"together": Together(), "random": Random(), "left_to_right": LeftToRight()}
 
 
 def get(identifier):
@@ -288,8 +288,7 @@ def get(identifier):
     >>> keras_bfn.orders.get("random")
     Random()
     """
-    if identifier is None:
-        return Together()
     if isinstance(identifier, (dict, np.ndarray, list, tuple)) or ops.is_tensor(identifier):
         return Groups(identifier)
+    identifier = "together" if identifier is None else identifier
     return resolve_identifier("order", identifier, Order, ORDERS)

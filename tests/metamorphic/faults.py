@@ -71,7 +71,7 @@ FAULTS = [
     ),
     Fault(
         "programs stay when LoRA changes the network",
-        "inference/programs.py",
+        "inference/program.py",
         "        return before not in (None, self.keys[name])\n",
         "        return False\n",
         ("verbs",),

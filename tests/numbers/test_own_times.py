@@ -10,9 +10,8 @@ from keras import ops
 import keras_bfn
 from keras_bfn import losses, networks
 from keras_bfn.flows import DiscretizedFlow
-from keras_bfn.inference.scoring import nats_per_example
 from keras_bfn.inputs.states import State
-from keras_bfn.predictions import Prediction, input_distribution
+from keras_bfn.predictions import Prediction, input_distribution, nats_per_example
 from tests.backends import everywhere
 from tests.flows.cases import FLOWS, NORMAL, PRIORS, random_data
 from tests.tensors import to_numpy, to_tensor, value_and_gradient
