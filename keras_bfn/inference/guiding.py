@@ -83,9 +83,9 @@ def check_guidance(model, guidance, sampler, num_samples):
         ValueError: if it is none, has not a value for each sample, does not return what it must,
             or what it returns has no gradient; or if the sampler cannot be guided.
     """
-    guidance, values = guidances.get(guidance), {}
     if guidance is None:
-        return None, values
+        return None, {}
+    guidance, values = guidances.get(guidance), {}
     if "shift" not in inspect.signature(sampler.step).parameters:
         raise refusal("sampler", "must have a `step` that takes a `shift` to be guided", sampler)
     for i, leaf in enumerate(guidance.leaves()):

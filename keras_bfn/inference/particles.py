@@ -12,8 +12,8 @@ from keras_bfn.guidance import Guidance
 from keras_bfn.inference.guiding import count_unknown, first_unknown, log_likelihood
 from keras_bfn.inference.program import LoopProgram
 from keras_bfn.inputs.missing import sum_variables
+from keras_bfn.samplers.sampler import SecondOrder
 from keras_bfn.samplers.sde import MessageSampler
-from keras_bfn.samplers.second_order import SecondOrder
 
 
 class ParticleProgram(LoopProgram):

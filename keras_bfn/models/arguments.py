@@ -95,8 +95,8 @@ def _bind(model, method, *args, **kwargs):
     if arguments.get("validation_split") is not None:
         check_rate("validation_split", arguments["validation_split"])
     check_verbose(arguments.get("verbose", "auto"))
-    for name in ("shuffle", "return_dict"):
-        check_bool(name, arguments.get(name, False))
+    for name in {"shuffle", "return_dict"} & arguments.keys():
+        check_bool(name, arguments[name])
     if not isinstance(callbacks := arguments.get("callbacks"), keras.callbacks.CallbackList):
         for callback in keras.tree.flatten(callbacks):
             if not isinstance(callback, (keras.callbacks.Callback, type(None))):

@@ -159,7 +159,7 @@ def _add_coarse(x, coarse, rows, columns, dtype):
 
 
 def _smooth_pixels(x, seen, patch_size, dtype):
-    """What patches tell of their pixels, that smoothed over the patches' edges, and what is seen."""
+    """What patches tell of their pixels, the same smoothed over edges, and what is seen."""
     units = max(8, x.shape[-1] // patch_size**2)
     x = Dense(units * patch_size**2, dtype=dtype, name="patch_projection")(x)
     x = cut_squares(x, *seen.shape[1:3], patch_size, dtype)
