@@ -14,7 +14,13 @@ from keras_bfn.inputs.arrays import (
     read_all,
     standardize,
 )
-from keras_bfn.inputs.missing import fill_missing, is_missing, length_inputs, some_value
+from keras_bfn.inputs.missing import (
+    all_missing,
+    fill_missing,
+    is_missing,
+    length_inputs,
+    some_value,
+)
 from keras_bfn.samplers import AncestralSampler
 
 
@@ -49,7 +55,7 @@ def inpaint(model, x, mask, order, twisted, lengths, guides, options):
 
 
 def _fill_in_parts(model, x, mask):
-    """Data and masks of all parts: those that are left out are unknown, and could be anything."""
+    """Data and masks of all parts: those that are left out are missing, and unknown."""
     check_has_event_shape(model)
     mask = dict.fromkeys(x) if mask is None and isinstance(x, dict) else mask
     for name, parts in (("x", x), ("mask", mask)):
@@ -64,13 +70,8 @@ def _fill_in_parts(model, x, mask):
             f"Argument `x` must hold the parts that `mask` names. Received: x without {missing}"
         )
     # What is no array of examples is refused later.
-    num = next((np.shape(part)[:1] for part in x.values() if np.ndim(part)), (1,))
-
-    def fill(flow, shape):
-        dtype = "int32" if flow.discrete else "float32"
-        return np.full((*num, *shape), flow.data_range[0], dtype)
-
-    filled = map_parts(fill, model.flow, model.event_shape)
+    num = next((np.shape(part)[0] for part in x.values() if np.ndim(part)), 1)
+    filled = map_parts(all_missing, model.flow, model.event_shape, num)
     return filled | x, dict.fromkeys(model.flow, False) | mask
 
 

@@ -71,10 +71,9 @@ class ParticleProgram(LoopProgram):
         return ops.reshape(values, (-1, self.num_particles, *values.shape[1:]))
 
     def known_variables(self, inputs):
-        """The tuple of data and of which of them are known; for each part None if none is."""
-        nothing = map_parts(lambda _: None, self.model.flow)
+        """The tuple of data and of which of them are known; None if none is."""
         if not isinstance(self.guidance.leaves()[0], KnownVariables):
-            return nothing, nothing
+            return None, None
         values = inputs["values"]["0"]
         return values["x"], map_parts(lambda mask: mask > 0.5, values["mask"])
 

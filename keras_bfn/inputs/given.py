@@ -10,7 +10,7 @@ from keras_bfn import orders
 from keras_bfn._parts import map_parts, names_of, part_names
 from keras_bfn._validation import refusal, to_numpy
 from keras_bfn.inputs.arrays import check_data, standardize
-from keras_bfn.inputs.missing import fill_missing, is_missing
+from keras_bfn.inputs.missing import all_missing, fill_missing, is_missing
 from keras_bfn.orders.orders import number_of_variables
 
 
@@ -83,15 +83,7 @@ def given_inputs(model, given, num):
         if not isinstance(given, dict) or not set(given) <= set(model.flow):
             expected = f"must be a dict from some of the parts {list(model.flow)} to data"
             raise refusal("given", expected, given)
-        nothing = map_parts(
-            lambda flow, shape: np.full((num, *shape), -1 if flow.discrete else np.nan),
-            model.flow,
-            model.event_shape,
-        )
-        nothing = map_parts(
-            lambda flow, x: x.astype("int32" if flow.discrete else "float32"), model.flow, nothing
-        )
-        given = nothing | given
+        given = map_parts(all_missing, model.flow, model.event_shape, num) | given
 
     def check(flow, shape, x, name):
         x = standardize(check_data(flow, shape, x, name, allow_missing=True))

@@ -67,6 +67,13 @@ def some_value(flow):
     return np.where(np.isfinite(middle), middle, np.clip(0.0, low, high))
 
 
+def all_missing(flow, event_shape, num):
+    """So many examples of which no variable is there."""
+    if flow.discrete:
+        return np.full((num, *event_shape), -1, "int32")
+    return np.full((num, *event_shape), np.nan, "float32")
+
+
 def put_missing(x, mask):
     """A numpy array in which -1 or NaN stands for each variable that is not there."""
     if x.dtype.kind == "f":
