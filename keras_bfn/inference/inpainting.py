@@ -20,6 +20,7 @@ from keras_bfn.inputs.missing import (
     is_missing,
     length_inputs,
     some_value,
+    spread,
 )
 from keras_bfn.samplers import AncestralSampler
 
@@ -78,25 +79,17 @@ def _fill_in_parts(model, x, mask):
 def _ignore_unknown(flow, x, mask):
     """Data, with some value in the place of each that is not known. What is wrong is left so."""
     x = to_numpy(x)
-    known = _spread(to_numpy(mask, "mask"), x.shape)
+    known = spread(to_numpy(mask, "mask"), x.shape)
     if known is None or x.dtype.kind not in "iuf":
         return x
     # Not in the dtype of `x`, which need not hold that value.
     return np.where(known, x, np.asarray(some_value(flow), standard_dtype(x.dtype.name)))
 
 
-def _spread(mask, shape):
-    """A mask of booleans, broadcast to this shape; None if it is none."""
-    try:
-        return np.broadcast_to(mask, shape) if mask.dtype == bool else None
-    except ValueError:
-        return None
-
-
 def _check_mask(flow, mask, x, name):
     missing = is_missing(x)
     mask = ~missing if mask is None else to_numpy(mask, name)
-    known = _spread(mask, x.shape)
+    known = spread(mask, x.shape)
     if known is None:
         raise ValueError(
             f"Argument `{name}` must be of booleans, true where `x` is known, and broadcast to "

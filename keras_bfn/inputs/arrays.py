@@ -223,12 +223,9 @@ def _check_shape(event_shape, x, name):
 
 def split_condition(inputs):
     """Splits `data` or `(data, condition)`; the condition of the former is None."""
-    is_data = (dict, list) if isinstance(inputs, tuple) else dict  # a list holds rows
-    if (
-        isinstance(inputs, (tuple, list))
-        and inputs
-        and (isinstance(inputs[0], is_data) or hasattr(inputs[0], "shape"))
-    ):
+    first = inputs[0] if isinstance(inputs, (tuple, list)) and inputs else None
+    kinds = (dict, list) if isinstance(inputs, tuple) else dict  # in a list, lists are rows
+    if isinstance(first, kinds) or hasattr(first, "shape"):
         if len(inputs) > 2:
             raise ValueError(
                 "Argument `x` must be data or the tuple (data, condition). "

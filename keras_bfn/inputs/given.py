@@ -10,7 +10,7 @@ from keras_bfn import orders
 from keras_bfn._parts import map_parts, names_of, part_names
 from keras_bfn._validation import refusal, to_numpy
 from keras_bfn.inputs.arrays import check_data, standardize
-from keras_bfn.inputs.missing import all_missing, fill_missing, is_missing
+from keras_bfn.inputs.missing import all_missing, fill_missing, is_missing, spread
 from keras_bfn.orders.orders import number_of_variables
 
 
@@ -37,11 +37,8 @@ def check_given(model, given, x, name="given"):
 
     def check(mask, x, name):
         found = to_numpy(mask, name)
-        try:
-            known = np.broadcast_to(found, x.shape)
-        except ValueError:
-            known = None
-        if found.dtype != bool or known is None:
+        known = spread(found, x.shape)
+        if known is None:
             raise ValueError(
                 f"Argument `{name}` must be of booleans, true for what is known, and broadcast to "
                 f"{x.shape}. Received: shape {found.shape}, dtype {found.dtype}"

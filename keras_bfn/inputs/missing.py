@@ -67,6 +67,14 @@ def some_value(flow):
     return np.where(np.isfinite(middle), middle, np.clip(0.0, low, high))
 
 
+def spread(mask, shape):
+    """A numpy array of booleans, broadcast to this shape; None if it is none."""
+    try:
+        return np.broadcast_to(mask, shape) if mask.dtype == bool else None
+    except ValueError:
+        return None
+
+
 def all_missing(flow, event_shape, num):
     """So many examples of which no variable is there."""
     if flow.discrete:

@@ -234,9 +234,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             self.flow, self.event_shape, condition_shape, self.times, self.allow_missing
         )
         check_outputs(self.flow, self.event_shape, build_network(self.network, inputs))
-        self.signature = Signature(
-            self.network, self.allow_missing
-        )  # a `Sequential` has inputs now
+        # A `Sequential` has inputs now.
+        self.signature = Signature(self.network, self.allow_missing)
 
     def build_for(self, shape, condition=None):
         """Builds the model for data of this shape, or of the parts' shapes, if it is not built yet.
@@ -445,25 +444,15 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         if sample_weight is None:
             check_no_targets(y)
         counts, of_examples = count_variables(y_pred["data"], y_pred.get("mask"), sample_weight)
-        scored, num_repeats = (y_pred["data"], counts), 1 if training else self.num_repeats
+        data, counted, nats = y_pred["data"], counts, {}
+        num_repeats = 1 if training else self.num_repeats
         if num_repeats > 1:
-            scored = repeat(scored, num_repeats)
-        nats, (data, counted) = {}, scored
+            data, counted = repeat((data, counted), num_repeats)
         for name in TRAINED if training else EVALUATED:
-            loss, state = (
-                getattr(self, f"{name}_loss"),
-                y_pred["states"].get(name, states.State(None)),
-            )
-            nats[name] = nats_per_example(
-                loss,
-                self.flow,
-                data,
-                y_pred[name],
-                self.seed_generator,
-                counted,
-                state.messages,
-                state.told,
-            )
+            loss = getattr(self, f"{name}_loss")
+            state = y_pred["states"].get(name, states.State(None))
+            scored = data, y_pred[name], self.seed_generator, counted, state.messages, state.told
+            nats[name] = nats_per_example(loss, self.flow, *scored)
         if num_repeats > 1:
             nats = keras.tree.map_structure(
                 lambda x: ops.mean(ops.reshape(x, (num_repeats, -1)), axis=0), nats
