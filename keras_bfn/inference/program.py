@@ -267,11 +267,10 @@ class LoopProgram(SamplingProgram):
             i, states, inputs, noise: as in `predict_params`.
             guides: bool. Whether the guidance guides, if there is one: a step follows.
         """
-        scale, *scales = self.scales_at(i)
         if "guidance_rescale" in inputs:  # then a condition guides
-            inputs = inputs | {"guidance_scale": scale * inputs["ones"]}
-        if self.guidance is None or not guides:
-            scales = None
+            inputs = inputs | {"guidance_scale": self.scales_at(i)[0] * inputs["ones"]}
+        is_guided = guides and self.guidance is not None
+        scales = self.scales_at(i)[1:] if is_guided else None
         return self.predict_params(states, ops.copy(self.times)[i], inputs, scales, noise)
 
     def draw_noise(self, inputs):

@@ -116,7 +116,8 @@ class Sampler(Immutable):
 
         By default, the state is advanced by what the next message is about.
         """
-        embedding = shifted(self.message(flow, distribution, seed), shift)
+        embedding = self.message(flow, distribution, seed)
+        embedding = embedding if shift is None else embedding + shift
         return self.advance(flow, state, embedding, t, t_next, seed)
 
     def message(self, flow, distribution, seed=None):
@@ -154,11 +155,6 @@ class Sampler(Immutable):
         return times
 
 
-def shifted(embedding, shift):
-    """An embedding with what guidance adds to it, if there is guidance."""
-    return embedding if shift is None else embedding + shift
-
-
 class SecondOrder:
     """Mixed into a sampler of first order: the expected embedding goes on as it went.
 
@@ -181,7 +177,8 @@ class SecondOrder:
     def step(self, flow, state, distribution, t, t_next, seed=None, shift=None):
         state, last, t_last = state
         t = ops.convert_to_tensor(t, dtype="float32")
-        embedding = shifted(flow.expected_embedding(distribution), shift)
+        embedding = flow.expected_embedding(distribution)
+        embedding = embedding if shift is None else embedding + shift
         ratio = flow.extrapolation(ops.maximum(t_last, 0.0), t, t_next, self.deterministic)
         ratio = ops.where(t_last < 0, 0.0, ratio)
         mean = embedding + ratio * (embedding - last)
