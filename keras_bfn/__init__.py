@@ -19,7 +19,7 @@ from keras_bfn import schedules as schedules
 from keras_bfn import tables as tables
 from keras_bfn import testing as testing
 from keras_bfn import visualization as visualization
-from keras_bfn.inference.result import GenerationResult as GenerationResult
+from keras_bfn.inference.generation import GenerationResult as GenerationResult
 from keras_bfn.models import BayesianFlowNetwork as BayesianFlowNetwork
 from keras_bfn.predictions import Prediction as Prediction
 

@@ -21,15 +21,7 @@ def scope_of(model):
 
 def is_on_one_device(model):
     """Whether a batch need not be divided."""
-    return _num_shares(model) == 1 and keras.distribution.distribution() is None
-
-
-def _num_shares(model):
-    """How many devices share a batch."""
-    distribution, strategy = keras.distribution.distribution(), strategy_of(model)
-    if distribution is not None:
-        return distribution.num_model_replicas
-    return 1 if strategy is None else strategy.num_replicas_in_sync
+    return keras.distribution.distribution() is None and round_up(1, model) == 1
 
 
 def averaged(results, model):
@@ -37,7 +29,8 @@ def averaged(results, model):
 
     In Keras 3.15 that is along the first axis, which a metric's result lacks.
     """
-    if strategy_of(model) is None or process_of(strategy_of(model))[1] == 1:
+    strategy = strategy_of(model)
+    if strategy is None or process_of(strategy)[1] == 1:
         return results
     return {name: ops.expand_dims(result, 0) for name, result in results.items()}
 
@@ -47,5 +40,8 @@ def round_up(batch_size, model):
 
     JAX refuses a batch that does not divide among them.
     """
-    num_devices = _num_shares(model)
+    distribution, strategy = keras.distribution.distribution(), strategy_of(model)
+    num_devices = 1 if strategy is None else strategy.num_replicas_in_sync
+    if distribution is not None:
+        num_devices = distribution.num_model_replicas
     return -(-batch_size // num_devices) * num_devices

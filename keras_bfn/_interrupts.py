@@ -35,12 +35,13 @@ def uninterrupted():
     if threading.current_thread() is not threading.main_thread():  # others receive none
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
-    waiting = []
+    handlers, waiting = {}, []
     try:
-        for number in handlers:
-            signal.signal(number, lambda *arguments: waiting.append(arguments))
+        for number in _SIGNALS:
+            handler = signal.getsignal(number)
+            if callable(handler):
+                handlers[number] = handler
+                signal.signal(number, lambda *arguments: waiting.append(arguments))
         yield
     finally:
         _put_back(handlers)

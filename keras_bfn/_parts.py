@@ -15,14 +15,14 @@ def map_parts(function, first, *others):
         function: takes the values of one part.
         first: what decides: for data of several kinds a dict, such as that of the flows. In its
             order the parts are taken.
-        *others: if it is a dict, dicts that have its names.
+        *others: if it is a dict, dicts that have its names, or one value for all parts.
     """
-    if isinstance(first, dict):
-        return {
-            name: function(value, *(other[name] for other in others))
-            for name, value in first.items()
-        }
-    return function(first, *others)
+    if not isinstance(first, dict):
+        return function(first, *others)
+    return {
+        name: function(value, *(x[name] if isinstance(x, dict) else x for x in others))
+        for name, value in first.items()
+    }
 
 
 def unzip_parts(values):
@@ -38,13 +38,6 @@ def list_parts(first, *others):
     """The values of each part, in order: a list of tuples."""
     parts = map_parts(lambda *values: values, first, *others)
     return list(parts.values()) if isinstance(first, dict) else [parts]
-
-
-def for_each_part(flow, value):
-    """The value for every part, unless it is a dict, which has one for each."""
-    if isinstance(value, dict) or not isinstance(flow, dict):
-        return value
-    return dict.fromkeys(flow, value)
 
 
 def of_any_part(values):
@@ -96,19 +89,20 @@ def describe(x):
     return f"a {type(x).__name__}"
 
 
-def check_names(flow, x, name="x"):
-    """Raises a `ValueError` unless `x` is a dict with the names of a dict of flows, or no dict."""
-    if names_of(x) != names_of(flow):
-        is_dict = isinstance(flow, dict)
-        expected = f"a dict with the parts {list(flow)}" if is_dict else f"one array for {flow!r}"
-        raise mismatch(name, f"must be {expected}", describe(x))
-
-
 def part_names(flow, name):
     """What to call each part in a message: `x['image']`, or `x` for data of one kind."""
     if isinstance(flow, dict):
         return {part: f"{name}[{part!r}]" for part in flow}
     return name
+
+
+def check_names(flow, x, name="x"):
+    """The `part_names`, or a `ValueError` unless `x` has the parts of a dict of flows, or none."""
+    is_dict = isinstance(flow, dict)
+    if is_dict != isinstance(x, dict) or (is_dict and x.keys() != flow.keys()):
+        expected = f"a dict with the parts {list(flow)}" if is_dict else f"one array for {flow!r}"
+        raise mismatch(name, f"must be {expected}", describe(x))
+    return part_names(flow, name)
 
 
 def check_event_shape(flow, event_shape):
@@ -117,8 +111,7 @@ def check_event_shape(flow, event_shape):
     Raises:
         ValueError: if it is no shape, not the shapes of these parts, or not that of a flow's prior.
     """
-    check_names(flow, event_shape, "event_shape")
-    names = part_names(flow, "event_shape")
+    names = check_names(flow, event_shape, "event_shape")
     event_shape = map_parts(check_shape, names, event_shape)
     map_parts(lambda flow, shape: flow.check_event_shape(shape), flow, event_shape)
     return event_shape

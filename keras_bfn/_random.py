@@ -4,18 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._backend import draw_normal, move_to_replica
+from keras_bfn._backend import SeedGenerator, draw_normal
 from keras_bfn._validation import check_seed
-
-
-class SeedGenerator(keras.random.SeedGenerator):
-    """Keras's own, whose draws are others on each replica of a strategy of TensorFlow.
-
-    From Keras's, all replicas draw the same (Keras 3.15).
-    """
-
-    def next(self, ordered=True):
-        return move_to_replica(super().next(ordered))
 
 
 def make_seed_generator(seed):

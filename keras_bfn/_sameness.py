@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_bfn._keras import layers_within
 
-_PLAIN = {type(None), bool, int, str, bytes}
+_PLAIN = {type(None), bool, int, float, complex, str, bytes}
 # What Keras changes in a layer or a model while it is used.
 _PASSING = {
     "train_function",
@@ -66,8 +66,6 @@ def key_of(value, within=()):
     """
     kind = type(value)
     if kind in _PLAIN:
-        return kind, value
-    if kind in (float, complex):
         return kind, repr(value)  # nan is itself, and -0.0 is not 0.0
     if isinstance(value, (np.ndarray, np.generic)) and not value.dtype.hasobject:
         digest = hashlib.blake2b(np.ascontiguousarray(value)).digest()
@@ -80,7 +78,7 @@ def key_of(value, within=()):
     within = (*within, value)
     if isinstance(value, (tuple, list, set, frozenset, dict)):
         parts = [*value, *value.values()] if isinstance(value, dict) else value
-        keys = [(type(x), x) if type(x) in _PLAIN else key_of(x, within) for x in parts]
+        keys = [(type(x), repr(x)) if type(x) in _PLAIN else key_of(x, within) for x in parts]
         return kind, frozenset(keys) if isinstance(value, (set, frozenset)) else tuple(keys)
     if isinstance(value, types.FunctionType):
         return _Same(value), key_of(_read_by(value), within)
@@ -89,26 +87,26 @@ def key_of(value, within=()):
     if isinstance(value, functools.partial):
         return kind, key_of((value.func, value.args, value.keywords), within)
     if isinstance(value, ByValue):
-        own = _of_own_classes(kind)
-        codes = [x.__code__ for x in own.values() if isinstance(x, types.FunctionType)]
-        fed = set(value.fed).difference(*map(_names_in, codes))
-        attributes = own | {name: x for name, x in vars(value).items() if name not in fed}
+        own, fed = _of_own_classes(kind), set(value.fed)
+        attributes = own | vars(value)
+        for part in own.values():
+            if isinstance(part, types.FunctionType):
+                fed -= _names_in(part.__code__)
+        for name in fed:
+            attributes.pop(name, None)
         return kind, key_of(attributes, within)
     return _Same(value)
 
 
 def layer_key(layer):
     """The key of a Keras layer or model: the objects that it and the layers in it hold now."""
-    layers = [layer, *layers_within(layer)]
-    held = [
-        part
-        for one in layers
-        for name, part in vars(one).items()
-        if not name.startswith("_") and name not in _PASSING
-    ]
-    policies = [one.dtype_policy for one in layers]
-    trainable = [one.trainable for one in layers]
-    return _Same(*layers, *held, *policies, *trainable, *layer.variables)
+    held = list(layer.variables)
+    for one in (layer, *layers_within(layer)):
+        held += (one, one.dtype_policy, one.trainable)
+        for name, part in vars(one).items():
+            if not name.startswith("_") and name not in _PASSING:
+                held.append(part)
+    return _Same(*held)
 
 
 def _read_by(function):
@@ -149,9 +147,7 @@ def _of_own_classes(cls):
     found = {}
     for base in reversed(cls.__mro__):
         if base.__module__.partition(".")[0] not in (package, "builtins", "keras"):
-            found |= vars(base)
-    return {
-        name: getattr(part, "fget", None) or getattr(part, "__func__", part)
-        for name, part in found.items()
-        if not name.startswith("__")
-    }
+            for name, part in vars(base).items():
+                if not name.startswith("__"):
+                    found[name] = getattr(part, "fget", None) or getattr(part, "__func__", part)
+    return found

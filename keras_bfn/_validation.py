@@ -93,6 +93,16 @@ def check_shape(name, shape):
     return tuple(int(size) for size in shape)
 
 
+def check_axes(name, shape, least, most=None):
+    """Raises a `ValueError` unless a shape has so many axes, that of examples among them."""
+    most = least if most is None else most
+    if not least <= len(shape) <= most:
+        numbers = str(least) if least == most else f"{least} to {most}"
+        raise ValueError(
+            f"Argument `{name}` must have {numbers} axes. Received: {name} of shape {tuple(shape)}"
+        )
+
+
 def check_numbers(name, values):
     """Returns `values` as a float32 array, or raises a `ValueError` if they are not numbers."""
     try:
@@ -163,12 +173,12 @@ def resolve_identifier(name, identifier, base_class, known):
         name: the argument's name, for the message.
         identifier: an instance of `base_class`, or a key of `known`.
         base_class: the class that the result must belong to.
-        known: dict from identifier to a callable without arguments.
+        known: dict from identifier to an instance.
     """
     if isinstance(identifier, base_class):
         return identifier
     if isinstance(identifier, str) and identifier in known:
-        return known[identifier]()
+        return known[identifier]
     raise refusal(name, f"must be a `{base_class.__name__}` or one of {sorted(known)}", identifier)
 
 

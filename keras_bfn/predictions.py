@@ -1,4 +1,4 @@
-"""Predictions: what a network returns for evidence."""
+"""Predictions: what a network returns for evidence, what it stands for, and what it costs."""
 
 from typing import Any, NamedTuple
 
@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_bfn._parts import map_parts
 from keras_bfn.flows.flow import Flow, expand
+from keras_bfn.inputs.missing import sum_variables
 
 
 class Prediction(NamedTuple):
@@ -35,7 +36,7 @@ class Prediction(NamedTuple):
     params: Any
 
 
-def input_distribution(flow, s, t, mask=None, known=None, causal=None):
+def input_distribution(flow, s, t, mask=None, known=None, has_own_times=False, causal=None):
     """What a network is given about data of one kind, in float32.
 
     Args:
@@ -45,6 +46,8 @@ def input_distribution(flow, s, t, mask=None, known=None, causal=None):
         mask: bool, `(batch, *event_shape)`: which variables are observed. By default all are.
         known: bool, `(batch, *event_shape)`: which variables are known for sure, by evidence
             `flow.known_evidence`. By default none.
+        has_own_times: bool. Whether the time that is returned is that of each variable: of what is
+            known 1, of what is not observed 0.
         causal: bool, `(batch,)`: where each variable is predicted from those before it, so that
             nothing may tell of one that is not observed, in a joint prior. By default nowhere.
 
@@ -71,15 +74,11 @@ def input_distribution(flow, s, t, mask=None, known=None, causal=None):
         # Their time is 1: output distributions, which hang on evidence and time, go by that.
         share = flow.schedule.beta(1.0) / flow.known_accuracy()
         s = ops.where(known[..., None], share * s, s)
+    if has_own_times:
+        t = ops.broadcast_to(expand(t, s[..., 0]), ops.shape(s)[:-1])
+        t = t if known is None else ops.where(known, 1.0, t)
+        t = t if mask is None else ops.where(mask, t, 0.0)
     return t, s, theta
-
-
-def times_of_variables(s, t, mask=None, known=None):
-    """Times of the variables that evidence is about, of what is known 1, of what is missing 0."""
-    t = ops.broadcast_to(expand(t, s[..., 0]), ops.shape(s)[:-1])
-    if known is not None:
-        t = ops.where(known, 1.0, t)
-    return t if mask is None else ops.where(mask, t, 0.0)
 
 
 def output_distributions(flow, predictions):
@@ -87,3 +86,30 @@ def output_distributions(flow, predictions):
     return map_parts(
         lambda flow, one: flow.output_distribution(one.params, one.s, one.t), flow, predictions
     )
+
+
+def nats_per_example(loss, flow, x, predictions, seed, counts=None, messages=None, told=None):
+    """What examples cost by a loss: `(batch,)`, or a dict of that for each part.
+
+    Args:
+        loss: a `keras_bfn.losses.BFNLoss`.
+        flow: the flow, or a dict of flows.
+        x: data, or a dict of the parts' data.
+        predictions: a `keras_bfn.Prediction` for evidence about `x`, or a dict of them.
+        seed: the `SeedGenerator` of losses that draw.
+        counts: how much each variable counts, shaped as `x`; by default 1.
+        messages, told: those of a `keras_bfn.inputs.states.State` of variables that are known or
+            told.
+    """
+
+    def cost(flow, x, prediction, counts, messages, told):
+        nats = loss(flow, x, prediction, seed)
+        if messages is not None:
+            # Where neither counts, no number is too large for a product.
+            nats = ops.where(messages > 0, nats, 0.0) * messages
+        if told is not None and flow.can_be_told:
+            output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
+            nats = nats - ops.where(told > 0, output.log_prob(x), 0.0) * told
+        return sum_variables(nats if counts is None else nats * counts)
+
+    return map_parts(cost, flow, x, predictions, counts, messages, told)

@@ -138,7 +138,7 @@ def test_seed_generators_that_are_gone_leave_memory_behind():
 
 def test_seed_generators_know_no_replicas():
     source = inspect.getsource(inspect.getmodule(keras.random.SeedGenerator))
-    require("replica" not in source, "_random.py, SeedGenerator")
+    require("replica" not in source, "_backend/randomness.py, SeedGenerator")
 
 
 def test_predict_takes_no_seed():
@@ -232,7 +232,7 @@ def test_a_constant_that_is_added_to_a_dense_layers_output_is_folded_into_its_bi
             constant = ops.broadcast_to(ops.convert_to_tensor(0.5), (ops.shape(x)[0],))
             return self.dense(x) + constant[:, None]
 
-    with failing("as many biases", "per_example"):
+    with failing("as many biases", "inference/program.py, predict_params"):
         Shifted().predict(X, verbose=0)
 
 
@@ -258,7 +258,7 @@ def test_layers_within_do_not_know_that_they_are_trained():
 
     model = Dropping()
     model.compile("sgd")
-    require(model.train_on_batch(np.ones((64, 2), "float32")) == 0.0, "call_network")
+    require(model.train_on_batch(np.ones((64, 2), "float32")) == 0.0, "inputs/signature.py, call")
 
 
 def test_weights_of_data_without_targets_are_dropped():
@@ -487,7 +487,7 @@ def test_a_compiled_function_outlasts_a_change_of_a_layer():
     before = model.predict_on_batch(X)
     model.layers[-1].activation = keras.activations.exponential
     after = model.predict_on_batch(X)
-    require(np.array_equal(before, after), "inference/programs.py, is_stale")
+    require(np.array_equal(before, after), "inference/program.py, is_stale")
 
 
 def test_models_in_a_dict_are_tracked():

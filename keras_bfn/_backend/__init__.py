@@ -16,8 +16,8 @@ from keras_bfn._backend.processes import rows_of_process as rows_of_process
 from keras_bfn._backend.pytorch import add_product as add_product
 from keras_bfn._backend.pytorch import is_data_loader as is_data_loader
 from keras_bfn._backend.pytorch import normalize_groups as normalize_groups
+from keras_bfn._backend.randomness import SeedGenerator as SeedGenerator
 from keras_bfn._backend.randomness import draw_normal as draw_normal
-from keras_bfn._backend.randomness import move_to_replica as move_to_replica
 from keras_bfn._backend.randomness import torch_generators as torch_generators
 from keras_bfn._backend.sums import sum_of as sum_of
 from keras_bfn._backend.traits import backend_version as backend_version

@@ -5,14 +5,13 @@ import sys
 import keras
 from keras import ops
 
+if keras.backend.backend() == "torch":
+    from torch import addmm as add_product
+else:
 
-def add_product(bias, x, kernel):
-    """`bias + x @ kernel`, of matrices, in one operation of PyTorch."""
-    if keras.backend.backend() != "torch":
+    def add_product(bias, x, kernel):
+        """`bias + x @ kernel`, of matrices, which PyTorch has in one operation."""
         return ops.add(ops.matmul(x, kernel), bias)
-    import torch
-
-    return torch.addmm(*map(ops.convert_to_tensor, (bias, x, kernel)))
 
 
 def normalize_groups(layer, x):

@@ -21,18 +21,26 @@ def torch_generators():
     return [torch.default_generator, *gpu]
 
 
-def move_to_replica(state):
-    """The state of a seed generator, another one on each replica of a strategy of TensorFlow."""
-    if keras.backend.backend() != "tensorflow":
-        return state
-    import tensorflow as tf
+class _SeedGenerator(keras.random.SeedGenerator):
+    """Keras's own, whose draws are others on each replica of a strategy of TensorFlow.
 
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
-        return state
-    # 0 on the first: it draws as one device does. The golden ratio keeps seeds apart.
-    moved = tf.cast(replica.replica_id_in_sync_group, state.dtype) * 0x1E3779B9
-    return state + tf.stack([moved, tf.zeros_like(moved)])
+    From Keras's, all replicas draw the same (Keras 3.15).
+    """
+
+    def next(self, ordered=True):
+        import tensorflow as tf
+
+        state = super().next(ordered)
+        replica = tf.distribute.get_replica_context()
+        if replica is None or replica.num_replicas_in_sync == 1:
+            return state
+        # 0 on the first: it draws as one device does. The golden ratio keeps seeds apart.
+        moved = tf.cast(replica.replica_id_in_sync_group, state.dtype) * 0x1E3779B9
+        return state + tf.stack([moved, tf.zeros_like(moved)])
+
+
+IS_TENSORFLOW = keras.backend.backend() == "tensorflow"
+SeedGenerator = _SeedGenerator if IS_TENSORFLOW else keras.random.SeedGenerator
 
 
 def draw_normal(shape, seed=None):
@@ -41,7 +49,7 @@ def draw_normal(shape, seed=None):
     They are compiled for each shape.
     """
     is_generator = isinstance(seed, keras.random.SeedGenerator)
-    if not is_generator or keras.backend.backend() != "tensorflow" or not is_on_cpu():
+    if not IS_TENSORFLOW or not is_generator or not is_on_cpu():
         return keras.random.normal(shape, dtype="float32", seed=seed)
     import tensorflow as tf
 

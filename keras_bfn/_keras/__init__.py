@@ -7,12 +7,12 @@ These stand where they are needed:
 |---|---|
 | `_backend/gradients.py`, `recompute` | on JAX on CPUs, `keras.remat` saves no memory |
 | `_backend/randomness.py`, `torch_generators` | on PyTorch, a dropout's own generator is ignored |
+| `_backend/randomness.py`, `SeedGenerator` | on TensorFlow, all replicas draw the same |
 | `_backend/exports.py`, `export_program` | on PyTorch, outputs in ONNX have no names |
 | `_backend/exports.py`, `export_saved_model` | on JAX, an argument that will go is used |
 | `_backend/processes.py`, `rows_of_process` | on JAX, `predict` fails in several processes |
 | `_devices.py`, `averaged` | in several processes of TensorFlow, `fit` fails (tensorflow#72388) |
 | `_parts.py`, `order_parts` | on JAX, `predict` returns dicts in alphabetical order |
-| `_random.py`, `SeedGenerator` | all replicas of a strategy of TensorFlow draw the same |
 | `_random.py`, `_hash` | on PyTorch, the streams of seeds overlap |
 | `_random.py`, `start_from` | on TensorFlow, seed generators that are gone leave memory behind |
 | `callbacks/resume.py`, `_initial_epoch` | a `fit` that was resumed is not forgotten |
@@ -24,7 +24,9 @@ These stand where they are needed:
 | `models/averaging.py`, `_model_variables_moving_average` | averages have no public name |
 | `models/bayesian_flow_network.py`, `build_for` | `fit` builds in an epoch that counts |
 | `models/bayesian_flow_network.py`, `programs` | the models in a dict are tracked as layers |
-| `inference/programs.py`, `is_stale` | compiled functions outlast changes of a model's layers |
+| `inference/program.py`, `is_stale` | compiled functions outlast changes of a model's layers |
+| `inference/program.py`, `predict_params` | on TensorFlow, constants are folded into biases |
+| `inputs/signature.py`, `call` | on JAX, layers within are not told that they are trained |
 | `inference/scoring.py`, `score` | as for `order_parts` |
 | `models/bayesian_flow_network.py`, `compute_loss` | on JAX, no metrics in `call` (#21639) |
 | `models/bayesian_flow_network.py`, `get_compile_config` | what `"auto"` came to is saved |
@@ -41,15 +43,13 @@ Numbers are those of issues of keras-team/keras.
 from keras_bfn._keras.draws import call_block as call_block
 from keras_bfn._keras.draws import loop as loop
 from keras_bfn._keras.draws import seeded as seeded
-from keras_bfn._keras.layers import change_layers as change_layers
-from keras_bfn._keras.layers import changed_layers as changed_layers
-from keras_bfn._keras.layers import layer_policies as layer_policies
-from keras_bfn._keras.layers import layers_with_kernels as layers_with_kernels
-from keras_bfn._keras.layers import layers_within as layers_within
 from keras_bfn._keras.networks import build_network as build_network
-from keras_bfn._keras.networks import call_network as call_network
+from keras_bfn._keras.networks import change_layers as change_layers
+from keras_bfn._keras.networks import changed_layers as changed_layers
 from keras_bfn._keras.networks import in_order_of as in_order_of
-from keras_bfn._keras.networks import per_example as per_example
+from keras_bfn._keras.networks import layer_policies as layer_policies
+from keras_bfn._keras.networks import layers_with_kernels as layers_with_kernels
+from keras_bfn._keras.networks import layers_within as layers_within
 from keras_bfn._keras.training import copy_values as copy_values
 from keras_bfn._keras.training import of_no_backend as of_no_backend
 from keras_bfn._keras.training import prefer_less as prefer_less

@@ -1,16 +1,7 @@
-"""What networks are given, and how they are called."""
+"""What networks are given, and what is done to their layers, those within layers among them."""
 
 import keras
 from keras import ops
-
-
-def per_example(value, ones):
-    """A scalar for each example of a batch.
-
-    Not a constant: in Keras 3.15, TensorFlow folds one that is added to the output of a `Dense`
-    layer into the layer's bias, and gets the shapes wrong.
-    """
-    return value * ones
 
 
 def build_network(network, inputs):
@@ -37,11 +28,53 @@ def in_order_of(structure, values):
     return {name: in_order_of(structure[name], values[name]) for name in structure}
 
 
-def call_network(network, inputs, training):
-    """The network's output in float32.
+def layers_within(layer):
+    """The layers within a layer, and within these, in order.
 
-    `training` is said outright: in Keras 3.15 on JAX, the trainer does not hand it down to layers
-    within, and dropout is off in training.
+    Keras 3.15 has no public name for it: `layers` of a model are those of the first level alone,
+    and a layer has none. Without it, those in blocks would be frozen or quantised in vain: not
+    saved, and not seen by programs that are compiled already.
     """
-    outputs = network(inputs, training=training)
-    return keras.tree.map_structure(lambda output: ops.cast(output, "float32"), outputs)
+    return list(layer._flatten_layers(include_self=False))
+
+
+def layer_policies(network):
+    """The names of the dtype policies of all layers, with those within layers, in order."""
+    return tuple(layer.dtype_policy.name for layer in layers_within(network))
+
+
+def layers_with_kernels(network):
+    """The layers of a network that can be given LoRA, with those within layers, in order."""
+    return [layer for layer in layers_within(network) if hasattr(layer, "enable_lora")]
+
+
+def changed_layers(network, policies):
+    """What was done to a network's layers since it was made, by number.
+
+    Layers were frozen, or quantised, or were given another dtype policy than they had.
+    A functional model of Keras has it in its layers' configs; a network's config is its arguments.
+    """
+    changes = {}
+    for i, (layer, policy) in enumerate(zip(layers_within(network), policies, strict=True)):
+        change, mode = {} if layer.trainable else {"trainable": False}, layer.quantization_mode
+        if mode is not None and not layers_within(layer):
+            change["quantization"] = mode
+        elif mode is None and layer.dtype_policy.name != policy:
+            change["dtype"] = layer.dtype_policy.name
+        if change:
+            changes[str(i)] = change
+    return changes
+
+
+def change_layers(network, changes):
+    """Does to the layers of a new network what `changed_layers` tells of another.
+
+    Those within a layer come after it: frozen with it, they are thawed if they were.
+    """
+    for i, layer in enumerate(layers_within(network) if changes else ()):
+        change = changes.get(str(i), {})
+        if layer.quantization_mode != change.get("quantization"):  # else a network within did it
+            layer.quantize(change["quantization"])
+        if "dtype" in change:
+            layer.dtype_policy = change["dtype"]
+        layer.trainable = change.get("trainable", True)

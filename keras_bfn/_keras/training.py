@@ -22,10 +22,10 @@ def prefer_less(callbacks, metrics):
     Keras 3.15 looks for what a metric prefers among those that `compile` was given alone, and
     refuses `EarlyStopping(monitor="val_bits_per_dim")` without a `mode`.
     """
-    names = {metric.name for metric in metrics}
     for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):
         monitored = str(getattr(callback, "monitor", None)).removeprefix("val_")
-        if monitored in names and getattr(callback, "mode", None) == "auto":
+        is_open = getattr(callback, "mode", None) == "auto"
+        if is_open and monitored in {metric.name for metric in metrics}:
             callback.mode = "min"
 
 

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_bfn._parts import for_each_part, map_parts
+from keras_bfn._parts import map_parts
 from keras_bfn._random import Noise
 
 
@@ -40,7 +40,8 @@ class Expected:
     def __init__(self, flow, predictions, outputs, given=None, known=None, mask=None, noise=None):
         self.flow, self.predictions = flow, predictions
         self.outputs, self.given, self.known, self.mask, self.noise = (
-            for_each_part(flow, values) for values in (outputs, given, known, mask, noise)
+            map_parts(lambda _, values: values, flow, values)
+            for values in (outputs, given, known, mask, noise)
         )
 
     def data(self):

@@ -6,7 +6,6 @@ from keras import ops
 from keras_bfn import samplers
 from keras_bfn._parts import map_parts, order_parts
 from keras_bfn._validation import MOST_STEPS, check_int, check_verbose
-from keras_bfn.guidance import ClassifierFreeGuidance
 from keras_bfn.inference.generation import check_deterministic, check_sampler
 from keras_bfn.inference.program import LoopProgram, check_batch_size, room_for
 from keras_bfn.inputs.arrays import check_data, count_examples
@@ -70,6 +69,6 @@ def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
 
     inputs = {"x": x, "ones": np.ones(num, "float32"), **conditions}
     program = model.programs(EncodingProgram, sampler, room_for(num_steps))
-    program.set_steps(num_steps, ClassifierFreeGuidance(), guidance=None)
+    program.set_steps(num_steps)
     outputs = program.run(inputs, batch_size, seed, verbose)
     return order_parts(model.flow, outputs["latents"])

@@ -39,7 +39,7 @@ def make_function(model, what, sampler, condition, guided):
     model.build_for(shapes, inputs.get("condition"))
     if what == "network":
         taken = make_symbolic_inputs(
-            model.flow, model.event_shape, None, model.times, model.takes_mask
+            model.flow, model.event_shape, None, model.times, model.signature.takes_mask
         )
         inputs |= keras.tree.map_structure(
             lambda x: ops.zeros((EXAMPLE_ROWS, *x.shape[1:]), x.dtype), taken

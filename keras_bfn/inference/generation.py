@@ -14,7 +14,6 @@ from keras_bfn._parts import (
     map_parts,
     of_any_part,
     order_parts,
-    part_names,
 )
 from keras_bfn._validation import (
     MOST_STEPS,
@@ -25,15 +24,13 @@ from keras_bfn._validation import (
 )
 from keras_bfn.inference.guiding import (
     check_classifier_free,
-    check_found,
     check_guidance,
     count_unknown,
     first_unknown,
 )
 from keras_bfn.inference.ordered import draw_in_order
 from keras_bfn.inference.particles import ParticleProgram, check_particles
-from keras_bfn.inference.program import LoopProgram, check_batch_size, room_for
-from keras_bfn.inference.result import GenerationResult
+from keras_bfn.inference.program import LoopProgram, check_batch_size, finish_samples, room_for
 from keras_bfn.inputs.arrays import check_has_event_shape
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.given import check_order, given_inputs
@@ -114,6 +111,41 @@ def record(trajectory, i, predictions):
     return keras.tree.map_structure(write, trajectory, predictions) if trajectory else trajectory
 
 
+class GenerationResult(NamedTuple):
+    """Samples, and how they came about: what `generate` and `inpaint` return with `return_details`.
+
+    Attributes:
+        samples: what is returned without details: an array of shape `(num_samples, *event_shape)`,
+            or a dict of the parts'.
+        trajectory: a `keras_bfn.Prediction`, or a dict of the parts' predictions: its `t` has the
+            shape `(num_steps + 1,)`, and `s`, `theta` and `params` have an axis of `num_steps + 1`
+            before all others. A sampler with `end="last"` makes one prediction less. None with
+            particles.
+        log_likelihood: `(num_samples,)`, in nats, the logarithm of an unbiased estimate of E[L],
+            the mean of the likelihood over what the model draws. Of `inpaint`, it is that of the
+            probability (or density) that the model gives to the known variables, times the
+            likelihood of a `guidance`. Like all that follows, None without particles.
+        effective_sample_size: `(num_steps + 1, num_samples)`, of 1 to `num_particles`, at each step
+            before particles are drawn anew.
+        particles: all of them, `(num_samples, num_particles, *event_shape)`, or a dict of the
+            parts' that are drawn.
+        log_weights: those of the particles, `(num_samples, num_particles)`.
+
+    Example:
+
+    >>> result = model.generate(2, num_steps=3, return_details=True)
+    >>> [result.samples.shape, result.trajectory.t.shape, result.trajectory.params.shape]
+    [(2, 4, 4, 1), (4,), (4, 2, 4, 4, 1, 1)]
+    """
+
+    samples: Any
+    trajectory: Any = None
+    log_likelihood: Any = None
+    effective_sample_size: Any = None
+    particles: Any = None
+    log_weights: Any = None
+
+
 class Guides(NamedTuple):
     """What guides samples: arguments of `generate` and `inpaint` of a `BayesianFlowNetwork`."""
 
@@ -170,14 +202,14 @@ def draw(model, shapes, sampler, order, inputs, guides, options):
     )
     inputs = {"ones": np.ones(num_samples, "float32"), **inputs}
     inputs |= condition_inputs(model, condition, num_samples)
-    if classifier_free.scale != 1:
+    if classifier_free is not None:
         inputs["guidance_rescale"] = np.full(num_samples, classifier_free.rescale, "float32")
     model.build_for(shapes, inputs.get("condition"))
     guidance, values = check_guidance(model, guides.guidance, sampler, num_samples)
     if values:
         inputs["values"] = values
     order = check_order(model, order)
-    if order != orders.Together():
+    if type(order) is not orders.Together:
         return draw_in_order(model, sampler, order, inputs, classifier_free, guidance, options)
     most_steps, num_particles = room_for(num_steps), options.num_particles
     if num_particles is None:
@@ -191,15 +223,8 @@ def draw(model, shapes, sampler, order, inputs, guides, options):
     program = model.programs(kind, sampler, most_steps, guidance, setting)
     program.set_steps(num_steps, classifier_free, guidance)
     outputs = program.run(inputs, batch_size, options.seed, options.verbose)
-    check_found(model, outputs["unknown_at"], outputs["num_unknown"])
-    samples = _finish_samples(model.flow, inputs, outputs)
+    samples = finish_samples(model, inputs, outputs)
     return _result(model, inputs, outputs, samples, num_steps) if details else samples
-
-
-def _finish_samples(flow, inputs, outputs):
-    """The samples that a program has made of its inputs, with what is missing."""
-    x, observed = order_parts(flow, outputs["x"]), inputs.get("observed")
-    return x if observed is None else map_parts(put_missing, x, observed)
 
 
 def _result(model, inputs, outputs, samples, num_steps):
@@ -254,7 +279,7 @@ def _check_latents(model, latents, known, sampler, num_samples):
             for name in given
         }
         latents = leave_out(given, latents) | nothing
-    check_names(flow, latents, "latents")
+    names = check_names(flow, latents, "latents")
 
     def check(flow, event_shape, latents, name):
         latents = check_numbers(name, latents)
@@ -266,4 +291,4 @@ def _check_latents(model, latents, known, sampler, num_samples):
             )
         return latents
 
-    return map_parts(check, flow, model.event_shape, latents, part_names(flow, "latents"))
+    return map_parts(check, flow, model.event_shape, latents, names)

@@ -9,7 +9,7 @@ from keras import ops
 from keras_bfn import guidance as guidances
 from keras_bfn._backend import value_and_gradient
 from keras_bfn._parts import map_parts, sum_parts
-from keras_bfn._validation import check_numbers, refusal, warn
+from keras_bfn._validation import check_numbers, is_number, refusal, warn
 from keras_bfn.guidance import Expected
 from keras_bfn.guidance.classifier_free import get_classifier_free
 from keras_bfn.inputs.missing import sum_variables
@@ -17,22 +17,32 @@ from keras_bfn.predictions import output_distributions
 
 
 def check_classifier_free(model, condition, is_given, guidance_scale):
-    """Returns a `ClassifierFreeGuidance`, given the argument, the condition, and what is given.
+    """Returns a `ClassifierFreeGuidance`; None for a scale of 1, by which nothing guides.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        condition: the argument, or None.
+        is_given: bool. Whether variables are known from the start.
+        guidance_scale: the argument.
 
     Raises:
         ValueError: if it is none, or there is no condition to guide by, or none to guide away from.
     """
-    found, null = get_classifier_free(guidance_scale), model.null_condition
+    if is_number(guidance_scale) and guidance_scale == 1:
+        return None
+    found = get_classifier_free(guidance_scale)
+    if found.scale == 1:
+        return None
     if is_given:  # a network that takes variables as known has seen them unknown, too
         return found
-    if found.scale != 1 and (condition is None or null is None):
+    if condition is None or model.null_condition is None:
         missing = "condition=None" if condition is None else "a network without `null_condition`"
         raise ValueError(
             "Argument `guidance_scale` must be 1 unless there is a condition, and a null condition "
             "to guide away from, or what is `given`; a `guidance` has a scale of its own. "
             f"Received: guidance_scale={guidance_scale} with {missing}"
         )
-    if found.scale != 1 and not model.condition_dropout:
+    if not model.condition_dropout:
         warn(
             "The argument `guidance_scale` guides away from the null condition, which a model with "
             "condition_dropout=0 has not learnt, unless it was among the training data's own."
@@ -46,7 +56,9 @@ def scales_at(times, classifier_free, guidance):
     Returns:
         A float32 array of shape `(len(times), 1 + number of likelihoods)`.
     """
-    scales = [_scale_at("guidance_scale", times, classifier_free, otherwise=1)]
+    scales = [np.ones(len(times), "float32")]
+    if classifier_free is not None:
+        scales = [_scale_at("guidance_scale", times, classifier_free, otherwise=1)]
     for leaf in [] if guidance is None else guidance.leaves():
         scales.append(_scale_at("scale", times, leaf, otherwise=0))
     return np.stack(scales, axis=-1)
@@ -71,9 +83,9 @@ def check_guidance(model, guidance, sampler, num_samples):
         ValueError: if it is none, has not a value for each sample, does not return what it must,
             or what it returns has no gradient; or if the sampler cannot be guided.
     """
-    guidance, values = guidances.get(guidance), {}
     if guidance is None:
-        return None, values
+        return None, {}
+    guidance, values = guidances.get(guidance), {}
     if "shift" not in inspect.signature(sampler.step).parameters:
         raise refusal("sampler", "must have a `step` that takes a `shift` to be guided", sampler)
     for i, leaf in enumerate(guidance.leaves()):
@@ -122,7 +134,7 @@ def first_unknown(unknown_at, i, log_h, shift):
         unknown_at: that of the steps before step `i`.
         log_h, shift: as `guided_prediction` returns them.
     """
-    spoilt = sum_parts(sum_variables(map_parts(lambda shift: 0.0 * shift, shift)))
+    spoilt = sum_parts(map_parts(lambda shift: sum_variables(0.0 * shift), shift))
     is_known = ops.isfinite(log_h + spoilt)
     return ops.where(ops.logical_and(~is_known, unknown_at < 0), i, unknown_at)
 
@@ -131,9 +143,9 @@ def count_unknown(predictions):
     """How much of what a network returned for an example is no finite number, `(batch,)`."""
 
     def unknown(prediction):
-        return ops.cast(~ops.isfinite(prediction.params), "float32")
+        return sum_variables(ops.cast(~ops.isfinite(prediction.params), "float32"))
 
-    return sum_parts(sum_variables(map_parts(unknown, predictions)))
+    return sum_parts(map_parts(unknown, predictions))
 
 
 def check_found(model, unknown_at, num_unknown):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_bfn import guidance as guidances
-from keras_bfn._parts import describe, for_each_part, map_parts, names_of, part_names
+from keras_bfn._parts import describe, map_parts, names_of, part_names
 from keras_bfn._validation import check_bool, check_int, standard_dtype, to_numpy
 from keras_bfn.inference.generation import draw
 from keras_bfn.inference.particles import KnownVariables
@@ -14,7 +14,14 @@ from keras_bfn.inputs.arrays import (
     read_all,
     standardize,
 )
-from keras_bfn.inputs.missing import fill_missing, is_missing, length_inputs, some_value
+from keras_bfn.inputs.missing import (
+    all_missing,
+    fill_missing,
+    is_missing,
+    length_inputs,
+    some_value,
+    spread,
+)
 from keras_bfn.samplers import AncestralSampler
 
 
@@ -28,11 +35,10 @@ def inpaint(model, x, mask, order, twisted, lengths, guides, options):
     check_bool("twisted", twisted)
     if isinstance(model.flow, dict):
         x, mask = _fill_in_parts(model, x, mask)
-    masks = for_each_part(model.flow, mask)
     if names_of(x) == names_of(model.flow):
-        x = map_parts(_ignore_unknown, model.flow, read_all(x, "x"), masks)
+        x = map_parts(_ignore_unknown, model.flow, read_all(x, "x"), mask)
     x = standardize(check_data(model.flow, model.event_shape, x, allow_missing=True))
-    mask = map_parts(_check_mask, model.flow, masks, x, part_names(model.flow, "mask"))
+    mask = map_parts(_check_mask, model.flow, mask, x, part_names(model.flow, "mask"))
     shapes = map_parts(np.shape, x)
     event_shape = map_parts(lambda shape: shape[1:], shapes)
     inputs = length_inputs(model, lengths, event_shape, count_examples(x))
@@ -50,7 +56,7 @@ def inpaint(model, x, mask, order, twisted, lengths, guides, options):
 
 
 def _fill_in_parts(model, x, mask):
-    """Data and masks of all parts: those that are left out are unknown, and could be anything."""
+    """Data and masks of all parts: those that are left out are missing, and unknown."""
     check_has_event_shape(model)
     mask = dict.fromkeys(x) if mask is None and isinstance(x, dict) else mask
     for name, parts in (("x", x), ("mask", mask)):
@@ -65,38 +71,25 @@ def _fill_in_parts(model, x, mask):
             f"Argument `x` must hold the parts that `mask` names. Received: x without {missing}"
         )
     # What is no array of examples is refused later.
-    num = next((np.shape(part)[:1] for part in x.values() if np.ndim(part)), (1,))
-
-    def fill(flow, shape):
-        dtype = "int32" if flow.discrete else "float32"
-        return np.full((*num, *shape), flow.data_range[0], dtype)
-
-    filled = map_parts(fill, model.flow, model.event_shape)
+    num = next((np.shape(part)[0] for part in x.values() if np.ndim(part)), 1)
+    filled = map_parts(all_missing, model.flow, model.event_shape, num)
     return filled | x, dict.fromkeys(model.flow, False) | mask
 
 
 def _ignore_unknown(flow, x, mask):
     """Data, with some value in the place of each that is not known. What is wrong is left so."""
     x = to_numpy(x)
-    known = _spread(to_numpy(mask, "mask"), x.shape)
+    known = spread(to_numpy(mask, "mask"), x.shape)
     if known is None or x.dtype.kind not in "iuf":
         return x
     # Not in the dtype of `x`, which need not hold that value.
     return np.where(known, x, np.asarray(some_value(flow), standard_dtype(x.dtype.name)))
 
 
-def _spread(mask, shape):
-    """A mask of booleans, broadcast to this shape; None if it is none."""
-    try:
-        return np.broadcast_to(mask, shape) if mask.dtype == bool else None
-    except ValueError:
-        return None
-
-
 def _check_mask(flow, mask, x, name):
     missing = is_missing(x)
     mask = ~missing if mask is None else to_numpy(mask, name)
-    known = _spread(mask, x.shape)
+    known = spread(mask, x.shape)
     if known is None:
         raise ValueError(
             f"Argument `{name}` must be of booleans, true where `x` is known, and broadcast to "

@@ -7,13 +7,19 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import _keras
-from keras_bfn._parts import map_parts, order_parts
+from keras_bfn._parts import map_parts
 from keras_bfn._validation import refusal
-from keras_bfn.inference.guiding import check_found, count_unknown
-from keras_bfn.inference.program import SamplingProgram, check_batch_size, know, room_for
+from keras_bfn.inference.guiding import count_unknown
+from keras_bfn.inference.program import (
+    SamplingProgram,
+    check_batch_size,
+    finish_samples,
+    know,
+    room_for,
+)
 from keras_bfn.inputs.conditions import cast_conditions, guide, with_null_conditions
 from keras_bfn.inputs.given import is_in_one_pass, order_noise
-from keras_bfn.inputs.missing import put_missing
+from keras_bfn.inputs.missing import sum_variables
 from keras_bfn.inputs.states import left_to_right_state, split
 
 GROUP, TIME, NEXT, IS_LAST = range(4)  # columns of a plan
@@ -146,11 +152,11 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
     for name, value in others.items():
         if value is not None:
             raise refusal(name, f"must be left out with order={order!r}", value)
-    if callable(classifier_free.scale) or classifier_free.interval != (0.0, 1.0):
-        expected = f"must be a number, at all times, with order={order!r}"
-        raise refusal("guidance_scale", expected, classifier_free)
     event_shape, num_samples = model.event_shape, len(inputs["ones"])
-    if "guidance_rescale" in inputs:
+    if classifier_free is not None:
+        if callable(classifier_free.scale) or classifier_free.interval != (0.0, 1.0):
+            expected = f"must be a number, at all times, with order={order!r}"
+            raise refusal("guidance_scale", expected, classifier_free)
         inputs["guidance_scale"] = np.full(num_samples, classifier_free.scale, "float32")
     if "known" not in inputs:
         shapes = map_parts(lambda shape: (num_samples, *shape), event_shape)
@@ -173,9 +179,7 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
         program.set_steps(options.num_steps)
     batch_size = check_batch_size(options.batch_size, num_samples)
     outputs = program.run(inputs, batch_size, options.seed, options.verbose)
-    check_found(model, np.full(num_samples, -1), outputs["num_unknown"])
-    x, observed = order_parts(model.flow, outputs["x"]), inputs.get("observed")
-    return x if observed is None else map_parts(put_missing, x, observed)
+    return finish_samples(model, inputs, outputs)
 
 
 def plan_calls(order, event_shape, times):
@@ -241,8 +245,7 @@ class LeftToRightProgram(SamplingProgram):
                 new = ops.where(is_known, own, drawn)
                 place = (0, start + i, *(0,) * (len(new.shape) - 1))
                 x = ops.slice_update(x, place, new[:, None])
-                others = ops.cast(~ops.isfinite(params), "float32")
-                others = ops.sum(ops.reshape(others, (ops.shape(others)[0], -1)), axis=1)
+                others = sum_variables(ops.cast(~ops.isfinite(params), "float32"))
                 return x, kept, num_unknown + others
 
             return _keras.loop(seed, stop - start, lambda: None, predict, act, carry)
@@ -263,7 +266,7 @@ class LeftToRightProgram(SamplingProgram):
             "t": ops.ones(ops.shape(given)) if observed is None else observed,
             "causal": inputs["ones"] > 0,
         }
-        if model.takes_mask:
+        if model.signature.takes_mask:
             found["mask"] = found["t"] > 0
         if "condition" in inputs:
             found["condition"] = cast_conditions(model, inputs["condition"])

@@ -12,8 +12,8 @@ from keras_bfn.guidance import Guidance
 from keras_bfn.inference.guiding import count_unknown, first_unknown, log_likelihood
 from keras_bfn.inference.program import LoopProgram
 from keras_bfn.inputs.missing import sum_variables
+from keras_bfn.samplers.sampler import SecondOrder
 from keras_bfn.samplers.sde import MessageSampler
-from keras_bfn.samplers.second_order import SecondOrder
 
 
 class ParticleProgram(LoopProgram):
@@ -71,10 +71,9 @@ class ParticleProgram(LoopProgram):
         return ops.reshape(values, (-1, self.num_particles, *values.shape[1:]))
 
     def known_variables(self, inputs):
-        """The tuple of data and of which of them are known; for each part None if none is."""
-        nothing = map_parts(lambda _: None, self.model.flow)
+        """The tuple of data and of which of them are known; None if none is."""
         if not isinstance(self.guidance.leaves()[0], KnownVariables):
-            return nothing, nothing
+            return None, None
         values = inputs["values"]["0"]
         return values["x"], map_parts(lambda mask: mask > 0.5, values["mask"])
 
@@ -248,7 +247,7 @@ class KnownVariables(Guidance):
 
 def _sum_known(nats, mask):
     known = map_parts(lambda nats, mask: ops.where(mask > 0.5, nats, 0.0), nats, mask)
-    return sum_parts(sum_variables(known))
+    return sum_parts(map_parts(sum_variables, known))
 
 
 def reweight(log_weights, log_ratios):

@@ -1,4 +1,6 @@
-"""Compiled functions of a Bayesian flow network."""
+"""Compiled functions of a Bayesian flow network, and which of them are used again."""
+
+import functools
 
 import keras
 import numpy as np
@@ -6,14 +8,15 @@ from keras import ops
 
 from keras_bfn import _keras
 from keras_bfn._backend import compiles_gradients_of_scans
-from keras_bfn._devices import is_on_one_device, round_up
+from keras_bfn._devices import is_on_one_device, round_up, scope_of
 from keras_bfn._interrupts import WholeSteps, whole_steps
-from keras_bfn._parts import list_parts, map_parts
+from keras_bfn._parts import list_parts, map_parts, order_parts
 from keras_bfn._random import Noise, normal, uniform
+from keras_bfn._sameness import key_of, layer_key
 from keras_bfn._validation import check_int
-from keras_bfn.inference.guiding import guided_prediction, scales_at
+from keras_bfn.inference.guiding import check_found, guided_prediction, scales_at
 from keras_bfn.inputs.arrays import count_examples
-from keras_bfn.predictions import output_distributions
+from keras_bfn.inputs.missing import put_missing
 
 DEFAULT_ROWS = 64  # of a batch
 STEPS = 1024  # one program takes any number of steps up to this one, or to a multiple of it
@@ -67,11 +70,61 @@ class Program(WholeSteps, keras.Model):
         """What the program makes of all rows of `inputs`, in full batches of one shape."""
         num, batch_size = count_examples(inputs), round_up(batch_size, self.model)
         rows = np.arange(-(-num // batch_size) * batch_size) % num
-        inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
+        if len(rows) > num:
+            inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
         predict = self.predict_batches if is_on_one_device(self.model) else self.predict
         with _keras.seeded(self.model.seed_generator, seed):
             outputs = predict(inputs, batch_size=batch_size, verbose=verbose)
         return keras.tree.map_structure(lambda values: values[:num], outputs)
+
+
+class Programs:
+    """The programs of a model, made when they are first asked for.
+
+    A program is used again for arguments of the same key (`key_of`), while those that it was made
+    with have that key, too, and the model has not changed but in the values of its variables.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        most: int. So many programs are kept, those that were used last.
+    """
+
+    def __init__(self, model, most=64):
+        self.model, self.most = model, most
+        self.kept, self.keys = {}, {}
+
+    def __call__(self, kind, *arguments):
+        """The program `kind(model, *arguments)`."""
+        if self.is_stale("programs"):
+            self.kept.clear()
+        key = kind, key_of(arguments)
+        program, made_with = self.kept.pop(key, (None, None))
+        if program is None or key_of(made_with) != key[1]:
+            with scope_of(self.model):
+                program, made_with = kind(self.model, *arguments), arguments
+        self.kept[key] = program, made_with
+        if len(self.kept) > self.most:
+            del self.kept[next(iter(self.kept))]
+        return program
+
+    def __len__(self):
+        return len(self.kept)
+
+    def is_stale(self, name):
+        """Whether the model has changed since this was last asked about what has this name.
+
+        Keras 3.15 goes on with a function whose model has been given other layers, variables or
+        attributes since it was compiled.
+        """
+        model = self.model
+        how = (model.jit_compile, model.run_eagerly) if model.compiled else None
+        before, self.keys[name] = self.keys.get(name), (layer_key(model), how)
+        return before not in (None, self.keys[name])
+
+    def clear(self):
+        """Forgets all programs, and what the model was."""
+        self.kept.clear()
+        self.keys.clear()
 
 
 class SamplingProgram(Program):
@@ -125,8 +178,10 @@ class SamplingProgram(Program):
             embedding, and log h: else None.
         """
         flow, known = self.model.flow, inputs.get("known")
-        s = map_parts(lambda flow, state: self.sampler.evidence(flow, state, time), flow, states)
-        t = _keras.per_example(time, inputs["ones"])
+        s = map_parts(self.sampler.evidence, flow, states, time)
+        # Not a constant: in Keras 3.15, TensorFlow folds one that is added to the output of a
+        # `Dense` layer into the layer's bias, and gets the shapes wrong.
+        t = time * inputs["ones"]
 
         def predict(s):
             if known is not None:
@@ -151,18 +206,18 @@ class SamplingProgram(Program):
 
     def outputs(self, predictions):
         """The output distributions, as the sampler takes them."""
-        outputs = output_distributions(self.model.flow, predictions)
-        return map_parts(self.sampler.sharpen, outputs)
+
+        def output(flow, one):
+            return self.sampler.sharpen(flow.output_distribution(one.params, one.s, one.t))
+
+        return map_parts(output, self.model.flow, predictions)
 
     def step(self, states, outputs, t, t_next, seed, shift=None):
         """The sampler's states after a step, given the output distributions before it."""
-
-        def step(flow, state, output, *shift):
-            return self.sampler.step(flow, state, output, t, t_next, seed, *shift)
-
         # Samplers that are never guided need not take a shift.
         shifts = () if shift is None else (shift,)
-        return map_parts(step, self.model.flow, states, outputs, *shifts)
+        given = states, outputs, t, t_next, seed, *shifts
+        return map_parts(self.sampler.step, self.model.flow, *given)
 
     def end(self, outputs, seed, inputs=()):
         """What becomes of the last output distributions, and of what is known: data, or a dict."""
@@ -192,7 +247,7 @@ class LoopProgram(SamplingProgram):
         num_scales = 1 if guidance is None else 1 + len(guidance.leaves())
         self.scales = self.add_weight((most_steps + 1, num_scales), name="scales", **unknown)
 
-    def set_steps(self, num_steps, classifier_free, guidance):
+    def set_steps(self, num_steps, classifier_free=None, guidance=None):
         """Sets the times to those of so many steps, and the scales of what guides at these."""
         times = self.find_times(num_steps)
         room = (0, self.most_steps + 1 - len(times))
@@ -212,11 +267,10 @@ class LoopProgram(SamplingProgram):
             i, states, inputs, noise: as in `predict_params`.
             guides: bool. Whether the guidance guides, if there is one: a step follows.
         """
-        scale, *scales = self.scales_at(i)
         if "guidance_rescale" in inputs:  # then a condition guides
-            inputs = inputs | {"guidance_scale": scale * inputs["ones"]}
-        if self.guidance is None or not guides:
-            scales = None
+            inputs = inputs | {"guidance_scale": self.scales_at(i)[0] * inputs["ones"]}
+        is_guided = guides and self.guidance is not None
+        scales = self.scales_at(i)[1:] if is_guided else None
         return self.predict_params(states, ops.copy(self.times)[i], inputs, scales, noise)
 
     def draw_noise(self, inputs):
@@ -244,8 +298,19 @@ class LoopProgram(SamplingProgram):
         `act` may draw from the model's seed generator; `predict` may call the network. The noise is
         that of `draw_noise`.
         """
-        seed, num_steps = self.model.seed_generator, ops.copy(self.num_steps)  # no variable
-        return _keras.loop(seed, num_steps, lambda: self.draw_noise(inputs), predict, act, state)
+        draw, num_steps = functools.partial(self.draw_noise, inputs), ops.copy(self.num_steps)
+        return _keras.loop(self.model.seed_generator, num_steps, draw, predict, act, state)
+
+
+def finish_samples(model, inputs, outputs):
+    """The samples that a program has made of its inputs, with what is missing.
+
+    Raises:
+        ValueError: if the network or a guidance gave what is no number.
+    """
+    check_found(model, outputs.get("unknown_at", np.zeros(0)), outputs["num_unknown"])
+    x, observed = order_parts(model.flow, outputs["x"]), inputs.get("observed")
+    return x if observed is None else map_parts(put_missing, x, observed)
 
 
 def know(flow, s, x, known):

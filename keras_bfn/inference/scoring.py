@@ -7,51 +7,18 @@ from keras import ops
 from keras_bfn import losses
 from keras_bfn._devices import round_up
 from keras_bfn._keras import seeded
-from keras_bfn._parts import for_each_part, leave_out, map_parts, order_parts, sum_parts
+from keras_bfn._parts import leave_out, map_parts, order_parts, sum_parts
 from keras_bfn._validation import check_int, check_verbose, to_numpy
 from keras_bfn.inference.program import Program, check_batch_size
-from keras_bfn.inputs.arrays import check_arrays, count_examples
+from keras_bfn.inputs.arrays import check_arrays, count_examples, read_all, split_condition
 from keras_bfn.inputs.given import check_given, check_order, is_in_one_pass, order_noise
 from keras_bfn.inputs.missing import (
     check_sample_weight,
     count_variables,
     fill_missing_variables,
-    sum_variables,
 )
-from keras_bfn.inputs.states import scored_state
-
-
-def nats_per_example(loss, flow, x, predictions, seed, counts=None, state=None):
-    """What examples cost by a loss: `(batch,)`, or a dict of that for each part.
-
-    Args:
-        loss: a `keras_bfn.losses.BFNLoss`.
-        flow: the flow, or a dict of flows.
-        x: data, or a dict of the parts' data.
-        predictions: a `keras_bfn.Prediction` for evidence about `x`, or a dict of them.
-        seed: the `SeedGenerator` of losses that draw.
-        counts: how much each variable counts, shaped as `x`; by default 1.
-        state: the `keras_bfn.inputs.states.State` of variables that are known or told.
-    """
-
-    def cost(flow, x, prediction, counts):
-        nats = loss(flow, x, prediction, seed)
-        return nats if counts is None else nats * counts
-
-    def cost_in_state(flow, x, prediction, counts, messages, told):
-        # Where neither counts, no number is too large for a product.
-        nats = ops.where(messages > 0, loss(flow, x, prediction, seed), 0.0) * messages
-        if flow.can_be_told:
-            output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
-            nats = nats - ops.where(told > 0, output.log_prob(x), 0.0) * told
-        return nats if counts is None else nats * counts
-
-    counts = for_each_part(flow, counts)
-    if state is None:
-        return sum_variables(map_parts(cost, flow, x, predictions, counts))
-    return sum_variables(
-        map_parts(cost_in_state, flow, x, predictions, counts, state.messages, state.told)
-    )
+from keras_bfn.inputs.states import State, scored_state
+from keras_bfn.predictions import nats_per_example
 
 
 class CodeLengthProgram(Program):
@@ -83,18 +50,17 @@ class CodeLengthProgram(Program):
             if name == "transmission" and np.all(self.order.told):
                 continue  # there are no messages
             u = low + (high - low) * losses.stratified_uniform(ops.shape(low)[0], seed)
-            state, t, known, causal = None, None, None, None
             if model.times == "variables":
                 given = inputs.get("noise"), x, mask, inputs.get("known")
                 state = scored_state(self.order, self.in_one_pass, name, loss, u, *given)
-                t, known, causal = state.t, state.known, state.causal
             else:
-                t = loss.times(u)
+                state = State(loss.times(u))
+            t, known, messages, told, causal = state
             s = model.sample_evidence(x, t, known)
             predictions = model.predict_params(
                 s, t, condition, mask=mask, known=known, causal=causal
             )
-            costs = nats_per_example(loss, model.flow, x, predictions, seed, counts, state)
+            costs = nats_per_example(loss, model.flow, x, predictions, seed, counts, messages, told)
             if of_examples is not None:
                 costs = map_parts(lambda costs: costs * of_examples, costs)
             nats[name] = costs
@@ -157,7 +123,7 @@ def score(
         the parts that are given as a whole, and so not sent.
     """
     check_verbose(verbose)
-    x, condition = check_arrays(model, x)
+    x, condition = check_arrays(model, *split_condition(read_all(x, "x")))
     num_repeats = check_int("num_repeats", num_repeats, 1)
     batch_size = check_batch_size(batch_size, count_examples(x))
     model.build_for(map_parts(np.shape, x), condition)

@@ -8,11 +8,10 @@ import numpy as np
 
 from keras_bfn._backend import is_data_loader
 from keras_bfn._keras import yield_tuples
-from keras_bfn._parts import check_names, for_each_part, map_parts, part_names
+from keras_bfn._parts import check_names, map_parts
 from keras_bfn._validation import check_fits, refusal, standard_dtype, to_numpy
 from keras_bfn.inputs.conditions import (
     check_condition,
-    check_is_conditional,
     check_training_classes,
 )
 from keras_bfn.inputs.missing import check_sample_weight, fill_missing, is_missing
@@ -39,7 +38,9 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
     check_no_targets(y, name)
     is_whole, weight = x is None or is_arrays(x), sample_weight
     if is_whole:
-        data = x = _as_arrays(x, name)
+        data, condition = split_condition(x)
+        data, condition = _as_arrays(data, name), _as_arrays(condition, name)
+        x = data if condition is None else (data, condition)
     else:
         if sample_weight is not None:
             expected = f"must be None where `{name}` yields batches, and their weights beside them"
@@ -48,10 +49,12 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
         data, y, weight = _unpack(batch, name)
         if weight is None:
             check_no_targets(y, name)
-    data, condition = check_arrays(model, data, name)
+        data, condition = split_condition(data)
+    data, condition = check_arrays(model, data, condition, name)
     if is_whole and condition is not None:
         check_training_classes(model, condition, name)
-    weight = check_sample_weight(model, weight, data)
+    if weight is not None:
+        weight = check_sample_weight(model, weight, data)
     model.build_for(map_parts(np.shape, data), condition)
     return x, weight if is_whole else None
 
@@ -61,7 +64,7 @@ def check_tensors(model, x, y):
     check_no_targets(y)
     data, condition = split_condition(x)
     check_form(model.flow, model.event_shape, data)
-    check_is_conditional(model, condition is not None)
+    model.signature.check_conditional(condition is not None)
     model.build_for(map_parts(np.shape, data), condition)
 
 
@@ -75,31 +78,33 @@ def check_no_targets(y, name="x"):
         )
 
 
-def check_arrays(model, x, name="x"):
-    """Checks `data` or `(data, condition)`, values included; or a pipeline of them, which is read.
+def check_arrays(model, x, condition, name="x"):
+    """Checks data and a condition, which may be None, values included.
 
     Returns:
         The tuple `(data, condition)` of numpy arrays; for a dict of flows, the data are a dict of
-        arrays. The condition may be None.
+        arrays.
 
     Raises:
         ValueError: if the data do not suit the model.
     """
-    x, condition = split_condition(read_all(x, name))
     x = check_data(model.flow, model.event_shape, x, name, model.allow_missing)
-    return x, check_condition(model, condition, count_examples(x), name)
+    model.signature.check_conditional(condition is not None, name)
+    if condition is not None:
+        condition = check_condition(model, condition, count_examples(x), name)
+    return x, condition
 
 
 def check_data(flow, event_shape, x, name="x", allow_missing=False):
-    """The data as numpy arrays, values checked. See `check_arrays`."""
-    x = read_all(x, name)
+    """Data, or a pipeline of them, which is read, as numpy arrays, values checked."""
+    if not isinstance(x, dict) and not hasattr(x, "shape"):
+        x = read_all(x, name)
     if x is None:
         raise refusal(name, "must hold data", None)
-    check_names(flow, x, name)
-    shapes, allowed = for_each_part(flow, event_shape), for_each_part(flow, allow_missing)
-    x = map_parts(_check_part, flow, shapes, x, part_names(flow, name), allowed)
-    counts = map_parts(len, x)
-    if isinstance(counts, dict) and len(set(counts.values())) > 1:
+    names = check_names(flow, x, name)
+    x = map_parts(_check_part, flow, event_shape, x, names, allow_missing)
+    if isinstance(x, dict) and len(set(map(len, x.values()))) > 1:
+        counts = map_parts(len, x)
         raise ValueError(
             f"Argument `{name}` must have as many examples of each part. Received: {counts}"
         )
@@ -167,19 +172,10 @@ def _unpack(batch, name):
 
 
 def _as_arrays(x, name):
-    """`data` or `(data, condition)` in arrays that Keras takes, tensors and arrays as they are."""
-
-    def convert(x):
-        if isinstance(x, dict):
-            return {part: convert(values) for part, values in x.items()}
-        if x is None or keras.ops.is_tensor(x):
-            return x
-        return to_numpy(x, name)
-
-    if isinstance(x, (tuple, list)):
-        data, condition = split_condition(x)
-        return convert(data) if condition is None else (convert(data), convert(condition))
-    return convert(x)
+    """An array, or a dict of them, that Keras takes: tensors and arrays as they are."""
+    if isinstance(x, dict):
+        return {part: _as_arrays(values, name) for part, values in x.items()}
+    return x if x is None or keras.ops.is_tensor(x) else to_numpy(x, name)
 
 
 def _check_part(flow, event_shape, x, name, allow_missing):
@@ -214,8 +210,7 @@ def check_form(flow, event_shape, x):
         flow.check_dtype(keras.backend.standardize_dtype(x.dtype), name)
         _check_shape(event_shape, x, name)
 
-    check_names(flow, x)
-    map_parts(check, flow, for_each_part(flow, event_shape), x, part_names(flow, "x"))
+    map_parts(check, flow, event_shape, x, check_names(flow, x))
 
 
 def _check_shape(event_shape, x, name):
@@ -228,8 +223,9 @@ def _check_shape(event_shape, x, name):
 
 def split_condition(inputs):
     """Splits `data` or `(data, condition)`; the condition of the former is None."""
-    is_pair = isinstance(inputs, tuple) and inputs and isinstance(inputs[0], list)
-    if is_pair or (isinstance(inputs, (tuple, list)) and inputs and _is_data(inputs[0])):
+    first = inputs[0] if isinstance(inputs, (tuple, list)) and inputs else None
+    kinds = (dict, list) if isinstance(inputs, tuple) else dict  # in a list, lists are rows
+    if isinstance(first, kinds) or hasattr(first, "shape"):
         if len(inputs) > 2:
             raise ValueError(
                 "Argument `x` must be data or the tuple (data, condition). "
@@ -244,14 +240,10 @@ def count_examples(x):
     return len(keras.tree.flatten(x)[0])
 
 
-def _is_data(x):
-    return isinstance(x, dict) or hasattr(x, "shape")
-
-
 def is_arrays(x):
     """Whether this is an array, or arrays by name or one beside the other, and no pipeline."""
     parts = x if isinstance(x, (tuple, list)) else [x]
-    return all(isinstance(part, (list, int, float)) or _is_data(part) for part in parts)
+    return all(isinstance(x, (dict, list, int, float)) or hasattr(x, "shape") for x in parts)
 
 
 def _first_batch(x, name):

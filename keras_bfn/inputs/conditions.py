@@ -26,16 +26,12 @@ from keras_bfn.networks import Network
 
 
 def check_condition(model, condition, num_examples, name="condition"):
-    """Returns the condition in numpy arrays of its dtype, or None if none is given nor taken.
+    """Returns the condition in numpy arrays of its dtype.
 
     Raises:
-        ValueError: if there should be a condition and is none, the reverse, it is not of the names
-            or shapes that the network takes, its dtype cannot hold the values, or they are no
-            classes of the network.
+        ValueError: if it is not of the names or shapes that the network takes, its dtype cannot
+            hold the values, or they are no classes of the network.
     """
-    check_is_conditional(model, condition is not None, name)
-    if condition is None:
-        return None
     taken = model.signature.condition
     if taken is not None and names_of(taken) != names_of(condition):
         takes = f"a dict of {list(taken)}" if isinstance(taken, dict) else "one array"
@@ -151,13 +147,6 @@ def check_training_classes(model, condition, name):
         map_parts(check, model.network.conditions, condition, part_names(condition, name))
 
 
-def check_is_conditional(model, conditional, name="x"):
-    """Raises a `ValueError` if the network takes a condition and there is none, or the reverse."""
-    if model.conditional is not None and model.conditional != conditional:
-        takes, came = ("no condition", "one") if conditional else ("a condition", "none")
-        raise ValueError(f"The network takes {takes}. Received: `{name}` with {came}")
-
-
 def condition_inputs(model, condition, num_examples):
     """The input `"condition"` of a `SamplingProgram`, if the model takes one.
 
@@ -169,11 +158,12 @@ def condition_inputs(model, condition, num_examples):
         condition = null
     elif isinstance(condition, dict) and isinstance(null, dict):
         condition = null | condition  # what is left out means "none"
-    if condition is not None:
-        known = (_named_as(condition, values) for values in (null, model.signature.condition))
-        condition = map_parts(lambda *one: _for_all(num_examples, *one), condition, *known)
-    condition = check_condition(model, condition, num_examples)
-    return {} if condition is None else {"condition": condition}
+    model.signature.check_conditional(condition is not None, "condition")
+    if condition is None:
+        return {}
+    known = (_named_as(condition, values) for values in (null, model.signature.condition))
+    condition = map_parts(lambda *one: _for_all(num_examples, *one), condition, *known)
+    return {"condition": check_condition(model, condition, num_examples)}
 
 
 def _for_all(num_examples, condition, null, taken):

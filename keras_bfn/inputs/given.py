@@ -7,10 +7,10 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import orders
-from keras_bfn._parts import for_each_part, map_parts, names_of, part_names
+from keras_bfn._parts import map_parts, names_of, part_names
 from keras_bfn._validation import refusal, to_numpy
 from keras_bfn.inputs.arrays import check_data, standardize
-from keras_bfn.inputs.missing import fill_missing, is_missing
+from keras_bfn.inputs.missing import all_missing, fill_missing, is_missing, spread
 from keras_bfn.orders.orders import number_of_variables
 
 
@@ -37,11 +37,8 @@ def check_given(model, given, x, name="given"):
 
     def check(mask, x, name):
         found = to_numpy(mask, name)
-        try:
-            known = np.broadcast_to(found, x.shape)
-        except ValueError:
-            known = None
-        if found.dtype != bool or known is None:
+        known = spread(found, x.shape)
+        if known is None:
             raise ValueError(
                 f"Argument `{name}` must be of booleans, true for what is known, and broadcast to "
                 f"{x.shape}. Received: shape {found.shape}, dtype {found.dtype}"
@@ -62,7 +59,7 @@ def _masks_of_parts(flow, given, name):
     ):
         raise refusal(name, f"must name some of {list(flow)}, or be a dict of masks of some", given)
     masks = named if isinstance(named, dict) else dict.fromkeys(named, True)
-    return for_each_part(flow, False) | masks
+    return dict.fromkeys(flow, False) | masks
 
 
 def given_inputs(model, given, num):
@@ -83,15 +80,7 @@ def given_inputs(model, given, num):
         if not isinstance(given, dict) or not set(given) <= set(model.flow):
             expected = f"must be a dict from some of the parts {list(model.flow)} to data"
             raise refusal("given", expected, given)
-        nothing = map_parts(
-            lambda flow, shape: np.full((num, *shape), -1 if flow.discrete else np.nan),
-            model.flow,
-            model.event_shape,
-        )
-        nothing = map_parts(
-            lambda flow, x: x.astype("int32" if flow.discrete else "float32"), model.flow, nothing
-        )
-        given = nothing | given
+        given = map_parts(all_missing, model.flow, model.event_shape, num) | given
 
     def check(flow, shape, x, name):
         x = standardize(check_data(flow, shape, x, name, allow_missing=True))
@@ -123,7 +112,7 @@ def check_order(model, order):
         ValueError: if it is none, or the model or its data cannot be sent so.
     """
     order = orders.get(order)
-    if model.times != "variables" and order != orders.Together():
+    if model.times != "variables" and type(order) is not orders.Together:
         raise ValueError(
             'Argument `order` needs a model with times="variables"; others send all variables '
             f"together. Received: order={order!r}, times={model.times!r}"

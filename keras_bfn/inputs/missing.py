@@ -11,11 +11,11 @@ from keras import ops
 
 from keras_bfn._parts import (
     describe,
-    for_each_part,
     list_parts,
     map_parts,
     names_of,
     part_names,
+    unzip_parts,
 )
 from keras_bfn._validation import check_fits, refusal, standard_dtype, to_numpy
 from keras_bfn.flows.flow import expand
@@ -26,28 +26,22 @@ def fill_missing_variables(flow, x, allow_missing):
 
     Some value stands in the place of each that is missing.
     """
-    x = map_parts(
-        lambda x: ops.cast(x, standard_dtype(keras.backend.standardize_dtype(x.dtype))), x
-    )
-    if not allow_missing:
-        return x, None
-    mask = map_parts(_is_observed, x)
 
-    def fill(flow, x, mask):
-        return ops.where(mask, x, ops.cast(some_value(flow), x.dtype))
+    def fill(flow, x):
+        dtype = standard_dtype(keras.backend.standardize_dtype(x.dtype))
+        x = ops.cast(x, dtype)
+        if not allow_missing:
+            return x, None
+        mask = x != -1 if dtype == "int32" else x == x  # which of NaN is false
+        return ops.where(mask, x, ops.cast(some_value(flow), dtype)), mask
 
-    return map_parts(fill, flow, x, mask), mask
+    x, mask = unzip_parts(map_parts(fill, flow, x))
+    return x, mask if allow_missing else None
 
 
 def observed(theta, mask):
     """A mask of the variables that are observed as a network takes it: by default of all."""
     return ops.ones(ops.shape(theta)[:-1], "bool") if mask is None else ops.cast(mask, "bool")
-
-
-def _is_observed(x):
-    if keras.backend.standardize_dtype(x.dtype) == "int32":
-        return x != -1
-    return x == x  # of NaN it is false, of every number true
 
 
 def is_missing(x):
@@ -73,6 +67,21 @@ def some_value(flow):
     return np.where(np.isfinite(middle), middle, np.clip(0.0, low, high))
 
 
+def spread(mask, shape):
+    """A numpy array of booleans, broadcast to this shape; None if it is none."""
+    try:
+        return np.broadcast_to(mask, shape) if mask.dtype == bool else None
+    except ValueError:
+        return None
+
+
+def all_missing(flow, event_shape, num):
+    """So many examples of which no variable is there."""
+    if flow.discrete:
+        return np.full((num, *event_shape), -1, "int32")
+    return np.full((num, *event_shape), np.nan, "float32")
+
+
 def put_missing(x, mask):
     """A numpy array in which -1 or NaN stands for each variable that is not there."""
     if x.dtype.kind == "f":
@@ -96,7 +105,6 @@ def length_inputs(model, lengths, event_shape, num):
         )
     if names_of(lengths) is not None and not names_of(lengths) <= (names_of(model.flow) or set()):
         raise refusal("lengths", f"must name some of the parts of {model.flow!r}", lengths)
-    parts = lengths if isinstance(lengths, dict) else for_each_part(event_shape, lengths)
 
     def there(shape, lengths, name):
         if lengths is None:
@@ -110,7 +118,7 @@ def length_inputs(model, lengths, event_shape, num):
         is_there = is_there.reshape(num, longest, *[1] * (len(shape) - 1))
         return np.broadcast_to(is_there, (num, *shape)).astype("float32")
 
-    lengths = map_parts(lambda _: None, model.flow) | parts if isinstance(parts, dict) else parts
+    lengths = dict.fromkeys(model.flow) | lengths if isinstance(lengths, dict) else lengths
     found = map_parts(there, event_shape, lengths, part_names(model.flow, "lengths"))
     return {"observed": found}
 
@@ -121,8 +129,6 @@ def check_sample_weight(model, sample_weight, x, name="sample_weight"):
     Raises:
         ValueError: if they are of other shapes, or no numbers that can be weights.
     """
-    if sample_weight is None:
-        return None
     num = len(list_parts(x)[0][0])
     if isinstance(sample_weight, dict):
         if not isinstance(model.flow, dict) or not set(sample_weight) <= set(model.flow):
@@ -202,7 +208,7 @@ def count_variables(x, mask, sample_weight):
         weight, of_examples = None, ops.cast(weight[0], "float32")
     if weight is None and mask is None:
         return None, of_examples
-    weights = {name: weight.get(name) for name in x} if is_dict else for_each_part(x, weight)
+    weight = dict.fromkeys(x) | weight if is_dict else weight
 
     def count(x, mask, weight):
         counts = ops.ones(ops.shape(x)) if mask is None else ops.cast(mask, "float32")
@@ -216,7 +222,7 @@ def count_variables(x, mask, sample_weight):
             else expand(ops.reshape(weight, (-1,)), x)
         )
 
-    return map_parts(count, x, for_each_part(x, mask), weights), of_examples
+    return map_parts(count, x, mask, weight), of_examples
 
 
 def _is_of_examples(weight, x):
@@ -225,6 +231,6 @@ def _is_of_examples(weight, x):
     return tuple(weight.shape[1:]) == (1,) and tuple(x.shape[1:]) != (1,)
 
 
-def sum_variables(values):
-    """The sum over the variables of each example: `(batch,)`, or a dict of that for each part."""
-    return map_parts(lambda x: ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=-1), values)
+def sum_variables(x):
+    """The sum over the variables of each example, `(batch,)`, of one part."""
+    return ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=-1)

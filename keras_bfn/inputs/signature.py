@@ -1,8 +1,9 @@
 """What a network takes and returns, and what it must."""
 
 import keras
+from keras import ops
 
-from keras_bfn._keras import call_network, in_order_of
+from keras_bfn._keras import in_order_of
 from keras_bfn._parts import describe, map_parts, names_of
 from keras_bfn._validation import refusal
 from keras_bfn.networks.network import check_same_flow
@@ -26,51 +27,53 @@ class Signature:
 
     Args:
         network: a Keras model or layer.
+        allow_missing: bool or None, as of a model.
 
     Attributes:
         inputs: the symbolic inputs of a functional model, as it names them; None of a network that
             declares none.
         condition: the symbolic condition, or a dict of them; None if none is declared.
         conditional: whether it takes a condition; None if it does not say.
+        allow_missing: a model's, by default whether the network declares a mask.
+        takes_mask: whether it takes a mask; if it does not say, where variables may be missing.
+        takes_causal: whether it is told where to see sequences from left to right alone.
 
     Raises:
-        ValueError: if it declares inputs that no model gives.
+        ValueError: if it declares inputs that no model gives, or `allow_missing` is no bool, or
+            false for a network that takes a mask.
     """
 
-    def __init__(self, network):
+    def __init__(self, network, allow_missing):
         self.inputs = _symbolic_inputs(network)
-        self.condition = (self.inputs or {}).get("condition")
-        self.conditional = None if self.inputs is None else "condition" in self.inputs
-        self._is_nested = any(isinstance(x, dict) for x in (self.inputs or {}).values())
-
-    def check_allow_missing(self, allow_missing):
-        """Returns a model's `allow_missing`, by default whether the network takes a mask.
-
-        Raises:
-            ValueError: if it is no bool, or false for a network that takes one.
-        """
-        declared = "mask" in (self.inputs or ())
+        declared = self.inputs or {}
+        self.condition = declared.get("condition")
+        self.conditional = None if self.inputs is None else "condition" in declared
+        self.takes_causal, has_mask = "causal" in declared, "mask" in declared
         if not isinstance(allow_missing, (bool, type(None))) or (
-            declared and allow_missing is False
+            has_mask and allow_missing is False
         ):
             expected = "must be a bool, and True or None for a network that takes a 'mask'"
             raise refusal("allow_missing", expected, allow_missing)
-        return declared if allow_missing is None else allow_missing
+        self.allow_missing = has_mask if allow_missing is None else allow_missing
+        self.takes_mask = self.allow_missing if self.inputs is None else has_mask
+        self._is_nested = any(isinstance(x, dict) for x in declared.values())
 
-    def takes_mask(self, allow_missing):
-        """Whether the network takes a mask; by default if variables may be missing."""
-        return allow_missing if self.inputs is None else "mask" in self.inputs
-
-    @property
-    def takes_causal(self):
-        """Whether the network is told where to see sequences from left to right alone."""
-        return "causal" in (self.inputs or ())
+    def check_conditional(self, conditional, name="x"):
+        """Raises a `ValueError` if it takes a condition and there is none, or the reverse."""
+        if self.conditional not in (None, conditional):
+            takes, came = ("no condition", "one") if conditional else ("a condition", "none")
+            raise ValueError(f"The network takes {takes}. Received: `{name}` with {came}")
 
     def call(self, network, inputs, training=False):
-        """The network's output in float32, for a dict of its inputs."""
+        """The network's output in float32, for a dict of its inputs.
+
+        `training` is said outright: in Keras 3.15 on JAX, the trainer does not hand it down to
+        layers within, and dropout is off in training.
+        """
         if self._is_nested:
             inputs = in_order_of(self.inputs, inputs)
-        return call_network(network, inputs, training)
+        outputs = network(inputs, training=training)
+        return keras.tree.map_structure(lambda output: ops.cast(output, "float32"), outputs)
 
 
 def _symbolic_inputs(network):

@@ -21,7 +21,7 @@ class State(NamedTuple):
     """How much is known of each variable, and how it is scored; dicts for data of several kinds.
 
     Attributes:
-        t: times, `(batch, *event_shape)`.
+        t: times, `(batch, *event_shape)`; with shared times `(batch,)`, and all else is None.
         known: bool, `(batch, *event_shape)`: what is known for sure, and costs nothing.
         messages: how much messages about each variable count, `(batch, *event_shape)`.
         told: how much it counts to tell each variable.
@@ -30,9 +30,9 @@ class State(NamedTuple):
     """
 
     t: Any
-    known: Any
-    messages: Any
-    told: Any
+    known: Any = None
+    messages: Any = None
+    told: Any = None
     causal: Any = None
 
 

@@ -7,10 +7,10 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._backend import attend
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_axes, check_int
 from keras_bfn.layers.conv_block import check_data_format
 from keras_bfn.layers.dense import Dense
-from keras_bfn.layers.layer import Layer, check_axes
+from keras_bfn.layers.layer import Layer
 from keras_bfn.layers.normalization import group_norm
 
 

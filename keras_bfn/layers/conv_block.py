@@ -5,9 +5,15 @@ from keras import ops
 from keras.layers import Conv1D, Conv2D, Dropout
 
 from keras_bfn._keras import call_block
-from keras_bfn._validation import check_bool, check_choice, check_int, check_rate
+from keras_bfn._validation import (
+    check_axes,
+    check_bool,
+    check_choice,
+    check_int,
+    check_rate,
+)
 from keras_bfn.layers.dense import Dense
-from keras_bfn.layers.layer import Layer, check_axes
+from keras_bfn.layers.layer import Layer
 from keras_bfn.layers.normalization import group_norm
 
 CONVOLUTIONS = {1: Conv1D, 2: Conv2D}  # by the number of axes of positions

@@ -17,7 +17,8 @@ class Dense(keras.layers.Dense):
     def call(self, x):
         flat = ops.reshape(x, (-1, x.shape[-1]))
         if self.use_bias:
-            flat = self.activation(add_product(self.bias, flat, self.kernel))
+            tensors = map(ops.convert_to_tensor, (self.bias, flat, self.kernel))
+            flat = self.activation(add_product(*tensors))
         else:
             flat = super().call(flat)
         return ops.reshape(flat, (-1, *x.shape[1:-1], self.units))

@@ -9,13 +9,14 @@ from keras import ops
 
 from keras_bfn._validation import (
     MOST_COUNTED,
+    check_axes,
     check_bool,
     check_int,
     check_number,
     is_number,
     refusal,
 )
-from keras_bfn.layers.layer import Float32Layer, check_axes
+from keras_bfn.layers.layer import Float32Layer
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

@@ -5,16 +5,6 @@ import keras
 from keras_bfn._config import argument_names, own_config
 
 
-def check_axes(name, shape, least, most=None):
-    """Raises a `ValueError` unless a shape has so many axes, that of examples among them."""
-    most = least if most is None else most
-    if not least <= len(shape) <= most:
-        numbers = str(least) if least == most else f"{least} to {most}"
-        raise ValueError(
-            f"Argument `{name}` must have {numbers} axes. Received: {name} of shape {tuple(shape)}"
-        )
-
-
 class Layer(keras.layers.Layer):
     """Base class: a layer's config is what its constructor is told.
 

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_axes, check_int
 from keras_bfn.layers.dense import Dense
-from keras_bfn.layers.layer import Layer, check_axes
+from keras_bfn.layers.layer import Layer
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

@@ -10,11 +10,11 @@ from keras.layers import Dropout, LayerNormalization
 
 from keras_bfn._backend import recompute, unfuse
 from keras_bfn._keras import call_block
-from keras_bfn._validation import check_bool, check_int, check_rate, refusal
+from keras_bfn._validation import check_axes, check_bool, check_int, check_rate, refusal
 from keras_bfn.layers.attention import check_num_heads, next_attention, self_attention
 from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.embeddings import check_num_columns
-from keras_bfn.layers.layer import Layer, check_axes
+from keras_bfn.layers.layer import Layer
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

@@ -83,8 +83,10 @@ def check_loss_weights(loss_weights, flow):
     return {name: float(weight) for name, weight in loss_weights.items()}
 
 
-def _bind(method, *args, **kwargs):
+def _bind(model, method, *args, **kwargs):
     """The arguments of a method of Keras by name, its sizes checked, which Keras does not."""
+    if not model.compiled:
+        raise ValueError(f"You must call `compile()` before calling `{method.__name__}()`.")
     arguments = inspect.signature(method).bind(*args, **kwargs).arguments
     arguments.update(arguments.pop("kwargs", {}))
     for name in LEAST.keys() & arguments.keys():
@@ -93,9 +95,12 @@ def _bind(method, *args, **kwargs):
     if arguments.get("validation_split") is not None:
         check_rate("validation_split", arguments["validation_split"])
     check_verbose(arguments.get("verbose", "auto"))
-    for name in ("shuffle", "return_dict"):
-        check_bool(name, arguments.get(name, False))
-    _check_callbacks(arguments.get("callbacks"))
+    for name in {"shuffle", "return_dict"} & arguments.keys():
+        check_bool(name, arguments[name])
+    if not isinstance(callbacks := arguments.get("callbacks"), keras.callbacks.CallbackList):
+        for callback in keras.tree.flatten(callbacks):
+            if not isinstance(callback, (keras.callbacks.Callback, type(None))):
+                raise refusal("callbacks", "must be a list of callbacks of Keras", callback)
     if arguments.get("class_weight") is not None:
         expected = "must be None, for there are no targets: use `sample_weight`"
         raise refusal("class_weight", expected, arguments["class_weight"])
@@ -113,8 +118,7 @@ def fit_arguments(model, method, *args, **kwargs):
     Raises:
         ValueError: if an argument is wrong, or the model is not compiled.
     """
-    _check_compiled(model, "fit")
-    arguments = _bind(method, *args, **kwargs)
+    arguments = _bind(model, method, *args, **kwargs)
     _prepare(model, arguments)
     validation_data = arguments.get("validation_data")
     if validation_data is not None:
@@ -127,8 +131,7 @@ def fit_arguments(model, method, *args, **kwargs):
 
 def evaluate_arguments(model, method, *args, **kwargs):
     """As `fit_arguments`, of `evaluate`."""
-    _check_compiled(model, "evaluate")
-    arguments = _bind(method, *args, **kwargs)
+    arguments = _bind(model, method, *args, **kwargs)
     if arguments.get("_use_cached_eval_dataset"):  # `fit` has checked them
         stand_in_for_targets(arguments)
     else:
@@ -141,10 +144,9 @@ def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weigh
 
     The values of tensors are not checked: they stay on their device.
     """
-    _check_compiled(model, method.__name__)
     given = {"sample_weight": sample_weight, "return_dict": return_dict}
     given |= {} if class_weight is None else {"class_weight": class_weight}
-    arguments = _bind(method, x, y, **given)
+    arguments = _bind(model, method, x, y, **given)
     if not is_arrays(x):
         raise refusal("x", "must be one batch, of arrays or tensors", x)
     if any(map(keras.ops.is_tensor, keras.tree.flatten(x))):
@@ -159,11 +161,6 @@ def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weigh
     else:
         _prepare(model, arguments)
     return arguments
-
-
-def _check_compiled(model, name):
-    if not model.compiled:
-        raise ValueError(f"You must call `compile()` before calling `{name}()`.")
 
 
 def _prepare(model, arguments):
@@ -190,11 +187,3 @@ def _validation(model, validation_data):
     x, weight = check_training_data(model, x, y, "validation_data", weight)
     # Where there are weights, they stand in for targets, too: see `stand_in_for_targets`.
     return (x,) if weight is None else (x, weight, weight)
-
-
-def _check_callbacks(callbacks):
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return
-    for callback in keras.tree.flatten(callbacks):
-        if callback is not None and not isinstance(callback, keras.callbacks.Callback):
-            raise refusal("callbacks", "must be a list of callbacks of Keras", callback)

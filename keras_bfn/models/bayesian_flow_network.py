@@ -17,7 +17,6 @@ from keras_bfn._keras import build_network, of_no_backend, scale_loss, seeded, u
 from keras_bfn._parts import (
     check_event_shape,
     check_names,
-    for_each_part,
     map_parts,
     of_any_part,
     pick_part,
@@ -27,13 +26,12 @@ from keras_bfn._parts import (
 from keras_bfn._validation import check_choice, check_int, check_path
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.inference import encoding, exported, generation, inpainting, scoring, text, windows
-from keras_bfn.inference.programs import Programs
+from keras_bfn.inference.program import Programs
 from keras_bfn.inputs import states
 from keras_bfn.inputs.arrays import check_form, check_no_targets, split_condition
 from keras_bfn.inputs.conditions import (
     cast_conditions,
     check_dropout,
-    check_is_conditional,
     check_null_condition,
     drop_conditions,
     guide,
@@ -54,7 +52,7 @@ from keras_bfn.inputs.signature import (
     make_symbolic_inputs,
 )
 from keras_bfn.metrics import BitsPerDim
-from keras_bfn.models import averaging, objective
+from keras_bfn.models import averaging
 from keras_bfn.models.arguments import (
     batch_arguments,
     check_compilation,
@@ -64,12 +62,15 @@ from keras_bfn.models.arguments import (
 )
 from keras_bfn.networks.network import TIMES
 from keras_bfn.orders import Together
-from keras_bfn.predictions import Prediction, input_distribution, times_of_variables
+from keras_bfn.predictions import Prediction, input_distribution, nats_per_example
 from keras_bfn.presets import PRESETS
 from keras_bfn.presets.folder import save_folder
 from keras_bfn.presets.loading import load_preset
 from keras_bfn.presets.publishing import publish
 from keras_bfn.saving import export, files
+
+EVALUATED = ("transmission", "reconstruction")  # the losses that are computed
+TRAINED = EVALUATED[:1]
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -176,10 +177,10 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow
         self.network = network
-        self.signature = Signature(network)
+        self.signature = Signature(network, allow_missing)
         self.null_condition = check_null_condition(null_condition, network, self.signature)
         self.condition_dropout = check_dropout(condition_dropout, self.null_condition)
-        self.allow_missing = self.signature.check_allow_missing(allow_missing)
+        self.allow_missing = self.signature.allow_missing
         self.tokenizer = text.check_model_tokenizer(flow, tokenizer)
         self.times = check_choice("times", times, TIMES)
         self.orders = states.check_shares(flow, times, self.signature.takes_causal, orders)
@@ -197,7 +198,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             for name in (flow if isinstance(flow, dict) else ())
         }
         self.loss_tracker = keras.metrics.Mean(name="evaluated_loss")
-        self._mean = objective.WeightedMean()
+        self._mean = WeightedMean()
         self.turn = threading.RLock()
         self.programs = Programs(self)  # no dict, whose models Keras 3.15 would track as layers
 
@@ -214,11 +215,6 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     def conditional(self):
         """Whether the network takes a condition; None if it does not say."""
         return self.signature.conditional
-
-    @property
-    def takes_mask(self):
-        """Whether the network takes a mask of the variables that are observed."""
-        return self.signature.takes_mask(self.allow_missing)
 
     @property
     def num_variables(self):
@@ -238,7 +234,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             self.flow, self.event_shape, condition_shape, self.times, self.allow_missing
         )
         check_outputs(self.flow, self.event_shape, build_network(self.network, inputs))
-        self.signature = Signature(self.network)  # a `Sequential` has inputs now
+        # A `Sequential` has inputs now.
+        self.signature = Signature(self.network, self.allow_missing)
 
     def build_for(self, shape, condition=None):
         """Builds the model for data of this shape, or of the parts' shapes, if it is not built yet.
@@ -447,30 +444,26 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         if sample_weight is None:
             check_no_targets(y)
         counts, of_examples = count_variables(y_pred["data"], y_pred.get("mask"), sample_weight)
+        data, counted, nats = y_pred["data"], counts, {}
         num_repeats = 1 if training else self.num_repeats
-        data, counted = objective.repeat((y_pred["data"], counts), num_repeats)
-        nats = {
-            name: scoring.nats_per_example(
-                loss,
-                self.flow,
-                data,
-                y_pred[name],
-                self.seed_generator,
-                counted,
-                y_pred["states"].get(name),
+        if num_repeats > 1:
+            data, counted = repeat((data, counted), num_repeats)
+        for name in TRAINED if training else EVALUATED:
+            loss = getattr(self, f"{name}_loss")
+            state = y_pred["states"].get(name, states.State(None))
+            scored = data, y_pred[name], self.seed_generator, counted, state.messages, state.told
+            nats[name] = nats_per_example(loss, self.flow, *scored)
+        if num_repeats > 1:
+            nats = keras.tree.map_structure(
+                lambda x: ops.mean(ops.reshape(x, (num_repeats, -1)), axis=0), nats
             )
-            for name, loss in self.losses_by_name(training).items()
-        }
-        nats = keras.tree.map_structure(
-            lambda nats: objective.mean_of_repeats(nats, num_repeats), nats
-        )
         cost = nats["transmission"]
         if self.loss_weights:
             cost = {name: self.loss_weights.get(name, 1.0) * cost[name] for name in cost}
         # In means over variables, an example weighs as much as its variables do.
         size, weight = self.num_variables, of_examples
         if counts is not None:
-            size = sum_parts(sum_variables(counts))
+            size = sum_parts(map_parts(sum_variables, counts))
             weight = size if weight is None else size * weight
         per_variable = ops.divide_no_nan(sum_parts(cost), size)
         total = self._mean(per_variable, per_variable, weight)
@@ -547,30 +540,33 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     def call(self, inputs, training=False):
         x, condition = split_condition(inputs)
         check_form(self.flow, self.event_shape, x)
-        check_is_conditional(self, condition is not None)
+        self.signature.check_conditional(condition is not None)
         x, mask = fill_missing_variables(self.flow, x, self.allow_missing)
         outputs = (
             {"data": x, "states": {}} if mask is None else {"data": x, "states": {}, "mask": mask}
         )
+        seed, num_repeats = self.seed_generator, 1 if training else self.num_repeats
         batch_size = ops.shape(of_any_part(x))[0]
-        num_repeats = 1 if training else self.num_repeats
         if training and self.condition_dropout and condition is not None:
             condition = drop_conditions(
-                cast_conditions(self, condition),
-                self.null_condition,
-                self.condition_dropout,
-                self.seed_generator,
+                cast_conditions(self, condition), self.null_condition, self.condition_dropout, seed
             )
-        x, condition, mask = objective.repeat((x, condition, mask), num_repeats)
-        seed = self.seed_generator
-        for name, loss in self.losses_by_name(training).items():
-            state, t, known, causal = None, None, None, None
+        if num_repeats > 1:
+            x, condition, mask = repeat((x, condition, mask), num_repeats)
+        for name in TRAINED if training else EVALUATED:
+            loss = getattr(self, f"{name}_loss")
             if training and self.times == "variables":
                 state = states.draw_state(
                     self.orders, self.flow, self.event_shape, loss, batch_size, mask, seed
                 )
             else:
-                u = objective.uniform_of_repeats(batch_size, num_repeats, seed)
+                u = losses.stratified_uniform(batch_size, seed)
+                if num_repeats > 1:  # each repeat in its own part of [0, 1)
+                    more = [
+                        losses.stratified_uniform(batch_size, seed) + i
+                        for i in range(1, num_repeats)
+                    ]
+                    u = ops.concatenate([u, *more]) / num_repeats
                 if self.times == "variables":
                     noise = self.order.draw_noise(self.event_shape, ops.shape(u)[0], seed)
                     in_one_pass = is_in_one_pass(self, self.order)
@@ -578,22 +574,15 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                         self.order, in_one_pass, name, loss, u, noise, x, mask
                     )
                 else:
-                    t = loss.times(u)
-            if state is not None:
-                t, known, causal = state.t, state.known, state.causal
+                    state = states.State(loss.times(u))
+            if self.times == "variables":
                 outputs["states"][name] = state
+            t, known, _, _, causal = state
             s = self.sample_evidence(x, t, known)
             outputs[name] = self.predict_params(
                 s, t, condition, training, mask, known=known, causal=causal
             )
         return outputs
-
-    def losses_by_name(self, training):
-        """The losses that are computed: in training, the transmission loss alone."""
-        losses_by_name = {"transmission": self.transmission_loss}
-        if not training:
-            losses_by_name["reconstruction"] = self.reconstruction_loss
-        return losses_by_name
 
     def sample_evidence(self, x, t, known=None):
         """Draws evidence about data.
@@ -606,10 +595,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         Returns:
             Evidence, `(batch, *event_shape, flow.embedding_size)`, or a dict of the parts'.
         """
-        t, known, seed = *(for_each_part(self.flow, a) for a in (t, known)), self.seed_generator
 
         def sample(flow, x, t, known):
-            s = flow.sample_evidence(x, t, seed)
+            s = flow.sample_evidence(x, t, self.seed_generator)
             return s if known is None else ops.where(known[..., None], flow.known_evidence(x), s)
 
         return map_parts(sample, self.flow, x, t, known)
@@ -660,11 +648,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> prediction.params.shape
         (16, 4, 4, 1, 1)
         """
-        t, mask, known = (for_each_part(self.flow, values) for values in (t, mask, known))
-        evidence = s
-        t, s, theta = self._see(evidence, t, mask, known, causal)
-        inputs = self._told(t, s, theta)
-        if self.takes_mask:
+        evidence, has_own_times = s, self.times == "variables"
+        t, s, theta = unzip_parts(
+            map_parts(
+                input_distribution, self.flow, evidence, t, mask, known, has_own_times, causal
+            )
+        )
+        inputs = {"theta": theta, "t": t if has_own_times else of_any_part(t)}
+        if self.signature.takes_mask:
             inputs["mask"] = map_parts(observed, theta, mask)
         if self.signature.takes_causal:
             nowhere = ops.zeros((ops.shape(of_any_part(theta))[0],), "bool")
@@ -673,33 +664,22 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             inputs["condition"] = cast_conditions(self, condition)
         if guidance_scale is not None:
             unknown = {}
-            if of_any_part(known) is not None:
-                given = known
-                if drawn is not None:
-                    given = map_parts(lambda known, drawn: known & ~drawn, known, drawn)
-                s_without = map_parts(
-                    lambda s, given: ops.where(given[..., None], 0.0, s), evidence, given
+            if known is not None:
+
+                def forget(flow, s, t, mask, known, drawn):
+                    given = known if drawn is None else known & ~drawn
+                    s, t = ops.where(given[..., None], 0.0, s), ops.where(given, 0.0, t)
+                    t, _, theta = input_distribution(flow, s, t, mask, drawn, has_own_times)
+                    return theta, t
+
+                unknown["theta"], unknown["t"] = unzip_parts(
+                    map_parts(forget, self.flow, evidence, t, mask, known, drawn)
                 )
-                t_without = map_parts(lambda t, given: ops.where(given, 0.0, t), t, given)
-                unknown = self._told(*self._see(s_without, t_without, mask, drawn))
             inputs = with_null_conditions(inputs, self.null_condition, unknown)
         params = self.signature.call(self.network, inputs, training)
         if guidance_scale is not None:
             params = guide(params, guidance_scale, guidance_rescale)
         return map_parts(Prediction, t, s, theta, params)
-
-    def _see(self, s, t, mask, known=None, causal=None):
-        """Times, evidence and theta, by which the network is told of the data."""
-        known, causal = (for_each_part(self.flow, values) for values in (known, causal))
-        parts = map_parts(input_distribution, self.flow, s, t, mask, known, causal)
-        t, s, theta = unzip_parts(parts)
-        if self.times == "variables":
-            t = map_parts(times_of_variables, s, t, mask, known)
-        return t, s, theta
-
-    def _told(self, t, s, theta):
-        """The network's inputs about the data."""
-        return {"theta": theta, "t": of_any_part(t) if self.times == "shared" else t}
 
     @in_turn
     def code_length(
@@ -1359,3 +1339,20 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
+
+
+class WeightedMean(keras.losses.Loss):
+    """Keras's own reduction: sample weights, and the scaling of replicas, of given values."""
+
+    def __init__(self):
+        super().__init__(reduction="mean_with_sample_weight", dtype="float32")
+
+    def call(self, y_true, y_pred):
+        return y_pred
+
+
+def repeat(values, num_repeats):
+    """Rows of a nest of tensors, so many times, one after the other."""
+    return keras.tree.map_structure(
+        lambda x: None if x is None else ops.concatenate([x] * num_repeats), values
+    )

@@ -17,6 +17,7 @@ from keras_bfn.networks.network import (
     scale_theta,
     scale_time,
 )
+from keras_bfn.networks.patch_transformer import cut_squares, join_squares
 
 MOST_PATCHES = 64  # of an image, by default
 
@@ -146,7 +147,7 @@ def _mix_tokens(theta, time, patch_sizes, width, num_blocks, num_heads, dropout,
     tokens = []
     for name, part in theta.items():
         if name in patch_sizes:
-            x = _to_patches(part, patch_sizes[name])
+            x = join_squares(part, patch_sizes[name], "float32")
         else:
             x = layers.Reshape((-1, part.shape[-1]), dtype="float32")(part)
         own_time = time[name] if isinstance(time, dict) else time
@@ -165,7 +166,9 @@ def _mix_tokens(theta, time, patch_sizes, width, num_blocks, num_heads, dropout,
         start += own.shape[1]
         shape = part.shape[1:-1]
         if name in patch_sizes:
-            features = _from_patches(features, shape, patch_sizes[name], policy)
+            depth = max(16, width // patch_sizes[name] ** 2)
+            features = layers.Dense(depth * patch_sizes[name] ** 2, dtype=policy)(features)
+            features = cut_squares(features, *shape[:2], patch_sizes[name], policy)
             part = layers.Reshape((*shape[:2], shape[2] * part.shape[-1]), dtype="float32")(part)
         else:
             features = layers.Reshape((*shape, width), dtype=policy)(features)
@@ -175,26 +178,6 @@ def _mix_tokens(theta, time, patch_sizes, width, num_blocks, num_heads, dropout,
 
 def _join(layer, tensors):
     return layer(tensors) if len(tensors) > 1 else tensors[0]
-
-
-def _to_patches(theta, size):
-    """`(batch, height, width, channels, numbers)` as `(batch, patches, numbers of a patch)`."""
-    _, height, width, channels, numbers = theta.shape
-    rows, columns = height // size, width // size
-    x = layers.Reshape((rows, size, columns, size, channels * numbers), dtype="float32")(theta)
-    x = layers.Permute((1, 3, 2, 4, 5), dtype="float32")(x)
-    return layers.Reshape((rows * columns, size * size * channels * numbers), dtype="float32")(x)
-
-
-def _from_patches(tokens, image_shape, size, policy):
-    """Tokens of patches as features of the image's positions."""
-    height, width, _ = image_shape
-    rows, columns = height // size, width // size
-    depth = max(16, tokens.shape[-1] // size**2)
-    x = layers.Dense(size * size * depth, dtype=policy)(tokens)
-    x = layers.Reshape((rows, columns, size, size, depth), dtype=policy)(x)
-    x = layers.Permute((1, 3, 2, 4, 5), dtype=policy)(x)
-    return layers.Reshape((height, width, depth), dtype=policy)(x)
 
 
 def _check_patch_sizes(patch_size, event_shape):

@@ -1,5 +1,7 @@
 """A transformer for the patches of images."""
 
+import math
+
 import keras
 from keras import layers
 
@@ -80,15 +82,9 @@ class PatchTransformer(Network):
         check_sizes(width, dropout, **counts)
         check_sight(num_heads, kernel_size)
         check_int("num_coarse_layers", num_coarse_layers, 0)
-        if coarse_width is None:
-            coarse_width = 2 * width
-        for name, value in (("width", width), ("coarse_width", coarse_width)):
-            if check_int(name, value, 4) % 4:
-                raise refusal(name, "must be a multiple of 4", value)
+        coarse_width = 2 * width if coarse_width is None else coarse_width
         square = 2 * patch_size if num_coarse_layers else patch_size
-        if len(image_shape) != 3 or image_shape[0] % square or image_shape[1] % square:
-            expected = f"must be (height, width, channels), the sides multiples of {square}"
-            raise refusal("image_shape", expected, image_shape)
+        _check_multiples(image_shape, square, width=width, coarse_width=coarse_width)
         rows, columns = (side // patch_size for side in image_shape[:2])
 
         def connect(inputs, conditions, policy):
@@ -98,48 +94,32 @@ class PatchTransformer(Network):
             seen = layers.Reshape((*image_shape[:2], -1), dtype="float32")(seen)
             seen = conditions.join_to(seen)
 
-            def blocks(x, num_layers, columns, name):
-                return add_blocks(
-                    x,
-                    num_layers,
-                    {"embedding": embedding},
-                    num_layers + num_coarse_layers,
-                    name,
-                    num_heads=num_heads,
-                    dropout=dropout,
-                    remat=remat,
-                    kernel_size=kernel_size,
-                    num_columns=columns,
-                    expansion=expansion,
-                    dtype=policy,
-                )
+            options = {
+                "num_heads": num_heads,
+                "dropout": dropout,
+                "remat": remat,
+                "kernel_size": kernel_size,
+                "expansion": expansion,
+                "dtype": policy,
+            }
 
-            x = _join_squares(seen, patch_size, "float32")
-            x = Dense(width, dtype="float32", name="input_projection")(x)
-            x = PositionEmbedding(columns)(x)
+            def blocks(x, num_layers, columns, name):
+                told, depth = {"embedding": embedding}, num_layers + num_coarse_layers
+                return add_blocks(x, num_layers, told, depth, name, num_columns=columns, **options)
+
+            x = _embed_squares(seen, patch_size, width, "input_projection", "float32")
             x = layers.Dropout(dropout, dtype=policy)(x)
             num_before = num_layers // 2 if num_coarse_layers else 0
             x = blocks(x, num_before, columns, "block_before")
             if num_coarse_layers:
                 y = normalize(x, "norm_before", policy)
                 y = layers.Reshape((rows, columns, width), dtype=policy)(y)
-                y = _join_squares(y, 2, policy)
-                y = Dense(coarse_width, dtype=policy, name="coarse_projection")(y)
-                y = PositionEmbedding(columns // 2)(y)
+                y = _embed_squares(y, 2, coarse_width, "coarse_projection", policy)
                 y = layers.Dropout(dropout, dtype=policy)(y)
                 y = blocks(y, num_coarse_layers, columns // 2, "block_coarse")
-                y = normalize(y, "norm_coarse", policy)
-                y = _cut_squares(y, rows, columns, 2, width, "fine_projection", policy)
-                y = layers.Reshape((rows * columns, width), dtype=policy)(y)
-                x = layers.Add(dtype=policy)([x, y])
+                x = _add_coarse(x, y, rows, columns, policy)
             x = blocks(x, num_layers - num_before, columns, "block")
-            x = normalize(x, "norm_out", policy)
-            units = max(8, width // patch_size**2)
-            x = _cut_squares(x, *image_shape[:2], patch_size, units, "patch_projection", policy)
-            form = {"padding": "same", "data_format": "channels_last", "dtype": policy}
-            smooth = layers.Concatenate(dtype=policy)([x, seen])
-            smooth = layers.Conv2D(2 * units, 3, activation="gelu", name="smooth", **form)(smooth)
-            return [x, smooth, seen]
+            return _smooth_pixels(normalize(x, "norm_out", policy), seen, patch_size, policy)
 
         super().__init__(flow, image_shape, connect, **kwargs)
         self.image_shape = image_shape
@@ -155,18 +135,52 @@ class PatchTransformer(Network):
         self.remat = remat
 
 
-def _join_squares(x, size, dtype):
-    """`(rows, columns, channels)` to the squares of `size` by `size`, in rows, each one vector."""
-    rows, columns, channels = x.shape[1:]
-    rows, columns = rows // size, columns // size
+def _check_multiples(image_shape, square, **widths):
+    for name, value in widths.items():
+        if check_int(name, value, 4) % 4:
+            raise refusal(name, "must be a multiple of 4", value)
+    if len(image_shape) != 3 or image_shape[0] % square or image_shape[1] % square:
+        expected = f"must be (height, width, channels), the sides multiples of {square}"
+        raise refusal("image_shape", expected, image_shape)
+
+
+def _embed_squares(x, size, width, name, dtype):
+    """Squares of `size` by `size`, each one embedding that knows its place."""
+    embedded = Dense(width, dtype=dtype, name=name)(join_squares(x, size, dtype))
+    return PositionEmbedding(x.shape[2] // size)(embedded)
+
+
+def _add_coarse(x, coarse, rows, columns, dtype):
+    """Patches, with what was found for the squares that they are in."""
+    coarse = normalize(coarse, "norm_coarse", dtype)
+    fine = Dense(4 * x.shape[-1], dtype=dtype, name="fine_projection")(coarse)
+    fine = layers.Reshape(x.shape[1:], dtype=dtype)(cut_squares(fine, rows, columns, 2, dtype))
+    return layers.Add(dtype=dtype)([x, fine])
+
+
+def _smooth_pixels(x, seen, patch_size, dtype):
+    """What patches tell of their pixels, the same smoothed over edges, and what is seen."""
+    units = max(8, x.shape[-1] // patch_size**2)
+    x = Dense(units * patch_size**2, dtype=dtype, name="patch_projection")(x)
+    x = cut_squares(x, *seen.shape[1:3], patch_size, dtype)
+    form = {"padding": "same", "data_format": "channels_last", "dtype": dtype}
+    smooth = layers.Concatenate(dtype=dtype)([x, seen])
+    smooth = layers.Conv2D(2 * units, 3, activation="gelu", name="smooth", **form)(smooth)
+    return [x, smooth, seen]
+
+
+def join_squares(x, size, dtype):
+    """`(rows, columns, ...)` to the squares of `size` by `size`, in rows, each one vector."""
+    rows, columns = (side // size for side in x.shape[1:3])
+    channels = math.prod(x.shape[3:])
     x = layers.Reshape((rows, size, columns, size, channels), dtype=dtype)(x)
     x = layers.Permute((1, 3, 2, 4, 5), dtype=dtype)(x)
     return layers.Reshape((rows * columns, size * size * channels), dtype=dtype)(x)
 
 
-def _cut_squares(x, rows, columns, size, channels, name, dtype):
-    """The reverse: squares, projected, become `(rows, columns, channels)`."""
-    x = Dense(size * size * channels, dtype=dtype, name=name)(x)
+def cut_squares(x, rows, columns, size, dtype):
+    """The reverse: squares, each one vector, become `(rows, columns, channels)`."""
+    channels = x.shape[-1] // size**2
     x = layers.Reshape((rows // size, columns // size, size, size, channels), dtype=dtype)(x)
     x = layers.Permute((1, 3, 2, 4, 5), dtype=dtype)(x)
     return layers.Reshape((rows, columns, channels), dtype=dtype)(x)

@@ -39,6 +39,32 @@ def check_sight(num_heads, kernel_size):
         raise refusal("kernel_size", "must be above 1 without attention (`num_heads=0`)", 1)
 
 
+def _embed_time(inputs, conditions, width, normal, initializer):
+    """What is the same at all positions: the time, conditions, and whether they are seen causally.
+
+    In float32, for the time is known to the third digit and beyond.
+    """
+    options = {"kernel_initializer": normal, "dtype": "float32"}
+    time = layers.Reshape((1,), dtype="float32")(inputs["t"])
+    time = layers.Rescaling(2.0, -1.0, dtype="float32")(time)
+    time = layers.Dense(width, name="time_projection", **options)(time)
+    time = conditions.add_to(time, "float32")
+    if "causal" in inputs:
+        options |= {"kernel_initializer": initializer, "use_bias": False}
+        causal = ops.cast(inputs["causal"], "float32")[:, None]
+        causal = layers.Dense(width, name="causal_projection", **options)(causal)
+        time = layers.Add(dtype="float32")([time, causal])
+    return layers.Reshape((1, width), dtype="float32")(time)
+
+
+def _scale_features(flow, theta, features):
+    """What is seen at each position, `(batch, length, numbers)`, in float32."""
+    seen = EvidenceFeatures(flow)(theta) if features == "scaled" else scale_theta(flow, theta)
+    if len(seen.shape) == 3:
+        return seen
+    return layers.Reshape((seen.shape[1], -1), dtype="float32")(seen)
+
+
 def _check_event_shape(event_shape):
     if isinstance(event_shape, (tuple, list)) and len(event_shape) in (1, 2):
         return check_shape("event_shape", event_shape)
@@ -127,33 +153,18 @@ class Transformer(Network):
         event_shape, fixed = _check_event_shape(event_shape), {}
 
         def connect(inputs, conditions, policy):
-            # In float32, for theta and the time are known to the third digit and beyond.
             normal = keras.initializers.RandomNormal(stddev=0.02)
-            embed = {"kernel_initializer": normal, "dtype": "float32"}
-            time = layers.Reshape((1,), dtype="float32")(inputs["t"])
-            time = layers.Rescaling(2.0, -1.0, dtype="float32")(time)
-            time = layers.Dense(width, name="time_projection", **embed)(time)
-            time = conditions.add_to(time, "float32")
-            theta = inputs["theta"]
-            if features == "scaled":
-                seen = EvidenceFeatures(flow)(theta)
-                embed["kernel_initializer"] = "lecun_normal"
-            else:
-                seen = scale_theta(flow, theta)
-            if len(event_shape) == 2:
-                seen = layers.Reshape((event_shape[0], -1), dtype="float32")(seen)
-            seen_as = {}
+            initializer = "lecun_normal" if features == "scaled" else normal
+            time = _embed_time(inputs, conditions, width, normal, initializer)
+            seen, seen_as = _scale_features(flow, inputs["theta"], features), {}
             if causal:
                 seen_as["causal"] = inputs["causal"]
                 seen = ShiftRight()(seen, inputs["causal"])
-                told = keras.ops.cast(inputs["causal"], "float32")[:, None]
-                told = layers.Dense(width, use_bias=False, name="causal_projection", **embed)(told)
-                time = layers.Add(dtype="float32")([time, told])
             num_seen = seen.shape[-1]
             seen = conditions.join_to(seen)
+            embed = {"kernel_initializer": initializer, "dtype": "float32"}
             embedded = Dense(width, name="input_projection", **embed)(seen)
-            time = layers.Reshape((1, width), dtype="float32")(time)
-            # What is the same at all positions, and what does not hang on those before.
+            # What does not hang on the positions before.
             fixed.update(time=time, beside=seen[..., num_seen:])
             embedded = layers.Add(dtype="float32")([embedded, time])
             if positions == "sinusoidal":

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
-from keras_bfn._parts import check_names, for_each_part, list_parts, map_parts, part_names
+from keras_bfn._parts import check_names, list_parts, map_parts, part_names
 from keras_bfn._random import uniform
 from keras_bfn._validation import check_bool, check_int, refusal, resolve_identifier, to_numpy
 
@@ -66,7 +66,7 @@ class Order(Immutable):
         told = np.broadcast_to(self.told, self.count_groups(event_shape))
         if not told.any():
             return
-        groups = for_each_part(flow, 0) if self.is_random else self.groups(event_shape)
+        groups = 0 if self.is_random else self.groups(event_shape)
         for name, part, numbers in list_parts(part_names(flow, "flow"), flow, groups):
             if told[numbers].any() and not part.can_be_told:
                 raise ValueError(
@@ -223,10 +223,8 @@ class Groups(Order):
         return map_parts(of_shape, self.numbers, event_shape)
 
     def check(self, flow, event_shape):
-        check_names(flow, self.numbers, "order")
-        for name, numbers, shape in list_parts(
-            part_names(flow, "order"), self.numbers, event_shape
-        ):
+        names = check_names(flow, self.numbers, "order")
+        for name, numbers, shape in list_parts(names, self.numbers, event_shape):
             if np.shape(numbers) not in ((), tuple(shape)):
                 raise ValueError(
                     f"Argument `{name}` must hold a number for each variable, of shape {shape}. "
@@ -269,7 +267,7 @@ def cut(values, event_shape):
     return parts[0]
 
 
-ORDERS = {"together": Together, "random": Random, "left_to_right": LeftToRight}
+ORDERS = {"together": Together(), "random": Random(), "left_to_right": LeftToRight()}
 
 
 def get(identifier):
@@ -290,8 +288,7 @@ def get(identifier):
     >>> keras_bfn.orders.get("random")
     Random()
     """
-    if identifier is None:
-        return Together()
     if isinstance(identifier, (dict, np.ndarray, list, tuple)) or ops.is_tensor(identifier):
         return Groups(identifier)
+    identifier = "together" if identifier is None else identifier
     return resolve_identifier("order", identifier, Order, ORDERS)

@@ -6,8 +6,7 @@ import keras
 from keras import ops
 
 from keras_bfn._random import normal
-from keras_bfn.samplers.sampler import Sampler
-from keras_bfn.samplers.second_order import SecondOrder
+from keras_bfn.samplers.sampler import Sampler, SecondOrder
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

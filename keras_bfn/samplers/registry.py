@@ -12,6 +12,7 @@ SAMPLERS = {
     "ode1": ODE1Sampler,
     "ode2": ODE2Sampler,
 }
+WITH_DEFAULTS = {name: made() for name, made in SAMPLERS.items()}
 
 
 def get(identifier):
@@ -31,4 +32,4 @@ def get(identifier):
     >>> keras_bfn.samplers.get("sde2").end
     'mode'
     """
-    return resolve_identifier("sampler", identifier, Sampler, SAMPLERS)
+    return resolve_identifier("sampler", identifier, Sampler, WITH_DEFAULTS)

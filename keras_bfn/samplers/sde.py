@@ -5,8 +5,7 @@ from keras import ops
 
 from keras_bfn._random import normal, seed_of
 from keras_bfn._validation import is_number, refusal
-from keras_bfn.samplers.sampler import Sampler
-from keras_bfn.samplers.second_order import SecondOrder
+from keras_bfn.samplers.sampler import Sampler, SecondOrder
 
 
 class MessageSampler(Sampler):

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_bfn import flows
 from keras_bfn._validation import check_seed
-from keras_bfn.losses.loss import BFNLoss
+from keras_bfn.losses.losses import BFNLoss
 from keras_bfn.predictions import Prediction
 from keras_bfn.testing.claims import require, require_float32, require_saving
 from keras_bfn.testing.costs import check_entropy, run_edges

@@ -45,7 +45,9 @@ def check_network(network, flow, event_shape=None, condition=None, times="shared
         x = map_parts(
             lambda flow, shape: draw_data(flow, (4, *shape), rng, 100), flow, model.event_shape
         )
-        condition = check_condition(model, condition, 4)
+        model.signature.check_conditional(condition is not None, "condition")
+        if condition is not None:
+            condition = check_condition(model, condition, 4)
         model.build_for(map_parts(lambda x: x.shape, x), condition)
     s = map_parts(ops.convert_to_numpy, model.sample_evidence(x, np.ones(4)))
     _check_outputs(name, model, s, condition)

@@ -75,7 +75,7 @@ FAULTS = [
     ),
     Fault(
         "programs stay when LoRA changes the network",
-        "inference/programs.py",
+        "inference/program.py",
         "        return before not in (None, self.keys[name])\n",
         "        return False\n",
         ("verbs",),
@@ -117,16 +117,13 @@ FAULTS = [
     Fault(
         "parts are told apart by their places",
         "_parts.py",
-        "            name: function(value, *(other[name] for other in others))\n",
-        "            name: function(\n"
-        "                value,\n"
-        "                *(\n"
-        "                    dict(zip(first, other.values()))[name]\n"
-        "                    if set(other) == set(first)\n"
-        "                    else other[name]\n"
-        "                    for other in others\n"
-        "                ),\n"
-        "            )\n",
+        "*(x[name] if isinstance(x, dict) else x for x in others)",
+        "*(\n"
+        "            dict(zip(first, x.values()))[name]\n"
+        "            if isinstance(x, dict) and set(x) == set(first)\n"
+        "            else x[name] if isinstance(x, dict) else x\n"
+        "            for x in others\n"
+        "        )",
         ("forms",),
     ),
     Fault(

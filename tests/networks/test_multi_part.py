@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_bfn import flows, networks, testing
-from keras_bfn.networks.multi_part import _to_patches
+from keras_bfn.networks.patch_transformer import join_squares
 from tests.backends import everywhere
 from tests.tensors import run
 
@@ -146,7 +146,7 @@ def test_a_network_survives_its_config(name):
 def test_patches_are_squares_of_the_image():
     """With weights that only look at a patch's own pixels, a pixel moves the patch around it."""
     theta = ops.reshape(ops.arange(4 * 6, dtype="float32"), (1, 4, 6, 1, 1))
-    patches = ops.convert_to_numpy(_to_patches(theta, 2))
+    patches = ops.convert_to_numpy(join_squares(theta, 2, "float32"))
     np.testing.assert_array_equal(patches[0, 0], [0, 1, 6, 7])
     np.testing.assert_array_equal(patches[0, 5], [16, 17, 22, 23])
 

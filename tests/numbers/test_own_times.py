@@ -10,9 +10,8 @@ from keras import ops
 import keras_bfn
 from keras_bfn import losses, networks
 from keras_bfn.flows import DiscretizedFlow
-from keras_bfn.inference.scoring import nats_per_example
 from keras_bfn.inputs.states import State
-from keras_bfn.predictions import Prediction, input_distribution, times_of_variables
+from keras_bfn.predictions import Prediction, input_distribution, nats_per_example
 from tests.backends import everywhere
 from tests.flows.cases import FLOWS, NORMAL, PRIORS, random_data
 from tests.tensors import to_numpy, to_tensor, value_and_gradient
@@ -39,8 +38,7 @@ def see(flow, x, mask=None):
         known = ops.logical_and(known, mask)
     s = flow.sample_evidence(x, t, keras.random.SeedGenerator(0))
     s = ops.where(known[..., None], flow.known_evidence(x), s)
-    _, s, theta = input_distribution(flow, s, t, mask, known)
-    return times_of_variables(s, t, mask, known), s, theta, known
+    return *input_distribution(flow, s, t, mask, known, has_own_times=True), known
 
 
 @pytest.mark.parametrize("name", everywhere(list(ALL), *SOME))
@@ -77,7 +75,8 @@ def test_losses_and_gradients_are_finite_and_what_is_known_costs_nothing(name, s
 
         def nats(params, loss=loss, state=state):
             seen = Prediction(t, s, theta, params)
-            return nats_per_example(loss, flow, x, seen, keras.random.SeedGenerator(0), state=state)
+            seed, (_, _, *counted, _) = keras.random.SeedGenerator(0), state
+            return nats_per_example(loss, flow, x, seen, seed, None, *counted)
 
         value, gradient = value_and_gradient(nats, params)
         assert np.isfinite(value).all(), (what, loss)
