@@ -20,7 +20,7 @@ from tests.codec.crafting import crafted
 from tests.codec.small import assert_is_refused
 from tests.codec.test_telling import LENGTH, X, make_model, with_random_weights
 from tests.models import parts
-from tests.models.test_any_order import TRUTHS
+from tests.orders.test_exact_costs import TRUTHS
 
 pytest.importorskip("constriction")
 once = pytest.mark.once

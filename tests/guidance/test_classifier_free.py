@@ -6,7 +6,7 @@ import pytest
 import keras_bfn
 from keras_bfn.guidance import ClassifierFreeGuidance
 from keras_bfn.guidance.classifier_free import get_classifier_free
-from tests.models.test_guidance import make_class_model
+from tests.inference.test_guiding_by_classes import make_class_model
 
 pytestmark = pytest.mark.once
 

@@ -20,7 +20,7 @@ from keras_bfn.flows import DiscreteFlow
 from keras_bfn.networks import MLP, Transformer
 from tests.backends import everywhere, next_backend
 from tests.models.parts import IS_TORCH
-from tests.models.test_habits import data_loader
+from tests.models.test_use_as_keras_model import data_loader
 from tests.tensors import to_numpy
 
 FLOW, NUM, NULL = DiscreteFlow(3, beta_1=2.0), 48, 5

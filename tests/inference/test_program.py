@@ -12,8 +12,8 @@ import keras_bfn
 from keras_bfn import guidance, samplers
 from keras_bfn._sameness import key_of
 from keras_bfn.losses import DiscreteTimeLoss
+from tests.inference.test_guiding_by_classes import make_class_model
 from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
-from tests.models.test_guidance import make_class_model
 
 QUIET = {"seed": 0, "verbose": 0}
 STRENGTH = 1.0

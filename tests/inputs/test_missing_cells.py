@@ -8,7 +8,7 @@ from keras_bfn import BayesianFlowNetwork
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.networks import MLP, MultiPart, Transformer
 from tests.injected_noise import noise_of_places
-from tests.models.test_missing import (
+from tests.inputs.test_missing import (
     FLOWS,
     LONG,
     NUM,

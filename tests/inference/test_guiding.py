@@ -11,13 +11,13 @@ from keras_bfn.predictions import output_distributions
 from keras_bfn.samplers import AncestralSampler
 from tests.checks import assert_draws_follow
 from tests.guidance.cases import generate, of_marginals
+from tests.inference.test_guiding_by_classes import make_class_model
+from tests.inputs.test_missing import FLOWS as LONG_FLOWS
+from tests.inputs.test_missing import LONG, SHORT
+from tests.inputs.test_missing import make_model as make_long_model
 from tests.models.exact_models import make_pair_model
 from tests.models.parts import JOINT_PRIOR as FLAGGED
 from tests.models.parts import make_pair_model as make_flagged_model
-from tests.models.test_guidance import make_class_model
-from tests.models.test_missing import FLOWS as LONG_FLOWS
-from tests.models.test_missing import LONG, SHORT
-from tests.models.test_missing import make_model as make_long_model
 from tests.tensors import to_numpy, to_tensor
 
 TRAJECTORY = {"sampler": "ode1", "return_details": True}

@@ -15,10 +15,10 @@ from tests.guidance.cases import (
     of_marginals,
     total_variation,
 )
+from tests.inputs.test_missing import FLOWS as LONG_FLOWS
+from tests.inputs.test_missing import SHORT
+from tests.inputs.test_missing import make_model as make_long_model
 from tests.models.exact_models import make_pair_model
-from tests.models.test_missing import FLOWS as LONG_FLOWS
-from tests.models.test_missing import SHORT
-from tests.models.test_missing import make_model as make_long_model
 
 NUM, NUM_STEPS = 3000, 20
 

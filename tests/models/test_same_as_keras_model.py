@@ -14,7 +14,7 @@ from keras_bfn import BayesianFlowNetwork
 from keras_bfn.flows import ContinuousFlow
 from keras_bfn.networks import MLP
 from tests.backends import everywhere
-from tests.models.test_habits import Rows, data_loader, tf_data
+from tests.models.test_use_as_keras_model import Rows, data_loader, tf_data
 
 X = np.random.default_rng(0).uniform(-1, 1, (48, 6)).astype("float32")
 WEIGHTS = np.random.default_rng(1).uniform(size=48).astype("float32")
@@ -215,7 +215,7 @@ ROWS = [
     is_cloned_by_its_config,
     survives_an_error_in_a_callback,
 ]
-# Forms of data are fed on each backend in test_habits.py.
+# Forms of data are fed on each backend in test_use_as_keras_model.py.
 BY_BACKEND = ["evaluates_alike", "survives_an_error_in_a_callback"]
 # On JAX, a plain model has no weights left.
 OURS_ALONE = {"jax": [survives_an_error_in_a_callback]}
