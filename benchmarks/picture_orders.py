@@ -177,14 +177,14 @@ def main():
     pictures = DATA[args.data](args)
     x, models = pictures.test[0][: args.num_test], []
     print(f"{len(x)} test pictures, after {args.steps} steps of {args.batch}; nats per picture")
-    print(f"{'trained by':<28}{'together':>16}{'random':>16}{'row by row':>16}{'seconds':>10}")
+    print(f"{'trained by':<28}{'together':>20}{'random':>20}{'row by row':>20}{'seconds':>10}")
     for way in args.ways:
         shares = WAYS[way]
         model, seconds = train(pictures, shares, args)
         orders = ["together"] if shares is None else ["together", "random", "left_to_right"]
         costs = [with_error(nats(model, x, args, order=order)) for order in orders]
-        row = "".join(f"{cost:>16}" for cost in costs)
-        print(f"{way:<28}{row:<48}{seconds:>10.0f}", flush=True)
+        row = "".join(f"{cost:>20}" for cost in costs)
+        print(f"{way:<28}{row:<60}{seconds:>10.0f}", flush=True)
         models.append(model)
     if args.completions:
         complete(pictures, models[0], models[-1], args)
