@@ -8,32 +8,10 @@ if a case of its kinds is wrong that is not wrong without it.
 
 import argparse
 import os
-import pathlib
-import shutil
 import subprocess
 import sys
-import tempfile
-from typing import NamedTuple
 
-
-class Fault(NamedTuple):
-    """A fault.
-
-    Attributes:
-        what: what is wrong.
-        path: of the file, under `keras_bfn/`.
-        text, wrong: what is there, and what takes its place.
-        kinds: the kinds of cases that are to find it.
-        backend: the one backend that has the fault; any by default.
-    """
-
-    what: str
-    path: str
-    text: str
-    wrong: str
-    kinds: tuple
-    backend: str = ""
-
+from tests.faults import HERE, Fault, find_all
 
 PROGRAM = "    program = model.programs(kind, sampler, most_steps, guidance, setting)\n"
 BY_CLASS = """    from keras_bfn.{module} import {base}
@@ -101,6 +79,13 @@ FAULTS = [
         "        x = map_parts(lambda new, dtype: new.astype(dtype), x, came)\n"
         "    return x\n",
         ("forms",),
+        more=(
+            (
+                "        x, mask = _fill_in_parts(model, x, mask)\n",
+                "        x, mask = _fill_in_parts(model, x, mask)\n"
+                "    came = map_parts(lambda x: to_numpy(x).dtype, x)\n",
+            ),
+        ),
     ),
     Fault(
         "rows of frames come in the order of the index",
@@ -210,35 +195,13 @@ FAULTS = [
         ("saving",),
     ),
 ]
-# What the second `inpaint` needs to know: the dtypes that came.
-EXTRA = {
-    "inference/inpainting.py": (
-        "    if isinstance(model.flow, dict):\n        x, mask = _fill_in_parts(model, x, mask)\n",
-        "    if isinstance(model.flow, dict):\n        x, mask = _fill_in_parts(model, x, mask)\n"
-        "    came = map_parts(lambda x: to_numpy(x).dtype, x)\n",
-    )
-}
-
-
-def put(folder, fault):
-    """Puts a fault into a copy of the package. Refuses a text that is not there exactly once."""
-    path = folder / "keras_bfn" / fault.path
-    text = path.read_text()
-    count = text.count(fault.text)
-    assert count == 1, f"{fault.path}: {count} of {fault.text!r}"
-    text = text.replace(fault.text, fault.wrong)
-    if "came)" in fault.wrong:
-        old, new = EXTRA[fault.path]
-        assert text.count(old) == 1, f"{fault.path}: no {old!r}"
-        text = text.replace(old, new)
-    path.write_text(text)
 
 
 def wrong_cases(folder, fault, num_cases, known=()):
     """The wrong cases, kinds and seeds; up to the first that is not known to be wrong."""
     own = {"KERAS_BACKEND": fault.backend} if fault.backend else {}
     found = []
-    for kind in fault.kinds:
+    for kind in fault.finders:
         command = [sys.executable, "-m", "tests.metamorphic", str(num_cases), "0", "--kinds", kind]
         process = subprocess.Popen(
             command,
@@ -266,33 +229,18 @@ def main():
     parser.add_argument("numbers", type=int, nargs="*")
     parser.add_argument("--cases", type=int, default=400)
     options = parser.parse_args()
-    here = pathlib.Path(__file__).parents[2]
-    chosen = [FAULTS[i] for i in options.numbers] or FAULTS
-    baseline, num_found, num_put = {}, 0, 0
-    for fault in chosen:
-        number = FAULTS.index(fault)
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = pathlib.Path(temporary)
-            for name in ("keras_bfn", "tests"):
-                shutil.copytree(here / name, folder / name)
-            key = fault.kinds, fault.backend
-            if key not in baseline:
-                baseline[key] = wrong_cases(folder, fault, options.cases, None)
-                if baseline[key]:
-                    print(f"wrong without a fault: {baseline[key]}", flush=True)
-            try:
-                put(folder, fault)
-            except AssertionError as error:
-                print(f"{number:>2} not put: {fault.what}: {error}", flush=True)
-                continue
-            num_put += 1
-            found = wrong_cases(folder, fault, options.cases, baseline[key])
-            new = sorted(set(found) - set(baseline[key]))
-            num_found += bool(new)
-            outcome = f"found by {new[0]}" if new else "NOT FOUND"
-            print(f"{number:>2} {outcome}: {fault.what}", flush=True)
-    print(f"{num_found} of {num_put} faults found")
-    sys.exit(num_found < num_put)
+    baseline = {}
+
+    def find(folder, fault):
+        key = fault.finders, fault.backend
+        if key not in baseline:
+            baseline[key] = wrong_cases(HERE, fault, options.cases, None)
+            if baseline[key]:
+                print(f"wrong without a fault: {baseline[key]}", flush=True)
+        found = wrong_cases(folder, fault, options.cases, baseline[key])
+        return min(set(found) - set(baseline[key]), default=None)
+
+    find_all(FAULTS, options.numbers, find)
 
 
 if __name__ == "__main__":
