@@ -18,7 +18,7 @@ class Fault(NamedTuple):
         path: of the file, under `keras_bfn/`.
         text, wrong: what is there exactly once, and what takes its place.
         finders: what is to find it: kinds of cases of `tests.metamorphic`; or, of
-            `tests.mutations`, the folders of tests that run after that of the file.
+            `tests.mutations`, the folders or files of tests that run after those of its room.
         backend: the one backend that has the fault; any by default.
         more: further pairs of what is there once and what takes its place.
     """

@@ -2,7 +2,7 @@
 
     python -m tests.mutations [--likely] [numbers of faults]
 
-The tests that are not marked slow run on PyTorch up to the first that fails: those of the faulty
+All tests that are not marked slow run on PyTorch up to the first that fails: those of the faulty
 file first, then those of its room and of rooms that use it, then, but for `--likely`, all others.
 A fault is found by a test that passes without it. Each is a bug that could have been written, and
 was chosen by reading the package, not the tests.
@@ -114,7 +114,7 @@ FAULTS = [
         "_random.py",
         "return _hash(seed, *draw.encode())\n",
         "return _hash(seed)\n",
-        ("losses", "samplers"),
+        ("test_one_seed.py", "losses"),
     ),
     Fault(
         "the network is told times of variables that are missing",
@@ -225,7 +225,7 @@ def files_in_order(fault):
     tests = HERE / "tests"
     paths = sorted(path.relative_to(tests) for path in tests.rglob("test_*.py"))
     likely = [own] if own in paths else []
-    likely += [path for room in rooms for path in paths if str(path.parent) == room]
+    likely += [path for room in rooms for path in paths if path.is_relative_to(room)]
     likely = list(dict.fromkeys(likely))
     others = [path for path in paths if path not in likely]
     # Those of no room are of guides, examples and all else that takes long.
@@ -234,7 +234,7 @@ def files_in_order(fault):
 
 def first_failure(folder, tests, passed_over=()):
     """The first of some tests that fails in a copy of the repository; None if none does."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-xq", "--everywhere", "-p", "no:cacheprovider"]
     command += [f"--deselect={test}" for test in passed_over]
     environment = {"KERAS_BACKEND": "torch", **os.environ, "PYTHONPATH": str(folder)}
     done = subprocess.run(
