@@ -126,6 +126,24 @@ def test_a_batch_of_two_lengths_costs_what_both_do_by_their_variables():
     np.testing.assert_allclose(both, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_examples_count_by_their_weights_and_by_their_variables():
+    flow = FLOWS["discrete"]
+    short, long = make_data(flow, SHORT), make_data(flow, LONG)
+    options = {"batch_size": 2 * NUM, "verbose": 0, "return_dict": True}
+    with noise_of_places(TIME):
+        model = make_model(flow)
+        both = np.concatenate([pad(short), long])
+        weights = np.repeat([3.0, 0.5], NUM).astype("float32")
+        found = model.evaluate(both, sample_weight=weights, **options)
+        alone = [model.evaluate(x, **options) for x in (pad(short), long)]
+    shares = np.array([3.0 * SHORT, 0.5 * LONG])
+    for name in ("loss", "reconstruction", "bits_per_dim"):
+        of_short, of_long = (logs[name] for logs in alone)
+        assert of_short != pytest.approx(of_long, rel=1e-2)
+        expected = np.average([of_short, of_long], weights=shares)
+        np.testing.assert_allclose(found[name], expected, rtol=1e-5, err_msg=name)
+
+
 def own_network(flow, masked):
     """A functional network of Keras's own layers, which sees all positions."""
     inputs = {

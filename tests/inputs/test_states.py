@@ -321,6 +321,29 @@ def test_what_is_known_for_sure_leaves_no_doubt(model):
         assert_allclose(to_numpy(flow.input_mean(prediction.theta)), X[name], atol=1e-3)
 
 
+class ReturnsTimes(keras.layers.Layer):
+    """A network whose output is the times that it is told."""
+
+    def call(self, inputs):
+        return 0.0 * inputs["theta"] + inputs["t"][..., None]
+
+
+def test_the_network_is_told_each_time_1_of_what_is_known_and_0_of_what_is_missing():
+    event_shape = (LENGTH,)
+    options = {"times": "variables", "allow_missing": True}
+    model = keras_bfn.BayesianFlowNetwork(LETTERS, ReturnsTimes(), event_shape, **options)
+    rng = np.random.default_rng(0)
+    own = rng.uniform(0.1, 0.9, (NUM, LENGTH)).astype("float32")
+    known, observed = rng.random((2, NUM, LENGTH)) < 0.5
+    s = np.zeros((NUM, LENGTH, 3), "float32")
+    for t, each in ((own, own), (own[:, 0], own[:, :1])):
+        told = {"mask": tree_to_tensors(observed), "known": tree_to_tensors(known)}
+        prediction = model.predict_params(*tree_to_tensors((s, t)), **told)
+        expected = np.where(observed, np.where(known, 1.0, each), 0.0)
+        assert_array_equal(to_numpy(prediction.t), expected)
+        assert_array_equal(to_numpy(prediction.params), np.stack([expected] * 3, axis=-1))
+
+
 @pytest.mark.once
 def test_the_order_of_what_is_given_does_not_matter(model):
     kwargs = {"num_steps": 3, "batch_size": NUM, "seed": 0, "verbose": 0}

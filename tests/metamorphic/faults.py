@@ -9,35 +9,11 @@ if a case of its kinds is wrong that is not wrong without it.
 import argparse
 import contextlib
 import os
-import pathlib
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from typing import NamedTuple
 
-HERE = pathlib.Path(__file__).parents[2]
-
-
-class Fault(NamedTuple):
-    """A fault.
-
-    Attributes:
-        what: what is wrong.
-        path: of the file, under `keras_bfn/`.
-        text, wrong: what is there, and what takes its place.
-        kinds: the kinds of cases that are to find it.
-        backend: the one backend that has the fault; any by default.
-    """
-
-    what: str
-    path: str
-    text: str
-    wrong: str
-    kinds: tuple
-    backend: str = ""
-
+from tests.faults import HERE, Fault, find_all
 
 PROGRAM = "    program = model.programs(kind, sampler, most_steps, guidance, setting)\n"
 BY_CLASS = """    from keras_bfn.{module} import {base}
@@ -105,6 +81,13 @@ FAULTS = [
         "        x = map_parts(lambda new, dtype: new.astype(dtype), x, came)\n"
         "    return x\n",
         ("forms",),
+        more=(
+            (
+                "        x, mask = _fill_in_parts(model, x, mask)\n",
+                "        x, mask = _fill_in_parts(model, x, mask)\n"
+                "    came = map_parts(lambda x: to_numpy(x).dtype, x)\n",
+            ),
+        ),
     ),
     Fault(
         "rows of frames come in the order of the index",
@@ -211,44 +194,14 @@ FAULTS = [
         ("saving",),
     ),
 ]
-# What the second `inpaint` needs to know: the dtypes that came.
-EXTRA = {
-    "inference/inpainting.py": (
-        "    if isinstance(model.flow, dict):\n        x, mask = _fill_in_parts(model, x, mask)\n",
-        "    if isinstance(model.flow, dict):\n        x, mask = _fill_in_parts(model, x, mask)\n"
-        "    came = map_parts(lambda x: to_numpy(x).dtype, x)\n",
-    )
-}
-
-
-def put(folder, fault):
-    """Puts a fault into a copy of the package. Refuses a text that is not there exactly once."""
-    path = folder / "keras_bfn" / fault.path
-    text = path.read_text()
-    count = text.count(fault.text)
-    assert count == 1, f"{fault.path}: {count} of {fault.text!r}"
-    text = text.replace(fault.text, fault.wrong)
-    if "came)" in fault.wrong:
-        old, new = EXTRA[fault.path]
-        assert text.count(old) == 1, f"{fault.path}: no {old!r}"
-        text = text.replace(old, new)
-    path.write_text(text)
 
 
 def run(folder, fault, num_cases, seed, kind):
     """Runs cases of a kind; yields the seeds of those that are wrong."""
     own = {"KERAS_BACKEND": fault.backend} if fault.backend else {}
-    command = [
-        sys.executable,
-        "-m",
-        "tests.metamorphic",
-        str(num_cases),
-        str(seed),
-        "--kinds",
-        kind,
-    ]
+    cases = [f"{num_cases}", f"{seed}", "--kinds", kind]
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-m", "tests.metamorphic", *cases],
         cwd=folder,
         env={**os.environ, **own},
         stdout=subprocess.PIPE,
@@ -266,40 +219,20 @@ def run(folder, fault, num_cases, seed, kind):
         process.wait()
 
 
-def find(folder, fault, num_cases):
-    """The first case, its kind and seed, that is wrong in `folder` and not here; or None."""
-    for kind in fault.kinds:
-        for seed in run(folder, fault, num_cases, 0, kind):
-            if not list(run(HERE, fault, 1, seed, kind)):
-                return kind, seed
-    return None
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("numbers", type=int, nargs="*")
     parser.add_argument("--cases", type=int, default=400)
     options = parser.parse_args()
-    chosen = [FAULTS[i] for i in options.numbers] or FAULTS
-    num_found, num_put = 0, 0
-    for fault in chosen:
-        number = FAULTS.index(fault)
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = pathlib.Path(temporary)
-            for name in ("keras_bfn", "tests"):
-                shutil.copytree(HERE / name, folder / name)
-            try:
-                put(folder, fault)
-            except AssertionError as error:
-                print(f"{number:>2} not put: {fault.what}: {error}", flush=True)
-                continue
-            num_put += 1
-            case = find(folder, fault, options.cases)
-            num_found += case is not None
-            outcome = f"found by {case}" if case else "NOT FOUND"
-            print(f"{number:>2} {outcome}: {fault.what}", flush=True)
-    print(f"{num_found} of {num_put} faults found")
-    sys.exit(num_found < num_put)
+
+    def find(folder, fault):
+        for kind in fault.finders:
+            for seed in run(folder, fault, options.cases, 0, kind):
+                if not list(run(HERE, fault, 1, seed, kind)):
+                    return kind, seed
+        return None
+
+    find_all(FAULTS, options.numbers, find)
 
 
 if __name__ == "__main__":

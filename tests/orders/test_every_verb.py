@@ -360,6 +360,22 @@ def test_numbers_are_sent_in_blocks_and_given(flow):
         model.code_length(x, order=LeftToRight(), **QUIET)
 
 
+@pytest.mark.parametrize("sampler", everywhere(["ode2", "sde1"], "ode2"))
+def test_one_block_of_all_variables_is_drawn_as_they_are_together(sampler):
+    """The last prediction, too, is at t = 1: of numbers theta hangs on the time."""
+    flow = ContinuousFlow(0.3, "data")
+    network = MLP(flow, (LENGTH,), width=8, num_blocks=1, times="variables")
+    rng = np.random.default_rng(0)
+    network.set_weights([0.2 * rng.standard_normal(w.shape) for w in network.get_weights()])
+    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
+    together, block = (
+        model.generate(24, 3, sampler=sampler, order=order, **QUIET)
+        for order in ("together", Blocks(LENGTH))
+    )
+    assert np.ptp(together) > 0.1
+    assert_allclose(block, together, rtol=1e-5, atol=1e-5)
+
+
 @once
 def test_each_numbers_own_time_is_seen():
     """Theta of a number does not tell how well it is known."""

@@ -78,6 +78,18 @@ def test_missing_cells_are_filled_in_and_no_others(trained):
     assert trained.impute(shown.drop(columns="x"), num_steps=3).notna().all(axis=None)
 
 
+def test_known_cells_stay_0_and_what_lies_beyond_all_seen_among_them():
+    """What the table makes of such a number is the least or the largest that was seen."""
+    seen = pandas.DataFrame({"x": np.arange(60) + 5.5, "class": ["a", "b", ""] * 20})
+    model = Table.from_dataframe(seen).make_model(width=8, num_blocks=1, seed=0)
+    values, classes = [0.0, -0.5, 99.5, np.nan, 7.5], ["", "a", None, "b", ""]
+    shown = pandas.DataFrame({"x": values, "class": classes})
+    filled = model.impute(shown, num_steps=2, seed=0)
+    assert filled["x"][[0, 1, 2, 4]].tolist() == [0.0, -0.5, 99.5, 7.5]
+    assert filled["class"][[0, 1, 3, 4]].tolist() == ["", "a", "b", ""]
+    assert filled.notna().all(axis=None)
+
+
 INDICES = {
     "labels with a name": pandas.Index([7, 3, 5, 1], name="key"),
     "labels that occur twice": pandas.Index(["b", "a", "b", "a"]),
