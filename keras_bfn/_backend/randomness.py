@@ -21,7 +21,7 @@ def torch_generators():
     return [torch.default_generator, *gpu]
 
 
-class _SeedGenerator(keras.random.SeedGenerator):
+class ReplicaSeedGenerator(keras.random.SeedGenerator):
     """Keras's own, whose draws are others on each replica of a strategy of TensorFlow.
 
     From Keras's, all replicas draw the same (Keras 3.15).
@@ -40,7 +40,7 @@ class _SeedGenerator(keras.random.SeedGenerator):
 
 
 IS_TENSORFLOW = keras.backend.backend() == "tensorflow"
-SeedGenerator = _SeedGenerator if IS_TENSORFLOW else keras.random.SeedGenerator
+SeedGenerator = ReplicaSeedGenerator if IS_TENSORFLOW else keras.random.SeedGenerator
 
 
 def draw_normal(shape, seed=None):
