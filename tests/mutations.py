@@ -198,7 +198,7 @@ FAULTS = [
         "layers/attention.py",
         'np.tril(np.ones((positions, positions), "bool"))',
         'np.tril(np.ones((positions, positions), "bool"), 1)',
-        ("networks", "inference"),
+        ("inference", "networks"),
     ),
     Fault(
         "a time embedding's offset is one of angles",

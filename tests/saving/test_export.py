@@ -11,6 +11,7 @@ from keras import layers, ops
 
 import keras_bfn
 from keras_bfn import BayesianFlowNetwork, _random
+from keras_bfn.inference.exported import make_function
 from keras_bfn.samplers import AncestralSampler, SDE2Sampler
 from tests.models.small import FLOWS, ConditionNetwork
 from tests.test_docstrings import python_blocks
@@ -205,6 +206,25 @@ def test_a_loop_of_exported_steps_gives_what_generate_gives(make, sampler, optio
         # Of log odds beyond 8, probabilities in float32 keep few digits.
         found, expected = (np.clip(x, -8, 8) for x in (params, trajectory[part].params))
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_first_step_draws_the_state_itself_whenever_that_is():
+    """At the sampler's start, whatever state it is given; at no other time."""
+    model, start = of_keras(), 0.25
+    step, inputs = make_function(model, "step", AncestralSampler(start=start), None, guided=False)
+    inputs["normal_0"] = inputs["normal_0"] + 0.7
+
+    def params(t, state):
+        given = {"t": ops.convert_to_tensor(t), "state": state}
+        return ops.convert_to_numpy(step(inputs | given)["params"])
+
+    drawn = inputs["normal_0"] * ops.sqrt(model.flow.schedule.beta(start))
+    some = drawn + 3.0
+    for t, state, seen in ((start, some, drawn), (0.5, some, some)):
+        found, expected = params(t, state), model.predict_params(seen, [t] * 2, inputs["condition"])
+        expected = ops.convert_to_numpy(expected.params)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert np.abs(params(0.5, drawn) - params(0.5, some)).max() > 0.01
 
 
 @pytest.mark.once
