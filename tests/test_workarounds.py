@@ -550,6 +550,32 @@ def test_several_processes_cannot_predict():
         require(is_so, "_backend/processes.py, rows_of_process")
 
 
+SOLVE_TWICE = """
+import os
+
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+import jax
+import jax.numpy as jnp
+
+def solve_twice(x):
+    return [jnp.linalg.solve(x + i * jnp.eye(6), x) for i in (6, 7)]
+
+x, solve_twice = jax.random.normal(jax.random.key(0), (4000, 6, 6)), jax.jit(solve_twice)
+for _ in range(1000):
+    jax.block_until_ready(solve_twice(x))
+"""
+
+
+@pytest.mark.slow
+@only("jax")
+def test_two_large_batches_of_matrices_wait_for_each_other_on_two_cores():
+    try:
+        subprocess.run([sys.executable, "-c", SOLVE_TWICE], timeout=60, check=True)
+    except subprocess.TimeoutExpired:
+        return
+    require(False, "_backend/matrices.py, one_by_one")
+
+
 @only("jax")
 def test_a_metric_cannot_be_updated_in_call():
     class Metered(OwnLoss):

@@ -9,6 +9,7 @@ from keras_bfn._backend.gradients import recompute as recompute
 from keras_bfn._backend.gradients import takes_gradients as takes_gradients
 from keras_bfn._backend.gradients import unfuse as unfuse
 from keras_bfn._backend.gradients import value_and_gradient as value_and_gradient
+from keras_bfn._backend.matrices import one_by_one as one_by_one
 from keras_bfn._backend.processes import mean_of_processes as mean_of_processes
 from keras_bfn._backend.processes import of_all_processes as of_all_processes
 from keras_bfn._backend.processes import process_of as process_of

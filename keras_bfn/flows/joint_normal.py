@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._backend import one_by_one
 from keras_bfn._config import Immutable
 from keras_bfn._validation import check_numbers, refusal
 from keras_bfn.flows.flow import expand
@@ -125,7 +126,7 @@ class JointNormal(Immutable):
         mean, covariance = map(ops.convert_to_tensor, (self.mean, self.covariance))
         size = 1.0 + beta * ops.diagonal(covariance)
         both = (beta / size)[:, :, None] * covariance + _diagonal(1.0 / size)
-        weights = ops.solve(both, ((s - beta * mean) / size)[:, :, None])
+        weights = one_by_one(ops.solve)(both, ((s - beta * mean) / size)[:, :, None])
         return mean + ops.matmul(covariance, weights)[:, :, 0]
 
     def _variance_given(self, beta):
@@ -135,7 +136,7 @@ class JointNormal(Immutable):
         size = 1.0 + beta * variances
         seen = ops.sqrt(beta / size)[:, :, None] * covariance
         both = seen * ops.sqrt(beta / size)[:, None, :] + _diagonal(1.0 / size)
-        gained = ops.sum(seen * ops.solve(both, seen), axis=1)
+        gained = ops.sum(seen * one_by_one(ops.solve)(both, seen), axis=1)
         # Between what is left if all others were known, and if none were.
         least = 1.0 / (beta + ops.sum(np.square(self._axes) / self._variances, axis=1))
         most = 1.0 / (beta + 1.0 / variances)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._backend import one_by_one
 from keras_bfn._parts import pick_part
 from keras_bfn._validation import check_bool, check_numbers, check_positive, refusal, to_numpy
 from keras_bfn.guidance.guidance import Guidance, named_layers
@@ -158,9 +159,10 @@ class LinearInverse(Guidance):
         """log N(y; A data, covariance + noise^2), of shape `(batch,)`."""
         size, A = len(self.A), ops.convert_to_tensor(self.A)
         error = y - ops.matmul(ops.reshape(data, (-1, self.A.shape[1])), ops.transpose(A))
-        root = ops.linalg.cholesky(covariance + self.noise**2 * ops.eye(size))
+        root = one_by_one(ops.linalg.cholesky)(covariance + self.noise**2 * ops.eye(size))
         root = ops.broadcast_to(root, (ops.shape(error)[0], size, size))
-        scaled = ops.linalg.solve_triangular(root, error[..., None], lower=True)[..., 0]
+        solve = one_by_one(lambda root, error: ops.linalg.solve_triangular(root, error, lower=True))
+        scaled = solve(root, error[..., None])[..., 0]
         log_determinant = ops.sum(ops.log(ops.diagonal(root, axis1=1, axis2=2)), axis=1)
         square = ops.sum(ops.square(scaled), axis=1)
         return -0.5 * (square + size * math.log(2 * math.pi)) - log_determinant
