@@ -4,8 +4,9 @@
     KERAS_BACKEND=jax python -m benchmarks.picture_orders mnist --data-dir ~/tensorflow_datasets
 
 `digits` are scikit-learn's, 8x8 with 17 levels; `mnist` is binarised once. Each row is one network,
-trained in its own mixture of orders, by equal steps. Then test pictures are sent together (by
-messages), told in random order, and told row by row.
+trained in its own mixture of orders, by equal steps; where shares add up to more than 1, so does
+its batch: "as many by messages" as with shared times, and as many in other states beside them. Then
+test pictures are sent together (by messages), told in random order, and told row by row.
 
 At the end the lower halves are drawn given the upper ones: by the first row's network with
 particles, and by the last row's, whose variables have times of their own, given what is known.
@@ -83,9 +84,10 @@ def train(pictures, shares, args):
     )
     model.compile(pictures.optimizer(args.steps))
     images = pictures.train[0]
-    rows = np.random.default_rng(0).integers(0, len(images), args.steps * args.batch)
+    batch_size = round(args.batch * (1.0 if shares is None else sum(shares.values())))
+    rows = np.random.default_rng(0).integers(0, len(images), args.steps * batch_size)
     start = time.process_time()
-    model.fit(images[rows], batch_size=args.batch, shuffle=False, verbose=0)
+    model.fit(images[rows], batch_size=batch_size, shuffle=False, verbose=0)
     seconds = time.process_time() - start
     model.network.set_weights(averaged(model))
     return model, seconds

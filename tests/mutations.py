@@ -101,6 +101,7 @@ FAULTS = [
         "models/bayesian_flow_network.py",
         "weight = size if weight is None else size * weight\n",
         "weight = size if weight is None else weight\n",
+        ("inputs",),
     ),
     Fault(
         "times in training are drawn from a kind of state's share of [0, 1] alone",
