@@ -16,6 +16,7 @@ a picture of both.
 """
 
 import argparse
+import itertools
 import time
 from typing import Any, NamedTuple
 
@@ -119,19 +120,20 @@ def complete(pictures, shared, own, args):
     drawn = {"upper half": np.where(known, x, 0), "real": x}
     print(f"\nlower halves of {len(x)} pictures; real: {quality.frechet_distance(x):.2f}")
     whole = nats(shared, x, args)
-    for num in args.particles:
-        options = {"num_particles": num, "batch_size": 256, "seed": 0, "verbose": 0}
+    for num, twisted in itertools.product(args.particles, (True, False)):
+        options = {"num_particles": num, "twisted": twisted, "batch_size": 256, "seed": 0}
 
         def inpaint(options=options):
-            return shared.inpaint(x, known, args.calls, return_details=True, **options)
+            return shared.inpaint(x, known, args.calls, return_details=True, verbose=0, **options)
 
         inpaint()
         start = time.process_time()
         result = inpaint()
         seconds = time.process_time() - start
-        drawn[f"{num} particles"] = result.samples
+        name = f"{num} particles" if twisted else f"{num} particles, untwisted"
+        drawn[name] = result.samples
         rest = whole + result.log_likelihood
-        print_row(f"{num} particles", with_error(rest), quality, result.samples, seconds)
+        print_row(name, with_error(rest), quality, result.samples, seconds)
     given = {"random": "told in random order", "together": "given, by messages"}
     for order, name in given.items():
         cost = nats(own, x, args, given=upper, order=order)

@@ -6,13 +6,13 @@ from scipy import stats
 MIN_P_VALUE = 1e-4
 
 
-def assert_mean_is(expected, draws, precision):
-    """The mean of `draws` is `expected` within 4 standard errors, each below `precision` of it."""
+def assert_mean_is(expected, draws, precision, within=4):
+    """The mean of `draws` is `expected` `within` standard errors, each below `precision` of it."""
     draws = np.ravel(draws)
     standard_error = draws.std() / np.sqrt(draws.size)
     assert standard_error < precision * abs(expected), standard_error / abs(expected)
     rounding = 1e-5 * abs(expected)
-    assert abs(draws.mean() - expected) < 4 * standard_error + rounding, (
+    assert abs(draws.mean() - expected) < within * standard_error + rounding, (
         f"mean {draws.mean():.5f} +- {standard_error:.5f}, expected {expected:.5f}"
     )
 
