@@ -150,9 +150,11 @@ class Receiver:
         num, size = len(rows), self.batch_size
         chains = self.at_once if self.told[number] else self.chains
         seen = map_parts(lambda *part: _known_evidence(size, *part), self.model.flow, x, known)
-        inputs = {} if self.is_plain else {"known": map_parts(self.fill_up, known)}
-        if self.in_one_pass:
-            inputs["causal"] = np.ones(size, "bool")
+        inputs = {}
+        if self.in_one_pass:  # which sees no later ones, as if all were known
+            inputs["causal"], known = np.ones(size, "bool"), self.masks(rows)
+        if not self.is_plain:
+            inputs["known"] = map_parts(self.fill_up, known)
 
         def see(chain, seen, now, s):
             seen = seen.copy()

@@ -943,7 +943,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             order: as in `generate`.
             twisted: bool. Whether what is known guides the steps, which takes the gradient of the
                 network at each. Else only weights tell: with one particle, nothing asks whether
-                what was made up goes with what is known.
+                what was made up goes with what is known. The gradient of a network that has learnt
+                little can mislead: the higher `log_likelihood` of the details tells which is right.
             lengths, seed, verbose: as in `generate`.
             batch_size: int, in examples; by default up to 64 rows.
             return_details: bool. Whether to return, too, how the particles fared.
