@@ -30,7 +30,13 @@ WAYS = {  # the shares of the batch of `--batch` windows; their sum may be above
     "as many by messages": {"together": 1.0, "given": 0.5, "random": 0.5},
     "random": {"random": 1.0},
     "left to right": {"left_to_right": 1.5},
-    "half left to right": {"together": 0.5, "random": 0.5, "left_to_right": 1.0},
+    "half, left to right": {"together": 0.5, "given": 0.25, "random": 0.25, "left_to_right": 1.0},
+    "half, more left to right": {
+        "together": 0.5,
+        "given": 0.25,
+        "random": 0.25,
+        "left_to_right": 1.5,
+    },
     "all": {"together": 1.0, "given": 0.5, "random": 0.5, "left_to_right": 1.5},
 }
 
