@@ -17,7 +17,8 @@ splits:
   scikit-learn's `IterativeImputer`, `KNNImputer` and the column's mean; and how many of them are
   between the least and the largest of 19 draws, which should be 90%;
 - the area under the curve by which rows with one cell swapped for another row's are told from the
-  others: by the model's likelihood, by that of the copula's normal scores, by `IsolationForest`.
+  others: by the model's likelihood, by that of the copula's normal scores, by `IsolationForest`;
+- the nats of a held-out row by messages about all cells at once, and about one cell after another.
 """
 
 import argparse
@@ -39,6 +40,7 @@ from sklearn.model_selection import train_test_split
 from benchmarks.report import print_rows
 from benchmarks.table_measures import correlation_error, marginal_error, nearness
 from benchmarks.table_peers import PEERS, Copula, Peer, import_peers
+from keras_bfn import orders
 from keras_bfn.tables import Table
 
 HIDDEN = 0.2
@@ -181,6 +183,10 @@ def run_split(df, seed, args, epochs):
         "hidden numbers": errors,
         "covered": {"model": coverage},
         "swapped cells": outlier_areas(model, copula, train, test, seed),
+        "nats": {
+            name: -model.log_likelihood(test, order=order, seed=seed).mean()
+            for name, order in (("together", "together"), ("cell by cell", orders.Blocks(1)))
+        },
         "seconds": seconds,
     }
 
