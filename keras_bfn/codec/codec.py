@@ -147,41 +147,41 @@ class Codec:
             "seed": self.seed,
         }
         protocol = self._protocol(self.order, header, condition, there)
-        stack, progress, numbers = Stack(protocol.initial), _progress(num, verbose), []
+        initial = np.concatenate([_data_word(x), protocol.initial])
+        stack = Stack(initial, ends=protocol.is_told)
+        progress, numbers = _progress(num, verbose), []
         for num_coded, number in protocol.encode(stack, x):
             numbers.append(number)
             progress.add(num_coded)
-        batches, words = np.bincount(numbers).tolist(), stack.words()
+        batches = None if protocol.is_told else np.bincount(numbers).tolist()
+        words = stack.words()
         # Words that were never drawn, and that the seed tells, are not kept. Two are the state;
         # and no file has more than 32 lanes for each word, though all be missing.
-        num_undrawn = max(
-            0, min(stack.fewest_words - 2, len(words) - math.ceil(header["batch_size"] / 32))
-        )
+        num_kept = max(math.ceil(header["batch_size"] / 32), len(words) - stack.fewest_words + 2)
+        num_undrawn = 0 if protocol.is_told else max(0, len(words) - num_kept - 1)
         header |= {
-            "event_shape": map_parts(list, model.event_shape),
             "dtype": map_parts(lambda x: x.dtype.name, x),
             "order": pack_order(self.order),
             "batches": batches,
             "undrawn_words": num_undrawn,
             "model": fingerprints.of_model(model),
-            "probe": protocol.probe(batches),
-            "data": fingerprints.of_array(x),
+            "outputs": protocol.probe(batches),
             "there": None if there is None else map_parts(container.pack_mask, there),
             "condition": condition_digest,
             "environment": fingerprints.of_environment(),
         }
-        data = container.write(header, words[num_undrawn:])
+        data = container.write(header, np.delete(words, np.s_[1 : 1 + num_undrawn]))
         if not return_report:
             return data
-        first, bits_before = protocol.start or (0, 32 * len(protocol.initial))
+        first, bits_before = protocol.start or (0, 32 * len(initial))
         bits_per_example = (stack.num_bits() - bits_before) / (num - first)
-        payload_bits = 32 * (len(words) - num_undrawn)
+        header_bits = 8 * len(container.write(header, []))
         return data, {
             "num_examples": num,
             "bits_per_example": bits_per_example,
             "bits_per_variable": bits_per_example / model.num_variables,
-            "initial_bits": payload_bits - bits_per_example * num,
-            "header_bits": 8 * len(data) - payload_bits,
+            "initial_bits": 8 * len(data) - header_bits - bits_per_example * num,
+            "header_bits": header_bits,
             "total_bits": 8 * len(data),
             "seconds": time.monotonic() - began,
         }
@@ -208,21 +208,18 @@ class Codec:
         check_verbose(verbose)
         header, payload = container.read(bytes(data))
         model, count, num_steps = self.model, header["count"], header["num_steps"]
-        if header["model"] != fingerprints.of_model(model):
+        if not fingerprints.of_model(model).startswith(header["model"]):
             raise CodecError("The file was made by another model: its flow or weights are others")
         if num_steps > max(self.num_steps, MOST_UNASKED_STEPS):
             raise CodecError(
                 f"The file was made in {num_steps} steps, which take long: a `Codec` with "
                 f"num_steps={num_steps} decodes it"
             )
-        event_shape, there = map_parts(list, model.event_shape), header["there"]
-        names = names_of(event_shape)
-        if header["event_shape"] != event_shape or names_of(header["dtype"]) != names:
-            raise CodecError(
-                f"The file holds examples of shape {header['event_shape']}, not {event_shape}"
-            )
+        dtypes, there = header["dtype"], header["there"]
+        if names_of(dtypes) not in (None, names_of(model.flow)):
+            raise CodecError(f"The file holds other parts of data than the model's: {dtypes}")
         masks = model.allow_missing
-        if (there is not None) != masks or (masks and names_of(there) != names):
+        if (there is not None) != masks or (masks and names_of(there) != names_of(model.flow)):
             raise CodecError(
                 "The file says of other variables than the model's that they are there"
             )
@@ -233,32 +230,33 @@ class Codec:
             raise CodecError("The file was made with another condition, or without one")
         differences = fingerprints.differences(header["environment"])
         if there is not None:
-            there = map_parts(partial(container.unpack_mask, count), event_shape, there)
+            there = map_parts(partial(container.unpack_mask, count), model.event_shape, there)
         order = unpack_order(header["order"])
         try:
             protocol = self._protocol(order, header, condition, there)
         except ValueError as error:
             raise CodecError(f"The file's header is impossible: {error}") from error
         examples, progress = [], _progress(count, verbose)
-        if header["probe"] != protocol.probe(header["batches"]):
+        if not protocol.probe(header["batches"]).startswith(header["outputs"]):
             raise CodecError(
                 f"The network's outputs are not those of when the file was made{differences}"
             )
         try:
-            stack = Stack(np.concatenate([protocol.initial[: header["undrawn_words"]], payload]))
+            undrawn = protocol.initial[: header["undrawn_words"]]
+            words = np.concatenate([payload[:1], undrawn, payload[1:]])
+            stack = Stack(words, ends=protocol.is_told)
             for batch in protocol.decode(stack, header["batches"]):
                 examples.append(batch)
                 progress.add(count_examples(batch))
         except CodecError as error:
             raise CodecError(f"The file cannot be decoded: {error}{differences}") from error
+        dtypes = dtypes if isinstance(dtypes, dict) else map_parts(lambda _: dtypes, model.flow)
         x = map_parts(
             lambda dtype, *batches: np.concatenate(batches).astype(dtype),
-            header["dtype"],
+            dtypes,
             *reversed(examples),
         )
-        if not np.array_equal(stack.words(), protocol.initial) or header[
-            "data"
-        ] != fingerprints.of_array(x):
+        if not np.array_equal(stack.words(), np.concatenate([_data_word(x), protocol.initial])):
             raise CodecError(f"The file was decoded to other data than it was made of{differences}")
         return x
 
@@ -272,6 +270,11 @@ class Codec:
         model, most = self.model, header["batch_size"]
         model.build_for(map_parts(lambda shape: (most, *shape), model.event_shape), condition)
         return Protocol(model, order, header, condition, there)
+
+
+def _data_word(x):
+    """The data's own checksum, which lies at the bottom of the stack: not zero, as a state is."""
+    return np.array([int(fingerprints.of_array(x)[:8], 16) or 1], "uint32")
 
 
 def _progress(num, verbose):

@@ -1,16 +1,16 @@
-"""The file: a prefix of fixed size, a header in JSON, the payload, and a checksum over all of it.
+"""The file: fingerprints, a header in JSON, the payload, and a checksum over all of it.
 
 | bytes | what |
 |---|---|
 | 4 | `KBFN` |
-| 2 | version of the format, here 5 |
-| 4 | length of the header |
-| 8 | length of the payload |
-| | the header, JSON in UTF-8, by zlib with a dictionary: see `keras_bfn.codec.Codec` |
-| | the payload, 32-bit words |
-| 16 | BLAKE2b of all that comes before |
+| 1 | version of the format, here 6 |
+| 2, 4 | fingerprints of the model, and of the model and its outputs |
+| | the header, JSON in UTF-8, as a stream of DEFLATE with a dictionary: see `Codec` |
+| | the payload, 32-bit words, without the zeros at its end |
+| 4 | BLAKE2b of all that comes before |
 
-Numbers are unsigned and little-endian. Nothing in a file is executed.
+Numbers are unsigned and little-endian. What is as in `DEFAULTS` is left out of the header, so that
+a file of few kilobytes is little longer than its payload. Nothing in a file is executed.
 """
 
 import base64
@@ -25,10 +25,10 @@ import numpy as np
 from keras_bfn._validation import MOST_STEPS, is_number
 from keras_bfn.codec.errors import CodecError
 
-MAGIC, VERSION = b"KBFN", 5
-FORMERS = (4,)  # versions that are read, too: without an order
-PREFIX = struct.Struct("<4sHIQ")
-DIGEST_SIZE = 16
+MAGIC, VERSION = b"KBFN", 6
+PREFIX = struct.Struct("<4sB2s4s")
+FINGERPRINTS = ("model", "outputs")
+CHECKSUM_SIZE = 4
 DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 # More, or a finer lattice, would be no file of ours.
 MOST_LANES, MOST_SEED, FINEST_RESOLUTION = 2**16, 2**48, 1e-3
@@ -54,88 +54,101 @@ def _is_each(is_possible, value):
 
 # The header's entries, and what they can be.
 ENTRIES = {
-    "count": lambda value: _is_count(value, 1),
-    "event_shape": lambda value: _is_each(_is_shape, value),
     "dtype": lambda value: _is_each(DTYPES.__contains__, value),
     "order": lambda value: value is None or isinstance(value, dict),
     "num_steps": lambda value: _is_count(value, 1, MOST_STEPS),
     "batch_size": lambda value: _is_count(value, 1, MOST_LANES),
-    "batches": lambda value: _is_shape(value) and bool(value) and value[-1] > 0,
+    "batches": lambda value: value is None or (_is_shape(value) and bool(value) and value[-1] > 0),
     "resolution": lambda value: isinstance(value, float) and FINEST_RESOLUTION < value < 1,
     "seed": lambda value: _is_count(value, 0, MOST_SEED),
     "undrawn_words": _is_count,
-    "model": _is_text,
-    "probe": _is_text,
-    "data": _is_text,
     "there": lambda value: value is None or _is_each(_is_text, value),
     "condition": lambda value: value is None or _is_text(value),
     "environment": lambda value: isinstance(value, dict),
+    "count": lambda value: _is_count(value, 1),
 }
-
-# What headers have in common, by which zlib shortens them. It belongs to the version of the format.
+DEFAULTS = {
+    "dtype": "int64",
+    "order": None,
+    "num_steps": 50,
+    "batch_size": 64,
+    "batches": None,
+    "resolution": 0.25,
+    "seed": 0,
+    "undrawn_words": 0,
+    "there": None,
+    "condition": None,
+}
+# What headers have in common, by which they are shortened. It belongs to the version of the format.
 DICTIONARY = (
-    b'{"count":10000,"event_shape":[28,28,1],"dtype":"uint8","num_steps":50,"batch_size":64,'
-    b'"batches":[1,1,1],"resolution":0.25,"seed":0,"undrawn_words":10000,"model":"","probe":"",'
-    b'"data":"","there":null,"condition":null,"environment":{"backend":"tensorflow 2.21.0'
-    b'torch 2.13.0+cpu","backend":"jax 0.10.2","keras":"3.15.1","numpy":"2.4.6","constriction":'
-    b'"0.5.0","python":"3.11.1","machine":"Linux x86_64","device":"CpuDevice(id=0)"}}'
+    b'{"dtype":"uint8","order":{"class":"Random","config":{"num_groups":null}},"num_steps":20,'
+    b'"batch_size":16,"batches":[1,1,1],"undrawn_words":10000,"environment":{"backend":'
+    b'"tensorflow 2.21.0","keras":"3.15.1","numpy":"2.4.6","constriction":"0.5.0","machine":'
+    b'"Linux x86_64","device":"/job:localhost/replica:0/task:0/device:CPU:0"},"count":'
+    b'"torch 2.13.0+cpu","keras":"3.15.1","numpy":"2.4.6","constriction":"0.5.0","machine":'
+    b'"Linux x86_64","device":"cpu"},"count":'
+    b'{"dtype":"int32","order":{"class":"LeftToRight","config":{"block_size":1}},"environment":'
+    b'{"backend":"jax 0.10.2","keras":"3.15.1","numpy":"2.4.6","constriction":"0.5.0","machine":'
+    b'"Linux x86_64","device":"cpu:0"},"count":1000}'
 )
 MOST_UNPACKED = 2**24  # A longer header than this and twice what it is packed to is none of ours.
 
 
-def digest(*parts):
+def digest(*parts, size=16):
     """BLAKE2b of bytes, in hexadecimal."""
-    return hashlib.blake2b(b"".join(parts), digest_size=DIGEST_SIZE).hexdigest()
+    return hashlib.blake2b(b"".join(parts), digest_size=size).hexdigest()
 
 
 def write(header, words):
     """The bytes of a file.
 
     Args:
-        header: dict of `ENTRIES`.
+        header: dict of `ENTRIES` and `FINGERPRINTS`: hexadecimal, of which the first digits are
+            kept.
         words: uint32 array, the payload.
 
     Raises:
         CodecError: if `read` would refuse the header.
     """
     _check_header(header)
-    header = pack_header(json.dumps(header, separators=(",", ":")).encode())
-    payload = np.asarray(words, "<u4").tobytes()
-    content = PREFIX.pack(MAGIC, VERSION, len(header), len(payload)) + header + payload
-    return content + bytes.fromhex(digest(content))
+    told = {name: header[name] for name in ENTRIES if header[name] != DEFAULTS.get(name)}
+    prints = (bytes.fromhex(header[name]) for name in FINGERPRINTS)
+    packed = pack_header(json.dumps(told, separators=(",", ":")).encode())
+    payload = np.asarray(words, "<u4").tobytes().rstrip(b"\0")
+    return seal(PREFIX.pack(MAGIC, VERSION, *prints) + packed + payload)
 
 
 def read(data):
-    """The header and the payload's words.
+    """The header, with fingerprints as far as the file has them, and the payload's words.
 
     Raises:
-        CodecError: if `data` is not a whole, unharmed file of this version.
+        CodecError: if `data` is not a whole, unharmed file of a version that is known.
     """
-    if len(data) < PREFIX.size or data[: len(MAGIC)] != MAGIC:
+    if len(data) <= len(MAGIC) or data[: len(MAGIC)] != MAGIC:
         raise CodecError(f"Not a file of keras_bfn.codec: it does not begin with {MAGIC!r}")
-    _, version, header_size, payload_size = PREFIX.unpack_from(data)
-    if version not in (*FORMERS, VERSION):
-        known = f"only {', '.join(map(str, FORMERS))} and {VERSION} are known"
-        raise CodecError(f"The file has version {version} of the format; {known}")
-    size = PREFIX.size + header_size + payload_size + DIGEST_SIZE
-    if len(data) != size:
-        fault = "is cut short" if len(data) < size else "is followed by what is not its own"
-        raise CodecError(f"The file {fault}: it has {len(data)} bytes of {size}")
-    content = data[:-DIGEST_SIZE]
-    if bytes.fromhex(digest(content)) != data[-DIGEST_SIZE:]:
-        raise CodecError("The file is damaged: its checksum does not fit its content")
-    packed, payload = content[PREFIX.size :][:header_size], content[PREFIX.size + header_size :]
+    version = data[len(MAGIC)]
+    if version != VERSION:
+        raise CodecError(f"The file has version {version} of the format; only {VERSION} is known")
+    content = data[:-CHECKSUM_SIZE]
+    if data != seal(content):
+        raise CodecError("The file is cut short or damaged: its checksum does not fit its content")
+    if len(content) < PREFIX.size:
+        raise CodecError(f"The file has {len(data)} bytes, too few for a header")
+    prints = map(bytes.hex, PREFIX.unpack_from(content)[2:])
     unpacker = zlib.decompressobj(wbits=-15, zdict=DICTIONARY)
     try:
+        packed = content[PREFIX.size :]
         header = json.loads(unpacker.decompress(packed, MOST_UNPACKED + 2 * len(packed)))
+        if not unpacker.eof:
+            raise ValueError("it does not end")
     except (zlib.error, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or not JSON
         raise CodecError(f"The file's header is not JSON: {error}") from error
-    if version in FORMERS and isinstance(header, dict):
-        header.setdefault("order", None)
+    if not isinstance(header, dict):
+        raise CodecError(f"The file's header is no dict: {header!r}")
+    header = {**DEFAULTS, **header, **dict(zip(FINGERPRINTS, prints, strict=True))}
     _check_header(header)
-    if payload_size % 4:
-        raise CodecError(f"The file's payload has {payload_size} bytes, not whole words of 4")
-    words = np.frombuffer(payload, "<u4").astype("uint32")
+    payload = unpacker.unused_data
+    words = np.frombuffer(payload + bytes(-len(payload) % 4), "<u4").astype("uint32")
     # An example begins by popping initial bits: two on average, or more, for each variable. Where
     # all are missing, `Codec` keeps as many words nevertheless.
     most_lanes = min(header["count"], 32 * len(words))
@@ -145,6 +158,11 @@ def read(data):
             f"for {header['batch_size']} lanes"
         )
     return header, words
+
+
+def seal(content):
+    """Bytes with their checksum behind."""
+    return content + bytes.fromhex(digest(content, size=CHECKSUM_SIZE))
 
 
 def pack_header(text):
@@ -181,7 +199,7 @@ def unpack_mask(count, event_shape, text):
 
 
 def _check_header(header):
-    if not isinstance(header, dict) or set(header) != set(ENTRIES):
+    if set(header) != {*ENTRIES, *FINGERPRINTS}:
         raise CodecError(f"The file's header does not have the entries {sorted(ENTRIES)}")
     for name, is_possible in ENTRIES.items():
         if not is_possible(header[name]):

@@ -39,7 +39,6 @@ def of_environment():
         "keras": keras.__version__,
         "numpy": np.__version__,
         "constriction": importlib.metadata.version("constriction"),
-        "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "device": str(ops.convert_to_tensor(np.zeros(1)).device),
     }

@@ -193,7 +193,7 @@ class Receiver:
         return rows_of(np.s_[: len(rows)], told)
 
     def probe(self):
-        """The digest of what is expected given fixed data and evidence.
+        """The digest of the model, and of what is expected given fixed data and evidence.
 
         Asked is about the first, the middle and the last group, each at three times of Bob.
         """
@@ -217,9 +217,8 @@ class Receiver:
                     return np.sqrt(chain.precision[i]) * (2.0 * evidence[now] - 1.0)
 
                 found.append(ask(map_parts(chance_evidence, chains, now), i))
-        # Of what is told, files hold the digests of all arrays.
-        found = keras.tree.flatten(found) if self.told.all() else found
-        return fingerprints.digest(*(fingerprints.of_array(told).encode() for told in found))
+        found = map(fingerprints.of_array, keras.tree.flatten(found))
+        return fingerprints.digest("".join([fingerprints.of_model(self.model), *found]).encode())
 
 
 def rows_of(rows, told):

@@ -33,6 +33,7 @@ class Stack:
 
     Args:
         words: uint32 array, the bits at the start. The one on top, which comes last, is not zero.
+        ends: bool. Whether all bits may be popped; else two words are kept, the coder's own state.
 
     Attributes:
         fewest_words: int, how few there have ever been.
@@ -43,7 +44,7 @@ class Stack:
             is pushed could not have been popped.
     """
 
-    def __init__(self, words):
+    def __init__(self, words, ends=False):
         with tell_to_install('The codec needs constriction: pip install "keras-bfn[codec]"'):
             import constriction
         if len(words) and words[-1] == 0:
@@ -51,6 +52,7 @@ class Stack:
         self._models = constriction.stream.model
         self._coder = constriction.stream.stack.AnsCoder(np.asarray(words, "uint32"))
         self.fewest_words = self.lowest_words = self._coder.num_words()
+        self._ends = ends
 
     def words(self):
         """All bits on the stack, a uint32 array."""
@@ -193,7 +195,7 @@ class Stack:
         symbols = self._coder.decode(model, *parameters).astype("int64").reshape(shape)
         self.lowest_words = min(self.lowest_words, self._coder.num_words())
         self.fewest_words = min(self.fewest_words, self.lowest_words)
-        if self.fewest_words < 3:  # the coder's own state, and nothing below it
+        if self.fewest_words < 3 and not self._ends:
             raise Exhausted("no bits are left")
         return symbols
 

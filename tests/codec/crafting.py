@@ -16,19 +16,26 @@ def random_words(num, seed=0):
     return np.random.default_rng(seed).integers(1, 2**32, num, dtype="uint32")
 
 
-def sealed(header, payload=b"", magic=container.MAGIC, version=container.VERSION):
+PRINTS = {"model": "abcd", "outputs": "01234567"}
+
+
+def sealed(
+    header, payload=b"", magic=container.MAGIC, version=container.VERSION, fingerprints=PRINTS
+):
     """A file of any header's bytes and payload, with the checksum that belongs to them."""
-    header = container.pack_header(header)
-    content = container.PREFIX.pack(magic, version, len(header), len(payload)) + header + payload
-    return content + bytes.fromhex(container.digest(content))
+    prints = (bytes.fromhex(fingerprints[name]) for name in container.FINGERPRINTS)
+    prefix = container.PREFIX.pack(magic, version, *prints)
+    return container.seal(prefix + container.pack_header(header) + payload)
 
 
 def crafted(data, /, words=None, **entries):
-    """A file with other entries in its header, or another payload."""
+    """A file with other entries in its header, other fingerprints, or another payload."""
     header, old_words = container.read(data)
     words = old_words if words is None else words
-    header = json.dumps({**header, **entries}).encode()
-    return sealed(header, np.asarray(words, "<u4").tobytes())
+    header |= entries
+    prints = {name: header.pop(name) for name in container.FINGERPRINTS}
+    payload = np.asarray(words, "<u4").tobytes()
+    return sealed(json.dumps(header).encode(), payload, fingerprints=prints)
 
 
 def coded(chains, x, expect):

@@ -56,15 +56,10 @@ def test_the_file_has_all_that_is_in_the_format():
 
 
 @pytest.mark.once
-def test_a_file_of_format_4_is_read():
-    data = (FOLDER / "format_4.bfn").read_bytes()
-    assert_array_equal(make_codec().decompress(data, verbose=0), X)
-
-
-@pytest.mark.once
-def test_a_file_of_format_3_is_refused_by_its_number():
-    with pytest.raises(CodecError, match=r"version 3 .* only 4 and 5 are known"):
-        make_codec().decompress((FOLDER / "format_3.bfn").read_bytes(), verbose=0)
+@pytest.mark.parametrize("version", [3, 5])
+def test_files_of_former_formats_are_refused_by_their_number(version):
+    with pytest.raises(CodecError, match=f"version {version} .* only 6 is known"):
+        make_codec().decompress((FOLDER / f"format_{version}.bfn").read_bytes(), verbose=0)
 
 
 @pytest.mark.once
