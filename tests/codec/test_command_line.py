@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from keras_bfn.codec import Codec, CodecError, __main__
+from keras_bfn.codec import Codec, CodecError, __main__, container
 from tests.codec.crafting import crafted
 from tests.models.small import FLOWS, make_data, make_model
 
@@ -114,6 +114,14 @@ def test_a_process_that_fails_says_why_and_leaves_nothing(folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["cut.bfn"]
 
 
+def _with_other_checksum(path):
+    """A file whose data are said to be others, by the word at the bottom of the stack."""
+    data = path.read_bytes()
+    words = container.read(data)[1]
+    words[0] ^= 1
+    return crafted(data, words=words)
+
+
 def _flip_last(data):
     return data[:-1] + bytes([data[-1] ^ 1])
 
@@ -152,11 +160,11 @@ FAILURES = {
         "decompress",
         lambda folder, path: path.write_bytes(_flip_last((folder / "x.bfn").read_bytes())),
         [],
-        "CodecError: The file is damaged",
+        "CodecError: The file is cut short or damaged",
     ),
     "other-data": (
         "decompress",
-        lambda folder, path: path.write_bytes(crafted((folder / "x.bfn").read_bytes(), data="")),
+        lambda folder, path: path.write_bytes(_with_other_checksum(folder / "x.bfn")),
         [],
         "CodecError: The file was decoded to other data",
     ),
