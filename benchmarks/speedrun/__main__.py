@@ -1,0 +1,172 @@
+"""Trains under a budget of processor seconds, and logs what held-out data cost on the way.
+
+    KERAS_BACKEND=jax python -m benchmarks.speedrun text --data novel.txt --seconds 600
+    KERAS_BACKEND=jax python -m benchmarks.speedrun mnist --data ~/tensorflow_datasets --test
+    KERAS_BACKEND=jax python -m benchmarks.speedrun digits --set width=384 --set dropout=0.2
+
+The recipe of a track is in `benchmarks/speedrun/tracks.py`; `--set` changes entries of it, for
+trials. The learning rate rises over the first 3% of the budget and falls to zero at its end.
+Seconds are those of the processor, of all threads, of training with its compilation; scoring is
+not counted. Costs are of the part that validates; `--test` scores the part that tests, at the end.
+The log (`--output`) has the machine, versions, the state of git, the recipe, the seed and the
+curve, and is drawn beside the logs that `--beside` names.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import subprocess
+import time
+
+import keras
+import numpy as np
+
+from benchmarks.report import machine
+from benchmarks.speedrun.tracks import TRACKS
+
+EPOCH = 25  # steps, between which the rate is set and the clock is read
+NUM_COSTS = 12  # on the way
+
+
+class Budget(keras.callbacks.Callback):
+    """Sets the learning rate by the processor seconds used, and stops when they are used up.
+
+    Args:
+        seconds: float.
+        rate: float, the highest learning rate.
+        score: function without arguments to a dict of costs.
+    """
+
+    def __init__(self, seconds, rate, score):
+        super().__init__()
+        self.seconds, self.rate, self.score = seconds, rate, score
+        self.start, self.curve, self.steps = time.process_time(), [], 0
+
+    def used(self):
+        return time.process_time() - self.start
+
+    def on_epoch_begin(self, epoch, logs=None):
+        share = min(1.0, self.used() / self.seconds)
+        rise = min(1.0, (share + 1e-3) / 0.03)
+        self.model.optimizer.learning_rate = (
+            self.rate * rise * 0.5 * (1 + math.cos(math.pi * share))
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.steps += EPOCH
+        used = self.used()
+        is_over = used >= self.seconds
+        if is_over or used > self.seconds * (len(self.curve) + 1) / NUM_COSTS:
+            costs = self.score()
+            self.curve.append({"seconds": round(used, 1), "steps": self.steps, **costs})
+            print(json.dumps(self.curve[-1]), flush=True)
+            self.start = time.process_time() - used
+        self.model.stop_training = is_over
+
+
+def costs(track, x, orders, num_repeats):
+    """Means over examples by order, and their standard errors, in the track's unit."""
+    found = {}
+    with track.model.averaged_weights():
+        for order in orders:
+            options = {"order": order, "num_repeats": num_repeats, "seed": 0, "verbose": 0}
+            if order == "left_to_right":
+                options["num_repeats"] = 1  # exact
+            nats = track.model.code_length(x, batch_size=128, **options)
+            total = (nats["transmission"] + nats["reconstruction"]) * track.per_nat
+            found[order] = round(float(total.mean()), 4)
+            found[f"{order} +-"] = round(float(total.std() / math.sqrt(len(total))), 4)
+    return found
+
+
+def git_state():
+    """The commit, and whether files differ from it; None outside a clone."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    found = subprocess.run(
+        command, capture_output=True, text=True, cwd=pathlib.Path(__file__).parent
+    )
+    return found.stdout.strip() or None
+
+
+def draw_curves(log, beside, path):
+    """The curve of a log, over those of others."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, other in [*beside, ("this run", log)]:
+        order = other["orders"][0]
+        points = [(point["seconds"], point[order]) for point in other["curve"]]
+        axes.plot(*zip(*points, strict=True), marker=".", label=f"{name}, {order}")
+    axes.set(xlabel="processor seconds", ylabel=log["unit"], xscale="log", title=log["track"])
+    axes.legend()
+    figure.savefig(path)
+
+
+def main(args=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("track", choices=TRACKS)
+    parser.add_argument("--data", help="the text file, or the directory of TensorFlow Datasets")
+    parser.add_argument("--seconds", type=float, default=600.0, help="of the processor")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", dest="changes")
+    parser.add_argument("--test", action="store_true", help="score the part that tests, at the end")
+    parser.add_argument("--output", type=pathlib.Path, help="the log; .png and .keras beside it")
+    parser.add_argument("--beside", type=pathlib.Path, nargs="*", default=[], help="other logs")
+    args = parser.parse_args(args)
+    make, recipe = TRACKS[args.track]
+    if args.data is None and args.track == "text":
+        parser.error("text needs --data, a text file")
+    changes = dict(change.split("=", 1) for change in args.changes)
+    if not set(changes) <= set(recipe):
+        parser.error(f"--set must name some of {list(recipe)}")
+    recipe = recipe | {name: json.loads(value) for name, value in changes.items()}
+
+    keras.utils.set_random_seed(args.seed)
+    track, rng = make(recipe, args.data, args.seed), np.random.default_rng(args.seed)
+    track.model.compile(track.optimizer)
+
+    def batches():
+        while True:
+            yield track.draw(rng)
+
+    def score():
+        return costs(track, track.validation, track.orders[:1], 2)
+
+    budget = Budget(args.seconds, recipe["rate"], score)
+    track.model.fit(
+        batches(),
+        steps_per_epoch=EPOCH,
+        epochs=10**6,
+        callbacks=[budget],
+        shuffle=False,
+        verbose=0,
+    )
+    log = {
+        "track": args.track,
+        "unit": track.unit,
+        "orders": track.orders,
+        "machine": machine(),
+        "git": git_state(),
+        "seed": args.seed,
+        "recipe": recipe,
+        "weights": track.model.count_params(),
+        "curve": budget.curve,
+        "validation": costs(track, track.validation, track.orders, 8),
+    }
+    print("validation", log["validation"], track.unit, flush=True)
+    if args.test:
+        log["test"] = costs(track, track.test, track.orders, 8)
+        print("test", log["test"], track.unit)
+    if args.output:
+        args.output.write_text(json.dumps(log, indent=1) + "\n")
+        beside = [(path.stem, json.loads(path.read_text())) for path in args.beside]
+        draw_curves(log, beside, args.output.with_suffix(".png"))
+        with track.model.averaged_weights():
+            track.model.save(args.output.with_suffix(".keras"))
+    return log
+
+
+if __name__ == "__main__":
+    main()

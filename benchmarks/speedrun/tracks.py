@@ -1,0 +1,170 @@
+"""The tracks: data in three parts, a recipe, and in which orders held-out data are sent."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from sklearn.datasets import load_digits
+
+import keras_bfn
+from benchmarks.mnist_model import binarize, load_mnist
+from examples.recipe import NOT_MATRICES
+from keras_bfn import datasets, flows, networks
+
+
+class Track(NamedTuple):
+    """What a track trains on, by which recipe, and how costs are told.
+
+    Attributes:
+        model: a `BayesianFlowNetwork` that is not compiled.
+        optimizer: a Keras optimizer, whose learning rate is set as the budget is used up.
+        draw: function of a random generator to a batch of training data.
+        validation, test: arrays: choices are made by the first, and the last is looked at once.
+        unit: in words.
+        per_nat: float. What a nat per example is in this unit.
+        orders: those in which held-out data are sent; the first is the record's.
+    """
+
+    model: Any
+    optimizer: Any
+    draw: Callable
+    validation: Any
+    test: Any
+    unit: str
+    per_nat: float
+    orders: tuple
+
+
+TEXT = {
+    "length": 256,
+    "width": 128,
+    "layers": 5,
+    "heads": 0,
+    "kernel": 5,
+    "dropout": 0.0,
+    "batch": 24,
+    "rate": 7e-3,
+    "shares": {"together": 1.0, "given": 0.5, "random": 0.5, "left_to_right": 1.5},
+}
+MNIST = {"width": 64, "coarse_width": 96, "batch": 128, "rate": 7e-3, "shares": None}
+DIGITS = {"width": 256, "blocks": 3, "dropout": 0.1, "batch": 128, "rate": 1e-3, "shares": None}
+
+
+def text(recipe, data, seed):
+    """A text in windows of its 27 letters: the last 5% test, the 5% before them validate."""
+    length = recipe["length"]
+    train, *held_out = (
+        part.tokens.astype("int32") for part in datasets.text_file(data, seq_length=length)
+    )
+    flow = flows.fit_prior(flows.DiscreteFlow(num_classes=27, beta_1=0.75), train[None])
+    network = networks.Transformer(
+        flow,
+        length,
+        width=recipe["width"],
+        num_layers=recipe["layers"],
+        num_heads=recipe["heads"],
+        kernel_size=recipe["kernel"],
+        dropout=recipe["dropout"],
+        times="variables",
+        causal=True,
+    )
+    model = keras_bfn.BayesianFlowNetwork(
+        flow,
+        network,
+        times="variables",
+        orders=recipe["shares"],
+        tokenizer=datasets.Letters(),
+        seed=seed,
+    )
+
+    def draw(rng):
+        starts = rng.integers(0, len(train) - length, recipe["batch"])
+        return train[starts[:, None] + np.arange(length)]
+
+    validation, test = (part[: len(part) // length * length] for part in held_out)
+    return Track(
+        model,
+        muon(recipe["rate"]),
+        draw,
+        validation.reshape(-1, length),
+        test.reshape(-1, length),
+        "bits per letter",
+        1 / (math.log(2) * length),
+        ("left_to_right", "together", "random"),
+    )
+
+
+def mnist(recipe, data, seed):
+    """MNIST: pixels drawn black or white anew in every batch; the last 5,000 images validate."""
+    levels, _ = load_mnist("train", data)
+    test, _ = load_mnist("test", data)
+    flow = flows.DiscreteFlow(num_classes=2, beta_1=7.0)
+    flow = flows.fit_prior(flow, binarize(levels[:10_000], np.random.default_rng(0)))
+    times = "shared" if recipe["shares"] is None else "variables"
+    network = networks.PatchTransformer(
+        flow,
+        (28, 28, 1),
+        patch_size=2,
+        width=recipe["width"],
+        num_layers=4,
+        num_coarse_layers=3,
+        coarse_width=recipe["coarse_width"],
+        times=times,
+    )
+    return _pictures(
+        flow, network, muon(recipe["rate"]), recipe, seed, levels, 5000, binarize, test
+    )
+
+
+def digits(recipe, data, seed):
+    """scikit-learn's 8x8 digits, of 17 levels: 1,200 train, 300 validate, 297 test."""
+    levels = load_digits().images[..., None]
+    levels = levels[np.random.default_rng(0).permutation(len(levels))].astype("int32")
+    flow = flows.DiscretizedFlow(num_bins=17, sigma_1=0.02, prediction="data")
+    network = networks.MLP(
+        flow,
+        (8, 8, 1),
+        width=recipe["width"],
+        num_blocks=recipe["blocks"],
+        dropout=recipe["dropout"],
+        times="shared" if recipe["shares"] is None else "variables",
+    )
+    optimizer = keras.optimizers.AdamW(beta_2=0.98, weight_decay=0.01, clipnorm=1.0, **AVERAGE)
+    return _pictures(
+        flow, network, optimizer, recipe, seed, levels[:1500], 300, lambda x, rng: x, levels[1500:]
+    )
+
+
+def _pictures(flow, network, optimizer, recipe, seed, levels, num_held_out, transform, test):
+    train, validation = levels[:-num_held_out], levels[-num_held_out:]
+    times = "shared" if recipe["shares"] is None else "variables"
+    model = keras_bfn.BayesianFlowNetwork(
+        flow, network, times=times, orders=recipe["shares"], seed=seed
+    )
+
+    def draw(rng):
+        return transform(train[rng.integers(0, len(train), recipe["batch"])], rng)
+
+    held_out = (transform(part, np.random.default_rng(0)) for part in (validation, test))
+    orders = ("together",) if times == "shared" else ("together", "random")
+    return Track(model, optimizer, draw, *held_out, "nats per image", 1.0, orders)
+
+
+AVERAGE = {"use_ema": True, "ema_momentum": 0.995}
+
+
+def muon(rate):
+    """Muon for the matrices of blocks, and AdamW for all else; weights are averaged."""
+    return keras.optimizers.Muon(
+        rate,
+        adam_beta_2=0.98,
+        weight_decay=0.01,
+        adam_weight_decay=0.01,
+        exclude_layers=NOT_MATRICES,
+        **AVERAGE,
+    )
+
+
+TRACKS = {"text": (text, TEXT), "mnist": (mnist, MNIST), "digits": (digits, DIGITS)}
