@@ -43,6 +43,8 @@ A model sees integers, the *tokens*. A tokenizer turns text into tokens and back
 
 - `Letters` has one for each character of an alphabet, by default a space and a to z;
 - `Bytes` has 256, the bytes of UTF-8, for any text at all;
+- `Symbols` has those of a list, of one character or several: atoms and bonds of molecules
+  (`Symbols.fit(smiles, datasets.SMILES)`), amino acids, notes;
 - `Subwords` has the words and parts of words of a `tokenizers.Tokenizer`, of thousands
   (`pip install "keras-bfn[text]"`).
 

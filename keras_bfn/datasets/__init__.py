@@ -13,7 +13,10 @@ from keras_bfn.datasets.text import clean_text as clean_text
 from keras_bfn.datasets.text import embedded_text as embedded_text
 from keras_bfn.datasets.text import text8 as text8
 from keras_bfn.datasets.text import text_file as text_file
+from keras_bfn.datasets.tokenizers import SELFIES as SELFIES
+from keras_bfn.datasets.tokenizers import SMILES as SMILES
 from keras_bfn.datasets.tokenizers import Bytes as Bytes
 from keras_bfn.datasets.tokenizers import Letters as Letters
 from keras_bfn.datasets.tokenizers import Subwords as Subwords
+from keras_bfn.datasets.tokenizers import Symbols as Symbols
 from keras_bfn.datasets.tokenizers import Tokenizer as Tokenizer

@@ -1,13 +1,14 @@
-"""Text to integers and back: by letters, by bytes, by a vocabulary of parts of words."""
+"""Text to integers and back: by letters, bytes, symbols, or a vocabulary of parts of words."""
 
 import functools
+import re
 
 import keras
 import numpy as np
 
 from keras_bfn._config import Immutable
 from keras_bfn._imports import tell_to_install
-from keras_bfn._validation import refusal, to_numpy
+from keras_bfn._validation import check_bool, check_int, refusal, to_numpy
 
 
 class Tokenizer(Immutable):
@@ -22,6 +23,7 @@ class Tokenizer(Immutable):
 
     Attributes:
         num_classes: int.
+        end: the token that ends a text, which is decoded no further; or None, if there is none.
 
     Example:
 
@@ -29,6 +31,8 @@ class Tokenizer(Immutable):
     >>> tokenizer.decode(tokenizer.encode("naïve"))
     'naïve'
     """
+
+    end = None
 
     def encode(self, text):
         """The text's tokens, an int32 array of shape `(length,)`.
@@ -38,16 +42,51 @@ class Tokenizer(Immutable):
         """
         raise NotImplementedError
 
+    def encode_batch(self, texts, length=None):
+        """The tokens of several texts, an int32 array of shape `(num, length)`.
+
+        Args:
+            texts: list of strings.
+            length: int or None: as long as this, and by default as the longest text. After a text
+                comes `end`, again and again, or -1, which means that nothing is there, if the
+                tokenizer has no `end`.
+
+        Raises:
+            ValueError: if there are no texts, one cannot be told in these tokens, or is too long.
+
+        Example:
+
+        >>> keras_bfn.datasets.Letters("ab").encode_batch(["abba", "b"]).tolist()
+        [[0, 1, 1, 0], [1, -1, -1, -1]]
+        """
+        if isinstance(texts, str) or not len(texts):
+            raise refusal("texts", "must be a list of at least one string", texts)
+        rows = [self.encode(text) for text in texts]
+        longest = max(map(len, rows))
+        length = longest if length is None else check_int("length", length, 1)
+        if longest > length:
+            text = texts[next(i for i, row in enumerate(rows) if len(row) > length)]
+            expected = f"must be at least {longest}, as many tokens as {text!r} has"
+            raise refusal("length", expected, length)
+        tokens = np.full((len(rows), length), -1 if self.end is None else self.end, "int32")
+        for found, row in zip(tokens, rows, strict=True):
+            found[: len(row)] = row
+        return tokens
+
     def decode(self, tokens):
         """The text of an integer array `(length,)`, or a list of the texts of `(num, length)`.
+
+        Where there is -1, nothing is; and nothing is decoded from the first `end` on.
 
         Raises:
             ValueError: if it does not hold tokens.
         """
-        tokens = check_tokens("tokens", tokens, self.num_classes)
+        tokens = check_tokens("tokens", tokens, self.num_classes, allow_missing=True)
         if tokens.ndim == 1:
-            return self.decode_row(tokens)
-        return [self.decode_row(row) for row in tokens]
+            tokens = tokens[tokens >= 0]
+            is_end = tokens == self.end if self.end is not None else np.zeros(len(tokens), bool)
+            return self.decode_row(tokens[np.cumsum(is_end) == 0])
+        return [self.decode(row) for row in tokens]
 
     def decode_row(self, tokens):
         """The text of tokens, of shape `(length,)`, that have been checked."""
@@ -127,6 +166,101 @@ class Bytes(Tokenizer):
 
     def decode_row(self, tokens):
         return tokens.astype("uint8").tobytes().decode("utf-8", errors="replace")
+
+
+SMILES = r"\[[^\]]*\]|Br|Cl|%\d\d|."  # atoms, bonds, branches, and the digits of rings
+SELFIES = r"\[[^\]]*\]|\."
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class Symbols(Tokenizer):
+    """One token for each symbol of a list: atoms and bonds, amino acids, notes of music.
+
+    A text is cut into symbols from left to right; where several fit, the longest is taken.
+
+    Args:
+        symbols: list of strings, all different, none empty.
+        has_end: bool. Whether there is one token more, the last, that ends a text: `encode_batch`
+            fills up with it, and `decode` goes no further. So a model learns how long texts are.
+
+    Raises:
+        ValueError: if an argument is none of these.
+
+    Example, molecules as SMILES:
+
+    >>> smiles = ["CCO", "c1ccccc1Br", "C[C@@H](N)C(=O)O"]
+    >>> symbols = keras_bfn.datasets.Symbols.fit(smiles, keras_bfn.datasets.SMILES)
+    >>> symbols.encode_batch(smiles[:2]).shape
+    (2, 9)
+    >>> symbols.decode(symbols.encode_batch(smiles))
+    ['CCO', 'c1ccccc1Br', 'C[C@@H](N)C(=O)O']
+    """
+
+    def __init__(self, symbols, has_end=True):
+        are_strings = isinstance(symbols, (list, tuple)) and all(
+            isinstance(symbol, str) and symbol for symbol in symbols
+        )
+        if not are_strings or not symbols or len({*symbols}) < len(symbols):
+            expected = "must be a list of strings, all different, none empty"
+            raise refusal("symbols", expected, symbols)
+        self.symbols = list(symbols)
+        self.has_end = check_bool("has_end", has_end)
+
+    @classmethod
+    def fit(cls, texts, pattern, has_end=True):
+        """The symbols that occur in texts.
+
+        Args:
+            texts: list of strings.
+            pattern: regular expression that matches a symbol, such as `SMILES` or `SELFIES`.
+            has_end: as in the constructor.
+
+        Raises:
+            ValueError: if there is a text that is not made of symbols alone.
+        """
+        found = set()
+        for text in texts:
+            symbols = re.findall(pattern, check_text(text, "texts"))
+            if "".join(symbols) != text:
+                expected = f"must be made of what {pattern!r} matches"
+                raise refusal("texts", expected, text)
+            found.update(symbols)
+        return cls(sorted(found), has_end)
+
+    @property
+    def num_classes(self):
+        return len(self.symbols) + self.has_end
+
+    @property
+    def end(self):
+        return len(self.symbols) if self.has_end else None
+
+    def encode(self, text):
+        numbers, longest_first = _cutter(tuple(self.symbols))
+        found = longest_first.findall(check_text(text))
+        if len("".join(found)) != len(text):
+            done = 0
+            while match := longest_first.match(text, done):
+                done = match.end()
+            raise ValueError(
+                f"Argument `text` must be made of the {len(self.symbols)} symbols. "
+                f"Received: {text!r}, where none fits at {text[done : done + 10]!r}"
+            )
+        return np.array([numbers[symbol] for symbol in found], "int32")
+
+    def decode_row(self, tokens):
+        return "".join(self.symbols[token] for token in tokens)
+
+    def __repr__(self):
+        return f"Symbols(num_classes={self.num_classes}, has_end={self.has_end})"
+
+
+@functools.lru_cache(maxsize=8)
+def _cutter(symbols):
+    """The number of each symbol, and the expression that matches the longest that fits."""
+    longest_first = sorted(symbols, key=len, reverse=True)
+    numbers = {symbol: number for number, symbol in enumerate(symbols)}
+    return numbers, re.compile("|".join(map(re.escape, longest_first)))
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -210,15 +344,18 @@ def check_tokenizer(name, tokenizer):
     return tokenizer
 
 
-def check_tokens(name, tokens, num_classes):
-    """Returns `tokens` as an array, or raises a `ValueError` if it holds no tokens."""
-    tokens = to_numpy(tokens, name)
+def check_tokens(name, tokens, num_classes, allow_missing=False):
+    """Returns `tokens` as an array, or raises a `ValueError` if it holds no tokens.
+
+    With `allow_missing`, -1 may stand where there is none.
+    """
+    tokens, least = to_numpy(tokens, name), -1 if allow_missing else 0
     are_integers = tokens.ndim in (1, 2) and np.issubdtype(tokens.dtype, np.integer)
-    if are_integers and (not tokens.size or 0 <= tokens.min() <= tokens.max() < num_classes):
+    if are_integers and (not tokens.size or least <= tokens.min() <= tokens.max() < num_classes):
         return tokens
     raise ValueError(
-        f"Argument `{name}` must hold integers in 0..{num_classes - 1}, of shape (length,) or "
-        f"(num, length). Received: shape {tokens.shape}, dtype {tokens.dtype}"
+        f"Argument `{name}` must hold integers in {least}..{num_classes - 1}, of shape (length,) "
+        f"or (num, length). Received: shape {tokens.shape}, dtype {tokens.dtype}"
         + (f", from {tokens.min()} to {tokens.max()}" if are_integers else "")
     )
 

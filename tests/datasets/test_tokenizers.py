@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bfn.datasets import Bytes, Letters, Subwords
+from keras_bfn.datasets import SELFIES, SMILES, Bytes, Letters, Subwords, Symbols
 from keras_bfn.datasets.tokenizers import check_tokenizer
 
 pytestmark = pytest.mark.once
@@ -40,11 +40,13 @@ def subwords(trained):
     return Subwords(trained)
 
 
-@pytest.fixture(scope="module", params=["letters", "bytes", "subwords"])
+@pytest.fixture(scope="module", params=["letters", "bytes", "symbols", "subwords"])
 def tokenizer(request):
     if request.param == "subwords":
         return request.getfixturevalue("subwords")
-    return {"letters": Letters("".join(sorted(set(TEXT)))), "bytes": Bytes()}[request.param]
+    characters = sorted(set(TEXT))
+    made = {"letters": Letters("".join(characters)), "bytes": Bytes()}
+    return {**made, "symbols": Symbols([*characters, "me", "mega"])}[request.param]
 
 
 @pytest.mark.parametrize("text", ["a\0b\0", "\ud800a"])
@@ -80,10 +82,71 @@ def test_what_is_no_text_is_refused(tokenizer, wrong):
 
 def test_what_are_no_tokens_is_refused(tokenizer):
     num = tokenizer.num_classes
-    message = rf"`tokens` must hold integers in 0\.\.{num - 1}, of shape.*Received: shape"
-    for wrong in ([num], [-1], [0.5], 1, [[[0]]], None, "ab"):
+    message = rf"`tokens` must hold integers in -1\.\.{num - 1}, of shape.*Received: shape"
+    for wrong in ([num], [-2], [0.5], 1, [[[0]]], None, "ab"):
         with pytest.raises(ValueError, match=message):
             tokenizer.decode(wrong)
+
+
+def test_texts_of_a_batch_are_filled_up_and_come_back(tokenizer):
+    texts = ["a", TEXT, "象"]
+    tokens = tokenizer.encode_batch(texts, 60)
+    assert tokens.shape == (3, 60)
+    assert tokens.dtype == "int32"
+    assert tokenizer.decode(tokens) == texts
+    shortest = tokenizer.encode_batch(texts)
+    np.testing.assert_array_equal(shortest, tokens[:, : shortest.shape[1]])
+    fill = -1 if tokenizer.end is None else tokenizer.num_classes - 1
+    assert (tokens[:, shortest.shape[1] :] == fill).all()
+    with pytest.raises(ValueError, match=r"`length` must be at least \d+, as .* Received: .*3"):
+        tokenizer.encode_batch(texts, 3)
+    for wrong in ([], "text"):
+        with pytest.raises(ValueError, match="`texts` must be a list of at least one string"):
+            tokenizer.encode_batch(wrong)
+
+
+def test_what_is_missing_is_not_decoded(tokenizer):
+    tokens = tokenizer.encode(TEXT)
+    spread = np.full(2 * len(tokens), -1)
+    spread[1::2] = tokens
+    assert tokenizer.decode(spread) == TEXT
+    assert tokenizer.decode(np.stack([spread, np.full_like(spread, -1)])) == [TEXT, ""]
+
+
+def test_the_longest_symbol_that_fits_is_taken_and_nothing_after_the_end():
+    symbols = Symbols(["C", "Cl", "(", "Cl("])
+    assert symbols.encode("ClCCl(").tolist() == [1, 0, 3]
+    assert symbols.end == 4
+    assert symbols.decode([0, 1, 4, 0, 4]) == "CCl"
+    assert symbols.decode([[4, 0], [0, 0]]) == ["", "CC"]
+    without = Symbols(["C", "Cl"], has_end=False)
+    assert (without.end, without.num_classes) == (None, 2)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "symbols"),
+    [
+        (SMILES, "C[C@@H](N)C(=O)Br", "C [C@@H] ( N ) C ( = O ) Br"),
+        (SMILES, "c1cc%12ccc1Cl.C%12", "c 1 c c %12 c c c 1 Cl . C %12"),
+        (SELFIES, "[C][=O].[Ring1]", "[C] [=O] . [Ring1]"),
+    ],
+)
+def test_symbols_of_molecules(pattern, text, symbols):
+    fitted, symbols = Symbols.fit([text], pattern), symbols.split()
+    assert fitted.symbols == sorted(set(symbols))
+    assert [fitted.symbols[token] for token in fitted.encode(text)] == symbols
+
+
+def test_what_symbols_cannot_be_is_refused():
+    with pytest.raises(ValueError, match=r"`text` must be .* 2 symbols.*none fits at 'xC'"):
+        Symbols(["C", "Cl"]).encode("ClxC")
+    with pytest.raises(ValueError, match=r"`texts` must be made of what .* matches.*C\.O"):
+        Symbols.fit(["C.O"], "[CO]")
+    for wrong in ("C", [], ["C", "C"], ["C", ""], ["C", 3], None):
+        with pytest.raises(ValueError, match=r"`symbols` must be a list of strings, all differ"):
+            Symbols(wrong)
+    with pytest.raises(ValueError, match=r"`has_end` must be True or False"):
+        Symbols(["C"], has_end="*")
 
 
 def test_letters_are_numbered_as_in_their_alphabet():
