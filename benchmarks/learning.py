@@ -24,8 +24,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import keras_bfn
-from examples import recipe
-from keras_bfn import datasets, flows, networks
+from keras_bfn import datasets, flows, networks, recipes
 
 IMAGE_SHAPE, LENGTH, MARKS = (28, 28, 1), 256, 10
 
@@ -34,15 +33,18 @@ def mnist_networks(flow):
     patches = {"patch_size": 2, "width": 64, "num_layers": 4}
     coarse = {"num_coarse_layers": 3, "coarse_width": 96}
     return {
-        "patches": (networks.PatchTransformer(flow, IMAGE_SHAPE, **patches, **coarse), recipe.muon),
+        "patches": (
+            networks.PatchTransformer(flow, IMAGE_SHAPE, **patches, **coarse),
+            recipes.muon,
+        ),
         "patches, attention": (
             networks.PatchTransformer(
                 flow, IMAGE_SHAPE, patch_size=4, width=128, num_heads=4, kernel_size=1, num_layers=6
             ),
-            recipe.muon,
+            recipes.muon,
         ),
-        "MLP": (networks.MLP(flow, IMAGE_SHAPE, width=512, num_blocks=3), recipe.adamw),
-        "U-Net": (networks.UNet(flow, IMAGE_SHAPE, width=32, num_blocks=1), recipe.adamw),
+        "MLP": (networks.MLP(flow, IMAGE_SHAPE, width=512, num_blocks=3), recipes.adamw),
+        "U-Net": (networks.UNet(flow, IMAGE_SHAPE, width=32, num_blocks=1), recipes.adamw),
     }
 
 
@@ -52,9 +54,9 @@ def text_networks(flow):
 
     plain = {"kernel_size": 1, "positions": "sinusoidal", "features": "plain", "expansion": 4}
     return {
-        "neighbours": (transformer(num_heads=0), recipe.muon),
-        "neighbours, attention": (transformer(num_heads=4), recipe.muon),
-        "as the paper's, small": (transformer(num_heads=4, **plain), recipe.adamw),
+        "neighbours": (transformer(num_heads=0), recipes.muon),
+        "neighbours, attention": (transformer(num_heads=4), recipes.muon),
+        "as the paper's, small": (transformer(num_heads=4, **plain), recipes.adamw),
     }
 
 

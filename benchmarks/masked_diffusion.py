@@ -24,8 +24,7 @@ import numpy as np
 from keras import ops
 
 import keras_bfn
-from examples import recipe
-from keras_bfn import Prediction, datasets, flows, losses, networks
+from keras_bfn import Prediction, datasets, flows, losses, networks, recipes
 
 LENGTH, BATCH_SIZE, ORDER = 64, 32, 2
 WAYS = ("masked", "shared times", "own times", "half masked")
@@ -88,7 +87,7 @@ def train(flow, way, letters, steps):
     keras.utils.set_random_seed(0)
     network = networks.Transformer(flow, LENGTH, width=128, num_layers=4, num_heads=0)
     model = Costs(flow, network, way)
-    model.compile(recipe.muon(steps), loss=lambda _, costs: costs)
+    model.compile(recipes.muon(steps), loss=lambda _, costs: costs)
     rng = np.random.default_rng(0)
     starts = rng.integers(0, len(letters) - LENGTH, steps * BATCH_SIZE)
     x = letters[starts[:, None] + np.arange(LENGTH)]

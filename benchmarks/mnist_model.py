@@ -14,8 +14,8 @@ import keras
 import numpy as np
 
 import keras_bfn
-from examples.recipe import adamw
 from keras_bfn import datasets, flows, networks
+from keras_bfn.recipes import adamw
 
 BATCH_SIZE = 128
 IMAGE_SHAPE = (28, 28, 1)

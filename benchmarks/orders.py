@@ -16,8 +16,7 @@ import keras
 import numpy as np
 
 import keras_bfn
-from examples import recipe
-from keras_bfn import datasets, flows, networks
+from keras_bfn import datasets, flows, networks, recipes
 from keras_bfn.codec import Codec
 
 LENGTH = 64
@@ -53,7 +52,7 @@ def make(flow, shares, args):
 
 def train(model, letters, shares, args):
     batch_size = round(args.batch * (1.0 if shares is None else sum(shares.values())))
-    model.compile(recipe.muon(args.steps))
+    model.compile(recipes.muon(args.steps))
     rng = np.random.default_rng(0)
     starts = rng.integers(0, len(letters) - LENGTH, args.steps * batch_size)
     x = letters[starts[:, None] + np.arange(LENGTH)]
@@ -93,13 +92,16 @@ def write(model, letters, x):
         ]
         found = [text[i:j] in words for text, i, j in spans if i and j > 0]
         print(f"words {name} borders of windows: {100 * np.mean(found):.1f}% known", flush=True)
-    codec = Codec(model, order="left_to_right", batch_size=len(x))
+    codec = Codec(model, order="left_to_right")
     data, report = codec.compress(x, return_report=True, verbose=0)
     assert (codec.decompress(data, verbose=0) == x).all()
     nats = model.code_length(x, order="left_to_right", verbose=0)["reconstruction"].sum()
-    payload = (report["total_bits"] - report["header_bits"]) * math.log(2) / nats
+    cost, header = nats / math.log(2) / 8, report["header_bits"] // 8
     bits = 8 * len(data) / x.size
-    print(f"file: {len(data)} bytes, {bits:.3f} bits per letter, payload {payload:.4f} of the cost")
+    print(f"file: {len(data)} bytes, {header} of them its header, {bits:.3f} bits per letter")
+    print(
+        f"{len(data) / cost:.4f} of the cost, {(len(data) - header) / cost:.4f} beside the header"
+    )
 
 
 def main():

@@ -27,8 +27,7 @@ from matplotlib.figure import Figure
 import keras_bfn
 from benchmarks.orders import WAYS
 from benchmarks.samplers import digits_data, mnist_data
-from examples import recipe
-from keras_bfn import flows, networks
+from keras_bfn import flows, networks, recipes
 from keras_bfn.metrics import SampleQuality
 
 PICTURE_WAYS = [way for way in WAYS if "right" not in way and way != "all"]
@@ -58,7 +57,7 @@ def digits(args):
     def make_network(times):
         return networks.MLP(flow, (8, 8, 1), width=256, num_blocks=3, times=times, dropout=0.1)
 
-    return Pictures(flow, make_network, recipe.adamw, train, test)
+    return Pictures(flow, make_network, recipes.adamw, train, test)
 
 
 def mnist(args):
@@ -69,7 +68,7 @@ def mnist(args):
         options = {"num_layers": 4, "num_coarse_layers": 3, "coarse_width": 96, "times": times}
         return networks.PatchTransformer(flow, (28, 28, 1), patch_size=2, width=64, **options)
 
-    return Pictures(flow, make_network, recipe.muon, train, test)
+    return Pictures(flow, make_network, recipes.muon, train, test)
 
 
 DATA = {"digits": digits, "mnist": mnist}

@@ -12,10 +12,9 @@ See `experiment.py` for what a run leaves behind. The same command goes on where
 import math
 
 import experiment
-import recipe
 
 import keras_bfn
-from keras_bfn import datasets, flows, networks
+from keras_bfn import datasets, flows, networks, recipes
 
 IMAGE_SHAPE = (32, 32, 3)
 # Bits per dimension in continuous time, of the discretised model of 256 bins.
@@ -39,7 +38,7 @@ def build_model(args, steps):
         flow, IMAGE_SHAPE, width=width, width_multipliers=(1, 2, 2), num_blocks=num_blocks
     )
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=args.seed)
-    model.compile(recipe.adamw(steps))
+    model.compile(recipes.adamw(steps))
     return model
 
 

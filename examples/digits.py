@@ -25,11 +25,11 @@ import time
 
 import keras
 import numpy as np
-from recipe import adamw
 from sklearn.datasets import load_digits
 
 import keras_bfn
 from keras_bfn import datasets, flows, networks
+from keras_bfn.recipes import adamw
 
 NUM_LEVELS = 17
 NUM_TRAIN = 1500

@@ -20,10 +20,10 @@ import time
 import keras
 import numpy as np
 from digits import positive
-from recipe import adamw
 
 import keras_bfn
 from keras_bfn import flows, networks, visualization
+from keras_bfn.recipes import adamw
 
 DAY = 24
 DAYS_MADE = 3650

@@ -33,11 +33,11 @@ from digits import (
     positive,
 )
 from matplotlib.figure import Figure
-from recipe import adamw
 from sklearn.svm import SVC
 
 import keras_bfn
 from keras_bfn import datasets, flows, networks
+from keras_bfn.recipes import adamw
 
 BATCH_SIZE = 125
 WIDTH = 64

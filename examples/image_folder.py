@@ -24,10 +24,10 @@ import time
 import keras
 import numpy as np
 from digits import OneLinePerEpochs, positive
-from recipe import muon
 
 import keras_bfn
 from keras_bfn import datasets, flows, networks
+from keras_bfn.recipes import muon
 
 COLUMNS = 8
 MOST_ROWS = 10

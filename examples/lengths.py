@@ -17,10 +17,10 @@ import time
 
 import keras
 import numpy as np
-from recipe import muon
 
 import keras_bfn
 from keras_bfn import flows, networks
+from keras_bfn.recipes import muon
 
 CONSONANTS, VOWELS = "bdgkm", "aiu"
 LETTERS = CONSONANTS + VOWELS

@@ -13,10 +13,9 @@ See `experiment.py` for what a run leaves behind. The same command goes on where
 
 import experiment
 import numpy as np
-import recipe
 
 import keras_bfn
-from keras_bfn import datasets, flows, networks
+from keras_bfn import datasets, flows, networks, recipes
 
 IMAGE_SHAPE, NUM_CLASSES = (28, 28, 1), 10
 # Nats per image by the number of steps; None is continuous time.
@@ -37,7 +36,7 @@ def build_model(preset, network, data, steps, seed):
         width = 512 if preset == "small" else 32
         network = networks.MLP(flow, IMAGE_SHAPE, width=width, num_blocks=3)
         model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
-        model.compile(recipe.adamw(steps))
+        model.compile(recipes.adamw(steps))
         return model
     flow = flows.DiscreteFlow(num_classes=2, beta_1=7.0)
     # How often pixels are white is what the network need not learn.
@@ -54,7 +53,7 @@ def build_model(preset, network, data, steps, seed):
         conditions=NUM_CLASSES,
     )
     model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.5, seed=seed)
-    model.compile(recipe.muon(steps))
+    model.compile(recipes.muon(steps))
     return model
 
 

@@ -17,10 +17,9 @@ import math
 
 import experiment
 import numpy as np
-import recipe
 
 import keras_bfn
-from keras_bfn import datasets, flows, metrics, networks
+from keras_bfn import datasets, flows, metrics, networks, recipes
 
 LETTERS = datasets.Letters()
 PAPER = {None: 1.41}  # bits per character in continuous time
@@ -43,7 +42,7 @@ def build_model(preset, order, data, seq_length, steps, seed):
         flow, seq_length, width=width, num_layers=num_layers, num_heads=0
     )
     model = keras_bfn.BayesianFlowNetwork(flow, network, tokenizer=LETTERS, seed=seed)
-    model.compile(recipe.muon(steps))
+    model.compile(recipes.muon(steps))
     return model
 
 

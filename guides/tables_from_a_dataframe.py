@@ -82,7 +82,7 @@ print(table)
 """
 ## The model
 
-`make_model` makes a model that suits the table, and `fit` has a recipe of its own: 1,000 steps of
+`make_model` makes a model that suits the table, and `fit` has a recipe of its own: 2,000 steps of
 AdamW, at a rate that rises and falls. A model that was compiled otherwise is trained as it was
 compiled. Nothing has to be done about missing cells: nothing is sent of them, and they cost
 nothing.

@@ -14,6 +14,7 @@ from keras_bfn import metrics as metrics
 from keras_bfn import networks as networks
 from keras_bfn import orders as orders
 from keras_bfn import presets as presets
+from keras_bfn import recipes as recipes
 from keras_bfn import samplers as samplers
 from keras_bfn import schedules as schedules
 from keras_bfn import tables as tables

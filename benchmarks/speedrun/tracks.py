@@ -10,8 +10,8 @@ from sklearn.datasets import load_digits
 
 import keras_bfn
 from benchmarks.mnist_model import binarize, load_mnist
-from examples.recipe import NOT_MATRICES
 from keras_bfn import datasets, flows, networks
+from keras_bfn.recipes import NOT_MATRICES
 
 
 class Track(NamedTuple):
@@ -162,7 +162,7 @@ def muon(rate):
         adam_beta_2=0.98,
         weight_decay=0.01,
         adam_weight_decay=0.01,
-        exclude_layers=NOT_MATRICES,
+        exclude_layers=list(NOT_MATRICES),
         **AVERAGE,
     )
 

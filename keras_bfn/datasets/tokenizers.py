@@ -43,13 +43,16 @@ class Tokenizer(Immutable):
         raise NotImplementedError
 
     def encode_batch(self, texts, length=None):
-        """The tokens of several texts, an int32 array of shape `(num, length)`.
+        """The tokens of several texts.
 
         Args:
             texts: list of strings.
             length: int or None: as long as this, and by default as the longest text. After a text
                 comes `end`, again and again, or -1, which means that nothing is there, if the
                 tokenizer has no `end`.
+
+        Returns:
+            An int32 array of shape `(num, length)`.
 
         Raises:
             ValueError: if there are no texts, one cannot be told in these tokens, or is too long.
@@ -214,6 +217,9 @@ class Symbols(Tokenizer):
             texts: list of strings.
             pattern: regular expression that matches a symbol, such as `SMILES` or `SELFIES`.
             has_end: as in the constructor.
+
+        Returns:
+            A `Symbols` of these, in alphabetical order.
 
         Raises:
             ValueError: if there is a text that is not made of symbols alone.

@@ -5,14 +5,15 @@ import math
 import keras
 import numpy as np
 
+from keras_bfn import recipes
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.inputs.arrays import count_examples
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.tables.frames import is_frame, make_series, read_series
 
 BATCH_SIZE = 64
-TRAINING_STEPS = 1000
-MOST_EPOCHS = 250  # by default: few rows are learnt by heart if they are seen more often
+TRAINING_STEPS = 2000
+MOST_EPOCHS = 1000  # by default: few rows are learnt by heart if they are seen more often
 PEAK_RATE = 3e-3
 NUM_PARTICLES = 8
 SAMPLER = "sde2"
@@ -59,7 +60,7 @@ class TableModel(BayesianFlowNetwork):
         Args:
             x: a frame, or what `fit` of other models takes.
             batch_size: int; 64 by default.
-            epochs: int. By default so many that there are 1,000 steps, but at most 250.
+            epochs: int. By default so many that there are 2,000 steps, but at most 1,000.
             validation_data: a frame, or as in Keras.
             y: must be None.
             **kwargs: `callbacks`, `verbose` and the others of `keras.Model.fit`.
@@ -78,7 +79,7 @@ class TableModel(BayesianFlowNetwork):
                 epochs = min(math.ceil(TRAINING_STEPS / steps), MOST_EPOCHS)
             check_int("epochs", epochs, 1)
             if not self.compiled or self.optimizer.name == RECIPE:
-                self.compile(make_optimizer(epochs * steps))
+                self.compile(recipes.adamw(epochs * steps, PEAK_RATE, name=RECIPE))
         elif not self.compiled:
             raise refusal("x", "must be a frame, for a model that was not compiled", x)
         epochs = 1 if epochs is None else epochs
@@ -212,20 +213,3 @@ class TableModel(BayesianFlowNetwork):
 
     def get_config(self):
         return {**super().get_config(), "table": keras.saving.serialize_keras_object(self.table)}
-
-
-def make_optimizer(num_steps):
-    """AdamW with a rate that rises and falls, clipped gradients, and averaged weights."""
-    warmup = min(200, num_steps // 10)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, num_steps - warmup), warmup_target=PEAK_RATE, warmup_steps=warmup
-    )
-    return keras.optimizers.AdamW(
-        rate,
-        beta_2=0.98,
-        weight_decay=0.01,
-        clipnorm=1.0,
-        use_ema=True,
-        ema_momentum=max(0.0, min(0.999, 1 - 15 / num_steps)),
-        name=RECIPE,
-    )
