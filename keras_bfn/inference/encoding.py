@@ -43,7 +43,7 @@ class EncodingProgram(LoopProgram):
             lambda flow, s: sampler.init_from(s / ops.sqrt(flow.schedule.beta(1.0))), flow, s
         )
         states = self.loop(predict, act, states, inputs)
-        latents = map_parts(sampler.latents, states)
+        latents = map_parts(lambda flow, state: sampler.latents(state), flow, states)
         if mask is not None:
             latents = map_parts(lambda u, mask: ops.where(mask[..., None], u, 0.0), latents, mask)
         return {"latents": latents}

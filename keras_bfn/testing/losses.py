@@ -42,7 +42,7 @@ def check_loss(loss, seed=0):
     name, rng = type(loss).__name__, np.random.default_rng(check_seed(seed))
     require_saving(loss)
     uniform = np.linspace(0.0, 1.0, 64, endpoint=False, dtype="float32")
-    times = loss.times(uniform)
+    times = loss.times(ops.convert_to_tensor(uniform))
     require_float32(times, uniform.shape, f"{name}.times(uniform)")
     found = ops.convert_to_numpy(times)
     require(
@@ -59,7 +59,7 @@ def check_loss(loss, seed=0):
 
 def _check_shapes(loss, flow, event_shape, rng):
     x = rng.integers(0, flow.num_values, (4, *event_shape)).astype("int32")
-    t = loss.times(np.arange(4, dtype="float32") / 4)
+    t = loss.times(ops.arange(4, dtype="float32") / 4)
     s = flow.sample_evidence(x, t, seed=0)
     params = ops.zeros((*x.shape, flow.output_size))
     prediction = Prediction(t, s, flow.input_params(s, flow.schedule.beta(t)), params)

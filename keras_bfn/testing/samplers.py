@@ -15,6 +15,7 @@ from keras_bfn.testing.claims import require, require_config
 
 JOINT_PRIOR = np.array([[0.25, 0.02, 0.03], [0.05, 0.2, 0.05], [0.02, 0.08, 0.3]])
 NUM_SAMPLES = 8000
+VARIANCE_TOLERANCE = 0.05  # of which chance takes 0.01, and the first order of 60 steps 0.035
 STD = 0.2  # of data that are hardly ever clipped to [-1, 1]
 NORMAL_FLOW = ContinuousFlow(sigma_1=0.1, prediction="data")
 
@@ -24,15 +25,16 @@ def check_sampler(sampler, num_steps=200, order=None, seed=0):
 
     It can be saved and not changed; the same seed gives the same samples, and another seed others;
     its state keeps its shapes and dtypes; if it is deterministic, samples are a function of the
-    latents. With the exact posterior of two dependent variables for a network, many steps draw
-    from their joint distribution, and so they do for normal data; few steps are further off.
+    latents, and data can be encoded. With the exact posterior of two dependent variables for a
+    network, many steps draw from their joint distribution, few steps are further off, and evidence
+    halfway varies as the flow says: as the messages about data do, N(c beta e(x), c beta).
 
     Args:
         sampler: a `keras_bfn.samplers.Sampler`.
         num_steps: int. So many steps must be enough.
-        order: None, 1 or 2: the order of convergence to be proved. It is measured by the variance
-            of evidence about normal data, from `start=0.05` on, so give a sampler that starts
-            there.
+        order: None, 1 or 2: the order of convergence to be proved, at least. It is measured by the
+            variance of evidence about normal data, from `start=0.05` on: give a sampler that was
+            made with it.
         seed: int.
 
     Raises:
@@ -114,21 +116,29 @@ def _check_seeds(sampler):
             f"{name} says that it is deterministic, but the same latents give other samples "
             "with another seed",
         )
+        found = model.encode(first, 5, sampler, seed=1, verbose=0)
+        require(
+            found.shape == (64, 2, 3) and np.isfinite(found).all(),
+            f"{name} must encode data as finite latents of shape (64, 2, 3). It finds shape "
+            f"{found.shape}",
+        )
 
 
 def _check_joint_distribution(sampler, num_steps, seed):
     name, model = type(sampler).__name__, make_pair_model()
 
-    def distance(num_steps):
+    def generate(num_steps):
+        options = {"seed": seed, "batch_size": NUM_SAMPLES, "verbose": 0, "return_details": True}
+        return model.generate(NUM_SAMPLES, num_steps, sampler, **options)
+
+    def distance(x):
         """Chi-squared of the pairs against their probabilities, in its standard deviations."""
-        x = model.generate(
-            NUM_SAMPLES, num_steps, sampler, seed=seed, batch_size=NUM_SAMPLES, verbose=0
-        )
         counts = np.bincount(x @ [3, 1], minlength=9)
         expected = NUM_SAMPLES * JOINT_PRIOR.ravel()
         return (np.sum((counts - expected) ** 2 / expected) - 8.0) / 4.0
 
-    many, few = distance(num_steps), distance(2)
+    found = generate(num_steps)
+    many, few = distance(found.samples), distance(generate(2).samples)
     require(
         many < 8.0,
         f"{name}: {num_steps} steps with the exact posterior must sample the joint distribution. "
@@ -137,6 +147,16 @@ def _check_joint_distribution(sampler, num_steps, seed):
     require(
         few > many,
         f"{name}: 2 steps cannot sample the joint distribution better than {num_steps} do",
+    )
+    t, s = found.trajectory.t[num_steps // 2], found.trajectory.s[num_steps // 2]
+    c_beta = model.flow.gain * float(model.flow.schedule.beta(t))
+    share = np.stack([JOINT_PRIOR.sum(axis=1), JOINT_PRIOR.sum(axis=0)])
+    variance = c_beta**2 * share * (1.0 - share) + c_beta
+    ratio = np.mean(s.astype("float64").var(axis=0) / variance)
+    require(
+        abs(ratio - 1.0) < VARIANCE_TOLERANCE,
+        f"{name}: evidence at t = {t:.3g} must vary as the messages about data do, N(c beta e(x), "
+        f"c beta) with c = flow.gain = {model.flow.gain}. Its variance is {ratio:.3f} of theirs",
     )
 
 
@@ -151,9 +171,9 @@ def _check_order(sampler, order):
     errors = [abs(evidence_variance(sampler, n) / exact - 1) for n in num_steps]
     slope = -np.polyfit(np.log(num_steps), np.log(errors), 1)[0]
     require(
-        abs(slope - order) < 0.25,
-        f"{name}: the error must fall with the number of steps to the power {order}. By "
-        f"{list(num_steps)} steps it falls to {[f'{error:.2g}' for error in errors]}, with the "
+        slope > order - 0.25,
+        f"{name}: the error must fall with the number of steps to the power {order}, or faster. By "
+        f"{num_steps.tolist()} steps it falls to {[f'{error:.2g}' for error in errors]}, with the "
         f"power {slope:.2f}",
     )
 

@@ -190,6 +190,42 @@ class GrowingState(samplers.SDE1Sampler):
         return ops.concatenate([state, state], axis=0)
 
 
+class ForgetsTheGain(samplers.SDE1Sampler):
+    """Forgets some evidence in each step and hears it anew, but not as loudly."""
+
+    def step(self, flow, state, distribution, t, t_next, seed=None):
+        beta, beta_next = flow.schedule.beta(t), flow.schedule.beta(t_next)
+        kept = 1.0 - ops.minimum(2.0 * (t_next - t), 1.0)
+        noise = keras.random.normal(ops.shape(state), seed=seed)
+        state = kept * state + ops.sqrt(beta * kept * (1.0 - kept)) * noise
+        embedding = flow.embed(distribution.sample(seed))
+        return state + flow.observe(embedding, beta_next - kept * beta, seed)
+
+
+class EncodesNothing(samplers.ODE1Sampler):
+    def latents(self, state):
+        return math.nan * state
+
+
+class KeepsADict(samplers.ODE1Sampler):
+    """No fault: its state is a dict."""
+
+    def init(self, flow, shape, seed=None):
+        return {"u": super().init(flow, shape, seed)}
+
+    def init_from(self, latents):
+        return {"u": super().init_from(latents)}
+
+    def evidence(self, flow, state, t):
+        return super().evidence(flow, state["u"], t)
+
+    def advance(self, flow, state, *args):
+        return {"u": super().advance(flow, state["u"], *args)}
+
+    def latents(self, state):
+        return super().latents(state["u"])
+
+
 class OfFirstOrder(samplers.SDE2Sampler):
     def step(self, flow, state, distribution, t, t_next, seed=None):
         (inner, *_), embedding = state, flow.expected_embedding(distribution)

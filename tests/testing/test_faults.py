@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_bfn import flows, testing
+from keras_bfn import flows, samplers, testing
 from tests.testing import faults
 
 pytestmark = pytest.mark.once  # what is without fault is checked on each backend
@@ -90,6 +90,8 @@ SAMPLERS = {
     faults.GrowingState: ({}, None, "must keep the state's shapes and dtypes"),
     faults.OfFirstOrder: ({"start": 0.05}, 2, "with the power 0.9|with the power 1.0"),
     faults.CanBeChanged: ({}, None, "must be immutable, but its `noise` can be set"),
+    faults.ForgetsTheGain: ({}, None, "must vary as the messages about data do.* 3.0"),
+    faults.EncodesNothing: ({}, None, "must encode data as finite latents"),
 }
 
 
@@ -98,6 +100,11 @@ def test_a_sampler_with_a_fault_is_found(fault):
     options, order, message = SAMPLERS[fault]
     with pytest.raises(AssertionError, match=message):
         testing.check_sampler(fault(**options), num_steps=60, order=order)
+
+
+def test_a_sampler_may_keep_a_dict_and_be_better_than_is_asked():
+    testing.check_sampler(faults.KeepsADict())
+    testing.check_sampler(samplers.ODE2Sampler(start=0.05), num_steps=60, order=1)
 
 
 FLOW = flows.DiscreteFlow(3, 2.0)
