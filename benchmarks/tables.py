@@ -126,9 +126,8 @@ def fill_errors(model, train, test, seed, num_draws):
         guesses[type(imputer).__name__] = found
     guesses["column mean"] = np.zeros_like(true)
     scored = hidden & ~np.isnan(true)
-    draws.sort(axis=0)
-    beyond = max(1, round(0.05 * (num_draws + 1)))
-    low, high = draws[beyond - 1], draws[-beyond]
+    beyond, ordered = max(1, round(0.05 * (num_draws + 1))), np.sort(draws, axis=0)
+    low, high = ordered[beyond - 1], ordered[-beyond]
     errors = {
         name: np.sqrt(np.mean(np.square(guess - true)[scored])) for name, guess in guesses.items()
     }
