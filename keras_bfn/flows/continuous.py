@@ -91,15 +91,15 @@ class NumberFlow(Flow):
         s = ops.expand_dims(self.prior.fill_in(ops.squeeze(s, -1), beta, mask), -1)
         return s, self.input_params(s, beta)
 
-    def find_prior(self, x, per_variable, order):
+    def find_prior(self, x, there, per_variable, order):
         """The `prior` that fits data, for `keras_bfn.flows.fit_prior`."""
         if order:
             raise ValueError(
                 f"Argument `order` must be 0 for numbers. Received: order={order}, flow={self!r}"
             )
         x = ops.convert_to_numpy(self.embed(x))[..., 0].astype("float64")
-        axes = 0 if per_variable else None
-        return np.stack([x.mean(axis=axes), np.maximum(x.std(axis=axes), LEAST_STD)])
+        axes = {"axis": 0 if per_variable else None, "where": there}
+        return np.stack([x.mean(**axes), np.maximum(x.std(**axes), LEAST_STD)])
 
     def check_event_shape(self, event_shape):
         if isinstance(self.prior, JointNormal):

@@ -88,16 +88,16 @@ class DiscreteFlow(Flow):
             )
         return prior
 
-    def find_prior(self, x, per_variable, order):
+    def find_prior(self, x, there, per_variable, order):
         """The `prior` that fits data, for `keras_bfn.flows.fit_prior`."""
-        x = x.astype("int64")  # of bools, too
+        x = np.where(there, x.astype("int64"), -1)  # of bools, too
         if order:
             if per_variable:
                 raise refusal("per_variable", "must be False for an `order` above 0", per_variable)
             return MarkovChain.fit(x, self.num_classes, order)
         # Half an occurrence more of each, so that none is impossible.
         if not per_variable:
-            return np.bincount(x.ravel(), minlength=self.num_classes) + 0.5
+            return np.bincount(x[there], minlength=self.num_classes) + 0.5
         return np.stack([np.sum(x == k, axis=0) + 0.5 for k in range(self.num_classes)], axis=-1)
 
     def check_event_shape(self, event_shape):

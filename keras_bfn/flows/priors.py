@@ -24,7 +24,8 @@ def fit_prior(flow, x, per_variable=False, order=0):
 
     Args:
         flow: a `keras_bfn.flows.Flow` that takes a `prior`, or a dict of flows.
-        x: numpy array of data, of shape `(num, *event_shape)`, or a dict of arrays.
+        x: numpy array of data, of shape `(num, *event_shape)`, or a dict of arrays. What is
+            missing (-1, NaN) is not counted.
         per_variable: bool. Whether each variable has a prior of its own, in place of one for all;
             not of a chain.
         order: int, for classes in sequences. Above 0 the prior is a `MarkovChain` in which each
@@ -50,8 +51,13 @@ def fit_prior(flow, x, per_variable=False, order=0):
     def fit_part(flow, x):
         if not hasattr(flow, "find_prior"):
             raise refusal("flow", "must be a flow that takes a `prior`", flow)
-        flow.check_data(x)
-        prior = flow.find_prior(np.asarray(x), per_variable, order)
+        x, (low, high) = to_numpy(x, "x"), flow.data_range
+        missing = x == -1 if flow.discrete else x != x
+        filled = np.where(missing, low if flow.discrete else np.clip(0.0, low, high), x)
+        flow.check_data(filled)
+        if np.all(missing, axis=0 if per_variable else None).any():
+            raise refusal("x", "must hold values, and not only what is missing", x)
+        prior = flow.find_prior(filled.astype(x.dtype), ~missing, per_variable, order)
         config = {**flow.get_config(), "prior": keras.saving.serialize_keras_object(prior)}
         return type(flow).from_config(config)
 
@@ -125,17 +131,24 @@ class MarkovChain(Immutable):
     def fit(cls, x, num_classes, order):
         """The chain whose `counts` are those of the sequences `x`, an array `(num, length)`.
 
+        Runs in which something is missing (-1) are not counted.
+
         Raises:
             ValueError: if an argument is out of its range, or the sequences are too short.
         """
         check_int("num_classes", num_classes, 2)
         check_int("order", order, 1)
-        x = _check_sequences(x, num_classes, order + 1)
+        x = to_numpy(x, "x")
+        there = np.not_equal(x, -1)
+        x = _check_sequences(np.where(there, x, 0), num_classes, order + 1)
         size = num_classes ** (order + 1)
         runs = np.zeros((len(x), x.shape[1] - order), "int64")
+        are_whole = np.ones(runs.shape, "bool")
         for i in range(order + 1):
-            runs = num_classes * runs + x[:, i : x.shape[1] - order + i]
-        return cls(np.bincount(runs.ravel(), minlength=size).reshape((num_classes,) * (order + 1)))
+            places = np.s_[:, i : x.shape[1] - order + i]
+            runs, are_whole = num_classes * runs + x[places], are_whole & there[places]
+        counts = np.bincount(runs[are_whole], minlength=size)
+        return cls(counts.reshape((num_classes,) * (order + 1)))
 
     def probabilities(self, num_before):
         """The share of each class after `num_before` others, at most `order`.

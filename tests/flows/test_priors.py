@@ -252,6 +252,34 @@ def test_means_may_share_a_standard_deviation():
 
 
 @pytest.mark.once
+def test_what_is_missing_is_not_counted():
+    """As if sequences ended there, began there, and were cut in two."""
+    ragged = np.array([[0, 2, 1, 1], [1, 2, -1, -1], [-1, -1, 0, 0], [1, -1, 2, -1]])
+    flow = FLOWS["discrete-3"]
+    for order, whole in ((0, ragged[ragged >= 0][None]), (1, None)):
+        chain = flows.fit_prior(flow, ragged, order=order)
+        if whole is not None:
+            assert chain == flows.fit_prior(flow, whole)
+        else:
+            runs = np.array([[0, 2], [2, 1], [1, 1], [1, 2], [0, 0]])
+            assert chain.prior == MarkovChain.fit(runs, 3, 1)
+    own = flows.fit_prior(flow, ragged, per_variable=True).prior
+    assert_allclose(own[3], np.array([1.5, 1.5, 0.5]) / 3.5, rtol=1e-6)
+    numbers = np.array([[0.25, np.nan], [np.nan, -0.5], [0.75, -0.5]])
+    for per_variable, expected in (
+        (True, [[0.5, -0.5], [0.25, 0.01]]),
+        (False, [np.nanmean(numbers), np.nanstd(numbers)]),
+    ):
+        fitted = flows.fit_prior(ContinuousFlow(), numbers, per_variable)
+        assert_allclose(fitted.prior, expected, rtol=1e-6)
+    bins = flows.fit_prior(DiscretizedFlow(4), np.array([[0, -1], [-1, 3]]))
+    assert_allclose(bins.prior, [0, 0.75])
+    for missing in (numbers[:2, :1] * np.nan, np.array([[0.5, np.nan]])):
+        with pytest.raises(ValueError, match="`x` must hold values, and not only what is missing"):
+            flows.fit_prior(ContinuousFlow(), missing, per_variable=True)
+
+
+@pytest.mark.once
 @pytest.mark.parametrize("order", [0, 1])
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "uint64"])
 def test_a_prior_fits_data_of_any_integers(order, dtype):
