@@ -238,7 +238,9 @@ def check_dropout(condition_dropout, null_condition):
         without = bool(rates) and null_condition is None
     if without:
         raise ValueError(
-            "Argument `condition_dropout` must be 0 without a `null_condition`. "
+            "Argument `condition_dropout` must be 0 without a `null_condition`, which stands where "
+            "a condition is dropped: a class that no example has, or numbers that none has, such "
+            "as zeros beside one more number, 1 where the others are there and 0 where not. "
             f"Received: condition_dropout={condition_dropout} with null_condition={null_condition}"
         )
     return rates
