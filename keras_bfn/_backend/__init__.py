@@ -2,6 +2,7 @@
 
 from keras_bfn._backend.attention import attend as attend
 from keras_bfn._backend.devices import fastest_data_format as fastest_data_format
+from keras_bfn._backend.devices import scope_of as scope_of
 from keras_bfn._backend.exports import check_format as check_format
 from keras_bfn._backend.exports import export_program as export_program
 from keras_bfn._backend.exports import export_saved_model as export_saved_model

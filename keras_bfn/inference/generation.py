@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_bfn import orders, samplers
 from keras_bfn._parts import (
+    check_has_event_shape,
     check_names,
     leave_out,
     list_parts,
@@ -22,19 +23,21 @@ from keras_bfn._validation import (
     check_numbers,
     check_verbose,
 )
-from keras_bfn.inference.guiding import (
-    check_classifier_free,
-    check_guidance,
-    count_unknown,
-    first_unknown,
-)
+from keras_bfn.inference.guiding import check_guidance
 from keras_bfn.inference.ordered import draw_in_order
 from keras_bfn.inference.particles import ParticleProgram, check_particles
-from keras_bfn.inference.program import LoopProgram, check_batch_size, finish_samples, room_for
-from keras_bfn.inputs.arrays import check_has_event_shape
-from keras_bfn.inputs.conditions import condition_inputs
-from keras_bfn.inputs.given import check_order, given_inputs
+from keras_bfn.inference.program import (
+    LoopProgram,
+    check_batch_size,
+    count_unknown,
+    finish_samples,
+    first_unknown,
+    room_for,
+)
+from keras_bfn.inputs.conditions import check_classifier_free, condition_inputs
+from keras_bfn.inputs.given import given_inputs
 from keras_bfn.inputs.missing import length_inputs, put_missing
+from keras_bfn.orders.orders import check_order
 from keras_bfn.predictions import Prediction
 
 

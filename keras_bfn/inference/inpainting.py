@@ -3,17 +3,18 @@
 import numpy as np
 
 from keras_bfn import guidance as guidances
-from keras_bfn._parts import describe, map_parts, names_of, part_names
+from keras_bfn._parts import (
+    check_has_event_shape,
+    count_examples,
+    describe,
+    map_parts,
+    names_of,
+    part_names,
+)
 from keras_bfn._validation import check_bool, check_int, standard_dtype, to_numpy
 from keras_bfn.inference.generation import draw
 from keras_bfn.inference.particles import KnownVariables
-from keras_bfn.inputs.arrays import (
-    check_data,
-    check_has_event_shape,
-    count_examples,
-    read_all,
-    standardize,
-)
+from keras_bfn.inputs.arrays import check_data, read_all, standardize
 from keras_bfn.inputs.missing import (
     all_missing,
     fill_missing,

@@ -7,20 +7,19 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import _keras
-from keras_bfn._parts import map_parts
+from keras_bfn._parts import map_parts, sum_variables
 from keras_bfn._validation import refusal
-from keras_bfn.inference.guiding import count_unknown
 from keras_bfn.inference.program import (
     SamplingProgram,
     check_batch_size,
+    count_unknown,
     finish_samples,
     know,
     room_for,
 )
 from keras_bfn.inputs.conditions import cast_conditions, guide, with_null_conditions
-from keras_bfn.inputs.given import is_in_one_pass, order_noise
-from keras_bfn.inputs.missing import sum_variables
 from keras_bfn.inputs.states import left_to_right_state, split
+from keras_bfn.orders.orders import is_in_one_pass, order_noise
 
 GROUP, TIME, NEXT, IS_LAST = range(4)  # columns of a plan
 ROOM = 64  # for positions, whose keys and values loops may copy; of others they are not written
@@ -122,9 +121,7 @@ class OrderedProgram(SamplingProgram):
             return states, x, known, num_unknown + count_unknown(predictions)
 
         carry = (start, inputs["given"], known, ops.zeros_like(inputs["ones"]))
-        _, x, _, num_unknown = _keras.loop(
-            seed, ops.copy(self.num_calls), lambda: None, predict, act, carry
-        )
+        _, x, _, num_unknown = _keras.loop(seed, ops.copy(self.num_calls), predict, act, carry)
         return {"x": x, "num_unknown": num_unknown}
 
     def draw(self, outputs, group, seed):
@@ -248,7 +245,7 @@ class LeftToRightProgram(SamplingProgram):
                 others = sum_variables(ops.cast(~ops.isfinite(params), "float32"))
                 return x, kept, num_unknown + others
 
-            return _keras.loop(seed, stop - start, lambda: None, predict, act, carry)
+            return _keras.loop(seed, stop - start, predict, act, carry)
 
         for start in range(0, length, ROOM):
             if start:

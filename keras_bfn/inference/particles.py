@@ -5,15 +5,13 @@ import math
 import keras
 from keras import ops
 
-from keras_bfn._parts import map_parts, of_any_part, sum_parts, unzip_parts
+from keras_bfn._parts import map_parts, of_any_part, sum_parts, sum_variables, unzip_parts
 from keras_bfn._random import normal
 from keras_bfn._validation import refusal
 from keras_bfn.guidance import Guidance
-from keras_bfn.inference.guiding import count_unknown, first_unknown, log_likelihood
-from keras_bfn.inference.program import LoopProgram
-from keras_bfn.inputs.missing import sum_variables
-from keras_bfn.samplers.sampler import SecondOrder
-from keras_bfn.samplers.sde import MessageSampler
+from keras_bfn.inference.guiding import log_likelihood
+from keras_bfn.inference.program import LoopProgram, count_unknown, first_unknown
+from keras_bfn.samplers.samplers import MessageSampler, SecondOrder
 
 
 class ParticleProgram(LoopProgram):

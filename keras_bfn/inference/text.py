@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from keras_bfn._parts import describe, list_parts, part_names, pick_part
+from keras_bfn._parts import check_has_event_shape, describe, list_parts, part_names, pick_part
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.datasets.tokenizers import check_tokenizer
-from keras_bfn.inputs.arrays import check_has_event_shape
 
 
 def decode(tokenizer, tokens):

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_bfn._backend import is_data_loader
 from keras_bfn._keras import yield_tuples
-from keras_bfn._parts import check_names, map_parts
+from keras_bfn._parts import check_names, count_examples, map_parts
 from keras_bfn._validation import check_fits, refusal, standard_dtype, to_numpy
 from keras_bfn.inputs.conditions import (
     check_condition,
@@ -194,15 +194,6 @@ def _check_part(flow, event_shape, x, name, allow_missing):
     return x
 
 
-def check_has_event_shape(model):
-    """Raises a `ValueError` if the model does not know the shape of an example yet."""
-    if model.event_shape is None:
-        raise ValueError(
-            "The model has no `event_shape` yet: give it to the constructor, or train first. "
-            "Received: event_shape=None"
-        )
-
-
 def check_form(flow, event_shape, x):
     """Raises a `ValueError` if tensors cannot be data, by their names, dtypes and shapes."""
 
@@ -233,11 +224,6 @@ def split_condition(inputs):
             )
         return inputs if len(inputs) == 2 else (inputs[0], None)
     return inputs, None
-
-
-def count_examples(x):
-    """How many examples there are in an array, or in the arrays of a dict."""
-    return len(keras.tree.flatten(x)[0])
 
 
 def is_arrays(x):

@@ -229,8 +229,3 @@ def _is_of_examples(weight, x):
     if isinstance(x, dict) or len(weight.shape) == 1:
         return True
     return tuple(weight.shape[1:]) == (1,) and tuple(x.shape[1:]) != (1,)
-
-
-def sum_variables(x):
-    """The sum over the variables of each example, `(batch,)`, of one part."""
-    return ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=-1)

@@ -10,10 +10,17 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import _random, losses
+from keras_bfn._backend import scope_of
 from keras_bfn._config import own_config
-from keras_bfn._devices import averaged, scope_of
 from keras_bfn._interrupts import WholeSteps, in_turn, whole_steps
-from keras_bfn._keras import build_network, of_no_backend, scale_loss, seeded, unshare_buffers
+from keras_bfn._keras import (
+    averaged,
+    build_network,
+    of_no_backend,
+    scale_loss,
+    seeded,
+    unshare_buffers,
+)
 from keras_bfn._parts import (
     check_event_shape,
     check_names,
@@ -21,12 +28,13 @@ from keras_bfn._parts import (
     of_any_part,
     pick_part,
     sum_parts,
+    sum_variables,
     unzip_parts,
 )
+from keras_bfn._sameness import Programs
 from keras_bfn._validation import check_choice, check_int, check_path
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.inference import encoding, exported, generation, inpainting, scoring, text, windows
-from keras_bfn.inference.program import Programs
 from keras_bfn.inputs import states
 from keras_bfn.inputs.arrays import check_form, check_no_targets, split_condition
 from keras_bfn.inputs.conditions import (
@@ -37,20 +45,7 @@ from keras_bfn.inputs.conditions import (
     guide,
     with_null_conditions,
 )
-from keras_bfn.inputs.given import check_order, is_in_one_pass
-from keras_bfn.inputs.missing import (
-    count_variables,
-    fill_missing_variables,
-    observed,
-    sum_variables,
-)
-from keras_bfn.inputs.signature import (
-    Signature,
-    check_graph,
-    check_network,
-    check_outputs,
-    make_symbolic_inputs,
-)
+from keras_bfn.inputs.missing import count_variables, fill_missing_variables, observed
 from keras_bfn.metrics import BitsPerDim
 from keras_bfn.models import averaging
 from keras_bfn.models.arguments import (
@@ -62,7 +57,17 @@ from keras_bfn.models.arguments import (
 )
 from keras_bfn.networks.network import TIMES
 from keras_bfn.orders import Together
-from keras_bfn.predictions import Prediction, input_distribution, nats_per_example
+from keras_bfn.orders.orders import check_order, is_in_one_pass
+from keras_bfn.predictions import (
+    Prediction,
+    Signature,
+    check_graph,
+    check_network,
+    check_outputs,
+    input_distribution,
+    make_symbolic_inputs,
+    nats_per_example,
+)
 from keras_bfn.presets import PRESETS
 from keras_bfn.presets.folder import save_folder
 from keras_bfn.presets.loading import load_preset

@@ -51,7 +51,7 @@ FAULTS = [
     ),
     Fault(
         "programs stay when LoRA changes the network",
-        "inference/program.py",
+        "_sameness.py",
         "        return before not in (None, self.keys[name])\n",
         "        return False\n",
         ("verbs",),
@@ -59,7 +59,7 @@ FAULTS = [
     ),
     Fault(
         "a call with a seed leaves the model's own stream elsewhere",
-        "_keras/draws.py",
+        "_keras.py",
         "    finally:\n        generator.state.assign(before)\n",
         "    finally:\n        pass\n",
         ("verbs",),
