@@ -25,6 +25,7 @@ These stand where they are needed:
 | `models/bayesian_flow_network.py`, `programs` | the models in a dict are tracked as layers |
 | `_sameness.py`, `is_stale` | compiled functions outlast changes of a model's layers |
 | `inference/program.py`, `predict_params` | on TensorFlow, constants are folded into biases |
+| `inputs/arrays.py`, `check_training_data` | the weights of data without targets are dropped |
 | `predictions.py`, `call` | on JAX, layers within are not told that they are trained |
 | `inference/scoring.py`, `score` | as for `order_parts` |
 | `models/bayesian_flow_network.py`, `compute_loss` | on JAX, no metrics in `call` (#21639) |
@@ -205,15 +206,6 @@ def change_layers(network, changes):
         if "dtype" in change:
             layer.dtype_policy = change["dtype"]
         layer.trainable = change.get("trainable", True)
-
-
-def stand_in_for_targets(arguments):
-    """Puts weights in the place of targets, too, in arguments of `fit` or `evaluate`.
-
-    Keras 3.15 drops the sample weights of data without targets.
-    """
-    if arguments.get("sample_weight") is not None and arguments.get("y") is None:
-        arguments["y"] = arguments["sample_weight"]
 
 
 def prefer_less(callbacks, metrics):

@@ -182,7 +182,7 @@ class Signature:
         if self._is_nested:
             inputs = in_order_of(self.inputs, inputs)
         outputs = network(inputs, training=training)
-        return keras.tree.map_structure(lambda output: ops.cast(output, "float32"), outputs)
+        return map_parts(ops.cast, outputs, "float32")
 
 
 def _symbolic_inputs(network):

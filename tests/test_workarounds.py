@@ -265,7 +265,7 @@ def test_weights_of_data_without_targets_are_dropped():
     model = OwnLoss()
     model.compile("sgd")
     model.evaluate(X, sample_weight=np.ones(4, "float32"), verbose=0)
-    require(model.had_weights is False, "stand_in_for_targets")
+    require(model.had_weights is False, "inputs/arrays.py, check_training_data")
 
 
 def test_callbacks_do_not_know_that_less_of_a_models_own_metric_is_better():

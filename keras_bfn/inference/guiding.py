@@ -41,14 +41,12 @@ def _scale_at(name, times, guide, otherwise):
 
 
 def check_guidance(model, guidance, sampler, num_samples):
-    """The tuple of a `Guidance`, or None, and of the values of its likelihoods, by their number.
+    """The tuple of a `Guidance`, and of the values of its likelihoods, by their number.
 
     Raises:
         ValueError: if it is none, has not a value for each sample, does not return what it must,
             or what it returns has no gradient; or if the sampler cannot be guided.
     """
-    if guidance is None:
-        return None, {}
     guidance, values = guidances.get(guidance), {}
     if "shift" not in inspect.signature(sampler.step).parameters:
         raise refusal("sampler", "must have a `step` that takes a `shift` to be guided", sampler)

@@ -17,7 +17,7 @@ from keras_bfn.inputs.conditions import (
 from keras_bfn.inputs.missing import check_sample_weight, fill_missing, is_missing
 
 
-def check_training_data(model, x, y, name="x", sample_weight=None):
+def check_training_data(model, x, y, sample_weight=None, name="x"):
     """Checks arrays whole, and pipelines by their first batch, and builds the model for them.
 
     Args:
@@ -25,12 +25,13 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
         x: arrays `data` or `(data, condition)`, in numpy, lists, tensors or frames; or a
             `tf.data.Dataset`, `keras.utils.PyDataset` or torch `DataLoader` of them.
         y: must be None.
-        name: the argument's name, for the message.
         sample_weight: None, or the weights of the examples.
+        name: the argument's name, for the message.
 
     Returns:
-        The tuple of what to train on, and of `sample_weight`: `x` as arrays that Keras takes, or in
-        the place of a generator one that yields all its batches.
+        The tuple of what to train on, of targets and of weights, as Keras takes them: `x` as
+        arrays, or in the place of a generator one that yields all its batches. Keras 3.15 drops the
+        weights of data without targets: where there are any, they stand in for targets, too.
 
     Raises:
         ValueError: if the data do not suit the model.
@@ -39,8 +40,6 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
     is_whole, weight = x is None or is_arrays(x), sample_weight
     if is_whole:
         data, condition = split_condition(x)
-        data, condition = _as_arrays(data, name), _as_arrays(condition, name)
-        x = data if condition is None else (data, condition)
     else:
         if sample_weight is not None:
             expected = f"must be None where `{name}` yields batches, and their weights beside them"
@@ -55,8 +54,11 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
         check_training_classes(model, condition, name)
     if weight is not None:
         weight = check_sample_weight(model, weight, data)
-    model.build_for(map_parts(np.shape, data), condition)
-    return x, weight if is_whole else None
+    if not model.built:
+        model.build_for(map_parts(np.shape, data), condition)
+    if not is_whole:
+        return x, None, None
+    return data if condition is None else (data, condition), weight, weight
 
 
 def check_tensors(model, x, y):
@@ -169,13 +171,6 @@ def _unpack(batch, name):
     except ValueError as error:
         expected = "must yield data, (data,), ((data, condition),) or (data, weights, weights)"
         raise refusal(name, expected, type(batch).__name__) from error
-
-
-def _as_arrays(x, name):
-    """An array, or a dict of them, that Keras takes: tensors and arrays as they are."""
-    if isinstance(x, dict):
-        return {part: _as_arrays(values, name) for part, values in x.items()}
-    return x if x is None or keras.ops.is_tensor(x) else to_numpy(x, name)
 
 
 def _check_part(flow, event_shape, x, name, allow_missing):

@@ -65,7 +65,7 @@ def given_inputs(model, given, num):
     Raises:
         ValueError: if it is no such data, or the model's variables have no times of their own.
     """
-    if given is None or (isinstance(given, dict) and not given):
+    if isinstance(given, dict) and not given:
         return {}
     check_has_own_times(model, "given")
     if isinstance(model.flow, dict):

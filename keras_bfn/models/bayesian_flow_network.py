@@ -653,13 +653,13 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> prediction.params.shape
         (16, 4, 4, 1, 1)
         """
-        evidence, has_own_times = s, self.times == "variables"
+        evidence, time, has_own_times = s, t, self.times == "variables"
         t, s, theta = unzip_parts(
             map_parts(
                 input_distribution, self.flow, evidence, t, mask, known, has_own_times, causal
             )
         )
-        inputs = {"theta": theta, "t": t if has_own_times else of_any_part(t)}
+        inputs = {"theta": theta, "t": t if has_own_times else ops.cast(time, "float32")}
         if self.signature.takes_mask:
             inputs["mask"] = map_parts(observed, theta, mask)
         if self.signature.takes_causal:

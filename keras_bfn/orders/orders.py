@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
-from keras_bfn._parts import check_names, list_parts, map_parts, part_names
+from keras_bfn._parts import check_names, list_parts, map_parts, part_names, sum_parts
 from keras_bfn._random import uniform
 from keras_bfn._validation import check_bool, check_int, refusal, resolve_identifier, to_numpy
 
@@ -63,9 +63,9 @@ class Order(Immutable):
 
     def check(self, flow, event_shape):
         """Raises a `ValueError` if data of this kind and shape cannot be sent so."""
-        told = np.broadcast_to(self.told, self.count_groups(event_shape))
-        if not told.any():
+        if not np.any(self.told):
             return
+        told = np.broadcast_to(self.told, self.count_groups(event_shape))
         groups = 0 if self.is_random else self.groups(event_shape)
         for name, part, numbers in list_parts(part_names(flow, "flow"), flow, groups):
             if told[numbers].any() and not part.can_be_told:
@@ -242,7 +242,7 @@ def _check_numbers(name, numbers):
 
 def number_of_variables(event_shape):
     """How many variables an example has, those of all parts."""
-    return sum(math.prod(shape) for (shape,) in list_parts(event_shape))
+    return sum_parts(map_parts(math.prod, event_shape))
 
 
 def join(values, event_shape):
