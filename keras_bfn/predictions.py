@@ -118,19 +118,6 @@ def nats_per_example(loss, flow, x, predictions, seed, counts=None, messages=Non
     return map_parts(cost, flow, x, predictions, counts, messages, told)
 
 
-def check_network(network):
-    """Raises a `ValueError` if it is no network."""
-    if not isinstance(network, keras.Layer):
-        raise refusal("network", "must be a Keras model or layer", network)
-
-
-def check_graph(flow, event_shape, times, network):
-    """Raises a `ValueError` if a functional model does not suit the flow."""
-    check_inputs(flow, event_shape, times, network.input)
-    check_outputs(flow, event_shape, network.output)
-    check_same_flow("network", network, flow)
-
-
 class Signature:
     """What a network takes, found out when a model is made of it.
 
@@ -148,11 +135,13 @@ class Signature:
         takes_causal: whether it is told where to see sequences from left to right alone.
 
     Raises:
-        ValueError: if it declares inputs that no model gives, or `allow_missing` is no bool, or
-            false for a network that takes a mask.
+        ValueError: if it is no layer, or declares inputs that no model gives, or `allow_missing` is
+            no bool, or false for a network that takes a mask.
     """
 
     def __init__(self, network, allow_missing):
+        if not isinstance(network, keras.Layer):
+            raise refusal("network", "must be a Keras model or layer", network)
         self.inputs = _symbolic_inputs(network)
         declared = self.inputs or {}
         self.condition = declared.get("condition")
@@ -228,8 +217,9 @@ def make_symbolic_inputs(flow, event_shape, condition_shape, times, allow_missin
     return inputs
 
 
-def check_inputs(flow, event_shape, times, inputs):
-    """Raises a `ValueError` unless a functional network takes what the flow will give it."""
+def check_graph(flow, event_shape, times, network):
+    """Raises a `ValueError` if a functional model does not suit the flow."""
+    inputs = network.input
     _check_shapes("take a theta of", flow, event_shape, "theta_size", inputs["theta"])
     t = keras.tree.map_structure(lambda t: tuple(t.shape[1:]), inputs["t"])
     expected = map_parts(tuple, event_shape) if times == "variables" else ()
@@ -238,6 +228,8 @@ def check_inputs(flow, event_shape, times, inputs):
             f"Argument `network` must take 't' of shape {expected} for each example, for "
             f"times={times!r}. Received: a network that takes {t}"
         )
+    check_outputs(flow, event_shape, network.output)
+    check_same_flow("network", network, flow)
 
 
 def check_outputs(flow, event_shape, outputs):

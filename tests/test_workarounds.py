@@ -573,7 +573,7 @@ def test_two_large_batches_of_matrices_wait_for_each_other_on_two_cores():
         subprocess.run([sys.executable, "-c", SOLVE_TWICE], timeout=60, check=True)
     except subprocess.TimeoutExpired:
         return
-    require(False, "_backend/matrices.py, one_by_one")
+    require(False, "_backend/operations.py, one_by_one")
 
 
 @only("jax")

@@ -61,15 +61,6 @@ def check_training_data(model, x, y, sample_weight=None, name="x"):
     return data if condition is None else (data, condition), weight, weight
 
 
-def check_tensors(model, x, y):
-    """Checks a batch by shapes and dtypes alone, and builds the model for it."""
-    check_no_targets(y)
-    data, condition = split_condition(x)
-    check_form(model.flow, model.event_shape, data)
-    model.signature.check_conditional(condition is not None)
-    model.build_for(map_parts(np.shape, data), condition)
-
-
 def check_no_targets(y, name="x"):
     """Raises a `ValueError` if there are targets."""
     if y is not None:

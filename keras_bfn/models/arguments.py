@@ -3,8 +3,10 @@
 import inspect
 
 import keras
+import numpy as np
 
 from keras_bfn._keras import prefer_less
+from keras_bfn._parts import map_parts
 from keras_bfn._validation import (
     LARGEST,
     check_bool,
@@ -15,7 +17,8 @@ from keras_bfn._validation import (
     refusal,
 )
 from keras_bfn.inputs.arrays import (
-    check_tensors,
+    check_form,
+    check_no_targets,
     check_training_data,
     is_arrays,
     split_condition,
@@ -148,8 +151,11 @@ def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weigh
     if not is_arrays(x):
         raise refusal("x", "must be one batch, of arrays or tensors", x)
     if any(map(keras.ops.is_tensor, keras.tree.flatten(x))):
-        check_tensors(model, x, y)
-        data, _ = split_condition(x)
+        check_no_targets(y)
+        data, condition = split_condition(x)
+        check_form(model.flow, model.event_shape, data)
+        model.signature.check_conditional(condition is not None)
+        model.build_for(map_parts(np.shape, data), condition)
         on_device = all(map(keras.ops.is_tensor, keras.tree.flatten(sample_weight)))
         if sample_weight is not None and on_device:
             sample_weight = arrange_weight(sample_weight, data)

@@ -62,7 +62,6 @@ from keras_bfn.predictions import (
     Prediction,
     Signature,
     check_graph,
-    check_network,
     check_outputs,
     input_distribution,
     make_symbolic_inputs,
@@ -177,7 +176,6 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         **kwargs,
     ):
         check_flow(flow)
-        check_network(network)
         # The evidence, times and losses are float32 under every policy; the network has its own.
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow
@@ -547,9 +545,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         check_form(self.flow, self.event_shape, x)
         self.signature.check_conditional(condition is not None)
         x, mask = fill_missing_variables(self.flow, x, self.allow_missing)
-        outputs = (
-            {"data": x, "states": {}} if mask is None else {"data": x, "states": {}, "mask": mask}
-        )
+        outputs = {"data": x, "states": {}} | ({} if mask is None else {"mask": mask})
         seed, num_repeats = self.seed_generator, 1 if training else self.num_repeats
         batch_size = ops.shape(of_any_part(x))[0]
         if training and self.condition_dropout and condition is not None:
@@ -755,8 +751,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         Returns:
             A dict of `"t"`, the intervals' middles, and `"loss"`, nats per example and unit of
-            time,
-            averaged over the examples: numpy arrays of shape `(num_intervals,)`. The mean of
+            time, averaged over the examples: numpy arrays of shape `(num_intervals,)`. The mean of
             `"loss"` is an estimate of the transmission loss. For a dict of flows, there is also
             `"parts"`, a dict of each part's share of the loss.
 
@@ -1004,18 +999,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         samples = self.generate(num_samples, num_steps, **options)
         tokens = pick_part(part, self.flow, samples)[1]
         if length != window:
-            options = {
-                name: options[name]
-                for name in (
-                    "condition",
-                    "guidance_scale",
-                    "order",
-                    "seed",
-                    "batch_size",
-                    "verbose",
-                )
-                if name in options
-            }
+            kept = "condition", "guidance_scale", "order", "seed", "batch_size", "verbose"
+            options = {name: options[name] for name in kept if name in options}
             tokens = self._go_on(tokens, part, window, length, stride, num_steps, options)
         return text.decode(tokenizer, tokens)
 
