@@ -15,6 +15,7 @@ from keras_bfn.inference.program import (
     count_unknown,
     finish_samples,
     know,
+    put_known,
     room_for,
 )
 from keras_bfn.inputs.conditions import cast_conditions, guide, with_null_conditions
@@ -66,14 +67,17 @@ class OrderedProgram(SamplingProgram):
         plan, at_first = ops.copy(self.plan), known
         start = self.start(ops.shape(inputs["ones"])[0], seed)
 
+        def in_group(group):
+            return map_parts(lambda groups, open: open & (groups == group), groups, open)
+
         def predict(i, carry, noise):
             states, x, known, _ = carry
-            group, time = ops.cast(plan[i, GROUP], "int32"), plan[i, TIME]
+            now, time = in_group(ops.cast(plan[i, GROUP], "int32")), plan[i, TIME]
 
-            def evidence(flow, state, x, known, groups, open):
+            def evidence(flow, state, x, known, now):
                 # Before a group's first message, and where it is told, nothing is known of it.
-                is_sent = open & (groups == group) & (time > 0)
-                s = ops.where(is_sent[..., None], self.sampler.evidence(flow, state, time), 0.0)
+                is_sent = (now & (time > 0))[..., None]
+                s = ops.where(is_sent, self.sampler.evidence(flow, state, time), 0.0)
                 return know(flow, s, x, known)
 
             drawn = map_parts(lambda known, at_first: known & ~at_first, known, at_first)
@@ -81,13 +85,8 @@ class OrderedProgram(SamplingProgram):
                 s = model.flow.known_evidence(x)
                 t, known, _, _, causal = left_to_right_state(known, mask, x)
             else:
-                s = map_parts(evidence, model.flow, states, x, known, groups, open)
-                t = map_parts(
-                    lambda groups, open: ops.where(open & (groups == group), time, 0.0),
-                    groups,
-                    open,
-                )
-                causal = None
+                s = map_parts(evidence, model.flow, states, x, known, now)
+                t, causal = map_parts(lambda now: ops.where(now, time, 0.0), now), None
             return (
                 model.predict_params(
                     s,
@@ -106,13 +105,8 @@ class OrderedProgram(SamplingProgram):
             states, x, known, num_unknown = carry
             group, is_last = ops.cast(plan[i, GROUP], "int32"), plan[i, IS_LAST] > 0
             outputs = self.outputs(predictions)
-            drawn = map_parts(lambda groups, open: open & (groups == group) & is_last, groups, open)
-            x = map_parts(
-                lambda x, drawn, new: ops.where(drawn, ops.cast(new, x.dtype), x),
-                x,
-                drawn,
-                self.draw(outputs, group, seed),
-            )
+            drawn = map_parts(lambda now: now & is_last, in_group(group))
+            x = map_parts(put_known, x, self.draw(outputs, group, seed), drawn)
             known = map_parts(ops.logical_or, known, drawn)
             stepped = self.step(states, outputs, plan[i, TIME], plan[i, NEXT], seed)
             states = keras.tree.map_structure(
@@ -171,7 +165,8 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
     if in_one_pass and getattr(model.network, "goes_one_by_one", False):
         program = model.programs(LeftToRightProgram, sampler)
     else:
-        room = room_for_calls(order, event_shape, options.num_steps)
+        is_told = np.broadcast_to(order.told, order.count_groups(event_shape))
+        room = room_for(int(np.sum(np.where(is_told, 1, options.num_steps + 1))))
         program = model.programs(OrderedProgram, sampler, room, order, in_one_pass)
         program.set_steps(options.num_steps)
     batch_size = check_batch_size(options.batch_size, num_samples)
@@ -190,13 +185,6 @@ def plan_calls(order, event_shape, times):
         rows += [(group, t, t_next, 0.0) for t, t_next in itertools.pairwise(times)]
         rows.append((group, times[-1], times[-1], 1.0))
     return np.array(rows, "float32")
-
-
-def room_for_calls(order, event_shape, num_steps):
-    """The `most_calls` of a program that is to plan so many steps."""
-    num_groups = order.count_groups(event_shape)
-    is_told = np.broadcast_to(order.told, num_groups)
-    return room_for(int(np.sum(np.where(is_told, 1, num_steps + 1))))
 
 
 class LeftToRightProgram(SamplingProgram):

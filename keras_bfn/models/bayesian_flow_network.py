@@ -67,10 +67,9 @@ from keras_bfn.predictions import (
     make_symbolic_inputs,
     nats_per_example,
 )
-from keras_bfn.presets import PRESETS
 from keras_bfn.presets.folder import save_folder
-from keras_bfn.presets.loading import load_preset
 from keras_bfn.presets.publishing import publish
+from keras_bfn.presets.registry import PRESETS, load_preset
 from keras_bfn.saving import export, files
 
 EVALUATED = ("transmission", "reconstruction")  # the losses that are computed
