@@ -1,4 +1,4 @@
-"""Compiled functions of a Bayesian flow network, and which of them are used again."""
+"""Compiled functions of a Bayesian flow network: how they are run, and what samplers share."""
 
 import functools
 
@@ -76,8 +76,8 @@ class Program(WholeSteps, keras.Model):
         rows = np.arange(-(-num // batch_size) * batch_size) % num
         if len(rows) > num:
             inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
-        is_whole = keras.distribution.distribution() is None and round_up(1, self.model) == 1
-        predict = self.predict_batches if is_whole else self.predict
+        on_one_device = keras.distribution.distribution() is None and round_up(1, self.model) == 1
+        predict = self.predict_batches if on_one_device else self.predict
         with _keras.seeded(self.model.seed_generator, seed):
             outputs = predict(inputs, batch_size=batch_size, verbose=verbose)
         if len(rows) > num:
