@@ -5,6 +5,9 @@ outputs and event shapes then are dicts with the same names. The code that branc
 flows, losses and samplers know one part only.
 """
 
+import keras
+from keras import ops
+
 from keras_bfn._validation import check_shape, mismatch, refusal
 
 
@@ -36,8 +39,9 @@ def unzip_parts(values):
 
 def list_parts(first, *others):
     """The values of each part, in order: a list of tuples."""
-    parts = map_parts(lambda *values: values, first, *others)
-    return list(parts.values()) if isinstance(first, dict) else [parts]
+    if not isinstance(first, dict):
+        return [(first, *others)]
+    return list(map_parts(lambda *values: values, first, *others).values())
 
 
 def of_any_part(values):
@@ -48,6 +52,16 @@ def of_any_part(values):
 def sum_parts(values):
     """The sum of a dict's tensors, or the tensor itself."""
     return sum(values.values()) if isinstance(values, dict) else values
+
+
+def sum_variables(x):
+    """The sum over the variables of each example, `(batch,)`, of one part."""
+    return ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=-1)
+
+
+def count_examples(x):
+    """How many examples there are in an array, or in the arrays of a dict."""
+    return len(keras.tree.flatten(x)[0])
 
 
 def leave_out(names, values):
@@ -115,3 +129,12 @@ def check_event_shape(flow, event_shape):
     event_shape = map_parts(check_shape, names, event_shape)
     map_parts(lambda flow, shape: flow.check_event_shape(shape), flow, event_shape)
     return event_shape
+
+
+def check_has_event_shape(model):
+    """Raises a `ValueError` if the model does not know the shape of an example yet."""
+    if model.event_shape is None:
+        raise ValueError(
+            "The model has no `event_shape` yet: give it to the constructor, or train first. "
+            "Received: event_shape=None"
+        )

@@ -1,4 +1,4 @@
-"""What a compiled program depends on: keys that are equal for what is the same, and for no more.
+"""Which compiled programs are used again: by keys that are equal for what is the same alone.
 
 Plain Python values, numpy arrays, containers of these and `ByValue` objects are compared by value,
 types included: 1, 1.0 and True differ. All else is compared by identity, and its key keeps it
@@ -14,6 +14,7 @@ import types
 import keras
 import numpy as np
 
+from keras_bfn._backend import scope_of
 from keras_bfn._keras import layers_within
 
 _PLAIN = {type(None), bool, int, float, complex, str, bytes}
@@ -151,3 +152,52 @@ def _of_own_classes(cls):
                 if not name.startswith("__"):
                     found[name] = getattr(part, "fget", None) or getattr(part, "__func__", part)
     return found
+
+
+class Programs:
+    """The programs of a model, made when they are first asked for.
+
+    A program is used again for arguments of the same key (`key_of`), while those that it was made
+    with have that key, too, and the model has not changed but in the values of its variables.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        most: int. So many programs are kept, those that were used last.
+    """
+
+    def __init__(self, model, most=64):
+        self.model, self.most = model, most
+        self.kept, self.keys = {}, {}
+
+    def __call__(self, kind, *arguments):
+        """The program `kind(model, *arguments)`."""
+        if self.is_stale("programs"):
+            self.kept.clear()
+        key = kind, key_of(arguments)
+        program, made_with = self.kept.pop(key, (None, None))
+        if program is None or key_of(made_with) != key[1]:
+            with scope_of(self.model):
+                program, made_with = kind(self.model, *arguments), arguments
+        self.kept[key] = program, made_with
+        if len(self.kept) > self.most:
+            del self.kept[next(iter(self.kept))]
+        return program
+
+    def __len__(self):
+        return len(self.kept)
+
+    def is_stale(self, name):
+        """Whether the model has changed since this was last asked about what has this name.
+
+        Keras 3.15 goes on with a function whose model has been given other layers, variables or
+        attributes since it was compiled.
+        """
+        model = self.model
+        how = (model.jit_compile, model.run_eagerly) if model.compiled else None
+        before, self.keys[name] = self.keys.get(name), (layer_key(model), how)
+        return before not in (None, self.keys[name])
+
+    def clear(self):
+        """Forgets all programs, and what the model was."""
+        self.kept.clear()
+        self.keys.clear()

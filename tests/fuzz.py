@@ -131,7 +131,7 @@ FLOW_OF_ANY = one_of(*(make() for make in FLOWS.values()), flows.CircularFlow())
 SIGMA, EVEN = st.floats(1e-6, 0.999), one_of(2, 4, 8)
 SAMPLER = {
     "temperature": st.floats(0.1, 2),
-    "end": one_of(*samplers.sampler.ENDS),
+    "end": one_of(*samplers.samplers.ENDS),
     "start": SHARE,
     "spacing": one_of("t", "log_beta"),
     "top_k": INT,

@@ -73,19 +73,19 @@ FAULTS = [
     ),
     Fault(
         "steps with less noise have that share of its standard deviation, however long they are",
-        "samplers/sde.py",
+        "samplers/samplers.py",
         "+ ops.sqrt(precision * (1.0 - kept(square))) * normal",
         "+ self.noise * ops.sqrt(precision * (1.0 - kept(1.0))) * normal",
     ),
     Fault(
         "the first step of a second order goes on along a line from zero",
-        "samplers/sampler.py",
+        "samplers/samplers.py",
         "        ratio = ops.where(t_last < 0, 0.0, ratio)\n",
         "",
     ),
     Fault(
         "deterministic samplers start at a variance of 1, not of the gain",
-        "samplers/ode.py",
+        "samplers/samplers.py",
         "return math.sqrt(flow.gain) * normal(shape, seed)\n",
         "return normal(shape, seed)\n",
     ),

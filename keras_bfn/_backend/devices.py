@@ -1,5 +1,7 @@
 """What the backend computes on."""
 
+import contextlib
+
 import keras
 
 
@@ -20,3 +22,12 @@ def fastest_data_format():
     """
     is_first = keras.backend.backend() == "torch" and is_on_cpu()
     return "channels_first" if is_first else "channels_last"
+
+
+def scope_of(model):
+    """The context in which what is made is shared among devices as the model is.
+
+    On TensorFlow, variables belong to the strategy in whose scope they are made.
+    """
+    strategy = getattr(model, "distribute_strategy", None)  # None on other backends
+    return contextlib.nullcontext() if strategy is None else strategy.scope()

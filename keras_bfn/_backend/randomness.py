@@ -39,17 +39,12 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
         return state + tf.stack([moved, tf.zeros_like(moved)])
 
 
-IS_TENSORFLOW = keras.backend.backend() == "tensorflow"
-SeedGenerator = ReplicaSeedGenerator if IS_TENSORFLOW else keras.random.SeedGenerator
-
-
-def draw_normal(shape, seed=None):
-    """`keras.random.normal` in float32; on TensorFlow on CPUs, many numbers in a third of the time.
+def _draw_normal_on_tensorflow(shape, seed=None):
+    """`keras.random.normal` in float32; on CPUs, many numbers in a third of the time.
 
     They are compiled for each shape.
     """
-    is_generator = isinstance(seed, keras.random.SeedGenerator)
-    if not IS_TENSORFLOW or not is_generator or not is_on_cpu():
+    if not isinstance(seed, keras.random.SeedGenerator) or not is_on_cpu():
         return keras.random.normal(shape, dtype="float32", seed=seed)
     import tensorflow as tf
 
@@ -76,3 +71,12 @@ def _compiled_normal():
         return 2.0**0.5 * tf.math.erfinv(tf.cast(midpoints, "float32") * 2.0**-24)
 
     return draw
+
+
+IS_TENSORFLOW = keras.backend.backend() == "tensorflow"
+SeedGenerator = ReplicaSeedGenerator if IS_TENSORFLOW else keras.random.SeedGenerator
+draw_normal = (
+    _draw_normal_on_tensorflow
+    if IS_TENSORFLOW
+    else functools.partial(keras.random.normal, dtype="float32")
+)

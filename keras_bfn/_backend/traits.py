@@ -19,3 +19,9 @@ def steps_take_values():
 def compiles_gradients_of_scans():
     """Whether programs are compiled that take gradients of `ops.scan`: not by TensorFlow's XLA."""
     return keras.backend.backend() != "tensorflow"
+
+
+def is_data_loader(x):
+    """Whether `x` is a `torch.utils.data.DataLoader`, which every backend takes."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.utils.data.DataLoader)

@@ -9,7 +9,6 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._backend import of_all_processes, process_of, torch_generators
-from keras_bfn._devices import strategy_of
 from keras_bfn._validation import check_int, check_path, refusal, to_numpy
 from keras_bfn.saving.files import write_atomically
 
@@ -61,7 +60,7 @@ class Resume(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.history = []
-        strategy = strategy_of(self.model)
+        strategy = getattr(self.model, "distribute_strategy", None)
         process, _ = process_of(strategy)
         self._own = self.directory / f"process-{process}" if process else self.directory
         self._own.mkdir(parents=True, exist_ok=True)

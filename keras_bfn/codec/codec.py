@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_bfn import orders
 from keras_bfn._interrupts import in_turn
-from keras_bfn._parts import map_parts, names_of
+from keras_bfn._parts import check_has_event_shape, count_examples, map_parts, names_of
 from keras_bfn._validation import (
     MOST_STEPS,
     check_between,
@@ -22,11 +22,11 @@ from keras_bfn.codec import container, fingerprints
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.codec.protocol import ORDERS, Protocol, pack_order, unpack_order
 from keras_bfn.codec.stack import Stack
-from keras_bfn.inputs.arrays import check_data, check_has_event_shape, count_examples
+from keras_bfn.inputs.arrays import check_data
 from keras_bfn.inputs.conditions import condition_inputs
-from keras_bfn.inputs.given import check_order
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
+from keras_bfn.orders.orders import check_order
 
 MOST_DEFAULT_LANES = 64
 MOST_UNASKED_STEPS = 1000  # of a file that a codec of fewer steps decodes

@@ -9,7 +9,7 @@ from keras_bfn._parts import list_parts, map_parts
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.codec.receiver import Receiver
 from keras_bfn.codec.stages import NUM_STARTING_STAGES, grow, list_stages, shrink
-from keras_bfn.inputs.given import check_order, order_noise
+from keras_bfn.orders.orders import check_order, order_noise
 
 ORDERS = (orders.Blocks, orders.Groups, orders.LeftToRight, orders.Random)  # that files can name
 

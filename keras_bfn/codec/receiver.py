@@ -10,17 +10,15 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import orders
-from keras_bfn._devices import round_up
-from keras_bfn._parts import list_parts, map_parts, of_any_part
+from keras_bfn._parts import count_examples, list_parts, map_parts, of_any_part
 from keras_bfn.codec import fingerprints
 from keras_bfn.codec.chain import pop, push, without_messages
 from keras_bfn.codec.errors import CodecError
 from keras_bfn.distributions import DiscretizedNormal
 from keras_bfn.flows.channels import Line
-from keras_bfn.inference.program import Program
-from keras_bfn.inputs.arrays import count_examples
-from keras_bfn.inputs.given import is_in_one_pass
+from keras_bfn.inference.program import Program, round_up
 from keras_bfn.inputs.missing import fill_missing
+from keras_bfn.orders.orders import is_in_one_pass
 from keras_bfn.predictions import output_distributions
 
 

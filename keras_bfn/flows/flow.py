@@ -10,12 +10,12 @@ from keras_bfn._random import normal, seed_of
 from keras_bfn._validation import check_int, check_seed, lacks, refusal, to_numpy
 from keras_bfn.distributions import Categorical
 from keras_bfn.flows.channels import Points
-from keras_bfn.flows.ratios import log_expected_ratio
 from keras_bfn.schedules import schedule as schedules
 
 NOT_INTEGERS = ": by default only `discrete` data from 0 to a finite K - 1 have it"
 KNOWN = 1e4  # times the accuracy at t = 1: in float32, no doubt is left
 CHUNK = 2**20  # log probabilities held at a time
+MOST_LOG_RATIO = 80.0  # whose exponential float32 holds
 RESERVED = ("class_name", "config")  # by which Keras 3.15 tells a saved object from a dict
 
 
@@ -539,3 +539,25 @@ def expand(values, like):
     values = ops.cast(values, "float32")
     shape = (-1, *values.shape[1:])
     return ops.reshape(values, shape + (1,) * (len(like.shape) - len(shape)))
+
+
+def log_expected_ratio(log_probs, log_ratios):
+    """log sum_k p_k r_k, for shares p that add up to 1.
+
+    Where the ratios are nearly 1, as they are of each of a million messages, it is told by
+    sum_k p_k (r_k - 1): a logarithm of 1 plus that would keep few of its digits.
+
+    Args:
+        log_probs, log_ratios: tensors of shape `(..., K)`.
+
+    Returns:
+        A tensor of shape `(...)`.
+    """
+    growth = ops.expm1(ops.minimum(log_ratios, MOST_LOG_RATIO))
+    growth = ops.sum(ops.exp(log_probs) * growth, axis=-1)
+    is_small = ops.abs(growth) < 0.5
+    return ops.where(
+        is_small,
+        ops.log1p(ops.where(is_small, growth, 0.0)),
+        ops.logsumexp(log_probs + log_ratios, axis=-1),
+    )

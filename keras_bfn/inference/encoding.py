@@ -4,11 +4,11 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
-from keras_bfn._parts import map_parts, order_parts
+from keras_bfn._parts import count_examples, map_parts, order_parts
 from keras_bfn._validation import MOST_STEPS, check_int, check_verbose
 from keras_bfn.inference.generation import check_deterministic, check_sampler
 from keras_bfn.inference.program import LoopProgram, check_batch_size, room_for
-from keras_bfn.inputs.arrays import check_data, count_examples
+from keras_bfn.inputs.arrays import check_data
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import fill_missing_variables
 

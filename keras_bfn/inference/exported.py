@@ -7,13 +7,12 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import samplers
-from keras_bfn._parts import map_parts
+from keras_bfn._parts import check_has_event_shape, map_parts
 from keras_bfn._random import Noise
 from keras_bfn._validation import check_choice, refusal, to_numpy
 from keras_bfn.inference.program import SamplingProgram
-from keras_bfn.inputs.arrays import check_has_event_shape
 from keras_bfn.inputs.conditions import condition_inputs
-from keras_bfn.inputs.signature import make_symbolic_inputs
+from keras_bfn.predictions import make_symbolic_inputs
 
 EXAMPLE_ROWS = 2  # of examples; of a batch of one, PyTorch takes the one for a constant
 

@@ -8,11 +8,11 @@ from keras import ops
 
 from keras_bfn import orders, samplers
 from keras_bfn._parts import (
+    check_has_event_shape,
     check_names,
     leave_out,
     list_parts,
     map_parts,
-    of_any_part,
     order_parts,
 )
 from keras_bfn._validation import (
@@ -22,19 +22,21 @@ from keras_bfn._validation import (
     check_numbers,
     check_verbose,
 )
-from keras_bfn.inference.guiding import (
-    check_classifier_free,
-    check_guidance,
-    count_unknown,
-    first_unknown,
-)
+from keras_bfn.inference.guiding import check_guidance
 from keras_bfn.inference.ordered import draw_in_order
 from keras_bfn.inference.particles import ParticleProgram, check_particles
-from keras_bfn.inference.program import LoopProgram, check_batch_size, finish_samples, room_for
-from keras_bfn.inputs.arrays import check_has_event_shape
-from keras_bfn.inputs.conditions import condition_inputs
-from keras_bfn.inputs.given import check_order, given_inputs
-from keras_bfn.inputs.missing import length_inputs, put_missing
+from keras_bfn.inference.program import (
+    LoopProgram,
+    check_batch_size,
+    count_unknown,
+    finish_samples,
+    first_unknown,
+    room_for,
+)
+from keras_bfn.inputs.conditions import check_classifier_free, condition_inputs
+from keras_bfn.inputs.given import given_inputs
+from keras_bfn.inputs.missing import put_missing, within_lengths
+from keras_bfn.orders.orders import check_order
 from keras_bfn.predictions import Prediction
 
 
@@ -71,7 +73,9 @@ class GenerationProgram(LoopProgram):
             if shift is not None:
                 unknown_at = first_unknown(unknown_at, i, log_h, shift)
             states = self.step(states, outputs, times[i], times[i + 1], seed, shift)
-            return states, record(trajectory, i, predictions), unknown_at
+            if self.keeps_trajectory:
+                trajectory = record(trajectory, i, predictions)
+            return states, trajectory, unknown_at
 
         def nothing(flow, event_shape):
             sizes = (flow.embedding_size, flow.theta_size, flow.output_size)
@@ -94,21 +98,23 @@ class GenerationProgram(LoopProgram):
         states, trajectory, unknown_at = carry
         last = ops.copy(self.num_steps)
         predictions, outputs, *_ = self.predict_at(last, states, inputs, guides=False)
+        if self.keeps_trajectory:
+            trajectory = record(trajectory, last, predictions)
         return {
             "x": self.end(outputs, seed, inputs),
-            "trajectory": record(trajectory, last, predictions),
+            "trajectory": trajectory,
             "unknown_at": unknown_at,
             "num_unknown": count_unknown(predictions),
         }
 
 
 def record(trajectory, i, predictions):
-    """Writes the predictions at step i, if a trajectory is kept."""
+    """Writes the predictions at step i into a trajectory."""
 
     def write(whole, seen):
         return ops.slice_update(whole, (0, i) + (0,) * (len(seen.shape) - 1), seen[:, None])
 
-    return keras.tree.map_structure(write, trajectory, predictions) if trajectory else trajectory
+    return keras.tree.map_structure(write, trajectory, predictions)
 
 
 class GenerationResult(NamedTuple):
@@ -171,43 +177,46 @@ def generate(model, num_samples, sampler, order, given, latents, lengths, guides
     sampler = samplers.get(sampler)
     check_has_event_shape(model)
     check_sampler(sampler, model.flow)
-    inputs = length_inputs(model, lengths, model.event_shape, num_samples)
-    inputs |= given_inputs(model, given, num_samples)
+    inputs = {"ones": np.ones(num_samples, "float32")}
+    if lengths is not None:
+        inputs["observed"] = within_lengths(model, lengths, model.event_shape, num_samples)
+    if given is not None:
+        inputs |= given_inputs(model, given, num_samples)
     if latents is not None:
         known = inputs.get("known")
         inputs["latents"] = _check_latents(model, latents, known, sampler, num_samples)
-    shapes = map_parts(lambda shape: (num_samples, *shape), model.event_shape)
-    return draw(model, shapes, sampler, order, inputs, guides, options)
+    return draw(model, model.event_shape, sampler, order, inputs, guides, options)
 
 
-def draw(model, shapes, sampler, order, inputs, guides, options):
-    """Samples of these shapes, or a `GenerationResult` of them.
+def draw(model, event_shape, sampler, order, inputs, guides, options):
+    """Samples, or a `GenerationResult` of them.
 
     Args:
         model: the `BayesianFlowNetwork`.
-        shapes: `(num_samples, *event_shape)`, or a dict of the parts'.
+        event_shape: the shape of a sample, or a dict of the parts'.
         sampler: a `keras_bfn.samplers.Sampler`.
         order: in which order variables are drawn.
-        inputs: those inputs of the program that are no guides: `"given"` and `"known"`,
-            `"latents"` and `"observed"`, if there are such.
+        inputs: those inputs of the program that are no guides: `"ones"`, one for each sample; and
+            `"given"` and `"known"`, `"latents"` and `"observed"`, if there are such.
         guides: `Guides`.
         options: `Options`.
     """
-    num_samples, condition = of_any_part(shapes)[0], guides.condition
+    num_samples, condition = len(inputs["ones"]), guides.condition
     num_steps = check_int("num_steps", options.num_steps, 1, MOST_STEPS)
     details = check_bool("return_details", options.return_details)
     check_verbose(options.verbose)
     classifier_free = check_classifier_free(
         model, condition, "known" in inputs, guides.guidance_scale
     )
-    inputs = {"ones": np.ones(num_samples, "float32"), **inputs}
-    inputs |= condition_inputs(model, condition, num_samples)
+    inputs = inputs | condition_inputs(model, condition, num_samples)
     if classifier_free is not None:
         inputs["guidance_rescale"] = np.full(num_samples, classifier_free.rescale, "float32")
-    model.build_for(shapes, inputs.get("condition"))
-    guidance, values = check_guidance(model, guides.guidance, sampler, num_samples)
-    if values:
-        inputs["values"] = values
+    if not model.built:
+        shapes = map_parts(lambda shape: (num_samples, *shape), event_shape)
+        model.build_for(shapes, inputs.get("condition"))
+    guidance = guides.guidance
+    if guidance is not None:
+        guidance, inputs["values"] = check_guidance(model, guidance, sampler, num_samples)
     order = check_order(model, order)
     if type(order) is not orders.Together:
         return draw_in_order(model, sampler, order, inputs, classifier_free, guidance, options)

@@ -1,4 +1,4 @@
-"""What guides samples: a condition, away from the null one, or the likelihood of a `Guidance`."""
+"""The likelihood of a `Guidance`, which guides samples; and how strongly, at which time."""
 
 import inspect
 
@@ -8,46 +8,10 @@ from keras import ops
 
 from keras_bfn import guidance as guidances
 from keras_bfn._backend import value_and_gradient
-from keras_bfn._parts import map_parts, sum_parts
-from keras_bfn._validation import check_numbers, is_number, refusal, warn
+from keras_bfn._parts import map_parts
+from keras_bfn._validation import check_numbers, refusal
 from keras_bfn.guidance import Expected
-from keras_bfn.guidance.classifier_free import get_classifier_free
-from keras_bfn.inputs.missing import sum_variables
 from keras_bfn.predictions import output_distributions
-
-
-def check_classifier_free(model, condition, is_given, guidance_scale):
-    """Returns a `ClassifierFreeGuidance`; None for a scale of 1, by which nothing guides.
-
-    Args:
-        model: the `BayesianFlowNetwork`.
-        condition: the argument, or None.
-        is_given: bool. Whether variables are known from the start.
-        guidance_scale: the argument.
-
-    Raises:
-        ValueError: if it is none, or there is no condition to guide by, or none to guide away from.
-    """
-    if is_number(guidance_scale) and guidance_scale == 1:
-        return None
-    found = get_classifier_free(guidance_scale)
-    if found.scale == 1:
-        return None
-    if is_given:  # a network that takes variables as known has seen them unknown, too
-        return found
-    if condition is None or model.null_condition is None:
-        missing = "condition=None" if condition is None else "a network without `null_condition`"
-        raise ValueError(
-            "Argument `guidance_scale` must be 1 unless there is a condition, and a null condition "
-            "to guide away from, or what is `given`; a `guidance` has a scale of its own. "
-            f"Received: guidance_scale={guidance_scale} with {missing}"
-        )
-    if not model.condition_dropout:
-        warn(
-            "The argument `guidance_scale` guides away from the null condition, which a model with "
-            "condition_dropout=0 has not learnt, unless it was among the training data's own."
-        )
-    return found
 
 
 def scales_at(times, classifier_free, guidance):
@@ -77,14 +41,12 @@ def _scale_at(name, times, guide, otherwise):
 
 
 def check_guidance(model, guidance, sampler, num_samples):
-    """The tuple of a `Guidance`, or None, and of the values of its likelihoods, by their number.
+    """The tuple of a `Guidance`, and of the values of its likelihoods, by their number.
 
     Raises:
         ValueError: if it is none, has not a value for each sample, does not return what it must,
             or what it returns has no gradient; or if the sampler cannot be guided.
     """
-    if guidance is None:
-        return None, {}
     guidance, values = guidances.get(guidance), {}
     if "shift" not in inspect.signature(sampler.step).parameters:
         raise refusal("sampler", "must have a `step` that takes a `shift` to be guided", sampler)
@@ -125,60 +87,6 @@ def _try(model, leaf, rows):
             "compare or take the likeliest. Received: one whose gradient is 0 for all of "
             f"{num} made-up examples, but whose values there are {log_likelihood.tolist()}"
         )
-
-
-def first_unknown(unknown_at, i, log_h, shift):
-    """For each row the first step at which log h or its gradient is no number, or -1.
-
-    Args:
-        unknown_at: that of the steps before step `i`.
-        log_h, shift: as `guided_prediction` returns them.
-    """
-    spoilt = sum_parts(map_parts(lambda shift: sum_variables(0.0 * shift), shift))
-    is_known = ops.isfinite(log_h + spoilt)
-    return ops.where(ops.logical_and(~is_known, unknown_at < 0), i, unknown_at)
-
-
-def count_unknown(predictions):
-    """How much of what a network returned for an example is no finite number, `(batch,)`."""
-
-    def unknown(prediction):
-        return sum_variables(ops.cast(~ops.isfinite(prediction.params), "float32"))
-
-    return sum_parts(map_parts(unknown, predictions))
-
-
-def check_found(model, unknown_at, num_unknown):
-    """Raises a `ValueError` if the network or a guidance gave what is no number.
-
-    Args:
-        model: the `BayesianFlowNetwork`.
-        unknown_at: for each sample the number of the step at which a guidance first did, or -1.
-        num_unknown: for each sample how much of what the network returned in the end is no number.
-    """
-    steps = unknown_at[unknown_at >= 0]
-    if not num_unknown.any() and not steps.size:
-        return
-    weights = [w.path for w in model.network.weights if not _is_finite(w)]
-    if weights:
-        raise ValueError(
-            "The network's weights must be finite. Received: NaN or infinity in "
-            f"{len(weights)} of {len(model.network.weights)}, such as {weights[0]}"
-        )
-    if not steps.size:
-        raise ValueError(
-            "The network must return finite numbers. Received: NaN or infinity for "
-            f"{np.count_nonzero(num_unknown)} of {num_unknown.size} samples"
-        )
-    raise ValueError(
-        "Argument `guidance` must be finite, and so must its gradient. Received: NaN or "
-        f"infinity for {steps.size} of {unknown_at.size} samples, first at step {steps.min()}"
-    )
-
-
-def _is_finite(weight):
-    values = ops.convert_to_numpy(weight)
-    return values.dtype.kind != "f" or np.isfinite(values).all()
 
 
 def guided_prediction(guidance, predict, flow, s, inputs, scales, noise):

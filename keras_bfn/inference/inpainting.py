@@ -3,24 +3,25 @@
 import numpy as np
 
 from keras_bfn import guidance as guidances
-from keras_bfn._parts import describe, map_parts, names_of, part_names
+from keras_bfn._parts import (
+    check_has_event_shape,
+    count_examples,
+    describe,
+    map_parts,
+    names_of,
+    part_names,
+)
 from keras_bfn._validation import check_bool, check_int, standard_dtype, to_numpy
 from keras_bfn.inference.generation import draw
 from keras_bfn.inference.particles import KnownVariables
-from keras_bfn.inputs.arrays import (
-    check_data,
-    check_has_event_shape,
-    count_examples,
-    read_all,
-    standardize,
-)
+from keras_bfn.inputs.arrays import check_data, read_all, standardize
 from keras_bfn.inputs.missing import (
     all_missing,
     fill_missing,
     is_missing,
-    length_inputs,
     some_value,
     spread,
+    within_lengths,
 )
 from keras_bfn.samplers import AncestralSampler
 
@@ -39,10 +40,10 @@ def inpaint(model, x, mask, order, twisted, lengths, guides, options):
         x = map_parts(_ignore_unknown, model.flow, read_all(x, "x"), mask)
     x = standardize(check_data(model.flow, model.event_shape, x, allow_missing=True))
     mask = map_parts(_check_mask, model.flow, mask, x, part_names(model.flow, "mask"))
-    shapes = map_parts(np.shape, x)
-    event_shape = map_parts(lambda shape: shape[1:], shapes)
-    inputs = length_inputs(model, lengths, event_shape, count_examples(x))
-    if inputs:
+    num, event_shape = count_examples(x), map_parts(lambda x: x.shape[1:], x)
+    inputs = {"ones": np.ones(num, "float32")}
+    if lengths is not None:
+        inputs["observed"] = within_lengths(model, lengths, event_shape, num)
         mask = map_parts(np.multiply, mask, inputs["observed"])
     x = map_parts(fill_missing, model.flow, x)
     if model.times == "variables":
@@ -52,7 +53,7 @@ def inpaint(model, x, mask, order, twisted, lengths, guides, options):
     else:
         known, guidance = KnownVariables(x, mask, twisted), guidances.get(guides.guidance)
         guides = guides._replace(guidance=known if guidance is None else known * guidance)
-    return draw(model, shapes, AncestralSampler(), order, inputs, guides, options)
+    return draw(model, event_shape, AncestralSampler(), order, inputs, guides, options)
 
 
 def _fill_in_parts(model, x, mask):

@@ -7,20 +7,20 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import _keras
-from keras_bfn._parts import map_parts
+from keras_bfn._parts import map_parts, sum_variables
 from keras_bfn._validation import refusal
-from keras_bfn.inference.guiding import count_unknown
 from keras_bfn.inference.program import (
     SamplingProgram,
     check_batch_size,
+    count_unknown,
     finish_samples,
     know,
+    put_known,
     room_for,
 )
 from keras_bfn.inputs.conditions import cast_conditions, guide, with_null_conditions
-from keras_bfn.inputs.given import is_in_one_pass, order_noise
-from keras_bfn.inputs.missing import sum_variables
 from keras_bfn.inputs.states import left_to_right_state, split
+from keras_bfn.orders.orders import is_in_one_pass, order_noise
 
 GROUP, TIME, NEXT, IS_LAST = range(4)  # columns of a plan
 ROOM = 64  # for positions, whose keys and values loops may copy; of others they are not written
@@ -67,14 +67,17 @@ class OrderedProgram(SamplingProgram):
         plan, at_first = ops.copy(self.plan), known
         start = self.start(ops.shape(inputs["ones"])[0], seed)
 
+        def in_group(group):
+            return map_parts(lambda groups, open: open & (groups == group), groups, open)
+
         def predict(i, carry, noise):
             states, x, known, _ = carry
-            group, time = ops.cast(plan[i, GROUP], "int32"), plan[i, TIME]
+            now, time = in_group(ops.cast(plan[i, GROUP], "int32")), plan[i, TIME]
 
-            def evidence(flow, state, x, known, groups, open):
+            def evidence(flow, state, x, known, now):
                 # Before a group's first message, and where it is told, nothing is known of it.
-                is_sent = open & (groups == group) & (time > 0)
-                s = ops.where(is_sent[..., None], self.sampler.evidence(flow, state, time), 0.0)
+                is_sent = (now & (time > 0))[..., None]
+                s = ops.where(is_sent, self.sampler.evidence(flow, state, time), 0.0)
                 return know(flow, s, x, known)
 
             drawn = map_parts(lambda known, at_first: known & ~at_first, known, at_first)
@@ -82,13 +85,8 @@ class OrderedProgram(SamplingProgram):
                 s = model.flow.known_evidence(x)
                 t, known, _, _, causal = left_to_right_state(known, mask, x)
             else:
-                s = map_parts(evidence, model.flow, states, x, known, groups, open)
-                t = map_parts(
-                    lambda groups, open: ops.where(open & (groups == group), time, 0.0),
-                    groups,
-                    open,
-                )
-                causal = None
+                s = map_parts(evidence, model.flow, states, x, known, now)
+                t, causal = map_parts(lambda now: ops.where(now, time, 0.0), now), None
             return (
                 model.predict_params(
                     s,
@@ -107,13 +105,8 @@ class OrderedProgram(SamplingProgram):
             states, x, known, num_unknown = carry
             group, is_last = ops.cast(plan[i, GROUP], "int32"), plan[i, IS_LAST] > 0
             outputs = self.outputs(predictions)
-            drawn = map_parts(lambda groups, open: open & (groups == group) & is_last, groups, open)
-            x = map_parts(
-                lambda x, drawn, new: ops.where(drawn, ops.cast(new, x.dtype), x),
-                x,
-                drawn,
-                self.draw(outputs, group, seed),
-            )
+            drawn = map_parts(lambda now: now & is_last, in_group(group))
+            x = map_parts(put_known, x, self.draw(outputs, group, seed), drawn)
             known = map_parts(ops.logical_or, known, drawn)
             stepped = self.step(states, outputs, plan[i, TIME], plan[i, NEXT], seed)
             states = keras.tree.map_structure(
@@ -122,9 +115,7 @@ class OrderedProgram(SamplingProgram):
             return states, x, known, num_unknown + count_unknown(predictions)
 
         carry = (start, inputs["given"], known, ops.zeros_like(inputs["ones"]))
-        _, x, _, num_unknown = _keras.loop(
-            seed, ops.copy(self.num_calls), lambda: None, predict, act, carry
-        )
+        _, x, _, num_unknown = _keras.loop(seed, ops.copy(self.num_calls), predict, act, carry)
         return {"x": x, "num_unknown": num_unknown}
 
     def draw(self, outputs, group, seed):
@@ -174,7 +165,8 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
     if in_one_pass and getattr(model.network, "goes_one_by_one", False):
         program = model.programs(LeftToRightProgram, sampler)
     else:
-        room = room_for_calls(order, event_shape, options.num_steps)
+        is_told = np.broadcast_to(order.told, order.count_groups(event_shape))
+        room = room_for(int(np.sum(np.where(is_told, 1, options.num_steps + 1))))
         program = model.programs(OrderedProgram, sampler, room, order, in_one_pass)
         program.set_steps(options.num_steps)
     batch_size = check_batch_size(options.batch_size, num_samples)
@@ -193,13 +185,6 @@ def plan_calls(order, event_shape, times):
         rows += [(group, t, t_next, 0.0) for t, t_next in itertools.pairwise(times)]
         rows.append((group, times[-1], times[-1], 1.0))
     return np.array(rows, "float32")
-
-
-def room_for_calls(order, event_shape, num_steps):
-    """The `most_calls` of a program that is to plan so many steps."""
-    num_groups = order.count_groups(event_shape)
-    is_told = np.broadcast_to(order.told, num_groups)
-    return room_for(int(np.sum(np.where(is_told, 1, num_steps + 1))))
 
 
 class LeftToRightProgram(SamplingProgram):
@@ -248,7 +233,7 @@ class LeftToRightProgram(SamplingProgram):
                 others = sum_variables(ops.cast(~ops.isfinite(params), "float32"))
                 return x, kept, num_unknown + others
 
-            return _keras.loop(seed, stop - start, lambda: None, predict, act, carry)
+            return _keras.loop(seed, stop - start, predict, act, carry)
 
         for start in range(0, length, ROOM):
             if start:

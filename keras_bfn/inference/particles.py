@@ -5,15 +5,13 @@ import math
 import keras
 from keras import ops
 
-from keras_bfn._parts import map_parts, of_any_part, sum_parts, unzip_parts
+from keras_bfn._parts import map_parts, of_any_part, sum_parts, sum_variables, unzip_parts
 from keras_bfn._random import normal
 from keras_bfn._validation import refusal
 from keras_bfn.guidance import Guidance
-from keras_bfn.inference.guiding import count_unknown, first_unknown, log_likelihood
-from keras_bfn.inference.program import LoopProgram
-from keras_bfn.inputs.missing import sum_variables
-from keras_bfn.samplers.sampler import SecondOrder
-from keras_bfn.samplers.sde import MessageSampler
+from keras_bfn.inference.guiding import log_likelihood
+from keras_bfn.inference.program import LoopProgram, count_unknown, first_unknown, put_known
+from keras_bfn.samplers.samplers import MessageSampler, SecondOrder
 
 
 class ParticleProgram(LoopProgram):
@@ -147,7 +145,9 @@ class ParticleProgram(LoopProgram):
         """What the program returns, given the state at t = 1: one last prediction is weighed."""
         seed, last = self.model.seed_generator, ops.copy(self.num_steps)
         predictions, outputs, *_ = self.predict_at(last, state["s"], inputs, guides=False)
-        samples = self.complete(inputs, self.end(outputs, seed, inputs))
+        samples, (x, known) = self.end(outputs, seed, inputs), self.known_variables(inputs)
+        if known is not None:
+            samples = map_parts(put_known, samples, x, known)
         log_likelihoods = log_likelihood(
             self.guidance, self.model.flow, samples, predictions, inputs, self.scales_at(last)[1:]
         )
@@ -166,14 +166,6 @@ class ParticleProgram(LoopProgram):
             "unknown_at": ops.max(self.by_example(unknown_at), axis=1),
             "num_unknown": ops.sum(self.by_example(num_unknown), axis=1),
         }
-
-    def complete(self, inputs, samples):
-        """The samples, with the values of what is known."""
-
-        def complete_part(sample, x, known):
-            return sample if known is None else ops.where(known, ops.cast(x, sample.dtype), sample)
-
-        return map_parts(complete_part, samples, *self.known_variables(inputs))
 
 
 def check_particles(sampler, guidance, are_weighed):

@@ -1,4 +1,4 @@
-"""Compiled functions of a Bayesian flow network, and which of them are used again."""
+"""Compiled functions of a Bayesian flow network: how they are run, and what samplers share."""
 
 import functools
 
@@ -8,14 +8,18 @@ from keras import ops
 
 from keras_bfn import _keras
 from keras_bfn._backend import compiles_gradients_of_scans
-from keras_bfn._devices import is_on_one_device, round_up, scope_of
 from keras_bfn._interrupts import WholeSteps, whole_steps
-from keras_bfn._parts import list_parts, map_parts, order_parts
+from keras_bfn._parts import (
+    count_examples,
+    list_parts,
+    map_parts,
+    order_parts,
+    sum_parts,
+    sum_variables,
+)
 from keras_bfn._random import Noise, normal, uniform
-from keras_bfn._sameness import key_of, layer_key
 from keras_bfn._validation import check_int
-from keras_bfn.inference.guiding import check_found, guided_prediction, scales_at
-from keras_bfn.inputs.arrays import count_examples
+from keras_bfn.inference.guiding import guided_prediction, scales_at
 from keras_bfn.inputs.missing import put_missing
 
 DEFAULT_ROWS = 64  # of a batch
@@ -72,59 +76,13 @@ class Program(WholeSteps, keras.Model):
         rows = np.arange(-(-num // batch_size) * batch_size) % num
         if len(rows) > num:
             inputs = keras.tree.map_structure(lambda values: values[rows], inputs)
-        predict = self.predict_batches if is_on_one_device(self.model) else self.predict
+        on_one_device = keras.distribution.distribution() is None and round_up(1, self.model) == 1
+        predict = self.predict_batches if on_one_device else self.predict
         with _keras.seeded(self.model.seed_generator, seed):
             outputs = predict(inputs, batch_size=batch_size, verbose=verbose)
-        return keras.tree.map_structure(lambda values: values[:num], outputs)
-
-
-class Programs:
-    """The programs of a model, made when they are first asked for.
-
-    A program is used again for arguments of the same key (`key_of`), while those that it was made
-    with have that key, too, and the model has not changed but in the values of its variables.
-
-    Args:
-        model: the `BayesianFlowNetwork`.
-        most: int. So many programs are kept, those that were used last.
-    """
-
-    def __init__(self, model, most=64):
-        self.model, self.most = model, most
-        self.kept, self.keys = {}, {}
-
-    def __call__(self, kind, *arguments):
-        """The program `kind(model, *arguments)`."""
-        if self.is_stale("programs"):
-            self.kept.clear()
-        key = kind, key_of(arguments)
-        program, made_with = self.kept.pop(key, (None, None))
-        if program is None or key_of(made_with) != key[1]:
-            with scope_of(self.model):
-                program, made_with = kind(self.model, *arguments), arguments
-        self.kept[key] = program, made_with
-        if len(self.kept) > self.most:
-            del self.kept[next(iter(self.kept))]
-        return program
-
-    def __len__(self):
-        return len(self.kept)
-
-    def is_stale(self, name):
-        """Whether the model has changed since this was last asked about what has this name.
-
-        Keras 3.15 goes on with a function whose model has been given other layers, variables or
-        attributes since it was compiled.
-        """
-        model = self.model
-        how = (model.jit_compile, model.run_eagerly) if model.compiled else None
-        before, self.keys[name] = self.keys.get(name), (layer_key(model), how)
-        return before not in (None, self.keys[name])
-
-    def clear(self):
-        """Forgets all programs, and what the model was."""
-        self.kept.clear()
-        self.keys.clear()
+        if len(rows) > num:
+            outputs = keras.tree.map_structure(lambda values: values[:num], outputs)
+        return outputs
 
 
 class SamplingProgram(Program):
@@ -253,8 +211,9 @@ class LoopProgram(SamplingProgram):
         room = (0, self.most_steps + 1 - len(times))
         self.num_steps.assign(len(times) - 1)
         self.times.assign(np.pad(times, room))
-        scales = scales_at(times, classifier_free, guidance)
-        self.scales.assign(np.pad(scales, (room, (0, 0))))
+        if classifier_free is not None or guidance is not None:
+            scales = scales_at(times, classifier_free, guidance)
+            self.scales.assign(np.pad(scales, (room, (0, 0))))
 
     def scales_at(self, i):
         """The scales at step i: that of the condition, then those of the likelihoods; a list."""
@@ -275,10 +234,8 @@ class LoopProgram(SamplingProgram):
 
     def draw_noise(self, inputs):
         """The noise of a guidance by draws: see `keras_bfn.guidance.Expected`."""
-        num_draws = None if self.guidance is None else self.guidance.num_draws
-        if num_draws is None:
-            return None
         seed, batch_size = self.model.seed_generator, ops.shape(inputs["ones"])[0]
+        num_draws = self.guidance.num_draws
 
         def draw(flow, event_shape):
             shape, taken = (batch_size, *event_shape), Noise()
@@ -296,10 +253,12 @@ class LoopProgram(SamplingProgram):
         """Runs `state = act(i, state, *predict(i, state, noise))` for each step i.
 
         `act` may draw from the model's seed generator; `predict` may call the network. The noise is
-        that of `draw_noise`.
+        that of `draw_noise`, None where no guidance takes any.
         """
-        draw, num_steps = functools.partial(self.draw_noise, inputs), ops.copy(self.num_steps)
-        return _keras.loop(self.model.seed_generator, num_steps, draw, predict, act, state)
+        draws = self.guidance is not None and self.guidance.num_draws is not None
+        draw = functools.partial(self.draw_noise, inputs) if draws else None
+        num_steps = ops.copy(self.num_steps)
+        return _keras.loop(self.model.seed_generator, num_steps, predict, act, state, draw)
 
 
 def finish_samples(model, inputs, outputs):
@@ -313,6 +272,60 @@ def finish_samples(model, inputs, outputs):
     return x if observed is None else map_parts(put_missing, x, observed)
 
 
+def first_unknown(unknown_at, i, log_h, shift):
+    """For each row the first step at which log h or its gradient is no number, or -1.
+
+    Args:
+        unknown_at: that of the steps before step `i`.
+        log_h, shift: as `guided_prediction` returns them.
+    """
+    spoilt = sum_parts(map_parts(lambda shift: sum_variables(0.0 * shift), shift))
+    is_known = ops.isfinite(log_h + spoilt)
+    return ops.where(ops.logical_and(~is_known, unknown_at < 0), i, unknown_at)
+
+
+def count_unknown(predictions):
+    """How much of what a network returned for an example is no finite number, `(batch,)`."""
+
+    def unknown(prediction):
+        return sum_variables(ops.cast(~ops.isfinite(prediction.params), "float32"))
+
+    return sum_parts(map_parts(unknown, predictions))
+
+
+def check_found(model, unknown_at, num_unknown):
+    """Raises a `ValueError` if the network or a guidance gave what is no number.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        unknown_at: for each sample the number of the step at which a guidance first did, or -1.
+        num_unknown: for each sample how much of what the network returned in the end is no number.
+    """
+    steps = unknown_at[unknown_at >= 0]
+    if not num_unknown.any() and not steps.size:
+        return
+    weights = [w.path for w in model.network.weights if not _is_finite(w)]
+    if weights:
+        raise ValueError(
+            "The network's weights must be finite. Received: NaN or infinity in "
+            f"{len(weights)} of {len(model.network.weights)}, such as {weights[0]}"
+        )
+    if not steps.size:
+        raise ValueError(
+            "The network must return finite numbers. Received: NaN or infinity for "
+            f"{np.count_nonzero(num_unknown)} of {num_unknown.size} samples"
+        )
+    raise ValueError(
+        "Argument `guidance` must be finite, and so must its gradient. Received: NaN or "
+        f"infinity for {steps.size} of {unknown_at.size} samples, first at step {steps.min()}"
+    )
+
+
+def _is_finite(weight):
+    values = ops.convert_to_numpy(weight)
+    return values.dtype.kind != "f" or np.isfinite(values).all()
+
+
 def know(flow, s, x, known):
     """Evidence, in which some variables are known for sure to be those of `x`."""
     return ops.where(known[..., None], flow.known_evidence(x), s)
@@ -321,6 +334,19 @@ def know(flow, s, x, known):
 def put_known(x, given, known):
     """Data, in which some variables are known to be those of `given`."""
     return ops.where(known, ops.cast(given, x.dtype), x)
+
+
+def round_up(batch_size, model):
+    """The batch size, or a little more: what all devices that the model is on can share.
+
+    JAX refuses a batch that does not divide among them.
+    """
+    distribution = keras.distribution.distribution()
+    strategy = getattr(model, "distribute_strategy", None)  # of TensorFlow
+    num_devices = 1 if strategy is None else strategy.num_replicas_in_sync
+    if distribution is not None:
+        num_devices = distribution.num_model_replicas
+    return -(-batch_size // num_devices) * num_devices
 
 
 def room_for(num_steps):

@@ -5,19 +5,19 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import losses
-from keras_bfn._devices import round_up
 from keras_bfn._keras import seeded
-from keras_bfn._parts import leave_out, map_parts, order_parts, sum_parts
+from keras_bfn._parts import count_examples, leave_out, map_parts, order_parts, sum_parts
 from keras_bfn._validation import check_int, check_verbose, to_numpy
-from keras_bfn.inference.program import Program, check_batch_size
-from keras_bfn.inputs.arrays import check_arrays, count_examples, read_all, split_condition
-from keras_bfn.inputs.given import check_given, check_order, is_in_one_pass, order_noise
+from keras_bfn.inference.program import Program, check_batch_size, round_up
+from keras_bfn.inputs.arrays import check_arrays, read_all, split_condition
+from keras_bfn.inputs.given import check_given
 from keras_bfn.inputs.missing import (
     check_sample_weight,
     count_variables,
     fill_missing_variables,
 )
 from keras_bfn.inputs.states import State, scored_state
+from keras_bfn.orders.orders import check_order, is_in_one_pass, order_noise
 from keras_bfn.predictions import nats_per_example
 
 

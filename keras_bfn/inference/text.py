@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from keras_bfn._parts import describe, list_parts, part_names, pick_part
+from keras_bfn._parts import check_has_event_shape, describe, list_parts, part_names, pick_part
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.datasets.tokenizers import check_tokenizer
-from keras_bfn.inputs.arrays import check_has_event_shape
 
 
 def decode(tokenizer, tokens):
@@ -73,11 +72,6 @@ def encode_prompts(tokenizer, prompt, num_samples, longest):
         ValueError: if a prompt is no string, too long, or none of the tokenizer's.
     """
     num_samples = check_int("num_samples", num_samples, 1)
-    encoded = _encode_each(tokenizer, prompt, longest)
-    return [tokens for tokens in encoded for _ in range(num_samples)]
-
-
-def _encode_each(tokenizer, prompt, length):
     prompts = [prompt] if isinstance(prompt, str) else prompt
     are_strings = isinstance(prompts, (list, tuple)) and all(isinstance(p, str) for p in prompts)
     if not are_strings or not prompts:
@@ -87,9 +81,9 @@ def _encode_each(tokenizer, prompt, length):
     except ValueError as error:
         raise ValueError(f"Argument `prompt` must suit the model's tokenizer. {error}") from error
     for text, tokens in zip(prompts, encoded, strict=True):
-        if len(tokens) > length:
+        if len(tokens) > longest:
             raise ValueError(
-                f"Argument `prompt` must have at most {length} tokens, as the texts will have. "
+                f"Argument `prompt` must have at most {longest} tokens, as the texts will have. "
                 f"Received: {len(tokens)} tokens of {text!r}"
             )
-    return encoded
+    return [tokens for tokens in encoded for _ in range(num_samples)]

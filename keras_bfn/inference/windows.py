@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from keras_bfn._parts import check_names, list_parts, map_parts, of_any_part
+from keras_bfn._parts import check_has_event_shape, check_names, list_parts, map_parts, of_any_part
 from keras_bfn._random import seed_of
 from keras_bfn._validation import check_int, refusal, to_numpy
-from keras_bfn.inputs.arrays import check_data, check_has_event_shape, standardize
+from keras_bfn.inputs.arrays import check_data, standardize
 
 
 def refuse_details(options, verb):

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_bfn._backend import is_data_loader
 from keras_bfn._keras import yield_tuples
-from keras_bfn._parts import check_names, map_parts
+from keras_bfn._parts import check_names, count_examples, map_parts
 from keras_bfn._validation import check_fits, refusal, standard_dtype, to_numpy
 from keras_bfn.inputs.conditions import (
     check_condition,
@@ -17,7 +17,7 @@ from keras_bfn.inputs.conditions import (
 from keras_bfn.inputs.missing import check_sample_weight, fill_missing, is_missing
 
 
-def check_training_data(model, x, y, name="x", sample_weight=None):
+def check_training_data(model, x, y, sample_weight=None, name="x"):
     """Checks arrays whole, and pipelines by their first batch, and builds the model for them.
 
     Args:
@@ -25,12 +25,13 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
         x: arrays `data` or `(data, condition)`, in numpy, lists, tensors or frames; or a
             `tf.data.Dataset`, `keras.utils.PyDataset` or torch `DataLoader` of them.
         y: must be None.
-        name: the argument's name, for the message.
         sample_weight: None, or the weights of the examples.
+        name: the argument's name, for the message.
 
     Returns:
-        The tuple of what to train on, and of `sample_weight`: `x` as arrays that Keras takes, or in
-        the place of a generator one that yields all its batches.
+        The tuple of what to train on, of targets and of weights, as Keras takes them: `x` as
+        arrays, or in the place of a generator one that yields all its batches. Keras 3.15 drops the
+        weights of data without targets: where there are any, they stand in for targets, too.
 
     Raises:
         ValueError: if the data do not suit the model.
@@ -39,8 +40,6 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
     is_whole, weight = x is None or is_arrays(x), sample_weight
     if is_whole:
         data, condition = split_condition(x)
-        data, condition = _as_arrays(data, name), _as_arrays(condition, name)
-        x = data if condition is None else (data, condition)
     else:
         if sample_weight is not None:
             expected = f"must be None where `{name}` yields batches, and their weights beside them"
@@ -55,17 +54,11 @@ def check_training_data(model, x, y, name="x", sample_weight=None):
         check_training_classes(model, condition, name)
     if weight is not None:
         weight = check_sample_weight(model, weight, data)
-    model.build_for(map_parts(np.shape, data), condition)
-    return x, weight if is_whole else None
-
-
-def check_tensors(model, x, y):
-    """Checks a batch by shapes and dtypes alone, and builds the model for it."""
-    check_no_targets(y)
-    data, condition = split_condition(x)
-    check_form(model.flow, model.event_shape, data)
-    model.signature.check_conditional(condition is not None)
-    model.build_for(map_parts(np.shape, data), condition)
+    if not model.built:
+        model.build_for(map_parts(np.shape, data), condition)
+    if not is_whole:
+        return x, None, None
+    return data if condition is None else (data, condition), weight, weight
 
 
 def check_no_targets(y, name="x"):
@@ -171,13 +164,6 @@ def _unpack(batch, name):
         raise refusal(name, expected, type(batch).__name__) from error
 
 
-def _as_arrays(x, name):
-    """An array, or a dict of them, that Keras takes: tensors and arrays as they are."""
-    if isinstance(x, dict):
-        return {part: _as_arrays(values, name) for part, values in x.items()}
-    return x if x is None or keras.ops.is_tensor(x) else to_numpy(x, name)
-
-
 def _check_part(flow, event_shape, x, name, allow_missing):
     x = to_numpy(x, name)
     if x.ndim == 0:
@@ -192,15 +178,6 @@ def _check_part(flow, event_shape, x, name, allow_missing):
     check_fits(x, standard_dtype(x.dtype.name), name)
     _check_shape(event_shape, x, name)
     return x
-
-
-def check_has_event_shape(model):
-    """Raises a `ValueError` if the model does not know the shape of an example yet."""
-    if model.event_shape is None:
-        raise ValueError(
-            "The model has no `event_shape` yet: give it to the constructor, or train first. "
-            "Received: event_shape=None"
-        )
 
 
 def check_form(flow, event_shape, x):
@@ -233,11 +210,6 @@ def split_condition(inputs):
             )
         return inputs if len(inputs) == 2 else (inputs[0], None)
     return inputs, None
-
-
-def count_examples(x):
-    """How many examples there are in an array, or in the arrays of a dict."""
-    return len(keras.tree.flatten(x)[0])
 
 
 def is_arrays(x):

@@ -17,11 +17,14 @@ from keras_bfn._validation import (
     check_fits,
     check_int,
     check_rate,
+    is_number,
     refusal,
     standard_dtype,
     to_numpy,
+    warn,
 )
 from keras_bfn.flows.flow import expand
+from keras_bfn.guidance.classifier_free import get_classifier_free
 from keras_bfn.networks import Network
 
 
@@ -267,6 +270,40 @@ def drop_conditions(condition, null, rates, seed):
     else:
         rates_for = rates
     return map_parts(drop, condition, _named_as(condition, null), rates_for)
+
+
+def check_classifier_free(model, condition, is_given, guidance_scale):
+    """Returns a `ClassifierFreeGuidance`; None for a scale of 1, by which nothing guides.
+
+    Args:
+        model: the `BayesianFlowNetwork`.
+        condition: the argument, or None.
+        is_given: bool. Whether variables are known from the start.
+        guidance_scale: the argument.
+
+    Raises:
+        ValueError: if it is none, or there is no condition to guide by, or none to guide away from.
+    """
+    if is_number(guidance_scale) and guidance_scale == 1:
+        return None
+    found = get_classifier_free(guidance_scale)
+    if found.scale == 1:
+        return None
+    if is_given:  # a network that takes variables as known has seen them unknown, too
+        return found
+    if condition is None or model.null_condition is None:
+        missing = "condition=None" if condition is None else "a network without `null_condition`"
+        raise ValueError(
+            "Argument `guidance_scale` must be 1 unless there is a condition, and a null condition "
+            "to guide away from, or what is `given`; a `guidance` has a scale of its own. "
+            f"Received: guidance_scale={guidance_scale} with {missing}"
+        )
+    if not model.condition_dropout:
+        warn(
+            "The argument `guidance_scale` guides away from the null condition, which a model with "
+            "condition_dropout=0 has not learnt, unless it was among the training data's own."
+        )
+    return found
 
 
 def with_null_conditions(inputs, null, unknown=()):

@@ -1,17 +1,9 @@
-"""What is known from the start, and in which order the rest is sent."""
+"""What is known from the start."""
 
-import math
-
-import keras
-import numpy as np
-from keras import ops
-
-from keras_bfn import orders
 from keras_bfn._parts import map_parts, names_of, part_names
 from keras_bfn._validation import refusal, to_numpy
 from keras_bfn.inputs.arrays import check_data, standardize
 from keras_bfn.inputs.missing import all_missing, fill_missing, is_missing, spread
-from keras_bfn.orders.orders import number_of_variables
 
 
 def check_given(model, given, x, name="given"):
@@ -73,7 +65,7 @@ def given_inputs(model, given, num):
     Raises:
         ValueError: if it is no such data, or the model's variables have no times of their own.
     """
-    if given is None or (isinstance(given, dict) and not given):
+    if isinstance(given, dict) and not given:
         return {}
     check_has_own_times(model, "given")
     if isinstance(model.flow, dict):
@@ -103,52 +95,3 @@ def check_has_own_times(model, name):
             "take variables as known. Others take what is known as messages, in `inpaint`. "
             f"Received: times={model.times!r}"
         )
-
-
-def check_order(model, order):
-    """Returns the `keras_bfn.orders.Order` that is asked for.
-
-    Raises:
-        ValueError: if it is none, or the model or its data cannot be sent so.
-    """
-    order = orders.get(order)
-    if model.times != "variables" and type(order) is not orders.Together:
-        raise ValueError(
-            'Argument `order` needs a model with times="variables"; others send all variables '
-            f"together. Received: order={order!r}, times={model.times!r}"
-        )
-    order.check(model.flow, model.event_shape)
-    return order
-
-
-def order_noise(model, order, num, seed):
-    """What an order that is random is a function of: the same in all repeats; else None.
-
-    Without a seed, it follows from the model's own.
-    """
-    if not order.is_random:
-        return None
-    if seed is None:
-        drawn = keras.random.randint((), 0, 2**31 - 1, seed=model.seed_generator)
-        seed = int(ops.convert_to_numpy(drawn))
-    event_shape = model.event_shape
-    return np.random.default_rng(seed).random((num, number_of_variables(event_shape)), "float32")
-
-
-def is_in_one_pass(model, order, known=None):
-    """Whether one network call predicts all variables in this order, each from those before it."""
-    shares = model.orders or {}
-    if (
-        not isinstance(order, orders.LeftToRight)
-        or not order.told
-        or not shares.get("left_to_right")
-    ):
-        return False
-    event_shape = model.event_shape
-    if order.block_size != math.prod(event_shape[1:]):
-        return False
-    if known is None:
-        return True
-    by_position = known.reshape(len(known), event_shape[0], -1)
-    are_alike = (by_position == by_position[:, :, :1]).all()
-    return bool(are_alike and (np.diff(by_position[:, :, 0].astype("int8")) <= 0).all())

@@ -5,7 +5,6 @@ Bob hears nothing of a variable that is missing, it costs nothing, and a network
 parts'; None where all variables are there.
 """
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -27,16 +26,15 @@ def fill_missing_variables(flow, x, allow_missing):
     Some value stands in the place of each that is missing.
     """
 
-    def fill(flow, x):
-        dtype = standard_dtype(keras.backend.standardize_dtype(x.dtype))
-        x = ops.cast(x, dtype)
-        if not allow_missing:
-            return x, None
-        mask = x != -1 if dtype == "int32" else x == x  # which of NaN is false
-        return ops.where(mask, x, ops.cast(some_value(flow), dtype)), mask
+    def cast(flow, x):
+        return ops.cast(x, "int32" if flow.discrete else "float32")
 
-    x, mask = unzip_parts(map_parts(fill, flow, x))
-    return x, mask if allow_missing else None
+    def fill(flow, x):
+        mask = x != -1 if flow.discrete else x == x  # which of NaN is false
+        return ops.where(mask, x, ops.cast(some_value(flow), x.dtype)), mask
+
+    x = map_parts(cast, flow, x)
+    return unzip_parts(map_parts(fill, flow, x)) if allow_missing else (x, None)
 
 
 def observed(theta, mask):
@@ -90,14 +88,12 @@ def put_missing(x, mask):
     return np.where(mask > 0.5, x.astype(dtype), dtype.type(-1))
 
 
-def length_inputs(model, lengths, event_shape, num):
-    """The input `"observed"` of a `SamplingProgram`: variables within the lengths of sequences.
+def within_lengths(model, lengths, event_shape, num):
+    """Which variables are within the lengths of sequences: 1 for these, else 0, in float32.
 
     Raises:
         ValueError: if the model allows no missing variables, or a length is none of its sequences'.
     """
-    if lengths is None:
-        return {}
     if not model.allow_missing:
         raise ValueError(
             "Argument `lengths` must be None unless the model was made with allow_missing=True, or "
@@ -119,8 +115,7 @@ def length_inputs(model, lengths, event_shape, num):
         return np.broadcast_to(is_there, (num, *shape)).astype("float32")
 
     lengths = dict.fromkeys(model.flow) | lengths if isinstance(lengths, dict) else lengths
-    found = map_parts(there, event_shape, lengths, part_names(model.flow, "lengths"))
-    return {"observed": found}
+    return map_parts(there, event_shape, lengths, part_names(model.flow, "lengths"))
 
 
 def check_sample_weight(model, sample_weight, x, name="sample_weight"):
@@ -229,8 +224,3 @@ def _is_of_examples(weight, x):
     if isinstance(x, dict) or len(weight.shape) == 1:
         return True
     return tuple(weight.shape[1:]) == (1,) and tuple(x.shape[1:]) != (1,)
-
-
-def sum_variables(x):
-    """The sum over the variables of each example, `(batch,)`, of one part."""
-    return ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=-1)

@@ -56,8 +56,10 @@ class TimeEmbedding(Float32Layer):
         self.offset = check_number("offset", offset)
         self.endpoint = check_bool("endpoint", endpoint)
 
+    def build(self, t_shape):
+        check_axes("t", t_shape, 1)
+
     def call(self, t):
-        check_axes("t", t.shape, 1)
         exponents = np.linspace(0.0, -4.0, self.size // 2, endpoint=self.endpoint)
         frequencies = ops.convert_to_tensor(self.scale * 10.0**exponents, dtype="float32")
         angles = (ops.cast(t, "float32")[:, None] + self.offset) * frequencies

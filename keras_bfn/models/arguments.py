@@ -3,8 +3,10 @@
 import inspect
 
 import keras
+import numpy as np
 
-from keras_bfn._keras import prefer_less, stand_in_for_targets
+from keras_bfn._keras import prefer_less
+from keras_bfn._parts import map_parts
 from keras_bfn._validation import (
     LARGEST,
     check_bool,
@@ -15,7 +17,8 @@ from keras_bfn._validation import (
     refusal,
 )
 from keras_bfn.inputs.arrays import (
-    check_tensors,
+    check_form,
+    check_no_targets,
     check_training_data,
     is_arrays,
     split_condition,
@@ -132,9 +135,7 @@ def fit_arguments(model, method, *args, **kwargs):
 def evaluate_arguments(model, method, *args, **kwargs):
     """As `fit_arguments`, of `evaluate`."""
     arguments = _bind(model, method, *args, **kwargs)
-    if arguments.get("_use_cached_eval_dataset"):  # `fit` has checked them
-        stand_in_for_targets(arguments)
-    else:
+    if not arguments.get("_use_cached_eval_dataset"):  # which `fit` has checked
         _prepare(model, arguments)
     return arguments
 
@@ -150,14 +151,17 @@ def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weigh
     if not is_arrays(x):
         raise refusal("x", "must be one batch, of arrays or tensors", x)
     if any(map(keras.ops.is_tensor, keras.tree.flatten(x))):
-        check_tensors(model, x, y)
-        data, _ = split_condition(x)
+        check_no_targets(y)
+        data, condition = split_condition(x)
+        check_form(model.flow, model.event_shape, data)
+        model.signature.check_conditional(condition is not None)
+        model.build_for(map_parts(np.shape, data), condition)
         on_device = all(map(keras.ops.is_tensor, keras.tree.flatten(sample_weight)))
         if sample_weight is not None and on_device:
-            arguments["sample_weight"] = arrange_weight(sample_weight, data)
+            sample_weight = arrange_weight(sample_weight, data)
         elif sample_weight is not None:
-            arguments["sample_weight"] = check_sample_weight(model, sample_weight, data)
-        stand_in_for_targets(arguments)
+            sample_weight = check_sample_weight(model, sample_weight, data)
+        arguments |= {"y": sample_weight, "sample_weight": sample_weight}
     else:
         _prepare(model, arguments)
     return arguments
@@ -165,14 +169,9 @@ def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weigh
 
 def _prepare(model, arguments):
     """Checks data and weights, and puts them into the arguments as Keras takes them."""
-    x, weight = check_training_data(
-        model,
-        arguments.get("x"),
-        arguments.get("y"),
-        sample_weight=arguments.get("sample_weight"),
-    )
-    arguments |= {"x": x, "sample_weight": weight}
-    stand_in_for_targets(arguments)
+    names = "x", "y", "sample_weight"
+    checked = check_training_data(model, *map(arguments.get, names))
+    arguments |= dict(zip(names, checked, strict=True))
 
 
 def _validation(model, validation_data):
@@ -184,6 +183,5 @@ def _validation(model, validation_data):
         expected = "must be data, (data, condition), (data,) or (data, None, sample_weight)"
         raise refusal("validation_data", expected, validation_data)
     x, y, weight = keras.utils.unpack_x_y_sample_weight(validation_data)
-    x, weight = check_training_data(model, x, y, "validation_data", weight)
-    # Where there are weights, they stand in for targets, too: see `stand_in_for_targets`.
-    return (x,) if weight is None else (x, weight, weight)
+    checked = check_training_data(model, x, y, weight, "validation_data")
+    return checked[:1] if checked[-1] is None else checked

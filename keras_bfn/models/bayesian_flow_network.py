@@ -10,10 +10,17 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import _random, losses
+from keras_bfn._backend import scope_of
 from keras_bfn._config import own_config
-from keras_bfn._devices import averaged, scope_of
 from keras_bfn._interrupts import WholeSteps, in_turn, whole_steps
-from keras_bfn._keras import build_network, of_no_backend, scale_loss, seeded, unshare_buffers
+from keras_bfn._keras import (
+    averaged,
+    build_network,
+    of_no_backend,
+    scale_loss,
+    seeded,
+    unshare_buffers,
+)
 from keras_bfn._parts import (
     check_event_shape,
     check_names,
@@ -21,12 +28,13 @@ from keras_bfn._parts import (
     of_any_part,
     pick_part,
     sum_parts,
+    sum_variables,
     unzip_parts,
 )
+from keras_bfn._sameness import Programs
 from keras_bfn._validation import check_choice, check_int, check_path
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.inference import encoding, exported, generation, inpainting, scoring, text, windows
-from keras_bfn.inference.program import Programs
 from keras_bfn.inputs import states
 from keras_bfn.inputs.arrays import check_form, check_no_targets, split_condition
 from keras_bfn.inputs.conditions import (
@@ -37,20 +45,7 @@ from keras_bfn.inputs.conditions import (
     guide,
     with_null_conditions,
 )
-from keras_bfn.inputs.given import check_order, is_in_one_pass
-from keras_bfn.inputs.missing import (
-    count_variables,
-    fill_missing_variables,
-    observed,
-    sum_variables,
-)
-from keras_bfn.inputs.signature import (
-    Signature,
-    check_graph,
-    check_network,
-    check_outputs,
-    make_symbolic_inputs,
-)
+from keras_bfn.inputs.missing import count_variables, fill_missing_variables, observed
 from keras_bfn.metrics import BitsPerDim
 from keras_bfn.models import averaging
 from keras_bfn.models.arguments import (
@@ -62,11 +57,19 @@ from keras_bfn.models.arguments import (
 )
 from keras_bfn.networks.network import TIMES
 from keras_bfn.orders import Together
-from keras_bfn.predictions import Prediction, input_distribution, nats_per_example
-from keras_bfn.presets import PRESETS
+from keras_bfn.orders.orders import check_order, is_in_one_pass
+from keras_bfn.predictions import (
+    Prediction,
+    Signature,
+    check_graph,
+    check_outputs,
+    input_distribution,
+    make_symbolic_inputs,
+    nats_per_example,
+)
 from keras_bfn.presets.folder import save_folder
-from keras_bfn.presets.loading import load_preset
 from keras_bfn.presets.publishing import publish
+from keras_bfn.presets.registry import PRESETS, load_preset
 from keras_bfn.saving import export, files
 
 EVALUATED = ("transmission", "reconstruction")  # the losses that are computed
@@ -172,7 +175,6 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         **kwargs,
     ):
         check_flow(flow)
-        check_network(network)
         # The evidence, times and losses are float32 under every policy; the network has its own.
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow
@@ -542,9 +544,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         check_form(self.flow, self.event_shape, x)
         self.signature.check_conditional(condition is not None)
         x, mask = fill_missing_variables(self.flow, x, self.allow_missing)
-        outputs = (
-            {"data": x, "states": {}} if mask is None else {"data": x, "states": {}, "mask": mask}
-        )
+        outputs = {"data": x, "states": {}} | ({} if mask is None else {"mask": mask})
         seed, num_repeats = self.seed_generator, 1 if training else self.num_repeats
         batch_size = ops.shape(of_any_part(x))[0]
         if training and self.condition_dropout and condition is not None:
@@ -648,13 +648,13 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> prediction.params.shape
         (16, 4, 4, 1, 1)
         """
-        evidence, has_own_times = s, self.times == "variables"
+        evidence, time, has_own_times = s, t, self.times == "variables"
         t, s, theta = unzip_parts(
             map_parts(
                 input_distribution, self.flow, evidence, t, mask, known, has_own_times, causal
             )
         )
-        inputs = {"theta": theta, "t": t if has_own_times else of_any_part(t)}
+        inputs = {"theta": theta, "t": t if has_own_times else ops.cast(time, "float32")}
         if self.signature.takes_mask:
             inputs["mask"] = map_parts(observed, theta, mask)
         if self.signature.takes_causal:
@@ -750,8 +750,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         Returns:
             A dict of `"t"`, the intervals' middles, and `"loss"`, nats per example and unit of
-            time,
-            averaged over the examples: numpy arrays of shape `(num_intervals,)`. The mean of
+            time, averaged over the examples: numpy arrays of shape `(num_intervals,)`. The mean of
             `"loss"` is an estimate of the transmission loss. For a dict of flows, there is also
             `"parts"`, a dict of each part's share of the loss.
 
@@ -999,18 +998,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         samples = self.generate(num_samples, num_steps, **options)
         tokens = pick_part(part, self.flow, samples)[1]
         if length != window:
-            options = {
-                name: options[name]
-                for name in (
-                    "condition",
-                    "guidance_scale",
-                    "order",
-                    "seed",
-                    "batch_size",
-                    "verbose",
-                )
-                if name in options
-            }
+            kept = "condition", "guidance_scale", "order", "seed", "batch_size", "verbose"
+            options = {name: options[name] for name in kept if name in options}
             tokens = self._go_on(tokens, part, window, length, stride, num_steps, options)
         return text.decode(tokenizer, tokens)
 

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
-from keras_bfn._parts import check_names, list_parts, map_parts, part_names
+from keras_bfn._parts import check_names, list_parts, map_parts, part_names, sum_parts
 from keras_bfn._random import uniform
 from keras_bfn._validation import check_bool, check_int, refusal, resolve_identifier, to_numpy
 
@@ -63,9 +63,9 @@ class Order(Immutable):
 
     def check(self, flow, event_shape):
         """Raises a `ValueError` if data of this kind and shape cannot be sent so."""
-        told = np.broadcast_to(self.told, self.count_groups(event_shape))
-        if not told.any():
+        if not np.any(self.told):
             return
+        told = np.broadcast_to(self.told, self.count_groups(event_shape))
         groups = 0 if self.is_random else self.groups(event_shape)
         for name, part, numbers in list_parts(part_names(flow, "flow"), flow, groups):
             if told[numbers].any() and not part.can_be_told:
@@ -242,7 +242,7 @@ def _check_numbers(name, numbers):
 
 def number_of_variables(event_shape):
     """How many variables an example has, those of all parts."""
-    return sum(math.prod(shape) for (shape,) in list_parts(event_shape))
+    return sum_parts(map_parts(math.prod, event_shape))
 
 
 def join(values, event_shape):
@@ -292,3 +292,48 @@ def get(identifier):
         return Groups(identifier)
     identifier = "together" if identifier is None else identifier
     return resolve_identifier("order", identifier, Order, ORDERS)
+
+
+def check_order(model, order):
+    """Returns the `keras_bfn.orders.Order` that is asked for.
+
+    Raises:
+        ValueError: if it is none, or the model or its data cannot be sent so.
+    """
+    order = get(order)
+    if model.times != "variables" and type(order) is not Together:
+        raise ValueError(
+            'Argument `order` needs a model with times="variables"; others send all variables '
+            f"together. Received: order={order!r}, times={model.times!r}"
+        )
+    order.check(model.flow, model.event_shape)
+    return order
+
+
+def order_noise(model, order, num, seed):
+    """What an order that is random is a function of: the same in all repeats; else None.
+
+    Without a seed, it follows from the model's own.
+    """
+    if not order.is_random:
+        return None
+    if seed is None:
+        drawn = keras.random.randint((), 0, 2**31 - 1, seed=model.seed_generator)
+        seed = int(ops.convert_to_numpy(drawn))
+    event_shape = model.event_shape
+    return np.random.default_rng(seed).random((num, number_of_variables(event_shape)), "float32")
+
+
+def is_in_one_pass(model, order, known=None):
+    """Whether one network call predicts all variables in this order, each from those before it."""
+    shares = model.orders or {}
+    if not isinstance(order, LeftToRight) or not order.told or not shares.get("left_to_right"):
+        return False
+    event_shape = model.event_shape
+    if order.block_size != math.prod(event_shape[1:]):
+        return False
+    if known is None:
+        return True
+    by_position = known.reshape(len(known), event_shape[0], -1)
+    are_alike = (by_position == by_position[:, :, :1]).all()
+    return bool(are_alike and (np.diff(by_position[:, :, 0].astype("int8")) <= 0).all())

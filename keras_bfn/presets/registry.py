@@ -1,14 +1,20 @@
-"""The presets: the paper's six models, and small ones whose weights are in this package."""
+"""Models by name: the paper's six, and small ones whose weights are in this package."""
 
 import dataclasses
 import functools
 import math
+import os
 import pathlib
 from collections.abc import Callable
 
 import keras
 
 from keras_bfn import datasets, flows, networks
+from keras_bfn._validation import check_bool
+from keras_bfn.checkpoints import load_official
+from keras_bfn.networks.network import check_policy
+from keras_bfn.presets.folder import files_of, load_folder
+from keras_bfn.saving.hubs import download, is_handle
 
 _HERE = pathlib.Path(__file__).parent
 _AUTHORS = "hf://rupspace/pretrained-BFNs"
@@ -184,3 +190,27 @@ PRESETS = {
     ),
 }
 """All presets: a dict from their names, which `from_preset` takes, to a `Preset` each."""
+
+
+def load_preset(cls, preset, load_weights=True, dtype=None):
+    """A model of class `cls`: see `BayesianFlowNetwork.from_preset`."""
+    check_bool("load_weights", load_weights)
+    dtype = None if dtype is None else check_policy(dtype)
+    known = PRESETS.get(preset) if isinstance(preset, str) else None
+    if known is not None and known.make_flow is not None:
+        flow = known.make_flow()
+        model = cls(flow, known.make_network(flow, dtype=dtype), tokenizer=known.tokenizer)
+        model.compile(known.recipe.optimizer())
+        if load_weights:
+            load_official(model.network, known.weights)
+        return model
+    folder = preset if known is None else known.weights
+    if is_handle(preset):
+        folder = download("preset", preset, files_of(load_weights))
+    elif not isinstance(folder, (str, os.PathLike)) or not os.path.isdir(folder):
+        raise ValueError(
+            f"Argument `preset` must be one of {list(PRESETS)}, hf://user/repo, "
+            "kaggle://user/model/framework/variation, or a folder written by `save_to_preset`. "
+            f"Received: preset={preset!r}"
+        )
+    return load_folder(cls, folder, preset, load_weights, dtype)

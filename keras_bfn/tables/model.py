@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from keras_bfn import recipes
+from keras_bfn._parts import count_examples
 from keras_bfn._validation import check_int, refusal
-from keras_bfn.inputs.arrays import count_examples
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.tables.frames import is_frame, make_series, read_series
 

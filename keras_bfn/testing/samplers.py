@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn import _random
 from keras_bfn._validation import check_int, check_number, check_seed
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow
 from keras_bfn.models import BayesianFlowNetwork
@@ -190,7 +191,10 @@ def evidence_variance(sampler, num_steps):
     def normal(shape, **kwargs):
         return ops.convert_to_tensor(next(rows).reshape([int(size) for size in shape]))
 
-    with mock.patch.object(keras.random, "normal", normal):
+    with (
+        mock.patch.object(_random, "draw_normal", normal),
+        mock.patch.object(keras.random, "normal", normal),  # by which own samplers may draw
+    ):
         state = sampler.init(flow, (num_steps + 1, 1, 1))
         for t, t_next in itertools.pairwise(sampler.times(flow, num_steps)):
             s, times = sampler.evidence(flow, state, t), ops.full((num_steps + 1,), t)

@@ -7,7 +7,7 @@ from keras import ops
 
 import keras_bfn
 from keras_bfn.samplers import AncestralSampler, ODE2Sampler, Sampler, SDE2Sampler
-from keras_bfn.samplers.registry import SAMPLERS
+from keras_bfn.samplers.samplers import SAMPLERS
 from tests.backends import everywhere
 from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
 from tests.tensors import to_numpy

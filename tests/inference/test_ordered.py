@@ -15,9 +15,9 @@ import keras_bfn
 from keras_bfn.flows import DiscreteFlow, DiscretizedFlow, JointNormal, MarkovChain
 from keras_bfn.inference import ordered
 from keras_bfn.inference.ordered import LeftToRightProgram
-from keras_bfn.inputs.given import is_in_one_pass
 from keras_bfn.networks import Transformer
 from keras_bfn.orders import Blocks, Groups, LeftToRight
+from keras_bfn.orders.orders import is_in_one_pass
 from keras_bfn.samplers import AncestralSampler
 from tests.backends import everywhere
 from tests.checks import assert_draws_follow

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 from scipy.special import softmax
 
-from keras_bfn._keras import draws
+from keras_bfn import _keras
 from keras_bfn.flows import DiscreteFlow
 from keras_bfn.layers import (
     ConvBlock,
@@ -244,7 +244,7 @@ def test_rematerialised_blocks_train_alike_with_the_same_dropout(name):
 def test_rematerialised_blocks_are_computed_again(name, monkeypatch):
     make_block, inputs = REMAT[name]
     calls = []
-    monkeypatch.setattr(draws, "recompute", lambda function: calls.append(name) or function)
+    monkeypatch.setattr(_keras, "recompute", lambda function: calls.append(name) or function)
     for remat, expected in ((True, 2), (False, 0)):
         model = TwoBlocks(lambda remat=remat: make_block(remat=remat), seed=1)
         model(inputs)  # builds

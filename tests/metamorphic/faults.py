@@ -51,7 +51,7 @@ FAULTS = [
     ),
     Fault(
         "programs stay when LoRA changes the network",
-        "inference/program.py",
+        "_sameness.py",
         "        return before not in (None, self.keys[name])\n",
         "        return False\n",
         ("verbs",),
@@ -59,7 +59,7 @@ FAULTS = [
     ),
     Fault(
         "a call with a seed leaves the model's own stream elsewhere",
-        "_keras/draws.py",
+        "_keras.py",
         "    finally:\n        generator.state.assign(before)\n",
         "    finally:\n        pass\n",
         ("verbs",),
@@ -75,8 +75,8 @@ FAULTS = [
     Fault(
         "`inpaint` returns the dtype that it was given",
         "inference/inpainting.py",
-        "    return draw(model, shapes, AncestralSampler(), order, inputs, guides, options)\n",
-        "    x = draw(model, shapes, AncestralSampler(), order, inputs, guides, options)\n"
+        "    return draw(model, event_shape, AncestralSampler(), order, inputs, guides, options)\n",
+        "    x = draw(model, event_shape, AncestralSampler(), order, inputs, guides, options)\n"
         "    if not options.return_details:\n"
         "        x = map_parts(lambda new, dtype: new.astype(dtype), x, came)\n"
         "    return x\n",

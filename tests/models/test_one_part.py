@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 import keras_bfn
 from keras_bfn.samplers import AncestralSampler, ODE2Sampler, SDE2Sampler
-from keras_bfn.samplers.registry import SAMPLERS
+from keras_bfn.samplers.samplers import SAMPLERS
 from tests.models.parts import IS_TORCH, PartsLayer, make_data
 
 # What is compiled takes its time: on one kind, with a shape that says the most.

@@ -3,15 +3,14 @@
 import itertools
 from unittest import mock
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from keras_bfn import samplers
+from keras_bfn import _random, samplers
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow
-from keras_bfn.samplers.registry import SAMPLERS
+from keras_bfn.samplers.samplers import SAMPLERS
 from tests.samplers import solver_cases as cases
 from tests.samplers.solver_oracle import DATA
 from tests.tensors import to_numpy, to_tensor
@@ -47,7 +46,7 @@ def test_every_step_is_that_of_the_published_solver(data_type, name):
         return theta, flow.output_distribution(network(theta, times), s, times)
 
     times = sampler.times(flow, cases.NUM_STEPS)
-    with mock.patch.object(keras.random, "normal", side_effect=noise):
+    with mock.patch.object(_random, "draw_normal", side_effect=noise):
         state = sampler.init(flow, cases.SHAPES[data_type])
         for step, (t, t_next) in enumerate(itertools.pairwise(times)):
             theta, distribution = prediction(sampler.evidence(flow, state, t), t)

@@ -3,15 +3,15 @@
 import itertools
 from unittest import mock
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
+from keras_bfn import _random
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.samplers import AncestralSampler, ODE2Sampler, SDE1Sampler
-from keras_bfn.samplers.registry import SAMPLERS
+from keras_bfn.samplers.samplers import SAMPLERS
 from tests import exact
 from tests.checks import (
     MIN_P_VALUE,
@@ -166,7 +166,7 @@ def evidence_variance(sampler, num_steps):
     def normal(shape, **kwargs):
         return to_tensor(next(rows).reshape(shape))
 
-    with mock.patch.object(keras.random, "normal", normal):
+    with mock.patch.object(_random, "draw_normal", normal):
         s = grow(sampler, NORMAL_FLOW, normal_network, (num_steps + 1, 1), num_steps, seed=None)
     return np.sum(np.square(to_numpy(s) / unit))
 

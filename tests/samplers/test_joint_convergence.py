@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from keras_bfn.samplers.registry import SAMPLERS
+from keras_bfn.samplers.samplers import SAMPLERS
 from tests.checks import MIN_P_VALUE, assert_draws_follow, chi_squared_p_value
 from tests.injected_noise import one_draw_for_each_row
 from tests.models.exact_parts import (

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from keras_bfn import samplers, testing
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow
 from keras_bfn.samplers import ODE2Sampler, SDE2Sampler
-from keras_bfn.samplers.registry import SAMPLERS
+from keras_bfn.samplers.samplers import SAMPLERS
 from tests.backends import everywhere
 
 OPTIONS = {"temperature": 0.5, "end": "last", "start": 0.1, "spacing": "log_beta"}

@@ -895,7 +895,7 @@ CALLS = {
         (
             lambda t: t.rows.fit(t.frame, epochs=1, validation_data=3, verbose=0),
             "must be a dict with the parts ['numbers',",
-            "a ndarray",
+            "a int",
         ),
     ],
     "values": [

@@ -1406,7 +1406,7 @@ CALLS = {
         (
             lambda t: t.model.generate(1, sampler=samplers.SDE1Sampler),
             "must be a `Sampler` or one of ['ancestral',",
-            "sampler=<class 'keras_bfn.samplers.sde.S",
+            "sampler=<class 'keras_bfn.samplers.samp",
         ),
         (
             lambda t: t.model.encode(X, sampler="ancestral"),

@@ -716,7 +716,7 @@ CALLS = {
     "t": [
         (
             lambda t: layers.TimeEmbedding(8)(np.zeros((2, 3), "float32")),
-            "Exception encountered when calling",
+            "must have 1 axes",
             "t of shape (2, 3)",
         ),
     ],

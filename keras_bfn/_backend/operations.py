@@ -1,0 +1,87 @@
+"""Operations that each backend computes best in a way of its own."""
+
+import keras
+from keras import ops
+
+from keras_bfn._backend.devices import is_on_cpu
+
+if keras.backend.backend() == "torch":
+    from torch import addmm as add_product
+else:
+
+    def add_product(bias, x, kernel):
+        """`bias + x @ kernel`, of matrices, which PyTorch has in one operation."""
+        return ops.add(ops.matmul(x, kernel), bias)
+
+
+def normalize_groups(layer, x):
+    """What a `keras.layers.GroupNormalization` returns; None if PyTorch has nothing faster.
+
+    Of channels first, PyTorch's own takes one pass, where Keras 3.15 writes a dozen operations to
+    memory.
+    """
+    if keras.backend.backend() != "torch" or layer.axis != 1:
+        return None
+    import torch
+
+    gamma, beta = (ops.convert_to_tensor(weight, x.dtype) for weight in (layer.gamma, layer.beta))
+    if gamma.requires_grad and torch.is_grad_enabled() and not x.requires_grad:
+        # After frozen layers. With channels last in memory, PyTorch 2.13 on CPUs would write the
+        # gradient of x, which none was asked for, to nowhere, and the process would end.
+        x = x.contiguous()
+    return torch.nn.functional.group_norm(x, layer.groups, gamma, beta, layer.epsilon)
+
+
+def attend(query, key, value, mask=None):
+    """`ops.dot_product_attention` of tensors `(batch, positions, heads, channels)`."""
+    if keras.backend.backend() == "torch" or not is_on_cpu():
+        return ops.dot_product_attention(query, key, value, mask=mask)
+    # XLA takes two thirds of the time of a training step by products of matrices, whose rows are
+    # divided by their sums at the end; by a softmax it takes as long as by Keras's own.
+    query, key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, value))
+    scores = ops.matmul(query * query.shape[-1] ** -0.5, ops.transpose(key, (0, 1, 3, 2)))
+    scores = ops.cast(scores, "float32")
+    if mask is not None:
+        scores = ops.where(mask, scores, -1e30)
+    weights = ops.exp(scores - ops.max(ops.stop_gradient(scores), axis=-1, keepdims=True))
+    sums = ops.sum(weights, axis=-1, keepdims=True)
+    attended = ops.matmul(ops.cast(weights, value.dtype), value) / ops.cast(sums, value.dtype)
+    return ops.transpose(attended, (0, 2, 1, 3))
+
+
+def sum_of(term, num):
+    """The sum of `term(i)`, which works on vectors, for i = 0, 1, ..., num - 1.
+
+    Args:
+        term: takes a float32 tensor that broadcasts against vectors, and returns a tensor.
+        num: int, at least 1.
+
+    Returns:
+        A float32 vector.
+    """
+    if keras.backend.backend() == "jax" and is_on_cpu():
+        # Without a loop, XLA computes all terms again for each thing that is made of the sum.
+        def add(i, total):
+            return total + term(ops.cast(i, "float32"))
+
+        return ops.fori_loop(1, num, add, term(ops.zeros(())))
+    return ops.sum(term(ops.arange(num, dtype="float32")[:, None]), axis=0)
+
+
+def one_by_one(function):
+    """`function` of matrices, which calls LAPACK, for batches of them.
+
+    JAX on CPUs takes one matrix after another: jaxlib 0.10 splits a large batch among the threads
+    that run the program, and two such calls at once, on two cores, wait for each other forever.
+
+    Args:
+        function: takes matrices, with or without a batch axis, and returns one of the like.
+
+    Returns:
+        A function of tensors `(batch, rows, columns)`.
+    """
+    if keras.backend.backend() != "jax" or not is_on_cpu():
+        return function
+    import jax
+
+    return lambda *batches: jax.lax.map(lambda matrices: function(*matrices), batches)
