@@ -1,5 +1,6 @@
 """Predictions: what a network is given and returns, what that stands for, and what it costs."""
 
+import inspect
 from typing import Any, NamedTuple
 
 import keras
@@ -143,6 +144,12 @@ class Signature:
         if not isinstance(network, keras.Layer):
             raise refusal("network", "must be a Keras model or layer", network)
         self.inputs = _symbolic_inputs(network)
+        _, *others = inspect.signature(network.call).parameters.values()
+        if any(
+            other.default is other.empty and other.kind < other.VAR_POSITIONAL for other in others
+        ):
+            expected = "must take one dict, `call(self, inputs)`, and all else by default"
+            raise refusal("network", expected, f"call{inspect.signature(network.call)}")
         declared = self.inputs or {}
         self.condition = declared.get("condition")
         self.conditional = None if self.inputs is None else "condition" in declared

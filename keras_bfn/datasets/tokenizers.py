@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_bfn._config import Immutable
 from keras_bfn._imports import tell_to_install
-from keras_bfn._validation import check_bool, check_int, refusal, to_numpy
+from keras_bfn._validation import check_bool, check_int, lacks, refusal, to_numpy
 
 
 class Tokenizer(Immutable):
@@ -40,7 +40,7 @@ class Tokenizer(Immutable):
         Raises:
             ValueError: if `text` is no string, or cannot be told in these tokens.
         """
-        raise NotImplementedError
+        raise lacks(self, "encode")
 
     def encode_batch(self, texts, length=None):
         """The tokens of several texts.
@@ -93,7 +93,7 @@ class Tokenizer(Immutable):
 
     def decode_row(self, tokens):
         """The text of tokens, of shape `(length,)`, that have been checked."""
-        raise NotImplementedError
+        raise lacks(self, "decode_row")
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_bfn._config import Immutable
 from keras_bfn._random import seed_of, uniform
-from keras_bfn._validation import check_int, resolve_identifier
+from keras_bfn._validation import check_int, lacks, resolve_identifier
 from keras_bfn.flows.flow import expand
 
 
@@ -29,7 +29,7 @@ class BFNLoss(Immutable):
 
         They are `(batch,)`, or, where variables have times of their own, of other shapes.
         """
-        raise NotImplementedError
+        raise lacks(self, "times")
 
     def __call__(self, flow, x, prediction, seed=None):
         """Scores a prediction.
@@ -43,7 +43,7 @@ class BFNLoss(Immutable):
         Returns:
             Nats per variable, of shape `(batch, *event_shape)`.
         """
-        raise NotImplementedError
+        raise lacks(self, "__call__")
 
 
 def stratified_uniform(batch_size, seed=None):

@@ -9,7 +9,14 @@ from keras import ops
 from keras_bfn._config import Immutable
 from keras_bfn._parts import check_names, list_parts, map_parts, part_names, sum_parts
 from keras_bfn._random import uniform
-from keras_bfn._validation import check_bool, check_int, refusal, resolve_identifier, to_numpy
+from keras_bfn._validation import (
+    check_bool,
+    check_int,
+    lacks,
+    refusal,
+    resolve_identifier,
+    to_numpy,
+)
 
 
 class Order(Immutable):
@@ -40,7 +47,7 @@ class Order(Immutable):
 
     def count_groups(self, event_shape):
         """How many groups there are in examples of this shape, or of the parts' shapes."""
-        raise NotImplementedError
+        raise lacks(self, "count_groups")
 
     def groups(self, event_shape, noise=None, open=None):
         """Each variable's group.
@@ -55,7 +62,7 @@ class Order(Immutable):
         Returns:
             Integers, `(batch, *event_shape)` or `(1, *event_shape)`, or a dict of the parts'.
         """
-        raise NotImplementedError
+        raise lacks(self, "groups")
 
     def draw_noise(self, event_shape, num, seed):
         """What a random order is a function of, a tensor `(num, variables)`; else None."""

@@ -15,6 +15,7 @@ from keras_bfn._validation import (
     check_positive,
     check_rate,
     is_number,
+    lacks,
     refusal,
     resolve_identifier,
 )
@@ -107,11 +108,11 @@ class Sampler(Immutable):
         Returns:
             A tensor, or a nest of tensors.
         """
-        raise NotImplementedError
+        raise lacks(self, "init")
 
     def evidence(self, flow, state, t):
         """The evidence `s` that the state stands for at time `t`, a scalar."""
-        raise NotImplementedError
+        raise lacks(self, "evidence")
 
     def step(self, flow, state, distribution, t, t_next, seed=None, shift=None):
         """The state at `t_next`, given the output distribution at `t`, both scalars.
@@ -131,7 +132,7 @@ class Sampler(Immutable):
 
     def advance(self, flow, state, embedding, t, t_next, seed=None):
         """The state at `t_next` if all that comes from `t` on is about one embedding."""
-        raise NotImplementedError
+        raise lacks(self, "advance")
 
     def sharpen(self, distribution):
         """The output distribution as the sampler takes it: at its temperature, and cut."""
@@ -143,11 +144,11 @@ class Sampler(Immutable):
 
     def init_from(self, latents):
         """The state of a deterministic sampler that starts at given latents, s / sqrt(beta)."""
-        raise NotImplementedError
+        raise lacks(self, "init_from")
 
     def latents(self, state):
         """The latents, s / sqrt(beta), that the state of a deterministic sampler stands for."""
-        raise NotImplementedError
+        raise lacks(self, "latents")
 
     def times(self, flow, num_steps):
         """The times of predictions from `start` to 1, a float32 array, `(num_steps + 1,)`."""

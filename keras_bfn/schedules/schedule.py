@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
-from keras_bfn._validation import LARGEST, check_between, check_positive, refusal
+from keras_bfn._validation import LARGEST, check_between, check_positive, lacks, refusal
 
 
 class Schedule(Immutable):
@@ -39,19 +39,19 @@ class Schedule(Immutable):
 
     def beta(self, t):
         """The accuracy gathered by time `t`."""
-        raise NotImplementedError
+        raise lacks(self, "beta")
 
     def derivative(self, t):
         """d beta / dt, the accuracy rate (the paper's alpha(t))."""
-        raise NotImplementedError
+        raise lacks(self, "derivative")
 
     def inverse(self, beta):
         """The time at which the accuracy `beta` is reached."""
-        raise NotImplementedError
+        raise lacks(self, "inverse")
 
     def ending_at(self, beta):
         """A schedule of the same kind, whose accuracy at t = 1 is `beta`, a float."""
-        raise NotImplementedError
+        raise lacks(self, "ending_at")
 
     def alpha(self, step, num_steps):
         """The accuracy of message `step` in 1..num_steps: beta(i/n) - beta((i-1)/n)."""

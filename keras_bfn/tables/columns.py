@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_bfn import flows
 from keras_bfn._config import Immutable
-from keras_bfn._validation import MOST_COUNTED, check_int, refusal
+from keras_bfn._validation import MOST_COUNTED, check_int, lacks, refusal
 from keras_bfn.flows.continuous import LEAST_STD
 from keras_bfn.tables.checks import (
     check_list,
@@ -37,7 +37,7 @@ class Column(Immutable):
         Raises:
             ValueError: if none of this kind does.
         """
-        raise NotImplementedError
+        raise lacks(self, "fit")
 
     def encode(self, cells):
         """The cells as data of a flow: an array of shape `(num,)`, -1 or NaN where one is missing.
@@ -45,15 +45,15 @@ class Column(Immutable):
         Raises:
             ValueError: if a cell is not such as the column has.
         """
-        raise NotImplementedError
+        raise lacks(self, "encode")
 
     def decode(self, x):
         """The cells that data stand for."""
-        raise NotImplementedError
+        raise lacks(self, "decode")
 
     def flow(self):
         """The flow of the column alone."""
-        raise NotImplementedError
+        raise lacks(self, "flow")
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

@@ -28,6 +28,12 @@ TOKENS = np.zeros((2, 5), "int32")
 IS_TORCH = keras.backend.backend() == "torch"
 STEP = ("step.onnx", "onnx") if IS_TORCH else ("step", "tf_saved_model")  # what can be written
 
+
+class TakesTwo(keras.layers.Layer):
+    def call(self, theta, t):
+        return theta
+
+
 # By the argument: calls, what is expected instead, and what came.
 CALLS = {
     "allow_missing": [
@@ -862,6 +868,11 @@ CALLS = {
             lambda t: BayesianFlowNetwork(FLOW, lambda x: x),
             "must be a Keras model or layer",
             "network=<function <lambda>",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, TakesTwo(), SHAPE),
+            "must take one dict, `call(self, inputs)`, and all else by default",
+            "network='call(theta, t)'",
         ),
         (
             lambda t: BayesianFlowNetwork(flows.DiscreteFlow(2, 1.0), networks.MLP(FLOW, SHAPE, 8)),
