@@ -709,22 +709,22 @@ CALLS = {
     "tokens": [
         (
             lambda t: LETTERS.decode(None),
-            "must hold integers in 0..26, of shape",
+            "must hold integers in -1..26, of shape",
             "shape (), dtype object",
         ),
         (
             lambda t: LETTERS.decode([27]),
-            "must hold integers in 0..26, of shape",
+            "must hold integers in -1..26, of shape",
             "shape (1,), dtype int64, from 27 to 27",
         ),
         (
-            lambda t: BYTES.decode([-1]),
-            "must hold integers in 0..255, of shape",
-            "shape (1,), dtype int64, from -1 to -1",
+            lambda t: BYTES.decode([-2]),
+            "must hold integers in -1..255, of shape",
+            "shape (1,), dtype int64, from -2 to -2",
         ),
         (
             lambda t: BYTES.decode([0.5]),
-            "must hold integers in 0..255, of shape",
+            "must hold integers in -1..255, of shape",
             "shape (1,), dtype float64",
         ),
         (
@@ -739,12 +739,12 @@ CALLS = {
         ),
         (
             lambda t: LETTERS.decode("ab"),
-            "must hold integers in 0..26, of shape",
+            "must hold integers in -1..26, of shape",
             "shape (), dtype <U2",
         ),
         (
             lambda t: LETTERS.decode([[[0]]]),
-            "must hold integers in 0..26, of shape",
+            "must hold integers in -1..26, of shape",
             "shape (1, 1, 1), dtype int64",
         ),
         (
@@ -754,7 +754,7 @@ CALLS = {
         ),
         (
             lambda t: BYTES.decode([256]),
-            "must hold integers in 0..255, of shape",
+            "must hold integers in -1..255, of shape",
             "shape (1,), dtype int64, from 256 to 256",
         ),
     ],
