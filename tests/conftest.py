@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import itertools
 import runpy
 import sys
 
@@ -24,10 +25,33 @@ def pytest_configure(config):
     # On TensorFlow, XLA takes longer to compile a training step than the whole test would take.
     if keras.backend.backend() == "tensorflow":
         trainer.model_supports_jit = lambda model: False
+        improve_graphs(False)
+
+
+def improve_graphs(whether):
+    """Whether TensorFlow improves graphs before they run, which takes longer than most then run."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not whether})
+
+
+def pytest_collection_finish(session):
+    """Garbage is searched for less often, and never among what was imported."""
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture
-def xla(monkeypatch):
+def improved_graphs():
+    """For tests of graphs that are improved as they are by default, on TensorFlow."""
+    improve_graphs(True)
+    yield
+    improve_graphs(False)
+
+
+@pytest.fixture
+def xla(monkeypatch, improved_graphs):
     """For tests of a model that is compiled as it is by default, on TensorFlow, too."""
     monkeypatch.setattr(trainer, "model_supports_jit", SUPPORTS_XLA)
 
@@ -91,13 +115,19 @@ def seed():
     return keras.random.SeedGenerator(0)
 
 
+FILES = itertools.count(1)
+FILES_TOGETHER = 8  # to free memory costs a quarter of a second, and JAX what later files use, too
+
+
 @pytest.fixture(autouse=True, scope="module")
 def memory():
-    """Frees, after each file, what its models were compiled to: gigabytes, on JAX.
+    """Frees, after some files, what their models were compiled to: gigabytes, on JAX.
 
     What is left (imports, and graphs that TensorFlow keeps) is not searched again.
     """
     yield
+    if next(FILES) % FILES_TOGETHER:
+        return
     gc.collect()
     gc.freeze()
     if keras.backend.backend() == "jax":
