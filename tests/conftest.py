@@ -58,10 +58,25 @@ def xla(monkeypatch, improved_graphs):
 
 def pytest_addoption(parser):
     parser.addoption("--everywhere", action="store_true", help="run `once` tests on this backend")
+    parser.addoption("--part", action="append", help="such as 2/3: of all files every third alone")
+
+
+def leave_out(config, items, is_elsewhere):
+    elsewhere = [item for item in items if is_elsewhere(item)]
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = [item for item in items if item not in set(elsewhere)]
 
 
 def pytest_collection_modifyitems(config, items):
     """Leaves out what runs on one other backend that is installed: on PyTorch, if none is named."""
+    if config.option.part:
+        number = {path: i for i, path in enumerate(dict.fromkeys(item.path for item in items))}
+        parts = [tuple(map(int, part.split("/"))) for part in config.option.part]
+        leave_out(
+            config,
+            items,
+            lambda item: all(number[item.path] % num != part - 1 for part, num in parts),
+        )
     if config.option.everywhere:
         return
     here = keras.backend.backend()
@@ -71,9 +86,7 @@ def pytest_collection_modifyitems(config, items):
         once = item.get_closest_marker("once")
         return once and (once.args or ("torch",))[0] in others
 
-    elsewhere = [item for item in items if is_elsewhere(item)]
-    config.hook.pytest_deselected(items=elsewhere)
-    items[:] = [item for item in items if item not in set(elsewhere)]
+    leave_out(config, items, is_elsewhere)
 
 
 @pytest.fixture
@@ -116,7 +129,7 @@ def seed():
 
 
 FILES = itertools.count(1)
-FILES_TOGETHER = 8  # to free memory costs a quarter of a second, and JAX what later files use, too
+FILES_TOGETHER = 4  # to free memory costs a quarter of a second, and JAX what later files use, too
 
 
 @pytest.fixture(autouse=True, scope="module")
