@@ -16,14 +16,15 @@ def next_backend():
     return backend
 
 
-def everywhere(cases, *names):
+def everywhere(cases, *names, once=pytest.mark.once):
     """Parameters of a test, a dict or names: those of `names` on each backend, others on one.
 
     What differs between backends is in the few; what the others add is no backend's affair.
+    `once` is the mark of the others, which may name the backend.
     """
     cases = cases if isinstance(cases, dict) else {name: name for name in cases}
     assert set(names) <= set(cases)
     return [
-        pytest.param(case, marks=[] if name in names else [pytest.mark.once], id=name)
+        pytest.param(case, marks=[] if name in names else [once], id=name)
         for name, case in cases.items()
     ]

@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import itertools
 import runpy
 import sys
 
@@ -24,20 +25,58 @@ def pytest_configure(config):
     # On TensorFlow, XLA takes longer to compile a training step than the whole test would take.
     if keras.backend.backend() == "tensorflow":
         trainer.model_supports_jit = lambda model: False
+        improve_graphs(False)
+
+
+def improve_graphs(whether):
+    """Whether TensorFlow improves graphs before they run, which takes longer than most then run."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not whether})
+
+
+def pytest_collection_finish(session):
+    """Garbage is searched for less often, and never among what was imported."""
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture
-def xla(monkeypatch):
+def improved_graphs():
+    """For tests of graphs that are improved as they are by default, on TensorFlow."""
+    improve_graphs(True)
+    yield
+    improve_graphs(False)
+
+
+@pytest.fixture
+def xla(monkeypatch, improved_graphs):
     """For tests of a model that is compiled as it is by default, on TensorFlow, too."""
     monkeypatch.setattr(trainer, "model_supports_jit", SUPPORTS_XLA)
 
 
 def pytest_addoption(parser):
     parser.addoption("--everywhere", action="store_true", help="run `once` tests on this backend")
+    parser.addoption("--part", action="append", help="such as 2/3: of all files every third alone")
+
+
+def leave_out(config, items, is_elsewhere):
+    elsewhere = [item for item in items if is_elsewhere(item)]
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = [item for item in items if item not in set(elsewhere)]
 
 
 def pytest_collection_modifyitems(config, items):
     """Leaves out what runs on one other backend that is installed: on PyTorch, if none is named."""
+    if config.option.part:
+        number = {path: i for i, path in enumerate(dict.fromkeys(item.path for item in items))}
+        parts = [tuple(map(int, part.split("/"))) for part in config.option.part]
+        leave_out(
+            config,
+            items,
+            lambda item: all(number[item.path] % num != part - 1 for part, num in parts),
+        )
     if config.option.everywhere:
         return
     here = keras.backend.backend()
@@ -47,9 +86,7 @@ def pytest_collection_modifyitems(config, items):
         once = item.get_closest_marker("once")
         return once and (once.args or ("torch",))[0] in others
 
-    elsewhere = [item for item in items if is_elsewhere(item)]
-    config.hook.pytest_deselected(items=elsewhere)
-    items[:] = [item for item in items if item not in set(elsewhere)]
+    leave_out(config, items, is_elsewhere)
 
 
 @pytest.fixture
@@ -91,13 +128,19 @@ def seed():
     return keras.random.SeedGenerator(0)
 
 
+FILES = itertools.count(1)
+FILES_TOGETHER = 4  # to free memory costs a quarter of a second, and JAX what later files use, too
+
+
 @pytest.fixture(autouse=True, scope="module")
 def memory():
-    """Frees, after each file, what its models were compiled to: gigabytes, on JAX.
+    """Frees, after some files, what their models were compiled to: gigabytes, on JAX.
 
     What is left (imports, and graphs that TensorFlow keeps) is not searched again.
     """
     yield
+    if next(FILES) % FILES_TOGETHER:
+        return
     gc.collect()
     gc.freeze()
     if keras.backend.backend() == "jax":

@@ -18,6 +18,7 @@ from keras.src.distribution import distribution_lib
 
 import keras_bfn
 from keras_bfn.datasets import images as image_data
+from tests.brief import make_brief
 from tests.checkpoints.official_cases import Case
 from tests.models.small import FLOWS, make_model, make_network, make_text_model
 from tests.test_guides import ROOT
@@ -45,10 +46,11 @@ def python_blocks(text):
 def test_an_example_of_a_docstring_runs(test, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
-    model = make_model(FLOWS["binary"]())
     images = np.random.default_rng(0).integers(0, 2, (16, 4, 4, 1))
-    names = {"np": np, "keras": keras, "keras_bfn": keras_bfn, "model": model, "images": images}
-    names["text_model"] = make_text_model()
+    names = {"np": np, "keras": keras, "keras_bfn": keras_bfn, "images": images}
+    code = "\n".join(example.source for example in test.examples)
+    makers = {"model": lambda: make_model(FLOWS["binary"]()), "text_model": make_text_model}
+    names |= {name: make() for name, make in makers.items() if re.search(rf"\b{name}\b", code)}
     for example in test.examples:
         try:
             value = eval(example.source, names)
@@ -227,7 +229,8 @@ def test_the_examples_of_the_readme_and_of_the_tour_run(tmp_path, monkeypatch):
     (tmp_path / "image_folder").symlink_to(tmp_path)
     texts = [(ROOT / path).read_text() for path in ("README.md", "docs/tour.md")]
     code = "\n".join(block for text in texts for block in python_blocks(text))
-    # Fewer steps: what is claimed is that each line runs.
+    # Little of everything: what is claimed is that each line runs.
+    make_brief(monkeypatch)
     exec(re.sub(r"num_steps=\d+", "num_steps=3", code), {})
 
 

@@ -226,6 +226,7 @@ def test_fit_that_is_interrupted_at_its_end_has_averages_for_some_weights():
 
 
 @only("tensorflow")
+@pytest.mark.usefixtures("improved_graphs")
 def test_a_constant_that_is_added_to_a_dense_layers_output_is_folded_into_its_bias():
     class Shifted(OwnLoss):
         def call(self, x):

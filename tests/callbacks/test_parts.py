@@ -56,6 +56,7 @@ def test_samples_of_one_part_are_written_with_the_averaged_weights(fresh, tmp_pa
         assert_array_equal(shown, 255 * sample)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("part", [None, "image"])
 @pytest.mark.parametrize("callback", [SampleImages, SampleText])
 def test_a_part_that_there_is_not_is_refused_before_training(callback, part, fresh, tmp_path):
@@ -65,11 +66,13 @@ def test_a_part_that_there_is_not_is_refused_before_training(callback, part, fre
     assert int(model.optimizer.iterations) == 0
 
 
+@pytest.mark.once
 def test_a_part_that_is_no_image_is_refused(fresh, tmp_path):
     with pytest.raises(ValueError, match=r"`event_shape` must be of images.*\(5,\)"):
         fit(fresh(), SampleImages(tmp_path, part="text", **OPTIONS))
 
 
+@pytest.mark.once
 def test_training_goes_on_as_if_it_had_not_been_interrupted(fresh, tmp_path):
     whole = Resume(tmp_path / "whole", verbose=0)
     model = fresh()
@@ -84,6 +87,7 @@ def test_training_goes_on_as_if_it_had_not_been_interrupted(fresh, tmp_path):
         assert_array_equal(a, b)
 
 
+@pytest.mark.once
 def test_a_checkpoint_of_other_parts_is_refused(fresh, tmp_path):
     fit(fresh(), Resume(tmp_path, verbose=0))
     other = make_model({"text": FLOWS["text"]}, {"text": (5,)})

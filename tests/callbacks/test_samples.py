@@ -99,6 +99,7 @@ def test_sampling_changes_nothing_in_training(fresh_text, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.once
 def test_text_is_what_averaged_weights_generate(fresh_text, tmp_path):
     expected = Generate()
     fit(fresh_text(), tokens(), expected, SampleText(tmp_path, every=2, **OPTIONS), epochs=3)
@@ -124,6 +125,7 @@ def test_text_may_be_of_any_letters_and_have_a_condition(tmp_path):
     assert lines != model.generate_text(**plain, verbose=0)
 
 
+@pytest.mark.once
 def test_a_model_without_a_tokenizer_is_told_before_training(fresh, tmp_path):
     model = fresh()
     with pytest.raises(ValueError, match=r"no `tokenizer` for text.*Received: tokenizer=None"):
@@ -167,6 +169,7 @@ def test_tensorboard_shows_the_text(read_events, fresh_text, tmp_path):
         assert event.tensor_proto.string_val == ["\n\n".join(lines).encode()]
 
 
+@pytest.mark.once
 def test_a_missing_tensorboard_is_told_before_training(fresh, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.event_file_writer", None)
     monkeypatch.setitem(sys.modules, "tensorboard", None)
@@ -176,6 +179,7 @@ def test_a_missing_tensorboard_is_told_before_training(fresh, tmp_path, monkeypa
     assert model.optimizer.iterations == 0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("callback", [SampleImages, SampleText])
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, None])
 @pytest.mark.parametrize("name", ["num_samples", "num_steps", "every"])
@@ -184,6 +188,7 @@ def test_numbers_are_checked(callback, name, value, tmp_path):
         callback(tmp_path, **{name: value})
 
 
+@pytest.mark.once
 def test_columns_are_checked(tmp_path):
     with pytest.raises(ValueError, match="`columns` must be an integer of at least 1"):
         SampleImages(tmp_path, columns=0)

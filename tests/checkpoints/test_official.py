@@ -98,7 +98,7 @@ def our_nats(monkeypatch, case, look, flow):
     return nats.reshape(len(nats), -1)
 
 
-@every_case
+@pytest.mark.parametrize("name", everywhere(list(NETWORKS), *DISCRETE, "cifar10_discretized_256"))
 @pytest.mark.parametrize("look", LOOKS)
 def test_a_loss_is_the_papers(name, look, monkeypatch):
     if look == "n_steps" and name in DISCRETE:
@@ -176,6 +176,7 @@ def test_a_file_that_does_not_fit_is_refused_and_nothing_is_loaded(name, tmp_pat
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.once
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     pytest.importorskip("torch")
     path = Case("text8").save(tmp_path / "text8.pt")
@@ -183,6 +184,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
         load_official(untouched_network("cifar10_continuous_16"), path)
 
 
+@pytest.mark.once
 def test_learnt_positions_are_refused(tmp_path):
     pytest.importorskip("torch")
     case = Case("text8")
@@ -192,6 +194,7 @@ def test_learnt_positions_are_refused(tmp_path):
         load_official(untouched_network("text8"), path)
 
 
+@pytest.mark.once
 def test_files_that_are_not_checkpoints_are_refused(tmp_path):
     torch = pytest.importorskip("torch")
     network = untouched_network("text8")

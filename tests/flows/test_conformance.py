@@ -17,8 +17,20 @@ SCHEDULE = FLOWS["discrete-3"].schedule
 every_flow = pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
 
 
+# That take five seconds, and are of what others are: as many bins, or as few with this prediction.
+SELDOM = ("discretized-256-data",)
+
+
 # Numbers, and classes with a prior: `test_priors.py`.
-@pytest.mark.parametrize("flow", everywhere(FLOWS, "circular"))
+@pytest.mark.parametrize(
+    "flow",
+    [
+        pytest.param(*one.values, marks=[*one.marks, pytest.mark.slow], id=one.id)
+        if one.id in SELDOM
+        else one
+        for one in everywhere(FLOWS, "circular")
+    ],
+)
 def test_a_flow_keeps_its_contract(flow):
     testing.check_flow(flow)
 

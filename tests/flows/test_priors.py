@@ -17,7 +17,7 @@ from tests.models.small import save_and_load
 from tests.tensors import to_numpy, to_tensor, value_and_gradient
 
 
-@pytest.mark.parametrize("name", everywhere(list(PRIORS), "discrete-3-chain", "continuous"))
+@pytest.mark.parametrize("name", everywhere(list(PRIORS), "discrete-3-chain"))
 def test_a_prior_keeps_the_contract(name):
     testing.check_flow(PRIORS[name])
 
@@ -200,6 +200,7 @@ def chain_model(length=6):
     return keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
 
 
+@pytest.mark.once
 def test_an_untrained_model_with_a_chain_costs_what_the_chain_does_and_samples_it():
     model = chain_model()
     x = np.repeat(np.array([[0, 1, 1, 2, 0, 1], [2, 2, 2, 1, 0, 0]], "int32"), 3000, axis=0)

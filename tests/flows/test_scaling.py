@@ -346,6 +346,7 @@ def test_what_is_no_scaling_is_refused(make, message):
         make()
 
 
+@pytest.mark.once
 def test_a_model_refuses_shapes_that_the_scaling_is_not_for():
     network = keras_bfn.networks.MLP(OWN, (4,), width=8)
     with pytest.raises(ValueError, match=r"`event_shape` must be .*\(3,\).*Received.*\(4,\)"):

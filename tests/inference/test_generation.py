@@ -1,5 +1,7 @@
 """`generate`: what it returns, that seeds repeat, and that it compiles once."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -14,16 +16,22 @@ from tests.tensors import to_numpy
 from tests.test_docstrings import python_blocks
 
 
+@pytest.fixture(scope="module")
+def model_of():
+    """One model of each flow, with its programs, for all tests that change nothing in it."""
+    return functools.cache(lambda name: make_model(FLOWS[name]()))
+
+
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "binary", "discretized"))
-def test_samples_have_the_form_of_the_data(name):
-    flow = FLOWS[name]()
-    samples = make_model(flow).generate(5, num_steps=3, verbose=0)
-    assert samples.shape == (5, *EVENT_SHAPE)
-    flow.check_data(samples)
+def test_samples_have_the_form_of_the_data(name, model_of):
+    model = model_of(name)
+    samples = model.generate(4, num_steps=3, verbose=0)
+    assert samples.shape == (4, *EVENT_SHAPE)
+    model.flow.check_data(samples)
 
 
-def test_the_same_seed_repeats_and_no_seed_differs():
-    model = make_model(FLOWS["discrete"]())
+def test_the_same_seed_repeats_and_no_seed_differs(model_of):
+    model = model_of("discrete")
     first, again = (model.generate(4, num_steps=5, seed=7, verbose=0) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert (model.generate(4, num_steps=5, seed=8, verbose=0) != first).any()
@@ -70,8 +78,8 @@ def num_eager(num_looks):
 
 
 @pytest.mark.parametrize("return_details", [False, True])
-def test_a_second_call_neither_retraces_nor_recompiles(return_details, monkeypatch):
-    model = make_model(FLOWS["binary"]())
+def test_a_second_call_neither_retraces_nor_recompiles(return_details, model_of, monkeypatch):
+    model = model_of("binary")
     kwargs = {"num_steps": 4, "return_details": return_details, "verbose": 0}
     model.generate(4, **kwargs)
     calls = count_looks(monkeypatch)
@@ -89,9 +97,9 @@ STEPPED = {
 
 
 @pytest.mark.parametrize("verb", everywhere(list(STEPPED), "generate"))
-def test_one_program_takes_any_number_of_steps(verb, monkeypatch):
+def test_one_program_takes_any_number_of_steps(verb, model_of, monkeypatch):
     run, x = STEPPED[verb], np.random.default_rng(0).integers(0, 2, (4, *EVENT_SHAPE))
-    model = make_model(FLOWS["binary"]())
+    model = model_of("binary")
     run(model, x, 4)
     calls = count_looks(monkeypatch)
     results = run(model, x, 7)
@@ -104,8 +112,9 @@ def test_samples_of_several_batches_are_all_different_and_counted_right():
     assert len(np.unique(samples.reshape(7, -1), axis=0)) == 7
 
 
-def test_one_batch_is_the_first_of_several_and_shows_progress(capsys):
-    model = make_model(FLOWS["discrete"]())
+@pytest.mark.once
+def test_one_batch_is_the_first_of_several_and_shows_progress(model_of, capsys):
+    model = model_of("discrete")
     options = {"num_steps": 3, "batch_size": 4, "seed": 0}
     several = model.generate(8, verbose=0, **options)
     assert capsys.readouterr().out == ""
@@ -116,9 +125,10 @@ def test_one_batch_is_the_first_of_several_and_shows_progress(capsys):
 
 
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "discrete", "continuous"))
-def test_a_trajectory_leads_from_the_prior_to_the_sample(name):
-    flow = FLOWS[name]()
-    samples, trajectory, *_ = make_model(flow).generate(
+def test_a_trajectory_leads_from_the_prior_to_the_sample(name, model_of):
+    model = model_of(name)
+    flow = model.flow
+    samples, trajectory, *_ = model.generate(
         3, num_steps=6, batch_size=2, return_details=True, verbose=0
     )
     np.testing.assert_allclose(trajectory.t, np.linspace(0, 1, 7), rtol=1e-6)
@@ -133,6 +143,7 @@ def test_a_trajectory_leads_from_the_prior_to_the_sample(name):
         np.testing.assert_array_equal(samples, mode)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
@@ -145,10 +156,9 @@ def test_a_trajectory_leads_from_the_prior_to_the_sample(name):
         ({"condition": [1, 2]}, "The network takes no condition"),
     ],
 )
-def test_bad_arguments_are_refused(kwargs, message):
-    model = make_model(FLOWS["binary"]())
+def test_bad_arguments_are_refused(kwargs, message, model_of):
     with pytest.raises(ValueError, match=message):
-        model.generate(**{"num_samples": 2, "num_steps": 2, "verbose": 0, **kwargs})
+        model_of("binary").generate(**{"num_samples": 2, "num_steps": 2, "verbose": 0, **kwargs})
 
 
 @pytest.mark.parametrize("sampler", everywhere(list(SAMPLERS), "ancestral", "ode2"))
@@ -164,8 +174,8 @@ def test_every_sampler_generates_and_repeats(name, sampler):
     assert (samples != model.generate(3, 4, sampler, seed=2, verbose=0)).any()
 
 
-def test_a_sampler_with_other_options_is_another_program():
-    model = make_model(FLOWS["discrete"]())
+def test_a_sampler_with_other_options_is_another_program(model_of):
+    model = model_of("discrete")
     samples = [
         model.generate(8, 4, AncestralSampler(temperature=t), seed=0, verbose=0)
         for t in (1e-3, 1.0, 1e3)
@@ -174,8 +184,8 @@ def test_a_sampler_with_other_options_is_another_program():
     assert (samples[1] != samples[2]).any()
 
 
-def test_the_last_estimate_saves_a_look():
-    model = make_model(FLOWS["discrete"]())
+def test_the_last_estimate_saves_a_look(model_of):
+    model = model_of("discrete")
     kwargs = {"seed": 0, "return_details": True, "verbose": 0}
     whole = model.generate(3, 6, ODE2Sampler(), **kwargs).trajectory
     samples, short, *_ = model.generate(3, 6, ODE2Sampler(end="last"), **kwargs)
@@ -184,8 +194,8 @@ def test_the_last_estimate_saves_a_look():
     np.testing.assert_array_equal(samples, short.params[-1].argmax(axis=-1))
 
 
-def test_a_draw_at_the_end_follows_the_last_output_distribution():
-    model = make_model(FLOWS["discrete"]())
+def test_a_draw_at_the_end_follows_the_last_output_distribution(model_of):
+    model = model_of("discrete")
     sampler = AncestralSampler(end="sample", temperature=2.0)
     samples, trajectory, *_ = model.generate(
         256, 2, sampler, seed=0, batch_size=256, return_details=True, verbose=0
@@ -199,8 +209,8 @@ def test_a_draw_at_the_end_follows_the_last_output_distribution():
 
 
 @pytest.mark.parametrize("name", everywhere(["binary", "discrete", "discretized"], "binary"))
-def test_of_one_value_that_is_left_draws_are_the_mode(name):
-    model = make_model(FLOWS[name]())
+def test_of_one_value_that_is_left_draws_are_the_mode(name, model_of):
+    model = model_of(name)
     sampler = AncestralSampler(top_k=1, end="sample")
     samples, trajectory, *_ = model.generate(4, 3, sampler, seed=0, return_details=True, verbose=0)
     params, s = (ops.convert_to_tensor(x[-1]) for x in (trajectory.params, trajectory.s))
@@ -209,22 +219,22 @@ def test_of_one_value_that_is_left_draws_are_the_mode(name):
     model.generate(4, 3, SDE2Sampler(top_p=0.5, top_k=2), seed=0, verbose=0)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("option", [{"top_k": 3}, {"top_p": 0.5}])
-def test_continuous_data_are_not_cut_to_the_likeliest(option):
-    model = make_model(FLOWS["continuous"]())
+def test_continuous_data_are_not_cut_to_the_likeliest(option, model_of):
     with pytest.raises(ValueError, match=r"`top_k` and `top_p` must be None for continuous.*Rec"):
-        model.generate(2, 2, SDE2Sampler(**option), verbose=0)
+        model_of("continuous").generate(2, 2, SDE2Sampler(**option), verbose=0)
 
 
-def test_continuous_data_have_no_temperature():
-    model = make_model(FLOWS["continuous"]())
+@pytest.mark.once
+def test_continuous_data_have_no_temperature(model_of):
     with pytest.raises(ValueError, match=r"`temperature` must be 1 for continuous data.*=0.5"):
-        model.generate(2, 2, SDE2Sampler(temperature=0.5), verbose=0)
+        model_of("continuous").generate(2, 2, SDE2Sampler(temperature=0.5), verbose=0)
 
 
 @pytest.mark.parametrize("spacing", everywhere(["t", "log_beta"], "log_beta"))
-def test_a_start_after_0_is_kept(spacing):
-    model = make_model(FLOWS["discretized"]())
+def test_a_start_after_0_is_kept(spacing, model_of):
+    model = model_of("discretized")
     sampler = SDE2Sampler(start=0.25, spacing=spacing)
     trajectory = model.generate(2, 3, sampler, return_details=True, verbose=0).trajectory
     assert trajectory.t[0] == 0.25
@@ -237,8 +247,8 @@ def test_the_docstrings_own_sampler_generates():
     exec("import keras\nfrom keras import ops\n" + block, names)
 
 
-def test_latents_are_where_a_deterministic_sampler_starts():
-    model = make_model(FLOWS["discretized"]())
+def test_latents_are_where_a_deterministic_sampler_starts(model_of):
+    model = model_of("discretized")
     latents = np.random.default_rng(0).standard_normal((5, *EVENT_SHAPE, 1)).astype("float32")
     samples = model.generate(5, 6, "ode2", latents=latents, batch_size=2, verbose=0)
     again = model.generate(5, 6, "ode2", latents=latents, batch_size=5, verbose=0)
@@ -247,6 +257,7 @@ def test_latents_are_where_a_deterministic_sampler_starts():
     np.testing.assert_array_equal(samples, reverse[::-1])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
@@ -255,24 +266,27 @@ def test_latents_are_where_a_deterministic_sampler_starts():
         ({"sampler": "ode1", "latents": np.full((2, 4, 4, 1, 1), np.nan)}, "`latents` must be fin"),
     ],
 )
-def test_bad_latents_are_refused(kwargs, message):
-    model = make_model(FLOWS["continuous"]())
+def test_bad_latents_are_refused(kwargs, message, model_of):
     with pytest.raises(ValueError, match=message):
-        model.generate(2, 2, verbose=0, **kwargs)
+        model_of("continuous").generate(2, 2, verbose=0, **kwargs)
 
 
+DRAWN = {
+    "generate": lambda model: model.generate(2, 2, verbose=0),
+    "inpaint": lambda model: model.inpaint(
+        make_data(model.flow, 2), np.zeros(EVENT_SHAPE, bool), 2, verbose=0
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", everywhere(list(DRAWN), "generate"))
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
-def test_weights_that_are_no_numbers_are_named(name):
+def test_weights_that_are_no_numbers_are_named(name, verb):
     model = make_model(FLOWS[name]())
     kernel = model.network.trainable_weights[-1]  # others TensorFlow may hide: relu(NaN) = 0
     kernel.assign(np.full(kernel.shape, np.nan))
-    x = make_data(model.flow, 2)
-    for call in (
-        lambda: model.generate(2, 2, verbose=0),
-        lambda: model.inpaint(x, np.zeros(EVENT_SHAPE, bool), 2, verbose=0),
-    ):
-        with pytest.raises(ValueError, match=f"weights must be finite.*{kernel.path}"):
-            call()
+    with pytest.raises(ValueError, match=f"weights must be finite.*{kernel.path}"):
+        DRAWN[verb](model)
 
 
 @pytest.mark.once

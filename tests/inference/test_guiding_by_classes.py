@@ -12,6 +12,12 @@ from tests.tensors import to_numpy, to_tensor
 NULL = 3
 
 
+@pytest.fixture(scope="module")
+def binary():
+    """For tests that change nothing in it."""
+    return make_class_model("binary", condition_dropout=0.1)
+
+
 def make_class_model(name="discrete", **kwargs):
     flow = FLOWS[name]()
     keras.utils.set_random_seed(0)
@@ -53,13 +59,12 @@ def test_guidance_is_one_call_of_the_network_on_a_batch_twice_as_large(monkeypat
     assert batches == [8]
 
 
-def test_scale_1_is_the_class_and_scale_0_is_none():
-    model = make_class_model("binary", condition_dropout=0.1)
+def test_scale_1_is_the_class_and_scale_0_is_none(binary):
     condition = np.array([0, 1, 2, 1])
     kwargs = {"num_steps": 4, "sampler": "ode1", "seed": 0, "verbose": 0}
 
     def generate(condition, **more):
-        trajectory = model.generate(
+        trajectory = binary.generate(
             4, condition=condition, return_details=True, **kwargs, **more
         ).trajectory
         return trajectory.params
@@ -127,6 +132,7 @@ def test_an_own_network_with_a_null_condition_is_guided():
     assert samples.shape == (2, *EVENT_SHAPE)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
@@ -136,11 +142,12 @@ def test_an_own_network_with_a_null_condition_is_guided():
         ({"condition": [0, 9]}, "`condition` must have conditions.*integers in 0..3"),
     ],
 )
-def test_bad_guidance_is_refused(kwargs, message):
+def test_bad_guidance_is_refused(kwargs, message, binary):
     with pytest.raises(ValueError, match=message):
-        make_class_model("binary").generate(2, 2, verbose=0, **kwargs)
+        binary.generate(2, 2, verbose=0, **kwargs)
 
 
+@pytest.mark.once
 def test_labels_cannot_be_dropped_without_a_null_condition():
     flow = FLOWS["binary"]()
     network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=16)

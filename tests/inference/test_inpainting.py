@@ -136,6 +136,7 @@ def test_a_second_call_compiles_nothing_anew():
     assert len(model.programs) == 1
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [

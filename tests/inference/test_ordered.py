@@ -138,7 +138,8 @@ ONE_BY_ONE = {
 }
 
 
-@pytest.mark.parametrize("name", everywhere(list(ONE_BY_ONE), "plain", "even_kernel"))
+@once
+@pytest.mark.parametrize("name", ONE_BY_ONE)
 def test_one_position_after_another_is_predicted_as_in_one_call(name):
     options = ONE_BY_ONE[name]
     flow, shape = options.get("flow", FLOW), options.get("shape", (LENGTH,))
@@ -204,6 +205,7 @@ def causal_params(model, x):
     return model.predict_params(s, np.zeros(len(x), "float32"), known=known, causal=ones).params
 
 
+@once
 def test_the_cost_in_one_call_is_that_of_as_many_calls_as_there_are_positions(model):
     expected, rng = np.zeros(len(ALL)), np.random.default_rng(0)
     for i in range(LENGTH):

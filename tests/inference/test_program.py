@@ -12,6 +12,7 @@ import keras_bfn
 from keras_bfn import guidance, samplers
 from keras_bfn._sameness import key_of
 from keras_bfn.losses import DiscreteTimeLoss
+from tests.backends import everywhere
 from tests.inference.test_guiding_by_classes import make_class_model
 from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
 
@@ -127,8 +128,12 @@ ARGUMENTS = {
     ),
 }
 
+# How programs are told apart is the same wherever they are traced. On PyTorch nothing is.
+traced = pytest.mark.once("tensorflow")
+TRACED = ("attribute of one object", "layers of one config")
 
-@pytest.mark.parametrize("name", ARGUMENTS)
+
+@pytest.mark.parametrize("name", everywhere(list(ARGUMENTS), *TRACED, once=traced))
 def test_other_arguments_run_another_program(name):
     model, options = make_binary_model(), ARGUMENTS[name]()
     first = draw(model, **next(options))
@@ -138,6 +143,7 @@ def test_other_arguments_run_another_program(name):
     assert np.abs(first - again).max() > 0.01
 
 
+@traced
 @pytest.mark.parametrize("made", [Ink(1.0), strong], ids=["method", "function"])
 def test_a_global_that_is_read_is_read_anew(monkeypatch, made):
     model = make_binary_model()
@@ -152,6 +158,7 @@ def test_a_global_that_is_read_is_read_anew(monkeypatch, made):
     assert np.abs(first - draw(model, guidance=made)).max() > 0.01
 
 
+@traced
 def test_an_attribute_of_the_class_is_read_anew(monkeypatch):
     model = make_binary_model()
     first = draw(model, guidance=Ink(1.0))
@@ -165,6 +172,7 @@ def test_an_attribute_of_the_class_is_read_anew(monkeypatch):
     assert np.abs(first - draw(model, guidance=Ink(1.0))).max() > 0.01
 
 
+@traced
 def test_an_object_that_changed_after_its_call_does_not_stand_in_for_an_equal_one():
     model, made = make_binary_model(), Ink(1.5)
     first = draw(model, guidance=made)
@@ -179,6 +187,7 @@ def test_an_object_that_changed_after_its_call_does_not_stand_in_for_an_equal_on
     )
 
 
+@traced
 def test_what_is_the_same_is_compiled_once():
     model = make_binary_model()
 
@@ -260,16 +269,19 @@ def compile_anew(model):
     model.compile("adamw", DiscreteTimeLoss(3), None, 2, jit_compile=False, run_eagerly=eager)
 
 
-CHANGES = (
-    swap_frozen,
-    enable_lora,
-    quantize,
-    change_policy,
-    change_activation,
-    replace_weight,
-    set_weights,
-    compile_anew,
-)
+CHANGES = {
+    change.__name__: change
+    for change in (
+        swap_frozen,
+        enable_lora,
+        quantize,
+        change_policy,
+        change_activation,
+        replace_weight,
+        set_weights,
+        compile_anew,
+    )
+}
 X = np.random.default_rng(0).integers(0, 2, (8, 3))
 VERBS = {
     "generate": draw,
@@ -294,7 +306,9 @@ def first_one(probs):
     return ops.log(probs[:, 0, 1] + 1e-3)
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+@pytest.mark.parametrize(
+    "change", everywhere(CHANGES, "swap_frozen", "enable_lora", "replace_weight", once=traced)
+)
 def test_verbs_see_what_was_done_to_the_model_since(change):
     model, alone = make_square_model(), make_square_model(run_eagerly=True)
     verbs = VERBS if change is enable_lora else {name: VERBS[name] for name in FEW}
@@ -313,7 +327,11 @@ def test_verbs_see_what_was_done_to_the_model_since(change):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("num_repeats", 5), ("transmission_loss", DiscreteTimeLoss(3))]
+    ("name", "value"),
+    [
+        pytest.param("num_repeats", 5, marks=traced),
+        ("transmission_loss", DiscreteTimeLoss(3)),
+    ],
 )
 def test_evaluate_sees_an_attribute_of_the_model(name, value):
     model, alone = make_square_model(), make_square_model(run_eagerly=True)
@@ -325,6 +343,7 @@ def test_evaluate_sees_an_attribute_of_the_model(name, value):
     assert abs(after[0] - before[0]) > 1e-3
 
 
+@traced
 def test_generate_sees_another_null_condition():
     model, alone = (make_class_model(condition_dropout=0.1) for _ in range(2))
     alone.compile(run_eagerly=True)
@@ -335,6 +354,7 @@ def test_generate_sees_another_null_condition():
     assert np.abs(draw(model, **options) - before).max() > 0.01
 
 
+@traced
 def test_a_classifier_that_was_given_lora_guides_as_it_is_now():
     classifier = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])
     found = guidance.ClassifierGuidance(classifier, 1, from_logits=True)

@@ -35,6 +35,7 @@ class NormalSeriesPosterior(keras.layers.Layer):
         return one_by_one(ops.solve)(precision, s[..., 0])[..., None]
 
 
+@once
 def test_numbers_go_on_as_their_process_does():
     """Far beyond the window: means, variances, and correlations from each step to the next.
 

@@ -34,6 +34,7 @@ BAD_DATA = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("method", ["fit", "evaluate", "code_length"])
 @pytest.mark.parametrize("case", BAD_DATA)
 def test_bad_data_are_refused(case, method):
@@ -83,6 +84,7 @@ def test_targets_are_refused():
         model.fit(BINARY, validation_data=(BINARY, np.zeros(24)))
 
 
+@pytest.mark.once
 def test_compile_forgotten():
     model = make_model(FLOWS["binary"](), compiled=False)
     for method in ("fit", "evaluate"):
@@ -90,6 +92,7 @@ def test_compile_forgotten():
             getattr(model, method)(BINARY)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
@@ -102,6 +105,7 @@ def test_compile_refuses_what_it_cannot_use(kwargs, message):
         make_model(FLOWS["binary"](), compiled=False).compile(**kwargs)
 
 
+@pytest.mark.once
 def test_a_network_for_another_flow_is_refused_with_both_sizes():
     network = keras_bfn.networks.MLP(FLOWS["discrete"](), EVENT_SHAPE, width=8)
     message = r"take a theta of shape \(None, 4, 4, 1, 1\).*with shape \(None, 4, 4, 1, 5\)"
@@ -109,6 +113,7 @@ def test_a_network_for_another_flow_is_refused_with_both_sizes():
         keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), network)
 
 
+@pytest.mark.once
 def test_a_network_with_the_wrong_number_of_outputs_is_refused_with_both_sizes():
     message = r"return shape \(None, 4, 4, 1, 2\).*with shape \(None, 4, 4, 1, 1\)"
     network = keras_bfn.networks.MLP(FLOWS["continuous"](), EVENT_SHAPE, width=8)
@@ -121,6 +126,7 @@ def test_a_network_with_the_wrong_number_of_outputs_is_refused_with_both_sizes()
         model.generate(2, num_steps=2, verbose=0)
 
 
+@pytest.mark.once
 def test_a_network_with_other_inputs_is_refused_by_their_names():
     inputs = {"theta": keras.Input((4, 1), name="theta"), "time": keras.Input((), name="time")}
     network = keras.Model(inputs, keras.layers.Dense(1)(inputs["theta"]))
@@ -128,6 +134,7 @@ def test_a_network_with_other_inputs_is_refused_by_their_names():
         keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), network)
 
 
+@pytest.mark.once
 def test_arguments_of_the_wrong_type_are_refused():
     network = keras_bfn.networks.MLP(FLOWS["binary"](), EVENT_SHAPE, width=8)
     with pytest.raises(ValueError, match=r"`flow` must be a `keras_bfn\.flows\.Flow`"):
@@ -136,6 +143,7 @@ def test_arguments_of_the_wrong_type_are_refused():
         keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), lambda inputs: inputs["theta"])
 
 
+@pytest.mark.once
 def test_a_model_without_an_event_shape_says_so():
     flow = FLOWS["binary"]()
     model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size))
@@ -143,6 +151,7 @@ def test_a_model_without_an_event_shape_says_so():
         model.generate(2)
 
 
+@pytest.mark.once
 def test_conditions_must_be_as_many_as_the_data():
     flow = FLOWS["binary"]()
     model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size))
@@ -151,6 +160,7 @@ def test_conditions_must_be_as_many_as_the_data():
         model.fit((BINARY, np.zeros(23)))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "condition",
     [np.full(24, 4), np.full(24, -1), np.zeros(24), np.zeros((24, 1), "int32")],

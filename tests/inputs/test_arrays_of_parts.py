@@ -9,6 +9,9 @@ import keras_bfn
 from keras_bfn.orders import Groups
 from tests.models.parts import FLOWS, NUM, first, make_data, make_model, without
 
+# Data are looked at as arrays, before any backend has them.
+pytestmark = pytest.mark.once
+
 X = make_data()
 PARTS = re.escape("['size', 'image', 'label']")
 CAME = "Received: a dict with the names "
@@ -216,7 +219,6 @@ def test_an_order_needs_times_of_the_variables(model, plain, order):
     model.code_length(X, order="together", verbose=0)
 
 
-@pytest.mark.once
 def test_all_may_be_given(timed):
     nats = timed.code_length(X, given=list(FLOWS), verbose=0)
     assert nats["parts"] == {}
@@ -227,7 +229,6 @@ def test_all_may_be_given(timed):
         np.testing.assert_array_equal(x[name], X[name])
 
 
-@pytest.mark.once
 def test_nothing_may_be_given(model, plain):
     for given in (None, (), []):
         model.code_length(X, given=given, verbose=0)

@@ -163,7 +163,10 @@ def is_taken_by_keras(x):
     return ops.is_tensor(x) or (dtype != "uint64" and getattr(dtype, "isnative", False))
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+ON_EACH = ("vectors of a functional network", "classes of an own layer")
+
+
+@pytest.fixture(scope="module", params=everywhere(list(NETWORKS), *ON_EACH))
 def conditional(request):
     model = conditional_model(request.param)
     rows = np.random.default_rng(1).integers(0, 2, (NUM, 2))
@@ -235,7 +238,7 @@ def test_pipelines_of_every_dtype_train_alike(conditional, pipeline):
 TOO_LARGE = {"2**40": 2**40, "2**31": 2**31, "-2**40": -(2**40), "2**64 - 1": 2**64 - 1}
 
 
-@pytest.mark.parametrize("value", TOO_LARGE)
+@pytest.mark.parametrize("value", everywhere(list(TOO_LARGE), "2**40", "2**64 - 1"))
 def test_integers_that_do_not_fit_are_refused_as_conditions(value):
     model = conditional_model("classes of an own layer")
     dtype = "uint64" if TOO_LARGE[value] >= 2**63 else "int64"
@@ -251,7 +254,7 @@ def test_integers_that_do_not_fit_are_refused_as_conditions(value):
         model.generate(NUM, condition=condition)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float64"])
+@pytest.mark.parametrize("dtype", everywhere(["float16", "float64"], "float64"))
 def test_floats_are_refused_where_conditions_are_integers(dtype):
     """Cut off they would be other conditions."""
     model = conditional_model("classes of an own layer")
@@ -265,6 +268,7 @@ def test_floats_are_refused_where_conditions_are_integers(dtype):
             verb()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("null", [2**40, np.array([2**40, 0]), np.array([1e300, 0.0])])
 def test_a_null_condition_that_does_not_fit_is_refused(null):
     with pytest.raises(ValueError, match=r"`null_condition` must hold numbers that fit"):
@@ -315,7 +319,7 @@ def _data_outcomes(model, x):
             yield to_numpy(model(x)["transmission"].params)
 
 
-@pytest.fixture(scope="module", params=DATA_FLOWS)
+@pytest.fixture(scope="module", params=everywhere(list(DATA_FLOWS), "two classes", "numbers"))
 def data(request):
     make, num = DATA_FLOWS[request.param]
     model, rng = data_model(make()), np.random.default_rng(2)
@@ -388,6 +392,7 @@ def test_integers_that_do_not_fit_are_refused_as_data(dtype):
             verb(x, verbose=0)
 
 
+@pytest.mark.once
 def test_codec_gives_back_the_dtype_of_the_data():
     pytest.importorskip("constriction")
     model = data_model(DiscreteFlow(257, beta_1=2.0))
@@ -406,17 +411,24 @@ def test_codec_gives_back_the_dtype_of_the_data():
 # Weights.
 
 
-def test_weights_are_the_same_in_every_form():
+@pytest.mark.parametrize("which", everywhere(["few", "rest"], "few"))
+def test_weights_are_the_same_in_every_form(which):
     model = data_model(DiscreteFlow(3, beta_1=1.0))
     pandas = pytest.importorskip("pandas")
     polars = pytest.importorskip("polars")
+    few = ["int8", "uint64", "float16", "bool"]
     for shape in ((NUM,), X.shape):
         weights = np.random.default_rng(0).integers(0, 2, shape)
-        forms = [weights.astype(dtype) for dtype in [*INTEGERS, *FLOATS, "bool", ">i4", ">f8"]]
-        forms += [ops.convert_to_tensor(weights, dtype) for dtype in ("int32", "bfloat16", "bool")]
-        if len(shape) == 1:
-            forms += [pandas.Series(weights), polars.Series(weights)]
-            forms += [pandas.Series(weights).astype("Int64")]
+        if which == "few":
+            forms = [weights.astype(dtype) for dtype in few]
+            forms += [ops.convert_to_tensor(weights, "bfloat16")]
+        else:
+            rest = {*INTEGERS, *FLOATS, ">i4", ">f8"} - {*few}
+            forms = [weights.astype(dtype) for dtype in sorted(rest)]
+            forms += [ops.convert_to_tensor(weights, dtype) for dtype in ("int32", "bool")]
+            if len(shape) == 1:
+                forms += [pandas.Series(weights), polars.Series(weights)]
+                forms += [pandas.Series(weights).astype("Int64")]
         found = []
         for form in [weights.astype("float32"), *forms]:
             outcomes = [model.code_length(X, sample_weight=form, **OPTIONS)["transmission"]]

@@ -96,6 +96,7 @@ def test_given_some_are_known_the_others_are_at_one_time_and_what_is_known_costs
         assert abs(share - 0.5) < 0.02
 
 
+@pytest.mark.once
 def test_whole_parts_are_given_but_never_all():
     flow = {name: DiscreteFlow(3, beta_1=2.0) for name in "abc"}
     known = draw(flow, dict.fromkeys(flow, (8,)), given=1.0).known.reshape(-1, 3, 8)
@@ -188,12 +189,14 @@ def test_missing_parts_are_found_by_name_whatever_their_order(names):
     assert state.known[:, ~is_image].any(axis=0).all()
 
 
+@pytest.mark.once
 def test_messages_have_times_of_their_own_too():
     state = draw(loss=losses.DiscreteTimeLoss(4), num=200, own=1.0)
     for t in state.t.T:
         assert set(np.unique(t)) == {0.0, 0.25, 0.5, 0.75}
 
 
+@pytest.mark.once
 def test_out_of_training_there_is_one_time(model):
     outputs = model(tree_to_tensors(X))
     assert "state" not in outputs
@@ -274,6 +277,7 @@ class WalledSchedule(keras_bfn.schedules.Schedule):
         return 1.05 / ops.square(1.05 - ops.cast(t, "float32"))
 
 
+@pytest.mark.once
 def test_what_is_known_is_scored_by_a_message_that_there_is():
     # Not counted, but its gradients are: zero times what is not a number is not a number.
     flow = keras_bfn.flows.DiscretizedFlow(5, schedule=WalledSchedule())
@@ -389,6 +393,7 @@ def test_what_is_given_needs_no_latents(model):
         model.generate(NUM, 2, "ode1", latents=latents, **kwargs)
 
 
+@pytest.mark.once
 def test_what_is_given_meets_conditions_and_guidance():
     model = make_model(times="variables", conditions=NUM_CLASSES)
     model.condition_dropout = 0.1  # else guidance warns

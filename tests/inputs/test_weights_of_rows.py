@@ -8,6 +8,7 @@ from keras import layers
 from keras_bfn import BayesianFlowNetwork
 from keras_bfn.flows import ContinuousFlow
 from keras_bfn.losses import DiscreteTimeLoss
+from tests.backends import everywhere
 
 NUM, SHAPE = 12, (3,)
 RNG = np.random.default_rng(0)
@@ -51,8 +52,8 @@ WEIGHTS = {
 }
 
 
-@pytest.mark.parametrize("num_repeats", [1, 2])
-@pytest.mark.parametrize("case", WEIGHTS)
+@pytest.mark.parametrize("num_repeats", everywhere({"1": 1, "2": 2}, "2"))
+@pytest.mark.parametrize("case", everywhere(list(WEIGHTS), "two parts, variables of each"))
 def test_rows_of_weight_0_are_as_if_left_out(case, num_repeats):
     of_parts, weight = WEIGHTS[case]
     x = X if of_parts else X["a"]
@@ -64,7 +65,7 @@ def test_rows_of_weight_0_are_as_if_left_out(case, num_repeats):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("of_parts", [False, True])
+@pytest.mark.parametrize("of_parts", everywhere({"one": False, "parts": True}, "parts"))
 def test_rows_without_any_variable_are_as_if_left_out(of_parts):
     x = {name: np.where(KEPT[:, None], part, np.nan) for name, part in X.items()}
     x = x if of_parts else x["a"]
@@ -74,6 +75,7 @@ def test_rows_without_any_variable_are_as_if_left_out(of_parts):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.once
 def test_nats_of_parts_sum_to_those_of_examples_where_a_part_has_weight_0():
     """The mean of each part is over the examples of which anything counts."""
     model = make_model({"a": FLOW, "b": FLOW})

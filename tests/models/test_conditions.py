@@ -294,6 +294,7 @@ def assert_rate_is(rate, masks):
     assert stats.binomtest(int(masks.sum()), masks.size, rate).pvalue > 1e-4
 
 
+@pytest.mark.once
 def test_with_one_rate_all_are_dropped_together():
     masks = dropped(0.25)
     assert_rate_is(0.25, masks["label"])

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from tests import exact
+from tests.backends import everywhere
 from tests.checks import assert_mean_is
 from tests.models.exact_parts import (
     CENTRE,
@@ -96,7 +97,7 @@ def mixture_cost(truth):
     return truth.information() + truth.label_entropy() + truth.number_reconstruction()
 
 
-@pytest.mark.parametrize("accuracies", ACCURACIES.values(), ids=ACCURACIES)
+@pytest.mark.parametrize("accuracies", everywhere(ACCURACIES, "clear"))
 def test_a_label_and_a_number_cost_what_the_closed_form_says(accuracies):
     truth = mixture_truth(*accuracies)
     nats = code_lengths(make_mixture_model(*accuracies), mixture(NUM))

@@ -110,11 +110,18 @@ def test_evaluation_reports_the_same(models):
     assert logs[0] == logs[1]
 
 
-@pytest.mark.parametrize("kwargs", [{"num_repeats": 2}, {"num_steps": 3, "num_repeats": 3}])
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        pytest.param({"num_repeats": 2}, marks=pytest.mark.once),
+        {"num_steps": 3, "num_repeats": 3},
+    ],
+)
 def test_the_code_length_is_the_same(models, kwargs):
     assert_same([m.say("code_length", (m.x, CLASSES), batch_size=SIZE, **kwargs) for m in models])
 
 
+@pytest.mark.once
 def test_the_loss_by_time_is_the_same(models):
     assert_same(
         [m.say("loss_by_time", (m.x, CLASSES), num_intervals=4, batch_size=SIZE) for m in models]
@@ -179,6 +186,7 @@ def test_completions_and_their_statistics_are_the_same(models):
     assert_same(completions)
 
 
+@pytest.mark.once
 def test_files_have_the_same_bits(models):
     pytest.importorskip("constriction")
     from keras_bfn.codec import Codec, container

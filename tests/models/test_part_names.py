@@ -63,6 +63,7 @@ def test_every_name_and_their_order_survive_a_file(model, tmp_path):
             assert_array_equal(a, b)
 
 
+@pytest.mark.once
 def test_networks_of_parts_of_any_name_survive_a_file(tmp_path):
     flow = {"a/b c": DiscreteFlow(3, beta_1=2.0), "theta": DiscreteFlow(3, beta_1=2.0)}
     shapes = {"a/b c": (2, 2), "theta": (2, 2)}
@@ -87,6 +88,7 @@ def test_networks_of_parts_of_any_name_survive_a_file(tmp_path):
         assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.once
 def test_the_flows_of_a_model_make_another(model):
     network = keras_bfn.networks.MultiPart(model.flow, model.event_shape, width=8, num_blocks=1)
     other = keras_bfn.BayesianFlowNetwork(model.flow, network, model.event_shape)

@@ -30,6 +30,7 @@ def score(model):
     return {"nats": total, "made": np.concatenate(made).tolist()}
 
 
+@pytest.mark.usefixtures("improved_graphs")
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "binary"))
 def test_a_loaded_model_is_the_saved_one(name, tmp_path):
     flow = FLOWS[name]()

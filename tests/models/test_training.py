@@ -111,6 +111,7 @@ def test_a_generator_loses_no_batch_to_the_check(fresh):
     assert seen == [0, 1, 2]
 
 
+@pytest.mark.once
 def test_validation_data_by_position_are_checked_too():
     flow = FLOWS["binary"]()
     x = make_data(flow)
@@ -156,6 +157,7 @@ def test_sample_weights_reach_training_and_validation():
         assert abs(histories[1][name][0] / histories[3][name][0] - 1) > 0.001
 
 
+@pytest.mark.once
 def test_regularisers_of_the_network_join_the_loss_but_not_the_code_length():
     flow = FLOWS["binary"]()
     x = make_data(flow)
@@ -171,7 +173,11 @@ def test_regularisers_of_the_network_join_the_loss_but_not_the_code_length():
 
 
 @pytest.mark.parametrize(
-    "loss", [keras_bfn.losses.ContinuousTimeLoss(), keras_bfn.losses.DiscreteTimeLoss(5)]
+    "loss",
+    [  # models of all other tests train with the first
+        pytest.param(keras_bfn.losses.ContinuousTimeLoss(), marks=pytest.mark.once),
+        keras_bfn.losses.DiscreteTimeLoss(5),
+    ],
 )
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "discretized"))
 @pytest.mark.usefixtures("xla")
@@ -225,6 +231,7 @@ def test_training_goes_on_after_averaged_weights_were_put_in_place():
     assert all(np.isfinite(w).all() for w in model.get_weights())
 
 
+@pytest.mark.once
 def test_gradient_accumulation_and_eager_running_work():
     flow = FLOWS["binary"]()
     model = make_model(flow, compiled=False)
@@ -261,6 +268,7 @@ def test_callbacks_may_generate_in_the_middle_of_training(fresh):
     assert shapes == [(2, 4, 4, 1)] * 2
 
 
+@pytest.mark.usefixtures("improved_graphs")
 def test_conditional_data_train_and_generate():
     flow = FLOWS["binary"]()
     x = make_data(flow)

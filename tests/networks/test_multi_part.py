@@ -75,7 +75,8 @@ def randomize(network):
     network.set_weights([0.3 * rng.standard_normal(w.shape) for w in network.get_weights()])
 
 
-@pytest.mark.parametrize("name", everywhere(list(VARIANTS), "mlp-own_times"))
+@pytest.mark.once
+@pytest.mark.parametrize("name", VARIANTS)
 def test_a_network_of_several_parts_keeps_its_contract(name):
     times = VARIANTS[name].get("times", "shared")
     testing.check_network(make_variant(name), FLOW, times=times)
@@ -94,7 +95,7 @@ def test_each_parts_output_hangs_on_the_evidence_about_every_part(name):
             assert np.abs(after[other] - before[other]).max() > 1e-6, (part, other)
 
 
-@pytest.mark.parametrize("mixer", ["transformer", "mlp"])
+@pytest.mark.parametrize("mixer", everywhere(["transformer", "mlp"], "transformer"))
 def test_each_parts_time_matters_to_every_part(mixer):
     network = make_network(mixer, times="variables")
     randomize(network)
@@ -107,7 +108,7 @@ def test_each_parts_time_matters_to_every_part(mixer):
             assert np.abs(after[other] - before[other]).max() > 1e-6, (part, other)
 
 
-@pytest.mark.parametrize("mixer", ["transformer", "mlp"])
+@pytest.mark.parametrize("mixer", everywhere(["transformer", "mlp"], "transformer"))
 def test_it_matters_whose_time_is_whose(mixer):
     network = make_network(mixer, times="variables")
     randomize(network)
@@ -120,7 +121,7 @@ def test_it_matters_whose_time_is_whose(mixer):
                 assert np.abs(first[name] - second[name]).max() > 1e-6
 
 
-@pytest.mark.parametrize("mixer", ["transformer", "mlp"])
+@pytest.mark.parametrize("mixer", everywhere(["transformer", "mlp"], "transformer"))
 def test_a_condition_matters_to_every_part(mixer):
     network = make_network(mixer, conditions=3)
     randomize(network)
@@ -151,6 +152,7 @@ def test_patches_are_squares_of_the_image():
     np.testing.assert_array_equal(patches[0, 5], [16, 17, 22, 23])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("shape", "size"), [((8, 8, 1), 1), ((28, 28, 1), 4), ((32, 32, 3), 4)])
 def test_there_are_at_most_64_patches_by_default(shape, size):
     flow = {"image": FLOW["image"], "label": FLOW["label"]}
@@ -168,6 +170,7 @@ def test_outputs_are_float32_under_every_policy(mixer, policy):
         assert output.shape == (None, *SHAPE[name], FLOW[name].output_size)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
@@ -198,6 +201,7 @@ def test_wrong_arguments_are_refused_by_name(kwargs, message):
         networks.MultiPart(**arguments)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("network", [networks.MLP, networks.UNet, networks.Transformer])
 def test_networks_for_one_kind_of_data_refuse_a_dict_and_name_this_one(network):
     with pytest.raises(ValueError, match=r"for a dict of flows there is `.*MultiPart`"):

@@ -130,6 +130,7 @@ class Says(layers.Layer):
 RETURN = f"`network` must return a dict with the parts {PARTS}. Received: a network with "
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -150,6 +151,7 @@ def test_what_a_network_must_not_return_is_refused(change, message):
         model.evaluate(X, verbose=0)
 
 
+@pytest.mark.once
 def test_a_dict_that_is_returned_for_a_plain_flow_is_refused():
     model = keras_bfn.BayesianFlowNetwork(FLOWS["image"], Says(None), (2, 3, 1))
     with pytest.raises(ValueError, match=r"must return one tensor.*the names \['part'\]"):
@@ -222,6 +224,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_network_that_does_not_suit_the_flows_is_refused(kind):
     make_network, kwargs, message = REFUSED[kind]

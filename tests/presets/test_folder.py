@@ -55,6 +55,7 @@ def test_a_model_without_weights_is_not_saved(tmp_path):
         model.save_to_preset(tmp_path)
 
 
+@pytest.mark.once
 def test_unknown_presets_and_incomplete_folders_are_refused(tmp_path):
     for preset in ("bfn_faces", tmp_path / "absent", 3):
         with pytest.raises(ValueError, match=r"`preset` must be one of.*'bfn_digits'.*Received"):
@@ -125,6 +126,7 @@ def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path):
     BayesianFlowNetwork.from_preset(tmp_path / "preset")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("text", ["", "3", "not JSON"])
 def test_a_config_that_is_not_one_is_refused(text, tmp_path):
     make_model(FLOWS["binary"]()).save_to_preset(tmp_path)
@@ -136,6 +138,7 @@ def test_a_config_that_is_not_one_is_refused(text, tmp_path):
         BayesianFlowNetwork.from_preset(tmp_path)
 
 
+@pytest.mark.once
 def test_a_folder_of_something_else_is_refused(tmp_path):
     network = keras_bfn.networks.MLP(FLOWS["binary"](), (4,), width=8)
     BayesianFlowNetwork(network.flow, network).save_to_preset(tmp_path)

@@ -13,6 +13,7 @@ import keras_bfn
 from keras_bfn import BayesianFlowNetwork, _random
 from keras_bfn.inference.exported import make_function
 from keras_bfn.samplers import AncestralSampler, SDE2Sampler
+from tests.backends import everywhere
 from tests.models.small import FLOWS, ConditionNetwork
 from tests.test_docstrings import python_blocks
 
@@ -257,7 +258,7 @@ def test_the_network_is_exported_alone(tmp_path, monkeypatch):
     check_that_a_failure_leaves(contents(tmp_path), model, path, format, monkeypatch)
 
 
-@pytest.mark.parametrize("what", ["step", "network"])
+@pytest.mark.parametrize("what", everywhere(["step", "network"], "network"))
 def test_a_network_with_times_of_the_variables_and_a_causal_form_is_exported(what, tmp_path):
     format = "torch" if BACKEND == "torch" else "tf_saved_model"
     model, path = of_a_causal_sequence(), tmp_path / f"network{SUFFIX[format]}"

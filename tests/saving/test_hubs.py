@@ -61,6 +61,7 @@ class Response:
     status_code: int
 
 
+@pytest.mark.once
 def test_a_model_goes_to_the_hub_and_comes_back(hub):
     model = make_model(FLOWS["discretized"]())
     model.upload_preset("hf://user/model", samples=make_data(model.flow), **ABOUT)

@@ -78,6 +78,7 @@ def test_missing_cells_are_filled_in_and_no_others(trained):
     assert trained.impute(shown.drop(columns="x"), num_steps=3).notna().all(axis=None)
 
 
+@pytest.mark.once
 def test_known_cells_stay_0_and_what_lies_beyond_all_seen_among_them():
     """What the table makes of such a number is the least or the largest that was seen."""
     seen = pandas.DataFrame({"x": np.arange(60) + 5.5, "class": ["a", "b", ""] * 20})
@@ -98,6 +99,7 @@ INDICES = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
 def test_rows_keep_their_index_and_their_order_of_columns(index, trained):
     shown = make_frame(4, seed=1)[["class", "x", "day", "level"]].set_axis(index)
@@ -205,6 +207,7 @@ def test_a_frame_costs_what_its_data_cost(trained):
     assert {"numbers_nats_per_example", "class_nats_per_example"} <= set(told)
 
 
+@pytest.mark.once
 def test_the_table_is_saved_with_the_model(trained, tmp_path):
     trained.save(tmp_path / "table.keras")
     trained.save_to_preset(tmp_path / "preset")

@@ -1,0 +1,50 @@
+"""Little of everything: for scripts of which each line should run."""
+
+import functools
+
+import keras
+import numpy as np
+
+from keras_bfn.codec import Codec
+from keras_bfn.inference.program import LoopProgram, Program
+from keras_bfn.inference.scoring import RepeatedBatches
+
+
+def make_brief(monkeypatch):
+    """Leaves of a training two steps, of a sampler's three, of a codec's one, of batches the first.
+
+    What is returned has the same shape as ever.
+    """
+    fit, set_steps, make_codec = keras.Model.fit, LoopProgram.set_steps, Codec.__init__
+
+    @functools.wraps(fit)
+    def fit_briefly(self, *args, epochs=1, **kwargs):
+        history = fit(self, *args, **{**kwargs, "epochs": 1, "steps_per_epoch": 2})
+        history.history = {name: values * epochs for name, values in history.history.items()}
+        return history
+
+    def of_the_first_batch(run):
+        @functools.wraps(run)
+        def run_briefly(self, x, batch_size=None, **kwargs):
+            if isinstance(x, RepeatedBatches):
+                first, num, batch_size = x[0][0], x.num_batches, x.batch_size
+            else:
+                first = keras.tree.map_structure(lambda rows: rows[:batch_size], x)
+                num = len(keras.tree.flatten(x)[0]) // batch_size
+            outputs = run(self, first, batch_size, **kwargs)
+            return keras.tree.map_structure(lambda rows: np.concatenate([rows] * num), outputs)
+
+        return run_briefly
+
+    def set_steps_briefly(self, num_steps, *guides, **options):
+        looks_are_seen = getattr(self, "keeps_trajectory", False)
+        set_steps(self, num_steps if looks_are_seen else min(num_steps, 3), *guides, **options)
+
+    def make_codec_briefly(self, model, num_steps=1, **kwargs):
+        make_codec(self, model, 1, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "fit", fit_briefly)
+    for name in ("predict", "predict_batches"):  # what programs are run by
+        monkeypatch.setattr(Program, name, of_the_first_batch(getattr(Program, name)))
+    monkeypatch.setattr(LoopProgram, "set_steps", set_steps_briefly)
+    monkeypatch.setattr(Codec, "__init__", make_codec_briefly)
