@@ -8,6 +8,7 @@ The recipe of a track is in `benchmarks/speedrun/tracks.py`; `--set` changes ent
 trials. The learning rate rises over the first 3% of the budget and falls to zero at its end.
 Seconds are those of the processor, of all threads, of training with its compilation; scoring is
 not counted. Costs are of the part that validates; `--test` scores the part that tests, at the end.
+Of texts, it is also told how many whole words of samples occur in the part that validates.
 The log (`--output`) has the machine, versions, the state of git, the recipe, the seed and the
 curve, and is drawn beside the logs that `--beside` names.
 """
@@ -24,6 +25,7 @@ import numpy as np
 
 from benchmarks.report import machine
 from benchmarks.speedrun.tracks import TRACKS
+from keras_bfn import metrics
 
 EPOCH = 25  # steps, between which the rate is set and the clock is read
 NUM_COSTS = 12  # on the way
@@ -78,6 +80,17 @@ def costs(track, x, orders, num_repeats):
             found[order] = round(float(total.mean()), 4)
             found[f"{order} +-"] = round(float(total.std() / math.sqrt(len(total))), 4)
     return found
+
+
+def judge_texts(track):
+    """Texts by the record's order; how many of their words, and of the test part's, validate."""
+    tokenizer = track.model.tokenizer
+    reference = tokenizer.decode(track.validation.ravel())
+    with track.model.averaged_weights():
+        texts = track.model.generate_text(64, order=track.orders[0], seed=0, verbose=0)
+    known = metrics.spelling_rate(texts, reference)
+    real = metrics.spelling_rate(tokenizer.decode(track.test[:64]), reference)
+    return {"texts": texts[:4], "words known": round(known, 4), "of real text": round(real, 4)}
 
 
 def git_state():
@@ -159,6 +172,9 @@ def main(args=None):
     if args.test:
         log["test"] = costs(track, track.test, track.orders, 8)
         print("test", log["test"], track.unit)
+    if track.model.tokenizer is not None:
+        log["writes"] = judge_texts(track)
+        print(json.dumps(log["writes"], indent=1))
     if args.output:
         args.output.write_text(json.dumps(log, indent=1) + "\n")
         beside = [(path.stem, json.loads(path.read_text())) for path in args.beside]
