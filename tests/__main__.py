@@ -1,10 +1,10 @@
 """Runs the tests on every backend, at once: `python -m tests [arguments of pytest]`."""
 
+import concurrent.futures
 import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -49,32 +49,22 @@ def run(backend, cache, results, *options):
     print(f"{backend:<12}{outcome} after {time.monotonic() - start:.0f} s", flush=True)
 
 
-def turns():
-    """What runs at once, each a list of what runs one after the other.
-
-    Of the whole suite, PyTorch has the most to do, and TensorFlow the least.
-    """
+def tasks():
+    """What is run, the longest first. Of the whole suite, PyTorch has the most to do."""
     if sys.argv[1:]:
-        return [[(name,)] for name in BACKENDS]
-    first, second = ("--part=2/3", "--part=3/3"), ("--part=1/3",)
-    return [[("tensorflow",), ("torch", *second)], [("jax",)], [("torch", *first)]]
-
-
-def run_all(turn, cache, results):
-    for backend, *options in turn:
-        run(backend, cache, results, *options)
+        return [(name,) for name in BACKENDS]
+    return [("jax",), ("tensorflow",), *(("torch", f"--part={part}/3") for part in (1, 2, 3))]
 
 
 def main():
     results = {}
-    with tempfile.TemporaryDirectory() as cache:
-        threads = [
-            threading.Thread(target=run_all, args=(turn, cache, results)) for turn in turns()
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    with (
+        tempfile.TemporaryDirectory() as cache,
+        concurrent.futures.ThreadPoolExecutor(len(BACKENDS)) as pool,
+    ):
+        running = [pool.submit(run, task[0], cache, results, *task[1:]) for task in tasks()]
+        for each in running:
+            each.result()
     sys.exit(max(results.get(name, 1) for name in BACKENDS))
 
 
