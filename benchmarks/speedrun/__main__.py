@@ -83,7 +83,7 @@ def costs(track, x, orders, num_repeats):
 
 
 def judge_texts(track):
-    """Texts by the record's order; how many of their words, and of the test part's, validate."""
+    """Texts by the record's order; how many of their words, and of real ones, validate."""
     tokenizer = track.model.tokenizer
     reference = tokenizer.decode(track.validation.ravel())
     with track.model.averaged_weights():

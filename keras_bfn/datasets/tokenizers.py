@@ -85,11 +85,13 @@ class Tokenizer(Immutable):
             ValueError: if it does not hold tokens.
         """
         tokens = check_tokens("tokens", tokens, self.num_classes, allow_missing=True)
-        if tokens.ndim == 1:
-            tokens = tokens[tokens >= 0]
-            is_end = tokens == self.end if self.end is not None else np.zeros(len(tokens), bool)
-            return self.decode_row(tokens[np.cumsum(is_end) == 0])
-        return [self.decode(row) for row in tokens]
+        texts = []
+        for row in np.atleast_2d(tokens):
+            row = row[row >= 0]
+            if self.end in row:
+                row = row[: row.tolist().index(self.end)]
+            texts.append(self.decode_row(row))
+        return texts if tokens.ndim == 2 else texts[0]
 
     def decode_row(self, tokens):
         """The text of tokens, of shape `(length,)`, that have been checked."""
@@ -182,7 +184,7 @@ class Symbols(Tokenizer):
     A text is cut into symbols from left to right; where several fit, the longest is taken.
 
     Args:
-        symbols: list of strings, all different, none empty.
+        symbols: list of strings, all different, none empty; kept as a tuple.
         has_end: bool. Whether there is one token more, the last, that ends a text: `encode_batch`
             fills up with it, and `decode` goes no further. So a model learns how long texts are.
 
@@ -206,7 +208,7 @@ class Symbols(Tokenizer):
         if not are_strings or not symbols or len({*symbols}) < len(symbols):
             expected = "must be a list of strings, all different, none empty"
             raise refusal("symbols", expected, symbols)
-        self.symbols = list(symbols)
+        self.symbols = tuple(symbols)
         self.has_end = check_bool("has_end", has_end)
 
     @classmethod
@@ -242,7 +244,7 @@ class Symbols(Tokenizer):
         return len(self.symbols) if self.has_end else None
 
     def encode(self, text):
-        numbers, longest_first = _cutter(tuple(self.symbols))
+        numbers, longest_first = _cutter(self.symbols)
         found = longest_first.findall(check_text(text))
         if len("".join(found)) != len(text):
             done = 0

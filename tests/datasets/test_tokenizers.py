@@ -133,7 +133,7 @@ def test_the_longest_symbol_that_fits_is_taken_and_nothing_after_the_end():
 )
 def test_symbols_of_molecules(pattern, text, symbols):
     fitted, symbols = Symbols.fit([text], pattern), symbols.split()
-    assert fitted.symbols == sorted(set(symbols))
+    assert fitted.symbols == tuple(sorted(set(symbols)))
     assert [fitted.symbols[token] for token in fitted.encode(text)] == symbols
 
 
