@@ -119,10 +119,10 @@ def write(header, words):
 
 
 def read(data):
-    """The header, with fingerprints as far as the file has them, and the payload's words.
+    """The header, with its fingerprints, and the payload's words.
 
     Raises:
-        CodecError: if `data` is not a whole, unharmed file of a version that is known.
+        CodecError: if `data` is not a whole, unharmed file of this version.
     """
     if len(data) <= len(MAGIC) or data[: len(MAGIC)] != MAGIC:
         raise CodecError(f"Not a file of keras_bfn.codec: it does not begin with {MAGIC!r}")

@@ -53,11 +53,12 @@ def fit_prior(flow, x, per_variable=False, order=0):
             raise refusal("flow", "must be a flow that takes a `prior`", flow)
         x, (low, high) = to_numpy(x, "x"), flow.data_range
         missing = x == -1 if flow.discrete else x != x
-        filled = np.where(missing, low if flow.discrete else np.clip(0.0, low, high), x)
+        filler = low if flow.discrete else np.clip(0.0, low, high)
+        filled = np.where(missing, filler, x).astype(x.dtype)
         flow.check_data(filled)
         if np.all(missing, axis=0 if per_variable else None).any():
             raise refusal("x", "must hold values, and not only what is missing", x)
-        prior = flow.find_prior(filled.astype(x.dtype), ~missing, per_variable, order)
+        prior = flow.find_prior(filled, ~missing, per_variable, order)
         config = {**flow.get_config(), "prior": keras.saving.serialize_keras_object(prior)}
         return type(flow).from_config(config)
 

@@ -134,6 +134,7 @@ def test_a_chain_counts_within_sequences_only():
         (lambda: ContinuousFlow(prior=(np.zeros(2), np.ones(3))), "`prior` must be"),
         (lambda: DiscretizedFlow(4, prior=(np.nan, 1.0)), "`prior` must be"),
         (lambda: flows.fit_prior(FLOWS["discrete-3"], np.array([3])), "`x` must lie in"),
+        (lambda: flows.fit_prior(ContinuousFlow(), np.array([0, 1])), "`x` must hold floats"),
         (lambda: flows.fit_prior(3, np.array([3])), "`flow` must be a flow that takes a"),
         (
             lambda: flows.fit_prior(FLOWS["discrete-3"], np.zeros((2, 3), int), True, order=1),
