@@ -137,15 +137,16 @@ def main(args=None):
     recipe = recipe | {name: json.loads(value) for name, value in changes.items()}
 
     keras.utils.set_random_seed(args.seed)
+    keras.config.set_dtype_policy(recipe["policy"])
     track, rng = make(recipe, args.data, args.seed), np.random.default_rng(args.seed)
-    track.model.compile(track.optimizer)
+    track.model.compile(track.optimizer, loss=recipe["loss"])
 
     def batches():
         while True:
             yield track.draw(rng)
 
     def score():
-        return costs(track, track.validation, track.orders[:1], 2)
+        return costs(track, track.validation, track.orders[:2], 2)
 
     budget = Budget(args.seconds, recipe["rate"], score)
     track.model.fit(

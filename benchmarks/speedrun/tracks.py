@@ -38,7 +38,10 @@ class Track(NamedTuple):
 
 
 TEXT = {
+    "policy": "float32",
+    "loss": "cross_entropy",
     "length": 256,
+    "order": 2,
     "width": 128,
     "layers": 5,
     "heads": 0,
@@ -46,10 +49,27 @@ TEXT = {
     "dropout": 0.0,
     "batch": 24,
     "rate": 7e-3,
-    "shares": {"together": 1.0, "given": 0.5, "random": 0.5, "left_to_right": 1.5},
+    "shares": {"together": 2.5, "given": 0.3, "random": 0.3, "left_to_right": 1.0},
 }
-MNIST = {"width": 64, "coarse_width": 96, "batch": 128, "rate": 7e-3, "shares": None}
-DIGITS = {"width": 256, "blocks": 3, "dropout": 0.1, "batch": 128, "rate": 1e-3, "shares": None}
+MNIST = {
+    "policy": "mixed_bfloat16",
+    "loss": "continuous_time",
+    "width": 64,
+    "coarse_width": 96,
+    "batch": 128,
+    "rate": 7e-3,
+    "shares": None,
+}
+DIGITS = {
+    "policy": "float32",
+    "loss": "continuous_time",
+    "width": 256,
+    "blocks": 3,
+    "dropout": 0.1,
+    "batch": 128,
+    "rate": 1e-3,
+    "shares": None,
+}
 
 
 def text(recipe, data, seed):
@@ -58,7 +78,8 @@ def text(recipe, data, seed):
     train, *held_out = (
         part.tokens.astype("int32") for part in datasets.text_file(data, seq_length=length)
     )
-    flow = flows.fit_prior(flows.DiscreteFlow(num_classes=27, beta_1=0.75), train[None])
+    flow = flows.DiscreteFlow(num_classes=27, beta_1=0.75)
+    flow = flows.fit_prior(flow, train[None], order=recipe["order"])
     network = networks.Transformer(
         flow,
         length,

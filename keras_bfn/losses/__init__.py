@@ -2,6 +2,7 @@
 
 from keras_bfn.losses.losses import BFNLoss as BFNLoss
 from keras_bfn.losses.losses import ContinuousTimeLoss as ContinuousTimeLoss
+from keras_bfn.losses.losses import CrossEntropyLoss as CrossEntropyLoss
 from keras_bfn.losses.losses import DiscreteTimeLoss as DiscreteTimeLoss
 from keras_bfn.losses.losses import ReconstructionLoss as ReconstructionLoss
 from keras_bfn.losses.losses import get as get
