@@ -7,3 +7,6 @@ from keras_bfn.guidance.guidance import get as get
 from keras_bfn.guidance.likelihoods import ClassifierGuidance as ClassifierGuidance
 from keras_bfn.guidance.likelihoods import Constraint as Constraint
 from keras_bfn.guidance.likelihoods import LinearInverse as LinearInverse
+from keras_bfn.guidance.syntax import Automaton as Automaton
+from keras_bfn.guidance.syntax import Balanced as Balanced
+from keras_bfn.guidance.syntax import Even as Even

@@ -1,0 +1,190 @@
+"""Likelihoods of syntax: sequences that a finite automaton accepts."""
+
+import numpy as np
+from keras import ops
+
+from keras_bfn._parts import pick_part
+from keras_bfn._validation import check_int, refusal
+from keras_bfn.guidance.guidance import Guidance
+
+LEAST = 1e-30  # the probability of what is not accepted
+
+
+class Automaton(Guidance):
+    """Sequences of classes that a finite automaton accepts, such as all of a regular language.
+
+    The automaton reads a sequence from left to right, one class after another, from state 0 on; the
+    likelihood is 1 if it ends in a state that accepts, and 1e-30 if not. h is the probability of
+    that under the output distribution, whose variables are independent, and so exact: the product
+    of a matrix of transitions for each position.
+
+    Args:
+        transitions: dict from classes to lists: the next state from each state, or -1 if the
+            sequence is rejected there. A class that is not named changes no state, and neither does
+            a variable that is missing.
+        accept: list of the states that accept at the end.
+        end: the class that ends a sequence, as the `end` of a tokenizer: what follows the first one
+            is not read. By default none.
+        part: the name of the part that is read, for a dict of flows.
+        **options: `scale`, `interval`, `num_draws` and `through_network` of `Guidance`.
+
+    Raises:
+        ValueError: if an argument is none of these.
+
+    Example, sequences in which no 2 stands after a 1:
+
+    >>> no_2_after_1 = keras_bfn.guidance.Automaton({1: [1, 1], 2: [0, -1]}, accept=[0, 1])
+
+    Reference: the forward algorithm, section 13.2 of Bishop, "Pattern Recognition and Machine
+    Learning".
+    """
+
+    def __init__(self, transitions, accept, end=None, part=None, **options):
+        self.transitions, self.num_states = _check_transitions(transitions)
+        self.accept = sorted({_check_state("accept", s, 0, self.num_states) for s in accept})
+        if not self.accept:
+            raise refusal("accept", "must hold a state", accept)
+        self.end = None if end is None else check_int("end", end, 0)
+        if self.end in self.transitions:
+            raise refusal("end", "must be no class of `transitions`", end)
+        if part is not None and not isinstance(part, str):
+            raise refusal("part", "must be the name of a part, or None", part)
+        self.part = part
+        super().__init__(self._accepts, **options)
+
+    def _matrices(self):
+        """The classes that change the state, and of each by how much it changes the identity.
+
+        Two states are more than the automaton's own: one after the end, and one that rejects.
+        """
+        done, rejected, size = self.num_states, self.num_states + 1, self.num_states + 2
+        rows = {token: [*row, done, rejected] for token, row in self.transitions.items()}
+        if self.end is not None:
+            accepted = [done if s in self.accept else rejected for s in range(self.num_states)]
+            rows[self.end] = [*accepted, done, rejected]
+        next_states = np.array(list(rows.values())) % size  # -1 is the last, which rejects
+        return list(rows), np.eye(size, dtype="float32")[next_states] - np.eye(
+            size, dtype="float32"
+        )
+
+    def _accepts(self, data):
+        probs = data
+        if isinstance(data, dict) or self.part is not None:
+            probs = pick_part(self.part, data)[0]
+        tokens, changes = self._matrices()
+        is_sequence = len(probs.shape) == 3 and probs.shape[2] > max(tokens)
+        if not is_sequence:
+            raise ValueError(
+                "Argument `guidance` must name classes of the sequences that it reads, whose "
+                f"expected data are (batch, length, num_classes). Received: classes {tokens} for "
+                f"shape {tuple(probs.shape)}"
+            )
+        size = len(changes[0])
+        named = ops.take(ops.cast(probs, "float32"), ops.convert_to_tensor(tokens), axis=2)
+        # A matrix for each position, then of each two neighbours the product, and so on.
+        steps = ops.tensordot(named, ops.convert_to_tensor(changes), 1) + ops.eye(size)
+        while steps.shape[1] > 1:
+            if steps.shape[1] % 2:
+                one = ops.broadcast_to(ops.eye(size), (*steps[:, :1].shape[:2], size, size))
+                steps = ops.concatenate([steps, one], axis=1)
+            steps = ops.matmul(steps[:, ::2], steps[:, 1::2])
+        accepted = ops.sum(
+            ops.take(steps[:, 0, 0], [*self.accept, self.num_states], axis=1), axis=1
+        )
+        return ops.log(ops.clip(accepted, LEAST, 1.0))
+
+
+class Balanced(Automaton):
+    """Sequences in which each opening bracket is closed, and each closing one was opened.
+
+    Args:
+        pair: the opening and the closing symbol: a string or list of two symbols of `tokenizer`,
+            or, without one, two classes.
+        tokenizer: a `keras_bfn.datasets.Tokenizer`, which also says how sequences end.
+        max_depth: int. How many brackets may be open at once.
+        **options: `end` and `part` of `Automaton`, and what it takes for `Guidance`.
+
+    Raises:
+        ValueError: if an argument is none of these.
+
+    Example, texts whose parentheses match, and whose ring digits come in pairs:
+
+    >>> smiles = keras_bfn.datasets.Symbols(list("CNO=()12"))
+    >>> balanced = keras_bfn.guidance.Balanced("()", smiles)
+    >>> syntax = balanced * keras_bfn.guidance.Even("12", smiles)
+    """
+
+    def __init__(self, pair, tokenizer=None, max_depth=8, **options):
+        tokens, options = _find_tokens("pair", pair, tokenizer, options)
+        if len(tokens) != 2:
+            raise refusal("pair", "must be two symbols", pair)
+        depths = range(check_int("max_depth", max_depth, 1) + 1)
+        opening = [*depths[1:], -1]
+        closing = [-1, *depths[:-1]]
+        super().__init__(dict(zip(tokens, (opening, closing), strict=True)), [0], **options)
+
+
+class Even(Automaton):
+    """Sequences in which each of some symbols occurs an even number of times, or never.
+
+    Args:
+        symbols: a string or list of symbols of `tokenizer`, or, without one, a list of classes; at
+            most 6, for n symbols take 2^n states.
+        tokenizer: a `keras_bfn.datasets.Tokenizer`, which also says how sequences end.
+        **options: `end` and `part` of `Automaton`, and what it takes for `Guidance`.
+
+    Raises:
+        ValueError: if an argument is none of these.
+
+    Example:
+
+    >>> smiles = keras_bfn.datasets.Symbols(list("CNO=()1234"))
+    >>> rings = keras_bfn.guidance.Even("1234", smiles)
+    """
+
+    def __init__(self, symbols, tokenizer=None, **options):
+        tokens, options = _find_tokens("symbols", symbols, tokenizer, options)
+        if len(tokens) > 6:
+            raise refusal("symbols", "must be at most 6", symbols)
+        states = range(2 ** len(tokens))
+        flips = {token: [s ^ (1 << i) for s in states] for i, token in enumerate(tokens)}
+        super().__init__(flips, [0], **options)
+
+
+def _check_state(name, state, least, num_states):
+    return check_int(name, state, least, num_states - 1)
+
+
+def _check_transitions(transitions):
+    """Returns a dict from classes to tuples of states, and how many states there are."""
+    lengths = set()
+    if isinstance(transitions, dict) and transitions:
+        are_lists = all(isinstance(row, (list, tuple)) for row in transitions.values())
+        lengths = {len(row) for row in transitions.values()} if are_lists else lengths
+    if len(lengths) != 1 or lengths == {0}:
+        expected = "must be a dict from classes to lists of states, all of one length"
+        raise refusal("transitions", expected, transitions)
+    (num_states,) = lengths
+    return {
+        check_int("transitions", token, 0): tuple(
+            _check_state("transitions", state, -1, num_states) for state in row
+        )
+        for token, row in transitions.items()
+    }, num_states
+
+
+def _find_tokens(name, symbols, tokenizer, options):
+    """The classes of symbols, all different, and the options, with a tokenizer's `end`."""
+    if not isinstance(symbols, (str, list, tuple)) or not len(symbols):
+        raise refusal(name, "must be a string, or a list of symbols or classes", symbols)
+    if tokenizer is None:
+        tokens = [check_int(name, token, 0) for token in symbols]
+    else:
+        found = [tokenizer.encode(symbol) for symbol in symbols]
+        if any(len(each) != 1 for each in found):
+            raise refusal(name, "must be symbols of one token each", symbols)
+        tokens = [int(each[0]) for each in found]
+        options = {"end": tokenizer.end, **options}
+    if len(set(tokens)) < len(tokens):
+        raise refusal(name, "must be all different", symbols)
+    return tokens, options

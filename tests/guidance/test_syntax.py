@@ -1,0 +1,132 @@
+"""Likelihoods of syntax, against all sequences counted one by one."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from scipy import stats
+
+from keras_bfn import BayesianFlowNetwork, datasets, guidance
+from keras_bfn.flows import DiscreteFlow
+from keras_bfn.guidance import Automaton, Balanced, Even
+from tests.guidance.cases import generate
+from tests.tensors import to_numpy, to_tensor
+
+LENGTH, NUM_CLASSES = 5, 4
+
+
+def is_balanced(tokens, most=8):
+    depth = 0
+    for token in tokens:
+        depth += (token == 0) - (token == 1)
+        if not 0 <= depth <= most:
+            return False
+    return depth == 0
+
+
+def is_even(*symbols):
+    return lambda tokens: all(tokens.count(symbol) % 2 == 0 for symbol in symbols)
+
+
+def up_to(end, accepts):
+    return lambda tokens: accepts(tokens[: tokens.index(end)] if end in tokens else tokens)
+
+
+CASES = {
+    "balanced": (Balanced([0, 1]), is_balanced),
+    "of depth 1": (Balanced([0, 1], max_depth=1), lambda tokens: is_balanced(tokens, 1)),
+    "to the end": (Balanced([0, 1], end=3), up_to(3, is_balanced)),
+    "even": (Even([2]), is_even(2)),
+    "three even": (Even([0, 2, 3]), is_even(0, 2, 3)),
+    "even to the end": (Even([0, 2], end=1), up_to(1, is_even(0, 2))),
+    "no 2 after 1": (
+        Automaton({1: [1, 1], 2: [0, -1]}, accept=[0, 1]),
+        lambda tokens: not (1 in tokens and 2 in tokens[tokens.index(1) :]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_h_is_the_probability_of_all_sequences_that_are_accepted(name):
+    likelihood, accepts = CASES[name]
+    rng = np.random.default_rng(0)
+    probs = rng.dirichlet(np.ones(NUM_CLASSES), size=(3, LENGTH)).astype("float32")
+    expected = np.zeros(3)
+    for tokens in itertools.product(range(NUM_CLASSES), repeat=LENGTH):
+        if accepts(tokens):
+            expected += np.prod(probs[:, np.arange(LENGTH), tokens], axis=1)
+    found = np.exp(to_numpy(likelihood.fn(to_tensor(probs))))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_sure_sequences_are_accepted_or_not_and_what_is_missing_is_not_read():
+    sequences = np.array([[0, 0, 1, 1, 2], [0, 1, 1, 0, 2], [0, 2, 2, 2, 2], [0, 1, 2, 2, 0]])
+    probs = np.eye(NUM_CLASSES, dtype="float32")[sequences]
+    probs[3, 4] = 0.0  # missing
+    found = to_numpy(Balanced([0, 1]).fn(to_tensor(probs)))
+    np.testing.assert_allclose(found, np.log([1.0, 1e-30, 1e-30, 1.0]), rtol=1e-6)
+
+
+def test_a_tokenizer_says_which_classes_symbols_are_and_how_texts_end():
+    smiles = datasets.Symbols(["C", "Cl", "(", ")", "1", "%10"])
+    balanced, even = Balanced("()", smiles), Even(["1", "%10"], smiles)
+    assert list(balanced.transitions) == [2, 3]
+    assert list(even.transitions) == [4, 5]
+    assert balanced.end == even.end == smiles.end == 6
+    texts = ["C(C1)C1", "C(C", "CC1", "CC)"]
+    probs = np.eye(7, dtype="float32")[smiles.encode_batch(texts)]
+    found = to_numpy((balanced * even).leaves()[0].fn(to_tensor(probs)))
+    np.testing.assert_array_equal(found > -1, [True, False, True, False])
+    found = to_numpy(even.fn(to_tensor(probs)))
+    np.testing.assert_array_equal(found > -1, [True, True, False, True])
+
+
+def test_sequences_of_a_network_that_knows_no_syntax_are_balanced():
+    """As often as in the posterior, for h is exact."""
+    flow = DiscreteFlow(num_classes=3, beta_1=12.0)
+
+    class Uniform(keras.layers.Layer):
+        def call(self, inputs):
+            return ops.log(ops.maximum(inputs["theta"], 1e-30))
+
+    model = BayesianFlowNetwork(flow, Uniform(), event_shape=(4,), seed=0)
+    texts = generate(model, 600, guidance=Balanced([0, 1]), num_steps=40, sampler="sde1", seed=0)
+    balanced = texts[[is_balanced(tuple(text)) for text in texts.tolist()]]
+    assert len(balanced) > 0.95 * 600  # unguided, 9 of 81
+    counts = np.unique(balanced, axis=0, return_counts=True)[1]
+    assert len(counts) == 9
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: Automaton({}, [0]), "transitions"),
+        (lambda: Automaton({0: [0], 1: [0, 1]}, [0]), "transitions"),
+        (lambda: Automaton({0: [2, 0]}, [0]), "transitions"),
+        (lambda: Automaton({0: [1, 0]}, []), "accept"),
+        (lambda: Automaton({0: [1, 0]}, [2]), "accept"),
+        (lambda: Automaton({0: [1, 0]}, [0], end=0), "end"),
+        (lambda: Automaton({0: [1, 0]}, [0], part=3), "part"),
+        (lambda: Balanced("()"), "pair"),
+        (lambda: Balanced([0, 1, 2]), "pair"),
+        (lambda: Balanced([1, 1]), "pair"),
+        (lambda: Balanced([0, 1], max_depth=0), "max_depth"),
+        (lambda: Balanced(["a", "bc"], datasets.Letters()), "pair"),
+        (lambda: Even(list(range(7))), "symbols"),
+        (lambda: Even([]), "symbols"),
+    ],
+)
+def test_what_is_no_automaton_is_refused(make, name):
+    with pytest.raises(ValueError, match=f"`{name}`"):
+        make()
+
+
+def test_data_that_are_no_sequences_of_these_classes_are_refused():
+    for shape in ((2, 4), (2, 4, 3)):
+        with pytest.raises(ValueError, match="`guidance` must name classes of the sequences"):
+            Balanced([0, 3]).fn(ops.zeros(shape))
+    assert guidance.Balanced is Balanced
