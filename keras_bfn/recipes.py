@@ -8,7 +8,7 @@ from keras_bfn._validation import check_int, check_positive
 NOT_MATRICES = ("projection", "time_dense", "modulate", "condition")
 
 
-def adamw(num_steps, peak_rate=1e-3, **options):
+def adamw(num_steps=None, peak_rate=1e-3, **options):
     """AdamW with a rate that rises and falls, clipped gradients, and averaged weights.
 
     Weights are averaged over about the last fifteenth of the steps: see
@@ -16,7 +16,8 @@ def adamw(num_steps, peak_rate=1e-3, **options):
 
     Args:
         num_steps: int. How many training steps there will be: the rate rises over the first tenth
-            of them, at most 200, and falls to zero at the last.
+            of them, at most 200, and falls to zero at the last. With None the rate is constant, for
+            `keras_bfn.callbacks.TimeBudget` to set, and weights are averaged over about 200 steps.
         peak_rate: positive float. The highest learning rate.
         **options: of `keras.optimizers.AdamW`.
 
@@ -35,7 +36,7 @@ def adamw(num_steps, peak_rate=1e-3, **options):
     return keras.optimizers.AdamW(rate, **{**own, **options})
 
 
-def muon(num_steps, peak_rate=7e-3, **options):
+def muon(num_steps=None, peak_rate=7e-3, **options):
     """Muon for the matrices of blocks, and AdamW for all else, with the same rate; as `adamw`.
 
     A step takes longer by what the matrices take, whatever the batch: Muon is for networks that use
@@ -71,15 +72,16 @@ def muon(num_steps, peak_rate=7e-3, **options):
 
 
 def _rise_and_fall(num_steps, peak_rate):
+    check_positive("peak_rate", peak_rate)
+    if num_steps is None:
+        return peak_rate
     num_steps = check_int("num_steps", num_steps, 1)
     warmup = min(200, num_steps // 10)
     return keras.optimizers.schedules.CosineDecay(
-        0.0,
-        num_steps - warmup,
-        warmup_target=check_positive("peak_rate", peak_rate),
-        warmup_steps=warmup,
+        0.0, num_steps - warmup, warmup_target=peak_rate, warmup_steps=warmup
     )
 
 
 def _average(num_steps):
-    return {"use_ema": True, "ema_momentum": max(0.9, min(0.999, 1 - 15 / num_steps))}
+    momentum = 0.995 if num_steps is None else max(0.9, min(0.999, 1 - 15 / num_steps))
+    return {"use_ema": True, "ema_momentum": momentum}

@@ -36,6 +36,16 @@ def test_options_are_the_optimizers_own(recipe):
 
 @once
 @pytest.mark.parametrize("recipe", RECIPES)
+def test_without_a_number_of_steps_the_rate_is_constant(recipe):
+    optimizer = recipe(peak_rate=0.25)
+    assert (float(optimizer.learning_rate), optimizer.ema_momentum) == (0.25, 0.995)
+    optimizer.learning_rate = 0.5  # which Keras refuses of a schedule
+    with pytest.raises(ValueError, match="`peak_rate`"):
+        recipe(peak_rate=-1.0)
+
+
+@once
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_what_is_no_number_of_steps_or_rate_is_refused(recipe):
     for num_steps, rate, name in ((0, 1e-3, "num_steps"), (1.5, 1e-3, "num_steps"), (9, 0, "peak")):
         with pytest.raises(ValueError, match=f"`{name}"):

@@ -25,46 +25,36 @@ import numpy as np
 
 from benchmarks.report import machine
 from benchmarks.speedrun.tracks import TRACKS
-from keras_bfn import metrics
+from keras_bfn import callbacks, metrics
 
 EPOCH = 25  # steps, between which the rate is set and the clock is read
 NUM_COSTS = 12  # on the way
 
 
-class Budget(keras.callbacks.Callback):
-    """Sets the learning rate by the processor seconds used, and stops when they are used up.
+class Curve(keras.callbacks.Callback):
+    """Scores the model on the way, which is not counted among the budget's seconds.
 
     Args:
-        seconds: float.
-        rate: float, the highest learning rate.
+        budget: the `keras_bfn.callbacks.TimeBudget`, which comes before this callback.
         score: function without arguments to a dict of costs.
     """
 
-    def __init__(self, seconds, rate, score):
+    def __init__(self, budget, score):
         super().__init__()
-        self.seconds, self.rate, self.score = seconds, rate, score
-        self.start, self.curve, self.steps = time.process_time(), [], 0
-
-    def used(self):
-        return time.process_time() - self.start
-
-    def on_epoch_begin(self, epoch, logs=None):
-        share = min(1.0, self.used() / self.seconds)
-        rise = min(1.0, (share + 1e-3) / 0.03)
-        self.model.optimizer.learning_rate = (
-            self.rate * rise * 0.5 * (1 + math.cos(math.pi * share))
-        )
+        self.budget, self.score, self.points, self.steps = budget, score, [], 0
 
     def on_epoch_end(self, epoch, logs=None):
         self.steps += EPOCH
-        used = self.used()
-        is_over = used >= self.seconds
-        if is_over or used > self.seconds * (len(self.curve) + 1) / NUM_COSTS:
+        used = self.budget.used
+        if (
+            self.model.stop_training
+            or used > self.budget.seconds * (len(self.points) + 1) / NUM_COSTS
+        ):
+            start = time.process_time()
             costs = self.score()
-            self.curve.append({"seconds": round(used, 1), "steps": self.steps, **costs})
-            print(json.dumps(self.curve[-1]), flush=True)
-            self.start = time.process_time() - used
-        self.model.stop_training = is_over
+            self.points.append({"seconds": round(used, 1), "steps": self.steps, **costs})
+            print(json.dumps(self.points[-1]), flush=True)
+            self.budget.start += time.process_time() - start
 
 
 def costs(track, x, orders, num_repeats):
@@ -148,12 +138,13 @@ def main(args=None):
     def score():
         return costs(track, track.validation, track.orders[:2], 2)
 
-    budget = Budget(args.seconds, recipe["rate"], score)
+    budget = callbacks.TimeBudget(args.seconds, clock="processor")
+    curve = Curve(budget, score)
     track.model.fit(
         batches(),
         steps_per_epoch=EPOCH,
         epochs=10**6,
-        callbacks=[budget],
+        callbacks=[budget, curve],
         shuffle=False,
         verbose=0,
     )
@@ -166,7 +157,7 @@ def main(args=None):
         "seed": args.seed,
         "recipe": recipe,
         "weights": track.model.count_params(),
-        "curve": budget.curve,
+        "curve": curve.points,
         "validation": costs(track, track.validation, track.orders, 8),
     }
     print("validation", log["validation"], track.unit, flush=True)

@@ -4,14 +4,12 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 from sklearn.datasets import load_digits
 
 import keras_bfn
 from benchmarks.mnist_model import binarize, load_mnist
-from keras_bfn import datasets, flows, networks
-from keras_bfn.recipes import NOT_MATRICES
+from keras_bfn import datasets, flows, networks, recipes
 
 
 class Track(NamedTuple):
@@ -19,7 +17,7 @@ class Track(NamedTuple):
 
     Attributes:
         model: a `BayesianFlowNetwork` that is not compiled.
-        optimizer: a Keras optimizer, whose learning rate is set as the budget is used up.
+        optimizer: a Keras optimizer of a constant rate, the highest.
         draw: function of a random generator to a batch of training data.
         validation, test: arrays: choices are made by the first, and the last is looked at once.
         unit: in words.
@@ -107,7 +105,7 @@ def text(recipe, data, seed):
     validation, test = (part[: len(part) // length * length] for part in held_out)
     return Track(
         model,
-        muon(recipe["rate"]),
+        recipes.muon(peak_rate=recipe["rate"]),
         draw,
         validation.reshape(-1, length),
         test.reshape(-1, length),
@@ -135,7 +133,15 @@ def mnist(recipe, data, seed):
         times=times,
     )
     return _pictures(
-        flow, network, muon(recipe["rate"]), recipe, seed, levels, 5000, binarize, test
+        flow,
+        network,
+        recipes.muon(peak_rate=recipe["rate"]),
+        recipe,
+        seed,
+        levels,
+        5000,
+        binarize,
+        test,
     )
 
 
@@ -152,7 +158,7 @@ def digits(recipe, data, seed):
         dropout=recipe["dropout"],
         times="shared" if recipe["shares"] is None else "variables",
     )
-    optimizer = keras.optimizers.AdamW(beta_2=0.98, weight_decay=0.01, clipnorm=1.0, **AVERAGE)
+    optimizer = recipes.adamw(peak_rate=recipe["rate"])
     return _pictures(
         flow, network, optimizer, recipe, seed, levels[:1500], 300, lambda x, rng: x, levels[1500:]
     )
@@ -171,21 +177,6 @@ def _pictures(flow, network, optimizer, recipe, seed, levels, num_held_out, tran
     held_out = (transform(part, np.random.default_rng(0)) for part in (validation, test))
     orders = ("together",) if times == "shared" else ("together", "random")
     return Track(model, optimizer, draw, *held_out, "nats per image", 1.0, orders)
-
-
-AVERAGE = {"use_ema": True, "ema_momentum": 0.995}
-
-
-def muon(rate):
-    """Muon for the matrices of blocks, and AdamW for all else; weights are averaged."""
-    return keras.optimizers.Muon(
-        rate,
-        adam_beta_2=0.98,
-        weight_decay=0.01,
-        adam_weight_decay=0.01,
-        exclude_layers=list(NOT_MATRICES),
-        **AVERAGE,
-    )
 
 
 TRACKS = {"text": (text, TEXT), "mnist": (mnist, MNIST), "digits": (digits, DIGITS)}

@@ -1,0 +1,77 @@
+"""Training that takes as long as it is given."""
+
+import math
+import time
+
+import keras
+
+from keras_bfn._validation import check_between, check_choice, check_positive, refusal
+from keras_bfn.callbacks.resume import Resume
+
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
+
+
+class TimeBudget(keras.callbacks.Callback):
+    """Trains for so many seconds, with a learning rate that rises and falls as they are used up.
+
+    Give `fit` more epochs than there will be. The rate is set at the start of each epoch, and the
+    clock is read at its end: with `steps_per_epoch`, make an epoch a small part of the budget. The
+    highest rate is that of the optimizer when `fit` starts; it has that rate again when `fit` ends.
+
+    Args:
+        seconds: positive float.
+        rise: float in (0, 1). The share of the seconds in which the rate rises; then it falls to
+            zero as a cosine.
+        clock: `"wall"`, or `"processor"`, for the seconds of all threads of this process: so runs
+            compare on a machine with other work.
+        resume: the `Resume` of the same `fit`, or None. With it, what had been used up counts when
+            training goes on after it was killed. It must come after this callback in the list.
+
+    Attributes:
+        used: float, the seconds used up at the end of the last epoch. Also logged, as `"seconds"`.
+
+    Raises:
+        ValueError: if an argument is none of these.
+        TypeError: by Keras, in `fit`, if the optimizer has a schedule of its own.
+
+    Example, ten minutes:
+
+    ```python
+    model.compile(keras_bfn.recipes.adamw())
+    budget = keras_bfn.callbacks.TimeBudget(600)
+    model.fit(data, steps_per_epoch=25, epochs=10**6, callbacks=[budget])
+    ```
+    """
+
+    def __init__(self, seconds, rise=0.03, clock="wall", resume=None):
+        super().__init__()
+        self.seconds = check_positive("seconds", seconds)
+        self.rise = check_between("rise", rise, 0, 1)
+        self.clock = CLOCKS[check_choice("clock", clock, list(CLOCKS))]
+        if resume is not None and not isinstance(resume, Resume):
+            raise refusal("resume", "must be a `Resume`, or None", resume)
+        self.resume = resume
+        self.used = 0.0
+
+    def on_train_begin(self, logs=None):
+        self.peak_rate = float(self.model.optimizer.learning_rate)
+        self.start = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.start is None:  # all callbacks have begun, and `Resume` has read what there was
+            history = self.resume.history if self.resume is not None else []
+            before = history[-1].get("seconds", 0.0) if history else 0.0
+            self.start = self.clock() - before
+        share = min(1.0, (self.clock() - self.start) / self.seconds)
+        rising = min(1.0, (share + 1e-3) / self.rise)
+        falling = 0.5 * (1.0 + math.cos(math.pi * share))
+        self.model.optimizer.learning_rate = self.peak_rate * rising * falling
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.used = self.clock() - self.start
+        if logs is not None:
+            logs["seconds"] = self.used
+        self.model.stop_training = self.model.stop_training or self.used >= self.seconds
+
+    def on_train_end(self, logs=None):
+        self.model.optimizer.learning_rate = self.peak_rate

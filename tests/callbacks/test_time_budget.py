@@ -1,0 +1,95 @@
+"""Training that takes as long as it is given."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_bfn import callbacks, recipes
+from keras_bfn.callbacks import Resume, TimeBudget, time_budget
+from tests.callbacks.resumable import make_data, make_model
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock of a list of one number, which each reading leaves as it is."""
+    now = [100.0]
+    monkeypatch.setitem(time_budget.CLOCKS, "wall", lambda: now[0])
+    return now
+
+
+def fit(model, budget, clock, seconds, more=()):
+    """Trains, with so many seconds for each epoch, and returns the rate of each."""
+    rates = []
+
+    class Passing(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+
+        def on_train_batch_end(self, batch, logs=None):
+            clock[0] += seconds
+
+    options = {"steps_per_epoch": 1, "epochs": 1000, "verbose": 0}
+    history = model.fit(make_data(), callbacks=[budget, Passing(), *more], **options)
+    return np.array(rates), history.history
+
+
+def test_the_rate_rises_and_falls_as_the_seconds_are_used_up(clock):
+    model = make_model()
+    model.compile(recipes.adamw(peak_rate=0.01))
+    rates, history = fit(model, TimeBudget(20.0, rise=0.1), clock, seconds=1.0)
+    assert len(rates) == 20
+    assert history["seconds"] == list(range(1, 21))
+    assert 0 < rates[0] < rates[1] < rates[2]
+    assert (np.diff(rates[2:]) < 0).all()
+    assert rates[10] == pytest.approx(0.005)
+    assert rates[19] < 1e-4
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
+
+
+def test_what_was_used_up_before_training_was_killed_counts(clock, tmp_path):
+    class Kill(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 8:
+                raise KeyboardInterrupt
+
+    def run(*more):
+        model, resume = make_model(), Resume(tmp_path, verbose=0)
+        model.compile(recipes.adamw(peak_rate=0.01))
+        budget = TimeBudget(20.0, resume=resume)
+        return fit(model, budget, clock, 1.0, more=[*more, resume])
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Kill())
+    clock[0] += 1000.0
+    rates, _ = run()
+    assert len(rates) == 12
+
+
+def test_seconds_of_the_processor_are_those_of_this_process():
+    model = make_model()
+    model.compile(recipes.adamw())
+    budget = TimeBudget(1e-3, clock="processor")
+    model.fit(make_data(), steps_per_epoch=1, epochs=5, verbose=0, callbacks=[budget])
+    assert 1e-3 <= budget.used < 100
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"seconds": 0}, "seconds"),
+        ({"seconds": 1.0, "rise": 0}, "rise"),
+        ({"seconds": 1.0, "clock": "moon"}, "clock"),
+        ({"seconds": 1.0, "resume": True}, "resume"),
+    ],
+)
+def test_what_is_no_budget_is_refused(options, name):
+    with pytest.raises(ValueError, match=f"`{name}`"):
+        callbacks.TimeBudget(**options)
+
+
+def test_a_schedule_of_the_optimizers_own_is_refused():
+    model = make_model()
+    model.compile(recipes.adamw(100))
+    with pytest.raises(TypeError, match="LearningRateSchedule"):
+        model.fit(make_data(), steps_per_epoch=1, verbose=0, callbacks=[TimeBudget(1.0)])
