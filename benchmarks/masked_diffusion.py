@@ -4,10 +4,11 @@
 
 In masked diffusion each letter is either known or unknown; in a Bayesian flow all are known in
 part. A network of evidence takes both: a known letter is a theta of ones and zeros, an unknown one
-the prior. So each network, trained in one of four ways, is asked what the test text costs in both:
+the prior. So each network, trained in one of five ways, is asked what the test text costs in both:
 
 - `masked`: every letter of an example is unknown with the same probability, uniform in [0, 1];
 - `shared times`: the Bayesian flow, all letters of an example at one time;
+- `cross-entropy`: the same, by `CrossEntropyLoss`;
 - `own times`: in half of the examples each letter has a time of its own;
 - `half masked`: half of the examples are those of `masked`.
 
@@ -27,7 +28,7 @@ import keras_bfn
 from keras_bfn import Prediction, datasets, flows, losses, networks, recipes
 
 LENGTH, BATCH_SIZE, ORDER = 64, 32, 2
-WAYS = ("masked", "shared times", "own times", "half masked")
+WAYS = ("masked", "shared times", "cross-entropy", "own times", "half masked")
 
 
 @keras.saving.register_keras_serializable("keras_bfn_benchmarks")
@@ -37,7 +38,8 @@ class Costs(keras.Model):
     def __init__(self, flow, network, way):
         super().__init__()
         self.flow, self.network, self.way = flow, network, way
-        self.loss_of_messages = losses.ContinuousTimeLoss()
+        by_cross_entropy = way == "cross-entropy"
+        self.trained = losses.get("cross_entropy" if by_cross_entropy else "continuous_time")
         self.loss_at_the_end = losses.ReconstructionLoss()
         self.random = keras.random.SeedGenerator(0)
 
@@ -62,12 +64,13 @@ class Costs(keras.Model):
 
     def flowing(self, x, own_times, training):
         """The loss in continuous time; unless in training, with what is left to pay at the end."""
-        size = ops.shape(x)[0]
-        t = ops.broadcast_to(losses.stratified_uniform(size, self.random)[:, None], ops.shape(x))
+        size, loss = ops.shape(x)[0], self.trained if training else losses.ContinuousTimeLoss()
+        t = loss.times(losses.stratified_uniform(size, self.random))
+        t = ops.broadcast_to(t[:, None], ops.shape(x))
         if own_times:
             own = keras.random.uniform(ops.shape(x), seed=self.random)
             t = ops.where(ops.arange(size)[:, None] % 2 == 0, own, t)
-        costs = self.prediction(self.loss_of_messages, x, t, training)
+        costs = self.prediction(loss, x, t, training)
         if not training:
             costs += self.prediction(self.loss_at_the_end, x, ops.ones_like(t), training)
         return costs
@@ -113,12 +116,13 @@ def draw_chain(chain, num_letters, rng):
     return np.array(letters[chain.order :], "int32")
 
 
-def compare(name, train_letters, x, steps, num_repeats):
+def compare(name, train_letters, x, steps, num_repeats, ways=WAYS):
     """Prints a row for each way to train, and returns the model of messages at shared times."""
+    model = None
     flow = flows.fit_prior(flows.DiscreteFlow(27, beta_1=0.75), train_letters[None])
     print(f"\n{name}, {len(x)} windows of {LENGTH}, after {steps} steps; bits per letter:")
     print(f"{'trained':<16}{'by messages':>18}{'by known letters':>18}", flush=True)
-    for way in WAYS:
+    for way in ways:
         network = train(flow, way, train_letters, steps)
         line = ""
         for bound in ("shared times", "masked"):
@@ -140,6 +144,7 @@ def main():
     parser.add_argument("text", help="a text file")
     parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--repeats", type=int, default=8, help="at each window")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, help="these alone, of the text alone")
     parser.add_argument("--mixed-precision", action="store_true", help="networks in bfloat16")
     args = parser.parse_args()
     if args.mixed_precision:
@@ -147,7 +152,10 @@ def main():
 
     data = datasets.text_file(args.text, seq_length=LENGTH)
     train_letters, test_letters = (part.tokens.astype("int32") for part in (data.train, data.test))
-    compare(args.text, train_letters, windows(test_letters), args.steps, args.repeats)
+    ways = args.ways or WAYS
+    compare(args.text, train_letters, windows(test_letters), args.steps, args.repeats, ways)
+    if args.ways:
+        return
 
     chain = flows.MarkovChain.fit(train_letters[None], 27, ORDER)
     rng = np.random.default_rng(0)

@@ -100,18 +100,16 @@ class ContinuousTimeLoss(BFNLoss):
 class CrossEntropyLoss(BFNLoss):
     """The continuous-time loss, learnt by cross-entropy, mostly in the middle of the messages.
 
-    Its value is that of `ContinuousTimeLoss` in the mean, so that curves compare; its gradient is
-    another. For integers it is that of -beta'(t) / beta(1) log p_O(x), which has its minimum where
-    the continuous-time loss has it, at each time: the posterior given the evidence. A share of the
-    times is drawn from a triangular density, the rest is uniform, and the gradient is as the times
-    are. Of data whose output distribution has no probabilities (`flow.can_be_told`) the gradient is
-    the continuous-time loss's own.
+    Its expected value is that of `ContinuousTimeLoss`, so curves and code lengths compare. Its
+    gradient for classes is that of -beta'(t) / beta(1) log p_O(x), and some of the times are drawn
+    from a triangular density. Both gradients vanish at the same output distribution: the posterior
+    given the evidence. For all other data the gradient is that of the continuous-time loss.
 
-    Networks of classes learn faster by it, as `benchmarks/speedrun/RECORDS.md` tells.
+    A network of text learns faster by it: `benchmarks/speedrun/RECORDS.md` has the figures.
 
     Args:
         interval: two times, (t0, t1), where the triangular density begins and ends.
-        share: float in [0, 1). How many of the times are drawn from it.
+        share: float in [0, 1). The probability that a time is drawn from it, and not uniformly.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -120,8 +118,9 @@ class CrossEntropyLoss(BFNLoss):
 
     >>> model.compile(loss=keras_bfn.losses.CrossEntropyLoss(share=0.5))
 
-    Reference: the value is eq. 41, 101 and 205 of
-    [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
+    Reference: the value is "Continuous-time loss" in sections 4, 5 and 6 of
+    [Graves et al., 2023](https://arxiv.org/abs/2308.07037); that the output distribution may be
+    learnt by cross-entropy holds for every proper score.
     """
 
     def __init__(self, interval=(0.2, 0.9), share=0.7):
@@ -146,7 +145,7 @@ class CrossEntropyLoss(BFNLoss):
     def __call__(self, flow, x, prediction, seed=None):
         bound = ContinuousTimeLoss()(flow, x, prediction)
         bound = bound / expand(self.density(prediction.t), bound)
-        if not flow.can_be_told:
+        if not (flow.can_be_told and flow.theta_tells_all):  # no classes
             return bound
         output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
         weight = flow.schedule.derivative(prediction.t) / flow.schedule.beta(1.0)

@@ -9,10 +9,15 @@ from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 
 from keras_bfn import Prediction, losses, testing
-from keras_bfn.flows import ContinuousFlow, DiscreteFlow
-from keras_bfn.losses import ContinuousTimeLoss, DiscreteTimeLoss, ReconstructionLoss
+from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
+from keras_bfn.losses import (
+    ContinuousTimeLoss,
+    CrossEntropyLoss,
+    DiscreteTimeLoss,
+    ReconstructionLoss,
+)
 from tests.backends import everywhere
-from tests.tensors import to_numpy, to_tensor
+from tests.tensors import to_numpy, to_tensor, value_and_gradient
 
 
 @pytest.mark.parametrize("num_steps", [1, 2, 3, 7, 20, 100, 1000])
@@ -69,9 +74,66 @@ def test_more_messages_vary_less_about_the_same_mean(seed):
     assert abs(one.mean() - ten.mean()) < 5 * one.std() * num**-0.5
 
 
+@pytest.mark.parametrize("interval", [(0.2, 0.9), (0.0, 1.0), (0.0, 0.3)])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
+def test_times_of_cross_entropy_have_its_density(interval, share):
+    loss = CrossEntropyLoss(interval, share)
+    uniform = (np.arange(100_000) + 0.5) / 100_000
+    shares, edges = np.histogram(to_numpy(loss.times(to_tensor(uniform))), 50, (0, 1))
+    density = to_numpy(loss.density(to_tensor((edges[1:] + edges[:-1]) / 2)))
+    # Linear within bins, but for the one at the tip.
+    assert np.mean(np.abs(shares / 2000 - density)) < 0.005
+
+
+def test_cross_entropy_is_worth_the_continuous_time_loss_and_has_its_own_gradient():
+    flow, t = DiscreteFlow(3, beta_1=2.0), np.float32([0.1, 0.55, 0.95])
+    x, params = np.int32([[0], [1], [2]]), np.float32([[[0.3, -1.0, 0.5]]] * 3)
+    loss = CrossEntropyLoss()
+
+    def cost(loss):
+        return lambda params: loss(flow, x, Prediction(to_tensor(t), None, None, params))
+
+    found, slopes = value_and_gradient(cost(loss), params)
+    bound, _ = value_and_gradient(cost(ContinuousTimeLoss()), params)
+    assert_allclose(found[:, 0], bound[:, 0] / [0.3, 2.3, 0.3], rtol=1e-5)
+    probs = np.exp(params[0, 0]) / np.exp(params[0, 0]).sum()
+    expected = 2 * t[:, None] * (probs - np.eye(3))
+    assert_allclose(slopes[:, 0], expected, rtol=1e-4)
+    # By the probability of each class, the gradient at the true posterior is 0.
+    at_the_posterior = (probs[:, None] * (probs - np.eye(3))).sum(axis=0)
+    assert_allclose(at_the_posterior, 0, atol=1e-7)
+
+
+def test_cross_entropy_of_what_is_not_classes_is_learnt_by_the_continuous_time_loss():
+    flow, t = DiscretizedFlow(4, sigma_1=0.1, prediction="data"), np.float32([0.55])
+    x, params = np.int32([[1]]), np.float32([[[0.3, -1.0]]])
+
+    def cost(loss):
+        return lambda params: loss(flow, x, Prediction(to_tensor(t), None, None, params))
+
+    _, slopes = value_and_gradient(cost(CrossEntropyLoss()), params)
+    _, expected = value_and_gradient(cost(ContinuousTimeLoss()), params)
+    assert_allclose(slopes, expected / 2.3, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
-    "loss", [ContinuousTimeLoss(), DiscreteTimeLoss(20, 3), ReconstructionLoss()]
+    ("options", "name"),
+    [
+        ({"interval": (0.5, 0.5)}, "interval"),
+        ({"interval": (0.2, 1.1)}, "interval"),
+        ({"share": 1.0}, "share"),
+        ({"share": -0.1}, "share"),
+    ],
 )
+def test_cross_entropy_refuses_what_is_no_density(options, name):
+    with pytest.raises(ValueError, match=f"`{name}`"):
+        CrossEntropyLoss(**options)
+
+
+LOSSES = [ContinuousTimeLoss(), CrossEntropyLoss((0.1, 0.8), 0.6), DiscreteTimeLoss(20, 3)]
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, ReconstructionLoss()])
 def test_config_and_serialisation_round_trip(loss):
     saved = json.dumps(keras.saving.serialize_keras_object(loss))
     for other in (
@@ -93,6 +155,7 @@ def test_counts_that_are_no_positive_integers_are_refused(name, value):
 def test_get_takes_names_and_losses():
     assert isinstance(losses.get(None), ContinuousTimeLoss)
     assert isinstance(losses.get("continuous_time"), ContinuousTimeLoss)
+    assert losses.get("cross_entropy") == CrossEntropyLoss()
     loss = DiscreteTimeLoss(3)
     assert losses.get(loss) is loss
 
@@ -104,6 +167,8 @@ def test_get_refuses_the_unknown_and_lists_the_known(value):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("loss", [ContinuousTimeLoss(), DiscreteTimeLoss(7)], ids=repr)
+@pytest.mark.parametrize(
+    "loss", [ContinuousTimeLoss(), CrossEntropyLoss(), DiscreteTimeLoss(7)], ids=repr
+)
 def test_losses_keep_the_contract(loss):
     testing.check_loss(loss)
