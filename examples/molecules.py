@@ -123,6 +123,7 @@ def main():
         draw_batches(train, np.random.default_rng(0)),
         steps_per_epoch=STEPS_PER_EPOCH,
         epochs=10**6,
+        shuffle=False,
         callbacks=[budget],
         verbose=0,
     )

@@ -392,3 +392,23 @@ def test_words_of_different_lengths_cost_their_entropy(script):
     printed = script(ROOT / "examples" / "lengths.py")
     assert float(re.search(r"Excess: ([\d.]+)%", printed)[1]) < 3
     assert "100.0% of the lengths asked for" in printed
+
+
+@pytest.mark.once
+def test_molecules(script, tmp_path):
+    smiles = ["CCO", "C1CC1(C)O", "c1ccccc1Br", "CC(=O)N", "N#CC", "C[C@@H](N)O"] * 5
+    (tmp_path / "few.csv").write_text("SMILES,SPLIT\n" + "".join(f"{x},train\n" for x in smiles))
+    printed = script(
+        ROOT / "examples" / "molecules.py",
+        *("--data", "few.csv", "--seconds", "1", "--length", "16", "--width", "8", "--layers", "1"),
+        *("--samples", "8", "--sampler-steps", "2", "--start", "CC"),
+    )
+    assert "27 molecules of 12 symbols, 3 held out" in printed
+    for order in ("left to right", "together"):
+        assert re.search(rf"a held-out molecule costs [\d.]+ nats, {order}", printed)
+    names = ("left to right", "by messages", "guided by syntax")
+    assert len(re.findall(rf"^({'|'.join(names)}) +([\d.]+% *){{3}}$", printed, re.MULTILINE)) == 3
+    for name in names:
+        texts = (tmp_path / "molecules" / f"{name.replace(' ', '_')}.smi").read_text()
+        assert [text[:2] for text in texts.splitlines()] == ["CC"] * 8
+    assert keras.saving.load_model(tmp_path / "molecules" / "model.keras").event_shape == (16,)
