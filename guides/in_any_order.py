@@ -22,14 +22,14 @@ t_i, and let the times rise from 0 to 1 along any path. Each step of the path th
 $$\\sum_i \\tfrac{c}{2}\\, \\beta'(t_i)\\, |e(x_i) - \\hat e_i|^2\\, dt_i.$$
 
 If the network is the exact posterior, every path costs the same, the joint entropy of the
-variables. This is the chain rule. A variable can also be *told*, as the API calls it: coded
-directly with the network's output distribution, at a cost of -log p(x). It is known from then on.
+variables. This is the chain rule. A variable can also be coded directly with the output
+distribution, at a cost of -log p(x); the API calls such a variable `told`. It is then known.
 
 So one network can be
 
 - a Bayesian flow, if all variables are sent together by messages;
-- an autoregressive model, if each variable is told after those before it;
-- a masked diffusion model, if variables are told in random order;
+- an autoregressive model, if each variable is coded directly, given those before it;
+- a masked diffusion model, if variables are coded directly in random order;
 - an imputer, if some variables are given and the rest are sent.
 
 Real networks are not exact, and their cost depends on the order. The guide needs `scikit-learn`,
@@ -60,8 +60,8 @@ kinds of states, and `orders` sets their fractions:
 
 - `"together"`: all letters at one time, as in the paper;
 - `"given"`: some letters known, the rest at one time;
-- `"random"`: a random fraction of the letters known, the rest told;
-- `"left_to_right"`: all letters told, each given those before it.
+- `"random"`: a random fraction of the letters known, the rest coded directly;
+- `"left_to_right"`: all letters coded directly, each given those before it.
 
 The last kind needs a network with a causal mode. With `causal=True`, the same weights also work
 with each position restricted to those before it, whenever the model requests it. One network call
@@ -114,7 +114,7 @@ for order in ("together", "random", orders.Random(8), "left_to_right", inside_ou
 
 """
 The cost is lowest from left to right: the next letter is the easiest to predict. Random order costs
-less than messages. `Random(8)` tells eight letters at a time, independently of each other. This
+less than messages. `Random(8)` codes eight letters at a time, independently of each other. This
 costs more than one letter at a time, but takes 8 network calls instead of 64. The model was never
 trained on the order from the inside out, which costs about as much as random order.
 
@@ -148,7 +148,8 @@ print(
 ## Digits and their labels
 
 Data of several kinds can be sent in any order, too: first the label and then the image, or the
-other way round. Here the pixels are classes, five levels of grey, so that they can be told.
+other way round. Here the pixels are classes, five levels of grey, so that they can be coded
+directly.
 """
 
 digits = load_digits()
@@ -185,9 +186,9 @@ image_first = orders.Groups({"image": 0, "label": 1}, told=[False, True])
 label_first = orders.Groups({"label": 0, "image": 1}, told=[True, False])
 for name, order in {
     "together": "together",
-    "told, in random order": "random",
-    "label told, then image": label_first,
-    "image, then label told": image_first,
+    "coded in random order": "random",
+    "label coded, image sent": label_first,
+    "image sent, label coded": image_first,
 }.items():
     print(f"{name:<24} {nats_of_digits(order):6.2f} nats")
 print(f"{'label, given the image':<24} {nats_of_digits('together', given=['image']):6.2f} nats")
@@ -212,7 +213,7 @@ labels, which makes it a classifier.
 
 upper = np.where(np.arange(8)[:, None, None] < 4, new_digits["image"][:8], -1)
 completed = {
-    "told in random order": "random",
+    "coded in random order": "random",
     "by messages": "together",
 }
 rows = {"given": np.maximum(upper, 0)}
@@ -241,6 +242,6 @@ print(f"{100 * np.mean(read['label'] == new_digits['label']):.1f}% of the sample
 - Pass `order=` to `code_length`, `generate`, `inpaint` and `keras_bfn.codec.Codec`, and `given=`
   for known variables.
 - Measure which order is best: text costs least from left to right, images often together.
-- Numbers of a `ContinuousFlow` can be given, and sent by messages in any order, but not told: their
-  output distribution is a point, which has no log probability.
+- Numbers of a `ContinuousFlow` can be given, and sent by messages in any order, but not coded
+  directly: their output distribution is a point, which has no log probability.
 """

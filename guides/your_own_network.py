@@ -63,7 +63,8 @@ A network is called with a dict, and returns a tensor:
 Here theta holds the probabilities of 4 classes for each of 6 letters, and the network returns 4
 logits for each. The flow documents the meaning for other data: `keras_bfn.flows.DiscretizedFlow`,
 for example, takes a mean and the logarithm of a standard deviation. If the flow is a dict, theta
-and the output are dicts of the same names: see [several kinds of data](several_kinds.py).
+and the output are dicts of the same names: see [several kinds of data](several_kinds.py). The model
+passes `training=True` to a `call` that takes it.
 
 ## A functional model
 
@@ -164,10 +165,9 @@ class OnBackbone(keras.Model):
 """
 ## Check and train
 
-`check_network` calls a network as the model does, at all times, eagerly and in a training step. It
-verifies that the output has the right shape and is finite, that examples of a batch do not affect
-each other, and that the network can be saved and loaded. Since it trains the network for one step,
-give it a new one.
+`check_network` calls a network as the model does, at all times and in a training step, so give it a
+new one. It verifies that the output has the right shape and is finite, that examples of a batch do
+not affect each other, and that the network can be saved and loaded.
 """
 
 
