@@ -10,10 +10,10 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we train one model of text and one of digits with their labels. Each of them sends its
-variables together, from left to right, in random order, or given any others, and we compare what
-the orders cost. The models also continue text, fill in gaps, compress digits to a file, and
-complete them: `digits_in_any_order.png` shows the completions.
+In this guide we train one model of text and one of digits with their labels. Each can send its
+variables together, in random order, or given any others, and text also from left to right. We
+compare what the orders cost. The models also continue text, fill in gaps, compress digits to a
+file, and complete them: `digits_in_any_order.png` shows the completions.
 
 A Bayesian Flow Network usually sends all variables of an example together, so that all have the
 same accuracy at each time. The theory does not require this. Let each variable i have its own time
