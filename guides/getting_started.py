@@ -2,33 +2,33 @@
 Title: Getting started with Bayesian Flow Networks
 Author: The keras_bfn authors
 Date created: 2026/11/24
-Last modified: 2026/11/27
-Description: Train a Bayesian Flow Network with `model.fit`, score data, and generate.
+Last modified: 2026/11/28
+Description: Train a Bayesian Flow Network with `model.fit`, score data, and generate samples.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-Alice wants to send an image to Bob. Instead of sending pixel after pixel, she sends a little
-information about *all* pixels at once: each message is the image plus noise, and each message
-is more accurate in total than the one before. Bob keeps what he knows about each pixel as a simple
-distribution, the *input distribution*, and updates it by Bayes' rule with every message. A
-network looks at all these distributions together, and predicts the image: the *output
-distribution*. The better it predicts, the fewer nats (of 1.44 bits each) each message costs. That
-cost is the loss of a [Bayesian Flow Network](https://arxiv.org/abs/2308.07037), and it is all that
-is trained.
+In this guide we train a [Bayesian Flow Network](https://arxiv.org/abs/2308.07037) on 8x8 digits,
+measure the code length of held-out images, generate new ones, and save the model. At the end,
+`trajectory.png` shows how six samples emerge from the prior. All of it takes less than a minute.
 
-To generate, Bob plays both parts: he draws an image from the network's prediction, sends himself
-a message about it, updates, and asks again.
+The model is a communication protocol between a sender and a receiver. The sender does not transmit
+one pixel after another. Each message is a noisy observation of *all* pixels, and each message is
+more accurate than the one before. For each pixel the receiver keeps a simple distribution, the
+*input distribution*, and updates it by Bayes' rule after every message. A network sees all input
+distributions together and predicts the image: the *output distribution*. The better the prediction,
+the fewer nats each message costs (a nat is 1.44 bits). This cost is the training loss.
 
-This guide trains on the 8x8 digits that come with scikit-learn, and takes less than a minute.
+To generate, the receiver also plays the sender: it samples an image from the output distribution,
+sends itself a message about that image, updates the input distribution, and repeats.
 
 ## Setup
 
-What is needed is installed from a clone by `pip install -e ".[jax,examples]"`, or with `tensorflow`
-or `torch` in the place of `jax`: then write its name in the place of "jax" below, too. Keras reads
-from the environment, when it is imported, which backend to run on:
+Install the requirements from a clone with `pip install -e ".[jax,examples]"`. To use another
+backend, replace `jax` by `tensorflow` or `torch`, here and in the code below. Keras reads the name
+of the backend from the environment when it is imported:
 """
 
 import os
@@ -46,8 +46,8 @@ keras.utils.set_random_seed(0)
 """
 ## Data
 
-The pixels have levels 0 to 16. Made black and white, they are integers: 0 or 1. The event shape is
-`(8, 8, 1)`, one channel of 8 by 8 variables.
+The pixels have levels 0 to 16. We threshold them to the integers 0 and 1. Each image has the event
+shape `(8, 8, 1)`: 8 by 8 variables and one channel.
 """
 
 levels = load_digits().images[..., None]
@@ -56,29 +56,30 @@ train, test = images[:1500], images[1500:]
 print(train.shape, train.dtype)
 
 """
-## The flow says what is sent
+## The flow defines what is sent
 
-A *flow* describes the data type. `DiscreteFlow` is for classes without an order, such as binary
-pixels or letters; `DiscretizedFlow` for levels in order; `ContinuousFlow` for real numbers. Data of
-several kinds are a dict, and so is their flow.
+A *flow* describes the data type. `DiscreteFlow` is for unordered classes, such as binary pixels or
+letters, `DiscretizedFlow` for ordered levels, and `ContinuousFlow` for real numbers. If an example
+has parts of several types, the data are a dict, and so is the flow.
 
-Real numbers are sent in [-1, 1], and stay in their own units: `fit_scaling` finds the range of
-degrees or kilograms that this stands for, and samples are degrees or kilograms again.
+Real numbers are sent as values in [-1, 1], but you keep your own units: `fit_scaling` finds which
+range of degrees or kilograms to map to [-1, 1], and samples come back in degrees or kilograms.
 
 ```python
 flow = keras_bfn.flows.fit_scaling(keras_bfn.flows.ContinuousFlow(sigma_1=0.02), degrees)
 ```
 
-`beta_1` is the accuracy of all messages together: how sure Bob may get before the rest is paid, the
-cost of telling the data exactly. For numbers and levels it is set by `sigma_1`, the standard
-deviation that Bob is left with in the end, in units of [-1, 1]. (`keras_bfn.schedules.fit` finds
-either for other data: see [long runs](long_runs.py).)
+`beta_1` is the total accuracy of the messages. It sets how certain the receiver is after the last
+message; the cost of the exact data from there on is the reconstruction loss. For numbers and levels
+we set `sigma_1` instead: the standard deviation of the input distribution after the last message,
+in units of [-1, 1]. `keras_bfn.schedules.fit` finds either value from data: see
+[long runs](long_runs.py).
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
 
 """
-## The network says what Bob makes of it
+## The network predicts the data
 
 A network is any Keras model or layer that takes a dict with `"theta"`, the parameters of the input
 distribution (here, the probability of white for each pixel), and `"t"`, the time. It returns the
@@ -91,10 +92,10 @@ model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
 """
 ## Train with `fit`
 
-Everything that Keras's `fit` can do works as ever: callbacks, validation, learning rate schedules,
-averaged weights, gradient accumulation. Training reports the loss in nats per variable. Validation
-reports more: `reconstruction`, the cost of reconstruction, and `bits_per_dim`, the whole
-cost in bits per variable.
+All features of Keras's `fit` work: callbacks, validation, learning rate schedules, averaged
+weights, gradient accumulation. Training reports the loss in nats per variable. Validation also
+reports `reconstruction`, the reconstruction loss, and `bits_per_dim`, the total cost in bits per
+variable.
 """
 
 model.compile(optimizer=keras.optimizers.AdamW(2e-3, use_ema=True, ema_momentum=0.99))
@@ -103,8 +104,8 @@ model.fit(train, validation_data=test, epochs=60, batch_size=100, verbose=2)
 """
 ## Score
 
-`code_length` says what it costs to send each image, in nats. Sent as independent coin tosses, one
-for each pixel, they would cost more:
+`code_length` returns the cost of each image in nats. As a baseline, we code each pixel
+independently, by its frequency in the training set:
 """
 
 nats = model.code_length(test, num_repeats=50, verbose=0)
@@ -116,8 +117,8 @@ print(f"The model: {total.mean():.1f} nats per image.")
 print(f"Independent pixels: {independent.mean():.1f} nats per image.")
 
 """
-With a finite number of messages the cost is higher. It falls towards the figure above as the steps
-grow:
+With a finite number of messages the cost is higher. It approaches the figure above as the number of
+steps grows:
 """
 
 for num_steps in (5, 20, 100):
@@ -127,8 +128,9 @@ for num_steps in (5, 20, 100):
 """
 ## Generate
 
-`generate` returns integers, as the data are. The same seed gives the same samples. With
-`return_details`, the result also has a `trajectory`: what Bob knew at each step.
+`generate` returns integers, like the data. The same seed gives the same samples. With
+`return_details=True`, the result also has a `trajectory`, which holds the parameters of the input
+distribution at each step.
 """
 
 result = model.generate(6, num_steps=20, seed=0, return_details=True, verbose=0)
@@ -136,12 +138,13 @@ samples, trajectory = result.samples, result.trajectory
 for row in range(8):
     print("   ".join("".join(" #"[pixel] for pixel in image[row, :, 0]) for image in samples))
 
-print("What is known of the first image's middle row, from the prior to the sample:")
+print("Input distribution of the first image's middle row, from the prior to the sample:")
 for step in (0, 5, 10, 20):
     print(np.round(trajectory.theta[step, 0, 4, :, 0, 0], 2))
 
 """
-The same as pictures: what is known of each pixel, from the prior on the left to the sample.
+`plot_trajectory` draws the same as a picture, one row for each sample: the input distribution of
+all pixels, from the prior on the left to the last step on the right.
 """
 
 keras_bfn.visualization.plot_trajectory(flow, trajectory, "trajectory.png")
@@ -160,11 +163,11 @@ print(model.generate(1, num_steps=20, seed=0, verbose=0).shape)
 """
 ## Where to go from here
 
-- Data of your own: [a table](tables_from_a_dataframe.py), [a text](text.py), [several kinds at
-  once](several_kinds.py). Of a folder of pictures, `examples/image_folder.py` makes all of the
-  above in one command, and `keras_bfn.datasets.image_folder` reads one.
-- [What it means to send data](sending_data.py) shows the messages, and what they cost.
+- Use your own data: [a table](tables_from_a_dataframe.py), [a text](text.py), [several kinds at
+  once](several_kinds.py). For a folder of pictures, `examples/image_folder.py` runs all of the
+  steps above in one command, and `keras_bfn.datasets.image_folder` reads the pictures.
+- [What it means to send data](sending_data.py) shows the messages and what they cost.
 - [Switching backends](switching_backends.py) runs one model on TensorFlow, JAX and PyTorch.
-- [Sampling](sampling.py) in few steps, of a class, or around given parts.
+- [Sampling](sampling.py) covers few steps, a given class, and given parts.
 - `examples/digits.py` trains longer, on all data types, and draws pictures.
 """

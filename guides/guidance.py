@@ -2,21 +2,24 @@
 Title: Guidance by any function
 Author: The keras_bfn authors
 Date created: 2026/11/26
-Last modified: 2026/11/27
-Description: Samples by an own classifier, from blurred or coarse pictures, with words or sums told.
+Last modified: 2026/11/28
+Description: Samples by a classifier, from blurred images, and with required letters or sums.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-A model that was trained once can be asked for samples with properties that it was never told of:
-whatever can be written as a likelihood L(x) of the data. To sample given an event of that
-likelihood, the expected embedding of each step is shifted by the gradient of log h(s), where h(s)
-is the likelihood to be expected given the evidence s so far. This holds for every type of data,
-since evidence is a vector of numbers, whatever the data are.
+In this guide we sample from trained models under conditions that they were not trained on: digits
+of a class, by a separate classifier, digits with a given amount of ink, texts without a letter, and
+rows with a given sum. We also restore digits: `deblurred.png`, `enlarged.png` and `inpainted.png`
+show each measurement, the original, and several samples.
 
-This guide needs `scikit-learn` and `matplotlib`, and takes a few minutes on a processor.
+Any likelihood L(x) of the data can guide samples. At each step, the expected embedding is shifted
+by the gradient of log h(s), where s is the evidence so far and h(s) the expected likelihood given
+s. This works for every type of data, because evidence is always a vector of real numbers.
+
+The guide needs `scikit-learn` and `matplotlib`, and takes a few minutes on a CPU.
 
 ## Setup
 """
@@ -40,9 +43,9 @@ digits = digits.reshape(-1, 8, 8, 1).astype("int32")
 """
 ## A classifier of your own
 
-`bfn_digits` knows no classes. A classifier does, trained as any other, on grey levels without
-noise. Guidance asks it about what the network expects of the data at each step, and `target` says
-what it should read: one class for each sample.
+`bfn_digits` is a model without classes. We train a classifier as usual, on grey levels without
+noise. At each step, guidance applies the classifier to the expected data. `target` holds the
+requested class of each sample.
 """
 
 classifier = keras.Sequential(
@@ -74,8 +77,9 @@ read = classifier.predict(by_classifier.astype("float32"), verbose=0).argmax(axi
 print(f"Read as the class asked for: {(read == classes).mean():.0%}")
 
 """
-`bfn_digits_classes` was trained with the classes, and guides itself, away from what it does
-without one. Both pictures have a row of four for each digit.
+`bfn_digits_classes` was trained with the classes and needs no classifier: it is guided by the
+difference between its predictions with and without the class. Both pictures have a column of four
+samples for each digit.
 """
 
 conditional = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_classes")
@@ -83,29 +87,35 @@ by_condition = conditional.generate(
     40, num_steps=40, sampler="sde2", condition=classes, guidance_scale=1.25, seed=0, verbose=0
 )
 for name, samples in (("by_classifier", by_classifier), ("by_condition", by_condition)):
-    columns = samples.reshape(10, 4, 8, 8, 1).swapaxes(0, 1)  # a digit for each column
+    columns = samples.reshape(10, 4, 8, 8, 1).swapaxes(0, 1)  # one column per digit
     visualization.plot_samples(columns.reshape(-1, 8, 8, 1), f"{name}.png", columns=10)
 
 """
-A condition's scale may change with time, and guide only for a while, which keeps samples more
-varied: `guidance_scale=guidance.ClassifierFreeGuidance(lambda t: 1 + t, interval=(0.2, 0.8))`. A
-`Guidance` has a `scale` and an `interval` of its own. Both kinds of guidance may be used together.
+The scale of a condition can change with time, and can be limited to an interval, which keeps
+samples more varied:
+
+```python
+guidance_scale = guidance.ClassifierFreeGuidance(lambda t: 1 + t, interval=(0.2, 0.8))
+```
+
+A `Guidance` has its own `scale` and `interval`. Both kinds of guidance can be combined.
 
 ## Particles
 
-Between a likelihood and its h lies an expectation over all that the data could still be. Here h is
-the likelihood of the expected data, or something a little better, which is close, but not the same.
-`num_particles` makes up for that: several samples grow side by side for each one that is asked for,
-are weighed by what the guidance got wrong, and one is drawn by weight. As they grow, samples follow
-the model's own distribution times the likelihood, whatever h was.
+Exactly, h is the mean of L over all data that are still possible. Here it is the likelihood of the
+expected data, or a slightly better approximation, which is close but not equal. `num_particles`
+corrects for the difference: for each sample, several candidates run in parallel, their weights
+correct the error of the guidance, and one of them is chosen by weight. As the number of particles
+grows, the samples follow the model's distribution times the likelihood, however h is approximated.
 
-How much ink has a digit, in grey levels? With nothing to guide them, these tell. The others are
-asked to have 250, give or take 5: a measurement of the sum, `y = A x + noise`.
+As an example, we measure the ink of a digit, the sum of its grey levels. We first sample without
+guidance, and then require 250 with a standard deviation of 5. This is a measurement of the sum,
+`y = A x + noise`.
 """
 
 samples = model.generate(64, num_steps=40, sampler="sde1", seed=0, verbose=0)
 ink = samples.sum(axis=(1, 2, 3))
-print(f"As it comes: ink {ink.mean():.0f} +- {ink.std():.0f}")
+print(f"Without guidance: ink {ink.mean():.0f} +- {ink.std():.0f}")
 
 sparse = guidance.LinearInverse(A=np.ones((1, 64)), y=[250.0], noise=5.0)
 for num_particles in (1, 4, 16):
@@ -122,16 +132,16 @@ for num_particles in (1, 4, 16):
     print(f"{num_particles:>2} particles: ink {ink.mean():.0f} +- {ink.std():.0f}")
 
 """
-With `return_details`, they also tell how probable the event is: `log_likelihood` of the result is
-the logarithm of an unbiased estimate of the mean of L over all that the model draws.
+With `return_details=True`, particles also estimate the probability of the event: `log_likelihood`
+in the result is the logarithm of an unbiased estimate of the mean of L over the model's samples.
 
-## From a blurred or a coarse picture
+## From a blurred or a coarse image
 
-Where data were measured, the likelihood is a normal distribution, and h is one, too, that is wider
-by what is still open about x. The first column of each picture is what was
-measured, the second what it was measured of, and the others are samples given the measurement:
-plausible digits, all different. Without particles, a `scale` of 2 brings them as near to the
-measurements as the noise is large, or nearly so.
+For a linear measurement with normal noise, the likelihood is a normal distribution. So is h, with a
+variance that also includes the remaining uncertainty about x. Each picture shows the measurement in
+the first column and the original in the second. The others are samples given the measurement:
+plausible digits, all different. Without particles, `scale=2.0` brings the residuals down to about
+the standard deviation of the noise.
 """
 
 neighbours = sum(np.eye(8, k=k) for k in (-1, 0, 1)) / 3
@@ -160,8 +170,8 @@ for name, one_side in (("deblurred", neighbours), ("enlarged", halves)):
     visualization.plot_samples(rows.reshape(-1, 8, 8, 1), f"{name}.png", columns=2 + num_copies)
 
 """
-Inpainting is the same thing where some variables are known: `inpaint` guides what is not known by
-how well what is known is expected, and weighs particles by it.
+Inpainting is the same with known variables in place of a measurement: `inpaint` guides the unknown
+variables by how well the network predicts the known ones, and weights particles accordingly.
 """
 
 known = np.zeros((8, 8, 1), bool)
@@ -175,11 +185,11 @@ visualization.plot_samples(rows.reshape(-1, 8, 8, 1), "inpainted.png", columns=2
 """
 ## Texts
 
-A function of your own returns log L, one number for each sample, written in `keras.ops`. It is
-given what is expected of the data: for classes, such as letters, their probabilities; for numbers
-and levels, their means. `avoid_e` is such a function, of texts without the letter "e".
-`Constraint(fn, target, std)` makes one of a number that `fn` finds in the data: here how many "z"
-there are, which should be near five.
+A function of your own returns log L, one number for each sample, and is written in `keras.ops`. Its
+argument is the expected data: probabilities for classes, such as letters, and means for numbers and
+levels. `avoid_e`, for example, asks for texts without the letter "e".
+`Constraint(fn, target, std)` asks that a number computed from the data be near a target: here, the
+number of "z" near five.
 """
 
 texts = keras_bfn.BayesianFlowNetwork.from_preset("bfn_text")
@@ -207,9 +217,9 @@ for letter, likelihood in (
 """
 ## A row of a table
 
-Iris flowers are four lengths each, in centimetres. A small model learns them in seconds, and then
-makes flowers whose lengths add up to 15. (A `Constraint` of the sum would pull as hard at first,
-when all is open, as in the end, and find sums of 15 that are no flowers.)
+An iris flower is a row of four lengths in centimetres. A small model learns them in seconds, and
+then samples flowers whose lengths add up to 15. (A `Constraint` on the sum would pull as hard
+early, when the lengths are uncertain, as at the end, and find sums of 15 that are not flowers.)
 """
 
 iris = load_iris().data.astype("float32")
@@ -221,19 +231,19 @@ flowers = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
 flowers.compile(keras.optimizers.AdamW(3e-3, use_ema=True))
 flowers.fit(iris, epochs=300, batch_size=50, verbose=0)
 
-
 total = guidance.LinearInverse(np.ones((1, 4)), [15.0], noise=0.05)
 rows = flowers.generate(5, num_steps=50, sampler="sde2", guidance=total, seed=0, verbose=0)
 for row in rows:
     print(row.round(1), row.sum().round(2))
 
 """
-## What h could be
+## Other choices of h
 
-`Guidance(fn, num_draws=4)` takes h as the mean of L over draws from the output distribution, for
-functions that say nothing sensible of probabilities or means. With `through_network=False` a step
-costs one pass through the network, and none back, but each variable is moved only by what the
-likelihood says of it alone. `a * b` are both likelihoods, `a + b` either. A class of your own with
-`log_h(expected)` may know better: `keras_bfn.guidance.Expected` has the evidence, the network's
-output and its variances.
+- `Guidance(fn, num_draws=4)` estimates h as the mean of L over draws from the output distribution.
+  Use it if `fn` is not meaningful for probabilities or means.
+- With `through_network=False`, a step needs no backward pass through the network. The gradient
+  then ignores what the evidence for one variable implies about the others.
+- `a * b` requires both likelihoods, `a + b` either of them.
+- A subclass with a method `log_h(expected)` can define a better approximation:
+  `keras_bfn.guidance.Expected` has the evidence, the network's output, and its variances.
 """

@@ -10,27 +10,30 @@ Accelerator: None
 """
 ## Introduction
 
-A Bayesian Flow Network sends all variables of an example together: at each time, all are known to
-the same accuracy. Nothing in the theory asks for that. Let each variable i have a time of its own,
-and let the times rise from 0 to 1 along any path. Each part of the path then costs
+In this guide we train one model of text and one of digits with their labels. Each can send its
+variables together, in random order, or given any others, and text also from left to right. We
+compare what the orders cost. The models also continue text, fill in gaps, compress digits to a
+file, and complete them: `digits_in_any_order.png` shows the completions.
 
-$$\\sum_i \\tfrac{c}{2}\\, \\beta'(t_i)\\, |e(x_i) - \\hat e_i|^2\\, dt_i,$$
+A Bayesian Flow Network usually sends all variables of an example together, so that all have the
+same accuracy at each time. The theory does not require this. Let each variable i have its own time
+t_i, and let the times rise from 0 to 1 along any path. Each step of the path then costs
 
-and, if the network is the exact posterior, the whole path costs the joint entropy of the variables,
-whichever path it is. That is the chain rule: what is said first need not be said again. A variable
-may also be *told*: coded at once, by the network's output distribution, at -log p(x). It is known
-from then on.
+$$\\sum_i \\tfrac{c}{2}\\, \\beta'(t_i)\\, |e(x_i) - \\hat e_i|^2\\, dt_i.$$
+
+If the network is the exact posterior, every path costs the same, the joint entropy of the
+variables. This is the chain rule. A variable can also be coded directly with the output
+distribution, at a cost of -log p(x); the API calls such a variable `told`. It is then known.
 
 So one network can be
 
-- a Bayesian flow, if all variables are sent together;
-- an autoregressive model, if each is told after those before it;
-- a masked diffusion model, if they are told in random order;
-- an imputer, if some are given and the rest is sent.
+- a Bayesian flow, if all variables are sent together by messages;
+- an autoregressive model, if each variable is coded directly, given those before it;
+- a masked diffusion model, if variables are coded directly in random order;
+- an imputer, if some variables are given and the rest are sent.
 
-In practice networks are not exact, and what they learn differs by order. This guide trains a model
-of text and one of digits with their labels, and compares. It needs `scikit-learn`, `matplotlib`
-and `constriction`, and takes a few minutes on a processor.
+Real networks are not exact, and their cost depends on the order. The guide needs `scikit-learn`,
+`matplotlib` and `constriction`, and takes a few minutes on a CPU.
 
 ## Setup
 """
@@ -52,17 +55,17 @@ from keras_bfn import datasets, flows, networks, orders
 """
 ## Text
 
-`times="variables"` gives each letter a time of its own. In training, each window is in one of
-several kinds of states; `orders` are their shares:
+`times="variables"` gives each letter its own time. In training, each window is in one of several
+kinds of states, and `orders` sets their fractions:
 
 - `"together"`: all letters at one time, as in the paper;
 - `"given"`: some letters known, the rest at one time;
-- `"random"`: some letters known, at a random share, and the rest told;
-- `"left_to_right"`: all told, each after those before it.
+- `"random"`: a random fraction of the letters known, the rest coded directly;
+- `"left_to_right"`: all letters coded directly, each given those before it.
 
-The last takes a network with a causal form: `causal=True` lets each position see those before it
-alone, wherever the model asks for that, with the same weights. So one network call predicts all
-letters of a window from left to right, as in autoregressive models.
+The last kind needs a network with a causal mode. With `causal=True`, the same weights also work
+with each position restricted to those before it, whenever the model requests it. One network call
+then predicts all letters of a window from left to right, as in an autoregressive model.
 """
 
 LENGTH, BATCH_SIZE, STEPS = 64, 64, 400
@@ -92,9 +95,9 @@ model.fit(train, verbose=2)
 """
 ## What each order costs
 
-`code_length` takes an `order`: a name, one of `keras_bfn.orders`, or an array of one's own with the
-number of each variable's group. By default one step of each example's order is scored, a random
-one, which is right on average; `num_repeats` scores more of them.
+`code_length` takes an `order`: a name, an object of `keras_bfn.orders`, or an array with the group
+number of each variable. By default it scores one random step of each example's order, which gives
+an unbiased estimate. With `num_repeats` it scores more steps.
 """
 
 
@@ -110,16 +113,16 @@ for order in ("together", "random", orders.Random(8), "left_to_right", inside_ou
     print(f"{name!s:<24} {bits(order):.2f} bits per letter")
 
 """
-From left to right, the network has learnt most: what comes next is easiest to say. Random order is
-cheaper than messages. `Random(8)` tells eight letters at once, each regardless of the others, which
-costs more, but takes eight network calls in place of 64. Inside out, an order that it never saw,
-it pays about as much as in random order.
+The cost is lowest from left to right: the next letter is the easiest to predict. Random order costs
+less than messages. `Random(8)` codes eight letters at a time, independently of each other. This
+costs more than one letter at a time, but takes 8 network calls instead of 64. The model was never
+trained on the order from the inside out, which costs about as much as random order.
 
-## Writing, and filling in
+## Generating and filling in
 
-`generate` takes the same orders. Told from left to right, what the network has computed of one
-position is kept for those that follow, so all letters cost about as much as one or two calls on
-whole windows.
+`generate` takes the same orders. From left to right, the network keeps what it has computed for
+earlier positions, so that all letters together cost about as much as one or two calls on whole
+windows.
 """
 
 for order in ("together", "random", "left_to_right"):
@@ -127,8 +130,8 @@ for order in ("together", "random", "left_to_right"):
     print(f"{order:<14}", *text, sep="\n  ")
 
 """
-What is known from the start is given, wherever it is: -1 stands for what is to be drawn. And
-`continue_text` goes on for as long as one likes, window by window.
+Known letters can be anywhere: in `given=`, -1 marks the letters to sample. `continue_text`
+continues a text to any length, window by window.
 """
 
 given = np.full((2, LENGTH), -1)
@@ -144,8 +147,9 @@ print(
 """
 ## Digits and their labels
 
-Data of several kinds are sent in any order, too: first the label, then the picture; or the other
-way round. Here pixels are classes, one of five levels of grey, so that they can be told.
+Data of several kinds can be sent in any order, too: first the label and then the image, or the
+other way round. Here the pixels are classes, five levels of grey, so that they can be coded
+directly.
 """
 
 digits = load_digits()
@@ -182,15 +186,15 @@ image_first = orders.Groups({"image": 0, "label": 1}, told=[False, True])
 label_first = orders.Groups({"label": 0, "image": 1}, told=[True, False])
 for name, order in {
     "together": "together",
-    "told, in random order": "random",
-    "label told, then image": label_first,
-    "image, then label told": image_first,
+    "coded in random order": "random",
+    "label coded, image sent": label_first,
+    "image sent, label coded": image_first,
 }.items():
     print(f"{name:<24} {nats_of_digits(order):6.2f} nats")
 print(f"{'label, given the image':<24} {nats_of_digits('together', given=['image']):6.2f} nats")
 
 """
-The codec makes files of these costs, in any of these orders, and needs `constriction`.
+The codec writes files of these sizes, in any of these orders. It needs `constriction`.
 """
 
 codec = keras_bfn.codec.Codec(digit_model, num_steps=20, order=image_first)
@@ -202,13 +206,14 @@ assert all(np.array_equal(back[name], new_digits[name]) for name in back)
 """
 ## Completions
 
-Given the upper half of a digit, the network draws the lower. No particles are needed: it has learnt
-what follows from known variables. Given pictures, the labels that it draws read them.
+Given the upper half of a digit, the model samples the lower half. This needs no particles, because
+the network is trained to condition on known variables. Given images, the model samples their
+labels, which makes it a classifier.
 """
 
 upper = np.where(np.arange(8)[:, None, None] < 4, new_digits["image"][:8], -1)
 completed = {
-    "told in random order": "random",
+    "coded in random order": "random",
     "by messages": "together",
 }
 rows = {"given": np.maximum(upper, 0)}
@@ -228,16 +233,15 @@ figure.savefig("digits_in_any_order.png", dpi=100)
 read = digit_model.generate(
     297, order="random", given={"image": new_digits["image"]}, seed=0, verbose=0
 )
-print(f"{100 * np.mean(read['label'] == new_digits['label']):.1f}% of labels drawn are right")
+print(f"{100 * np.mean(read['label'] == new_digits['label']):.1f}% of the sampled labels are right")
 
 """
-## To sum up
+## Summary
 
-- `times="variables"` in the model and in the network: each variable has a time of its own.
-- `order=` in `code_length`, `generate`, `inpaint` and `keras_bfn.codec.Codec`; `given=` for what is
-  known.
-- Which order is best is to be measured: text is cheapest from left to right, pictures often
-  together.
-- Numbers of a `ContinuousFlow` can be given, and sent by messages in any order, but not told: no
-  output distribution says how likely a real number is.
+- Pass `times="variables"` to the model and to the network to give each variable its own time.
+- Pass `order=` to `code_length`, `generate`, `inpaint` and `keras_bfn.codec.Codec`, and `given=`
+  for known variables.
+- Measure which order is best: text costs least from left to right, images often together.
+- Numbers of a `ContinuousFlow` can be given, and sent by messages in any order, but not coded
+  directly: their output distribution is a point, which has no log probability.
 """

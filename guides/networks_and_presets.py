@@ -2,7 +2,7 @@
 Title: Networks, presets and the paper's checkpoints
 Author: The keras_bfn authors
 Date created: 2026/11/24
-Last modified: 2026/11/27
+Last modified: 2026/11/28
 Description: Use a trained model, pick a network, and load the weights of the paper's authors.
 Accelerator: None
 """
@@ -10,10 +10,9 @@ Accelerator: None
 """
 ## Introduction
 
-A Bayesian Flow Network is a data type, the *flow*, and a network. This guide starts from a model
-that is trained already, looks at the networks that come with the package, gives one of them
-classes, and ends with the six models of the [paper](https://arxiv.org/abs/2308.07037), whose
-published weights load on every backend.
+In this guide we load a trained model and write its samples to `preset_digits.png`, choose among the
+networks of the package, and train one with classes. At the end we load the six models of the
+[paper](https://arxiv.org/abs/2308.07037), whose published weights work on every backend.
 
 ## Setup
 """
@@ -31,9 +30,10 @@ from keras_bfn import BayesianFlowNetwork
 """
 ## A trained model
 
-`from_preset` builds a model by name and loads its weights. In the package are `"bfn_digits"` and
-`"bfn_digits_classes"`, 8x8 digits of 17 levels, `"bfn_mnist"`, digits in black and white, and
-`"bfn_text"`, letters. A README.md beside each tells of the data, the figures and the command.
+`from_preset` builds a model by name and loads its weights. The package contains `"bfn_digits"` and
+`"bfn_digits_classes"` (8x8 digits with 17 levels), `"bfn_mnist"` (digits in black and white) and
+`"bfn_text"` (letters). The README.md of each gives its data, its figures, and the command that
+trained it.
 """
 
 model = BayesianFlowNetwork.from_preset("bfn_digits")
@@ -49,16 +49,16 @@ for name, preset in BayesianFlowNetwork.presets.items():
     print(f"{name:<28}{preset.num_params / 1e6:>8.2f}M  {preset.description}")
 
 """
-A model of your own becomes a folder, which any backend reads:
+You can save your own model as a preset, a folder that every backend reads:
 """
 
 model.save_to_preset("my_digits")
 copy = BayesianFlowNetwork.from_preset("my_digits")
 
 """
-On a hub, others find it, with a card that tells the data, the figures, the licence and how to load
-it, and shows samples. Handles are those of KerasHub, `hf://` for Hugging Face and `kaggle://` for
-Kaggle; the hubs' libraries are installed by `pip install "keras-bfn[hub]"`:
+You can also publish it on a hub, `hf://` for Hugging Face or `kaggle://` for Kaggle, with the same
+handles as in KerasHub. The model card states the data, the figures, the licence and how to load the
+model, and shows samples. The hubs' libraries are installed by `pip install "keras-bfn[hub]"`:
 
 ```python
 model.upload_preset(
@@ -69,23 +69,21 @@ model.upload_preset(
 )
 model = BayesianFlowNetwork.from_preset("hf://user/digits")
 ```
-"""
 
-"""
 ## The networks
 
 - `MLP`, for vectors and other small data.
-- `UNet`, for images and signals: convolutions at several resolutions, attention in the middle. The
-  paper's network for MNIST.
-- `VDMUNet`, for both: a deep stack at full resolution, with Fourier features of the input. The
-  paper's network for CIFAR-10.
-- `PatchTransformer`, for images: patches that see those around them, or each other. With
-  `num_coarse_layers`, some blocks see squares of patches as one, so that what is far apart meets.
-- `Transformer`, for sequences. By default its blocks see their neighbours by a convolution, its
-  attention knows distances, and its evidence is scaled. The paper's network for text8 is
+- `UNet`, for images and signals: convolutions at several resolutions, with attention in the middle.
+  It is the paper's network for MNIST.
+- `VDMUNet`, for images and signals: a deep stack at full resolution, with Fourier features of the
+  input. It is the paper's network for CIFAR-10.
+- `PatchTransformer`, for images: each patch sees the patches around it, or all others by attention.
+  With `num_coarse_layers`, some blocks merge squares of patches to connect distant ones.
+- `Transformer`, for sequences. By default its blocks include a convolution over neighbours, its
+  attention uses relative positions, and its evidence is scaled. The paper's network for text8 is
   `kernel_size=1, expansion=4, positions="sinusoidal", features="plain"`.
 
-All take the flow and the shape, and some size:
+Each takes the flow, the shape of the data, and some sizes:
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=27, beta_1=0.5625)
@@ -93,26 +91,27 @@ network = keras_bfn.networks.Transformer(flow, 32, width=64, num_layers=2, num_h
 print(f"{network.count_params():,} weights")
 
 """
-Two arguments matter for large networks. `dtype="mixed_bfloat16"` computes in half precision; the
-evidence, the times, the outputs and the losses stay float32. `remat=True` computes activations
-again in the backward pass instead of keeping them. (`"mixed_float16"` works, too, but on JAX only
-on a GPU.) A preset takes another policy than it was saved with: `from_preset("bfn_text",
-dtype="mixed_bfloat16")`.
+Two arguments matter for large networks. `dtype="mixed_bfloat16"` computes in half precision, while
+the evidence, times, outputs and losses stay float32. (`"mixed_float16"` also works, but on JAX only
+on a GPU.) `remat=True` recomputes activations in the backward pass instead of storing them. To
+change the dtype of a preset, use `from_preset("bfn_text", dtype="mixed_bfloat16")`.
 
 ## Conditions
 
-With `conditions`, a network takes a class beside the data: `fit((data, classes))`,
-`generate(..., condition=classes)`. One condition more, `network.null_condition`, stands for "none";
-with `condition_dropout`, the model trains with it in the place of some of the classes, and then
-also generates without any. A network of your own has such a condition if the model is told:
-`BayesianFlowNetwork(..., null_condition=10)`, or an array, where conditions are numbers.
+With `conditions`, a network takes a class in addition to the data: `fit((data, classes))`,
+`generate(..., condition=classes)`. An int is the number of classes, and a tuple is the shape of a
+condition of numbers. Conditions of shape `(28, 28, 1)`, with values for each position of an image
+or a sequence, are used at that position: for example, a small image, scaled up, that conditions a
+large one.
 
-A number stands for so many classes, a tuple for the shape of a condition of numbers. Several
-conditions are a dict: `conditions={"label": 10, "text": (32,)}`, and
-`fit((data, {"label": labels, "text": embeddings}))`. Each may have a null of its own, and be
-dropped together with the others or, by a dict of rates, by itself. Numbers for each position of a
-sequence or an image, such as a small picture, enlarged, that is to become a large one, are seen
-where they are: `conditions=(28, 28, 1)`.
+Several conditions are a dict: `conditions={"label": 10, "text": (32,)}`, and
+`fit((data, {"label": labels, "text": embeddings}))`.
+
+One more class, `network.null_condition`, means "none". With `condition_dropout`, the model replaces
+some of the classes by it in training, and can then also generate without a class. For a network of
+your own, or for conditions of numbers, pass the null condition to the model:
+`BayesianFlowNetwork(..., null_condition=10)`, an array for numbers, or a dict for several. They are
+dropped together, or independently if `condition_dropout` is a dict of rates.
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
@@ -128,18 +127,19 @@ ones = conditional.generate(64, 20, condition=np.ones(64, "int32"), seed=0, verb
 print(f"mean of samples of class 1: {ones.mean():.2f}")
 
 """
-## What is missing, and sequences of different lengths
+## Missing data, and sequences of different lengths
 
-Variables that are not there are -1 in integers and NaN in numbers. A model with
-`allow_missing=True` hears nothing of them, and they cost nothing. A network that takes a `"mask"`,
-such as `Transformer(..., masked=True)`, is told which are there: rows that end in -1 then are
-shorter sequences, and `generate(..., lengths=...)` makes such. `inpaint` without a mask fills in
-what is missing. `sample_weight` of the data's shape says how much each variable counts.
+Missing variables are -1 in integers and NaN in numbers. A model with `allow_missing=True` sends no
+messages about them, and they cost nothing. A network with a `"mask"` input, such as
+`Transformer(..., masked=True)`, also knows which variables are missing. Rows that end in -1 are
+then shorter sequences, and `generate(..., lengths=...)` samples sequences of given lengths.
+`inpaint` without a mask fills in the missing variables. A `sample_weight` with the shape of the
+data weights each variable.
 
 ## The paper's models
 
-The paper's six models are presets, too. Without weights, they come compiled with the optimizer that
-the paper trained them with, and are ready for `fit`. (What weights start from is Keras's choice.)
+The paper's six models are presets, too. Without weights, they are compiled with the paper's
+optimizer and ready for `fit`. (The initial weights follow Keras's defaults.)
 """
 
 mnist = BayesianFlowNetwork.from_preset("bfn_mnist_binary", load_weights=False)
@@ -147,21 +147,21 @@ print(f"{mnist.network.count_params():,} weights")
 print(BayesianFlowNetwork.presets["bfn_mnist_binary"].recipe)
 
 """
-With weights, the checkpoints of the paper's authors are downloaded. That needs two more packages,
-whatever the backend, `pip install torch huggingface_hub`:
+With weights, `from_preset` downloads the checkpoints of the paper's authors. This needs two more
+packages on every backend, `pip install torch huggingface_hub`:
 
 ```python
 mnist = BayesianFlowNetwork.from_preset("bfn_mnist_binary")
 mnist.code_length(binary_images, num_steps=25, num_repeats=25)
 ```
 
-A `.pt` file that is there already, also of a network of another size that was trained with the
-authors' code, loads by `keras_bfn.checkpoints.load_official`:
+`keras_bfn.checkpoints.load_official` reads a local `.pt` file. The file can also come from a
+network of another size, trained with the authors' code:
 
 ```python
 model = keras_bfn.BayesianFlowNetwork.from_preset("bfn_text8", load_weights=False)
 keras_bfn.checkpoints.load_official(model.network, "text8_ema.pt")
 ```
 
-Every weight in the file is used exactly once, or the file is refused.
+Every weight in the file must be used exactly once; otherwise the file is refused.
 """

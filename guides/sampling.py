@@ -1,18 +1,21 @@
 """
-Title: Sampling in few steps, and with a say in the result
+Title: Sampling in few steps, by class, and around known parts
 Author: The keras_bfn authors
 Date created: 2026/11/24
 Last modified: 2026/11/28
-Description: Samplers and their options, guidance, inpainting, forecasts, and pictures of all.
+Description: Samplers and their options, guidance, inpainting, forecasts, and pictures of each.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-A trained Bayesian Flow Network can be asked for samples in more than one way. This guide uses a
-model of 8x8 digits that comes with the package and knows ten classes. It makes samples with few
-network calls, of a class that is asked for, between two given digits, and around given parts.
+In this guide we sample 8x8 digits in ten network calls, sample digits of a given class, interpolate
+between two digits, and complete digits of which the upper half is known. We also forecast a series
+and write a sampler. Each section writes its samples as a picture, such as `guided.png` or
+`completed.png`, and `generation.gif` shows digits as they form.
+
+The model comes with the package and was trained on ten classes of digits.
 
 ## Setup
 """
@@ -35,12 +38,12 @@ digits = load_digits().images[..., None].astype("int32")
 """
 ## Samplers
 
-`generate` takes a sampler by name. `"ancestral"` is the paper's: at each step it draws data from
-the output distribution, and a message about them. The others use the mean of the output
-distribution in the place of a draw, and need fewer steps. `"sde1"` and `"sde2"` add the noise of
-a message at each step; `"ode1"` and `"ode2"` add none, so that a sample is a function of where it
-starts. The 2 stands for second order: from the last two predictions, they extrapolate how the mean
-will move on.
+`generate` takes a sampler by name. `"ancestral"` is the paper's: at each step it samples data from
+the output distribution, and then a message about them. The other samplers use the mean of the
+output distribution instead of a sample, and need fewer steps. `"sde1"` and `"sde2"` add the noise
+of a message at each step. `"ode1"` and `"ode2"` add no noise, so a sample is a function of its
+starting point. The 2 stands for second order: these samplers extrapolate the mean from the last two
+predictions.
 """
 
 for name in ("ancestral", "sde2", "ode2"):
@@ -50,11 +53,14 @@ for name in ("ancestral", "sde2", "ode2"):
 """
 With `num_steps=9` the network is called ten times: once before each step, and once at the end.
 
-A sampler is also an object with options. `temperature` below 1 prefers what is likely. `end` says
-what becomes of the last prediction: its mode, a draw, or nothing (`"last"` saves one prediction).
-`start` leaves out the first moments, in which a message says next to nothing.
-`spacing="log_beta"` spaces the steps evenly in the logarithm of the accuracy; on these digits and
-on binary MNIST, few steps are best spent like that.
+A sampler object has options:
+
+- `temperature` below 1 favours likely values.
+- `end` sets how the last prediction becomes a sample: by its mode, or by a draw from it. `"last"`
+  takes the mode of the prediction one step earlier, and saves a network call.
+- `start` skips the earliest times, when messages carry almost no information.
+- `spacing="log_beta"` spaces the steps evenly in the logarithm of the accuracy. On these digits and
+  on binary MNIST, this is the best use of few steps.
 """
 
 sampler = samplers.SDE2Sampler(start=0.02, spacing="log_beta")
@@ -67,11 +73,11 @@ samples = model.generate(24, num_steps=10, sampler=likely, seed=0, verbose=0)
 """
 ## Guidance
 
-The model was trained with `condition_dropout=0.1`: for a tenth of the examples, drawn by chance,
-the class was replaced by the null condition, which stands for one that is not told. So it knows
-what changes when it is told a class, and `guidance_scale` sets how much of
-that change to apply: 0 ignores the class, 1 is what was learnt, 2 is twice the change. Both outputs
-of the network come from a single call on a batch of twice the size.
+The model was trained with `condition_dropout=0.1`: for a random tenth of the examples, the class
+was replaced by the null condition, which means that the class is unknown. The model can therefore
+compare its predictions with and without the class, and `guidance_scale` multiplies the difference:
+0 ignores the class, 1 is the prediction as trained, and 2 doubles the difference. Both predictions
+come from one network call on a batch of twice the size.
 """
 
 classes = np.repeat(np.arange(10), 6)
@@ -81,8 +87,8 @@ guided = model.generate(
 visualization.plot_samples(guided, "guided.png", columns=6)
 
 """
-To train such a model of your own, give the network `conditions`, the model `condition_dropout`,
-and `fit` pairs of data and classes:
+To train such a model, give `conditions` to the network, `condition_dropout` to the model, and pairs
+of data and classes to `fit`:
 
 ```python
 network = keras_bfn.networks.UNet(flow, image_shape=(8, 8, 1), conditions=10)
@@ -93,9 +99,10 @@ model.fit((images, labels), epochs=100)
 
 ## Between two digits
 
-`encode` runs a deterministic sampler backwards: from data to the latents, normally distributed,
-from which `generate` makes the data again. Between the latents of two digits, on the sphere, lie
-the latents of others. (Told no class, the model goes by the null condition.)
+`encode` runs a deterministic sampler backwards, from data to normally distributed latents.
+`generate` turns these latents into the data again. We interpolate on the sphere between the latents
+of two digits, and generate a digit from each point. (Without a class, the model uses the null
+condition.)
 """
 
 sampler = samplers.ODE2Sampler(start=0.01, spacing="log_beta")
@@ -111,11 +118,11 @@ visualization.plot_samples(samples, "between.png")
 """
 ## Inpainting
 
-`inpaint` completes examples of which parts are known. The known variables send their true
-messages step by step, as in training; the rest is sampled, and guided by how well the network
-expects what is known. That is nearly right by itself. With `num_particles`, several completions
-grow side by side, are weighed by what the guidance got wrong, and one is drawn by weight.
-[Guidance by any function](guidance.py) tells more of both.
+`inpaint` completes examples of which some variables are known. At each step the known variables
+send their true messages, as in training. The others are sampled, guided by how well the network
+predicts the known ones. This guidance alone is nearly right. With `num_particles`, several
+completions run in parallel for each result, their weights correct the error of the guidance, and
+one of them is chosen by weight. [Guidance by any function](guidance.py) explains both.
 """
 
 num_digits, num_completions = 4, 8
@@ -138,11 +145,14 @@ visualization.plot_samples(rows.reshape(-1, *x.shape[1:]), "completed.png", colu
 print("Particles that counted, on average:", result.effective_sample_size.mean().round(1))
 
 """
-A forecast is a completion, too: of a series whose past is known. `forecast` takes a past of any
-length and goes on to any horizon, window by window: each begins with the end of what there is. Many
-continuations of one series tell how likely what is, and `plot_forecast` draws them as bands. Here,
-windows of sines of a random phase are continued for longer than the model has ever seen; with
-`times="variables"` it has learnt to take what is known as known ([In any order](in_any_order.py)).
+A forecast is the completion of a series whose past is known. `forecast` takes a past of any length
+and continues it to any horizon, window by window; each window begins with the end of the series so
+far. Many continuations of one series represent the distribution of its future, and `plot_forecast`
+draws them as bands.
+
+Here the windows are sines with a random phase, and we continue one to a length that the model has
+never seen. With `times="variables"` the model has learnt to condition on known variables (see
+[In any order](in_any_order.py)).
 """
 
 rng = np.random.default_rng(0)
@@ -159,14 +169,14 @@ continued = np.concatenate([past, future], axis=1)
 visualization.plot_forecast(continued, "forecast.png", np.arange(76)[:, None] < 16)
 
 """
-`examples/forecast.py` forecasts temperatures, and compares with what is exact.
+`examples/forecast.py` forecasts temperatures and compares the result with the exact forecast.
 
-## Seeing it
+## Pictures of the process
 
-With `return_details`, `generate` returns a result whose `trajectory` holds every prediction: the
-evidence, and the parameters of the input and output distribution. `plot_trajectory` shows the input
-distribution, `animate_generation` both as a moving picture, and `plot_flow` the four distributions
-of a single variable.
+With `return_details=True`, `generate` returns a result whose `trajectory` holds every prediction:
+the evidence, and the parameters of the input and output distributions. `plot_trajectory` draws the
+input distribution, and `animate_generation` both distributions as an animation. `plot_flow` draws
+the input, output, sender and receiver distributions of a single variable.
 """
 
 result = model.generate(16, num_steps=20, seed=0, return_details=True, verbose=0)
@@ -178,8 +188,9 @@ visualization.plot_flow(model.flow, trajectory, "flow.png", variable=(3, 3, 0))
 """
 ## A sampler of your own
 
-A sampler is one small class: the state at the start, the evidence that the state stands for, and
-a step. This one takes the mode of the output distribution in the place of a draw.
+A sampler is a small class with three methods: `init` returns the initial state, `evidence` the
+evidence that a state stands for, and `step` the next state. This one is the ancestral sampler with
+the mode of the output distribution in place of a sample.
 """
 
 

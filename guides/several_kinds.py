@@ -2,7 +2,7 @@
 Title: Several kinds of data at once
 Author: The keras_bfn authors
 Date created: 2026/11/27
-Last modified: 2026/11/27
+Last modified: 2026/11/28
 Description: Classes, levels and numbers in one model, and any of them given any others.
 Accelerator: None
 """
@@ -10,12 +10,14 @@ Accelerator: None
 """
 ## Introduction
 
-What species a flower is of, how wide its petals are, and how long: three kinds of data that belong
-together. One model of all of them draws whole flowers, says what they cost, and is a classifier, a
-regression and a generator of what is asked for besides, according to which of them it is given.
-This guide trains such a model of Fisher's irises.
+In this guide we train one model of Fisher's irises: the species, the width of the petals, and two
+lengths. The model then samples whole flowers, samples any part given the others, and gives the cost
+of each part in nats. `flowers.png` shows samples beside the data, and `pace.png` shows how early
+each part is known.
 
-It needs `scikit-learn` and `matplotlib`, and takes a minute or two on a processor.
+The same model serves as a classifier, a regression, or a conditional generator, depending on which
+parts it is given. The guide needs `scikit-learn` and `matplotlib`, and takes a minute or two on a
+CPU.
 
 ## Setup
 """
@@ -33,17 +35,17 @@ import keras_bfn
 from keras_bfn import flows, networks
 
 """
-## A dict of data, and of flows
+## A dict of data, and a dict of flows
 
-Data are a dict. Its *parts* have an axis of examples, and shapes of their own: `()` for a single
-variable, `(2,)` for two. The species is a class, one of three. The width of petals was measured in
-millimetres, whole ones: levels, 0 to 25. The lengths, of sepals and petals in centimetres, are
-taken for real numbers.
+The data are a dict. Each of its *parts* has an axis of examples and a shape of its own: `()` for a
+single variable, `(2,)` for two. The species is one of three classes. The width of the petals was
+measured in whole millimetres, so we treat it as levels, 0 to 25. The lengths of sepals and petals,
+in centimetres, are real numbers.
 
-For each part there is a *flow*, which says how data of its type are sent, as noisy messages.
-`beta_1` and `sigma_1` say how accurately a part is known when all messages have come, and thereby
-how early in time: each part has a schedule of its own. Numbers stay in their own units;
-`fit_scaling` finds their range.
+For each part there is a *flow*, which defines how data of its type are sent as noisy messages.
+`beta_1` and `sigma_1` set the accuracy with which a part is known after the last message. A higher
+final accuracy also means that the part is known earlier, because each part has its own accuracy
+schedule. Numbers stay in their own units: `fit_scaling` finds their range.
 """
 
 iris = load_iris()
@@ -53,7 +55,7 @@ data = {
     "width": (10 * iris.data[order, 3]).round().astype("int32"),
     "lengths": iris.data[order][:, [0, 2]].astype("float32"),
 }
-# Each flower 20 times: with other noise, and at other times, in one epoch.
+# Each flower 20 times in one epoch, each time with new noise and at a new time.
 train = {name: part[:110].repeat(20, axis=0) for name, part in data.items()}
 test = {name: part[110:] for name, part in data.items()}
 shapes = {"species": (), "width": (), "lengths": (2,)}
@@ -69,26 +71,27 @@ print({name: (part.shape, part.dtype.name) for name, part in train.items()})
 """
 ## A network for a dict
 
-All that a network is shown and returns is such a dict, too. `MultiPart` takes any number of parts.
-With `mixer="mlp"`, all variables are the input of dense blocks; with `"transformer"`, the default,
-they are tokens that attend to each other, those of an image in patches.
+The inputs and outputs of the network are such dicts, too. `MultiPart` takes any number of parts.
+With `mixer="mlp"`, all variables together are the input of dense blocks. With `"transformer"`, the
+default, each variable is a token that attends to the others; images are cut into patches.
 
-`times="variables"` gives each variable a time of its own. In training, half of the examples are at
-one time, as usual. In the others some variables, or whole parts, are known for sure, and cost
-nothing. So the network learns what the rest is like given these.
+`times="variables"` gives each variable its own time. In training, half of the examples have one
+time for all variables, as usual. In the other half some variables, or whole parts, are known
+exactly and cost nothing. In this way the network learns to predict the rest given these.
 
-## What the parts weigh
+## Weights of the parts
 
-The loss is the cost of an example, the sum of its parts' nats. `loss_weights` says what a nat of a
-part counts in training, 1 by default. A part that matters more than its nats can be learnt first,
-to the cost of the others: of a species there are log(3), 1.1 nats, to be learnt at most, and of the
-rest there are more. All that `evaluate` and `code_length` tell are nats without weights, but for
-the `loss`.
+The loss is the cost of an example, which is the sum of its parts' nats. `loss_weights` sets how
+much a nat of each part counts in training, 1 by default. A higher weight makes the model learn a
+part first, at the expense of the others. The species, for example, contributes at most log(3), or
+1.1 nats, and the other parts contribute more. The weights only affect `loss`: all other figures of
+`evaluate` and `code_length` are unweighted nats.
 
-First, two models are trained for a short time, one of which takes a nat of the species for ten.
-Then one is trained for longer, without weights. How many test flowers are of the species that is
-drawn for them, given all else, and what does each part cost? (`num_repeats=50` lets `evaluate`, not
-`fit`, score each flower 50 times; `"sde2"` is a [sampler](sampling.py) that needs few steps.)
+We first train two models for a short time, one of them with a weight of 10 for the species. Then we
+train one for longer, without weights. For each we print how many test flowers get the right species
+when it is sampled given all other parts, and the cost of each part. (`num_repeats=50` scores each
+flower 50 times in `evaluate`, not in `fit`. `"sde2"` is a [sampler](sampling.py) that needs few
+steps.)
 """
 
 
@@ -117,15 +120,16 @@ for epochs, weights in ((5, None), (5, {"species": 10.0}), (60, None)):
 """
 ## Some parts given others
 
-With `given=`, `generate` takes parts as known, and draws the rest: a species for what was measured,
-as above, or flowers of a species. Given nothing, it draws all parts, and they go together.
+With `given=`, `generate` takes some parts as known and samples the rest: the species given the
+measurements, as above, or flowers of a given species. Without `given=`, it samples all parts
+jointly.
 """
 
 num = 150
 drawn = {
     "data": data,
-    "drawn together": model.generate(num, batch_size=num, **options),
-    "given the species": model.generate(
+    "samples of all parts": model.generate(num, batch_size=num, **options),
+    "samples given the species": model.generate(
         num, given={"species": data["species"]}, batch_size=num, **options
     ),
 }
@@ -139,11 +143,13 @@ axes.legend()
 figure.savefig("flowers.png")
 
 """
-What is known need not be whole parts. In what is given, NaN, or -1 in integers, stands for what is
-not; and `inpaint` takes a mask for each part, True for all of it, and completes the rest. Here one
-of the two lengths is known, that of the sepals, and the species. `inpaint` works with any model,
-with `times="shared"`, the default, too: then what is known comes as messages, step by step, and
-`num_particles` make up for what is drawn before they have come.
+A part need not be known entirely. In `given=`, NaN (or -1 in integers) marks unknown variables.
+`inpaint` takes a mask for each part instead, or True for a whole part, and samples the rest. Here
+we know the species and one of the two lengths, that of the sepals.
+
+`inpaint` works with any model. With `times="shared"`, the default, the known variables are sent as
+messages, step by step, and `num_particles` corrects for what is sampled before the messages have
+arrived.
 """
 
 mask = {"species": True, "lengths": np.array([True, False])}
@@ -160,10 +166,10 @@ for k, name in enumerate(iris.target_names):
     )
 
 """
-## What parts tell of each other
+## How much the parts say about each other
 
-`code_length` says what each part costs, and with `given=` what the others cost when some are known.
-The difference is what the parts tell of each other.
+`code_length` returns the cost of each part. With `given=` it returns the cost of the other parts
+when some are known. The difference is the information that the parts share.
 """
 
 
@@ -178,14 +184,15 @@ for given in ([], ["species"], ["lengths"], ["width", "lengths"], ["species", "w
     show_cost(*given)
 
 """
-Lengths are real numbers, whose nats are those of a density per centimetre. In another unit they
-would be others by a constant, and only their differences tell something.
+The lengths are real numbers, so their nats come from a density per centimetre. In another unit they
+change by a constant, and only differences between them are meaningful.
 
-## Each part at its own pace
+## When each part becomes known
 
-With `return_details`, the `trajectory` is a dict, too, of what was known at each step. How probable
-is, at each time, the value that is drawn in the end, by its own messages (the input distribution),
-and by what the network makes of all of them (the output distribution)?
+With `return_details=True`, the `trajectory` is a dict of the predictions at each step. We compare
+two probabilities of the final sample at each time: under the input distribution, which depends on
+the part's own messages, and under the output distribution, which depends on the messages of all
+parts.
 """
 
 result = model.generate(500, num_steps=40, batch_size=500, return_details=True, seed=0, verbose=0)
@@ -210,18 +217,20 @@ axes.plot(t, own, "--", color="tab:blue", label="species, by its own messages")
 axes.plot(t, probability("species", prediction.params), color="tab:blue", label="species")
 of_width = probability("width", trajectory["width"].params)
 axes.plot(t, of_width, color="tab:orange", label="width")
-axes.set(xlabel="t", ylabel="probability of what is drawn", ylim=(0, 1))
+axes.set(xlabel="t", ylabel="probability of the final sample", ylim=(0, 1))
 axes.legend()
 figure.savefig("pace.png")
 
 """
-The species is known long before the width is known to the millimetre, and earlier than by its own
-messages, since the rest tells of it. A larger `beta_1` moves its curve to the left.
+The species is known long before the width is known to the millimetre. It is also known earlier than
+from its own messages alone, because the other parts are informative about it. A larger `beta_1`
+moves its curve to the left.
 
-## A network of its own for a part
+## A separate network for a part
 
-A part may have a network that suits it, such as a `UNet` for pictures, which is told by a vector,
-as a condition, what all parts together say. `examples/image_and_label.py` trains such a one:
+A part can have a network that suits it, such as a `UNet` for pictures. `MultiPart` passes it a
+vector with the information of all parts, as a condition. `examples/image_and_label.py` trains such
+a model:
 
 ```python
 flow = {"image": flows.DiscretizedFlow(17, sigma_1=0.02), "label": flows.DiscreteFlow(10, 3.0)}
@@ -231,6 +240,7 @@ network = networks.MultiPart(
 )
 ```
 
-Any Keras model that takes and returns dicts serves as well: see [a network of your
-own](your_own_network.py). Tables of many columns have all this done for them by `keras_bfn.tables`.
+Any Keras model that takes and returns dicts works as well: see [a network of your
+own](your_own_network.py). For tables with many columns, `keras_bfn.tables` does all of this for
+you.
 """

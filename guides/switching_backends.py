@@ -2,22 +2,25 @@
 Title: Switching backends
 Author: The keras_bfn authors
 Date created: 2026/11/24
-Last modified: 2026/11/24
-Description: One Bayesian Flow Network on TensorFlow, JAX and PyTorch.
+Last modified: 2026/11/28
+Description: Train, save and load one Bayesian Flow Network on TensorFlow, JAX and PyTorch.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-keras_bfn is written in `keras.ops`, so that the same model trains on TensorFlow, JAX and PyTorch.
-The backend is chosen before Keras is imported, by an environment variable:
+In this guide we choose a backend, feed a model from a data pipeline, and check that a saved model
+gives the same results when it is loaded. The last section lists what makes each backend faster.
+
+keras_bfn is written in `keras.ops`, so the same model trains on TensorFlow, JAX and PyTorch. Choose
+the backend before Keras is imported, with an environment variable:
 
 ```shell
 KERAS_BACKEND=jax python my_script.py
 ```
 
-or in the script's first lines:
+or in the first lines of the script:
 """
 
 import os
@@ -34,11 +37,12 @@ print("This runs on", keras.backend.backend())
 """
 ## Any pipeline feeds any backend
 
-`fit` takes what Keras takes: NumPy arrays, a `tf.data.Dataset`, a torch `DataLoader`, or a
-`keras.utils.PyDataset`, whatever the backend. A pipeline yields the data alone, in batches: a
+`fit` takes what Keras takes, on every backend: NumPy arrays, a `tf.data.Dataset`, a PyTorch
+`DataLoader`, or a `keras.utils.PyDataset`. A pipeline yields batches of the data alone, because a
 Bayesian Flow Network has no targets.
 
-Here each example is a pair of numbers in [-1, 1], a point on a circle, drawn anew every epoch.
+Here each example is a pair of numbers in [-1, 1], a point on a circle. Every epoch samples new
+points.
 """
 
 
@@ -56,8 +60,8 @@ class Circle(keras.utils.PyDataset):
 
 
 """
-The items above are arrays; items that are tuples would be read as `(data, targets)`. For a
-conditional model the data are a pair, and an item is `((data, condition),)`.
+The items above are arrays. Do not yield tuples, which Keras reads as `(data, targets)`. For a
+conditional model the data are a pair, so an item is `((data, condition),)`.
 """
 
 keras.utils.set_random_seed(0)
@@ -76,10 +80,10 @@ radius = np.linalg.norm(points, axis=-1)
 print(f"Radius of the samples: {radius.mean():.3f} +- {radius.std():.3f}")
 
 """
-## What stays the same, and what does not
+## What stays the same, and what differs
 
-A `.keras` file written on one backend loads on the others, and the model then says the same: with
-the same noise, loss, code length and samples agree to float32 precision.
+A `.keras` file written on one backend loads on the others. With the same noise, the loaded model
+gives the same loss, code lengths and samples, to float32 precision.
 """
 
 model.save("circle.keras")
@@ -88,23 +92,24 @@ scores = [m.code_length(points, seed=0, verbose=0)["transmission"].mean() for m 
 print("Code length before and after loading:", scores)
 
 """
-The random numbers themselves are each backend's own. The same seed repeats on the same backend,
-but the noise differs between backends.
+The random numbers differ between backends. The same seed gives the same noise on the same backend
+only.
 
 ## Speed
 
-- On JAX, all of `fit`, `evaluate`, `code_length` and `generate` are compiled by XLA.
-- On TensorFlow they run as graphs; `model.compile(jit_compile=True)` compiles them by XLA, too.
+- On JAX, `fit`, `evaluate`, `code_length` and `generate` are all compiled by XLA.
+- On TensorFlow they run as graphs; with `model.compile(jit_compile=True)`, XLA compiles these too.
 - On PyTorch they run eagerly.
-- Convolutions run in the layout that is faster: channels come first on PyTorch's CPU. The data stay
+- Convolutions use the faster layout, which is channels first on PyTorch's CPU. The data stay
   channels last, and the weights are the same.
-- On Linux, memory for each large tensor is got anew, and cleared first, unless what was given back
-  is kept. That was a seventh of the time of a Transformer's training step on JAX. With these
-  variables set, it is kept, and the process stays as large as it has been:
+- On Linux, the allocator returns the memory of each large tensor to the system and requests it
+  again, and the system clears it each time. This was a seventh of the time of a Transformer's
+  training step on JAX. The following variables make the allocator keep the memory. The process
+  then stays at its peak size:
   `MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592`.
-- On a GPU, build the network with `dtype="mixed_bfloat16"`, or set
-  `keras.config.set_dtype_policy("mixed_bfloat16")` first. Evidence, times and losses stay float32.
+- On a GPU, build the network with `dtype="mixed_bfloat16"`, or first call
+  `keras.config.set_dtype_policy("mixed_bfloat16")`. Evidence, times and losses stay float32.
 
-`generate` compiles one program for each batch size and sampler, and uses it again for any number of
-steps: keep these two the same from call to call.
+`generate` compiles one program for each batch size and sampler, and reuses it for any number of
+steps. Keep the batch size and the sampler the same from call to call.
 """
