@@ -143,10 +143,11 @@ def on_config(config):
         {"Tour": "tour.md"},
         {"Guides": guides_nav},
         {"Equations": "equations.md"},
+        {"Glossary": "glossary.md"},
         {"Reference": reference_nav},
         {"Gallery": "gallery.md"},
         {"Results": [{"Overview": "results.md"}, *RESULTS]},
-        {"Beside other code": "comparison.md"},
+        {"Comparison": "comparison.md"},
         {"Contributing": "contributing.md"},
         {"Changelog": "changelog.md"},
     ]
