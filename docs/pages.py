@@ -2,6 +2,7 @@
 
 import html
 import importlib.resources
+import os
 import pathlib
 import re
 import sys
@@ -25,6 +26,16 @@ TEXTS = {
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
 }
+LIST = (ROOT / TEXTS["results.md"]).read_text().partition("## All measurements")[2]
+RESULTS = {  # in the order in which docs/results.md lists them
+    f"results/{path.name}": f"benchmarks/results/{path.name}"
+    for path in sorted(
+        (ROOT / "benchmarks" / "results").glob("*.md"), key=lambda path: LIST.find(f"/{path.name}")
+    )
+}
+TEXTS |= RESULTS
+PAGES = {source: page for page, source in TEXTS.items()}
+PAGES |= {f"guides/{guide.stem}.py": f"guides/{guide.stem}.md" for guide in guides.GUIDES}
 PLAYGROUND = ROOT / "build" / "playground"  # what docs/playground.py makes
 PACKAGE = griffe.load("keras_bfn", search_paths=[ROOT], resolve_aliases=True)
 
@@ -98,24 +109,27 @@ def guide_pages():
     return files, nav
 
 
+def read_text(source, page):
+    """A text of the repository, whose links to its files lead to pages of the site, from `page`."""
+
+    def link(match):
+        path = os.path.normpath(os.path.join(os.path.dirname(source), match[1]))
+        if path not in PAGES and not path.startswith("docs/"):
+            return match[0]
+        path = PAGES.get(path, path.removeprefix("docs/"))
+        return f"]({os.path.relpath(path, os.path.dirname(page) or '.')}"
+
+    return re.sub(r"\]\(([\w./-]+)", link, (ROOT / source).read_text())
+
+
 def text_pages():
-    """README and the like, whose links to files of the repository lead to pages of the site."""
-    pages = {page: (ROOT / source).read_text() for page, source in TEXTS.items()}
-    # From docs/, the root of the repository is one folder up.
-    links = {"](../": "]("} | {f"]({source}": f"]({page}" for page, source in TEXTS.items()}
-    links |= {"](docs/": "]("}
-    links |= {f"](guides/{g.stem}.py": f"](guides/{g.stem}.md" for g in guides.GUIDES}
-    for path, text in pages.items():
-        for source, page in links.items():
-            text = text.replace(source, page)
-        pages[path] = text
-    return pages
+    """README and the like, by their paths on the site."""
+    return {page: read_text(source, page) for page, source in TEXTS.items()}
 
 
 def gallery_page():
-    """The pictures of README, tour and results, each with what it says below them."""
-    pages = text_pages()
-    text = "\n\n".join(pages[path] for path in ("index.md", "tour.md", "results.md"))
+    """The pictures of all texts, each with what it says below them."""
+    text = "\n\n".join(read_text(source, "gallery.md") for source in TEXTS.values())
     found = re.findall(r"^!\[[^\]]*\]\([^)]*\)\n\n\*.*?\*$", text, re.DOTALL | re.MULTILINE)
     return "# Gallery\n\n" + "\n\n".join(found) + "\n"
 
@@ -129,10 +143,11 @@ def on_config(config):
         {"Tour": "tour.md"},
         {"Guides": guides_nav},
         {"Equations": "equations.md"},
+        {"Glossary": "glossary.md"},
         {"Reference": reference_nav},
         {"Gallery": "gallery.md"},
-        {"Results": "results.md"},
-        {"Beside other code": "comparison.md"},
+        {"Results": [{"Overview": "results.md"}, *RESULTS]},
+        {"Comparison": "comparison.md"},
         {"Contributing": "contributing.md"},
         {"Changelog": "changelog.md"},
     ]

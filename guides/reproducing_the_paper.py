@@ -174,5 +174,5 @@ the outputs are theirs to 1.2e-5 of the largest; the tests compare them.
 
 For 16 bins sent as numbers, their code reconstructs with a normal of 0.7 times the last messages'
 deviation: the preset does so, too (`reconstruction_std`). How much the first, sixth and seventh
-rows matter is measured in [the results](../docs/results.md).
+rows matter is measured in [correctness](../benchmarks/results/correctness.md).
 """

@@ -233,5 +233,5 @@ print(type(loaded) is keras_bfn.tables.TableModel)
 `examples/table.py` does all of this with a CSV file of one's own, and makes a report of columns,
 pairs, and rows that are copies. Larger frames need no other settings: `fit` takes as many steps for
 them, and `epochs=` says otherwise. What other methods do on the same tables is in
-[the results](../docs/results.md).
+[the results](../docs/results.md#tables).
 """

@@ -122,7 +122,7 @@ for order in (0, 1, 2):
 Without a chain, the network gets in these steps to what the chain of order 1 knows before the
 first. On top of that chain it learns a part of what the second letter before tells. On top of the
 chain of order 2 it learns, in so few steps, nothing that shows: what the last model writes below is
-the chain's. What longer training adds is in [the results](../docs/results.md), under "Long runs".
+the chain's. What longer training adds is in [the results](../docs/results.md#code-length).
 
 ## Beside compressors
 
