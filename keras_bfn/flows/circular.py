@@ -108,7 +108,7 @@ class CircularFlow(Flow):
         return VonMises(distribution.natural + evidence)
 
     def log_receiver_ratio(self, x, distribution, alpha, noise):
-        """Returns log p(x) - log p(x | y), which is the same by Bayes' rule."""
+        """Returns log p_R(y) - log p_S(y | x) by Bayes' rule, as log p(x) - log p(x | y)."""
         e_x = self.embed(x)
         evidence = self.receive(e_x, alpha, noise)
         after = VonMises(distribution.natural + evidence)

@@ -71,7 +71,7 @@ class NumberFlow(Flow):
         known = t >= T_MIN
         root = ops.sqrt(self.schedule.beta(ops.maximum(t, T_MIN)))
         mean, std = self._prior_moments()
-        # Its gradient by evidence is that of the posterior mean: guidance also acts at t = 0.
+        # Give it the gradient of the posterior mean by evidence: guidance also acts at t = 0.
         mean = mean + (given - ops.stop_gradient(given))
         x = ops.where(known, (s / root - noise) / root, mean)
         return x, ops.where(known, 1.0 / root, std), known

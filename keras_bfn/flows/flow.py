@@ -13,7 +13,7 @@ from keras_bfn.flows.channels import Points
 from keras_bfn.schedules import schedule as schedules
 
 NOT_INTEGERS = ": by default only `discrete` data from 0 to a finite K - 1 have it"
-KNOWN = 1e4  # accuracy of known variables, relative to beta(1): certain in float32
+KNOWN = 1e4  # accuracy of known variables over max(1, beta(1)): certain in float32
 CHUNK = 2**20  # log probabilities held in memory at a time
 MOST_LOG_RATIO = 80.0  # its exponential fits into float32
 RESERVED = ("class_name", "config")  # keys by which Keras 3.15 recognises a saved object

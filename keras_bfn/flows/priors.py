@@ -205,8 +205,8 @@ class MarkovChain(Immutable):
         likelihoods = ops.moveaxis(ops.maximum(likelihoods, LEAST_LIKELIHOOD), 1, 0)
         follow, precede = map(ops.convert_to_tensor, (self._follow, self._precede))
         # A state is the last `order` classes. Its probabilities have the shape (K^(order - 1),
-        # batch, K): all classes but the last, and the last; or, turned, all but the first, and the
-        # first.
+        # batch, K): the classes but the last, and the last. `turn` swaps the roles: the classes but
+        # the first, and the first.
         state = ops.convert_to_tensor(self._start.reshape(1, -1))
         for i in range(order):
             state = ops.reshape(state, (-1, k**i, k, k ** (order - 1 - i)))
