@@ -172,8 +172,7 @@ class DiscretizedNormal(Distribution):
         return expected_bin(self.location, self.std, self.num_bins)
 
     def mode(self):
-        # Of the inner bins, that of the location has most mass; the end bin on its side may have
-        # more.
+        # The inner bin at the location has the most mass, unless the end bin on its side has more.
         inner, last = self._bin_of(self.location), self.num_bins - 1
         unit = 0.5**0.5 / self.std
         centre = bin_centre(inner, self.num_bins) - self.location
