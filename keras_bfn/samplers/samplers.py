@@ -70,9 +70,9 @@ class Sampler(Immutable):
     model.generate(16, num_steps=20, sampler=GreedySampler())
     ```
 
-    Further arguments are kept as attributes of the same names. They distinguish compiled programs:
-    plain values and arrays by value, functions and layers by identity. A sampler whose `init`
-    ignores `start` is correct only for `start=0`. A sampler without noise sets
+    A sampler keeps further arguments as attributes of the same names. They distinguish compiled
+    programs: plain values and arrays by value, functions and layers by identity. A sampler whose
+    `init` ignores `start` is correct only for `start=0`. A sampler without noise sets
     `deterministic = True` and defines `init_from` and `latents`, so that it can encode. A sampler
     that draws random numbers only by `flow.observe` and `distribution.sample` can be exported.
     `keras_bfn.testing.check_sampler` tests a sampler.
