@@ -1,6 +1,6 @@
-"""Output distributions: mean, mode, sample, log_prob, probs; one variable at a time.
+"""Output distributions, one per variable: mean, mode, sample, log_prob, probs.
 
-`normal` and `uniform` are what they draw with.
+They sample with `normal` and `uniform`.
 """
 
 from keras_bfn._random import normal as normal

@@ -10,7 +10,7 @@ from keras_bfn.distributions.distribution import Distribution
 
 
 class Delta(Distribution):
-    """All mass on one point: the output distribution of continuous data (section 4 of the paper).
+    """A point mass: the output distribution of continuous data (section 4 of the paper).
 
     Args:
         value: float tensor of shape `(batch, *event_shape)`.

@@ -9,8 +9,8 @@ from keras_bfn.distributions.distribution import Distribution
 from keras_bfn.distributions.expected_bin import expected_bin
 from keras_bfn.distributions.normal_interval import log_normal_interval
 
-ROUNDING = 1e-4  # of a sum over 1000 probabilities in float32, relative
-MANY = 512  # classes, of which a draw is made in two parts
+ROUNDING = 1e-4  # relative error of a sum of 1000 probabilities in float32
+MANY = 512  # from this number of classes on, samples are drawn in two stages
 
 
 class Categorical(Distribution):
@@ -41,10 +41,10 @@ class Categorical(Distribution):
     def sample(self, seed=None):
         *shape, num_classes = ops.shape(self.logits)
         if num_classes < MANY:
-            # One number for each variable, where the Gumbel-max trick takes one for each class.
+            # One random number per variable; the Gumbel-max trick needs one per class.
             return find(self.probs(), uniform(shape, seed))
-        # First a row of about sqrt(K) classes, then one of them: a cumulative sum over all would
-        # take longer than their sums.
+        # Sample a row of about sqrt(K) classes, then a class of it: sums of rows are faster than a
+        # cumulative sum over all classes.
         width = math.isqrt(num_classes - 1) + 1
         num_rows = -(-num_classes // width)
         padding = ((0, 0), (0, num_rows * width - num_classes))
@@ -61,12 +61,12 @@ class Categorical(Distribution):
 
     def truncated(self, top_k=None, top_p=None):
         log_probs = self.log_probs()
-        # The sort is stable: of classes that are as likely, the first comes first.
+        # The sort is stable: equally likely classes keep their order.
         order = ops.argsort(-log_probs, axis=-1)
         num_kept = min(top_k or self.logits.shape[-1], self.logits.shape[-1])
         if top_p is not None and top_p < 1:
             probs = ops.exp(ops.take_along_axis(log_probs, order, axis=-1)[..., :num_kept])
-            # Summed from the least likely on, which for a `top_p` near 1 keeps more digits.
+            # Summed from the least likely class on, which keeps more digits for `top_p` near 1.
             from_here = ops.flip(ops.cumsum(ops.flip(probs, axis=-1), axis=-1), axis=-1)
             spared = (1.0 - top_p) * (1.0 + ROUNDING) * from_here[..., :1]
             num_needed = ops.sum(ops.cast(from_here > spared, "int32"), axis=-1, keepdims=True)
@@ -91,11 +91,14 @@ class Categorical(Distribution):
 
 
 def find(weights, share):
-    """The first place where cumulative weights are above a share, in [0, 1), of their sum."""
+    """Returns the first index whose cumulative weight exceeds a fraction of the total weight.
+
+    The fraction, `share`, is in [0, 1).
+    """
     cumulative = ops.cumsum(weights, axis=-1)
-    # No product is rounded up to the sum itself, above which there is nothing.
+    # Keep the product from rounding up to the total, which no cumulative weight exceeds.
     point = ops.minimum(share[..., None], 1.0 - 2.0**-22) * cumulative[..., -1:]
-    # Not of integers: PyTorch takes twice as long to sum these.
+    # A sum of floats: PyTorch takes twice as long to sum integers.
     return ops.cast(ops.sum(ops.cast(cumulative <= point, "float32"), axis=-1), "int32")
 
 
@@ -141,10 +144,9 @@ class Bernoulli(Distribution):
 
 
 class DiscretizedNormal(Distribution):
-    """A normal distribution over [-1, 1], cut into K equal bins numbered from 0.
+    """A normal distribution discretised into K equal bins of [-1, 1], numbered from 0.
 
-    What lies below -1 or above 1 counts to the first and the last bin (section 5 of
-    the paper).
+    The mass below -1 belongs to the first bin, that above 1 to the last (section 5 of the paper).
 
     Args:
         mean: float tensor of shape `(batch, *event_shape)`.
@@ -166,15 +168,15 @@ class DiscretizedNormal(Distribution):
         self.num_bins = num_bins
 
     def mean(self):
-        """The expected number of the bin."""
+        """Returns the expected bin number."""
         return expected_bin(self.location, self.std, self.num_bins)
 
     def mode(self):
-        # Inside, the bin around the location has the most mass; the end on its side may have more.
+        # The inner bin at the location has the most mass, unless the end bin on its side has more.
         inner, last = self._bin_of(self.location), self.num_bins - 1
         unit = 0.5**0.5 / self.std
         centre = bin_centre(inner, self.num_bins) - self.location
-        # Not erf: what TensorFlow reads of JAX's exports knows none.
+        # Not erf, which TensorFlow cannot read in JAX's exports.
         above_low, above_high = (ops.erfc((centre + way / self.num_bins) * unit) for way in (-1, 1))
         beyond = ops.erfc((1.0 - 2.0 / self.num_bins - ops.abs(self.location)) * unit)
         end = ops.where(self.location > 0.0, last, 0)
@@ -198,14 +200,14 @@ class DiscretizedNormal(Distribution):
         return self._log_mass(bins, self.location[..., None], self.std[..., None])
 
     def _log_mass(self, bins, location, std):
-        # In halves of bins, of which edges are whole numbers: only the location is rounded.
+        # In units of half a bin, edges are whole numbers: only the location is rounded.
         location = ops.clip(location, -1e30, 1e30) * self.num_bins
         edge, std = 2.0 * bins - self.num_bins, std * self.num_bins
         is_first, is_last = bins < 0.5, bins > self.num_bins - 1.5
-        # The open ends are closed where nothing in float32 lies beyond.
+        # The outer edges are finite; beyond them there is no mass in float32.
         low = ops.where(is_first, -1e10, edge - location) / std
         high = ops.where(is_last, 1e10, edge + 2.0 - location) / std
-        # Not the difference of both, which of many narrow bins has few digits.
+        # Not `high - low`, which has few digits if bins are many and narrow.
         width = ops.where(ops.logical_or(is_first, is_last), high - low, 2.0 / std)
         return log_normal_interval(low, high, width)
 
@@ -214,12 +216,12 @@ class DiscretizedNormal(Distribution):
 
 
 def bin_number(value, num_bins):
-    """The number of the bin that holds `value`, with [-1, 1] cut into `num_bins` bins."""
+    """Returns the number of the bin that holds `value`, with [-1, 1] cut into `num_bins` bins."""
     number = ops.floor(0.5 * (value + 1.0) * num_bins)
     return ops.cast(ops.clip(number, 0, num_bins - 1), "int32")
 
 
 def bin_centre(number, num_bins):
-    """The centre in [-1, 1] of bin `number`."""
-    # Of a bin, the sum is exact, and the quotient the float32 that is nearest to the centre.
+    """Returns the centre in [-1, 1] of bin `number`."""
+    # For whole numbers, the sum is exact and the quotient is the float32 nearest to the centre.
     return (2.0 * ops.cast(number, "float32") + (1.0 - num_bins)) / num_bins

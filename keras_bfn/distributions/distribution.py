@@ -6,16 +6,16 @@ from keras_bfn._validation import lacks
 
 
 class Distribution:
-    """A distribution over one variable, for a whole batch of variables at once.
+    """Base class of distributions over one variable, for a whole batch of variables at once.
 
-    Every parameter is a float32 tensor of shape `(batch, *event_shape)`, or that with one axis more
-    for the classes. All methods work variable by variable; nothing is summed. What is returned is
-    float32, but for draws and modes of integers, which are int32.
+    Every parameter is a float32 tensor of shape `(batch, *event_shape)`, with one more axis for
+    classes. All methods work variable by variable; nothing is summed. They return float32 tensors,
+    except samples and modes of integers, which are int32.
 
-    A new distribution is a subclass. It must have `mean`, `mode`, `sample` and `log_prob`, and over
-    integers 0..K-1 `log_probs`; `tempered` and `truncated` are for samplers with a temperature,
-    `top_k` or `top_p`. Whatever is proportional to known numbers over 0..K-1 can be had from
-    `Categorical(logits)`, or from a subclass whose constructor computes the logits.
+    A new distribution is a subclass. It must define `mean`, `mode`, `sample` and `log_prob`, and
+    for integers 0..K-1 `log_probs`; samplers with a temperature, `top_k` or `top_p` need `tempered`
+    and `truncated`. A distribution over 0..K-1 with known unnormalised probabilities can be a
+    `Categorical(logits)`, or a subclass of it whose constructor computes the logits.
 
     Example, the output distribution of a flow:
 
@@ -26,18 +26,18 @@ class Distribution:
     """
 
     def mean(self):
-        """The expected value, of shape `(batch, *event_shape)`."""
+        """Returns the expected value, of shape `(batch, *event_shape)`."""
         raise lacks(self, "mean")
 
     def mode(self):
-        """The likeliest value, of shape `(batch, *event_shape)`."""
+        """Returns the likeliest value, of shape `(batch, *event_shape)`."""
         raise lacks(self, "mode")
 
     def sample(self, seed=None):
-        """A draw, of shape `(batch, *event_shape)`.
+        """Returns a sample of each variable.
 
         Args:
-            seed: as in `keras_bfn.distributions.normal` and `uniform`, by which it must draw.
+            seed: as in `keras_bfn.distributions.normal` and `uniform`, which it must sample with.
 
         Returns:
             A tensor of shape `(batch, *event_shape)`.
@@ -45,34 +45,35 @@ class Distribution:
         raise lacks(self, "sample")
 
     def tempered(self, temperature):
-        """The distribution with density p^(1 / temperature), normalised.
+        """Returns the distribution with density proportional to p^(1 / temperature).
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if there is no such distribution.
         """
         raise lacks(self, "tempered")
 
     def truncated(self, top_k=None, top_p=None):
-        """The distribution over its likeliest values alone, normalised.
+        """Returns the distribution restricted to its likeliest values and normalised.
 
         Args:
-            top_k: int or None: so many. Of values that are as likely, the least are kept.
-            top_p: float in (0, 1], or None: of those, the fewest whose probability reaches it, to
-                the precision of float32. At 1 all are kept.
+            top_k: int or None: the number of values kept. Of equally likely values, the smallest
+                are kept.
+            top_p: float in (0, 1], or None: of those, keep the fewest whose total probability
+                reaches `top_p`, to the precision of float32. At 1 all are kept.
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if there is no such distribution.
         """
         raise lacks(self, "truncated")
 
     def log_prob(self, x):
-        """The log probability (or density) of `x` in nats, of the shape of `x`."""
+        """Returns the log probability (or density) of `x` in nats, of the shape of `x`."""
         raise lacks(self, "log_prob")
 
     def log_probs(self):
-        """Over 0..K-1: all log probabilities, of shape `(batch, *event_shape, K)`."""
+        """Returns the log probabilities of 0..K-1, of shape `(batch, *event_shape, K)`."""
         raise lacks(self, "log_probs")
 
     def probs(self):
-        """Over 0..K-1: all probabilities, of shape `(batch, *event_shape, K)`."""
+        """Returns the probabilities of 0..K-1, of shape `(batch, *event_shape, K)`."""
         return ops.exp(self.log_probs())

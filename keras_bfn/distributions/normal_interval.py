@@ -1,11 +1,11 @@
-"""The mass of the standard normal distribution in an interval, in log space and in float32."""
+"""The log of the standard normal's mass in an interval, in float32."""
 
 import math
 
 from keras import ops
 
-# Below this width (times 1 + |centre|) the difference of two tails loses more digits than the
-# midpoint rule with its second-order correction does.
+# If width times 1 + |centre| is below this, the difference of two tails loses more digits than the
+# midpoint rule with its second-order correction.
 _NARROW = 0.1
 
 # Chebyshev fit of erfc(x) = t exp(-x^2 + p(t)), t = 2 / (2 + x), whose relative error is below
@@ -25,16 +25,16 @@ _ERFC_COEFFICIENTS = (
 
 
 def log_normal_interval(low, high, width=None):
-    """log(Phi(high) - Phi(low)) for low < high, stable in both tails and for narrow intervals.
+    """Returns log(Phi(high) - Phi(low)) for low < high, stable in tails and narrow intervals.
 
     Args:
         low, high: finite float32 tensors of one shape.
-        width: `high - low`, of that shape, where it is known to more digits than these.
+        width: `high - low`, of that shape, if it is known to more digits than their difference has.
 
     Returns:
         A tensor of the same shape, finite wherever the true value fits into float32.
     """
-    # Mirror intervals on the right to the left, where log Phi keeps its precision.
+    # Mirror intervals on the right to the left, where log Phi is precise.
     mirror = low + high > 0
     low, high = ops.where(mirror, -high, low), ops.where(mirror, -low, high)
     width, centre = high - low if width is None else width, 0.5 * (low + high)
@@ -53,8 +53,8 @@ def _log_midpoint_rule(width, centre):
 
 
 def _log_tail_difference(low, high):
-    """For low <= -|high|: log Phi(high) + log(1 - Phi(low) / Phi(high))."""
-    # Not minimum and maximum: backends halve their gradients at a tie.
+    """Returns log Phi(high) + log(1 - Phi(low) / Phi(high)), for low <= -|high|."""
+    # Not `minimum` and `maximum`, whose gradients backends halve at ties.
     left = ops.where(high > 0, 0.0, high)
     right = ops.where(high > 0, high, 0.0)
     log_scaled_left = _log_scaled_tail(left)
@@ -63,7 +63,7 @@ def _log_tail_difference(low, high):
         ops.log1p(-ops.exp(_log_scaled_tail(-right) - 0.5 * ops.square(right))),
         log_scaled_left - 0.5 * ops.square(left),
     )
-    # The squares are subtracted before they are rounded: far out they are all there is.
+    # Factored, so that squares are not rounded before subtraction: they dominate in the tails.
     log_ratio = ops.where(
         high > 0,
         _log_scaled_tail(low) - 0.5 * ops.square(low) - log_high,
@@ -73,7 +73,7 @@ def _log_tail_difference(low, high):
 
 
 def _log_scaled_tail(z):
-    """log Phi(z) + z^2 / 2 for z <= 0."""
+    """Returns log Phi(z) + z^2 / 2, for z <= 0."""
     t = 2.0 / (2.0 - z / math.sqrt(2.0))
     polynomial = 0.0
     for coefficient in _ERFC_COEFFICIENTS:

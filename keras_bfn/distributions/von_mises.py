@@ -1,4 +1,4 @@
-"""The von Mises distribution: what the normal distribution is for numbers, for angles."""
+"""The von Mises distribution, the analogue of the normal distribution for angles."""
 
 import math
 
@@ -10,8 +10,8 @@ from keras_bfn.distributions.continuous import Delta
 from keras_bfn.distributions.distribution import Distribution
 
 # With root = sqrt(9 + kappa^2) and y = 3 / root, log(2 pi I_0(kappa)) = root + log(y) / 2 + q(y).
-# The polynomial q, lowest power first, is a fit by least squares at Chebyshev's points of y, to the
-# value and the slope; both are exact to 2e-7 for all kappa.
+# The polynomial q, lowest power first, is a least-squares fit to value and slope at Chebyshev
+# points of y; both are exact to 2e-7 for all kappa.
 _LOG_NORMALIZER_COEFFICIENTS = (
     0.369632234,
     -1.45829546,
@@ -26,8 +26,8 @@ _LOG_NORMALIZER_COEFFICIENTS = (
     -0.200473128,
 )
 
-# A draw finds its place among so many intervals of each half of the circle, and within, where the
-# density is taken for a line: to 2e-5 of its share, for every kappa.
+# Samples invert the cumulative distribution, with a density that is linear in each of this many
+# intervals of a half circle: exact to a probability of 2e-5, for every kappa.
 _NUM_INTERVALS = 32
 _HALF_ANGLES = np.linspace(0.0, 0.5 * np.pi, 2 * _NUM_INTERVALS + 1)
 _COS_SQUARES = np.square(np.cos(_HALF_ANGLES)).astype("float32")
@@ -37,10 +37,10 @@ _SIN_SQUARES = np.square(np.sin(_HALF_ANGLES)).astype("float32")
 class VonMises(Distribution):
     """A density over angles, proportional to exp(m . (cos x, sin x)).
 
-    The direction of `m` is the mean, its length the concentration kappa, 1 / std^2 where it is
-    large; of length 0, all angles are equally likely, and gradients are as exact. Log densities are
-    exact to 1e-6 for kappa up to 10, and to 3e-5 up to 10,000, where it tells that angles are
-    rounded; their gradients to 2e-6.
+    The direction of `m` is the mean direction. Its length is the concentration kappa, which is
+    1 / std^2 if large; at 0, all angles are equally likely, and gradients stay exact. Log densities
+    are exact to 1e-6 for kappa up to 10, and to 3e-5 up to 10,000, where the rounding of angles
+    matters. Their gradients are exact to 2e-6.
 
     Args:
         natural: float tensor of shape `(batch, *event_shape, 2)`, the natural parameters m.
@@ -58,27 +58,27 @@ class VonMises(Distribution):
         self.natural = natural
 
     def mean(self):
-        """The mean direction, in [-pi, pi]; 0 where there is none."""
-        natural = ops.where(self.natural == 0.0, 0.0, self.natural)  # that of -0.0 is pi
+        """Returns the mean direction in [-pi, pi], and 0 if kappa is 0."""
+        natural = ops.where(self.natural == 0.0, 0.0, self.natural)  # -0.0 would give pi
         return ops.arctan2(natural[..., 1], natural[..., 0])
 
     def mode(self):
         return self.mean()
 
     def mean_vector(self):
-        """The mean of (cos x, sin x), of shape `(batch, *event_shape, 2)`.
+        """Returns the mean of (cos x, sin x), of shape `(batch, *event_shape, 2)`.
 
         Its length is I_1(kappa) / I_0(kappa).
         """
         return self.natural * ops.expand_dims(self._shrinkage(), axis=-1)
 
     def variances(self):
-        """The variances of cos x and of sin x, of the shape of `natural`."""
+        """Returns the variances of cos x and sin x, of the shape of `natural`."""
         # Across the mean direction, the mean square is I_1(kappa) / (kappa I_0(kappa)).
         across = ops.expand_dims(self._shrinkage(), axis=-1)
         squares = ops.square(self.natural)
         total = ops.sum(squares, axis=-1, keepdims=True)
-        # Of large kappa, the difference has no digits; the series is exact to 2e-6.
+        # For large kappa, the difference has no digits; the series is exact to 2e-6.
         is_large = total > 1000.0
         inverse = ops.rsqrt(ops.where(is_large, total, 1000.0))
         series = ops.square(inverse) * (0.5 + inverse * (0.25 + 0.375 * inverse))
@@ -88,7 +88,7 @@ class VonMises(Distribution):
 
     def sample(self, seed=None):
         kappa = ops.sqrt(ops.sum(ops.square(self.natural), axis=-1))
-        # In the angle 2 atan(tan(x / 2) / scale) the density is nearly flat around the mode, and
+        # In the angle 2 atan(tan(x / 2) / scale), the density is nearly flat around the mode, and
         # the same for all large kappa.
         square = 1.0 / (1.0 + 2.0 * kappa)
         cos_squares, sin_squares = map(ops.convert_to_tensor, (_COS_SQUARES, _SIN_SQUARES))
@@ -100,10 +100,10 @@ class VonMises(Distribution):
 
         share = 2.0 * uniform(ops.shape(kappa), seed) - 1.0
         cumulative = ops.cumsum(mass, axis=-1)
-        # No product is rounded up to the sum itself, above which there is nothing.
+        # Keep the product from rounding up to the total, which no cumulative mass exceeds.
         point = ops.minimum(ops.abs(share), 1.0 - 2.0**-22) * cumulative[..., -1]
         place = ops.sum(ops.cast(cumulative <= point[..., None], "float32"), axis=-1)
-        # Not gathered: PyTorch exports that for batches of one size only.
+        # Not a gather, which PyTorch exports for a fixed batch size only.
         places = ops.arange(_NUM_INTERVALS, dtype="float32")
         is_there = ops.cast(place[..., None] == places, "float32")
         low, high, mass, cumulative = (
@@ -133,17 +133,19 @@ class VonMises(Distribution):
         along = self.natural[..., 0] * cos + self.natural[..., 1] * sin
         across = self.natural[..., 1] * cos - self.natural[..., 0] * sin
         root, y = self._root()
-        # root - along, without the difference of two large numbers.
+        # root - along, without subtracting two large numbers.
         is_near = along > 0
         quotient = (9.0 + ops.square(across)) / (root + ops.where(is_near, along, 0.0))
         distance = ops.where(is_near, quotient, root - along)
         return -distance - 0.5 * ops.log(y) - _polynomial(y, y)[0]
 
     def log_normalizer_growth(self, evidence):
-        """How much the log of the normaliser grows when `natural` grows by little, to its digits.
+        """Returns the increase of the log normaliser when `natural` grows by a little evidence.
+
+        It keeps its digits however little the evidence is.
 
         Args:
-            evidence: tensor of the shape of `natural`, shorter than 1.
+            evidence: tensor of the shape of `natural`, with vectors shorter than 1.
 
         Returns:
             A tensor of shape `(batch, *event_shape)`.
@@ -159,13 +161,13 @@ class VonMises(Distribution):
         return root, 3.0 / root
 
     def _shrinkage(self):
-        """I_1(kappa) / (kappa I_0(kappa)): the slope of log(2 pi I_0) by kappa^2 / 2."""
+        """Returns I_1(kappa) / (kappa I_0(kappa)), the slope of log(2 pi I_0) by kappa^2 / 2."""
         root, y = self._root()
         return (1.0 - (0.5 + y * _polynomial(y, y)[1]) / root) / root
 
 
 def _polynomial(y, other):
-    """q(y) and its mean slope from there to another point, or its slope there."""
+    """Returns q(y) and its mean slope from y to `other`, or its derivative if they are equal."""
     value = slope = ops.zeros_like(y)
     for coefficient in reversed(_LOG_NORMALIZER_COEFFICIENTS):
         value, slope = coefficient + y * value, value + other * slope

@@ -1,4 +1,4 @@
-"""Data types: what is sent, what is known after it, and what a network's output means."""
+"""Data types: their messages, input distributions and output distributions."""
 
 from keras_bfn.flows.circular import CircularFlow as CircularFlow
 from keras_bfn.flows.continuous import ContinuousFlow as ContinuousFlow

@@ -1,23 +1,23 @@
-"""What a message about one variable may be about: points of a space, in numpy and float64.
+"""Channels: the embeddings of a variable's values as points of a space, in numpy and float64.
 
-Messages that differ only along some directions need to be sent only along these. A channel knows
-them; `keras_bfn.codec` sends numbers through it.
+If the embeddings differ only along some directions, messages are needed only along these. A channel
+defines the directions; `keras_bfn.codec` sends numbers through it.
 """
 
 import math
 
 import numpy as np
 
-# So many standard deviations from a message there is no value that it could be about.
+# Values more than this many standard deviations from a message are not candidates.
 FARTHEST = 6.0
 
 
 class Line:
-    """Evenly spaced points on a line: bins in their order, or two classes.
+    """Evenly spaced points on a line: ordered bins, or two classes.
 
     Args:
-        points: float array `(K,)`, rising: where the embedding of each value lies on the line.
-        direction: float array `(embedding_size,)`: the unit vector along which the line runs.
+        points: float array `(K,)`, increasing: the position of each value's embedding on the line.
+        direction: float array `(embedding_size,)`: the unit vector of the line.
     """
 
     size = 1
@@ -27,23 +27,23 @@ class Line:
         self.direction = np.asarray(direction, "float64")
 
     def embed(self, values):
-        """Where the embeddings of integers of any shape lie: a float64 array `(..., size)`."""
-        return self.points[np.asarray(values, "int64")][..., None]  # of booleans, too
+        """Returns the points of integers of any shape: a float64 array `(..., size)`."""
+        return self.points[np.asarray(values, "int64")][..., None]  # also for booleans
 
     def evidence(self, s):
-        """The evidence, `(..., embedding_size)`, of what was gathered through the channel."""
+        """Returns evidence `(..., embedding_size)` from evidence in the channel's coordinates."""
         return s * self.direction
 
     def candidates(self, gained, precision):
-        """The values that a message may have been about.
+        """Returns the values that a message may encode.
 
         Args:
             gained: float64 array `(..., size)`, the evidence `precision * y` of the message `y`.
-            precision: float, that of the message, `c alpha`.
+            precision: float, the precision of the message, `c alpha`.
 
         Returns:
             The tuple of the first candidate, an int array `(...)`, and the log likelihoods, up to a
-            constant, of the M values from it on, `(..., M)`.
+            constant, of the M consecutive values from it on, `(..., M)`.
         """
         num, num_values = self.num_candidates(precision), len(self.points)
         step = self.points[1] - self.points[0]
@@ -54,13 +54,13 @@ class Line:
         return first, -0.5 * precision * np.square(message - points)
 
     def num_candidates(self, precision):
-        """How many values a message of this precision may have been about, M."""
+        """Returns M, the number of values that a message of this precision may encode."""
         step = self.points[1] - self.points[0]
         return min(len(self.points), 2 * math.ceil(FARTHEST / (math.sqrt(precision) * step)) + 1)
 
 
 class Simplex:
-    """The corners of a simplex: K classes without an order. As `Line`."""
+    """The corners of a simplex: K unordered classes. Methods are as in `Line`."""
 
     def __init__(self, num_classes):
         self.size = num_classes
@@ -76,7 +76,7 @@ class Simplex:
 
 
 class Points:
-    """Any K points of a space. As `Line`.
+    """Any K points of a space. Methods are as in `Line`.
 
     Args:
         points: float array `(K, size)`: the embedding of each value.

@@ -10,39 +10,39 @@ from keras_bfn.distributions import VonMises
 from keras_bfn.flows.continuous import exponential_schedule
 from keras_bfn.flows.flow import Flow
 
-MOST_ACCURACY = 1e18  # the square of the evidence fits into float32
-MOST = 1e7  # of a natural parameter: a standard deviation of 0.0003, float32 resolves 2e-7
+MOST_ACCURACY = 1e18  # so that the square of the evidence fits into float32
+MOST = 1e7  # largest natural parameter: a standard deviation of 0.0003; float32 resolves 2e-7
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class CircularFlow(Flow):
-    """Angles in radians, in [-pi, pi], of which both ends are one: torsions, directions, times.
+    """Angles in radians in [-pi, pi], whose ends are identified: torsions, directions, times.
 
-    | sent | e(x) = (cos x, sin x), a point of the plane |
+    | embedding | e(x) = (cos x, sin x), a point in the plane |
     |---|---|
     | input distribution | von Mises, proportional to exp(s . e(x)) |
     | network input | 2 numbers per variable, s / (1/2 + sqrt(9/4 + s^2)), in the unit disc |
     | network output | 2 numbers per variable, natural parameters |
     | output distribution | von Mises, proportional to exp(params . e(x)) |
 
-    As all points of the circle are as far from the origin, the posterior given normal messages
-    about e(x) is von Mises exactly, its natural parameter the evidence: messages and accuracies add
-    up, and no table is needed. The von Mises messages of CrysBFN tend to these as they get weaker,
-    a message of concentration alpha to one of accuracy alpha^2 / 2; sent by either, an angle costs
-    the same.
+    All points of the circle are equally far from the origin. The posterior given normal messages
+    about e(x) is therefore exactly von Mises, with the evidence as its natural parameter: messages
+    and accuracies add up, and no lookup table is needed. The von Mises messages of CrysBFN approach
+    these as they get weaker: a message of concentration alpha approaches one of accuracy
+    alpha^2 / 2. The cost of an angle is the same with either.
 
-    Of the output distribution, the continuous-time loss sees only the mean of e(x), and a von Mises
-    distribution may have any. Of an angle that has two likely values, it is too wide until it is
-    known which of them it is: with few large messages that costs.
+    The continuous-time loss depends on the output distribution only through the mean of e(x), and a
+    von Mises distribution can have any such mean. For an angle with two likely values, it is too
+    wide until the evidence decides between them, which costs more if messages are few and large.
 
-    The reconstruction loss is the negative log density of x per radian, and may be negative.
-    Samples are as exact as the evidence at t = 1 and the network make them: about `sigma_1`.
+    The reconstruction loss is the negative log density of x per radian, and may be negative. The
+    error of samples is about `sigma_1`; it depends on the evidence at t = 1 and on the network.
 
     Args:
         sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1, in
-            radians; 0.01 by default. It is short for `schedule=ExponentialSchedule(sigma_1)`, with
-            which an angle costs nearly as much at each time.
-        schedule: a `keras_bfn.schedules.Schedule`, in the place of `sigma_1`.
+            radians; 0.01 by default. Short for `schedule=ExponentialSchedule(sigma_1)`, with which
+            the cost of an angle is nearly uniform in time.
+        schedule: a `keras_bfn.schedules.Schedule`, instead of `sigma_1`.
 
     Raises:
         ValueError: if an argument is out of its range, or both are given.
@@ -55,9 +55,9 @@ class CircularFlow(Flow):
     (2, 5, 2)
 
     Reference: circular data in Bayesian flow networks,
-    [Wu et al., 2025](https://arxiv.org/abs/2502.02016); that s / (1/2 + sqrt(9/4 + s^2)) is at
-    most 0.034 less than the mean of e(x): Amos, "Computation of modified Bessel functions and
-    their ratios", Mathematics of Computation 28, 1974.
+    [Wu et al., 2025](https://arxiv.org/abs/2502.02016). The bound that makes the length of
+    s / (1/2 + sqrt(9/4 + s^2)) at most 0.034 less than that of the mean of e(x): Amos, "Computation
+    of modified Bessel functions and their ratios", Mathematics of Computation 28, 1974.
     """
 
     shorthands = ("sigma_1",)
@@ -81,13 +81,13 @@ class CircularFlow(Flow):
         return s / (0.5 + ops.sqrt(2.25 + square))
 
     def input_mean(self, theta):
-        """The mean direction, in radians."""
+        """Returns the mean direction in radians."""
         return VonMises(theta).mean()
 
     def evidence_params(self, theta):
-        """The evidence: `input_params`, solved for it."""
+        """Returns the evidence, the inverse of `input_params`."""
         left = 1.0 - ops.sum(ops.square(theta), axis=-1, keepdims=True)
-        left = ops.maximum(left, 1e-7)  # in float32, theta is rounded to length 1
+        left = ops.maximum(left, 1e-7)  # the length of theta can round to 1 in float32
         return theta * (1.0 + ops.sqrt(1.0 + 8.0 * left)) / (2.0 * left)
 
     def output_distribution(self, params, s, t):
@@ -108,12 +108,12 @@ class CircularFlow(Flow):
         return VonMises(distribution.natural + evidence)
 
     def log_receiver_ratio(self, x, distribution, alpha, noise):
-        """By Bayes' rule, as the posterior after the message is known: log p(x) - log p(x | y)."""
+        """Returns log p_R(y) - log p_S(y | x) by Bayes' rule, as log p(x) - log p(x | y)."""
         e_x = self.embed(x)
         evidence = self.receive(e_x, alpha, noise)
         after = VonMises(distribution.natural + evidence)
         ratio = distribution.log_prob(x) - after.log_prob(x)
-        # Of messages that tell next to nothing, that difference keeps few of its digits.
+        # For very weak messages, that difference loses most of its digits.
         is_little = ops.sum(ops.square(evidence), axis=-1, keepdims=True) < 1.0
         little = ops.where(is_little, evidence, 0.0)
         growth = distribution.log_normalizer_growth(little) - ops.sum(little * e_x, axis=-1)

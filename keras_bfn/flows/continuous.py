@@ -16,12 +16,12 @@ from keras_bfn.flows.priors import check_prior_shape
 from keras_bfn.flows.scaling import check_scaling, check_scaling_shape
 from keras_bfn.schedules import ExponentialSchedule
 
-# Earlier than this there is no evidence yet, and predicted noise says nothing about the data.
+# Before this time there is no evidence, and predicted noise does not determine the data.
 T_MIN = 1e-6
 
 
 class NumberFlow(Flow):
-    """What continuous and discretised data have in common: a normal input distribution."""
+    """Base class of continuous and discretised data, whose input distribution is normal."""
 
     embedding_size = theta_size = 1
 
@@ -30,7 +30,7 @@ class NumberFlow(Flow):
         self.prior = None if prior is None else _check_prior(prior)
 
     def input_params(self, s, beta):
-        """mu, the mean of N(mu, 1 / (1 / std^2 + beta)); without a prior s / (1 + beta)."""
+        """Returns mu, the mean of N(mu, 1 / (1 / std^2 + beta)); without a prior s / (1 + beta)."""
         if self.prior is None:
             return s / (1.0 + expand(beta, s))
         s = ops.convert_to_tensor(s)
@@ -41,11 +41,11 @@ class NumberFlow(Flow):
         return (s + mean / std**2) / (1.0 / std**2 + expand(beta, s))
 
     def input_variance(self, t, like):
-        """The variance of the input distribution: a tensor that broadcasts to the shape of data.
+        """Returns the variance of the input distribution, which broadcasts to the shape of data.
 
         Args:
-            t: time, of shape `(batch,)`, or of each variable, `(batch, *event_shape)`.
-            like: data, of which only the shape counts.
+            t: time, of shape `(batch,)`, or `(batch, *event_shape)` if each variable has its own.
+            like: data; only the shape is used.
         """
         beta = self.schedule.beta(t)
         if isinstance(self.prior, JointNormal):
@@ -56,28 +56,28 @@ class NumberFlow(Flow):
         return 1.0 / (beta + ops.convert_to_tensor(self.prior[1]) ** -2)
 
     def noise_to_data(self, noise, s, t):
-        """The data that a predicted noise implies, and its scale 1 / sqrt(beta).
+        """Returns the data that predicted noise implies, and the noise's scale 1 / sqrt(beta).
 
         The evidence is `s = beta x + sqrt(beta) noise`, so `x = (s / sqrt(beta) - noise) /
-        sqrt(beta)`. This is the paper's `mu / gamma - sqrt((1 - gamma) / gamma) noise`,
+        sqrt(beta)`. This is the paper's `mu / gamma - sqrt((1 - gamma) / gamma) noise` with
         `gamma = beta / (1 + beta)`, and holds for every prior.
 
         Returns:
-            The tuple `(x, scale, known)`. Where `known` is false, t < 1e-6, `x` and `scale` are the
-            prior's mean and standard deviation.
+            The tuple `(x, scale, known)`. `known` is false for t < 1e-6, where `x` and `scale` are
+            the prior's mean and standard deviation.
         """
         given = self.input_params(s, self.schedule.beta(t))
         t = expand(t, noise)
         known = t >= T_MIN
         root = ops.sqrt(self.schedule.beta(ops.maximum(t, T_MIN)))
         mean, std = self._prior_moments()
-        # By evidence it changes as the mean given the evidence does: guidance acts at t = 0, too.
+        # Give it the gradient of the posterior mean by evidence: guidance also acts at t = 0.
         mean = mean + (given - ops.stop_gradient(given))
         x = ops.where(known, (s / root - noise) / root, mean)
         return x, ops.where(known, 1.0 / root, std), known
 
     def _prior_moments(self):
-        """Mean and standard deviation: numbers, or tensors that broadcast to evidence."""
+        """Returns the prior's mean and standard deviation, which broadcast to evidence."""
         if self.prior is None:
             return 0.0, 1.0
         moments = self.prior
@@ -92,7 +92,7 @@ class NumberFlow(Flow):
         return s, self.input_params(s, beta)
 
     def find_prior(self, x, there, per_variable, order):
-        """The `prior` that fits data, for `keras_bfn.flows.fit_prior`."""
+        """Returns the `prior` fitted to data, for `keras_bfn.flows.fit_prior`."""
         if order:
             raise ValueError(
                 f"Argument `order` must be 0 for numbers. Received: order={order}, flow={self!r}"
@@ -113,7 +113,7 @@ def _check_prior(prior):
         return prior
     try:
         found = np.stack(np.broadcast_arrays(*prior)).astype("float32")
-    except (TypeError, ValueError, OverflowError):  # no sequence, not of one shape, no numbers
+    except (TypeError, ValueError, OverflowError):  # not a sequence, of one shape, or of numbers
         found = np.zeros(())
     if not found.ndim or len(found) != 2 or not np.isfinite(found).all() or (found[1] <= 0).any():
         expected = "(mean, standard deviation), finite numbers or arrays of shape `event_shape`"
@@ -123,7 +123,7 @@ def _check_prior(prior):
 
 
 def exponential_schedule(sigma_1, schedule, default=0.001):
-    """The schedule given, or that which ends at a standard deviation `sigma_1`."""
+    """Returns `schedule` if given, else the `ExponentialSchedule` that ends at `sigma_1`."""
     if schedule is None:
         return ExponentialSchedule(default if sigma_1 is None else sigma_1)
     if sigma_1 is not None:
@@ -136,42 +136,42 @@ def exponential_schedule(sigma_1, schedule, default=0.001):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class ContinuousFlow(NumberFlow):
-    """Real numbers in [-1, 1], or in units of their own, known ever more accurately.
+    """Real numbers, in [-1, 1] or in units of their own.
 
-    | sent | e(x) = (x - center) / scale, in [-1, 1] |
+    | embedding | e(x) = (x - center) / scale, in [-1, 1] |
     |---|---|
-    | input distribution | N(mu, 1 / (1 + beta)), mu = s / (1 + beta), but for a `prior` |
+    | input distribution | N(mu, 1 / (1 + beta)), mu = s / (1 + beta), unless there is a `prior` |
     | network output | 1 number per variable |
-    | output distribution | a delta at x_hat, clipped to center - scale and center + scale |
+    | output distribution | a delta at x_hat, clipped to [center - scale, center + scale] |
 
-    Data, samples and means are in units of their own. In those of e(x) are `sigma_1`,
-    `reconstruction_std` and `prior`, evidence, and what networks are shown and return; messages
-    cost the same in all units.
+    Data, samples and means are in the data's own units. `sigma_1`, `reconstruction_std`, `prior`,
+    evidence, and network inputs and outputs are in units of e(x). The cost of messages does not
+    depend on units.
 
     Args:
         sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1; 0.001
-            by default. It is short for `schedule=ExponentialSchedule(sigma_1)`.
-        prediction: `"noise"`, `"data"` or `"residual"`: what the network's output stands for. With
-            the first, x_hat before the first message is the prior's mean, whatever the network
-            says. The last is how far the data are from the mean of the input distribution, over its
-            standard deviation: a network that returns zeros says what the prior says.
-        num_bins: int or None. The reconstruction loss is the negative log density of x under
-            N(x_hat, (scale sigma_1)^2), in the data's own units: in units a thousand times smaller,
-            it and `bits_per_dim` are log(1000) and log2(1000) more per variable, and both may be
-            negative. Given `num_bins`, it is the negative log of that normal's mass over the bin of
-            x, with the range cut into `num_bins` bins, whatever the units, so that bits per
-            dimension compare with those of a `DiscretizedFlow`.
+            by default. Short for `schedule=ExponentialSchedule(sigma_1)`.
+        prediction: `"noise"`, `"data"` or `"residual"`: what the network predicts. With `"noise"`,
+            x_hat before the first message is the prior's mean, whatever the network returns.
+            `"residual"` is the difference of the data from the mean of the input distribution, in
+            units of its standard deviation: if the network returns zeros, x_hat is that mean.
+        num_bins: int or None. By default the reconstruction loss is the negative log density of x
+            under N(x_hat, (scale sigma_1)^2), in the data's own units. In units a thousand times
+            smaller, it and `bits_per_dim` are log(1000) and log2(1000) more per variable; both may
+            be negative. With `num_bins`, the range is cut into so many bins, and the loss is the
+            negative log of that normal's mass in the bin of x. It does not depend on units, and
+            bits per dimension are comparable with those of a `DiscretizedFlow`.
         reconstruction_std: positive float or None: the normal's standard deviation in the
-            reconstruction loss, in the place of the input distribution's at t = 1.
-        schedule: a `keras_bfn.schedules.Schedule`, in the place of `sigma_1`.
-        prior: what Bob believes before any message, in the place of N(0, 1): a mean and a standard
+            reconstruction loss, instead of that of the input distribution at t = 1.
+        schedule: a `keras_bfn.schedules.Schedule`, instead of `sigma_1`.
+        prior: the input distribution before any message, instead of N(0, 1): a mean and a standard
             deviation, numbers or arrays of shape `event_shape` (a tuple of both, or one array).
-            `keras_bfn.flows.fit_prior` finds them. Or a `keras_bfn.flows.JointNormal`, by which
-            each variable tells of all.
+            `keras_bfn.flows.fit_prior` fits them to data. Or a `keras_bfn.flows.JointNormal`, with
+            which evidence about one variable informs all.
         center, scale: the data's own units: numbers, or arrays that broadcast to the event shape,
-            such as one for each channel. Data must lie within `scale` of `center`.
-            `keras_bfn.flows.fit_scaling` finds them. Data are float32: subtract from them yourself
-            a center that is more than 10,000 times as large as the scale.
+            such as one per channel. Data must lie within `scale` of `center`.
+            `keras_bfn.flows.fit_scaling` fits them to data. Data are float32: if the center is more
+            than 10,000 times the scale, subtract it from the data yourself.
 
     Raises:
         ValueError: if an argument is out of its range, or both `sigma_1` and `schedule` are given.
@@ -211,7 +211,7 @@ class ContinuousFlow(NumberFlow):
         self.center, self.scale = check_scaling(center, scale)
 
     def find_scaling(self, x, by, per, margin):
-        """The `center` and the `scale` that fit data, for `keras_bfn.flows.fit_scaling`."""
+        """Returns `center` and `scale` fitted to data, for `keras_bfn.flows.fit_scaling`."""
         channels = tuple(range(np.ndim(x) - 1)) or None
         axes = {"all": None, "channel": channels, "variable": 0}[per]
         low, high = x.min(axis=axes), x.max(axis=axes)
@@ -235,7 +235,7 @@ class ContinuousFlow(NumberFlow):
         check_scaling_shape("event_shape", self.center, self.scale, event_shape)
 
     def _to_range(self, x):
-        """e(x) without its last axis."""
+        """Returns e(x) without its last axis."""
         return (ops.cast(x, "float32") - _float32(self.center)) / _float32(self.scale)
 
     def _to_units(self, e):
@@ -262,7 +262,7 @@ class ContinuousFlow(NumberFlow):
         return self.embed(distribution.mean())
 
     def expected_variance(self, distribution, t):
-        """What each variable's own evidence leaves open; the output distribution is a point."""
+        """Returns the variance of the input distribution, since p_O is a single point."""
         mean = distribution.mean()
         variance = ops.square(_float32(self.scale)) * self.input_variance(t, mean)
         return ops.broadcast_to(variance, ops.shape(mean))
@@ -277,7 +277,7 @@ class ContinuousFlow(NumberFlow):
         return Delta(mean + _float32(self.scale) * moved)
 
     def sender_receiver_kl(self, x, distribution, alpha, seed=None):
-        """The closed form for two normals of one variance: (c / 2) alpha |e(x) - e_hat|^2."""
+        """Returns the closed form for normals of equal variance: (c / 2) alpha |e(x) - e_hat|^2."""
         error = self._to_range(x) - self._to_range(distribution.mean())
         return 0.5 * expand(alpha, error) * ops.square(error)
 
@@ -304,7 +304,7 @@ class ContinuousFlow(NumberFlow):
         return super().remaining_cost(x, num_draws, seed)
 
     def _cost_after_evidence(self, x, beta, log_prior, rng):
-        """The reconstruction loss of mu = s / (1 + beta), of numbers in [-1, 1]."""
+        """Returns the reconstruction loss of mu = s / (1 + beta), for numbers in [-1, 1]."""
         s = beta * x + math.sqrt(beta) * rng.standard_normal(len(x))
         mean = ops.convert_to_tensor(np.clip(s / (1.0 + beta), -1.0, 1.0), "float32")
         std = self.reconstruction_std or (1.0 + beta) ** -0.5
@@ -314,5 +314,5 @@ class ContinuousFlow(NumberFlow):
 
 
 def _float32(value):
-    """A number as it is, an array as a tensor."""
+    """Returns a float as it is, and an array as a tensor."""
     return value if isinstance(value, float) else ops.convert_to_tensor(value, "float32")

@@ -1,4 +1,4 @@
-"""Discrete data: classes without an order (section 6 of the paper)."""
+"""Discrete data: unordered classes (section 6 of the paper)."""
 
 import keras
 import numpy as np
@@ -14,24 +14,24 @@ from keras_bfn.schedules import QuadraticSchedule
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class DiscreteFlow(Flow):
-    """Integers 0..K-1 without an order, such as letters, tokens or binary pixels.
+    """Unordered classes 0..K-1, such as letters, tokens or binary pixels.
 
-    | input distribution | categorical, softmax(s), or prior times exp(s) |
+    | input distribution | categorical: softmax(s), or proportional to prior times exp(s) |
     |---|---|
-    | network input | K probabilities per variable; for K = 2, the probability of class 1 alone |
-    | network output | K logits per variable; for K = 2, the log odds of class 1 alone |
+    | network input | K probabilities per variable; for K = 2, only the probability of class 1 |
+    | network output | K logits per variable; for K = 2, only the log odds of class 1 |
     | output distribution | categorical |
 
     Args:
         num_classes: int, at least 2. K.
-        beta_1: positive float. The accuracy at t = 1; needed unless `schedule` is given. The paper
-            takes 9 for binary pixels and 0.75^2 for 27 letters. It is short for
+        beta_1: positive float. The accuracy at t = 1; required unless `schedule` is given. The
+            paper uses 9 for binary pixels and 0.75^2 for 27 letters. Short for
             `schedule=QuadraticSchedule(beta_1)`.
-        schedule: a `keras_bfn.schedules.Schedule`, in the place of `beta_1`.
-        prior: what Bob believes before any message, in the place of 1 / K for each class: an array
-            of positive shares, `(num_classes,)` or for each variable `(*event_shape, num_classes)`;
-            or, for sequences, a `keras_bfn.flows.MarkovChain`, by which the evidence about each
-            variable tells of all. `keras_bfn.flows.fit_prior` finds them.
+        schedule: a `keras_bfn.schedules.Schedule`, instead of `beta_1`.
+        prior: the input distribution before any message, instead of 1 / K for each class: an array
+            of positive weights, `(num_classes,)`, or `(*event_shape, num_classes)` for a prior per
+            variable; or, for sequences, a `keras_bfn.flows.MarkovChain`, with which evidence about
+            one variable informs all. `keras_bfn.flows.fit_prior` fits them to data.
 
     Raises:
         ValueError: if an argument is out of its range, or if not exactly one of `beta_1` and
@@ -74,7 +74,7 @@ class DiscreteFlow(Flow):
             are_positive = np.isfinite(prior) & (prior > 0)
             if are_positive.all():
                 prior = (prior / prior.sum(axis=-1, keepdims=True)).astype("float32")
-                are_positive = prior > 0  # in float32, too
+                are_positive = prior > 0  # also in float32
             if not (prior.size and are_positive.all()):
                 raise ValueError(
                     "Argument `prior` must hold positive shares. "
@@ -89,13 +89,13 @@ class DiscreteFlow(Flow):
         return prior
 
     def find_prior(self, x, there, per_variable, order):
-        """The `prior` that fits data, for `keras_bfn.flows.fit_prior`."""
-        x = np.where(there, x.astype("int64"), -1)  # of bools, too
+        """Returns the `prior` fitted to data, for `keras_bfn.flows.fit_prior`."""
+        x = np.where(there, x.astype("int64"), -1)  # also for bools
         if order:
             if per_variable:
                 raise refusal("per_variable", "must be False for an `order` above 0", per_variable)
             return MarkovChain.fit(x, self.num_classes, order)
-        # Half an occurrence more of each, so that none is impossible.
+        # Add half a count to each class, so that none is impossible.
         if not per_variable:
             return np.bincount(x[there], minlength=self.num_classes) + 0.5
         return np.stack([np.sum(x == k, axis=0) + 0.5 for k in range(self.num_classes)], axis=-1)
@@ -135,7 +135,7 @@ class DiscreteFlow(Flow):
         return (0, self.num_classes - 1)
 
     def embed(self, x):
-        # Not `ops.one_hot`, which on PyTorch writes as many 64-bit integers first.
+        # Not `ops.one_hot`, which on PyTorch allocates int64 values first.
         x = ops.expand_dims(ops.cast(x, "int32"), axis=-1)
         return ops.cast(ops.equal(x, ops.arange(self.num_classes, dtype="int32")), "float32")
 
@@ -158,7 +158,7 @@ class DiscreteFlow(Flow):
 
     def evidence_params(self, theta):
         if self.num_classes == 2:
-            # In float32, sigmoid rounds to 1 where the log odds exceed 17.
+            # In float32, the sigmoid rounds to 1 for log odds above 17.
             theta = ops.clip(theta, 1e-7, 1.0 - 1e-7)
             return ops.log(theta) - ops.log1p(-theta)
         return ops.log(ops.maximum(theta, 1e-30))
@@ -184,16 +184,16 @@ class DiscreteFlow(Flow):
         return Categorical(distribution.log_probs() + evidence)
 
     def extrapolation(self, t_last, t, t_next, deterministic):
-        """As in the base class, but a line in sqrt(beta): in t, with the schedule of the paper."""
+        """As in the base class, with a line in sqrt(beta), which is linear in the paper's t."""
         last, now, then = (ops.sqrt(self.schedule.beta(time)) for time in (t_last, t, t_next))
         step, move = then - now, ops.where(now == last, 1.0, now - last)
         if deterministic:
             return 0.5 * step / move
-        # The mean over the messages, whose accuracy grows as beta does.
+        # The mean of the line over beta rather than over sqrt(beta).
         return step * (now + 2.0 * then) / (3.0 * (now + then) * move)
 
     def log_likelihood_ratios(self, x, alpha, noise):
-        # One-hot embeddings of two different classes are a squared distance of 2 apart.
+        # One-hot embeddings of different classes have a squared distance of 2.
         e_x = self.embed(x)
         noise = noise - ops.sum(noise * e_x, axis=-1, keepdims=True)
         precision = self.gain * expand(alpha, e_x)
@@ -202,6 +202,6 @@ class DiscreteFlow(Flow):
     def channel(self):
         if self.num_classes > 2:
             return Simplex(self.num_classes)
-        # What the evidence about both classes has in common says nothing.
+        # The component of the evidence that both classes share carries no information.
         half = 0.5**0.5
         return Line((-half, half), direction=(-half, half))

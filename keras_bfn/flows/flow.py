@@ -1,4 +1,4 @@
-"""The contract of a data type: what is sent, what is known then, what the output means."""
+"""The contract of a data type: its messages, input distribution and output distribution."""
 
 import math
 
@@ -13,50 +13,50 @@ from keras_bfn.flows.channels import Points
 from keras_bfn.schedules import schedule as schedules
 
 NOT_INTEGERS = ": by default only `discrete` data from 0 to a finite K - 1 have it"
-KNOWN = 1e4  # times the accuracy at t = 1: in float32, no doubt is left
-CHUNK = 2**20  # log probabilities held at a time
-MOST_LOG_RATIO = 80.0  # whose exponential float32 holds
-RESERVED = ("class_name", "config")  # by which Keras 3.15 tells a saved object from a dict
+KNOWN = 1e4  # accuracy of known variables over max(1, beta(1)): certain in float32
+CHUNK = 2**20  # log probabilities held in memory at a time
+MOST_LOG_RATIO = 80.0  # its exponential fits into float32
+RESERVED = ("class_name", "config")  # keys by which Keras 3.15 recognises a saved object
 
 
 class Flow(Immutable):
-    """Base class of the data types: what is sent, and what is known then.
+    """Base class of data types.
 
-    All data types send Gaussian observations `y ~ N(e(x), 1 / (c alpha))` of an embedding `e(x)` of
-    the data. What Bob has gathered is the *evidence* `s`, of shape
-    `(batch, *event_shape, embedding_size)`; each message adds `c alpha y` to it, and `alpha` to the
-    accuracy `beta`. A flow holds plain Python values, has no weights and knows no network. All its
+    For every data type, messages are Gaussian observations `y ~ N(e(x), 1 / (c alpha))` of an
+    embedding `e(x)` of the data. The receiver accumulates the *evidence* `s`, of shape
+    `(batch, *event_shape, embedding_size)`: each message adds `c alpha y` to it, and `alpha` to the
+    accuracy `beta`. A flow holds plain Python values and has no weights and no network. All its
     tensors are float32, whatever the dtype policy.
 
     A new data type is a subclass, registered by `keras.saving.register_keras_serializable`. Its
-    constructor keeps each argument under its own name and calls that of this class with the
-    schedule; configs, equality and saving follow. What else it must have, in `keras.ops` alone:
+    constructor stores each argument under its own name and calls the constructor of this class with
+    the schedule; configs, equality and saving follow. It must also define, with `keras.ops` alone:
 
-    | what | of what data |
+    | member | data |
     |---|---|
     | `embedding_size`, `theta_size`, `output_size`, `data_range` | all |
     | `embed`, `input_params`, `output_distribution` | all |
     | `discrete = True` | integers |
     | `expected_embedding`, `log_receiver_ratio` | all but integers 0..K-1, of a finite K |
 
-    For integers 0..K-1 all else follows from their K embeddings. What it may have:
+    For integers 0..K-1, everything else follows from their K embeddings. It may also define:
 
-    | what | for what |
+    | member | purpose |
     |---|---|
-    | `gain` | messages that are more accurate than `beta` says |
-    | `theta_range` | a theta that is not in [-1, 1] |
-    | `sender_receiver_kl` | a closed form in the place of draws, with less noise |
+    | `gain` | messages that are more accurate than `beta` |
+    | `theta_range` | a theta outside [-1, 1] |
+    | `sender_receiver_kl` | a closed form instead of a Monte Carlo estimate, with less noise |
     | `input_mean` | `keras_bfn.visualization` |
-    | `evidence_params` | the networks of this package, to learn faster |
-    | `extrapolation` | the second-order samplers, if e_hat moves along another line |
-    | `reconstruction_loss` | costs at t = 1 other than -log p_O(x) |
-    | `remaining_cost` | `keras_bfn.schedules.fit`, of other than integers 0..K-1 |
+    | `evidence_params` | faster training of this package's networks |
+    | `extrapolation` | second-order samplers, if e_hat moves along another line |
+    | `reconstruction_loss` | a cost at t = 1 other than -log p_O(x) |
+    | `remaining_cost` | `keras_bfn.schedules.fit`, for data other than integers 0..K-1 |
     | `expected_data`, `sure_data`, `expected_variance`, `log_expected`, `tilted` | guidance |
-    | `channel` | a faster `keras_bfn.codec`, which takes integers 0..K-1 only |
-    | `check_event_shape`, `check_values`, `check_dtype`, `check_data` | other refusals of data |
+    | `channel` | a faster `keras_bfn.codec`, which codes only integers 0..K-1 |
+    | `check_event_shape`, `check_values`, `check_dtype`, `check_data` | other checks of data |
 
-    `keras_bfn.testing.check_flow` proves it all. guides/custom_data_types.py makes two, step by
-    step; CONTRIBUTING.md shows one, whole.
+    `keras_bfn.testing.check_flow` tests all of this. `guides/custom_data_types.py` builds two data
+    types step by step; `CONTRIBUTING.md` shows a complete one.
 
     Args:
         schedule: the accuracy schedule, a `keras_bfn.schedules.Schedule`.
@@ -65,25 +65,27 @@ class Flow(Immutable):
         schedule: the accuracy schedule.
         gain: float, the channel's gain `c`. 1 by default.
         embedding_size: int, the length of `e(x)`.
-        theta_size: int, how many numbers per variable the network is shown.
-        theta_range: the range of these numbers, which networks scale to [-1, 1]; by default that.
-        theta_is_probs: bool, whether these numbers are probabilities of classes. False by default.
-        scans: bool, whether `input_params` runs along sequences by `ops.scan`. False by default.
-        output_size: int, how many numbers per variable the network returns.
+        theta_size: int, the number of network inputs per variable.
+        theta_range: the range of theta, which networks scale to [-1, 1]. (-1, 1) by default.
+        theta_is_probs: bool, whether theta holds probabilities of classes. False by default.
+        scans: bool, whether `input_params` runs `ops.scan` along sequences. False by default.
+        output_size: int, the number of network outputs per variable.
         discrete: bool, whether the data are integers. False by default.
-        theta_tells_all: bool, whether theta says all that evidence tells of the data, whatever the
-            accuracy, so that networks need not know each variable's time. False by default.
-        can_be_told: bool, whether output distributions give integers their probabilities at all
-            times, so that they can be sent at once in place of messages. By default of integers.
-        data_range: the least and the greatest value that data may have, the second perhaps
-            infinite; 0 and K - 1 for integers. For numbers, each may be an array that broadcasts
-            to the event shape.
+        theta_tells_all: bool, whether theta holds all information that the evidence has about the
+            data, whatever the accuracy. Networks then do not need each variable's time. False by
+            default.
+        can_be_told: bool, whether the output distribution assigns probabilities to integers at
+            every time, so that it can code them directly, without messages. By default true for
+            integers.
+        data_range: the least and the greatest value of data; the greatest may be infinite. 0 and
+            K - 1 for integers. For numbers, each may be an array that broadcasts to the event
+            shape.
 
     Raises:
-        ValueError: if the schedule does not start at 0, rise and stay finite, or its derivative is
-            not that of its accuracy.
+        ValueError: if the schedule does not start at 0, rise and stay finite, or if `derivative` is
+            not the derivative of its accuracy.
 
-    Example, what is known of a variable of three classes at t = 1, for all flows in the same way:
+    Example, theta of a variable of three classes at t = 1; the calls are the same for all flows:
 
     >>> flow, t = keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=9.0), np.ones(1)
     >>> s = flow.sample_evidence(np.array([[2]]), t, seed=0)
@@ -105,7 +107,7 @@ class Flow(Immutable):
         self.schedule = schedule
 
     def known_params(self, x):
-        """theta of variables that are known for sure, `(batch, *event_shape, theta_size)`."""
+        """Returns theta of known variables, `(batch, *event_shape, theta_size)`."""
         return self.input_params(self.known_evidence(x), self.known_accuracy())
 
     @property
@@ -114,24 +116,25 @@ class Flow(Immutable):
 
     @property
     def num_values(self):
-        """K for the integers 0..K-1; None for data of infinitely many values."""
+        """K for integers 0..K-1; None for data with infinitely many values."""
         low, high = self.data_range
         return high - low + 1 if self.discrete and high < math.inf else None
 
     def embed(self, x):
-        """e(x), of shape `(batch, *event_shape, embedding_size)`."""
+        """Returns e(x), of shape `(batch, *event_shape, embedding_size)`."""
         raise lacks(self, "embed")
 
     def _embed_all_values(self):
-        """The embeddings of 0..K-1, of shape `(K, embedding_size)`."""
+        """Returns the embeddings of 0..K-1, of shape `(K, embedding_size)`."""
         return self.embed(ops.arange(self.num_values, dtype="int32"))
 
     def input_params(self, s, beta):
-        """theta, the parameters of the input distribution given evidence `s` at accuracy `beta`.
+        """Returns theta, the parameters of the input distribution given evidence `s`.
 
         Args:
             s: evidence, of shape `(batch, *event_shape, embedding_size)`.
-            beta: accuracy, of shape `(batch,)`, or of each variable, `(batch, *event_shape)`.
+            beta: accuracy of the evidence, of shape `(batch,)`, or `(batch, *event_shape)` if each
+                variable has its own.
 
         Returns:
             A tensor of shape `(batch, *event_shape, theta_size)`.
@@ -142,12 +145,12 @@ class Flow(Immutable):
         """Raises a `ValueError` if the numpy array `x` is not data of this type."""
         x = np.atleast_1d(self.check_values(x, name))
         least, most, (low, high) = x.min(axis=0), x.max(axis=0), self.data_range
-        if not self.discrete:  # as precise as what is sent
+        if not self.discrete:  # in the precision of the messages
             with np.errstate(over="ignore"):
                 least, most, low, high = map(np.float32, (least, most, low, high))
         outside = np.asarray((least < low) | (most > high))
         if outside.any():
-            # For arrays of ranges, that of the first variable to leave it.
+            # If each variable has a range, report that of the first variable outside it.
             variable = np.unravel_index(np.argmax(outside), outside.shape)
             low, high = (np.broadcast_to(end, outside.shape)[variable] for end in self.data_range)
             raise ValueError(
@@ -156,9 +159,9 @@ class Flow(Immutable):
             )
 
     def check_values(self, x, name="x"):
-        """Returns `x` as a numpy array, or raises a `ValueError` if it holds no such values.
+        """Returns `x` as a numpy array, or raises a `ValueError` if its values have another type.
 
-        What `check_data` checks, but for `data_range`.
+        It makes the checks of `check_data` except `data_range`.
         """
         x = to_numpy(x, name)
         if x.size == 0:
@@ -182,14 +185,15 @@ class Flow(Immutable):
             )
 
     def hear(self, s, beta, mask):
-        """Evidence and theta where nothing is heard of some variables, however much was said.
+        """Returns evidence and theta when the receiver observes only some variables.
 
         Args:
             s, beta: as in `input_params`.
-            mask: bool, `(batch, *event_shape)`: which variables are heard of.
+            mask: bool, `(batch, *event_shape)`: which variables are observed.
 
         Returns:
-            The tuple of evidence, of the others zero, and of theta, of the others as at first.
+            The tuple `(s, theta)`. For unobserved variables, `s` is zero and `theta` is that before
+            the first message.
         """
         mask = mask[..., None]
         s = ops.where(mask, s, 0.0)
@@ -197,26 +201,26 @@ class Flow(Immutable):
         return s, ops.where(mask, self.input_params(s, beta), at_first)
 
     def check_event_shape(self, event_shape):
-        """Raises a `ValueError` if examples cannot have this shape, which a `prior` may know."""
+        """Raises a `ValueError` if examples cannot have this shape; a `prior` may fix it."""
 
     def input_mean(self, theta):
-        """The mean of the input distribution in units of the data, `(batch, *event_shape)`."""
+        """Returns the mean of the input distribution in data units, `(batch, *event_shape)`."""
         raise lacks(self, "input_mean")
 
     def evidence_params(self, theta):
-        """The output of a network that knows nothing but each variable's own evidence.
+        """Returns the output of a network that predicts each variable from its own evidence alone.
 
         Networks may add it to their output (`keras_bfn.layers.EvidenceShortcut`). Zero by default.
         """
         return 0.0
 
     def output_distribution(self, params, s, t):
-        """p_O, the distribution of the data that the network's output stands for.
+        """Returns the output distribution p_O that the network's output parametrises.
 
         Args:
             params: the network's output, of shape `(batch, *event_shape, output_size)`.
             s: the evidence at time `t`, of shape `(batch, *event_shape, embedding_size)`.
-            t: time, of shape `(batch,)`, or of each variable, `(batch, *event_shape)`.
+            t: time, of shape `(batch,)`, or `(batch, *event_shape)` if each variable has its own.
 
         Returns:
             A `keras_bfn.distributions.Distribution` over `(batch, *event_shape)` variables.
@@ -224,20 +228,20 @@ class Flow(Immutable):
         raise lacks(self, "output_distribution")
 
     def expected_embedding(self, distribution):
-        """e_hat, the mean of e(x) under the output distribution, shaped as `embed(x)`."""
+        """Returns e_hat, the mean of e(x) under the output distribution, shaped as `embed(x)`."""
         if self.num_values is None:
             raise lacks(self, "expected_embedding", NOT_INTEGERS)
         return ops.matmul(distribution.probs(), self._embed_all_values())
 
     def extrapolation(self, t_last, t, t_next, deterministic):
-        """How much further e_hat moves, on average in a step, in units of how it moved in the last.
+        """Returns the mean change of e_hat over the next step, relative to its last change.
 
-        Samplers of second order take e_hat to move along a line. Here it is a line in log(beta),
-        or in sqrt(beta) if one of the three accuracies is 0, and the mean over the step is its
-        middle.
+        Second-order samplers extrapolate e_hat along a line. By default the line is in log(beta),
+        or in sqrt(beta) if one of the three accuracies is 0, and the mean over the step is the
+        value halfway.
 
         Args:
-            t_last, t, t_next: scalars, the times of the last, this and the next prediction.
+            t_last, t, t_next: scalars, the times of the previous, this and the next prediction.
             deterministic: bool. Whether the sampler adds no noise.
 
         Returns:
@@ -252,7 +256,7 @@ class Flow(Immutable):
         return 0.5 * (then - now) / ops.where(now == last, 1.0, now - last)
 
     def sender_receiver_kl(self, x, distribution, alpha, seed=None):
-        """KL(sender || receiver) of one message: a draw whose mean is the KL.
+        """Returns an unbiased estimate of KL(sender || receiver) for one message.
 
         The divergence is that of a variable's whole message, all of its numbers together.
 
@@ -260,22 +264,21 @@ class Flow(Immutable):
             x: data, of shape `(batch, *event_shape)`.
             distribution: the output distribution.
             alpha: the message's accuracy, of shape `(batch,)`.
-            seed: a `SeedGenerator`, an int or None, of the message's noise.
+            seed: a `SeedGenerator`, an int or None, for the message's noise.
 
         Returns:
             Nats per variable, of shape `(batch, *event_shape)`.
         """
         noise = normal(ops.shape(self.embed(x)), seed_of(seed, "message"))
-        # A message and its mirror image: what is odd in the noise cancels, nearly all of it where
-        # alpha is small.
+        # Antithetic noise: odd terms cancel, which for small alpha are nearly all of the variance.
         there = self.log_receiver_ratio(x, distribution, alpha, noise)
         return -0.5 * (there + self.log_receiver_ratio(x, distribution, alpha, -noise))
 
     def log_receiver_ratio(self, x, distribution, alpha, noise):
-        """log p_R(y) - log p_S(y | x): how much likelier the receiver finds a message about x.
+        """Returns log p_R(y) - log p_S(y | x) for a message y about x.
 
-        The sender's density is N(e(x), 1 / (c alpha)), the receiver's the mean of it over the
-        output distribution.
+        The sender distribution is N(e(x), 1 / (c alpha)). The receiver distribution is its mean
+        over the output distribution.
 
         Args:
             x: data, of shape `(batch, *event_shape)`.
@@ -293,7 +296,7 @@ class Flow(Immutable):
         return log_expected_ratio(distribution.log_probs(), ratios)
 
     def log_likelihood_ratios(self, x, alpha, noise):
-        """log N(y | e(k)) - log N(y | e(x)) for every value k of the integers 0..K-1.
+        """Returns log N(y | e(k)) - log N(y | e(x)) for every k in 0..K-1.
 
         Args:
             x: data, of shape `(batch, *event_shape)`.
@@ -310,7 +313,7 @@ class Flow(Immutable):
         return ops.sum(scaled * (noise - 0.5 * scaled), axis=-1)
 
     def reconstruction_loss(self, x, params, s):
-        """The cost of the data once all messages have come: -log p_O(x) at t = 1.
+        """Returns the cost of the data after all messages: -log p_O(x) at t = 1.
 
         Returns:
             Nats per variable, of shape `(batch, *event_shape)`.
@@ -319,11 +322,11 @@ class Flow(Immutable):
         return -self.output_distribution(params, s, t).log_prob(x)
 
     def sample_evidence(self, x, t, seed=None):
-        """A draw from the Bayesian flow distribution: s ~ N(c beta(t) e(x), c beta(t)).
+        """Samples the Bayesian flow distribution: s ~ N(c beta(t) e(x), c beta(t)).
 
         Args:
             x: data, of shape `(batch, *event_shape)`.
-            t: time, of shape `(batch,)`, or of each variable, `(batch, *event_shape)`.
+            t: time, of shape `(batch,)`, or `(batch, *event_shape)` if each variable has its own.
             seed: a `SeedGenerator`, an int or None.
 
         Returns:
@@ -332,51 +335,51 @@ class Flow(Immutable):
         return self.observe(self.embed(x), self.schedule.beta(t), seed)
 
     def known_accuracy(self):
-        """The accuracy at which a variable counts as known: far above what all messages give."""
+        """Returns the accuracy of known variables, far above that of all messages."""
         return KNOWN * ops.maximum(1.0, self.schedule.beta(1.0))
 
     def known_evidence(self, x):
-        """The evidence about variables that are known for sure, of shape as `sample_evidence`."""
+        """Returns the evidence about known variables, shaped as that of `sample_evidence`."""
         return self.gain * self.known_accuracy() * self.embed(x)
 
     def observe(self, embedding, alpha, seed=None):
-        """The evidence `c alpha y` in one message `y` of accuracy `alpha` about an embedding."""
+        """Samples one message `y` of accuracy `alpha`; returns its evidence `c alpha y`."""
         noise = normal(ops.shape(embedding), seed)
         return self.receive(embedding, alpha, noise)
 
     def receive(self, embedding, alpha, noise):
-        """The same for the message `y = embedding + noise / sqrt(c alpha)`."""
-        # One sum, times a number: where a loop adds three large tensors at once, TensorFlow 2.21
-        # adds them in a temporary variable that the loop's end leaves behind, and fails.
+        """Returns the evidence `c alpha y` of a message `y = embedding + noise / sqrt(c alpha)`."""
+        # One sum, times a number: if a loop adds three large tensors at once, TensorFlow 2.21 adds
+        # them in a temporary variable that outlives the loop, and fails.
         scale = ops.sqrt(self.gain * expand(alpha, embedding))
         return scale * (scale * embedding + noise)
 
     def expected_data(self, distribution):
-        """What is expected of the data under an output distribution.
+        """Returns the expected data under an output distribution.
 
         Returns:
-            For numbers, and for integers that are ordered, the mean in the data's own units,
+            For numbers and ordered integers, the mean in the data's own units,
             `(batch, *event_shape)`; for classes, all probabilities, `(batch, *event_shape, K)`; for
             angles, the means of cosine and sine, `(batch, *event_shape, 2)`.
         """
         return distribution.mean()
 
     def sure_data(self, x):
-        """Data in the form of `expected_data`, as if one were sure of them.
+        """Returns `expected_data` of data that are certain.
 
-        Numbers as floats, classes one-hot, angles as cosine and sine.
+        Numbers become floats, classes one-hot vectors, angles cosine and sine.
         """
         return ops.cast(x, "float32")
 
     def expected_variance(self, distribution, t):
-        """The variances of what `expected_data` gives the mean of, shaped as it.
+        """Returns the variances that belong to the means of `expected_data`, in the same shape.
 
         Args:
             distribution: the output distribution at `t`.
             t: time, of shape `(batch,)`.
 
         Returns:
-            A tensor, in the square of the data's unit.
+            A tensor, in squared data units.
         """
         if self.num_values is None:
             raise lacks(self, "expected_variance", ", which this guidance needs")
@@ -386,7 +389,7 @@ class Flow(Immutable):
         return ops.sum(probs * ops.square(values - mean), axis=-1)
 
     def log_expected(self, x, distribution, t):
-        """How likely values are by what is expected of the data before t = 1.
+        """Returns the log probability of data under the prediction at a time before t = 1.
 
         Args:
             x: data, of shape `(batch, *event_shape)`.
@@ -394,26 +397,26 @@ class Flow(Immutable):
             t: time, of shape `(batch,)`.
 
         Returns:
-            The log probability, or density, of each variable, in nats, `(batch, *event_shape)`.
+            The log probability or density of each variable in nats, `(batch, *event_shape)`.
         """
         return distribution.log_prob(x)
 
     def tilted(self, distribution, evidence, t):
-        """The output distribution after so much more evidence about each variable, on its own.
+        """Returns the output distribution after more evidence about each variable by itself.
 
-        It is proportional to `p_O(x) exp(evidence . e(x))`: what the other variables tell of it,
-        and it of them, is left out.
+        It is proportional to `p_O(x) exp(evidence . e(x))`: evidence about one variable does not
+        change the others.
 
         Args:
             distribution: the output distribution at `t`.
-            evidence: of shape `(batch, *event_shape, embedding_size)`.
+            evidence: additional evidence, of shape `(batch, *event_shape, embedding_size)`.
             t: time, of shape `(batch,)`.
 
         Returns:
             A `keras_bfn.distributions.Distribution`.
 
         Raises:
-            NotImplementedError: if the flow does not know it.
+            NotImplementedError: if the flow does not define it.
         """
         if self.num_values is None:
             raise lacks(self, "tilted", ", which guidance with through_network=False needs")
@@ -421,17 +424,17 @@ class Flow(Immutable):
         return Categorical(distribution.log_probs() + ops.matmul(evidence, embeddings))
 
     def remaining_cost(self, x, num_draws=10_000, seed=0):
-        """What a variable costs after evidence about it alone, by the accuracy of the evidence.
+        """Returns the cost of a variable given only its own evidence, as a function of accuracy.
 
-        For integers it is H(x | s), the mean entropy of the exact posterior. The prior is how often
-        a value occurs in `x`, whatever the place: a network that knows places and neighbours can
-        but pay less. For a `ContinuousFlow` it is the reconstruction loss of the input
-        distribution's mean.
+        For integers it is H(x | s), the mean entropy of the exact posterior. The prior is the
+        frequency of each value in `x`, over all positions; a network that uses positions and
+        neighbours can only pay less. For a `ContinuousFlow` it is the reconstruction loss of the
+        input distribution's mean.
 
         Args:
             x: numpy array of data, of any shape.
-            num_draws: int. How many variables are drawn, and evidence about each.
-            seed: int. The draws are the same at each accuracy.
+            num_draws: int. The number of variables sampled, each with its own evidence.
+            seed: int. The samples are the same at each accuracy.
 
         Returns:
             A function from the accuracy, a float or an array, to nats per variable, in float64.
@@ -470,7 +473,7 @@ class Flow(Immutable):
         return cost_of_all
 
     def _cost_after_evidence(self, x, beta, log_prior, rng):
-        """The entropy of the posterior, which one message as accurate as all evidence gives."""
+        """Returns posterior entropies after one message of accuracy `beta`."""
         if self.num_values is None:
             raise lacks(self, "remaining_cost", ": by default only integers 0..K-1 have it")
         noise = ops.convert_to_tensor(rng.standard_normal((len(x), self.embedding_size)), "float32")
@@ -482,7 +485,7 @@ class Flow(Immutable):
         return np.log(total) - (weights * logits).sum(axis=-1) / total
 
     def channel(self):
-        """What a message about a variable may be about, for `keras_bfn.codec`.
+        """Returns the channel of one variable, for `keras_bfn.codec`.
 
         Returns:
             A `keras_bfn.flows.channels.Line`, `Simplex` or, by default for integers, `Points`.
@@ -499,7 +502,7 @@ class Flow(Immutable):
 
 
 def check_flow(flow):
-    """Raises a `ValueError` unless `flow` is a `Flow`, or a dict from names of parts to flows."""
+    """Raises a `ValueError` unless `flow` is a `Flow`, or a dict from part names to flows."""
     if isinstance(flow, Flow):
         return
     if not isinstance(flow, dict) or not flow:
@@ -520,9 +523,9 @@ def check_flow(flow):
 
 
 def expand(values, like):
-    """Appends axes of size 1 until there are as many axes as `like` has, in float32.
+    """Appends axes of size 1 until `values` has as many axes as `like`, in float32.
 
-    So accuracies and times, of each example or of each variable, meet arrays of more axes.
+    Accuracies and times, per example or per variable, then broadcast with `like`.
 
     Args:
         values: tensor of shape `(batch,)`, or `(batch, *event_shape)`.
@@ -542,10 +545,10 @@ def expand(values, like):
 
 
 def log_expected_ratio(log_probs, log_ratios):
-    """log sum_k p_k r_k, for shares p that add up to 1.
+    """Returns log sum_k p_k r_k, for probabilities p that add up to 1.
 
-    Where the ratios are nearly 1, as they are of each of a million messages, it is told by
-    sum_k p_k (r_k - 1): a logarithm of 1 plus that would keep few of its digits.
+    If the ratios are close to 1, as for each of a million messages, it is log1p of
+    sum_k p_k (r_k - 1): the logarithm of the rounded sum would keep few digits.
 
     Args:
         log_probs, log_ratios: tensors of shape `(..., K)`.

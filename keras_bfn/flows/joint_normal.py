@@ -1,4 +1,4 @@
-"""What Bob believes of numbers that go together."""
+"""A joint normal prior for correlated numbers."""
 
 import keras
 import numpy as np
@@ -9,16 +9,16 @@ from keras_bfn._config import Immutable
 from keras_bfn._validation import check_numbers, refusal
 from keras_bfn.flows.flow import expand
 
-LEAST_STD = 0.01  # of a prior that is fitted: no number is certain before any message
+LEAST_STD = 0.01  # of a fitted prior: no number is certain before any message
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class JointNormal(Immutable):
-    """A prior of numbers that go together: a normal distribution of all variables at once.
+    """A prior for correlated numbers: a multivariate normal distribution of all variables.
 
-    As a flow's `prior` it makes the input distribution of each variable the exact posterior given
-    the evidence about *all* variables, if the data are normal: a network then has to learn only
-    what means and covariances do not tell. Bob's evidence, the messages and their cost are the
+    As a flow's `prior`, it makes the input distribution of each variable the exact posterior given
+    the evidence about *all* variables, if the data are normal. A network then has to learn only
+    what means and covariances do not capture. The evidence, the messages and their cost are the
     same. Units are those of e(x).
 
     Args:
@@ -26,7 +26,7 @@ class JointNormal(Immutable):
         covariance: array of shape `(size, size)`, symmetric and positive definite.
 
     Raises:
-        ValueError: if an array has another shape, or the covariance is none.
+        ValueError: if an array has another shape, or `covariance` is not a covariance matrix.
 
     Example:
 
@@ -57,13 +57,13 @@ class JointNormal(Immutable):
 
     @classmethod
     def fit(cls, x):
-        """The one of rows of numbers, an array `(num, size)`, NaN where a number is missing.
+        """Fits the prior to rows of numbers, an array `(num, size)`, with NaN for missing numbers.
 
-        Covariances are less than those of the rows by the share of them that is chance: of few rows
-        of many numbers, nearly all.
+        Correlations are shrunk towards zero by the fraction of them that is sampling noise: nearly
+        to zero for few rows of many numbers.
 
         Raises:
-            ValueError: if `x` is no such array.
+            ValueError: if `x` is not such an array.
 
         Reference: the shrinkage of correlations of Schäfer and Strimmer, 2005,
         "A shrinkage approach to large-scale covariance matrix estimation".
@@ -74,7 +74,7 @@ class JointNormal(Immutable):
         there = ~np.isnan(x)
         mean = np.where(there, x, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
         left, there = np.where(there, x - mean, 0.0), there.astype("float64")
-        num = np.maximum(there.T @ there, 1.0)  # of rows that have both
+        num = np.maximum(there.T @ there, 1.0)  # number of rows with both observed
         std = np.maximum(np.sqrt(np.diag(left.T @ left / num)), LEAST_STD)
         scores = left / std
         correlation = scores.T @ scores / num
@@ -86,9 +86,9 @@ class JointNormal(Immutable):
         return cls(mean, axes * np.maximum(variances, LEAST_STD**2) @ axes.T)
 
     def posterior_mean(self, s, beta):
-        """The mean of each variable given evidence `(batch, size)`.
+        """Returns the mean of each variable given evidence `(batch, size)`.
 
-        Accuracies are `(batch,)`, or, which takes longer, of each variable, `(batch, size)`.
+        Accuracies are `(batch,)`, or per variable `(batch, size)`, which takes longer.
         """
         if len(beta.shape) == 2:
             return self._mean_given(s, beta)
@@ -98,30 +98,31 @@ class JointNormal(Immutable):
         return mean + ops.matmul(left * self._given(beta), ops.transpose(axes))
 
     def posterior_variance(self, beta):
-        """The variance of each variable given evidence at accuracies as of `posterior_mean`."""
+        """Returns the variance of each variable; accuracies are as in `posterior_mean`."""
         if len(beta.shape) == 2:
             return self._variance_given(beta)
         squares = ops.convert_to_tensor(np.square(self._axes).T)
         return ops.matmul(self._given(ops.expand_dims(beta, -1)), squares)
 
     def _given(self, beta):
-        """Variances along the axes."""
+        """Returns the posterior variances along the principal axes."""
         variances = ops.convert_to_tensor(self._variances)
         return variances / (1.0 + beta * variances)
 
     def fill_in(self, s, beta, mask):
-        """Evidence as before where `mask` is true; elsewhere that which says what this tells.
+        """Returns `s` where `mask` is true, and elsewhere the evidence that it implies.
 
-        Then the posterior given all of it is that given what was there.
+        The implied evidence is `beta` times the posterior mean given the observed evidence. It
+        leaves the posterior mean unchanged.
         """
         mask, beta = ops.cast(mask, "float32"), expand(beta, s)
         return ops.where(mask > 0, s, beta * self._mean_given(s * mask, beta * mask))
 
     def _mean_given(self, s, beta):
-        """m + C (1 + B C)^-1 (s - B m), m the mean, C the covariance, B the accuracies.
+        """Returns m + C (1 + B C)^-1 (s - B m), with mean m, covariance C and accuracies B.
 
-        All rows are divided by their size: what is known for sure is at accuracies of 1e7 and more,
-        beside others of 0, and float32 has seven digits.
+        Each row is divided by `1 + beta C_ii`: known variables have accuracies of 1e7 and more,
+        others 0, and float32 has seven digits.
         """
         mean, covariance = map(ops.convert_to_tensor, (self.mean, self.covariance))
         size = 1.0 + beta * ops.diagonal(covariance)
@@ -130,14 +131,14 @@ class JointNormal(Immutable):
         return mean + ops.matmul(covariance, weights)[:, :, 0]
 
     def _variance_given(self, beta):
-        """The diagonal of C - C (1/B + C)^-1 C, with rows and columns of one size, as above."""
+        """Returns the diagonal of C - C (1/B + C)^-1 C; rows and columns are scaled as above."""
         covariance = ops.convert_to_tensor(self.covariance)
         variances = ops.diagonal(covariance)
         size = 1.0 + beta * variances
         seen = ops.sqrt(beta / size)[:, :, None] * covariance
         both = seen * ops.sqrt(beta / size)[:, None, :] + _diagonal(1.0 / size)
         gained = ops.sum(seen * one_by_one(ops.solve)(both, seen), axis=1)
-        # Between what is left if all others were known, and if none were.
+        # The bounds: the variance if all other variables were known, and if none were.
         least = 1.0 / (beta + ops.sum(np.square(self._axes) / self._variances, axis=1))
         most = 1.0 / (beta + 1.0 / variances)
         return ops.minimum(ops.maximum(variances - gained, least), most)
@@ -147,5 +148,5 @@ class JointNormal(Immutable):
 
 
 def _diagonal(values):
-    """Matrices with these values, `(batch, size)`, on their diagonals."""
+    """Returns diagonal matrices with these values, `(batch, size)`."""
     return values[:, :, None] * ops.eye(values.shape[1])

@@ -1,4 +1,4 @@
-"""What Bob believes before any message: how often values occur, alone or after others."""
+"""Priors fitted to data: frequencies of values, alone or after others."""
 
 import base64
 import zlib
@@ -11,28 +11,28 @@ from keras_bfn._config import Immutable
 from keras_bfn._parts import check_names, map_parts
 from keras_bfn._validation import check_bool, check_int, refusal, to_numpy
 
-DISCOUNT = 0.75  # what each count gives up to shorter runs
+DISCOUNT = 0.75  # subtracted from each count and given to shorter runs
 FIRST_TO_END, END_TO_FIRST = (1, 3, 2, 0), (3, 0, 2, 1)
-LEAST_LIKELIHOOD = 1e-30  # of a class, over that of the likeliest: float32 goes to 1e-38
+LEAST_LIKELIHOOD = 1e-30  # of a class, relative to the likeliest: float32 ends at 1e-38
 
 
 def fit_prior(flow, x, per_variable=False, order=0):
-    """The flow, with a prior that fits data.
+    """Returns the flow with a prior fitted to data.
 
-    The paper's prior is flat: all classes are equally likely, and numbers are N(0, 1). One that is
-    closer to the data tells the network at once what it would have to learn.
+    The paper's prior is generic: all classes are equally likely, and numbers are N(0, 1). A prior
+    closer to the data gives the network what it would otherwise have to learn.
 
     Args:
         flow: a `keras_bfn.flows.Flow` that takes a `prior`, or a dict of flows.
-        x: numpy array of data, of shape `(num, *event_shape)`, or a dict of arrays. What is
-            missing (-1, NaN) is not counted.
-        per_variable: bool. Whether each variable has a prior of its own, in place of one for all;
-            not of a chain.
-        order: int, for classes in sequences. Above 0 the prior is a `MarkovChain` in which each
-            class depends on so many before it.
+        x: numpy array of data, of shape `(num, *event_shape)`, or a dict of arrays. Missing values
+            (-1, NaN) are not counted.
+        per_variable: bool. Whether each variable has its own prior, instead of one for all. It must
+            be False for an `order` above 0.
+        order: int, for classes in sequences. Above 0, the prior is a `MarkovChain` in which each
+            class depends on the `order` classes before it.
 
     Returns:
-        A flow as `flow`, or a dict of flows.
+        A flow like `flow`, or a dict of flows.
 
     Raises:
         ValueError: if an argument is out of its range, or the flow takes no prior.
@@ -66,7 +66,7 @@ def fit_prior(flow, x, per_variable=False, order=0):
 
 
 def check_prior_shape(shape, event_shape):
-    """Raises a `ValueError` unless a prior for each variable is of as many as an example has."""
+    """Raises a `ValueError` unless a prior per variable has the shape of an example."""
     if shape and tuple(shape) != tuple(event_shape):
         raise ValueError(
             f"Argument `event_shape` must be {tuple(shape)}, as the flow's `prior` is for each "
@@ -76,26 +76,26 @@ def check_prior_shape(shape, event_shape):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class MarkovChain(Immutable):
-    """A prior of sequences: each class depends on those just before it, wherever it stands.
+    """A prior for sequences: each class depends on those just before it, at every position alike.
 
-    As a flow's `prior` it makes the input distribution of each variable the exact posterior given
-    the evidence about *all* variables, if the data are such a chain: a network then has to learn
-    only what the chain does not know. Bob's evidence, the messages and their cost are the same.
+    As a flow's `prior`, it makes the input distribution of each variable the exact posterior given
+    the evidence about *all* variables, if the data are such a chain. A network then has to learn
+    only what the chain does not capture. The evidence, the messages and their cost are the same.
 
-    Memory and time grow as `num_classes ** (order + 1)` for each variable: 27 letters after three
-    take a million multiplications and 80 kB.
+    Memory and time grow as `num_classes ** (order + 1)` for each variable: with 27 letters and
+    order 3, a million multiplications and 80 kB.
 
     Args:
-        counts: integer array of shape `(num_classes,) * (order + 1)`: how often each class has
-            followed each `order` others. Rare ones are estimated from shorter runs, after Kneser
-            and Ney, so that nothing is impossible.
+        counts: integer array of shape `(num_classes,) * (order + 1)`: how often each class follows
+            each run of `order` classes. Probabilities of rare runs are estimated from shorter ones
+            (Kneser-Ney smoothing), so that nothing is impossible.
 
     Attributes:
-        num_classes: int.
-        order: int, at least 1. How many classes before it a class depends on.
+        num_classes: int. The number of classes.
+        order: int, at least 1. The number of preceding classes that a class depends on.
 
     Raises:
-        ValueError: if `counts` has another shape, or holds other than integers of at least 0.
+        ValueError: if `counts` has another shape, or does not hold integers of at least 0.
 
     Example:
 
@@ -123,16 +123,16 @@ class MarkovChain(Immutable):
             start = start[..., None] * conditional
         k = self.num_classes
         self._start = start.reshape(-1).astype("float32")
-        # (all but the first of those before, the first, the class itself)
+        # (the preceding classes but the first, the first, the class itself)
         follow = conditionals[-1].reshape(k, -1, k).swapaxes(0, 1).astype("float32")
         self._follow = np.ascontiguousarray(follow)
         self._precede = np.ascontiguousarray(follow.swapaxes(1, 2))
 
     @classmethod
     def fit(cls, x, num_classes, order):
-        """The chain whose `counts` are those of the sequences `x`, an array `(num, length)`.
+        """Returns the chain with the `counts` of the sequences `x`, an array `(num, length)`.
 
-        Runs in which something is missing (-1) are not counted.
+        Runs with missing values (-1) are not counted.
 
         Raises:
             ValueError: if an argument is out of its range, or the sequences are too short.
@@ -152,10 +152,10 @@ class MarkovChain(Immutable):
         return cls(counts.reshape((num_classes,) * (order + 1)))
 
     def probabilities(self, num_before):
-        """The share of each class after `num_before` others, at most `order`.
+        """Returns the probability of each class after `num_before` others, at most `order`.
 
         Returns:
-            A float64 array of shape `(num_classes,) * (num_before + 1)`, none of it 0.
+            A float64 array of shape `(num_classes,) * (num_before + 1)`, all of it positive.
 
         Raises:
             ValueError: if `num_before` is out of its range.
@@ -165,7 +165,7 @@ class MarkovChain(Immutable):
         for n in range(num_before + 1):
             if n == num_before:
                 counts = self._counts_after(n)
-            else:  # after how many different classes each run of n + 1 occurs
+            else:  # the number of different classes before each run of n + 1
                 counts = np.count_nonzero(self._counts_after(n + 1), axis=0)
             total = counts.sum(axis=-1, keepdims=True)
             taken = np.minimum(counts, DISCOUNT)
@@ -178,10 +178,10 @@ class MarkovChain(Immutable):
         return self.counts.sum(axis=tuple(range(self.order - num_before)))
 
     def log_prob(self, x):
-        """The log probability of sequences `(num, length)` in nats, a float64 array `(num,)`.
+        """Returns log probabilities of sequences `(num, length)` in nats, a float64 array `(num,)`.
 
         Raises:
-            ValueError: if they are no such sequences of classes.
+            ValueError: if `x` does not hold such sequences of classes.
         """
         x, total = _check_sequences(x, self.num_classes, 1), 0.0
         logs = [np.log(self.probabilities(n)) for n in range(self.order + 1)]
@@ -191,13 +191,13 @@ class MarkovChain(Immutable):
         return total
 
     def marginals(self, s):
-        """p(x_i | s) of each variable given the evidence about all.
+        """Returns p(x_i | s) for each variable, given the evidence about all.
 
         Args:
             s: evidence about one-hot embeddings, of shape `(batch, length, num_classes)`.
 
         Returns:
-            Probabilities, a float32 tensor of the shape of `s`.
+            Probabilities, a float32 tensor shaped as `s`.
         """
         k, order = self.num_classes, self.order
         s = ops.convert_to_tensor(s)
@@ -205,7 +205,8 @@ class MarkovChain(Immutable):
         likelihoods = ops.moveaxis(ops.maximum(likelihoods, LEAST_LIKELIHOOD), 1, 0)
         follow, precede = map(ops.convert_to_tensor, (self._follow, self._precede))
         # A state is the last `order` classes. Its probabilities have the shape (K^(order - 1),
-        # batch, K): all but the last class, and the last; or, turned, all but the first, and it.
+        # batch, K): the classes but the last, and the last. `turn` swaps the roles: the classes but
+        # the first, and the first.
         state = ops.convert_to_tensor(self._start.reshape(1, -1))
         for i in range(order):
             state = ops.reshape(state, (-1, k**i, k, k ** (order - 1 - i)))
@@ -217,7 +218,7 @@ class MarkovChain(Immutable):
                 return x
             form = (k, -1, k) if axes == FIRST_TO_END else (-1, k, k)
             x = ops.reshape(x, (*form[:2], ops.shape(x)[1], k))
-            # Through two axes, so that the result is laid out anew: products are faster.
+            # Through two axes, so that the result is contiguous, which makes products faster.
             x = ops.reshape(ops.transpose(x, axes), (k ** (order - 1), -1))
             return ops.reshape(x, (k ** (order - 1), -1, k))
 
@@ -227,7 +228,7 @@ class MarkovChain(Immutable):
             return state, state
 
         def backward(message, likelihood):
-            """What is said of the state before, by this likelihood and what follows it."""
+            """Returns the message to the state before, from this likelihood and all after it."""
             message = ops.matmul(message * likelihood, precede)
             message = turn(message / ops.sum(message, axis=(0, 2), keepdims=True), END_TO_FIRST)
             return message, message
@@ -235,7 +236,7 @@ class MarkovChain(Immutable):
         message = ops.ones_like(state)
         states, messages = state[None], message[None]
         if s.shape[1] > order:
-            # What each step gives has the shape of the carry: see the table in `_keras.py`.
+            # The output of each step has the shape of the carry: see the table in `_keras.py`.
             after = likelihoods[order:]
             states = ops.concatenate([states, ops.scan(forward, state, after)[1]])
             message, said = ops.scan(backward, message, after, reverse=True)

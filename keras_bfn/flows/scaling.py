@@ -1,4 +1,4 @@
-"""The units of numbers: which range of the data is sent as [-1, 1]."""
+"""The scaling of numbers: which range of the data is mapped to [-1, 1]."""
 
 import keras
 import numpy as np
@@ -7,39 +7,39 @@ from keras_bfn._parts import check_names, list_parts, map_parts
 from keras_bfn._validation import LARGEST, check_choice, is_number, refusal
 
 WAYS, SHARES = ("range", "deviation"), ("all", "channel", "variable")
-DEVIATIONS = 4.0  # on each side of the mean, at least
-FINEST = 1e-4  # a scale, beside its center: float32 has seven digits
+DEVIATIONS = 4.0  # the least range on each side of the mean
+FINEST = 1e-4  # the least scale relative to its center: float32 has seven digits
 
 
 def fit_scaling(flow, x, by="range", per="all", margin=0.1):
-    """The flow, with a `center` and a `scale` that fit data.
+    """Returns the flow with a `center` and a `scale` fitted to data.
 
-    Values out of `center - scale` to `center + scale` are refused wherever data are, and never
-    generated: give `x` whole, or a wider `margin`. Those that a pipeline hides, of which only the
-    first batch is looked at, are sent as they are, at a high cost.
+    Values outside [center - scale, center + scale] raise an error and are never generated: pass all
+    of the data, or a wider `margin`. In pipelines, only the first batch is checked: later values
+    outside the range are sent as they are, at a high cost.
 
-    A `prior` is in units of the range: fit it afterwards, by `fit_prior`.
+    A `prior` is in units of the range: fit it afterwards with `fit_prior`.
 
     Args:
         flow: a `keras_bfn.flows.ContinuousFlow`, or a dict of flows, whose other flows stay as they
             are.
         x: numpy array of floats, of shape `(num, *event_shape)`, in units of their own; or a dict
             of arrays.
-        by: `"range"`: the center lies half way from the least to the greatest value; or
-            `"deviation"`: it is the mean, and on each side there is room for four standard
-            deviations at least, which suits few data.
-        per: `"all"`, one scaling for all variables; `"channel"`, one for each place on the last
+        by: `"range"`: the center is halfway between the least and the greatest value; or
+            `"deviation"`: the center is the mean, and the range extends at least four standard
+            deviations to each side, which suits small data sets.
+        per: `"all"`, one scaling for all variables; `"channel"`, one for each index of the last
             axis, such as the channels of a series or the columns of a table; or `"variable"`, one
             for each variable.
-        margin: float, at least 0. How far beyond the values seen the range goes, in units of the
-            distance from the center to the farthest of them.
+        margin: float, at least 0. How far the range extends beyond the values of `x`, as a fraction
+            of the distance from the center to the farthest of them.
 
     Returns:
-        A flow as `flow`, or a dict of flows. What is the same in all examples has the scale 1.
+        A flow like `flow`, or a dict of flows. Values that are equal in all examples get scale 1.
 
     Raises:
-        ValueError: if an argument is out of its range, or `flow` is no `ContinuousFlow` and has
-            none.
+        ValueError: if an argument is out of its range, or `flow` neither is nor contains a
+            `ContinuousFlow`.
 
     Example:
 
@@ -74,7 +74,7 @@ def check_scaling(center, scale):
     """Returns a flow's `center` and `scale`, as floats or as float64 arrays.
 
     Raises:
-        ValueError: if they are not numbers, or too small or too large for float32.
+        ValueError: if they are not numbers, or are too small or too large for float32.
     """
     center, found = _check_finite("center", center), _check_finite("scale", scale)
     try:
@@ -90,7 +90,7 @@ def check_scaling(center, scale):
 def _check_finite(name, value):
     try:
         found = np.array(value, "float64")
-    except (TypeError, ValueError, OverflowError):  # no numbers
+    except (TypeError, ValueError, OverflowError):  # not numbers
         found = np.full((), np.nan)
     if not found.size or not (np.abs(found) < LARGEST).all():
         raise refusal(name, "must be a finite number, or an array of them", value)

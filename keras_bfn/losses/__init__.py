@@ -1,4 +1,4 @@
-"""What data cost to send: continuous-time, n-step and reconstruction loss."""
+"""The cost of data in nats: continuous-time, n-step and reconstruction loss."""
 
 from keras_bfn.losses.losses import BFNLoss as BFNLoss
 from keras_bfn.losses.losses import ContinuousTimeLoss as ContinuousTimeLoss

@@ -1,4 +1,4 @@
-"""The contract of losses, the three of the paper for every data type, and how times are drawn."""
+"""The contract of losses, the paper's three losses for every data type, and random times."""
 
 import keras
 from keras import ops
@@ -10,7 +10,7 @@ from keras_bfn.flows.flow import expand
 
 
 class BFNLoss(Immutable):
-    """Base class: the times at which to ask the network, and what its output there costs.
+    """Base class of losses, which choose the times of predictions and score them.
 
     A loss is stateless and needs no trainer:
 
@@ -25,9 +25,9 @@ class BFNLoss(Immutable):
     """
 
     def times(self, uniform):
-        """Maps uniform numbers in [0, 1) to the times of predictions, number by number.
+        """Maps uniform numbers in [0, 1) to the times of predictions, element by element.
 
-        They are `(batch,)`, or, where variables have times of their own, of other shapes.
+        Their shape is `(batch,)`, or another if each variable has its own time.
         """
         raise lacks(self, "times")
 
@@ -38,7 +38,7 @@ class BFNLoss(Immutable):
             flow: the data type, a `keras_bfn.flows.Flow`.
             x: data, of shape `(batch, *event_shape)`.
             prediction: a `keras_bfn.Prediction` from evidence about `x`.
-            seed: a `SeedGenerator`, an int or None, for losses that draw messages.
+            seed: a `SeedGenerator`, an int or None, for losses that sample messages.
 
         Returns:
             Nats per variable, of shape `(batch, *event_shape)`.
@@ -47,10 +47,10 @@ class BFNLoss(Immutable):
 
 
 def stratified_uniform(batch_size, seed=None):
-    """Uniform numbers in [0, 1), one in each of `batch_size` equal strides, in random order.
+    """Returns uniform numbers in [0, 1), one in each of `batch_size` equal strata, in random order.
 
-    One offset is drawn for all strides. Each number alone is uniform, so that a mean over the batch
-    is as unbiased as with independent draws; its variance is lower.
+    One random offset is used for all strata. Each number alone is uniform, so a mean over the batch
+    is unbiased, with lower variance than for independent numbers.
 
     Args:
         batch_size: int or integer tensor.
@@ -68,7 +68,7 @@ def stratified_uniform(batch_size, seed=None):
     size = ops.cast(batch_size, "float32")
     offset = uniform((1,), seed_of(seed, "offset"))
     order = ops.argsort(uniform((batch_size,), seed_of(seed, "order")))
-    # In float32 the last stride can round up to 1.
+    # In float32, the last stratum can round up to 1.
     return ops.minimum((ops.cast(order, "float32") + offset) / size, 1.0 - 2.0**-24)
 
 
@@ -98,18 +98,19 @@ class ContinuousTimeLoss(BFNLoss):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class CrossEntropyLoss(BFNLoss):
-    """The continuous-time loss, learnt by cross-entropy, mostly in the middle of the messages.
+    """The continuous-time loss with the gradient of a cross-entropy, mostly at middle times.
 
-    Its expected value is that of `ContinuousTimeLoss`, so curves and code lengths compare. Its
-    gradient for classes is that of -beta'(t) / beta(1) log p_O(x), and some of the times are drawn
-    from a triangular density. Both gradients vanish at the same output distribution: the posterior
-    given the evidence. For all other data the gradient is that of the continuous-time loss.
+    Its expected value is that of `ContinuousTimeLoss`, so curves and code lengths are comparable.
+    For classes, its gradient is that of -beta'(t) / beta(1) log p_O(x). Both gradients vanish at
+    the same output distribution, the posterior given the evidence. For all other data, the gradient
+    is that of the continuous-time loss. Some of the times are drawn from a triangular density.
 
-    A network of text learns faster by it: `benchmarks/speedrun/RECORDS.md` has the figures.
+    Networks for text learn faster with it: see the figures in `benchmarks/speedrun/RECORDS.md`.
 
     Args:
-        interval: two times, (t0, t1), where the triangular density begins and ends.
-        share: float in [0, 1). The probability that a time is drawn from it, and not uniformly.
+        interval: two times, (t0, t1), the ends of the triangular density.
+        share: float in [0, 1). The probability that a time is drawn from the triangular density
+            rather than uniformly.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -118,9 +119,9 @@ class CrossEntropyLoss(BFNLoss):
 
     >>> model.compile(loss=keras_bfn.losses.CrossEntropyLoss(share=0.5))
 
-    Reference: the value is "Continuous-time loss" in sections 4, 5 and 6 of
-    [Graves et al., 2023](https://arxiv.org/abs/2308.07037); that the output distribution may be
-    learnt by cross-entropy holds for every proper score.
+    Reference: for the value, "Continuous-time loss" in sections 4, 5 and 6 of
+    [Graves et al., 2023](https://arxiv.org/abs/2308.07037). Any proper scoring rule, such as the
+    cross-entropy, has the same optimal output distribution.
     """
 
     def __init__(self, interval=(0.2, 0.9), share=0.7):
@@ -137,7 +138,7 @@ class CrossEntropyLoss(BFNLoss):
         return ops.where(uniform < share, ops.where(place < 0.5, rise, fall), rest)
 
     def density(self, t):
-        """How densely `times` draws at the times `t`; 1 if uniformly."""
+        """Returns the probability density of `times` at `t`, which is 1 for uniform times."""
         low, high = self.interval
         half, distance = (high - low) / 2, ops.abs(t - (low + high) / 2)
         return 1 - self.share + self.share * ops.maximum(1 - distance / half, 0.0) / half
@@ -145,7 +146,7 @@ class CrossEntropyLoss(BFNLoss):
     def __call__(self, flow, x, prediction, seed=None):
         bound = ContinuousTimeLoss()(flow, x, prediction)
         bound = bound / expand(self.density(prediction.t), bound)
-        if not (flow.can_be_told and flow.theta_tells_all):  # no classes
+        if not (flow.can_be_told and flow.theta_tells_all):  # not classes
             return bound
         output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
         weight = flow.schedule.derivative(prediction.t) / flow.schedule.beta(1.0)
@@ -155,14 +156,14 @@ class CrossEntropyLoss(BFNLoss):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class DiscreteTimeLoss(BFNLoss):
-    """The cost of n messages: n KL(sender || receiver) of one step drawn from 1..n.
+    """The cost of n messages: n KL(sender || receiver) at one step sampled from 1..n.
 
     The divergence is that of a variable's whole message (K numbers for discrete data).
 
     Args:
         num_steps: int, at least 1. n.
-        num_samples: int, at least 1. Messages drawn to estimate the divergence; of no effect on
-            continuous data, where it has a closed form.
+        num_samples: int, at least 1. The number of messages sampled to estimate the divergence. It
+            has no effect on continuous data, where the divergence has a closed form.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -176,17 +177,17 @@ class DiscreteTimeLoss(BFNLoss):
     """
 
     def __init__(self, num_steps, num_samples=1):
-        self.num_steps = check_int("num_steps", num_steps, 1, 2**24)  # float32 counts so far
+        self.num_steps = check_int("num_steps", num_steps, 1, 2**24)  # float32 counts up to this
         self.num_samples = check_int("num_samples", num_samples, 1)
 
     def times(self, uniform):
-        """The time (i - 1) / n at which the network is asked before step i."""
+        """Returns the time (i - 1) / n of the prediction before step i."""
         step = ops.minimum(ops.floor(uniform * self.num_steps), self.num_steps - 1)
         return step / self.num_steps
 
     def __call__(self, flow, x, prediction, seed=None):
         distribution = flow.output_distribution(prediction.params, prediction.s, prediction.t)
-        # A known part is at t = 1, after the last message: schedules know no further.
+        # A known part is at t = 1, after the last message; schedules have no step beyond.
         step = ops.minimum(ops.round(prediction.t * self.num_steps) + 1.0, self.num_steps)
         alpha = flow.schedule.alpha(step, self.num_steps)
         draws = [
@@ -198,9 +199,9 @@ class DiscreteTimeLoss(BFNLoss):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class ReconstructionLoss(BFNLoss):
-    """The cost of the data once all messages have come: -log p_O(x) at t = 1.
+    """The cost of the data after all messages: -log p_O(x) at t = 1.
 
-    Example, nats per variable at evidence `s` that has been gathered by then:
+    Example, nats per variable given the evidence `s` at t = 1:
 
     >>> flow, t = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=9.0), np.ones(16)
     >>> s = flow.sample_evidence(images, t, seed=0)
@@ -224,7 +225,8 @@ def get(identifier):
     """Returns the transmission loss that `identifier` names.
 
     Args:
-        identifier: a `BFNLoss`, `"cross_entropy"`, `"continuous_time"` or None, which means that.
+        identifier: a `BFNLoss`, `"cross_entropy"`, `"continuous_time"`, or None, which stands for
+            `"continuous_time"`.
 
     Returns:
         A `BFNLoss`.

@@ -1,4 +1,4 @@
-"""In which order the variables of an example become known."""
+"""The order in which the variables of an example become known."""
 
 from keras_bfn.orders.orders import Blocks as Blocks
 from keras_bfn.orders.orders import Groups as Groups

@@ -1,4 +1,4 @@
-"""Orders: variables become known together, one by one, in blocks, or in groups of one's own."""
+"""Orders: variables become known together, one by one, in blocks, or in user-defined groups."""
 
 import math
 
@@ -20,25 +20,26 @@ from keras_bfn._validation import (
 
 
 class Order(Immutable):
-    """Base class of orders: the variables of an example fall into groups, sent one after another.
+    """Base class of orders, which divide an example's variables into groups sent in sequence.
 
-    A group is *told*, at once, by the network's output distribution given all groups before it, at
-    a cost of -log p_O(x); or it is sent by *messages*, as a Bayesian flow network does. Whatever
-    the order, the cost of an exact network is the same joint entropy, by the chain rule: of a
-    trained one it says what the network has learnt.
+    A group is coded in one of two ways: directly, by the network's output distribution given all
+    groups before it, at a cost of -log p_O(x); or by messages, as in a Bayesian flow network. By
+    the chain rule, the cost of an exact network is the joint entropy in any order. The cost of a
+    trained network shows what it has learnt.
 
-    A subclass defines `count_groups` and `groups`, and says in `told` how they are sent.
+    A subclass defines `count_groups` and `groups`, and `told`, the way of coding.
 
     Attributes:
-        told: bool, or a tuple of a bool for each group: whether it is told.
-        is_random: bool. Whether each example has an order of its own, by `noise`.
+        told: bool, or a tuple of one bool per group: true if it is coded directly, false if it is
+            sent by messages.
+        is_random: bool. Whether each example has its own order, given by `noise`.
 
-    Example, digits told row by row:
+    Example, digits coded row by row:
 
     >>> rows = np.arange(4)[:, None, None] + np.zeros((4, 4, 1), "int32")
     >>> order = keras_bfn.orders.Groups(rows)
 
-    Reference: order-agnostic and masked models tell variables, see
+    Reference: order-agnostic and masked models code variables directly, see
     [Hoogeboom et al., 2022](https://arxiv.org/abs/2110.02037).
     """
 
@@ -46,30 +47,30 @@ class Order(Immutable):
     is_random = False
 
     def count_groups(self, event_shape):
-        """How many groups there are in examples of this shape, or of the parts' shapes."""
+        """Returns the number of groups in examples of this shape, or of a dict of parts' shapes."""
         raise lacks(self, "count_groups")
 
     def groups(self, event_shape, noise=None, open=None):
-        """Each variable's group.
+        """Returns each variable's group.
 
         Args:
             event_shape: the shape of an example, or a dict of the parts' shapes.
-            noise: for an order that `is_random`, uniform numbers, a tensor `(batch, variables)`:
-                the order is a function of them.
-            open: bool, `(batch, *event_shape)`, or a dict of the parts': which variables are to be
-                sent. By default all are.
+            noise: for an order that `is_random`, uniform numbers that determine it, a tensor
+                `(batch, variables)`.
+            open: bool, `(batch, *event_shape)`, or a dict of one per part: which variables are to
+                be sent. By default all are.
 
         Returns:
-            Integers, `(batch, *event_shape)` or `(1, *event_shape)`, or a dict of the parts'.
+            Integers, `(batch, *event_shape)` or `(1, *event_shape)`, or a dict of one per part.
         """
         raise lacks(self, "groups")
 
     def draw_noise(self, event_shape, num, seed):
-        """What a random order is a function of, a tensor `(num, variables)`; else None."""
+        """Returns the `noise` of a random order, a tensor `(num, variables)`; else None."""
         return uniform((num, number_of_variables(event_shape)), seed) if self.is_random else None
 
     def check(self, flow, event_shape):
-        """Raises a `ValueError` if data of this kind and shape cannot be sent so."""
+        """Raises a `ValueError` if data of this type and shape cannot be sent in this order."""
         if not np.any(self.told):
             return
         told = np.broadcast_to(self.told, self.count_groups(event_shape))
@@ -104,14 +105,14 @@ class Together(Order):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Random(Order):
-    """In random order, of each example its own: told, one variable or one group after another.
+    """A random order for each example: variables, or groups of them, are coded directly.
 
     Args:
-        num_groups: int or None: in how many groups of one size, nearly. By default one variable at
-            a time, which costs least and takes as many network calls as there are variables.
+        num_groups: int or None: the number of groups, nearly equal in size. By default each
+            variable is a group, which costs least and takes one network call per variable.
 
     Raises:
-        ValueError: if `num_groups` is no int of at least 1.
+        ValueError: if `num_groups` is not an int of at least 1.
 
     Example:
 
@@ -129,7 +130,7 @@ class Random(Order):
 
     def groups(self, event_shape, noise=None, open=None):
         size, num_closed = number_of_variables(event_shape), 0.0
-        if open is not None:  # what is not sent comes first, and is not counted
+        if open is not None:  # variables that are not sent come first and are not counted
             is_open = ops.cast(join(open, event_shape), "float32")
             noise = noise + is_open
             num_closed = size - ops.sum(is_open, axis=1, keepdims=True)
@@ -142,15 +143,16 @@ class Random(Order):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class LeftToRight(Order):
-    """One variable after another, or block after block: told, as autoregressive models do.
+    """Variables, or blocks of them, in sequence, coded directly, as in autoregressive models.
 
-    Variables are counted row by row, those of a dict of flows part by part.
+    Variables are counted row by row; with a dict of flows, part by part.
 
     Args:
-        block_size: int. So many are told at once, each regardless of the others.
+        block_size: int. The number of variables coded at once, each independently of the others in
+            the block.
 
     Raises:
-        ValueError: if `block_size` is no int of at least 1.
+        ValueError: if `block_size` is not an int of at least 1.
 
     Example:
 
@@ -171,13 +173,13 @@ class LeftToRight(Order):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Blocks(LeftToRight):
-    """Block after block, each by messages: between the paper's order and left to right.
+    """Blocks in sequence, each sent by messages: between the paper's order and left to right.
 
     Args:
-        block_size: int. How many variables are in a block.
+        block_size: int. The number of variables in a block.
 
     Raises:
-        ValueError: if `block_size` is no int of at least 1.
+        ValueError: if `block_size` is not an int of at least 1.
 
     Example:
 
@@ -192,17 +194,18 @@ class Blocks(LeftToRight):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Groups(Order):
-    """Groups of one's own.
+    """User-defined groups.
 
     Args:
-        numbers: integers from 0 on, an array of the shape of an example, or a dict of the parts'
-            arrays or ints: which variables are sent first, which second, and so on.
-        told: bool, or a list of a bool for each group: whether it is told, or sent by messages.
+        numbers: the group of each variable, in the order of sending: integers from 0 on, an array
+            of the shape of an example, or a dict of an array or an int per part.
+        told: bool, or a list of one bool per group: true if it is coded directly, false if it is
+            sent by messages.
 
     Raises:
         ValueError: if `numbers` are not integers of at least 0, or `told` has another length.
 
-    Example, first a label by messages, then the pixels, told at once:
+    Example, first a label by messages, then all pixels, coded directly:
 
     >>> keras_bfn.orders.Groups({"label": 0, "image": 1}, told=[False, True])
     Groups(numbers={'label': 0, 'image': 1}, told=(False, True))
@@ -248,12 +251,12 @@ def _check_numbers(name, numbers):
 
 
 def number_of_variables(event_shape):
-    """How many variables an example has, those of all parts."""
+    """Returns the number of variables in an example, over all parts."""
     return sum_parts(map_parts(math.prod, event_shape))
 
 
 def join(values, event_shape):
-    """`(batch, variables)` of what there is for each variable, in the order of the event shape."""
+    """Flattens values per variable, an array or a dict of one per part, to `(batch, variables)`."""
     flat = [
         ops.reshape(part, (-1, math.prod(shape))) for shape, part in list_parts(event_shape, values)
     ]
@@ -261,7 +264,7 @@ def join(values, event_shape):
 
 
 def cut(values, event_shape):
-    """What `join` joined: arrays of the parts' shapes again."""
+    """Inverts `join`: returns an array of the event shape, or a dict of one per part."""
     start, parts = 0, []
     for (shape,) in list_parts(event_shape):
         size = math.prod(shape)
@@ -282,7 +285,7 @@ def get(identifier):
 
     Args:
         identifier: an `Order`; `"together"`, `"random"` or `"left_to_right"`; an array or a dict of
-            group numbers, as of `Groups`; or None, for `Together`.
+            group numbers, as in `Groups`; or None, for `Together`.
 
     Returns:
         An `Order`.
@@ -302,10 +305,10 @@ def get(identifier):
 
 
 def check_order(model, order):
-    """Returns the `keras_bfn.orders.Order` that is asked for.
+    """Returns the `keras_bfn.orders.Order` that `order` names, if the model supports it.
 
     Raises:
-        ValueError: if it is none, or the model or its data cannot be sent so.
+        ValueError: if `order` is unknown, or the model or its data do not support it.
     """
     order = get(order)
     if model.times != "variables" and type(order) is not Together:
@@ -318,9 +321,9 @@ def check_order(model, order):
 
 
 def order_noise(model, order, num, seed):
-    """What an order that is random is a function of: the same in all repeats; else None.
+    """Returns the `noise` of a random order, the same for all repeats; else None.
 
-    Without a seed, it follows from the model's own.
+    Without a seed, one is drawn from the model's seed generator.
     """
     if not order.is_random:
         return None
@@ -332,7 +335,7 @@ def order_noise(model, order, num, seed):
 
 
 def is_in_one_pass(model, order, known=None):
-    """Whether one network call predicts all variables in this order, each from those before it."""
+    """Returns whether one network call predicts each variable from those before it in the order."""
     shares = model.orders or {}
     if not isinstance(order, LeftToRight) or not order.told or not shares.get("left_to_right"):
         return False

@@ -1,4 +1,4 @@
-"""How evidence grows from the prior to a sample."""
+"""Samplers: algorithms that take evidence from the prior to a sample."""
 
 from keras_bfn.samplers.samplers import AncestralSampler as AncestralSampler
 from keras_bfn.samplers.samplers import ODE1Sampler as ODE1Sampler

@@ -1,4 +1,4 @@
-"""The contract of samplers, the five that there are, and what their second orders share."""
+"""The contract of samplers, the five samplers, and the mixin of second-order samplers."""
 
 import math
 
@@ -25,35 +25,35 @@ SPACINGS = ("t", "log_beta")
 
 
 class Sampler(Immutable):
-    """Base class: how evidence grows from the prior to a sample.
+    """Base class of samplers, which take evidence from the prior to a sample.
 
-    A sampler is immutable; what it carries from step to step is an explicit state, a tensor or a
-    nest of tensors whose shapes and dtypes stay the same. For each step from `t` to `t_next`, the
-    loop asks the network about `evidence(flow, state, t)` and hands the output distribution to
-    `step`. All draws are made from the given seed. A sampler knows one flow: of a dict of flows,
-    each part has a state of its own, and takes steps between the same times.
+    A sampler is immutable. It carries an explicit state from step to step: a tensor or a nest of
+    tensors of constant shapes and dtypes. For each step from `t` to `t_next`, the loop calls the
+    network on `evidence(flow, state, t)` and passes the output distribution to `step`. All random
+    numbers come from the given seed. A sampler handles one flow. In a dict of flows, each part has
+    its own state, and all parts take steps between the same times.
 
     Args:
         temperature: positive float. The output distribution p_O is raised to the power
             `1 / temperature` at every prediction: below 1, samples are likelier and less varied.
-            Continuous data have no temperature but 1, for their p_O is a single point.
-        top_k: int or None. At every prediction, after the temperature, p_O is cut to its `top_k`
-            likeliest values. For integers alone.
-        top_p: float in (0, 1], or None. Of what is left, p_O is cut to the fewest values that
-            together have at least this probability. For integers alone.
-        end: what becomes of the last prediction. `"mode"` takes the mode of p_O at t = 1;
-            `"sample"` draws from it; `"last"` takes the mode of p_O one step earlier, and saves the
-            network call at t = 1: `num_steps` calls in the place of `num_steps + 1`.
-        start: float in [0, 1). The time of the first prediction. At a later time than 0, the
-            evidence starts as N(0, c beta(start)): the messages about data whose embedding is zero.
-        spacing: `"t"` for steps of one length in time, `"log_beta"` for steps of one length in the
-            logarithm of the accuracy; the latter needs a `start` above 0.
+            It must be 1 for continuous data, whose p_O is a single point.
+        top_k: int or None. At every prediction, after the temperature, p_O is restricted to its
+            `top_k` likeliest values. For integers only.
+        top_p: float in (0, 1], or None. p_O is then restricted to the fewest values whose total
+            probability is at least `top_p`. For integers only.
+        end: how the last prediction becomes data. `"mode"` takes the mode of p_O at t = 1;
+            `"sample"` samples from it; `"last"` takes the mode of p_O one step earlier, which saves
+            the network call at t = 1: `num_steps` calls instead of `num_steps + 1`.
+        start: float in [0, 1). The time of the first prediction. If it is above 0, the evidence
+            starts as N(0, c beta(start)), that of messages about data whose embedding is zero.
+        spacing: `"t"` for steps of equal length in time, `"log_beta"` for steps of equal length in
+            the log of the accuracy, which needs a `start` above 0.
 
     Raises:
         ValueError: if an argument is out of its range.
 
-    An own sampler is one small class. This one is the paper's, with a draw that is rounded to the
-    likeliest value:
+    A custom sampler is one small class. This one is the paper's, with the mode of p_O instead of a
+    sample from it:
 
     ```python
     class GreedySampler(keras_bfn.samplers.Sampler):
@@ -70,15 +70,15 @@ class Sampler(Immutable):
     model.generate(16, num_steps=20, sampler=GreedySampler())
     ```
 
-    One that takes further arguments keeps them under their own names, which tells its compiled
-    programs apart: plain values and arrays by value, functions and layers by identity. One whose
-    `init` ignores `start` is right for `start=0` alone. One that adds no noise sets
-    `deterministic = True` and defines `init_from` and `latents`, so that it can encode. One that
-    draws by `flow.observe` and `distribution.sample` alone can be exported.
-    `keras_bfn.testing.check_sampler` proves it.
+    A sampler keeps further arguments as attributes of the same names. They distinguish compiled
+    programs: plain values and arrays by value, functions and layers by identity. A sampler whose
+    `init` ignores `start` is correct only for `start=0`. A sampler without noise sets
+    `deterministic = True` and defines `init_from` and `latents`, so that it can encode. A sampler
+    that draws random numbers only by `flow.observe` and `distribution.sample` can be exported.
+    `keras_bfn.testing.check_sampler` tests a sampler.
 
     Attributes:
-        deterministic: bool. Whether samples are a function of the state at the start.
+        deterministic: bool. Whether samples are a function of the initial state.
     """
 
     deterministic = False
@@ -97,13 +97,13 @@ class Sampler(Immutable):
             raise refusal("start", expected, start)
 
     def init(self, flow, shape, seed=None):
-        """The state at `start`.
+        """Returns the state at `start`.
 
         Args:
             flow: the data type.
             shape: the evidence's shape, `(batch, *event_shape, embedding_size)`.
-            seed: the `SeedGenerator` of all draws. From an int, each step would draw the same
-                noise.
+            seed: the `SeedGenerator` of all random numbers. With an int, each step would have the
+                same noise.
 
         Returns:
             A tensor, or a nest of tensors.
@@ -111,31 +111,31 @@ class Sampler(Immutable):
         raise lacks(self, "init")
 
     def evidence(self, flow, state, t):
-        """The evidence `s` that the state stands for at time `t`, a scalar."""
+        """Returns the evidence `s` of a state at time `t`, a scalar."""
         raise lacks(self, "evidence")
 
     def step(self, flow, state, distribution, t, t_next, seed=None, shift=None):
-        """The state at `t_next`, given the output distribution at `t`, both scalars.
+        """Returns the state at `t_next`, given the output distribution at `t`; both are scalars.
 
-        `shift` comes with a `guidance` alone, so that samplers that are never guided need not take
-        it: what guidance adds to the expected embedding, shaped as the evidence.
+        `shift`, shaped as the evidence, is what guidance adds to the expected embedding. It is only
+        passed with a `guidance`, so samplers that are never guided need not take it.
 
-        By default, the state is advanced by what the next message is about.
+        By default, the state is advanced by a message about the embedding that `message` returns.
         """
         embedding = self.message(flow, distribution, seed)
         embedding = embedding if shift is None else embedding + shift
         return self.advance(flow, state, embedding, t, t_next, seed)
 
     def message(self, flow, distribution, seed=None):
-        """What the next message is about, an embedding; by default the expected one."""
+        """Returns the embedding that the next message is about; by default the expected one."""
         return flow.expected_embedding(distribution)
 
     def advance(self, flow, state, embedding, t, t_next, seed=None):
-        """The state at `t_next` if all that comes from `t` on is about one embedding."""
+        """Returns the state at `t_next` if all messages from `t` on are about `embedding`."""
         raise lacks(self, "advance")
 
     def sharpen(self, distribution):
-        """The output distribution as the sampler takes it: at its temperature, and cut."""
+        """Returns the output distribution after `temperature`, `top_k` and `top_p`."""
         if self.temperature != 1:
             distribution = distribution.tempered(self.temperature)
         if self.top_k is not None or self.top_p is not None:
@@ -143,15 +143,15 @@ class Sampler(Immutable):
         return distribution
 
     def init_from(self, latents):
-        """The state of a deterministic sampler that starts at given latents, s / sqrt(beta)."""
+        """Returns the initial state of a deterministic sampler given latents, s / sqrt(beta)."""
         raise lacks(self, "init_from")
 
     def latents(self, state):
-        """The latents, s / sqrt(beta), that the state of a deterministic sampler stands for."""
+        """Returns the latents, s / sqrt(beta), of a deterministic sampler's state."""
         raise lacks(self, "latents")
 
     def times(self, flow, num_steps):
-        """The times of predictions from `start` to 1, a float32 array, `(num_steps + 1,)`."""
+        """Returns the times of predictions from `start` to 1, float32, `(num_steps + 1,)`."""
         if self.spacing == "t":
             return np.linspace(self.start, 1, num_steps + 1, dtype="float32")
         first, last = (float(flow.schedule.beta(t)) for t in (self.start, 1.0))
@@ -162,16 +162,15 @@ class Sampler(Immutable):
 
 
 class SecondOrder:
-    """Mixed into a sampler of first order: the expected embedding goes on as it went.
+    """Mixin that extrapolates the expected embedding of a first-order sampler.
 
-    Between this prediction and the next, the expected embedding is taken to move along the line
-    through this one and the last; its mean over the step takes the place of its value at the
-    step's start.
-    The state is the tuple of the first order's state, the last expected embedding and its time.
+    The expected embedding is assumed to move along the line through the last two predictions. Its
+    mean over the step replaces its value at the start of the step. The state is the tuple of the
+    first-order sampler's state, the last expected embedding and its time.
     """
 
     def begin(self, state):
-        """The state before the first prediction, when there is no line yet."""
+        """Returns the state before the first prediction, when there is no line yet."""
         return state, ops.zeros_like(state), ops.convert_to_tensor(-1.0, dtype="float32")
 
     def init(self, flow, shape, seed=None):
@@ -192,7 +191,7 @@ class SecondOrder:
 
 
 class MessageSampler(Sampler):
-    """Base class of samplers whose state is the evidence, which starts with no message."""
+    """Base class of samplers whose state is the evidence, which is zero at t = 0."""
 
     def init(self, flow, shape, seed=None):
         nothing = ops.zeros(shape, dtype="float32")
@@ -210,9 +209,10 @@ class MessageSampler(Sampler):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class AncestralSampler(MessageSampler):
-    """Draws data from the output distribution, a message about them from the sender, and updates.
+    """The paper's sampler: it samples data from p_O, then a message about them.
 
-    With `d = beta(t_next) - beta(t)`: `s += c d e(x') + sqrt(c d) z`, z standard normal.
+    With `d = beta(t_next) - beta(t)`, a step is `s += c d e(x') + sqrt(c d) z`, with x' sampled
+    from p_O and z standard normal.
 
     Args:
         **kwargs: `temperature`, `top_k`, `top_p`, `end`, `start` and `spacing`, as in
@@ -235,17 +235,18 @@ class AncestralSampler(MessageSampler):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class SDE1Sampler(MessageSampler):
-    """Messages about the expected embedding.
+    """Sampler whose messages are about the expected embedding.
 
-    With `d = beta(t_next) - beta(t)`: `s += c d e_hat + sqrt(c d) z`, z standard normal. The state
-    is the evidence `s`.
+    With `d = beta(t_next) - beta(t)`, a step is `s += c d e_hat + sqrt(c d) z`, with z standard
+    normal. The state is the evidence `s`.
 
     Args:
-        noise: float in [0, 1]. With less than 1, each step adds less noise, and in its place
-            spreads out what there is, so that the evidence at each time is distributed as before.
-            With 0 there is none after the first step, as in `ODE1Sampler`. For `r = beta(t) /
-            beta(t_next)`, the standard deviation of what is added is `noise` times as large for
-            small steps: `s' = r^((noise^2 - 1) / 2) s + c beta' (1 - r^((1 + noise^2) / 2)) e_hat +
+        noise: float in [0, 1]. Below 1, each step adds less noise and scales the evidence up
+            instead, so that the distribution of the evidence at each time stays the same. With 0,
+            there is no noise after the first step, as in `ODE1Sampler`. For small steps, the
+            standard deviation of the noise is multiplied by `noise`. With
+            `beta' = beta(t_next)` and `r = beta(t) / beta'`, a step is
+            `s' = r^((noise^2 - 1) / 2) s + c beta' (1 - r^((1 + noise^2) / 2)) e_hat +
             sqrt(c beta' (1 - r^(noise^2))) z`.
         **kwargs: `temperature`, `top_k`, `top_p`, `end`, `start` and `spacing`, as in
             `keras_bfn.samplers.Sampler`.
@@ -257,8 +258,8 @@ class SDE1Sampler(MessageSampler):
 
     >>> images = model.generate(16, num_steps=20, sampler="sde1")
 
-    Reference: SDE-BFN-Solver1 of [Xue et al., 2024](https://arxiv.org/abs/2404.15766). That less
-    noise leaves the distribution at each time as it is: section 4.3 and appendix D of
+    Reference: SDE-BFN-Solver1 of [Xue et al., 2024](https://arxiv.org/abs/2404.15766). For the
+    distribution at each time, which `noise` does not change, section 4.3 and appendix D of
     [Song et al., 2021](https://arxiv.org/abs/2011.13456).
     """
 
@@ -272,7 +273,7 @@ class SDE1Sampler(MessageSampler):
         if self.noise == 1:
             return super().advance(flow, state, embedding, t, t_next, seed)
         beta, beta_next = flow.schedule.beta(t), flow.schedule.beta(t_next)
-        # Before the first message there is nothing to spread out: all noise is new.
+        # Before the first message there is no evidence to scale up: all noise is new.
         has_begun, square = beta > 0, self.noise**2
         ratio = ops.where(has_begun, beta / beta_next, 1.0)
 
@@ -309,11 +310,11 @@ class SDE2Sampler(SecondOrder, SDE1Sampler):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class ODE1Sampler(Sampler):
-    """The same samples at every run, given where they start.
+    """Deterministic sampler: samples are a function of the initial state.
 
-    The state is `u = s / sqrt(beta)`, of which a step adds `c e_hat` times the growth of
-    `sqrt(beta)`. At t = 0 it is distributed as N(0, c), and so starts exactly at the prior. It is
-    also what `BayesianFlowNetwork.encode` returns, and `generate` takes as `latents`.
+    The state is `u = s / sqrt(beta)`. A step adds `c e_hat` times the increase of `sqrt(beta)`.
+    At t = 0, u is distributed as N(0, c), so sampling starts exactly at the prior. u is also what
+    `BayesianFlowNetwork.encode` returns and `generate` takes as `latents`.
 
     Args:
         **kwargs: `temperature`, `top_k`, `top_p`, `end`, `start` and `spacing`, as in
@@ -326,8 +327,8 @@ class ODE1Sampler(Sampler):
 
     >>> images = model.generate(16, num_steps=20, sampler="ode1")
 
-    Reference: BFN-Solver1 of [Xue et al., 2024](https://arxiv.org/abs/2404.15766), which carries
-    `s` itself and so must start after t = 0.
+    Reference: BFN-Solver1 of [Xue et al., 2024](https://arxiv.org/abs/2404.15766), whose state is
+    `s` itself and which therefore must start after t = 0.
     """
 
     deterministic = True
@@ -345,7 +346,7 @@ class ODE1Sampler(Sampler):
         return state * ops.sqrt(flow.schedule.beta(t))
 
     def advance(self, flow, state, embedding, t, t_next, seed=None):
-        """The state after a step with a constant expected embedding; time may run backwards."""
+        """Returns the state after a step with constant `embedding`; time may run backwards."""
         root, next_root = (ops.sqrt(flow.schedule.beta(time)) for time in (t, t_next))
         return state + flow.gain * (next_root - root) * embedding
 

@@ -1,4 +1,4 @@
-"""Accuracy schedules: beta(t), the accuracy at which the data are known at time t."""
+"""Accuracy schedules: beta(t), the accuracy of all messages up to time t."""
 
 from keras_bfn.schedules.fitting import fit as fit
 from keras_bfn.schedules.schedule import ExponentialSchedule as ExponentialSchedule

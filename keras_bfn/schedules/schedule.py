@@ -1,4 +1,4 @@
-"""Accuracy schedules: beta(t), the accuracy at which the data are known at time t."""
+"""Accuracy schedules: beta(t), the accuracy of all messages up to time t."""
 
 import math
 
@@ -14,11 +14,13 @@ class Schedule(Immutable):
     """Base class of accuracy schedules.
 
     A schedule is a function `beta(t)` that grows from `beta(0) = 0` over t in [0, 1]. It holds
-    plain floats, the arguments of its constructor under their own names; its methods take floats or
-    tensors of any shape and return float32 tensors. A new schedule defines `beta` and `derivative`;
-    `inverse` for steps that are even in log(beta); and `ending_at` for `keras_bfn.schedules.fit`.
-    `keras_bfn.testing.check_schedule` proves it, and every flow refuses one that does not start at
-    0, rise and stay finite, or whose derivative is not that of `beta`.
+    plain floats, the arguments of its constructor under their own names. Its methods take floats or
+    tensors of any shape and return float32 tensors.
+
+    A new schedule defines `beta` and `derivative`; `inverse`, for steps that are even in log(beta);
+    and `ending_at`, for `keras_bfn.schedules.fit`. `keras_bfn.testing.check_schedule` tests it.
+    Every flow rejects a schedule that does not start at 0, rise and stay finite, or whose
+    `derivative` is not the derivative of `beta`.
 
     Example:
 
@@ -38,37 +40,37 @@ class Schedule(Immutable):
     """
 
     def beta(self, t):
-        """The accuracy gathered by time `t`."""
+        """Returns the accuracy reached at time `t`."""
         raise lacks(self, "beta")
 
     def derivative(self, t):
-        """d beta / dt, the accuracy rate (the paper's alpha(t))."""
+        """Returns d beta / dt, the accuracy rate (the paper's alpha(t))."""
         raise lacks(self, "derivative")
 
     def inverse(self, beta):
-        """The time at which the accuracy `beta` is reached."""
+        """Returns the time at which the accuracy is `beta`."""
         raise lacks(self, "inverse")
 
     def ending_at(self, beta):
-        """A schedule of the same kind, whose accuracy at t = 1 is `beta`, a float."""
+        """Returns a schedule of the same type whose accuracy at t = 1 is `beta`, a float."""
         raise lacks(self, "ending_at")
 
     def alpha(self, step, num_steps):
-        """The accuracy of message `step` in 1..num_steps: beta(i/n) - beta((i-1)/n)."""
+        """Returns the accuracy of message `step` in 1..num_steps: beta(i/n) - beta((i-1)/n)."""
         step = ops.cast(step, "float32")
         gained = self.beta(step / num_steps) - self.beta((step - 1) / num_steps)
-        return ops.maximum(gained, 0.0)  # rounded, what rises may fall
+        return ops.maximum(gained, 0.0)  # rounding may make it negative
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class ExponentialSchedule(Schedule):
-    """beta(t) = sigma_1^(-2t) - 1: the entropy of the input distribution falls linearly in time.
+    """beta(t) = sigma_1^(-2t) - 1, the schedule of continuous and discretised data.
 
-    The schedule of continuous and discretised data.
+    The entropy of the input distribution falls linearly in time.
 
     Args:
         sigma_1: float in (0, 1). The standard deviation of the input distribution at t = 1.
-            `keras_bfn.schedules.fit` finds it from data.
+            `keras_bfn.schedules.fit` fits it to data.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -98,7 +100,7 @@ class ExponentialSchedule(Schedule):
         return self._rate * ops.exp(self._rate * ops.cast(t, "float32"))
 
     def alpha(self, step, num_steps):
-        # Without the difference of two large numbers.
+        # Without subtracting two large numbers.
         before = ops.exp(self._rate * (ops.cast(step, "float32") - 1.0) / num_steps)
         return before * math.expm1(self._rate / num_steps)
 
@@ -111,12 +113,11 @@ class ExponentialSchedule(Schedule):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class QuadraticSchedule(Schedule):
-    """beta(t) = beta_1 t^2: the schedule of discrete data.
+    """beta(t) = beta_1 t^2, the schedule of discrete data.
 
     Args:
-        beta_1: positive float. The accuracy at t = 1. The more classes, the less is needed: the
-            paper takes 9 for binary pixels and 0.75^2 for 27 letters. `keras_bfn.schedules.fit`
-            finds it from data.
+        beta_1: positive float. The accuracy at t = 1. More classes need less: the paper uses 9 for
+            binary pixels and 0.75^2 for 27 letters. `keras_bfn.schedules.fit` fits it to data.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -141,7 +142,7 @@ class QuadraticSchedule(Schedule):
         return 2.0 * self.beta_1 * ops.cast(t, "float32")
 
     def alpha(self, step, num_steps):
-        # Without the difference of two large numbers.
+        # Without subtracting two large numbers.
         return (2.0 * ops.cast(step, "float32") - 1.0) * (self.beta_1 / num_steps**2)
 
     def inverse(self, beta):
@@ -154,7 +155,7 @@ class QuadraticSchedule(Schedule):
 def check(schedule):
     """Raises a `ValueError` unless beta(0) = 0, beta rises and is finite, and has this derivative.
 
-    It is checked between 64 times. The derivative may jump at a tenth of them.
+    The derivative is checked over 64 steps of time. It may jump in a tenth of them.
     """
     t = np.linspace(0.0, 1.0, 129, dtype="float32")
     beta, slope = (
