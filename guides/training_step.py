@@ -87,8 +87,8 @@ by_hand, by_model = (ops.convert_to_numpy(loss).item() for loss in (by_hand, by_
 print(f"Loss by hand {by_hand:.6f}, by the model {by_model:.6f}")
 
 """
-`compute_loss` adds only support for missing variables and weights of variables and parts. In
-validation, it also makes a second prediction, at t = 1, for the reconstruction loss.
+`compute_loss` only adds missing variables, weights of variables and parts, and the reconstruction
+loss of validation, which takes a second prediction, at t = 1.
 
 Most changes to a step concern the sampling of times or the score of a prediction. These are the two
 methods of a loss, which `compile` takes; [CONTRIBUTING](../CONTRIBUTING.md#a-loss) shows how to
