@@ -200,7 +200,7 @@ figure.savefig("bits_add_up.png")
 
 """
 Numbers cost more by few and large messages, because a point is then a poor prediction. (The
-averages have standard errors of up to 0.03 bits.) Training estimates the cost likewise. One random
+averages have standard errors of about 0.03 bits.) Training estimates the cost likewise. One random
 time for each example gives the *transmission loss*; the cost of x at t = 1 is the *reconstruction
 loss*. Both are all of the loss.
 
@@ -229,14 +229,14 @@ class BayesRule(keras.layers.Layer):
 
 one_side = [[0, 0]] * 9 + [[0, 1]]
 pairs = np.array((one_side + [[1 - a, 1 - b] for a, b in one_side]) * 100, "int32")
-print(f"Entropy: alone 2 bits, together {1 + entropy(np.array([SAME, 1 - SAME])):.3f} bits")
+print(f"Entropy: alone 2 bits, together {1 + entropy(np.array([SAME, 1 - SAME])):.2f} bits")
 model = keras_bfn.BayesianFlowNetwork(pair_flow, BayesRule(), event_shape=(2,), seed=0)
 for num_steps in (1, 2, 5, 20, 100):
     nats = model.code_length(pairs, num_steps, num_repeats=20, batch_size=2000, seed=0, verbose=0)
     cost = bits(nats["transmission"] + nats["reconstruction"]).mean()
     samples = model.generate(5000, num_steps, batch_size=5000, seed=0, verbose=0)
     alike = (samples[:, 0] == samples[:, 1]).mean()
-    print(f"{num_steps} messages: {cost:.3f} bits; {alike:.3f} of the sampled pairs are alike")
+    print(f"{num_steps} messages: {cost:.2f} bits; {alike:.3f} of the sampled pairs are alike")
 
 """
 A single message about each variable costs as much as two independent variables, since Bob knows
