@@ -3,7 +3,7 @@ Title: Reproducing the paper
 Author: The keras_bfn authors
 Date created: 2026/11/27
 Last modified: 2026/11/28
-Description: The recipes of three experiments, one run at toy size, and how the authors' code differs.
+Description: The recipes of three experiments, one of them at toy size, and our differences.
 Accelerator: None
 """
 

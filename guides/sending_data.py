@@ -149,7 +149,7 @@ for name, value in {"weather": 2, "cover": 7, "warmth": 0.4, "wind": 2.5}.items(
 The pictures show the four distributions at some of the times:
 
 - `weather`: input and output are probabilities of four classes. Messages are shown by their
-  component for the true class. The receiver moves from 0 to 1, the sender, as Bob becomes certain.
+  component for the true class. As Bob becomes certain, the receiver moves from 0 to the sender.
 - `cover`: the input is normal, the output has nine levels and knows that half a cover is rare.
 - `warmth`: the output is a point, the mean. So the receiver is the sender, shifted.
 - `wind`: input and output are von Mises, the hump of the circle, where -pi and pi coincide.
