@@ -2,25 +2,24 @@
 Title: Fine-tuning, smaller files, and export
 Author: The keras_bfn authors
 Date created: 2026/11/27
-Last modified: 2026/11/27
-Description: A trained model learns other data, shrinks to a quarter, and runs without Python.
+Last modified: 2026/11/28
+Description: Fine-tune a trained model, shrink it to a quarter, and run it without Python.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-Who has little data, or little time, starts from a model that has learnt something similar. Here a
-model of digits learns letters: with all of its weights, with some of them frozen, and by LoRA,
-with small matrices beside frozen weights. Then the weights of a model of text are rounded to
-eight bits. Last, a model leaves Python: a step of its sampler becomes a file that other programs
-run.
+At the end of this guide you have fine-tuned a model of digits to letters in three ways: with all
+weights, with half of the layers frozen, and by LoRA. You have also quantised a text model to eight
+bits, and exported a step of a sampler that runs without Python. The guide draws samples of each
+model (`all_weights.png`, `half_frozen.png`, `LoRA_of_rank_4.png`, `exported.png`).
 
-What is printed is the *code length*: how many nats (1 nat is 1.44 bits) it costs to send an example
-by the model. The less, the better the model.
+We compare models by their *code length*: the cost of an example in nats (1 nat is 1.44 bits). Lower
+is better.
 
-This guide takes a few minutes on a processor. It needs `matplotlib` and `scikit-learn`, and
-for the last part on PyTorch `pip install "keras-bfn[export]"`, on JAX `tensorflow`.
+The guide takes a few minutes on a CPU. It needs `matplotlib` and `scikit-learn`; the last part
+needs `pip install "keras-bfn[export]"` on PyTorch, and `tensorflow` on JAX.
 
 ## Setup
 """
@@ -41,11 +40,12 @@ import keras_bfn
 from keras_bfn import BayesianFlowNetwork, visualization
 
 """
-## Other data
+## New data
 
-The model `bfn_digits`, which comes with the package, has learnt 1,500 digits of 8x8 pixels and 17
-grey levels. The other data must have the same form. They are the letters A to J, in fonts that
-come with matplotlib, turned a little: 1,000 pictures, of which 100 are held out.
+`bfn_digits`, a model that comes with the package, was trained on 1,500 digits of 8x8 pixels and 17
+grey levels. The new data must have the same shape and levels. We draw the letters A to J in fonts
+that come with matplotlib, slightly rotated: 1,000 images, of which 100 are held out
+(`letters.png`).
 """
 
 rng = np.random.default_rng(0)
@@ -81,22 +81,22 @@ model = BayesianFlowNetwork.from_preset("bfn_digits")
 print(f"A digit costs {nats(model, digits):.1f} nats, a letter {nats(model, test):.1f}.")
 
 """
-## Three ways to go on
+## Three ways to fine-tune
 
-*All weights* are trained further, at a lower rate than from nothing, so that what was learnt is not
-lost in the first steps.
+*All weights*: train all of the model further, at a lower learning rate than from scratch, so that
+the first steps do not destroy what it has learnt.
 
-*Some weights*: a layer with `trainable = False` stays as it is, as always in Keras. Here these are
-the first half of the network's layers. (`model.network.summary()` tells their names, and
-`model.network.get_layer(name)` finds one.)
+*Some weights*: a layer with `trainable = False` keeps its weights, as always in Keras. Here we
+freeze the first half of the network's layers. (`model.network.summary()` lists their names, and
+`model.network.get_layer(name)` returns one.)
 
-*LoRA* (low-rank adaptation) freezes all kernels, the large matrices of the layers. Beside each
-m by n kernel W come two small matrices, A of m by r and B of r by n, and the layer uses W + A B. A
-is random at first and B is zero, so that nothing changes until training begins. Only A, B and the
-biases are trained. `enable_lora(r)` does so for all layers of a network of this package; single
-layers of Keras have a method of the same name.
+*LoRA* (low-rank adaptation) freezes all kernels, the large matrices of the layers. Beside each m by
+n kernel W, it adds two small matrices, A of m by r and B of r by n, and the layer uses W + A B. A
+is random and B is zero at first, so the model starts unchanged. Training updates only A, B and the
+biases. `enable_lora(r)` adds these matrices to all layers of a network of this package; single
+Keras layers have a method of the same name.
 
-Whatever was frozen or thawed, `compile` comes after it.
+In each case, call `compile` after you freeze or unfreeze layers.
 """
 
 
@@ -127,18 +127,18 @@ for name, change in ways.items():
     models[name] = model
 
 """
-The last column is what was forgotten: after all of it, digits are as strange to the model as
-letters were before.
+The last column shows forgetting: after fine-tuning, a digit costs the model as much as a letter did
+before.
 
-What LoRA saves is memory: an optimizer keeps two or three numbers for each weight that is
-trained. A step takes about as long as before. `examples/fine_tune.py` goes on from larger presets,
-with a text or a folder of pictures of one's own.
+LoRA saves memory, because an optimizer keeps two or three numbers for each trainable weight. A step
+takes about as long as before. `examples/fine_tune.py` fine-tunes larger presets on your own text or
+folder of images.
 
-## What is in a file
+## What a file contains
 
-`save` and `save_to_preset` write which layers are frozen. Of LoRA, they write the sum W + A B: the
-file is as large as that of any other such model, and needs no LoRA to be used. To train a model
-from it further, set `trainable = True` for each of `network.layers`, or `enable_lora` again.
+`save` and `save_to_preset` record which layers are frozen. They write the sum W + A B of LoRA. Such
+a file has the usual size, and loading it needs no LoRA. To train the loaded model further, set
+`trainable = True` for each of `network.layers`, or call `enable_lora` again.
 """
 
 models["LoRA of rank 4"].save_to_preset("letters")
@@ -146,15 +146,15 @@ loaded = BayesianFlowNetwork.from_preset("letters")
 print(f"{loaded.count_params():,} weights; a letter costs {nats(loaded, test):.1f} nats.")
 
 """
-## Eight bits for a weight
+## Eight-bit weights
 
-`quantize("int8")` rounds kernels of dense layers, and of the windows by which the blocks of a
-`Transformer` and a `PatchTransformer` see what is near, to 255 steps, each column of a kernel by
-its own scale. Inputs of these layers are rounded as well, in the moment. Convolutions of the
-`UNet` and the `VDMUNet` stay as they are, so this is for the others, such as the model of text that
-comes with the package. What does it cost? The text is the prose of Python's own help.
+`quantize("int8")` rounds the kernels of dense layers, and of the local windows in the blocks of
+`Transformer` and `PatchTransformer`, to 255 levels. Each column of a kernel has its own scale. The
+inputs of these layers are rounded as well, during each call. Convolutions of `UNet` and `VDMUNet`
+are not quantised. We quantise the text model that comes with the package, and measure its cost on
+the prose of Python's help.
 
-A model that is quantised is for use, not for training.
+A quantised model is for inference, not for training.
 """
 
 
@@ -173,16 +173,16 @@ for name in ("float32", "int8"):
     print(f"{name:<8}{bytes_of(name) / 1e6:>6.2f} MB{bits:>8.3f} bits per character")
 
 """
-(With the same seed, both are shown the same messages: the difference is that of the weights.)
-What is saved is memory, not time: on a processor, a step takes longer than before. For time, there
-is `from_preset(..., dtype="mixed_bfloat16")`, which computes in 16 bits.
+(Both models receive the same messages, because the seed is the same. So the difference is due to
+the weights.) Quantisation saves memory, not time: on a CPU, a step takes longer than before. For
+speed, use `from_preset(..., dtype="mixed_bfloat16")`, which computes in 16 bits.
 
-## Out of Python
+## Export
 
-`export` writes a step of a sampler as a file that needs neither Keras nor Python: ONNX, by
-PyTorch, for onnxruntime, which is there for browsers, telephones and most languages; or a
-SavedModel, by TensorFlow or JAX, for TensorFlow's runtimes. Such a file draws no random numbers,
-for runtimes do so each in its own way. Its noise is an input.
+`export` writes a step of a sampler to a file that needs neither Keras nor Python. On PyTorch it
+writes ONNX for onnxruntime, which supports browsers, phones and most languages. On TensorFlow and
+JAX it writes a SavedModel for TensorFlow's runtimes. The file generates no random numbers, because
+each runtime does so in its own way: the noise is an input.
 """
 
 model = models["all weights"]
@@ -213,9 +213,9 @@ else:
 print(shapes)
 
 """
-The loop around it is short, in whatever language. `state_0` and so on are what the sampler carries
-from step to step, `t` and `t_next` are the times, and all that is called `normal` is standard
-normal noise. The first number of a shape is that of the samples, and any.
+The loop around the step is short in any language. `state_0` and so on are the state of the sampler,
+`t` and `t_next` are the times, and every input named `normal` is standard normal noise. The first
+dimension of a shape is the number of samples. It may have any value.
 """
 
 num_samples, num_steps = 30, 20
@@ -233,11 +233,12 @@ for t, t_next in zip(times, [*times[1:], times[-1]], strict=True):
 visualization.plot_samples(outputs["x"].astype("int32"), "exported.png", columns=10)
 
 """
-Every flow, network and sampler of this package can be exported, with conditions, guidance by them
-(`guided=True`), and missing variables; with `what="network"`, the network alone. What cannot:
+Every flow, network and sampler of this package can be exported, with conditions, classifier-free
+guidance (`guided=True`) and missing variables. `what="network"` exports the network alone. What
+cannot be exported:
 
-- a format that the backend does not write. The error says which backend does: `save` the model,
-  and load and export it there;
+- a format that the backend does not write. The error names the backend that does: `save` the model,
+  then load and export it there;
 - the loops around a step, and so `inpaint`, particles, guidance by functions, and the codec;
-- samplers of one's own that draw noise otherwise than by `flow.observe` and `distribution.sample`.
+- custom samplers that draw noise other than by `flow.observe` and `distribution.sample`.
 """

@@ -2,7 +2,7 @@
 Title: Long runs, and the accuracy that data need
 Author: The keras_bfn authors
 Date created: 2026/11/25
-Last modified: 2026/11/25
+Last modified: 2026/11/28
 Description: Data sets, training that resumes, averaged weights, and a schedule fitted to the data.
 Accelerator: None
 """
@@ -10,11 +10,12 @@ Accelerator: None
 """
 ## Introduction
 
-The paper's models trained for a million steps and more. This guide shows what helps over such a
-time, on a model so small that each step takes seconds: data sets in batches, training that goes on
-where it was killed, samples and scores on the way, averaged weights, and how to choose the accuracy
-of the messages before anything is trained. `examples/mnist.py`, `cifar10.py` and `text8.py` put the
-same pieces together for the paper's experiments.
+At the end of this guide you have trained a model from a data set in batches, interrupted the run
+and resumed it, and scored the averaged weights. You have also fitted the accuracy schedule to the
+data before training (`remaining_cost.png`) and checked it afterwards (`loss_by_time.png`).
+
+The model is small; the paper's models trained for a million steps and more. `examples/mnist.py`,
+`cifar10.py` and `text8.py` combine the same pieces for the paper's experiments.
 
 ## Setup
 """
@@ -34,21 +35,20 @@ from keras_bfn import callbacks, datasets, flows, networks, schedules
 """
 ## Data sets
 
-The data sets of the package, and `text_file` and `image_folder` for data of your own, come as
-`Splits`: batches to train on, to validate on, and to test on. Each part is a
-`keras.utils.PyDataset`, which `fit` and `evaluate` take on every backend. `datasets.mnist()`
-reads MNIST through TensorFlow Datasets; the digits of scikit-learn, enlarged to its size, stand in
-for it here.
+The data sets of the package are `Splits`: batches to train on, to validate on, and to test on.
+`text_file` and `image_folder` make them from your own data. Each part is a `keras.utils.PyDataset`,
+which `fit` and `evaluate` take on every backend. `datasets.mnist()` reads MNIST through TensorFlow
+Datasets. Here we use the digits of scikit-learn, enlarged to the size of MNIST.
 """
 
 train, validation, test = datasets.embedded_digits(batch_size=50, limit=500)
 print(train.num_batches, validation.num_batches, test.num_batches, train[0].shape, train[0].dtype)
 
 """
-Pixels have grey levels, and the model's are black or white. With `form="binary"`, the default for
-digits, a pixel is white with its level as the probability, drawn anew each time: no two epochs show
-the same images, and there is less to learn by heart. Validation and test images are drawn once.
-All that is random in a batch follows from the seed, the epoch and the number of the batch.
+Pixels have grey levels. With `form="binary"`, the default for digits, each pixel becomes white with
+its level as the probability. Training images are sampled anew in every epoch, which reduces
+overfitting; validation and test images are sampled once. All randomness of a batch follows from the
+seed, the epoch and the number of the batch.
 """
 
 first = train[0]
@@ -60,8 +60,7 @@ print("The same epoch again:", (first == train[0]).all())
 print("Validation:", (validation[0] == validation[0]).all())
 
 """
-A data set of your own takes a function from rows of the examples, and a random generator, to a
-batch. The digits in their own size, 8x8, with levels 0 to 16, train the model of this guide.
+Your own data need a function from rows and a random generator to a batch. We use 8x8 digits:
 """
 
 levels = load_digits().images[..., None].astype("uint8")
@@ -82,11 +81,11 @@ def make_data():
 """
 ## How accurate must messages be?
 
-`beta_1`, or `sigma_1` of numbers and levels, says how much is known of a variable by the messages
-about it alone when the last of them has come. With too little, reconstruction is dear: that is the
-reconstruction loss. With too much, the last part of the time is spent on what is known already. The
-paper found a value for each data set by trial. `schedules.fit` computes one before any network is
-trained: the least accuracy after which a variable costs a hundredth of a nat.
+`beta_1` (`sigma_1` for numbers and levels) sets the total accuracy of the messages. If it is too
+low, the reconstruction loss is high. If it is too high, the last messages say what is already
+known. The paper chose a value for each data set by trial. Before training, `schedules.fit` computes
+the least accuracy after which a variable costs at most a hundredth of a nat, given the messages
+about it alone.
 """
 
 data = make_data()
@@ -101,15 +100,14 @@ for name, (flow, x) in cases.items():
     print(f"{name}: {schedules.fit(flow, x).get_config()}")
 
 """
-Seventeen classes get along with less than two do: a class is sent as a vector of K numbers, which
-lie the further apart, the larger K. Levels in order are sent as one number in [-1, 1], and a small
-`sigma_1` tells neighbours from each other, which are 2 / 17 apart.
+Seventeen classes need a lower `beta_1` than two: a class is sent as a vector of K numbers, and the
+distance between these vectors grows with K. Levels in order are sent as one number in [-1, 1], and
+only a small `sigma_1` separates neighbouring levels, which are 2 / 17 apart.
 
-`flow.remaining_cost(x)` is the curve behind these figures: what a variable costs after messages
-of accuracy beta. On the left is what it costs without any, the entropy of a pixel's colour or level
-in the data. Where the curve has come down to the line is the end that `fit` chose, marked by a dot.
-A point to the left of it leaves more for reconstruction; further to the right there is little to
-gain.
+`flow.remaining_cost(x)` is the function behind these values: the cost of a variable after messages
+of total accuracy beta. On the left, without messages, it is the entropy of a pixel. A dot marks the
+end that `fit` chose, where the curve meets the line. Less accuracy leaves more to reconstruction;
+more gains little.
 """
 
 figure = Figure((6, 4), dpi=120, layout="constrained")
@@ -127,8 +125,7 @@ axes.legend()
 figure.savefig("remaining_cost.png")
 
 """
-A network knows the neighbours of a pixel too, so a model pays less than the curve says. The
-schedule goes to the flow:
+A network also knows the neighbours of a pixel, so a model costs less. Pass the schedule to a flow:
 """
 
 schedule = schedules.fit(flows.DiscreteFlow(num_classes=2, beta_1=1.0), images)
@@ -137,40 +134,19 @@ flow = flows.DiscreteFlow(num_classes=2, schedule=schedule)
 """
 ## What is known before any message
 
-The paper's prior is flat: each class is as likely as any other, and numbers are N(0, 1). A flow's
-`prior` may know better. `flows.fit_prior` finds it in the data: how often each class occurs, or
-mean and deviation of numbers, for all variables together or, with `per_variable=True`, for each.
-Evidence, messages, losses, samplers and codec are as before; what changes is the input distribution
-that the network sees, and, with it, how much there is left to learn.
-
-For sequences of few classes, `order` makes the prior a `flows.MarkovChain`, in which each class
-depends on so many before it. The evidence about one letter then says something of its neighbours,
-and the input distribution is the exact posterior by that chain. A network that has learnt nothing
-costs just what the chain does, here bits per character of held-out text:
-"""
-
-text = datasets.embedded_text(batch_size=16, seq_length=64)
-held_out = text.test[0]
-for order in (0, 1, 2):
-    letters = flows.DiscreteFlow(num_classes=27, beta_1=0.75)
-    letters = flows.fit_prior(letters, text.train.tokens[None], order=order)
-    network = networks.Transformer(letters, 64, width=8, num_layers=1, num_heads=0)
-    untrained = keras_bfn.BayesianFlowNetwork(letters, network, seed=0)
-    nats = untrained.code_length(held_out, num_repeats=8, seed=0, verbose=0)
-    total = (nats["transmission"] + nats["reconstruction"]).mean()
-    print(f"order {order}: {total / 64 / np.log(2):.2f} bits per character")
-
-"""
-An order more takes `num_classes` times the memory and time. `examples/text8.py --preset small` has
-an order of 3.
+The paper's prior is flat: classes are equally likely, and numbers are N(0, 1). `flows.fit_prior`
+estimates a flow's `prior` from the data: the frequency of each class, or the mean and deviation of
+numbers, for all variables together or for each (`per_variable=True`). Only the input distribution
+changes, and what remains to be learnt. For sequences of few classes, `order` makes the prior a
+`flows.MarkovChain`: see [Text of your own](text.py).
 
 ## Averaged weights
 
 With `use_ema=True`, the optimizer averages the weights over the last steps. Late in a run, the
-averages score and sample better than the weights themselves, which the last batches have pulled
-here and there. When `fit` ends, the averages are what the model has. Before that,
-`model.averaged_weights()` puts them in place for a while: `callbacks.SampleImages` does so, and so
-does this callback, which scores both. (What `fit` logs of validation data is of the weights.)
+averages score and sample better than the raw weights, which vary from batch to batch. `fit` assigns
+the averages to the model when it ends. Before that, `model.averaged_weights()` assigns them
+temporarily, as in `callbacks.SampleImages` and in this callback, which scores both. (`fit`
+validates the raw weights.)
 """
 
 EPOCHS = 30
@@ -199,13 +175,12 @@ def make_model(flow):
 
 
 """
-## A run that is interrupted, and goes on
+## Interrupt and resume
 
-`callbacks.Resume` keeps all that training changes, at the end of each epoch: weights, optimizer,
-averages, and the states of random generators. `data=` names the batches, whose epoch it sets. Run
-the same script again, after it was stopped or killed at any moment, and `fit` goes on with the
-epoch that was not finished. `callbacks.SampleImages` writes a picture of samples every so many
-epochs.
+At the end of each epoch, `callbacks.Resume` saves the whole state of training: weights, optimizer,
+averages, and random generators. `data=` names the batches, whose epoch it sets. If a run is stopped
+or killed, run the same script again, and `fit` continues with the unfinished epoch.
+`callbacks.SampleImages` writes pictures of samples at a fixed interval of epochs.
 """
 
 
@@ -224,8 +199,8 @@ def run(directory, flow, *more):
 
 
 """
-Here a callback stops a run within its epoch 13. What follows is what the script would do when it is
-started again: it makes model and data anew, and calls `fit` with the same arguments.
+Here a callback stops a run in its epoch 13. Then we do what the restarted script would do: make the
+model and the data anew, and call `fit` with the same arguments.
 """
 
 
@@ -246,18 +221,16 @@ model, history = run("interrupted", flow)
 print("Epochs in the history:", len(history))
 
 """
-A run that is left alone would have ended with the same weights, to the last bit: the tests of the
-package kill runs at random moments, and compare. The directory also holds `metrics.csv`, what was
-logged in each epoch, as in `history`.
-"""
+The final weights are identical to those of an uninterrupted run, to the last bit. (The tests of the
+package kill runs at random moments and compare.) The directory also holds `metrics.csv`, the logs
+of each epoch, as in `history`.
 
-"""
 ## Where in time the cost is paid
 
-Once the model is trained, `loss_by_time` shows whether the schedule was well chosen: what the
-messages of each part of time cost. With the accuracy that was fitted, every part has something to
-say. With eight times as much, nearly all of the cost falls before t = 0.5, and half of the times
-that training draws teach next to nothing.
+`loss_by_time` shows after training whether the schedule was well chosen: the cost of the messages
+in each part of time. With the fitted accuracy, every part contributes. With eight times as much,
+nearly all of the cost falls before t = 0.5, and half of the times that training samples teach
+almost nothing.
 """
 
 test_images = data.test[0]

@@ -3,17 +3,20 @@ Title: Lossless compression
 Author: The keras_bfn authors
 Date created: 2026/11/25
 Last modified: 2026/11/28
-Description: Data to bytes and back, at the cost that the loss states.
+Description: Compress data losslessly to files whose length is the model's loss.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-A Bayesian Flow Network is trained to minimise what it costs to send data. `keras_bfn.codec` sends
-them: a trained model becomes a compressor whose files are as long as the loss says. This guide
-compresses 8x8 digits with a model that comes with the package. It needs `constriction`:
-`pip install "keras-bfn[codec]"`.
+At the end of this guide you have compressed 50 digits of 8x8 pixels, decompressed them without
+loss, and compared the length of the file with `gzip` and with the loss.
+
+A Bayesian Flow Network is trained to minimise the cost of sending data. `keras_bfn.codec` sends
+them: it turns a trained model into a compressor, and its files are as long as the loss predicts. We
+use a model that comes with the package. The codec needs `constriction`: `pip install
+"keras-bfn[codec]"`.
 
 ## Setup
 """
@@ -33,17 +36,17 @@ import keras_bfn
 model = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits")
 
 """
-The model was trained on 1,500 of the 1,797 digits. These are some of the others.
+The model was trained on 1,500 of the 1,797 digits. We compress some of the others.
 """
 
 order = np.random.default_rng(0).permutation(1797)
 digits = load_digits().images[order[1500:], :, :, None].astype("uint8")[:50]
 
 """
-## There and back
+## Compress and decompress
 
-A `Codec` has a model and a number of messages, as in the paper. With more of them, the files are
-smaller, and it takes longer: the network is called once more than there are messages.
+A `Codec` takes a model and a number of messages. More messages make smaller files and take longer:
+the codec calls the network `num_steps + 1` times for each batch.
 """
 
 codec = keras_bfn.codec.Codec(model, num_steps=20)
@@ -53,18 +56,19 @@ print(f"{digits.size} bytes of levels, {len(gzipped)} by gzip, {len(data)} by th
 assert np.array_equal(codec.decompress(data, verbose=0), digits)
 
 """
-## What the bytes are
+## What the file contains
 
-The report says where the bits went.
+The report lists the parts of the file:
 
-- The *examples*: as many bits as `code_length` says for the same number of messages.
-- *Initial bits*. The file is a stack of bits: examples are put on it, and the last is read first.
-  Alice draws what Bob will know at the end, and all that comes before it, from bits that are on the
-  stack already, and Bob puts them back when he knows the example (*bits-back coding*). Before the
-  first example there are none. So the first examples are sent without messages, as Bob expects them
-  when he knows nothing, until their bits are enough to draw from. The initial bits are what that
-  costs more, once, however many examples follow.
-- The *header*: how the file was made, and the checksum.
+- The *examples* cost as many bits as `code_length` predicts for the same number of messages.
+- The *initial bits* are the one-time cost of *bits-back coding*. The file is a stack of bits:
+  examples are pushed onto it, and the last one is read first. The sender uses bits that are already
+  on the stack as random numbers to sample the final evidence and all evidence before it. Once the
+  receiver has decoded the example, it recovers these bits. Before the first example, the stack is
+  empty. The codec therefore codes the first examples without messages, by the output distribution
+  before any message, until the stack holds enough bits. The initial bits are the additional cost of
+  these examples. It does not grow with the number of examples.
+- The *header* records the settings of the codec and a checksum.
 """
 
 for name in ("bits_per_example", "initial_bits", "header_bits", "total_bits"):
@@ -77,10 +81,10 @@ print(f"{'by the loss':<18}{expected:10.1f}")
 """
 ## Lanes
 
-The network is faster on batches, above all on a GPU. But each example of a batch, each *lane*,
-draws bits of its own. So there are one at first, then two, four and so on, as soon as the bits on
-the stack suffice, and 64 at most (`batch_size`). How many there may be does not change what
-examples cost.
+The network is faster on batches, above all on a GPU. But each example of a batch, called a *lane*,
+takes its own bits from the stack. So the codec starts with one lane, and continues with two, four
+and so on as soon as the stack holds enough bits, up to `batch_size` lanes (64 by default). The
+maximum does not change what each example costs.
 """
 
 for most in (1, 8):
@@ -90,12 +94,14 @@ for most in (1, 8):
 """
 ## What decoding needs
 
-Both directions must get outputs of the network that are identical to the bit. On a CPU they are
-if model, backend, versions and kind of machine are the same; on a GPU, if its operations are
-deterministic, too. So a file is made to be read where it was written, or on a machine like it. It
-holds a fingerprint of the weights, and one of the outputs for fixed evidence: what cannot be
-decoded is refused at once, and what was decoded is compared with a checksum of the data. There is
-an error, or the data; never something else.
+Encoder and decoder must compute network outputs that are identical to the bit. On a CPU this holds
+for the same model, backend, versions and kind of machine. On a GPU, its operations must be
+deterministic as well. So decode a file where it was written, or on a similar machine.
+
+A file holds two fingerprints, one of the weights and one of the outputs for fixed evidence.
+`decompress` checks both first, and refuses at once what it cannot decode. At the end it compares
+the decoded data with a checksum. It either returns the data or raises an error; it never returns
+wrong data.
 """
 
 damaged = bytearray(data)
@@ -110,16 +116,16 @@ for file, decoder in ((damaged, model), (data[:-10], model), (data, other_model)
         print(error)
 
 """
-Models with classes compress better when they are told the class. The classes are not in the file:
-give the same `condition` to `decompress`.
+Class-conditional models compress better if they know the class. The file does not contain the
+classes: pass the same `condition` to `decompress`.
 
 ## Orders
 
-A model with `times="variables"` also codes in any `order` that it is scored in (see
-[In any order](in_any_order.py)). Each group of variables is coded given those before it: by
-messages, with bits back, or told, by the arithmetic coder alone. Some groups may be told and others
-sent by messages; a file is as long as `code_length` says for that order. If all are told, there are
-no initial bits.
+A model with `times="variables"` also codes in any `order` that it can score (see [In any
+order](in_any_order.py)). Each group of variables is coded given the groups before it: by messages,
+with bits back, or directly by arithmetic coding (*told*). An order may mix both kinds of groups.
+The file is as long as `code_length` predicts for that order. If all groups are told, there are no
+initial bits.
 
 ## On the command line
 
@@ -128,8 +134,8 @@ python -m keras_bfn.codec compress digits.npy digits.bfn --model bfn_digits --re
 python -m keras_bfn.codec decompress digits.bfn digits.npy --model bfn_digits
 ```
 
-`--model` also takes the folder of a preset, or the `.keras` file of a model of your own. The array
-in `digits.npy` has the shape `(number, *event_shape)`, as for `fit`.
+`--model` also takes the folder of a preset or a `.keras` file of your own model. The array in
+`digits.npy` has the shape `(number, *event_shape)`, as in `fit`.
 
-`examples/compress.py` trains a model, and compares its files with those of common compressors.
+`examples/compress.py` trains a model and compares its files with those of common compressors.
 """

@@ -2,19 +2,22 @@
 Title: Reproducing the paper
 Author: The keras_bfn authors
 Date created: 2026/11/27
-Last modified: 2026/11/27
-Description: The recipes of three experiments, one of them as a toy, and what is done otherwise.
+Last modified: 2026/11/28
+Description: The recipes of three experiments, one of them at toy size, and our differences.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-[The paper](https://arxiv.org/abs/2308.07037) has three experiments: MNIST in black and white,
-CIFAR-10 in 16 or 256 levels of colour, and the letters of text8. Each trained for a million steps
-or more. This guide prints their recipes, runs the first at toy size, in a minute, tells the
-commands of the full runs, and lists what this package does otherwise than the code of the paper's
-authors. It needs `scikit-learn` and `matplotlib`.
+At the end of this guide you have the recipes of the three experiments of [the
+paper](https://arxiv.org/abs/2308.07037), the commands that run them, and a toy version of the first
+that you trained in a minute (samples in `toy.png`). The experiments are binary MNIST, CIFAR-10 with
+16 or 256 levels per colour channel, and the letters of text8. Each model trained for a million
+steps or more.
+
+The guide also lists the differences from the code of the paper's authors. It needs `scikit-learn`
+and `matplotlib`.
 
 ## Setup
 """
@@ -33,10 +36,10 @@ from keras_bfn import BayesianFlowNetwork, flows, networks
 """
 ## The recipes
 
-Each model of the paper is a preset. `Preset.make_flow` makes its flow, the data type with its
-accuracy schedule, and `Preset.recipe` has what it was trained by. Common to all: AdamW at a
-constant rate with `beta_1=0.9` (of AdamW, not of the flow) and a weight decay of 0.01, gradients
-clipped at a norm of 5, and weights averaged with a momentum of 0.9999.
+Each model of the paper is a preset. `Preset.make_flow` creates its flow (the data type with its
+accuracy schedule), and `Preset.recipe` has the settings of its training. All recipes use AdamW at a
+constant rate with `beta_1=0.9` (of AdamW, not of the flow) and a weight decay of 0.01, clip
+gradients at a norm of 5, and average weights with a momentum of 0.9999.
 """
 
 for name, preset in BayesianFlowNetwork.presets.items():
@@ -49,21 +52,21 @@ for name, preset in BayesianFlowNetwork.presets.items():
         )
 
 """
-What belongs to the paper, and what is a choice of this package? The paper's are the schedules, with
-their `beta_1` and `sigma_1`, the networks and their sizes, all of the recipe, the ancestral
-sampler, and a flat prior. `shortcut=True`, priors by `fit_prior`, schedules by `schedules.fit`,
-other samplers, and the defaults of `Transformer` (windows, rotary positions, scaled evidence) are
-this package's. The presets leave them off.
+The following come from the paper: the schedules with their `beta_1` and `sigma_1`, the networks and
+their sizes, all of the recipe, the ancestral sampler, and a flat prior. The following are choices
+of this package, which the presets leave off: `shortcut=True`, priors by `fit_prior`, schedules by
+`schedules.fit`, other samplers, and the defaults of `Transformer` (windows, rotary positions,
+scaled evidence).
 
-## The first one, as a toy
+## The first experiment at toy size
 
-A smaller network of the same kind, with the same options, learns black and white digits of 8x8
-pixels. The rate is higher, and the momentum of the averages lower, than in the paper, as suits two
-hundred steps.
+We train a smaller network of the same kind, with the same options, on black and white digits of 8x8
+pixels. For two hundred steps, the learning rate is higher than in the paper, and the momentum of
+the averages is lower.
 
-With `shortcut=True`, the default, what the messages about a variable tell is added to the
-network's output. Without it, a network has first of all to learn to repeat that: before, it costs
-more than pixels that are guessed one by one.
+With `shortcut=True`, the default, the evidence about a variable is added to the network's output.
+Without it, a network must first learn to repeat the evidence. Until then, an image costs more than
+pixels that are predicted one by one from their frequencies.
 """
 
 keras.utils.set_random_seed(0)
@@ -81,9 +84,9 @@ optimizer = keras.optimizers.AdamW(
 model.compile(optimizer)
 
 """
-As in the paper, a model is scored by what an example costs in n messages, and in continuous time,
-where there are infinitely many: here in nats per image. (CIFAR-10 is told in bits per dimension,
-text8 in bits per character.)
+As in the paper, we score a model by the cost of an example in n messages and in continuous time,
+the limit of infinitely many. Here the unit is nats per image. (The paper reports CIFAR-10 in bits
+per dimension and text8 in bits per character.)
 """
 
 
@@ -105,15 +108,15 @@ alone = -np.log(np.where(test == 1, white, 1 - white)).sum(axis=(1, 2, 3)).mean(
 print(f"Pixels that are guessed one by one: {alone:.2f} nats")
 
 """
-At full size, after a million steps, the paper has 95.21, 84.40, 81.06, 79.46 and 77.87 nats for an
-image of MNIST. Samples by its sampler:
+At full size, after a million steps, the paper reports 95.21, 84.40, 81.06, 79.46 and 77.87 nats for
+an image of MNIST. We sample by its sampler:
 """
 
 samples = model.generate(30, num_steps=50, sampler="ancestral", seed=0, verbose=0)
 keras_bfn.visualization.plot_samples(samples, "toy.png", columns=10)
 
 """
-The other two as toys, from a clone:
+Run the other two experiments at toy size from a clone:
 
 ```shell
 KERAS_BACKEND=jax python examples/cifar10.py --preset tiny --data embedded
@@ -131,48 +134,47 @@ KERAS_BACKEND=jax python examples/cifar10.py --data-type discretized --num-bins 
 KERAS_BACKEND=jax python examples/text8.py
 ```
 
-Each goes on where it was killed when it is given again, and ends with a table of code lengths
-beside the paper's. `--preset small` is a recipe for a processor, which is this package's own. What
-has been run so far, and how far it got, is in [the results](../docs/results.md): the full runs are
-not among it.
+If a run is killed, give the same command again to resume it. Each run ends with a table of code
+lengths beside the paper's. `--preset small` is a recipe of this package for a CPU. [The
+results](../docs/results.md) list the runs so far and their figures. The full runs are not among
+them.
 
 ## The authors' weights
 
-The presets load the checkpoints that the authors published, on every backend; `pip install torch
-huggingface_hub` is needed to read them.
+The presets load the checkpoints that the authors published, on every backend. Reading them needs
+`pip install torch huggingface_hub`.
 
 ```python
 model = keras_bfn.BayesianFlowNetwork.from_preset("bfn_mnist_binary")
 nats = model.code_length(x, num_steps=25, num_repeats=25)  # x: 0 or 1, (number, 28, 28, 1)
 ```
 
-What `keras_bfn.checkpoints.load_official` does on the way:
+`keras_bfn.checkpoints.load_official` converts the weights as follows:
 
-- kernels are turned from PyTorch's axes to Keras's. Images are channels last here, as in Keras; a
-  network with `data_format="channels_first"` computes the other way round inside, by the same
-  weights;
-- their network for black and white is shown `2 P(0) - 1`, ours `2 P(1) - 1`: what touches the input
-  changes its sign;
-- sines and cosines of the time, and queries, keys and values of the heads, are put into the order
-  that they have here.
+- It transposes kernels from PyTorch's axes to Keras's. Images are channels last here, as in Keras.
+  A network with `data_format="channels_first"` uses the same weights and computes in the other
+  layout.
+- The authors' network for binary images takes `2 P(0) - 1` as its input, ours `2 P(1) - 1`. So the
+  weights that act on the input change their sign.
+- It reorders the sines and cosines of the time, and the queries, keys and values of the heads.
 
-Every weight of the file is used exactly once, or the file is refused. With the same random weights,
-the outputs are theirs to 1.2e-5 of the largest; the tests compare them.
+It uses every weight of the file exactly once, or refuses the file. With the same random weights,
+our outputs differ from theirs by at most 1.2e-5 of the largest. The tests compare them.
 
-## What is done otherwise
+## Differences from the authors' code
 
 | the authors' code | here |
 |---|---|
-| the n-step loss of classes adds up divergences of K numbers | that of the whole message: less |
-| probabilities times the exponential of a message | sums of logarithms: no overflow |
-| the first messages' variance is a difference of like numbers | `expm1`: no cancellation |
-| differences of cumulative distributions become 0 | their logarithms, by a stable form |
-| validation leaves out the reconstruction | it is told, and part of `bits_per_dim` |
-| times are drawn independently | they are stratified over a batch: less noise in the loss |
-| validation draws new noise each time | it has a seed of its own: the same weights cost the same |
-| a run that is killed begins anew | `callbacks.Resume` |
+| the n-step loss of classes adds the divergences of K numbers | of the whole message: less |
+| probabilities times the exponential of a message | sums of logarithms, without overflow |
+| the first messages' variance is a difference of like numbers | `expm1`, without cancellation |
+| differences of cumulative distributions become 0 | their logarithms, in a stable form |
+| validation leaves out the reconstruction | it is reported, and part of `bits_per_dim` |
+| times are drawn independently | stratified over a batch: less noise in the loss |
+| validation draws new noise each time | a fixed seed: the same weights have the same cost |
+| a run that is killed starts anew | `callbacks.Resume` |
 
-For 16 bins sent as numbers, their code reconstructs with a normal of 0.7 times the last messages'
-deviation: the preset does so, too (`reconstruction_std`). How much the first, sixth and seventh
-rows matter is measured in [correctness](../benchmarks/results/correctness.md).
+For 16 bins sent as numbers, their code reconstructs with a normal of 0.7 times the standard
+deviation of the last messages. The preset does the same (`reconstruction_std`). The effect of the
+first, sixth and seventh rows is in [correctness](../benchmarks/results/correctness.md).
 """

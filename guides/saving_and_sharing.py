@@ -2,31 +2,32 @@
 Title: Saving and sharing
 Author: The keras_bfn authors
 Date created: 2026/11/27
-Last modified: 2026/11/27
-Description: Which file is for what, what is in it, and what happens if it is damaged.
+Last modified: 2026/11/28
+Description: Choose a file format, save and load models, and share them on a hub.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-A trained model can be kept in several forms. Which one depends on who is to read it:
+At the end of this guide you have saved a model in three forms, loaded it again, and seen how a
+damaged file is refused. The right form depends on its use:
 
 | to | write | it holds |
 |---|---|---|
 | use it, or train it further | `model.save("model.keras")` | model, weights, optimizer |
 | give it to others | `model.save_to_preset("folder")`, `upload_preset` | model, weights |
-| fill another of the same form | `model.save_weights("m.weights.h5")` | weights, optimizer |
+| fill a model of equal architecture | `model.save_weights("m.weights.h5")` | weights, optimizer |
 | survive a power cut in training | `callbacks.Resume("folder")` | all that `fit` changes |
 | run it without Keras | `model.export(...)` | a step of a sampler |
 
-The first three are read by every backend, whichever wrote them. This guide writes and reads them,
-and damages one. For the last two see [long runs](long_runs.py) and [fine-tuning and
-export](fine_tuning_and_export.py). It takes less than a minute.
+Every backend reads the first three, whichever backend wrote them. For the last two, see [long
+runs](long_runs.py) and [fine-tuning and export](fine_tuning_and_export.py). The guide takes less
+than a minute.
 
 ## Setup
 
-A small model of black and white digits, trained for a moment:
+We train a small model of black and white digits for a few epochs:
 """
 
 import os
@@ -60,9 +61,9 @@ print(f"An image costs {nats(model):.2f} nats.")
 """
 ## One file
 
-A `.keras` file has everything: flow, network, weights, what was compiled, and the state of the
-optimizer with its averages. So `fit` goes on where it stood. (What a file does not have is the
-state of random generators: a run that is to be the same to the last bit is `Resume`'s affair.)
+A `.keras` file contains everything: flow, network, weights, the arguments of `compile`, and the
+state of the optimizer with its averages. So `fit` continues where it stopped. (The file does not
+contain the state of random generators. For a run that is identical to the last bit, use `Resume`.)
 """
 
 model.save("model.keras")
@@ -74,9 +75,9 @@ print(f"{nats(loaded):.2f} nats, after {int(loaded.optimizer.iterations)} steps"
 """
 ## Weights
 
-A file of weights, which has the state of the optimizer, too, if the model was compiled, goes into
-any model whose network has the same form, such as one that computes in half precision; one that is
-not compiled takes the weights alone. Into another they do not go: Keras raises an error.
+A weights file loads into any model whose network has the same architecture, such as one that
+computes in half precision. It also holds the state of the optimizer if the model was compiled; a
+model that is not compiled takes the weights alone. For another architecture, Keras raises an error.
 """
 
 model.save_weights("digits.weights.h5")
@@ -88,8 +89,8 @@ print(f"In half precision: {nats(half):.2f} nats")
 """
 ## A preset
 
-A *preset* is a folder of three files. It holds no state of the optimizer, so it is a third of the
-size.
+A *preset* is a folder of three files. It does not contain the state of the optimizer, so it is a
+third of the size.
 """
 
 model.save_to_preset("digits_preset")
@@ -98,8 +99,8 @@ for path in ["model.keras", *sorted(pathlib.Path("digits_preset").iterdir())]:
 print(pathlib.Path("digits_preset/metadata.json").read_text())
 
 """
-`from_preset` reads it. It can leave out the weights, for a network of the same form that starts
-from nothing, or have the network compute in another dtype policy.
+`from_preset` reads it. It can skip the weights, for a new network of the same architecture, or let
+the network compute in another dtype policy.
 """
 
 shared = keras_bfn.BayesianFlowNetwork.from_preset("digits_preset")
@@ -108,12 +109,12 @@ half = keras_bfn.BayesianFlowNetwork.from_preset("digits_preset", dtype="mixed_b
 print(f"{nats(shared):.2f} nats; untrained {nats(untrained):.2f}; in half {nats(half):.2f}")
 
 """
-## Whole, or not there
+## Complete or absent
 
-All of these files are written beside their place, and take their names when they are complete: a
-full disk or a killed process leaves what was there before. What happens to them later is another
-matter. A preset's `metadata.json` has the SHA-256 digests of the other two files, and a preset
-whose files do not belong together is refused.
+All of these files are written under a temporary name and renamed when they are complete. If the
+disk is full or the process is killed, the previous file stays. Damage afterwards is detected: a
+preset's `metadata.json` has the SHA-256 digests of the other two files, and `from_preset` refuses
+files that do not match.
 """
 
 weights = pathlib.Path("digits_preset/model.weights.h5")
@@ -126,8 +127,8 @@ except ValueError as error:
     print(error)
 
 """
-Who changes a config by hand, and means it, takes the digests out. A change that makes no model is
-refused, too, with the reason.
+To edit a config by hand, remove the digests. `from_preset` still refuses a config that makes no
+valid model, and gives the reason.
 """
 
 model.save_to_preset("digits_preset")
@@ -149,9 +150,9 @@ for width in (64, 63, 32):
 """
 ## Parts of your own
 
-A flow, schedule, network or tokenizer of one's own is saved by the name of its class, and its
-arguments. The name is that of its registration, so the class is registered, and defined or imported
-before the file is read. It is not in the file: who shares such a model shares the code, too.
+Your own flow, schedule, network or tokenizer is saved by the name of its class and its arguments.
+The name is the one under which the class is registered. So register the class, and define or import
+it before you load the file. The file does not contain the code: share it with the model.
 """
 
 
@@ -178,24 +179,23 @@ except TypeError as error:
     print(str(error).partition("Exception encountered: ")[2].partition(".")[0])
 
 """
-What was done to single layers (frozen, quantised, another dtype policy) is in the files as well.
-LoRA is in the kernels: see [fine-tuning](fine_tuning_and_export.py).
+Files also record the state of single layers (frozen, quantised, another dtype policy). LoRA is
+merged into the kernels: see [fine-tuning](fine_tuning_and_export.py).
 
 ## On a hub
 
-`upload_preset` sends a preset to Hugging Face or Kaggle, with a card that tells what is in it, and
-`from_preset` takes the same handle from anyone, on any backend. No code comes along, and none is
-run. How the call looks is in [networks and presets](networks_and_presets.py). Some things to
-know:
+`upload_preset` uploads a preset to Hugging Face or Kaggle, with a card that describes it. Anyone
+can pass the same handle to `from_preset`, on any backend. A preset contains no code, and loading it
+runs none. [Networks and presets](networks_and_presets.py) shows the call. Some details:
 
-- Who you are is known to the hub's library: `hf auth login`, or `kagglehub.login()`. Both come with
-  `pip install "keras-bfn[hub]"`.
+- Log in with the hub's library: `hf auth login`, or `kagglehub.login()`. Both come with `pip
+  install "keras-bfn[hub]"`.
 - A handle can name a revision, `hf://user/digits@v1`, or a version, `kaggle://user/m/keras/v/3`.
-  For what must stay the same, name one: the owner may upload another model under the same name.
-- What was downloaded is kept on the machine, by the hub's library, and not downloaded again.
-- `upload_preset(..., private=True)` shows it to you alone, and `folder="digits_preset"` keeps a
-  copy of what is uploaded. Edit the card there, and upload the folder as it is by
-  `keras_bfn.presets.upload_preset`.
+  Name one if the model must not change, because the owner may upload another under the same name.
+- The hub's library caches downloads on your machine.
+- `upload_preset(..., private=True)` makes the preset visible to you alone, and
+  `folder="digits_preset"` keeps a copy of what is uploaded. You can edit the card there and upload
+  the folder with `keras_bfn.presets.upload_preset`.
 
 This is the card of a model in the package:
 """
@@ -206,13 +206,12 @@ print(card.read_text().partition("## Command")[0])
 """
 ## Versions
 
-A preset says by which version of Keras it was written. Files of older versions are read by newer
-ones; the other way round is not promised. What is not promised either is that samples of the same
-seed are the same in another version of a backend: keep the samples. And a compressed file
-([lossless compression](lossless_compression.py)) is read where model, backend and versions are
-those that wrote it: it says so otherwise.
+A preset records the version of Keras that wrote it. Newer versions read files of older ones; the
+reverse is not guaranteed. Samples from the same seed may differ in another version of a backend, so
+keep the samples. A compressed file ([lossless compression](lossless_compression.py)) can be read
+only with the model, backend and versions that wrote it; otherwise the codec raises an error.
 
-The checkpoints of the paper's authors are `.pt` files of PyTorch, which
-`keras_bfn.checkpoints.load_official` reads: see
-[networks, presets and the paper's checkpoints](networks_and_presets.py).
+The checkpoints of the paper's authors are PyTorch `.pt` files.
+`keras_bfn.checkpoints.load_official` reads them: see [networks, presets and the paper's
+checkpoints](networks_and_presets.py).
 """

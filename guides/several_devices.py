@@ -2,16 +2,19 @@
 Title: Several devices
 Author: The keras_bfn authors
 Date created: 2026/11/26
-Last modified: 2026/11/27
-Description: One model over several GPUs or hosts, on each backend.
+Last modified: 2026/11/28
+Description: Train one model on several GPUs or hosts, on each backend.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-What several devices learn from a batch is what one device would learn from it. How a batch is
-divided among them is the backend's own affair:
+At the end of this guide you have a script that trains, samples and scores one model on all devices
+of a machine, on each backend. You also know what to change for several hosts.
+
+Several devices learn from a batch what one device would learn from it. The backend divides the
+batch:
 
 | backend | batches are divided by | weights, too, by | several hosts |
 |---|---|---|---|
@@ -19,8 +22,8 @@ divided among them is the backend's own affair:
 | TensorFlow | `tf.distribute.MirroredStrategy` | | `MultiWorkerMirroredStrategy` |
 | PyTorch | processes and `keras_bfn.devices.share_gradients` | | a process each |
 
-This guide runs on as many devices as there are, be it one. To try it without GPUs, let JAX take the
-processor for four devices:
+The guide runs on any number of devices, including one. To try it without GPUs, let JAX treat the
+CPU as four devices:
 
 ```shell
 XLA_FLAGS=--xla_force_host_platform_device_count=4 KERAS_BACKEND=jax python several_devices.py
@@ -50,10 +53,10 @@ def make_model(seed=0):
 """
 ## JAX
 
-All variables are laid out over the devices when they are made: the distribution is set first.
-`WidthParallel` takes a mesh of two axes, and divides the kernels of any network by their width, and
-with them what the optimizer keeps. JAX draws the noise for all devices as if they were one: losses
-and samples are those of one device, but for rounding.
+Set the distribution first, because variables are placed on the devices when they are created.
+`WidthParallel` takes a mesh of two axes. It divides the kernels of any network, and the optimizer's
+variables for them, by their width. JAX generates the noise for all devices as if they were one, so
+losses and samples equal those of one device up to rounding.
 """
 
 scope = contextlib.nullcontext()
@@ -65,27 +68,27 @@ if keras.backend.backend() == "jax":
     keras.distribution.set_distribution(keras_bfn.devices.WidthParallel(mesh))
 
 """
-Of a network that is too large for one device, a mesh of `(num_devices // 4, 4)` leaves a quarter of
-each kernel on each.
+For a network that is too large for one device, use a mesh of shape `(num_devices // 4, 4)`: each
+device then holds a quarter of each kernel.
 
-On a pod or a cluster, the same script runs on every host, begins with
-`keras.distribution.initialize()`, sets `keras.distribution.DataParallel(auto_shard_dataset=False)`
-in the place of `WidthParallel`, and gives `fit` the host's share of each batch; without that
-argument, a whole `tf.data.Dataset`. The
-seeds are the same on all hosts. All call `generate` and `code_length` at once, too, and each gets
-what it asked for: samples, or nats of data, of its own.
+On a pod or a cluster, run the same script on every host. It starts with
+`keras.distribution.initialize()` and uses
+`keras.distribution.DataParallel(auto_shard_dataset=False)` instead of `WidthParallel`. Give `fit`
+the host's part of each batch. (Without that argument, give it a whole `tf.data.Dataset`.) The seeds
+are the same on all hosts. All hosts must also call `generate` and `code_length` together, and each
+receives its own result: its samples, or the nats of its data.
 
 ## TensorFlow
 
-A model that is made in a strategy's scope is trained, scored and sampled by all its devices. They
-draw different noise: the noise of the first is that of a model on one device. Where an optimizer
-clips gradients, Keras 3.15 clips each device's share by itself, before they are added: of two
-devices, each share is half of a mean, and seldom longer than the limit.
+Create the model in a strategy's scope. All of its devices then train, score and sample. Each device
+draws different noise; the first draws the noise of a model on one device. If an optimizer clips
+gradients, Keras 3.15 clips the gradient of each device before they are added. With two devices,
+each gradient is half of a mean, and rarely exceeds the limit.
 
-Over several hosts, the same script runs on every host, with the addresses of all in the
-environment variable `TF_CONFIG`, as `tf.distribute.MultiWorkerMirroredStrategy` reads it, which is
-made before anything is computed. `fit` takes the whole batch and divides it; `generate` and
-`code_length` give all hosts the whole of the result.
+For several hosts, run the same script on every host, with the addresses of all hosts in the
+environment variable `TF_CONFIG`. `tf.distribute.MultiWorkerMirroredStrategy` reads it; create the
+strategy before any computation. `fit` takes the whole batch and divides it. `generate` and
+`code_length` return the whole result on every host.
 """
 
 if keras.backend.backend() == "tensorflow":
@@ -101,15 +104,15 @@ if keras.backend.backend() == "tensorflow":
 """
 ## PyTorch
 
-Keras 3.15 does not distribute on PyTorch. A process for each GPU does:
+Keras 3.15 does not distribute on PyTorch. Start one process for each GPU instead:
 
 ```shell
 KERAS_BACKEND=torch torchrun --nproc-per-node 4 several_devices.py
 ```
 
-`share_gradients` lets the optimizer of each process take the mean of all gradients. Models that
-begin alike stay alike so; their noise should differ, and the data, of which each process takes a
-share.
+`share_gradients` makes the optimizer of each process use the mean of all gradients. Models with the
+same initial weights therefore stay the same. Give each process its own noise and its own part of
+the data.
 """
 
 rank = 0
@@ -123,13 +126,14 @@ if keras.backend.backend() == "torch" and "WORLD_SIZE" in os.environ:
     images = images[rank::num_devices]
 
 """
-(With CUDA, let each process see its own card: `CUDA_VISIBLE_DEVICES=$LOCAL_RANK`, set before Keras
-is imported.)
+(With CUDA, let each process see only its own GPU: set `CUDA_VISIBLE_DEVICES=$LOCAL_RANK` before
+Keras is imported.)
 
-## The same from here on
+## Common to all backends
 
-`batch_size` is that of all devices together. Where each process has a share of its own to fit, on
-PyTorch and on hosts of JAX, it is that of one process: with four, a step sees four times as many.
+`batch_size` is the total over all devices. If each process fits its own part of the data, on
+PyTorch and on hosts of JAX, it is the batch of one process: with four processes, a step sees four
+times as many examples.
 """
 
 with scope:
@@ -142,13 +146,13 @@ nats = model.code_length(images[:16], num_steps=10, seed=0, verbose=0)
 print(num_devices, "devices,", len(samples), "samples,", nats["transmission"].mean(), "nats")
 
 """
-## Runs that are killed
+## Interrupted runs
 
-With `keras_bfn.callbacks.Resume`, each process keeps its own state. When all are started again, all
-go on with the same epoch: the first that one of them had not finished.
+With `keras_bfn.callbacks.Resume`, each process saves its own state. When all processes are
+restarted, they continue with the same epoch: the first that one of them had not finished.
 
-On PyTorch one process saves for all: `if rank == 0: model.save("model.keras")`. So it is on
-TensorFlow, but there `rank` is 0 on every host of this script: take the worker's `index` from
-`TF_CONFIG`. On JAX all processes call `save` at once, as Keras wants it: a `.keras` file may have
-one path for all; a preset, which is a folder, needs a path for each.
+On PyTorch, one process saves for all: `if rank == 0: model.save("model.keras")`. The same holds on
+TensorFlow, but there `rank` is 0 on every host of this script: use the worker's `index` from
+`TF_CONFIG`. On JAX, all processes must call `save` together, as Keras requires. A `.keras` file may
+have one path for all processes. A preset is a folder, and needs a path for each process.
 """

@@ -2,22 +2,25 @@
 Title: Text of your own
 Author: The keras_bfn authors
 Date created: 2026/11/27
-Last modified: 2026/11/27
-Description: Tokens, a prior that knows spelling, samples, prompts, and what compressors would need.
+Last modified: 2026/11/28
+Description: Train a text model, compare it with compressors, generate text, and complete prompts.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-A Bayesian Flow Network writes all letters of a text at once: at first each letter is anything, and
-with every step all of them get clearer together. So a text can be completed at its end, at its
-beginning, or in its middle. This guide trains a small model on prose that comes with Python, says
-in bits per character how well it knows the language, beside common compressors, and writes.
+At the end of this guide you have a small text model of your own. You know its cost in bits per
+character beside that of common compressors, and it writes text, continues prompts, and fills in
+text around given words.
 
-It takes two minutes on a processor, with a small network; what it writes is spelt a little like
-English, no more. The model `bfn_text`, which comes with the package, was trained for 93 minutes on
-a novel.
+A Bayesian Flow Network generates all letters of a text together. At first, each letter could be
+anything; with every step, all letters become more certain. Therefore the model can complete a text
+at its end, at its beginning or in the middle.
+
+The training text is prose that comes with Python. The guide takes two minutes on a CPU with a small
+network, whose samples only resemble English spelling. `bfn_text`, a model that comes with the
+package, was trained for 93 minutes on a novel.
 
 ## Setup
 """
@@ -39,17 +42,17 @@ from keras_bfn import datasets, flows, metrics, networks, samplers
 """
 ## Tokens
 
-A model sees integers, the *tokens*. A tokenizer turns text into tokens and back:
+A model sees integers, the *tokens*. A tokenizer converts text to tokens and back:
 
-- `Letters` has one for each character of an alphabet, by default a space and a to z;
-- `Bytes` has 256, the bytes of UTF-8, for any text at all;
-- `Symbols` has those of a list, of one character or several: atoms and bonds of molecules
-  (`Symbols.fit(smiles, datasets.SMILES)`), amino acids, notes;
-- `Subwords` has the words and parts of words of a `tokenizers.Tokenizer`, of thousands
-  (`pip install "keras-bfn[text]"`).
+- `Letters` has one token for each character of an alphabet, by default the space and a to z;
+- `Bytes` has 256 tokens, the bytes of UTF-8, and encodes any text;
+- `Symbols` has one token for each symbol of a list. A symbol is one character or several: atoms and
+  bonds of molecules (`Symbols.fit(smiles, datasets.SMILES)`), amino acids, notes;
+- `Subwords` has the thousands of words and word pieces of a `tokenizers.Tokenizer` (`pip install
+  "keras-bfn[text]"`).
 
-The fewer tokens, the less there is to learn for a small model. `clean_text` makes of any text what
-the 27 letters can tell.
+With fewer tokens, a small model has less to learn. `clean_text` reduces any text to the 27 default
+letters.
 """
 
 sentence = "Naïve? No: well-tested."
@@ -63,9 +66,9 @@ for tokenizer, text in (
     print(f"{tokenizer.num_classes:>4} tokens: {tokens[:8]} ... {tokenizer.decode(tokens)!r}")
 
 """
-`text_file("novel.txt")` reads a text of one's own, `embedded_text` the prose of Python's help. The
-last twentieth is the test part, the one before it the validation part. Each is cut into windows of
-`seq_length` tokens; those of the training part start anywhere.
+`text_file("novel.txt")` reads a text of your own; `embedded_text` reads the prose of Python's help.
+The last twentieth of the text is the test part, and the twentieth before it is the validation part.
+Each part is cut into windows of `seq_length` tokens. Training windows start anywhere.
 """
 
 LENGTH = 64
@@ -78,18 +81,18 @@ print(len(train.tokens), "characters to train on;", letters.decode(train[0][0]))
 """
 ## A prior that knows spelling
 
-Before any message, each letter could be any of 27, all alike: that is the paper's prior. But some
-are more frequent than others, and after "th" there is nearly always an "e". `fit_prior` counts such
-things in the training part: with `order=2`, each letter depends on the two before it (a *Markov
-chain*). Messages about one letter then tell of its neighbours by Bayes' rule, exactly, before any
-network is asked, and the network has only to learn what is left. A higher order costs 27 times the
-time and memory of one less, and wants more text.
+The paper's prior is uniform: before any message, all 27 letters are equally likely. But some
+letters are more frequent than others, and "th" is nearly always followed by "e". `fit_prior` counts
+such regularities in the training part. With `order=2`, each letter depends on the two letters
+before it (a *Markov chain*). Messages about one letter then also inform about its neighbours. This
+Bayesian update is exact and needs no network, so the network learns only what the chain does not
+know. Each further order takes 27 times the time and memory, and needs more text.
 
-`beta_1` is how accurate all messages together are. 0.75 suits 27 classes;
-`keras_bfn.schedules.fit` finds it for others.
+`beta_1` is the total accuracy of all messages. 0.75 suits 27 classes; `keras_bfn.schedules.fit`
+finds the value for other data.
 
-The blocks of `Transformer` see five neighbouring positions each (`kernel_size=5`). Attention, which
-would see all, is left out here (`num_heads=0`): it pays when there is more time.
+Each block of the `Transformer` sees five neighbouring positions (`kernel_size=5`). Attention would
+see all positions. We leave it out (`num_heads=0`), because it pays only in longer training.
 """
 
 
@@ -119,20 +122,21 @@ for order in (0, 1, 2):
     print(f"order {order}: {before:.2f} bits, nothing learnt; after 400 steps {after:.2f}")
 
 """
-Without a chain, the network gets in these steps to what the chain of order 1 knows before the
-first. On top of that chain it learns a part of what the second letter before tells. On top of the
-chain of order 2 it learns, in so few steps, nothing that shows: what the last model writes below is
-the chain's. What longer training adds is in [the results](../docs/results.md#code-length).
+With order 0, the network reaches in 400 steps what the chain of order 1 knows without any training.
+With order 1, it learns a part of the dependence on the second letter before. With order 2, it
+learns nothing visible in so few steps: the samples of the last model, below, are the chain's. [The
+results](../docs/results.md#code-length) show what longer training adds.
 
-## Beside compressors
+## Comparison with compressors
 
-A model that sends a text in few bits is a compressor (`keras_bfn.codec` makes the files; see
-[lossless compression](lossless_compression.py)). What do others need for the same 4,096 characters?
-Each is given the training part first, and what it needs for that is taken off. An n-gram model
-knows, as the chain does, so many letters before each.
+A model that sends a text in few bits is a compressor (see [lossless
+compression](lossless_compression.py), where `keras_bfn.codec` writes the files). How many bits do
+other compressors need for the same 4,096 characters? We let each compress the training part
+together with these characters, and subtract the size of the training part alone. An n-gram model
+predicts each letter from a fixed number of letters before it, as the chain does.
 
-This is not quite fair to the model and the n-grams: they see windows of 64 characters, at whose
-start they know nothing, while the compressors read on and on.
+The comparison favours the compressors a little: they read continuously, while the model and the
+n-grams see windows of 64 characters and know nothing of the text before a window.
 """
 
 before, after = (letters.decode(tokens).encode() for tokens in (train.tokens, held_out.ravel()))
@@ -150,14 +154,14 @@ for order in (1, 2, 3):
 """
 ## Samples
 
-`generate_text` returns strings. The sampler `"sde2"` needs fewer steps than the paper's
-(see [sampling](sampling.py)), and its options decide between what is likely and what is
-varied: `temperature` below 1 sharpens what the network expects of each letter, `top_k` keeps the k
-likeliest letters, and `top_p` the fewest that have this share of the probability together.
+`generate_text` returns strings. The sampler `"sde2"` needs fewer steps than the paper's (see
+[sampling](sampling.py)). Its options trade variety for likelihood: a `temperature` below 1 sharpens
+the output distribution of each letter, `top_k` keeps the k likeliest letters, and `top_p` keeps the
+fewest letters whose total probability is at least p.
 
-How good are texts? Two figures: how many of their whole words occur in the training part, and how
-many bits the 4-gram model needs for them. Fewer bits than for real text mean texts that are
-simpler than real ones, and repeat themselves.
+We measure the quality of samples by two figures: the fraction of their whole words that occur in
+the training part, and the bits per character that the 4-gram model needs for them. If samples need
+fewer bits than real text, they are simpler than real text and repeat themselves.
 """
 
 reference = letters.decode(train.tokens)
@@ -180,9 +184,9 @@ print(f"{'real text':<16}{known:>4.0%} known words, {bits:.2f} bits")
 """
 ## Prompts
 
-`continue_text` goes on from a prompt. It is inpainting: the known letters send true messages, and
-the rest is drawn. Each text is one of several that grow side by side (`num_particles`), drawn by
-how well what is known was expected.
+`continue_text` continues a prompt. It is a form of inpainting: the known letters send true
+messages, and the sampler generates the others. With `num_particles=4`, four candidates are sampled
+side by side, and those that predict the known letters better are more likely to be selected.
 """
 
 texts = model.continue_text(
@@ -191,8 +195,8 @@ texts = model.continue_text(
 print(*texts, sep="\n")
 
 """
-What is known may be anywhere. Here a word stands in the middle, and `inpaint` writes around it;
-the mask says which letters are known.
+The known letters may be anywhere. Here a word stands in the middle, and `inpaint` writes around it.
+The mask marks the known letters.
 """
 
 x, known = np.zeros((3, LENGTH), "int32"), np.zeros(LENGTH, bool)
@@ -203,18 +207,18 @@ around = model.inpaint(x, known, num_steps=40, num_particles=4, seed=0, verbose=
 print(*letters.decode(around), sep="\n")
 
 """
-The tokenizer is saved with the model: what loads the file writes text at once.
+The tokenizer is saved with the model, so a loaded model generates strings at once.
 """
 
 model.save("text.keras")
 print(keras.saving.load_model("text.keras").generate_text(1, num_steps=20, seed=0, verbose=0))
 
 """
-## Longer
+## Next steps
 
 `examples/text8.py --preset small --data novel.txt` trains a model of a million weights on windows
-of 256 characters, with an order of 3, and makes the same tables. `examples/fine_tune.py text` goes
-on from `bfn_text` with other texts ([fine-tuning](fine_tuning_and_export.py)). Texts of different
-lengths, each a row that ends in -1, need `Transformer(..., masked=True)`: see
-[the tour](../docs/tour.md). To avoid a letter, or ask for others, see [guidance](guidance.py).
+of 256 characters, with a prior of order 3, and prints the same tables. `examples/fine_tune.py text`
+trains `bfn_text` further on other texts (see [fine-tuning](fine_tuning_and_export.py)). For texts
+of different lengths, pad each row with -1 and use `Transformer(..., masked=True)`: see [the
+tour](../docs/tour.md). To avoid a letter or to ask for others, see [guidance](guidance.py).
 """

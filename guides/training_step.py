@@ -2,7 +2,7 @@
 Title: A training step, and loops of your own
 Author: The keras_bfn authors
 Date created: 2026/11/27
-Last modified: 2026/11/27
+Last modified: 2026/11/28
 Description: What `fit` computes for a batch, written out; and loops in JAX, PyTorch and TensorFlow.
 Accelerator: None
 """
@@ -10,13 +10,12 @@ Accelerator: None
 """
 ## Introduction
 
-`model.fit` asks two things of a Bayesian Flow Network for each batch: a prediction, and what it
-costs. Both are written in `keras.ops`; the gradient, and what becomes of the weights, are the
-affair of Keras's trainer for each backend. This guide writes the same out by hand, in ten lines,
-changes it within `fit`, and then leaves `fit`: with a loop in JAX, in PyTorch and in TensorFlow, of
-which the one for the backend at hand is run, and compared with `fit`.
+At the end of this guide you have written the loss of a training step in ten lines, and trained a
+model by a loop of your own in JAX, PyTorch or TensorFlow, with the same losses as `fit`. The guide
+draws samples (`samples.png`), and what each example costs at its time (`losses.png`).
 
-It needs `scikit-learn` and `matplotlib`, and takes a minute or two on a processor.
+For each batch, `model.fit` computes a prediction and its loss in `keras.ops`; Keras's trainer
+updates the weights. You need `scikit-learn`, `matplotlib`, and a minute or two on a CPU.
 
 ## Setup
 """
@@ -35,14 +34,14 @@ import keras_bfn
 from keras_bfn import flows, losses, networks
 
 BATCH_SIZE, EPOCHS = 125, 10
-RATE, EPSILON = 2e-3, 1e-12  # no optimizer notices where so small an epsilon is added
+RATE, EPSILON = 2e-3, 1e-12  # too small to matter where it is added
 images = (load_digits().images[..., None] > 7).astype("int32")  # 8x8, black or white
 train, test = images[:1500], images[1500:]
 
 
-def make_model(beta_1=4.0):
+def make_model():
     keras.utils.set_random_seed(0)  # the weights
-    flow = flows.DiscreteFlow(num_classes=2, beta_1=beta_1)
+    flow = flows.DiscreteFlow(num_classes=2, beta_1=4.0)
     network = networks.MLP(flow, (8, 8, 1), width=96, num_blocks=2)
     return keras_bfn.BayesianFlowNetwork(flow, network, seed=0)  # times and noise
 
@@ -52,15 +51,12 @@ def make_model(beta_1=4.0):
 
 For each example of a batch:
 
-1. A time t in [0, 1] is drawn. (`stratified_uniform` draws one in each of as many equal strides as
-   there are examples: each is uniform, and all together are more even than by chance.)
-2. The *evidence* s is drawn: the sum of all messages about the example until t. Nobody sends them
-   one by one, since the sum of normal messages is normal.
-3. It is put as the parameters theta of the *input distribution*: what is known of each variable by
-   the messages about it alone.
-4. The network makes of all these the parameters of the *output distribution*.
-5. The loss says what the messages of time t cost by it, in nats for each variable. The mean of that
-   over all times is the cost of all messages.
+1. Draw a time t in [0, 1]. (`stratified_uniform` draws one time in each of as many equal intervals
+   as there are examples: each is uniform, together they are evenly spread.)
+2. Draw the *evidence* s, the sum of all messages until t, at once: a sum of normals is normal.
+3. Convert s to theta, the parameters of the *input distribution*.
+4. From theta of all variables, the network computes the parameters of the *output distribution*.
+5. The loss is the cost at time t, in nats per variable. Its mean over times is the whole cost.
 """
 
 
@@ -76,9 +72,9 @@ def training_loss(model, x):
 
 
 """
-All that is drawn is drawn from the model's seed generator. So two models that are made alike draw
-alike, and these lines return what the model does. (`keras_bfn.Prediction` is a named tuple of the
-time, evidence, theta and output; calling the model returns one, in a dict.)
+All random numbers come from the model's seed generator. So two models that are made alike draw the
+same numbers, and these lines return the same loss as the model. (`keras_bfn.Prediction` is a named
+tuple of time, evidence, theta and output. Calling the model returns one, in a dict.)
 """
 
 batch = train[:BATCH_SIZE]
@@ -91,13 +87,17 @@ by_hand, by_model = (ops.convert_to_numpy(loss).item() for loss in (by_hand, by_
 print(f"Loss by hand {by_hand:.6f}, by the model {by_model:.6f}")
 
 """
-That is all. What `compute_loss` adds is for missing variables, for weights of variables and parts,
-and for validation, where a second prediction, at t = 1, gives the reconstruction loss.
+`compute_loss` only adds missing variables, weights of variables and parts, and the reconstruction
+loss of validation, which takes a second prediction, at t = 1.
+
+Most changes to a step concern the sampling of times or the score of a prediction. These are the two
+methods of a loss, which `compile` takes; [CONTRIBUTING](../CONTRIBUTING.md#a-loss) shows how to
+write one.
 
 ## With `fit`
 
-Without shuffling, and from the same seeds, this is repeatable, and what the loops below will be
-held against.
+Without shuffling and with the same seeds, `fit` is repeatable. The loops below are compared with
+it.
 """
 
 model = make_model()
@@ -107,69 +107,24 @@ by_fit = by_fit.history["loss"]
 print("By fit: ", np.round(by_fit, 4))
 
 """
-## A loss of your own
-
-Most changes to a step concern the times that are drawn, and how a prediction is scored.
-These are the two methods of a loss, `compile` takes one, and all else of `fit` stays.
-
-Where messages are far more accurate than the data need, as here with a `beta_1` of 32, all is said
-early, and most of the times that training draws teach little. This loss draws the squares of
-uniform numbers. Such times are 1 / (2 sqrt(t)) times as often near t as uniform ones, and so each
-counts 2 sqrt(t) times as much: the mean is the same. Its scatter from batch to batch, which is
-noise in the gradient, is less, and more is learnt in the same number of steps. (A schedule that is
-[fitted to the data](long_runs.py) is the better remedy.)
-"""
-
-
-@keras.saving.register_keras_serializable("my_package")
-class EarlyTimesLoss(losses.ContinuousTimeLoss):
-    def times(self, uniform):
-        return ops.square(uniform)
-
-    def __call__(self, flow, x, prediction, seed=None):
-        nats = super().__call__(flow, x, prediction, seed)
-        return nats * flows.expand(2.0 * ops.sqrt(prediction.t), nats)
-
-
-def report(name, model):
-    nats = model.code_length(test, num_repeats=20, seed=0, verbose=0)
-    total = (nats["transmission"] + nats["reconstruction"]).mean()
-    print(f"{name}: {total:.2f} nats per test image")
-
-
-for loss in (losses.ContinuousTimeLoss(), EarlyTimesLoss()):
-    model = make_model(beta_1=32.0)
-    model.compile(keras.optimizers.AdamW(RATE, epsilon=EPSILON), loss=loss)
-    model.fit(train, epochs=20, batch_size=BATCH_SIZE, verbose=0)
-    found = []
-    for _ in range(40):
-        model.reset_metrics()
-        found.append(model.test_on_batch(test[:64], return_dict=True)["loss"])
-    report(type(loss).__name__, model)
-    print(f"    a batch: {np.mean(found):.3f} +- {np.std(found):.3f} nats per variable")
-
-"""
 ## Leaving `fit`
 
-A loop of your own calls the model and `compute_loss`, and does the rest. The three that follow
-differ in how a backend takes gradients; each goes through the batches as `fit` did, and returns the
-mean loss of each epoch.
+A loop of your own calls the model and `compute_loss`, and does the rest. The following three differ
+in how the backend takes gradients. Each uses the same batches as `fit` and returns the mean loss of
+each epoch.
+
+### JAX
+
+JAX differentiates pure functions. `stateless_call` and `stateless_compute_loss` take the values of
+all variables and return those that have changed: here the states of the seed generators, which give
+the next step other times. After training, we assign the values to the variables. (Optax takes the
+same gradients.)
 """
 
 
 def epochs(step):
     batches = train.reshape(-1, BATCH_SIZE, 8, 8, 1)
     return [np.mean([float(step(batch)) for batch in batches]) for _ in range(EPOCHS)]
-
-
-"""
-### JAX
-
-JAX differentiates functions that change nothing. `stateless_call` and `stateless_compute_loss` take
-the values of all variables, and return those that have changed: here the states of the seed
-generators, by which the next step draws other times. When training has ended, the values go back
-into the variables. (Optax takes the same gradients.)
-"""
 
 
 def loop_in_jax(model):
@@ -211,9 +166,9 @@ def loop_in_jax(model):
 """
 ### PyTorch
 
-The model is a `torch.nn.Module`, its weights are parameters, and an optimizer of PyTorch changes
-them in place. Keras's `AdamW` and PyTorch's do the same, but for where they add epsilon: with 1e-7
-in both, the losses below differ by a few ten-thousandths.
+The model is a `torch.nn.Module`, and a PyTorch optimizer updates its parameters in place. `AdamW`
+of Keras and of PyTorch differ only in where they add epsilon: with 1e-7 in both, the losses below
+differ by a few ten-thousandths.
 """
 
 
@@ -236,8 +191,7 @@ def loop_in_torch(model):
 """
 ### TensorFlow
 
-A tape records what is computed, and `tf.function` makes a graph of the step. Variables are changed
-in place, the states of the seed generators among them.
+A tape records the computation, `tf.function` compiles the step, and variables change in place.
 """
 
 
@@ -265,38 +219,32 @@ print("By loop:", np.round(by_loop, 4))
 print(f"Largest difference: {np.abs(np.subtract(by_loop, by_fit)).max():.1e}")
 
 """
-The model is the same as if `fit` had trained it, and needs no `compile` to score and to generate:
+The model is the same as if `fit` had trained it. It scores and generates without `compile`. We also
+plot the cost of each example at its time, before and after training; the loss is the mean of the
+dots.
 """
 
-report("By a loop of one's own", model)
+nats = model.code_length(test, num_repeats=20, seed=0, verbose=0)
+total = (nats["transmission"] + nats["reconstruction"]).mean()
+print(f"After the loop: {total:.2f} nats per test image")
 samples = model.generate(24, num_steps=20, sampler="sde2", seed=0, verbose=0)
 keras_bfn.visualization.plot_samples(samples, "samples.png", real=test[:24], columns=6)
 
-"""
-Left, what each example of a batch cost at its time, for a model that has learnt nothing and for
-this one: the loss is the mean of the dots. Right, the losses of both ways to train.
-"""
-
-figure = Figure((9, 3.5), dpi=100, layout="constrained")
-left, right = figure.subplots(1, 2)
+figure = Figure((5, 3.5), dpi=100, layout="constrained")
+axes = figure.subplots()
 for name, one in (("untrained", make_model()), ("trained", model)):
     _, (t, nats) = training_loss(one, test)
     nats = ops.convert_to_numpy(nats).mean(axis=(1, 2, 3))
-    left.plot(ops.convert_to_numpy(t), nats, ".", label=f"{name}: {nats.mean():.2f}")
-left.set(xlabel="t", ylabel="nats per variable")
-left.legend()
-right.plot(range(1, EPOCHS + 1), by_fit, color="black", label="fit")
-right.plot(range(1, EPOCHS + 1), by_loop, "o", label=f"loop, {keras.backend.backend()}")
-right.set(xlabel="epoch", ylabel="loss, nats per variable")
-right.legend()
+    axes.plot(ops.convert_to_numpy(t), nats, ".", label=f"{name}: {nats.mean():.2f}")
+axes.set(xlabel="t", ylabel="nats per variable")
+axes.legend()
 figure.savefig("losses.png")
 
 """
-## What is left to you
+## What `fit` also does
 
-A loop of your own does without what `fit` does beside the step: shuffling and validation;
-callbacks, such as `callbacks.Resume`; averaged weights, which an optimizer of Keras with
-`use_ema=True` keeps, and which `optimizer.finalize_variable_values(model.trainable_variables)` puts
-in place at the end; the scaling of losses in float16; several devices. `fit` also checks the data
-before it starts, which the model alone does not. Where none of that is in the way, stay with `fit`.
+`fit` also checks the data first, shuffles, validates, runs callbacks such as `callbacks.Resume`,
+scales losses in float16, uses several devices, and averages weights. (With `use_ema=True`, a Keras
+optimizer keeps averages; `optimizer.finalize_variable_values(model.trainable_variables)` assigns
+them at the end.) Stay with `fit` unless this is in your way.
 """
