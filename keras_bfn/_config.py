@@ -1,4 +1,4 @@
-"""Plain values that are set once: what schedules, flows, losses and samplers are."""
+"""Immutable objects with configs: the base of schedules, flows, losses and samplers."""
 
 import inspect
 
@@ -9,7 +9,7 @@ from keras_bfn._sameness import ByValue, key_of
 
 
 class _Sealed(type):
-    """Tells each object that its constructor has returned."""
+    """Marks each object as made once its constructor has returned."""
 
     def __call__(cls, *args, **kwargs):
         made = super().__call__(*args, **kwargs)
@@ -18,7 +18,7 @@ class _Sealed(type):
 
     @property
     def __signature__(cls):
-        """That of the constructor, which `help` would not see for `__call__`."""
+        """The constructor's signature, which `__call__` would hide from `help`."""
         if cls.__init__ is object.__init__:
             return inspect.Signature()
         _, *parameters = inspect.signature(cls.__init__).parameters.values()
@@ -26,14 +26,15 @@ class _Sealed(type):
 
 
 class Immutable(ByValue, metaclass=_Sealed):
-    """An object that is told by the arguments of its constructor, and never changes.
+    """An object that is defined by its constructor's arguments, and never changes.
 
-    A subclass keeps each argument under its own name, as layers do. Its config and repr follow.
-    Where a constructor takes `**kwargs` for that of its base class, theirs are included. Two are
-    equal if their classes and attributes are; functions and Keras layers equal themselves alone.
+    A subclass keeps each argument as an attribute of the same name, as layers do. Its config and
+    repr follow. If a constructor passes `**kwargs` to its base class, they include the base class's
+    arguments. Two objects are equal if their classes and attributes are; functions and Keras layers
+    are equal only to themselves.
 
     Attributes:
-        shorthands: names of arguments that are short for another, and not kept.
+        shorthands: names of arguments that abbreviate another one, and are not kept.
     """
 
     shorthands = ()
@@ -51,12 +52,12 @@ class Immutable(ByValue, metaclass=_Sealed):
         raise AttributeError(f"A `{type(self).__name__}` cannot be changed. Received: del {name}")
 
     def get_config(self):
-        """The constructor's arguments, as plain values that JSON can hold."""
+        """Returns the constructor's arguments, as plain values that JSON can hold."""
         return own_config(self, type(self))
 
     @classmethod
     def from_config(cls, config):
-        """The object whose `get_config` is `config`."""
+        """Returns the object whose `get_config` is `config`."""
         return cls(**keras.saving.deserialize_keras_object(config))
 
     def __eq__(self, other):
@@ -77,7 +78,7 @@ def _describe(value):
 
 
 def own_config(made, cls):
-    """What the constructor of `cls` was told of an object, as plain values that JSON can hold."""
+    """Returns an object's arguments to the constructor of `cls`, as values that JSON can hold."""
     names = argument_names(cls)
     for name in names:
         if not hasattr(made, name):
@@ -89,7 +90,7 @@ def own_config(made, cls):
 
 
 def argument_names(cls):
-    """What a constructor is told by name: its arguments, and those that it takes as `**kwargs`."""
+    """Returns the names of a constructor's arguments, including those taken as `**kwargs`."""
     names = []
     for base in cls.__mro__:
         if base.__module__.startswith("keras.src."):

@@ -1,11 +1,11 @@
-"""Packages that are not installed with this one."""
+"""Optional packages."""
 
 import contextlib
 
 
 @contextlib.contextmanager
 def tell_to_install(message):
-    """Lets an import within fail with this message, which says what to install."""
+    """Replaces the message of an import error in the block by one that says what to install."""
     try:
         yield
     except ImportError as error:

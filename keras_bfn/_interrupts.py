@@ -1,8 +1,8 @@
-"""What an error or an interrupt, such as Ctrl-C, must leave whole: variables, and turns of threads.
+"""Protection of variables and of threads' turns against errors and interrupts such as Ctrl-C.
 
-Signals wait only while variables change hands: during an optimizer's update, and, on JAX, during a
-compiled step, which nothing can interrupt anyway. Tracing, compiling and all that runs in Python
-is interrupted at once.
+Signals are deferred only while variables change: during an optimizer's update and, on JAX, during a
+compiled step, which cannot be interrupted anyway. Tracing, compilation and all Python code can be
+interrupted at once.
 """
 
 import contextlib
@@ -17,10 +17,11 @@ from keras import ops
 
 from keras_bfn._backend import rows_of_process, steps_take_values
 
-# Those that people, timers and batch systems send. Windows has only the first two.
+# Signals that users, timers and batch systems send. Windows has only the first two.
 _NAMES = ("SIGINT", "SIGTERM", "SIGALRM", "SIGUSR1")
 _SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-# The variables that a compiled step takes on JAX, by their number: `predict`, `evaluate`, `fit`.
+# The groups of variables that a compiled step takes on JAX, by their number: `predict`,
+# `evaluate`, `fit`.
 _WEIGHTS = ("trainable_variables", "non_trainable_variables")
 _GROUPS = {
     2: _WEIGHTS,
@@ -32,7 +33,7 @@ _GROUPS = {
 @contextlib.contextmanager
 def uninterrupted():
     """Defers signals such as Ctrl-C until the block has ended."""
-    if threading.current_thread() is not threading.main_thread():  # others receive none
+    if threading.current_thread() is not threading.main_thread():  # other threads receive none
         yield
         return
     handlers, waiting = {}, []
@@ -53,16 +54,16 @@ def _put_back(handlers):
     try:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    except BaseException:  # raised by one that is back already
+    except BaseException:  # raised by a handler that is already restored
         _put_back(handlers)
         raise
 
 
 def in_turn(verb):
-    """Makes a method of a model wait until no other thread is in one.
+    """Makes a model's method wait while another thread runs such a method.
 
-    The methods draw from the model's seed generator, and some change its variables. A method may
-    call others, and so may the callbacks of `fit`.
+    The methods draw from the model's seed generator, and some change its variables. A method, and
+    the callbacks of `fit`, may call other such methods.
     """
 
     @functools.wraps(verb)
@@ -75,12 +76,12 @@ def in_turn(verb):
 
 @contextlib.contextmanager
 def whole_steps(model, optimizer=None):
-    """Leaves a model, if the block fails, with the variables of its last whole step.
+    """Restores a model to its last complete step if the block fails.
 
     Args:
         model: a Keras model with the mixin `WholeSteps`.
         optimizer: the optimizer of a block that trains. Its updates are not interrupted, and a
-            `fit` that fails does not put averages in the place of the weights.
+            `fit` that fails does not replace the weights by their averages.
     """
     before = {} if optimizer is None else dict(vars(optimizer))
     if optimizer is not None:
@@ -110,20 +111,20 @@ class _InPlace:
     """The mixin for TensorFlow and PyTorch, whose steps change variables in place."""
 
     def restore(self):
-        """Nothing is lost here."""
+        """Does nothing, because nothing is lost."""
 
 
 class _HeldByTrainer:
-    """The mixin for JAX, whose steps destroy the values that they take, and return new ones.
+    """The mixin for JAX, whose steps destroy the values passed to them and return new ones.
 
     While Keras 3.15 trains, evaluates or predicts, only local variables of its loops refer to the
-    values. They are held here, too.
+    values. This mixin refers to them, too.
     """
 
     _held = None
 
     def _purge_model_variables(self, **groups):
-        """Leaves the values in the variables until a step has taken them."""
+        """Keeps the values in the variables until a step has taken them."""
 
     def make_train_function(self, force=False):
         self._make("train_function", super().make_train_function, force)
@@ -142,7 +143,7 @@ class _HeldByTrainer:
             setattr(self, name, self._holding(getattr(self, name)))
 
     def _holding(self, step):
-        compiled = set()  # the shapes of the batches that it was called with
+        compiled = set()  # the batch shapes for which it is compiled
 
         def held_step(state, iterator):
             data = next(iterator)
@@ -152,7 +153,7 @@ class _HeldByTrainer:
                 with uninterrupted():
                     outputs, state = step(state, iterator)
                     self._hold(state)
-            else:  # it is compiled first, which an interrupt need not wait for
+            else:  # compilation comes first, which may be interrupted
                 self._hold(keras.tree.map_structure(ops.copy, state))
                 outputs, state = step(state, iterator)
                 self._hold(state)
@@ -162,18 +163,18 @@ class _HeldByTrainer:
         return held_step
 
     def _hold(self, state):
-        vars(self)["_held"] = state  # not as an attribute, whose lists Keras would make its own
+        vars(self)["_held"] = state  # setattr would make Keras track its lists
 
     def jax_state_sync(self):
         if self._held is not None:
-            # What Keras puts into the variables. Without it, an interrupt between the end of a step
-            # and Keras's taking of what it returned would lose all weights.
+            # Keras writes this state into the variables. Otherwise, an interrupt between a step's
+            # end and Keras's assignment of its result would lose all weights.
             self._jax_state = dict(zip(_GROUPS[len(self._held)], self._held, strict=True))
         super().jax_state_sync()
         self._hold(None)
 
     def restore(self):
-        """Puts the values of the last whole step into the variables."""
+        """Writes the values of the last complete step into the variables."""
         self.jax_state_sync()
         self._jax_state = None
 

@@ -1,43 +1,43 @@
-"""What works around Keras 3.15: each piece here, or where it must stand.
+"""Workarounds for Keras 3.15, and a list of those in other files.
 
-For each there is a test in `tests/test_workarounds.py` that fails when Keras no longer needs it.
-These stand where they are needed:
+For each, a test in `tests/test_workarounds.py` fails when Keras no longer needs it. The following
+are in other files:
 
 | where | what Keras 3.15 does |
 |---|---|
 | `_backend/gradients.py`, `recompute` | on JAX on CPUs, `keras.remat` saves no memory |
 | `_backend/randomness.py`, `torch_generators` | on PyTorch, a dropout's own generator is ignored |
-| `_backend/randomness.py`, `SeedGenerator` | on TensorFlow, all replicas draw the same |
-| `_backend/exports.py`, `export_program` | on PyTorch, outputs in ONNX have no names |
-| `_backend/exports.py`, `export_saved_model` | on JAX, an argument that will go is used |
+| `_backend/randomness.py`, `SeedGenerator` | on TensorFlow, all replicas draw the same numbers |
+| `_backend/exports.py`, `export_program` | on PyTorch, ONNX outputs have no names |
+| `_backend/exports.py`, `export_saved_model` | on JAX, it uses a deprecated argument |
 | `_backend/processes.py`, `rows_of_process` | on JAX, `predict` fails in several processes |
 | `_parts.py`, `order_parts` | on JAX, `predict` returns dicts in alphabetical order |
 | `_random.py`, `_hash` | on PyTorch, the streams of seeds overlap |
-| `_random.py`, `start_from` | on TensorFlow, seed generators that are gone leave memory behind |
-| `callbacks/resume.py`, `_initial_epoch` | a `fit` that was resumed is not forgotten |
-| `callbacks/resume.py`, `_variables` | `.keras` files hold no states of seed generators (#19796) |
-| `datasets/batches.py`, `workers=1` | with more, batches of the last epoch come first (#20123) |
-| `datasets/batches.py`, `_within_epoch` | a `PyDataset` is told of an end before the first epoch |
-| `flows/priors.py`, `marginals` | on TensorFlow, what `ops.scan` gives has the shape of its carry |
-| `flows/flow.py`, `RESERVED` | a dict of these names is taken for a saved object |
+| `_random.py`, `start_from` | on TensorFlow, deleted seed generators leak memory |
+| `callbacks/resume.py`, `_initial_epoch` | a resumed `fit` is not forgotten |
+| `callbacks/resume.py`, `_variables` | `.keras` files lack the states of seed generators (#19796) |
+| `datasets/batches.py`, `workers=1` | more workers first yield batches of the last epoch (#20123) |
+| `datasets/batches.py`, `_within_epoch` | `on_epoch_end` is called before the first epoch |
+| `flows/priors.py`, `marginals` | on TensorFlow, outputs of `ops.scan` get the carry's shape |
+| `flows/flow.py`, `RESERVED` | a dict with these names is taken for a saved object |
 | `models/averaging.py`, `_model_variables_moving_average` | averages have no public name |
 | `models/bayesian_flow_network.py`, `build_for` | `fit` builds in an epoch that counts |
-| `models/bayesian_flow_network.py`, `programs` | the models in a dict are tracked as layers |
+| `models/bayesian_flow_network.py`, `programs` | models in a dict are tracked as layers |
 | `_sameness.py`, `is_stale` | compiled functions outlast changes of a model's layers |
 | `inference/program.py`, `predict_params` | on TensorFlow, constants are folded into biases |
-| `inputs/arrays.py`, `check_training_data` | the weights of data without targets are dropped |
-| `predictions.py`, `call` | on JAX, layers within are not told that they are trained |
+| `inputs/arrays.py`, `check_training_data` | weights of data without targets are dropped |
+| `predictions.py`, `call` | on JAX, inner layers do not receive `training` |
 | `inference/scoring.py`, `score` | as for `order_parts` |
 | `models/bayesian_flow_network.py`, `compute_loss` | on JAX, no metrics in `call` (#21639) |
-| `models/bayesian_flow_network.py`, `get_compile_config` | what `"auto"` came to is saved |
-| `networks/image_levels.py`, `repeat` | `UpSampling1D` knows channels last alone |
-| `_interrupts.py`, `whole_steps` | steps and averages that are interrupted are made in part |
-| `_interrupts.py`, `WholeSteps` | on JAX, a call that fails takes the weights along |
-| `networks/network.py`, `names` | the names in a flat dict of inputs must be the tensors' |
+| `models/bayesian_flow_network.py`, `get_compile_config` | what `"auto"` resolved to is saved |
+| `networks/image_levels.py`, `repeat` | `UpSampling1D` supports channels last only |
+| `_interrupts.py`, `whole_steps` | interrupted steps and averages are left incomplete |
+| `_interrupts.py`, `WholeSteps` | on JAX, a call that fails loses the weights |
+| `networks/network.py`, `names` | the names in a flat dict of inputs must be the tensors' names |
 | `presets/folder.py`, `make_uncompiled` | a config compiles its model |
 | `presets/folder.py`, `save_weights` | the optimizer's state is saved, too (tensorflow#91498) |
 
-Numbers are those of issues of keras-team/keras.
+Numbers refer to issues of keras-team/keras.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ from keras_bfn._random import start_from
 
 @contextlib.contextmanager
 def seeded(generator, seed):
-    """Lets `generator` draw from `seed` within, if one is given, and go on as before after it."""
+    """Makes `generator` draw from `seed`, if given, in the block; then restores its state."""
     if seed is None:
         yield
         return
@@ -68,9 +68,10 @@ def seeded(generator, seed):
 def loop(seed, num_steps, predict, act, state, draw=None):
     """Runs `state = act(i, state, *predict(i, state, draw()))` for i in 0..num_steps - 1, compiled.
 
-    `draw` and `act` may draw from the generator `seed`; `predict` may call networks, and is given
-    None where nothing is drawn for it. In Keras 3.15 on JAX, a draw from a generator inside of
-    `ops.fori_loop` leaks its tracer, as in `ops.cond` (#20724): the loop carries the seed's state.
+    `draw` and `act` may draw from the generator `seed`. `predict` may call networks; its last
+    argument is None if there is no `draw`. In Keras 3.15 on JAX, drawing from a generator inside
+    `ops.fori_loop` leaks its tracer, as in `ops.cond` (#20724), so the loop carries the seed's
+    state.
     """
 
     def step(i, carry):
@@ -80,7 +81,7 @@ def loop(seed, num_steps, predict, act, state, draw=None):
         return drawing(seed_state, act, i, state, *predict(i, state, drawn))
 
     def drawing(seed_state, function, *args):
-        # In this scope no other variable can be seen, so networks are asked outside it.
+        # No other variables are accessible in this scope, so networks are called outside it.
         with keras.StatelessScope(state_mapping=[(seed.state, seed_state)]) as scope:
             result = function(*args)
         return result, scope.get_current_value(seed.state)
@@ -94,10 +95,9 @@ def loop(seed, num_steps, predict, act, state, draw=None):
 def call_block(function, dropouts, training, remat, *tensors):
     """Calls `function(drops, *tensors)`, where each of `drops` applies one of the dropouts.
 
-    With `remat`, what is inside is not kept, but computed again when gradients are taken. With
-    dropout, `keras.remat` of Keras 3.15 fails on JAX, and on TensorFlow and PyTorch draws other
-    masks for the gradients than for the values. Here both start from the same states of the seed
-    generators.
+    With `remat`, intermediate results are not kept, but recomputed for gradients. With dropout,
+    `keras.remat` of Keras 3.15 fails on JAX, and on TensorFlow and PyTorch draws different masks
+    for gradients and values. Here, both start from the same states of the seed generators.
 
     Args:
         function: takes a list of functions and tensors, and returns a tensor. It calls each
@@ -111,7 +111,7 @@ def call_block(function, dropouts, training, remat, *tensors):
 
     random = [dropout for dropout in dropouts if training and dropout.rate]
     states = [dropout.seed_generator.state for dropout in random]
-    # Copies: on torch, the generators' next step changes the states in place.
+    # Copies: on PyTorch, the generators' next step changes the states in place.
     starts = [ops.copy(ops.convert_to_tensor(state)) for state in states]
     for dropout in random:
         dropout.seed_generator.next()
@@ -133,10 +133,10 @@ def _drop(dropout, training, scope=None):
 
 
 def build_network(network, inputs):
-    """Calls a network on symbolic inputs, which creates its weights; its symbolic output.
+    """Calls a network on symbolic inputs, which creates its weights; returns its symbolic output.
 
-    Without numbers, a `Sequential` of Keras 3.15 hands `training` to layers that do not take it. It
-    is called on zeros.
+    On symbolic inputs, a `Sequential` of Keras 3.15 passes `training` to layers that do not accept
+    it, so it is called on zeros.
     """
     if isinstance(network, keras.Sequential):
         inputs = keras.tree.map_structure(
@@ -146,10 +146,10 @@ def build_network(network, inputs):
 
 
 def in_order_of(structure, values):
-    """The values of nested dicts, in the order that dicts of the same names have in `structure`.
+    """Returns the values of nested dicts in the order that their names have in `structure`.
 
-    In Keras 3.15 on PyTorch, a functional model goes by the order of a dict within a dict, not by
-    its names: it would take the evidence about one part for that about another.
+    In Keras 3.15 on PyTorch, a functional model reads a nested dict by its order, not by its names:
+    it would confuse the evidence about two parts.
     """
     if not isinstance(structure, dict) or set(structure) != set(values):
         return values
@@ -157,30 +157,30 @@ def in_order_of(structure, values):
 
 
 def layers_within(layer):
-    """The layers within a layer, and within these, in order.
+    """Returns all layers nested within a layer, in order.
 
-    Keras 3.15 has no public name for it: `layers` of a model are those of the first level alone,
-    and a layer has none. Without it, those in blocks would be frozen or quantised in vain: not
-    saved, and not seen by programs that are compiled already.
+    Keras 3.15 has no public function for this: a model's `layers` are only those of the first
+    level, and a layer has no `layers`. Changes of nested layers, such as freezing or quantisation,
+    would not be saved, and compiled programs would not notice them.
     """
     return list(layer._flatten_layers(include_self=False))
 
 
 def layer_policies(network):
-    """The names of the dtype policies of all layers, with those within layers, in order."""
+    """Returns the names of the dtype policies of all layers, including nested ones, in order."""
     return tuple(layer.dtype_policy.name for layer in layers_within(network))
 
 
 def layers_with_kernels(network):
-    """The layers of a network that can be given LoRA, with those within layers, in order."""
+    """Returns a network's layers that support LoRA, including nested ones, in order."""
     return [layer for layer in layers_within(network) if hasattr(layer, "enable_lora")]
 
 
 def changed_layers(network, policies):
-    """What was done to a network's layers since it was made, by number.
+    """Returns the changes of a network's layers since it was made, by the layers' numbers.
 
-    Layers were frozen, or quantised, or were given another dtype policy than they had.
-    A functional model of Keras has it in its layers' configs; a network's config is its arguments.
+    A layer may be frozen or quantised, or have another dtype policy. A functional model of Keras
+    keeps this in its layers' configs; a network's config holds only its arguments.
     """
     changes = {}
     for i, (layer, policy) in enumerate(zip(layers_within(network), policies, strict=True)):
@@ -195,13 +195,14 @@ def changed_layers(network, policies):
 
 
 def change_layers(network, changes):
-    """Does to the layers of a new network what `changed_layers` tells of another.
+    """Applies to a new network's layers what `changed_layers` returned for another.
 
-    Those within a layer come after it: frozen with it, they are thawed if they were.
+    Layers come before those nested in them. A nested layer, frozen with its outer layer, is
+    unfrozen again if it was trainable.
     """
     for i, layer in enumerate(layers_within(network) if changes else ()):
         change = changes.get(str(i), {})
-        if layer.quantization_mode != change.get("quantization"):  # else a network within did it
+        if layer.quantization_mode != change.get("quantization"):  # else a nested network did it
             layer.quantize(change["quantization"])
         if "dtype" in change:
             layer.dtype_policy = change["dtype"]
@@ -209,10 +210,10 @@ def change_layers(network, changes):
 
 
 def prefer_less(callbacks, metrics):
-    """Tells callbacks that monitor one of these metrics, all of them costs, that less is better.
+    """Sets `mode="min"` on callbacks that monitor one of these metrics, all of which are costs.
 
-    Keras 3.15 looks for what a metric prefers among those that `compile` was given alone, and
-    refuses `EarlyStopping(monitor="val_bits_per_dim")` without a `mode`.
+    Keras 3.15 finds the direction only of metrics given to `compile`, and refuses
+    `EarlyStopping(monitor="val_bits_per_dim")` without a `mode`.
     """
     for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):
         monitored = str(getattr(callback, "monitor", None)).removeprefix("val_")
@@ -222,15 +223,15 @@ def prefer_less(callbacks, metrics):
 
 
 def yield_tuples(loader):
-    """A torch `DataLoader` of the same batches, in tuples.
+    """Returns a torch `DataLoader` of the same batches, as tuples.
 
-    Of each batch, Keras 3.15 on JAX and TensorFlow makes a tuple: of a dict's names, of a tensor's
-    rows. On TensorFlow it refuses the lists that torch makes of tuples within tuples.
+    On JAX and TensorFlow, Keras 3.15 converts each batch to a tuple: of a dict's names, or of a
+    tensor's rows. On TensorFlow, it refuses the lists into which torch turns nested tuples.
     """
     loader = copy.copy(loader)
-    # Not a closure: workers are sent it.
+    # Not a closure: it is pickled for workers.
     loader.collate_fn = functools.partial(_collate_tuple, loader.collate_fn)
-    loader._iterator = None  # workers that last are not shared
+    loader._iterator = None  # persistent workers are not shared
     return loader
 
 
@@ -244,9 +245,9 @@ def _lists_to_tuples(batch):
 
 
 def of_no_backend(optimizer_config):
-    """An optimizer's config that names the class of `keras.optimizers`.
+    """Returns an optimizer's config that names the class in `keras.optimizers`.
 
-    In Keras 3.15 a model compiled on PyTorch names torch's own class, which trains nowhere else.
+    In Keras 3.15, a model compiled on PyTorch names torch's own class, which only trains there.
     """
     config = dict(optimizer_config)
     if config["module"].startswith("keras.src.backend."):
@@ -260,7 +261,7 @@ def of_no_backend(optimizer_config):
 def scale_loss(model, network):
     """Scales the loss of a compiled model whose network computes in float16.
 
-    Keras 3.15 goes by the policy of the model itself, which need not be that of its layers.
+    Keras 3.15 goes by the policy of the model itself, which may differ from that of its layers.
     """
     layers = [network, *getattr(network, "layers", ())]
     in_float16 = any(layer.dtype_policy.name == "mixed_float16" for layer in layers)
@@ -269,9 +270,9 @@ def scale_loss(model, network):
 
 
 def averaged(results, model):
-    """What a step returns, as Keras averages it over the processes of a strategy of TensorFlow.
+    """Returns a step's results so that Keras can average them over TensorFlow's processes.
 
-    In Keras 3.15 that is along the first axis, which a metric's result lacks: `fit` fails
+    Keras 3.15 averages along the first axis, which a metric's result lacks, so `fit` fails
     (tensorflow#72388).
     """
     strategy = getattr(model, "distribute_strategy", None)
@@ -283,14 +284,14 @@ def averaged(results, model):
 def unshare_buffers(weights):
     """Gives each weight a buffer of its own.
 
-    Where Keras 3.15 assigns one variable to another on JAX, as it puts averages in the place of
-    weights, both share one. The next compiled step donates it: to save, or to train on, would find
-    it deleted.
+    If Keras 3.15 assigns one variable to another on JAX, as it does when averages replace weights,
+    both share a buffer. The next compiled step donates it, and then saving or training fails on a
+    deleted buffer.
     """
     for weight in weights:
         weight.assign(ops.copy(weight))
 
 
 def copy_values(variables):
-    """The values of variables, in arrays that share no buffer with them: see `unshare_buffers`."""
+    """Returns the values of variables as arrays with their own buffers: see `unshare_buffers`."""
     return [ops.convert_to_numpy(variable).copy() for variable in variables]

@@ -1,8 +1,8 @@
-"""Data of one kind, or of several: whatever is per variable is a tensor, or a dict of tensors.
+"""Data of one or several kinds: values per variable are a tensor, or a dict of tensors.
 
-A model's flow is a `Flow`, or a dict from the names of parts to flows. Data, evidence, theta,
-outputs and event shapes then are dicts with the same names. The code that branches on that is here:
-flows, losses and samplers know one part only.
+A model's flow is a `Flow`, or a dict from the names of parts to flows. In the latter case data,
+evidence, theta, outputs and event shapes are dicts with the same names. The code for both cases is
+in this file; flows, losses and samplers handle a single part.
 """
 
 import keras
@@ -12,13 +12,13 @@ from keras_bfn._validation import check_shape, mismatch, refusal
 
 
 def map_parts(function, first, *others):
-    """`function(first, *others)`, or, of dicts, a dict of it for each part.
+    """Returns `function(first, *others)` or, for dicts, a dict of its results for the parts.
 
     Args:
         function: takes the values of one part.
-        first: what decides: for data of several kinds a dict, such as that of the flows. In its
-            order the parts are taken.
-        *others: if it is a dict, dicts that have its names, or one value for all parts.
+        first: the value that decides: for data of several kinds a dict, such as that of the flows.
+            The parts are taken in its order.
+        *others: if `first` is a dict, dicts with its names, or a single value for all parts.
     """
     if not isinstance(first, dict):
         return function(first, *others)
@@ -29,7 +29,7 @@ def map_parts(function, first, *others):
 
 
 def unzip_parts(values):
-    """Of the tuples of all parts the first values, the second ones and so on: a tuple."""
+    """Turns a dict of the parts' tuples into a tuple of dicts; a single tuple is unchanged."""
     if not isinstance(values, dict):
         return values
     return tuple(
@@ -38,49 +38,49 @@ def unzip_parts(values):
 
 
 def list_parts(first, *others):
-    """The values of each part, in order: a list of tuples."""
+    """Returns the values of each part, in order: a list of tuples."""
     if not isinstance(first, dict):
         return [(first, *others)]
     return list(map_parts(lambda *values: values, first, *others).values())
 
 
 def of_any_part(values):
-    """One part's value, for what is alike in all: the first of a dict, or the value itself."""
+    """Returns a dict's first value, for what is alike in all parts, or the value itself."""
     return next(iter(values.values())) if isinstance(values, dict) else values
 
 
 def sum_parts(values):
-    """The sum of a dict's tensors, or the tensor itself."""
+    """Returns the sum of a dict's tensors, or the tensor itself."""
     return sum(values.values()) if isinstance(values, dict) else values
 
 
 def sum_variables(x):
-    """The sum over the variables of each example, `(batch,)`, of one part."""
+    """Returns the sum over the variables of each example, `(batch,)`, for one part."""
     return ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=-1)
 
 
 def count_examples(x):
-    """How many examples there are in an array, or in the arrays of a dict."""
+    """Returns the number of examples in an array, or in the arrays of a dict."""
     return len(keras.tree.flatten(x)[0])
 
 
 def leave_out(names, values):
-    """The values of all parts but these."""
+    """Returns the values of all parts but these."""
     return {name: values[name] for name in values if name not in names} if names else values
 
 
 def order_parts(flow, values):
-    """The values of some parts in the order of the flow: JAX returns dicts sorted by name."""
+    """Returns the values of some parts in the order of the flow: JAX sorts dicts by name."""
     if isinstance(values, dict):
         return {name: values[name] for name in flow if name in values}
     return values
 
 
 def pick_part(name, flow, *values):
-    """The tuple of the flow and the values of the part called `name`.
+    """Returns the tuple of the flow and the values of the part called `name`.
 
     Raises:
-        ValueError: if there is no such part, or, of several, none was named.
+        ValueError: if the part does not exist, or none of several parts was named.
     """
     if not isinstance(flow, dict):
         if name is not None:
@@ -92,26 +92,26 @@ def pick_part(name, flow, *values):
 
 
 def names_of(values):
-    """The names of the parts of a dict, a set; None if it is none."""
+    """Returns the set of a dict's part names; None for other values."""
     return set(values) if isinstance(values, dict) else None
 
 
 def describe(x):
-    """What to say that came in the place of parts, or of one: a dict of these names, or a type."""
+    """Describes an invalid value in a message, by a dict's names or by its type."""
     if isinstance(x, dict):
         return f"a dict with the names {sorted(map(str, x))}"
     return f"a {type(x).__name__}"
 
 
 def part_names(flow, name):
-    """What to call each part in a message: `x['image']`, or `x` for data of one kind."""
+    """Returns the name of each part in messages: `x['image']`, or `x` for data of one kind."""
     if isinstance(flow, dict):
         return {part: f"{name}[{part!r}]" for part in flow}
     return name
 
 
 def check_names(flow, x, name="x"):
-    """The `part_names`, or a `ValueError` unless `x` has the parts of a dict of flows, or none."""
+    """Returns the `part_names`; raises a `ValueError` unless `x` has exactly the flow's parts."""
     is_dict = isinstance(flow, dict)
     if is_dict != isinstance(x, dict) or (is_dict and x.keys() != flow.keys()):
         expected = f"a dict with the parts {list(flow)}" if is_dict else f"one array for {flow!r}"
@@ -120,10 +120,10 @@ def check_names(flow, x, name="x"):
 
 
 def check_event_shape(flow, event_shape):
-    """The event shape as a tuple, or a dict of the parts' tuples.
+    """Returns the event shape as a tuple, or a dict of the parts' tuples.
 
     Raises:
-        ValueError: if it is no shape, not the shapes of these parts, or not that of a flow's prior.
+        ValueError: if it is not a shape, has other parts, or differs from that of a flow's prior.
     """
     names = check_names(flow, event_shape, "event_shape")
     event_shape = map_parts(check_shape, names, event_shape)

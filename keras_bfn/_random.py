@@ -9,36 +9,36 @@ from keras_bfn._validation import check_seed
 
 
 def make_seed_generator(seed):
-    """A generator whose stream is unrelated to that of any other seed."""
+    """Returns a generator whose stream is unrelated to that of any other seed."""
     return SeedGenerator() if seed is None else SeedGenerator(_hash(seed))
 
 
 def start_from(generator, seed):
-    """Lets a generator draw what `make_seed_generator(seed)` draws.
+    """Makes a generator draw the numbers of `make_seed_generator(seed)`.
 
-    On TensorFlow, each new generator would leave 35 kB behind (Keras 3.15).
+    On TensorFlow, each new generator would leak 35 kB (Keras 3.15).
     """
     generator.state.assign(ops.convert_to_tensor([_hash(seed), 0], dtype=generator.state.dtype))
 
 
 def _hash(seed, *more):
-    """An int that is far from that of another seed.
+    """Returns an int that is far from that of any other seed.
 
-    Keras 3.15 on PyTorch adds the two words of a generator's state (keras-team/keras-core#434): the
-    second draw from seed 1 is the first from seed 2.
+    Keras 3.15 on PyTorch adds the two words of a generator's state (keras-team/keras-core#434), so
+    the second draw from seed 1 is the first from seed 2.
     """
     word = np.random.SeedSequence((check_seed(seed), *more)).generate_state(1)[0]
     return int(word) >> 1
 
 
 def seed_of(seed, draw):
-    """The seed of one of several draws that are made from the same argument `seed`.
+    """Returns the seed for one of several draws with the same argument `seed`.
 
-    From one int, `keras.random` draws the same numbers each time: two draws would be one.
+    From an int, `keras.random` draws the same numbers each time, so all draws would be equal.
 
     Args:
-        seed: an int, whose draws each need a seed of their own; or anything else, such as a
-            `SeedGenerator`, which is returned as it is.
+        seed: an int, from which each draw needs a seed of its own; any other value, such as a
+            `SeedGenerator`, is returned unchanged.
         draw: string, the name of the draw.
     """
     if not isinstance(seed, int):
@@ -47,14 +47,14 @@ def seed_of(seed, draw):
 
 
 class Noise:
-    """Draws that are given, in the place of a seed: what draws from it is a function of them.
+    """Given random numbers in place of a seed, of which results are then a function.
 
     Args:
-        given: dict from names to tensors. Each draw is named by its distribution and its number:
-            `"normal_0"`, `"uniform_1"`. If None, all are 0.5.
+        given: dict from names to tensors. A draw's name is its distribution and number:
+            `"normal_0"`, `"uniform_1"`. If None, all numbers are 0.5.
 
     Attributes:
-        shapes: dict from the names of the draws that were made to their shapes.
+        shapes: dict from the names of the draws so far to their shapes.
     """
 
     def __init__(self, given=None):
@@ -62,7 +62,7 @@ class Noise:
         self.shapes = {}
 
     def draw(self, distribution, shape):
-        """The next draw."""
+        """Returns the next draw."""
         name = f"{distribution}_{len(self.shapes)}"
         self.shapes[name] = shape
         return ops.full(shape, 0.5) if self.given is None else self.given[name]
@@ -71,12 +71,12 @@ class Noise:
 def normal(shape, seed=None):
     """Draws from the standard normal distribution, in float32.
 
-    Distributions and samplers draw by this and `uniform` alone, not by `keras.random`: then what
-    they draw can be given, which exports and guidance by draws do.
+    Distributions and samplers draw only by this function and `uniform`, not by `keras.random`.
+    Their random numbers can then be given, as exports and guidance by samples require.
 
     Args:
         shape: tuple of ints.
-        seed: a `keras.random.SeedGenerator`, an int, None, or draws that are given.
+        seed: a `keras.random.SeedGenerator`, an int, None, or given random numbers.
 
     Returns:
         A tensor of that shape.
@@ -92,7 +92,7 @@ def normal(shape, seed=None):
 
 
 def uniform(shape, seed=None):
-    """Draws from [0, 1), in float32, as `normal` does from its distribution.
+    """Draws from the uniform distribution over [0, 1), in float32; see `normal`.
 
     Args:
         shape: tuple of ints.

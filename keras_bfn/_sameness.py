@@ -1,9 +1,9 @@
-"""Which compiled programs are used again: by keys that are equal for what is the same alone.
+"""Reuse of compiled programs, by keys that are equal only for equivalent arguments.
 
-Plain Python values, numpy arrays, containers of these and `ByValue` objects are compared by value,
-types included: 1, 1.0 and True differ. All else is compared by identity, and its key keeps it
-alive. The key of a function holds the values that it reads now: globals, closures and defaults; the
-key of a Keras layer holds the attributes and variables that all layers in it have now.
+Plain Python values, numpy arrays, containers of these and `ByValue` objects are compared by value
+and type: 1, 1.0 and True differ. Everything else is compared by identity, and its key keeps it
+alive. A function's key holds the current values that it reads: globals, closures and defaults. A
+Keras layer's key holds the current attributes and variables of the layer and of all layers in it.
 """
 
 import functools
@@ -18,7 +18,7 @@ from keras_bfn._backend import scope_of
 from keras_bfn._keras import layers_within
 
 _PLAIN = {type(None), bool, int, float, complex, str, bytes}
-# What Keras changes in a layer or a model while it is used.
+# Attributes that Keras changes in a layer or a model during use.
 _PASSING = {
     "train_function",
     "test_function",
@@ -32,18 +32,18 @@ _PASSING = {
 
 
 class ByValue:
-    """Base class of objects that are the same if their classes and attributes are.
+    """Base class of objects that are equal if their classes and attributes are.
 
     Attributes:
-        fed: names of attributes that a compiled program is given at each call. They make no
-            difference to it, unless a method of a class of the user's own reads them.
+        fed: names of attributes that a compiled program receives at each call. They do not affect
+            the key, unless a method of a user's class reads them.
     """
 
     fed = ()
 
 
 class _Same:
-    """Objects that are equal to themselves alone."""
+    """Objects that are equal only to themselves."""
 
     def __init__(self, *objects):
         self.objects = objects
@@ -59,15 +59,15 @@ class _Same:
 
 
 def key_of(value, within=()):
-    """What can be hashed, and is equal to the key of a value that a trace would treat alike.
+    """Returns a hashable key, equal to that of any value that a trace would treat alike.
 
     Args:
         value: any object.
-        within: the objects that hold this one, for those that refer to themselves.
+        within: the objects that contain this one, to handle those that refer to themselves.
     """
     kind = type(value)
     if kind in _PLAIN:
-        return kind, repr(value)  # nan is itself, and -0.0 is not 0.0
+        return kind, repr(value)  # nan equals itself, and -0.0 differs from 0.0
     if isinstance(value, (np.ndarray, np.generic)) and not value.dtype.hasobject:
         digest = hashlib.blake2b(np.ascontiguousarray(value)).digest()
         return kind, value.dtype.str, value.shape, digest
@@ -100,7 +100,7 @@ def key_of(value, within=()):
 
 
 def layer_key(layer):
-    """The key of a Keras layer or model: the objects that it and the layers in it hold now."""
+    """Returns the key of a Keras layer or model: the current objects in it and its layers."""
     held = list(layer.variables)
     for one in (layer, *layers_within(layer)):
         held += (one, one.dtype_policy, one.trainable)
@@ -111,7 +111,7 @@ def layer_key(layer):
 
 
 def _read_by(function):
-    """The values that a function reads from elsewhere; of functions, those of its own module."""
+    """Returns the external values that a function reads; of functions, only those of its module."""
     names = _names_in(function.__code__)
     read = {name: x for name, x in function.__globals__.items() if name in names}
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
@@ -125,7 +125,7 @@ def _read_by(function):
 
 
 def _names_in(code):
-    """The names that code reads, that of the functions within it, too."""
+    """Returns the names that code reads, including those in nested functions."""
     within = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
     return set(code.co_names).union(*map(_names_in, within))
 
@@ -133,17 +133,17 @@ def _names_in(code):
 def _contents(cell):
     try:
         return cell.cell_contents
-    except ValueError:  # what it is to hold is not defined yet
+    except ValueError:  # its variable is not defined yet
         return None
 
 
 def _is_of_module(value, function):
-    """Whether a value is no function, or one of the same module as another function."""
+    """Whether a value is not a function, or one of the same module as `function`."""
     return getattr(value, "__globals__", function.__globals__) is function.__globals__
 
 
 def _of_own_classes(cls):
-    """The attributes of an object's classes, but for those of this package and of Python."""
+    """Returns the attributes of user-defined classes: not of this package, Keras or Python."""
     package = __name__.partition(".")[0]
     found = {}
     for base in reversed(cls.__mro__):
@@ -155,14 +155,14 @@ def _of_own_classes(cls):
 
 
 class Programs:
-    """The programs of a model, made when they are first asked for.
+    """A cache of a model's programs, which are made on first use.
 
-    A program is used again for arguments of the same key (`key_of`), while those that it was made
-    with have that key, too, and the model has not changed but in the values of its variables.
+    A program is reused for arguments with the same key (`key_of`), as long as its own arguments
+    still have that key, and nothing of the model has changed but the values of its variables.
 
     Args:
         model: the `BayesianFlowNetwork`.
-        most: int. So many programs are kept, those that were used last.
+        most: int. The maximum number of programs kept, those used last.
     """
 
     def __init__(self, model, most=64):
@@ -170,7 +170,7 @@ class Programs:
         self.kept, self.keys = {}, {}
 
     def __call__(self, kind, *arguments):
-        """The program `kind(model, *arguments)`."""
+        """Returns the program `kind(model, *arguments)`."""
         if self.is_stale("programs"):
             self.kept.clear()
         key = kind, key_of(arguments)
@@ -187,10 +187,10 @@ class Programs:
         return len(self.kept)
 
     def is_stale(self, name):
-        """Whether the model has changed since this was last asked about what has this name.
+        """Whether the model has changed since the last call with this name.
 
-        Keras 3.15 goes on with a function whose model has been given other layers, variables or
-        attributes since it was compiled.
+        Keras 3.15 keeps using a compiled function after the model's layers, variables or attributes
+        have been replaced.
         """
         model = self.model
         how = (model.jit_compile, model.run_eagerly) if model.compiled else None
@@ -198,6 +198,6 @@ class Programs:
         return before not in (None, self.keys[name])
 
     def clear(self):
-        """Forgets all programs, and what the model was."""
+        """Forgets all programs, and the model's last known state."""
         self.kept.clear()
         self.keys.clear()

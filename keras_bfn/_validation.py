@@ -1,4 +1,4 @@
-"""Checks of arguments: each names the argument, what came and what was expected."""
+"""Validation of arguments. Messages name the argument, what it must be, and its value."""
 
 import math
 import numbers
@@ -10,19 +10,19 @@ import warnings
 import keras
 import numpy as np
 
-MOST_COUNTED = 2**31 - 1  # of what is counted: what 32 bits number
+MOST_COUNTED = 2**31 - 1  # of counts: the largest int32
 MOST_STEPS = 2**20  # from the prior to a sample, or in a file
-LARGEST = 1e30  # of numbers that are computed with: float32 goes to 3e38
+LARGEST = 1e30  # of numbers in computations: float32 reaches 3e38
 
 
 def refusal(name, expected, value):
-    """The `ValueError` that says what the argument `name` must be, and what came."""
+    """Returns a `ValueError` with what the argument `name` must be, and its value."""
     came = repr(value)
     return mismatch(name, expected, f"{name}={came[:500]}{'...' if len(came) > 500 else ''}")
 
 
 def mismatch(name, expected, came):
-    """The same, of what came in words."""
+    """Returns the same, with a description of the value received."""
     return ValueError(f"Argument `{name}` {expected}. Received: {came}")
 
 
@@ -36,12 +36,12 @@ def warn(message):
 
 
 def lacks(made, name, why=""):
-    """The `NotImplementedError` that says what a class of the user's own must define."""
+    """Returns a `NotImplementedError` with what a user's class must define."""
     return NotImplementedError(f"{type(made).__name__} must define `{name}`{why}")
 
 
 def is_number(value, kind=numbers.Real):
-    """Whether a value is a number of this kind, and no bool."""
+    """Whether a value is a number of this kind, and not a bool."""
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
@@ -68,7 +68,7 @@ def check_between(name, value, low, high):
 
 
 def check_positive(name, value):
-    """Returns `value` as a float, or raises a `ValueError` unless it is above 0 and finite."""
+    """Returns `value` as a float, or raises a `ValueError` unless it is positive and finite."""
     if not is_number(value) or not 1.0 / LARGEST <= value <= LARGEST:
         is_told = is_number(value) and 0 < value < math.inf
         ends = f", from {1.0 / LARGEST:g} to {LARGEST:g}" if is_told else ""
@@ -94,7 +94,7 @@ def check_shape(name, shape):
 
 
 def check_axes(name, shape, least, most=None):
-    """Raises a `ValueError` unless a shape has so many axes, that of examples among them."""
+    """Raises a `ValueError` unless a shape has this many axes, including that of examples."""
     most = least if most is None else most
     if not least <= len(shape) <= most:
         numbers = str(least) if least == most else f"{least} to {most}"
@@ -123,20 +123,20 @@ def check_path(name, value):
 
 
 def check_number(name, value):
-    """Returns `value`, or raises a `ValueError` if it is no finite number."""
+    """Returns `value`, or raises a `ValueError` if it is not a finite number."""
     if not is_number(value) or not abs(value) <= LARGEST:
         raise refusal(name, f"must be a finite number of at most {LARGEST:g}", value)
     return value
 
 
 def check_verbose(verbose):
-    """Raises a `ValueError` unless `verbose` is what Keras takes."""
+    """Raises a `ValueError` unless Keras accepts `verbose`."""
     if not isinstance(verbose, (str, int)) or verbose not in ("auto", 0, 1, 2):
         raise refusal("verbose", "must be 'auto', 0, 1 or 2", verbose)
 
 
 def check_scale(name, scale):
-    """Returns a scale, or raises a `ValueError` if it is no finite number and no function."""
+    """Returns a scale, or raises a `ValueError` unless it is a finite number or a function."""
     is_finite = is_number(scale) and abs(scale) <= LARGEST
     if not is_finite and not callable(scale):
         expected = f"must be a finite number of at most {LARGEST:g}, or a function of the time"
@@ -145,7 +145,7 @@ def check_scale(name, scale):
 
 
 def check_interval(name, interval):
-    """Returns the tuple of two times, or raises a `ValueError` if it is none."""
+    """Returns an interval as a tuple of two times, or raises a `ValueError`."""
     is_pair = isinstance(interval, (tuple, list)) and len(interval) == 2
     if not is_pair or not all(map(is_number, interval)) or not 0 <= interval[0] < interval[1] <= 1:
         raise refusal(name, "must be two numbers, 0 <= t0 < t1 <= 1", interval)
@@ -172,8 +172,8 @@ def resolve_identifier(name, identifier, base_class, known):
     Args:
         name: the argument's name, for the message.
         identifier: an instance of `base_class`, or a key of `known`.
-        base_class: the class that the result must belong to.
-        known: dict from identifier to an instance.
+        base_class: the class of the result.
+        known: dict from identifiers to instances.
     """
     if isinstance(identifier, base_class):
         return identifier
@@ -183,32 +183,32 @@ def resolve_identifier(name, identifier, base_class, known):
 
 
 def to_numpy(x, name="x"):
-    """An array, a tensor, a list or a frame as a numpy array that every backend takes."""
+    """Returns an array, a tensor, a list or a frame as a numpy array that every backend accepts."""
     try:
         x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
-        if x.dtype == object:  # as of the nullable columns of pandas
+        if x.dtype == object:  # as for nullable columns of pandas
             found = np.asarray(x.tolist())
             x = found if found.dtype.kind in "biuf" else x
     except (TypeError, ValueError) as error:
         expected = "must be an array, its rows of one length"
         raise refusal(name, expected, type(x).__name__) from error
-    if x.dtype.name == "bfloat16":  # numpy does not count it among the floats
+    if x.dtype.name == "bfloat16":  # not a float dtype to numpy
         return x.astype("float32")
     dtype = x.dtype.newbyteorder("=")
     if dtype != "uint64":
         return x.astype(dtype, copy=False)
-    # PyTorch has no unsigned integers of 64 bits.
+    # PyTorch has no unsigned 64-bit integers.
     check_fits(x, "int64", name)
     return x.astype("int64")
 
 
 def standard_dtype(dtype):
-    """The dtype in which the package computes with numbers of this one: float32 or int32."""
+    """Returns the dtype in which the package computes with numbers of `dtype`: float32 or int32."""
     return "float32" if "float" in dtype else "int32"
 
 
 def check_fits(x, dtype, name):
-    """Raises a `ValueError` if a numpy array of numbers has values beyond those of a dtype."""
+    """Raises a `ValueError` if a numpy array of numbers has values outside a dtype's range."""
     if np.can_cast(x.dtype, dtype) or not x.size:
         return
     low, high = 0, 1

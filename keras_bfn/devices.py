@@ -1,6 +1,6 @@
-"""Models on several devices, where Keras alone does not do it.
+"""Training on several devices, where Keras alone does not support it.
 
-On JAX, `keras.distribution.DataParallel` divides batches, on TensorFlow its strategies do.
+To divide batches, use `keras.distribution.DataParallel` on JAX, and a strategy on TensorFlow.
 """
 
 import keras
@@ -10,10 +10,11 @@ from keras_bfn._validation import check_choice, refusal
 
 
 class WidthParallel(keras.distribution.ModelParallel):
-    """Weights of any network, divided among devices by their last axis; on JAX.
+    """Divides the weights of any network among devices by their last axis, on JAX.
 
-    A kernel's last axis is the width of what comes out. What does not divide, and all vectors, each
-    device holds whole. What optimizers keep for a weight is divided as the weight is.
+    A kernel's last axis is the width of its output. Weights whose last axis cannot be divided
+    evenly, and all vectors, are replicated on each device. An optimizer's variables for a weight
+    are divided like the weight.
 
     Args:
         device_mesh: a `keras.distribution.DeviceMesh` of two axes.
@@ -22,7 +23,7 @@ class WidthParallel(keras.distribution.ModelParallel):
         **kwargs: as in `keras.distribution.ModelParallel`.
 
     Raises:
-        ValueError: if the mesh has no such axes.
+        ValueError: if it is not a mesh of two axes, or none is called `model_dim`.
 
     Example:
 
@@ -53,22 +54,23 @@ class WidthParallel(keras.distribution.ModelParallel):
 
 
 def share_gradients(optimizer):
-    """Lets an optimizer of a process of PyTorch take the mean of all processes' gradients.
+    """Makes an optimizer average gradients over all PyTorch processes before each update.
 
-    Then models that start alike stay alike, and all learn from the batches of all: each process
-    calls `fit` on its own share of every batch, as many times. `torch.distributed` must have been
-    initialised, as `torchrun` prepares it. Noise should differ: give each model a seed of its own.
+    Models that start equal then stay equal, and learn from the batches of all processes. Each
+    process calls `fit` on its own part of every batch, the same number of times.
+    `torch.distributed` must be initialised, as under `torchrun`. Noise should differ between
+    processes: give each model its own seed.
 
     Args:
-        optimizer: a `keras.optimizers.Optimizer`. It is changed, and saved as it was. Under
-            `"mixed_float16"` it must be a `LossScaleOptimizer` already: else each process decides
-            by itself which steps to leave out, and waits in vain for the others.
+        optimizer: a `keras.optimizers.Optimizer`. It is changed in place; saving is unaffected.
+            Under `"mixed_float16"` it must already be a `LossScaleOptimizer`. Otherwise, each
+            process would skip steps on its own, while the others wait for it forever.
 
     Returns:
         The optimizer.
 
     Raises:
-        ValueError: if it is no optimizer, or there are no processes to share with.
+        ValueError: if it is not an optimizer, or `torch.distributed` is not initialised.
         RuntimeError: if the backend is not PyTorch.
 
     Example:
@@ -87,6 +89,6 @@ def share_gradients(optimizer):
     def apply_mean(grads, trainable_variables=None):
         return apply(mean_of_processes(grads), trainable_variables)
 
-    mean_of_processes([])  # refuses other backends, and where there are no processes
+    mean_of_processes([])  # raises on other backends, and without processes
     optimizer.apply = apply_mean
     return optimizer

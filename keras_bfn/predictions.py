@@ -1,4 +1,4 @@
-"""Predictions: what a network is given and returns, what that stands for, and what it costs."""
+"""Predictions: a network's inputs and outputs, the output distribution, and its cost."""
 
 import inspect
 from typing import Any, NamedTuple
@@ -14,13 +14,13 @@ from keras_bfn.networks.network import check_same_flow
 
 
 class Prediction(NamedTuple):
-    """Evidence at a time, and what the network predicts from it, for data of one kind.
+    """Evidence at a time, and the network's prediction from it, for data of one kind.
 
-    For data of several kinds, there is a dict of predictions, one for each part. A trajectory of
-    samples is a prediction, too, with an axis of steps before all others.
+    For data of several kinds, there is a dict of predictions, one per part. A trajectory of samples
+    is also a prediction, with an axis of steps before all others.
 
     Attributes:
-        t: the time, of shape `(batch,)`, or of each variable, `(batch, *event_shape)`.
+        t: the time, of shape `(batch,)`, or for each variable, `(batch, *event_shape)`.
         s: the evidence, of shape `(batch, *event_shape, flow.embedding_size)`.
         theta: the parameters of the input distribution, which the network takes, of shape
             `(batch, *event_shape, flow.theta_size)`.
@@ -41,24 +41,24 @@ class Prediction(NamedTuple):
 
 
 def input_distribution(flow, s, t, mask=None, known=None, has_own_times=False, causal=None):
-    """What a network is given about data of one kind, in float32.
+    """Returns the time, evidence and theta for a network, in float32, for data of one kind.
 
     Args:
         flow: a `keras_bfn.flows.Flow`.
         s: evidence, `(batch, *event_shape, flow.embedding_size)`.
-        t: time, `(batch,)`, or of each variable, `(batch, *event_shape)`.
+        t: time, `(batch,)`, or for each variable, `(batch, *event_shape)`.
         mask: bool, `(batch, *event_shape)`: which variables are observed. By default all are.
         known: bool, `(batch, *event_shape)`: which variables are known for sure, by evidence
             `flow.known_evidence`. By default none.
-        has_own_times: bool. Whether the time that is returned is that of each variable: of what is
-            known 1, of what is not observed 0.
-        causal: bool, `(batch,)`: where each variable is predicted from those before it, so that
-            nothing may tell of one that is not observed, in a joint prior. By default nowhere.
+        has_own_times: bool. Whether to return a time for each variable: 1 if it is known, 0 if it
+            is not observed.
+        causal: bool, `(batch,)`: where each variable is predicted from those before it. There, a
+            joint prior must not reveal anything about unobserved variables. By default nowhere.
 
     Returns:
-        The tuple of the time, the evidence and the parameters theta of the input distribution. Of
-        variables that are not observed they are those of before the first message; of those that
-        are known, evidence is that of t = 1 without noise.
+        The tuple of the time, the evidence and the parameters theta of the input distribution. For
+        unobserved variables, evidence and theta are those before the first message; for known ones,
+        the evidence is the noiseless one at t = 1.
     """
     s = ops.convert_to_tensor(s, dtype="float32")
     t = ops.convert_to_tensor(t, dtype="float32")
@@ -75,7 +75,7 @@ def input_distribution(flow, s, t, mask=None, known=None, has_own_times=False, c
             heard = (ops.where(expand(causal, a), a, b) for a, b in zip(apart, heard, strict=True))
         s, theta = heard
     if known is not None:
-        # Their time is 1: output distributions, which hang on evidence and time, go by that.
+        # Their time is 1, and output distributions depend on both evidence and time.
         share = flow.schedule.beta(1.0) / flow.known_accuracy()
         s = ops.where(known[..., None], share * s, s)
     if has_own_times:
@@ -86,30 +86,30 @@ def input_distribution(flow, s, t, mask=None, known=None, has_own_times=False, c
 
 
 def output_distributions(flow, predictions):
-    """The output distribution that a prediction stands for, or a dict of the parts'."""
+    """Returns the output distribution of a prediction, or a dict of the parts'."""
     return map_parts(
         lambda flow, one: flow.output_distribution(one.params, one.s, one.t), flow, predictions
     )
 
 
 def nats_per_example(loss, flow, x, predictions, seed, counts=None, messages=None, told=None):
-    """What examples cost by a loss: `(batch,)`, or a dict of that for each part.
+    """Returns the cost of examples by a loss: `(batch,)`, or a dict of that for each part.
 
     Args:
         loss: a `keras_bfn.losses.BFNLoss`.
         flow: the flow, or a dict of flows.
         x: data, or a dict of the parts' data.
         predictions: a `keras_bfn.Prediction` for evidence about `x`, or a dict of them.
-        seed: the `SeedGenerator` of losses that draw.
-        counts: how much each variable counts, shaped as `x`; by default 1.
-        messages, told: those of a `keras_bfn.inputs.states.State` of variables that are known or
-            told.
+        seed: the `SeedGenerator` of losses that draw random numbers.
+        counts: the weight of each variable, shaped as `x`; by default 1.
+        messages, told: as in `keras_bfn.inputs.states.State`, if variables are known or coded
+            directly.
     """
 
     def cost(flow, x, prediction, counts, messages, told):
         nats = loss(flow, x, prediction, seed)
         if messages is not None:
-            # Where neither counts, no number is too large for a product.
+            # Masked first: an infinite loss times 0 would be NaN.
             nats = ops.where(messages > 0, nats, 0.0) * messages
         if told is not None and flow.can_be_told:
             output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
@@ -120,24 +120,26 @@ def nats_per_example(loss, flow, x, predictions, seed, counts=None, messages=Non
 
 
 class Signature:
-    """What a network takes, found out when a model is made of it.
+    """The inputs that a network takes, determined when a model is made of it.
 
     Args:
         network: a Keras model or layer.
-        allow_missing: bool or None, as of a model.
+        allow_missing: bool or None, as in a model.
 
     Attributes:
-        inputs: the symbolic inputs of a functional model, as it names them; None of a network that
-            declares none.
+        inputs: the symbolic inputs of a functional model, by name; None for a network that declares
+            none.
         condition: the symbolic condition, or a dict of them; None if none is declared.
-        conditional: whether it takes a condition; None if it does not say.
-        allow_missing: a model's, by default whether the network declares a mask.
-        takes_mask: whether it takes a mask; if it does not say, where variables may be missing.
-        takes_causal: whether it is told where to see sequences from left to right alone.
+        conditional: whether the network takes a condition; None if it does not declare its inputs.
+        allow_missing: as in a model, by default whether the network declares a mask.
+        takes_mask: whether the network takes a mask; if it does not declare its inputs, whether
+            variables may be missing.
+        takes_causal: whether the network takes `"causal"`, which says where it must read sequences
+            from left to right only.
 
     Raises:
-        ValueError: if it is no layer, or declares inputs that no model gives, or `allow_missing` is
-            no bool, or false for a network that takes a mask.
+        ValueError: if it is not a layer, declares inputs that no model gives, or `allow_missing` is
+            neither a bool nor None, or false for a network that takes a mask.
     """
 
     def __init__(self, network, allow_missing):
@@ -164,16 +166,16 @@ class Signature:
         self._is_nested = any(isinstance(x, dict) for x in declared.values())
 
     def check_conditional(self, conditional, name="x"):
-        """Raises a `ValueError` if it takes a condition and there is none, or the reverse."""
+        """Raises a `ValueError` if a condition is missing, or the network takes none."""
         if self.conditional not in (None, conditional):
             takes, came = ("no condition", "one") if conditional else ("a condition", "none")
             raise ValueError(f"The network takes {takes}. Received: `{name}` with {came}")
 
     def call(self, network, inputs, training=False):
-        """The network's output in float32, for a dict of its inputs.
+        """Returns the network's output in float32, for a dict of its inputs.
 
-        `training` is said outright: in Keras 3.15 on JAX, the trainer does not hand it down to
-        layers within, and dropout is off in training.
+        `training` is passed explicitly: in Keras 3.15 on JAX, the trainer does not pass it to inner
+        layers, so dropout would be off in training.
         """
         if self._is_nested:
             inputs = in_order_of(self.inputs, inputs)
@@ -182,7 +184,7 @@ class Signature:
 
 
 def _symbolic_inputs(network):
-    # A subclassed model has `input`, too, once it was called, but not `inputs`.
+    # Once called, a subclassed model also has `input`, but not `inputs`.
     inputs = getattr(network, "inputs", None) if isinstance(network, keras.Model) else None
     leaves = keras.tree.flatten(inputs)
     if not leaves or not all(isinstance(leaf, keras.KerasTensor) for leaf in leaves):
@@ -201,7 +203,7 @@ def _symbolic_inputs(network):
 
 
 def make_symbolic_inputs(flow, event_shape, condition_shape, times, allow_missing=False):
-    """What a network will be given, without numbers."""
+    """Returns the network's inputs as symbolic tensors."""
 
     def make_theta(flow, shape):
         return keras.KerasTensor((None, *shape, flow.theta_size), "float32")
@@ -240,7 +242,7 @@ def check_graph(flow, event_shape, times, network):
 
 
 def check_outputs(flow, event_shape, outputs):
-    """Raises a `ValueError` unless the network returns the numbers that the flow needs."""
+    """Raises a `ValueError` unless the network's outputs have the flow's sizes."""
     _check_shapes("return", flow, event_shape, "output_size", outputs)
 
 

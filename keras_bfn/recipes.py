@@ -1,25 +1,25 @@
-"""Optimizers that train small networks in few steps, with all that belongs to them."""
+"""Optimizers that train small networks in few steps, with their schedules and settings."""
 
 import keras
 
 from keras_bfn._validation import check_int, check_positive
 
-# By their names in `keras_bfn.networks`: all that Muon should not see as matrices.
+# Names of layers in `keras_bfn.networks` whose kernels Muon should not treat as matrices.
 NOT_MATRICES = ("projection", "time_dense", "modulate", "condition")
 
 
 def adamw(num_steps=None, peak_rate=1e-3, **options):
-    """AdamW with a rate that rises and falls, clipped gradients, and averaged weights.
+    """AdamW with a rising and falling learning rate, clipped gradients, and averaged weights.
 
     Weights are averaged over about the last fifteenth of the steps: see
     `keras_bfn.BayesianFlowNetwork.averaged_weights`.
 
     Args:
-        num_steps: int. How many training steps there will be: the rate rises over the first tenth
-            of them, at most 200, and falls to zero at the last. With None the rate is constant, for
+        num_steps: int or None. The number of training steps. The rate rises over the first tenth of
+            them, at most 200, and falls to zero at the last. With None, the rate is constant, for
             `keras_bfn.callbacks.TimeBudget` to set, and weights are averaged over about 200 steps.
         peak_rate: positive float. The highest learning rate.
-        **options: of `keras.optimizers.AdamW`.
+        **options: arguments of `keras.optimizers.AdamW`.
 
     Returns:
         A `keras.optimizers.AdamW`.
@@ -37,16 +37,18 @@ def adamw(num_steps=None, peak_rate=1e-3, **options):
 
 
 def muon(num_steps=None, peak_rate=7e-3, **options):
-    """Muon for the matrices of blocks, and AdamW for all else, with the same rate; as `adamw`.
+    """Muon for the matrices of blocks, AdamW for all other weights, at the same rate.
 
-    A step takes longer by what the matrices take, whatever the batch: Muon is for networks that use
-    each weight at many places, such as transformers and convolutions. It learns more in a step than
-    AdamW.
+    The schedule of the rate and the averaging of weights are those of `adamw`.
+
+    Muon adds a time per step that depends on the matrices, not on the batch. It suits networks that
+    use each weight at many positions, such as transformers and convolutions. It learns more per
+    step than AdamW.
 
     Args:
         num_steps, peak_rate: as in `adamw`.
-        **options: of `keras.optimizers.Muon`, such as `exclude_layers`, for networks whose first
-            and last layers have other names than those of this package.
+        **options: arguments of `keras.optimizers.Muon`, such as `exclude_layers`, for networks
+            whose first and last layers have other names than those of this package.
 
     Returns:
         A `keras.optimizers.Muon`.

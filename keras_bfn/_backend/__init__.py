@@ -1,4 +1,4 @@
-"""What `keras.ops` cannot do. Beside `checkpoints`, nothing else knows the backends."""
+"""Operations that `keras.ops` lacks. Only this package and `checkpoints` depend on the backends."""
 
 from keras_bfn._backend.devices import fastest_data_format as fastest_data_format
 from keras_bfn._backend.devices import scope_of as scope_of

@@ -1,4 +1,4 @@
-"""What the backend computes on."""
+"""The devices on which the backend computes."""
 
 import contextlib
 
@@ -6,7 +6,7 @@ import keras
 
 
 def is_on_cpu():
-    """Whether the backend computes on the CPU. (`keras.distribution` knows no PyTorch.)"""
+    """Whether the backend computes on the CPU. (`keras.distribution` does not support PyTorch.)"""
     if keras.backend.backend() != "torch":
         return keras.distribution.list_devices()[0].startswith("cpu")
     import torch
@@ -16,18 +16,19 @@ def is_on_cpu():
 
 
 def fastest_data_format():
-    """Channels come first on PyTorch's CPUs.
+    """Returns `"channels_first"` for PyTorch on CPUs, and `"channels_last"` otherwise.
 
-    In a loop, as `generate` has it, XLA takes thirty times as long for such convolutions on CPUs.
+    On CPUs, XLA takes thirty times as long for channels-first convolutions in a loop, as in
+    `generate`.
     """
     is_first = keras.backend.backend() == "torch" and is_on_cpu()
     return "channels_first" if is_first else "channels_last"
 
 
 def scope_of(model):
-    """The context in which what is made is shared among devices as the model is.
+    """Returns the context in which new variables are distributed among devices like the model's.
 
-    On TensorFlow, variables belong to the strategy in whose scope they are made.
+    On TensorFlow, variables belong to the strategy in whose scope they are created.
     """
     strategy = getattr(model, "distribute_strategy", None)  # None on other backends
     return contextlib.nullcontext() if strategy is None else strategy.scope()

@@ -1,4 +1,4 @@
-"""Which backends write models in which formats for other runtimes, and how."""
+"""Export formats for other runtimes: which backends write them, and how."""
 
 import functools
 import warnings
@@ -7,13 +7,13 @@ import keras
 
 from keras_bfn._validation import check_choice, refusal
 
-# What converts TensorFlow's graphs to ONNX knows no `log1p`, and PyTorch's to a SavedModel needs
-# XLA.
+# The converter of TensorFlow graphs to ONNX lacks `log1p`; that of PyTorch programs to a
+# SavedModel needs XLA.
 FORMATS = {"tf_saved_model": ("tensorflow", "jax"), "onnx": ("torch",), "torch": ("torch",)}
 
 
 def check_format(format):
-    """Raises a `ValueError` unless this backend writes a format."""
+    """Raises a `ValueError` unless this backend writes the format."""
     backend = keras.backend.backend()
     if backend not in FORMATS[check_choice("format", format, FORMATS)]:
         own = [name for name, backends in FORMATS.items() if backend in backends]
@@ -28,12 +28,13 @@ def check_format(format):
 def export_saved_model(model, path, inputs):
     """Writes a model to a SavedModel.
 
-    Keras 3.15 on JAX uses an argument of `jax2tf.convert` that will go, which JAX warns of.
+    Keras 3.15 on JAX uses a deprecated argument of `jax2tf.convert`, of which JAX warns.
 
     Args:
         model: a Keras model that takes a flat dict.
         path: path of a new folder.
-        inputs: such a dict of tensors; the first axis, of all but scalars, may get any size.
+        inputs: an example of that dict of tensors. The first axis of all but scalars may have any
+            size.
     """
     signature = {}
     for name, x in inputs.items():
@@ -47,26 +48,27 @@ def export_saved_model(model, path, inputs):
 
 
 def export_program(model, inputs, output_names=None):
-    """A model as an exported program of PyTorch or, given names of its outputs, as ONNX.
+    """Returns a model as an exported program of PyTorch or, given names of its outputs, as ONNX.
 
-    `export` of Keras 3.15 to ONNX names no outputs, and traces by TorchScript where a batch may
-    have any size: a size that is read becomes a constant, without a word.
+    For ONNX, `export` of Keras 3.15 does not name outputs, and traces by TorchScript if the batch
+    size is dynamic: any size that the model reads silently becomes a constant.
 
     Args:
         model: a Keras model that takes a flat dict and returns one, sorted by name.
-        inputs: an example of its inputs. All but scalars have the batch for their first axis.
+        inputs: an example of its inputs. The first axis of all but scalars is the batch.
         output_names: list of strings, sorted; or None.
 
     Returns:
-        The tuple of a function of a path, which writes the file, and how many bytes of weights that
-        will hold. ONNX can have its weights in a second file: `save(path, external_data=True)`.
+        The tuple of a function that writes the file to a path, and the number of bytes of the
+        weights in it. ONNX can store its weights in a second file:
+        `save(path, external_data=True)`.
     """
     import torch
 
     batch = torch.export.Dim("batch", min=1)
     axes = {name: {0: batch} if x.ndim else None for name, x in inputs.items()}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of PyTorch about its own code
+        warnings.simplefilter("ignore")  # PyTorch warns about its own code
         program = torch.export.export(model, (inputs,), dynamic_shapes=[(axes,)], strict=False)
         num_bytes = sum(weight.nbytes for weight in program.state_dict.values())
         if output_names is None:

@@ -1,4 +1,4 @@
-"""Gradients, and what is kept for them."""
+"""Gradients, and the memory kept for them."""
 
 import keras
 
@@ -6,7 +6,7 @@ from keras_bfn._backend.devices import is_on_cpu
 
 
 def takes_gradients():
-    """Whether PyTorch notes what it does for gradients; None on other backends."""
+    """Whether PyTorch records operations for gradients; None on other backends."""
     if keras.backend.backend() != "torch":
         return None
     import torch
@@ -15,23 +15,23 @@ def takes_gradients():
 
 
 def recompute(function):
-    """`keras.remat`, which saves memory on JAX on CPUs, too.
+    """`keras.remat`, which also saves memory on JAX on CPUs.
 
-    There, XLA forgets what should keep `jax.checkpoint` from computing again at once, and so keeps
-    all. The gradient of what `function` returns, times zero, is a reason to wait for it.
+    There, XLA drops the barrier by which `jax.checkpoint` delays recomputation, and so keeps all
+    intermediate results. Adding the output's gradient times zero to the inputs delays it instead.
 
     Args:
         function: takes tensors, and returns one.
 
     Returns:
-        The same function, of which what is inside is not kept for its gradients.
+        The same function, whose intermediate results are not kept for gradients.
     """
     if keras.backend.backend() != "jax" or not is_on_cpu():
         return keras.remat(function)
     import jax
 
     def call(*tensors):
-        # A new function: of an old one JAX has kept the tracers of another trace.
+        # A new function: for an old one, JAX has cached the tracers of another trace.
         converted, closed_over = jax.closure_convert(lambda *x: function(*x), *tensors)
 
         @jax.custom_vjp
@@ -53,24 +53,26 @@ def recompute(function):
 
 
 def unfuse(function):
-    """`function`, which JAX on CPUs computes again for its gradient.
+    """Returns `function`, recomputed for its gradient on JAX on CPUs.
 
-    XLA takes up to half as long again where it fuses layer normalisation with its gradient.
+    There, XLA takes up to half as long again if it fuses layer normalisation with its gradient.
     """
     on_xla = keras.backend.backend() == "jax" and is_on_cpu()
     return recompute(function) if on_xla else function
 
 
 def value_and_gradient(function, inputs):
-    """What a function returns, and the gradient of the sum of its values; Keras has no such call.
+    """Returns a function's outputs and the gradient of the sum of its values.
+
+    Keras has no such function.
 
     Args:
         function: takes `inputs`, and returns a tuple: values, a tensor, and a nest of tensors.
         inputs: a nest of float tensors.
 
     Returns:
-        The tuple of what the function returned and the gradient, a nest as `inputs`: zero for
-        those that the values do not depend on.
+        The tuple of the function's outputs and the gradient, a nest like `inputs`. It is zero for
+        inputs on which the values do not depend.
     """
     gradient = {
         "jax": _value_and_gradient_jax,
@@ -93,10 +95,11 @@ def _value_and_gradient_jax(function, inputs):
 
 
 def _copy_kernels(function, inputs):
-    """Calls a function on JAX, its convolutions' kernels copied where their axes are swapped.
+    """Calls a function on JAX, with convolution kernels copied where their axes are swapped.
 
-    In gradients by what is convolved, they are. XLA on CPUs copies them itself, but not in a loop,
-    where each such convolution takes nine times as long.
+    They are swapped in gradients with respect to a convolution's input. XLA on CPUs copies such
+    kernels itself, but not in a loop, where each of these convolutions then takes nine times as
+    long.
     """
     import jax
 
@@ -112,7 +115,7 @@ def _copy_kernels(function, inputs):
                 if primitive.name == "conv_general_dilated":
                     seen[1], params = copy_kernel(seen[1], params)
                 bound = primitive.get_bind_params(params)
-                # In older versions functions come apart.
+                # In older versions, functions are returned separately.
                 functions, params = bound if isinstance(bound, tuple) else ((), bound)
                 found = primitive.bind(*functions, *seen, **params)
             found = found if primitive.multiple_results else [found]
@@ -125,7 +128,7 @@ def _copy_kernels(function, inputs):
         order = (*spatial, in_axis, out_axis)
         if order == tuple(range(kernel.ndim)):
             return kernel, params
-        # What is behind a barrier is not taken for a mere change of the axes' names.
+        # Without a barrier, XLA would treat the transpose as a mere relabelling of axes.
         kernel = jax.lax.optimization_barrier(jax.numpy.transpose(kernel, order))
         last = kernel.ndim - 1
         axes = axes._replace(rhs_spec=(last, last - 1, *range(last - 1)))
@@ -149,8 +152,8 @@ def _value_and_gradient_tensorflow(function, inputs):
         return outputs, keras.tree.pack_sequence_as(inputs, gradient)
 
     if tf.inside_function():
-        # A function of its own: where large tensors are added, TensorFlow puts a temporary variable
-        # in the place of the sum, and in a loop it finds that of the last run.
+        # A separate function: TensorFlow replaces the sum of large tensors by a temporary variable,
+        # which in a loop would still hold the last iteration's value.
         run = tf.function(run, autograph=False, experimental_attributes={"_noinline": True})
     return run(inputs)
 

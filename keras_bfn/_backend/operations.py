@@ -1,4 +1,4 @@
-"""Operations that each backend computes best in a way of its own."""
+"""Operations with a backend-specific fastest implementation."""
 
 import keras
 from keras import ops
@@ -10,15 +10,15 @@ if keras.backend.backend() == "torch":
 else:
 
     def add_product(bias, x, kernel):
-        """`bias + x @ kernel`, of matrices, which PyTorch has in one operation."""
+        """Returns `bias + x @ kernel` for matrices, a single operation in PyTorch."""
         return ops.add(ops.matmul(x, kernel), bias)
 
 
 def normalize_groups(layer, x):
-    """What a `keras.layers.GroupNormalization` returns; None if PyTorch has nothing faster.
+    """Returns the output of a `GroupNormalization` layer; None if PyTorch has nothing faster.
 
-    Of channels first, PyTorch's own takes one pass, where Keras 3.15 writes a dozen operations to
-    memory.
+    For channels first, PyTorch's own normalisation takes one pass, where Keras 3.15 writes the
+    results of a dozen operations to memory.
     """
     if keras.backend.backend() != "torch" or layer.axis != 1:
         return None
@@ -27,17 +27,17 @@ def normalize_groups(layer, x):
     gamma, beta = (ops.convert_to_tensor(weight, x.dtype) for weight in (layer.gamma, layer.beta))
     if gamma.requires_grad and torch.is_grad_enabled() and not x.requires_grad:
         # After frozen layers. With channels last in memory, PyTorch 2.13 on CPUs would write the
-        # gradient of x, which none was asked for, to nowhere, and the process would end.
+        # gradient of x, which was not requested, to an invalid address and crash.
         x = x.contiguous()
     return torch.nn.functional.group_norm(x, layer.groups, gamma, beta, layer.epsilon)
 
 
 def attend(query, key, value, mask=None):
-    """`ops.dot_product_attention` of tensors `(batch, positions, heads, channels)`."""
+    """Computes `ops.dot_product_attention` of tensors `(batch, positions, heads, channels)`."""
     if keras.backend.backend() == "torch" or not is_on_cpu():
         return ops.dot_product_attention(query, key, value, mask=mask)
-    # XLA takes two thirds of the time of a training step by products of matrices, whose rows are
-    # divided by their sums at the end; by a softmax it takes as long as by Keras's own.
+    # On XLA, a training step with matrix products, whose rows are divided by their sums at the
+    # end, takes two thirds of the time. With a softmax it takes as long as Keras's function.
     query, key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, value))
     scores = ops.matmul(query * query.shape[-1] ** -0.5, ops.transpose(key, (0, 1, 3, 2)))
     scores = ops.cast(scores, "float32")
@@ -50,7 +50,7 @@ def attend(query, key, value, mask=None):
 
 
 def sum_of(term, num):
-    """The sum of `term(i)`, which works on vectors, for i = 0, 1, ..., num - 1.
+    """Returns the sum of the elementwise function `term(i)` over i = 0, 1, ..., num - 1.
 
     Args:
         term: takes a float32 tensor that broadcasts against vectors, and returns a tensor.
@@ -60,7 +60,7 @@ def sum_of(term, num):
         A float32 vector.
     """
     if keras.backend.backend() == "jax" and is_on_cpu():
-        # Without a loop, XLA computes all terms again for each thing that is made of the sum.
+        # Without a loop, XLA recomputes all terms for each use of the sum.
         def add(i, total):
             return total + term(ops.cast(i, "float32"))
 
@@ -69,13 +69,13 @@ def sum_of(term, num):
 
 
 def one_by_one(function):
-    """`function` of matrices, which calls LAPACK, for batches of them.
+    """Extends `function`, which calls LAPACK on a matrix, to batches of matrices.
 
-    JAX on CPUs takes one matrix after another: jaxlib 0.10 splits a large batch among the threads
-    that run the program, and two such calls at once, on two cores, wait for each other forever.
+    On CPUs, JAX processes one matrix at a time: jaxlib 0.10 splits a large batch among the threads
+    that run the program, and two concurrent calls on two cores wait for each other forever.
 
     Args:
-        function: takes matrices, with or without a batch axis, and returns one of the like.
+        function: takes matrices, with or without a batch axis, and returns a matrix likewise.
 
     Returns:
         A function of tensors `(batch, rows, columns)`.

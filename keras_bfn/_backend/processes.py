@@ -1,14 +1,14 @@
-"""Several processes that train one model, as each backend has them."""
+"""Several processes that train one model, on each backend."""
 
 import keras
 import numpy as np
 
 
 def process_of(strategy=None):
-    """The number of this process among those that train one model, and how many there are.
+    """Returns the number of this process among those that train one model, and their count.
 
     Args:
-        strategy: the model's, of TensorFlow; else None.
+        strategy: the model's strategy on TensorFlow; else None.
     """
     backend = keras.backend.backend()
     if backend == "jax":
@@ -21,7 +21,7 @@ def process_of(strategy=None):
         if not torch.distributed.is_available() or not torch.distributed.is_initialized():
             return 0, 1
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    # As Keras does, by its name: only strategies of several processes have it.
+    # As in Keras, by this private name, which only multi-process strategies have.
     if strategy is None or not getattr(strategy.extended, "_in_multi_worker_mode", bool)():
         return 0, 1
     resolver = strategy.cluster_resolver
@@ -29,7 +29,7 @@ def process_of(strategy=None):
 
 
 def of_all_processes(number, strategy=None):
-    """What each process has for this int, a list. All must ask at once."""
+    """Gathers an int from each process into a list. All processes must call this together."""
     backend = keras.backend.backend()
     if process_of(strategy)[1] == 1:
         return [number]
@@ -49,7 +49,7 @@ def of_all_processes(number, strategy=None):
 
 
 def rows_of_process(structure):
-    """Of what a step of JAX returned for the rows of all processes, those of this one."""
+    """Returns this process's rows of the result of a JAX step on the rows of all processes."""
     import jax
     from jax.experimental import multihost_utils
 
@@ -68,7 +68,7 @@ def rows_of_process(structure):
 
 
 def mean_of_processes(tensors):
-    """The means of tensors over the processes of `torch.distributed`, sent as one; None stays."""
+    """Averages tensors over `torch.distributed` processes in one message; None stays None."""
     if keras.backend.backend() != "torch":
         raise RuntimeError(
             "`share_gradients` is for PyTorch: on JAX use `keras.distribution`, on TensorFlow a "

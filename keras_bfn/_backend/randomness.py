@@ -1,4 +1,4 @@
-"""Random numbers, and the generators that they are drawn from."""
+"""Random numbers, and their generators."""
 
 import functools
 import math
@@ -7,11 +7,11 @@ import keras
 
 from keras_bfn._backend.devices import is_on_cpu
 
-LARGE = 2**14  # numbers, those of one example if it is not known how many there are
+LARGE = 2**14  # numbers in total, or in one example if the batch size is unknown
 
 
 def torch_generators():
-    """The generators that dropout without a seed draws from on PyTorch; none on other backends."""
+    """Returns the PyTorch generators of dropout without a seed; none on other backends."""
     if keras.backend.backend() != "torch":
         return []
     import torch
@@ -22,9 +22,9 @@ def torch_generators():
 
 
 class ReplicaSeedGenerator(keras.random.SeedGenerator):
-    """Keras's own, whose draws are others on each replica of a strategy of TensorFlow.
+    """A seed generator with different random numbers on each replica of a TensorFlow strategy.
 
-    From Keras's, all replicas draw the same (Keras 3.15).
+    From that of Keras 3.15, all replicas draw the same numbers.
     """
 
     def next(self, ordered=True):
@@ -34,25 +34,25 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
         replica = tf.distribute.get_replica_context()
         if replica is None or replica.num_replicas_in_sync == 1:
             return state
-        # 0 on the first: it draws as one device does. The golden ratio keeps seeds apart.
+        # 0 on the first replica, as on a single device. The golden ratio keeps seeds apart.
         moved = tf.cast(replica.replica_id_in_sync_group, state.dtype) * 0x1E3779B9
         return state + tf.stack([moved, tf.zeros_like(moved)])
 
 
 def _draw_normal_on_tensorflow(shape, seed=None):
-    """`keras.random.normal` in float32; on CPUs, many numbers in a third of the time.
+    """`keras.random.normal` in float32, compiled per shape on CPUs if large.
 
-    They are compiled for each shape.
+    That takes a third of the time.
     """
     if not isinstance(seed, keras.random.SeedGenerator) or not is_on_cpu():
         return keras.random.normal(shape, dtype="float32", seed=seed)
     import tensorflow as tf
 
     key = seed.next()
-    key = tf.cast(tf.math.floormod(key, tf.int32.max - 1), "int32")  # as Keras makes seeds of it
-    sizes = [size for size in shape if isinstance(size, int)]  # that of a batch may be unknown
+    key = tf.cast(tf.math.floormod(key, tf.int32.max - 1), "int32")  # as in Keras
+    sizes = [size for size in shape if isinstance(size, int)]  # a batch size may be unknown
     if math.prod(sizes) < LARGE:
-        # By default, XLA takes other bits here, and thirty times as long.
+        # By default, XLA would use other bits here, and take thirty times as long.
         return tf.random.stateless_normal(shape, key, alg="philox")
     drawn = _compiled_normal()(tf.stack(shape), key)
     return tf.ensure_shape(drawn, [size if isinstance(size, int) else None for size in shape])
@@ -66,7 +66,7 @@ def _compiled_normal():
     def draw(shape, key):
         bits = tf.random.stateless_uniform(shape, key, None, None, "uint32", alg="threefry")
         bits = tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, "uint32")), "int32")
-        # The midpoints of 2^24 intervals of (-1, 1): float32 holds each of them.
+        # The midpoints of 2^24 intervals of (-1, 1), all exact in float32.
         midpoints = 2 * bits + (1 - 2**24)
         return 2.0**0.5 * tf.math.erfinv(tf.cast(midpoints, "float32") * 2.0**-24)
 

@@ -1,6 +1,6 @@
-"""The weights of the paper's authors, in our networks.
+"""Conversion of the paper authors' weights into the networks of this package.
 
-Their names are those of the modules in their code (nnaisense/bayesian-flow-networks).
+Keys are the module names in their code (nnaisense/bayesian-flow-networks).
 """
 
 import functools
@@ -16,18 +16,20 @@ def load_official(network, path):
     """Loads a checkpoint of the paper's authors into a network.
 
     Args:
-        network: that of one of the paper's six presets in `BayesianFlowNetwork.presets`, or one of
-            theirs at another size. The width of a `UNet` or `VDMUNet` is a multiple of 128.
+        network: the network of one of the paper's six presets in `BayesianFlowNetwork.presets`, or
+            the same architecture at another size. The width of a `UNet` or `VDMUNet` must be a
+            multiple of 128.
         path: the path of the `.pt` file, a state dict, or `hf://owner/repo/file`. It is read with
-            PyTorch, whatever the backend, and nothing in it is executed.
+            PyTorch, whatever the backend, and no code in it is executed.
 
     Raises:
-        ValueError: if the network is none of theirs, or the file is not a checkpoint for it: a key
-            is missing or left over, or a shape is another. The weights are then what they were.
-        FileNotFoundError: if there is no such file.
+        ValueError: if the network has another architecture, or the file is not a checkpoint for it:
+            keys are missing or left over, or a shape differs. The network's weights are then
+            unchanged.
+        FileNotFoundError: if the file does not exist.
         ImportError: if `torch`, or for `hf://` `huggingface_hub`, is not installed.
 
-    The checkpoints for 16 and for 256 bins have the same keys and shapes and cannot be told apart.
+    Checkpoints for 16 and for 256 bins have the same keys and shapes and cannot be distinguished.
 
     Example:
 
@@ -56,11 +58,11 @@ def _is_of_their_kind(network):
     num_classes = flow.num_values if flow.theta_is_probs else None
     if isinstance(network, Transformer):
         return num_classes is not None and num_classes > 2
-    # Their normalisation has 32 groups at any width, ours has fewer below 128 channels.
+    # Their normalisation has 32 groups at any width; ours has fewer below 128 channels.
     return network.width % 128 == 0 and num_classes == (2 if isinstance(network, UNet) else None)
 
 
-# Their names of a block's parts: those of a `ConvBlock` in the order of `_read_block`.
+# Their names for the parts of a `ConvBlock`, in the order of `_read_block`.
 _UNET_BLOCK = (
     "in_layers.0",
     "in_layers.2",
@@ -179,16 +181,19 @@ _READERS = {UNet: _read_unet, VDMUNet: _read_vdm_unet, Transformer: _read_transf
 
 
 def _flip_binary(kernel):
-    """Their binary network sees 2 P(class 0) - 1, ours 2 P(class 1) - 1. Last comes the time."""
+    """Flips the sign of all inputs but the time, the last one.
+
+    Their binary network sees 2 P(class 0) - 1, ours 2 P(class 1) - 1.
+    """
     return np.concatenate([-kernel[:-1], kernel[-1:]])
 
 
 def _swap_halves(kernel):
-    """They put the sines of the time before the cosines."""
+    """Swaps the halves of the time embedding: theirs has the sines before the cosines."""
     return np.concatenate(np.split(kernel, 2)[::-1])
 
 
 def _heads_inside(num_heads, weight):
-    """They keep query, key and value of a head together, we the heads of each of the three."""
+    """Regroups channels: theirs are by head, then query, key and value; ours the reverse."""
     parts = np.reshape(weight, (*weight.shape[:-1], num_heads, 3, -1))
     return np.reshape(np.swapaxes(parts, -3, -2), weight.shape)

@@ -1,4 +1,4 @@
-"""Files of PyTorch weights, and their way into Keras layers."""
+"""PyTorch weight files, and their conversion to the layouts of Keras layers."""
 
 import pathlib
 
@@ -9,17 +9,18 @@ from keras_bfn.saving.hubs import HUGGING_FACE, import_hub
 
 
 def read_state_dict(path):
-    """Reads a file of PyTorch weights, nothing executable, into a dict of PyTorch's tensors.
+    """Reads a file of PyTorch weights, without executing code, into a dict of PyTorch tensors.
 
-    They are as long as the file says, which may be longer than the file: look before you copy.
+    The file declares the tensors' sizes, which may exceed the size of the file: check shapes before
+    copying.
 
     Args:
-        path: of a `.pt` file, or `hf://owner/repo/file`, which is downloaded once and kept by
-            `huggingface_hub`.
+        path: path of a `.pt` file, or `hf://owner/repo/file`, which `huggingface_hub` downloads
+            once and caches.
 
     Raises:
         ImportError: if `torch`, or for `hf://` `huggingface_hub`, is not installed.
-        FileNotFoundError: if there is no such file.
+        FileNotFoundError: if the file does not exist.
         ValueError: if the file does not hold a dict of dense tensors of numbers.
     """
     with tell_to_install(
@@ -31,7 +32,7 @@ def read_state_dict(path):
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # torch raises whatever the bytes lead it to
+    except Exception as error:  # invalid bytes make torch raise errors of any type
         raise ValueError(
             "Argument `path` must be a file of PyTorch weights, without any code. "
             f"Received: path='{path}', which PyTorch does not read as such"
@@ -51,7 +52,7 @@ def read_state_dict(path):
 
 
 def local_path(path):
-    """The path of a file on this machine; that of the downloaded one for `hf://owner/repo/file`."""
+    """Returns the path of a local file; `hf://owner/repo/file` is downloaded."""
     path = str(path)
     if not path.startswith(HUGGING_FACE):
         if not pathlib.Path(path).is_file():
@@ -67,13 +68,13 @@ def local_path(path):
 
 
 class StateDictReader:
-    """Hands out the arrays of a state dict, each exactly once, as Keras lays them out.
+    """Converts the arrays of a state dict to Keras's layouts, each exactly once.
 
-    Nothing is assigned until `finish` has found that every array was taken.
+    Nothing is assigned until `finish` has checked that every array was taken.
 
     Args:
-        state: dict from key to a tensor of PyTorch.
-        source: what to call it in messages.
+        state: dict from keys to PyTorch tensors.
+        source: the name of the state dict in messages.
     """
 
     def __init__(self, state, source):
@@ -85,7 +86,7 @@ class StateDictReader:
     def take(self, key, shape=None):
         """Removes a tensor, and returns it as a float32 array of this shape.
 
-        None if it is missing, or no shape is given, for what nobody needs.
+        Returns None if it is missing, or if no shape is given, for a tensor that is not needed.
 
         Raises:
             ValueError: if it has another shape, or is not finite.
@@ -106,9 +107,9 @@ class StateDictReader:
         return array
 
     def weight(self, key, variable, axes=None, change=None, size=()):
-        """Plans to assign an array, its axes transposed, then changed, to a Keras variable.
+        """Schedules an array for a Keras variable, its axes transposed, and then changed.
 
-        In the file it has further axes, whose size is 1, as `size` says.
+        In the file, the array has further axes of size 1, given by `size`.
         """
         axes = tuple(range(len(variable.shape))) if axes is None else axes
         shape = tuple(variable.shape[axes.index(axis)] for axis in range(len(axes)))
@@ -118,28 +119,28 @@ class StateDictReader:
             self.assignments.append((variable, array if change is None else change(array)))
 
     def dense(self, key, layer, change=None, change_bias=None):
-        """A `torch.nn.Linear` for a `keras.layers.Dense`."""
+        """Reads a `torch.nn.Linear` into a `keras.layers.Dense`."""
         self.weight(f"{key}.weight", layer.kernel, (1, 0), change)
         if layer.use_bias:
             self.weight(f"{key}.bias", layer.bias, change=change_bias)
 
     def conv(self, key, layer):
-        """A `torch.nn.Conv2d` for a `keras.layers.Conv2D`."""
+        """Reads a `torch.nn.Conv2d` into a `keras.layers.Conv2D`."""
         self.weight(f"{key}.weight", layer.kernel, (2, 3, 1, 0))
         self.weight(f"{key}.bias", layer.bias)
 
     def pointwise(self, key, layer, num_spatial_axes, change=None, change_bias=None):
-        """A `torch.nn.Conv1d` or `Conv2d` of size 1 for a `keras.layers.Dense`."""
+        """Reads a `torch.nn.Conv1d` or `Conv2d` of size 1 into a `keras.layers.Dense`."""
         self.weight(f"{key}.weight", layer.kernel, (1, 0), change, (1,) * num_spatial_axes)
         self.weight(f"{key}.bias", layer.bias, change=change_bias)
 
     def norm(self, key, layer):
-        """A normalisation."""
+        """Reads a normalisation layer."""
         self.weight(f"{key}.weight", layer.gamma)
         self.weight(f"{key}.bias", layer.beta)
 
     def finish(self):
-        """Assigns all that was planned.
+        """Assigns all scheduled arrays.
 
         Raises:
             ValueError: if keys are missing or left over.

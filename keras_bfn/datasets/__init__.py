@@ -1,4 +1,4 @@
-"""Standard data sets, and one's own, in batches for `fit` on every backend."""
+"""Standard and custom data sets, in batches for `fit` on every backend."""
 
 from keras_bfn.datasets.batches import Batches as Batches
 from keras_bfn.datasets.batches import Splits as Splits

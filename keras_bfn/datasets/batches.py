@@ -1,4 +1,4 @@
-"""What data sets come as: batches that follow from a seed, an epoch and their number alone."""
+"""Batches of a data set, each determined by a seed, the epoch and the batch's number."""
 
 import functools
 import math
@@ -9,33 +9,35 @@ import numpy as np
 
 from keras_bfn._validation import MOST_COUNTED, check_bool, check_int, check_seed, refusal
 
-HELD_OUT = 0.01  # the share of the training data that validates, as in the paper
+HELD_OUT = 0.01  # the fraction of the training data held out for validation, as in the paper
 
 
 class Batches(keras.utils.PyDataset):
     """Examples held in memory, in batches that `fit` takes on every backend.
 
-    The order of an epoch and all that is random in a batch follow from `seed`, `epoch` and the
-    batch's number alone: a run that is resumed at an epoch sees what it would have seen.
+    The order of an epoch and all random numbers of a batch depend only on `seed`, `epoch` and the
+    batch's number. A run that is resumed at an epoch sees the same batches as an uninterrupted one.
 
     Args:
-        examples: array, or anything with a length that takes an integer array as an index.
-        transform: function of rows of `examples` and a `numpy.random.Generator` to a batch of data.
+        examples: array, or any object with a length that an integer array can index.
+        transform: function that takes rows of `examples` and a `numpy.random.Generator`, and
+            returns a batch of data.
         batch_size: int.
-        labels: int array of shape `(len(examples),)`, or None. With labels, batches are those of a
-            conditional model: `((data, labels),)`.
-        training: bool. In training, each epoch has an order and noise of its own, and the last
-            examples that do not fill a batch are left out. Else both are always the same.
+        labels: int array of shape `(len(examples),)`, or None. With labels, batches have the form
+            that a conditional model takes: `((data, labels),)`.
+        training: bool. If True, each epoch has its own order and noise, and an incomplete last
+            batch is dropped. If False, order and noise are always the same, and the last batch may
+            be smaller.
         seed: int.
-        steps_per_epoch: int or None. The number of batches that make an epoch; by default one pass
-            over the data. Unless in training, at most that.
+        steps_per_epoch: int or None. The number of batches in an epoch; by default one pass over
+            the data. With `training=False`, at most one pass.
 
     Attributes:
-        epoch: int. The number of the epoch in training; `fit` counts it up. Set it to go on there.
+        epoch: int. The number of the training epoch. `fit` increments it; set it to resume there.
 
     Raises:
-        ValueError: if there are not enough examples for a batch, not as many labels as examples, or
-            an argument is out of range.
+        ValueError: if there are too few examples for one batch, the numbers of labels and examples
+            differ, or an argument is out of range.
 
     Example:
 
@@ -57,8 +59,8 @@ class Batches(keras.utils.PyDataset):
         seed=0,
         steps_per_epoch=None,
     ):
-        # With more workers, Keras 3.15 carries batches that were made too early into the next
-        # epoch (keras-team/keras#20123).
+        # With more workers, Keras 3.15 carries batches that were prefetched in one epoch into the
+        # next (keras-team/keras#20123).
         super().__init__(workers=1, use_multiprocessing=False)
         for name, value in (("examples", examples), ("labels", labels)):
             if not hasattr(value, "__getitem__") and not (name == "labels" and value is None):
@@ -95,7 +97,7 @@ class Batches(keras.utils.PyDataset):
         self._within_epoch = True
 
     def on_epoch_end(self):
-        # `fit` of Keras 3.15 calls this before the first epoch as well.
+        # In Keras 3.15, `fit` also calls this before the first epoch.
         if self.training and self._within_epoch:
             self.epoch += 1
         self._within_epoch = False
@@ -138,9 +140,9 @@ class Splits(NamedTuple):
     (50, 28, 28, 1)
 
     Attributes:
-        train: in a new order, with what is random drawn anew, in every epoch.
-        validation: held out of the training data, always the same.
-        test: always the same.
+        train: batches with a new order and new random numbers in every epoch.
+        validation: batches held out of the training data, always the same.
+        test: batches that are always the same.
     """
 
     train: Batches
@@ -149,7 +151,7 @@ class Splits(NamedTuple):
 
 
 def hold_out(num_examples, share=HELD_OUT):
-    """Row numbers at random, but always alike: the tuple of those kept and those held out."""
+    """Returns the row numbers kept and those held out, chosen at random with a fixed seed."""
     order = np.random.default_rng(0).permutation(num_examples)
     num_held_out = max(1, round(share * num_examples))
     return order[num_held_out:], order[:num_held_out]

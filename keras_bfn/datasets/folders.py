@@ -1,4 +1,4 @@
-"""Images of one's own: those of a folder."""
+"""Data sets of the images in a folder."""
 
 import keras
 import numpy as np
@@ -27,26 +27,26 @@ def image_folder(
     labels=False,
     **options,
 ):
-    """Images of one's own: every PNG, JPEG, GIF and BMP below a folder, scaled and cropped alike.
+    """Loads every PNG, JPEG, GIF and BMP image below a folder, scaled and cropped to one size.
 
     Args:
         path: the folder.
         image_size: the tuple `(height, width)`.
         batch_size, form, num_bins: as in `mnist`.
         color_mode: `"rgb"` or `"grayscale"`.
-        labels: bool. Whether batches are `((images, labels),)`, where a label is the number of the
+        labels: bool. Whether batches are `((images, labels),)`. A label is the index of the image's
             sub-folder in `image_classes(path)`.
-        **options: `flip`, `seed`, `limit` as in `mnist`; `held_out` (float, 0.01): the share of all
-            images that is held out for testing, and of the others for validation.
+        **options: `flip`, `seed` and `limit`, as in `mnist`; `held_out` (float, 0.01): the fraction
+            of all images held out for testing, and of the remaining images for validation.
 
     Returns:
         `Splits`.
 
     Raises:
-        FileNotFoundError: if there is no such folder, or fewer than three images in it.
+        FileNotFoundError: if the folder does not exist, or has fewer than three images.
         ImportError: if Pillow is missing.
-        ValueError: if an argument is out of its range, a file is no whole image of 8 bits for each
-            colour, or images have no sub-folder to be their label.
+        ValueError: if an argument is out of its range, a file is not a complete image with 8 bits
+            per channel, or labels are requested for images outside any sub-folder.
 
     Example:
 
@@ -78,16 +78,16 @@ def image_folder(
 
 
 def image_classes(path):
-    """The names of the sub-folders that `image_folder(path, ..., labels=True)` numbers from 0.
+    """Returns the names of the sub-folders that are the classes of `image_folder`, in their order.
 
     Args:
         path: the folder.
 
     Returns:
-        A sorted list of strings: of the folders directly in `path` with images anywhere in them.
+        A sorted list of strings: the folders directly in `path` that have images at any depth.
 
     Raises:
-        FileNotFoundError: if there is no such folder.
+        FileNotFoundError: if the folder does not exist.
 
     Example:
 
@@ -104,12 +104,12 @@ def image_classes(path):
 def _image_files(path):
     path = check_path("path", path)
     files = [file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS and file.is_file()]
-    # Names that start with a point are of what systems say of pictures.
+    # Names that start with a dot belong to metadata that operating systems add to folders.
     return sorted(file for file in files if "/." not in f"/{file.relative_to(path).as_posix()}")
 
 
 def _read_image(file, color_mode, image_size):
-    """The levels of an image file, cropped and scaled, `(height, width, channels)`."""
+    """Returns the levels of an image file, cropped and scaled, `(height, width, channels)`."""
     with tell_to_install('Images of a folder need Pillow: pip install "keras-bfn[examples]"'):
         from PIL import Image
     try:
@@ -119,14 +119,14 @@ def _read_image(file, color_mode, image_size):
             file,
             color_mode=color_mode,
             target_size=image_size,
-            interpolation="bilinear",  # the default, "nearest", would leave pixels out
+            interpolation="bilinear",  # the default, "nearest", would skip pixels
             keep_aspect_ratio=True,
         )
     except MemoryError:
         raise
-    except Exception as error:  # of many kinds: it is no image, not all of one, or a bomb
+    except Exception as error:  # of many types: not an image, truncated, a bomb
         raise ValueError(f"The file {str(file)!r} must be a whole image. ({error})") from error
-    if mode.startswith(("I", "F")):  # Pillow would cut these off at 255
+    if mode.startswith(("I", "F")):  # Pillow would clip these at 255
         raise ValueError(
             f"The file {str(file)!r} must be an image of 8 bits for each colour. "
             f"Received: one of more, mode {mode!r}"
@@ -135,13 +135,13 @@ def _read_image(file, color_mode, image_size):
 
 
 def _sub_folder(path, file):
-    """The name of the folder directly in `path` that a file is in; None if in none."""
+    """Returns the name of the folder directly in `path` that holds a file; None if none does."""
     name, *others = file.relative_to(path).parts
     return name if others else None
 
 
 def _number_folders(path, files):
-    """For each file the number of its sub-folder among all, in the order of their names."""
+    """Returns the index of each file's sub-folder, in the order of the sub-folders' names."""
     folders = [_sub_folder(path, file) for file in files]
     if None in folders:
         raise ValueError(

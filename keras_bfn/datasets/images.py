@@ -1,4 +1,4 @@
-"""Images: MNIST, Fashion-MNIST, CIFAR-10, and embedded photographs and digits."""
+"""Images: MNIST, Fashion-MNIST, CIFAR-10, and the photographs and digits of scikit-learn."""
 
 import importlib.util
 
@@ -23,24 +23,25 @@ def mnist(batch_size=512, form="binary", num_bins=256, data_dir=None, **options)
 
     Args:
         batch_size: int.
-        form: what becomes of the levels. `"binary"`: black or white, drawn anew in every epoch with
-            the level as the probability of white, for a `DiscreteFlow(2, ...)`. `"bins"`: integers
-            0..num_bins - 1, for a `DiscretizedFlow` or `DiscreteFlow`. `"numbers"`: the centres of
-            the bins in [-1, 1], for a `ContinuousFlow`.
+        form: how grey levels become data. `"binary"`: black or white, sampled anew in every epoch
+            with the level as the probability of white, for a `DiscreteFlow(2, ...)`. `"bins"`:
+            integers 0..num_bins - 1, for a `DiscretizedFlow` or `DiscreteFlow`. `"numbers"`: the
+            centres of the bins in [-1, 1], for a `ContinuousFlow`.
         num_bins: int, 2 to 256. Has no effect on `"binary"`.
-        data_dir: where TensorFlow Datasets keeps its data; by default its own folder.
-        **options: `download` (bool, True): whether it may be downloaded. `labels` (bool, False):
-            whether batches are `((images, labels),)` for a conditional model. `flip` (bool, False):
-            whether training images are mirrored at random. `seed` (int, 0): of the training data's
-            order and noise. `limit` (int or None): use the first so many images of each part.
-            `held_out` (float, 0.01): the share of the training data that validates.
+        data_dir: the folder of TensorFlow Datasets; by default its own default.
+        **options: `download` (bool, True): whether the data may be downloaded. `labels` (bool,
+            False): whether batches are `((images, labels),)` for a conditional model. `flip` (bool,
+            False): whether training images are mirrored at random. `seed` (int, 0): for the order
+            and noise of the training data. `limit` (int or None): use only this many training and
+            test images. `held_out` (float, 0.01): the fraction of the training data held out for
+            validation.
 
     Returns:
         `Splits` of training data, validation data held out of them, and test data.
 
     Raises:
         ImportError: if `tensorflow_datasets` or TensorFlow is missing.
-        FileNotFoundError: if the data are neither here nor can be downloaded.
+        FileNotFoundError: if the data are not in `data_dir` and cannot be downloaded.
         ValueError: if an argument is out of its range.
 
     Example:
@@ -66,7 +67,7 @@ def fashion_mnist(batch_size=512, form="bins", num_bins=256, data_dir=None, **op
 
     Raises:
         ImportError: if `tensorflow_datasets` or TensorFlow is missing.
-        FileNotFoundError: if the data are neither here nor can be downloaded.
+        FileNotFoundError: if the data are not in `data_dir` and cannot be downloaded.
         ValueError: if an argument is out of its range.
 
     Example:
@@ -91,7 +92,7 @@ def cifar10(batch_size=32, form="bins", num_bins=256, data_dir=None, **options):
 
     Raises:
         ImportError: if `tensorflow_datasets` or TensorFlow is missing.
-        FileNotFoundError: if the data are neither here nor can be downloaded.
+        FileNotFoundError: if the data are not in `data_dir` and cannot be downloaded.
         ValueError: if an argument is out of its range.
 
     Example:
@@ -104,10 +105,10 @@ def cifar10(batch_size=32, form="bins", num_bins=256, data_dir=None, **options):
 
 
 def embedded_images(batch_size=32, form="bins", num_bins=256, **options):
-    """Crops, 32x32, of the two photographs that scikit-learn ships: a stand-in, no benchmark.
+    """32x32 crops of the two photographs in scikit-learn: a stand-in, not a benchmark.
 
-    Test images are from another part of the photographs than training images; those for validation
-    overlap with these.
+    Test images come from another region of the photographs than training images. Validation images
+    overlap with training images.
 
     Args:
         batch_size, form, num_bins: as in `mnist`.
@@ -143,9 +144,9 @@ def embedded_images(batch_size=32, form="bins", num_bins=256, **options):
 
 
 def embedded_digits(batch_size=64, form="binary", num_bins=256, labels=False, **options):
-    """The 1,797 digits, 8x8, that scikit-learn ships, enlarged to 28x28: a stand-in for MNIST.
+    """The 1,797 8x8 digits in scikit-learn, enlarged to 28x28: a stand-in for MNIST.
 
-    Of the digits 297 test.
+    297 of the digits are for testing.
 
     Args:
         batch_size, form, num_bins, labels: as in `mnist`.
@@ -196,10 +197,10 @@ def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels
         import tensorflow_datasets as tfds
 
         where = {"data_dir": data_dir, "download": download}
-        try:  # all of a part in one batch
+        try:  # each split in one batch
             parts = tfds.load(name, split=["train", "test"], batch_size=2**17, **where)
             parts = [next(iter(tfds.as_numpy(part))) for part in parts]
-        except Exception as error:  # of many kinds: no network, no file, a broken checksum
+        except Exception as error:  # of many types: no network, no file, a wrong checksum
             reason = str(error).partition("\n")[0]
             raise FileNotFoundError(
                 f"The dataset {name!r} is not in data_dir={data_dir!r} and could not be downloaded."
@@ -216,11 +217,11 @@ def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels
 def make_splits(
     load, batch_size, form, num_bins, flip=False, seed=0, limit=None, held_out=HELD_OUT
 ):
-    """`Splits` of images; those that validate are held out of those to train on.
+    """Returns `Splits` of images, with validation images held out of the training images.
 
     Args:
-        load: function without arguments that is called once all others are checked. It returns the
-            pairs of levels and labels, or None, of training and of test data.
+        load: function without arguments, called once all other arguments are checked. It returns
+            the pairs of levels and labels (or None) of the training and of the test data.
         batch_size, form, num_bins, flip, seed, limit, held_out: as in `mnist`.
     """
     check_int("batch_size", batch_size, 1)
@@ -230,7 +231,7 @@ def make_splits(
     check_bool("flip", flip)
     check_seed(seed)
     if limit is not None:
-        check_int("limit", limit, 2)  # one to train on, one to validate
+        check_int("limit", limit, 2)  # one for training, one for validation
     train, test = (take_rows(part, slice(limit)) for part in load())
     rest, validation = hold_out(len(train[0]), held_out)
 
@@ -253,18 +254,18 @@ def make_splits(
 
 
 def take_rows(part, rows):
-    """These rows of the images and of the labels, if there are any."""
+    """Returns the given rows of the images and, if there are any, of the labels."""
     images, labels = part
     return images[rows], labels if labels is None else labels[rows]
 
 
 def transform(levels, rng, form, num_bins, flip):
-    """Data of a batch of levels 0..255, `(batch, height, width, channels)`."""
+    """Returns data for a batch of levels 0..255, `(batch, height, width, channels)`."""
     if flip:
         mirrored = rng.random(len(levels)) < 0.5
         levels = np.where(mirrored[:, None, None, None], levels[:, :, ::-1], levels)
     if form == "binary":
-        # White with probability level / 255: one of the 255 numbers below 255 is below the level.
+        # White with probability level / 255: so many of the integers 0..254 are below the level.
         return (rng.integers(0, 255, levels.shape, dtype="uint8") < levels).astype("int32")
     bins = levels.astype("int32") * num_bins // 256
     if form == "bins":

@@ -1,4 +1,4 @@
-"""Windows of text: text8, a file of one's own, prose that is at hand."""
+"""Windows of text: text8, a text file, and prose that comes with Python."""
 
 import functools
 import re
@@ -15,7 +15,7 @@ _TEXT8_URL = "http://mattmahoney.net/dc/text8.zip"
 
 
 def clean_text(text):
-    """Text in the alphabet of text8: letters in lower case, everything else one space.
+    """Maps text to the alphabet of text8: lower-case letters; everything else becomes one space.
 
     Args:
         text: string.
@@ -24,7 +24,7 @@ def clean_text(text):
         A string.
 
     Raises:
-        ValueError: if `text` is no string.
+        ValueError: if `text` is not a string.
 
     Example:
 
@@ -35,22 +35,23 @@ def clean_text(text):
 
 
 def text8(batch_size=416, seq_length=256, **options):
-    """The first 100 MB of Wikipedia, cleaned: the benchmark of character models.
+    """The first 100 MB of cleaned Wikipedia text, the benchmark of character models.
 
-    Downloaded once into Keras's cache. As usual, the last 5 MB test, the 5 MB before them validate.
+    It is downloaded once into Keras's cache. As usual, the last 5 MB are for testing, and the 5 MB
+    before them for validation.
 
     Args:
         batch_size: int.
-        seq_length: int. Training windows start anywhere; those of validation and test follow each
-            other.
-        **options: `stride` (int or None), from the start of one window of validation or test to
-            that of the next, by default `seq_length`; `seed` (int, 0) of the windows of training;
+        seq_length: int. Training windows start anywhere; validation and test windows are
+            consecutive.
+        **options: `stride` (int or None): the distance between the starts of validation or test
+            windows, by default `seq_length`; `seed` (int, 0): for the training windows;
             `steps_per_epoch` (int or None).
 
     Returns:
         `Splits` of int32 batches, `(batch_size, seq_length)`, for a `DiscreteFlow(27, ...)`: the
-        tokens of `Letters()`. Each part also has `tokens`, the text that its windows are cut from,
-        an integer array of shape `(length,)`.
+        tokens of `Letters()`. Each part also has the attribute `tokens`, the text from which its
+        windows are cut, an integer array of shape `(length,)`.
 
     Raises:
         FileNotFoundError: if it cannot be downloaded.
@@ -68,7 +69,7 @@ def text8(batch_size=416, seq_length=256, **options):
         path = keras.utils.get_file("text8.zip", origin=_TEXT8_URL)
         with zipfile.ZipFile(path) as archive:
             tokens = letters.encode(archive.read("text8").decode("ascii"))
-    except Exception as error:  # of many kinds: no network, a broken file
+    except Exception as error:  # of many types: no network, a broken file
         reason = str(error).partition("\n")[0]
         raise FileNotFoundError(
             "The dataset 'text8' could not be downloaded. Connect to the internet, or use "
@@ -79,21 +80,21 @@ def text8(batch_size=416, seq_length=256, **options):
 
 
 def text_file(path, batch_size=64, seq_length=256, tokenizer=None, **options):
-    """A text of one's own: the last 5% test, the 5% before them validate.
+    """Loads a text file: the last 5% are for testing, the 5% before them for validation.
 
     Args:
-        path: of a text file in UTF-8.
+        path: path of a text file in UTF-8.
         batch_size, seq_length: as in `text8`, in tokens.
-        tokenizer: what makes tokens of the text, such as `Bytes()`. None cleans the text with
-            `clean_text`, and takes its 27 `Letters()`.
+        tokenizer: the tokenizer of the text, such as `Bytes()`. With None, the text is cleaned by
+            `clean_text` and tokenized by the 27 `Letters()`.
         **options: `stride`, `seed` and `steps_per_epoch`, as in `text8`.
 
     Returns:
-        As `text8`, for a `DiscreteFlow(tokenizer.num_classes, ...)`.
+        As in `text8`, for a `DiscreteFlow(tokenizer.num_classes, ...)`.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the text is too short for the windows, or does not suit the tokenizer.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if the text is too short for the windows, or the tokenizer cannot encode it.
 
     Example:
 
@@ -109,17 +110,17 @@ def text_file(path, batch_size=64, seq_length=256, tokenizer=None, **options):
 
 
 def embedded_text(batch_size=64, seq_length=256, tokenizer=None, **options):
-    """Prose that Python ships, of `pydoc_data.topics`: a stand-in, no benchmark.
+    """The prose in Python's `pydoc_data.topics`: a stand-in, not a benchmark.
 
     Args:
         batch_size, seq_length, tokenizer: as in `text_file`.
         **options: `stride`, `seed` and `steps_per_epoch`, as in `text8`.
 
     Returns:
-        `Splits`, as `text_file`.
+        `Splits`, as in `text_file`.
 
     Raises:
-        ValueError: as `text_file`.
+        ValueError: as in `text_file`.
 
     Example:
 
@@ -159,7 +160,7 @@ def _windows(
         )
     batches = []
     for part, training in zip(parts, (True, False, False), strict=True):
-        room = 2 * seq_length if training else seq_length  # training windows are moved on
+        room = 2 * seq_length if training else seq_length  # training windows are shifted
         starts = np.arange(0, len(part) - room + 1, seq_length if training else stride)
         cut = functools.partial(_cut, part, seq_length, training)
         size = min(check_int("batch_size", batch_size, 1), len(starts))
@@ -171,7 +172,7 @@ def _windows(
 
 
 def _cut(tokens, seq_length, training, starts, rng):
-    """Windows at `starts`; in training, moved on at random by up to their length."""
+    """Returns the windows at `starts`; in training, shifted at random by less than their length."""
     if training:
         starts = starts + rng.integers(0, seq_length, len(starts))
     return tokens[starts[:, None] + np.arange(seq_length)].astype("int32")

@@ -1,4 +1,4 @@
-"""Text to integers and back: by letters, bytes, symbols, or a vocabulary of parts of words."""
+"""Tokenizers: convert text to integers and back, by letters, bytes, symbols or subwords."""
 
 import functools
 import re
@@ -12,18 +12,18 @@ from keras_bfn._validation import check_bool, check_int, lacks, refusal, to_nump
 
 
 class Tokenizer(Immutable):
-    """Turns text into integers, and integers into text.
+    """Base class of tokenizers, which turn text into integers and integers into text.
 
-    An own class need not be derived from this one. What is asked of a tokenizer: `encode(text)`, an
-    int32 array of shape `(length,)`; `decode(tokens)`, a string for an integer array `(length,)`,
-    and a list of strings for `(num, length)`; `num_classes`, an int: the tokens are
-    `0..num_classes - 1`; and, for a model that is saved with it, `get_config` and `from_config`,
-    registered as Keras asks. A subclass may define `decode_row`, of one row, in the place of
-    `decode`.
+    A tokenizer need not be derived from this class. It must have `encode(text)`, which returns an
+    int32 array of shape `(length,)`; `decode(tokens)`, which returns a string for an integer array
+    `(length,)`, and a list of strings for `(num, length)`; and `num_classes`, an int: tokens are
+    `0..num_classes - 1`. To be saved with a model, it also needs `get_config` and `from_config`,
+    and must be registered as Keras requires. A subclass may define `decode_row`, which decodes one
+    row, instead of `decode`.
 
     Attributes:
         num_classes: int.
-        end: the token that ends a text, which is decoded no further; or None, if there is none.
+        end: the token that ends a text, at which decoding stops; None if there is none.
 
     Example:
 
@@ -35,27 +35,27 @@ class Tokenizer(Immutable):
     end = None
 
     def encode(self, text):
-        """The text's tokens, an int32 array of shape `(length,)`.
+        """Returns the text's tokens, an int32 array of shape `(length,)`.
 
         Raises:
-            ValueError: if `text` is no string, or cannot be told in these tokens.
+            ValueError: if `text` is not a string, or these tokens cannot represent it.
         """
         raise lacks(self, "encode")
 
     def encode_batch(self, texts, length=None):
-        """The tokens of several texts.
+        """Returns the tokens of several texts, padded to one length.
 
         Args:
             texts: list of strings.
-            length: int or None: as long as this, and by default as the longest text. After a text
-                comes `end`, again and again, or -1, which means that nothing is there, if the
-                tokenizer has no `end`.
+            length: int or None. The number of tokens in a row; by default that of the longest text.
+                Rows are padded with `end` or, if the tokenizer has none, with -1, which means
+                missing.
 
         Returns:
             An int32 array of shape `(num, length)`.
 
         Raises:
-            ValueError: if there are no texts, one cannot be told in these tokens, or is too long.
+            ValueError: if there are no texts, or a text is too long or cannot be encoded.
 
         Example:
 
@@ -77,12 +77,12 @@ class Tokenizer(Immutable):
         return tokens
 
     def decode(self, tokens):
-        """The text of an integer array `(length,)`, or a list of the texts of `(num, length)`.
+        """Returns the text of an array `(length,)`, or a list of the texts of `(num, length)`.
 
-        Where there is -1, nothing is; and nothing is decoded from the first `end` on.
+        -1 is skipped, and decoding stops at the first `end`.
 
         Raises:
-            ValueError: if it does not hold tokens.
+            ValueError: if the array does not hold tokens.
         """
         tokens = check_tokens("tokens", tokens, self.num_classes, allow_missing=True)
         texts = []
@@ -94,7 +94,7 @@ class Tokenizer(Immutable):
         return texts if tokens.ndim == 2 else texts[0]
 
     def decode_row(self, tokens):
-        """The text of tokens, of shape `(length,)`, that have been checked."""
+        """Returns the text of validated tokens of shape `(length,)`."""
         raise lacks(self, "decode_row")
 
 
@@ -103,11 +103,11 @@ class Letters(Tokenizer):
     """One token for each character of an alphabet.
 
     Args:
-        alphabet: string of at least two characters, all different. The default is that of text8,
-            a space and a to z, and what `clean_text` makes of any text.
+        alphabet: string of at least two different characters, without repeats. The default is that
+            of text8, a space and a to z, to which `clean_text` maps any text.
 
     Raises:
-        ValueError: if it is no such string.
+        ValueError: if `alphabet` is not such a string.
 
     Example:
 
@@ -132,7 +132,7 @@ class Letters(Tokenizer):
 
     def encode(self, text):
         codes, letters = _code_points(check_text(text)), _code_points(self.alphabet)
-        table = np.full(letters.max() + 2, -1, "int32")  # the end stands for all codes beyond
+        table = np.full(letters.max() + 2, -1, "int32")  # the last entry is for all larger codes
         table[letters] = np.arange(len(letters))
         tokens = table[np.minimum(codes, len(table) - 1)]
         if (tokens < 0).any():
@@ -151,7 +151,7 @@ class Letters(Tokenizer):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Bytes(Tokenizer):
-    """The bytes of UTF-8: 256 tokens for any text. Bytes that are no UTF-8 are decoded as U+FFFD.
+    """The bytes of UTF-8: 256 tokens for any text. Invalid UTF-8 is decoded as U+FFFD.
 
     Example:
 
@@ -179,17 +179,18 @@ SELFIES = r"\[[^\]]*\]|\."
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Symbols(Tokenizer):
-    """One token for each symbol of a list: atoms and bonds, amino acids, notes of music.
+    """One token for each symbol of a list, such as atoms and bonds, amino acids, or musical notes.
 
-    A text is cut into symbols from left to right; where several fit, the longest is taken.
+    A text is cut into symbols from left to right; where several symbols match, the longest is
+    taken.
 
     Args:
         symbols: list of strings, all different, none empty; kept as a tuple.
-        has_end: bool. Whether there is one token more, the last, that ends a text: `encode_batch`
-            fills up with it, and `decode` goes no further. So a model learns how long texts are.
+        has_end: bool. Whether there is one more token, the last, that ends a text: `encode_batch`
+            pads with it, and `decode` stops at it. A model then learns the lengths of texts.
 
     Raises:
-        ValueError: if an argument is none of these.
+        ValueError: if an argument is not of this form.
 
     Example, molecules as SMILES:
 
@@ -213,7 +214,7 @@ class Symbols(Tokenizer):
 
     @classmethod
     def fit(cls, texts, pattern, has_end=True):
-        """The symbols that occur in texts.
+        """Finds the symbols that occur in texts.
 
         Args:
             texts: list of strings.
@@ -221,10 +222,10 @@ class Symbols(Tokenizer):
             has_end: as in the constructor.
 
         Returns:
-            A `Symbols` of these, in alphabetical order.
+            A `Symbols` of the symbols found, sorted.
 
         Raises:
-            ValueError: if there is a text that is not made of symbols alone.
+            ValueError: if a text does not consist of symbols only.
         """
         found = set()
         for text in texts:
@@ -265,7 +266,7 @@ class Symbols(Tokenizer):
 
 @functools.lru_cache(maxsize=8)
 def _cutter(symbols):
-    """The number of each symbol, and the expression that matches the longest that fits."""
+    """Returns each symbol's number, and a regular expression that matches the longest symbol."""
     longest_first = sorted(symbols, key=len, reverse=True)
     numbers = {symbol: number for number, symbol in enumerate(symbols)}
     return numbers, re.compile("|".join(map(re.escape, longest_first)))
@@ -275,16 +276,16 @@ def _cutter(symbols):
 class Subwords(Tokenizer):
     """The vocabulary of a tokenizer of the package `tokenizers`: words, and parts of words.
 
-    No tokens are added to those of the text, and none are left out when they are decoded; what the
-    tokenizer says of padding and truncation is not used.
+    Special tokens are neither added in encoding nor skipped in decoding. The tokenizer's settings
+    for padding and truncation are ignored.
 
     Args:
-        tokenizer: a `tokenizers.Tokenizer`, or one as JSON, as its `to_str` and its files have it.
-            (One of `transformers` has it as its `backend_tokenizer`.) The JSON is kept.
+        tokenizer: a `tokenizers.Tokenizer`, or its JSON, as `to_str` returns it and its files hold
+            it. (For a tokenizer of `transformers`, pass its `backend_tokenizer`.) The JSON is kept.
 
     Raises:
         ImportError: if the package is not installed.
-        ValueError: if it is no tokenizer.
+        ValueError: if it is not a tokenizer.
 
     Example:
 
@@ -301,7 +302,7 @@ class Subwords(Tokenizer):
             _vocabulary(json)
         except ImportError:
             raise
-        except Exception as error:  # what the package raises has no class of its own
+        except Exception as error:  # the package raises no class of its own
             raise ValueError(
                 "Argument `tokenizer` must be a `tokenizers.Tokenizer`, or one as JSON. "
                 f"Received: a {type(tokenizer).__name__} ({error})"
@@ -326,7 +327,7 @@ class Subwords(Tokenizer):
 
 @functools.lru_cache(maxsize=8)
 def _vocabulary(json):
-    """The tokenizer that the JSON says, and the number of its tokens."""
+    """Returns the tokenizer that the JSON describes, and the number of its tokens."""
     with tell_to_install('`Subwords` needs tokenizers: pip install "keras-bfn[text]"'):
         import tokenizers
 
@@ -337,14 +338,14 @@ def _vocabulary(json):
 
 
 def check_text(text, name="text"):
-    """Returns `text`, or raises a `ValueError` if it is no string."""
+    """Returns `text`, or raises a `ValueError` if it is not a string."""
     if not isinstance(text, str):
         raise ValueError(f"Argument `{name}` must be a string. Received: a {type(text).__name__}")
     return text
 
 
 def check_tokenizer(name, tokenizer):
-    """Returns `tokenizer`, or raises a `ValueError` unless it has what `Tokenizer` says."""
+    """Returns `tokenizer`, or raises a `ValueError` unless it has the methods of a `Tokenizer`."""
     has_verbs = all(callable(getattr(tokenizer, verb, None)) for verb in ("encode", "decode"))
     if isinstance(tokenizer, type) or not has_verbs or not hasattr(tokenizer, "num_classes"):
         expected = "must be a tokenizer, with `encode`, `decode` and `num_classes`, such as "
@@ -353,9 +354,9 @@ def check_tokenizer(name, tokenizer):
 
 
 def check_tokens(name, tokens, num_classes, allow_missing=False):
-    """Returns `tokens` as an array, or raises a `ValueError` if it holds no tokens.
+    """Returns `tokens` as an array, or raises a `ValueError` if it does not hold tokens.
 
-    With `allow_missing`, -1 may stand where there is none.
+    With `allow_missing`, tokens may be missing, as -1.
     """
     tokens, least = to_numpy(tokens, name), -1 if allow_missing else 0
     are_integers = tokens.ndim in (1, 2) and np.issubdtype(tokens.dtype, np.integer)

@@ -1,1 +1,1 @@
-"""Programs that run a trained model: generation, scoring, completion, encoding."""
+"""Programs that run a trained model: generation, scoring, completion and encoding."""

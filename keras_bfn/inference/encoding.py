@@ -1,4 +1,4 @@
-"""Encoding: from data back to where a deterministic sampler would have started."""
+"""Encoding: from data back to the latents from which a deterministic sampler starts."""
 
 import numpy as np
 from keras import ops
@@ -19,7 +19,7 @@ class EncodingProgram(LoopProgram):
     Call arguments:
         inputs: dict with `"x"`, data or a dict of the parts' data; `"ones"`, of shape `(batch,)`;
             and for conditional models `"condition"`, of shape `(batch, ...)`. The latents of
-            variables that are missing are zero.
+            missing variables are zero.
     """
 
     def find_times(self, num_steps):
@@ -50,7 +50,7 @@ class EncodingProgram(LoopProgram):
 
 
 def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
-    """What `BayesianFlowNetwork.encode` returns for these arguments."""
+    """Returns the result of `BayesianFlowNetwork.encode` for these arguments."""
     num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
     check_verbose(verbose)
     sampler = samplers.get(sampler)

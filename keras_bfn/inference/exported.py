@@ -1,4 +1,4 @@
-"""What is exported: a step of a sampler, or the network alone, as a function of its inputs."""
+"""Functions to export: one step of a sampler, or the network alone."""
 
 import functools
 
@@ -14,17 +14,17 @@ from keras_bfn.inference.program import SamplingProgram
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.predictions import make_symbolic_inputs
 
-EXAMPLE_ROWS = 2  # of examples; of a batch of one, PyTorch takes the one for a constant
+EXAMPLE_ROWS = 2  # rows of example inputs; PyTorch would export a batch size of 1 as a constant
 
 
 def make_function(model, what, sampler, condition, guided):
-    """The tuple of a function of a dict of tensors, and such a dict, an example.
+    """Returns the tuple of a function of a dict of tensors, and an example of that dict.
 
     Args:
         model, what, sampler, condition, guided: as in `BayesianFlowNetwork.export`.
 
     Raises:
-        ValueError: if an argument is none of these.
+        ValueError: if an argument is invalid.
     """
     check_choice("what", what, ("step", "network"))
     check_has_event_shape(model)
@@ -53,19 +53,19 @@ def make_function(model, what, sampler, condition, guided):
 
 
 def call(model, inputs):
-    """What a model's network returns."""
+    """Returns the output of a model's network."""
     return {"params": model.signature.call(model.network, inputs)}
 
 
 def step(program, inputs, noise=None):
-    """A prediction, and the step of a sampler that follows it.
+    """Returns a prediction, the sampler's state after a step, and data from the prediction.
 
     Args:
         program: a `SamplingProgram`.
-        inputs: dict with `"state"`, the sampler's, or a dict of the parts'; `"t"` and `"t_next"`,
-            scalars; the draws, by the names that a `Noise` has for them; and for conditional models
-            `"condition"`, of shape `(batch, ...)`, and `"guidance_scale"`, of shape `(batch,)`; and
-            for models of missing variables `"observed"`.
+        inputs: dict with `"state"`, the sampler's state, or a dict of the parts' states; `"t"` and
+            `"t_next"`, scalars; the noise, by the names that a `Noise` gives it; for conditional
+            models `"condition"`, of shape `(batch, ...)`, and `"guidance_scale"`, of shape
+            `(batch,)`; and for models that allow missing variables `"observed"`.
         noise: a `Noise`, by default that of the inputs.
     """
     noise = Noise(inputs) if noise is None else noise
@@ -83,7 +83,7 @@ def step(program, inputs, noise=None):
 
 
 def _example_conditions(model, condition):
-    """The inputs that tell of a condition, if there is one: their names, shapes and dtypes."""
+    """Returns example inputs for the condition, if any, with names, shapes and dtypes."""
     taken = model.signature.condition
     if condition is None and taken is not None:
         condition = map_parts(lambda x: np.zeros((1, *x.shape[1:]), x.dtype), taken)
@@ -96,7 +96,7 @@ def _example_conditions(model, condition):
 
 
 def _example_step(program, conditions):
-    """The other inputs of a step: zeros, with their names and shapes."""
+    """Returns example values of a step's other inputs, with their names and shapes."""
     inputs, noise = {"t": ops.zeros(()), "t_next": ops.ones(())}, Noise()
     try:
         inputs["state"] = program.start(EXAMPLE_ROWS, Noise())
@@ -104,7 +104,7 @@ def _example_step(program, conditions):
     except ValueError as error:
         if "`seed`" not in str(error):
             raise
-        # Keras takes no noise for a seed.
+        # Keras does not accept a `Noise` as a seed.
         expected = "must draw by `flow.observe` and `distribution.sample` alone, to be exported"
         raise refusal("sampler", expected, program.sampler) from error
     return inputs | {name: ops.zeros(shape) for name, shape in noise.shapes.items()}

@@ -44,12 +44,11 @@ class GenerationProgram(LoopProgram):
     """Runs a sampler from its start to its end.
 
     Call arguments:
-        inputs: dict with `"ones"`, of shape `(batch,)`; `"latents"`, where the sampler starts, if
-            it is given; `"given"` and `"known"`, data and bools, which of them are known from the
-            start; for conditional
-            models `"condition"`, of shape `(batch, ...)`, and, if it guides, `"guidance_rescale"`,
-            of shape `(batch,)`; `"observed"`, if some variables are not; and the `"values"` of a
-            guidance.
+        inputs: dict with `"ones"`, of shape `(batch,)`; optionally `"latents"`, where the sampler
+            starts; `"given"` and `"known"`, data and a bool mask of the variables known from the
+            start; for conditional models `"condition"`, of shape `(batch, ...)`, and, if it guides,
+            `"guidance_rescale"`, of shape `(batch,)`; `"observed"`, if some variables are missing;
+            and the `"values"` of a guidance.
     """
 
     def __init__(self, model, sampler, most_steps, guidance, keeps_trajectory):
@@ -118,24 +117,24 @@ def record(trajectory, i, predictions):
 
 
 class GenerationResult(NamedTuple):
-    """Samples, and how they came about: what `generate` and `inpaint` return with `return_details`.
+    """Samples and their history, which `generate` and `inpaint` return with `return_details`.
 
     Attributes:
-        samples: what is returned without details: an array of shape `(num_samples, *event_shape)`,
-            or a dict of the parts'.
-        trajectory: a `keras_bfn.Prediction`, or a dict of the parts' predictions: its `t` has the
-            shape `(num_steps + 1,)`, and `s`, `theta` and `params` have an axis of `num_steps + 1`
-            before all others. A sampler with `end="last"` makes one prediction less. None with
-            particles.
-        log_likelihood: `(num_samples,)`, in nats, the logarithm of an unbiased estimate of E[L],
-            the mean of the likelihood over what the model draws. Of `inpaint`, it is that of the
-            probability (or density) that the model gives to the known variables, times the
-            likelihood of a `guidance`. Like all that follows, None without particles.
-        effective_sample_size: `(num_steps + 1, num_samples)`, of 1 to `num_particles`, at each step
-            before particles are drawn anew.
-        particles: all of them, `(num_samples, num_particles, *event_shape)`, or a dict of the
-            parts' that are drawn.
-        log_weights: those of the particles, `(num_samples, num_particles)`.
+        samples: the result without details: an array of shape `(num_samples, *event_shape)`, or a
+            dict of the parts' arrays.
+        trajectory: a `keras_bfn.Prediction`, or a dict of the parts' predictions. With shared
+            times, its `t` has the shape `(num_steps + 1,)`; `s`, `theta` and `params` have a first
+            axis of `num_steps + 1`. A sampler with `end="last"` makes one prediction fewer. None
+            with particles.
+        log_likelihood: `(num_samples,)`, in nats: the logarithm of an unbiased estimate of E[L],
+            the expected likelihood under the model. For `inpaint`, the estimate is of the
+            probability (or density) of the known variables under the model, times the likelihood of
+            a `guidance`. This and the following attributes are None without particles.
+        effective_sample_size: `(num_steps + 1, num_samples)`, from 1 to `num_particles`, at each
+            step before resampling.
+        particles: all particles, `(num_samples, num_particles, *event_shape)`, or a dict of the
+            parts' arrays.
+        log_weights: the particles' log weights, `(num_samples, num_particles)`.
 
     Example:
 
@@ -153,7 +152,7 @@ class GenerationResult(NamedTuple):
 
 
 class Guides(NamedTuple):
-    """What guides samples: arguments of `generate` and `inpaint` of a `BayesianFlowNetwork`."""
+    """The arguments of `BayesianFlowNetwork.generate` and `inpaint` that guide samples."""
 
     condition: Any
     guidance_scale: Any
@@ -161,7 +160,7 @@ class Guides(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How samples are made: arguments of `generate` and `inpaint` of a `BayesianFlowNetwork`."""
+    """The arguments of `BayesianFlowNetwork.generate` and `inpaint` that set how to sample."""
 
     num_steps: Any
     num_particles: Any
@@ -172,7 +171,7 @@ class Options(NamedTuple):
 
 
 def generate(model, num_samples, sampler, order, given, latents, lengths, guides, options):
-    """What `BayesianFlowNetwork.generate` returns for these arguments."""
+    """Returns the result of `BayesianFlowNetwork.generate` for these arguments."""
     num_samples = check_int("num_samples", num_samples, 1)
     sampler = samplers.get(sampler)
     check_has_event_shape(model)
@@ -189,15 +188,15 @@ def generate(model, num_samples, sampler, order, given, latents, lengths, guides
 
 
 def draw(model, event_shape, sampler, order, inputs, guides, options):
-    """Samples, or a `GenerationResult` of them.
+    """Returns samples, or a `GenerationResult` with them.
 
     Args:
         model: the `BayesianFlowNetwork`.
-        event_shape: the shape of a sample, or a dict of the parts'.
+        event_shape: the shape of a sample, or a dict of the parts' shapes.
         sampler: a `keras_bfn.samplers.Sampler`.
-        order: in which order variables are drawn.
-        inputs: those inputs of the program that are no guides: `"ones"`, one for each sample; and
-            `"given"` and `"known"`, `"latents"` and `"observed"`, if there are such.
+        order: the order in which variables are sampled.
+        inputs: the program's inputs other than guides: `"ones"`, of shape `(num_samples,)`, and
+            optionally `"given"` and `"known"`, `"latents"` and `"observed"`.
         guides: `Guides`.
         options: `Options`.
     """
@@ -223,7 +222,7 @@ def draw(model, event_shape, sampler, order, inputs, guides, options):
     most_steps, num_particles = room_for(num_steps), options.num_particles
     if num_particles is None:
         kind, setting = GenerationProgram, details
-        if details:  # there is room for as many predictions as there are
+        if details:  # a trajectory has exactly this many predictions
             most_steps = num_steps - 1 if sampler.end == "last" else num_steps
     else:
         kind, setting = ParticleProgram, check_int("num_particles", num_particles, 1)
@@ -237,7 +236,7 @@ def draw(model, event_shape, sampler, order, inputs, guides, options):
 
 
 def _result(model, inputs, outputs, samples, num_steps):
-    """The `GenerationResult` of a program's inputs and outputs."""
+    """Returns the `GenerationResult` of a program's inputs and outputs."""
     if "trajectory" in outputs:
         trajectory = order_parts(model.flow, outputs["trajectory"])
         in_steps = map_parts(lambda part: _in_steps(model.times, part), trajectory)
@@ -255,15 +254,15 @@ def _result(model, inputs, outputs, samples, num_steps):
 
 
 def _in_steps(times, prediction):
-    """A trajectory with its steps first; with shared times, those of all samples are the same."""
+    """Returns a trajectory with its steps first; shared times are kept once, not per sample."""
     steps = Prediction(*(np.moveaxis(values, 1, 0) for values in prediction))
     return steps._replace(t=steps.t[:, 0]) if times == "shared" else steps
 
 
 def check_sampler(sampler, flow):
-    """Raises a `ValueError` if a sampler does not suit a flow, or a dict of flows to draw."""
+    """Raises a `ValueError` if a sampler does not suit a flow, or a dict of flows."""
     if sampler.temperature != 1 or sampler.top_k is not None or sampler.top_p is not None:
-        for (part,) in list_parts(flow):  # what they sharpen says whether it can be
+        for (part,) in list_parts(flow):  # sharpening raises the error
             params, s = (ops.zeros((1, n)) for n in (part.output_size, part.embedding_size))
             sampler.sharpen(part.output_distribution(params, s, ops.ones(1)))
 
@@ -281,7 +280,7 @@ def _check_latents(model, latents, known, sampler, num_samples):
     check_deterministic(sampler)
     flow = model.flow
     if isinstance(latents, dict) and isinstance(known, dict):
-        # Parts that are given as a whole start nowhere.
+        # Parts that are given as a whole have no latents.
         given = [name for name in flow if known[name].all()]
         nothing = {
             name: np.zeros((num_samples, *model.event_shape[name], flow[name].embedding_size))

@@ -1,4 +1,4 @@
-"""The likelihood of a `Guidance`, which guides samples; and how strongly, at which time."""
+"""The likelihood of a `Guidance`: its gradient, and its scale at each time."""
 
 import inspect
 
@@ -15,7 +15,7 @@ from keras_bfn.predictions import output_distributions
 
 
 def scales_at(times, classifier_free, guidance):
-    """The scales of the condition, and of each likelihood of the guidance, at these times.
+    """Returns the scales of the condition, and of each likelihood of the guidance, at these times.
 
     Returns:
         A float32 array of shape `(len(times), 1 + number of likelihoods)`.
@@ -29,7 +29,7 @@ def scales_at(times, classifier_free, guidance):
 
 
 def _scale_at(name, times, guide, otherwise):
-    """What has a scale and an interval: its scale at each of the times, a float32 array."""
+    """Returns the scale, at each time, of a guide with a scale and an interval; a float32 array."""
     scale, (first, last) = guide.scale, guide.interval
     scales = [scale(float(t)) if callable(scale) else scale for t in times]
     scales = check_numbers(name, scales)
@@ -41,11 +41,11 @@ def _scale_at(name, times, guide, otherwise):
 
 
 def check_guidance(model, guidance, sampler, num_samples):
-    """The tuple of a `Guidance`, and of the values of its likelihoods, by their number.
+    """Returns the tuple of a `Guidance`, and a dict of its likelihoods' values, by their number.
 
     Raises:
-        ValueError: if it is none, has not a value for each sample, does not return what it must,
-            or what it returns has no gradient; or if the sampler cannot be guided.
+        ValueError: if it is not a guidance, lacks a value for each sample, returns an invalid
+            result or one without a gradient; or if the sampler cannot be guided.
     """
     guidance, values = guidances.get(guidance), {}
     if "shift" not in inspect.signature(sampler.step).parameters:
@@ -58,9 +58,9 @@ def check_guidance(model, guidance, sampler, num_samples):
 
 
 def _try(model, leaf, rows):
-    """Calls the function of a guidance on made-up data, in between what data can be.
+    """Calls the function of a guidance on synthetic data, in between possible values.
 
-    Where it returns other numbers for other data, and its gradient is zero at each, it has none.
+    Raises a `ValueError` if its values differ but all its gradients are zero.
     """
     rng, num = np.random.default_rng(0), 4
     rows = {name: ops.convert_to_tensor(x[np.arange(num) % len(x)]) for name, x in rows.items()}
@@ -74,7 +74,7 @@ def _try(model, leaf, rows):
         return 0.7 * x[0] + 0.3 * x[1]
 
     data = map_parts(make_up, model.flow, model.event_shape)
-    leaf.check_result(leaf.fn(data, **rows), data)  # of arrays, too
+    leaf.check_result(leaf.fn(data, **rows), data)  # it must also accept arrays
     (log_likelihood, _), gradient = value_and_gradient(
         lambda data: (leaf.check_result(leaf.fn(data, **rows), data), ()), data
     )
@@ -90,19 +90,20 @@ def _try(model, leaf, rows):
 
 
 def guided_prediction(guidance, predict, flow, s, inputs, scales, noise):
-    """What the network predicts, and how the evidence should change to follow a guidance.
+    """Returns the network's predictions, and the gradient by which a guidance shifts evidence.
 
     Args:
         guidance: a `Guidance`.
         predict: function from evidence to predictions.
         flow: the flow, or a dict of flows.
         s: evidence.
-        inputs: the program's.
-        scales: for each likelihood a scalar.
-        noise: for the draws of `Expected`.
+        inputs: the program's inputs.
+        scales: a scalar for each likelihood.
+        noise: noise for the samples of `Expected`.
 
     Returns:
-        The tuple of predictions, the gradient of log h by the evidence, and log h, `(batch,)`.
+        The tuple of predictions, the gradient of log h with respect to the evidence, and log h,
+        `(batch,)`.
     """
     given, known, mask = (inputs.get(name) for name in ("given", "known", "observed"))
 
@@ -126,20 +127,20 @@ def guided_prediction(guidance, predict, flow, s, inputs, scales, noise):
         predictions = predict(s)
         outputs = output_distributions(flow, predictions)
         (value, _), shift = value_and_gradient(of_more, map_parts(ops.zeros_like, s))
-    # Where all scales are 0, nothing guides, whatever a likelihood is there.
+    # If all scales are 0, nothing guides, even if a likelihood is not finite.
     is_guided = ops.any(ops.stack(scales) != 0)
     found = keras.tree.map_structure(lambda x: ops.where(is_guided, x, 0.0), (shift, value))
     return predictions, *found
 
 
 def log_likelihood(guidance, flow, x, predictions, inputs, scales):
-    """log L of samples, to the power that is the scale of each likelihood, `(batch,)`."""
+    """Returns log L of samples, each likelihood to the power of its scale, `(batch,)`."""
     seen = Expected(flow, predictions, None, x, mask=inputs.get("observed"))
     return _total(guidance, "log_likelihood", seen, inputs, scales)
 
 
 def _total(guidance, method, seen, inputs, scales):
-    """What a method of each likelihood finds, times its scale, as the guidance combines them."""
+    """Calls a method of each likelihood, scales the results, and combines them."""
     found = [
         scale * getattr(leaf, method)(seen, **inputs["values"][str(i)])
         for i, (leaf, scale) in enumerate(zip(guidance.leaves(), scales, strict=True))

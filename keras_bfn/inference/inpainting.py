@@ -1,4 +1,4 @@
-"""Inpainting: the rest of an example, given parts of it, by sequential Monte Carlo."""
+"""Inpainting: completes examples of which parts are known, by sequential Monte Carlo."""
 
 import numpy as np
 
@@ -27,10 +27,10 @@ from keras_bfn.samplers import AncestralSampler
 
 
 def inpaint(model, x, mask, order, twisted, lengths, guides, options):
-    """What `BayesianFlowNetwork.inpaint` returns for these arguments.
+    """Returns the result of `BayesianFlowNetwork.inpaint` for these arguments.
 
-    With times of the variables' own, it is generation given what is known; else it is guided by the
-    likelihood of that.
+    With `times="variables"`, it generates given the known variables; otherwise their likelihood
+    guides generation.
     """
     check_int("num_particles", options.num_particles, 1)
     check_bool("twisted", twisted)
@@ -57,7 +57,7 @@ def inpaint(model, x, mask, order, twisted, lengths, guides, options):
 
 
 def _fill_in_parts(model, x, mask):
-    """Data and masks of all parts: those that are left out are missing, and unknown."""
+    """Returns data and masks of all parts: parts left out are missing, and unknown."""
     check_has_event_shape(model)
     mask = dict.fromkeys(x) if mask is None and isinstance(x, dict) else mask
     for name, parts in (("x", x), ("mask", mask)):
@@ -71,19 +71,19 @@ def _fill_in_parts(model, x, mask):
         raise ValueError(
             f"Argument `x` must hold the parts that `mask` names. Received: x without {missing}"
         )
-    # What is no array of examples is refused later.
+    # Anything but an array of examples is refused later.
     num = next((np.shape(part)[0] for part in x.values() if np.ndim(part)), 1)
     filled = map_parts(all_missing, model.flow, model.event_shape, num)
     return filled | x, dict.fromkeys(model.flow, False) | mask
 
 
 def _ignore_unknown(flow, x, mask):
-    """Data, with some value in the place of each that is not known. What is wrong is left so."""
+    """Returns data with unknown values replaced by valid ones; errors are left for later."""
     x = to_numpy(x)
     known = spread(to_numpy(mask, "mask"), x.shape)
     if known is None or x.dtype.kind not in "iuf":
         return x
-    # Not in the dtype of `x`, which need not hold that value.
+    # Not in the dtype of `x`, which may not be able to hold that value.
     return np.where(known, x, np.asarray(some_value(flow), standard_dtype(x.dtype.name)))
 
 

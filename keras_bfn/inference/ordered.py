@@ -1,4 +1,4 @@
-"""Generation in any order: group after group, each told at once or sent by messages."""
+"""Generation in any order: group by group, each coded directly or sent by messages."""
 
 import itertools
 
@@ -23,26 +23,27 @@ from keras_bfn.inputs.states import left_to_right_state, split
 from keras_bfn.orders.orders import is_in_one_pass, order_noise
 
 GROUP, TIME, NEXT, IS_LAST = range(4)  # columns of a plan
-ROOM = 64  # for positions, whose keys and values loops may copy; of others they are not written
+ROOM = 64  # positions whose keys and values a loop carries and may copy; earlier ones are read-only
 
 
 class OrderedProgram(SamplingProgram):
-    """Draws one group of variables after another, given what is known from the start.
+    """Samples groups of variables one after another, given the variables known from the start.
 
-    Each row of its plan is a network call: about which group, at which time, until when messages
-    follow, and whether the group is drawn after it.
+    Each row of its plan is one network call: the group, the time, the time after the next message,
+    and whether the group is sampled after this call.
 
     Args:
         model, sampler: as in `SamplingProgram`.
-        most_calls: int. How many rows the plan has room for.
+        most_calls: int. The maximum number of rows of the plan.
         order: a `keras_bfn.orders.Order`.
-        in_one_pass: bool. Whether the network predicts each position from those before it, by the
-            form in which one call scores them all.
+        in_one_pass: bool. Whether the network predicts each position from those before it, in the
+            form in which one call scores all positions.
 
     Call arguments:
-        inputs: dict with `"ones"`, of shape `(batch,)`; `"given"` and `"known"`, data and bools, or
-            dicts: what is known; the `"noise"` of a random order; for conditional models
-            `"condition"`; and, if some variables are not there, the mask `"observed"`.
+        inputs: dict with `"ones"`, of shape `(batch,)`; `"given"` and `"known"`, data and a bool
+            mask of known variables, or dicts of these; the `"noise"` of a random order; for
+            conditional models `"condition"`; and, if some variables are missing, the mask
+            `"observed"`.
     """
 
     def __init__(self, model, sampler, most_calls, order, in_one_pass):
@@ -53,7 +54,7 @@ class OrderedProgram(SamplingProgram):
         self.plan = self.add_weight((most_calls, 4), name="plan", **unknown)
 
     def set_steps(self, num_steps):
-        """Plans `num_steps` messages about each group that is not told."""
+        """Plans `num_steps` messages about each group that is not coded directly."""
         plan = plan_calls(self.order, self.model.event_shape, self.find_times(num_steps))
         self.num_calls.assign(len(plan))
         self.plan.assign(np.pad(plan, ((0, self.plan.shape[0] - len(plan)), (0, 0))))
@@ -75,13 +76,13 @@ class OrderedProgram(SamplingProgram):
             now, time = in_group(ops.cast(plan[i, GROUP], "int32")), plan[i, TIME]
 
             def evidence(flow, state, x, known, now):
-                # Before a group's first message, and where it is told, nothing is known of it.
+                # A group has no evidence before its first message, or if it is coded directly.
                 is_sent = (now & (time > 0))[..., None]
                 s = ops.where(is_sent, self.sampler.evidence(flow, state, time), 0.0)
                 return know(flow, s, x, known)
 
             drawn = map_parts(lambda known, at_first: known & ~at_first, known, at_first)
-            if self.in_one_pass:  # as it is scored: what is not drawn yet is not seen
+            if self.in_one_pass:  # as in scoring: positions not yet sampled are not seen
                 s = model.flow.known_evidence(x)
                 t, known, _, _, causal = left_to_right_state(known, mask, x)
             else:
@@ -119,7 +120,7 @@ class OrderedProgram(SamplingProgram):
         return {"x": x, "num_unknown": num_unknown}
 
     def draw(self, outputs, group, seed):
-        """Data for a group that ends: drawn if it was told, else as the sampler ends."""
+        """Returns a finished group: sampled if coded directly, else as the sampler ends."""
         told = np.broadcast_to(self.order.told, self.order.count_groups(self.model.event_shape))
         if not told.any() or self.sampler.end == "sample":
             return self.end(outputs, seed)
@@ -133,7 +134,7 @@ class OrderedProgram(SamplingProgram):
 
 
 def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, options):
-    """Samples in an order that is not `Together`: as `keras_bfn.inference.generation.draw`."""
+    """Samples in an order other than `Together`; see `keras_bfn.inference.generation.draw`."""
     others = {
         "guidance": guidance,
         "num_particles": options.num_particles,
@@ -161,7 +162,7 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
         inputs["noise"] = order_noise(model, order, num_samples, options.seed)
     in_one_pass = is_in_one_pass(model, order, inputs["known"])
     if "guidance_scale" in inputs and "condition" not in inputs:
-        in_one_pass = False  # which never sees what is given as unknown
+        in_one_pass = False  # which cannot treat given variables as unknown
     if in_one_pass and getattr(model.network, "goes_one_by_one", False):
         program = model.programs(LeftToRightProgram, sampler)
     else:
@@ -175,7 +176,7 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
 
 
 def plan_calls(order, event_shape, times):
-    """The rows of a plan: group, time, time after the next message, and whether it is the last."""
+    """Returns a plan's rows: group, time, time after the next message, whether it is the last."""
     num_groups = order.count_groups(event_shape)
     rows = []
     for group, is_told in enumerate(np.broadcast_to(order.told, num_groups)):
@@ -188,13 +189,13 @@ def plan_calls(order, event_shape, times):
 
 
 class LeftToRightProgram(SamplingProgram):
-    """Draws one position of sequences after another, and keeps what the network has computed.
+    """Samples sequences position by position, and caches what the network has computed.
 
     Args:
         model, sampler: as in `SamplingProgram`.
 
     Call arguments:
-        inputs: as of an `OrderedProgram`. What is known comes before all that is not.
+        inputs: as in `OrderedProgram`. Known positions come before all unknown ones.
     """
 
     def __init__(self, model, sampler):
@@ -209,7 +210,7 @@ class LeftToRightProgram(SamplingProgram):
         x, num_unknown = ops.zeros_like(given), ops.zeros_like(inputs["ones"])
 
         def loop(start, stop, past, carry):
-            """Draws the positions from one to another."""
+            """Samples the positions from `start` to `stop`."""
 
             def predict(i, carry, noise):
                 x, kept, _ = carry
@@ -243,7 +244,7 @@ class LeftToRightProgram(SamplingProgram):
         return {"x": x, "num_unknown": num_unknown}
 
     def network_inputs(self, inputs):
-        """What the network is given, but for the data: all of them are known."""
+        """Returns the network's inputs other than the data; all variables count as known."""
         model, given = self.model, inputs["given"]
         flow, observed = model.flow, inputs.get("observed")
         found = {

@@ -1,4 +1,4 @@
-"""Particles: sequential Monte Carlo for samples that are guided, or known in part."""
+"""Particles: sequential Monte Carlo for guided or partly known samples."""
 
 import math
 
@@ -15,20 +15,20 @@ from keras_bfn.samplers.samplers import MessageSampler, SecondOrder
 
 
 class ParticleProgram(LoopProgram):
-    """Sampling in which each example has a number of particles, and draws one by weight.
+    """Samples each example with several particles, and draws one of them by weight.
 
-    Known variables send their own messages, and the guidance shifts those about the others. A
-    particle's weight is how much likelier its path is under the model than under that: what the
-    receiver thought of the messages of the known variables, over what their sender did; the model's
-    transitions over the shifted ones; and h after a step over h before it, in the end L itself.
-    Where weights have become too uneven, the particles of an example are drawn anew by weight.
+    Messages about known variables are sent from their values; the guidance shifts the messages
+    about the others. A particle's weight is the product of three ratios: the receiver's density of
+    the messages about known variables over the sender's; the model's transition density over the
+    shifted one; and h after each step over h before it, with L itself at the end. When the weights
+    of an example become too uneven, its particles are resampled.
 
     This is twisted sequential Monte Carlo: section 3 of
     [Wu et al., 2023](https://arxiv.org/abs/2306.17775).
 
     Call arguments:
-        inputs: dict as of a `GenerationProgram`, with the guidance's `"values"`. If its first
-            likelihood is a `KnownVariables`, that one's are data and masks.
+        inputs: dict as in `GenerationProgram`, with the guidance's `"values"`. If the first
+            likelihood is a `KnownVariables`, its values are data and masks.
     """
 
     def __init__(self, model, sampler, most_steps, guidance, num_particles):
@@ -36,7 +36,7 @@ class ParticleProgram(LoopProgram):
         self.num_particles = num_particles
 
     def call(self, inputs):
-        # One row for each particle, those of an example together.
+        # One row per particle; those of an example are adjacent.
         inputs = keras.tree.map_structure(
             lambda values: ops.repeat(values, self.num_particles, axis=0), inputs
         )
@@ -65,18 +65,18 @@ class ParticleProgram(LoopProgram):
         return self.finish(inputs, state)
 
     def by_example(self, values):
-        """The rows of all particles, `(num_examples, num_particles, ...)`."""
+        """Returns the rows of all particles as `(num_examples, num_particles, ...)`."""
         return ops.reshape(values, (-1, self.num_particles, *values.shape[1:]))
 
     def known_variables(self, inputs):
-        """The tuple of data and of which of them are known; None if none is."""
+        """Returns the data and a mask of the known variables; None and None if there are none."""
         if not isinstance(self.guidance.leaves()[0], KnownVariables):
             return None, None
         values = inputs["values"]["0"]
         return values["x"], map_parts(lambda mask: mask > 0.5, values["mask"])
 
     def start_state(self, ones):
-        """What the loop carries, before the first step."""
+        """Returns the loop's state before the first step."""
         num_rows = ops.shape(ones)[0]
         num_examples = num_rows // self.num_particles
         weights = ops.zeros((num_examples, self.num_particles))
@@ -91,7 +91,7 @@ class ParticleProgram(LoopProgram):
         }
 
     def weigh(self, state, i, log_h):
-        """The state with weights by the last step and where it led to, and their number."""
+        """Returns the state, reweighted for the last step, and effective sample sizes."""
         log_ratios = self.by_example(state["log_ratios"] + log_h - state["log_h"])
         log_weights, gained, size = reweight(state["log_weights"], log_ratios)
         return state | {
@@ -101,7 +101,7 @@ class ParticleProgram(LoopProgram):
         }, size
 
     def draw_anew(self, state, size, found):
-        """The state of the particles that go on, and what was found for them."""
+        """Returns the state of the resampled particles, and the values of `found` for them."""
         rows, log_weights = resample(state["log_weights"], size, self.model.seed_generator)
         s, unknown_at, found = keras.tree.map_structure(
             lambda values: ops.take(values, rows, axis=0),
@@ -110,13 +110,13 @@ class ParticleProgram(LoopProgram):
         return state | {"s": s, "unknown_at": unknown_at, "log_weights": log_weights}, found
 
     def send(self, inputs, t, t_next, s, outputs, shift):
-        """The next evidence, and how much likelier it is under the model, `(batch,)`.
+        """Returns the next evidence, and log of its model over its proposal density, `(batch,)`.
 
         Args:
-            inputs: the program's.
-            t, t_next: the time of the evidence, and that after the message, scalars.
+            inputs: the program's inputs.
+            t, t_next: the times of the evidence before and after the message, scalars.
             s, outputs: the evidence, and the output distribution given it, or dicts of the parts'.
-            shift: what guidance adds to the expected embedding.
+            shift: the guidance's shift of the expected embedding.
         """
         seed, num_particles = self.model.seed_generator, self.num_particles
 
@@ -127,7 +127,7 @@ class ParticleProgram(LoopProgram):
             scaled = ops.sqrt(flow.gain * alpha) * shift
             log_ratios = -ops.sum(scaled * (noise + 0.5 * scaled), axis=-1)
             if known is not None:
-                # The particles of an example receive the same messages from what is known.
+                # All particles of an example receive the same messages about known variables.
                 shared = ops.repeat(noise[::num_particles], num_particles, axis=0)
                 noise = ops.where(known[..., None], shared, noise)
                 embedding = ops.where(known[..., None], flow.embed(x), embedding)
@@ -142,7 +142,7 @@ class ParticleProgram(LoopProgram):
         return s, sum_parts(log_ratios)
 
     def finish(self, inputs, state):
-        """What the program returns, given the state at t = 1: one last prediction is weighed."""
+        """Weighs a last prediction from the state at t = 1; returns the program's outputs."""
         seed, last = self.model.seed_generator, ops.copy(self.num_steps)
         predictions, outputs, *_ = self.predict_at(last, state["s"], inputs, guides=False)
         samples, (x, known) = self.end(outputs, seed, inputs), self.known_variables(inputs)
@@ -151,7 +151,7 @@ class ParticleProgram(LoopProgram):
         log_likelihoods = log_likelihood(
             self.guidance, self.model.flow, samples, predictions, inputs, self.scales_at(last)[1:]
         )
-        # What is impossible in the end may be so, but not unknown.
+        # A final log likelihood may be -inf, but not NaN.
         is_unknown = ops.isnan(log_likelihoods) & (state["unknown_at"] < 0)
         unknown_at = ops.where(is_unknown, last, state["unknown_at"])
         num_unknown = count_unknown(predictions)
@@ -169,7 +169,7 @@ class ParticleProgram(LoopProgram):
 
 
 def check_particles(sampler, guidance, are_weighed):
-    """Raises a `ValueError` unless particles can be drawn, and weighed if they are to be."""
+    """Raises a `ValueError` unless particles can be sampled and, if needed, weighed."""
     if guidance is None:
         raise refusal("guidance", "must say what particles are weighed by", guidance)
     adds_messages = isinstance(sampler, MessageSampler) and not isinstance(sampler, SecondOrder)
@@ -193,11 +193,11 @@ def check_particles(sampler, guidance, are_weighed):
 
 
 class KnownVariables(Guidance):
-    """The likelihood of what is known in part: that variables have the values that they have.
+    """The likelihood that the known variables have their given values.
 
     Args:
-        x: data, an array or a dict of the parts'.
-        mask: 1 for what is known, else 0, shaped as `x`.
+        x: data, an array or a dict of the parts' arrays.
+        mask: 1 for known variables, else 0, shaped as `x`.
         twisted: bool. If False, h is 1 before the end.
     """
 
@@ -243,28 +243,28 @@ def _sum_known(nats, mask):
 
 
 def reweight(log_weights, log_ratios):
-    """Normalised log weights, times the ratios; what their sum grew by; and their effective number.
+    """Multiplies weights by ratios, and normalises them.
 
     Args:
         log_weights, log_ratios: of shape `(num_examples, num_particles)`.
 
     Returns:
-        The tuple of log weights, shaped as given; the logarithm of their sum before they were
-        normalised, and the effective sample size, 1 / sum of squared weights, both of shape
+        The tuple of log weights, shaped as given; the logarithm of their sum before normalisation;
+        and the effective sample size, 1 / sum of squared weights. The latter two have shape
         `(num_examples,)`.
     """
     log_weights = log_weights + log_ratios
     total = ops.logsumexp(log_weights, axis=1)
-    # Where no particle is possible, none is likelier than another.
+    # If no particle is possible, log weights stay -inf, not NaN.
     log_weights = log_weights - ops.where(total == -math.inf, 0.0, total)[:, None]
     return log_weights, total, ops.exp(-ops.logsumexp(2.0 * log_weights, axis=1))
 
 
 def resample(log_weights, size, seed):
-    """Draws the particles anew of the examples whose effective number has fallen below half.
+    """Resamples the particles of examples whose effective sample size is below half their number.
 
     Returns:
-        The tuple of the rows of the particles that go on, of shape
+        The tuple of the rows of the surviving particles, of shape
         `(num_examples * num_particles,)`, and their log weights.
     """
     num_particles = log_weights.shape[1]
@@ -276,7 +276,7 @@ def resample(log_weights, size, seed):
 
 
 def systematic(log_weights, num_draws, seed):
-    """Draws particles by weight, with one uniform number for each example.
+    """Systematic resampling: draws particles by weight, with one uniform number per example.
 
     Particle k of an example is drawn `num_draws` times its weight, rounded up or down.
 
@@ -286,15 +286,15 @@ def systematic(log_weights, num_draws, seed):
         seed: a `SeedGenerator`.
 
     Returns:
-        The particles' rows, of shape `(num_examples * num_draws,)`, where row
-        `n * num_particles + k` is particle k of example n.
+        The particles' rows, of shape `(num_examples * num_draws,)`. Row `n * num_particles + k` is
+        particle k of example n.
     """
     num_examples, num_particles = ops.shape(log_weights)[0], log_weights.shape[1]
     uniform = keras.random.uniform((num_examples, 1), seed=seed)
     points = (uniform + ops.arange(num_draws, dtype="float32")) / num_draws
     cumulative = ops.cumsum(ops.exp(log_weights), axis=1)
     below = ops.cast(cumulative[:, None, :] <= points[:, :, None], "int32")
-    # The weights' sum is 1 up to rounding.
+    # The weights sum to 1 only up to rounding.
     particles = ops.minimum(ops.sum(below, axis=-1), num_particles - 1)
     first_rows = ops.arange(num_examples, dtype="int32")[:, None] * num_particles
     return ops.reshape(first_rows + particles, (-1,))

@@ -1,4 +1,4 @@
-"""Compiled functions of a Bayesian flow network: how they are run, and what samplers share."""
+"""Compiled programs of a Bayesian flow network: how they run, and what samplers share."""
 
 import functools
 
@@ -22,15 +22,16 @@ from keras_bfn._validation import check_int
 from keras_bfn.inference.guiding import guided_prediction, scales_at
 from keras_bfn.inputs.missing import put_missing
 
-DEFAULT_ROWS = 64  # of a batch
-STEPS = 1024  # one program takes any number of steps up to this one, or to a multiple of it
+DEFAULT_ROWS = 64  # in a batch
+STEPS = 1024  # a program's maximum number of steps is a multiple of this
 
 
 class Program(WholeSteps, keras.Model):
-    """Base class: a small model without weights of its own, to be run by `predict`.
+    """Base class of programs: a small Keras model without weights of its own, run by `predict`.
 
-    `predict` compiles it once per batch shape on every backend, batches, and shows progress. The
-    constructor takes the model and arguments: `model.programs` keeps a program for each.
+    On every backend, `predict` compiles it once per batch shape, makes batches and shows progress.
+    The constructor takes the model and further arguments; `model.programs` caches a program for
+    each set of arguments.
 
     Args:
         model: the `BayesianFlowNetwork`.
@@ -52,7 +53,7 @@ class Program(WholeSteps, keras.Model):
             return super().predict_on_batch(x)
 
     def predict_batches(self, x, batch_size, verbose):
-        """As `predict` of full batches on one device, all by one trace.
+        """Does what `predict` does, for full batches on one device, by a single trace.
 
         TensorFlow takes 30 milliseconds to set up the pipeline of `predict`.
         """
@@ -71,7 +72,7 @@ class Program(WholeSteps, keras.Model):
         return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
 
     def run(self, inputs, batch_size, seed, verbose):
-        """What the program makes of all rows of `inputs`, in full batches of one shape."""
+        """Returns the program's outputs for all rows of `inputs`, in full batches of one shape."""
         num, batch_size = count_examples(inputs), round_up(batch_size, self.model)
         rows = np.arange(-(-num // batch_size) * batch_size) % num
         if len(rows) > num:
@@ -86,7 +87,7 @@ class Program(WholeSteps, keras.Model):
 
 
 class SamplingProgram(Program):
-    """Base class of programs that predict, and take a step of a sampler.
+    """Base class of programs that predict and take steps of a sampler.
 
     Args:
         model: the `BayesianFlowNetwork`.
@@ -97,19 +98,19 @@ class SamplingProgram(Program):
     def __init__(self, model, sampler, guidance=None):
         super().__init__(model)
         self.sampler, self.guidance = sampler, guidance
-        # Tracked by Keras, so that their weights are not taken for constants.
+        # Tracked by Keras, so that their weights are not compiled as constants.
         self.guiding_layers = [] if guidance is None else list(guidance.layers)
         scans = any(flow.scans for (flow,) in list_parts(model.flow))
         if guidance is not None and scans and self.compiled and not compiles_gradients_of_scans():
             self.compile(jit_compile=False, run_eagerly=model.run_eagerly)
 
     def find_times(self, num_steps):
-        """The times of the predictions, a float32 array: those of the parts, averaged."""
+        """Returns the times of the predictions, a float32 array: the mean of the parts' times."""
         times = [self.sampler.times(flow, num_steps) for (flow,) in list_parts(self.model.flow)]
         return np.mean(times, axis=0, dtype="float64").astype("float32")
 
     def start(self, batch_size, seed):
-        """The sampler's state at its start, or a dict of the parts'."""
+        """Returns the sampler's initial state, or a dict of the parts' states."""
 
         def start(flow, event_shape):
             shape = (batch_size, *event_shape, flow.embedding_size)
@@ -118,27 +119,27 @@ class SamplingProgram(Program):
         return map_parts(start, self.model.flow, self.model.event_shape)
 
     def predict_params(self, states, time, inputs, scales=None, noise=None):
-        """Predicts what is drawn from the sampler's state, guided or not.
+        """Predicts data from the sampler's state, guided or not.
 
         Args:
-            states: the sampler's state, or a dict of the parts'.
+            states: the sampler's state, or a dict of the parts' states.
             time: a scalar tensor.
-            inputs: the program's; used are `"ones"`, of shape `(batch,)`, and, if present,
-                `"condition"`, `"guidance_scale"`, `"guidance_rescale"` and `"observed"`, the mask
-                of variables; `"given"` and `"known"`, data, and which of them are known from the
-                start; and, with a guidance, its `"values"`.
-            scales: the scalars by which likelihoods guide; without them none does.
-            noise: as `guided_prediction` takes it.
+            inputs: the program's inputs, of which these are used: `"ones"`, of shape `(batch,)`,
+                and, if present, `"condition"`, `"guidance_scale"` and `"guidance_rescale"`;
+                `"observed"`, the mask of observed variables; `"given"` and `"known"`, data and a
+                mask of the variables known from the start; and, with a guidance, its `"values"`.
+            scales: a scalar for each likelihood of the guidance; by default none guides.
+            noise: as in `guided_prediction`.
 
         Returns:
-            The tuple of predictions, one or a dict; of the output distributions of what is drawn,
-            as the sampler takes them; and, with a guidance, of what it adds to the expected
-            embedding, and log h: else None.
+            The tuple of the predictions, one or a dict; the output distributions, as the sampler
+            takes them; and, with a guidance, its shift of the expected embedding, and log h, else
+            None and None.
         """
         flow, known = self.model.flow, inputs.get("known")
         s = map_parts(self.sampler.evidence, flow, states, time)
-        # Not a constant: in Keras 3.15, TensorFlow folds one that is added to the output of a
-        # `Dense` layer into the layer's bias, and gets the shapes wrong.
+        # Not a constant: in Keras 3.15, TensorFlow folds a constant added to the output of a
+        # `Dense` layer into the layer's bias, with wrong shapes.
         t = time * inputs["ones"]
 
         def predict(s):
@@ -163,7 +164,7 @@ class SamplingProgram(Program):
         return predictions, self.outputs(predictions), shift, log_h
 
     def outputs(self, predictions):
-        """The output distributions, as the sampler takes them."""
+        """Returns the output distributions, as the sampler takes them."""
 
         def output(flow, one):
             return self.sampler.sharpen(flow.output_distribution(one.params, one.s, one.t))
@@ -171,14 +172,14 @@ class SamplingProgram(Program):
         return map_parts(output, self.model.flow, predictions)
 
     def step(self, states, outputs, t, t_next, seed, shift=None):
-        """The sampler's states after a step, given the output distributions before it."""
+        """Returns the sampler's states after a step, given the output distributions before it."""
         # Samplers that are never guided need not take a shift.
         shifts = () if shift is None else (shift,)
         given = states, outputs, t, t_next, seed, *shifts
         return map_parts(self.sampler.step, self.model.flow, *given)
 
     def end(self, outputs, seed, inputs=()):
-        """What becomes of the last output distributions, and of what is known: data, or a dict."""
+        """Samples the last output distributions, or takes their modes; keeps known variables."""
         is_drawn = self.sampler.end == "sample"
         x = map_parts(lambda output: output.sample(seed) if is_drawn else output.mode(), outputs)
         if "known" not in inputs:
@@ -187,9 +188,9 @@ class SamplingProgram(Program):
 
 
 class LoopProgram(SamplingProgram):
-    """Base class of programs that predict and step again and again, at times that are set before.
+    """Base class of programs that repeatedly predict and step, at times set in advance.
 
-    Times and their number are variables, so that one program serves all.
+    The times and their number are variables, so one program serves all.
 
     Args:
         model, sampler, guidance: as in `SamplingProgram`.
@@ -206,7 +207,7 @@ class LoopProgram(SamplingProgram):
         self.scales = self.add_weight((most_steps + 1, num_scales), name="scales", **unknown)
 
     def set_steps(self, num_steps, classifier_free=None, guidance=None):
-        """Sets the times to those of so many steps, and the scales of what guides at these."""
+        """Sets the times for `num_steps` steps, and the scales of all guides at these times."""
         times = self.find_times(num_steps)
         room = (0, self.most_steps + 1 - len(times))
         self.num_steps.assign(len(times) - 1)
@@ -216,15 +217,15 @@ class LoopProgram(SamplingProgram):
             self.scales.assign(np.pad(scales, (room, (0, 0))))
 
     def scales_at(self, i):
-        """The scales at step i: that of the condition, then those of the likelihoods; a list."""
+        """Returns the scales at step i, a list: the condition's, then the likelihoods'."""
         return ops.unstack(ops.copy(self.scales)[i], self.scales.shape[1])
 
     def predict_at(self, i, states, inputs, noise=None, guides=True):
-        """What `predict_params` returns at the time of step i, with the scales of that step.
+        """Calls `predict_params` at the time of step i, with the scales of that step.
 
         Args:
             i, states, inputs, noise: as in `predict_params`.
-            guides: bool. Whether the guidance guides, if there is one: a step follows.
+            guides: bool. Whether the guidance, if any, applies: whether a step follows.
         """
         if "guidance_rescale" in inputs:  # then a condition guides
             inputs = inputs | {"guidance_scale": self.scales_at(i)[0] * inputs["ones"]}
@@ -233,7 +234,7 @@ class LoopProgram(SamplingProgram):
         return self.predict_params(states, ops.copy(self.times)[i], inputs, scales, noise)
 
     def draw_noise(self, inputs):
-        """The noise of a guidance by draws: see `keras_bfn.guidance.Expected`."""
+        """Draws the noise of a guidance that uses samples: see `keras_bfn.guidance.Expected`."""
         seed, batch_size = self.model.seed_generator, ops.shape(inputs["ones"])[0]
         num_draws = self.guidance.num_draws
 
@@ -252,8 +253,8 @@ class LoopProgram(SamplingProgram):
     def loop(self, predict, act, state, inputs):
         """Runs `state = act(i, state, *predict(i, state, noise))` for each step i.
 
-        `act` may draw from the model's seed generator; `predict` may call the network. The noise is
-        that of `draw_noise`, None where no guidance takes any.
+        `act` may draw from the model's seed generator; `predict` may call the network. The noise
+        comes from `draw_noise`, or is None if no guidance needs it.
         """
         draws = self.guidance is not None and self.guidance.num_draws is not None
         draw = functools.partial(self.draw_noise, inputs) if draws else None
@@ -262,10 +263,10 @@ class LoopProgram(SamplingProgram):
 
 
 def finish_samples(model, inputs, outputs):
-    """The samples that a program has made of its inputs, with what is missing.
+    """Returns a program's samples, with missing variables marked.
 
     Raises:
-        ValueError: if the network or a guidance gave what is no number.
+        ValueError: if the network or a guidance returned NaN or infinity.
     """
     check_found(model, outputs.get("unknown_at", np.zeros(0)), outputs["num_unknown"])
     x, observed = order_parts(model.flow, outputs["x"]), inputs.get("observed")
@@ -273,10 +274,10 @@ def finish_samples(model, inputs, outputs):
 
 
 def first_unknown(unknown_at, i, log_h, shift):
-    """For each row the first step at which log h or its gradient is no number, or -1.
+    """Returns each row's first step at which log h or its gradient is not finite, or -1.
 
     Args:
-        unknown_at: that of the steps before step `i`.
+        unknown_at: the result for the steps before step `i`.
         log_h, shift: as `guided_prediction` returns them.
     """
     spoilt = sum_parts(map_parts(lambda shift: sum_variables(0.0 * shift), shift))
@@ -285,7 +286,7 @@ def first_unknown(unknown_at, i, log_h, shift):
 
 
 def count_unknown(predictions):
-    """How much of what a network returned for an example is no finite number, `(batch,)`."""
+    """Returns how many of the network's outputs for each example are not finite, `(batch,)`."""
 
     def unknown(prediction):
         return sum_variables(ops.cast(~ops.isfinite(prediction.params), "float32"))
@@ -294,12 +295,12 @@ def count_unknown(predictions):
 
 
 def check_found(model, unknown_at, num_unknown):
-    """Raises a `ValueError` if the network or a guidance gave what is no number.
+    """Raises a `ValueError` if the network or a guidance returned NaN or infinity.
 
     Args:
         model: the `BayesianFlowNetwork`.
-        unknown_at: for each sample the number of the step at which a guidance first did, or -1.
-        num_unknown: for each sample how much of what the network returned in the end is no number.
+        unknown_at: for each sample, the first step at which a guidance did so, or -1.
+        num_unknown: for each sample, how many of the network's outputs are not finite.
     """
     steps = unknown_at[unknown_at >= 0]
     if not num_unknown.any() and not steps.size:
@@ -327,22 +328,22 @@ def _is_finite(weight):
 
 
 def know(flow, s, x, known):
-    """Evidence, in which some variables are known for sure to be those of `x`."""
+    """Returns evidence in which the known variables of `x` are known for sure."""
     return ops.where(known[..., None], flow.known_evidence(x), s)
 
 
 def put_known(x, given, known):
-    """Data, in which some variables are known to be those of `given`."""
+    """Returns data in which the known variables are replaced by those of `given`."""
     return ops.where(known, ops.cast(given, x.dtype), x)
 
 
 def round_up(batch_size, model):
-    """The batch size, or a little more: what all devices that the model is on can share.
+    """Returns the batch size, rounded up to a multiple of the number of the model's devices.
 
-    JAX refuses a batch that does not divide among them.
+    JAX refuses a batch that the devices cannot divide evenly.
     """
     distribution = keras.distribution.distribution()
-    strategy = getattr(model, "distribute_strategy", None)  # of TensorFlow
+    strategy = getattr(model, "distribute_strategy", None)  # on TensorFlow
     num_devices = 1 if strategy is None else strategy.num_replicas_in_sync
     if distribution is not None:
         num_devices = distribution.num_model_replicas
@@ -350,11 +351,11 @@ def round_up(batch_size, model):
 
 
 def room_for(num_steps):
-    """The `most_steps` of a program that is to take so many."""
+    """Returns the `most_steps` of a program for this number of steps."""
     return -(-num_steps // STEPS) * STEPS
 
 
 def check_batch_size(batch_size, num_examples, num_rows=1):
-    """The batch size in examples of so many rows, or the default one; at most all examples."""
+    """Returns the batch size, in examples of `num_rows` rows each; at most all examples."""
     batch_size = max(1, DEFAULT_ROWS // num_rows) if batch_size is None else batch_size
     return min(check_int("batch_size", batch_size, 1), num_examples)

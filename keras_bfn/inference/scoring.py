@@ -1,4 +1,4 @@
-"""Scoring: what it costs to send each example."""
+"""Scoring: the cost of sending each example."""
 
 import keras
 import numpy as np
@@ -26,10 +26,9 @@ class CodeLengthProgram(Program):
 
     Call arguments:
         inputs: dict with `"x"`, data or a dict of the parts' data; `"low"` and `"high"`, of shape
-            `(batch,)`, the part of [0, 1] that times are drawn from; for conditional models
-            `"condition"`, of shape `(batch, ...)`; where variables do not count alike,
-            `"sample_weight"`; `"known"`, bool, which variables are known from the start; and the
-            `"noise"` of a random order.
+            `(batch,)`, the interval within [0, 1] from which times are drawn; for conditional
+            models `"condition"`, of shape `(batch, ...)`; optionally `"sample_weight"`; `"known"`,
+            a bool mask of the variables known from the start; and the `"noise"` of a random order.
     """
 
     def __init__(self, model, transmission_loss, order, in_one_pass=False):
@@ -70,8 +69,8 @@ class CodeLengthProgram(Program):
 class RepeatedBatches(keras.utils.PyDataset):
     """The inputs of `CodeLengthProgram`: all data, `num_repeats` times, in batches of one size.
 
-    Repeat r of R draws times from [r / R, (r + 1) / R), so that the times of an example are evenly
-    spread. The last batch is filled up with the first examples.
+    Repeat r of R draws times from [r / R, (r + 1) / R), so the times of each example are evenly
+    spread. The last batch is padded with the first examples.
     """
 
     def __init__(self, inputs, num_repeats, batch_size):
@@ -94,7 +93,7 @@ class RepeatedBatches(keras.utils.PyDataset):
         return (inputs,)
 
     def by_repeat(self, values):
-        """What `predict` returned for each row of each batch, as `(num_repeats, num)`."""
+        """Returns the rows of all batches that `predict` returned as `(num_repeats, num)`."""
         return values.reshape(self.num_repeats, -1)[:, : self.num]
 
 
@@ -110,7 +109,7 @@ def score(
     seed=None,
     verbose="auto",
 ):
-    """The transmission and reconstruction losses, `(num_repeats, num)`, in nats per example.
+    """Returns transmission and reconstruction losses in nats per example, `(num_repeats, num)`.
 
     Args:
         model: the `BayesianFlowNetwork`.
@@ -119,8 +118,8 @@ def score(
         loss: the transmission loss.
 
     Returns:
-        The tuple of a dict of both, of a dict of flows of dicts of the parts, and of the names of
-        the parts that are given as a whole, and so not sent.
+        The tuple of a dict of both losses, each a dict of the parts' for a dict of flows, and of
+        the names of the parts that are given as a whole, and hence not sent.
     """
     check_verbose(verbose)
     x, condition = check_arrays(model, *split_condition(read_all(x, "x")))
@@ -152,7 +151,7 @@ def score(
 
 
 def add_up(nats, given):
-    """The mean over repeats, of all parts, and of each that is sent if there are several."""
+    """Returns the mean over repeats, summed over parts, and for several parts each one sent."""
     nats = keras.tree.map_structure(lambda values: values.mean(axis=0), nats)
     totals = {name: sum_parts(costs) for name, costs in nats.items()}
     if isinstance(nats["transmission"], dict):
@@ -162,7 +161,7 @@ def add_up(nats, given):
 
 
 def profile(nats, num_intervals):
-    """The mean over examples of each repeat, which is one of the intervals of time."""
+    """Returns the mean over examples for each repeat, which is one interval of time."""
     loss = keras.tree.map_structure(lambda values: values.mean(axis=1), nats)
     middles = (np.arange(num_intervals, dtype="float32") + 0.5) / num_intervals
     found = {"t": middles, "loss": sum_parts(loss)}

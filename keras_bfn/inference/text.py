@@ -1,4 +1,4 @@
-"""Text in and out: a model with a tokenizer generates strings, and goes on with a prompt."""
+"""Text generation: a model with a tokenizer generates strings, or continues a prompt."""
 
 import numpy as np
 
@@ -8,17 +8,18 @@ from keras_bfn.datasets.tokenizers import check_tokenizer
 
 
 def decode(tokenizer, tokens):
-    """The strings that rows of tokens stand for; -1 stands where there is none."""
+    """Returns the strings of rows of tokens, in which -1 means missing."""
     if (tokens >= 0).all():
         return tokenizer.decode(tokens)
     return [tokenizer.decode(row[row >= 0]) for row in tokens]
 
 
 def check_model_tokenizer(flow, tokenizer):
-    """Returns a model's tokenizer, or the dict of those of some parts, or None.
+    """Returns a model's tokenizer, a dict of the tokenizers of some parts, or None.
 
     Raises:
-        ValueError: if one is no tokenizer, or the flow has other classes than its tokens.
+        ValueError: if one is not a tokenizer, or its number of tokens differs from the flow's
+            classes.
     """
     if tokenizer is None:
         return None
@@ -41,10 +42,10 @@ def check_model_tokenizer(flow, tokenizer):
 
 
 def text_part(model, part):
-    """The tuple of the tokenizer and the length in tokens of a model's texts.
+    """Returns the tuple of the tokenizer and the length in tokens of a model's texts.
 
     Raises:
-        ValueError: if there is no such part, it has no tokenizer, or its variables are no sequence.
+        ValueError: if the part does not exist, has no tokenizer, or is not a sequence.
     """
     pick_part(part, model.flow)
     check_has_event_shape(model)
@@ -66,10 +67,10 @@ def text_part(model, part):
 
 
 def encode_prompts(tokenizer, prompt, num_samples, longest):
-    """The tokens of each prompt, `num_samples` times, a list of int32 arrays.
+    """Returns the tokens of each prompt, `num_samples` times, as a list of int32 arrays.
 
     Raises:
-        ValueError: if a prompt is no string, too long, or none of the tokenizer's.
+        ValueError: if a prompt is not a string, is too long, or cannot be encoded.
     """
     num_samples = check_int("num_samples", num_samples, 1)
     prompts = [prompt] if isinstance(prompt, str) else prompt

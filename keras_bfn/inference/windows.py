@@ -1,4 +1,4 @@
-"""Sequences of any length, window by window: texts that go on, and series that are forecast."""
+"""Sequences of any length, window by window: text continuation and forecasts of series."""
 
 import numpy as np
 
@@ -9,26 +9,26 @@ from keras_bfn.inputs.arrays import check_data, standardize
 
 
 def refuse_details(options, verb):
-    """Raises a `ValueError` if more than sequences is asked for."""
+    """Raises a `ValueError` if details are requested beside the sequences."""
     if options.get("return_details"):
         expected = f"must be False here; use `{verb}`"
         raise refusal("return_details", expected, options["return_details"])
 
 
 def check_stride(stride, window, most):
-    """How many steps are new in each window after the first, by default half of it.
+    """Returns the number of new steps in each window after the first, by default half a window.
 
     Raises:
-        ValueError: if it is no int from 1 to `most`.
+        ValueError: if it is not an int from 1 to `most`.
     """
     return max(1, window // 2) if stride is None else check_int("stride", stride, 1, most)
 
 
 def check_past(model, past):
-    """The tuple of the past of series, arrays `(num, steps, ...)`, its steps and those of a window.
+    """Returns the tuple of past series, `(num, steps, ...)`, their steps, and those of a window.
 
     Raises:
-        ValueError: if the model is not of series, or they are not its data.
+        ValueError: if the model's data are not series, or `past` is not such data.
     """
     check_has_event_shape(model)
     event_shape = model.event_shape
@@ -49,15 +49,16 @@ def check_past(model, past):
 
 
 def go_on(complete, starts, window, length, stride, seed):
-    """Sequences of any length: each window begins with the end of what there is, and is completed.
+    """Extends sequences: each window starts with the end of the sequence so far, and is completed.
 
     Args:
-        complete: function of data of whole windows, `(num, window, ...)`, with -1 or NaN for what
-            is not known, or a dict of the parts', and a seed, to the same without these.
-        starts: how each sequence begins, a list of arrays `(steps, ...)`, or a dict of the parts'.
-        window: int. How many steps the model's data have.
-        length: int. How many steps the sequences are to have.
-        stride: int. So many are new in each window but the first.
+        complete: function that takes data of whole windows, `(num, window, ...)`, or a dict of the
+            parts', with -1 or NaN for unknown values, and a seed; it returns the completed data.
+        starts: the start of each sequence, a list of arrays `(steps, ...)`, or a dict of the
+            parts'.
+        window: int. The number of steps of the model's data.
+        length: int. The number of steps of the resulting sequences.
+        stride: int. The number of new steps in each window but the first.
         seed: int or None.
 
     Returns:
@@ -65,7 +66,7 @@ def go_on(complete, starts, window, length, stride, seed):
     """
     found, number = map_parts(list, starts), 0
     while min(map(len, of_any_part(found))) < length:
-        # What fits is seen whole; of a longer sequence, its end.
+        # A sequence that fits into a window is given whole, of a longer one the end.
         ends = map_parts(
             lambda part: [x if len(x) < window else x[len(x) - window + stride :] for x in part],
             found,

@@ -1,1 +1,1 @@
-"""What a model is given: data, conditions, what is missing, weights, and what its network takes."""
+"""A model's inputs: data, conditions, missing variables, weights, and the network's inputs."""

@@ -1,4 +1,4 @@
-"""Refuses wrong data before any work starts."""
+"""Validation of data before any work starts."""
 
 import itertools
 from collections.abc import Iterator
@@ -18,20 +18,20 @@ from keras_bfn.inputs.missing import check_sample_weight, fill_missing, is_missi
 
 
 def check_training_data(model, x, y, sample_weight=None, name="x"):
-    """Checks arrays whole, and pipelines by their first batch, and builds the model for them.
+    """Checks arrays in full, and pipelines by their first batch; builds the model for the data.
 
     Args:
-        model: the `BayesianFlowNetwork` that the data are for.
-        x: arrays `data` or `(data, condition)`, in numpy, lists, tensors or frames; or a
+        model: the `BayesianFlowNetwork` to train.
+        x: arrays `data` or `(data, condition)`, as numpy arrays, lists, tensors or frames; or a
             `tf.data.Dataset`, `keras.utils.PyDataset` or torch `DataLoader` of them.
         y: must be None.
         sample_weight: None, or the weights of the examples.
         name: the argument's name, for the message.
 
     Returns:
-        The tuple of what to train on, of targets and of weights, as Keras takes them: `x` as
-        arrays, or in the place of a generator one that yields all its batches. Keras 3.15 drops the
-        weights of data without targets: where there are any, they stand in for targets, too.
+        The tuple of data, targets and weights, as Keras takes them. The data are `x` as arrays; a
+        generator is replaced by one that yields all of its batches. Keras 3.15 drops the weights of
+        data without targets, so weights, if any, are also returned as targets.
 
     Raises:
         ValueError: if the data do not suit the model.
@@ -72,7 +72,7 @@ def check_no_targets(y, name="x"):
 
 
 def check_arrays(model, x, condition, name="x"):
-    """Checks data and a condition, which may be None, values included.
+    """Checks data and a condition, which may be None, including their values.
 
     Returns:
         The tuple `(data, condition)` of numpy arrays; for a dict of flows, the data are a dict of
@@ -89,7 +89,7 @@ def check_arrays(model, x, condition, name="x"):
 
 
 def check_data(flow, event_shape, x, name="x", allow_missing=False):
-    """Data, or a pipeline of them, which is read, as numpy arrays, values checked."""
+    """Returns data, read from a pipeline if need be, as numpy arrays with valid values."""
     if not isinstance(x, dict) and not hasattr(x, "shape"):
         x = read_all(x, name)
     if x is None:
@@ -105,12 +105,12 @@ def check_data(flow, event_shape, x, name="x", allow_missing=False):
 
 
 def standardize(x):
-    """Data that were checked in the dtypes of what `generate` returns, int32 and float32."""
+    """Converts valid data to the dtypes that `generate` returns, int32 and float32."""
     return map_parts(lambda x: x.astype(standard_dtype(x.dtype.name), copy=False), x)
 
 
 def read_all(x, name):
-    """Arrays as they are; all batches of a pipeline in the place of it, in arrays.
+    """Returns arrays unchanged, and a pipeline as the arrays of all its batches.
 
     Raises:
         ValueError: if there are no batches, or they hold more than data and conditions.
@@ -134,7 +134,7 @@ def read_all(x, name):
         raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
     try:
         return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
-    except (TypeError, ValueError) as error:  # they are no arrays, or of other shapes or names
+    except (TypeError, ValueError) as error:  # not arrays, or with other shapes or names
         raise refusal(name, "must yield arrays alike, batch by batch", type(x).__name__) from error
 
 
@@ -144,7 +144,7 @@ def _in_tuple(batch):
 
 
 def _alike(batch, first, name):
-    """A batch as a tuple, or a `ValueError` unless it has the structure of the first one."""
+    """Returns a batch as a tuple; raises a `ValueError` if its structure differs from the first."""
     batch = _in_tuple(batch)
     try:
         keras.tree.assert_same_structure(first, batch)
@@ -181,7 +181,7 @@ def _check_part(flow, event_shape, x, name, allow_missing):
 
 
 def check_form(flow, event_shape, x):
-    """Raises a `ValueError` if tensors cannot be data, by their names, dtypes and shapes."""
+    """Raises a `ValueError` if the names, dtypes or shapes of tensors are not those of data."""
 
     def check(flow, event_shape, x, name):
         flow.check_dtype(keras.backend.standardize_dtype(x.dtype), name)
@@ -201,7 +201,7 @@ def _check_shape(event_shape, x, name):
 def split_condition(inputs):
     """Splits `data` or `(data, condition)`; the condition of the former is None."""
     first = inputs[0] if isinstance(inputs, (tuple, list)) and inputs else None
-    kinds = (dict, list) if isinstance(inputs, tuple) else dict  # in a list, lists are rows
+    kinds = (dict, list) if isinstance(inputs, tuple) else dict  # inside a list, lists are rows
     if isinstance(first, kinds) or hasattr(first, "shape"):
         if len(inputs) > 2:
             raise ValueError(
@@ -213,13 +213,13 @@ def split_condition(inputs):
 
 
 def is_arrays(x):
-    """Whether this is an array, or arrays by name or one beside the other, and no pipeline."""
+    """Whether `x` is an array, or a dict or tuple of arrays, and not a pipeline."""
     parts = x if isinstance(x, (tuple, list)) else [x]
     return all(isinstance(x, (dict, list, int, float)) or hasattr(x, "shape") for x in parts)
 
 
 def _first_batch(x, name):
-    """The first batch of a pipeline, and the pipeline with all its batches."""
+    """Returns the first batch of a pipeline, and the pipeline with all its batches."""
     if isinstance(x, keras.utils.PyDataset):
         batches = [x[0]] if x.num_batches != 0 else []
     else:
@@ -229,7 +229,7 @@ def _first_batch(x, name):
     if not batches:
         raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
     if isinstance(x, Iterator):
-        # A generator of tuples, which Keras takes on every backend.
+        # A generator of tuples, which Keras accepts on every backend.
         first = _in_tuple(batches[0])
         x = (_alike(batch, first, name) for batch in itertools.chain(batches, x))
     if is_data_loader(x):

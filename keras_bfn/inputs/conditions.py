@@ -1,11 +1,11 @@
-"""Conditions: which ones suit a model, which mean "none", and how they guide its samples.
+"""Conditions: validation, null conditions, and classifier-free guidance.
 
-A condition is an array with a row for each example, or a dict of such arrays. A null condition is
-one row of it, or a dict of the rows of those conditions that have one.
+A condition is an array with one row per example, or a dict of such arrays. A null condition, which
+means "no condition", is one such row, or a dict of rows for the conditions that have one.
 
-All conditions of a model have one dtype, whatever dtype they are given in: that of the network's
-own input; or, of a network that does not declare its inputs, that of the null condition, int32 or
-float32; or, without a null condition, int32 for integers and bools, and float32 for floats.
+Each condition of a model has one dtype, whatever dtype it is given in: that of the network's own
+input; for a network that does not declare its inputs, that of the null condition, int32 or float32;
+without a null condition, int32 for integers and bools, and float32 for floats.
 """
 
 import keras
@@ -29,11 +29,11 @@ from keras_bfn.networks import Network
 
 
 def check_condition(model, condition, num_examples, name="condition"):
-    """Returns the condition in numpy arrays of its dtype.
+    """Returns the condition as numpy arrays of its dtype.
 
     Raises:
-        ValueError: if it is not of the names or shapes that the network takes, its dtype cannot
-            hold the values, or they are no classes of the network.
+        ValueError: if its names or shapes differ from those that the network takes, its dtype
+            cannot hold the values, or they are not classes of the network.
     """
     taken = model.signature.condition
     if taken is not None and names_of(taken) != names_of(condition):
@@ -74,7 +74,7 @@ def check_condition(model, condition, num_examples, name="condition"):
 
 
 def cast_conditions(model, condition):
-    """Conditions as tensors of their dtype, values unchecked.
+    """Returns conditions as tensors of their dtype, without checking values.
 
     Raises:
         ValueError: if they are floats where the network takes integers.
@@ -93,7 +93,7 @@ def cast_conditions(model, condition):
 
 
 def _dtype_of(condition, taken, null):
-    """The dtype of one condition, given the network's symbolic input and the null condition."""
+    """Returns a condition's dtype, given the network's symbolic input and the null condition."""
     if taken is not None:
         dtype = keras.backend.standardize_dtype(taken.dtype)
         return "float32" if "float" in dtype else dtype
@@ -110,14 +110,14 @@ def _check_kind(given, dtype, name):
 
 
 def _convert(condition, dtype, name):
-    """A numpy array in its dtype, or a `ValueError` if that cannot hold it."""
+    """Returns a numpy array in `dtype`; raises a `ValueError` if it cannot hold the values."""
     _check_kind(condition.dtype.name, dtype, name)
     check_fits(condition, dtype, name)
     return condition.astype(dtype, copy=False)
 
 
 def _fits(shape, taken):
-    """Whether Keras gives a network arrays of this shape: it adds and drops axes of one."""
+    """Whether Keras passes arrays of this shape to a network: it adds and drops axes of size 1."""
     size = [n for n in shape if n != 1], [n for n in taken if n != 1]
     return len(size[0]) == len(size[1]) and all(
         there is None or here == there for here, there in zip(*size, strict=True)
@@ -137,7 +137,7 @@ def _check_classes(condition, none, name):
 
 
 def check_training_classes(model, condition, name):
-    """Raises a `ValueError` if the classes are numbered from 1: the last would mean "none"."""
+    """Raises a `ValueError` if classes are numbered from 1: the last would mean "none"."""
 
     def check(last, condition, name):
         if isinstance(last, int) and last > 1 and condition.min() == 1 and condition.max() == last:
@@ -151,7 +151,7 @@ def check_training_classes(model, condition, name):
 
 
 def condition_inputs(model, condition, num_examples):
-    """The input `"condition"` of a `SamplingProgram`, if the model takes one.
+    """Returns the input `"condition"` of a `SamplingProgram`, if the model takes one.
 
     Raises:
         ValueError: if the condition does not suit the model.
@@ -160,7 +160,7 @@ def condition_inputs(model, condition, num_examples):
     if condition is None:
         condition = null
     elif isinstance(condition, dict) and isinstance(null, dict):
-        condition = null | condition  # what is left out means "none"
+        condition = null | condition  # conditions that are left out are null
     model.signature.check_conditional(condition is not None, "condition")
     if condition is None:
         return {}
@@ -170,7 +170,7 @@ def condition_inputs(model, condition, num_examples):
 
 
 def _for_all(num_examples, condition, null, taken):
-    """An array of conditions; if one was given, a row of it for each example."""
+    """Returns an array of conditions; a single condition is repeated for each example."""
     condition = to_numpy(condition, "condition")
     shapes = [] if null is None else [np.shape(null)]
     shapes += [] if taken is None else [tuple(taken.shape[1:])]
@@ -180,18 +180,18 @@ def _for_all(num_examples, condition, null, taken):
 
 
 def _named_as(condition, values):
-    """The values in the form of the condition, with None for each of which there is none."""
+    """Returns the values in the structure of the condition, with None for missing ones."""
     if isinstance(condition, dict):
         return {name: values.get(name) if isinstance(values, dict) else None for name in condition}
     return None if isinstance(values, dict) else values
 
 
 def check_null_condition(null_condition, network, signature):
-    """Returns a model's null condition: as given, or the network's own, or None.
+    """Returns a model's null condition: the given one, the network's own, or None.
 
     Raises:
-        ValueError: if it is no number, no array of numbers, and no dict of these, or not of the
-            names, shapes and dtypes that the network takes.
+        ValueError: if it is not a number, an array of numbers, or a dict of these; or if its names,
+            shapes or dtypes differ from those that the network takes.
     """
     own = getattr(network, "null_condition", None)
     if isinstance(null_condition, dict) and isinstance(own, dict):
@@ -228,10 +228,10 @@ def _check_null(null_condition, name, taken, classes):
 
 
 def check_dropout(condition_dropout, null_condition):
-    """Returns a model's `condition_dropout`, a float or a dict of them.
+    """Returns a model's `condition_dropout`, a float or a dict of floats.
 
     Raises:
-        ValueError: if a rate is out of its range, or of a condition without a null one.
+        ValueError: if a rate is out of its range, or its condition has no null condition.
     """
     names = part_names(condition_dropout, "condition_dropout")
     rates = map_parts(lambda rate, name: check_rate(name, rate), condition_dropout, names)
@@ -250,7 +250,7 @@ def check_dropout(condition_dropout, null_condition):
 
 
 def drop_conditions(condition, null, rates, seed):
-    """Replaces conditions by the null ones at random: at one rate together, or each at its own."""
+    """Replaces conditions by null ones at random: jointly at one rate, or each at its own."""
     size = ops.shape(keras.tree.flatten(condition)[0])[:1]
     together = keras.random.uniform(size, seed=seed)
 
@@ -262,7 +262,7 @@ def drop_conditions(condition, null, rates, seed):
         return ops.where(dropped, ops.cast(null, condition.dtype), condition)
 
     if isinstance(condition, dict):
-        # JAX returns dicts sorted by name, wherever they came from: the draws are in this order.
+        # JAX returns dicts sorted by name, so random numbers are drawn in this order.
         condition = dict(sorted(condition.items()))
         rates_for = {
             name: rates.get(name, 0.0) if isinstance(rates, dict) else rates for name in condition
@@ -273,7 +273,7 @@ def drop_conditions(condition, null, rates, seed):
 
 
 def check_classifier_free(model, condition, is_given, guidance_scale):
-    """Returns a `ClassifierFreeGuidance`; None for a scale of 1, by which nothing guides.
+    """Returns a `ClassifierFreeGuidance`, or None for a scale of 1, which means no guidance.
 
     Args:
         model: the `BayesianFlowNetwork`.
@@ -282,14 +282,15 @@ def check_classifier_free(model, condition, is_given, guidance_scale):
         guidance_scale: the argument.
 
     Raises:
-        ValueError: if it is none, or there is no condition to guide by, or none to guide away from.
+        ValueError: if the scale is invalid, or there is no condition to guide by, or no null
+            condition to guide away from.
     """
     if is_number(guidance_scale) and guidance_scale == 1:
         return None
     found = get_classifier_free(guidance_scale)
     if found.scale == 1:
         return None
-    if is_given:  # a network that takes variables as known has seen them unknown, too
+    if is_given:  # a network trained with known variables has also seen them as unknown
         return found
     if condition is None or model.null_condition is None:
         missing = "condition=None" if condition is None else "a network without `null_condition`"
@@ -307,9 +308,10 @@ def check_classifier_free(model, condition, is_given, guidance_scale):
 
 
 def with_null_conditions(inputs, null, unknown=()):
-    """The inputs of a network twice: with their conditions, and behind them with the null ones.
+    """Returns a network's inputs twice, concatenated: with their conditions, and with null ones.
 
-    A condition that has no null one stays. `unknown` are inputs, by name, that are others there.
+    Conditions without a null condition stay. `unknown` holds inputs, by name, that differ in the
+    second half.
     """
     without = inputs | dict(unknown)
 
@@ -325,7 +327,7 @@ def with_null_conditions(inputs, null, unknown=()):
 
 
 def guide(params, scale, rescale=None):
-    """The network's output away from that for the null conditions (classifier-free guidance).
+    """Moves the network's output away from that for null conditions (classifier-free guidance).
 
     Args:
         params: the output for the inputs that `with_null_conditions` returns.
@@ -339,7 +341,7 @@ def guide(params, scale, rescale=None):
         if rescale is None:
             return guided
         axes = tuple(range(1, len(params.shape)))
-        # One number has no deviation, whose gradient would be infinite: it is left as it is.
+        # The deviation of a single number is 0, with an infinite gradient: leave it unchanged.
         spread, guided_spread = (
             ops.sqrt(ops.maximum(ops.var(x, axes, keepdims=True), 1e-12)) for x in (params, guided)
         )

@@ -1,4 +1,4 @@
-"""What is known from the start."""
+"""Variables that are known from the start."""
 
 from keras_bfn._parts import map_parts, names_of, part_names
 from keras_bfn._validation import refusal, to_numpy
@@ -7,20 +7,20 @@ from keras_bfn.inputs.missing import all_missing, fill_missing, is_missing, spre
 
 
 def check_given(model, given, x, name="given"):
-    """Which variables are known from the start, a bool array shaped as `x`, or a dict of those.
+    """Returns which variables are known from the start: a bool array shaped as `x`, or a dict.
 
     Args:
         model: the `BayesianFlowNetwork`.
-        given: names of parts; or a bool array that broadcasts to the data; or a dict of those, of
-            some parts. None or nothing means none.
+        given: names of parts; a bool array that broadcasts to the data; or a dict of such arrays
+            for some parts. None or an empty value means none.
         x: the data, numpy arrays; missing variables are never known.
         name: the argument's name, for messages.
 
     Returns:
-        None if nothing is given.
+        The mask or dict of masks; None if nothing is given.
 
     Raises:
-        ValueError: if it is none of these, or the model's variables have no times of their own.
+        ValueError: if `given` is invalid, or the model does not have `times="variables"`.
     """
     if given is None or (isinstance(given, (str, list, tuple, set, dict)) and not len(given)):
         return None
@@ -55,15 +55,15 @@ def _masks_of_parts(flow, given, name):
 
 
 def given_inputs(model, given, num):
-    """The inputs `"given"` and `"known"` of a program: data, and which of them are known.
+    """Returns a program's inputs `"given"` and `"known"`: data, and a mask of known variables.
 
     Args:
         model: the `BayesianFlowNetwork`.
-        given: data with -1 or NaN for what is not known; of a dict of flows, a dict of some parts.
-        num: int. How many examples there must be.
+        given: data with -1 or NaN for unknown values; for a dict of flows, a dict of some parts.
+        num: int. The required number of examples.
 
     Raises:
-        ValueError: if it is no such data, or the model's variables have no times of their own.
+        ValueError: if `given` is not such data, or the model does not have `times="variables"`.
     """
     if isinstance(given, dict) and not given:
         return {}
@@ -88,7 +88,7 @@ def given_inputs(model, given, num):
 
 
 def check_has_own_times(model, name):
-    """Raises a `ValueError` if a model's network has not learnt to take variables as known."""
+    """Raises a `ValueError` unless a model's network was trained to take variables as known."""
     if model.times != "variables":
         raise ValueError(
             f'Argument `{name}` needs a model with times="variables", whose network has learnt to '

@@ -1,8 +1,8 @@
-"""Variables that are not there: -1 in integers, NaN in numbers; and what the others count.
+"""Missing variables, -1 in integers and NaN in floats, and the weights of variables.
 
-Bob hears nothing of a variable that is missing, it costs nothing, and a network that takes a
-`"mask"` is told which are there. Masks are bool tensors of the shape of the data, or dicts of the
-parts'; None where all variables are there.
+The receiver gets no messages about a missing variable, which costs nothing. A network that takes a
+`"mask"` is given the mask of observed variables. Masks are bool tensors of the shape of the data,
+or dicts of the parts' masks; None if all variables are observed.
 """
 
 import numpy as np
@@ -21,16 +21,16 @@ from keras_bfn.flows.flow import expand
 
 
 def fill_missing_variables(flow, x, allow_missing):
-    """The tuple of data in int32 or float32, and the mask of what is observed; None for all.
+    """Returns the tuple of data in int32 or float32, and the mask of observed variables or None.
 
-    Some value stands in the place of each that is missing.
+    With `allow_missing`, missing values are replaced by a valid value; else the mask is None.
     """
 
     def cast(flow, x):
         return ops.cast(x, "int32" if flow.discrete else "float32")
 
     def fill(flow, x):
-        mask = x != -1 if flow.discrete else x == x  # which of NaN is false
+        mask = x != -1 if flow.discrete else x == x  # false for NaN
         return ops.where(mask, x, ops.cast(some_value(flow), x.dtype)), mask
 
     x = map_parts(cast, flow, x)
@@ -38,26 +38,26 @@ def fill_missing_variables(flow, x, allow_missing):
 
 
 def observed(theta, mask):
-    """A mask of the variables that are observed as a network takes it: by default of all."""
+    """Returns the mask of observed variables that a network takes; by default all are."""
     return ops.ones(ops.shape(theta)[:-1], "bool") if mask is None else ops.cast(mask, "bool")
 
 
 def is_missing(x):
-    """Which variables of a numpy array are missing."""
+    """Returns which variables of a numpy array are missing."""
     return x == -1 if np.issubdtype(x.dtype, np.signedinteger) else np.not_equal(x, x)
 
 
 def fill_missing(flow, x):
-    """A numpy array with some value in the place of each that is missing."""
+    """Returns a numpy array with missing values replaced by a valid value."""
     missing = is_missing(x)
     if not missing.any():
         return x
-    # Not in the dtype of `x`, which need not hold that value.
+    # Not in the dtype of `x`, which may not be able to hold that value.
     return np.where(missing, np.asarray(some_value(flow), standard_dtype(x.dtype.name)), x)
 
 
 def some_value(flow):
-    """A value that the data could have."""
+    """Returns a value that the data could have."""
     low, high = flow.data_range
     if flow.discrete:
         return low
@@ -66,7 +66,7 @@ def some_value(flow):
 
 
 def spread(mask, shape):
-    """A numpy array of booleans, broadcast to this shape; None if it is none."""
+    """Returns a numpy array of booleans broadcast to this shape, or None if that fails."""
     try:
         return np.broadcast_to(mask, shape) if mask.dtype == bool else None
     except ValueError:
@@ -74,14 +74,14 @@ def spread(mask, shape):
 
 
 def all_missing(flow, event_shape, num):
-    """So many examples of which no variable is there."""
+    """Returns `num` examples in which all variables are missing."""
     if flow.discrete:
         return np.full((num, *event_shape), -1, "int32")
     return np.full((num, *event_shape), np.nan, "float32")
 
 
 def put_missing(x, mask):
-    """A numpy array in which -1 or NaN stands for each variable that is not there."""
+    """Returns a numpy array with -1 or NaN for each variable that is not observed."""
     if x.dtype.kind == "f":
         return np.where(mask > 0.5, x, x.dtype.type(np.nan))
     dtype = np.promote_types(x.dtype, "int8")  # which has -1
@@ -89,10 +89,10 @@ def put_missing(x, mask):
 
 
 def within_lengths(model, lengths, event_shape, num):
-    """Which variables are within the lengths of sequences: 1 for these, else 0, in float32.
+    """Returns which variables are within the lengths of sequences: 1 for these, else 0, in float32.
 
     Raises:
-        ValueError: if the model allows no missing variables, or a length is none of its sequences'.
+        ValueError: if the model does not allow missing variables, or a length is invalid.
     """
     if not model.allow_missing:
         raise ValueError(
@@ -119,10 +119,10 @@ def within_lengths(model, lengths, event_shape, num):
 
 
 def check_sample_weight(model, sample_weight, x, name="sample_weight"):
-    """Weights of the examples, or of the variables, of data, as `arrange_weight` returns them.
+    """Returns the weights of examples or variables in the form of `arrange_weight`.
 
     Raises:
-        ValueError: if they are of other shapes, or no numbers that can be weights.
+        ValueError: if their shapes do not match, or they are not finite numbers of at least 0.
     """
     num = len(list_parts(x)[0][0])
     if isinstance(sample_weight, dict):
@@ -161,10 +161,11 @@ def _check_weight(weight, num, values, name):
 
 
 def arrange_weight(weight, x):
-    """Weights in a form that tells by its structure alone what they are of.
+    """Returns weights in a structure that shows whether they are of examples or of variables.
 
-    Those of examples are a tuple of one array, `(num,)`; those of variables are shaped as the data.
-    TensorFlow uses a function that it has traced for one rank for another rank, too.
+    Weights of examples become a tuple of one array, `(num,)`; weights of variables are shaped as
+    the data. The structures differ because TensorFlow reuses a function traced for one rank for
+    another.
 
     Args:
         weight: `(num,)` or `(num, 1)`, or shaped as the data; or a dict of either for some parts.
@@ -185,20 +186,20 @@ def _broadcast(weight, x):
 
 
 def count_variables(x, mask, sample_weight):
-    """How much each variable counts in sums over an example, and each example in means.
+    """Returns the weight of each variable in sums over an example, and of each example in means.
 
     Args:
         x: data, or a dict of the parts' data.
-        mask: which variables are there, or None.
+        mask: the mask of observed variables, or None.
         sample_weight: weights as `arrange_weight` takes or returns them, or None.
 
     Returns:
-        The tuple of tensors shaped as the data, and of one of shape `(batch,)`. Either is None
-        where each counts 1.
+        The tuple of tensors shaped as the data, and of one of shape `(batch,)`. Either is None if
+        all its weights are 1.
     """
     weight, is_dict, of_examples = sample_weight, isinstance(sample_weight, dict), None
     if weight is not None and not is_dict and not isinstance(weight, (tuple, list)):
-        weight = arrange_weight(weight, x)  # a pipeline's
+        weight = arrange_weight(weight, x)  # from a pipeline
     if isinstance(weight, (tuple, list)):
         weight, of_examples = None, ops.cast(weight[0], "float32")
     if weight is None and mask is None:

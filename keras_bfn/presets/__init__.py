@@ -1,4 +1,4 @@
-"""Presets: models by name, with the weights and the recipe that belong to them."""
+"""Presets: models by name, with their weights and training recipes."""
 
 from keras_bfn.presets.publishing import upload_preset as upload_preset
 from keras_bfn.presets.registry import PRESETS as PRESETS

@@ -1,4 +1,4 @@
-"""What a model says of itself where it is published: README.md, and a picture."""
+"""Model cards of published models: README.md, and a picture of samples."""
 
 import re
 
@@ -12,7 +12,7 @@ CARD, PICTURE = "README.md", "samples.png"
 _NUM_ROWS = 4
 _NUM_STEPS = 50
 
-# What `evaluate` returns, in words.
+# Descriptions of the metrics that `evaluate` returns.
 _EVALUATED = {
     "loss": "transmission, nats per variable",
     "reconstruction": "reconstruction, nats per variable",
@@ -23,10 +23,10 @@ _OF_PART = "_nats_per_example"
 
 
 def check_card(data, license, figures):
-    """The figures as a dict of strings.
+    """Returns the figures as a dict of strings.
 
     Raises:
-        ValueError: if one of these is not what a card can tell.
+        ValueError: if an argument is invalid.
     """
     if not isinstance(data, str) or not data.strip():
         raise refusal("data", "must say in words what the model was trained on", data)
@@ -45,11 +45,11 @@ def _format(name, figure):
 
 
 def draw_images(model):
-    """Images for the card, a column for each class, if the model knows classes.
+    """Generates images for the card; for a class-conditional model, one class per column.
 
     Returns:
-        The tuple of an array, how many of them are in a row, and a caption; or None if the data are
-        no images, or a network of one's own has conditions that only its owner knows.
+        The tuple of an array, the number of images per row, and a caption. None if the data are not
+        images, or a custom network has conditions of unknown meaning.
     """
     shapes = model.event_shape if isinstance(model.event_shape, dict) else {"": model.event_shape}
     part = next((n for n, s in shapes.items() if len(s) == 3 and s[-1] in (1, 3)), None)
@@ -67,7 +67,7 @@ def draw_images(model):
 
 
 def _num_classes(model):
-    """How many classes the network is told of, if that is all that it is told."""
+    """Returns the number of classes if the network's only condition is a class, else None."""
     conditions = getattr(model.network, "conditions", None)
     return conditions if isinstance(conditions, int) else None
 
@@ -78,10 +78,10 @@ def write_card(model, folder, handle, data, license, figures, caption):
     Args:
         model: a `BayesianFlowNetwork`.
         folder: `pathlib.Path`.
-        handle: string. Where the model can be loaded from.
+        handle: string. The handle from which the model can be loaded.
         data, license: strings.
         figures: dict of strings.
-        caption: string, of the picture `samples.png`; None if there is none.
+        caption: string, the caption of `samples.png`; None if there is no picture.
     """
     picture = task = ""
     if caption is not None:
@@ -153,12 +153,12 @@ def _describe(model):
 
 
 def _generate(model):
-    """The call that makes 16 samples; of a model of text, strings."""
+    """Returns the code that generates 16 samples; strings for a text model."""
     is_text = model.tokenizer is not None and not isinstance(model.flow, dict)
     call = f"{'generate_text' if is_text else 'generate'}(16, num_steps={_NUM_STEPS}"
     if _num_classes(model) is not None:
         return f"{call}, condition=[0] * 16)"
-    # A network of one's own has conditions that only its owner knows.
+    # Only its author knows the conditions of a custom network.
     return f"{call}, condition=...)" if model.conditional else f"{call})"
 
 

@@ -1,4 +1,4 @@
-"""A model's folder on disk."""
+"""A preset's folder on disk."""
 
 import contextlib
 import hashlib
@@ -12,13 +12,14 @@ from keras_bfn._validation import refusal
 from keras_bfn.saving.files import WeightsFile, whole
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
-NEW = "new."  # before the name of a file that is to take the place of another
+NEW = "new."  # prefix of a file that will replace another
 
 
 def save_folder(model, folder):
-    """Writes a model to a folder; the files get their names when all of them are complete.
+    """Writes a model to a folder; files get their final names once all of them are complete.
 
-    Whenever that ends, the folder holds the old model or the new one: see `find_files`.
+    If this is interrupted at any point, the folder holds either the old or the new model: see
+    `find_files`.
     """
     config, (weights, num_params) = keras.saving.serialize_keras_object(model), save_weights(model)
     files = {CONFIG: _to_json(config), WEIGHTS: weights.getvalue()}
@@ -42,10 +43,11 @@ def save_folder(model, folder):
 
 
 def save_weights(model):
-    """The tuple of a `WeightsFile` with the weights of a model alone, and their number.
+    """Returns a `WeightsFile` with the model's weights alone, and the number of parameters.
 
-    `save_weights` of Keras 3.15 writes the state of the optimizer, too (tensorflow#91498). A copy
-    that was never compiled has none. It reads a file, where LoRA is part of the kernels already.
+    In Keras 3.15, `save_weights` also writes the optimizer's state (tensorflow#91498). A copy that
+    was never compiled has none. The copy is loaded from a file, in which LoRA is merged into the
+    kernels.
     """
     copy = make_uncompiled(keras.saving.serialize_keras_object(model))
     everything, weights = WeightsFile(), WeightsFile()
@@ -56,19 +58,19 @@ def save_weights(model):
 
 
 def make_uncompiled(config):
-    """The model that a config describes, whatever it says of compiling. The config is used up."""
+    """Returns the model that a config describes, not compiled. The config is used up."""
     return keras.saving.deserialize_keras_object({**config, "compile_config": None})
 
 
 def files_of(load_weights=True):
-    """The names of the files that a preset has, or of those that are needed without weights."""
+    """Returns the names of a preset's files, or of those needed without weights."""
     return (CONFIG, METADATA, WEIGHTS) if load_weights else (CONFIG, METADATA)
 
 
 def load_folder(cls, folder, preset, load_weights, dtype=None):
-    """The model, of class `cls`, that `save_folder` wrote to a folder.
+    """Loads the model, of class `cls`, that `save_folder` wrote to a folder.
 
-    In messages the folder is called `preset`: where it came from.
+    Error messages call the folder `preset`: where it came from.
     """
     paths = find_files(folder, preset, load_weights)
     config = _read_json(paths[CONFIG])
@@ -89,21 +91,21 @@ def load_folder(cls, folder, preset, load_weights, dtype=None):
         with _reading(preset, WEIGHTS):
             model.load_weights(paths[WEIGHTS])
     if compile_config:
-        # Only now: averaged weights start from what was loaded.
+        # Compile last: averaged weights start from the loaded ones.
         with _reading(preset, CONFIG):
             model.compile_from_config(compile_config)
     return model
 
 
 def find_files(folder, preset, load_weights=True):
-    """The paths of a preset's files, which belong together, by name.
+    """Returns the paths of a preset's files by name, all from one save.
 
-    If `save_folder` was killed while it gave files their names, these are the new ones, whether
-    they have got them or not. Before that, they are the old ones. Metadata without `"sha256"` tell
-    of any files: who edits a config by hand takes it out.
+    If `save_folder` was killed while it renamed files, these are the new files, under their
+    temporary or final names; if it was killed earlier, they are the old ones. Metadata without
+    `"sha256"` match any files: remove that entry to edit a config by hand.
 
     Raises:
-        ValueError: if one is not there, or neither belong together.
+        ValueError: if a file is missing, or the files are not from one save.
     """
     folder, names = pathlib.Path(folder), files_of(load_weights)
     for name in names:
@@ -129,12 +131,12 @@ def _refusal(preset, expected, came):
 
 @contextlib.contextmanager
 def _reading(preset, name):
-    """Says of what Keras makes nothing of which file it is."""
+    """Turns an error of Keras into one that names the file that Keras could not read."""
     try:
         yield
-    except (ImportError, MemoryError):  # a package is missing
+    except (ImportError, MemoryError):  # of a missing package
         raise
-    except Exception as error:  # of many kinds: a file that was edited may say anything
+    except Exception as error:  # of many types: an edited file may hold anything
         reason = str(error).rpartition("Exception encountered: ")[2]
         expected = f"with a {name} that Keras makes a model of, as `save_to_preset` writes it"
         came = f"it makes none ({type(error).__name__}: {reason[:1000]})"

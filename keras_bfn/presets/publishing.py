@@ -1,4 +1,4 @@
-"""Presets on their way to a hub."""
+"""Uploads of presets to a hub."""
 
 import pathlib
 import tempfile
@@ -11,19 +11,19 @@ from keras_bfn.visualization import plot_samples
 
 
 def upload_preset(uri, preset, private=False):
-    """Uploads a folder to a hub as it is, as KerasHub's function of that name does.
+    """Uploads a folder to a hub as it is, like KerasHub's function of the same name.
 
-    `BayesianFlowNetwork.upload_preset` also writes the folder, and a model card.
+    `BayesianFlowNetwork.upload_preset` also writes the folder and a model card.
 
     Args:
         uri: string. `hf://user/repo` or `kaggle://user/model/framework/variation`.
         preset: path of a folder written by `save_to_preset`. All files in it are uploaded.
-        private: bool. Whether a repository that is made on Hugging Face is private. One that is
-            there stays what it is; Kaggle makes models private.
+        private: bool. Whether a new repository on Hugging Face is private. An existing one keeps
+            its visibility; new models on Kaggle are private.
 
     Raises:
-        ValueError: if `uri` is no such handle, or the folder is not complete, or its files do not
-            belong together.
+        ValueError: if `uri` is not such a handle, or the folder is incomplete, or its files are not
+            from one save.
         ImportError: if `huggingface_hub` or `kagglehub` is not installed.
 
     Example:

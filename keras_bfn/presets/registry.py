@@ -1,4 +1,4 @@
-"""Models by name: the paper's six, and small ones whose weights are in this package."""
+"""Presets by name: the paper's six, and small models whose weights are in this package."""
 
 import dataclasses
 import functools
@@ -18,16 +18,16 @@ from keras_bfn.saving.hubs import download, is_handle
 
 _HERE = pathlib.Path(__file__).parent
 _AUTHORS = "hf://rupspace/pretrained-BFNs"
-_SIGMA_16 = math.sqrt(1e-3)  # of 16 bins
+_SIGMA_16 = math.sqrt(1e-3)  # for 16 bins
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How the paper trained a model.
+    """The paper's training settings of a model.
 
     Args:
         batch_size, num_steps: ints.
-        learning_rate, beta_2: of AdamW. The rate is constant.
+        learning_rate, beta_2: settings of AdamW. The rate is constant.
         excluded_from_weight_decay: tuple of strings. Weights with one of these in their name are
             not decayed. Keras does not save this with an optimizer.
 
@@ -45,7 +45,7 @@ class Recipe:
     excluded_from_weight_decay: tuple = ()
 
     def optimizer(self):
-        """A new `keras.optimizers.AdamW`, with averaged weights and gradients clipped at norm 5."""
+        """Returns an `AdamW` that averages weights and clips gradients at norm 5."""
         optimizer = keras.optimizers.AdamW(
             self.learning_rate,
             beta_2=self.beta_2,
@@ -66,13 +66,14 @@ class Preset:
 
     Args:
         description: one sentence.
-        num_params: int. The network's number of weights.
-        weights: where they are: a folder of this package, or `hf://owner/repo/file`, a checkpoint
-            of the paper's authors.
-        make_flow: function that returns the flow; None if the folder says.
-        make_network: function of the flow to the network; None if the folder says.
+        num_params: int. The number of the network's weights.
+        weights: the location of the weights: a folder of this package, or `hf://owner/repo/file`, a
+            checkpoint of the paper's authors.
+        make_flow: function that returns the flow; None if the folder holds it.
+        make_network: function that takes the flow and returns the network; None if the folder holds
+            it.
         recipe: a `Recipe`, or None.
-        tokenizer: that of the model, or None; a folder's model has its own.
+        tokenizer: the model's tokenizer, or None; a model loaded from a folder brings its own.
 
     Example:
 
@@ -90,7 +91,7 @@ class Preset:
 
 
 def _cifar10(name, what, num_params, make_flow):
-    """A preset of CIFAR-10: the name of its weights, and what it sends."""
+    """Returns a preset for CIFAR-10, given the name of its weights and what it sends."""
     return Preset(
         f"CIFAR-10 in {what}, as the paper has it.",
         num_params=num_params,
@@ -157,7 +158,7 @@ PRESETS = {
         ),
         recipe=Recipe(batch_size=512, num_steps=1_000_000, learning_rate=1e-4, beta_2=0.98),
     ),
-    # The paper's code reconstructs 16 bins with a normal narrower than sigma_1.
+    # For 16 bins, the paper's code reconstructs with a normal narrower than sigma_1.
     "bfn_cifar10_continuous_16": _continuous(16, _SIGMA_16, reconstruction_std=0.7 * _SIGMA_16),
     "bfn_cifar10_continuous_256": _continuous(256, 1e-3),
     "bfn_cifar10_discretized_16": _discretized(16, _SIGMA_16),
@@ -193,7 +194,7 @@ PRESETS = {
 
 
 def load_preset(cls, preset, load_weights=True, dtype=None):
-    """A model of class `cls`: see `BayesianFlowNetwork.from_preset`."""
+    """Loads a model of class `cls`: see `BayesianFlowNetwork.from_preset`."""
     check_bool("load_weights", load_weights)
     dtype = None if dtype is None else check_policy(dtype)
     known = PRESETS.get(preset) if isinstance(preset, str) else None

@@ -1,1 +1,1 @@
-"""What leaves the process: files that are whole, exports for other runtimes, hubs of models."""
+"""Atomic files, exports for other runtimes, and model hubs."""

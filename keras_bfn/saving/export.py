@@ -1,4 +1,4 @@
-"""Functions of tensors that use a model's weights, as files that other runtimes run."""
+"""Exports of functions of tensors, with a model's weights, for other runtimes."""
 
 import keras
 
@@ -9,11 +9,11 @@ from keras_bfn.saving.files import whole
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"}
-LARGEST_FILE = 2**30  # bytes of weights in one ONNX file, which holds 2 GB
+LARGEST_FILE = 2**30  # bytes of weights in one ONNX file, whose limit is 2 GB
 
 
 def check_target(filepath, format):
-    """Returns the path that an export is to be written to, or raises a `ValueError`."""
+    """Returns the path of an export, or raises a `ValueError` if it cannot be written there."""
     filepath = check_path("filepath", filepath)
     check_format(format)
     suffix = SUFFIXES.get(format, filepath.suffix)
@@ -32,10 +32,10 @@ def export(model, function, inputs, filepath, format):
 
     Args:
         model: the Keras model whose weights the function uses.
-        function: takes a nest of tensors, and returns one.
-        inputs: such a nest, an example. What is exported takes and returns flat dicts instead: what
-            is on the path to a leaf, joined by `_`, is its name.
-        filepath: what `check_target` returned.
+        function: function that takes and returns a nest of tensors.
+        inputs: an example of the nest that it takes. The exported function takes and returns flat
+            dicts instead: the name of a leaf is its path, joined by `_`.
+        filepath: the path that `check_target` returned.
         format: string.
     """
     program = FlatModel(model, function, inputs)
@@ -58,11 +58,11 @@ def export(model, function, inputs, filepath, format):
 
 
 class FlatModel(keras.Model):
-    """A function as a model, which Keras exports, of flat dicts, as every format has them."""
+    """A function as a Keras model of flat dicts, the form that all export formats support."""
 
     def __init__(self, model, function, example):
         super().__init__(dtype="float32", autocast=False)
-        self.model = model  # tracked, so that its weights are not taken for constants
+        self.model = model  # tracked, so that its weights are not exported as constants
         self.function = function
         names = list(_name_leaves(example))
         self.pack = lambda flat: keras.tree.pack_sequence_as(example, [flat[n] for n in names])

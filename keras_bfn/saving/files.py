@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there."""
+"""Atomic writes: a file or folder is complete or absent."""
 
 import contextlib
 import io
@@ -11,24 +11,24 @@ from keras_bfn._backend import process_of
 
 @contextlib.contextmanager
 def whole(path):
-    """Names a file or folder `path` once it is complete, and on the disk; removes it if it fails.
+    """Names a file or folder `path` once it is complete and on disk; removes it on failure.
 
-    A folder cannot take the name of another that has files. So that one is renamed first, and for
-    that moment there is none of the name: a process that is killed just then leaves both beside it.
+    A folder cannot replace a non-empty folder, so the old one is renamed first. For that moment the
+    name does not exist: a process killed then leaves both folders beside it.
 
     Args:
-        path: where the file or folder shall be, in the place of what is there.
+        path: the final path of the file or folder, which replaces an existing one.
 
     Yields:
-        The path where it is to be written first, beside it, with the same suffix: of several
-        processes that train one model, each has its own.
+        A temporary path beside it, with the same suffix, to write to. If several processes train
+        one model, each has its own.
     """
     path = pathlib.Path(path).absolute()
     process, _ = process_of()
     start = f"partial.{process}" if process else "partial"
     partial = path.with_name(f"{start}.{path.name}")
     old = path.with_name(f"{start}.old.{path.name}")
-    _remove(partial)  # perhaps a link to elsewhere
+    _remove(partial)  # it may be a link to another place
     try:
         yield partial
         for file in (partial, *partial.rglob("*")):
@@ -47,26 +47,29 @@ def whole(path):
 
 
 def write_atomically(path, write):
-    """Writes a whole file by a function of the open binary file."""
+    """Writes a file atomically, by a function that takes the open binary file."""
     with whole(path) as partial, open(partial, "xb") as file:
         write(file)
 
 
 def is_one_file(path, suffix, overwrite):
-    """Whether this is the path of a file on this machine, to be written without a question."""
+    """Whether `path` is a local file with this suffix that may be written without asking."""
     is_path = isinstance(path, (str, os.PathLike)) and "://" not in str(path)
     return is_path and str(path).endswith(suffix) and (overwrite or not os.path.exists(path))
 
 
 class WeightsFile(io.BytesIO):
-    """A file in memory, as Keras 3.15 takes it. Where a disk is full, h5py ends the process."""
+    """A weights file in memory, in the form that Keras 3.15 takes.
+
+    On a full disk, h5py terminates the process.
+    """
 
     def __str__(self):
         return "memory.weights.h5"
 
 
 def write_weights(path, save_weights):
-    """Writes a whole file by a model's `save_weights`."""
+    """Writes a file atomically, by a model's `save_weights`."""
     weights = WeightsFile()
     save_weights(weights)
     write_atomically(path, lambda file: file.write(weights.getbuffer()))

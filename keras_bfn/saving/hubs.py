@@ -1,4 +1,4 @@
-"""Hugging Face and Kaggle, by the handles that KerasHub has for them."""
+"""Model hubs: Hugging Face and Kaggle, with the handles of KerasHub."""
 
 import importlib
 import re
@@ -7,7 +7,7 @@ from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import refusal
 
 HUGGING_FACE, KAGGLE = "hf://", "kaggle://"
-_NOT_SHOWN = (401, 403, 404)  # the hubs do not tell what is private from what is not there
+_NOT_SHOWN = (401, 403, 404)  # the hubs do not distinguish private models from missing ones
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _HANDLES = (
     re.compile(rf"hf://({_NAME}/{_NAME})(?:@([^\s@]+))?"),
@@ -16,20 +16,20 @@ _HANDLES = (
 
 
 def is_handle(value):
-    """Whether this names a model on a hub, rightly or wrongly, rather than a folder."""
+    """Whether `value` starts like a hub's handle, valid or not, rather than as a folder."""
     return isinstance(value, str) and value.startswith((HUGGING_FACE, KAGGLE))
 
 
 def parse_handle(name, handle, versioned=True):
-    """The model that a handle names, and its revision or version; None for the newest.
+    """Returns the model of a handle, and its revision or version; None for the newest.
 
     Args:
         name: the argument's name, for the message.
-        handle: what was given for it.
+        handle: the argument's value.
         versioned: bool. Whether the handle may name a revision or version.
 
     Raises:
-        ValueError: if it is no handle.
+        ValueError: if it is not a handle.
     """
     for pattern in _HANDLES:
         match = pattern.fullmatch(handle) if isinstance(handle, str) else None
@@ -44,7 +44,7 @@ def parse_handle(name, handle, versioned=True):
 
 
 def import_hub(handle):
-    """The library that speaks to the hub of a handle.
+    """Returns the client library of a handle's hub.
 
     Raises:
         ImportError: if it is not installed.
@@ -57,27 +57,25 @@ def import_hub(handle):
 
 
 def download(name, handle, files):
-    """The path of a folder of this machine that holds a model of a hub.
-
-    Files that were downloaded before are not downloaded again: the hubs' libraries keep them.
+    """Returns the path of a local folder with a hub's model, downloading what is not cached.
 
     Args:
         name: the argument's name, for messages.
-        handle: what was given for it.
-        files: the names of the files that are needed. Kaggle sends all that there are.
+        handle: the argument's value.
+        files: the names of the files that are needed. Kaggle sends all files of the model.
 
     Raises:
-        ValueError: if it is no handle, or the hub shows no such model.
+        ValueError: if it is not a handle, or the model is missing or not visible to this account.
         ImportError: if the hub's library is not installed.
     """
     model, version = parse_handle(name, handle)
     hub = import_hub(handle)
     try:
         if handle.startswith(HUGGING_FACE):
-            # All files of one revision, even if another one is uploaded meanwhile.
+            # All files from one revision, even if another one is uploaded meanwhile.
             return hub.snapshot_download(model, revision=version, allow_patterns=list(files))
         return hub.model_download(model if version is None else f"{model}/{version}")
-    except OSError as error:  # both libraries' own are among these
+    except OSError as error:  # the base class of both libraries' errors
         status = getattr(getattr(error, "response", None), "status_code", None)
         if status not in _NOT_SHOWN:
             raise
@@ -88,17 +86,17 @@ def download(name, handle, files):
 
 
 def upload(name, handle, folder, private=False):
-    """Sends the files of a folder to a hub, which makes the model if it has none of this name.
+    """Uploads the files of a folder to a hub, which creates the model if it does not exist.
 
     Args:
         name: the argument's name, for messages.
-        handle: what was given for it.
+        handle: the argument's value.
         folder: path.
-        private: bool. Whether a model that Hugging Face makes is shown to its owner alone, as one
-            that Kaggle makes always is at first.
+        private: bool. Whether a new model on Hugging Face is private. A new model on Kaggle is
+            always private at first.
 
     Raises:
-        ValueError: if it is no handle.
+        ValueError: if it is not a handle.
         ImportError: if the hub's library is not installed.
     """
     model, _ = parse_handle(name, handle, versioned=False)

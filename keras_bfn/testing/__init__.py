@@ -1,6 +1,6 @@
-"""The contracts of flows, schedules, samplers and networks, proved for one of your own by a call.
+"""Contract tests for custom flows, losses, schedules, samplers and networks, each in one call.
 
-Each function returns None, or raises an `AssertionError` that says in a sentence what is wrong.
+Each function returns None, or raises an `AssertionError` that describes the defect.
 """
 
 from keras_bfn.testing.flows import check_flow as check_flow

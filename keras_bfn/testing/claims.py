@@ -1,4 +1,4 @@
-"""What every check claims: values, draws, and objects that can be saved."""
+"""Claims that all checks share: about values, samples, and serialisable objects."""
 
 import contextlib
 import json
@@ -6,18 +6,18 @@ import json
 import keras
 import numpy as np
 
-NUM_ERRORS = 5.0  # standard errors by which a mean may be off: by chance once in two million
+NUM_ERRORS = 5.0  # standard errors by which a mean may differ: by chance once in two million
 
 
 def require(condition, sentence):
-    """Raises an `AssertionError` with this sentence, unless the condition holds."""
+    """Raises an `AssertionError` with this sentence unless the condition holds."""
     if not condition:
         raise AssertionError(sentence)
 
 
 @contextlib.contextmanager
 def requiring(sentence, *errors):
-    """Claims that what is within raises none of these errors; what it raises ends the sentence."""
+    """Turns the given errors into an `AssertionError` with the sentence and the error."""
     try:
         yield
     except errors as error:
@@ -34,7 +34,7 @@ def is_refused(error, function, *arguments):
 
 
 def draw_data(flow, shape, rng, most=None):
-    """Data from all of a flow's range, or from the part that begins at its low end."""
+    """Draws data from a flow's whole range, or from its lowest part, of size `most`."""
     low, high = flow.data_range
     high = high if most is None else np.minimum(high, low + most)
     if flow.discrete:
@@ -43,7 +43,7 @@ def draw_data(flow, shape, rng, most=None):
 
 
 def require_mean(draws, expected, sentence, tolerance=0.0):
-    """Claims that draws along the first axis have this mean, up to chance and a tolerance."""
+    """Claims that samples along the first axis have this mean, up to chance and a tolerance."""
     draws = np.asarray(draws, "float64")
     mean, error = draws.mean(axis=0), draws.std(axis=0) / np.sqrt(len(draws))
     off = np.abs(mean - expected) - NUM_ERRORS * error - tolerance
@@ -63,17 +63,17 @@ def require_shape(tensor, shape, name):
 
 
 def require_float32(tensor, shape, name):
-    """Claims that a tensor is float32, and has this shape."""
+    """Claims that a tensor is float32 and has this shape."""
     require_shape(tensor, shape, name)
     dtype = keras.backend.standardize_dtype(tensor.dtype)
     require(dtype == "float32", f"{name} must be float32, whatever the input. It is {dtype}")
 
 
 def require_config(made):
-    """Claims that an object comes back from its config as it was, and cannot be changed."""
+    """Claims that an object is restored by its config and is immutable."""
     name = type(made).__name__
     with requiring(f"{name} must be told by its config", AttributeError):
-        config = made.get_config()  # of an argument that was not kept there is none
+        config = made.get_config()  # fails for an argument that was not kept
     _require_copy(made, type(made).from_config(config), "from_config(get_config())")
     for argument in config:
         require(
@@ -83,7 +83,7 @@ def require_config(made):
 
 
 def require_saving(made):
-    """The same, and that it is saved with a model: that Keras finds its class."""
+    """Claims the same, and that the object is saved with a model: Keras finds its class."""
     require_config(made)
     saved = json.dumps(keras.saving.serialize_keras_object(made))
     advice = "decorate the class with `@keras.saving.register_keras_serializable()`"
@@ -102,7 +102,7 @@ def _require_copy(made, copy, way):
 
 
 class Compiled(keras.Model):
-    """A function as one program, to be run by `predict_on_batch`.
+    """A function as one compiled program, run by `predict_on_batch`.
 
     Args:
         function: takes the inputs and a seed generator, and returns a nest of tensors.

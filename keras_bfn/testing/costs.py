@@ -1,4 +1,4 @@
-"""The losses of a data type: finite at the edges, and the entropy for an exact posterior."""
+"""The losses of a data type: finite at the edges, and the entropy under an exact posterior."""
 
 import numpy as np
 from keras import ops
@@ -23,7 +23,7 @@ EDGE_LOSSES = {
 }
 EDGE_OUTPUTS = (0.0, 1.0, -1.0, 1e4, -1e4)
 MOST_EXAMPLES = 2**16
-MOST_NUMBERS = 2**21  # of one tensor
+MOST_NUMBERS = 2**21  # in one tensor
 EXACT_LOSSES = {
     "continuous time": ContinuousTimeLoss(),
     "one message": DiscreteTimeLoss(1),
@@ -32,11 +32,11 @@ EXACT_LOSSES = {
 
 
 def run_edges(flow, x, losses):
-    """Requires finite losses and gradients at the edges of time, whatever the network returns.
+    """Requires finite losses and gradients at the edges of time, for any network output.
 
     Returns:
-        The tuple of theta, of a dict of what the output distribution says, and of the time of each
-        row.
+        The tuple of theta, a dict of the output distribution's mode, sample and mean, and each
+        row's time.
     """
     name = type(flow).__name__
     outputs = [np.resize(np.roll(EDGE_OUTPUTS, i), flow.output_size) for i in range(5)]
@@ -71,7 +71,7 @@ def run_edges(flow, x, losses):
 
 
 def check_edges(flow, x):
-    """Losses, gradients and samples are finite, and samples are data, in all cases."""
+    """Requires finite losses, gradients and samples, and samples that are valid data."""
     name = type(flow).__name__
     theta, said, t = run_edges(flow, x, EDGE_LOSSES)
     _require_finite(theta, t, f"{name}.input_params(s, beta)")
@@ -90,7 +90,7 @@ def _require_finite(values, t, name):
 
 
 def measure_costs(flow, x, losses, seed):
-    """What data cost by losses if nothing is predicted from other variables: a dict of arrays."""
+    """Returns a dict of losses, in nats, if no variable is predicted from others."""
 
     def compute(x, seed):
         nats = {}
@@ -108,11 +108,11 @@ def measure_costs(flow, x, losses, seed):
 class ExactFlow:
     """A flow of integers whose output distribution is the exact posterior of a single variable.
 
-    All else is the flow's own: what data cost by its losses then is known in advance.
+    Everything else is delegated to the given flow. The expected losses are then known in advance.
 
     Args:
         flow: a `keras_bfn.flows.Flow` of integers 0..K-1.
-        prior: float array `(K,)`, how often each value occurs.
+        prior: float array `(K,)`, the probability of each value.
     """
 
     def __init__(self, flow, prior):
@@ -122,7 +122,7 @@ class ExactFlow:
         return getattr(self.flow, name)
 
     def output_distribution(self, params, s, t):
-        """p(k | s), proportional to `prior_k exp(s e(k) - c beta |e(k)|^2 / 2)`."""
+        """Returns p(k | s), proportional to `prior_k exp(s e(k) - c beta |e(k)|^2 / 2)`."""
         embeddings = self.embed(ops.arange(self.num_values, dtype="int32"))
         lengths = ops.sum(ops.square(embeddings), axis=-1)
         precision = self.gain * expand(self.schedule.beta(t), s)
@@ -134,13 +134,13 @@ class ExactFlow:
 
 
 def check_entropy(flow, rng, losses=EXACT_LOSSES):
-    """With an exact posterior, transmission and reconstruction add up to the entropy."""
+    """Requires that the losses sum to the entropy under the exact posterior."""
     num_values = flow.num_values
     prior = np.linspace(2.0, 1.0, num_values)
     prior /= prior.sum()
     entropy = -np.sum(prior * np.log(prior))
     num = max(256, min(MOST_EXAMPLES, MOST_NUMBERS // num_values))
-    # As often as the prior says, to within one: the data add no noise of their own.
+    # Each value as often as under the prior, up to one: the data add no sampling noise.
     x = np.searchsorted(np.cumsum(prior)[:-1], (np.arange(num) + 0.5) / num)
     losses = {"reconstruction": ReconstructionLoss(), **losses}
     seed = int(rng.integers(2**31))

@@ -1,4 +1,4 @@
-"""What a data type must define, told before anything is computed by it."""
+"""Checks that a data type defines what it must, before anything is computed."""
 
 import numbers
 
@@ -12,11 +12,11 @@ from keras_bfn.flows import Flow
 from keras_bfn.flows.flow import NOT_INTEGERS
 from keras_bfn.testing.claims import require, require_shape, requiring
 
-SHAPE = (4, 3)  # of data
+SHAPE = (4, 3)  # of the data
 
 
 def check_definitions(flow):
-    """Claims that a flow has all that has no default."""
+    """Claims that a flow defines everything that has no default."""
     name = type(flow).__name__
     for size in ("embedding_size", "theta_size", "output_size"):
         value = getattr(flow, size, None)
@@ -41,7 +41,7 @@ def _require_own(made, base, methods, why=""):
 
 
 def check_output_distribution(flow):
-    """Claims that an output distribution has all its methods, and draws by what is given."""
+    """Claims that an output distribution has all its methods, and samples from given noise."""
     s, params = (ops.zeros((*SHAPE, size)) for size in (flow.embedding_size, flow.output_size))
     output = flow.output_distribution(params, s, np.full(SHAPE[0], 0.5, "float32"))
     name, kind = f"{type(flow).__name__}.output_distribution(params, s, t)", type(output).__name__

@@ -30,27 +30,35 @@ MOST_DRAWS = 2**13
 
 
 def check_flow(flow, x=None, seed=0, event_shape=(3,)):
-    """Proves that a data type keeps its contract.
+    """Tests that a data type satisfies its contract.
 
-    That all is there that has no default; shapes and dtypes of all methods; configs and saving; the
-    schedule; draws from the flow distribution against sums of messages; the output distribution's
-    draws against `expected_embedding` and `log_receiver_ratio`; `sender_receiver_kl` against
-    messages, and its limit for small ones; finite losses, gradients and samples at t = 0, 1e-7 and
-    1, whatever the network returns; and, for up to 512 values, that with the exact posterior for a
-    network, n-step and continuous-time loss and reconstruction add up to the entropy of the data.
-    Of a flow with a prior, the same without it; and that by the prior classes cost its -log, with
-    no network. Of one whose variables have each a `center` and a `scale`, the same with those of
-    the first; and that each variable is treated as by a flow of its own.
+    It checks that
+
+    - everything without a default is defined;
+    - all methods return the right shapes and dtypes;
+    - the flow's config restores it, and it is saved with a model;
+    - the schedule satisfies its own contract;
+    - samples of the flow distribution agree with sums of messages;
+    - samples of the output distribution agree with `expected_embedding` and `log_receiver_ratio`;
+    - `sender_receiver_kl` agrees with messages, and with its limit for small ones;
+    - losses, gradients and samples are finite at t = 0, 1e-7 and 1, for any network output;
+    - for up to 512 values, with the exact posterior as the network, the n-step or continuous-time
+      loss and the reconstruction loss sum to the entropy of the data.
+
+    A flow with a prior is checked without it, and for classes, the input distribution alone must
+    yield a cost of -log of their prior probability. A flow whose variables each have a `center` and
+    a `scale` is checked with those of the first, and each variable must be treated as by a flow of
+    its own.
 
     Args:
         flow: a `keras_bfn.flows.Flow`.
-        x: numpy array of data, of any shape; by default drawn from all of `flow.data_range`, which
-            must be finite then.
+        x: numpy array of data, of any shape; by default drawn from the whole `flow.data_range`,
+            which must then be finite.
         seed: int.
-        event_shape: the shape of an example, for a flow that suits some shapes only.
+        event_shape: the shape of an example, for a flow that suits only some shapes.
 
     Raises:
-        AssertionError: if it does not; the message says what is wrong.
+        AssertionError: if a check fails; the message says what is wrong.
 
     Example:
 
@@ -80,7 +88,10 @@ def check_flow(flow, x=None, seed=0, event_shape=(3,)):
 
 
 def _check_each_variable(flow, event_shape, rng):
-    """Variables with ranges of their own are each as in a flow of that range. Returns the first."""
+    """Requires that variables with their own ranges are treated as by flows of those ranges.
+
+    Returns the flow of the first variable.
+    """
     x = draw_data(flow, (4, *event_shape), rng)
     params = rng.standard_normal((*x.shape, flow.output_size)).astype("float32")
     noise = rng.standard_normal((*x.shape, flow.embedding_size)).astype("float32")
@@ -120,7 +131,7 @@ def _draw_data(flow, rng):
 
 
 def _check_data_checks(flow, x):
-    """`check_data` takes data, and nothing else."""
+    """Requires that `check_data` accepts data, and nothing else."""
     name = type(flow).__name__
     low, _ = flow.data_range
     with requiring(f"{name}.check_data must take its own data", ValueError):
@@ -134,7 +145,7 @@ def _check_data_checks(flow, x):
 
 
 def compute_all(flow, x, params, noise, t, seed):
-    """What each method of a flow returns, by what its last axis is as long as."""
+    """Returns the results of all methods of a flow, grouped by the size of their last axis."""
     beta, embedding = flow.schedule.beta(t), flow.embed(x)
     s = flow.receive(embedding, beta, noise)
     theta = flow.input_params(s, beta)
@@ -163,7 +174,7 @@ def compute_all(flow, x, params, noise, t, seed):
 
 
 def _check_shapes(flow, x):
-    """Shapes are right without numbers, and arrays of any width give float32."""
+    """Requires the right shapes for symbolic inputs, and float32 results for wider dtypes."""
 
     def compute(inputs, seed):
         return compute_all(flow, *inputs, seed)
@@ -230,7 +241,7 @@ def _check_draws(flow, x, rng):
 
 
 def _draw_all(flow, x, params, num, seed):
-    """Many draws of everything that is random: rows that are alike but for their noise."""
+    """Draws many samples of everything random: the rows differ only in their noise."""
 
     def compute(ones, seed):
         def repeat(row):
@@ -240,12 +251,12 @@ def _draw_all(flow, x, params, num, seed):
         rows, early = repeat(x), 0.4 * ones
         beta = flow.schedule.beta(early)
         half, embedding = 0.5 * beta, flow.embed(rows)
-        # The same evidence for all: its mean.
+        # The same evidence for all rows: its mean.
         s = flow.gain * expand(beta, embedding) * embedding
         output = flow.output_distribution(repeat(params), s, early)
         drawn = output.sample(seed)
 
-        # Messages that tell of x, but not all: of embeddings about 1 apart.
+        # Messages with partial information on x: embeddings about 1 apart, at this accuracy.
         alpha = ones / flow.gain
         noise = keras.random.normal(ops.shape(embedding), seed=seed)
         one_noise = ops.broadcast_to(noise[:1], ops.shape(noise))

@@ -14,26 +14,26 @@ FLOWS = (flows.DiscreteFlow(3, beta_1=2.0), flows.DiscretizedFlow(5, sigma_1=0.2
 
 
 def check_loss(loss, seed=0):
-    """Proves that a transmission loss keeps its contract.
+    """Tests that a transmission loss satisfies its contract.
 
-    Its times are in [0, 1]; it returns float32 nats per variable, for any event shape; they and
-    their gradients are finite at the edges of time, whatever the network returns; it is saved with
-    a model, and cannot be changed. With the exact posterior of one variable for a network, its mean
-    and the reconstruction loss add up to the entropy of the data: so it is unbiased, and a trained
-    model's costs compare with those by other losses. All of it holds for classes and for bins.
+    Its times are in [0, 1]. It returns float32 nats per variable, for any event shape. They and
+    their gradients are finite at the edges of time, for any network output. It is saved with a
+    model, and is immutable. With the exact posterior of one variable as the network, its mean and
+    the reconstruction loss sum to the entropy of the data. It is therefore unbiased, and its values
+    are comparable to those of other losses. All of this is checked for classes and for bins.
 
     Args:
         loss: a `keras_bfn.losses.BFNLoss`.
         seed: int.
 
     Raises:
-        AssertionError: if it does not; the message says what is wrong.
+        AssertionError: if a check fails; the message says what is wrong.
 
     Example:
 
     >>> keras_bfn.testing.check_loss(keras_bfn.losses.DiscreteTimeLoss(num_steps=10))
 
-    Reference: that both add up to the entropy is the chain rule for the messages of section 3 of
+    Reference: the sum is the entropy by the chain rule for the messages of section 3 of
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
     require(

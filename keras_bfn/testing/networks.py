@@ -14,22 +14,22 @@ from keras_bfn.testing.claims import draw_data, require, requiring
 
 
 def check_network(network, flow, event_shape=None, condition=None, times="shared"):
-    """Proves that a network keeps its contract with `keras_bfn.BayesianFlowNetwork`.
+    """Tests that a network satisfies the contract of `keras_bfn.BayesianFlowNetwork`.
 
-    It takes theta and the time, and returns the numbers that the flow needs, finite at all times;
-    what it says of one example hangs on all of its evidence and on no other example; it can be
-    trained, and saved with the model.
+    It takes theta and the time, and returns the parameters that the flow needs, finite at all
+    times. Its output for an example depends on all of that example's evidence and on no other
+    example. It can be trained, and saved with the model.
 
     Args:
-        network: a Keras model or layer, built or not. It is trained for a step.
+        network: a Keras model or layer, built or not. It is trained for one step.
         flow: a `keras_bfn.flows.Flow`, or a dict of flows.
-        event_shape: the shape of an example, or a dict of shapes; by default what a functional
-            network says.
-        condition: None, or an array of four examples' conditions.
+        event_shape: the shape of an example, or a dict of shapes; by default inferred from a
+            functional network.
+        condition: None, or an array of the conditions of four examples.
         times: as in `keras_bfn.BayesianFlowNetwork`.
 
     Raises:
-        AssertionError: if it does not; the message says what is wrong.
+        AssertionError: if a check fails; the message says what is wrong.
 
     Example:
 
@@ -58,7 +58,7 @@ def check_network(network, flow, event_shape=None, condition=None, times="shared
 
 
 def _outputs(model, s, t, condition):
-    """The network's output for each part, as a list of numpy arrays."""
+    """Returns the network's output for each part, as a list of numpy arrays."""
     predictions = model.predict_params(s, np.full(4, t, "float32"), condition)
     parts = list_parts(model.flow, predictions)
     return [ops.convert_to_numpy(prediction.params) for _, prediction in parts]
@@ -77,7 +77,7 @@ def _check_outputs(name, model, s, condition):
 
 
 def _check_examples(name, model, s, condition):
-    # Some networks start with an output of zeros: others' weights show what is connected.
+    # Some networks initially return zeros: perturbed weights show what is connected.
     before, rng = model.get_weights(), np.random.default_rng(1)
     model.network.set_weights(
         [w + 0.3 * rng.standard_normal(w.shape) for w in model.network.get_weights()]

@@ -1,4 +1,4 @@
-"""The contract of input distributions, and of priors: by the right one, data cost their worth."""
+"""The contract of input distributions and priors."""
 
 import math
 
@@ -15,7 +15,7 @@ LOSSES = {"transmission": ContinuousTimeLoss(), "reconstruction": Reconstruction
 
 
 def check_input_distribution(flow, x, name):
-    """It starts at what is known of all data, and ends at the data."""
+    """Requires that the input distribution starts independent of the data and ends at the data."""
     embedding, means = flow.embed(x), []
     for beta in (0.0, MOST_EVIDENCE):
         theta = flow.input_params(flow.gain * beta * embedding, np.full(len(x), beta, "float32"))
@@ -37,14 +37,14 @@ def check_input_distribution(flow, x, name):
 
 
 def _is_circle(flow):
-    """Whether both ends of the range are one."""
+    """Whether both ends of the range are the same point."""
     ends = np.stack(np.broadcast_arrays(*flow.data_range)).astype("float32")
     low, high = ops.convert_to_numpy(flow.embed(ends))
     return np.allclose(low, high, atol=1e-5)
 
 
 def check_prior(flow, event_shape, rng):
-    """Proves that the input distribution starts at the prior, and is the posterior by it."""
+    """Tests that the input distribution starts at the prior, and is the posterior under it."""
     name = f"{type(flow).__name__}(prior=...)"
     with requiring("Argument `event_shape` must be a shape that the prior is for", ValueError):
         flow.check_event_shape(event_shape)

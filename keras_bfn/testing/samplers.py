@@ -16,30 +16,31 @@ from keras_bfn.testing.claims import require, require_config
 
 JOINT_PRIOR = np.array([[0.25, 0.02, 0.03], [0.05, 0.2, 0.05], [0.02, 0.08, 0.3]])
 NUM_SAMPLES = 8000
-VARIANCE_TOLERANCE = 0.05  # of which chance takes 0.01, and the first order of 60 steps 0.035
+VARIANCE_TOLERANCE = 0.05  # 0.01 for chance, and 0.035 for the first-order error of 60 steps
 STD = 0.2  # of data that are hardly ever clipped to [-1, 1]
 NORMAL_FLOW = ContinuousFlow(sigma_1=0.1, prediction="data")
 
 
 def check_sampler(sampler, num_steps=200, order=None, seed=0):
-    """Proves that a sampler keeps its contract.
+    """Tests that a sampler satisfies its contract.
 
-    It can be saved and not changed; the same seed gives the same samples, and another seed others;
-    its state keeps its shapes and dtypes; if it is deterministic, samples are a function of the
-    latents, and data can be encoded. With the exact posterior of two dependent variables for a
-    network, many steps draw from their joint distribution, few steps are further off, and evidence
-    halfway varies as the flow says: as the messages about data do, N(c beta e(x), c beta).
+    It can be saved, and is immutable. The same seed gives the same samples, another seed different
+    ones. Its state keeps its shapes and dtypes. If it is deterministic, samples are a function of
+    the latents, and data can be encoded. With the exact posterior of two dependent variables as the
+    network, many steps sample their joint distribution, and few steps approximate it less well.
+    Evidence halfway has the variance of the Bayesian flow distribution, N(c beta e(x), c beta) over
+    the data.
 
     Args:
         sampler: a `keras_bfn.samplers.Sampler`.
-        num_steps: int. So many steps must be enough.
-        order: None, 1 or 2: the order of convergence to be proved, at least. It is measured by the
-            variance of evidence about normal data, from `start=0.05` on: give a sampler that was
-            made with it.
+        num_steps: int. The number of steps that must suffice.
+        order: None, 1 or 2: the order of convergence to test, at least. It is measured by the
+            variance of evidence about normal data, from `start=0.05`: pass a sampler with that
+            start.
         seed: int.
 
     Raises:
-        AssertionError: if it does not; the message says what is wrong.
+        AssertionError: if a check fails; the message says what is wrong.
 
     Example:
 
@@ -65,7 +66,7 @@ class PairPosterior(keras.layers.Layer):
     """A network for two dependent variables of three classes: the exact marginals of both."""
 
     def call(self, inputs):
-        # Up to what is common to all classes, the evidence is the logarithm of theta.
+        # Up to a constant common to all classes, the evidence is the logarithm of theta.
         s = ops.log(ops.maximum(inputs["theta"], 1e-30))
         log_prior = ops.convert_to_tensor(np.log(JOINT_PRIOR), "float32")
         log_joint = log_prior + s[:, 0, :, None] + s[:, 1, None, :]
@@ -74,7 +75,7 @@ class PairPosterior(keras.layers.Layer):
 
 
 def make_pair_model():
-    """A model whose network is `PairPosterior`."""
+    """Returns a model whose network is `PairPosterior`."""
     return BayesianFlowNetwork(DiscreteFlow(3, 12.0), PairPosterior(), event_shape=(2,), seed=0)
 
 
@@ -133,7 +134,7 @@ def _check_joint_distribution(sampler, num_steps, seed):
         return model.generate(NUM_SAMPLES, num_steps, sampler, **options)
 
     def distance(x):
-        """Chi-squared of the pairs against their probabilities, in its standard deviations."""
+        """Returns chi-squared of the pairs' counts, standardised by its mean and deviation."""
         counts = np.bincount(x @ [3, 1], minlength=9)
         expected = NUM_SAMPLES * JOINT_PRIOR.ravel()
         return (np.sum((counts - expected) ** 2 / expected) - 8.0) / 4.0
@@ -180,10 +181,10 @@ def _check_order(sampler, order):
 
 
 def evidence_variance(sampler, num_steps):
-    """The variance of evidence about normal data at t = 1, without the noise of draws.
+    """Returns the variance of evidence about normal data at t = 1, without sampling noise.
 
-    With the exact posterior for a network, evidence is linear in the noise: row i of the batch is
-    moved by the i-th draw alone, and little enough never to be clipped.
+    With the exact posterior as the network, evidence is linear in the noise. Row i of the batch is
+    perturbed by the i-th draw alone, by too little ever to be clipped.
     """
     flow, unit = NORMAL_FLOW, 0.01
     rows = iter(unit * np.eye(num_steps + 1, dtype="float32"))
@@ -193,12 +194,12 @@ def evidence_variance(sampler, num_steps):
 
     with (
         mock.patch.object(_random, "draw_normal", normal),
-        mock.patch.object(keras.random, "normal", normal),  # by which own samplers may draw
+        mock.patch.object(keras.random, "normal", normal),  # which custom samplers may use
     ):
         state = sampler.init(flow, (num_steps + 1, 1, 1))
         for t, t_next in itertools.pairwise(sampler.times(flow, num_steps)):
             s, times = sampler.evidence(flow, state, t), ops.full((num_steps + 1,), t)
-            # The mean of the posterior.
+            # The posterior mean.
             params = s / (flow.schedule.beta(t) + STD**-2)
             output = flow.output_distribution(params, s, times)
             state = sampler.step(flow, state, output, t, t_next)
@@ -207,11 +208,11 @@ def evidence_variance(sampler, num_steps):
 
 
 def exact_variance(sampler):
-    """The same with infinitely many steps, from a start at N(0, beta_0)."""
+    """Returns the same for infinitely many steps, from a start at N(0, beta_0)."""
     beta_0, beta_1 = (float(NORMAL_FLOW.schedule.beta(t)) for t in (sampler.start, 1.0))
     if sampler.deterministic:
         # u = s / sqrt(beta) is multiplied by sqrt((1 + tau^2 beta_1) / (1 + tau^2 beta_0)).
         return beta_1 * (1 + STD**2 * beta_1) / (1 + STD**2 * beta_0)
-    # s grows by (s / (beta + 1 / tau^2)) d beta and a Brownian motion.
+    # d s = (s / (beta + 1 / tau^2)) d beta + a Brownian motion.
     growth = (beta_1 + STD**-2) / (beta_0 + STD**-2)
     return beta_1 + beta_1**2 * STD**2 - (beta_0 * STD * growth) ** 2

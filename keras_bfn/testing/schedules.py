@@ -9,18 +9,18 @@ from keras_bfn.testing.claims import require, require_float32, require_saving, r
 
 
 def check_schedule(schedule):
-    """Proves that a schedule keeps its contract.
+    """Tests that a schedule satisfies its contract.
 
-    It starts at 0, rises, is finite, and has the derivative that it says; its methods take floats
-    and arrays of any shape and return float32; the accuracies of n messages add up; it can be saved
-    and not changed. Where they are defined, `inverse` is the inverse of `beta`, and `ending_at`
-    ends there.
+    It starts at 0, increases, is finite, and has the derivative that it declares. Its methods take
+    floats and arrays of any shape, and return float32. The accuracies of n messages sum to beta(1).
+    It can be saved, and is immutable. Where they are defined, `inverse` is the inverse of `beta`,
+    and `ending_at` returns a schedule that ends at the given accuracy.
 
     Args:
         schedule: a `keras_bfn.schedules.Schedule`.
 
     Raises:
-        AssertionError: if it does not; the message says what is wrong.
+        AssertionError: if a check fails; the message says what is wrong.
 
     Example:
 

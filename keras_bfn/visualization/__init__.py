@@ -1,4 +1,4 @@
-"""Pictures of samples, and of how they come about."""
+"""Plots of samples, trajectories and forecasts."""
 
 from keras_bfn.visualization.animation import animate_generation as animate_generation
 from keras_bfn.visualization.flow_plot import plot_flow as plot_flow

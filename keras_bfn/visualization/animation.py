@@ -1,4 +1,4 @@
-"""Generation as a moving picture. Needs Pillow, which comes with matplotlib."""
+"""Animations of generation. Needs Pillow, which comes with matplotlib."""
 
 import numpy as np
 from keras import ops
@@ -22,22 +22,23 @@ def animate_generation(
 ):
     """Writes a GIF of images on their way from the prior to the sample.
 
-    Left the mean of the input distribution, what has been received so far; right the mean of the
-    output distribution, what the network makes of it. The last frame stays for two seconds.
+    On the left is the mean of the input distribution: what has been received so far. On the right
+    is the mean of the output distribution: the network's prediction. The last frame stays for two
+    seconds.
 
     Args:
         flow: the data type, or a dict of flows.
-        trajectory: what `BayesianFlowNetwork.generate(..., return_details=True).trajectory` is.
-        path: where to write the GIF.
-        num_samples: int. Images, at most.
-        columns: int. Images per row, of each side.
-        pixels: int. The side of an image's pixel in the GIF's.
+        trajectory: the `trajectory` of `BayesianFlowNetwork.generate(..., return_details=True)`.
+        path: path of the GIF.
+        num_samples: int. The maximum number of images.
+        columns: int. Images per row, on each side.
+        pixels: int. The size at which each pixel of an image is drawn, in pixels of the GIF.
         frames_per_second: int, at most 100.
         part: for a dict of flows, the name of the part to draw.
 
     Raises:
         ImportError: if Pillow is missing.
-        ValueError: if the trajectory is not of images, or an argument is out of its range.
+        ValueError: if the trajectory does not hold images, or an argument is out of its range.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The four distributions of a Bayesian flow network, for one variable. Needs matplotlib."""
+"""Plots of the four distributions of a BFN, for one variable. Needs matplotlib."""
 
 import math
 import operator
@@ -11,26 +11,31 @@ from keras_bfn.distributions import Delta
 from keras_bfn.visualization.grid import new_figure, save_figure
 from keras_bfn.visualization.trajectories import pick_trajectory, times_of
 
-NUM_POINTS = 200  # of a density over a range of numbers
+NUM_POINTS = 200  # at which a density is evaluated
 
 
 def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part=None):
-    """Draws how one variable came about: input, output, sender and receiver distribution by steps.
+    """Draws the input, output, sender and receiver distributions of one variable, step by step.
 
-    Columns are steps of the sampler. From top to bottom: what is known of the variable before the
-    step (input distribution); what the network makes of it, given all variables (output
-    distribution); the message that the variable's final value would send (sender distribution); and
-    what was expected of the message (receiver distribution). Messages about classes have a number
-    for each class; shown is that of the final class. Numbers are shown as they are sent, in [-1, 1]
-    whatever the data's own units; messages about angles by the larger of cosine and sine.
+    Columns are steps of the sampler. Rows show, from top to bottom:
+
+    - the input distribution: what is known of the variable before the step;
+    - the output distribution: the network's prediction, given all variables;
+    - the sender distribution of the message, if the variable's final value were the data;
+    - the receiver distribution: what the receiver expects of the message.
+
+    A message about a class has one number per class; the number for the final class is shown.
+    Numbers are shown as they are sent, in [-1, 1] whatever the data's units. For an angle, the
+    larger of cosine and sine is shown.
 
     Args:
         flow: the data type, or a dict of flows.
-        trajectory: what `BayesianFlowNetwork.generate(..., return_details=True).trajectory` is.
-        path: where to write the PNG.
-        sample: int. Which of the samples.
-        variable: tuple of ints, the variable's place in the event shape; by default the middle.
-        num_steps: int. Columns, at most.
+        trajectory: the `trajectory` of `BayesianFlowNetwork.generate(..., return_details=True)`.
+        path: path of the PNG.
+        sample: int. The index of the sample.
+        variable: tuple of ints, the index of the variable in the event shape; by default the
+            middle.
+        num_steps: int. The maximum number of columns.
         part: for a dict of flows, the name of the part that the variable belongs to.
 
     Raises:
@@ -89,7 +94,7 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
 
 
 class _OneVariable:
-    """What one prediction of a trajectory says of one variable."""
+    """The distributions of one variable in one prediction of a trajectory."""
 
     def __init__(self, flow, trajectory, times, step, sample, variable):
         self.flow, self.beta = flow, float(flow.schedule.beta(times[step]))
@@ -123,25 +128,25 @@ class _OneVariable:
             self.probs = _shares(ops.convert_to_numpy(log_probs)[:, *variable])
 
     def alike(self, values):
-        """Examples whose variables all have one value: each may have a scale of its own."""
+        """Returns examples with one value for all variables; each may have its own scale."""
         values = np.asarray(values).reshape(-1, *[1] * len(self.event_shape))
         return np.broadcast_to(values, (len(values), *self.event_shape))
 
     def embeddings(self, values):
-        """The embeddings of values of this variable, `(num, embedding_size)`."""
+        """Returns the embeddings of values of this variable, `(num, embedding_size)`."""
         return ops.convert_to_numpy(self.flow.embed(self.alike(values)))[:, *self.variable]
 
     def embedding(self, value, component=None):
-        """The component of e(value) to be shown, by default the largest, and its value."""
+        """Returns the component of e(value) to show, by default the largest, and its value."""
         (embedding,) = self.embeddings([value])
         component = int(np.argmax(embedding)) if component is None else component
         return component, float(embedding[component])
 
     def draw_input(self, axes):
-        if self.flow.theta_range == (0, 1):  # shares; of two classes, that of the second
+        if self.flow.theta_range == (0, 1):  # probabilities; for two classes, that of the second
             shares = self.theta if len(self.theta) > 1 else np.append(1 - self.theta, self.theta)
             _bars(axes, np.arange(len(shares)), shares, "tab:blue")
-        elif len(self.s) > 1:  # by Bayes' rule, if at first all values are alike
+        elif len(self.s) > 1:  # by Bayes' rule, from a uniform prior over values
             e = self.embeddings(self.values)
             log_likelihoods = e @ self.s - 0.5 * self.flow.gain * self.beta * np.sum(e**2, axis=1)
             self.draw_shares(axes, _shares(log_likelihoods), "tab:blue")
@@ -170,9 +175,9 @@ def _bars(axes, values, probs, color):
 
 
 def _density(axes, centres, probs, variance, color):
-    """A mixture of normals of one variance."""
+    """Draws a mixture of normals of one variance."""
     std = math.sqrt(variance)
-    # Dense around every centre: the normals may be far narrower than they are apart.
+    # Dense around every centre: the normals may be far narrower than the gaps between them.
     around = std * np.linspace(-4, 4, 81)
     y = np.unique(np.concatenate([centre + around for centre in centres]))
     z = (y[:, None] - np.asarray(centres)) / std

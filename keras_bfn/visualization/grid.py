@@ -1,4 +1,4 @@
-"""Images side by side. Needs matplotlib."""
+"""Images in a grid. Needs matplotlib."""
 
 import math
 
@@ -12,14 +12,15 @@ BORDER_COLOR = (0.35, 0.45, 0.6)
 
 
 def draw_grid(axes, images, columns=8, low=None, high=None):
-    """Draws images side by side into axes of matplotlib.
+    """Draws images in a grid, into axes of matplotlib.
 
     Args:
         axes: a `matplotlib.axes.Axes`.
         images: array of shape `(num, height, width)`, or that with 1 or 3 channels.
         columns: int. Images per row.
-        low, high: the values shown black and white; by default the least and the greatest. Of
-            arrays, such as the `data_range` of a flow, the least and the greatest.
+        low, high: the values shown as black and white; by default the minimum and the maximum. If
+            they are arrays, such as the `data_range` of a flow, their minimum and maximum are
+            taken.
 
     Raises:
         ValueError: if the arrays are not images, or `columns` is out of its range.
@@ -36,13 +37,14 @@ def draw_grid(axes, images, columns=8, low=None, high=None):
 
 
 def join_images(images, columns=8, low=None, high=None):
-    """One picture of many, with a border around each.
+    """Joins images into one picture, with a border around each.
 
     Args:
         images: array of shape `(num, height, width)`, or that with 1 or 3 channels.
         columns: int. Images per row.
-        low, high: the values shown black and white; by default the least and the greatest. Of
-            arrays, such as the `data_range` of a flow, the least and the greatest.
+        low, high: the values shown as black and white; by default the minimum and the maximum. If
+            they are arrays, such as the `data_range` of a flow, their minimum and maximum are
+            taken.
 
     Returns:
         A float array in [0, 1] of shape `(height, width, 3)`.
@@ -67,10 +69,10 @@ def join_images(images, columns=8, low=None, high=None):
 
 
 def check_images(name, images):
-    """Images as a float32 array of shape `(num, height, width, channels)`.
+    """Returns images as a float32 array of shape `(num, height, width, channels)`.
 
     Raises:
-        ValueError: if they are no images.
+        ValueError: if the array does not hold images.
     """
     images = check_numbers(name, images)
     if images.ndim == 3:
@@ -82,14 +84,14 @@ def check_images(name, images):
 
 
 def new_figure(width, height):
-    """A figure of matplotlib, sizes in inches, without its global state."""
+    """Returns a matplotlib figure of a size in inches, without matplotlib's global state."""
     with tell_to_install('Pictures need matplotlib: pip install "keras-bfn[examples]"'):
         from matplotlib.figure import Figure
     return Figure((width, height), dpi=120, layout="constrained")
 
 
 def save_figure(figure, path, **options):
-    """Writes a figure of matplotlib to a file that is whole or not there."""
+    """Writes a matplotlib figure to a file, atomically."""
     path = path if path.suffix else path.with_suffix(".png")
     kind = path.suffix[1:]
     write_atomically(path, lambda file: figure.savefig(file, format=kind, **options))

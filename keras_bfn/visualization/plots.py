@@ -1,4 +1,4 @@
-"""Pictures of samples, and of how they come about. Needs matplotlib."""
+"""Plots of images: samples, and the way to them. Needs matplotlib."""
 
 import keras
 import numpy as np
@@ -9,11 +9,11 @@ from keras_bfn.visualization.trajectories import pick_trajectory
 
 
 def plot_samples(samples, path, real=None, columns=8):
-    """Draws a grid of images, and beside it one of real images.
+    """Draws a grid of images, and a grid of real images beside it.
 
     Args:
-        samples: array of shape `(num, height, width)`, or that with 1 or 3 channels; any range.
-        path: where to write the PNG.
+        samples: array of shape `(num, height, width)`, or that with 1 or 3 channels, in any range.
+        path: path of the PNG.
         real: array like `samples`, or None.
         columns: int. Images per row of a grid.
 
@@ -40,22 +40,22 @@ def plot_samples(samples, path, real=None, columns=8):
 
 
 def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10, part=None):
-    """Draws the input distribution of images from the prior to the sample, a row for each image.
+    """Draws the input distribution of images from the prior to the sample, one image per row.
 
-    Shown is the distribution's mean: the probability of class 1 for two classes, the expected class
-    for more, the mean for continuous and discretised data.
+    The distribution is drawn as its mean: for two classes the probability of class 1, for more
+    classes the expected class, for continuous and discretised data the mean.
 
     Args:
         flow: the data type, or a dict of flows.
-        trajectory: what `BayesianFlowNetwork.generate(..., return_details=True).trajectory` is.
-        path: where to write the PNG.
-        num_samples: int. Rows, at most.
-        num_steps: int. Columns, at most.
+        trajectory: the `trajectory` of `BayesianFlowNetwork.generate(..., return_details=True)`.
+        path: path of the PNG.
+        num_samples: int. The maximum number of rows.
+        num_steps: int. The maximum number of columns.
         part: for a dict of flows, the name of the part to draw.
 
     Raises:
         ImportError: if matplotlib is missing.
-        ValueError: if the trajectory is not of images, or an argument is out of its range.
+        ValueError: if the trajectory does not hold images, or an argument is out of its range.
 
     Example:
 
@@ -75,5 +75,5 @@ def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10, part=No
     for column, step in enumerate(steps):
         axes = figure.add_subplot(1, len(steps), column + 1)
         draw_grid(axes, means[column], 1, low, high)
-        axes.set_title(f"t = {np.min(trajectory.t[step]):.2g}", fontsize=9)  # others are known
+        axes.set_title(f"t = {np.min(trajectory.t[step]):.2g}", fontsize=9)  # known ones are at 1
     save_figure(figure, path, bbox_inches="tight")

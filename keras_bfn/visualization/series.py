@@ -1,4 +1,4 @@
-"""Pictures of series: samples as lines, and what may come of a series that is known in part."""
+"""Plots of series: samples as lines, and forecasts as bands of quantiles."""
 
 import numpy as np
 
@@ -7,18 +7,18 @@ from keras_bfn.visualization.grid import new_figure, save_figure
 
 
 def plot_series(samples, path, real=None, names=None):
-    """Draws series as lines, a panel for each channel, and beside them real ones.
+    """Draws series as lines, one panel per channel, and real series beside them.
 
     Args:
-        samples: array of shape `(num, length)` or `(num, length, channels)`; any range.
-        path: where to write the PNG.
-        real: array like `samples`, of any number, or None.
-        names: list of strings, what the channels are called, or None.
+        samples: array of shape `(num, length)` or `(num, length, channels)`, in any range.
+        path: path of the PNG.
+        real: array like `samples`, with any number of series, or None.
+        names: list of strings, the names of the channels, or None.
 
     Raises:
         ImportError: if matplotlib is missing.
-        ValueError: if the arrays are no series of the same channels, or there are not as many
-            names.
+        ValueError: if the arrays are not series with the same channels, or the number of names
+            differs from that of channels.
 
     Example:
 
@@ -47,23 +47,23 @@ def plot_series(samples, path, real=None, names=None):
 
 
 def plot_forecast(completions, path, mask, real=None, levels=(0.5, 0.9), names=None):
-    """Draws what a series may be like where it is not known: bands of quantiles, by channel.
+    """Draws quantile bands of the unknown values of a series, one panel per channel.
 
     Args:
         completions: array of shape `(num, length)` or `(num, length, channels)`: many completions
-            of one series, as `BayesianFlowNetwork.inpaint` returns them of a series that is
-            repeated.
-        path: where to write the PNG.
-        mask: true where the series is known: array of bool that broadcasts to the shape of one
-            completion, as in `inpaint`. What is known is drawn in black.
-        real: array of the shape of one completion: what came, or None.
-        levels: tuple of floats in (0, 1): the shares of the completions that lie within each band,
-            as many above it as below.
-        names: list of strings, what the channels are called, or None.
+            of one series, as `BayesianFlowNetwork.inpaint` returns for a series repeated `num`
+            times.
+        path: path of the PNG.
+        mask: bool array, true where the series is known. It broadcasts to the shape of one
+            completion, as in `inpaint`. Known values are drawn in black.
+        real: array of the shape of one completion: the actual values, or None.
+        levels: tuple of floats in (0, 1): the fraction of the completions within each band, with as
+            many above it as below.
+        names: list of strings, the names of the channels, or None.
 
     Raises:
         ImportError: if matplotlib is missing.
-        ValueError: if an argument is of another shape, or out of its range.
+        ValueError: if an argument has the wrong shape, or is out of its range.
 
     Example:
 
@@ -88,7 +88,7 @@ def plot_forecast(completions, path, mask, real=None, levels=(0.5, 0.9), names=N
     positions, median = np.arange(completions.shape[1]), np.median(completions, axis=0)
     known = np.where(mask, completions[0], np.nan)
     for channel, (axes, name) in enumerate(zip(panels, names, strict=True)):
-        # Where the series is known, bands have no width: they begin and end there.
+        # Where the series is known, the bands have zero width: they start and end at known values.
         for i, level in enumerate(sorted(levels, reverse=True)):
             ends = [0.5 - 0.5 * level, 0.5 + 0.5 * level]
             band = np.quantile(completions[..., channel], ends, axis=0)
@@ -105,7 +105,7 @@ def plot_forecast(completions, path, mask, real=None, levels=(0.5, 0.9), names=N
 
 
 def _check_series(name, series):
-    """Series as a float32 array of shape `(num, length, channels)`."""
+    """Returns series as a float32 array of shape `(num, length, channels)`."""
     series = check_numbers(name, series)
     if series.ndim == 2:
         series = series[..., None]
@@ -116,7 +116,7 @@ def _check_series(name, series):
 
 
 def _check_like(name, values, kind, one_shape, shape):
-    """What is told of one series, broadcast to its shape, as `(length, channels)`."""
+    """Returns values for one series, broadcast to its shape, as `(length, channels)`."""
     values = np.asarray(values)
     if values.dtype.kind not in {bool: "b", float: "fiu"}[kind]:
         raise refusal(name, f"must be an array of {kind.__name__}", values.dtype)

@@ -1,4 +1,4 @@
-"""What plots of trajectories are given."""
+"""Checks of the trajectories given to plots."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from keras_bfn.predictions import Prediction
 
 
 def pick_trajectory(part, flow, trajectory):
-    """The flow and the trajectory, or, for a dict of flows, those of the part.
+    """Returns the flow and the trajectory; for a dict of flows, those of the given part.
 
     Raises:
-        ValueError: if they are none, or there is no such part.
+        ValueError: if the trajectory does not suit the flow, or the part does not exist.
     """
     check_flow(flow)
     are_looks = all(isinstance(prediction, Prediction) for (prediction,) in list_parts(trajectory))
@@ -28,6 +28,6 @@ def pick_trajectory(part, flow, trajectory):
 
 
 def times_of(trajectory, step, rows):
-    """The times of some samples of a trajectory at a step: `(rows,)`, or of each variable."""
+    """Returns the times of some samples at a step, `(rows,)`, or those of each variable."""
     t = np.asarray(trajectory.t[step])
     return t[rows] if t.ndim else np.full(len(trajectory.s[step, rows]), t, "float32")
