@@ -32,7 +32,7 @@ class Expected:
             square = keras.ops.square(ink - 250.0) / variance
             return -0.5 * (square + keras.ops.log(variance))
 
-    # Of a flow whose expected data are numbers, one for each pixel.
+    # For a flow whose expected data are numbers, one for each pixel.
     digits = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits")
     digits.generate(16, num_steps=20, guidance=Ink())
     ```
