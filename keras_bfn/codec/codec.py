@@ -65,8 +65,8 @@ class Codec:
         resolution: float in (0.001, 1). The spacing of the lattice on which evidence lies, in
             standard deviations of a message. A coarser lattice lets the lanes grow sooner, and
             costs more for each example; 0.25 costs less than 0.5% more than the loss says.
-        seed: int. The seed of the bits below the first examples. The file contains
-            these bits only if examples borrow more than expected.
+        seed: int. The seed of the bits below the first examples. The file contains these bits only
+            if examples borrow more than expected.
         order: as in `BayesianFlowNetwork.code_length`, but only of this package: `"together"`,
             `"random"`, `"left_to_right"`, or an object or group numbers of `keras_bfn.orders`.
 
@@ -123,7 +123,7 @@ class Codec:
         Returns:
             Bytes. With `return_report`, a tuple of the bytes and a dict: `"num_examples"`;
             `"bits_per_example"` and `"bits_per_variable"`, the cost of the examples that are sent
-            by messages on the lattice asked for, or the mean cost if none is; `"initial_bits"`, the
+            by messages on the requested lattice, or the mean cost if none is; `"initial_bits"`, the
             extra cost of the other examples; `"header_bits"`, including the checksum;
             `"total_bits"`; and `"seconds"`.
 

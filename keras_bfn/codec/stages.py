@@ -3,7 +3,7 @@
 An example that is sent by messages first borrows bits from the stack. The first examples, when
 there are none yet, are sent without messages, which costs more, but borrows nothing. Once there are
 enough bits, examples are sent by messages on a coarse lattice, which borrows fewer; then on the
-lattice asked for; then two, four, eight at a time, and so on.
+requested lattice; then two, four, eight at a time, and so on.
 """
 
 from typing import Any, NamedTuple
