@@ -1,4 +1,4 @@
-"""What happens beside training: checkpoints to resume from, and samples to look at."""
+"""Callbacks: checkpoints to resume from, samples during training, and a time budget."""
 
 from keras_bfn.callbacks.resume import Resume as Resume
 from keras_bfn.callbacks.samples import SampleImages as SampleImages

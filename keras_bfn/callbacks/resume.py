@@ -1,4 +1,4 @@
-"""Training that goes on where it was killed."""
+"""Resuming training where it was interrupted."""
 
 import csv
 import io
@@ -14,31 +14,31 @@ from keras_bfn.saving.files import write_atomically
 
 
 class Resume(keras.callbacks.Callback):
-    """Keeps the whole state of training at the end of every epoch, and goes on from it.
+    """Saves the whole state of training at the end of every epoch, and resumes from it.
 
-    Run the same script again after it was killed, at any moment, and `fit` goes on with the epoch
-    that was not finished, with the same weights, optimizer, averages, seeds and data as if nothing
-    had happened. A checkpoint is written beside the last one and then takes its name, so that one
-    that was cut short is never mistaken for a whole one; the last two are kept. One that cannot be
-    read is skipped, with a line that says so. In a list of callbacks it should be the last: what
-    those behind it change is not kept.
+    If the script is killed, at any moment, run it again: `fit` resumes with the unfinished epoch,
+    with the same weights, optimizer, averages, seeds and data as if nothing had happened. A
+    checkpoint is written under another name and renamed when it is complete, so that an incomplete
+    one is never mistaken for a whole one; the last two are kept. One that cannot be read is
+    skipped, with a message. The callback should be the last in a list: what later ones change is
+    not saved.
 
-    Of several processes that train one model, each keeps its own, those after the first in
-    `process-1` and so on in the directory; all go on with the first epoch that one of them lacks.
+    If several processes train one model, each keeps its own checkpoints, those after the first in
+    `process-1` and so on in the directory. All resume with the first epoch that any of them lacks.
 
     Args:
-        directory: where to keep the checkpoints, `checkpoint-<epoch>.npz`, and `metrics.csv`, what
-            was logged in each epoch.
-        data: the `keras_bfn.datasets.Batches` that `fit` is given, or any object with an attribute
-            `epoch`, which is set at the start of each epoch; or None. (The order that `fit`
-            shuffles arrays into is not kept.)
-        verbose: 0 or 1. Whether to say where training goes on.
+        directory: where to keep the checkpoints, `checkpoint-<epoch>.npz`, and `metrics.csv`, the
+            logs of each epoch.
+        data: the `keras_bfn.datasets.Batches` given to `fit`, or any object with an attribute
+            `epoch`, which is set at the start of each epoch; or None. (The order into which `fit`
+            shuffles arrays is not saved.)
+        verbose: 0 or 1. Whether to print where training resumes.
 
     Attributes:
-        history: a list of dicts, for each epoch its number `"epoch"`, from 1, and its logs.
+        history: a list of dicts, one for each epoch: its number `"epoch"`, from 1, and its logs.
 
     Raises:
-        ValueError: if an argument is none of these; at the start of `fit`, if the directory holds a
+        ValueError: if an argument is invalid; at the start of `fit`, if the directory holds a
             checkpoint of another model, or of other processes.
 
     Example:
@@ -68,7 +68,7 @@ class Resume(keras.callbacks.Callback):
             self.model.optimizer.build(self.model.trainable_variables)
         epoch, state, path = self._find_newest()
         epochs = of_all_processes(epoch, strategy)
-        if epoch > min(epochs):  # another process was killed before it had kept this epoch
+        if epoch > min(epochs):  # another process was killed before it had saved this epoch
             epoch, state, path = self._find_newest(up_to=min(epochs))
         if epoch != min(epochs) or max(epochs) - min(epochs) > 1:
             raise ValueError(
@@ -79,14 +79,14 @@ class Resume(keras.callbacks.Callback):
             self._restore(state, path)
 
     def _find_newest(self, up_to=None):
-        """The epoch of the newest checkpoint that can be read, its arrays and its path."""
+        """Returns the epoch of the newest checkpoint that can be read, its arrays and its path."""
         for path in self._checkpoints():
             if up_to is not None and path > self._file_of(up_to):
                 continue
             try:
                 state = _read(path)
                 return json.loads(str(state["meta"]))["epoch"], state, path
-            except Exception as error:  # of many kinds: a broken file breaks anywhere
+            except Exception as error:  # of any kind: a broken file fails anywhere
                 print(f"Skipped {path}, which cannot be read: {error}", flush=True)
         return 0, None, None
 
@@ -94,13 +94,13 @@ class Resume(keras.callbacks.Callback):
         return self._own / f"checkpoint-{epoch:06}.npz"
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.model._initial_epoch = None  # the next time, even if this `fit` fails
+        self.model._initial_epoch = None  # for the next `fit`, even if this one fails
         if self.data is not None:
             # Set, not counted: Keras 3.15 ends an epoch before the first one begins.
             self.data.epoch = epoch
 
     def on_train_end(self, logs=None):
-        self.model._initial_epoch = None  # when there was no epoch left
+        self.model._initial_epoch = None  # also if no epoch was left
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in (logs or {}).items()}
@@ -113,12 +113,13 @@ class Resume(keras.callbacks.Callback):
         path = self._file_of(epoch + 1)
         write_atomically(path, lambda file: np.savez(file, meta=meta, **arrays))
         write_atomically(self._own / "metrics.csv", self._write_metrics)
-        # Of those that are newer, which could not be read, none takes the place of a whole one.
+        # Keeps one whole checkpoint before this one. Newer ones, which could not be read, do not
+        # count.
         for old in [old for old in self._checkpoints() if old < path][1:]:
             old.unlink()
 
     def _all_variables(self):
-        """All that training changes, and the states of seed generators, which .keras files lack."""
+        """Returns what training changes, with seed generators' states, which .keras files lack."""
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def _checkpoints(self):
@@ -135,12 +136,12 @@ class Resume(keras.callbacks.Callback):
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
         for i, generator in enumerate(torch_generators()):
-            if f"generator_{i}" in state:  # else it comes from a machine without a GPU
+            if f"generator_{i}" in state:  # else the checkpoint comes from a machine without a GPU
                 generator.set_state(ops.convert_to_tensor(state[f"generator_{i}"]).cpu())
         meta = json.loads(str(state["meta"]))
         self.history = meta["history"]
-        # Keras's own callback sets it, too: without it, `fit` would make the first epochs again.
-        # Keras 3.15 does not forget it, and would start all later calls of `fit` there.
+        # Keras's own callback sets this, too: without it, `fit` would repeat the first epochs.
+        # Keras 3.15 does not reset it, and would start all later calls of `fit` there.
         self.model._initial_epoch = meta["epoch"]
         write_atomically(self._own / "metrics.csv", self._write_metrics)
         if self.verbose:
@@ -156,9 +157,10 @@ class Resume(keras.callbacks.Callback):
 
 
 def _read(path):
-    """All arrays of a checkpoint, each checked by the sum that the file keeps of it."""
+    """Returns all arrays of a checkpoint, each verified by the checksum in the file."""
     with open(path, "rb") as file, np.load(file) as arrays:
-        # NumPy reads as much as an array's header says, and the sum only if that is everything.
+        # NumPy reads only as much as an array's header says, and verifies the checksum only if that
+        # is everything.
         broken = arrays.zip.testzip()
         if broken is not None:
             raise ValueError(f"{broken} is broken")

@@ -1,4 +1,4 @@
-"""Samples while a model trains."""
+"""Callbacks that write samples during training."""
 
 import contextlib
 import io
@@ -18,7 +18,7 @@ from keras_bfn.visualization.grid import join_images
 
 
 class _Samples(keras.callbacks.Callback):
-    """Generates samples every few epochs, with the averaged weights if the optimizer keeps some."""
+    """Generates samples every few epochs, with the averaged weights if the optimizer keeps them."""
 
     def __init__(
         self,
@@ -85,23 +85,24 @@ class _Samples(keras.callbacks.Callback):
 
 
 class SampleImages(_Samples):
-    """Writes a PNG of samples, `epoch_0001.png` and so on, at the end of every so many epochs.
+    """Writes a PNG of samples, `epoch_0001.png` and so on, at the end of every `every` epochs.
 
-    Samples are made with the averaged weights if the optimizer keeps some (`use_ema=True`), and
-    from the same seed each time, so that pictures compare.
+    Samples use the averaged weights if the optimizer keeps them (`use_ema=True`), and the same seed
+    each time, so that pictures can be compared.
 
     Args:
         directory: where to write.
-        num_samples: int.
+        num_samples: int. The number of samples.
         num_steps, sampler, condition, seed: as in `BayesianFlowNetwork.generate`.
-        every: int. Epochs between two pictures.
-        columns: int. Images per row.
-        tensorboard: None, or the directory of event files that TensorBoard shows the pictures from.
-        part: for a dict of flows, the name of the part to draw.
+        every: int. The number of epochs between two pictures.
+        columns: int. The number of images per row.
+        tensorboard: None, or the directory for the event files from which TensorBoard shows the
+            pictures.
+        part: for a dict of flows, the name of the part to show.
 
     Raises:
-        ValueError: if an argument is none of these; when training starts, if the model's flow has
-            no such part, it is no image, or a sampler or a condition does not suit the model.
+        ValueError: if an argument is invalid; when training starts, if the model's flow has no such
+            part, the part is not an image, or the sampler or the condition does not suit the model.
 
     Example:
 
@@ -160,21 +161,22 @@ def _import_pillow():
 
 
 class SampleText(_Samples):
-    """Writes samples of text, `epoch_0001.txt` and so on, at the end of every so many epochs.
+    """Writes samples of text, `epoch_0001.txt` and so on, at the end of every `every` epochs.
 
-    Samples are made as by `SampleImages`, and decoded with the model's tokenizer.
+    Samples are generated as by `SampleImages`, and decoded with the model's tokenizer.
 
     Args:
         directory: where to write.
-        num_samples: int.
+        num_samples: int. The number of samples.
         num_steps, sampler, condition, seed: as in `BayesianFlowNetwork.generate`.
-        every: int. Epochs between two files.
-        tensorboard: None, or the directory of event files that TensorBoard shows the text from.
+        every: int. The number of epochs between two files.
+        tensorboard: None, or the directory for the event files from which TensorBoard shows the
+            text.
         part: for a dict of flows, the name of the part that is text.
 
     Raises:
-        ValueError: if an argument is none of these; when training starts, if the model has no
-            tokenizer, its flow no such part, or a sampler or a condition does not suit it.
+        ValueError: if an argument is invalid; when training starts, if the model has no tokenizer,
+            its flow has no such part, or the sampler or the condition does not suit the model.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Training that takes as long as it is given."""
+"""Training for a given time."""
 
 import math
 import time
@@ -12,27 +12,27 @@ CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 
 
 class TimeBudget(keras.callbacks.Callback):
-    """Trains for so many seconds, with a learning rate that rises and falls as they are used up.
+    """Trains for a number of seconds, with a learning rate that rises and falls as they pass.
 
-    Give `fit` more epochs than there will be. The rate is set at the start of each epoch, and the
+    Give `fit` more epochs than the time allows. The rate is set at the start of each epoch, and the
     clock is read at its end: with `steps_per_epoch`, make an epoch a small part of the budget. The
-    highest rate is that of the optimizer when `fit` starts; it has that rate again when `fit` ends.
+    highest rate is the optimizer's when `fit` starts; it is restored when `fit` ends.
 
     Args:
         seconds: positive float.
-        rise: float in (0, 1). The share of the seconds in which the rate rises; then it falls to
+        rise: float in (0, 1). The fraction of the time in which the rate rises; then it falls to
             zero as a cosine.
-        clock: `"wall"`, or `"processor"`, for the seconds of all threads of this process: so runs
-            compare on a machine with other work.
-        resume: the `Resume` of the same `fit`, or None. With it, what had been used up counts when
-            training goes on after it was killed. It must come after this callback in the list.
+        clock: `"wall"`, or `"processor"`, for the processor time of all threads of this process, so
+            that runs on a busy machine can be compared.
+        resume: the `Resume` of the same `fit`, or None. With it, the time used before an
+            interruption counts when training resumes. It must come after this callback in the list.
 
     Attributes:
-        used: float, the seconds used up at the end of the last epoch. Also logged, as `"seconds"`.
+        used: float, the seconds used at the end of the last epoch. Also logged, as `"seconds"`.
 
     Raises:
-        ValueError: if an argument is none of these.
-        TypeError: by Keras, in `fit`, if the optimizer has a schedule of its own.
+        ValueError: if an argument is invalid.
+        TypeError: by Keras, in `fit`, if the optimizer has a learning rate schedule of its own.
 
     Example, ten minutes:
 
@@ -58,7 +58,7 @@ class TimeBudget(keras.callbacks.Callback):
         self.start = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        if self.start is None:  # all callbacks have begun, and `Resume` has read what there was
+        if self.start is None:  # all callbacks have begun, and `Resume` has read its history
             history = self.resume.history if self.resume is not None else []
             before = history[-1].get("seconds", 0.0) if history else 0.0
             self.start = self.clock() - before

@@ -1,11 +1,11 @@
-"""Compresses a file of numpy arrays, and decompresses it.
+"""Compresses and decompresses files of numpy arrays.
 
     python -m keras_bfn.codec compress images.npy images.bfn --model model.keras --report
     python -m keras_bfn.codec decompress images.bfn images.npy --model model.keras
 
 Data of several kinds are a .npz file, with an array for each part.
 
-`--model` is a file that `model.save` wrote, or the name or folder of a preset. Decompress with the
+`--model` is a file written by `model.save`, or the name or folder of a preset. Decompress with the
 backend (`KERAS_BACKEND`) that compressed.
 """
 
@@ -25,7 +25,7 @@ from keras_bfn.saving.files import write_atomically
 
 
 def parse_arguments():
-    """What the command line asks for."""
+    """Returns the arguments of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m keras_bfn.codec",
         description=__doc__,
@@ -48,7 +48,7 @@ def parse_arguments():
 
 
 def run(args):
-    """Compresses or decompresses."""
+    """Compresses or decompresses a file."""
     is_file = args.model.endswith(".keras")
     load = keras.saving.load_model if is_file else BayesianFlowNetwork.from_preset
     model = load(args.model)
@@ -80,7 +80,7 @@ def _save(file, x):
     if not isinstance(x, dict):
         np.save(file, x)
         return
-    # A part may have the name of an argument of `np.savez`.
+    # Not `np.savez`: a part may have the name of one of its arguments.
     with zipfile.ZipFile(file, "w") as archive:
         for name, values in x.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
@@ -88,7 +88,7 @@ def _save(file, x):
 
 
 def print_report(report):
-    """Prints where the bits went."""
+    """Prints how the bits of a file are spent."""
     examples = report["bits_per_example"] * report["num_examples"]
     rows = [("examples", examples), ("initial bits", report["initial_bits"])]
     rows += [("header and checksum", report["header_bits"]), ("file", report["total_bits"])]
@@ -102,7 +102,7 @@ def print_report(report):
 
 
 def main():
-    """Runs, and ends with the reason if that fails."""
+    """Runs the command, and exits with the reason if it fails."""
     try:
         run(parse_arguments())
     except (CodecError, OSError, EOFError, ValueError, ImportError) as error:

@@ -1,16 +1,17 @@
-"""Bits back along the chain of evidence: an example costs what the n-step loss says.
+"""Bits-back coding along the chain of evidence: an example costs what the n-step loss says.
 
-Alice pops s_n, what Bob will know at the end, off the stack of bits, and pushes x as Bob expects it
-after s_n. Given s_n, all earlier evidence is a Brownian bridge that knows nothing of x. So she pops
-s_(n-1) by it and pushes s_n as Bob expects it after s_(n-1), and so on down to s_0 = 0. Bob goes
-up the chain, and gives back the bits that she popped: Bit-Swap (Kingma et al., 2019, arXiv
-1905.06845). The bits of one level only are out at a time.
+The encoder pops s_n, the receiver's final evidence, off the stack of bits, and pushes x by its
+probability given s_n. Given s_n, all earlier evidence is a Brownian bridge that does not depend on
+x. So the encoder pops s_(n-1) from this bridge and pushes s_n by its receiver distribution given
+s_(n-1), and so on down to s_0 = 0. The decoder goes up the chain, and pushes back the bits that the
+encoder popped: Bit-Swap (Kingma et al., 2019, arXiv 1905.06845). Between these steps, only the bits
+of one level are borrowed.
 
-Evidence lies on a lattice. Its spacing cancels in the cost, for what is popped and what is pushed
-lie on the same points.
+Evidence lies on a lattice. Its spacing cancels in the cost, because what is popped and what is
+pushed lie on the same points.
 
-Each part of the data has a chain of its own, and all chains take their steps together: Bob's
-expectation of one part hangs on the evidence about all.
+Each part of the data has a chain of its own, and all chains take their steps together, because the
+output distribution of one part depends on the evidence about all.
 """
 
 import numpy as np
@@ -20,8 +21,8 @@ from keras_bfn._parts import list_parts, map_parts, of_any_part
 from keras_bfn._validation import refusal
 from keras_bfn.codec.expectations import expectation
 
-# So many points of the lattice can a standard deviation have. The coder gives each point in its
-# range a probability of 2^-24 at least: a range of so many takes 1%.
+# The maximum number of lattice points in a standard deviation. The coder gives each point in its
+# range a probability of at least 2^-24: at this maximum, that takes 1% of the probability.
 MOST_POINTS = 2**14
 
 
@@ -32,9 +33,10 @@ def push(chains, stack, x, expect):
         chains: a `Chain`, or a dict of the parts' chains, all of one length.
         stack: a `Stack`.
         x: int array of variables, of any shape, or a dict of the parts'.
-        expect: function of evidence in the channel, a float64 array `(*x.shape, channel.size)` or a
-            dict of the parts', and the step i to what is expected: log probabilities,
-            `(*x.shape, K)`, or whatever `expectation` takes, or a dict of the parts'.
+        expect: function of the evidence in the channel, a float64 array `(*x.shape, channel.size)`
+            or a dict of the parts', and of the step i. It returns the prediction: log
+            probabilities, `(*x.shape, K)`, or whatever else `expectation` takes, or a dict of the
+            parts'.
     """
     n = of_any_part(chains).num_steps
     s = map_parts(lambda chain, x: chain.pop_evidence(stack, n, chain.channel.embed(x)), chains, x)
@@ -48,8 +50,8 @@ def push(chains, stack, x, expect):
 
 
 def pop(chains, stack, shape, expect):
-    """Pops the variables, int64 arrays of this shape, or dicts of them, that `push` pushed."""
-    # What was pushed last comes first.
+    """Pops what `push` pushed: an int64 array of this shape, or a dict of the parts'."""
+    # What was pushed last is popped first.
     chains = dict(reversed(chains.items())) if isinstance(chains, dict) else chains
     n = of_any_part(chains).num_steps
     s = map_parts(lambda chain, shape: np.zeros((*shape, chain.channel.size)), chains, shape)
@@ -73,14 +75,13 @@ class Chain:
 
     Args:
         flow: a `keras_bfn.flows.Flow` of integers.
-        num_steps: int, n. See `without_messages` for 0.
+        num_steps: int, n. For 0, see `without_messages`.
         resolution: float. The spacing of the lattice, in standard deviations of the narrower of the
-            two distributions that evidence is coded by.
+            two distributions with which evidence is coded.
 
     Attributes:
-        times: float32 array `(n + 1,)`: when the network is asked.
-        drawn_bits: float. For each variable, about how many bits are drawn before as many have been
-            pushed.
+        times: float32 array `(n + 1,)`: the times at which the network is called.
+        drawn_bits: float. About the most bits for each variable that are borrowed at any time.
     """
 
     def __init__(self, flow, num_steps, resolution):
@@ -95,14 +96,16 @@ class Chain:
             raise refusal(
                 "num_steps", "must leave each message some accuracy in float32", num_steps
             )
-        # s_i given s_(i+1) is N(kept_i s_(i+1), std_i^2), and s_n given x is the same of e(x).
+        # s_i given s_(i+1) is N(kept_i s_(i+1), std_i^2), and s_n given x is N(kept_n e(x),
+        # std_n^2).
         self.kept = np.append(self.precision[:-1] / self.precision[1:], self.precision[-1])
         variance = self.precision * np.append(1.0 - self.kept[:-1], 1.0)
         self.std = np.sqrt(variance)
         narrower = self.gained.copy()
         narrower[1:-1] = np.minimum(narrower[1:-1], variance[1:-1])
         self.spacing = resolution * np.sqrt(narrower)
-        # In points of the lattice, the standard deviations by which each s_i is popped, and pushed.
+        # The standard deviations with which each s_i is popped and pushed, in points of the
+        # lattice.
         popped, pushed = (std[1:] / self.spacing[1:] for std in (self.std, np.sqrt(self.gained)))
         if max(popped.max(initial=0), pushed.max(initial=0)) > MOST_POINTS:
             raise ValueError(
@@ -113,11 +116,11 @@ class Chain:
         self.drawn_bits = self.channel.size * _most_drawn(popped, pushed)
 
     def initial_words(self, num_variables):
-        """More 32-bit words than are drawn, with those for the values that messages are about."""
+        """Returns more 32-bit words than are popped, with those for the values of messages."""
         return 64 + int(1.5 * num_variables * (self.drawn_bits + 16) / 32)
 
     def pop_evidence(self, stack, i, given):
-        """Pops s_i, given s_(i+1), or for i = n the embeddings of x."""
+        """Pops s_i, given s_(i+1), or for i = n given the embeddings of x."""
         return stack.pop_near(*self._drawn(i, given)) if i else np.zeros_like(given)
 
     def push_evidence(self, stack, i, evidence, given):
@@ -126,7 +129,7 @@ class Chain:
             stack.push_near(evidence, *self._drawn(i, given))
 
     def push_message(self, stack, i, before, after, told):
-        """Pushes s_i, given s_(i-1) and what is expected."""
+        """Pushes s_i, given s_(i-1) and the prediction."""
         expected = expectation(self.channel, told)
         values = expected.pop_posterior(stack, after - before, self.gained[i])
         stack.push_anywhere(after, *self._received(i, before, values))
@@ -141,25 +144,28 @@ class Chain:
         return after
 
     def _drawn(self, i, given):
-        """Mean, standard deviation and spacing of s_i, given what `pop_evidence` says."""
+        """Returns the mean, standard deviation and spacing with which `pop_evidence` pops s_i."""
         return self.kept[i] * given, self.std[i], self.spacing[i]
 
     def _received(self, i, before, values):
-        """The same of s_i, given s_(i-1) and what message i is about."""
+        """Returns the same for s_i, given s_(i-1) and the values that message i is about."""
         mean = before + self.gained[i] * self.channel.embed(values)
         return mean, np.sqrt(self.gained[i]), self.spacing[i]
 
 
 def without_messages(flow):
-    """The `Chain`, or the parts', by which values cost what they do before any message."""
+    """Returns the `Chain`, or the parts', that codes values without messages about them."""
     return map_parts(lambda flow: Chain(flow, 0, resolution=1.0), flow)
 
 
 def _most_drawn(popped, pushed):
-    """Bits for each number: two levels are out before the first comes back, and so on."""
+    """Returns the most bits borrowed for each number.
+
+    Two levels are popped before the first is pushed, and so on.
+    """
     if not len(popped):
         return 0.0
-    # A normal number takes log2(std sqrt(2 pi e)) bits.
+    # A number from a normal distribution takes log2(std sqrt(2 pi e)) bits.
     out, back = (
         np.cumsum(np.log2(np.maximum(4.13 * stds[::-1], 1.0))) for stds in (popped, pushed)
     )

@@ -1,4 +1,4 @@
-"""Data to bytes and back, at the cost that the loss states."""
+"""Compresses data to bytes and back, at the cost that the loss states."""
 
 import math
 import time
@@ -29,51 +29,51 @@ from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
 from keras_bfn.orders.orders import check_order
 
 MOST_DEFAULT_LANES = 64
-MOST_UNASKED_STEPS = 1000  # of a file that a codec of fewer steps decodes
+MOST_UNASKED_STEPS = 1000  # the most steps of a file that a codec with fewer decodes
 
 
 class Codec:
     """Lossless compression by a Bayesian flow network.
 
-    Alice sends x to Bob in `num_steps` messages, as in the paper, and they cost as much as the loss
-    says: `model.code_length(x, num_steps)`. A message of real numbers takes far more bits than it
-    brings, but the rest come back, by bits-back coding along the chain of evidence. What is drawn
-    before the first bits come back must be there already. So the first examples are sent without
-    messages, which costs more, and then so many at a time as the bits on the stack can bear.
-    No symbol costs more than 24 bits: where a model is sure of something wrong, a file is smaller
-    than the loss says.
+    The sender transmits x to the receiver in `num_steps` messages, as in the paper, at the cost
+    that the loss states: `model.code_length(x, num_steps)`. A message of real numbers takes far
+    more bits than the information that it brings, but bits-back coding along the chain of evidence
+    recovers the rest. The bits that it borrows must already be on the stack. So the first examples
+    are sent without messages, which costs more; then as many are coded at a time as the bits on the
+    stack allow. No symbol costs more than 24 bits: where a model is sure of something wrong, a file
+    is smaller than the loss says.
 
     Decoding needs outputs of the network that are identical to the bit. On a CPU they are for the
-    same weights, backend, versions and kind of machine, on a GPU if its operations are
-    deterministic. A file holds a fingerprint of the weights and one of outputs for fixed evidence.
-    `decompress` checks both before it starts, the initial bits and the data's own checksum when it
-    ends, and never returns wrong data.
+    same weights, backend, versions and kind of machine; on a GPU, if its operations are
+    deterministic. A file holds a fingerprint of the weights, and one of the outputs for fixed
+    evidence. `decompress` checks both before it starts, and the initial bits and a checksum of the
+    data at the end. It never returns wrong data.
 
-    In another `order`, each group of variables is coded given those before it, which are known. A
-    group that is sent by messages takes `num_steps + 1` network calls for each batch, and one that
-    is told takes one call and no message: it is coded by what the network expects. Where all groups
-    are told, a file is as long as the data cost, from the first example on.
+    In another `order`, each group of variables is coded given those before it. A group that is sent
+    by messages takes `num_steps + 1` network calls for each batch. A group that is coded directly
+    by the output distribution takes one call and no messages. If all groups are coded directly, a
+    file is as long as the data cost, from the first example on.
 
     Args:
         model: a trained `keras_bfn.BayesianFlowNetwork` of integers (with a `DiscreteFlow`, a
-            `DiscretizedFlow`, or a dict of these), compiled alike for both directions.
-        num_steps: int, at least 1. The more, the fewer bytes and the longer it takes: the network
-            is called `num_steps + 1` times for each batch.
-        batch_size: int or None. So many examples, or *lanes*, are coded at a time in the end: one
-            at first, then two, four and so on. It does not change what examples cost, but how fast
-            they are coded, once there are thousands. 64 by default.
-        resolution: float in (0.001, 1). The spacing of the lattice that evidence lies on, in
-            standard deviations of a message. A coarser one lets lanes grow sooner, and costs more
-            for each example; 0.25 costs less than 0.5% more than the loss says.
-        seed: int, of the bits below the first examples. They are in the file only if examples draw
-            more than is expected of them.
-        order: as in `BayesianFlowNetwork.code_length`, one of this package: `"together"`,
+            `DiscretizedFlow`, or a dict of these), compiled in the same way for both directions.
+        num_steps: int, at least 1. More steps give fewer bytes, and take longer: the network is
+            called `num_steps + 1` times for each batch.
+        batch_size: int or None. The maximum number of examples, or *lanes*, that are coded at a
+            time: one at first, then two, four and so on. It affects not what examples cost, but how
+            fast they are coded, once there are thousands. 64 by default.
+        resolution: float in (0.001, 1). The spacing of the lattice on which evidence lies, in
+            standard deviations of a message. A coarser lattice lets the lanes grow sooner, and
+            costs more for each example; 0.25 costs less than 0.5% more than the loss says.
+        seed: int. The seed of the bits below the first examples. The file contains these bits only
+            if examples borrow more than expected.
+        order: as in `BayesianFlowNetwork.code_length`, but only of this package: `"together"`,
             `"random"`, `"left_to_right"`, or an object or group numbers of `keras_bfn.orders`.
 
     Raises:
-        ValueError: if an argument is out of its range, the model is of real numbers, or its data
+        ValueError: if an argument is out of range, the model's data are real numbers, or they
             cannot be sent in this order.
-        ImportError: when it is used, if `constriction` is missing.
+        ImportError: when the codec is used, if `constriction` is missing.
 
     Example:
 
@@ -91,7 +91,7 @@ class Codec:
     ):
         if not isinstance(model, BayesianFlowNetwork):
             raise refusal("model", "must be a `keras_bfn.BayesianFlowNetwork`", model)
-        map_parts(lambda flow: flow.channel(), model.flow)  # or a `ValueError` that says why not
+        map_parts(lambda flow: flow.channel(), model.flow)  # raises if a flow has none
         check_has_event_shape(model)
         self.model = model
         self.num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
@@ -106,7 +106,7 @@ class Codec:
 
     @property
     def turn(self):
-        """The lock that threads hold in turn, that of the model."""
+        """The lock that threads hold in turn: that of the model."""
         return self.model.turn
 
     @in_turn
@@ -115,17 +115,17 @@ class Codec:
 
         Args:
             x: int array, `(num, *event_shape)`, or a dict of the parts' arrays.
-            condition: as in `BayesianFlowNetwork.generate`. It is not sent: `decompress` must be
+            condition: as in `BayesianFlowNetwork.generate`. It is not stored: `decompress` must be
                 given the same.
-            return_report: bool.
+            return_report: bool. Whether to return a report, too.
             verbose: 0, 1 or `"auto"` (1): whether to show progress.
 
         Returns:
-            Bytes. With `return_report`, the tuple of them and a dict: `"num_examples"`;
-            `"bits_per_example"` and `"bits_per_variable"`, what the examples cost once they are
-            sent in messages on the lattice asked for, or, if none is, what they cost on average;
-            `"initial_bits"`, what the others cost more than that; `"header_bits"`, with the
-            checksum; `"total_bits"`; and `"seconds"`.
+            Bytes. With `return_report`, a tuple of the bytes and a dict: `"num_examples"`;
+            `"bits_per_example"` and `"bits_per_variable"`, the cost of the examples that are sent
+            by messages on the requested lattice, or the mean cost if none is; `"initial_bits"`, the
+            extra cost of the other examples; `"header_bits"`, including the checksum;
+            `"total_bits"`; and `"seconds"`.
 
         Raises:
             ValueError: if the data do not suit the model.
@@ -155,8 +155,9 @@ class Codec:
             progress.add(num_coded)
         batches = None if protocol.is_told else np.bincount(numbers).tolist()
         words = stack.words()
-        # Words that were never drawn, and that the seed tells, are not kept. Two are the state;
-        # and no file has more than 32 lanes for each word, though all be missing.
+        # Initial words that were never popped are not stored, because the seed determines them. Two
+        # words are the coder's state, and no file may have more than 32 lanes for each word, even
+        # if all variables are missing.
         num_kept = max(math.ceil(header["batch_size"] / 32), len(words) - stack.fewest_words + 2)
         num_undrawn = 0 if protocol.is_told else max(0, len(words) - num_kept - 1)
         header |= {
@@ -188,7 +189,7 @@ class Codec:
 
     @in_turn
     def decompress(self, data, condition=None, verbose="auto"):
-        """The examples that `compress` was given, whatever the arguments of this codec.
+        """Returns the examples that `compress` was given, whatever the arguments of this codec.
 
         Args:
             data: bytes.
@@ -196,12 +197,12 @@ class Codec:
             verbose: as in `compress`.
 
         Returns:
-            An array of the shape, the values and the dtype of what was compressed, or a dict of
-            the parts' arrays.
+            An array of the shape, values and dtype of what was compressed, or a dict of the parts'
+            arrays.
 
         Raises:
-            CodecError: if `data` is not a whole and unharmed file of this format, or the model, the
-                condition or the network's outputs are not those that it was made with.
+            CodecError: if `data` is not a complete and undamaged file of this format, or the model,
+                the condition or the network's outputs are not those that it was made with.
         """
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise ValueError(f"Argument `data` must be bytes. Received: {type(data).__name__}")
@@ -223,7 +224,7 @@ class Codec:
             raise CodecError(
                 "The file says of other variables than the model's that they are there"
             )
-        # One null condition for all: a file may say that it has any number of examples.
+        # One null condition serves all examples: a file may claim to have any number of them.
         num_told = 1 if condition is None else count
         condition, condition_digest = self._condition(condition, num_told)
         if header["condition"] != condition_digest:
@@ -261,22 +262,22 @@ class Codec:
         return x
 
     def _condition(self, condition, num):
-        """What the network is told, and the digest of what was given, None if nothing was."""
+        """Returns the network's conditions, and the digest of those given, None if none were."""
         told = condition_inputs(self.model, condition, num).get("condition")
         return told, None if condition is None else fingerprints.of_array(told)
 
     def _protocol(self, order, header, condition, there):
-        """How examples are sent."""
+        """Returns the `Protocol` by which examples are sent."""
         model, most = self.model, header["batch_size"]
         model.build_for(map_parts(lambda shape: (most, *shape), model.event_shape), condition)
         return Protocol(model, order, header, condition, there)
 
 
 def _data_word(x):
-    """The data's own checksum, which lies at the bottom of the stack: not zero, as a state is."""
+    """Returns the data's checksum, the lowest word of the stack, which must not be zero."""
     return np.array([int(fingerprints.of_array(x)[:8], 16) or 1], "uint32")
 
 
 def _progress(num, verbose):
-    """A bar of examples, unless `verbose` is 0."""
+    """Returns a progress bar over examples, which shows nothing if `verbose` is 0."""
     return keras.utils.Progbar(num, verbose=int(verbose != 0), unit_name="example")

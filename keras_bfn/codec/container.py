@@ -1,6 +1,6 @@
-"""The file: fingerprints, a header in JSON, the payload, and a checksum over all of it.
+"""The file: fingerprints, a header in JSON, the payload, and a checksum of all of it.
 
-| bytes | what |
+| bytes | content |
 |---|---|
 | 4 | `KBFN` |
 | 1 | version of the format, here 6 |
@@ -9,8 +9,8 @@
 | | the payload, 32-bit words, without the zeros at its end |
 | 4 | BLAKE2b of all that comes before |
 
-Numbers are unsigned and little-endian. What is as in `DEFAULTS` is left out of the header, so that
-a file of few kilobytes is little longer than its payload. Nothing in a file is executed.
+Numbers are unsigned and little-endian. The header omits entries that are as in `DEFAULTS`, so that
+a file of a few kilobytes is little longer than its payload. Nothing in a file is executed.
 """
 
 import base64
@@ -30,7 +30,7 @@ PREFIX = struct.Struct("<4sB2s4s")
 FINGERPRINTS = ("model", "outputs")
 CHECKSUM_SIZE = 4
 DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
-# More, or a finer lattice, would be no file of ours.
+# A file with more, or with a finer lattice, was not written by this package.
 MOST_LANES, MOST_SEED, FINEST_RESOLUTION = 2**16, 2**48, 1e-3
 
 
@@ -47,12 +47,12 @@ def _is_shape(value):
 
 
 def _is_each(is_possible, value):
-    """Whether a value is possible, or all those of a dict: of the parts of the data."""
+    """Returns whether a value is possible, or, for a dict, the value of each part."""
     values = list(value.values()) if isinstance(value, dict) else [value]
     return bool(values) and all(map(is_possible, values))
 
 
-# The header's entries, and what they can be.
+# The header's entries, and which values are possible.
 ENTRIES = {
     "dtype": lambda value: _is_each(DTYPES.__contains__, value),
     "order": lambda value: value is None or isinstance(value, dict),
@@ -79,7 +79,8 @@ DEFAULTS = {
     "there": None,
     "condition": None,
 }
-# What headers have in common, by which they are shortened. It belongs to the version of the format.
+# Text that headers have in common, with which they are compressed. It is part of the version of the
+# format.
 DICTIONARY = (
     b'{"dtype":"uint8","order":{"class":"Random","config":{"num_groups":null}},"num_steps":20,'
     b'"batch_size":16,"batches":[1,1,1],"undrawn_words":10000,"environment":{"backend":'
@@ -91,20 +92,20 @@ DICTIONARY = (
     b'{"backend":"jax 0.10.2","keras":"3.15.1","numpy":"2.4.6","constriction":"0.5.0","machine":'
     b'"Linux x86_64","device":"cpu:0"},"count":1000}'
 )
-MOST_UNPACKED = 2**24  # A longer header than this and twice what it is packed to is none of ours.
+MOST_UNPACKED = 2**24  # No header of ours is longer than this plus twice the packed bytes.
 
 
 def digest(*parts, size=16):
-    """BLAKE2b of bytes, in hexadecimal."""
+    """Returns the BLAKE2b digest of bytes, in hexadecimal."""
     return hashlib.blake2b(b"".join(parts), digest_size=size).hexdigest()
 
 
 def write(header, words):
-    """The bytes of a file.
+    """Returns the bytes of a file.
 
     Args:
-        header: dict of `ENTRIES` and `FINGERPRINTS`: hexadecimal, of which the first digits are
-            kept.
+        header: dict of `ENTRIES` and `FINGERPRINTS`. The fingerprints are hexadecimal; the file
+            holds their first digits.
         words: uint32 array, the payload.
 
     Raises:
@@ -119,10 +120,10 @@ def write(header, words):
 
 
 def read(data):
-    """The header, with its fingerprints, and the payload's words.
+    """Returns the header, with its fingerprints, and the words of the payload.
 
     Raises:
-        CodecError: if `data` is not a whole, unharmed file of this version.
+        CodecError: if `data` is not a complete, undamaged file of this version.
     """
     if len(data) <= len(MAGIC) or data[: len(MAGIC)] != MAGIC:
         raise CodecError(f"Not a file of keras_bfn.codec: it does not begin with {MAGIC!r}")
@@ -149,8 +150,9 @@ def read(data):
     _check_header(header)
     payload = unpacker.unused_data
     words = np.frombuffer(payload + bytes(-len(payload) % 4), "<u4").astype("uint32")
-    # An example begins by popping initial bits: two on average, or more, for each variable. Where
-    # all are missing, `Codec` keeps as many words nevertheless.
+    # Each example first pops initial bits, on average at least two for each variable, so that a
+    # file has at most 32 lanes for each word. `Codec` keeps to this even if all variables are
+    # missing.
     most_lanes = min(header["count"], 32 * len(words))
     if header["order"] is None and header["batch_size"] > most_lanes:
         raise CodecError(
@@ -161,31 +163,31 @@ def read(data):
 
 
 def seal(content):
-    """Bytes with their checksum behind."""
+    """Returns bytes with their checksum at the end."""
     return content + bytes.fromhex(digest(content, size=CHECKSUM_SIZE))
 
 
 def pack_header(text):
-    """Bytes of JSON, compressed."""
+    """Compresses the bytes of a JSON header."""
     packer = zlib.compressobj(9, wbits=-15, zdict=DICTIONARY)
     return packer.compress(text) + packer.flush()
 
 
 def pack_mask(mask):
-    """A bool array as text: its bits, compressed."""
+    """Returns a bool array as text: its bits, compressed."""
     return base64.b64encode(zlib.compress(np.packbits(mask).tobytes(), 9)).decode()
 
 
 def unpack_mask(count, event_shape, text):
-    """The bool array `(count, *event_shape)` that `pack_mask` packed.
+    """Returns the bool array `(count, *event_shape)` that `pack_mask` packed.
 
     Raises:
-        CodecError: if it is not of as many bits.
+        CodecError: if it does not have as many bits.
     """
     num = count * math.prod(event_shape)
     unpacker = zlib.decompressobj()
     try:
-        # No more than there can be: a small file may unpack to any size.
+        # Unpacks no more than there can be: a small file may unpack to any size.
         packed = unpacker.decompress(base64.b64decode(text), -(-num // 8) + 1)
     except (ValueError, OverflowError, zlib.error) as error:
         raise CodecError(f"The file's mask cannot be read: {error}") from error

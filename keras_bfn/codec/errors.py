@@ -1,4 +1,4 @@
-"""What can be wrong with a file."""
+"""The error that the codec raises."""
 
 
 class CodecError(Exception):

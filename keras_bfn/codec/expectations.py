@@ -1,7 +1,8 @@
-"""What Bob expects of variables of one flow: by it values are pushed, and what messages are about.
+"""The output distributions of one flow's variables, with which data and messages are coded.
 
-Given a message, what it was about is drawn from the posterior: what Bob expects, times how likely
-each value makes the message. A draw from a little beside it is as good, and costs as little more.
+The value that a message is about is sampled from the posterior given the message: the output
+distribution times each value's likelihood of the message. A slightly different posterior is as
+valid, and costs only slightly more.
 """
 
 import copy
@@ -13,28 +14,28 @@ from keras_bfn.codec.stack import PROBABILITY_BITS, SHARE_BITS
 
 LEAST_LOG_PROB = -PROBABILITY_BITS * np.log(2.0)
 LEAST_PROB = 2.0**-PROBABILITY_BITS
-# Among more candidates a message's bin is found by a cumulative distribution in closed form. Then
-# the message does not tell a bin from the next.
+# With more candidates, the bin of a message is found by a cumulative distribution in closed form.
+# Such a message does not distinguish neighbouring bins.
 MOST_CANDIDATES = 48
-# The squared distance of such a message from what is expected, in units of its variance.
+# The maximum squared distance of such a message from its expected value, in units of its variance.
 MOST_SURPRISE = 9.0
-# With a standard deviation of at most 10, all is in an end bin long before.
+# With a standard deviation of at most 10, all probability is in an end bin long before this.
 FARTHEST_LOCATION = 1e3
 
 
 def expectation(channel, told):
-    """The `Expectation`, or `Bins`, that a channel and what the receiver was told make.
+    """Returns the `Expectation`, or the `Bins`, of a channel and a prediction.
 
     Args:
-        channel: a `keras_bfn.flows.channels.Line`, or alike.
-        told: float array of log probabilities, `(..., K)`; or a dict of a discretised normal
-            distribution's `"location"` and `"std"`, `(...)`.
+        channel: a `keras_bfn.flows.channels.Line`, or a similar channel.
+        told: the prediction: float array of log probabilities, `(..., K)`; or a dict of a
+            discretised normal distribution's `"location"` and `"std"`, `(...)`.
     """
     return Bins(channel, **told) if isinstance(told, dict) else Expectation(channel, told)
 
 
 class Expectation:
-    """Any distribution over K values, told by all its log probabilities, `(..., K)`."""
+    """Any distribution over K values, given by all its log probabilities, `(..., K)`."""
 
     def __init__(self, channel, log_probs):
         self.channel, self.log_probs = channel, log_probs
@@ -53,39 +54,39 @@ class Expectation:
         stack.push_classes(values - first, posterior)
 
     def pop_posterior(self, stack, gained, precision):
-        """Pops what a message may have been about.
+        """Pops the values that a message may have been about.
 
         Args:
             stack: a `Stack`.
-            gained: float64 array `(..., channel.size)`, the evidence that it brought.
-            precision: float, that of the message.
+            gained: float64 array `(..., channel.size)`, the evidence that the message added.
+            precision: float, the precision of the message.
         """
         first, posterior = self._posterior(gained, precision)
         return first + stack.pop_classes(posterior)
 
     def _posterior(self, gained, precision):
-        """The first candidate, and the candidates' probabilities."""
+        """Returns the first candidate, and the candidates' probabilities."""
         first, log_likelihoods = self.channel.candidates(gained, precision)
-        # The stack knows no smaller probability; and some candidate must have one.
+        # The stack has no smaller probability; and some candidate must have a positive one.
         log_probs = self._log_probs_from(first, log_likelihoods.shape[-1])
         return first, _softmax(np.maximum(log_probs, LEAST_LOG_PROB) + log_likelihoods)
 
     def _log_probs_from(self, first, num):
-        """The log probabilities of `num` values from a first one on."""
+        """Returns the log probabilities of `num` values from `first` on."""
         return np.take_along_axis(self.log_probs, first[..., None] + np.arange(num), axis=-1)
 
 
 class Bins(Expectation):
-    """A normal distribution cut into the K bins of a line, without a number for each bin.
+    """A normal distribution discretised into the K bins of a line, without a number for each bin.
 
     Args:
         channel: a `keras_bfn.flows.channels.Line`.
-        location, std: float arrays `(...)`, with all bins in [-1, 1].
+        location, std: float arrays `(...)`, in units in which the bins cover [-1, 1].
     """
 
     def __init__(self, channel, location, std):
         self.channel, self.num_bins = channel, len(channel.points)
-        # In units of bins: that of number k reaches from k - 1/2 to k + 1/2.
+        # In units of bins: bin k covers k - 1/2 to k + 1/2.
         scale = 0.5 * self.num_bins
         location = np.clip(location.astype("float64"), -FARTHEST_LOCATION, FARTHEST_LOCATION)
         self.mean = scale * (location + 1.0) - 0.5
@@ -112,17 +113,17 @@ class Bins(Expectation):
         return values
 
     def _of(self, mask):
-        """The same of some variables, in a row."""
+        """Returns the distributions of the masked variables, in one axis."""
         some = copy.copy(self)
         some.mean, some.std = self.mean[mask], self.std[mask]
         return some
 
     def _is_rough(self, gained, precision):
-        """For which variables a posterior in closed form will do.
+        """Returns for which variables a posterior in closed form will do.
 
-        Where a message is far from what is expected, it is about a value that is as good as
-        impossible: then what counts is that the stack takes no value for that. An expectation
-        beyond an end bin is of that bin.
+        It will not do for a message far from its expected value, which is about a nearly impossible
+        value: there it matters that the stack treats no value as impossible. An expected value
+        beyond an end bin counts as that bin.
         """
         if self.channel.num_candidates(precision) <= MOST_CANDIDATES:
             return np.zeros(self.mean.shape, bool)
@@ -131,7 +132,7 @@ class Bins(Expectation):
         return distance <= MOST_SURPRISE * (np.square(self.std) + noise)
 
     def _message(self, gained, precision):
-        """A message in units of bins, and the variance of its noise."""
+        """Returns a message in units of bins, and the variance of its noise."""
         first, step = self.channel.points[0], self.channel.points[1] - self.channel.points[0]
         return (gained[..., 0] / precision - first) / step, 1.0 / (precision * step**2)
 
@@ -160,14 +161,14 @@ class Bins(Expectation):
         return np.log(np.maximum(np.diff(below, axis=-1), LEAST_PROB))
 
     def _rough_posterior(self, gained, precision):
-        """For messages that do not tell a bin from the next.
+        """Returns the posterior for messages that do not distinguish neighbouring bins.
 
-        Between the end bins the posterior then is a normal distribution, cut at both edges.
+        Between the end bins, it is a normal distribution, truncated at both edges.
 
         Returns:
-            The tuple of the probabilities of the first bin, the ones between and the last,
-            `(..., 3)`, and the function of a mask to the `shares` of these variables between, as
-            `Stack.push_shares` takes them.
+            A tuple: the probabilities of the first bin, of those between and of the last,
+            `(..., 3)`; and a function from a mask to the `shares` of these variables' values
+            between the end bins, as `Stack.push_shares` takes them.
         """
         message, noise = self._message(gained, precision)
         last = self.num_bins - 1
@@ -203,7 +204,7 @@ class Bins(Expectation):
 
 
 def _softmax(logits):
-    # Over few classes numpy reduces along the first axis several times faster.
+    # For few classes, numpy reduces along the first axis several times faster.
     weights = np.ascontiguousarray(np.moveaxis(logits, -1, 0))
     weights = np.exp(weights - weights.max(axis=0))
     return np.moveaxis(weights / weights.sum(axis=0), 0, -1)
@@ -214,7 +215,7 @@ _CDF = (4.30638e-5, 2.765672e-4, 1.520143e-4, 9.2705272e-3, 0.0422820123, 0.0705
 
 
 def _normal_cdf(z):
-    """The standard normal distribution's, up to 2e-7: by what is the same on every machine."""
+    """Returns the standard normal CDF up to 2e-7, by operations that agree on every machine."""
     x = np.minimum(np.abs(z), 10.0) * math.sqrt(0.5)
     power = np.polyval(_CDF, x)
     for _ in range(4):

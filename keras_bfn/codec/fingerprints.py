@@ -1,4 +1,4 @@
-"""What an encoder and a decoder must have in common, in short."""
+"""Fingerprints of what an encoder and a decoder must have in common."""
 
 import importlib.metadata
 import json
@@ -13,9 +13,9 @@ from keras_bfn.codec.container import digest
 
 
 def of_array(x):
-    """The digest of an array's shape and values, whatever the kind of integers.
+    """Returns the digest of an array's shape and values, whatever its integer type.
 
-    Of a dict of arrays, that of all parts.
+    For a dict of arrays, it is the digest of all parts.
     """
     if isinstance(x, dict):
         return digest(*(f"{name} {of_array(x[name])}".encode() for name in sorted(x)))
@@ -25,15 +25,15 @@ def of_array(x):
 
 
 def of_model(model):
-    """The digest of the flow and the weights, the same on every backend."""
-    # Not sorted: in their order the parts of a flow are coded.
+    """Returns the digest of the flow and the weights, which is the same on every backend."""
+    # Not sorted: the parts of a flow are coded in their order.
     flow = json.dumps(keras.saving.serialize_keras_object(model.flow))
     weights = (of_array(ops.convert_to_numpy(weight)) for weight in model.network.weights)
     return digest(flow.encode(), "".join(weights).encode())
 
 
 def of_environment():
-    """All that the network's output may depend on, in its last digit, beside the network."""
+    """Returns what may change the last digit of the network's outputs, besides the network."""
     return {
         "backend": backend_version(),
         "keras": keras.__version__,
@@ -45,7 +45,7 @@ def of_environment():
 
 
 def differences(there):
-    """In words, in what the environment of a file differs from this one; empty if in nothing."""
+    """Returns, in words, how a file's environment differs from this one; empty if it does not."""
     here = of_environment()
     names = [name for name in here if here[name] != there.get(name)]
     words = "; ".join(f"{name}: {there.get(name)} then, {here[name]} now" for name in names)

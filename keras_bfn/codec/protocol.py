@@ -1,4 +1,4 @@
-"""How examples are sent: batch after batch, each in the order that Alice and Bob agree on."""
+"""The protocol by which examples are sent: batch after batch, in an order that both sides know."""
 
 import math
 
@@ -11,28 +11,28 @@ from keras_bfn.codec.receiver import Receiver
 from keras_bfn.codec.stages import NUM_STARTING_STAGES, grow, list_stages, shrink
 from keras_bfn.orders.orders import check_order, order_noise
 
-ORDERS = (orders.Blocks, orders.Groups, orders.LeftToRight, orders.Random)  # that files can name
+ORDERS = (orders.Blocks, orders.Groups, orders.LeftToRight, orders.Random)  # which files can name
 
 
 class Protocol:
-    """Sends examples in an order: what is sent by messages with bits back, what is told as it is.
+    """Codes examples in an order: by bits-back coding where there are messages, else directly.
 
-    Where there are messages, so many examples are coded at a time as the stack can bear. Where all
-    is told, nothing is drawn from the stack, and all batches are of one size.
+    With messages, as many examples are coded at a time as the stack allows. If all groups are coded
+    directly, nothing is borrowed from the stack, and all batches are of about one size.
 
     Args:
         model: the `BayesianFlowNetwork`.
         order: a `keras_bfn.orders.Order`.
         header: dict of `"count"`, `"num_steps"`, `"batch_size"`, `"resolution"` and `"seed"`.
-        condition, there: as of a `keras_bfn.codec.receiver.Receiver`.
+        condition, there: as for a `keras_bfn.codec.receiver.Receiver`.
 
     Attributes:
-        initial: uint32 array, more words than will be drawn.
-        start: the tuple of how many examples were sent without messages, and of the bits that the
-            stack had then; None until then.
+        initial: uint32 array, more words than will be popped.
+        start: tuple of the number of examples sent before the final lattice is used, and of the
+            number of bits on the stack at that moment; None until then.
 
     Raises:
-        ValueError: if the model's data cannot be sent so.
+        ValueError: if the model's data cannot be sent in this order.
     """
 
     def __init__(self, model, order, header, condition, there):
@@ -54,10 +54,10 @@ class Protocol:
                 for chain, shape in list_parts(chains, model.event_shape)
             )
             words = np.random.PCG64(header["seed"]).random_raw(num_words) >> np.uint64(32)
-            self.initial = np.maximum(words, 1).astype("uint32")  # zero must not come last
+            self.initial = np.maximum(words, 1).astype("uint32")  # the last word must not be zero
 
     def encode(self, stack, x):
-        """Pushes all examples; yields how many, and by which stage, for each batch."""
+        """Pushes all examples; yields the number of examples, and the stage, of each batch."""
         batches = self.even_batches()
         if not self.is_told:
             batches = grow(self.stages, stack, self.count, self.receivers[0].count_variables)
@@ -69,7 +69,7 @@ class Protocol:
             yield len(rows), number
 
     def decode(self, stack, batches):
-        """Pops what `encode` pushed; yields arrays of examples, the last of them first."""
+        """Pops what `encode` pushed; yields arrays of examples, the last batch first."""
         backwards = (
             reversed(self.even_batches())
             if self.is_told
@@ -79,15 +79,15 @@ class Protocol:
             yield self.receivers[number].pop(stack, rows)
 
     def even_batches(self):
-        """Batches nearly of one size, all of the first stage."""
+        """Returns batches of nearly one size, all of the first stage."""
         num_batches = -(-self.count // self.stages[0].num_lanes)
         return [(0, rows) for rows in np.array_split(np.arange(self.count), num_batches)]
 
     def probe(self, batches):
-        """The digest of the network's outputs, as the last batch has them.
+        """Returns the digest of the network's outputs, as the last batch computes them.
 
         Raises:
-            CodecError: if there are not so many examples in these batches.
+            CodecError: if these batches do not hold `count` examples.
         """
         if self.is_told:
             return self.receivers[0].probe()
@@ -97,17 +97,17 @@ class Protocol:
 
 
 def pack_order(order):
-    """An order as plain values that JSON can hold; None for `Together`."""
+    """Returns an order as plain values for JSON; None for `Together`."""
     if order == orders.Together():
         return None
     return {"class": type(order).__name__, "config": order.get_config()}
 
 
 def unpack_order(packed):
-    """The order that `pack_order` packed.
+    """Returns the order that `pack_order` packed.
 
     Raises:
-        CodecError: if it is none that there is.
+        CodecError: if it is not a known order.
     """
     if packed is None:
         return orders.Together()

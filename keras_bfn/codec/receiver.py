@@ -1,8 +1,8 @@
-"""What Bob expects of a batch, identical to the bit in both directions, and the coding by it.
+"""Predictions for a batch, identical to the bit in both directions, and coding with them.
 
-The variables fall into the groups of an order. Bob asks the network about each group in turn, given
-those before it; Alice asks just as he will, about the last group first. A group that is told is a
-chain without messages.
+The variables fall into the groups of an order. The decoder calls the network for each group in
+turn, given those before it; the encoder makes the same calls, the last group first. A group that is
+coded directly is a chain without messages.
 """
 
 import keras
@@ -23,16 +23,16 @@ from keras_bfn.predictions import output_distributions
 
 
 class OutputProgram(Program):
-    """What the output distribution is, or the parts': see `keras_bfn.codec.expectations`.
+    """Computes the output distribution, or the parts': see `keras_bfn.codec.expectations`.
 
-    Log probabilities, `(batch, *event_shape, K)`; of a normal distribution that is cut into the
-    bins of a line, a dict of its `"location"` and `"std"`, `(batch, *event_shape)`.
+    It returns log probabilities, `(batch, *event_shape, K)`; for a normal distribution discretised
+    into the bins of a line, a dict of its `"location"` and `"std"`, `(batch, *event_shape)`.
 
     Call arguments:
-        inputs: dict with `"s"`, the evidence, `(batch, *event_shape, embedding_size)`, or a dict of
-            the parts'; `"t"`, `(batch,)` or of each variable; for conditional models `"condition"`,
-            `(batch, ...)`; `"there"`, where variables may be missing; and `"known"` and `"causal"`,
-            as `predict_params` takes them.
+        inputs: dict of `"s"`, the evidence, `(batch, *event_shape, embedding_size)`, or a dict of
+            the parts'; `"t"`, `(batch,)` or for each variable; for conditional models,
+            `"condition"`, `(batch, ...)`; if variables may be missing, `"there"`; and `"known"` and
+            `"causal"`, as `predict_params` takes them.
     """
 
     def call(self, inputs):
@@ -50,18 +50,18 @@ class OutputProgram(Program):
 
 
 class Receiver:
-    """Codes examples in batches of one size, by one compiled program.
+    """Codes examples in batches of one size, with one compiled program.
 
     Args:
         model: the `BayesianFlowNetwork`.
         chains: the `Chain` of groups that are sent by messages, or a dict of the parts' chains.
         batch_size: int.
-        condition: array `(num, ...)`, a dict of such, or None; of one row, if it is the same for
-            all examples.
-        there: bool array `(num, *event_shape)`, which variables are there, or a dict of the parts';
-            None if the model allows none to be missing.
+        condition: array `(num, ...)`, a dict of such, or None; it has one row if all examples share
+            it.
+        there: bool array `(num, *event_shape)`, which variables are observed, or a dict of the
+            parts'; None if the model allows no missing variables.
         order: a `keras_bfn.orders.Order`.
-        noise: what an order that is random is a function of, `(num, variables)`.
+        noise: array `(num, variables)` that determines a random order; else None.
     """
 
     def __init__(self, model, chains, batch_size, condition, there, order, noise):
@@ -72,15 +72,15 @@ class Receiver:
         self.batch_size = round_up(batch_size, model)
         self.in_one_pass = is_in_one_pass(model, self.order)
         self.program = model.programs(OutputProgram)
-        self.is_plain = self.order == orders.Together()  # nothing is known, and one time does
+        self.is_plain = self.order == orders.Together()  # nothing is known; one time for all
 
     def push(self, stack, x, rows):
-        """Pushes the rows' examples."""
+        """Pushes the examples of these rows."""
         for now, chains, expect in map(self.coding(x, rows), reversed(range(len(self.told)))):
             push(chains, stack, map_parts(lambda x, now: x[now], x, now), expect)
 
     def pop(self, stack, rows):
-        """Pops what `push` pushed; what is missing is -1."""
+        """Pops what `push` pushed; missing variables are -1."""
         x = map_parts(lambda mask: np.full(mask.shape, -1, "int64"), self.masks(rows))
         for now, chains, expect in map(self.coding(x, rows), range(len(self.told))):
             shapes = map_parts(lambda now: (int(now.sum()),), now)
@@ -89,7 +89,7 @@ class Receiver:
         return x
 
     def count_variables(self, rows):
-        """How many variables each group that is sent by messages has, an array, or the parts'."""
+        """Returns how many variables each group sent by messages has, an array or the parts'."""
         return map_parts(
             lambda group, mask: np.bincount(group[mask], minlength=len(self.told))[~self.told],
             self.groups(rows),
@@ -97,13 +97,13 @@ class Receiver:
         )
 
     def masks(self, rows):
-        """Which variables of the rows' examples are there, a bool array or a dict of the parts'."""
+        """Returns which variables of these rows are observed, bools or a dict of the parts'."""
         if self.there is not None:
             return map_parts(lambda mask: mask[rows], self.there)
         return map_parts(lambda shape: np.ones((len(rows), *shape), "bool"), self.model.event_shape)
 
     def groups(self, rows):
-        """The group of each variable of the rows' examples."""
+        """Returns the group of each variable of the examples in these rows."""
         noise = None if self.noise is None else ops.convert_to_tensor(self.noise[rows])
         masks = self.masks(rows)
         open = map_parts(ops.convert_to_tensor, masks)
@@ -115,11 +115,11 @@ class Receiver:
         )
 
     def coding(self, x, rows):
-        """How each group of the rows' examples is coded, given those before it in `x`.
+        """Returns how to code each group of these rows' examples, given those before it in `x`.
 
         Returns:
-            The function of a group's number to the tuple of which variables it has, its chains, and
-            the function `expect(s, i)` of `push` and `pop`.
+            A function of a group's number. It returns a tuple: which variables the group has, its
+            chains, and the function `expect(s, i)` of `push` and `pop`.
         """
         masks, groups = self.masks(rows), self.groups(rows)
 
@@ -132,24 +132,24 @@ class Receiver:
         return of_group
 
     def asking(self, number, x, known, now, rows):
-        """How the network is asked about a group.
+        """Returns how to call the network for a group.
 
         Args:
-            number: int, that of the group.
+            number: int, the number of the group.
             x: the rows' data, of which some are known.
             known, now: bool, shaped as `x`: which are known, and which are in the group.
             rows: int array.
 
         Returns:
-            The tuple of the group's chains, and of the function `ask(s, i)` of the evidence in the
-            channel about the group, `(variables, channel.size)`, or a dict of the parts', and of
-            the step to what is expected of all variables.
+            A tuple: the group's chains, and the function `ask(s, i)` of the evidence in the channel
+            about the group, `(variables, channel.size)`, or a dict of the parts', and of the step.
+            `ask` returns the predictions for all variables.
         """
         num, size = len(rows), self.batch_size
         chains = self.at_once if self.told[number] else self.chains
         seen = map_parts(lambda *part: _known_evidence(size, *part), self.model.flow, x, known)
         inputs = {}
-        if self.in_one_pass:  # which sees no later ones, as if all were known
+        if self.in_one_pass:  # the causal form sees no later variables: all may be given
             inputs["causal"], known = np.ones(size, "bool"), self.masks(rows)
         if not self.is_plain:
             inputs["known"] = map_parts(self.fill_up, known)
@@ -169,14 +169,14 @@ class Receiver:
         return chains, ask
 
     def fill_up(self, values):
-        """Values of some rows' variables, again and again, as those of a batch."""
+        """Repeats the values of some rows' variables until they fill a batch."""
         return np.resize(values, (self.batch_size, *values.shape[1:]))
 
     def ask(self, inputs, rows):
-        """What the network says of some rows, with their conditions and masks.
+        """Returns the network's predictions for some rows, with their conditions and masks.
 
         Raises:
-            CodecError: if it says what is not a number.
+            CodecError: if a prediction is not a number.
         """
         places = np.resize(rows, self.batch_size)
         if self.condition is not None:
@@ -191,9 +191,9 @@ class Receiver:
         return rows_of(np.s_[: len(rows)], told)
 
     def probe(self):
-        """The digest of the model, and of what is expected given fixed data and evidence.
+        """Returns the digest of the model, and of its predictions given fixed data and evidence.
 
-        Asked is about the first, the middle and the last group, each at three times of Bob.
+        The predictions are for the first, the middle and the last group, each at three times.
         """
         rows, last = np.zeros(self.batch_size, "int64"), len(self.told) - 1
         groups, found = self.groups(rows), []
@@ -220,12 +220,12 @@ class Receiver:
 
 
 def rows_of(rows, told):
-    """Some rows of what is expected, or what a mask picks of it."""
+    """Returns some rows of predictions, or those that a mask selects."""
     return keras.tree.map_structure(lambda values: values[rows], told)
 
 
 def _known_evidence(size, flow, x, known):
-    """The evidence, float32, about what is known, of a batch of a size."""
+    """Returns the evidence about known variables, float32, for a batch of this size."""
     s = np.zeros((size, *x.shape[1:], flow.embedding_size), "float32")
     if known.any():
         values = fill_missing(flow, np.where(known, x.astype("int32"), -1))

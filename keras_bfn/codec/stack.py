@@ -1,4 +1,4 @@
-"""The stack of bits: symbols are pushed onto it and popped off it, by their probabilities."""
+"""The stack of bits, onto which symbols are pushed, and off which they are popped."""
 
 import functools
 import math
@@ -8,16 +8,17 @@ import numpy as np
 from keras_bfn._imports import tell_to_install
 from keras_bfn.codec.errors import CodecError
 
-# A popped normal number lies at most so many standard deviations from its mean; the probability
-# beyond is 1e-7, about that of the likeliest number that constriction would make up there.
+# A number popped with a normal distribution lies at most this many standard deviations from the
+# mean. The probability beyond is 1e-7, about the largest that constriction would make up for a
+# number there.
 TAIL = 5.3
-# Further away, a pushed number is sent as a count from there on.
+# A pushed number that lies further away is coded as a count of points from there on, below this.
 LONGEST_WAY = 2**20
-PROBABILITY_BITS = 24  # of constriction
-# The mean of a normal number is rounded to so many parts of its standard deviation, for which it
-# takes 2e-7 nats more: then a table each for few distributions does for all numbers.
+PROBABILITY_BITS = 24  # the precision of constriction
+# The number of possible means per standard deviation of a normal distribution. Rounding to them
+# costs 2e-7 nats per number, and tables for a few distributions serve all numbers.
 MEANS_PER_STD = 512
-SHARE_BITS = 15  # of `push_shares`
+SHARE_BITS = 15  # for `push_shares`
 
 
 class Exhausted(CodecError):
@@ -25,19 +26,19 @@ class Exhausted(CodecError):
 
 
 class Stack:
-    """A stack of bits on `constriction`'s coder for asymmetric numeral systems.
+    """A stack of bits, with `constriction`'s coder for asymmetric numeral systems.
 
-    Pushing a symbol of probability p adds -log2(p) bits, and popping it takes them off again. What
-    is popped off bits that nothing is known of is a draw from the distribution that it is popped
-    by.
+    Pushing a symbol of probability p adds -log2(p) bits, and popping it removes them. What is
+    popped off random bits is a sample from the distribution that it is popped with.
 
     Args:
-        words: uint32 array, the bits at the start. The one on top, which comes last, is not zero.
-        ends: bool. Whether all bits may be popped; else two words are kept, the coder's own state.
+        words: uint32 array, the initial bits. The last word is on top, and must not be zero.
+        ends: bool. Whether all bits may be popped; otherwise two words remain, the coder's own
+            state.
 
     Attributes:
-        fewest_words: int, how few there have ever been.
-        lowest_words: int, how few since the last call of `forget_lowest`.
+        fewest_words: int, the fewest words there have ever been.
+        lowest_words: int, the fewest since the last call of `forget_lowest`.
 
     Raises:
         CodecError: if the word on top is zero; by methods, if there is nothing left to pop, or what
@@ -55,15 +56,15 @@ class Stack:
         self._ends = ends
 
     def words(self):
-        """All bits on the stack, a uint32 array."""
+        """Returns all bits on the stack, a uint32 array."""
         return self._coder.get_compressed()
 
     def forget_lowest(self):
-        """From here on, `lowest_words` tells how few words there were."""
+        """Restarts the count of `lowest_words` from the present number of words."""
         self.lowest_words = self._coder.num_words()
 
     def num_bits(self):
-        """How many bits are on the stack."""
+        """Returns the number of bits on the stack."""
         return self._coder.num_valid_bits()
 
     def push_classes(self, values, probs):
@@ -71,7 +72,7 @@ class Stack:
 
         Args:
             values: int array of any shape.
-            probs: float array of that shape and one more axis, K.
+            probs: float array of that shape, with one more axis, of size K.
         """
         family = self._models.Categorical(perfect=False)
         self._push(values, family, _counts(probs))
@@ -86,22 +87,22 @@ class Stack:
 
         Args:
             values: float64 array of multiples of `spacing`.
-            mean: float64 array of the same shape, of the normal distribution.
-            std: float, its standard deviation.
-            spacing: float, the distance of the points that numbers can be.
+            mean: float64 array of the same shape, the means of the normal distributions.
+            std: float, their standard deviation.
+            spacing: float, the distance between the points of the lattice.
         """
         normals = _Normals(mean, std, spacing)
         offset = np.rint(values / spacing) - normals.middle
-        # One beyond is as impossible as any further.
+        # One point beyond the bound is as impossible as any further one.
         self._push_normal(np.clip(offset, -normals.bound - 1, normals.bound + 1), normals)
 
     def pop_near(self, mean, std, spacing):
-        """Pops multiples of `spacing` by a normal distribution that ends at `TAIL`."""
+        """Pops multiples of `spacing` with a normal distribution that is truncated at `TAIL`."""
         normals = _Normals(mean, std, spacing)
         return (normals.middle + self._pop_normal(normals)) * spacing
 
     def push_anywhere(self, values, mean, std, spacing):
-        """As `push_near`, numbers that may lie far off."""
+        """Pushes numbers as `push_near` does, but they may lie far from the mean."""
         normals = _Normals(mean, std, spacing)
         offset = np.rint(values / spacing) - normals.middle
         end = np.clip(offset, -normals.bound, normals.bound)
@@ -122,7 +123,7 @@ class Stack:
         return (normals.middle + offset) * spacing
 
     def push_bins(self, values, mean, std, num_values):
-        """Pushes integers 0..K-1: normal numbers, rounded, and the tails counted to the ends.
+        """Pushes integers 0..K-1 by rounded normal distributions; the end bins include the tails.
 
         Args:
             values: int array of any shape.
@@ -142,8 +143,8 @@ class Stack:
 
         Args:
             values: int array `(num,)`.
-            shares: function of an int array `(num,)`, k, to how much of 2^15 is below k, an int64
-                array; it rises with k, from 0 to 2^15.
+            shares: function from an int array `(num,)`, k, to an int64 array: the probability of
+                values below k, in units of 2^-15. It rises with k, from 0 to 2^15.
         """
         low = shares(values)
         size = shares(values + 1) - low
@@ -171,7 +172,7 @@ class Stack:
 
     def _push_normal(self, offset, normals):
         symbols = np.ravel(offset) + normals.bound
-        # From the last to the first: they are popped in their order.
+        # Last to first, because they are popped first to last.
         for model, places in reversed(normals.groups):
             self._push(symbols[places], model)
 
@@ -201,21 +202,22 @@ class Stack:
 
 
 def _counts(probs):
-    """Probabilities in whole units of 2^-24, as rows: sums of these are exact on every machine."""
+    """Returns probabilities in whole units of 2^-24, as rows: sums are exact on every machine."""
     counts = np.rint(np.asarray(probs, "float64") * 2**PROBABILITY_BITS)
-    # Of rows that do not lie one after the other constriction takes other numbers.
+    # If rows are not contiguous in memory, constriction reads wrong numbers.
     return np.ascontiguousarray(counts.reshape(-1, probs.shape[-1]))
 
 
 class _Normals:
-    """Normal distributions over a lattice's points about the one that is next to each mean.
+    """Normal distributions over the points of a lattice around each mean.
 
-    A wide range would cost: constriction gives each point in it 2^-24 at least.
+    A wide range would cost: constriction gives each point in it a probability of at least 2^-24.
 
     Attributes:
-        middle: float64 array, the points next to the means, in units of the lattice.
-        bound: int. Numbers lie at most so many points from there.
-        groups: list of the groups' tuples: a model of `constriction`, and its numbers' places.
+        middle: float64 array, the points nearest to the means, in units of the lattice.
+        bound: int. The maximum distance of numbers from there, in points.
+        groups: list of tuples, one for each group: a model of `constriction`, and the indices of
+            its numbers.
     """
 
     def __init__(self, mean, std, spacing):
@@ -232,10 +234,10 @@ class _Normals:
 
 @functools.lru_cache(maxsize=512)
 def _tables(std):
-    """Of normal distributions whose means lie at most half a point from the middle.
+    """Returns tables for normal distributions whose means lie within half a point of the middle.
 
     Returns:
-        The tuple of the bound, how many means there are to a point, and a model for each mean.
+        A tuple: the bound, the number of means per point, and a model for each mean.
     """
     import constriction
 

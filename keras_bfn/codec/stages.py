@@ -1,9 +1,9 @@
-"""How many examples are coded at a time: as many as the bits on the stack can bear.
+"""Stages of coding: how many examples are coded at a time, as the bits on the stack allow.
 
-An example in messages begins by drawing bits off the stack. The first examples, when there are none
-yet, are sent without messages, as Bob expects them before the first: that costs more, but draws
-nothing. Once their bits suffice, examples are sent in messages, on a coarse lattice, which draws
-fewer; then on that asked for, and two, four, eight at a time, and so on.
+An example that is sent by messages first borrows bits from the stack. The first examples, when
+there are none yet, are sent without messages, which costs more, but borrows nothing. Once there are
+enough bits, examples are sent by messages on a coarse lattice, which borrows fewer; then on the
+requested lattice; then two, four, eight at a time, and so on.
 """
 
 from typing import Any, NamedTuple
@@ -14,9 +14,9 @@ from keras_bfn._parts import list_parts, map_parts
 from keras_bfn.codec.chain import Chain, without_messages
 from keras_bfn.codec.errors import CodecError
 
-COARSE = 1.0  # A resolution that costs an example 1% to 3% more.
-NUM_STARTING_STAGES = 2  # before the lattice is that asked for
-# So much more than the last batch drew, for each variable, the next may draw.
+COARSE = 1.0  # a resolution at which an example costs 1% to 3% more
+NUM_STARTING_STAGES = 2  # before the final lattice is used
+# For each variable, the next batch may borrow this many times as much as the last one.
 MARGIN = 1.1
 
 
@@ -24,7 +24,7 @@ class Stage(NamedTuple):
     """How examples are sent.
 
     Attributes:
-        num_lanes: int. So many at a time.
+        num_lanes: int. The number of examples at a time.
         chains: a `Chain`, or a dict of the parts' chains.
     """
 
@@ -33,13 +33,13 @@ class Stage(NamedTuple):
 
 
 def list_stages(flow, num_steps, resolution, most_lanes):
-    """All stages in their order.
+    """Returns all stages in their order.
 
     Args:
         flow: a `keras_bfn.flows.Flow` of integers, or a dict of flows.
-        num_steps: int, how many messages there are once there are any.
-        resolution: float, that of the lattice in the end.
-        most_lanes: int.
+        num_steps: int, the number of messages once there are any.
+        resolution: float, that of the final lattice.
+        most_lanes: int. The final number of lanes.
     """
 
     coarse, in_the_end = (
@@ -52,14 +52,15 @@ def list_stages(flow, num_steps, resolution, most_lanes):
 
 
 def grow(stages, stack, num_examples, count_variables):
-    """Yields the number of the stage and the rows of each batch, which is to be pushed then.
+    """Yields the number of the stage and the rows of each batch, to be pushed before the next.
 
     Args:
         stages: list of stages.
         stack: a `Stack`.
         num_examples: int.
-        count_variables: function of rows to how many variables they have in each group that is sent
-            by messages, an int array, or a dict of the parts'. Each group gives back what it draws.
+        count_variables: function from rows to the number of their variables in each group that is
+            sent by messages, an int array, or a dict of the parts'. Each group returns what it
+            borrows.
     """
     number, start, bottom, share = 0, 0, stack.num_bits(), 1.0
 
@@ -87,15 +88,15 @@ def grow(stages, stack, num_examples, count_variables):
 
 
 def shrink(stages, batches, num_examples):
-    """The same in reverse order, to be popped: an iterator.
+    """Returns an iterator over the batches of `grow` in reverse order, to be popped.
 
     Args:
         stages: list of stages.
-        batches: list of ints, how many batches each of the first stages has.
+        batches: list of ints, the number of batches of each of the first stages.
         num_examples: int.
 
     Raises:
-        CodecError: if there are not so many examples in these batches, or more stages than these.
+        CodecError: if these batches do not hold `num_examples` examples, or there are fewer stages.
     """
     lanes = [stage.num_lanes for stage in stages[: len(batches)]]
     total = sum(num * times for num, times in zip(lanes, batches, strict=False))

@@ -1,4 +1,4 @@
-"""What samples are guided by: any differentiable function of the data, and ready ones."""
+"""Guidance of samples by any differentiable function of the data, and ready-made likelihoods."""
 
 from keras_bfn.guidance.classifier_free import ClassifierFreeGuidance as ClassifierFreeGuidance
 from keras_bfn.guidance.expected import Expected as Expected

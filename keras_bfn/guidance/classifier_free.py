@@ -5,20 +5,20 @@ from keras_bfn._validation import check_interval, check_scale, is_number, refusa
 
 
 class ClassifierFreeGuidance(Immutable):
-    """Guidance by a condition, away from the null condition.
+    """Guidance towards a condition, away from the null condition.
 
-    The network's output becomes that for the null condition plus `scale` times what the condition
-    changes in it. Train with `condition_dropout` for it.
+    The network's output becomes the output for the null condition plus `scale` times the difference
+    that the condition makes. It requires training with `condition_dropout`.
 
     Args:
-        scale: float, or function of the time in [0, 1] that returns one. 1 samples what the network
-            has learnt; above 1, the conditions stand out more than that.
-        interval: two times, t0 < t1 in [0, 1]: before and after, the scale is 1.
-        rescale: float in [0, 1]: how much of the way back the guided output is scaled to the
-            standard deviation that it has with the condition alone.
+        scale: float, or function of the time in [0, 1] that returns one. At 1, samples are those of
+            the conditional model as trained; above 1, they show the condition more strongly.
+        interval: two times, t0 < t1 in [0, 1]: before t0 and after t1, the scale is 1.
+        rescale: float in [0, 1]. How far the guided output is scaled back to the standard deviation
+            that it has with the condition alone; 1 is all the way.
 
     Raises:
-        ValueError: if an argument is none of these, or there is no guidance to scale back.
+        ValueError: if an argument is invalid, or there is no guidance to scale back.
 
     Example:
 
@@ -30,7 +30,7 @@ class ClassifierFreeGuidance(Immutable):
     ```
 
     References: [Ho and Salimans, 2022](https://arxiv.org/abs/2207.12598); the interval:
-    [Kynkäänniemi et al., 2024](https://arxiv.org/abs/2404.07724); the scaling back: section 3.4 of
+    [Kynkäänniemi et al., 2024](https://arxiv.org/abs/2404.07724); the rescaling: section 3.4 of
     [Lin et al., 2024](https://arxiv.org/abs/2305.08891).
     """
 
@@ -45,7 +45,7 @@ class ClassifierFreeGuidance(Immutable):
 
 
 def get_classifier_free(guidance_scale):
-    """The `ClassifierFreeGuidance` that an argument `guidance_scale` is, or is the scale of.
+    """Returns `guidance_scale` if it is a `ClassifierFreeGuidance`, else one of that scale.
 
     Raises:
         ValueError: if it is neither that nor a scale.

@@ -7,7 +7,7 @@ from keras_bfn._random import Noise
 
 
 class Expected:
-    """What the network expects of the data: what a guidance is a function of.
+    """What the network expects of the data: the argument of a guidance.
 
     For a dict of flows, each attribute is a dict of all parts.
 
@@ -15,11 +15,12 @@ class Expected:
         flow: the flow.
         predictions: the `keras_bfn.Prediction`.
         outputs: the output distribution; None if all variables are known.
-        given: data, or None if no variable is known.
-        known: bool, which variables are known to be those of `given`; None if all are, or none.
-        mask: which variables are there, float or bool, `(batch, *event_shape)`, or None.
-        noise: for `draws`, a dict from the names that a `Noise` has for what one draw takes to
-            tensors, with an axis of draws before all others; or None.
+        given: the known data, or None if no variable is known.
+        known: bool, which variables are known, with their values in `given`; None if all are, or
+            none.
+        mask: float or bool, `(batch, *event_shape)`, which variables are observed; or None.
+        noise: for `draws`, a dict from the names of the random numbers in a `Noise` to tensors with
+            an axis of draws before all others; or None.
 
     Example, a guidance by the ink of an image and its standard deviation:
 
@@ -31,7 +32,7 @@ class Expected:
             square = keras.ops.square(ink - 250.0) / variance
             return -0.5 * (square + keras.ops.log(variance))
 
-    # Of a flow whose expected data are numbers, one for each pixel.
+    # For a flow whose expected data are numbers, one for each pixel.
     digits = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits")
     digits.generate(16, num_steps=20, guidance=Ink())
     ```
@@ -45,11 +46,11 @@ class Expected:
         )
 
     def data(self):
-        """The expected data: what `flow.expected_data` gives of each part.
+        """Returns the expected data: what `flow.expected_data` returns for each part.
 
-        For classes probabilities, `(batch, *event_shape, K)`, for angles mean cosines and sines,
-        `(batch, *event_shape, 2)`, else expected values in the data's own units,
-        `(batch, *event_shape)`. What is known is as it is, and variables that are not there are 0.
+        They are probabilities `(batch, *event_shape, K)` for classes, mean cosines and sines
+        `(batch, *event_shape, 2)` for angles, and else expected values in the data's own units,
+        `(batch, *event_shape)`. Known variables have their known values, and missing ones are 0.
         """
         return self._each(
             lambda flow, output, prediction, noise: flow.expected_data(output),
@@ -57,7 +58,7 @@ class Expected:
         )
 
     def draws(self, num_draws):
-        """Draws from the output distribution, one batch after the other, in the form of `data`.
+        """Returns draws from the output distribution, in the form of `data`, batch after batch.
 
         Their gradient is that of the expected data (straight-through).
         """
@@ -75,7 +76,7 @@ class Expected:
         )
 
     def variances(self):
-        """The variance of each number of `data`, shaped as it; of what is known, 0."""
+        """Returns the variance of each number of `data`, in its shape; 0 for known variables."""
         return self._each(
             lambda flow, output, prediction, noise: flow.expected_variance(output, prediction.t),
             lambda flow, x: ops.zeros_like(flow.sure_data(x)),
@@ -83,7 +84,7 @@ class Expected:
 
     def _each(self, of_drawn, of_known, num_copies=1):
         def spread(mask, values):
-            """A mask of variables for copies of each number that there is of them."""
+            """Repeats a mask for each copy, with an axis more if variables have several numbers."""
             mask = ops.concatenate([mask] * num_copies)
             return mask if len(mask.shape) == len(values.shape) else mask[..., None]
 

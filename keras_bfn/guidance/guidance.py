@@ -1,4 +1,4 @@
-"""Guidance: a likelihood of the data, and how strongly, when and by what it guides."""
+"""Guidance: a likelihood of the data, and how strongly and when it guides samples."""
 
 import inspect
 import math
@@ -21,51 +21,51 @@ from keras_bfn._validation import (
 
 
 class Guidance(ByValue):
-    """A likelihood L of the data, by which `generate` and `inpaint` are guided.
+    """A likelihood L of the data that guides `generate` and `inpaint`.
 
-    With the evidence s, the model is a diffusion whose drift is the expected embedding. To sample
-    given an event of likelihood L(x), Doob's transform adds to it the gradient of log h(s), where
-    h(s) = E[L(x) | s]: exactly, for every type of data, if the network were the exact posterior and
-    h exact. Here h is L of the expected data, or its mean over draws; what that gets wrong,
-    `num_particles` of `generate` corrects.
+    In the evidence s, the model is a diffusion whose drift is the expected embedding. To sample
+    given an event of likelihood L(x), Doob's transform adds the gradient of log h(s) to the drift,
+    where h(s) = E[L(x) | s]. For every type of data, this is exact if the network is the exact
+    posterior and h is exact. Here h is L of the expected data, or its mean over draws;
+    `num_particles` of `generate` corrects the error of this approximation.
 
-    Likelihoods are combined: `a * b` for both, `a + b` for one of the two, equally likely.
+    Likelihoods can be combined: `a * b` for both, `a + b` for one of the two, equally likely.
 
     Args:
-        fn: function of the expected data, and of `values` by name. It returns the log likelihood
-            of each example in nats, up to a constant, a float tensor `(batch,)`, and must be
-            differentiable and written in `keras.ops`, or for the backend. The expected data are
+        fn: function of the expected data, and of `values` by name. It returns the log likelihood of
+            each example in nats, up to a constant, as a float tensor `(batch,)`. It must be
+            differentiable, and written in `keras.ops` or for the backend. The expected data are
             probabilities `(batch, *event_shape, K)` for classes, mean cosines and sines
-            `(batch, *event_shape, 2)` for angles, else expected values `(batch, *event_shape)` in
-            the data's own units; a dict of these for a dict of flows.
-        values: dict of what differs from sample to sample: arrays of shape `(num_samples, ...)`.
-            Of each, `fn` is given the rows of its batch. Plain values and arrays that it reads from
-            elsewhere are part of the compiled program, which is compiled anew when one of them has
-            changed: globals, closures, and attributes of the guidance. Changes inside other objects
-            and other modules are not noticed.
+            `(batch, *event_shape, 2)` for angles, and else expected values `(batch, *event_shape)`
+            in the data's own units; for a dict of flows, a dict of these.
+        values: dict of what differs from sample to sample: arrays of shape `(num_samples, ...)`, of
+            which `fn` is given the rows of its batch. Plain values and arrays that `fn` reads from
+            globals, closures, and attributes of the guidance are part of the compiled program,
+            which is compiled anew when one of them has changed. Changes inside other objects and
+            other modules are not noticed.
         scale: float, or function of the time in [0, 1] that returns one: the power of L. With
-            several particles or their details, a float.
-        interval: two numbers, t0 < t1 in [0, 1]: at other times there is no guidance. With
-            several particles or their details, (0, 1).
-        num_draws: int or None. If given, h is the mean of L over so many draws from the output
-            distribution, for functions that say nothing sensible of expected data. With particles,
-            few draws make weights uneven, and `"log_likelihood"` too low nearly always.
-        through_network: bool. If False, the network takes no part in the gradient: what one
-            variable's evidence tells of the others is left out, and a step costs one pass forward
-            through the network, and none back.
+            several particles, or with `return_details`, it must be a float.
+        interval: two numbers, t0 < t1 in [0, 1]: guidance acts only between these times. With
+            several particles, or with `return_details`, it must be (0, 1).
+        num_draws: int or None. If given, h is the mean of L over this many draws from the output
+            distribution, for functions that are not meaningful for expected data. With particles,
+            few draws make the weights uneven, and `"log_likelihood"` nearly always too low.
+        through_network: bool. If False, the gradient does not pass through the network. It then
+            omits what one variable's evidence says about the others, and a step costs one forward
+            pass through the network and no backward pass.
         layers: list of Keras layers and models that `fn` calls, whose weights may change between
             two calls. Those that `fn` names itself need not be listed.
 
     Raises:
-        ValueError: if an argument is none of these.
+        ValueError: if an argument is invalid.
 
     Attributes:
         is_shared: bool. Whether `values` are one row for all samples.
-        fed: names of the attributes that a compiled program is given at each call.
+        fed: names of the attributes that a compiled program takes as inputs at each call.
 
-    A subclass may know h better than by the expected data. It defines
-    `log_h(self, expected, **values)`, of a `keras_bfn.guidance.Expected`, in the place of `fn`. One
-    program serves guidances that differ in values, scale and interval alone, if no method names
+    A subclass may compute h better than from the expected data. Instead of `fn`, it defines
+    `log_h(self, expected, **values)`, where `expected` is a `keras_bfn.guidance.Expected`.
+    Guidances that differ only in values, scale and interval share one program if no method names
     `self.values`, `self.scale` or `self.interval`.
 
     Example, texts that avoid a letter:
@@ -75,13 +75,13 @@ class Guidance(ByValue):
     ...     return keras.ops.sum(keras.ops.log(1.0 - 0.999 * probs[:, :, e]), axis=1)
     >>> texts = text_model.generate_text(4, num_steps=20, guidance=avoid_e)
 
-    Reference: the drift is that of Doob's h-transform, see section 2 of
-    [Wu et al., 2023](https://arxiv.org/abs/2306.17775), who twist particles by it.
+    Reference: the drift is that of Doob's h-transform: see section 2 of
+    [Wu et al., 2023](https://arxiv.org/abs/2306.17775), who twist particles with it.
     """
 
     fed = ("values", "scale", "interval")
     is_shared = False
-    acts = True  # at steps, and not in the end alone
+    acts = True  # at each step, not only at the end
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Guidance(ByValue):
         self.layers = layers
 
     def log_h(self, expected, **values):
-        """log h(s) in nats, of shape `(batch,)`.
+        """Returns log h(s) in nats, of shape `(batch,)`.
 
         Args:
             expected: a `keras_bfn.guidance.Expected`.
@@ -132,12 +132,12 @@ class Guidance(ByValue):
         return ops.logsumexp(by_draw, axis=0) - math.log(num_draws)
 
     def log_likelihood(self, expected, **values):
-        """log L of data that are sure, `expected.data()`, in nats, of shape `(batch,)`."""
+        """Returns log L of certain data, `expected.data()`, in nats, of shape `(batch,)`."""
         data = expected.data()
         return self.check_result(self.fn(data, **values), data)
 
     def check_result(self, log_likelihood, data):
-        """What a function of data returned, or a `ValueError` unless it is one number for each."""
+        """Returns a function's result; raises a `ValueError` unless it is one per example."""
         size = keras.tree.flatten(data)[0].shape[0]
         is_tensor = ops.is_tensor(log_likelihood)
         if not is_tensor or tuple(log_likelihood.shape) != (size,):
@@ -150,10 +150,10 @@ class Guidance(ByValue):
         return ops.cast(log_likelihood, "float32")
 
     def rows(self, num_samples):
-        """The `values`, with a row for each sample.
+        """Returns `values`, with a row for each sample.
 
         Raises:
-            ValueError: if there are not so many.
+            ValueError: if the number of rows differs.
         """
         rows = {}
         for name, value in self.values.items():
@@ -168,11 +168,11 @@ class Guidance(ByValue):
         return rows
 
     def leaves(self):
-        """The likelihoods that this one is made of, a list."""
+        """Returns the list of the likelihoods that this one combines."""
         return [self]
 
     def total(self, log_likelihoods):
-        """What the scaled log likelihoods of `leaves` come to, as a list that is used up."""
+        """Combines the scaled log likelihoods of `leaves`, a list from which it removes them."""
         return log_likelihoods.pop(0)
 
     def __mul__(self, other):
@@ -200,7 +200,7 @@ class Combined(Guidance):
         first, second = self.first.total(log_likelihoods), self.second.total(log_likelihoods)
         if self.how == "both":
             return first + second
-        # Not `logaddexp`: where both are alike, its gradient on TensorFlow is that of the first.
+        # Not `logaddexp`: where both are equal, its gradient on TensorFlow is that of the first.
         return ops.logsumexp(ops.stack([first, second]), axis=0) - math.log(2)
 
 
@@ -219,7 +219,7 @@ def _check_value(name, value):
 
 
 def get(identifier):
-    """Returns a `Guidance`, or that of a function; None for None.
+    """Returns a `Guidance` as it is, one made of a function, or None for None.
 
     Args:
         identifier: a `Guidance`, a function as `fn` of `Guidance`, or None.
@@ -244,7 +244,7 @@ def get(identifier):
 
 
 def named_layers(fn):
-    """The Keras layers that a Python function names, globals and what it encloses."""
+    """Returns the Keras layers among the globals and the closure of a Python function."""
     if isinstance(fn, keras.Layer):
         return [fn]
     if not inspect.isfunction(fn):

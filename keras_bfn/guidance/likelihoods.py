@@ -1,4 +1,4 @@
-"""Likelihoods that are asked for often."""
+"""Likelihoods for common purposes."""
 
 import math
 
@@ -13,18 +13,18 @@ from keras_bfn.guidance.guidance import Guidance, named_layers
 
 
 class ClassifierGuidance(Guidance):
-    """The probability that a classifier gives to classes.
+    """The probability that a classifier gives to target classes.
 
     Args:
-        classifier: a Keras model, or any function, of the expected data, as `fn` of `Guidance` is
-            given them, that returns `(batch, num_classes)`.
-        target: the classes asked for: an int, or integers of shape `(num_samples,)`.
-        from_logits: bool. Whether the classifier returns logits, or else probabilities.
-        preprocess: function that makes of the expected data what the classifier takes, or None.
+        classifier: a Keras model, or any function of the expected data, as `fn` of `Guidance`,
+            that returns `(batch, num_classes)`.
+        target: the target classes: an int, or integers of shape `(num_samples,)`.
+        from_logits: bool. Whether the classifier returns logits instead of probabilities.
+        preprocess: function from the expected data to the classifier's input, or None.
         **options: `scale`, `interval`, `num_draws` and `through_network` of `Guidance`.
 
     Raises:
-        ValueError: if an argument is none of these.
+        ValueError: if an argument is invalid.
 
     Example:
 
@@ -32,8 +32,8 @@ class ClassifierGuidance(Guidance):
     >>> sevens = keras_bfn.guidance.ClassifierGuidance(keras.Sequential(layers), 7, scale=2.0)
     >>> images = model.generate(16, num_steps=20, guidance=sevens)
 
-    Reference: [Dhariwal and Nichol, 2021](https://arxiv.org/abs/2105.05233), whose classifier is
-    one of noisy data; this one is asked about what is expected of the data.
+    Reference: [Dhariwal and Nichol, 2021](https://arxiv.org/abs/2105.05233), whose classifier takes
+    noisy data; this one takes the expected data.
     """
 
     def __init__(self, classifier, target, from_logits=False, preprocess=None, **options):
@@ -70,22 +70,22 @@ class ClassifierGuidance(Guidance):
 
 
 class LinearInverse(Guidance):
-    """Measurements `y = A x + noise`, such as of a blurred or a coarser picture, or a sum.
+    """Linear measurements `y = A x + noise`, such as of a blurred or coarser picture, or a sum.
 
     The likelihood is N(y; A x, noise^2). h is N(y; A x_hat, noise^2 + A C A^T), with the variances
-    C that the output distribution leaves to each variable: early, when little is known, the
-    measurements pull less.
+    C of the variables under the output distribution: early, when little is known, the measurements
+    pull less.
 
     Args:
-        A: array of shape `(num_measurements, size)`, where an example of the expected data has
-            `size` numbers: as many as variables, for classes K times as many, for angles twice.
-        y: what was measured: `(num_measurements,)`, or `(num_samples, num_measurements)`.
+        A: array of shape `(num_measurements, size)`, where `size` is how many numbers an example of
+            the expected data has: one for each variable, K for classes, two for angles.
+        y: the measurements: `(num_measurements,)`, or `(num_samples, num_measurements)`.
         noise: positive float, the standard deviation of the noise, in units of y.
-        part: the name of the part that is measured, for a dict of flows.
+        part: for a dict of flows, the name of the part that is measured.
         **options: `scale`, `interval` and `through_network` of `Guidance`.
 
     Raises:
-        ValueError: if an argument is none of these.
+        ValueError: if an argument is invalid.
 
     Example, to enlarge pictures twofold:
 
@@ -143,7 +143,7 @@ class LinearInverse(Guidance):
         return self._log_normal(data, y, ops.zeros((1, len(self.A), len(self.A))))
 
     def _data(self, expected):
-        """The expected data of the part that is measured, if `A` is of as many."""
+        """Returns the expected data of the measured part; raises a `ValueError` unless `A` fits."""
         data = self._part(expected, expected.data())
         if math.prod(data.shape[1:]) != self.A.shape[1]:
             raise ValueError(
@@ -156,7 +156,7 @@ class LinearInverse(Guidance):
         return pick_part(self.part, expected.flow, values)[1]
 
     def _log_normal(self, data, y, covariance):
-        """log N(y; A data, covariance + noise^2), of shape `(batch,)`."""
+        """Returns log N(y; A data, covariance + noise^2), of shape `(batch,)`."""
         size, A = len(self.A), ops.convert_to_tensor(self.A)
         error = y - ops.matmul(ops.reshape(data, (-1, self.A.shape[1])), ops.transpose(A))
         root = one_by_one(ops.linalg.cholesky)(covariance + self.noise**2 * ops.eye(size))
@@ -169,22 +169,21 @@ class LinearInverse(Guidance):
 
 
 class Constraint(Guidance):
-    """Numbers that a function finds in the data, such as sums or counts, near a target.
+    """A target for numbers that a function computes from the data, such as sums or counts.
 
-    The likelihood is N(target; fn(x), std^2), and so is h: it pulls as hard early, when all is
-    open, as in the end. For sums, `LinearInverse` knows what is open.
+    The likelihood is N(target; fn(x), std^2), and so is h: it pulls as hard early, when little is
+    known, as at the end. For sums, `LinearInverse` takes the uncertainty into account.
 
     Args:
         fn: function of the expected data, as `fn` of `Guidance`, that returns `(batch,)` or
             `(batch, size)`.
-        target: what it should be: a number, or an array of shape `(num_samples,)` or
-            `(num_samples, size)`.
-        std: positive float: how far it may be from it.
-        layers: the Keras layers that `fn` calls, but for those that it names.
+        target: a number, or an array of shape `(num_samples,)` or `(num_samples, size)`.
+        std: positive float. The standard deviation of `fn` around the target.
+        layers: the Keras layers that `fn` calls, except those that it names.
         **options: `scale`, `interval`, `num_draws` and `through_network` of `Guidance`.
 
     Raises:
-        ValueError: if an argument is none of these.
+        ValueError: if an argument is invalid.
 
     Example, texts with the letter "e" seven times:
 

@@ -7,29 +7,28 @@ from keras_bfn._parts import pick_part
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.guidance.guidance import Guidance
 
-LEAST = 1e-30  # the probability of what is not accepted
+LEAST = 1e-30  # the likelihood of sequences that are not accepted
 
 
 class Automaton(Guidance):
-    """Sequences of classes that a finite automaton accepts, such as all of a regular language.
+    """Sequences of classes that a finite automaton accepts, such as those of a regular language.
 
-    The automaton reads a sequence from left to right, one class after another, from state 0 on; the
-    likelihood is 1 if it ends in a state that accepts, and 1e-30 if not. h is the probability of
-    that under the output distribution, whose variables are independent, and so exact: the product
-    of a matrix of transitions for each position.
+    The automaton reads a sequence from left to right, one class at a time, from state 0 on. The
+    likelihood is 1 if it ends in an accepting state, and 1e-30 if not. h is the probability of
+    acceptance under the output distribution, and exact, because the variables of the output
+    distribution are independent: it is a product of one transition matrix for each position.
 
     Args:
-        transitions: dict from classes to lists: the next state from each state, or -1 if the
-            sequence is rejected there. A class that is not named changes no state, and neither does
-            a variable that is missing.
-        accept: list of the states that accept at the end.
-        end: the class that ends a sequence, as the `end` of a tokenizer: what follows the first one
-            is not read. By default none.
-        part: the name of the part that is read, for a dict of flows.
+        transitions: dict from classes to lists: the next state from each state, or -1 to reject the
+            sequence. Classes that are not named, and missing variables, change no state.
+        accept: list of the accepting states.
+        end: the class that ends a sequence, as the `end` of a tokenizer: nothing is read after the
+            first one. By default none.
+        part: for a dict of flows, the name of the part that is read.
         **options: `scale`, `interval`, `num_draws` and `through_network` of `Guidance`.
 
     Raises:
-        ValueError: if an argument is none of these.
+        ValueError: if an argument is invalid.
 
     Example, sequences in which no 2 stands after a 1:
 
@@ -53,16 +52,16 @@ class Automaton(Guidance):
         super().__init__(self._accepts, **options)
 
     def _matrices(self):
-        """The classes that change the state, and of each by how much it changes the identity.
+        """Returns the classes that change the state, and each one's matrix minus the identity.
 
-        Two states are more than the automaton's own: one after the end, and one that rejects.
+        Two states are added to the automaton's own: one after the end, and one that rejects.
         """
         done, rejected, size = self.num_states, self.num_states + 1, self.num_states + 2
         rows = {token: [*row, done, rejected] for token, row in self.transitions.items()}
         if self.end is not None:
             accepted = [done if s in self.accept else rejected for s in range(self.num_states)]
             rows[self.end] = [*accepted, done, rejected]
-        next_states = np.array(list(rows.values())) % size  # -1 is the last, which rejects
+        next_states = np.array(list(rows.values())) % size  # -1 is the last state, which rejects
         return list(rows), np.eye(size, dtype="float32")[next_states] - np.eye(
             size, dtype="float32"
         )
@@ -81,7 +80,7 @@ class Automaton(Guidance):
             )
         size = len(changes[0])
         named = ops.take(ops.cast(probs, "float32"), ops.convert_to_tensor(tokens), axis=2)
-        # A matrix for each position, then of each two neighbours the product, and so on.
+        # One matrix for each position, then the products of neighbouring pairs, and so on.
         steps = ops.tensordot(named, ops.convert_to_tensor(changes), 1) + ops.eye(size)
         while steps.shape[1] > 1:
             if steps.shape[1] % 2:
@@ -95,17 +94,17 @@ class Automaton(Guidance):
 
 
 class Balanced(Automaton):
-    """Sequences in which each opening bracket is closed, and each closing one was opened.
+    """Sequences in which opening and closing brackets match.
 
     Args:
         pair: the opening and the closing symbol: a string or list of two symbols of `tokenizer`,
             or, without one, two classes.
-        tokenizer: a `keras_bfn.datasets.Tokenizer`, which also says how sequences end.
+        tokenizer: a `keras_bfn.datasets.Tokenizer`, which also defines how sequences end.
         max_depth: int. How many brackets may be open at once.
-        **options: `end` and `part` of `Automaton`, and what it takes for `Guidance`.
+        **options: `end` and `part` of `Automaton`, and its options for `Guidance`.
 
     Raises:
-        ValueError: if an argument is none of these.
+        ValueError: if an argument is invalid.
 
     Example, texts whose parentheses match, and whose ring digits come in pairs:
 
@@ -125,16 +124,16 @@ class Balanced(Automaton):
 
 
 class Even(Automaton):
-    """Sequences in which each of some symbols occurs an even number of times, or never.
+    """Sequences in which each of the given symbols occurs an even number of times, or never.
 
     Args:
         symbols: a string or list of symbols of `tokenizer`, or, without one, a list of classes; at
-            most 6, for n symbols take 2^n states.
-        tokenizer: a `keras_bfn.datasets.Tokenizer`, which also says how sequences end.
-        **options: `end` and `part` of `Automaton`, and what it takes for `Guidance`.
+            most 6, because n symbols take 2^n states.
+        tokenizer: a `keras_bfn.datasets.Tokenizer`, which also defines how sequences end.
+        **options: `end` and `part` of `Automaton`, and its options for `Guidance`.
 
     Raises:
-        ValueError: if an argument is none of these.
+        ValueError: if an argument is invalid.
 
     Example:
 
@@ -156,7 +155,7 @@ def _check_state(name, state, least, num_states):
 
 
 def _check_transitions(transitions):
-    """Returns a dict from classes to tuples of states, and how many states there are."""
+    """Returns a dict from classes to tuples of states, and the number of states."""
     lengths = set()
     if isinstance(transitions, dict) and transitions:
         are_lists = all(isinstance(row, (list, tuple)) for row in transitions.values())
@@ -174,7 +173,7 @@ def _check_transitions(transitions):
 
 
 def _find_tokens(name, symbols, tokenizer, options):
-    """The classes of symbols, all different, and the options, with a tokenizer's `end`."""
+    """Returns the symbols' classes, which must differ, and the options with a tokenizer's `end`."""
     if not isinstance(symbols, (str, list, tuple)) or not len(symbols):
         raise refusal(name, "must be a string, or a list of symbols or classes", symbols)
     if tokenizer is None:

@@ -1,4 +1,4 @@
-"""Parts of networks."""
+"""Layers: the building blocks of networks."""
 
 from keras_bfn.layers.attention import SpatialAttention as SpatialAttention
 from keras_bfn.layers.conv_block import ConvBlock as ConvBlock

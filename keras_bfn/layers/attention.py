@@ -1,4 +1,4 @@
-"""Attention of all positions to each other."""
+"""Self-attention over the positions of a sequence, a signal or an image."""
 
 import math
 
@@ -15,15 +15,17 @@ from keras_bfn.layers.normalization import group_norm
 
 
 def self_attention(query_key_value, num_heads, rotary=False, mask=None, causal=None):
-    """Attention, in the backend's fused form where that is fastest.
+    """Computes self-attention, with the backend's fused kernel where that is fastest.
 
     Args:
         query_key_value: tensor of shape `(batch, positions, 3 * size)`: queries, keys and values,
             each with its heads one after the other.
-        num_heads: int. Divides `size`.
-        rotary: bool. Whether queries and keys are turned by their positions.
-        mask: None, or a tensor `(batch, positions)`, 0 for positions that no other attends to.
-        causal: None, or bools `(batch,)`: true where no position attends to a later one.
+        num_heads: int. Must divide `size`.
+        rotary: bool. Whether queries and keys are rotated by their positions.
+        mask: None, or a tensor `(batch, positions)`, 0 at positions that no other position attends
+            to.
+        causal: None, or bools `(batch,)`: true for examples in which no position attends to a later
+            one.
 
     Returns:
         A tensor of shape `(batch, positions, size)`.
@@ -34,7 +36,7 @@ def self_attention(query_key_value, num_heads, rotary=False, mask=None, causal=N
     if rotary:
         query, key = _turn(query), _turn(key)
     if mask is not None:
-        # Each position sees itself, so that none sees nothing.
+        # Each position attends to itself, so that every softmax has a term.
         seen = ops.cast(mask, "bool")[:, None, None, :]
         mask = ops.logical_or(seen, ops.eye(positions, dtype="bool"))
     if causal is not None:
@@ -46,19 +48,21 @@ def self_attention(query_key_value, num_heads, rotary=False, mask=None, causal=N
 
 
 def next_attention(query_key_value, position, kept, past, num_heads, rotary=False):
-    """The same of one position, which attends to itself and to those before it.
+    """Computes causal self-attention for one position, given the keys and values before it.
 
     Args:
         query_key_value: tensor of shape `(batch, 1, 3 * size)`.
         position: int, a scalar tensor.
-        kept: the tuple of keys and values of the last positions before it, with zeros in the place
-            of those to come: tensors of shape `(batch, num_heads, size / num_heads, positions)`, so
-            that none is moved in memory.
-        past: the same of all positions before these, or None. They are not written.
+        kept: tuple of the cached keys and values of the positions just before, with zeros for those
+            to come: tensors of shape `(batch, num_heads, size / num_heads, positions)`, a layout in
+            which nothing is moved in memory.
+        past: the cached keys and values of all positions before those of `kept`, or None. They are
+            only read.
         num_heads, rotary: as in `self_attention`.
 
     Returns:
-        The tuple of a tensor of shape `(batch, 1, size)`, and of what is kept with its own.
+        A tuple: a tensor of shape `(batch, 1, size)`, and `kept` with the keys and values of this
+        position.
     """
     size, num_kept = query_key_value.shape[-1] // 3, kept[0].shape[-1]
     num_past = 0 if past is None else past[0].shape[-1]
@@ -84,12 +88,12 @@ def next_attention(query_key_value, position, kept, past, num_heads, rotary=Fals
 
 
 def _turn(x, num_positions=None, position=None):
-    """Turns pairs of channels of `(batch, positions, heads, channels)` by the position.
+    """Rotates pairs of channels of `(batch, positions, heads, channels)` by the position.
 
-    By default `x` is of all positions; else of one of so many.
+    By default `x` holds all positions; else it holds number `position` of `num_positions`.
     """
-    # The base is 1000, that of the sinusoids in the paper's code, and not the 10,000 of Su et al.:
-    # the slowest of 16 pairs turns once in 4,000 positions, more than sequences here have. Saved
+    # The base is 1000, as of the sinusoids in the paper's code, not the 10,000 of Su et al.: the
+    # slowest of 16 pairs turns once in 4,000 positions, more than the sequences here have. Saved
     # weights depend on it.
     half = x.shape[-1] // 2
     positions = np.arange(num_positions or x.shape[1])
@@ -98,12 +102,12 @@ def _turn(x, num_positions=None, position=None):
     if position is not None:
         cos, sin = (ops.take(table, position, axis=0)[None] for table in (cos, sin))
     a, b = x[..., :half], x[..., half : 2 * half]
-    # Of an odd number of channels, the last one does not know where it is.
+    # With an odd number of channels, the last one is not rotated.
     return ops.concatenate([a * cos - b * sin, a * sin + b * cos, x[..., 2 * half :]], axis=-1)
 
 
 def check_num_heads(num_heads, size):
-    """Raises a `ValueError` unless the heads divide the channels."""
+    """Raises a `ValueError` unless `num_heads` divides `size`."""
     if size % num_heads:
         raise ValueError(
             "Argument `num_heads` must divide the number of channels. "
@@ -113,25 +117,25 @@ def check_num_heads(num_heads, size):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class SpatialAttention(Layer):
-    """A residual block in which all positions of an image or a signal attend to each other.
+    """Residual self-attention over all positions of an image or a signal.
 
     It starts as the identity.
 
     Args:
-        num_heads: int. Divides the number of channels.
+        num_heads: int. The number of attention heads; must divide the number of channels.
         groups: int. As in `ConvBlock`.
         data_format: as in `ConvBlock`.
-        **kwargs: `dtype` and `name`, as of every Keras layer.
+        **kwargs: `dtype` and `name`, as for every Keras layer.
 
     Call arguments:
-        x: tensor of shape `(batch, height, width, channels)` or `(batch, length, channels)`, or
-            channels first.
+        x: tensor of shape `(batch, height, width, channels)` or `(batch, length, channels)`, or the
+            same with channels first.
 
     Returns:
         A tensor of the shape of `x`.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""A residual block for images and signals, and its convolutions."""
+"""A convolutional residual block for images and signals."""
 
 import keras
 from keras import ops
@@ -16,35 +16,35 @@ from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.layer import Layer
 from keras_bfn.layers.normalization import group_norm
 
-CONVOLUTIONS = {1: Conv1D, 2: Conv2D}  # by the number of axes of positions
+CONVOLUTIONS = {1: Conv1D, 2: Conv2D}  # by the number of spatial axes
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class ConvBlock(Layer):
-    """A residual block of two convolutions, 3x3 of images and 3 of signals.
+    """A residual block of two convolutions: 3x3 for images, of length 3 for signals.
 
-    It starts as the identity, if channels stay.
+    It starts as the identity if the number of channels stays the same.
 
     Args:
-        filters: int. The number of channels that come out.
+        filters: int. The number of output channels.
         dropout: float in [0, 1).
-        groups: int. The number of groups of the group normalisation, at most: the largest number
-            is taken that divides the channels into groups of four or more.
-        time_bias: bool. Whether the projection of the time has a bias.
-        remat: bool. Whether activations are computed again in the backward pass, to save memory.
+        groups: int. The maximum number of groups of the group normalisation. The largest number up
+            to this is used that divides the channels into groups of four or more.
+        time_bias: bool. Whether the projection of the time embedding has a bias.
+        remat: bool. Whether to recompute activations in the backward pass, to save memory.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's default.
-        **kwargs: `dtype` and `name`, as of every Keras layer.
+        **kwargs: `dtype` and `name`, as for every Keras layer.
 
     Call arguments:
-        x: tensor of shape `(batch, height, width, channels)` or `(batch, length, channels)`, or
-            channels first.
+        x: tensor of shape `(batch, height, width, channels)` or `(batch, length, channels)`, or the
+            same with channels first.
         time: tensor of shape `(batch, time_size)`, an embedding of the time.
 
     Returns:
         A tensor of the shape of `x`, with `filters` channels.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
 
@@ -124,7 +124,7 @@ def check_data_format(data_format):
     """Returns the data format, or Keras's default for None.
 
     Raises:
-        ValueError: if it is none of these.
+        ValueError: if the data format is unknown.
     """
     if data_format is None:
         return keras.config.image_data_format()

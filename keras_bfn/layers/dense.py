@@ -1,4 +1,4 @@
-"""Dense layers: Keras's, the same of the same name in files, and faster; and a residual block."""
+"""Dense layers: a faster `Dense` with Keras's name in files, and a residual block."""
 
 import keras
 from keras import ops
@@ -11,10 +11,10 @@ from keras_bfn.layers.layer import Layer
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Dense(keras.layers.Dense):
-    """A dense layer of `(batch, ..., channels)`, as the product of two matrices.
+    """A dense layer for `(batch, ..., channels)`, computed as a product of two matrices.
 
-    Of more axes, XLA on CPUs takes three times as long for the gradients. On PyTorch, product and
-    bias are one operation, where Keras 3.15 writes both to memory.
+    With more axes, XLA's gradients on CPUs take three times as long. On PyTorch, the product and
+    the bias are one operation; Keras 3.15 writes both results to memory.
     """
 
     def call(self, x):
@@ -32,9 +32,9 @@ class DenseBlock(Layer):
     """A residual block for vectors.
 
     Args:
-        hidden_size: int. The width of the block's inside.
+        hidden_size: int. The width of the hidden layer.
         dropout: float in [0, 1).
-        **kwargs: `dtype` and `name`, as of every Keras layer.
+        **kwargs: `dtype` and `name`, as for every Keras layer.
 
     Call arguments:
         x: tensor of shape `(batch, size)`.
@@ -44,7 +44,7 @@ class DenseBlock(Layer):
         A tensor of the shape of `x`.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Times, places and values, as networks like to see them."""
+"""Embeddings of times, positions and values."""
 
 import math
 import numbers
@@ -21,18 +21,18 @@ from keras_bfn.layers.layer import Float32Layer
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class TimeEmbedding(Float32Layer):
-    """Cosines and sines of the time, at frequencies from about 1/10,000 to 1 of `scale`.
+    """Cosines and sines of the time, at frequencies from about `scale / 10,000` to `scale`.
 
-    Always float32: bfloat16 would round t = 0.999 to 1.
+    It computes in float32: bfloat16 would round t = 0.999 to 1.
 
     Args:
         size: even int. The number of sinusoids.
-        scale: float. The number of radians that the fastest sinusoid runs through over t in [0, 1];
-            the paper's network for MNIST takes 4,000.
+        scale: float. The number of radians that the fastest sinusoid covers from t = 0 to t = 1;
+            4,000 in the paper's network for MNIST.
         offset: float, added to t.
-        endpoint: bool. Whether the slowest frequency is 1/10,000 of the fastest, as in the paper's
-            network for CIFAR-10, or the one before it in the series.
-        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
+        endpoint: bool. Whether the geometric series of frequencies includes `scale / 10,000`, as in
+            the paper's network for CIFAR-10, or ends one step before it.
+        **kwargs: `name`, as for every Keras layer. The layer computes in float32.
 
     Call arguments:
         t: float tensor of shape `(batch,)`.
@@ -41,7 +41,7 @@ class TimeEmbedding(Float32Layer):
         A float32 tensor of shape `(batch, size)`.
 
     Raises:
-        ValueError: if `size` is not a positive even number, or another argument is none of these.
+        ValueError: if `size` is not a positive even number, or another argument is invalid.
 
     Example:
 
@@ -71,10 +71,10 @@ class TimeEmbedding(Float32Layer):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class TimeChannel(Float32Layer):
-    """Joins the time to an image or a sequence: one more channel, 2t - 1 at all positions.
+    """Appends the time to an image or a sequence, as a channel of 2t - 1 at all positions.
 
     Args:
-        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
+        **kwargs: `name`, as for every Keras layer. The layer computes in float32.
 
     Call arguments:
         x: float32 tensor of shape `(batch, ..., channels)`.
@@ -100,23 +100,23 @@ class TimeChannel(Float32Layer):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class FourierFeatures(Float32Layer):
-    """Joins sines and cosines of the channels, at high frequencies, to the channels themselves.
+    """Appends sines and cosines of the channels, at high frequencies.
 
-    Always float32: half precision does not see the differences that they are there to show.
+    It computes in float32: half precision would lose the differences that the features show.
 
     Args:
         exponents: tuple of numbers. The frequencies are `2 ** exponent` periods per unit.
-        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
+        **kwargs: `name`, as for every Keras layer. The layer computes in float32.
 
     Call arguments:
         x: tensor of shape `(..., channels)`.
 
     Returns:
         A float32 tensor of shape `(..., channels * (1 + 2 * len(exponents)))`: the channels, then
-        their sines, one exponent after the other, then their cosines.
+        the sines for each exponent in turn, then the cosines.
 
     Raises:
-        ValueError: if `exponents` are no numbers, or none.
+        ValueError: if `exponents` is empty, or holds anything but numbers.
 
     Example:
 
@@ -149,22 +149,23 @@ class FourierFeatures(Float32Layer):
 class PositionEmbedding(Float32Layer):
     """Adds sinusoids of the position to the embeddings of a sequence.
 
-    Number i of `size` at position p is the sine of `p / 1000 ** (i / size)` for even i, and its
-    cosine for odd i. Always float32.
+    Component i of `size` at position p is the sine of `p / 1000 ** (i / size)` for even i, and the
+    cosine for odd i. The layer computes in float32.
 
     Args:
-        num_columns: int or None. The positions of an image, row by row, have so many in a row: half
-            of the numbers then tell the row, and half the column.
-        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
+        num_columns: int or None. The number of columns of an image whose positions come row by row:
+            half of the components then encode the row, and half the column.
+        **kwargs: `name`, as for every Keras layer. The layer computes in float32.
 
     Call arguments:
-        x: tensor of shape `(batch, positions, size)`, `size` even, with columns a multiple of 4.
+        x: tensor of shape `(batch, positions, size)`. `size` must be even, and a multiple of 4 if
+            `num_columns` is given.
 
     Returns:
         A float32 tensor of the shape of `x`.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
 
@@ -195,14 +196,14 @@ class PositionEmbedding(Float32Layer):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class ShiftRight(Float32Layer):
-    """Moves what is seen of each position to the next, in sequences that are told.
+    """Shifts the features of causal sequences one position to the right.
 
     Args:
-        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
+        **kwargs: `name`, as for every Keras layer. The layer computes in float32.
 
     Call arguments:
         x: tensor of shape `(batch, positions, size)`.
-        causal: bools of shape `(batch,)`: true for sequences to be moved. Their first position sees
+        causal: bools of shape `(batch,)`: true for sequences to shift. Their first position becomes
             zeros.
 
     Returns:
@@ -226,7 +227,7 @@ class ShiftRight(Float32Layer):
 
 
 def check_num_columns(num_columns, length=None):
-    """Returns `num_columns`, or raises a `ValueError` unless it is None, or fits the positions."""
+    """Returns `num_columns`; raises a `ValueError` unless it is None or a divisor of `length`."""
     if num_columns is None:
         return None
     check_int("num_columns", num_columns, 1)
@@ -236,7 +237,7 @@ def check_num_columns(num_columns, length=None):
 
 
 def sinusoids(length, size):
-    """The numpy array of shape `(length, size)` that `PositionEmbedding` adds."""
+    """Returns the numpy array of shape `(length, size)` that `PositionEmbedding` adds."""
     index = np.arange(_check_even("size", size))
     angles = np.arange(length)[:, None] / 1000.0 ** (index / size)
     return np.where(index % 2 == 0, np.sin(angles), np.cos(angles)).astype("float32")

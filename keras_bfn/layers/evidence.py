@@ -1,4 +1,4 @@
-"""The evidence about each variable: as a network learns from it, and handed past the network."""
+"""Layers for the evidence: features for the network, and a shortcut past it."""
 
 import math
 
@@ -11,7 +11,7 @@ from keras_bfn.layers.layer import Float32Layer
 
 
 class EvidenceLayer(Float32Layer):
-    """Base class of layers that know the data type."""
+    """Base class of layers that depend on the data type."""
 
     def __init__(self, flow, **kwargs):
         super().__init__(**kwargs)
@@ -22,26 +22,26 @@ class EvidenceLayer(Float32Layer):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class EvidenceFeatures(EvidenceLayer):
-    """The input distribution's parameters, of about unit size, and for classes their logarithms.
+    """The input distribution's parameters at about unit scale; for classes, also their logarithms.
 
-    The probability of each of K classes is near 1 / K until late in time, where a network would
-    hardly see what moves it: `sqrt(K) (theta - 1 / K)` has unit size when the class is known, and
+    The probability of each of K classes stays near 1 / K until late in time, where a network would
+    hardly see it change. `sqrt(K) (theta - 1 / K)` has unit size when the class is known;
     `log(K theta) / 3`, clipped to [-5, 5], adds up over the variables of a pattern as evidence
-    does. Other parameters are scaled to [-1, 1], where means of numbers are already.
+    does. Other parameters are scaled to [-1, 1], where means of numbers already are.
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
-        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
+        **kwargs: `name`, as for every Keras layer. The layer computes in float32.
 
     Call arguments:
         theta: tensor of shape `(batch, *event_shape, flow.theta_size)`.
 
     Returns:
-        A float32 tensor of shape `(batch, *event_shape, size)`; `size` is `2 * flow.theta_size` for
-        classes, else `flow.theta_size`.
+        A float32 tensor of shape `(batch, *event_shape, size)`, where `size` is
+        `2 * flow.theta_size` for classes, else `flow.theta_size`.
 
     Raises:
-        ValueError: if `flow` is no `keras_bfn.flows.Flow`.
+        ValueError: if `flow` is not a `keras_bfn.flows.Flow`.
 
     Example:
 
@@ -58,7 +58,7 @@ class EvidenceFeatures(EvidenceLayer):
             return (2.0 * theta - (high + low)) / (high - low)
         num_classes = max(2, self.flow.theta_size)
         log = self.flow.evidence_params(theta)
-        if self.flow.theta_size > 1:  # else they are log odds
+        if self.flow.theta_size > 1:  # for two classes, it is already log odds
             log = log + math.log(num_classes)
         scaled = math.sqrt(num_classes) * (theta - 1.0 / num_classes)
         return ops.concatenate([scaled, ops.clip(log / 3.0, -5.0, 5.0)], axis=-1)
@@ -69,28 +69,28 @@ class EvidenceFeatures(EvidenceLayer):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class EvidenceShortcut(EvidenceLayer):
-    """Adds what the input distribution says about a variable to what the network says.
+    """Adds each variable's own evidence to the network's output.
 
-    By Bayes' rule the posterior of a variable is what all others say about it, times what its own
-    messages say: in logits, a sum. With this layer the second part is exact from the start, and the
-    network need only learn the first. For continuous and discretised data it adds nothing: their
-    noise prediction starts from the evidence already.
+    By Bayes' rule, the posterior of a variable is what all others say about it, times what its own
+    messages say: in logits, a sum. With this layer, the second term is exact from the start, and
+    the network need only learn the first. For continuous and discretised data it adds nothing:
+    their noise prediction already starts from the evidence.
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
-        **kwargs: `name`, as of every Keras layer. The layer computes in float32.
+        **kwargs: `name`, as for every Keras layer. The layer computes in float32.
 
     Call arguments:
         params: float32 tensor of shape `(batch, *event_shape, flow.output_size)`.
         theta: float32 tensor of shape `(batch, *event_shape, flow.theta_size)`.
-        causal: bools of shape `(batch,)`, or None: true for examples whose variables' own evidence
-            is not to be seen.
+        causal: bools of shape `(batch,)`, or None: true for examples whose variables must not see
+            their own evidence.
 
     Returns:
         A float32 tensor of the shape of `params`.
 
     Raises:
-        ValueError: if `flow` is no `keras_bfn.flows.Flow`.
+        ValueError: if `flow` is not a `keras_bfn.flows.Flow`.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""What the layers of this package share."""
+"""Base classes of the package's layers."""
 
 import keras
 
@@ -6,9 +6,9 @@ from keras_bfn._config import argument_names, own_config
 
 
 class Layer(keras.layers.Layer):
-    """Base class: a layer's config is what its constructor is told.
+    """Base class of layers whose config holds the constructor's arguments.
 
-    Each argument is kept under its own name.
+    Each argument is an attribute of the same name.
     """
 
     def get_config(self):
@@ -21,7 +21,7 @@ class Layer(keras.layers.Layer):
 
 
 class Float32Layer(Layer):
-    """The same, in float32 whatever the policy: for what half precision does not see."""
+    """A `Layer` that computes in float32 under any policy, where half precision is too coarse."""
 
     def __init__(self, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"}, autocast=False)

@@ -1,4 +1,4 @@
-"""Keras's group normalisation, the same of the same name in files, and faster on PyTorch."""
+"""Group normalisation with Keras's name in files, but faster on PyTorch."""
 
 import keras
 
@@ -7,7 +7,7 @@ from keras_bfn._backend import normalize_groups
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class GroupNormalization(keras.layers.GroupNormalization):
-    """Normalises groups of channels, on PyTorch with channels first by PyTorch's own."""
+    """Group normalisation; on PyTorch with channels first, PyTorch's own operation."""
 
     def call(self, x):
         normalized = normalize_groups(self, x)
@@ -15,9 +15,9 @@ class GroupNormalization(keras.layers.GroupNormalization):
 
 
 def group_norm(channels, groups, axis, **kwargs):
-    """Group normalisation in at most `groups` groups of equal size, at least four channels each.
+    """Returns a group normalisation with at most `groups` equal groups of at least four channels.
 
-    A group of one channel would take away what a block adds to all positions alike: the time.
+    Groups of one channel would remove what a block adds equally to all positions: the time.
     """
     most = max(1, min(groups, channels // 4))
     groups = max(g for g in range(1, most + 1) if channels % g == 0)

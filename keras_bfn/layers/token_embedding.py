@@ -1,4 +1,4 @@
-"""The variables of an example as tokens."""
+"""An embedding of an example's variables as tokens."""
 
 import keras
 from keras import ops
@@ -10,13 +10,13 @@ from keras_bfn.layers.layer import Layer
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class TokenEmbedding(Layer):
-    """Projects each token to an embedding, and scales and shifts it by what its place has learnt.
+    """Projects tokens to embeddings, with a learned gain and bias for each position.
 
-    Columns of a table are no alike: with a gain and a bias of its own, each has weights of its own.
+    The columns of a table differ: the gain and the bias give each one weights of its own.
 
     Args:
         size: int. The size of the embeddings.
-        **kwargs: `dtype` and `name`, as of every Keras layer.
+        **kwargs: `dtype` and `name`, as for every Keras layer.
 
     Call arguments:
         x: tensor of shape `(batch, tokens, channels)`.
@@ -25,7 +25,7 @@ class TokenEmbedding(Layer):
         A tensor of shape `(batch, tokens, size)`.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
 

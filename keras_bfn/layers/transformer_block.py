@@ -1,4 +1,4 @@
-"""A residual block for sequences, of letters or of an image's patches."""
+"""A transformer block for sequences, of letters or of an image's patches."""
 
 import contextlib
 import itertools
@@ -19,33 +19,37 @@ from keras_bfn.layers.layer import Layer
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class TransformerBlock(Layer):
-    """Attention of all positions to each other, then two dense layers at each position.
+    """Self-attention over all positions, then two dense layers at each position.
 
-    Both are residual, and normalise their input.
+    Both branches are residual, and normalise their input.
 
     Args:
-        num_heads: int. Divides the size of the embeddings. 0 leaves the attention out.
-        dropout: float in [0, 1), of what is added to the residual stream.
-        remat: bool. Whether activations are computed again in the backward pass, to save memory.
-        kernel_size: int. How many neighbours, itself among them, the first of the two dense layers
-            sees, those beyond the ends as zeros: a convolution along the sequence, whose kernel is
-            one matrix, so that `keras.optimizers.Muon` takes it for one.
-        num_columns: int or None. The positions of an image, row by row, have so many in a row: the
-            neighbours are then a square of `kernel_size` by `kernel_size`.
-        expansion: int. How much wider than the embeddings the block is between its dense layers.
-        rotary: bool. Whether queries and keys are turned by their positions, so that attention
-            knows how far apart they are: at position p, pair i of n by `p / 1000 ** (i / n)`.
-        kernel_initializer: of all kernels but those named next.
-        residual_initializer: of the kernels whose output is added to the residual stream.
-        **kwargs: `dtype` and `name`, as of every Keras layer.
+        num_heads: int. The number of attention heads; must divide the size of the embeddings. 0
+            leaves attention out.
+        dropout: float in [0, 1), applied to what is added to the residual stream.
+        remat: bool. Whether to recompute activations in the backward pass, to save memory.
+        kernel_size: int. The number of neighbouring positions, its own included, that the first
+            dense layer sees at each position; beyond the ends, it sees zeros. It is a convolution
+            along the sequence, whose kernel is one matrix, so that `keras.optimizers.Muon` treats
+            it as a matrix.
+        num_columns: int or None. The number of columns of an image whose positions come row by row:
+            the first dense layer then sees a square of `kernel_size` by `kernel_size` positions.
+        expansion: int. The width between the two dense layers, in multiples of the embeddings'
+            size.
+        rotary: bool. Whether queries and keys are rotated by their positions, so that attention
+            depends on distances: at position p, pair i of n by `p / 1000 ** (i / n)`.
+        kernel_initializer: initializer of all kernels except those named next.
+        residual_initializer: initializer of the kernels whose output is added to the residual
+            stream.
+        **kwargs: `dtype` and `name`, as for every Keras layer.
 
     Call arguments:
         x: tensor of shape `(batch, positions, size)`.
-        embedding: tensor of shape `(batch, any)`, or None. What shifts and scales all that is
-            normalised, and scales what is added to the residual stream: an embedding of the time
-            and the condition. At first it has no effect.
-        there: tensor of shape `(batch, positions)`, or None: true for positions that are there,
-            false for those that are as if beyond the ends.
+        embedding: tensor of shape `(batch, any)`, or None: an embedding of the time and the
+            condition. It shifts and scales all that is normalised, and scales what is added to the
+            residual stream. At first it has no effect.
+        there: tensor of shape `(batch, positions)`, or None: true for positions of the sequence,
+            false for those treated as beyond its ends.
         causal: bools of shape `(batch,)`, or None: true for sequences in which no position sees a
             later one.
 
@@ -53,17 +57,16 @@ class TransformerBlock(Layer):
         A tensor of the shape of `x`.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
 
     >>> keras_bfn.layers.TransformerBlock(num_heads=4)(np.zeros((2, 6, 32))).shape
     (2, 6, 32)
 
-    Reference: rotary positions: [Su et al., 2021](https://arxiv.org/abs/2104.09864), but for the
-    base, 1000 as in `PositionEmbedding` in the place of 10,000, as sequences are shorter; the
-    embedding: adaLN of [Peebles and Xie, 2023](https://arxiv.org/abs/2212.09748), but for gates
-    that start at 1.
+    Reference: rotary positions: [Su et al., 2021](https://arxiv.org/abs/2104.09864), with the base
+    1000 of `PositionEmbedding` instead of 10,000, as sequences are shorter; the embedding: adaLN of
+    [Peebles and Xie, 2023](https://arxiv.org/abs/2212.09748), with gates that start at 1.
     """
 
     def __init__(
@@ -113,7 +116,7 @@ class TransformerBlock(Layer):
         if self.kernel_size == 1:
             self.dense_widen = Dense(hidden_size, **inner)
         else:
-            # TensorFlow has no scopes whose names begin as this class does.
+            # TensorFlow refuses scopes whose names begin with an underscore, as this class's does.
             grid = {"num_columns": self.num_columns, "name": "dense_widen"}
             self.dense_widen = _NeighbourDense(hidden_size, self.kernel_size, **grid, **inner)
         self.dense_widen.build(x_shape)
@@ -136,7 +139,7 @@ class TransformerBlock(Layer):
         if causal is not None:
             given["causal"] = causal
 
-        again = training and not self.remat  # else the whole block is computed again
+        again = training and not self.remat  # with `remat`, the whole block is recomputed
 
         def block(drops, x, *tensors):
             return self._call(drops, again, x, **dict(zip(given, tensors, strict=True)))
@@ -168,7 +171,7 @@ class TransformerBlock(Layer):
     def _dense(self, x, there, causal, again):
         if there is not None and self.kernel_size > 1:
             x = x * there[..., None]
-        # What a gelu keeps for its gradient is larger than all else of a block.
+        # A gelu keeps more for its gradient than the rest of the block.
         project = recompute(self._project) if again else self._project
         seen = {} if causal is None or self.kernel_size == 1 else {"causal": causal}
         return project(self.dense_widen(x, **seen))
@@ -177,7 +180,7 @@ class TransformerBlock(Layer):
         return self.dense_project(keras.activations.gelu(hidden, approximate=True))
 
     def start(self, batch_size, room):
-        """What `next` keeps before the first position, with room for so many: a dict of tensors."""
+        """Returns the empty cache of `next`, a dict of tensors with room for `room` positions."""
         size, kept = self.dense_project.units, {}
         if self.num_heads:
             shape = (batch_size, self.num_heads, size // self.num_heads, room)
@@ -188,7 +191,7 @@ class TransformerBlock(Layer):
         return kept
 
     def put_by(self, kept, past):
-        """Room for as many positions again, and the past with those that are kept: see `next`."""
+        """Moves cached keys and values to `past`; returns the emptied cache, and `past`."""
         if not self.num_heads:
             return kept, past
         attended = kept["attended"]
@@ -198,17 +201,17 @@ class TransformerBlock(Layer):
         return kept | {"attended": tuple(map(ops.zeros_like, attended))}, past or attended
 
     def next(self, x, position, kept, past=None):
-        """What a causal `call` returns for one position, after those before it.
+        """Returns what a causal `call` returns for one position, given the positions before it.
 
         Args:
             x: tensor of shape `(batch, 1, size)`.
             position: int, a scalar tensor.
-            kept: what was kept of the positions before it, by `start` and by this.
-            past: of more positions before these, what `put_by` has put by: it is not written, and
-                so not copied in loops.
+            kept: the cache of the positions before it, from `start` or the last call.
+            past: keys and values of earlier positions, from `put_by`, or None. They are only read,
+                so that loops do not copy them.
 
         Returns:
-            The tuple of a tensor of the shape of `x`, and of what is kept now.
+            A tuple: a tensor of the shape of `x`, and the new cache.
         """
         x, kept = ops.cast(x, self.compute_dtype), dict(kept)
         if self.num_heads:
@@ -237,7 +240,7 @@ class TransformerBlock(Layer):
 
 def _initializer(name, identifier):
     found = None
-    with contextlib.suppress(TypeError, ValueError):  # which do not name it
+    with contextlib.suppress(TypeError, ValueError):  # whose messages do not name the argument
         found = keras.initializers.get(identifier)
     if found is None:
         raise refusal(name, "must be an initializer of Keras, or the name of one", identifier)
@@ -245,10 +248,10 @@ def _initializer(name, identifier):
 
 
 class _NeighbourDense(Dense):
-    """A dense layer of each position and its neighbours, as `TransformerBlock` says.
+    """A dense layer over each position and its neighbours: see `TransformerBlock`.
 
-    It is a convolution, which all backends are fast at, but its kernel is a matrix. Quantised, it
-    is the dense layer that it stands for.
+    It is computed as a convolution, which is fast on all backends, but its kernel is a matrix.
+    Quantised, it is computed as the dense layer that it stands for.
     """
 
     def __init__(self, units, kernel_size, num_columns, **kwargs):
@@ -261,7 +264,7 @@ class _NeighbourDense(Dense):
         columns = self.num_columns or length
         self.grid = (length // columns, columns)[-len(self.window) :]
         super().build((*x_shape[:-1], math.prod(self.window) * size))
-        self.input_spec = None  # that of the dense layer
+        self.input_spec = None  # `Dense` would expect the inputs of all neighbours
 
     def call(self, x, causal=None):
         length, size = x.shape[1:]
@@ -270,7 +273,7 @@ class _NeighbourDense(Dense):
             x = ops.reshape(x, (-1, *self.grid, size))
             hidden = ops.conv(x, kernel, padding="same", data_format="channels_last")
             return ops.reshape(hidden, (-1, length, self.units)) + self.bias
-        # Of a sequence: what is seen on the right is left out where it must not be.
+        # For sequences: what the neighbours on the right add is left out where `causal` is true.
         own = (self.window[0] - 1) // 2
         left = ops.conv(ops.pad(x, ((0, 0), (own, 0), (0, 0))), kernel[: own + 1])
         num_right = self.window[0] - 1 - own
@@ -278,9 +281,9 @@ class _NeighbourDense(Dense):
         return left + ops.where(causal[:, None, None], 0.0, right) + self.bias
 
     def next(self, window):
-        """The value of one position, whose neighbours on the right are not seen, `(batch, 1, ...)`.
+        """Returns the causal output at one position, `(batch, 1, units)`.
 
-        `window` is of those on the left and itself, in this order.
+        `window` holds the neighbours on its left, then the position itself.
         """
         _, length, size = window.shape
         kernel = ops.cast(self.kernel[: length * size], window.dtype)
@@ -298,7 +301,7 @@ class _NeighbourDense(Dense):
             x[:, *(slice(i, i + n) for i, n in zip(offsets, self.grid, strict=True))]
             for offsets in itertools.product(*map(range, self.window))
         ]
-        if causal is not None:  # of a sequence: nothing on the right is seen
+        if causal is not None:  # causal sequences see nothing on the right
             own = (self.window[0] - 1) // 2
             hidden = [ops.where(causal[:, None, None], 0.0, part) for part in seen[own + 1 :]]
             seen = seen[: own + 1] + hidden

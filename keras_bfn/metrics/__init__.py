@@ -1,4 +1,4 @@
-"""What training and evaluation report beside the loss, and what samples are worth."""
+"""Metrics of training and evaluation beside the loss, and measures of sample quality."""
 
 from keras_bfn.metrics.bits_per_dim import BitsPerDim as BitsPerDim
 from keras_bfn.metrics.frechet import FrechetDistance as FrechetDistance

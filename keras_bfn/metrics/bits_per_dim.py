@@ -1,4 +1,4 @@
-"""Code length in bits."""
+"""Code lengths in bits."""
 
 import math
 
@@ -7,11 +7,11 @@ import keras
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class BitsPerDim(keras.metrics.Mean):
-    """The mean of code lengths given in nats per variable, in bits per variable.
+    """The mean of code lengths, which are given in nats per variable, in bits per variable.
 
     Args:
         name: string.
-        dtype: as of every Keras metric.
+        dtype: as for every Keras metric.
 
     Example:
 

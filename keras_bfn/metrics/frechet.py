@@ -1,4 +1,4 @@
-"""How far samples are from real images, in the eyes of a network that is given."""
+"""The Fréchet distance between samples and real images, in the features of any network."""
 
 import keras
 import numpy as np
@@ -10,16 +10,16 @@ class FrechetDistance:
     """The squared Fréchet distance between features of samples and of real images.
 
     It is 0 if the features have equal means and covariances. With `InceptionV3` it is the Fréchet
-    inception distance, up to the weights and the resizing that others use: compare numbers of one
-    extractor, and of equally many samples; the fewer, the larger it is.
+    inception distance, up to the weights and the resizing that others use. Compare only values of
+    one extractor and of equally many samples: fewer samples give larger values.
 
     Args:
-        extractor: what turns images into features: a function or a `keras.Model` that takes a batch
-            of images, `(batch, height, width, channels)`, in the values that the data have, and
-            returns numbers of shape `(batch, num_features)`, as a tensor or anything that NumPy
-            reads. Scaling and resizing are its own affair.
+        extractor: function or `keras.Model` that turns images into features. It takes a batch of
+            images, `(batch, height, width, channels)`, with values as in the data, and returns
+            numbers of shape `(batch, num_features)`, as a tensor or anything that NumPy reads. It
+            must do its own scaling and resizing.
         images: real images, an array of shape `(num, height, width, channels)`, at least two.
-        batch_size: int. Images at a time.
+        batch_size: int. The number of images in each call of the extractor.
 
     Call arguments:
         samples: array like `images`, at least two.
@@ -28,8 +28,8 @@ class FrechetDistance:
         A float, in squared units of the features.
 
     Raises:
-        ValueError: if the arrays are not images, samples are of another shape than the real images,
-            or the extractor does not return a vector of finite numbers for each image.
+        ValueError: if the arrays are not images, the samples have another shape than the real
+            images, or the extractor does not return a vector of finite numbers for each image.
 
     Example:
 
@@ -58,7 +58,7 @@ class FrechetDistance:
         self._real_moments = moments(self._features(images))
 
     def features(self, images):
-        """The features of images, a float64 array of shape `(num, num_features)`."""
+        """Returns the features of images, a float64 array of shape `(num, num_features)`."""
         images = _check_images("images", images, self._image_shape)
         return self._features(images)
 
@@ -104,19 +104,20 @@ def _check_images(name, images, shape=None):
 
 
 def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
-    """The squared Fréchet (2-Wasserstein) distance of two normals, from numpy arrays.
+    """The squared Fréchet (2-Wasserstein) distance between two normal distributions.
 
     `|m_1 - m_2|^2 + tr(C_1) + tr(C_2) - 2 tr((C_1^(1/2) C_2 C_1^(1/2))^(1/2))`.
 
     Args:
-        mean_1, mean_2: arrays of shape `(size,)`.
-        covariance_1, covariance_2: arrays of shape `(size, size)`.
+        mean_1, mean_2: numpy arrays of shape `(size,)`.
+        covariance_1, covariance_2: numpy arrays of shape `(size, size)`.
 
     Returns:
-        A float, in the square of the numbers' unit.
+        A float, in squared units of the arguments.
 
     Raises:
-        ValueError: if the means are no vectors of one size, or the covariances no matrices of it.
+        ValueError: if the means are not vectors of one size, or the covariances not matrices of
+            that size.
 
     Example:
 
@@ -142,5 +143,5 @@ def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
 
 
 def moments(features):
-    """The mean and the covariance of features, `(num, num_features)`."""
+    """Returns the mean and the covariance of features, `(num, num_features)`."""
     return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))

@@ -1,4 +1,4 @@
-"""How far samples are from real images, in the eyes of a classifier of those images."""
+"""Sample quality in the features of a classifier that is trained on the real images."""
 
 import keras
 import numpy as np
@@ -11,16 +11,16 @@ from keras_bfn.metrics.frechet import frechet_distance, moments
 class SampleQuality:
     """Scores samples by the features of a small classifier, trained here on the real images.
 
-    It needs no download and suits any images with classes, but its numbers compare only with others
-    of the same object: not with published Fréchet inception distances, nor across data sets. For
-    the features of a network of one's own, such as `InceptionV3`, see `FrechetDistance`.
+    It needs no download and suits any images with classes, but its numbers can be compared only
+    with others of the same object: not with published Fréchet inception distances, nor across data
+    sets. For the features of your own network, such as `InceptionV3`, see `FrechetDistance`.
 
     Args:
         images: real images, an array of shape `(num, height, width, channels)`, each side at least
-            8. They train the classifier, and their features are what samples are compared with.
+            8. They train the classifier, and samples are compared with their features.
         labels: their classes, integers from 0 on, of shape `(num,)`.
         num_features: int. The size of the layer whose activations are the features.
-        epochs: int. Of training.
+        epochs: int. The number of training epochs.
         verbose: as in `keras.Model.fit`.
 
     Raises:
@@ -72,27 +72,27 @@ class SampleQuality:
         self._real_moments = moments(self.features(images))
 
     def features(self, images):
-        """The classifier's last hidden layer, a float64 array of shape `(num, num_features)`."""
+        """Returns the last hidden layer's activations, float64 of shape `(num, num_features)`."""
         return self._predict(images)[0].astype("float64")
 
     def classes(self, images):
-        """What the classifier reads, an integer array of shape `(num,)`."""
+        """Returns the classifier's predictions, an integer array of shape `(num,)`."""
         return self._predict(images)[1].argmax(axis=-1)
 
     def accuracy(self, images, labels):
-        """The share of images that the classifier reads as their labels."""
+        """Returns the fraction of images for which the classifier predicts the label."""
         return float(np.mean(self.classes(images) == np.asarray(labels)))
 
     def frechet_distance(self, samples):
-        """The squared Fréchet distance between normals fitted to the features of samples and data.
+        """Returns the squared Fréchet distance of normals fitted to features of samples and data.
 
-        It is 0 for equal means and covariances. The fewer samples, the larger it is: compare equal
-        numbers of them, more than `num_features`.
+        It is 0 for equal means and covariances. Fewer samples give larger values: compare equal
+        numbers of samples, and more than `num_features`.
         """
         return frechet_distance(*moments(self.features(samples)), *self._real_moments)
 
     def class_imbalance(self, samples):
-        """The total variation, in [0, 1], between the classes read from samples and the data's."""
+        """Returns the total variation, in [0, 1], between predicted and real class frequencies."""
         counts = np.bincount(self.classes(samples), minlength=len(self._class_frequencies))
         return float(0.5 * np.abs(counts / len(samples) - self._class_frequencies).sum())
 

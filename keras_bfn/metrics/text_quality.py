@@ -1,4 +1,4 @@
-"""What samples of text are worth: by their words, and by an n-gram model of real text."""
+"""The quality of text samples: by their words, and by an n-gram model of real text."""
 
 import re
 from typing import NamedTuple
@@ -10,14 +10,14 @@ from keras_bfn.datasets.tokenizers import check_text, check_tokens
 from keras_bfn.flows.priors import DISCOUNT
 
 MOST_PROBABILITIES = 2**27  # a gigabyte
-NUMBERS_PER_TOKEN = 8  # up to so many, numbers are told apart by counting, else by sorting
+NUMBERS_PER_TOKEN = 8  # up to this, distinct numbers are found by counting, else by sorting
 
 
 def spelling_rate(texts, reference_text):
-    """The share of the words of samples that are words of a reference text.
+    """Returns the fraction of the samples' words that occur in a reference text.
 
-    Words are letters without a gap, in lower case. The first and the last of each sample, which its
-    ends may cut, are left out.
+    Words are runs of letters, in lower case. The first and the last word of each sample are left
+    out, because the ends of the sample may cut them.
 
     Args:
         texts: list of strings.
@@ -27,7 +27,7 @@ def spelling_rate(texts, reference_text):
         A float in [0, 1]; NaN if the samples have no whole word.
 
     Raises:
-        ValueError: if the arguments are no such strings.
+        ValueError: if an argument is not of this type.
 
     Example:
 
@@ -49,10 +49,10 @@ def _words(text):
 
 
 class _Table(NamedTuple):
-    """Counts of n-grams. Each array ends with a 0: at index -1 is what was never seen.
+    """Counts of n-grams. Each array ends with a 0: index -1 stands for what was never seen.
 
     Attributes:
-        counts: of each n-gram, in the order of their numbers.
+        counts: the count of each n-gram, in the order of their numbers.
         totals, types: for each context, the sum of its n-grams' counts, and how many are not 0.
     """
 
@@ -62,23 +62,25 @@ class _Table(NamedTuple):
 
 
 class NgramModel:
-    """The probability of each token given those before it, counted in a text.
+    """The probability of each token given the tokens before it, estimated from a text.
 
-    Smoothed after Kneser and Ney: each count is discounted by 0.75, and what that leaves is divided
-    in proportion to the probabilities given one token less. As a part of others, these count not
-    how often an n-gram occurs, but after how many different tokens; given no token, what is left is
-    divided evenly among all classes. The first tokens of a text, which follow fewer than `order`
-    others, have the probabilities given so many; that of the very first is by how often tokens
-    occur. After tokens that were never seen, the probabilities are those given one token less.
+    Smoothing follows Kneser and Ney: each count is discounted by 0.75, and the probability that
+    this frees is distributed in proportion to the probabilities given one token less. In these
+    lower orders, the count of an n-gram is not how often it occurs, but after how many different
+    tokens; given no token, the freed probability is distributed evenly over all classes. The first
+    tokens of a text, which follow fewer than `order` others, have the probabilities given those;
+    that of the very first depends on how often tokens occur. After tokens that were never seen, the
+    probabilities are those given one token less.
 
     Args:
         tokens: the text, an integer array of shape `(length,)`, or `(num, length)` for texts that
             do not follow each other.
         num_classes: int, at least 2. The tokens are `0..num_classes - 1`.
-        order: int, at least 0. The most tokens before one that its probability depends on.
+        order: int, at least 0. The maximum number of preceding tokens that a probability depends
+            on.
 
     Raises:
-        ValueError: if the tokens are none, or an argument is out of its range.
+        ValueError: if `tokens` does not hold tokens, or an argument is out of range.
 
     Example:
 
@@ -90,7 +92,7 @@ class NgramModel:
     >>> model.probabilities(1).shape
     (27, 27)
 
-    Reference: Kneser and Ney, 1995, interpolated as by
+    Reference: Kneser and Ney, 1995, interpolated as in
     [Chen and Goodman, 1999](https://doi.org/10.1006/csla.1999.0128).
     """
 
@@ -98,8 +100,9 @@ class NgramModel:
         self.num_classes = check_int("num_classes", num_classes, 2)
         self.order = check_int("order", order, 0)
         tokens = self._check_tokens("tokens", tokens)
-        # By number of tokens before the last: the numbers of the n-grams seen (that of the n-gram
-        # without its last token, times num_classes, plus the last token), and their counts.
+        # Indexed by the number of tokens before the last. `keys` holds the numbers of the n-grams
+        # seen (the number of the n-gram without its last token, times num_classes, plus the last
+        # token), and `tables` their counts.
         self.keys, self.tables, self.shorter_tables = [], [], []
         contexts, shorter_ids = np.zeros_like(tokens), None
         for size in range(self.order + 1):
@@ -107,7 +110,7 @@ class NgramModel:
             seen, ids, counts = _number(keys.ravel(), self._num_contexts(size) * self.num_classes)
             self.keys.append(seen)
             self.tables.append(self._table(size, counts))
-            if size:  # for each n-gram without its first token, how many different ones there were
+            if size:  # for each n-gram, after how many different tokens it occurs
                 ends = np.zeros(len(seen), "int64")
                 ends[ids] = shorter_ids[:, 1:].ravel()
                 continuations = np.bincount(ends, minlength=len(self.keys[size - 1]))
@@ -127,14 +130,14 @@ class NgramModel:
         return _Table(*(np.append(values, 0.0) for values in (counts, totals, types)))
 
     def interpolate(self, size, counts, totals, types, shorter):
-        """The probabilities of tokens after `size` others: what a subclass may smooth otherwise.
+        """Returns the probabilities of tokens after `size` others; a subclass may smooth otherwise.
 
         Args:
             size: int.
-            counts: array of how often each token came after those `size`.
+            counts: array of how often each token followed those `size`.
             totals, types: the sum of these counts over all tokens, and how many are not 0; shaped
                 as `counts`, or so that they broadcast.
-            shorter: shaped as `counts`, the tokens' probabilities after one token less.
+            shorter: shaped as `counts`, the tokens' probabilities given one token less.
 
         Returns:
             An array shaped as `counts`.
@@ -143,18 +146,18 @@ class NgramModel:
         return np.where(totals > 0, mixed / np.maximum(totals, 1.0), shorter)
 
     def bits_per_token(self, tokens, order=None):
-        """The mean of -log2 P(token | those before it).
+        """Returns the mean of -log2 P(token | the tokens before it).
 
         Args:
-            tokens: integer array of shape `(length,)`, or `(num, length)`; nothing is known before
-                the first of each row.
-            order: int, or None for the model's own. The most tokens before one that count.
+            tokens: integer array of shape `(length,)`, or `(num, length)`; the first of each row
+                has no tokens before it.
+            order: int, or None for the model's own. The maximum number of preceding tokens to use.
 
         Returns:
             A float.
 
         Raises:
-            ValueError: if it does not hold tokens, or `order` is more than the model's.
+            ValueError: if `tokens` does not hold tokens, or `order` is more than the model's.
         """
         order = self.order if order is None else check_int("order", order, 0, self.order)
         tokens = self._check_tokens("tokens", tokens)
@@ -174,13 +177,14 @@ class NgramModel:
         return self.interpolate(size, *seen, shorter)
 
     def perplexity(self, samples):
-        """2 to the power of `bits_per_token`: of samples, their generative perplexity.
+        """Returns 2 to the power of `bits_per_token`: for samples, their generative perplexity.
 
-        The lower, the more they look like the text that was counted, n tokens at a time; a sample
-        that repeats a frequent word is lower than real text. Compare it with that of real text.
+        The lower it is, the more the samples resemble the counted text, n tokens at a time. A
+        sample that repeats a frequent word has a lower perplexity than real text, so compare it
+        with that of real text.
 
         Args:
-            samples: as the tokens of `bits_per_token`.
+            samples: as `tokens` of `bits_per_token`.
 
         Returns:
             A float, at least 1.
@@ -188,7 +192,7 @@ class NgramModel:
         return 2.0 ** self.bits_per_token(samples)
 
     def probabilities(self, size):
-        """P(token | the `size` tokens before it), of all tokens after all others.
+        """Returns P(token | the `size` tokens before it), for all tokens and all tokens before.
 
         Args:
             size: int, at most the model's order.
@@ -198,7 +202,7 @@ class NgramModel:
             and sum to 1 over the last axis.
 
         Raises:
-            ValueError: if `size` is out of its range, or these are more than 2^27 numbers.
+            ValueError: if `size` is out of range, or there would be more than 2^27 probabilities.
         """
         size = check_int("size", size, 0, self.order)
         num_classes = self.num_classes
@@ -207,7 +211,7 @@ class NgramModel:
                 f"Argument `size` must leave at most {MOST_PROBABILITIES} probabilities. "
                 f"Received: size={size}, for {num_classes}^{size + 1} of them"
             )
-        places = np.zeros(1, "int64")  # of the n-grams seen, among all
+        places = np.zeros(1, "int64")  # the index of each n-gram seen, among all n-grams
         probabilities = np.full((1, num_classes), 1.0 / num_classes)
         for n in range(size + 1):
             contexts, last = np.divmod(self.keys[n], num_classes)
@@ -221,7 +225,7 @@ class NgramModel:
         return probabilities.reshape((num_classes,) * (size + 1))
 
     def _check_tokens(self, name, tokens):
-        """The tokens as int64, of shape `(num, length)`."""
+        """Returns the tokens as int64, of shape `(num, length)`."""
         tokens = check_tokens(name, tokens, self.num_classes)
         if not tokens.size:
             raise ValueError(f"Argument `{name}` must hold a token. Received: shape {tokens.shape}")
@@ -229,7 +233,7 @@ class NgramModel:
 
 
 def _number(keys, limit):
-    """The distinct keys in order, the place of each key among them, and how often each occurs.
+    """Returns the distinct keys in order, the index of each key among them, and their counts.
 
     Args:
         keys: int64 array of shape `(num,)`.
@@ -243,7 +247,7 @@ def _number(keys, limit):
 
 
 def _find(seen, keys):
-    """The place of each key among those seen; -1 where it is not."""
+    """Returns the index of each key among those seen; -1 where it was not."""
     if not len(seen):
         return np.full(keys.shape, -1)
     places = np.minimum(np.searchsorted(seen, keys), len(seen) - 1)

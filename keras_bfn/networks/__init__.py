@@ -1,4 +1,4 @@
-"""Networks: from the input distribution's parameters and the time to the output distribution's."""
+"""Networks, from the input distribution's parameters and the time to the output distribution's."""
 
 from keras_bfn.networks.mlp import MLP as MLP
 from keras_bfn.networks.multi_part import MultiPart as MultiPart

@@ -1,4 +1,4 @@
-"""What networks are told besides the evidence: classes, numbers, images, or several of these."""
+"""Conditions of networks: classes, numbers, images, or several of these."""
 
 import math
 
@@ -11,10 +11,10 @@ from keras_bfn.flows.flow import RESERVED
 
 
 def check_conditions(conditions):
-    """Returns `conditions` as an int, a tuple or a dict of them, or None.
+    """Returns `conditions` as an int, a tuple, a dict of these, or None.
 
     Raises:
-        ValueError: if it is none of these.
+        ValueError: if `conditions` is none of these.
     """
     if conditions is None:
         return None
@@ -36,9 +36,9 @@ def _check_one(name, one):
 
 
 def null_conditions(conditions):
-    """The condition that means "none" for classes; None for arrays, where no numbers do.
+    """Returns the condition that means "none" for classes; None for arrays, which have none.
 
-    For a dict, a dict of those that have one.
+    For a dict, it is a dict of those that exist, or None if there are none.
     """
     if isinstance(conditions, dict):
         nulls = {name: one for name, one in conditions.items() if isinstance(one, int)}
@@ -47,12 +47,12 @@ def null_conditions(conditions):
 
 
 class Conditions:
-    """The symbolic inputs of conditions, and the ways in which they join what a network computes.
+    """The symbolic inputs of conditions, and the methods that feed them into a network.
 
     Args:
         conditions: as `check_conditions` returns them.
         event_shape: the shape of one example; None for data of several kinds.
-        dtype: the dtype policy of what embeds them.
+        dtype: the dtype policy of the layers that embed them.
 
     Attributes:
         inputs: a symbolic tensor, a dict of them, or None.
@@ -63,7 +63,7 @@ class Conditions:
         self.inputs, self.vectors, self.beside = None, [], []
         if conditions is None:
             return
-        # In a flat dict of inputs, Keras 3.15 wants to find the names of the tensors.
+        # In a flat dict of inputs, Keras 3.15 expects the tensors to have the keys as names.
         name = None if isinstance(conditions, dict) else "condition"
         self.inputs = map_parts(lambda one: _symbolic(one, name), conditions)
         for i, (one, x) in enumerate(list_parts(conditions, self.inputs)):
@@ -74,11 +74,11 @@ class Conditions:
                 self.vectors.append((one, x, f"condition_embedding{suffix}"))
 
     def add_to(self, embeddings, dtype=None):
-        """Adds embeddings of the conditions to `(batch, size)`, or to those of a dict."""
+        """Adds embeddings of the conditions to a tensor `(batch, size)`, or to each of a dict."""
         dtype = self.dtype if dtype is None else dtype
         size = keras.tree.flatten(embeddings)[0].shape[-1]
         for one, x, name in self.vectors:
-            if isinstance(one, int):  # one more, which stands for "none"
+            if isinstance(one, int):  # one more class, which means "none"
                 embedded = layers.Embedding(one + 1, size, dtype=dtype, name=name)(x)
             else:
                 flat = layers.Flatten(dtype="float32")(x) if len(one) > 1 else x
@@ -90,7 +90,7 @@ class Conditions:
         return embeddings
 
     def join_to(self, features):
-        """Puts conditions that have the data's positions beside `(batch, *positions, channels)`."""
+        """Concatenates conditions for each position to a tensor `(batch, *positions, channels)`."""
         if not self.beside:
             return features
         positions = features.shape[1:-1]
@@ -108,7 +108,7 @@ def _symbolic(one, name):
 
 
 def _is_beside(one, event_shape):
-    """Whether a condition has numbers for each position of a sequence or an image."""
+    """Returns whether a condition has values for each position of a sequence or an image."""
     if isinstance(one, int) or event_shape is None:
         return False
     return one[:-1] == tuple(event_shape)[: max(1, len(event_shape) - 1)]

@@ -1,4 +1,4 @@
-"""The trunk that the networks for images and signals share."""
+"""The trunk of the networks for images and signals."""
 
 from keras import layers, ops
 
@@ -8,7 +8,7 @@ from keras_bfn.layers.conv_block import CONVOLUTIONS, check_data_format
 from keras_bfn.layers.normalization import group_norm
 from keras_bfn.networks.network import scale_theta
 
-PADDINGS = {1: layers.ZeroPadding1D, 2: layers.ZeroPadding2D}  # as `CONVOLUTIONS`
+PADDINGS = {1: layers.ZeroPadding1D, 2: layers.ZeroPadding2D}  # by the number of spatial axes
 
 
 def image_levels(
@@ -25,16 +25,16 @@ def image_levels(
     data_format,
     dtype,
 ):
-    """Blocks at falling, then rising resolution, joined block by block.
+    """Blocks at falling, then rising resolution, with skip connections.
 
     Args:
         x: symbolic tensor of shape `(batch, height, width, channels)` or
-            `(batch, length, channels)`: channels last, whatever the format inside.
+            `(batch, length, channels)`: channels last, whatever `data_format` is.
         time: symbolic tensor of shape `(batch, size)`, an embedding of the time.
         width, width_multipliers, num_blocks, num_heads, dropout: as in `UNet`.
         time_bias, remat: as in `keras_bfn.layers.ConvBlock`.
         data_format: as in `UNet`.
-        dtype: the policy of the layers.
+        dtype: the dtype policy of the layers.
 
     Returns:
         A symbolic tensor of the shape of `x`, with `width` channels.
@@ -51,18 +51,19 @@ def image_levels(
             x, time
         )
 
-    rank = len(x.shape) - 2  # 2 of an image, 1 of a signal
+    rank = len(x.shape) - 2  # 2 for an image, 1 for a signal
     convolution, pad = CONVOLUTIONS[rank], PADDINGS[rank]
     axes = tuple(range(1, rank + 2))
     channels_first = (axes[-1], *axes[:-1]), (*axes[1:], 1)
-    # Also where nothing moves: layers, and with them weights, come in one order for both formats.
+    # Permuted even if nothing moves, so that layers, and with them weights, come in one order for
+    # both formats.
     there, back = (axes, axes) if channel_axis == -1 else channels_first
     x = layers.Permute(there, dtype=dtype)(x)
     x = convolution(width, 3, padding="same", name="conv_in", **conv)(x)
     skips = [x]
     for level, multiplier in enumerate(width_multipliers):
         if level > 0:
-            # Padding on all sides, where "same" would pad the far sides alone.
+            # Pads all sides; "same" would pad the far sides only.
             x = pad(1, **conv)(x)
             filters = x.shape[channel_axis]
             x = convolution(filters, 3, strides=2, name=f"downsample_{level}", **conv)(x)
@@ -92,14 +93,14 @@ def image_levels(
 
 
 def theta_channels(flow, theta):
-    """theta in [-1, 1], all numbers of a position on one axis: channels last."""
+    """Returns theta in [-1, 1], with all numbers of a position on the last axis."""
     _, *event_shape, _ = theta.shape
     positions = event_shape[:-1] or event_shape
     return layers.Reshape((*positions, -1), dtype="float32")(scale_theta(flow, theta))
 
 
 def check_image_shape(image_shape, num_levels):
-    """Returns the tuple `image_shape`, or raises a `ValueError` if it cannot be halved so often."""
+    """Returns the tuple `image_shape`; raises a `ValueError` unless each level can halve it."""
     divisor = 2 ** (num_levels - 1)
     is_shape = isinstance(image_shape, (tuple, list)) and len(image_shape) in (1, 2, 3)
     if (

@@ -16,8 +16,8 @@ class MLP(Network):
         flow: the data type, a `keras_bfn.flows.Flow`.
         event_shape: the shape of one example, such as `(8,)` or `(8, 8, 1)`.
         width: even int. The size of the residual stream.
-        num_blocks: int.
-        expansion: int. The blocks are `expansion * width` wide inside.
+        num_blocks: int. The number of blocks.
+        expansion: int. The width inside the blocks, in multiples of `width`.
         dropout: float in [0, 1).
         **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
@@ -29,7 +29,7 @@ class MLP(Network):
         A float32 tensor of shape `(batch, *event_shape, flow.output_size)`.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
 
@@ -54,7 +54,7 @@ class MLP(Network):
                 x = DenseBlock(expansion * width, dropout, dtype=policy)(x, time)
             x = layers.LayerNormalization(dtype=policy)(x)
             x = layers.Activation("silu", dtype=policy)(x)
-            # The input joins the output: late in time theta is nearly the output.
+            # The input joins the output, since late in time theta is nearly the output.
             return [theta, x]
 
         super().__init__(flow, event_shape, connect, **kwargs)

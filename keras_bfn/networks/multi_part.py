@@ -19,46 +19,48 @@ from keras_bfn.networks.network import (
 )
 from keras_bfn.networks.patch_transformer import cut_squares, join_squares
 
-MOST_PATCHES = 64  # of an image, by default
+MOST_PATCHES = 64  # per image, by default
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class MultiPart(Network):
-    """A network for a dict of flows: the variables of all parts see each other.
+    """A network for a dict of flows, in which the variables of all parts see each other.
 
-    With `mixer="transformer"`, each variable is a token, but for images, parts of shape `(height,
-    width, channels)`, whose tokens are square patches. Tokens of all parts attend to each other.
-    With `mixer="mlp"`, all variables are the input of residual dense blocks: what tables of some
-    tens of columns need. Either way each part has a head of its own, which its theta joins.
+    With `mixer="transformer"`, each variable is a token, except in images, parts of shape
+    `(height, width, channels)`, whose tokens are square patches. Tokens of all parts attend to each
+    other. With `mixer="mlp"`, residual dense blocks see all variables at once, which suits tables
+    of some tens of columns. Either way, each part has its own head, which also sees the part's
+    theta.
 
-    An image may have a network of its own, such as a `UNet`, in the place of a head: it is shown
-    the image's theta and time, and, as its condition, a vector of what all parts together tell.
+    An image may have its own network, such as a `UNet`, instead of a head. That network sees the
+    image's theta and time, and its condition is a vector that summarises all parts.
 
     Args:
         flow: dict from names of parts to flows.
         event_shape: dict of the parts' shapes: `()` for one variable, `(13,)` for 13 columns.
         width: even int. The size of the tokens, or of the residual stream.
-        num_blocks: int. Of the mixer.
+        num_blocks: int. The number of blocks of the mixer.
         mixer: `"transformer"` or `"mlp"`.
-        num_heads: int. Of the transformer's attention. Divides `width`.
+        num_heads: int. The number of the transformer's attention heads; must divide `width`.
         dropout: float in [0, 1).
-        patch_size: int, or a dict of ints for some parts that are images: the side of their
-            patches. By default the smallest of which there are at most 64.
-        networks: None, or a dict from the names of some parts to networks of their own: each takes
-            `"theta"` and `"t"` of its part and a `"condition"` of shape `(batch, width)`, as do the
-            networks of this package with `conditions=(width,)`.
+        patch_size: int, or a dict of ints for some of the images: the side of their patches. By
+            default, the smallest that makes at most 64 patches.
+        networks: None, or a dict from names of some parts to their own networks. Each takes
+            `"theta"` and `"t"` of its part and a `"condition"` of shape `(batch, width)`, as this
+            package's networks do with `conditions=(width,)`.
         **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:
         inputs: dict of `"theta"`, a dict of tensors `(batch, *event_shape, theta_size)`, and `"t"`,
-            `(batch,)`, or with `times="variables"` a dict of each part's, shaped as its data.
+            `(batch,)`; with `times="variables"`, `"t"` is a dict of tensors shaped as the parts'
+            data.
 
     Returns:
         A dict of float32 tensors of shape `(batch, *event_shape, output_size)`.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
 
@@ -129,9 +131,9 @@ class MultiPart(Network):
 
 
 def _mix_variables(theta, time, width, num_blocks, dropout, policy):
-    """What is to be joined for each part's head, and a vector that tells of all parts."""
+    """Returns the inputs of each part's head, and a vector that summarises all parts."""
     flat = {name: layers.Flatten(dtype="float32")(part) for name, part in theta.items()}
-    if isinstance(time, dict):  # joined, for a sum would not tell whose time is whose
+    if isinstance(time, dict):  # concatenated: a sum would mix up the parts' times
         time = _join(layers.Concatenate(dtype=policy), list(time.values()))
     x = _join(layers.Concatenate(dtype="float32"), list(flat.values()))
     x = layers.Dense(width, dtype=policy)(x)
@@ -143,7 +145,7 @@ def _mix_variables(theta, time, width, num_blocks, dropout, policy):
 
 
 def _mix_tokens(theta, time, patch_sizes, width, num_blocks, num_heads, dropout, policy):
-    """The same, by a transformer."""
+    """Returns the same as `_mix_variables`, by a transformer."""
     tokens = []
     for name, part in theta.items():
         if name in patch_sizes:
@@ -181,7 +183,7 @@ def _join(layer, tensors):
 
 
 def _check_patch_sizes(patch_size, event_shape):
-    """The side of the patches of each part that is an image."""
+    """Returns the side of the patches of each part that is an image."""
     images = {name: shape for name, shape in event_shape.items() if len(shape) == 3}
     given = patch_size if isinstance(patch_size, dict) else dict.fromkeys(images, patch_size)
     if not set(given) <= set(images):
@@ -211,7 +213,7 @@ def _check_networks(networks, flow, event_shape, width):
             f"models or layers. Received: networks={networks!r}"
         )
     for name, network in networks.items():
-        if not isinstance(network, Network):  # then Keras finds out
+        if not isinstance(network, Network):  # Keras reports what does not fit
             continue
         check_same_flow(f"networks[{name!r}]", network, flow[name])
         shape = tuple(network.input["theta"].shape[1:-1])

@@ -1,4 +1,4 @@
-"""What all networks share: their inputs, their configs, their first and their last layers."""
+"""The base class of networks, and the layers that networks begin and end with."""
 
 import math
 
@@ -20,8 +20,8 @@ TIMES = ("shared", "variables")
 class Network(keras.Model):
     """Base class of functional networks: each is built by its constructor for one flow and shape.
 
-    A subclass hands its options on, keeps its own arguments under their names, and says how the
-    symbolic inputs become the output:
+    A subclass passes its options on, keeps its own arguments as attributes of the same names, and
+    defines how the symbolic inputs become the output:
 
     ```python
     class Small(keras_bfn.networks.Network):
@@ -40,33 +40,35 @@ class Network(keras.Model):
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
         event_shape: the shape of one example.
-        connect: function of three arguments: the dict of symbolic inputs; the conditions, whose
-            `add_to` adds their embeddings to a symbolic tensor `(batch, size)`, or to those of a
-            dict, and whose `join_to` puts those with a value for each position beside a tensor
-            `(batch, *positions, channels)`, both of no effect where there are none; and the dtype
-            policy. It returns a list of symbolic tensors, `(batch, ..., channels)`, which are
-            joined and projected; for a dict of flows a dict of such lists, or of outputs as they
-            are. With `times="variables"`, the input `"t"` is the mean time, of a dict of flows a
-            dict of each part's, and `"each_t"` the time of each variable, which `join_to` joins.
+        connect: function of three arguments: the dict of symbolic inputs, the conditions, and the
+            dtype policy. The conditions have two methods, which have no effect where there are
+            none: `add_to` adds their embeddings to a symbolic tensor `(batch, size)`, or to each of
+            a dict; `join_to` concatenates those with a value for each position to a tensor
+            `(batch, *positions, channels)`. `connect` returns a list of symbolic tensors,
+            `(batch, ..., channels)`, which are concatenated and projected to the output; for a dict
+            of flows, it returns a dict of such lists, or of finished outputs. With
+            `times="variables"`, the input `"t"` is the mean time, or a dict of each part's, and
+            `"each_t"` is the time of each variable, which `join_to` concatenates, too.
         masked: bool. Whether there is an input `"mask"`, bool, of the shape of the data.
         causal: bool. Whether there is an input `"causal"`, bool, `(batch,)`, true for examples in
-            which each position sees those before it alone, not even itself.
-        times: `"shared"`, or `"variables"`, as in `keras_bfn.BayesianFlowNetwork`: the input `"t"`
-            is then shaped as the data, or a dict of that for each part. Networks embed its mean,
-            and are shown the time of each variable whose theta does not tell all.
+            which each position sees only those before it, not even itself.
+        times: `"shared"` or `"variables"`, as in `keras_bfn.BayesianFlowNetwork`. With
+            `"variables"`, the input `"t"` has the shape of the data, or is a dict of such tensors
+            for the parts. Networks embed its mean, and also see the time of each variable if theta
+            alone does not hold all that the evidence says.
         shortcut: bool. Whether each variable's own evidence is added to the output
             (`keras_bfn.layers.EvidenceShortcut`). The paper's networks do without.
-        conditions: what the network also takes as `"condition"`, or None. An int K: classes, of
-            shape `(batch,)` in 0..K; K itself is the network's `null_condition`, and means "none".
-            A shape, such as `(32,)`: numbers, of shape `(batch, 32)`; of no numbers the network
-            knows that they mean "none". Those with a value for each position of a sequence or an
-            image, `(length, channels)` or `(height, width, channels)`, are seen there. A dict of
-            these, by name: then `"condition"` is a dict, too.
+        conditions: what the network also takes as `"condition"`, or None. An int K: classes in
+            0..K, of shape `(batch,)`, where K is the network's `null_condition`, and means "none".
+            A shape, such as `(32,)`: numbers, of shape `(batch, 32)`, none of which means "none" to
+            the network. The network sees conditions with a value for each position of a sequence or
+            an image, `(length, channels)` or `(height, width, channels)`, at these positions. A
+            dict of these, by name: `"condition"` is then a dict, too.
         dtype: the dtype policy; by default Keras's global one.
         name: string.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class Network(keras.Model):
         policy = keras.config.dtype_policy() if dtype is None else check_policy(dtype)
         check_choice("times", times, TIMES)
         check_bool("shortcut", shortcut)
-        # In a flat dict of inputs, Keras 3.15 wants to find the names of the tensors.
+        # In a flat dict of inputs, Keras 3.15 expects the tensors to have the keys as names.
         names = {} if isinstance(flow, dict) else {"name": "theta"}
 
         def make_theta(flow, shape):
@@ -112,7 +114,7 @@ class Network(keras.Model):
         if conditions is not None:
             inputs["condition"] = joined.inputs
 
-        # The reader of the authors' checkpoints asks for it; of several parts, each has its own.
+        # The reader of the authors' checkpoints looks it up. With several parts, each has its own.
         layer_name = None if isinstance(flow, dict) else "output_projection"
 
         def finish(flow, theta, found):
@@ -140,22 +142,22 @@ class Network(keras.Model):
 
     @property
     def null_condition(self):
-        """The condition that means "none", or a dict of those of the conditions that have one."""
+        """The condition that means "none", or a dict of those for the conditions that have one."""
         return null_conditions(self.conditions)
 
     def enable_lora(self, rank):
         """Freezes the kernels, and adds to each a product of two matrices of low rank (LoRA).
 
-        What is left to train are these matrices and the biases of the same layers. Compile the
-        model afterwards. A file of the model has the products added to the kernels: a model that
-        is loaded is of the size that the network had before. `layer.trainable = True` for each of
-        `network.layers` lets all of it be trained again.
+        Only these matrices and the biases of the same layers remain trainable. Compile the model
+        afterwards. When the model is saved, the products are added to the kernels: a loaded model
+        has the network's original size. To train everything again, set `layer.trainable = True` for
+        each of `network.layers`.
 
         Args:
             rank: int, at least 1. An m by n kernel gets `(m + n) * rank` new weights.
 
         Raises:
-            ValueError: if a layer has such matrices already, or `rank` is out of its range.
+            ValueError: if a layer has such matrices already, or `rank` is out of range.
 
         Example:
 
@@ -173,7 +175,7 @@ class Network(keras.Model):
             layer.enable_lora(rank)
 
     def get_config(self):
-        # A functional model's own config lists layers; ours is the constructor's arguments.
+        # Keras's config of a functional model lists layers; ours holds the constructor's arguments.
         dtype = keras.saving.serialize_keras_object(self.policy)
         config = {**own_config(self, type(self)), "dtype": dtype}
         changes = changed_layers(self, self.made_policies)
@@ -190,7 +192,8 @@ class Network(keras.Model):
 
 def check_same_flow(name, network, flow):
     """Raises a `ValueError` if a network of this package was made for another flow."""
-    # By configs: of a model that was saved, both flows are made anew, with functions and layers.
+    # Compares configs: in a model that was saved and loaded, both flows are new, and so are their
+    # functions and layers.
     if isinstance(network, Network) and _config_of(network.flow) != _config_of(flow):
         raise ValueError(
             f"Argument `{name}` must be made for the flow {flow!r}. "
@@ -211,7 +214,7 @@ def check_one_kind(flow):
 
 
 def check_policy(dtype):
-    """The dtype policy that is asked for, or a `ValueError` if Keras knows none such."""
+    """Returns the dtype policy; raises a `ValueError` if Keras does not know it."""
     try:
         return keras.dtype_policies.get(dtype)
     except (TypeError, ValueError) as error:
@@ -220,7 +223,7 @@ def check_policy(dtype):
 
 
 def check_sizes(width, dropout, **counts):
-    """Raises a `ValueError` unless these arguments of a network are in their ranges."""
+    """Raises a `ValueError` unless these arguments of a network are in range."""
     if check_int("width", width, 2) % 2:
         raise refusal("width", "must be even", width)
     check_rate("dropout", dropout)
@@ -238,7 +241,7 @@ def scale_theta(flow, theta):
 
 
 def mean_time(t, mask=None):
-    """The mean time of the variables of each example, `(batch,)`, of those that are there."""
+    """Returns the mean time of each example's observed variables, `(batch,)`."""
     total = keras.ops.sum(t, axis=tuple(range(1, len(t.shape))))
     if mask is None:
         return total / math.prod(t.shape[1:])
@@ -247,19 +250,19 @@ def mean_time(t, mask=None):
 
 
 def scale_time(t):
-    """Times of variables in [-1, 1], with an axis of one channel."""
+    """Scales times of variables to [-1, 1], and adds an axis of one channel."""
     return layers.Reshape((*t.shape[1:], 1), dtype="float32")(2.0 * t - 1.0)
 
 
 def embed_time(t, embedding, size, dtype):
-    """Two dense layers of width `size` over an embedding of the time, or of a dict of times."""
+    """Applies two dense layers of width `size` to the embedded time, or to each of a dict."""
     first = layers.Dense(size, activation="silu", dtype=dtype, name="time_dense_0")
     second = layers.Dense(size, dtype=dtype, name="time_dense_1")
     return keras.tree.map_structure(lambda t: second(first(embedding(t))), t)
 
 
 def project_output(flow, theta, parts, shortcut, name, causal=None):
-    """The output: the parts joined and projected, in float32 and from zero.
+    """Returns the output: the parts, concatenated and projected in float32, from zero weights.
 
     With `shortcut`, each variable's own evidence is added, if it may be seen.
     """

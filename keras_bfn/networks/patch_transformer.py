@@ -1,4 +1,4 @@
-"""A transformer for the patches of images."""
+"""A transformer over the patches of images."""
 
 import math
 
@@ -14,27 +14,28 @@ from keras_bfn.networks.transformer import add_blocks, check_sight, normalize
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class PatchTransformer(Network):
-    """A transformer over the patches of an image: matrix products nearly alone.
+    """A transformer over the patches of an image, which computes almost only matrix products.
 
     An embedding of the time and the condition shifts and scales what each block normalises. By
-    default each patch sees those around it, by a convolution of patches in each block, and there is
-    no attention. The pixels of what is found are smoothed over the edges of patches by one
-    convolution at the end.
+    default there is no attention: in each block, each patch sees those around it by a convolution
+    over patches. At the end, one convolution over pixels smooths the edges between patches.
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
         image_shape: `(height, width, channels)`.
-        patch_size: int. Divides height and width. Time and memory grow with the number of patches.
+        patch_size: int. The side of the patches; must divide height and width. Time and memory grow
+            with the number of patches.
         width: int, a multiple of 4. The size of the embeddings.
-        num_layers: int. The number of blocks of patches.
-        num_coarse_layers: int. Above 0, so many more blocks stand in the middle, in which squares
-            of two by two patches are one: what is far apart is seen at a quarter of the cost.
-        coarse_width: int, a multiple of 4. The size of their embeddings; by default twice `width`.
-        num_heads: int. Divides `width`. 0 leaves attention out.
-        kernel_size: int. Each block sees a square of so many by so many patches; 1 is a transformer
-            as usual, which needs attention.
-        expansion: int. How much wider the blocks are inside.
-        dropout: float in [0, 1), of the embeddings and of what each block adds to them.
+        num_layers: int. The number of blocks over patches.
+        num_coarse_layers: int. If above 0, the number of additional blocks in the middle, over
+            squares of two by two patches: they see distant positions at a quarter of the cost.
+        coarse_width: int, a multiple of 4. The size of the squares' embeddings; by default twice
+            `width`.
+        num_heads: int. The number of attention heads; must divide `width`. 0 leaves attention out.
+        kernel_size: int. Each block sees a square of `kernel_size` by `kernel_size` patches; 1 is a
+            standard transformer, which needs attention.
+        expansion: int. The width inside the blocks, in multiples of the embeddings' size.
+        dropout: float in [0, 1), applied to the embeddings and to what each block adds to them.
         remat: as in `keras_bfn.networks.UNet`.
         **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
@@ -47,7 +48,7 @@ class PatchTransformer(Network):
         A float32 tensor of shape `(batch, height, width, channels, flow.output_size)`.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
 
@@ -57,7 +58,7 @@ class PatchTransformer(Network):
     (4, 8, 8, 3, 2)
 
     Reference: DiT of [Peebles and Xie, 2023](https://arxiv.org/abs/2212.09748), which is
-    `num_heads=6`, `kernel_size=1`, `expansion=4` and more.
+    `num_heads=6`, `kernel_size=1`, `expansion=4` and further settings.
     """
 
     def __init__(
@@ -145,13 +146,13 @@ def _check_multiples(image_shape, square, **widths):
 
 
 def _embed_squares(x, size, width, name, dtype):
-    """Squares of `size` by `size`, each one embedding that knows its place."""
+    """Embeds squares of `size` by `size`, and adds position embeddings."""
     embedded = Dense(width, dtype=dtype, name=name)(join_squares(x, size, dtype))
     return PositionEmbedding(x.shape[2] // size)(embedded)
 
 
 def _add_coarse(x, coarse, rows, columns, dtype):
-    """Patches, with what was found for the squares that they are in."""
+    """Adds to each patch what was computed for the square that contains it."""
     coarse = normalize(coarse, "norm_coarse", dtype)
     fine = Dense(4 * x.shape[-1], dtype=dtype, name="fine_projection")(coarse)
     fine = layers.Reshape(x.shape[1:], dtype=dtype)(cut_squares(fine, rows, columns, 2, dtype))
@@ -159,7 +160,7 @@ def _add_coarse(x, coarse, rows, columns, dtype):
 
 
 def _smooth_pixels(x, seen, patch_size, dtype):
-    """What patches tell of their pixels, the same smoothed over edges, and what is seen."""
+    """Returns features of pixels from patches, the same smoothed over patch edges, and `seen`."""
     units = max(8, x.shape[-1] // patch_size**2)
     x = Dense(units * patch_size**2, dtype=dtype, name="patch_projection")(x)
     x = cut_squares(x, *seen.shape[1:3], patch_size, dtype)
@@ -170,7 +171,7 @@ def _smooth_pixels(x, seen, patch_size, dtype):
 
 
 def join_squares(x, size, dtype):
-    """`(rows, columns, ...)` to the squares of `size` by `size`, in rows, each one vector."""
+    """Turns `(rows, columns, ...)` into a sequence of squares of side `size`, each one vector."""
     rows, columns = (side // size for side in x.shape[1:3])
     channels = math.prod(x.shape[3:])
     x = layers.Reshape((rows, size, columns, size, channels), dtype=dtype)(x)
@@ -179,7 +180,7 @@ def join_squares(x, size, dtype):
 
 
 def cut_squares(x, rows, columns, size, dtype):
-    """The reverse: squares, each one vector, become `(rows, columns, channels)`."""
+    """Reverses `join_squares`: turns a sequence of squares into `(rows, columns, channels)`."""
     channels = x.shape[-1] // size**2
     x = layers.Reshape((rows // size, columns // size, size, size, channels), dtype=dtype)(x)
     x = layers.Permute((1, 3, 2, 4, 5), dtype=dtype)(x)

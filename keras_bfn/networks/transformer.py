@@ -13,7 +13,10 @@ from keras_bfn.networks.network import Network, check_one_kind, check_sizes, sca
 
 
 def add_blocks(x, num_layers, seen=None, depth=None, name="block", **options):
-    """A stack of blocks, of `depth` in the network. The paper's network is 768 wide, from 0.02."""
+    """Stacks blocks; `depth` is the number of blocks in the network, by default that of the stack.
+
+    The initial standard deviation is 0.02 at the width of the paper's network, 768.
+    """
     stddev = 0.02 * math.sqrt(768 / x.shape[-1])
     normal = keras.initializers.RandomNormal
     for i in range(num_layers):
@@ -27,7 +30,7 @@ def add_blocks(x, num_layers, seen=None, depth=None, name="block", **options):
 
 
 def normalize(x, name, dtype):
-    """The normalisation after a stack of blocks."""
+    """Normalises the output of a stack of blocks."""
     return layers.LayerNormalization(epsilon=1e-5, dtype=dtype, name=name)(x)
 
 
@@ -40,9 +43,9 @@ def check_sight(num_heads, kernel_size):
 
 
 def _embed_time(inputs, conditions, width, normal, initializer):
-    """What is the same at all positions: the time, conditions, and whether they are seen causally.
+    """Embeds what is the same at all positions: the time, conditions, and the causal flag.
 
-    In float32, for the time is known to the third digit and beyond.
+    In float32, because the time matters to the third digit and beyond.
     """
     options = {"kernel_initializer": normal, "dtype": "float32"}
     time = layers.Reshape((1,), dtype="float32")(inputs["t"])
@@ -58,7 +61,7 @@ def _embed_time(inputs, conditions, width, normal, initializer):
 
 
 def _scale_features(flow, theta, features):
-    """What is seen at each position, `(batch, length, numbers)`, in float32."""
+    """Returns the features of each position, `(batch, length, numbers)`, in float32."""
     seen = EvidenceFeatures(flow)(theta) if features == "scaled" else scale_theta(flow, theta)
     if len(seen.shape) == 3:
         return seen
@@ -75,45 +78,46 @@ def _check_event_shape(event_shape):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Transformer(Network):
-    """A bidirectional transformer: at each position, what is known about all others is seen.
+    """A bidirectional transformer: each position sees what is known about all others.
 
-    By default each block sees its neighbours by a convolution, attention knows distances, and
-    evidence comes in numbers of unit size, so that a small network need not first find out where
-    its neighbours are. The input's embeddings join the output before the last projection.
+    By default, each block sees its neighbours by a convolution, attention depends on distances, and
+    the evidence is scaled to unit size, so that a small network need not first learn where its
+    neighbours are. The input's embeddings join the output before the last projection.
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
-        event_shape: the length of a sequence, an int; or `(length, channels)`, of a signal that has
+        event_shape: int, the length of a sequence; or `(length, channels)`, for a signal with
             several values at each position.
         width: even int. The size of the embeddings.
-        num_layers: int.
-        num_heads: int. Divides `width`. 0 leaves attention out: each block then sees no further
-            than its `kernel_size`.
-        kernel_size: int. The positions that the first dense layer of each block sees; 1 is a
-            transformer as usual.
-        expansion: int. How much wider the blocks are inside.
-        positions: `"rotary"`, by the attention; or `"sinusoidal"`, added to the embeddings.
+        num_layers: int. The number of blocks.
+        num_heads: int. The number of attention heads; must divide `width`. 0 leaves attention out:
+            each block then sees no further than its `kernel_size`.
+        kernel_size: int. The number of positions that the first dense layer of each block sees; 1
+            is a standard transformer.
+        expansion: int. The width inside the blocks, in multiples of `width`.
+        positions: `"rotary"`, in the attention; or `"sinusoidal"`, added to the embeddings.
         features: `"scaled"` (`keras_bfn.layers.EvidenceFeatures`), or `"plain"`, theta in [-1, 1].
-        dropout: float in [0, 1), of the embeddings and of what each block adds to them.
+        dropout: float in [0, 1), applied to the embeddings and to what each block adds to them.
         remat: as in `keras_bfn.networks.UNet`.
         masked: bool. Whether the network also takes a `"mask"`, bool, `(batch, *event_shape)`, for
-            sequences of different lengths: positions where it is false are as if the sequence
-            ended before them. (`BayesianFlowNetwork` makes it from -1 or NaN.)
-        causal: bool. Whether the network also takes `"causal"`, bool, `(batch,)`: where it is true,
-            each position sees those before it alone, by the same weights, so that one call predicts
-            all positions from left to right. (`BayesianFlowNetwork` makes it, see `orders`.)
+            sequences of different lengths: positions where it is false are treated as beyond the
+            sequence's end. (`BayesianFlowNetwork` makes it from -1 or NaN.)
+        causal: bool. Whether the network also takes `"causal"`, bool, `(batch,)`. Where it is true,
+            each position sees only those before it, with the same weights, so that one call
+            predicts all positions from left to right. (`BayesianFlowNetwork` makes it; see
+            `orders`.)
         **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:
-        inputs: dict of `"theta"`, `(batch, *event_shape, flow.theta_size)`; `"t"`, `(batch,)`; and,
-            if it is conditional, masked or causal, `"condition"`, `"mask"` and `"causal"`.
+        inputs: dict of `"theta"`, `(batch, *event_shape, flow.theta_size)`; `"t"`, `(batch,)`; and
+            `"condition"`, `"mask"` and `"causal"` if the network is conditional, masked or causal.
 
     Returns:
         A float32 tensor of shape `(batch, *event_shape, flow.output_size)`.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
 
@@ -164,7 +168,7 @@ class Transformer(Network):
             seen = conditions.join_to(seen)
             embed = {"kernel_initializer": initializer, "dtype": "float32"}
             embedded = Dense(width, name="input_projection", **embed)(seen)
-            # What does not hang on the positions before.
+            # What does not depend on the positions before.
             fixed.update(time=time, beside=seen[..., num_seen:])
             embedded = layers.Add(dtype="float32")([embedded, time])
             if positions == "sinusoidal":
@@ -204,21 +208,22 @@ class Transformer(Network):
 
     @property
     def goes_one_by_one(self):
-        """Whether there is `one_by_one`: of a network with a causal form that is not quantised."""
+        """Whether `one_by_one` is available: the network has a causal form and is not quantised."""
         is_quantized = any(getattr(layer, "quantization_mode", None) for layer in self.layers)
         return self.causal and not is_quantized
 
     def one_by_one(self):
-        """A `Positions`, which predicts one position after another, as the causal form does."""
+        """Returns a `Positions`, which predicts position by position, as the causal form does."""
         return Positions(self, self._make_fixed())
 
 
 class Positions:
-    """A causal transformer that keeps what it has computed of the positions before.
+    """A causal transformer that caches what it has computed for the positions before.
 
     Args:
         network: the `Transformer`.
-        fixed: a model of its inputs, of the embedded time and of conditions at each position.
+        fixed: a model from the network's inputs to the embedded time and the conditions at each
+            position.
     """
 
     def __init__(self, network, fixed):
@@ -227,27 +232,27 @@ class Positions:
         self.blocks = [network.get_layer(f"block_{i}") for i in range(network.num_layers)]
 
     def start(self, batch_size, room):
-        """What is kept before the first position, with room for so many, and the past: lists."""
+        """Returns lists of the blocks' empty caches, for `room` positions, and of their pasts."""
         kept = [block.start(batch_size, room) for block in self.blocks]
         return kept, [None] * len(kept)
 
     def put_by(self, kept, past):
-        """Room for as many positions again, and the past with those that are kept: lists."""
+        """Moves the blocks' caches to their pasts; returns lists of both."""
         each = zip(self.blocks, kept, past, strict=True)
         return map(list, zip(*(block.put_by(*its) for block, *its in each), strict=True))
 
     def next(self, theta, position, fixed, kept, past):
-        """The parameters of the output distribution at one position.
+        """Returns the parameters of the output distribution at one position.
 
         Args:
-            theta: that of the position before, `(batch, *event_shape[1:], theta_size)`.
+            theta: theta of the position before, `(batch, *event_shape[1:], theta_size)`.
             position: int, a scalar tensor.
-            fixed: what the model `fixed` makes of the network's inputs.
-            kept, past: what is kept of the positions before, lists of the blocks'.
+            fixed: the output of the model `fixed` for the network's inputs.
+            kept, past: lists of the blocks' caches and pasts.
 
         Returns:
-            The tuple of parameters, `(batch, *event_shape[1:], output_size)`, and of what is kept
-            now.
+            A tuple: parameters of shape `(batch, *event_shape[1:], output_size)`, and the new
+            caches.
         """
         network = self.network
         if network.features == "scaled":

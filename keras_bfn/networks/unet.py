@@ -11,27 +11,28 @@ from keras_bfn.networks.network import Network, check_one_kind, check_sizes, emb
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class UNet(Network):
-    """A U-Net: convolutional blocks at falling, then rising resolution, joined block by block.
+    """A U-Net: convolutional blocks at falling, then rising resolution, with skip connections.
 
     In the middle, all positions attend to each other. The time is a channel of the input, and the
     input, projected to `width` channels, joins the output before the last projection.
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
-        image_shape: the tuple `(height, width, channels)`; or, for signals, such as series and
-            sounds, `(length, channels)` or `(length,)`, and convolutions are along the length.
-            Height, width and length must be divisible by 2 once for each level after the first.
+        image_shape: `(height, width, channels)`; or, for signals, such as series and sounds,
+            `(length, channels)` or `(length,)`, with convolutions along the length. Height, width
+            and length must be divisible by 2 once for each level after the first.
         width: even int. The number of channels at the first level.
-        width_multipliers: tuple of ints. The channels at each level, in units of `width`.
-        num_blocks: int. Blocks at each level on the way down; one more on the way up.
+        width_multipliers: tuple of ints. The channels of each level, in multiples of `width`.
+        num_blocks: int. The number of blocks at each level on the way down; there is one more on
+            the way up.
         num_heads: int. The number of attention heads.
         dropout: float in [0, 1).
-        remat: bool. Whether the blocks' activations are computed again in the backward pass: less
-            memory in training, for one more forward pass.
-        data_format: the layout of the convolutions, `"channels_last"` or `"channels_first"`. Inputs
-            and outputs are channels last all the same, and weights are the same. None is the faster
-            one: channels first on PyTorch's CPU. TensorFlow's CPU has only channels last, and
-            JAX's generates with channels first very slowly.
+        remat: bool. Whether to recompute the blocks' activations in the backward pass: training
+            takes less memory, and one more forward pass.
+        data_format: the layout of the convolutions, `"channels_last"` or `"channels_first"`; None
+            is the faster one, which is channels first on PyTorch's CPU. Inputs and outputs are
+            channels last in either case, and weights are the same. On CPUs, TensorFlow supports
+            only channels last, and JAX is very slow to generate with channels first.
         **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
@@ -42,8 +43,7 @@ class UNet(Network):
         A float32 tensor of shape `(batch, *image_shape, flow.output_size)`.
 
     Raises:
-        ValueError: if the positions cannot be halved at each level, or an argument is out of its
-            range.
+        ValueError: if the positions cannot be halved at each level, or an argument is out of range.
 
     Example:
 
@@ -88,7 +88,7 @@ class UNet(Network):
         def connect(inputs, conditions, policy):
             x = conditions.join_to(theta_channels(flow, inputs["theta"]))
             x = TimeChannel()(x, inputs["t"])
-            # In float32, for means are known to the third digit and beyond.
+            # In float32, because means matter to the third digit and beyond.
             projected = layers.Dense(width, dtype="float32", name="input_projection")(x)
             x = image_levels(
                 projected,

@@ -9,17 +9,17 @@ from keras_bfn.networks.network import Network, check_one_kind, check_sizes, emb
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class VDMUNet(Network):
-    """A deep stack of convolutional blocks at full resolution, joined block by block.
+    """A deep stack of convolutional blocks at full resolution, with skip connections.
 
-    It is the network of variational diffusion models: nothing is pooled, Fourier features of the
-    input show it fine differences, and in the middle all positions attend to each other. The input
+    It is the network of variational diffusion models: there is no pooling, Fourier features of the
+    input resolve fine differences, and all positions attend to each other in the middle. The input
     joins the output before the last projection.
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`.
-        image_shape: as in `keras_bfn.networks.UNet`, but that it need not be halved.
+        image_shape: as in `keras_bfn.networks.UNet`, but any size will do.
         width: even int. The number of channels.
-        num_blocks: int. Blocks on the way in; one more on the way out.
+        num_blocks: int. The number of blocks on the way in; there is one more on the way out.
         num_heads: int. The number of attention heads.
         dropout: float in [0, 1).
         remat, data_format: as in `keras_bfn.networks.UNet`.
@@ -33,7 +33,7 @@ class VDMUNet(Network):
         A float32 tensor of shape `(batch, *image_shape, flow.output_size)`.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
 
