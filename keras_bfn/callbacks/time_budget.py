@@ -20,8 +20,8 @@ class TimeBudget(keras.callbacks.Callback):
 
     Args:
         seconds: positive float.
-        rise: float in (0, 1). The fraction of the time in which the rate rises; then it falls to
-            zero as a cosine.
+        rise: float in (0, 1). The fraction of the time in which the rate rises. A cosine takes
+            it to zero at the end.
         clock: `"wall"`, or `"processor"`, for the processor time of all threads of this process, so
             that runs on a busy machine can be compared.
         resume: the `Resume` of the same `fit`, or None. With it, the time used before an
