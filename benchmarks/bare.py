@@ -1,9 +1,9 @@
-"""Bare convolutions, products of matrices and attention, in units of what PyTorch takes.
+"""Time of single convolutions, matrix products and attention layers, relative to PyTorch.
 
     KERAS_BACKEND=jax python -m benchmarks bare
 
-Forward and backward, channels last in this backend and first in PyTorch. What a network takes in
-units of the authors' in `peer` can hardly be less than this.
+Each runs forward and backward, with channels last on this backend and channels first in PyTorch. In
+`peer`, the ratio of a whole network to the authors' can hardly be lower than these ratios.
 """
 
 import importlib.util
@@ -17,8 +17,8 @@ from benchmarks.timing import ratio
 from keras_bfn.layers.attention import self_attention
 
 NUM_HEADS = 4
-# A batch, a side and channels of 3x3 convolutions; sizes of a product; and a batch, positions and
-# channels of attention.
+# For 3x3 convolutions: batch size, side and channels. For products: the sizes. For attention: batch
+# size, positions and channels.
 CASES = {
     "convolution 16x28x28x64": (16, 28, 64),
     "convolution 16x14x14x128": (16, 14, 128),
@@ -54,7 +54,7 @@ def products(*sizes):
 
 
 def attentions(batch, positions, size):
-    """Ours, as transformers have it, and PyTorch's own."""
+    """Returns PyTorch's attention, and the one in this package's transformers."""
     import torch
 
     x = normal(batch, positions, 3 * size)
@@ -74,7 +74,7 @@ MAKE = {"convolution": convolutions, "product": products, "attention": attention
 
 
 def measure(cases=None, rounds=9, toy=False):
-    """Yields a row for each case."""
+    """Yields one row per case."""
     if importlib.util.find_spec("torch") is None:
         raise Missing("needs PyTorch")
     for name, sizes in CASES.items():

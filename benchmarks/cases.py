@@ -1,4 +1,4 @@
-"""Models of some sizes that are measured again and again, each with a batch of data."""
+"""The models that several benchmarks measure, each with a batch of data."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from keras_bfn import flows, networks
 
 
 class Case(NamedTuple):
-    """A flow, or a dict of flows, a network for it, and a batch of data."""
+    """A flow or a dict of flows, a network for it, and a batch of data."""
 
     flow: Any
     network: Any
@@ -21,7 +21,7 @@ def integers(high, shape):
 
 
 def unet(width=64, num_blocks=2, side=28, batch_size=16, data_format=None):
-    """The paper's network of binary digits; at width 128 that of its own size."""
+    """The paper's network for binary MNIST, with the paper's size at width 128."""
     flow = flows.DiscreteFlow(2, beta_1=9.0)
     network = networks.UNet(
         flow,
@@ -36,7 +36,7 @@ def unet(width=64, num_blocks=2, side=28, batch_size=16, data_format=None):
 
 
 def vdm(width=32, num_blocks=8, side=32, batch_size=8, data_format=None):
-    """The paper's network of colour images; with width 128 and 32 blocks that of its own size."""
+    """The paper's network for CIFAR-10, with the paper's size at width 128 and 32 blocks."""
     flow = flows.DiscretizedFlow(256)
     network = networks.VDMUNet(
         flow, (side, side, 3), width, num_blocks, data_format=data_format, shortcut=False
@@ -45,7 +45,7 @@ def vdm(width=32, num_blocks=8, side=32, batch_size=8, data_format=None):
 
 
 def transformer(num_classes=27, length=256, width=256, num_layers=6, num_heads=4, batch_size=16):
-    """The paper's network of text, smaller."""
+    """A smaller version of the paper's network for text8."""
     flow = flows.DiscreteFlow(num_classes, beta_1=0.75**2)
     network = networks.Transformer(
         flow,
@@ -63,12 +63,12 @@ def transformer(num_classes=27, length=256, width=256, num_layers=6, num_heads=4
 
 
 def classes(num_classes=5000, length=64, num_layers=2, **sizes):
-    """A network of text with a token for each word."""
+    """A network for text with one token per word."""
     return transformer(num_classes, length, num_layers=num_layers, **sizes)
 
 
 def large_classes(**sizes):
-    """As many tokens in a network as wide as the paper's of text, and half as deep."""
+    """A network for as many tokens, as wide as the paper's for text8 and half as deep."""
     large = {"width": 768, "num_layers": 12, "num_heads": 12, "batch_size": 4}
     return classes(**{**large, **sizes})
 
@@ -101,7 +101,7 @@ TOYS |= {f"large_{name}": TOYS[name] for name in ("classes", "parts")}
 
 
 def make_case(name, toy=False, **sizes):
-    """A new case, with the same weights each time; `toy` is a size for tests."""
+    """Returns a new case, with the same weights each time; `toy` selects a size for tests."""
     keras.utils.set_random_seed(0)
     return CASES[name](**{**(TOYS[name] if toy else {}), **sizes})
 
@@ -111,7 +111,7 @@ def count_rows(x):
 
 
 def network_inputs(network, batch_size):
-    """Tensors that a network may be called on, and such as it returns."""
+    """Returns random tensors with the shapes of the network's inputs and outputs."""
     rng = np.random.default_rng(0)
 
     def draw(tensor):

@@ -1,10 +1,10 @@
-"""How fast the codec is: examples per second, by the number of messages and of lanes.
+"""Speed of the codec in examples per second, by number of messages and of lanes.
 
     KERAS_BACKEND=jax python -m benchmarks codec
 
-Of the presets that come with weights, on their own samples; and of an MLP of 256 grey levels of
-28x28 images, on the digits that it has learnt. `benchmarks/codec_speed.py` says what the columns
-are.
+The cases are presets with weights, on their own samples, and `grey levels`: an MLP for 28x28 images
+with 256 grey levels, on the digits that it has learnt. `benchmarks/codec_speed.py` explains the
+columns.
 """
 
 import importlib.util
@@ -20,7 +20,7 @@ CASES = ("bfn_digits", "bfn_mnist", "grey levels")
 
 
 def grey_levels(num):
-    """The digits of scikit-learn, as large as MNIST's and in 256 levels, and a model of them."""
+    """Returns a model of scikit-learn's digits at 28x28 with 256 levels, and `num` of them."""
     from benchmarks import codec_costs
 
     digits = np.repeat(np.repeat(codec_costs.digits(17), 4, axis=1), 4, axis=2)
@@ -29,7 +29,7 @@ def grey_levels(num):
 
 
 def make_case(name, num):
-    """A model, and so many examples."""
+    """Returns a model and `num` examples."""
     if name == "grey levels":
         return grey_levels(num)
     model = keras_bfn.BayesianFlowNetwork.from_preset(name)
@@ -37,7 +37,7 @@ def make_case(name, num):
 
 
 def measure(cases=None, num_steps=(10, 50), lanes=(1, 8, 64), rounds=3):
-    """Yields a row for each case, number of messages and number of lanes."""
+    """Yields one row for each case, number of messages and number of lanes."""
     for package in ("constriction", "sklearn"):
         if importlib.util.find_spec(package) is None:
             raise Missing(f"needs {package}")

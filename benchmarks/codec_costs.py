@@ -1,13 +1,13 @@
-"""What the codec needs for thousands of real examples of each kind, beside what the loss says.
+"""Compares the codec's file sizes with the loss, on thousands of real examples of each data type.
 
     KERAS_BACKEND=jax python -m benchmarks.codec_costs --data-dir ~/tensorflow_datasets
     KERAS_BACKEND=jax python -m benchmarks.codec_costs --text novel.txt
     KERAS_BACKEND=jax python -m benchmarks.codec_costs --cases "binary digits" --orders random
 
-Each model is small and trained for a minute: this is not about few bits, but about as many as the
-model itself says. Everything is decompressed and compared. Without `--data-dir` MNIST is left out;
-without `--text` the text is the prose of Python's help. With `--orders` one model, whose variables
-have times of their own, codes in each order.
+Each model is small and trained for a minute, because the question is not whether it needs few bits,
+but whether it needs as many as its loss states. All files are decompressed and compared with the
+data. Without `--data-dir`, MNIST is left out. Without `--text`, the text is the prose of Python's
+help. With `--orders`, one model with a time for each variable codes in each of these orders.
 """
 
 import argparse
@@ -60,11 +60,11 @@ def text(path, num):
 
 
 def make_case(name, args):
-    """The data and the flow of one of CASES."""
+    """Returns the data and the flow of one of CASES."""
     if name == "binary digits":
         return digits(2), flows.DiscreteFlow(num_classes=2, beta_1=6.0)
     if name == "17 classes, digits":
-        # With a smaller beta_1, a class that such a model is wrongly sure of costs over 24 bits.
+        # With a smaller beta_1, confident errors of such a model would cost over 24 bits.
         return digits(17), flows.DiscreteFlow(17, beta_1=3.0)
     if name == "17 bins, digits":
         return digits(17), flows.DiscretizedFlow(17, sigma_1=0.02)
@@ -100,14 +100,14 @@ def train(flow, x, is_sequence, times="shared"):
 
 
 def count(x):
-    """The number of examples."""
+    """Returns the number of examples."""
     return len(next(iter(x.values())) if isinstance(x, dict) else x)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", help="a directory of TensorFlow Datasets that holds MNIST")
-    parser.add_argument("--text", help="a text file")
+    parser.add_argument("--data-dir", help="TensorFlow Datasets directory with MNIST")
+    parser.add_argument("--text", help="text file")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
     parser.add_argument("--num", type=int, default=2000, help="examples of MNIST and of text")
     parser.add_argument("--num-steps", type=int, default=10)
@@ -133,7 +133,7 @@ def print_row(name, model, x, order, args):
     back = codec.decompress(data, verbose=0)
     if not all(keras.tree.flatten(keras.tree.map_structure(np.array_equal, back, x))):
         raise AssertionError(f"{name}: what was compressed did not decompress to the same")
-    # Each example is looked at once at each step.
+    # One evaluation of each example at each step.
     steps = args.num_steps if order == "together" else codec.order.count_groups(model.event_shape)
     options = {"order": order, "seed": codec.seed, "batch_size": 500, "verbose": 0}
     nats = model.code_length(x, args.num_steps, steps, **options)

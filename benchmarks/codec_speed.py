@@ -1,10 +1,11 @@
-"""How fast the codec is: images per second, by the number of messages and of lanes.
+"""Speed of the codec in images per second, by number of messages and of lanes.
 
     KERAS_BACKEND=jax python -m benchmarks.codec_speed --model runs/mnist-small/model.keras
 
-Times a batch of so many lanes, as all are but the first of a file, over random bits: the medians of
-some rounds. The images are samples of the model, by default the digits of the preset `bfn_digits`.
-`network` is the share of the time, in both directions, that goes into the network.
+Times one batch with the given number of lanes, on a stack of random bits, as for all but the first
+batches of a file. Figures are medians over rounds. The images are samples of the model, by default
+of the preset `bfn_digits`. `network` is the fraction of the time, in both directions, that the
+network takes.
 """
 
 import argparse
@@ -28,7 +29,7 @@ def timed(function, *args):
 
 
 def code(chain, receiver, x):
-    """Seconds of one batch, there, back and in the network."""
+    """Returns the seconds that one batch takes to compress, to decompress, and in the network."""
     in_network, rows = 0.0, np.arange(len(x))
 
     def timed_ask(*args):
@@ -59,7 +60,7 @@ def measure(model, x, num_steps, num_rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="bfn_digits", help="a .keras file, or a preset")
+    parser.add_argument("--model", default="bfn_digits", help=".keras file or preset")
     parser.add_argument("--num-steps", type=int, nargs="+", default=[10, 50])
     parser.add_argument("--lanes", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--rounds", type=int, default=3)

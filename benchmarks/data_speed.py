@@ -1,10 +1,10 @@
-"""How much faster batches of MNIST are made than the model of `examples/mnist.py` learns them.
+"""Speed of the MNIST input pipeline, relative to training the model of `examples/mnist.py`.
 
     KERAS_BACKEND=jax python -m benchmarks.data_speed --data-dir ~/tensorflow_datasets
 
-Times an epoch of input alone, all training images in batches of 128, binarised anew, and `fit` on
-such batches: the small preset's model, compiled before, for an epoch or `--steps`. Both take turns.
-Prints milliseconds per batch in each round, and the ratio of the fastest.
+Times an epoch of input alone (all training images, binarised anew, in batches of 128), and `fit` on
+such batches: an epoch, or `--steps`, of the MLP of the preset `small`, compiled before. The two
+take turns. Prints milliseconds per batch in each round, and the ratio of the fastest rounds.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", help="as in tfds.load")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, help="train on so many batches in a round")
+    parser.add_argument("--steps", type=int, help="training steps per round")
     args = parser.parse_args()
 
     data = datasets.mnist(128, data_dir=args.data_dir)

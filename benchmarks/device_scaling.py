@@ -1,10 +1,10 @@
-"""Training steps a second on several devices, over those on one.
+"""Training steps per second on several devices, relative to one.
 
     KERAS_BACKEND=jax python -m benchmarks.device_scaling --devices 1 2 4
 
-The same batches are divided over so many GPUs; where there are none, over so many shares of the
-processor, which then have no more to compute with than one. JAX divides them by `DataParallel`,
-TensorFlow by `MirroredStrategy`, PyTorch by processes and `share_gradients`.
+The same batches are divided over several GPUs. Without GPUs, they are divided over several virtual
+devices of the CPU, which together compute no faster than one. JAX uses `DataParallel`, TensorFlow
+`MirroredStrategy`, and PyTorch one process per device with `share_gradients`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ BATCH_SIZE, STEPS = 256, 10
 
 
 def prepare(num_devices):
-    """Before Keras is imported: devices, and the processes' way to each other."""
+    """Sets up devices and communication between processes, before Keras is imported."""
     if BACKEND == "jax":
         os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={num_devices}"
     elif BACKEND == "tensorflow":
@@ -38,7 +38,7 @@ def prepare(num_devices):
 
 
 def distribute(num_devices):
-    """The context in which to make a model, and what its optimizer goes through."""
+    """Returns the context in which to make a model, and the function to apply to its optimizer."""
     import keras
 
     import keras_bfn
@@ -59,7 +59,7 @@ def distribute(num_devices):
 
 
 def work(num_devices, rounds):
-    """Prints the median of steps a second."""
+    """Prints the median number of steps per second."""
     prepare(num_devices)
     import keras
     import numpy as np
@@ -87,7 +87,7 @@ def work(num_devices, rounds):
 
 
 def measure(num_devices, rounds):
-    """Steps a second, of a process of its own, or of so many."""
+    """Returns steps per second, measured in new processes: one, or on PyTorch one per device."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = str(one.getsockname()[1])

@@ -1,4 +1,4 @@
-"""The device that a backend runs on: its name, its peak of work, its memory."""
+"""The device that a backend uses: its name, its peak performance, its memory."""
 
 import ctypes
 import gc
@@ -7,8 +7,8 @@ import platform
 
 import keras
 
-# TFLOP/s of matrix products with no sparsity, as the makers state them: in bfloat16, and in TF32,
-# which GPUs use for float32. The first name that is part of a card's own counts.
+# The makers' figures for dense matrix products, in TFLOP/s, in bfloat16 and in TF32, which GPUs use
+# for float32. The first entry whose name is part of the card's name applies.
 PEAKS = {
     "B200": (2250, 1125),
     "H200": (989, 495),
@@ -24,7 +24,7 @@ PEAKS = {
 
 
 def processor():
-    """The name of the processor, as far as the system tells."""
+    """Returns the name of the CPU, as far as the system states it."""
     path = pathlib.Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -32,7 +32,7 @@ def processor():
 
 
 def gpu_name(framework=None):
-    """The name of the GPU that a framework, by default the backend, uses; None if it has none."""
+    """Returns the name of the GPU of a framework, by default the backend, or None without a GPU."""
     framework = framework or keras.backend.backend()
     if framework == "torch":
         import torch
@@ -50,12 +50,12 @@ def gpu_name(framework=None):
 
 
 def device_name():
-    """That of the GPU, or else of the processor."""
+    """Returns the name of the GPU, or, without one, of the CPU."""
     return gpu_name() or processor()
 
 
 def peak_flops(name, dtype):
-    """The most floating-point operations a second of a card; None if it is not in the table."""
+    """Returns a card's peak floating-point operations per second, or None if it is not in PEAKS."""
     for part, (in_bfloat16, in_float32) in PEAKS.items():
         if name and part in name:
             return 1e12 * (in_bfloat16 if dtype == "bfloat16" else in_float32)
@@ -73,18 +73,18 @@ class ProcessMemory:
         return self.read("VmRSS:")
 
     def peak(self):
-        """The largest since `reset`."""
+        """Returns the maximum since `reset`."""
         return self.read("VmHWM:")
 
     def reset(self):
-        """Gives back what is free, and lets the peak be what is in use now."""
+        """Returns free memory to the system, and sets the peak to the current size."""
         gc.collect()
         ctypes.CDLL("libc.so.6").malloc_trim(0)
         pathlib.Path("/proc/self/clear_refs").write_text("5")
 
 
 class TorchMemory:
-    """What PyTorch has allocated on the GPU."""
+    """The memory that PyTorch has allocated on the GPU."""
 
     def __init__(self):
         import torch
@@ -95,7 +95,7 @@ class TorchMemory:
 
 
 class JaxMemory:
-    """What JAX has allocated on the GPU; its peak is that since the process started."""
+    """The memory that JAX has allocated on the GPU; the peak is since the start of the process."""
 
     def __init__(self):
         import jax
@@ -113,9 +113,10 @@ class JaxMemory:
 
 
 class TensorFlowMemory:
-    """What TensorFlow's allocator has given out, on the GPU or for the processor.
+    """The memory that TensorFlow's allocator has handed out, on the GPU or the CPU.
 
-    The process keeps what was given back to it: its resident size tells nothing of a second step.
+    On the CPU, the process keeps freed memory, so its resident size would not show what a second
+    step takes.
     """
 
     def __init__(self, device):
@@ -135,7 +136,7 @@ class TensorFlowMemory:
 
 
 def memory_of(framework):
-    """Counts the memory of the device that a framework uses."""
+    """Returns a counter of memory on the device that a framework uses."""
     has_gpu = gpu_name(framework) is not None
     if framework == "tensorflow":
         return TensorFlowMemory("GPU:0" if has_gpu else "CPU:0")

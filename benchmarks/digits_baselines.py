@@ -1,9 +1,10 @@
-"""What simpler models need for a held-out binary digit, for scale beside `examples/digits.py`.
+"""Cost of a held-out binary digit under simpler models, to compare with `examples/digits.py`.
 
     python benchmarks/digits_baselines.py
 
 Independent pixels have one probability each. A fully visible sigmoid belief network predicts each
-pixel by logistic regression from all before it. Both see the digits drawn 20 times.
+pixel by logistic regression from all previous pixels. Both learn from 20 binary samples of each
+digit.
 """
 
 import numpy as np

@@ -1,12 +1,13 @@
-"""What the paper's text8 and CIFAR-10 networks take on a GPU, and the share of its peak.
+"""Speed of the paper's text8 and CIFAR-10 networks on a GPU, also as a fraction of its peak.
 
     KERAS_BACKEND=jax python -m benchmarks gpu --official CLONE --output gpu.json
 
-In bfloat16 (Keras's mixed precision) and in float32, for JAX and PyTorch. Of a training step: its
-seconds; the operations of its matrix products and convolutions, three times those of a forward
-pass, a second; and their share of the card's peak (`PEAKS` of benchmarks/devices.py). `over the
-bare network` and `generate` are as in `overhead`; `over the authors' code` is as in `peer`, with
-autocast for bfloat16. `a second` are examples. After `--minutes` nothing more is started.
+Measures bfloat16 (Keras's mixed precision) and float32, on JAX and PyTorch. `a second` counts
+examples. `TFLOP/s` counts the matrix products and convolutions of a training step, as three times
+those of a forward pass; `share of peak` is their fraction of the card's peak (`PEAKS` of
+benchmarks/devices.py). `over the bare network` and `generate` are as in `overhead`. `over the
+authors' code` is as in `peer`, with autocast for bfloat16. After `--minutes`, no further
+measurement starts.
 """
 
 import math
@@ -31,15 +32,16 @@ DTYPES = {"bfloat16": "mixed_bfloat16", "float32": "float32"}
 
 
 def matrix_sizes(layer):
-    """How many weights of a layer are those of matrix products and convolutions."""
+    """Returns the number of a layer's weights in matrix products and convolutions."""
     return sum(math.prod(w.shape) for w in layer.trainable_weights if len(w.shape) > 1)
 
 
 def forward_flops(network, batch_size):
-    """Operations of the matrix products and convolutions of a network at one resolution.
+    """Returns the operations of matrix products and convolutions in a forward pass.
 
-    Each weight is used once at each position, but those of the time, once for an example; and all
-    positions attend to each other: in each block of a `Transformer`, once in a `VDMUNet`.
+    The network must have a single resolution. Each weight is used once at each position, except
+    those for the time, which are used once per example. All positions attend to each other in each
+    block of a `Transformer`, and once in a `VDMUNet`.
     """
     of_time = sum(
         matrix_sizes(getattr(layer, "add_time", layer))
@@ -64,7 +66,7 @@ def our_model(case, dtype, *options):
 
 
 def rows_of(case, dtype, rounds, steps, official, *options):
-    """Yields the rows of a case in a dtype."""
+    """Yields the rows of one case in one dtype."""
     model = our_model(case, dtype, *options)
     num = case.batch_size
     x = integers(model.flow.data_range[1] + 1, (num, *model.event_shape))

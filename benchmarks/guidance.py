@@ -1,10 +1,10 @@
-"""What a guided step costs, in units of one that is not.
+"""Time of `generate` with guidance, relative to `generate` without.
 
     KERAS_BACKEND=torch python -m benchmarks guidance
 
-`generate` guided by a function that costs nothing to speak of, over `generate` without: what is
-left is the network's gradient by its inputs. "without the network" is `through_network=False`, and
-"by 2 draws" asks the function about draws.
+The guiding function takes almost no time, so the difference is the gradient through the network
+with respect to its inputs. "without the network" is `through_network=False`, and "by 2 draws"
+evaluates the function on two samples.
 """
 
 from functools import partial
@@ -19,7 +19,7 @@ from keras_bfn.guidance import Guidance
 
 
 def small(data):
-    """Prefers data that are small, all the same of what type."""
+    """Returns a log likelihood that prefers small values, for any data type."""
 
     def of_part(data):
         return ops.sum(ops.reshape(ops.square(data), (ops.shape(data)[0], -1)), axis=1)
@@ -35,7 +35,7 @@ GUIDANCES = {
 
 
 def measure(cases=None, rounds=5, steps=5, toy=False):
-    """Yields a row for each case and kind of guidance."""
+    """Yields one row per case and kind of guidance."""
     for name in CASES:
         if cases is not None and name not in cases:
             continue

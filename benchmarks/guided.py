@@ -1,21 +1,22 @@
-"""How near guided samples come to what was asked for.
+"""Accuracy of guided samples, against exact posteriors, classifiers and measurements.
 
     KERAS_BACKEND=torch python -m benchmarks.guided particles
     KERAS_BACKEND=torch python -m benchmarks.guided inpainting
     KERAS_BACKEND=torch python -m benchmarks.guided digits --num 200
     KERAS_BACKEND=torch python -m benchmarks.guided inverse
 
-`particles`: two dependent variables of three classes, the exact posterior for a network, and a
-likelihood of pairs. The total variation between guided samples and the truth, and the estimates of
-E[L], with h the expectation over the product of both variables' distributions, and with h = 1
-before the end (untwisted). `inpainting`: the same of the second variable, given the first, against
-how often the network is called, for all particles; a twisted step counts twice, for its gradient.
+`particles`: two dependent variables of three classes, with the exact posterior as the network and a
+likelihood of pairs. Reports the total variation between guided samples and the exact posterior, and
+the estimates of E[L]: with h the expectation over the product of both variables' distributions, and
+with h = 1 before the end (untwisted). `inpainting`: the same for the second variable, given the
+first, by number of network calls for all particles. A twisted step counts twice, because of its
+gradient.
 
-`digits`: the share of samples that are read as the class asked for, and the Fréchet distance, by a
-classifier that guided none of them: of the preset `bfn_digits`, guided by another classifier, and
-of `bfn_digits_classes`, guided by its condition. `inverse`: the preset `bfn_digits` guided by
-measurements with noise of standard deviation 0.5: what the samples differ by from the measurements,
-and from each other.
+`digits`: the fraction of samples that an independent classifier assigns to the requested class, and
+the Fréchet distance by its features. Samples are from the preset `bfn_digits`, guided by another
+classifier, and from `bfn_digits_classes`, guided by its condition. `inverse`: samples from the
+preset `bfn_digits`, guided by measurements with noise of standard deviation 0.5. Reports their
+deviation from the measurements and from each other.
 """
 
 import argparse
@@ -43,13 +44,13 @@ def total_variation(classes, probs):
 
 
 def pair_likelihood(probs):
-    """log L of the expected pair, were both variables independent."""
+    """Returns log L of the expected pair, as if both variables were independent."""
     mean = ops.einsum("bi,ij,bj->b", probs[:, 0], ops.convert_to_tensor(LIKELIHOOD), probs[:, 1])
     return ops.log(mean)
 
 
 class AtTheEnd(Guidance):
-    """The same, with h = 1 before the end."""
+    """The same guidance with h = 1 before the end."""
 
     def log_h(self, expected):
         return ops.zeros_like(expected.predictions.t)
@@ -236,7 +237,7 @@ MEASURES = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=MEASURES)
-    parser.add_argument("--num", type=int, help="of samples, or of pictures times 4")
+    parser.add_argument("--num", type=int, help="number of samples")
     args = parser.parse_args()
     measure, num = MEASURES[args.what]
     print_rows(measure(args.num or num))

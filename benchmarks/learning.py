@@ -1,15 +1,15 @@
-"""Held-out nats against seconds of processor time: each network, and the authors' beside it.
+"""Held-out nats against processor seconds, for this package's networks and the authors' code.
 
     KERAS_BACKEND=torch python -m benchmarks.learning mnist --official CLONE --data DIR
     KERAS_BACKEND=torch python -m benchmarks.learning text --official CLONE --data novel.txt
 
 Every network trains for `--seconds` of processor time, in bfloat16 with `--mixed-precision`, by the
-recipe of `examples/`, whose learning rate is laid out for so many steps as fit into the time. At
-each tenth of it, held-out examples are scored in continuous time by the averaged weights; scoring
-is not counted. CLONE is a clone of https://github.com/nnaisense/bayesian-flow-networks: its code
-trains the paper's network by the paper's recipe (its batches are smaller, so that it makes a step
-in seconds, and its averages shorter), and for text also a network of the size of ours. Writes
-learning_mnist.png and learning_mnist.json, or `text`.
+recipes of `examples/`. The learning rate is scheduled for as many steps as fit into the time. At
+each tenth of these, the averaged weights are scored on held-out examples in continuous time; the
+budget excludes scoring. CLONE is a clone of https://github.com/nnaisense/bayesian-flow-networks.
+Its code trains the paper's network by the paper's recipe, but with smaller batches, so that a step
+takes seconds, and with shorter averages. For text, it also trains a network of the size of ours.
+Writes learning_mnist.png and learning_mnist.json, or the same for `text`.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def text_data(path):
 
 
 class Clock:
-    """Processor time, less what scoring takes, and the scores at the marks reached in it."""
+    """A clock of processor time without scoring, with the scores at each mark."""
 
     def __init__(self):
         self.start, self.rows = time.process_time(), []
@@ -107,7 +107,7 @@ def train(network, make_optimizer, data, flow, x, args):
     model.compile(make_optimizer(1000))
 
     def fit(steps, **options):
-        # Not an argument of `fit`, by which no epoch is longer than a pass over the data.
+        # As an argument of `fit`, this would limit an epoch to one pass over the data.
         data.train.steps_per_epoch, data.train.epoch = steps, 0
         model.fit(data.train, verbose=0, **options)
 
@@ -123,7 +123,7 @@ def train(network, make_optimizer, data, flow, x, args):
 
 
 def official_cases(kind):
-    """The authors' networks by name: a case of their configs, and the batch that it learns from."""
+    """Returns the authors' networks by name: a config, and a batch size."""
     from benchmarks.peer import official_config
 
     if kind == "mnist":
@@ -136,7 +136,7 @@ def official_cases(kind):
 
 
 def train_official(case, batch_size, batches, x, args):
-    """Trains by the authors' loss, clipping, AdamW and averages."""
+    """Trains with the authors' loss, gradient clipping, AdamW and averaged weights."""
     import torch
 
     from tests.checkpoints import official_oracle
@@ -188,12 +188,12 @@ def draw(curves, unit, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kind", choices=("mnist", "text"))
-    parser.add_argument("--data", help="a directory of TFDS, or a text file")
-    parser.add_argument("--official", type=pathlib.Path, help="a clone of the authors' code")
+    parser.add_argument("--data", help="TensorFlow Datasets directory or text file")
+    parser.add_argument("--official", type=pathlib.Path, help="clone of the authors' code")
     parser.add_argument("--seconds", type=float, default=600)
-    parser.add_argument("--examples", type=int, default=500, help="held out, that are scored")
-    parser.add_argument("--repeats", type=int, default=4, help="at each of these")
-    parser.add_argument("--mixed-precision", action="store_true", help="networks in bfloat16")
+    parser.add_argument("--examples", type=int, default=500, help="held-out examples to score")
+    parser.add_argument("--repeats", type=int, default=4, help="evaluations of each example")
+    parser.add_argument("--mixed-precision", action="store_true", help="run networks in bfloat16")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("."))
     args = parser.parse_args()
     if args.mixed_precision:

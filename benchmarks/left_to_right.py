@@ -1,4 +1,4 @@
-"""Text told from left to right with kept keys and values, in units of whole network calls.
+"""Time to generate text from left to right with cached keys and values, in whole network calls.
 
 KERAS_BACKEND=jax python -m benchmarks.left_to_right
 """
@@ -24,7 +24,7 @@ def seconds(function, repeats):
 
 
 def measure(flow, num_heads, args):
-    """Seconds of telling all samples, and of one network call on as many whole windows."""
+    """Returns seconds to generate all samples, and of one network call on as many whole windows."""
     network = networks.Transformer(
         flow, args.length, args.width, args.layers, num_heads, times="variables", causal=True
     )

@@ -1,20 +1,21 @@
-"""Bits per letter of Bayesian flow and of masked diffusion, by one network and equal steps.
+"""Bits per letter of Bayesian flow and of masked diffusion, with one network and equal steps.
 
     KERAS_BACKEND=torch python -m benchmarks.masked_diffusion novel.txt
 
-In masked diffusion each letter is either known or unknown; in a Bayesian flow all are known in
-part. A network of evidence takes both: a known letter is a theta of ones and zeros, an unknown one
-the prior. So each network, trained in one of five ways, is asked what the test text costs in both:
+In masked diffusion, each letter is either known or unknown. In a Bayesian flow, all letters are
+partly known. A network that takes theta can represent both: a known letter is a theta of ones and
+zeros, an unknown one is the prior. So each network is trained in one of five ways, and is then
+scored on the test text by both bounds:
 
-- `masked`: every letter of an example is unknown with the same probability, uniform in [0, 1];
-- `shared times`: the Bayesian flow, all letters of an example at one time;
-- `cross-entropy`: the same, by `CrossEntropyLoss`;
-- `own times`: in half of the examples each letter has a time of its own;
-- `half masked`: half of the examples are those of `masked`.
+- `masked`: all letters of an example are unknown with the same probability, uniform in [0, 1];
+- `shared times`: the Bayesian flow with one time for all letters of an example;
+- `cross-entropy`: the same, with `CrossEntropyLoss`;
+- `own times`: in half of the examples, each letter has its own time;
+- `half masked`: half of the examples are as in `masked`.
 
-The second text is drawn from a Markov chain of the first's letters, so that what a network that had
-learnt everything would cost is known: both bounds then are the chain's own cost. At the end: where
-in time the Bayesian flow's excess over it lies.
+The second text is sampled from a Markov chain fitted to the first. Its exact cost is known, and
+both bounds of an ideal network would equal it. At the end, prints how the Bayesian flow's excess
+over this cost is distributed over time.
 """
 
 import argparse
@@ -33,7 +34,7 @@ WAYS = ("masked", "shared times", "cross-entropy", "own times", "half masked")
 
 @keras.saving.register_keras_serializable("keras_bfn_benchmarks")
 class Costs(keras.Model):
-    """Nats per letter of each example, for a network that is shown them in one of the ways."""
+    """Nats per letter of each example, for a network whose inputs are made in one of the ways."""
 
     def __init__(self, flow, network, way):
         super().__init__()
@@ -53,7 +54,7 @@ class Costs(keras.Model):
         return self.flowing(x, self.way == "own times", training)
 
     def masked(self, x, training):
-        """The masked bound: the cross-entropy of unknown letters over the share that is unknown."""
+        """Returns the masked bound: cross-entropy of unknown letters over the unknown fraction."""
         share = 1.0 - losses.stratified_uniform(ops.shape(x)[0], self.random)[:, None]
         unknown = keras.random.uniform(ops.shape(x), seed=self.random) < share
         prior = ops.convert_to_tensor(self.flow.prior, dtype="float32")
@@ -63,7 +64,7 @@ class Costs(keras.Model):
         return ops.mean(ops.where(unknown, costs / share, 0.0), axis=-1)
 
     def flowing(self, x, own_times, training):
-        """The loss in continuous time; unless in training, with what is left to pay at the end."""
+        """Returns the continuous-time loss, plus, except in training, the reconstruction loss."""
         size, loss = ops.shape(x)[0], self.trained if training else losses.ContinuousTimeLoss()
         t = loss.times(losses.stratified_uniform(size, self.random))
         t = ops.broadcast_to(t[:, None], ops.shape(x))
@@ -76,7 +77,7 @@ class Costs(keras.Model):
         return costs
 
     def prediction(self, loss, x, t, training):
-        # For the flow each letter is an example, with a time of its own.
+        # To the flow, each letter is an example with its own time.
         letters, times = ops.reshape(x, (-1,)), ops.reshape(t, (-1,))
         s = self.flow.sample_evidence(letters, times, self.random)
         theta = self.flow.input_params(s, self.flow.schedule.beta(times))
@@ -99,7 +100,7 @@ def train(flow, way, letters, steps):
 
 
 def measure(flow, network, x, way, num_repeats):
-    """Bits per letter, the mean over `looks` of each window, and its standard error."""
+    """Returns bits per letter, a mean over `num_repeats` evaluations, and its standard error."""
     model = Costs(flow, network, way)
     costs = [model.predict(x, batch_size=BATCH_SIZE, verbose=0) for _ in range(num_repeats)]
     bits = np.mean(costs, axis=0) / math.log(2)
@@ -107,7 +108,7 @@ def measure(flow, network, x, way, num_repeats):
 
 
 def draw_chain(chain, num_letters, rng):
-    """Letters of a Markov chain, one after the other."""
+    """Samples letters from a Markov chain, one after the other."""
     shares = chain.probabilities(chain.order).cumsum(axis=-1)
     letters = [0] * chain.order
     for uniform in rng.uniform(size=num_letters):
@@ -117,7 +118,7 @@ def draw_chain(chain, num_letters, rng):
 
 
 def compare(name, train_letters, x, steps, num_repeats, ways=WAYS):
-    """Prints a row for each way to train, and returns the model of messages at shared times."""
+    """Prints one row per way to train, and returns the model trained with shared times."""
     model = None
     flow = flows.fit_prior(flows.DiscreteFlow(27, beta_1=0.75), train_letters[None])
     print(f"\n{name}, {len(x)} windows of {LENGTH}, after {steps} steps; bits per letter:")
@@ -141,11 +142,11 @@ def windows(letters):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("text", help="a text file")
+    parser.add_argument("text", help="text file")
     parser.add_argument("--steps", type=int, default=1600)
-    parser.add_argument("--repeats", type=int, default=8, help="at each window")
-    parser.add_argument("--ways", nargs="+", choices=WAYS, help="these alone, of the text alone")
-    parser.add_argument("--mixed-precision", action="store_true", help="networks in bfloat16")
+    parser.add_argument("--repeats", type=int, default=8, help="evaluations of each window")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, help="only these, without the chain")
+    parser.add_argument("--mixed-precision", action="store_true", help="run networks in bfloat16")
     args = parser.parse_args()
     if args.mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
@@ -165,7 +166,7 @@ def main():
     nats = -chain.log_prob(x).mean()
     print(f"by the chain, exactly: {nats / math.log(2) / LENGTH:.3f}")
 
-    # A network that adds nothing to what the chain's exact posterior says of each letter.
+    # This untrained network adds nothing to the chain's exact posterior of each letter.
     known = flows.DiscreteFlow(27, beta_1=0.75, prior=chain)
     network = networks.Transformer(known, LENGTH, width=2, num_layers=1, num_heads=0)
     exact = keras_bfn.BayesianFlowNetwork(known, network, seed=0)

@@ -1,12 +1,12 @@
-"""The peak of memory of a training step and of `generate`, ours and that of the authors' code.
+"""Peak memory of a training step and of `generate`, for this package and the authors' code.
 
     KERAS_BACKEND=jax python -m benchmarks memory --official CLONE --cases transformer
 
-Each is run three times in a process of its own, which has imported all and made the model. Counted
-is the peak above what was in use before: on a processor of the resident size, on a GPU of what the
-backend has allocated. `ours, first` is that of the first run, which compiles and makes the state of
-the optimizer; `ours` and `theirs` are those of the others, before which memory that was free is
-given back to the system. Models that the authors have, too, are those of `peer`.
+Each runs three times in a process of its own, which has imported everything and made the model. The
+figure is the peak above the memory in use before: on a CPU the resident size, on a GPU the memory
+that the backend has allocated. `ours, first` is the peak of the first run, which compiles and
+creates the optimizer's state. `ours` and `theirs` are the peak of the other two runs, before which
+free memory is returned to the system. The cases shared with the authors' code are those of `peer`.
 """
 
 import argparse
@@ -31,7 +31,7 @@ MEGABYTE = 1e6
 
 
 def our_runs(name, steps, toy, data_format):
-    """What is run, by name."""
+    """Returns what to run, by name."""
     case = (peer.TOYS if toy else peer.CASES).get(name)
     if case:
         model = peer.our_model(case, data_format=data_format)
@@ -67,7 +67,7 @@ def their_runs(name, steps, toy):
 
 
 def peaks(run, memory):
-    """The peaks of memory of a first run and of two more, above what was in use before each."""
+    """Returns the peak memory of a first run, and of two more, above the memory in use before."""
     found = []
     for num in (1, 2):
         memory.reset()
@@ -79,7 +79,7 @@ def peaks(run, memory):
 
 
 def in_new_process(*args):
-    """What `work` returns there."""
+    """Returns the result of `work` in a new process."""
     command = [sys.executable, "-m", "benchmarks.memory", json.dumps(args)]
     environment = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **os.environ}
     environment["KERAS_BACKEND"] = keras.backend.backend()
@@ -90,7 +90,7 @@ def in_new_process(*args):
 
 
 def work(name, what, steps, toy, data_format, official):
-    """The two peaks of one of WHAT, of ours or, with the path of a clone, of theirs."""
+    """Returns both peaks of one of WHAT, by this package or, with a clone, by the authors' code."""
     if official:
         peer.use(official)
         runs, framework = their_runs(name, steps, toy), "torch"
@@ -100,7 +100,7 @@ def work(name, what, steps, toy, data_format, official):
 
 
 def measure(official=None, cases=None, steps=10, toy=False, data_format=None):
-    """Yields a row for each case and each of WHAT."""
+    """Yields one row for each case and each of WHAT."""
     if not pathlib.Path("/proc/self/clear_refs").exists():
         raise Missing("needs Linux")
     for name in CASES:

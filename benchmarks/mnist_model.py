@@ -1,10 +1,10 @@
-"""Trains the small model of binary MNIST digits, with classes, that `benchmarks.samplers` samples.
+"""Trains a small class-conditional model of binary MNIST for `benchmarks.samplers`.
 
     KERAS_BACKEND=jax python -m benchmarks.mnist_model mnist.keras --data-dir ~/tensorflow_datasets
 
-An MLP of 6.7 million weights, 60 epochs: about 20 minutes on two CPU cores. Pixels are drawn black
-or white anew in every epoch; one label in ten is dropped, so that sampling can be guided. Prints
-the code length of the test images, with and without their classes.
+The model is an MLP with 6.7 million weights, trained for 60 epochs: about 20 minutes on two CPU
+cores. Pixels are binarised at random anew in every epoch. One label in ten is dropped, so that
+sampling can be guided. Prints the code length of the test images, with and without their classes.
 """
 
 import argparse
@@ -22,7 +22,7 @@ IMAGE_SHAPE = (28, 28, 1)
 
 
 def load_mnist(split, data_dir):
-    """Levels in [0, 1], `(num, 28, 28, 1)`, and labels, from TensorFlow Datasets."""
+    """Returns levels in [0, 1], `(num, 28, 28, 1)`, and labels, from TensorFlow Datasets."""
     import tensorflow_datasets as tfds
 
     data = tfds.load("mnist", split=split, data_dir=data_dir, batch_size=-1)

@@ -1,11 +1,12 @@
-"""What text costs by order, and what training in several orders takes from each: equal steps.
+"""Cost of text by order, and the effect of training in several orders, after equal steps.
 
     KERAS_BACKEND=jax python -m benchmarks.orders novel.txt
 
-Each row is one network, trained in its own mixture of orders, by as many windows in each step as
-its shares are of `--batch`. Then the held-out text is sent together (by messages), told in random
-order, and told from left to right. `--write` also writes by these networks: how many words of their
-texts occur in the book, within windows and in texts of 2,000 letters; and codes the held-out text.
+Each row is one network, trained in a mixture of orders. WAYS gives the windows of each order per
+step, as multiples of `--batch`. The held-out text is then sent together (by messages), and coded
+directly in random order and from left to right. With `--write`, the last network also generates
+text and compresses the held-out text. Prints the fraction of generated words that occur in the
+training text, for windows and for texts of 2,000 letters, and the size of the file.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from keras_bfn import datasets, flows, networks, recipes
 from keras_bfn.codec import Codec
 
 LENGTH = 64
-WAYS = {  # the shares of the batch of `--batch` windows; their sum may be above 1
+WAYS = {  # windows per step by order, as multiples of `--batch`; their sum may exceed 1
     "messages, shared times": None,
     "messages": {"together": 1.0},
     "messages and given": {"together": 0.5, "given": 0.5},
@@ -70,7 +71,7 @@ def bits(model, x, order, num_repeats):
 
 
 def write(model, letters, x):
-    """Prints how many words are known by order, and in long texts, and what a file costs."""
+    """Prints the fractions of known words by order and in long texts, and the size of a file."""
     tokenizer = model.tokenizer = datasets.Letters()
     words = set(tokenizer.decode(letters).split())
 
@@ -106,13 +107,13 @@ def write(model, letters, x):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("text", help="a text file")
+    parser.add_argument("text", help="text file")
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--repeats", type=int, default=8, help="at each window")
-    parser.add_argument("--write", action="store_true", help="texts and a file by the last network")
+    parser.add_argument("--repeats", type=int, default=8, help="evaluations of each window")
+    parser.add_argument("--write", action="store_true", help="generate and compress text")
     args = parser.parse_args()
 
     data = datasets.text_file(args.text, seq_length=LENGTH)

@@ -1,14 +1,15 @@
-"""What a training step and `generate` cost beside the network that they call.
+"""Time of a training step and of `generate`, relative to the bare network.
 
     KERAS_BACKEND=jax python -m benchmarks overhead --cases unet parts
 
-A training step is compared with that of the bare network, the same Keras model on its own: it is
-trained with the same optimizer on given inputs, tensors of the shapes of theta and t, to lower the
-mean square of the output's difference from a given one. `generate` with n steps is compared with
-n + 1 compiled forward passes of the bare network, by `predict_on_batch`. Seconds are ours.
+A training step is compared with one of the bare network, the same Keras model on its own. The bare
+network is trained with the same optimizer and the mean squared error, on fixed inputs and targets;
+the inputs have the shapes of theta and t. `generate` with n steps is compared with n + 1 compiled
+forward passes of the bare network, by `predict_on_batch`. Seconds are those of this package.
 
-With `--noise`, not our model is compared: the bare network with the normal numbers that one look at
-the data takes, drawn as ours are, but in a program of their own, and summed up there.
+With `--noise`, the comparison is not with this package's model, but with the bare network and the
+normal samples that one evaluation takes. These are generated as in this package and summed, in a
+separate program.
 """
 
 import functools
@@ -24,7 +25,7 @@ from keras_bfn._random import make_seed_generator, normal
 
 
 class Noise(keras.Model):
-    """Draws the normal numbers of a look at data, and returns their sums."""
+    """Generates the normal samples of one evaluation of data, and returns their sums."""
 
     def __init__(self, flow, x):
         super().__init__()
@@ -37,7 +38,7 @@ class Noise(keras.Model):
 
 
 class Pair:
-    """A model of a case, and its bare network."""
+    """A case's model, and its bare network."""
 
     def __init__(self, name, toy=False, jit_compile="auto", data_format=None):
         sizes = {"data_format": data_format} if name in CONVOLUTIONAL else {}
@@ -87,7 +88,7 @@ def measure(
     data_format=None,
     noise=False,
 ):
-    """Yields a row for the training step of each case, and one for `generate`."""
+    """Yields two rows per case: one for the training step, and one for `generate`."""
     for name in CASES:
         if cases is not None and name not in cases:
             continue

@@ -1,13 +1,14 @@
-"""A training step and a forward pass in units of what the authors' PyTorch code takes.
+"""Time of a training step and of a forward pass, relative to the authors' PyTorch code.
 
     KERAS_BACKEND=jax python -m benchmarks peer --official CLONE --cases transformer unet vdm
 
-CLONE is a clone of https://github.com/nnaisense/bayesian-flow-networks. The networks are those of
-the paper, of its sizes and of smaller ones. Theirs: loss, gradients, clipping, AdamW, averaged
-weights, the loss as a number; ours: `train_on_batch` with the preset's recipe. Both are run in turn
-on as many threads; seconds are ours. `difference` is the largest of the outputs with the same
-random weights, theirs, saved as a checkpoint and loaded here, relative to the largest output; below
-the paper's width our U-Nets normalise in fewer groups, and there is none.
+CLONE is a clone of https://github.com/nnaisense/bayesian-flow-networks. The networks are the
+paper's, at their own and at smaller sizes. The authors' step is loss, gradients, clipping, AdamW,
+averaged weights, and the loss as a number. Ours is `train_on_batch` with the preset's recipe. The
+two run in turns, on the same number of threads; seconds are ours. `difference` is the largest
+difference of outputs, relative to the largest output, after loading a checkpoint of the authors'
+network with random weights. It is missing for U-Nets below the paper's width, where ours normalise
+in fewer groups.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ from tests.checkpoints import official_oracle
 
 
 class Case(NamedTuple):
-    """A preset, in batches of some size, with these arguments of its network changed."""
+    """A preset, a batch size, and changes of the network's arguments."""
 
     preset: str
     batch_size: int
@@ -60,7 +61,7 @@ TOYS = {
 
 
 def text8(event_shape, width, num_layers, num_heads, **_):
-    """What the authors' config of text8 says where our network has these arguments."""
+    """Returns the changes of the authors' text8 config for these arguments of our network."""
     return {
         "data_shape": (event_shape,),
         "net": {"n_layer": num_layers, "n_head": num_heads, "n_embd": width},
@@ -109,7 +110,7 @@ CONFIGS = {
 
 
 def official_config(preset, **changes):
-    """The authors' config of a preset, with these arguments of our network changed."""
+    """Returns the authors' config of a preset, with changes of our network's arguments applied."""
     arguments = {**keras_bfn.presets.PRESETS[preset].make_network.keywords, **changes}
     config = dict(official_oracle.CASES[preset.removeprefix("bfn_")])
     for key, change in CONFIGS[preset](**arguments).items():
@@ -125,7 +126,7 @@ def recipe_of(case):
 
 
 def our_model(case, jit_compile="auto", data_format=None):
-    """Ours, with the recipe of the preset."""
+    """Returns this package's model, with the preset's recipe."""
     preset = keras_bfn.presets.PRESETS[case.preset]
     flow = preset.make_flow()
     changes = case.changes
@@ -139,7 +140,7 @@ def our_model(case, jit_compile="auto", data_format=None):
 
 
 class Official:
-    """The authors' model, with random weights; `in_bfloat16` is how mixed precision trains it."""
+    """The authors' model, with random weights; `in_bfloat16` trains it with mixed precision."""
 
     def __init__(self, case, in_bfloat16=False):
         import torch
@@ -162,7 +163,7 @@ class Official:
         return official_oracle.as_data(self.config, x).to(self.device)
 
     def net_inputs(self, data):
-        """What the network is shown of data at random times, and the times of all variables."""
+        """Returns the network's inputs for data at random times, and the times of all variables."""
         import torch
 
         t = torch.rand(len(data), device=self.device).reshape(-1, *(1,) * (data.ndim - 1))
@@ -199,7 +200,7 @@ class Official:
         return self.bfn.sample((num_samples, *self.config["data_shape"]), num_steps).cpu()
 
     def load_into(self, network):
-        """Loads our network with these weights; whether that is possible at its width."""
+        """Loads these weights into our network, and returns whether its width allows this."""
         import torch
 
         if "UNet" in type(network).__name__ and network.width % 128:
@@ -212,7 +213,7 @@ class Official:
 
 
 def inputs_of(model, net_input, t, shape):
-    """What our network is shown where theirs is shown this."""
+    """Returns the inputs of our network that correspond to the authors'."""
     theta = net_input.cpu().numpy().reshape(*shape, -1)
     if model.flow.theta_range == (0, 1) and theta.shape[-1] == 1:
         theta = 0.5 - 0.5 * theta  # theirs is 2 P(class 0) - 1
@@ -220,7 +221,7 @@ def inputs_of(model, net_input, t, shape):
 
 
 def compare(case, rounds, jit_compile="auto", data_format=None):
-    """What the rows of a case say."""
+    """Yields the rows of one case."""
     official, model = Official(case), our_model(case, jit_compile, data_format)
     weights = model.network.count_params()
     assert weights == sum(weight.numel() for weight in official.bfn.net.parameters())
@@ -248,7 +249,7 @@ def compare(case, rounds, jit_compile="auto", data_format=None):
 
 
 def use(clone):
-    """Lets the authors' code be imported."""
+    """Makes the authors' code importable."""
     if importlib.util.find_spec("torch") is None:
         raise Missing("needs PyTorch")
     if str(clone) not in sys.path:
@@ -256,7 +257,7 @@ def use(clone):
 
 
 def measure(official=None, cases=None, rounds=15, toy=False, jit_compile="auto", data_format=None):
-    """Yields a row for the forward pass of each case, and one for its training step."""
+    """Yields two rows per case: one for the forward pass, and one for the training step."""
     if official is None:
         raise Missing("needs a clone of the authors' code: --official CLONE")
     use(official)

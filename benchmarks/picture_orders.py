@@ -1,18 +1,19 @@
-"""What pictures cost by order, and completions of their upper halves: equal steps.
+"""Cost of pictures by order, and completions of their lower halves, after equal steps.
 
     KERAS_BACKEND=jax python -m benchmarks.picture_orders digits --steps 1500
     KERAS_BACKEND=jax python -m benchmarks.picture_orders mnist --data-dir ~/tensorflow_datasets
 
 `digits` are scikit-learn's, 8x8 with 17 levels; `mnist` is binarised once. Each row is one network,
-trained in its own mixture of orders, by equal steps; where shares add up to more than 1, so does
-its batch: "as many by messages" as with shared times, and as many in other states beside them. Then
-test pictures are sent together (by messages), told in random order, and told row by row.
+trained in a mixture of orders for the same number of steps. If the mixture adds up to more than 1,
+its batch is larger: "as many by messages" trains on as many examples by messages as the row with
+shared times, and on the same number in other states. Test pictures are then sent together (by
+messages), and coded directly in random order and row by row.
 
-At the end the lower halves are drawn given the upper ones: by the first row's network with
-particles, and by the last row's, whose variables have times of their own, given what is known.
-Printed are nats of the lower half (the particles' are those of the whole picture less their
-estimate of the upper half's), the Fréchet distance of the pictures to the test data, seconds, and
-a picture of both.
+At the end, lower halves are generated given the upper halves: with particles by the first row's
+network, and with `given=` by the last row's, in which each variable has its own time. Prints the
+nats of the lower half, the Fréchet distance of the pictures to the training data, and the seconds.
+With particles, the nats are those of the whole picture less their estimate for the upper half.
+Writes a picture of both kinds of completions.
 """
 
 import argparse
@@ -34,12 +35,12 @@ PICTURE_WAYS = [way for way in WAYS if "right" not in way and way != "all"]
 
 
 class Pictures(NamedTuple):
-    """Pictures, and what learns them.
+    """Pictures, and what is needed to learn them.
 
     Attributes:
         flow: the flow.
-        make_network: makes a network, given its `times`.
-        optimizer: makes an optimizer, given the number of steps.
+        make_network: function that takes `times`, and returns a network.
+        optimizer: function that takes the number of steps, and returns an optimizer.
         train, test: tuples of integers of shape `(num, height, width, 1)` and labels.
     """
 
@@ -75,7 +76,7 @@ DATA = {"digits": digits, "mnist": mnist}
 
 
 def train(pictures, shares, args):
-    """A model trained in a mixture of orders, or with shared times, and the seconds it took."""
+    """Returns a model trained in a mixture of orders, or with shared times, and the seconds."""
     keras.utils.set_random_seed(0)
     times = "shared" if shares is None else "variables"
     network = pictures.make_network(times)
@@ -94,13 +95,13 @@ def train(pictures, shares, args):
 
 
 def averaged(model):
-    """The averaged weights of the network."""
+    """Returns the averaged weights of the network."""
     with model.averaged_weights():
         return model.network.get_weights()
 
 
 def nats(model, x, args, **options):
-    """What examples cost, `(num,)`."""
+    """Returns the cost of each example in nats, `(num,)`."""
     options = {"num_repeats": args.repeats, "batch_size": 256, "seed": 0, "verbose": 0} | options
     costs = model.code_length(x, **options)
     return costs["transmission"] + costs["reconstruction"]
@@ -111,7 +112,7 @@ def with_error(values):
 
 
 def complete(pictures, shared, own, args):
-    """Prints what completions cost, how good they are and what they take; draws some."""
+    """Prints the cost, quality and time of completions, and plots some."""
     quality = SampleQuality(*pictures.train)
     x = pictures.test[0][: args.completions]
     upper = np.broadcast_to(np.arange(x.shape[1])[:, None, None] < x.shape[1] // 2, x.shape[1:])
@@ -166,15 +167,15 @@ def print_row(name, cost, quality, samples, seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", choices=DATA)
-    parser.add_argument("--data-dir", help="as in tfds.load")
+    parser.add_argument("--data-dir", help="TensorFlow Datasets directory")
     parser.add_argument("--ways", nargs="+", choices=PICTURE_WAYS, default=PICTURE_WAYS)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--repeats", type=int, default=8, help="at each picture")
+    parser.add_argument("--repeats", type=int, default=8, help="evaluations of each picture")
     parser.add_argument("--num-test", type=int, default=1000)
-    parser.add_argument("--completions", type=int, default=256, help="0: none")
+    parser.add_argument("--completions", type=int, default=256, help="number; 0: none")
     parser.add_argument("--particles", type=int, nargs="+", default=[4])
-    parser.add_argument("--calls", type=int, default=40, help="of the network, for completions")
+    parser.add_argument("--calls", type=int, default=40, help="network calls per completion")
     parser.add_argument("--picture", default="completions.png")
     args = parser.parse_args()
     pictures = DATA[args.data](args)

@@ -1,8 +1,8 @@
-"""What pieces of the package take, in units of the plainer ones in whose place they stand.
+"""Time of parts of the package, relative to the plain operations that they replace.
 
     KERAS_BACKEND=jax python -m benchmarks pieces
 
-Each is compiled where the backend compiles, and runs forward and backward (the draw only forward).
+Each is compiled if the backend compiles, and runs forward and backward (`draw` only forward).
 """
 
 import keras
@@ -22,7 +22,7 @@ def normal(*shape):
 
 
 def expected_bins(scale):
-    """Against the sum over the edges of all of 256 bins."""
+    """Expected bins, against the sum over the edges of all 256 bins."""
 
     def by_sum(mean, std):
         edges = 2.0 * ops.arange(1, 256, dtype="float32") / 256 - 1.0
@@ -35,9 +35,9 @@ def expected_bins(scale):
 
 
 def dense(scale):
-    """Of positions, against Keras's own."""
+    """A dense layer on many positions, against Keras's own."""
 
-    def call(layer):  # with its weights for arguments, so that they have gradients, too
+    def call(layer):  # with its weights as arguments, so that they have gradients, too
         layer.build((None, 64 * scale))
         return lambda x, *weights: layer.stateless_call(weights, [], x)[0]
 
@@ -47,7 +47,7 @@ def dense(scale):
 
 
 def attention(scale):
-    """Against `ops.dot_product_attention`."""
+    """Self-attention, against `ops.dot_product_attention`."""
     length = 64 * scale
 
     def by_keras(x):
@@ -62,7 +62,7 @@ def attention(scale):
 
 
 def group_normalization(scale):
-    """Channels first, against Keras's own."""
+    """Group normalization with channels first, against Keras's own."""
     layers = keras.layers.GroupNormalization(16, axis=1), GroupNormalization(16, axis=1)
     for layer in layers:
         layer.build((None, 64, 8 * scale, 8 * scale))
@@ -70,7 +70,7 @@ def group_normalization(scale):
 
 
 def draw(scale):
-    """Of 1,250 classes and more, against the Gumbel-max trick."""
+    """Samples of 1,250 classes or more, against the Gumbel-max trick."""
 
     def by_gumbel(logits):
         uniform = keras.random.uniform(ops.shape(logits), seed=0)
@@ -93,7 +93,7 @@ CASES = {
 
 
 def compiled(function, arrays, with_gradient):
-    """A call without arguments, after which all is computed."""
+    """Returns a function without arguments that returns when all results are computed."""
     arrays = [ops.convert_to_tensor(array) for array in arrays]
     backend = keras.backend.backend()
 
@@ -124,7 +124,7 @@ def compiled(function, arrays, with_gradient):
 
 
 def measure(cases=None, rounds=9, toy=False):
-    """Yields a row for each piece."""
+    """Yields one row per part."""
     for name, piece in CASES.items():
         if cases is not None and name not in cases:
             continue

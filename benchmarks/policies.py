@@ -1,11 +1,11 @@
-"""What half precision does to training: held-out digits after the same steps, policy by policy.
+"""Effect of half precision on training: held-out cost after equal steps, by dtype policy.
 
     KERAS_BACKEND=jax python -m benchmarks.policies
 
-The same model of binary 8x8 digits is trained for the same steps from the same weights, with its
-network in float32, in bfloat16, and in float16 with its loss scaled; each by some seeds. Printed
-are the nats of a held-out digit, by the same noise, and their ratio to those of float32: the mean
-over seeds, and the one farthest from 1. (JAX has no products in float16 on processors.)
+The same model of binary 8x8 digits is trained from the same weights for the same steps, with its
+network in float32, in bfloat16, and in float16 with loss scaling, for several seeds. Prints the
+nats of a held-out digit, evaluated with the same noise, and their ratio to those of float32: the
+mean over seeds, and the ratio farthest from 1. (JAX has no matrix products in float16 on CPUs.)
 """
 
 import argparse
@@ -22,7 +22,7 @@ NUM_TRAIN, BATCH_SIZE = 1500, 100
 
 
 def held_out_nats(policy, seed, epochs, num_repeats):
-    """Trains a model, and returns what a digit costs that it has not seen."""
+    """Trains a model, and returns the cost of a held-out digit in nats."""
     keras.utils.set_random_seed(seed)
     order = np.random.default_rng(0).permutation(1797)
     images = (load_digits().images[order][..., None] > 7).astype("int32")
@@ -43,7 +43,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=20, help="looks at each held-out digit")
+    parser.add_argument("--repeats", type=int, default=20, help="evaluations of each digit")
     args = parser.parse_args()
     print(f"{keras.backend.backend()}, {args.epochs} epochs, {args.seeds} seeds")
     print("policy           nats     over float32   farthest")

@@ -1,10 +1,10 @@
-"""What half precision does to generation: what the same data cost, and how long samples take.
+"""Effect of half precision on inference: the cost of the same data, and the time of `generate`.
 
     KERAS_BACKEND=torch python -m benchmarks precision
 
-Presets that come with weights, as they were trained, in float32, and with their networks in
-bfloat16. Both are asked what the same samples of the first cost, by the same noise: nats per
-variable, transmission and reconstruction; `difference` is that of bfloat16, a share of the whole.
+Compares presets with weights in float32, as they were trained, with the same presets with their
+networks in bfloat16. Both score the same samples of the float32 model, with the same noise: nats
+per variable, transmission plus reconstruction. `difference` is the relative difference of bfloat16.
 `ratio` is the time of `generate` in bfloat16 over that in float32.
 """
 
@@ -19,7 +19,7 @@ CASES = ("bfn_digits", "bfn_mnist", "bfn_text")
 
 
 def nats(model, x):
-    """Nats per variable, of models of classes without one."""
+    """Returns nats per variable; class-conditional models are given no class."""
     if model.conditional:
         x = x, np.full(len(x), model.null_condition)
     costs = model.code_length(x, num_repeats=4, seed=0, verbose=0)
@@ -27,7 +27,7 @@ def nats(model, x):
 
 
 def measure(cases=None, num_examples=32, rounds=5, steps=10):
-    """Yields a row for each preset."""
+    """Yields one row per preset."""
     for name in CASES:
         if cases is not None and name not in cases:
             continue

@@ -29,11 +29,11 @@ SECTIONS = (
 
 
 class Missing(Exception):
-    """What a section needs, and there is not."""
+    """Raised if a requirement of a section is missing."""
 
 
 def versions():
-    """Of what is installed, by name."""
+    """Returns the versions of installed packages, by name."""
     names = ("keras", "numpy", "tensorflow", "jax", "torch", "keras_bfn")
     found = {}
     for name in names:
@@ -45,7 +45,7 @@ def versions():
 
 
 def machine():
-    """What figures of this process are figures of."""
+    """Returns the date, the machine and the versions that the figures depend on."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "backend": keras.backend.backend(),
@@ -57,7 +57,7 @@ def machine():
 
 
 def text_of(value):
-    """A number to three digits; nothing where there is nothing to tell."""
+    """Returns a number with three significant digits, and an empty string for None."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -66,7 +66,7 @@ def text_of(value):
 
 
 def print_rows(rows):
-    """Prints dicts as the rows of a Markdown table, as they come, and returns them."""
+    """Prints dicts as rows of a Markdown table as they arrive, and returns them."""
     printed = []
     for row in rows:
         widths = [max(len(name), 20 if isinstance(row[name], str) else 9) for name in row]
@@ -88,23 +88,23 @@ def parse(sections, args):
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     if sections is None:
         parser.add_argument(
-            "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default: all"
+            "sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; default: all"
         )
-    parser.add_argument("--cases", nargs="+", help="names of some rows; default: all")
-    parser.add_argument("--rounds", type=int, help="how many ratios a median is of, at least 1")
-    parser.add_argument("--steps", type=int, help="of `generate`")
+    parser.add_argument("--cases", nargs="+", help="names of cases; default: all")
+    parser.add_argument("--rounds", type=int, help="number of ratios per median, at least 1")
+    parser.add_argument("--steps", type=int, help="steps of `generate`")
     parser.add_argument("--toy", action="store_true", default=None, help="tiny models, for tests")
-    parser.add_argument("--official", type=pathlib.Path, help="a clone of the authors' code")
-    parser.add_argument("--minutes", type=float, help="of `gpu`, after which nothing is started")
+    parser.add_argument("--official", type=pathlib.Path, help="clone of the authors' code")
+    parser.add_argument("--minutes", type=float, help="time limit of `gpu`")
     parser.add_argument("--data-format", choices=("channels_last", "channels_first"))
     parser.add_argument("--jit-compile", type=json.loads, help="true or false; default: Keras's")
     parser.add_argument(
         "--processor-time",
         action="store_true",
-        help="seconds of the processor, not of the clock: for one core that others use, too",
+        help="measure processor time instead of wall time, for a shared core",
     )
-    parser.add_argument("--noise", action="store_true", default=None, help="of `overhead`")
-    parser.add_argument("--output", type=pathlib.Path, help="a JSON file to write")
+    parser.add_argument("--noise", action="store_true", default=None, help="see `overhead`")
+    parser.add_argument("--output", type=pathlib.Path, help="JSON file to write")
     args = parser.parse_args(args)
     args.sections = sections or args.sections or None
     unknown = set(args.sections or ()) - set(SECTIONS)
@@ -118,7 +118,7 @@ def parse(sections, args):
 
 
 def options_of(section, args):
-    """The arguments of a section's `measure` that were given."""
+    """Returns the given arguments that a section's `measure` takes."""
     names = inspect.signature(section.measure).parameters
     return {
         name: value for name, value in vars(args).items() if name in names and value is not None
@@ -126,7 +126,7 @@ def options_of(section, args):
 
 
 def main(*sections, args=None):
-    """Runs the sections named, or those that the command line names, or all that can run here."""
+    """Runs the sections named here or on the command line, by default all that can run."""
     args = parse(list(sections) or None, args)
     if args.processor_time:
         Clock.read = processor_seconds

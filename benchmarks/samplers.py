@@ -1,15 +1,15 @@
-"""The quality of samples against network calls, for every sampler, and what guidance does.
+"""Quality of samples by network calls, for every sampler, and the effect of guidance.
 
     KERAS_BACKEND=jax python -m benchmarks.samplers digits
     KERAS_BACKEND=jax python -m benchmarks.samplers mnist --model mnist.keras --data-dir DIR
     KERAS_BACKEND=torch python -m benchmarks.samplers mnist --samplers sde2 --calls 10 --no-guidance
 
-`digits` samples the presets `bfn_digits` and, for guidance, `bfn_digits_classes`; `mnist` samples
-the preset `bfn_mnist`, or a model made by `benchmarks.mnist_model`, each sample told a class.
+`digits` samples the presets `bfn_digits` and, for guidance, `bfn_digits_classes`. `mnist` samples
+the preset `bfn_mnist`, or a model made by `benchmarks.mnist_model`, given a class for each sample.
 Quality is the Fréchet distance in the features of a classifier of the real images
-(`keras_bfn.metrics.SampleQuality`), the mean over `--rounds` sets of samples. Writes quality.png, a
-plot of it, and steps.png, samples of 5 to 100 calls from the same seed. "log beta" are steps even
-in log(beta), from t = 0.02.
+(`keras_bfn.metrics.SampleQuality`), a mean over `--rounds` sets of samples. Writes a plot of it,
+quality.png, and samples of 5 to 100 calls from the same seed, steps.png. "log beta" means steps
+that are even in log(beta), from t = 0.02.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def mnist_data(data_dir):
 
 
 def measure_samplers(model, quality, condition, num_samples, rounds, names, all_calls):
-    """Prints a row for each sampler, and returns the distances by sampler and calls."""
+    """Prints one row per sampler, and returns the distances by sampler and number of calls."""
     print(f"\nFréchet distance by network calls, {num_samples} samples, mean of {rounds} rounds:")
     print(f"{'':<22}" + "".join(f"{calls:>9}" for calls in all_calls), flush=True)
     distances = {}
@@ -83,7 +83,7 @@ def measure_samplers(model, quality, condition, num_samples, rounds, names, all_
 
 
 def measure_guidance(model, quality, per_class):
-    """Prints the share of samples that are read as the class asked for."""
+    """Prints the fraction of samples that the classifier assigns to the requested class."""
     condition = np.repeat(np.arange(10, dtype="int32"), per_class)
     print(f"\nRead as the class asked for, {per_class} samples each, sde2 with 20 steps:")
     print(f"{'scale':<8}" + "".join(f"{c:>7}" for c in range(10)) + "   distance", flush=True)
@@ -120,7 +120,7 @@ def plot_quality(distances, floor, names, all_calls, path):
 
 
 def plot_steps(model, condition, path):
-    """Samples of few and of many calls, a row of grids for each of three samplers."""
+    """Plots samples of few and of many calls, in one row of grids for each of three samplers."""
     names, all_calls, num = ("ancestral", "sde2", "sde2, log beta"), (5, 10, 20, 100), 25
     figure = Figure((3 * len(all_calls), 3.2 * len(names)), dpi=80, layout="constrained")
     grid = figure.subplots(len(names), len(all_calls))
@@ -138,12 +138,12 @@ def plot_steps(model, condition, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", choices=("digits", "mnist"))
-    parser.add_argument("--model", default="bfn_mnist", help="for mnist: a .keras file or a preset")
+    parser.add_argument("--model", default="bfn_mnist", help="for mnist: .keras file or preset")
     parser.add_argument("--data-dir", help="for mnist: as in tfds.load")
     parser.add_argument("--samples", type=int, default=1500)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=list(SAMPLERS))
-    parser.add_argument("--no-guidance", action="store_true", help="leave the classes out")
+    parser.add_argument("--no-guidance", action="store_true", help="skip the test of guidance")
     parser.add_argument("--calls", nargs="+", type=int, default=list(CALLS))
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("samplers"))
     args = parser.parse_args()

@@ -1,9 +1,9 @@
-"""How time grows: exponents of a training step in its sizes, and of `generate` in its steps.
+"""Exponents of time: of a training step in its sizes, and of `generate` in its steps.
 
     KERAS_BACKEND=jax python -m benchmarks scaling --cases length steps
 
-An exponent is the slope of the logarithm of seconds over that of the size, fitted to all sizes; and
-`at the end`, between the last two. 1 is in proportion. All sizes are run in turns.
+An exponent is the slope of log seconds over log size, fitted to all sizes; `at the end`, it is the
+slope between the last two. An exponent of 1 means proportional. All sizes run in turns.
 """
 
 import keras
@@ -13,7 +13,7 @@ from benchmarks.cases import count_rows, make_case
 from benchmarks.timing import in_turns
 from keras_bfn import BayesianFlowNetwork
 
-# What grows: the case, the argument of it, sizes, and sizes for tests.
+# For each size that grows: the case, its argument, sizes, and sizes for tests.
 CASES = {
     "batch": ("transformer", "batch_size", (4, 8, 16, 32), (2, 4)),
     "length": ("transformer", "length", (64, 128, 256, 512), (8, 16)),
@@ -22,11 +22,11 @@ CASES = {
     "image side": ("unet", "side", (12, 20, 28, 44), (4, 8)),
     "steps": ("transformer", "steps", (5, 10, 20, 40), (2, 4)),
 }
-SMALLER = {"num_layers": 2, "batch_size": 8}  # of transformers, where these do not grow
+SMALLER = {"num_layers": 2, "batch_size": 8}  # for transformers, unless the size itself grows
 
 
 def exponents(sizes, seconds):
-    """The slope of log seconds over log size: of all sizes, and of the last two."""
+    """Returns the slopes of log seconds over log size: for all sizes, and for the last two."""
     sizes, seconds = np.log(sizes), np.log(seconds)
     return float(np.polyfit(sizes, seconds, 1)[0]), float(
         np.polyfit(sizes[-2:], seconds[-2:], 1)[0]
@@ -34,7 +34,7 @@ def exponents(sizes, seconds):
 
 
 def make_run(case, argument, size, toy):
-    """A function that makes a training step, or generates, at this size."""
+    """Returns a function that runs a training step, or `generate`, at this size."""
     sizes = {} if toy or case == "unet" else SMALLER
     if argument != "steps":
         sizes = {**sizes, argument: size}
@@ -48,7 +48,7 @@ def make_run(case, argument, size, toy):
 
 
 def measure(cases=None, rounds=5, toy=False):
-    """Yields a row for each size that grows."""
+    """Yields one row per size that grows."""
     for name, (case, argument, sizes, toy_sizes) in CASES.items():
         if cases is not None and name not in cases:
             continue

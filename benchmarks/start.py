@@ -1,10 +1,10 @@
-"""How long it takes to begin: to import the package, and to make a first training step.
+"""Start-up time: importing the package, and a first training step.
 
     KERAS_BACKEND=jax python -m benchmarks start --cases unet
 
-Seconds of new processes that do nothing else, in turns: `import keras_bfn` in units of `import
-keras`; and processes that import all, make a model and its bare network, as in `overhead`, and
-train the one or the other for a step.
+Measures the seconds of new processes that do nothing else, in turns: `import keras_bfn`, relative
+to `import keras`; and processes that import everything, make a model and its bare network, as in
+`overhead`, and train one or the other for a step.
 """
 
 import os
@@ -23,14 +23,14 @@ STEP = "from benchmarks.overhead import Pair; Pair({name!r}, {toy}).{step}()"
 
 
 def run(code):
-    """Runs code in a new process, with no program compiled before."""
+    """Runs code in a new process, without a compilation cache."""
     environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, check=True)
 
 
 def measure(cases=None, rounds=5, toy=False):
-    """Yields a row for the import, and one for the first training step of each case."""
+    """Yields one row for the import, and one for the first training step of each case."""
     for name in CASES:
         if cases is not None and name not in cases:
             continue

@@ -1,4 +1,4 @@
-"""How much alike rows are: their columns, what goes with what, and whether they are copies.
+"""Measures of how similar tables are: their columns, their associations, and copies of rows.
 
 Frames are as in `benchmarks/tables.py`: numbers are floats, dates are times, all else is strings.
 """
@@ -16,7 +16,7 @@ def is_number(column):
 
 
 def to_float(column):
-    """Cells as floats, NaN where one is missing; dates as days."""
+    """Returns cells as floats, dates as days, and missing cells as NaN."""
     if column.dtype.kind != "M":
         return column.to_numpy("float64")
     days = column.astype("datetime64[s]").astype("int64") / 86400
@@ -28,9 +28,9 @@ def shares(column, values):
 
 
 def column_error(one, other):
-    """From 0 to 1, of two columns' cells that are there.
+    """Returns the distance of two columns' observed cells, from 0 to 1.
 
-    Of numbers the Kolmogorov-Smirnov distance, of classes the total variation.
+    It is the Kolmogorov-Smirnov distance for numbers, and the total variation for classes.
     """
     if is_number(one):
         one, other = (x[~np.isnan(x)] for x in map(to_float, (one, other)))
@@ -40,15 +40,15 @@ def column_error(one, other):
 
 
 def marginal_error(rows, test):
-    """The mean over all columns."""
+    """Returns the mean of `column_error` over all columns."""
     return np.mean([column_error(rows[name], test[name]) for name in test])
 
 
 def association(one, other):
-    """How two columns go together, over the rows that have both.
+    """Returns the association of two columns, over the rows in which both are observed.
 
-    Of two numbers it is Spearman's correlation, from -1 to 1; of others, from 0 to 1, a number's
-    correlation ratio with a class, or Cramér's V.
+    For two numbers, it is Spearman's correlation, from -1 to 1. Otherwise it is from 0 to 1: the
+    correlation ratio of a number with a class, or Cramér's V of two classes.
     """
     both = one.notna() & other.notna()
     one, other = sorted((one[both], other[both]), key=is_number)
@@ -66,14 +66,14 @@ def association(one, other):
 
 
 def correlation_error(rows, test):
-    """The mean over all pairs of columns of the absolute difference of their associations."""
+    """Returns the mean absolute difference of associations, over all pairs of columns."""
     pairs = itertools.combinations(test.columns, 2)
     found = [[association(df[a], df[b]) for df in (rows, test)] for a, b in pairs]
     return np.abs(np.subtract(*np.transpose(found))).mean()
 
 
 def to_points(df, train):
-    """Rows as points: numbers in deviations of `train`, where two classes are 1 apart."""
+    """Returns rows as points: numbers in standard deviations of `train`, and classes 1 apart."""
     found = []
     for name, column in train.items():
         if is_number(column):
@@ -87,9 +87,9 @@ def to_points(df, train):
 
 
 def nearness(rows, train, test):
-    """The share of rows nearer to one of `train` than the median row of `test` is; and of copies.
+    """Returns the fraction of rows nearer to `train` than the median row of `test`, and of copies.
 
-    Of rows that are as new as those of `test` it is a half.
+    The first is a half for rows as new as those of `test`.
     """
     search = NearestNeighbors(n_neighbors=1).fit(to_points(train, train))
     distance, usual = (search.kneighbors(to_points(df, train))[0][:, 0] for df in (rows, test))

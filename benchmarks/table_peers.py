@@ -1,4 +1,4 @@
-"""Other models of tables, which draw rows: a Gaussian copula, and those of the package `ctgan`."""
+"""Other generative models of tables: a Gaussian copula, and those of the package `ctgan`."""
 
 import importlib
 import time
@@ -10,12 +10,12 @@ from scipy.stats import norm
 from benchmarks.table_measures import is_number, to_float
 
 PEERS = ("TVAE", "CTGAN")
-MISSING = "is missing"  # the class of cells, and the end of the names of columns that tell of them
+MISSING = "is missing"  # the class of missing cells, and the suffix of their indicator columns
 FEW_EPOCHS = 10
 
 
 class Copula:
-    """A Gaussian copula: each column by its own quantiles, and the correlation of their scores."""
+    """A Gaussian copula: empirical quantiles by column, and the correlation of their scores."""
 
     def __init__(self, df, rng):
         self.df, self.rng = df, rng
@@ -27,7 +27,7 @@ class Copula:
         self.correlation = np.corrcoef(scores.T) + 1e-3 * np.eye(scores.shape[1])
 
     def numbers(self, df):
-        """Cells as floats: strings as their places in the order of how often they occur."""
+        """Returns cells as floats; strings become their ranks by frequency."""
         found = {}
         for name in self.df:
             if name in self.values:
@@ -39,7 +39,7 @@ class Copula:
         return found
 
     def scores(self, df):
-        """Normal scores; of equal values, and of missing cells, by chance."""
+        """Returns normal scores, with random ranks within ties and for missing cells."""
         found = []
         for name, x in self.numbers(df).items():
             num, chance = len(self.seen[name]), self.rng.uniform(size=len(x))
@@ -67,7 +67,7 @@ class Copula:
 
 
 def import_peers():
-    """The package `ctgan`, or None if it is not installed."""
+    """Returns the package `ctgan`, or None if it is not installed."""
     try:
         return importlib.import_module("ctgan")
     except ImportError:
@@ -75,15 +75,18 @@ def import_peers():
 
 
 class Peer:
-    """TVAE or CTGAN, as `ctgan` has them, trained for so many seconds of the processor.
+    """TVAE or CTGAN from `ctgan`, trained for a given processor time.
 
-    They take no missing cells: in numbers, these are the mean, and a column of classes tells them.
+    They take no missing cells. In numbers, missing cells become the mean, and an extra column of
+    classes indicates them.
 
     Args:
-        name: of `PEERS`.
-        df: the rows to learn.
-        seconds: what training may take.
-        epochs: int or None: how many that is; by default what two short trainings tell.
+        name: one of `PEERS`.
+        df: frame of training rows.
+        seconds: processor seconds of training.
+        seed: int.
+        epochs: int or None. The number of epochs; by default, estimated from two short trainings to
+            fit `seconds`.
     """
 
     def __init__(self, name, df, seconds, seed, epochs=None):
@@ -92,7 +95,7 @@ class Peer:
         self.seconds = self._train(self.epochs, seed)
 
     def _count_epochs(self, seconds, seed):
-        self._train(1, seed)  # the first is slower
+        self._train(1, seed)  # the first training is slower
         few, more = (self._train(epochs, seed) for epochs in (FEW_EPOCHS, 6 * FEW_EPOCHS))
         each = max(1e-3, (more - few) / (5 * FEW_EPOCHS))
         return max(1, FEW_EPOCHS + round((seconds - few) / each))

@@ -1,15 +1,15 @@
-"""What compressors and letter counts need for a held-out character, beside `examples/text8.py`.
+"""Bits per character of compressors and n-gram models, to compare with `examples/text8.py`.
 
     python -m benchmarks.text_baselines novel.txt
     python -m benchmarks.text_baselines novel.txt --seq-length 128
 
-The text is cleaned and cut as by `keras_bfn.datasets.text_file`: the last 5% test, the 5% before
-them validate, the rest trains. Compressors are measured twice: on the whole cleaned text, and by
-what the test part adds to the training part. N-gram models (n = 1 to 5) are counted on the training
-part, each interpolated with the shorter ones after Witten and Bell; how much weight the shorter
-ones get is chosen on the validation part. They are scored on the test part as it runs on, and on
-windows of `--seq-length` characters, at whose start nothing is known: what a model of
-`examples/text8.py` sees.
+The text is cleaned and split as by `keras_bfn.datasets.text_file`: the last 5% are for testing, the
+5% before them for validation, and the rest for training. Compressors are measured twice: on the
+whole cleaned text, and by the bytes that the test part adds to the training part. N-gram models (n
+= 1 to 5) are fitted to the training part, and each is interpolated with the shorter ones (Witten
+and Bell); the validation part determines the weights of the shorter ones. They are scored on the
+continuous test part, and on windows of `--seq-length` characters without context, as for a model of
+`examples/text8.py`.
 """
 
 import argparse
@@ -34,7 +34,7 @@ COMPRESSORS = {
 
 
 def load_parts(path):
-    """The letters' numbers in the training, validation and test part."""
+    """Returns the training, validation and test part as integers."""
     text = pathlib.Path(path).read_text(encoding="utf-8")
     letters = LETTERS.encode(clean_text(text))
     num_held_out = len(letters) // 20
@@ -44,14 +44,14 @@ def load_parts(path):
 class NGrams(NgramModel):
     """Letter counts after every context of up to four letters.
 
-    The probability of a letter after a context that was seen N times, with T different letters, is
-    `(count + strength * T * shorter) / (N + strength * T)`, where `shorter` is its probability
-    after a context one letter shorter, and 1 / 27 before the shortest. `strength=1` is the rule of
-    Witten and Bell.
+    After a context that occurred N times, followed by T different letters, the probability of a
+    letter is `(count + strength * T * shorter) / (N + strength * T)`. Here `shorter` is its
+    probability after a context one letter shorter, and 1 / 27 before the shortest. `strength=1` is
+    the rule of Witten and Bell.
 
     Args:
         letters: int array of shape `(length,)`.
-        strengths: a float for each context size from 0.
+        strengths: list of floats, one for each context size from 0.
     """
 
     def __init__(self, letters, strengths):
@@ -66,7 +66,7 @@ class NGrams(NgramModel):
 
 
 def choose_strengths(model, letters):
-    """For one context size after the other, the strength that suits these letters best."""
+    """Sets the strength of each context size in turn to the best one for these letters."""
     for size in range(len(model.strengths)):
         bits = {}
         for strength in STRENGTHS:
@@ -100,7 +100,7 @@ def print_models(train, validation, test, seq_length):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("text", help="a text file in UTF-8")
+    parser.add_argument("text", help="text file in UTF-8")
     parser.add_argument("--seq-length", type=int, default=64)
     args = parser.parse_args()
     parts = load_parts(args.text)

@@ -1,4 +1,4 @@
-"""Seconds of functions that take turns, and their ratios."""
+"""Seconds of functions that run in turns, and their ratios."""
 
 import math
 import os
@@ -12,32 +12,32 @@ LEAST_SECONDS = 0.05
 
 
 def processor_seconds():
-    """Seconds that this process and those that it started and waited for have computed."""
+    """Returns the processor seconds of this process and of finished child processes."""
     others = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + others.ru_utime + others.ru_stime
 
 
 class Clock:
-    """What seconds are read off; `read` may be set to `processor_seconds`."""
+    """The clock that measures seconds; `read` may be set to `processor_seconds`."""
 
     read = time.perf_counter
 
 
 def num_threads():
-    """How many cores this process may use: `taskset` changes it."""
+    """Returns the number of cores that this process may use, as set by `taskset`."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()
 
 
 def use_all_threads():
-    """Lets PyTorch use as many threads as JAX and TensorFlow do, whatever OMP_NUM_THREADS says."""
+    """Lets PyTorch use as many threads as JAX and TensorFlow, whatever OMP_NUM_THREADS is."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(num_threads())
 
 
 def seconds_of(function, repeats=1):
-    """Seconds of a call, the mean of some."""
+    """Returns the mean seconds of a call."""
     start = Clock.read()
     for _ in range(repeats):
         function()
@@ -45,10 +45,10 @@ def seconds_of(function, repeats=1):
 
 
 def in_turns(functions, rounds, warm_up=True):
-    """Seconds of a call of each function, of shape `(rounds, functions)`.
+    """Returns seconds per call, of shape `(rounds, functions)`, of functions that run in turns.
 
-    The functions take turns; whoever was last is first in the next round. Unless there is nothing
-    to warm up, each is called twice before, to compile, and a turn is as many calls as take
+    The last function of a round is the first of the next. With `warm_up`, each function is first
+    called twice, to compile. A turn is then as many calls as the fastest needs to take
     LEAST_SECONDS, the same number for all.
     """
     repeats = 1
@@ -67,7 +67,7 @@ def in_turns(functions, rounds, warm_up=True):
 
 
 def ratio(base, function, rounds, warm_up=True):
-    """What a function takes in units of another: medians, and the quartiles of the ratio."""
+    """Returns the time of a function relative to another: medians, and quartiles of the ratio."""
     seconds = in_turns((base, function), rounds, warm_up)
     low, middle, high = np.quantile(seconds[:, 1] / seconds[:, 0], (0.25, 0.5, 0.75))
     return {

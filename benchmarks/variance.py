@@ -1,12 +1,12 @@
-"""How much stratified times and mirrored messages lower the variance of what is measured.
+"""Effect of stratified times and mirrored messages on the variance of estimates.
 
     KERAS_BACKEND=jax python benchmarks/variance.py
 
-Trains a small model on binary digits. Then measures one batch's loss and gradient many times over,
-with times stratified over the batch (as the model does) and with independent times; and each
-image's n-step code length, with messages and their mirror images (as the flow does) and with
-messages alone. At last, what `evaluate` says of all images, time after time: with new noise each
-time, with that of its own seed, and with more looks.
+Trains a small model on binary digits. Then estimates one batch's loss and gradient many times, with
+times stratified over the batch (as in the model) and with independent times; and each image's
+n-step code length, with messages and their mirror images (as in the flow) and with messages alone.
+Finally, calls `evaluate` on all images many times: with new noise each time, with one fixed seed
+(as in validation), and with more repeats.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def independent_uniform(batch_size, seed=None):
 
 
 def loss_and_gradient(model, x):
-    """One step of plain gradient descent at rate 1 moves the weights by the gradient."""
+    """Returns loss and gradient: one step of gradient descent at rate 1 subtracts the gradient."""
     before = model.network.get_weights()
     loss = model.train_on_batch(x)
     moved = zip(before, model.network.get_weights(), strict=True)
@@ -49,8 +49,8 @@ def single_message_kl(flow, x, distribution, alpha, seed=None):
 
 
 def code_length_deviation(model, x, num_steps):
-    """The standard deviation of an image's code length over looks at it, mean over images."""
-    model.programs.cache_clear()  # compile anew, with the function that is patched in now
+    """Returns the standard deviation of an image's code length over seeds, a mean over images."""
+    model.programs.cache_clear()  # compile again, with the patched function
     runs = [
         model.code_length(x, num_steps, num_repeats=10, seed=seed, verbose=0)["transmission"]
         for seed in range(10)
@@ -59,7 +59,7 @@ def code_length_deviation(model, x, num_steps):
 
 
 def evaluation_deviation(model, x, num_repeats, seeds):
-    """The standard deviation of what `evaluate` tells, over seeds; of independent times, too."""
+    """Returns the standard deviation over seeds of the cost that `evaluate` returns."""
     model.compile(keras.optimizers.SGD(1.0), num_repeats=num_repeats)
     return np.std(
         [

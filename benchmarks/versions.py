@@ -1,11 +1,11 @@
-"""What an older version of this package takes, and this one, in turns.
+"""Time of this version of the package, relative to an older one.
 
     KERAS_BACKEND=jax python -m benchmarks.versions CLONE_OF_THE_OLDER_VERSION
 
-For a U-Net, a transformer and an MLP, each with one kind of data: seconds of a training step and of
-`generate`, measured in two processes that take turns, and the median of the ratios, this version
-over the older. Then, in this version alone, the same of a dict of flows over a plain flow: images,
-and their two halves as two parts, in an MLP of the same size, 256 wide and 1024.
+Compares a U-Net, a transformer and an MLP, each with one type of data. Measures seconds of a
+training step and of `generate`, in two processes that take turns. Prints medians of the ratio, this
+version over the older. Then compares, in this version only, a dict of flows with a plain flow:
+images as two halves and as a whole, in MLPs of the same size, 256 and 1024 wide.
 """
 
 import argparse
@@ -22,7 +22,7 @@ CASES = ("unet", "transformer", "mlp")
 
 
 def make_model(case):
-    """A compiled model and a batch of data."""
+    """Returns a compiled model and a batch of data."""
     import keras
     import numpy as np
 
@@ -36,7 +36,7 @@ def make_model(case):
         x = rng.integers(0, 2, (16, 28, 28, 1))
     elif case == "transformer":
         flow = flows.DiscreteFlow(27, beta_1=0.75)
-        # The paper's: older versions have no other, and no presets that would make it at this size.
+        # The paper's network: older versions have no other, and no presets of this size.
         own = {"kernel_size": 1, "expansion": 4, "positions": "sinusoidal", "features": "plain"}
         known = inspect.signature(networks.Transformer.__init__).parameters
         own = own if "kernel_size" in known else {}
@@ -59,7 +59,7 @@ def make_model(case):
 
 
 def work():
-    """Reads the names of cases, line by line, and prints what each took once."""
+    """Reads names of cases, one per line, and prints the seconds of one run of each."""
     runs = {}
     for case in map(str.strip, sys.stdin):
         if case not in runs:
@@ -84,7 +84,7 @@ def work():
 
 
 class Worker:
-    """A process that imports the package of a folder."""
+    """A process that imports the package from a folder."""
 
     def __init__(self, folder):
         command = [sys.executable, __file__, "--work"]
@@ -101,7 +101,7 @@ class Worker:
 
 
 def compare(name, workers, cases, rounds):
-    """Prints the median ratio of the second to the first."""
+    """Prints the median ratio of the second worker's times to the first's."""
     pairs = []
     for i in range(rounds + 1):
         order = (0, 1) if i % 2 else (1, 0)
@@ -121,7 +121,7 @@ def compare(name, workers, cases, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("older", type=pathlib.Path, nargs="?", help="a clone of an older version")
+    parser.add_argument("older", type=pathlib.Path, nargs="?", help="clone of an older version")
     parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -1,12 +1,13 @@
-"""The paper's CIFAR-10 experiment: colour photographs, 32x32, in bits per dimension.
+"""The paper's CIFAR-10 experiment: 32x32 colour images, in bits per dimension.
 
     KERAS_BACKEND=jax python examples/cifar10.py    # the paper's recipe
     KERAS_BACKEND=jax python examples/cifar10.py --data-type continuous --num-bins 16
     KERAS_BACKEND=jax python examples/cifar10.py --preset small --data embedded
 
-`--data` is a directory of TensorFlow Datasets that holds CIFAR-10 (by default its own, into which
-it is downloaded), or `embedded`: crops of two photographs of scikit-learn, which are not CIFAR-10.
-See `experiment.py` for what a run leaves behind. The same command goes on where a run was killed.
+`--data` is a directory of TensorFlow Datasets (by default its own), into which CIFAR-10 is
+downloaded if it is missing. With `embedded`, the data are crops of two photographs from
+scikit-learn, which are not CIFAR-10. `experiment.py` lists the files that a run writes. To resume
+an interrupted run, repeat its command.
 """
 
 import math
@@ -17,9 +18,9 @@ import keras_bfn
 from keras_bfn import datasets, flows, networks, recipes
 
 IMAGE_SHAPE = (32, 32, 3)
-# Bits per dimension in continuous time, of the discretised model of 256 bins.
+# Bits per dimension in continuous time, for discretised data with 256 bins.
 PAPER = {("discretized", 256): {None: 2.66}}
-# For each preset: the batch size, the epochs, and the training images used (None: all).
+# For each preset: batch size, epochs, and number of training images (None: all).
 SIZES = {"paper": (32, 647, None), "small": (32, 20, None), "tiny": (16, 1, 64)}
 
 
@@ -43,7 +44,7 @@ def build_model(args, steps):
 
 
 def main():
-    parser = experiment.make_parser(__doc__, "a directory of TFDS, or 'embedded'")
+    parser = experiment.make_parser(__doc__, "TensorFlow Datasets directory, or 'embedded'")
     parser.add_argument("--data-type", choices=("continuous", "discretized"), default="discretized")
     parser.add_argument("--num-bins", type=int, choices=(16, 256), default=256)
     args = experiment.parse_arguments(parser, "cifar10")

@@ -1,18 +1,17 @@
-"""Compresses images by a Bayesian flow network, and compares with compressors of every day.
+"""Compresses images with a Bayesian flow network, and compares it with common compressors.
 
     KERAS_BACKEND=jax python examples/compress.py    # trains on digits for a minute
     KERAS_BACKEND=jax python examples/compress.py --data-type discretized
     KERAS_BACKEND=jax python examples/compress.py --data mnist --model bfn_mnist
 
-The held-out digits, or the test images of MNIST, are compressed with 5 to 100 messages, and
-decompressed again. Prints the bytes, beside those of compressors that know nothing of digits, and
-writes a plot of bits by the number of messages, beside what the loss says. All images of a file are
-given to each compressor at once: to image formats as one picture, to the others as bits or bytes in
-a row.
+Held-out digits, or the MNIST test images, are compressed with 5 to 100 messages and decompressed.
+Prints the file sizes, also of compressors that know nothing of digits, and plots the bits per image
+and the loss against the number of messages. Each compressor gets all images of a file at once:
+image formats as one picture, the others as a row of bits or bytes.
 
-`--data mnist` takes MNIST from TensorFlow Datasets, and needs a `--model`: a preset, or a file of
-`examples/mnist.py`. A model of classes is told none.
-JPEG XL, JPEG-LS and zstd are compared with if `imagecodecs` and `zstandard` are installed.
+`--data mnist` takes MNIST from TensorFlow Datasets, and needs a `--model`: a preset, or a file
+written by `examples/mnist.py`. A class-conditional model is given no class. The comparison includes
+JPEG XL, JPEG-LS and zstd if `imagecodecs` and `zstandard` are installed.
 """
 
 import argparse
@@ -34,7 +33,7 @@ import keras_bfn
 
 
 def load_images(args, flow):
-    """Test images as integers, `(num, height, width, 1)`."""
+    """Returns test images as integers, `(num, height, width, 1)`."""
     if args.data == "mnist":
         form = "binary" if flow.data_range[1] == 1 else "bins"
         test = keras_bfn.datasets.mnist(
@@ -47,7 +46,7 @@ def load_images(args, flow):
 
 
 def other_compressors(x, levels):
-    """A dict from the name to the number of bytes; None where a package is missing."""
+    """Returns a dict from compressor to number of bytes, or None if its package is missing."""
     stretched = (x * 255 // (levels - 1)).astype("uint8")
     pictures = [stretched.reshape(-1, x.shape[2]), _mosaic(stretched)]
     row = np.packbits(x.astype(bool)).tobytes() if levels == 2 else x.astype("uint8").tobytes()
@@ -76,7 +75,7 @@ def other_compressors(x, levels):
 
 
 def _mosaic(x):
-    """All images in one picture that is about square, filled up with black."""
+    """Returns all images as one roughly square picture, padded with black."""
     columns = math.isqrt(len(x))
     rows = -(-len(x) // columns)
     filled = np.zeros((rows * columns, *x.shape[1:3]), "uint8")
@@ -88,20 +87,20 @@ def _mosaic(x):
 def _saved(picture, levels, form, **options):
     image = Image.fromarray(picture)
     if levels == 2:
-        image = image.convert("1")  # one bit for each pixel
+        image = image.convert("1")  # one bit per pixel
     file = io.BytesIO()
     image.save(file, form, **options)
     return file.tell()
 
 
 def _webp(pictures):
-    # WebP takes at most 16383 pixels a side.
+    # WebP accepts at most 16383 pixels a side.
     small = [picture for picture in pictures if max(picture.shape) < 16384]
     return min(_saved(p, 256, "webp", lossless=True, quality=100, method=6) for p in small)
 
 
 def compress_by_steps(model, x, args):
-    """For each number of steps: what the codec reports, and the bits that the loss says."""
+    """Returns, for each number of steps, the codec's report and the bits that the loss states."""
     results = {}
     print(f"\n{'messages':<10}{'bits/image':>12}{'the loss':>10}{'initial':>9}{'file':>10}{'':>6}")
     for num_steps in args.num_steps:
@@ -163,18 +162,18 @@ def plot(results, continuous, other_name, other_bits, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", choices=("digits", "mnist"), default="digits")
-    parser.add_argument("--data-dir", help="a directory of TensorFlow Datasets")
-    parser.add_argument("--model", help="a preset or .keras file; by default, training on digits")
+    parser.add_argument("--data-dir", help="TensorFlow Datasets directory")
+    parser.add_argument("--model", help="preset or .keras file; default: train on digits")
     parser.add_argument(
         "--data-type", choices=("binary", "discrete", "discretized"), default="binary"
     )
-    parser.add_argument("--epochs", type=digits.positive, help="of the training on digits")
+    parser.add_argument("--epochs", type=digits.positive, help="epochs of training on digits")
     parser.add_argument(
         "--num-steps", type=digits.positive, nargs="+", default=[5, 10, 25, 50, 100]
     )
-    parser.add_argument("--num-images", type=digits.positive, help="compress only so many")
-    parser.add_argument("--batch-size", type=digits.positive, help="lanes, see keras_bfn.codec")
-    parser.add_argument("--repeats", type=digits.positive, default=10, help="repeats for the loss")
+    parser.add_argument("--num-images", type=digits.positive, help="maximum number of images")
+    parser.add_argument("--batch-size", type=digits.positive, help="lanes: see keras_bfn.codec")
+    parser.add_argument("--repeats", type=digits.positive, default=10, help="estimates of the loss")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("compressed"))
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)

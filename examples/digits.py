@@ -1,22 +1,22 @@
-"""Trains a Bayesian flow network on the 8x8 digits that scikit-learn ships, scores it, and draws.
+"""Trains a Bayesian flow network on scikit-learn's 8x8 digits, scores it, and generates samples.
 
     KERAS_BACKEND=jax python examples/digits.py
     KERAS_BACKEND=torch python examples/digits.py --data-type discretized --output levels/
     KERAS_BACKEND=jax python examples/digits.py --data-type discretized --conditional
 
-Of the 1,797 digits, 1,500 are trained on and 297 held out. The data type says what the model sees
-of a pixel's level, 0 to 16:
+Of the 1,797 digits, 1,500 are for training, and 297 are held out. The data type determines how the
+model represents a pixel's level, 0 to 16:
 
-- binary: black or white, drawn with probability level / 16, anew in every epoch;
-- discrete: one of 17 classes without an order;
-- discretized: one of 17 bins in order;
+- binary: black or white, resampled in every epoch, white with probability level / 16;
+- discrete: one of 17 unordered classes;
+- discretized: one of 17 ordered bins;
 - continuous: the level as a number in [-1, 1].
 
-With `--conditional`, the model is told which digit it is, in nine cases out of ten; samples then
-show a column of each digit, guided towards it (scale 2).
+With `--conditional`, the model is given the digit's class in 90% of the training examples. Samples
+then show one column per digit, with guidance scale 2.
 
-Prints what it costs to send a held-out image, by the number of messages, and writes two pictures:
-samples beside real digits, and the input distribution on its way from the prior to samples.
+Prints the cost of a held-out image by number of messages. Writes two pictures: samples beside real
+digits, and the input distribution from the prior to the samples.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def numbers(levels, rng):
     return (levels / 8 - 1).astype("float32")
 
 
-# For each data type: the flow, what becomes of the levels, and the epochs by default.
+# For each data type: the flow, the transform of the levels, and the default number of epochs.
 DATA_TYPES = {
     "binary": (flows.DiscreteFlow(num_classes=2, beta_1=6.0), binary, 600),
     "discrete": (flows.DiscreteFlow(num_classes=NUM_LEVELS, beta_1=1.0), integers, 100),
@@ -60,7 +60,7 @@ DATA_TYPES = {
 
 
 class OneLinePerEpochs(keras.callbacks.Callback):
-    """Prints a line of progress every few epochs; a bar for each of 600 would fill the screen."""
+    """Prints one line of progress every few epochs; 600 progress bars would fill the screen."""
 
     def __init__(self, every):
         super().__init__()
@@ -81,7 +81,7 @@ class OneLinePerEpochs(keras.callbacks.Callback):
 def build_model(data_type, flow, epochs, conditional, seed):
     conditions = NUM_CLASSES if conditional else None
     if data_type == "binary":
-        # Binary pixels are drawn anew every epoch: there is little to overfit, and an MLP is fast.
+        # Resampling binary pixels in every epoch limits overfitting, and an MLP is fast.
         network = networks.MLP(
             flow, IMAGE_SHAPE, width=256, num_blocks=3, dropout=0.1, conditions=conditions
         )
@@ -100,14 +100,14 @@ def build_model(data_type, flow, epochs, conditional, seed):
 
 
 def load_levels():
-    """Levels 0..16, `(1797, 8, 8, 1)`, and labels, in an order in which the first 1500 train."""
+    """Returns shuffled levels 0..16, `(1797, 8, 8, 1)`, and labels; the first 1500 train."""
     digits = load_digits()
     order = np.random.default_rng(0).permutation(len(digits.images))
     return digits.images[order][..., None], digits.target[order].astype("int32")
 
 
 def load_held_out(data_type):
-    """The held-out images as data, and their labels. Binary pixels are drawn ten times for each."""
+    """Returns held-out images and labels; binary pixels are sampled ten times."""
     draws = 10 if data_type == "binary" else 1
     levels, labels = (np.concatenate([part[NUM_TRAIN:]] * draws) for part in load_levels())
     _, transform, _ = DATA_TYPES[data_type]
@@ -115,7 +115,7 @@ def load_held_out(data_type):
 
 
 def train(data_type, epochs=None, conditional=False, seed=0):
-    """A model that has been trained on the first 1500 digits."""
+    """Returns a model trained on the first 1500 digits."""
     flow, transform, default_epochs = DATA_TYPES[data_type]
     epochs = epochs or default_epochs
     keras.utils.set_random_seed(seed)
@@ -159,12 +159,12 @@ def positive(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-type", choices=DATA_TYPES, default="binary")
-    parser.add_argument("--conditional", action="store_true", help="tell the model the digit")
-    parser.add_argument("--epochs", type=positive, help="by default what suits the data type")
+    parser.add_argument("--conditional", action="store_true", help="condition on the digit's class")
+    parser.add_argument("--epochs", type=positive, help="default: depends on the data type")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sampler-steps", type=positive, default=50)
-    parser.add_argument("--repeats", type=positive, default=20, help="times to score each image")
-    parser.add_argument("--save-preset", type=pathlib.Path, help="a preset folder to write")
+    parser.add_argument("--repeats", type=positive, default=20, help="evaluations of each image")
+    parser.add_argument("--save-preset", type=pathlib.Path, help="preset folder to write")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("digits"))
     args = parser.parse_args()
     flow, _, _ = DATA_TYPES[args.data_type]

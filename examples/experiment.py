@@ -1,8 +1,8 @@
-"""What the paper's three experiments have in common: arguments, a run's directory, its final table.
+"""What the paper's three experiments share: arguments, the output directory, and the report.
 
-A run's directory holds config.json, metrics.csv, checkpoints to resume from, samples of every few
-epochs, model.keras, results.json, and the plots loss.png and loss_by_time.png. The same command
-goes on where it was stopped, or killed.
+A run's output directory holds config.json, metrics.csv, checkpoints to resume from, samples from
+every few epochs, model.keras, results.json, and the plots loss.png and loss_by_time.png. To resume
+an interrupted run, repeat its command.
 """
 
 import argparse
@@ -22,25 +22,26 @@ from matplotlib.figure import Figure
 
 import keras_bfn
 
-STEPS = (10, 25, 50, 100, None)  # None is continuous time
+STEPS = (10, 25, 50, 100, None)  # None: continuous time
 
 
 @dataclasses.dataclass
 class Experiment:
-    """A data set, a model, and how both are looked at.
+    """A data set, a model, and how to report on them.
 
     Args:
-        name: string, for the output.
-        data_name: what the data are, in words.
+        name: string, the experiment's name in the output.
+        data_name: string, a description of the data.
         data: `keras_bfn.datasets.Splits`.
         model: a compiled `BayesianFlowNetwork`.
-        unit: of code lengths, such as "nats per image".
-        per_nat: float. What a nat per example is in this unit.
+        unit: string, the unit of code lengths, such as "nats per image".
+        per_nat: float. One nat per example, in this unit.
         paper: dict from number of steps (None: continuous time) to the paper's figure in this unit;
-            empty for data that the paper has not.
-        samples: function of a directory and a number of epochs to the callback that samples.
-        judge: function of the trained model and the data that prints what samples are worth; or
-            None.
+            empty for data that are not in the paper.
+        samples: function that takes a directory and a number of epochs, and returns the callback
+            that writes samples.
+        judge: function that takes the trained model and the data, and prints the quality of
+            samples; or None.
     """
 
     name: str
@@ -66,20 +67,20 @@ def make_parser(doc, data_help):
     )
     parser.add_argument("--preset", choices=("paper", "small", "tiny"), default="paper")
     parser.add_argument("--data", help=data_help)
-    parser.add_argument("--epochs", type=positive, help="by default what the preset says")
+    parser.add_argument("--epochs", type=positive, help="default: set by the preset")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--mixed-precision", action="store_true", help="networks in bfloat16")
-    parser.add_argument("--distribute", action="store_true", help="each batch over all devices")
-    parser.add_argument("--test-examples", type=positive, help="score only so many")
-    parser.add_argument("--repeats", type=positive, default=10, help="looks at each test example")
-    parser.add_argument("--output", type=pathlib.Path, help="by default runs/NAME-PRESET")
-    parser.add_argument("--save-preset", type=pathlib.Path, help="a folder to keep the model in")
+    parser.add_argument("--mixed-precision", action="store_true", help="run networks in bfloat16")
+    parser.add_argument("--distribute", action="store_true", help="divide batches over devices")
+    parser.add_argument("--test-examples", type=positive, help="maximum number to score")
+    parser.add_argument("--repeats", type=positive, default=10, help="evaluations per example")
+    parser.add_argument("--output", type=pathlib.Path, help="default: runs/NAME-PRESET")
+    parser.add_argument("--save-preset", type=pathlib.Path, help="preset folder to write")
     return parser
 
 
 def parse_arguments(parser, name):
     args = parser.parse_args()
-    args.process = 0  # the one that reports
+    args.process = 0  # process 0 reports
     args.output = args.output or pathlib.Path("runs") / f"{name}-{args.preset}"
     if args.mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
@@ -88,7 +89,7 @@ def parse_arguments(parser, name):
 
 
 def distribution(args, data):
-    """The context in which to make the model, and `Splits` whose batches the devices can share."""
+    """Returns the context in which to make the model, and `Splits` to divide among the devices."""
     if not args.distribute:
         return contextlib.nullcontext(), data
     backend = keras.backend.backend()
@@ -112,15 +113,15 @@ def distribution(args, data):
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     args.process, num_processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
-    args.seed += args.process  # other noise; the weights of all began with the same seed
+    args.seed += args.process  # noise differs by process; initial weights are from the same seed
     return contextlib.nullcontext(), _share(data, args.process, num_processes)
 
 
 def _share(data, process, num_processes):
-    """The part of the examples to train on that is this process's, and of each batch."""
+    """Returns the `Splits` of one process: its part of the training examples and of each batch."""
     train = data.train
     _check_divides(train.batch_size, num_processes)
-    num = len(train.examples) // num_processes * num_processes  # as many batches for each
+    num = len(train.examples) // num_processes * num_processes  # equally many batches for each
     share = keras_bfn.datasets.Batches(
         train.examples[:num][process::num_processes],
         train.transform,
@@ -140,7 +141,7 @@ def _check_divides(batch_size, num_devices):
 
 
 def _divide(data, num_devices):
-    """Fills up the examples that validate with some that then count twice."""
+    """Pads the validation examples to a multiple of the devices; those repeated count twice."""
     batch_size, validation = data.train.batch_size, data.validation
     _check_divides(batch_size, num_devices)
     num = len(validation.examples)
@@ -156,7 +157,7 @@ def _divide(data, num_devices):
 
 
 def run(args, experiment, epochs):
-    """Trains, or goes on with training, and reports."""
+    """Trains the model, or resumes training, and reports."""
     epochs = args.epochs or epochs
     data, model = experiment.data, experiment.model
     resume = keras_bfn.callbacks.Resume(args.output, data=data.train)
@@ -169,14 +170,14 @@ def run(args, experiment, epochs):
     print(f"{model.network.count_params():,} weights, {epochs} epochs of {data.train.num_batches}")
     _write_config(args, experiment, epochs)
 
-    # fit leaves the averaged weights in the model.
+    # After `fit`, the model has the averaged weights.
     start = time.process_time()
     model.fit(
         data.train,
         validation_data=data.validation,
         epochs=epochs,
         callbacks=[experiment.samples(args.output / "samples", epochs), resume],
-        verbose=1 if sys.stdout.isatty() else 2,  # a bar, which says how long an epoch takes
+        verbose=1 if sys.stdout.isatty() else 2,  # a progress bar, or a line per epoch
     )
     print(f"Trained for {time.process_time() - start:.0f} seconds of processor time")
     model.save(args.output / "model.keras")
@@ -197,7 +198,7 @@ def run(args, experiment, epochs):
 
 
 def _examples(batches, limit):
-    """The first so many examples, and their labels, or None."""
+    """Returns the first `limit` examples, and their labels or None."""
     parts = [batches[i] for i in range(batches.num_batches)]
     if batches.labels is None:
         return np.concatenate(parts)[:limit], None
@@ -205,7 +206,7 @@ def _examples(batches, limit):
 
 
 def _in_float32(model):
-    """The model, its network in float32: what others load has the dtype policy that they know."""
+    """Returns a copy of the model with its network in float32, the dtype policy of presets."""
     network = model.network
     in_float32 = type(network).from_config({**network.get_config(), "dtype": "float32"})
     in_float32.set_weights(network.get_weights())
@@ -216,7 +217,7 @@ def _in_float32(model):
 
 
 def _write_config(args, experiment, epochs):
-    """Keeps what the run was started with, and refuses to go on with something else."""
+    """Writes the run's config, and refuses to resume a run with another config."""
     config = {
         "experiment": experiment.name,
         "data": experiment.data_name,
@@ -228,14 +229,15 @@ def _write_config(args, experiment, epochs):
         "backend": keras.backend.backend(),
         "model": keras.saving.serialize_keras_object(experiment.model),
     }
-    # As it will be read again: tuples become lists.
+    # As JSON reads it back: tuples become lists.
     config = json.loads(json.dumps(config))
     path = args.output / "config.json"
     args.output.mkdir(parents=True, exist_ok=True)
     if path.exists():
         before = json.loads(path.read_text())
         changed = [name for name in config if config[name] != before.get(name)]
-        # More epochs of the paper's recipe only go on for longer. Other recipes end at a rate of 0.
+        # The paper's learning rate is constant, so a run may have more epochs. Other recipes end
+        # at a rate of 0.
         if set(changed) - {"epochs"}:
             raise SystemExit(
                 f"--output: {args.output} holds a run with other {', '.join(changed)}; "
@@ -245,7 +247,7 @@ def _write_config(args, experiment, epochs):
 
 
 def _report(args, experiment, x, labels):
-    """Prints the code length of test examples by the number of steps, and keeps it."""
+    """Prints the code length of test examples by number of steps, and writes it to results.json."""
     num = len(x if labels is None else labels)
     print(f"\nCode length of {num} test examples in {experiment.unit} ({experiment.data_name}):")
     print(f"{'steps':<13}{'here':>8}{'+-':>10}{'paper':>9}")
@@ -272,7 +274,7 @@ def _plot_loss(history, path):
     axes = figure.subplots()
     for name, label in (("loss", "training"), ("val_loss", "validation")):
         values = [row[name] for row in history]
-        # Marked, for a single epoch is no line.
+        # Markers show a single epoch, which makes no line.
         axes.plot([row["epoch"] for row in history], values, marker=".", label=label)
     axes.set(xlabel="epoch", ylabel="nats per variable, continuous time", yscale="log")
     axes.legend()

@@ -1,12 +1,12 @@
-"""Goes on from a preset with other data, beside the same network that starts from nothing.
+"""Fine-tunes a preset on other data, and compares it with training the same network from scratch.
 
     KERAS_BACKEND=torch python examples/fine_tune.py text --data novel.txt
     KERAS_BACKEND=torch python examples/fine_tune.py image --data photographs/
 
-`--data` is a text file, or for images a folder, with a sub-folder for each class (at most ten), or
-`fashion` for Fashion-MNIST. By default the text is the prose of Python's help, and the images are
-840 letters, A to J, in the fonts of matplotlib, turned a little, from a folder that is made for
-them. Prints what held-out data cost before training and after each of `--marks` epochs.
+`--data` is a text file; or, for images, a folder with one sub-folder per class (at most ten), or
+`fashion` for Fashion-MNIST. By default, the text is the prose of Python's help, and the images are
+840 letters, A to J, slightly rotated, in the fonts of matplotlib; the script writes them to a
+folder. Prints the cost of held-out data before training and after each of `--marks` epochs.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from keras_bfn import BayesianFlowNetwork, datasets
 
 
 def fine_tune(preset, data, steps, marks, load_weights=True):
-    """Nats per held-out example before training, and at each mark."""
+    """Returns nats per held-out example before training and at each mark."""
     keras.utils.set_random_seed(0)
     model = BayesianFlowNetwork.from_preset(preset, load_weights=load_weights)
     model.compile(keras.optimizers.AdamW(3e-4, clipnorm=1.0))
@@ -36,7 +36,7 @@ def fine_tune(preset, data, steps, marks, load_weights=True):
 
 
 def load_data(kind, path):
-    if kind == "text":  # windows as long as the preset's
+    if kind == "text":  # windows of the preset's length
         load = datasets.embedded_text if path is None else lambda **o: datasets.text_file(path, **o)
         return load(batch_size=16, seq_length=256)
     options = {"batch_size": 64, "form": "binary", "labels": True}
@@ -48,7 +48,7 @@ def load_data(kind, path):
 
 
 def make_letters(folder):
-    """Writes pictures of white letters on black, a sub-folder for each. Returns the folder."""
+    """Writes images of white letters on black, one sub-folder per letter; returns the folder."""
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
 
@@ -72,9 +72,9 @@ def make_letters(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kind", choices=("image", "text"))
-    parser.add_argument("--data", help="a text file, a folder of images, or 'fashion'")
-    parser.add_argument("--preset", help="by default bfn_mnist or bfn_text")
-    parser.add_argument("--steps", type=int, default=20, help="from one mark to the next")
+    parser.add_argument("--data", help="text file, folder of images, or 'fashion'")
+    parser.add_argument("--preset", help="default: bfn_mnist or bfn_text")
+    parser.add_argument("--steps", type=int, default=20, help="training steps between marks")
     parser.add_argument("--marks", type=int, default=6)
     args = parser.parse_args()
     preset = args.preset or {"image": "bfn_mnist", "text": "bfn_text"}[args.kind]

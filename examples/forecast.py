@@ -1,16 +1,16 @@
-"""Forecasts hourly temperatures from the day before.
+"""Forecasts hourly temperatures from the previous day.
 
     KERAS_BACKEND=jax python examples/forecast.py
     KERAS_BACKEND=jax python examples/forecast.py --series hourly.npy --days 7
 
-Without a series of your own, a numpy array of shape `(hours,)` or `(hours, channels)`, ten years
-are made: 15 degrees on average, 8 more in the afternoon and less at night, and noise of which nine
-tenths stay for the next hour. Of that process the exact forecast is known, and printed is how
-likely it finds the bands that should hold 90% of what comes.
+`--series` is a numpy array of shape `(hours,)` or `(hours, channels)`. By default, the script
+simulates ten years: 15 degrees on average, with a daily cycle of amplitude 8 that peaks in the
+afternoon, and autoregressive noise with coefficient 0.9. Because this process has a known exact
+forecast, the script prints how much of the forecast's mass lies in the 90% bands.
 
-The model learns windows of two days, from each midnight on. A forecast is a completion: the first
-day is known, the second is not, and many completions tell how likely what is. Further days follow
-window by window, each given the one before it.
+The model learns windows of two days that start at midnight. A forecast is a completion: the first
+day is known, the second is unknown, and many completions give its distribution. Further days follow
+window by window, each given the day before.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from keras_bfn.recipes import adamw
 DAY = 24
 DAYS_MADE = 3650
 MEAN, SWING = 15.0, 8.0
-STAYS, NOISE = 0.9, 1.0  # of the noise, from hour to hour; degrees that come in an hour
+STAYS, NOISE = 0.9, 1.0  # autoregressive coefficient; deviation of the innovations, in degrees
 BATCH_SIZE = 64
 BAND = 0.9
 
@@ -46,7 +46,7 @@ def make_series(days, rng):
 
 
 def exact_forecast(known, horizon):
-    """Means and standard deviations of the hours after `known`, `(num, 24)`, by the process."""
+    """Returns the exact means and standard deviations of the hours after `known`, `(num, 24)`."""
     steps = np.arange(1, horizon + 1)
     last = known[:, -1:] - season(DAY - 1)
     std = NOISE * np.sqrt((1 - STAYS ** (2 * steps)) / (1 - STAYS**2))
@@ -54,7 +54,7 @@ def exact_forecast(known, horizon):
 
 
 def exact_nats(windows):
-    """What each window costs by the process: -log of its density, in degrees."""
+    """Returns each window's exact cost in nats: -log of its density, in degrees."""
     deviations = windows - season(np.arange(windows.shape[1]))
     first = deviations[:, 0] * np.sqrt(1 - STAYS**2)
     came = np.column_stack([first, deviations[:, 1:] - STAYS * deviations[:, :-1]])
@@ -67,7 +67,7 @@ def normal_cdf(z):
 
 
 def cut(series, num_days):
-    """Windows of so many days, `(num, hours, channels)`: one from each midnight on."""
+    """Returns windows of `num_days`, `(num, hours, channels)`, one from each midnight."""
     series = np.asarray(series, "float32").reshape(len(series), -1)
     days = series[: len(series) // DAY * DAY].reshape(-1, DAY, series.shape[1])
     num = max(0, len(days) - num_days + 1)
@@ -86,10 +86,10 @@ def train(windows, epochs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--series", help="a .npy file; by default one is made")
+    parser.add_argument("--series", help=".npy file; default: a simulated series")
     parser.add_argument("--epochs", type=positive, default=20)
     parser.add_argument("--forecasts", type=positive, default=6)
-    parser.add_argument("--days", type=positive, default=1, help="days in each forecast")
+    parser.add_argument("--days", type=positive, default=1, help="days per forecast")
     parser.add_argument("--draws", type=positive, default=128, help="completions per forecast")
     parser.add_argument("--particles", type=positive, default=4)
     parser.add_argument("--sampler-steps", type=positive, default=100)

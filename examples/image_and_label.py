@@ -1,19 +1,19 @@
-"""Trains one Bayesian flow network on 8x8 digits and their labels, and asks it both ways.
+"""Trains one model on 8x8 digits and their labels, and samples either given the other.
 
     KERAS_BACKEND=jax python examples/image_and_label.py
 
-Of scikit-learn's 1,797 digits, 1,500 are trained on and 297 held out. A picture is 64 pixels of 17
-levels, in order, and its label one of ten classes: two parts of one example, whose variables have
-times of their own, so that the model learns either part given the other, too. Prints, and compares
-with a support vector machine that has learnt the same 1,500 digits:
+Of scikit-learn's 1,797 digits, 1,500 are for training, and 297 are held out. An example has two
+parts: a picture of 64 pixels with 17 ordered levels, and a label, one of ten classes. Each variable
+has its own time, so the model also learns either part given the other. Prints:
 
-- how often it reads the label that was drawn with a picture, and that a picture was drawn for;
-- how often the label that the model draws for a held-out picture is right: the commonest of
-  several draws, by `generate(given=...)`;
-- what it costs to send a held-out picture and its label, and what the picture alone costs a model
-  that was trained, as long, on pictures alone.
+- how often a support vector machine, trained on the same 1,500 digits, predicts the label that was
+  generated with a picture, and the label that a picture was generated for;
+- how often the model's label of a held-out picture, the most common of several samples from
+  `generate(given=...)`, is right, and how often the machine's is;
+- the cost of a held-out picture and its label, and that of the picture alone by a model trained for
+  as long on pictures alone.
 
-Writes the model, and pictures, each below its label: drawn together, and drawn for a label.
+Writes the model, and pictures below their labels: generated together, and generated given a label.
 """
 
 import argparse
@@ -49,7 +49,7 @@ SHAPES = {"image": IMAGE_SHAPE, "label": ()}
 
 
 def load_parts():
-    """Levels and labels of the digits to train on, and of those held out: two dicts of parts."""
+    """Returns the digits to train on and the held-out digits, as two dicts of parts."""
     levels, labels = load_levels()
     parts = {"image": levels.astype("int32"), "label": labels}
     train = {name: part[:NUM_TRAIN] for name, part in parts.items()}
@@ -57,7 +57,7 @@ def load_parts():
 
 
 def train(data, epochs, seed):
-    """A model of the parts that `data` has, both or the picture alone."""
+    """Returns a model of the parts in `data`: both, or the picture alone."""
     keras.utils.set_random_seed(seed)
     flow = {name: FLOW[name] for name in data}
     times = "variables" if len(data) > 1 else "shared"
@@ -79,11 +79,11 @@ def train(data, epochs, seed):
         networks={"image": unet},
         times=times,
     )
-    # Pictures are to be drawn for labels: most examples have something given.
+    # Pictures are generated given labels, so most examples have given variables.
     orders = {"together": 1, "given": 2} if len(data) > 1 else None
     model = keras_bfn.BayesianFlowNetwork(flow, network, times=times, orders=orders, seed=seed)
     optimizer = adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate=3e-3)
-    # A label is one variable beside 64: five times its nats, to be learnt as fast.
+    # A label is one variable beside 64, so its nats count five times, to be learnt as fast.
     model.compile(optimizer, loss_weights={"label": 5.0} if "label" in data else None)
     batches = datasets.Batches(
         np.arange(NUM_TRAIN),
@@ -105,20 +105,20 @@ def print_row(name, *values):
 
 
 def commonest(draws):
-    """Of draws, `(times, num)`, the commonest of each column."""
+    """Returns the most common value of each column of `draws`, `(times, num)`."""
     counts = (np.asarray(draws)[..., None] == np.arange(NUM_CLASSES)).sum(axis=0)
     return counts.argmax(axis=-1)
 
 
 def nats(model, x, repeats):
-    """Nats per example of all parts together, and of each."""
+    """Returns nats per example of all parts together, and of each part."""
     costs = model.code_length(x, None, repeats, batch_size=297, seed=0, verbose=0)["parts"]
     parts = {name: sum(values.mean() for values in cost.values()) for name, cost in costs.items()}
     return sum(parts.values()), parts
 
 
 def plot_pairs(path, rows):
-    """Draws pictures below their labels: a block of rows of ten for each title."""
+    """Plots pictures below their labels: for each title, a block with rows of ten."""
     figure = Figure(figsize=(6, 7), layout="constrained")
     blocks = figure.subfigures(len(rows), 1)
     for block, (title, parts) in zip(blocks, rows.items(), strict=True):
@@ -136,13 +136,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=positive, default=150)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--samples", type=positive, default=1000, help="pairs to draw; at least 40")
+    parser.add_argument("--samples", type=positive, default=1000, help="pairs to generate; min. 40")
     parser.add_argument("--sampler-steps", type=positive, default=50)
     parser.add_argument(
-        "--guidance", type=float, default=5.0, help="scale of a label that is given"
+        "--guidance", type=float, default=5.0, help="guidance scale for given labels"
     )
-    parser.add_argument("--draws", type=positive, default=9, help="labels for a held-out picture")
-    parser.add_argument("--repeats", type=positive, default=20, help="looks at each image")
+    parser.add_argument("--draws", type=positive, default=9, help="labels per held-out picture")
+    parser.add_argument("--repeats", type=positive, default=20, help="evaluations of each image")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("pairs"))
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
@@ -163,7 +163,7 @@ def main():
 
     options = {"seed": args.seed, "verbose": 0}
     steps, num = args.sampler_steps, args.samples
-    # What a picture shows is settled early: most steps are spent there.
+    # The content of a picture is settled early, so most steps are spent there.
     sampler = keras_bfn.samplers.SDE2Sampler(start=0.001, spacing="log_beta")
     pairs = model.generate(num, steps, sampler, batch_size=num, **options)
     asked = np.arange(num, dtype="int32") % NUM_CLASSES

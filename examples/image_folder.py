@@ -1,19 +1,19 @@
-"""Trains a Bayesian flow network on a folder of pictures, scores it, and draws.
+"""Trains a Bayesian flow network on a folder of pictures, scores it, and generates samples.
 
     KERAS_BACKEND=jax python examples/image_folder.py photographs/
     KERAS_BACKEND=jax python examples/image_folder.py photographs/ --image-size 64 --steps 20000
-    KERAS_BACKEND=jax python examples/image_folder.py    # with pictures that it makes
+    KERAS_BACKEND=jax python examples/image_folder.py    # with patches of two photographs
 
-Every PNG, JPEG, GIF and BMP below the folder is cropped to a square, scaled, and learnt with its
-256 levels of three colours, mirrored at random. If the folder has sub-folders, they are classes:
-in nine cases out of ten the model is told which one a picture is in, and then draws pictures for
-each. Of all pictures 10% are held out.
+Every PNG, JPEG, GIF and BMP file below the folder is cropped to a square and scaled. The model
+learns three colours of 256 levels each; training pictures are mirrored at random. Sub-folders, if
+there are any, are classes: the model is given the class in 90% of the training examples, and
+generates pictures of each class. A tenth of the pictures is held out.
 
-Without a folder it makes one, of 520 pieces, 32x32, of the two photographs that scikit-learn ships,
-a temple and a flower.
+Without a folder, the script makes one: 520 patches, 32x32, of scikit-learn's two photographs, a
+temple and a flower.
 
-Prints the bits per dimension that it costs to send a held-out picture in continuous time, and
-writes the model, and samples beside pictures that it has learnt, a row for each class.
+Prints the cost of a held-out picture in continuous time, in bits per dimension. Writes the model,
+and samples beside training pictures, one row per class.
 """
 
 import argparse
@@ -34,7 +34,7 @@ MOST_ROWS = 10
 
 
 def make_folder(path):
-    """Cuts scikit-learn's photographs into pieces, a sub-folder for each."""
+    """Cuts scikit-learn's photographs into patches, a sub-folder for each; returns the folder."""
     from PIL import Image
     from sklearn.datasets import load_sample_images
 
@@ -67,7 +67,7 @@ def build_model(image_shape, num_classes, width, steps, seed):
 
 
 def everything(batches):
-    """All held-out pictures, and their labels if there are any: what `code_length` takes."""
+    """Returns all held-out pictures, with any labels, in the form that `code_length` takes."""
     if batches.labels is None:
         return np.concatenate(list(batches))
     images = np.concatenate([images for ((images, _),) in batches])
@@ -75,24 +75,24 @@ def everything(batches):
 
 
 def bits_per_dimension(model, x, repeats):
-    """The mean over pictures, and its standard error."""
+    """Returns the mean over pictures and its standard error."""
     nats = model.code_length(x, None, repeats, batch_size=32, seed=0, verbose=0)
     bits = (nats["transmission"] + nats["reconstruction"]) / math.log(2) / model.num_variables
     return bits.mean(), bits.std() / math.sqrt(len(bits))
 
 
 def draw(model, data, num_classes, args):
-    """Samples and real pictures to compare them with, a row of each for each class."""
+    """Returns samples, and real pictures for comparison, each with one row per class."""
     rows = min(num_classes or 4, MOST_ROWS)
     options = {}
     chosen = np.arange(rows * COLUMNS)
     if num_classes:
         classes = np.repeat(np.arange(rows), COLUMNS)
         options = {"condition": classes, "guidance_scale": args.guidance_scale}
-        # Of a class with fewer pictures, some come twice.
+        # A class with too few pictures repeats some.
         of_class = [np.flatnonzero(data.labels == label) for label in range(rows)]
         chosen = np.concatenate([np.resize(found, COLUMNS) for found in of_class])
-    # What a picture shows is settled early: most steps are spent there.
+    # The content of a picture is settled early, so most steps are spent there.
     sampler = keras_bfn.samplers.SDE2Sampler(start=0.001, spacing="log_beta")
     samples = model.generate(
         rows * COLUMNS, args.sampler_steps, sampler, seed=args.seed, verbose=0, **options
@@ -110,19 +110,19 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", nargs="?", type=pathlib.Path, help="by default one is made")
-    parser.add_argument("--image-size", type=multiple, help="by default 32; of pieces, 16")
-    parser.add_argument("--grayscale", action="store_true", help="one channel, not three")
+    parser.add_argument("folder", nargs="?", type=pathlib.Path, help="default: make one")
+    parser.add_argument("--image-size", type=multiple, help="default: 32; 16 without a folder")
+    parser.add_argument("--grayscale", action="store_true", help="one channel instead of three")
     parser.add_argument("--no-flip", action="store_true", help="do not mirror training pictures")
-    parser.add_argument("--steps", type=positive, default=2000, help="of training, by default 2000")
+    parser.add_argument("--steps", type=positive, default=2000, help="training steps; default 2000")
     parser.add_argument("--batch-size", type=positive, default=32)
-    parser.add_argument("--width", type=multiple, default=64, help="of the network")
+    parser.add_argument("--width", type=multiple, default=64, help="width of the network")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sampler-steps", type=positive, default=50)
-    parser.add_argument("--guidance-scale", type=float, default=1.0, help="more: more alike")
-    parser.add_argument("--repeats", type=positive, default=10, help="looks at each picture")
+    parser.add_argument("--guidance-scale", type=float, default=1.0, help="higher: less diverse")
+    parser.add_argument("--repeats", type=positive, default=10, help="evaluations of each picture")
     output = pathlib.Path("image_folder")
-    parser.add_argument("--output", type=pathlib.Path, default=output, help=f"by default {output}")
+    parser.add_argument("--output", type=pathlib.Path, default=output, help=f"default: {output}")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()

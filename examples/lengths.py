@@ -1,14 +1,15 @@
-"""Words of different lengths, from a grammar whose entropy is known.
+"""Learns words of different lengths, from a grammar with known entropy.
 
     KERAS_BACKEND=jax python examples/lengths.py
 
-A word of 5 to 40 letters is made of syllables, a consonant and a vowel; it may begin with a vowel,
-and always ends with one. A vowel is likely to be that of the syllable before, and a consonant
-another than the last. Words are rows of integers, and -1 stands where one has ended: the flow sends
-nothing there, and the network, which takes a `"mask"`, sees the word end.
+A word has 5 to 40 letters, in syllables of a consonant and a vowel. It may begin with a vowel, and
+always ends with one. A vowel probably equals the previous vowel, and a consonant probably differs
+from the previous consonant. Words are rows of integers, padded with -1. The flow sends nothing
+about the padding, and the network, which takes a `"mask"`, is given each word's length.
 
-Prints what a held-out word costs in continuous time, in bits per letter, beside the grammar's
-entropy given the lengths, exactly; words of the lengths asked for; and how many obey the grammar.
+Prints the cost of held-out words in continuous time and the grammar's exact entropy given the
+lengths, in bits per letter; generated words with the requested lengths; and how many of them obey
+the grammar.
 """
 
 import argparse
@@ -30,7 +31,7 @@ BATCH_SIZE = 128
 
 
 def transitions():
-    """The probabilities of a letter given the one before it of its kind, `(8, 8)`."""
+    """Returns the probabilities of a letter given the previous one of its kind, `(8, 8)`."""
     table = np.zeros((len(LETTERS), len(LETTERS)))
     for letters, same in ((CONSONANTS, SAME_CONSONANT), (VOWELS, SAME_VOWEL)):
         places = [LETTERS.index(letter) for letter in letters]
@@ -40,13 +41,13 @@ def transitions():
 
 
 def make_words(num, rng):
-    """Words and their lengths; a word that ends early is filled up with -1."""
+    """Returns words, padded with -1, and their lengths."""
     lengths = rng.integers(SHORTEST, LONGEST + 1, num)
     words = np.full((num, LONGEST), -1, "int32")
     shares = transitions().cumsum(axis=-1)
     for word, length in zip(words, lengths, strict=True):
         for i in range(length):
-            # The last letter is a vowel, so the length tells the kind of each.
+            # The last letter is a vowel, so the length determines the kind of each letter.
             kind = VOWELS if (length - 1 - i) % 2 == 0 else CONSONANTS
             if i < 2:
                 word[i] = LETTERS.index(rng.choice(list(kind)))
@@ -57,7 +58,7 @@ def make_words(num, rng):
 
 
 def log_prob(words):
-    """The grammar's log probability of each word given its length, in nats."""
+    """Returns the grammar's log probability of each word given its length, in nats."""
     lengths = (words >= 0).sum(axis=-1)
     table = np.log(np.maximum(transitions(), 1e-300))
     total = np.zeros(len(words))
@@ -77,9 +78,9 @@ def spell(words):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--words", type=int, default=10_000, help="to train with")
-    parser.add_argument("--held-out", type=int, default=1000, help="words to score")
-    parser.add_argument("--samples", type=int, default=500, help="words to make")
+    parser.add_argument("--words", type=int, default=10_000, help="training words")
+    parser.add_argument("--held-out", type=int, default=1000, help="held-out words to score")
+    parser.add_argument("--samples", type=int, default=500, help="words to generate")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     keras.utils.set_random_seed(args.seed)

@@ -1,14 +1,15 @@
-"""The paper's MNIST experiment: digits binarised anew in every epoch, in nats per image.
+"""The paper's MNIST experiment: digits, binarised anew in every epoch, in nats per image.
 
     KERAS_BACKEND=jax python examples/mnist.py    # the paper's recipe
     KERAS_BACKEND=torch python examples/mnist.py --preset small --mixed-precision    # for a CPU
     KERAS_BACKEND=jax python examples/mnist.py --preset tiny --data embedded
 
-`--data` is a directory of TensorFlow Datasets that holds MNIST (by default its own, into which it
-is downloaded), or `embedded`: the 1,797 digits of scikit-learn, 8x8, enlarged, which are not MNIST.
-`--network` is that of the presets `small` and `tiny`: `patches` (`PatchTransformer`), which is also
-told the class of half of the images, and scored with and without; or `mlp`.
-See `experiment.py` for what a run leaves behind. The same command goes on where a run was killed.
+`--data` is a directory of TensorFlow Datasets (by default its own), into which MNIST is downloaded
+if it is missing. With `embedded`, the data are scikit-learn's 1,797 digits, 8x8, enlarged, which
+are not MNIST. `--network` selects the network of the presets `small` and `tiny`: `patches`
+(`PatchTransformer`), which is given the class of half of the images and is scored with and without
+it; or `mlp`. `experiment.py` lists the files that a run writes. To resume an interrupted run,
+repeat its command.
 """
 
 import experiment
@@ -18,9 +19,9 @@ import keras_bfn
 from keras_bfn import datasets, flows, networks, recipes
 
 IMAGE_SHAPE, NUM_CLASSES = (28, 28, 1), 10
-# Nats per image by the number of steps; None is continuous time.
+# Nats per image by number of steps; None: continuous time.
 PAPER = {10: 95.21, 25: 84.40, 50: 81.06, 100: 79.46, None: 77.87}
-# For each preset: the batch size, the epochs by network, and the training images (None: all).
+# For each preset: batch size, epochs by network, and number of training images (None: all).
 SIZES = {
     "paper": (512, {"patches": 8621, "mlp": 8621}, None),
     "small": (128, {"patches": 14, "mlp": 130}, None),
@@ -39,7 +40,7 @@ def build_model(preset, network, data, steps, seed):
         model.compile(recipes.adamw(steps))
         return model
     flow = flows.DiscreteFlow(num_classes=2, beta_1=7.0)
-    # How often pixels are white is what the network need not learn.
+    # With this prior, the network need not learn how often pixels are white.
     batches = [data.train[i] for i in range(min(100, data.train.num_batches))]
     flow = flows.fit_prior(flow, np.concatenate([x for ((x, _),) in batches]))
     network = networks.PatchTransformer(
@@ -58,7 +59,7 @@ def build_model(preset, network, data, steps, seed):
 
 
 def main():
-    parser = experiment.make_parser(__doc__, "a directory of TFDS, or 'embedded'")
+    parser = experiment.make_parser(__doc__, "TensorFlow Datasets directory, or 'embedded'")
     parser.add_argument("--network", choices=("patches", "mlp"), default="patches")
     args = experiment.parse_arguments(parser, "mnist")
     batch_size, epochs, limit = SIZES[args.preset]
@@ -79,7 +80,7 @@ def main():
 
     def samples(directory, epochs):
         options = {"every": max(1, epochs // 20)}
-        if conditional:  # a column for each class
+        if conditional:  # one column per class
             options |= {"num_samples": 60, "condition": np.arange(60) % 10, "columns": 10}
         return keras_bfn.callbacks.SampleImages(directory, **options)
 

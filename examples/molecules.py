@@ -1,17 +1,18 @@
-"""Learns molecules as SMILES, atom by atom, and writes new ones.
+"""Learns molecules as SMILES strings, and generates new ones.
 
     KERAS_BACKEND=jax python examples/molecules.py
     KERAS_BACKEND=jax python examples/molecules.py --data train.csv.gz --seconds 3600 --start CC
 
-By default the molecules are 5,000 of the National Cancer Institute, which RDKit ships. `--data` is
-a text file of a SMILES a line, or a CSV with a column `SMILES`, such as `dataset/data/train.csv.gz`
-of the package `molsets`. Needs `pip install rdkit`.
+By default, the data are 5,000 molecules of the National Cancer Institute, which RDKit includes.
+`--data` is a text file with one SMILES string per line, or a CSV file with a column `SMILES`, such
+as `dataset/data/train.csv.gz` of the package `molsets`. Needs `pip install rdkit`.
 
-One model learns them symbol after symbol from left to right and by messages about all symbols at
-once. It prints what held-out molecules cost in both orders, and how many of the molecules that it
-writes are valid, of the valid ones different, and of these not among those it has learnt: from left
-to right, by messages, and by messages guided by the syntax of brackets and rings. `--start` has all
-molecules begin with some symbols. `molecules.png` shows the first valid ones.
+One model learns to send the symbols from left to right, and by messages about all symbols at once.
+Prints the cost of held-out molecules in both orders. Then prints, for molecules generated from left
+to right, by messages, and by messages guided by the syntax of brackets and rings: the fraction that
+is valid, the fraction of the valid ones that is distinct, and the fraction of these that is not in
+the training data. `--start` sets the first symbols of all molecules. `molecules.png` shows the
+first valid ones.
 """
 
 import argparse
@@ -33,7 +34,7 @@ BATCH_SIZE, STEPS_PER_EPOCH = 64, 25
 
 
 def read_smiles(path):
-    """The SMILES of a file, in its order."""
+    """Returns the SMILES strings of a file, in order."""
     open_file = gzip.open if path.suffix == ".gz" else open
     with open_file(path, "rt", encoding="utf-8") as file:
         if ".csv" in path.suffixes:
@@ -69,7 +70,7 @@ def draw_batches(tokens, rng):
 
 
 def syntax_of(symbols):
-    """Brackets that match, and digits of rings in pairs."""
+    """Returns the guidance by syntax: balanced brackets, and ring digits in pairs."""
     likelihood = guidance.Balanced("()", symbols)
     digits = [symbol for symbol in "123456" if symbol in symbols.symbols]
     for i in range(0, len(digits), 2):
@@ -78,7 +79,7 @@ def syntax_of(symbols):
 
 
 def judge(texts, learnt):
-    """The molecules that are valid, as RDKit writes them, and the shares that are printed."""
+    """Returns the distinct valid molecules, as RDKit writes them, and the printed fractions."""
     molecules = [Chem.MolFromSmiles(text) for text in texts if text]
     valid = [Chem.MolToSmiles(molecule) for molecule in molecules if molecule is not None]
     different = list(dict.fromkeys(valid))
@@ -94,13 +95,13 @@ def judge(texts, learnt):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=pathlib.Path, default=NCI)
-    parser.add_argument("--seconds", type=positive, default=600, help="of training")
-    parser.add_argument("--length", type=positive, default=64, help="symbols at most")
+    parser.add_argument("--seconds", type=positive, default=600, help="processor seconds")
+    parser.add_argument("--length", type=positive, default=64, help="maximum number of symbols")
     parser.add_argument("--width", type=positive, default=128)
     parser.add_argument("--layers", type=positive, default=4)
     parser.add_argument("--samples", type=positive, default=200)
     parser.add_argument("--sampler-steps", type=positive, default=100)
-    parser.add_argument("--start", default="", help="symbols that all molecules begin with")
+    parser.add_argument("--start", default="", help="first symbols of all molecules")
     parser.add_argument("--output", type=pathlib.Path, default="molecules")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)

@@ -1,30 +1,30 @@
-"""Trains Bayesian flow networks on the rows of tables: numbers, classes, dates, missing cells.
+"""Trains Bayesian flow networks on rows of tables: numbers, classes, dates, missing cells.
 
     KERAS_BACKEND=torch python examples/table.py
     KERAS_BACKEND=torch python examples/table.py --data file.csv --target column --out folder
 
-By default the tables are scikit-learn's wines (178 rows, 13 columns, 3 classes) and breast cancers
-(569 rows, 30 columns, 2 classes). Of each, for each of five splits, 70% of the rows are trained on.
-Prints two things about the others:
+By default, the tables are scikit-learn's wines (178 rows, 13 columns, 3 classes) and breast cancers
+(569 rows, 30 columns, 2 classes). For each of five splits, a model learns 70% of the rows. Prints
+two scores on the held-out rows:
 
-- how well the target is told by a model that has learnt rows that were drawn, and how well by one
-  that has learnt the real rows: the accuracy of logistic regression, or, if the target is a number,
-  R^2 of linear regression;
-- by how much numbers are missed that were hidden, a fifth of them at random and with them every
-  target: filled in with the mean of several draws of `impute`, with one draw, and with the column's
-  mean. In standard deviations of the columns: the root of the mean square.
+- how well a regression predicts the target after training on generated rows, and after training on
+  real rows: the accuracy of logistic regression, or, if the target is a number, R^2 of linear
+  regression;
+- the error of imputed numbers, after hiding a random fifth of the numbers and all targets. They are
+  imputed by the mean of several samples from `impute`, by one sample, and by the column's mean. The
+  error is the root mean square, in standard deviations of the columns.
 
-Writes, for each table, of the first split, into a folder of its own:
+Writes, for the first split of each table, into a folder of its own:
 
-- `report.html`, for any browser: drawn rows beside real ones, column by column and in pairs, and
-  whether the model has copied rows. It loads nothing from elsewhere;
-- `model.keras`, which has learnt 70% of the rows, and draws more:
+- `report.html`, a page for any browser that loads nothing from elsewhere. It compares generated
+  rows with real ones, by column and in pairs, and shows whether the model has copied rows;
+- `model.keras`, which has learnt 70% of the rows and generates more:
   `keras.saving.load_model(...).sample(100)`;
-- `synthetic.csv`: the drawn rows;
-- `imputed.csv`: all rows of the file, their missing cells filled in; if none are missing, the
-  held-out rows, the cells filled in that were hidden.
+- `synthetic.csv`, the generated rows;
+- `imputed.csv`, all rows of the file with their missing cells imputed; if none are missing, the
+  held-out rows with their hidden cells imputed.
 
-Of a file of one's own, dates are found by their form, and have seasons and weekdays. Columns of
+In your own files, dates are detected by their format, and have seasons and weekdays. Columns of
 names and the like, in which most strings are different, are left out.
 """
 
@@ -50,13 +50,13 @@ from keras_bfn.tables.numbers import SECONDS
 from keras_bfn.tables.table import MOST_NAMES
 
 HIDDEN = 0.2
-MOST_IMPUTED = 1000  # held-out rows of which cells are hidden
+MOST_IMPUTED = 1000  # maximum number of held-out rows with hidden cells
 DATE_FORMATS = ("ISO8601", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
 SCORES = ["after real rows", "after drawn rows", "mean of draws", "one draw", "column mean"]
 
 
 def load_tables(args):
-    """Frames by their names, the column that is to be told, and the names of those left out."""
+    """Returns frames by name, the target column, and the names of the columns left out."""
     if args.data is not None:
         df, left_out = read_csv(args.data)
         if args.target not in df.columns or df[args.target].dtype.kind == "M":
@@ -67,9 +67,12 @@ def load_tables(args):
 
 
 def read_csv(path):
-    """The columns of a file that can be learnt: dates as such, no infinite numbers; and others."""
+    """Returns a frame of the columns to learn, and the names of the columns left out.
+
+    Dates are parsed. Infinite numbers become missing cells.
+    """
     cells = pandas.read_csv(path, dtype=str)
-    codes = {name: str for name in cells if cells[name].str.match(r"0\d").any()}  # as 00501
+    codes = {name: str for name in cells if cells[name].str.match(r"0\d").any()}  # such as 00501
     df = pandas.read_csv(path, dtype=codes).replace([np.inf, -np.inf], np.nan)
     for name in df.columns[[is_text(df[name]) for name in df.columns]]:
         df[name] = find_dates(df[name])
@@ -82,7 +85,7 @@ def is_text(column):
 
 
 def find_dates(column):
-    """The column as dates, if all its cells are of one of the forms."""
+    """Returns the column as dates if all its cells have one of the formats, else as it is."""
     for form in DATE_FORMATS:
         try:
             return pandas.to_datetime(column, format=form)
@@ -97,7 +100,7 @@ def is_name(column):
 
 
 def columns_of(df):
-    """What the columns of a table are sent as; of the rows they tell no more than their values."""
+    """Returns each column's type with its values, range or cycles, and nothing more of the rows."""
     kinds = {
         Category: lambda column, cells: Category(column.values),
         Levels: lambda column, cells: Levels(column.low, column.high),
@@ -108,7 +111,7 @@ def columns_of(df):
 
 
 def find_cycles(cells):
-    """The cycles that times have gone through: seasons, weekdays and, of more than dates, hours."""
+    """Returns the cycles that the times span: seasons, weekdays and, if dates have times, hours."""
     if cells.dtype.kind != "M":
         return []
     times = cells.dropna()
@@ -133,7 +136,7 @@ def train(df, columns, steps, seed):
 
 
 def to_numbers(df, target, columns):
-    """What the regressions take: strings as columns of 0 and 1, dates as days, no missing cells."""
+    """Returns regression inputs: strings as columns of 0 and 1, dates as days, no missing cells."""
     x = df.drop(columns=target)
     x = x.assign(**{name: to_floats(x[name]) for name in x if x[name].dtype.kind in "Mm"})
     x = pandas.get_dummies(x, dtype=float).reindex(columns=columns).astype(float)
@@ -141,7 +144,7 @@ def to_numbers(df, target, columns):
 
 
 def score(df, test, target):
-    """Of a regression that has learnt some rows, on others."""
+    """Returns the score on `test` of a regression trained on `df`."""
     columns = pandas.get_dummies(test.drop(columns=target)).columns
     x, x_test = (to_numbers(frame, target, columns) for frame in (df, test))
     if is_number(test[target]):
@@ -161,11 +164,11 @@ def root_mean_square(errors):
 
 
 def run_split(df, target, columns, seed, args):
-    """Scores after real and after drawn rows, and errors of three ways to fill in numbers.
+    """Scores real rows, generated rows, and three ways to impute numbers.
 
     Returns:
-        The list of these, the model, and frames: the rows that it has learnt, those it has not,
-        those it drew, and some of the second whose cells were hidden and filled in.
+        The list of scores and errors, the model, and a tuple of frames: training rows, held-out
+        rows, generated rows, and some held-out rows whose hidden cells were imputed.
     """
     rows, test = train_test_split(df.dropna(subset=target), test_size=0.3, random_state=seed)
     model = train(rows, columns, args.steps, seed)
@@ -188,7 +191,7 @@ def run_split(df, target, columns, seed, args):
 
 
 def write_files(folder, name, df, results, model, frames, facts, args):
-    """The page and the rows of one table."""
+    """Writes the report and the rows of one table."""
     rows, test, drawn, filled = frames
     gone = df.isna().any(axis=1)
     if gone.any():
@@ -198,7 +201,7 @@ def write_files(folder, name, df, results, model, frames, facts, args):
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "model.keras")
     for file, frame in (("synthetic", drawn), ("imputed", filled)):
-        # Integers of a column with missing cells are floats: they are written as integers again.
+        # In a column with missing cells, integers are floats: write them as integers.
         frame.convert_dtypes().to_csv(folder / f"{file}.csv", index=False)
     facts = [
         f"{len(df)} rows, {len(df.columns)} columns. Of the first split, {len(rows)} rows were "
@@ -214,15 +217,15 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=pathlib.Path, help="a CSV file, in the place of wines")
-    parser.add_argument("--target", help="its column that a regression tells from others")
-    parser.add_argument("--steps", type=positive, default=800, help="of training")
+    parser.add_argument("--data", type=pathlib.Path, help="CSV file; default: example tables")
+    parser.add_argument("--target", help="column that a regression predicts")
+    parser.add_argument("--steps", type=positive, default=800, help="training steps")
     parser.add_argument("--splits", type=positive, default=5)
-    parser.add_argument("--samples", type=positive, default=1000, help="rows to draw")
+    parser.add_argument("--samples", type=positive, default=1000, help="rows to generate")
     parser.add_argument("--sampler-steps", type=positive, default=50)
-    parser.add_argument("--draws", type=positive, default=10, help="to fill in a number")
+    parser.add_argument("--draws", type=positive, default=10, help="samples per number")
     out = pathlib.Path("tables")
-    parser.add_argument("--out", type=pathlib.Path, default=out, help=f"by default {out}")
+    parser.add_argument("--out", type=pathlib.Path, default=out, help=f"default: {out}")
     args = parser.parse_args()
     start = time.monotonic()
     tables, target, left_out = load_tables(args)

@@ -1,4 +1,4 @@
-"""A page about drawn rows beside real ones, in one HTML file that loads nothing from elsewhere."""
+"""Writes an HTML page that compares generated rows with real ones, and loads nothing else."""
 
 import html
 import itertools
@@ -9,10 +9,10 @@ import numpy as np
 import pandas
 from sklearn.neighbors import NearestNeighbors
 
-FEW_VALUES = 10  # of at most so many, numbers are classes
-MOST_CLASSES = 12  # that are shown one by one
+FEW_VALUES = 10  # numbers with at most so many values are classes
+MOST_CLASSES = 12  # maximum number shown separately
 NUM_PAIRS = 6
-NUM_POINTS = 400  # of each picture of a pair
+NUM_POINTS = 400  # points in each scatter plot
 
 STYLE = pathlib.Path(__file__).with_suffix(".css").read_text()
 
@@ -21,13 +21,13 @@ def write_report(path, title, facts, scores, real, drawn, held_out):
     """Writes the page.
 
     Args:
-        path: where to.
-        title: string, what the table is called.
-        facts: list of strings, a paragraph each.
-        scores: frame, shown as it is.
-        real: frame of the rows that the model has learnt.
-        drawn: frame of the rows that it drew.
-        held_out: frame of real rows that it has not learnt.
+        path: `pathlib.Path` to write to.
+        title: string, the table's name.
+        facts: list of strings, one per paragraph.
+        scores: frame of scores.
+        real: frame of training rows.
+        drawn: frame of generated rows.
+        held_out: frame of real rows that the model has not learnt.
     """
     frames = [as_numbers(frame, real) for frame in (real, drawn)]
     of_real, of_drawn = map(associations, frames)
@@ -70,14 +70,14 @@ def card(title, text):
 
 
 def is_number(series):
-    """Whether a column is drawn as an axis: a number or a date, of more than a few values."""
+    """Returns whether a column gets an axis: numbers or dates with more than a few values."""
     kinds = (pandas.api.types.is_numeric_dtype, pandas.api.types.is_datetime64_any_dtype)
     is_bool = pandas.api.types.is_bool_dtype(series)
     return not is_bool and any(kind(series) for kind in kinds) and series.nunique() > FEW_VALUES
 
 
 def to_floats(series):
-    """Numbers as floats, dates as days; NaN where one is missing."""
+    """Returns numbers as floats, dates as days, and missing cells as NaN."""
     if pandas.api.types.is_datetime64_any_dtype(series):
         times = series.dt.tz_localize(None) if series.dt.tz is not None else series
         return (times - pandas.Timestamp(0)) / pandas.Timedelta(days=1)
@@ -89,7 +89,7 @@ def to_strings(series):
 
 
 def classes_of(series, most):
-    """The commonest values as strings: by frequency, but numbers and dates in order."""
+    """Returns the most common values as strings: in order, or, for classes, by frequency."""
     values = to_strings(series).value_counts().index[:most].tolist()
     keys = {"i": float, "u": float, "f": float, "M": str}
     kind = series.dtype.kind
@@ -97,11 +97,10 @@ def classes_of(series, most):
 
 
 def as_numbers(df, real, most=MOST_CLASSES):
-    """Each column as floats: numbers as they are, classes as their place among the real ones.
+    """Returns each column as floats, or, for classes, as indices into the real column's classes.
 
-    All but the `most` commonest classes are one.
-
-    Places are integers of a nullable dtype, which tells them from numbers.
+    Classes beyond the `most` most common ones share one index. Indices have a nullable integer
+    dtype, which distinguishes them from numbers.
     """
     columns = {}
     for name in real.columns:
@@ -117,10 +116,11 @@ def as_numbers(df, real, most=MOST_CLASSES):
 
 
 def associations(df):
-    """How much columns tell of each other, in [-1, 1], a float array `(num, num)`.
+    """Returns the associations of all pairs of columns, in [-1, 1], a float array `(num, num)`.
 
-    Of two numbers it is their correlation; of a number and a class, the root of the share of its
-    variance that classes explain (the correlation ratio); of two classes, Cramer's V.
+    For two numbers, this is their correlation. For a number and a class, it is the correlation
+    ratio, the root of the fraction of variance that classes explain. For two classes, it is
+    Cramer's V.
     """
     num = len(df.columns)
     found = np.eye(num)
@@ -138,7 +138,7 @@ def associations(df):
 
 
 def _basis(series):
-    """Orthonormal columns that span what is a function of a column, the constant among them."""
+    """Returns an orthonormal basis for functions of a column, including the constant."""
     if str(series.dtype) == "Int64":
         indicators = pandas.get_dummies(series, dtype=float).to_numpy()
         return indicators / np.sqrt(indicators.sum(axis=0))
@@ -149,9 +149,9 @@ def _basis(series):
 
 
 def distances(real, drawn, held_out):
-    """From each drawn and each held-out row to the nearest row that was learnt.
+    """Returns the distances of generated and of held-out rows to their nearest training row.
 
-    Numbers are in standard deviations; another class is at a distance of 1; missing numbers are at
+    Numbers are in standard deviations. Different classes are at distance 1. Missing numbers are at
     the mean.
     """
     most = max(real[name].nunique() for name in real.columns)
@@ -173,7 +173,7 @@ def distances(real, drawn, held_out):
 
 
 def describe_copies(of_drawn, of_held_out):
-    """Whether drawn rows are nearer to those that were learnt than new real rows are."""
+    """Describes whether generated rows are nearer to training rows than new real rows are."""
     near = np.quantile(of_held_out, 0.05)
     span = np.concatenate([of_held_out, of_drawn])
     picture = histogram(of_held_out, of_drawn, "{:.2f}".format, span)
@@ -196,7 +196,7 @@ def describe_copies(of_drawn, of_held_out):
 
 
 def describe_columns(real, drawn):
-    """A card for each column: what is how frequent."""
+    """Returns a card for each column that shows its distribution."""
     cards = []
     for i, name in enumerate(real.columns, start=1):
         columns = real[name], drawn[name]
@@ -219,7 +219,7 @@ def describe_columns(real, drawn):
 
 
 def shower(spread):
-    """What shows numbers of this spread, to three digits or four."""
+    """Returns a function that formats numbers of this spread, with three or four digits."""
     digits = min(max(0, 2 - math.floor(math.log10(max(spread, 1e-12)))), 12)
     return lambda value: f"{value:,.{digits}f}"
 
@@ -229,9 +229,9 @@ def _show_date(days):
 
 
 def histogram(real, drawn, show, span=None, num_bins=30):
-    """An SVG: how dense real values are, filled, and drawn ones, as a line.
+    """Returns an SVG of the density of real values, filled, and of generated values, as a line.
 
-    The axis is that of `span`, by default of the real values.
+    The axis covers `span`, by default the real values.
     """
     real, drawn = (np.asarray(x)[~np.isnan(x)] for x in (real, drawn))
     low, high = np.quantile(real if span is None else span, [0.005, 0.995])
@@ -254,7 +254,7 @@ def histogram(real, drawn, show, span=None, num_bins=30):
 
 
 def bars(real, drawn):
-    """The shares of classes, in HTML."""
+    """Returns the frequencies of classes, as HTML bars."""
     shares = [to_strings(x).value_counts(normalize=True) for x in (real, drawn)]
     shown = classes_of(real, MOST_CLASSES)
     rows = [(value, [s.get(value, 0.0) for s in shares]) for value in shown]
@@ -274,7 +274,7 @@ def bars(real, drawn):
 
 
 def describe_pairs(real, drawn, of_real):
-    """Pictures of the pairs of columns that tell most of each other: real rows, and drawn ones."""
+    """Returns scatter plots of the most associated pairs of columns, real and generated."""
     names = list(real.columns)
     pairs = sorted(
         itertools.combinations(range(len(names)), 2), key=lambda pair: -abs(of_real[pair])
@@ -296,7 +296,7 @@ def describe_pairs(real, drawn, of_real):
 
 
 def _dots(name, df, real, left):
-    """Points of a pair of columns; classes lie beside each other, each a little scattered."""
+    """Returns the points of a pair of columns, with each class as a strip of jittered points."""
     df = df.dropna().head(NUM_POINTS)
     rng, places = np.random.default_rng(0), []
     for column in df.columns:
@@ -313,7 +313,7 @@ def _dots(name, df, real, left):
 
 
 def describe_associations(names, of_real, of_drawn):
-    """Three matrices of colours; columns go by their numbers."""
+    """Returns three coloured matrices; columns are identified by number."""
     off = ~np.eye(len(names), dtype=bool)
     error = np.abs(of_drawn - of_real)[off].mean() if len(names) > 1 else 0.0
     cards = [

@@ -1,16 +1,16 @@
-"""The paper's text8 experiment: 27 letters, in bits per character.
+"""The paper's text8 experiment: text in 27 letters, in bits per character.
 
     KERAS_BACKEND=jax python examples/text8.py    # the paper's recipe
     KERAS_BACKEND=jax python examples/text8.py --preset small --data novel.txt
     KERAS_BACKEND=jax python examples/text8.py --preset tiny --data embedded
 
-`--data` is a text file, `embedded`, the prose of Python's help, or by default text8 itself, which
-is downloaded. Any text but text8 is cleaned as text8 was: a to z, all else a space. See
-`experiment.py` for what a run leaves behind. The same command goes on where a run was killed.
+`--data` is a text file, or `embedded`, the prose of Python's help. By default, text8 is downloaded.
+Other texts are cleaned like text8: a to z, and everything else a space. `experiment.py` lists the
+files that a run writes. To resume an interrupted run, repeat its command.
 
-At the end, the flow's prior is scored alone, and samples are judged beside as much text of the test
-part, by the text that validates: how many of their whole words occur in it, and the bits per
-character under its n-gram model.
+At the end, the prior is scored on its own, and samples are compared with as much test text, by two
+measures relative to the validation text: the fraction of their whole words that occur in it, and
+the bits per character under its n-gram model.
 """
 
 import math
@@ -23,7 +23,7 @@ from keras_bfn import datasets, flows, metrics, networks, recipes
 
 LETTERS = datasets.Letters()
 PAPER = {None: 1.41}  # bits per character in continuous time
-# For each preset: the batch size, the epochs, the windows' length, and the steps of an epoch.
+# For each preset: batch size, epochs, window length, and steps per epoch.
 SIZES = {
     "paper": (416, 10_000, 256, 1000),
     "small": (32, 7, 256, 200),
@@ -35,7 +35,7 @@ def build_model(preset, order, data, seq_length, steps, seed):
     if preset == "paper":
         return keras_bfn.BayesianFlowNetwork.from_preset("bfn_text8", load_weights=False)
     flow = flows.DiscreteFlow(num_classes=27, beta_1=0.75)
-    # What a letter's last few say of it is what the network need not learn.
+    # With this prior, the network need not learn how a letter depends on the last few.
     flow = flows.fit_prior(flow, data.train.tokens[None], order=order)
     width, num_layers = (128, 5) if preset == "small" else (16, 1)
     network = networks.Transformer(
@@ -47,7 +47,7 @@ def build_model(preset, order, data, seq_length, steps, seed):
 
 
 def judge(model, data):
-    """Prints samples, and how like the text that validates they and real text are."""
+    """Prints samples, and compares them and real text with the validation text."""
     held_out = np.concatenate(list(data.validation)).ravel()
     reference, ngrams = LETTERS.decode(held_out), metrics.NgramModel(held_out, 27)
     if isinstance(model.flow.prior, flows.MarkovChain):
@@ -64,9 +64,12 @@ def judge(model, data):
 
 
 def main():
-    parser = experiment.make_parser(__doc__, "a text file, or 'embedded'")
+    parser = experiment.make_parser(__doc__, "text file, or 'embedded'")
     parser.add_argument(
-        "--order", type=int, default=3, help="of the prior, a Markov chain; 0: none"
+        "--order",
+        type=int,
+        default=3,
+        help="order of the prior, a Markov chain; 0: independent letters",
     )
     args = experiment.parse_arguments(parser, "text8")
     batch_size, epochs, seq_length, steps_per_epoch = SIZES[args.preset]

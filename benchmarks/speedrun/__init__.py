@@ -1,1 +1,1 @@
-"""Held-out cost against processor seconds, and the record of it: see RECORDS.md."""
+"""Held-out cost by processor seconds, and the records: see RECORDS.md."""

@@ -1,16 +1,16 @@
-"""Trains under a budget of processor seconds, and logs what held-out data cost on the way.
+"""Trains within a budget of processor seconds, and logs the cost of held-out data on the way.
 
     KERAS_BACKEND=jax python -m benchmarks.speedrun text --data novel.txt --seconds 600
     KERAS_BACKEND=jax python -m benchmarks.speedrun mnist --data ~/tensorflow_datasets --test
     KERAS_BACKEND=jax python -m benchmarks.speedrun digits --set width=384 --set dropout=0.2
 
 The recipe of a track is in `benchmarks/speedrun/tracks.py`; `--set` changes entries of it, for
-trials. The learning rate rises over the first 3% of the budget and falls to zero at its end.
-Seconds are those of the processor, of all threads, of training with its compilation; scoring is
-not counted. Costs are of the part that validates; `--test` scores the part that tests, at the end.
-Of texts, it is also told how many whole words of samples occur in the part that validates.
-The log (`--output`) has the machine, versions, the state of git, the recipe, the seed and the
-curve, and is drawn beside the logs that `--beside` names.
+trials. The learning rate rises over the first 3% of the budget and falls to zero at its end. The
+budget counts processor seconds of all threads, including compilation and excluding scoring. Costs
+are those of the validation data; with `--test`, the test data are scored at the end. For texts,
+also prints the fraction of sampled whole words that occur in the validation text. The log
+(`--output`) holds the machine, versions, the state of git, the recipe, the seed and the curve,
+which is plotted with those of the logs in `--beside`.
 """
 
 import argparse
@@ -27,16 +27,16 @@ from benchmarks.report import machine
 from benchmarks.speedrun.tracks import TRACKS
 from keras_bfn import callbacks, metrics
 
-EPOCH = 25  # steps, between which the rate is set and the clock is read
-NUM_COSTS = 12  # on the way
+EPOCH = 25  # steps between settings of the rate and readings of the clock
+NUM_COSTS = 12  # during training
 
 
 class Curve(keras.callbacks.Callback):
-    """Scores the model on the way, which is not counted among the budget's seconds.
+    """Scores the model during training, outside of the budget.
 
     Args:
         budget: the `keras_bfn.callbacks.TimeBudget`, which comes before this callback.
-        score: function without arguments to a dict of costs.
+        score: function without arguments that returns a dict of costs.
     """
 
     def __init__(self, budget, score):
@@ -58,13 +58,13 @@ class Curve(keras.callbacks.Callback):
 
 
 def costs(track, x, orders, num_repeats):
-    """Means over examples by order, and their standard errors, in the track's unit."""
+    """Returns mean costs by order, and their standard errors, in the track's unit."""
     found = {}
     with track.model.averaged_weights():
         for order in orders:
             options = {"order": order, "num_repeats": num_repeats, "seed": 0, "verbose": 0}
             if order == "left_to_right":
-                options["num_repeats"] = 1  # exact
+                options["num_repeats"] = 1  # this cost has no noise
             nats = track.model.code_length(x, batch_size=128, **options)
             total = (nats["transmission"] + nats["reconstruction"]) * track.per_nat
             found[order] = round(float(total.mean()), 4)
@@ -73,7 +73,7 @@ def costs(track, x, orders, num_repeats):
 
 
 def judge_texts(track):
-    """Texts by the record's order; how many of their words, and of real ones, validate."""
+    """Returns texts by the record's order, and the fractions of known words, also in real text."""
     tokenizer = track.model.tokenizer
     reference = tokenizer.decode(track.validation.ravel())
     with track.model.averaged_weights():
@@ -84,7 +84,7 @@ def judge_texts(track):
 
 
 def git_state():
-    """The commit, and whether files differ from it; None outside a clone."""
+    """Returns the commit, and whether files differ from it, or None outside a clone."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     found = subprocess.run(
         command, capture_output=True, text=True, cwd=pathlib.Path(__file__).parent
@@ -93,7 +93,7 @@ def git_state():
 
 
 def draw_curves(log, beside, path):
-    """The curve of a log, over those of others."""
+    """Plots the curve of a log with those of others."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout="constrained")
@@ -110,13 +110,13 @@ def draw_curves(log, beside, path):
 def main(args=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("track", choices=TRACKS)
-    parser.add_argument("--data", help="the text file, or the directory of TensorFlow Datasets")
-    parser.add_argument("--seconds", type=float, default=600.0, help="of the processor")
+    parser.add_argument("--data", help="text file, or TensorFlow Datasets directory")
+    parser.add_argument("--seconds", type=float, default=600.0, help="processor seconds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", dest="changes")
-    parser.add_argument("--test", action="store_true", help="score the part that tests, at the end")
-    parser.add_argument("--output", type=pathlib.Path, help="the log; .png and .keras beside it")
-    parser.add_argument("--beside", type=pathlib.Path, nargs="*", default=[], help="other logs")
+    parser.add_argument("--test", action="store_true", help="score the test data at the end")
+    parser.add_argument("--output", type=pathlib.Path, help="log; adds .png and .keras files")
+    parser.add_argument("--beside", type=pathlib.Path, nargs="*", default=[], help="logs to plot")
     args = parser.parse_args(args)
     make, recipe = TRACKS[args.track]
     if args.data is None and args.track == "text":

@@ -1,4 +1,4 @@
-"""The tracks: data in three parts, a recipe, and in which orders held-out data are sent."""
+"""The tracks: data in three parts, a recipe, and the orders in which held-out data are sent."""
 
 import math
 from collections.abc import Callable
@@ -13,16 +13,16 @@ from keras_bfn import datasets, flows, networks, recipes
 
 
 class Track(NamedTuple):
-    """What a track trains on, by which recipe, and how costs are told.
+    """The data, model and recipe of a track, and how to report its costs.
 
     Attributes:
         model: a `BayesianFlowNetwork` that is not compiled.
-        optimizer: a Keras optimizer of a constant rate, the highest.
-        draw: function of a random generator to a batch of training data.
-        validation, test: arrays: choices are made by the first, and the last is looked at once.
-        unit: in words.
-        per_nat: float. What a nat per example is in this unit.
-        orders: those in which held-out data are sent; the first is the record's.
+        optimizer: a Keras optimizer with a constant rate, the peak.
+        draw: function that takes a random generator, and returns a batch of training data.
+        validation, test: arrays. The first is for choices; the second is scored once.
+        unit: string, the unit of costs.
+        per_nat: float. One nat per example, in this unit.
+        orders: tuple of the orders in which held-out data are sent; the first is the record's.
     """
 
     model: Any
@@ -71,7 +71,7 @@ DIGITS = {
 
 
 def text(recipe, data, seed):
-    """A text in windows of its 27 letters: the last 5% test, the 5% before them validate."""
+    """Windows of text in 27 letters: the last 5% for testing, the 5% before them for validation."""
     length = recipe["length"]
     train, *held_out = (
         part.tokens.astype("int32") for part in datasets.text_file(data, seq_length=length)
@@ -116,7 +116,7 @@ def text(recipe, data, seed):
 
 
 def mnist(recipe, data, seed):
-    """MNIST: pixels drawn black or white anew in every batch; the last 5,000 images validate."""
+    """MNIST, binarised anew in every batch; the last 5,000 images are for validation."""
     levels, _ = load_mnist("train", data)
     test, _ = load_mnist("test", data)
     flow = flows.DiscreteFlow(num_classes=2, beta_1=7.0)
@@ -146,7 +146,7 @@ def mnist(recipe, data, seed):
 
 
 def digits(recipe, data, seed):
-    """scikit-learn's 8x8 digits, of 17 levels: 1,200 train, 300 validate, 297 test."""
+    """scikit-learn's 8x8 digits: 1,200 training, 300 validation and 297 test images, 17 levels."""
     levels = load_digits().images[..., None]
     levels = levels[np.random.default_rng(0).permutation(len(levels))].astype("int32")
     flow = flows.DiscretizedFlow(num_bins=17, sigma_1=0.02, prediction="data")

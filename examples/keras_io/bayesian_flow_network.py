@@ -11,23 +11,24 @@ Accelerator: GPU
 ## Introduction
 
 A [Bayesian Flow Network (BFN)](https://arxiv.org/abs/2308.07037) is a generative model
-that works like a conversation. Alice has an image. She sends Bob noisy messages about
-all of its pixels at once, at first very noisy ones, later more accurate ones. Bob keeps
-a belief about each pixel, and updates it by Bayes' rule with each message. Between
-messages, a neural network looks at his beliefs about all pixels together, and predicts
-the image.
+in which a sender transmits an image to a receiver. The sender sends noisy messages
+about all pixels at once, at first very noisy ones, later more accurate ones. The
+receiver keeps a *belief* about each pixel (the paper's input distribution), and updates
+it by Bayes' rule with each message. Between messages, a neural network takes the
+beliefs about all pixels together, and predicts the image.
 
-The better the prediction, the less news there is in the next message. The news of all
-messages, in nats, is the training loss: it is how much it costs to send an image. To
-generate, Bob talks to himself: he draws an image from the network's prediction, sends
-himself a message about it, updates his beliefs, and asks the network again.
+The better the prediction, the less information the next message adds. The information
+in all messages, in nats, is the training loss: the cost of sending an image. To
+generate an image, the model plays both roles: it samples an image from the network's
+prediction, sends a message about it, updates the beliefs, and calls the network again.
 
-BFNs resemble diffusion models, with one difference that matters for discrete data: what
-the network sees is not noisy data, but the parameters of a distribution. These change
-smoothly, even if the data are pixels that are either 0 or 1, or the letters of a text.
+BFNs resemble diffusion models, with one difference that matters for discrete data: the
+input of the network is not noisy data, but the parameters of a distribution. These
+change smoothly, even if the data are pixels that are either 0 or 1, or the letters of a
+text.
 
 In this example we train a BFN on binary MNIST digits, measure the cost of sending test
-images, and generate digits, in 100 network calls and in 10.
+images, and generate digits in 100 network calls and in 10.
 """
 
 """
@@ -52,7 +53,7 @@ width = 512
 num_blocks = 3
 
 # Training.
-final_accuracy = 6.0  # Of all messages together.
+final_accuracy = 6.0  # The total accuracy of all messages.
 batch_size = 128
 num_epochs = 7  # Train for 50 epochs or more for better results.
 learning_rate = 1e-3
@@ -75,16 +76,16 @@ print("Images to train on:", train_images.shape)
 """
 ## Messages and beliefs
 
-Bob's belief about a pixel is the probability that it is 1. We keep it as log odds,
-`log(probability / (1 - probability))`, because Bayes' rule then is a sum: each message
+The belief about a pixel is the probability that it is 1. We keep it as log odds,
+`log(probability / (1 - probability))`, because Bayes' rule is then a sum: each message
 adds a number to the log odds. For a message of accuracy `a`, this number is normal,
 with mean `2a` if the pixel is 1 and `-2a` if it is 0, and with variance `4a`. (This is
-the paper's sender distribution for two classes, written for their log odds.)
+the paper's sender distribution for two classes, expressed in log odds.)
 
-Accuracies add up, too. So the sum of all messages until some time is distributed like
-one message that has their total accuracy, and we can train at any time without sending
-the messages before it. Following the paper, the total accuracy at a time between 0 and
-1 is `final_accuracy * time**2`.
+Accuracies add up, too. So the sum of all messages up to some time has the same
+distribution as one message with their total accuracy, and we can train at any time
+without sending the earlier messages. Following the paper, the total accuracy at a time
+between 0 and 1 is `final_accuracy * time**2`.
 """
 
 
@@ -93,14 +94,14 @@ def total_accuracy(time):
 
 
 def draw_message(images, accuracy, seed):
-    """What a message adds to the log odds of each pixel."""
+    """Returns what a message adds to the log odds of each pixel."""
     signs = ops.convert_to_tensor(2.0 * images - 1.0)
     noise = keras.random.normal(ops.shape(images), seed=seed)
     return 2.0 * accuracy * signs + 2.0 * ops.sqrt(accuracy) * noise
 
 
 """
-Here is what Bob believes about a few digits as time goes by, if no network helps him.
+These are the beliefs about a few digits over time, without help from a network.
 """
 
 
@@ -126,11 +127,11 @@ show(beliefs, 8, "Beliefs at times 0, 0.2, 0.4, 0.6, 0.8 and 1")
 """
 ## The network
 
-The network sees the beliefs and the time, and returns new log odds, which also take
-into account what the other pixels tell. Any architecture will do. We use dense layers
-with residual connections, which learn quickly. Their output is added to the log odds
-that are given, so they only need to say what the pixels tell about each other. The last
-layer starts at zero: at first, the prediction is what Bob believes anyway.
+The network takes the beliefs and the time, and returns new log odds, which also depend
+on the other pixels. Any architecture will do. We use dense layers with residual
+connections, which learn quickly. We add their output to the input log odds, so they
+only need to learn how pixels depend on each other. The last layer starts at zero, so
+the first predictions are the beliefs themselves.
 """
 
 
@@ -138,7 +139,7 @@ def build_network():
     log_odds = keras.Input((image_size, image_size, 1))
     time = keras.Input(())
 
-    # Beliefs as numbers from -1 to 1.
+    # The beliefs, scaled to [-1, 1].
     x = layers.Dense(width)(layers.Flatten()(ops.tanh(log_odds / 2.0)))
     embedded_time = layers.Dense(width, activation="silu")(layers.Reshape((1,))(time))
     x = x + layers.Dense(width)(embedded_time)
@@ -156,22 +157,24 @@ def build_network():
 """
 ## The model
 
-The news in a message is the Kullback-Leibler divergence of what Alice sends from what
-Bob expects. For many small messages it has a simple form: per unit of accuracy, twice
-the squared error of the predicted probability. We draw one time for each image, so the
-loss is this error times the rate at which accuracy grows at that time.
+The cost of a message is the Kullback-Leibler divergence between the sender distribution
+and the receiver distribution, which is what the receiver expects. For many small
+messages it has a simple form: per unit of accuracy, twice the squared error of the
+predicted probability. We sample one time for each image, so the loss is this error
+times the rate at which accuracy grows at that time.
 
 We only override `compute_loss()`, and leave the rest to `fit()`, so the model trains on
 any backend.
 
-After the last message, Alice still has to send what Bob does not know by then. This
-costs the cross-entropy of his last prediction, the *reconstruction loss*. It is not
-trained, but it is part of what it costs to send an image.
+After the last message, the sender still has to send what the receiver does not know.
+This costs the cross-entropy of the last prediction, the *reconstruction loss*. It is
+not trained, but it is part of the cost of an image.
 
-`generate()` is the conversation with oneself. The paper's sampler draws an image from
-the prediction for each message. A [later work](https://arxiv.org/abs/2404.15766) shows
-that the sampler solves a stochastic differential equation, and that it needs fewer
-steps if the message is about the expected image instead. We implement both.
+`generate()` lets the model send messages to itself. For each message, the paper's
+sampler draws an image from the prediction. [Later
+work](https://arxiv.org/abs/2404.15766) shows that this sampler solves a stochastic
+differential equation, and that it needs fewer steps if the messages are about the
+expected image instead. We implement both.
 """
 
 
@@ -186,7 +189,7 @@ class BayesianFlowNetwork(keras.Model):
         return self.predict_images(images, time), time
 
     def predict_images(self, images, time):
-        """Log odds of the pixels, after messages about the images until a time."""
+        """Returns predicted log odds of pixels, after messages up to a time."""
         accuracy = ops.reshape(total_accuracy(time), (-1, 1, 1, 1))
         log_odds = draw_message(images, accuracy, self.seed_generator)
         return self.network([log_odds, time])
@@ -203,7 +206,7 @@ class BayesianFlowNetwork(keras.Model):
         return ops.mean(ops.sum(nats, axis=(1, 2)))
 
     def generate(self, num_images, num_steps, use_expected_image=False):
-        """Images, and the beliefs before each step."""
+        """Returns images, and the beliefs before each step."""
         log_odds, beliefs = ops.zeros((num_images, image_size, image_size, 1)), []
         for step in range(num_steps + 1):
             time = step / num_steps
@@ -223,7 +226,7 @@ class BayesianFlowNetwork(keras.Model):
 """
 ## Training
 
-The validation loss estimates what the messages about a test image cost. The learning
+The validation loss estimates the cost of the messages about a test image. The learning
 rate falls to zero, so that the weights settle.
 """
 
@@ -241,21 +244,21 @@ print(f"Nats of what is unknown after them: {reconstruction:.2f}")
 """
 ## Generating digits
 
-In 100 steps, by the paper's sampler:
+100 steps of the paper's sampler:
 """
 
 images, beliefs = model.generate(64, num_steps=100)
 show(images, 16, "100 steps")
 
 """
-Beliefs on the way, for eight of them. These beliefs become digits nobody has chosen.
+These are the beliefs over time for eight of these samples. They turn into new digits.
 """
 
 on_the_way = [belief for step in beliefs[::20] for belief in step[:8]]
 show(on_the_way, 8, "Beliefs at times 0, 0.2, 0.4, 0.6, 0.8 and 1")
 
 """
-In 10 steps, by the paper's sampler, and with messages about the expected image:
+10 steps, with the paper's sampler, and with messages about the expected image:
 """
 
 show(model.generate(32, num_steps=10)[0], 16, "10 steps, images drawn")
@@ -265,10 +268,10 @@ show(images, 16, "10 steps, expected images")
 """
 ## Conclusion
 
-The loss of a BFN is a cost in nats, by which models can be compared: the paper's much
-larger network needs 77.87 nats for a binary MNIST image. (The paper makes a pixel white
-with the probability of its grey level, so the data are not quite the same.) For more
-than two classes, log odds become one number per class; for continuous data, a belief is
-the mean of a normal distribution. Messages, beliefs, a network and a loss are all that
-is needed for these, too.
+The loss of a BFN is a cost in nats, so it can be used to compare models: the paper's
+much larger network needs 77.87 nats for a binary MNIST image. (The paper makes a pixel
+white with the probability of its grey level, so the data differ slightly.) For more
+than two classes, the log odds become one number per class. For continuous data, a
+belief is the mean of a normal distribution. They, too, need only messages, beliefs, a
+network and a loss.
 """
