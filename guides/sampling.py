@@ -179,10 +179,10 @@ visualization.plot_forecast(continued, "forecast.png", np.arange(76)[:, None] < 
 
 With `return_details=True`, `generate` returns a result whose `trajectory` holds, for every step,
 the time, the evidence (the weighted sum of the messages so far), and the parameters of the input
-and output distributions. `plot_trajectory` draws the input distribution, and `animate_generation` both
-distributions as an animation. `plot_flow` draws four distributions of a single variable: input,
-output, sender (of the next message, given the final value) and receiver (of the next message, as
-the network predicts it).
+and output distributions. `plot_trajectory` draws the input distribution, and `animate_generation`
+both distributions as an animation. `plot_flow` draws four distributions of a single variable:
+input, output, sender (of the next message, given the final value) and receiver (of the next
+message, as the network predicts it).
 """
 
 result = model.generate(16, num_steps=20, seed=0, return_details=True, verbose=0)
