@@ -132,9 +132,9 @@ for order in ("together", "random", "left_to_right"):
     print(f"{order:<14}", *text, sep="\n  ")
 
 """
-Known letters can be anywhere: in `given=`, -1 marks the letters to sample. For `"together"`, it is
-better to train with `"given"`, too: our model has not seen known letters beside letters at a time
-between 0 and 1. `continue_text` continues a text to any length, window by window.
+Known letters can be anywhere: in `given=`, -1 marks the letters to sample. With `"together"`, the
+model meets known letters beside letters at times between 0 and 1. It was not trained on such states
+(`"given"` in `orders`). `continue_text` continues a text to any length, window by window.
 """
 
 given = np.full((2, LENGTH), -1)
