@@ -194,11 +194,12 @@ visualization.plot_flow(model.flow, trajectory, "flow.png", variable=(3, 3, 0))
 """
 ## A sampler of your own
 
-A sampler is a small class with three methods: `init` returns the initial state, `evidence` computes
-the network's evidence from a state (often they are the same), and `step` returns the next state.
-`flow.embed` turns data into the vectors that messages are about. `flow.observe` draws a message of
-accuracy `alpha` about them, and returns it as evidence, ready to add. This sampler is the ancestral
-one with the mode of the output distribution in place of a sample.
+A sampler is a small class with three methods: `init` returns the initial state, `evidence` converts
+a state to the evidence from which the network predicts (here the state is the evidence), and `step`
+returns the next state. `flow.embed` turns data into the vectors that messages are about.
+`flow.observe` draws a message of accuracy `alpha` about such vectors, and returns its contribution
+to the evidence. This sampler is the ancestral one with the mode of the output distribution in place
+of a sample.
 """
 
 
