@@ -11,18 +11,28 @@ Accelerator: None
 ## Introduction
 
 In this guide we train a [Bayesian Flow Network](https://arxiv.org/abs/2308.07037) on 8x8 digits,
-measure the code length of held-out images, generate new ones, and save the model. At the end,
-`trajectory.png` shows how six samples emerge from the prior. All of it takes less than a minute.
+measure the code length of held-out images (the cost of sending them), generate new ones, and save
+the model. At the end, `trajectory.png` shows how six samples emerge step by step. The guide takes
+less than a minute on a CPU.
 
 The model is a communication protocol between a sender and a receiver. The sender does not transmit
 one pixel after another. Each message is a noisy observation of *all* pixels, and each message is
-more accurate than the one before. For each pixel the receiver keeps a simple distribution, the
-*input distribution*, and updates it by Bayes' rule after every message. A network sees all input
-distributions together and predicts the image: the *output distribution*. The better the prediction,
-the fewer nats each message costs (a nat is 1.44 bits). This cost is the training loss.
+more accurate than the one before. Time runs from 0, before the first message, to 1, after the last.
+For each pixel the receiver keeps a simple distribution, the *input distribution*, and updates it by
+Bayes' rule after every message; before any message it is the *prior*. All that the receiver has to
+remember is the *evidence*, the sum of the messages so far, weighted by their accuracy. A network
+sees all input distributions together and predicts the image: the *output distribution*.
+
+The better the prediction, the fewer nats each message costs (a nat is 1.44 bits). The cost is the
+KL divergence between the *sender distribution*, from which the message comes, and the *receiver
+distribution*, which the network predicts for it. It is finite, although a message is a real number,
+because both distributions contain the noise. All messages together cost the *transmission loss*,
+which is the training loss. After the last message, the receiver is still not certain of the image:
+to send the exact image then costs the *reconstruction loss*.
 
 To generate, the receiver also plays the sender: it samples an image from the output distribution,
-sends itself a message about that image, updates the input distribution, and repeats.
+sends itself a message about that image, updates the input distribution, and repeats. The
+[glossary](../docs/glossary.md) lists all terms.
 
 ## Setup
 
@@ -59,8 +69,9 @@ print(train.shape, train.dtype)
 ## The flow defines what is sent
 
 A *flow* describes the data type. `DiscreteFlow` is for unordered classes, such as binary pixels or
-letters, `DiscretizedFlow` for ordered levels, and `ContinuousFlow` for real numbers. If an example
-has parts of several types, the data are a dict, and so is the flow.
+letters, `DiscretizedFlow` for ordered levels, `ContinuousFlow` for real numbers, and `CircularFlow`
+for angles. You can also [write your own](custom_data_types.py). If an example has parts of several
+types, the data are a dict, and so is the flow.
 
 Real numbers are sent as values in [-1, 1], but you keep your own units: `fit_scaling` finds which
 range of degrees or kilograms to map to [-1, 1], and samples come back in degrees or kilograms.
@@ -70,10 +81,10 @@ flow = keras_bfn.flows.fit_scaling(keras_bfn.flows.ContinuousFlow(sigma_1=0.02),
 ```
 
 `beta_1` is the total accuracy of the messages. It sets how certain the receiver is after the last
-message; the cost of the exact data from there on is the reconstruction loss. For numbers and levels
-we set `sigma_1` instead: the standard deviation of the input distribution after the last message,
-in units of [-1, 1]. `keras_bfn.schedules.fit` finds either value from data: see
-[long runs](long_runs.py).
+message. With a larger `beta_1`, messages cost more, and the reconstruction costs less. For numbers
+and levels we set `sigma_1` instead: the standard deviation of the input distribution after the last
+message, in units of [-1, 1]. `keras_bfn.schedules.fit` finds either value from data: see [long
+runs](long_runs.py).
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
@@ -104,7 +115,8 @@ model.fit(train, validation_data=test, epochs=60, batch_size=100, verbose=2)
 """
 ## Score
 
-`code_length` returns the cost of each image in nats. As a baseline, we code each pixel
+`code_length` returns the cost of each image in nats: the transmission loss and the reconstruction
+loss. By default it is the limit of infinitely many messages. As a baseline, we code each pixel
 independently, by its frequency in the training set:
 """
 
@@ -117,8 +129,7 @@ print(f"The model: {total.mean():.1f} nats per image.")
 print(f"Independent pixels: {independent.mean():.1f} nats per image.")
 
 """
-With a finite number of messages the cost is higher. It approaches the figure above as the number of
-steps grows:
+With `num_steps` messages the cost is higher. It approaches the limit above as their number grows:
 """
 
 for num_steps in (5, 20, 100):
@@ -143,8 +154,8 @@ for step in (0, 5, 10, 20):
     print(np.round(trajectory.theta[step, 0, 4, :, 0, 0], 2))
 
 """
-`plot_trajectory` draws the same as a picture, one row for each sample: the input distribution of
-all pixels, from the prior on the left to the last step on the right.
+`plot_trajectory` draws these input distributions as a picture, with one row for each sample, from
+the prior on the left to the last step on the right.
 """
 
 keras_bfn.visualization.plot_trajectory(flow, trajectory, "trajectory.png")
@@ -168,6 +179,7 @@ print(model.generate(1, num_steps=20, seed=0, verbose=0).shape)
   steps above in one command, and `keras_bfn.datasets.image_folder` reads the pictures.
 - [What it means to send data](sending_data.py) shows the messages and what they cost.
 - [Switching backends](switching_backends.py) runs one model on TensorFlow, JAX and PyTorch.
-- [Sampling](sampling.py) covers few steps, a given class, and given parts.
+- [Sampling](sampling.py) shows how to sample in few steps, sample a given class, and complete
+  images of which some pixels are known.
 - `examples/digits.py` trains longer, on all data types, and draws pictures.
 """

@@ -3,7 +3,7 @@ Title: Guidance by any function
 Author: The keras_bfn authors
 Date created: 2026/11/26
 Last modified: 2026/11/28
-Description: Samples by a classifier, from blurred images, and with required letters or sums.
+Description: Guide samples by a classifier, a blurred image, required letters, or a given sum.
 Accelerator: None
 """
 
@@ -11,13 +11,15 @@ Accelerator: None
 ## Introduction
 
 In this guide we sample from trained models under conditions that they were not trained on: digits
-of a class, by a separate classifier, digits with a given amount of ink, texts without a letter, and
+of a class (by a separate classifier); digits with a given amount of ink; texts without a letter;
 rows with a given sum. We also restore digits: `deblurred.png`, `enlarged.png` and `inpainted.png`
 show each measurement, the original, and several samples.
 
-Any likelihood L(x) of the data can guide samples. At each step, the expected embedding is shifted
-by the gradient of log h(s), where s is the evidence so far and h(s) the expected likelihood given
-s. This works for every type of data, because evidence is always a vector of real numbers.
+Messages are about the *embedding* of the data, a vector of real numbers for each variable. The
+*evidence* s is the weighted sum of the messages so far. Any likelihood L(x) of the data can guide
+samples: at each step, the gradient of log h(s) is added to the expected embedding, where h(s) is
+the mean of L over the posterior of the data given s. This works for every type of data, because
+evidence is always a vector of real numbers.
 
 The guide needs `scikit-learn` and `matplotlib`, and takes a few minutes on a CPU.
 
@@ -44,8 +46,8 @@ digits = digits.reshape(-1, 8, 8, 1).astype("int32")
 ## A classifier of your own
 
 `bfn_digits` is a model without classes. We train a classifier as usual, on grey levels without
-noise. At each step, guidance applies the classifier to the expected data. `target` holds the
-requested class of each sample.
+noise. At each step, guidance applies the classifier to the expected data, the means of the output
+distribution. `target` holds the requested class of each sample.
 """
 
 classifier = keras.Sequential(
@@ -69,7 +71,7 @@ by_classifier = model.generate(
     40,
     num_steps=40,
     sampler="sde2",
-    guidance=guidance.ClassifierGuidance(classifier, classes, from_logits=True),
+    guidance=guidance.ClassifierGuidance(classifier, target=classes, from_logits=True),
     seed=0,
     verbose=0,
 )
@@ -77,9 +79,9 @@ read = classifier.predict(by_classifier.astype("float32"), verbose=0).argmax(axi
 print(f"Read as the class asked for: {(read == classes).mean():.0%}")
 
 """
-`bfn_digits_classes` was trained with the classes and needs no classifier: it is guided by the
-difference between its predictions with and without the class. Both pictures have a column of four
-samples for each digit.
+`bfn_digits_classes` was trained with the classes and needs no classifier: the difference between
+its predictions with and without the class guides samples (*classifier-free guidance*). Both
+pictures have a column of four samples for each digit.
 """
 
 conditional = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_classes")
@@ -91,22 +93,22 @@ for name, samples in (("by_classifier", by_classifier), ("by_condition", by_cond
     visualization.plot_samples(columns.reshape(-1, 8, 8, 1), f"{name}.png", columns=10)
 
 """
-The scale of a condition can change with time, and can be limited to an interval, which keeps
-samples more varied:
+`guidance_scale` can change with time, and can be limited to an interval, which keeps samples more
+varied:
 
 ```python
 guidance_scale = guidance.ClassifierFreeGuidance(lambda t: 1 + t, interval=(0.2, 0.8))
 ```
 
-A `Guidance` has its own `scale` and `interval`. Both kinds of guidance can be combined.
+A `Guidance` has its own `scale` and `interval`, and can be combined with classifier-free guidance.
 
 ## Particles
 
-Exactly, h is the mean of L over all data that are still possible. Here it is the likelihood of the
-expected data, or a slightly better approximation, which is close but not equal. `num_particles`
-corrects for the difference: for each sample, several candidates run in parallel, their weights
-correct the error of the guidance, and one of them is chosen by weight. As the number of particles
-grows, the samples follow the model's distribution times the likelihood, however h is approximated.
+We cannot compute h exactly. By default we approximate it by the likelihood of the expected data.
+`num_particles` corrects the error: for each sample, several candidates run in parallel, and one of
+them is chosen by weight. As their number grows, samples approach the model's distribution times L,
+however h is approximated. The weights need the probability density of each step, which only the
+samplers `"ancestral"` and `"sde1"` provide.
 
 As an example, we measure the ink of a digit, the sum of its grey levels. We first sample without
 guidance, and then require 250 with a standard deviation of 5. This is a measurement of the sum,
@@ -117,13 +119,13 @@ samples = model.generate(64, num_steps=40, sampler="sde1", seed=0, verbose=0)
 ink = samples.sum(axis=(1, 2, 3))
 print(f"Without guidance: ink {ink.mean():.0f} +- {ink.std():.0f}")
 
-sparse = guidance.LinearInverse(A=np.ones((1, 64)), y=[250.0], noise=5.0)
+given_ink = guidance.LinearInverse(A=np.ones((1, 64)), y=[250.0], noise=5.0)
 for num_particles in (1, 4, 16):
     samples = model.generate(
         16,
         num_steps=40,
         sampler="sde1",
-        guidance=sparse,
+        guidance=given_ink,
         num_particles=num_particles,
         seed=0,
         verbose=0,
@@ -132,16 +134,16 @@ for num_particles in (1, 4, 16):
     print(f"{num_particles:>2} particles: ink {ink.mean():.0f} +- {ink.std():.0f}")
 
 """
-With `return_details=True`, particles also estimate the probability of the event: `log_likelihood`
-in the result is the logarithm of an unbiased estimate of the mean of L over the model's samples.
+With particles and `return_details=True`, `log_likelihood` in the result is the logarithm of an
+unbiased estimate of the mean of L over the model's samples.
 
 ## From a blurred or a coarse image
 
-For a linear measurement with normal noise, the likelihood is a normal distribution. So is h, with a
-variance that also includes the remaining uncertainty about x. Each picture shows the measurement in
-the first column and the original in the second. The others are samples given the measurement:
-plausible digits, all different. Without particles, `scale=2.0` brings the residuals down to about
-the standard deviation of the noise.
+For a linear measurement with normal noise, L is a normal density of y. `LinearInverse` approximates
+h by a normal density whose variance also includes the uncertainty about x. Each picture shows the
+measurement in the first column and the original in the second. The others are samples given the
+measurement: plausible digits, all different. Without particles, `scale=2.0` brings the residuals
+down to about the standard deviation of the noise.
 """
 
 neighbours = sum(np.eye(8, k=k) for k in (-1, 0, 1)) / 3
@@ -170,8 +172,8 @@ for name, one_side in (("deblurred", neighbours), ("enlarged", halves)):
     visualization.plot_samples(rows.reshape(-1, 8, 8, 1), f"{name}.png", columns=2 + num_copies)
 
 """
-Inpainting is the same with known variables in place of a measurement: `inpaint` guides the unknown
-variables by how well the network predicts the known ones, and weights particles accordingly.
+Inpainting is the same with known variables in place of a measurement: L is the network's likelihood
+of the known variables.
 """
 
 known = np.zeros((8, 8, 1), bool)
@@ -187,9 +189,8 @@ visualization.plot_samples(rows.reshape(-1, 8, 8, 1), "inpainted.png", columns=2
 
 A function of your own returns log L, one number for each sample, and is written in `keras.ops`. Its
 argument is the expected data: probabilities for classes, such as letters, and means for numbers and
-levels. `avoid_e`, for example, asks for texts without the letter "e".
-`Constraint(fn, target, std)` asks that a number computed from the data be near a target: here, the
-number of "z" near five.
+levels. `avoid_e`, for example, requests texts without the letter "e". `Constraint(fn, target, std)`
+requires a number computed from the data to be near a target: here, five times "z".
 """
 
 texts = keras_bfn.BayesianFlowNetwork.from_preset("bfn_text")
@@ -218,8 +219,8 @@ for letter, likelihood in (
 ## A row of a table
 
 An iris flower is a row of four lengths in centimetres. A small model learns them in seconds, and
-then samples flowers whose lengths add up to 15. (A `Constraint` on the sum would pull as hard
-early, when the lengths are uncertain, as at the end, and find sums of 15 that are not flowers.)
+then samples flowers whose lengths add up to 15. (`LinearInverse` pulls weakly early, when lengths
+are uncertain. A `Constraint` pulls equally hard at all times, and finds rows that are not flowers.)
 """
 
 iris = load_iris().data.astype("float32")
@@ -243,7 +244,7 @@ for row in rows:
   Use it if `fn` is not meaningful for probabilities or means.
 - With `through_network=False`, a step needs no backward pass through the network. The gradient
   then ignores what the evidence for one variable implies about the others.
-- `a * b` requires both likelihoods, `a + b` either of them.
+- `a * b` requires both events, `a + b` either of them.
 - A subclass with a method `log_h(expected)` can define a better approximation:
   `keras_bfn.guidance.Expected` has the evidence, the network's output, and its variances.
 """

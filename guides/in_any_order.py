@@ -3,7 +3,7 @@ Title: In any order
 Author: The keras_bfn authors
 Date created: 2026/11/28
 Last modified: 2026/11/28
-Description: One network that sends its variables together, one by one, or given any others.
+Description: One network sends variables together or one by one, and conditions on any subset.
 Accelerator: None
 """
 
@@ -11,29 +11,31 @@ Accelerator: None
 ## Introduction
 
 In this guide we train one model of text and one of digits with their labels. Each can send its
-variables together, in random order, or given any others, and text also from left to right. We
-compare what the orders cost. The models also continue text, fill in gaps, compress digits to a
-file, and complete them: `digits_in_any_order.png` shows the completions.
+variables together or in random order, the text also from left to right, and can condition on any
+subset of them. We compare the costs. The models also continue text, fill in gaps, compress digits
+to a file, and complete digits (`digits_in_any_order.png`).
 
-A Bayesian Flow Network usually sends all variables of an example together, so that all have the
-same accuracy at each time. The theory does not require this. Let each variable i have its own time
-t_i, and let the times rise from 0 to 1 along any path. Each step of the path then costs
+A Bayesian Flow Network usually sends all variables of an example together, with the same accuracy
+at each time. The theory does not require this. Let each variable i have its own time t_i, and let
+the times rise from 0 to 1 along any path. Each step of the path then costs
 
-$$\\sum_i \\tfrac{c}{2}\\, \\beta'(t_i)\\, |e(x_i) - \\hat e_i|^2\\, dt_i.$$
+$$\\sum_i \\tfrac{c}{2}\\, \\beta'(t_i)\\, |e(x_i) - \\hat e_i|^2\\, dt_i,$$
 
-If the network is the exact posterior, every path costs the same, the joint entropy of the
-variables. This is the chain rule. A variable can also be coded directly with the output
-distribution, at a cost of -log p(x); the API calls such a variable `told`. It is then known.
+where $\\beta(t)$ is the total accuracy of the messages at time t, c a constant of the data type,
+$e(x_i)$ the embedding that messages are about, and $\\hat e_i$ its mean under the output
+distribution. If the network predicts the exact posterior, messages and reconstruction together cost
+the joint entropy on every path (the chain rule). A variable can be sent *by messages*, or be *coded
+directly* with the output distribution, at a cost of -log p(x) (in the API: `told`).
 
 So one network can be
 
 - a Bayesian flow, if all variables are sent together by messages;
 - an autoregressive model, if each variable is coded directly, given those before it;
 - a masked diffusion model, if variables are coded directly in random order;
-- an imputer, if some variables are given and the rest are sent.
+- an imputer, if some variables are given and the rest are sampled.
 
-Real networks are not exact, and their cost depends on the order. The guide needs `scikit-learn`,
-`matplotlib` and `constriction`, and takes a few minutes on a CPU.
+The cost of a trained network depends on the order. The guide needs `scikit-learn`, `matplotlib` and
+`constriction`, and takes a few minutes on a CPU.
 
 ## Setup
 """
@@ -56,16 +58,16 @@ from keras_bfn import datasets, flows, networks, orders
 ## Text
 
 `times="variables"` gives each letter its own time. In training, each window is in one of several
-kinds of states, and `orders` sets their fractions:
+states. `orders` sets the fraction of windows in each (0 if left out):
 
 - `"together"`: all letters at one time, as in the paper;
 - `"given"`: some letters known, the rest at one time;
 - `"random"`: a random fraction of the letters known, the rest coded directly;
 - `"left_to_right"`: all letters coded directly, each given those before it.
 
-The last kind needs a network with a causal mode. With `causal=True`, the same weights also work
-with each position restricted to those before it, whenever the model requests it. One network call
-then predicts all letters of a window from left to right, as in an autoregressive model.
+The last needs a network with `causal=True`, which has a second, causal mode with the same weights:
+each position then sees only the positions before it, and one network call predicts all letters of a
+window from left to right, as in an autoregressive model.
 """
 
 LENGTH, BATCH_SIZE, STEPS = 64, 64, 400
@@ -96,8 +98,8 @@ model.fit(train, verbose=2)
 ## What each order costs
 
 `code_length` takes an `order`: a name, an object of `keras_bfn.orders`, or an array with the group
-number of each variable. By default it scores one random step of each example's order, which gives
-an unbiased estimate. With `num_repeats` it scores more steps.
+number of each variable. From left to right, one call in causal mode scores all letters. In other
+orders, it scores `num_repeats` random steps of each example's order, an unbiased estimate.
 """
 
 
@@ -113,16 +115,16 @@ for order in ("together", "random", orders.Random(8), "left_to_right", inside_ou
     print(f"{name!s:<24} {bits(order):.2f} bits per letter")
 
 """
-The cost is lowest from left to right: the next letter is the easiest to predict. Random order costs
-less than messages. `Random(8)` codes eight letters at a time, independently of each other. This
-costs more than one letter at a time, but takes 8 network calls instead of 64. The model was never
-trained on the order from the inside out, which costs about as much as random order.
+The cost is lowest from left to right: the next letter is the easiest to predict. Coding letters
+directly in random order costs less than sending all by messages. `Random(8)` divides the 64 letters
+into 8 groups. The 8 letters of a group are coded independently of each other, which costs more, but
+takes 8 network calls instead of 64. The order from the inside out costs about as much as random
+order, although the model was not trained on it.
 
 ## Generating and filling in
 
-`generate` takes the same orders. From left to right, the network keeps what it has computed for
-earlier positions, so that all letters together cost about as much as one or two calls on whole
-windows.
+`generate` takes the same orders. From left to right, the network caches its computations for
+earlier positions, so that all letters together take as long as one or two calls on whole windows.
 """
 
 for order in ("together", "random", "left_to_right"):
@@ -130,8 +132,9 @@ for order in ("together", "random", "left_to_right"):
     print(f"{order:<14}", *text, sep="\n  ")
 
 """
-Known letters can be anywhere: in `given=`, -1 marks the letters to sample. `continue_text`
-continues a text to any length, window by window.
+Known letters can be anywhere: in `given=`, -1 marks the letters to sample. With `"together"`, the
+model meets known letters beside letters at times between 0 and 1. It was not trained on such states
+(`"given"` in `orders`). `continue_text` continues a text to any length, window by window.
 """
 
 given = np.full((2, LENGTH), -1)
@@ -148,8 +151,8 @@ print(
 ## Digits and their labels
 
 Data of several kinds can be sent in any order, too: first the label and then the image, or the
-other way round. Here the pixels are classes, five levels of grey, so that they can be coded
-directly.
+other way round. We treat the five grey levels as classes. (A `DiscretizedFlow` can only be coded
+directly with `prediction="data"`.) By default, `orders` includes `"given"`.
 """
 
 digits = load_digits()
@@ -194,7 +197,7 @@ for name, order in {
 print(f"{'label, given the image':<24} {nats_of_digits('together', given=['image']):6.2f} nats")
 
 """
-The codec writes files of these sizes, in any of these orders. It needs `constriction`.
+The codec writes files of about these sizes, in any of these orders. It needs `constriction`.
 """
 
 codec = keras_bfn.codec.Codec(digit_model, num_steps=20, order=image_first)
@@ -206,9 +209,9 @@ assert all(np.array_equal(back[name], new_digits[name]) for name in back)
 """
 ## Completions
 
-Given the upper half of a digit, the model samples the lower half. This needs no particles, because
-the network is trained to condition on known variables. Given images, the model samples their
-labels, which makes it a classifier.
+Given the upper half of a digit, the model samples the lower half. The network is trained to
+condition on known variables, so this needs no guidance or particles. Given images, the model
+samples their labels and is thus a classifier.
 """
 
 upper = np.where(np.arange(8)[:, None, None] < 4, new_digits["image"][:8], -1)

@@ -3,7 +3,7 @@ Title: Sampling in few steps, by class, and around known parts
 Author: The keras_bfn authors
 Date created: 2026/11/24
 Last modified: 2026/11/28
-Description: Samplers and their options, guidance, inpainting, forecasts, and pictures of each.
+Description: Samplers and their options, guidance, inpainting, forecasts, with pictures of each.
 Accelerator: None
 """
 
@@ -15,7 +15,8 @@ between two digits, and complete digits of which the upper half is known. We als
 and write a sampler. Each section writes its samples as a picture, such as `guided.png` or
 `completed.png`, and `generation.gif` shows digits as they form.
 
-The model comes with the package and was trained on ten classes of digits.
+The model comes with the package and was trained on ten classes of digits. [Getting
+started](getting_started.py) defines the terms of this guide.
 
 ## Setup
 """
@@ -38,12 +39,12 @@ digits = load_digits().images[..., None].astype("int32")
 """
 ## Samplers
 
-`generate` takes a sampler by name. `"ancestral"` is the paper's: at each step it samples data from
-the output distribution, and then a message about them. The other samplers use the mean of the
-output distribution instead of a sample, and need fewer steps. `"sde1"` and `"sde2"` add the noise
-of a message at each step. `"ode1"` and `"ode2"` add no noise, so a sample is a function of its
-starting point. The 2 stands for second order: these samplers extrapolate the mean from the last two
-predictions.
+`generate` takes a sampler by name. `"ancestral"`, the default, is the paper's: at each step it
+samples data from the output distribution, and then a message about these data. The other samplers
+use the mean of the output distribution instead of a sample, and need fewer steps. `"sde1"` and
+`"sde2"` add the noise of a message at each step. `"ode1"` and `"ode2"` add no noise, so a sample is
+a function of its starting point. The 2 stands for second order: these samplers extrapolate the mean
+from the last two predictions.
 """
 
 for name in ("ancestral", "sde2", "ode2"):
@@ -56,11 +57,12 @@ With `num_steps=9` the network is called ten times: once before each step, and o
 A sampler object has options:
 
 - `temperature` below 1 favours likely values.
-- `end` sets how the last prediction becomes a sample: by its mode, or by a draw from it. `"last"`
-  takes the mode of the prediction one step earlier, and saves a network call.
+- `end` sets how the last prediction becomes a sample. `"mode"`, the default, takes the mode of the
+  output distribution at t = 1. `"sample"` draws from it. `"last"` takes the mode of the prediction
+  one step earlier, and saves a network call.
 - `start` skips the earliest times, when messages carry almost no information.
-- `spacing="log_beta"` spaces the steps evenly in the logarithm of the accuracy. On these digits and
-  on binary MNIST, this is the best use of few steps.
+- `spacing="log_beta"` spaces the steps evenly in the logarithm of the accuracy. With few steps,
+  this gives the best samples of these digits and of binary MNIST.
 """
 
 sampler = samplers.SDE2Sampler(start=0.02, spacing="log_beta")
@@ -99,8 +101,9 @@ model.fit((images, labels), epochs=100)
 
 ## Between two digits
 
-`encode` runs a deterministic sampler backwards, from data to normally distributed latents.
-`generate` turns these latents into the data again. We interpolate on the sphere between the latents
+`encode` runs a deterministic sampler backwards, from data to normally distributed latents. It
+starts from evidence about the data at t = 1, which contains noise, and therefore takes a seed.
+`generate` turns the latents into the data again. We interpolate on the sphere between the latents
 of two digits, and generate a digit from each point. (Without a class, the model uses the null
 condition.)
 """
@@ -118,11 +121,12 @@ visualization.plot_samples(samples, "between.png")
 """
 ## Inpainting
 
-`inpaint` completes examples of which some variables are known. At each step the known variables
-send their true messages, as in training. The others are sampled, guided by how well the network
-predicts the known ones. This guidance alone is nearly right. With `num_particles`, several
-completions run in parallel for each result, their weights correct the error of the guidance, and
-one of them is chosen by weight. [Guidance by any function](guidance.py) explains both.
+`inpaint` completes examples of which some variables are known. At each step, messages about the
+known variables come from their true values, as in training. The others are sampled, guided by how
+well the network predicts the known ones. With this guidance alone, completions follow the
+conditional distribution only approximately. With `num_particles`, several candidates run in
+parallel for each completion. Their weights correct the error of the guidance, and one of them is
+chosen by weight. [Guidance by any function](guidance.py) explains guidance and particles.
 """
 
 num_digits, num_completions = 4, 8
@@ -147,12 +151,12 @@ print("Particles that counted, on average:", result.effective_sample_size.mean()
 """
 A forecast is the completion of a series whose past is known. `forecast` takes a past of any length
 and continues it to any horizon, window by window; each window begins with the end of the series so
-far. Many continuations of one series represent the distribution of its future, and `plot_forecast`
-draws them as bands.
+far. Many continuations of one series sample the distribution of its future, and `plot_forecast`
+draws its quantiles as bands.
 
-Here the windows are sines with a random phase, and we continue one to a length that the model has
-never seen. With `times="variables"` the model has learnt to condition on known variables (see
-[In any order](in_any_order.py)).
+We train a model on windows of 24 steps of a sine with a random phase, and continue one window to 76
+steps. With `times="variables"` the model learns to condition on known variables (see [In any
+order](in_any_order.py)), so this needs no particles.
 """
 
 rng = np.random.default_rng(0)
@@ -173,10 +177,12 @@ visualization.plot_forecast(continued, "forecast.png", np.arange(76)[:, None] < 
 
 ## Pictures of the process
 
-With `return_details=True`, `generate` returns a result whose `trajectory` holds every prediction:
-the evidence, and the parameters of the input and output distributions. `plot_trajectory` draws the
-input distribution, and `animate_generation` both distributions as an animation. `plot_flow` draws
-the input, output, sender and receiver distributions of a single variable.
+With `return_details=True`, `generate` returns a result whose `trajectory` holds, for every step,
+the time, the evidence (the weighted sum of the messages so far), and the parameters of the input
+and output distributions. `plot_trajectory` draws the input distribution, and `animate_generation`
+both distributions as an animation. `plot_flow` draws four distributions of a single variable:
+input, output, sender (of the next message, given the final value) and receiver (of the next
+message, as the network predicts it).
 """
 
 result = model.generate(16, num_steps=20, seed=0, return_details=True, verbose=0)
@@ -188,9 +194,12 @@ visualization.plot_flow(model.flow, trajectory, "flow.png", variable=(3, 3, 0))
 """
 ## A sampler of your own
 
-A sampler is a small class with three methods: `init` returns the initial state, `evidence` the
-evidence that a state stands for, and `step` the next state. This one is the ancestral sampler with
-the mode of the output distribution in place of a sample.
+A sampler is a small class with three methods: `init` returns the initial state, `evidence` converts
+a state to the evidence from which the network predicts (here the state is the evidence), and `step`
+returns the next state. `flow.embed` turns data into the vectors that messages are about.
+`flow.observe` draws a message of accuracy `alpha` about such vectors, and returns its contribution
+to the evidence. This sampler is the ancestral one with the mode of the output distribution in place
+of a sample.
 """
 
 

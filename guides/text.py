@@ -10,13 +10,13 @@ Accelerator: None
 """
 ## Introduction
 
-At the end of this guide you have a small text model of your own. You know its cost in bits per
-character beside that of common compressors, and it writes text, continues prompts, and fills in
-text around given words.
+In this guide we train a small text model. We compare its cost in bits per character with that of
+common compressors. The model then writes text, continues prompts, and fills in text around given
+words.
 
 A Bayesian Flow Network generates all letters of a text together. At first, each letter could be
 anything; with every step, all letters become more certain. Therefore the model can complete a text
-at its end, at its beginning or in the middle.
+at its end, at its beginning or in the middle. [Getting started](getting_started.py) explains how.
 
 The training text is prose that comes with Python. The guide takes two minutes on a CPU with a small
 network, whose samples only resemble English spelling. `bfn_text`, a model that comes with the
@@ -67,8 +67,9 @@ for tokenizer, text in (
 
 """
 `text_file("novel.txt")` reads a text of your own; `embedded_text` reads the prose of Python's help.
-The last twentieth of the text is the test part, and the twentieth before it is the validation part.
-Each part is cut into windows of `seq_length` tokens. Training windows start anywhere.
+The last twentieth of the text is the test part, the twentieth before it the validation part, and
+the rest the training part. Batches consist of windows of `seq_length` tokens. Validation and test
+windows follow one another; training windows start at random positions.
 """
 
 LENGTH = 64
@@ -82,11 +83,12 @@ print(len(train.tokens), "characters to train on;", letters.decode(train[0][0]))
 ## A prior that knows spelling
 
 The paper's prior is uniform: before any message, all 27 letters are equally likely. But some
-letters are more frequent than others, and "th" is nearly always followed by "e". `fit_prior` counts
-such regularities in the training part. With `order=2`, each letter depends on the two letters
-before it (a *Markov chain*). Messages about one letter then also inform about its neighbours. This
-Bayesian update is exact and needs no network, so the network learns only what the chain does not
-know. Each further order takes 27 times the time and memory, and needs more text.
+letters are more frequent than others, and "th" is often followed by "e". `fit_prior` counts such
+regularities in the training part. With `order=0`, it counts letters. With `order=2`, each letter
+depends on the two letters before it (a *Markov chain*). Messages about one letter then also inform
+about its neighbours. This Bayesian update is exact and needs no network, so the network has to
+learn only what the chain does not know. Each further order takes 27 times the time and memory, and
+needs more text.
 
 `beta_1` is the total accuracy of all messages. 0.75 suits 27 classes; `keras_bfn.schedules.fit`
 finds the value for other data.
@@ -122,21 +124,23 @@ for order in (0, 1, 2):
     print(f"order {order}: {before:.2f} bits, nothing learnt; after 400 steps {after:.2f}")
 
 """
-With order 0, the network reaches in 400 steps what the chain of order 1 knows without any training.
-With order 1, it learns a part of the dependence on the second letter before. With order 2, it
-learns nothing visible in so few steps: the samples of the last model, below, are the chain's. [The
-results](../docs/results.md#code-length) show what longer training adds.
+With order 0, after 400 steps the network costs about as much as the untrained model with a chain of
+order 1. With order 1, the network learns part of the dependence on the letter two positions back.
+With order 2, it learns nothing measurable in so few steps: the samples of the last model, below,
+are those of the chain. [The results](../docs/results.md#code-length) show what longer training
+adds.
 
 ## Comparison with compressors
 
 A model that sends a text in few bits is a compressor (see [lossless
 compression](lossless_compression.py), where `keras_bfn.codec` writes the files). How many bits do
 other compressors need for the same 4,096 characters? We let each compress the training part
-together with these characters, and subtract the size of the training part alone. An n-gram model
-predicts each letter from a fixed number of letters before it, as the chain does.
+together with these characters, and subtract the size of the training part alone. We also fit
+n-gram models, which are Markov chains as well: each letter depends on the n - 1 letters before it.
 
-The comparison favours the compressors a little: they read continuously, while the model and the
-n-grams see windows of 64 characters and know nothing of the text before a window.
+The comparison is not exact. The model and the n-grams see windows of 64 characters and know nothing
+of the text before a window, while the compressors read continuously. This favours bzip2, which uses
+the whole training part. But gzip looks back only 32 kB, a tenth of the training part.
 """
 
 before, after = (letters.decode(tokens).encode() for tokens in (train.tokens, held_out.ravel()))
@@ -155,13 +159,14 @@ for order in (1, 2, 3):
 ## Samples
 
 `generate_text` returns strings. The sampler `"sde2"` needs fewer steps than the paper's (see
-[sampling](sampling.py)). Its options trade variety for likelihood: a `temperature` below 1 sharpens
-the output distribution of each letter, `top_k` keeps the k likeliest letters, and `top_p` keeps the
-fewest letters whose total probability is at least p.
+[sampling](sampling.py)). Its options make samples likelier and less varied: a `temperature` below 1
+sharpens the output distribution of each letter, `top_k` keeps the k likeliest letters, and `top_p`
+keeps the fewest letters whose total probability is at least p.
 
-We measure the quality of samples by two figures: the fraction of their whole words that occur in
-the training part, and the bits per character that the 4-gram model needs for them. If samples need
-fewer bits than real text, they are simpler than real text and repeat themselves.
+We measure the quality of samples by two figures: the fraction of their words that occur in the
+training part (without the first and the last word, which the window may cut), and the bits per
+character that the 4-gram model needs for them. If samples need fewer bits than real text, they are
+simpler or more repetitive than real text.
 """
 
 reference = letters.decode(train.tokens)
@@ -184,9 +189,10 @@ print(f"{'real text':<16}{known:>4.0%} known words, {bits:.2f} bits")
 """
 ## Prompts
 
-`continue_text` continues a prompt. It is a form of inpainting: the known letters send true
-messages, and the sampler generates the others. With `num_particles=4`, four candidates are sampled
-side by side, and those that predict the known letters better are more likely to be selected.
+`continue_text` continues a prompt. It is a form of inpainting: messages about the known letters
+come from their true values, and the sampler generates the others. With `num_particles=4`, four
+candidates are sampled side by side, and those that predict the known letters better are more likely
+to be selected.
 """
 
 texts = model.continue_text(
@@ -195,8 +201,8 @@ texts = model.continue_text(
 print(*texts, sep="\n")
 
 """
-The known letters may be anywhere. Here a word stands in the middle, and `inpaint` writes around it.
-The mask marks the known letters.
+The known letters may be anywhere. Here a word stands in the middle, and `inpaint` writes text
+around it. The mask marks the known letters.
 """
 
 x, known = np.zeros((3, LENGTH), "int32"), np.zeros(LENGTH, bool)
@@ -217,8 +223,9 @@ print(keras.saving.load_model("text.keras").generate_text(1, num_steps=20, seed=
 ## Next steps
 
 `examples/text8.py --preset small --data novel.txt` trains a model of a million weights on windows
-of 256 characters, with a prior of order 3, and prints the same tables. `examples/fine_tune.py text`
-trains `bfn_text` further on other texts (see [fine-tuning](fine_tuning_and_export.py)). For texts
-of different lengths, pad each row with -1 and use `Transformer(..., masked=True)`: see [the
-tour](../docs/tour.md). To avoid a letter or to ask for others, see [guidance](guidance.py).
+of 256 characters, with a prior of order 3, and prints the same two figures for samples.
+`examples/fine_tune.py text` trains `bfn_text` further on other texts (see
+[fine-tuning](fine_tuning_and_export.py)). For texts of different lengths, pad each row with -1 and
+use `Transformer(..., masked=True)`: see [the tour](../docs/tour.md#text). To generate texts with or
+without certain letters, see [guidance](guidance.py).
 """
