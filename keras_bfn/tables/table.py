@@ -208,6 +208,12 @@ class Table(Immutable):
             seed: as in `encode`.
             missing: what None means in a nullable column: 0, the cell is missing; 1, it is present,
                 and its value unknown; -1, whether it is present is unknown, too.
+
+        Returns:
+            As `encode`.
+
+        Raises:
+            ValueError: if a cell is not such as the table has, or the seed is no int.
         """
         rng = None if seed is None else np.random.default_rng(check_seed(seed))
         unknown = [None] * len(next(iter(cells.values())))
