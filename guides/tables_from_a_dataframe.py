@@ -15,7 +15,7 @@ knows how the columns go together, whichever of them are asked for: it draws new
 some of whose cells are given, fills in what is missing, and says how likely a row is. A frame of
 pandas or polars goes in, and a frame comes out.
 
-This guide takes a minute or two on a processor. It needs `pip install "keras-bfn[tables]"`,
+This guide takes two or three minutes on a processor. It needs `pip install "keras-bfn[tables]"`,
 `pandas`, `scikit-learn` and `matplotlib`.
 
 ## Setup
