@@ -216,7 +216,8 @@ print("missing after impute:", gap_model.impute(gaps, seed=0)["hue"].isna().sum(
 """
 `impute` fills every cell. Where a missing cell tells nothing, declare the column with
 `nullable=False`, such as `Number(nullable=False)`. Its missing cells are then unknown: the model
-learns nothing from them, and drawn rows have a value in their place.
+learns nothing from them, and drawn rows have a value in their place. With as few rows as these, a
+model that has less to learn predicts held-out rows better.
 
 ## Outliers
 
