@@ -250,13 +250,23 @@ CONSTRUCTORS = {
         "y*": one_of([1.0], [[1.0], [2.0]]),
         "noise*": SIGMA,
     },
-    tables.Category: {"values": one_of(["a", "b"]), "counts": one_of([1, 2])},
-    tables.Levels: {"low": one_of(0, 1), "high": one_of(3, 9), "prior": one_of((0, 1))},
+    tables.Category: {
+        "values": one_of(["a", "b"]),
+        "counts": one_of([1, 2]),
+        "nullable": one_of(None, True, False),
+    },
+    tables.Levels: {
+        "low": one_of(0, 1),
+        "high": one_of(3, 9),
+        "prior": one_of((0, 1)),
+        "nullable": one_of(None, True, False),
+    },
     tables.Number: {
         "scaling": one_of(None, "mean", "quantiles"),
         "start": st.floats(-3, 3),
         "step": one_of(None, 0.1, 1),
         "knots": one_of([[0, 1], [-1, 1]]),
+        "nullable": one_of(None, True, False),
     },
     callbacks.Resume: {"directory*": one_of("a"), "verbose": one_of(0, 1)},
     callbacks.SampleImages: {

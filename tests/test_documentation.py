@@ -21,8 +21,10 @@ NAMES = {
     for module in [keras_bfn, *SECTIONS]
     if module is not keras_bfn.models
     for name, value in vars(module).items()
-    if inspect.isclass(value) or inspect.isfunction(value)
+    if name[0] != "_" and (inspect.isclass(value) or inspect.isfunction(value))
 }
+# Imported when it is asked for, as scikit-learn is.
+NAMES["keras_bfn.tables.TableEstimator"] = keras_bfn.tables.TableEstimator
 METHODS = {
     f"{name}.{method}": getattr(function, "__func__", function)
     for name, cls in NAMES.items()

@@ -1,5 +1,7 @@
 """Tables of mixed columns: a frame in, a frame out."""
 
+from typing import TYPE_CHECKING
+
 from keras_bfn.tables.columns import Category as Category
 from keras_bfn.tables.columns import Column as Column
 from keras_bfn.tables.columns import Levels as Levels
@@ -7,3 +9,15 @@ from keras_bfn.tables.model import TableModel as TableModel
 from keras_bfn.tables.numbers import Angle as Angle
 from keras_bfn.tables.numbers import Number as Number
 from keras_bfn.tables.table import Table as Table
+
+if TYPE_CHECKING:
+    from keras_bfn.tables.estimator import TableEstimator as TableEstimator
+
+
+def __getattr__(name):
+    """Imports the estimator when it is asked for: it needs scikit-learn."""
+    if name != "TableEstimator":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from keras_bfn.tables.estimator import TableEstimator
+
+    return TableEstimator

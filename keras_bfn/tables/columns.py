@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_bfn import flows
 from keras_bfn._config import Immutable
-from keras_bfn._validation import MOST_COUNTED, check_int, lacks, refusal
+from keras_bfn._validation import MOST_COUNTED, check_bool, check_int, lacks, refusal
 from keras_bfn.flows.continuous import LEAST_STD
 from keras_bfn.tables.checks import (
     check_list,
@@ -25,11 +25,28 @@ class Column(Immutable):
 
     Cells are a list of Python values: numbers, strings, bools; None where one is missing.
 
+    Args:
+        nullable: bool. If true, a missing cell is data: drawn rows miss cells as real rows do. If
+            false, it is unknown: a model learns nothing from it, and draws a value for it. By
+            default true if a cell that the column is fitted to is missing.
+
+    Raises:
+        ValueError: if `nullable` is neither a bool nor None.
+
     Example:
 
-    >>> isinstance(keras_bfn.tables.Levels(low=0, high=9), keras_bfn.tables.Column)
+    >>> keras_bfn.tables.Number().fit([1.5, None, 2.5]).nullable
     True
     """
+
+    nullable = None  # for a subclass whose constructor does not call this one
+
+    def __init__(self, nullable=None):
+        self.nullable = None if nullable is None else check_bool("nullable", nullable)
+
+    def is_nullable(self, cells):
+        """Whether the column is nullable once it is fitted to these cells."""
+        return None in cells if self.nullable is None else self.nullable
 
     def fit(self, cells):
         """The column, of the same kind, that suits these cells.
@@ -65,6 +82,7 @@ class Category(Column):
     Args:
         values: list of strings, numbers or bools, all different; None until it is fitted.
         counts: list of ints: how often each was seen.
+        **kwargs: `nullable`, as in `keras_bfn.tables.Column`.
 
     Raises:
         ValueError: if values occur twice, or are not as many as counts.
@@ -78,7 +96,8 @@ class Category(Column):
     ['Oslo', 'Rome']
     """
 
-    def __init__(self, values=None, counts=None):
+    def __init__(self, values=None, counts=None, **kwargs):
+        super().__init__(**kwargs)
         self.values = None if values is None else check_list("values", values)
         counts = None if counts is None else check_list("counts", counts)
         self.counts = counts and [check_int("counts", count, 0) for count in counts]
@@ -97,7 +116,8 @@ class Category(Column):
             ordered = sorted(seen, key=lambda value: (type(value).__name__, value))
             values = list({key_of(value): value for value in ordered}.values())
         found = Category(values, [0] * len(values)).encode(seen)
-        return Category(values, np.bincount(found, minlength=len(values)).tolist())
+        counts = np.bincount(found, minlength=len(values)).tolist()
+        return Category(values, counts, nullable=self.is_nullable(cells))
 
     def encode(self, cells):
         index = {key_of(value): i for i, value in enumerate(self.values)} | {key_of(None): -1}
@@ -127,6 +147,7 @@ class Levels(Column):
     Args:
         low, high: ints; by default the least and the largest that the column is fitted to.
         prior: mean and standard deviation of what was seen, where `low` to `high` is [-1, 1].
+        **kwargs: `nullable`, as in `keras_bfn.tables.Column`.
 
     Raises:
         ValueError: if `low` is not below `high`.
@@ -138,7 +159,8 @@ class Levels(Column):
     [0, 120, -1]
     """
 
-    def __init__(self, low=None, high=None, prior=None):
+    def __init__(self, low=None, high=None, prior=None, **kwargs):
+        super().__init__(**kwargs)
         for name, value in (("low", low), ("high", high)):
             if value is not None:
                 check_int(name, value, -MOST_COUNTED)
@@ -157,7 +179,8 @@ class Levels(Column):
         found = Levels(low, max(high, low + 1))
         x = found.flow().embed(found.encode(seen) if seen else np.zeros(1, "int32"))
         x = keras.ops.convert_to_numpy(x)
-        return Levels(found.low, found.high, (x.mean(), max(x.std(), LEAST_STD)))
+        prior = x.mean(), max(x.std(), LEAST_STD)
+        return Levels(found.low, found.high, prior, nullable=self.is_nullable(cells))
 
     def encode(self, cells):
         def is_outside(cell):

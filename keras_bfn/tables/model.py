@@ -8,6 +8,7 @@ import numpy as np
 from keras_bfn import recipes
 from keras_bfn._parts import count_examples
 from keras_bfn._validation import check_int, refusal
+from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.tables.frames import is_frame, make_series, read_series
 
@@ -86,11 +87,17 @@ class TableModel(BayesianFlowNetwork):
         return super().fit(x, y, batch_size, epochs, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
-        """As `keras_bfn.BayesianFlowNetwork.evaluate`, of a frame, too."""
+        """As `keras_bfn.BayesianFlowNetwork.evaluate`, of a frame, too.
+
+        Unlike in `log_likelihood`, the values of missing cells count, if columns are nullable.
+        """
         return super().evaluate(self._encode(x), *args, **kwargs)
 
     def code_length(self, x, *args, **kwargs):
-        """As `keras_bfn.BayesianFlowNetwork.code_length`, of a frame, too."""
+        """As `keras_bfn.BayesianFlowNetwork.code_length`, of a frame, too.
+
+        Unlike in `log_likelihood`, the values of missing cells count, if columns are nullable.
+        """
         return super().code_length(self._encode(x), *args, **kwargs)
 
     def _encode(self, x, seed=None):
@@ -104,7 +111,8 @@ class TableModel(BayesianFlowNetwork):
         """How likely each row is, in nats: low for outliers.
 
         Of numbers, it is the logarithm of a density of their scores, as the table sends them; of
-        all else, that of a probability. Missing cells count nothing.
+        all else, that of a probability. That a cell of a nullable column is missing is part of the
+        row, and counts; what is unknown counts nothing.
 
         Args:
             df: a frame.
@@ -116,8 +124,18 @@ class TableModel(BayesianFlowNetwork):
         Raises:
             ValueError: if a cell is not such as the table has, or an argument is out of its range.
         """
-        nats = self.code_length(df, num_repeats=num_repeats, **{"verbose": 0, **options})
-        return -(nats["transmission"] + nats["reconstruction"])
+        options = {"num_repeats": num_repeats, "verbose": 0, **options}
+        nats = self.code_length(df, **options)
+        found = -(nats["transmission"] + nats["reconstruction"])
+        if not self.table.nullable:
+            return found
+        # By the chain rule, without the values of missing cells, given all the rest.
+        x = self.table.encode_cells(self.table.read(df), missing=1)
+        known = {name: ~is_missing(part) for name, part in x.items()}
+        if all(mask.all() for mask in known.values()):
+            return found
+        nats = self.code_length(df, **{**options, "given": known})
+        return found + nats["transmission"] + nats["reconstruction"]
 
     def sample(self, num_rows, given=None, num_steps=50, **options):
         """Draws rows.
@@ -125,7 +143,7 @@ class TableModel(BayesianFlowNetwork):
         Args:
             num_rows: int, at least 1.
             given: None, or a dict from some columns to the value that it has in all rows, or a list
-                or series of a value for each row.
+                or series of a value for each row. A missing value is drawn.
             num_steps, **options: as in `generate`; if columns are given to a model of shared times,
                 as in `inpaint`.
 
@@ -160,7 +178,7 @@ class TableModel(BayesianFlowNetwork):
             cells[name] = self.table.read_column(name, series)
         if not all(index.equals(indexes[0]) for index in indexes):
             raise refusal("given", "must hold series of one index", given)
-        return self.table.write(self._fill(cells, num_steps, **options), *indexes[:1])
+        return self.table.write(self._fill(cells, -1, num_steps, **options), *indexes[:1])
 
     def impute(self, df, num_draws=None, num_steps=30, num_particles=NUM_PARTICLES, **options):
         """Fills in the missing cells of rows, given the others of the row.
@@ -183,8 +201,9 @@ class TableModel(BayesianFlowNetwork):
         cells = self.table.read(df)
         if not len(df):
             raise refusal("df", "must have rows", df)
+        cells = {name: cells.get(name, [None] * len(df)) for name in self.table.columns}
         repeated = {name: num * values for name, values in cells.items()}
-        filled = self._fill(repeated, num_steps, num_particles, **options)
+        filled = self._fill(repeated, 1, num_steps, num_particles, **options)
         names = sorted(cells, key=lambda name: [*df.columns, *cells].index(name))
         size, index = len(df), getattr(df, "index", None)
         frames = [
@@ -193,10 +212,15 @@ class TableModel(BayesianFlowNetwork):
         ]
         return frames[0] if num_draws is None else frames
 
-    def _fill(self, cells, num_steps, num_particles=NUM_PARTICLES, **options):
-        """Lists of cells without any missing: each that is there stays."""
+    def _fill(self, cells, missing, num_steps, num_particles=NUM_PARTICLES, **options):
+        """Lists of cells, in which those that are None are drawn, given the others.
+
+        Args:
+            cells, missing: as `keras_bfn.tables.Table.encode_cells` takes them.
+            num_steps, num_particles, **options: as in `impute`.
+        """
         options = {"verbose": 0, "batch_size": 256, **options}
-        x = self.table.encode_cells(cells)
+        x = self.table.encode_cells(cells, missing=missing)
         self.table.write(cells)  # refuses, before the model runs, what could not be written later
         if self.times == "variables":
             num = count_examples(x)

@@ -50,6 +50,7 @@ class Number(Column):
             grid, an int from `start`, a power of ten, a list of numbers, or None; and numbers less
             `start` with their scores, two lists.
         ticks: int: how many units of the numbers are a second; of times, a table knows.
+        **kwargs: `nullable`, as in `keras_bfn.tables.Column`.
 
     Raises:
         ValueError: if `scaling` or one of `cycles` is none of these.
@@ -66,7 +67,10 @@ class Number(Column):
     [49, 47]
     """
 
-    def __init__(self, scaling="quantiles", cycles=(), start=0, step=None, knots=None, ticks=1):
+    def __init__(
+        self, scaling="quantiles", cycles=(), start=0, step=None, knots=None, ticks=1, **kwargs
+    ):
+        super().__init__(**kwargs)
         self.scaling = check_choice("scaling", scaling, ("mean", "quantiles"))
         self.cycles = check_cycles(cycles, SECONDS)
         self.start, self.step = check_number("start", start), check_step(step)
@@ -76,7 +80,7 @@ class Number(Column):
 
     def counted_in(self, ticks):
         """The column, not fitted, of numbers of which so many are a second."""
-        return Number(self.scaling, self.cycles, ticks=ticks)
+        return Number(self.scaling, self.cycles, ticks=ticks, nullable=self.nullable)
 
     @property
     def periods(self):
@@ -93,7 +97,8 @@ class Number(Column):
         x = np.array([cell - start for cell in seen], "float64")
         find_knots = _quantile_knots if self.scaling == "quantiles" else _mean_knots
         found = start, _find_step(seen, start), find_knots(x)
-        return Number(self.scaling, self.cycles, *found, ticks=self.ticks)
+        nullable = self.is_nullable(cells)
+        return Number(self.scaling, self.cycles, *found, ticks=self.ticks, nullable=nullable)
 
     def encode(self, cells, rng=None):
         """As of a `Column`. With a generator, codes of intervals are drawn; else their middles."""
@@ -148,6 +153,7 @@ class Angle(Column):
         period: positive number: 360 for degrees, 24 for hours.
         low: number: where a turn begins.
         step: found by `fit`: the grid, as of a `Number`.
+        **kwargs: `nullable`, as in `keras_bfn.tables.Column`.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -164,7 +170,8 @@ class Angle(Column):
     [Wu et al., 2025](https://arxiv.org/abs/2502.02016).
     """
 
-    def __init__(self, period, low=0, step=None):
+    def __init__(self, period, low=0, step=None, **kwargs):
+        super().__init__(**kwargs)
         check_positive("period", period)  # which an int remains
         self.period, self.low = period, check_number("low", low)
         self.step = check_step(step)
@@ -173,7 +180,8 @@ class Angle(Column):
         self._check(cells)
         seen = [cell for cell in cells if cell is not None]
         seen = [self.low if cell == self.low + self.period else cell for cell in seen]
-        return Angle(self.period, self.low, _find_step(seen, self.low) if seen else None)
+        step = _find_step(seen, self.low) if seen else None
+        return Angle(self.period, self.low, step, nullable=self.is_nullable(cells))
 
     def _check(self, cells):
         def is_outside(cell):

@@ -9,9 +9,9 @@ from keras_bfn import networks
 from keras_bfn._config import Immutable
 from keras_bfn._parts import describe
 from keras_bfn._validation import check_choice, check_seed, mismatch, refusal, warn
-from keras_bfn.flows import CircularFlow, JointNormal
+from keras_bfn.flows import CircularFlow, DiscreteFlow, JointNormal
 from keras_bfn.tables import frames
-from keras_bfn.tables.columns import Category, Column, Levels
+from keras_bfn.tables.columns import CATEGORY_ACCURACY, Category, Column, Levels
 from keras_bfn.tables.model import TableModel
 from keras_bfn.tables.numbers import Number, number_flow
 
@@ -27,6 +27,9 @@ class Table(Immutable):
 
     All numbers are one part of the data, of shape `(num_numbers,)`; every other column is a part of
     its own, of shape `()`, under its name. A number's cycles are one more part, of its angles.
+
+    If columns are nullable, one more part says which of their cells are present, 1, and which are
+    missing, 0. A missing cell has a value, too, which means nothing.
 
     Args:
         columns: dict from names, in order, to a fitted `keras_bfn.tables.Column`.
@@ -45,8 +48,8 @@ class Table(Immutable):
     >>> table.columns["city"]
     Category(['Oslo', 'Rome'])
     >>> parts = table.encode(df)
-    >>> parts["city"].tolist(), parts["numbers"].shape
-    ([0, -1, 1], (3, 1))
+    >>> parts["city"].tolist(), parts["present"].tolist(), parts["numbers"].shape
+    ([0, 0, 1], [[1], [0], [1]], (3, 1))
     >>> table.decode(parts).equals(df)
     True
     """
@@ -103,7 +106,7 @@ class Table(Immutable):
             if isinstance(column, Number):
                 column = column.counted_in(frames.ticks_of(series))
             elif isinstance(column, Category) and column.values is None:
-                column = Category(frames.categories_of(series))
+                column = Category(frames.categories_of(series), nullable=column.nullable)
             with _naming(name):
                 fitted[name] = column.fit(cells)
         table = cls(fitted, dtypes, frame.implementation.name.lower())
@@ -129,6 +132,16 @@ class Table(Immutable):
             name: self._free(f"{name} cycles") for name in self.numbers if self.columns[name].cycles
         }
 
+    @property
+    def nullable(self):
+        """The names of the columns that are nullable."""
+        return [name for name, column in self.columns.items() if column.nullable]
+
+    @property
+    def present_part(self):
+        """What the part is called that says which cells are present: `"present"`, if it is free."""
+        return self._free("present")
+
     def _free(self, name):
         """A name that no column has."""
         while name in self.columns:
@@ -136,17 +149,18 @@ class Table(Immutable):
         return name
 
     def encode(self, df, seed=None):
-        """The rows of a frame as data of the flow, a dict of arrays; -1 or NaN for missing cells.
+        """The rows of a frame as data of the flow, a dict of arrays.
 
-        Columns that the frame lacks are missing in all rows; others than the table's are left out.
-        Times must have a time zone if those of the column had one, whichever it is, and none if
-        they had none.
+        Columns that the frame lacks, and missing cells of columns that are not nullable, are
+        unknown: -1 or NaN. Other columns than the table's are left out. Times must have a time zone
+        if those of the column had one, whichever it is, and none if they had none.
 
         Args:
             df: a frame.
             seed: None, or int. A number that a `Number` sends as an interval of scores is encoded
                 as the middle of the interval, so that a cell's code depends on the cell alone. With
-                a seed, codes are drawn from the interval: what a model is to be trained with.
+                a seed, codes are drawn from the interval, and the values of missing cells from the
+                column: what a model is to be trained with.
 
         Returns:
             A dict of arrays, `(num_rows, *event_shape)`, one for each part of `flow`.
@@ -165,16 +179,16 @@ class Table(Immutable):
         return self.write(self.decode_cells(parts))
 
     def read(self, df):
-        """The cells of a frame: a dict from each of the table's columns to a list."""
+        """The cells of a frame: a dict from those of the table's columns that it has to lists."""
         frame = frames.read_frame(df)
         if not set(self.columns) & set(frame.columns):
             raise refusal(
                 "df", f"must have some of the columns {list(self.columns)}", frame.columns
             )
-        missing = [None] * len(frame)
         return {
-            name: self.read_column(name, frame[name]) if name in frame.columns else missing
+            name: self.read_column(name, frame[name])
             for name in self.columns
+            if name in frame.columns
         }
 
     def read_column(self, name, series):
@@ -186,18 +200,42 @@ class Table(Immutable):
         """The frame of a dict from columns to lists of cells, with this index, if it is pandas'."""
         return frames.write_frame(self.library, cells, self.dtypes, index)
 
-    def encode_cells(self, cells, seed=None):
-        """As `encode`, of a dict from columns to lists of cells."""
+    def encode_cells(self, cells, seed=None, missing=0):
+        """As `encode`, of a dict from columns to lists of cells.
+
+        Args:
+            cells: the dict. Columns that it lacks are unknown.
+            seed: as in `encode`.
+            missing: what None means in a nullable column: 0, the cell is missing; 1, it is present,
+                and its value unknown; -1, whether it is present is unknown, too.
+
+        Returns:
+            As `encode`.
+
+        Raises:
+            ValueError: if a cell is not such as the table has, or the seed is no int.
+        """
         rng = None if seed is None else np.random.default_rng(check_seed(seed))
-        found = {}
+        unknown = [None] * len(next(iter(cells.values())))
+        found, present = {}, []
         for name, column in self.columns.items():
+            values, code = cells.get(name, unknown), missing if name in cells else -1
             drawn = (rng,) if isinstance(column, Number) else ()
             with _naming(name):
-                found[name] = column.encode(cells[name], *drawn)
-        for name, part in self.cycles_parts.items():
-            found[part] = self.columns[name].encode_cycles(cells[name])
+                own = {name: column.encode(values, *drawn)}
+            if name in self.cycles_parts:
+                own[self.cycles_parts[name]] = column.encode_cycles(values)
+            if column.nullable:
+                present.append([code if cell is None else 1 for cell in values])
+                if code == 0:
+                    _put_values(own.values(), np.array(present[-1]) == 0, rng)
+            found |= own
         numbers = [found.pop(name) for name in self.numbers]
-        return {self.numbers_part: np.stack(numbers, axis=-1), **found} if numbers else found
+        if numbers:
+            found[self.numbers_part] = np.stack(numbers, axis=-1)
+        if present:
+            found[self.present_part] = np.array(present, "int32").T
+        return {name: found[name] for name in self.event_shape()}
 
     def decode_cells(self, parts):
         """As `decode`, as a dict from columns to lists of cells."""
@@ -210,7 +248,13 @@ class Table(Immutable):
             found |= {name: (x,) for name, x in zip(self.numbers, numbers, strict=True)}
         for name, part in self.cycles_parts.items():
             found[name] += (np.asarray(parts[part]),)
-        return {name: column.decode(*found[name]) for name, column in self.columns.items()}
+        cells = {name: column.decode(*found[name]) for name, column in self.columns.items()}
+        if self.nullable:
+            present = np.asarray(parts[self.present_part]).T
+            for name, codes in zip(self.nullable, present, strict=True):
+                pairs = zip(codes, cells[name], strict=True)
+                cells[name] = [None if code == 0 else cell for code, cell in pairs]
+        return cells
 
     def flow(self):
         """The dict of flows, each with the prior of what was seen."""
@@ -220,6 +264,8 @@ class Table(Immutable):
             if not isinstance(column, Number)
         }
         found |= {part: CircularFlow() for part in self.cycles_parts.values()}
+        if self.nullable:
+            found[self.present_part] = DiscreteFlow(2, CATEGORY_ACCURACY)
         return {self.numbers_part: number_flow(self.prior), **found} if self.numbers else found
 
     def event_shape(self):
@@ -227,6 +273,8 @@ class Table(Immutable):
         shapes = {name: () for name in self.columns if name not in self.numbers}
         for name, part in self.cycles_parts.items():
             shapes[part] = (len(self.columns[name].cycles),)
+        if self.nullable:
+            shapes[self.present_part] = (len(self.nullable),)
         return {self.numbers_part: (len(self.numbers),), **shapes} if self.numbers else shapes
 
     def make_model(self, width=128, num_blocks=2, dropout=0.1, seed=None):
@@ -262,6 +310,19 @@ class Table(Immutable):
 
     def __repr__(self):
         return f"Table({self.columns})"
+
+
+def _put_values(arrays, missing, rng):
+    """Puts a value in the place of each missing cell, in arrays of a column's data.
+
+    With a generator, it is that of another row, drawn at random: so it tells nothing of its own
+    row, not even that the cell is missing. Without one, it is the same in all rows.
+    """
+    present = np.flatnonzero(~missing)
+    is_drawn = rng is not None and len(present)
+    rows = rng.choice(present, missing.sum()) if is_drawn else None
+    for x in arrays:
+        x[missing] = x[rows] if is_drawn else 0
 
 
 def _check_columns(columns):

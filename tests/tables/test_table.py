@@ -149,7 +149,8 @@ def test_times_come_back_with_their_cycles(library):
     df = df if library == "pandas" else polars.from_pandas(df)
     column = Number(cycles=["day", "year"])
     table = Table.from_dataframe(df, when=column, hour=Angle(24))
-    assert table.event_shape() == {"numbers": (1,), "hour": (), "when cycles": (2,)}
+    shapes = {"numbers": (1,), "hour": (), "when cycles": (2,), "present": (1,)}
+    assert table.event_shape() == shapes
     parts = table.encode(df)
     found = table.decode(parts)
     assert found.equals(df)

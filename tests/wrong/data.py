@@ -576,6 +576,10 @@ CALLS = {
             FileNotFoundError,
         ),
     ],
+    "nullable": [
+        (lambda t: tables.Number(nullable=3), "must be True or False", "nullable=3"),
+        (lambda t: tables.Category(nullable="no"), "must be True or False", "nullable='no'"),
+    ],
     "num_bins": [
         (
             lambda t: datasets.embedded_digits(num_bins=0),

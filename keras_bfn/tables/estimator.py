@@ -1,0 +1,183 @@
+"""An estimator for scikit-learn."""
+
+import keras
+
+from keras_bfn._imports import tell_to_install
+from keras_bfn.tables.frames import is_frame
+from keras_bfn.tables.table import Table
+
+with tell_to_install(
+    '`TableEstimator` needs scikit-learn 1.6 or later: pip install "keras-bfn[examples]"'
+):
+    from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+    from sklearn.utils import check_random_state
+    from sklearn.utils.validation import check_is_fitted, validate_data
+
+
+class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """A `keras_bfn.tables.TableModel` as an estimator of scikit-learn.
+
+    It takes frames, or arrays of numbers, with missing cells (None or NaN). It has the methods of a
+    density (`score_samples`, `score`, `sample`), and `transform` imputes.
+
+    Args:
+        columns: None, or a dict from names to a `keras_bfn.tables.Column`, for each column that is
+            to be another than `keras_bfn.tables.Table.from_dataframe` finds. The columns of an
+            array are `"x0"`, `"x1"` and so on.
+        width, num_blocks, dropout: as in `keras_bfn.tables.Table.make_model`.
+        epochs, batch_size, verbose: as in `keras_bfn.tables.TableModel.fit`.
+        num_steps: int: network calls of `sample` and `transform`, less one.
+        num_repeats: int: at how many times `score_samples` scores each row.
+        random_state: None, int, or a `numpy.random.RandomState`. If it is given, `fit` calls
+            `keras.utils.set_random_seed`.
+
+    Attributes:
+        model_: the trained `keras_bfn.tables.TableModel`.
+        n_features_in_: int: the number of columns.
+        feature_names_in_: array of their names, if `fit` was given a frame.
+
+    Raises:
+        ImportError: if scikit-learn is not installed.
+
+    Example:
+
+    >>> X = np.random.default_rng(0).normal(size=(64, 2))
+    >>> X[:5, 1] = np.nan
+    >>> few = {"epochs": 1, "num_steps": 5, "num_repeats": 2}
+    >>> estimator = keras_bfn.tables.TableEstimator(width=16, **few)
+    >>> np.isnan(estimator.fit(X).transform(X)).sum().item()
+    0
+    >>> estimator.sample(3).shape, estimator.score_samples(X[:7]).shape
+    ((3, 2), (7,))
+    """
+
+    def __init__(
+        self,
+        columns=None,
+        width=128,
+        num_blocks=2,
+        dropout=0.1,
+        epochs=None,
+        batch_size=None,
+        num_steps=30,
+        num_repeats=100,
+        random_state=None,
+        verbose=0,
+    ):
+        self.columns = columns
+        self.width = width
+        self.num_blocks = num_blocks
+        self.dropout = dropout
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.num_steps = num_steps
+        self.num_repeats = num_repeats
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = []  # arrays come back in float64
+        return tags
+
+    def fit(self, X, y=None):
+        """Trains a model of the rows.
+
+        Args:
+            X: a frame, or an array of numbers, of shape `(num, num_columns)`.
+            y: of no effect.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            ValueError: if a column cannot be sent, or an argument is out of its range.
+        """
+        df, seed = self._read(X, reset=True), self._draw_seed()
+        if seed is not None:
+            keras.utils.set_random_seed(seed)
+        table = Table.from_dataframe(df, **(self.columns or {}))
+        self.model_ = table.make_model(self.width, self.num_blocks, self.dropout, seed)
+        options = {"epochs": self.epochs, "batch_size": self.batch_size, "verbose": self.verbose}
+        self.model_.fit(df, **options)
+        return self
+
+    def sample(self, n_samples=1, given=None):
+        """Draws rows.
+
+        Args:
+            n_samples: int, at least 1.
+            given: as in `keras_bfn.tables.TableModel.sample`.
+
+        Returns:
+            A frame, or an array, as `fit` was given.
+
+        Raises:
+            ValueError: if there is no such column or value, or an argument is out of its range.
+        """
+        check_is_fitted(self)
+        df = self.model_.sample(n_samples, given, self.num_steps, seed=self._draw_seed())
+        return df if hasattr(self, "feature_names_in_") else df.to_numpy()
+
+    def transform(self, X):
+        """Fills in missing cells, given the others of the row.
+
+        Args:
+            X: as in `fit`.
+
+        Returns:
+            A frame, or an array in float64, as `X` is.
+
+        Raises:
+            ValueError: if a cell is not such as the table has.
+        """
+        check_is_fitted(self)
+        df = self.model_.impute(self._read(X), num_steps=self.num_steps, seed=self._draw_seed())
+        return df if is_frame(X) else df.to_numpy()
+
+    def score_samples(self, X):
+        """How likely each row is: `keras_bfn.tables.TableModel.log_likelihood`.
+
+        Args:
+            X: as in `fit`.
+
+        Returns:
+            An array of shape `(num,)`, in nats: a bound from below.
+
+        Raises:
+            ValueError: if a cell is not such as the table has.
+        """
+        check_is_fitted(self)
+        return self.model_.log_likelihood(self._read(X), self.num_repeats, seed=self._draw_seed())
+
+    def score(self, X, y=None):
+        """The mean of `score_samples`.
+
+        Args:
+            X, y: as in `fit`.
+
+        Returns:
+            A float.
+
+        Raises:
+            ValueError: if a cell is not such as the table has.
+        """
+        return float(self.score_samples(X).mean())
+
+    def _read(self, X, reset=False):
+        """The frame of what is given, its columns checked, or, with `reset`, remembered."""
+        if is_frame(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return X
+        with tell_to_install("Arrays are read as frames of pandas: pip install pandas"):
+            import pandas
+        options = {"dtype": "float64", "ensure_all_finite": "allow-nan"}
+        X = validate_data(self, X, reset=reset, **options)
+        names = [f"x{i}" for i in range(X.shape[1])] if reset else list(self.model_.table.columns)
+        return pandas.DataFrame(X, columns=names)
+
+    def _draw_seed(self):
+        if self.random_state is None:
+            return None
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
