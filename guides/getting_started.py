@@ -19,16 +19,18 @@ The model is a communication protocol between a sender and a receiver. The sende
 one pixel after another. Each message is a noisy observation of *all* pixels, and each message is
 more accurate than the one before. Time runs from 0, before the first message, to 1, after the last.
 For each pixel the receiver keeps a simple distribution, the *input distribution*, and updates it by
-Bayes' rule after every message; before any message it is the *prior*. All that the receiver has to
-remember is the *evidence*, the sum of the messages so far, weighted by their accuracy. A network
-sees all input distributions together and predicts the image: the *output distribution*.
+Bayes' rule after every message; before any message it is the *prior*. Apart from the time, all that
+the receiver has to remember is the *evidence*, the sum of the messages so far, weighted by their
+accuracy. A network sees all input distributions together and predicts the image: the *output
+distribution*.
 
 The better the prediction, the fewer nats each message costs (a nat is 1.44 bits). The cost is the
 KL divergence between the *sender distribution*, from which the message comes, and the *receiver
-distribution*, which the network predicts for it. It is finite, although a message is a real number,
-because both distributions contain the noise. All messages together cost the *transmission loss*,
-which is the training loss. After the last message, the receiver is still not certain of the image:
-to send the exact image then costs the *reconstruction loss*.
+distribution*, which the network predicts for it. To send an exact real number would cost infinitely
+many nats, but this cost is finite, because both distributions contain the same noise. All messages
+together cost the *transmission loss*, which is the training loss. After the last message, the
+receiver is still not certain of the image: to send the exact image then costs the *reconstruction
+loss*.
 
 To generate, the receiver also plays the sender: it samples an image from the output distribution,
 sends itself a message about that image, updates the input distribution, and repeats. The
@@ -83,7 +85,7 @@ flow = keras_bfn.flows.fit_scaling(keras_bfn.flows.ContinuousFlow(sigma_1=0.02),
 `beta_1` is the total accuracy of the messages. It sets how certain the receiver is after the last
 message. With a larger `beta_1`, messages cost more, and the reconstruction costs less. For numbers
 and levels we set `sigma_1` instead: the standard deviation of the input distribution after the last
-message, in units of [-1, 1]. `keras_bfn.schedules.fit` finds either value from data: see [long
+message, after scaling to [-1, 1]. `keras_bfn.schedules.fit` finds either value from data: see [long
 runs](long_runs.py).
 """
 
@@ -104,9 +106,9 @@ model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
 ## Train with `fit`
 
 All features of Keras's `fit` work: callbacks, validation, learning rate schedules, averaged
-weights, gradient accumulation. Training reports the loss in nats per variable. Validation also
-reports `reconstruction`, the reconstruction loss, and `bits_per_dim`, the total cost in bits per
-variable.
+weights, gradient accumulation. Training reports the transmission loss in nats per variable.
+Validation also reports `reconstruction`, the reconstruction loss, and `bits_per_dim`, the total
+cost in bits per variable.
 """
 
 model.compile(optimizer=keras.optimizers.AdamW(2e-3, use_ema=True, ema_momentum=0.99))
@@ -116,8 +118,8 @@ model.fit(train, validation_data=test, epochs=60, batch_size=100, verbose=2)
 ## Score
 
 `code_length` returns the cost of each image in nats: the transmission loss and the reconstruction
-loss. By default it is the limit of infinitely many messages. As a baseline, we code each pixel
-independently, by its frequency in the training set:
+loss. By default it is the cost in the limit of infinitely many messages. As a baseline, we code
+each pixel independently, by its frequency in the training set:
 """
 
 nats = model.code_length(test, num_repeats=50, verbose=0)

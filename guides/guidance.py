@@ -16,10 +16,10 @@ rows with a given sum. We also restore digits: `deblurred.png`, `enlarged.png` a
 show each measurement, the original, and several samples.
 
 Messages are about the *embedding* of the data, a vector of real numbers for each variable. The
-*evidence* s is the weighted sum of the messages so far. Any likelihood L(x) of the data can guide
-samples: at each step, the gradient of log h(s) is added to the expected embedding, where h(s) is
-the mean of L over the posterior of the data given s. This works for every type of data, because
-evidence is always a vector of real numbers.
+*evidence* s is the sum of the messages so far, weighted by their accuracy. Any differentiable
+likelihood L(x) of the data can guide samples: at each step, the gradient of log h(s) is added to
+the expected embedding, where h(s) is the mean of L over the posterior of the data given s. This
+works for all types of data, because evidence is always real.
 
 The guide needs `scikit-learn` and `matplotlib`, and takes a few minutes on a CPU.
 
@@ -100,19 +100,19 @@ varied:
 guidance_scale = guidance.ClassifierFreeGuidance(lambda t: 1 + t, interval=(0.2, 0.8))
 ```
 
-A `Guidance` has its own `scale` and `interval`, and can be combined with classifier-free guidance.
+Other guidance, such as `ClassifierGuidance`, is an object of a subclass of `Guidance`, with a
+`scale` and an `interval` of its own. It can be combined with classifier-free guidance.
 
 ## Particles
 
 We cannot compute h exactly. By default we approximate it by the likelihood of the expected data.
 `num_particles` corrects the error: for each sample, several candidates run in parallel, and one of
-them is chosen by weight. As their number grows, samples approach the model's distribution times L,
-however h is approximated. The weights need the probability density of each step, which only the
-samplers `"ancestral"` and `"sde1"` provide.
+them is chosen by weight. As their number grows, samples approach the model's distribution (in
+`num_steps` steps) times L, for any approximation of h that is positive wherever L is. The weights
+need each step's probability density, which only `"ancestral"` and `"sde1"` provide.
 
-As an example, we measure the ink of a digit, the sum of its grey levels. We first sample without
-guidance, and then require 250 with a standard deviation of 5. This is a measurement of the sum,
-`y = A x + noise`.
+As an example, we measure the ink of a digit, the sum of its grey levels. We sample first without
+guidance, then for an ink of 250 with a standard deviation of 5 (a measurement `y = A x + noise`).
 """
 
 samples = model.generate(64, num_steps=40, sampler="sde1", seed=0, verbose=0)
@@ -172,8 +172,8 @@ for name, one_side in (("deblurred", neighbours), ("enlarged", halves)):
     visualization.plot_samples(rows.reshape(-1, 8, 8, 1), f"{name}.png", columns=2 + num_copies)
 
 """
-Inpainting is the same with known variables in place of a measurement: L is the network's likelihood
-of the known variables.
+In inpainting, L requires the known variables to have their values. Messages about them come from
+these values, and h is approximated by their likelihood under the network's prediction.
 """
 
 known = np.zeros((8, 8, 1), bool)
@@ -189,8 +189,8 @@ visualization.plot_samples(rows.reshape(-1, 8, 8, 1), "inpainted.png", columns=2
 
 A function of your own returns log L, one number for each sample, and is written in `keras.ops`. Its
 argument is the expected data: probabilities for classes, such as letters, and means for numbers and
-levels. `avoid_e`, for example, requests texts without the letter "e". `Constraint(fn, target, std)`
-requires a number computed from the data to be near a target: here, five times "z".
+levels. `avoid_e`, for example, requests texts without the letter "e". With `Constraint(fn, target,
+std)`, the value of `fn` should be near `target`: here, the number of letters "z" near 5.
 """
 
 texts = keras_bfn.BayesianFlowNetwork.from_preset("bfn_text")
@@ -219,8 +219,8 @@ for letter, likelihood in (
 ## A row of a table
 
 An iris flower is a row of four lengths in centimetres. A small model learns them in seconds, and
-then samples flowers whose lengths add up to 15. (`LinearInverse` pulls weakly early, when lengths
-are uncertain. A `Constraint` pulls equally hard at all times, and finds rows that are not flowers.)
+then samples flowers whose lengths add up to 15. (While lengths are uncertain, `LinearInverse`
+guides weakly. `Constraint` always guides equally strongly: the rows do not resemble flowers.)
 """
 
 iris = load_iris().data.astype("float32")
@@ -245,6 +245,6 @@ for row in rows:
 - With `through_network=False`, a step needs no backward pass through the network. The gradient
   then ignores what the evidence for one variable implies about the others.
 - `a * b` requires both events, `a + b` either of them.
-- A subclass with a method `log_h(expected)` can define a better approximation:
-  `keras_bfn.guidance.Expected` has the evidence, the network's output, and its variances.
+- To approximate h better, write a subclass of `Guidance` with a method `log_h(expected)`. Its
+  argument, a `guidance.Expected`, has the evidence, the network's output, and its variances.
 """

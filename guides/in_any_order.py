@@ -10,10 +10,10 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we train one model of text and one of digits with their labels. Each can send its
-variables together or in random order, the text also from left to right, and can condition on any
-subset of them. We compare the costs. The models also continue text, fill in gaps, compress digits
-to a file, and complete digits (`digits_in_any_order.png`).
+In this guide we train one model of text and one of digits with their labels. Both can send their
+variables together or in random order, and can condition on any subset of them. The text model can
+also send letters from left to right. We compare the costs, continue text, fill in gaps, and
+compress and complete digits (`digits_in_any_order.png`).
 
 A Bayesian Flow Network usually sends all variables of an example together, with the same accuracy
 at each time. The theory does not require this. Let each variable i have its own time t_i, and let
@@ -23,9 +23,10 @@ $$\\sum_i \\tfrac{c}{2}\\, \\beta'(t_i)\\, |e(x_i) - \\hat e_i|^2\\, dt_i,$$
 
 where $\\beta(t)$ is the total accuracy of the messages at time t, c a constant of the data type,
 $e(x_i)$ the embedding that messages are about, and $\\hat e_i$ its mean under the output
-distribution. If the network predicts the exact posterior, messages and reconstruction together cost
-the joint entropy on every path (the chain rule). A variable can be sent *by messages*, or be *coded
-directly* with the output distribution, at a cost of -log p(x) (in the API: `told`).
+distribution. If the network predicts the exact posterior, messages and reconstruction cost the
+joint entropy on every path (the chain rule), except that dependent variables cost more if coded at
+the same time, independently. A variable can be sent *by messages*, or be *coded directly* with the
+output distribution, at a cost of -log p(x) (in the API: `told`).
 
 So one network can be
 
@@ -34,8 +35,7 @@ So one network can be
 - a masked diffusion model, if variables are coded directly in random order;
 - an imputer, if some variables are given and the rest are sampled.
 
-The cost of a trained network depends on the order. The guide needs `scikit-learn`, `matplotlib` and
-`constriction`, and takes a few minutes on a CPU.
+The guide needs `scikit-learn`, `matplotlib` and `constriction`, and takes minutes on a CPU.
 
 ## Setup
 """
@@ -57,17 +57,17 @@ from keras_bfn import datasets, flows, networks, orders
 """
 ## Text
 
-`times="variables"` gives each letter its own time. In training, each window is in one of several
-states. `orders` sets the fraction of windows in each (0 if left out):
+`times="variables"` gives each letter its own time. In training, `orders` sets the fraction of
+windows in each of these states (0 if left out):
 
-- `"together"`: all letters at one time, as in the paper;
-- `"given"`: some letters known, the rest at one time;
-- `"random"`: a random fraction of the letters known, the rest coded directly;
-- `"left_to_right"`: all letters coded directly, each given those before it.
+- `"together"`: all letters have the same time t, as in the paper;
+- `"given"`: some letters are known, and the others have the same time t;
+- `"random"`: a random fraction of the letters is known, and the others are coded directly;
+- `"left_to_right"`: all letters are coded directly, each given those before it.
 
 The last needs a network with `causal=True`, which has a second, causal mode with the same weights:
-each position then sees only the positions before it, and one network call predicts all letters of a
-window from left to right, as in an autoregressive model.
+each position then sees only those before it, and one network call predicts all letters of a window,
+as in an autoregressive model.
 """
 
 LENGTH, BATCH_SIZE, STEPS = 64, 64, 400
@@ -98,8 +98,8 @@ model.fit(train, verbose=2)
 ## What each order costs
 
 `code_length` takes an `order`: a name, an object of `keras_bfn.orders`, or an array with the group
-number of each variable. From left to right, one call in causal mode scores all letters. In other
-orders, it scores `num_repeats` random steps of each example's order, an unbiased estimate.
+number of each variable. From left to right, one call in causal mode scores all letters. Otherwise,
+`code_length` estimates the cost without bias from `num_repeats` random steps per example.
 """
 
 
@@ -115,11 +115,11 @@ for order in ("together", "random", orders.Random(8), "left_to_right", inside_ou
     print(f"{name!s:<24} {bits(order):.2f} bits per letter")
 
 """
-The cost is lowest from left to right: the next letter is the easiest to predict. Coding letters
-directly in random order costs less than sending all by messages. `Random(8)` divides the 64 letters
-into 8 groups. The 8 letters of a group are coded independently of each other, which costs more, but
-takes 8 network calls instead of 64. The order from the inside out costs about as much as random
-order, although the model was not trained on it.
+The cost is lowest from left to right: half of the training windows are in this state, and each
+trains all 64 predictions. Coding letters directly in random order costs less than sending all by
+messages. `Random(8)` codes 8 groups of 8 letters, those of a group independently. This costs more
+but takes 8 network calls, not 64. The order from the inside out costs about as much as random
+order, without training on it.
 
 ## Generating and filling in
 
@@ -132,9 +132,9 @@ for order in ("together", "random", "left_to_right"):
     print(f"{order:<14}", *text, sep="\n  ")
 
 """
-Known letters can be anywhere: in `given=`, -1 marks the letters to sample. With `"together"`, the
-model meets known letters beside letters at times between 0 and 1. It was not trained on such states
-(`"given"` in `orders`). `continue_text` continues a text to any length, window by window.
+Known letters can be anywhere: in `given=`, -1 marks the letters to sample. With `"together"`, known
+letters stand beside letters that are only partly sent (0 < t < 1). This model was not trained on
+such windows (`"given"` is not in its `orders`). `continue_text` continues a text to any length.
 """
 
 given = np.full((2, LENGTH), -1)
@@ -151,8 +151,9 @@ print(
 ## Digits and their labels
 
 Data of several kinds can be sent in any order, too: first the label and then the image, or the
-other way round. We treat the five grey levels as classes. (A `DiscretizedFlow` can only be coded
-directly with `prediction="data"`.) By default, `orders` includes `"given"`.
+other way round. We treat the five grey levels as classes, which can always be coded directly
+(levels only if the network predicts the data, not the noise: `prediction="data"`). The default of
+`orders` includes `"given"`.
 """
 
 digits = load_digits()
@@ -197,7 +198,7 @@ for name, order in {
 print(f"{'label, given the image':<24} {nats_of_digits('together', given=['image']):6.2f} nats")
 
 """
-The codec writes files of about these sizes, in any of these orders. It needs `constriction`.
+The codec writes files of about these sizes, in any of these orders.
 """
 
 codec = keras_bfn.codec.Codec(digit_model, num_steps=20, order=image_first)
@@ -209,9 +210,8 @@ assert all(np.array_equal(back[name], new_digits[name]) for name in back)
 """
 ## Completions
 
-Given the upper half of a digit, the model samples the lower half. The network is trained to
-condition on known variables, so this needs no guidance or particles. Given images, the model
-samples their labels and is thus a classifier.
+Given the upper half of a digit, the model samples the lower half. Its training includes known
+variables, so this needs no guidance or particles. Given images, it classifies: it samples labels.
 """
 
 upper = np.where(np.arange(8)[:, None, None] < 4, new_digits["image"][:8], -1)
@@ -242,9 +242,9 @@ print(f"{100 * np.mean(read['label'] == new_digits['label']):.1f}% of the sample
 ## Summary
 
 - Pass `times="variables"` to the model and to the network to give each variable its own time.
-- Pass `order=` to `code_length`, `generate`, `inpaint` and `keras_bfn.codec.Codec`, and `given=`
-  for known variables.
-- Measure which order is best: text costs least from left to right, images often together.
+- Pass `order=` to `code_length`, `generate`, `inpaint` and `codec.Codec`; `given=` if some are
+  known.
+- Measure which order is best: the text above costs least from left to right.
 - Numbers of a `ContinuousFlow` can be given, and sent by messages in any order, but not coded
   directly: their output distribution is a point, which has no log probability.
 """

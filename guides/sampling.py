@@ -62,7 +62,8 @@ A sampler object has options:
   one step earlier, and saves a network call.
 - `start` skips the earliest times, when messages carry almost no information.
 - `spacing="log_beta"` spaces the steps evenly in the logarithm of the accuracy. With few steps,
-  this gives the best samples of these digits and of binary MNIST.
+  this gives the best samples of these digits and of binary MNIST, by [Fréchet
+  distance](../docs/results.md#samples).
 """
 
 sampler = samplers.SDE2Sampler(start=0.02, spacing="log_beta")
@@ -102,10 +103,10 @@ model.fit((images, labels), epochs=100)
 ## Between two digits
 
 `encode` runs a deterministic sampler backwards, from data to normally distributed latents. It
-starts from evidence about the data at t = 1, which contains noise, and therefore takes a seed.
-`generate` turns the latents into the data again. We interpolate on the sphere between the latents
-of two digits, and generate a digit from each point. (Without a class, the model uses the null
-condition.)
+starts from the evidence at t = 1, which it draws given the data. This evidence contains noise, so
+`encode` takes a seed. `generate` turns the latents into the data again. We interpolate on the
+sphere between the latents of two digits, and generate a digit from each point. (Without a class,
+the model uses the null condition.)
 """
 
 sampler = samplers.ODE2Sampler(start=0.01, spacing="log_beta")
@@ -122,8 +123,9 @@ visualization.plot_samples(samples, "between.png")
 ## Inpainting
 
 `inpaint` completes examples of which some variables are known. At each step, messages about the
-known variables come from their true values, as in training. The others are sampled, guided by how
-well the network predicts the known ones. With this guidance alone, completions follow the
+known variables come from their true values, as in training. The unknown variables are sampled,
+guided towards values for which the network predicts the known variables well. (This is another
+guidance than the one above, and needs no class.) With this guidance alone, completions follow the
 conditional distribution only approximately. With `num_particles`, several candidates run in
 parallel for each completion. Their weights correct the error of the guidance, and one of them is
 chosen by weight. [Guidance by any function](guidance.py) explains guidance and particles.
@@ -154,9 +156,9 @@ and continues it to any horizon, window by window; each window begins with the e
 far. Many continuations of one series sample the distribution of its future, and `plot_forecast`
 draws its quantiles as bands.
 
-We train a model on windows of 24 steps of a sine with a random phase, and continue one window to 76
-steps. With `times="variables"` the model learns to condition on known variables (see [In any
-order](in_any_order.py)), so this needs no particles.
+We train a model on windows of 24 steps of a sine with a random phase, and continue the first 16
+steps of one window to 76. With `times="variables"` the model by default learns to condition on
+known variables (see [In any order](in_any_order.py)), so this needs no particles.
 """
 
 rng = np.random.default_rng(0)
@@ -181,8 +183,8 @@ With `return_details=True`, `generate` returns a result whose `trajectory` holds
 the time, the evidence (the weighted sum of the messages so far), and the parameters of the input
 and output distributions. `plot_trajectory` draws the input distribution, and `animate_generation`
 both distributions as an animation. `plot_flow` draws four distributions of a single variable:
-input, output, sender (of the next message, given the final value) and receiver (of the next
-message, as the network predicts it).
+input, output, sender (of the next message, given the variable's value in the finished sample) and
+receiver (of the next message, as the network predicts it).
 """
 
 result = model.generate(16, num_steps=20, seed=0, return_details=True, verbose=0)

@@ -16,7 +16,8 @@ words.
 
 A Bayesian Flow Network generates all letters of a text together. At first, each letter could be
 anything; with every step, all letters become more certain. Therefore the model can complete a text
-at its end, at its beginning or in the middle. [Getting started](getting_started.py) explains how.
+at its end, at its beginning or in the middle. [Getting started](getting_started.py) explains the
+messages, and [sampling](sampling.py) the completion.
 
 The training text is prose that comes with Python. The guide takes two minutes on a CPU with a small
 network, whose samples only resemble English spelling. `bfn_text`, a model that comes with the
@@ -85,10 +86,10 @@ print(len(train.tokens), "characters to train on;", letters.decode(train[0][0]))
 The paper's prior is uniform: before any message, all 27 letters are equally likely. But some
 letters are more frequent than others, and "th" is often followed by "e". `fit_prior` counts such
 regularities in the training part. With `order=0`, it counts letters. With `order=2`, each letter
-depends on the two letters before it (a *Markov chain*). Messages about one letter then also inform
-about its neighbours. This Bayesian update is exact and needs no network, so the network has to
-learn only what the chain does not know. Each further order takes 27 times the time and memory, and
-needs more text.
+depends on the two letters before it (a *Markov chain*; its order has nothing to do with the order
+of sending). Messages about one letter then also inform about its neighbours. The receiver computes
+this effect exactly, by Bayes' rule and without the network, so the network has to learn only what
+the chain does not know. Each further order takes 27 times the time and memory, and needs more text.
 
 `beta_1` is the total accuracy of all messages. 0.75 suits 27 classes; `keras_bfn.schedules.fit`
 finds the value for other data.
@@ -190,9 +191,9 @@ print(f"{'real text':<16}{known:>4.0%} known words, {bits:.2f} bits")
 ## Prompts
 
 `continue_text` continues a prompt. It is a form of inpainting: messages about the known letters
-come from their true values, and the sampler generates the others. With `num_particles=4`, four
-candidates are sampled side by side, and those that predict the known letters better are more likely
-to be selected.
+come from their true values, and the sampler generates the other letters. With `num_particles=4`,
+four candidates are sampled side by side, and those that predict the known letters better are more
+likely to be selected.
 """
 
 texts = model.continue_text(
