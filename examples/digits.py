@@ -95,7 +95,11 @@ def build_model(data_type, flow, epochs, conditional, seed):
         flow, network, condition_dropout=0.1 if conditional else 0.0, seed=seed
     )
 
-    model.compile(adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate))
+    are_classes = isinstance(flow, flows.DiscreteFlow)
+    model.compile(
+        adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate),
+        loss="cross_entropy" if are_classes else "continuous_time",
+    )
     return model
 
 

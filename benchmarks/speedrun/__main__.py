@@ -95,14 +95,19 @@ def git_state():
 def draw_curves(log, beside, path):
     """Plots the curve of a log with those of others."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
 
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     for name, other in [*beside, ("this run", log)]:
-        order = other["orders"][0]
-        points = [(point["seconds"], point[order]) for point in other["curve"]]
-        axes.plot(*zip(*points, strict=True), marker=".", label=f"{name}, {order}")
+        for order in other["orders"]:
+            points = [(p["seconds"], p[order]) for p in other["curve"] if order in p]
+            if points:
+                label = f"{name}, {order.replace('_', ' ')}"
+                axes.plot(*zip(*points, strict=True), marker=".", label=label)
     axes.set(xlabel="processor seconds", ylabel=log["unit"], xscale="log", title=log["track"])
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend()
     figure.savefig(path)
 
