@@ -19,7 +19,7 @@ example. Given an observation, it samples parameters: the posterior. Given param
 observations: the likelihood. The same model handles missing observations and discrete parameters.
 This guide trains such a model, checks its calibration, and ports code from `sbi` and BayesFlow.
 
-It needs `matplotlib`, and takes about a minute on a processor.
+It needs `matplotlib`, and takes about 75 seconds of processor time.
 
 ## Setup
 """
