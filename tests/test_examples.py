@@ -149,6 +149,22 @@ def test_pictures_and_labels_are_drawn_read_and_sent(script, tmp_path):
     assert (tmp_path / "pairs" / "pairs.png").stat().st_size > 5000
 
 
+@pytest.mark.once
+@pytest.mark.slow
+def test_posteriors_are_sampled_and_checked(script, tmp_path):
+    printed = script(
+        ROOT / "examples" / "posterior.py",
+        *("--simulations", "400", "--steps", "4", "--checks", "20"),
+        *("--draws", "50", "--sampler-steps", "2"),
+    )
+    intervals = r"^coverage of the central 90% intervals: [\d.]+%, [\d.]+%$"
+    assert re.search(intervals, printed, re.MULTILINE)
+    assert re.search(r"^log-density by the exact posterior: 3\.\d\d nats$", printed, re.MULTILINE)
+    assert np.load(tmp_path / "posterior" / "posterior.npy").shape == (4, 50, 2)
+    for name in ("calibration.png", "draws.png"):
+        assert (tmp_path / "posterior" / name).stat().st_size > 5000
+
+
 TABLE_FILES = {"report.html", "synthetic.csv", "imputed.csv", "model.keras"}
 
 

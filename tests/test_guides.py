@@ -20,6 +20,7 @@ TURNS = {
     "tensorflow": ["getting_started", "networks_and_presets"],
     "torch": [
         "long_runs",
+        "posterior",
         "reproducing_the_paper",
         "sampling",
         "saving_and_sharing",

@@ -55,8 +55,9 @@ def check_shares(flow, times, takes_causal, shares):
         )
         if takes_causal and can_be_told:
             shares["left_to_right"] = sum(shares.values())
-    if not isinstance(shares, dict) or not shares or not set(shares) <= set(KINDS):
-        raise refusal("orders", f"must be a dict from some of {list(KINDS)} to shares", shares)
+    names = [*KINDS, *(flow if isinstance(flow, dict) and len(flow) > 1 else ())]
+    if not isinstance(shares, dict) or not shares or not set(shares) <= set(names):
+        raise refusal("orders", f"must be a dict from some of {names} to shares", shares)
     values = shares.values()
     are_shares = all(is_number(share) and 0 <= share < math.inf for share in values)
     if not are_shares or sum(values) <= 0:
@@ -81,7 +82,8 @@ def draw_state(shares, flow, event_shape, loss, batch_size, mask, seed):
       whole parts; the rest are at one time;
     - `"own"`: each variable is at a time of its own;
     - `"random"`: some are known, at a random share, and the rest are unknown, and told;
-    - `"left_to_right"`: all are told, each position after those before it.
+    - `"left_to_right"`: all are told, each position after those before it;
+    - the name of a part: it is known, and the rest are at one time.
 
     Returns:
         A `State`, whose mean cost in each kind is that of sending the variables that are not given.
@@ -111,6 +113,8 @@ def draw_state(shares, flow, event_shape, loss, batch_size, mask, seed):
             told = _weigh_hidden(flow, event_shape, ~known, observed)
         elif kind == "left_to_right":
             known, told, causal = observed, ops.cast(observed, "float32"), is_kind[:, 0]
+        elif kind not in KINDS:
+            known = ops.logical_or(known, _is_of_part(kind, event_shape))
         known = known & observed
         is_told = kind in ("random", "left_to_right")
         messages = zeros if is_told else ops.cast(~known, "float32")
@@ -191,6 +195,12 @@ def _draw_given(noise, event_shape, batch_size, seed):
         [ops.repeat(is_given[:, i : i + 1], size, axis=1) for i, size in enumerate(parts)], axis=1
     )
     return ops.where(what < 2 / 3, whole, found)
+
+
+def _is_of_part(name, event_shape):
+    """Which variables are of the part called `name`: bool, `(1, size)`."""
+    sizes = [math.prod(shape) for shape in event_shape.values()]
+    return np.repeat([part == name for part in event_shape], sizes)[None]
 
 
 def split(order, event_shape, noise, known, mask):

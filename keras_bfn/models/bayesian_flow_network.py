@@ -118,7 +118,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             and there, on one side of a place, or whole parts, and the rest at one time; `"own"`,
             each at a time of its own; `"random"`, some known, at a random share, and the rest
             unknown, and told; `"left_to_right"`, all told in one call, each position after those
-            before it, by a network that takes `"causal"`. What is known costs nothing. By default
+            before it, by a network that takes `"causal"`; and, for a dict of flows, the name of a
+            part: it is known, and the rest at one time. What is known costs nothing. By default
             half together, a quarter given and a quarter random; where not all data can be told,
             half given; and, if the network takes `"causal"`, half of all left to right.
         allow_missing: bool. Whether variables of the data may be missing: -1 in integers, NaN in

@@ -109,6 +109,16 @@ def test_whole_parts_are_given_but_never_all():
     assert counts[2] > 0.95 * NUM_STATES / 3
 
 
+def test_the_part_that_is_named_is_given_and_the_rest_are_at_one_time():
+    state = draw(image=1.0)
+    is_image = np.repeat([False, True, False], [1, 6, 1])
+    assert_array_equal(state.known, np.tile(is_image, (NUM_STATES, 1)))
+    assert_array_equal(state.messages, ~state.known)
+    assert (state.t == state.t[:, :1]).all()
+    assert_uniform(state.t[:, 0])
+    assert (state.told == 0).all()
+
+
 @pytest.mark.once
 def test_here_and_there_and_on_either_side_of_a_place_variables_are_given():
     known = draw_letters(given=1.0).known

@@ -1,0 +1,147 @@
+"""Simulation-based inference on the tasks of sbibm: classifier two-sample tests of posteriors.
+
+    python -m benchmarks.posterior DIR --export
+    KERAS_BACKEND=jax python -m benchmarks.posterior DIR --tasks two_moons slcp
+    python -m benchmarks.posterior DIR --tasks two_moons slcp --model npe
+
+The first writes a file `TASK.npz` for each task: 10,000 simulations, and the ten observations and
+their reference posteriors that come with sbibm (`pip install --no-deps sbibm`, and `pyro-ppl`,
+`pandas`, `torch`). The others read these files, train on the first `--simulations`, and print for
+each task the accuracy of a classifier that separates samples from the reference (c2st): the mean
+and the standard deviation over the observations. 0.5 is perfect. The classifier is that of sbibm,
+on `--samples` samples of each. `npe` and `fmpe` are those of the package `sbi`, by their defaults.
+"""
+
+import argparse
+import importlib
+import pathlib
+import time
+import warnings
+
+import numpy as np
+from sklearn.model_selection import KFold, cross_val_score
+from sklearn.neural_network import MLPClassifier
+
+TASKS = ("two_moons", "gaussian_mixture", "slcp", "bernoulli_glm", "gaussian_linear")
+BATCH_SIZE, PEAK_RATE = 200, 2e-3
+
+
+def export(name, path, num_simulations):
+    """Writes the file of a task of sbibm."""
+    import torch
+
+    module = importlib.import_module(f"sbibm.tasks.{name}.task")  # sbibm itself imports its peers
+    (kind,) = (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, module.Task) and value is not module.Task
+    )
+    task = kind()
+    torch.manual_seed(0)
+    parameters = task.get_prior()(num_simulations)
+    numbers = range(1, 11)
+    prior = task.get_prior_params()
+    np.savez(
+        path,
+        parameters=parameters,
+        observation=task.get_simulator()(parameters),
+        observed=np.concatenate([task.get_observation(i) for i in numbers]),
+        reference=np.stack([task.get_reference_posterior_samples(i) for i in numbers]),
+        **{name: bound for name, bound in prior.items() if name in ("low", "high")},
+    )
+
+
+def train_ours(data, num_simulations, args):
+    """Trains a model; returns a function from an observation to samples of its posterior."""
+    import keras
+
+    from keras_bfn import recipes, simulation
+
+    simulations = {name: data[name][:num_simulations] for name in ("parameters", "observation")}
+    bounds = {"parameters": (data["low"], data["high"])} if "low" in data else None
+    keras.utils.set_random_seed(args.seed)
+    model = simulation.make_model(simulations, bounds, dropout=args.dropout, seed=args.seed)
+    epochs = max(1, round(args.steps * BATCH_SIZE / num_simulations))
+    model.compile(recipes.adamw(args.steps, PEAK_RATE))
+    model.fit(simulations, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
+
+    def sample(observed):
+        given = {"observation": observed}
+        return model.sample(args.samples, given, args.sampler_steps, seed=0)["parameters"]
+
+    return sample
+
+
+def train_peer(data, num_simulations, args):
+    """The same by the package `sbi`."""
+    import torch
+    from sbi import inference
+
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(1)
+    x, y = (torch.tensor(data[name][:num_simulations]) for name in ("parameters", "observation"))
+    if "low" in data:
+        prior = torch.distributions.Uniform(*(torch.tensor(data[name]) for name in ("low", "high")))
+    else:
+        prior = torch.distributions.Normal(x.mean(0), x.std(0))
+    prior = torch.distributions.Independent(prior, 1)
+    trainer = getattr(inference, args.model.upper())(prior, show_progress_bars=False)
+    trainer.append_simulations(x, y).train()
+    posterior = trainer.build_posterior()
+
+    def sample(observed):
+        observed = torch.tensor(observed)
+        return posterior.sample((args.samples,), observed, show_progress_bars=False).numpy()
+
+    return sample
+
+
+def c2st(reference, samples):
+    """The accuracy of a classifier that separates the two: `sbibm.metrics.c2st`."""
+    mean, std = reference.mean(axis=0), reference.std(axis=0, ddof=1)
+    x = (np.concatenate([reference, samples]) - mean) / std
+    labels = np.repeat([0.0, 1.0], [len(reference), len(samples)])
+    size = 10 * x.shape[1]
+    network = MLPClassifier((size, size), max_iter=10_000, random_state=1)
+    folds = KFold(5, shuffle=True, random_state=1)
+    return cross_val_score(network, x, labels, cv=folds).mean()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("directory", type=pathlib.Path)
+    parser.add_argument("--export", action="store_true", help="write the files first")
+    parser.add_argument("--tasks", nargs="+", default=TASKS)
+    parser.add_argument("--model", choices=("ours", "npe", "fmpe"), default="ours")
+    parser.add_argument("--simulations", type=int, default=10_000)
+    parser.add_argument("--samples", type=int, default=10_000)
+    parser.add_argument("--observations", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--sampler-steps", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    args.directory.mkdir(parents=True, exist_ok=True)
+    warnings.filterwarnings("ignore", module="sbi|zuko|nflows|pyknn")
+    for name in args.tasks:
+        path = args.directory / f"{name}.npz"
+        if args.export:
+            export(name, path, args.simulations)
+            continue
+        data, start = dict(np.load(path)), time.process_time()
+        sample = (train_ours if args.model == "ours" else train_peer)(data, args.simulations, args)
+        seconds, scores = time.process_time() - start, []
+        for observed, reference in zip(data["observed"], data["reference"], strict=True):
+            scores.append(c2st(reference[: args.samples], sample(observed)))
+            if len(scores) == args.observations:
+                break
+        print(
+            f"{name:<18} {args.model:<5} {args.simulations:>6} simulations "
+            f"{np.mean(scores):.3f} +- {np.std(scores):.3f}, {seconds:.0f} s of processor time: "
+            f"{' '.join(f'{score:.3f}' for score in scores)}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""A model of simulations draws posteriors and predictions, within bounds, and says how likely."""
+
+import keras
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
+
+from keras_bfn import recipes, simulation
+
+NOISE = 0.2
+BOUNDS = {"rate": (0.0, 1.0)}
+
+
+def simulate(num, seed):
+    """A rate and a kind, each seen with noise; of some the second is not seen."""
+    rng = np.random.default_rng(seed)
+    rate, kind = rng.uniform(size=num), rng.integers(0, 2, num)
+    seen = np.stack([rate, kind], axis=1) + NOISE * rng.normal(size=(num, 2))
+    seen[rng.uniform(size=num) < 0.1, 1] = np.nan
+    return {"rate": rate, "kind": kind.astype("int32"), "seen": seen}
+
+
+SIMULATIONS = simulate(2000, seed=0)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    keras.utils.set_random_seed(0)
+    model = simulation.make_model(SIMULATIONS, BOUNDS, "seen", width=32, num_blocks=2, seed=0)
+    model.compile(recipes.adamw(num_steps=800, peak_rate=5e-3))
+    model.fit(SIMULATIONS, batch_size=100, epochs=40, verbose=0)
+    return model
+
+
+def posterior_of_rate(seen):
+    """A normal, cut off at 0 and 1."""
+    ends = -seen / NOISE, (1.0 - seen) / NOISE
+    return stats.truncnorm(*ends, seen, NOISE)
+
+
+def test_the_posterior_is_drawn_given_the_observation(trained):
+    drawn = trained.sample(500, {"seen": [[0.4, 1.1], [0.9, 0.1]]}, 20, seed=0)
+    assert {name: x.shape for name, x in drawn.items()} == {
+        "rate": (2, 500),
+        "kind": (2, 500),
+        "seen": (2, 500, 2),
+    }
+    for rate, seen in zip(drawn["rate"], (0.4, 0.9), strict=True):
+        exact = posterior_of_rate(seen)
+        assert abs(rate.mean() - exact.mean()) < 0.06
+        assert 0.6 < rate.std() / exact.std() < 1.4
+    assert_allclose(drawn["kind"].mean(axis=1), [1, 0], atol=0.1)
+
+
+def test_nothing_is_drawn_beyond_the_bounds_nor_piles_up_there(trained):
+    drawn = trained.sample(500, {"seen": [1.3, 0.5]}, 20, seed=0)["rate"]
+    assert drawn.shape == (500,)
+    assert ((drawn >= 0) & (drawn <= 1)).all()
+    assert drawn.mean() > 0.8
+    assert (drawn == 1).mean() < 0.05
+
+
+def test_what_was_not_observed_is_drawn_too(trained):
+    drawn = trained.sample(500, {"seen": [0.4, np.nan]}, 20, seed=0)
+    assert (drawn["seen"][:, 0] == np.float32(0.4)).all()
+    assert 0.3 < drawn["kind"].mean() < 0.7
+    assert abs(drawn["rate"].mean() - 0.4) < 0.1
+    is_high = drawn["seen"][:, 1] > 0.5
+    assert (is_high == drawn["kind"]).mean() > 0.8
+
+
+def test_the_likelihood_and_the_joint_are_drawn(trained):
+    seen = trained.sample(500, {"rate": 0.3, "kind": 1}, 20, seed=0)["seen"]
+    assert_allclose(seen.mean(axis=0), [0.3, 1.0], atol=0.15)
+    assert_allclose(seen.std(axis=0), NOISE, atol=0.15)
+    drawn = trained.sample(500, num_steps=20, seed=0)
+    assert stats.pearsonr(drawn["rate"], drawn["seen"][:, 0]).statistic > 0.6
+
+
+def test_the_density_of_the_posterior_is_bounded_from_below(trained):
+    held_out = simulate(200, seed=1)
+    held_out["seen"][:, 1] = held_out["kind"]  # of which the kind can be told for sure
+    nats = trained.log_prob(held_out, ["seen"], seed=0)
+    assert nats.shape == (200,)
+    exact = posterior_of_rate(held_out["seen"][:, 0]).logpdf(held_out["rate"])
+    assert exact.mean() - 0.5 < nats.mean() < exact.mean() + 0.05
+
+
+def test_simulations_may_be_tensors_and_a_model_is_saved(trained, tmp_path):
+    tensors = {name: keras.ops.convert_to_tensor(x) for name, x in SIMULATIONS.items()}
+    model = simulation.make_model(tensors, BOUNDS, None, width=32)
+    assert model.event_shape == trained.event_shape
+    assert_allclose(model.flow["seen"].scale, trained.flow["seen"].scale, rtol=1e-5)
+    trained.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.bounds == trained.bounds == {"rate": [0.0, 1.0]}
+    options = {"given": {"seen": [0.4, 1.1]}, "num_steps": 3, "seed": 0}
+    found, expected = (model.sample(10, **options) for model in (loaded, trained))
+    for name, x in found.items():
+        assert_array_equal(x, expected[name])
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"heard": [0.1, 0.2]}, "`given` must name some of"),
+        ({"seen": [0.1]}, r"`given\['seen'\]` must have the shape \(2,\)"),
+        ({"seen": [[0.1, 0.2]], "rate": [0.1, 0.2]}, "as many examples of each part"),
+    ],
+)
+def test_what_is_given_must_suit_the_model(trained, given, message):
+    with pytest.raises(ValueError, match=message):
+        trained.sample(10, given)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bounds": {"speed": (0, 1)}}, "`bounds` must name some of"),
+        ({"observed": "heard"}, "`observed` must be one of"),
+    ],
+)
+def test_bounds_and_what_is_observed_are_of_parts_that_there_are(options, message):
+    with pytest.raises(ValueError, match=message):
+        simulation.make_model(SIMULATIONS, **options)
