@@ -95,11 +95,8 @@ def build_model(data_type, flow, epochs, conditional, seed):
         flow, network, condition_dropout=0.1 if conditional else 0.0, seed=seed
     )
 
-    are_classes = isinstance(flow, flows.DiscreteFlow)
-    model.compile(
-        adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate),
-        loss="cross_entropy" if are_classes else "continuous_time",
-    )
+    loss = "cross_entropy" if data_type == "binary" else "continuous_time"
+    model.compile(adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate), loss=loss)
     return model
 
 

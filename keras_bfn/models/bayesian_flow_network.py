@@ -113,18 +113,19 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         times: `"shared"` or `"variables"`. With `"variables"`, each variable is known to an
             accuracy of its own: `"t"` is shaped as the data, and the network learns to take some
             variables as known. Then variables can be sent in any `order`, and `given=` any others.
-        orders: with `times="variables"`, a dict of the shares of the examples that training sees in
-            each kind of state: `"together"`, all variables at one time; `"given"`, some known, here
-            and there, on one side of a place, or whole parts, and the rest at one time; `"own"`,
-            each at a time of its own; `"random"`, some known, at a random share, and the rest
-            unknown, and told; `"left_to_right"`, all told in one call, each position after those
-            before it, by a network that takes `"causal"`; and, for a dict of flows, the name of a
-            part: it is known, and the rest at one time. What is known costs nothing. By default
-            half together, a quarter given and a quarter random; where not all data can be told,
-            half given; and, if the network takes `"causal"`, half of all left to right.
+        orders: with `times="variables"`, a dict from kinds of states to the fractions of training
+            examples in them: `"together"`, all variables at the same time t; `"given"`, some known
+            (single variables, all on one side of a position, or whole parts), the others at the
+            same time; `"own"`, each at a time of its own; `"random"`, a random fraction known, the
+            others unknown and coded directly; `"left_to_right"`, all coded directly in one call,
+            each position given those before it, by a network that takes `"causal"`; and, for a dict
+            of flows, the name of a part that has no kind's name: it is known, the others at the
+            same time. Known variables cost nothing. By default, half of the examples are together,
+            a quarter given and a quarter random; if not all data can be coded directly, half are
+            given; and if the network takes `"causal"`, half of all are left to right.
         allow_missing: bool. Whether variables of the data may be missing: -1 in integers, NaN in
-            numbers. Bob hears nothing of them, and they cost nothing. By default, if the network
-            takes a `"mask"`.
+            numbers. The receiver gets no messages about them, and they cost nothing. By default,
+            if the network takes a `"mask"`.
         tokenizer: what turns text into the data and back, such as `keras_bfn.datasets.Letters()`,
             or None; for a dict of flows, a dict of those of the parts that are text. It is saved
             with the model; `generate_text` and `continue_text` use it.
