@@ -93,7 +93,7 @@ class Number(Column):
         refuse_first((cell for cell in seen if not is_finite(cell)), "a finite number")
         if not seen:
             raise ValueError("must hold at least one number")
-        # The offset makes large integers, such as times, exact as floats. Floats need none.
+        # An offset makes large integers, such as times, exact as floats, but floats inexact.
         start = min(seen) if all(isinstance(cell, int) for cell in seen) else 0
         x = np.array([cell - start for cell in seen], "float64")
         find_knots = _quantile_knots if self.scaling == "quantiles" else _mean_knots
