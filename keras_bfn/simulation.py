@@ -7,11 +7,11 @@ from keras_bfn import flows, networks, schedules
 from keras_bfn._validation import check_int, refusal, to_numpy
 from keras_bfn.models import BayesianFlowNetwork
 
-SIGMA_1 = 0.005  # of half the range: posteriors are often narrow beside the prior
-EDGE = 0.1  # beyond bounds, whence samples are reflected: clipped ones would pile up there
-MARGIN = 0.5  # beyond the simulated range, where real observations may lie
+SIGMA_1 = 0.005  # relative to half the range: posteriors are often much narrower than the prior
+EDGE = 0.1  # margin beyond bounds, from which samples are reflected; clipping would pile them up
+MARGIN = 0.5  # margin beyond the simulated range, as real observations may lie there
 ORDERS = {"together": 0.1, "given": 0.3}
-SHARE_OBSERVED = 0.6  # of the training examples: most users ask for the posterior
+SHARE_OBSERVED = 0.6  # fraction of the training examples: most users need the posterior
 BATCH_SIZE = 1024
 
 
@@ -19,15 +19,15 @@ BATCH_SIZE = 1024
 class SimulationModel(BayesianFlowNetwork):
     """A joint model of parameters and observations, for simulation-based inference.
 
-    It learns from a dict of arrays, such as `"parameters"` from a prior and the `"observation"`
-    that a simulator returned for each. The names are free, and there may be more than two parts.
+    It learns from a dict of arrays, such as `"parameters"` sampled from a prior and the
+    `"observation"` that a simulator returned for each. Any names and number of parts are allowed.
     Given the observation, `sample` samples the posterior; given the parameters, the likelihood;
     given nothing, the joint distribution.
 
     Args:
         flow, network, **kwargs: as in `keras_bfn.BayesianFlowNetwork`, with `times="variables"`.
             `make_model` chooses them from simulations.
-        bounds: as in `make_model`. `sample` reflects what lies outside.
+        bounds: as in `make_model`. `sample` reflects samples that lie outside.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -65,8 +65,7 @@ class SimulationModel(BayesianFlowNetwork):
             given examples, `(num, num_samples, *event_shape)`.
 
         Raises:
-            ValueError: if what is given does not suit the model, or an argument is out of its
-                range.
+            ValueError: if `given` does not suit the model, or an argument is out of its range.
         """
         num_samples = check_int("num_samples", num_samples, 1)
         given = {name: to_numpy(x, f"given[{name!r}]") for name, x in (given or {}).items()}
@@ -85,12 +84,12 @@ class SimulationModel(BayesianFlowNetwork):
         }
 
     def log_prob(self, x, given=None, num_repeats=100, **options):
-        """A lower bound of the log-density of each example, in nats, estimated without bias.
+        """Estimates a lower bound of the log density of each example, in nats, without bias.
 
         Args:
             x: a dict of all parts, arrays of shape `(num, *event_shape)`.
             given: names of the parts that are given; the others are scored. With
-                `["observation"]`, the result is the log-density of the posterior.
+                `["observation"]`, the result is the log density of the posterior.
             num_repeats: int. The number of times at which each example is scored. More repeats
                 lower the noise.
             **options: as in `code_length`.
@@ -107,7 +106,7 @@ class SimulationModel(BayesianFlowNetwork):
         return -(nats["transmission"] + nats["reconstruction"])
 
     def _count_given(self, given):
-        """The shape of the batch that is given, `(num,)`, or `()` for one example."""
+        """Returns the batch shape of the given examples: `(num,)`, or `()` for one example."""
         shapes = set()
         for name, x in given.items():
             if name not in self.event_shape:
@@ -134,20 +133,21 @@ def make_model(
     dropout=0.0,
     seed=None,
 ):
-    """Makes a model of simulations, to be compiled and trained.
+    """Makes an untrained model of simulations.
 
     Floats are numbers; integers are classes, 0 to K - 1. Numbers without bounds may lie outside the
-    simulated range by half of its half-width; a value farther out is refused.
+    simulated range by half of its half-width; values farther outside raise an error.
 
     Args:
         simulations: a dict of arrays, `(num, *event_shape)`, such as `"parameters"` and
             `"observation"`. NaN, or -1 in integers, is missing.
         bounds: a dict from names of parts to `(low, high)`, numbers or arrays that broadcast to
             `event_shape`, such as the bounds of a uniform prior. No sample lies outside them.
-        observed: the name of the observed part, or None. It is given in most training examples, so
-            that the posterior is learnt best. With None, all parts are given equally often.
-        width, num_blocks, dropout: of its `keras_bfn.networks.MultiPart`.
-        seed: int or None. As in `keras_bfn.BayesianFlowNetwork`; first weights follow
+        observed: the name of the observed part, or None. This part is given in most training
+            examples, so that the posterior is learnt best. With None, all parts are given equally
+            often.
+        width, num_blocks, dropout: as in `keras_bfn.networks.MultiPart`.
+        seed: int or None. As in `keras_bfn.BayesianFlowNetwork`; initial weights follow
             `keras.utils.set_random_seed`.
 
     Returns:
@@ -179,7 +179,7 @@ def make_model(
 
 
 def _make_flow(x, bounds):
-    """The flow of one part: of classes, or of numbers."""
+    """Returns the flow of one part: of classes, or of numbers."""
     if x.dtype.kind in "iu":
         flow = flows.DiscreteFlow(int(x.max()) + 1, beta_1=1.0)
         return flows.DiscreteFlow(flow.num_classes, schedule=schedules.fit(flow, x[x >= 0]))
@@ -194,6 +194,6 @@ def _make_flow(x, bounds):
 
 
 def _reflect(x, low, high):
-    """Values as they are, and those outside as far inside."""
+    """Returns values with those outside the bounds reflected to the inside."""
     x = np.where(x < low, 2 * low - x, x)
     return np.clip(np.where(x > high, 2 * high - x, x), low, high)

@@ -14,16 +14,16 @@ class Automaton(Guidance):
     """Sequences of classes that a finite automaton accepts, such as those of a regular language.
 
     The automaton reads a sequence from left to right, one class at a time, from state 0 on. The
-    likelihood is 1 if it ends in an accepting state, and 1e-30 if not. h is the probability of
-    acceptance under the output distribution, and exact, because the variables of the output
+    likelihood is 1 if it ends in an accepting state, otherwise 1e-30. h is the probability of
+    acceptance under the output distribution. It is exact, because the variables of the output
     distribution are independent: it is a product of one transition matrix for each position.
 
     Args:
         transitions: dict from classes to lists: the next state from each state, or -1 to reject the
-            sequence. Classes that are not named, and missing variables, change no state.
+            sequence. Other classes, and missing variables, do not change the state.
         accept: list of the accepting states.
-        end: the class that ends a sequence, as the `end` of a tokenizer: nothing is read after the
-            first one. By default none.
+        end: the class that ends a sequence, such as the `end` of a tokenizer. Classes after its
+            first occurrence are not read. By default none.
         part: for a dict of flows, the name of the part that is read.
         **options: `scale`, `interval`, `num_draws` and `through_network` of `Guidance`.
 
@@ -52,7 +52,7 @@ class Automaton(Guidance):
         super().__init__(self._accepts, **options)
 
     def _matrices(self):
-        """Returns the classes that change the state, and each one's matrix minus the identity.
+        """Returns the classes that change the state, and their matrices minus the identity.
 
         Two states are added to the automaton's own: one after the end, and one that rejects.
         """
@@ -80,7 +80,7 @@ class Automaton(Guidance):
             )
         size = len(changes[0])
         named = ops.take(ops.cast(probs, "float32"), ops.convert_to_tensor(tokens), axis=2)
-        # One matrix for each position, then the products of neighbouring pairs, and so on.
+        # One matrix for each position; then neighbouring pairs are multiplied until one is left.
         steps = ops.tensordot(named, ops.convert_to_tensor(changes), 1) + ops.eye(size)
         while steps.shape[1] > 1:
             if steps.shape[1] % 2:

@@ -1,4 +1,4 @@
-"""What Bob knows of each variable: the times of their own, and which are known for sure."""
+"""What the receiver knows of each variable: own times, and which variables are known."""
 
 import math
 from typing import Any, NamedTuple
@@ -13,20 +13,20 @@ from keras_bfn._validation import is_number, refusal
 from keras_bfn.flows.flow import expand
 from keras_bfn.orders.orders import cut, join, number_of_variables
 
-# The kinds of states in which training sees the variables of an example.
+# The kinds of states that training draws for the variables of an example.
 KINDS = ("together", "given", "own", "random", "left_to_right")
 
 
 class State(NamedTuple):
-    """How much is known of each variable, and how it is scored; dicts for data of several kinds.
+    """How much is known of each variable, and its weights in the cost; or dicts of the parts'.
 
     Attributes:
         t: times, `(batch, *event_shape)`; with shared times `(batch,)`, and all else is None.
-        known: bool, `(batch, *event_shape)`: what is known for sure, and costs nothing.
-        messages: how much messages about each variable count, `(batch, *event_shape)`.
-        told: how much it counts to tell each variable.
-        causal: bool, `(batch,)`: where the network predicts each position from those before it;
-            None where it is not told.
+        known: bool, `(batch, *event_shape)`: true for variables known with certainty, at no cost.
+        messages: the weight of the messages about each variable, `(batch, *event_shape)`.
+        told: the weight of coding each variable directly, `(batch, *event_shape)`.
+        causal: bool, `(batch,)`: true for examples in which the network predicts each position from
+            those before it; None if the network does not receive it.
     """
 
     t: Any
@@ -37,16 +37,16 @@ class State(NamedTuple):
 
 
 def check_shares(flow, times, takes_causal, shares):
-    """Returns the share of each kind of state in training, a dict; None with shared times.
+    """Returns the fraction of each kind of state in training, a dict; None with shared times.
 
     Raises:
-        ValueError: if they are no shares of kinds that there are.
+        ValueError: if the fractions are invalid, or of kinds that do not apply.
     """
     if times == "shared":
         if shares is not None:
             raise refusal("orders", 'must be None unless times="variables"', shares)
         return None
-    takes_causal = takes_causal and names_of(flow) is None  # positions are those of one sequence
+    takes_causal = takes_causal and names_of(flow) is None  # only one sequence has positions
     told = [part.can_be_told for (part,) in list_parts(flow)]
     can_be_told = any(told)
     if shares is None:
@@ -75,32 +75,32 @@ def check_shares(flow, times, takes_causal, shares):
 def draw_state(shares, flow, event_shape, loss, batch_size, mask, seed):
     """Draws the state of each example in training.
 
-    Examples are in these kinds of states, as `shares` say:
+    `shares` holds the fraction of examples in each kind of state:
 
-    - `"together"`: all variables are at one time, as in the paper;
-    - `"given"`: some are known, at a random share: here and there, before or after some place, or
-      whole parts; the rest are at one time;
-    - `"own"`: each variable is at a time of its own;
-    - `"random"`: some are known, at a random share, and the rest are unknown, and told;
-    - `"left_to_right"`: all are told, each position after those before it;
-    - the name of a part: it is known, and the rest are at one time.
+    - `"together"`: all variables at the same time, as in the paper;
+    - `"given"`: a random fraction known (single variables, those before or after a position, or
+      whole parts), the others at the same time;
+    - `"own"`: each variable at its own time;
+    - `"random"`: a random fraction known, the others unknown and coded directly;
+    - `"left_to_right"`: all coded directly, each position given those before it;
+    - the name of a part: that part known, the others at the same time.
 
     Returns:
-        A `State`, whose mean cost in each kind is that of sending the variables that are not given.
+        A `State`. In each kind, its mean cost is that of sending the variables that are not given.
     """
     size = number_of_variables(event_shape)
     wide = (batch_size, size)
-    place = losses.stratified_uniform(batch_size, seed)  # of kinds, and of times in each
+    place = losses.stratified_uniform(batch_size, seed)  # selects the kind, and the time within it
     noise = uniform(wide, seed)
     observed = ops.ones(wide, "bool") if mask is None else join(mask, event_shape)
     zeros, causal = ops.zeros(wide), None
-    # Of each kind: times, what is known, and how much messages and telling count.
+    # For all kinds: times, known variables, and the weights of messages and of direct coding.
     found, start = (zeros, ops.zeros(wide, "bool"), zeros, zeros), 0.0
     for kind, share in shares.items():
         if share == 0:
             continue
         is_kind = ops.logical_and(place >= start, place < start + share)[:, None]
-        # Evenly spread over the examples of a kind.
+        # Evenly spread over the examples of this kind.
         u = ops.clip((place - start) / share, 0.0, 1.0 - 2.0**-24)[:, None]
         start += share
         t, known, told = loss.times(u) + zeros, ops.zeros(wide, "bool"), zeros
@@ -124,15 +124,15 @@ def draw_state(shares, flow, event_shape, loss, batch_size, mask, seed):
 
 
 def scored_state(order, in_one_pass, name, loss, u, noise, x, mask, known=None):
-    """The state in which a loss scores examples, without bias over `u`.
+    """Returns the state in which a loss scores examples, without bias over `u`.
 
     Args:
         order, loss, u, noise, mask: as in `state_in_order`.
         in_one_pass: bool. Whether one network call predicts each position from those before it.
-        name: `"transmission"`, of which only messages are part, or `"reconstruction"`, which has
-            what is told, too.
+        name: `"transmission"`, which only counts messages, or `"reconstruction"`, which also counts
+            variables that are coded directly.
         x: data, or a dict of the parts' data.
-        known: what is known from the start; by default nothing.
+        known: the variables known from the start, by default none.
 
     Returns:
         A `State`.
@@ -150,7 +150,7 @@ def scored_state(order, in_one_pass, name, loss, u, noise, x, mask, known=None):
 
 
 def left_to_right_state(known, mask, x):
-    """All variables told, each position after those before it, but what is known."""
+    """Returns the state in which all unknown variables are coded directly, left to right."""
     observed = map_parts(lambda x: ops.ones_like(x, "bool"), x)
     if mask is not None:
         observed = map_parts(lambda mask: ops.cast(mask, "bool"), mask)
@@ -160,9 +160,10 @@ def left_to_right_state(known, mask, x):
 
 
 def _weigh_hidden(flow, event_shape, hidden, observed):
-    """How much it counts to tell each hidden variable: in all as the n observed ones, on average.
+    """Returns the weights of coding hidden variables directly; on average, they sum to n.
 
-    From 0 to n are hidden, all numbers equally often, so each counts as (n + 1) of the hidden ones.
+    Of n observed variables, from 0 to n are hidden, all numbers equally often. Each hidden variable
+    has the weight n + 1, divided by the number of hidden variables.
     """
     can_be_told = [
         np.full((1, math.prod(shape)), part.can_be_told)
@@ -178,7 +179,7 @@ def _weigh_hidden(flow, event_shape, hidden, observed):
 
 
 def _draw_given(noise, event_shape, batch_size, seed):
-    """Which variables are given: here and there, on one side of a place, or whole parts."""
+    """Draws the given variables: single ones, those on one side of a position, or whole parts."""
     size = noise.shape[1]
     share, how, side, what = (uniform((batch_size, 1), seed) for _ in range(4))
     place = (ops.arange(size, dtype="float32") + 0.5)[None] / size
@@ -186,7 +187,7 @@ def _draw_given(noise, event_shape, batch_size, seed):
     found = ops.where(how < 0.5, noise < share, beside)
     if names_of(event_shape) is None or len(event_shape) < 2:
         return found
-    # Of P parts, from 1 to P - 1 are given as wholes, all numbers equally often.
+    # From 1 to P - 1 of P whole parts are given, all numbers equally often.
     parts = [math.prod(shape) for shape in event_shape.values()]
     rank = ops.argsort(ops.argsort(uniform((batch_size, len(parts)), seed), axis=1), axis=1)
     number = 1.0 + ops.floor(share * (len(parts) - 1))
@@ -198,19 +199,19 @@ def _draw_given(noise, event_shape, batch_size, seed):
 
 
 def _is_of_part(name, event_shape):
-    """Which variables are of the part called `name`: bool, `(1, size)`."""
+    """Returns which variables belong to the part `name`: bool, `(1, size)`."""
     sizes = [math.prod(shape) for shape in event_shape.values()]
     return np.repeat([part == name for part in event_shape], sizes)[None]
 
 
 def split(order, event_shape, noise, known, mask):
-    """What is known from the start, what is to be sent, and in which group of an order.
+    """Returns the variables known from the start, those to be sent, and their groups in an order.
 
     Args:
         order, event_shape, noise, known, mask: as in `state_in_order`.
 
     Returns:
-        The tuple of `known` and of `open`, bool, without what is missing, and of group numbers.
+        The tuple of `known` and `open`, bool, both false for missing variables, and group numbers.
     """
     open = map_parts(lambda known: ~known, known)
     if mask is not None:
@@ -220,19 +221,19 @@ def split(order, event_shape, noise, known, mask):
 
 
 def state_in_order(order, loss, event_shape, u, noise, known, mask):
-    """Where a random example of its order is, for an unbiased estimate of the cost in one call.
+    """Returns the state at a random step of an order, to estimate its cost by one network call.
 
     Args:
         order: a `keras_bfn.orders.Order`.
         loss: a `keras_bfn.losses.BFNLoss`: of transmission, or of reconstruction.
         event_shape: the shape of an example, or a dict of the parts'.
-        u: in [0, 1), `(batch,)`: how far the order has come.
-        noise: as `keras_bfn.orders.Order.groups` takes it.
-        known: bool, `(batch, *event_shape)`, or a dict: what is known from the start.
-        mask: which variables are there, or None.
+        u: in [0, 1), `(batch,)`: the fraction of the order that has been sent.
+        noise: as in `keras_bfn.orders.Order.groups`.
+        known: bool, `(batch, *event_shape)`, or a dict: true for variables known from the start.
+        mask: true for observed variables, or None.
 
     Returns:
-        A `State`, whose cost is the order's on average over `u`.
+        A `State`, whose cost, averaged over `u`, is that of the order.
     """
     num_groups = order.count_groups(event_shape)
     known, open, groups = split(order, event_shape, noise, known, mask)

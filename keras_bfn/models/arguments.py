@@ -1,4 +1,4 @@
-"""Checks of the arguments of `compile`, `fit` and their like, before Keras is given them."""
+"""Checks of the arguments of `compile`, `fit` and similar methods, before Keras receives them."""
 
 import inspect
 
@@ -25,7 +25,7 @@ from keras_bfn.inputs.arrays import (
 )
 from keras_bfn.inputs.missing import arrange_weight, check_sample_weight
 
-# What `fit` and `evaluate` of Keras take for any number.
+# The least values of arguments whose range `fit` and `evaluate` of Keras do not check.
 LEAST = {
     "batch_size": 1,
     "validation_batch_size": 1,
@@ -48,7 +48,7 @@ def check_compilation(
     auto_scale_loss=True,
     **unknown,
 ):
-    """The optimizer that is asked for, or a `ValueError` if an argument of `compile` is wrong."""
+    """Returns the optimizer, or raises a `ValueError` if an argument of `compile` is wrong."""
     for name, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
         if value is not None:
             raise ValueError(
@@ -70,7 +70,11 @@ def check_compilation(
 
 
 def check_loss_weights(loss_weights, flow):
-    """What nats of the parts count, by name; None for each as much, or a `ValueError`."""
+    """Returns the weights of the parts' nats, by name; None if none are given.
+
+    Raises:
+        ValueError: if they are not finite numbers of at least 0, or not of parts.
+    """
     if loss_weights is None:
         return None
     if not isinstance(flow, dict):
@@ -87,7 +91,7 @@ def check_loss_weights(loss_weights, flow):
 
 
 def _bind(model, method, *args, **kwargs):
-    """The arguments of a method of Keras by name, its sizes checked, which Keras does not."""
+    """Returns the arguments of a Keras method by name, and checks those that Keras does not."""
     if not model.compiled:
         raise ValueError(f"You must call `compile()` before calling `{method.__name__}()`.")
     arguments = inspect.signature(method).bind(*args, **kwargs).arguments
@@ -111,12 +115,12 @@ def _bind(model, method, *args, **kwargs):
 
 
 def fit_arguments(model, method, *args, **kwargs):
-    """The arguments of Keras's `fit` by name, data and all else checked.
+    """Returns the checked arguments of Keras's `fit` by name, including the data.
 
     Args:
         model: the `BayesianFlowNetwork`.
         method: `fit` of Keras.
-        *args, **kwargs: as given to the model's `fit`.
+        *args, **kwargs: the arguments of the model's `fit`.
 
     Raises:
         ValueError: if an argument is wrong, or the model is not compiled.
@@ -133,15 +137,15 @@ def fit_arguments(model, method, *args, **kwargs):
 
 
 def evaluate_arguments(model, method, *args, **kwargs):
-    """As `fit_arguments`, of `evaluate`."""
+    """As `fit_arguments`, for `evaluate`."""
     arguments = _bind(model, method, *args, **kwargs)
-    if not arguments.get("_use_cached_eval_dataset"):  # which `fit` has checked
+    if not arguments.get("_use_cached_eval_dataset"):  # `fit` has checked that one
         _prepare(model, arguments)
     return arguments
 
 
 def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weight=None):
-    """As `fit_arguments`, of `train_on_batch` and `test_on_batch`.
+    """As `fit_arguments`, for `train_on_batch` and `test_on_batch`.
 
     The values of tensors are not checked: they stay on their device.
     """
@@ -168,16 +172,16 @@ def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weigh
 
 
 def _prepare(model, arguments):
-    """Checks data and weights, and puts them into the arguments as Keras takes them."""
+    """Checks data and weights, and replaces them in the arguments by the form Keras takes."""
     names = "x", "y", "sample_weight"
     checked = check_training_data(model, *map(arguments.get, names))
     arguments |= dict(zip(names, checked, strict=True))
 
 
 def _validation(model, validation_data):
-    """`validation_data` as Keras takes it."""
+    """Returns checked `validation_data`, in the form Keras takes."""
     is_pair = isinstance(validation_data, (tuple, list)) and len(validation_data) == 2
-    if is_pair and validation_data[1] is not None:  # of data and conditions, as `x` may be
+    if is_pair and validation_data[1] is not None:  # data and conditions, a form of `x`
         validation_data = (validation_data,)
     if isinstance(validation_data, (tuple, list)) and not 0 < len(validation_data) < 4:
         expected = "must be data, (data, condition), (data,) or (data, None, sample_weight)"

@@ -1,4 +1,4 @@
-"""The averages of the weights that an optimizer keeps, in the place of the weights."""
+"""The optimizer's averaged weights, as a replacement of the model's weights."""
 
 import contextlib
 
@@ -9,7 +9,7 @@ from keras_bfn._keras import copy_values
 
 
 def has_averages(model):
-    """Whether the optimizer keeps averages, and has made a step: before it, they are zeros."""
+    """Whether the optimizer keeps averages and has made a step; before it, they are zeros."""
     optimizer = _inner_optimizer(model)
     if not getattr(optimizer, "use_ema", False) or not optimizer.built:
         return False
@@ -18,7 +18,7 @@ def has_averages(model):
 
 @contextlib.contextmanager
 def assigned(model):
-    """A context in which the averages are the weights. However it is left, the weights come back.
+    """A context in which the averages replace the weights, which are restored on any exit.
 
     Raises:
         ValueError: if the optimizer keeps no averages.
@@ -30,7 +30,7 @@ def assigned(model):
             f"Received: a model with optimizer {optimizer!r}"
         )
     weights = model.trainable_variables
-    # Keras 3.15 has no public name for them.
+    # Keras 3.15 has no public name for the averages.
     averages = copy_values(optimizer._model_variables_moving_average)
     raw = copy_values(weights)
 
@@ -47,5 +47,5 @@ def assigned(model):
 
 
 def _inner_optimizer(model):
-    optimizer = getattr(model, "optimizer", None)  # a model that is not compiled has none
+    optimizer = getattr(model, "optimizer", None)  # None if the model is not compiled
     return getattr(optimizer, "inner_optimizer", optimizer)

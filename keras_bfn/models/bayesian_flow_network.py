@@ -72,74 +72,78 @@ from keras_bfn.presets.publishing import publish
 from keras_bfn.presets.registry import PRESETS, load_preset
 from keras_bfn.saving import export, files
 
-EVALUATED = ("transmission", "reconstruction")  # the losses that are computed
+EVALUATED = ("transmission", "reconstruction")  # the losses that evaluation computes
 TRAINED = EVALUATED[:1]
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class BayesianFlowNetwork(WholeSteps, keras.Model):
-    """A Bayesian flow network: trains with `fit`, scores data, generates.
+    """A Bayesian flow network: trains with `fit`, scores data and generates samples.
 
-    `fit` minimises the nats per variable that it costs to send the data. `evaluate` and validation
-    report `loss` (that cost), `reconstruction` (the cost of the data once all messages have come,
-    nats per variable), `bits_per_dim` (the sum of both in bits) and `nats_per_example` (the sum for
-    all variables).
+    `fit` minimises the cost of the messages, in nats per variable. `evaluate` and validation report
+    `loss` (that cost), `reconstruction` (the cost of the data after all messages, in nats per
+    variable), `bits_per_dim` (the sum of both, in bits per variable) and `nats_per_example` (the
+    sum over all variables, in nats).
 
-    Data of several kinds are a dict, and `flow` is a dict of flows with the same names. All that is
-    per variable then is such a dict: data, evidence, theta, the network's output, samples, masks.
-    Costs add up, each part's in nats; `evaluate` tells `<name>_nats_per_example` of each.
+    For data of several kinds, `flow` is a dict of flows, and everything that exists per variable is
+    a dict with the same names: data, evidence, theta, the network's output, samples and masks. The
+    costs of the parts, in nats, are added; `evaluate` also reports `<name>_nats_per_example`.
 
-    A call that fails or is interrupted leaves what the last whole step left. Threads take turns.
+    A call that fails or is interrupted keeps the state after the last complete step. Calls from
+    several threads run one at a time.
 
     Args:
         flow: the data type, a `keras_bfn.flows.Flow`, or a dict from names of parts to flows.
-        network: a Keras model or layer that takes a dict of `"theta"`, the input distribution's
-            parameters, `(batch, *event_shape, flow.theta_size)`; `"t"`, the time, `(batch,)`; if it
-            is conditional, `"condition"`, `(batch, ...)`; and, if it is told which variables are
-            there, `"mask"`, bool, `(batch, *event_shape)`. It returns the output distribution's
-            parameters, `(batch, *event_shape, flow.output_size)`. For a dict of flows, `"theta"`,
-            `"mask"` and what it returns are dicts.
+        network: a Keras model or layer that takes a dict: `"theta"`, the parameters of the input
+            distribution, `(batch, *event_shape, flow.theta_size)`; `"t"`, the time, `(batch,)`; for
+            conditional networks `"condition"`, `(batch, ...)`; and, for networks that take it,
+            `"mask"`, bool, `(batch, *event_shape)`, true for observed variables. It returns the
+            parameters of the output distribution, `(batch, *event_shape, flow.output_size)`. For a
+            dict of flows, `"theta"`, `"mask"` and the output are dicts.
         event_shape: the shape of one example, such as `(28, 28, 1)`, or a dict of shapes; `()` for
-            one variable. By default read off the network's own input, or, if it has none, off the
-            first data.
-        condition_dropout: float in [0, 1). In training, each condition is replaced by its
-            `null_condition` with this probability, so that `generate` can be guided. Of a dict of
-            conditions all are, together; with a dict of floats, each by itself.
+            one variable. By default inferred from the network's own input, or, if it has none, from
+            the first data.
+        condition_dropout: float in [0, 1). The probability that training replaces a condition by
+            its `null_condition`, so that `generate` can use classifier-free guidance. For a dict of
+            conditions, one float drops all of them together; a dict of floats drops each
+            independently.
         null_condition: number, or an array of the shape of one condition, or a dict of these: the
-            condition that means "none", which `generate` takes when it is given none. By default
-            the network's attribute of that name: networks of this package have it for classes.
-            Conditions are converted to the dtype of the network's own input, or, if it declares
-            none, to that of their null condition: int32 or float32.
-        times: `"shared"` or `"variables"`. With `"variables"`, each variable is known to an
-            accuracy of its own: `"t"` is shaped as the data, and the network learns to take some
-            variables as known. Then variables can be sent in any `order`, and `given=` any others.
-        orders: with `times="variables"`, a dict from kinds of states to the fractions of training
-            examples in them: `"together"`, all variables at the same time t; `"given"`, some known
+            condition that means "none", which `generate` uses by default. By default the network's
+            attribute of that name; the networks of this package have it for classes. Conditions are
+            converted to the dtype of the network's own input, or, if it declares none, to that of
+            their null condition: int32 or float32.
+        times: `"shared"` or `"variables"`. With `"variables"`, each variable has its own time:
+            `"t"` has the shape of the data, and the network learns to condition on known variables.
+            Then variables can be sent in any `order`, given any others.
+        orders: with `times="variables"`, a dict from kinds of states to the fraction of training
+            examples in each. `"together"`: all variables at the same time t. `"given"`: some known
             (single variables, all on one side of a position, or whole parts), the others at the
-            same time; `"own"`, each at a time of its own; `"random"`, a random fraction known, the
-            others unknown and coded directly; `"left_to_right"`, all coded directly in one call,
-            each position given those before it, by a network that takes `"causal"`; and, for a dict
-            of flows, the name of a part that has no kind's name: it is known, the others at the
-            same time. Known variables cost nothing. By default, half of the examples are together,
-            a quarter given and a quarter random; if not all data can be coded directly, half are
-            given; and if the network takes `"causal"`, half of all are left to right.
+            same time. `"own"`: each at its own time. `"random"`: a random fraction known, the
+            others unknown and coded directly. `"left_to_right"`: all coded directly in one call,
+            each position given those before it, for a network that takes `"causal"`. For a dict of
+            flows, the name of a part that is not itself a kind: that part known, the others at the
+            same time. Known variables cost nothing. By default, half of the examples are
+            `"together"`, a quarter `"given"` and a quarter `"random"`; if some data cannot be coded
+            directly, half are `"given"`. If the network takes `"causal"`, half of all examples are
+            `"left_to_right"`.
         allow_missing: bool. Whether variables of the data may be missing: -1 in integers, NaN in
-            numbers. The receiver gets no messages about them, and they cost nothing. By default,
-            if the network takes a `"mask"`.
-        tokenizer: what turns text into the data and back, such as `keras_bfn.datasets.Letters()`,
-            or None; for a dict of flows, a dict of those of the parts that are text. It is saved
-            with the model; `generate_text` and `continue_text` use it.
-        seed: int or None. The model's noise and times repeat for the same seed on the same backend.
-        **kwargs: `name`, as of every Keras model.
+            numbers. No messages are sent about them, and they cost nothing. By default true if the
+            network takes a `"mask"`.
+        tokenizer: a tokenizer that converts text to data and back, such as
+            `keras_bfn.datasets.Letters()`, or None; for a dict of flows, a dict with a tokenizer
+            for each text part. It is saved with the model and used by `generate_text` and
+            `continue_text`.
+        seed: int or None. The same seed gives the same noise and times on the same backend.
+        **kwargs: `name`, as for every Keras model.
 
     Call arguments:
-        inputs: data of shape `(batch, *event_shape)`, or a dict of the parts' data; or the tuple of
-            that and a condition.
-        training: bool. In training, one prediction at a random time; else also one at t = 1.
+        inputs: data of shape `(batch, *event_shape)`, or a dict of the parts' data; or the tuple
+            `(data, condition)`.
+        training: bool. If true, predicts once, at a random time; otherwise also at t = 1.
 
     Returns:
-        A dict of `"data"`, with some value in the place of each that is missing; `"mask"`, if some
-        may be; and `"transmission"` (and, if not in training, `"reconstruction"`): a
+        A dict with `"data"`, in which missing variables have arbitrary values; `"mask"`, if
+        variables may be missing; `"transmission"` and, if not in training, `"reconstruction"`: a
         `keras_bfn.Prediction`, or a dict of the parts' predictions.
 
     Raises:
@@ -177,7 +181,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         **kwargs,
     ):
         check_flow(flow)
-        # The evidence, times and losses are float32 under every policy; the network has its own.
+        # Evidence, times and losses are float32 under every policy; the network has its own policy.
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow
         self.network = network
@@ -204,7 +208,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self.loss_tracker = keras.metrics.Mean(name="evaluated_loss")
         self._mean = WeightedMean()
         self.turn = threading.RLock()
-        self.programs = Programs(self)  # no dict, whose models Keras 3.15 would track as layers
+        self.programs = Programs(self)  # not a dict: Keras 3.15 would track its models as layers
 
         inputs = self.signature.inputs
         if event_shape is None and inputs is not None:
@@ -217,16 +221,16 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
     @property
     def conditional(self):
-        """Whether the network takes a condition; None if it does not say."""
+        """Whether the network takes a condition; None if it does not declare this."""
         return self.signature.conditional
 
     @property
     def num_variables(self):
-        """How many variables an example has, those of all parts."""
+        """The number of variables of an example, over all parts."""
         return sum_parts(map_parts(math.prod, self.event_shape))
 
     def build(self, input_shape):
-        """Creates the weights of a network that is not built, and checks what it returns."""
+        """Creates the weights of an unbuilt network, and checks its output."""
         conditional = isinstance(input_shape, (tuple, list)) and isinstance(
             input_shape[0], (tuple, list, dict)
         )
@@ -238,17 +242,17 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             self.flow, self.event_shape, condition_shape, self.times, self.allow_missing
         )
         check_outputs(self.flow, self.event_shape, build_network(self.network, inputs))
-        # A `Sequential` has inputs now.
+        # A `Sequential` has inputs only once it is built.
         self.signature = Signature(self.network, self.allow_missing)
 
     def build_for(self, shape, condition=None):
-        """Builds the model for data of this shape, or of the parts' shapes, if it is not built yet.
+        """Builds the model for data of this shape, or of the parts' shapes, if it is not built.
 
-        `fit` of Keras 3.15 would build it in an epoch of its own, which a `PyDataset` would count.
+        Otherwise `fit` of Keras 3.15 would build it in an extra epoch, which a `PyDataset` counts.
         """
         if self.built:
             return
-        # TensorFlow distributes the variables that are made in the scope of its strategy.
+        # TensorFlow distributes variables that are created in the scope of its strategy.
         with scope_of(self):
             self.build(shape if condition is None else (shape, map_parts(np.shape, condition)))
         self.built = True
@@ -276,17 +280,17 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         Args:
             optimizer: as in Keras.
             loss: the transmission loss, a `keras_bfn.losses.BFNLoss`; continuous time by default.
-            loss_weights: for a dict of flows, a dict from names of parts to numbers: what a nat of
-                that part counts in the loss, 1 by default. Of no effect on other metrics.
-            num_repeats: int. How many times `evaluate` and validation score each example, at
-                evenly spread times. More repeats are more work, and lower the noise of curves.
-            order: as in `code_length`: in which order `evaluate` and validation send variables.
-                What is told is part of `reconstruction` and `bits_per_dim`, not of `loss`. Training
-                goes by the model's `orders`.
-            **kwargs: as in Keras; `metrics` are refused, for there are no targets.
+            loss_weights: for a dict of flows, a dict from names of parts to the weights of their
+                nats in the loss, 1 by default. Other metrics are unaffected.
+            num_repeats: int. How many times `evaluate` and validation score each example, at evenly
+                spread times. More repeats take longer and make the metrics less noisy.
+            order: the order in which `evaluate` and validation send variables, as in `code_length`.
+                Groups that are coded directly count in `reconstruction` and `bits_per_dim`, not in
+                `loss`. Training uses the model's `orders` instead.
+            **kwargs: as in Keras, except `metrics`, which must be None: there are no targets.
 
         Raises:
-            ValueError: if an argument is none of these.
+            ValueError: if an argument is unknown or invalid.
 
         Example:
 
@@ -304,7 +308,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self.programs.clear()
 
     def get_compile_config(self):
-        """As in Keras, with what `compile` was told, whatever backend this is."""
+        """Returns the arguments of `compile`, as in Keras, independent of the backend."""
         config = super().get_compile_config()
         if not config:  # not compiled
             return config
@@ -312,19 +316,19 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         config["loss_weights"] = self.loss_weights and dict(self.loss_weights)
         config["num_repeats"] = self.num_repeats
         config["order"] = keras.saving.serialize_keras_object(self.order)
-        config["jit_compile"] = self._asked_jit_compile  # Keras 3.15 keeps what "auto" came to here
+        config["jit_compile"] = self._asked_jit_compile  # Keras 3.15 keeps what "auto" resolved to
         config["optimizer"] = of_no_backend(config["optimizer"])
         return config
 
     def compile_from_config(self, config):
-        """Compiles as `get_compile_config` says."""
+        """Compiles the model with the arguments that `get_compile_config` returned."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.build_optimizer()
 
     def build_optimizer(self):
-        """Makes the optimizer's variables before the first step.
+        """Creates the optimizer's variables before the first step.
 
-        On TensorFlow, where that step makes them and failed, no other step could.
+        On TensorFlow, if the first step created them and failed, every later step would fail.
         """
         if self.built and not self.optimizer.built:
             with scope_of(self):
@@ -340,12 +344,12 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 or torch `DataLoader` that yields `data`, `(data,)` or `((data, condition),)` in
                 batches.
             y: must be None: the data are their own target.
-            *args, **kwargs: `batch_size`, `epochs`, `callbacks` and the others of
-                `keras.Model.fit`, but for `class_weight`. `validation_data` takes what `x` takes;
-                it is scored with the same noise after every epoch, so that epochs compare.
-                `sample_weight` is of the examples, or of the variables, an array shaped as the
-                data, or a dict of some parts'. A pipeline yields `(x, weights, weights)`: Keras on
-                TensorFlow takes no None in between.
+            *args, **kwargs: other arguments of `keras.Model.fit`, such as `batch_size`, `epochs`
+                and `callbacks`; not `class_weight`. `validation_data` has one of the forms of `x`.
+                It is scored with the same noise after every epoch, so that epochs are comparable.
+                `sample_weight` has one weight per example, or one per variable: an array of the
+                data's shape, or a dict for some parts. A pipeline yields `(x, weights, weights)`,
+                because Keras on TensorFlow does not accept None between data and weights.
 
         Returns:
             A `keras.callbacks.History`.
@@ -367,20 +371,21 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
     @in_turn
     def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
-        """Reports what data cost.
+        """Scores data: computes the model's losses and metrics.
 
         Args:
             x, y: as in `fit`.
-            seed: int, of the noise and the times: the same data cost the same. None draws others.
-            *args, **kwargs: `batch_size` and the others of `keras.Model.evaluate`.
+            seed: int, for the noise and the times: the same data give the same result. None draws
+                new noise and times.
+            *args, **kwargs: other arguments of `keras.Model.evaluate`, such as `batch_size`.
 
         Returns:
             As in Keras: `loss` and `reconstruction`, in nats per variable; their sum as
-            `bits_per_dim` and as `nats_per_example`; and, for a dict of flows, of each part
-            `<name>_nats_per_example`. `loss_weights` change `loss` alone. Nats per variable are
-            means over the variables, by `sample_weight`. Nats per example are sums over an
-            example's variables, by their weights, averaged over the examples, by theirs; an example
-            of which no variable counts, as all are missing or of weight 0, is left out.
+            `bits_per_dim` and as `nats_per_example`; and, for a dict of flows,
+            `<name>_nats_per_example` of each part. `loss_weights` change `loss` only. Nats per
+            variable are means over variables, weighted by `sample_weight`. Nats per example are
+            weighted sums over an example's variables, averaged over examples by the examples'
+            weights. Examples whose variables are all missing or of weight 0 are ignored.
 
         Raises:
             ValueError: if the data do not suit the model.
@@ -397,16 +402,16 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
     @in_turn
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """Makes one step of training.
+        """Runs one training step.
 
         Args:
-            x, y, sample_weight: as in `fit`, of one batch: arrays, or tensors, whose values are not
-                checked.
+            x, y, sample_weight: as in `fit`, for one batch of arrays or tensors. Values of tensors
+                are not checked.
             class_weight: must be None.
             return_dict: bool. As in Keras.
 
         Returns:
-            As in Keras: the loss so far.
+            As in Keras: the mean loss so far.
 
         Raises:
             ValueError: if the data do not suit the model.
@@ -424,13 +429,13 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
     @in_turn
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """Reports what one batch costs, and those before it since metrics were reset.
+        """Scores one batch; the metrics cover all batches since they were last reset.
 
         Args:
             x, y, sample_weight, return_dict: as in `train_on_batch`.
 
         Returns:
-            As in Keras: what `evaluate` returns.
+            As in Keras: the metrics that `evaluate` returns.
 
         Raises:
             ValueError: if the data do not suit the model.
@@ -444,7 +449,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             return super().test_on_batch(**arguments)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Nats per variable; updates the metrics, too."""
+        """Returns the loss in nats per variable, and updates the metrics when evaluating."""
         if sample_weight is None:
             check_no_targets(y)
         counts, of_examples = count_variables(y_pred["data"], y_pred.get("mask"), sample_weight)
@@ -464,7 +469,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         cost = nats["transmission"]
         if self.loss_weights:
             cost = {name: self.loss_weights.get(name, 1.0) * cost[name] for name in cost}
-        # In means over variables, an example weighs as much as its variables do.
+        # In means over variables, an example's weight is proportional to its number of variables.
         size, weight = self.num_variables, of_examples
         if counts is not None:
             size = sum_parts(map_parts(sum_variables, counts))
@@ -473,10 +478,10 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         total = self._mean(per_variable, per_variable, weight)
         added = super().compute_loss(training=training) if self.losses else 0.0
         if not training:
-            # Not in `call`, where Keras 3.15 on JAX lets no metric be updated.
+            # Not in `call`: Keras 3.15 on JAX does not allow metric updates there.
             self.loss_tracker.update_state(per_variable + added, weight)
             self._update_metrics(nats, size, weight, of_examples)
-        return total + added if self.losses else total  # with the regularisers of the network
+        return total + added if self.losses else total  # with the network's regularisation losses
 
     def _update_metrics(self, nats, size, weight, of_examples):
         by_part = map_parts(lambda flow, *costs: sum(costs), self.flow, *nats.values())
@@ -484,7 +489,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         reconstruction = ops.divide_no_nan(sum_parts(nats["reconstruction"]), size)
         self.reconstruction_tracker.update_state(reconstruction, weight)
         self.bits_per_dim_tracker.update_state(ops.divide_no_nan(per_example, size), weight)
-        if weight is not None:  # an example of which nothing counts is none
+        if weight is not None:  # examples without any counted variable are ignored
             counted = ops.cast(weight > 0, "float32")
             of_examples = counted if of_examples is None else counted * of_examples
         self.nats_per_example_tracker.update_state(per_example, of_examples)
@@ -492,7 +497,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             tracker.update_state(by_part[name], of_examples)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """All metrics of the model; in training, the loss alone."""
+        """Returns all metrics of the model; in training, only the loss."""
         if "reconstruction" in y_pred:
             results = self.get_metrics_result()
         else:
@@ -500,9 +505,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         return averaged(results, self)
 
     def get_metrics_result(self):
-        """As in Keras; but the loss of what was evaluated is the mean over all that counts in it.
+        """Returns the metrics, as in Keras, but averages an evaluated loss over all data by weight.
 
-        Keras's is the mean over batches, which may count more and less.
+        Keras averages over batches, whose total weights may differ.
         """
         results = super().get_metrics_result()
         evaluated, own = self.loss_tracker, results.pop(self.loss_tracker.name)
@@ -510,9 +515,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         return results
 
     def quantize(self, *args, **kwargs):
-        """As in Keras, without a warning for each layer that it leaves as it is.
+        """Quantizes the model, as in Keras, without a warning for each layer left unchanged.
 
-        What was compiled of the model is compiled anew.
+        Compiled programs are discarded.
         """
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method")
@@ -523,8 +528,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     def averaged_weights(self):
         """A context in which the model has its optimizer's averaged weights (EMA).
 
-        However it is left, the raw weights come back. Meanwhile, other threads wait for their turn.
-
+        The raw weights are restored on exit, also after an error. Other threads wait meanwhile.
         Raises:
             ValueError: if the optimizer keeps no averages.
 
@@ -587,12 +591,12 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         return outputs
 
     def sample_evidence(self, x, t, known=None):
-        """Draws evidence about data.
+        """Samples evidence about data, at given times.
 
         Args:
             x: data, `(batch, *event_shape)`, or a dict of the parts'.
-            t: time, `(batch,)`, or of each variable, shaped as `x`.
-            known: bool, shaped as `x`: which variables are known for sure. By default none.
+            t: time, `(batch,)`, or one per variable, shaped as `x`.
+            known: bool, shaped as `x`: true for variables known with certainty. By default none.
 
         Returns:
             Evidence, `(batch, *event_shape, flow.embedding_size)`, or a dict of the parts'.
@@ -621,29 +625,29 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         Args:
             s: evidence, `(batch, *event_shape, flow.embedding_size)`, or a dict of the parts'.
-            t: time, `(batch,)`, or, with `times="variables"`, of each variable, shaped as the data.
+            t: time, `(batch,)`, or, with `times="variables"`, one per variable, shaped as the data.
             condition: `(batch, ...)`, a dict of such, or None.
             training: bool.
-            mask: which variables are observed, `(batch, *event_shape)`, or a dict of the parts'. By
-                default all are.
-            guidance_scale: `(batch,)`, or None. The output without a condition, and without what is
-                known, plus so many times what these change in it: one call of the network, on a
-                batch of twice the size.
-            guidance_rescale: `(batch,)`, or None: from 0 to 1, how much of the way back the guided
-                output is scaled to the standard deviation, over all variables of an example, that
-                it has for the condition without guidance.
+            mask: true for observed variables, `(batch, *event_shape)`, or a dict of the parts'. By
+                default all are observed.
+            guidance_scale: `(batch,)`, or None. The guided output is the output without the
+                condition and the known variables, plus this scale times the change that these
+                cause. It takes one network call on a batch of twice the size.
+            guidance_rescale: `(batch,)`, from 0 to 1, or None. 1 rescales the guided output to the
+                standard deviation (over all variables of an example) of the unguided conditional
+                output; 0 leaves it unchanged; values between interpolate.
             known: bool, `(batch, *event_shape)`, or a dict of the parts', with
-                `times="variables"`: which variables are known for sure, by the evidence that
-                `sample_evidence` gives for them. By default none.
-            causal: bool, `(batch,)`, for a network that takes it: where each position is predicted
-                from those before it alone. By default nowhere.
-            drawn: bool, shaped as `known`: which of these are known only because they were drawn,
-                and stay so where guidance forgets what is known. By default none.
+                `times="variables"`: true for variables known with certainty, whose evidence is that
+                of `sample_evidence`. By default none.
+            causal: bool, `(batch,)`, for a network that takes it: true for examples in which each
+                position is predicted only from those before it. By default none.
+            drawn: bool, shaped as `known`: true for known variables that were sampled, not given.
+                They stay known in the unconditional prediction of guidance. By default none.
 
         Returns:
             A `keras_bfn.Prediction`, or a dict of the parts' predictions.
 
-        Example, the output distribution of an image of which nothing is known yet:
+        Example, the output distribution of images before any message:
 
         >>> s = model.sample_evidence(images, t=np.zeros(len(images)))
         >>> prediction = model.predict_params(s, t=np.zeros(len(images)))
@@ -696,7 +700,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         seed=None,
         verbose="auto",
     ):
-        """What it costs to send each example, estimated without bias.
+        """Estimates the cost of sending each example, without bias.
 
         Args:
             x: data of shape `(num, *event_shape)`, or a dict of the parts' data; or the tuple
@@ -705,24 +709,23 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             num_repeats: int. Each example is scored at this many times, evenly spread over [0, 1];
                 with `num_repeats=num_steps`, once at each step.
             batch_size: int.
-            order: in which order variables are sent: a `keras_bfn.orders.Order`, its name
+            order: the order in which variables are sent: a `keras_bfn.orders.Order`, its name
                 (`"together"`, `"random"`, `"left_to_right"`), or an array of group numbers. For
-                models with `times="variables"`. What is told is part of `"reconstruction"`. Each
-                repeat scores one step of each example's order: all of them, if there are as many
-                repeats as groups.
-            given: what is known to sender and receiver from the start: names of parts, a bool mask
-                that broadcasts to the data, or a dict of masks of some parts. The cost is that of
-                the rest, given these. For models with `times="variables"`.
-            sample_weight: how much each variable counts, an array shaped as the data, or a dict of
-                the parts'; or each example, `(num,)`. By default 1.
+                models with `times="variables"`. Groups that are coded directly count in
+                `"reconstruction"`. Each repeat scores one step of each example's order: with as
+                many repeats as groups, all of them.
+            given: what sender and receiver know from the start: names of parts, a bool mask that
+                broadcasts to the data, or a dict of masks of some parts. The cost is that of the
+                other variables, given these. For models with `times="variables"`.
+            sample_weight: the weight of each variable, an array shaped as the data, or a dict of
+                the parts'; or of each example, `(num,)`. By default 1.
             seed: int or None. The same seed gives the same result on the same backend.
             verbose: as in `keras.Model.predict`.
 
         Returns:
-            A dict of `"transmission"` (the messages) and `"reconstruction"` (the data once all
-            messages have come): numpy arrays of shape `(num,)`, in nats per example. The sum is the
-            code length. For a dict of flows, there is also `"parts"`: for each part that is sent,
-            the same two.
+            A dict of `"transmission"` (the messages) and `"reconstruction"` (the data after all
+            messages): numpy arrays of shape `(num,)`, in nats per example. Their sum is the code
+            length. For a dict of flows, `"parts"` holds the same two for each part that is sent.
 
         Raises:
             ValueError: if the data do not suit the model or an argument is out of its range.
@@ -740,21 +743,21 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
     @in_turn
     def loss_by_time(self, x, num_intervals=20, batch_size=128, seed=None, verbose="auto"):
-        """Where in time the model pays: the continuous-time loss in each interval of time.
+        """Estimates the continuous-time loss in each interval of time.
 
-        Each example is scored once in every interval. A schedule is well chosen if no part of
-        time is wasted on messages that cost next to nothing.
+        Each example is scored once in every interval. With a well-chosen schedule, no interval
+        costs almost nothing.
 
         Args:
             x: as in `code_length`.
-            num_intervals: int. [0, 1] is cut into so many.
+            num_intervals: int. The number of equal intervals of [0, 1].
             batch_size, seed, verbose: as in `code_length`.
 
         Returns:
-            A dict of `"t"`, the intervals' middles, and `"loss"`, nats per example and unit of
+            A dict of `"t"`, the intervals' midpoints, and `"loss"`, in nats per example and unit of
             time, averaged over the examples: numpy arrays of shape `(num_intervals,)`. The mean of
-            `"loss"` is an estimate of the transmission loss. For a dict of flows, there is also
-            `"parts"`, a dict of each part's share of the loss.
+            `"loss"` estimates the transmission loss. For a dict of flows, `"parts"` holds each
+            part's contribution to the loss.
 
         Raises:
             ValueError: if the data do not suit the model or an argument is out of its range.
@@ -795,51 +798,52 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             num_samples: int, at least 1.
             num_steps: int, at least 1.
             sampler: a `keras_bfn.samplers.Sampler` or a name: `"ancestral"`, the paper's; or
-                `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`, which need fewer steps. Temperature, start,
-                end and spacing of steps are options of the objects. For few steps, try
-                `SDE2Sampler(start=0.02, spacing="log_beta")`; of 256 bins, whose accuracy grows
-                faster, `start=0.001`.
-            condition: for conditional models, an array of shape `(num_samples, ...)`. Left out, it
-                is the network's null condition, if it has one.
-            guidance_scale: float, a function of the time in [0, 1] that returns one, or a
-                `keras_bfn.guidance.ClassifierFreeGuidance`, which has an interval of time, too. 1
-                samples what the network has learnt; above 1, the conditions stand out more than
-                that: the network's output is that for the null condition plus so many times what
-                the condition changes in it. Train with `condition_dropout` for it. What is `given`
-                guides likewise, away from not knowing it.
+                `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`, which need fewer steps. Sampler objects have
+                options for temperature, start, end and spacing of steps. For few steps, try
+                `SDE2Sampler(start=0.02, spacing="log_beta")`, or, for 256 bins, whose accuracy
+                grows faster, `start=0.001`.
+            condition: for conditional models, an array of shape `(num_samples, ...)`. By default
+                the model's null condition, if it has one.
+            guidance_scale: float, a function that maps the time in [0, 1] to one, or a
+                `keras_bfn.guidance.ClassifierFreeGuidance`, which also has an interval of time. The
+                network's output is that for the null condition, plus this scale times the change
+                that the condition causes. 1 samples the learnt distribution; larger values
+                strengthen the condition, and need a model trained with `condition_dropout`.
+                Variables that are `given` are strengthened likewise, relative to not knowing them.
             guidance: a function of the expected data that returns a log likelihood for each sample,
-                or a `keras_bfn.guidance.Guidance`, which has a scale and an interval of its own.
-                Samples are drawn given an event of this likelihood. May be used together with a
-                condition.
-            num_particles: int, at least 1, or None. With more than one, of which each sample is
-                chosen by weight, what is only approximate about a guidance is made up for (twisted
-                sequential Monte Carlo): as they grow, samples follow the model's own distribution
-                times the likelihood. A single one is weighed, too, for the details. For the
-                samplers `"ancestral"` and `"sde1"`, with a guidance. By default nothing is weighed.
-            order: in which order variables are drawn, as in `code_length`; with
-                `times="variables"`. What is told takes one network call for each group, other
-                groups `num_steps + 1` each. In other orders than together, conditions guide, but no
-                `guidance`, and there are no particles, latents and details.
-            given: what is known from the start, with `times="variables"`: data of `num_samples`
-                examples, NaN, or -1 in integers, where they are not known; for a dict of flows, a
-                dict of some parts. The rest is drawn given these.
+                or a `keras_bfn.guidance.Guidance`, which has its own scale and interval. Samples
+                are conditioned on an event of this likelihood, and also on the condition, if any.
+            num_particles: int, at least 1, or None. With more than one, twisted sequential Monte
+                Carlo corrects the approximation of the guidance, and each sample is one of its
+                particles, chosen by weight. As their number grows, samples follow the model's own
+                distribution times the likelihood. A single particle is weighted, too, for the
+                details. For the samplers `"ancestral"` and `"sde1"`, with a guidance. By default
+                nothing is weighted.
+            order: the order in which variables are sampled, as in `code_length`, for models with
+                `times="variables"`. Each group that is coded directly takes one network call, other
+                groups `num_steps + 1` each. Orders other than `"together"` allow conditions with a
+                `guidance_scale`, but no `guidance`, particles, latents or details.
+            given: values known from the start, for models with `times="variables"`: data of
+                `num_samples` examples, with NaN, or -1 in integers, for unknown values; for a dict
+                of flows, a dict of some parts. The other variables are sampled given these.
             latents: where a deterministic sampler (`"ode1"`, `"ode2"`) starts: an array of shape
                 `(num_samples, *event_shape, flow.embedding_size)`, as `encode` returns it, or a
-                dict of the parts' that are not given. By default drawn from N(0, flow.gain).
-            lengths: how long the sequences are: an int, or integers of shape `(num_samples,)`; for
-                a dict of flows, a dict of those of some parts. For models that allow missing
-                variables: those beyond are -1 or NaN. By default as long as the model's.
+                dict of the parts that are not given. By default sampled from N(0, flow.gain).
+            lengths: the lengths of the sequences: an int, or integers of shape `(num_samples,)`;
+                for a dict of flows, a dict of these for some parts. For models that allow missing
+                variables; those beyond the length are -1 or NaN. By default the model's full
+                length.
             seed: int or None. The same seed gives the same samples on the same backend.
             batch_size: int; by default all at once, up to 64. One program is compiled for each
-                batch size and sampler, and used again for any number of steps.
-            return_details: bool. Whether to return, too, how the samples came about: every
-                prediction, or, with particles, how these fared.
+                batch size and sampler, and reused for any number of steps.
+            return_details: bool. Whether to also return all predictions, or, with particles, their
+                weights and effective sample sizes.
             verbose: as in `keras.Model.predict`.
 
         Returns:
             A numpy array of shape `(num_samples, *event_shape)`, int32 for discrete and discretised
-            data, else float32; or a dict of the parts'. With `return_details`, a
-            `keras_bfn.GenerationResult`, whose `samples` these are.
+            data, otherwise float32; or a dict of the parts' arrays. With `return_details`, a
+            `keras_bfn.GenerationResult`, whose `samples` are this array or dict.
 
         Raises:
             ValueError: if an argument is out of its range, or the model has no event shape yet.
@@ -867,27 +871,27 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         batch_size=None,
         verbose="auto",
     ):
-        """The latents from which a deterministic sampler generates `x`, up to its error.
+        """Finds latents from which a deterministic sampler generates `x`, up to its error.
 
-        Evidence about `x` is drawn at t = 1, and the sampler runs backwards from there to its
-        `start`. Where many small steps late in time do not suffice, space them evenly in log(beta):
-        with `ODE2Sampler(start=0.01, spacing="log_beta")`, 50 of them give the digits of the guide
-        back but for single levels.
+        Evidence about `x` is sampled at t = 1, and the sampler runs backwards from there to its
+        `start`. If many small steps late in time do not suffice, space them evenly in log(beta):
+        with `ODE2Sampler(start=0.01, spacing="log_beta")`, 50 steps reproduce the digits of the
+        guide except for single levels.
 
         Args:
             x: data, of shape `(num, *event_shape)`, or a dict of the parts' data.
             num_steps: int, at least 1.
             sampler: `"ode1"`, `"ode2"`, or a deterministic sampler.
             condition: as in `generate`.
-            seed: int or None, of the evidence.
+            seed: int or None, for sampling the evidence.
             batch_size: int; by default up to 64.
             verbose: as in `keras.Model.predict`.
 
         Returns:
             A float32 array of shape `(num, *event_shape, flow.embedding_size)`, or a dict of the
             parts': the evidence at the sampler's `start`, divided by the square root of its
-            accuracy. Over data that the model knows well and for an early start it is distributed
-            as N(0, flow.gain), so interpolate on the sphere.
+            accuracy. For data that the model fits well and an early start, its distribution is
+            N(0, flow.gain), so interpolate on the sphere.
 
         Raises:
             ValueError: if the sampler is not deterministic, the data do not suit the model, or an
@@ -920,40 +924,43 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     ):
         """Completes each example, given its known variables.
 
-        The known variables send their true messages. The others are sampled as by the ancestral
-        sampler, guided by how well the network expects what is known. What that gets wrong, as
-        where several known variables tell of each other, sequential Monte Carlo makes up for: each
-        particle is weighted by how much likelier its path is under the model, and drawn anew by
-        weight (systematic resampling) when the effective sample size falls below half. As particles
-        grow, the completions follow the model's own conditional distribution.
+        The known variables send their true messages. The others are sampled by the ancestral
+        sampler, guided by the likelihood of the known variables under the network's prediction.
+        This is approximate, for example where several known variables depend on each other.
+        Sequential Monte Carlo corrects it: each particle is weighted by how much likelier its path
+        is under the model, and particles are resampled (systematic resampling) when the effective
+        sample size falls below half. As their number grows, the completions follow the model's own
+        conditional distribution.
 
-        With `times="variables"`, the network has learnt to take variables as known: the others are
-        drawn given these, in any order, and particles only serve a `guidance`.
+        With `times="variables"`, the network has learnt to condition on known variables: the others
+        are sampled given these, in any order, and particles only serve a `guidance`.
 
         Args:
-            x: data, of shape `(num, *event_shape)`; what it holds where it is not known is ignored.
-                One completion is made for each example: repeat an example for several. For a dict
-                of flows, a dict of the parts' data; a part that is left out is not known.
+            x: data, of shape `(num, *event_shape)`; unknown values are ignored. Each example is
+                completed once: repeat an example for several completions. For a dict of flows, a
+                dict of the parts' data; parts that are left out are unknown.
             mask: true where `x` is known: a bool, or an array of bool that broadcasts to `(num,
-                *event_shape)`. For a dict of flows, a dict of masks; a part that is left out is not
-                known. By default all is known but NaN, or -1 in integers.
+                *event_shape)`. For a dict of flows, a dict of masks; parts that are left out are
+                unknown. By default all values but NaN, or -1 in integers, are known.
             num_steps: int, at least 1. The network is called `num_steps + 1` times.
             num_particles: int, at least 1. Each call is on `num_particles` rows per example.
             condition, guidance_scale: as in `generate`.
-            guidance: as in `generate`: samples are drawn given both.
+            guidance: as in `generate`: samples are conditioned on it and on the known variables.
             order: as in `generate`.
-            twisted: bool. Whether what is known guides the steps, which takes the gradient of the
-                network at each. Else only weights tell: with one particle, nothing asks whether
-                what was made up goes with what is known. The gradient of a network that has learnt
-                little can mislead: the higher `log_likelihood` of the details tells which is right.
+            twisted: bool. Whether the known variables guide the steps, which takes the gradient of
+                the network at each step. Otherwise they only affect the weights; with one particle,
+                completions then need not fit the known variables. The gradient of a poorly trained
+                network can mislead: prefer the setting with the higher `log_likelihood` in the
+                details.
             lengths, seed, verbose: as in `generate`.
             batch_size: int, in examples; by default up to 64 rows.
-            return_details: bool. Whether to return, too, how the particles fared.
+            return_details: bool. Whether to also return the particles, with their weights and
+                effective sample sizes.
 
         Returns:
             An array shaped as `x`, or a dict of all parts: int32 or float32, as `generate` returns
-            them, whatever the dtype of `x`. Where `x` is known, it holds the values of `x`. With
-            `return_details`, a `keras_bfn.GenerationResult`, whose `samples` these are.
+            them, whatever the dtype of `x`. Known values are those of `x`. With `return_details`, a
+            `keras_bfn.GenerationResult`, whose `samples` are this array or dict.
 
         Raises:
             ValueError: if the data do not suit the model, or an argument is out of its range.
@@ -980,7 +987,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             **options: `sampler`, `condition`, `guidance_scale`, `guidance`, `num_particles`,
                 `order`, `given`, `latents`, `lengths` (in tokens), `seed`, `batch_size` and
                 `verbose`, as in `generate`.
-            length, stride: as in `continue_text`: the first window is generated, and continued.
+            length, stride: as in `continue_text`: the first window is generated, then continued.
             part: for a dict of flows, the name of the part whose text is returned.
 
         Returns:
@@ -1016,28 +1023,28 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         part=None,
         **options,
     ):
-        """Completes texts of which the first tokens are known, as `inpaint` does.
+        """Completes texts that start with a prompt, as `inpaint` does.
 
         Args:
-            prompt: string, or a list of strings, each of at most as many tokens as the texts are to
-                have.
+            prompt: string, or a list of strings, each of at most as many tokens as the completed
+                texts.
             num_samples: int. The number of texts for each prompt.
             num_steps: int, as in `inpaint`.
             **options: `num_particles`, `condition`, `guidance_scale`, `guidance`, `twisted`,
                 `order`, `lengths`, `seed`, `batch_size` and `verbose`, as in `inpaint`. With more
-                particles, what is made up goes better with the prompt. A condition has a row for
-                each text that is returned.
-            length: int or None: how many tokens the texts are to have. By default as many as the
-                model's. Longer ones are made window by window: each begins with the end of the
-                last, and is completed.
-            stride: int or None: so many tokens are new in each window after the first, by default
-                half of it.
-            part: for a dict of flows, the name of the part that the prompt is about. No other part
-                is known.
+                particles, completions fit the prompt better. A condition has a row for each
+                returned text.
+            length: int or None. The number of tokens of the texts, by default the model's. Longer
+                texts are completed window by window: each window starts with the end of the text so
+                far.
+            stride: int or None. The number of new tokens in each window after the first, by default
+                half the window.
+            part: for a dict of flows, the name of the part that starts with the prompt. All other
+                parts are unknown.
 
         Returns:
-            A list of `num_samples` strings for each prompt, one prompt after the other. Each begins
-            with its prompt, as the tokenizer decodes it.
+            A list of strings: `num_samples` for the first prompt, then for the next, and so on.
+            Each begins with its prompt, as the tokenizer decodes it.
 
         Raises:
             ValueError: if the model has no tokenizer, a prompt is too long or does not suit it, or
@@ -1058,33 +1065,34 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     def forecast(self, past, horizon, num_steps=100, *, stride=None, **options):
         """Continues series to any horizon, window by window, as `continue_text` continues texts.
 
-        For models of series, whose event shapes are `(length, ...)`, of one length in all parts.
-        Each window begins with the end of what there is, the past and what was drawn, and is
-        completed by `inpaint`. So each step is drawn given at least the `length - stride` steps
-        before the new ones, and without what came before the window. A window can begin anywhere.
-        If those that the model was trained on begin at one phase of a period, let `length`,
-        `stride` and the number of steps in the past be multiples of it.
+        For models of series, whose event shapes are `(length, ...)`, with the same length in all
+        parts. Each window starts with the end of the series so far, both past and sampled steps,
+        and `inpaint` completes it. So each step is sampled given at least the `length - stride`
+        steps before the new ones, and without the steps before the window. Windows may begin
+        anywhere. If all training windows begin at the same phase of a period, choose `length`,
+        `stride` and the number of steps in the past as multiples of the period.
 
         Args:
             past: data, `(num, steps, ...)`, of any number of steps; at most the last `length` are
-                used. NaN, or -1 in integers, are not known. One continuation is drawn for each
-                series: repeat a series for several. For a dict of flows, a dict of all parts.
-            horizon: int. How many steps follow.
+                used. NaN, or -1 in integers, marks unknown values. Each series is continued once:
+                repeat a series for several continuations. For a dict of flows, a dict of all parts.
+            horizon: int. The number of steps to forecast.
             num_steps: int, as in `inpaint`, for each window.
-            stride: int below `length`: so many steps are new in each window after the first, by
-                default half of it. With fewer, more of the past is seen, and it takes longer.
+            stride: int below `length`. The number of new steps in each window after the first, by
+                default half the window. A smaller stride uses more of the past and takes longer.
             **options: `num_particles`, `condition`, `guidance_scale`, `guidance`, `twisted`,
-                `order`, `seed`, `batch_size` and `verbose`, as in `inpaint`. A condition holds for
+                `order`, `seed`, `batch_size` and `verbose`, as in `inpaint`. A condition applies to
                 all windows of its series.
 
         Returns:
-            What follows, an array `(num, horizon, ...)`, int32 or float32, or a dict of the parts'.
+            The forecast steps: an array `(num, horizon, ...)`, int32 or float32, or a dict of the
+            parts'.
 
         Raises:
-            ValueError: if the model is not of series, the past is not of its data, or an argument
-                is out of its range.
+            ValueError: if the model's data are not series, the past does not suit the model, or an
+                argument is out of its range.
 
-        Example, the next 10 rows of images of 4, as if they were series:
+        Example, the next 10 rows of images with 4 rows, treated as series:
 
         >>> model.forecast(images, horizon=10, num_steps=3, verbose=0).shape
         (16, 10, 4, 1)
@@ -1097,7 +1105,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         return map_parts(lambda x: x[:, steps:], series)
 
     def _go_on(self, starts, part, window, length, stride, num_steps, options):
-        """The sequences that begin so, of all parts or of one."""
+        """Returns sequences that continue `starts`, of all parts or of one."""
 
         def complete(x, seed):
             return self.inpaint(x, None, num_steps, **(options | {"seed": seed}))
@@ -1110,7 +1118,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Writes the model to a `.keras` file, as in Keras.
 
-        The file gets its name when it is complete: a save that fails leaves the one before it.
+        The file appears under its name only when complete: a failed save keeps the previous file.
         """
         is_whole = zipped is not False and files.is_one_file(filepath, ".keras", overwrite)
         with files.whole(filepath) if is_whole else contextlib.nullcontext(filepath) as path:
@@ -1118,7 +1126,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
     @in_turn
     def save_weights(self, filepath, overwrite=True, max_shard_size=None):
-        """Writes all weights to a `.weights.h5` file, as in Keras; else as `save`."""
+        """Writes all weights to a `.weights.h5` file; a failed save keeps the previous file."""
         if max_shard_size is None and files.is_one_file(filepath, ".weights.h5", overwrite):
             files.write_weights(filepath, super().save_weights)
         else:
@@ -1129,10 +1137,10 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         """Writes the model to a folder, for `from_preset` on any backend.
 
         The folder gets `config.json`, `model.weights.h5` and `metadata.json`. The optimizer's state
-        is not kept: `model.save` does that.
+        is not saved: use `model.save` for that.
 
         Args:
-            folder: path. Made if need be; files of the same names are replaced.
+            folder: path. Created if necessary; files of the same names are replaced.
 
         Raises:
             ValueError: if the model has no weights yet.
@@ -1151,20 +1159,19 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
     @classmethod
     def from_preset(cls, preset, load_weights=True, dtype=None):
-        """A model by name, from a hub, or from a folder.
+        """Loads a model by name, from a hub, or from a folder.
 
         Args:
-            preset: a key of `BayesianFlowNetwork.presets`; a handle, `hf://user/repo`, or that with
-                `@revision`, of Hugging Face, or `kaggle://user/model/framework/variation`, or that
-                with `/version`, of Kaggle; or the path of a folder written by `save_to_preset`.
-                What a hub sends is kept by its library (`huggingface_hub`, `kagglehub`), and no
-                code in it runs.
-            load_weights: bool. Without, the weights are new: for the paper's models, ready to be
-                trained by the paper's recipe. With, those of its authors are downloaded, which
-                needs `huggingface_hub` and `torch`.
-            dtype: the dtype policy of the network, in the place of that it was saved with; of a
-                network of `keras_bfn.networks` alone. In `"mixed_bfloat16"` it generates in less
-                time and memory.
+            preset: a key of `BayesianFlowNetwork.presets`; a handle of Hugging Face,
+                `hf://user/repo` or `hf://user/repo@revision`; a handle of Kaggle,
+                `kaggle://user/model/framework/variation`, optionally with `/version`; or the path
+                of a folder written by `save_to_preset`. Downloads are cached by the hub's library
+                (`huggingface_hub`, `kagglehub`), and no code in them is run.
+            load_weights: bool. If false, the weights are new, and the paper's models are ready to
+                be trained by the paper's recipe. If true, the authors' weights of these models are
+                downloaded, which needs `huggingface_hub` and `torch`.
+            dtype: the dtype policy of the network, instead of the saved one, for networks of
+                `keras_bfn.networks` only. `"mixed_bfloat16"` generates in less time and memory.
 
         Returns:
             A `BayesianFlowNetwork`. The paper's presets are compiled with the paper's optimizer; a
@@ -1173,8 +1180,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             `BayesianFlowNetwork.presets[preset].recipe`.
 
         Raises:
-            ValueError: if there is no such preset, its files are not complete, or its network
-                cannot be given a dtype.
+            ValueError: if there is no such preset, its files are incomplete, or its network does
+                not accept a dtype.
             ImportError: if a package that the download needs is not installed.
 
         Example:
@@ -1191,31 +1198,31 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     def upload_preset(
         self, uri, data, license, figures=None, samples=None, folder=None, private=False
     ):
-        """Publishes the model on a hub: its preset, a card README.md, and a picture of samples.
+        """Publishes the model on a hub: its preset, a model card (README.md), and a sample picture.
 
-        The card has the data, the figures, the flow and the network, how to load the model, and the
-        licence. To change it, give a `folder`, edit what is there, and upload that as it is by
+        The card describes the data, the figures, the flow and the network, how to load the model,
+        and the licence. To change it, pass a `folder`, edit its files, and upload them unchanged by
         `keras_bfn.presets.upload_preset`.
 
         Args:
-            uri: string. `hf://user/repo` or `kaggle://user/model/framework/variation`. A model of
-                this name gets another revision or version. The hub's library knows who you are
+            uri: string. `hf://user/repo` or `kaggle://user/model/framework/variation`. An existing
+                model of this name gets a new revision or version. Log in with the hub's library
                 (`hf auth login`, `kagglehub.login()`).
-            data: string. What the model was trained on, in words.
+            data: string. A description of the training data.
             license: string, as Hugging Face writes it: `"apache-2.0"`, `"cc-by-4.0"`, `"other"`.
-                (On Kaggle it is in the card alone.)
-            figures: dict from what was measured, and its unit, to a number; or what
+                (On Kaggle it appears only in the card.)
+            figures: dict from a description of each figure, with its unit, to a number; or what
                 `evaluate(x, return_dict=True)` returned. None for no figures.
             samples: array of images to show, `(num, height, width, channels)`. By default, if the
-                data are images, the model draws some in 50 steps, of each class if it knows
-                classes.
-            folder: path of a new folder, or of a preset, to write to. By default one that is
-                removed when it is uploaded.
+                data are images, the model generates some in 50 steps, of each class if it is
+                conditioned on classes.
+            folder: path of a new folder, or of a preset, to write to. By default a temporary
+                folder, removed after the upload.
             private: bool. As in `keras_bfn.presets.upload_preset`.
 
         Raises:
             ValueError: if the model has no weights yet, an argument is not of the form above, or
-                other files are in the folder: they would be published, too.
+                the folder contains other files, which would be published, too.
             ImportError: if `huggingface_hub` or `kagglehub` is not installed, or, for a picture,
                 matplotlib.
 
@@ -1251,38 +1258,37 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         | `"onnx"` | PyTorch, with `pip install "keras-bfn[export]"` | `onnxruntime` |
         | `"torch"` | PyTorch | `torch.export.load` |
 
-        A model that was saved by `save` loads under each backend, and can be exported there. What
-        is exported is a function of a flat dict of tensors, and returns one; the batch may have any
-        size. The parts of a dict of flows are told apart by their names: `state_image`, `x_image`.
+        A model saved by `save` loads on every backend, and can be exported there. The exported
+        function takes and returns a flat dict of tensors, with any batch size. For a dict of flows,
+        tensors are named by part: `state_image`, `x_image`.
 
         A step takes
 
-        - `t` and `t_next`, scalars: the time, and that of the next prediction. Let the first be the
-          sampler's `start`, 0 by default, and the last 1 (with `end="last"`, the last but one),
-          where `t_next` is the same;
-        - `state`, `(batch, *event_shape, flow.embedding_size)`, what the sampler carries, or
-          `state_0`, `state_1` and so on. At the first step it is not used, and may be zeros;
-        - its noise, new numbers in every step: `normal_0` and so on, standard normal, and
-          `uniform_0` and so on, from [0, 1). A deterministic sampler uses the noise of the first
-          step alone: its latents, divided by `sqrt(flow.gain)`;
-        - of a conditional model `condition`, `(batch, ...)`, or `condition_name` for each of a
-          dict;
-        - if it is `guided`, `guidance_scale`, `(batch,)`;
-        - of a model that allows missing variables `there`, `(batch, *event_shape)`: 1 for those
-          that are there, else 0.
+        - `t` and `t_next`, scalars: the time, and that of the next prediction. The first time is
+          the sampler's `start`, 0 by default. The last is 1 (with `end="last"`, the last but one),
+          with an equal `t_next`;
+        - `state`, `(batch, *event_shape, flow.embedding_size)`, the sampler's state, or `state_0`,
+          `state_1` and so on. The first step ignores it, so it may be zeros;
+        - noise, new in every step: `normal_0` and so on, standard normal, and `uniform_0` and so
+          on, uniform on [0, 1). A deterministic sampler only uses the noise of the first step: its
+          latents, divided by `sqrt(flow.gain)`;
+        - for a conditional model `condition`, `(batch, ...)`, or for a dict of conditions
+          `condition_name` for each;
+        - if `guided`, `guidance_scale`, `(batch,)`;
+        - for a model that allows missing variables `observed`, `(batch, *event_shape)`: 1 for
+          observed variables, 0 for missing ones.
 
-        It returns `next_state`, or `next_state_0` and so on; `params`, what the network returned;
-        and `x`, data: the mode of what it expects, or what else the sampler has for an `end`. The
+        It returns `next_state`, or `next_state_0` and so on; `params`, the network's output; and
+        `x`, data: the mode of the output distribution, or what the sampler's `end` specifies. The
         `x` of the last step are the samples.
 
         A network takes `theta`; `t`, `(batch,)`, or with `times="variables"` shaped as the data;
-        and `condition`, `mask` and `causal`, as it declares them. It returns `params`.
+        and `condition`, `mask` and `causal`, if it declares them. It returns `params`.
 
         Args:
-            filepath: path. A folder for `"tf_saved_model"`, else a file: `.onnx`, or `.pt2`. It
-                gets its name when it is complete, and takes the place of a file or of a SavedModel
-                that is there. (Of more than 1 GB of weights, ONNX puts those into a second file
-                beside it.)
+            filepath: path. A folder for `"tf_saved_model"`, otherwise a file: `.onnx`, or `.pt2`.
+                It appears under its name only when complete, and replaces an existing file or
+                SavedModel. (ONNX stores weights of more than 1 GB in a second file next to it.)
             format: string, one of the table.
             what: `"step"` or `"network"`.
             sampler: as in `generate`. Its temperature, start and end are part of the step.
@@ -1292,11 +1298,11 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 batch of twice the size.
 
         Raises:
-            ValueError: if an argument is none of these, the backend does not write the format, the
-                sampler draws other noise, or the model has no event shape yet.
+            ValueError: if an argument is invalid, the backend does not write the format, the
+                sampler uses noise of another kind, or the model has no event shape yet.
             ImportError: if a package that the format needs is not installed.
 
-        Example, on PyTorch. From `session` on it needs onnxruntime and numpy alone:
+        Example, on PyTorch. The code from `session` on only needs onnxruntime and numpy:
 
         ```python
         model.export("step.onnx", format="onnx", sampler="sde2")
@@ -1334,7 +1340,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
 
 class WeightedMean(keras.losses.Loss):
-    """Keras's own reduction: sample weights, and the scaling of replicas, of given values."""
+    """Applies Keras's reduction to given values: sample weights, and the scaling of replicas."""
 
     def __init__(self):
         super().__init__(reduction="mean_with_sample_weight", dtype="float32")
@@ -1344,7 +1350,7 @@ class WeightedMean(keras.losses.Loss):
 
 
 def repeat(values, num_repeats):
-    """Rows of a nest of tensors, so many times, one after the other."""
+    """Returns a nest of tensors, each repeated `num_repeats` times along its first axis."""
     return keras.tree.map_structure(
         lambda x: None if x is None else ops.concatenate([x] * num_repeats), values
     )

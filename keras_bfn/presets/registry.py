@@ -190,7 +190,7 @@ PRESETS = {
         tokenizer=datasets.Letters(),
     ),
 }
-"""All presets: a dict from their names, which `from_preset` takes, to a `Preset` each."""
+"""All presets: a dict from the names that `from_preset` takes to `Preset` objects."""
 
 
 def load_preset(cls, preset, load_weights=True, dtype=None):

@@ -1,4 +1,4 @@
-"""Tables of mixed columns: a frame in, a frame out."""
+"""Tables of mixed columns, read from frames and returned as frames."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name):
-    """Imports the estimator when it is asked for: it needs scikit-learn."""
+    """Imports the estimator on first access: it needs scikit-learn."""
     if name != "TableEstimator":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from keras_bfn.tables.estimator import TableEstimator

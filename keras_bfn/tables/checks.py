@@ -1,4 +1,4 @@
-"""Whether a column's arguments are what it can use."""
+"""Checks of the arguments and cells of columns."""
 
 import math
 import numbers
@@ -10,7 +10,7 @@ from keras_bfn._validation import LARGEST, check_number, is_number, refusal
 
 
 def check_list(name, values):
-    """Returns values as a list, or raises a `ValueError` if they are none that are hashable."""
+    """Returns values as a list, or raises a `ValueError` unless all are hashable."""
     is_list = isinstance(values, Iterable) and not isinstance(values, (str, dict))
     values = list(values) if is_list else values
     if not is_list or not all(isinstance(value, Hashable) for value in values):
@@ -19,10 +19,10 @@ def check_list(name, values):
 
 
 def check_two(name, values, ndim, expected):
-    """Returns two numbers, or two lists of as many, or raises a `ValueError` if they are none."""
+    """Returns two numbers, or two lists of equal length, or raises a `ValueError`."""
     try:
         found = np.array(values, "float64")
-    except (TypeError, ValueError, OverflowError):  # no numbers, or not as many
+    except (TypeError, ValueError, OverflowError):  # not numbers, or of different lengths
         found = np.zeros(())
     if found.ndim != ndim or len(found) != 2 or not found.size or not np.isfinite(found).all():
         raise refusal(name, f"must be two {expected}", values)
@@ -30,7 +30,7 @@ def check_two(name, values, ndim, expected):
 
 
 def check_cycles(cycles, names):
-    """Returns periods, or names of such, as a list, or raises a `ValueError` if they are none."""
+    """Returns periods, or their names, as a list, or raises a `ValueError`."""
     cycles = check_list("cycles", cycles)
     for cycle in cycles:
         if cycle not in names and (not is_number(cycle) or not 0 < cycle <= LARGEST):
@@ -41,7 +41,7 @@ def check_cycles(cycles, names):
 
 
 def check_step(step):
-    """Returns the grid of numbers, or raises a `ValueError` if it is none."""
+    """Returns the grid of numbers, or raises a `ValueError` if it is invalid."""
     if isinstance(step, list):
         return [check_number("step", value) for value in step]
     if step is not None and not (is_number(step) and 0 < step <= LARGEST):
@@ -55,7 +55,7 @@ def is_finite(cell):
 
 
 def is_whole(cell):
-    """Whether a cell is an integer, of whatever type."""
+    """Whether a cell is an integer, of any type."""
     return is_number(cell) and float(cell).is_integer()
 
 
@@ -65,19 +65,19 @@ def is_value(cell):
 
 
 def key_of(cell):
-    """What cells are compared by: bools are no numbers, although `True == 1`."""
+    """Returns a key for comparing cells: bools differ from numbers, although `True == 1`."""
     if not is_value(cell):
         return "no value", repr(cell)
     return isinstance(cell, (bool, np.bool_)), cell
 
 
 def one_of(values):
-    """Words for "one of these", of the first eight."""
+    """Returns text for "one of these", with the first eight."""
     more = f" and {len(values) - 8} more" if len(values) > 8 else ""
     return f"one of {values[:8]}{more}"
 
 
 def refuse_first(cells, expected):
-    """Raises a `ValueError` that names the first of these cells, if there is any."""
+    """Raises a `ValueError` that names the first of these cells, if there are any."""
     for cell in cells:
         raise ValueError(f"must hold {expected}. Received: {cell!r}")

@@ -1,4 +1,4 @@
-"""What a column of a table is sent as, and how its cells come back."""
+"""Columns of a table: how cells are sent as data, and converted back."""
 
 import keras
 import numpy as np
@@ -21,14 +21,14 @@ CATEGORY_ACCURACY = 3.0  # at t = 1
 
 
 class Column(Immutable):
-    """A column of a table, made from the cells that it was fitted to.
+    """A column of a table, fitted to its cells.
 
-    Cells are a list of Python values: numbers, strings, bools; None where one is missing.
+    Cells are a list of Python values: numbers, strings or bools; None for a missing cell.
 
     Args:
-        nullable: bool. If true, a missing cell is data: drawn rows miss cells as real rows do. If
-            false, it is unknown: a model learns nothing from it, and draws a value for it. By
-            default true if a cell that the column is fitted to is missing.
+        nullable: bool. If true, a missing cell is data: sampled rows miss cells as real rows do. If
+            false, it is unknown: a model learns nothing from it, and samples a value for it. By
+            default true if any of the cells that the column is fitted to is missing.
 
     Raises:
         ValueError: if `nullable` is neither a bool nor None.
@@ -45,47 +45,47 @@ class Column(Immutable):
         self.nullable = None if nullable is None else check_bool("nullable", nullable)
 
     def is_nullable(self, cells):
-        """Whether the column is nullable once it is fitted to these cells."""
+        """Whether the column is nullable after fitting to these cells."""
         return None in cells if self.nullable is None else self.nullable
 
     def fit(self, cells):
-        """The column, of the same kind, that suits these cells.
+        """Returns a column of the same kind, fitted to these cells.
 
         Raises:
-            ValueError: if none of this kind does.
+            ValueError: if this kind of column does not suit them.
         """
         raise lacks(self, "fit")
 
     def encode(self, cells):
-        """The cells as data of a flow: an array of shape `(num,)`, -1 or NaN where one is missing.
+        """Converts cells to data of a flow: an array of shape `(num,)`, -1 or NaN where missing.
 
         Raises:
-            ValueError: if a cell is not such as the column has.
+            ValueError: if the column does not allow a cell.
         """
         raise lacks(self, "encode")
 
     def decode(self, x):
-        """The cells that data stand for."""
+        """Converts data back to cells."""
         raise lacks(self, "decode")
 
     def flow(self):
-        """The flow of the column alone."""
+        """Returns the flow of this column alone."""
         raise lacks(self, "flow")
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Category(Column):
-    """Values without an order, each a class.
+    """Values without an order, sent as classes.
 
-    Numbers are the same value if they are equal, such as 1 and 1.0; True, 1 and "1" are three.
+    Equal numbers are one value, such as 1 and 1.0; True, 1 and "1" are three values.
 
     Args:
-        values: list of strings, numbers or bools, all different; None until it is fitted.
-        counts: list of ints: how often each was seen.
+        values: list of different strings, numbers or bools; None until the column is fitted.
+        counts: list of ints: how often each value was observed.
         **kwargs: `nullable`, as in `keras_bfn.tables.Column`.
 
     Raises:
-        ValueError: if values occur twice, or are not as many as counts.
+        ValueError: if values occur twice, or their number differs from that of the counts.
 
     Example:
 
@@ -127,7 +127,7 @@ class Category(Column):
     def decode(self, x):
         if not self.values:
             return [None] * len(x)
-        # A single value is one of two classes, of which the other does not occur.
+        # A single value is one of two classes; the other class does not occur.
         last = len(self.values) - 1
         return [None if i < 0 else self.values[min(i, last)] for i in x.tolist()]
 
@@ -142,11 +142,12 @@ class Category(Column):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Levels(Column):
-    """Integers in their natural order, from a lowest to a highest: a discretised variable.
+    """Ordered integers between a lowest and a highest, sent as a discretised variable.
 
     Args:
-        low, high: ints; by default the least and the largest that the column is fitted to.
-        prior: mean and standard deviation of what was seen, where `low` to `high` is [-1, 1].
+        low, high: ints; by default the smallest and the largest that the column is fitted to.
+        prior: mean and standard deviation of the observed values, with `low` to `high` mapped to
+            [-1, 1].
         **kwargs: `nullable`, as in `keras_bfn.tables.Column`.
 
     Raises:

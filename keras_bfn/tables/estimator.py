@@ -15,26 +15,26 @@ with tell_to_install(
 
 
 class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """A `keras_bfn.tables.TableModel` as an estimator of scikit-learn.
+    """A scikit-learn estimator of a `keras_bfn.tables.TableModel`.
 
     It takes frames, or arrays of numbers, with missing cells (None or NaN). It has the methods of a
-    density (`score_samples`, `score`, `sample`), and `transform` imputes.
+    density estimator (`score_samples`, `score`, `sample`), and `transform` imputes missing cells.
 
     Args:
-        columns: None, or a dict from names to a `keras_bfn.tables.Column`, for each column that is
-            to be another than `keras_bfn.tables.Table.from_dataframe` finds. The columns of an
-            array are `"x0"`, `"x1"` and so on.
+        columns: None, or a dict from names to a `keras_bfn.tables.Column`, instead of
+            those that `keras_bfn.tables.Table.from_dataframe` chooses. The columns of an array are
+            named `"x0"`, `"x1"` and so on.
         width, num_blocks, dropout: as in `keras_bfn.tables.Table.make_model`.
         epochs, batch_size, verbose: as in `keras_bfn.tables.TableModel.fit`.
-        num_steps: int: network calls of `sample` and `transform`, less one.
-        num_repeats: int: at how many times `score_samples` scores each row.
-        random_state: None, int, or a `numpy.random.RandomState`. If it is given, `fit` calls
+        num_steps: int. The number of network calls of `sample` and `transform`, minus one.
+        num_repeats: int. The number of times at which `score_samples` scores each row.
+        random_state: None, int, or a `numpy.random.RandomState`. Unless it is None, `fit` calls
             `keras.utils.set_random_seed`.
 
     Attributes:
         model_: the trained `keras_bfn.tables.TableModel`.
         n_features_in_: int: the number of columns.
-        feature_names_in_: array of their names, if `fit` was given a frame.
+        feature_names_in_: array of the columns' names, if `fit` received a frame.
 
     Raises:
         ImportError: if scikit-learn is not installed.
@@ -78,7 +78,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = []  # arrays come back in float64
+        tags.transformer_tags.preserves_dtype = []  # returned arrays are float64
         return tags
 
     def fit(self, X, y=None):
@@ -86,7 +86,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Args:
             X: a frame, or an array of numbers, of shape `(num, num_columns)`.
-            y: of no effect.
+            y: ignored.
 
         Returns:
             The estimator.
@@ -104,14 +104,14 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def sample(self, n_samples=1, given=None):
-        """Draws rows.
+        """Samples rows.
 
         Args:
             n_samples: int, at least 1.
             given: as in `keras_bfn.tables.TableModel.sample`.
 
         Returns:
-            A frame, or an array, as `fit` was given.
+            A frame or an array, whichever `fit` received.
 
         Raises:
             ValueError: if there is no such column or value, or an argument is out of its range.
@@ -121,38 +121,38 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return df if hasattr(self, "feature_names_in_") else df.to_numpy()
 
     def transform(self, X):
-        """Fills in missing cells, given the others of the row.
+        """Fills in missing cells, given the other cells of the row.
 
         Args:
             X: as in `fit`.
 
         Returns:
-            A frame, or an array in float64, as `X` is.
+            A frame or a float64 array, whichever `X` is.
 
         Raises:
-            ValueError: if a cell is not such as the table has.
+            ValueError: if the table does not allow a cell.
         """
         check_is_fitted(self)
         df = self.model_.impute(self._read(X), num_steps=self.num_steps, seed=self._draw_seed())
         return df if is_frame(X) else df.to_numpy()
 
     def score_samples(self, X):
-        """How likely each row is: `keras_bfn.tables.TableModel.log_likelihood`.
+        """Returns `keras_bfn.tables.TableModel.log_likelihood` of each row.
 
         Args:
             X: as in `fit`.
 
         Returns:
-            An array of shape `(num,)`, in nats: a bound from below.
+            An array of shape `(num,)`, in nats: a lower bound.
 
         Raises:
-            ValueError: if a cell is not such as the table has.
+            ValueError: if the table does not allow a cell.
         """
         check_is_fitted(self)
         return self.model_.log_likelihood(self._read(X), self.num_repeats, seed=self._draw_seed())
 
     def score(self, X, y=None):
-        """The mean of `score_samples`.
+        """Returns the mean of `score_samples`.
 
         Args:
             X, y: as in `fit`.
@@ -161,12 +161,12 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             A float.
 
         Raises:
-            ValueError: if a cell is not such as the table has.
+            ValueError: if the table does not allow a cell.
         """
         return float(self.score_samples(X).mean())
 
     def _read(self, X, reset=False):
-        """The frame of what is given, its columns checked, or, with `reset`, remembered."""
+        """Returns the input as a frame, and checks its columns, or stores them with `reset`."""
         if is_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X

@@ -1,4 +1,4 @@
-"""Frames of pandas and polars: their columns as lists of cells, and back."""
+"""Conversion between frames of pandas or polars and lists of cells."""
 
 import ast
 import contextlib
@@ -10,27 +10,27 @@ from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import refusal
 from keras_bfn.tables.checks import is_whole, refuse_first
 
-TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # in a second
+TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # per second
 DAY = 86_400  # seconds
 
 
 def import_narwhals():
-    """The package that reads frames of every kind."""
+    """Returns the package `narwhals`, which reads frames of either library."""
     with tell_to_install('Tables need narwhals: pip install "keras-bfn[tables]"'):
         import narwhals
     return narwhals
 
 
 def is_frame(x):
-    """Whether `x` is a frame of pandas or polars; told without importing anything."""
+    """Whether `x` is a frame of pandas or polars, without importing these."""
     return hasattr(x, "columns") and hasattr(x, "dtypes")
 
 
 def read_frame(df, name="df"):
-    """The `narwhals.DataFrame` of a frame.
+    """Returns the `narwhals.DataFrame` of a frame.
 
     Raises:
-        ValueError: if it is no frame, or its columns are not called by different strings.
+        ValueError: if it is not a frame, or its columns are not named by different strings.
     """
     narwhals = import_narwhals()
     if not is_frame(df):
@@ -43,16 +43,16 @@ def read_frame(df, name="df"):
 
 
 def dtype_in(series):
-    """The `narwhals` dtype of a series."""
+    """Returns the `narwhals` dtype of a series."""
     dtype = series.to_native().dtype
     if series.implementation.is_pandas() and hasattr(dtype, "tz"):
-        # Of `America/New_York` and others, narwhals says that it does not know them.
+        # narwhals returns an unknown dtype for zones such as `America/New_York`.
         return import_narwhals().Datetime(dtype.unit, str(dtype.tz))
     return series.dtype
 
 
 def kind_of(series):
-    """What a column holds: `"category"`, `"integer"`, `"float"`, or `"time"`; None if it is none.
+    """Returns the kind of a column: `"category"`, `"integer"`, `"float"`, `"time"` or None.
 
     Strings, bools and categories are all categories; dates and durations are times.
     """
@@ -71,7 +71,7 @@ def kind_of(series):
 
 
 def categories_of(series):
-    """The categories of a column that has them, in order; None of others."""
+    """Returns the categories of a categorical column, in order; None for other columns."""
     dtype = series.to_native().dtype
     if series.implementation.is_pandas():
         return dtype.categories.tolist() if str(dtype) == "category" else None
@@ -79,7 +79,7 @@ def categories_of(series):
 
 
 def read_cells(series, dtype=None):
-    """A column's cells as Python values: None where one is missing, times as integers.
+    """Returns a column's cells as Python values: None if missing, times as integers.
 
     Args:
         series: a `narwhals.Series`.
@@ -87,8 +87,8 @@ def read_cells(series, dtype=None):
             the series. Times are counted in its unit, dates in seconds.
 
     Raises:
-        ValueError: if the cells are not times, but the dtype is of times, or the reverse; if only
-            one of both has a time zone; or if a time is not exact in the dtype's unit.
+        ValueError: if only one of the cells and the dtype are times, or only one has a time zone;
+            or if a time is not exact in the dtype's unit.
     """
     missing = series.is_null().to_list()
     if all(missing):
@@ -99,13 +99,13 @@ def read_cells(series, dtype=None):
     cells = zip(series.to_list(), missing, strict=True)
     cells = [None if gone or cell != cell else cell for cell, gone in cells]
     cells = [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]
-    # Of pandas, integers beside missing cells are floats.
+    # pandas stores integers next to missing cells as floats.
     is_integer = dtype_in(series).is_integer()
     return [None if cell is None else int(cell) for cell in cells] if is_integer else cells
 
 
 def _times_of(dtype):
-    """Words for the times of a dtype: only the same can be compared. None for other dtypes."""
+    """Returns the kind of a dtype's times, in words: only equal kinds compare; or None."""
     narwhals = import_narwhals()
     if dtype == narwhals.Duration:
         return "durations"
@@ -115,24 +115,24 @@ def _times_of(dtype):
 
 
 def _unit_of(dtype):
-    """The unit in which the times of a dtype are counted: dates in seconds."""
+    """Returns the unit in which the times of a dtype are counted: seconds for dates."""
     return getattr(dtype, "time_unit", "s")
 
 
 def _numpy_dtype(dtype, unit=None):
-    """That of NumPy for the times of a dtype, in their unit."""
+    """Returns the NumPy dtype for the times of a dtype, by default in their own unit."""
     kind = "timedelta64" if dtype == import_narwhals().Duration else "datetime64"
     return f"{kind}[{unit or _unit_of(dtype)}]"
 
 
 def ticks_of(series):
-    """How many units of a column's numbers are a second: 1, unless they are times."""
+    """Returns how many units of a column's numbers make a second: 1, unless they are times."""
     dtype = dtype_in(series)
     return TICKS[_unit_of(dtype)] if _times_of(dtype) else 1
 
 
 def _read_times(series, dtype):
-    """Times since 1970, and durations, in the unit of a dtype."""
+    """Returns times since 1970, or durations, in the unit of a dtype."""
     own, native = dtype_in(series), series.to_native()
     if _times_of(own) is None or _times_of(own) != _times_of(dtype):
         expected = _times_of(dtype) or f"what suits {dtype}"
@@ -146,7 +146,7 @@ def _read_times(series, dtype):
     unit = "D" if date else None
     found = times.astype(_numpy_dtype(dtype, unit)).astype(_numpy_dtype(dtype))
     missing = np.isnat(times)
-    # What is not exact, or too large, does not come back.
+    # Refuse times that would change: inexact or too large ones.
     for time in times[~missing & (found.astype(times.dtype) != times)]:
         raise ValueError(f"must hold times that {dtype} can hold. Received: {time}")
     counts = zip(found.astype("int64").tolist(), missing, strict=True)
@@ -154,9 +154,9 @@ def _read_times(series, dtype):
 
 
 def dtype_of(series):
-    """A column's dtype as text, for `write_frame`; None if it cannot be made from text."""
+    """Returns a column's dtype as text, for `write_frame`; None if no text defines it."""
     native, library = series.to_native(), series.implementation.name.lower()
-    # Of pandas, `str` alone stands for the default of several string dtypes.
+    # In pandas, `str` only means the default of several string dtypes.
     texts = [str(native.dtype), f"{native.dtype}[python]", "utf8[pyarrow]"]
     if library == "polars":
         texts = [repr(native.dtype)]
@@ -172,32 +172,32 @@ def dtype_of(series):
 
 
 def narwhals_dtype(library, text):
-    """The `narwhals` dtype of a column whose `dtype_of` is this text."""
+    """Returns the `narwhals` dtype of a column whose `dtype_of` is this text."""
     return dtype_in(make_series(library, [], dtype=_parse_dtype(library, text)))
 
 
 def read_series(values):
-    """The `narwhals.Series` of a series, None of anything else."""
+    """Returns the `narwhals.Series` of a series, and None for anything else."""
     found = import_narwhals().from_native(values, series_only=True, pass_through=True)
     return None if found is values else found
 
 
 def make_series(library, cells, dtype=None):
-    """The `narwhals.Series` of a list of values."""
+    """Returns the `narwhals.Series` of a list of values."""
     return read_series(_import(library).Series(cells, dtype=dtype))
 
 
 def write_frame(library, cells, dtypes, index=None):
-    """A frame of lists of cells.
+    """Makes a frame from lists of cells.
 
     Args:
         library: `"pandas"` or `"polars"`.
         cells: dict from columns to lists.
-        dtypes: dict from columns to what `dtype_of` said.
-        index: that of the frame, of pandas.
+        dtypes: dict from columns to the texts that `dtype_of` returned.
+        index: the frame's index, for pandas.
 
     Raises:
-        ValueError: if a cell is not such as its dtype can hold.
+        ValueError: if a dtype cannot hold a cell.
     """
     columns = {}
     for name, values in cells.items():
@@ -241,7 +241,7 @@ def _pandas_series(pandas, cells, native, dtype):
         is_zoned = getattr(dtype, "time_zone", None) is not None
         return (times.dt.tz_localize("UTC") if is_zoned else times).astype(native)
     elif None in cells and native.kind in "iub" and isinstance(native, np.dtype):
-        # Of these dtypes only the nullable ones have missing cells.
+        # For these kinds, only the nullable dtypes of pandas allow missing cells.
         name = {"bool": "boolean"}.get(native.name, native.name)
         native = name.replace("int", "Int").replace("uI", "UI")
     return pandas.Series(cells, dtype=native)
@@ -256,7 +256,7 @@ def _polars_series(polars, cells, native, dtype):
 
 
 def _parse_dtype(library, text):
-    """The library's dtype that is called so in `dtype_of`, without evaluating anything else."""
+    """Returns the library's dtype for a text of `dtype_of`, without evaluating anything else."""
     module = _import(library)
     if library == "pandas":
         if text == "str[python]":

@@ -14,11 +14,11 @@ from keras_bfn.tables.frames import is_frame, make_series, read_series
 
 BATCH_SIZE = 64
 TRAINING_STEPS = 2000
-MOST_EPOCHS = 1000  # by default: few rows are learnt by heart if they are seen more often
+MOST_EPOCHS = 1000  # by default: with more epochs, a model of few rows overfits
 PEAK_RATE = 3e-3
 NUM_PARTICLES = 8
 SAMPLER = "sde2"
-RECIPE = "table_recipe"  # the name of its optimizer
+RECIPE = "table_recipe"  # the name of the optimizer that `fit` chooses
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -29,7 +29,7 @@ class TableModel(BayesianFlowNetwork):
     the model, in `.keras` files and presets.
 
     Args:
-        flow, network: as in `keras_bfn.BayesianFlowNetwork`; those of `table.make_model()`.
+        flow, network: as in `keras_bfn.BayesianFlowNetwork`; `table.make_model()` chooses them.
         table: a `keras_bfn.tables.Table`.
         **kwargs: as in `keras_bfn.BayesianFlowNetwork`.
 
@@ -53,24 +53,24 @@ class TableModel(BayesianFlowNetwork):
         self.table = table
 
     def fit(self, x=None, y=None, batch_size=None, epochs=None, validation_data=None, **kwargs):
-        """Trains the model, as `keras_bfn.BayesianFlowNetwork.fit`, with a recipe of its own.
+        """Trains the model as `keras_bfn.BayesianFlowNetwork.fit`, with a default recipe.
 
-        Unless the model was compiled otherwise, each call compiles it with AdamW, whose rate rises,
-        falls to zero at the last step, and whose weights are averaged.
+        Unless the model was compiled otherwise, each call compiles it with AdamW: the learning rate
+        rises, then falls to zero at the last step, and the weights are averaged.
 
         Args:
-            x: a frame, or what `fit` of other models takes.
+            x: a frame, or data as in `keras_bfn.BayesianFlowNetwork.fit`.
             batch_size: int; 64 by default.
-            epochs: int. By default so many that there are 2,000 steps, but at most 1,000.
+            epochs: int. By default as many as give 2,000 steps, but at most 1,000.
             validation_data: a frame, or as in Keras.
             y: must be None.
-            **kwargs: `callbacks`, `verbose` and the others of `keras.Model.fit`.
+            **kwargs: other arguments of `keras.Model.fit`, such as `callbacks` and `verbose`.
 
         Returns:
             A `keras.callbacks.History`.
 
         Raises:
-            ValueError: if a cell is not such as the table has, or an argument is out of its range.
+            ValueError: if the table does not allow a cell, or an argument is out of its range.
         """
         if is_frame(x):
             x, validation_data = self._encode(x, seed=0), self._encode(validation_data)
@@ -87,16 +87,16 @@ class TableModel(BayesianFlowNetwork):
         return super().fit(x, y, batch_size, epochs, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
-        """As `keras_bfn.BayesianFlowNetwork.evaluate`, of a frame, too.
+        """As `keras_bfn.BayesianFlowNetwork.evaluate`, but also takes a frame.
 
-        Unlike in `log_likelihood`, the values of missing cells count, if columns are nullable.
+        Unlike in `log_likelihood`, the values of missing cells of nullable columns count.
         """
         return super().evaluate(self._encode(x), *args, **kwargs)
 
     def code_length(self, x, *args, **kwargs):
-        """As `keras_bfn.BayesianFlowNetwork.code_length`, of a frame, too.
+        """As `keras_bfn.BayesianFlowNetwork.code_length`, but also takes a frame.
 
-        Unlike in `log_likelihood`, the values of missing cells count, if columns are nullable.
+        Unlike in `log_likelihood`, the values of missing cells of nullable columns count.
         """
         return super().code_length(self._encode(x), *args, **kwargs)
 
@@ -108,28 +108,28 @@ class TableModel(BayesianFlowNetwork):
         return self.table.encode(x, seed)
 
     def log_likelihood(self, df, num_repeats=100, **options):
-        """How likely each row is, in nats: low for outliers.
+        """Estimates a lower bound of the log likelihood of each row, in nats: low for outliers.
 
-        Of numbers, it is the logarithm of a density of their scores, as the table sends them; of
-        all else, that of a probability. That a cell of a nullable column is missing is part of the
-        row, and counts; what is unknown counts nothing.
+        For numbers, it is the log density of their scores, as the table sends them; for all other
+        columns, a log probability. Whether a cell of a nullable column is missing is part of the
+        row, and counts; unknown values do not count.
 
         Args:
             df: a frame.
             num_repeats, **options: as in `code_length`.
 
         Returns:
-            An array of shape `(num,)`: less the code length, which is a bound from below.
+            An array of shape `(num,)`: minus the code length, a lower bound.
 
         Raises:
-            ValueError: if a cell is not such as the table has, or an argument is out of its range.
+            ValueError: if the table does not allow a cell, or an argument is out of its range.
         """
         options = {"num_repeats": num_repeats, "verbose": 0, **options}
         nats = self.code_length(df, **options)
         found = -(nats["transmission"] + nats["reconstruction"])
         if not self.table.nullable:
             return found
-        # By the chain rule, without the values of missing cells, given all the rest.
+        # By the chain rule, subtract the values of missing cells, given everything else.
         x = self.table.encode_cells(self.table.read(df), missing=1)
         known = {name: ~is_missing(part) for name, part in x.items()}
         if all(mask.all() for mask in known.values()):
@@ -138,17 +138,17 @@ class TableModel(BayesianFlowNetwork):
         return found + nats["transmission"] + nats["reconstruction"]
 
     def sample(self, num_rows, given=None, num_steps=50, **options):
-        """Draws rows.
+        """Samples rows.
 
         Args:
             num_rows: int, at least 1.
-            given: None, or a dict from some columns to the value that it has in all rows, or a list
-                or series of a value for each row. A missing value is drawn.
-            num_steps, **options: as in `generate`; if columns are given to a model of shared times,
+            given: None, or a dict from some columns to one value for all rows, or to a list or
+                series with a value for each row. Missing values are sampled.
+            num_steps, **options: as in `generate`; for given columns of a model with shared times,
                 as in `inpaint`.
 
         Returns:
-            A frame. Its index is that of the series that are given, if they are pandas'.
+            A frame. Its index is that of the given pandas series, if any.
 
         Raises:
             ValueError: if there is no such column or value, or an argument is out of its range.
@@ -181,20 +181,20 @@ class TableModel(BayesianFlowNetwork):
         return self.table.write(self._fill(cells, -1, num_steps, **options), *indexes[:1])
 
     def impute(self, df, num_draws=None, num_steps=30, num_particles=NUM_PARTICLES, **options):
-        """Fills in the missing cells of rows, given the others of the row.
+        """Fills in the missing cells of rows, given the other cells of the row.
 
         Args:
             df: a frame. Columns that it lacks are missing.
-            num_draws: None, or int: so many frames, each another draw.
-            num_steps, **options: as in `generate`; of a model of shared times, as in `inpaint`.
-            num_particles: int. As in `inpaint`, of a model of shared times.
+            num_draws: None, or int. The number of returned frames, each an independent sample.
+            num_steps, **options: as in `generate`; for a model with shared times, as in `inpaint`.
+            num_particles: int. As in `inpaint`, for a model with shared times.
 
         Returns:
-            A frame of the table's columns, in the order that they have in `df`, or a list of
-            `num_draws` frames. The other cells are those of `df`, and so is the index, of pandas.
+            A frame of the table's columns, in the order of `df`, or a list of `num_draws` frames.
+            The other cells, and a pandas index, are those of `df`.
 
         Raises:
-            ValueError: if a cell is not such as the table has, or an argument is out of its range.
+            ValueError: if the table does not allow a cell, or an argument is out of its range.
         """
         num = 1 if num_draws is None else check_int("num_draws", num_draws, 1)
         check_int("num_particles", num_particles, 1)
@@ -213,15 +213,15 @@ class TableModel(BayesianFlowNetwork):
         return frames[0] if num_draws is None else frames
 
     def _fill(self, cells, missing, num_steps, num_particles=NUM_PARTICLES, **options):
-        """Lists of cells, in which those that are None are drawn, given the others.
+        """Samples the cells that are None, given the others, in lists of cells.
 
         Args:
-            cells, missing: as `keras_bfn.tables.Table.encode_cells` takes them.
+            cells, missing: as in `keras_bfn.tables.Table.encode_cells`.
             num_steps, num_particles, **options: as in `impute`.
         """
         options = {"verbose": 0, "batch_size": 256, **options}
         x = self.table.encode_cells(cells, missing=missing)
-        self.table.write(cells)  # refuses, before the model runs, what could not be written later
+        self.table.write(cells)  # raises before sampling, rather than after it
         if self.times == "variables":
             num = count_examples(x)
             drawn = self.generate(num, num_steps, **{"sampler": SAMPLER, "given": x, **options})

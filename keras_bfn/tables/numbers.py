@@ -17,43 +17,44 @@ from keras_bfn.tables.checks import (
 )
 from keras_bfn.tables.columns import Column
 
-LARGEST_SCORE = 4.0  # the score that is sent as 1: so many standard deviations
-LEAST_SCORE_STD = 0.1  # of a score's input distribution at t = 1
+LARGEST_SCORE = 4.0  # the score that is sent as 1, in standard deviations
+LEAST_SCORE_STD = 0.1  # standard deviation of a score's input distribution at t = 1
 MOST_KNOTS = 100  # of the map from numbers to scores
-SPIKE = 0.05  # the share of a number's cells from which on its value is an interval of scores
-SEEN_AGAIN = 0.5  # the share of different numbers up to which no others come back
-MOST_DIGITS = 6  # after the point, to which numbers are rounded if all that are seen are
+SPIKE = 0.05  # the least fraction of the cells for which a value becomes an interval of scores
+SEEN_AGAIN = 0.5  # up to this ratio of different numbers to cells, only numbers seen are returned
+MOST_DIGITS = 6  # after the point: returned numbers are rounded to the digits of all numbers seen
 SECONDS = {"day": 86_400, "week": 7 * 86_400, "year": 365.2425 * 86_400}
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Number(Column):
-    """Real numbers, sent as scores of mean 0 and deviation 1.
+    """Real numbers, sent as scores of mean 0 and standard deviation 1.
 
-    By quantiles, a value that has a twentieth of the cells or more, such as 0, is an interval of
-    scores. In training it is sent as scores drawn from the interval, so that a model learns a
-    density over it; everywhere else as the interval's median, so that its code depends on the cell
-    alone. What comes back lies between the least and the largest number seen, and on their grid:
-    integers, multiples of a day, two digits after the point, or, if on the average they were seen
-    twice or more, the numbers seen. Numbers beyond are sent as scores beyond, up to 4 standard
-    deviations.
+    With quantiles, a value in at least a twentieth of the cells, such as 0, becomes an interval of
+    scores. In training, a score is drawn from the interval, so that a model learns a density over
+    it. Otherwise the score is the interval's median, so that a cell's code depends only on the
+    cell. Returned numbers lie between the smallest and the largest number seen, and on their grid:
+    integers, multiples of a day, or two digits after the point; or, if numbers were seen at least
+    twice on average, the numbers seen. Numbers outside this range are sent as scores beyond its
+    ends, up to 4 standard deviations.
 
-    Times of day, days of the week and seasons are lost in scores. With `cycles`, an angle is sent
-    for each, too: where in its cycle the number stands. What comes back is as exact as the angle.
+    Scores lose times of day, days of the week and seasons. For each of the `cycles`, an angle is
+    sent, too: the number's position in the cycle. Returned numbers are as exact as the angle.
 
     Args:
-        scaling: `"quantiles"`, for scores that are normally distributed whatever the numbers are;
-            or `"mean"`, for numbers less their mean, over their standard deviation.
-        cycles: list of `"day"`, `"week"`, `"year"` or positive numbers, of times in seconds: how
-            long each is. Cycles begin at 0, which in times is that of 1970.
-        start, step, knots: found by `fit`: what numbers are less of, the least of integers; the
-            grid, an int from `start`, a power of ten, a list of numbers, or None; and numbers less
-            `start` with their scores, two lists.
-        ticks: int: how many units of the numbers are a second; of times, a table knows.
+        scaling: `"quantiles"`, for normally distributed scores, whatever the numbers' distribution;
+            or `"mean"`, for numbers minus their mean, divided by their standard deviation.
+        cycles: list of `"day"`, `"week"`, `"year"` or positive numbers: the length of each cycle,
+            in seconds for times. Cycles begin at 0, which for times is the start of 1970.
+        start, step, knots: found by `fit`. `start`: an offset subtracted from the numbers, the
+            smallest if they are integers. `step`: the grid, an int counted from `start`, a power of
+            ten, a list of numbers, or None. `knots`: two lists, numbers minus `start` and their
+            scores.
+        ticks: int. How many units of the numbers make a second; a table sets it for times.
         **kwargs: `nullable`, as in `keras_bfn.tables.Column`.
 
     Raises:
-        ValueError: if `scaling` or one of `cycles` is none of these.
+        ValueError: if `scaling` or one of `cycles` is invalid.
 
     Example:
 
@@ -79,12 +80,12 @@ class Number(Column):
         self.ticks = check_int("ticks", ticks, 1)
 
     def counted_in(self, ticks):
-        """The column, not fitted, of numbers of which so many are a second."""
+        """Returns an unfitted column of numbers with this many units per second."""
         return Number(self.scaling, self.cycles, ticks=ticks, nullable=self.nullable)
 
     @property
     def periods(self):
-        """How long each of the cycles is, in units of the numbers."""
+        """The lengths of the cycles, in units of the numbers."""
         return [SECONDS.get(cycle, cycle) * self.ticks for cycle in self.cycles]
 
     def fit(self, cells):
@@ -92,7 +93,7 @@ class Number(Column):
         refuse_first((cell for cell in seen if not is_finite(cell)), "a finite number")
         if not seen:
             raise ValueError("must hold at least one number")
-        # Times and other large integers are not exact as floats; floats are, unless moved.
+        # An offset makes large integers, such as times, exact as floats, but floats inexact.
         start = min(seen) if all(isinstance(cell, int) for cell in seen) else 0
         x = np.array([cell - start for cell in seen], "float64")
         find_knots = _quantile_knots if self.scaling == "quantiles" else _mean_knots
@@ -101,32 +102,32 @@ class Number(Column):
         return Number(self.scaling, self.cycles, *found, ticks=self.ticks, nullable=nullable)
 
     def encode(self, cells, rng=None):
-        """As of a `Column`. With a generator, codes of intervals are drawn; else their middles."""
+        """As in `Column`. With a generator, draws scores of intervals; otherwise uses medians."""
         there = [cell for cell in cells if cell is not None]
         refuse_first((cell for cell in there if not is_finite(cell)), "a finite number")
         x = [math.nan if cell is None else float(cell - self.start) for cell in cells]
         x, (at, scores) = np.array(x, "float64"), np.array(self.knots)
-        # At a spike there are two knots.
+        # A value with an interval of scores has two knots.
         z, below = np.interp(x, at, scores), np.interp(-x, -at[::-1], scores[::-1])
         at_spike = np.flatnonzero(below < z)
         z[at_spike] = _place_between(below[at_spike], z[at_spike], rng)
-        # Beyond the knots by the deviation that they have on the whole.
+        # Beyond the knots, continue with their average slope.
         rate = (scores[-1] - scores[0]) / max(at[-1] - at[0], 1e-12)
         z = z + rate * (np.maximum(x - at[-1], 0) + np.minimum(x - at[0], 0))
         return np.clip(z / LARGEST_SCORE, -1, 1).astype("float32")
 
     def encode_cycles(self, cells):
-        """Where cells stand in each cycle: angles, of shape `(num, len(cycles))`."""
+        """Returns the position of cells in each cycle: angles, of shape `(num, len(cycles))`."""
         return np.stack([_to_angles(cells, 0, period) for period in self.periods], axis=-1)
 
     def decode(self, x, angles=None):
-        """The cells that scores stand for, and angles, if they are given."""
+        """Converts scores, and angles, if given, back to cells."""
         at, scores = self.knots
         z = np.asarray(x, "float64") * LARGEST_SCORE
-        # Of a single knot, `interp` takes NaN for its score.
+        # With a single knot, `interp` returns its number for NaN.
         found = np.where(np.isnan(z), z, np.interp(z, scores, at))
         if angles is not None:
-            # The long cycles first: to the nearest number that stands there.
+            # Long cycles first: move to the nearest number at the angle's position in the cycle.
             turns = dict(zip(self.periods, _to_turns(angles).T, strict=True))
             for period in sorted(turns, reverse=True):
                 away = turns[period] - self.start % period / period - found / period
@@ -144,15 +145,16 @@ class Number(Column):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Angle(Column):
-    """Numbers that come round again, such as directions and hours of the day, sent as angles.
+    """Periodic numbers, such as directions and hours of the day, sent as angles.
 
-    What comes back is at least `low`, less than `low + period`, and of the numbers on the grid of
-    what was seen, as of a `Number`, the nearest on the circle; `low + period` itself is `low`.
+    Returned numbers are at least `low` and less than `low + period`. They are the nearest numbers
+    on the circle that lie on the grid of the numbers seen, as for `Number`; `low + period` becomes
+    `low`.
 
     Args:
         period: positive number: 360 for degrees, 24 for hours.
-        low: number: where a turn begins.
-        step: found by `fit`: the grid, as of a `Number`.
+        low: number: the start of the period.
+        step: found by `fit`: the grid, as for `Number`.
         **kwargs: `nullable`, as in `keras_bfn.tables.Column`.
 
     Raises:
@@ -172,7 +174,7 @@ class Angle(Column):
 
     def __init__(self, period, low=0, step=None, **kwargs):
         super().__init__(**kwargs)
-        check_positive("period", period)  # which an int remains
+        check_positive("period", period)  # an int stays an int
         self.period, self.low = period, check_number("low", low)
         self.step = check_step(step)
 
@@ -199,17 +201,17 @@ class Angle(Column):
         if self.step is None:
             return _to_grid(x, self.low, None)
         first, last = self._ends()
-        # From the middle of the gap between the last and the first on, the first is nearer.
+        # From the middle of the gap between the last number and the first, the first is nearer.
         middle = 0.5 * (first + last + self.period) - self.low
         found = _to_grid(middle - (middle - x) % self.period, self.low, self.step)
         return [None if cell is None else min(max(cell, first), last) for cell in found]
 
     def _ends(self):
-        """The least and the largest number on the grid, of at least `low` and below a turn more."""
+        """Returns the first and last number on the grid in `[low, low + period)`."""
         if isinstance(self.step, list):
             return self.step[0], self.step[-1]
         start = self.low if isinstance(self.step, int) else 0
-        # A multiple of the step may be off by rounding.
+        # Rounding may move a multiple of the step slightly.
         low, high = (
             round((end - start) / self.step, 6) for end in (self.low, self.low + self.period)
         )
@@ -224,19 +226,19 @@ class Angle(Column):
 
 
 def _to_angles(cells, low, period):
-    """Where in a period from `low` cells stand, from -pi to pi; NaN where one is missing."""
-    # Of large integers, the remainder is exact before it is a float.
+    """Returns positions in a period from `low`, from -pi to pi; NaN for missing cells."""
+    # The remainder of a large integer is exact before conversion to a float.
     turns = [math.nan if cell is None else (cell - low) % period / period for cell in cells]
     return (2 * math.pi * (np.array(turns, "float64") - 0.5)).astype("float32")
 
 
 def _to_turns(angles):
-    """Shares of a turn, from 0 to 1."""
+    """Returns angles as fractions of a turn, from 0 to 1."""
     return np.asarray(angles, "float64") / (2 * math.pi) + 0.5
 
 
 def _place_between(low, high, rng):
-    """Scores between others, by the normal distribution: the medians, or drawn by a generator."""
+    """Returns normal scores between others: the medians, or random ones with a generator."""
     normal = statistics.NormalDist()
     low, high = ([normal.cdf(z) for z in ends.tolist()] for ends in (low, high))
     shares = 0.5 * np.add(low, high) if rng is None else rng.uniform(low, high)
@@ -244,18 +246,18 @@ def _place_between(low, high, rng):
 
 
 def number_flow(prior=None):
-    """The flow of numbers: at the end they are known to a tenth of a standard deviation."""
+    """Returns the flow of numbers, known to a tenth of a standard deviation at t = 1."""
     prior = (0.0, 1.0 / LARGEST_SCORE) if prior is None else prior
     return flows.ContinuousFlow(LEAST_SCORE_STD / LARGEST_SCORE, "residual", prior=prior)
 
 
 def _quantile_knots(x):
-    """Numbers, and the quantiles of a normal distribution where they stand in their order."""
+    """Returns numbers, and the normal quantiles of their ranks."""
     values, counts = np.unique(x, return_counts=True)
     ends = np.cumsum(counts)
     starts, num = ends - counts, len(x)
     are_spikes = counts >= max(2, SPIKE * num)
-    # Of the others, those that stand at even distances.
+    # Of the other values, keep those nearest to evenly spaced ranks.
     middles = 0.5 * (starts + ends)
     wanted = np.linspace(middles[0], middles[-1], MOST_KNOTS)
     kept = set(np.abs(middles[:, None] - wanted).argmin(axis=0).tolist())
@@ -273,7 +275,7 @@ def _mean_knots(x):
 
 
 def _find_step(seen, start):
-    """The grid that all these numbers lie on, counted from `start`; None if there is none."""
+    """Returns the grid, counted from `start`, of all these numbers; None if there is none."""
     if all(isinstance(value, int) for value in [start, *seen]):
         return math.gcd(*(value - start for value in seen)) or 1
     x = np.array(seen)
@@ -286,7 +288,7 @@ def _find_step(seen, start):
 
 
 def _to_grid(x, start, step):
-    """The cells of numbers less `start`: those of the grid that are nearest, None for NaN."""
+    """Returns the grid's nearest cells to numbers minus `start`; None for NaN."""
     if isinstance(step, int):
         steps = np.round(x / step).tolist()
         return [None if i != i else start + step * int(i) for i in steps]

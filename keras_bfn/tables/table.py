@@ -1,4 +1,4 @@
-"""A table: its columns, and the way from a frame to data of flows and back."""
+"""A table: its columns, and the conversion between frames and data of flows."""
 
 import contextlib
 
@@ -15,30 +15,30 @@ from keras_bfn.tables.columns import CATEGORY_ACCURACY, Category, Column, Levels
 from keras_bfn.tables.model import TableModel
 from keras_bfn.tables.numbers import Number, number_flow
 
-FEW_VALUES = 10  # numbers of at most so many values are classes
+FEW_VALUES = 10  # numbers with at most this many values are classes
 MOST_LEVELS = 256
 MOST_CLASSES = 1000
-MOST_NAMES = 20  # of more different values than these, and half of the cells, none is a class
+MOST_NAMES = 20  # warn of strings with more values than this, and more than half the cells' number
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class Table(Immutable):
-    """The columns of a table: what each is sent as, and how frames become data and data frames.
+    """The columns of a table, which convert frames to data of flows, and back.
 
-    All numbers are one part of the data, of shape `(num_numbers,)`; every other column is a part of
-    its own, of shape `()`, under its name. A number's cycles are one more part, of its angles.
+    All numbers form one part of the data, of shape `(num_numbers,)`. Every other column is a part,
+    of shape `()`, under its name. The cycles of a number form one more part, of angles.
 
-    If columns are nullable, one more part says which of their cells are present, 1, and which are
-    missing, 0. A missing cell has a value, too, which means nothing.
+    If columns are nullable, one more part states which of their cells are present, 1, and which are
+    missing, 0. The value of a missing cell is meaningless.
 
     Args:
         columns: dict from names, in order, to a fitted `keras_bfn.tables.Column`.
         dtypes: dict from names to the dtypes of the frame's columns, as text.
-        library: `"pandas"` or `"polars"`: what frames are made with.
+        library: `"pandas"` or `"polars"`: the library of returned frames.
         prior: a `keras_bfn.flows.JointNormal` of the numbers, or None.
 
     Raises:
-        ValueError: if columns and dtypes differ in their names, or the prior is of other numbers.
+        ValueError: if names of columns and dtypes differ, or the prior is of other numbers.
 
     Example:
 
@@ -71,21 +71,21 @@ class Table(Immutable):
 
     @classmethod
     def from_dataframe(cls, df, /, **columns):
-        """The table that suits a frame.
+        """Chooses and fits the columns of a frame.
 
-        Strings, bools, categories, and numbers of at most 10 values are `Category`; integers from a
-        lowest to at most 255 more are `Levels`; all other numbers and dates are `Number`. Warns of
-        strings more than half of which are different: names, or dates that were read as text.
+        Strings, bools, categories, and numbers of at most 10 values become `Category`; integers
+        whose range is at most 255 become `Levels`; all other numbers and dates become `Number`.
+        Warns of strings more than half of which are different: names, or dates read as text.
 
         Args:
             df: a frame of pandas or polars, with at least one row.
-            **columns: by name, a `keras_bfn.tables.Column` for each that is to be another.
+            **columns: by name, a `keras_bfn.tables.Column` that replaces the default choice.
 
         Returns:
             A `Table`.
 
         Raises:
-            ValueError: if there is no such column, or what one holds cannot be sent.
+            ValueError: if there is no such column, or a column's values cannot be sent.
             ImportError: if `narwhals` is not installed.
         """
         frame = frames.read_frame(df)
@@ -117,69 +117,69 @@ class Table(Immutable):
 
     @property
     def numbers(self):
-        """The names of the columns that are numbers."""
+        """The names of the columns of numbers."""
         return [name for name, column in self.columns.items() if isinstance(column, Number)]
 
     @property
     def numbers_part(self):
-        """What the part of the numbers is called: `"numbers"`, unless a column is."""
+        """The name of the numbers' part: `"numbers"`, unless a column has it."""
         return self._free("numbers")
 
     @property
     def cycles_parts(self):
-        """What the part of a number's cycles is called: a dict from columns that have such."""
+        """The names of the parts of cycles: a dict from the columns that have cycles."""
         return {
             name: self._free(f"{name} cycles") for name in self.numbers if self.columns[name].cycles
         }
 
     @property
     def nullable(self):
-        """The names of the columns that are nullable."""
+        """The names of the nullable columns."""
         return [name for name, column in self.columns.items() if column.nullable]
 
     @property
     def present_part(self):
-        """What the part is called that says which cells are present: `"present"`, if it is free."""
+        """The name of the part that states which cells are present: `"present"`, unless taken."""
         return self._free("present")
 
     def _free(self, name):
-        """A name that no column has."""
+        """Returns a name that no column has."""
         while name in self.columns:
             name += "_"
         return name
 
     def encode(self, df, seed=None):
-        """The rows of a frame as data of the flow, a dict of arrays.
+        """Converts the rows of a frame to data of the flow, a dict of arrays.
 
         Columns that the frame lacks, and missing cells of columns that are not nullable, are
-        unknown: -1 or NaN. Other columns than the table's are left out. Times must have a time zone
-        if those of the column had one, whichever it is, and none if they had none.
+        unknown: -1 or NaN. Columns that are not the table's are ignored. Times must have a time
+        zone, of any name, if the column's had one, and none otherwise.
 
         Args:
             df: a frame.
-            seed: None, or int. A number that a `Number` sends as an interval of scores is encoded
-                as the middle of the interval, so that a cell's code depends on the cell alone. With
-                a seed, codes are drawn from the interval, and the values of missing cells from the
-                column: what a model is to be trained with.
+            seed: None, or int. By default, a number that a `Number` sends as an interval of scores
+                is encoded as its median, so that a cell's code depends only on the cell. With a
+                seed, as for training, the code is drawn from the interval, and the value of a
+                missing cell from the column.
 
         Returns:
             A dict of arrays, `(num_rows, *event_shape)`, one for each part of `flow`.
 
         Raises:
-            ValueError: if none of its columns is the table's, or a cell is not such as it has.
+            ValueError: if no column is the table's, or the table does not allow a cell.
         """
         return self.encode_cells(self.read(df), seed)
 
     def decode(self, parts):
-        """The frame that data of the flow stand for, with the columns and dtypes of the first.
+        """Converts data of the flow back to a frame, with the original columns and dtypes.
 
-        Where cells are missing, integers and bools of NumPy become the nullable ones of pandas.
-        Its rows are numbered from 0.
+        Where cells are missing, NumPy dtypes of integers and bools become the nullable ones of
+        pandas. Rows are numbered from 0.
         """
         return self.write(self.decode_cells(parts))
 
     def read(self, df):
-        """The cells of a frame: a dict from those of the table's columns that it has to lists."""
+        """Returns the cells of a frame: a dict of lists, for the table's columns in the frame."""
         frame = frames.read_frame(df)
         if not set(self.columns) & set(frame.columns):
             raise refusal(
@@ -192,28 +192,28 @@ class Table(Immutable):
         }
 
     def read_column(self, name, series):
-        """The cells of a `narwhals.Series` for one of the table's columns: a list."""
+        """Returns the cells of a `narwhals.Series` for a column of the table: a list."""
         with _naming(name):
             return frames.read_cells(series, frames.narwhals_dtype(self.library, self.dtypes[name]))
 
     def write(self, cells, index=None):
-        """The frame of a dict from columns to lists of cells, with this index, if it is pandas'."""
+        """Returns the frame of a dict from columns to lists of cells, with this pandas index."""
         return frames.write_frame(self.library, cells, self.dtypes, index)
 
     def encode_cells(self, cells, seed=None, missing=0):
-        """As `encode`, of a dict from columns to lists of cells.
+        """As `encode`, for a dict from columns to lists of cells.
 
         Args:
             cells: the dict. Columns that it lacks are unknown.
             seed: as in `encode`.
-            missing: what None means in a nullable column: 0, the cell is missing; 1, it is present,
-                and its value unknown; -1, whether it is present is unknown, too.
+            missing: the meaning of None in a nullable column. 0: the cell is missing. 1: it is
+                present, with an unknown value. -1: whether it is present is unknown, too.
 
         Returns:
             As `encode`.
 
         Raises:
-            ValueError: if a cell is not such as the table has, or the seed is no int.
+            ValueError: if the table does not allow a cell, or the seed is not an int.
         """
         rng = None if seed is None else np.random.default_rng(check_seed(seed))
         unknown = [None] * len(next(iter(cells.values())))
@@ -238,7 +238,7 @@ class Table(Immutable):
         return {name: found[name] for name in self.event_shape()}
 
     def decode_cells(self, parts):
-        """As `decode`, as a dict from columns to lists of cells."""
+        """As `decode`, but returns a dict from columns to lists of cells."""
         names = list(self.event_shape())
         if not isinstance(parts, dict) or not set(names) <= set(parts):
             raise mismatch("parts", f"must be a dict with the parts {names}", describe(parts))
@@ -257,7 +257,7 @@ class Table(Immutable):
         return cells
 
     def flow(self):
-        """The dict of flows, each with the prior of what was seen."""
+        """Returns the dict of flows, with the priors of the observed values."""
         found = {
             name: column.flow()
             for name, column in self.columns.items()
@@ -269,7 +269,7 @@ class Table(Immutable):
         return {self.numbers_part: number_flow(self.prior), **found} if self.numbers else found
 
     def event_shape(self):
-        """The dict of the parts' shapes."""
+        """Returns the dict of the parts' shapes."""
         shapes = {name: () for name in self.columns if name not in self.numbers}
         for name, part in self.cycles_parts.items():
             shapes[part] = (len(self.columns[name].cycles),)
@@ -278,15 +278,15 @@ class Table(Immutable):
         return {self.numbers_part: (len(self.numbers),), **shapes} if self.numbers else shapes
 
     def make_model(self, width=128, num_blocks=2, dropout=0.1, seed=None):
-        """A model of the table, to be trained.
+        """Makes an untrained model of the table.
 
         Args:
-            width, num_blocks, dropout: of its `keras_bfn.networks.MultiPart`.
-            seed: int or None. As in `keras_bfn.BayesianFlowNetwork`; first weights follow
+            width, num_blocks, dropout: as in `keras_bfn.networks.MultiPart`.
+            seed: int or None. As in `keras_bfn.BayesianFlowNetwork`; initial weights follow
                 `keras.utils.set_random_seed`.
 
         Returns:
-            A `keras_bfn.tables.TableModel` that has learnt nothing yet.
+            An untrained `keras_bfn.tables.TableModel`.
 
         Raises:
             ValueError: if an argument is out of its range.
@@ -313,10 +313,10 @@ class Table(Immutable):
 
 
 def _put_values(arrays, missing, rng):
-    """Puts a value in the place of each missing cell, in arrays of a column's data.
+    """Replaces the values of missing cells, in the arrays of a column's data.
 
-    With a generator, it is that of another row, drawn at random: so it tells nothing of its own
-    row, not even that the cell is missing. Without one, it is the same in all rows.
+    With a generator, the value is that of a random other row, so it carries no information about
+    its own row, not even that the cell is missing. Without one, it is the same in all rows.
     """
     present = np.flatnonzero(~missing)
     is_drawn = rng is not None and len(present)
@@ -332,7 +332,7 @@ def _check_columns(columns):
 
 
 def _infer(name, series, cells):
-    """The column, not fitted yet, that suits these cells; None if there is none."""
+    """Returns an unfitted column that suits these cells; None if there is none."""
     kind = frames.kind_of(series)
     if kind is None:
         return None
@@ -363,7 +363,7 @@ def _infer(name, series, cells):
 
 @contextlib.contextmanager
 def _naming(name):
-    """Lets an error about a column's cells name the column."""
+    """Adds the column's name to errors about its cells."""
     try:
         yield
     except ValueError as error:
