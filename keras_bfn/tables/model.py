@@ -110,8 +110,8 @@ class TableModel(BayesianFlowNetwork):
     def log_likelihood(self, df, num_repeats=100, **options):
         """Estimates a lower bound of the log likelihood of each row, in nats: low for outliers.
 
-        For numbers, it is the log density of their scores, as the table sends them; for all other
-        columns, a log probability. Whether a cell of a nullable column is missing is part of the
+        For numbers, it is the log density of their scores, as the table sends them; for angles, a
+        log density; for all other columns, a log probability. Whether a cell of a nullable column is missing is part of the
         row, and counts; unknown values do not count.
 
         Args:
