@@ -287,8 +287,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             order: the order in which `evaluate` and validation send variables, as in `code_length`.
                 Groups that are coded directly count in `reconstruction` and `bits_per_dim`, not in
                 `loss`. Training uses the model's `orders` instead.
-            **kwargs: as in Keras, except `metrics` and `weighted_metrics`, which must be None: there
-                are no targets.
+            **kwargs: as in Keras, except `metrics` and `weighted_metrics`, which must be None,
+                because there are no targets.
 
         Raises:
             ValueError: if an argument is unknown or invalid.

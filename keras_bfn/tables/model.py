@@ -111,8 +111,8 @@ class TableModel(BayesianFlowNetwork):
         """Estimates a lower bound of the log likelihood of each row, in nats: low for outliers.
 
         For numbers, it is the log density of their scores, as the table sends them; for angles, a
-        log density; for all other columns, a log probability. Whether a cell of a nullable column is missing is part of the
-        row, and counts; unknown values do not count.
+        log density; for all other columns, a log probability. Whether a cell of a nullable column
+        is missing is part of the row, and counts; unknown values do not count.
 
         Args:
             df: a frame.
