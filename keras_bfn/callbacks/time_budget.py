@@ -34,13 +34,13 @@ class TimeBudget(keras.callbacks.Callback):
         ValueError: if an argument is invalid.
         TypeError: by Keras, in `fit`, if the optimizer has a learning rate schedule of its own.
 
-    Example, ten minutes:
+    Example, a tenth of a second:
 
-    ```python
-    model.compile(keras_bfn.recipes.adamw())
-    budget = keras_bfn.callbacks.TimeBudget(600)
-    model.fit(data, steps_per_epoch=25, epochs=10**6, callbacks=[budget])
-    ```
+    >>> model.compile(keras_bfn.recipes.adamw())
+    >>> budget = keras_bfn.callbacks.TimeBudget(seconds=0.1)
+    >>> history = model.fit(images, epochs=1000, callbacks=[budget], verbose=0)
+    >>> 0.1 <= budget.used, len(history.epoch) < 1000
+    (True, True)
     """
 
     def __init__(self, seconds, rise=0.03, clock="wall", resume=None):
