@@ -26,11 +26,11 @@ distribution*.
 
 The better the prediction, the fewer nats each message costs (a nat is 1.44 bits). The cost is the
 KL divergence between the *sender distribution*, from which the message comes, and the *receiver
-distribution*, which the network predicts for it. To send an exact real number would cost infinitely
-many nats, but this cost is finite, because both distributions contain the same noise. All messages
-together cost the *transmission loss*, which is the training loss. After the last message, the
-receiver is still not certain of the image: to send the exact image then costs the *reconstruction
-loss*.
+distribution*, which the network predicts for it. The divergence is finite although a message
+consists of real numbers, because both distributions contain the same noise. (To send an exact real
+number would cost infinitely many nats.) All messages together cost the *transmission loss*, which
+is the training loss. After the last message, the receiver is still not certain of the image: to
+send the exact image then costs the *reconstruction loss*.
 
 To generate, the receiver also plays the sender: it samples an image from the output distribution,
 sends itself a message about that image, updates the input distribution, and repeats. The

@@ -172,8 +172,8 @@ for name, one_side in (("deblurred", neighbours), ("enlarged", halves)):
     visualization.plot_samples(rows.reshape(-1, 8, 8, 1), f"{name}.png", columns=2 + num_copies)
 
 """
-In inpainting, L requires the known variables to have their values. Messages about them come from
-these values, and h is approximated by their likelihood under the network's prediction.
+Inpainting is guidance, too: L is 1 if the known variables equal their given values, otherwise 0.
+Their messages are drawn from these values, whose probability by the output distribution is h.
 """
 
 known = np.zeros((8, 8, 1), bool)
@@ -219,8 +219,8 @@ for letter, likelihood in (
 ## A row of a table
 
 An iris flower is a row of four lengths in centimetres. A small model learns them in seconds, and
-then samples flowers whose lengths add up to 15. (While lengths are uncertain, `LinearInverse`
-guides weakly. `Constraint` always guides equally strongly: the rows do not resemble flowers.)
+samples flowers whose lengths add up to 15. (`LinearInverse` guides weakly while the lengths are
+uncertain; `Constraint` is equally strong at all times, and its rows would not resemble flowers.)
 """
 
 iris = load_iris().data.astype("float32")

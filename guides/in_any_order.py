@@ -23,10 +23,10 @@ $$\\sum_i \\tfrac{c}{2}\\, \\beta'(t_i)\\, |e(x_i) - \\hat e_i|^2\\, dt_i,$$
 
 where $\\beta(t)$ is the total accuracy of the messages at time t, c a constant of the data type,
 $e(x_i)$ the embedding that messages are about, and $\\hat e_i$ its mean under the output
-distribution. If the network predicts the exact posterior, messages and reconstruction cost the
-joint entropy on every path (the chain rule), except that dependent variables cost more if coded at
-the same time, independently. A variable can be sent *by messages*, or be *coded directly* with the
-output distribution, at a cost of -log p(x) (in the API: `told`).
+distribution. A variable can be sent *by messages*, or be *coded directly* with the output
+distribution, at a cost of -log p(x) (in the API: `told`). If the network predicts the exact
+posterior, the total cost is the joint entropy on every path, by the chain rule. (Variables that are
+coded directly in one step are coded independently, which costs more if they depend on each other.)
 
 So one network can be
 
@@ -151,8 +151,8 @@ print(
 ## Digits and their labels
 
 Data of several kinds can be sent in any order, too: first the label and then the image, or the
-other way round. We treat the five grey levels as classes, which can always be coded directly
-(levels only if the network predicts the data, not the noise: `prediction="data"`). The default of
+other way round. We treat the five grey levels as unordered classes, which can always be coded
+directly. (A `DiscretizedFlow` can be coded directly if it has `prediction="data"`.) The default of
 `orders` includes `"given"`.
 """
 
