@@ -43,7 +43,8 @@ PACKAGE = griffe.load("keras_bfn", search_paths=[ROOT], resolve_aliases=True)
 def public_members(module):
     """What a folder's `__init__` imports, or a module defines; in order, classes first."""
     if module.is_init_module:
-        members = [module.members[name] for name in module.imports]
+        ours = [name for name, path in module.imports.items() if path.startswith("keras_bfn.")]
+        members = [module.members[name] for name in ours]
     else:
         members = [m for m in module.members.values() if not m.is_alias and m.is_public]
     return sorted(members, key=lambda member: (not member.name[0].isupper(), member.name))
@@ -102,6 +103,7 @@ def guide_pages():
         page, pictures = guides.to_page(notebook, guide.stem)
         for text, source in TEXTS.items():
             page = page.replace(f"](../{source}", f"](../{text}")
+        page = page.replace("](../docs/", "](../")  # of what stands in docs/ alone
         files[f"guides/{guide.stem}.md"] = page
         files[f"guides/{guide.stem}.ipynb"] = nbformat.writes(notebook)
         files |= {f"guides/{name}": content for name, content in pictures.items()}

@@ -223,6 +223,6 @@ samples = model.sample(1000, given={"x": observed})  # conditions={"x": observed
 - `log_prob(x, given=...)`: a lower bound of a log-density, in nats.
 - Ranks of true parameters show whether posteriors are calibrated.
 
-[The results](../docs/results.md#simulation-based-inference) compare samples with reference
+[The results](../benchmarks/results/inference.md) compare samples with reference
 posteriors; `examples/posterior.py` reads simulations from a file.
 """
