@@ -2,21 +2,19 @@
 Title: Tables from a DataFrame
 Author: The keras_bfn authors
 Date created: 2026/11/27
-Last modified: 2026/11/27
-Description: Rows of numbers, classes and missing cells: drawn, completed, and judged as outliers.
+Last modified: 2026/11/28
+Description: Generate rows of mixed columns, impute missing cells, and detect outliers.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-A table has columns of all kinds, and cells that are missing. A Bayesian Flow Network of its rows
-knows how the columns go together, whichever of them are asked for: it draws new rows, draws rows
-some of whose cells are given, fills in what is missing, and says how likely a row is. A frame of
-pandas or polars goes in, and a frame comes out.
-
-This guide takes two or three minutes on a processor. It needs `pip install "keras-bfn[tables]"`,
-`pandas`, `scikit-learn` and `matplotlib`.
+In this guide we train a model on a table of wines with missing cells. We generate rows, impute
+missing cells, find unlikely rows, and use such a model in a pipeline of scikit-learn. `pairs.png`
+compares generated rows with real ones. The model learns the joint distribution of all columns. It
+takes a DataFrame of pandas or polars, and returns one. The guide takes two or three minutes on a
+CPU. It needs `pip install "keras-bfn[tables]"`, `pandas`, `scikit-learn` and `matplotlib`.
 
 ## Setup
 """
@@ -42,9 +40,8 @@ keras.utils.set_random_seed(0)
 """
 ## A table
 
-178 wines of one region, pressed from three kinds of grapes. Of what was measured of each, six
-columns are taken here. Magnesium is an integer, and the grape is a string. To have a table as they
-are in real life, one cell in twenty is taken out.
+The table holds six measurements of 178 wines, and the grape of each: one of three. As in most
+tables, cells are missing: we remove one in twenty from the training rows.
 """
 
 wines = load_wine(as_frame=True).frame
@@ -59,35 +56,28 @@ train = whole.iloc[:128].mask(rng.uniform(size=(128, 7)) < 0.05)
 print(train.head().to_string())
 
 """
-`Table.from_dataframe` finds out what each column is to be sent as:
+`Table.from_dataframe` chooses a type for each column:
 
-- `Number`: a real number or a date. It is sent as a score, normally distributed with mean 0 and
-  deviation 1, by its quantiles: of 100 numbers the 50th becomes 0, whatever its distance from the
-  51st. So long tails do no harm.
-- `Levels`: an integer of a range of at most 256, in order.
-- `Angle`: a number that comes round again, such as degrees or the hour of a day. It is only taken
-  for one if it is said to be.
-- `Category`: strings, bools, and numbers of at most ten values, integers too, without an order.
-  Grades from 1 to 5 have one, and it should be said: as `Levels(1, 5)`.
+- `Number`: real numbers and dates. Each is sent as a score, its normal quantile: the median becomes
+  0. Only the order of numbers matters, so long tails do no harm.
+- `Levels`: integers in a range of at most 256 values, in order.
+- `Angle`: periodic numbers, such as degrees or hours of the day. They must be declared.
+- `Category`: strings, bools, and numbers with at most ten different values, without an order.
+  Grades from 1 to 5 have an order: declare them as `Levels(1, 5)`.
+
+pandas stores integers as floats if cells are missing, so magnesium becomes a `Number`. We declare
+it as `Levels`, in a wider range than observed. `Number("mean")` standardizes proline instead.
 """
 
 print(Table.from_dataframe(train))
-
-"""
-Integers with missing cells are floats in pandas, so magnesium became a `Number`. It may be told
-otherwise, here with a range that is wider than what was seen. `Number("mean")` is a score by mean
-and deviation alone.
-"""
-
 table = Table.from_dataframe(train, magnesium=Levels(60, 200), proline=Number("mean"))
 print(table)
 
 """
 ## The model
 
-`make_model` makes a model that suits the table, and `fit` has a recipe of its own: 2,000 steps of
-AdamW, at a rate that rises and falls. A model that was compiled otherwise is trained as it was
-compiled. Nothing has to be done about missing cells: the model learns which cells are missing, too.
+`make_model` makes a model for the table. `fit` takes 2,000 steps of AdamW, unless you compile the
+model or pass `epochs`. Missing cells need no preparation: the model learns where they occur.
 """
 
 model = table.make_model(width=64, seed=0)
@@ -96,22 +86,21 @@ nats = model.code_length(test, num_repeats=100, seed=0, verbose=0)["parts"]
 print({name: sum(part.values()).mean().round(2).item() for name, part in nats.items()})
 
 """
-What is told are the nats by which each part of a row of the test part is sent; a row costs their
-sum. All numbers are one part, `"numbers"`, for they are sent together. The part `"present"` says
-which cells are not missing. Each row is looked at a
-hundred times: `evaluate`, which scores each row once, is off by up to a nat on so few rows.
+These are the mean costs of the parts of a test row, in nats. The cost of a row is their sum. All
+`Number` columns form one part, `"numbers"`. The part `"present"` states which cells are present.
+`num_repeats=100` scores each row at 100 times; `evaluate`, at one time, is less exact.
 
-## Drawn rows
+## Generated rows
 """
 
 drawn = model.sample(500, num_steps=30, seed=0)
 print(drawn.head().to_string())
 
 """
-Columns come back in the form that they had: proline in whole numbers, alcohol with two digits after
-the point, magnesium as floats, as in the frame. Drawn rows miss one cell in twenty, too. Below,
-each panel on the diagonal is a column alone, the others are pairs of columns: black, the wines that
-were trained on; in colour, as many drawn rows, by their grape.
+Generated values have the precision of the training rows: proline is a whole number, and alcohol has
+two digits after the point. About one cell in twenty is missing, too. The diagonal of `pairs.png`
+shows the distribution of each column: training rows in grey, generated rows in red. Other panels
+show pairs of columns: training rows in black, generated rows in colour, by grape.
 """
 
 
@@ -136,21 +125,16 @@ def plot_pairs(columns, path):
 
 plot_pairs(["alcohol", "color_intensity", "hue", "proline"], "pairs.png")
 
-"""
-The same in numbers: correlations of the drawn rows beside those of the real ones.
-"""
-
 pairs = np.triu_indices(len(names), k=1)
 real, made = (frame[names].corr().to_numpy()[pairs] for frame in (whole, drawn))
 print("largest real correlation:", real[np.abs(real).argmax()].round(2))
-print("the same of drawn rows:", made[np.abs(real).argmax()].round(2))
+print("the same in generated rows:", made[np.abs(real).argmax()].round(2))
 print("mean difference of all pairs:", np.abs(real - made).mean().round(3))
 
 """
-## Rows of which something is given
+## Conditional generation
 
-`given` is a value for all rows, or a list with one for each. Any columns may be given: the model
-was not trained for these alone.
+`given` maps any columns to a value for all rows, or to a list with one value for each row.
 """
 
 for grape in ("Barolo", "Grignolino", "Barbera"):
@@ -164,11 +148,11 @@ strong = model.sample(60, given={"alcohol": 14.2, "hue": 1.05}, num_steps=30, se
 print(strong["grape"].value_counts().to_dict())
 
 """
-## Missing cells
+## Imputation
 
-`impute` fills in what is missing, given the rest of the row. One draw is one possibility; several
-draws, `num_draws`, show how sure it is. Here a quarter of the numbers of the test part are hidden,
-and with them all grapes.
+`impute` samples the missing cells, given the rest of the row. The spread of `num_draws` samples
+shows the uncertainty: if they are calibrated, 14 in 16 true values (88%) lie between the smallest
+and the largest of 15. Here we hide a quarter of the numbers in the test rows, and all grapes.
 """
 
 hidden = rng.uniform(size=(len(test), len(names))) < 0.25
@@ -193,16 +177,14 @@ print(f"between the least and the largest draw: {covered:.0%}")
 
 grapes = np.stack([draw["grape"] for draw in draws], axis=1)
 commonest = [max(set(row), key=list(row).count) for row in grapes]
-print(f"grape told rightly: {(commonest == test['grape']).mean():.0%}")
+print(f"grape imputed correctly: {(commonest == test['grape']).mean():.0%}")
 
 """
-(With 15 draws, 14 in 16 true values should lie between the least and the largest: 88%.)
+## Cells missing for a reason
 
-## Cells that are missing for a reason
-
-Some cells are missing because of what else is in the row: a flat has no garden. A column with
-missing cells is therefore *nullable*: drawn rows miss its cells as real rows do, together with the
-values of other columns. Suppose that the hue of a Barbera is not measured.
+Some cells are missing because of other values in the row: a flat has no garden. By default, a
+column with missing cells is therefore *nullable*: the model learns how missing cells depend on the
+other columns, and generates them accordingly. As an example, we remove the hue of each Barbera.
 """
 
 gaps = whole.assign(hue=whole["hue"].where(whole["grape"] != "Barbera"))
@@ -214,16 +196,16 @@ for name, frame in (("real", gaps), ("drawn", gap_model.sample(500, num_steps=30
 print("missing after impute:", gap_model.impute(gaps, seed=0)["hue"].isna().sum())
 
 """
-`impute` fills every cell. Where a missing cell tells nothing, declare the column with
-`nullable=False`, such as `Number(nullable=False)`. Its missing cells are then unknown: the model
-learns nothing from them, and drawn rows have a value in their place. With as few rows as these, a
-model that has less to learn predicts held-out rows better.
+`impute` fills every missing cell. If it carries no information that a cell is missing, declare the
+column with `nullable=False`, such as `Number(nullable=False)`. The model then learns nothing from
+its missing cells, and generates a value in every row.
 
 ## Outliers
 
-`log_likelihood` says how likely each row is, in nats. A row is unlikely if one of its cells is
-strange, but also if each is usual by itself, and they do not go together. To see that, each row of
-the test part is given one cell of another row.
+`log_likelihood` estimates a lower bound of the log likelihood of each row, in nats. A row is
+unlikely if one of its values is unusual, or if usual values do not go together. To test the latter,
+we replace one cell of each test row with that of another row. For numbers, the nats are the log
+density of their scores, and can be positive.
 """
 
 swapped = test.copy()
@@ -239,13 +221,9 @@ print(f"A swapped row is less likely than a real one in {score:.0%} of all pairs
 print(test.assign(nats=likely.round(1)).nsmallest(3, "nats").to_string())
 
 """
-The nats are those of the scores of numbers, and may be above 0: a density may be above 1. They are
-for comparing rows with each other.
+## Saving
 
-## To keep it
-
-The table is saved with the model, in a `.keras` file or a preset's folder: what loads it takes
-frames and returns frames.
+A `.keras` file or a preset includes the table, so the loaded model takes and returns frames.
 """
 
 model.save("wine.keras")
@@ -256,8 +234,8 @@ print(type(loaded) is keras_bfn.tables.TableModel)
 """
 ## With scikit-learn
 
-`TableEstimator` is such a model as an estimator of scikit-learn. It takes frames, or arrays of
-numbers, and its `transform` imputes: here, before a classifier that takes no missing cells.
+`TableEstimator` makes such a model a scikit-learn estimator. It takes frames or arrays of numbers,
+and its `transform` imputes missing cells, here before a classifier that accepts none.
 """
 
 imputer = TableEstimator(width=64, epochs=200, random_state=0)
@@ -267,8 +245,6 @@ print(f"accuracy with a quarter hidden: {pipeline.score(shown, test['grape']):.2
 print(f"nats of a row: {pipeline[0].score(test[names]):.1f}")
 
 """
-`examples/table.py` does all of this with a CSV file of one's own, and makes a report of columns,
-pairs, and rows that are copies. Larger frames need no other settings: `fit` takes as many steps for
-them, and `epochs=` says otherwise. What other methods do on the same tables is in
-[the results](../docs/results.md#tables).
+`examples/table.py` trains such a model on your CSV file, generates and imputes rows, and writes a
+report. [The results](../docs/results.md#tables) compare the model with other methods.
 """
