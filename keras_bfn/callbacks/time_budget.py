@@ -2,6 +2,7 @@
 
 import math
 import time
+import weakref
 
 import keras
 
@@ -9,6 +10,8 @@ from keras_bfn._validation import check_between, check_choice, check_positive, r
 from keras_bfn.callbacks.resume import Resume
 
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
+# Optimizers that an interrupt left at a lower rate: that rate, and the highest.
+_INTERRUPTED = weakref.WeakKeyDictionary()
 
 
 class TimeBudget(keras.callbacks.Callback):
@@ -16,7 +19,8 @@ class TimeBudget(keras.callbacks.Callback):
 
     Give `fit` more epochs than the time allows. The rate is set at the start of each epoch, and the
     clock is read at its end: with `steps_per_epoch`, make an epoch a small part of the budget. The
-    highest rate is the optimizer's when `fit` starts; it is restored when `fit` ends.
+    highest rate is the optimizer's when `fit` starts. It is restored when `fit` ends, or, after an
+    interrupt, when the next budget begins.
 
     Args:
         seconds: positive float.
@@ -54,7 +58,9 @@ class TimeBudget(keras.callbacks.Callback):
         self.used = 0.0
 
     def on_train_begin(self, logs=None):
-        self.peak_rate = float(self.model.optimizer.learning_rate)
+        rate = float(self.model.optimizer.learning_rate)
+        left, highest = _INTERRUPTED.get(self.model.optimizer, (None, None))
+        self.peak_rate = highest if rate == left else rate
         self.start = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -65,7 +71,9 @@ class TimeBudget(keras.callbacks.Callback):
         share = min(1.0, (self.clock() - self.start) / self.seconds)
         rising = min(1.0, (share + 1e-3) / self.rise)
         falling = 0.5 * (1.0 + math.cos(math.pi * share))
-        self.model.optimizer.learning_rate = self.peak_rate * rising * falling
+        optimizer = self.model.optimizer
+        optimizer.learning_rate = self.peak_rate * rising * falling
+        _INTERRUPTED[optimizer] = float(optimizer.learning_rate), self.peak_rate
 
     def on_epoch_end(self, epoch, logs=None):
         self.used = self.clock() - self.start
@@ -75,3 +83,4 @@ class TimeBudget(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.model.optimizer.learning_rate = self.peak_rate
+        _INTERRUPTED.pop(self.model.optimizer, None)

@@ -46,6 +46,24 @@ def test_the_rate_rises_and_falls_as_the_seconds_are_used_up(clock):
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
 
 
+def test_after_an_interrupt_the_highest_rate_is_what_it_was(clock):
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 3:
+                raise KeyboardInterrupt
+
+    model = make_model()
+    model.compile(recipes.adamw(peak_rate=0.01))
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, TimeBudget(5.0), clock, 1.0, more=[Interrupt()])
+    assert float(model.optimizer.learning_rate) < 0.005
+    rates, _ = fit(model, TimeBudget(5.0), clock, 1.0)
+    assert max(rates) > 0.008
+    model.optimizer.learning_rate = 0.002  # which is not undone
+    rates, _ = fit(model, TimeBudget(5.0), clock, 1.0)
+    assert 0.0015 < max(rates) <= 0.002
+
+
 def test_what_was_used_up_before_training_was_killed_counts(clock, tmp_path):
     class Kill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
