@@ -39,57 +39,46 @@ class Automaton(Guidance):
     """
 
     def __init__(self, transitions, accept, end=None, part=None, **options):
-        self.transitions, self.num_states = _check_transitions(transitions)
-        self.accept = sorted({_check_state("accept", s, 0, self.num_states) for s in accept})
-        if not self.accept:
-            raise refusal("accept", "must hold a state", accept)
+        self.transitions, num_states = _check_transitions(transitions)
+        if not isinstance(accept, (list, tuple, set)) or not accept:
+            raise refusal("accept", "must be a list of states", accept)
+        self.accept = sorted({check_int("accept", state, 0, num_states - 1) for state in accept})
         self.end = None if end is None else check_int("end", end, 0)
         if self.end in self.transitions:
             raise refusal("end", "must be no class of `transitions`", end)
         if part is not None and not isinstance(part, str):
             raise refusal("part", "must be the name of a part, or None", part)
         self.part = part
+        # Two more states: one after the end, and the last, which rejects.
+        done, rejected, size = num_states, num_states + 1, num_states + 2
+        rows = {token: [*row, done, rejected] for token, row in self.transitions.items()}
+        if end is not None:
+            accepted = [done if s in self.accept else rejected for s in range(num_states)]
+            rows[self.end] = [*accepted, done, rejected]
+        self.classes, eye = list(rows), np.eye(size, dtype="float32")
+        # The matrix of each class that changes the state, minus the identity.
+        self.changes = eye[np.array(list(rows.values())) % size] - eye
         super().__init__(self._accepts, **options)
 
-    def _matrices(self):
-        """Returns the classes that change the state, and their matrices minus the identity.
-
-        Two states are added to the automaton's own: one after the end, and one that rejects.
-        """
-        done, rejected, size = self.num_states, self.num_states + 1, self.num_states + 2
-        rows = {token: [*row, done, rejected] for token, row in self.transitions.items()}
-        if self.end is not None:
-            accepted = [done if s in self.accept else rejected for s in range(self.num_states)]
-            rows[self.end] = [*accepted, done, rejected]
-        next_states = np.array(list(rows.values())) % size  # -1 is the last state, which rejects
-        return list(rows), np.eye(size, dtype="float32")[next_states] - np.eye(
-            size, dtype="float32"
-        )
-
     def _accepts(self, data):
-        probs = data
-        if isinstance(data, dict) or self.part is not None:
-            probs = pick_part(self.part, data)[0]
-        tokens, changes = self._matrices()
-        is_sequence = len(probs.shape) == 3 and probs.shape[2] > max(tokens)
-        if not is_sequence:
+        (probs,) = pick_part(self.part, data)
+        if len(probs.shape) != 3 or probs.shape[2] <= max(self.classes):
             raise ValueError(
                 "Argument `guidance` must name classes of the sequences that it reads, whose "
-                f"expected data are (batch, length, num_classes). Received: classes {tokens} for "
-                f"shape {tuple(probs.shape)}"
+                "expected data are (batch, length, num_classes). "
+                f"Received: classes {self.classes} for shape {tuple(probs.shape)}"
             )
-        size = len(changes[0])
-        named = ops.take(ops.cast(probs, "float32"), ops.convert_to_tensor(tokens), axis=2)
+        size = len(self.changes[0])
+        named = ops.take(ops.cast(probs, "float32"), np.array(self.classes, "int32"), axis=2)
         # One matrix for each position; then neighbouring pairs are multiplied until one is left.
-        steps = ops.tensordot(named, ops.convert_to_tensor(changes), 1) + ops.eye(size)
+        steps = ops.tensordot(named, ops.convert_to_tensor(self.changes), 1) + ops.eye(size)
         while steps.shape[1] > 1:
             if steps.shape[1] % 2:
                 one = ops.broadcast_to(ops.eye(size), (*steps[:, :1].shape[:2], size, size))
                 steps = ops.concatenate([steps, one], axis=1)
             steps = ops.matmul(steps[:, ::2], steps[:, 1::2])
-        accepted = ops.sum(
-            ops.take(steps[:, 0, 0], [*self.accept, self.num_states], axis=1), axis=1
-        )
+        accepting = np.array([*self.accept, size - 2], "int32")
+        accepted = ops.sum(ops.take(steps[:, 0, 0], accepting, axis=1), axis=1)
         return ops.log(ops.clip(accepted, LEAST, 1.0))
 
 
@@ -150,10 +139,6 @@ class Even(Automaton):
         super().__init__(flips, [0], **options)
 
 
-def _check_state(name, state, least, num_states):
-    return check_int(name, state, least, num_states - 1)
-
-
 def _check_transitions(transitions):
     """Returns a dict from classes to tuples of states, and the number of states."""
     lengths = set()
@@ -166,7 +151,7 @@ def _check_transitions(transitions):
     (num_states,) = lengths
     return {
         check_int("transitions", token, 0): tuple(
-            _check_state("transitions", state, -1, num_states) for state in row
+            check_int("transitions", state, -1, num_states - 1) for state in row
         )
         for token, row in transitions.items()
     }, num_states

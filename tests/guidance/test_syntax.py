@@ -108,6 +108,7 @@ def test_sequences_of_a_network_that_knows_no_syntax_are_balanced():
         (lambda: Automaton({0: [0], 1: [0, 1]}, [0]), "transitions"),
         (lambda: Automaton({0: [2, 0]}, [0]), "transitions"),
         (lambda: Automaton({0: [1, 0]}, []), "accept"),
+        (lambda: Automaton({0: [1, 0]}, 0), "accept"),
         (lambda: Automaton({0: [1, 0]}, [2]), "accept"),
         (lambda: Automaton({0: [1, 0]}, [0], end=0), "end"),
         (lambda: Automaton({0: [1, 0]}, [0], part=3), "part"),
