@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_bfn import flows, networks, schedules
-from keras_bfn._validation import check_int, refusal, to_numpy
+from keras_bfn._validation import check_int, check_numbers, refusal, to_numpy
 from keras_bfn.models import BayesianFlowNetwork
 
 SIGMA_1 = 0.005  # relative to half the range: posteriors are often much narrower than the prior
@@ -135,14 +135,16 @@ def make_model(
 ):
     """Makes an untrained model of simulations.
 
-    Floats are numbers; integers are classes, 0 to K - 1. Numbers without bounds may lie outside the
-    simulated range by half of its half-width; values farther outside raise an error.
+    Floats are numbers; integers are classes, 0 to K - 1, and bools 0 and 1. Numbers without bounds
+    may lie outside the simulated range by half of its half-width; values farther outside raise an
+    error.
 
     Args:
         simulations: a dict of arrays, `(num, *event_shape)`, such as `"parameters"` and
             `"observation"`. NaN, or -1 in integers, is missing.
         bounds: a dict from names of parts to `(low, high)`, numbers or arrays that broadcast to
-            `event_shape`, such as the bounds of a uniform prior. No sample lies outside them.
+            `event_shape`, such as the bounds of a uniform prior. No sample lies outside them, and
+            no simulated value may. Only for parts of floats.
         observed: the name of the observed part, or None. This part is given in most training
             examples, so that the posterior is learnt best. With None, all parts are given equally
             often.
@@ -161,10 +163,7 @@ def make_model(
     simulations = {name: to_numpy(x, f"simulations[{name!r}]") for name, x in simulations.items()}
     if not set(bounds or ()) <= set(simulations):
         raise refusal("bounds", f"must name some of {list(simulations)}", bounds)
-    bounds = {
-        name: [to_numpy(bound, "bounds").tolist() for bound in ends]
-        for name, ends in (bounds or {}).items()
-    }
+    bounds = {name: _check_bounds(name, b, simulations[name]) for name, b in (bounds or {}).items()}
     if observed is not None and observed not in simulations:
         raise refusal("observed", f"must be one of {list(simulations)}, or None", observed)
     orders = ORDERS if observed is None else ORDERS | {observed: SHARE_OBSERVED}
@@ -178,9 +177,26 @@ def make_model(
     )
 
 
+def _check_bounds(name, bounds, x):
+    """Returns the bounds of a part as two floats, or nested lists of floats."""
+    name = f"bounds[{name!r}]"
+    if x.dtype.kind in "iub":
+        raise refusal(name, "must be of a part of floats: classes have no bounds", bounds)
+    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
+        raise refusal(name, "must be a pair (low, high)", bounds)
+    low, high = (np.broadcast_to(check_numbers(name, end), x.shape[1:]) for end in bounds)
+    if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
+        raise refusal(name, "must be finite, low below high", bounds)
+    x = x.astype("float32")  # as bounds are, so that rounding puts no value outside
+    if ((x < low) | (x > high)).any():
+        expected = f"must contain all simulated values, from {np.nanmin(x)} to {np.nanmax(x)}"
+        raise refusal(name, expected, bounds)
+    return [to_numpy(end).tolist() for end in bounds]
+
+
 def _make_flow(x, bounds):
     """Returns the flow of one part: of classes, or of numbers."""
-    if x.dtype.kind in "iu":
+    if x.dtype.kind in "iub":
         flow = flows.DiscreteFlow(int(x.max()) + 1, beta_1=1.0)
         return flows.DiscreteFlow(flow.num_classes, schedule=schedules.fit(flow, x[x >= 0]))
     if bounds is None:

@@ -24,13 +24,22 @@ def simulate(num, seed):
 SIMULATIONS = simulate(2000, seed=0)
 
 
-@pytest.fixture(scope="module")
-def trained():
+def train(epochs):
     keras.utils.set_random_seed(0)
     model = simulation.make_model(SIMULATIONS, BOUNDS, "seen", width=32, num_blocks=2, seed=0)
-    model.compile(recipes.adamw(num_steps=800, peak_rate=5e-3))
-    model.fit(SIMULATIONS, batch_size=100, epochs=40, verbose=0)
+    model.compile(recipes.adamw(num_steps=20 * epochs, peak_rate=5e-3))
+    model.fit(SIMULATIONS, batch_size=100, epochs=epochs, verbose=0)
     return model
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return train(epochs=40)
+
+
+@pytest.fixture(scope="module")
+def briefly_trained():
+    return train(epochs=1)
 
 
 def posterior_of_rate(seen):
@@ -39,6 +48,7 @@ def posterior_of_rate(seen):
     return stats.truncnorm(*ends, seen, NOISE)
 
 
+@pytest.mark.once("jax")
 def test_the_posterior_is_drawn_given_the_observation(trained):
     drawn = trained.sample(500, {"seen": [[0.4, 1.1], [0.9, 0.1]]}, 20, seed=0)
     assert {name: x.shape for name, x in drawn.items()} == {
@@ -53,6 +63,7 @@ def test_the_posterior_is_drawn_given_the_observation(trained):
     assert_allclose(drawn["kind"].mean(axis=1), [1, 0], atol=0.1)
 
 
+@pytest.mark.once("jax")
 def test_nothing_is_drawn_beyond_the_bounds_nor_piles_up_there(trained):
     drawn = trained.sample(500, {"seen": [1.3, 0.5]}, 20, seed=0)["rate"]
     assert drawn.shape == (500,)
@@ -61,6 +72,7 @@ def test_nothing_is_drawn_beyond_the_bounds_nor_piles_up_there(trained):
     assert (drawn == 1).mean() < 0.05
 
 
+@pytest.mark.once("jax")
 def test_what_was_not_observed_is_drawn_too(trained):
     drawn = trained.sample(500, {"seen": [0.4, np.nan]}, 20, seed=0)
     assert (drawn["seen"][:, 0] == np.float32(0.4)).all()
@@ -70,6 +82,7 @@ def test_what_was_not_observed_is_drawn_too(trained):
     assert (is_high == drawn["kind"]).mean() > 0.8
 
 
+@pytest.mark.once("jax")
 def test_the_likelihood_and_the_joint_are_drawn(trained):
     seen = trained.sample(500, {"rate": 0.3, "kind": 1}, 20, seed=0)["seen"]
     assert_allclose(seen.mean(axis=0), [0.3, 1.0], atol=0.15)
@@ -78,6 +91,7 @@ def test_the_likelihood_and_the_joint_are_drawn(trained):
     assert stats.pearsonr(drawn["rate"], drawn["seen"][:, 0]).statistic > 0.6
 
 
+@pytest.mark.once("jax")
 def test_the_density_of_the_posterior_is_bounded_from_below(trained):
     held_out = simulate(200, seed=1)
     held_out["seen"][:, 1] = held_out["kind"]  # of which the kind can be told for sure
@@ -87,16 +101,21 @@ def test_the_density_of_the_posterior_is_bounded_from_below(trained):
     assert exact.mean() - 0.5 < nats.mean() < exact.mean() + 0.05
 
 
-def test_simulations_may_be_tensors_and_a_model_is_saved(trained, tmp_path):
+def test_simulations_may_be_tensors_and_a_model_is_saved(briefly_trained, tmp_path):
     tensors = {name: keras.ops.convert_to_tensor(x) for name, x in SIMULATIONS.items()}
     model = simulation.make_model(tensors, BOUNDS, None, width=32)
-    assert model.event_shape == trained.event_shape
-    assert_allclose(model.flow["seen"].scale, trained.flow["seen"].scale, rtol=1e-5)
-    trained.save(tmp_path / "model.keras")
+    assert model.event_shape == briefly_trained.event_shape
+    assert_allclose(model.flow["seen"].scale, briefly_trained.flow["seen"].scale, rtol=1e-5)
+    briefly_trained.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert loaded.bounds == trained.bounds == {"rate": [0.0, 1.0]}
-    options = {"given": {"seen": [0.4, 1.1]}, "num_steps": 3, "seed": 0}
-    found, expected = (model.sample(10, **options) for model in (loaded, trained))
+    assert loaded.bounds == briefly_trained.bounds == {"rate": [0.0, 1.0]}
+    options = {"given": {"seen": [0.4, np.nan]}, "num_steps": 3, "seed": 0}
+    found, expected = (model.sample(10, **options) for model in (loaded, briefly_trained))
+    assert (found["seen"][:, 0] == np.float32(0.4)).all()
+    assert ((found["rate"] >= 0) & (found["rate"] <= 1)).all()
+    few = {name: x[:4] for name, x in SIMULATIONS.items()}
+    few["seen"] = np.nan_to_num(few["seen"])
+    assert np.isfinite(loaded.log_prob(few, ["seen"], num_repeats=2, seed=0)).all()
     for name, x in found.items():
         assert_array_equal(x, expected[name])
 
@@ -110,9 +129,9 @@ def test_simulations_may_be_tensors_and_a_model_is_saved(trained, tmp_path):
         ({"seen": [[0.1, 0.2]], "rate": [0.1, 0.2]}, "as many examples of each part"),
     ],
 )
-def test_what_is_given_must_suit_the_model(trained, given, message):
+def test_what_is_given_must_suit_the_model(briefly_trained, given, message):
     with pytest.raises(ValueError, match=message):
-        trained.sample(10, given)
+        briefly_trained.sample(10, given)
 
 
 @pytest.mark.once
@@ -120,9 +139,26 @@ def test_what_is_given_must_suit_the_model(trained, given, message):
     ("options", "message"),
     [
         ({"bounds": {"speed": (0, 1)}}, "`bounds` must name some of"),
+        ({"bounds": {"rate": (0, 1, 2)}}, "must be a pair"),
+        ({"bounds": {"rate": (1e3, -1e3)}}, "low below high"),
+        ({"bounds": {"rate": (-np.inf, 1e3)}}, "must be finite"),
+        ({"bounds": {"rate": (1e3, 2e3)}}, "must contain all simulated values"),
+        ({"bounds": {"kind": (0, 1)}}, "must be of a part of floats"),
         ({"observed": "heard"}, "`observed` must be one of"),
     ],
 )
 def test_bounds_and_what_is_observed_are_of_parts_that_there_are(options, message):
     with pytest.raises(ValueError, match=message):
         simulation.make_model(SIMULATIONS, **options)
+
+
+@pytest.mark.once
+def test_bools_are_classes():
+    rng = np.random.default_rng(0)
+    simulations = {"kind": rng.uniform(size=50) < 0.5, "observation": rng.normal(size=(50, 1))}
+    model = simulation.make_model(simulations, width=8, num_blocks=1, seed=0)
+    model.compile("adamw")
+    model.fit(simulations, batch_size=25, verbose=0)
+    kinds = model.sample(20, {"observation": [0.5]}, num_steps=3)["kind"]
+    assert kinds.dtype == np.int32
+    assert set(kinds) <= {0, 1}
