@@ -10,9 +10,9 @@ as `dataset/data/train.csv.gz` of the package `molsets`. Needs `pip install rdki
 One model learns to send the symbols from left to right, and by messages about all symbols at once.
 Prints the cost of held-out molecules in both orders. Then prints, for molecules generated from left
 to right, by messages, and by messages guided by the syntax of brackets and rings: the fraction that
-is valid, the fraction of the valid ones that is distinct, and the fraction of these that is not in
-the training data. `--start` sets the first symbols of all molecules. `molecules.png` shows the
-first valid ones.
+is valid, the fraction of the valid ones that is distinct, the fraction of these that is not in the
+training data, and the mean number of heavy atoms in the valid ones, because short strings are valid
+easily. `--start` sets the first symbols of all molecules. `molecules.png` shows valid ones.
 """
 
 import argparse
@@ -78,18 +78,24 @@ def syntax_of(symbols):
     return likelihood
 
 
+def count_atoms(smiles):
+    """Returns the mean number of heavy atoms in valid molecules."""
+    molecules = [Chem.MolFromSmiles(text) for text in smiles]
+    return float(np.mean([m.GetNumHeavyAtoms() for m in molecules if m is not None] or [0.0]))
+
+
 def judge(texts, learnt):
-    """Returns the distinct valid molecules, as RDKit writes them, and the printed fractions."""
+    """Returns the distinct valid molecules, as RDKit writes them, and the printed figures."""
     molecules = [Chem.MolFromSmiles(text) for text in texts if text]
     valid = [Chem.MolToSmiles(molecule) for molecule in molecules if molecule is not None]
-    different = list(dict.fromkeys(valid))
-    new = [smiles for smiles in different if smiles not in learnt]
-    shares = (
+    distinct = list(dict.fromkeys(valid))
+    new = [smiles for smiles in distinct if smiles not in learnt]
+    fractions = (
         len(valid) / len(texts),
-        len(different) / max(1, len(valid)),
-        len(new) / max(1, len(different)),
+        len(distinct) / max(1, len(valid)),
+        len(new) / max(1, len(distinct)),
     )
-    return different, shares
+    return distinct, "".join(f"{x:>9.1%}" for x in fractions) + f"{count_atoms(valid):>8.1f}"
 
 
 def main():
@@ -147,12 +153,13 @@ def main():
             nats = model.code_length(held_out, order=order, seed=0, verbose=0)
             total = (nats["transmission"] + nats["reconstruction"]).mean()
             print(f"a held-out molecule costs {total:.2f} nats, {order.replace('_', ' ')}")
-        print("\nmolecules that are valid, of these different, of these new")
+        atoms = count_atoms(symbols.decode(held_out))
+        print(f"\nvalid, of these distinct, of these new; mean atoms ({atoms:.1f} held out)")
         for name, way in ways.items():
             texts = model.generate_text(args.samples, **options, **way, seed=0, verbose=0)
-            different, shares = judge(texts, learnt)
-            print(f"{name:<18}" + "".join(f"{share:>9.1%}" for share in shares))
-            drawn.extend(different[:12])
+            distinct, figures = judge(texts, learnt)
+            print(f"{name:<18}{figures}", flush=True)
+            drawn.extend(distinct[:12])
             (args.output / f"{name.replace(' ', '_')}.smi").write_text("\n".join(texts) + "\n")
     if drawn:
         molecules = [Chem.MolFromSmiles(text) for text in drawn]

@@ -422,7 +422,8 @@ def test_molecules(script, tmp_path):
     for order in ("left to right", "together"):
         assert re.search(rf"a held-out molecule costs [\d.]+ nats, {order}", printed)
     names = ("left to right", "by messages", "guided by syntax")
-    assert len(re.findall(rf"^({'|'.join(names)}) +([\d.]+% *){{3}}$", printed, re.MULTILINE)) == 3
+    row = rf"^({'|'.join(names)}) +([\d.]+% *){{3}}[\d.]+$"
+    assert len(re.findall(row, printed, re.MULTILINE)) == 3
     for name in names:
         texts = (tmp_path / "molecules" / f"{name.replace(' ', '_')}.smi").read_text()
         assert [text[:2] for text in texts.splitlines()] == ["CC"] * 8

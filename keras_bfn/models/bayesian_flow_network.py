@@ -279,7 +279,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         Args:
             optimizer: as in Keras.
-            loss: the transmission loss, a `keras_bfn.losses.BFNLoss`; continuous time by default.
+            loss: the transmission loss, a `keras_bfn.losses.BFNLoss`, or `"continuous_time"`, the
+                default, or `"cross_entropy"`: see `keras_bfn.losses.CrossEntropyLoss`.
             loss_weights: for a dict of flows, a dict from names of parts to the weights of their
                 nats in the loss, 1 by default. Other metrics are unaffected.
             num_repeats: int. How many times `evaluate` and validation score each example, at evenly

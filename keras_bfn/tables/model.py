@@ -108,7 +108,7 @@ class TableModel(BayesianFlowNetwork):
         return self.table.encode(x, seed)
 
     def log_likelihood(self, df, num_repeats=100, **options):
-        """Estimates a lower bound of the log likelihood of each row, in nats: low for outliers.
+        """Estimates the log likelihood of each row, in nats: low for outliers.
 
         For numbers, it is the log density of their scores, as the table sends them; for angles, a
         log density; for all other columns, a log probability. Whether a cell of a nullable column
@@ -119,7 +119,8 @@ class TableModel(BayesianFlowNetwork):
             num_repeats, **options: as in `code_length`.
 
         Returns:
-            An array of shape `(num,)`: minus the code length, a lower bound.
+            An array of shape `(num,)`: minus the code length, a lower bound. For rows with missing
+            cells of nullable columns it is the difference of two bounds, and so only an estimate.
 
         Raises:
             ValueError: if the table does not allow a cell, or an argument is out of its range.
