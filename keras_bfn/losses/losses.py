@@ -105,7 +105,8 @@ class CrossEntropyLoss(BFNLoss):
     the same output distribution, the posterior given the evidence. For all other data, the gradient
     is that of the continuous-time loss. Some of the times are drawn from a triangular density.
 
-    Networks for text learn faster with it: see the figures in `benchmarks/speedrun/RECORDS.md`.
+    Networks for text learn faster with it: see the figures in `benchmarks/speedrun/RECORDS.md`. For
+    dicts that also hold numbers or bins, which gain nothing, use `ContinuousTimeLoss`.
 
     Args:
         interval: two times, (t0, t1), the ends of the triangular density.
