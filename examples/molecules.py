@@ -34,12 +34,14 @@ BATCH_SIZE, STEPS_PER_EPOCH = 64, 25
 
 
 def read_smiles(path):
-    """Returns the SMILES strings of a file, in order."""
+    """Returns the distinct SMILES strings of a file, in order."""
     open_file = gzip.open if path.suffix == ".gz" else open
     with open_file(path, "rt", encoding="utf-8") as file:
         if ".csv" in path.suffixes:
-            return [row["SMILES"] for row in csv.DictReader(file)]
-        return [line.split()[0] for line in file if line.strip()]
+            smiles = [row["SMILES"] for row in csv.DictReader(file)]
+        else:
+            smiles = [line.split()[0] for line in file if line.strip()]
+    return list(dict.fromkeys(smiles))
 
 
 def make_model(symbols, train, width, num_layers):
