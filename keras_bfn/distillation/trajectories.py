@@ -15,6 +15,7 @@ from keras_bfn._validation import (
 )
 from keras_bfn.inference.generation import check_deterministic
 from keras_bfn.inputs.conditions import condition_inputs
+from keras_bfn.models import BayesianFlowNetwork
 
 NUM_SCALES = 8  # guidance scales in an epoch
 
@@ -75,6 +76,8 @@ class Trajectories(keras.utils.PyDataset):
         # With more workers, Keras 3.15 carries batches that were prefetched in one epoch into the
         # next (keras-team/keras#20123).
         super().__init__(workers=1, use_multiprocessing=False)
+        if not isinstance(model, BayesianFlowNetwork):
+            raise refusal("model", "must be a `keras_bfn.BayesianFlowNetwork`", model)
         self.model = model
         self.num_paths = check_int("num_paths", num_paths, 1)
         self.num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)

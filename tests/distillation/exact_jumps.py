@@ -1,0 +1,45 @@
+"""Networks that jump exactly along the paths of normal data, N(0, STD^2)."""
+
+import keras
+import numpy as np
+from keras import ops
+
+import keras_bfn
+from keras_bfn.flows import expand
+
+STD = 0.2  # of data that are hardly ever clipped to [-1, 1]
+FLOW = keras_bfn.flows.ContinuousFlow(sigma_1=0.1, prediction="data")
+
+
+def growth(t, t_next):
+    """The factor by which u = s / sqrt(beta) grows along a path."""
+    beta, beta_next = FLOW.schedule.beta(t), FLOW.schedule.beta(t_next)
+    return ops.sqrt((1.0 + STD**2 * beta_next) / (1.0 + STD**2 * beta))
+
+
+class ExactJumps(keras.layers.Layer):
+    """The posterior mean at t_next = t; its mean along a path; at t_next = 1, that at its end."""
+
+    jumps = True
+
+    def call(self, inputs):
+        t, t_next = (expand(inputs[name], inputs["theta"]) for name in ("t", "t_next"))
+        beta, beta_next = FLOW.schedule.beta(t), FLOW.schedule.beta(t_next)
+        s = (1.0 + beta) * inputs["theta"]  # from the mean of the input distribution
+        u, grown = s / ops.sqrt(beta), growth(t, t_next)
+        step = ops.sqrt(beta_next) - ops.sqrt(beta)
+        along = (grown - 1.0) * u / ops.where(step == 0, 1.0, step)
+        now = s / (beta + STD**-2)
+        at_end = ops.sqrt(beta_next) * grown * u / (beta_next + STD**-2)
+        return ops.where(t_next == 1, at_end, ops.where(t_next == t, now, along))
+
+
+def make_exact_model():
+    return keras_bfn.BayesianFlowNetwork(FLOW, ExactJumps(), event_shape=(3,), seed=0)
+
+
+def samples_of(latents, start):
+    """The data at the ends of the paths from these latents."""
+    u = latents[..., 0] * float(growth(np.float32(start), np.float32(1.0)))
+    beta = float(FLOW.schedule.beta(1.0))
+    return np.sqrt(beta) * u / (beta + STD**-2)

@@ -1,0 +1,217 @@
+"""Students start as their teachers, and learn to jump."""
+
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+
+import keras_bfn
+from keras_bfn import networks
+from keras_bfn.callbacks import Resume
+from keras_bfn.distillation import Distiller, Trajectories, make_student
+from keras_bfn.samplers import JumpSampler, ODE2Sampler
+from keras_bfn.testing.samplers import JOINT_PRIOR, make_pair_model
+from tests.backends import everywhere
+from tests.distillation.test_trajectories import make_conditional_model, make_parts_model
+
+BINARY = keras_bfn.flows.DiscreteFlow(2, beta_1=3.0)
+BINS = keras_bfn.flows.DiscretizedFlow(num_bins=5, sigma_1=0.1)
+SMALL = {"width": 16, "dropout": 0.1}
+TEACHERS = {
+    "MLP": lambda: networks.MLP(BINS, (6,), num_blocks=2, conditions=3, **SMALL),
+    "MLP, dict of conditions": lambda: networks.MLP(
+        BINARY, (6,), num_blocks=1, conditions={"a": 3, "b": (2,)}, **SMALL
+    ),
+    "UNet": lambda: networks.UNet(BINS, (8, 8, 1), num_blocks=1, conditions=(8, 8, 1), **SMALL),
+    "VDMUNet": lambda: networks.VDMUNet(BINARY, (4, 4, 1), num_blocks=1, **SMALL),
+    "PatchTransformer": lambda: networks.PatchTransformer(
+        BINARY, (8, 8, 1), num_layers=1, num_coarse_layers=1, patch_size=2, **SMALL
+    ),
+    "Transformer": lambda: networks.Transformer(
+        BINARY, 6, num_layers=1, num_heads=2, conditions=3, **SMALL
+    ),
+    "Transformer, own times": lambda: networks.Transformer(
+        BINARY, 6, num_layers=1, num_heads=2, times="variables", causal=True, **SMALL
+    ),
+}
+
+
+def make_teacher(network):
+    rng = np.random.default_rng(0)
+    for weight in network.trainable_weights:  # those at the output are zero at first
+        weight.assign(0.3 * rng.standard_normal(weight.shape))
+    times = "variables" if network.times == "variables" else "shared"
+    return keras_bfn.BayesianFlowNetwork(network.flow, network, times=times, seed=0)
+
+
+def predict(model, condition, t_next=None):
+    rng = np.random.default_rng(1)
+    event_shape = model.event_shape
+    s = rng.standard_normal((5, *event_shape, model.flow.embedding_size)).astype("float32")
+    t = np.linspace(0.1, 0.9, 5, dtype="float32")
+    t_own = np.broadcast_to(t.reshape(5, *(1,) * len(event_shape)), (5, *event_shape))
+    params = model.predict_params(
+        s, t_own.copy() if model.times == "variables" else t, condition, t_next=t_next
+    ).params
+    return keras.ops.convert_to_numpy(params)
+
+
+def conditions_of(model):
+    taken = model.signature.condition
+    if taken is None:
+        return None
+    return keras.tree.map_structure(
+        lambda x: np.ones((5, *x.shape[1:]), keras.backend.standardize_dtype(x.dtype)), taken
+    )
+
+
+@pytest.mark.parametrize("network", everywhere(TEACHERS, "MLP", "Transformer"))
+def test_a_student_starts_as_its_teacher(network):
+    teacher = make_teacher(TEACHERS[network]() if isinstance(network, str) else network())
+    student, condition = make_student(teacher), conditions_of(teacher)
+    expected = predict(teacher, condition)
+    assert expected.std() > 0.01
+    for t_next in (None, np.full(5, 0.95), np.ones(5)):
+        np.testing.assert_allclose(predict(student, condition, t_next), expected, atol=1e-5)
+    assert getattr(student.network, "dropout", 0.0) == 0
+
+
+def test_a_student_of_several_kinds_starts_as_its_teacher():
+    teacher = make_parts_model()
+    student = make_student(teacher)
+    samples = [model.generate(4, 3, "ode1", seed=0, verbose=0) for model in (teacher, student)]
+    for name in teacher.flow:
+        np.testing.assert_allclose(samples[0][name], samples[1][name], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["MLP", "MLP, dict of conditions"])
+def test_a_guided_student_takes_the_scale_as_a_condition(name):
+    teacher = make_teacher(TEACHERS[name]())
+    student = make_student(teacher, guided=True)
+    condition = conditions_of(teacher)
+    own = condition if isinstance(condition, dict) else {"condition": condition}
+    own = own | {"guidance_scale": np.full((5, 1), 3.0, "float32")}
+    np.testing.assert_allclose(predict(student, own), predict(teacher, condition), atol=1e-5)
+    assert "guidance_scale" not in student.null_condition
+
+
+def train(model, epochs, num_paths=512, num_steps=8, width=32, **options):
+    network = networks.MLP(model.flow, model.event_shape, width, num_blocks=2, jumps=True)
+    student = make_student(model, network)
+    sampler = ODE2Sampler(start=0.05, spacing="log_beta")
+    jumps = Trajectories(model, num_paths, num_steps, 16, sampler, batch_size=256, **options)
+    distiller = Distiller(student)
+    distiller.compile(keras_bfn.recipes.adamw(epochs * jumps.num_batches, 3e-3))
+    history = distiller.fit(jumps, epochs=epochs, verbose=0)
+    return student, history.history["loss"]
+
+
+def chi_squared(x):
+    counts, expected = np.bincount(x @ [3, 1], minlength=9), len(x) * JOINT_PRIOR.ravel()
+    return np.sum((counts - expected) ** 2 / expected)
+
+
+def test_a_student_learns_two_dependent_classes():
+    keras.utils.set_random_seed(0)
+    model = make_pair_model()
+    student, losses = train(model, epochs=8)
+    assert losses[-1] < 0.7 * losses[0]
+    options = {"seed": 0, "batch_size": 4000, "verbose": 0}
+    in_one_call = student.generate(4000, 1, JumpSampler(start=0.05), **options)
+    of_teacher = model.generate(4000, 1, ODE2Sampler(start=0.05), **options)
+    # Independent classes, as one step of the teacher draws them, are far off.
+    assert chi_squared(of_teacher) > 400
+    assert chi_squared(in_one_call) < 100
+
+
+@pytest.mark.slow
+def test_two_calls_follow_the_exact_distribution():
+    """Chi-squared of 20,000 samples: the teacher needs twenty steps."""
+    keras.utils.set_random_seed(0)
+    model = make_pair_model()
+    student, _ = train(model, epochs=12, num_paths=4096, num_steps=24, width=64)
+    options = {"batch_size": 5000, "verbose": 0}
+    limit = stats.chi2.ppf(0.999, 8)
+    for num_steps in (1, 2):
+        sampler = JumpSampler(start=0.05)
+        values = [
+            chi_squared(student.generate(20_000, num_steps, sampler, seed=seed, **options))
+            for seed in range(3)
+        ]
+        assert np.median(values) < limit
+    even = ODE2Sampler(start=0.05)
+    assert chi_squared(model.generate(20_000, 10, even, seed=0, **options)) > limit
+
+
+def test_a_student_is_saved_with_its_jumps(tmp_path):
+    student = make_student(make_conditional_model(), guided=True)
+    student.save(tmp_path / "student.keras")
+    loaded = keras.saving.load_model(tmp_path / "student.keras")
+    condition = {"condition": np.array([0, 1, 2, 3]), "guidance_scale": np.full((4, 1), 2.0)}
+    first, second = (
+        model.generate(4, 2, "jump", condition=condition, seed=1, verbose=0)
+        for model in (student, loaded)
+    )
+    np.testing.assert_array_equal(first, second)
+
+
+def test_training_resumes_where_it_was_killed(tmp_path):
+    def fit(epochs, directory):
+        keras.utils.set_random_seed(0)
+        teacher = make_pair_model()
+        student = make_student(teacher, networks.MLP(teacher.flow, (2,), 8, 1, jumps=True))
+        jumps = Trajectories(teacher, 16, 3, num_jumps=2, batch_size=16)
+        distiller = Distiller(student)
+        distiller.compile("adam")
+        resume = Resume(directory, data=jumps, verbose=0)
+        distiller.fit(jumps, epochs=epochs, callbacks=[resume], verbose=0)
+        return student.network.get_weights()
+
+    fit(1, tmp_path / "killed")
+    resumed, whole = fit(2, tmp_path / "killed"), fit(2, tmp_path / "whole")
+    for one, other in zip(resumed, whole, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+class Wider(keras.Model):
+    """A network of someone else's: it takes `t_next` because it says that it jumps."""
+
+    jumps = True
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = keras.layers.Dense(16, "silu")
+        self.out = keras.layers.Dense(2 * 3)
+
+    def call(self, inputs):
+        theta = keras.ops.reshape(inputs["theta"], (-1, 6))
+        times = keras.ops.stack([inputs["t"], inputs["t_next"]], axis=1)
+        x = self.out(self.hidden(keras.ops.concatenate([theta, times], axis=1)))
+        return keras.ops.reshape(x, (-1, 2, 3))
+
+
+def test_a_student_may_have_a_network_of_its_own():
+    model = make_pair_model()
+    student = make_student(model, network=Wider())
+    distiller = Distiller(student)
+    distiller.compile(keras.optimizers.Adam(0.01))
+    history = distiller.fit(Trajectories(model, 64, 4, batch_size=64), epochs=3, verbose=0)
+    assert history.history["loss"][-1] < history.history["loss"][0]
+    assert student.generate(4, 2, "jump", verbose=0).shape == (4, 2)
+
+
+def test_refused():
+    pair = make_pair_model()
+    with pytest.raises(ValueError, match="`network` must be given"):
+        make_student(pair)
+    with pytest.raises(ValueError, match="must take 't_next'"):
+        make_student(pair, network=networks.MLP(pair.flow, (2,), 8, 1))
+    with pytest.raises(ValueError, match="`model`"):
+        make_student(None)
+    unconditional = make_parts_model()
+    with pytest.raises(ValueError, match="`guided` must be False"):
+        make_student(unconditional, guided=True)
+    with pytest.raises(ValueError, match="`student`"):
+        Distiller(unconditional)
+    with pytest.raises(ValueError, match="`loss`"):
+        Distiller(make_student(unconditional)).compile("adam", loss="mse")

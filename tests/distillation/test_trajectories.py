@@ -1,0 +1,132 @@
+"""`Trajectories`: their jumps lead along the paths of the model."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from keras_bfn.distillation import Trajectories
+from keras_bfn.distillation.trajectories import plan_jumps
+from keras_bfn.samplers import JumpSampler, ODE2Sampler
+from tests.distillation.exact_jumps import FLOW, make_exact_model
+
+JUMP = JumpSampler()
+
+
+def make_parts_model():
+    flow = {"class": keras_bfn.flows.DiscreteFlow(3, beta_1=2.0), "number": FLOW}
+    network = keras_bfn.networks.MultiPart(
+        flow, {"class": (2,), "number": (3,)}, width=8, num_blocks=1, mixer="mlp"
+    )
+    return keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+
+
+def test_each_jump_goes_forward():
+    path, first, last = plan_jumps(np.random.default_rng(0), 1000, 7, 8, to_data=0.5)
+    assert (np.bincount(path) == 8).all()
+    assert first.min() == 0
+    assert last.max() == 7
+    assert (first < last).all()
+    goes_to_data = last == 7
+    # Half of all jumps, and of the others those whose random end is the last step.
+    others = np.mean([1 / (7 - first) for first in range(7)])
+    assert goes_to_data.mean() == pytest.approx(0.5 + 0.5 * others, abs=0.02)
+    assert (first[goes_to_data] == 0).mean() > 0.4
+    assert (plan_jumps(np.random.default_rng(0), 50, 7, 2, to_data=1.0)[2] == 7).all()
+
+
+def test_a_jump_along_its_target_ends_on_the_path():
+    jumps = Trajectories(make_exact_model(), 16, num_steps=5, num_jumps=8, batch_size=128)
+    inputs, target = jumps[0]
+    t, s, x, _ = jumps._paths
+    path, first, last = (values[:128] for values in jumps._plan)
+    to_data = last == 5
+    np.testing.assert_array_equal(inputs["t"], t[first])
+    np.testing.assert_array_equal(inputs["t_next"], t[last])
+    np.testing.assert_array_equal(inputs["s"], s[first, path])
+    np.testing.assert_allclose(target[to_data][..., 0], x[path[to_data]], rtol=1e-6)
+    assert 0 < to_data.sum() < 128
+    for i in np.flatnonzero(~to_data)[:10]:
+        root = float(keras.ops.sqrt(FLOW.schedule.beta(t[first[i]])))
+        u, mean = (keras.ops.convert_to_tensor(x) for x in (inputs["s"][i] / root, target[i]))
+        state = JUMP.advance(FLOW, u, mean, t[first[i]], t[last[i]])
+        s_next = keras.ops.convert_to_numpy(JUMP.evidence(FLOW, state, t[last[i]]))
+        np.testing.assert_allclose(s_next, s[last[i], path[i]], rtol=1e-3, atol=1e-4)
+
+
+def test_an_epoch_depends_on_its_number_and_the_seed_alone():
+    def batch(epoch=0, **options):
+        jumps = Trajectories(make_exact_model(), 8, 3, num_jumps=2, batch_size=8, **options)
+        jumps.epoch = epoch
+        return jumps[1][0]["s"]
+
+    np.testing.assert_array_equal(batch(), batch())
+    np.testing.assert_array_equal(batch(epoch=2), batch(epoch=2))
+    assert (batch() != batch(epoch=1)).any()
+    assert (batch() != batch(seed=1)).any()
+
+
+def test_several_kinds_of_data():
+    jumps = Trajectories(make_parts_model(), 8, 3, num_jumps=2, batch_size=16)
+    inputs, target = jumps[0]
+    assert inputs["s"]["class"].shape == target["class"].shape == (16, 2, 3)
+    assert inputs["s"]["number"].shape == target["number"].shape == (16, 3, 1)
+    # Means of embeddings of classes: each is a one-hot vector, less 1 / 3 in the embedding.
+    flow = jumps.model.flow["class"]
+    low, high = (
+        float(end(keras.ops.convert_to_numpy(flow.embed(np.arange(3))))) for end in (np.min, np.max)
+    )
+    assert low - 1e-4 <= target["class"].min() <= target["class"].max() <= high + 1e-4
+
+
+def make_conditional_model():
+    flow = keras_bfn.flows.DiscreteFlow(2, beta_1=3.0)
+    network = keras_bfn.networks.MLP(flow, (3,), width=8, num_blocks=1, conditions=4)
+    return keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.1, seed=0)
+
+
+def test_conditions_and_scales_of_a_path_are_those_of_its_jumps():
+    model = make_conditional_model()
+    jumps = Trajectories(
+        model, 32, 3, num_jumps=2, condition=np.array([1, 3]), guidance_scale=(1, 4), batch_size=64
+    )
+    inputs, _ = jumps[0]
+    assert set(inputs["condition"]["condition"]) == {1, 3}
+    scales = inputs["condition"]["guidance_scale"]
+    assert scales.shape == (64, 1)
+    assert len(np.unique(scales)) == 8
+    assert 1 <= scales.min() < scales.max() <= 4
+    (inputs, _), *_ = Trajectories(model, 8, 3, condition=np.array([1, 3]), batch_size=8)
+    assert set(inputs["condition"]) == {1, 3}
+    (inputs, _), *_ = Trajectories(model, 8, 3, batch_size=8)
+    assert set(inputs["condition"]) == {4}  # the null condition
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_paths": 0}, "num_paths"),
+        ({"num_steps": 0}, "num_steps"),
+        ({"num_jumps": 0}, "num_jumps"),
+        ({"sampler": "sde2"}, "must be deterministic"),
+        ({"sampler": "ode2"}, "must start after 0"),
+        ({"sampler": ODE2Sampler(start=0.1, end="last")}, "end at the mode"),
+        ({"sampler": JUMP}, "not jump"),
+        ({"to_data": 1.5}, "to_data"),
+        ({"guidance_scale": (3, 1)}, "guidance_scale"),
+        ({"guidance_scale": 0}, "guidance_scale"),
+        ({"batch_size": 10**6}, "number of jumps"),
+        ({"seed": -1}, "seed"),
+        ({"model": None}, "`model`"),
+    ],
+)
+def test_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Trajectories(**{"model": make_exact_model()} | options)
+
+
+def test_there_is_no_batch_after_the_last():
+    jumps = Trajectories(make_exact_model(), 8, 3, num_jumps=2, batch_size=5)
+    assert jumps.num_batches == 3
+    with pytest.raises(IndexError, match="3 batches"):
+        jumps[3]
