@@ -43,9 +43,10 @@ def make_student(model, network=None, guided=False):
 
     Example:
 
-    >>> student = keras_bfn.distillation.make_student(model)
-    >>> student.network.jumps
-    True
+    >>> teacher = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits")
+    >>> student = keras_bfn.distillation.make_student(teacher)
+    >>> student.generate(2, num_steps=1, sampler="jump").shape
+    (2, 8, 8, 1)
     """
     if not isinstance(model, BayesianFlowNetwork):
         raise refusal("model", "must be a `keras_bfn.BayesianFlowNetwork`", model)
@@ -115,6 +116,7 @@ class Distiller(WholeSteps, keras.Model):
 
     Args:
         student: a model of `make_student`.
+        **kwargs: `name`, as for every Keras model.
 
     Call arguments:
         inputs: dict of `"s"`, evidence, `(batch, *event_shape, flow.embedding_size)`, or a dict of

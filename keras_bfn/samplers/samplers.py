@@ -397,9 +397,10 @@ class JumpSampler(ODE1Sampler):
             noise. Samples then are not a function of the initial state.
         start: as in `keras_bfn.samplers.Sampler`, but above 0: at t = 0 there is no evidence yet
             that could tell one sample from another.
-        **kwargs: `temperature`, `top_k`, `top_p`, `end` and `spacing`, as in
-            `keras_bfn.samplers.Sampler`. With another `end` than `"last"`, there is one more
-            network call, at t = 1.
+        spacing: as in `keras_bfn.samplers.Sampler`.
+        end: as in `keras_bfn.samplers.Sampler`. `"mode"` and `"sample"` take one more network
+            call, at t = 1.
+        **kwargs: `temperature`, `top_k` and `top_p`, as in `keras_bfn.samplers.Sampler`.
 
     Raises:
         ValueError: if an argument is out of its range.

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from keras_bfn.samplers.samplers import SAMPLERS
 from tests.checks import MIN_P_VALUE, assert_draws_follow, chi_squared_p_value
 from tests.injected_noise import one_draw_for_each_row
 from tests.models.exact_parts import (
@@ -21,6 +20,7 @@ from tests.models.exact_parts import (
     places_of,
     triple_marginals_in_float64,
 )
+from tests.samplers.of_any_model import SAMPLERS
 
 NUM_DRAWS = 8000
 
