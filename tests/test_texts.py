@@ -47,3 +47,10 @@ def test_the_page_by_task_lists_each_public_name():
         owner, _, method = name.partition(".")
         path = [*classes[owner].split("."), method]
         assert callable(functools.reduce(getattr, path, keras_bfn)), name
+
+
+def test_texts_have_the_version_of_the_package():
+    version = keras_bfn.__version__
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest[1] == version
