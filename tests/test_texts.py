@@ -8,6 +8,7 @@ import re
 import pytest
 
 import keras_bfn
+from docs import prose
 from tests.test_guides import ROOT
 
 pytestmark = pytest.mark.once
@@ -54,3 +55,11 @@ def test_texts_have_the_version_of_the_package():
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest[1] == version
+
+
+def test_suggestions_on_prose_leave_out_code(tmp_path):
+    module, text = tmp_path / "module.py", tmp_path / "text.md"
+    module.write_text('paid = 1\n\n\ndef f():\n    """Paid `paid`.\n\n    >>> paid\n    """\n')
+    text.write_text("# Paid\n\n```shell\npaid\n```\n\nIt is [paid](paid.md).\n")
+    found = prose.find_words({path: prose.read_prose(path) for path in (module, text)})
+    assert [(path, line) for path, line, _ in found] == [(module, 5), (text, 7)]
