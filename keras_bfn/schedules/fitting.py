@@ -10,7 +10,7 @@ MIN_BETA, MAX_BETA, TOLERANCE = 1e-6, 1e12, 1e-3  # of the search
 
 
 def fit(flow, x, reconstruction=0.01, num_draws=10_000, seed=0):
-    """Returns the schedule whose last message leaves a cost of `reconstruction` nats per variable.
+    """Returns the schedule whose last message leaves `reconstruction` nats per variable to pay.
 
     With more accuracy, the last part of the time would be spent on data that are known already.
     `fit` finds, by bisection, the least accuracy at which `flow.remaining_cost` is at most
