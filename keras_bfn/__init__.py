@@ -5,6 +5,7 @@ from keras_bfn import checkpoints as checkpoints
 from keras_bfn import codec as codec
 from keras_bfn import datasets as datasets
 from keras_bfn import devices as devices
+from keras_bfn import distillation as distillation
 from keras_bfn import distributions as distributions
 from keras_bfn import flows as flows
 from keras_bfn import guidance as guidance

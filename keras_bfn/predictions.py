@@ -136,6 +136,8 @@ class Signature:
             variables may be missing.
         takes_causal: whether the network takes `"causal"`, which says where it must read sequences
             from left to right only.
+        takes_jumps: whether the network takes `"t_next"`, the time at which a jump arrives; if it
+            does not declare its inputs, whether it has a true attribute `jumps`.
 
     Raises:
         ValueError: if it is not a layer, declares inputs that no model gives, or `allow_missing` is
@@ -156,6 +158,9 @@ class Signature:
         self.condition = declared.get("condition")
         self.conditional = None if self.inputs is None else "condition" in declared
         self.takes_causal, has_mask = "causal" in declared, "mask" in declared
+        self.takes_jumps = "t_next" in declared
+        if self.inputs is None:
+            self.takes_jumps = bool(getattr(network, "jumps", False))
         if not isinstance(allow_missing, (bool, type(None))) or (
             has_mask and allow_missing is False
         ):
@@ -191,7 +196,7 @@ def _symbolic_inputs(network):
         return None
     inputs = network.input
     names = set(inputs) if isinstance(inputs, dict) else set()
-    if not {"theta", "t"} <= names <= {"theta", "t", "condition", "mask", "causal"}:
+    if not {"theta", "t"} <= names <= {"theta", "t", "condition", "mask", "causal", "t_next"}:
         names = sorted(names) if names else type(inputs).__name__
         raise ValueError(
             "Argument `network` must take a dict of 'theta', 't' and, if it is conditional, "
@@ -202,7 +207,9 @@ def _symbolic_inputs(network):
     return inputs
 
 
-def make_symbolic_inputs(flow, event_shape, condition_shape, times, allow_missing=False):
+def make_symbolic_inputs(
+    flow, event_shape, condition_shape, times, allow_missing=False, jumps=False
+):
     """Returns the network's inputs as symbolic tensors."""
 
     def make_theta(flow, shape):
@@ -219,6 +226,8 @@ def make_symbolic_inputs(flow, event_shape, condition_shape, times, allow_missin
         inputs["mask"] = map_parts(
             lambda _, shape: keras.KerasTensor((None, *shape), "bool"), flow, event_shape
         )
+    if jumps:
+        inputs["t_next"] = make_time()
     if condition_shape is not None:
         inputs["condition"] = map_parts(
             lambda shape: keras.KerasTensor((None, *shape[1:]), "float32"), condition_shape

@@ -5,7 +5,7 @@ import keras
 from keras_bfn._validation import check_int, check_positive
 
 # Names of layers in `keras_bfn.networks` whose kernels Muon should not treat as matrices.
-NOT_MATRICES = ("projection", "time_dense", "modulate", "condition")
+NOT_MATRICES = ("projection", "time_dense", "jump_dense", "modulate", "condition")
 
 
 def adamw(num_steps=None, peak_rate=1e-3, **options):

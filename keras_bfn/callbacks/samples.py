@@ -9,7 +9,7 @@ from keras_bfn import samplers
 from keras_bfn._imports import tell_to_install
 from keras_bfn._parts import pick_part
 from keras_bfn._validation import check_int, check_path, check_seed, refusal
-from keras_bfn.inference.generation import check_sampler
+from keras_bfn.inference.generation import check_jumps, check_sampler
 from keras_bfn.inference.text import text_part
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.models.averaging import has_averages
@@ -49,6 +49,7 @@ class _Samples(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         pick_part(self.part, self.model.flow)
         check_sampler(self.sampler, self.model.flow)
+        check_jumps(self.model, self.sampler)
         condition_inputs(self.model, self.condition, self.num_samples)
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.tensorboard is not None:

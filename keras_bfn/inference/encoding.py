@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_bfn import samplers
 from keras_bfn._parts import count_examples, map_parts, order_parts
-from keras_bfn._validation import MOST_STEPS, check_int, check_verbose
+from keras_bfn._validation import MOST_STEPS, check_int, check_verbose, refusal
 from keras_bfn.inference.generation import check_deterministic, check_sampler
 from keras_bfn.inference.program import LoopProgram, check_batch_size, room_for
 from keras_bfn.inputs.arrays import check_data
@@ -55,6 +55,8 @@ def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
     check_verbose(verbose)
     sampler = samplers.get(sampler)
     check_deterministic(sampler)
+    if sampler.jumps:
+        raise refusal("sampler", "must not jump, because jumps do not run backwards", sampler)
     if sampler.temperature != 1:
         raise ValueError(
             "Argument `sampler` must have temperature 1 to encode. "

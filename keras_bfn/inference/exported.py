@@ -10,6 +10,7 @@ from keras_bfn import samplers
 from keras_bfn._parts import check_has_event_shape, map_parts
 from keras_bfn._random import Noise
 from keras_bfn._validation import check_choice, refusal, to_numpy
+from keras_bfn.inference.generation import check_jumps
 from keras_bfn.inference.program import SamplingProgram
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.predictions import make_symbolic_inputs
@@ -38,7 +39,12 @@ def make_function(model, what, sampler, condition, guided):
     model.build_for(shapes, inputs.get("condition"))
     if what == "network":
         taken = make_symbolic_inputs(
-            model.flow, model.event_shape, None, model.times, model.signature.takes_mask
+            model.flow,
+            model.event_shape,
+            None,
+            model.times,
+            model.signature.takes_mask,
+            model.signature.takes_jumps,
         )
         inputs |= keras.tree.map_structure(
             lambda x: ops.zeros((EXAMPLE_ROWS, *x.shape[1:]), x.dtype), taken
@@ -46,7 +52,9 @@ def make_function(model, what, sampler, condition, guided):
         if model.signature.takes_causal:
             inputs["causal"] = ops.zeros((EXAMPLE_ROWS,), "bool")
         return functools.partial(call, model), inputs
-    program = SamplingProgram(model, samplers.get(sampler))
+    sampler = samplers.get(sampler)
+    check_jumps(model, sampler)
+    program = SamplingProgram(model, sampler)
     if model.allow_missing:
         inputs["observed"] = map_parts(ops.ones, shapes)
     return functools.partial(step, program), inputs | _example_step(program, inputs)
@@ -74,7 +82,8 @@ def step(program, inputs, noise=None):
     is_first = t <= float(program.find_times(1)[0])
     start = program.start(ops.shape(ones)[0], noise)
     state = keras.tree.map_structure(lambda *either: ops.where(is_first, *either), start, state)
-    predictions, outputs, *_ = program.predict_params(state, t, inputs | {"ones": ones})
+    inputs = inputs | {"ones": ones}
+    predictions, outputs, *_ = program.predict_params(state, t, inputs, t_next=t_next)
     return {
         "next_state": program.step(state, outputs, t, t_next, noise),
         "params": map_parts(lambda one: one.params, predictions),

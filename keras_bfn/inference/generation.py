@@ -176,6 +176,7 @@ def generate(model, num_samples, sampler, order, given, latents, lengths, guides
     sampler = samplers.get(sampler)
     check_has_event_shape(model)
     check_sampler(sampler, model.flow)
+    check_jumps(model, sampler)
     inputs = {"ones": np.ones(num_samples, "float32")}
     if lengths is not None:
         inputs["observed"] = within_lengths(model, lengths, model.event_shape, num_samples)
@@ -265,6 +266,15 @@ def check_sampler(sampler, flow):
         for (part,) in list_parts(flow):  # sharpening raises the error
             params, s = (ops.zeros((1, n)) for n in (part.output_size, part.embedding_size))
             sampler.sharpen(part.output_distribution(params, s, ops.ones(1)))
+
+
+def check_jumps(model, sampler):
+    """Raises a `ValueError` if a sampler jumps, and the model's network does not."""
+    if sampler.jumps and not model.signature.takes_jumps:
+        raise ValueError(
+            "Argument `sampler` must not jump unless the network takes 't_next'. "
+            f"`keras_bfn.distillation` trains such a model. Received: sampler={sampler!r}"
+        )
 
 
 def check_deterministic(sampler):

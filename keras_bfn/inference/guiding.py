@@ -48,6 +48,8 @@ def check_guidance(model, guidance, sampler, num_samples):
             result or one without a gradient; or if the sampler cannot be guided.
     """
     guidance, values = guidances.get(guidance), {}
+    if sampler.jumps:
+        raise refusal("sampler", "must not jump to be guided by a likelihood", sampler)
     if "shift" not in inspect.signature(sampler.step).parameters:
         raise refusal("sampler", "must have a `step` that takes a `shift` to be guided", sampler)
     for i, leaf in enumerate(guidance.leaves()):

@@ -118,7 +118,7 @@ class SamplingProgram(Program):
 
         return map_parts(start, self.model.flow, self.model.event_shape)
 
-    def predict_params(self, states, time, inputs, scales=None, noise=None):
+    def predict_params(self, states, time, inputs, scales=None, noise=None, t_next=None):
         """Predicts data from the sampler's state, guided or not.
 
         Args:
@@ -130,6 +130,7 @@ class SamplingProgram(Program):
                 mask of the variables known from the start; and, with a guidance, its `"values"`.
             scales: a scalar for each likelihood of the guidance; by default none guides.
             noise: as in `guided_prediction`.
+            t_next: a scalar tensor, the time of the next prediction, for samplers that jump.
 
         Returns:
             The tuple of the predictions, one or a dict; the output distributions, as the sampler
@@ -140,7 +141,9 @@ class SamplingProgram(Program):
         s = map_parts(self.sampler.evidence, flow, states, time)
         # Not a constant: in Keras 3.15, TensorFlow folds a constant added to the output of a
         # `Dense` layer into the layer's bias, with wrong shapes.
-        t = time * inputs["ones"]
+        t, arrival = time * inputs["ones"], None
+        if self.sampler.jumps:
+            arrival = self.sampler.arrival(t_next) * inputs["ones"]
 
         def predict(s):
             if known is not None:
@@ -153,6 +156,7 @@ class SamplingProgram(Program):
                 guidance_scale=inputs.get("guidance_scale"),
                 guidance_rescale=inputs.get("guidance_rescale"),
                 known=known,
+                t_next=arrival,
             )
 
         if scales is None:
@@ -202,7 +206,8 @@ class LoopProgram(SamplingProgram):
         self.most_steps = most_steps
         unknown = {"initializer": "zeros", "trainable": False}
         self.num_steps = self.add_weight((), dtype="int32", name="num_steps", **unknown)
-        self.times = self.add_weight((most_steps + 1,), name="times", **unknown)
+        # After the last prediction's time comes 1, at which its jump arrives.
+        self.times = self.add_weight((most_steps + 2,), name="times", **unknown)
         num_scales = 1 if guidance is None else 1 + len(guidance.leaves())
         self.scales = self.add_weight((most_steps + 1, num_scales), name="scales", **unknown)
 
@@ -211,7 +216,7 @@ class LoopProgram(SamplingProgram):
         times = self.find_times(num_steps)
         room = (0, self.most_steps + 1 - len(times))
         self.num_steps.assign(len(times) - 1)
-        self.times.assign(np.pad(times, room))
+        self.times.assign(np.pad(times, (0, room[1] + 1), constant_values=1.0))
         if classifier_free is not None or guidance is not None:
             scales = scales_at(times, classifier_free, guidance)
             self.scales.assign(np.pad(scales, (room, (0, 0))))
@@ -231,7 +236,8 @@ class LoopProgram(SamplingProgram):
             inputs = inputs | {"guidance_scale": self.scales_at(i)[0] * inputs["ones"]}
         is_guided = guides and self.guidance is not None
         scales = self.scales_at(i)[1:] if is_guided else None
-        return self.predict_params(states, ops.copy(self.times)[i], inputs, scales, noise)
+        times = ops.copy(self.times)
+        return self.predict_params(states, times[i], inputs, scales, noise, times[i + 1])
 
     def draw_noise(self, inputs):
         """Draws the noise of a guidance that uses samples: see `keras_bfn.guidance.Expected`."""

@@ -239,7 +239,12 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             event_shape = map_parts(lambda shape: shape[1:], data_shape)
             self.event_shape = check_event_shape(self.flow, event_shape)
         inputs = make_symbolic_inputs(
-            self.flow, self.event_shape, condition_shape, self.times, self.allow_missing
+            self.flow,
+            self.event_shape,
+            condition_shape,
+            self.times,
+            self.allow_missing,
+            self.signature.takes_jumps,
         )
         check_outputs(self.flow, self.event_shape, build_network(self.network, inputs))
         # A `Sequential` has inputs only once it is built.
@@ -622,6 +627,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         known=None,
         causal=None,
         drawn=None,
+        t_next=None,
     ):
         """Predicts the parameters of the output distribution from evidence.
 
@@ -645,6 +651,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 position is predicted only from those before it. By default none.
             drawn: bool, shaped as `known`: true for known variables that were sampled, not given.
                 They stay known in the unconditional prediction of guidance. By default none.
+            t_next: `(batch,)`, for a network that takes it: the time at which a jump arrives (see
+                `keras_bfn.distillation`). By default `t`, or its mean if each variable has its own.
 
         Returns:
             A `keras_bfn.Prediction`, or a dict of the parts' predictions.
@@ -668,6 +676,10 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         if self.signature.takes_causal:
             nowhere = ops.zeros((ops.shape(of_any_part(theta))[0],), "bool")
             inputs["causal"] = nowhere if causal is None else causal
+        if self.signature.takes_jumps:
+            if t_next is None and has_own_times:
+                t_next = sum_parts(map_parts(sum_variables, t)) / self.num_variables
+            inputs["t_next"] = inputs["t"] if t_next is None else ops.cast(t_next, "float32")
         if condition is not None:
             inputs["condition"] = cast_conditions(self, condition)
         if guidance_scale is not None:
@@ -828,7 +840,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             given: values known from the start, for models with `times="variables"`: data of
                 `num_samples` examples, with NaN, or -1 in integers, for unknown values; for a dict
                 of flows, a dict of some parts. The other variables are sampled given these.
-            latents: where a deterministic sampler (`"ode1"`, `"ode2"`) starts: an array of shape
+            latents: where a deterministic sampler, such as `"ode2"`, starts: an array of shape
                 `(num_samples, *event_shape, flow.embedding_size)`, as `encode` returns it, or a
                 dict of the parts that are not given. By default sampled from N(0, flow.gain).
             lengths: the lengths of the sequences: an int, or integers of shape `(num_samples,)`;

@@ -8,6 +8,7 @@ from keras import layers
 from keras_bfn._parts import list_parts, map_parts
 from keras_bfn._validation import check_int, check_shape, refusal
 from keras_bfn.flows.flow import RESERVED
+from keras_bfn.layers import TimeEmbedding
 
 
 def check_conditions(conditions):
@@ -53,13 +54,14 @@ class Conditions:
         conditions: as `check_conditions` returns them.
         event_shape: the shape of one example; None for data of several kinds.
         dtype: the dtype policy of the layers that embed them.
+        t_next: a symbolic tensor, the time at which a jump arrives, or None.
 
     Attributes:
         inputs: a symbolic tensor, a dict of them, or None.
     """
 
-    def __init__(self, conditions, event_shape, dtype):
-        self.dtype = dtype
+    def __init__(self, conditions, event_shape, dtype, t_next=None):
+        self.dtype, self.t_next = dtype, t_next
         self.inputs, self.vectors, self.beside = None, [], []
         if conditions is None:
             return
@@ -74,15 +76,21 @@ class Conditions:
                 self.vectors.append((one, x, f"condition_embedding{suffix}"))
 
     def add_to(self, embeddings, dtype=None):
-        """Adds embeddings of the conditions to a tensor `(batch, size)`, or to each of a dict."""
+        """Adds embeddings of what is the same at all positions to a tensor `(batch, size)`.
+
+        If `embeddings` is a dict, it adds them to each of its tensors.
+        """
         dtype = self.dtype if dtype is None else dtype
         size = keras.tree.flatten(embeddings)[0].shape[-1]
+        added = [] if self.t_next is None else [_embed_arrival(self.t_next, size, dtype)]
         for one, x, name in self.vectors:
             if isinstance(one, int):  # one more class, which means "none"
                 embedded = layers.Embedding(one + 1, size, dtype=dtype, name=name)(x)
             else:
                 flat = layers.Flatten(dtype="float32")(x) if len(one) > 1 else x
                 embedded = layers.Dense(size, dtype=dtype, name=name)(flat)
+            added.append(embedded)
+        for embedded in added:
             add = layers.Add(dtype=dtype)
             embeddings = keras.tree.map_structure(
                 lambda x, add=add, embedded=embedded: add([x, embedded]), embeddings
@@ -99,6 +107,14 @@ class Conditions:
             channels = math.prod(one) // math.prod(positions)
             parts.append(layers.Reshape((*positions, channels), dtype="float32")(x))
         return layers.Concatenate(dtype="float32")(parts)
+
+
+def _embed_arrival(t_next, size, dtype):
+    """Embeds the time at which a jump arrives; zero at first."""
+    x = TimeEmbedding(size)(t_next)
+    x = layers.Dense(size, activation="silu", dtype=dtype, name="jump_dense_0")(x)
+    zeros = {"kernel_initializer": "zeros", "name": "jump_dense_1"}
+    return layers.Dense(size, dtype=dtype, **zeros)(x)
 
 
 def _symbolic(one, name):

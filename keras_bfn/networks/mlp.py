@@ -19,7 +19,7 @@ class MLP(Network):
         num_blocks: int. The number of blocks.
         expansion: int. The width inside the blocks, in multiples of `width`.
         dropout: float in [0, 1).
-        **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
+        **kwargs: `times`, `shortcut`, `jumps`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:

@@ -48,7 +48,7 @@ class MultiPart(Network):
         networks: None, or a dict from names of some parts to their own networks. Each takes
             `"theta"` and `"t"` of its part and a `"condition"` of shape `(batch, width)`, as this
             package's networks do with `conditions=(width,)`.
-        **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
+        **kwargs: `times`, `shortcut`, `jumps`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:

@@ -58,6 +58,8 @@ class Network(keras.Model):
             alone does not hold all that the evidence says.
         shortcut: bool. Whether each variable's own evidence is added to the output
             (`keras_bfn.layers.EvidenceShortcut`). The paper's networks do without.
+        jumps: bool. Whether there is an input `"t_next"`, `(batch,)`, the time at which a jump
+            arrives (`keras_bfn.distillation`). At first, the output does not depend on it.
         conditions: what the network also takes as `"condition"`, or None. An int K: classes in
             0..K, of shape `(batch,)`, where K is the network's `null_condition`, and means "none".
             A shape, such as `(32,)`: numbers, of shape `(batch, 32)`, none of which means "none" to
@@ -82,6 +84,7 @@ class Network(keras.Model):
         *,
         times="shared",
         shortcut=True,
+        jumps=False,
         conditions=None,
         dtype=None,
         name=None,
@@ -108,9 +111,11 @@ class Network(keras.Model):
             inputs["mask"] = keras.Input(event_shape, dtype="bool", name="mask")
         if check_bool("causal", causal):
             inputs["causal"] = keras.Input((), dtype="bool", name="causal")
+        if check_bool("jumps", jumps):
+            inputs["t_next"] = keras.Input((), dtype="float32", name="t_next")
         conditions = check_conditions(conditions)
         shape = None if isinstance(flow, dict) else event_shape
-        joined = Conditions(conditions, shape, policy)
+        joined = Conditions(conditions, shape, policy, inputs.get("t_next"))
         if conditions is not None:
             inputs["condition"] = joined.inputs
 
@@ -136,6 +141,7 @@ class Network(keras.Model):
         self.flow = flow
         self.times = times
         self.shortcut = shortcut
+        self.jumps = jumps
         self.conditions = conditions
         self.policy = policy
         self.made_policies = layer_policies(self)

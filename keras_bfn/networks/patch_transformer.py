@@ -37,7 +37,7 @@ class PatchTransformer(Network):
         expansion: int. The width inside the blocks, in multiples of the embeddings' size.
         dropout: float in [0, 1), applied to the embeddings and to what each block adds to them.
         remat: as in `keras_bfn.networks.UNet`.
-        **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
+        **kwargs: `times`, `shortcut`, `jumps`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:

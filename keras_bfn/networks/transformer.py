@@ -106,7 +106,7 @@ class Transformer(Network):
             each position sees only those before it, with the same weights, so that one call
             predicts all positions from left to right. (`BayesianFlowNetwork` makes it; see
             `orders`.)
-        **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
+        **kwargs: `times`, `shortcut`, `jumps`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:

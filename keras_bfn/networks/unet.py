@@ -33,7 +33,7 @@ class UNet(Network):
             is the faster one, which is channels first on PyTorch's CPU. Inputs and outputs are
             channels last in either case, and weights are the same. On CPUs, TensorFlow supports
             only channels last, and JAX is very slow to generate with channels first.
-        **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
+        **kwargs: `times`, `shortcut`, `jumps`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:

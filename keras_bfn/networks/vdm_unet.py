@@ -23,7 +23,7 @@ class VDMUNet(Network):
         num_heads: int. The number of attention heads.
         dropout: float in [0, 1).
         remat, data_format: as in `keras_bfn.networks.UNet`.
-        **kwargs: `times`, `shortcut`, `conditions`, `dtype` and `name`, as in
+        **kwargs: `times`, `shortcut`, `jumps`, `conditions`, `dtype` and `name`, as in
             `keras_bfn.networks.Network`.
 
     Call arguments:

@@ -1,4 +1,4 @@
-"""The contract of samplers, the five samplers, and the mixin of second-order samplers."""
+"""The contract of samplers, the six samplers, and the mixin of second-order samplers."""
 
 import math
 
@@ -10,6 +10,7 @@ from keras_bfn._config import Immutable
 from keras_bfn._random import normal, seed_of
 from keras_bfn._validation import (
     check_between,
+    check_bool,
     check_choice,
     check_int,
     check_positive,
@@ -79,9 +80,12 @@ class Sampler(Immutable):
 
     Attributes:
         deterministic: bool. Whether samples are a function of the initial state.
+        jumps: bool. Whether the sampler needs predictions for a later time, which it returns from
+            `arrival`, and which the networks of `keras_bfn.distillation` make.
     """
 
     deterministic = False
+    jumps = False
 
     def __init__(self, temperature=1.0, end="mode", start=0.0, spacing="t", top_k=None, top_p=None):
         self.temperature = check_positive("temperature", temperature)
@@ -133,6 +137,10 @@ class Sampler(Immutable):
     def advance(self, flow, state, embedding, t, t_next, seed=None):
         """Returns the state at `t_next` if all messages from `t` on are about `embedding`."""
         raise lacks(self, "advance")
+
+    def arrival(self, t_next):
+        """Returns the time for which the network predicts, before a step to `t_next`."""
+        raise lacks(self, "arrival")
 
     def sharpen(self, distribution):
         """Returns the output distribution after `temperature`, `top_k` and `top_p`."""
@@ -376,12 +384,61 @@ class ODE2Sampler(SecondOrder, ODE1Sampler):
         return state[0]
 
 
+@keras.saving.register_keras_serializable("keras_bfn")
+class JumpSampler(ODE1Sampler):
+    """Deterministic sampler of few long steps, for models made by `keras_bfn.distillation`.
+
+    The network predicts the mean of the expected embedding along the teacher's path from `t` to
+    `t_next`, so that one step of `ODE1Sampler` goes all the way. At `t_next=1` it predicts the data
+    at the path's end, so that `num_steps` steps take `num_steps` network calls.
+
+    Args:
+        fresh_noise: bool. Whether each step goes to the data and then back to `t_next`, with new
+            noise. Samples then are not a function of the initial state.
+        start: as in `keras_bfn.samplers.Sampler`, but above 0: at t = 0 there is no evidence yet
+            that could tell one sample from another.
+        **kwargs: `temperature`, `top_k`, `top_p`, `end` and `spacing`, as in
+            `keras_bfn.samplers.Sampler`. With another `end` than `"last"`, there is one more
+            network call, at t = 1.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> keras_bfn.samplers.JumpSampler().deterministic
+    True
+
+    Reference: flow maps, of [Boffi et al., 2024](https://arxiv.org/abs/2406.07507); with fresh
+    noise, Algorithm 1 of [Song et al., 2023](https://arxiv.org/abs/2303.01469).
+    """
+
+    jumps = True
+
+    def __init__(self, fresh_noise=False, start=0.02, spacing="log_beta", end="last", **kwargs):
+        super().__init__(start=start, spacing=spacing, end=end, **kwargs)
+        if start == 0:
+            raise refusal("start", "must be above 0 for jumps", start)
+        self.fresh_noise = check_bool("fresh_noise", fresh_noise)
+        self.deterministic = not fresh_noise
+
+    def arrival(self, t_next):
+        return ops.ones_like(t_next) if self.fresh_noise else t_next
+
+    def advance(self, flow, state, embedding, t, t_next, seed=None):
+        if not self.fresh_noise:
+            return super().advance(flow, state, embedding, t, t_next, seed)
+        signal = flow.gain * ops.sqrt(flow.schedule.beta(t_next)) * embedding
+        return signal + math.sqrt(flow.gain) * normal(ops.shape(state), seed_of(seed, "message"))
+
+
 SAMPLERS = {
     "ancestral": AncestralSampler,
     "sde1": SDE1Sampler,
     "sde2": SDE2Sampler,
     "ode1": ODE1Sampler,
     "ode2": ODE2Sampler,
+    "jump": JumpSampler,
 }
 WITH_DEFAULTS = {name: made() for name, made in SAMPLERS.items()}
 
@@ -390,7 +447,8 @@ def get(identifier):
     """Returns the sampler that `identifier` names.
 
     Args:
-        identifier: a `Sampler` or a string: `"ancestral"`, `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`.
+        identifier: a `Sampler` or a string: `"ancestral"`, `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`,
+            `"jump"`.
 
     Returns:
         A `Sampler`.

@@ -1,0 +1,214 @@
+"""The student of a model, and the model that trains it."""
+
+import re
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bfn._backend import scope_of
+from keras_bfn._interrupts import WholeSteps, whole_steps
+from keras_bfn._keras import scale_loss, unshare_buffers
+from keras_bfn._parts import check_has_event_shape, map_parts, sum_parts, sum_variables
+from keras_bfn._validation import check_bool, refusal
+from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.networks import Network
+from keras_bfn.predictions import output_distributions
+
+NEW_LAYERS = ("jump_dense_0", "jump_dense_1")
+
+
+def make_student(model, network=None, guided=False):
+    """Returns a model that can learn to jump along the paths of another, its teacher.
+
+    Its network also takes `"t_next"`, the time at which a jump arrives. At first it ignores this,
+    and predicts what the teacher predicts.
+
+    Args:
+        model: the teacher, a `keras_bfn.BayesianFlowNetwork`.
+        network: a Keras model or layer for the student, which takes `"t_next"`, `(batch,)`, beside
+            the inputs of the teacher's network; a subclassed one also needs an attribute
+            `jumps = True`. By default a copy of the teacher's, with its weights and without
+            dropout, if that is a network of this package.
+        guided: bool. Whether the copy takes the guidance scale as one more condition: its condition
+            is a dict of the teacher's, or of `"condition"`, and of `"guidance_scale"`,
+            `(batch, 1)`.
+
+    Returns:
+        A model of the teacher's class, which is not compiled.
+
+    Raises:
+        ValueError: if the network does not take `"t_next"`, or there is none to copy; or if
+            `guided` is true for a teacher without conditions.
+
+    Example:
+
+    >>> student = keras_bfn.distillation.make_student(model)
+    >>> student.network.jumps
+    True
+    """
+    if not isinstance(model, BayesianFlowNetwork):
+        raise refusal("model", "must be a `keras_bfn.BayesianFlowNetwork`", model)
+    check_bool("guided", guided)
+    null = model.null_condition
+    if network is None:
+        network = _copy(model.network, guided)
+        null = _with_scale(null) if guided else null
+    config = model.get_config() | {"condition_dropout": 0.0}
+    del config["network"]
+    config = keras.saving.deserialize_keras_object(config)
+    student = type(model)(**config | {"network": network, "null_condition": null})
+    if not student.signature.takes_jumps:
+        raise refusal("network", "must take 't_next'", network)
+    return student
+
+
+def _with_scale(condition):
+    return condition if isinstance(condition, dict) else {"condition": condition}
+
+
+def _copy(network, guided):
+    if not isinstance(network, Network):
+        expected = "must be given, unless the teacher's network is one of `keras_bfn.networks`"
+        raise refusal("network", expected, None)
+    config = network.get_config() | {"jumps": True}
+    if "dropout" in config:
+        config["dropout"] = 0.0
+    new_layers = list(NEW_LAYERS)
+    if guided:
+        if network.conditions is None:
+            raise refusal("guided", "must be False for a network without conditions", guided)
+        conditions = _with_scale(network.conditions)
+        new_layers.append(f"condition_embedding_{len(conditions)}")
+        config["conditions"] = conditions | {"guidance_scale": (1,)}
+    student = type(network).from_config(config)
+    ours, theirs = ordered_layers(student, new_layers), ordered_layers(network)
+    if [_shapes(layer) for layer in ours] != [_shapes(layer) for layer in theirs]:
+        raise refusal("network", "must be given, because the teacher's cannot be copied", None)
+    for our, their in zip(ours, theirs, strict=True):
+        our.set_weights(their.get_weights())
+    if guided:
+        layer = student.get_layer(new_layers[-1])
+        layer.set_weights([0.0 * weight for weight in layer.get_weights()])
+    return student
+
+
+def ordered_layers(network, without=()):
+    """Returns the layers that hold weights, by class and then in the order of their creation.
+
+    Keras lists the layers of a network by their depth, which further inputs change.
+    """
+
+    def key(layer):
+        name, number = re.fullmatch(r"(.*?)(?:_(\d+))?", layer.name).groups()
+        return type(layer).__name__, name, -1 if number is None else int(number)
+
+    return sorted((x for x in network.layers if x.weights and x.name not in without), key=key)
+
+
+def _shapes(layer):
+    return [tuple(weight.shape) for weight in layer.weights]
+
+
+class Distiller(WholeSteps, keras.Model):
+    """Trains a student to jump along its teacher's paths, by `fit` on `Trajectories`.
+
+    Args:
+        student: a model of `make_student`.
+
+    Call arguments:
+        inputs: dict of `"s"`, evidence, `(batch, *event_shape, flow.embedding_size)`, or a dict of
+            the parts'; `"t"` and `"t_next"`, `(batch,)`; and for conditional models `"condition"`.
+
+    Returns:
+        The mean of the expected embedding from `t` to `t_next`, shaped as the evidence.
+
+    Raises:
+        ValueError: if the student's network does not take `"t_next"`.
+
+    Example:
+
+    ```python
+    student = keras_bfn.distillation.make_student(model)
+    distiller = keras_bfn.distillation.Distiller(student)
+    jumps = keras_bfn.distillation.Trajectories(model, num_paths=1024)
+    distiller.compile(keras_bfn.recipes.adamw(8 * jumps.num_batches))
+    distiller.fit(jumps, epochs=8)
+    student.generate(16, num_steps=2, sampler="jump")
+    student.save("student.keras")
+    ```
+
+    Reference: knowledge distillation of [Luhman and Luhman, 2021](https://arxiv.org/abs/2101.02388)
+    along whole paths, as maps between any two times (flow maps,
+    [Boffi et al., 2024](https://arxiv.org/abs/2406.07507)).
+    """
+
+    def __init__(self, student, **kwargs):
+        super().__init__(dtype="float32", autocast=False, **kwargs)
+        if not isinstance(student, BayesianFlowNetwork) or not student.signature.takes_jumps:
+            raise refusal("student", "must be a model of `make_student`", student)
+        self.student = student
+        check_has_event_shape(student)
+        self.built = student.built
+
+    def build(self, input_shape):
+        """Creates the weights of an unbuilt network."""
+        rows = map_parts(lambda shape: (1, *shape), self.student.event_shape)
+        shapes = input_shape.get("condition") if isinstance(input_shape, dict) else None
+        self.student.build_for(rows, map_parts(np.zeros, shapes) if shapes else None)
+
+    def compile(self, optimizer="adamw", **kwargs):
+        """Configures the model for training.
+
+        Args:
+            optimizer: as in Keras.
+            **kwargs: as in Keras, except `loss` and metrics: the loss is the squared error of the
+                mean embedding times the flow's `gain`, per variable.
+
+        Raises:
+            ValueError: if an argument is invalid.
+        """
+        for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+            if kwargs.get(name) is not None:
+                raise refusal(
+                    name, "must be left out, because a distiller has its own", kwargs[name]
+                )
+        super().compile(optimizer=optimizer, **kwargs)
+        scale_loss(self, self.student.network)
+
+    def fit(self, *args, **kwargs):
+        """Trains the student on `Trajectories`, as in Keras; returns a `keras.callbacks.History`.
+
+        A `fit` that fails or is interrupted keeps the weights after the last complete step.
+        """
+        if self.built and not self.optimizer.built:
+            with scope_of(self):
+                self.optimizer.build(self.trainable_variables)
+        with whole_steps(self, self.optimizer):
+            history = super().fit(*args, **kwargs)
+        if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
+            unshare_buffers(self.trainable_variables)
+        return history
+
+    def call(self, inputs, training=False):
+        student = self.student
+        predictions = student.predict_params(
+            inputs["s"],
+            inputs["t"],
+            inputs.get("condition"),
+            training,
+            t_next=inputs["t_next"],
+        )
+        outputs = output_distributions(student.flow, predictions)
+        return map_parts(
+            lambda flow, output: flow.expected_embedding(output), student.flow, outputs
+        )
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Returns the mean squared error per variable, times the flow's `gain`."""
+
+        def error(flow, target, found):
+            return flow.gain * sum_variables(ops.square(found - target))
+
+        total = sum_parts(map_parts(error, self.student.flow, y, y_pred))
+        return ops.mean(total) / self.student.num_variables

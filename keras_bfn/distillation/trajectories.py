@@ -1,0 +1,228 @@
+"""Jumps along a model's paths, as training data for a student."""
+
+import keras
+import numpy as np
+
+from keras_bfn import samplers
+from keras_bfn._parts import count_examples, map_parts, of_any_part, unzip_parts
+from keras_bfn._validation import (
+    MOST_STEPS,
+    check_int,
+    check_positive,
+    check_seed,
+    is_number,
+    refusal,
+)
+from keras_bfn.inference.generation import check_deterministic
+from keras_bfn.inputs.conditions import condition_inputs
+
+NUM_SCALES = 8  # guidance scales in an epoch
+
+
+class Trajectories(keras.utils.PyDataset):
+    """Jumps along the paths of a deterministic sampler, in batches for `Distiller.fit`.
+
+    For each epoch, the model generates `num_paths` new samples, and each path from the prior to a
+    sample gives `num_jumps` examples. A jump goes from a time of the path to a later one, or to the
+    data at its end. Its target is the mean of the expected embedding along that part of the path,
+    or the embedding of the data.
+
+    Args:
+        model: the `keras_bfn.BayesianFlowNetwork` to distil.
+        num_paths: int. The number of samples that the model generates for each epoch.
+        num_steps: int. The number of steps of each path, and of network calls for it.
+        num_jumps: int. The number of jumps taken from each path.
+        sampler: a deterministic `keras_bfn.samplers.Sampler` with a `start` above 0; by default
+            `ODE2Sampler(start=0.02, spacing="log_beta")`. The student needs a `JumpSampler` of the
+            same `start`.
+        to_data: float in [0, 1]. The fraction of jumps that go to the data, half of them from the
+            start. A few of the others do, too.
+        condition: for conditional models, an array of conditions, or a dict of these, from which
+            that of each path is chosen at random. By default the null condition.
+        guidance_scale: a number, or `(low, high)`, between which the scale is chosen at random, for
+            a student that takes it as a condition (`make_student(model, guided=True)`).
+        batch_size: int. The number of jumps in a batch.
+        seed: int.
+
+    Attributes:
+        epoch: int. The number of the epoch. `fit` increments it; `keras_bfn.callbacks.Resume` sets
+            it. Paths and jumps of an epoch depend only on its number and `seed`.
+
+    Raises:
+        ValueError: if an argument is out of its range, or the sampler does not suit.
+
+    Example:
+
+    >>> jumps = keras_bfn.distillation.Trajectories(model, num_paths=4, num_steps=3, batch_size=16)
+    >>> inputs, target = jumps[0]
+    >>> [inputs["s"].shape, inputs["t_next"].shape, target.shape]
+    [(16, 4, 4, 1, 2), (16,), (16, 4, 4, 1, 2)]
+    """
+
+    def __init__(
+        self,
+        model,
+        num_paths=1024,
+        num_steps=12,
+        num_jumps=8,
+        sampler=None,
+        to_data=0.5,
+        condition=None,
+        guidance_scale=1.0,
+        batch_size=128,
+        seed=0,
+    ):
+        # With more workers, Keras 3.15 carries batches that were prefetched in one epoch into the
+        # next (keras-team/keras#20123).
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.model = model
+        self.num_paths = check_int("num_paths", num_paths, 1)
+        self.num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
+        self.num_jumps = check_int("num_jumps", num_jumps, 1)
+        if sampler is None:
+            sampler = samplers.ODE2Sampler(start=0.02, spacing="log_beta")
+        self.sampler = samplers.get(sampler)
+        check_deterministic(self.sampler)
+        if self.sampler.start == 0 or self.sampler.end != "mode" or self.sampler.jumps:
+            expected = "must start after 0, end at the mode, and not jump"
+            raise refusal("sampler", expected, sampler)
+        if not is_number(to_data) or not 0 <= to_data <= 1:
+            raise refusal("to_data", "must be a number in [0, 1]", to_data)
+        self.to_data = float(to_data)
+        self.condition = condition
+        self.guidance_scale = _check_scale(guidance_scale)
+        self.batch_size = check_int("batch_size", batch_size, 1)
+        if batch_size > num_paths * num_jumps:
+            expected = f"must be at most the number of jumps, {num_paths * num_jumps}"
+            raise refusal("batch_size", expected, batch_size)
+        self.seed = check_seed(seed)
+        self.epoch = 0
+        self._within_epoch, self._made_for, self._paths = False, None, None
+
+    @property
+    def num_batches(self):
+        return self.num_paths * self.num_jumps // self.batch_size
+
+    def on_epoch_begin(self):
+        self._within_epoch = True
+        self._make()  # here, in the main thread, and not in one of TensorFlow's that fetch batches
+
+    def on_epoch_end(self):
+        # In Keras 3.15, `fit` also calls this before the first epoch.
+        if self._within_epoch:
+            self.epoch += 1
+        self._within_epoch = False
+
+    def __getitem__(self, index):
+        if not 0 <= index < self.num_batches:
+            raise IndexError(
+                f"There are {self.num_batches} batches, numbered from 0. Received: index={index}"
+            )
+        self._make()
+        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        return self._jumps(*(values[rows] for values in self._plan))
+
+    def _make(self):
+        """Generates the paths of the epoch, and plans its jumps."""
+        if self._made_for == self.epoch:
+            return
+        rng = np.random.default_rng((self.seed, self.epoch))
+        self._paths = _generate(self, rng)
+        self._plan = plan_jumps(rng, self.num_paths, self.num_steps, self.num_jumps, self.to_data)
+        self._made_for = self.epoch
+
+    def _jumps(self, path, first, last):
+        """Returns the inputs and targets of jumps, from and to these steps of these paths."""
+        t, s, x, condition = self._paths
+        to_data = last == self.num_steps
+
+        def find(flow, s, x):
+            root = np.sqrt([float(flow.schedule.beta(time)) for time in t])
+            step = flow.gain * (root[last] - root[first])
+            before, after = (_scaled(s[i, path], root[i]) for i in (first, last))
+            mean = (after - before) / _expand(step, before)
+            data = keras.ops.convert_to_numpy(flow.embed(x[path]))
+            target = np.where(_expand(to_data, data), data, mean)
+            return s[first, path], target.astype("float32")
+
+        s, target = unzip_parts(map_parts(find, self.model.flow, s, x))
+        inputs = {"s": s, "t": t[first], "t_next": t[last]}
+        if condition is not None:
+            inputs["condition"] = map_parts(lambda values: values[path], condition)
+        return inputs, target
+
+
+def plan_jumps(rng, num_paths, num_steps, num_jumps, to_data):
+    """Returns the path of each jump of an epoch, and the steps at which it starts and ends.
+
+    Args:
+        rng: a `numpy.random.Generator`.
+        num_paths, num_steps, num_jumps, to_data: as in `Trajectories`.
+
+    Returns:
+        The tuple of three integer arrays of shape `(num_paths * num_jumps,)`.
+    """
+    path = np.concatenate([rng.permutation(num_paths) for _ in range(num_jumps)])
+    is_to_data, from_start = rng.random((2, len(path))) < [[to_data], [0.5]]
+    first = np.where(is_to_data & from_start, 0, rng.integers(0, num_steps, len(path)))
+    last = rng.integers(first + 1, num_steps + 1)
+    return path, first, np.where(is_to_data, num_steps, last)
+
+
+def _generate(data, rng):
+    """Returns the times of an epoch's paths, their evidence and samples, and their conditions."""
+    is_guided = isinstance(data.guidance_scale, tuple)
+    scales = rng.uniform(*data.guidance_scale, NUM_SCALES) if is_guided else [data.guidance_scale]
+    num_rows = [len(rows) for rows in np.array_split(np.arange(data.num_paths), len(scales))]
+    found = [
+        _generate_some(data, rng, num, float(scale) if is_guided else scale, is_guided)
+        for num, scale in zip(num_rows, scales, strict=True)
+        if num
+    ]
+    t, s, x, conditions = zip(*found, strict=True)
+    s = map_parts(lambda _, *parts: np.concatenate(parts, axis=1), data.model.flow, *s)
+    x = map_parts(lambda _, *parts: np.concatenate(parts), data.model.flow, *x)
+    if conditions[0] is None:
+        return t[0], s, x, None
+    return t[0], s, x, keras.tree.map_structure(lambda *c: np.concatenate(c), *conditions)
+
+
+def _generate_some(data, rng, num_paths, guidance_scale, is_guided):
+    model, condition = data.model, data.condition
+    if condition is not None:
+        rows = rng.integers(0, count_examples(condition), num_paths)
+        condition = map_parts(lambda values: np.asarray(values)[rows], condition)
+    result = model.generate(
+        num_paths,
+        data.num_steps,
+        data.sampler,
+        condition=condition,
+        guidance_scale=guidance_scale,
+        seed=int(rng.integers(2**31)),
+        batch_size=data.batch_size,
+        return_details=True,
+        verbose=0,
+    )
+    t = of_any_part(map_parts(lambda _, one: one.t, model.flow, result.trajectory))
+    s = map_parts(lambda _, one: one.s, model.flow, result.trajectory)
+    condition = condition_inputs(model, condition, num_paths).get("condition")
+    if is_guided:
+        condition = dict(condition) if isinstance(condition, dict) else {"condition": condition}
+        condition["guidance_scale"] = np.full((num_paths, 1), guidance_scale, "float32")
+    return t, s, result.samples, condition
+
+
+def _scaled(s, root):
+    return s.astype("float64") / _expand(root, s)
+
+
+def _expand(values, like):
+    return values.reshape(-1, *(1,) * (like.ndim - 1))
+
+
+def _check_scale(scale):
+    if isinstance(scale, (tuple, list)) and len(scale) == 2:
+        if not all(map(is_number, scale)) or not scale[0] < scale[1]:
+            raise refusal("guidance_scale", "must be a number, or (low, high)", scale)
+        return tuple(map(float, scale))
+    return check_positive("guidance_scale", scale)
