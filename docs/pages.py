@@ -21,6 +21,7 @@ from docs import guides  # noqa: E402
 TEXTS = {
     "index.md": "README.md",
     "tour.md": "docs/tour.md",
+    "tasks.md": "docs/tasks.md",
     "comparison.md": "docs/comparison.md",
     "results.md": "docs/results.md",
     "contributing.md": "CONTRIBUTING.md",
@@ -37,6 +38,7 @@ TEXTS |= RESULTS
 PAGES = {source: page for page, source in TEXTS.items()}
 PAGES |= {f"guides/{guide.stem}.py": f"guides/{guide.stem}.md" for guide in guides.GUIDES}
 PLAYGROUND = ROOT / "build" / "playground"  # what docs/playground.py makes
+HIDDEN = re.search(r'"!(\^\(.*?)"', (ROOT / "mkdocs.yml").read_text())[1]  # methods not shown
 PACKAGE = griffe.load("keras_bfn", search_paths=[ROOT], resolve_aliases=True)
 
 
@@ -48,6 +50,12 @@ def public_members(module):
     else:
         members = [m for m in module.members.values() if not m.is_alias and m.is_public]
     return sorted(members, key=lambda member: (not member.name[0].isupper(), member.name))
+
+
+def methods_of(cls):
+    """The names of the methods that are on the page of a class."""
+    members = [m for m in cls.members.values() if m.is_function and m.docstring]
+    return [m.name for m in members if m.is_public and not re.match(HIDDEN, m.name)]
 
 
 SECTIONS = [member for member in public_members(PACKAGE) if member.is_module]
@@ -62,6 +70,10 @@ for section in SECTIONS:
         ADDRESSES[f"{section.name}.{member.name}"] = address
         if member.name[0].isupper():
             ADDRESSES[member.name] = address
+for member in [*NAMES, *(m for section in SECTIONS for m in public_members(section))]:
+    if member.is_class:
+        anchor = f"{ADDRESSES[member.name]}#{member.path}"
+        ADDRESSES |= {f"{member.name}.{name}": f"{anchor}.{name}" for name in methods_of(member)}
 ADDRESSES |= {f"keras_bfn.{name}": address for name, address in ADDRESSES.items()}
 
 
@@ -78,8 +90,11 @@ def list_members(members):
 
 def reference_pages():
     """The reference: pages by their paths, and their place in the navigation."""
-    pages = {"reference/index.md": f"# Reference\n\n{list_members(NAMES + SECTIONS)}\n"}
-    nav = ["reference/index.md"]
+    text = (
+        f"By module; the same names [by task](../tasks.md).\n\n{list_members(NAMES + SECTIONS)}\n"
+    )
+    pages = {"reference/index.md": f"# Reference\n\n{text}"}
+    nav = ["reference/index.md", {"By task": "tasks.md"}]
     for member in NAMES:
         pages[f"reference/{member.name}.md"] = f"::: keras_bfn.{member.name}\n"
         nav.append({member.name: f"reference/{member.name}.md"})

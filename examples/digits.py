@@ -1,19 +1,19 @@
 """Trains a Bayesian flow network on scikit-learn's 8x8 digits, scores it, and generates samples.
 
     KERAS_BACKEND=jax python examples/digits.py
-    KERAS_BACKEND=torch python examples/digits.py --data-type discretized --output levels/
-    KERAS_BACKEND=jax python examples/digits.py --data-type discretized --conditional
+    KERAS_BACKEND=jax python examples/digits.py --conditional
+    KERAS_BACKEND=torch python examples/digits.py --data-type binary --output binary/
 
 Of the 1,797 digits, 1,500 are for training, and 297 are held out. The data type determines how the
 model represents a pixel's level, 0 to 16:
 
+- discretized, the default: one of 17 ordered bins;
 - binary: black or white, resampled in every epoch, white with probability level / 16;
 - discrete: one of 17 unordered classes;
-- discretized: one of 17 ordered bins;
 - continuous: the level as a number in [-1, 1].
 
-With `--conditional`, the model is given the digit's class in 90% of the training examples. Samples
-then show one column per digit, with guidance scale 2.
+With `--conditional`, the model is given the digit's class in 90% of the training examples. Samples,
+with guidance scale 2, and real digits then have one column per class.
 
 Prints the cost of a held-out image by number of messages. Writes two pictures: samples beside real
 digits, and the input distribution from the prior to the samples.
@@ -159,7 +159,7 @@ def positive(text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-type", choices=DATA_TYPES, default="binary")
+    parser.add_argument("--data-type", choices=DATA_TYPES, default="discretized")
     parser.add_argument("--conditional", action="store_true", help="condition on the digit's class")
     parser.add_argument("--epochs", type=positive, help="default: depends on the data type")
     parser.add_argument("--seed", type=int, default=0)
@@ -181,8 +181,10 @@ def main():
 
     columns = NUM_CLASSES if args.conditional else 8
     num_samples = 8 * columns
-    guidance = {}
+    guidance, real = {}, held_out[:num_samples]
     if args.conditional:
+        rows = [held_out[labels == label][:8] for label in range(NUM_CLASSES)]
+        real = np.stack(rows, axis=1).reshape(num_samples, *IMAGE_SHAPE)
         guidance = {"condition": np.arange(num_samples) % NUM_CLASSES, "guidance_scale": 2.0}
     print(f"\nGenerating {num_samples} samples in {args.sampler_steps} steps.")
     result = model.generate(
@@ -195,7 +197,7 @@ def main():
         **guidance,
     )
     keras_bfn.visualization.plot_samples(
-        result.samples, args.output / "samples.png", real=held_out[:num_samples], columns=columns
+        result.samples, args.output / "samples.png", real=real, columns=columns
     )
     keras_bfn.visualization.plot_trajectory(flow, result.trajectory, args.output / "trajectory.png")
     print(f"Wrote model.keras, samples.png and trajectory.png to {args.output}/")

@@ -95,7 +95,7 @@ the chain does not know. Each further order takes 27 times the time and memory, 
 finds the value for other data.
 
 Each block of the `Transformer` sees five neighbouring positions (`kernel_size=5`). Attention would
-see all positions. We leave it out (`num_heads=0`), because it pays only in longer training.
+see all positions. We leave it out (`num_heads=0`), because it helps only in longer training.
 """
 
 

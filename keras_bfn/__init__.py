@@ -26,4 +26,4 @@ from keras_bfn.inference.generation import GenerationResult as GenerationResult
 from keras_bfn.models import BayesianFlowNetwork as BayesianFlowNetwork
 from keras_bfn.predictions import Prediction as Prediction
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

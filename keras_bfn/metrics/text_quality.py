@@ -69,7 +69,7 @@ class NgramModel:
     lower orders, the count of an n-gram is not how often it occurs, but after how many different
     tokens; given no token, the freed probability is distributed evenly over all classes. The first
     tokens of a text, which follow fewer than `order` others, have the probabilities given those;
-    that of the very first depends on how often tokens occur. After tokens that were never seen, the
+    that of the first depends on how often tokens occur. After tokens that were never seen, the
     probabilities are those given one token less.
 
     Args:
