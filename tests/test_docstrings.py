@@ -193,6 +193,11 @@ def of_onnx(names, monkeypatch):
     return {"onnxruntime": pytest.importorskip("onnxruntime")}
 
 
+def of_a_teacher(names, monkeypatch):
+    network = keras_bfn.networks.MLP(names["flow"], (4, 4, 1), width=8, num_blocks=1)
+    return {"model": keras_bfn.BayesianFlowNetwork(names["flow"], network)}
+
+
 OWN_NAMES = {
     "callbacks/samples.py-1": of_text,
     "checkpoints/official.py-0": of_a_checkpoint,
@@ -202,6 +207,7 @@ OWN_NAMES = {
     "datasets/tokenizers.py-0": of_subwords,
     "devices.py-0": of_devices,
     "devices.py-1": of_devices,
+    "distillation/distiller.py-0": of_a_teacher,
     "metrics/sample_quality.py-0": of_digits,
     "models/bayesian_flow_network.py-4": of_onnx,
 }
