@@ -1,0 +1,192 @@
+"""Samples of distilled students by network calls, beside those of their teachers.
+
+    KERAS_BACKEND=jax python -m benchmarks.distillation digits
+    KERAS_BACKEND=jax python -m benchmarks.distillation mnist --data-dir DIR
+    KERAS_BACKEND=jax python -m benchmarks.distillation text --data moby_dick.txt
+    KERAS_BACKEND=jax python -m benchmarks.distillation pair
+
+The teachers are the presets `bfn_digits`, `bfn_mnist` (with a class for each sample) and
+`bfn_text`, and for `pair` the exact posterior of two dependent classes. Prints, after the student's
+training, for each number of calls: for images, the Fréchet distance in the features of a classifier
+(`keras_bfn.metrics.SampleQuality`), the class imbalance, and the fraction of copies; for text, the
+fraction of words that occur in the book; for `pair`, chi-squared of 20,000 samples (8 degrees of
+freedom). A copy is a sample that is closer to a training image than 99% of held-out images are.
+Writes a picture, calls.png, for images.
+"""
+
+import argparse
+import pathlib
+import time
+
+import keras
+import numpy as np
+from matplotlib.figure import Figure
+
+import keras_bfn
+from benchmarks.samplers import digits_data, mnist_data
+from keras_bfn.distillation import Distiller, Trajectories, make_student
+from keras_bfn.metrics import SampleQuality, spelling_rate
+from keras_bfn.samplers import JumpSampler, ODE2Sampler
+from keras_bfn.testing.samplers import JOINT_PRIOR, make_pair_model
+
+# For each kind of data: where paths start, and the paths, jumps, batch size and epochs of training.
+RECIPES = {
+    "digits": {"start": 0.02, "num_paths": 1500, "num_jumps": 8, "batch_size": 125, "epochs": 12},
+    "mnist": {"start": 0.05, "num_paths": 1024, "num_jumps": 8, "batch_size": 128, "epochs": 24},
+    "text": {"start": 0.1, "num_paths": 256, "num_jumps": 8, "batch_size": 32, "epochs": 16},
+    "pair": {"start": 0.05, "num_paths": 4096, "num_jumps": 16, "batch_size": 512, "epochs": 12},
+}
+TEACHER_CALLS, STUDENT_CALLS = (5, 10, 20, 100), (1, 2, 4)
+NUM_SAMPLES = {"digits": 1500, "mnist": 1500, "text": 64, "pair": 20_000}
+SEEDS = 2
+
+
+class ImageMeasure:
+    """The quality of images: Fréchet distance, class imbalance, and the fraction of copies."""
+
+    titles = "Fréchet distance, class imbalance, copies"
+
+    def __init__(self, train, test, epochs):
+        self.quality = SampleQuality(*train, num_features=32, epochs=epochs)
+        self.train = self.flatten(train[0])
+        self.closest = np.quantile(self.distances(test[0][:1500]), 0.01)
+        print(f"Held-out images: {self(test[0][:1500])}", flush=True)
+
+    @staticmethod
+    def flatten(images):
+        return images.reshape(len(images), -1).astype("float32")
+
+    def distances(self, images):
+        """Returns the squared distance of each image to the nearest training image."""
+        images = self.flatten(images)
+        squares = np.square(self.train).sum(axis=1)
+        nearest = [(squares - 2 * image @ self.train.T).min() + image @ image for image in images]
+        return np.array(nearest)
+
+    def __call__(self, images):
+        copies = np.mean(self.distances(images) < self.closest)
+        distance, imbalance = (
+            measure(images)
+            for measure in (self.quality.frechet_distance, self.quality.class_imbalance)
+        )
+        return np.array([distance, imbalance, copies])
+
+
+class TextMeasure:
+    """The fraction of words that occur in the book."""
+
+    titles = "known words"
+
+    def __init__(self, path):
+        self.text = pathlib.Path(path).read_text()
+
+    def __call__(self, texts):
+        return np.array([spelling_rate(texts, self.text)])
+
+
+class PairMeasure:
+    """Chi-squared of pairs of classes."""
+
+    titles = "chi-squared"
+
+    def __call__(self, x):
+        counts, expected = np.bincount(x @ [3, 1], minlength=9), len(x) * JOINT_PRIOR.ravel()
+        return np.array([np.sum((counts - expected) ** 2 / expected)])
+
+
+def load(args):
+    """Returns the teacher, its measure, conditions to train with, and a condition per sample."""
+    preset = keras_bfn.BayesianFlowNetwork.from_preset
+    if args.data_type == "digits":
+        return preset("bfn_digits"), ImageMeasure(*digits_data(), epochs=40), None, None
+    if args.data_type == "mnist":
+        train, test = mnist_data(args.data_dir)
+        condition = np.random.default_rng(0).choice(train[1], NUM_SAMPLES["mnist"])
+        return preset("bfn_mnist"), ImageMeasure(train, test, epochs=4), train[1], condition
+    if args.data_type == "text":
+        return preset("bfn_text"), TextMeasure(args.data), None, None
+    return make_pair_model(), PairMeasure(), None, None
+
+
+def generate(model, args, num_steps, sampler, condition, seed):
+    num, options = NUM_SAMPLES[args.data_type], {"seed": seed, "verbose": 0}
+    if args.data_type == "text":
+        return model.generate_text(num, num_steps=num_steps, sampler=sampler, **options)
+    return model.generate(num, num_steps, sampler, condition, batch_size=500, **options)
+
+
+def distil(teacher, args, conditions):
+    """Returns a student, trained by the recipe, and the processor seconds that it took."""
+    recipe = RECIPES[args.data_type] | {"epochs": args.epochs or RECIPES[args.data_type]["epochs"]}
+    epochs, start = recipe.pop("epochs"), recipe.pop("start")
+    sampler = ODE2Sampler(start=start, spacing="log_beta")
+    network = None
+    if args.data_type == "pair":
+        network = keras_bfn.networks.MLP(teacher.flow, (2,), width=64, jumps=True)
+    student = make_student(teacher, network)
+    jumps = Trajectories(
+        teacher, sampler=sampler, num_steps=args.path_steps, condition=conditions, **recipe
+    )
+    distiller = Distiller(student)
+    distiller.compile(keras_bfn.recipes.adamw(epochs * jumps.num_batches, args.rate))
+    began = time.process_time()
+    distiller.fit(jumps, epochs=epochs, verbose=2)
+    return student, time.process_time() - began
+
+
+def plot(panels, path):
+    figure = Figure((3 * len(panels), 3.2), dpi=100, layout="constrained")
+    for axes, (title, samples) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        keras_bfn.visualization.draw_grid(axes, samples[:25], columns=5)
+        axes.set_title(title)
+    figure.savefig(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data_type", choices=RECIPES)
+    parser.add_argument("--data", help="for text: the book")
+    parser.add_argument("--data-dir", help="for mnist: as in tfds.load")
+    parser.add_argument("--epochs", type=int, help="default: depends on the data type")
+    parser.add_argument("--path-steps", type=int, default=12, help="steps of the teacher's paths")
+    parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate")
+    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("distillation"))
+    args = parser.parse_args()
+    if args.data_type == "text" and args.data is None:
+        parser.error("text needs --data, the book")
+    args.output.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(0)
+
+    teacher, measure, conditions, condition = load(args)
+    panels, start = [], RECIPES[args.data_type]["start"]
+
+    def report(name, model, num_steps, sampler):
+        samples = [
+            generate(model, args, num_steps, sampler, condition, seed) for seed in range(SEEDS)
+        ]
+        values = np.mean([measure(x) for x in samples], axis=0)
+        print(f"{name:<40}" + "".join(f"{value:>10.3f}" for value in values), flush=True)
+        panels.append((name, samples[0]))
+
+    print(f"\n{'':<40}{measure.titles}", flush=True)
+    log_spaced = ODE2Sampler(start=start, spacing="log_beta")
+    for name, sampler in (("sde2", "sde2"), ("ode2, log beta", log_spaced)):
+        for calls in TEACHER_CALLS:
+            report(f"teacher, {name}, {calls} calls", teacher, calls - 1, sampler)
+    shown = [panels[1]]
+    student, seconds = distil(teacher, args, conditions)
+    student.save(args.output / "student.keras")
+    print(f"\nDistilled in {seconds:.0f} processor seconds. {measure.titles}:", flush=True)
+    panels.clear()
+    for fresh_noise in (False, True):
+        for calls in STUDENT_CALLS[fresh_noise:]:
+            sampler = JumpSampler(fresh_noise, start)
+            noise = ", fresh noise" if fresh_noise else ""
+            report(f"student, {calls} calls{noise}", student, calls, sampler)
+    if isinstance(measure, ImageMeasure):
+        plot([*panels[: len(STUDENT_CALLS)], *shown], args.output / "calls.png")
+        print(f"Wrote calls.png to {args.output}/")
+
+
+if __name__ == "__main__":
+    main()
