@@ -203,9 +203,10 @@ def _symbolic_inputs(network):
     if not {"theta", "t"} <= names <= {"theta", "t", "condition", "mask", "causal", "t_next"}:
         names = sorted(names) if names else type(inputs).__name__
         raise ValueError(
-            "Argument `network` must take a dict of 'theta', 't' and, optionally, 'condition', "
-            "'mask' (the observed variables) and 'causal' (whether each position may depend only "
-            f"on those before it). Received: a network that takes {names}"
+            "Argument `network` must take a dict of 'theta' and 't', and optionally 'condition', "
+            "'mask' (the observed variables), 'causal' (whether each position may depend only on "
+            "those before it) and 't_next' (the time at which a jump arrives). "
+            f"Received: a network that takes {names}"
         )
     return inputs
 
