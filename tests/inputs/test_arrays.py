@@ -80,7 +80,7 @@ def test_targets_are_refused():
     labelled = tf.data.Dataset.from_tensor_slices((BINARY, np.zeros(24))).batch(8)
     with pytest.raises(ValueError, match="without targets"):
         model.fit(labelled)
-    with pytest.raises(ValueError, match=r"takes no condition\. Received: `validation_data`"):
+    with pytest.raises(ValueError, match=r"takes no condition\. .* in `validation_data`"):
         model.fit(BINARY, validation_data=(BINARY, np.zeros(24)))
 
 
@@ -132,7 +132,7 @@ def test_a_network_with_the_wrong_number_of_outputs_is_refused_with_both_sizes()
 def test_a_network_with_other_inputs_is_refused_by_their_names():
     inputs = {"theta": keras.Input((4, 1), name="theta"), "time": keras.Input((), name="time")}
     network = keras.Model(inputs, keras.layers.Dense(1)(inputs["theta"]))
-    with pytest.raises(ValueError, match=r"dict of 'theta', 't'.*takes \['theta', 'time'\]"):
+    with pytest.raises(ValueError, match=r"dict of 'theta' and 't'.*takes \['theta', 'time'\]"):
         keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), network)
 
 
