@@ -132,7 +132,7 @@ def print_row(name, model, x, order, args):
     data, report = codec.compress(x, return_report=True, verbose=0)
     back = codec.decompress(data, verbose=0)
     if not all(keras.tree.flatten(keras.tree.map_structure(np.array_equal, back, x))):
-        raise AssertionError(f"{name}: what was compressed did not decompress to the same")
+        raise AssertionError(f"{name}: the decompressed data differ from the input")
     # One evaluation of each example at each step.
     steps = args.num_steps if order == "together" else codec.order.count_groups(model.event_shape)
     options = {"order": order, "seed": codec.seed, "batch_size": 500, "verbose": 0}

@@ -119,7 +119,7 @@ def main():
     if args.work:
         work(args.work, args.rounds)
         return
-    print(f"{BACKEND}, batches of {BATCH_SIZE}\ndevices  steps a second  over {args.devices[0]}")
+    print(f"{BACKEND}, batches of {BATCH_SIZE}\ndevices  steps/second    over {args.devices[0]}")
     first = None
     for num_devices in args.devices:
         rate = measure(num_devices, args.rounds)

@@ -2,9 +2,9 @@
 
     KERAS_BACKEND=jax python -m benchmarks gpu --official CLONE --output gpu.json
 
-Measures bfloat16 (Keras's mixed precision) and float32, on JAX and PyTorch. `a second` counts
+Measures bfloat16 (Keras's mixed precision) and float32, on JAX and PyTorch. `per second` counts
 examples. `TFLOP/s` counts the matrix products and convolutions of a training step, as three times
-those of a forward pass; `share of peak` is their fraction of the card's peak (`PEAKS` of
+those of a forward pass; `fraction of peak` is relative to the card's peak (`PEAKS` of
 benchmarks/devices.py). `over the bare network` and `generate` are as in `overhead`. `over the
 authors' code` is as in `peer`, with autocast for bfloat16. After `--minutes`, no further
 measurement starts.
@@ -78,10 +78,10 @@ def rows_of(case, dtype, rounds, steps, official, *options):
         return {
             "what": what,
             "seconds": median,
-            "a second": num / median,
+            "per second": num / median,
             "ratio": None if base is None else float(np.median(seconds[:, 1] / seconds[:, 0])),
             "TFLOP/s": flops and flops / median / 1e12,
-            "share of peak": flops and peak and flops / median / peak,
+            "fraction of peak": flops and peak and flops / median / peak,
         }
 
     def step():

@@ -62,7 +62,7 @@ def measure_particles(num):
     model = make_pair_model()
     plain = model.generate(num, PAIR_STEPS, "sde1", seed=0, batch_size=num, verbose=0)
     likelihoods = LIKELIHOOD[plain[:, 0], plain[:, 1]]
-    print(f"of {num} samples; E[L] {mean:.4f}; of the samples that nothing guides:")
+    print(f"{num} samples; E[L] {mean:.4f}; for unguided samples:")
     print(
         f"E[L] {likelihoods.mean():.4f} +- {likelihoods.std() / num**0.5:.4f}, total variation "
         f"{total_variation(plain @ [3, 1], (truth / mean).ravel()):.3f}"
@@ -154,7 +154,7 @@ def measure_digits(num):
     judge = SampleQuality(x, labels, epochs=30)
     classifier = train_classifier(x, labels)
     accuracy = judge.accuracy(test_x, test_labels)
-    print(f"{num} samples; the judge reads {accuracy:.1%} of held-out digits")
+    print(f"{num} samples; the judge reads {accuracy:.1%} of held-out digits correctly")
     asked = np.arange(num) % 10
     by_condition = BayesianFlowNetwork.from_preset("bfn_digits_classes")
     plain = BayesianFlowNetwork.from_preset("bfn_digits")
@@ -162,17 +162,17 @@ def measure_digits(num):
     def row(name, samples):
         return {
             "guided by": name,
-            "read right": judge.accuracy(samples, asked),
+            "accuracy": judge.accuracy(samples, asked),
             "distance": judge.frechet_distance(samples),
         }
 
     options = {"seed": 0, "batch_size": num, "verbose": 0}
-    yield row("nothing", plain.generate(num, 30, "sde2", **options))
+    yield row("none", plain.generate(num, 30, "sde2", **options))
     for scale in (1.0, 1.25, 1.5, 2.0):
         samples = by_condition.generate(
             num, 30, "sde2", condition=asked, guidance_scale=scale, **options
         )
-        yield row(f"its condition, scale {scale}", samples)
+        yield row(f"condition, scale {scale}", samples)
     log_beta = SDE2Sampler(start=0.02, spacing="log_beta")
     for name, sampler, num_steps, num_particles, choices in (
         ("30 steps", "sde2", 30, None, {}),
@@ -187,7 +187,7 @@ def measure_digits(num):
         samples = plain.generate(
             num, num_steps, sampler, guidance=guidance, num_particles=num_particles, **options
         )
-        yield row(f"a classifier, {name}", samples)
+        yield row(f"classifier, {name}", samples)
 
 
 def measure_inverse(num):

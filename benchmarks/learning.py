@@ -215,7 +215,8 @@ def main():
         draw(curves, unit, args.output / f"learning_{args.kind}.png")
 
     print(
-        f"{unit} on {keras.backend.backend()}, by tenths of {args.seconds:.0f} seconds", flush=True
+        f"{unit} on {keras.backend.backend()}, at each tenth of {args.seconds:.0f} seconds",
+        flush=True,
     )
     kinds = {"mnist": mnist_networks, "text": text_networks}[args.kind](flow)
     for name, (network, make_optimizer) in kinds.items():

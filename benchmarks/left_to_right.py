@@ -49,8 +49,8 @@ def main():
     for num_heads in (4, 0):
         told, whole = measure(flow, num_heads, args)
         print(
-            f"{num_heads} heads: {told:.3f} s, a call on whole windows {whole:.3f} s, "
-            f"{told / whole:.2f} calls",
+            f"{num_heads} heads: {told:.3f} s; one call on whole windows: {whole:.3f} s; "
+            f"ratio: {told / whole:.2f}",
             flush=True,
         )
 

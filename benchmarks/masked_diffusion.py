@@ -164,7 +164,7 @@ def main():
     x = windows(draw_chain(chain, len(test_letters), rng))
     model = compare(f"A chain of order {ORDER}", letters, x, args.steps, args.repeats)
     nats = -chain.log_prob(x).mean()
-    print(f"by the chain, exactly: {nats / math.log(2) / LENGTH:.3f}")
+    print(f"exact cost under the chain: {nats / math.log(2) / LENGTH:.3f}")
 
     # This untrained network adds nothing to the chain's exact posterior of each letter.
     known = flows.DiscreteFlow(27, beta_1=0.75, prior=chain)

@@ -99,9 +99,9 @@ def write(model, letters, x):
     nats = model.code_length(x, order="left_to_right", verbose=0)["reconstruction"].sum()
     cost, header = nats / math.log(2) / 8, report["header_bits"] // 8
     bits = 8 * len(data) / x.size
-    print(f"file: {len(data)} bytes, {header} of them its header, {bits:.3f} bits per letter")
+    print(f"file: {len(data)} bytes, {header} of them the header; {bits:.3f} bits per letter")
     print(
-        f"{len(data) / cost:.4f} of the cost, {(len(data) - header) / cost:.4f} beside the header"
+        f"{len(data) / cost:.4f} of the cost, {(len(data) - header) / cost:.4f} without the header"
     )
 
 

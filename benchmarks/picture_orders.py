@@ -134,7 +134,7 @@ def complete(pictures, shared, own, args):
         drawn[name] = result.samples
         rest = whole + result.log_likelihood
         print_row(name, with_error(rest), quality, result.samples, seconds)
-    given = {"random": "told in random order", "together": "given, by messages"}
+    given = {"random": "given, random order", "together": "given, by messages"}
     for order, name in given.items():
         cost = nats(own, x, args, given=upper, order=order)
         for calls in (args.calls, args.calls // 4):

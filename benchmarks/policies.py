@@ -46,7 +46,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=20, help="evaluations of each digit")
     args = parser.parse_args()
     print(f"{keras.backend.backend()}, {args.epochs} epochs, {args.seeds} seeds")
-    print("policy           nats     over float32   farthest")
+    print("policy           nats     over float32   extreme")
     base = None
     no_float16 = keras.backend.backend() == "jax" and gpu_name() is None
     for policy in POLICIES[:2] if no_float16 else POLICIES:

@@ -109,11 +109,11 @@ def parse(sections, args):
     args.sections = sections or args.sections or None
     unknown = set(args.sections or ()) - set(SECTIONS)
     if unknown:
-        parser.error(f"no section is called {', '.join(sorted(unknown))}")
+        parser.error(f"unknown section: {', '.join(sorted(unknown))}")
     known = {name for section in map(load, args.sections or SECTIONS) for name in section.CASES}
     unknown = set(args.cases or ()) - known
     if unknown:
-        parser.error(f"no case is called {', '.join(sorted(unknown))}; there are {sorted(known)}")
+        parser.error(f"unknown case: {', '.join(sorted(unknown))}; known: {sorted(known)}")
     return args
 
 
@@ -142,7 +142,7 @@ def main(*sections, args=None):
         except Missing as reason:
             if args.sections:
                 raise SystemExit(f"{name} {reason}") from None
-            print(f"left out: {name} {reason}")
+            print(f"skipped: {name} {reason}")
         if args.output:
             args.output.write_text(json.dumps(report, indent=2, default=str) + "\n")
     return report

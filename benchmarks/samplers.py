@@ -85,7 +85,7 @@ def measure_samplers(model, quality, condition, num_samples, rounds, names, all_
 def measure_guidance(model, quality, per_class):
     """Prints the fraction of samples that the classifier assigns to the requested class."""
     condition = np.repeat(np.arange(10, dtype="int32"), per_class)
-    print(f"\nRead as the class asked for, {per_class} samples each, sde2 with 20 steps:")
+    print(f"\nRead as the requested class, {per_class} samples each, sde2 with 20 steps:")
     print(f"{'scale':<8}" + "".join(f"{c:>7}" for c in range(10)) + "   distance", flush=True)
     for scale in (1.0, 2.0, 3.0):
         samples = model.generate(
@@ -162,7 +162,7 @@ def main():
         model = class_model = (keras.saving.load_model if is_file else from_preset)(args.model)
         quality = SampleQuality(*train, num_features=32, epochs=4)
         condition = np.random.default_rng(0).choice(train[1], args.samples)
-    print(f"The classifier reads {quality.accuracy(*test):.1%} of held-out images right.")
+    print(f"The classifier reads {quality.accuracy(*test):.1%} of held-out images correctly.")
     floor = quality.frechet_distance(test[0][: args.samples])
     count = min(args.samples, len(test[0]))
     print(f"Fréchet distance of {count} held-out images: {floor:.3f}", flush=True)

@@ -212,13 +212,15 @@ def main(args=None):
     parser.add_argument("--samples", type=int, default=1000, help="rows to generate")
     parser.add_argument("--draws", type=int, default=DRAWS, help="samples of each hidden number")
     parser.add_argument("--epochs", type=int, help="default: those of `fit`")
-    parser.add_argument("--seconds", type=float, help="of the peers; default: the model's")
+    parser.add_argument(
+        "--seconds", type=float, help="training time of the peers; default: the model's"
+    )
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
     help_of_output = "JSON file of results; tables that it already has are skipped"
     parser.add_argument("--output", type=pathlib.Path, help=help_of_output)
     args = parser.parse_args(args)
     if args.peers and import_peers() is None:
-        print(f"No {' and '.join(args.peers)}: `pip install ctgan`.")
+        print(f"{' and '.join(args.peers)} skipped: they need `pip install ctgan`.")
         args.peers = ()
     results = json.loads(args.output.read_text()) if args.output and args.output.exists() else {}
     for name in args.tables:
@@ -239,7 +241,7 @@ def main(args=None):
         print_rows({"table": name, **results[name][measure]} for name in args.tables)
     scores = [means["forest after rows"] for means in measured]
     share = np.mean([score["model"] / score["real"] for score in scores])
-    print(f"\nRows of the model teach {100 * share:.1f}% of what real rows do.")
+    print(f"\nRows of the model reach {100 * share:.1f}% of the score of real rows.")
     ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in mean_ranks(measured).items())
     print(f"Mean ranks in columns and pairs: {ranks}.")
 

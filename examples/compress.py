@@ -102,12 +102,12 @@ def _webp(pictures):
 def compress_by_steps(model, x, args):
     """Returns, for each number of steps, the codec's report and the bits that the loss states."""
     results = {}
-    print(f"\n{'messages':<10}{'bits/image':>12}{'the loss':>10}{'initial':>9}{'file':>10}{'':>6}")
+    print(f"\n{'messages':<10}{'bits/image':>12}{'loss':>10}{'initial':>9}{'file':>10}{'':>6}")
     for num_steps in args.num_steps:
         codec = keras_bfn.codec.Codec(model, num_steps, args.batch_size)
         data, report = codec.compress(x, return_report=True, verbose=0)
         if not np.array_equal(codec.decompress(data, verbose=0), x):
-            raise AssertionError("what was compressed did not decompress to the same")
+            raise AssertionError("the decompressed data differ from the input")
         report["loss"] = loss_in_bits(model, x, num_steps, args.repeats)
         report["speed"] = len(x) / report["seconds"]
         results[num_steps] = report
@@ -133,7 +133,7 @@ def print_table(num_images, num_steps, report, others):
     print(f"\n{'':<38}{'bytes':>10}{'bits per image':>16}")
     rows = [
         (f"BFN, {num_steps} messages", file_size),
-        ("  of these, initial bits and header", file_size - own),
+        ("  including initial bits and header", file_size - own),
         *sorted(others.items(), key=lambda item: item[1] or math.inf),
     ]
     for name, size in rows:
@@ -182,7 +182,7 @@ def main():
         load = keras.saving.load_model if is_file else keras_bfn.BayesianFlowNetwork.from_preset
         model = load(args.model)
     elif args.data == "mnist":
-        parser.error("--data mnist needs a --model")
+        parser.error("--data mnist requires --model")
     else:
         model = digits.train(args.data_type, args.epochs)
         model.save(args.output / "model.keras")
@@ -195,7 +195,7 @@ def main():
     print_table(len(x), num_steps, results[num_steps], others)
     other = min((name for name in others if others[name]), key=others.get)
     factor = 8 * others[other] / results[num_steps]["total_bits"]
-    print(f"The file is {factor:.2f} times smaller than that of {other}, the best of the others.")
+    print(f"The file is {factor:.2f} times smaller than with {other}, the best other.")
     continuous = loss_in_bits(model, x, None, args.repeats)
     path = args.output / "rate.png"
     plot(results, continuous, other, 8 * others[other] / len(x), path)

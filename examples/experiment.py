@@ -70,7 +70,7 @@ def make_parser(doc, data_help):
     parser.add_argument("--epochs", type=positive, help="default: set by the preset")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--mixed-precision", action="store_true", help="run networks in bfloat16")
-    parser.add_argument("--distribute", action="store_true", help="divide batches over devices")
+    parser.add_argument("--distribute", action="store_true", help="divide batches among devices")
     parser.add_argument("--test-examples", type=positive, help="maximum number to score")
     parser.add_argument("--repeats", type=positive, default=10, help="evaluations per example")
     parser.add_argument("--output", type=pathlib.Path, help="default: runs/NAME-PRESET")
@@ -104,8 +104,8 @@ def distribution(args, data):
         return strategy.scope(), _divide(data, strategy.num_replicas_in_sync)
     if "WORLD_SIZE" not in os.environ:
         raise SystemExit(
-            "--distribute: on PyTorch there is a process for each device. Start them by "
-            f"`torchrun --nproc-per-node 2 {sys.argv[0]} --distribute`, for as many as there are"
+            "--distribute: PyTorch needs one process per device. Start N of them with "
+            f"`torchrun --nproc-per-node N {sys.argv[0]} --distribute`"
         )
     import torch
 
@@ -136,7 +136,7 @@ def _share(data, process, num_processes):
 def _check_divides(batch_size, num_devices):
     if batch_size % num_devices:
         raise SystemExit(
-            f"--distribute: {num_devices} devices cannot share a batch of {batch_size}"
+            f"--distribute: a batch of {batch_size} cannot be divided among {num_devices} devices"
         )
 
 
@@ -240,8 +240,8 @@ def _write_config(args, experiment, epochs):
         # at a rate of 0.
         if set(changed) - {"epochs"}:
             raise SystemExit(
-                f"--output: {args.output} holds a run with other {', '.join(changed)}; "
-                "give another directory"
+                f"--output: {args.output} contains a run with another {', '.join(changed)}; "
+                "choose another directory"
             )
     path.write_text(json.dumps(config, indent=2))
 

@@ -74,7 +74,7 @@ def main():
     parser.add_argument("kind", choices=("image", "text"))
     parser.add_argument("--data", help="text file, folder of images, or 'fashion'")
     parser.add_argument("--preset", help="default: bfn_mnist or bfn_text")
-    parser.add_argument("--steps", type=int, default=20, help="training steps between marks")
+    parser.add_argument("--steps", type=int, default=20, help="training steps between evaluations")
     parser.add_argument("--marks", type=int, default=6)
     args = parser.parse_args()
     preset = args.preset or {"image": "bfn_mnist", "text": "bfn_text"}[args.kind]
@@ -83,9 +83,9 @@ def main():
     unit, scale = "nats per image", 1.0
     if args.kind == "text":
         unit, scale = "bits per character", 1 / (256 * math.log(2))
-    print(f"{unit} on {keras.backend.backend()}, by steps of training:")
+    print(f"{unit} on {keras.backend.backend()}, by training steps:")
     print(f"{'':<16}" + "".join(f"{args.steps * mark:>8}" for mark in range(args.marks + 1)))
-    for name, load_weights in (("fine-tuned", True), ("from nothing", False)):
+    for name, load_weights in (("fine-tuned", True), ("from scratch", False)):
         costs = fine_tune(preset, data, args.steps, args.marks, load_weights)
         print(f"{name:<16}" + "".join(f"{cost:>8.2f}" for cost in scale * np.array(costs)))
 

@@ -104,7 +104,7 @@ def main():
     series = make_series(DAYS_MADE, rng) if is_made else np.load(args.series)
     windows, num_days = cut(series, 2), 1 + args.days
     if len(windows) < max(3, num_days):
-        parser.error("--series: must be of four days at least, and of more than are forecast")
+        parser.error("--series: must have at least four days, and more than are forecast")
     num_held_out = max(1, len(windows) // 10)
     held_out = windows[-num_held_out:]
     model = train(windows[: -num_held_out - 1], args.epochs)  # windows overlap by a day
@@ -112,10 +112,10 @@ def main():
     with model.averaged_weights():
         model.save(args.output / "model.keras")
         nats = model.evaluate(held_out, return_dict=True, verbose=0)["nats_per_example"]
-        print(f"nats for two days, by the model       {nats:.2f}")
+        print(f"nats for two days, model              {nats:.2f}")
         if is_made:
             exact = exact_nats(held_out[..., 0]).mean()
-            print(f"the same by the process itself        {exact:.2f}")
+            print(f"nats for two days, true process       {exact:.2f}")
 
         longer = cut(series, num_days)[-num_held_out:]
         chosen = longer[:: max(1, len(longer) // args.forecasts)][: args.forecasts]
@@ -133,11 +133,11 @@ def main():
     drawn = drawn.reshape(len(chosen), args.draws, *came.shape[1:])
     low, high = np.quantile(drawn, [(1 - BAND) / 2, (1 + BAND) / 2], axis=1)
     share = np.mean((low <= came) & (came <= high))
-    print(f"of what came, within the 90% bands    {100 * share:.1f}%")
+    print(f"held-out values in the 90% bands      {100 * share:.1f}%")
     if is_made:
         mean, std = exact_forecast(past[..., 0], args.days * DAY)
         mass = normal_cdf((high[..., 0] - mean) / std) - normal_cdf((low[..., 0] - mean) / std)
-        print(f"of what may come, by the process      {100 * mass.mean():.1f}%")
+        print(f"true process's mass in the 90% bands  {100 * mass.mean():.1f}%")
 
     path = args.output / "forecast.png"
     completed = np.concatenate([np.repeat(past[:1], args.draws, axis=0), drawn[0]], axis=1)

@@ -158,7 +158,7 @@ def main():
     print(f"Pictures and labels, on {keras.backend.backend()}:")
     model = train(data, args.epochs, args.seed)
     model.save(args.output / "model.keras")
-    print("Pictures alone:")
+    print("Pictures only:")
     alone = train({"image": data["image"]}, args.epochs, args.seed)
 
     options = {"seed": args.seed, "verbose": 0}
@@ -172,32 +172,34 @@ def main():
     guided = model.generate(
         num, steps, sampler, given={"label": asked}, guidance_scale=args.guidance, **options
     )
-    print(f"\nOf {num} pairs, the support vector machine reads the same label in")
-    print_row("picture and label drawn together", percent(read(pairs["image"]) == pairs["label"]))
-    print_row("picture drawn for a label", percent(read(drawn["image"]) == asked))
-    print_row(f"the same, guided by {args.guidance:g}", percent(read(guided["image"]) == asked))
+    print(f"\nPairs of {num} in which a support vector machine reads the same label")
+    print_row("picture and label together", percent(read(pairs["image"]) == pairs["label"]))
+    print_row("picture given a label", percent(read(drawn["image"]) == asked))
+    print_row(
+        f"the same, guidance scale {args.guidance:g}", percent(read(guided["image"]) == asked)
+    )
 
     num = len(labels)
     repeated = np.tile(images, (args.draws, 1, 1, 1))
     options["batch_size"] = num
     parts = model.generate(len(repeated), steps, given={"image": repeated}, **options)
     found = parts["label"].reshape(args.draws, num)
-    print(f"\nRight labels of {num} held-out pictures (commonest of {args.draws} draws; one draw)")
-    print_row("the support vector machine", percent(read(images) == labels))
-    name = "generate, given the picture"
+    print(f"\nCorrect labels of {num} held-out pictures (mode of {args.draws} samples; one sample)")
+    print_row("support vector machine", percent(read(images) == labels))
+    name = "label given the picture"
     print_row(name, percent(commonest(found) == labels), percent(found == labels))
 
     joint, parts = nats(model, held_out, args.repeats)
     single, _ = nats(alone, {"image": images}, args.repeats)
     shares = f"(picture {parts['image']:.2f}, label {parts['label']:.2f})"
-    print("\nNats to send a held-out example")
+    print("\nNats per held-out example")
     print_row("picture and label, one model", f"{joint:.2f}", shares)
-    print_row("picture alone, its own model", f"{single:.2f}")
-    print_row("label alone, ln 10", f"{math.log(NUM_CLASSES):.2f}")
+    print_row("picture, its own model", f"{single:.2f}")
+    print_row("label, ln 10", f"{math.log(NUM_CLASSES):.2f}")
 
     first = {name: part[:40] for name, part in pairs.items()}
     asked_for = {name: part[:40] for name, part in guided.items()}
-    blocks = {"drawn together": first, "drawn for a label, guided": asked_for}
+    blocks = {"sampled together": first, "sampled given the label, guided": asked_for}
     plot_pairs(args.output / "pairs.png", blocks)
     print(f"\nWrote model.keras and pairs.png to {args.output}/. {time.monotonic() - start:.0f} s.")
 

@@ -110,7 +110,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", nargs="?", type=pathlib.Path, help="default: make one")
+    parser.add_argument("folder", nargs="?", type=pathlib.Path, help="default: create one")
     parser.add_argument("--image-size", type=multiple, help="default: 32; 16 without a folder")
     parser.add_argument("--grayscale", action="store_true", help="one channel instead of three")
     parser.add_argument("--no-flip", action="store_true", help="do not mirror training pictures")
@@ -131,7 +131,7 @@ def main():
     folder, size = args.folder, args.image_size or 32
     if folder is None:
         folder, size = make_folder(args.output / "pictures"), args.image_size or 16
-        print(f"No folder given: made {folder}/, pieces of two photographs of scikit-learn.")
+        print(f"No folder given: created {folder}/ from two photographs of scikit-learn.")
     classes = datasets.image_classes(folder)
     data = datasets.image_folder(
         folder,
@@ -166,7 +166,7 @@ def main():
     test = everything(data.test)
     bits, error = bits_per_dimension(model, test, args.repeats)
     num = len(data.test.examples)
-    print(f"\n{bits:.3f} +- {error:.3f} bits per dimension, of {num} held-out pictures")
+    print(f"\n{bits:.3f} +- {error:.3f} bits per dimension for {num} held-out pictures")
     samples, real = draw(model, data.train, len(classes), args)
     keras_bfn.visualization.plot_samples(samples, args.output / "samples.png", real, COLUMNS)
     print(f"Wrote model.keras and samples.png to {args.output}/. {time.monotonic() - start:.0f} s.")

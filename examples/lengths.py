@@ -114,7 +114,7 @@ def main():
         print(f"{len(word):>3}  {word}")
     as_asked = ((words >= 0).sum(axis=-1) == asked).mean()
     print(
-        f"{as_asked:.1%} of the lengths asked for, {np.isfinite(log_prob(words)).mean():.1%} obey"
+        f"{as_asked:.1%} have the requested length, {np.isfinite(log_prob(words)).mean():.1%} obey"
     )
 
 

@@ -156,7 +156,7 @@ def main():
             total = (nats["transmission"] + nats["reconstruction"]).mean()
             print(f"a held-out molecule costs {total:.2f} nats, {order.replace('_', ' ')}")
         atoms = count_atoms(symbols.decode(held_out))
-        print(f"\nvalid, of these distinct, of these new; mean atoms ({atoms:.1f} held out)")
+        print(f"\nvalid; distinct of the valid; new of the distinct; atoms ({atoms:.1f} held out)")
         for name, way in ways.items():
             texts = model.generate_text(args.samples, **options, **way, seed=0, verbose=0)
             distinct, figures = judge(texts, learnt)

@@ -132,11 +132,11 @@ def plot_draws(path, exact, drawn):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="a .npz file; by default two moons are simulated")
-    parser.add_argument("--simulations", type=positive, default=10_000, help="of two moons")
+    parser.add_argument("--data", help=".npz file; default: simulate two moons")
+    parser.add_argument("--simulations", type=positive, default=10_000, help="of the two moons")
     parser.add_argument("--steps", type=positive, default=4000)
-    parser.add_argument("--checks", type=positive, default=500, help="simulations held out")
-    parser.add_argument("--draws", type=positive, default=3000, help="for an observation")
+    parser.add_argument("--checks", type=positive, default=500, help="held-out simulations")
+    parser.add_argument("--draws", type=positive, default=3000, help="samples per observation")
     parser.add_argument("--sampler-steps", type=positive, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("posterior"))
@@ -161,11 +161,11 @@ def main():
     covered = ", ".join(f"{share:.1%}" for share in inside)
     print(f"coverage of the central {BAND:.0%} intervals: {covered}")
     nats = model.log_prob(held_out, given=["observation"], seed=0).mean()
-    print(f"log-density of the true parameters, a bound by the model: {nats:.2f} nats")
+    print(f"log density of the true parameters, lower bound of the model: {nats:.2f} nats")
 
     if moons:
         exact = moons.exact_log_prob(held_out["parameters"], held_out["observation"]).mean()
-        print(f"log-density by the exact posterior: {exact:.2f} nats")
+        print(f"log density under the exact posterior: {exact:.2f} nats")
         observed = held_out["observation"][:4]
         exact = [moons.exact_posterior(row, args.draws)[0] for row in observed]
     else:

@@ -52,7 +52,7 @@ from keras_bfn.tables.table import MOST_NAMES
 HIDDEN = 0.2
 MOST_IMPUTED = 1000  # maximum number of held-out rows with hidden cells
 DATE_FORMATS = ("ISO8601", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
-SCORES = ["after real rows", "after drawn rows", "mean of draws", "one draw", "column mean"]
+SCORES = ["real rows", "generated rows", "mean of samples", "one sample", "column mean"]
 
 
 def load_tables(args):
@@ -60,7 +60,7 @@ def load_tables(args):
     if args.data is not None:
         df, left_out = read_csv(args.data)
         if args.target not in df.columns or df[args.target].dtype.kind == "M":
-            raise SystemExit(f"--target must be one of {list(df.columns)}, and no date")
+            raise SystemExit(f"--target must be one of {list(df.columns)}, and not a date")
         return {args.data.stem: df}, args.target, left_out
     wine, cancer = (loader(as_frame=True).frame for loader in (load_wine, load_breast_cancer))
     return {"wine": wine, "breast cancer": cancer}, "target", []
@@ -204,8 +204,9 @@ def write_files(folder, name, df, results, model, frames, facts, args):
         # In a column with missing cells, integers are floats: write them as integers.
         frame.convert_dtypes().to_csv(folder / f"{file}.csv", index=False)
     facts = [
-        f"{len(df)} rows, {len(df.columns)} columns. Of the first split, {len(rows)} rows were "
-        f"learnt, in {args.steps} steps, {len(test)} were held out, and {len(drawn)} were drawn.",
+        f"{len(df)} rows, {len(df.columns)} columns. In the first split, the model was trained on "
+        f"{len(rows)} rows in {args.steps} steps, {len(test)} rows were held out, and {len(drawn)} "
+        "were generated.",
         *facts,
     ]
     splits = {f"split {seed}": found for seed, found in enumerate(results)}
@@ -223,22 +224,22 @@ def main():
     parser.add_argument("--splits", type=positive, default=5)
     parser.add_argument("--samples", type=positive, default=1000, help="rows to generate")
     parser.add_argument("--sampler-steps", type=positive, default=50)
-    parser.add_argument("--draws", type=positive, default=10, help="samples per number")
+    parser.add_argument("--draws", type=positive, default=10, help="samples per hidden number")
     out = pathlib.Path("tables")
     parser.add_argument("--out", type=pathlib.Path, default=out, help=f"default: {out}")
     args = parser.parse_args()
     start = time.monotonic()
     tables, target, left_out = load_tables(args)
-    print(f"On {keras.backend.backend()}. How well a regression tells {target} of held-out rows")
-    print("(accuracy or, of numbers, R^2, in %) after real and after generated rows; and by how")
-    print(f"many deviations hidden numbers are missed: by the mean of {args.draws} draws, by one,")
-    print("by the column's mean.")
-    facts = [f"What is to be told: {target}."]
+    print(f"On {keras.backend.backend()}. How well a regression predicts {target} in held-out rows")
+    print("(accuracy or, for numbers, R^2, in %) when trained on real and on generated rows; and")
+    print("the error of hidden numbers, in standard deviations, when filled in with the mean of")
+    print(f"{args.draws} samples, with one sample, and with the column's mean.")
+    facts = [f"Target: {target}."]
     if left_out:
-        facts.append(f"Left out, as empty, or as most strings are different: {left_out}.")
+        facts.append(f"Left out, because empty or mostly distinct strings: {left_out}.")
         print(facts[-1])
     for name, df in tables.items():
-        print(f"\n{name:<14}after real rows  generated rows  hidden: mean   one    column")
+        print(f"\n{name:<14}real rows        generated rows  hidden: mean   one    column")
         columns, results, first = columns_of(df), [], None
         for seed in range(args.splits):
             found, *made = run_split(df, target, columns, seed, args)
@@ -247,7 +248,7 @@ def main():
             print_row(f"split {seed}", found)
         mean = np.mean(results, axis=0)
         print_row("mean", mean)
-        print(f"generated rows teach {100 * mean[1] / mean[0]:.1f}% of what real rows do")
+        print(f"generated rows reach {100 * mean[1] / mean[0]:.1f}% of the score of real rows")
         folder = args.out / name.replace(" ", "_")
         write_files(folder, name, df, results, *first, facts, args)
         print(f"Wrote {folder}/: report.html, synthetic.csv, imputed.csv, model.keras")

@@ -36,9 +36,9 @@ def write_report(path, title, facts, scores, real, drawn, held_out):
         "Scores": describe_scores(scores),
         "Copies": describe_copies(*distances(real, drawn, held_out)),
         "Columns": describe_columns(real, drawn),
-        "The pairs that tell most of each other": describe_pairs(*frames, of_real),
+        "Most associated pairs": describe_pairs(*frames, of_real),
         "Correlations": describe_associations(list(real.columns), of_real, of_drawn),
-        "Drawn rows": to_table(drawn.head(10), index=False),
+        "Generated rows": to_table(drawn.head(10), index=False),
     }
     body = "".join(f"<h2>{name}</h2>{text}" if name else text for name, text in sections.items())
     title = html.escape(title)
@@ -46,7 +46,7 @@ def write_report(path, title, facts, scores, real, drawn, held_out):
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style></head><body><h1>{title}</h1>"
-        '<p><b class="key real"></b>real rows<b class="key drawn"></b>drawn rows</p>'
+        '<p><b class="key real"></b>real rows<b class="key drawn"></b>generated rows</p>'
         f"{body}</body></html>",
         encoding="utf-8",
     )
@@ -58,10 +58,10 @@ def to_table(df, **options):
 
 def describe_scores(scores):
     return (
-        "<p>How well a regression that has learnt real rows tells the target of held-out rows, and "
-        "how well one that has learnt drawn rows: accuracy, or R^2 of a number. Then by how much "
-        "numbers are missed that were hidden, in standard deviations: filled in with the mean of "
-        "several draws, with one draw, and with the column's mean.</p>"
+        "<p>How well a regression predicts the target in held-out rows, when trained on real and "
+        "on generated rows: accuracy, or R^2 for a number. Then the error of hidden numbers, in "
+        "standard deviations, when filled in with the mean of several samples, with one sample, "
+        "and with the column's mean.</p>"
     ) + to_table(scores, float_format="{:.3f}".format)
 
 
@@ -178,17 +178,17 @@ def describe_copies(of_drawn, of_held_out):
     span = np.concatenate([of_held_out, of_drawn])
     picture = histogram(of_held_out, of_drawn, "{:.2f}".format, span)
     return (
-        "<p>How far each row is from the nearest that the model has learnt: of held-out real rows, "
-        "in grey, and of drawn ones. Where a model copies, drawn rows are nearer. A standard "
-        "deviation of a number, or another class, is a distance of 1.</p>"
-        f'<div class="grid wide">{card("Distance to the nearest row learnt", picture)}'
+        "<p>The distance of each row to the nearest training row, for held-out real rows (grey) "
+        "and generated rows. If a model copies, generated rows are nearer. One standard deviation "
+        "of a number, or another class, is a distance of 1.</p>"
+        f'<div class="grid wide">{card("Distance to the nearest training row", picture)}'
         + card(
             "In numbers",
             f"<p>Median: held-out {np.median(of_held_out):.2f}, "
-            f"drawn {np.median(of_drawn):.2f}.</p>"
-            f"<p>Within {near:.2f} of a row learnt: {np.mean(of_held_out <= near):.1%} of held-out "
-            f"rows, {np.mean(of_drawn <= near):.1%} of drawn rows.</p>"
-            f"<p>The same as a row learnt: {np.mean(of_drawn < 1e-6):.1%} of drawn rows, "
+            f"generated {np.median(of_drawn):.2f}.</p>"
+            f"<p>Within {near:.2f} of a training row: {np.mean(of_held_out <= near):.1%} of "
+            f"held-out rows, {np.mean(of_drawn <= near):.1%} of generated rows.</p>"
+            f"<p>Equal to a training row: {np.mean(of_drawn < 1e-6):.1%} of generated rows, "
             f"{np.mean(of_held_out < 1e-6):.1%} of held-out rows.</p>",
         )
         + "</div>"
@@ -210,11 +210,11 @@ def describe_columns(real, drawn):
             text = histogram(*floats, show)
             for what, told in (("mean", (np.mean, show)), ("deviation", (np.std, number))):
                 found = [told[1](told[0](x)) for x in floats]
-                text += f"<small>{what} {found[0]}, drawn {found[1]}</small>"
+                text += f"<small>{what} {found[0]}, generated {found[1]}</small>"
         missing = real[name].isna().mean()
         text += f"<small>{100 * missing:.2g}% missing</small>" if missing else ""
         cards.append(card(f"{i}. {name}", text))
-    note = "<p>What lies beyond the axis of the real rows is shown at its ends.</p>"
+    note = "<p>Values beyond the axis of the real rows are shown at its ends.</p>"
     return f'{note}<div class="grid">{"".join(cards)}</div>'
 
 
@@ -260,7 +260,7 @@ def bars(real, drawn):
     rows = [(value, [s.get(value, 0.0) for s in shares]) for value in shown]
     top = max((max(values) for _, values in rows), default=1.0)
     text = "".join(
-        f'<div class="bar" title="{html.escape(value)}: {a:.1%}, drawn {b:.1%}">'
+        f'<div class="bar" title="{html.escape(value)}: {a:.1%}, generated {b:.1%}">'
         f"<span>{html.escape(value)}</span><div>"
         f'<i class="real" style="width:{100 * a / top:.1f}%"></i>'
         f'<i class="drawn" style="width:{100 * b / top:.1f}%"></i></div></div>'
@@ -269,7 +269,7 @@ def bars(real, drawn):
     num_more = real.nunique() - len(shown)
     if num_more:
         a, b = (1.0 - s.reindex(shown).sum() for s in shares)
-        text += f"<small>{num_more} more: {a:.0%}, drawn {b:.0%}</small>"
+        text += f"<small>{num_more} more: {a:.0%}, generated {b:.0%}</small>"
     return text
 
 
@@ -290,8 +290,8 @@ def describe_pairs(real, drawn, of_real):
         text = f'<svg viewBox="0 0 300 145">{"".join(dots)}</svg>'
         text += f"<small>correlation {of_real[pair]:.2f}</small>"
         cards.append(card(f"{x} and {y}", text))
-    note = "<p>To the left real rows, to the right drawn ones; the first column across, the second "
-    note += "up. Classes lie in strips.</p>"
+    note = "<p>Left: real rows; right: generated rows. The first column is on the horizontal axis, "
+    note += "the second on the vertical. Classes are shown as strips.</p>"
     return f'{note}<div class="grid wide">{"".join(cards)}</div>'
 
 
@@ -318,13 +318,13 @@ def describe_associations(names, of_real, of_drawn):
     error = np.abs(of_drawn - of_real)[off].mean() if len(names) > 1 else 0.0
     cards = [
         card("Real", matrix(names, of_real)),
-        card("Drawn", matrix(names, of_drawn)),
-        card("Drawn less real", matrix(names, of_drawn - of_real)),
+        card("Generated", matrix(names, of_drawn)),
+        card("Generated minus real", matrix(names, of_drawn - of_real)),
     ]
     return (
-        "<p>Columns go by their numbers above. Of two numbers: their correlation. Of a number and "
-        "a class: the root of the share of variance that classes explain. Of two classes: "
-        f"Cramer's V. The mean difference is {error:.3f}.</p>"
+        "<p>Columns are identified by their numbers above. For two numbers: their correlation. For "
+        "a number and a class: the root of the fraction of variance that the classes explain. For "
+        f"two classes: Cramer's V. The mean difference is {error:.3f}.</p>"
         f'<div class="grid wide">{"".join(cards)}</div>'
     )
 

@@ -53,7 +53,7 @@ def judge(model, data):
     if isinstance(model.flow.prior, flows.MarkovChain):
         nats = -model.flow.prior.log_prob(np.concatenate(list(data.test))).mean()
         bits = nats / (math.log(2) * model.event_shape[0])
-        print(f"By the prior alone, test examples cost {bits:.3f} bits per character")
+        print(f"With the prior alone, test examples cost {bits:.3f} bits per character")
     real = data.test[0][:64]
     samples = model.generate(len(real), sampler="sde2", seed=0, verbose=0)
     print("\nSamples:", *LETTERS.decode(samples[:4]), sep="\n")

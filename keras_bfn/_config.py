@@ -43,7 +43,7 @@ class Immutable(ByValue, metaclass=_Sealed):
     def __setattr__(self, name, value):
         if self._is_made:
             raise AttributeError(
-                f"A `{type(self).__name__}` cannot be changed: make another. "
+                f"A `{type(self).__name__}` cannot be changed. Create a new one instead. "
                 f"Received: {name}={value!r}"
             )
         super().__setattr__(name, value)
@@ -83,7 +83,7 @@ def own_config(made, cls):
     for name in names:
         if not hasattr(made, name):
             raise AttributeError(
-                f"{type(made).__name__} must keep its constructor's argument `{name}` as an "
+                f"{type(made).__name__} must store its constructor argument `{name}` as an "
                 "attribute of the same name"
             )
     return keras.saving.serialize_keras_object({name: getattr(made, name) for name in names})

@@ -84,7 +84,7 @@ def pick_part(name, flow, *values):
     """
     if not isinstance(flow, dict):
         if name is not None:
-            raise refusal("part", "must be None for data of one kind", name)
+            raise refusal("part", "must be None unless the flow is a dict", name)
         return (flow, *values)
     if not isinstance(name, str) or name not in flow:
         raise refusal("part", f"must be one of {list(flow)}", name)
@@ -99,7 +99,7 @@ def names_of(values):
 def describe(x):
     """Describes an invalid value in a message, by a dict's names or by its type."""
     if isinstance(x, dict):
-        return f"a dict with the names {sorted(map(str, x))}"
+        return f"a dict with the keys {sorted(map(str, x))}"
     return f"a {type(x).__name__}"
 
 
@@ -114,8 +114,10 @@ def check_names(flow, x, name="x"):
     """Returns the `part_names`; raises a `ValueError` unless `x` has exactly the flow's parts."""
     is_dict = isinstance(flow, dict)
     if is_dict != isinstance(x, dict) or (is_dict and x.keys() != flow.keys()):
-        expected = f"a dict with the parts {list(flow)}" if is_dict else f"one array for {flow!r}"
-        raise mismatch(name, f"must be {expected}", describe(x))
+        expected = f"must not be a dict, because the flow is {flow!r}"
+        if is_dict:
+            expected = f"must be a dict with the parts {list(flow)}"
+        raise mismatch(name, expected, describe(x))
     return part_names(flow, name)
 
 
@@ -135,6 +137,6 @@ def check_has_event_shape(model):
     """Raises a `ValueError` if the model does not know the shape of an example yet."""
     if model.event_shape is None:
         raise ValueError(
-            "The model has no `event_shape` yet: give it to the constructor, or train first. "
-            "Received: event_shape=None"
+            "The model has no `event_shape` yet. Pass it to the constructor, or train the model "
+            "first. Received: event_shape=None"
         )

@@ -72,7 +72,7 @@ def check_positive(name, value):
     if not is_number(value) or not 1.0 / LARGEST <= value <= LARGEST:
         is_told = is_number(value) and 0 < value < math.inf
         ends = f", from {1.0 / LARGEST:g} to {LARGEST:g}" if is_told else ""
-        raise refusal(name, f"must be a number strictly between 0 and inf{ends}", value)
+        raise refusal(name, f"must be a positive, finite number{ends}", value)
     return float(value)
 
 
@@ -125,7 +125,7 @@ def check_path(name, value):
 def check_number(name, value):
     """Returns `value`, or raises a `ValueError` if it is not a finite number."""
     if not is_number(value) or not abs(value) <= LARGEST:
-        raise refusal(name, f"must be a finite number of at most {LARGEST:g}", value)
+        raise refusal(name, f"must be a finite number, at most {LARGEST:g} in magnitude", value)
     return value
 
 
@@ -139,7 +139,7 @@ def check_scale(name, scale):
     """Returns a scale, or raises a `ValueError` unless it is a finite number or a function."""
     is_finite = is_number(scale) and abs(scale) <= LARGEST
     if not is_finite and not callable(scale):
-        expected = f"must be a finite number of at most {LARGEST:g}, or a function of the time"
+        expected = f"must be a finite number, at most {LARGEST:g} in magnitude, or a function of t"
         raise refusal(name, expected, scale)
     return float(scale) if is_finite else scale
 
@@ -148,7 +148,7 @@ def check_interval(name, interval):
     """Returns an interval as a tuple of two times, or raises a `ValueError`."""
     is_pair = isinstance(interval, (tuple, list)) and len(interval) == 2
     if not is_pair or not all(map(is_number, interval)) or not 0 <= interval[0] < interval[1] <= 1:
-        raise refusal(name, "must be two numbers, 0 <= t0 < t1 <= 1", interval)
+        raise refusal(name, "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1", interval)
     return tuple(map(float, interval))
 
 
@@ -190,7 +190,7 @@ def to_numpy(x, name="x"):
             found = np.asarray(x.tolist())
             x = found if found.dtype.kind in "biuf" else x
     except (TypeError, ValueError) as error:
-        expected = "must be an array, its rows of one length"
+        expected = "must be an array, with rows of equal length"
         raise refusal(name, expected, type(x).__name__) from error
     if x.dtype.name == "bfloat16":  # not a float dtype to numpy
         return x.astype("float32")
@@ -216,5 +216,5 @@ def check_fits(x, dtype, name):
         limits = (np.finfo if "float" in dtype else np.iinfo)(dtype)
         low, high = limits.min, limits.max
     if ((x < low) | (x > high)).any():
-        expected = f"must hold numbers that fit {dtype}, from {low} to {high}"
+        expected = f"must contain numbers that fit {dtype}, from {low} to {high}"
         raise mismatch(name, expected, f"values from {x.min()} to {x.max()}")

@@ -152,7 +152,7 @@ class Signature:
         if any(
             other.default is other.empty and other.kind < other.VAR_POSITIONAL for other in others
         ):
-            expected = "must take one dict, `call(self, inputs)`, and all else by default"
+            expected = "must take one dict, `call(self, inputs)`, with defaults for other arguments"
             raise refusal("network", expected, f"call{inspect.signature(network.call)}")
         declared = self.inputs or {}
         self.condition = declared.get("condition")
@@ -164,7 +164,9 @@ class Signature:
         if not isinstance(allow_missing, (bool, type(None))) or (
             has_mask and allow_missing is False
         ):
-            expected = "must be a bool, and True or None for a network that takes a 'mask'"
+            expected = (
+                "must be True, False or None, and not False for a network that takes a 'mask'"
+            )
             raise refusal("allow_missing", expected, allow_missing)
         self.allow_missing = has_mask if allow_missing is None else allow_missing
         self.takes_mask = self.allow_missing if self.inputs is None else has_mask
@@ -173,8 +175,10 @@ class Signature:
     def check_conditional(self, conditional, name="x"):
         """Raises a `ValueError` if a condition is missing, or the network takes none."""
         if self.conditional not in (None, conditional):
-            takes, came = ("no condition", "one") if conditional else ("a condition", "none")
-            raise ValueError(f"The network takes {takes}. Received: `{name}` with {came}")
+            takes, came = ("no", "a") if conditional else ("a", "no")
+            raise ValueError(
+                f"The network takes {takes} condition. Received: {came} condition in `{name}`"
+            )
 
     def call(self, network, inputs, training=False):
         """Returns the network's output in float32, for a dict of its inputs.
@@ -199,9 +203,9 @@ def _symbolic_inputs(network):
     if not {"theta", "t"} <= names <= {"theta", "t", "condition", "mask", "causal", "t_next"}:
         names = sorted(names) if names else type(inputs).__name__
         raise ValueError(
-            "Argument `network` must take a dict of 'theta', 't' and, if it is conditional, "
-            "'condition', if it is told which variables are there, 'mask', and, if it can see "
-            "sequences from left to right alone, 'causal'. "
+            "Argument `network` must take a dict of 'theta' and 't', and optionally 'condition', "
+            "'mask' (the observed variables), 'causal' (whether each position may depend only on "
+            "those before it) and 't_next' (the time at which a jump arrives). "
             f"Received: a network that takes {names}"
         )
     return inputs
@@ -238,7 +242,7 @@ def make_symbolic_inputs(
 def check_graph(flow, event_shape, times, network):
     """Raises a `ValueError` if a functional model does not suit the flow."""
     inputs = network.input
-    _check_shapes("take a theta of", flow, event_shape, "theta_size", inputs["theta"])
+    _check_shapes("take 'theta' as", flow, event_shape, "theta_size", inputs["theta"])
     t = keras.tree.map_structure(lambda t: tuple(t.shape[1:]), inputs["t"])
     expected = map_parts(tuple, event_shape) if times == "variables" else ()
     if t != expected:
@@ -267,8 +271,8 @@ def _check_shapes(verb, flow, event_shape, size, tensors):
         shape, expected = getattr(tensor, "shape", None), (*event_shape, getattr(flow, size))
         if shape is None or tuple(shape)[1:] != expected:
             raise ValueError(
-                f"Argument `network` must {verb} shape {(None, *expected)} for {flow!r} with "
-                f"event_shape={event_shape}. Received: a network with "
+                f"Argument `network` must {verb} a tensor of shape {(None, *expected)}, for "
+                f"{flow!r} with event_shape={event_shape}. Received: a network with "
                 + (describe(tensor) if shape is None else f"shape {tuple(shape)}")
             )
 

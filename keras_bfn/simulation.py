@@ -113,11 +113,11 @@ class SimulationModel(BayesianFlowNetwork):
                 raise refusal("given", f"must name some of {list(self.event_shape)}", name)
             num_axes = x.ndim - len(self.event_shape[name])
             if num_axes not in (0, 1) or x.shape[num_axes:] != self.event_shape[name]:
-                expected = f"must have the shape {self.event_shape[name]}, or be a batch of such"
+                expected = f"must have shape {self.event_shape[name]}, or be a batch of that shape"
                 raise refusal(f"given[{name!r}]", expected, x.shape)
             shapes.add(x.shape[:num_axes])
         if len(shapes) > 1:
-            raise refusal("given", "must hold as many examples of each part", shapes)
+            raise refusal("given", "must contain equally many examples of each part", shapes)
         return shapes.pop() if shapes else ()
 
     def get_config(self):
@@ -181,12 +181,12 @@ def _check_bounds(name, bounds, x):
     """Returns the bounds of a part as two floats, or nested lists of floats."""
     name = f"bounds[{name!r}]"
     if x.dtype.kind in "iub":
-        raise refusal(name, "must be of a part of floats: classes have no bounds", bounds)
+        raise refusal(name, "must be for a part of floats: classes have no bounds", bounds)
     if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
         raise refusal(name, "must be a pair (low, high)", bounds)
     low, high = (np.broadcast_to(check_numbers(name, end), x.shape[1:]) for end in bounds)
     if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
-        raise refusal(name, "must be finite, low below high", bounds)
+        raise refusal(name, "must be finite, with low below high", bounds)
     x = x.astype("float32")  # as bounds are, so that rounding puts no value outside
     if ((x < low) | (x > high)).any():
         expected = f"must contain all simulated values, from {np.nanmin(x)} to {np.nanmax(x)}"

@@ -362,9 +362,9 @@ def test_what_is_measured_on_a_gpu_runs_on_a_processor(monkeypatch, dtype):
     monkeypatch.setattr(gpu, "peak_flops", lambda name, dtype: 1e6)
     step, *others = gpu.measure(cases=["text8"], rounds=1, steps=2, toy=True)
     assert step["what"] == "training step"
-    assert step["share of peak"] == pytest.approx(1e6 * step["TFLOP/s"])
+    assert step["fraction of peak"] == pytest.approx(1e6 * step["TFLOP/s"])
     assert [row["TFLOP/s"] for row in others] == [None, None]
-    assert all(row["a second"] == pytest.approx(2 / row["seconds"]) for row in (step, *others))
+    assert all(row["per second"] == pytest.approx(2 / row["seconds"]) for row in (step, *others))
     assert keras.config.dtype_policy().name == "float32"
 
 
@@ -388,8 +388,8 @@ def test_a_report_tells_the_machine_and_the_rows(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["speed"], "no section is called speed"),
-        (["overhead", "--cases", "unet", "gpt"], "no case is called gpt"),
+        (["speed"], "unknown section: speed"),
+        (["overhead", "--cases", "unet", "gpt"], "unknown case: gpt"),
         (["peer"], "--official CLONE"),
     ],
 )

@@ -125,8 +125,8 @@ def test_simulations_may_be_tensors_and_a_model_is_saved(briefly_trained, tmp_pa
     ("given", "message"),
     [
         ({"heard": [0.1, 0.2]}, "`given` must name some of"),
-        ({"seen": [0.1]}, r"`given\['seen'\]` must have the shape \(2,\)"),
-        ({"seen": [[0.1, 0.2]], "rate": [0.1, 0.2]}, "as many examples of each part"),
+        ({"seen": [0.1]}, r"`given\['seen'\]` must have shape \(2,\)"),
+        ({"seen": [[0.1, 0.2]], "rate": [0.1, 0.2]}, "equally many examples of each part"),
     ],
 )
 def test_what_is_given_must_suit_the_model(briefly_trained, given, message):
@@ -143,7 +143,7 @@ def test_what_is_given_must_suit_the_model(briefly_trained, given, message):
         ({"bounds": {"rate": (1e3, -1e3)}}, "low below high"),
         ({"bounds": {"rate": (-np.inf, 1e3)}}, "must be finite"),
         ({"bounds": {"rate": (1e3, 2e3)}}, "must contain all simulated values"),
-        ({"bounds": {"kind": (0, 1)}}, "must be of a part of floats"),
+        ({"bounds": {"kind": (0, 1)}}, "must be for a part of floats"),
         ({"observed": "heard"}, "`observed` must be one of"),
     ],
 )

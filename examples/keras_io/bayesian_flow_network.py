@@ -71,7 +71,7 @@ def to_binary(images):
 
 (train_images, _), (test_images, _) = keras.datasets.mnist.load_data()
 train_images, test_images = to_binary(train_images), to_binary(test_images)
-print("Images to train on:", train_images.shape)
+print("Training images:", train_images.shape)
 
 """
 ## Messages and beliefs
@@ -238,8 +238,8 @@ model.fit(train_images, None, batch_size, num_epochs, validation_data=test_image
 
 transmission = model.evaluate(test_images, batch_size=batch_size, verbose=0)
 reconstruction = ops.convert_to_numpy(model.reconstruction_loss(test_images[:1000]))
-print(f"Nats of messages about a test image: {transmission:.2f}")
-print(f"Nats of what is unknown after them: {reconstruction:.2f}")
+print(f"Nats per test image, transmission: {transmission:.2f}")
+print(f"Nats per test image, reconstruction: {reconstruction:.2f}")
 
 """
 ## Generating digits
@@ -261,7 +261,7 @@ show(on_the_way, 8, "Beliefs at times 0, 0.2, 0.4, 0.6, 0.8 and 1")
 10 steps, with the paper's sampler, and with messages about the expected image:
 """
 
-show(model.generate(32, num_steps=10)[0], 16, "10 steps, images drawn")
+show(model.generate(32, num_steps=10)[0], 16, "10 steps, sampled images")
 images, _ = model.generate(32, num_steps=10, use_expected_image=True)
 show(images, 16, "10 steps, expected images")
 

@@ -19,7 +19,7 @@ def check_format(format):
         own = [name for name, backends in FORMATS.items() if backend in backends]
         raise refusal(
             "format",
-            f"must be one of {own}, which Keras on {backend} can write; for others, `save` the "
+            f"must be one of {own}, which Keras can write on {backend}. For this one, `save` the "
             f"model, load it with KERAS_BACKEND={FORMATS[format][0]}, and export it there",
             format,
         )

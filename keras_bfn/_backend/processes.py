@@ -71,15 +71,15 @@ def mean_of_processes(tensors):
     """Averages tensors over `torch.distributed` processes in one message; None stays None."""
     if keras.backend.backend() != "torch":
         raise RuntimeError(
-            "`share_gradients` is for PyTorch: on JAX use `keras.distribution`, on TensorFlow a "
-            f"`tf.distribute` strategy. The backend is {keras.backend.backend()!r}"
+            "`share_gradients` requires PyTorch. Use `keras.distribution` on JAX, and a "
+            f"`tf.distribute` strategy on TensorFlow. The backend is {keras.backend.backend()!r}"
         )
     import torch
 
     if not torch.distributed.is_initialized():
         raise ValueError(
-            "`torch.distributed` is not initialised: start the script by `torchrun`, and call "
-            "`torch.distributed.init_process_group()` first"
+            "`torch.distributed` is not initialised. Start the script with `torchrun`, and first "
+            "call `torch.distributed.init_process_group()`"
         )
     given = [tensor for tensor in tensors if tensor is not None]
     if not given:

@@ -72,8 +72,9 @@ class Resume(keras.callbacks.Callback):
             epoch, state, path = self._find_newest(up_to=min(epochs))
         if epoch != min(epochs) or max(epochs) - min(epochs) > 1:
             raise ValueError(
-                "Argument `directory` must be where all processes kept what they did. Received: "
-                f"directory={str(self.directory)!r}, where their last epochs are {epochs}"
+                "Argument `directory` must contain checkpoints from which all processes can resume "
+                f"at the same epoch. Received: directory={str(self.directory)!r}, where their last "
+                f"epochs are {epochs}"
             )
         if state is not None:
             self._restore(state, path)
@@ -87,7 +88,7 @@ class Resume(keras.callbacks.Callback):
                 state = _read(path)
                 return json.loads(str(state["meta"]))["epoch"], state, path
             except Exception as error:  # of any kind: a broken file fails anywhere
-                print(f"Skipped {path}, which cannot be read: {error}", flush=True)
+                print(f"Skipped the unreadable checkpoint {path}: {error}", flush=True)
         return 0, None, None
 
     def _file_of(self, epoch):
@@ -130,8 +131,9 @@ class Resume(keras.callbacks.Callback):
         arrays = [array for name, array in state.items() if name.startswith("variable_")]
         if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
             raise ValueError(
-                "Argument `directory` must be that of the same model and optimizer. Received: "
-                f"directory={str(self.directory)!r}, whose {path.name} has other variables"
+                "Argument `directory` must contain checkpoints of the same model and optimizer. "
+                f"Received: directory={str(self.directory)!r}, whose {path.name} has different "
+                "variables"
             )
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
@@ -145,7 +147,7 @@ class Resume(keras.callbacks.Callback):
         self.model._initial_epoch = meta["epoch"]
         write_atomically(self._own / "metrics.csv", self._write_metrics)
         if self.verbose:
-            print(f"Going on after epoch {meta['epoch']}, from {path}", flush=True)
+            print(f"Resuming after epoch {meta['epoch']} from {path}", flush=True)
 
     def _write_metrics(self, file):
         names = list(dict.fromkeys(name for row in self.history for name in row))
@@ -163,8 +165,8 @@ def _read(path):
         # is everything.
         broken = arrays.zip.testzip()
         if broken is not None:
-            raise ValueError(f"{broken} is broken")
+            raise ValueError(f"its entry {broken} is damaged")
         state = dict(arrays)
     if len(state) != 1 + json.loads(str(state["meta"]))["num_arrays"]:
-        raise ValueError("its directory is broken")
+        raise ValueError("it has the wrong number of arrays")
     return state

@@ -53,7 +53,7 @@ class _Samples(keras.callbacks.Callback):
         condition_inputs(self.model, self.condition, self.num_samples)
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.tensorboard is not None:
-            with tell_to_install("Argument `tensorboard` needs it: pip install tensorboard"):
+            with tell_to_install("`tensorboard` needs TensorBoard: pip install tensorboard"):
                 from tensorboard.summary.writer.event_file_writer import EventFileWriter
             # One file for all epochs: TensorBoard reads several in the order of their names.
             self.events = EventFileWriter(str(self.tensorboard), filename_suffix=".samples")
@@ -134,7 +134,7 @@ class SampleImages(_Samples):
         super().on_train_begin(logs)
         _, shape = pick_part(self.part, self.model.flow, self.model.event_shape)
         if len(shape) not in (2, 3) or (len(shape) == 3 and shape[-1] not in (1, 3)):
-            expected = "must be of images, (height, width) or that with 1 or 3 channels"
+            expected = "must be (height, width) or (height, width, channels), with 1 or 3 channels"
             raise refusal("event_shape", expected, shape)
         _import_pillow()
 
@@ -156,7 +156,7 @@ class SampleImages(_Samples):
 
 
 def _import_pillow():
-    with tell_to_install('Pictures need Pillow: pip install "keras-bfn[examples]"'):
+    with tell_to_install('Images need Pillow: pip install "keras-bfn[examples]"'):
         from PIL import Image
     return Image
 

@@ -24,7 +24,7 @@ def load_official(network, path):
 
     Raises:
         ValueError: if the network has another architecture, or the file is not a checkpoint for it:
-            keys are missing or left over, or a shape differs. The network's weights are then
+            keys are missing or unexpected, or a shape differs. The network's weights are then
             unchanged.
         FileNotFoundError: if the file does not exist.
         ImportError: if `torch`, or for `hf://` `huggingface_hub`, is not installed.
@@ -41,10 +41,10 @@ def load_official(network, path):
     """
     if not _is_of_their_kind(network):
         raise ValueError(
-            "Argument `network` must be that of one of the paper's presets, or one of theirs at "
-            "another size: a UNet for two classes or a VDMUNet for numbers or bins, with width a "
-            "multiple of 128, or a Transformer for three or more classes; with shortcut=False and "
-            f"without conditions. Received: network={network!r}"
+            "Argument `network` must be one of the paper's architectures, at any size: a UNet for "
+            "two classes or a VDMUNet for numbers or bins, both with a width that is a multiple of "
+            "128, or a Transformer for three or more classes. It must have shortcut=False and no "
+            f"conditions. Received: network={network!r}"
         )
     reader = StateDictReader(read_state_dict(path), f"The checkpoint '{path}'")
     _READERS[type(network)](reader, network)
@@ -160,8 +160,8 @@ def _read_transformer(reader, network):
     positions = reader.take("net.input_adapter.pos_embedding", expected.shape)
     if positions is not None and not np.allclose(positions, expected, atol=1e-4):
         raise ValueError(
-            f"{reader.source}: 'net.input_adapter.pos_embedding' holds learnt positions, expected "
-            "sinusoids"
+            f"{reader.source}: 'net.input_adapter.pos_embedding' contains learnt positions, "
+            "expected sinusoids"
         )
     reader.dense("net.input_adapter.inp_embedding", get("input_projection"))
     reader.dense("net.input_adapter.t_embedding", get("time_projection"))

@@ -35,7 +35,7 @@ def read_state_dict(path):
     except Exception as error:  # invalid bytes make torch raise errors of any type
         raise ValueError(
             "Argument `path` must be a file of PyTorch weights, without any code. "
-            f"Received: path='{path}', which PyTorch does not read as such"
+            f"Received: path='{path}', which PyTorch cannot load with weights_only=True"
         ) from error
 
     def is_dense(tensor):
@@ -45,8 +45,8 @@ def read_state_dict(path):
     is_dict = isinstance(state, dict) and all(isinstance(key, str) for key in state)
     if not is_dict or not all(map(is_dense, state.values())):
         raise ValueError(
-            "Argument `path` must be a file of a state dict, names and dense tensors of real "
-            f"numbers alone. Received: path='{path}', which holds something else"
+            "Argument `path` must be the file of a state dict: a dict from names to dense tensors "
+            f"of real numbers. Received: path='{path}', which contains something else"
         )
     return state
 
@@ -143,12 +143,12 @@ class StateDictReader:
         """Assigns all scheduled arrays.
 
         Raises:
-            ValueError: if keys are missing or left over.
+            ValueError: if keys are missing or unexpected.
         """
         if self.missing or self.state:
             raise ValueError(
-                f"{self.source} does not fit: "
-                f"{_list_keys('missing', self.missing)}; {_list_keys('left over', self.state)}"
+                f"{self.source} does not match the network: "
+                f"{_list_keys('missing', self.missing)}; {_list_keys('unexpected', self.state)}"
             )
         for variable, array in self.assignments:
             variable.assign(array)
@@ -157,4 +157,4 @@ class StateDictReader:
 def _list_keys(what, keys):
     keys = list(keys)
     names = ", ".join(f"'{key}'" for key in keys[:3]) + (", ..." if len(keys) > 3 else "")
-    return f"{len(keys)} keys {what}" + (f" ({names})" if keys else "")
+    return f"{len(keys)} {what} keys" + (f" ({names})" if keys else "")

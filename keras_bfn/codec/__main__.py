@@ -3,7 +3,7 @@
     python -m keras_bfn.codec compress images.npy images.bfn --model model.keras --report
     python -m keras_bfn.codec decompress images.bfn images.npy --model model.keras
 
-Data of several kinds are a .npz file, with an array for each part.
+Data with several parts are a .npz file with one array per part.
 
 `--model` is a file written by `model.save`, or the name or folder of a preset. Decompress with the
 backend (`KERAS_BACKEND`) that compressed.
@@ -32,18 +32,18 @@ def parse_arguments():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    compress = commands.add_parser("compress", help="from .npy or .npz to a compressed file")
-    decompress = commands.add_parser("decompress", help="from a compressed file to .npy or .npz")
+    compress = commands.add_parser("compress", help="compress a .npy or .npz file")
+    decompress = commands.add_parser("decompress", help="decompress to a .npy or .npz file")
     for command in (compress, decompress):
         command.add_argument("input", type=pathlib.Path)
         command.add_argument("output", type=pathlib.Path)
-        command.add_argument("--model", required=True, help="a .keras file, or a preset")
-        command.add_argument("--condition", type=pathlib.Path, help="a .npy file of conditions")
+        command.add_argument("--model", required=True, help=".keras file or preset")
+        command.add_argument("--condition", type=pathlib.Path, help=".npy file of conditions")
         command.add_argument("--num-steps", type=int, default=50)
-        command.add_argument("--quiet", action="store_true", help="no progress")
-    compress.add_argument("--batch-size", type=int, help="most lanes; see keras_bfn.codec.Codec")
-    compress.add_argument("--report", action="store_true", help="print where the bits went")
-    compress.add_argument("--verify", action="store_true", help="decompress, too, and compare")
+        command.add_argument("--quiet", action="store_true", help="show no progress")
+    compress.add_argument("--batch-size", type=int, help="maximum number of lanes: see Codec")
+    compress.add_argument("--report", action="store_true", help="print how the bits are spent")
+    compress.add_argument("--verify", action="store_true", help="decompress the result and compare")
     return parser.parse_args()
 
 
@@ -65,7 +65,7 @@ def run(args):
     if args.verify:
         back = codec.decompress(data, condition, verbose=verbose)
         if not all(np.array_equal(*part) for _, *part in list_parts(model.flow, back, x)):
-            raise CodecError("What was compressed does not decompress to the same")
+            raise CodecError("The compressed data do not decompress to the input")
     write_atomically(args.output, lambda file: file.write(data))
     if args.report:
         print_report(report)

@@ -94,7 +94,7 @@ class Chain:
         self.gained = np.diff(self.precision, prepend=0.0)
         if not np.all(self.gained[1:] > 0):
             raise refusal(
-                "num_steps", "must leave each message some accuracy in float32", num_steps
+                "num_steps", "must be so small that each message has accuracy in float32", num_steps
             )
         # s_i given s_(i+1) is N(kept_i s_(i+1), std_i^2), and s_n given x is N(kept_n e(x),
         # std_n^2).
@@ -109,8 +109,8 @@ class Chain:
         popped, pushed = (std[1:] / self.spacing[1:] for std in (self.std, np.sqrt(self.gained)))
         if max(popped.max(initial=0), pushed.max(initial=0)) > MOST_POINTS:
             raise ValueError(
-                "Arguments `num_steps` and `resolution` must leave each standard deviation at most "
-                f"{MOST_POINTS} points of the lattice. "
+                "Arguments `num_steps` and `resolution` must be such that no standard deviation "
+                f"spans more than {MOST_POINTS} lattice points. "
                 f"Received: num_steps={num_steps}, resolution={resolution}"
             )
         self.drawn_bits = self.channel.size * _most_drawn(popped, pushed)

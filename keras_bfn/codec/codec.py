@@ -210,19 +210,20 @@ class Codec:
         header, payload = container.read(bytes(data))
         model, count, num_steps = self.model, header["count"], header["num_steps"]
         if not fingerprints.of_model(model).startswith(header["model"]):
-            raise CodecError("The file was made by another model: its flow or weights are others")
+            raise CodecError("The file was made by another model: its flow or weights differ")
         if num_steps > max(self.num_steps, MOST_UNASKED_STEPS):
             raise CodecError(
-                f"The file was made in {num_steps} steps, which take long: a `Codec` with "
-                f"num_steps={num_steps} decodes it"
+                f"The file was made with {num_steps} steps, and would take long to decode. If that "
+                f"is intended, use a `Codec` with num_steps={num_steps}"
             )
         dtypes, there = header["dtype"], header["there"]
         if names_of(dtypes) not in (None, names_of(model.flow)):
-            raise CodecError(f"The file holds other parts of data than the model's: {dtypes}")
+            raise CodecError(f"The file's data have other parts than the model's: {dtypes}")
         masks = model.allow_missing
         if (there is not None) != masks or (masks and names_of(there) != names_of(model.flow)):
             raise CodecError(
-                "The file says of other variables than the model's that they are there"
+                "The file's masks of observed variables do not match the model's `allow_missing` "
+                "or its parts"
             )
         # One null condition serves all examples: a file may claim to have any number of them.
         num_told = 1 if condition is None else count
@@ -236,11 +237,11 @@ class Codec:
         try:
             protocol = self._protocol(order, header, condition, there)
         except ValueError as error:
-            raise CodecError(f"The file's header is impossible: {error}") from error
+            raise CodecError(f"The file's header is invalid: {error}") from error
         examples, progress = [], _progress(count, verbose)
         if not protocol.probe(header["batches"]).startswith(header["outputs"]):
             raise CodecError(
-                f"The network's outputs are not those of when the file was made{differences}"
+                f"The network's outputs differ from those when the file was made{differences}"
             )
         try:
             undrawn = protocol.initial[: header["undrawn_words"]]
@@ -258,7 +259,7 @@ class Codec:
             *reversed(examples),
         )
         if not np.array_equal(stack.words(), np.concatenate([_data_word(x), protocol.initial])):
-            raise CodecError(f"The file was decoded to other data than it was made of{differences}")
+            raise CodecError(f"The decoded data differ from the compressed data{differences}")
         return x
 
     def _condition(self, condition, num):

@@ -129,10 +129,10 @@ def read(data):
         raise CodecError(f"Not a file of keras_bfn.codec: it does not begin with {MAGIC!r}")
     version = data[len(MAGIC)]
     if version != VERSION:
-        raise CodecError(f"The file has version {version} of the format; only {VERSION} is known")
+        raise CodecError(f"The file has format version {version}; only {VERSION} is supported")
     content = data[:-CHECKSUM_SIZE]
     if data != seal(content):
-        raise CodecError("The file is cut short or damaged: its checksum does not fit its content")
+        raise CodecError("The file is truncated or damaged: its checksum does not match")
     if len(content) < PREFIX.size:
         raise CodecError(f"The file has {len(data)} bytes, too few for a header")
     prints = map(bytes.hex, PREFIX.unpack_from(content)[2:])
@@ -141,11 +141,11 @@ def read(data):
         packed = content[PREFIX.size :]
         header = json.loads(unpacker.decompress(packed, MOST_UNPACKED + 2 * len(packed)))
         if not unpacker.eof:
-            raise ValueError("it does not end")
+            raise ValueError("it is incomplete")
     except (zlib.error, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or not JSON
         raise CodecError(f"The file's header is not JSON: {error}") from error
     if not isinstance(header, dict):
-        raise CodecError(f"The file's header is no dict: {header!r}")
+        raise CodecError(f"The file's header is not a dict: {header!r}")
     header = {**DEFAULTS, **header, **dict(zip(FINGERPRINTS, prints, strict=True))}
     _check_header(header)
     payload = unpacker.unused_data
@@ -192,7 +192,7 @@ def unpack_mask(count, event_shape, text):
     except (ValueError, OverflowError, zlib.error) as error:
         raise CodecError(f"The file's mask cannot be read: {error}") from error
     if len(packed) != -(-num // 8):
-        raise CodecError(f"The file's mask does not have the {num} bits of its examples")
+        raise CodecError(f"The file's mask does not have {num} bits, one for each variable")
     return (
         np.unpackbits(np.frombuffer(packed, "uint8"))[:num]
         .astype(bool)
@@ -205,4 +205,4 @@ def _check_header(header):
         raise CodecError(f"The file's header does not have the entries {sorted(ENTRIES)}")
     for name, is_possible in ENTRIES.items():
         if not is_possible(header[name]):
-            raise CodecError(f"The file's header has an impossible entry {name}={header[name]!r}")
+            raise CodecError(f"The file's header has an invalid entry {name}={header[name]!r}")

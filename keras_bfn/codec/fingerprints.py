@@ -48,5 +48,5 @@ def differences(there):
     """Returns, in words, how a file's environment differs from this one; empty if it does not."""
     here = of_environment()
     names = [name for name in here if here[name] != there.get(name)]
-    words = "; ".join(f"{name}: {there.get(name)} then, {here[name]} now" for name in names)
+    words = "; ".join(f"{name}: {there.get(name)} in the file, {here[name]} here" for name in names)
     return f" ({words})" if words else ""

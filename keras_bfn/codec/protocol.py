@@ -116,5 +116,5 @@ def unpack_order(packed):
             if packed["class"] == order_class.__name__:
                 return order_class.from_config(packed["config"])
     except (TypeError, KeyError, ValueError) as error:
-        raise CodecError(f"The file's order is impossible: {error}") from error
+        raise CodecError(f"The file's order is invalid: {error}") from error
     raise CodecError(f"The file's order is unknown: {packed['class']!r}")

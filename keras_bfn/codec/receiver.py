@@ -187,7 +187,7 @@ class Receiver:
         told = self.program.predict_on_batch(inputs)
         if any(np.isnan(values[: len(rows)]).any() for values in keras.tree.flatten(told)):
             t = max(np.max(t) for (t,) in list_parts(inputs["t"]))
-            raise CodecError(f"The network's output at t = {t} is not a number")
+            raise CodecError(f"The network returned NaN at t = {t}")
         return rows_of(np.s_[: len(rows)], told)
 
     def probe(self):

@@ -109,7 +109,7 @@ class Stack:
         is_end = np.abs(end) == normals.bound
         beyond = np.abs(offset - end)[is_end]
         if beyond.size and beyond.max() >= LONGEST_WAY:
-            raise CodecError("a message lies too far from what the receiver expects")
+            raise CodecError("a message is too far from the receiver's prediction")
         self._push(beyond, self._models.Uniform(LONGEST_WAY))
         self._push_normal(end, normals)
 
@@ -149,7 +149,7 @@ class Stack:
         low = shares(values)
         size = shares(values + 1) - low
         if not np.all(size > 0):
-            raise CodecError("its bits stand for what no encoder would have popped")
+            raise CodecError("no encoder could have written its bits")
         is_wide = size > 1
         sizes = size[is_wide].astype("int32")
         low[is_wide] += self._pop(sizes.shape, self._models.Uniform(), sizes)
@@ -188,7 +188,7 @@ class Stack:
         try:
             self._coder.encode_reverse(np.ravel(symbols).astype("int32"), model, *parameters)
         except KeyError as error:
-            raise CodecError("its bits stand for what no encoder would have popped") from error
+            raise CodecError("no encoder could have written its bits") from error
 
     def _pop(self, shape, model, *parameters):
         if not math.prod(shape):

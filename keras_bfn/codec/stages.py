@@ -101,7 +101,7 @@ def shrink(stages, batches, num_examples):
     lanes = [stage.num_lanes for stage in stages[: len(batches)]]
     total = sum(num * times for num, times in zip(lanes, batches, strict=False))
     if len(batches) > len(stages) or not total - lanes[-1] < num_examples <= total:
-        raise CodecError(f"The file's batches {batches} do not have its {num_examples} examples")
+        raise CodecError(f"The file's batches {batches} do not match its {num_examples} examples")
 
     def batches_backwards(start):
         for number, times in reversed(list(enumerate(batches))):

@@ -64,7 +64,7 @@ class Batches(keras.utils.PyDataset):
         super().__init__(workers=1, use_multiprocessing=False)
         for name, value in (("examples", examples), ("labels", labels)):
             if not hasattr(value, "__getitem__") and not (name == "labels" and value is None):
-                raise refusal(name, "must hold rows", value)
+                raise refusal(name, "must be an array, or support indexing by rows", value)
         if labels is not None and len(labels) != len(examples):
             raise ValueError(
                 f"Argument `labels` must have one label for each of {len(examples)} examples. "

@@ -67,7 +67,7 @@ def image_folder(
         if len(files) < 3:
             raise FileNotFoundError(
                 f"Argument `path` must be a folder with at least 3 images {sorted(_ENDINGS)}. "
-                f"Received: path={str(path)!r} with {len(files)}"
+                f"Received: path={str(path)!r}, which contains {len(files)}"
             )
         numbers = _number_folders(path, files) if labels else None
         images = np.stack([_read_image(file, color_mode, image_size) for file in files])
@@ -110,7 +110,7 @@ def _image_files(path):
 
 def _read_image(file, color_mode, image_size):
     """Returns the levels of an image file, cropped and scaled, `(height, width, channels)`."""
-    with tell_to_install('Images of a folder need Pillow: pip install "keras-bfn[examples]"'):
+    with tell_to_install('Reading images needs Pillow: pip install "keras-bfn[examples]"'):
         from PIL import Image
     try:
         with Image.open(file) as image:
@@ -125,11 +125,11 @@ def _read_image(file, color_mode, image_size):
     except MemoryError:
         raise
     except Exception as error:  # of many types: not an image, truncated, a bomb
-        raise ValueError(f"The file {str(file)!r} must be a whole image. ({error})") from error
+        raise ValueError(f"The file {str(file)!r} must be a complete image. ({error})") from error
     if mode.startswith(("I", "F")):  # Pillow would clip these at 255
         raise ValueError(
-            f"The file {str(file)!r} must be an image of 8 bits for each colour. "
-            f"Received: one of more, mode {mode!r}"
+            f"The file {str(file)!r} must be an image with 8 bits per channel. "
+            f"Received: an image of mode {mode!r}"
         )
     return keras.utils.img_to_array(image, "channels_last", "uint8")
 
@@ -146,6 +146,6 @@ def _number_folders(path, files):
     if None in folders:
         raise ValueError(
             "Argument `labels` must be False unless each image is in a sub-folder. Received: "
-            f"labels=True, and {str(files[folders.index(None)])!r}"
+            f"labels=True, with {str(files[folders.index(None)])!r}, which is in none"
         )
     return np.unique(folders, return_inverse=True)[1].astype("int32")

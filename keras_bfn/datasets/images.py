@@ -191,7 +191,7 @@ def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels
         # TensorFlow Datasets reads with TensorFlow, whatever the backend.
         if not all(importlib.util.find_spec(n) for n in ("tensorflow_datasets", "tensorflow")):
             raise ImportError(
-                f"The dataset {name!r} needs tensorflow_datasets and, to read it, TensorFlow: "
+                f"The dataset {name!r} needs tensorflow_datasets, which reads with TensorFlow: "
                 'pip install "keras-bfn[datasets,tensorflow]"'
             )
         import tensorflow_datasets as tfds
@@ -204,7 +204,8 @@ def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels
             reason = str(error).partition("\n")[0]
             raise FileNotFoundError(
                 f"The dataset {name!r} is not in data_dir={data_dir!r} and could not be downloaded."
-                " Give `data_dir` a folder of TensorFlow Datasets that holds it, or go online. "
+                " Set `data_dir` to a TensorFlow Datasets folder that contains it, or connect to "
+                "the internet. "
                 f"({type(error).__name__}: {reason})"
             ) from error
         return [

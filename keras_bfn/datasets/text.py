@@ -73,7 +73,7 @@ def text8(batch_size=416, seq_length=256, **options):
         reason = str(error).partition("\n")[0]
         raise FileNotFoundError(
             "The dataset 'text8' could not be downloaded. Connect to the internet, or use "
-            "`datasets.text_file(path)` for a text at hand. "
+            "`datasets.text_file(path)` for a local file. "
             f"({type(error).__name__}: {reason})"
         ) from error
     return _windows(tokens.astype("uint8"), 5_000_000, batch_size, seq_length, **options)
@@ -105,7 +105,7 @@ def text_file(path, batch_size=64, seq_length=256, tokenizer=None, **options):
     try:
         text = check_path("path", path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"The file {str(path)!r} must be text in UTF-8. ({error})") from error
+        raise ValueError(f"The file {str(path)!r} must be UTF-8 text. ({error})") from error
     return _windows_of_text(text, tokenizer, batch_size, seq_length, **options)
 
 
@@ -155,8 +155,8 @@ def _windows(
     parts = np.split(tokens, [-2 * num_held_out, -num_held_out])
     if min(map(len, parts)) < 2 * seq_length:
         raise ValueError(
-            f"Argument `seq_length` must be at most {min(map(len, parts)) // 2}, half of the "
-            f"shortest part of the text. Received: seq_length={seq_length}"
+            f"Argument `seq_length` must be at most {min(map(len, parts)) // 2}, half the length "
+            f"of the shortest split. Received: seq_length={seq_length}"
         )
     batches = []
     for part, training in zip(parts, (True, False, False), strict=True):

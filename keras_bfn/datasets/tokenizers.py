@@ -63,13 +63,13 @@ class Tokenizer(Immutable):
         [[0, 1, 1, 0], [1, -1, -1, -1]]
         """
         if isinstance(texts, str) or not len(texts):
-            raise refusal("texts", "must be a list of at least one string", texts)
+            raise refusal("texts", "must be a non-empty list of strings", texts)
         rows = [self.encode(text) for text in texts]
         longest = max(map(len, rows))
         length = longest if length is None else check_int("length", length, 1)
         if longest > length:
             text = texts[next(i for i, row in enumerate(rows) if len(row) > length)]
-            expected = f"must be at least {longest}, as many tokens as {text!r} has"
+            expected = f"must be at least {longest}, the number of tokens of {text!r}"
             raise refusal("length", expected, length)
         tokens = np.full((len(rows), length), -1 if self.end is None else self.end, "int32")
         for found, row in zip(tokens, rows, strict=True):
@@ -122,7 +122,7 @@ class Letters(Tokenizer):
 
     def __init__(self, alphabet=" abcdefghijklmnopqrstuvwxyz"):
         if not isinstance(alphabet, str) or len(alphabet) < 2 or len({*alphabet}) < len(alphabet):
-            expected = "must be a string of at least two characters, all different"
+            expected = "must be a string of at least two characters, without duplicates"
             raise refusal("alphabet", expected, alphabet)
         self.alphabet = alphabet
 
@@ -138,8 +138,8 @@ class Letters(Tokenizer):
         if (tokens < 0).any():
             others = sorted({chr(code) for code in np.unique(codes[tokens < 0])})
             raise ValueError(
-                f"Argument `text` must hold only the {self.num_classes} characters of the "
-                "alphabet; for that of text8, `clean_text` makes it so. "
+                f"Argument `text` must contain only the {self.num_classes} characters of the "
+                "alphabet. For the alphabet of text8, convert the text with `clean_text`. "
                 f"Received: a text with {others[:5]}"
             )
         return tokens
@@ -165,7 +165,7 @@ class Bytes(Tokenizer):
         try:
             encoded = check_text(text).encode("utf-8")
         except UnicodeEncodeError as error:
-            expected = "must be text that UTF-8 can hold"
+            expected = "must be text that UTF-8 can encode"
             raise ValueError(f"Argument `text` {expected}. Received: {error}") from error
         return np.frombuffer(encoded, "uint8").astype("int32")
 
@@ -207,7 +207,7 @@ class Symbols(Tokenizer):
             isinstance(symbol, str) and symbol for symbol in symbols
         )
         if not are_strings or not symbols or len({*symbols}) < len(symbols):
-            expected = "must be a list of strings, all different, none empty"
+            expected = "must be a list of distinct, non-empty strings"
             raise refusal("symbols", expected, symbols)
         self.symbols = tuple(symbols)
         self.has_end = check_bool("has_end", has_end)
@@ -231,7 +231,7 @@ class Symbols(Tokenizer):
         for text in texts:
             symbols = re.findall(pattern, check_text(text, "texts"))
             if "".join(symbols) != text:
-                expected = f"must be made of what {pattern!r} matches"
+                expected = f"must consist of matches of {pattern!r}"
                 raise refusal("texts", expected, text)
             found.update(symbols)
         return cls(sorted(found), has_end)
@@ -252,8 +252,8 @@ class Symbols(Tokenizer):
             while match := longest_first.match(text, done):
                 done = match.end()
             raise ValueError(
-                f"Argument `text` must be made of the {len(self.symbols)} symbols. "
-                f"Received: {text!r}, where none fits at {text[done : done + 10]!r}"
+                f"Argument `text` must consist of the {len(self.symbols)} symbols. "
+                f"Received: {text!r}, where no symbol matches at {text[done : done + 10]!r}"
             )
         return np.array([numbers[symbol] for symbol in found], "int32")
 
@@ -304,7 +304,7 @@ class Subwords(Tokenizer):
             raise
         except Exception as error:  # the package raises no class of its own
             raise ValueError(
-                "Argument `tokenizer` must be a `tokenizers.Tokenizer`, or one as JSON. "
+                "Argument `tokenizer` must be a `tokenizers.Tokenizer` or the JSON of one. "
                 f"Received: a {type(tokenizer).__name__} ({error})"
             ) from error
         self.tokenizer = json
@@ -363,8 +363,8 @@ def check_tokens(name, tokens, num_classes, allow_missing=False):
     if are_integers and (not tokens.size or least <= tokens.min() <= tokens.max() < num_classes):
         return tokens
     raise ValueError(
-        f"Argument `{name}` must hold integers in {least}..{num_classes - 1}, of shape (length,) "
-        f"or (num, length). Received: shape {tokens.shape}, dtype {tokens.dtype}"
+        f"Argument `{name}` must contain integers in {least}..{num_classes - 1}, of shape "
+        f"(length,) or (num, length). Received: shape {tokens.shape}, dtype {tokens.dtype}"
         + (f", from {tokens.min()} to {tokens.max()}" if are_integers else "")
     )
 

@@ -40,8 +40,8 @@ class Delta(Distribution):
 
     def truncated(self, top_k=None, top_p=None):
         raise ValueError(
-            "Arguments `top_k` and `top_p` must be None for continuous data, which have no values "
-            f"to choose among. Received: top_k={top_k}, top_p={top_p}"
+            "Arguments `top_k` and `top_p` must be None for continuous data, which have no "
+            f"categories. Received: top_k={top_k}, top_p={top_p}"
         )
 
     def log_prob(self, x):

@@ -69,7 +69,8 @@ class CircularFlow(Flow):
         super().__init__(exponential_schedule(sigma_1, schedule, default=0.01))
         if float(self.schedule.beta(1.0)) > MOST_ACCURACY:
             name, given = ("sigma_1", sigma_1) if schedule is None else ("schedule", schedule)
-            raise refusal(name, f"must end at an accuracy of at most {MOST_ACCURACY:g}", given)
+            expected = f"must give an accuracy of at most {MOST_ACCURACY:g} at t = 1"
+            raise refusal(name, expected, given)
 
     def embed(self, x):
         x = ops.cast(x, "float32")
@@ -121,6 +122,6 @@ class CircularFlow(Flow):
 
     def remaining_cost(self, x, num_draws=10_000, seed=0):
         raise ValueError(
-            "Argument `flow` must not be of angles: no accuracy is enough for real numbers, and "
-            f"`sigma_1` can't be found from data. Received: flow={self!r}"
+            "Argument `flow` must not be a flow of angles. No finite accuracy determines a real "
+            f"number, so `sigma_1` cannot be fitted. Received: flow={self!r}"
         )

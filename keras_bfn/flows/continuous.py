@@ -116,8 +116,8 @@ def _check_prior(prior):
     except (TypeError, ValueError, OverflowError):  # not a sequence, of one shape, or of numbers
         found = np.zeros(())
     if not found.ndim or len(found) != 2 or not np.isfinite(found).all() or (found[1] <= 0).any():
-        expected = "(mean, standard deviation), finite numbers or arrays of shape `event_shape`"
-        raise refusal("prior", f"must be {expected}, the second positive", prior)
+        expected = "(mean, standard deviation): finite numbers or arrays of shape `event_shape`"
+        raise refusal("prior", f"must be {expected}, with positive deviations", prior)
     found.setflags(write=False)
     return found
 
@@ -298,8 +298,8 @@ class ContinuousFlow(NumberFlow):
     def remaining_cost(self, x, num_draws=10_000, seed=0):
         if self.num_bins is None:
             raise ValueError(
-                "Argument `flow` must have `num_bins`: without bins no accuracy is enough for real "
-                f"numbers, and `sigma_1` can't be found from data. Received: flow={self!r}"
+                "Argument `flow` must have `num_bins`. No finite accuracy determines a real "
+                f"number, so `sigma_1` cannot be fitted without bins. Received: flow={self!r}"
             )
         return super().remaining_cost(x, num_draws, seed)
 

@@ -57,7 +57,7 @@ class DiscreteFlow(Flow):
         self.num_classes = check_int("num_classes", num_classes, 2)
         if (beta_1 is None) == (schedule is None):
             raise ValueError(
-                "Exactly one of the arguments `beta_1` and `schedule` is needed. "
+                "Exactly one of the arguments `beta_1` and `schedule` must be given. "
                 f"Received: beta_1={beta_1}, schedule={schedule}"
             )
         super().__init__(QuadraticSchedule(beta_1) if schedule is None else schedule)
@@ -77,14 +77,14 @@ class DiscreteFlow(Flow):
                 are_positive = prior > 0  # also in float32
             if not (prior.size and are_positive.all()):
                 raise ValueError(
-                    "Argument `prior` must hold positive shares. "
-                    f"Received: {np.sum(~are_positive)} that are not, of {prior.size}"
+                    "Argument `prior` must contain positive, finite weights. "
+                    f"Received: {prior.size} weights, {np.sum(~are_positive)} of them invalid"
                 )
             prior.setflags(write=False)
         if num_classes != self.num_classes:
             raise ValueError(
-                f"Argument `prior` must be of {self.num_classes} classes. "
-                f"Received: of {num_classes}"
+                f"Argument `prior` must have {self.num_classes} classes. "
+                f"Received: a prior with {num_classes} classes"
             )
         return prior
 
@@ -104,7 +104,7 @@ class DiscreteFlow(Flow):
         if isinstance(self.prior, MarkovChain):
             if len(event_shape) != 1 or event_shape[0] < self.prior.order:
                 raise ValueError(
-                    f"Argument `event_shape` must be (length,), length at least "
+                    f"Argument `event_shape` must be (length,), with a length of at least "
                     f"{self.prior.order}, for {self.prior}. Received: {tuple(event_shape)}"
                 )
         elif self.prior is not None:

@@ -12,7 +12,7 @@ from keras_bfn.distributions import Categorical
 from keras_bfn.flows.channels import Points
 from keras_bfn.schedules import schedule as schedules
 
-NOT_INTEGERS = ": by default only `discrete` data from 0 to a finite K - 1 have it"
+NOT_INTEGERS = ": the default only supports integers 0..K-1"
 KNOWN = 1e4  # accuracy of known variables over max(1, beta(1)): certain in float32
 CHUNK = 2**20  # log probabilities held in memory at a time
 MOST_LOG_RATIO = 80.0  # its exponential fits into float32
@@ -166,7 +166,7 @@ class Flow(Immutable):
         x = to_numpy(x, name)
         if x.size == 0:
             raise ValueError(
-                f"Argument `{name}` must hold data. Received: an empty array of shape {x.shape}"
+                f"Argument `{name}` must contain data. Received: an empty array of shape {x.shape}"
             )
         self.check_dtype(x.dtype.name, name)
         if not np.isfinite(x).all():
@@ -181,7 +181,7 @@ class Flow(Immutable):
         if not suits:
             expected = "integers" if self.discrete else "floats"
             raise ValueError(
-                f"Argument `{name}` must hold {expected} for {self!r}. Received: dtype {dtype}"
+                f"Argument `{name}` must contain {expected} for {self!r}. Received: dtype {dtype}"
             )
 
     def hear(self, s, beta, mask):
@@ -475,7 +475,7 @@ class Flow(Immutable):
     def _cost_after_evidence(self, x, beta, log_prior, rng):
         """Returns posterior entropies after one message of accuracy `beta`."""
         if self.num_values is None:
-            raise lacks(self, "remaining_cost", ": by default only integers 0..K-1 have it")
+            raise lacks(self, "remaining_cost", ": the default only supports integers 0..K-1")
         noise = ops.convert_to_tensor(rng.standard_normal((len(x), self.embedding_size)), "float32")
         ratios = self.log_likelihood_ratios(x, np.array([beta]), noise)
         logits = log_prior + ops.convert_to_numpy(ratios)
@@ -495,8 +495,8 @@ class Flow(Immutable):
         """
         if self.num_values is None:
             raise ValueError(
-                "Numbers of infinitely many values have no code of finite length: cut their range "
-                f"into bins and use a `keras_bfn.flows.DiscretizedFlow`. Received: {self!r}"
+                "Data with infinitely many values have no code of finite length. Divide their "
+                f"range into bins, and use a `keras_bfn.flows.DiscretizedFlow`. Received: {self!r}"
             )
         return Points(ops.convert_to_numpy(self._embed_all_values()))
 
@@ -507,17 +507,17 @@ def check_flow(flow):
         return
     if not isinstance(flow, dict) or not flow:
         raise refusal(
-            "flow", "must be a `keras_bfn.flows.Flow`, or a dict from names of parts to flows", flow
+            "flow", "must be a `keras_bfn.flows.Flow`, or a dict from part names to flows", flow
         )
     for name, part in flow.items():
         if not isinstance(name, str) or not name or name in RESERVED:
             raise ValueError(
-                "Argument `flow` must have names of parts that are strings, not empty and none of "
+                "Argument `flow` must have non-empty strings as part names, other than "
                 f"{list(RESERVED)}. Received: a part named {name!r}"
             )
         if not isinstance(part, Flow):
             raise ValueError(
-                "Argument `flow` must hold a `keras_bfn.flows.Flow` for each part. "
+                "Argument `flow` must contain a `keras_bfn.flows.Flow` for each part. "
                 f"Received: flow[{name!r}]={part!r}"
             )
 

@@ -41,8 +41,8 @@ class JointNormal(Immutable):
         size = self.mean.size
         if self.mean.shape != (size,) or self.covariance.shape != (size, size) or not size:
             raise ValueError(
-                "Arguments `mean` and `covariance` must be of shapes (size,) and (size, size). "
-                f"Received: {self.mean.shape} and {self.covariance.shape}"
+                "Arguments `mean` and `covariance` must have shapes (size,) and (size, size). "
+                f"Received: shapes {self.mean.shape} and {self.covariance.shape}"
             )
         if not np.isfinite(self.mean).all():
             raise refusal("mean", "must be finite", mean)
@@ -70,7 +70,7 @@ class JointNormal(Immutable):
         """
         x = check_numbers("x", x).astype("float64")
         if x.ndim != 2 or not x.size:
-            raise refusal("x", "must be of shape (num, size)", x)
+            raise refusal("x", "must have shape (num, size)", x)
         there = ~np.isnan(x)
         mean = np.where(there, x, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
         left, there = np.where(there, x - mean, 0.0), there.astype("float64")

@@ -57,7 +57,8 @@ def fit_prior(flow, x, per_variable=False, order=0):
         filled = np.where(missing, filler, x).astype(x.dtype)
         flow.check_data(filled)
         if np.all(missing, axis=0 if per_variable else None).any():
-            raise refusal("x", "must hold values, and not only what is missing", x)
+            expected = "must contain observed values, for each variable if per_variable=True"
+            raise refusal("x", expected, x)
         prior = flow.find_prior(filled, ~missing, per_variable, order)
         config = {**flow.get_config(), "prior": keras.saving.serialize_keras_object(prior)}
         return type(flow).from_config(config)
@@ -69,8 +70,8 @@ def check_prior_shape(shape, event_shape):
     """Raises a `ValueError` unless a prior per variable has the shape of an example."""
     if shape and tuple(shape) != tuple(event_shape):
         raise ValueError(
-            f"Argument `event_shape` must be {tuple(shape)}, as the flow's `prior` is for each "
-            f"variable. Received: {tuple(event_shape)}"
+            f"Argument `event_shape` must be {tuple(shape)}, like the flow's `prior` per variable. "
+            f"Received: {tuple(event_shape)}"
         )
 
 
@@ -111,8 +112,8 @@ class MarkovChain(Immutable):
         are_counts = np.issubdtype(counts.dtype, np.integer) and counts.size and counts.min() >= 0
         if counts.ndim < 2 or len(set(counts.shape)) > 1 or len(counts) < 2 or not are_counts:
             raise ValueError(
-                "Argument `counts` must hold integers of at least 0, of shape "
-                "(num_classes,) * (order + 1), order at least 1. "
+                "Argument `counts` must contain integers of at least 0 and have shape "
+                "(num_classes,) * (order + 1), with 2 or more classes and an order of at least 1. "
                 f"Received: shape {counts.shape}, dtype {counts.dtype}"
             )
         self.counts = counts.astype("int64")
@@ -275,8 +276,8 @@ def _check_sequences(x, num_classes, least_length):
     is_long = x.ndim == 2 and len(x) and x.shape[1] >= least_length
     if not is_long or not np.issubdtype(x.dtype, np.integer):
         raise ValueError(
-            "Argument `x` must hold integers, of shape (num, length), num at least 1, length at "
-            f"least {least_length}. Received: shape {x.shape}, dtype {x.dtype}"
+            "Argument `x` must contain integers and have shape (num, length), with num at least 1 "
+            f"and length at least {least_length}. Received: shape {x.shape}, dtype {x.dtype}"
         )
     if x.min() < 0 or x.max() >= num_classes:
         raise ValueError(

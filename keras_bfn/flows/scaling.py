@@ -55,13 +55,13 @@ def fit_scaling(flow, x, by="range", per="all", margin=0.1):
         raise refusal("margin", "must be a finite number of at least 0", margin)
     check_names(flow, x)
     if not any(hasattr(part, "find_scaling") for (part,) in list_parts(flow)):
-        raise refusal("flow", "must be a `ContinuousFlow`, or have one", flow)
+        raise refusal("flow", "must be or contain a `ContinuousFlow`", flow)
 
     def fit_part(flow, x):
         if not hasattr(flow, "find_scaling"):
             return flow
         if flow.prior is not None:
-            raise refusal("flow", "must have no `prior` yet: fit it in the new units", flow)
+            raise refusal("flow", "must have no `prior` yet: fit the prior after the scaling", flow)
         x = flow.check_values(x).astype("float64")
         found = dict(zip(("center", "scale"), flow.find_scaling(x, by, per, margin), strict=True))
         found = keras.saving.serialize_keras_object(found)
@@ -93,7 +93,7 @@ def _check_finite(name, value):
     except (TypeError, ValueError, OverflowError):  # not numbers
         found = np.full((), np.nan)
     if not found.size or not (np.abs(found) < LARGEST).all():
-        raise refusal(name, "must be a finite number, or an array of them", value)
+        raise refusal(name, "must be a finite number, or an array of finite numbers", value)
     if not found.ndim:
         return float(found)
     found.setflags(write=False)
@@ -109,6 +109,6 @@ def check_scaling_shape(name, center, scale, event_shape):
         fits = False
     if not fits:
         raise ValueError(
-            f"Argument `{name}` must be of examples that the flow's `center` and `scale`, of shape "
-            f"{shape}, broadcast to. Received: examples of shape {tuple(event_shape)}"
+            f"Argument `{name}` must be such that the flow's `center` and `scale`, of shape "
+            f"{shape}, broadcast to an example. Received: examples of shape {tuple(event_shape)}"
         )

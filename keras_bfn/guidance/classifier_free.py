@@ -39,7 +39,7 @@ class ClassifierFreeGuidance(Immutable):
         self.interval = check_interval("interval", interval)
         is_share = is_number(rescale) and 0 <= rescale <= 1
         if not is_share or (rescale and scale == 1):
-            expected = "must be a number in [0, 1], and 0 where there is no guidance to scale back"
+            expected = "must be a number in [0, 1], and 0 if `scale` is 1"
             raise refusal("rescale", expected, rescale)
         self.rescale = float(rescale)
 

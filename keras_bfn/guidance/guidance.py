@@ -145,7 +145,7 @@ class Guidance(ByValue):
             received = f"shape {tuple(log_likelihood.shape)}" if is_tensor else f"a {received}"
             raise ValueError(
                 "Argument `guidance` must be a function that returns one log likelihood for each "
-                f"example, a tensor of shape ({size},) here. Received: {received}"
+                f"example, a tensor of shape ({size},). Received: {received}"
             )
         return ops.cast(log_likelihood, "float32")
 
@@ -161,7 +161,7 @@ class Guidance(ByValue):
                 value = np.broadcast_to(value, (num_samples, *value.shape))
             if len(value) != num_samples:
                 raise ValueError(
-                    f"Argument `guidance` must have `{name}` for each of {num_samples} samples. "
+                    f"Argument `guidance` must have a `{name}` for each of {num_samples} samples. "
                     f"Received: {name} of shape {value.shape}"
                 )
             rows[name] = value
@@ -208,9 +208,9 @@ def _check_value(name, value):
     """Returns a value as a numpy array of float32, int32 or bool, or raises a `ValueError`."""
     value = to_numpy(value, f"values[{name!r}]")
     if value.dtype.kind not in "iufb":
-        raise refusal("values", f"must be arrays of numbers, `{name}` too", value)
+        raise refusal("values", f"must have an array of numbers for `{name}`", value)
     if np.isnan(value).any():
-        raise refusal("values", f"must hold no NaN, `{name}` neither", value)
+        raise refusal("values", f"must have no NaN in `{name}`", value)
     if value.dtype.kind == "b":
         return value
     dtype = standard_dtype(value.dtype.name)  # whose arithmetic does not wrap at 255

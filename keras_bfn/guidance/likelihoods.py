@@ -44,7 +44,7 @@ class ClassifierGuidance(Guidance):
         check_bool("from_logits", from_logits)
         target = to_numpy(target, "target")
         if target.dtype.kind not in "iu" or target.ndim > 1 or target.min(initial=0) < 0:
-            raise refusal("target", "must be a class, or one for each sample", target)
+            raise refusal("target", "must be a class, or one class per sample", target)
         self.classifier, self.from_logits, self.preprocess = classifier, from_logits, preprocess
         layers = named_layers(classifier) + named_layers(preprocess)
         super().__init__(self._ask, {"target": target.astype("int32")}, layers=layers, **options)
@@ -59,7 +59,7 @@ class ClassifierGuidance(Guidance):
                 f"Received: shape {tuple(scores.shape)}"
             )
         if (self.values["target"] >= scores.shape[1]).any():
-            expected = f"must be classes of {scores.shape[1]}"
+            expected = f"must contain classes below {scores.shape[1]}"
             raise refusal("target", expected, self.values["target"].tolist())
         scores = ops.cast(scores, "float32")
         if self.from_logits:
@@ -107,7 +107,7 @@ class LinearInverse(Guidance):
         if y.ndim not in (1, 2) or y.shape[-1] != len(self.A) or not np.isfinite(y).all():
             raise ValueError(
                 f"Argument `y` must be finite, of shape ({len(self.A)},) or (num_samples, "
-                f"{len(self.A)}), as A has rows. Received: shape {y.shape}"
+                f"{len(self.A)}), for the rows of `A`. Received: shape {y.shape}"
             )
         self.noise = check_positive("noise", noise)
         if part is not None and not isinstance(part, str):
@@ -116,7 +116,7 @@ class LinearInverse(Guidance):
         super().__init__(values={"y": y}, **options)
         self.is_shared = y.ndim == 1
         if self.num_draws is not None:
-            raise refusal("num_draws", "must be None: what is open is known", self.num_draws)
+            raise refusal("num_draws", "must be None: the covariance is analytic", self.num_draws)
 
     def log_h(self, expected, y):
         data, prediction = self._data(expected), self._part(expected, expected.predictions)
@@ -147,8 +147,8 @@ class LinearInverse(Guidance):
         data = self._part(expected, expected.data())
         if math.prod(data.shape[1:]) != self.A.shape[1]:
             raise ValueError(
-                f"Argument `A` must have {math.prod(data.shape[1:])} columns, as many as an "
-                f"example of the expected data has numbers. Received: A of shape {self.A.shape}"
+                f"Argument `A` must have {math.prod(data.shape[1:])} columns, the size of an "
+                f"example of the expected data. Received: A of shape {self.A.shape}"
             )
         return data
 
@@ -210,14 +210,14 @@ class Constraint(Guidance):
         if not is_tensor or tuple(found.shape[:1]) != keras.tree.flatten(data)[0].shape[:1]:
             received = f"shape {tuple(found.shape)}" if is_tensor else f"a {type(found).__name__}"
             raise ValueError(
-                "Argument `fn` must return numbers for each example, (batch,) or (batch, size). "
+                "Argument `fn` must return a tensor of shape (batch,) or (batch, size). "
                 f"Received: {received}"
             )
         size = math.prod(found.shape[1:])
         if math.prod(target.shape[1:]) not in (1, size):
             raise ValueError(
-                f"Argument `target` must be {size} numbers for each sample, as `fn` returns, or "
-                f"one. Received: target of shape {self.values['target'].shape}"
+                f"Argument `target` must have {size} numbers per sample, like the result of `fn`, "
+                f"or one. Received: target of shape {self.values['target'].shape}"
             )
         found = ops.cast(ops.reshape(found, (-1, size)), "float32")
         errors = (found - ops.reshape(target, (-1, math.prod(target.shape[1:])))) / self.std

@@ -41,11 +41,11 @@ class Automaton(Guidance):
     def __init__(self, transitions, accept, end=None, part=None, **options):
         self.transitions, num_states = _check_transitions(transitions)
         if not isinstance(accept, (list, tuple, set)) or not accept:
-            raise refusal("accept", "must be a list of states", accept)
+            raise refusal("accept", "must be a non-empty list of states", accept)
         self.accept = sorted({check_int("accept", state, 0, num_states - 1) for state in accept})
         self.end = None if end is None else check_int("end", end, 0)
         if self.end in self.transitions:
-            raise refusal("end", "must be no class of `transitions`", end)
+            raise refusal("end", "must not be a class in `transitions`", end)
         if part is not None and not isinstance(part, str):
             raise refusal("part", "must be the name of a part, or None", part)
         self.part = part
@@ -64,8 +64,8 @@ class Automaton(Guidance):
         (probs,) = pick_part(self.part, data)
         if len(probs.shape) != 3 or probs.shape[2] <= max(self.classes):
             raise ValueError(
-                "Argument `guidance` must name classes of the sequences that it reads, whose "
-                "expected data are (batch, length, num_classes). "
+                "Argument `guidance` must be for sequences, with expected data of shape (batch, "
+                "length, num_classes), and its classes must be below num_classes. "
                 f"Received: classes {self.classes} for shape {tuple(probs.shape)}"
             )
         size = len(self.changes[0])
@@ -133,7 +133,7 @@ class Even(Automaton):
     def __init__(self, symbols, tokenizer=None, **options):
         tokens, options = _find_tokens("symbols", symbols, tokenizer, options)
         if len(tokens) > 6:
-            raise refusal("symbols", "must be at most 6", symbols)
+            raise refusal("symbols", "must contain at most 6 symbols", symbols)
         states = range(2 ** len(tokens))
         flips = {token: [s ^ (1 << i) for s in states] for i, token in enumerate(tokens)}
         super().__init__(flips, [0], **options)
@@ -146,7 +146,7 @@ def _check_transitions(transitions):
         are_lists = all(isinstance(row, (list, tuple)) for row in transitions.values())
         lengths = {len(row) for row in transitions.values()} if are_lists else lengths
     if len(lengths) != 1 or lengths == {0}:
-        expected = "must be a dict from classes to lists of states, all of one length"
+        expected = "must be a dict from classes to lists of states, of equal length"
         raise refusal("transitions", expected, transitions)
     (num_states,) = lengths
     return {
@@ -166,9 +166,9 @@ def _find_tokens(name, symbols, tokenizer, options):
     else:
         found = [tokenizer.encode(symbol) for symbol in symbols]
         if any(len(each) != 1 for each in found):
-            raise refusal(name, "must be symbols of one token each", symbols)
+            raise refusal(name, "must contain symbols of one token each", symbols)
         tokens = [int(each[0]) for each in found]
         options = {"end": tokenizer.end, **options}
     if len(set(tokens)) < len(tokens):
-        raise refusal(name, "must be all different", symbols)
+        raise refusal(name, "must not contain duplicates", symbols)
     return tokens, options

@@ -59,8 +59,8 @@ def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
         raise refusal("sampler", "must not jump, because jumps do not run backwards", sampler)
     if sampler.temperature != 1:
         raise ValueError(
-            "Argument `sampler` must have temperature 1 to encode. "
-            f"Received: a sampler of temperature {sampler.temperature}"
+            "Argument `sampler` must have temperature=1 for encoding. "
+            f"Received: a sampler with temperature={sampler.temperature}"
         )
     check_sampler(sampler, model.flow)
     x = check_data(model.flow, model.event_shape, x, allow_missing=model.allow_missing)

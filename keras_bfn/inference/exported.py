@@ -32,7 +32,7 @@ def make_function(model, what, sampler, condition, guided):
     inputs = _example_conditions(model, condition)
     if guided:
         if what == "network" or not inputs or model.null_condition is None:
-            expected = "must be False for a network alone, or a model without a null condition"
+            expected = "must be False for what='network' and for a model without a null condition"
             raise refusal("guided", expected, guided)
         inputs["guidance_scale"] = ops.ones(EXAMPLE_ROWS)
     shapes = map_parts(lambda shape: (EXAMPLE_ROWS, *shape), model.event_shape)
@@ -114,6 +114,6 @@ def _example_step(program, conditions):
         if "`seed`" not in str(error):
             raise
         # Keras does not accept a `Noise` as a seed.
-        expected = "must draw by `flow.observe` and `distribution.sample` alone, to be exported"
+        expected = "must draw noise only in `flow.observe` and `distribution.sample`, for export"
         raise refusal("sampler", expected, program.sampler) from error
     return inputs | {name: ops.zeros(shape) for name, shape in noise.shapes.items()}

@@ -281,8 +281,8 @@ def check_deterministic(sampler):
     """Raises a `ValueError` unless the sampler's samples are a function of its start."""
     if not sampler.deterministic:
         raise ValueError(
-            "Argument `sampler` must be deterministic, such as 'ode1' or 'ode2', for its samples "
-            f"to be a function of latents. Received: sampler={sampler!r}"
+            "Argument `sampler` must be deterministic, such as 'ode1' or 'ode2', to map latents "
+            f"to samples. Received: sampler={sampler!r}"
         )
 
 
@@ -304,7 +304,7 @@ def _check_latents(model, latents, known, sampler, num_samples):
         shape = (num_samples, *event_shape, flow.embedding_size)
         if latents.shape != shape or not np.isfinite(latents).all():
             raise ValueError(
-                f"Argument `{name}` must be finite and have shape {shape}, which is (num_samples, "
+                f"Argument `{name}` must be finite and have shape {shape}: (num_samples, "
                 f"*event_shape, embedding_size). Received: shape {latents.shape}"
             )
         return latents

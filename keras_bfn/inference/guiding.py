@@ -51,7 +51,7 @@ def check_guidance(model, guidance, sampler, num_samples):
     if sampler.jumps:
         raise refusal("sampler", "must not jump to be guided by a likelihood", sampler)
     if "shift" not in inspect.signature(sampler.step).parameters:
-        raise refusal("sampler", "must have a `step` that takes a `shift` to be guided", sampler)
+        raise refusal("sampler", "must have a `step` that accepts a `shift`, for guidance", sampler)
     for i, leaf in enumerate(guidance.leaves()):
         values[str(i)] = leaf.rows(num_samples)
         if leaf.fn is not None:
@@ -85,9 +85,9 @@ def _try(model, leaf, rows):
     differ = np.unique(log_likelihood[np.isfinite(log_likelihood)]).size > 1
     if differ and not any(map(np.any, gradient)):
         raise ValueError(
-            "Argument `guidance` must be a function that can be differentiated: it may not round, "
-            "compare or take the likeliest. Received: one whose gradient is 0 for all of "
-            f"{num} made-up examples, but whose values there are {log_likelihood.tolist()}"
+            "Argument `guidance` must be a differentiable function, without rounding, comparison "
+            f"or argmax. Received: a function whose gradient is 0 for {num} synthetic examples, "
+            f"although its values differ: {log_likelihood.tolist()}"
         )
 
 

@@ -69,7 +69,7 @@ def _fill_in_parts(model, x, mask):
     missing = [name for name in mask if name not in x]
     if missing:
         raise ValueError(
-            f"Argument `x` must hold the parts that `mask` names. Received: x without {missing}"
+            f"Argument `x` must contain the parts that `mask` names. Received: x without {missing}"
         )
     # Anything but an array of examples is refused later.
     num = next((np.shape(part)[0] for part in x.values() if np.ndim(part)), 1)
@@ -93,12 +93,12 @@ def _check_mask(flow, mask, x, name):
     known = spread(mask, x.shape)
     if known is None:
         raise ValueError(
-            f"Argument `{name}` must be of booleans, true where `x` is known, and broadcast to "
-            f"{x.shape}. Received: shape {mask.shape}, dtype {mask.dtype}"
+            f"Argument `{name}` must be a boolean array, true where `x` is known, that broadcasts "
+            f"to {x.shape}. Received: shape {mask.shape}, dtype {mask.dtype}"
         )
     if (known & missing).any():
         raise ValueError(
-            f"Argument `{name}` must be false where `x` holds NaN or, in integers, -1. "
-            f"Received: true for {(known & missing).sum()} of these"
+            f"Argument `{name}` must be false where `x` is missing (NaN or, for integers, -1). "
+            f"Received: true for {(known & missing).sum()} missing values"
         )
     return known.astype("float32")

@@ -143,13 +143,13 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
     }
     for name, value in others.items():
         if value is not None:
-            raise refusal(name, f"must be left out with order={order!r}", value)
+            raise refusal(name, f"must not be given with order={order!r}", value)
     if sampler.jumps:
         raise refusal("sampler", f"must not jump with order={order!r}", sampler)
     event_shape, num_samples = model.event_shape, len(inputs["ones"])
     if classifier_free is not None:
         if callable(classifier_free.scale) or classifier_free.interval != (0.0, 1.0):
-            expected = f"must be a number, at all times, with order={order!r}"
+            expected = f"must be constant in time with order={order!r}"
             raise refusal("guidance_scale", expected, classifier_free)
         inputs["guidance_scale"] = np.full(num_samples, classifier_free.scale, "float32")
     if "known" not in inputs:

@@ -171,24 +171,24 @@ class ParticleProgram(LoopProgram):
 def check_particles(sampler, guidance, are_weighed):
     """Raises a `ValueError` unless particles can be sampled and, if needed, weighed."""
     if guidance is None:
-        raise refusal("guidance", "must say what particles are weighed by", guidance)
+        raise refusal("guidance", "must not be None: it weights the particles", guidance)
     adds_messages = isinstance(sampler, MessageSampler) and not isinstance(sampler, SecondOrder)
     if not adds_messages or getattr(sampler, "noise", 1) != 1 or sampler.end == "last":
         expected = (
-            "must be 'ancestral' or 'sde1', with noise=1 and a last prediction, for particles"
+            "must be 'ancestral' or 'sde1', with noise=1 and without end='last', for particles"
         )
         raise refusal("sampler", expected, sampler)
     for leaf in guidance.leaves():
         if leaf.fn is None and type(leaf).log_likelihood is Guidance.log_likelihood:
             raise ValueError(
-                "Argument `guidance` must have a method `log_likelihood`, by which samples are "
-                f"weighed in the end. Received: {type(leaf).__name__}"
+                "Argument `guidance` must have a method `log_likelihood`, which weights the final "
+                f"samples. Received: {type(leaf).__name__}"
             )
         if are_weighed and (callable(leaf.scale) or leaf.interval != (0.0, 1.0)):
             raise ValueError(
-                "Argument `guidance` must have a float for a scale and the interval (0, 1) with "
-                "several particles or their details: what these are about does not change with "
-                f"time. Received: scale={leaf.scale}, interval={leaf.interval}"
+                "Argument `guidance` must have a constant scale and interval=(0, 1) with several "
+                "particles or return_details=True, because their target does not change with time. "
+                f"Received: scale={leaf.scale}, interval={leaf.interval}"
             )
 
 

@@ -315,7 +315,7 @@ def check_found(model, unknown_at, num_unknown):
     if weights:
         raise ValueError(
             "The network's weights must be finite. Received: NaN or infinity in "
-            f"{len(weights)} of {len(model.network.weights)}, such as {weights[0]}"
+            f"{len(weights)} of {len(model.network.weights)} weights, such as {weights[0]}"
         )
     if not steps.size:
         raise ValueError(
@@ -323,7 +323,7 @@ def check_found(model, unknown_at, num_unknown):
             f"{np.count_nonzero(num_unknown)} of {num_unknown.size} samples"
         )
     raise ValueError(
-        "Argument `guidance` must be finite, and so must its gradient. Received: NaN or "
+        "Argument `guidance` must be finite and have a finite gradient. Received: NaN or "
         f"infinity for {steps.size} of {unknown_at.size} samples, first at step {steps.min()}"
     )
 

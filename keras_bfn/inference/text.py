@@ -54,7 +54,7 @@ def text_part(model, part):
         tokenizer, event_shape = (tokenizer or {}).get(part), event_shape[part]
     if tokenizer is None:
         raise ValueError(
-            "The model has no `tokenizer` for text: give its constructor one, such as "
+            "The model has no `tokenizer` for text. Pass one to the constructor, such as "
             f"`datasets.Letters()`. Received: tokenizer={model.tokenizer!r}"
             + ("" if part is None else f", part={part!r}")
         )
@@ -76,15 +76,15 @@ def encode_prompts(tokenizer, prompt, num_samples, longest):
     prompts = [prompt] if isinstance(prompt, str) else prompt
     are_strings = isinstance(prompts, (list, tuple)) and all(isinstance(p, str) for p in prompts)
     if not are_strings or not prompts:
-        raise refusal("prompt", "must be a string, or a list of at least one", prompt)
+        raise refusal("prompt", "must be a string, or a non-empty list of strings", prompt)
     try:
         encoded = [np.asarray(tokenizer.encode(text), "int32") for text in prompts]
     except ValueError as error:
-        raise ValueError(f"Argument `prompt` must suit the model's tokenizer. {error}") from error
+        raise ValueError(f"Argument `prompt` must fit the model's tokenizer. {error}") from error
     for text, tokens in zip(prompts, encoded, strict=True):
         if len(tokens) > longest:
             raise ValueError(
-                f"Argument `prompt` must have at most {longest} tokens, as the texts will have. "
+                f"Argument `prompt` must have at most {longest} tokens, the length of the texts. "
                 f"Received: {len(tokens)} tokens of {text!r}"
             )
     return [tokens for tokens in encoded for _ in range(num_samples)]

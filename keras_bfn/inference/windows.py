@@ -11,7 +11,7 @@ from keras_bfn.inputs.arrays import check_data, standardize
 def refuse_details(options, verb):
     """Raises a `ValueError` if details are requested beside the sequences."""
     if options.get("return_details"):
-        expected = f"must be False here; use `{verb}`"
+        expected = f"must be False. For details, use `{verb}`"
         raise refusal("return_details", expected, options["return_details"])
 
 
@@ -35,13 +35,13 @@ def check_past(model, past):
     windows = {(*shape, 0)[0] for (shape,) in list_parts(event_shape)}
     if len(windows) > 1 or min(windows) < 2:
         raise ValueError(
-            "The model's `event_shape` must be (length, ...) for a forecast, with one length of at "
-            f"least 2 for all parts. Received: event_shape={event_shape}"
+            "The model's `event_shape` must be (length, ...) for a forecast, with the same length, "
+            f"at least 2, for all parts. Received: event_shape={event_shape}"
         )
     check_names(model.flow, past, "past")
     first = to_numpy(of_any_part(past), "past")
     if first.ndim < 2 or not first.shape[1]:
-        raise refusal("past", "must have shape (num, steps, ...), with a step at least", past)
+        raise refusal("past", "must have shape (num, steps, ...), with at least one step", past)
     steps = first.shape[1]
     shape = map_parts(lambda shape: (steps, *shape[1:]), event_shape)
     past = standardize(check_data(model.flow, shape, past, "past", allow_missing=True))

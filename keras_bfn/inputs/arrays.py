@@ -42,7 +42,7 @@ def check_training_data(model, x, y, sample_weight=None, name="x"):
         data, condition = split_condition(x)
     else:
         if sample_weight is not None:
-            expected = f"must be None where `{name}` yields batches, and their weights beside them"
+            expected = f"must be None if `{name}` yields batches: yield the weights with the data"
             raise refusal("sample_weight", expected, sample_weight)
         batch, x = _first_batch(x, name)
         data, y, weight = _unpack(batch, name)
@@ -65,9 +65,9 @@ def check_no_targets(y, name="x"):
     """Raises a `ValueError` if there are targets."""
     if y is not None:
         raise ValueError(
-            "A Bayesian flow network learns the data alone and has no use for targets `y`. "
-            f"Received: `{name}` with targets. Give the data alone or, for conditional models, "
-            f"`{name}=(data, condition)`; a pipeline then yields `((data, condition),)`"
+            "A Bayesian flow network learns the distribution of the data, without targets `y`. "
+            f"Received: `{name}` with targets. Pass only the data or, for conditional models, "
+            f"`{name}=(data, condition)`. A pipeline then yields `((data, condition),)`"
         )
 
 
@@ -93,13 +93,13 @@ def check_data(flow, event_shape, x, name="x", allow_missing=False):
     if not isinstance(x, dict) and not hasattr(x, "shape"):
         x = read_all(x, name)
     if x is None:
-        raise refusal(name, "must hold data", None)
+        raise refusal(name, "must contain data", None)
     names = check_names(flow, x, name)
     x = map_parts(_check_part, flow, event_shape, x, names, allow_missing)
     if isinstance(x, dict) and len(set(map(len, x.values()))) > 1:
         counts = map_parts(len, x)
         raise ValueError(
-            f"Argument `{name}` must have as many examples of each part. Received: {counts}"
+            f"Argument `{name}` must have equally many examples of each part. Received: {counts}"
         )
     return x
 
@@ -119,7 +119,7 @@ def read_all(x, name):
         return x
     if isinstance(x, keras.utils.PyDataset):
         if x.num_batches is None:
-            raise refusal(name, "must end, as a `PyDataset` with `num_batches`", x)
+            raise refusal(name, "must be finite, such as a `PyDataset` with `num_batches`", x)
         batches = (x[i] for i in range(x.num_batches))
     else:
         batches = iter(yield_tuples(x) if is_data_loader(x) else x)
@@ -128,14 +128,14 @@ def read_all(x, name):
         data, y, sample_weight = _unpack(batch, name)
         check_no_targets(y, name)
         if sample_weight is not None:
-            raise refusal(name, "must hold no `sample_weight` here", type(x).__name__)
+            raise refusal(name, "must not yield a `sample_weight` here", type(x).__name__)
         parts.append(keras.tree.map_structure(lambda x: to_numpy(x, name), data))
     if not parts:
-        raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
+        raise ValueError(f"Argument `{name}` must contain data. Received: an empty dataset")
     try:
         return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
     except (TypeError, ValueError) as error:  # not arrays, or with other shapes or names
-        raise refusal(name, "must yield arrays alike, batch by batch", type(x).__name__) from error
+        raise refusal(name, "must yield batches of the same structure", type(x).__name__) from error
 
 
 def _in_tuple(batch):
@@ -152,7 +152,7 @@ def _alike(batch, first, name):
     except (TypeError, ValueError):
         ranks = [0, 1]
     if ranks[0] != ranks[1]:
-        raise refusal(name, "must yield arrays alike, batch by batch", type(batch[0]).__name__)
+        raise refusal(name, "must yield batches of the same structure", type(batch[0]).__name__)
     return batch
 
 
@@ -173,7 +173,7 @@ def _check_part(flow, event_shape, x, name, allow_missing):
     except ValueError as error:
         if allow_missing or not is_missing(x).any():
             raise
-        advice = "If -1 or NaN stand for what is missing, make the model with allow_missing=True"
+        advice = "If -1 or NaN mark missing values, create the model with allow_missing=True"
         raise ValueError(f"{error}. {advice}") from error
     check_fits(x, standard_dtype(x.dtype.name), name)
     _check_shape(event_shape, x, name)
@@ -206,7 +206,7 @@ def split_condition(inputs):
         if len(inputs) > 2:
             raise ValueError(
                 "Argument `x` must be data or the tuple (data, condition). "
-                f"Received: {len(inputs)} parts"
+                f"Received: {len(inputs)} elements"
             )
         return inputs if len(inputs) == 2 else (inputs[0], None)
     return inputs, None
@@ -224,10 +224,10 @@ def _first_batch(x, name):
         batches = [x[0]] if x.num_batches != 0 else []
     else:
         if not hasattr(x, "__iter__"):
-            raise refusal(name, "must be data, or yield them in batches", x)
+            raise refusal(name, "must be data, or a pipeline that yields them in batches", x)
         batches = list(itertools.islice(iter(x), 1))
     if not batches:
-        raise ValueError(f"Argument `{name}` must hold data. Received: an empty dataset")
+        raise ValueError(f"Argument `{name}` must contain data. Received: an empty dataset")
     if isinstance(x, Iterator):
         # A generator of tuples, which Keras accepts on every backend.
         first = _in_tuple(batches[0])

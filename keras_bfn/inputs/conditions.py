@@ -37,9 +37,9 @@ def check_condition(model, condition, num_examples, name="condition"):
     """
     taken = model.signature.condition
     if taken is not None and names_of(taken) != names_of(condition):
-        takes = f"a dict of {list(taken)}" if isinstance(taken, dict) else "one array"
+        takes = f"a dict with the keys {list(taken)}" if isinstance(taken, dict) else "one array"
         raise ValueError(
-            f"Argument `{name}` must have conditions as the network takes them, {takes}. "
+            f"Argument `{name}` must match the conditions of the network: {takes}. "
             f"Received: {describe(condition)}"
         )
     classes = model.network.conditions if isinstance(model.network, Network) else None
@@ -49,9 +49,9 @@ def check_condition(model, condition, num_examples, name="condition"):
         condition = to_numpy(condition, name)
         if condition.dtype.kind not in "iufb":
             raise ValueError(
-                f"Argument `{name}` must have conditions that are numbers. Received: an array of "
-                f"dtype {condition.dtype}. Number labels, as with names, labels = "
-                "np.unique(labels, return_inverse=True), and keep the names"
+                f"Argument `{name}` must have numerical conditions. Received: an array of dtype "
+                f"{condition.dtype}. To number labels, use "
+                "`names, labels = np.unique(labels, return_inverse=True)`, and keep the names"
             )
         if condition.shape[:1] != (num_examples,):
             raise ValueError(
@@ -62,8 +62,8 @@ def check_condition(model, condition, num_examples, name="condition"):
             _check_classes(condition, classes, name)
         elif shape is not None and not _fits(condition.shape[1:], shape):
             raise ValueError(
-                f"Argument `{name}` must have conditions of shape (batch, *{shape}), as the "
-                f"network takes them. Received: conditions of shape {condition.shape}"
+                f"Argument `{name}` must have conditions of shape (batch, *{shape}), for the "
+                f"network. Received: conditions of shape {condition.shape}"
             )
         if not np.isfinite(condition).all():
             raise refusal(name, "must have finite conditions", "an array with NaN or infinity")
@@ -104,8 +104,8 @@ def _dtype_of(condition, taken, null):
 def _check_kind(given, dtype, name):
     if "float" in given and "float" not in dtype:
         raise ValueError(
-            f"Argument `{name}` must have conditions that are integers, as those of the network or "
-            f"its null condition are. Received: an array of dtype {given}"
+            f"Argument `{name}` must have integer conditions, like the network or its null "
+            f"condition. Received: an array of dtype {given}"
         )
 
 
@@ -129,9 +129,9 @@ def _check_classes(condition, none, name):
     possible = range(none + 1)
     if not integers or condition.ndim != 1 or not np.isin(condition, possible).all():
         raise ValueError(
-            f"Argument `{name}` must have conditions of shape (batch,), integers in "
-            f"0..{none}, where {none} means no condition. Received: conditions "
-            f"of shape {condition.shape}, dtype {condition.dtype}"
+            f"Argument `{name}` must have integer conditions of shape (batch,) in 0..{none}, where "
+            f"{none} means no condition. Received: conditions of shape {condition.shape}, dtype "
+            f"{condition.dtype}"
             + (f", between {condition.min()} and {condition.max()}" if integers else "")
         )
 
@@ -143,7 +143,7 @@ def check_training_classes(model, condition, name):
         if isinstance(last, int) and last > 1 and condition.min() == 1 and condition.max() == last:
             raise ValueError(
                 f"Argument `{name}` must have classes in 0..{last - 1}; {last} means no condition. "
-                f"Received: classes between 1 and {last}, and none is 0: subtract 1 from each"
+                f"Received: classes from 1 to {last}, without 0. Subtract 1 from each class"
             )
 
     if isinstance(model.network, Network):
@@ -203,8 +203,9 @@ def check_null_condition(null_condition, network, signature):
     names, allowed = names_of(null_condition), names_of(taken)
     is_taken = names is allowed if None in (names, allowed) else names <= allowed
     if taken is not None and not is_taken:
-        takes = "no dict" if allowed is None else f"a dict of some of {list(taken)}"
-        raise refusal("null_condition", f"must be as the network takes it, {takes}", null_condition)
+        takes = "a single one" if allowed is None else f"a dict with some of {list(taken)}"
+        expected = f"must match the conditions of the network: {takes}"
+        raise refusal("null_condition", expected, null_condition)
     names, taken = part_names(null_condition, "null_condition"), _named_as(null_condition, taken)
     classes = network.conditions if isinstance(network, Network) else None
     classes = _named_as(null_condition, classes)
@@ -215,7 +216,7 @@ def _check_null(null_condition, name, taken, classes):
     found = to_numpy(null_condition, name)
     dtype = _dtype_of(found, taken, None)
     if found.dtype.kind not in ("iuf" if "float" in dtype else "iu"):
-        expected = "must be an integer, for classes, or an array of numbers, for vectors"
+        expected = "must be an integer for classes, or an array of numbers for vectors"
         raise refusal(name, expected, null_condition)
     if not np.isfinite(found).all():
         raise refusal(name, "must be finite", null_condition)
@@ -241,9 +242,9 @@ def check_dropout(condition_dropout, null_condition):
         without = bool(rates) and null_condition is None
     if without:
         raise ValueError(
-            "Argument `condition_dropout` must be 0 without a `null_condition`, which stands where "
-            "a condition is dropped: a class that no example has, or numbers that none has, such "
-            "as zeros beside one more number, 1 where the others are there and 0 where not. "
+            "Argument `condition_dropout` must be 0 without a `null_condition`, which replaces "
+            "dropped conditions. It should be an unused class, or unused numbers, such as zeros "
+            "with an additional number that is 1 for conditions and 0 for the null condition. "
             f"Received: condition_dropout={condition_dropout} with null_condition={null_condition}"
         )
     return rates
@@ -295,14 +296,14 @@ def check_classifier_free(model, condition, is_given, guidance_scale):
     if condition is None or model.null_condition is None:
         missing = "condition=None" if condition is None else "a network without `null_condition`"
         raise ValueError(
-            "Argument `guidance_scale` must be 1 unless there is a condition, and a null condition "
-            "to guide away from, or what is `given`; a `guidance` has a scale of its own. "
+            "Argument `guidance_scale` must be 1 unless there are a condition and a null condition "
+            "to guide away from, or variables are `given`. (A `guidance` has its own scale.) "
             f"Received: guidance_scale={guidance_scale} with {missing}"
         )
     if not model.condition_dropout:
         warn(
-            "The argument `guidance_scale` guides away from the null condition, which a model with "
-            "condition_dropout=0 has not learnt, unless it was among the training data's own."
+            "The argument `guidance_scale` guides away from the null condition. With "
+            "condition_dropout=0, the model has not learnt it, unless the training data contain it."
         )
     return found
 

@@ -32,8 +32,8 @@ def check_given(model, given, x, name="given"):
         known = spread(found, x.shape)
         if known is None:
             raise ValueError(
-                f"Argument `{name}` must be of booleans, true for what is known, and broadcast to "
-                f"{x.shape}. Received: shape {found.shape}, dtype {found.dtype}"
+                f"Argument `{name}` must be a boolean array, true for known variables, that "
+                f"broadcasts to {x.shape}. Received: shape {found.shape}, dtype {found.dtype}"
             )
         return known & ~is_missing(x)
 
@@ -43,13 +43,13 @@ def check_given(model, given, x, name="given"):
 def _masks_of_parts(flow, given, name):
     if names_of(flow) is None:
         if isinstance(given, (str, dict, set)):
-            raise refusal(name, "must be a mask for data of one kind", given)
+            raise refusal(name, "must be a mask unless the flow is a dict", given)
         return given
     named = [given] if isinstance(given, str) else given
     if not isinstance(named, (list, tuple, set, dict)) or not all(
         isinstance(part, str) and part in flow for part in named
     ):
-        raise refusal(name, f"must name some of {list(flow)}, or be a dict of masks of some", given)
+        raise refusal(name, f"must name some of {list(flow)}, or be a dict of their masks", given)
     masks = named if isinstance(named, dict) else dict.fromkeys(named, True)
     return dict.fromkeys(flow, False) | masks
 
@@ -78,7 +78,7 @@ def given_inputs(model, given, num):
         x = standardize(check_data(flow, shape, x, name, allow_missing=True))
         if len(x) != num:
             raise ValueError(
-                f"Argument `{name}` must hold {num} examples. Received: {len(x)} of them"
+                f"Argument `{name}` must contain {num} examples. Received: {len(x)} examples"
             )
         return x
 
@@ -91,7 +91,7 @@ def check_has_own_times(model, name):
     """Raises a `ValueError` unless a model's network was trained to take variables as known."""
     if model.times != "variables":
         raise ValueError(
-            f'Argument `{name}` needs a model with times="variables", whose network has learnt to '
-            "take variables as known. Others take what is known as messages, in `inpaint`. "
+            f'Argument `{name}` requires a model with times="variables", which is trained with '
+            "known variables. With other models, use `inpaint`. "
             f"Received: times={model.times!r}"
         )

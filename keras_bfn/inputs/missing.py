@@ -96,8 +96,8 @@ def within_lengths(model, lengths, event_shape, num):
     """
     if not model.allow_missing:
         raise ValueError(
-            "Argument `lengths` must be None unless the model was made with allow_missing=True, or "
-            f"of a network that takes a 'mask'. Received: lengths={lengths!r}"
+            "Argument `lengths` must be None unless the model has allow_missing=True or a network "
+            f"that takes a 'mask'. Received: lengths={lengths!r}"
         )
     if names_of(lengths) is not None and not names_of(lengths) <= (names_of(model.flow) or set()):
         raise refusal("lengths", f"must name some of the parts of {model.flow!r}", lengths)
@@ -108,7 +108,7 @@ def within_lengths(model, lengths, event_shape, num):
         lengths, longest = to_numpy(lengths, name), shape[0] if shape else 0
         suits = lengths.dtype.kind in "iu" and lengths.shape in ((), (num,))
         if not suits or lengths.min() < 1 or lengths.max() > longest:
-            expected = f"must be integers in 1..{longest}, one or {num} of them"
+            expected = f"must be one integer or {num} integers in 1..{longest}"
             raise refusal(name, expected, lengths.tolist())
         is_there = np.arange(longest) < np.broadcast_to(lengths, (num,))[:, None]
         is_there = is_there.reshape(num, longest, *[1] * (len(shape) - 1))
@@ -127,10 +127,10 @@ def check_sample_weight(model, sample_weight, x, name="sample_weight"):
     num = len(list_parts(x)[0][0])
     if isinstance(sample_weight, dict):
         if not isinstance(model.flow, dict) or not set(sample_weight) <= set(model.flow):
-            parts = f"some of the parts {list(model.flow)}" if names_of(model.flow) else "no names"
+            is_dict = isinstance(model.flow, dict)
+            parts = f", or a dict with some of the parts {list(model.flow)}" if is_dict else ""
             raise ValueError(
-                f"Argument `{name}` must be an array, or a dict with {parts}. "
-                f"Received: {describe(sample_weight)}"
+                f"Argument `{name}` must be an array{parts}. Received: {describe(sample_weight)}"
             )
         weight = {
             part: _check_weight(weight, num, x[part], f"{name}[{part!r}]")
@@ -150,12 +150,12 @@ def _check_weight(weight, num, values, name):
         came = f"a {type(weight).__name__}" if shape is None else f"shape {tuple(shape)}"
         each = "variable" if len(allowed) == 3 else "example"
         raise ValueError(
-            f"Argument `{name}` must be an array with a weight for each {each}, of shape "
+            f"Argument `{name}` must be an array with one weight per {each}, of shape "
             f"{' or '.join(map(str, [allowed[0], *allowed[2:]]))}. Received: {came}"
         )
     found = to_numpy(weight, name)
     if found.dtype.kind not in "biuf" or not (np.isfinite(found) & (found >= 0)).all():
-        raise refusal(name, "must hold finite numbers of at least 0", found)
+        raise refusal(name, "must contain finite numbers of at least 0", found)
     check_fits(found, "float32", name)
     return weight if ops.is_tensor(weight) else found.astype("float32", copy=False)
 

@@ -57,16 +57,17 @@ def check_shares(flow, times, takes_causal, shares):
             shares["left_to_right"] = sum(shares.values())
     names = [*KINDS, *(flow if isinstance(flow, dict) and len(flow) > 1 else ())]
     if not isinstance(shares, dict) or not shares or not set(shares) <= set(names):
-        raise refusal("orders", f"must be a dict from some of {names} to shares", shares)
+        raise refusal("orders", f"must be a dict from some of {names} to weights", shares)
     values = shares.values()
     are_shares = all(is_number(share) and 0 <= share < math.inf for share in values)
     if not are_shares or sum(values) <= 0:
-        raise refusal("orders", "must hold numbers of at least 0, not all of them 0", shares)
+        raise refusal("orders", "must contain numbers of at least 0, not all 0", shares)
     if not can_be_told and (shares.get("random") or shares.get("left_to_right")):
-        raise refusal("orders", "must be without what is told for a flow that cannot be", shares)
+        expected = 'must not have "random" or "left_to_right" for a flow without direct coding'
+        raise refusal("orders", expected, shares)
     if shares.get("left_to_right") and not takes_causal:
         expected = (
-            'must be without "left_to_right" for a dict of flows, or a network without "causal"'
+            'must not have "left_to_right" for a dict of flows, or a network without "causal"'
         )
         raise refusal("orders", expected, shares)
     return {kind: share / sum(values) for kind, share in shares.items()}

@@ -132,7 +132,7 @@ class FourierFeatures(Float32Layer):
         is_tuple = isinstance(exponents, (tuple, list)) and len(exponents) > 0
         if not is_tuple or not all(is_number(e) and abs(e) < 100 for e in exponents):
             raise refusal(
-                "exponents", "must be a tuple of numbers below 100, one at least", exponents
+                "exponents", "must be a non-empty tuple of numbers between -100 and 100", exponents
             )
         self.exponents = tuple(exponents)
 

@@ -243,7 +243,7 @@ def _initializer(name, identifier):
     with contextlib.suppress(TypeError, ValueError):  # whose messages do not name the argument
         found = keras.initializers.get(identifier)
     if found is None:
-        raise refusal(name, "must be an initializer of Keras, or the name of one", identifier)
+        raise refusal(name, "must be a Keras initializer, or the name of one", identifier)
     return found
 
 

@@ -85,8 +85,8 @@ class FrechetDistance:
         features = features.astype("float64")
         if not np.isfinite(features).all():
             raise ValueError(
-                "Argument `extractor` must return finite numbers. Received: features of which "
-                f"{100 * np.mean(~np.isfinite(features)):.3g}% are not"
+                "Argument `extractor` must return finite numbers. Received: features with "
+                f"{100 * np.mean(~np.isfinite(features)):.3g}% NaN or infinity"
             )
         return features
 
@@ -97,7 +97,7 @@ def _check_images(name, images, shape=None):
     wrong = images.ndim != 4 if shape is None else images.shape[1:] != shape
     if wrong or len(images) < 2:
         raise ValueError(
-            f"Argument `{name}` must have shape {expected}, with a num of at least 2. "
+            f"Argument `{name}` must have shape {expected}, with num at least 2. "
             f"Received: shape {images.shape}"
         )
     return images
@@ -133,7 +133,7 @@ def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
     ):
         found = check_numbers(name, values)
         if found.shape != shape or not np.isfinite(found).all():
-            raise refusal(name, f"must hold finite numbers, of shape {shape}", values)
+            raise refusal(name, f"must be an array of finite numbers of shape {shape}", values)
     values, vectors = np.linalg.eigh(covariance_1)
     root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
     cross = np.linalg.eigvalsh(root @ covariance_2 @ root)

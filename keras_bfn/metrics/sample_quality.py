@@ -43,8 +43,8 @@ class SampleQuality:
         check_int("epochs", epochs, 1)
         if images.ndim != 4 or min(images.shape[1:3]) < 8 or not len(images):
             raise ValueError(
-                "Argument `images` must have shape (num, height, width, channels), each side at "
-                f"least 8. Received: shape {images.shape}"
+                "Argument `images` must have shape (num, height, width, channels), with at least "
+                f"one image, and at least 8 pixels per side. Received: shape {images.shape}"
             )
         if not np.isfinite(check_numbers("images", images)).all():
             raise refusal("images", "must be finite", images)
@@ -52,9 +52,9 @@ class SampleQuality:
         are_integers = np.issubdtype(labels.dtype, np.integer)
         if labels.shape != images.shape[:1] or not are_integers or labels.min() < 0:
             raise ValueError(
-                f"Argument `labels` must hold an integer of at least 0 for each of {len(images)} "
-                f"images. Received: shape {labels.shape}, dtype {labels.dtype}"
-                + (f", from {labels.min()} on" if are_integers and labels.size else "")
+                f"Argument `labels` must contain an integer of at least 0 for each of "
+                f"{len(images)} images. Received: shape {labels.shape}, dtype {labels.dtype}"
+                + (f", minimum {labels.min()}" if are_integers and labels.size else "")
             )
         self._low, self._high = float(images.min()), float(images.max())
         self._class_frequencies = np.bincount(labels) / len(labels)

@@ -208,8 +208,8 @@ class NgramModel:
         num_classes = self.num_classes
         if num_classes ** (size + 1) > MOST_PROBABILITIES:
             raise ValueError(
-                f"Argument `size` must leave at most {MOST_PROBABILITIES} probabilities. "
-                f"Received: size={size}, for {num_classes}^{size + 1} of them"
+                f"Argument `size` must result in at most {MOST_PROBABILITIES} probabilities. "
+                f"Received: size={size}, which results in {num_classes}^{size + 1}"
             )
         places = np.zeros(1, "int64")  # the index of each n-gram seen, among all n-grams
         probabilities = np.full((1, num_classes), 1.0 / num_classes)
@@ -228,7 +228,7 @@ class NgramModel:
         """Returns the tokens as int64, of shape `(num, length)`."""
         tokens = check_tokens(name, tokens, self.num_classes)
         if not tokens.size:
-            raise ValueError(f"Argument `{name}` must hold a token. Received: shape {tokens.shape}")
+            raise ValueError(f"Argument `{name}` must have tokens. Received: shape {tokens.shape}")
         return np.atleast_2d(tokens).astype("int64")
 
 

@@ -52,11 +52,11 @@ def check_compilation(
     for name, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
         if value is not None:
             raise ValueError(
-                f"Argument `{name}` must be None: there are no targets, and `loss`, "
-                f"`reconstruction` and more are reported. Received: {value!r}"
+                f"Argument `{name}` must be None, because there are no targets. The model reports "
+                f"its own metrics, such as `loss` and `reconstruction`. Received: {value!r}"
             )
     for name, value in unknown.items():
-        raise refusal(name, "is none that `compile` takes", value)
+        raise refusal(name, "is not an argument of `compile`", value)
     if not isinstance(jit_compile, (bool, type(None))) and jit_compile != "auto":
         raise refusal("jit_compile", "must be 'auto', True or False", jit_compile)
     check_bool("run_eagerly", run_eagerly)
@@ -65,7 +65,7 @@ def check_compilation(
     try:
         return keras.optimizers.get(optimizer)
     except (TypeError, ValueError) as error:
-        expected = "must be an optimizer of Keras, or the name of one"
+        expected = "must be a Keras optimizer, or the name of one"
         raise refusal("optimizer", expected, optimizer) from error
 
 
@@ -78,13 +78,14 @@ def check_loss_weights(loss_weights, flow):
     if loss_weights is None:
         return None
     if not isinstance(flow, dict):
-        raise refusal("loss_weights", "must be None for data of one kind", loss_weights)
+        raise refusal("loss_weights", "must be None unless the flow is a dict", loss_weights)
     if not isinstance(loss_weights, dict) or not set(loss_weights) <= set(flow):
-        raise refusal("loss_weights", f"must be a dict from some of {list(flow)}", loss_weights)
+        expected = f"must be a dict from some of {list(flow)} to weights"
+        raise refusal("loss_weights", expected, loss_weights)
     for name, weight in loss_weights.items():
         if not is_number(weight) or not 0 <= weight <= LARGEST:
             raise ValueError(
-                "Argument `loss_weights` must hold finite numbers of at least 0. "
+                "Argument `loss_weights` must contain finite numbers of at least 0. "
                 f"Received: loss_weights[{name!r}]={weight!r}"
             )
     return {name: float(weight) for name, weight in loss_weights.items()}
@@ -107,9 +108,9 @@ def _bind(model, method, *args, **kwargs):
     if not isinstance(callbacks := arguments.get("callbacks"), keras.callbacks.CallbackList):
         for callback in keras.tree.flatten(callbacks):
             if not isinstance(callback, (keras.callbacks.Callback, type(None))):
-                raise refusal("callbacks", "must be a list of callbacks of Keras", callback)
+                raise refusal("callbacks", "must be a list of Keras callbacks", callback)
     if arguments.get("class_weight") is not None:
-        expected = "must be None, for there are no targets: use `sample_weight`"
+        expected = "must be None, because there are no targets: use `sample_weight`"
         raise refusal("class_weight", expected, arguments["class_weight"])
     return arguments
 
@@ -153,7 +154,7 @@ def batch_arguments(model, method, x, y, sample_weight, return_dict, class_weigh
     given |= {} if class_weight is None else {"class_weight": class_weight}
     arguments = _bind(model, method, x, y, **given)
     if not is_arrays(x):
-        raise refusal("x", "must be one batch, of arrays or tensors", x)
+        raise refusal("x", "must be one batch of arrays or tensors", x)
     if any(map(keras.ops.is_tensor, keras.tree.flatten(x))):
         check_no_targets(y)
         data, condition = split_condition(x)

@@ -26,7 +26,7 @@ def assigned(model):
     optimizer = _inner_optimizer(model)
     if not has_averages(model):
         raise ValueError(
-            "Averaged weights need an optimizer with use_ema=True that has been trained with. "
+            "Averaged weights require training with an optimizer that has use_ema=True. "
             f"Received: a model with optimizer {optimizer!r}"
         )
     weights = model.trainable_variables

@@ -1166,8 +1166,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         """
         if not self.built:
             raise ValueError(
-                "The model has no weights yet: give its constructor an `event_shape`, or train "
-                "first. Received: a model that is not built"
+                "The model has no weights yet. Pass `event_shape` to the constructor, or train the "
+                "model first. Received: a model that is not built"
             )
         save_folder(self, check_path("folder", folder))
 

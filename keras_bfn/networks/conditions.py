@@ -22,7 +22,7 @@ def check_conditions(conditions):
     if isinstance(conditions, dict):
         are_names = (isinstance(name, str) and name not in ("", *RESERVED) for name in conditions)
         if not conditions or not all(are_names):
-            expected = f"must have names that are strings, not empty and none of {list(RESERVED)}"
+            expected = f"must have non-empty strings as names, other than {list(RESERVED)}"
             raise refusal("conditions", expected, conditions)
         return {name: _check_one(f"conditions[{name!r}]", one) for name, one in conditions.items()}
     return _check_one("conditions", conditions)
@@ -31,7 +31,7 @@ def check_conditions(conditions):
 def _check_one(name, one):
     if isinstance(one, (tuple, list)):
         if not one:
-            raise refusal(name, "must be a shape with one axis at least", one)
+            raise refusal(name, "must be a shape with at least one axis", one)
         return check_shape(name, one)
     return check_int(name, one, 1)
 

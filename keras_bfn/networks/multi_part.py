@@ -196,8 +196,8 @@ def _check_patch_sizes(patch_size, event_shape):
             size = next((s for s in fitting if height * width <= MOST_PATCHES * s**2), largest)
         if largest % check_int("patch_size", size, 1):
             raise ValueError(
-                f"Argument `patch_size` must divide the sides of images, {height} and {width} of "
-                f"{name!r}. Received: patch_size={patch_size!r}"
+                f"Argument `patch_size` must divide the sides of each image, {height} and {width} "
+                f"for {name!r}. Received: patch_size={patch_size!r}"
             )
         sizes[name] = size
     return sizes
@@ -219,8 +219,8 @@ def _check_networks(networks, flow, event_shape, width):
         shape = tuple(network.input["theta"].shape[1:-1])
         if shape != event_shape[name] or network.conditions != (width,):
             raise ValueError(
-                f"Argument `networks[{name!r}]` must be of the shape {event_shape[name]}, with "
-                f"conditions=({width},). Received: one of {shape}, with "
+                f"Argument `networks[{name!r}]` must have event shape {event_shape[name]} and "
+                f"conditions=({width},). Received: a network with event shape {shape} and "
                 f"conditions={network.conditions!r}"
             )
     return dict(networks)

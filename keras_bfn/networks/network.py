@@ -214,7 +214,7 @@ def _config_of(flow):
 def check_one_kind(flow):
     """Raises a `ValueError` unless `flow` is a `Flow`."""
     if not isinstance(flow, Flow):
-        hint = "; for a dict of flows there is `keras_bfn.networks.MultiPart`"
+        hint = " (for a dict of flows, use `keras_bfn.networks.MultiPart`)"
         hint = hint if isinstance(flow, dict) else ""
         raise refusal("flow", f"must be a `keras_bfn.flows.Flow`{hint}", flow)
 
@@ -224,7 +224,7 @@ def check_policy(dtype):
     try:
         return keras.dtype_policies.get(dtype)
     except (TypeError, ValueError) as error:
-        expected = "must be a dtype policy of Keras, such as 'float32' or 'mixed_bfloat16'"
+        expected = "must be a Keras dtype policy, such as 'float32' or 'mixed_bfloat16'"
         raise refusal("dtype", expected, dtype) from error
 
 

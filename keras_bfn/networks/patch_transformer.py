@@ -141,7 +141,7 @@ def _check_multiples(image_shape, square, **widths):
         if check_int(name, value, 4) % 4:
             raise refusal(name, "must be a multiple of 4", value)
     if len(image_shape) != 3 or image_shape[0] % square or image_shape[1] % square:
-        expected = f"must be (height, width, channels), the sides multiples of {square}"
+        expected = f"must be (height, width, channels), with sides that are multiples of {square}"
         raise refusal("image_shape", expected, image_shape)
 
 

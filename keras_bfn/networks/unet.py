@@ -80,7 +80,7 @@ class UNet(Network):
         width_multipliers = check_shape("width_multipliers", width_multipliers)
         if not width_multipliers:
             raise ValueError(
-                "Argument `width_multipliers` must have one level at least. "
+                "Argument `width_multipliers` must have at least one level. "
                 "Received: width_multipliers=()"
             )
         image_shape = check_image_shape(image_shape, len(width_multipliers))

@@ -78,9 +78,9 @@ class Order(Immutable):
         for name, part, numbers in list_parts(part_names(flow, "flow"), flow, groups):
             if told[numbers].any() and not part.can_be_told:
                 raise ValueError(
-                    f"Argument `order` must send {name} by messages: of numbers, and of bins whose "
-                    'network predicts noise (not `prediction="data"`), no output distribution '
-                    f"tells before any message. Received: order={self!r}, flow={part!r}"
+                    f"Argument `order` must send {name} by messages. Only integers can be coded "
+                    'directly, and bins only with prediction="data". '
+                    f"Received: order={self!r}, flow={part!r}"
                 )
 
 
@@ -213,12 +213,14 @@ class Groups(Order):
 
     def __init__(self, numbers, told=True):
         if isinstance(numbers, dict) and not numbers:
-            raise refusal("numbers", "must be integers of at least 0, of some parts", numbers)
+            raise refusal(
+                "numbers", "must be integers of at least 0, for at least one part", numbers
+            )
         self.numbers = map_parts(_check_numbers, part_names(numbers, "numbers"), numbers)
         num_groups = self.count_groups(None)
         if isinstance(told, (list, tuple)):
             if len(told) != num_groups or not all(isinstance(each, bool) for each in told):
-                raise refusal("told", f"must hold a bool for each of {num_groups} groups", told)
+                raise refusal("told", f"must contain a bool for each of {num_groups} groups", told)
             self.told = tuple(told)
         else:
             self.told = check_bool("told", told)
@@ -237,7 +239,7 @@ class Groups(Order):
         for name, numbers, shape in list_parts(names, self.numbers, event_shape):
             if np.shape(numbers) not in ((), tuple(shape)):
                 raise ValueError(
-                    f"Argument `{name}` must hold a number for each variable, of shape {shape}. "
+                    f"Argument `{name}` must contain a number for each variable, of shape {shape}. "
                     f"Received: shape {np.shape(numbers)}"
                 )
         super().check(flow, event_shape)
@@ -313,8 +315,8 @@ def check_order(model, order):
     order = get(order)
     if model.times != "variables" and type(order) is not Together:
         raise ValueError(
-            'Argument `order` needs a model with times="variables"; others send all variables '
-            f"together. Received: order={order!r}, times={model.times!r}"
+            'Argument `order` requires a model with times="variables". Other models send all '
+            f"variables together. Received: order={order!r}, times={model.times!r}"
         )
     order.check(model.flow, model.event_shape)
     return order

@@ -29,13 +29,13 @@ def check_card(data, license, figures):
         ValueError: if an argument is invalid.
     """
     if not isinstance(data, str) or not data.strip():
-        raise refusal("data", "must say in words what the model was trained on", data)
+        raise refusal("data", "must be a description of the training data", data)
     if not isinstance(license, str) or not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", license):
-        expected = "as Hugging Face writes it, such as 'apache-2.0', 'cc-by-4.0' or 'other'"
+        expected = "on Hugging Face, such as 'apache-2.0', 'cc-by-4.0' or 'other'"
         raise refusal("license", f"must be the name of a licence {expected}", license)
     figures = {} if figures is None else figures
     if not isinstance(figures, dict) or not all(isinstance(name, str) for name in figures):
-        expected = "must be a dict from what was measured, with its unit, to a number"
+        expected = "must be a dict from names of metrics, with their units, to numbers or strings"
         raise refusal("figures", expected, figures)
     return {name: _format(f"figures[{name!r}]", figure) for name, figure in figures.items()}
 
@@ -61,7 +61,7 @@ def draw_images(model):
     if num_classes is not None:
         columns = min(num_classes, 10)
         condition = np.arange(_NUM_ROWS * columns) % columns
-        caption += f", a column for each of the conditions 0..{columns - 1}"
+        caption += f", one column for each of the conditions 0..{columns - 1}"
     images = model.generate(_NUM_ROWS * columns, _NUM_STEPS, condition=condition, seed=0, verbose=0)
     return (images[part] if isinstance(images, dict) else images), columns, caption
 
@@ -146,7 +146,7 @@ def _describe(model):
         for name, one in list_parts(part_names(conditions, "conditions"), conditions):
             rows[name] = f"numbers of shape {one}"
             if isinstance(one, int):
-                rows[name] = f"integers 0..{one - 1}, or {one} for none"
+                rows[name] = f"integers 0..{one - 1}; {one} means no condition"
     if network.__module__.split(".")[0] not in ("keras_bfn", "keras"):
         rows["to import first"] = f"`{network.__module__}`, which registers `{network.__name__}`"
     return rows

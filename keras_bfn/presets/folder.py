@@ -81,12 +81,12 @@ def load_folder(cls, folder, preset, load_weights, dtype=None):
             is_ours = str(network.get("registered_name")).startswith("keras_bfn>")
             network["config"]["dtype"] = keras.saving.serialize_keras_object(dtype)
         if not is_ours:
-            expected = "must be None for a network that is none of `keras_bfn.networks`"
+            expected = "must be None for a network that is not in `keras_bfn.networks`"
             raise refusal("dtype", expected, dtype.name)
     with _reading(preset, CONFIG):
         model = make_uncompiled(config)
     if not isinstance(model, cls):
-        raise _refusal(preset, f"of a `{cls.__name__}`", f"there is a `{type(model).__name__}`")
+        raise _refusal(preset, f"with a `{cls.__name__}`", f"contains a `{type(model).__name__}`")
     if load_weights:
         with _reading(preset, WEIGHTS):
             model.load_weights(paths[WEIGHTS])
@@ -110,7 +110,7 @@ def find_files(folder, preset, load_weights=True):
     folder, names = pathlib.Path(folder), files_of(load_weights)
     for name in names:
         if not (folder / name).is_file():
-            raise _refusal(preset, "written by `save_to_preset`", f"there is no {name}")
+            raise _refusal(preset, "written by `save_to_preset`", f"has no {name}")
     for prefix in ("", NEW):
         paths = {name: folder / f"{prefix}{name}" for name in names}
         paths = {n: path if path.is_file() else folder / n for n, path in paths.items()}
@@ -119,13 +119,13 @@ def find_files(folder, preset, load_weights=True):
         if all(known[name] == _digest(paths[name]) for name in names if name in known):
             return paths
     others = f"{CONFIG} or {WEIGHTS}" if load_weights else CONFIG
-    came = f"{METADATA} tells of other files than {others}"
-    raise _refusal(preset, "whose files belong together", came)
+    came = f"has a {METADATA} that does not match its {others}"
+    raise _refusal(preset, "whose files are from one save", came)
 
 
 def _refusal(preset, expected, came):
     return ValueError(
-        f"Argument `preset` must be a folder {expected}. Received: preset='{preset}', where {came}"
+        f"Argument `preset` must be a folder {expected}. Received: preset='{preset}', which {came}"
     )
 
 
@@ -138,8 +138,8 @@ def _reading(preset, name):
         raise
     except Exception as error:  # of many types: an edited file may hold anything
         reason = str(error).rpartition("Exception encountered: ")[2]
-        expected = f"with a {name} that Keras makes a model of, as `save_to_preset` writes it"
-        came = f"it makes none ({type(error).__name__}: {reason[:1000]})"
+        expected = f"with a {name} that Keras can load, as written by `save_to_preset`"
+        came = f"Keras cannot load ({type(error).__name__}: {reason[:1000]})"
         raise _refusal(preset, expected, came) from error
 
 
@@ -151,7 +151,7 @@ def _read_json(path):
     try:
         return dict(json.loads(path.read_text()))
     except (ValueError, TypeError) as error:
-        raise ValueError(f"The preset's file '{path}' must hold a JSON object") from error
+        raise ValueError(f"The preset's file '{path}' must contain a JSON object") from error
 
 
 def _digest(path):

@@ -63,8 +63,8 @@ def _check_folder(folder):
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     others = names - {*files_of(), CARD, PICTURE}
     if others:
-        expected = "must be a new folder, or one with nothing but a preset: all in it is uploaded"
+        expected = "must be a new folder, or contain only a preset: all its files are uploaded"
         raise ValueError(
-            f"{refusal('folder', expected, str(folder))}, where there are {sorted(others)}"
+            f"{refusal('folder', expected, str(folder))}, which contains {sorted(others)}"
         )
     return folder

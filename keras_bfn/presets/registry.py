@@ -93,7 +93,7 @@ class Preset:
 def _cifar10(name, what, num_params, make_flow):
     """Returns a preset for CIFAR-10, given the name of its weights and what it sends."""
     return Preset(
-        f"CIFAR-10 in {what}, as the paper has it.",
+        f"CIFAR-10 in {what}, as in the paper.",
         num_params=num_params,
         weights=f"{_AUTHORS}/cifar10_{name}_ema.pt",
         make_flow=make_flow,
@@ -112,37 +112,37 @@ def _cifar10(name, what, num_params, make_flow):
 
 def _continuous(levels, sigma_1, **options):
     flow = functools.partial(flows.ContinuousFlow, sigma_1, num_bins=levels, **options)
-    return _cifar10(f"{levels}c", f"{levels} bins, sent as numbers", 30_722_188, flow)
+    return _cifar10(f"{levels}c", f"{levels} bins, as continuous data", 30_722_188, flow)
 
 
 def _discretized(levels, sigma_1):
     flow = functools.partial(flows.DiscretizedFlow, num_bins=levels, sigma_1=sigma_1)
-    return _cifar10(f"{levels}d", f"{levels} bins, discretised", 30_722_584, flow)
+    return _cifar10(f"{levels}d", f"{levels} bins, as discretised data", 30_722_584, flow)
 
 
 PRESETS = {
     "bfn_digits": Preset(
-        "8x8 digits with 17 levels, discretised: a small U-Net trained by examples/digits.py.",
+        "8x8 digits with 17 levels, as discretised data: a small U-Net, by examples/digits.py.",
         num_params=168_434,
         weights=str(_HERE / "bfn_digits"),
     ),
     "bfn_digits_classes": Preset(
-        "The same, told which digit it is: conditions 0 to 9, or 10 for none.",
+        "The same, conditioned on the digit: 0 to 9, or 10 for no condition.",
         num_params=169_138,
         weights=str(_HERE / "bfn_digits_classes"),
     ),
     "bfn_mnist": Preset(
-        "MNIST, binarised, told which digit it is or not: patches, trained by examples/mnist.py.",
+        "Binarised MNIST, conditioned on the digit: a PatchTransformer, by examples/mnist.py.",
         num_params=1_058_419,
         weights=str(_HERE / "bfn_mnist"),
     ),
     "bfn_text": Preset(
-        "256 of 27 letters, from a novel: a Transformer without attention, by examples/text8.py.",
+        "256 letters of a novel: a Transformer without attention, trained by examples/text8.py.",
         num_params=1_000_731,
         weights=str(_HERE / "bfn_text"),
     ),
     "bfn_mnist_binary": Preset(
-        "MNIST, binarised, as the paper has it.",
+        "Binarised MNIST, as in the paper.",
         num_params=24_808_961,
         weights=f"{_AUTHORS}/mnist_ema.pt",
         make_flow=functools.partial(flows.DiscreteFlow, num_classes=2, beta_1=9.0),
@@ -164,7 +164,7 @@ PRESETS = {
     "bfn_cifar10_discretized_16": _discretized(16, _SIGMA_16),
     "bfn_cifar10_discretized_256": _discretized(256, 1e-3),
     "bfn_text8": Preset(
-        "text8, 256 of 27 letters, as the paper has it.",
+        "text8, 256 letters, as in the paper.",
         num_params=170_175_003,
         weights=f"{_AUTHORS}/text8_ema.pt",
         make_flow=functools.partial(flows.DiscreteFlow, num_classes=27, beta_1=0.75**2),

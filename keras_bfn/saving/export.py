@@ -22,7 +22,9 @@ def check_target(filepath, format):
     if format == "tf_saved_model" and filepath.exists():
         names = {path.name for path in filepath.iterdir()} if filepath.is_dir() else {filepath.name}
         if not names <= SAVED_MODEL:
-            expected = f"must be a new folder, or a SavedModel's: {sorted(names - SAVED_MODEL)}"
+            expected = (
+                f"must be a new folder, or that of a SavedModel: {sorted(names - SAVED_MODEL)}"
+            )
             raise refusal("filepath", f"{expected} would be lost", str(filepath))
     return filepath
 
@@ -47,7 +49,7 @@ def export(model, function, inputs, filepath, format):
     names = None
     if format == "onnx":
         names = list(program(inputs))
-        with tell_to_install('ONNX needs `pip install "keras-bfn[export]"`'):
+        with tell_to_install('ONNX needs onnxscript: `pip install "keras-bfn[export]"`'):
             import onnxscript  # noqa: F401
     save, num_bytes = export_program(program, inputs, names)
     if format == "onnx" and num_bytes > LARGEST_FILE:

@@ -35,7 +35,7 @@ def parse_handle(name, handle, versioned=True):
         match = pattern.fullmatch(handle) if isinstance(handle, str) else None
         if match and (versioned or match[2] is None):
             return match.groups()
-    end = "with" if versioned else "without"
+    end = "optionally with" if versioned else "without"
     form = (
         f"must have the form hf://user/repo, {end} @revision, or "
         f"kaggle://user/model/framework/variation, {end} /version"
@@ -80,7 +80,7 @@ def download(name, handle, files):
         if status not in _NOT_SHOWN:
             raise
         refused = refusal(
-            name, "must be a model that the hub has, and shows to this account", handle
+            name, "must be a model that exists and is visible to this account", handle
         )
         raise ValueError(f"{refused}. The hub says: {error}") from error
 

@@ -54,12 +54,12 @@ def _fit_part(flow, x, reconstruction, num_draws, seed):
     schedule = getattr(flow, "schedule", None)
     if not isinstance(schedule, Schedule) or type(schedule).ending_at is Schedule.ending_at:
         known = "must be a flow with an exponential or a quadratic schedule"
-        raise refusal("flow", f"{known}, or one of one's own with `ending_at`", flow)
+        raise refusal("flow", f"{known}, or another one that defines `ending_at`", flow)
     cost = flow.remaining_cost(x, num_draws, seed)
     low, high = MIN_BETA, MAX_BETA
     if not cost(high) <= reconstruction < cost(low):
-        ends = f"{cost(low):.3f} without evidence, {cost(high):.3f} with the most"
-        expected = f"must be a number of nats per variable that evidence can leave: of `x`, {ends}"
+        least = f"at least {cost(high):.3f} nats per variable (with most evidence)"
+        expected = f"must be {least} and less than {cost(low):.3f} (without evidence)"
         raise refusal("reconstruction", expected, reconstruction)
     while high > (1.0 + TOLERANCE) * low:
         middle = math.sqrt(low * high)

@@ -166,14 +166,14 @@ def check(schedule):
     if not np.isfinite(beta).all() or not np.isfinite(slope).all():
         wrong = "be finite, with a finite derivative"
     elif abs(beta[0]) > 1e-6 * abs(beta[-1]):
-        wrong = f"be 0 at t = 0, where it is {beta[0]:g}"
+        wrong = f"be 0 at t = 0; beta(0) = {beta[0]:g}"
     elif not (np.diff(beta) > 0).all():
-        wrong = f"rise with t; beta(0) = {beta[0]:g}, beta(1) = {beta[-1]:g}"
+        wrong = f"increase with t; beta(0) = {beta[0]:g}, beta(1) = {beta[-1]:g}"
     else:
         # Simpson's rule over each of 64 steps.
         gained = (slope[:-2:2] + 4.0 * slope[1::2] + slope[2::2]) / (6.0 * 64)
         errors = np.abs(gained / (beta[2::2] - beta[:-2:2]) - 1.0)
         if np.quantile(errors, 0.9) > 0.01:
-            wrong = "have the derivative that `derivative` says"
+            wrong = "have a `derivative` that is the derivative of `beta`"
     if wrong:
         raise refusal("schedule", f"must {wrong}", schedule)

@@ -14,7 +14,7 @@ def check_list(name, values):
     is_list = isinstance(values, Iterable) and not isinstance(values, (str, dict))
     values = list(values) if is_list else values
     if not is_list or not all(isinstance(value, Hashable) for value in values):
-        raise refusal(name, "must be a list of single values", values)
+        raise refusal(name, "must be a list of hashable values", values)
     return values
 
 
@@ -34,9 +34,11 @@ def check_cycles(cycles, names):
     cycles = check_list("cycles", cycles)
     for cycle in cycles:
         if cycle not in names and (not is_number(cycle) or not 0 < cycle <= LARGEST):
-            raise refusal("cycles", f"must hold positive numbers, or some of {list(names)}", cycles)
+            raise refusal(
+                "cycles", f"must contain positive numbers, or some of {list(names)}", cycles
+            )
     if len({names.get(cycle, cycle) for cycle in cycles}) < len(cycles):
-        raise refusal("cycles", "must be all different", cycles)
+        raise refusal("cycles", "must not contain duplicates", cycles)
     return cycles
 
 
@@ -80,4 +82,4 @@ def one_of(values):
 def refuse_first(cells, expected):
     """Raises a `ValueError` that names the first of these cells, if there are any."""
     for cell in cells:
-        raise ValueError(f"must hold {expected}. Received: {cell!r}")
+        raise ValueError(f"must contain {expected}. Received: {cell!r}")

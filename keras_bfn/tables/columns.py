@@ -104,9 +104,11 @@ class Category(Column):
         if not all(map(is_value, self.values or ())):
             raise refusal("values", "must be strings, numbers or bools", values)
         if values is not None and len(set(map(key_of, self.values))) < len(self.values):
-            raise refusal("values", "must be all different", values)
+            raise refusal("values", "must not contain duplicates", values)
         if counts is not None and len(self.counts) != len(self.values or ()):
-            raise refusal("counts", f"must be as many as the values {self.values}", counts)
+            raise refusal(
+                "counts", f"must contain one count for each of the values {self.values}", counts
+            )
 
     def fit(self, cells):
         seen = [cell for cell in cells if cell is not None]
@@ -174,7 +176,7 @@ class Levels(Column):
         seen = [cell for cell in cells if cell is not None]
         refuse_first((cell for cell in seen if not is_whole(cell)), "an integer")
         if not seen and None in (self.low, self.high):
-            raise ValueError("must hold an integer, unless `low` and `high` are given")
+            raise ValueError("must contain an integer, unless `low` and `high` are given")
         low = int(min(seen)) if self.low is None else self.low
         high = int(max(seen)) if self.high is None else self.high
         found = Levels(low, max(high, low + 1))

@@ -170,7 +170,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if is_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
-        with tell_to_install("Arrays are read as frames of pandas: pip install pandas"):
+        with tell_to_install("Arrays are read as pandas DataFrames: pip install pandas"):
             import pandas
         options = {"dtype": "float64", "ensure_all_finite": "allow-nan"}
         X = validate_data(self, X, reset=reset, **options)

@@ -34,11 +34,11 @@ def read_frame(df, name="df"):
     """
     narwhals = import_narwhals()
     if not is_frame(df):
-        raise refusal(name, "must be a frame of pandas or polars", type(df).__name__)
+        raise refusal(name, "must be a pandas or polars DataFrame", type(df).__name__)
     if not all(isinstance(column, str) for column in df.columns):
-        raise refusal(name, "must have columns that are called by strings", list(df.columns))
+        raise refusal(name, "must have strings as column names", list(df.columns))
     if len(set(df.columns)) < len(df.columns):
-        raise refusal(name, "must have columns of different names", list(df.columns))
+        raise refusal(name, "must have distinct column names", list(df.columns))
     return narwhals.from_native(df, eager_only=True)
 
 
@@ -135,8 +135,8 @@ def _read_times(series, dtype):
     """Returns times since 1970, or durations, in the unit of a dtype."""
     own, native = dtype_in(series), series.to_native()
     if _times_of(own) is None or _times_of(own) != _times_of(dtype):
-        expected = _times_of(dtype) or f"what suits {dtype}"
-        raise ValueError(f"must hold {expected}. Received: a column of {own}")
+        expected = _times_of(dtype) or f"values that fit {dtype}"
+        raise ValueError(f"must contain {expected}. Received: a column of {own}")
     is_date, date = (dtype == import_narwhals().Date for dtype in (own, dtype))
     if series.implementation.is_pandas():
         native = native.astype("datetime64[s]") if is_date else native
@@ -148,7 +148,7 @@ def _read_times(series, dtype):
     missing = np.isnat(times)
     # Refuse times that would change: inexact or too large ones.
     for time in times[~missing & (found.astype(times.dtype) != times)]:
-        raise ValueError(f"must hold times that {dtype} can hold. Received: {time}")
+        raise ValueError(f"must contain times that {dtype} can represent. Received: {time}")
     counts = zip(found.astype("int64").tolist(), missing, strict=True)
     return [None if is_missing else count for count, is_missing in counts]
 
@@ -204,7 +204,7 @@ def write_frame(library, cells, dtypes, index=None):
         try:
             columns[name] = _write_series(library, values, dtypes[name])
         except (TypeError, ValueError, OverflowError) as error:
-            expected = f"Column {name!r} must hold what suits {dtypes[name]}"
+            expected = f"Column {name!r} must contain values that fit {dtypes[name]}"
             raise ValueError(f"{expected}. Received: {values[:8]}") from error
     frame = _import(library).DataFrame(columns)
     if library == "pandas" and index is not None:
@@ -213,7 +213,7 @@ def write_frame(library, cells, dtypes, index=None):
 
 
 def _import(library):
-    with tell_to_install(f"The table was made from a frame of {library}: pip install {library}"):
+    with tell_to_install(f"The table was made from a {library} DataFrame: pip install {library}"):
         return importlib.import_module(library)
 
 

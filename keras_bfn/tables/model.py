@@ -82,7 +82,7 @@ class TableModel(BayesianFlowNetwork):
             if not self.compiled or self.optimizer.name == RECIPE:
                 self.compile(recipes.adamw(epochs * steps, PEAK_RATE, name=RECIPE))
         elif not self.compiled:
-            raise refusal("x", "must be a frame, for a model that was not compiled", x)
+            raise refusal("x", "must be a DataFrame, because the model is not compiled", x)
         epochs = 1 if epochs is None else epochs
         return super().fit(x, y, batch_size, epochs, validation_data=validation_data, **kwargs)
 
@@ -104,7 +104,7 @@ class TableModel(BayesianFlowNetwork):
         if not is_frame(x):
             return x
         if not len(x):
-            raise refusal("x", "must have rows", x)
+            raise refusal("x", "must have at least one row", x)
         return self.table.encode(x, seed)
 
     def log_likelihood(self, df, num_repeats=100, **options):
@@ -160,11 +160,13 @@ class TableModel(BayesianFlowNetwork):
             return self.table.decode(self.generate(num_rows, num_steps, **{**own, **options}))
         names = list(self.table.columns)
         if not isinstance(given, dict) or not set(given) <= set(names):
-            raise refusal("given", f"must be a dict from some of the columns {names}", given)
+            raise refusal(
+                "given", f"must be a dict from some of the columns {names} to values", given
+            )
         cells, indexes = {name: [None] * num_rows for name in names}, []
         for name, value in given.items():
             if isinstance(value, (set, frozenset, dict)):
-                raise refusal(f"given[{name!r}]", "must be a value, or a list", value)
+                raise refusal(f"given[{name!r}]", "must be a single value, or a list", value)
             if isinstance(value, np.ndarray) and value.ndim == 0:
                 value = value.item()
             series = read_series(value)
@@ -175,10 +177,10 @@ class TableModel(BayesianFlowNetwork):
             elif hasattr(value, "index"):
                 indexes.append(value.index)
             if len(series) != num_rows:
-                raise refusal(f"given[{name!r}]", f"must be one value, or {num_rows}", value)
+                raise refusal(f"given[{name!r}]", f"must be one value, or {num_rows} values", value)
             cells[name] = self.table.read_column(name, series)
         if not all(index.equals(indexes[0]) for index in indexes):
-            raise refusal("given", "must hold series of one index", given)
+            raise refusal("given", "must contain series with the same index", given)
         return self.table.write(self._fill(cells, -1, num_steps, **options), *indexes[:1])
 
     def impute(self, df, num_draws=None, num_steps=30, num_particles=NUM_PARTICLES, **options):
@@ -201,7 +203,7 @@ class TableModel(BayesianFlowNetwork):
         check_int("num_particles", num_particles, 1)
         cells = self.table.read(df)
         if not len(df):
-            raise refusal("df", "must have rows", df)
+            raise refusal("df", "must have at least one row", df)
         cells = {name: cells.get(name, [None] * len(df)) for name in self.table.columns}
         repeated = {name: num * values for name, values in cells.items()}
         filled = self._fill(repeated, 1, num_steps, num_particles, **options)

@@ -75,7 +75,7 @@ class Number(Column):
         self.scaling = check_choice("scaling", scaling, ("mean", "quantiles"))
         self.cycles = check_cycles(cycles, SECONDS)
         self.start, self.step = check_number("start", start), check_step(step)
-        expected = "lists of as many finite numbers"
+        expected = "equally long lists of finite numbers"
         self.knots = None if knots is None else check_two("knots", knots, 2, expected)
         self.ticks = check_int("ticks", ticks, 1)
 
@@ -92,7 +92,7 @@ class Number(Column):
         seen = [cell for cell in cells if cell is not None]
         refuse_first((cell for cell in seen if not is_finite(cell)), "a finite number")
         if not seen:
-            raise ValueError("must hold at least one number")
+            raise ValueError("must contain at least one number")
         # An offset makes large integers, such as times, exact as floats, but floats inexact.
         start = min(seen) if all(isinstance(cell, int) for cell in seen) else 0
         x = np.array([cell - start for cell in seen], "float64")

@@ -63,7 +63,9 @@ class Table(Immutable):
         _check_columns(columns)
         if not columns or list(columns) != list(dtypes):
             raise refusal(
-                "dtypes", f"must be those of at least one column, {list(columns)}", dtypes
+                "dtypes",
+                f"must have the same keys as `columns`, at least one: {list(columns)}",
+                dtypes,
             )
         self.prior = prior
         if self.numbers:
@@ -90,7 +92,7 @@ class Table(Immutable):
         """
         frame = frames.read_frame(df)
         if not set(columns) <= set(frame.columns) or not len(frame):
-            expected = f"must name some of {frame.columns}, and `df` must have rows"
+            expected = f"must name some of {frame.columns}, and `df` must have at least one row"
             raise mismatch("columns", expected, f"{list(columns)}, and {len(frame)} rows")
         _check_columns(columns)
         fitted, dtypes = {}, {}
@@ -101,7 +103,7 @@ class Table(Immutable):
             column = columns.get(name) or _infer(name, series, cells)
             if dtypes[name] is None or column is None:
                 came = f"column {name!r} of {series.to_native().dtype}"
-                expected = "must hold numbers, strings, bools, categories or times"
+                expected = "must contain numbers, strings, bools, categories or times"
                 raise mismatch("df", expected, came)
             if isinstance(column, Number):
                 column = column.counted_in(frames.ticks_of(series))
@@ -341,19 +343,16 @@ def _infer(name, series, cells):
         return Number()
     if kind == "category" or len(seen) <= FEW_VALUES:
         if len(seen) > MOST_CLASSES:
-            expected = (
-                f"must have at most {MOST_CLASSES} different values in a column of categories"
-            )
-            came = f"{len(seen)} in column {name!r}. Leave it out, or give its `Category()`"
+            expected = f"must have at most {MOST_CLASSES} distinct values in a categorical column"
+            came = f"{len(seen)} in column {name!r}. Remove the column, or pass its `Category()`"
             raise mismatch("df", expected, came)
         categories = frames.categories_of(series)
         num_cells = sum(cell is not None for cell in cells)
         if categories is None and len(seen) > max(MOST_NAMES, num_cells / 2):
             warn(
-                f"Column {name!r} has {len(seen)} different values in {num_cells} cells, and each "
-                "becomes a class. If they are names, leave the column out; if they are dates, read "
-                "them as such (`pandas.read_csv(..., parse_dates=[...])`); or give its "
-                "`Category()`"
+                f"Column {name!r} has {len(seen)} distinct values in {num_cells} cells, and each "
+                "becomes a class. If they are names, remove the column. If they are dates, parse "
+                "them (`pandas.read_csv(..., parse_dates=[...])`). Otherwise, pass its `Category()`"
             )
         return Category(categories)
     if kind == "integer" and max(seen) - min(seen) < MOST_LEVELS:

@@ -66,13 +66,13 @@ def require_float32(tensor, shape, name):
     """Claims that a tensor is float32 and has this shape."""
     require_shape(tensor, shape, name)
     dtype = keras.backend.standardize_dtype(tensor.dtype)
-    require(dtype == "float32", f"{name} must be float32, whatever the input. It is {dtype}")
+    require(dtype == "float32", f"{name} must be float32 for any input. It is {dtype}")
 
 
 def require_config(made):
     """Claims that an object is restored by its config and is immutable."""
     name = type(made).__name__
-    with requiring(f"{name} must be told by its config", AttributeError):
+    with requiring(f"{name} must be defined by its config", AttributeError):
         config = made.get_config()  # fails for an argument that was not kept
     _require_copy(made, type(made).from_config(config), "from_config(get_config())")
     for argument in config:
@@ -87,7 +87,7 @@ def require_saving(made):
     require_config(made)
     saved = json.dumps(keras.saving.serialize_keras_object(made))
     advice = "decorate the class with `@keras.saving.register_keras_serializable()`"
-    known = f"{type(made).__name__} must be known to Keras, to be saved with a model"
+    known = f"{type(made).__name__} must be registered with Keras, to be saved with a model"
     with requiring(f"{known}; {advice}", TypeError):
         copy = keras.saving.deserialize_keras_object(json.loads(saved))
     _require_copy(made, copy, "Keras's serialisation")
@@ -97,7 +97,7 @@ def _require_copy(made, copy, way):
     name = type(made).__name__
     require(
         type(copy) is type(made) and copy.get_config() == made.get_config(),
-        f"{name} must come back from {way} as it was. {made!r} came back as {copy!r}",
+        f"{name} must be unchanged by {way}. {made!r} became {copy!r}",
     )
 
 

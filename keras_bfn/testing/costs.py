@@ -77,7 +77,7 @@ def check_edges(flow, x):
     _require_finite(theta, t, f"{name}.input_params(s, beta)")
     output = f"{name}.output_distribution(params, s, t)"
     for what in ("mode", "sample"):
-        claim = f"{output}.{what}() must be data, at all times and for all finite params"
+        claim = f"{output}.{what}() must be valid data, at all times and for all finite params"
         with requiring(claim, ValueError):
             flow.check_data(said[what])
     _require_finite(said["mean"], t, f"{output}.mean()")
@@ -148,7 +148,7 @@ def check_entropy(flow, rng, losses=EXACT_LOSSES):
     reconstruction = nats.pop("reconstruction").astype("float64")
     for name, transmission in nats.items():
         claim = (
-            f"{type(flow).__name__}: with the exact posterior for a network, the loss in {name} "
-            "and the reconstruction loss must add up to the entropy"
+            f"{type(flow).__name__}: with the exact posterior as the network, the loss for {name} "
+            "plus the reconstruction loss must equal the entropy"
         )
         require_mean((transmission + reconstruction)[:, 0], entropy, claim, 0.005 * entropy)

@@ -24,7 +24,7 @@ def check_definitions(flow):
         require(is_size, f"{name} must have `{size}`, an int of at least 1. It is {value!r}")
     data_range = getattr(flow, "data_range", None)
     is_range = isinstance(data_range, tuple) and len(data_range) == 2
-    expected = "the least and the greatest value"
+    expected = "the smallest and the largest value"
     require(is_range, f"{name} must have `data_range`, {expected}. It is {data_range!r}")
     _require_own(flow, Flow, ("embed", "input_params", "output_distribution"))
     if flow.num_values is None:
@@ -48,12 +48,14 @@ def check_output_distribution(flow):
     is_distribution = isinstance(output, Distribution)
     expected = "must be a `keras_bfn.distributions.Distribution`"
     require(is_distribution, f"{name} {expected}. It is a {kind}")
-    _require_own(output, Distribution, ("mean", "mode", "sample", "log_prob"), f", as {name}")
+    _require_own(
+        output, Distribution, ("mean", "mode", "sample", "log_prob"), f", as the result of {name}"
+    )
     require_shape(output.mode(), SHAPE, f"{name}.mode()")
     if flow.num_values is not None:
-        _require_own(output, Distribution, ("log_probs",), f", as {name}")
+        _require_own(output, Distribution, ("log_probs",), f", as the result of {name}")
         require_shape(output.log_probs(), (*SHAPE, flow.num_values), f"{name}.log_probs()")
-    draw = f"{name}.sample(seed) must draw by `keras_bfn.distributions.normal` or `uniform`"
-    with requiring(f"{draw}, for a seed may be draws that are given", TypeError, ValueError):
+    draw = f"{name}.sample(seed) must use `keras_bfn.distributions.normal` or `uniform`"
+    with requiring(f"{draw}, because the seed may be given noise", TypeError, ValueError):
         drawn = output.sample(Noise())
     require_shape(drawn, SHAPE, f"{name}.sample(seed)")

@@ -116,15 +116,17 @@ def _check_each_variable(flow, event_shape, rng):
         for method, expected in alone.items():
             require(
                 np.allclose(together[method][variable], expected, rtol=1e-3, atol=1e-4),
-                f"{type(flow).__name__}.{method} must be, of each variable, as by a flow with its "
-                f"`center` and `scale`. It is not of variable {place}",
+                f"{type(flow).__name__}.{method} must equal, for each variable, that of a flow "
+                f"with its `center` and `scale`. It does not for variable {place}",
             )
     return flows[(0,) * len(event_shape)]
 
 
 def _draw_data(flow, rng):
     low, high = flow.data_range
-    require(math.isfinite(high - low), "Argument `x` is needed: `data_range` is not finite")
+    require(
+        math.isfinite(high - low), "Argument `x` is required, because `data_range` is not finite"
+    )
     x = draw_data(flow, 64, rng)
     x[:2] = low, high
     return x
@@ -134,7 +136,7 @@ def _check_data_checks(flow, x):
     """Requires that `check_data` accepts data, and nothing else."""
     name = type(flow).__name__
     low, _ = flow.data_range
-    with requiring(f"{name}.check_data must take its own data", ValueError):
+    with requiring(f"{name}.check_data must accept its own data", ValueError):
         flow.check_data(x)
     wrong = {"the wrong kind": x.astype("float32" if flow.discrete else "int32"), "no data": x[:0]}
     if math.isfinite(low):
@@ -213,24 +215,26 @@ def _check_draws(flow, x, rng):
     for kind, t, what in (
         ("at_once", 0.4, "sample_evidence(x, t=0.4)"),
         ("at_the_end", 1.0, "sample_evidence(x, t=1)"),
-        ("in_two", 0.4, "two messages, `observe`, that together are as accurate as at t = 0.4"),
+        ("in_two", 0.4, "the sum of two messages by `observe`, as accurate as at t = 0.4"),
     ):
         precision = flow.gain * float(flow.schedule.beta(t))
         noise = (draws[kind].astype("float64") - precision * embedding) / math.sqrt(precision)
         claim = f"{name}: {what} must be N(c beta e(x), c beta)"
         rounding = 1e-5 * math.sqrt(precision)
-        require_mean(noise, 0.0, f"{claim}; in its own units", rounding)
-        require_mean(np.square(noise), 1.0, f"{claim}; the variance in its own units", rounding)
+        require_mean(noise, 0.0, f"{claim}; standardised", rounding)
+        require_mean(np.square(noise), 1.0, f"{claim}; standardised and squared", rounding)
         flat = noise.reshape(num, -1)[:, :16]
         products = flat[:, :, None] * flat[:, None, :]
-        require_mean(products, np.eye(flat.shape[1]), f"{claim}, all numbers independent", rounding)
+        require_mean(
+            products, np.eye(flat.shape[1]), f"{claim}, with independent components", rounding
+        )
 
     expected = draws["expected_embedding"][0].astype("float64")
-    claim = f"{name}.expected_embedding must be the mean embedding of draws from the output"
+    claim = f"{name}.expected_embedding must be the mean embedding of samples from the output"
     require_mean(draws["drawn_embedding"], expected, claim, 1e-5)
-    claim = f"{name}.log_receiver_ratio must be that of the mean density over draws from the output"
+    claim = f"{name}.log_receiver_ratio must use the mean density over samples from the output"
     require_mean(draws["drawn_ratio"], draws["ratio"][0], claim, 1e-4)
-    claim = f"{name}: receiver over sender density must be 1 on average over the sender's messages"
+    claim = f"{name}: the ratio of receiver to sender density must be 1 on average over messages"
     require_mean(draws["likelihood_ratio"], 1.0, claim, 1e-4)
     difference = draws["kl"].astype("float64") - draws["surprise"]
     claim = f"{name}.sender_receiver_kl must be -log_receiver_ratio on average over messages"

@@ -38,9 +38,9 @@ def check_network(network, flow, event_shape=None, condition=None, times="shared
     >>> keras_bfn.testing.check_network(network, flow)
     """
     name = type(network).__name__
-    with requiring(f"{name} must be a network of a `keras_bfn.BayesianFlowNetwork`", ValueError):
+    with requiring(f"{name} must be a network for a `keras_bfn.BayesianFlowNetwork`", ValueError):
         model = BayesianFlowNetwork(flow, network, event_shape, times=times, seed=0)
-        require(model.event_shape is not None, "Argument `event_shape` is needed")
+        require(model.event_shape is not None, "Argument `event_shape` is required")
         rng = np.random.default_rng(0)
         x = map_parts(
             lambda flow, shape: draw_data(flow, (4, *shape), rng, 100), flow, model.event_shape
@@ -92,9 +92,9 @@ def _check_examples(name, model, s, condition):
         change, scale = np.abs(one - other), np.abs(one).max()
         require(
             change[0].max() <= 1e-3 * scale,
-            f"{name}: what it says of one example must not hang on the others of the batch",
+            f"{name}: the output for one example must not depend on other examples in the batch",
         )
-        require(change[1:].max() > 1e-5 * scale, f"{name}: its output must hang on theta")
+        require(change[1:].max() > 1e-5 * scale, f"{name}: its output must depend on theta")
     model.set_weights(before)
 
 
@@ -103,7 +103,7 @@ def _check_training(name, model, data):
     if not before:
         return
     claim = f"{name}: a training step must change its weights"
-    require(model.network.trainable_weights, f"{claim}, and none of them is trainable")
+    require(model.network.trainable_weights, f"{claim}, but none of them is trainable")
     model.compile(keras.optimizers.SGD(1e-3))
     loss = float(model.train_on_batch(data))
     require(np.isfinite(loss), f"{name}: the loss of a training step must be finite. It is {loss}")
@@ -125,6 +125,6 @@ def _check_saving(name, model, data):
     nats, again = (m.code_length(data, seed=0, verbose=0)["transmission"] for m in (model, loaded))
     require(
         np.allclose(nats, again, rtol=1e-3),
-        f"{name} must come back from a file as it was. Data cost {nats.sum():.6g} nats by it, and "
-        f"{again.sum():.6g} by what came back",
+        f"{name} must be unchanged by saving and loading. The data cost {nats.sum():.6g} nats "
+        f"before, and {again.sum():.6g} after",
     )

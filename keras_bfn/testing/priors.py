@@ -32,7 +32,7 @@ def check_input_distribution(flow, x, name):
         off = np.minimum(off, high - low - off)
     require(
         (off < 0.01 * unit).all(),
-        f"{name}.input_mean must tend to the data as evidence grows: of {x} it is {everything}",
+        f"{name}.input_mean must tend to the data as evidence grows: for {x} it is {everything}",
     )
 
 
@@ -46,7 +46,7 @@ def _is_circle(flow):
 def check_prior(flow, event_shape, rng):
     """Tests that the input distribution starts at the prior, and is the posterior under it."""
     name = f"{type(flow).__name__}(prior=...)"
-    with requiring("Argument `event_shape` must be a shape that the prior is for", ValueError):
+    with requiring("Argument `event_shape` must match the prior", ValueError):
         flow.check_event_shape(event_shape)
     shape = (4, *event_shape)
     x = draw_data(flow, shape, rng)
@@ -70,8 +70,8 @@ def _check_costs(flow, x, name, seed):
         prior = np.broadcast_to(flow.prior, (*x.shape, flow.num_classes))
         log_prob = np.log(np.take_along_axis(prior, x[..., None], axis=-1)).sum()
     claim = (
-        f"{name}: with the input distribution for an output distribution, continuous-time and "
-        "reconstruction loss must add up to -log of the prior's probability of the data"
+        f"{name}: with the input distribution as the output distribution, the continuous-time and "
+        "reconstruction losses must add up to -log of the prior probability of the data"
     )
     nats = nats.reshape(NUM_DRAWS, -1).sum(axis=1)
     require_mean(nats, -log_prob, claim, 0.002 * math.prod(x.shape))

@@ -86,7 +86,7 @@ def _check_state(sampler):
     s = sampler.evidence(flow, state, t)
     require(
         tuple(s.shape) == (2, 5, 3),
-        f"{name}.evidence must have the shape of the evidence, (2, 5, 3). It has {tuple(s.shape)}",
+        f"{name}.evidence must have the evidence's shape, (2, 5, 3). It has shape {tuple(s.shape)}",
     )
     output = flow.output_distribution(ops.zeros((2, 5, 3)), s, ops.full((2,), t))
     after = sampler.step(flow, state, output, t, t_next, seed)
@@ -115,13 +115,13 @@ def _check_seeds(sampler):
         first, other = (model.generate(64, seed=seed, latents=latents, **kwargs) for seed in (1, 2))
         require(
             (first == other).all(),
-            f"{name} says that it is deterministic, but the same latents give other samples "
+            f"{name} is declared deterministic, but the same latents give other samples "
             "with another seed",
         )
         found = model.encode(first, 5, sampler, seed=1, verbose=0)
         require(
             found.shape == (64, 2, 3) and np.isfinite(found).all(),
-            f"{name} must encode data as finite latents of shape (64, 2, 3). It finds shape "
+            f"{name} must encode data as finite latents of shape (64, 2, 3). They have shape "
             f"{found.shape}",
         )
 
@@ -157,8 +157,8 @@ def _check_joint_distribution(sampler, num_steps, seed):
     ratio = np.mean(s.astype("float64").var(axis=0) / variance)
     require(
         abs(ratio - 1.0) < VARIANCE_TOLERANCE,
-        f"{name}: evidence at t = {t:.3g} must vary as the messages about data do, N(c beta e(x), "
-        f"c beta) with c = flow.gain = {model.flow.gain}. Its variance is {ratio:.3f} of theirs",
+        f"{name}: evidence at t = {t:.3g} must have the variance of messages about data, N(c beta "
+        f"e(x), c beta) with c = flow.gain = {model.flow.gain}. It is {ratio:.3f} times theirs",
     )
 
 
@@ -166,7 +166,7 @@ def _check_order(sampler, order):
     name = type(sampler).__name__
     require(
         sampler.start == 0.05,
-        f"{name}: the order is measured from start=0.05 on. It starts at {sampler.start}",
+        f"{name} must have start=0.05 when the order is measured. It has start={sampler.start}",
     )
     num_steps = np.array([16, 32, 64, 128])
     exact = exact_variance(sampler)
@@ -174,9 +174,9 @@ def _check_order(sampler, order):
     slope = -np.polyfit(np.log(num_steps), np.log(errors), 1)[0]
     require(
         slope > order - 0.25,
-        f"{name}: the error must fall with the number of steps to the power {order}, or faster. By "
-        f"{num_steps.tolist()} steps it falls to {[f'{error:.2g}' for error in errors]}, with the "
-        f"power {slope:.2f}",
+        f"{name}: the error must decrease as the number of steps to the power -{order}, or faster. "
+        f"With {num_steps.tolist()} steps it is {[f'{error:.2g}' for error in errors]}, a power of "
+        f"-{slope:.2f}",
     )
 
 

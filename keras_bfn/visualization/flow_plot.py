@@ -63,7 +63,7 @@ def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part
     variable = tuple(map(int, variable))
     t = trajectory.t if trajectory.t.ndim == 1 else trajectory.t[:, sample, *variable]
     if t[0] == 1:
-        expected = "must be one that was drawn, by messages: one that was given has none"
+        expected = "must be a sampled variable: a given one has no messages"
         raise refusal("variable", expected, variable)
     steps = np.unique(np.linspace(0, len(t) - 2, num_steps).round().astype(int))
     final = _OneVariable(flow, trajectory, t, len(t) - 1, sample, variable).mode

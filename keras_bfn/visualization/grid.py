@@ -31,7 +31,7 @@ def draw_grid(axes, images, columns=8, low=None, high=None):
     >>> keras_bfn.visualization.draw_grid(Figure().subplots(), images, columns=4)
     """
     if not hasattr(axes, "imshow"):
-        raise refusal("axes", "must be axes of matplotlib", axes)
+        raise refusal("axes", "must be matplotlib axes", axes)
     axes.imshow(join_images(images, columns, low, high))
     axes.set_axis_off()
 
@@ -78,7 +78,7 @@ def check_images(name, images):
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not images.size:
-        expected = "must be images, of shape (num, height, width) or that with 1 or 3 channels"
+        expected = "must be images, of shape (num, height, width), or with 1 or 3 channels"
         raise mismatch(name, expected, f"shape {images.shape}")
     return images
 

@@ -32,7 +32,7 @@ def plot_series(samples, path, real=None, names=None):
         groups["real"] = _check_series("real", real)
     num_channels = groups["samples"].shape[-1]
     if any(series.shape[-1] != num_channels for series in groups.values()):
-        raise refusal("real", f"must have {num_channels} channels, as `samples`", np.shape(real))
+        raise refusal("real", f"must have {num_channels} channels, like `samples`", np.shape(real))
     names = _check_names(names, num_channels)
 
     figure = new_figure(6 * len(groups), 1 + 2 * num_channels)

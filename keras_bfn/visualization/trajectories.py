@@ -17,13 +17,13 @@ def pick_trajectory(part, flow, trajectory):
     check_flow(flow)
     are_looks = all(isinstance(prediction, Prediction) for (prediction,) in list_parts(trajectory))
     if names_of(trajectory) != names_of(flow) or not are_looks:
-        expected = "must be what `generate(..., return_details=True).trajectory` is for this flow"
+        expected = "must be the `trajectory` of `generate(..., return_details=True)` for this flow"
         raise mismatch("trajectory", expected, f"a {type(trajectory).__name__}")
     for one, prediction in list_parts(flow, trajectory):
         sizes = [np.shape(values)[-1:] for values in prediction[1:]]
         if sizes != [(one.embedding_size,), (one.theta_size,), (one.output_size,)]:
             came = f"arrays with last axes of {sizes}"
-            raise mismatch("trajectory", f"must be of the flow {one!r}", came)
+            raise mismatch("trajectory", f"must be a trajectory of the flow {one!r}", came)
     return pick_part(part, flow, trajectory)
 
 

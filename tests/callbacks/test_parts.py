@@ -68,7 +68,7 @@ def test_a_part_that_there_is_not_is_refused_before_training(callback, part, fre
 
 @pytest.mark.once
 def test_a_part_that_is_no_image_is_refused(fresh, tmp_path):
-    with pytest.raises(ValueError, match=r"`event_shape` must be of images.*\(5,\)"):
+    with pytest.raises(ValueError, match=r"`event_shape` must be \(height, width\) or.*\(5,\)"):
         fit(fresh(), SampleImages(tmp_path, part="text", **OPTIONS))
 
 
@@ -92,5 +92,5 @@ def test_a_checkpoint_of_other_parts_is_refused(fresh, tmp_path):
     fit(fresh(), Resume(tmp_path, verbose=0))
     other = make_model({"text": FLOWS["text"]}, {"text": (5,)})
     other.compile("adamw")
-    with pytest.raises(ValueError, match="`directory` must be that of the same model"):
+    with pytest.raises(ValueError, match="`directory` must contain checkpoints of the same model"):
         other.fit({"text": X["text"]}, callbacks=[Resume(tmp_path, verbose=0)], verbose=0)

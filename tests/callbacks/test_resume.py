@@ -103,7 +103,7 @@ def test_a_run_that_is_killed_ends_as_one_that_is_left_alone(num_kills, tmp_path
         kill(start(killed, killed_end), killed_end, delay)
     finished = Resume(killed)._checkpoints()[0]
     resumable.main(killed, killed_end)  # in a process that knows nothing of what the other did
-    going_on = f"Going on after epoch {int(finished.stem[-6:])}, from {finished}"
+    going_on = f"Resuming after epoch {int(finished.stem[-6:])} from {finished}"
     assert going_on in capsys.readouterr().out
     resumable.main(alone, alone_end)
 
@@ -130,7 +130,9 @@ def flip_a_byte(content):
 def test_processes_that_kept_other_epochs_are_refused(fresh, tmp_path, monkeypatch):
     train(fresh(), tmp_path, 3)
     monkeypatch.setattr(resume, "of_all_processes", lambda epoch, strategy: [epoch, 1])
-    with pytest.raises(ValueError, match=r"`directory` must be where all .* epochs are \[3, 1\]"):
+    with pytest.raises(
+        ValueError, match=r"`directory` must contain checkpoints .* epochs are \[3, 1\]"
+    ):
         train(fresh(), tmp_path, 4)
 
 
@@ -144,8 +146,8 @@ def test_a_broken_checkpoint_is_skipped_for_the_one_before(
     newest.write_bytes(damage(newest.read_bytes()))
     model, _ = train(fresh(), tmp_path, 4)
     skipped, going_on = capsys.readouterr().out.splitlines()
-    assert skipped.startswith(f"Skipped {newest}, which cannot be read: ")
-    assert going_on == f"Going on after epoch 2, from {tmp_path / 'checkpoint-000002.npz'}"
+    assert skipped.startswith(f"Skipped the unreadable checkpoint {newest}: ")
+    assert going_on == f"Resuming after epoch 2 from {tmp_path / 'checkpoint-000002.npz'}"
     assert_same(state_of(model), left_alone)
 
 
@@ -180,7 +182,7 @@ def test_an_array_that_is_shorter_than_it_was_cannot_be_read(tmp_path):
     content = path.read_bytes()
     assert len(_read(path)["variable_0"]) == 9000
     path.write_bytes(content.replace(b"(9000,)", b"(8000,)"))
-    with pytest.raises(ValueError, match=r"variable_0\.npy is broken"):
+    with pytest.raises(ValueError, match=r"variable_0\.npy is damaged"):
         _read(path)
 
 
@@ -220,7 +222,9 @@ def test_a_checkpoint_of_another_model_or_optimizer_is_refused(fresh, tmp_path):
     other.compile(keras.optimizers.SGD(1e-3))
     for model in (make_model(width=16), other):
         before = state_of(model)
-        with pytest.raises(ValueError, match=r"Argument `directory` must be .*checkpoint-000001"):
+        with pytest.raises(
+            ValueError, match=r"Argument `directory` must contain .*checkpoint-000001"
+        ):
             train(model, tmp_path, 2)
         assert_same(state_of(model)[: len(before)], before)
 

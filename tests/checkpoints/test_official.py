@@ -164,8 +164,8 @@ def test_a_file_that_does_not_fit_is_refused_and_nothing_is_loaded(name, tmp_pat
     before = network.get_weights()
     key = sorted(case.state_dict())[5]
     wrong = {
-        rf"1 keys missing \('{key}'\); 0 keys left over": {key: None},
-        r"0 keys missing; 1 keys left over \('net.more'\)": {"net.more": np.zeros(1, "float32")},
+        rf"1 missing keys \('{key}'\); 0 unexpected keys": {key: None},
+        r"0 missing keys; 1 unexpected keys \('net.more'\)": {"net.more": np.zeros(1, "float32")},
         rf"'{key}' has shape \(7, 5\), expected": {key: np.zeros((7, 5), "float32")},
     }
     for message, changes in wrong.items():
@@ -180,7 +180,7 @@ def test_a_file_that_does_not_fit_is_refused_and_nothing_is_loaded(name, tmp_pat
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     pytest.importorskip("torch")
     path = Case("text8").save(tmp_path / "text8.pt")
-    with pytest.raises(ValueError, match=r"keys missing \('net\..*; 33 keys left over"):
+    with pytest.raises(ValueError, match=r"missing keys \('net\..*; 33 unexpected keys"):
         load_official(untouched_network("cifar10_continuous_16"), path)
 
 
@@ -190,7 +190,7 @@ def test_learnt_positions_are_refused(tmp_path):
     case = Case("text8")
     key = "net.input_adapter.pos_embedding"
     path = case.save(tmp_path / "learnt.pt", **{key: 0.5 * case.state_dict()[key]})
-    with pytest.raises(ValueError, match=rf"'{key}' holds learnt positions"):
+    with pytest.raises(ValueError, match=rf"'{key}' contains learnt positions"):
         load_official(untouched_network("text8"), path)
 
 
@@ -204,7 +204,7 @@ def test_files_that_are_not_checkpoints_are_refused(tmp_path):
         with pytest.raises(ValueError, match=rf"file of PyTorch weights, without any.*{name}"):
             load_official(network, tmp_path / name)
     torch.save({"step": 3}, tmp_path / "dict.pt")
-    with pytest.raises(ValueError, match=r"names and dense tensors.*dict\.pt"):
+    with pytest.raises(ValueError, match=r"a dict from names to dense tensors.*dict\.pt"):
         load_official(network, tmp_path / "dict.pt")
     with pytest.raises(FileNotFoundError, match=r"`path` must be a file.*absent\.pt"):
         load_official(network, tmp_path / "absent.pt")

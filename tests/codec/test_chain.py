@@ -227,13 +227,13 @@ class Stairs(Schedule):
 
 
 def test_messages_without_accuracy_are_refused():
-    with pytest.raises(ValueError, match="`num_steps` must leave each message some accuracy"):
+    with pytest.raises(ValueError, match="`num_steps` must be so small that each message has"):
         Chain(DiscreteFlow(2, schedule=Stairs(rise=1e-4)), 5000, RESOLUTION)
 
 
 @pytest.mark.parametrize(("num_steps", "resolution"), [(4, 1e-5), (10**6, 0.002)])
 def test_a_lattice_that_is_too_fine_is_refused(num_steps, resolution):
-    with pytest.raises(ValueError, match="`num_steps` and `resolution` must leave"):
+    with pytest.raises(ValueError, match="`num_steps` and `resolution` must be such"):
         Chain(DiscreteFlow(2, beta_1=4.0), num_steps, resolution)
 
 

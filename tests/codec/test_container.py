@@ -76,12 +76,12 @@ def test_a_file_in_an_order_that_tells_all_is_little_longer_than_its_payload():
 
 def test_a_file_that_is_cut_at_any_length_is_refused():
     for size in range(len(DATA)):
-        assert_is_refused(DATA[:size], "cut short" if size > 4 else "does not begin")
+        assert_is_refused(DATA[:size], "truncated" if size > 4 else "does not begin")
 
 
 @pytest.mark.parametrize("more", [b"\0", b"KBFN", DATA])
 def test_what_follows_a_file_is_refused(more):
-    assert_is_refused(DATA + more, "cut short or damaged")
+    assert_is_refused(DATA + more, "truncated or damaged")
 
 
 def test_a_file_with_any_bit_flipped_is_refused():
@@ -99,7 +99,7 @@ def test_a_file_of_another_kind_is_refused(magic):
 @pytest.mark.parametrize("version", [0, 3, 4, 5, 255])
 def test_another_version_of_the_format_is_refused_by_its_number(version):
     data = sealed(json.dumps(HEADER).encode(), WORDS.tobytes(), version=version)
-    assert_is_refused(data, f"version {version} .* only 6 is known")
+    assert_is_refused(data, f"version {version}; only 6 is supported")
 
 
 IMPOSSIBLE = {
@@ -121,16 +121,16 @@ IMPOSSIBLE = {
 @pytest.mark.parametrize("name", IMPOSSIBLE)
 def test_an_impossible_entry_is_refused_by_its_name(name):
     for value in IMPOSSIBLE[name]:
-        with pytest.raises(CodecError, match=f"impossible entry {name}="):
+        with pytest.raises(CodecError, match=f"invalid entry {name}="):
             container.write({**HEADER, name: value}, WORDS)
-        assert_is_refused(crafted(DATA, **{name: value}), f"impossible entry {name}=")
+        assert_is_refused(crafted(DATA, **{name: value}), f"invalid entry {name}=")
 
 
 @pytest.mark.parametrize("resolution", ["NaN", "Infinity", "-Infinity", "1e400"])
 def test_a_resolution_that_is_not_a_number_is_refused(resolution):
     header = {name: value for name, value in HEADER.items() if name not in PRINTS}
     header = json.dumps(header).replace("0.25", resolution)
-    assert_is_refused(sealed(header.encode(), WORDS.tobytes()), "impossible entry resolution=")
+    assert_is_refused(sealed(header.encode(), WORDS.tobytes()), "invalid entry resolution=")
 
 
 @pytest.mark.parametrize("name", ["count", "environment"])
@@ -145,7 +145,7 @@ def test_a_header_with_one_entry_more_is_refused():
 
 @pytest.mark.parametrize("header", [b"[]", b"null", b"1", b'"count"', b"{}"])
 def test_a_header_that_has_no_entries_is_refused(header):
-    assert_is_refused(sealed(header), "have the entries" if header == b"{}" else "is no dict")
+    assert_is_refused(sealed(header), "have the entries" if header == b"{}" else "is not a dict")
 
 
 @pytest.mark.parametrize(

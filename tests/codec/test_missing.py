@@ -114,7 +114,7 @@ def test_parts_with_missing_cells_come_back():
     there = container.read(data)[0]["there"]
     assert set(there) == {"word", "size"}
     for other in (None, there["word"], {"word": there["word"]}, {**there, "more": ""}):
-        assert_is_refused(codec, crafted(data, there=other), "other variables than the model's")
+        assert_is_refused(codec, crafted(data, there=other), "masks of observed variables")
     swapped = {"word": there["size"], "size": there["word"]}
     assert_is_refused(codec, crafted(data, there=swapped), "mask does not have")
 
@@ -181,10 +181,12 @@ def test_a_mask_is_of_models_that_allow_missing_variables(file):
     codec = Codec(make_codec(masked=False).model, num_steps=2)
     data = codec.compress(np.zeros((2, LONG), "int32"), verbose=0)
     assert container.read(data)[0]["there"] is None
-    assert_is_refused(codec, crafted(data, there=packed(b"\xff\xff")), "other variables than")
+    assert_is_refused(
+        codec, crafted(data, there=packed(b"\xff\xff")), "masks of observed variables"
+    )
     with pytest.raises(ValueError, match=r"`x` must lie in .*allow_missing=True"):
         codec.compress(make_data(), verbose=0)
-    assert_is_refused(file[0], crafted(file[1], there=None), "other variables than")
+    assert_is_refused(file[0], crafted(file[1], there=None), "masks of observed variables")
 
 
 @pytest.mark.once

@@ -133,7 +133,7 @@ def test_a_file_whose_order_does_not_suit_the_model_is_refused():
     data = codec.compress(X, verbose=0)
     for numbers in ([0, 1], {"a": 0}):
         order = {"class": "Groups", "config": {"numbers": numbers, "told": True}}
-        assert_is_refused(codec, crafted(data, order=order), "header is impossible: .*`order")
+        assert_is_refused(codec, crafted(data, order=order), "header is invalid: .*`order")
     # Another order that there is: other data, or none.
     other = {"class": "Blocks", "config": {"block_size": 3}}
     with pytest.raises(CodecError):

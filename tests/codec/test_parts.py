@@ -160,7 +160,7 @@ def test_a_part_of_real_numbers_is_refused_with_the_way_out():
     flow = {**FLOWS, "size": ContinuousFlow()}
     shapes = {**EVENT_SHAPES, "size": ()}
     message = (
-        r"no code of finite length: cut their range .* `keras_bfn.flows.DiscretizedFlow`.*Cont"
+        r"no code of finite length. Divide their range .* `keras_bfn.flows.DiscretizedFlow`.*Cont"
     )
     with pytest.raises(ValueError, match=message):
         Codec(make_model(flow, shapes))
@@ -171,9 +171,9 @@ def test_a_part_of_real_numbers_is_refused_with_the_way_out():
     [
         (without(X, "file"), r"`x` must be a dict with the parts \['file', 'image of a/b', 'all"),
         (X["file"], "`x` must be a dict with the parts .*a ndarray"),
-        ({**X, "file": X["file"][:3]}, "`x` must have as many examples of each part"),
+        ({**X, "file": X["file"][:3]}, "`x` must have equally many examples of each part"),
         ({**X, "file": X["file"] * 2}, r"`x\['file'\]` must lie in \[0, 1\]"),
-        ({**X, "file": X["file"] * 1.0}, r"`x\['file'\]` must hold integers"),
+        ({**X, "file": X["file"] * 1.0}, r"`x\['file'\]` must contain integers"),
     ],
 )
 def test_data_of_other_parts_are_refused(model, x, message):

@@ -143,7 +143,7 @@ def test_a_dtype_that_cannot_hold_the_data_is_refused():
 def test_a_lattice_that_is_too_fine_for_so_many_steps_is_refused():
     x, codec, data, _ = file_of("binary")
     entries = {"num_steps": 2**20, "resolution": 0.0011}
-    with pytest.raises(ValueError, match="`num_steps` and `resolution` must leave"):
+    with pytest.raises(ValueError, match="`num_steps` and `resolution` must be such"):
         Codec(codec.model, **entries).compress(x, verbose=0)
     patient = Codec(codec.model, num_steps=2**20)
     assert_is_refused(patient, crafted(data, **entries), "header is impossible")
@@ -153,7 +153,7 @@ def test_a_file_of_more_steps_than_anyone_asked_for_is_refused_at_once():
     _, codec, data, _ = file_of("binary")
     assert_is_refused(codec, crafted(data, num_steps=1001), "made in 1001 steps.*num_steps=1001")
     patient = Codec(codec.model, num_steps=1001)
-    with pytest.raises(CodecError, match="outputs are not those"):
+    with pytest.raises(CodecError, match="outputs differ from those"):
         patient.decompress(crafted(data, num_steps=1001), verbose=0)
 
 
@@ -197,7 +197,7 @@ def test_other_outputs_are_refused_and_what_differs_is_named(monkeypatch):
     with pytest.raises(CodecError) as refusal:
         codec.decompress(data, verbose=0)
     assert "keras:" not in str(refusal.value)  # which is the same
-    assert_is_refused(codec, file_of("binary")[2], r"outputs are not those of when [^()]*$")
+    assert_is_refused(codec, file_of("binary")[2], r"outputs differ from those when [^()]*$")
 
 
 def test_outputs_that_differ_only_later_are_found_in_the_end(monkeypatch):

@@ -141,7 +141,7 @@ def test_an_order_of_ones_own_is_scored_and_drawn_but_no_file_can_name_it(model)
 def test_models_of_shared_times_are_refused():
     flow = DiscreteFlow(4, beta_1=2.0)
     model = keras_bfn.BayesianFlowNetwork(flow, Transformer(flow, LENGTH, 8, 1, 2))
-    with pytest.raises(ValueError, match=r"`order` needs a model with times=.variables."):
+    with pytest.raises(ValueError, match=r"`order` requires a model with times=.variables."):
         Codec(model, order="random")
 
 

@@ -25,10 +25,10 @@ def png(width, height, pixels=b""):
 PICTURES = {
     "too large": (png(12_000, 12_000), "pixels"),
     "far too large": (png(60_000, 60_000), "pixels"),
-    "cut": (png(8, 8, bytes(20)), "whole image"),
-    "text": (b"no picture", "whole image"),
-    "empty": (b"", "whole image"),
-    "no header": (png(8, 8, bytes(72))[:20], "whole image"),
+    "cut": (png(8, 8, bytes(20)), "complete image"),
+    "text": (b"no picture", "complete image"),
+    "empty": (b"", "complete image"),
+    "no header": (png(8, 8, bytes(72))[:20], "complete image"),
 }
 
 
@@ -40,5 +40,5 @@ def test_a_picture_that_is_broken_is_refused_with_its_file(kind, tmp_path):
         (tmp_path / name).write_bytes(png(8, 8, bytes(72)))
     datasets.image_folder(tmp_path, (8, 8))
     (tmp_path / "bad.png").write_bytes(content)
-    with pytest.raises(ValueError, match=rf"bad\.png' must be a whole image.*{match}|{match}"):
+    with pytest.raises(ValueError, match=rf"bad\.png' must be a complete image.*{match}|{match}"):
         datasets.image_folder(tmp_path, (8, 8))

@@ -283,8 +283,8 @@ def test_what_only_looks_like_a_picture_is_left_out(tmp_path):
 def test_a_file_that_cannot_be_read_is_named(color_mode, tmp_path):
     image = make_pictures(tmp_path)
     (tmp_path / "9.png").write_bytes(b"no image")
-    with pytest.raises(ValueError, match=r"9\.png. must be a whole image"):
+    with pytest.raises(ValueError, match=r"9\.png. must be a complete image"):
         image_folder(tmp_path, (8, 8), 2, color_mode=color_mode)
     image.fromarray(np.full((8, 8), 40_000, "uint16")).save(tmp_path / "9.png")
-    with pytest.raises(ValueError, match=r"9\.png. must be an image of 8 bits"):
+    with pytest.raises(ValueError, match=r"9\.png. must be an image with 8 bits"):
         image_folder(tmp_path, (8, 8), 2, color_mode=color_mode)

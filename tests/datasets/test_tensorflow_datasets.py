@@ -71,7 +71,7 @@ def test_missing_data_are_said_to_be_missing_in_one_line(monkeypatch, tmp_path):
         raise ConnectionError("no route\nto host")
 
     monkeypatch.setattr(tfds, "load", load)
-    message = rf"'cifar10' is not in data_dir='{tmp_path}'.*Give `data_dir` .*, or go online"
+    message = rf"'cifar10' is not in data_dir='{tmp_path}'.*Set `data_dir` .*, or connect to"
     with pytest.raises(FileNotFoundError, match=message) as error:
         datasets.cifar10(data_dir=str(tmp_path))
     assert str(error.value).endswith("(ConnectionError: no route)")

@@ -106,7 +106,7 @@ def test_tokens_may_be_more_than_bytes_can_number(path):
 
 
 def test_a_text_that_does_not_suit_its_tokenizer_is_refused(path):
-    with pytest.raises(ValueError, match="`text` must hold only the 2 characters"):
+    with pytest.raises(ValueError, match="`text` must contain only the 2 characters"):
         text_file(path, tokenizer=Letters("ab"))
 
 
@@ -187,5 +187,5 @@ def test_without_a_network_text8_points_to_a_text_at_hand(monkeypatch):
 
 def test_a_text_of_other_bytes_is_refused_with_its_file(tmp_path):
     (tmp_path / "text.txt").write_bytes(b"call me ishmael \xff" * 100)
-    with pytest.raises(ValueError, match=r"text\.txt' must be text in UTF-8.*0xff"):
+    with pytest.raises(ValueError, match=r"text\.txt' must be UTF-8 text.*0xff"):
         text_file(tmp_path / "text.txt")

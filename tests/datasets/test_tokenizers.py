@@ -82,7 +82,7 @@ def test_what_is_no_text_is_refused(tokenizer, wrong):
 
 def test_what_are_no_tokens_is_refused(tokenizer):
     num = tokenizer.num_classes
-    message = rf"`tokens` must hold integers in -1\.\.{num - 1}, of shape.*Received: shape"
+    message = rf"`tokens` must contain integers in -1\.\.{num - 1}, of shape.*Received: shape"
     for wrong in ([num], [-2], [0.5], 1, [[[0]]], None, "ab"):
         with pytest.raises(ValueError, match=message):
             tokenizer.decode(wrong)
@@ -98,10 +98,12 @@ def test_texts_of_a_batch_are_filled_up_and_come_back(tokenizer):
     np.testing.assert_array_equal(shortest, tokens[:, : shortest.shape[1]])
     fill = -1 if tokenizer.end is None else tokenizer.num_classes - 1
     assert (tokens[:, shortest.shape[1] :] == fill).all()
-    with pytest.raises(ValueError, match=r"`length` must be at least \d+, as .* Received: .*3"):
+    with pytest.raises(
+        ValueError, match=r"`length` must be at least \d+, the number .* Received: .*3"
+    ):
         tokenizer.encode_batch(texts, 3)
     for wrong in ([], "text"):
-        with pytest.raises(ValueError, match="`texts` must be a list of at least one string"):
+        with pytest.raises(ValueError, match="`texts` must be a non-empty list of strings"):
             tokenizer.encode_batch(wrong)
 
 
@@ -138,12 +140,14 @@ def test_symbols_of_molecules(pattern, text, symbols):
 
 
 def test_what_symbols_cannot_be_is_refused():
-    with pytest.raises(ValueError, match=r"`text` must be .* 2 symbols.*none fits at 'xC'"):
+    with pytest.raises(
+        ValueError, match=r"`text` must consist .* 2 symbols.*no symbol matches at 'xC'"
+    ):
         Symbols(["C", "Cl"]).encode("ClxC")
-    with pytest.raises(ValueError, match=r"`texts` must be made of what .* matches.*C\.O"):
+    with pytest.raises(ValueError, match=r"`texts` must consist of matches of .*C\.O"):
         Symbols.fit(["C.O"], "[CO]")
     for wrong in ("C", [], ["C", "C"], ["C", ""], ["C", 3], None):
-        with pytest.raises(ValueError, match=r"`symbols` must be a list of strings, all differ"):
+        with pytest.raises(ValueError, match=r"`symbols` must be a list of distinct, non-empty"):
             Symbols(wrong)
     with pytest.raises(ValueError, match=r"`has_end` must be True or False"):
         Symbols(["C"], has_end="*")
@@ -195,7 +199,7 @@ def test_subwords_neither_pad_nor_cut_nor_change_with_what_they_were_made_of(tra
 def test_what_is_no_tokenizer_of_the_package_is_refused():
     pytest.importorskip("tokenizers")
     for wrong in (None, 3, "not JSON", "{}"):
-        with pytest.raises(ValueError, match=r"`tokenizer` must be a `tokenizers.Tokenizer`, or"):
+        with pytest.raises(ValueError, match=r"`tokenizer` must be a `tokenizers.Tokenizer` or"):
             Subwords(wrong)
 
 

@@ -124,5 +124,5 @@ def test_a_channel_takes_values_of_any_shape_and_integer_type(num_classes):
 
 @pytest.mark.parametrize("flow", [ContinuousFlow(), ContinuousFlow(num_bins=17)])
 def test_real_numbers_have_no_channel(flow):
-    with pytest.raises(ValueError, match="no code of finite length: cut their range into bins"):
+    with pytest.raises(ValueError, match="no code of finite length"):
         flow.channel()

@@ -128,13 +128,13 @@ def test_reconstruction_costs_the_density_per_radian():
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda: FLOW.channel(), "no code of finite length: cut their range into bins"),
+        (lambda: FLOW.channel(), "no code of finite length. Divide their range into bins"),
         (
             lambda: keras_bfn.schedules.fit(FLOW, np.zeros((4, 2), "float32")),
-            "`flow` must not be of angles",
+            "`flow` must not be a flow of angles",
         ),
         (lambda: CircularFlow(sigma_1=2.0), "`sigma_1`.*2.0"),
-        (lambda: CircularFlow(sigma_1=1e-10), "`sigma_1` must end at an accuracy of at most"),
+        (lambda: CircularFlow(sigma_1=1e-10), "`sigma_1` must give an accuracy of at most"),
         (lambda: CircularFlow(0.1, schedule=FLOW.schedule), "one of .*`sigma_1` and `schedule`"),
     ],
 )

@@ -50,17 +50,17 @@ def test_data_of_the_wrong_kind_are_refused(flow):
     x = random_data(flow, (BATCH, 5)).astype("float32" if flow.discrete else "int32")
     expected = "integers" if flow.discrete else "floats"
     with pytest.raises(
-        ValueError, match=f"`images` must hold {expected}.*Received: dtype {x.dtype}"
+        ValueError, match=f"`images` must contain {expected}.*Received: dtype {x.dtype}"
     ):
         flow.check_data(x, name="images")
-    with pytest.raises(ValueError, match=f"must hold {expected}"):
+    with pytest.raises(ValueError, match=f"must contain {expected}"):
         flow.check_dtype(x.dtype.name)
 
 
 @every_flow
 @pytest.mark.parametrize("value", [np.array(["a"]), np.array([None]), np.array([1j])])
 def test_data_that_are_no_numbers_are_refused(flow, value):
-    with pytest.raises(ValueError, match="`x` must hold"):
+    with pytest.raises(ValueError, match="`x` must contain"):
         flow.check_data(value)
 
 
@@ -77,7 +77,7 @@ def test_data_out_of_range_are_refused(flow):
 
 @every_flow
 def test_empty_data_are_refused(flow):
-    with pytest.raises(ValueError, match=r"`x` must hold data.*shape \(0, 5\)"):
+    with pytest.raises(ValueError, match=r"`x` must contain data.*shape \(0, 5\)"):
         flow.check_data(random_data(flow, (BATCH, 5))[:0])
 
 
@@ -104,7 +104,10 @@ def test_good_data_are_taken(flow):
             "`prediction` must be one of.*'noise', 'data'.*'x'",
         ),
         (lambda: ContinuousFlow(num_bins=1), "`num_bins`.*at least 2.*1"),
-        (lambda: ContinuousFlow(reconstruction_std=0), "`reconstruction_std`.*between 0.*=0"),
+        (
+            lambda: ContinuousFlow(reconstruction_std=0),
+            "`reconstruction_std` must be a positive.*=0",
+        ),
         (lambda: ContinuousFlow(reconstruction_std=-1.0), "`reconstruction_std`.*=-1.0"),
         (lambda: ContinuousFlow(schedule=9.0), "`schedule`.*9.0"),
         (lambda: ContinuousFlow(-3, schedule=SCHEDULE), "one of .*`sigma_1` and `schedule`.*=-3"),

@@ -151,11 +151,11 @@ def test_it_is_told_by_its_config():
 @pytest.mark.parametrize(
     ("refused", "told"),
     [
-        (lambda: JointNormal([0.0], np.eye(2)), "`mean` and `covariance` must be of shapes"),
+        (lambda: JointNormal([0.0], np.eye(2)), "`mean` and `covariance` must have shapes"),
         (lambda: JointNormal([np.inf], np.eye(1)), "`mean` must be finite"),
         (lambda: JointNormal([0.0, 0.0], [[1, 0.5], [0, 1]]), "`covariance` must be symmetric"),
         (lambda: JointNormal([0.0, 0.0], np.ones((2, 2)) - 2), "positive definite"),
-        (lambda: JointNormal.fit(np.zeros(3)), "`x` must be of shape"),
+        (lambda: JointNormal.fit(np.zeros(3)), "`x` must have shape"),
         (lambda: ContinuousFlow(prior=NORMAL).check_event_shape((2,)), "`event_shape` must be"),
     ],
 )

@@ -30,7 +30,7 @@ def test_a_wrong_posterior_is_found(name):
         def input_params(self, s, beta):
             return super().input_params(2.0 * s, beta)
 
-    with pytest.raises(AssertionError, match="must add up to -log of the prior's probability"):
+    with pytest.raises(AssertionError, match="must add up to -log of the prior probability"):
         testing.check_flow(Wrong.from_config(PRIORS[name].get_config()))
 
 
@@ -113,28 +113,40 @@ def test_a_chain_counts_within_sequences_only():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MarkovChain([1, 2]), "`counts` must hold integers.*shape \\(2,\\)"),
+        (lambda: MarkovChain([1, 2]), "`counts` must contain integers.*shape \\(2,\\)"),
         (lambda: MarkovChain(np.ones((2, 3), "int64")), "`counts`.*shape \\(2, 3\\)"),
         (lambda: MarkovChain(-np.ones((2, 2), "int64")), "`counts`"),
-        (lambda: MarkovChain.fit([[0, 1]], 2, 2), "`x` must hold.*at least 3"),
-        (lambda: MarkovChain.fit(np.zeros((0, 3), "int64"), 2, 1), "`x` must hold.*num at least 1"),
+        (lambda: MarkovChain.fit([[0, 1]], 2, 2), "`x` must contain.*at least 3"),
+        (
+            lambda: MarkovChain.fit(np.zeros((0, 3), "int64"), 2, 1),
+            "`x` must contain.*num at least 1",
+        ),
         (lambda: CHAIN.log_prob(np.array([[0, -1]])), "`x` must lie in \\[0, 2\\].*-1 to 0"),
         (lambda: CHAIN.probabilities(CHAIN.order + 1), "`num_before`"),
         (lambda: MarkovChain.fit([[0, 2]], 2, 1), "`x` must lie in \\[0, 1\\].*0 to 2"),
         (lambda: MarkovChain.fit([[0, 1]], 2, 0), "`order`"),
-        (lambda: DiscreteFlow(3, 1.0, prior=[0.5, 0.5]), "`prior` must be of 3.*of 2"),
-        (lambda: DiscreteFlow(2, 1.0, prior=CHAIN), "`prior` must be of 2.*of 3"),
-        (lambda: DiscreteFlow(2, 1.0, prior=[1.0, 0.0]), "`prior` must hold positive.*1 that"),
+        (lambda: DiscreteFlow(3, 1.0, prior=[0.5, 0.5]), "`prior` must have 3 classes.*with 2"),
+        (lambda: DiscreteFlow(2, 1.0, prior=CHAIN), "`prior` must have 2 classes.*with 3"),
+        (
+            lambda: DiscreteFlow(2, 1.0, prior=[1.0, 0.0]),
+            "`prior` must contain positive.*1 of them",
+        ),
         (lambda: ContinuousFlow(prior=(0.0, 0.0)), "`prior` must be \\(mean, standard"),
-        (lambda: DiscreteFlow(2, 1.0, prior=[1.0, 1e-60]), "`prior` must hold positive.*1 that"),
-        (lambda: DiscreteFlow(2, 1.0, prior=[1e30, 1e-30]), "`prior` must hold positive.*1 that"),
+        (
+            lambda: DiscreteFlow(2, 1.0, prior=[1.0, 1e-60]),
+            "`prior` must contain positive.*1 of them",
+        ),
+        (
+            lambda: DiscreteFlow(2, 1.0, prior=[1e30, 1e-30]),
+            "`prior` must contain positive.*1 of them",
+        ),
         (lambda: DiscreteFlow(2, 1.0, prior="flat"), "`prior` must be an array of numbers"),
         (lambda: ContinuousFlow(prior=0.5), "`prior` must be .*prior=0.5"),
         (lambda: ContinuousFlow(prior=CHAIN), "`prior` must be .*MarkovChain"),
         (lambda: ContinuousFlow(prior=(np.zeros(2), np.ones(3))), "`prior` must be"),
         (lambda: DiscretizedFlow(4, prior=(np.nan, 1.0)), "`prior` must be"),
         (lambda: flows.fit_prior(FLOWS["discrete-3"], np.array([3])), "`x` must lie in"),
-        (lambda: flows.fit_prior(ContinuousFlow(), np.array([0, 1])), "`x` must hold floats"),
+        (lambda: flows.fit_prior(ContinuousFlow(), np.array([0, 1])), "`x` must contain floats"),
         (lambda: flows.fit_prior(3, np.array([3])), "`flow` must be a flow that takes a"),
         (
             lambda: flows.fit_prior(FLOWS["discrete-3"], np.zeros((2, 3), int), True, order=1),
@@ -277,7 +289,7 @@ def test_what_is_missing_is_not_counted():
     bins = flows.fit_prior(DiscretizedFlow(4), np.array([[0, -1], [-1, 3]]))
     assert_allclose(bins.prior, [0, 0.75])
     for missing in (numbers[:2, :1] * np.nan, np.array([[0.5, np.nan]])):
-        with pytest.raises(ValueError, match="`x` must hold values, and not only what is missing"):
+        with pytest.raises(ValueError, match="`x` must contain observed values"):
             flows.fit_prior(ContinuousFlow(), missing, per_variable=True)
 
 

@@ -334,11 +334,14 @@ def test_a_scaling_is_part_of_the_config_and_cannot_be_changed():
         (lambda: OWN.check_data(np.zeros((2, 4), "float32")), r"`x` .* shape \(3,\).*\(4,\)"),
         (lambda: OWN.check_data(np.zeros((2, 1), "float32")), r"`x` .* shape \(3,\).*\(1,\)"),
         (lambda: OWN.check_event_shape((4, 1)), r"`event_shape` .* shape \(3,\).*\(4, 1\)"),
-        (lambda: flows.fit_scaling(OWN, np.array([])), "`x` must hold data"),
-        (lambda: flows.fit_scaling(OWN, np.array([1, 2])), "`x` must hold floats.*int64"),
+        (lambda: flows.fit_scaling(OWN, np.array([])), "`x` must contain data"),
+        (lambda: flows.fit_scaling(OWN, np.array([1, 2])), "`x` must contain floats.*int64"),
         (lambda: flows.fit_scaling(OWN, np.array([1.0, np.nan])), "`x` must be finite"),
-        (lambda: flows.fit_scaling(OWN, {"a": 1}), "`x` must be one array"),
-        (lambda: flows.fit_scaling(DiscreteFlow(2, 1.0), np.array([1])), "`flow` must be a `Cont"),
+        (lambda: flows.fit_scaling(OWN, {"a": 1}), "`x` must not be a dict"),
+        (
+            lambda: flows.fit_scaling(DiscreteFlow(2, 1.0), np.array([1])),
+            "`flow` must be or contain a `Cont",
+        ),
     ],
 )
 def test_what_is_no_scaling_is_refused(make, message):
@@ -360,5 +363,5 @@ def test_a_scaling_that_knows_places_wrongly_is_found():
         def input_mean(self, theta):
             return super().input_mean(keras.ops.flip(theta, axis=-2))
 
-    with pytest.raises(AssertionError, match=r"input_mean\(theta\) must be, of each variable"):
+    with pytest.raises(AssertionError, match=r"input_mean\(theta\) must equal, for each variable"):
         testing.check_flow(Swapped(0.05, center=CENTER, scale=SCALE))

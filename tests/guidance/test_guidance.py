@@ -181,11 +181,11 @@ def test_get_takes_functions_and_guidances():
         ({"fn": None}, "`fn` must be a function.*fn=None"),
         ({"fn": 3}, "`fn` must be a function.*fn=3"),
         ({"values": [1]}, "`values` must be a dict.*values="),
-        ({"values": {"y": "a"}}, "`values` must be arrays of numbers.*Received: values="),
+        ({"values": {"y": "a"}}, "`values` must have an array of numbers.*Received: values="),
         ({"scale": "1"}, "`scale` must be a finite number.*scale='1'"),
         ({"scale": np.nan}, "`scale` must be a finite number.*scale=nan"),
-        ({"interval": (0.5, 0.2)}, r"`interval` must be two numbers.*\(0.5, 0.2\)"),
-        ({"interval": (0.0, 2.0)}, r"`interval` must be two numbers.*\(0.0, 2.0\)"),
+        ({"interval": (0.5, 0.2)}, r"`interval` must be a pair.*\(0.5, 0.2\)"),
+        ({"interval": (0.0, 2.0)}, r"`interval` must be a pair.*\(0.0, 2.0\)"),
         ({"num_draws": 0}, "`num_draws` must be an integer of at least 1.*=0"),
         ({"through_network": 1}, "`through_network` must be True or False.*=1"),
         ({"layers": ["dense"]}, "`layers` must be a list of Keras layers.*dense"),
@@ -201,5 +201,7 @@ def test_bad_arguments_are_refused(arguments, message):
 def test_values_have_a_dtype_that_does_not_wrap(dtype):
     made = guidance.Guidance(lambda x, label: x, values={"label": np.array([100, 3], dtype)})
     assert made.values["label"].dtype == ("float32" if "float" in dtype else "int32")
-    with pytest.raises(ValueError, match=r"`values\['label'\]` must hold numbers that fit int32"):
+    with pytest.raises(
+        ValueError, match=r"`values\['label'\]` must contain numbers that fit int32"
+    ):
         guidance.Guidance(lambda x, label: x, values={"label": np.array([2**40])})

@@ -128,6 +128,6 @@ def test_what_is_no_automaton_is_refused(make, name):
 
 def test_data_that_are_no_sequences_of_these_classes_are_refused():
     for shape in ((2, 4), (2, 4, 3)):
-        with pytest.raises(ValueError, match="`guidance` must name classes of the sequences"):
+        with pytest.raises(ValueError, match="`guidance` must be for sequences"):
             Balanced([0, 3]).fn(ops.zeros(shape))
     assert guidance.Balanced is Balanced

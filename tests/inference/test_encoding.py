@@ -48,7 +48,7 @@ def test_the_same_seed_encodes_the_same():
     ("kwargs", "message"),
     [
         ({"sampler": "sde1"}, "`sampler` must be deterministic"),
-        ({"sampler": ODE2Sampler(temperature=0.5)}, "must have temperature 1 to encode.*0.5"),
+        ({"sampler": ODE2Sampler(temperature=0.5)}, "must have temperature=1 for encoding.*0.5"),
         ({"num_steps": 0}, "`num_steps` must be an integer of at least 1"),
         ({"x": np.full((2, *EVENT_SHAPE), 99)}, "`x` must lie in"),
         ({"condition": [0, 1]}, "The network takes no condition"),

@@ -136,10 +136,10 @@ def test_an_own_network_with_a_null_condition_is_guided():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"guidance_scale": 2.0}, "must be 1 unless there is a condition.*with condition=None"),
+        ({"guidance_scale": 2.0}, "must be 1 unless there are a condition.*with condition=None"),
         ({"guidance_scale": "2", "condition": [0, 1]}, "`guidance_scale` must be a finite .*'2'"),
         ({"guidance_scale": np.inf, "condition": [0, 1]}, "`guidance_scale` must be a finite"),
-        ({"condition": [0, 9]}, "`condition` must have conditions.*integers in 0..3"),
+        ({"condition": [0, 9]}, "`condition` must have integer conditions .* in 0..3"),
     ],
 )
 def test_bad_guidance_is_refused(kwargs, message, binary):

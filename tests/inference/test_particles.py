@@ -147,24 +147,24 @@ def test_what_is_impossible_is_not_drawn_where_particles_are_left(model):
     ("options", "message"),
     [
         ({"num_particles": 0}, "`num_particles` must be an integer of at least 1.*=0"),
-        ({"guidance": None}, "`guidance` must say what particles are weighed by.*guidance=None"),
+        ({"guidance": None}, "`guidance` must not be None: it weights.*guidance=None"),
         (
             {"guidance": None, "num_particles": 1},
-            "`guidance` must say what particles are weighed by.*guidance=None",
+            "`guidance` must not be None: it weights.*guidance=None",
         ),
         ({"sampler": "ode1"}, "`sampler` must be 'ancestral' or 'sde1'.*ODE1Sampler"),
         ({"sampler": "sde2"}, "`sampler` must be 'ancestral' or 'sde1'.*SDE2Sampler"),
         ({"sampler": SDE1Sampler(noise=0.5)}, "`sampler` must be.*noise=1.*noise=0.5"),
-        ({"sampler": SDE1Sampler(end="last")}, "`sampler` must be.*a last prediction.*end='last'"),
+        ({"sampler": SDE1Sampler(end="last")}, "`sampler` must be.*without end='last'.*end='last'"),
         ({"return_details": 1}, "`return_details` must be True or False.*=1"),
         (
             {"guidance": Guidance(of_marginals, scale=lambda t: t)},
-            "`guidance` must have a float for a scale.*Received: scale=<function",
+            "`guidance` must have a constant scale.*Received: scale=<function",
         ),
         (
             {"guidance": Guidance(of_marginals, interval=(0.0, 0.5)), "num_particles": 1}
             | {"return_details": True},
-            r"`guidance` must have a float for a scale.*interval=\(0.0, 0.5\)",
+            r"`guidance` must have a constant scale.*interval=\(0.0, 0.5\)",
         ),
     ],
 )

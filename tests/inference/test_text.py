@@ -171,10 +171,10 @@ def test_a_tokenizer_of_other_classes_is_refused(flow, tokenizer, message):
     [
         ("call me ishmael", "`prompt` must have at most 12 tokens.*Received: 15 tokens"),
         (["a", "call me ishmael"], "`prompt` must have at most 12 tokens"),
-        ([], r"`prompt` must be a string, or a list.*Received: prompt=\[\]"),
-        (3, "`prompt` must be a string, or a list.*prompt=3"),
-        (["a", 3], "`prompt` must be a string, or a list"),
-        ("A", r"`text` must hold only the 27 characters.*\['A'\]"),
+        ([], r"`prompt` must be a string, or a non-empty list.*Received: prompt=\[\]"),
+        (3, "`prompt` must be a string, or a non-empty list.*prompt=3"),
+        (["a", 3], "`prompt` must be a string, or a non-empty list"),
+        ("A", r"`text` must contain only the 27 characters.*\['A'\]"),
     ],
 )
 def test_a_prompt_that_does_not_suit_the_model_is_refused(prompt, message, model):
@@ -192,7 +192,7 @@ def test_a_model_that_makes_no_text_is_told(model, parts_model):
         parts_model.generate_text(1, part="tag")
     with pytest.raises(ValueError, match=r"`part` must be one of \['tag', 'text'\].*part=None"):
         parts_model.continue_text("a")
-    with pytest.raises(ValueError, match="`part` must be None for data of one kind"):
+    with pytest.raises(ValueError, match="`part` must be None unless the flow is a dict"):
         model.generate_text(1, part="text")
     flow = DiscreteFlow(2, 1.0)
     network = keras_bfn.networks.MLP(flow, (2, 2), width=8, num_blocks=1)

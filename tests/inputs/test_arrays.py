@@ -21,16 +21,16 @@ BAD_DATA = {
     "label too large": ("binary", BINARY + 1, r"must lie in \[0, 1\].*from 1 to 2"),
     "label below zero": ("discrete", BINARY - 1, r"must lie in \[0, 4\].*from -1 to 0"),
     "level too large": ("discretized", BINARY + 16, r"must lie in \[0, 16\].*from 16 to 17"),
-    "floats for integers": ("binary", FLOATS, "must hold integers.*Received: dtype float32"),
-    "integers for floats": ("continuous", BINARY, "must hold floats.*Received: dtype int32"),
+    "floats for integers": ("binary", FLOATS, "must contain integers.*Received: dtype float32"),
+    "integers for floats": ("continuous", BINARY, "must contain floats.*Received: dtype int32"),
     "NaN": ("continuous", with_nan(FLOATS), "must be finite.*NaN"),
     "values above 1": ("continuous", FLOATS * 3, r"must lie in \[-1, 1\].*Received: values"),
     "rank": ("binary", BINARY[..., 0], r"event_shape=\(4, 4, 1\).*shape \(24, 4, 4\)"),
     "shape": ("binary", BINARY[:, :3], r"event_shape=\(4, 4, 1\).*shape \(24, 3, 4, 1\)"),
-    "empty": ("binary", BINARY[:0], r"must hold data.*empty array of shape \(0, 4, 4, 1\)"),
-    "nothing": ("binary", None, "`x` must hold data. Received: x=None"),
-    "condition": ("binary", (BINARY, BINARY), "The network takes no condition.*`x` with one"),
-    "three parts": ("binary", (BINARY,) * 3, "or the tuple .data, condition..*3 parts"),
+    "empty": ("binary", BINARY[:0], r"must contain data.*empty array of shape \(0, 4, 4, 1\)"),
+    "nothing": ("binary", None, "`x` must contain data. Received: x=None"),
+    "condition": ("binary", (BINARY, BINARY), "The network takes no condition.*a condition in `x`"),
+    "three parts": ("binary", (BINARY,) * 3, "or the tuple .data, condition..*3 elements"),
 }
 
 
@@ -67,20 +67,20 @@ def test_bad_pipelines_are_refused_by_their_first_batch():
 
 def test_generators_are_refused_by_their_first_batch():
     model = make_model(FLOWS["binary"]())
-    with pytest.raises(ValueError, match="must hold integers"):
+    with pytest.raises(ValueError, match="must contain integers"):
         model.fit(((FLOATS[:8],) for _ in range(3)), shuffle=False, verbose=0)
     assert model.optimizer.iterations == 0
 
 
 def test_targets_are_refused():
     model = make_model(FLOWS["binary"]())
-    with pytest.raises(ValueError, match=r"no use for targets `y`.*x=\(data, condition\)"):
+    with pytest.raises(ValueError, match=r"without targets `y`.*x=\(data, condition\)"):
         model.fit(BINARY, np.zeros(24))
     tf = pytest.importorskip("tensorflow")
     labelled = tf.data.Dataset.from_tensor_slices((BINARY, np.zeros(24))).batch(8)
-    with pytest.raises(ValueError, match="no use for targets"):
+    with pytest.raises(ValueError, match="without targets"):
         model.fit(labelled)
-    with pytest.raises(ValueError, match=r"takes no condition\. Received: `validation_data`"):
+    with pytest.raises(ValueError, match=r"takes no condition\. .* in `validation_data`"):
         model.fit(BINARY, validation_data=(BINARY, np.zeros(24)))
 
 
@@ -108,14 +108,16 @@ def test_compile_refuses_what_it_cannot_use(kwargs, message):
 @pytest.mark.once
 def test_a_network_for_another_flow_is_refused_with_both_sizes():
     network = keras_bfn.networks.MLP(FLOWS["discrete"](), EVENT_SHAPE, width=8)
-    message = r"take a theta of shape \(None, 4, 4, 1, 1\).*with shape \(None, 4, 4, 1, 5\)"
+    message = (
+        r"take 'theta' as a tensor of shape \(None, 4, 4, 1, 1\).*with shape \(None, 4, 4, 1, 5\)"
+    )
     with pytest.raises(ValueError, match=message):
         keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), network)
 
 
 @pytest.mark.once
 def test_a_network_with_the_wrong_number_of_outputs_is_refused_with_both_sizes():
-    message = r"return shape \(None, 4, 4, 1, 2\).*with shape \(None, 4, 4, 1, 1\)"
+    message = r"return a tensor of shape \(None, 4, 4, 1, 2\).*with shape \(None, 4, 4, 1, 1\)"
     network = keras_bfn.networks.MLP(FLOWS["continuous"](), EVENT_SHAPE, width=8)
     with pytest.raises(ValueError, match=message):
         keras_bfn.BayesianFlowNetwork(FLOWS["discretized"](), network)
@@ -130,7 +132,7 @@ def test_a_network_with_the_wrong_number_of_outputs_is_refused_with_both_sizes()
 def test_a_network_with_other_inputs_is_refused_by_their_names():
     inputs = {"theta": keras.Input((4, 1), name="theta"), "time": keras.Input((), name="time")}
     network = keras.Model(inputs, keras.layers.Dense(1)(inputs["theta"]))
-    with pytest.raises(ValueError, match=r"dict of 'theta', 't'.*takes \['theta', 'time'\]"):
+    with pytest.raises(ValueError, match=r"dict of 'theta' and 't'.*takes \['theta', 'time'\]"):
         keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), network)
 
 
@@ -171,11 +173,9 @@ def test_conditions_must_be_classes_of_the_network(condition):
     network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=8, conditions=3)
     model = keras_bfn.BayesianFlowNetwork(flow, network)
     model.compile()
-    with pytest.raises(
-        ValueError, match=r"integers in 0\.\.3, where 3 means no condition.*Received"
-    ):
+    with pytest.raises(ValueError, match=r"in 0\.\.3, where 3 means no condition.*Received"):
         model.fit((make_data(flow), condition))
-    with pytest.raises(ValueError, match=r"Argument `condition`.*integers in 0\.\.3"):
+    with pytest.raises(ValueError, match=r"Argument `condition`.* in 0\.\.3"):
         model.generate(24, condition=condition)
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 
 X = make_data()
 PARTS = re.escape("['size', 'image', 'label']")
-CAME = "Received: a dict with the names "
+CAME = "Received: a dict with the keys "
 IMAGE, IMAGES = FLOWS["image"], X["image"]
 VERBS = ("fit", "evaluate", "code_length", "loss_by_time", "encode")
 
@@ -51,10 +51,10 @@ BAD_DATA = {
     ),
     "numbered": (dict(enumerate(X.values())), rf"parts {PARTS}. {CAME}\['0', '1', '2'\]"),
     "array": (IMAGES, rf"`x` must be a dict with the parts {PARTS}. Received: a ndarray"),
-    "none": (None, "`x` must hold data. Received: x=None"),
+    "none": (None, "`x` must contain data. Received: x=None"),
     "numbers": (
         {**X, "label": X["label"][:-1]},
-        "`x` must have as many examples of each part.*'size': 12, 'image': 12, 'label': 11",
+        "`x` must have equally many examples of each part.*'size': 12, 'image': 12, 'label': 11",
     ),
     "shape": (
         {**X, "image": IMAGES[:, :1]},
@@ -64,15 +64,15 @@ BAD_DATA = {
         {**X, "size": X["size"][:, None]},
         r"`x\['size'\]` must have shape .*event_shape=\(\). Received: shape \(12, 1\)",
     ),
-    "integers": ({**X, "size": X["label"]}, r"`x\['size'\]` must hold floats.*dtype int32"),
-    "floats": ({**X, "label": X["size"]}, r"`x\['label'\]` must hold integers.*dtype float32"),
+    "integers": ({**X, "size": X["label"]}, r"`x\['size'\]` must contain floats.*dtype int32"),
+    "floats": ({**X, "label": X["size"]}, r"`x\['label'\]` must contain integers.*dtype float32"),
     "range": (
         {**X, "label": X["label"] + 1},
         r"`x\['label'\]` must lie in \[0, 2\].*from 1 to 3",
     ),
     "nan": ({**X, "size": X["size"] * np.nan}, r"`x\['size'\]` must be finite"),
     "scalar": ({**X, "label": np.int32(1)}, r"`x\['label'\]` must be an array of examples"),
-    "empty": (first(X, 0), r"`x\['size'\]` must hold data. Received: an empty array"),
+    "empty": (first(X, 0), r"`x\['size'\]` must contain data. Received: an empty array"),
     "nested": ({**X, "label": X}, r"`x\['label'\]` must be an array of examples"),
 }
 
@@ -94,14 +94,14 @@ def test_validation_data_are_checked_by_part(model, kind):
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_dict_for_a_plain_flow_is_refused(plain, verb):
-    with refuses(r"`x` must be one array for DiscretizedFlow\(.*a dict with the names \['image'\]"):
+    with refuses(r"`x` must not be a dict, because the flow is Discr.* with the keys \['image'\]"):
         getattr(plain, verb)({"image": IMAGES}, verbose=0)
 
 
 def test_a_dict_of_masks_or_latents_for_a_plain_flow_is_refused(plain):
-    with refuses("`mask` must be of booleans.*dtype object"):
+    with refuses("`mask` must be a boolean array.*dtype object"):
         plain.inpaint(IMAGES, {"image": True}, verbose=0)
-    with refuses(r"`latents` must be one array for Discret.*\['image'\]"):
+    with refuses(r"`latents` must not be a dict.*\['image'\]"):
         plain.generate(2, sampler="ode1", latents={"image": IMAGES[:2]}, verbose=0)
 
 
@@ -126,15 +126,18 @@ def test_weights_that_are_not_one_for_each_example_are_refused(model, weights, c
 @pytest.mark.parametrize(
     ("loss_weights", "message"),
     [
-        ({"imag": 1.0}, rf"be a dict from some of {PARTS}. Received: .*'imag'"),
+        ({"imag": 1.0}, rf"be a dict from some of {PARTS} to weights. Received: .*'imag'"),
         ([1.0, 1.0, 1.0], rf"be a dict from some of {PARTS}"),
         (2.0, rf"be a dict from some of {PARTS}.*=2.0"),
-        ({"image": -1}, r"hold finite numbers of at least 0. Received: loss_weights\['image'\]=-1"),
-        ({"image": np.nan}, r"hold finite numbers of at least 0.*nan"),
-        ({"image": np.inf}, r"hold finite numbers of at least 0.*inf"),
-        ({"image": True}, r"hold finite numbers of at least 0.*True"),
-        ({"image": "1"}, r"hold finite numbers of at least 0.*'1'"),
-        ({"image": None}, r"hold finite numbers of at least 0.*None"),
+        (
+            {"image": -1},
+            r"contain finite numbers of at least 0. Received: loss_weights\['image'\]=-1",
+        ),
+        ({"image": np.nan}, r"contain finite numbers of at least 0.*nan"),
+        ({"image": np.inf}, r"contain finite numbers of at least 0.*inf"),
+        ({"image": True}, r"contain finite numbers of at least 0.*True"),
+        ({"image": "1"}, r"contain finite numbers of at least 0.*'1'"),
+        ({"image": None}, r"contain finite numbers of at least 0.*None"),
     ],
 )
 def test_bad_loss_weights_are_refused(model, loss_weights, message):
@@ -144,12 +147,12 @@ def test_bad_loss_weights_are_refused(model, loss_weights, message):
 
 @pytest.mark.parametrize("loss_weights", [{"image": 1.0}, {}, 1.0])
 def test_loss_weights_of_a_plain_flow_are_refused(plain, loss_weights):
-    with refuses("`loss_weights` must be None for data of one kind"):
+    with refuses("`loss_weights` must be None unless the flow is a dict"):
         plain.compile("sgd", loss_weights=loss_weights)
 
 
-NAMES = rf"`given` must name some of {PARTS}, or be a dict of masks of some. Received: given="
-MASKS = "must be of booleans, true for what is known, and broadcast to "
+NAMES = rf"`given` must name some of {PARTS}, or be a dict of their masks. Received: given="
+MASKS = "must be a boolean array, true for known variables, that broadcasts to "
 
 
 @pytest.mark.parametrize(
@@ -179,12 +182,12 @@ NO_DICT = rf"`given` must be a dict from some of the parts {PARTS} to data. Rece
     ("given", "message"),
     [
         ({"lab": X["label"][:2]}, NO_DICT + "{'lab': "),
-        ({"label": X["label"][:3]}, r"`given\['label'\]` must hold 2 examples. Received: 3"),
-        ({"label": X["size"][:2]}, r"`given\['label'\]` must hold integers.*float32"),
+        ({"label": X["label"][:3]}, r"`given\['label'\]` must contain 2 examples. Received: 3"),
+        ({"label": X["size"][:2]}, r"`given\['label'\]` must contain integers.*float32"),
         ({"label": X["label"][:2] + 3}, r"`given\['label'\]` must lie in \[0, 2\]"),
         ({"image": IMAGES[:2, :1]}, r"`given\['image'\]` must have shape.*\(2, 1, 3, 1\)"),
         ({"label": 1}, r"`given\['label'\]` must be an array of examples"),
-        ({"label": None}, r"`given\['label'\]` must hold data"),
+        ({"label": None}, r"`given\['label'\]` must contain data"),
         (X["label"][:2], NO_DICT + r"array\("),
         (["label"], NO_DICT + r"\['label'\]"),
         ("label", NO_DICT + "'label'"),
@@ -196,7 +199,7 @@ def test_bad_data_of_what_is_given_are_refused(timed, given, message):
 
 
 def test_what_is_given_needs_times_of_the_variables(model, plain):
-    message = "`given` needs a model with times=\"variables\".*times='shared'"
+    message = "`given` requires a model with times=\"variables\".*times='shared'"
     with refuses(message):
         model.code_length(X, given=["label"], verbose=0)
     with refuses(message):
@@ -209,7 +212,7 @@ def test_what_is_given_needs_times_of_the_variables(model, plain):
 
 @pytest.mark.parametrize("order", ["random", Groups(dict.fromkeys(FLOWS, 0), told=False)])
 def test_an_order_needs_times_of_the_variables(model, plain, order):
-    message = "`order` needs a model with times=\"variables\".*order=.*times='shared'"
+    message = "`order` requires a model with times=\"variables\".*order=.*times='shared'"
     with refuses(message):
         model.code_length(X, order=order, verbose=0)
     with refuses(message):
@@ -248,11 +251,23 @@ SOME = rf"must be a dict with some of the parts {PARTS}. Received: "
         (X, {"imag": True}, rf"`mask` {SOME}a dict .*\['imag'\]"),
         (IMAGES, {"image": True}, f"`x` {SOME}a ndarray"),
         ({**X, "more": IMAGES}, {"image": True}, f"`x` {SOME}.*'more'"),
-        (without(X, "label"), {"label": True}, r"`x` must hold the parts .* without \['label'\]"),
-        (X, {"image": np.ones((2, 3), bool)}, r"`mask\['image'\]` must be of.*shape \(2, 3\)"),
-        (X, {"image": np.ones(IMAGES.shape)}, r"`mask\['image'\]` must be of booleans.*float64"),
+        (
+            without(X, "label"),
+            {"label": True},
+            r"`x` must contain the parts .* without \['label'\]",
+        ),
+        (
+            X,
+            {"image": np.ones((2, 3), bool)},
+            r"`mask\['image'\]` must be a boolean array.*shape \(2, 3\)",
+        ),
+        (
+            X,
+            {"image": np.ones(IMAGES.shape)},
+            r"`mask\['image'\]` must be a boolean array.*float64",
+        ),
         (X, {"label": np.ones((NUM, 1), bool)}, r"`mask\['label'\]` must.*shape \(12, 1\)"),
-        ({**X, "label": X["label"][:5]}, {"label": True}, "as many examples.*'label': 5"),
+        ({**X, "label": X["label"][:5]}, {"label": True}, "equally many examples.*'label': 5"),
         ({"label": 1}, {"label": True}, r"`x\['label'\]` must be an array of examples"),
         ({"label": X["label"] + 9}, {"label": True}, r"`x\['label'\]` must lie in"),
     ],

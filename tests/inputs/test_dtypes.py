@@ -248,9 +248,9 @@ def test_integers_that_do_not_fit_are_refused_as_conditions(value):
         lambda: model.train_on_batch((x, condition)),
         lambda: model.code_length((x, condition)),
     ):
-        with pytest.raises(ValueError, match=r"`x` must hold numbers that fit int.*Received"):
+        with pytest.raises(ValueError, match=r"`x` must contain numbers that fit int.*Received"):
             verb()
-    with pytest.raises(ValueError, match=r"`condition` must hold numbers that fit int"):
+    with pytest.raises(ValueError, match=r"`condition` must contain numbers that fit int"):
         model.generate(NUM, condition=condition)
 
 
@@ -264,14 +264,14 @@ def test_floats_are_refused_where_conditions_are_integers(dtype):
         lambda: model.fit((x, condition), verbose=0),
         lambda: model.generate(NUM, condition=condition),
     ):
-        with pytest.raises(ValueError, match=r"must have conditions that are integers.*float"):
+        with pytest.raises(ValueError, match=r"must have integer conditions.*float"):
             verb()
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("null", [2**40, np.array([2**40, 0]), np.array([1e300, 0.0])])
 def test_a_null_condition_that_does_not_fit_is_refused(null):
-    with pytest.raises(ValueError, match=r"`null_condition` must hold numbers that fit"):
+    with pytest.raises(ValueError, match=r"`null_condition` must contain numbers that fit"):
         BayesianFlowNetwork(FLOW, Own(), event_shape=SHAPE, null_condition=null)
 
 

@@ -174,7 +174,7 @@ def test_lengths_are_of_models_that_allow_missing_variables_and_of_parts_with_ax
 @pytest.mark.parametrize("value", [False, "yes", 2, 0.5])
 def test_a_network_with_a_mask_has_missing_variables(value):
     network = Transformer(FLOWS["discrete"], LONG, 8, 1, 2, masked=True)
-    with pytest.raises(ValueError, match=r"`allow_missing` must be a bool.*Received"):
+    with pytest.raises(ValueError, match=r"`allow_missing` must be True, False or None.*Received"):
         BayesianFlowNetwork(FLOWS["discrete"], network, allow_missing=value)
 
 

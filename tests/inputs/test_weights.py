@@ -359,5 +359,5 @@ def test_weights_beside_tensors_are_checked_where_they_are_on_the_host():
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     with pytest.raises(ValueError, match=r"`sample_weight` must be an array.*a list"):
         model.test_on_batch(x, sample_weight=[1.0] * 6)
-    with pytest.raises(ValueError, match="`sample_weight` must hold finite numbers"):
+    with pytest.raises(ValueError, match="`sample_weight` must contain finite numbers"):
         model.test_on_batch(x, sample_weight=-weight)

@@ -115,7 +115,7 @@ def test_many_classes_need_no_table_of_all_n_grams():
     tokens = np.random.default_rng(0).integers(0, 32_000, (20, 50))
     model = NgramModel(tokens, 32_000)
     assert model.bits_per_token(tokens) < 2 < model.bits_per_token((tokens + 1) % 32_000)
-    with pytest.raises(ValueError, match=r"`size` must leave at most.*size=1, for 32000\^2"):
+    with pytest.raises(ValueError, match=r"`size` must result in at most.*size=1, .* 32000\^2"):
         model.probabilities(1)
 
 

@@ -200,8 +200,8 @@ def test_guidance_is_away_from_the_nulls_and_keeps_what_has_none(model):
 
 WRONG = {
     "a name too few": (lambda: {"label": TOLD["label"]}, r"`x` must.*\['zoom', 'label'\].*Rec"),
-    "a name too many": (lambda: {**TOLD, "more": TOLD["label"]}, r"`x` must.*names.*'more'"),
-    "no dict": (lambda: TOLD["label"], r"`x` must.*a dict of.*Received: a ndarray"),
+    "a name too many": (lambda: {**TOLD, "more": TOLD["label"]}, r"`x` must.*keys.*'more'"),
+    "no dict": (lambda: TOLD["label"], r"`x` must.*a dict with.*Received: a ndarray"),
     "other rows": (lambda: first(NUM - 1), r"`x\['\w+'\]` must have one condition for each of 48"),
     "a class too high": (lambda: {**TOLD, "label": TOLD["label"] + 2}, r"`x\['label'\]` .*0\.\.5"),
     "a wrong shape": (lambda: {**TOLD, "zoom": np.ones((NUM, 4))}, r"`x\['zoom'\]`.*\(48, 4\)"),

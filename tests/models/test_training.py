@@ -115,7 +115,7 @@ def test_a_generator_loses_no_batch_to_the_check(fresh):
 def test_validation_data_by_position_are_checked_too():
     flow = FLOWS["binary"]()
     x = make_data(flow)
-    with pytest.raises(ValueError, match="`validation_data` must hold integers"):
+    with pytest.raises(ValueError, match="`validation_data` must contain integers"):
         make_model(flow).fit(x, None, 8, 1, 0, None, 0.0, x.astype("float32"))
 
 

@@ -175,9 +175,9 @@ def test_pipelines_are_read_with_their_conditions_and_to_their_end():
     generator = ((X[i : i + 8],) for i in range(0, 48, 8))
     assert len(make_model().code_length(generator, 4, verbose=0)["transmission"]) == 48
     weights = ((X, None, np.ones(48)) for _ in range(2))
-    with pytest.raises(ValueError, match="`x` must hold no `sample_weight`"):
+    with pytest.raises(ValueError, match="`x` must not yield a `sample_weight`"):
         make_model().code_length(weights, 4, verbose=0)
-    with pytest.raises(ValueError, match="`x` must hold data"):
+    with pytest.raises(ValueError, match="`x` must contain data"):
         make_model().code_length(iter([]), 4, verbose=0)
 
 
@@ -222,10 +222,10 @@ def test_what_has_no_meaning_is_refused():
     model = make_model()
     with pytest.raises(ValueError, match=r"`class_weight` must be None.*\{0: 2.0\}"):
         model.fit(X, class_weight={0: 2.0}, verbose=0)
-    with pytest.raises(ValueError, match="`x` must be an array, its rows of one length"):
+    with pytest.raises(ValueError, match="`x` must be an array, with rows of equal length"):
         model.fit([[0, 1], [2]], verbose=0)
     conditional = make_model(conditions=5)
-    with pytest.raises(ValueError, match=r"classes in 0..4; 5 means no condition.*subtract 1"):
+    with pytest.raises(ValueError, match=r"classes in 0..4; 5 means no condition.*Subtract 1"):
         conditional.fit((X, 1 + CLASSES), verbose=0)
 
 

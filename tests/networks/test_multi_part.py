@@ -187,11 +187,14 @@ def test_outputs_are_float32_under_every_policy(mixer, policy):
         ({"width": 7}, "`width` must be even"),
         ({"num_heads": 3}, "`num_heads` must divide"),
         ({"dropout": 1.0}, r"`dropout` must be a number in \[0, 1\)"),
-        ({"patch_size": 3}, "`patch_size` must divide the sides of images, 4 and 6 of 'image'"),
+        (
+            {"patch_size": 3},
+            "`patch_size` must divide the sides of each image, 4 and 6 for 'image'",
+        ),
         ({"patch_size": {"label": 1}}, r"`patch_size` must name parts that are images"),
         ({"networks": {"picture": None}}, "`networks` must be a dict from some of the parts"),
-        ({"conditions": ()}, "`conditions` must be a shape with one axis at least"),
-        ({"conditions": {}}, "`conditions` must have names that are strings, not empty"),
+        ({"conditions": ()}, "`conditions` must be a shape with at least one axis"),
+        ({"conditions": {}}, "`conditions` must have non-empty strings as names"),
         ({"conditions": {"a": 0.5}}, r"`conditions\['a'\]` must be an integer of at least 1"),
     ],
 )
@@ -204,5 +207,5 @@ def test_wrong_arguments_are_refused_by_name(kwargs, message):
 @pytest.mark.once
 @pytest.mark.parametrize("network", [networks.MLP, networks.UNet, networks.Transformer])
 def test_networks_for_one_kind_of_data_refuse_a_dict_and_name_this_one(network):
-    with pytest.raises(ValueError, match=r"for a dict of flows there is `.*MultiPart`"):
+    with pytest.raises(ValueError, match=r"for a dict of flows, use `.*MultiPart`"):
         network(FLOW, (4,))

@@ -266,7 +266,7 @@ WRONG = {
     "conditions": (0, "must be an integer of at least 1"),
     "num_blocks": (-1, "must be an integer of at least 1"),
     "num_layers": (1.5, "must be an integer of at least 1"),
-    "width_multipliers": ((), "must have one level at least"),
+    "width_multipliers": ((), "must have at least one level"),
 }
 
 

@@ -136,10 +136,16 @@ RETURN = f"`network` must return a dict with the parts {PARTS}. Received: a netw
     [
         (lambda x: x["label"], RETURN + "a KerasTensor"),
         (lambda x: list(x.values()), RETURN + "a list"),
-        (lambda x: without(x, "size"), RETURN + r"a dict with the names \['image', 'label'\]"),
+        (lambda x: without(x, "size"), RETURN + r"a dict with the keys \['image', 'label'\]"),
         (lambda x: {**x, "more": x["size"]}, RETURN + ".*'more'"),
-        (lambda x: {**x, "image": x["label"]}, r"must return shape \(None, 2, 3, 1, 2\).*\(.*3\)"),
-        (lambda x: {**x, "size": {"a": x["size"]}}, r"return shape \(None, 1\).*a dict"),
+        (
+            lambda x: {**x, "image": x["label"]},
+            r"must return a tensor of shape \(None, 2, 3, 1, 2\).*\(.*3\)",
+        ),
+        (
+            lambda x: {**x, "size": {"a": x["size"]}},
+            r"return a tensor of shape \(None, 1\).*a dict",
+        ),
     ],
 )
 def test_what_a_network_must_not_return_is_refused(change, message):
@@ -154,7 +160,7 @@ def test_what_a_network_must_not_return_is_refused(change, message):
 @pytest.mark.once
 def test_a_dict_that_is_returned_for_a_plain_flow_is_refused():
     model = keras_bfn.BayesianFlowNetwork(FLOWS["image"], Says(None), (2, 3, 1))
-    with pytest.raises(ValueError, match=r"must return one tensor.*the names \['part'\]"):
+    with pytest.raises(ValueError, match=r"must return one tensor.*the keys \['part'\]"):
         model.generate(2, 2, verbose=0)
 
 
@@ -191,7 +197,7 @@ REFUSED = {
     "shape": (
         functional,
         {"event_shape": {**EVENT_SHAPES, "image": (3, 2, 1)}},
-        r"take a theta of shape \(None, 3, 2, 1, 1\) .*\(None, 2, 3, 1, 1\)",
+        r"take 'theta' as a tensor of shape \(None, 3, 2, 1, 1\),.*\(None, 2, 3, 1, 1\)",
     ),
     "event names": (functional, {"event_shape": {"size": ()}}, f"`event_shape` .* {PARTS}.*'size'"),
     "event shape": (functional, {"event_shape": (2, 3)}, f"`event_shape` .* {PARTS}.*a tuple"),
@@ -213,13 +219,13 @@ REFUSED = {
     "dict for plain": (
         functional,
         {"flow": FLOWS["image"]},
-        r"`network.input\['theta'\]` must be one array for DiscretizedFlow",
+        r"`network.input\['theta'\]` must not be a dict, because the flow is D",
     ),
     "no flows": (functional, {"flow": {}}, "`flow` must be a .*{}"),
-    "number": (functional, {"flow": {"size": 1}}, r"`flow` must hold a .*flow\['size'\]=1"),
+    "number": (functional, {"flow": {"size": 1}}, r"`flow` must contain a .*flow\['size'\]=1"),
     "list": (functional, {"flow": list(FLOWS.values())}, "`flow` must be a `keras_bfn.flows.Flow`"),
-    "name": (functional, {"flow": {1: FLOWS["size"]}}, "names of parts.*a part named 1"),
-    "empty": (functional, {"flow": {"": FLOWS["size"]}}, "names of parts.*a part named ''"),
+    "name": (functional, {"flow": {1: FLOWS["size"]}}, "part names.*a part named 1"),
+    "empty": (functional, {"flow": {"": FLOWS["size"]}}, "part names.*a part named ''"),
     "config": (functional, {"flow": {"config": FLOWS["size"]}}, "a part named 'config'"),
 }
 

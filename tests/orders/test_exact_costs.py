@@ -429,12 +429,12 @@ def test_an_order_is_a_program_of_its_own_for_any_number_of_steps():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"guidance": lambda x: x[:, 0, 0]}, "`guidance` must be left out with order=Random"),
-        ({"return_details": True}, "`return_details` must be left out with order=Random"),
-        ({"num_particles": 2}, "`num_particles` must be left out with order=Random"),
+        ({"guidance": lambda x: x[:, 0, 0]}, "`guidance` must not be given with order=Random"),
+        ({"return_details": True}, "`return_details` must not be given with order=Random"),
+        ({"num_particles": 2}, "`num_particles` must not be given with order=Random"),
         (
             {"sampler": "ode1", "latents": np.zeros((4, 2, 3))},
-            "`latents` must be left out with order=Random",
+            "`latents` must not be given with order=Random",
         ),
     ],
 )

@@ -265,8 +265,11 @@ def test_the_part_that_cannot_be_told_is_named():
         ({"a": 0}, r"`order` must be a dict with the parts \['a', 'b'\].*\['a'\]"),
         ({"a": 0, "b": 0, "c": 1}, r"`order` must be a dict with the parts \['a', 'b'\].*'c'"),
         ([0, 1], r"`order` must be a dict with the parts \['a', 'b'\].*a ndarray"),
-        ({"a": [0, 1, 2], "b": 0}, r"`order\['a'\]` must hold a number for each.*\(2,\).*\(3,\)"),
-        ({"a": 0, "b": [1]}, r"`order\['b'\]` must hold a number for each.*\(\).*\(1,\)"),
+        (
+            {"a": [0, 1, 2], "b": 0},
+            r"`order\['a'\]` must contain a number for each.*\(2,\).*\(3,\)",
+        ),
+        ({"a": 0, "b": [1]}, r"`order\['b'\]` must contain a number for each.*\(\).*\(1,\)"),
     ],
 )
 def test_numbers_of_other_parts_or_shapes_are_refused(numbers, message):
@@ -276,5 +279,5 @@ def test_numbers_of_other_parts_or_shapes_are_refused(numbers, message):
 
 @once
 def test_a_dict_of_numbers_is_refused_for_data_of_one_kind():
-    with pytest.raises(ValueError, match=r"`order` must be one array.*the names \['a'\]"):
+    with pytest.raises(ValueError, match=r"`order` must not be a dict.*the keys \['a'\]"):
         Groups({"a": 0}).check(CLASSES, (2,))

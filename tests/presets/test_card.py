@@ -92,7 +92,7 @@ def test_parts_conditions_and_own_networks_are_described(tmp_path):
     text = card(BayesianFlowNetwork(flow, network), tmp_path)
     assert "| flow of image | `DiscreteFlow(num_classes=2" in text
     assert "| shape of label | () |" in text
-    assert "| conditions | integers 0..2, or 3 for none |" in card(conditional(), tmp_path)
+    assert "| conditions | integers 0..2; 3 means no condition |" in card(conditional(), tmp_path)
     own = ConditionNetwork(output_size=1)
     model = BayesianFlowNetwork(FLOWS["binary"](), own, EVENT_SHAPE)
     model.build((None, *EVENT_SHAPE))
@@ -113,7 +113,7 @@ def test_images_are_drawn_a_column_for_each_class(monkeypatch):
     assert images.shape == (40, *EVENT_SHAPE)
     assert columns == 10
     np.testing.assert_array_equal(asked["condition"].reshape(4, 10), [np.arange(10)] * 4)
-    assert caption.endswith("a column for each of the conditions 0..9")
+    assert caption.endswith("one column for each of the conditions 0..9")
 
 
 def test_of_several_parts_the_image_is_drawn():

@@ -60,11 +60,11 @@ def test_unknown_presets_and_incomplete_folders_are_refused(tmp_path):
     for preset in ("bfn_faces", tmp_path / "absent", 3):
         with pytest.raises(ValueError, match=r"`preset` must be one of.*'bfn_digits'.*Received"):
             BayesianFlowNetwork.from_preset(preset)
-    with pytest.raises(ValueError, match=r"where there is no config\.json"):
+    with pytest.raises(ValueError, match=r"which has no config\.json"):
         BayesianFlowNetwork.from_preset(tmp_path)
     make_model(FLOWS["binary"]()).save_to_preset(tmp_path)
     (tmp_path / "model.weights.h5").unlink()
-    with pytest.raises(ValueError, match=r"where there is no model\.weights\.h5"):
+    with pytest.raises(ValueError, match=r"which has no model\.weights\.h5"):
         BayesianFlowNetwork.from_preset(tmp_path)
 
 
@@ -73,7 +73,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     BayesianFlowNetwork(small.flow, small).save_to_preset(tmp_path / "small")
     BayesianFlowNetwork(large.flow, large).save_to_preset(tmp_path / "large")
     (tmp_path / "small" / "config.json").replace(tmp_path / "large" / "config.json")
-    with pytest.raises(ValueError, match="whose files belong together"):
+    with pytest.raises(ValueError, match="whose files are from one save"):
         BayesianFlowNetwork.from_preset(tmp_path / "large")
 
 
@@ -84,7 +84,7 @@ def test_weights_of_another_model_of_the_same_size_are_refused(tmp_path):
         network = keras_bfn.networks.MLP(FLOWS["binary"](), (4,), width=8)
         BayesianFlowNetwork(network.flow, network).save_to_preset(tmp_path / name)
     (tmp_path / "one" / "model.weights.h5").replace(tmp_path / "other" / "model.weights.h5")
-    with pytest.raises(ValueError, match="whose files belong together"):
+    with pytest.raises(ValueError, match="whose files are from one save"):
         BayesianFlowNetwork.from_preset(tmp_path / "other")
 
 
@@ -131,10 +131,10 @@ def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path):
 def test_a_config_that_is_not_one_is_refused(text, tmp_path):
     make_model(FLOWS["binary"]()).save_to_preset(tmp_path)
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(ValueError, match=r"whose files belong together.*metadata\.json"):
+    with pytest.raises(ValueError, match=r"whose files are from one save.*metadata\.json"):
         BayesianFlowNetwork.from_preset(tmp_path)
     replace_config(tmp_path, text)
-    with pytest.raises(ValueError, match=r"config\.json' must hold a JSON object"):
+    with pytest.raises(ValueError, match=r"config\.json' must contain a JSON object"):
         BayesianFlowNetwork.from_preset(tmp_path)
 
 
@@ -144,7 +144,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     BayesianFlowNetwork(network.flow, network).save_to_preset(tmp_path)
     config = keras.saving.serialize_keras_object(network)
     replace_config(tmp_path, json.dumps(config))
-    with pytest.raises(ValueError, match=r"folder of a `BayesianFlowNetwork`.*there is a `MLP`"):
+    with pytest.raises(ValueError, match=r"folder with a `BayesianFlowNetwork`.*contains a `MLP`"):
         BayesianFlowNetwork.from_preset(tmp_path)
 
 
@@ -278,7 +278,7 @@ def test_a_config_of_which_anything_is_changed_gives_a_model_or_is_refused(prese
 def test_a_config_that_is_none_is_refused(content, preset, tmp_path):
     shutil.copytree(preset, tmp_path, dirs_exist_ok=True)
     (tmp_path / CONFIG).write_text(content)
-    with pytest.raises(ValueError, match=r"`preset` must be|must hold a JSON object") as caught:
+    with pytest.raises(ValueError, match=r"`preset` must be|must contain a JSON object") as caught:
         BayesianFlowNetwork.from_preset(tmp_path)
     assert str(tmp_path) in str(caught.value)
 

@@ -70,8 +70,8 @@ def test_times_are_evenly_spaced_in_the_logarithm_of_the_accuracy(flow):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"temperature": 0.0}, "`temperature` must be a number strictly between 0 and inf.*=0.0"),
-        ({"temperature": "hot"}, "`temperature` must be a number.*temperature='hot'"),
+        ({"temperature": 0.0}, "`temperature` must be a positive, finite number.*=0.0"),
+        ({"temperature": "hot"}, "`temperature` must be a positive.*temperature='hot'"),
         ({"end": "draw"}, r"`end` must be one of \['mode', 'sample', 'last'\].*end='draw'"),
         ({"start": 1.0}, r"`start` must be a number in \[0, 1\).*start=1.0"),
         ({"spacing": "beta"}, r"`spacing` must be one of \['t', 'log_beta'\].*spacing='beta'"),

@@ -327,7 +327,7 @@ class OwnNoise(AncestralSampler):
 
 @pytest.mark.once
 def test_noise_that_cannot_be_given_is_refused():
-    with pytest.raises(ValueError, match=r"`sampler` must draw by .*OwnNoise"):
+    with pytest.raises(ValueError, match=r"`sampler` must draw noise only in .*OwnNoise"):
         of_this_package().export("step.pt2", "torch", sampler=OwnNoise())
 
 

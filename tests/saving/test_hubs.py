@@ -122,7 +122,7 @@ def test_what_the_hub_does_not_show_is_refused(hub):
         BayesianFlowNetwork.from_preset("hf://user/none")
     with pytest.raises(ValueError, match=r"`preset` must be a model that.*='hf://user/other@v9'"):
         BayesianFlowNetwork.from_preset("hf://user/other@v9")
-    with pytest.raises(ValueError, match=r"'hf://user/other', where there is no config\.json"):
+    with pytest.raises(ValueError, match=r"'hf://user/other', which has no config\.json"):
         BayesianFlowNetwork.from_preset("hf://user/other")
 
 
@@ -152,7 +152,7 @@ def test_an_edited_folder_is_uploaded_as_it_is(hub, tmp_path):
     upload_preset("hf://user/copy", tmp_path / "preset", private=True)
     assert hub.files("user/copy")[1]["README.md"] == b"Edited."
     assert hub.private == {"user/model": False, "user/copy": True}
-    with pytest.raises(ValueError, match=r"folder written by.*where there is no config\.json"):
+    with pytest.raises(ValueError, match=r"folder written by.*which has no config\.json"):
         upload_preset("hf://user/copy", tmp_path)
 
 
@@ -262,8 +262,8 @@ def test_a_missing_library_is_named(handle, library, monkeypatch):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"data": " "}, "`data` must say in words.*Received: data=' '"),
-        ({"data": None}, "`data` must say in words.*Received: data=None"),
+        ({"data": " "}, "`data` must be a description.*Received: data=' '"),
+        ({"data": None}, "`data` must be a description.*Received: data=None"),
         ({"license": "Apache: 2.0"}, "`license` must be .*such as 'apache-2.0'.*'Apache: 2.0'"),
         ({"figures": [1.0]}, r"`figures` must be a dict.*Received: figures=\[1.0\]"),
         ({"figures": {"nats": None}}, r"`figures\['nats'\]` must be a finite number.*=None"),

@@ -190,18 +190,18 @@ BINARY = DiscreteFlow(2, beta_1=1.0)
     ("flow", "x", "arguments", "message"),
     [
         (BINARY, [0, 1, 2], {}, "`x` must lie in"),
-        (BINARY, [], {}, "`x` must hold data"),
-        (BINARY, [0.5, 1.0], {}, "`x` must hold integers"),
+        (BINARY, [], {}, "`x` must contain data"),
+        (BINARY, [0.5, 1.0], {}, "`x` must contain integers"),
         (BINARY, [0, 1], {"reconstruction": 0}, "`reconstruction`.*reconstruction=0"),
-        (BINARY, [0, 1], {"reconstruction": 0.7}, "`reconstruction`.*of `x`, 0.693.*=0.7"),
-        (BINARY, [1, 1], {}, "`reconstruction`.*of `x`, 0.000 without"),
+        (BINARY, [0, 1], {"reconstruction": 0.7}, "`reconstruction`.* less than 0.693 .*=0.7"),
+        (BINARY, [1, 1], {}, "`reconstruction`.* less than 0.000 "),
         (BINARY, [0, 1], {"num_draws": 0}, "`num_draws`.*num_draws=0"),
         (BINARY, [0, 1], {"seed": -1}, "`seed`.*seed=-1"),
         (DiscreteFlow(2, schedule=LinearSchedule(1.0)), [0, 1], {}, "`flow`.*LinearSchedule"),
         (np.array([0, 1]), BINARY, {}, "`flow`.*array"),
         (ContinuousFlow(), [0.5], {}, "`flow` must have `num_bins`"),
         # On the edge of two bins.
-        (ContinuousFlow(num_bins=2), [0.0], {}, "`reconstruction`.*without.*, 0.9"),
+        (ContinuousFlow(num_bins=2), [0.0], {}, "`reconstruction` must be at least 0.9"),
         (ContinuousFlow(num_bins=2, reconstruction_std=1.0), [0.5], {}, "`reconstruction`"),
     ],
 )
@@ -238,7 +238,11 @@ def test_each_part_of_several_kinds_gets_the_schedule_of_its_own():
         (PARTS, {"bit": PARTS_DATA["bit"]}, r"`x` must be a dict with the parts.*\['bit'\]"),
         (PARTS, {**PARTS_DATA, "size": [1]}, r"`x` must be a dict.*'level'\].*'size'\]"),
         (PARTS, PARTS_DATA["bit"], "`x` must be a dict with the parts.*a ndarray"),
-        (BINARY, PARTS_DATA, r"`x` must be one array for DiscreteFlow.*\['bit', 'level'\]"),
+        (
+            BINARY,
+            PARTS_DATA,
+            r"`x` must not be a dict, because the flow is Discr.*\['bit', 'level'\]",
+        ),
         ({**PARTS, "bit": ContinuousFlow()}, PARTS_DATA, "`flow` must have `num_bins`"),
     ],
 )

@@ -145,7 +145,7 @@ def test_times_with_and_without_a_zone_do_not_mix(library):
     for fitted, given in ((FOLD, naive), (naive, FOLD)):
         table = Table.from_dataframe(library.DataFrame({"when": fitted}))
         words = "with a time zone" if fitted is FOLD else "without a time zone"
-        with pytest.raises(ValueError, match=f"'when' of `df` must hold times {words}"):
+        with pytest.raises(ValueError, match=f"'when' of `df` must contain times {words}"):
             table.encode(library.DataFrame({"when": given}))
 
 
@@ -166,14 +166,16 @@ def test_times_that_the_unit_cannot_hold_are_refused():
         return Table.from_dataframe(pandas.DataFrame({"when": days.astype(dtype)}))
 
     half = pandas.DataFrame({"when": pandas.to_datetime(["2024-01-01T00:00:00.5"])})
-    with pytest.raises(ValueError, match=r"'when' of `df` must hold times that .*00:00:00.5"):
+    with pytest.raises(ValueError, match=r"'when' of `df` must contain times that .*00:00:00.5"):
         table_of("datetime64[s]").encode(half)
     late = pandas.DataFrame({"when": np.array(["3000-01-01"], "datetime64[s]")})
-    with pytest.raises(ValueError, match=r"'when' of `df` must hold times that .*3000-01-01"):
+    with pytest.raises(ValueError, match=r"'when' of `df` must contain times that .*3000-01-01"):
         table_of("datetime64[ns]").encode(late)
     days = Table.from_dataframe(polars.DataFrame({"when": [datetime.date(2024, 1, 1)] * 2}))
     noon = polars.DataFrame({"when": [datetime.datetime(2024, 1, 1, 12)]})
-    with pytest.raises(ValueError, match=r"'when' of `df` must hold times that Date can hold"):
+    with pytest.raises(
+        ValueError, match=r"'when' of `df` must contain times that Date can represent"
+    ):
         days.encode(noon)
     midnight = noon.with_columns(polars.col("when").dt.truncate("1d"))
     assert days.write(days.read(midnight))["when"].to_list() == [datetime.date(2024, 1, 1)]
@@ -184,8 +186,8 @@ def test_times_that_the_unit_cannot_hold_are_refused():
     [
         ([FOLD[0], FOLD[1]], [1, 2], "times with a time zone"),
         ([FOLD[0], FOLD[1]], ["2024-10-27", "a"], "times with a time zone"),
-        ([0.25, 0.5], [FOLD[0], FOLD[1]], "what suits Float64"),
-        ([1, 2], [datetime.timedelta(1), datetime.timedelta(2)], "what suits Int64"),
+        ([0.25, 0.5], [FOLD[0], FOLD[1]], "values that fit Float64"),
+        ([1, 2], [datetime.timedelta(1), datetime.timedelta(2)], "values that fit Int64"),
         ([True, False], [1, 0], r"one of \[False, True\]"),
         ([0, 1], [False, True], r"one of \[0, 1\]"),
         (["1", "2"], [1, 2], r"one of \['1', '2'\]"),
@@ -195,7 +197,7 @@ def test_times_that_the_unit_cannot_hold_are_refused():
 @pytest.mark.parametrize("library", [pandas, polars])
 def test_cells_of_another_kind_are_refused(library, fitted, given, words):
     table = Table.from_dataframe(library.DataFrame({"c": fitted}))
-    with pytest.raises(ValueError, match=f"Column 'c' of `df` must hold {words}"):
+    with pytest.raises(ValueError, match=f"Column 'c' of `df` must contain {words}"):
         table.encode(library.DataFrame({"c": given}))
 
 
@@ -218,7 +220,7 @@ def test_a_column_without_any_cell_stays_without():
         pandas.testing.assert_frame_equal(table.decode(table.encode(df)), df)
         assert table.decode({**table.encode(df), "c": np.array([0, 1])})["c"].isna().all()
     for column in (Number(), Levels()):
-        with pytest.raises(ValueError, match="Column 'c' of `df` must hold"):
+        with pytest.raises(ValueError, match="Column 'c' of `df` must contain"):
             Table.from_dataframe(df, c=column)
 
 
@@ -235,7 +237,7 @@ def test_columns_are_found_by_their_names_alone():
     for frame in (df[["0", "index"]], polars.from_pandas(df)[["0", "index"]]):
         alone = table.encode(frame)["numbers_"][:, :2]
         np.testing.assert_array_equal(alone, codes["numbers_"][:, :2])
-    with pytest.raises(ValueError, match="`df` must have columns of different names"):
+    with pytest.raises(ValueError, match="`df` must have distinct column names"):
         table.encode(pandas.DataFrame([[1.0, 2.0]], columns=["0", "0"]))
 
 

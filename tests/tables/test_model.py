@@ -127,7 +127,7 @@ def test_given_series_tell_the_index(trained):
     pandas.testing.assert_index_equal(drawn.index, index)
     assert drawn["class"].tolist() == ["low", "high"]
     given["x"] = pandas.Series([1.0, 2.0], index[::-1])
-    with pytest.raises(ValueError, match="`given` must hold series of one index"):
+    with pytest.raises(ValueError, match="`given` must contain series with the same index"):
         trained.sample(2, given, num_steps=3)
 
 
@@ -138,7 +138,7 @@ def test_given_times_are_the_instants_that_come_back():
     model = Table.from_dataframe(df).make_model(width=8, num_blocks=1)
     other = pandas.Timestamp("2024-10-26T20:30", tz="America/New_York")  # 2:30 for the second time
     assert model.sample(2, {"when": other}, num_steps=2)["when"].tolist() == [other] * 2
-    with pytest.raises(ValueError, match=r"'when' .* must hold times with a time zone"):
+    with pytest.raises(ValueError, match=r"'when' .* must contain times with a time zone"):
         model.sample(2, {"when": other.tz_localize(None)}, num_steps=2)
 
 
@@ -147,11 +147,11 @@ def test_given_times_are_the_instants_that_come_back():
     ("given", "told"),
     [
         ({"class": {"low", "high"}}, "given\\['class'\\]"),
-        ({"class": [["low"], ["high"]]}, r"'class' of `df` must hold one of .*\['low'\]"),
-        ({"level": 1.5}, "'level' of `df` must hold one of"),
-        ({"x": True}, "'x' of `df` must hold a finite number"),
-        ({"x": pandas.Timestamp("2024-03-01")}, "'x' of `df` must hold what suits Float64"),
-        ({"day": 1_709_251_200_000_000}, "'day' of `df` must hold times without a time zone"),
+        ({"class": [["low"], ["high"]]}, r"'class' of `df` must contain one of .*\['low'\]"),
+        ({"level": 1.5}, "'level' of `df` must contain one of"),
+        ({"x": True}, "'x' of `df` must contain a finite number"),
+        ({"x": pandas.Timestamp("2024-03-01")}, "'x' of `df` must contain values that fit Float64"),
+        ({"day": 1_709_251_200_000_000}, "'day' of `df` must contain times without a time zone"),
     ],
 )
 def test_given_values_of_another_kind_are_refused(given, told, trained):
@@ -166,7 +166,7 @@ def test_known_cells_that_the_dtype_cannot_hold_are_refused():
         df = pandas.DataFrame({"n": pandas.Series(cells, dtype=dtype), "class": ["a", "b", None]})
         model = Table.from_dataframe(df, n=Number()).make_model(width=8, num_blocks=1)
         for cell in (2.5, 2**40):
-            with pytest.raises(ValueError, match="Column 'n' must hold what suits"):
+            with pytest.raises(ValueError, match="Column 'n' must contain values that fit"):
                 model.impute(pandas.DataFrame({"n": [cell]}), num_steps=2)
         filled = model.impute(pandas.DataFrame({"n": [3.0]}), num_steps=2)
         assert filled["n"].tolist() == [3]

@@ -162,7 +162,7 @@ def test_times_come_back_with_their_cycles(library):
 
 def test_names_and_dates_that_are_text_are_told_of():
     text = FRAME.assign(day=FRAME["day"].astype(str))
-    match = r"Column 'day' has \d\d different values in 60 cells"
+    match = r"Column 'day' has \d\d distinct values in 60 cells"
     with pytest.warns(UserWarning, match=match) as found:
         table = Table.from_dataframe(text)
     assert [w.filename for w in found if "Column" in str(w.message)] == [__file__]
@@ -196,18 +196,18 @@ def test_columns_that_a_frame_lacks_are_missing():
 
 TABLE = Table.from_dataframe(FRAME)
 REFUSED = {
-    "no frame": (lambda: TABLE.encode([1, 2]), "`df` must be a frame"),
+    "no frame": (lambda: TABLE.encode([1, 2]), "`df` must be a pandas or polars DataFrame"),
     "an unseen category": (
         lambda: TABLE.encode(pandas.DataFrame({"string": ["a", "z"]})),
-        r"Column 'string' of `df` must hold one of \['a', 'b/c', 'd e'\]. Received: 'z'",
+        r"Column 'string' of `df` must contain one of \['a', 'b/c', 'd e'\]. Received: 'z'",
     ),
     "a level too high": (
         lambda: TABLE.encode(pandas.DataFrame({"age": [30, 200]})),
-        r"Column 'age' of `df` must hold an integer from \d+ to \d+. Received: 200",
+        r"Column 'age' of `df` must contain an integer from \d+ to \d+. Received: 200",
     ),
     "infinity": (
         lambda: TABLE.encode(pandas.DataFrame({"x": [0.0, np.inf]})),
-        "Column 'x' of `df` must hold a finite number. Received: inf",
+        "Column 'x' of `df` must contain a finite number. Received: inf",
     ),
     "none of the columns": (
         lambda: TABLE.encode(pandas.DataFrame({"other": [1]})),
@@ -215,13 +215,13 @@ REFUSED = {
     ),
     "columns without names": (
         lambda: Table.from_dataframe(pandas.DataFrame(np.zeros((2, 2)))),
-        "called by strings",
+        "strings as column names",
     ),
-    "no rows": (lambda: Table.from_dataframe(FRAME[:0]), "must have rows"),
+    "no rows": (lambda: Table.from_dataframe(FRAME[:0]), "must have at least one row"),
     "no such column": (lambda: Table.from_dataframe(FRAME, other=Number()), r"\['other'\]"),
     "a column of strings as numbers": (
         lambda: Table.from_dataframe(FRAME, string=Number()),
-        "Column 'string' of `df` must hold a finite number",
+        "Column 'string' of `df` must contain a finite number",
     ),
     "no column": (
         lambda: Table.from_dataframe(FRAME, string="category"),
@@ -240,13 +240,16 @@ REFUSED = {
     ),
     "an angle beyond the turn": (
         lambda: Table.from_dataframe(pandas.DataFrame({"wind": [90, 400]}), wind=Angle(360)),
-        "Column 'wind' of `df` must hold a number from 0 to 360. Received: 400",
+        "Column 'wind' of `df` must contain a number from 0 to 360. Received: 400",
     ),
-    "an unknown cycle": (lambda: Number(cycles=["month"]), r"`cycles` must hold .*'month'"),
-    "the same cycle twice": (lambda: Number(cycles=["day", 86_400]), "must be all different"),
-    "no period": (lambda: Angle(0), "`period` must be a number strictly between 0"),
-    "no columns": (lambda: Table({}, {}, "pandas"), "at least one column"),
-    "other dtypes": (lambda: Table(TABLE.columns, {}, "pandas"), "`dtypes` must be"),
+    "an unknown cycle": (lambda: Number(cycles=["month"]), r"`cycles` must contain .*'month'"),
+    "the same cycle twice": (lambda: Number(cycles=["day", 86_400]), "must not contain duplicates"),
+    "no period": (lambda: Angle(0), "`period` must be a positive, finite number"),
+    "no columns": (lambda: Table({}, {}, "pandas"), "at least one: "),
+    "other dtypes": (
+        lambda: Table(TABLE.columns, {}, "pandas"),
+        "`dtypes` must have the same keys",
+    ),
     "another library": (lambda: Table(TABLE.columns, TABLE.dtypes, "arrow"), "`library` must be"),
 }
 

@@ -11,29 +11,35 @@ pytestmark = pytest.mark.once  # what is without fault is checked on each backen
 FLOWS = {
     faults.WrongGain: ((8, 0.05), "input_mean must tend to the data as evidence grows"),
     faults.WrongGainInMessages: ((3, 2.0), r"sample_evidence\(x, t=0.4\) must be N\(c beta e"),
-    faults.WeakUpdates: ((0.1,), "two messages, `observe`.*must be N"),
+    faults.WeakUpdates: ((0.1,), "two messages by `observe`.*must be N"),
     faults.BiasedSample: ((3, 2.0), r"sample_evidence.* the mean of \d+ draws is 0\.\d+ \+-"),
-    faults.OneNoiseForAllNumbers: ((3, 2.0), "all numbers independent"),
-    faults.NotClipped: ((0.1, "data"), r"mode\(\) must be data.*`x` must lie in \[-1, 1\]"),
+    faults.OneNoiseForAllNumbers: ((3, 2.0), "with independent components"),
+    faults.NotClipped: ((0.1, "data"), r"mode\(\) must be valid data.*`x` must lie in \[-1, 1\]"),
     faults.InfiniteAtTheStart: ((0.1,), "continuous-time loss must be finite.*at t = 0"),
     faults.HalfPrecision: ((3, 2.0), r"embed\(x\) must be float32.*It is float16"),
     faults.WideTheta: ((2, 2.0), r"input_params.*must have shape \(4, 1\). It has shape \(4, 2\)"),
-    faults.WrongMean: ((3, 2.0), "expected_embedding must be the mean embedding of draws"),
+    faults.WrongMean: ((3, 2.0), "expected_embedding must be the mean embedding of samples"),
     faults.HalfDivergence: ((0.1, "data"), "sender_receiver_kl must be -log_receiver_ratio"),
-    faults.WrongRatios: ((3, 2.0), "log_receiver_ratio must be that of the mean density"),
+    faults.WrongRatios: ((3, 2.0), "log_receiver_ratio must use the mean density"),
     faults.TakesEverything: ((3, 2.0), "check_data must raise a `ValueError` for"),
     faults.HasNoTheta: ((3, 2.0), "must have `theta_size`, an int of at least 1. It is None"),
     faults.HasNoOutput: ((3, 2.0), "must define `output_distribution`"),
-    faults.HasNoEnd: ((3, 2.0), "must define `expected_embedding`: by default only `discrete`"),
+    faults.HasNoEnd: (
+        (3, 2.0),
+        "must define `expected_embedding`: the default only supports integers",
+    ),
     faults.BeginsAt1: ((3, 2.0), r"must have a `data_range` of \(0, K - 1\). It is \(1, 3\)"),
     faults.DrawsByKeras: (
         (3, 2.0),
-        r"sample\(seed\) must draw by `keras_bfn.distributions.normal`",
+        r"sample\(seed\) must use `keras_bfn.distributions.normal`",
     ),
     faults.HasTwoLogits: ((3, 2.0), r"log_probs\(\) must have shape \(4, 3, 3\)"),
-    faults.HasNoMean: ((3, 2.0), r"OnlyLogs must define `mean`, as HasNoMean.output_distribution"),
-    faults.LosesItsArgument: ((3, 2.0), "must keep its constructor's argument `depth` as an attr"),
-    faults.ForgetsItsArgument: ((3, 2.0, None, 5), "must come back from from_config.*depth=6"),
+    faults.HasNoMean: (
+        (3, 2.0),
+        r"OnlyLogs must define `mean`, as the result of HasNoMean.output_distribution",
+    ),
+    faults.LosesItsArgument: ((3, 2.0), "must store its constructor argument `depth` as an attr"),
+    faults.ForgetsItsArgument: ((3, 2.0, None, 5), "must be unchanged by from_config.*depth=6"),
 }
 
 
@@ -45,9 +51,9 @@ def test_a_flow_with_a_fault_is_found(fault):
 
 
 SCHEDULES = {
-    faults.SlopeOffByAFactor: ((), "must have the derivative that `derivative` says"),
-    faults.StartsAbove0: ((), "must be 0 at t = 0, where it is 5"),
-    faults.Falls: ((), r"must rise with t; beta\(0\) = -?0, beta\(1\) = -2"),
+    faults.SlopeOffByAFactor: ((), "must have a `derivative` that is the derivative"),
+    faults.StartsAbove0: ((), r"must be 0 at t = 0; beta\(0\) = 5"),
+    faults.Falls: ((), r"must increase with t; beta\(0\) = -?0, beta\(1\) = -2"),
     faults.Infinite: ((), "must be finite"),
     faults.WrongInverse: ((9.0,), "inverse must be the inverse of beta"),
     faults.Doubles: ((9.0,), "accuracies of 1 messages.* must add up to"),
@@ -70,7 +76,7 @@ def test_no_flow_takes_a_schedule_that_is_none(fault):
 
 
 LOSSES = {
-    faults.Biased: "and the reconstruction loss must add up to the entropy",
+    faults.Biased: "plus the reconstruction loss must equal the entropy",
     faults.TooLate: r"times in \[0, 1\]. They are from 0.0 to 1.96",
     faults.OfExamples: r"must have shape \(4, 5\). It has shape \(4,\)",
     faults.InfiniteWeight: "must be finite. It is not at t = 0",
@@ -88,9 +94,9 @@ SAMPLERS = {
     faults.StaysAtTheStart: ({}, None, "must sample the joint distribution"),
     faults.SaysItIsDeterministic: ({}, None, "the same latents give other samples"),
     faults.GrowingState: ({}, None, "must keep the state's shapes and dtypes"),
-    faults.OfFirstOrder: ({"start": 0.05}, 2, "with the power 0.9|with the power 1.0"),
+    faults.OfFirstOrder: ({"start": 0.05}, 2, "a power of -0.9|a power of -1.0"),
     faults.CanBeChanged: ({}, None, "must be immutable, but its `noise` can be set"),
-    faults.ForgetsTheGain: ({}, None, "must vary as the messages about data do.* 3.0"),
+    faults.ForgetsTheGain: ({}, None, "must have the variance of messages about data.* 3.0"),
     faults.EncodesNothing: ({}, None, "must encode data as finite latents"),
 }
 
@@ -109,9 +115,12 @@ def test_a_sampler_may_keep_a_dict_and_be_better_than_is_asked():
 
 FLOW = flows.DiscreteFlow(3, 2.0)
 NETWORKS = {
-    faults.WrongWidth: ((), r"must return shape \(None, 4, 3\).*with shape \(None, 4, 2\)"),
-    faults.ExamplesSeeEachOther: ((), "must not hang on the others of the batch"),
-    faults.BlindToTheta: ((), "its output must hang on theta"),
+    faults.WrongWidth: (
+        (),
+        r"must return a tensor of shape \(None, 4, 3\).*with shape \(None, 4, 2\)",
+    ),
+    faults.ExamplesSeeEachOther: ((), "must not depend on other examples in the batch"),
+    faults.BlindToTheta: ((), "its output must depend on theta"),
     faults.InfiniteAt0: ((), "must be finite. It is not at t = 0"),
     faults.NotSaved: ((3,), "must be saved with the model"),
     faults.NotTrained: ((FLOW, (4,)), "a training step must change its weights"),

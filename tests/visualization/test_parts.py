@@ -49,7 +49,9 @@ def test_a_part_that_there_is_not_is_refused(draw, part, trajectory, tmp_path):
     message = rf"`part` must be one of \['size', 'image', 'label'\]. Received: part={part!r}"
     with pytest.raises(ValueError, match=message):
         draw(FLOWS, trajectory, tmp_path / "picture.gif", part=part)
-    with pytest.raises(ValueError, match=r"`part` must be None for data of one kind.*='image'"):
+    with pytest.raises(
+        ValueError, match=r"`part` must be None unless the flow is a dict.*='image'"
+    ):
         draw(FLOWS["image"], trajectory["image"], tmp_path / "picture.gif", part="image")
     assert not list(tmp_path.iterdir())
 
@@ -70,5 +72,5 @@ def test_variables_that_are_given_are_drawn_beside_others(tmp_path):
     animate_generation(model.flow, trajectory, tmp_path / "picture.gif", part="image")
     for part in FLOWS:
         plot_flow(model.flow, trajectory, tmp_path / f"{part}.png", part=part)
-    with pytest.raises(ValueError, match=r"`variable` must be one that was drawn.*\(0, 1, 0\)"):
+    with pytest.raises(ValueError, match=r"`variable` must be a sampled variable.*\(0, 1, 0\)"):
         plot_flow(model.flow, trajectory, tmp_path / "flow.png", part="image", variable=(0, 1, 0))

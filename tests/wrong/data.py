@@ -116,12 +116,12 @@ CALLS = {
     "c": [
         (
             lambda t: t.table.encode(t.make_frame(c=["z"])),
-            "Column 'c' of `df` must hold one of ['a', 'b']",
+            "Column 'c' of `df` must contain one of ['a', 'b']",
             "'z'",
         ),
         (
             lambda t: t.rows.sample(2, given={"c": "z"}),
-            "Column 'c' of `df` must hold one of ['a', 'b']",
+            "Column 'c' of `df` must contain one of ['a', 'b']",
             "'z'",
         ),
     ],
@@ -172,7 +172,7 @@ CALLS = {
     "counts": [
         (
             lambda t: tables.Category(["a"], [1, 2]),
-            "must be as many as the values ['a']",
+            "must contain one count for each of the values ['a']",
             "counts=[1, 2]",
         ),
         (lambda t: tables.Category(["a"], ["x"]), "must be an integer of at least 0", "counts='x'"),
@@ -188,14 +188,14 @@ CALLS = {
             lambda t: metrics.frechet_distance(
                 np.zeros(2), np.full((2, 2), nan), np.zeros(2), np.eye(2)
             ),
-            "must hold finite numbers, of shape (2, 2)",
+            "must be an array of finite numbers of shape (2, 2)",
             "covariance_1=array([[nan, nan],",
         ),
     ],
     "covariance_2": [
         (
             lambda t: metrics.frechet_distance(np.zeros(2), np.eye(2), np.zeros(2), np.eye(3)),
-            "must hold finite numbers, of shape (2, 2)",
+            "must be an array of finite numbers of shape (2, 2)",
             "covariance_2=array(",
         ),
     ],
@@ -213,12 +213,12 @@ CALLS = {
     "df": [
         (
             lambda t: tables.Table.from_dataframe(3),
-            "must be a frame of pandas or polars",
+            "must be a pandas or polars DataFrame",
             "df='int'",
         ),
         (
             lambda t: tables.Table.from_dataframe({"a": [1]}),
-            "must be a frame of pandas or polars",
+            "must be a pandas or polars DataFrame",
             "df='dict'",
         ),
         (
@@ -228,20 +228,20 @@ CALLS = {
         ),
         (
             lambda t: tables.Table.from_dataframe(t.make_frame(a=[object(), object()])),
-            "must hold numbers, strings, bools, categories",
+            "must contain numbers, strings, bools, categories or times",
             "column 'a' of object",
         ),
         (
             lambda t: tables.Table.from_dataframe(t.make_frame(a=[[1], [2]])),
-            "must hold numbers, strings, bools, categories",
+            "must contain numbers, strings, bools, categories or times",
             "column 'a' of object",
         ),
         (
             lambda t: tables.Table.from_dataframe(t.make_frame(a=[1j, 2])),
-            "must hold numbers, strings, bools, categories",
+            "must contain numbers, strings, bools, categories or times",
             "column 'a' of complex128",
         ),
-        (lambda t: t.table.encode(3), "must be a frame of pandas or polars", "df='int'"),
+        (lambda t: t.table.encode(3), "must be a pandas or polars DataFrame", "df='int'"),
         (
             lambda t: t.table.encode(t.make_frame(x=[1])),
             "must have some of the columns ['n', 'c', 'i']",
@@ -252,7 +252,7 @@ CALLS = {
             "must have some of the columns ['n', 'c', 'i']",
             "df=['x']",
         ),
-        (lambda t: t.rows.impute(3), "must be a frame of pandas or polars", "df='int'"),
+        (lambda t: t.rows.impute(3), "must be a pandas or polars DataFrame", "df='int'"),
     ],
     "download": [
         (lambda t: datasets.mnist(download="x"), "must be True or False", "download='x'"),
@@ -263,12 +263,12 @@ CALLS = {
     "dtypes": [
         (
             lambda t: tables.Table({}, {}, "pandas"),
-            "must be those of at least one column, []",
+            "must have the same keys as `columns`, at least one: []",
             "dtypes={}",
         ),
         (
             lambda t: tables.Table({"a": tables.Number()}, {"b": "int64"}, "pandas"),
-            "must be those of at least one column, ['a']",
+            "must have the same keys as `columns`, at least one: ['a']",
             "dtypes={'b': 'int64'}",
         ),
     ],
@@ -286,8 +286,16 @@ CALLS = {
         (lambda t: t.rows.fit(t.frame, epochs=0), "must be an integer of at least 1", "epochs=0"),
     ],
     "examples": [
-        (lambda t: datasets.Batches(None, keep, 2), "must hold rows", "examples=None"),
-        (lambda t: datasets.Batches(3, keep, 2), "must hold rows", "examples=3"),
+        (
+            lambda t: datasets.Batches(None, keep, 2),
+            "must be an array, or support indexing by rows",
+            "examples=None",
+        ),
+        (
+            lambda t: datasets.Batches(3, keep, 2),
+            "must be an array, or support indexing by rows",
+            "examples=3",
+        ),
         (
             lambda t: datasets.Batches([], keep, 2),
             "must be at most the number of examples, 0",
@@ -313,7 +321,7 @@ CALLS = {
         (
             lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0] * nan, IMAGES),
             "must return finite numbers",
-            "features of which 100% are not",
+            "features with 100% NaN or infinity",
         ),
         (
             lambda t: metrics.FrechetDistance(lambda x: None, IMAGES),
@@ -455,35 +463,39 @@ CALLS = {
     "knots": [
         (
             lambda t: tables.Number(knots=3),
-            "must be two lists of as many finite numbers",
+            "must be two equally long lists of finite numbers",
             "knots=3",
         ),
         (
             lambda t: tables.Number(knots=[[1], [2, 3]]),
-            "must be two lists of as many finite numbers",
+            "must be two equally long lists of finite numbers",
             "knots=[[1], [2, 3]]",
         ),
     ],
     "labels": [
         (
             lambda t: metrics.SampleQuality(IMAGES, None),
-            "must hold an integer of at least 0 for each",
+            "must contain an integer of at least 0 for each of 4 images",
             "shape (), dtype object",
         ),
         (
             lambda t: metrics.SampleQuality(IMAGES, -LABELS),
-            "must hold an integer of at least 0 for each",
-            "shape (4,), dtype int64, from -1 on",
+            "must contain an integer of at least 0 for each of 4 images",
+            "shape (4,), dtype int64, minimum -1",
         ),
-        (lambda t: datasets.Batches(ROWS, keep, 2, labels=3), "must hold rows", "labels=3"),
+        (
+            lambda t: datasets.Batches(ROWS, keep, 2, labels=3),
+            "must be an array, or support indexing by rows",
+            "labels=3",
+        ),
         (
             lambda t: metrics.SampleQuality(IMAGES, LABELS[:2]),
-            "must hold an integer of at least 0 for each",
-            "shape (2,), dtype int64, from 0 on",
+            "must contain an integer of at least 0 for each of 4 images",
+            "shape (2,), dtype int64, minimum 0",
         ),
         (
             lambda t: metrics.SampleQuality(IMAGES, LABELS * 0.5),
-            "must hold an integer of at least 0 for each",
+            "must contain an integer of at least 0 for each of 4 images",
             "shape (4,), dtype float64",
         ),
         (
@@ -536,7 +548,7 @@ CALLS = {
         ),
         (
             lambda t: metrics.frechet_distance(np.full(2, nan), np.eye(2), np.zeros(2), np.eye(2)),
-            "must hold finite numbers, of shape (2,)",
+            "must be an array of finite numbers of shape (2,)",
             "mean_1=array([nan, nan])",
         ),
         (
@@ -550,7 +562,7 @@ CALLS = {
     "mean_2": [
         (
             lambda t: metrics.frechet_distance(np.zeros(2), np.eye(2), np.zeros(3), np.eye(3)),
-            "must hold finite numbers, of shape (2,)",
+            "must be an array of finite numbers of shape (2,)",
             "mean_2=array(",
         ),
     ],
@@ -559,12 +571,12 @@ CALLS = {
             lambda t: tables.Table.from_dataframe(
                 t.make_frame(n=[0.5, inf] * 20), n=tables.Number()
             ),
-            "Column 'n' of `df` must hold a finite number",
+            "Column 'n' of `df` must contain a finite number",
             "inf",
         ),
         (
             lambda t: t.rows.sample(2, given={"n": "z"}),
-            "Column 'n' of `df` must hold a finite number",
+            "Column 'n' of `df` must contain a finite number",
             "'z'",
         ),
     ],
@@ -674,7 +686,7 @@ CALLS = {
         (
             lambda t: t.table.decode({"a": np.zeros(2)}),
             "must be a dict with the parts ['numbers',",
-            "a dict with the names ['a']",
+            "a dict with the keys ['a']",
         ),
     ],
     "path": [
@@ -684,7 +696,7 @@ CALLS = {
         (
             lambda t: datasets.image_folder("nowhere", (8, 8)),
             "must be a folder with at least 3 images",
-            "path='nowhere' with 0",
+            "path='nowhere', which contains 0",
             FileNotFoundError,
         ),
         (
@@ -705,12 +717,12 @@ CALLS = {
     "samples": [
         (
             lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0], IMAGES)(IMAGES[:, :4]),
-            "must have shape (num, 8, 8, 1), with a num of",
+            "must have shape (num, 8, 8, 1), with num at least 2",
             "shape (4, 4, 8, 1)",
         ),
         (
             lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0], IMAGES)(None),
-            "must have shape (num, 8, 8, 1), with a num of",
+            "must have shape (num, 8, 8, 1), with num at least 2",
             "shape ()",
         ),
     ],
@@ -753,26 +765,34 @@ CALLS = {
         ),
         (
             lambda t: datasets.embedded_text(seq_length=10**6),
-            "must be at most 9393, half of the shortest",
+            "must be at most 9393, half the length of the shortest",
             "seq_length=1000000",
         ),
     ],
     "start": [
         (
             lambda t: tables.Number(start="x"),
-            "must be a finite number of at most 1e+30",
+            "must be a finite number, at most 1e+30 in magnitude",
             "start='x'",
         ),
     ],
     "cycles": [
-        (lambda t: tables.Number(cycles="day"), "must be a list of single values", "'day'"),
-        (lambda t: tables.Number(cycles=[-1]), "must hold positive numbers, or some of", "-1"),
-        (lambda t: tables.Number(cycles=["hour"]), "must hold positive numbers, or", "'hour'"),
-        (lambda t: tables.Number(cycles=[7, 7]), "must be all different", "cycles=[7, 7]"),
+        (lambda t: tables.Number(cycles="day"), "must be a list of hashable values", "'day'"),
+        (
+            lambda t: tables.Number(cycles=[-1]),
+            "must contain positive numbers, or some of ['day', 'week',",
+            "-1",
+        ),
+        (
+            lambda t: tables.Number(cycles=["hour"]),
+            "must contain positive numbers, or some of ['day', 'week',",
+            "'hour'",
+        ),
+        (lambda t: tables.Number(cycles=[7, 7]), "must not contain duplicates", "cycles=[7, 7]"),
     ],
     "period": [
-        (lambda t: tables.Angle(0), "must be a number strictly between 0", "period=0"),
-        (lambda t: tables.Angle("day"), "must be a number strictly between 0", "period='day'"),
+        (lambda t: tables.Angle(0), "must be a positive, finite number", "period=0"),
+        (lambda t: tables.Angle("day"), "must be a positive, finite number", "period='day'"),
     ],
     "ticks": [
         (lambda t: tables.Number(ticks=0), "must be an integer of at least 1", "ticks=0"),
@@ -843,44 +863,44 @@ CALLS = {
         ),
         (
             lambda t: datasets.Subwords("x"),
-            "must be a `tokenizers.Tokenizer`, or one as",
+            "must be a `tokenizers.Tokenizer` or the JSON of one",
             "a str (expected value at line 1 column",
         ),
         (
             lambda t: datasets.Subwords(3),
-            "must be a `tokenizers.Tokenizer`, or one as",
+            "must be a `tokenizers.Tokenizer` or the JSON of one",
             "a int (EOF while parsing a value at",
         ),
         (
             lambda t: datasets.Subwords(None),
-            "must be a `tokenizers.Tokenizer`, or one as",
+            "must be a `tokenizers.Tokenizer` or the JSON of one",
             "a NoneType (EOF while parsing a value",
         ),
     ],
     "tokens": [
         (
             lambda t: metrics.NgramModel([], 2),
-            "must hold integers in 0..1, of",
+            "must contain integers in 0..1, of shape (length,) or",
             "shape (0,), dtype float64",
         ),
         (
             lambda t: metrics.NgramModel([0, 2], 2),
-            "must hold integers in 0..1, of",
+            "must contain integers in 0..1, of shape (length,) or",
             "shape (2,), dtype int64, from 0 to 2",
         ),
         (
             lambda t: metrics.NgramModel("ab", 2),
-            "must hold integers in 0..1, of",
+            "must contain integers in 0..1, of shape (length,) or",
             "shape (), dtype <U2",
         ),
         (
             lambda t: metrics.NgramModel([[0, 1], [1]], 2),
-            "must be an array, its rows of one length",
+            "must be an array, with rows of equal length",
             "tokens='list'",
         ),
         (
             lambda t: metrics.NgramModel([-1], 2),
-            "must hold integers in 0..1, of",
+            "must contain integers in 0..1, of shape (length,) or",
             "shape (1,), dtype int64, from -1 to -1",
         ),
     ],
@@ -903,9 +923,9 @@ CALLS = {
         ),
     ],
     "values": [
-        (lambda t: tables.Category(["a", "a"]), "must be all different", "values=['a', 'a']"),
-        (lambda t: tables.Category(3), "must be a list of single values", "values=3"),
-        (lambda t: tables.Category([[]]), "must be a list of single values", "values=[[]]"),
+        (lambda t: tables.Category(["a", "a"]), "must not contain duplicates", "values=['a', 'a']"),
+        (lambda t: tables.Category(3), "must be a list of hashable values", "values=3"),
+        (lambda t: tables.Category([[]]), "must be a list of hashable values", "values=[[]]"),
     ],
     "verbose": [
         (
@@ -919,10 +939,10 @@ CALLS = {
     ],
     "x": [
         (lambda t: metrics.BitsPerDim(dtype="x"), "Cannot convert 'x' to a mixed precision", ""),
-        (lambda t: t.rows.fit(t.frame[:0]), "must have rows", "x=Empty DataFrame"),
+        (lambda t: t.rows.fit(t.frame[:0]), "must have at least one row", "x=Empty DataFrame"),
         (
             lambda t: t.table.make_model(8, 1).fit(3),
-            "must be a frame, for a model that was not",
+            "must be a DataFrame, because the model is not compiled",
             "x=3",
         ),
         (lambda t: t.rows.log_likelihood(3), "must be a dict with the parts ['numbers',", "a int"),

@@ -48,22 +48,22 @@ CALLS = {
         ),
         (
             lambda t: networks.MLP(FLOW, SHAPE, 8, conditions=()),
-            "must be a shape with one axis at least",
+            "must be a shape with at least one axis",
             "conditions=()",
         ),
         (
             lambda t: networks.MLP(FLOW, SHAPE, 8, conditions={}),
-            "must have names that are strings, not empty",
+            "must have non-empty strings as names, other than",
             "conditions={}",
         ),
         (
             lambda t: networks.MLP(FLOW, SHAPE, 8, conditions={"": 3}),
-            "must have names that are strings, not empty",
+            "must have non-empty strings as names, other than",
             "conditions={'': 3}",
         ),
         (
             lambda t: networks.MLP(FLOW, SHAPE, 8, conditions={"config": 3}),
-            "must have names that are strings, not empty",
+            "must have non-empty strings as names, other than",
             "conditions={'config': 3}",
         ),
         (
@@ -121,12 +121,12 @@ CALLS = {
     "dtype": [
         (
             lambda t: networks.MLP(FLOW, SHAPE, 8, dtype="float99"),
-            "must be a dtype policy of Keras, such as",
+            "must be a Keras dtype policy, such as 'float32' or",
             "dtype='float99'",
         ),
         (
             lambda t: networks.MLP(FLOW, SHAPE, 8, dtype=3),
-            "must be a dtype policy of Keras, such as",
+            "must be a Keras dtype policy, such as 'float32' or",
             "dtype=3",
         ),
     ],
@@ -157,7 +157,7 @@ CALLS = {
         (
             lambda t: networks.MultiPart({"a": FLOW}, {"b": (8,)}),
             "must be a dict with the parts ['a']",
-            "a dict with the names ['b']",
+            "a dict with the keys ['b']",
         ),
         (
             lambda t: networks.MLP(FLOW, (0,), 8),
@@ -207,7 +207,7 @@ CALLS = {
         (
             lambda t: networks.MultiPart(PARTS, {"a": (2,)}, 8),
             "must be a dict with the parts ['a', 'b']",
-            "a dict with the names ['a']",
+            "a dict with the keys ['a']",
         ),
         (
             lambda t: networks.MultiPart(PARTS, (2,), 8),
@@ -240,27 +240,27 @@ CALLS = {
     "exponents": [
         (
             lambda t: layers.FourierFeatures(3),
-            "must be a tuple of numbers below 100, one at",
+            "must be a non-empty tuple of numbers between -100 and 100",
             "exponents=3",
         ),
         (
             lambda t: layers.FourierFeatures(()),
-            "must be a tuple of numbers below 100, one at",
+            "must be a non-empty tuple of numbers between -100 and 100",
             "exponents=()",
         ),
         (
             lambda t: layers.FourierFeatures(("a",)),
-            "must be a tuple of numbers below 100, one at",
+            "must be a non-empty tuple of numbers between -100 and 100",
             "exponents=('a',)",
         ),
         (
             lambda t: layers.FourierFeatures((1000,)),
-            "must be a tuple of numbers below 100, one at",
+            "must be a non-empty tuple of numbers between -100 and 100",
             "exponents=(1000,)",
         ),
         (
             lambda t: layers.FourierFeatures((nan,)),
-            "must be a tuple of numbers below 100, one at",
+            "must be a non-empty tuple of numbers between -100 and 100",
             "exponents=(nan,)",
         ),
     ],
@@ -284,7 +284,7 @@ CALLS = {
         (lambda t: networks.MLP(None, (8,)), "must be a `keras_bfn.flows.Flow`", "flow=None"),
         (
             lambda t: networks.UNet({"a": FLOW}, SHAPE),
-            "must be a `keras_bfn.flows.Flow`; for a dict",
+            "must be a `keras_bfn.flows.Flow` (for a dict of flows,",
             "flow={'a': DiscreteFlow(num_classes=2,",
         ),
         (
@@ -300,12 +300,12 @@ CALLS = {
         ),
         (
             lambda t: networks.MultiPart({"a": 3}, {"a": (2,)}, 8),
-            "must hold a `keras_bfn.flows.Flow` for each",
+            "must contain a `keras_bfn.flows.Flow` for each part",
             "flow['a']=3",
         ),
         (
             lambda t: networks.MultiPart({1: FLOW}, {1: (2,)}, 8),
-            "must have names of parts that are strings,",
+            "must have non-empty strings as part names, other than",
             "a part named 1",
         ),
         (lambda t: layers.EvidenceFeatures(3), "must be a `keras_bfn.flows.Flow`", "flow=3"),
@@ -331,17 +331,17 @@ CALLS = {
         ),
         (
             lambda t: networks.PatchTransformer(FLOW, (8, 6, 1)),
-            "must be (height, width, channels), the sides",
+            "must be (height, width, channels), with sides that are",
             "image_shape=(8, 6, 1)",
         ),
         (
             lambda t: networks.PatchTransformer(FLOW, (8, 12, 1), num_coarse_layers=1),
-            "must be (height, width, channels), the sides",
+            "must be (height, width, channels), with sides that are",
             "image_shape=(8, 12, 1)",
         ),
         (
             lambda t: networks.PatchTransformer(FLOW, (8, 8)),
-            "must be (height, width, channels), the sides",
+            "must be (height, width, channels), with sides that are",
             "image_shape=(8, 8)",
         ),
         (
@@ -376,14 +376,14 @@ CALLS = {
         ),
         (
             lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), 16),
-            "must be (height, width, channels), the sides",
+            "must be (height, width, channels), with sides that are",
             "image_shape=(8, 8, 1)",
         ),
     ],
     "kernel_initializer": [
         (
             lambda t: layers.TransformerBlock(1, kernel_initializer="x"),
-            "must be an initializer of Keras, or the name",
+            "must be a Keras initializer, or the name of one",
             "kernel_initializer='x'",
         ),
     ],
@@ -458,8 +458,8 @@ CALLS = {
             lambda t: networks.MultiPart(
                 {"a": FLOW}, {"a": SHAPE}, 8, networks={"a": networks.MLP(FLOW, SHAPE, 8)}
             ),
-            "must be of the shape (4, 4, 1), with",
-            "one of (4, 4, 1), with conditions=None",
+            "must have event shape (4, 4, 1) and conditions=(8,)",
+            "a network with event shape (4, 4, 1) and",
         ),
         (
             lambda t: networks.MultiPart(
@@ -468,8 +468,8 @@ CALLS = {
                 8,
                 networks={"a": networks.MLP(FLOW, (2,), 8, conditions=(8,))},
             ),
-            "must be of the shape (4, 4, 1), with",
-            "one of (2,), with conditions=(8,)",
+            "must have event shape (4, 4, 1) and conditions=(8,)",
+            "a network with event shape (2,) and",
         ),
         (
             lambda t: networks.MultiPart(
@@ -478,8 +478,8 @@ CALLS = {
                 8,
                 networks={"a": networks.MLP(FLOW, SHAPE, 8, conditions=(4,))},
             ),
-            "must be of the shape (4, 4, 1), with",
-            "one of (4, 4, 1), with conditions=(4,)",
+            "must have event shape (4, 4, 1) and conditions=(8,)",
+            "a network with event shape (4, 4, 1) and",
         ),
         (
             lambda t: networks.MultiPart(
@@ -488,8 +488,8 @@ CALLS = {
                 8,
                 networks={"a": networks.MLP(FLOW, SHAPE, 8, conditions=4)},
             ),
-            "must be of the shape (4, 4, 1), with",
-            "one of (4, 4, 1), with conditions=4",
+            "must have event shape (4, 4, 1) and conditions=(8,)",
+            "a network with event shape (4, 4, 1) and",
         ),
     ],
     "num_blocks": [
@@ -611,7 +611,7 @@ CALLS = {
     "offset": [
         (
             lambda t: layers.TimeEmbedding(8, offset=None),
-            "must be a finite number of at most 1e+30",
+            "must be a finite number, at most 1e+30 in magnitude",
             "offset=None",
         ),
     ],
@@ -633,7 +633,7 @@ CALLS = {
         ),
         (
             lambda t: networks.MultiPart({"a": FLOW}, {"a": SHAPE}, 8, patch_size=3),
-            "must divide the sides of images, 4 and 4 of",
+            "must divide the sides of each image, 4 and 4 for 'a'",
             "patch_size=3",
         ),
         (
@@ -681,7 +681,7 @@ CALLS = {
     "residual_initializer": [
         (
             lambda t: layers.TransformerBlock(1, residual_initializer=3),
-            "must be an initializer of Keras, or the name",
+            "must be a Keras initializer, or the name of one",
             "residual_initializer=3",
         ),
     ],
@@ -691,7 +691,7 @@ CALLS = {
     "scale": [
         (
             lambda t: layers.TimeEmbedding(8, scale="a"),
-            "must be a finite number of at most 1e+30",
+            "must be a finite number, at most 1e+30 in magnitude",
             "scale='a'",
         ),
     ],
@@ -763,7 +763,7 @@ CALLS = {
         ),
         (
             lambda t: networks.UNet(FLOW, SHAPE, width_multipliers=()),
-            "must have one level at least",
+            "must have at least one level",
             "width_multipliers=()",
         ),
         (

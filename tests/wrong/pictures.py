@@ -10,7 +10,7 @@ CALLS = {
     "axes": [
         (
             lambda t: visualization.draw_grid(None, IMAGES),
-            "must be axes of matplotlib",
+            "must be matplotlib axes",
             "axes=None",
         ),
     ],
@@ -170,7 +170,7 @@ CALLS = {
     "part": [
         (
             lambda t: visualization.plot_trajectory(FLOW, STEPS, "a.png", part="a"),
-            "must be None for data of one kind",
+            "must be None unless the flow is a dict",
             "part='a'",
         ),
         (
@@ -180,7 +180,7 @@ CALLS = {
         ),
         (
             lambda t: visualization.plot_trajectory(FLOW, STEPS, "a.png", part=[]),
-            "must be None for data of one kind",
+            "must be None unless the flow is a dict",
             "part=[]",
         ),
     ],
@@ -216,7 +216,7 @@ CALLS = {
         ),
         (
             lambda t: visualization.plot_series(ROWS, "a.png", real=np.zeros((8, 2, 2))),
-            "must have 1 channels, as `samples`",
+            "must have 1 channels, like `samples`",
             "real=(8, 2, 2)",
         ),
         (
@@ -288,42 +288,42 @@ CALLS = {
     "trajectory": [
         (
             lambda t: visualization.plot_trajectory(FLOW, None, "a.png"),
-            "must be what `generate(...,",
+            "must be the `trajectory` of `generate(...,",
             "a NoneType",
         ),
         (
             lambda t: visualization.plot_trajectory({"a": FLOW}, STEPS, "a.png", part="a"),
-            "must be what `generate(...,",
+            "must be the `trajectory` of `generate(...,",
             "a Prediction",
         ),
         (
             lambda t: visualization.plot_flow(FLOW, X, "a.png"),
-            "must be what `generate(...,",
+            "must be the `trajectory` of `generate(...,",
             "a ndarray",
         ),
         (
             lambda t: visualization.animate_generation(FLOW, {"a": STEPS}, "a.gif"),
-            "must be what `generate(...,",
+            "must be the `trajectory` of `generate(...,",
             "a dict",
         ),
         (
             lambda t: visualization.plot_trajectory(FLOW, "x", "a.png"),
-            "must be what `generate(...,",
+            "must be the `trajectory` of `generate(...,",
             "a str",
         ),
         (
             lambda t: visualization.plot_trajectory(FLOW, Prediction(1, 2, 3, 4), "a.png"),
-            "must be of the flow",
+            "must be a trajectory of the flow",
             "arrays with last axes of [(), (), ()]",
         ),
         (
             lambda t: visualization.plot_trajectory(MANY, STEPS, "a.png"),
-            "must be of the flow",
+            "must be a trajectory of the flow",
             "arrays with last axes of [(2,), (1,),",
         ),
         (
             lambda t: visualization.plot_flow(MANY, STEPS, "a.png"),
-            "must be of the flow",
+            "must be a trajectory of the flow",
             "arrays with last axes of [(2,), (1,),",
         ),
     ],

@@ -60,12 +60,12 @@ CALLS = {
         (
             lambda t: t.codec.compress(X, condition=[1]),
             "The network takes no condition",
-            "`condition` with one",
+            "a condition in `condition`",
         ),
         (
             lambda t: testing.check_network(t.model.network, FLOW, condition=[1, 2]),
             "The network takes no condition",
-            "`condition` with one",
+            "a condition in `condition`",
             AssertionError,
         ),
     ],
@@ -88,14 +88,14 @@ CALLS = {
     "DiscretizedFlow": [
         (
             lambda t: codec.Codec(t.continuous),
-            "Numbers of infinitely many values have no",
+            "Data with infinitely many values have no code of finite",
             "ContinuousFlow(prediction='noise',",
         ),
     ],
     "event_shape": [
         (
             lambda t: codec.Codec(t.unbuilt),
-            "The model has no `event_shape` yet: give it",
+            "The model has no `event_shape` yet. Pass it to the",
             "event_shape=None",
         ),
         (
@@ -172,42 +172,42 @@ CALLS = {
     "interval": [
         (
             lambda t: guidance.ClassifierFreeGuidance(2.0, (0.5, 0.5)),
-            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1",
             "interval=(0.5, 0.5)",
         ),
         (
             lambda t: guidance.ClassifierFreeGuidance(2.0, None),
-            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1",
             "interval=None",
         ),
         (
             lambda t: guidance.ClassifierFreeGuidance(2.0, (1, 0)),
-            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1",
             "interval=(1, 0)",
         ),
         (
             lambda t: guidance.ClassifierFreeGuidance(2.0, 3),
-            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1",
             "interval=3",
         ),
         (
             lambda t: guidance.ClassifierFreeGuidance(2.0, (nan, 1)),
-            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1",
             "interval=(nan, 1)",
         ),
         (
             lambda t: guidance.Guidance(len, interval=1),
-            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1",
             "interval=1",
         ),
         (
             lambda t: guidance.Guidance(len, interval=(0.5, 0.2)),
-            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1",
             "interval=(0.5, 0.2)",
         ),
         (
             lambda t: guidance.Guidance(len, interval=("a", 1)),
-            "must be two numbers, 0 <= t0 < t1 <= 1",
+            "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1",
             "interval=('a', 1)",
         ),
     ],
@@ -235,12 +235,12 @@ CALLS = {
     "network": [
         (
             lambda t: checkpoints.load_official(None, "weights.pt"),
-            "must be that of one of the paper's presets,",
+            "must be one of the paper's architectures, at any size: a",
             "network=None",
         ),
         (
             lambda t: checkpoints.load_official(t.model.network, "x.pt"),
-            "must be that of one of the paper's presets,",
+            "must be one of the paper's architectures, at any size: a",
             "network=",
         ),
         (
@@ -253,12 +253,12 @@ CALLS = {
     "noise": [
         (
             lambda t: guidance.LinearInverse(np.ones((1, 3)), [1.0], 0),
-            "must be a number strictly between 0 and inf",
+            "must be a positive, finite number",
             "noise=0",
         ),
         (
             lambda t: guidance.LinearInverse(np.ones((1, 3)), [1.0], nan),
-            "must be a number strictly between 0 and inf",
+            "must be a positive, finite number",
             "noise=nan",
         ),
     ],
@@ -275,7 +275,7 @@ CALLS = {
         ),
         (
             lambda t: guidance.LinearInverse(np.ones((1, 3)), [1.0], 0.1, num_draws=2),
-            "must be None: what is open is known",
+            "must be None: the covariance is analytic",
             "num_draws=2",
         ),
     ],
@@ -331,7 +331,7 @@ CALLS = {
     "order": [
         (
             lambda t: testing.check_sampler(samplers.SDE1Sampler(), 3, order="a"),
-            "must be a finite number of at most 1e+30",
+            "must be a finite number, at most 1e+30 in magnitude",
             "order='a'",
         ),
     ],
@@ -421,44 +421,44 @@ CALLS = {
     "rescale": [
         (
             lambda t: guidance.ClassifierFreeGuidance(rescale=0.5),
-            "must be a number in [0, 1], and 0 where there",
+            "must be a number in [0, 1], and 0 if `scale` is 1",
             "rescale=0.5",
         ),
         (
             lambda t: guidance.ClassifierFreeGuidance(2.0, rescale=-1),
-            "must be a number in [0, 1], and 0 where there",
+            "must be a number in [0, 1], and 0 if `scale` is 1",
             "rescale=-1",
         ),
         (
             lambda t: guidance.ClassifierFreeGuidance(2.0, rescale=2),
-            "must be a number in [0, 1], and 0 where there",
+            "must be a number in [0, 1], and 0 if `scale` is 1",
             "rescale=2",
         ),
         (
             lambda t: guidance.ClassifierFreeGuidance(2.0, rescale=nan),
-            "must be a number in [0, 1], and 0 where there",
+            "must be a number in [0, 1], and 0 if `scale` is 1",
             "rescale=nan",
         ),
     ],
     "scale": [
         (
             lambda t: guidance.ClassifierFreeGuidance("a"),
-            "must be a finite number of at most 1e+30, or",
+            "must be a finite number, at most 1e+30 in magnitude, or a",
             "scale='a'",
         ),
         (
             lambda t: guidance.Guidance(len, scale=None),
-            "must be a finite number of at most 1e+30, or",
+            "must be a finite number, at most 1e+30 in magnitude, or a",
             "scale=None",
         ),
         (
             lambda t: guidance.Guidance(len, scale=nan),
-            "must be a finite number of at most 1e+30, or",
+            "must be a finite number, at most 1e+30 in magnitude, or a",
             "scale=nan",
         ),
         (
             lambda t: guidance.Guidance(len, scale=HUGE),
-            "must be a finite number of at most 1e+30, or",
+            "must be a finite number, at most 1e+30 in magnitude, or a",
             "scale=1000000000000000000000000000000000",
         ),
     ],
@@ -500,35 +500,35 @@ CALLS = {
     "std": [
         (
             lambda t: guidance.Constraint(len, 1.0, 0),
-            "must be a number strictly between 0 and inf",
+            "must be a positive, finite number",
             "std=0",
         ),
         (
             lambda t: guidance.Constraint(len, 1.0, inf),
-            "must be a number strictly between 0 and inf",
+            "must be a positive, finite number",
             "std=inf",
         ),
     ],
     "target": [
         (
             lambda t: guidance.ClassifierGuidance(len, 0.5),
-            "must be a class, or one for each sample",
+            "must be a class, or one class per sample",
             "target=array(0.5)",
         ),
         (lambda t: guidance.Constraint(len, "a", 0.1), "must be an array of numbers", "a str"),
         (
             lambda t: guidance.ClassifierGuidance(len, -1),
-            "must be a class, or one for each sample",
+            "must be a class, or one class per sample",
             "target=array(-1)",
         ),
         (
             lambda t: guidance.ClassifierGuidance(len, "a"),
-            "must be a class, or one for each sample",
+            "must be a class, or one class per sample",
             "target=array('a', dtype='<U1')",
         ),
         (
             lambda t: guidance.ClassifierGuidance(len, [[1]]),
-            "must be a class, or one for each sample",
+            "must be a class, or one class per sample",
             "target=array([[1]])",
         ),
         (
@@ -580,17 +580,17 @@ CALLS = {
         ),
         (
             lambda t: guidance.Guidance(len, values={"a": "x"}),
-            "must be arrays of numbers, `a` too",
+            "must have an array of numbers for `a`",
             "values=array('x', dtype='<U1')",
         ),
         (
             lambda t: guidance.Guidance(len, values={"a": [[1], [1, 2]]}),
-            "must be an array, its rows of one length",
+            "must be an array, with rows of equal length",
             "values['a']='list'",
         ),
         (
             lambda t: guidance.Guidance(len, values={"a": [nan]}),
-            "must hold no NaN, `a` neither",
+            "must have no NaN in `a`",
             "values=array([nan])",
         ),
     ],
@@ -613,7 +613,7 @@ CALLS = {
         ),
     ],
     "x": [
-        (lambda t: codec.Codec(t.model).compress(None), "must hold data", "x=None"),
+        (lambda t: codec.Codec(t.model).compress(None), "must contain data", "x=None"),
         (lambda t: t.codec.compress(X + 7), "must lie in [0, 1] for", "values from 7 to 8"),
         (lambda t: t.codec.compress(3), "must be an array of examples", "x=array(3)"),
         (
@@ -623,13 +623,13 @@ CALLS = {
         ),
         (
             lambda t: testing.check_flow(FLOW, x="a"),
-            "DiscreteFlow.check_data must take its own",
+            "DiscreteFlow.check_data must accept its own data:",
             "dtype str32",
             AssertionError,
         ),
         (
             lambda t: testing.check_flow(FLOW, x=np.array([7])),
-            "DiscreteFlow.check_data must take its own",
+            "DiscreteFlow.check_data must accept its own data:",
             "values from 7 to 7",
             AssertionError,
         ),
