@@ -139,8 +139,8 @@ FAULTS = [
     Fault(
         "the stack's lowest state is never forgotten",
         "codec/stack.py",
-        '\n        self.lowest_words = self._coder.num_words()\n',
-        '\n        self.lowest_words = self.fewest_words\n',
+        "\n        self.lowest_words = self._coder.num_words()\n",
+        "\n        self.lowest_words = self.fewest_words\n",
     ),
     Fault(
         "earlier evidence is drawn by a wider bridge than there is",

@@ -173,7 +173,9 @@ class Distiller(WholeSteps, keras.Model):
         for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
             if kwargs.get(name) is not None:
                 raise refusal(
-                    name, "must be left out, because a distiller has its own", kwargs[name]
+                    name,
+                    "must be left out: a distiller has its own loss, and no metrics",
+                    kwargs[name],
                 )
         super().compile(optimizer=optimizer, **kwargs)
         scale_loss(self, self.student.network)
