@@ -26,13 +26,13 @@ import keras_bfn
 from benchmarks.samplers import digits_data, mnist_data
 from keras_bfn.distillation import Distiller, Trajectories, make_student
 from keras_bfn.metrics import SampleQuality, spelling_rate
-from keras_bfn.samplers import JumpSampler, ODE2Sampler
+from keras_bfn.samplers import JumpSampler, SDE2Sampler
 from keras_bfn.testing.samplers import JOINT_PRIOR, make_pair_model
 
 # For each kind of data: where paths start, and the paths, jumps, batch size and epochs of training.
 RECIPES = {
     "digits": {"start": 0.02, "num_paths": 1500, "num_jumps": 8, "batch_size": 125, "epochs": 12},
-    "mnist": {"start": 0.05, "num_paths": 1024, "num_jumps": 8, "batch_size": 128, "epochs": 24},
+    "mnist": {"start": 0.1, "num_paths": 1024, "num_jumps": 8, "batch_size": 128, "epochs": 24},
     "text": {"start": 0.1, "num_paths": 256, "num_jumps": 8, "batch_size": 32, "epochs": 16},
     "pair": {"start": 0.05, "num_paths": 4096, "num_jumps": 16, "batch_size": 512, "epochs": 12},
 }
@@ -119,13 +119,12 @@ def distil(teacher, args, conditions):
     """Returns a student, trained by the recipe, and the processor seconds that it took."""
     recipe = RECIPES[args.data_type] | {"epochs": args.epochs or RECIPES[args.data_type]["epochs"]}
     epochs, start = recipe.pop("epochs"), recipe.pop("start")
-    sampler = ODE2Sampler(start=start, spacing="log_beta")
     network = None
     if args.data_type == "pair":
         network = keras_bfn.networks.MLP(teacher.flow, (2,), width=64, jumps=True)
     student = make_student(teacher, network)
     jumps = Trajectories(
-        teacher, sampler=sampler, num_steps=args.path_steps, condition=conditions, **recipe
+        teacher, start=start, num_steps=args.path_steps, condition=conditions, **recipe
     )
     distiller = Distiller(student)
     distiller.compile(keras_bfn.recipes.adamw(epochs * jumps.num_batches, args.rate))
@@ -169,8 +168,8 @@ def main():
         panels.append((name, samples[0]))
 
     print(f"\n{'':<40}{measure.titles}", flush=True)
-    log_spaced = ODE2Sampler(start=start, spacing="log_beta")
-    for name, sampler in (("sde2", "sde2"), ("ode2, log beta", log_spaced)):
+    log_spaced = SDE2Sampler(start=0.02, spacing="log_beta")
+    for name, sampler in (("sde2", "sde2"), ("sde2, log beta", log_spaced), ("ode2", "ode2")):
         for calls in TEACHER_CALLS:
             report(f"teacher, {name}, {calls} calls", teacher, calls - 1, sampler)
     shown = [panels[1]]

@@ -139,6 +139,5 @@ student.export("student.onnx", format="onnx", sampler="jump")
 - Longer training helps most in one call. The paths are never exhausted: each epoch has new ones.
 - Only jumps are trained. Score data with the teacher: `evaluate` and `code_length` of the student
   are not meaningful.
-- Start sampling where the paths start: pass the same `start` to the sampler of `Trajectories` and
-  to `JumpSampler`. Both are 0.02 by default.
+- If you pass another `start` than 0.02 to `Trajectories`, pass the same to `JumpSampler`.
 """

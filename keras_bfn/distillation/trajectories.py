@@ -1,41 +1,50 @@
 """Jumps along a model's paths, as training data for a student."""
 
+import math
+
 import keras
 import numpy as np
 
-from keras_bfn import samplers
 from keras_bfn._parts import count_examples, map_parts, of_any_part, unzip_parts
 from keras_bfn._validation import (
     MOST_STEPS,
+    check_between,
     check_int,
     check_positive,
     check_seed,
     is_number,
     refusal,
 )
-from keras_bfn.inference.generation import check_deterministic
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.samplers import ODE2Sampler
 
 NUM_SCALES = 8  # guidance scales in an epoch
 
 
-class Trajectories(keras.utils.PyDataset):
-    """Jumps along the paths of a deterministic sampler, in batches for `Distiller.fit`.
+class PathSampler(ODE2Sampler):
+    """`ODE2Sampler` from t = 0, with steps that are even in log(beta) from `start` on."""
 
-    For each epoch, the model generates `num_paths` new samples, and each path from the prior to a
-    sample gives `num_jumps` examples. A jump goes from a time of the path to a later one, or to the
-    data at its end. Its target is the mean of the expected embedding along that part of the path,
-    or the embedding of the data.
+    def times(self, flow, num_steps):
+        return np.append(np.float32(0), super().times(flow, num_steps - 1))
+
+
+class Trajectories(keras.utils.PyDataset):
+    """Jumps along a model's paths, in batches for `Distiller.fit`.
+
+    For each epoch, the model generates `num_paths` new samples by the sampler `"ode2"`, and each
+    path from the prior to a sample gives `num_jumps` examples. A jump goes from one time of the
+    path to a later one, or to the data at its end. Its target is the mean of the expected embedding
+    along that part of the path, or the embedding of the data.
 
     Args:
         model: the `keras_bfn.BayesianFlowNetwork` to distil.
         num_paths: int. The number of samples that the model generates for each epoch.
-        num_steps: int. The number of steps of each path, and of network calls for it.
+        num_steps: int. The number of times of each path at which jumps start or end.
         num_jumps: int. The number of jumps taken from each path.
-        sampler: a deterministic `keras_bfn.samplers.Sampler` with a `start` above 0; by default
-            `ODE2Sampler(start=0.02, spacing="log_beta")`. The student needs a `JumpSampler` of the
-            same `start`.
+        start: float in (0, 1). The first step of a path goes from t = 0 to here, and the student
+            receives the evidence of the path's beginning as if it were of this time: see
+            `keras_bfn.samplers.JumpSampler`, which needs the same `start`.
         to_data: float in [0, 1]. The fraction of jumps that go to the data, half of them from the
             start. A few of the others do, too.
         condition: for conditional models, an array of conditions, or a dict of these, from which
@@ -66,7 +75,7 @@ class Trajectories(keras.utils.PyDataset):
         num_paths=1024,
         num_steps=12,
         num_jumps=8,
-        sampler=None,
+        start=0.02,
         to_data=0.5,
         condition=None,
         guidance_scale=1.0,
@@ -82,13 +91,8 @@ class Trajectories(keras.utils.PyDataset):
         self.num_paths = check_int("num_paths", num_paths, 1)
         self.num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
         self.num_jumps = check_int("num_jumps", num_jumps, 1)
-        if sampler is None:
-            sampler = samplers.ODE2Sampler(start=0.02, spacing="log_beta")
-        self.sampler = samplers.get(sampler)
-        check_deterministic(self.sampler)
-        if self.sampler.start == 0 or self.sampler.end != "mode" or self.sampler.jumps:
-            expected = "must start after 0, end at the mode, and not jump"
-            raise refusal("sampler", expected, sampler)
+        check_between("start", start, 0, 1)
+        self.sampler = PathSampler(start=start, spacing="log_beta")
         if not is_number(to_data) or not 0 <= to_data <= 1:
             raise refusal("to_data", "must be a number in [0, 1]", to_data)
         self.to_data = float(to_data)
@@ -140,10 +144,11 @@ class Trajectories(keras.utils.PyDataset):
         to_data = last == self.num_steps
 
         def find(flow, s, x):
-            root = np.sqrt([float(flow.schedule.beta(time)) for time in t])
-            step = flow.gain * (root[last] - root[first])
-            before, after = (_scaled(s[i, path], root[i]) for i in (first, last))
-            mean = (after - before) / _expand(step, before)
+            beta = [float(flow.schedule.beta(time)) for time in t]
+            # Paths begin at t = 0, with evidence as if of `start`, which is t[0].
+            scale, root = np.sqrt(beta), np.sqrt([0.0, *beta[1:]])
+            before, after = (_scaled(s[i, path], scale[i]) for i in (first, last))
+            mean = (after - before) / _expand(flow.gain * (root[last] - root[first]), before)
             data = keras.ops.convert_to_numpy(flow.embed(x[path]))
             target = np.where(_expand(to_data, data), data, mean)
             return s[first, path], target.astype("float32")
@@ -195,10 +200,17 @@ def _generate_some(data, rng, num_paths, guidance_scale, is_guided):
     if condition is not None:
         rows = rng.integers(0, count_examples(condition), num_paths)
         condition = map_parts(lambda values: np.asarray(values)[rows], condition)
+
+    def draw(flow, event_shape):
+        latents = rng.standard_normal((num_paths, *event_shape, flow.embedding_size))
+        return (math.sqrt(flow.gain) * latents).astype("float32")
+
+    latents = map_parts(draw, model.flow, model.event_shape)
     result = model.generate(
         num_paths,
-        data.num_steps,
+        data.num_steps + 1,
         data.sampler,
+        latents=latents,
         condition=condition,
         guidance_scale=guidance_scale,
         seed=int(rng.integers(2**31)),
@@ -206,13 +218,18 @@ def _generate_some(data, rng, num_paths, guidance_scale, is_guided):
         return_details=True,
         verbose=0,
     )
-    t = of_any_part(map_parts(lambda _, one: one.t, model.flow, result.trajectory))
-    s = map_parts(lambda _, one: one.s, model.flow, result.trajectory)
+
+    def replace_first(flow, one, latents):
+        """Replaces the evidence at 0, which is zero, and that at `start`, by the latents' there."""
+        first = latents * math.sqrt(float(flow.schedule.beta(data.sampler.start)))
+        return one.t[1:], np.concatenate([first[None], one.s[2:]])
+
+    t, s = unzip_parts(map_parts(replace_first, model.flow, result.trajectory, latents))
     condition = condition_inputs(model, condition, num_paths).get("condition")
     if is_guided:
         condition = dict(condition) if isinstance(condition, dict) else {"condition": condition}
         condition["guidance_scale"] = np.full((num_paths, 1), guidance_scale, "float32")
-    return t, s, result.samples, condition
+    return of_any_part(t), s, result.samples, condition
 
 
 def _scaled(s, root):

@@ -395,8 +395,8 @@ class JumpSampler(ODE1Sampler):
     Args:
         fresh_noise: bool. Whether each step goes to the data and then back to `t_next`, with new
             noise. Samples then are not a function of the initial state.
-        start: as in `keras_bfn.samplers.Sampler`, but above 0: at t = 0 there is no evidence yet
-            that could tell one sample from another.
+        start: float in (0, 1). The first jump leaves from t = 0, where u is exactly N(0, c). Since
+            evidence at t = 0 is zero, the network receives u as evidence at `start` instead.
         spacing: as in `keras_bfn.samplers.Sampler`.
         end: as in `keras_bfn.samplers.Sampler`. `"mode"` and `"sample"` take one more network
             call, at t = 1.
@@ -427,10 +427,11 @@ class JumpSampler(ODE1Sampler):
         return ops.ones_like(t_next) if self.fresh_noise else t_next
 
     def advance(self, flow, state, embedding, t, t_next, seed=None):
-        if not self.fresh_noise:
-            return super().advance(flow, state, embedding, t, t_next, seed)
-        signal = flow.gain * ops.sqrt(flow.schedule.beta(t_next)) * embedding
-        return signal + math.sqrt(flow.gain) * normal(ops.shape(state), seed_of(seed, "message"))
+        if self.fresh_noise:
+            t, state = 0.0, self.init(flow, ops.shape(state), seed_of(seed, "message"))
+        else:
+            t = ops.where(t > self.start, t, 0.0)
+        return super().advance(flow, state, embedding, t, t_next, seed)
 
 
 SAMPLERS = {

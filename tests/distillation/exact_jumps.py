@@ -11,9 +11,8 @@ STD = 0.2  # of data that are hardly ever clipped to [-1, 1]
 FLOW = keras_bfn.flows.ContinuousFlow(sigma_1=0.1, prediction="data")
 
 
-def growth(t, t_next):
+def growth(beta, beta_next):
     """The factor by which u = s / sqrt(beta) grows along a path."""
-    beta, beta_next = FLOW.schedule.beta(t), FLOW.schedule.beta(t_next)
     return ops.sqrt((1.0 + STD**2 * beta_next) / (1.0 + STD**2 * beta))
 
 
@@ -22,24 +21,30 @@ class ExactJumps(keras.layers.Layer):
 
     jumps = True
 
+    def __init__(self, start):
+        super().__init__()
+        self.start = start
+
     def call(self, inputs):
         t, t_next = (expand(inputs[name], inputs["theta"]) for name in ("t", "t_next"))
         beta, beta_next = FLOW.schedule.beta(t), FLOW.schedule.beta(t_next)
         s = (1.0 + beta) * inputs["theta"]  # from the mean of the input distribution
-        u, grown = s / ops.sqrt(beta), growth(t, t_next)
-        step = ops.sqrt(beta_next) - ops.sqrt(beta)
+        # What comes as of `start` is of t = 0.
+        left = ops.where(t > self.start + 1e-6, beta, 0.0)
+        u, grown = s / ops.sqrt(beta), growth(left, beta_next)
+        step = ops.sqrt(beta_next) - ops.sqrt(left)
         along = (grown - 1.0) * u / ops.where(step == 0, 1.0, step)
         now = s / (beta + STD**-2)
         at_end = ops.sqrt(beta_next) * grown * u / (beta_next + STD**-2)
         return ops.where(t_next == 1, at_end, ops.where(t_next == t, now, along))
 
 
-def make_exact_model():
-    return keras_bfn.BayesianFlowNetwork(FLOW, ExactJumps(), event_shape=(3,), seed=0)
+def make_exact_model(start=0.02):
+    return keras_bfn.BayesianFlowNetwork(FLOW, ExactJumps(start), event_shape=(3,), seed=0)
 
 
-def samples_of(latents, start):
+def samples_of(latents):
     """The data at the ends of the paths from these latents."""
-    u = latents[..., 0] * float(growth(np.float32(start), np.float32(1.0)))
     beta = float(FLOW.schedule.beta(1.0))
+    u = latents[..., 0] * float(growth(0.0, beta))
     return np.sqrt(beta) * u / (beta + STD**-2)

@@ -98,8 +98,7 @@ def test_a_guided_student_takes_the_scale_as_a_condition(name):
 def train(model, epochs, num_paths=512, num_steps=8, width=32, **options):
     network = networks.MLP(model.flow, model.event_shape, width, num_blocks=2, jumps=True)
     student = make_student(model, network)
-    sampler = ODE2Sampler(start=0.05, spacing="log_beta")
-    jumps = Trajectories(model, num_paths, num_steps, 16, sampler, batch_size=256, **options)
+    jumps = Trajectories(model, num_paths, num_steps, 16, start=0.05, batch_size=256, **options)
     distiller = Distiller(student)
     distiller.compile(keras_bfn.recipes.adamw(epochs * jumps.num_batches, 3e-3))
     history = distiller.fit(jumps, epochs=epochs, verbose=0)

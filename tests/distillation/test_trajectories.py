@@ -7,8 +7,8 @@ import pytest
 import keras_bfn
 from keras_bfn.distillation import Trajectories
 from keras_bfn.distillation.trajectories import plan_jumps
-from keras_bfn.samplers import JumpSampler, ODE2Sampler
-from tests.distillation.exact_jumps import FLOW, make_exact_model
+from keras_bfn.samplers import JumpSampler
+from tests.distillation.exact_jumps import FLOW, make_exact_model, samples_of
 
 JUMP = JumpSampler()
 
@@ -46,12 +46,24 @@ def test_a_jump_along_its_target_ends_on_the_path():
     np.testing.assert_array_equal(inputs["s"], s[first, path])
     np.testing.assert_allclose(target[to_data][..., 0], x[path[to_data]], rtol=1e-6)
     assert 0 < to_data.sum() < 128
+    assert (first[~to_data][:10] == 0).any()  # these leave from t = 0
     for i in np.flatnonzero(~to_data)[:10]:
         root = float(keras.ops.sqrt(FLOW.schedule.beta(t[first[i]])))
         u, mean = (keras.ops.convert_to_tensor(x) for x in (inputs["s"][i] / root, target[i]))
         state = JUMP.advance(FLOW, u, mean, t[first[i]], t[last[i]])
         s_next = keras.ops.convert_to_numpy(JUMP.evidence(FLOW, state, t[last[i]]))
         np.testing.assert_allclose(s_next, s[last[i], path[i]], rtol=1e-3, atol=1e-4)
+
+
+def test_the_evidence_of_a_path_that_begins_is_that_of_its_latents():
+    """At t = 0, u is N(0, c), whatever the data; the last targets are the samples."""
+    jumps = Trajectories(make_exact_model(), 4000, 48, num_jumps=1, batch_size=4000, to_data=1.0)
+    inputs, target = jumps[0]
+    begin = inputs["t"] == np.float32(0.02)
+    u = inputs["s"][begin] / float(keras.ops.sqrt(FLOW.schedule.beta(0.02)))
+    assert u.std() == pytest.approx(1.0, abs=0.03)
+    # The exact path multiplies the latents.
+    np.testing.assert_allclose(target[begin][..., 0], samples_of(u), atol=0.02)
 
 
 def test_an_epoch_depends_on_its_number_and_the_seed_alone():
@@ -108,10 +120,8 @@ def test_conditions_and_scales_of_a_path_are_those_of_its_jumps():
         ({"num_paths": 0}, "num_paths"),
         ({"num_steps": 0}, "num_steps"),
         ({"num_jumps": 0}, "num_jumps"),
-        ({"sampler": "sde2"}, "must be deterministic"),
-        ({"sampler": "ode2"}, "must start after 0"),
-        ({"sampler": ODE2Sampler(start=0.1, end="last")}, "end at the mode"),
-        ({"sampler": JUMP}, "not jump"),
+        ({"start": 0}, "start"),
+        ({"start": 1.0}, "start"),
         ({"to_data": 1.5}, "to_data"),
         ({"guidance_scale": (3, 1)}, "guidance_scale"),
         ({"guidance_scale": 0}, "guidance_scale"),
