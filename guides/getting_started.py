@@ -132,8 +132,7 @@ print(f"The model: {total.mean():.1f} nats per image.")
 print(f"Independent pixels: {independent.mean():.1f} nats per image.")
 
 """
-With `num_steps` messages, the code length of these images is higher. It approaches that limit as
-their number grows:
+With `num_steps` messages the code is longer, and approaches that limit as their number grows:
 """
 
 for num_steps in (5, 20, 100):

@@ -130,9 +130,8 @@ Simulations may contain NaN, too, where a simulator failed. Missing values do no
 
 ## Densities
 
-`log_prob` estimates a lower bound of a log density in the data's units, in nats: of the true
-parameters given the observation (the posterior), or of the observation given the parameters (the
-likelihood).
+`log_prob` estimates a lower bound of a log density in the data's units, in nats: of the posterior
+at the true parameters, or of the likelihood at the observation.
 """
 
 for given in ("observation", "parameters"):

@@ -89,15 +89,15 @@ regularities in the training part. With `order=0`, it counts letters. With `orde
 depends on the two letters before it (a *Markov chain*; its order has nothing to do with the order
 of sending). Messages about one letter then also inform about its neighbours. The receiver computes
 this effect exactly, by Bayes' rule and without the network, so the network has to learn only what
-the chain does not know. Each increase of the order by one multiplies the chain's time and memory by
-27, and needs more text.
+the chain does not know. A chain of one order more takes 27 times the time and memory, and more
+text.
 
 `beta_1` is the total accuracy of all messages. 0.75 suits 27 classes; `keras_bfn.schedules.fit`
 finds the value for other data.
 
 Each block of the `Transformer` has a convolution over five positions (`kernel_size=5`, the
-default). We leave out attention, which sees all positions (`num_heads=0`), because it helps only in
-longer training.
+default). Attention over all positions is left out (`num_heads=0`): it helps only in longer
+training.
 """
 
 
