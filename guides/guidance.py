@@ -18,8 +18,8 @@ and rows with a given sum. We also restore digits: `deblurred.png`, `enlarged.pn
 Messages are about the *embedding* of the data, a vector of real numbers for each variable. The
 *evidence* s is the sum of the messages so far, weighted by their accuracy. Any differentiable
 likelihood L(x) of the data can guide samples: at each step, the gradient of log h(s) is added to
-the expected embedding, where h(s) is the mean of L over the posterior of the data given s. This
-works for all types of data, because s always consists of real numbers.
+the embedding that the network expects, where h(s) is the mean of L over the posterior of the data
+given s. This works for all types of data, because s always consists of real numbers.
 
 The guide needs `scikit-learn` and `matplotlib`, and takes a few minutes on a CPU.
 

@@ -134,7 +134,7 @@ for order in ("together", "random", "left_to_right"):
 """
 Known letters can be anywhere: in `given=`, -1 marks the letters to sample. With `"together"`, known
 letters stand beside letters with 0 < t < 1. Only `"given"` trains this, and it is not in this
-model's `orders`, so expect worse texts. `continue_text` continues a text to any length.
+model's `orders`, so the texts may be worse. `continue_text` continues a text to any length.
 """
 
 given = np.full((2, LENGTH), -1)

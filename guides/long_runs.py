@@ -83,9 +83,9 @@ def make_data():
 
 `beta_1` (`sigma_1` for numbers and levels) sets the total accuracy of the messages. If it is too
 low, the *reconstruction loss*, the cost of the exact data after the messages, is high. If it is too
-high, the last messages say what is already known. The paper chose a value for each data set by
-trial. Before training, `schedules.fit` computes the least accuracy at which a variable still costs
-at most a hundredth of a nat, given the messages about it alone.
+high, the last messages add almost nothing. The paper chose a value for each data set by trial.
+Before training, `schedules.fit` computes the least accuracy at which a variable still costs at most
+a hundredth of a nat, given the messages about it alone.
 """
 
 data = make_data()
@@ -134,11 +134,11 @@ flow = flows.DiscreteFlow(num_classes=2, schedule=schedule)
 """
 ## What is known before any message
 
-The *prior* is what is known before any message. In the paper, all classes are equally likely, and
-numbers are N(0, 1). `flows.fit_prior` estimates a flow's `prior` from the data: the frequency of
-each class, or the mean and standard deviation of numbers, for all variables together or for each
-(`per_variable=True`). The network has less to learn then. For sequences of few classes, `order`
-makes the prior a `flows.MarkovChain`: see [Text of your own](text.py).
+The *prior* is the distribution of a variable before any message. In the paper, all classes are
+equally likely, and numbers are N(0, 1). `flows.fit_prior` estimates a flow's `prior` from the data:
+the frequency of each class, or the mean and standard deviation of numbers, for all variables
+together or for each (`per_variable=True`). The network has less to learn then. For sequences of few
+classes, `order` makes the prior a `flows.MarkovChain`: see [Text of your own](text.py).
 
 ## Averaged weights
 

@@ -195,7 +195,7 @@ runs none. [Networks and presets](networks_and_presets.py) shows the call. Some 
   Name one if the model must not change, because the owner may upload another under the same name.
 - The hub's library caches downloads on your machine.
 - `upload_preset(..., private=True)` makes the preset visible to you alone, and
-  `folder="digits_preset"` keeps a copy of what is uploaded. You can edit the card there and upload
+  `folder="digits_preset"` keeps a copy of the preset. You can edit the card there and upload
   the folder with `keras_bfn.presets.upload_preset`.
 
 This is the card of a model in the package:

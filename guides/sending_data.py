@@ -10,7 +10,7 @@ Accelerator: None
 """
 ## Introduction
 
-The loss of a Bayesian Flow Network is the number of bits that a sender, Alice, pays to transmit
+The loss of a Bayesian Flow Network is the number of bits that it costs a sender, Alice, to transmit
 data to a receiver, Bob, by noisy messages. In this guide they send data of each type, and the bits
 add up to the entropy, the least average cost of any code. We draw the four distributions of the
 [paper](https://arxiv.org/abs/2308.07037) (`weather.png`, `cover.png`, `warmth.png`, `wind.png`) and
