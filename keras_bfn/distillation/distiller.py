@@ -3,15 +3,16 @@
 import re
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_bfn._backend import scope_of
+from keras_bfn._config import argument_names
 from keras_bfn._interrupts import WholeSteps, whole_steps
 from keras_bfn._keras import scale_loss, unshare_buffers
 from keras_bfn._parts import check_has_event_shape, map_parts, sum_parts, sum_variables
 from keras_bfn._validation import check_bool, refusal
 from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.models.bayesian_flow_network import WeightedMean
 from keras_bfn.networks import Network
 from keras_bfn.predictions import output_distributions
 
@@ -22,24 +23,25 @@ def make_student(model, network=None, guided=False):
     """Returns a model that can learn to jump along the paths of another, its teacher.
 
     Its network also takes `"t_next"`, the time at which a jump arrives. At first it ignores this,
-    and predicts what the teacher predicts.
+    and predicts what the teacher predicts. Once trained by a `Distiller`, it only jumps: sample
+    with `sampler="jump"`, and score data with the teacher.
 
     Args:
         model: the teacher, a `keras_bfn.BayesianFlowNetwork`.
         network: a Keras model or layer for the student, which takes `"t_next"`, `(batch,)`, beside
             the inputs of the teacher's network; a subclassed one also needs an attribute
-            `jumps = True`. By default a copy of the teacher's, with its weights and without
-            dropout, if that is a network of this package.
+            `jumps = True`. By default a copy of the teacher's, with its weights, without its own
+            dropout, and with all weights trainable, if that is a network of this package.
         guided: bool. Whether the copy takes the guidance scale as one more condition: its condition
             is a dict of the teacher's, or of `"condition"`, and of `"guidance_scale"`,
             `(batch, 1)`.
 
     Returns:
-        A model of the teacher's class, which is not compiled.
+        A `keras_bfn.BayesianFlowNetwork`, which is not compiled.
 
     Raises:
-        ValueError: if the network does not take `"t_next"`, or there is none to copy; or if
-            `guided` is true for a teacher without conditions.
+        ValueError: if the network does not take `"t_next"`, or the teacher's cannot be copied; or
+            if `guided` is true for a teacher without a null condition.
 
     Example:
 
@@ -50,21 +52,22 @@ def make_student(model, network=None, guided=False):
     """
     if not isinstance(model, BayesianFlowNetwork):
         raise refusal("model", "must be a `keras_bfn.BayesianFlowNetwork`", model)
-    check_bool("guided", guided)
     null = model.null_condition
+    if check_bool("guided", guided) and (null is None or network is not None):
+        expected = "must be False for a teacher without a null condition, or with `network`"
+        raise refusal("guided", expected, guided)
     if network is None:
         network = _copy(model.network, guided)
-        null = _with_scale(null) if guided else null
-    config = model.get_config() | {"condition_dropout": 0.0}
-    del config["network"]
-    config = keras.saving.deserialize_keras_object(config)
-    student = type(model)(**config | {"network": network, "null_condition": null})
+        null = _named(null) if guided else null
+    arguments = {name: getattr(model, name) for name in argument_names(BayesianFlowNetwork)}
+    arguments |= {"network": network, "null_condition": null, "condition_dropout": 0.0}
+    student = BayesianFlowNetwork(**arguments)
     if not student.signature.takes_jumps:
         raise refusal("network", "must take 't_next'", network)
     return student
 
 
-def _with_scale(condition):
+def _named(condition):
     return condition if isinstance(condition, dict) else {"condition": condition}
 
 
@@ -72,20 +75,27 @@ def _copy(network, guided):
     if not isinstance(network, Network):
         expected = "must be given, unless the teacher's network is one of `keras_bfn.networks`"
         raise refusal("network", expected, None)
-    config = network.get_config() | {"jumps": True}
+    if network.jumps:
+        raise refusal("model", "must not be a student, whose network takes 't_next'", network)
+    config, new_layers = network.get_config() | {"jumps": True}, list(NEW_LAYERS)
+    config.pop("changed_layers", None)  # of frozen layers, by numbers that new layers change
     if "dropout" in config:
         config["dropout"] = 0.0
-    new_layers = list(NEW_LAYERS)
     if guided:
-        if network.conditions is None:
-            raise refusal("guided", "must be False for a network without conditions", guided)
-        conditions = _with_scale(network.conditions)
+        conditions = _named(network.conditions)
+        if "guidance_scale" in conditions:
+            raise refusal("guided", "must be False: the teacher takes a 'guidance_scale'", guided)
         new_layers.append(f"condition_embedding_{len(conditions)}")
         config["conditions"] = conditions | {"guidance_scale": (1,)}
     student = type(network).from_config(config)
+    embedded = {layer.name for layer in student.layers}
+    if not embedded.issuperset(new_layers):
+        expected = "must be given, because a copy of the teacher's would not embed 't_next'"
+        raise refusal("network", expected, None)
     ours, theirs = ordered_layers(student, new_layers), ordered_layers(network)
     if [_shapes(layer) for layer in ours] != [_shapes(layer) for layer in theirs]:
-        raise refusal("network", "must be given, because the teacher's cannot be copied", None)
+        expected = "must be given, because the teacher's layers differ from those of its config"
+        raise refusal("network", expected, None)
     for our, their in zip(ours, theirs, strict=True):
         our.set_weights(their.get_weights())
     if guided:
@@ -111,11 +121,12 @@ def _shapes(layer):
     return [tuple(weight.shape) for weight in layer.weights]
 
 
+@keras.saving.register_keras_serializable("keras_bfn")
 class Distiller(WholeSteps, keras.Model):
     """Trains a student to jump along its teacher's paths, by `fit` on `Trajectories`.
 
     Args:
-        student: a model of `make_student`.
+        student: a model of `make_student`, whose weights are trained.
         **kwargs: `name`, as for every Keras model.
 
     Call arguments:
@@ -149,15 +160,9 @@ class Distiller(WholeSteps, keras.Model):
         super().__init__(dtype="float32", autocast=False, **kwargs)
         if not isinstance(student, BayesianFlowNetwork) or not student.signature.takes_jumps:
             raise refusal("student", "must be a model of `make_student`", student)
-        self.student = student
         check_has_event_shape(student)
-        self.built = student.built
-
-    def build(self, input_shape):
-        """Creates the weights of an unbuilt network."""
-        rows = map_parts(lambda shape: (1, *shape), self.student.event_shape)
-        shapes = input_shape.get("condition") if isinstance(input_shape, dict) else None
-        self.student.build_for(rows, map_parts(np.zeros, shapes) if shapes else None)
+        self.student, self._mean = student, WeightedMean()
+        self.built = True
 
     def compile(self, optimizer="adamw", **kwargs):
         """Configures the model for training.
@@ -178,18 +183,34 @@ class Distiller(WholeSteps, keras.Model):
                     kwargs[name],
                 )
         super().compile(optimizer=optimizer, **kwargs)
-        scale_loss(self, self.student.network)
+        if kwargs.get("auto_scale_loss", True):
+            scale_loss(self, self.student.network)
 
-    def fit(self, *args, **kwargs):
-        """Trains the student on `Trajectories`, as in Keras; returns a `keras.callbacks.History`.
+    def fit(self, x, **kwargs):
+        """Trains the student.
 
-        A `fit` that fails or is interrupted keeps the weights after the last complete step.
+        A call that fails or is interrupted keeps the weights after the last complete step.
+
+        Args:
+            x: `Trajectories`.
+            **kwargs: as in `keras.Model.fit`.
+
+        Returns:
+            A `keras.callbacks.History`.
         """
-        if self.built and not self.optimizer.built:
+        student = self.student
+        if not student.built:
+            inputs, _ = x[0]
+            rows = map_parts(lambda shape: (1, *shape), student.event_shape)
+            student.build_for(rows, inputs.get("condition"))
+        if not self.compiled:
+            raise ValueError("Call `compile` before `fit`.")
+        if not self.optimizer.built:
             with scope_of(self):
                 self.optimizer.build(self.trainable_variables)
         with whole_steps(self, self.optimizer):
-            history = super().fit(*args, **kwargs)
+            # Keras would shuffle batches by a generator whose state is not saved.
+            history = super().fit(x, **{"shuffle": False} | kwargs)
         if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
             unshare_buffers(self.trainable_variables)
         return history
@@ -212,7 +233,16 @@ class Distiller(WholeSteps, keras.Model):
         """Returns the mean squared error per variable, times the flow's `gain`."""
 
         def error(flow, target, found):
-            return flow.gain * sum_variables(ops.square(found - target))
+            return flow.gain * sum_variables(ops.square(ops.subtract(found, target)))
 
         total = sum_parts(map_parts(error, self.student.flow, y, y_pred))
-        return ops.mean(total) / self.student.num_variables
+        per_variable = total / self.student.num_variables
+        loss = self._mean(per_variable, per_variable, sample_weight)
+        return loss + super().compute_loss(training=training) if self.losses else loss
+
+    def get_config(self):
+        return {"student": keras.saving.serialize_keras_object(self.student), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))

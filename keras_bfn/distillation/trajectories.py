@@ -1,21 +1,31 @@
 """Jumps along a model's paths, as training data for a student."""
 
 import math
+import threading
 
 import keras
 import numpy as np
 
-from keras_bfn._parts import count_examples, map_parts, of_any_part, unzip_parts
+from keras_bfn._parts import (
+    check_has_event_shape,
+    count_examples,
+    list_parts,
+    map_parts,
+    of_any_part,
+    unzip_parts,
+)
 from keras_bfn._validation import (
     MOST_STEPS,
     check_between,
+    check_bool,
     check_int,
-    check_positive,
+    check_number,
     check_seed,
     is_number,
     refusal,
+    to_numpy,
 )
-from keras_bfn.inputs.conditions import condition_inputs
+from keras_bfn.inputs.conditions import check_classifier_free, condition_inputs
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.samplers import ODE2Sampler
 
@@ -40,7 +50,8 @@ class Trajectories(keras.utils.PyDataset):
     Args:
         model: the `keras_bfn.BayesianFlowNetwork` to distil.
         num_paths: int. The number of samples that the model generates for each epoch.
-        num_steps: int. The number of times of each path at which jumps start or end.
+        num_steps: int. The longest jumps take this many steps of a path. A path takes
+            `num_steps + 2` network calls. With few, targets leave the range of embeddings a little.
         num_jumps: int. The number of jumps taken from each path.
         start: float in (0, 1). The first step of a path goes from t = 0 to here, and the student
             receives the evidence of the path's beginning as if it were of this time: see
@@ -49,17 +60,20 @@ class Trajectories(keras.utils.PyDataset):
             start. A few of the others do, too.
         condition: for conditional models, an array of conditions, or a dict of these, from which
             that of each path is chosen at random. By default the null condition.
-        guidance_scale: a number, or `(low, high)`, between which the scale is chosen at random, for
-            a student that takes it as a condition (`make_student(model, guided=True)`).
-        batch_size: int. The number of jumps in a batch.
+        guidance_scale: a number, or `(low, high)`, between which eight scales are chosen at random
+            for each epoch, for a student that takes the scale as a condition
+            (`make_student(model, guided=True)`).
+        batch_size: int. The number of jumps in a batch. An incomplete last batch is dropped.
+        training: bool. If False, all epochs have the same paths and jumps, for validation.
         seed: int.
 
     Attributes:
-        epoch: int. The number of the epoch. `fit` increments it; `keras_bfn.callbacks.Resume` sets
-            it. Paths and jumps of an epoch depend only on its number and `seed`.
+        epoch: int. The number of the training epoch. `fit` increments it; set it to resume there.
+            Paths and jumps depend only on it, on `seed` and on the model's weights when the epoch
+            begins.
 
     Raises:
-        ValueError: if an argument is out of its range, or the sampler does not suit.
+        ValueError: if an argument is out of its range.
 
     Example:
 
@@ -80,13 +94,16 @@ class Trajectories(keras.utils.PyDataset):
         condition=None,
         guidance_scale=1.0,
         batch_size=128,
+        training=True,
         seed=0,
     ):
         # With more workers, Keras 3.15 carries batches that were prefetched in one epoch into the
         # next (keras-team/keras#20123).
         super().__init__(workers=1, use_multiprocessing=False)
-        if not isinstance(model, BayesianFlowNetwork):
-            raise refusal("model", "must be a `keras_bfn.BayesianFlowNetwork`", model)
+        if not isinstance(model, BayesianFlowNetwork) or model.signature.takes_jumps:
+            expected = "must be a `keras_bfn.BayesianFlowNetwork`, and no student"
+            raise refusal("model", expected, model)
+        check_has_event_shape(model)
         self.model = model
         self.num_paths = check_int("num_paths", num_paths, 1)
         self.num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
@@ -96,15 +113,17 @@ class Trajectories(keras.utils.PyDataset):
         if not is_number(to_data) or not 0 <= to_data <= 1:
             raise refusal("to_data", "must be a number in [0, 1]", to_data)
         self.to_data = float(to_data)
-        self.condition = condition
+        self.condition = _check_conditions(model, condition)
         self.guidance_scale = _check_scale(guidance_scale)
+        check_classifier_free(model, self.condition, False, np.max(self.guidance_scale).item())
+        self.training = check_bool("training", training)
         self.batch_size = check_int("batch_size", batch_size, 1)
         if batch_size > num_paths * num_jumps:
             expected = f"must be at most the number of jumps, {num_paths * num_jumps}"
             raise refusal("batch_size", expected, batch_size)
         self.seed = check_seed(seed)
         self.epoch = 0
-        self._within_epoch, self._made_for, self._paths = False, None, None
+        self._within_epoch, self._made, self._lock = False, None, threading.Lock()
 
     @property
     def num_batches(self):
@@ -112,11 +131,11 @@ class Trajectories(keras.utils.PyDataset):
 
     def on_epoch_begin(self):
         self._within_epoch = True
-        self._make()  # here, in the main thread, and not in one of TensorFlow's that fetch batches
+        self._make()
 
     def on_epoch_end(self):
         # In Keras 3.15, `fit` also calls this before the first epoch.
-        if self._within_epoch:
+        if self.training and self._within_epoch:
             self.epoch += 1
         self._within_epoch = False
 
@@ -125,22 +144,23 @@ class Trajectories(keras.utils.PyDataset):
             raise IndexError(
                 f"There are {self.num_batches} batches, numbered from 0. Received: index={index}"
             )
-        self._make()
+        paths, plan = self._make()
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        return self._jumps(*(values[rows] for values in self._plan))
+        return self._jumps(paths, *(values[rows] for values in plan))
 
     def _make(self):
-        """Generates the paths of the epoch, and plans its jumps."""
-        if self._made_for == self.epoch:
-            return
-        rng = np.random.default_rng((self.seed, self.epoch))
-        self._paths = _generate(self, rng)
-        self._plan = plan_jumps(rng, self.num_paths, self.num_steps, self.num_jumps, self.to_data)
-        self._made_for = self.epoch
+        """Returns the paths of the epoch and the plan of its jumps, made once."""
+        with self._lock:  # TensorFlow fetches batches in threads of its own
+            if self._made is None or self._made[0] != self.epoch:
+                rng = np.random.default_rng((self.seed, self.epoch))
+                sizes = self.num_paths, self.num_steps, self.num_jumps
+                paths = _generate(self, rng)
+                self._made = self.epoch, paths, plan_jumps(rng, *sizes, self.to_data)
+            return self._made[1:]
 
-    def _jumps(self, path, first, last):
+    def _jumps(self, paths, path, first, last):
         """Returns the inputs and targets of jumps, from and to these steps of these paths."""
-        t, s, x, condition = self._paths
+        t, s, x, condition = paths
         to_data = last == self.num_steps
 
         def find(flow, s, x):
@@ -199,7 +219,7 @@ def _generate_some(data, rng, num_paths, guidance_scale, is_guided):
     model, condition = data.model, data.condition
     if condition is not None:
         rows = rng.integers(0, count_examples(condition), num_paths)
-        condition = map_parts(lambda values: np.asarray(values)[rows], condition)
+        condition = map_parts(lambda values: values[rows], condition)
 
     def draw(flow, event_shape):
         latents = rng.standard_normal((num_paths, *event_shape, flow.embedding_size))
@@ -222,7 +242,8 @@ def _generate_some(data, rng, num_paths, guidance_scale, is_guided):
     def replace_first(flow, one, latents):
         """Replaces the evidence at 0, which is zero, and that at `start`, by the latents' there."""
         first = latents * math.sqrt(float(flow.schedule.beta(data.sampler.start)))
-        return one.t[1:], np.concatenate([first[None], one.s[2:]])
+        t = one.t[1:].reshape(data.num_steps + 1, -1)[:, 0]  # of any variable, if each has its own
+        return t, np.concatenate([first[None], one.s[2:]])
 
     t, s = unzip_parts(map_parts(replace_first, model.flow, result.trajectory, latents))
     condition = condition_inputs(model, condition, num_paths).get("condition")
@@ -243,6 +264,22 @@ def _expand(values, like):
 def _check_scale(scale):
     if isinstance(scale, (tuple, list)) and len(scale) == 2:
         if not all(map(is_number, scale)) or not scale[0] < scale[1]:
-            raise refusal("guidance_scale", "must be a number, or (low, high)", scale)
+            expected = "must be a number, or (low, high) with low < high"
+            raise refusal("guidance_scale", expected, scale)
         return tuple(map(float, scale))
-    return check_positive("guidance_scale", scale)
+    return check_number("guidance_scale", scale)
+
+
+def _check_conditions(model, condition):
+    """Returns an array of conditions, or a dict of arrays of equal lengths, or None."""
+    if condition is None:
+        condition_inputs(model, None, 1)  # raises an error if the model needs one
+        return None
+    condition = map_parts(lambda values: to_numpy(values, "condition"), condition)
+    shapes = [np.shape(values) for (values,) in list_parts(condition)]
+    lengths = {shape[:1] for shape in shapes}
+    if len(lengths) != 1 or lengths <= {(), (0,)}:
+        expected = "must contain one or more conditions, and as many in each array of a dict"
+        raise refusal("condition", expected, f"shapes {shapes}")
+    condition_inputs(model, condition, count_examples(condition))
+    return condition

@@ -812,8 +812,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             num_samples: int, at least 1.
             num_steps: int, at least 1.
             sampler: a `keras_bfn.samplers.Sampler` or a name: `"ancestral"`, the paper's; or
-                `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`, which need fewer steps. Sampler objects have
-                options for temperature, start, end and spacing of steps. For few steps, try
+                `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`, which need fewer steps; or `"jump"`, for
+                students of `keras_bfn.distillation`. Sampler objects have options for temperature,
+                start, end and spacing of steps. For few steps, try
                 `SDE2Sampler(start=0.02, spacing="log_beta")`, or, for 256 bins, whose accuracy
                 grows faster, `start=0.001`.
             condition: for conditional models, an array of shape `(num_samples, ...)`. By default
@@ -1280,7 +1281,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         - `t` and `t_next`, scalars: the time, and that of the next prediction. The first time is
           the sampler's `start`, 0 by default. The last is 1 (with `end="last"`, the last but one),
-          with an equal `t_next`;
+          with an equal `t_next`. For a sampler that jumps, the last `t_next` is 1;
         - `state`, `(batch, *event_shape, flow.embedding_size)`, the sampler's state, or `state_0`,
           `state_1` and so on. The first step ignores it, so it may be zeros;
         - noise, new in every step: `normal_0` and so on, standard normal, and `uniform_0` and so
@@ -1297,7 +1298,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         `x` of the last step are the samples.
 
         A network takes `theta`; `t`, `(batch,)`, or with `times="variables"` shaped as the data;
-        and `condition`, `mask` and `causal`, if it declares them. It returns `params`.
+        and `condition`, `mask`, `causal` and `t_next`, if it declares them. It returns `params`.
 
         Args:
             filepath: path. A folder for `"tf_saved_model"`, otherwise a file: `.onnx`, or `.pt2`.

@@ -151,7 +151,7 @@ class Sampler(Immutable):
         return distribution
 
     def finish(self, flow, distribution, seed=None):
-        """Returns data for the last prediction, `(batch, *event_shape)`: by `end`, mode or sample."""
+        """Returns the data of the last prediction, `(batch, *event_shape)`."""
         return distribution.sample(seed) if self.end == "sample" else distribution.mode()
 
     def init_from(self, latents):
@@ -394,7 +394,8 @@ class JumpSampler(ODE1Sampler):
 
     The network predicts the mean of the expected embedding along the teacher's path from `t` to
     `t_next`, so that one step of `ODE1Sampler` goes all the way. At `t_next=1` it predicts the data
-    at the path's end, so that `num_steps` steps take `num_steps` network calls.
+    at the path's end, so that `num_steps` steps take `num_steps` network calls. Samples are the
+    data whose embedding is nearest to the last predicted mean, which is all that a student learns.
 
     Args:
         fresh_noise: bool. Whether each step goes to the data and then back to `t_next`, with new
@@ -402,9 +403,8 @@ class JumpSampler(ODE1Sampler):
         start: float in (0, 1). The first jump leaves from t = 0, where u is exactly N(0, c). Since
             evidence at t = 0 is zero, the network receives u as evidence at `start` instead.
         spacing: as in `keras_bfn.samplers.Sampler`.
-        end: must be `"last"`. The samples are the data whose embedding is nearest to the last
-            prediction's expected embedding, which is all that a student learns.
-        **kwargs: `temperature`, `top_k` and `top_p`, as in `keras_bfn.samplers.Sampler`.
+        **kwargs: `temperature`, `top_k` and `top_p`, as in `keras_bfn.samplers.Sampler`, with
+            `fresh_noise`: without it, predictions are means along paths, not distributions of data.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -419,14 +419,17 @@ class JumpSampler(ODE1Sampler):
     """
 
     jumps = True
+    shorthands = ("end",)  # it is always "last"
 
-    def __init__(self, fresh_noise=False, start=0.02, spacing="log_beta", end="last", **kwargs):
-        super().__init__(start=start, spacing=spacing, end=end, **kwargs)
+    def __init__(self, fresh_noise=False, start=0.02, spacing="log_beta", **kwargs):
+        super().__init__(start=start, spacing=spacing, end="last", **kwargs)
         if start == 0:
             raise refusal("start", "must be above 0 for jumps", start)
-        if end != "last":
-            raise refusal("end", "must be 'last' for jumps", end)
         self.fresh_noise = check_bool("fresh_noise", fresh_noise)
+        for name, default in (("temperature", 1), ("top_k", None), ("top_p", None)):
+            if getattr(self, name) != default and not fresh_noise:
+                expected = f"must be {default} for jumps, unless `fresh_noise` is True"
+                raise refusal(name, expected, getattr(self, name))
         self.deterministic = not fresh_noise
 
     def arrival(self, t_next):

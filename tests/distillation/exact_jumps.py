@@ -6,6 +6,7 @@ from keras import ops
 
 import keras_bfn
 from keras_bfn.flows import expand
+from tests.exact import NormalPosterior
 
 STD = 0.2  # of data that are hardly ever clipped to [-1, 1]
 FLOW = keras_bfn.flows.ContinuousFlow(sigma_1=0.1, prediction="data")
@@ -41,6 +42,11 @@ class ExactJumps(keras.layers.Layer):
 
 def make_exact_model(start=0.02):
     return keras_bfn.BayesianFlowNetwork(FLOW, ExactJumps(start), event_shape=(3,), seed=0)
+
+
+def make_exact_teacher():
+    network = NormalPosterior(FLOW, STD)
+    return keras_bfn.BayesianFlowNetwork(FLOW, network, event_shape=(3,), seed=0)
 
 
 def samples_of(latents):

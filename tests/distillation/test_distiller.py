@@ -12,7 +12,7 @@ from keras_bfn.distillation import Distiller, Trajectories, make_student
 from keras_bfn.samplers import JumpSampler, ODE2Sampler
 from keras_bfn.testing.samplers import JOINT_PRIOR, make_pair_model
 from tests.backends import everywhere
-from tests.distillation.test_trajectories import make_conditional_model, make_parts_model
+from tests.distillation.test_trajectories import make_parts_model
 
 BINARY = keras_bfn.flows.DiscreteFlow(2, beta_1=3.0)
 BINS = keras_bfn.flows.DiscretizedFlow(num_bins=5, sigma_1=0.1)
@@ -36,10 +36,16 @@ TEACHERS = {
 }
 
 
-def make_teacher(network):
+def randomise(network):
+    """Gives a network random weights: those at the output are zero at first."""
     rng = np.random.default_rng(0)
-    for weight in network.trainable_weights:  # those at the output are zero at first
-        weight.assign(0.3 * rng.standard_normal(weight.shape))
+    for weight in network.weights:
+        if weight.dtype == "float32":
+            weight.assign(0.3 * rng.standard_normal(weight.shape))
+
+
+def make_teacher(network):
+    randomise(network)
     times = "variables" if network.times == "variables" else "shared"
     return keras_bfn.BayesianFlowNetwork(network.flow, network, times=times, seed=0)
 
@@ -78,6 +84,7 @@ def test_a_student_starts_as_its_teacher(network):
 
 def test_a_student_of_several_kinds_starts_as_its_teacher():
     teacher = make_parts_model()
+    randomise(teacher.network)
     student = make_student(teacher)
     samples = [model.generate(4, 3, "ode1", seed=0, verbose=0) for model in (teacher, student)]
     for name in teacher.flow:
@@ -142,11 +149,20 @@ def test_two_calls_follow_the_exact_distribution():
     assert chi_squared(model.generate(20_000, 10, even, seed=0, **options)) > limit
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_all_of_a_student_is_trainable(frozen):
+    teacher = make_teacher(TEACHERS["MLP"]())
+    teacher.trainable = not frozen
+    network = make_student(teacher).network
+    assert len(network.trainable_weights) == len(network.weights)
+
+
 def test_a_student_is_saved_with_its_jumps(tmp_path):
-    student = make_student(make_conditional_model(), guided=True)
+    student = make_student(make_teacher(TEACHERS["MLP"]()), guided=True)
+    randomise(student.network)
     student.save(tmp_path / "student.keras")
     loaded = keras.saving.load_model(tmp_path / "student.keras")
-    condition = {"condition": np.array([0, 1, 2, 3]), "guidance_scale": np.full((4, 1), 2.0)}
+    condition = {"condition": np.array([0, 1, 2, 2]), "guidance_scale": np.full((4, 1), 2.0)}
     first, second = (
         model.generate(4, 2, "jump", condition=condition, seed=1, verbose=0)
         for model in (student, loaded)
@@ -159,7 +175,7 @@ def test_training_resumes_where_it_was_killed(tmp_path):
         keras.utils.set_random_seed(0)
         teacher = make_pair_model()
         student = make_student(teacher, networks.MLP(teacher.flow, (2,), 8, 1, jumps=True))
-        jumps = Trajectories(teacher, 16, 3, num_jumps=2, batch_size=16)
+        jumps = Trajectories(teacher, 32, 3, num_jumps=4, batch_size=16)
         distiller = Distiller(student)
         distiller.compile("adam")
         resume = Resume(directory, data=jumps, verbose=0)
@@ -199,6 +215,42 @@ def test_a_student_may_have_a_network_of_its_own():
     assert student.generate(4, 2, "jump", verbose=0).shape == (4, 2)
 
 
+def test_a_distiller_is_saved(tmp_path):
+    distiller = Distiller(make_student(make_teacher(TEACHERS["MLP"]())))
+    distiller.save(tmp_path / "distiller.keras")
+    loaded = keras.saving.load_model(tmp_path / "distiller.keras")
+    for one, other in zip(distiller.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_loss_is_the_weighted_mean_of_the_squared_errors():
+    model = make_pair_model()
+    distiller = Distiller(make_student(model, networks.MLP(model.flow, (2,), 8, 1, jumps=True)))
+    distiller.compile("adam")
+    inputs, target = Trajectories(model, 8, 3, num_jumps=2, batch_size=16)[0]
+    found = keras.ops.convert_to_numpy(distiller(inputs))
+    errors = model.flow.gain * np.square(found - target).sum(axis=(1, 2)) / 2
+    assert distiller.test_on_batch(inputs, target) == pytest.approx(errors.mean(), rel=1e-5)
+    distiller.reset_metrics()
+    weights = np.arange(16, dtype="float32")
+    weighted = distiller.test_on_batch(inputs, target, sample_weight=weights)
+    assert weighted == pytest.approx(np.average(errors, weights=weights), rel=1e-5)
+
+
+def test_a_network_that_does_not_embed_the_arrival_is_refused():
+    class Deaf(networks.Network):
+        def __init__(self, flow, event_shape, **kwargs):
+            def connect(inputs, conditions, policy):
+                return [inputs["theta"]]
+
+            super().__init__(flow, event_shape, connect, **kwargs)
+            self.event_shape = tuple(event_shape)
+
+    teacher = keras_bfn.BayesianFlowNetwork(BINARY, Deaf(BINARY, (6,)))
+    with pytest.raises(ValueError, match="would not embed 't_next'"):
+        make_student(teacher)
+
+
 def test_refused():
     pair = make_pair_model()
     with pytest.raises(ValueError, match="`network` must be given"):
@@ -212,5 +264,12 @@ def test_refused():
         make_student(unconditional, guided=True)
     with pytest.raises(ValueError, match="`student`"):
         Distiller(unconditional)
+    student = make_student(unconditional)
+    with pytest.raises(ValueError, match="must not be a student"):
+        make_student(student)
+    with pytest.raises(ValueError, match="no student"):
+        Trajectories(student)
+    with pytest.raises(ValueError, match="Call `compile`"):
+        Distiller(student).fit(Trajectories(unconditional, 4, 3, batch_size=8))
     with pytest.raises(ValueError, match="`loss`"):
         Distiller(make_student(unconditional)).compile("adam", loss="mse")

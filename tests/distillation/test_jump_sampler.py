@@ -93,8 +93,12 @@ def test_what_jumps_cannot_do():
         JumpSampler(start=0.0)
     with pytest.raises(ValueError, match="fresh_noise"):
         JumpSampler(fresh_noise="yes")
-    with pytest.raises(ValueError, match="`end` must be 'last'"):
+    with pytest.raises(TypeError, match="end"):
         JumpSampler(end="mode")
+    with pytest.raises(ValueError, match="`top_k` must be None for jumps"):
+        JumpSampler(top_k=2)
+    assert JumpSampler(fresh_noise=True, top_k=2).top_k == 2
+    assert JumpSampler.from_config(JumpSampler(True, 0.1).get_config()) == JumpSampler(True, 0.1)
 
 
 def test_samples_are_nearest_to_the_mean_and_not_the_mode():

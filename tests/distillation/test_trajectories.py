@@ -8,7 +8,7 @@ import keras_bfn
 from keras_bfn.distillation import Trajectories
 from keras_bfn.distillation.trajectories import plan_jumps
 from keras_bfn.samplers import JumpSampler
-from tests.distillation.exact_jumps import FLOW, make_exact_model, samples_of
+from tests.distillation.exact_jumps import FLOW, make_exact_teacher, samples_of
 
 JUMP = JumpSampler()
 
@@ -36,10 +36,10 @@ def test_each_jump_goes_forward():
 
 
 def test_a_jump_along_its_target_ends_on_the_path():
-    jumps = Trajectories(make_exact_model(), 16, num_steps=5, num_jumps=8, batch_size=128)
+    jumps = Trajectories(make_exact_teacher(), 16, num_steps=5, num_jumps=8, batch_size=128)
     inputs, target = jumps[0]
-    t, s, x, _ = jumps._paths
-    path, first, last = (values[:128] for values in jumps._plan)
+    (t, s, x, _), plan = jumps._make()
+    path, first, last = (values[:128] for values in plan)
     to_data = last == 5
     np.testing.assert_array_equal(inputs["t"], t[first])
     np.testing.assert_array_equal(inputs["t_next"], t[last])
@@ -57,7 +57,7 @@ def test_a_jump_along_its_target_ends_on_the_path():
 
 def test_the_evidence_of_a_path_that_begins_is_that_of_its_latents():
     """At t = 0, u is N(0, c), whatever the data; the last targets are the samples."""
-    jumps = Trajectories(make_exact_model(), 4000, 48, num_jumps=1, batch_size=4000, to_data=1.0)
+    jumps = Trajectories(make_exact_teacher(), 4000, 48, num_jumps=1, batch_size=4000, to_data=1.0)
     inputs, target = jumps[0]
     begin = inputs["t"] == np.float32(0.02)
     u = inputs["s"][begin] / float(keras.ops.sqrt(FLOW.schedule.beta(0.02)))
@@ -68,7 +68,7 @@ def test_the_evidence_of_a_path_that_begins_is_that_of_its_latents():
 
 def test_an_epoch_depends_on_its_number_and_the_seed_alone():
     def batch(epoch=0, **options):
-        jumps = Trajectories(make_exact_model(), 8, 3, num_jumps=2, batch_size=8, **options)
+        jumps = Trajectories(make_exact_teacher(), 8, 3, num_jumps=2, batch_size=8, **options)
         jumps.epoch = epoch
         return jumps[1][0]["s"]
 
@@ -91,27 +91,60 @@ def test_several_kinds_of_data():
     assert low - 1e-4 <= target["class"].min() <= target["class"].max() <= high + 1e-4
 
 
+class Announced(keras.layers.Layer):
+    """A network whose samples are all 1 or all 0, as the parity of the class says."""
+
+    null_condition = 4
+
+    def call(self, inputs):
+        odd = keras.ops.cast(inputs["condition"] % 2, "float32")
+        return 40.0 * (odd[:, None, None] - 0.5) + keras.ops.zeros_like(inputs["theta"])
+
+
 def make_conditional_model():
     flow = keras_bfn.flows.DiscreteFlow(2, beta_1=3.0)
-    network = keras_bfn.networks.MLP(flow, (3,), width=8, num_blocks=1, conditions=4)
-    return keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.1, seed=0)
+    return keras_bfn.BayesianFlowNetwork(
+        flow, Announced(), event_shape=(3,), condition_dropout=0.1, seed=0
+    )
 
 
 def test_conditions_and_scales_of_a_path_are_those_of_its_jumps():
+    options = {"num_paths": 32, "num_steps": 3, "num_jumps": 2, "batch_size": 64, "to_data": 1.0}
     model = make_conditional_model()
-    jumps = Trajectories(
-        model, 32, 3, num_jumps=2, condition=np.array([1, 3]), guidance_scale=(1, 4), batch_size=64
-    )
-    inputs, _ = jumps[0]
-    assert set(inputs["condition"]["condition"]) == {1, 3}
-    scales = inputs["condition"]["guidance_scale"]
+    jumps = Trajectories(model, condition=[1, 2], guidance_scale=(1, 4), **options)
+    inputs, target = jumps[0]
+    classes, scales = inputs["condition"]["condition"], inputs["condition"]["guidance_scale"]
+    assert set(classes) == {1, 2}
     assert scales.shape == (64, 1)
     assert len(np.unique(scales)) == 8
     assert 1 <= scales.min() < scales.max() <= 4
-    (inputs, _), *_ = Trajectories(model, 8, 3, condition=np.array([1, 3]), batch_size=8)
+    # Each sample is the one that its own class announces.
+    x = np.repeat(classes[:, None] % 2, 3, axis=1)
+    embedded = keras.ops.convert_to_numpy(model.flow.embed(x))
+    np.testing.assert_array_equal(target, embedded)
+    inputs, _ = Trajectories(model, condition=np.array([1, 3]), **options)[0]
     assert set(inputs["condition"]) == {1, 3}
-    (inputs, _), *_ = Trajectories(model, 8, 3, batch_size=8)
+    inputs, _ = Trajectories(model, **options)[0]
     assert set(inputs["condition"]) == {4}  # the null condition
+
+
+def test_each_variable_may_have_its_own_time():
+    flow = keras_bfn.flows.DiscreteFlow(2, beta_1=3.0)
+    network = keras_bfn.networks.MLP(flow, (3,), width=8, num_blocks=1, times="variables")
+    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables")
+    inputs, target = Trajectories(model, 4, 3, num_jumps=2, batch_size=8)[0]
+    assert inputs["t"].shape == inputs["t_next"].shape == (8,)
+    assert inputs["s"].shape == target.shape
+
+
+def test_validation_repeats_its_paths():
+    jumps = Trajectories(make_exact_teacher(), 8, 3, num_jumps=2, batch_size=8, training=False)
+    before = jumps[0][0]["s"]
+    for _ in range(2):
+        jumps.on_epoch_begin()
+        jumps.on_epoch_end()
+    assert jumps.epoch == 0
+    np.testing.assert_array_equal(jumps[0][0]["s"], before)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +157,9 @@ def test_conditions_and_scales_of_a_path_are_those_of_its_jumps():
         ({"start": 1.0}, "start"),
         ({"to_data": 1.5}, "to_data"),
         ({"guidance_scale": (3, 1)}, "guidance_scale"),
-        ({"guidance_scale": 0}, "guidance_scale"),
+        ({"guidance_scale": "strong"}, "guidance_scale"),
+        ({"guidance_scale": 2.0}, "guidance_scale"),
+        ({"training": 1}, "training"),
         ({"batch_size": 10**6}, "number of jumps"),
         ({"seed": -1}, "seed"),
         ({"model": None}, "`model`"),
@@ -132,11 +167,17 @@ def test_conditions_and_scales_of_a_path_are_those_of_its_jumps():
 )
 def test_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        Trajectories(**{"model": make_exact_model()} | options)
+        Trajectories(**{"model": make_exact_teacher()} | options)
+
+
+@pytest.mark.parametrize("condition", [3, [], [0.5], {"a": [1, 2], "b": [1]}])
+def test_refused_conditions(condition):
+    with pytest.raises(ValueError, match="condition"):
+        Trajectories(make_conditional_model(), condition=condition)
 
 
 def test_there_is_no_batch_after_the_last():
-    jumps = Trajectories(make_exact_model(), 8, 3, num_jumps=2, batch_size=5)
+    jumps = Trajectories(make_exact_teacher(), 8, 3, num_jumps=2, batch_size=5)
     assert jumps.num_batches == 3
     with pytest.raises(IndexError, match="3 batches"):
         jumps[3]
