@@ -1,10 +1,13 @@
 """Random numbers of flows, distributions and samplers: drawn from a seed, or given."""
 
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_bfn._backend import SeedGenerator, draw_normal
+from keras_bfn._typing import Seed, Shape, Tensor
 from keras_bfn._validation import check_seed
 
 
@@ -57,18 +60,18 @@ class Noise:
         shapes: dict from the names of the draws so far to their shapes.
     """
 
-    def __init__(self, given=None):
+    def __init__(self, given: Mapping[str, Tensor] | None = None) -> None:
         self.given = given
-        self.shapes = {}
+        self.shapes: dict[str, Shape] = {}
 
-    def draw(self, distribution, shape):
+    def draw(self, distribution: str, shape: Shape) -> Tensor:
         """Returns the next draw."""
         name = f"{distribution}_{len(self.shapes)}"
         self.shapes[name] = shape
         return ops.full(shape, 0.5) if self.given is None else self.given[name]
 
 
-def normal(shape, seed=None):
+def normal(shape: Shape, seed: Seed | Noise = None) -> Tensor:
     """Draws from the standard normal distribution, in float32.
 
     Distributions and samplers draw only by this function and `uniform`, not by `keras.random`.
@@ -91,7 +94,7 @@ def normal(shape, seed=None):
     return draw_normal(shape, seed=seed)
 
 
-def uniform(shape, seed=None):
+def uniform(shape: Shape, seed: Seed | Noise = None) -> Tensor:
     """Draws from the uniform distribution over [0, 1), in float32; see `normal`.
 
     Args:
