@@ -480,17 +480,32 @@ class JumpSampler(ODE1Sampler):
 
     jumps = True
 
-    def __init__(self, fresh_noise=False, start=0.02, spacing="log_beta", end="last", **kwargs):
+    def __init__(
+        self,
+        fresh_noise: bool = False,
+        start: float = 0.02,
+        spacing: Literal["t", "log_beta"] = "log_beta",
+        end: Literal["mode", "sample", "last"] = "last",
+        **kwargs,
+    ) -> None:
         super().__init__(start=start, spacing=spacing, end=end, **kwargs)
         if start == 0:
             raise refusal("start", "must be above 0 for jumps", start)
         self.fresh_noise = check_bool("fresh_noise", fresh_noise)
         self.deterministic = not fresh_noise
 
-    def arrival(self, t_next):
+    def arrival(self, t_next: Tensor) -> Tensor:
         return ops.ones_like(t_next) if self.fresh_noise else t_next
 
-    def advance(self, flow, state, embedding, t, t_next, seed=None):
+    def advance(
+        self,
+        flow: "Flow",
+        state: Any,
+        embedding: Tensor,
+        t: Tensor,
+        t_next: Tensor,
+        seed: Seed = None,
+    ) -> Any:
         if self.fresh_noise:
             t, state = 0.0, self.init(flow, ops.shape(state), seed_of(seed, "message"))
         else:
