@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike as ArrayLike
 
+from keras_bfn._random import Noise
+
 T = TypeVar("T")
 
 Array: TypeAlias = np.ndarray
@@ -28,7 +30,8 @@ Frame: TypeAlias = Any
 Shape: TypeAlias = Sequence[int]
 # Of the inputs and outputs of a layer, with None where a size is unknown.
 TensorShape: TypeAlias = tuple[Any, ...]
-Seed: TypeAlias = int | keras.random.SeedGenerator | None
+# `Noise` holds random numbers that are given.
+Seed: TypeAlias = int | keras.random.SeedGenerator | Noise | None
 Path: TypeAlias = str | os.PathLike[str]
 Verbose: TypeAlias = int | Literal["auto"]
 # A number, or a function of the time.

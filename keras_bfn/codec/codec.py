@@ -11,7 +11,7 @@ import numpy as np
 from keras_bfn import orders
 from keras_bfn._interrupts import in_turn
 from keras_bfn._parts import check_has_event_shape, count_examples, map_parts, names_of
-from keras_bfn._typing import ArrayLike, Nest, Parts, Verbose
+from keras_bfn._typing import ArrayLike, Data, Nest, Parts, Verbose
 from keras_bfn._validation import (
     MOST_STEPS,
     check_between,
@@ -121,7 +121,7 @@ class Codec:
     @in_turn
     def compress(
         self,
-        x: Parts[ArrayLike],
+        x: Data,
         condition: Parts[ArrayLike] | None = None,
         return_report: bool = False,
         verbose: Verbose = "auto",

@@ -44,6 +44,7 @@ from keras_bfn._typing import (
     Scale,
     Shape,
     Tensor,
+    TensorShape,
     TokenizerLike,
     Verbose,
 )
@@ -271,7 +272,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         # A `Sequential` has inputs only once it is built.
         self.signature = Signature(self.network, self.allow_missing)
 
-    def build_for(self, shape: Parts[Shape], condition: Parts[Tensor] | None = None) -> None:
+    def build_for(self, shape: Parts[TensorShape], condition: Parts[Tensor] | None = None) -> None:
         """Builds the model for data of this shape, or of the parts' shapes, if it is not built.
 
         Otherwise `fit` of Keras 3.15 would build it in an extra epoch, which a `PyDataset` counts.
@@ -931,7 +932,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     @in_turn
     def encode(
         self,
-        x: Parts[ArrayLike],
+        x: Data,
         num_steps: int = 100,
         sampler: str | Sampler = "ode2",
         condition: Parts[ArrayLike] | None = None,
@@ -975,7 +976,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     @in_turn
     def inpaint(
         self,
-        x: Parts[ArrayLike],
+        x: Data,
         mask: Parts[ArrayLike] | None = None,
         num_steps: int = 100,
         num_particles: int = 1,

@@ -178,7 +178,7 @@ class Levels(Column):
         self,
         low: int | None = None,
         high: int | None = None,
-        prior: Sequence[float] | None = None,
+        prior: Sequence[Any] | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_bfn import flows
-from keras_bfn._typing import Array
+from keras_bfn._typing import Array, ArrayLike
 from keras_bfn._validation import check_choice, check_int, check_number, check_positive
 from keras_bfn.tables.checks import (
     check_cycles,
@@ -79,7 +79,7 @@ class Number(Column):
         cycles: Sequence[str | float] = (),
         start: float = 0,
         step: float | Sequence[float] | None = None,
-        knots: Sequence[Sequence[float]] | None = None,
+        knots: Sequence[ArrayLike] | None = None,
         ticks: int = 1,
         **kwargs,
     ) -> None:
