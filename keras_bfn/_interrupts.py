@@ -119,7 +119,10 @@ class _InPlace:
         """Does nothing, because nothing is lost."""
 
 
-class _HeldByTrainer:
+_Mixin: Any = object  # the methods that `super()` finds are those of `keras.Model`
+
+
+class _HeldByTrainer(_Mixin):
     """The mixin for JAX, whose steps destroy the values passed to them and return new ones.
 
     While Keras 3.15 trains, evaluates or predicts, only local variables of its loops refer to the
@@ -132,13 +135,13 @@ class _HeldByTrainer:
     def _purge_model_variables(self, **groups):
         """Keeps the values in the variables until a step has taken them."""
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> None:
         self._make("train_function", super().make_train_function, force)
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> None:
         self._make("test_function", super().make_test_function, force)
 
-    def make_predict_function(self, force=False):
+    def make_predict_function(self, force: bool = False) -> Any:
         self._make("predict_function", super().make_predict_function, force)
         return self.predict_function
 
@@ -176,7 +179,7 @@ class _HeldByTrainer:
             # Keras writes this state into the variables. Otherwise, an interrupt between a step's
             # end and Keras's assignment of its result would lose all weights.
             self._jax_state = dict(zip(_GROUPS[len(self._held)], self._held, strict=True))
-        super().jax_state_sync()  # type: ignore[misc]
+        super().jax_state_sync()
         self._hold(None)
 
     def restore(self) -> None:
