@@ -16,12 +16,12 @@ levels and as classes. `counts.png` shows the samples beside the true distributi
 
 A count is not a class: 11 and 12 are nearly the same. It is not a level either: the step from 0 to
 1 matters more than that from 100 to 101, because the standard deviation of a count is about the
-root of its mean. A data type that knows this learns more from the same data.
+square root of its mean. A data type that represents this learns more from the same data.
 
 A data type is a `Flow`, which defines three things:
 
 - the *embedding* e(x) of a value, a vector: messages are e(x) plus normal noise;
-- the parameters of the *input distribution*, which the network receives;
+- the parameters of the *input distribution*, by the messages alone: the input of the network;
 - the *output distribution* of the value, given the network's output.
 
 Losses, samplers, inpainting, guidance and the codec follow from these. The guide needs
@@ -50,13 +50,13 @@ keras.utils.set_random_seed(0)
 
 Counts of independent events at a varying rate have a negative binomial distribution, with a mean m
 and a size r (the larger, the steadier the rate). The probability of k + 1 is that of k times
-`(k + r) / (k + 1) * m / (m + r)`, so log probabilities are a cumulative sum. With a maximum, counts
-have a `Categorical` distribution, whose logits are log probabilities up to a constant.
+`(k + r) / (k + 1) * m / (m + r)`, so log probabilities are a cumulative sum. Up to a maximum count,
+they are the logits of a `Categorical` distribution.
 """
 
 
 class NegativeBinomial(distributions.Categorical):
-    """Counts 0..K-1 by mean and size, times a likelihood of shape `(batch, *event_shape, K)`."""
+    """Counts 0..K-1: a negative binomial times a likelihood, `(batch, *event_shape, K)`."""
 
     def __init__(self, mean, size, log_likelihood):
         k = ops.arange(log_likelihood.shape[-1], dtype="float32")
@@ -68,15 +68,15 @@ class NegativeBinomial(distributions.Categorical):
 """
 ## The flow
 
-The embedding is the root of the count, whose variance hardly depends on the mean, scaled to
-[-1, 1]. The prior of e(x) is N(0, 1). Given messages of total accuracy beta and their evidence s,
-the input distribution is N(s / (1 + beta), 1 / (1 + beta)), and the network receives its mean.
-(`expand` gives beta, one number for each example, the axes of s.)
+The embedding is the square root of the count, whose variance hardly depends on the mean, scaled to
+[-1, 1]. The prior of e(x) is N(0, 1). Given messages of total accuracy beta and their weighted sum,
+the evidence s, the input distribution is N(s / (1 + beta), 1 / (1 + beta)), and the network
+receives its mean. (`expand` gives beta the axes of s.)
 
-The network returns two numbers per variable, clipped to prevent overflow. The output distribution
-combines them with the evidence by Bayes' rule: the network predicts a count from the *other*
-variables, the count's own messages have the likelihood `exp(s e(k) - beta e(k)^2 / 2)`, and the
-product is the posterior. It can be as narrow as it must be, unlike a negative binomial.
+The network returns log m and log r for each variable, clipped to prevent overflow, and so predicts
+a count from the *other* variables. The count's own messages have the likelihood
+`exp(s e(k) - beta e(k)^2 / 2)`. By Bayes' rule, the output distribution is proportional to the
+product. It can be arbitrarily narrow, unlike a negative binomial.
 """
 
 
@@ -112,10 +112,10 @@ class CountFlow(flows.Flow):
 """
 ## The check
 
-With this accuracy schedule the embedding is known to `sigma_1` after the last message. `check_flow`
-verifies the data type: shapes, dtypes and configs; sums of messages; samples against expectations;
-finite losses and gradients at all times, whatever the network returns; and the losses of the exact
-posterior, which must add up to the entropy of the data. If a check fails, the error says why.
+With this schedule, the standard deviation of the embedding is `sigma_1` after the last message.
+`check_flow` verifies the data type: shapes, dtypes and configs; sums of messages; samples against
+expectations; finite losses and gradients at all times, whatever the network returns; and the losses
+of the exact posterior, which must add up to the entropy of the data. Errors say why a check failed.
 """
 
 flow = CountFlow(max_count=99, schedule=schedules.ExponentialSchedule(sigma_1=0.05))
@@ -177,13 +177,13 @@ figure.savefig("counts.png")
 ## Amounts of any size
 
 For integers 0..K-1 the package sums over all values. Other flows define two more methods:
-`expected_embedding` is the mean of e(x) under the output distribution, and `log_receiver_ratio` the
-log density of a message y = e(x) + noise / sqrt(alpha) under the receiver distribution, minus that
-under the sender distribution.
+`expected_embedding` is the mean of e(x) under the output distribution. `log_receiver_ratio` is the
+log density of a message y = e(x) + noise / sqrt(alpha) given the output distribution (the receiver
+distribution), minus that given x (the sender distribution).
 
 Our example is positive amounts, such as prices or weights, in units of a typical one. Their ratios
 matter, so we send the logarithm. If it is normal, it stays normal with every message, and both
-methods are closed forms. `distributions.normal` also takes noise in place of a seed, for exports.
+methods are closed forms. (With `distributions.normal`, the model can be exported.)
 """
 
 
@@ -237,7 +237,7 @@ class AmountFlow(flows.Flow):
         return 0.5 * (ops.square(noise) - ops.square(z) / wider - ops.log(wider))
 
 
-amounts = np.exp(rng.normal(size=64)).astype("float32")  # required, as the range is infinite
+amounts = np.exp(rng.normal(size=64)).astype("float32")  # needed if the range is infinite
 keras_bfn.testing.check_flow(AmountFlow(flow.schedule), amounts)
 
 """

@@ -12,14 +12,15 @@ Accelerator: None
 
 `generate` usually calls the network ten to a hundred times. This guide distils a trained model, the
 teacher, into a student that needs one to four calls. At the end, `calls.png` shows digits of each
-class in one, two and four calls of the student, beside ten of the teacher.
+class, drawn by the student in one, two and four calls, and by the teacher in ten.
 
-A deterministic sampler such as `"ode2"` follows a path of evidence from noise to a sample. Its
-steps are short because the network knows only where the path is heading at the moment. The
-student's network also receives a second time, at which a jump arrives, and learns where the path
-will be by then. [Sampling](sampling.py) introduces the samplers.
+A deterministic sampler such as `"ode2"` follows a path of evidence from noise to a sample
+([Sampling](sampling.py) introduces the samplers). It takes short steps, because the network
+predicts only in which direction the path continues. A student takes large steps, *jumps*. Its
+network has two inputs of time: that of the current evidence, and that at which the jump ends. It
+learns where the path will be by then.
 
-It needs `matplotlib`, and takes about three minutes of processor time.
+This guide needs `matplotlib`, and takes about four minutes of processor time.
 
 ## Setup
 """
@@ -41,9 +42,10 @@ teacher = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_classes")
 """
 ## The student
 
-`make_student` copies the teacher. Its network has one more input, `"t_next"`, and ignores it at
-first. With `guided=True`, the guidance scale becomes a condition, so that the student needs one
-call where the teacher needs two: with the condition and without.
+`make_student` copies the teacher. The student's network has one more input, `"t_next"`, the time at
+which a jump ends. Before training, this input has no effect. With `guided=True`, the guidance scale
+becomes a condition. In each step, the student then predicts each digit once, where the teacher
+predicts it twice: with its class and without.
 """
 
 student = distillation.make_student(teacher, guided=True)
@@ -56,8 +58,8 @@ For a network of your own, build one that also takes `"t_next"`, and pass it as 
 
 `Trajectories` generates samples with the teacher, keeps their paths, and yields jumps along them in
 batches. For each epoch there are new paths: here 1,000, of twelve steps each, with eight jumps per
-path. Half of the jumps go all the way to the sample. The class of each path is chosen at random
-from `condition`, and the guidance scale between 1 and 3.
+path. At least half of the jumps go all the way to the sample. The class of each path is chosen at
+random from `condition`, and the guidance scale between 1 and 3.
 """
 
 jumps = distillation.Trajectories(
@@ -73,9 +75,10 @@ inputs, target = jumps[0]
 print(sorted(inputs), target.shape)
 
 """
-The target of a jump is the mean of the expected embedding along that part of the path: one step of
-`"ode1"` with this mean goes as far as the teacher does in many steps. For a jump to the sample, the
-target is the sample's embedding.
+Messages are about an embedding of the data, here the grey level in [-1, 1]. At each point of a
+path, the teacher predicts the expected embedding. The target of a jump is the mean of these
+predictions between its two times: a single step of `"ode1"` with this mean ends where the teacher's
+many steps end. For a jump to the sample, the target is the sample's own embedding.
 
 ## Training
 
@@ -114,9 +117,10 @@ for axes, (title, digits) in zip(figure.subplots(1, 4), pictures.items(), strict
 figure.savefig("calls.png")
 
 """
-By default, a jump is deterministic: with the same `latents`, one call and four calls draw nearly
-the same digits. With `fresh_noise=True`, each step goes to the data and back to the time of the
-next step, with new noise, which corrects some mistakes of the first step.
+By default, jumps are deterministic: from the same latents, one call and four calls draw similar
+digits. With `fresh_noise=True`, each step jumps to the data, and then draws new evidence about
+these data at the time of the next step. This corrects some mistakes of earlier steps, and usually
+improves samples of three or more calls.
 """
 
 keras_bfn.visualization.plot_samples(draw(4, fresh_noise=True), "fresh_noise.png", columns=10)

@@ -19,18 +19,18 @@ The model is a communication protocol between a sender and a receiver. The sende
 one pixel after another. Each message is a noisy observation of *all* pixels, and each message is
 more accurate than the one before. Time runs from 0, before the first message, to 1, after the last.
 For each pixel the receiver keeps a simple distribution, the *input distribution*, and updates it by
-Bayes' rule after every message; before any message it is the *prior*. Apart from the time, all that
-the receiver has to remember is the *evidence*, the sum of the messages so far, weighted by their
-accuracy. A network sees all input distributions together and predicts the image: the *output
-distribution*.
+Bayes' rule after every message; before any message it is the *prior*. To compute it, the receiver
+needs only the time and the *evidence*, the sum of the messages so far, weighted by their accuracy.
+A network sees all input distributions together and predicts the image: the *output distribution*.
 
-The better the prediction, the fewer nats each message costs (a nat is 1.44 bits). The cost is the
-KL divergence between the *sender distribution*, from which the message comes, and the *receiver
-distribution*, which the network predicts for it. The divergence is finite although a message
-consists of real numbers, because both distributions contain the same noise. (To send an exact real
-number would cost infinitely many nats.) All messages together cost the *transmission loss*, which
-is the training loss. After the last message, the receiver is still not certain of the image: to
-send the exact image then costs the *reconstruction loss*.
+The better the prediction, the fewer nats each message costs (a nat is 1.44 bits). The message about
+a pixel comes from the *sender distribution*, around the pixel's true value. The receiver expects it
+from the *receiver distribution*: the average of the sender distributions of all possible values,
+weighted by the output distribution. The cost is the KL divergence between the two. It is finite
+although a message consists of real numbers, because both distributions contain the same noise. (To
+send an exact real number would cost infinitely many nats.) All messages together cost the
+*transmission loss*, which is the training loss. To send the exact image after the last message
+costs the *reconstruction loss*. The *code length* is the sum of both.
 
 To generate, the receiver also plays the sender: it samples an image from the output distribution,
 sends itself a message about that image, updates the input distribution, and repeats. The
@@ -58,8 +58,8 @@ keras.utils.set_random_seed(0)
 """
 ## Data
 
-The pixels have levels 0 to 16. We threshold them to the integers 0 and 1. Each image has the event
-shape `(8, 8, 1)`: 8 by 8 variables and one channel.
+The pixels have levels 0 to 16. We replace levels above 7 by 1 (white) and the others by 0. Each
+image has the event shape `(8, 8, 1)`: 8 by 8 variables and one channel.
 """
 
 levels = load_digits().images[..., None]
@@ -83,10 +83,10 @@ flow = keras_bfn.flows.fit_scaling(keras_bfn.flows.ContinuousFlow(sigma_1=0.02),
 ```
 
 `beta_1` is the total accuracy of the messages. It sets how certain the receiver is after the last
-message. With a larger `beta_1`, messages cost more, and the reconstruction costs less. For numbers
-and levels we set `sigma_1` instead: the standard deviation of the input distribution after the last
-message, after scaling to [-1, 1]. `keras_bfn.schedules.fit` finds either value from data: see [long
-runs](long_runs.py).
+message. With a larger `beta_1`, messages cost more, and the reconstruction costs less. For numbers,
+levels and angles we set `sigma_1` instead: the standard deviation of the input distribution after
+the last message, for values in [-1, 1], or in radians. For classes and levels,
+`keras_bfn.schedules.fit` finds the value from data: see [long runs](long_runs.py).
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
@@ -107,8 +107,8 @@ model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
 
 All features of Keras's `fit` work: callbacks, validation, learning rate schedules, averaged
 weights, gradient accumulation. Training reports the transmission loss in nats per variable.
-Validation also reports `reconstruction`, the reconstruction loss, and `bits_per_dim`, the total
-cost in bits per variable.
+Validation also reports `reconstruction`, the reconstruction loss in nats per variable, and the code
+length as `bits_per_dim`, in bits per variable.
 """
 
 model.compile(optimizer=keras.optimizers.AdamW(2e-3, use_ema=True, ema_momentum=0.99))
@@ -117,9 +117,10 @@ model.fit(train, validation_data=test, epochs=60, batch_size=100, verbose=2)
 """
 ## Score
 
-`code_length` returns the cost of each image in nats: the transmission loss and the reconstruction
-loss. By default it is the cost in the limit of infinitely many messages. As a baseline, we code
-each pixel independently, by its frequency in the training set:
+`code_length` returns the transmission loss and the reconstruction loss of each image, in nats per
+image. By default they are those of infinitely many messages, and are estimated: `num_repeats=50`
+averages over 50 times of each image. As a baseline, we code each pixel independently, by its
+frequency in the training set:
 """
 
 nats = model.code_length(test, num_repeats=50, verbose=0)
@@ -131,7 +132,7 @@ print(f"The model: {total.mean():.1f} nats per image.")
 print(f"Independent pixels: {independent.mean():.1f} nats per image.")
 
 """
-With `num_steps` messages the cost is higher. It approaches the limit above as their number grows:
+With `num_steps` messages the code is longer, and approaches that limit as their number grows:
 """
 
 for num_steps in (5, 20, 100):

@@ -11,15 +11,15 @@ Accelerator: None
 ## Introduction
 
 In this guide we sample from trained models under conditions that they were not trained on: digits
-of a class (by a separate classifier); digits with a given amount of ink; texts without a letter;
-rows with a given sum. We also restore digits: `deblurred.png`, `enlarged.png` and `inpainted.png`
-show each measurement, the original, and several samples.
+of a class (with a separate classifier), digits with a given amount of ink, texts without a letter,
+and rows with a given sum. We also restore digits: `deblurred.png`, `enlarged.png` and
+`inpainted.png` show each measurement, the original, and several samples.
 
 Messages are about the *embedding* of the data, a vector of real numbers for each variable. The
 *evidence* s is the sum of the messages so far, weighted by their accuracy. Any differentiable
 likelihood L(x) of the data can guide samples: at each step, the gradient of log h(s) is added to
-the expected embedding, where h(s) is the mean of L over the posterior of the data given s. This
-works for all types of data, because evidence is always real.
+the embedding that the network expects, where h(s) is the mean of L over the posterior of the data
+given s. This works for all types of data, because s always consists of real numbers.
 
 The guide needs `scikit-learn` and `matplotlib`, and takes a few minutes on a CPU.
 
@@ -45,7 +45,7 @@ digits = digits.reshape(-1, 8, 8, 1).astype("int32")
 """
 ## A classifier of your own
 
-`bfn_digits` is a model without classes. We train a classifier as usual, on grey levels without
+`bfn_digits` was trained without classes. We train a classifier as usual, on grey levels without
 noise. At each step, guidance applies the classifier to the expected data, the means of the output
 distribution. `target` holds the requested class of each sample.
 """
@@ -76,12 +76,12 @@ by_classifier = model.generate(
     verbose=0,
 )
 read = classifier.predict(by_classifier.astype("float32"), verbose=0).argmax(axis=-1)
-print(f"Read as the class asked for: {(read == classes).mean():.0%}")
+print(f"Classified as the requested class: {(read == classes).mean():.0%}")
 
 """
-`bfn_digits_classes` was trained with the classes and needs no classifier: the difference between
-its predictions with and without the class guides samples (*classifier-free guidance*). Both
-pictures have a column of four samples for each digit.
+`bfn_digits_classes` was trained with the classes and needs no classifier: samples are guided by the
+difference between its predictions with and without the class (*classifier-free guidance*).
+`by_classifier.png` and `by_condition.png` show four samples of each digit.
 """
 
 conditional = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_classes")
@@ -93,26 +93,26 @@ for name, samples in (("by_classifier", by_classifier), ("by_condition", by_cond
     visualization.plot_samples(columns.reshape(-1, 8, 8, 1), f"{name}.png", columns=10)
 
 """
-`guidance_scale` can change with time, and can be limited to an interval, which keeps samples more
+`guidance_scale` can change with time. If it is limited to an interval of time, samples stay more
 varied:
 
 ```python
 guidance_scale = guidance.ClassifierFreeGuidance(lambda t: 1 + t, interval=(0.2, 0.8))
 ```
 
-Other guidance, such as `ClassifierGuidance`, is an object of a subclass of `Guidance`, with a
+All other guidance is an object such as `ClassifierGuidance`, of a subclass of `Guidance`, with a
 `scale` and an `interval` of its own. It can be combined with classifier-free guidance.
 
 ## Particles
 
 We cannot compute h exactly. By default we approximate it by the likelihood of the expected data.
 `num_particles` corrects the error: for each sample, several candidates run in parallel, and one of
-them is chosen by weight. As their number grows, samples approach the model's distribution (in
-`num_steps` steps) times L, for any approximation of h that is positive wherever L is. The weights
+them is chosen by weight. As their number grows, the density of samples becomes proportional to L
+times the density without guidance, if the approximation of h is positive wherever L is. The weights
 need each step's probability density, which only `"ancestral"` and `"sde1"` provide.
 
 As an example, we measure the ink of a digit, the sum of its grey levels. We sample first without
-guidance, then for an ink of 250 with a standard deviation of 5 (a measurement `y = A x + noise`).
+guidance, then given a measured ink of 250, with normal noise of standard deviation 5.
 """
 
 samples = model.generate(64, num_steps=40, sampler="sde1", seed=0, verbose=0)
@@ -140,10 +140,9 @@ unbiased estimate of the mean of L over the model's samples.
 ## From a blurred or a coarse image
 
 For a linear measurement with normal noise, L is a normal density of y. `LinearInverse` approximates
-h by a normal density whose variance also includes the uncertainty about x. Each picture shows the
-measurement in the first column and the original in the second. The others are samples given the
-measurement: plausible digits, all different. Without particles, `scale=2.0` brings the residuals
-down to about the standard deviation of the noise.
+h by a normal density whose variance also includes the uncertainty about x. Each row of a picture
+shows the measurement, the original, and then samples given the measurement: plausible digits, all
+different. Without particles, `scale=2.0` makes the residuals about as large as the noise.
 """
 
 neighbours = sum(np.eye(8, k=k) for k in (-1, 0, 1)) / 3
@@ -173,7 +172,8 @@ for name, one_side in (("deblurred", neighbours), ("enlarged", halves)):
 
 """
 Inpainting is guidance, too: L is 1 if the known variables equal their given values, otherwise 0.
-Their messages are drawn from these values, whose probability by the output distribution is h.
+Messages about the known variables are sent from these values, and h is approximated by the
+probability of the values under the output distribution.
 """
 
 known = np.zeros((8, 8, 1), bool)
@@ -219,8 +219,8 @@ for letter, likelihood in (
 ## A row of a table
 
 An iris flower is a row of four lengths in centimetres. A small model learns them in seconds, and
-samples flowers whose lengths add up to 15. (`LinearInverse` guides weakly while the lengths are
-uncertain; `Constraint` is equally strong at all times, and its rows would not resemble flowers.)
+samples flowers whose lengths add up to 15. (Unlike `Constraint`, `LinearInverse` guides weakly
+while the lengths are uncertain. With `Constraint`, the rows would not resemble flowers.)
 """
 
 iris = load_iris().data.astype("float32")
@@ -240,10 +240,10 @@ for row in rows:
 """
 ## Other choices of h
 
-- `Guidance(fn, num_draws=4)` estimates h as the mean of L over draws from the output distribution.
-  Use it if `fn` is not meaningful for probabilities or means.
-- With `through_network=False`, a step needs no backward pass through the network. The gradient
-  then ignores what the evidence for one variable implies about the others.
+- `Guidance(fn, num_draws=4)` estimates h as the mean of L over four samples of the output
+  distribution. Use it if `fn` is not meaningful for probabilities or means.
+- With `through_network=False`, a step needs no backward pass through the network. The gradient then
+  ignores what the evidence for one variable implies about the others.
 - `a * b` requires both events, `a + b` either of them.
 - To approximate h better, write a subclass of `Guidance` with a method `log_h(expected)`. Its
   argument, a `guidance.Expected`, has the evidence, the network's output, and its variances.

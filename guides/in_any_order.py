@@ -3,36 +3,36 @@ Title: In any order
 Author: The keras_bfn authors
 Date created: 2026/11/28
 Last modified: 2026/11/28
-Description: One network sends variables together or one by one, and conditions on any subset.
+Description: One network transmits variables in any order, and conditions on any subset.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-In this guide we train one model of text and one of digits with their labels. Both can send their
+In this guide we train one model of text and one of digits with their labels. Each can transmit its
 variables together or in random order, and can condition on any subset of them. The text model can
-also send letters from left to right. We compare the costs, continue text, fill in gaps, and
+also transmit letters from left to right. We compare the costs, continue text, fill in gaps, and
 compress and complete digits (`digits_in_any_order.png`).
 
-A Bayesian Flow Network usually sends all variables of an example together, with the same accuracy
-at each time. The theory does not require this. Let each variable i have its own time t_i, and let
-the times rise from 0 to 1 along any path. Each step of the path then costs
+A Bayesian Flow Network usually sends messages about all variables of an example together, with the
+same accuracy at each time. The theory does not require this. Let each variable i have its own time
+t_i, and let the times rise from 0 to 1 along any path. Each step of the path then costs
 
 $$\\sum_i \\tfrac{c}{2}\\, \\beta'(t_i)\\, |e(x_i) - \\hat e_i|^2\\, dt_i,$$
 
 where $\\beta(t)$ is the total accuracy of the messages at time t, c a constant of the data type,
 $e(x_i)$ the embedding that messages are about, and $\\hat e_i$ its mean under the output
-distribution. A variable can be sent *by messages*, or be *coded directly* with the output
-distribution, at a cost of -log p(x) (in the API: `told`). If the network predicts the exact
-posterior, the total cost is the joint entropy on every path, by the chain rule. (Variables that are
-coded directly in one step are coded independently, which costs more if they depend on each other.)
+distribution. In this guide, a variable is *sent* by messages, or *coded* directly with the output
+distribution (in the API: `told`), at a cost of -log p(x). If the network predicts the exact
+posterior, every path costs the joint entropy, by the chain rule. (Variables coded in one step are
+coded independently, which costs more if they depend on each other.)
 
 So one network can be
 
-- a Bayesian flow, if all variables are sent together by messages;
-- an autoregressive model, if each variable is coded directly, given those before it;
-- a masked diffusion model, if variables are coded directly in random order;
+- a Bayesian flow, if all variables are sent together;
+- an autoregressive model, if each variable is coded given those before it;
+- a masked diffusion model, if variables are coded in random order;
 - an imputer, if some variables are given and the rest are sampled.
 
 The guide needs `scikit-learn`, `matplotlib` and `constriction`, and takes minutes on a CPU.
@@ -57,17 +57,16 @@ from keras_bfn import datasets, flows, networks, orders
 """
 ## Text
 
-`times="variables"` gives each letter its own time. In training, `orders` sets the fraction of
-windows in each of these states (0 if left out):
+`times="variables"` gives each letter its own time. In training, each window is in one of several
+states; `orders` sets the fraction of windows in each state (0 if it is not in the dict):
 
 - `"together"`: all letters have the same time t, as in the paper;
 - `"given"`: some letters are known, and the others have the same time t;
-- `"random"`: a random fraction of the letters is known, and the others are coded directly;
-- `"left_to_right"`: all letters are coded directly, each given those before it.
+- `"random"`: a random fraction of the letters is known, and the others are coded;
+- `"left_to_right"`: each letter is coded given those before it.
 
-The last needs a network with `causal=True`, which has a second, causal mode with the same weights:
-each position then sees only those before it, and one network call predicts all letters of a window,
-as in an autoregressive model.
+The last state needs a network with `causal=True`, which has a second mode with the same weights:
+each position sees only those before it, so that one call predicts all letters of a window.
 """
 
 LENGTH, BATCH_SIZE, STEPS = 64, 64, 400
@@ -79,7 +78,7 @@ held_out = np.concatenate(list(test))[:256]
 
 keras.utils.set_random_seed(0)
 flow = flows.fit_prior(flows.DiscreteFlow(27, beta_1=0.75), train.tokens[None])
-network = networks.Transformer(
+network = networks.Transformer(  # num_heads=0: only convolutions, no attention
     flow, LENGTH, width=96, num_layers=3, num_heads=0, times="variables", causal=True
 )
 model = keras_bfn.BayesianFlowNetwork(
@@ -98,8 +97,8 @@ model.fit(train, verbose=2)
 ## What each order costs
 
 `code_length` takes an `order`: a name, an object of `keras_bfn.orders`, or an array with the group
-number of each variable. From left to right, one call in causal mode scores all letters. Otherwise,
-`code_length` estimates the cost without bias from `num_repeats` random steps per example.
+number of each variable. From left to right, one call in causal mode scores all letters. In other
+orders, `num_repeats` random steps are scored for each example, which give an unbiased estimate.
 """
 
 
@@ -116,15 +115,16 @@ for order in ("together", "random", orders.Random(8), "left_to_right", inside_ou
 
 """
 The cost is lowest from left to right: half of the training windows are in this state, and each
-trains all 64 predictions. Coding letters directly in random order costs less than sending all by
-messages. `Random(8)` codes 8 groups of 8 letters, those of a group independently. This costs more
-but takes 8 network calls, not 64. The order from the inside out costs about as much as random
-order, without training on it.
+trains all 64 predictions. Coding letters in random order costs less than sending all together.
+`Random(8)` codes 8 groups of 8 letters, those of a group independently of each other. This costs
+more, but takes 8 network calls, not 64. The order from the inside out costs about as much as random
+order, although training did not include it.
 
 ## Generating and filling in
 
-`generate` takes the same orders. From left to right, the network caches its computations for
-earlier positions, so that all letters together take as long as one or two calls on whole windows.
+`generate` takes the same orders. `num_steps` is the number of messages if letters are sent; coded
+letters take none. From left to right, the network caches its computations for earlier positions, so
+that all letters together take as long as one or two calls on whole windows.
 """
 
 for order in ("together", "random", "left_to_right"):
@@ -133,8 +133,8 @@ for order in ("together", "random", "left_to_right"):
 
 """
 Known letters can be anywhere: in `given=`, -1 marks the letters to sample. With `"together"`, known
-letters stand beside letters that are only partly sent (0 < t < 1). This model was not trained on
-such windows (`"given"` is not in its `orders`). `continue_text` continues a text to any length.
+letters stand beside letters with 0 < t < 1. Only `"given"` trains this, and it is not in this
+model's `orders`, so the texts may be worse. `continue_text` continues a text to any length.
 """
 
 given = np.full((2, LENGTH), -1)
@@ -150,10 +150,10 @@ print(
 """
 ## Digits and their labels
 
-Data of several kinds can be sent in any order, too: first the label and then the image, or the
-other way round. We treat the five grey levels as unordered classes, which can always be coded
-directly. (A `DiscretizedFlow` can be coded directly if it has `prediction="data"`.) The default of
-`orders` includes `"given"`.
+A dict of data can be transmitted in any order, too: first the label and then the image, or the
+other way round. We treat the five grey levels as unordered classes, which can always be coded.
+(Levels of a `DiscretizedFlow` can be coded only with `prediction="data"`.) Without `orders`, half
+of the digits are `"together"` in training, a quarter `"given"`, and a quarter `"random"`.
 """
 
 digits = load_digits()
@@ -198,7 +198,7 @@ for name, order in {
 print(f"{'label, given the image':<24} {nats_of_digits('together', given=['image']):6.2f} nats")
 
 """
-The codec writes files of about these sizes, in any of these orders.
+The codec writes files of about these sizes in any of these orders, here with 20 messages.
 """
 
 codec = keras_bfn.codec.Codec(digit_model, num_steps=20, order=image_first)
@@ -210,8 +210,8 @@ assert all(np.array_equal(back[name], new_digits[name]) for name in back)
 """
 ## Completions
 
-Given the upper half of a digit, the model samples the lower half. Its training includes known
-variables, so this needs no guidance or particles. Given images, it classifies: it samples labels.
+Given the upper half of a digit, the model samples the lower half. Because training gave it known
+variables, it needs no [guidance](guidance.py). Given an image, it samples a label.
 """
 
 upper = np.where(np.arange(8)[:, None, None] < 4, new_digits["image"][:8], -1)
@@ -242,9 +242,9 @@ print(f"{100 * np.mean(read['label'] == new_digits['label']):.1f}% of the sample
 ## Summary
 
 - Pass `times="variables"` to the model and to the network to give each variable its own time.
-- Pass `order=` to `code_length`, `generate`, `inpaint` and `codec.Codec`; `given=` if some are
-  known.
+- Pass `order=` to `code_length`, `generate`, `inpaint` and `codec.Codec`, and known data as
+  `given=`.
 - Measure which order is best: the text above costs least from left to right.
-- Numbers of a `ContinuousFlow` can be given, and sent by messages in any order, but not coded
-  directly: their output distribution is a point, which has no log probability.
+- Numbers of a `ContinuousFlow` can be given, or sent in any order, but not coded: to code an exact
+  real number would cost infinitely many nats.
 """

@@ -11,8 +11,8 @@ Accelerator: None
 ## Introduction
 
 At the end of this guide you have trained a model from a data set in batches, interrupted the run
-and resumed it, and scored the averaged weights. You have also fitted the accuracy schedule to the
-data before training (`remaining_cost.png`) and checked it afterwards (`loss_by_time.png`).
+and resumed it, and scored the averaged weights. You have also fitted the accuracy of the messages
+to the data before training (`remaining_cost.png`) and checked it afterwards (`loss_by_time.png`).
 
 The model is small; the paper's models trained for a million steps and more. `examples/mnist.py`,
 `cifar10.py` and `text8.py` combine the same pieces for the paper's experiments.
@@ -35,9 +35,9 @@ from keras_bfn import callbacks, datasets, flows, networks, schedules
 """
 ## Data sets
 
-The data sets of the package are `Splits`: batches to train on, to validate on, and to test on.
-`text_file` and `image_folder` make them from your own data. Each part is a `keras.utils.PyDataset`,
-which `fit` and `evaluate` take on every backend. `datasets.mnist()` reads MNIST through TensorFlow
+The data sets of the package are `Splits`: batches for training, validation and testing. `text_file`
+and `image_folder` make them from your own data. All three are a `keras.utils.PyDataset`, which
+`fit` and `evaluate` take on every backend. `datasets.mnist()` reads MNIST through TensorFlow
 Datasets. Here we use the digits of scikit-learn, enlarged to the size of MNIST.
 """
 
@@ -60,7 +60,7 @@ print("The same epoch again:", (first == train[0]).all())
 print("Validation:", (validation[0] == validation[0]).all())
 
 """
-Your own data need a function from rows and a random generator to a batch. We use 8x8 digits:
+For your own data, write a function from rows and a random generator to a batch. We use 8x8 digits:
 """
 
 levels = load_digits().images[..., None].astype("uint8")
@@ -82,10 +82,10 @@ def make_data():
 ## How accurate must messages be?
 
 `beta_1` (`sigma_1` for numbers and levels) sets the total accuracy of the messages. If it is too
-low, the reconstruction loss is high. If it is too high, the last messages say what is already
-known. The paper chose a value for each data set by trial. Before training, `schedules.fit` computes
-the least accuracy after which a variable costs at most a hundredth of a nat, given the messages
-about it alone.
+low, the *reconstruction loss*, the cost of the exact data after the messages, is high. If it is too
+high, the last messages add almost nothing. The paper chose a value for each data set by trial.
+Before training, `schedules.fit` computes the least accuracy at which a variable still costs at most
+a hundredth of a nat, given the messages about it alone.
 """
 
 data = make_data()
@@ -101,13 +101,13 @@ for name, (flow, x) in cases.items():
 
 """
 Seventeen classes need a lower `beta_1` than two: a class is sent as a vector of K numbers, and the
-distance between these vectors grows with K. Levels in order are sent as one number in [-1, 1], and
-only a small `sigma_1` separates neighbouring levels, which are 2 / 17 apart.
+distance between these vectors, in standard deviations of the noise, grows with K. Levels in order
+are sent as one number in [-1, 1], and only a small `sigma_1` separates neighbouring levels, which
+are 2 / 17 apart.
 
 `flow.remaining_cost(x)` is the function behind these values: the cost of a variable after messages
 of total accuracy beta. On the left, without messages, it is the entropy of a pixel. A dot marks the
-end that `fit` chose, where the curve meets the line. Less accuracy leaves more to reconstruction;
-more gains little.
+accuracy that `fit` chose, where the cost is a hundredth of a nat.
 """
 
 figure = Figure((6, 4), dpi=120, layout="constrained")
@@ -125,7 +125,7 @@ axes.legend()
 figure.savefig("remaining_cost.png")
 
 """
-A network also knows the neighbours of a pixel, so a model costs less. Pass the schedule to a flow:
+A network also uses the messages about other pixels, so less remains. Pass the schedule to a flow:
 """
 
 schedule = schedules.fit(flows.DiscreteFlow(num_classes=2, beta_1=1.0), images)
@@ -134,19 +134,18 @@ flow = flows.DiscreteFlow(num_classes=2, schedule=schedule)
 """
 ## What is known before any message
 
-The paper's prior is flat: classes are equally likely, and numbers are N(0, 1). `flows.fit_prior`
-estimates a flow's `prior` from the data: the frequency of each class, or the mean and deviation of
-numbers, for all variables together or for each (`per_variable=True`). Only the input distribution
-changes, and what remains to be learnt. For sequences of few classes, `order` makes the prior a
-`flows.MarkovChain`: see [Text of your own](text.py).
+The *prior* is the distribution of a variable before any message. In the paper, all classes are
+equally likely, and numbers are N(0, 1). `flows.fit_prior` estimates a flow's `prior` from the data:
+the frequency of each class, or the mean and standard deviation of numbers, for all variables
+together or for each (`per_variable=True`). The network has less to learn then. For sequences of few
+classes, `order` makes the prior a `flows.MarkovChain`: see [Text of your own](text.py).
 
 ## Averaged weights
 
 With `use_ema=True`, the optimizer averages the weights over the last steps. Late in a run, the
 averages score and sample better than the raw weights, which vary from batch to batch. `fit` assigns
-the averages to the model when it ends. Before that, `model.averaged_weights()` assigns them
-temporarily, as in `callbacks.SampleImages` and in this callback, which scores both. (`fit`
-validates the raw weights.)
+the averages to the model when it ends, but validates the raw weights. To assign the averages for a
+moment, use `model.averaged_weights()`, as `callbacks.SampleImages` and this callback do:
 """
 
 EPOCHS = 30
@@ -178,7 +177,7 @@ def make_model(flow):
 ## Interrupt and resume
 
 At the end of each epoch, `callbacks.Resume` saves the whole state of training: weights, optimizer,
-averages, and random generators. `data=` names the batches, whose epoch it sets. If a run is stopped
+averages, and random generators. `data=` is the data set whose `epoch` it sets. If a run is stopped
 or killed, run the same script again, and `fit` continues with the unfinished epoch.
 `callbacks.SampleImages` writes pictures of samples at a fixed interval of epochs.
 """
@@ -228,9 +227,9 @@ of each epoch, as in `history`.
 ## Where in time the cost is paid
 
 `loss_by_time` shows after training whether the schedule was well chosen: the cost of the messages
-in each part of time. With the fitted accuracy, every part contributes. With eight times as much,
-nearly all of the cost falls before t = 0.5, and half of the times that training samples teach
-almost nothing.
+in each interval of time. With the fitted accuracy, every interval contributes. With eight times as
+much, nearly all of the cost falls before t = 0.5. Half of the times that training draws are later,
+and teach almost nothing.
 """
 
 test_images = data.test[0]

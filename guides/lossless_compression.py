@@ -3,7 +3,7 @@ Title: Lossless compression
 Author: The keras_bfn authors
 Date created: 2026/11/25
 Last modified: 2026/11/28
-Description: Compress data losslessly to files whose length is the model's loss.
+Description: Compress data losslessly to files about as long as their code length.
 Accelerator: None
 """
 
@@ -11,12 +11,12 @@ Accelerator: None
 ## Introduction
 
 At the end of this guide you have compressed 50 digits of 8x8 pixels, decompressed them without
-loss, and compared the length of the file with `gzip` and with the loss.
+loss, and compared the size of the file with that of `gzip` and with the *code length*, the cost
+that the model computes for the data.
 
-A Bayesian Flow Network is trained to minimise the cost of sending data. `keras_bfn.codec` sends
-them: it turns a trained model into a compressor, and its files are as long as the loss predicts. We
-use a model that comes with the package. The codec needs `constriction`: `pip install
-"keras-bfn[codec]"`.
+A Bayesian Flow Network is trained to minimise the cost of sending data as messages.
+`keras_bfn.codec` sends them: it turns a trained model into a compressor. We use a model that comes
+with the package. The codec needs `constriction`: `pip install "keras-bfn[codec]"`.
 
 ## Setup
 """
@@ -45,8 +45,8 @@ digits = load_digits().images[order[1500:], :, :, None].astype("uint8")[:50]
 """
 ## Compress and decompress
 
-A `Codec` takes a model and a number of messages. More messages make smaller files and take longer:
-the codec calls the network `num_steps + 1` times for each batch.
+A `Codec` takes a model and a number of messages, `num_steps`. More messages make smaller files and
+take longer: the codec calls the network `num_steps + 1` times for each batch.
 """
 
 codec = keras_bfn.codec.Codec(model, num_steps=20)
@@ -62,12 +62,12 @@ The report lists the parts of the file:
 
 - The *examples* cost as many bits as `code_length` predicts for the same number of messages.
 - The *initial bits* are the one-time cost of *bits-back coding*. The file is a stack of bits:
-  examples are pushed onto it, and the last one is read first. The sender uses bits that are already
-  on the stack as random numbers to sample the final evidence and all evidence before it. Once the
-  receiver has decoded the example, it recovers these bits. Before the first example, the stack is
-  empty. The codec therefore codes the first examples without messages, by the output distribution
-  before any message, until the stack holds enough bits. The initial bits are the additional cost of
-  these examples. It does not grow with the number of examples.
+  examples are pushed onto it, and the last one is read first. The *evidence* after each message,
+  the weighted sum of the messages so far, is random. The sender samples it with bits that are
+  already on the stack, and the receiver recovers these bits when it has decoded the example. Before
+  the first example, the stack is empty. So the codec codes the first examples without messages, by
+  the output distribution before any message, until the stack holds enough bits. The initial bits
+  are the additional cost of these examples. They do not grow with the number of examples.
 - The *header* records the settings of the codec and a checksum.
 """
 
@@ -76,7 +76,7 @@ for name in ("bits_per_example", "initial_bits", "header_bits", "total_bits"):
 
 nats = model.code_length(digits, num_steps=20, num_repeats=5, seed=0, verbose=0)
 expected = (nats["transmission"] + nats["reconstruction"]).mean() / math.log(2)
-print(f"{'by the loss':<18}{expected:10.1f}")
+print(f"{'code length':<18}{expected:10.1f}")
 
 """
 ## Lanes
@@ -95,8 +95,8 @@ for most in (1, 8):
 ## What decoding needs
 
 Encoder and decoder must compute network outputs that are identical to the bit. On a CPU this holds
-for the same model, backend, versions and kind of machine. On a GPU, its operations must be
-deterministic as well. So decode a file where it was written, or on a similar machine.
+for the same model, backend, versions and kind of machine. On a GPU, its operations must also be
+deterministic. So decode a file where it was written, or on a similar machine.
 
 A file holds two fingerprints, one of the weights and one of the outputs for fixed evidence.
 `decompress` checks both first, and refuses at once what it cannot decode. At the end it compares
@@ -117,15 +117,15 @@ for file, decoder in ((damaged, model), (data[:-10], model), (data, other_model)
 
 """
 Class-conditional models compress better if they know the class. The file does not contain the
-classes: pass the same `condition` to `decompress`.
+classes: pass the same `condition` to `compress` and to `decompress`.
 
 ## Orders
 
 A model with `times="variables"` also codes in any `order` that it can score (see [In any
 order](in_any_order.py)). Each group of variables is coded given the groups before it: by messages,
-with bits back, or directly by arithmetic coding (*told*). An order may mix both kinds of groups.
-The file is as long as `code_length` predicts for that order. If all groups are told, there are no
-initial bits.
+with bits-back coding, or directly with the output distribution. An order may have groups of both
+kinds. The file is as long as `code_length` predicts for that order and `num_steps`. If all groups
+are coded directly, there are no initial bits.
 
 ## On the command line
 

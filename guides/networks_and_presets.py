@@ -10,8 +10,8 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we load a trained model and write its samples to `preset_digits.png`, choose among the
-networks of the package, and train one with classes. At the end we load the six models of the
+In this guide we load a trained model and write its samples to `preset_digits.png`, list the
+networks of the package, and train one that takes a class. At the end we load the six models of the
 [paper](https://arxiv.org/abs/2308.07037), whose published weights work on every backend.
 
 ## Setup
@@ -32,7 +32,7 @@ from keras_bfn import BayesianFlowNetwork
 
 `from_preset` builds a model by name and loads its weights. The package contains `"bfn_digits"` and
 `"bfn_digits_classes"` (8x8 digits with 17 levels), `"bfn_mnist"` (digits in black and white) and
-`"bfn_text"` (letters). The README.md of each gives its data, its figures, and the command that
+`"bfn_text"` (letters). The README.md of each states its data, its results, and the command that
 trained it.
 """
 
@@ -75,13 +75,13 @@ model = BayesianFlowNetwork.from_preset("hf://user/digits")
 - `MLP`, for vectors and other small data.
 - `UNet`, for images and signals: convolutions at several resolutions, with attention in the middle.
   It is the paper's network for MNIST.
-- `VDMUNet`, for images and signals: a deep stack at full resolution, with Fourier features of the
+- `VDMUNet`, for images and signals: many blocks at full resolution, with Fourier features of the
   input. It is the paper's network for CIFAR-10.
-- `PatchTransformer`, for images: each patch sees the patches around it, or all others by attention.
+- `PatchTransformer`, for images cut into patches: each sees its neighbours, or all by attention.
   With `num_coarse_layers`, some blocks merge squares of patches to connect distant ones.
-- `Transformer`, for sequences. By default its blocks include a convolution over neighbours, its
-  attention uses relative positions, and its evidence is scaled. The paper's network for text8 is
-  `kernel_size=1, expansion=4, positions="sinusoidal", features="plain"`.
+- `Transformer`, for sequences. By default each block includes a convolution, attention uses
+  relative positions, and the input is scaled. The paper's network for text8 has `kernel_size=1,
+  expansion=4, positions="sinusoidal", features="plain", shortcut=False`.
 
 Each takes the flow, the shape of the data, and some sizes:
 """
@@ -98,20 +98,20 @@ change the dtype of a preset, use `from_preset("bfn_text", dtype="mixed_bfloat16
 
 ## Conditions
 
-With `conditions`, a network takes a class in addition to the data: `fit((data, classes))`,
-`generate(..., condition=classes)`. An int is the number of classes, and a tuple is the shape of a
-condition of numbers. Conditions of shape `(28, 28, 1)`, with values for each position of an image
-or a sequence, are used at that position: for example, a small image, scaled up, that conditions a
-large one.
+With `conditions`, a network takes a condition in addition to the data: a class if it is an int, the
+number of classes, or numbers if it is a tuple, their shape. Pass the conditions as
+`fit((data, classes))` and `generate(..., condition=classes)`. Conditions of shape `(28, 28, 1)`,
+with a value for each position of an image or a sequence, are used at that position. A large image
+can thus be conditioned on a small one, scaled up.
 
 Several conditions are a dict: `conditions={"label": 10, "text": (32,)}`, and
 `fit((data, {"label": labels, "text": embeddings}))`.
 
-One more class, `network.null_condition`, means "none". With `condition_dropout`, the model replaces
-some of the classes by it in training, and can then also generate without a class. For a network of
-your own, or for conditions of numbers, pass the null condition to the model:
-`BayesianFlowNetwork(..., null_condition=10)`, an array for numbers, or a dict for several. They are
-dropped together, or independently if `condition_dropout` is a dict of rates.
+`network.null_condition` is one more class, which means "none". With `condition_dropout`, the model
+replaces some of the classes by it in training, and can then also generate without a class. For a
+network of your own, or for conditions of numbers, pass the null condition to the model:
+`BayesianFlowNetwork(..., null_condition=10)`, an array for numbers, or a dict for several. These
+are dropped together, or independently if `condition_dropout` is a dict of rates.
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
@@ -131,15 +131,15 @@ print(f"mean of samples of class 1: {ones.mean():.2f}")
 
 Missing variables are -1 in integers and NaN in numbers. A model with `allow_missing=True` sends no
 messages about them, and they cost nothing. A network with a `"mask"` input, such as
-`Transformer(..., masked=True)`, also knows which variables are missing. Rows that end in -1 are
-then shorter sequences, and `generate(..., lengths=...)` samples sequences of given lengths.
-`inpaint` without a mask fills in the missing variables. A `sample_weight` with the shape of the
-data weights each variable.
+`Transformer(..., masked=True)`, also knows which variables are missing. Shorter sequences are rows
+that end in -1; `generate(..., lengths=...)` samples sequences of given lengths. `inpaint` without a
+mask fills in the missing variables. A `sample_weight` with the shape of the data weights each
+variable.
 
 ## The paper's models
 
-The paper's six models are presets, too. Without weights, they are compiled with the paper's
-optimizer and ready for `fit`. (The initial weights follow Keras's defaults.)
+The paper's six models are presets, too. With `load_weights=False`, they are compiled with the
+paper's optimizer and ready for `fit`. (The initial weights follow Keras's defaults.)
 """
 
 mnist = BayesianFlowNetwork.from_preset("bfn_mnist_binary", load_weights=False)
@@ -147,7 +147,7 @@ print(f"{mnist.network.count_params():,} weights")
 print(BayesianFlowNetwork.presets["bfn_mnist_binary"].recipe)
 
 """
-With weights, `from_preset` downloads the checkpoints of the paper's authors. This needs two more
+By default, `from_preset` downloads the checkpoints of the paper's authors. This needs two more
 packages on every backend, `pip install torch huggingface_hub`:
 
 ```python

@@ -70,8 +70,9 @@ simulations, held_out = simulate(5000), simulate(300)
 ## One model
 
 `simulation.make_model` scales the numbers, and makes a flow for each part and one network for all
-parts. With `bounds`, no sample lies outside the prior's box. The rest is plain Keras: `compile`
-with any optimizer, `fit` with callbacks, validation data and so on.
+parts. With `bounds`, no sample lies outside the prior's box. In most training examples, the part
+`observed` (by default `"observation"`) is given, so that the posterior is learnt best. The rest is
+plain Keras: `compile` with any optimizer, `fit` with callbacks, validation data and so on.
 """
 
 keras.utils.set_random_seed(0)
@@ -83,8 +84,8 @@ model.fit(simulations, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
 """
 ## The posterior
 
-`sample` samples all parts, given some of them. It takes one observation, or a batch: then the
-result has a leading axis of observations.
+`sample` samples all parts, given some of them. Here we give one observation. For a batch of
+observations, the result has one more axis, the first.
 """
 
 observed = np.array([-0.2, 0.3], "float32")
@@ -93,7 +94,8 @@ print(posterior.shape, posterior.min(axis=0), posterior.max(axis=0))
 
 """
 With parameters given, `sample` samples observations. For parameters from the posterior these are
-posterior predictions: they should scatter around the observation.
+posterior predictions: they should scatter around the observation, a cross in `posterior.png`, like
+new simulations of the same parameters.
 """
 
 predicted = model.sample(1, given={"parameters": posterior}, seed=1)["observation"][:, 0]
@@ -111,8 +113,8 @@ figure.savefig("posterior.png", dpi=100)
 """
 ## Missing observations
 
-NaN marks a missing observation. It is sampled together with the parameters. If only the second
-number is known, the posterior is a band across the box.
+NaN marks a number that was not observed. It is sampled together with the parameters. If only the
+second number is known, the posterior is a band across the box (`missing.png`).
 """
 
 partly = model.sample(2000, given={"observation": [np.nan, 0.3]}, seed=0)
@@ -128,8 +130,8 @@ Simulations may contain NaN, too, where a simulator failed. Missing values do no
 
 ## Densities
 
-`log_prob` estimates a lower bound of a log-density, in nats: of the posterior at the true
-parameters, or of the likelihood.
+`log_prob` estimates a lower bound of a log density in the data's units, in nats: of the posterior
+at the true parameters, or of the likelihood at the observation.
 """
 
 for given in ("observation", "parameters"):
@@ -141,9 +143,9 @@ for given in ("observation", "parameters"):
 
 The true parameters of new simulations are known. If the posteriors are right, the rank of the true
 parameter among posterior samples is uniform (simulation-based calibration), and the central 90%
-interval contains it 90% of the time. The grey band contains 99% of the bars if the ranks are
-uniform. Too many ranks in the middle mean that posteriors are too wide; too many at the ends, that
-they are too narrow.
+interval contains it 90% of the time. `calibration.png` shows how often each rank occurs, in ten
+bars. If the ranks are uniform, a bar ends within the grey band with 99% probability. Too many ranks
+in the middle mean that posteriors are too wide; too many at the ends, that they are too narrow.
 """
 
 DRAWS, BARS = 99, 10
@@ -167,7 +169,7 @@ figure.savefig("calibration.png", dpi=100)
 
 Integers are classes, 0 to K - 1. Here a class selects one of two simulators, and its posterior is a
 Bayesian model comparison. Parts may have any names, and there may be more than two; `observed`
-names the one that is observed.
+names the part that will be given.
 """
 
 
@@ -198,22 +200,22 @@ In `sbi`, a prior has a method `sample`, and a simulator maps batches; both use 
 ```python
 parameters = prior.sample((10_000,))
 simulations = {"parameters": parameters, "observation": simulator(parameters)}
-base = prior.base_dist  # of a BoxUniform
+base = prior.base_dist  # if the prior is a BoxUniform
 model = simulation.make_model(simulations, bounds={"parameters": (base.low, base.high)})
 model.compile(recipes.adamw(4000, peak_rate=2e-3))
 model.fit(simulations, batch_size=200, epochs=80)
 samples = torch.tensor(model.sample(1000, given={"observation": observed})["parameters"])
 ```
 
-A simulator of BayesFlow returns a dict of arrays, as `make_model` and `fit` take. No adapter is
-needed: the flows scale the numbers.
+A simulator of BayesFlow returns a dict of arrays, which `make_model` and `fit` take. An adapter is
+not needed: the flows scale the numbers.
 
 ```python
 simulations = simulator.sample(10_000)  # a bayesflow.simulators.Simulator
 model = simulation.make_model(simulations, observed="x")
 model.compile(recipes.adamw(4000, peak_rate=2e-3))
 model.fit(simulations, batch_size=200, epochs=80)
-samples = model.sample(1000, given={"x": observed})  # conditions={"x": observed}
+samples = model.sample(1000, given={"x": observed})  # in BayesFlow: conditions={"x": observed}
 ```
 
 ## To sum up

@@ -15,8 +15,8 @@ between two digits, and complete digits of which the upper half is known. We als
 and write a sampler. Each section writes its samples as a picture, such as `guided.png` or
 `completed.png`, and `generation.gif` shows digits as they form.
 
-The model comes with the package and was trained on ten classes of digits. [Getting
-started](getting_started.py) defines the terms of this guide.
+The model comes with the package. It was trained on digits, with their class as a condition.
+[Getting started](getting_started.py) defines the terms of this guide.
 
 ## Setup
 """
@@ -43,8 +43,8 @@ digits = load_digits().images[..., None].astype("int32")
 samples data from the output distribution, and then a message about these data. The other samplers
 use the mean of the output distribution instead of a sample, and need fewer steps. `"sde1"` and
 `"sde2"` add the noise of a message at each step. `"ode1"` and `"ode2"` add no noise, so a sample is
-a function of its starting point. The 2 stands for second order: these samplers extrapolate the mean
-from the last two predictions.
+a function of its starting point, which is random. The 2 stands for second order: these samplers
+extrapolate the mean from the last two predictions.
 """
 
 for name in ("ancestral", "sde2", "ode2"):
@@ -52,17 +52,17 @@ for name in ("ancestral", "sde2", "ode2"):
     visualization.plot_samples(samples, f"{name}.png")
 
 """
-With `num_steps=9` the network is called ten times: once before each step, and once at the end.
+With `num_steps=9` the network is called ten times: once before each step, and once after the last.
 
 A sampler object has options:
 
 - `temperature` below 1 favours likely values.
-- `end` sets how the last prediction becomes a sample. `"mode"`, the default, takes the mode of the
-  output distribution at t = 1. `"sample"` draws from it. `"last"` takes the mode of the prediction
-  one step earlier, and saves a network call.
+- `end` sets how the last prediction becomes a sample. `"mode"`, the default, takes the likeliest
+  value of each pixel at t = 1. `"sample"` samples it. `"last"` takes the likeliest value one step
+  earlier, and saves a network call.
 - `start` skips the earliest times, when messages carry almost no information.
-- `spacing="log_beta"` spaces the steps evenly in the logarithm of the accuracy. With few steps,
-  this gives the best samples of these digits and of binary MNIST, by [Fréchet
+- `spacing="log_beta"` spaces the steps evenly in the logarithm of the total accuracy, beta. With
+  few steps, it gives the best samples of these digits and of binary MNIST, by [Fréchet
   distance](../docs/results.md#samples).
 """
 
@@ -78,9 +78,9 @@ samples = model.generate(24, num_steps=10, sampler=likely, seed=0, verbose=0)
 
 The model was trained with `condition_dropout=0.1`: for a random tenth of the examples, the class
 was replaced by the null condition, which means that the class is unknown. The model can therefore
-compare its predictions with and without the class, and `guidance_scale` multiplies the difference:
-0 ignores the class, 1 is the prediction as trained, and 2 doubles the difference. Both predictions
-come from one network call on a batch of twice the size.
+compare its predictions with and without the class. `guidance_scale` multiplies the difference
+between them: 0 ignores the class, 1 is the prediction as trained, and 2 doubles the difference.
+Both predictions come from one network call on a batch of twice the size.
 """
 
 classes = np.repeat(np.arange(10), 6)
@@ -102,11 +102,11 @@ model.fit((images, labels), epochs=100)
 
 ## Between two digits
 
-`encode` runs a deterministic sampler backwards, from data to normally distributed latents. It
-starts from the evidence at t = 1, which it draws given the data. This evidence contains noise, so
-`encode` takes a seed. `generate` turns the latents into the data again. We interpolate on the
-sphere between the latents of two digits, and generate a digit from each point. (Without a class,
-the model uses the null condition.)
+`encode` runs a deterministic sampler (`"ode1"` or `"ode2"`) backwards, from data to *latents*, the
+starting points of this sampler, which are normally distributed. Backwards, it starts from evidence
+at t = 1 about the data, which contains noise, so `encode` takes a seed. `generate` turns the
+latents into the data again. We interpolate on the sphere between the latents of two digits, and
+generate a digit from each point. (Without a class, the model uses the null condition.)
 """
 
 sampler = samplers.ODE2Sampler(start=0.01, spacing="log_beta")
@@ -124,11 +124,12 @@ visualization.plot_samples(samples, "between.png")
 
 `inpaint` completes examples of which some variables are known. At each step, messages about the
 known variables come from their true values, as in training. The unknown variables are sampled,
-guided towards values for which the network predicts the known variables well. (This is another
-guidance than the one above, and needs no class.) With this guidance alone, completions follow the
-conditional distribution only approximately. With `num_particles`, several candidates run in
-parallel for each completion. Their weights correct the error of the guidance, and one of them is
-chosen by weight. [Guidance by any function](guidance.py) explains guidance and particles.
+guided towards values for which the network predicts the known variables well. (This is not the
+guidance above, and needs no class.) With this guidance alone, completions follow the conditional
+distribution only approximately. With `num_particles`, several candidates run in parallel for each
+completion. Their weights correct the error of the guidance, and one of them is chosen by weight.
+How many of them have a substantial weight is the effective sample size. [Guidance by any
+function](guidance.py) explains guidance and particles.
 """
 
 num_digits, num_completions = 4, 8
@@ -152,9 +153,9 @@ print("Particles that counted, on average:", result.effective_sample_size.mean()
 
 """
 A forecast is the completion of a series whose past is known. `forecast` takes a past of any length
-and continues it to any horizon, window by window; each window begins with the end of the series so
-far. Many continuations of one series sample the distribution of its future, and `plot_forecast`
-draws its quantiles as bands.
+and continues it to any horizon, window by window. Each window begins with the end of the series so
+far; after the first, each adds `stride` new steps. Many continuations of one series sample the
+distribution of its future, and `plot_forecast` draws its quantiles as bands.
 
 We train a model on windows of 24 steps of a sine with a random phase, and continue the first 16
 steps of one window to 76. With `times="variables"` the model by default learns to condition on
@@ -180,11 +181,11 @@ visualization.plot_forecast(continued, "forecast.png", np.arange(76)[:, None] < 
 ## Pictures of the process
 
 With `return_details=True`, `generate` returns a result whose `trajectory` holds, for every step,
-the time, the evidence (the weighted sum of the messages so far), and the parameters of the input
-and output distributions. `plot_trajectory` draws the input distribution, and `animate_generation`
-both distributions as an animation. `plot_flow` draws four distributions of a single variable:
-input, output, sender (of the next message, given the variable's value in the finished sample) and
-receiver (of the next message, as the network predicts it).
+the time, the evidence, the parameters of the input distribution, and the network's output.
+`plot_trajectory` draws the input distribution, and `animate_generation` both the input and the
+output distribution. `plot_flow` draws four distributions of a single variable: input, output,
+sender (of the next message, if the variable had the value of the finished sample) and receiver (of
+the next message, as the network predicts it).
 """
 
 result = model.generate(16, num_steps=20, seed=0, return_details=True, verbose=0)

@@ -13,12 +13,12 @@ Accelerator: None
 At the end of this guide you have saved a model in three forms, loaded it again, and seen how a
 damaged file is refused. The right form depends on its use:
 
-| to | write | it holds |
+| purpose | call | content |
 |---|---|---|
 | use it, or train it further | `model.save("model.keras")` | model, weights, optimizer |
 | give it to others | `model.save_to_preset("folder")`, `upload_preset` | model, weights |
-| fill a model of equal architecture | `model.save_weights("m.weights.h5")` | weights, optimizer |
-| survive a power cut in training | `callbacks.Resume("folder")` | all that `fit` changes |
+| load weights into an equal network | `model.save_weights("m.weights.h5")` | weights, optimizer |
+| resume an interrupted training run | `callbacks.Resume("folder")` | all that `fit` changes |
 | run it without Keras | `model.export(...)` | a step of a sampler |
 
 Every backend reads the first three, whichever backend wrote them. For the last two, see [long
@@ -76,8 +76,9 @@ print(f"{nats(loaded):.2f} nats, after {int(loaded.optimizer.iterations)} steps"
 ## Weights
 
 A weights file loads into any model whose network has the same architecture, such as one that
-computes in half precision. It also holds the state of the optimizer if the model was compiled; a
-model that is not compiled takes the weights alone. For another architecture, Keras raises an error.
+computes in half precision. It also holds the state of the optimizer if the model was compiled. If
+the model that loads it is not compiled, it takes only the weights. For another architecture, Keras
+raises an error.
 """
 
 model.save_weights("digits.weights.h5")
@@ -99,8 +100,8 @@ for path in ["model.keras", *sorted(pathlib.Path("digits_preset").iterdir())]:
 print(pathlib.Path("digits_preset/metadata.json").read_text())
 
 """
-`from_preset` reads it. It can skip the weights, for a new network of the same architecture, or let
-the network compute in another dtype policy.
+`from_preset` reads it. With `load_weights=False`, it returns a new, untrained model of the same
+architecture. With `dtype`, the network computes in another precision.
 """
 
 shared = keras_bfn.BayesianFlowNetwork.from_preset("digits_preset")
@@ -127,8 +128,8 @@ except ValueError as error:
     print(error)
 
 """
-To edit a config by hand, remove the digests. `from_preset` still refuses a config that makes no
-valid model, and gives the reason.
+To edit a config by hand, remove the digests from `metadata.json`. `from_preset` still refuses a
+config that makes no valid model, and gives the reason.
 """
 
 model.save_to_preset("digits_preset")
@@ -150,9 +151,9 @@ for width in (64, 63, 32):
 """
 ## Parts of your own
 
-Your own flow, schedule, network or tokenizer is saved by the name of its class and its arguments.
-The name is the one under which the class is registered. So register the class, and define or import
-it before you load the file. The file does not contain the code: share it with the model.
+For your own flow, schedule, network or tokenizer, a file holds the registered name of the class and
+the arguments of the constructor, not the code. So register the class, share its code with the
+model, and define or import it before you load the file.
 """
 
 
@@ -172,15 +173,15 @@ class Frame(keras_bfn.networks.Network):
 keras_bfn.BayesianFlowNetwork(flow, Frame(flow, (8, 8, 1))).save("own.keras")
 print(type(keras.saving.load_model("own.keras").network).__name__)
 
-keras.saving.get_custom_objects().pop("my_package>Frame")  # as in a program that lacks it
+keras.saving.get_custom_objects().pop("my_package>Frame")  # as in a program without this class
 try:
     keras.saving.load_model("own.keras")
 except TypeError as error:
     print(str(error).partition("Exception encountered: ")[2].partition(".")[0])
 
 """
-Files also record the state of single layers (frozen, quantised, another dtype policy). LoRA is
-merged into the kernels: see [fine-tuning](fine_tuning_and_export.py).
+Files also record changes to single layers: whether they are frozen or quantised, or have another
+dtype policy. LoRA is merged into the kernels: see [fine-tuning](fine_tuning_and_export.py).
 
 ## On a hub
 
@@ -194,7 +195,7 @@ runs none. [Networks and presets](networks_and_presets.py) shows the call. Some 
   Name one if the model must not change, because the owner may upload another under the same name.
 - The hub's library caches downloads on your machine.
 - `upload_preset(..., private=True)` makes the preset visible to you alone, and
-  `folder="digits_preset"` keeps a copy of what is uploaded. You can edit the card there and upload
+  `folder="digits_preset"` keeps a copy of the preset. You can edit the card there and upload
   the folder with `keras_bfn.presets.upload_preset`.
 
 This is the card of a model in the package:

@@ -10,14 +10,14 @@ Accelerator: None
 """
 ## Introduction
 
-The loss of a Bayesian Flow Network is a number of bits: what it costs Alice to send data to Bob by
-noisy messages. At the end of this guide you have sent data of each type and seen that the bits add
-up to the entropy, the least average cost of any code. The guide draws the four distributions of the
+The loss of a Bayesian Flow Network is the number of bits that it costs a sender, Alice, to transmit
+data to a receiver, Bob, by noisy messages. In this guide they send data of each type, and the bits
+add up to the entropy, the least average cost of any code. We draw the four distributions of the
 [paper](https://arxiv.org/abs/2308.07037) (`weather.png`, `cover.png`, `warmth.png`, `wind.png`) and
 the bits over time (`bits_add_up.png`).
 
-Nothing is trained: Bayes' rule gives exact predictions. Two dependent variables show what the
-network and continuous time are for. The guide needs `matplotlib` and takes a minute on a CPU.
+Nothing is trained: Bayes' rule gives exact predictions. At the end we send two dependent variables,
+which need a network and many messages. The guide needs `matplotlib` and takes a minute on a CPU.
 
 ## Setup
 """
@@ -47,21 +47,21 @@ alpha is the *accuracy* of the message. The type of the data determines e and th
 | | e(x) | c |
 |---|---|---|
 | classes 0..K-1, without order | a vector of K numbers, 1 at x and 0 elsewhere | K |
-| levels 0..K-1, in order | the middle of bin x, of K bins that fill [-1, 1] | 1 |
+| levels 0..K-1, in order | the centre of bin x, if K equal bins divide [-1, 1] | 1 |
 | numbers | x | 1 |
 | angles | (cos x, sin x) | 1 |
 
 Bob adds up `c alpha y` over all messages y. This sum, the *evidence* s, and the total accuracy beta
 are all that he keeps. Time t runs from 0, before the first message, to 1, after the last, and the
-*schedule* beta(t) is the total accuracy at time t. A *flow* is all of this for one type of data.
+*schedule* beta(t) is the total accuracy at time t. A *flow* defines e, c and beta(t).
 
-Alice reports the weather every morning: its class (half of the mornings are sunny, a quarter
-cloudy, an eighth each have rain and snow), the cloud cover in eighths of the sky (mostly clear or
+Alice reports four values every morning: the weather (sunny on half of the mornings, cloudy on a
+quarter, rain and snow on an eighth each), the cloud cover in eighths of the sky (mostly clear or
 overcast), the deviation from the usual temperature in tens of degrees, N(0, 0.25^2), and the
-direction of the wind (uniform). Bob knows these distributions. The first and third flow take them
-as their `prior`. The output of a `DiscretizedFlow` is normal, which does not fit the cover, so we
-subclass it. By Bayes' rule, the probability of level k is its prior times the likelihood of the
-evidence, `exp(s e(k) - beta e(k)^2 / 2)`.
+direction of the wind (uniform). Bob knows these distributions, the `prior` of two of the flows. The
+output distribution of a `DiscretizedFlow` is a normal cut into bins, not the exact posterior. A
+subclass applies Bayes' rule: the probability of level k is proportional to its prior probability
+times the likelihood of the evidence, `exp(s e(k) - beta e(k)^2 / 2)`.
 """
 
 COVER = np.array([0.3, 0.1, 0.05, 0.03, 0.02, 0.03, 0.05, 0.12, 0.3])
@@ -88,7 +88,7 @@ def entropy(probs):
     return -np.sum(probs * np.log2(probs))
 
 
-ENTROPY = {  # in bits; the last two are of densities, and may be negative
+ENTROPY = {  # in bits; that of a density, as the last two, may be negative
     "weather": entropy(WEATHER),
     "cover": entropy(COVER),
     "warmth": 0.5 * math.log2(2 * math.pi * math.e * WARMTH[1] ** 2),
@@ -98,19 +98,19 @@ ENTROPY = {  # in bits; the last two are of densities, and may be negative
 """
 ## Message by message
 
-Each step has four distributions:
+Each message involves four distributions:
 
-1. The *input distribution* is what Bob knows about a variable from the messages about it alone. Its
-   parameters theta are the input of the network.
-2. The *output distribution* is the network's prediction from theta of all variables. A single
-   variable needs no network: `flow.evidence_params` is the output given its own messages.
+1. The *input distribution* is what Bob knows about a variable from its prior and the messages about
+   it alone. Its parameters theta are the input of the network.
+2. The *output distribution* is the network's prediction of the variable from the theta of all
+   variables. A single variable needs no network: `flow.evidence_params` is the exact prediction.
 3. The *sender distribution* is that of Alice's next message, given x.
-4. The *receiver distribution* is that of the next message as Bob expects it: the mixture of the
-   senders of all values, weighted by the output distribution.
+4. The *receiver distribution* is that of the next message for Bob, who does not know x: the mean of
+   the sender distributions of all values, weighted by the output distribution.
 
-A message costs KL(sender || receiver) bits. `observe` samples a message and returns its
-contribution to the evidence; `schedule.alpha` is the accuracy of message i of n. (`evidence_params`
-of `warmth` is a plain 0, since `prediction="residual"` counts from the input distribution.)
+A message costs KL(sender || receiver) bits. `observe` samples a message and returns what it adds to
+the evidence; `schedule.alpha` is the accuracy of message i of n. (For `warmth`, `evidence_params`
+is 0: by `prediction="residual"`, this means the mean of the input distribution.)
 """
 
 
@@ -125,7 +125,7 @@ def predict(flow, s, t):
 
 
 def send(flow, x, num_steps):
-    """At each time the prediction, the bits of the messages so far, and the bits of x itself."""
+    """Returns, for each time, the prediction, the bits of all messages so far, and those of x."""
     s, cost, history = ops.zeros((*x.shape, flow.embedding_size)), np.zeros(x.shape), []
     for step in range(num_steps + 1):
         t = ops.full(x.shape[:1], step / num_steps)
@@ -146,27 +146,30 @@ for name, value in {"weather": 2, "cover": 7, "warmth": 0.4, "wind": 2.5}.items(
     visualization.plot_flow(FLOWS[name], trajectory, f"{name}.png")
 
 """
-The pictures show the four distributions at some of the times:
+The pictures show the four distributions from top to bottom, at some of the times:
 
-- `weather`: input and output are probabilities of four classes. Messages are shown by their
-  component for the true class. As Bob becomes certain, the receiver moves from 0 to the sender.
-- `cover`: the input is normal, the output has nine levels and knows that half a cover is rare.
-- `warmth`: the output is a point, the mean. So the receiver is the sender, shifted.
-- `wind`: input and output are von Mises, the hump of the circle, where -pi and pi coincide.
+- `weather`: input and output are probabilities of four classes. Of a message, the number for the
+  true class is shown, whose mean is 1 in the sender distribution. The mass of the receiver
+  distribution moves from 0 to 1 as Bob becomes certain.
+- `cover`: the input distribution is normal; the output distribution has nine levels.
+- `warmth`: the output distribution is one point, the mean of the input distribution. The receiver
+  distribution is the sender distribution, moved to this point.
+- `wind`: input and output are von Mises distributions, the normal's counterpart on a circle.
 
 ## The bits add up
 
 If Alice stops at any time and sends x itself, the total cost has two parts: the bits of the
 messages so far, and -log2 of the probability or density of x given what Bob knows. On average, the
-first rises, the second falls, and their sum is the entropy. For numbers this holds only in
-*continuous time*, with infinitely many messages. Their cost is an integral of
-`losses.ContinuousTimeLoss`. We estimate it at one random time for each example, where we sample the
-evidence at once: a sum of normal messages is normal.
+first part rises with time, the second falls, and the sum is the entropy. This holds for any number
+of messages, for a single variable whose output distribution is the exact posterior. For numbers,
+whose output distribution is a point, it holds in *continuous time*, with infinitely many messages.
+These cost the integral of `losses.ContinuousTimeLoss` over time, which we estimate at one random
+time for each example, from evidence sampled at that time.
 """
 
 NUM, NUM_STEPS = 10_000, 10
 quantiles = (np.arange(NUM) + 0.5) / NUM
-MORNINGS = {  # each value as often as it is likely
+MORNINGS = {  # each value in proportion to its probability
     "weather": np.searchsorted(np.cumsum(WEATHER), quantiles),
     "cover": np.searchsorted(np.cumsum(COVER), quantiles),
     "warmth": [statistics.NormalDist(*WARMTH).inv_cdf(q) for q in quantiles],
@@ -199,20 +202,17 @@ figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", nco
 figure.savefig("bits_add_up.png")
 
 """
-Numbers cost more by few and large messages, because a point is then a poor prediction. (The
-averages have standard errors of about 0.03 bits.) Training estimates the cost likewise. One random
-time for each example gives the *transmission loss*; the cost of x at t = 1 is the *reconstruction
-loss*. Both are all of the loss.
+With few, large messages, numbers cost more than the entropy. (The averages have standard errors of
+about 0.03 bits.) All messages cost the *transmission loss*, which training minimises; x at t = 1
+costs the *reconstruction loss*; the sum is the *code length*.
 
 ## Two variables, and a network
 
-Half of the mornings are fair, and in nine cases of ten the next morning is like the last. So a
-message about one morning informs about both. The input distribution ignores this; the network
-combines the variables. We write it by Bayes' rule: to its own log odds, each variable adds those
-implied by the other.
-
-To generate, Bob sends himself messages from the receiver distribution: at each step he samples x
-from the output distribution, and then a message about x.
+Half of the mornings are fair, and nine times out of ten the next morning is like the last. So a
+message about one morning also informs Bob about the other. The input distributions do not include
+this; the network does. By Bayes' rule, it adds to the log odds of each morning those that the other
+morning implies. To generate, Bob sends himself messages from the receiver distribution: at each
+step he samples x from the output distribution, and then a message about x.
 """
 
 SAME = 0.9
@@ -229,7 +229,7 @@ class BayesRule(keras.layers.Layer):
 
 one_side = [[0, 0]] * 9 + [[0, 1]]
 pairs = np.array((one_side + [[1 - a, 1 - b] for a, b in one_side]) * 100, "int32")
-print(f"Entropy: alone 2 bits, together {1 + entropy(np.array([SAME, 1 - SAME])):.2f} bits")
+print(f"Entropy: if independent 2 bits, as a pair {1 + entropy(np.array([SAME, 1 - SAME])):.2f}")
 model = keras_bfn.BayesianFlowNetwork(pair_flow, BayesRule(), event_shape=(2,), seed=0)
 for num_steps in (1, 2, 5, 20, 100):
     nats = model.code_length(pairs, num_steps, num_repeats=20, batch_size=2000, seed=0, verbose=0)
@@ -239,11 +239,11 @@ for num_steps in (1, 2, 5, 20, 100):
     print(f"{num_steps} messages: {cost:.2f} bits; {alike:.3f} of the sampled pairs are alike")
 
 """
-A single message about each variable costs as much as two independent variables, since Bob knows
-nothing yet. With more messages, each finds him knowing more about *both*, and the cost falls to the
-entropy of the pair. Likewise, samples match less often if there are few messages. So continuous
-time matters: a message treats variables as independent, and the network combines them between
-messages. A trained network costs more, by as many bits as its output distributions are off.
+With one message about each morning, the pair costs nearly as much as two independent mornings: Bob
+predicts each from its prior. With more messages, each arrives when Bob already knows something
+about *both* mornings, and the cost falls towards the entropy of the pair. Likewise, with few
+messages, fewer sampled pairs are alike. So messages should be many and small: the network combines
+them only between steps. A trained network, whose output distributions are not exact, costs more.
 
 [Getting started](getting_started.py) trains a network, [compression](lossless_compression.py)
 writes files, and [sampling](sampling.py) shows samplers that need fewer steps.

@@ -10,14 +10,14 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we train one model of Fisher's irises: the species, the width of the petals, and two
-lengths. The model then samples whole flowers, samples any part given the others, and gives the cost
-of each part in nats. `flowers.png` shows samples beside the data, and `pace.png` shows how early
-each part is known.
+In this guide we train one model of Fisher's irises: the species, the width of the petals, and the
+lengths of sepals and petals. The model then samples whole flowers, samples any part given the
+others, and gives the cost of each part in nats. `flowers.png` shows samples beside the data, and
+`pace.png` shows how early in time each part becomes certain.
 
-The same model serves as a classifier, a regression, or a conditional generator, depending on which
-parts it is given. The guide needs `scikit-learn` and `matplotlib`, and takes a minute or two on a
-CPU.
+The same model serves as a classifier, a regression model or a conditional generator, depending on
+which parts are given. The guide needs `scikit-learn` and `matplotlib`, and takes a minute or two on
+a CPU.
 
 ## Setup
 """
@@ -43,9 +43,9 @@ measured in whole millimetres, so we treat it as levels, 0 to 25. The lengths of
 in centimetres, are real numbers.
 
 For each part there is a *flow*, which defines how data of its type are sent as noisy messages.
-`beta_1` and `sigma_1` set the accuracy with which a part is known after the last message. A higher
-final accuracy also means that the part is known earlier, because each part has its own accuracy
-schedule. Numbers stay in their own units: `fit_scaling` finds their range.
+`beta_1` and `sigma_1` set the total accuracy of the messages about a part. All parts are sent at
+the same time. A higher accuracy makes a part known earlier. Numbers stay in their own units:
+`fit_scaling` finds their range.
 """
 
 iris = load_iris()
@@ -55,7 +55,7 @@ data = {
     "width": (10 * iris.data[order, 3]).round().astype("int32"),
     "lengths": iris.data[order][:, [0, 2]].astype("float32"),
 }
-# Each flower 20 times in one epoch, each time with new noise and at a new time.
+# Each flower occurs 20 times in an epoch, each time with new noise and at a new time.
 train = {name: part[:110].repeat(20, axis=0) for name, part in data.items()}
 test = {name: part[110:] for name, part in data.items()}
 shapes = {"species": (), "width": (), "lengths": (2,)}
@@ -71,27 +71,28 @@ print({name: (part.shape, part.dtype.name) for name, part in train.items()})
 """
 ## A network for a dict
 
-The inputs and outputs of the network are such dicts, too. `MultiPart` takes any number of parts.
-With `mixer="mlp"`, all variables together are the input of dense blocks. With `"transformer"`, the
-default, each variable is a token that attends to the others; images are cut into patches.
+The inputs and outputs of the network are dicts with the same names, too. `MultiPart` takes any
+number of parts. With `mixer="mlp"`, all variables together are the input of dense blocks. With
+`"transformer"`, the default, each variable is a token that attends to the others; images are cut
+into patches.
 
 `times="variables"` gives each variable its own time. In training, half of the examples have one
-time for all variables, as usual. In the other half some variables, or whole parts, are known
-exactly and cost nothing. In this way the network learns to predict the rest given these.
+time for all variables, as usual. In the other half, some variables or whole parts are given: they
+are known exactly and cost nothing. In this way the network learns to predict the rest from them.
 
 ## Weights of the parts
 
-The loss is the cost of an example, which is the sum of its parts' nats. `loss_weights` sets how
-much a nat of each part counts in training, 1 by default. A higher weight makes the model learn a
-part first, at the expense of the others. The species, for example, contributes at most log(3), or
-1.1 nats, and the other parts contribute more. The weights only affect `loss`: all other figures of
-`evaluate` and `code_length` are unweighted nats.
+The loss is the cost of an example, which is the sum of the costs of its parts. In training,
+`loss_weights` multiplies the cost of each part by a weight, 1 by default. A higher weight makes the
+model learn a part first, at the expense of the others. The species, for example, contributes at
+most log(3), or 1.1 nats, and the other parts contribute more. The weights only affect `loss`: all
+other figures of `evaluate` and `code_length` are unweighted nats.
 
 We first train two models for a short time, one of them with a weight of 10 for the species. Then we
-train one for longer, without weights. For each we print how many test flowers get the right species
-when it is sampled given all other parts, and the cost of each part. (`num_repeats=50` scores each
-flower 50 times in `evaluate`, not in `fit`. `"sde2"` is a [sampler](sampling.py) that needs few
-steps.)
+train one for longer, without weights. For each model we sample the species of test flowers given
+all other parts, and print how many are right, and the cost of each part. (`num_repeats=50` lets
+`evaluate`, not `fit`, score each flower 50 times. `"sde2"` is a [sampler](sampling.py) that needs
+few steps.)
 """
 
 
@@ -147,9 +148,9 @@ A part need not be known entirely. In `given=`, NaN (or -1 in integers) marks un
 `inpaint` takes a mask for each part instead, or True for a whole part, and samples the rest. Here
 we know the species and one of the two lengths, that of the sepals.
 
-`inpaint` works with any model. With `times="shared"`, the default, the known variables are sent as
-messages, step by step, and `num_particles` corrects for what is sampled before the messages have
-arrived.
+`inpaint` works with any model. With `times="shared"`, the default, the known variables are sent
+step by step, too. The first steps then have only noisy messages about them; `num_particles`
+corrects this.
 """
 
 mask = {"species": True, "lengths": np.array([True, False])}
@@ -168,8 +169,8 @@ for k, name in enumerate(iris.target_names):
 """
 ## How much the parts say about each other
 
-`code_length` returns the cost of each part. With `given=` it returns the cost of the other parts
-when some are known. The difference is the information that the parts share.
+`code_length` returns the cost of each part. With `given=`, it returns the cost of the other parts
+when some are known. The difference is the information that the known parts give about the others.
 """
 
 
@@ -184,8 +185,8 @@ for given in ([], ["species"], ["lengths"], ["width", "lengths"], ["species", "w
     show_cost(*given)
 
 """
-The lengths are real numbers, so their nats come from a density per centimetre. In another unit they
-change by a constant, and only differences between them are meaningful.
+The cost of the lengths is that of a density per centimetre, because they are real numbers. In
+another unit it changes by a constant, so only differences between such costs are meaningful.
 
 ## When each part becomes known
 
@@ -222,15 +223,14 @@ axes.legend()
 figure.savefig("pace.png")
 
 """
-The species is known long before the width is known to the millimetre. It is also known earlier than
-from its own messages alone, because the other parts are informative about it. A larger `beta_1`
+The species is certain long before the width is known to the millimetre. It is also certain earlier
+than by its own messages alone, because the other parts are informative about it. A larger `beta_1`
 moves its curve to the left.
 
 ## A separate network for a part
 
 A part can have a network that suits it, such as a `UNet` for pictures. `MultiPart` passes it a
-vector with the information of all parts, as a condition. `examples/image_and_label.py` trains such
-a model:
+vector computed from all parts, as a condition. `examples/image_and_label.py` trains such a model:
 
 ```python
 flow = {"image": flows.DiscretizedFlow(17, sigma_1=0.02), "label": flows.DiscreteFlow(10, 3.0)}

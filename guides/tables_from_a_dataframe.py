@@ -58,15 +58,15 @@ print(train.head().to_string())
 """
 `Table.from_dataframe` chooses a type for each column:
 
-- `Number`: real numbers and dates. Each is sent as a score, its normal quantile: the median becomes
-  0. Only the order of numbers matters, so long tails do no harm.
+- `Number`: real numbers and dates. Their ranks are mapped to quantiles of the standard normal
+  distribution: the median becomes 0. Only ranks matter, so long tails do no harm.
 - `Levels`: integers in a range of at most 256 values, in order.
 - `Angle`: periodic numbers, such as degrees or hours of the day. They must be declared.
 - `Category`: strings, bools, and numbers with at most ten different values, without an order.
   Grades from 1 to 5 have an order: declare them as `Levels(1, 5)`.
 
 pandas stores integers as floats if cells are missing, so magnesium becomes a `Number`. We declare
-it as `Levels`, in a wider range than observed. `Number("mean")` standardizes proline instead.
+it as `Levels`, in a wider range than observed. `Number("mean")` scales proline linearly instead.
 """
 
 print(Table.from_dataframe(train))
@@ -76,8 +76,8 @@ print(table)
 """
 ## The model
 
-`make_model` makes a model for the table. `fit` takes 2,000 steps of AdamW, unless you compile the
-model or pass `epochs`. Missing cells need no preparation: the model learns where they occur.
+`make_model` makes a model for the table. By default, `fit` takes 2,000 steps of AdamW, in at most
+1,000 epochs. Missing cells need no preparation: the model learns where they occur.
 """
 
 model = table.make_model(width=64, seed=0)
@@ -86,9 +86,9 @@ nats = model.code_length(test, num_repeats=100, seed=0, verbose=0)["parts"]
 print({name: sum(part.values()).mean().round(2).item() for name, part in nats.items()})
 
 """
-These are the mean costs of the parts of a test row, in nats. The cost of a row is their sum. All
-`Number` columns form one part, `"numbers"`. The part `"present"` states which cells are present.
-`num_repeats=100` scores each row at 100 times; `evaluate`, at one time, is less exact.
+These are the mean code lengths of the parts of a test row, in nats; their sum is that of the row.
+All `Number` columns form one part, `"numbers"`. The part `"present"` states which cells are
+present. `num_repeats=100` averages over 100 times t per row; `evaluate` uses one.
 
 ## Generated rows
 """
@@ -134,7 +134,7 @@ print("mean difference of all pairs:", np.abs(real - made).mean().round(3))
 """
 ## Conditional generation
 
-`given` maps any columns to a value for all rows, or to a list with one value for each row.
+`given` is a dict from columns to one value for all rows, or to a list with a value for each row.
 """
 
 for grape in ("Barolo", "Grignolino", "Barbera"):
@@ -151,8 +151,8 @@ print(strong["grape"].value_counts().to_dict())
 ## Imputation
 
 `impute` samples the missing cells, given the rest of the row. The spread of `num_draws` samples
-shows the uncertainty: if they are calibrated, 14 in 16 true values (88%) lie between the smallest
-and the largest of 15. Here we hide a quarter of the numbers in the test rows, and all grapes.
+shows the uncertainty. If it is right, a true value is below all of 15 samples once in 16 times, and
+above all as often, so 88% lie between them. We hide a quarter of the numbers, and all grapes.
 """
 
 hidden = rng.uniform(size=(len(test), len(names))) < 0.25
@@ -182,9 +182,9 @@ print(f"grape imputed correctly: {(commonest == test['grape']).mean():.0%}")
 """
 ## Cells missing for a reason
 
-Some cells are missing because of other values in the row: a flat has no garden. By default, a
-column with missing cells is therefore *nullable*: the model learns how missing cells depend on the
-other columns, and generates them accordingly. As an example, we remove the hue of each Barbera.
+Some cells are missing because of other values in the row: hue may be measured for some grapes only.
+By default, a column with missing cells is *nullable*: the model learns how missing cells depend on
+the other columns, and generates them accordingly. As an example, we remove the hue of each Barbera.
 """
 
 gaps = whole.assign(hue=whole["hue"].where(whole["grape"] != "Barbera"))
@@ -196,16 +196,16 @@ for name, frame in (("real", gaps), ("drawn", gap_model.sample(500, num_steps=30
 print("missing after impute:", gap_model.impute(gaps, seed=0)["hue"].isna().sum())
 
 """
-`impute` fills every missing cell. If it carries no information that a cell is missing, declare the
-column with `nullable=False`, such as `Number(nullable=False)`. The model then learns nothing from
-its missing cells, and generates a value in every row.
+`impute` fills every missing cell. If cells are missing by chance, declare the column with
+`nullable=False`, such as `Number(nullable=False)`. The model then learns nothing from its missing
+cells, and generates a value in every row.
 
 ## Outliers
 
-`log_likelihood` estimates a lower bound of the log likelihood of each row, in nats. A row is
-unlikely if one of its values is unusual, or if usual values do not go together. To test the latter,
-we replace one cell of each test row with that of another row. For numbers, the nats are the log
-density of their scores, and can be positive.
+`log_likelihood` estimates a lower bound of the log likelihood of each row, in nats. For numbers, it
+is the log density of the mapped numbers, which can be positive. (With a plain `ContinuousFlow`, it
+would be in the data's unit.) A row is unlikely if a value is unusual, or if usual values do not go
+together. To test the latter, we replace one cell of each test row with that of another row.
 """
 
 swapped = test.copy()
@@ -234,8 +234,8 @@ print(type(loaded) is keras_bfn.tables.TableModel)
 """
 ## With scikit-learn
 
-`TableEstimator` makes such a model a scikit-learn estimator. It takes frames or arrays of numbers,
-and its `transform` imputes missing cells, here before a classifier that accepts none.
+`TableEstimator` makes such a model a scikit-learn estimator. It takes frames or arrays of numbers.
+Its `transform` imputes missing cells, here before a classifier that does not accept any.
 """
 
 imputer = TableEstimator(width=64, epochs=200, random_state=0)

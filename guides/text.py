@@ -19,9 +19,9 @@ anything; with every step, all letters become more certain. Therefore the model 
 at its end, at its beginning or in the middle. [Getting started](getting_started.py) explains the
 messages, and [sampling](sampling.py) the completion.
 
-The training text is prose that comes with Python. The guide takes two minutes on a CPU with a small
-network, whose samples only resemble English spelling. `bfn_text`, a model that comes with the
-package, was trained for 93 minutes on a novel.
+The training text is the prose of Python's built-in help. The guide takes two minutes on a CPU with
+a small network, whose samples only resemble English spelling. `bfn_text`, a model that comes with
+the package, was trained for 93 minutes on a novel.
 
 ## Setup
 """
@@ -89,13 +89,15 @@ regularities in the training part. With `order=0`, it counts letters. With `orde
 depends on the two letters before it (a *Markov chain*; its order has nothing to do with the order
 of sending). Messages about one letter then also inform about its neighbours. The receiver computes
 this effect exactly, by Bayes' rule and without the network, so the network has to learn only what
-the chain does not know. Each further order takes 27 times the time and memory, and needs more text.
+the chain does not know. A chain of one order more takes 27 times the time and memory, and more
+text.
 
 `beta_1` is the total accuracy of all messages. 0.75 suits 27 classes; `keras_bfn.schedules.fit`
 finds the value for other data.
 
-Each block of the `Transformer` sees five neighbouring positions (`kernel_size=5`). Attention would
-see all positions. We leave it out (`num_heads=0`), because it helps only in longer training.
+Each block of the `Transformer` has a convolution over five positions (`kernel_size=5`, the
+default). Attention over all positions is left out (`num_heads=0`): it helps only in longer
+training.
 """
 
 
@@ -125,7 +127,7 @@ for order in (0, 1, 2):
     print(f"order {order}: {before:.2f} bits, nothing learnt; after 400 steps {after:.2f}")
 
 """
-With order 0, after 400 steps the network costs about as much as the untrained model with a chain of
+With order 0, after 400 steps the code is about as long as with the untrained model and a chain of
 order 1. With order 1, the network learns part of the dependence on the letter two positions back.
 With order 2, it learns nothing measurable in so few steps: the samples of the last model, below,
 are those of the chain. [The results](../docs/results.md#code-length) show what longer training
@@ -135,13 +137,13 @@ adds.
 
 A model that sends a text in few bits is a compressor (see [lossless
 compression](lossless_compression.py), where `keras_bfn.codec` writes the files). How many bits do
-other compressors need for the same 4,096 characters? We let each compress the training part
-together with these characters, and subtract the size of the training part alone. We also fit
-n-gram models, which are Markov chains as well: each letter depends on the n - 1 letters before it.
+other compressors need for the 4,096 held-out characters? We let each compress the training part
+with and without these characters, and subtract the sizes. We also fit n-gram models, which are
+Markov chains as well: each letter depends on the n - 1 letters before it.
 
 The comparison is not exact. The model and the n-grams see windows of 64 characters and know nothing
 of the text before a window, while the compressors read continuously. This favours bzip2, which uses
-the whole training part. But gzip looks back only 32 kB, a tenth of the training part.
+the whole training part, more than gzip, which looks back only 32 kB, a tenth of the training part.
 """
 
 before, after = (letters.decode(tokens).encode() for tokens in (train.tokens, held_out.ravel()))
@@ -161,13 +163,13 @@ for order in (1, 2, 3):
 
 `generate_text` returns strings. The sampler `"sde2"` needs fewer steps than the paper's (see
 [sampling](sampling.py)). Its options make samples likelier and less varied: a `temperature` below 1
-sharpens the output distribution of each letter, `top_k` keeps the k likeliest letters, and `top_p`
-keeps the fewest letters whose total probability is at least p.
+sharpens the output distribution of each letter, `top_k` keeps only the k likeliest letters, and
+`top_p` only the fewest letters whose total probability is at least p.
 
-We measure the quality of samples by two figures: the fraction of their words that occur in the
-training part (without the first and the last word, which the window may cut), and the bits per
-character that the 4-gram model needs for them. If samples need fewer bits than real text, they are
-simpler or more repetitive than real text.
+We measure samples by two figures: the fraction of their words that occur in the training part
+(without the first and the last word, which the window may cut), and the bits per character that the
+4-gram model needs for them. If samples need fewer bits than real text, they are simpler or more
+repetitive than real text.
 """
 
 reference = letters.decode(train.tokens)
@@ -226,7 +228,8 @@ print(keras.saving.load_model("text.keras").generate_text(1, num_steps=20, seed=
 `examples/text8.py --preset small --data novel.txt` trains a model of a million weights on windows
 of 256 characters, with a prior of order 3, and prints the same two figures for samples.
 `examples/fine_tune.py text` trains `bfn_text` further on other texts (see
-[fine-tuning](fine_tuning_and_export.py)). For texts of different lengths, pad each row with -1 and
-use `Transformer(..., masked=True)`: see [the tour](../docs/tour.md#text). To generate texts with or
-without certain letters, see [guidance](guidance.py).
+[fine-tuning](fine_tuning_and_export.py)). For texts of different lengths,
+`tokenizer.encode_batch(texts)` pads each row with -1; use `Transformer(..., masked=True)` with it:
+see [the tour](../docs/tour.md#text). To generate texts with or without certain letters, see
+[guidance](guidance.py).
 """

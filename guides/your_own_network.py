@@ -3,7 +3,7 @@ Title: A network of your own
 Author: The keras_bfn authors
 Date created: 2026/11/27
 Last modified: 2026/11/28
-Description: Functional, subclassed, or on a backbone: the contract of a network, and mistakes.
+Description: The contract of a network, three networks that satisfy it, and common mistakes.
 Accelerator: None
 """
 
@@ -14,9 +14,9 @@ In this guide we write three networks for one task: a functional model, a subcla
 model on a backbone that was made for something else. We check and train each of them, compare what
 they cost with the entropy of the data, and then make mistakes to see the error messages.
 
-The network of a Bayesian Flow Network receives what is known of each variable by itself, and
-predicts each variable given all of them. Any Keras model or layer can do this. The guide takes a
-minute or two on a CPU.
+A Bayesian Flow Network sends data as noisy messages. The *input distribution* of a variable is what
+the messages about it say. The network takes the parameters of all input distributions, and predicts
+each variable from them. Any Keras model or layer can do this. The guide takes minutes on a CPU.
 
 ## Setup
 """
@@ -36,10 +36,10 @@ from keras_bfn.layers import EvidenceShortcut, TimeEmbedding
 """
 ## The task
 
-The data are words of six letters from a to d in which each letter comes twice in a row, such as
-`ccaabb`. There are 64 such words, all equally likely, so the entropy is log(64), or 4.16 nats. No
-network can send a word in less, and independent letters cost twice as much. The letters are classes
-0 to 3, which the *flow* sends as noisy messages. The shape of one example is `(6,)`.
+The data are words of six letters from a to d, three pairs of equal letters, such as `ccaabb`. There
+are 64 such words, all equally likely, so the entropy is log(64), or 4.16 nats. No network can send
+a word in less, and independent letters cost twice as much. The letters are classes 0 to 3; a
+`DiscreteFlow` defines how they are sent. The shape of one example is `(6,)`.
 """
 
 LETTERS, LENGTH = "abcd", 6
@@ -55,23 +55,23 @@ A network is called with a dict, and returns a tensor:
 | | shape | meaning |
 |---|---|---|
 | `"theta"` | `(batch, *event_shape, flow.theta_size)` | parameters of the input distribution |
-| `"t"` | `(batch,)` | the time, from 0 (nothing is known) to 1 |
+| `"t"` | `(batch,)` | the time, from 0 (before any message) to 1 (after the last) |
 | `"condition"` | `(batch, ...)` | the condition of the example, if the model has one |
-| `"mask"` | `(batch, *event_shape)`, bool | which variables are not missing, if some may be |
+| `"mask"` | `(batch, *event_shape)`, bool | false for missing variables; optional |
 | returned | `(batch, *event_shape, flow.output_size)` | parameters of the output distribution |
 
 Here theta holds the probabilities of 4 classes for each of 6 letters, and the network returns 4
-logits for each. The flow documents the meaning for other data: `keras_bfn.flows.DiscretizedFlow`,
-for example, takes a mean and the logarithm of a standard deviation. If the flow is a dict, theta
-and the output are dicts of the same names: see [several kinds of data](several_kinds.py). The model
-passes `training=True` to a `call` that takes it.
+logits for each. Each flow documents its own parameters: for a `keras_bfn.flows.DiscretizedFlow`, a
+mean and the logarithm of a standard deviation. For [several kinds of data](several_kinds.py), the
+flow, theta and the output are dicts. With `times="variables"` ([in any order](in_any_order.py)),
+`"t"` has the shape of the data. The model passes `training=True` to a `call` that takes it.
 
 ## A functional model
 
 The inputs have the names of the contract, and the model gets the event shape from them. Two layers
 of the package help, but are optional. `TimeEmbedding` turns the time into a vector.
-`EvidenceShortcut` adds what a variable's own messages say about it to the output, so that the
-network has to learn only what the other variables say. The two networks below learn both.
+`EvidenceShortcut` adds to the output what a letter's own messages say about it, so that the network
+has to learn only what the other letters say. The other two models do without this layer.
 """
 
 
@@ -91,9 +91,9 @@ def make_functional():
 """
 ## A subclassed model
 
-Here each letter is a vector, and two kinds of layers alternate: one mixes the numbers of a vector,
-the other mixes each number over the letters. To save the model, register the class and return the
-arguments of the constructor from `get_config`.
+Here each letter is a vector. Dense blocks alternate: one combines the numbers of each vector, the
+next combines the letters. To save the model, register the class and return the arguments of the
+constructor from `get_config`.
 """
 
 
@@ -108,7 +108,7 @@ class Mixer(keras.Model):
             keras.Sequential(
                 [layers.LayerNormalization(), layers.Dense(64, "silu"), layers.Dense(n)]
             )
-            for n in (width, LENGTH, width, LENGTH)
+            for n in (width, LENGTH, width, LENGTH)  # `call` transposes after each
         ]
         self.head = layers.Dense(units)
 
@@ -126,7 +126,7 @@ class Mixer(keras.Model):
 ## On a backbone
 
 A text backbone, such as those of KerasHub, looks up a vector for each token id and computes
-features from these vectors. The receiver has no tokens, only probabilities. We therefore replace
+features from these vectors. Our network gets no tokens, only probabilities. We therefore replace
 the lookup by the expected vector, the product of theta and the embedding table. This backbone is
 small and untrained. With a pretrained one, freeze it (`trainable`) or use a small learning rate.
 """
@@ -165,9 +165,9 @@ class OnBackbone(keras.Model):
 """
 ## Check and train
 
-`check_network` calls a network as the model does, at all times and in a training step, so give it a
-new one. It verifies that the output has the right shape and is finite, that examples of a batch do
-not affect each other, and that the network can be saved and loaded.
+`check_network` calls a network and trains it for one step, so give it a new one. It verifies the
+shape of the output, that it is finite at all times and depends on theta, that examples of a batch
+do not affect each other, and that the network can be saved and loaded.
 """
 
 
@@ -195,15 +195,15 @@ for name, make in {
 ## Conditions
 
 Pass conditions to `fit` beside the data, such as the first letter in `fit((train, train[:, 0]))`.
-The network receives them as `"condition"`, an array or a dict of arrays. To generate without a
-condition as well, pass a condition that means "none" to the model, for four classes a fifth:
-`BayesianFlowNetwork(..., null_condition=4, condition_dropout=0.2)`. In training, the model puts it
-in place of a fifth of the conditions. [Networks and presets](networks_and_presets.py) has more.
+The network receives them as `"condition"`, an array or a dict of arrays. To also generate without a
+condition, reserve a value that means "none", here 4, because the letters are 0 to 3. With
+`BayesianFlowNetwork(..., null_condition=4, condition_dropout=0.2)`, it replaces 20% of the
+conditions in training. See [networks and presets](networks_and_presets.py).
 
 ## Mistakes
 
-The model reports a functional network with wrong inputs or outputs when it is constructed. It
-reports other networks at the first batch, and some mistakes only `check_network` finds:
+Wrong inputs or outputs of a functional network raise an error when the model is constructed, and
+those of other networks at the first batch. `check_network` finds such mistakes, and others:
 """
 
 
@@ -217,10 +217,10 @@ class Mistaken(layers.Layer):
 
 
 for change in (
-    lambda x, inputs: x[..., 0],
+    lambda x, inputs: x[..., 0],  # the wrong shape
     lambda x, inputs: x + ops.log(inputs["t"])[:, None, None],  # log(0) at t = 0
     lambda x, inputs: x - ops.mean(x, axis=0),  # a mean over the batch
-    lambda x, inputs: ops.zeros_like(x) + inputs["t"][:, None, None],
+    lambda x, inputs: ops.zeros_like(x) + inputs["t"][:, None, None],  # ignores theta
     lambda x, inputs: x,  # correct, but without `get_config`
 ):
     try:
@@ -231,7 +231,7 @@ for change in (
 """
 No check can tell that a network returns numbers of another meaning. A `DiscreteFlow` expects
 *logits*. If the network returns probabilities, no class ever becomes more than e times as likely as
-another, and the data cost more than without any messages:
+another, and a word costs more than six independent letters (8.3 nats):
 """
 
 
@@ -244,7 +244,7 @@ wrong = keras_bfn.BayesianFlowNetwork(flow, Softmaxed(), event_shape=(LENGTH,), 
 print(f"Logits: {cost(model):.2f} nats. Probabilities instead: {cost(wrong):.2f} nats")
 
 """
-So compare the cost after the first epochs with the cost of the data without a model: for classes,
-the logarithm of their number for each variable, here 8.3 nats. If the cost stays higher, longer
-training will not help: look for a mistake in what the network returns.
+So compare the cost after the first epochs with that of independent, equally likely classes: log(K)
+nats for each variable. If the cost stays higher, longer training will not help: look for a mistake
+in what the network returns.
 """

@@ -251,6 +251,13 @@ class Flow(Immutable):
             raise lacks(self, "expected_embedding", NOT_INTEGERS)
         return ops.matmul(distribution.probs(), self._embed_all_values())
 
+    def nearest(self, embedding: Tensor) -> Tensor:
+        """Returns the integers 0..K-1 whose embeddings are nearest, `(batch, *event_shape)`."""
+        values = self._embed_all_values()
+        products = ops.matmul(embedding, ops.transpose(values))
+        distances = 0.5 * ops.sum(ops.square(values), axis=-1) - products  # up to a constant
+        return ops.cast(ops.argmin(distances, axis=-1), "int32")
+
     def extrapolation(
         self, t_last: Tensor, t: Tensor, t_next: Tensor, deterministic: bool
     ) -> Tensor:

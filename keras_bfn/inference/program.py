@@ -184,8 +184,7 @@ class SamplingProgram(Program):
 
     def end(self, outputs, seed, inputs=()):
         """Samples the last output distributions, or takes their modes; keeps known variables."""
-        is_drawn = self.sampler.end == "sample"
-        x = map_parts(lambda output: output.sample(seed) if is_drawn else output.mode(), outputs)
+        x = map_parts(self.sampler.finish, self.model.flow, outputs, seed)
         if "known" not in inputs:
             return x
         return map_parts(put_known, x, inputs["given"], inputs["known"])

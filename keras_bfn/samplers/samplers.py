@@ -181,6 +181,10 @@ class Sampler(Immutable):
             distribution = distribution.truncated(self.top_k, self.top_p)
         return distribution
 
+    def finish(self, flow: "Flow", distribution: "Distribution", seed: Seed = None) -> Tensor:
+        """Returns data for the last prediction, `(batch, *event_shape)`: by `end`, mode or sample."""
+        return distribution.sample(seed) if self.end == "sample" else distribution.mode()
+
     def init_from(self, latents: Tensor) -> Any:
         """Returns the initial state of a deterministic sampler given latents, s / sqrt(beta)."""
         raise lacks(self, "init_from")
@@ -462,8 +466,8 @@ class JumpSampler(ODE1Sampler):
         start: float in (0, 1). The first jump leaves from t = 0, where u is exactly N(0, c). Since
             evidence at t = 0 is zero, the network receives u as evidence at `start` instead.
         spacing: as in `keras_bfn.samplers.Sampler`.
-        end: as in `keras_bfn.samplers.Sampler`. `"mode"` and `"sample"` take one more network
-            call, at t = 1.
+        end: must be `"last"`. The samples are the data whose embedding is nearest to the last
+            prediction's expected embedding, which is all that a student learns.
         **kwargs: `temperature`, `top_k` and `top_p`, as in `keras_bfn.samplers.Sampler`.
 
     Raises:
@@ -491,11 +495,18 @@ class JumpSampler(ODE1Sampler):
         super().__init__(start=start, spacing=spacing, end=end, **kwargs)
         if start == 0:
             raise refusal("start", "must be above 0 for jumps", start)
+        if end != "last":
+            raise refusal("end", "must be 'last' for jumps", end)
         self.fresh_noise = check_bool("fresh_noise", fresh_noise)
         self.deterministic = not fresh_noise
 
     def arrival(self, t_next: Tensor) -> Tensor:
         return ops.ones_like(t_next) if self.fresh_noise else t_next
+
+    def finish(self, flow: "Flow", distribution: "Distribution", seed: Seed = None) -> Tensor:
+        if flow.num_values is None:
+            return distribution.mode()
+        return flow.nearest(flow.expected_embedding(distribution))
 
     def advance(
         self,

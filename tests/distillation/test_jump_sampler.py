@@ -93,3 +93,17 @@ def test_what_jumps_cannot_do():
         JumpSampler(start=0.0)
     with pytest.raises(ValueError, match="fresh_noise"):
         JumpSampler(fresh_noise="yes")
+    with pytest.raises(ValueError, match="`end` must be 'last'"):
+        JumpSampler(end="mode")
+
+
+def test_samples_are_nearest_to_the_mean_and_not_the_mode():
+    """Students learn means. The tails of a wide normal make its outermost bins the likeliest."""
+    flow = keras_bfn.flows.DiscretizedFlow(num_bins=5, sigma_1=0.1, prediction="data")
+    wide = keras.ops.convert_to_tensor(np.array([[[0.3, 1.0]]], "float32"))  # mean, log deviation
+    output = flow.output_distribution(wide, np.zeros((1, 1, 1), "float32"), np.full(1, 0.5))
+    assert output.mode().shape == (1, 1)
+    assert int(output.mode()[0, 0]) == 4
+    mean = float(flow.expected_embedding(output)[0, 0, 0])
+    nearest = int(JumpSampler().finish(flow, output)[0, 0])
+    assert nearest == np.abs(np.array([-0.8, -0.4, 0, 0.4, 0.8]) - mean).argmin() != 4
