@@ -182,7 +182,7 @@ class Sampler(Immutable):
         return distribution
 
     def finish(self, flow: "Flow", distribution: "Distribution", seed: Seed = None) -> Tensor:
-        """Returns data for the last prediction, `(batch, *event_shape)`: by `end`, mode or sample."""
+        """Returns the last prediction's data, `(batch, *event_shape)`: by `end`, mode or sample."""
         return distribution.sample(seed) if self.end == "sample" else distribution.mode()
 
     def init_from(self, latents: Tensor) -> Any:
