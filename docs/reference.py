@@ -20,6 +20,11 @@ class Reference(griffe.Extension):
                 text = EXAMPLE.sub(_fence, item.docstring.value)
                 text = CALL_ARGUMENTS.sub(_list, text)
                 item.docstring.value = RETURNS.sub(_paragraph, text)
+            # Docstrings tell types in words.
+            for parameter in item.parameters if item.is_function else ():
+                parameter.annotation = None
+            if item.is_attribute and not _is_dataclass(item.parent):
+                item.annotation = None
         for item in _all_members(pkg):
             if item.is_class:
                 _add_methods(item, loader.modules_collection)
@@ -30,6 +35,11 @@ def _all_members(item):
     for member in item.members.values():
         if not member.is_alias:
             yield from _all_members(member)
+
+
+def _is_dataclass(item):
+    """Whether Griffe needs the annotations of a class's attributes: they are its arguments."""
+    return item.is_class and any("dataclass" in str(d.value) for d in item.decorators)
 
 
 def _fence(match):

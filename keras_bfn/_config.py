@@ -1,6 +1,7 @@
 """Immutable objects with configs: the base of schedules, flows, losses and samplers."""
 
 import inspect
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -37,7 +38,7 @@ class Immutable(ByValue, metaclass=_Sealed):
         shorthands: names of arguments that abbreviate another one, and are not kept.
     """
 
-    shorthands = ()
+    shorthands: tuple[str, ...] = ()
     _is_made = False
 
     def __setattr__(self, name, value):
@@ -51,22 +52,22 @@ class Immutable(ByValue, metaclass=_Sealed):
     def __delattr__(self, name):
         raise AttributeError(f"A `{type(self).__name__}` cannot be changed. Received: del {name}")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, as plain values that JSON can hold."""
         return own_config(self, type(self))
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Returns the object whose `get_config` is `config`."""
         return cls(**keras.saving.deserialize_keras_object(config))
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and key_of(self) == key_of(other)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(key_of(self))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         values = {name: getattr(self, name, None) for name in argument_names(type(self))}
         told = (f"{name}={_describe(value)}" for name, value in values.items() if value is not None)
         return f"{type(self).__name__}({', '.join(told)})"

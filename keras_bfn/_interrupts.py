@@ -11,6 +11,8 @@ import itertools
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import keras
 from keras import ops
@@ -28,6 +30,9 @@ _GROUPS = {
     3: (*_WEIGHTS, "metrics_variables"),
     4: (*_WEIGHTS, "optimizer_variables", "metrics_variables"),
 }
+
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
 @contextlib.contextmanager
@@ -59,7 +64,7 @@ def _put_back(handlers):
         raise
 
 
-def in_turn(verb):
+def in_turn(verb: Verb) -> Verb:
     """Makes a model's method wait while another thread runs such a method.
 
     The methods draw from the model's seed generator, and some change its variables. A method, and
@@ -71,7 +76,7 @@ def in_turn(verb):
         with model.turn:
             return verb(model, *args, **kwargs)
 
-    return take_turn
+    return cast(Verb, take_turn)
 
 
 @contextlib.contextmanager
@@ -110,29 +115,33 @@ def whole_steps(model, optimizer=None):
 class _InPlace:
     """The mixin for TensorFlow and PyTorch, whose steps change variables in place."""
 
-    def restore(self):
+    def restore(self) -> None:
         """Does nothing, because nothing is lost."""
 
 
-class _HeldByTrainer:
+_Mixin: Any = object  # the methods that `super()` finds are those of `keras.Model`
+
+
+class _HeldByTrainer(_Mixin):
     """The mixin for JAX, whose steps destroy the values passed to them and return new ones.
 
     While Keras 3.15 trains, evaluates or predicts, only local variables of its loops refer to the
     values. This mixin refers to them, too.
     """
 
-    _held = None
+    _held: Any = None
+    _jax_state: Any
 
     def _purge_model_variables(self, **groups):
         """Keeps the values in the variables until a step has taken them."""
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> None:
         self._make("train_function", super().make_train_function, force)
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> None:
         self._make("test_function", super().make_test_function, force)
 
-    def make_predict_function(self, force=False):
+    def make_predict_function(self, force: bool = False) -> Any:
         self._make("predict_function", super().make_predict_function, force)
         return self.predict_function
 
@@ -165,7 +174,7 @@ class _HeldByTrainer:
     def _hold(self, state):
         vars(self)["_held"] = state  # setattr would make Keras track its lists
 
-    def jax_state_sync(self):
+    def jax_state_sync(self) -> None:
         if self._held is not None:
             # Keras writes this state into the variables. Otherwise, an interrupt between a step's
             # end and Keras's assignment of its result would lose all weights.
@@ -173,10 +182,10 @@ class _HeldByTrainer:
         super().jax_state_sync()
         self._hold(None)
 
-    def restore(self):
+    def restore(self) -> None:
         """Writes the values of the last complete step into the variables."""
         self.jax_state_sync()
         self._jax_state = None
 
 
-WholeSteps = _HeldByTrainer if steps_take_values() else _InPlace
+WholeSteps: Any = _HeldByTrainer if steps_take_values() else _InPlace

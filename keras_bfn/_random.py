@@ -1,5 +1,8 @@
 """Random numbers of flows, distributions and samplers: drawn from a seed, or given."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -57,18 +60,20 @@ class Noise:
         shapes: dict from the names of the draws so far to their shapes.
     """
 
-    def __init__(self, given=None):
+    def __init__(self, given: Mapping[str, Any] | None = None) -> None:
         self.given = given
-        self.shapes = {}
+        self.shapes: dict[str, Sequence[int]] = {}
 
-    def draw(self, distribution, shape):
+    def draw(self, distribution: str, shape: Sequence[int]) -> Any:
         """Returns the next draw."""
         name = f"{distribution}_{len(self.shapes)}"
         self.shapes[name] = shape
         return ops.full(shape, 0.5) if self.given is None else self.given[name]
 
 
-def normal(shape, seed=None):
+def normal(
+    shape: Sequence[int], seed: int | keras.random.SeedGenerator | Noise | None = None
+) -> Any:
     """Draws from the standard normal distribution, in float32.
 
     Distributions and samplers draw only by this function and `uniform`, not by `keras.random`.
@@ -91,7 +96,9 @@ def normal(shape, seed=None):
     return draw_normal(shape, seed=seed)
 
 
-def uniform(shape, seed=None):
+def uniform(
+    shape: Sequence[int], seed: int | keras.random.SeedGenerator | Noise | None = None
+) -> Any:
     """Draws from the uniform distribution over [0, 1), in float32; see `normal`.
 
     Args:

@@ -39,7 +39,7 @@ class ByValue:
             the key, unless a method of a user's class reads them.
     """
 
-    fed = ()
+    fed: tuple[str, ...] = ()
 
 
 class _Same:

@@ -6,6 +6,8 @@ import os
 import pathlib
 import sys
 import warnings
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,18 +17,18 @@ MOST_STEPS = 2**20  # from the prior to a sample, or in a file
 LARGEST = 1e30  # of numbers in computations: float32 reaches 3e38
 
 
-def refusal(name, expected, value):
+def refusal(name: str, expected: str, value: Any) -> ValueError:
     """Returns a `ValueError` with what the argument `name` must be, and its value."""
     came = repr(value)
     return mismatch(name, expected, f"{name}={came[:500]}{'...' if len(came) > 500 else ''}")
 
 
-def mismatch(name, expected, came):
+def mismatch(name: str, expected: str, came: str) -> ValueError:
     """Returns the same, with a description of the value received."""
     return ValueError(f"Argument `{name}` {expected}. Received: {came}")
 
 
-def warn(message):
+def warn(message: str) -> None:
     """Warns at the line that called the package, directly or through Keras."""
     inner = tuple(os.path.dirname(file) + os.sep for file in (__file__, keras.__file__))
     frame, level = sys._getframe(), 1
@@ -35,17 +37,17 @@ def warn(message):
     warnings.warn(message, stacklevel=level)
 
 
-def lacks(made, name, why=""):
+def lacks(made: Any, name: str, why: str = "") -> NotImplementedError:
     """Returns a `NotImplementedError` with what a user's class must define."""
     return NotImplementedError(f"{type(made).__name__} must define `{name}`{why}")
 
 
-def is_number(value, kind=numbers.Real):
+def is_number(value: Any, kind: type = numbers.Real) -> bool:
     """Whether a value is a number of this kind, and not a bool."""
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def check_int(name, value, minimum, maximum=MOST_COUNTED):
+def check_int(name: str, value: Any, minimum: int, maximum: float = MOST_COUNTED) -> int:
     """Returns `value` as an int, or raises a `ValueError` unless it is one in this range."""
     is_int = is_number(value, numbers.Integral)
     if not is_int or not minimum <= value <= maximum:
@@ -55,19 +57,19 @@ def check_int(name, value, minimum, maximum=MOST_COUNTED):
     return int(value)
 
 
-def check_seed(value, name="seed"):
+def check_seed(value: Any, name: str = "seed") -> int:
     """Returns `value` as an int, or raises a `ValueError` unless it is one of at least 0."""
     return check_int(name, value, 0, math.inf)
 
 
-def check_between(name, value, low, high):
+def check_between(name: str, value: Any, low: float, high: float) -> float:
     """Returns `value` as a float, or raises a `ValueError` if it is not a number in (low, high)."""
     if not is_number(value) or not low < value < high:
         raise refusal(name, f"must be a number strictly between {low} and {high}", value)
     return float(value)
 
 
-def check_positive(name, value):
+def check_positive(name: str, value: Any) -> float:
     """Returns `value` as a float, or raises a `ValueError` unless it is positive and finite."""
     if not is_number(value) or not 1.0 / LARGEST <= value <= LARGEST:
         is_told = is_number(value) and 0 < value < math.inf
@@ -76,14 +78,14 @@ def check_positive(name, value):
     return float(value)
 
 
-def check_rate(name, value):
+def check_rate(name: str, value: Any) -> float:
     """Returns `value` as a float, or raises a `ValueError` if it is not a number in [0, 1)."""
     if not is_number(value) or not 0 <= value < 1:
         raise refusal(name, "must be a number in [0, 1)", value)
     return float(value)
 
 
-def check_shape(name, shape):
+def check_shape(name: str, shape: Any) -> tuple[int, ...]:
     """Returns `shape` as a tuple, or raises a `ValueError` if it is not a sequence of sizes."""
     is_shape = isinstance(shape, (tuple, list))
     if not is_shape or not all(
@@ -93,7 +95,7 @@ def check_shape(name, shape):
     return tuple(int(size) for size in shape)
 
 
-def check_axes(name, shape, least, most=None):
+def check_axes(name: str, shape: Sequence[Any], least: int, most: int | None = None) -> None:
     """Raises a `ValueError` unless a shape has this many axes, including that of examples."""
     most = least if most is None else most
     if not least <= len(shape) <= most:
@@ -103,7 +105,7 @@ def check_axes(name, shape, least, most=None):
         )
 
 
-def check_numbers(name, values):
+def check_numbers(name: str, values: Any) -> np.ndarray:
     """Returns `values` as a float32 array, or raises a `ValueError` if they are not numbers."""
     try:
         found = to_numpy(values)
@@ -115,27 +117,27 @@ def check_numbers(name, values):
         return found.astype("float32")
 
 
-def check_path(name, value):
+def check_path(name: str, value: Any) -> pathlib.Path:
     """Returns `value` as a `pathlib.Path`, or raises a `ValueError` if it is not a path."""
     if not isinstance(value, (str, os.PathLike)):
         raise refusal(name, "must be a path", value)
     return pathlib.Path(value)
 
 
-def check_number(name, value):
+def check_number(name: str, value: Any) -> Any:
     """Returns `value`, or raises a `ValueError` if it is not a finite number."""
     if not is_number(value) or not abs(value) <= LARGEST:
         raise refusal(name, f"must be a finite number, at most {LARGEST:g} in magnitude", value)
     return value
 
 
-def check_verbose(verbose):
+def check_verbose(verbose: Any) -> None:
     """Raises a `ValueError` unless Keras accepts `verbose`."""
     if not isinstance(verbose, (str, int)) or verbose not in ("auto", 0, 1, 2):
         raise refusal("verbose", "must be 'auto', 0, 1 or 2", verbose)
 
 
-def check_scale(name, scale):
+def check_scale(name: str, scale: Any) -> Any:
     """Returns a scale, or raises a `ValueError` unless it is a finite number or a function."""
     is_finite = is_number(scale) and abs(scale) <= LARGEST
     if not is_finite and not callable(scale):
@@ -144,7 +146,7 @@ def check_scale(name, scale):
     return float(scale) if is_finite else scale
 
 
-def check_interval(name, interval):
+def check_interval(name: str, interval: Any) -> tuple[float, ...]:
     """Returns an interval as a tuple of two times, or raises a `ValueError`."""
     is_pair = isinstance(interval, (tuple, list)) and len(interval) == 2
     if not is_pair or not all(map(is_number, interval)) or not 0 <= interval[0] < interval[1] <= 1:
@@ -152,14 +154,14 @@ def check_interval(name, interval):
     return tuple(map(float, interval))
 
 
-def check_bool(name, value):
+def check_bool(name: str, value: Any) -> bool:
     """Returns `value`, or raises a `ValueError` if it is neither True nor False."""
     if not isinstance(value, bool):
         raise refusal(name, "must be True or False", value)
     return value
 
 
-def check_choice(name, value, choices):
+def check_choice(name: str, value: Any, choices: Collection[str]) -> Any:
     """Returns `value`, or raises a `ValueError` that lists the choices."""
     if not isinstance(value, (str, type(None))) or value not in choices:
         raise refusal(name, f"must be one of {list(choices)}", value)
@@ -182,7 +184,7 @@ def resolve_identifier(name, identifier, base_class, known):
     raise refusal(name, f"must be a `{base_class.__name__}` or one of {sorted(known)}", identifier)
 
 
-def to_numpy(x, name="x"):
+def to_numpy(x: Any, name: str = "x") -> np.ndarray:
     """Returns an array, a tensor, a list or a frame as a numpy array that every backend accepts."""
     try:
         x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
@@ -202,7 +204,7 @@ def to_numpy(x, name="x"):
     return x.astype("int64")
 
 
-def standard_dtype(dtype):
+def standard_dtype(dtype: str) -> str:
     """Returns the dtype in which the package computes with numbers of `dtype`: float32 or int32."""
     return "float32" if "float" in dtype else "int32"
 

@@ -33,7 +33,9 @@ class WidthParallel(keras.distribution.ModelParallel):
     ```
     """
 
-    def __init__(self, device_mesh, model_dim="model", **kwargs):
+    def __init__(
+        self, device_mesh: keras.distribution.DeviceMesh, model_dim: str = "model", **kwargs
+    ) -> None:
         if not isinstance(device_mesh, keras.distribution.DeviceMesh):
             raise refusal("device_mesh", "must be a `keras.distribution.DeviceMesh`", device_mesh)
         axes = tuple(device_mesh.axis_names)
@@ -44,7 +46,7 @@ class WidthParallel(keras.distribution.ModelParallel):
         layouts = keras.distribution.LayoutMap(device_mesh)
         super().__init__(layout_map=layouts, batch_dim_name=batch_dim, **kwargs)
 
-    def get_variable_layout(self, variable):
+    def get_variable_layout(self, variable: keras.Variable) -> keras.distribution.TensorLayout:
         mesh, shape = self.device_mesh, variable.shape
         axes = [None] * len(shape)
         num_devices = mesh.shape[mesh.axis_names.index(self.model_dim)]
@@ -53,7 +55,7 @@ class WidthParallel(keras.distribution.ModelParallel):
         return keras.distribution.TensorLayout(axes, mesh)
 
 
-def share_gradients(optimizer):
+def share_gradients(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """Makes an optimizer average gradients over all PyTorch processes before each update.
 
     Models that start equal then stay equal, and learn from the batches of all processes. Each

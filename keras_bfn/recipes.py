@@ -8,7 +8,9 @@ from keras_bfn._validation import check_int, check_positive
 NOT_MATRICES = ("projection", "time_dense", "jump_dense", "modulate", "condition")
 
 
-def adamw(num_steps=None, peak_rate=1e-3, **options):
+def adamw(
+    num_steps: int | None = None, peak_rate: float = 1e-3, **options
+) -> keras.optimizers.AdamW:
     """AdamW with a rising and falling learning rate, clipped gradients, and averaged weights.
 
     Weights are averaged over about the last fifteenth of the steps: see
@@ -36,7 +38,7 @@ def adamw(num_steps=None, peak_rate=1e-3, **options):
     return keras.optimizers.AdamW(rate, **{**own, **options})
 
 
-def muon(num_steps=None, peak_rate=7e-3, **options):
+def muon(num_steps: int | None = None, peak_rate: float = 7e-3, **options) -> keras.optimizers.Muon:
     """Muon for the matrices of blocks, AdamW for all other weights, at the same rate.
 
     The schedule of the rate and the averaging of weights are those of `adamw`.

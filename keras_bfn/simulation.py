@@ -1,11 +1,17 @@
 """Simulation-based inference: one joint model of parameters and observations."""
 
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_bfn import flows, networks, schedules
+from keras_bfn._typing import Array
 from keras_bfn._validation import check_int, check_numbers, refusal, to_numpy
+from keras_bfn.flows import Flow
 from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.samplers import Sampler
 
 SIGMA_1 = 0.005  # relative to half the range: posteriors are often much narrower than the prior
 EDGE = 0.1  # margin beyond bounds, from which samples are reflected; clipping would pile them up
@@ -46,11 +52,24 @@ class SimulationModel(BayesianFlowNetwork):
     ((500, 2), True)
     """
 
-    def __init__(self, flow, network, bounds=None, **kwargs):
+    def __init__(
+        self,
+        flow: Mapping[str, Flow],
+        network: keras.Layer,
+        bounds: Mapping[str, Sequence[Any]] | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(flow, network, **kwargs)
         self.bounds = bounds
 
-    def sample(self, num_samples, given=None, num_steps=50, sampler="sde2", **options):
+    def sample(
+        self,
+        num_samples: int,
+        given: Mapping[str, Any] | None = None,
+        num_steps: int = 50,
+        sampler: str | Sampler = "sde2",
+        **options,
+    ) -> dict[str, Array]:
         """Samples all parts, given some of them.
 
         Args:
@@ -83,7 +102,13 @@ class SimulationModel(BayesianFlowNetwork):
             for name, x in samples.items()
         }
 
-    def log_prob(self, x, given=None, num_repeats=100, **options):
+    def log_prob(
+        self,
+        x: Mapping[str, Any],
+        given: Collection[str] | None = None,
+        num_repeats: int = 100,
+        **options,
+    ) -> Array:
         """Estimates a lower bound of the log density of each example, in nats, without bias.
 
         Args:
@@ -120,19 +145,19 @@ class SimulationModel(BayesianFlowNetwork):
             raise refusal("given", "must contain equally many examples of each part", shapes)
         return shapes.pop() if shapes else ()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "bounds": self.bounds}
 
 
 def make_model(
-    simulations,
-    bounds=None,
-    observed="observation",
-    width=128,
-    num_blocks=4,
-    dropout=0.0,
-    seed=None,
-):
+    simulations: Mapping[str, Any],
+    bounds: Mapping[str, Sequence[Any]] | None = None,
+    observed: str | None = "observation",
+    width: int = 128,
+    num_blocks: int = 4,
+    dropout: float = 0.0,
+    seed: int | None = None,
+) -> SimulationModel:
     """Makes an untrained model of simulations.
 
     Floats are numbers; integers are classes, 0 to K - 1, and bools 0 and 1. Numbers without bounds

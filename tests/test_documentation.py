@@ -25,6 +25,12 @@ NAMES = {
 }
 # Imported when it is asked for, as scikit-learn is.
 NAMES["keras_bfn.tables.TableEstimator"] = keras_bfn.tables.TableEstimator
+SINGLE_MODULES = {
+    f"{module.__name__}.{name}": value
+    for module in (keras_bfn.devices, keras_bfn.recipes, keras_bfn.simulation)
+    for name, value in vars(module).items()
+    if name[0] != "_" and getattr(value, "__module__", None) == module.__name__
+}
 METHODS = {
     f"{name}.{method}": getattr(function, "__func__", function)
     for name, cls in NAMES.items()
@@ -83,6 +89,28 @@ def test_arguments_are_told(name):
     assert taken <= set(told), "are not told of"
     for argument in taken:
         assert not argument.startswith("**") or "`" in told[argument], f"which {argument}?"
+
+
+def functions_of(documented):
+    """A function, or the package's own methods and properties of a class, inherited ones too."""
+    if not inspect.isclass(documented):
+        return [documented]
+    found = [
+        getattr(member, "fget", None) or getattr(member, "__func__", member)
+        for name, member in inspect.getmembers_static(documented)
+        if name in ("__init__", "__call__") or not name.startswith("_")
+    ]
+    functions = filter(inspect.isfunction, map(inspect.unwrap, found))
+    return [f for f in functions if f.__module__.startswith("keras_bfn.")]
+
+
+@pytest.mark.parametrize("name", [*NAMES, *SINGLE_MODULES])
+def test_arguments_and_results_have_type_hints(name):
+    for function in functions_of({**NAMES, **SINGLE_MODULES}[name]):
+        stars = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+        parameters = inspect.signature(function).parameters.values()
+        taken = {p.name for p in parameters if p.kind not in stars} - {"self", "cls"}
+        assert taken | {"return"} <= set(function.__annotations__), function
 
 
 @pytest.mark.parametrize("name", list(NAMES))

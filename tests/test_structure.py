@@ -25,9 +25,14 @@ PATHS = {module_of(path): path for path in PACKAGE.rglob("*.py")}
 def imports_of(path):
     """The modules that a file names in its imports, those inside of functions among them.
 
-    `from package import name` is the module `package.name` if there is one, else the package.
+    `from package import name` is the module `package.name` if there is one, else the package. What
+    only a type checker imports is left out.
     """
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

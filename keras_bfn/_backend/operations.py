@@ -9,7 +9,7 @@ if keras.backend.backend() == "torch":
     from torch import addmm as add_product
 else:
 
-    def add_product(bias, x, kernel):
+    def add_product(bias, x, kernel):  # type: ignore[no-redef]
         """Returns `bias + x @ kernel` for matrices, a single operation in PyTorch."""
         return ops.add(ops.matmul(x, kernel), bias)
 

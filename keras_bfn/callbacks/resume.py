@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_bfn._backend import of_all_processes, process_of, torch_generators
+from keras_bfn._typing import Path
 from keras_bfn._validation import check_int, check_path, refusal, to_numpy
 from keras_bfn.saving.files import write_atomically
 
@@ -49,16 +51,16 @@ class Resume(keras.callbacks.Callback):
     ```
     """
 
-    def __init__(self, directory, data=None, verbose=1):
+    def __init__(self, directory: Path, data: Any = None, verbose: int = 1) -> None:
         super().__init__()
         self.directory = self._own = check_path("directory", directory)
         if data is not None and not hasattr(data, "epoch"):
             raise refusal("data", "must have an attribute `epoch`", data)
         self.data = data
         self.verbose = check_int("verbose", verbose, 0, 1)
-        self.history = []
+        self.history: list[dict[str, Any]] = []
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.history = []
         strategy = getattr(self.model, "distribute_strategy", None)
         process, _ = process_of(strategy)
@@ -94,20 +96,22 @@ class Resume(keras.callbacks.Callback):
     def _file_of(self, epoch):
         return self._own / f"checkpoint-{epoch:06}.npz"
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.model._initial_epoch = None  # for the next `fit`, even if this one fails
         if self.data is not None:
             # Set, not counted: Keras 3.15 ends an epoch before the first one begins.
             self.data.epoch = epoch
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.model._initial_epoch = None  # also if no epoch was left
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {name: float(value) for name, value in (logs or {}).items()}
         self.history.append({"epoch": epoch + 1, **logs})
         values = map(ops.convert_to_tensor, self._all_variables())
-        arrays = {f"variable_{i}": to_numpy(value) for i, value in enumerate(values)}
+        arrays: dict[str, Any] = {
+            f"variable_{i}": to_numpy(value) for i, value in enumerate(values)
+        }
         for i, generator in enumerate(torch_generators()):
             arrays[f"generator_{i}"] = generator.get_state().numpy()
         meta = json.dumps({"epoch": epoch + 1, "history": self.history, "num_arrays": len(arrays)})

@@ -2,17 +2,21 @@
 
 import contextlib
 import io
+from typing import Any
 
 import keras
 
 from keras_bfn import samplers
 from keras_bfn._imports import tell_to_install
 from keras_bfn._parts import pick_part
+from keras_bfn._typing import Array, ArrayLike, Parts, Path
 from keras_bfn._validation import check_int, check_path, check_seed, refusal
+from keras_bfn.flows import Flow
 from keras_bfn.inference.generation import check_jumps, check_sampler
 from keras_bfn.inference.text import text_part
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.models.averaging import has_averages
+from keras_bfn.samplers import Sampler
 from keras_bfn.saving.files import write_atomically
 from keras_bfn.visualization.grid import join_images
 
@@ -22,16 +26,16 @@ class _Samples(keras.callbacks.Callback):
 
     def __init__(
         self,
-        directory,
-        num_samples=8,
-        num_steps=50,
-        sampler="sde2",
-        condition=None,
-        every=1,
-        seed=0,
-        tensorboard=None,
-        part=None,
-    ):
+        directory: Path,
+        num_samples: int = 8,
+        num_steps: int = 50,
+        sampler: str | Sampler = "sde2",
+        condition: Parts[ArrayLike] | None = None,
+        every: int = 1,
+        seed: int | None = 0,
+        tensorboard: Path | None = None,
+        part: str | None = None,
+    ) -> None:
         super().__init__()
         self.directory = check_path("directory", directory)
         self.num_samples = check_int("num_samples", num_samples, 1)
@@ -46,7 +50,7 @@ class _Samples(keras.callbacks.Callback):
             raise refusal("part", "must be the name of a part, or None", part)
         self.part = part
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         pick_part(self.part, self.model.flow)
         check_sampler(self.sampler, self.model.flow)
         check_jumps(self.model, self.sampler)
@@ -58,11 +62,11 @@ class _Samples(keras.callbacks.Callback):
             # One file for all epochs: TensorBoard reads several in the order of their names.
             self.events = EventFileWriter(str(self.tensorboard), filename_suffix=".samples")
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.tensorboard is not None:
             self.events.close()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if (epoch + 1) % self.every:
             return
         model = self.model
@@ -77,7 +81,7 @@ class _Samples(keras.callbacks.Callback):
             )
         self.write(*pick_part(self.part, model.flow, samples), epoch + 1)
 
-    def show(self, epoch, summary):
+    def show(self, epoch: int, summary: Any) -> None:
         """Adds a summary to TensorBoard's events, without any of the backends."""
         from tensorboard.compat.proto.event_pb2 import Event
 
@@ -114,23 +118,23 @@ class SampleImages(_Samples):
 
     def __init__(
         self,
-        directory,
-        num_samples=64,
-        num_steps=20,
-        sampler="sde2",
-        condition=None,
-        every=1,
-        columns=8,
-        seed=0,
-        tensorboard=None,
-        part=None,
-    ):
+        directory: Path,
+        num_samples: int = 64,
+        num_steps: int = 20,
+        sampler: str | Sampler = "sde2",
+        condition: Parts[ArrayLike] | None = None,
+        every: int = 1,
+        columns: int = 8,
+        seed: int | None = 0,
+        tensorboard: Path | None = None,
+        part: str | None = None,
+    ) -> None:
         super().__init__(
             directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard, part
         )
         self.columns = check_int("columns", columns, 1)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
         _, shape = pick_part(self.part, self.model.flow, self.model.event_shape)
         if len(shape) not in (2, 3) or (len(shape) == 3 and shape[-1] not in (1, 3)):
@@ -138,7 +142,7 @@ class SampleImages(_Samples):
             raise refusal("event_shape", expected, shape)
         _import_pillow()
 
-    def write(self, flow, samples, epoch):
+    def write(self, flow: Flow, samples: Array, epoch: int) -> None:
         Image = _import_pillow()
         low, high = flow.data_range
         grid = join_images(samples, self.columns, low, high)
@@ -186,11 +190,11 @@ class SampleText(_Samples):
     ```
     """
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         text_part(self.model, self.part)
         super().on_train_begin(logs)
 
-    def write(self, flow, samples, epoch):
+    def write(self, flow: Flow, samples: Array, epoch: int) -> None:
         tokenizer, _ = text_part(self.model, self.part)
         lines = tokenizer.decode(samples)
         path = self.directory / f"epoch_{epoch:04}.txt"

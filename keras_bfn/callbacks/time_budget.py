@@ -3,6 +3,7 @@
 import math
 import time
 import weakref
+from typing import Any, Literal
 
 import keras
 
@@ -11,7 +12,7 @@ from keras_bfn.callbacks.resume import Resume
 
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 # Optimizers that an interrupt left at a lower rate: that rate, and the highest.
-_INTERRUPTED = weakref.WeakKeyDictionary()
+_INTERRUPTED: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 class TimeBudget(keras.callbacks.Callback):
@@ -47,7 +48,13 @@ class TimeBudget(keras.callbacks.Callback):
     (True, True)
     """
 
-    def __init__(self, seconds, rise=0.03, clock="wall", resume=None):
+    def __init__(
+        self,
+        seconds: float,
+        rise: float = 0.03,
+        clock: Literal["wall", "processor"] = "wall",
+        resume: Resume | None = None,
+    ) -> None:
         super().__init__()
         self.seconds = check_positive("seconds", seconds)
         self.rise = check_between("rise", rise, 0, 1)
@@ -57,13 +64,13 @@ class TimeBudget(keras.callbacks.Callback):
         self.resume = resume
         self.used = 0.0
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         rate = float(self.model.optimizer.learning_rate)
         left, highest = _INTERRUPTED.get(self.model.optimizer, (None, None))
         self.peak_rate = highest if rate == left else rate
-        self.start = None
+        self.start: Any = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.start is None:  # all callbacks have begun, and `Resume` has read its history
             history = self.resume.history if self.resume is not None else []
             before = history[-1].get("seconds", 0.0) if history else 0.0
@@ -75,12 +82,12 @@ class TimeBudget(keras.callbacks.Callback):
         optimizer.learning_rate = self.peak_rate * rising * falling
         _INTERRUPTED[optimizer] = float(optimizer.learning_rate), self.peak_rate
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.used = self.clock() - self.start
         if logs is not None:
             logs["seconds"] = self.used
         self.model.stop_training = self.model.stop_training or self.used >= self.seconds
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.model.optimizer.learning_rate = self.peak_rate
         _INTERRUPTED.pop(self.model.optimizer, None)

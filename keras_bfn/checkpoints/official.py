@@ -5,14 +5,16 @@ Keys are the module names in their code (nnaisense/bayesian-flow-networks).
 
 import functools
 
+import keras
 import numpy as np
 
+from keras_bfn._typing import Path
 from keras_bfn.checkpoints.state_dict import StateDictReader, read_state_dict
 from keras_bfn.layers.embeddings import sinusoids
 from keras_bfn.networks import Transformer, UNet, VDMUNet
 
 
-def load_official(network, path):
+def load_official(network: keras.Layer, path: Path) -> None:
     """Loads a checkpoint of the paper's authors into a network.
 
     Args:

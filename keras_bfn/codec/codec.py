@@ -3,6 +3,7 @@
 import math
 import time
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from keras_bfn import orders
 from keras_bfn._interrupts import in_turn
 from keras_bfn._parts import check_has_event_shape, count_examples, map_parts, names_of
+from keras_bfn._typing import ArrayLike, Data, Nest, Parts, Verbose
 from keras_bfn._validation import (
     MOST_STEPS,
     check_between,
@@ -26,6 +28,7 @@ from keras_bfn.inputs.arrays import check_data
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models.bayesian_flow_network import BayesianFlowNetwork
+from keras_bfn.orders import Order
 from keras_bfn.orders.orders import check_order
 
 MOST_DEFAULT_LANES = 64
@@ -87,8 +90,14 @@ class Codec:
     """
 
     def __init__(
-        self, model, num_steps=50, batch_size=None, resolution=0.25, seed=0, order="together"
-    ):
+        self,
+        model: BayesianFlowNetwork,
+        num_steps: int = 50,
+        batch_size: int | None = None,
+        resolution: float = 0.25,
+        seed: int = 0,
+        order: str | Order | Parts[ArrayLike] = "together",
+    ) -> None:
         if not isinstance(model, BayesianFlowNetwork):
             raise refusal("model", "must be a `keras_bfn.BayesianFlowNetwork`", model)
         map_parts(lambda flow: flow.channel(), model.flow)  # raises if a flow has none
@@ -105,12 +114,18 @@ class Codec:
         self.seed = check_int("seed", seed, 0, container.MOST_SEED)
 
     @property
-    def turn(self):
+    def turn(self) -> Any:
         """The lock that threads hold in turn: that of the model."""
         return self.model.turn
 
     @in_turn
-    def compress(self, x, condition=None, return_report=False, verbose="auto"):
+    def compress(
+        self,
+        x: Data,
+        condition: Parts[ArrayLike] | None = None,
+        return_report: bool = False,
+        verbose: Verbose = "auto",
+    ) -> Any:
         """Compresses examples.
 
         Args:
@@ -188,7 +203,12 @@ class Codec:
         }
 
     @in_turn
-    def decompress(self, data, condition=None, verbose="auto"):
+    def decompress(
+        self,
+        data: bytes | bytearray | memoryview,
+        condition: Parts[ArrayLike] | None = None,
+        verbose: Verbose = "auto",
+    ) -> Nest:
         """Returns the examples that `compress` was given, whatever the arguments of this codec.
 
         Args:

@@ -2,11 +2,13 @@
 
 import functools
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from keras_bfn._typing import Array
 from keras_bfn._validation import MOST_COUNTED, check_bool, check_int, check_seed, refusal
 
 HELD_OUT = 0.01  # the fraction of the training data held out for validation, as in the paper
@@ -51,14 +53,14 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        examples,
-        transform,
-        batch_size,
-        labels=None,
-        training=True,
-        seed=0,
-        steps_per_epoch=None,
-    ):
+        examples: Any,
+        transform: Callable[[Any, np.random.Generator], Any],
+        batch_size: int,
+        labels: Array | None = None,
+        training: bool = True,
+        seed: int = 0,
+        steps_per_epoch: int | None = None,
+    ) -> None:
         # With more workers, Keras 3.15 carries batches that were prefetched in one epoch into the
         # next (keras-team/keras#20123).
         super().__init__(workers=1, use_multiprocessing=False)
@@ -90,19 +92,19 @@ class Batches(keras.utils.PyDataset):
         self.steps_per_epoch = steps_per_epoch
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int:
         return self.steps_per_epoch or self._per_pass
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         self._within_epoch = True
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         # In Keras 3.15, `fit` also calls this before the first epoch.
         if self.training and self._within_epoch:
             self.epoch += 1
         self._within_epoch = False
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         if not 0 <= index < self.num_batches:
             raise IndexError(
                 f"There are {self.num_batches} batches, numbered from 0. Received: index={index}"

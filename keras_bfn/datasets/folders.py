@@ -1,9 +1,13 @@
 """Data sets of the images in a folder."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import keras
 import numpy as np
 
 from keras_bfn._imports import tell_to_install
+from keras_bfn._typing import Path
 from keras_bfn._validation import (
     check_bool,
     check_choice,
@@ -11,22 +15,22 @@ from keras_bfn._validation import (
     check_shape,
     refusal,
 )
-from keras_bfn.datasets.batches import HELD_OUT, hold_out
-from keras_bfn.datasets.images import make_splits, take_rows
+from keras_bfn.datasets.batches import HELD_OUT, Splits, hold_out
+from keras_bfn.datasets.images import Form, make_splits, take_rows
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
 
 
 def image_folder(
-    path,
-    image_size,
-    batch_size=32,
-    form="bins",
-    num_bins=256,
-    color_mode="rgb",
-    labels=False,
+    path: Path,
+    image_size: Sequence[int],
+    batch_size: int = 32,
+    form: Form = "bins",
+    num_bins: int = 256,
+    color_mode: Literal["rgb", "grayscale"] = "rgb",
+    labels: bool = False,
     **options,
-):
+) -> Splits:
     """Loads every PNG, JPEG, GIF and BMP image below a folder, scaled and cropped to one size.
 
     Args:
@@ -77,7 +81,7 @@ def image_folder(
     return make_splits(load, batch_size, form, num_bins, **options)
 
 
-def image_classes(path):
+def image_classes(path: Path) -> list[str]:
     """Returns the names of the sub-folders that are the classes of `image_folder`, in their order.
 
     Args:

@@ -1,10 +1,12 @@
 """Images: MNIST, Fashion-MNIST, CIFAR-10, and the photographs and digits of scikit-learn."""
 
 import importlib.util
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from keras_bfn._imports import tell_to_install
+from keras_bfn._typing import Path
 from keras_bfn._validation import (
     check_between,
     check_bool,
@@ -16,9 +18,16 @@ from keras_bfn._validation import (
 from keras_bfn.datasets.batches import HELD_OUT, Batches, Splits, hold_out
 
 FORMS = ("binary", "bins", "numbers")
+Form: TypeAlias = Literal["binary", "bins", "numbers"]
 
 
-def mnist(batch_size=512, form="binary", num_bins=256, data_dir=None, **options):
+def mnist(
+    batch_size: int = 512,
+    form: Form = "binary",
+    num_bins: int = 256,
+    data_dir: Path | None = None,
+    **options,
+) -> Splits:
     """70,000 handwritten digits, 28x28, through TensorFlow Datasets.
 
     Args:
@@ -54,7 +63,13 @@ def mnist(batch_size=512, form="binary", num_bins=256, data_dir=None, **options)
     return _from_tfds("mnist", batch_size, form, num_bins, data_dir, **options)
 
 
-def fashion_mnist(batch_size=512, form="bins", num_bins=256, data_dir=None, **options):
+def fashion_mnist(
+    batch_size: int = 512,
+    form: Form = "bins",
+    num_bins: int = 256,
+    data_dir: Path | None = None,
+    **options,
+) -> Splits:
     """70,000 pictures of clothes, 28x28, through TensorFlow Datasets.
 
     Args:
@@ -79,7 +94,13 @@ def fashion_mnist(batch_size=512, form="bins", num_bins=256, data_dir=None, **op
     return _from_tfds("fashion_mnist", batch_size, form, num_bins, data_dir, **options)
 
 
-def cifar10(batch_size=32, form="bins", num_bins=256, data_dir=None, **options):
+def cifar10(
+    batch_size: int = 32,
+    form: Form = "bins",
+    num_bins: int = 256,
+    data_dir: Path | None = None,
+    **options,
+) -> Splits:
     """60,000 colour photographs, 32x32, through TensorFlow Datasets.
 
     Args:
@@ -104,7 +125,9 @@ def cifar10(batch_size=32, form="bins", num_bins=256, data_dir=None, **options):
     return _from_tfds("cifar10", batch_size, form, num_bins, data_dir, **options)
 
 
-def embedded_images(batch_size=32, form="bins", num_bins=256, **options):
+def embedded_images(
+    batch_size: int = 32, form: Form = "bins", num_bins: int = 256, **options
+) -> Splits:
     """32x32 crops of the two photographs in scikit-learn: a stand-in, not a benchmark.
 
     Test images come from another region of the photographs than training images. Validation images
@@ -143,7 +166,13 @@ def embedded_images(batch_size=32, form="bins", num_bins=256, **options):
     return make_splits(load, batch_size, form, num_bins, **options)
 
 
-def embedded_digits(batch_size=64, form="binary", num_bins=256, labels=False, **options):
+def embedded_digits(
+    batch_size: int = 64,
+    form: Form = "binary",
+    num_bins: int = 256,
+    labels: bool = False,
+    **options,
+) -> Splits:
     """The 1,797 8x8 digits in scikit-learn, enlarged to 28x28: a stand-in for MNIST.
 
     297 of the digits are for testing.

@@ -7,6 +7,7 @@ import zipfile
 import keras
 import numpy as np
 
+from keras_bfn._typing import Path, TokenizerLike
 from keras_bfn._validation import check_int, check_path, refusal
 from keras_bfn.datasets.batches import Batches, Splits
 from keras_bfn.datasets.tokenizers import Letters, check_text, check_tokenizer
@@ -14,7 +15,7 @@ from keras_bfn.datasets.tokenizers import Letters, check_text, check_tokenizer
 _TEXT8_URL = "http://mattmahoney.net/dc/text8.zip"
 
 
-def clean_text(text):
+def clean_text(text: str) -> str:
     """Maps text to the alphabet of text8: lower-case letters; everything else becomes one space.
 
     Args:
@@ -34,7 +35,7 @@ def clean_text(text):
     return re.sub("[^a-z]+", " ", check_text(text).lower())
 
 
-def text8(batch_size=416, seq_length=256, **options):
+def text8(batch_size: int = 416, seq_length: int = 256, **options) -> Splits:
     """The first 100 MB of cleaned Wikipedia text, the benchmark of character models.
 
     It is downloaded once into Keras's cache. As usual, the last 5 MB are for testing, and the 5 MB
@@ -79,7 +80,13 @@ def text8(batch_size=416, seq_length=256, **options):
     return _windows(tokens.astype("uint8"), 5_000_000, batch_size, seq_length, **options)
 
 
-def text_file(path, batch_size=64, seq_length=256, tokenizer=None, **options):
+def text_file(
+    path: Path,
+    batch_size: int = 64,
+    seq_length: int = 256,
+    tokenizer: TokenizerLike | None = None,
+    **options,
+) -> Splits:
     """Loads a text file: the last 5% are for testing, the 5% before them for validation.
 
     Args:
@@ -109,7 +116,9 @@ def text_file(path, batch_size=64, seq_length=256, tokenizer=None, **options):
     return _windows_of_text(text, tokenizer, batch_size, seq_length, **options)
 
 
-def embedded_text(batch_size=64, seq_length=256, tokenizer=None, **options):
+def embedded_text(
+    batch_size: int = 64, seq_length: int = 256, tokenizer: TokenizerLike | None = None, **options
+) -> Splits:
     """The prose in Python's `pydoc_data.topics`: a stand-in, not a benchmark.
 
     Args:

@@ -2,12 +2,15 @@
 
 import functools
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 import numpy as np
 
 from keras_bfn._config import Immutable
 from keras_bfn._imports import tell_to_install
+from keras_bfn._typing import Array, ArrayLike
 from keras_bfn._validation import check_bool, check_int, lacks, refusal, to_numpy
 
 
@@ -32,9 +35,16 @@ class Tokenizer(Immutable):
     'naïve'
     """
 
-    end = None
+    if TYPE_CHECKING:  # Checkers let attributes and properties replace a property only.
 
-    def encode(self, text):
+        @property
+        def num_classes(self) -> int: ...
+        @property
+        def end(self) -> int | None: ...
+    else:
+        end = None
+
+    def encode(self, text: str) -> Array:
         """Returns the text's tokens, an int32 array of shape `(length,)`.
 
         Raises:
@@ -42,7 +52,7 @@ class Tokenizer(Immutable):
         """
         raise lacks(self, "encode")
 
-    def encode_batch(self, texts, length=None):
+    def encode_batch(self, texts: Sequence[str], length: int | None = None) -> Array:
         """Returns the tokens of several texts, padded to one length.
 
         Args:
@@ -76,7 +86,7 @@ class Tokenizer(Immutable):
             found[: len(row)] = row
         return tokens
 
-    def decode(self, tokens):
+    def decode(self, tokens: ArrayLike) -> Any:
         """Returns the text of an array `(length,)`, or a list of the texts of `(num, length)`.
 
         -1 is skipped, and decoding stops at the first `end`.
@@ -93,7 +103,7 @@ class Tokenizer(Immutable):
             texts.append(self.decode_row(row))
         return texts if tokens.ndim == 2 else texts[0]
 
-    def decode_row(self, tokens):
+    def decode_row(self, tokens: Array) -> str:
         """Returns the text of validated tokens of shape `(length,)`."""
         raise lacks(self, "decode_row")
 
@@ -120,17 +130,17 @@ class Letters(Tokenizer):
     4
     """
 
-    def __init__(self, alphabet=" abcdefghijklmnopqrstuvwxyz"):
+    def __init__(self, alphabet: str = " abcdefghijklmnopqrstuvwxyz") -> None:
         if not isinstance(alphabet, str) or len(alphabet) < 2 or len({*alphabet}) < len(alphabet):
             expected = "must be a string of at least two characters, without duplicates"
             raise refusal("alphabet", expected, alphabet)
         self.alphabet = alphabet
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         return len(self.alphabet)
 
-    def encode(self, text):
+    def encode(self, text: str) -> Array:
         codes, letters = _code_points(check_text(text)), _code_points(self.alphabet)
         table = np.full(letters.max() + 2, -1, "int32")  # the last entry is for all larger codes
         table[letters] = np.arange(len(letters))
@@ -144,7 +154,7 @@ class Letters(Tokenizer):
             )
         return tokens
 
-    def decode_row(self, tokens):
+    def decode_row(self, tokens: Array) -> str:
         codes = _code_points(self.alphabet)[tokens]
         return codes.tobytes().decode("utf-32-le", "surrogatepass")
 
@@ -161,7 +171,7 @@ class Bytes(Tokenizer):
 
     num_classes = 256
 
-    def encode(self, text):
+    def encode(self, text: str) -> Array:
         try:
             encoded = check_text(text).encode("utf-8")
         except UnicodeEncodeError as error:
@@ -169,7 +179,7 @@ class Bytes(Tokenizer):
             raise ValueError(f"Argument `text` {expected}. Received: {error}") from error
         return np.frombuffer(encoded, "uint8").astype("int32")
 
-    def decode_row(self, tokens):
+    def decode_row(self, tokens: Array) -> str:
         return tokens.astype("uint8").tobytes().decode("utf-8", errors="replace")
 
 
@@ -202,7 +212,7 @@ class Symbols(Tokenizer):
     ['CCO', 'c1ccccc1Br', 'C[C@@H](N)C(=O)O']
     """
 
-    def __init__(self, symbols, has_end=True):
+    def __init__(self, symbols: Sequence[str], has_end: bool = True) -> None:
         are_strings = isinstance(symbols, (list, tuple)) and all(
             isinstance(symbol, str) and symbol for symbol in symbols
         )
@@ -213,7 +223,7 @@ class Symbols(Tokenizer):
         self.has_end = check_bool("has_end", has_end)
 
     @classmethod
-    def fit(cls, texts, pattern, has_end=True):
+    def fit(cls, texts: Sequence[str], pattern: str, has_end: bool = True) -> Self:
         """Finds the symbols that occur in texts.
 
         Args:
@@ -237,14 +247,14 @@ class Symbols(Tokenizer):
         return cls(sorted(found), has_end)
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         return len(self.symbols) + self.has_end
 
     @property
-    def end(self):
+    def end(self) -> int | None:
         return len(self.symbols) if self.has_end else None
 
-    def encode(self, text):
+    def encode(self, text: str) -> Array:
         numbers, longest_first = _cutter(self.symbols)
         found = longest_first.findall(check_text(text))
         if len("".join(found)) != len(text):
@@ -257,7 +267,7 @@ class Symbols(Tokenizer):
             )
         return np.array([numbers[symbol] for symbol in found], "int32")
 
-    def decode_row(self, tokens):
+    def decode_row(self, tokens: Array) -> str:
         return "".join(self.symbols[token] for token in tokens)
 
     def __repr__(self):
@@ -296,7 +306,7 @@ class Subwords(Tokenizer):
     ```
     """
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer: Any) -> None:
         json = tokenizer if isinstance(tokenizer, str) else getattr(tokenizer, "to_str", str)()
         try:
             _vocabulary(json)
@@ -310,14 +320,14 @@ class Subwords(Tokenizer):
         self.tokenizer = json
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         return _vocabulary(self.tokenizer)[1]
 
-    def encode(self, text):
+    def encode(self, text: str) -> Array:
         tokenizer, _ = _vocabulary(self.tokenizer)
         return np.array(tokenizer.encode(check_text(text), add_special_tokens=False).ids, "int32")
 
-    def decode_row(self, tokens):
+    def decode_row(self, tokens: Array) -> str:
         tokenizer, _ = _vocabulary(self.tokenizer)
         return tokenizer.decode(tokens.tolist(), skip_special_tokens=False)
 

@@ -1,6 +1,7 @@
 """The student of a model, and the model that trains it."""
 
 import re
+from typing import Any, TypeVar
 
 import keras
 from keras import ops
@@ -10,6 +11,7 @@ from keras_bfn._config import argument_names
 from keras_bfn._interrupts import WholeSteps, whole_steps
 from keras_bfn._keras import scale_loss, unshare_buffers
 from keras_bfn._parts import check_has_event_shape, map_parts, sum_parts, sum_variables
+from keras_bfn._typing import Nest, Tensor
 from keras_bfn._validation import check_bool, refusal
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.models.bayesian_flow_network import WeightedMean
@@ -17,9 +19,10 @@ from keras_bfn.networks import Network
 from keras_bfn.predictions import output_distributions
 
 NEW_LAYERS = ("jump_dense_0", "jump_dense_1")
+Model = TypeVar("Model", bound=BayesianFlowNetwork)
 
 
-def make_student(model, network=None, guided=False):
+def make_student(model: Model, network: keras.Layer | None = None, guided: bool = False) -> Model:
     """Returns a model that can learn to jump along the paths of another, its teacher.
 
     Its network also takes `"t_next"`, the time at which a jump arrives. At first it ignores this,
@@ -156,7 +159,7 @@ class Distiller(WholeSteps, keras.Model):
     [Boffi et al., 2024](https://arxiv.org/abs/2406.07507)).
     """
 
-    def __init__(self, student, **kwargs):
+    def __init__(self, student: BayesianFlowNetwork, **kwargs) -> None:
         super().__init__(dtype="float32", autocast=False, **kwargs)
         if not isinstance(student, BayesianFlowNetwork) or not student.signature.takes_jumps:
             raise refusal("student", "must be a model of `make_student`", student)
@@ -164,7 +167,7 @@ class Distiller(WholeSteps, keras.Model):
         self.student, self._mean = student, WeightedMean()
         self.built = True
 
-    def compile(self, optimizer="adamw", **kwargs):
+    def compile(self, optimizer: str | keras.optimizers.Optimizer = "adamw", **kwargs) -> None:
         """Configures the model for training.
 
         Args:
@@ -186,7 +189,7 @@ class Distiller(WholeSteps, keras.Model):
         if kwargs.get("auto_scale_loss", True):
             scale_loss(self, self.student.network)
 
-    def fit(self, x, **kwargs):
+    def fit(self, x: keras.utils.PyDataset, **kwargs) -> keras.callbacks.History:
         """Trains the student.
 
         A call that fails or is interrupted keeps the weights after the last complete step.
@@ -211,11 +214,11 @@ class Distiller(WholeSteps, keras.Model):
         with whole_steps(self, self.optimizer):
             # Keras would shuffle batches by a generator whose state is not saved.
             history = super().fit(x, **{"shuffle": False} | kwargs)
-        if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
+        if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:  # type: ignore[union-attr]
             unshare_buffers(self.trainable_variables)
         return history
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> Nest:
         student = self.student
         predictions = student.predict_params(
             inputs["s"],
@@ -229,7 +232,14 @@ class Distiller(WholeSteps, keras.Model):
             lambda flow, output: flow.expected_embedding(output), student.flow, outputs
         )
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
         """Returns the mean squared error per variable, times the flow's `gain`."""
 
         def error(flow, target, found):

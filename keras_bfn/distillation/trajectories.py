@@ -2,6 +2,8 @@
 
 import math
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +16,7 @@ from keras_bfn._parts import (
     of_any_part,
     unzip_parts,
 )
+from keras_bfn._typing import Array, Parts
 from keras_bfn._validation import (
     MOST_STEPS,
     check_between,
@@ -85,18 +88,18 @@ class Trajectories(keras.utils.PyDataset):
 
     def __init__(
         self,
-        model,
-        num_paths=1024,
-        num_steps=12,
-        num_jumps=8,
-        start=0.02,
-        to_data=0.5,
-        condition=None,
-        guidance_scale=1.0,
-        batch_size=128,
-        training=True,
-        seed=0,
-    ):
+        model: BayesianFlowNetwork,
+        num_paths: int = 1024,
+        num_steps: int = 12,
+        num_jumps: int = 8,
+        start: float = 0.02,
+        to_data: float = 0.5,
+        condition: Parts[Array] | None = None,
+        guidance_scale: float | Sequence[float] = 1.0,
+        batch_size: int = 128,
+        training: bool = True,
+        seed: int = 0,
+    ) -> None:
         # With more workers, Keras 3.15 carries batches that were prefetched in one epoch into the
         # next (keras-team/keras#20123).
         super().__init__(workers=1, use_multiprocessing=False)
@@ -126,20 +129,20 @@ class Trajectories(keras.utils.PyDataset):
         self._within_epoch, self._made, self._lock = False, None, threading.Lock()
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int:
         return self.num_paths * self.num_jumps // self.batch_size
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         self._within_epoch = True
         self._make()
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         # In Keras 3.15, `fit` also calls this before the first epoch.
         if self.training and self._within_epoch:
             self.epoch += 1
         self._within_epoch = False
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         if not 0 <= index < self.num_batches:
             raise IndexError(
                 f"There are {self.num_batches} batches, numbered from 0. Received: index={index}"

@@ -5,6 +5,7 @@ import math
 from keras import ops
 
 from keras_bfn._random import normal
+from keras_bfn._typing import Seed, Tensor
 from keras_bfn._validation import refusal
 from keras_bfn.distributions.distribution import Distribution
 
@@ -22,29 +23,31 @@ class Delta(Distribution):
     [0.5, -inf]
     """
 
-    def __init__(self, value):
+    def __init__(self, value: Tensor) -> None:
         self.value = value
 
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.value
 
-    def mode(self):
+    def mode(self) -> Tensor:
         return self.value
 
-    def sample(self, seed=None):
+    def sample(self, seed: Seed = None) -> Tensor:
         return self.value
 
-    def tempered(self, temperature):
+    def tempered(self, temperature: float) -> Distribution:
         expected = "must be 1 for continuous data, whose output distribution is a single point"
         raise refusal("temperature", expected, temperature)
 
-    def truncated(self, top_k=None, top_p=None):
+    def truncated(
+        self: Distribution, top_k: int | None = None, top_p: float | None = None
+    ) -> Distribution:
         raise ValueError(
             "Arguments `top_k` and `top_p` must be None for continuous data, which have no "
             f"categories. Received: top_k={top_k}, top_p={top_p}"
         )
 
-    def log_prob(self, x):
+    def log_prob(self, x: Tensor) -> Tensor:
         return ops.where(ops.equal(ops.cast(x, "float32"), self.value), 0.0, -math.inf)
 
 
@@ -64,24 +67,24 @@ class Normal(Distribution):
     1.3836
     """
 
-    def __init__(self, mean, std):
+    def __init__(self, mean: Tensor, std: Tensor) -> None:
         self._mean = mean
         self.std = ops.broadcast_to(ops.cast(std, "float32"), ops.shape(mean))
 
-    def mean(self):
+    def mean(self) -> Tensor:
         return self._mean
 
-    def mode(self):
+    def mode(self) -> Tensor:
         return self._mean
 
-    def sample(self, seed=None):
+    def sample(self, seed: Seed = None) -> Tensor:
         return self._mean + self.std * normal(ops.shape(self._mean), seed)
 
-    def tempered(self, temperature):
+    def tempered(self, temperature: float) -> "Normal":
         return Normal(self._mean, math.sqrt(temperature) * self.std)
 
     truncated = Delta.truncated
 
-    def log_prob(self, x):
+    def log_prob(self, x: Tensor) -> Tensor:
         z = (ops.cast(x, "float32") - self._mean) / self.std
         return -0.5 * ops.square(z) - ops.log(self.std) - 0.5 * math.log(2 * math.pi)

@@ -5,6 +5,7 @@ import math
 from keras import ops
 
 from keras_bfn._random import normal, uniform
+from keras_bfn._typing import Seed, Tensor
 from keras_bfn.distributions.distribution import Distribution
 from keras_bfn.distributions.expected_bin import expected_bin
 from keras_bfn.distributions.normal_interval import log_normal_interval
@@ -28,17 +29,17 @@ class Categorical(Distribution):
     0.25
     """
 
-    def __init__(self, logits):
+    def __init__(self, logits: Tensor) -> None:
         self.logits = logits
 
-    def mean(self):
+    def mean(self) -> Tensor:
         classes = ops.arange(self.logits.shape[-1], dtype="float32")
         return ops.sum(self.probs() * classes, axis=-1)
 
-    def mode(self):
+    def mode(self) -> Tensor:
         return ops.cast(ops.argmax(self.logits, axis=-1), "int32")
 
-    def sample(self, seed=None):
+    def sample(self, seed: Seed = None) -> Tensor:
         *shape, num_classes = ops.shape(self.logits)
         if num_classes < MANY:
             # One random number per variable; the Gumbel-max trick needs one per class.
@@ -56,10 +57,10 @@ class Categorical(Distribution):
         column = find(ops.take(weights, before + row, axis=0), shares[:, 1])
         return ops.reshape(row * width + column, shape)
 
-    def tempered(self, temperature):
+    def tempered(self, temperature: float) -> "Categorical":
         return Categorical(self.logits / temperature)
 
-    def truncated(self, top_k=None, top_p=None):
+    def truncated(self, top_k: int | None = None, top_p: float | None = None) -> "Categorical":
         log_probs = self.log_probs()
         # The sort is stable: equally likely classes keep their order.
         order = ops.argsort(-log_probs, axis=-1)
@@ -79,14 +80,14 @@ class Categorical(Distribution):
         is_kept = (log_probs > least) | (log_probs == least) & (classes < last) | (classes == last)
         return Categorical(ops.where(is_kept, log_probs, -1e30))
 
-    def log_prob(self, x):
+    def log_prob(self, x: Tensor) -> Tensor:
         x = ops.expand_dims(ops.cast(x, "int32"), axis=-1)
         return ops.squeeze(ops.take_along_axis(self.log_probs(), x, axis=-1), axis=-1)
 
-    def log_probs(self):
+    def log_probs(self) -> Tensor:
         return ops.log_softmax(self.logits, axis=-1)
 
-    def probs(self):
+    def probs(self) -> Tensor:
         return ops.softmax(self.logits, axis=-1)
 
 
@@ -117,29 +118,29 @@ class Bernoulli(Distribution):
     0.5
     """
 
-    def __init__(self, logits):
+    def __init__(self, logits: Tensor) -> None:
         self.logits = logits
 
-    def mean(self):
+    def mean(self) -> Tensor:
         return ops.sigmoid(self.logits)
 
-    def mode(self):
+    def mode(self) -> Tensor:
         return ops.cast(self.logits > 0, "int32")
 
-    def sample(self, seed=None):
+    def sample(self, seed: Seed = None) -> Tensor:
         return ops.cast(uniform(ops.shape(self.logits), seed) < self.mean(), "int32")
 
-    def tempered(self, temperature):
+    def tempered(self, temperature: float) -> "Bernoulli":
         return Bernoulli(self.logits / temperature)
 
-    def truncated(self, top_k=None, top_p=None):
+    def truncated(self, top_k: int | None = None, top_p: float | None = None) -> Categorical:
         return Categorical(self.log_probs()).truncated(top_k, top_p)
 
-    def log_prob(self, x):
+    def log_prob(self, x: Tensor) -> Tensor:
         sign = 1.0 - 2.0 * ops.cast(x, "float32")
         return -ops.softplus(sign * self.logits)
 
-    def log_probs(self):
+    def log_probs(self) -> Tensor:
         return ops.stack([-ops.softplus(self.logits), -ops.softplus(-self.logits)], axis=-1)
 
 
@@ -162,16 +163,16 @@ class DiscretizedNormal(Distribution):
     2
     """
 
-    def __init__(self, mean, std, num_bins):
+    def __init__(self, mean: Tensor, std: Tensor, num_bins: int) -> None:
         self.location = mean
         self.std = ops.broadcast_to(ops.cast(std, "float32"), ops.shape(mean))
         self.num_bins = num_bins
 
-    def mean(self):
+    def mean(self) -> Tensor:
         """Returns the expected bin number."""
         return expected_bin(self.location, self.std, self.num_bins)
 
-    def mode(self):
+    def mode(self) -> Tensor:
         # The inner bin at the location has the most mass, unless the end bin on its side has more.
         inner, last = self._bin_of(self.location), self.num_bins - 1
         unit = 0.5**0.5 / self.std
@@ -182,20 +183,20 @@ class DiscretizedNormal(Distribution):
         end = ops.where(self.location > 0.0, last, 0)
         return ops.where(beyond > above_low - above_high, end, inner)
 
-    def sample(self, seed=None):
+    def sample(self, seed: Seed = None) -> Tensor:
         noise = normal(ops.shape(self.location), seed)
         return self._bin_of(self.location + self.std * noise)
 
-    def tempered(self, temperature):
+    def tempered(self, temperature: float) -> Categorical:
         return Categorical(self.log_probs() / temperature)
 
-    def truncated(self, top_k=None, top_p=None):
+    def truncated(self, top_k: int | None = None, top_p: float | None = None) -> Categorical:
         return Categorical(self.log_probs()).truncated(top_k, top_p)
 
-    def log_prob(self, x):
+    def log_prob(self, x: Tensor) -> Tensor:
         return self._log_mass(ops.cast(x, "float32"), self.location, self.std)
 
-    def log_probs(self):
+    def log_probs(self) -> Tensor:
         bins = ops.arange(self.num_bins, dtype="float32")
         return self._log_mass(bins, self.location[..., None], self.std[..., None])
 

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_bfn._typing import Seed, Tensor
 from keras_bfn._validation import lacks
 
 
@@ -25,15 +26,15 @@ class Distribution:
     (2, 5, 3)
     """
 
-    def mean(self):
+    def mean(self) -> Tensor:
         """Returns the expected value, of shape `(batch, *event_shape)`."""
         raise lacks(self, "mean")
 
-    def mode(self):
+    def mode(self) -> Tensor:
         """Returns the likeliest value, of shape `(batch, *event_shape)`."""
         raise lacks(self, "mode")
 
-    def sample(self, seed=None):
+    def sample(self, seed: Seed = None) -> Tensor:
         """Returns a sample of each variable.
 
         Args:
@@ -44,7 +45,7 @@ class Distribution:
         """
         raise lacks(self, "sample")
 
-    def tempered(self, temperature):
+    def tempered(self, temperature: float) -> "Distribution":
         """Returns the distribution with density proportional to p^(1 / temperature).
 
         Raises:
@@ -52,7 +53,7 @@ class Distribution:
         """
         raise lacks(self, "tempered")
 
-    def truncated(self, top_k=None, top_p=None):
+    def truncated(self, top_k: int | None = None, top_p: float | None = None) -> "Distribution":
         """Returns the distribution restricted to its likeliest values and normalised.
 
         Args:
@@ -66,14 +67,14 @@ class Distribution:
         """
         raise lacks(self, "truncated")
 
-    def log_prob(self, x):
+    def log_prob(self, x: Tensor) -> Tensor:
         """Returns the log probability (or density) of `x` in nats, of the shape of `x`."""
         raise lacks(self, "log_prob")
 
-    def log_probs(self):
+    def log_probs(self) -> Tensor:
         """Returns the log probabilities of 0..K-1, of shape `(batch, *event_shape, K)`."""
         raise lacks(self, "log_probs")
 
-    def probs(self):
+    def probs(self) -> Tensor:
         """Returns the probabilities of 0..K-1, of shape `(batch, *event_shape, K)`."""
         return ops.exp(self.log_probs())

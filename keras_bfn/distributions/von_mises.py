@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._random import uniform
+from keras_bfn._typing import Seed, Tensor
 from keras_bfn.distributions.continuous import Delta
 from keras_bfn.distributions.distribution import Distribution
 
@@ -54,25 +55,25 @@ class VonMises(Distribution):
     1.5708
     """
 
-    def __init__(self, natural):
+    def __init__(self, natural: Tensor) -> None:
         self.natural = natural
 
-    def mean(self):
+    def mean(self) -> Tensor:
         """Returns the mean direction in [-pi, pi], and 0 if kappa is 0."""
         natural = ops.where(self.natural == 0.0, 0.0, self.natural)  # -0.0 would give pi
         return ops.arctan2(natural[..., 1], natural[..., 0])
 
-    def mode(self):
+    def mode(self) -> Tensor:
         return self.mean()
 
-    def mean_vector(self):
+    def mean_vector(self) -> Tensor:
         """Returns the mean of (cos x, sin x), of shape `(batch, *event_shape, 2)`.
 
         Its length is I_1(kappa) / I_0(kappa).
         """
         return self.natural * ops.expand_dims(self._shrinkage(), axis=-1)
 
-    def variances(self):
+    def variances(self) -> Tensor:
         """Returns the variances of cos x and sin x, of the shape of `natural`."""
         # Across the mean direction, the mean square is I_1(kappa) / (kappa I_0(kappa)).
         across = ops.expand_dims(self._shrinkage(), axis=-1)
@@ -86,7 +87,7 @@ class VonMises(Distribution):
         share = ops.where(total > 1e-12, squares / ops.maximum(total, 1e-12), 0.5)
         return along * share + across * ops.flip(share, axis=-1)
 
-    def sample(self, seed=None):
+    def sample(self, seed: Seed = None) -> Tensor:
         kappa = ops.sqrt(ops.sum(ops.square(self.natural), axis=-1))
         # In the angle 2 atan(tan(x / 2) / scale), the density is nearly flat around the mode, and
         # the same for all large kappa.
@@ -122,12 +123,12 @@ class VonMises(Distribution):
             ops.where(x < -math.pi, x + 2.0 * math.pi, x),
         )
 
-    def tempered(self, temperature):
+    def tempered(self, temperature: float) -> "VonMises":
         return VonMises(self.natural / temperature)
 
     truncated = Delta.truncated
 
-    def log_prob(self, x):
+    def log_prob(self, x: Tensor) -> Tensor:
         x = ops.cast(x, "float32")
         cos, sin = ops.cos(x), ops.sin(x)
         along = self.natural[..., 0] * cos + self.natural[..., 1] * sin
@@ -139,7 +140,7 @@ class VonMises(Distribution):
         distance = ops.where(is_near, quotient, root - along)
         return -distance - 0.5 * ops.log(y) - _polynomial(y, y)[0]
 
-    def log_normalizer_growth(self, evidence):
+    def log_normalizer_growth(self, evidence: Tensor) -> Tensor:
         """Returns the increase of the log normaliser when `natural` grows by a little evidence.
 
         It keeps its digits however little the evidence is.

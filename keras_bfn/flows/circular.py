@@ -1,14 +1,18 @@
 """Circular data: angles."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
+from keras_bfn._typing import ArrayLike, Tensor
 from keras_bfn._validation import refusal
 from keras_bfn.distributions import VonMises
 from keras_bfn.flows.continuous import exponential_schedule
 from keras_bfn.flows.flow import Flow
+from keras_bfn.schedules import Schedule
 
 MOST_ACCURACY = 1e18  # so that the square of the evidence fits into float32
 MOST = 1e7  # largest natural parameter: a standard deviation of 0.0003; float32 resolves 2e-7
@@ -65,50 +69,52 @@ class CircularFlow(Flow):
     theta_tells_all = True
     data_range = (-math.pi, math.pi)
 
-    def __init__(self, sigma_1=None, schedule=None):
+    def __init__(self, sigma_1: float | None = None, schedule: Schedule | None = None) -> None:
         super().__init__(exponential_schedule(sigma_1, schedule, default=0.01))
         if float(self.schedule.beta(1.0)) > MOST_ACCURACY:
             name, given = ("sigma_1", sigma_1) if schedule is None else ("schedule", schedule)
             expected = f"must give an accuracy of at most {MOST_ACCURACY:g} at t = 1"
             raise refusal(name, expected, given)
 
-    def embed(self, x):
+    def embed(self, x: Tensor) -> Tensor:
         x = ops.cast(x, "float32")
         return ops.stack([ops.cos(x), ops.sin(x)], axis=-1)
 
-    def input_params(self, s, beta):
+    def input_params(self, s: Tensor, beta: Tensor) -> Tensor:
         s = ops.convert_to_tensor(s)
         square = ops.sum(ops.square(s), axis=-1, keepdims=True)
         return s / (0.5 + ops.sqrt(2.25 + square))
 
-    def input_mean(self, theta):
+    def input_mean(self, theta: Tensor) -> Tensor:
         """Returns the mean direction in radians."""
         return VonMises(theta).mean()
 
-    def evidence_params(self, theta):
+    def evidence_params(self, theta: Tensor) -> Tensor:
         """Returns the evidence, the inverse of `input_params`."""
         left = 1.0 - ops.sum(ops.square(theta), axis=-1, keepdims=True)
         left = ops.maximum(left, 1e-7)  # the length of theta can round to 1 in float32
         return theta * (1.0 + ops.sqrt(1.0 + 8.0 * left)) / (2.0 * left)
 
-    def output_distribution(self, params, s, t):
+    def output_distribution(self, params: Tensor, s: Tensor, t: Tensor) -> VonMises:
         return VonMises(ops.clip(params, -MOST, MOST))
 
-    def expected_embedding(self, distribution):
+    def expected_embedding(self, distribution: Any) -> Tensor:
         return distribution.mean_vector()
 
     expected_data = expected_embedding
 
-    def sure_data(self, x):
+    def sure_data(self, x: Tensor) -> Tensor:
         return self.embed(x)
 
-    def expected_variance(self, distribution, t):
+    def expected_variance(self, distribution: Any, t: Tensor) -> Tensor:
         return distribution.variances()
 
-    def tilted(self, distribution, evidence, t):
+    def tilted(self, distribution: Any, evidence: Tensor, t: Tensor) -> VonMises:
         return VonMises(distribution.natural + evidence)
 
-    def log_receiver_ratio(self, x, distribution, alpha, noise):
+    def log_receiver_ratio(
+        self, x: Tensor, distribution: Any, alpha: Tensor, noise: Tensor
+    ) -> Tensor:
         """Returns log p_R(y) - log p_S(y | x) by Bayes' rule, as log p(x) - log p(x | y)."""
         e_x = self.embed(x)
         evidence = self.receive(e_x, alpha, noise)
@@ -120,7 +126,9 @@ class CircularFlow(Flow):
         growth = distribution.log_normalizer_growth(little) - ops.sum(little * e_x, axis=-1)
         return ops.where(ops.squeeze(is_little, axis=-1), growth, ratio)
 
-    def remaining_cost(self, x, num_draws=10_000, seed=0):
+    def remaining_cost(
+        self, x: ArrayLike, num_draws: int = 10_000, seed: int = 0
+    ) -> Callable[[Any], Any]:
         raise ValueError(
             "Argument `flow` must not be a flow of angles. No finite accuracy determines a real "
             f"number, so `sigma_1` cannot be fitted. Received: flow={self!r}"

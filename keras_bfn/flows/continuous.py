@@ -1,20 +1,25 @@
 """Continuous data: real numbers (section 4 of the paper)."""
 
 import math
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._typing import Array, ArrayLike, Seed, Shape, Tensor
 from keras_bfn._validation import check_choice, check_int, check_positive, refusal
-from keras_bfn.distributions import Delta, DiscretizedNormal, Normal
+from keras_bfn.distributions import Delta, DiscretizedNormal, Distribution, Normal
 from keras_bfn.distributions.discrete import bin_number
 from keras_bfn.flows import scaling
 from keras_bfn.flows.flow import Flow, expand
 from keras_bfn.flows.joint_normal import LEAST_STD, JointNormal
 from keras_bfn.flows.priors import check_prior_shape
 from keras_bfn.flows.scaling import check_scaling, check_scaling_shape
-from keras_bfn.schedules import ExponentialSchedule
+from keras_bfn.schedules import ExponentialSchedule, Schedule
+
+NormalPrior: TypeAlias = ArrayLike | tuple[ArrayLike, ArrayLike] | JointNormal | None
 
 # Before this time there is no evidence, and predicted noise does not determine the data.
 T_MIN = 1e-6
@@ -25,11 +30,11 @@ class NumberFlow(Flow):
 
     embedding_size = theta_size = 1
 
-    def __init__(self, schedule, prior):
+    def __init__(self, schedule: Schedule, prior: NormalPrior) -> None:
         super().__init__(schedule)
         self.prior = None if prior is None else _check_prior(prior)
 
-    def input_params(self, s, beta):
+    def input_params(self, s: Tensor, beta: Tensor) -> Tensor:
         """Returns mu, the mean of N(mu, 1 / (1 / std^2 + beta)); without a prior s / (1 + beta)."""
         if self.prior is None:
             return s / (1.0 + expand(beta, s))
@@ -40,7 +45,7 @@ class NumberFlow(Flow):
         mean, std = self._prior_moments()
         return (s + mean / std**2) / (1.0 / std**2 + expand(beta, s))
 
-    def input_variance(self, t, like):
+    def input_variance(self, t: Tensor, like: Tensor) -> Tensor:
         """Returns the variance of the input distribution, which broadcasts to the shape of data.
 
         Args:
@@ -55,7 +60,7 @@ class NumberFlow(Flow):
             return 1.0 / (1.0 + beta)
         return 1.0 / (beta + ops.convert_to_tensor(self.prior[1]) ** -2)
 
-    def noise_to_data(self, noise, s, t):
+    def noise_to_data(self, noise: Tensor, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns the data that predicted noise implies, and the noise's scale 1 / sqrt(beta).
 
         The evidence is `s = beta x + sqrt(beta) noise`, so `x = (s / sqrt(beta) - noise) /
@@ -85,13 +90,13 @@ class NumberFlow(Flow):
             moments = moments.mean, np.sqrt(np.diag(moments.covariance))
         return [ops.convert_to_tensor(x[..., None], "float32") for x in moments]
 
-    def hear(self, s, beta, mask):
+    def hear(self, s: Tensor, beta: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         if not isinstance(self.prior, JointNormal):
             return super().hear(s, beta, mask)
         s = ops.expand_dims(self.prior.fill_in(ops.squeeze(s, -1), beta, mask), -1)
         return s, self.input_params(s, beta)
 
-    def find_prior(self, x, there, per_variable, order):
+    def find_prior(self, x: Array, there: Array, per_variable: bool, order: int) -> Array:
         """Returns the `prior` fitted to data, for `keras_bfn.flows.fit_prior`."""
         if order:
             raise ValueError(
@@ -101,7 +106,7 @@ class NumberFlow(Flow):
         axes = {"axis": 0 if per_variable else None, "where": there}
         return np.stack([x.mean(**axes), np.maximum(x.std(**axes), LEAST_STD)])
 
-    def check_event_shape(self, event_shape):
+    def check_event_shape(self, event_shape: Shape) -> None:
         if isinstance(self.prior, JointNormal):
             check_prior_shape(self.prior.mean.shape, event_shape)
         elif self.prior is not None:
@@ -193,15 +198,15 @@ class ContinuousFlow(NumberFlow):
 
     def __init__(
         self,
-        sigma_1=None,
-        prediction="noise",
-        num_bins=None,
-        reconstruction_std=None,
-        schedule=None,
-        prior=None,
-        center=0.0,
-        scale=1.0,
-    ):
+        sigma_1: float | None = None,
+        prediction: Literal["noise", "data", "residual"] = "noise",
+        num_bins: int | None = None,
+        reconstruction_std: float | None = None,
+        schedule: Schedule | None = None,
+        prior: NormalPrior = None,
+        center: ArrayLike = 0.0,
+        scale: ArrayLike = 1.0,
+    ) -> None:
         super().__init__(exponential_schedule(sigma_1, schedule), prior)
         self.prediction = check_choice("prediction", prediction, ("noise", "data", "residual"))
         self.num_bins = num_bins if num_bins is None else check_int("num_bins", num_bins, 2)
@@ -210,7 +215,9 @@ class ContinuousFlow(NumberFlow):
             check_positive("reconstruction_std", reconstruction_std)
         self.center, self.scale = check_scaling(center, scale)
 
-    def find_scaling(self, x, by, per, margin):
+    def find_scaling(
+        self, x: Array, by: str, per: str, margin: float
+    ) -> tuple[ArrayLike, ArrayLike]:
         """Returns `center` and `scale` fitted to data, for `keras_bfn.flows.fit_scaling`."""
         channels = tuple(range(np.ndim(x) - 1)) or None
         axes = {"all": None, "channel": channels, "variable": 0}[per]
@@ -223,14 +230,14 @@ class ContinuousFlow(NumberFlow):
         return center, np.maximum(scale, scaling.FINEST * np.abs(center))
 
     @property
-    def data_range(self):
+    def data_range(self) -> tuple[Any, Any]:
         return self.center - self.scale, self.center + self.scale
 
-    def check_data(self, x, name="x"):
+    def check_data(self, x: ArrayLike, name: str = "x") -> None:
         check_scaling_shape(name, self.center, self.scale, np.shape(x)[1:])
         super().check_data(x, name)
 
-    def check_event_shape(self, event_shape):
+    def check_event_shape(self, event_shape: Shape) -> None:
         super().check_event_shape(event_shape)
         check_scaling_shape("event_shape", self.center, self.scale, event_shape)
 
@@ -241,13 +248,13 @@ class ContinuousFlow(NumberFlow):
     def _to_units(self, e):
         return _float32(self.center) + _float32(self.scale) * e
 
-    def embed(self, x):
+    def embed(self, x: Tensor) -> Tensor:
         return ops.expand_dims(self._to_range(x), axis=-1)
 
-    def input_mean(self, theta):
+    def input_mean(self, theta: Tensor) -> Tensor:
         return self._to_units(ops.squeeze(theta, axis=-1))
 
-    def output_distribution(self, params, s, t):
+    def output_distribution(self, params: Tensor, s: Tensor, t: Tensor) -> Delta:
         x_hat = params
         if self.prediction == "noise":
             x_hat, _, _ = self.noise_to_data(params, s, t)
@@ -258,35 +265,39 @@ class ContinuousFlow(NumberFlow):
         x_hat = self._to_units(ops.squeeze(x_hat, axis=-1))
         return Delta(ops.clip(x_hat, *map(_float32, self.data_range)))
 
-    def expected_embedding(self, distribution):
+    def expected_embedding(self, distribution: Distribution) -> Tensor:
         return self.embed(distribution.mean())
 
-    def expected_variance(self, distribution, t):
+    def expected_variance(self, distribution: Distribution, t: Tensor) -> Tensor:
         """Returns the variance of the input distribution, since p_O is a single point."""
         mean = distribution.mean()
         variance = ops.square(_float32(self.scale)) * self.input_variance(t, mean)
         return ops.broadcast_to(variance, ops.shape(mean))
 
-    def log_expected(self, x, distribution, t):
+    def log_expected(self, x: Tensor, distribution: Distribution, t: Tensor) -> Tensor:
         std = ops.sqrt(self.expected_variance(distribution, t))
         return Normal(distribution.mean(), std).log_prob(x)
 
-    def tilted(self, distribution, evidence, t):
+    def tilted(self, distribution: Distribution, evidence: Tensor, t: Tensor) -> Delta:
         mean = distribution.mean()
         moved = self.input_variance(t, mean) * ops.squeeze(evidence, -1)
         return Delta(mean + _float32(self.scale) * moved)
 
-    def sender_receiver_kl(self, x, distribution, alpha, seed=None):
+    def sender_receiver_kl(
+        self, x: Tensor, distribution: Distribution, alpha: Tensor, seed: Seed = None
+    ) -> Tensor:
         """Returns the closed form for normals of equal variance: (c / 2) alpha |e(x) - e_hat|^2."""
         error = self._to_range(x) - self._to_range(distribution.mean())
         return 0.5 * expand(alpha, error) * ops.square(error)
 
-    def log_receiver_ratio(self, x, distribution, alpha, noise):
+    def log_receiver_ratio(
+        self, x: Tensor, distribution: Distribution, alpha: Tensor, noise: Tensor
+    ) -> Tensor:
         error = self._to_range(distribution.mean()) - self._to_range(x)
         scaled = ops.sqrt(expand(alpha, error)) * error
         return scaled * (ops.squeeze(noise, axis=-1) - 0.5 * scaled)
 
-    def reconstruction_loss(self, x, params, s):
+    def reconstruction_loss(self, x: Tensor, params: Tensor, s: Tensor) -> Tensor:
         one = ops.ones(ops.shape(params)[:1], dtype="float32")
         x_hat = self.output_distribution(params, s, one).mean()
         std = self.reconstruction_std or ops.rsqrt(1.0 + self.schedule.beta(1.0))
@@ -295,7 +306,9 @@ class ContinuousFlow(NumberFlow):
         bins = bin_number(self._to_range(x), self.num_bins)
         return -DiscretizedNormal(self._to_range(x_hat), std, self.num_bins).log_prob(bins)
 
-    def remaining_cost(self, x, num_draws=10_000, seed=0):
+    def remaining_cost(
+        self, x: ArrayLike, num_draws: int = 10_000, seed: int = 0
+    ) -> Callable[[Any], Any]:
         if self.num_bins is None:
             raise ValueError(
                 "Argument `flow` must have `num_bins`. No finite accuracy determines a real "

@@ -1,15 +1,18 @@
 """Discrete data: unordered classes (section 6 of the paper)."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._typing import Array, ArrayLike, Shape, Tensor
 from keras_bfn._validation import check_int, check_numbers, refusal
-from keras_bfn.distributions import Bernoulli, Categorical
+from keras_bfn.distributions import Bernoulli, Categorical, Distribution
 from keras_bfn.flows.channels import Line, Simplex
 from keras_bfn.flows.flow import Flow, expand
 from keras_bfn.flows.priors import MarkovChain, check_prior_shape
-from keras_bfn.schedules import QuadraticSchedule
+from keras_bfn.schedules import QuadraticSchedule, Schedule
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -53,14 +56,22 @@ class DiscreteFlow(Flow):
     theta_range = (0, 1)
     theta_is_probs = True
 
-    def __init__(self, num_classes, beta_1=None, schedule=None, prior=None):
+    def __init__(
+        self,
+        num_classes: int,
+        beta_1: float | None = None,
+        schedule: Schedule | None = None,
+        prior: ArrayLike | MarkovChain | None = None,
+    ) -> None:
         self.num_classes = check_int("num_classes", num_classes, 2)
         if (beta_1 is None) == (schedule is None):
             raise ValueError(
                 "Exactly one of the arguments `beta_1` and `schedule` must be given. "
                 f"Received: beta_1={beta_1}, schedule={schedule}"
             )
-        super().__init__(QuadraticSchedule(beta_1) if schedule is None else schedule)
+        super().__init__(
+            QuadraticSchedule(beta_1) if schedule is None else schedule  # type: ignore[arg-type]
+        )
         self.prior = self._check_prior(prior)
 
     def _check_prior(self, prior):
@@ -88,7 +99,9 @@ class DiscreteFlow(Flow):
             )
         return prior
 
-    def find_prior(self, x, there, per_variable, order):
+    def find_prior(
+        self, x: Array, there: Array, per_variable: bool, order: int
+    ) -> Array | MarkovChain:
         """Returns the `prior` fitted to data, for `keras_bfn.flows.fit_prior`."""
         x = np.where(there, x.astype("int64"), -1)  # also for bools
         if order:
@@ -100,7 +113,7 @@ class DiscreteFlow(Flow):
             return np.bincount(x[there], minlength=self.num_classes) + 0.5
         return np.stack([np.sum(x == k, axis=0) + 0.5 for k in range(self.num_classes)], axis=-1)
 
-    def check_event_shape(self, event_shape):
+    def check_event_shape(self, event_shape: Shape) -> None:
         if isinstance(self.prior, MarkovChain):
             if len(event_shape) != 1 or event_shape[0] < self.prior.order:
                 raise ValueError(
@@ -111,35 +124,35 @@ class DiscreteFlow(Flow):
             check_prior_shape(self.prior.shape[:-1], event_shape)
 
     @property
-    def scans(self):
+    def scans(self) -> bool:
         return isinstance(self.prior, MarkovChain)
 
     @property
-    def gain(self):
+    def gain(self) -> float:
         return float(self.num_classes)
 
     @property
-    def embedding_size(self):
+    def embedding_size(self) -> int:
         return self.num_classes
 
     @property
-    def theta_size(self):
+    def theta_size(self) -> int:
         return 1 if self.num_classes == 2 else self.num_classes
 
     @property
-    def output_size(self):
+    def output_size(self) -> int:
         return self.theta_size
 
     @property
-    def data_range(self):
+    def data_range(self) -> tuple[Any, Any]:
         return (0, self.num_classes - 1)
 
-    def embed(self, x):
+    def embed(self, x: Tensor) -> Tensor:
         # Not `ops.one_hot`, which on PyTorch allocates int64 values first.
         x = ops.expand_dims(ops.cast(x, "int32"), axis=-1)
         return ops.cast(ops.equal(x, ops.arange(self.num_classes, dtype="int32")), "float32")
 
-    def input_params(self, s, beta):
+    def input_params(self, s: Tensor, beta: Tensor) -> Tensor:
         if isinstance(self.prior, MarkovChain):
             return self.prior.marginals(s)[..., -self.theta_size :]
         if self.prior is not None:
@@ -148,42 +161,44 @@ class DiscreteFlow(Flow):
             return ops.sigmoid(s[..., 1:] - s[..., :1])
         return ops.softmax(s, axis=-1)
 
-    def known_params(self, x):
+    def known_params(self, x: Tensor) -> Tensor:
         return self.embed(x)[..., -self.theta_size :]
 
-    def input_mean(self, theta):
+    def input_mean(self, theta: Tensor) -> Tensor:
         if self.num_classes == 2:
             return ops.squeeze(theta, axis=-1)
         return ops.sum(theta * ops.arange(self.num_classes, dtype="float32"), axis=-1)
 
-    def evidence_params(self, theta):
+    def evidence_params(self, theta: Tensor) -> Tensor:
         if self.num_classes == 2:
             # In float32, the sigmoid rounds to 1 for log odds above 17.
             theta = ops.clip(theta, 1e-7, 1.0 - 1e-7)
             return ops.log(theta) - ops.log1p(-theta)
         return ops.log(ops.maximum(theta, 1e-30))
 
-    def output_distribution(self, params, s, t):
+    def output_distribution(self, params: Tensor, s: Tensor, t: Tensor) -> Distribution:
         if self.num_classes == 2:
             return Bernoulli(ops.squeeze(params, axis=-1))
         return Categorical(params)
 
-    def expected_embedding(self, distribution):
+    def expected_embedding(self, distribution: Distribution) -> Tensor:
         return distribution.probs()
 
     expected_data = expected_embedding
 
-    def sure_data(self, x):
+    def sure_data(self, x: Tensor) -> Tensor:
         return self.embed(x)
 
-    def expected_variance(self, distribution, t):
+    def expected_variance(self, distribution: Distribution, t: Tensor) -> Tensor:
         probs = distribution.probs()
         return probs * (1.0 - probs)
 
-    def tilted(self, distribution, evidence, t):
+    def tilted(self, distribution: Distribution, evidence: Tensor, t: Tensor) -> Categorical:
         return Categorical(distribution.log_probs() + evidence)
 
-    def extrapolation(self, t_last, t, t_next, deterministic):
+    def extrapolation(
+        self, t_last: Tensor, t: Tensor, t_next: Tensor, deterministic: bool
+    ) -> Tensor:
         """As in the base class, with a line in sqrt(beta), which is linear in the paper's t."""
         last, now, then = (ops.sqrt(self.schedule.beta(time)) for time in (t_last, t, t_next))
         step, move = then - now, ops.where(now == last, 1.0, now - last)
@@ -192,14 +207,14 @@ class DiscreteFlow(Flow):
         # The mean of the line over beta rather than over sqrt(beta).
         return step * (now + 2.0 * then) / (3.0 * (now + then) * move)
 
-    def log_likelihood_ratios(self, x, alpha, noise):
+    def log_likelihood_ratios(self, x: Tensor, alpha: Tensor, noise: Tensor) -> Tensor:
         # One-hot embeddings of different classes have a squared distance of 2.
         e_x = self.embed(x)
         noise = noise - ops.sum(noise * e_x, axis=-1, keepdims=True)
         precision = self.gain * expand(alpha, e_x)
         return ops.sqrt(precision) * noise - precision * (1.0 - e_x)
 
-    def channel(self):
+    def channel(self) -> Line | Simplex:
         if self.num_classes > 2:
             return Simplex(self.num_classes)
         # The component of the evidence that both classes share carries no information.

@@ -1,14 +1,18 @@
 """Discretised data: integers that represent points on a line (section 5 of the paper)."""
 
+from typing import Any, Literal
+
 import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._typing import Tensor
 from keras_bfn._validation import check_choice, check_int
-from keras_bfn.distributions import DiscretizedNormal
+from keras_bfn.distributions import DiscretizedNormal, Distribution
 from keras_bfn.distributions.discrete import bin_centre
 from keras_bfn.flows.channels import Line
-from keras_bfn.flows.continuous import NumberFlow, exponential_schedule
+from keras_bfn.flows.continuous import NormalPrior, NumberFlow, exponential_schedule
+from keras_bfn.schedules import Schedule
 
 # The output distribution's standard deviation is clipped to this range, as in the paper's
 # experiments. Above 256 bins, the lower bound shrinks with the bins.
@@ -59,28 +63,35 @@ class DiscretizedFlow(NumberFlow):
     output_size = 2
     discrete = True
 
-    def __init__(self, num_bins, sigma_1=None, prediction="noise", schedule=None, prior=None):
+    def __init__(
+        self,
+        num_bins: int,
+        sigma_1: float | None = None,
+        prediction: Literal["noise", "data"] = "noise",
+        schedule: Schedule | None = None,
+        prior: NormalPrior = None,
+    ) -> None:
         self.num_bins = check_int("num_bins", num_bins, 2)
         super().__init__(exponential_schedule(sigma_1, schedule), prior)
         self.prediction = check_choice("prediction", prediction, ("noise", "data"))
 
     @property
-    def data_range(self):
+    def data_range(self) -> tuple[Any, Any]:
         return (0, self.num_bins - 1)
 
     @property
-    def can_be_told(self):
+    def can_be_told(self) -> bool:
         # Before any message, predicted noise has no effect: the output distribution is the prior.
         return self.prediction == "data"
 
-    def embed(self, x):
+    def embed(self, x: Tensor) -> Tensor:
         return ops.expand_dims(bin_centre(x, self.num_bins), axis=-1)
 
-    def input_mean(self, theta):
+    def input_mean(self, theta: Tensor) -> Tensor:
         # The inverse of `bin_centre`.
         return 0.5 * (self.num_bins * (ops.squeeze(theta, axis=-1) + 1.0) - 1.0)
 
-    def output_distribution(self, params, s, t):
+    def output_distribution(self, params: Tensor, s: Tensor, t: Tensor) -> DiscretizedNormal:
         mean, log_std = params[..., :1], params[..., 1:]
         min_std = min(MIN_STD, MIN_STD * 256 / self.num_bins)
         # Clipped so that exp does not overflow; log beta stays within +-14.
@@ -91,8 +102,8 @@ class DiscretizedFlow(NumberFlow):
         mean, std = ops.clip(mean, -MOST_MEAN, MOST_MEAN), ops.clip(std, min_std, MAX_STD)
         return DiscretizedNormal(ops.squeeze(mean, -1), ops.squeeze(std, -1), self.num_bins)
 
-    def expected_embedding(self, distribution):
+    def expected_embedding(self, distribution: Distribution) -> Tensor:
         return ops.expand_dims(bin_centre(distribution.mean(), self.num_bins), axis=-1)
 
-    def channel(self):
+    def channel(self) -> Line:
         return Line((2 * np.arange(self.num_bins) + 1) / self.num_bins - 1)

@@ -1,15 +1,18 @@
 """The contract of a data type: its messages, input distribution and output distribution."""
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
 from keras_bfn._random import normal, seed_of
+from keras_bfn._typing import Array, ArrayLike, Parts, Seed, Shape, Tensor
 from keras_bfn._validation import check_int, check_seed, lacks, refusal, to_numpy
-from keras_bfn.distributions import Categorical
-from keras_bfn.flows.channels import Points
+from keras_bfn.distributions import Categorical, Distribution
+from keras_bfn.flows.channels import Line, Points, Simplex
 from keras_bfn.schedules import schedule as schedules
 
 NOT_INTEGERS = ": the default only supports integers 0..K-1"
@@ -93,34 +96,49 @@ class Flow(Immutable):
     (1, 1, 3)
     """
 
-    gain = 1.0
     discrete = False
     theta_tells_all = False
     theta_range = (-1, 1)
     theta_is_probs = False
-    scans = False
+    if TYPE_CHECKING:  # Checkers let attributes and properties replace a property only.
 
-    def __init__(self, schedule):
+        @property
+        def embedding_size(self) -> int: ...
+        @property
+        def theta_size(self) -> int: ...
+        @property
+        def output_size(self) -> int: ...
+        @property
+        def data_range(self) -> tuple[Any, Any]: ...
+        @property
+        def gain(self) -> float: ...
+        @property
+        def scans(self) -> bool: ...
+    else:
+        gain = 1.0
+        scans = False
+
+    def __init__(self, schedule: schedules.Schedule) -> None:
         if not isinstance(schedule, schedules.Schedule):
             raise refusal("schedule", "must be a `keras_bfn.schedules.Schedule`", schedule)
         schedules.check(schedule)
         self.schedule = schedule
 
-    def known_params(self, x):
+    def known_params(self, x: Tensor) -> Tensor:
         """Returns theta of known variables, `(batch, *event_shape, theta_size)`."""
         return self.input_params(self.known_evidence(x), self.known_accuracy())
 
     @property
-    def can_be_told(self):
+    def can_be_told(self) -> bool:
         return self.discrete
 
     @property
-    def num_values(self):
+    def num_values(self) -> int | None:
         """K for integers 0..K-1; None for data with infinitely many values."""
         low, high = self.data_range
         return high - low + 1 if self.discrete and high < math.inf else None
 
-    def embed(self, x):
+    def embed(self, x: Tensor) -> Tensor:
         """Returns e(x), of shape `(batch, *event_shape, embedding_size)`."""
         raise lacks(self, "embed")
 
@@ -128,7 +146,7 @@ class Flow(Immutable):
         """Returns the embeddings of 0..K-1, of shape `(K, embedding_size)`."""
         return self.embed(ops.arange(self.num_values, dtype="int32"))
 
-    def input_params(self, s, beta):
+    def input_params(self, s: Tensor, beta: Tensor) -> Tensor:
         """Returns theta, the parameters of the input distribution given evidence `s`.
 
         Args:
@@ -141,7 +159,7 @@ class Flow(Immutable):
         """
         raise lacks(self, "input_params")
 
-    def check_data(self, x, name="x"):
+    def check_data(self, x: ArrayLike, name: str = "x") -> None:
         """Raises a `ValueError` if the numpy array `x` is not data of this type."""
         x = np.atleast_1d(self.check_values(x, name))
         least, most, (low, high) = x.min(axis=0), x.max(axis=0), self.data_range
@@ -158,7 +176,7 @@ class Flow(Immutable):
                 f"Received: values from {x.min()} to {x.max()}"
             )
 
-    def check_values(self, x, name="x"):
+    def check_values(self, x: ArrayLike, name: str = "x") -> Array:
         """Returns `x` as a numpy array, or raises a `ValueError` if its values have another type.
 
         It makes the checks of `check_data` except `data_range`.
@@ -175,7 +193,7 @@ class Flow(Immutable):
             )
         return x
 
-    def check_dtype(self, dtype, name="x"):
+    def check_dtype(self, dtype: str, name: str = "x") -> None:
         """Raises a `ValueError` unless `dtype` (a string) suits this type of data."""
         suits = ("int" in dtype or dtype == "bool") if self.discrete else "float" in dtype
         if not suits:
@@ -184,7 +202,7 @@ class Flow(Immutable):
                 f"Argument `{name}` must contain {expected} for {self!r}. Received: dtype {dtype}"
             )
 
-    def hear(self, s, beta, mask):
+    def hear(self, s: Tensor, beta: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Returns evidence and theta when the receiver observes only some variables.
 
         Args:
@@ -200,21 +218,21 @@ class Flow(Immutable):
         at_first = self.input_params(ops.zeros_like(s), ops.zeros_like(beta))
         return s, ops.where(mask, self.input_params(s, beta), at_first)
 
-    def check_event_shape(self, event_shape):
+    def check_event_shape(self, event_shape: Shape) -> None:
         """Raises a `ValueError` if examples cannot have this shape; a `prior` may fix it."""
 
-    def input_mean(self, theta):
+    def input_mean(self, theta: Tensor) -> Tensor:
         """Returns the mean of the input distribution in data units, `(batch, *event_shape)`."""
         raise lacks(self, "input_mean")
 
-    def evidence_params(self, theta):
+    def evidence_params(self, theta: Tensor) -> Tensor:
         """Returns the output of a network that predicts each variable from its own evidence alone.
 
         Networks may add it to their output (`keras_bfn.layers.EvidenceShortcut`). Zero by default.
         """
         return 0.0
 
-    def output_distribution(self, params, s, t):
+    def output_distribution(self, params: Tensor, s: Tensor, t: Tensor) -> Distribution:
         """Returns the output distribution p_O that the network's output parametrises.
 
         Args:
@@ -227,20 +245,22 @@ class Flow(Immutable):
         """
         raise lacks(self, "output_distribution")
 
-    def expected_embedding(self, distribution):
+    def expected_embedding(self, distribution: Distribution) -> Tensor:
         """Returns e_hat, the mean of e(x) under the output distribution, shaped as `embed(x)`."""
         if self.num_values is None:
             raise lacks(self, "expected_embedding", NOT_INTEGERS)
         return ops.matmul(distribution.probs(), self._embed_all_values())
 
-    def nearest(self, embedding):
+    def nearest(self, embedding: Tensor) -> Tensor:
         """Returns the integers 0..K-1 whose embeddings are nearest, `(batch, *event_shape)`."""
         values = self._embed_all_values()
         products = ops.matmul(embedding, ops.transpose(values))
         distances = 0.5 * ops.sum(ops.square(values), axis=-1) - products  # up to a constant
         return ops.cast(ops.argmin(distances, axis=-1), "int32")
 
-    def extrapolation(self, t_last, t, t_next, deterministic):
+    def extrapolation(
+        self, t_last: Tensor, t: Tensor, t_next: Tensor, deterministic: bool
+    ) -> Tensor:
         """Returns the mean change of e_hat over the next step, relative to its last change.
 
         Second-order samplers extrapolate e_hat along a line. By default the line is in log(beta),
@@ -262,7 +282,9 @@ class Flow(Immutable):
         )
         return 0.5 * (then - now) / ops.where(now == last, 1.0, now - last)
 
-    def sender_receiver_kl(self, x, distribution, alpha, seed=None):
+    def sender_receiver_kl(
+        self, x: Tensor, distribution: Distribution, alpha: Tensor, seed: Seed = None
+    ) -> Tensor:
         """Returns an unbiased estimate of KL(sender || receiver) for one message.
 
         The divergence is that of a variable's whole message, all of its numbers together.
@@ -281,7 +303,9 @@ class Flow(Immutable):
         there = self.log_receiver_ratio(x, distribution, alpha, noise)
         return -0.5 * (there + self.log_receiver_ratio(x, distribution, alpha, -noise))
 
-    def log_receiver_ratio(self, x, distribution, alpha, noise):
+    def log_receiver_ratio(
+        self, x: Tensor, distribution: Distribution, alpha: Tensor, noise: Tensor
+    ) -> Tensor:
         """Returns log p_R(y) - log p_S(y | x) for a message y about x.
 
         The sender distribution is N(e(x), 1 / (c alpha)). The receiver distribution is its mean
@@ -302,7 +326,7 @@ class Flow(Immutable):
         ratios = self.log_likelihood_ratios(x, alpha, noise)
         return log_expected_ratio(distribution.log_probs(), ratios)
 
-    def log_likelihood_ratios(self, x, alpha, noise):
+    def log_likelihood_ratios(self, x: Tensor, alpha: Tensor, noise: Tensor) -> Tensor:
         """Returns log N(y | e(k)) - log N(y | e(x)) for every k in 0..K-1.
 
         Args:
@@ -319,7 +343,7 @@ class Flow(Immutable):
         scaled = ops.sqrt(self.gain * expand(alpha, e_x)) * (self._embed_all_values() - e_x)
         return ops.sum(scaled * (noise - 0.5 * scaled), axis=-1)
 
-    def reconstruction_loss(self, x, params, s):
+    def reconstruction_loss(self, x: Tensor, params: Tensor, s: Tensor) -> Tensor:
         """Returns the cost of the data after all messages: -log p_O(x) at t = 1.
 
         Returns:
@@ -328,7 +352,7 @@ class Flow(Immutable):
         t = ops.ones(ops.shape(params)[:1], dtype="float32")
         return -self.output_distribution(params, s, t).log_prob(x)
 
-    def sample_evidence(self, x, t, seed=None):
+    def sample_evidence(self, x: Tensor, t: Tensor, seed: Seed = None) -> Tensor:
         """Samples the Bayesian flow distribution: s ~ N(c beta(t) e(x), c beta(t)).
 
         Args:
@@ -341,27 +365,27 @@ class Flow(Immutable):
         """
         return self.observe(self.embed(x), self.schedule.beta(t), seed)
 
-    def known_accuracy(self):
+    def known_accuracy(self) -> Tensor:
         """Returns the accuracy of known variables, far above that of all messages."""
         return KNOWN * ops.maximum(1.0, self.schedule.beta(1.0))
 
-    def known_evidence(self, x):
+    def known_evidence(self, x: Tensor) -> Tensor:
         """Returns the evidence about known variables, shaped as that of `sample_evidence`."""
         return self.gain * self.known_accuracy() * self.embed(x)
 
-    def observe(self, embedding, alpha, seed=None):
+    def observe(self, embedding: Tensor, alpha: Tensor, seed: Seed = None) -> Tensor:
         """Samples one message `y` of accuracy `alpha`; returns its evidence `c alpha y`."""
         noise = normal(ops.shape(embedding), seed)
         return self.receive(embedding, alpha, noise)
 
-    def receive(self, embedding, alpha, noise):
+    def receive(self, embedding: Tensor, alpha: Tensor, noise: Tensor) -> Tensor:
         """Returns the evidence `c alpha y` of a message `y = embedding + noise / sqrt(c alpha)`."""
         # One sum, times a number: if a loop adds three large tensors at once, TensorFlow 2.21 adds
         # them in a temporary variable that outlives the loop, and fails.
         scale = ops.sqrt(self.gain * expand(alpha, embedding))
         return scale * (scale * embedding + noise)
 
-    def expected_data(self, distribution):
+    def expected_data(self, distribution: Distribution) -> Tensor:
         """Returns the expected data under an output distribution.
 
         Returns:
@@ -371,14 +395,14 @@ class Flow(Immutable):
         """
         return distribution.mean()
 
-    def sure_data(self, x):
+    def sure_data(self, x: Tensor) -> Tensor:
         """Returns `expected_data` of data that are certain.
 
         Numbers become floats, classes one-hot vectors, angles cosine and sine.
         """
         return ops.cast(x, "float32")
 
-    def expected_variance(self, distribution, t):
+    def expected_variance(self, distribution: Distribution, t: Tensor) -> Tensor:
         """Returns the variances that belong to the means of `expected_data`, in the same shape.
 
         Args:
@@ -395,7 +419,7 @@ class Flow(Immutable):
         mean = ops.sum(probs * values, axis=-1, keepdims=True)
         return ops.sum(probs * ops.square(values - mean), axis=-1)
 
-    def log_expected(self, x, distribution, t):
+    def log_expected(self, x: Tensor, distribution: Distribution, t: Tensor) -> Tensor:
         """Returns the log probability of data under the prediction at a time before t = 1.
 
         Args:
@@ -408,7 +432,7 @@ class Flow(Immutable):
         """
         return distribution.log_prob(x)
 
-    def tilted(self, distribution, evidence, t):
+    def tilted(self, distribution: Distribution, evidence: Tensor, t: Tensor) -> Distribution:
         """Returns the output distribution after more evidence about each variable by itself.
 
         It is proportional to `p_O(x) exp(evidence . e(x))`: evidence about one variable does not
@@ -430,7 +454,9 @@ class Flow(Immutable):
         embeddings = ops.transpose(self._embed_all_values())
         return Categorical(distribution.log_probs() + ops.matmul(evidence, embeddings))
 
-    def remaining_cost(self, x, num_draws=10_000, seed=0):
+    def remaining_cost(
+        self, x: ArrayLike, num_draws: int = 10_000, seed: int = 0
+    ) -> Callable[[Any], Any]:
         """Returns the cost of a variable given only its own evidence, as a function of accuracy.
 
         For integers it is H(x | s), the mean entropy of the exact posterior. The prior is the
@@ -491,7 +517,7 @@ class Flow(Immutable):
         total = weights.sum(axis=-1)
         return np.log(total) - (weights * logits).sum(axis=-1) / total
 
-    def channel(self):
+    def channel(self) -> Line | Simplex | Points:
         """Returns the channel of one variable, for `keras_bfn.codec`.
 
         Returns:
@@ -506,6 +532,9 @@ class Flow(Immutable):
                 f"range into bins, and use a `keras_bfn.flows.DiscretizedFlow`. Received: {self!r}"
             )
         return Points(ops.convert_to_numpy(self._embed_all_values()))
+
+
+FlowT = TypeVar("FlowT", bound=Parts[Flow])
 
 
 def check_flow(flow):
@@ -529,7 +558,7 @@ def check_flow(flow):
             )
 
 
-def expand(values, like):
+def expand(values: Tensor, like: Tensor) -> Tensor:
     """Appends axes of size 1 until `values` has as many axes as `like`, in float32.
 
     Accuracies and times, per example or per variable, then broadcast with `like`.

@@ -1,11 +1,14 @@
 """A joint normal prior for correlated numbers."""
 
+from typing import Self
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_bfn._backend import one_by_one
 from keras_bfn._config import Immutable
+from keras_bfn._typing import ArrayLike, Tensor
 from keras_bfn._validation import check_numbers, refusal
 from keras_bfn.flows.flow import expand
 
@@ -35,7 +38,7 @@ class JointNormal(Immutable):
     >>> flow = keras_bfn.flows.ContinuousFlow(sigma_1=0.02, prediction="residual", prior=prior)
     """
 
-    def __init__(self, mean, covariance):
+    def __init__(self, mean: ArrayLike, covariance: ArrayLike) -> None:
         self.mean = check_numbers("mean", mean)
         self.covariance = check_numbers("covariance", covariance)
         size = self.mean.size
@@ -51,12 +54,15 @@ class JointNormal(Immutable):
         variances, axes = np.linalg.eigh(matrix) if is_symmetric else ([0.0], None)
         if min(variances) <= 0:
             raise refusal("covariance", "must be symmetric and positive definite", covariance)
-        self._variances, self._axes = (x.astype("float32") for x in (variances, axes))
+        self._variances, self._axes = (
+            x.astype("float32")  # type: ignore[union-attr]
+            for x in (variances, axes)
+        )
         for array in (self.mean, self.covariance):
             array.setflags(write=False)
 
     @classmethod
-    def fit(cls, x):
+    def fit(cls, x: ArrayLike) -> Self:
         """Fits the prior to rows of numbers, an array `(num, size)`, with NaN for missing numbers.
 
         Correlations are shrunk towards zero by the fraction of them that is sampling noise: nearly
@@ -85,7 +91,7 @@ class JointNormal(Immutable):
         variances, axes = np.linalg.eigh(std[:, None] * correlation * std)
         return cls(mean, axes * np.maximum(variances, LEAST_STD**2) @ axes.T)
 
-    def posterior_mean(self, s, beta):
+    def posterior_mean(self, s: Tensor, beta: Tensor) -> Tensor:
         """Returns the mean of each variable given evidence `(batch, size)`.
 
         Accuracies are `(batch,)`, or per variable `(batch, size)`, which takes longer.
@@ -97,7 +103,7 @@ class JointNormal(Immutable):
         left = ops.matmul(s - beta * mean, axes)
         return mean + ops.matmul(left * self._given(beta), ops.transpose(axes))
 
-    def posterior_variance(self, beta):
+    def posterior_variance(self, beta: Tensor) -> Tensor:
         """Returns the variance of each variable; accuracies are as in `posterior_mean`."""
         if len(beta.shape) == 2:
             return self._variance_given(beta)
@@ -109,7 +115,7 @@ class JointNormal(Immutable):
         variances = ops.convert_to_tensor(self._variances)
         return variances / (1.0 + beta * variances)
 
-    def fill_in(self, s, beta, mask):
+    def fill_in(self, s: Tensor, beta: Tensor, mask: Tensor) -> Tensor:
         """Returns `s` where `mask` is true, and elsewhere the evidence that it implies.
 
         The implied evidence is `beta` times the posterior mean given the observed evidence. It

@@ -2,6 +2,7 @@
 
 import base64
 import zlib
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -9,14 +10,18 @@ from keras import ops
 
 from keras_bfn._config import Immutable
 from keras_bfn._parts import check_names, map_parts
+from keras_bfn._typing import Array, ArrayLike, Parts, Tensor
 from keras_bfn._validation import check_bool, check_int, refusal, to_numpy
+from keras_bfn.flows.flow import FlowT
 
 DISCOUNT = 0.75  # subtracted from each count and given to shorter runs
 FIRST_TO_END, END_TO_FIRST = (1, 3, 2, 0), (3, 0, 2, 1)
 LEAST_LIKELIHOOD = 1e-30  # of a class, relative to the likeliest: float32 ends at 1e-38
 
 
-def fit_prior(flow, x, per_variable=False, order=0):
+def fit_prior(
+    flow: FlowT, x: Parts[ArrayLike], per_variable: bool = False, order: int = 0
+) -> FlowT:
     """Returns the flow with a prior fitted to data.
 
     The paper's prior is generic: all classes are equally likely, and numbers are N(0, 1). A prior
@@ -107,7 +112,7 @@ class MarkovChain(Immutable):
     Recognition and Machine Learning"; the estimate: `keras_bfn.metrics.NgramModel`.
     """
 
-    def __init__(self, counts):
+    def __init__(self, counts: ArrayLike) -> None:
         counts = to_numpy(counts, "counts")
         are_counts = np.issubdtype(counts.dtype, np.integer) and counts.size and counts.min() >= 0
         if counts.ndim < 2 or len(set(counts.shape)) > 1 or len(counts) < 2 or not are_counts:
@@ -130,7 +135,7 @@ class MarkovChain(Immutable):
         self._precede = np.ascontiguousarray(follow.swapaxes(1, 2))
 
     @classmethod
-    def fit(cls, x, num_classes, order):
+    def fit(cls, x: ArrayLike, num_classes: int, order: int) -> Self:
         """Returns the chain with the `counts` of the sequences `x`, an array `(num, length)`.
 
         Runs with missing values (-1) are not counted.
@@ -152,7 +157,7 @@ class MarkovChain(Immutable):
         counts = np.bincount(runs[are_whole], minlength=size)
         return cls(counts.reshape((num_classes,) * (order + 1)))
 
-    def probabilities(self, num_before):
+    def probabilities(self, num_before: int) -> Array:
         """Returns the probability of each class after `num_before` others, at most `order`.
 
         Returns:
@@ -178,7 +183,7 @@ class MarkovChain(Immutable):
     def _counts_after(self, num_before):
         return self.counts.sum(axis=tuple(range(self.order - num_before)))
 
-    def log_prob(self, x):
+    def log_prob(self, x: ArrayLike) -> Array:
         """Returns log probabilities of sequences `(num, length)` in nats, a float64 array `(num,)`.
 
         Raises:
@@ -189,9 +194,9 @@ class MarkovChain(Immutable):
         for i in range(x.shape[1]):
             n = min(i, self.order)
             total = total + logs[n][tuple(x[:, i - n : i + 1].T)]
-        return total
+        return total  # type: ignore[return-value]
 
-    def marginals(self, s):
+    def marginals(self, s: Tensor) -> Tensor:
         """Returns p(x_i | s) for each variable, given the evidence about all.
 
         Args:
@@ -252,7 +257,7 @@ class MarkovChain(Immutable):
             found.insert(0, (share / ops.sum(share, axis=-1, keepdims=True))[None])
         return ops.moveaxis(ops.concatenate(found, axis=0), 0, 1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         packed = zlib.compress(self.counts.astype("<i8").tobytes(), 9)
         return {
             "counts": base64.b64encode(packed).decode("ascii"),
@@ -261,12 +266,12 @@ class MarkovChain(Immutable):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         counts = zlib.decompress(base64.b64decode(config["counts"]))
         shape = (config["num_classes"],) * (config["order"] + 1)
         return cls(np.frombuffer(counts, "<i8").reshape(shape))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"MarkovChain(num_classes={self.num_classes}, order={self.order})"
 
 

@@ -1,17 +1,27 @@
 """The scaling of numbers: which range of the data is mapped to [-1, 1]."""
 
+from typing import Literal
+
 import keras
 import numpy as np
 
 from keras_bfn._parts import check_names, list_parts, map_parts
+from keras_bfn._typing import ArrayLike, Parts
 from keras_bfn._validation import LARGEST, check_choice, is_number, refusal
+from keras_bfn.flows.flow import FlowT
 
 WAYS, SHARES = ("range", "deviation"), ("all", "channel", "variable")
 DEVIATIONS = 4.0  # the least range on each side of the mean
 FINEST = 1e-4  # the least scale relative to its center: float32 has seven digits
 
 
-def fit_scaling(flow, x, by="range", per="all", margin=0.1):
+def fit_scaling(
+    flow: FlowT,
+    x: Parts[ArrayLike],
+    by: Literal["range", "deviation"] = "range",
+    per: Literal["all", "channel", "variable"] = "all",
+    margin: float = 0.1,
+) -> FlowT:
     """Returns the flow with a `center` and a `scale` fitted to data.
 
     Values outside [center - scale, center + scale] raise an error and are never generated: pass all

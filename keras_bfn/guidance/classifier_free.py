@@ -1,6 +1,9 @@
 """Classifier-free guidance: how strongly conditions guide samples, and when."""
 
+from collections.abc import Sequence
+
 from keras_bfn._config import Immutable
+from keras_bfn._typing import Scale
 from keras_bfn._validation import check_interval, check_scale, is_number, refusal
 
 
@@ -34,7 +37,9 @@ class ClassifierFreeGuidance(Immutable):
     [Lin et al., 2024](https://arxiv.org/abs/2305.08891).
     """
 
-    def __init__(self, scale=1.0, interval=(0.0, 1.0), rescale=0.0):
+    def __init__(
+        self, scale: Scale = 1.0, interval: Sequence[float] = (0.0, 1.0), rescale: float = 0.0
+    ) -> None:
         self.scale = check_scale("scale", scale)
         self.interval = check_interval("interval", interval)
         is_share = is_number(rescale) and 0 <= rescale <= 1

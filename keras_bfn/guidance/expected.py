@@ -1,9 +1,18 @@
 """The expected data, given a prediction."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from keras import ops
 
 from keras_bfn._parts import map_parts
 from keras_bfn._random import Noise
+from keras_bfn._typing import Nest, Parts, Tensor
+
+if TYPE_CHECKING:
+    from keras_bfn.distributions import Distribution
+    from keras_bfn.flows.flow import Flow
+    from keras_bfn.predictions import Prediction
 
 
 class Expected:
@@ -38,14 +47,26 @@ class Expected:
     ```
     """
 
-    def __init__(self, flow, predictions, outputs, given=None, known=None, mask=None, noise=None):
+    flow: Nest
+    predictions: Nest
+
+    def __init__(
+        self,
+        flow: "Parts[Flow]",
+        predictions: "Parts[Prediction]",
+        outputs: "Parts[Distribution] | None",
+        given: Parts[Tensor] | None = None,
+        known: Parts[Tensor] | None = None,
+        mask: Parts[Tensor] | None = None,
+        noise: Mapping[str, Tensor] | None = None,
+    ) -> None:
         self.flow, self.predictions = flow, predictions
         self.outputs, self.given, self.known, self.mask, self.noise = (
             map_parts(lambda _, values: values, flow, values)
             for values in (outputs, given, known, mask, noise)
         )
 
-    def data(self):
+    def data(self) -> Nest:
         """Returns the expected data: what `flow.expected_data` returns for each part.
 
         They are probabilities `(batch, *event_shape, K)` for classes, mean cosines and sines
@@ -57,7 +78,7 @@ class Expected:
             lambda flow, x: flow.sure_data(x),
         )
 
-    def draws(self, num_draws):
+    def draws(self, num_draws: int) -> Nest:
         """Returns draws from the output distribution, in the form of `data`, batch after batch.
 
         Their gradient is that of the expected data (straight-through).
@@ -75,7 +96,7 @@ class Expected:
             draw, lambda flow, x: ops.concatenate([flow.sure_data(x)] * num_draws), num_draws
         )
 
-    def variances(self):
+    def variances(self) -> Nest:
         """Returns the variance of each number of `data`, in its shape; 0 for known variables."""
         return self._each(
             lambda flow, output, prediction, noise: flow.expected_variance(output, prediction.t),

@@ -2,12 +2,15 @@
 
 import inspect
 import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_bfn._sameness import ByValue
+from keras_bfn._typing import Array, ArrayLike, Parts, Scale, Tensor
 from keras_bfn._validation import (
     check_bool,
     check_fits,
@@ -18,6 +21,7 @@ from keras_bfn._validation import (
     standard_dtype,
     to_numpy,
 )
+from keras_bfn.guidance.expected import Expected
 
 
 class Guidance(ByValue):
@@ -79,25 +83,25 @@ class Guidance(ByValue):
     [Wu et al., 2023](https://arxiv.org/abs/2306.17775), who twist particles with it.
     """
 
-    fed = ("values", "scale", "interval")
+    fed: tuple[str, ...] = ("values", "scale", "interval")
     is_shared = False
     acts = True  # at each step, not only at the end
 
     def __init__(
         self,
-        fn=None,
-        values=None,
-        scale=1.0,
-        interval=(0.0, 1.0),
-        num_draws=None,
-        through_network=True,
-        layers=(),
-    ):
+        fn: Callable[..., Tensor] | None = None,
+        values: Mapping[str, ArrayLike] | None = None,
+        scale: Scale = 1.0,
+        interval: Sequence[float] = (0.0, 1.0),
+        num_draws: int | None = None,
+        through_network: bool = True,
+        layers: Sequence[keras.Layer] = (),
+    ) -> None:
         if (fn is None and type(self).log_h is Guidance.log_h) or (
             fn is not None and not callable(fn)
         ):
             raise refusal("fn", "must be a function of the expected data", fn)
-        self.fn = fn
+        self.fn: Any = fn  # None if a subclass does without
         values = {} if values is None else values
         if not isinstance(values, dict):
             raise refusal("values", "must be a dict from names to arrays", values)
@@ -112,7 +116,7 @@ class Guidance(ByValue):
             raise refusal("layers", "must be a list of Keras layers", layers)
         self.layers = layers
 
-    def log_h(self, expected, **values):
+    def log_h(self, expected: Expected, **values) -> Tensor:
         """Returns log h(s) in nats, of shape `(batch,)`.
 
         Args:
@@ -131,12 +135,12 @@ class Guidance(ByValue):
         by_draw = ops.reshape(log_likelihood, (num_draws, -1))
         return ops.logsumexp(by_draw, axis=0) - math.log(num_draws)
 
-    def log_likelihood(self, expected, **values):
+    def log_likelihood(self, expected: Expected, **values) -> Tensor:
         """Returns log L of certain data, `expected.data()`, in nats, of shape `(batch,)`."""
         data = expected.data()
         return self.check_result(self.fn(data, **values), data)
 
-    def check_result(self, log_likelihood, data):
+    def check_result(self, log_likelihood: Tensor, data: Parts[Tensor]) -> Tensor:
         """Returns a function's result; raises a `ValueError` unless it is one per example."""
         size = keras.tree.flatten(data)[0].shape[0]
         is_tensor = ops.is_tensor(log_likelihood)
@@ -149,7 +153,7 @@ class Guidance(ByValue):
             )
         return ops.cast(log_likelihood, "float32")
 
-    def rows(self, num_samples):
+    def rows(self, num_samples: int) -> dict[str, Array]:
         """Returns `values`, with a row for each sample.
 
         Raises:
@@ -167,18 +171,18 @@ class Guidance(ByValue):
             rows[name] = value
         return rows
 
-    def leaves(self):
+    def leaves(self) -> list["Guidance"]:
         """Returns the list of the likelihoods that this one combines."""
         return [self]
 
-    def total(self, log_likelihoods):
+    def total(self, log_likelihoods: list[Tensor]) -> Tensor:
         """Combines the scaled log likelihoods of `leaves`, a list from which it removes them."""
         return log_likelihoods.pop(0)
 
-    def __mul__(self, other):
+    def __mul__(self, other: "Guidance") -> "Guidance":
         return Combined("both", self, other) if isinstance(other, Guidance) else NotImplemented
 
-    def __add__(self, other):
+    def __add__(self, other: "Guidance") -> "Guidance":
         return Combined("either", self, other) if isinstance(other, Guidance) else NotImplemented
 
 
@@ -193,10 +197,10 @@ class Combined(Guidance):
         self.layers = first.layers + second.layers
         self.acts = first.acts or second.acts
 
-    def leaves(self):
+    def leaves(self) -> list["Guidance"]:
         return self.first.leaves() + self.second.leaves()
 
-    def total(self, log_likelihoods):
+    def total(self, log_likelihoods: list[Tensor]) -> Tensor:
         first, second = self.first.total(log_likelihoods), self.second.total(log_likelihoods)
         if self.how == "both":
             return first + second
@@ -218,7 +222,7 @@ def _check_value(name, value):
     return value.astype(dtype)
 
 
-def get(identifier):
+def get(identifier: Guidance | Callable[..., Tensor] | None) -> Guidance | None:
     """Returns a `Guidance` as it is, one made of a function, or None for None.
 
     Args:

@@ -1,6 +1,8 @@
 """Likelihoods for common purposes."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,7 +10,9 @@ from keras import ops
 
 from keras_bfn._backend import one_by_one
 from keras_bfn._parts import pick_part
+from keras_bfn._typing import ArrayLike, Tensor
 from keras_bfn._validation import check_bool, check_numbers, check_positive, refusal, to_numpy
+from keras_bfn.guidance.expected import Expected
 from keras_bfn.guidance.guidance import Guidance, named_layers
 
 
@@ -36,7 +40,14 @@ class ClassifierGuidance(Guidance):
     noisy data; this one takes the expected data.
     """
 
-    def __init__(self, classifier, target, from_logits=False, preprocess=None, **options):
+    def __init__(
+        self,
+        classifier: Callable[..., Tensor],
+        target: ArrayLike,
+        from_logits: bool = False,
+        preprocess: Callable[[Any], Tensor] | None = None,
+        **options,
+    ) -> None:
         if not callable(classifier):
             raise refusal("classifier", "must be a Keras model, or a function", classifier)
         if preprocess is not None and not callable(preprocess):
@@ -99,7 +110,9 @@ class LinearInverse(Guidance):
     guidance) for Gaussian diffusion.
     """
 
-    def __init__(self, A, y, noise, part=None, **options):
+    def __init__(
+        self, A: ArrayLike, y: ArrayLike, noise: float, part: str | None = None, **options
+    ) -> None:
         self.A = check_numbers("A", A)
         y = check_numbers("y", y)
         if self.A.ndim != 2 or not np.isfinite(self.A).all():
@@ -118,7 +131,7 @@ class LinearInverse(Guidance):
         if self.num_draws is not None:
             raise refusal("num_draws", "must be None: the covariance is analytic", self.num_draws)
 
-    def log_h(self, expected, y):
+    def log_h(self, expected: Expected, y: Tensor) -> Tensor:  # type: ignore[override]
         data, prediction = self._data(expected), self._part(expected, expected.predictions)
         A = ops.convert_to_tensor(self.A)
         are_values = self._part(expected, expected.flow).num_values is not None
@@ -138,7 +151,7 @@ class LinearInverse(Guidance):
             covariance = ops.matmul(A * variances, ops.transpose(A))
         return self._log_normal(data, y, ops.stop_gradient(covariance))
 
-    def log_likelihood(self, expected, y):
+    def log_likelihood(self, expected: Expected, y: Tensor) -> Tensor:  # type: ignore[override]
         data = self._data(expected)
         return self._log_normal(data, y, ops.zeros((1, len(self.A), len(self.A))))
 
@@ -193,7 +206,14 @@ class Constraint(Guidance):
     >>> texts = text_model.generate_text(4, num_steps=20, guidance=sevens)
     """
 
-    def __init__(self, fn, target, std, layers=(), **options):
+    def __init__(
+        self,
+        fn: Callable[..., Tensor],
+        target: ArrayLike,
+        std: float,
+        layers: Sequence[keras.Layer] = (),
+        **options,
+    ) -> None:
         if not callable(fn):
             raise refusal("fn", "must be a function of the expected data", fn)
         target = check_numbers("target", target)

@@ -1,11 +1,17 @@
 """Likelihoods of syntax: sequences that a finite automaton accepts."""
 
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from keras import ops
 
 from keras_bfn._parts import pick_part
 from keras_bfn._validation import check_int, refusal
 from keras_bfn.guidance.guidance import Guidance
+
+if TYPE_CHECKING:
+    from keras_bfn.datasets.tokenizers import Tokenizer
 
 LEAST = 1e-30  # the likelihood of sequences that are not accepted
 
@@ -38,7 +44,14 @@ class Automaton(Guidance):
     Learning".
     """
 
-    def __init__(self, transitions, accept, end=None, part=None, **options):
+    def __init__(
+        self,
+        transitions: Mapping[int, Sequence[int]],
+        accept: Collection[int],
+        end: int | None = None,
+        part: str | None = None,
+        **options,
+    ) -> None:
         self.transitions, num_states = _check_transitions(transitions)
         if not isinstance(accept, (list, tuple, set)) or not accept:
             raise refusal("accept", "must be a non-empty list of states", accept)
@@ -102,7 +115,13 @@ class Balanced(Automaton):
     >>> syntax = balanced * keras_bfn.guidance.Even("12", smiles)
     """
 
-    def __init__(self, pair, tokenizer=None, max_depth=8, **options):
+    def __init__(
+        self,
+        pair: Sequence[str | int],
+        tokenizer: "Tokenizer | None" = None,
+        max_depth: int = 8,
+        **options,
+    ) -> None:
         tokens, options = _find_tokens("pair", pair, tokenizer, options)
         if len(tokens) != 2:
             raise refusal("pair", "must be two symbols", pair)
@@ -130,7 +149,9 @@ class Even(Automaton):
     >>> rings = keras_bfn.guidance.Even("1234", smiles)
     """
 
-    def __init__(self, symbols, tokenizer=None, **options):
+    def __init__(
+        self, symbols: Sequence[str | int], tokenizer: "Tokenizer | None" = None, **options
+    ) -> None:
         tokens, options = _find_tokens("symbols", symbols, tokenizer, options)
         if len(tokens) > 6:
             raise refusal("symbols", "must contain at most 6 symbols", symbols)

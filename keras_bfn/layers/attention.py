@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._backend import attend
+from keras_bfn._typing import DataFormat, Tensor, TensorShape
 from keras_bfn._validation import check_axes, check_int
 from keras_bfn.layers.conv_block import check_data_format
 from keras_bfn.layers.dense import Dense
@@ -144,7 +145,9 @@ class SpatialAttention(Layer):
     (2, 4, 4, 32)
     """
 
-    def __init__(self, num_heads=1, groups=32, data_format=None, **kwargs):
+    def __init__(
+        self, num_heads: int = 1, groups: int = 32, data_format: DataFormat = None, **kwargs
+    ) -> None:
         super().__init__(**kwargs)
         self.num_heads = check_int("num_heads", num_heads, 1)
         self.groups = check_int("groups", groups, 1)
@@ -154,7 +157,7 @@ class SpatialAttention(Layer):
     def _channel_axis(self):
         return -1 if self.data_format == "channels_last" else 1
 
-    def build(self, x_shape):
+    def build(self, x_shape: TensorShape) -> None:
         check_axes("x", x_shape, 3, 5)
         channels = x_shape[self._channel_axis]
         check_num_heads(self.num_heads, channels)
@@ -166,7 +169,7 @@ class SpatialAttention(Layer):
         self.project = Dense(channels, kernel_initializer="zeros", **policy)
         self.project.build((None, None, channels))
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         hidden = self.norm(x)
         hidden = ops.moveaxis(hidden, self._channel_axis, -1)
         _, *positions, channels = hidden.shape
@@ -176,5 +179,5 @@ class SpatialAttention(Layer):
         hidden = ops.reshape(hidden, (-1, *positions, channels))
         return x + ops.moveaxis(hidden, -1, self._channel_axis)
 
-    def compute_output_shape(self, x_shape):
+    def compute_output_shape(self, x_shape: TensorShape) -> TensorShape:
         return x_shape

@@ -5,6 +5,7 @@ from keras import ops
 from keras.layers import Conv1D, Conv2D, Dropout
 
 from keras_bfn._keras import call_block
+from keras_bfn._typing import DataFormat, Tensor, TensorShape
 from keras_bfn._validation import (
     check_axes,
     check_bool,
@@ -55,14 +56,14 @@ class ConvBlock(Layer):
 
     def __init__(
         self,
-        filters,
-        dropout=0.0,
-        groups=32,
-        time_bias=True,
-        remat=False,
-        data_format=None,
+        filters: int,
+        dropout: float = 0.0,
+        groups: int = 32,
+        time_bias: bool = True,
+        remat: bool = False,
+        data_format: DataFormat = None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = check_int("filters", filters, 1)
         self.dropout = check_rate("dropout", dropout)
@@ -75,7 +76,7 @@ class ConvBlock(Layer):
     def _channel_axis(self):
         return -1 if self.data_format == "channels_last" else 1
 
-    def build(self, x_shape, time_shape):
+    def build(self, x_shape: TensorShape, time_shape: TensorShape) -> None:
         check_axes("x", x_shape, 3, 4)
         check_axes("time", time_shape, 2)
         policy = {"dtype": self.dtype_policy}
@@ -100,7 +101,7 @@ class ConvBlock(Layer):
             self.shortcut = convolution(self.filters, 1, **conv)
             self.shortcut.build(x_shape)
 
-    def call(self, x, time, training=False):
+    def call(self, x: Tensor, time: Tensor, training: bool = False) -> Tensor:
         return call_block(self._call, [self.drop], training, self.remat, x, time)
 
     def _call(self, drops, x, time):
@@ -114,7 +115,7 @@ class ConvBlock(Layer):
         hidden = self.conv_out(drop(ops.silu(self.norm_out(hidden))))
         return hidden + (x if self.shortcut is None else self.shortcut(x))
 
-    def compute_output_shape(self, x_shape, time_shape):
+    def compute_output_shape(self, x_shape: TensorShape, time_shape: TensorShape) -> TensorShape:
         shape = list(x_shape)
         shape[self._channel_axis] = self.filters
         return tuple(shape)

@@ -5,6 +5,7 @@ from keras import ops
 from keras.layers import Dropout, LayerNormalization
 
 from keras_bfn._backend import add_product
+from keras_bfn._typing import Tensor, TensorShape
 from keras_bfn._validation import check_int, check_rate
 from keras_bfn.layers.layer import Layer
 
@@ -52,12 +53,12 @@ class DenseBlock(Layer):
     (2, 32)
     """
 
-    def __init__(self, hidden_size, dropout=0.0, **kwargs):
+    def __init__(self, hidden_size: int, dropout: float = 0.0, **kwargs) -> None:
         super().__init__(**kwargs)
         self.hidden_size = check_int("hidden_size", hidden_size, 1)
         self.dropout = check_rate("dropout", dropout)
 
-    def build(self, x_shape, time_shape):
+    def build(self, x_shape: TensorShape, time_shape: TensorShape) -> None:
         policy = {"dtype": self.dtype_policy}
         self.norm = LayerNormalization(**policy)
         self.norm.build(x_shape)
@@ -69,9 +70,9 @@ class DenseBlock(Layer):
         self.project = Dense(x_shape[-1], kernel_initializer="zeros", **policy)
         self.project.build((*x_shape[:-1], self.hidden_size))
 
-    def call(self, x, time):
+    def call(self, x: Tensor, time: Tensor) -> Tensor:
         hidden = ops.silu(self.widen(self.norm(x)) + self.add_time(time))
         return x + self.project(self.drop(hidden))
 
-    def compute_output_shape(self, x_shape, time_shape):
+    def compute_output_shape(self, x_shape: TensorShape, time_shape: TensorShape) -> TensorShape:
         return x_shape

@@ -2,11 +2,13 @@
 
 import math
 import numbers
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_bfn._typing import Tensor, TensorShape
 from keras_bfn._validation import (
     MOST_COUNTED,
     check_axes,
@@ -49,23 +51,30 @@ class TimeEmbedding(Float32Layer):
     (2, 64)
     """
 
-    def __init__(self, size, scale=4000.0, offset=0.0, endpoint=False, **kwargs):
+    def __init__(
+        self,
+        size: int,
+        scale: float = 4000.0,
+        offset: float = 0.0,
+        endpoint: bool = False,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.size = _check_even("size", size)
         self.scale = check_number("scale", scale)
         self.offset = check_number("offset", offset)
         self.endpoint = check_bool("endpoint", endpoint)
 
-    def build(self, t_shape):
+    def build(self, t_shape: TensorShape) -> None:
         check_axes("t", t_shape, 1)
 
-    def call(self, t):
+    def call(self, t: Tensor) -> Tensor:
         exponents = np.linspace(0.0, -4.0, self.size // 2, endpoint=self.endpoint)
         frequencies = ops.convert_to_tensor(self.scale * 10.0**exponents, dtype="float32")
         angles = (ops.cast(t, "float32")[:, None] + self.offset) * frequencies
         return ops.concatenate([ops.cos(angles), ops.sin(angles)], axis=-1)
 
-    def compute_output_shape(self, t_shape):
+    def compute_output_shape(self, t_shape: TensorShape) -> TensorShape:
         return (t_shape[0], self.size)
 
 
@@ -89,12 +98,12 @@ class TimeChannel(Float32Layer):
     (2, 8, 8, 4)
     """
 
-    def call(self, x, t):
+    def call(self, x: Tensor, t: Tensor) -> Tensor:
         t = ops.reshape(2.0 * ops.cast(t, "float32") - 1.0, (-1, *(1,) * (len(x.shape) - 1)))
         t = ops.broadcast_to(t, (*ops.shape(x)[:-1], 1))
         return ops.concatenate([ops.cast(x, "float32"), t], axis=-1)
 
-    def compute_output_shape(self, x_shape, t_shape):
+    def compute_output_shape(self, x_shape: TensorShape, t_shape: TensorShape) -> TensorShape:
         return (*x_shape[:-1], x_shape[-1] + 1)
 
 
@@ -127,7 +136,7 @@ class FourierFeatures(Float32Layer):
     frequencies of the BFN paper's code.
     """
 
-    def __init__(self, exponents=(5, 6), **kwargs):
+    def __init__(self, exponents: Sequence[float] = (5, 6), **kwargs) -> None:
         super().__init__(**kwargs)
         is_tuple = isinstance(exponents, (tuple, list)) and len(exponents) > 0
         if not is_tuple or not all(is_number(e) and abs(e) < 100 for e in exponents):
@@ -136,12 +145,12 @@ class FourierFeatures(Float32Layer):
             )
         self.exponents = tuple(exponents)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         x = ops.cast(x, "float32")
         angles = ops.concatenate([2.0 * math.pi * 2.0**e * x for e in self.exponents], axis=-1)
         return ops.concatenate([x, ops.sin(angles), ops.cos(angles)], axis=-1)
 
-    def compute_output_shape(self, x_shape):
+    def compute_output_shape(self, x_shape: TensorShape) -> TensorShape:
         return (*x_shape[:-1], x_shape[-1] * (1 + 2 * len(self.exponents)))
 
 
@@ -173,11 +182,11 @@ class PositionEmbedding(Float32Layer):
     (2, 6, 32)
     """
 
-    def __init__(self, num_columns=None, **kwargs):
+    def __init__(self, num_columns: int | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.num_columns = check_num_columns(num_columns)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         check_axes("x", x.shape, 3)
         length, size = x.shape[1:]
         if self.num_columns:
@@ -190,7 +199,7 @@ class PositionEmbedding(Float32Layer):
             table = sinusoids(length, size)
         return ops.cast(x, "float32") + ops.convert_to_tensor(table, "float32")
 
-    def compute_output_shape(self, x_shape):
+    def compute_output_shape(self, x_shape: TensorShape) -> TensorShape:
         return x_shape
 
 
@@ -216,13 +225,13 @@ class ShiftRight(Float32Layer):
     [0.0, 1.0, 2.0]
     """
 
-    def call(self, x, causal):
+    def call(self, x: Tensor, causal: Tensor) -> Tensor:
         check_axes("x", x.shape, 3)
         x = ops.cast(x, "float32")
         moved = ops.pad(x[:, :-1], ((0, 0), (1, 0), (0, 0)))
         return ops.where(ops.cast(causal, "bool")[:, None, None], moved, x)
 
-    def compute_output_shape(self, x_shape, causal_shape):
+    def compute_output_shape(self, x_shape: TensorShape, causal_shape: TensorShape) -> TensorShape:
         return x_shape
 
 

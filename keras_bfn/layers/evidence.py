@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from keras_bfn._typing import Tensor, TensorShape
 from keras_bfn._validation import refusal
 from keras_bfn.flows import Flow, expand
 from keras_bfn.layers.layer import Float32Layer
@@ -13,7 +14,7 @@ from keras_bfn.layers.layer import Float32Layer
 class EvidenceLayer(Float32Layer):
     """Base class of layers that depend on the data type."""
 
-    def __init__(self, flow, **kwargs):
+    def __init__(self, flow: Flow, **kwargs) -> None:
         super().__init__(**kwargs)
         if not isinstance(flow, Flow):
             raise refusal("flow", "must be a `keras_bfn.flows.Flow`", flow)
@@ -51,7 +52,7 @@ class EvidenceFeatures(EvidenceLayer):
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
 
-    def call(self, theta):
+    def call(self, theta: Tensor) -> Tensor:
         theta = ops.cast(theta, "float32")
         if not self.flow.theta_is_probs:
             low, high = self.flow.theta_range
@@ -63,7 +64,7 @@ class EvidenceFeatures(EvidenceLayer):
         scaled = math.sqrt(num_classes) * (theta - 1.0 / num_classes)
         return ops.concatenate([scaled, ops.clip(log / 3.0, -5.0, 5.0)], axis=-1)
 
-    def compute_output_shape(self, theta_shape):
+    def compute_output_shape(self, theta_shape: TensorShape) -> TensorShape:
         return (*theta_shape[:-1], (1 + self.flow.theta_is_probs) * theta_shape[-1])
 
 
@@ -99,11 +100,16 @@ class EvidenceShortcut(EvidenceLayer):
     >>> float(shortcut(np.zeros((1, 1, 1)), np.full((1, 1, 1), 0.75))[0, 0, 0])  # log 3
     """
 
-    def call(self, params, theta, causal=None):
+    def call(self, params: Tensor, theta: Tensor, causal: Tensor | None = None) -> Tensor:
         own = self.flow.evidence_params(theta)
         if causal is not None:
             own = ops.where(expand(causal, params) > 0, 0.0, own)
         return params + own
 
-    def compute_output_shape(self, params_shape, theta_shape, causal_shape=None):
+    def compute_output_shape(
+        self,
+        params_shape: TensorShape,
+        theta_shape: TensorShape,
+        causal_shape: TensorShape | None = None,
+    ) -> TensorShape:
         return params_shape

@@ -1,5 +1,7 @@
 """Base classes of the package's layers."""
 
+from typing import Any, Self
+
 import keras
 
 from keras_bfn._config import argument_names, own_config
@@ -11,11 +13,11 @@ class Layer(keras.layers.Layer):
     Each argument is an attribute of the same name.
     """
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **own_config(self, type(self))}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         own = {name: config[name] for name in argument_names(cls) if name in config}
         return super().from_config({**config, **keras.saving.deserialize_keras_object(own)})
 
@@ -23,5 +25,5 @@ class Layer(keras.layers.Layer):
 class Float32Layer(Layer):
     """A `Layer` that computes in float32 under any policy, where half precision is too coarse."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"}, autocast=False)

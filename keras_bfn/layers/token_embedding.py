@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_bfn._typing import Tensor, TensorShape
 from keras_bfn._validation import check_axes, check_int
 from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.layer import Layer
@@ -33,11 +34,11 @@ class TokenEmbedding(Layer):
     (2, 6, 32)
     """
 
-    def __init__(self, size, **kwargs):
+    def __init__(self, size: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.size = check_int("size", size, 1)
 
-    def build(self, x_shape):
+    def build(self, x_shape: TensorShape) -> None:
         check_axes("x", x_shape, 3)
         _, tokens, channels = x_shape
         self.project = Dense(self.size, dtype=self.dtype_policy)
@@ -49,9 +50,9 @@ class TokenEmbedding(Layer):
             name="bias",
         )
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         gain, bias = (ops.cast(weight, self.compute_dtype) for weight in (self.gain, self.bias))
         return self.project(x) * gain + bias
 
-    def compute_output_shape(self, x_shape):
+    def compute_output_shape(self, x_shape: TensorShape) -> TensorShape:
         return (*x_shape[:-1], self.size)

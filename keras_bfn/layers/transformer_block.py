@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -10,6 +11,7 @@ from keras.layers import Dropout, LayerNormalization
 
 from keras_bfn._backend import recompute, unfuse
 from keras_bfn._keras import call_block
+from keras_bfn._typing import Tensor, TensorShape
 from keras_bfn._validation import check_axes, check_bool, check_int, check_rate, refusal
 from keras_bfn.layers.attention import check_num_heads, next_attention, self_attention
 from keras_bfn.layers.dense import Dense
@@ -71,17 +73,17 @@ class TransformerBlock(Layer):
 
     def __init__(
         self,
-        num_heads,
-        dropout=0.0,
-        remat=False,
-        kernel_size=1,
-        num_columns=None,
-        expansion=4,
-        rotary=False,
-        kernel_initializer="glorot_uniform",
-        residual_initializer="zeros",
+        num_heads: int,
+        dropout: float = 0.0,
+        remat: bool = False,
+        kernel_size: int = 1,
+        num_columns: int | None = None,
+        expansion: int = 4,
+        rotary: bool = False,
+        kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        residual_initializer: str | keras.initializers.Initializer = "zeros",
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         self.num_heads = check_int("num_heads", num_heads, 0)
         self.dropout = check_rate("dropout", dropout)
@@ -93,7 +95,13 @@ class TransformerBlock(Layer):
         self.kernel_initializer = _initializer("kernel_initializer", kernel_initializer)
         self.residual_initializer = _initializer("residual_initializer", residual_initializer)
 
-    def build(self, x_shape, embedding_shape=None, there_shape=None, causal_shape=None):
+    def build(
+        self,
+        x_shape: TensorShape,
+        embedding_shape: TensorShape | None = None,
+        there_shape: TensorShape | None = None,
+        causal_shape: TensorShape | None = None,
+    ) -> None:
         check_axes("x", x_shape, 3)
         size = x_shape[-1]
         check_num_columns(self.num_columns, x_shape[1])
@@ -129,7 +137,14 @@ class TransformerBlock(Layer):
             self.modulate = Dense(3 * num_branches * size, **modulate)
             self.modulate.build(embedding_shape)
 
-    def call(self, x, embedding=None, there=None, causal=None, training=False):
+    def call(
+        self,
+        x: Tensor,
+        embedding: Tensor | None = None,
+        there: Tensor | None = None,
+        causal: Tensor | None = None,
+        training: bool = False,
+    ) -> Tensor:
         drops = [self.dense_drop]
         if self.num_heads:
             drops.insert(0, self.attention_drop)
@@ -179,7 +194,7 @@ class TransformerBlock(Layer):
     def _project(self, hidden):
         return self.dense_project(keras.activations.gelu(hidden, approximate=True))
 
-    def start(self, batch_size, room):
+    def start(self, batch_size: int, room: int) -> dict[str, Any]:
         """Returns the empty cache of `next`, a dict of tensors with room for `room` positions."""
         size, kept = self.dense_project.units, {}
         if self.num_heads:
@@ -190,7 +205,7 @@ class TransformerBlock(Layer):
             kept["window"] = ops.zeros(shape, self.compute_dtype)
         return kept
 
-    def put_by(self, kept, past):
+    def put_by(self, kept: dict[str, Any], past: Any) -> tuple[dict[str, Any], Any]:
         """Moves cached keys and values to `past`; returns the emptied cache, and `past`."""
         if not self.num_heads:
             return kept, past
@@ -200,7 +215,9 @@ class TransformerBlock(Layer):
             past = tuple(ops.concatenate(pair, axis=-1) for pair in pairs)
         return kept | {"attended": tuple(map(ops.zeros_like, attended))}, past or attended
 
-    def next(self, x, position, kept, past=None):
+    def next(
+        self, x: Tensor, position: Tensor, kept: dict[str, Any], past: Any = None
+    ) -> tuple[Tensor, dict[str, Any]]:
         """Returns what a causal `call` returns for one position, given the positions before it.
 
         Args:
@@ -233,8 +250,12 @@ class TransformerBlock(Layer):
         return x + self.attention_project(attended), kept
 
     def compute_output_shape(
-        self, x_shape, embedding_shape=None, there_shape=None, causal_shape=None
-    ):
+        self,
+        x_shape: TensorShape,
+        embedding_shape: TensorShape | None = None,
+        there_shape: TensorShape | None = None,
+        causal_shape: TensorShape | None = None,
+    ) -> TensorShape:
         return x_shape
 
 

@@ -1,12 +1,19 @@
 """The contract of losses, the paper's three losses for every data type, and random times."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import keras
 from keras import ops
 
 from keras_bfn._config import Immutable
 from keras_bfn._random import seed_of, uniform
+from keras_bfn._typing import Seed, Tensor
 from keras_bfn._validation import check_int, check_interval, check_rate, lacks, resolve_identifier
-from keras_bfn.flows.flow import expand
+from keras_bfn.flows.flow import Flow, expand
+
+if TYPE_CHECKING:
+    from keras_bfn.predictions import Prediction
 
 
 class BFNLoss(Immutable):
@@ -24,14 +31,16 @@ class BFNLoss(Immutable):
     ```
     """
 
-    def times(self, uniform):
+    def times(self, uniform: Tensor) -> Tensor:
         """Maps uniform numbers in [0, 1) to the times of predictions, element by element.
 
         Their shape is `(batch,)`, or another if each variable has its own time.
         """
         raise lacks(self, "times")
 
-    def __call__(self, flow, x, prediction, seed=None):
+    def __call__(
+        self, flow: Flow, x: Tensor, prediction: "Prediction", seed: Seed = None
+    ) -> Tensor:
         """Scores a prediction.
 
         Args:
@@ -46,7 +55,7 @@ class BFNLoss(Immutable):
         raise lacks(self, "__call__")
 
 
-def stratified_uniform(batch_size, seed=None):
+def stratified_uniform(batch_size: Tensor, seed: Seed = None) -> Tensor:
     """Returns uniform numbers in [0, 1), one in each of `batch_size` equal strata, in random order.
 
     One random offset is used for all strata. Each number alone is uniform, so a mean over the batch
@@ -84,10 +93,12 @@ class ContinuousTimeLoss(BFNLoss):
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    def times(self, uniform):
+    def times(self, uniform: Tensor) -> Tensor:
         return uniform
 
-    def __call__(self, flow, x, prediction, seed=None):
+    def __call__(
+        self, flow: Flow, x: Tensor, prediction: "Prediction", seed: Seed = None
+    ) -> Tensor:
         e_hat = flow.expected_embedding(
             flow.output_distribution(prediction.params, prediction.s, prediction.t)
         )
@@ -125,11 +136,11 @@ class CrossEntropyLoss(BFNLoss):
     cross-entropy, has the same optimal output distribution.
     """
 
-    def __init__(self, interval=(0.2, 0.9), share=0.7):
+    def __init__(self, interval: Sequence[float] = (0.2, 0.9), share: float = 0.7) -> None:
         self.interval = check_interval("interval", interval)
         self.share = check_rate("share", share)
 
-    def times(self, uniform):
+    def times(self, uniform: Tensor) -> Tensor:
         (low, high), share = self.interval, self.share
         if share == 0:
             return uniform
@@ -138,13 +149,15 @@ class CrossEntropyLoss(BFNLoss):
         rest = ops.clip((uniform - share) / (1 - share), 0.0, 1.0 - 2.0**-24)
         return ops.where(uniform < share, ops.where(place < 0.5, rise, fall), rest)
 
-    def density(self, t):
+    def density(self, t: Tensor) -> Tensor:
         """Returns the probability density of `times` at `t`, which is 1 for uniform times."""
         low, high = self.interval
         half, distance = (high - low) / 2, ops.abs(t - (low + high) / 2)
         return 1 - self.share + self.share * ops.maximum(1 - distance / half, 0.0) / half
 
-    def __call__(self, flow, x, prediction, seed=None):
+    def __call__(
+        self, flow: Flow, x: Tensor, prediction: "Prediction", seed: Seed = None
+    ) -> Tensor:
         bound = ContinuousTimeLoss()(flow, x, prediction)
         bound = bound / expand(self.density(prediction.t), bound)
         if not (flow.can_be_told and flow.theta_tells_all):  # not classes
@@ -177,16 +190,18 @@ class DiscreteTimeLoss(BFNLoss):
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    def __init__(self, num_steps, num_samples=1):
+    def __init__(self, num_steps: int, num_samples: int = 1) -> None:
         self.num_steps = check_int("num_steps", num_steps, 1, 2**24)  # float32 counts up to this
         self.num_samples = check_int("num_samples", num_samples, 1)
 
-    def times(self, uniform):
+    def times(self, uniform: Tensor) -> Tensor:
         """Returns the time (i - 1) / n of the prediction before step i."""
         step = ops.minimum(ops.floor(uniform * self.num_steps), self.num_steps - 1)
         return step / self.num_steps
 
-    def __call__(self, flow, x, prediction, seed=None):
+    def __call__(
+        self, flow: Flow, x: Tensor, prediction: "Prediction", seed: Seed = None
+    ) -> Tensor:
         distribution = flow.output_distribution(prediction.params, prediction.s, prediction.t)
         # A known part is at t = 1, after the last message; schedules have no step beyond.
         step = ops.minimum(ops.round(prediction.t * self.num_steps) + 1.0, self.num_steps)
@@ -215,14 +230,16 @@ class ReconstructionLoss(BFNLoss):
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    def times(self, uniform):
+    def times(self, uniform: Tensor) -> Tensor:
         return ops.ones_like(uniform)
 
-    def __call__(self, flow, x, prediction, seed=None):
+    def __call__(
+        self, flow: Flow, x: Tensor, prediction: "Prediction", seed: Seed = None
+    ) -> Tensor:
         return flow.reconstruction_loss(x, prediction.params, prediction.s)
 
 
-def get(identifier):
+def get(identifier: str | BFNLoss | None) -> BFNLoss:
     """Returns the transmission loss that `identifier` names.
 
     Args:

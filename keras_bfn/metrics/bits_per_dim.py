@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from keras_bfn._typing import DType, Tensor
+
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class BitsPerDim(keras.metrics.Mean):
@@ -20,8 +22,8 @@ class BitsPerDim(keras.metrics.Mean):
     >>> float(metric.result())  # 1.0 up to rounding
     """
 
-    def __init__(self, name="bits_per_dim", dtype=None):
+    def __init__(self, name: str = "bits_per_dim", dtype: DType = None) -> None:
         super().__init__(name=name, dtype=dtype)
 
-    def result(self):
+    def result(self) -> Tensor:
         return super().result() / math.log(2.0)

@@ -1,8 +1,12 @@
 """The Fréchet distance between samples and real images, in the features of any network."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 
+from keras_bfn._typing import Array, ArrayLike
 from keras_bfn._validation import check_int, check_numbers, refusal, to_numpy
 
 
@@ -48,7 +52,9 @@ class FrechetDistance:
     Reference: [Heusel et al., 2017](https://arxiv.org/abs/1706.08500).
     """
 
-    def __init__(self, extractor, images, batch_size=64):
+    def __init__(
+        self, extractor: Callable[[Any], Any], images: ArrayLike, batch_size: int = 64
+    ) -> None:
         if not callable(extractor):
             raise refusal("extractor", "must be a function or a Keras model", extractor)
         self.extractor = extractor
@@ -57,12 +63,12 @@ class FrechetDistance:
         self._image_shape = images.shape[1:]
         self._real_moments = moments(self._features(images))
 
-    def features(self, images):
+    def features(self, images: ArrayLike) -> Array:
         """Returns the features of images, a float64 array of shape `(num, num_features)`."""
         images = _check_images("images", images, self._image_shape)
         return self._features(images)
 
-    def __call__(self, samples):
+    def __call__(self, samples: ArrayLike) -> float:
         samples = _check_images("samples", samples, self._image_shape)
         return frechet_distance(*moments(self._features(samples)), *self._real_moments)
 
@@ -103,7 +109,9 @@ def _check_images(name, images, shape=None):
     return images
 
 
-def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
+def frechet_distance(
+    mean_1: Array, covariance_1: Array, mean_2: Array, covariance_2: Array
+) -> float:
     """The squared Fréchet (2-Wasserstein) distance between two normal distributions.
 
     `|m_1 - m_2|^2 + tr(C_1) + tr(C_2) - 2 tr((C_1^(1/2) C_2 C_1^(1/2))^(1/2))`.

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_bfn._typing import Array, ArrayLike, Verbose
 from keras_bfn._validation import check_int, check_numbers, check_verbose, refusal, to_numpy
 from keras_bfn.metrics.frechet import frechet_distance, moments
 
@@ -37,7 +38,14 @@ class SampleQuality:
     Reference: [Heusel et al., 2017](https://arxiv.org/abs/1706.08500), with another classifier.
     """
 
-    def __init__(self, images, labels, num_features=64, epochs=10, verbose=0):
+    def __init__(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike,
+        num_features: int = 64,
+        epochs: int = 10,
+        verbose: Verbose = 0,
+    ) -> None:
         images, labels = to_numpy(images, "images"), to_numpy(labels, "labels")
         check_int("num_features", num_features, 1)
         check_int("epochs", epochs, 1)
@@ -71,19 +79,19 @@ class SampleQuality:
         classifier.fit(self._scale(images), labels, batch_size=64, epochs=epochs, verbose=verbose)
         self._real_moments = moments(self.features(images))
 
-    def features(self, images):
+    def features(self, images: ArrayLike) -> Array:
         """Returns the last hidden layer's activations, float64 of shape `(num, num_features)`."""
         return self._predict(images)[0].astype("float64")
 
-    def classes(self, images):
+    def classes(self, images: ArrayLike) -> Array:
         """Returns the classifier's predictions, an integer array of shape `(num,)`."""
         return self._predict(images)[1].argmax(axis=-1)
 
-    def accuracy(self, images, labels):
+    def accuracy(self, images: ArrayLike, labels: ArrayLike) -> float:
         """Returns the fraction of images for which the classifier predicts the label."""
         return float(np.mean(self.classes(images) == np.asarray(labels)))
 
-    def frechet_distance(self, samples):
+    def frechet_distance(self, samples: ArrayLike) -> float:
         """Returns the squared Fréchet distance of normals fitted to features of samples and data.
 
         It is 0 for equal means and covariances. Fewer samples give larger values: compare equal
@@ -91,7 +99,7 @@ class SampleQuality:
         """
         return frechet_distance(*moments(self.features(samples)), *self._real_moments)
 
-    def class_imbalance(self, samples):
+    def class_imbalance(self, samples: Array) -> float:
         """Returns the total variation, in [0, 1], between predicted and real class frequencies."""
         counts = np.bincount(self.classes(samples), minlength=len(self._class_frequencies))
         return float(0.5 * np.abs(counts / len(samples) - self._class_frequencies).sum())

@@ -1,10 +1,12 @@
 """The quality of text samples: by their words, and by an n-gram model of real text."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from keras_bfn._typing import Array, ArrayLike
 from keras_bfn._validation import check_int
 from keras_bfn.datasets.tokenizers import check_text, check_tokens
 from keras_bfn.flows.priors import DISCOUNT
@@ -13,7 +15,7 @@ MOST_PROBABILITIES = 2**27  # a gigabyte
 NUMBERS_PER_TOKEN = 8  # up to this, distinct numbers are found by counting, else by sorting
 
 
-def spelling_rate(texts, reference_text):
+def spelling_rate(texts: Sequence[str], reference_text: str) -> float:
     """Returns the fraction of the samples' words that occur in a reference text.
 
     Words are runs of letters, in lower case. The first and the last word of each sample are left
@@ -96,7 +98,7 @@ class NgramModel:
     [Chen and Goodman, 1999](https://doi.org/10.1006/csla.1999.0128).
     """
 
-    def __init__(self, tokens, num_classes, order=4):
+    def __init__(self, tokens: ArrayLike, num_classes: int, order: int = 4) -> None:
         self.num_classes = check_int("num_classes", num_classes, 2)
         self.order = check_int("order", order, 0)
         tokens = self._check_tokens("tokens", tokens)
@@ -112,7 +114,7 @@ class NgramModel:
             self.tables.append(self._table(size, counts))
             if size:  # for each n-gram, after how many different tokens it occurs
                 ends = np.zeros(len(seen), "int64")
-                ends[ids] = shorter_ids[:, 1:].ravel()
+                ends[ids] = shorter_ids[:, 1:].ravel()  # type: ignore[index]
                 continuations = np.bincount(ends, minlength=len(self.keys[size - 1]))
                 self.shorter_tables.append(self._table(size - 1, continuations))
             shorter_ids = ids.reshape(keys.shape)
@@ -129,7 +131,9 @@ class NgramModel:
         )
         return _Table(*(np.append(values, 0.0) for values in (counts, totals, types)))
 
-    def interpolate(self, size, counts, totals, types, shorter):
+    def interpolate(
+        self, size: int, counts: Array, totals: Array, types: Array, shorter: Array
+    ) -> Array:
         """Returns the probabilities of tokens after `size` others; a subclass may smooth otherwise.
 
         Args:
@@ -145,7 +149,7 @@ class NgramModel:
         mixed = np.maximum(counts - DISCOUNT, 0.0) + DISCOUNT * types * shorter
         return np.where(totals > 0, mixed / np.maximum(totals, 1.0), shorter)
 
-    def bits_per_token(self, tokens, order=None):
+    def bits_per_token(self, tokens: ArrayLike, order: int | None = None) -> float:
         """Returns the mean of -log2 P(token | the tokens before it).
 
         Args:
@@ -176,7 +180,7 @@ class NgramModel:
         seen = table.counts[ids], table.totals[contexts], table.types[contexts]
         return self.interpolate(size, *seen, shorter)
 
-    def perplexity(self, samples):
+    def perplexity(self, samples: ArrayLike) -> float:
         """Returns 2 to the power of `bits_per_token`: for samples, their generative perplexity.
 
         The lower it is, the more the samples resemble the counted text, n tokens at a time. A
@@ -191,7 +195,7 @@ class NgramModel:
         """
         return 2.0 ** self.bits_per_token(samples)
 
-    def probabilities(self, size):
+    def probabilities(self, size: int) -> Array:
         """Returns P(token | the `size` tokens before it), for all tokens and all tokens before.
 
         Args:

@@ -4,6 +4,8 @@ import contextlib
 import math
 import threading
 import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Literal, Self
 
 import keras
 import numpy as np
@@ -32,8 +34,24 @@ from keras_bfn._parts import (
     unzip_parts,
 )
 from keras_bfn._sameness import Programs
+from keras_bfn._typing import (
+    ArrayLike,
+    Data,
+    DType,
+    Nest,
+    Parts,
+    Path,
+    Scale,
+    Shape,
+    Tensor,
+    TensorShape,
+    TokenizerLike,
+    Verbose,
+)
 from keras_bfn._validation import check_choice, check_int, check_path
+from keras_bfn.flows import Flow
 from keras_bfn.flows.flow import check_flow
+from keras_bfn.guidance import ClassifierFreeGuidance, Guidance
 from keras_bfn.inference import encoding, exported, generation, inpainting, scoring, text, windows
 from keras_bfn.inputs import states
 from keras_bfn.inputs.arrays import check_form, check_no_targets, split_condition
@@ -46,6 +64,7 @@ from keras_bfn.inputs.conditions import (
     with_null_conditions,
 )
 from keras_bfn.inputs.missing import count_variables, fill_missing_variables, observed
+from keras_bfn.losses import BFNLoss
 from keras_bfn.metrics import BitsPerDim
 from keras_bfn.models import averaging
 from keras_bfn.models.arguments import (
@@ -56,7 +75,7 @@ from keras_bfn.models.arguments import (
     fit_arguments,
 )
 from keras_bfn.networks.network import TIMES
-from keras_bfn.orders import Together
+from keras_bfn.orders import Order, Together
 from keras_bfn.orders.orders import check_order, is_in_one_pass
 from keras_bfn.predictions import (
     Prediction,
@@ -70,6 +89,7 @@ from keras_bfn.predictions import (
 from keras_bfn.presets.folder import save_folder
 from keras_bfn.presets.publishing import publish
 from keras_bfn.presets.registry import PRESETS, load_preset
+from keras_bfn.samplers import Sampler
 from keras_bfn.saving import export, files
 
 EVALUATED = ("transmission", "reconstruction")  # the losses that evaluation computes
@@ -165,21 +185,23 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     """
 
     presets = PRESETS
+    flow: Nest
+    event_shape: Nest  # None until it is known
 
     def __init__(
         self,
-        flow,
-        network,
-        event_shape=None,
-        condition_dropout=0.0,
-        null_condition=None,
-        times="shared",
-        orders=None,
-        allow_missing=None,
-        tokenizer=None,
-        seed=None,
+        flow: Parts[Flow],
+        network: keras.Layer,
+        event_shape: Parts[Shape] | None = None,
+        condition_dropout: Parts[float] = 0.0,
+        null_condition: Parts[ArrayLike] | None = None,
+        times: Literal["shared", "variables"] = "shared",
+        orders: Mapping[str, float] | None = None,
+        allow_missing: bool | None = None,
+        tokenizer: Parts[TokenizerLike] | None = None,
+        seed: int | None = None,
         **kwargs,
-    ):
+    ) -> None:
         check_flow(flow)
         # Evidence, times and losses are float32 under every policy; the network has its own policy.
         super().__init__(dtype="float32", autocast=False, **kwargs)
@@ -220,16 +242,16 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             self.built = True
 
     @property
-    def conditional(self):
+    def conditional(self) -> bool | None:
         """Whether the network takes a condition; None if it does not declare this."""
         return self.signature.conditional
 
     @property
-    def num_variables(self):
+    def num_variables(self) -> int:
         """The number of variables of an example, over all parts."""
         return sum_parts(map_parts(math.prod, self.event_shape))
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the weights of an unbuilt network, and checks its output."""
         conditional = isinstance(input_shape, (tuple, list)) and isinstance(
             input_shape[0], (tuple, list, dict)
@@ -250,7 +272,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         # A `Sequential` has inputs only once it is built.
         self.signature = Signature(self.network, self.allow_missing)
 
-    def build_for(self, shape, condition=None):
+    def build_for(self, shape: Parts[TensorShape], condition: Parts[Tensor] | None = None) -> None:
         """Builds the model for data of this shape, or of the parts' shapes, if it is not built.
 
         Otherwise `fit` of Keras 3.15 would build it in an extra epoch, which a `PyDataset` counts.
@@ -262,24 +284,24 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             self.build(shape if condition is None else (shape, map_parts(np.shape, condition)))
         self.built = True
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> None:
         super().make_train_function(force or self.programs.is_stale("train"))
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> None:
         super().make_test_function(force or self.programs.is_stale("test"))
 
-    def make_predict_function(self, force=False):
+    def make_predict_function(self, force: bool = False) -> None:
         super().make_predict_function(force or self.programs.is_stale("predict"))
 
     def compile(
         self,
-        optimizer="adamw",
-        loss="continuous_time",
-        loss_weights=None,
-        num_repeats=1,
-        order="together",
+        optimizer: str | keras.optimizers.Optimizer = "adamw",
+        loss: str | BFNLoss = "continuous_time",
+        loss_weights: Mapping[str, float] | None = None,
+        num_repeats: int = 1,
+        order: str | Order | Parts[ArrayLike] = "together",
         **kwargs,
-    ):
+    ) -> None:
         """Configures the model for training.
 
         Args:
@@ -314,7 +336,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             scale_loss(self, self.network)
         self.programs.clear()
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         """Returns the arguments of `compile`, as in Keras, independent of the backend."""
         config = super().get_compile_config()
         if not config:  # not compiled
@@ -327,12 +349,12 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         config["optimizer"] = of_no_backend(config["optimizer"])
         return config
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles the model with the arguments that `get_compile_config` returned."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.build_optimizer()
 
-    def build_optimizer(self):
+    def build_optimizer(self) -> None:
         """Creates the optimizer's variables before the first step.
 
         On TensorFlow, if the first step created them and failed, every later step would fail.
@@ -342,7 +364,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 self.optimizer.build(self.trainable_variables)
 
     @in_turn
-    def fit(self, x=None, y=None, *args, **kwargs):
+    def fit(self, x: Data = None, y: None = None, *args, **kwargs) -> keras.callbacks.History:
         """Trains the model, as in Keras.
 
         Args:
@@ -372,12 +394,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self.build_optimizer()
         with whole_steps(self, self.optimizer):
             history = super().fit(**arguments)
-        if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
+        if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:  # type: ignore[union-attr]
             unshare_buffers(self.trainable_variables)
         return history
 
     @in_turn
-    def evaluate(self, x=None, y=None, *args, seed=0, **kwargs):
+    def evaluate(
+        self, x: Data = None, y: None = None, *args, seed: int | None = 0, **kwargs
+    ) -> Any:
         """Scores data: computes the model's losses and metrics.
 
         Args:
@@ -408,7 +432,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             return super().evaluate(**arguments)
 
     @in_turn
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+    def train_on_batch(
+        self,
+        x: Data,
+        y: None = None,
+        sample_weight: Parts[ArrayLike] | None = None,
+        class_weight: None = None,
+        return_dict: bool = False,
+    ) -> Any:
         """Runs one training step.
 
         Args:
@@ -435,7 +466,13 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             return super().train_on_batch(**arguments)
 
     @in_turn
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+    def test_on_batch(
+        self,
+        x: Data,
+        y: None = None,
+        sample_weight: Parts[ArrayLike] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
         """Scores one batch; the metrics cover all batches since they were last reset.
 
         Args:
@@ -455,7 +492,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         with whole_steps(self):
             return super().test_on_batch(**arguments)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
         """Returns the loss in nats per variable, and updates the metrics when evaluating."""
         if sample_weight is None:
             check_no_targets(y)
@@ -503,7 +547,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         for name, tracker in self.part_trackers.items():
             tracker.update_state(by_part[name], of_examples)
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
         """Returns all metrics of the model; in training, only the loss."""
         if "reconstruction" in y_pred:
             results = self.get_metrics_result()
@@ -511,7 +557,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             results = {m.name: m.result() for m in self.metrics if m.name == "loss"}
         return averaged(results, self)
 
-    def get_metrics_result(self):
+    def get_metrics_result(self) -> dict[str, Any]:
         """Returns the metrics, as in Keras, but averages an evaluated loss over all data by weight.
 
         Keras averages over batches, whose total weights may differ.
@@ -521,7 +567,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         results["loss"] = ops.where(evaluated.count > 0, own, results["loss"])
         return results
 
-    def quantize(self, *args, **kwargs):
+    def quantize(self, *args, **kwargs) -> None:
         """Quantizes the model, as in Keras, without a warning for each layer left unchanged.
 
         Compiled programs are discarded.
@@ -532,7 +578,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self.programs.clear()
 
     @contextlib.contextmanager
-    def averaged_weights(self):
+    def averaged_weights(self) -> Iterator[Self]:
         """A context in which the model has its optimizer's averaged weights (EMA).
 
         The raw weights are restored on exit, also after an error. Other threads wait meanwhile.
@@ -552,7 +598,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         with self.turn, averaging.assigned(self):
             yield self
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> dict[str, Any]:
         x, condition = split_condition(inputs)
         check_form(self.flow, self.event_shape, x)
         self.signature.check_conditional(condition is not None)
@@ -597,7 +643,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             )
         return outputs
 
-    def sample_evidence(self, x, t, known=None):
+    def sample_evidence(
+        self, x: Parts[Tensor], t: Parts[Tensor], known: Parts[Tensor] | None = None
+    ) -> Nest:
         """Samples evidence about data, at given times.
 
         Args:
@@ -617,18 +665,18 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
     def predict_params(
         self,
-        s,
-        t,
-        condition=None,
-        training=False,
-        mask=None,
-        guidance_scale=None,
-        guidance_rescale=None,
-        known=None,
-        causal=None,
-        drawn=None,
-        t_next=None,
-    ):
+        s: Parts[Tensor],
+        t: Parts[Tensor],
+        condition: Parts[Tensor] | None = None,
+        training: bool = False,
+        mask: Parts[Tensor] | None = None,
+        guidance_scale: Tensor | None = None,
+        guidance_rescale: Tensor | None = None,
+        known: Parts[Tensor] | None = None,
+        causal: Tensor | None = None,
+        drawn: Parts[Tensor] | None = None,
+        t_next: Tensor | None = None,
+    ) -> Nest:
         """Predicts the parameters of the output distribution from evidence.
 
         Args:
@@ -704,16 +752,16 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     @in_turn
     def code_length(
         self,
-        x,
-        num_steps=None,
-        num_repeats=1,
-        batch_size=128,
-        order="together",
-        given=None,
-        sample_weight=None,
-        seed=None,
-        verbose="auto",
-    ):
+        x: Data,
+        num_steps: int | None = None,
+        num_repeats: int = 1,
+        batch_size: int = 128,
+        order: str | Order | Parts[ArrayLike] = "together",
+        given: Collection[str] | Parts[ArrayLike] | None = None,
+        sample_weight: Parts[ArrayLike] | None = None,
+        seed: int | None = None,
+        verbose: Verbose = "auto",
+    ) -> dict[str, Any]:
         """Estimates the cost of sending each example, without bias.
 
         Args:
@@ -756,7 +804,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         return scoring.add_up(nats, given)
 
     @in_turn
-    def loss_by_time(self, x, num_intervals=20, batch_size=128, seed=None, verbose="auto"):
+    def loss_by_time(
+        self,
+        x: Data,
+        num_intervals: int = 20,
+        batch_size: int = 128,
+        seed: int | None = None,
+        verbose: Verbose = "auto",
+    ) -> dict[str, Any]:
         """Estimates the continuous-time loss in each interval of time.
 
         Each example is scored once in every interval. With a well-chosen schedule, no interval
@@ -790,22 +845,22 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     @in_turn
     def generate(
         self,
-        num_samples,
-        num_steps=100,
-        sampler="ancestral",
-        condition=None,
-        guidance_scale=1.0,
-        guidance=None,
-        num_particles=None,
-        order="together",
-        given=None,
-        latents=None,
-        lengths=None,
-        seed=None,
-        batch_size=None,
-        return_details=False,
-        verbose="auto",
-    ):
+        num_samples: int,
+        num_steps: int = 100,
+        sampler: str | Sampler = "ancestral",
+        condition: Parts[ArrayLike] | None = None,
+        guidance_scale: Scale | ClassifierFreeGuidance = 1.0,
+        guidance: Guidance | Callable[..., Tensor] | None = None,
+        num_particles: int | None = None,
+        order: str | Order | Parts[ArrayLike] = "together",
+        given: Parts[ArrayLike] | None = None,
+        latents: Parts[ArrayLike] | None = None,
+        lengths: Parts[ArrayLike] | None = None,
+        seed: int | None = None,
+        batch_size: int | None = None,
+        return_details: bool = False,
+        verbose: Verbose = "auto",
+    ) -> Nest:
         """Generates samples with `num_steps + 1` network calls.
 
         Args:
@@ -878,14 +933,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     @in_turn
     def encode(
         self,
-        x,
-        num_steps=100,
-        sampler="ode2",
-        condition=None,
-        seed=None,
-        batch_size=None,
-        verbose="auto",
-    ):
+        x: Data,
+        num_steps: int = 100,
+        sampler: str | Sampler = "ode2",
+        condition: Parts[ArrayLike] | None = None,
+        seed: int | None = None,
+        batch_size: int | None = None,
+        verbose: Verbose = "auto",
+    ) -> Nest:
         """Finds latents from which a deterministic sampler generates `x`, up to its error.
 
         Evidence about `x` is sampled at t = 1, and the sampler runs backwards from there to its
@@ -922,21 +977,21 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     @in_turn
     def inpaint(
         self,
-        x,
-        mask=None,
-        num_steps=100,
-        num_particles=1,
-        condition=None,
-        guidance_scale=1.0,
-        guidance=None,
-        order="together",
-        twisted=True,
-        lengths=None,
-        seed=None,
-        batch_size=None,
-        return_details=False,
-        verbose="auto",
-    ):
+        x: Data,
+        mask: Parts[ArrayLike] | None = None,
+        num_steps: int = 100,
+        num_particles: int = 1,
+        condition: Parts[ArrayLike] | None = None,
+        guidance_scale: Scale | ClassifierFreeGuidance = 1.0,
+        guidance: Guidance | Callable[..., Tensor] | None = None,
+        order: str | Order | Parts[ArrayLike] = "together",
+        twisted: bool = True,
+        lengths: Parts[ArrayLike] | None = None,
+        seed: int | None = None,
+        batch_size: int | None = None,
+        return_details: bool = False,
+        verbose: Verbose = "auto",
+    ) -> Nest:
         """Completes each example, given its known variables.
 
         The known variables send their true messages. The others are sampled by the ancestral
@@ -993,8 +1048,15 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         return inpainting.inpaint(self, x, mask, order, twisted, lengths, guides, options)
 
     def generate_text(
-        self, num_samples, num_steps=100, *, length=None, stride=None, part=None, **options
-    ):
+        self,
+        num_samples: int,
+        num_steps: int = 100,
+        *,
+        length: int | None = None,
+        stride: int | None = None,
+        part: str | None = None,
+        **options,
+    ) -> list[str]:
         """Generates samples as `generate` does, and decodes them with the model's tokenizer.
 
         Args:
@@ -1029,15 +1091,15 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
     def continue_text(
         self,
-        prompt,
-        num_samples=1,
-        num_steps=100,
+        prompt: str | Sequence[str],
+        num_samples: int = 1,
+        num_steps: int = 100,
         *,
-        length=None,
-        stride=None,
-        part=None,
+        length: int | None = None,
+        stride: int | None = None,
+        part: str | None = None,
         **options,
-    ):
+    ) -> list[str]:
         """Completes texts that start with a prompt, as `inpaint` does.
 
         Args:
@@ -1077,7 +1139,15 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         tokens = self._go_on(starts, part, window, length, stride, num_steps, options)
         return text.decode(tokenizer, tokens)
 
-    def forecast(self, past, horizon, num_steps=100, *, stride=None, **options):
+    def forecast(
+        self,
+        past: Parts[ArrayLike],
+        horizon: int,
+        num_steps: int = 100,
+        *,
+        stride: int | None = None,
+        **options,
+    ) -> Nest:
         """Continues series to any horizon, window by window, as `continue_text` continues texts.
 
         For models of series, whose event shapes are `(length, ...)`, with the same length in all
@@ -1130,7 +1200,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         return found if part is None else found[part]
 
     @in_turn
-    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+    def save(
+        self, filepath: Path, overwrite: bool = True, zipped: bool | None = None, **kwargs
+    ) -> None:
         """Writes the model to a `.keras` file, as in Keras.
 
         The file appears under its name only when complete: a failed save keeps the previous file.
@@ -1140,7 +1212,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             super().save(path, overwrite, zipped, **kwargs)
 
     @in_turn
-    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+    def save_weights(
+        self, filepath: Path, overwrite: bool = True, max_shard_size: float | None = None
+    ) -> None:
         """Writes all weights to a `.weights.h5` file; a failed save keeps the previous file."""
         if max_shard_size is None and files.is_one_file(filepath, ".weights.h5", overwrite):
             files.write_weights(filepath, super().save_weights)
@@ -1148,7 +1222,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             super().save_weights(filepath, overwrite, max_shard_size)
 
     @in_turn
-    def save_to_preset(self, folder):
+    def save_to_preset(self, folder: Path) -> None:
         """Writes the model to a folder, for `from_preset` on any backend.
 
         The folder gets `config.json`, `model.weights.h5` and `metadata.json`. The optimizer's state
@@ -1173,7 +1247,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         save_folder(self, check_path("folder", folder))
 
     @classmethod
-    def from_preset(cls, preset, load_weights=True, dtype=None):
+    def from_preset(cls, preset: Path, load_weights: bool = True, dtype: DType = None) -> Self:
         """Loads a model by name, from a hub, or from a folder.
 
         Args:
@@ -1211,8 +1285,15 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         return load_preset(cls, preset, load_weights, dtype)
 
     def upload_preset(
-        self, uri, data, license, figures=None, samples=None, folder=None, private=False
-    ):
+        self,
+        uri: str,
+        data: str,
+        license: str,
+        figures: Mapping[str, float | str] | None = None,
+        samples: ArrayLike | None = None,
+        folder: Path | None = None,
+        private: bool = False,
+    ) -> None:
         """Publishes the model on a hub: its preset, a model card (README.md), and a sample picture.
 
         The card describes the data, the figures, the flow and the network, how to load the model,
@@ -1257,14 +1338,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
     def export(
         self,
-        filepath,
-        format="tf_saved_model",
+        filepath: Path,
+        format: Literal["tf_saved_model", "onnx", "torch"] = "tf_saved_model",
         *,
-        what="step",
-        sampler="ancestral",
-        condition=None,
-        guided=False,
-    ):
+        what: Literal["step", "network"] = "step",
+        sampler: str | Sampler = "ancestral",
+        condition: Parts[ArrayLike] | None = None,
+        guided: bool = False,
+    ) -> None:
         """Writes a step of a sampler, or the network, for runtimes without Python.
 
         | `format` | written by | read by |
@@ -1346,11 +1427,13 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         function, inputs = exported.make_function(self, what, sampler, condition, guided)
         export.export(self, function, inputs, filepath, format)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**own_config(self, BayesianFlowNetwork), "name": self.name}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
         return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
 
 

@@ -3,7 +3,9 @@
 import keras
 from keras import layers
 
+from keras_bfn._typing import Shape
 from keras_bfn._validation import check_shape
+from keras_bfn.flows.flow import Flow
 from keras_bfn.layers import DenseBlock, TimeEmbedding
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time, scale_theta
 
@@ -40,8 +42,15 @@ class MLP(Network):
     """
 
     def __init__(
-        self, flow, event_shape, width=256, num_blocks=3, expansion=2, dropout=0.0, **kwargs
-    ):
+        self,
+        flow: Flow,
+        event_shape: Shape,
+        width: int = 256,
+        num_blocks: int = 3,
+        expansion: int = 2,
+        dropout: float = 0.0,
+        **kwargs,
+    ) -> None:
         check_one_kind(flow)
         event_shape = check_shape("event_shape", event_shape)
         check_sizes(width, dropout, num_blocks=num_blocks, expansion=expansion)

@@ -1,13 +1,16 @@
 """A network for data of several kinds."""
 
 import math
+from collections.abc import Mapping
+from typing import Literal
 
 import keras
 from keras import layers
 
 from keras_bfn._parts import check_event_shape, map_parts
+from keras_bfn._typing import Parts, Shape
 from keras_bfn._validation import check_choice, check_int, refusal
-from keras_bfn.flows.flow import check_flow
+from keras_bfn.flows.flow import Flow, check_flow
 from keras_bfn.layers import DenseBlock, TimeEmbedding, TokenEmbedding, TransformerBlock
 from keras_bfn.networks.network import (
     Network,
@@ -77,17 +80,17 @@ class MultiPart(Network):
 
     def __init__(
         self,
-        flow,
-        event_shape,
-        width=128,
-        num_blocks=3,
-        mixer="transformer",
-        num_heads=4,
-        dropout=0.0,
-        patch_size=None,
-        networks=None,
+        flow: Mapping[str, Flow],
+        event_shape: Mapping[str, Shape],
+        width: int = 128,
+        num_blocks: int = 3,
+        mixer: Literal["transformer", "mlp"] = "transformer",
+        num_heads: int = 4,
+        dropout: float = 0.0,
+        patch_size: Parts[int] | None = None,
+        networks: Mapping[str, keras.Layer] | None = None,
         **kwargs,
-    ):
+    ) -> None:
         check_flow(flow)
         if not isinstance(flow, dict):
             raise refusal("flow", "must be a dict of flows", flow)

@@ -1,6 +1,8 @@
 """The base class of networks, and the layers that networks begin and end with."""
 
 import math
+from collections.abc import Callable
+from typing import Any, Literal, Self
 
 import keras
 from keras import layers
@@ -8,6 +10,7 @@ from keras import layers
 from keras_bfn._config import own_config
 from keras_bfn._keras import change_layers, changed_layers, layer_policies, layers_with_kernels
 from keras_bfn._parts import map_parts
+from keras_bfn._typing import DType, Nest, Parts, Shape
 from keras_bfn._validation import check_bool, check_choice, check_int, check_rate, refusal
 from keras_bfn.flows import Flow
 from keras_bfn.layers import EvidenceShortcut
@@ -73,22 +76,24 @@ class Network(keras.Model):
         ValueError: if an argument is out of range.
     """
 
+    flow: Nest
+
     def __init__(
         self,
-        flow,
-        event_shape,
-        connect,
-        masked=False,
-        causal=False,
+        flow: Parts[Flow],
+        event_shape: Parts[Shape],
+        connect: Callable[..., Any],
+        masked: bool = False,
+        causal: bool = False,
         /,
         *,
-        times="shared",
-        shortcut=True,
-        jumps=False,
-        conditions=None,
-        dtype=None,
-        name=None,
-    ):
+        times: Literal["shared", "variables"] = "shared",
+        shortcut: bool = True,
+        jumps: bool = False,
+        conditions: Parts[int | Shape] | None = None,
+        dtype: DType = None,
+        name: str | None = None,
+    ) -> None:
         policy = keras.config.dtype_policy() if dtype is None else check_policy(dtype)
         check_choice("times", times, TIMES)
         check_bool("shortcut", shortcut)
@@ -133,7 +138,7 @@ class Network(keras.Model):
         if times == "variables":
             mean = map_parts(lambda t: mean_time(t, inputs.get("mask")), inputs["t"])
             seen = inputs | {"t": mean, "each_t": inputs["t"]}
-            if shape is not None and not flow.theta_tells_all:
+            if shape is not None and not flow.theta_tells_all:  # type: ignore[union-attr]
                 joined.beside.append((shape, scale_time(inputs["t"])))
         found = connect(seen, joined, policy)
         outputs = map_parts(finish, flow, inputs["theta"], found)
@@ -147,11 +152,11 @@ class Network(keras.Model):
         self.made_policies = layer_policies(self)
 
     @property
-    def null_condition(self):
+    def null_condition(self) -> int | dict[str, int] | None:
         """The condition that means "none", or a dict of those for the conditions that have one."""
         return null_conditions(self.conditions)
 
-    def enable_lora(self, rank):
+    def enable_lora(self, rank: int) -> None:
         """Freezes the kernels, and adds to each a product of two matrices of low rank (LoRA).
 
         Only these matrices and the biases of the same layers remain trainable. Compile the model
@@ -180,7 +185,7 @@ class Network(keras.Model):
             layer.trainable = True
             layer.enable_lora(rank)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         # Keras's config of a functional model lists layers; ours holds the constructor's arguments.
         dtype = keras.saving.serialize_keras_object(self.policy)
         config = {**own_config(self, type(self)), "dtype": dtype}
@@ -188,10 +193,13 @@ class Network(keras.Model):
         return {**config, "changed_layers": changes} if changes else config
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
         config = dict(config)
         changes = config.pop("changed_layers", {})
-        network = cls(**keras.saving.deserialize_keras_object(config, custom_objects))
+        config = keras.saving.deserialize_keras_object(config, custom_objects)
+        network = cls(**config)  # type: ignore[call-arg]
         change_layers(network, changes)
         return network
 

@@ -5,7 +5,9 @@ import math
 import keras
 from keras import layers
 
+from keras_bfn._typing import Shape
 from keras_bfn._validation import check_int, check_shape, refusal
+from keras_bfn.flows.flow import Flow
 from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, TimeEmbedding
 from keras_bfn.layers.dense import Dense
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time
@@ -63,20 +65,20 @@ class PatchTransformer(Network):
 
     def __init__(
         self,
-        flow,
-        image_shape,
-        patch_size=4,
-        width=128,
-        num_layers=4,
-        num_coarse_layers=0,
-        coarse_width=None,
-        num_heads=0,
-        kernel_size=3,
-        expansion=2,
-        dropout=0.0,
-        remat=False,
+        flow: Flow,
+        image_shape: Shape,
+        patch_size: int = 4,
+        width: int = 128,
+        num_layers: int = 4,
+        num_coarse_layers: int = 0,
+        coarse_width: int | None = None,
+        num_heads: int = 0,
+        kernel_size: int = 3,
+        expansion: int = 2,
+        dropout: float = 0.0,
+        remat: bool = False,
         **kwargs,
-    ):
+    ) -> None:
         check_one_kind(flow)
         image_shape = check_shape("image_shape", image_shape)
         counts = {"patch_size": patch_size, "num_layers": num_layers, "expansion": expansion}

@@ -1,11 +1,14 @@
 """A transformer for sequences, of letters or of a signal's values."""
 
 import math
+from typing import Any, Literal
 
 import keras
 from keras import layers, ops
 
+from keras_bfn._typing import Shape
 from keras_bfn._validation import check_choice, check_int, check_shape, refusal
+from keras_bfn.flows.flow import Flow
 from keras_bfn.layers import EvidenceFeatures, PositionEmbedding, ShiftRight, TransformerBlock
 from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.embeddings import sinusoids
@@ -134,27 +137,28 @@ class Transformer(Network):
 
     def __init__(
         self,
-        flow,
-        event_shape,
-        width=256,
-        num_layers=6,
-        num_heads=4,
-        kernel_size=5,
-        expansion=2,
-        positions="rotary",
-        features="scaled",
-        dropout=0.0,
-        remat=False,
-        masked=False,
-        causal=False,
+        flow: Flow,
+        event_shape: int | Shape,
+        width: int = 256,
+        num_layers: int = 6,
+        num_heads: int = 4,
+        kernel_size: int = 5,
+        expansion: int = 2,
+        positions: Literal["rotary", "sinusoidal"] = "rotary",
+        features: Literal["scaled", "plain"] = "scaled",
+        dropout: float = 0.0,
+        remat: bool = False,
+        masked: bool = False,
+        causal: bool = False,
         **kwargs,
-    ):
+    ) -> None:
         check_one_kind(flow)
         check_sizes(width, dropout, num_layers=num_layers, expansion=expansion)
         check_sight(num_heads, kernel_size)
         check_choice("positions", positions, ("rotary", "sinusoidal"))
         check_choice("features", features, ("scaled", "plain"))
-        event_shape, fixed = _check_event_shape(event_shape), {}
+        event_shape = _check_event_shape(event_shape)
+        fixed: dict[str, Any] = {}
 
         def connect(inputs, conditions, policy):
             normal = keras.initializers.RandomNormal(stddev=0.02)
@@ -207,12 +211,12 @@ class Transformer(Network):
         self._make_fixed = lambda: keras.Model(self.input, fixed)
 
     @property
-    def goes_one_by_one(self):
+    def goes_one_by_one(self) -> bool:
         """Whether `one_by_one` is available: the network has a causal form and is not quantised."""
         is_quantized = any(getattr(layer, "quantization_mode", None) for layer in self.layers)
         return self.causal and not is_quantized
 
-    def one_by_one(self):
+    def one_by_one(self) -> "Positions":
         """Returns a `Positions`, which predicts position by position, as the causal form does."""
         return Positions(self, self._make_fixed())
 

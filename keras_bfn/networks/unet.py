@@ -1,9 +1,13 @@
 """A network for images and signals, at several resolutions."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
+from keras_bfn._typing import DataFormat, Shape
 from keras_bfn._validation import check_shape
+from keras_bfn.flows.flow import Flow
 from keras_bfn.layers import TimeChannel, TimeEmbedding
 from keras_bfn.networks.image_levels import check_image_shape, image_levels, theta_channels
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time
@@ -64,17 +68,17 @@ class UNet(Network):
 
     def __init__(
         self,
-        flow,
-        image_shape,
-        width=64,
-        width_multipliers=(1, 2),
-        num_blocks=2,
-        num_heads=4,
-        dropout=0.0,
-        remat=False,
-        data_format=None,
+        flow: Flow,
+        image_shape: Shape,
+        width: int = 64,
+        width_multipliers: Sequence[int] = (1, 2),
+        num_blocks: int = 2,
+        num_heads: int = 4,
+        dropout: float = 0.0,
+        remat: bool = False,
+        data_format: DataFormat = None,
         **kwargs,
-    ):
+    ) -> None:
         check_one_kind(flow)
         check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
         width_multipliers = check_shape("width_multipliers", width_multipliers)

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_bfn._typing import DataFormat, Shape
+from keras_bfn.flows.flow import Flow
 from keras_bfn.layers import FourierFeatures, TimeEmbedding
 from keras_bfn.networks.image_levels import check_image_shape, image_levels, theta_channels
 from keras_bfn.networks.network import Network, check_one_kind, check_sizes, embed_time
@@ -50,16 +52,16 @@ class VDMUNet(Network):
 
     def __init__(
         self,
-        flow,
-        image_shape,
-        width=128,
-        num_blocks=32,
-        num_heads=1,
-        dropout=0.0,
-        remat=False,
-        data_format=None,
+        flow: Flow,
+        image_shape: Shape,
+        width: int = 128,
+        num_blocks: int = 32,
+        num_heads: int = 1,
+        dropout: float = 0.0,
+        remat: bool = False,
+        data_format: DataFormat = None,
         **kwargs,
-    ):
+    ) -> None:
         check_one_kind(flow)
         check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
         image_shape = check_image_shape(image_shape, num_levels=1)

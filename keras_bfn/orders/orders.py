@@ -1,6 +1,8 @@
 """Orders: variables become known together, one by one, in blocks, or in user-defined groups."""
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ from keras import ops
 from keras_bfn._config import Immutable
 from keras_bfn._parts import check_names, list_parts, map_parts, part_names, sum_parts
 from keras_bfn._random import uniform
+from keras_bfn._typing import ArrayLike, Nest, Parts, Seed, Shape, Tensor
 from keras_bfn._validation import (
     check_bool,
     check_int,
@@ -17,6 +20,9 @@ from keras_bfn._validation import (
     resolve_identifier,
     to_numpy,
 )
+
+if TYPE_CHECKING:
+    from keras_bfn.flows.flow import Flow
 
 
 class Order(Immutable):
@@ -43,14 +49,16 @@ class Order(Immutable):
     [Hoogeboom et al., 2022](https://arxiv.org/abs/2110.02037).
     """
 
-    told = True
+    told: bool | tuple[bool, ...] = True
     is_random = False
 
-    def count_groups(self, event_shape):
+    def count_groups(self, event_shape: Parts[Shape]) -> int:
         """Returns the number of groups in examples of this shape, or of a dict of parts' shapes."""
         raise lacks(self, "count_groups")
 
-    def groups(self, event_shape, noise=None, open=None):
+    def groups(
+        self, event_shape: Parts[Shape], noise: Tensor = None, open: Parts[Tensor] | None = None
+    ) -> Nest:
         """Returns each variable's group.
 
         Args:
@@ -65,11 +73,11 @@ class Order(Immutable):
         """
         raise lacks(self, "groups")
 
-    def draw_noise(self, event_shape, num, seed):
+    def draw_noise(self, event_shape: Parts[Shape], num: int, seed: Seed) -> Tensor:
         """Returns the `noise` of a random order, a tensor `(num, variables)`; else None."""
         return uniform((num, number_of_variables(event_shape)), seed) if self.is_random else None
 
-    def check(self, flow, event_shape):
+    def check(self, flow: "Parts[Flow]", event_shape: Parts[Shape]) -> None:
         """Raises a `ValueError` if data of this type and shape cannot be sent in this order."""
         if not np.any(self.told):
             return
@@ -96,10 +104,12 @@ class Together(Order):
 
     told = False
 
-    def count_groups(self, event_shape):
+    def count_groups(self, event_shape: Parts[Shape]) -> int:
         return 1
 
-    def groups(self, event_shape, noise=None, open=None):
+    def groups(
+        self, event_shape: Parts[Shape], noise: Tensor = None, open: Parts[Tensor] | None = None
+    ) -> Nest:
         return map_parts(lambda shape: np.zeros((1, *shape), "int32"), event_shape)
 
 
@@ -122,13 +132,15 @@ class Random(Order):
 
     is_random = True
 
-    def __init__(self, num_groups=None):
+    def __init__(self, num_groups: int | None = None) -> None:
         self.num_groups = None if num_groups is None else check_int("num_groups", num_groups, 1)
 
-    def count_groups(self, event_shape):
+    def count_groups(self, event_shape: Parts[Shape]) -> int:
         return self.num_groups or number_of_variables(event_shape)
 
-    def groups(self, event_shape, noise=None, open=None):
+    def groups(
+        self, event_shape: Parts[Shape], noise: Tensor = None, open: Parts[Tensor] | None = None
+    ) -> Nest:
         size, num_closed = number_of_variables(event_shape), 0.0
         if open is not None:  # variables that are not sent come first and are not counted
             is_open = ops.cast(join(open, event_shape), "float32")
@@ -160,13 +172,15 @@ class LeftToRight(Order):
     LeftToRight(block_size=1)
     """
 
-    def __init__(self, block_size=1):
+    def __init__(self, block_size: int = 1) -> None:
         self.block_size = check_int("block_size", block_size, 1)
 
-    def count_groups(self, event_shape):
+    def count_groups(self, event_shape: Parts[Shape]) -> int:
         return -(-number_of_variables(event_shape) // self.block_size)
 
-    def groups(self, event_shape, noise=None, open=None):
+    def groups(
+        self, event_shape: Parts[Shape], noise: Tensor = None, open: Parts[Tensor] | None = None
+    ) -> Nest:
         numbers = np.arange(number_of_variables(event_shape), dtype="int32")[None]
         return cut(numbers // self.block_size, event_shape)
 
@@ -211,7 +225,7 @@ class Groups(Order):
     Groups(numbers={'label': 0, 'image': 1}, told=(False, True))
     """
 
-    def __init__(self, numbers, told=True):
+    def __init__(self, numbers: Parts[ArrayLike], told: bool | Sequence[bool] = True) -> None:
         if isinstance(numbers, dict) and not numbers:
             raise refusal(
                 "numbers", "must be integers of at least 0, for at least one part", numbers
@@ -225,16 +239,18 @@ class Groups(Order):
         else:
             self.told = check_bool("told", told)
 
-    def count_groups(self, event_shape):
+    def count_groups(self, event_shape: Parts[Shape] | None) -> int:
         return 1 + max(int(np.max(part)) for (part,) in list_parts(self.numbers))
 
-    def groups(self, event_shape, noise=None, open=None):
+    def groups(
+        self, event_shape: Parts[Shape], noise: Tensor = None, open: Parts[Tensor] | None = None
+    ) -> Nest:
         def of_shape(numbers, shape):
             return np.broadcast_to(np.asarray(numbers, "int32"), (1, *shape))
 
         return map_parts(of_shape, self.numbers, event_shape)
 
-    def check(self, flow, event_shape):
+    def check(self, flow: "Parts[Flow]", event_shape: Parts[Shape]) -> None:
         names = check_names(flow, self.numbers, "order")
         for name, numbers, shape in list_parts(names, self.numbers, event_shape):
             if np.shape(numbers) not in ((), tuple(shape)):
@@ -282,7 +298,7 @@ def cut(values, event_shape):
 ORDERS = {"together": Together(), "random": Random(), "left_to_right": LeftToRight()}
 
 
-def get(identifier):
+def get(identifier: str | Order | Parts[ArrayLike] | None) -> Order:
     """Returns the order that `identifier` names.
 
     Args:
@@ -301,7 +317,7 @@ def get(identifier):
     Random()
     """
     if isinstance(identifier, (dict, np.ndarray, list, tuple)) or ops.is_tensor(identifier):
-        return Groups(identifier)
+        return Groups(identifier)  # type: ignore[arg-type]
     identifier = "together" if identifier is None else identifier
     return resolve_identifier("order", identifier, Order, ORDERS)
 

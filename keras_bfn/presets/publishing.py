@@ -3,6 +3,7 @@
 import pathlib
 import tempfile
 
+from keras_bfn._typing import Path
 from keras_bfn._validation import check_bool, check_path, refusal
 from keras_bfn.presets.card import CARD, PICTURE, check_card, draw_images, write_card
 from keras_bfn.presets.folder import files_of, find_files
@@ -10,7 +11,7 @@ from keras_bfn.saving.hubs import import_hub, parse_handle, upload
 from keras_bfn.visualization import plot_samples
 
 
-def upload_preset(uri, preset, private=False):
+def upload_preset(uri: str, preset: Path, private: bool = False) -> None:
     """Uploads a folder to a hub as it is, like KerasHub's function of the same name.
 
     `BayesianFlowNetwork.upload_preset` also writes the folder and a model card.

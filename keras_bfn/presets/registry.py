@@ -44,7 +44,7 @@ class Recipe:
     beta_2: float
     excluded_from_weight_decay: tuple = ()
 
-    def optimizer(self):
+    def optimizer(self) -> keras.optimizers.AdamW:
         """Returns an `AdamW` that averages weights and clips gradients at norm 5."""
         optimizer = keras.optimizers.AdamW(
             self.learning_rate,

@@ -1,6 +1,7 @@
 """The contract of samplers, the six samplers, and the mixin of second-order samplers."""
 
 import math
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 import numpy as np
@@ -8,6 +9,7 @@ from keras import ops
 
 from keras_bfn._config import Immutable
 from keras_bfn._random import normal, seed_of
+from keras_bfn._typing import Array, Seed, Shape, Tensor
 from keras_bfn._validation import (
     check_between,
     check_bool,
@@ -20,6 +22,10 @@ from keras_bfn._validation import (
     refusal,
     resolve_identifier,
 )
+
+if TYPE_CHECKING:
+    from keras_bfn.distributions import Distribution
+    from keras_bfn.flows.flow import Flow
 
 ENDS = ("mode", "sample", "last")
 SPACINGS = ("t", "log_beta")
@@ -87,7 +93,15 @@ class Sampler(Immutable):
     deterministic = False
     jumps = False
 
-    def __init__(self, temperature=1.0, end="mode", start=0.0, spacing="t", top_k=None, top_p=None):
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        end: Literal["mode", "sample", "last"] = "mode",
+        start: float = 0.0,
+        spacing: Literal["t", "log_beta"] = "t",
+        top_k: int | None = None,
+        top_p: float | None = None,
+    ) -> None:
         self.temperature = check_positive("temperature", temperature)
         self.top_k = top_k if top_k is None else check_int("top_k", top_k, 1)
         if top_p is not None and not (is_number(top_p) and top_p == 1):
@@ -100,7 +114,7 @@ class Sampler(Immutable):
             expected = "must be above 0 for spacing='log_beta', since log(beta(0)) is infinite"
             raise refusal("start", expected, start)
 
-    def init(self, flow, shape, seed=None):
+    def init(self, flow: "Flow", shape: Shape, seed: Seed = None) -> Any:
         """Returns the state at `start`.
 
         Args:
@@ -114,11 +128,20 @@ class Sampler(Immutable):
         """
         raise lacks(self, "init")
 
-    def evidence(self, flow, state, t):
+    def evidence(self, flow: "Flow", state: Any, t: Tensor) -> Tensor:
         """Returns the evidence `s` of a state at time `t`, a scalar."""
         raise lacks(self, "evidence")
 
-    def step(self, flow, state, distribution, t, t_next, seed=None, shift=None):
+    def step(
+        self,
+        flow: "Flow",
+        state: Any,
+        distribution: "Distribution",
+        t: Tensor,
+        t_next: Tensor,
+        seed: Seed = None,
+        shift: Tensor = None,
+    ) -> Any:
         """Returns the state at `t_next`, given the output distribution at `t`; both are scalars.
 
         `shift`, shaped as the evidence, is what guidance adds to the expected embedding. It is only
@@ -130,19 +153,27 @@ class Sampler(Immutable):
         embedding = embedding if shift is None else embedding + shift
         return self.advance(flow, state, embedding, t, t_next, seed)
 
-    def message(self, flow, distribution, seed=None):
+    def message(self, flow: "Flow", distribution: "Distribution", seed: Seed = None) -> Tensor:
         """Returns the embedding that the next message is about; by default the expected one."""
         return flow.expected_embedding(distribution)
 
-    def advance(self, flow, state, embedding, t, t_next, seed=None):
+    def advance(
+        self,
+        flow: "Flow",
+        state: Any,
+        embedding: Tensor,
+        t: Tensor,
+        t_next: Tensor,
+        seed: Seed = None,
+    ) -> Any:
         """Returns the state at `t_next` if all messages from `t` on are about `embedding`."""
         raise lacks(self, "advance")
 
-    def arrival(self, t_next):
+    def arrival(self, t_next: Tensor) -> Tensor:
         """Returns the time for which the network predicts, before a step to `t_next`."""
         raise lacks(self, "arrival")
 
-    def sharpen(self, distribution):
+    def sharpen(self, distribution: "Distribution") -> "Distribution":
         """Returns the output distribution after `temperature`, `top_k` and `top_p`."""
         if self.temperature != 1:
             distribution = distribution.tempered(self.temperature)
@@ -150,19 +181,19 @@ class Sampler(Immutable):
             distribution = distribution.truncated(self.top_k, self.top_p)
         return distribution
 
-    def finish(self, flow, distribution, seed=None):
+    def finish(self, flow: "Flow", distribution: "Distribution", seed: Seed = None) -> Tensor:
         """Returns the data of the last prediction, `(batch, *event_shape)`."""
         return distribution.sample(seed) if self.end == "sample" else distribution.mode()
 
-    def init_from(self, latents):
+    def init_from(self, latents: Tensor) -> Any:
         """Returns the initial state of a deterministic sampler given latents, s / sqrt(beta)."""
         raise lacks(self, "init_from")
 
-    def latents(self, state):
+    def latents(self, state: Any) -> Tensor:
         """Returns the latents, s / sqrt(beta), of a deterministic sampler's state."""
         raise lacks(self, "latents")
 
-    def times(self, flow, num_steps):
+    def times(self, flow: "Flow", num_steps: int) -> Array:
         """Returns the times of predictions from `start` to 1, float32, `(num_steps + 1,)`."""
         if self.spacing == "t":
             return np.linspace(self.start, 1, num_steps + 1, dtype="float32")
@@ -173,7 +204,7 @@ class Sampler(Immutable):
         return times
 
 
-class SecondOrder:
+class SecondOrder(Sampler):
     """Mixin that extrapolates the expected embedding of a first-order sampler.
 
     The expected embedding is assumed to move along the line through the last two predictions. Its
@@ -181,17 +212,26 @@ class SecondOrder:
     first-order sampler's state, the last expected embedding and its time.
     """
 
-    def begin(self, state):
+    def begin(self, state: Any) -> Any:
         """Returns the state before the first prediction, when there is no line yet."""
         return state, ops.zeros_like(state), ops.convert_to_tensor(-1.0, dtype="float32")
 
-    def init(self, flow, shape, seed=None):
+    def init(self, flow: "Flow", shape: Shape, seed: Seed = None) -> Any:
         return self.begin(super().init(flow, shape, seed))
 
-    def evidence(self, flow, state, t):
+    def evidence(self, flow: "Flow", state: Any, t: Tensor) -> Tensor:
         return super().evidence(flow, state[0], t)
 
-    def step(self, flow, state, distribution, t, t_next, seed=None, shift=None):
+    def step(
+        self,
+        flow: "Flow",
+        state: Any,
+        distribution: "Distribution",
+        t: Tensor,
+        t_next: Tensor,
+        seed: Seed = None,
+        shift: Tensor = None,
+    ) -> Any:
         state, last, t_last = state
         t = ops.convert_to_tensor(t, dtype="float32")
         embedding = flow.expected_embedding(distribution)
@@ -205,16 +245,24 @@ class SecondOrder:
 class MessageSampler(Sampler):
     """Base class of samplers whose state is the evidence, which is zero at t = 0."""
 
-    def init(self, flow, shape, seed=None):
+    def init(self, flow: "Flow", shape: Shape, seed: Seed = None) -> Any:
         nothing = ops.zeros(shape, dtype="float32")
         if self.start == 0:
             return nothing
         return flow.observe(nothing, flow.schedule.beta(self.start), seed_of(seed, "start"))
 
-    def evidence(self, flow, state, t):
+    def evidence(self, flow: "Flow", state: Any, t: Tensor) -> Tensor:
         return state
 
-    def advance(self, flow, state, embedding, t, t_next, seed=None):
+    def advance(
+        self,
+        flow: "Flow",
+        state: Any,
+        embedding: Tensor,
+        t: Tensor,
+        t_next: Tensor,
+        seed: Seed = None,
+    ) -> Any:
         alpha = flow.schedule.beta(t_next) - flow.schedule.beta(t)
         return state + flow.observe(embedding, alpha, seed)
 
@@ -241,7 +289,7 @@ class AncestralSampler(MessageSampler):
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    def message(self, flow, distribution, seed=None):
+    def message(self, flow: "Flow", distribution: "Distribution", seed: Seed = None) -> Tensor:
         return flow.embed(distribution.sample(seed_of(seed, "message")))
 
 
@@ -275,13 +323,21 @@ class SDE1Sampler(MessageSampler):
     [Song et al., 2021](https://arxiv.org/abs/2011.13456).
     """
 
-    def __init__(self, noise=1.0, **kwargs):
+    def __init__(self, noise: float = 1.0, **kwargs) -> None:
         super().__init__(**kwargs)
         if not is_number(noise) or not 0 <= noise <= 1:
             raise refusal("noise", "must be a number in [0, 1]", noise)
         self.noise = float(noise)
 
-    def advance(self, flow, state, embedding, t, t_next, seed=None):
+    def advance(
+        self,
+        flow: "Flow",
+        state: Any,
+        embedding: Tensor,
+        t: Tensor,
+        t_next: Tensor,
+        seed: Seed = None,
+    ) -> Any:
         if self.noise == 1:
             return super().advance(flow, state, embedding, t, t_next, seed)
         beta, beta_next = flow.schedule.beta(t), flow.schedule.beta(t_next)
@@ -345,19 +401,27 @@ class ODE1Sampler(Sampler):
 
     deterministic = True
 
-    def init(self, flow, shape, seed=None):
+    def init(self, flow: "Flow", shape: Shape, seed: Seed = None) -> Any:
         return math.sqrt(flow.gain) * normal(shape, seed)
 
-    def init_from(self, latents):
+    def init_from(self, latents: Tensor) -> Any:
         return latents
 
-    def latents(self, state):
+    def latents(self, state: Any) -> Tensor:
         return state
 
-    def evidence(self, flow, state, t):
+    def evidence(self, flow: "Flow", state: Any, t: Tensor) -> Tensor:
         return state * ops.sqrt(flow.schedule.beta(t))
 
-    def advance(self, flow, state, embedding, t, t_next, seed=None):
+    def advance(
+        self,
+        flow: "Flow",
+        state: Any,
+        embedding: Tensor,
+        t: Tensor,
+        t_next: Tensor,
+        seed: Seed = None,
+    ) -> Any:
         """Returns the state after a step with constant `embedding`; time may run backwards."""
         root, next_root = (ops.sqrt(flow.schedule.beta(time)) for time in (t, t_next))
         return state + flow.gain * (next_root - root) * embedding
@@ -381,10 +445,10 @@ class ODE2Sampler(SecondOrder, ODE1Sampler):
     Reference: BFN-Solver2 (multi-step) of [Xue et al., 2024](https://arxiv.org/abs/2404.15766).
     """
 
-    def init_from(self, latents):
+    def init_from(self, latents: Tensor) -> Any:
         return self.begin(latents)
 
-    def latents(self, state):
+    def latents(self, state: Any) -> Tensor:
         return state[0]
 
 
@@ -421,7 +485,13 @@ class JumpSampler(ODE1Sampler):
     jumps = True
     shorthands = ("end",)  # it is always "last"
 
-    def __init__(self, fresh_noise=False, start=0.02, spacing="log_beta", **kwargs):
+    def __init__(
+        self,
+        fresh_noise: bool = False,
+        start: float = 0.02,
+        spacing: Literal["t", "log_beta"] = "log_beta",
+        **kwargs,
+    ) -> None:
         super().__init__(start=start, spacing=spacing, end="last", **kwargs)
         if start == 0:
             raise refusal("start", "must be above 0 for jumps", start)
@@ -432,15 +502,23 @@ class JumpSampler(ODE1Sampler):
                 raise refusal(name, expected, getattr(self, name))
         self.deterministic = not fresh_noise
 
-    def arrival(self, t_next):
+    def arrival(self, t_next: Tensor) -> Tensor:
         return ops.ones_like(t_next) if self.fresh_noise else t_next
 
-    def finish(self, flow, distribution, seed=None):
+    def finish(self, flow: "Flow", distribution: "Distribution", seed: Seed = None) -> Tensor:
         if flow.num_values is None:
             return distribution.mode()
         return flow.nearest(flow.expected_embedding(distribution))
 
-    def advance(self, flow, state, embedding, t, t_next, seed=None):
+    def advance(
+        self,
+        flow: "Flow",
+        state: Any,
+        embedding: Tensor,
+        t: Tensor,
+        t_next: Tensor,
+        seed: Seed = None,
+    ) -> Any:
         if self.fresh_noise:
             t, state = 0.0, self.init(flow, ops.shape(state), seed_of(seed, "message"))
         else:
@@ -459,7 +537,7 @@ SAMPLERS = {
 WITH_DEFAULTS = {name: made() for name, made in SAMPLERS.items()}
 
 
-def get(identifier):
+def get(identifier: str | Sampler) -> Sampler:
     """Returns the sampler that `identifier` names.
 
     Args:

@@ -1,15 +1,26 @@
 """Fits the final accuracy of a schedule to data."""
 
 import math
+from typing import TYPE_CHECKING, Any
 
 from keras_bfn._parts import check_names, map_parts
+from keras_bfn._typing import ArrayLike, Parts
 from keras_bfn._validation import check_positive, refusal
 from keras_bfn.schedules.schedule import Schedule
+
+if TYPE_CHECKING:
+    from keras_bfn.flows.flow import Flow
 
 MIN_BETA, MAX_BETA, TOLERANCE = 1e-6, 1e12, 1e-3  # of the search
 
 
-def fit(flow, x, reconstruction=0.01, num_draws=10_000, seed=0):
+def fit(
+    flow: "Parts[Flow]",
+    x: Parts[ArrayLike],
+    reconstruction: float = 0.01,
+    num_draws: int = 10_000,
+    seed: int = 0,
+) -> Any:
     """Returns the schedule whose last message leaves `reconstruction` nats per variable to pay.
 
     With more accuracy, the last part of the time would be spent on data that are known already.

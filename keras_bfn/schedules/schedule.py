@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._config import Immutable
+from keras_bfn._typing import Tensor
 from keras_bfn._validation import LARGEST, check_between, check_positive, lacks, refusal
 
 
@@ -39,23 +40,23 @@ class Schedule(Immutable):
     >>> flow = keras_bfn.flows.ContinuousFlow(schedule=LinearSchedule(50.0))
     """
 
-    def beta(self, t):
+    def beta(self, t: Tensor) -> Tensor:
         """Returns the accuracy reached at time `t`."""
         raise lacks(self, "beta")
 
-    def derivative(self, t):
+    def derivative(self, t: Tensor) -> Tensor:
         """Returns d beta / dt, the accuracy rate (the paper's alpha(t))."""
         raise lacks(self, "derivative")
 
-    def inverse(self, beta):
+    def inverse(self, beta: Tensor) -> Tensor:
         """Returns the time at which the accuracy is `beta`."""
         raise lacks(self, "inverse")
 
-    def ending_at(self, beta):
+    def ending_at(self, beta: float) -> "Schedule":
         """Returns a schedule of the same type whose accuracy at t = 1 is `beta`, a float."""
         raise lacks(self, "ending_at")
 
-    def alpha(self, step, num_steps):
+    def alpha(self, step: Tensor, num_steps: int) -> Tensor:
         """Returns the accuracy of message `step` in 1..num_steps: beta(i/n) - beta((i-1)/n)."""
         step = ops.cast(step, "float32")
         gained = self.beta(step / num_steps) - self.beta((step - 1) / num_steps)
@@ -84,7 +85,7 @@ class ExponentialSchedule(Schedule):
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    def __init__(self, sigma_1):
+    def __init__(self, sigma_1: float) -> None:
         self.sigma_1 = check_between("sigma_1", sigma_1, 0, 1)
         if self.sigma_1 < LARGEST**-0.5:
             raise refusal("sigma_1", f"must be at least {LARGEST**-0.5:g}", sigma_1)
@@ -93,21 +94,21 @@ class ExponentialSchedule(Schedule):
     def _rate(self):
         return -2.0 * math.log(self.sigma_1)
 
-    def beta(self, t):
+    def beta(self, t: Tensor) -> Tensor:
         return ops.expm1(self._rate * ops.cast(t, "float32"))
 
-    def derivative(self, t):
+    def derivative(self, t: Tensor) -> Tensor:
         return self._rate * ops.exp(self._rate * ops.cast(t, "float32"))
 
-    def alpha(self, step, num_steps):
+    def alpha(self, step: Tensor, num_steps: int) -> Tensor:
         # Without subtracting two large numbers.
         before = ops.exp(self._rate * (ops.cast(step, "float32") - 1.0) / num_steps)
         return before * math.expm1(self._rate / num_steps)
 
-    def inverse(self, beta):
+    def inverse(self, beta: Tensor) -> Tensor:
         return ops.log1p(ops.cast(beta, "float32")) / self._rate
 
-    def ending_at(self, beta):
+    def ending_at(self, beta: float) -> "ExponentialSchedule":
         return ExponentialSchedule(sigma_1=(1.0 + beta) ** -0.5)
 
 
@@ -132,23 +133,23 @@ class QuadraticSchedule(Schedule):
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
 
-    def __init__(self, beta_1):
+    def __init__(self, beta_1: float) -> None:
         self.beta_1 = check_positive("beta_1", beta_1)
 
-    def beta(self, t):
+    def beta(self, t: Tensor) -> Tensor:
         return self.beta_1 * ops.square(ops.cast(t, "float32"))
 
-    def derivative(self, t):
+    def derivative(self, t: Tensor) -> Tensor:
         return 2.0 * self.beta_1 * ops.cast(t, "float32")
 
-    def alpha(self, step, num_steps):
+    def alpha(self, step: Tensor, num_steps: int) -> Tensor:
         # Without subtracting two large numbers.
         return (2.0 * ops.cast(step, "float32") - 1.0) * (self.beta_1 / num_steps**2)
 
-    def inverse(self, beta):
+    def inverse(self, beta: Tensor) -> Tensor:
         return ops.sqrt(ops.cast(beta, "float32") / self.beta_1)
 
-    def ending_at(self, beta):
+    def ending_at(self, beta: float) -> "QuadraticSchedule":
         return QuadraticSchedule(beta_1=beta)
 
 

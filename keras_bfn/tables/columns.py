@@ -1,10 +1,14 @@
 """Columns of a table: how cells are sent as data, and converted back."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_bfn import flows
 from keras_bfn._config import Immutable
+from keras_bfn._typing import Array
 from keras_bfn._validation import MOST_COUNTED, check_bool, check_int, lacks, refusal
 from keras_bfn.flows.continuous import LEAST_STD
 from keras_bfn.tables.checks import (
@@ -39,16 +43,16 @@ class Column(Immutable):
     True
     """
 
-    nullable = None  # for a subclass whose constructor does not call this one
+    nullable: bool | None = None  # for a subclass whose constructor does not call this one
 
-    def __init__(self, nullable=None):
+    def __init__(self, nullable: bool | None = None) -> None:
         self.nullable = None if nullable is None else check_bool("nullable", nullable)
 
-    def is_nullable(self, cells):
+    def is_nullable(self, cells: Sequence[Any]) -> bool:
         """Whether the column is nullable after fitting to these cells."""
         return None in cells if self.nullable is None else self.nullable
 
-    def fit(self, cells):
+    def fit(self, cells: Sequence[Any]) -> "Column":
         """Returns a column of the same kind, fitted to these cells.
 
         Raises:
@@ -56,7 +60,7 @@ class Column(Immutable):
         """
         raise lacks(self, "fit")
 
-    def encode(self, cells):
+    def encode(self, cells: Sequence[Any]) -> Array:
         """Converts cells to data of a flow: an array of shape `(num,)`, -1 or NaN where missing.
 
         Raises:
@@ -64,11 +68,11 @@ class Column(Immutable):
         """
         raise lacks(self, "encode")
 
-    def decode(self, x):
+    def decode(self, x: Array) -> list[Any]:
         """Converts data back to cells."""
         raise lacks(self, "decode")
 
-    def flow(self):
+    def flow(self) -> flows.Flow:
         """Returns the flow of this column alone."""
         raise lacks(self, "flow")
 
@@ -96,7 +100,12 @@ class Category(Column):
     ['Oslo', 'Rome']
     """
 
-    def __init__(self, values=None, counts=None, **kwargs):
+    values: Any
+    counts: Any
+
+    def __init__(
+        self, values: Sequence[Any] | None = None, counts: Sequence[int] | None = None, **kwargs
+    ) -> None:
         super().__init__(**kwargs)
         self.values = None if values is None else check_list("values", values)
         counts = None if counts is None else check_list("counts", counts)
@@ -110,7 +119,7 @@ class Category(Column):
                 "counts", f"must contain one count for each of the values {self.values}", counts
             )
 
-    def fit(self, cells):
+    def fit(self, cells: Sequence[Any]) -> "Category":
         seen = [cell for cell in cells if cell is not None]
         refuse_first((cell for cell in seen if not is_value(cell)), "a string, number or bool")
         values = self.values
@@ -121,19 +130,19 @@ class Category(Column):
         counts = np.bincount(found, minlength=len(values)).tolist()
         return Category(values, counts, nullable=self.is_nullable(cells))
 
-    def encode(self, cells):
+    def encode(self, cells: Sequence[Any]) -> Array:
         index = {key_of(value): i for i, value in enumerate(self.values)} | {key_of(None): -1}
         refuse_first((cell for cell in cells if key_of(cell) not in index), one_of(self.values))
         return np.array([index[key_of(cell)] for cell in cells], "int32")
 
-    def decode(self, x):
+    def decode(self, x: Array) -> list[Any]:
         if not self.values:
             return [None] * len(x)
         # A single value is one of two classes; the other class does not occur.
         last = len(self.values) - 1
         return [None if i < 0 else self.values[min(i, last)] for i in x.tolist()]
 
-    def flow(self):
+    def flow(self) -> flows.DiscreteFlow:
         shares = np.append(self.counts, [0] * (2 - len(self.values))) + 0.5
         return flows.DiscreteFlow(len(shares), CATEGORY_ACCURACY, prior=shares)
 
@@ -162,17 +171,26 @@ class Levels(Column):
     [0, 120, -1]
     """
 
-    def __init__(self, low=None, high=None, prior=None, **kwargs):
+    low: Any
+    high: Any
+
+    def __init__(
+        self,
+        low: int | None = None,
+        high: int | None = None,
+        prior: Sequence[Any] | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         for name, value in (("low", low), ("high", high)):
             if value is not None:
                 check_int(name, value, -MOST_COUNTED)
         self.low, self.high = low, high
         self.prior = None if prior is None else check_two("prior", prior, 1, "finite numbers")
-        if None not in (low, high) and not low < high:
+        if None not in (low, high) and not low < high:  # type: ignore[operator]
             raise refusal("low", f"must be less than high={high}", low)
 
-    def fit(self, cells):
+    def fit(self, cells: Sequence[Any]) -> "Levels":
         seen = [cell for cell in cells if cell is not None]
         refuse_first((cell for cell in seen if not is_whole(cell)), "an integer")
         if not seen and None in (self.low, self.high):
@@ -185,7 +203,7 @@ class Levels(Column):
         prior = x.mean(), max(x.std(), LEAST_STD)
         return Levels(found.low, found.high, prior, nullable=self.is_nullable(cells))
 
-    def encode(self, cells):
+    def encode(self, cells: Sequence[Any]) -> Array:
         def is_outside(cell):
             return not is_whole(cell) or not self.low <= cell <= self.high
 
@@ -193,9 +211,9 @@ class Levels(Column):
         refuse_first((cell for cell in cells if cell is not None and is_outside(cell)), expected)
         return np.array([-1 if cell is None else cell - self.low for cell in cells], "int32")
 
-    def decode(self, x):
+    def decode(self, x: Array) -> list[Any]:
         return [None if i < 0 else i + self.low for i in x.tolist()]
 
-    def flow(self):
+    def flow(self) -> flows.DiscretizedFlow:
         num_bins = self.high - self.low + 1
         return flows.DiscretizedFlow(num_bins, sigma_1=0.5 / num_bins, prior=self.prior)

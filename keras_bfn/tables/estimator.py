@@ -1,8 +1,14 @@
 """An estimator for scikit-learn."""
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 import keras
+import numpy as np
 
 from keras_bfn._imports import tell_to_install
+from keras_bfn._typing import Array, ArrayLike, Frame, Verbose
+from keras_bfn.tables.columns import Column
 from keras_bfn.tables.frames import is_frame
 from keras_bfn.tables.table import Table
 
@@ -53,17 +59,17 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        columns=None,
-        width=128,
-        num_blocks=2,
-        dropout=0.1,
-        epochs=None,
-        batch_size=None,
-        num_steps=30,
-        num_repeats=100,
-        random_state=None,
-        verbose=0,
-    ):
+        columns: Mapping[str, Column] | None = None,
+        width: int = 128,
+        num_blocks: int = 2,
+        dropout: float = 0.1,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        num_steps: int = 30,
+        num_repeats: int = 100,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: Verbose = 0,
+    ) -> None:
         self.columns = columns
         self.width = width
         self.num_blocks = num_blocks
@@ -81,7 +87,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = []  # returned arrays are float64
         return tags
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike | Frame, y: Any = None) -> Self:
         """Trains a model of the rows.
 
         Args:
@@ -99,11 +105,15 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             keras.utils.set_random_seed(seed)
         table = Table.from_dataframe(df, **(self.columns or {}))
         self.model_ = table.make_model(self.width, self.num_blocks, self.dropout, seed)
-        options = {"epochs": self.epochs, "batch_size": self.batch_size, "verbose": self.verbose}
+        options: dict[str, Any] = {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "verbose": self.verbose,
+        }
         self.model_.fit(df, **options)
         return self
 
-    def sample(self, n_samples=1, given=None):
+    def sample(self, n_samples: int = 1, given: Mapping[str, Any] | None = None) -> Any:
         """Samples rows.
 
         Args:
@@ -120,7 +130,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         df = self.model_.sample(n_samples, given, self.num_steps, seed=self._draw_seed())
         return df if hasattr(self, "feature_names_in_") else df.to_numpy()
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike | Frame) -> Any:
         """Fills in missing cells, given the other cells of the row.
 
         Args:
@@ -136,7 +146,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         df = self.model_.impute(self._read(X), num_steps=self.num_steps, seed=self._draw_seed())
         return df if is_frame(X) else df.to_numpy()
 
-    def score_samples(self, X):
+    def score_samples(self, X: ArrayLike | Frame) -> Array:
         """Returns `keras_bfn.tables.TableModel.log_likelihood` of each row.
 
         Args:
@@ -151,7 +161,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self.model_.log_likelihood(self._read(X), self.num_repeats, seed=self._draw_seed())
 
-    def score(self, X, y=None):
+    def score(self, X: ArrayLike | Frame, y: Any = None) -> float:
         """Returns the mean of `score_samples`.
 
         Args:

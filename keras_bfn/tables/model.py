@@ -1,16 +1,23 @@
 """A model of a table's rows."""
 
 import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from keras_bfn import recipes
 from keras_bfn._parts import count_examples
+from keras_bfn._typing import Array, Data, Frame
 from keras_bfn._validation import check_int, refusal
+from keras_bfn.flows import Flow
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.tables.frames import is_frame, make_series, read_series
+
+if TYPE_CHECKING:
+    from keras_bfn.tables.table import Table
 
 BATCH_SIZE = 64
 TRAINING_STEPS = 2000
@@ -46,13 +53,23 @@ class TableModel(BayesianFlowNetwork):
     ['a', 'a', 'a', 'a', 'a']
     """
 
-    def __init__(self, flow, network, table, **kwargs):
+    def __init__(
+        self, flow: Mapping[str, Flow], network: keras.Layer, table: "Table", **kwargs
+    ) -> None:
         super().__init__(flow, network, **kwargs)
         if not hasattr(table, "encode") or not hasattr(table, "decode"):
             raise refusal("table", "must be a `keras_bfn.tables.Table`", table)
         self.table = table
 
-    def fit(self, x=None, y=None, batch_size=None, epochs=None, validation_data=None, **kwargs):
+    def fit(
+        self,
+        x: Data | Frame = None,
+        y: None = None,
+        batch_size: int | None = None,
+        epochs: int | None = None,
+        validation_data: Data | Frame = None,
+        **kwargs,
+    ) -> keras.callbacks.History:
         """Trains the model as `keras_bfn.BayesianFlowNetwork.fit`, with a default recipe.
 
         Unless the model was compiled otherwise, each call compiles it with AdamW: the learning rate
@@ -86,14 +103,14 @@ class TableModel(BayesianFlowNetwork):
         epochs = 1 if epochs is None else epochs
         return super().fit(x, y, batch_size, epochs, validation_data=validation_data, **kwargs)
 
-    def evaluate(self, x=None, *args, **kwargs):
+    def evaluate(self, x: Data | Frame = None, *args, **kwargs) -> Any:
         """As `keras_bfn.BayesianFlowNetwork.evaluate`, but also takes a frame.
 
         Unlike in `log_likelihood`, the values of missing cells of nullable columns count.
         """
         return super().evaluate(self._encode(x), *args, **kwargs)
 
-    def code_length(self, x, *args, **kwargs):
+    def code_length(self, x: Data | Frame, *args, **kwargs) -> dict[str, Any]:
         """As `keras_bfn.BayesianFlowNetwork.code_length`, but also takes a frame.
 
         Unlike in `log_likelihood`, the values of missing cells of nullable columns count.
@@ -107,7 +124,7 @@ class TableModel(BayesianFlowNetwork):
             raise refusal("x", "must have at least one row", x)
         return self.table.encode(x, seed)
 
-    def log_likelihood(self, df, num_repeats=100, **options):
+    def log_likelihood(self, df: Frame, num_repeats: int = 100, **options) -> Array:
         """Estimates the log likelihood of each row, in nats: low for outliers.
 
         For numbers, it is the log density of their scores, as the table sends them; for angles, a
@@ -138,7 +155,9 @@ class TableModel(BayesianFlowNetwork):
         nats = self.code_length(df, **{**options, "given": known})
         return found + nats["transmission"] + nats["reconstruction"]
 
-    def sample(self, num_rows, given=None, num_steps=50, **options):
+    def sample(
+        self, num_rows: int, given: Mapping[str, Any] | None = None, num_steps: int = 50, **options
+    ) -> Frame:
         """Samples rows.
 
         Args:
@@ -183,7 +202,14 @@ class TableModel(BayesianFlowNetwork):
             raise refusal("given", "must contain series with the same index", given)
         return self.table.write(self._fill(cells, -1, num_steps, **options), *indexes[:1])
 
-    def impute(self, df, num_draws=None, num_steps=30, num_particles=NUM_PARTICLES, **options):
+    def impute(
+        self,
+        df: Frame,
+        num_draws: int | None = None,
+        num_steps: int = 30,
+        num_particles: int = NUM_PARTICLES,
+        **options,
+    ) -> Any:
         """Fills in the missing cells of rows, given the other cells of the row.
 
         Args:
@@ -238,5 +264,5 @@ class TableModel(BayesianFlowNetwork):
             for name, values in cells.items()
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "table": keras.saving.serialize_keras_object(self.table)}

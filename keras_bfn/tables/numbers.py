@@ -2,11 +2,14 @@
 
 import math
 import statistics
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
 from keras_bfn import flows
+from keras_bfn._typing import Array, ArrayLike
 from keras_bfn._validation import check_choice, check_int, check_number, check_positive
 from keras_bfn.tables.checks import (
     check_cycles,
@@ -68,9 +71,18 @@ class Number(Column):
     [49, 47]
     """
 
+    knots: Any
+
     def __init__(
-        self, scaling="quantiles", cycles=(), start=0, step=None, knots=None, ticks=1, **kwargs
-    ):
+        self,
+        scaling: Literal["quantiles", "mean"] = "quantiles",
+        cycles: Sequence[str | float] = (),
+        start: float = 0,
+        step: float | Sequence[float] | None = None,
+        knots: Sequence[ArrayLike] | None = None,
+        ticks: int = 1,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.scaling = check_choice("scaling", scaling, ("mean", "quantiles"))
         self.cycles = check_cycles(cycles, SECONDS)
@@ -79,16 +91,16 @@ class Number(Column):
         self.knots = None if knots is None else check_two("knots", knots, 2, expected)
         self.ticks = check_int("ticks", ticks, 1)
 
-    def counted_in(self, ticks):
+    def counted_in(self, ticks: int) -> "Number":
         """Returns an unfitted column of numbers with this many units per second."""
         return Number(self.scaling, self.cycles, ticks=ticks, nullable=self.nullable)
 
     @property
-    def periods(self):
+    def periods(self) -> list[float]:
         """The lengths of the cycles, in units of the numbers."""
         return [SECONDS.get(cycle, cycle) * self.ticks for cycle in self.cycles]
 
-    def fit(self, cells):
+    def fit(self, cells: Sequence[Any]) -> "Number":
         seen = [cell for cell in cells if cell is not None]
         refuse_first((cell for cell in seen if not is_finite(cell)), "a finite number")
         if not seen:
@@ -101,7 +113,7 @@ class Number(Column):
         nullable = self.is_nullable(cells)
         return Number(self.scaling, self.cycles, *found, ticks=self.ticks, nullable=nullable)
 
-    def encode(self, cells, rng=None):
+    def encode(self, cells: Sequence[Any], rng: np.random.Generator | None = None) -> Array:
         """As in `Column`. With a generator, draws scores of intervals; otherwise uses medians."""
         there = [cell for cell in cells if cell is not None]
         refuse_first((cell for cell in there if not is_finite(cell)), "a finite number")
@@ -116,11 +128,11 @@ class Number(Column):
         z = z + rate * (np.maximum(x - at[-1], 0) + np.minimum(x - at[0], 0))
         return np.clip(z / LARGEST_SCORE, -1, 1).astype("float32")
 
-    def encode_cycles(self, cells):
+    def encode_cycles(self, cells: Sequence[Any]) -> Array:
         """Returns the position of cells in each cycle: angles, of shape `(num, len(cycles))`."""
         return np.stack([_to_angles(cells, 0, period) for period in self.periods], axis=-1)
 
-    def decode(self, x, angles=None):
+    def decode(self, x: Array, angles: Array | None = None) -> list[Any]:
         """Converts scores, and angles, if given, back to cells."""
         at, scores = self.knots
         z = np.asarray(x, "float64") * LARGEST_SCORE
@@ -135,7 +147,7 @@ class Number(Column):
             found = np.clip(found, at[0], at[-1])
         return _to_grid(found, self.start, self.step)
 
-    def flow(self):
+    def flow(self) -> flows.ContinuousFlow:
         return number_flow()
 
     def __repr__(self):
@@ -172,13 +184,15 @@ class Angle(Column):
     [Wu et al., 2025](https://arxiv.org/abs/2502.02016).
     """
 
-    def __init__(self, period, low=0, step=None, **kwargs):
+    def __init__(
+        self, period: float, low: float = 0, step: float | Sequence[float] | None = None, **kwargs
+    ) -> None:
         super().__init__(**kwargs)
         check_positive("period", period)  # an int stays an int
         self.period, self.low = period, check_number("low", low)
         self.step = check_step(step)
 
-    def fit(self, cells):
+    def fit(self, cells: Sequence[Any]) -> "Angle":
         self._check(cells)
         seen = [cell for cell in cells if cell is not None]
         seen = [self.low if cell == self.low + self.period else cell for cell in seen]
@@ -192,11 +206,11 @@ class Angle(Column):
         expected = f"a number from {self.low} to {self.low + self.period}"
         refuse_first((cell for cell in cells if cell is not None and is_outside(cell)), expected)
 
-    def encode(self, cells):
+    def encode(self, cells: Sequence[Any]) -> Array:
         self._check(cells)
         return _to_angles(cells, self.low, self.period)
 
-    def decode(self, x):
+    def decode(self, x: Array) -> list[Any]:
         x = self.period * _to_turns(x) % self.period
         if self.step is None:
             return _to_grid(x, self.low, None)
@@ -218,7 +232,7 @@ class Angle(Column):
         ends = [start + self.step * i for i in (math.ceil(low), math.ceil(high) - 1)]
         return ends if isinstance(self.step, int) else _to_grid(np.array(ends), 0, self.step)
 
-    def flow(self):
+    def flow(self) -> flows.CircularFlow:
         return flows.CircularFlow()
 
     def __repr__(self):

@@ -1,6 +1,8 @@
 """A table: its columns, and the conversion between frames and data of flows."""
 
 import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
 import keras
 import numpy as np
@@ -8,8 +10,9 @@ import numpy as np
 from keras_bfn import networks
 from keras_bfn._config import Immutable
 from keras_bfn._parts import describe
+from keras_bfn._typing import Array, Frame
 from keras_bfn._validation import check_choice, check_seed, mismatch, refusal, warn
-from keras_bfn.flows import CircularFlow, DiscreteFlow, JointNormal
+from keras_bfn.flows import CircularFlow, DiscreteFlow, Flow, JointNormal
 from keras_bfn.tables import frames
 from keras_bfn.tables.columns import CATEGORY_ACCURACY, Category, Column, Levels
 from keras_bfn.tables.model import TableModel
@@ -54,7 +57,15 @@ class Table(Immutable):
     True
     """
 
-    def __init__(self, columns, dtypes, library, prior=None):
+    columns: dict[str, Any]
+
+    def __init__(
+        self,
+        columns: Mapping[str, Column],
+        dtypes: Mapping[str, str],
+        library: Literal["pandas", "polars"],
+        prior: JointNormal | None = None,
+    ) -> None:
         for name, value in (("columns", columns), ("dtypes", dtypes)):
             if not isinstance(value, dict):
                 raise refusal(name, "must be a dict", value)
@@ -72,7 +83,7 @@ class Table(Immutable):
             number_flow(prior).check_event_shape((len(self.numbers),))
 
     @classmethod
-    def from_dataframe(cls, df, /, **columns):
+    def from_dataframe(cls, df: Frame, /, **columns: Column) -> Self:
         """Chooses and fits the columns of a frame.
 
         Strings, bools, categories, and numbers of at most 10 values become `Category`; integers
@@ -118,29 +129,29 @@ class Table(Immutable):
         return cls(fitted, dtypes, table.library, prior)
 
     @property
-    def numbers(self):
+    def numbers(self) -> list[str]:
         """The names of the columns of numbers."""
         return [name for name, column in self.columns.items() if isinstance(column, Number)]
 
     @property
-    def numbers_part(self):
+    def numbers_part(self) -> str:
         """The name of the numbers' part: `"numbers"`, unless a column has it."""
         return self._free("numbers")
 
     @property
-    def cycles_parts(self):
+    def cycles_parts(self) -> dict[str, str]:
         """The names of the parts of cycles: a dict from the columns that have cycles."""
         return {
             name: self._free(f"{name} cycles") for name in self.numbers if self.columns[name].cycles
         }
 
     @property
-    def nullable(self):
+    def nullable(self) -> list[str]:
         """The names of the nullable columns."""
         return [name for name, column in self.columns.items() if column.nullable]
 
     @property
-    def present_part(self):
+    def present_part(self) -> str:
         """The name of the part that states which cells are present: `"present"`, unless taken."""
         return self._free("present")
 
@@ -150,7 +161,7 @@ class Table(Immutable):
             name += "_"
         return name
 
-    def encode(self, df, seed=None):
+    def encode(self, df: Frame, seed: int | None = None) -> dict[str, Array]:
         """Converts the rows of a frame to data of the flow, a dict of arrays.
 
         Columns that the frame lacks, and missing cells of columns that are not nullable, are
@@ -172,7 +183,7 @@ class Table(Immutable):
         """
         return self.encode_cells(self.read(df), seed)
 
-    def decode(self, parts):
+    def decode(self, parts: Mapping[str, Array]) -> Frame:
         """Converts data of the flow back to a frame, with the original columns and dtypes.
 
         Where cells are missing, NumPy dtypes of integers and bools become the nullable ones of
@@ -180,7 +191,7 @@ class Table(Immutable):
         """
         return self.write(self.decode_cells(parts))
 
-    def read(self, df):
+    def read(self, df: Frame) -> dict[str, list[Any]]:
         """Returns the cells of a frame: a dict of lists, for the table's columns in the frame."""
         frame = frames.read_frame(df)
         if not set(self.columns) & set(frame.columns):
@@ -193,16 +204,18 @@ class Table(Immutable):
             if name in frame.columns
         }
 
-    def read_column(self, name, series):
+    def read_column(self, name: str, series: Any) -> list[Any]:
         """Returns the cells of a `narwhals.Series` for a column of the table: a list."""
         with _naming(name):
             return frames.read_cells(series, frames.narwhals_dtype(self.library, self.dtypes[name]))
 
-    def write(self, cells, index=None):
+    def write(self, cells: Mapping[str, Sequence[Any]], index: Any = None) -> Frame:
         """Returns the frame of a dict from columns to lists of cells, with this pandas index."""
         return frames.write_frame(self.library, cells, self.dtypes, index)
 
-    def encode_cells(self, cells, seed=None, missing=0):
+    def encode_cells(
+        self, cells: Mapping[str, Sequence[Any]], seed: int | None = None, missing: int = 0
+    ) -> dict[str, Array]:
         """As `encode`, for a dict from columns to lists of cells.
 
         Args:
@@ -219,7 +232,8 @@ class Table(Immutable):
         """
         rng = None if seed is None else np.random.default_rng(check_seed(seed))
         unknown = [None] * len(next(iter(cells.values())))
-        found, present = {}, []
+        found: dict[str, Array] = {}
+        present: list[list[int]] = []
         for name, column in self.columns.items():
             values, code = cells.get(name, unknown), missing if name in cells else -1
             drawn = (rng,) if isinstance(column, Number) else ()
@@ -239,12 +253,14 @@ class Table(Immutable):
             found[self.present_part] = np.array(present, "int32").T
         return {name: found[name] for name in self.event_shape()}
 
-    def decode_cells(self, parts):
+    def decode_cells(self, parts: Mapping[str, Array]) -> dict[str, list[Any]]:
         """As `decode`, but returns a dict from columns to lists of cells."""
         names = list(self.event_shape())
         if not isinstance(parts, dict) or not set(names) <= set(parts):
             raise mismatch("parts", f"must be a dict with the parts {names}", describe(parts))
-        found = {name: (np.asarray(parts[name]),) for name in self.columns if name in parts}
+        found: dict[str, tuple[Array, ...]] = {
+            name: (np.asarray(parts[name]),) for name in self.columns if name in parts
+        }
         if self.numbers:
             numbers = np.asarray(parts[self.numbers_part]).T
             found |= {name: (x,) for name, x in zip(self.numbers, numbers, strict=True)}
@@ -258,7 +274,7 @@ class Table(Immutable):
                 cells[name] = [None if code == 0 else cell for code, cell in pairs]
         return cells
 
-    def flow(self):
+    def flow(self) -> dict[str, Flow]:
         """Returns the dict of flows, with the priors of the observed values."""
         found = {
             name: column.flow()
@@ -270,16 +286,20 @@ class Table(Immutable):
             found[self.present_part] = DiscreteFlow(2, CATEGORY_ACCURACY)
         return {self.numbers_part: number_flow(self.prior), **found} if self.numbers else found
 
-    def event_shape(self):
+    def event_shape(self) -> dict[str, tuple[int, ...]]:
         """Returns the dict of the parts' shapes."""
-        shapes = {name: () for name in self.columns if name not in self.numbers}
+        shapes: dict[str, tuple[int, ...]] = {
+            name: () for name in self.columns if name not in self.numbers
+        }
         for name, part in self.cycles_parts.items():
             shapes[part] = (len(self.columns[name].cycles),)
         if self.nullable:
             shapes[self.present_part] = (len(self.nullable),)
         return {self.numbers_part: (len(self.numbers),), **shapes} if self.numbers else shapes
 
-    def make_model(self, width=128, num_blocks=2, dropout=0.1, seed=None):
+    def make_model(
+        self, width: int = 128, num_blocks: int = 2, dropout: float = 0.1, seed: int | None = None
+    ) -> TableModel:
         """Makes an untrained model of the table.
 
         Args:
@@ -294,7 +314,12 @@ class Table(Immutable):
             ValueError: if an argument is out of its range.
         """
         flow = self.flow()
-        options = {"width": width, "num_blocks": num_blocks, "dropout": dropout, "mixer": "mlp"}
+        options: dict[str, Any] = {
+            "width": width,
+            "num_blocks": num_blocks,
+            "dropout": dropout,
+            "mixer": "mlp",
+        }
         options["times"] = "variables"  # any cells can be given
         orders = {"together": 0.4, "given": 0.4}
         if any(part.can_be_told for part in flow.values()):

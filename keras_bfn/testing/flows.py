@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._random import Noise
+from keras_bfn._typing import ArrayLike, Shape
 from keras_bfn._validation import check_seed, check_shape
 from keras_bfn.flows import Flow
 from keras_bfn.flows.flow import expand
@@ -29,7 +30,9 @@ NUM_VARIABLES = 3
 MOST_DRAWS = 2**13
 
 
-def check_flow(flow, x=None, seed=0, event_shape=(3,)):
+def check_flow(
+    flow: Flow, x: ArrayLike | None = None, seed: int = 0, event_shape: Shape = (3,)
+) -> None:
     """Tests that a data type satisfies its contract.
 
     It checks that

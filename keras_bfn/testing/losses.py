@@ -13,7 +13,7 @@ from keras_bfn.testing.costs import check_entropy, run_edges
 FLOWS = (flows.DiscreteFlow(3, beta_1=2.0), flows.DiscretizedFlow(5, sigma_1=0.2))
 
 
-def check_loss(loss, seed=0):
+def check_loss(loss: BFNLoss, seed: int = 0) -> None:
     """Tests that a transmission loss satisfies its contract.
 
     Its times are in [0, 1]. It returns float32 nats per variable, for any event shape. They and
@@ -53,7 +53,7 @@ def check_loss(loss, seed=0):
     for flow in FLOWS:
         for event_shape in ((), (5,), (2, 2, 3)):
             _check_shapes(loss, flow, event_shape, rng)
-        run_edges(flow, np.arange(flow.num_values), {name: loss})
+        run_edges(flow, np.arange(flow.num_values), {name: loss})  # type: ignore[arg-type]
         check_entropy(flow, rng, {name: loss})
 
 

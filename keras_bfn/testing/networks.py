@@ -2,18 +2,27 @@
 
 import pathlib
 import tempfile
+from typing import Literal
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_bfn._parts import list_parts, map_parts
+from keras_bfn._typing import ArrayLike, Parts, Shape
+from keras_bfn.flows import Flow
 from keras_bfn.inputs.conditions import check_condition
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.testing.claims import draw_data, require, requiring
 
 
-def check_network(network, flow, event_shape=None, condition=None, times="shared"):
+def check_network(
+    network: keras.Layer,
+    flow: Parts[Flow],
+    event_shape: Parts[Shape] | None = None,
+    condition: Parts[ArrayLike] | None = None,
+    times: Literal["shared", "variables"] = "shared",
+) -> None:
     """Tests that a network satisfies the contract of `keras_bfn.BayesianFlowNetwork`.
 
     It takes theta and the time, and returns the parameters that the flow needs, finite at all

@@ -21,7 +21,9 @@ STD = 0.2  # of data that are hardly ever clipped to [-1, 1]
 NORMAL_FLOW = ContinuousFlow(sigma_1=0.1, prediction="data")
 
 
-def check_sampler(sampler, num_steps=200, order=None, seed=0):
+def check_sampler(
+    sampler: Sampler, num_steps: int = 200, order: int | None = None, seed: int = 0
+) -> None:
     """Tests that a sampler satisfies its contract.
 
     It can be saved, and is immutable. The same seed gives the same samples, another seed different

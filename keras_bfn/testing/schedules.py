@@ -8,7 +8,7 @@ from keras_bfn.schedules.schedule import check
 from keras_bfn.testing.claims import require, require_float32, require_saving, requiring
 
 
-def check_schedule(schedule):
+def check_schedule(schedule: Schedule) -> None:
     """Tests that a schedule satisfies its contract.
 
     It starts at 0, increases, is finite, and has the derivative that it declares. Its methods take

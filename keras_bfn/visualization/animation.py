@@ -4,22 +4,25 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._imports import tell_to_install
+from keras_bfn._typing import Parts, Path
 from keras_bfn._validation import check_int, check_path
+from keras_bfn.flows.flow import Flow
+from keras_bfn.predictions import Prediction
 from keras_bfn.saving.files import whole
 from keras_bfn.visualization.grid import join_images
 from keras_bfn.visualization.trajectories import pick_trajectory, times_of
 
 
 def animate_generation(
-    flow,
-    trajectory,
-    path,
-    num_samples=16,
-    columns=4,
-    pixels=4,
-    frames_per_second=10,
-    part=None,
-):
+    flow: Parts[Flow],
+    trajectory: Parts[Prediction],
+    path: Path,
+    num_samples: int = 16,
+    columns: int = 4,
+    pixels: int = 4,
+    frames_per_second: int = 10,
+    part: str | None = None,
+) -> None:
     """Writes a GIF of images on their way from the prior to the sample.
 
     On the left is the mean of the input distribution: what has been received so far. On the right

@@ -2,19 +2,31 @@
 
 import math
 import operator
+from collections.abc import Sequence
 
 import numpy as np
 from keras import ops
 
+from keras_bfn._typing import Parts, Path
 from keras_bfn._validation import check_int, check_path, refusal
 from keras_bfn.distributions import Delta
+from keras_bfn.flows.flow import Flow
+from keras_bfn.predictions import Prediction
 from keras_bfn.visualization.grid import new_figure, save_figure
 from keras_bfn.visualization.trajectories import pick_trajectory, times_of
 
 NUM_POINTS = 200  # at which a density is evaluated
 
 
-def plot_flow(flow, trajectory, path, sample=0, variable=None, num_steps=5, part=None):
+def plot_flow(
+    flow: Parts[Flow],
+    trajectory: Parts[Prediction],
+    path: Path,
+    sample: int = 0,
+    variable: Sequence[int] | None = None,
+    num_steps: int = 5,
+    part: str | None = None,
+) -> None:
     """Draws the input, output, sender and receiver distributions of one variable, step by step.
 
     Columns are steps of the sampler. Rows show, from top to bottom:

@@ -1,17 +1,25 @@
 """Images in a grid. Needs matplotlib."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from keras_bfn._imports import tell_to_install
+from keras_bfn._typing import ArrayLike
 from keras_bfn._validation import check_int, check_numbers, mismatch, refusal
 from keras_bfn.saving.files import write_atomically
 
 BORDER_COLOR = (0.35, 0.45, 0.6)
 
 
-def draw_grid(axes, images, columns=8, low=None, high=None):
+def draw_grid(
+    axes: Any,
+    images: ArrayLike,
+    columns: int = 8,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
+) -> None:
     """Draws images in a grid, into axes of matplotlib.
 
     Args:

@@ -3,12 +3,17 @@
 import keras
 import numpy as np
 
+from keras_bfn._typing import ArrayLike, Parts, Path
 from keras_bfn._validation import check_int, check_path
+from keras_bfn.flows.flow import Flow
+from keras_bfn.predictions import Prediction
 from keras_bfn.visualization.grid import check_images, draw_grid, new_figure, save_figure
 from keras_bfn.visualization.trajectories import pick_trajectory
 
 
-def plot_samples(samples, path, real=None, columns=8):
+def plot_samples(
+    samples: ArrayLike, path: Path, real: ArrayLike | None = None, columns: int = 8
+) -> None:
     """Draws a grid of images, and a grid of real images beside it.
 
     Args:
@@ -39,7 +44,14 @@ def plot_samples(samples, path, real=None, columns=8):
     save_figure(figure, path, bbox_inches="tight")
 
 
-def plot_trajectory(flow, trajectory, path, num_samples=6, num_steps=10, part=None):
+def plot_trajectory(
+    flow: Parts[Flow],
+    trajectory: Parts[Prediction],
+    path: Path,
+    num_samples: int = 6,
+    num_steps: int = 10,
+    part: str | None = None,
+) -> None:
     """Draws the input distribution of images from the prior to the sample, one image per row.
 
     The distribution is drawn as its mean: for two classes the probability of class 1, for more

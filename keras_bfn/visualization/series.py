@@ -1,12 +1,20 @@
 """Plots of series: samples as lines, and forecasts as bands of quantiles."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from keras_bfn._typing import ArrayLike, Path
 from keras_bfn._validation import check_numbers, check_path, is_number, mismatch, refusal
 from keras_bfn.visualization.grid import new_figure, save_figure
 
 
-def plot_series(samples, path, real=None, names=None):
+def plot_series(
+    samples: ArrayLike,
+    path: Path,
+    real: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+) -> None:
     """Draws series as lines, one panel per channel, and real series beside them.
 
     Args:
@@ -32,7 +40,8 @@ def plot_series(samples, path, real=None, names=None):
         groups["real"] = _check_series("real", real)
     num_channels = groups["samples"].shape[-1]
     if any(series.shape[-1] != num_channels for series in groups.values()):
-        raise refusal("real", f"must have {num_channels} channels, like `samples`", np.shape(real))
+        shape = np.shape(real)  # type: ignore[arg-type]
+        raise refusal("real", f"must have {num_channels} channels, like `samples`", shape)
     names = _check_names(names, num_channels)
 
     figure = new_figure(6 * len(groups), 1 + 2 * num_channels)
@@ -46,7 +55,14 @@ def plot_series(samples, path, real=None, names=None):
     save_figure(figure, path)
 
 
-def plot_forecast(completions, path, mask, real=None, levels=(0.5, 0.9), names=None):
+def plot_forecast(
+    completions: ArrayLike,
+    path: Path,
+    mask: ArrayLike,
+    real: ArrayLike | None = None,
+    levels: Sequence[float] = (0.5, 0.9),
+    names: Sequence[str] | None = None,
+) -> None:
     """Draws quantile bands of the unknown values of a series, one panel per channel.
 
     Args:
