@@ -200,6 +200,9 @@ class Distiller(WholeSteps, keras.Model):
 
         Returns:
             A `keras.callbacks.History`.
+
+        Raises:
+            ValueError: if the distiller is not compiled.
         """
         student = self.student
         if not student.built:
@@ -250,9 +253,11 @@ class Distiller(WholeSteps, keras.Model):
         loss = self._mean(per_variable, per_variable, sample_weight)
         return loss + super().compute_loss(training=training) if self.losses else loss
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"student": keras.saving.serialize_keras_object(self.student), "name": self.name}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> "Distiller":
         return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
