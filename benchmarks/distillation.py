@@ -1,7 +1,8 @@
 """Samples of distilled students by network calls, beside those of their teachers.
 
     KERAS_BACKEND=jax python -m benchmarks.distillation digits
-    KERAS_BACKEND=jax python -m benchmarks.distillation mnist --data-dir DIR
+    KERAS_BACKEND=torch python -m benchmarks.distillation mnist --data-dir DIR \
+        --dtype mixed_bfloat16
     KERAS_BACKEND=jax python -m benchmarks.distillation text --data moby_dick.txt
     KERAS_BACKEND=jax python -m benchmarks.distillation pair
 
@@ -32,11 +33,11 @@ from keras_bfn.testing.samplers import JOINT_PRIOR, make_pair_model
 # For each kind of data: where paths start, and the paths, jumps, batch size and epochs of training.
 RECIPES = {
     "digits": {"start": 0.02, "num_paths": 1500, "num_jumps": 8, "batch_size": 125, "epochs": 12},
-    "mnist": {"start": 0.1, "num_paths": 1024, "num_jumps": 8, "batch_size": 128, "epochs": 24},
-    "text": {"start": 0.1, "num_paths": 256, "num_jumps": 8, "batch_size": 32, "epochs": 16},
+    "mnist": {"start": 0.1, "num_paths": 1024, "num_jumps": 8, "batch_size": 128, "epochs": 8},
+    "text": {"start": 0.1, "num_paths": 256, "num_jumps": 8, "batch_size": 32, "epochs": 10},
     "pair": {"start": 0.05, "num_paths": 4096, "num_jumps": 16, "batch_size": 512, "epochs": 12},
 }
-TEACHER_CALLS, STUDENT_CALLS = (5, 10, 20, 100), (1, 2, 4)
+STUDENT_CALLS = (1, 2, 4)
 NUM_SAMPLES = {"digits": 1500, "mnist": 1500, "text": 64, "pair": 20_000}
 SEEDS = 2
 
@@ -96,7 +97,10 @@ class PairMeasure:
 
 def load(args):
     """Returns the teacher, its measure, conditions to train with, and a condition per sample."""
-    preset = keras_bfn.BayesianFlowNetwork.from_preset
+
+    def preset(name):
+        return keras_bfn.BayesianFlowNetwork.from_preset(name, dtype=args.dtype)
+
     if args.data_type == "digits":
         return preset("bfn_digits"), ImageMeasure(*digits_data(), epochs=40), None, None
     if args.data_type == "mnist":
@@ -146,6 +150,8 @@ def main():
     parser.add_argument("data_type", choices=RECIPES)
     parser.add_argument("--data", help="for text: the book")
     parser.add_argument("--data-dir", help="for mnist: as in tfds.load")
+    parser.add_argument("--dtype", help="policy of the networks, such as mixed_bfloat16")
+    parser.add_argument("--teacher-calls", nargs="*", type=int, default=[5, 10, 20, 100])
     parser.add_argument("--epochs", type=int, help="default: depends on the data type")
     parser.add_argument("--path-steps", type=int, default=12, help="steps of the teacher's paths")
     parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate")
@@ -169,20 +175,22 @@ def main():
 
     print(f"\n{'':<40}{measure.titles}", flush=True)
     log_spaced = SDE2Sampler(start=0.02, spacing="log_beta")
-    for name, sampler in (("sde2", "sde2"), ("sde2, log beta", log_spaced), ("ode2", "ode2")):
-        for calls in TEACHER_CALLS:
+    for name, sampler in (("sde2", "sde2"), ("sde2, log beta", log_spaced)):
+        for calls in args.teacher_calls:
             report(f"teacher, {name}, {calls} calls", teacher, calls - 1, sampler)
-    shown = [panels[1]]
+    shown = [panels[min(1, len(panels) - 1)]]
     student, seconds = distil(teacher, args, conditions)
     student.save(args.output / "student.keras")
     print(f"\nDistilled in {seconds:.0f} processor seconds. {measure.titles}:", flush=True)
     panels.clear()
-    for fresh_noise in (False, True):
-        for calls in STUDENT_CALLS[fresh_noise:]:
-            sampler = JumpSampler(fresh_noise, start)
-            noise = ", fresh noise" if fresh_noise else ""
-            report(f"student, {calls} calls{noise}", student, calls, sampler)
+    for spacing in ("log_beta", "t"):
+        for fresh_noise in (False, True):
+            for calls in STUDENT_CALLS[fresh_noise or spacing == "t" :]:
+                sampler = JumpSampler(fresh_noise, start, spacing)
+                name = f"student, {spacing}{', fresh noise' * fresh_noise}, {calls} calls"
+                report(name, student, calls, sampler)
     if isinstance(measure, ImageMeasure):
+        panels = [(title.replace("log_beta, ", ""), x) for title, x in panels]
         plot([*panels[: len(STUDENT_CALLS)], *shown], args.output / "calls.png")
         print(f"Wrote calls.png to {args.output}/")
 
