@@ -57,16 +57,16 @@ For a network of your own, build one that also takes `"t_next"`, and pass it as 
 ## Jumps along the teacher's paths
 
 `Trajectories` generates samples with the teacher, keeps their paths, and yields jumps along them in
-batches. For each epoch there are new paths: here 1,000, of twelve steps each, with eight jumps per
-path. At least half of the jumps go all the way to the sample. The class of each path is chosen at
-random from `condition`, and the guidance scale between 1 and 3.
+batches. For each epoch there are new paths: here 500, of 24 steps each, with 16 jumps per path. At
+least half of the jumps go all the way to the sample. The class of each path is chosen at random
+from `condition`, and the guidance scale between 1 and 3.
 """
 
 jumps = distillation.Trajectories(
     teacher,
-    num_paths=1000,
-    num_steps=12,
-    num_jumps=8,
+    num_paths=500,
+    num_steps=24,
+    num_jumps=16,
     condition=np.arange(10),
     guidance_scale=(1, 3),
     batch_size=125,

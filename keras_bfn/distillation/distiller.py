@@ -147,7 +147,7 @@ class Distiller(WholeSteps, keras.Model):
     ```python
     student = keras_bfn.distillation.make_student(model)
     distiller = keras_bfn.distillation.Distiller(student)
-    jumps = keras_bfn.distillation.Trajectories(model, num_paths=1024)
+    jumps = keras_bfn.distillation.Trajectories(model)
     distiller.compile(keras_bfn.recipes.adamw(8 * jumps.num_batches))
     distiller.fit(jumps, epochs=8)
     student.generate(16, num_steps=2, sampler="jump")

@@ -89,9 +89,9 @@ class Trajectories(keras.utils.PyDataset):
     def __init__(
         self,
         model: BayesianFlowNetwork,
-        num_paths: int = 1024,
-        num_steps: int = 12,
-        num_jumps: int = 8,
+        num_paths: int = 512,
+        num_steps: int = 24,
+        num_jumps: int = 16,
         start: float = 0.02,
         to_data: float = 0.5,
         condition: Parts[Array] | None = None,

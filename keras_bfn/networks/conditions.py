@@ -111,7 +111,8 @@ class Conditions:
 
 def _embed_arrival(t_next, size, dtype):
     """Embeds the time at which a jump arrives; zero at first."""
-    x = TimeEmbedding(size)(t_next)
+    # Slow waves: a student sees few different times of arrival, and must interpolate between them.
+    x = TimeEmbedding(size, scale=10.0)(t_next)
     x = layers.Dense(size, activation="silu", dtype=dtype, name="jump_dense_0")(x)
     zeros = {"kernel_initializer": "zeros", "name": "jump_dense_1"}
     return layers.Dense(size, dtype=dtype, **zeros)(x)
