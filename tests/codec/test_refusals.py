@@ -146,12 +146,12 @@ def test_a_lattice_that_is_too_fine_for_so_many_steps_is_refused():
     with pytest.raises(ValueError, match="`num_steps` and `resolution` must be such"):
         Codec(codec.model, **entries).compress(x, verbose=0)
     patient = Codec(codec.model, num_steps=2**20)
-    assert_is_refused(patient, crafted(data, **entries), "header is impossible")
+    assert_is_refused(patient, crafted(data, **entries), "header is invalid")
 
 
 def test_a_file_of_more_steps_than_anyone_asked_for_is_refused_at_once():
     _, codec, data, _ = file_of("binary")
-    assert_is_refused(codec, crafted(data, num_steps=1001), "made in 1001 steps.*num_steps=1001")
+    assert_is_refused(codec, crafted(data, num_steps=1001), "made with 1001 steps.*num_steps=1001")
     patient = Codec(codec.model, num_steps=1001)
     with pytest.raises(CodecError, match="outputs differ from those"):
         patient.decompress(crafted(data, num_steps=1001), verbose=0)
@@ -159,7 +159,7 @@ def test_a_file_of_more_steps_than_anyone_asked_for_is_refused_at_once():
 
 def test_another_model_is_refused():
     data = file_of("binary")[2]
-    reason = "another model: its flow or weights are others"
+    reason = "another model: its flow or weights differ"
     other_weights = make_model(FLOWS["binary"]())
     weight = other_weights.network.weights[0]
     weight.assign(weight + 1e-6)
@@ -180,7 +180,7 @@ def test_another_shape_of_examples_is_refused():
     for shape in ((4,), (2, 2)):
         codec = Codec(constant_model(flow, [0.5], shape), 2, batch_size=1)
         data.append(codec.compress(np.zeros((1, *shape), "int32"), verbose=0))
-    assert_is_refused(codec, data[0], "outputs are not those")
+    assert_is_refused(codec, data[0], "outputs differ from those")
 
 
 def test_other_outputs_are_refused_and_what_differs_is_named(monkeypatch):
@@ -192,8 +192,9 @@ def test_other_outputs_are_refused_and_what_differs_is_named(monkeypatch):
         data = codec.compress(x, verbose=0)
     assert_array_equal(codec.decompress(data, verbose=0), x)  # the outputs are what counts
     monkeypatch.setattr(Receiver, "probe", lambda self: "other")
-    match = re.escape(f"(backend: abacus 1.0 then, {here['backend']} now; numpy: 0.1 then")
-    assert_is_refused(codec, data, f"outputs are not those of .*{match}")
+    backends = f"backend: abacus 1.0 in the file, {here['backend']} here"
+    match = re.escape(f"({backends}; numpy: 0.1 in the file")
+    assert_is_refused(codec, data, f"outputs differ from those .*{match}")
     with pytest.raises(CodecError) as refusal:
         codec.decompress(data, verbose=0)
     assert "keras:" not in str(refusal.value)  # which is the same

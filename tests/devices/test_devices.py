@@ -126,7 +126,7 @@ def test_gradients_are_shared_with_processes_alone():
 
 @pytest.mark.skipif(BACKEND == "torch", reason="for others")
 def test_gradients_are_shared_on_pytorch_alone():
-    with pytest.raises(RuntimeError, match=f"is for PyTorch.*{BACKEND}"):
+    with pytest.raises(RuntimeError, match=f"requires PyTorch.*{BACKEND}"):
         devices.share_gradients(keras.optimizers.Adam())
 
 
