@@ -19,6 +19,7 @@ TURNS = {
     "jax": ["several_devices", "switching_backends"],
     "tensorflow": ["getting_started", "networks_and_presets"],
     "torch": [
+        "distillation",
         "long_runs",
         "posterior",
         "reproducing_the_paper",
