@@ -169,7 +169,7 @@ figure.savefig("calibration.png", dpi=100)
 
 Integers are classes, 0 to K - 1. Here a class selects one of two simulators, and its posterior is a
 Bayesian model comparison. Parts may have any names, and there may be more than two; `observed`
-names the part that will be given.
+names the part that will be given. `given=` takes any others as well. A missing integer is -1.
 """
 
 

@@ -232,4 +232,7 @@ of 256 characters, with a prior of order 3, and prints the same two figures for 
 `tokenizer.encode_batch(texts)` pads each row with -1; use `Transformer(..., masked=True)` with it:
 see [the tour](../docs/tour.md#text). To generate texts with or without certain letters, see
 [guidance](guidance.py).
+
+`examples/molecules.py` trains on SMILES, whose syntax is strict. For such short strings, use
+`Transformer(..., causal=True)` and `order="left_to_right"`.
 """
