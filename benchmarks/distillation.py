@@ -30,12 +30,40 @@ from keras_bfn.metrics import SampleQuality, spelling_rate
 from keras_bfn.samplers import JumpSampler, SDE2Sampler
 from keras_bfn.testing.samplers import JOINT_PRIOR, make_pair_model
 
-# For each kind of data: where paths start, and the paths, jumps, batch size and epochs of training.
+# For each kind of data: the paths, the jumps, the batch size and the epochs of training.
 RECIPES = {
-    "digits": {"start": 0.02, "num_paths": 750, "num_jumps": 16, "batch_size": 125, "epochs": 12},
-    "mnist": {"start": 0.1, "num_paths": 512, "num_jumps": 16, "batch_size": 128, "epochs": 6},
-    "text": {"start": 0.1, "num_paths": 128, "num_jumps": 16, "batch_size": 32, "epochs": 10},
-    "pair": {"start": 0.05, "num_paths": 4096, "num_jumps": 16, "batch_size": 512, "epochs": 12},
+    "digits": {
+        "start": 0.02,
+        "num_paths": 750,
+        "num_steps": 24,
+        "num_jumps": 16,
+        "batch_size": 125,
+        "epochs": 12,
+    },
+    "mnist": {
+        "start": 0.1,
+        "num_paths": 1024,
+        "num_steps": 12,
+        "num_jumps": 8,
+        "batch_size": 128,
+        "epochs": 12,
+    },
+    "text": {
+        "start": 0.1,
+        "num_paths": 256,
+        "num_steps": 12,
+        "num_jumps": 8,
+        "batch_size": 32,
+        "epochs": 30,
+    },
+    "pair": {
+        "start": 0.05,
+        "num_paths": 4096,
+        "num_steps": 24,
+        "num_jumps": 16,
+        "batch_size": 512,
+        "epochs": 12,
+    },
 }
 STUDENT_CALLS = (1, 2, 4)
 NUM_SAMPLES = {"digits": 1500, "mnist": 1500, "text": 64, "pair": 20_000}
@@ -127,9 +155,7 @@ def distil(teacher, args, conditions):
     if args.data_type == "pair":
         network = keras_bfn.networks.MLP(teacher.flow, (2,), width=64, jumps=True)
     student = make_student(teacher, network)
-    jumps = Trajectories(
-        teacher, start=start, num_steps=args.path_steps, condition=conditions, **recipe
-    )
+    jumps = Trajectories(teacher, start=start, condition=conditions, **recipe)
     distiller = Distiller(student)
     distiller.compile(keras_bfn.recipes.adamw(epochs * jumps.num_batches, args.rate))
     began = time.process_time()
@@ -153,7 +179,6 @@ def main():
     parser.add_argument("--dtype", help="policy of the networks, such as mixed_bfloat16")
     parser.add_argument("--teacher-calls", nargs="*", type=int, default=[5, 10, 20, 100])
     parser.add_argument("--epochs", type=int, help="default: depends on the data type")
-    parser.add_argument("--path-steps", type=int, default=24, help="steps of the teacher's paths")
     parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("distillation"))
     args = parser.parse_args()
@@ -170,10 +195,10 @@ def main():
             generate(model, args, num_steps, sampler, condition, seed) for seed in range(SEEDS)
         ]
         values = np.mean([measure(x) for x in samples], axis=0)
-        print(f"{name:<40}" + "".join(f"{value:>10.3f}" for value in values), flush=True)
+        print(f"{name:<56}" + "".join(f"{value:>10.3f}" for value in values), flush=True)
         panels.append((name, samples[0]))
 
-    print(f"\n{'':<40}{measure.titles}", flush=True)
+    print(f"\n{'':<56}{measure.titles}", flush=True)
     log_spaced = SDE2Sampler(start=0.02, spacing="log_beta")
     for name, sampler in (("sde2", "sde2"), ("sde2, log beta", log_spaced)):
         for calls in args.teacher_calls:
@@ -188,6 +213,12 @@ def main():
             for calls in STUDENT_CALLS[fresh_noise or spacing == "t" :]:
                 sampler = JumpSampler(fresh_noise, start, spacing)
                 name = f"student, {spacing}{', fresh noise' * fresh_noise}, {calls} calls"
+                report(name, student, calls, sampler)
+    if args.data_type == "text":
+        for temperature in (0.8, 0.7, 0.6):
+            for calls in STUDENT_CALLS[1:]:
+                sampler = JumpSampler(True, start, "t", temperature=temperature)
+                name = f"student, t, fresh noise, temperature {temperature}, {calls} calls"
                 report(name, student, calls, sampler)
     if isinstance(measure, ImageMeasure):
         panels = [(title.replace("log_beta, ", ""), x) for title, x in panels]
