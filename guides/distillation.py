@@ -141,7 +141,7 @@ student.export("student.onnx", format="onnx", sampler="jump")
 - A student imitates its teacher's deterministic sampler. It is not better than the teacher with
   many steps of `"ode2"`.
 - Longer training helps most in one call. The paths are never exhausted: each epoch has new ones.
-- Only jumps are trained. Score data with the teacher: `evaluate` and `code_length` of the student
-  are not meaningful.
+- A student only jumps: it has no other sampler, and `fit`, `evaluate` and `code_length` refuse it.
+  Score data with the teacher.
 - If you pass another `start` than 0.02 to `Trajectories`, pass the same to `JumpSampler`.
 """

@@ -12,10 +12,10 @@ from keras_bfn._parts import pick_part
 from keras_bfn._typing import Array, ArrayLike, Parts, Path
 from keras_bfn._validation import check_int, check_path, check_seed, refusal
 from keras_bfn.flows import Flow
-from keras_bfn.inference.generation import check_jumps, check_sampler
+from keras_bfn.inference.generation import check_sampler, sampler_for
 from keras_bfn.inference.text import text_part
 from keras_bfn.inputs.conditions import condition_inputs
-from keras_bfn.models.averaging import has_averages
+from keras_bfn.models import averaging
 from keras_bfn.samplers import Sampler
 from keras_bfn.saving.files import write_atomically
 from keras_bfn.visualization.grid import join_images
@@ -50,11 +50,15 @@ class _Samples(keras.callbacks.Callback):
             raise refusal("part", "must be the name of a part, or None", part)
         self.part = part
 
+    @property
+    def source(self) -> Any:
+        """The model that generates: the trained one, or the student that a `Distiller` trains."""
+        return getattr(self.model, "student", self.model)
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        pick_part(self.part, self.model.flow)
-        check_sampler(self.sampler, self.model.flow)
-        check_jumps(self.model, self.sampler)
-        condition_inputs(self.model, self.condition, self.num_samples)
+        pick_part(self.part, self.source.flow)
+        check_sampler(sampler_for(self.source, self.sampler), self.source.flow)
+        condition_inputs(self.source, self.condition, self.num_samples)
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.tensorboard is not None:
             with tell_to_install("`tensorboard` needs TensorBoard: pip install tensorboard"):
@@ -69,8 +73,9 @@ class _Samples(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if (epoch + 1) % self.every:
             return
-        model = self.model
-        with model.averaged_weights() if has_averages(model) else contextlib.nullcontext():
+        model, is_averaged = self.source, averaging.has_averages(self.model)
+        averages = averaging.assigned(self.model) if is_averaged else contextlib.nullcontext()
+        with model.turn, averages:
             samples = model.generate(
                 self.num_samples,
                 self.num_steps,
@@ -136,7 +141,7 @@ class SampleImages(_Samples):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
-        _, shape = pick_part(self.part, self.model.flow, self.model.event_shape)
+        _, shape = pick_part(self.part, self.source.flow, self.source.event_shape)
         if len(shape) not in (2, 3) or (len(shape) == 3 and shape[-1] not in (1, 3)):
             expected = "must be (height, width) or (height, width, channels), with 1 or 3 channels"
             raise refusal("event_shape", expected, shape)
@@ -191,11 +196,11 @@ class SampleText(_Samples):
     """
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        text_part(self.model, self.part)
+        text_part(self.source, self.part)
         super().on_train_begin(logs)
 
     def write(self, flow: Flow, samples: Array, epoch: int) -> None:
-        tokenizer, _ = text_part(self.model, self.part)
+        tokenizer, _ = text_part(self.source, self.part)
         lines = tokenizer.decode(samples)
         path = self.directory / f"epoch_{epoch:04}.txt"
         write_atomically(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))

@@ -26,8 +26,8 @@ def make_student(model: Model, network: keras.Layer | None = None, guided: bool 
     """Returns a model that can learn to jump along the paths of another, its teacher.
 
     Its network also takes `"t_next"`, the time at which a jump arrives. At first it ignores this,
-    and predicts what the teacher predicts. Once trained by a `Distiller`, it only jumps: sample
-    with `sampler="jump"`, and score data with the teacher.
+    and predicts what the teacher predicts. It only jumps: a `Distiller` trains it, `generate` uses
+    the sampler `"jump"`, and `fit`, `evaluate` and `code_length` raise an error.
 
     Args:
         model: the teacher, a `keras_bfn.BayesianFlowNetwork`.
@@ -50,7 +50,7 @@ def make_student(model: Model, network: keras.Layer | None = None, guided: bool 
 
     >>> teacher = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits")
     >>> student = keras_bfn.distillation.make_student(teacher)
-    >>> student.generate(2, num_steps=1, sampler="jump").shape
+    >>> student.generate(2, num_steps=1).shape
     (2, 8, 8, 1)
     """
     if not isinstance(model, BayesianFlowNetwork):
@@ -150,7 +150,7 @@ class Distiller(WholeSteps, keras.Model):
     jumps = keras_bfn.distillation.Trajectories(model)
     distiller.compile(keras_bfn.recipes.adamw(8 * jumps.num_batches))
     distiller.fit(jumps, epochs=8)
-    student.generate(16, num_steps=2, sampler="jump")
+    student.generate(16, num_steps=2)
     student.save("student.keras")
     ```
 

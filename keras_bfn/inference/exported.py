@@ -6,11 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn import samplers
 from keras_bfn._parts import check_has_event_shape, map_parts
 from keras_bfn._random import Noise
 from keras_bfn._validation import check_choice, refusal, to_numpy
-from keras_bfn.inference.generation import check_jumps
+from keras_bfn.inference.generation import sampler_for
 from keras_bfn.inference.program import SamplingProgram
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.predictions import make_symbolic_inputs
@@ -52,8 +51,7 @@ def make_function(model, what, sampler, condition, guided):
         if model.signature.takes_causal:
             inputs["causal"] = ops.zeros((EXAMPLE_ROWS,), "bool")
         return functools.partial(call, model), inputs
-    sampler = samplers.get(sampler)
-    check_jumps(model, sampler)
+    sampler = sampler_for(model, sampler)
     program = SamplingProgram(model, sampler)
     if model.allow_missing:
         inputs["observed"] = map_parts(ops.ones, shapes)

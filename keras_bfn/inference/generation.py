@@ -21,6 +21,7 @@ from keras_bfn._validation import (
     check_int,
     check_numbers,
     check_verbose,
+    refusal,
 )
 from keras_bfn.inference.guiding import check_guidance
 from keras_bfn.inference.ordered import draw_in_order
@@ -173,10 +174,9 @@ class Options(NamedTuple):
 def generate(model, num_samples, sampler, order, given, latents, lengths, guides, options):
     """Returns the result of `BayesianFlowNetwork.generate` for these arguments."""
     num_samples = check_int("num_samples", num_samples, 1)
-    sampler = samplers.get(sampler)
+    sampler = sampler_for(model, sampler)
     check_has_event_shape(model)
     check_sampler(sampler, model.flow)
-    check_jumps(model, sampler)
     inputs = {"ones": np.ones(num_samples, "float32")}
     if lengths is not None:
         inputs["observed"] = within_lengths(model, lengths, model.event_shape, num_samples)
@@ -268,13 +268,20 @@ def check_sampler(sampler, flow):
             sampler.sharpen(part.output_distribution(params, s, ops.ones(1)))
 
 
-def check_jumps(model, sampler):
-    """Raises a `ValueError` if a sampler jumps, and the model's network does not."""
-    if sampler.jumps and not model.signature.takes_jumps:
+def sampler_for(model, identifier):
+    """Returns the sampler of an object, a name, or None, and checks that it suits the network."""
+    jumps = model.signature.takes_jumps
+    default = "jump" if jumps else "ancestral"
+    sampler = samplers.get(default if identifier is None else identifier)
+    if sampler.jumps and not jumps:
         raise ValueError(
             "Argument `sampler` must not jump unless the network takes 't_next'. "
             f"`keras_bfn.distillation` trains such a model. Received: sampler={sampler!r}"
         )
+    if jumps and not sampler.jumps:
+        expected = "must be 'jump', or a `JumpSampler`, for a network that takes 't_next'"
+        raise refusal("sampler", expected, sampler)
+    return sampler
 
 
 def check_deterministic(sampler):

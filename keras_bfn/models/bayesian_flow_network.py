@@ -582,6 +582,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         """A context in which the model has its optimizer's averaged weights (EMA).
 
         The raw weights are restored on exit, also after an error. Other threads wait meanwhile.
+
         Raises:
             ValueError: if the optimizer keeps no averages.
 
@@ -699,11 +700,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 position is predicted only from those before it. By default none.
             drawn: bool, shaped as `known`: true for known variables that were sampled, not given.
                 They stay known in the unconditional prediction of guidance. By default none.
-            t_next: `(batch,)`, for a network that takes it: the time at which a jump arrives (see
-                `keras_bfn.distillation`). By default `t`, or its mean if each variable has its own.
+            t_next: `(batch,)`, for a network that takes it, and only for it: the time at which a
+                jump arrives (see `keras_bfn.distillation`).
 
         Returns:
             A `keras_bfn.Prediction`, or a dict of the parts' predictions.
+
+        Raises:
+            ValueError: if the network takes `"t_next"`, and `t_next` is None.
 
         Example, the output distribution of images before any message:
 
@@ -725,9 +729,13 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             nowhere = ops.zeros((ops.shape(of_any_part(theta))[0],), "bool")
             inputs["causal"] = nowhere if causal is None else causal
         if self.signature.takes_jumps:
-            if t_next is None and has_own_times:
-                t_next = sum_parts(map_parts(sum_variables, t)) / self.num_variables
-            inputs["t_next"] = inputs["t"] if t_next is None else ops.cast(t_next, "float32")
+            if t_next is None:
+                raise ValueError(
+                    "Argument `t_next` must be given for a network that takes it. A student of "
+                    "`keras_bfn.distillation` only jumps: generate with `sampler='jump'`, and "
+                    "train and score its teacher. Received: t_next=None"
+                )
+            inputs["t_next"] = ops.cast(t_next, "float32")
         if condition is not None:
             inputs["condition"] = cast_conditions(self, condition)
         if guidance_scale is not None:
@@ -847,7 +855,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self,
         num_samples: int,
         num_steps: int = 100,
-        sampler: str | Sampler = "ancestral",
+        sampler: str | Sampler | None = None,
         condition: Parts[ArrayLike] | None = None,
         guidance_scale: Scale | ClassifierFreeGuidance = 1.0,
         guidance: Guidance | Callable[..., Tensor] | None = None,
@@ -866,10 +874,10 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         Args:
             num_samples: int, at least 1.
             num_steps: int, at least 1.
-            sampler: a `keras_bfn.samplers.Sampler` or a name: `"ancestral"`, the paper's; or
-                `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`, which need fewer steps; or `"jump"`, for
-                students of `keras_bfn.distillation`. Sampler objects have options for temperature,
-                start, end and spacing of steps. For few steps, try
+            sampler: a `keras_bfn.samplers.Sampler` or a name: `"ancestral"`, the paper's and the
+                default; or `"sde1"`, `"sde2"`, `"ode1"`, `"ode2"`, which need fewer steps; or
+                `"jump"`, the only one for students of `keras_bfn.distillation`. Sampler objects
+                have options for temperature, start, end and spacing of steps. For few steps, try
                 `SDE2Sampler(start=0.02, spacing="log_beta")`, or, for 256 bins, whose accuracy
                 grows faster, `start=0.001`.
             condition: for conditional models, an array of shape `(num_samples, ...)`. By default
@@ -1342,7 +1350,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         format: Literal["tf_saved_model", "onnx", "torch"] = "tf_saved_model",
         *,
         what: Literal["step", "network"] = "step",
-        sampler: str | Sampler = "ancestral",
+        sampler: str | Sampler | None = None,
         condition: Parts[ArrayLike] | None = None,
         guided: bool = False,
     ) -> None:

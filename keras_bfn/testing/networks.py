@@ -62,13 +62,16 @@ def check_network(
     _check_outputs(name, model, s, condition)
     _check_examples(name, model, s, condition)
     data = x if condition is None else (x, condition)
-    _check_training(name, model, data)
+    if not model.signature.takes_jumps:  # `keras_bfn.distillation.Distiller` trains these
+        _check_training(name, model, data)
     _check_saving(name, model, data)
 
 
 def _outputs(model, s, t, condition):
     """Returns the network's output for each part, as a list of numpy arrays."""
-    predictions = model.predict_params(s, np.full(4, t, "float32"), condition)
+    t = np.full(4, t, "float32")
+    t_next = np.ones(4, "float32") if model.signature.takes_jumps else None
+    predictions = model.predict_params(s, t, condition, t_next=t_next)
     parts = list_parts(model.flow, predictions)
     return [ops.convert_to_numpy(prediction.params) for _, prediction in parts]
 

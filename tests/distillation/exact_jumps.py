@@ -18,7 +18,7 @@ def growth(beta, beta_next):
 
 
 class ExactJumps(keras.layers.Layer):
-    """The posterior mean at t_next = t; its mean along a path; at t_next = 1, that at its end."""
+    """The mean of the posterior mean along a path; at t_next = 1, that at its end."""
 
     jumps = True
 
@@ -35,9 +35,8 @@ class ExactJumps(keras.layers.Layer):
         u, grown = s / ops.sqrt(beta), growth(left, beta_next)
         step = ops.sqrt(beta_next) - ops.sqrt(left)
         along = (grown - 1.0) * u / ops.where(step == 0, 1.0, step)
-        now = s / (beta + STD**-2)
         at_end = ops.sqrt(beta_next) * grown * u / (beta_next + STD**-2)
-        return ops.where(t_next == 1, at_end, ops.where(t_next == t, now, along))
+        return ops.where(t_next == 1, at_end, along)
 
 
 def make_exact_model(start=0.02):

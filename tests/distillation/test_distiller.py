@@ -7,7 +7,7 @@ from scipy import stats
 
 import keras_bfn
 from keras_bfn import networks
-from keras_bfn.callbacks import Resume
+from keras_bfn.callbacks import Resume, SampleImages
 from keras_bfn.distillation import Distiller, Trajectories, make_student
 from keras_bfn.samplers import JumpSampler, ODE2Sampler
 from keras_bfn.testing.samplers import JOINT_PRIOR, make_pair_model
@@ -50,12 +50,13 @@ def make_teacher(network):
     return keras_bfn.BayesianFlowNetwork(network.flow, network, times=times, seed=0)
 
 
-def predict(model, condition, t_next=None):
+def predict(model, condition, t_next=0.95):
     rng = np.random.default_rng(1)
     event_shape = model.event_shape
     s = rng.standard_normal((5, *event_shape, model.flow.embedding_size)).astype("float32")
     t = np.linspace(0.1, 0.9, 5, dtype="float32")
     t_own = np.broadcast_to(t.reshape(5, *(1,) * len(event_shape)), (5, *event_shape))
+    t_next = np.broadcast_to(np.float32(t_next), 5) if model.signature.takes_jumps else None
     params = model.predict_params(
         s, t_own.copy() if model.times == "variables" else t, condition, t_next=t_next
     ).params
@@ -77,7 +78,7 @@ def test_a_student_starts_as_its_teacher(network):
     student, condition = make_student(teacher), conditions_of(teacher)
     expected = predict(teacher, condition)
     assert expected.std() > 0.01
-    for t_next in (None, np.full(5, 0.95), np.ones(5)):
+    for t_next in (0.95, 1.0):
         np.testing.assert_allclose(predict(student, condition, t_next), expected, atol=1e-5)
     assert getattr(student.network, "dropout", 0.0) == 0
 
@@ -86,9 +87,17 @@ def test_a_student_of_several_kinds_starts_as_its_teacher():
     teacher = make_parts_model()
     randomise(teacher.network)
     student = make_student(teacher)
-    samples = [model.generate(4, 3, "ode1", seed=0, verbose=0) for model in (teacher, student)]
+    rng, t = np.random.default_rng(0), np.full(4, 0.5, "float32")
+    s = {
+        name: rng.standard_normal((4, *shape, teacher.flow[name].embedding_size), "float32")
+        for name, shape in teacher.event_shape.items()
+    }
+    expected, found = teacher.predict_params(s, t), student.predict_params(s, t, t_next=t + 0.25)
     for name in teacher.flow:
-        np.testing.assert_allclose(samples[0][name], samples[1][name], atol=1e-5)
+        params = keras.ops.convert_to_numpy(expected[name].params)
+        assert params.std() > 0.01
+        of_student = keras.ops.convert_to_numpy(found[name].params)
+        np.testing.assert_allclose(of_student, params, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["MLP", "MLP, dict of conditions"])
@@ -186,6 +195,36 @@ def test_training_resumes_where_it_was_killed(tmp_path):
     resumed, whole = fit(2, tmp_path / "killed"), fit(2, tmp_path / "whole")
     for one, other in zip(resumed, whole, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_callbacks_draw_samples_of_the_student(tmp_path):
+    teacher = make_teacher(TEACHERS["UNet"]())
+    student = make_student(teacher)
+    jumps = Trajectories(
+        teacher, 16, 2, 2, condition=np.zeros((1, 8, 8, 1), "float32"), batch_size=16
+    )
+    distiller = Distiller(student)
+    distiller.compile(keras.optimizers.Adam(0.01, use_ema=True))
+    condition = np.zeros((4, 8, 8, 1), "float32")
+    pictures = SampleImages(tmp_path, 4, 1, "jump", condition)
+    distiller.fit(jumps, epochs=2, callbacks=[pictures], verbose=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch_0001.png", "epoch_0002.png"]
+    with pytest.raises(ValueError, match="`sampler` must be 'jump'"):
+        distiller.fit(jumps, callbacks=[SampleImages(tmp_path)], verbose=0)
+
+
+def test_a_student_only_jumps():
+    student = make_student(make_pair_model(), network=Wider())
+    x = np.zeros((4, 2), "int32")
+    assert student.generate(4, 2, verbose=0).shape == (4, 2)  # by "jump"
+    with pytest.raises(ValueError, match="`sampler` must be 'jump'"):
+        student.generate(4, 2, "sde2", verbose=0)
+    student.compile("adam")
+    for call in (student.fit, student.evaluate, student.code_length):
+        with pytest.raises(ValueError, match=r"A student of .* only jumps"):
+            call(x, verbose=0)
+    with pytest.raises(ValueError, match="`t_next` must be given"):
+        student.predict_params(student.sample_evidence(x, np.ones(4)), np.ones(4))
 
 
 class Wider(keras.Model):
