@@ -5,14 +5,16 @@
         --dtype mixed_bfloat16
     KERAS_BACKEND=jax python -m benchmarks.distillation text --data moby_dick.txt
     KERAS_BACKEND=jax python -m benchmarks.distillation pair
+    KERAS_BACKEND=jax python -m benchmarks.distillation mixture
 
 The teachers are the presets `bfn_digits`, `bfn_mnist` (with a class for each sample) and
-`bfn_text`, and for `pair` the exact posterior of two dependent classes. Prints, after the student's
-training, for each number of calls: for images, the Fréchet distance in the features of a classifier
+`bfn_text`, and exact posteriors: for `pair` of two dependent classes, and for `mixture` of a number
+from one of two normal distributions. Prints, after the student's training, for each number of
+calls: for images, the Fréchet distance in the features of a classifier
 (`keras_bfn.metrics.SampleQuality`), the class imbalance, and the fraction of copies; for text, the
-fraction of words that occur in the book; for `pair`, chi-squared of 20,000 samples (8 degrees of
-freedom). A copy is a sample that is closer to a training image than 99% of held-out images are.
-Writes a picture, calls.png, for images.
+fraction of words that occur in the book; for `pair` and `mixture`, chi-squared of 20,000 samples,
+of 8 and 19 degrees of freedom. A copy is a sample that is closer to a training image than 99% of
+held-out images are. Writes a picture, calls.png, for images.
 """
 
 import argparse
@@ -21,11 +23,14 @@ import time
 
 import keras
 import numpy as np
+from keras import ops
 from matplotlib.figure import Figure
+from scipy import special
 
 import keras_bfn
 from benchmarks.samplers import digits_data, mnist_data
 from keras_bfn.distillation import Distiller, Trajectories, make_student
+from keras_bfn.distillation.trajectories import PathSampler
 from keras_bfn.metrics import SampleQuality, spelling_rate
 from keras_bfn.samplers import JumpSampler, SDE2Sampler
 from keras_bfn.testing.samplers import JOINT_PRIOR, make_pair_model
@@ -64,9 +69,17 @@ RECIPES = {
         "batch_size": 512,
         "epochs": 12,
     },
+    "mixture": {
+        "start": 0.01,
+        "num_paths": 4096,
+        "num_steps": 24,
+        "num_jumps": 16,
+        "batch_size": 512,
+        "epochs": 24,
+    },
 }
 STUDENT_CALLS = (1, 2, 4)
-NUM_SAMPLES = {"digits": 1500, "mnist": 1500, "text": 64, "pair": 20_000}
+NUM_SAMPLES = {"digits": 1500, "mnist": 1500, "text": 64, "pair": 20_000, "mixture": 20_000}
 SEEDS = 2
 
 
@@ -113,14 +126,57 @@ class TextMeasure:
         return np.array([spelling_rate(texts, self.text)])
 
 
+def chi_squared(counts, probabilities):
+    expected = counts.sum() * probabilities
+    return np.array([np.sum((counts - expected) ** 2 / expected)])
+
+
 class PairMeasure:
     """Chi-squared of pairs of classes."""
 
     titles = "chi-squared"
 
     def __call__(self, x):
-        counts, expected = np.bincount(x @ [3, 1], minlength=9), len(x) * JOINT_PRIOR.ravel()
-        return np.array([np.sum((counts - expected) ** 2 / expected)])
+        return chi_squared(np.bincount(x @ [3, 1], minlength=9), JOINT_PRIOR.ravel())
+
+
+WEIGHTS, MEANS, STDS = np.array([0.3, 0.7]), np.array([-0.5, 0.4]), np.array([0.1, 0.15])
+
+
+class MixturePosterior(keras.layers.Layer):
+    """The exact posterior mean of numbers from a mixture of two normal distributions.
+
+    For `ContinuousFlow(prediction="data")`.
+    """
+
+    def __init__(self, flow):
+        super().__init__()
+        self.flow = flow
+
+    def call(self, inputs):
+        beta = self.flow.schedule.beta(inputs["t"])[:, None, None]
+        s = (1.0 + beta) * inputs["theta"]  # from the mean of the input distribution
+        means, precisions = MEANS.astype("float32"), STDS.astype("float32") ** -2
+        posterior = (s + means * precisions) / (beta + precisions)  # for each of the two
+        log_evidence = 0.5 * (
+            (beta + precisions) * posterior**2
+            - precisions * means**2
+            + ops.log(precisions / (beta + precisions))
+        )
+        log_weights = np.log(WEIGHTS).astype("float32")
+        odds = ops.softmax(log_weights + log_evidence, axis=-1)
+        return ops.sum(odds * posterior, axis=-1, keepdims=True)
+
+
+class MixtureMeasure:
+    """Chi-squared in 20 bins that are equally likely."""
+
+    titles = "chi-squared"
+
+    def __call__(self, x):
+        quantiles = (WEIGHTS * special.ndtr((x - MEANS) / STDS)).sum(axis=1)
+        counts, _ = np.histogram(quantiles, bins=20, range=(0, 1))
+        return chi_squared(counts, np.full(20, 0.05))
 
 
 def load(args):
@@ -137,7 +193,11 @@ def load(args):
         return preset("bfn_mnist"), ImageMeasure(train, test, epochs=4), train[1], condition
     if args.data_type == "text":
         return preset("bfn_text"), TextMeasure(args.data), None, None
-    return make_pair_model(), PairMeasure(), None, None
+    if args.data_type == "pair":
+        return make_pair_model(), PairMeasure(), None, None
+    flow = keras_bfn.flows.ContinuousFlow(sigma_1=0.005, prediction="data")
+    model = keras_bfn.BayesianFlowNetwork(flow, MixturePosterior(flow), event_shape=(1,))
+    return model, MixtureMeasure(), None, None
 
 
 def generate(model, args, num_steps, sampler, condition, seed):
@@ -152,8 +212,8 @@ def distil(teacher, args, conditions):
     recipe = RECIPES[args.data_type] | {"epochs": args.epochs or RECIPES[args.data_type]["epochs"]}
     epochs, start = recipe.pop("epochs"), recipe.pop("start")
     network = None
-    if args.data_type == "pair":
-        network = keras_bfn.networks.MLP(teacher.flow, (2,), width=64, jumps=True)
+    if args.data_type in ("pair", "mixture"):
+        network = keras_bfn.networks.MLP(teacher.flow, teacher.event_shape, width=64, jumps=True)
     student = make_student(teacher, network)
     jumps = Trajectories(teacher, start=start, condition=conditions, **recipe)
     distiller = Distiller(student)
@@ -200,7 +260,9 @@ def main():
 
     print(f"\n{'':<56}{measure.titles}", flush=True)
     log_spaced = SDE2Sampler(start=0.02, spacing="log_beta")
-    for name, sampler in (("sde2", "sde2"), ("sde2, log beta", log_spaced)):
+    paths = PathSampler(start=start, spacing="log_beta")
+    teachers = {"sde2": "sde2", "sde2, log beta": log_spaced, "ode2, of paths": paths}
+    for name, sampler in teachers.items():
         for calls in args.teacher_calls:
             report(f"teacher, {name}, {calls} calls", teacher, calls - 1, sampler)
     shown = panels[1:2]

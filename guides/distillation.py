@@ -17,8 +17,8 @@ class, drawn by the student in one, two and four calls, and by the teacher in te
 A deterministic sampler such as `"ode2"` follows a path of evidence from noise to a sample
 ([Sampling](sampling.py) introduces the samplers). It takes short steps, because the network
 predicts only in which direction the path continues. A student takes large steps, *jumps*. Its
-network has two inputs of time: that of the current evidence, and that at which the jump ends. It
-learns where the path will be by then.
+network takes two times: that of the current evidence, and the end of the jump. It learns where the
+path is at the end.
 
 This guide needs `matplotlib`, and takes about four minutes of processor time.
 
@@ -44,8 +44,8 @@ teacher = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_classes")
 
 `make_student` copies the teacher. The student's network has one more input, `"t_next"`, the time at
 which a jump ends. Before training, this input has no effect. With `guided=True`, the guidance scale
-becomes a condition. In each step, the student then predicts each digit once, where the teacher
-predicts it twice: with its class and without.
+becomes a condition. In each step, the student then makes one prediction per digit. The teacher
+makes two: with and without the class.
 """
 
 student = distillation.make_student(teacher, guided=True)
@@ -57,8 +57,8 @@ For a network of your own, build one that also takes `"t_next"`, and pass it as 
 ## Jumps along the teacher's paths
 
 `Trajectories` generates samples with the teacher, keeps their paths, and yields jumps along them in
-batches. For each epoch there are new paths: here 500, of 24 steps each, with 16 jumps per path. At
-least half of the jumps go all the way to the sample. The class of each path is chosen at random
+batches. For each epoch there are new paths: here 500, of 24 steps each, with 16 jumps per path.
+About half of the jumps go all the way to the sample. The class of each path is chosen at random
 from `condition`, and the guidance scale between 1 and 3.
 """
 
@@ -107,8 +107,9 @@ def draw(num_steps, **options):
 
 
 pictures = {f"student, {n} call{'s' * (n > 1)}": draw(n) for n in (1, 2, 4)}
+# Other samplers than "jump" take num_steps + 1 calls.
 pictures["teacher, 10 calls"] = teacher.generate(
-    50, 9, "sde2", condition=classes, guidance_scale=2.0, seed=0, verbose=0
+    50, num_steps=9, sampler="sde2", condition=classes, guidance_scale=2.0, seed=0, verbose=0
 )
 figure = Figure((16, 2.4), dpi=90, layout="constrained")
 for axes, (title, digits) in zip(figure.subplots(1, 4), pictures.items(), strict=True):
@@ -118,9 +119,9 @@ figure.savefig("calls.png")
 
 """
 By default, jumps are deterministic: from the same latents, one call and four calls draw similar
-digits. With `fresh_noise=True`, each step jumps to the data, and then draws new evidence about
-these data at the time of the next step. This corrects some mistakes of earlier steps, and usually
-improves samples of three or more calls.
+digits. With `fresh_noise=True`, each step jumps to the data (t = 1), and then draws new evidence
+about these data at the next t. This corrects some mistakes of earlier steps, and usually improves
+samples of three or more calls.
 """
 
 keras_bfn.visualization.plot_samples(draw(4, fresh_noise=True), "fresh_noise.png", columns=10)
@@ -128,20 +129,22 @@ keras_bfn.visualization.plot_samples(draw(4, fresh_noise=True), "fresh_noise.png
 """
 ## Saving
 
-A student is an ordinary model: `save`, `save_to_preset` and `export` work as usual. Exported with
-`sampler="jump"`, a single step from the start to t = 1 draws a picture.
+A student is an ordinary model: `save`, `save_to_preset` and `export` work as usual. A
+single exported step, from the start to t = 1, draws a picture.
 
 ```python
 student.save("student.keras")
-student.export("student.onnx", format="onnx", sampler="jump")
+student.export("student.onnx", format="onnx")  # on PyTorch
 ```
 
 ## What to expect
 
 - A student imitates its teacher's deterministic sampler. It is not better than the teacher with
   many steps of `"ode2"`.
-- Longer training helps most in one call. The paths are never exhausted: each epoch has new ones.
-- A student only jumps: it has no other sampler, and `fit`, `evaluate` and `code_length` refuse it.
-  Score data with the teacher.
-- If you pass another `start` than 0.02 to `Trajectories`, pass the same to `JumpSampler`.
+- Longer training improves one-call samples most. The paths are never exhausted: each epoch has new
+  ones.
+- A student can only jump: its methods `fit`, `evaluate` and `code_length` raise an error. Score
+  data with the teacher.
+- `Trajectories` and `JumpSampler` must have the same `start`, the time of the student's first
+  prediction (by default 0.02).
 """

@@ -19,18 +19,19 @@ The model is a communication protocol between a sender and a receiver. The sende
 one pixel after another. Each message is a noisy observation of *all* pixels, and each message is
 more accurate than the one before. Time runs from 0, before the first message, to 1, after the last.
 For each pixel the receiver keeps a simple distribution, the *input distribution*, and updates it by
-Bayes' rule after every message; before any message it is the *prior*. To compute it, the receiver
-needs only the time and the *evidence*, the sum of the messages so far, weighted by their accuracy.
-A network sees all input distributions together and predicts the image: the *output distribution*.
+Bayes' rule after every message. Before any message it is the *prior*. To compute the input
+distribution, the receiver needs only the time and the *evidence*, the sum of the messages so far,
+weighted by their accuracy. A network sees all input distributions together and predicts the image:
+the *output distribution*.
 
 The better the prediction, the fewer nats each message costs (a nat is 1.44 bits). The message about
-a pixel comes from the *sender distribution*, around the pixel's true value. The receiver expects it
-from the *receiver distribution*: the average of the sender distributions of all possible values,
-weighted by the output distribution. The cost is the KL divergence between the two. It is finite
-although a message consists of real numbers, because both distributions contain the same noise. (To
-send an exact real number would cost infinitely many nats.) All messages together cost the
-*transmission loss*, which is the training loss. To send the exact image after the last message
-costs the *reconstruction loss*. The *code length* is the sum of both.
+a pixel comes from the *sender distribution*, around the pixel's true value. The receiver's
+prediction of this message is the *receiver distribution*: the average of the sender distributions
+of all possible values, weighted by the output distribution. The cost is the KL divergence between
+the two. It is finite although a message consists of real numbers, because both distributions
+contain the same noise. (To send an exact real number would cost infinitely many nats.) All messages
+together cost the *transmission loss*, which is the training loss. The *reconstruction loss* is the
+cost of sending the exact image after the last message. The *code length* is the sum of both.
 
 To generate, the receiver also plays the sender: it samples an image from the output distribution,
 sends itself a message about that image, updates the input distribution, and repeats. The
@@ -105,7 +106,7 @@ model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
 """
 ## Train with `fit`
 
-All features of Keras's `fit` work: callbacks, validation, learning rate schedules, averaged
+The usual features of Keras's `fit` work: callbacks, validation, learning rate schedules, averaged
 weights, gradient accumulation. Training reports the transmission loss in nats per variable.
 Validation also reports `reconstruction`, the reconstruction loss in nats per variable, and the code
 length as `bits_per_dim`, in bits per variable.
@@ -119,7 +120,7 @@ model.fit(train, validation_data=test, epochs=60, batch_size=100, verbose=2)
 
 `code_length` returns the transmission loss and the reconstruction loss of each image, in nats per
 image. By default they are those of infinitely many messages, and are estimated: `num_repeats=50`
-averages over 50 times of each image. As a baseline, we code each pixel independently, by its
+averages over 50 values of t for each image. As a baseline, we code each pixel independently, by its
 frequency in the training set:
 """
 

@@ -18,8 +18,8 @@ and rows with a given sum. We also restore digits: `deblurred.png`, `enlarged.pn
 Messages are about the *embedding* of the data, a vector of real numbers for each variable. The
 *evidence* s is the sum of the messages so far, weighted by their accuracy. Any differentiable
 likelihood L(x) of the data can guide samples: at each step, the gradient of log h(s) is added to
-the embedding that the network expects, where h(s) is the mean of L over the posterior of the data
-given s. This works for all types of data, because s always consists of real numbers.
+the expected embedding that the network predicts, where h(s) is the mean of L over the posterior of
+the data given s. This works for all types of data, because s always consists of real numbers.
 
 The guide needs `scikit-learn` and `matplotlib`, and takes a few minutes on a CPU.
 
@@ -100,8 +100,8 @@ varied:
 guidance_scale = guidance.ClassifierFreeGuidance(lambda t: 1 + t, interval=(0.2, 0.8))
 ```
 
-All other guidance is an object such as `ClassifierGuidance`, of a subclass of `Guidance`, with a
-`scale` and an `interval` of its own. It can be combined with classifier-free guidance.
+Other guidance is a `Guidance` object, such as `ClassifierGuidance`, with its own `scale` and
+`interval` (a plain function becomes one). It can be combined with classifier-free guidance.
 
 ## Particles
 
@@ -135,7 +135,7 @@ for num_particles in (1, 4, 16):
 
 """
 With particles and `return_details=True`, `log_likelihood` in the result is the logarithm of an
-unbiased estimate of the mean of L over the model's samples.
+unbiased estimate of E[L(x)] over samples without guidance.
 
 ## From a blurred or a coarse image
 

@@ -108,7 +108,7 @@ def bits(order, num_repeats=8):
     return total.mean() / LENGTH / math.log(2)
 
 
-inside_out = np.abs(2 * np.arange(LENGTH) + 1 - LENGTH) // 2
+inside_out = np.abs(2 * np.arange(LENGTH) + 1 - LENGTH) // 2  # distances from the middle
 for order in ("together", "random", orders.Random(8), "left_to_right", inside_out):
     name = "inside out" if order is inside_out else order
     print(f"{name!s:<24} {bits(order):.2f} bits per letter")
@@ -133,8 +133,8 @@ for order in ("together", "random", "left_to_right"):
 
 """
 Known letters can be anywhere: in `given=`, -1 marks the letters to sample. With `"together"`, known
-letters stand beside letters with 0 < t < 1. Only `"given"` trains this, and it is not in this
-model's `orders`, so the texts may be worse. `continue_text` continues a text to any length.
+letters stand beside letters with 0 < t < 1. Only the state `"given"` trains such inputs. This
+model's `orders` lack it, so the texts may be worse. `continue_text` continues a text to any length.
 """
 
 given = np.full((2, LENGTH), -1)

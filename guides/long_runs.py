@@ -36,9 +36,9 @@ from keras_bfn import callbacks, datasets, flows, networks, schedules
 ## Data sets
 
 The data sets of the package are `Splits`: batches for training, validation and testing. `text_file`
-and `image_folder` make them from your own data. All three are a `keras.utils.PyDataset`, which
-`fit` and `evaluate` take on every backend. `datasets.mnist()` reads MNIST through TensorFlow
-Datasets. Here we use the digits of scikit-learn, enlarged to the size of MNIST.
+and `image_folder` make them from your own data. Each of these three is a `keras.utils.PyDataset`,
+which `fit` and `evaluate` take on every backend. Here we use the digits of scikit-learn, enlarged
+to the size of MNIST.
 """
 
 train, validation, test = datasets.embedded_digits(batch_size=50, limit=500)
@@ -81,11 +81,11 @@ def make_data():
 """
 ## How accurate must messages be?
 
-`beta_1` (`sigma_1` for numbers and levels) sets the total accuracy of the messages. If it is too
-low, the *reconstruction loss*, the cost of the exact data after the messages, is high. If it is too
-high, the last messages add almost nothing. The paper chose a value for each data set by trial.
-Before training, `schedules.fit` computes the least accuracy at which a variable still costs at most
-a hundredth of a nat, given the messages about it alone.
+`beta_1` (`sigma_1` for numbers and levels) sets the total accuracy of the messages. If this
+accuracy is too low, the *reconstruction loss*, the cost of the exact data after the messages, is
+high. If it is too high, the last messages add almost nothing. The paper chose a value for each data
+set by trial. `schedules.fit` needs no training: it finds the smallest total accuracy after which
+the exact value of a variable costs at most 0.01 nats, given only the messages about that variable.
 """
 
 data = make_data()
@@ -106,8 +106,8 @@ are sent as one number in [-1, 1], and only a small `sigma_1` separates neighbou
 are 2 / 17 apart.
 
 `flow.remaining_cost(x)` is the function behind these values: the cost of a variable after messages
-of total accuracy beta. On the left, without messages, it is the entropy of a pixel. A dot marks the
-accuracy that `fit` chose, where the cost is a hundredth of a nat.
+of total accuracy beta. At the left end of `remaining_cost.png`, almost without messages, it is the
+entropy of a pixel. A dot marks the accuracy that `fit` chose, where it is 0.01 nats.
 """
 
 figure = Figure((6, 4), dpi=120, layout="constrained")
@@ -161,7 +161,8 @@ class ScoreAverages(keras.callbacks.Callback):
             print(f"epoch {epoch + 1}: weights {weights:.2f}, averages {averages:.2f} nats")
 
     def nats(self):
-        nats = self.model.code_length(validation_images, 20, 10, batch_size=150, seed=0, verbose=0)
+        options = {"num_steps": 20, "num_repeats": 10, "batch_size": 150, "seed": 0}
+        nats = self.model.code_length(validation_images, **options, verbose=0)
         return (nats["transmission"] + nats["reconstruction"]).mean()
 
 
@@ -227,9 +228,9 @@ of each epoch, as in `history`.
 ## Where in time the cost is paid
 
 `loss_by_time` shows after training whether the schedule was well chosen: the cost of the messages
-in each interval of time. With the fitted accuracy, every interval contributes. With eight times as
-much, nearly all of the cost falls before t = 0.5. Half of the times that training draws are later,
-and teach almost nothing.
+in each interval of time. With the fitted accuracy, every interval contributes. With eight times
+that accuracy, nearly all of the cost falls before t = 0.5. The half of the training times after
+that teach almost nothing.
 """
 
 test_images = data.test[0]

@@ -33,7 +33,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import keras_bfn
-from keras_bfn import recipes
+from keras_bfn import recipes, simulation
 
 """
 ## A simulator
@@ -76,7 +76,7 @@ plain Keras: `compile` with any optimizer, `fit` with callbacks, validation data
 """
 
 keras.utils.set_random_seed(0)
-model = keras_bfn.simulation.make_model(simulations, bounds={"parameters": (-1, 1)}, seed=0)
+model = simulation.make_model(simulations, bounds={"parameters": (-1, 1)}, seed=0)
 EPOCHS, BATCH_SIZE = 60, 200
 model.compile(recipes.adamw(EPOCHS * 5000 // BATCH_SIZE, peak_rate=2e-3))
 model.fit(simulations, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
@@ -94,8 +94,8 @@ print(posterior.shape, posterior.min(axis=0), posterior.max(axis=0))
 
 """
 With parameters given, `sample` samples observations. For parameters from the posterior these are
-posterior predictions: they should scatter around the observation, a cross in `posterior.png`, like
-new simulations of the same parameters.
+posterior predictions: they should scatter around the observation (a cross in `posterior.png`), as
+new simulations with the same parameters do.
 """
 
 predicted = model.sample(1, given={"parameters": posterior}, seed=1)["observation"][:, 0]
@@ -130,8 +130,8 @@ Simulations may contain NaN, too, where a simulator failed. Missing values do no
 
 ## Densities
 
-`log_prob` estimates a lower bound of a log density in the data's units, in nats: of the posterior
-at the true parameters, or of the likelihood at the observation.
+`log_prob` estimates a lower bound of a log density, in nats: that of the posterior at the true
+parameters, or of the likelihood at the observation. It is a density over the data's units.
 """
 
 for given in ("observation", "parameters"):
@@ -169,7 +169,8 @@ figure.savefig("calibration.png", dpi=100)
 
 Integers are classes, 0 to K - 1. Here a class selects one of two simulators, and its posterior is a
 Bayesian model comparison. Parts may have any names, and there may be more than two; `observed`
-names the part that will be given. `given=` takes any others as well. A missing integer is -1.
+names the part that will usually be given, but `sample(given=...)` takes any parts. A missing
+integer is -1.
 """
 
 
@@ -181,7 +182,7 @@ def simulate_mixed(num):
 
 
 mixed = simulate_mixed(5000)
-mixed_model = keras_bfn.simulation.make_model(
+mixed_model = simulation.make_model(
     mixed, bounds={"rate": (0.5, 2)}, observed="measured", width=64, seed=0
 )
 mixed_model.compile(recipes.adamw(30 * 25, peak_rate=3e-3))

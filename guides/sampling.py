@@ -103,10 +103,10 @@ model.fit((images, labels), epochs=100)
 ## Between two digits
 
 `encode` runs a deterministic sampler (`"ode1"` or `"ode2"`) backwards, from data to *latents*, the
-starting points of this sampler, which are normally distributed. Backwards, it starts from evidence
-at t = 1 about the data, which contains noise, so `encode` takes a seed. `generate` turns the
-latents into the data again. We interpolate on the sphere between the latents of two digits, and
-generate a digit from each point. (Without a class, the model uses the null condition.)
+starting points of this sampler, which are normally distributed. It starts from evidence about the
+data at t = 1. This evidence is noisy, so `encode` takes a seed. `generate` turns the latents into
+the data again. We interpolate on the sphere between the latents of two digits, and generate a digit
+from each point. (Without a class, the model uses the null condition.)
 """
 
 sampler = samplers.ODE2Sampler(start=0.01, spacing="log_beta")
@@ -127,9 +127,9 @@ known variables come from their true values, as in training. The unknown variabl
 guided towards values for which the network predicts the known variables well. (This is not the
 guidance above, and needs no class.) With this guidance alone, completions follow the conditional
 distribution only approximately. With `num_particles`, several candidates run in parallel for each
-completion. Their weights correct the error of the guidance, and one of them is chosen by weight.
-How many of them have a substantial weight is the effective sample size. [Guidance by any
-function](guidance.py) explains guidance and particles.
+completion. Weights correct the error of the guidance: one candidate is drawn in proportion to its
+weight. The effective sample size says how many candidates have a substantial weight. [Guidance by
+any function](guidance.py) explains guidance and particles.
 """
 
 num_digits, num_completions = 4, 8
@@ -153,8 +153,8 @@ print("Particles that counted, on average:", result.effective_sample_size.mean()
 
 """
 A forecast is the completion of a series whose past is known. `forecast` takes a past of any length
-and continues it to any horizon, window by window. Each window begins with the end of the series so
-far; after the first, each adds `stride` new steps. Many continuations of one series sample the
+and continues it to any horizon, window by window. Each window begins with the last steps known or
+generated so far, and adds up to `stride` new ones. Many continuations of one series sample the
 distribution of its future, and `plot_forecast` draws its quantiles as bands.
 
 We train a model on windows of 24 steps of a sine with a random phase, and continue the first 16
@@ -183,9 +183,9 @@ visualization.plot_forecast(continued, "forecast.png", np.arange(76)[:, None] < 
 With `return_details=True`, `generate` returns a result whose `trajectory` holds, for every step,
 the time, the evidence, the parameters of the input distribution, and the network's output.
 `plot_trajectory` draws the input distribution, and `animate_generation` both the input and the
-output distribution. `plot_flow` draws four distributions of a single variable: input, output,
-sender (of the next message, if the variable had the value of the finished sample) and receiver (of
-the next message, as the network predicts it).
+output distribution. `plot_flow` draws four distributions of a single variable. Two are of its
+value: the input and the output distribution. Two are of the next message: the sender distribution,
+as if the finished sample were the data, and the receiver distribution, the network's prediction.
 """
 
 result = model.generate(16, num_steps=20, seed=0, return_details=True, verbose=0)

@@ -88,7 +88,7 @@ print({name: sum(part.values()).mean().round(2).item() for name, part in nats.it
 """
 These are the mean code lengths of the parts of a test row, in nats; their sum is that of the row.
 All `Number` columns form one part, `"numbers"`. The part `"present"` states which cells are
-present. `num_repeats=100` averages over 100 times t per row; `evaluate` uses one.
+present. `num_repeats=100` averages over 100 values of t per row; `evaluate` uses one by default.
 
 ## Generated rows
 """
@@ -151,8 +151,8 @@ print(strong["grape"].value_counts().to_dict())
 ## Imputation
 
 `impute` samples the missing cells, given the rest of the row. The spread of `num_draws` samples
-shows the uncertainty. If it is right, a true value is below all of 15 samples once in 16 times, and
-above all as often, so 88% lie between them. We hide a quarter of the numbers, and all grapes.
+shows the uncertainty. If it is right, a true value is lower than all 15 samples in one case of 16,
+and higher than all in one, so 88% lie between. We hide a quarter of the numbers, and all grapes.
 """
 
 hidden = rng.uniform(size=(len(test), len(names))) < 0.25
@@ -202,10 +202,10 @@ cells, and generates a value in every row.
 
 ## Outliers
 
-`log_likelihood` estimates a lower bound of the log likelihood of each row, in nats. For numbers, it
-is the log density of the mapped numbers, which can be positive. (With a plain `ContinuousFlow`, it
-would be in the data's unit.) A row is unlikely if a value is unusual, or if usual values do not go
-together. To test the latter, we replace one cell of each test row with that of another row.
+`log_likelihood` estimates a lower bound of the log likelihood of each row, in nats (for rows with
+missing cells, it is not a bound). Numbers count with the log density of their mapped values, which
+can be positive. A row is unlikely if a value is unusual, or if usual values do not go together. To
+test the latter, we replace one cell of each test row with that of another row.
 """
 
 swapped = test.copy()
@@ -217,7 +217,7 @@ likely, unlikely = (model.log_likelihood(frame, seed=0) for frame in (test, swap
 labels = np.repeat([0, 1], len(test))
 score = roc_auc_score(labels, -np.concatenate([likely, unlikely]))
 print(f"A real row: {likely.mean():.1f} nats, a swapped one: {unlikely.mean():.1f}")
-print(f"A swapped row is less likely than a real one in {score:.0%} of all pairs of these.")
+print(f"In {score:.0%} of all pairs, the swapped row is less likely than the real one.")
 print(test.assign(nats=likely.round(1)).nsmallest(3, "nats").to_string())
 
 """
@@ -234,8 +234,8 @@ print(type(loaded) is keras_bfn.tables.TableModel)
 """
 ## With scikit-learn
 
-`TableEstimator` makes such a model a scikit-learn estimator. It takes frames or arrays of numbers.
-Its `transform` imputes missing cells, here before a classifier that does not accept any.
+`TableEstimator` wraps such a model as a scikit-learn estimator. It takes frames or arrays of
+numbers. Its `transform` imputes missing cells, here before a classifier that does not accept any.
 """
 
 imputer = TableEstimator(width=64, epochs=200, random_state=0)

@@ -89,7 +89,7 @@ regularities in the training part. With `order=0`, it counts letters. With `orde
 depends on the two letters before it (a *Markov chain*; its order has nothing to do with the order
 of sending). Messages about one letter then also inform about its neighbours. The receiver computes
 this effect exactly, by Bayes' rule and without the network, so the network has to learn only what
-the chain does not know. A chain of one order more takes 27 times the time and memory, and more
+the chain does not know. Raising the order by one takes 27 times the time and memory, and needs more
 text.
 
 `beta_1` is the total accuracy of all messages. 0.75 suits 27 classes; `keras_bfn.schedules.fit`
@@ -127,11 +127,10 @@ for order in (0, 1, 2):
     print(f"order {order}: {before:.2f} bits, nothing learnt; after 400 steps {after:.2f}")
 
 """
-With order 0, after 400 steps the code is about as long as with the untrained model and a chain of
-order 1. With order 1, the network learns part of the dependence on the letter two positions back.
-With order 2, it learns nothing measurable in so few steps: the samples of the last model, below,
-are those of the chain. [The results](../docs/results.md#code-length) show what longer training
-adds.
+After 400 steps, the model of order 0 is about as good as the untrained model of order 1. With order
+1, the network learns part of the dependence on the letter two positions back. With order 2, it
+learns nothing measurable in so few steps: the samples of the last model, below, are those of the
+chain. [The results](../docs/results.md#code-length) show what longer training adds.
 
 ## Comparison with compressors
 
@@ -226,8 +225,8 @@ print(keras.saving.load_model("text.keras").generate_text(1, num_steps=20, seed=
 ## Next steps
 
 `examples/text8.py --preset small --data novel.txt` trains a model of a million weights on windows
-of 256 characters, with a prior of order 3, and prints the same two figures for samples.
-`examples/fine_tune.py text` trains `bfn_text` further on other texts (see
+of 256 characters, with a prior of order 3, and prints such figures for samples, measured against
+the validation text. `examples/fine_tune.py text` trains `bfn_text` further on other texts (see
 [fine-tuning](fine_tuning_and_export.py)). For texts of different lengths,
 `tokenizer.encode_batch(texts)` pads each row with -1; use `Transformer(..., masked=True)` with it:
 see [the tour](../docs/tour.md#text). To generate texts with or without certain letters, see

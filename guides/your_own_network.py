@@ -11,8 +11,8 @@ Accelerator: None
 ## Introduction
 
 In this guide we write three networks for one task: a functional model, a subclassed model, and a
-model on a backbone that was made for something else. We check and train each of them, compare what
-they cost with the entropy of the data, and then make mistakes to see the error messages.
+model on a backbone that was made for something else. We check and train each of them, compare their
+code lengths with the entropy of the data, and then make mistakes to see the error messages.
 
 A Bayesian Flow Network sends data as noisy messages. The *input distribution* of a variable is what
 the messages about it say. The network takes the parameters of all input distributions, and predicts
@@ -61,10 +61,11 @@ A network is called with a dict, and returns a tensor:
 | returned | `(batch, *event_shape, flow.output_size)` | parameters of the output distribution |
 
 Here theta holds the probabilities of 4 classes for each of 6 letters, and the network returns 4
-logits for each. Each flow documents its own parameters: for a `keras_bfn.flows.DiscretizedFlow`, a
-mean and the logarithm of a standard deviation. For [several kinds of data](several_kinds.py), the
-flow, theta and the output are dicts. With `times="variables"` ([in any order](in_any_order.py)),
-`"t"` has the shape of the data. The model passes `training=True` to a `call` that takes it.
+logits for each. Each flow documents its own parameters: for a `keras_bfn.flows.DiscretizedFlow`,
+theta is a mean, and the network returns a mean and a log standard deviation. For [several
+kinds](several_kinds.py), the flow, theta and the output are dicts. With `times="variables"` ([in
+any order](in_any_order.py)), `"t"` has the shape of the data. `training=True` is passed to a `call`
+that takes it.
 
 ## A functional model
 
