@@ -15,13 +15,13 @@ with one call. We train on counts whose entropy is known, and compare what they 
 levels and as classes. `counts.png` shows the samples beside the true distribution.
 
 A count is not a class: 11 and 12 are nearly the same. It is not a level either: the step from 0 to
-1 matters more than that from 100 to 101, because the standard deviation of a count is about the
-square root of its mean. A data type that represents this learns more from the same data.
+1 matters more than the step from 100 to 101, because the standard deviation of a count is about the
+square root of its mean. With a data type for counts, a model learns more from the same data.
 
 A data type is a `Flow`, which defines three things:
 
-- the *embedding* e(x) of a value, a vector: messages are e(x) plus normal noise;
-- the parameters of the *input distribution*, by the messages alone: the input of the network;
+- the *embedding* e(x) of a value, a vector: each message is e(x) plus normal noise;
+- the parameters of the *input distribution*, from the messages alone: the network's input;
 - the *output distribution* of the value, given the network's output.
 
 Losses, samplers, inpainting, guidance and the codec follow from these. The guide needs
@@ -49,9 +49,9 @@ keras.utils.set_random_seed(0)
 ## The output distribution
 
 Counts of independent events at a varying rate have a negative binomial distribution, with a mean m
-and a size r (the larger, the steadier the rate). The probability of k + 1 is that of k times
-`(k + r) / (k + 1) * m / (m + r)`, so log probabilities are a cumulative sum. Up to a maximum count,
-they are the logits of a `Categorical` distribution.
+and a size r. The larger r, the steadier the rate. The probability of k + 1 is the probability of k
+times `(k + r) / (k + 1) * m / (m + r)`, so log probabilities are a cumulative sum. Cut off at a
+maximum count, they are the logits of a `Categorical` distribution.
 """
 
 
@@ -68,15 +68,15 @@ class NegativeBinomial(distributions.Categorical):
 """
 ## The flow
 
-The embedding is the square root of the count, whose variance hardly depends on the mean, scaled to
-[-1, 1]. The prior of e(x) is N(0, 1). Given messages of total accuracy beta and their weighted sum,
-the evidence s, the input distribution is N(s / (1 + beta), 1 / (1 + beta)), and the network
-receives its mean. (`expand` gives beta the axes of s.)
+The embedding is the square root of the count, scaled to [-1, 1]. Its variance hardly depends on the
+mean of the count. The prior of e(x) is N(0, 1). Given the evidence s (the weighted sum of the
+messages) and its accuracy beta, the input distribution is N(s / (1 + beta), 1 / (1 + beta)). The
+network receives its mean. (`expand` gives beta the axes of s.)
 
-The network returns log m and log r for each variable, clipped to prevent overflow, and so predicts
-a count from the *other* variables. The count's own messages have the likelihood
+The network returns log m and log r for each variable, clipped to prevent overflow. They predict a
+count from the *other* variables. The count's own messages have the likelihood
 `exp(s e(k) - beta e(k)^2 / 2)`. By Bayes' rule, the output distribution is proportional to the
-product. It can be arbitrarily narrow, unlike a negative binomial.
+product of the two. Unlike a negative binomial, it can be arbitrarily narrow.
 """
 
 
@@ -112,10 +112,10 @@ class CountFlow(flows.Flow):
 """
 ## The check
 
-With this schedule, the standard deviation of the embedding is `sigma_1` after the last message.
-`check_flow` verifies the data type: shapes, dtypes and configs; sums of messages; samples against
-expectations; finite losses and gradients at all times, whatever the network returns; and the losses
-of the exact posterior, which must add up to the entropy of the data. Errors say why a check failed.
+With this schedule, the input distribution has the standard deviation `sigma_1` after the last
+message. `check_flow` verifies shapes, dtypes and configs. It also requires that samples agree with
+sums of messages and with expectations, that losses and gradients are finite whatever the network
+returns, and that the losses of the exact posterior add up to the entropy of the data.
 """
 
 flow = CountFlow(max_count=99, schedule=schedules.ExponentialSchedule(sigma_1=0.05))
@@ -147,7 +147,7 @@ print(f"Entropy of a pair: {-(probs * log_probs).sum():.3f} nats")
 
 The model is built and trained like any other. We train the same network on the same data as
 classes, as levels and as counts, and print how much more test pairs cost than under the true
-distribution. Then we sample pairs from the last model, and draw both distributions.
+distribution. Then we sample pairs from the last model, and plot them beside the true distribution.
 """
 
 for name, kind in {
@@ -176,14 +176,14 @@ figure.savefig("counts.png")
 """
 ## Amounts of any size
 
-For integers 0..K-1 the package sums over all values. Other flows define two more methods:
+For integers 0..K-1 the package sums over all values. Other flows must define two more methods.
 `expected_embedding` is the mean of e(x) under the output distribution. `log_receiver_ratio` is the
-log density of a message y = e(x) + noise / sqrt(alpha) given the output distribution (the receiver
-distribution), minus that given x (the sender distribution).
+log density of a message y = e(x) + noise / sqrt(alpha) under the receiver distribution (given the
+output distribution), minus that under the sender distribution (given x).
 
-Our example is positive amounts, such as prices or weights, in units of a typical one. Their ratios
-matter, so we send the logarithm. If it is normal, it stays normal with every message, and both
-methods are closed forms. (With `distributions.normal`, the model can be exported.)
+Our example is positive amounts, such as prices or weights, in units of a typical amount. Their
+ratios matter, so we send the logarithm. If the logarithm is normal, it stays normal with every
+message, and both methods have closed forms. (Noise from `distributions.normal` allows export.)
 """
 
 
@@ -220,7 +220,7 @@ class AmountFlow(flows.Flow):
         return s / (1.0 + flows.expand(beta, s))
 
     def output_distribution(self, params, s, t):
-        before = ops.exp(ops.clip(params[..., 1], -2.0, 10.0))  # the precision without messages
+        before = ops.exp(ops.clip(params[..., 1], -2.0, 10.0))  # the precision before any message
         location = ops.clip(params[..., 0], -5.0, 5.0)
         after = before + flows.expand(self.schedule.beta(t), location)
         return LogNormal((before * location + s[..., 0]) / after, ops.rsqrt(after))
@@ -229,7 +229,7 @@ class AmountFlow(flows.Flow):
         return distribution.location[..., None]
 
     def log_receiver_ratio(self, x, distribution, alpha, noise):
-        # The receiver distribution is normal, too, of variance 1 / alpha + std^2.
+        # The receiver distribution is also normal, with variance 1 / alpha + std^2.
         alpha, noise = flows.expand(alpha, distribution.location), noise[..., 0]
         error = (self.embed(x) - self.expected_embedding(distribution))[..., 0]
         wider = 1.0 + alpha * ops.square(distribution.std)
@@ -237,7 +237,7 @@ class AmountFlow(flows.Flow):
         return 0.5 * (ops.square(noise) - ops.square(z) / wider - ops.log(wider))
 
 
-amounts = np.exp(rng.normal(size=64)).astype("float32")  # needed if the range is infinite
+amounts = np.exp(rng.normal(size=64)).astype("float32")  # needed, because the range is infinite
 keras_bfn.testing.check_flow(AmountFlow(flow.schedule), amounts)
 
 """

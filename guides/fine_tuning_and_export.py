@@ -10,10 +10,10 @@ Accelerator: None
 """
 ## Introduction
 
-At the end of this guide you have fine-tuned a model of digits to letters in three ways: with all
-weights, with half of the layers frozen, and by LoRA. You have also quantised a text model to eight
-bits, and exported a step of a sampler that runs without Python. The guide draws samples of each
-model (`all_weights.png`, `half_frozen.png`, `LoRA_of_rank_4.png`, `exported.png`).
+In this guide we fine-tune a model of digits on letters in three ways: with all weights, with half
+of the layers frozen, and by LoRA. We also quantise a text model to eight bits, and export a
+sampler's step to a file that runs without Python. The guide draws samples of each model
+(`all_weights.png`, `half_frozen.png`, `LoRA_of_rank_4.png`, `exported.png`).
 
 We compare models by their *code length*: the cost of an example in nats (1 nat is 1.44 bits). Lower
 is better.
@@ -68,7 +68,7 @@ order = rng.permutation(len(letters))
 train, test = letters[order[100:]], letters[order[:100]]
 visualization.plot_samples(test[:30], "letters.png", columns=10)
 
-seen = np.random.default_rng(0).permutation(1797)[:1500]  # the digits that the model has learnt
+seen = np.random.default_rng(0).permutation(1797)[:1500]  # the model's training data
 digits = np.delete(load_digits().images, seen, axis=0)[:100, :, :, None].astype("int32")
 
 
@@ -90,9 +90,9 @@ the first steps do not destroy what it has learnt.
 freeze the first half of the network's layers. (`model.network.summary()` lists their names, and
 `model.network.get_layer(name)` returns one.)
 
-*LoRA* (low-rank adaptation) freezes all kernels, the large matrices of the layers. Beside each m by
-n kernel W, it adds two small matrices, A of m by r and B of r by n, and the layer uses W + A B. A
-is random and B is zero at first, so the model starts unchanged. Training updates only A, B and the
+*LoRA* (low-rank adaptation) freezes all kernels, the large matrices of the layers. For each m by n
+kernel W, it adds two small matrices, A of m by r and B of r by n, and the layer uses W + A B. At
+first A is random and B is zero, so the model starts unchanged. Training updates only A, B and the
 biases. `enable_lora(r)` adds these matrices to all layers of a network of this package; single
 Keras layers have a method of the same name.
 
@@ -128,7 +128,7 @@ for name, change in ways.items():
 
 """
 The last column shows forgetting: after fine-tuning, a digit costs the model as much as a letter did
-before.
+before fine-tuning.
 
 LoRA saves memory, because an optimizer keeps two or three numbers for each trainable weight. A step
 takes about as long as before. `examples/fine_tune.py` fine-tunes larger presets on your own text or
@@ -136,9 +136,10 @@ folder of images.
 
 ## What a file contains
 
-`save` and `save_to_preset` record which layers are frozen. They write the sum W + A B of LoRA. Such
-a file has the usual size, and loading it needs no LoRA. To train the loaded model further, set
-`trainable = True` for each of `network.layers`, or call `enable_lora` again.
+`save` and `save_to_preset` record which layers are frozen. After LoRA, they write the sum W + A B
+in place of W. So the file has the usual size, and loading it needs no LoRA. To train the loaded
+model further, set `trainable = True` for each layer of `network.layers`, or call `enable_lora`
+again.
 """
 
 models["LoRA of rank 4"].save_to_preset("letters")
@@ -148,11 +149,11 @@ print(f"{loaded.count_params():,} weights; a letter costs {nats(loaded, test):.1
 """
 ## Eight-bit weights
 
-`quantize("int8")` rounds the kernels of dense layers, and of the local windows in the blocks of
-`Transformer` and `PatchTransformer`, to 255 levels. Each column of a kernel has its own scale. The
-inputs of these layers are rounded as well, during each call. Convolutions of `UNet` and `VDMUNet`
-are not quantised. We quantise the text model that comes with the package, and measure its cost on
-the prose of Python's help.
+`quantize("int8")` rounds kernels to 255 levels: those of dense layers, and those of the
+convolutions in the blocks of `Transformer` and `PatchTransformer`. Each column of a kernel has its
+own scale. In each call, these layers also round their inputs. The convolutions of `UNet` and
+`VDMUNet` are not quantised. We quantise the text model that comes with the package, and measure its
+cost on the text of Python's built-in help.
 
 A quantised model is for inference, not for training.
 """
@@ -173,16 +174,16 @@ for name in ("float32", "int8"):
     print(f"{name:<8}{bytes_of(name) / 1e6:>6.2f} MB{bits:>8.3f} bits per character")
 
 """
-(Both models receive the same messages, because the seed is the same. So the difference is due to
-the weights.) Quantisation saves memory, not time: on a CPU, a step takes longer than before. For
-speed, use `from_preset(..., dtype="mixed_bfloat16")`, which computes in 16 bits.
+(Both models receive the same messages, because the seed is the same. So the difference in cost is
+due to the weights.) Quantisation saves memory, not time: on a CPU, a step takes longer than before.
+For speed, use `from_preset(..., dtype="mixed_bfloat16")`, which computes in 16 bits.
 
 ## Export
 
-`export` writes a step of a sampler to a file that needs neither Keras nor Python. On PyTorch it
+`export` writes one step of a sampler to a file that needs neither Keras nor Python. On PyTorch it
 writes ONNX for onnxruntime, which supports browsers, phones and most languages. On TensorFlow and
-JAX it writes a SavedModel for TensorFlow's runtimes. The file generates no random numbers, because
-each runtime does so in its own way: the noise is an input.
+JAX it writes a SavedModel for TensorFlow's runtimes. Each runtime generates random numbers in its
+own way, so the file generates none: the noise is an input.
 """
 
 model = models["all weights"]
@@ -213,9 +214,10 @@ else:
 print(shapes)
 
 """
-The loop around the step is short in any language. `state_0` and so on are the state of the sampler,
-`t` and `t_next` are the times, and every input named `normal` is standard normal noise. The first
-dimension of a shape is the number of samples. It may have any value.
+The loop around the step is short in any language. `state_0` and so on are the state of the sampler.
+`t` is the time of the step, and `t_next` is the time of the next one. Every input named `normal` is
+standard normal noise. The first dimension of each shape is the number of samples, and may have any
+value.
 """
 
 num_samples, num_steps = 30, 20
@@ -234,11 +236,13 @@ visualization.plot_samples(outputs["x"].astype("int32"), "exported.png", columns
 
 """
 Every flow, network and sampler of this package can be exported, with conditions, classifier-free
-guidance (`guided=True`) and missing variables. `what="network"` exports the network alone. What
-cannot be exported:
+guidance (`guided=True`) and missing variables. `what="network"` exports the network alone. These
+are the limits:
 
-- a format that the backend does not write. The error names the backend that does: `save` the model,
-  then load and export it there;
-- the loops around a step, and so `inpaint`, particles, guidance by functions, and the codec;
-- custom samplers that draw noise other than by `flow.observe` and `distribution.sample`.
+- A backend writes only some formats. The error for another format names the backend that writes it:
+  `save` the model, then load and export it there.
+- The loops around a step cannot be exported, and so neither can `inpaint`, particles, guidance by
+  functions, and the codec.
+- A custom sampler can be exported only if it draws all noise by `flow.observe` and
+  `distribution.sample`.
 """

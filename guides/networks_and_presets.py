@@ -11,8 +11,9 @@ Accelerator: None
 ## Introduction
 
 In this guide we load a trained model and write its samples to `preset_digits.png`, list the
-networks of the package, and train one that takes a class. At the end we load the six models of the
-[paper](https://arxiv.org/abs/2308.07037), whose published weights work on every backend.
+networks of the package, and train a network that is conditioned on a class. At the end we show how
+to load the six models of the [paper](https://arxiv.org/abs/2308.07037), whose published weights
+work on every backend.
 
 ## Setup
 """
@@ -42,7 +43,7 @@ keras_bfn.visualization.plot_samples(digits, "preset_digits.png")
 print(digits.shape, digits.min(), digits.max())
 
 """
-These are all presets:
+This lists all presets:
 """
 
 for name, preset in BayesianFlowNetwork.presets.items():
@@ -56,9 +57,10 @@ model.save_to_preset("my_digits")
 copy = BayesianFlowNetwork.from_preset("my_digits")
 
 """
-You can also publish it on a hub, `hf://` for Hugging Face or `kaggle://` for Kaggle, with the same
-handles as in KerasHub. The model card states the data, the figures, the licence and how to load the
-model, and shows samples. The hubs' libraries are installed by `pip install "keras-bfn[hub]"`:
+You can also publish it on a hub. The handles are those of KerasHub: `hf://` for Hugging Face and
+`kaggle://` for Kaggle. `upload_preset` also writes a model card, which states the data, the
+figures, the licence and how to load the model, and shows samples. Install the hubs' libraries with
+`pip install "keras-bfn[hub]"`:
 
 ```python
 model.upload_preset(
@@ -77,13 +79,14 @@ model = BayesianFlowNetwork.from_preset("hf://user/digits")
   It is the paper's network for MNIST.
 - `VDMUNet`, for images and signals: many blocks at full resolution, with Fourier features of the
   input. It is the paper's network for CIFAR-10.
-- `PatchTransformer`, for images cut into patches: each sees its neighbours, or all by attention.
-  With `num_coarse_layers`, some blocks merge squares of patches to connect distant ones.
+- `PatchTransformer`, for images cut into patches. Each patch sees its neighbours through a
+  convolution; with `num_heads`, it also attends to all patches. With `num_coarse_layers`,
+  additional blocks work on squares of two by two patches, to connect distant ones.
 - `Transformer`, for sequences. By default each block includes a convolution, attention uses
   relative positions, and the input is scaled. The paper's network for text8 has `kernel_size=1,
   expansion=4, positions="sinusoidal", features="plain", shortcut=False`.
 
-Each takes the flow, the shape of the data, and some sizes:
+Each network takes the flow, the shape of the data, and some sizes:
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=27, beta_1=0.5625)
@@ -98,20 +101,23 @@ change the dtype of a preset, use `from_preset("bfn_text", dtype="mixed_bfloat16
 
 ## Conditions
 
-With `conditions`, a network takes a condition in addition to the data: a class if it is an int, the
-number of classes, or numbers if it is a tuple, their shape. Pass the conditions as
-`fit((data, classes))` and `generate(..., condition=classes)`. Conditions of shape `(28, 28, 1)`,
-with a value for each position of an image or a sequence, are used at that position. A large image
-can thus be conditioned on a small one, scaled up.
+With the argument `conditions`, a network takes a condition in addition to the data. If the argument
+is an int, the condition is a class, and the int is the number of classes. If it is a tuple, the
+condition is an array of numbers, and the tuple is its shape. Pass the conditions as
+`fit((data, classes))` and `generate(..., condition=classes)`. A condition of shape `(28, 28, 1)`,
+for example, has a value for each position of an image, and the network uses each value at its
+position. The same holds for sequences. A large image can thus be conditioned on a small one, scaled
+up.
 
-Several conditions are a dict: `conditions={"label": 10, "text": (32,)}`, and
+For several conditions, use a dict: `conditions={"label": 10, "text": (32,)}`, and
 `fit((data, {"label": labels, "text": embeddings}))`.
 
-`network.null_condition` is one more class, which means "none". With `condition_dropout`, the model
-replaces some of the classes by it in training, and can then also generate without a class. For a
+`network.null_condition` is one more class, which means "none". With `condition_dropout`, training
+replaces some of the classes by it, so that the model can also generate without a class. For a
 network of your own, or for conditions of numbers, pass the null condition to the model:
-`BayesianFlowNetwork(..., null_condition=10)`, an array for numbers, or a dict for several. These
-are dropped together, or independently if `condition_dropout` is a dict of rates.
+`BayesianFlowNetwork(..., null_condition=10)`, an array for numbers, or a dict for several
+conditions. Several conditions are dropped together, or independently if `condition_dropout` is a
+dict of rates.
 """
 
 flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
@@ -131,15 +137,16 @@ print(f"mean of samples of class 1: {ones.mean():.2f}")
 
 Missing variables are -1 in integers and NaN in numbers. A model with `allow_missing=True` sends no
 messages about them, and they cost nothing. A network with a `"mask"` input, such as
-`Transformer(..., masked=True)`, also knows which variables are missing. Shorter sequences are rows
-that end in -1; `generate(..., lengths=...)` samples sequences of given lengths. `inpaint` without a
-mask fills in the missing variables. A `sample_weight` with the shape of the data weights each
-variable.
+`Transformer(..., masked=True)`, also knows which variables are missing. To train on sequences of
+different lengths, fill the end of the shorter ones with -1; `generate(..., lengths=...)` samples
+sequences of given lengths. `inpaint` without a mask fills in the missing variables. A
+`sample_weight` with the shape of the data weights each variable.
 
 ## The paper's models
 
-The paper's six models are presets, too. With `load_weights=False`, they are compiled with the
-paper's optimizer and ready for `fit`. (The initial weights follow Keras's defaults.)
+The paper's six models are presets, too. With `load_weights=False`, a model has new weights, is
+compiled with the paper's optimizer, and is ready for `fit`. (The initial weights follow Keras's
+defaults.)
 """
 
 mnist = BayesianFlowNetwork.from_preset("bfn_mnist_binary", load_weights=False)
@@ -155,8 +162,9 @@ mnist = BayesianFlowNetwork.from_preset("bfn_mnist_binary")
 mnist.code_length(binary_images, num_steps=25, num_repeats=25)
 ```
 
-`keras_bfn.checkpoints.load_official` reads a local `.pt` file. The file can also come from a
-network of another size, trained with the authors' code:
+`keras_bfn.checkpoints.load_official` reads a local `.pt` file into a network of the same
+architecture and size. This may be another size than the paper's, trained with the authors' code.
+For the paper's text8 model:
 
 ```python
 model = keras_bfn.BayesianFlowNetwork.from_preset("bfn_text8", load_weights=False)

@@ -32,7 +32,6 @@ import keras
 import numpy as np
 from matplotlib.figure import Figure
 
-import keras_bfn
 from keras_bfn import recipes, simulation
 
 """

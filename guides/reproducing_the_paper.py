@@ -10,14 +10,13 @@ Accelerator: None
 """
 ## Introduction
 
-At the end of this guide you have the recipes of the three experiments of [the
-paper](https://arxiv.org/abs/2308.07037), the commands that run them, and a toy version of the first
-that you trained in a minute (samples in `toy.png`). The experiments are binary MNIST, CIFAR-10 with
-16 or 256 levels per colour channel, and the letters of text8. Each model trained for a million
-steps or more.
+This guide has the recipes of the three experiments of [the paper](https://arxiv.org/abs/2308.07037)
+and the commands that run them. It also trains a toy version of the first experiment in a minute
+(samples in `toy.png`). The experiments are binary MNIST, CIFAR-10 with 16 or 256 levels per colour
+channel, and the letters of text8. In the paper, each model trained for a million steps or more.
 
-The guide also lists the differences from the code of the paper's authors. It needs `scikit-learn`
-and `matplotlib`.
+At the end, the guide lists the differences from the code of the paper's authors. It needs
+`scikit-learn` and `matplotlib`.
 
 ## Setup
 """
@@ -38,7 +37,7 @@ from keras_bfn import BayesianFlowNetwork, flows, networks
 
 Each model of the paper is a preset. `Preset.make_flow` creates its flow (the data type with its
 accuracy schedule), and `Preset.recipe` has the settings of its training. All recipes use AdamW at a
-constant rate with `beta_1=0.9` (of AdamW, not of the flow) and a weight decay of 0.01, clip
+constant rate with `beta_1=0.9` (of AdamW, not of the flow) and a weight decay of 0.01. They clip
 gradients at a norm of 5, and average weights with a momentum of 0.9999.
 """
 
@@ -53,20 +52,21 @@ for name, preset in BayesianFlowNetwork.presets.items():
 
 """
 The following come from the paper: the schedules with their `beta_1` and `sigma_1`, the networks and
-their sizes, all of the recipe, the ancestral sampler, and a flat prior. The following are choices
-of this package, which the presets leave off: `shortcut=True`, priors by `fit_prior`, schedules by
-`schedules.fit`, other samplers, and the defaults of `Transformer` (windows, rotary positions,
-scaled evidence).
+their sizes, all settings of the recipe, the ancestral sampler, and the prior (uniform, or a
+standard normal). The presets do not use these additions of this package: `shortcut=True`, priors by
+`fit_prior`, schedules by `schedules.fit`, other samplers, and the defaults of `Transformer`
+(convolutions, rotary positions, scaled evidence).
 
 ## The first experiment at toy size
 
-We train a smaller network of the same kind, with the same options, on black and white digits of 8x8
-pixels. For two hundred steps, the learning rate is higher than in the paper, and the momentum of
-the averages is lower.
+We train a smaller network of the same kind on black and white digits of 8x8 pixels. Training takes
+only two hundred steps, so the learning rate is higher than in the paper, and the momentum of the
+averages is lower.
 
-With `shortcut=True`, the default, the evidence about a variable is added to the network's output.
-Without it, a network must first learn to repeat the evidence. Until then, an image costs more than
-pixels that are predicted one by one from their frequencies.
+As in the paper, the network has no shortcut. With `shortcut=True`, the default, the evidence about
+each variable is added to the network's output for that variable. Without it, a network must first
+learn to copy the evidence. Until then, an image costs more than if each pixel were predicted from
+its frequency alone.
 """
 
 keras.utils.set_random_seed(0)
@@ -84,9 +84,9 @@ optimizer = keras.optimizers.AdamW(
 model.compile(optimizer)
 
 """
-As in the paper, we score a model by the cost of an example in n messages and in continuous time,
-the limit of infinitely many. Here the unit is nats per image. (The paper reports CIFAR-10 in bits
-per dimension and text8 in bits per character.)
+As in the paper, we score a model by the cost of an example, both in n messages and in continuous
+time, the limit of infinitely many messages. Here the unit is nats per image. (The paper reports
+CIFAR-10 in bits per dimension and text8 in bits per character.)
 """
 
 
@@ -108,8 +108,8 @@ alone = -np.log(np.where(test == 1, white, 1 - white)).sum(axis=(1, 2, 3)).mean(
 print(f"Pixels that are guessed one by one: {alone:.2f} nats")
 
 """
-At full size, after a million steps, the paper reports 95.21, 84.40, 81.06, 79.46 and 77.87 nats for
-an image of MNIST. We sample by its sampler:
+For the full-size model after a million steps, the paper reports 95.21, 84.40, 81.06, 79.46 and
+77.87 nats per image of MNIST, in the order of these columns. We sample with the paper's sampler:
 """
 
 samples = model.generate(30, num_steps=50, sampler="ancestral", seed=0, verbose=0)
@@ -134,7 +134,7 @@ KERAS_BACKEND=jax python examples/cifar10.py --data-type discretized --num-bins 
 KERAS_BACKEND=jax python examples/text8.py
 ```
 
-If a run is killed, give the same command again to resume it. Each run ends with a table of code
+If a run is killed, run the same command again to resume it. Each run ends with a table of code
 lengths beside the paper's. `--preset small` is a recipe of this package for a CPU. [The
 results](../docs/results.md) list the runs so far and their figures. The full runs are not among
 them.
@@ -155,26 +155,28 @@ nats = model.code_length(x, num_steps=25, num_repeats=25)  # x: 0 or 1, (number,
   A network with `data_format="channels_first"` uses the same weights and computes in the other
   layout.
 - The authors' network for binary images takes `2 P(0) - 1` as its input, ours `2 P(1) - 1`. So the
-  weights that act on the input change their sign.
-- It reorders the sines and cosines of the time, and the queries, keys and values of the heads.
+  function changes the sign of the weights that act on this input.
+- It reorders the sines and cosines of the time embedding, and the queries, keys and values of the
+  attention heads.
 
 It uses every weight of the file exactly once, or refuses the file. With the same random weights,
-our outputs differ from theirs by at most 1.2e-5 of the largest. The tests compare them.
+our outputs differ from those of the authors' networks by at most 1.2e-5 of the largest output. The
+tests compare the two.
 
 ## Differences from the authors' code
 
 | the authors' code | here |
 |---|---|
-| the n-step loss of classes adds the divergences of K numbers | of the whole message: less |
-| probabilities times the exponential of a message | sums of logarithms, without overflow |
-| the first messages' variance is a difference of like numbers | `expm1`, without cancellation |
-| differences of cumulative distributions become 0 | their logarithms, in a stable form |
-| validation leaves out the reconstruction | it is reported, and part of `bits_per_dim` |
-| times are drawn independently | stratified over a batch: less noise in the loss |
-| validation draws new noise each time | a fixed seed: the same weights have the same cost |
-| a run that is killed starts anew | `callbacks.Resume` |
+| n-step loss of classes: divergences of K numbers, summed | divergence of the whole message: less |
+| probabilities times the exponential of a message | sums of logarithms, which cannot overflow |
+| variance of the first messages: a difference of close numbers | `expm1`, without cancellation |
+| differences of cumulative distributions, which can become 0 | their logarithms, in a stable form |
+| no reconstruction loss in validation | reported, and part of `bits_per_dim` |
+| independent times | times stratified over a batch: less noise in the loss |
+| new noise in each validation | a fixed seed: the same weights have the same cost |
+| a killed run starts again from the beginning | a killed run resumes: `callbacks.Resume` |
 
-For 16 bins sent as numbers, their code reconstructs with a normal of 0.7 times the standard
-deviation of the last messages. The preset does the same (`reconstruction_std`). The effect of the
-first, sixth and seventh rows is in [correctness](../benchmarks/results/correctness.md).
+For 16 bins sent as numbers, the authors' code computes the reconstruction loss with a normal whose
+standard deviation is 0.7 times `sigma_1`. The preset does the same (`reconstruction_std`).
+[Correctness](../benchmarks/results/correctness.md) gives the effect of rows 1, 6 and 7.
 """

@@ -10,20 +10,20 @@ Accelerator: None
 """
 ## Introduction
 
-At the end of this guide you have saved a model in three forms, loaded it again, and seen how a
-damaged file is refused. The right form depends on its use:
+In this guide we save a model in three forms, load it again, and see how a damaged file is refused.
+The right form depends on the purpose:
 
 | purpose | call | content |
 |---|---|---|
-| use it, or train it further | `model.save("model.keras")` | model, weights, optimizer |
-| give it to others | `model.save_to_preset("folder")`, `upload_preset` | model, weights |
-| load weights into an equal network | `model.save_weights("m.weights.h5")` | weights, optimizer |
+| use the model, or train it further | `model.save("model.keras")` | model, weights, optimizer |
+| share the model | `model.save_to_preset("folder")`, `upload_preset` | model, weights |
+| load weights, same architecture | `model.save_weights("m.weights.h5")` | weights, optimizer |
 | resume an interrupted training run | `callbacks.Resume("folder")` | all that `fit` changes |
-| run it without Keras | `model.export(...)` | a step of a sampler |
+| run the model without Keras | `model.export(...)` | one step of a sampler |
 
-Every backend reads the first three, whichever backend wrote them. For the last two, see [long
-runs](long_runs.py) and [fine-tuning and export](fine_tuning_and_export.py). The guide takes less
-than a minute.
+Every backend reads the files of the first three rows, whichever backend wrote them. For the last
+two rows, see [long runs](long_runs.py) and [fine-tuning and export](fine_tuning_and_export.py). The
+guide needs `scikit-learn` and takes less than a minute.
 
 ## Setup
 
@@ -75,9 +75,9 @@ print(f"{nats(loaded):.2f} nats, after {int(loaded.optimizer.iterations)} steps"
 """
 ## Weights
 
-A weights file loads into any model whose network has the same architecture, such as one that
-computes in half precision. It also holds the state of the optimizer if the model was compiled. If
-the model that loads it is not compiled, it takes only the weights. For another architecture, Keras
+A weights file loads into any model whose network has the same architecture, for example one that
+computes in half precision. If the saved model was compiled, the file also holds the state of its
+optimizer. A model that is not compiled loads only the weights. If the architecture differs, Keras
 raises an error.
 """
 
@@ -90,8 +90,8 @@ print(f"In half precision: {nats(half):.2f} nats")
 """
 ## A preset
 
-A *preset* is a folder of three files. It does not contain the state of the optimizer, so it is a
-third of the size.
+A *preset* is a folder of three files. It does not contain the state of the optimizer, so here it is
+less than a third of the size.
 """
 
 model.save_to_preset("digits_preset")
@@ -100,8 +100,8 @@ for path in ["model.keras", *sorted(pathlib.Path("digits_preset").iterdir())]:
 print(pathlib.Path("digits_preset/metadata.json").read_text())
 
 """
-`from_preset` reads it. With `load_weights=False`, it returns a new, untrained model of the same
-architecture. With `dtype`, the network computes in another precision.
+`from_preset` loads a preset. With `load_weights=False`, it returns a new, untrained model of the
+same architecture. With `dtype`, the network computes in another precision.
 """
 
 shared = keras_bfn.BayesianFlowNetwork.from_preset("digits_preset")
@@ -113,8 +113,8 @@ print(f"{nats(shared):.2f} nats; untrained {nats(untrained):.2f}; in half {nats(
 ## Complete or absent
 
 All of these files are written under a temporary name and renamed when they are complete. If the
-disk is full or the process is killed, the previous file stays. Damage afterwards is detected: a
-preset's `metadata.json` has the SHA-256 digests of the other two files, and `from_preset` refuses
+disk is full or the process is killed, the previous file stays. In presets, later damage is
+detected: `metadata.json` has the SHA-256 digests of the other two files, and `from_preset` refuses
 files that do not match.
 """
 
@@ -128,8 +128,8 @@ except ValueError as error:
     print(error)
 
 """
-To edit a config by hand, remove the digests from `metadata.json`. `from_preset` still refuses a
-config that makes no valid model, and gives the reason.
+To edit a config by hand, first remove the digests from `metadata.json`. `from_preset` still refuses
+a config that does not describe a valid model, and gives the reason.
 """
 
 model.save_to_preset("digits_preset")
@@ -151,9 +151,9 @@ for width in (64, 63, 32):
 """
 ## Parts of your own
 
-For your own flow, schedule, network or tokenizer, a file holds the registered name of the class and
-the arguments of the constructor, not the code. So register the class, share its code with the
-model, and define or import it before you load the file.
+For a flow, schedule, network or tokenizer of your own, a file holds the registered name of the
+class and the arguments of the constructor, but not the code. So register the class, share its code
+with the model, and define or import the class before you load the file.
 """
 
 
@@ -192,11 +192,13 @@ runs none. [Networks and presets](networks_and_presets.py) shows the call. Some 
 - Log in with the hub's library: `hf auth login`, or `kagglehub.login()`. Both come with `pip
   install "keras-bfn[hub]"`.
 - A handle can name a revision, `hf://user/digits@v1`, or a version, `kaggle://user/m/keras/v/3`.
-  Name one if the model must not change, because the owner may upload another under the same name.
+  Name one if the model must not change, because the owner may upload another model under the same
+  name.
 - The hub's library caches downloads on your machine.
-- `upload_preset(..., private=True)` makes the preset visible to you alone, and
-  `folder="digits_preset"` keeps a copy of the preset. You can edit the card there and upload
-  the folder with `keras_bfn.presets.upload_preset`.
+- With `upload_preset(..., private=True)`, a new repository on Hugging Face is private. An existing
+  one keeps its visibility. New models on Kaggle are always private at first.
+- With `upload_preset(..., folder="digits_preset")`, a copy of the preset stays in this folder. You
+  can edit the card there and upload the folder with `keras_bfn.presets.upload_preset`.
 
 This is the card of a model in the package:
 """

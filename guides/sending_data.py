@@ -10,11 +10,11 @@ Accelerator: None
 """
 ## Introduction
 
-The loss of a Bayesian Flow Network is the number of bits that it costs a sender, Alice, to transmit
-data to a receiver, Bob, by noisy messages. In this guide they send data of each type, and the bits
-add up to the entropy, the least average cost of any code. We draw the four distributions of the
-[paper](https://arxiv.org/abs/2308.07037) (`weather.png`, `cover.png`, `warmth.png`, `wind.png`) and
-the bits over time (`bits_add_up.png`).
+A sender, Alice, transmits data to a receiver, Bob, in noisy messages. The loss of a Bayesian Flow
+Network is the number of bits that this costs. In this guide, Alice sends data of each type, and the
+bits add up to the entropy, the lowest average cost of any code. We draw the four distributions of
+the [paper](https://arxiv.org/abs/2308.07037) (`weather.png`, `cover.png`, `warmth.png`, `wind.png`)
+and plot the bits over time (`bits_add_up.png`).
 
 Nothing is trained: Bayes' rule gives exact predictions. At the end we send two dependent variables,
 which need a network and many messages. The guide needs `matplotlib` and takes a minute on a CPU.
@@ -46,22 +46,22 @@ alpha is the *accuracy* of the message. The type of the data determines e and th
 
 | | e(x) | c |
 |---|---|---|
-| classes 0..K-1, without order | a vector of K numbers, 1 at x and 0 elsewhere | K |
-| levels 0..K-1, in order | the centre of bin x, if K equal bins divide [-1, 1] | 1 |
+| unordered classes 0..K-1 | a vector of K numbers, 1 at x and 0 elsewhere | K |
+| ordered levels 0..K-1 | the centre of bin x, one of K equal bins on [-1, 1] | 1 |
 | numbers | x | 1 |
 | angles | (cos x, sin x) | 1 |
 
-Bob adds up `c alpha y` over all messages y. This sum, the *evidence* s, and the total accuracy beta
-are all that he keeps. Time t runs from 0, before the first message, to 1, after the last, and the
-*schedule* beta(t) is the total accuracy at time t. A *flow* defines e, c and beta(t).
+Bob adds up `c alpha y` over all messages y. He keeps only this sum, the *evidence* s, and the total
+accuracy beta. Time t runs from 0, before the first message, to 1, after the last. The *schedule*
+beta(t) is the total accuracy at time t. A *flow* defines e, c and beta(t).
 
 Alice reports four values every morning: the weather (sunny on half of the mornings, cloudy on a
-quarter, rain and snow on an eighth each), the cloud cover in eighths of the sky (mostly clear or
+quarter, rainy and snowy on an eighth each), the cloud cover in eighths of the sky (mostly clear or
 overcast), the deviation from the usual temperature in tens of degrees, N(0, 0.25^2), and the
-direction of the wind (uniform). Bob knows these distributions, the `prior` of two of the flows. The
-output distribution of a `DiscretizedFlow` is a normal cut into bins, not the exact posterior. A
-subclass applies Bayes' rule: the probability of level k is proportional to its prior probability
-times the likelihood of the evidence, `exp(s e(k) - beta e(k)^2 / 2)`.
+direction of the wind (uniform). Bob knows these distributions; two of the flows take theirs as
+`prior`. A `DiscretizedFlow` predicts a discretised normal, not the exact posterior. So a subclass
+for the cloud cover applies Bayes' rule: the probability of level k is proportional to its prior
+probability times the likelihood of the evidence, `exp(s e(k) - beta e(k)^2 / 2)`.
 """
 
 COVER = np.array([0.3, 0.1, 0.05, 0.03, 0.02, 0.03, 0.05, 0.12, 0.3])
@@ -88,7 +88,7 @@ def entropy(probs):
     return -np.sum(probs * np.log2(probs))
 
 
-ENTROPY = {  # in bits; that of a density, as the last two, may be negative
+ENTROPY = {  # in bits; the last two are of densities, and may be negative
     "weather": entropy(WEATHER),
     "cover": entropy(COVER),
     "warmth": 0.5 * math.log2(2 * math.pi * math.e * WARMTH[1] ** 2),
@@ -100,17 +100,17 @@ ENTROPY = {  # in bits; that of a density, as the last two, may be negative
 
 Each message involves four distributions:
 
-1. The *input distribution* is what Bob knows about a variable from its prior and the messages about
-   it alone. Its parameters theta are the input of the network.
+1. The *input distribution* is what Bob knows about a variable from the variable's own prior and
+   messages. Its parameters theta are the input of the network.
 2. The *output distribution* is the network's prediction of the variable from the theta of all
    variables. A single variable needs no network: `flow.evidence_params` is the exact prediction.
-3. The *sender distribution* is that of Alice's next message, given x.
-4. The *receiver distribution* is that of the next message for Bob, who does not know x: the mean of
-   the sender distributions of all values, weighted by the output distribution.
+3. The *sender distribution* is the distribution of Alice's next message, given x.
+4. The *receiver distribution* is Bob's distribution of the next message. He does not know x, so it
+   is the mean of the sender distributions of all values, weighted by the output distribution.
 
 A message costs KL(sender || receiver) bits. `observe` samples a message and returns what it adds to
 the evidence; `schedule.alpha` is the accuracy of message i of n. (For `warmth`, `evidence_params`
-is 0: by `prediction="residual"`, this means the mean of the input distribution.)
+is 0. With `prediction="residual"`, an output of 0 predicts the mean of the input distribution.)
 """
 
 
@@ -125,7 +125,7 @@ def predict(flow, s, t):
 
 
 def send(flow, x, num_steps):
-    """Returns, for each time, the prediction, the bits of all messages so far, and those of x."""
+    """Returns, for each time, the prediction, the bits of messages so far, and the bits of x."""
     s, cost, history = ops.zeros((*x.shape, flow.embedding_size)), np.zeros(x.shape), []
     for step in range(num_steps + 1):
         t = ops.full(x.shape[:1], step / num_steps)
@@ -146,25 +146,25 @@ for name, value in {"weather": 2, "cover": 7, "warmth": 0.4, "wind": 2.5}.items(
     visualization.plot_flow(FLOWS[name], trajectory, f"{name}.png")
 
 """
-The pictures show the four distributions from top to bottom, at some of the times:
+Each picture shows the four distributions from top to bottom, and time from left to right:
 
-- `weather`: input and output are probabilities of four classes. Of a message, the number for the
-  true class is shown, whose mean is 1 in the sender distribution. The mass of the receiver
+- `weather`: input and output are probabilities of four classes. Of each message, only the number
+  for the true class is shown. In the sender distribution, its mean is 1. The mass of the receiver
   distribution moves from 0 to 1 as Bob becomes certain.
 - `cover`: the input distribution is normal; the output distribution has nine levels.
-- `warmth`: the output distribution is one point, the mean of the input distribution. The receiver
-  distribution is the sender distribution, moved to this point.
-- `wind`: input and output are von Mises distributions, the normal's counterpart on a circle.
+- `warmth`: the output distribution is a single point, the mean of the input distribution. The
+  receiver distribution is the sender distribution, shifted to this point.
+- `wind`: input and output are von Mises distributions, the circle's counterpart of the normal.
 
 ## The bits add up
 
-If Alice stops at any time and sends x itself, the total cost has two parts: the bits of the
-messages so far, and -log2 of the probability or density of x given what Bob knows. On average, the
-first part rises with time, the second falls, and the sum is the entropy. This holds for any number
-of messages, for a single variable whose output distribution is the exact posterior. For numbers,
-whose output distribution is a point, it holds in *continuous time*, with infinitely many messages.
-These cost the integral of `losses.ContinuousTimeLoss` over time, which we estimate at one random
-time for each example, from evidence sampled at that time.
+Suppose that Alice stops at some time and sends x itself. The total cost then has two parts: the
+bits of the messages so far, and -log2 of the probability or density of x given what Bob knows. On
+average, the first part rises with time, the second falls, and the sum is the entropy. For a single
+variable whose output distribution is the exact posterior, this holds for any number of messages.
+For numbers, whose output distribution is a point, it holds in *continuous time*, with infinitely
+many messages. Their cost is the integral of `losses.ContinuousTimeLoss` over time. We estimate it
+at one random time for each example, from evidence sampled at that time.
 """
 
 NUM, NUM_STEPS = 10_000, 10
@@ -203,16 +203,16 @@ figure.savefig("bits_add_up.png")
 
 """
 With few, large messages, numbers cost more than the entropy. (The averages have standard errors of
-about 0.03 bits.) All messages cost the *transmission loss*, which training minimises; x at t = 1
-costs the *reconstruction loss*; the sum is the *code length*.
+about 0.03 bits.) The cost of all messages is the *transmission loss*, which training minimises. The
+cost of x at t = 1 is the *reconstruction loss*. Their sum is the *code length*.
 
 ## Two variables, and a network
 
 Half of the mornings are fair, and nine times out of ten the next morning is like the last. So a
-message about one morning also informs Bob about the other. The input distributions do not include
-this; the network does. By Bayes' rule, it adds to the log odds of each morning those that the other
-morning implies. To generate, Bob sends himself messages from the receiver distribution: at each
-step he samples x from the output distribution, and then a message about x.
+message about one morning also informs Bob about the other. The input distributions ignore this, but
+the network uses it. Here the network is Bayes' rule: to the log odds of each morning, it adds the
+log odds that the other morning implies. To generate, Bob sends himself messages from the receiver
+distribution: at each step he samples x from the output distribution, and then a message about x.
 """
 
 SAME = 0.9

@@ -10,17 +10,17 @@ Accelerator: None
 """
 ## Introduction
 
-At the end of this guide you have a script that trains, samples and scores one model on all devices
-of a machine, on each backend. You also know what to change for several hosts.
+In this guide we write a script that trains, samples and scores one model on all devices of a
+machine, on each backend. We also show what to change for several hosts.
 
-Several devices learn from a batch what one device would learn from it. The backend divides the
-batch:
+The backend divides each batch among the devices. A training step learns from the whole batch, as it
+would on one device:
 
-| backend | batches are divided by | weights, too, by | several hosts |
+| backend | batches are divided by | weights are also divided by | several hosts |
 |---|---|---|---|
-| JAX | `keras.distribution.DataParallel` | `keras_bfn.devices.WidthParallel` | a process each |
+| JAX | `keras.distribution.DataParallel` | `keras_bfn.devices.WidthParallel` | a process per host |
 | TensorFlow | `tf.distribute.MirroredStrategy` | | `MultiWorkerMirroredStrategy` |
-| PyTorch | processes and `keras_bfn.devices.share_gradients` | | a process each |
+| PyTorch | processes and `keras_bfn.devices.share_gradients` | | a process per GPU |
 
 The guide runs on any number of devices, including one. To try it without GPUs, let JAX treat the
 CPU as four devices:
@@ -53,10 +53,11 @@ def make_model(seed=0):
 """
 ## JAX
 
-Set the distribution first, because variables are placed on the devices when they are created.
-`WidthParallel` takes a mesh of two axes. It divides the kernels of any network, and the optimizer's
-variables for them, by their width. JAX generates the noise for all devices as if they were one, so
-losses and samples equal those of one device up to rounding.
+Set the distribution before you make the model, because variables are placed on the devices when
+they are created. `WidthParallel` takes a mesh with two axes, one for the batch and one for the
+weights. It divides the kernels of any network by their width, and likewise the optimizer's
+variables for these kernels. JAX generates the noise for all devices as if they were one, so losses
+and samples equal those of one device up to rounding.
 """
 
 scope = contextlib.nullcontext()
@@ -71,24 +72,25 @@ if keras.backend.backend() == "jax":
 For a network that is too large for one device, use a mesh of shape `(num_devices // 4, 4)`: each
 device then holds a quarter of each kernel.
 
-On a pod or a cluster, run the same script on every host. It starts with
-`keras.distribution.initialize()` and uses
+On a pod or a cluster, run the same script on every host. Begin the script with
+`keras.distribution.initialize()`, and use
 `keras.distribution.DataParallel(auto_shard_dataset=False)` instead of `WidthParallel`. Give `fit`
-the host's part of each batch. (Without that argument, give it a whole `tf.data.Dataset`.) The seeds
-are the same on all hosts. All hosts must also call `generate` and `code_length` together, and each
-receives its own result: its samples, or the nats of its data.
+the host's part of each batch. (Without `auto_shard_dataset=False`, give `fit` a whole
+`tf.data.Dataset`.) The seeds are the same on all hosts. All hosts must also call `generate` and
+`code_length` together. Each host receives its own result: its samples, or the nats of its data.
 
 ## TensorFlow
 
-Create the model in a strategy's scope. All of its devices then train, score and sample. Each device
-draws different noise; the first draws the noise of a model on one device. If an optimizer clips
-gradients, Keras 3.15 clips the gradient of each device before they are added. With two devices,
-each gradient is half of a mean, and rarely exceeds the limit.
+Create the model in the scope of a strategy. Training, sampling and scoring then use all devices of
+the strategy. Each device draws different noise; the first device draws the noise that a model on
+one device would draw. If an optimizer clips gradients, Keras 3.15 clips each device's gradient
+before it adds them up. With two devices, each gradient is already halved at this point, so it
+rarely exceeds the limit.
 
-For several hosts, run the same script on every host, with the addresses of all hosts in the
-environment variable `TF_CONFIG`. `tf.distribute.MultiWorkerMirroredStrategy` reads it; create the
-strategy before any computation. `fit` takes the whole batch and divides it. `generate` and
-`code_length` return the whole result on every host.
+For several hosts, run the same script on every host. `tf.distribute.MultiWorkerMirroredStrategy`
+reads the addresses of all hosts, and the index of this host, from the environment variable
+`TF_CONFIG`. Create the strategy before any computation. `fit` takes the whole batch and divides it.
+`generate` and `code_length` return the whole result on every host.
 """
 
 if keras.backend.backend() == "tensorflow":
@@ -110,13 +112,13 @@ Keras 3.15 does not distribute on PyTorch. Start one process for each GPU instea
 KERAS_BACKEND=torch torchrun --nproc-per-node 4 several_devices.py
 ```
 
-`share_gradients` makes the optimizer of each process use the mean of all gradients. Models with the
-same initial weights therefore stay the same. Give each process its own noise and its own part of
-the data.
+`share_gradients` makes the optimizer of each process use the mean of the gradients of all
+processes. Models with the same initial weights therefore stay the same. Give each process its own
+noise (a seed) and its own part of the data.
 """
 
 rank = 0
-share_gradients = keras.optimizers.get  # leaves an optimizer as it is
+share_gradients = keras.optimizers.get  # returns an optimizer unchanged
 if keras.backend.backend() == "torch" and "WORLD_SIZE" in os.environ:
     import torch
 
@@ -131,9 +133,9 @@ Keras is imported.)
 
 ## Common to all backends
 
-`batch_size` is the total over all devices. If each process fits its own part of the data, on
-PyTorch and on hosts of JAX, it is the batch of one process: with four processes, a step sees four
-times as many examples.
+`batch_size` is the total over all devices, with one exception: on PyTorch and on several hosts of
+JAX, each process fits its own part of the data, and `batch_size` is the batch of one process. With
+four processes, a step then sees four times as many examples.
 """
 
 with scope:
@@ -148,11 +150,12 @@ print(num_devices, "devices,", len(samples), "samples,", nats["transmission"].me
 """
 ## Interrupted runs
 
-With `keras_bfn.callbacks.Resume`, each process saves its own state. When all processes are
-restarted, they continue with the same epoch: the first that one of them had not finished.
+With `keras_bfn.callbacks.Resume`, each process saves its own state. After an interruption, restart
+all processes. They all continue with the first epoch that any of them had not finished.
 
-On PyTorch, one process saves for all: `if rank == 0: model.save("model.keras")`. The same holds on
-TensorFlow, but there `rank` is 0 on every host of this script: use the worker's `index` from
-`TF_CONFIG`. On JAX, all processes must call `save` together, as Keras requires. A `.keras` file may
-have one path for all processes. A preset is a folder, and needs a path for each process.
+On PyTorch, one process saves for all: `if rank == 0: model.save("model.keras")`. On TensorFlow, one
+host saves for all. But `rank` is 0 on every host of this script: use the worker's `index` from
+`TF_CONFIG` instead. On JAX, all processes must call `save` together, as Keras requires. They may
+all save a `.keras` file to the same path. A preset is a folder, and each process needs a path of
+its own for it.
 """

@@ -10,10 +10,10 @@ Accelerator: None
 """
 ## Introduction
 
-In this guide we train one model of Fisher's irises: the species, the width of the petals, and the
-lengths of sepals and petals. The model then samples whole flowers, samples any part given the
-others, and gives the cost of each part in nats. `flowers.png` shows samples beside the data, and
-`pace.png` shows how early in time each part becomes certain.
+In this guide we train one model on Fisher's irises: the species, the width of the petals, and the
+lengths of sepals and petals. We then sample whole flowers, sample any part given the others, and
+compute the cost of each part in nats. `flowers.png` shows samples beside the data, and `pace.png`
+shows when each part becomes certain.
 
 The same model serves as a classifier, a regression model or a conditional generator, depending on
 which parts are given. The guide needs `scikit-learn` and `matplotlib`, and takes a minute or two on
@@ -37,14 +37,14 @@ from keras_bfn import flows, networks
 """
 ## A dict of data, and a dict of flows
 
-The data are a dict. Each of its *parts* has an axis of examples and a shape of its own: `()` for a
-single variable, `(2,)` for two. The species is one of three classes. The width of the petals was
-measured in whole millimetres, so we treat it as levels, 0 to 25. The lengths of sepals and petals,
-in centimetres, are real numbers.
+The data are a dict of *parts*. Each part is an array. Its first axis counts the examples; the other
+axes are the shape of the part: `()` for a single variable, `(2,)` for two. The species is one of
+three classes. The width of the petals was measured in whole millimetres, so we treat it as levels,
+0 to 25. The lengths of sepals and petals, in centimetres, are real numbers.
 
-For each part there is a *flow*, which defines how data of its type are sent as noisy messages.
-`beta_1` and `sigma_1` set the total accuracy of the messages about a part. All parts are sent at
-the same time. A higher accuracy makes a part known earlier. Numbers stay in their own units:
+Each part has a *flow*, which defines how data of its type are sent as noisy messages. `beta_1` and
+`sigma_1` set the total accuracy of the messages about a part. All parts are sent at the same time,
+and a part with a higher accuracy becomes known earlier. Numbers stay in their own units:
 `fit_scaling` finds their range.
 """
 
@@ -72,27 +72,27 @@ print({name: (part.shape, part.dtype.name) for name, part in train.items()})
 ## A network for a dict
 
 The inputs and outputs of the network are dicts with the same names, too. `MultiPart` takes any
-number of parts. With `mixer="mlp"`, all variables together are the input of dense blocks. With
+number of parts. With `mixer="mlp"`, dense blocks take all variables together as their input. With
 `"transformer"`, the default, each variable is a token that attends to the others; images are cut
 into patches.
 
 `times="variables"` gives each variable its own time. In training, half of the examples have one
 time for all variables, as usual. In the other half, some variables or whole parts are given: they
-are known exactly and cost nothing. In this way the network learns to predict the rest from them.
+are known exactly and cost nothing. From these, the network learns to predict the rest.
 
 ## Weights of the parts
 
-The loss is the cost of an example, which is the sum of the costs of its parts. In training,
-`loss_weights` multiplies the cost of each part by a weight, 1 by default. A higher weight makes the
-model learn a part first, at the expense of the others. The species, for example, contributes at
-most log(3), or 1.1 nats, and the other parts contribute more. The weights only affect `loss`: all
-other figures of `evaluate` and `code_length` are unweighted nats.
+The training loss is the sum of the costs of the parts. `loss_weights` multiplies the cost of each
+part by a weight, 1 by default. With a higher weight, the model learns a part earlier, at the
+expense of the others. The species, for example, costs at most about log(3), or 1.1 nats, and the
+other parts cost more. The weights only affect `loss`: all other figures of `evaluate` and
+`code_length` are unweighted nats.
 
 We first train two models for a short time, one of them with a weight of 10 for the species. Then we
-train one for longer, without weights. For each model we sample the species of test flowers given
-all other parts, and print how many are right, and the cost of each part. (`num_repeats=50` lets
-`evaluate`, not `fit`, score each flower 50 times. `"sde2"` is a [sampler](sampling.py) that needs
-few steps.)
+train a third for longer, without weights. With each model we sample the species of test flowers
+given all other parts. We print the fraction of correct samples, and the cost of each part. (With
+`num_repeats=50`, `evaluate` scores each flower 50 times; `fit` does not. `"sde2"` is a
+[sampler](sampling.py) that needs few steps.)
 """
 
 
@@ -121,9 +121,8 @@ for epochs, weights in ((5, None), (5, {"species": 10.0}), (60, None)):
 """
 ## Some parts given others
 
-With `given=`, `generate` takes some parts as known and samples the rest: the species given the
-measurements, as above, or flowers of a given species. Without `given=`, it samples all parts
-jointly.
+With `given=`, `generate` takes some parts as known and samples the rest: above, the species given
+the measurements; here, flowers of a given species. Without `given=`, it samples all parts jointly.
 """
 
 num = 150
@@ -145,19 +144,19 @@ figure.savefig("flowers.png")
 
 """
 A part need not be known entirely. In `given=`, NaN (or -1 in integers) marks unknown variables.
-`inpaint` takes a mask for each part instead, or True for a whole part, and samples the rest. Here
-we know the species and one of the two lengths, that of the sepals.
+`inpaint` instead takes a mask for each part, or True for a whole part, and samples the rest. Here
+the species and the length of the sepals are known.
 
-`inpaint` works with any model. With `times="shared"`, the default, the known variables are sent
-step by step, too. The first steps then have only noisy messages about them; `num_particles`
-corrects this.
+`inpaint` works with any model. With `times="shared"`, the model's default, known variables are sent
+step by step, like the others. The first steps then have only noisy messages about them, and the
+completions are approximate; a larger `num_particles` corrects this.
 """
 
 mask = {"species": True, "lengths": np.array([True, False])}
 for k, name in enumerate(iris.target_names):
     asked = {
         "species": np.full(100, k, "int32"),
-        "lengths": np.tile(np.array([[5.8, 1.0]], "float32"), (100, 1)),  # the second is ignored
+        "lengths": np.tile(np.array([[5.8, 1.0]], "float32"), (100, 1)),  # 1.0 is ignored
     }
     found = model.inpaint(asked, mask, 20, seed=0, verbose=0)
     length, width = found["lengths"][:, 1], found["width"]
@@ -169,8 +168,9 @@ for k, name in enumerate(iris.target_names):
 """
 ## How much the parts say about each other
 
-`code_length` returns the cost of each part. With `given=`, it returns the cost of the other parts
-when some are known. The difference is the information that the known parts give about the others.
+`code_length` returns the cost of each part. With `given=`, some parts are known, and it returns the
+cost of the others. The difference from their cost without `given=` is the information that the
+known parts give about them.
 """
 
 
@@ -185,15 +185,15 @@ for given in ([], ["species"], ["lengths"], ["width", "lengths"], ["species", "w
     show_cost(*given)
 
 """
-The cost of the lengths is that of a density per centimetre, because they are real numbers. In
+The lengths are real numbers, so their cost is minus the logarithm of a density per centimetre. In
 another unit it changes by a constant, so only differences between such costs are meaningful.
 
 ## When each part becomes known
 
-With `return_details=True`, the `trajectory` is a dict of the predictions at each step. We compare
-two probabilities of the final sample at each time: under the input distribution, which depends on
-the part's own messages, and under the output distribution, which depends on the messages of all
-parts.
+With `return_details=True`, `generate` also returns a `trajectory`: for each part, the predictions
+at all steps. We plot the probability of the final sample under the output distribution, which
+depends on the messages about all parts. For the species, we also plot its probability under the
+input distribution, which depends only on the messages about the species.
 """
 
 result = model.generate(500, num_steps=40, batch_size=500, return_details=True, seed=0, verbose=0)
@@ -202,7 +202,7 @@ samples, trajectory = result.samples, result.trajectory
 
 def probability(name, params):
     prediction, found = trajectory[name], []
-    for step, t in enumerate(prediction.t):  # of each variable
+    for step, t in enumerate(prediction.t):  # the time of each variable
         seen = params[step], prediction.s[step], t
         output = flow[name].output_distribution(*map(keras.ops.convert_to_tensor, seen))
         log_probs = keras.ops.convert_to_numpy(output.log_prob(samples[name]))
@@ -223,14 +223,15 @@ axes.legend()
 figure.savefig("pace.png")
 
 """
-The species is certain long before the width is known to the millimetre. It is also certain earlier
-than by its own messages alone, because the other parts are informative about it. A larger `beta_1`
-moves its curve to the left.
+The species is certain long before the width is known to the millimetre. It also becomes certain
+earlier than from its own messages alone, because the other parts are informative about it. A larger
+`beta_1` for the species moves its curve to the left.
 
 ## A separate network for a part
 
-A part can have a network that suits it, such as a `UNet` for pictures. `MultiPart` passes it a
-vector computed from all parts, as a condition. `examples/image_and_label.py` trains such a model:
+A part can have a network that suits it, such as a `UNet` for pictures. `MultiPart` computes a
+vector from all parts and passes it to this network as a condition. `examples/image_and_label.py`
+trains such a model:
 
 ```python
 flow = {"image": flows.DiscretizedFlow(17, sigma_1=0.02), "label": flows.DiscreteFlow(10, 3.0)}

@@ -37,9 +37,9 @@ print("This runs on", keras.backend.backend())
 """
 ## Any pipeline feeds any backend
 
-`fit` takes what Keras takes, on every backend: NumPy arrays, a `tf.data.Dataset`, a PyTorch
-`DataLoader`, or a `keras.utils.PyDataset`. A pipeline yields batches of the data alone, because a
-Bayesian Flow Network has no targets.
+`fit` takes the same data as in Keras, on every backend: NumPy arrays, a `tf.data.Dataset`, a
+PyTorch `DataLoader`, or a `keras.utils.PyDataset`. A pipeline yields batches of the data alone,
+because a Bayesian Flow Network has no targets.
 
 Here each example is a pair of numbers in [-1, 1], a point on a circle. Every epoch samples new
 points.
@@ -60,8 +60,8 @@ class Circle(keras.utils.PyDataset):
 
 
 """
-The items above are arrays. Do not yield tuples, which Keras reads as `(data, targets)`. For a
-conditional model the data are a pair, so an item is `((data, condition),)`.
+Each item above is an array. Do not yield pairs, which Keras reads as `(data, targets)`. For a
+conditional model, yield `((data, condition),)`: a tuple whose only element is a pair.
 """
 
 keras.utils.set_random_seed(0)
@@ -92,20 +92,19 @@ scores = [m.code_length(points, seed=0, verbose=0)["transmission"].mean() for m 
 print("Code length before and after loading:", scores)
 
 """
-The random numbers differ between backends. The same seed gives the same noise on the same backend
-only.
+Random numbers differ between backends: a seed gives the same noise only on the same backend.
 
 ## Speed
 
 - On JAX, `fit`, `evaluate`, `code_length` and `generate` are all compiled by XLA.
-- On TensorFlow they run as graphs; with `model.compile(jit_compile=True)`, XLA compiles these too.
+- On TensorFlow they run as graphs. With `model.compile(jit_compile=True)`, XLA compiles the graphs.
 - On PyTorch they run eagerly.
-- Convolutions use the faster layout, which is channels first on PyTorch's CPU. The data stay
-  channels last, and the weights are the same.
-- On Linux, the allocator returns the memory of each large tensor to the system and requests it
-  again, and the system clears it each time. This was a seventh of the time of a Transformer's
-  training step on JAX. The following variables make the allocator keep the memory. The process
-  then stays at its peak size:
+- Convolutions use the faster memory layout: channels first for PyTorch on a CPU, channels last
+  otherwise. The data stay channels last, and the weights are the same.
+- On Linux, the C allocator returns the memory of each large tensor to the system and then requests
+  it again. The system clears the memory each time. This took a seventh of the time of a
+  Transformer's training step on JAX. To make the allocator keep the memory, set these variables
+  before Python starts. The process then stays at its peak size:
   `MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592`.
 - On a GPU, build the network with `dtype="mixed_bfloat16"`, or first call
   `keras.config.set_dtype_policy("mixed_bfloat16")`. Evidence, times and losses stay float32.

@@ -10,9 +10,9 @@ Accelerator: None
 """
 ## Introduction
 
-At the end of this guide you have written the loss of a training step in ten lines, and trained a
-model by a loop of your own in JAX, PyTorch or TensorFlow, with the same losses as `fit`. The guide
-draws samples (`samples.png`), and what each example costs at its time (`losses.png`).
+In this guide we write the loss of a training step in ten lines. Then we train a model with a loop
+of our own in JAX, PyTorch or TensorFlow, and get the same losses as with `fit`. The guide draws
+samples (`samples.png`), and plots the cost of each example against its time (`losses.png`).
 
 For each batch, `model.fit` computes a prediction and its loss in `keras.ops`; Keras's trainer
 updates the weights. You need `scikit-learn`, `matplotlib`, and a minute or two on a CPU.
@@ -34,16 +34,16 @@ import keras_bfn
 from keras_bfn import flows, losses, networks
 
 BATCH_SIZE, EPOCHS = 125, 10
-RATE, EPSILON = 2e-3, 1e-12  # too small to matter where it is added
+RATE, EPSILON = 2e-3, 1e-12  # this epsilon is too small to matter
 images = (load_digits().images[..., None] > 7).astype("int32")  # 8x8, black or white
 train, test = images[:1500], images[1500:]
 
 
 def make_model():
-    keras.utils.set_random_seed(0)  # the weights
+    keras.utils.set_random_seed(0)  # for the weights
     flow = flows.DiscreteFlow(num_classes=2, beta_1=4.0)
     network = networks.MLP(flow, (8, 8, 1), width=96, num_blocks=2)
-    return keras_bfn.BayesianFlowNetwork(flow, network, seed=0)  # times and noise
+    return keras_bfn.BayesianFlowNetwork(flow, network, seed=0)  # for times and noise
 
 
 """
@@ -51,12 +51,13 @@ def make_model():
 
 For each example of a batch:
 
-1. Draw a time t in [0, 1]. (`stratified_uniform` draws one time in each of as many equal intervals
-   as there are examples: each is uniform, together they are evenly spread.)
-2. Draw the *evidence* s, the sum of all messages until t, at once: a sum of normals is normal.
+1. Draw a time t in [0, 1). (`stratified_uniform` draws one time in each of as many equal intervals
+   as there are examples. Each time alone is uniform; together they are evenly spread.)
+2. Draw the *evidence* s, the weighted sum of all messages until t. A sum of normals is normal, so
+   one draw is enough.
 3. Convert s to theta, the parameters of the *input distribution*.
-4. From theta of all variables, the network computes the parameters of the *output distribution*.
-5. The loss is the cost at time t, in nats per variable. Its mean over times is the whole cost.
+4. The network computes the parameters of the *output distribution* from the theta of all variables.
+5. The loss is the cost at time t, in nats per variable. Its mean over times is the messages' cost.
 """
 
 
@@ -73,8 +74,8 @@ def training_loss(model, x):
 
 """
 All random numbers come from the model's seed generator. So two models that are made alike draw the
-same numbers, and these lines return the same loss as the model. (`keras_bfn.Prediction` is a named
-tuple of time, evidence, theta and output. Calling the model returns one, in a dict.)
+same numbers, and `training_loss` returns the same loss as the model itself. (`keras_bfn.Prediction`
+is a named tuple of time, evidence, theta and output. Calling the model returns one, in a dict.)
 """
 
 batch = train[:BATCH_SIZE]
@@ -87,17 +88,16 @@ by_hand, by_model = (ops.convert_to_numpy(loss).item() for loss in (by_hand, by_
 print(f"Loss by hand {by_hand:.6f}, by the model {by_model:.6f}")
 
 """
-`compute_loss` only adds missing variables, weights of variables and parts, and the reconstruction
-loss of validation, which takes a second prediction, at t = 1.
+`compute_loss` also handles missing variables, weights of variables and parts, and the
+reconstruction loss of validation, which takes a second prediction, at t = 1.
 
-Most changes to a step concern the sampling of times or the score of a prediction. These are the two
-methods of a loss, which `compile` takes; [CONTRIBUTING](../CONTRIBUTING.md#a-loss) shows how to
-write one.
+Most changes to a step concern how times are sampled or how a prediction is scored. A loss has a
+method for each, and `compile` takes the loss; [CONTRIBUTING](../CONTRIBUTING.md#a-loss) shows how
+to write one.
 
 ## With `fit`
 
-Without shuffling and with the same seeds, `fit` is repeatable. The loops below are compared with
-it.
+Without shuffling and with the same seeds, `fit` is repeatable. We compare the loops below with it.
 """
 
 model = make_model()
@@ -109,16 +109,16 @@ print("By fit: ", np.round(by_fit, 4))
 """
 ## Leaving `fit`
 
-A loop of your own calls the model and `compute_loss`, and does the rest. The following three differ
-in how the backend takes gradients. Each uses the same batches as `fit` and returns the mean loss of
-each epoch.
+A loop of your own calls the model and `compute_loss`, takes the gradients, and updates the weights.
+The three loops below differ in how the backend takes gradients. Each uses the same batches as `fit`
+and returns the mean loss of each epoch.
 
 ### JAX
 
 JAX differentiates pure functions. `stateless_call` and `stateless_compute_loss` take the values of
-all variables and return those that have changed: here the states of the seed generators, which give
-the next step other times. After training, we assign the values to the variables. (Optax takes the
-same gradients.)
+all variables and return those that have changed. Here these are the states of the seed generators,
+so that the next step draws other times. After training, we assign the values to the variables. (You
+can pass the same gradients to Optax.)
 """
 
 
@@ -166,9 +166,9 @@ def loop_in_jax(model):
 """
 ### PyTorch
 
-The model is a `torch.nn.Module`, and a PyTorch optimizer updates its parameters in place. `AdamW`
-of Keras and of PyTorch differ only in where they add epsilon: with 1e-7 in both, the losses below
-differ by a few ten-thousandths.
+The model is a `torch.nn.Module`, and a PyTorch optimizer updates its parameters in place. Keras's
+`AdamW` and PyTorch's differ only in where they add epsilon. With an epsilon of 1e-7 in both, the
+losses below differ by a few ten-thousandths.
 """
 
 
@@ -219,8 +219,8 @@ print("By loop:", np.round(by_loop, 4))
 print(f"Largest difference: {np.abs(np.subtract(by_loop, by_fit)).max():.1e}")
 
 """
-The model is the same as if `fit` had trained it. It scores and generates without `compile`. We also
-plot the cost of each example at its time, before and after training; the loss is the mean of the
+The model is now the same as after `fit`. It scores and generates without `compile`. We also plot
+the cost of each example against its time, before and after training; the loss is the mean of the
 dots.
 """
 
@@ -246,5 +246,5 @@ figure.savefig("losses.png")
 `fit` also checks the data first, shuffles, validates, runs callbacks such as `callbacks.Resume`,
 scales losses in float16, uses several devices, and averages weights. (With `use_ema=True`, a Keras
 optimizer keeps averages; `optimizer.finalize_variable_values(model.trainable_variables)` assigns
-them at the end.) Stay with `fit` unless this is in your way.
+them at the end.) Use a loop of your own only if `fit` does not allow what you need.
 """
