@@ -91,6 +91,8 @@ class SimulationModel(BayesianFlowNetwork):
         shape = self._count_given(given)
         num = int(np.prod(shape)) * num_samples
         for name, x in given.items():
+            if self.bounds and name in self.bounds:
+                _check_inside(f"given[{name!r}]", x, self.bounds[name])
             x = x.reshape(-1, *self.event_shape[name])
             given[name] = np.repeat(x, num_samples, axis=0)
         own = {"batch_size": min(num, BATCH_SIZE), "verbose": 0}
@@ -160,7 +162,8 @@ def make_model(
 ) -> SimulationModel:
     """Makes an untrained model of simulations.
 
-    Floats are numbers; integers are classes, 0 to K - 1, and bools 0 and 1. Numbers without bounds
+    Floats are numbers; integers are classes, 0 to K - 1, and bools 0 and 1. Pass counts and other
+    integers whose order matters as floats, `x.astype("float32")`. Numbers without bounds
     may lie outside the simulated range by half of its half-width; values farther outside raise an
     error.
 
@@ -171,8 +174,8 @@ def make_model(
             `event_shape`, such as the bounds of a uniform prior. No sample lies outside them, and
             no simulated value may. Only for parts of floats.
         observed: the name of the observed part, or None. This part is given in most training
-            examples, so that the posterior is learnt best. With None, all parts are given equally
-            often.
+            examples, so that the posterior is learnt best. With None, all parts, and all groups of
+            parts, are given equally often.
         width, num_blocks, dropout: as in `keras_bfn.networks.MultiPart`.
         seed: int or None. As in `keras_bfn.BayesianFlowNetwork`; initial weights follow
             `keras.utils.set_random_seed`.
@@ -189,8 +192,11 @@ def make_model(
     if not set(bounds or ()) <= set(simulations):
         raise refusal("bounds", f"must name some of {list(simulations)}", bounds)
     bounds = {name: _check_bounds(name, b, simulations[name]) for name, b in (bounds or {}).items()}
-    if observed is not None and observed not in simulations:
-        raise refusal("observed", f"must be one of {list(simulations)}, or None", observed)
+    if observed is not None and not (isinstance(observed, str) and observed in simulations):
+        expected = (
+            f"must be one of {list(simulations)}, or None, such as for several observed parts"
+        )
+        raise refusal("observed", expected, observed)
     orders = ORDERS if observed is None else ORDERS | {observed: SHARE_OBSERVED}
     flow = {name: _make_flow(x, bounds.get(name)) for name, x in simulations.items()}
     shapes = {name: x.shape[1:] for name, x in simulations.items()}
@@ -217,6 +223,12 @@ def _check_bounds(name, bounds, x):
         expected = f"must contain all simulated values, from {np.nanmin(x)} to {np.nanmax(x)}"
         raise refusal(name, expected, bounds)
     return [to_numpy(end).tolist() for end in bounds]
+
+
+def _check_inside(name, x, bounds):
+    low, high = (np.float32(bound) for bound in bounds)
+    if ((x.astype("float32") < low) | (x.astype("float32") > high)).any():
+        raise refusal(name, f"must lie within the bounds {bounds}, or be NaN", x)
 
 
 def _make_flow(x, bounds):

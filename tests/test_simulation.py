@@ -127,6 +127,7 @@ def test_simulations_may_be_tensors_and_a_model_is_saved(briefly_trained, tmp_pa
         ({"heard": [0.1, 0.2]}, "`given` must name some of"),
         ({"seen": [0.1]}, r"`given\['seen'\]` must have shape \(2,\)"),
         ({"seen": [[0.1, 0.2]], "rate": [0.1, 0.2]}, "equally many examples of each part"),
+        ({"rate": 1.05}, r"`given\['rate'\]` must lie within the bounds"),
     ],
 )
 def test_what_is_given_must_suit_the_model(briefly_trained, given, message):
@@ -145,6 +146,7 @@ def test_what_is_given_must_suit_the_model(briefly_trained, given, message):
         ({"bounds": {"rate": (1e3, 2e3)}}, "must contain all simulated values"),
         ({"bounds": {"kind": (0, 1)}}, "must be for a part of floats"),
         ({"observed": "heard"}, "`observed` must be one of"),
+        ({"observed": ["seen", "kind"]}, "or None, such as for several observed parts"),
     ],
 )
 def test_bounds_and_what_is_observed_are_of_parts_that_there_are(options, message):

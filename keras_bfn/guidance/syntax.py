@@ -1,7 +1,8 @@
 """Likelihoods of syntax: sequences that a finite automaton accepts."""
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from keras_bfn.datasets.tokenizers import Tokenizer
 
 LEAST = 1e-30  # the likelihood of sequences that are not accepted
+MOST_STATES = 256  # each position has a matrix of this size
 
 
 class Automaton(Guidance):
@@ -100,9 +102,12 @@ class Balanced(Automaton):
 
     Args:
         pair: the opening and the closing symbol: a string or list of two symbols of `tokenizer`,
-            or, without one, two classes.
+            or, without one, two classes. Or a list of several such pairs, each a tuple, which must
+            be nested: `[("(", ")"), ("[", "]")]` accepts "([])", but not "([)]". (A product of two
+            `Balanced` accepts both.)
         tokenizer: a `keras_bfn.datasets.Tokenizer`, which also defines how sequences end.
-        max_depth: int. How many brackets may be open at once.
+        max_depth: int. How many brackets may be open at once, by default 8 for one pair, and 4 for
+            several. With p pairs, p^d states stand for d open brackets; there may be 256 in all.
         **options: `end` and `part` of `Automaton`, and its options for `Guidance`.
 
     Raises:
@@ -117,18 +122,37 @@ class Balanced(Automaton):
 
     def __init__(
         self,
-        pair: Sequence[str | int],
+        pair: Sequence[str | int] | Sequence[tuple[str | int, str | int]],
         tokenizer: "Tokenizer | None" = None,
-        max_depth: int = 8,
+        max_depth: int | None = None,
         **options,
     ) -> None:
-        tokens, options = _find_tokens("pair", pair, tokenizer, options)
-        if len(tokens) != 2:
-            raise refusal("pair", "must be two symbols", pair)
-        depths = range(check_int("max_depth", max_depth, 1) + 1)
-        opening = [*depths[1:], -1]
-        closing = [-1, *depths[:-1]]
-        super().__init__(dict(zip(tokens, (opening, closing), strict=True)), [0], **options)
+        pairs: Sequence[Any] = [pair]
+        if isinstance(pair, (list, tuple)) and all(isinstance(p, (list, tuple)) for p in pair):
+            pairs = pair
+        symbols = pair if pairs == [pair] else [symbol for p in pairs for symbol in p]
+        tokens, options = _find_tokens("pair", symbols, tokenizer, options)
+        if any(len(p) != 2 for p in pairs):
+            raise refusal("pair", "must be two symbols, or a list of pairs of symbols", pair)
+        if max_depth is None:
+            max_depth = 8 if len(pairs) == 1 else 4
+        max_depth = check_int("max_depth", max_depth, 1)
+        if sum(len(pairs) ** depth for depth in range(max_depth + 1)) > MOST_STATES:
+            expected = f"must be lower for {len(pairs)} pairs: there may be {MOST_STATES} states"
+            raise refusal("max_depth", expected, max_depth)
+        # A state is the open brackets, by the number of their pair, the last one at the end.
+        kinds = range(len(pairs))
+        states = [
+            opened for n in range(max_depth + 1) for opened in itertools.product(kinds, repeat=n)
+        ]
+        number = {opened: i for i, opened in enumerate(states)}
+        transitions = {}
+        for kind, opening, closing in zip(kinds, tokens[::2], tokens[1::2], strict=True):
+            transitions[opening] = [number.get((*opened, kind), -1) for opened in states]
+            transitions[closing] = [
+                number[opened[:-1]] if opened[-1:] == (kind,) else -1 for opened in states
+            ]
+        super().__init__(transitions, [0], **options)
 
 
 class Even(Automaton):
@@ -182,6 +206,9 @@ def _find_tokens(name, symbols, tokenizer, options):
     """Returns the symbols' classes, which must differ, and the options with a tokenizer's `end`."""
     if not isinstance(symbols, (str, list, tuple)) or not len(symbols):
         raise refusal(name, "must be a string, or a list of symbols or classes", symbols)
+    if tokenizer is None and any(isinstance(symbol, str) for symbol in symbols):
+        expected = f"must be given if `{name}` contains symbols, not classes"
+        raise refusal("tokenizer", expected, tokenizer)
     if tokenizer is None:
         tokens = [check_int(name, token, 0) for token in symbols]
     else:

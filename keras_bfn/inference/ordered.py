@@ -143,7 +143,10 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
     }
     for name, value in others.items():
         if value is not None:
-            raise refusal(name, f"must not be given with order={order!r}", value)
+            expected = f"must not be given with order={order!r}"
+            if name == "guidance":
+                expected += " (generate more samples instead, and keep the likeliest)"
+            raise refusal(name, expected, value)
     if sampler.jumps:
         raise refusal("sampler", f"must not jump with order={order!r}", sampler)
     event_shape, num_samples = model.event_shape, len(inputs["ones"])

@@ -66,6 +66,15 @@ def text_part(model, part):
     return tokenizer, event_shape[0]
 
 
+def check_tokens(given, part):
+    """Raises a `ValueError` if strings are given in place of tokens."""
+    given = given.get(part) if isinstance(given, dict) else given
+    first = given[0] if isinstance(given, (list, tuple)) and given else given
+    if isinstance(first, str):
+        expected = "must be tokens of `model.tokenizer.encode`, and -1 for those to sample"
+        raise refusal("given", expected, given)
+
+
 def encode_prompts(tokenizer, prompt, num_samples, longest):
     """Returns the tokens of each prompt, `num_samples` times, as a list of int32 arrays.
 

@@ -1,5 +1,7 @@
 """Sequences of any length, window by window: text continuation and forecasts of series."""
 
+import inspect
+
 import numpy as np
 
 from keras_bfn._parts import check_has_event_shape, check_names, list_parts, map_parts, of_any_part
@@ -8,10 +10,24 @@ from keras_bfn._validation import check_int, refusal, to_numpy
 from keras_bfn.inputs.arrays import check_data, standardize
 
 
-def refuse_details(options, verb):
-    """Raises a `ValueError` if details are requested beside the sequences."""
+def check_options(options, verb, function):
+    """Checks further arguments, which are those of `function`, without details.
+
+    Raises:
+        TypeError: if one is not an argument of `function`.
+        ValueError: if details are requested beside the sequences.
+    """
+    taken = {"x", "mask", "num_samples", "num_steps"}  # by the caller itself
+    accepted = [name for name in inspect.signature(function).parameters if name not in taken]
+    for name in options:
+        if name not in accepted:
+            accepted.remove("return_details")
+            raise TypeError(
+                f"`{verb}` passes further arguments to `{function.__name__}`, which must be some "
+                f"of {accepted}. Received: {name}={options[name]!r}"
+            )
     if options.get("return_details"):
-        expected = f"must be False. For details, use `{verb}`"
+        expected = f"must be False. For details, use `{function.__name__}`"
         raise refusal("return_details", expected, options["return_details"])
 
 

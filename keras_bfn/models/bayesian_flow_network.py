@@ -1070,15 +1070,17 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         Args:
             num_samples, num_steps: as in `generate`.
             **options: `sampler`, `condition`, `guidance_scale`, `guidance`, `num_particles`,
-                `order`, `given`, `latents`, `lengths` (in tokens), `seed`, `batch_size` and
-                `verbose`, as in `generate`.
+                `order`, `given` (tokens, with -1 for those to sample), `latents`, `lengths` (in
+                tokens), `seed`, `batch_size` and `verbose`, as in `generate`.
             length, stride: as in `continue_text`: the first window is generated, then continued.
+                `sampler`, `given`, `latents` and `lengths` apply to the first window only.
             part: for a dict of flows, the name of the part whose text is returned.
 
         Returns:
             A list of `num_samples` strings.
 
         Raises:
+            TypeError: if there is no such option.
             ValueError: if the model has no tokenizer, or an argument is out of its range.
 
         Example:
@@ -1086,14 +1088,17 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> texts = text_model.generate_text(4, num_steps=20, sampler="sde2", seed=0)
         """
         tokenizer, window = text.text_part(self, part)
-        windows.refuse_details(options, "generate")
+        windows.check_options(options, "generate_text", self.generate)
+        text.check_tokens(options.get("given"), part)
         length = window if length is None else check_int("length", length, 1)
         stride = windows.check_stride(stride, window, window)
         samples = self.generate(num_samples, num_steps, **options)
         tokens = pick_part(part, self.flow, samples)[1]
         if length != window:
-            kept = "condition", "guidance_scale", "order", "seed", "batch_size", "verbose"
-            options = {name: options[name] for name in kept if name in options}
+            first_only = "sampler", "given", "latents", "lengths"
+            options = {name: value for name, value in options.items() if name not in first_only}
+            if options.get("num_particles") is None:
+                options.pop("num_particles", None)
             tokens = self._go_on(tokens, part, window, length, stride, num_steps, options)
         return text.decode(tokenizer, tokens)
 
@@ -1132,6 +1137,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             Each begins with its prompt, as the tokenizer decodes it.
 
         Raises:
+            TypeError: if there is no such option. For a `sampler`, use `generate_text(given=...)`.
             ValueError: if the model has no tokenizer, a prompt is too long or does not suit it, or
                 an argument is out of its range.
 
@@ -1140,7 +1146,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> texts = text_model.continue_text("ca", num_samples=3, num_steps=20, num_particles=4)
         """
         tokenizer, window = text.text_part(self, part)
-        windows.refuse_details(options, "inpaint")
+        windows.check_options(options, "continue_text", self.inpaint)
         length = window if length is None else check_int("length", length, 1)
         stride = windows.check_stride(stride, window, window)
         starts = text.encode_prompts(tokenizer, prompt, num_samples, length)
@@ -1182,6 +1188,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             parts'.
 
         Raises:
+            TypeError: if there is no such option.
             ValueError: if the model's data are not series, the past does not suit the model, or an
                 argument is out of its range.
 
@@ -1190,7 +1197,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> model.forecast(images, horizon=10, num_steps=3, verbose=0).shape
         (16, 10, 4, 1)
         """
-        windows.refuse_details(options, "inpaint")
+        windows.check_options(options, "forecast", self.inpaint)
         past, steps, window = windows.check_past(self, past)
         length = steps + check_int("horizon", horizon, 1)
         stride = windows.check_stride(stride, window, window - 1)

@@ -14,7 +14,7 @@ from keras_bfn.guidance import Automaton, Balanced, Even
 from tests.guidance.cases import generate
 from tests.tensors import to_numpy, to_tensor
 
-LENGTH, NUM_CLASSES = 5, 4
+LENGTH, NUM_CLASSES = 6, 4
 
 
 def is_balanced(tokens, most=8):
@@ -24,6 +24,19 @@ def is_balanced(tokens, most=8):
         if not 0 <= depth <= most:
             return False
     return depth == 0
+
+
+def is_nested(tokens, most=4):
+    """Brackets 0 and 1, 2 and 3."""
+    opened = []
+    for token in tokens:
+        if token % 2 == 0:
+            opened.append(token)
+        elif not opened or opened.pop() != token - 1:
+            return False
+        if len(opened) > most:
+            return False
+    return not opened
 
 
 def is_even(*symbols):
@@ -38,6 +51,11 @@ CASES = {
     "balanced": (Balanced([0, 1]), is_balanced),
     "of depth 1": (Balanced([0, 1], max_depth=1), lambda tokens: is_balanced(tokens, 1)),
     "to the end": (Balanced([0, 1], end=3), up_to(3, is_balanced)),
+    "nested": (Balanced([(0, 1), (2, 3)]), lambda tokens: is_nested(tokens)),
+    "nested, of depth 1": (
+        Balanced([(0, 1), (2, 3)], max_depth=1),
+        lambda tokens: is_nested(tokens, 1),
+    ),
     "even": (Even([2]), is_even(2)),
     "three even": (Even([0, 2, 3]), is_even(0, 2, 3)),
     "even to the end": (Even([0, 2], end=1), up_to(1, is_even(0, 2))),
@@ -112,7 +130,10 @@ def test_sequences_of_a_network_that_knows_no_syntax_are_balanced():
         (lambda: Automaton({0: [1, 0]}, [2]), "accept"),
         (lambda: Automaton({0: [1, 0]}, [0], end=0), "end"),
         (lambda: Automaton({0: [1, 0]}, [0], part=3), "part"),
-        (lambda: Balanced("()"), "pair"),
+        (lambda: Balanced("()"), "tokenizer"),
+        (lambda: Balanced([(0, 1), (2, 2)]), "pair"),
+        (lambda: Balanced([(0, 1), (2, 3, 4)]), "pair"),
+        (lambda: Balanced([(0, 1), (2, 3)], max_depth=8), "max_depth"),
         (lambda: Balanced([0, 1, 2]), "pair"),
         (lambda: Balanced([1, 1]), "pair"),
         (lambda: Balanced([0, 1], max_depth=0), "max_depth"),

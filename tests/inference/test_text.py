@@ -209,6 +209,33 @@ def test_only_text_is_returned(model):
 
 
 @pytest.mark.once
+@pytest.mark.once
+def test_options_that_are_not_those_of_the_verb_are_refused(model):
+    with pytest.raises(TypeError, match="`continue_text` passes further arguments to `inpaint`"):
+        model.continue_text("a", sampler="sde2", **OPTIONS)
+    with pytest.raises(TypeError, match="Received: mask="):
+        model.continue_text("a", mask=np.ones(12, bool), **OPTIONS)
+    with pytest.raises(TypeError, match="`generate_text` passes further arguments to `generate`"):
+        model.generate_text(2, twisted=True, **OPTIONS)
+    for given in ("call", ["call", "me"]):
+        with pytest.raises(ValueError, match=r"tokens of `model.tokenizer.encode`"):
+            model.generate_text(2, given=given, **OPTIONS)
+
+
+def test_guidance_holds_in_every_window(model):
+    """The letter "e" is unlikely by e^-6 at each position; without guidance it is frequent."""
+
+    def avoid_e(probs):
+        return -6.0 * keras.ops.sum(probs[:, :, 5], axis=1)
+
+    options = {**OPTIONS, "num_steps": 20, "length": 36}
+    plain = "".join(model.generate_text(16, **options))
+    guided = "".join(model.generate_text(16, guidance=avoid_e, num_particles=8, **options))
+    later = [text[i] for text in (plain, guided) for i in range(len(text)) if i % 36 >= 12]
+    half = len(later) // 2
+    assert later[half:].count("e") < 0.4 * later[:half].count("e")
+
+
 def test_texts_have_lengths_of_their_own():
     letters = keras_bfn.datasets.Letters()
     flow = keras_bfn.flows.DiscreteFlow(27, beta_1=2.0)
