@@ -1,12 +1,37 @@
-// The loop around an exported step: times, noise, and pictures of what is known.
+// The loops around two exported steps: times, noise, and pictures of what is known.
 import * as ort from "./playground/ort.wasm.min.mjs";
 
 const folder = new URL("playground/", import.meta.url);
 const [NUM, COLUMNS, SIZE, CLASSES] = [10, 5, 8, 10];
 const form = document.getElementById("digits");
-const { digit, steps, guidance, seed, look, status } = form.elements;
+const { model, calls, digit, guidance, seed, look, status } = form.elements;
 const button = form.querySelector("button");
 let looks = [];
+
+// How to call each model: its names of inputs, the times of its calls and the one after, and the
+// evidence of its state at an accuracy beta.
+const MODELS = {
+  student: {
+    condition: "condition_condition",
+    scale: "condition_guidance_scale",
+    scaleShape: [NUM, 1],
+    states: ["state"],
+    times(num, { sigma_1, start }) {
+      const [first, last] = [start, 1].map((t) => sigma_1 ** (-2 * t) - 1);
+      const betas = Array.from({ length: num }, (_, i) => first * (last / first) ** (i / num));
+      return [...betas.map((beta) => -Math.log(1 + beta) / (2 * Math.log(sigma_1))), 1];
+    },
+    evidence: (state, beta) => state * Math.sqrt(beta),
+  },
+  teacher: {
+    condition: "condition",
+    scale: "guidance_scale",
+    scaleShape: [NUM],
+    states: ["state_0", "state_1", "state_2"],
+    times: (num) => [...Array.from({ length: num }, (_, i) => i / Math.max(1, num - 1)), 1],
+    evidence: (state) => state,
+  },
+};
 
 // Uniform numbers in (0, 1) that follow from a seed alone (mulberry32).
 function uniforms(state) {
@@ -44,39 +69,40 @@ function showLook(number) {
   const { known, expected } = looks[number];
   show(document.getElementById("evidence"), known);
   show(document.getElementById("expected"), expected);
-  status.value = `Look ${number + 1} of ${looks.length}.`;
+  status.value = `Network call ${number + 1} of ${looks.length}.`;
 }
 
-async function draw(session, flow) {
+async function draw(sessions, flow) {
   const uniform = uniforms(Number(seed.value));
-  const [size, num] = [NUM * SIZE ** 2, Number(steps.value)];
+  const size = NUM * SIZE ** 2;
   const image = [NUM, SIZE, SIZE, 1, 1];
   const classes = Int32Array.from({ length: NUM }, (_, i) =>
     digit.value === "each" ? i % CLASSES : Number(digit.value));
   const scalar = (value) => new ort.Tensor("float32", [value], []);
+  const { condition, scale, scaleShape, states, times, evidence } = MODELS[model.value];
   const feed = {
-    condition: new ort.Tensor("int32", classes, [NUM]),
-    guidance_scale: new ort.Tensor("float32", new Float32Array(NUM).fill(guidance.value), [NUM]),
-    state_0: new ort.Tensor("float32", new Float32Array(size), image),
-    state_1: new ort.Tensor("float32", new Float32Array(size), image),
-    state_2: scalar(-1),
+    [condition]: new ort.Tensor("int32", classes, [NUM]),
+    [scale]: new ort.Tensor("float32", new Float32Array(NUM).fill(guidance.value), scaleShape),
   };
+  for (const name of states) feed[name] = new ort.Tensor("float32", new Float32Array(size), image);
+  if (states.length > 1) feed.state_2 = scalar(-1); // the time of the last prediction
+  const at = times(Number(calls.value), flow);
   looks = [];
   let known = new Float32Array(size);
-  for (let i = 0; i <= num; i++) {
-    feed.t = scalar(i / num);
-    feed.t_next = scalar(Math.min(1, (i + 1) / num));
+  for (let i = 0; i + 1 < at.length; i++) {
+    feed.t = scalar(at[i]);
+    feed.t_next = scalar(at[i + 1]);
     feed.normal_0 = new ort.Tensor("float32", normals(uniform, size), image);
-    const outputs = await session.run(feed);
+    const outputs = await sessions[model.value].run(feed);
     const levels = Array.from(outputs.x.data);
     looks.push({
       known: Array.from(known, (mean) => (mean + 1) / 2),
       expected: levels.map((level) => level / (flow.levels - 1)),
       levels,
     });
-    for (const k of [0, 1, 2]) feed[`state_${k}`] = outputs[`next_state_${k}`];
-    const beta = flow.sigma_1 ** (-2 * feed.t_next.data[0]) - 1;
-    known = outputs.next_state_0.data.map((s) => s / (1 + beta));
+    for (const name of states) feed[name] = outputs[`next_${name}`];
+    const beta = flow.sigma_1 ** (-2 * at[i + 1]) - 1;
+    known = outputs[`next_${states[0]}`].data.map((s) => evidence(s, beta) / (1 + beta));
     look.max = look.value = i;
     showLook(i);
     await new Promise(requestAnimationFrame);
@@ -87,13 +113,17 @@ async function start() {
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = folder.href;
   const flow = await (await fetch(new URL("flow.json", folder))).json();
-  const session = await ort.InferenceSession.create(new URL("step.onnx", folder).href);
+  const sessions = {};
+  for (const name of Object.keys(MODELS)) {
+    sessions[name] = await ort.InferenceSession.create(new URL(`${name}.onnx`, folder).href);
+  }
+  model.addEventListener("input", () => (calls.value = model.value === "student" ? 1 : 20));
   look.addEventListener("input", () => looks.length && showLook(Number(look.value)));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;
     delete form.dataset.levels;
-    await draw(session, flow);
+    await draw(sessions, flow);
     form.dataset.levels = JSON.stringify(looks.at(-1).levels);
     button.disabled = false;
   });

@@ -1,7 +1,8 @@
 """Makes what the playground runs in a reader's browser: `python -m docs.playground`.
 
-A guided step of `sde2` of the preset `bfn_digits_classes`, as ONNX, and the runtime for it, which
-`npm` fetches. Both are put into build/playground, and the site then has the page. PyTorch only.
+Steps of two presets as ONNX: a jump of `bfn_digits_student`, and a guided step of `sde2` of its
+teacher, `bfn_digits_classes`; and the runtime for them, which `npm` fetches. All are put into
+build/playground, and the site then has the page. PyTorch only.
 """
 
 import json
@@ -19,18 +20,26 @@ RUNTIME = "onnxruntime-web@1.30.0"
 RUNTIME_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 
 
-def export_step():
-    """Writes the step, its weights in the same file, and what the page has to know of the flow."""
-    model = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_classes")
+def export_step(model, name, **options):
+    """Writes a step of a model, its weights in the same file."""
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/step.onnx"
-        model.export(path, format="onnx", sampler="sde2", guided=True)
+        model.export(path, format="onnx", **options)
         step = onnx.load(path)
     for item in (*step.graph.node, *step.graph.value_info):
         del item.metadata_props[:]  # where in the source each comes from
-    onnx.save(step, FOLDER / "step.onnx")
-    flow = model.flow
-    facts = {"sigma_1": flow.schedule.sigma_1, "levels": flow.num_bins}
+    onnx.save(step, FOLDER / f"{name}.onnx")
+
+
+def export_steps():
+    """Writes the steps of both models, and what the page has to know of them."""
+    teacher = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_classes")
+    student = keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits_student")
+    jump = keras_bfn.samplers.JumpSampler()
+    export_step(teacher, "teacher", sampler="sde2", guided=True)
+    export_step(student, "student", sampler=jump)
+    flow = teacher.flow
+    facts = {"sigma_1": flow.schedule.sigma_1, "levels": flow.num_bins, "start": jump.start}
     (FOLDER / "flow.json").write_text(json.dumps(facts))
 
 
@@ -48,4 +57,4 @@ def fetch_runtime():
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     fetch_runtime()
-    export_step()
+    export_steps()
