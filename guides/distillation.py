@@ -16,9 +16,9 @@ class, drawn by the student in one, two and four calls, and by the teacher in te
 
 A deterministic sampler such as `"ode2"` follows a path of evidence from noise to a sample
 ([Sampling](sampling.py) introduces the samplers). It takes short steps, because the network
-predicts only in which direction the path continues. A student takes large steps, *jumps*. Its
-network takes two times: that of the current evidence, and the end of the jump. It learns where the
-path is at the end.
+predicts only in which direction the path continues. A student takes large steps, called *jumps*.
+Its network takes two times, those of the start and the end of a jump, and learns where the path is
+at the end.
 
 This guide needs `matplotlib`, and takes about four minutes of processor time.
 
@@ -52,7 +52,8 @@ student = distillation.make_student(teacher, guided=True)
 print(student.signature.condition)
 
 """
-For a network of your own, build one that also takes `"t_next"`, and pass it as `network=`.
+If the teacher's network is your own, build another for the student that also takes `"t_next"`, and
+pass it as `network=`.
 
 ## Jumps along the teacher's paths
 
@@ -77,8 +78,8 @@ print(sorted(inputs), target.shape)
 """
 Messages are about an embedding of the data, here the grey level in [-1, 1]. At each point of a
 path, the teacher predicts the expected embedding. The target of a jump is the mean of these
-predictions between its two times: a single step of `"ode1"` with this mean ends where the teacher's
-many steps end. For a jump to the sample, the target is the sample's own embedding.
+predictions from its start to its end. With this mean, a single step of `"ode1"` ends where the
+teacher's many steps end. For a jump to the sample, the target is the sample's own embedding.
 
 ## Training
 
@@ -118,10 +119,10 @@ for axes, (title, digits) in zip(figure.subplots(1, 4), pictures.items(), strict
 figure.savefig("calls.png")
 
 """
-By default, jumps are deterministic: from the same latents, one call and four calls draw similar
-digits. With `fresh_noise=True`, each step jumps to the data (t = 1), and then draws new evidence
-about these data at the next t. This corrects some mistakes of earlier steps, and usually improves
-samples of three or more calls.
+By default, jumps are deterministic: from the same initial noise, one call and four calls draw
+similar digits. With `fresh_noise=True`, each step jumps to the data (t = 1), and then draws new
+evidence about these data at the next t. This corrects some mistakes of earlier steps, and usually
+improves samples of three or more calls.
 """
 
 keras_bfn.visualization.plot_samples(draw(4, fresh_noise=True), "fresh_noise.png", columns=10)
@@ -129,8 +130,8 @@ keras_bfn.visualization.plot_samples(draw(4, fresh_noise=True), "fresh_noise.png
 """
 ## Saving
 
-A student is an ordinary model: `save`, `save_to_preset` and `export` work as usual. A
-single exported step, from the start to t = 1, draws a picture.
+`save`, `save_to_preset` and `export` work as for any other model. A single exported step, from the
+start to t = 1, draws a picture.
 
 ```python
 student.save("student.keras")

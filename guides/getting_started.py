@@ -20,18 +20,19 @@ one pixel after another. Each message is a noisy observation of *all* pixels, an
 more accurate than the one before. Time runs from 0, before the first message, to 1, after the last.
 For each pixel the receiver keeps a simple distribution, the *input distribution*, and updates it by
 Bayes' rule after every message. Before any message it is the *prior*. To compute the input
-distribution, the receiver needs only the time and the *evidence*, the sum of the messages so far,
-weighted by their accuracy. A network sees all input distributions together and predicts the image:
-the *output distribution*.
+distribution, the receiver needs only the time and the *evidence*: the sum of the messages so far,
+each weighted by its accuracy. A network sees all input distributions together and predicts the
+image: the *output distribution*.
 
 The better the prediction, the fewer nats each message costs (a nat is 1.44 bits). The message about
-a pixel comes from the *sender distribution*, around the pixel's true value. The receiver's
-prediction of this message is the *receiver distribution*: the average of the sender distributions
-of all possible values, weighted by the output distribution. The cost is the KL divergence between
-the two. It is finite although a message consists of real numbers, because both distributions
-contain the same noise. (To send an exact real number would cost infinitely many nats.) All messages
-together cost the *transmission loss*, which is the training loss. The *reconstruction loss* is the
-cost of sending the exact image after the last message. The *code length* is the sum of both.
+a pixel is drawn from the *sender distribution*, a normal distribution around the pixel's true
+value. The receiver's prediction of this message is the *receiver distribution*: the average of the
+sender distributions of all possible values, weighted by the output distribution. The cost is the KL
+divergence between the two. It is finite although a message consists of real numbers, because both
+distributions contain the same noise. (To send an exact real number would cost infinitely many
+nats.) All messages together cost the *transmission loss*, which is the training loss. The
+*reconstruction loss* is the cost of sending the exact image after the last message. The *code
+length* is the sum of both.
 
 To generate, the receiver also plays the sender: it samples an image from the output distribution,
 sends itself a message about that image, updates the input distribution, and repeats. The
@@ -119,7 +120,7 @@ model.fit(train, validation_data=test, epochs=60, batch_size=100, verbose=2)
 ## Score
 
 `code_length` returns the transmission loss and the reconstruction loss of each image, in nats per
-image. By default they are those of infinitely many messages, and are estimated: `num_repeats=50`
+image. By default, both are for infinitely many messages. They are estimates: `num_repeats=50`
 averages over 50 values of t for each image. As a baseline, we code each pixel independently, by its
 frequency in the training set:
 """
@@ -133,7 +134,8 @@ print(f"The model: {total.mean():.1f} nats per image.")
 print(f"Independent pixels: {independent.mean():.1f} nats per image.")
 
 """
-With `num_steps` messages the code is longer, and approaches that limit as their number grows:
+With `num_steps` messages, the code is longer. As `num_steps` grows, its length approaches the one
+above:
 """
 
 for num_steps in (5, 20, 100):

@@ -17,9 +17,9 @@ and rows with a given sum. We also restore digits: `deblurred.png`, `enlarged.pn
 
 Messages are about the *embedding* of the data, a vector of real numbers for each variable. The
 *evidence* s is the sum of the messages so far, weighted by their accuracy. Any differentiable
-likelihood L(x) of the data can guide samples: at each step, the gradient of log h(s) is added to
-the expected embedding that the network predicts, where h(s) is the mean of L over the posterior of
-the data given s. This works for all types of data, because s always consists of real numbers.
+likelihood L(x) of the data can guide samples. Let h(s) be the mean of L over the posterior of the
+data given s. At each step, the gradient of log h(s) is added to the expected embedding that the
+network predicts. This works for all types of data, because s always consists of real numbers.
 
 The guide needs `scikit-learn` and `matplotlib`, and takes a few minutes on a CPU.
 
@@ -100,16 +100,16 @@ varied:
 guidance_scale = guidance.ClassifierFreeGuidance(lambda t: 1 + t, interval=(0.2, 0.8))
 ```
 
-Other guidance is a `Guidance` object, such as `ClassifierGuidance`, with its own `scale` and
-`interval` (a plain function becomes one). It can be combined with classifier-free guidance.
+All other guidance is passed as `guidance=`: a plain function, or an object with its own `scale` and
+`interval`, such as `ClassifierGuidance`. It can be combined with classifier-free guidance.
 
 ## Particles
 
 We cannot compute h exactly. By default we approximate it by the likelihood of the expected data.
-`num_particles` corrects the error: for each sample, several candidates run in parallel, and one of
-them is chosen by weight. As their number grows, the density of samples becomes proportional to L
-times the density without guidance, if the approximation of h is positive wherever L is. The weights
-need each step's probability density, which only `"ancestral"` and `"sde1"` provide.
+`num_particles` corrects the error: each sample has several weighted candidates, and one of them is
+drawn by weight. As their number grows, the density of samples becomes proportional to L times the
+density without guidance, if the approximation of h is positive wherever L is. The weights need
+each step's probability density, which only `"ancestral"` and `"sde1"` provide.
 
 As an example, we measure the ink of a digit, the sum of its grey levels. We sample first without
 guidance, then given a measured ink of 250, with normal noise of standard deviation 5.
@@ -139,10 +139,10 @@ unbiased estimate of E[L(x)] over samples without guidance.
 
 ## From a blurred or a coarse image
 
-For a linear measurement with normal noise, L is a normal density of y. `LinearInverse` approximates
-h by a normal density whose variance also includes the uncertainty about x. Each row of a picture
-shows the measurement, the original, and then samples given the measurement: plausible digits, all
-different. Without particles, `scale=2.0` makes the residuals about as large as the noise.
+For a measurement `y = A x + noise` with normal noise, L is a normal density. `LinearInverse`
+approximates h by a normal density whose variance also includes the uncertainty about x. Each row of
+a picture shows the measurement, the original, and samples: plausible digits, all different. Without
+particles, `scale=2.0` makes the residuals `A x - y` about as large as the noise.
 """
 
 neighbours = sum(np.eye(8, k=k) for k in (-1, 0, 1)) / 3
@@ -172,7 +172,7 @@ for name, one_side in (("deblurred", neighbours), ("enlarged", halves)):
 
 """
 Inpainting is guidance, too: L is 1 if the known variables equal their given values, otherwise 0.
-Messages about the known variables are sent from these values, and h is approximated by the
+Messages about the known variables are sampled given these values, and h is approximated by the
 probability of the values under the output distribution.
 """
 
@@ -189,8 +189,8 @@ visualization.plot_samples(rows.reshape(-1, 8, 8, 1), "inpainted.png", columns=2
 
 A function of your own returns log L, one number for each sample, and is written in `keras.ops`. Its
 argument is the expected data: probabilities for classes, such as letters, and means for numbers and
-levels. `avoid_e`, for example, requests texts without the letter "e". With `Constraint(fn, target,
-std)`, the value of `fn` should be near `target`: here, the number of letters "z" near 5.
+levels. `avoid_e`, for example, requests texts without the letter "e". `Constraint(fn, target, std)`
+requests that the value of `fn` is near `target`: here, texts with about five letters "z".
 """
 
 texts = keras_bfn.BayesianFlowNetwork.from_preset("bfn_text")
@@ -219,23 +219,21 @@ for letter, likelihood in (
 ## A row of a table
 
 An iris flower is a row of four lengths in centimetres. A small model learns them in seconds, and
-samples flowers whose lengths add up to 15. (Unlike `Constraint`, `LinearInverse` guides weakly
-while the lengths are uncertain. With `Constraint`, the rows would not resemble flowers.)
+samples flowers whose lengths add up to 15. `LinearInverse` guides weakly while the lengths are
+uncertain. `Constraint` does not, and its rows do not resemble flowers.
 """
 
 iris = load_iris().data.astype("float32")
 flow = keras_bfn.flows.fit_scaling(
     keras_bfn.flows.ContinuousFlow(0.02, prediction="data"), iris, per="variable"
 )
-network = keras_bfn.networks.MLP(flow, (4,), width=64)
-flowers = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+flowers = keras_bfn.BayesianFlowNetwork(flow, keras_bfn.networks.MLP(flow, (4,), 64), seed=0)
 flowers.compile(keras.optimizers.AdamW(3e-3, use_ema=True))
 flowers.fit(iris, epochs=300, batch_size=50, verbose=0)
 
 total = guidance.LinearInverse(np.ones((1, 4)), [15.0], noise=0.05)
 rows = flowers.generate(5, num_steps=50, sampler="sde2", guidance=total, seed=0, verbose=0)
-for row in rows:
-    print(row.round(1), row.sum().round(2))
+print(rows.round(1), rows.sum(axis=1).round(2))
 
 """
 ## Other choices of h
@@ -245,6 +243,8 @@ for row in rows:
 - With `through_network=False`, a step needs no backward pass through the network. The gradient then
   ignores what the evidence for one variable implies about the others.
 - `a * b` requires both events, `a + b` either of them.
+- For strings of strict syntax, `guidance.Balanced("()", tokenizer)` requires matching brackets, and
+  `guidance.Even("12", tokenizer)` digits in pairs. Their h is exact (`guidance.Automaton`).
 - To approximate h better, write a subclass of `Guidance` with a method `log_h(expected)`. Its
-  argument, a `guidance.Expected`, has the evidence, the network's output, and its variances.
+  argument, a `guidance.Expected`, has the prediction, and the data's means and variances under it.
 """

@@ -23,10 +23,10 @@ $$\\sum_i \\tfrac{c}{2}\\, \\beta'(t_i)\\, |e(x_i) - \\hat e_i|^2\\, dt_i,$$
 
 where $\\beta(t)$ is the total accuracy of the messages at time t, c a constant of the data type,
 $e(x_i)$ the embedding that messages are about, and $\\hat e_i$ its mean under the output
-distribution. In this guide, a variable is *sent* by messages, or *coded* directly with the output
-distribution (in the API: `told`), at a cost of -log p(x). If the network predicts the exact
-posterior, every path costs the joint entropy, by the chain rule. (Variables coded in one step are
-coded independently, which costs more if they depend on each other.)
+distribution. In this guide, a variable is *sent* by messages, or *coded* (in the API: `told`): its
+time jumps from 0 to 1, and it costs -log p(x) under the output distribution. If the network is the
+exact posterior, every path plus reconstruction costs the joint entropy, by the chain rule.
+(Variables coded in one step are coded independently. If they are dependent, this costs more.)
 
 So one network can be
 
@@ -57,8 +57,8 @@ from keras_bfn import datasets, flows, networks, orders
 """
 ## Text
 
-`times="variables"` gives each letter its own time. In training, each window is in one of several
-states; `orders` sets the fraction of windows in each state (0 if it is not in the dict):
+`times="variables"` gives each letter its own time. In training, each window of 64 letters is in one
+of several states; `orders` sets the fraction of windows in each (0 if it is not in the dict):
 
 - `"together"`: all letters have the same time t, as in the paper;
 - `"given"`: some letters are known, and the others have the same time t;
@@ -98,7 +98,7 @@ model.fit(train, verbose=2)
 
 `code_length` takes an `order`: a name, an object of `keras_bfn.orders`, or an array with the group
 number of each variable. From left to right, one call in causal mode scores all letters. In other
-orders, `num_repeats` random steps are scored for each example, which give an unbiased estimate.
+orders, an unbiased estimate is made from `num_repeats` random steps of the order for each example.
 """
 
 
@@ -198,7 +198,7 @@ for name, order in {
 print(f"{'label, given the image':<24} {nats_of_digits('together', given=['image']):6.2f} nats")
 
 """
-The codec writes files of about these sizes in any of these orders, here with 20 messages.
+In any order, the codec's file is about as large as the cost above (here with 20 messages).
 """
 
 codec = keras_bfn.codec.Codec(digit_model, num_steps=20, order=image_first)
@@ -210,8 +210,8 @@ assert all(np.array_equal(back[name], new_digits[name]) for name in back)
 """
 ## Completions
 
-Given the upper half of a digit, the model samples the lower half. Because training gave it known
-variables, it needs no [guidance](guidance.py). Given an image, it samples a label.
+Given the upper half of a digit, the model samples the lower half. It was trained with known
+variables, so it needs no [guidance](guidance.py). Given an image, it samples a label.
 """
 
 upper = np.where(np.arange(8)[:, None, None] < 4, new_digits["image"][:8], -1)
@@ -242,8 +242,8 @@ print(f"{100 * np.mean(read['label'] == new_digits['label']):.1f}% of the sample
 ## Summary
 
 - Pass `times="variables"` to the model and to the network to give each variable its own time.
-- Pass `order=` to `code_length`, `generate`, `inpaint` and `codec.Codec`, and known data as
-  `given=`.
+- Pass `order=` to `code_length`, `generate`, `inpaint` and `codec.Codec`.
+- Pass known data to `generate`, or the names of known parts to `code_length`, as `given=`.
 - Measure which order is best: the text above costs least from left to right.
 - Numbers of a `ContinuousFlow` can be given, or sent in any order, but not coded: to code an exact
   real number would cost infinitely many nats.

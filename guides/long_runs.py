@@ -10,9 +10,9 @@ Accelerator: None
 """
 ## Introduction
 
-At the end of this guide you have trained a model from a data set in batches, interrupted the run
-and resumed it, and scored the averaged weights. You have also fitted the accuracy of the messages
-to the data before training (`remaining_cost.png`) and checked it afterwards (`loss_by_time.png`).
+In this guide we train a model on batches of a data set, interrupt the run, resume it, and score the
+averaged weights. We also fit the accuracy of the messages to the data before training
+(`remaining_cost.png`), and check it afterwards (`loss_by_time.png`).
 
 The model is small; the paper's models trained for a million steps and more. `examples/mnist.py`,
 `cifar10.py` and `text8.py` combine the same pieces for the paper's experiments.
@@ -35,10 +35,10 @@ from keras_bfn import callbacks, datasets, flows, networks, schedules
 """
 ## Data sets
 
-The data sets of the package are `Splits`: batches for training, validation and testing. `text_file`
-and `image_folder` make them from your own data. Each of these three is a `keras.utils.PyDataset`,
-which `fit` and `evaluate` take on every backend. Here we use the digits of scikit-learn, enlarged
-to the size of MNIST.
+The data sets of the package are `Splits` into training, validation and test data. Each of these
+three is a `keras.utils.PyDataset`, which `fit` and `evaluate` take on every backend. `text_file`
+and `image_folder` make `Splits` from your own data. Here we use the digits of scikit-learn,
+enlarged to the size of MNIST.
 """
 
 train, validation, test = datasets.embedded_digits(batch_size=50, limit=500)
@@ -60,7 +60,7 @@ print("The same epoch again:", (first == train[0]).all())
 print("Validation:", (validation[0] == validation[0]).all())
 
 """
-For your own data, write a function from rows and a random generator to a batch. We use 8x8 digits:
+For your own data, write a function that makes a batch from rows and a random generator, as here:
 """
 
 levels = load_digits().images[..., None].astype("uint8")
@@ -107,7 +107,7 @@ are 2 / 17 apart.
 
 `flow.remaining_cost(x)` is the function behind these values: the cost of a variable after messages
 of total accuracy beta. At the left end of `remaining_cost.png`, almost without messages, it is the
-entropy of a pixel. A dot marks the accuracy that `fit` chose, where it is 0.01 nats.
+entropy of a pixel. A dot marks the accuracy that `fit` chose, where the cost is 0.01 nats.
 """
 
 figure = Figure((6, 4), dpi=120, layout="constrained")
@@ -125,7 +125,7 @@ axes.legend()
 figure.savefig("remaining_cost.png")
 
 """
-A network also uses the messages about other pixels, so less remains. Pass the schedule to a flow:
+A network also uses other pixels' messages, so its cost is lower. Pass the schedule to a flow:
 """
 
 schedule = schedules.fit(flows.DiscreteFlow(num_classes=2, beta_1=1.0), images)
@@ -178,8 +178,8 @@ def make_model(flow):
 ## Interrupt and resume
 
 At the end of each epoch, `callbacks.Resume` saves the whole state of training: weights, optimizer,
-averages, and random generators. `data=` is the data set whose `epoch` it sets. If a run is stopped
-or killed, run the same script again, and `fit` continues with the unfinished epoch.
+averages, and random generators. It also sets the `epoch` of the data set given as `data=`. If a run
+is stopped or killed, run the same script again, and `fit` continues with the unfinished epoch.
 `callbacks.SampleImages` writes pictures of samples at a fixed interval of epochs.
 """
 
@@ -199,8 +199,8 @@ def run(directory, flow, *more):
 
 
 """
-Here a callback stops a run in its epoch 13. Then we do what the restarted script would do: make the
-model and the data anew, and call `fit` with the same arguments.
+Here a callback stops a run in the 13th epoch. Then we do what the restarted script would do: make
+the model and the data anew, and call `fit` with the same arguments.
 """
 
 
@@ -227,10 +227,10 @@ of each epoch, as in `history`.
 
 ## Where in time the cost is paid
 
-`loss_by_time` shows after training whether the schedule was well chosen: the cost of the messages
-in each interval of time. With the fitted accuracy, every interval contributes. With eight times
-that accuracy, nearly all of the cost falls before t = 0.5. The half of the training times after
-that teach almost nothing.
+`loss_by_time` returns the cost of the messages in each interval of time. After training, it shows
+whether the schedule was well chosen. With the fitted accuracy, every interval contributes. With
+eight times that accuracy, nearly all of the cost falls before t = 0.5. Half of the training is
+spent on later times, and teaches almost nothing.
 """
 
 test_images = data.test[0]

@@ -83,8 +83,8 @@ model.fit(simulations, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
 """
 ## The posterior
 
-`sample` samples all parts, given some of them. Here we give one observation. For a batch of
-observations, the result has one more axis, the first.
+`sample` samples all parts, given some of them. Given one observation, as here, the parameters have
+the shape `(2000, 2)`; given a batch of n observations, `(n, 2000, 2)`.
 """
 
 observed = np.array([-0.2, 0.3], "float32")
@@ -129,8 +129,9 @@ Simulations may contain NaN, too, where a simulator failed. Missing values do no
 
 ## Densities
 
-`log_prob` estimates a lower bound of a log density, in nats: that of the posterior at the true
-parameters, or of the likelihood at the observation. It is a density over the data's units.
+`log_prob` estimates a lower bound of a log density, in nats. Given the observations, the density is
+that of the posterior at the true parameters. Given the parameters, it is that of the likelihood at
+the observations. Densities depend on the units of the data.
 """
 
 for given in ("observation", "parameters"):
@@ -144,7 +145,8 @@ The true parameters of new simulations are known. If the posteriors are right, t
 parameter among posterior samples is uniform (simulation-based calibration), and the central 90%
 interval contains it 90% of the time. `calibration.png` shows how often each rank occurs, in ten
 bars. If the ranks are uniform, a bar ends within the grey band with 99% probability. Too many ranks
-in the middle mean that posteriors are too wide; too many at the ends, that they are too narrow.
+in the middle mean that posteriors are too wide; too many at the ends, that they are too narrow. If
+high ranks are more frequent than low ones, samples are too low on average.
 """
 
 DRAWS, BARS = 99, 10
@@ -166,10 +168,10 @@ figure.savefig("calibration.png", dpi=100)
 """
 ## Discrete parameters
 
-Integers are classes, 0 to K - 1. Here a class selects one of two simulators, and its posterior is a
-Bayesian model comparison. Parts may have any names, and there may be more than two; `observed`
-names the part that will usually be given, but `sample(given=...)` takes any parts. A missing
-integer is -1.
+Integers are classes, 0 to K - 1. (Pass counts as floats, since their order matters.) Here a class
+selects one of two simulators, and its posterior is a Bayesian model comparison. Parts may have any
+names, and there may be more than two; `observed` names the part that will usually be given, but
+`sample(given=...)` takes any parts. A missing integer is -1.
 """
 
 
@@ -194,8 +196,8 @@ for measured in ([1.0, 1.2, 0.8, 1.1], [0.1, 2.5, 0.4, 1.0]):
 """
 ## From sbi, and from BayesFlow
 
-In `sbi`, a prior has a method `sample`, and a simulator maps batches; both use torch tensors, which
-`make_model`, `fit` and `sample` accept:
+In `sbi`, a prior has a method `sample`, and a simulator takes a batch of parameters. Both return
+torch tensors, which `make_model`, `fit` and `sample` accept:
 
 ```python
 parameters = prior.sample((10_000,))
@@ -220,7 +222,7 @@ samples = model.sample(1000, given={"x": observed})  # in BayesFlow: conditions=
 
 ## To sum up
 
-- `simulation.make_model(simulations, bounds)`, then `compile` and `fit` as of any Keras model.
+- `simulation.make_model(simulations, bounds)`, then `compile` and `fit`, as for any Keras model.
 - `sample(num, given=...)`: posterior, likelihood, predictions, missing observations.
 - `log_prob(x, given=...)`: a lower bound of a log-density, in nats.
 - Ranks of true parameters show whether posteriors are calibrated.

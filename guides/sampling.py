@@ -41,10 +41,10 @@ digits = load_digits().images[..., None].astype("int32")
 
 `generate` takes a sampler by name. `"ancestral"`, the default, is the paper's: at each step it
 samples data from the output distribution, and then a message about these data. The other samplers
-use the mean of the output distribution instead of a sample, and need fewer steps. `"sde1"` and
-`"sde2"` add the noise of a message at each step. `"ode1"` and `"ode2"` add no noise, so a sample is
-a function of its starting point, which is random. The 2 stands for second order: these samplers
-extrapolate the mean from the last two predictions.
+use the mean of the output distribution instead of a sample. `"sde1"` and `"sde2"` add the noise of
+a message at each step. `"ode1"` and `"ode2"` add no noise, so a sample is a function of its
+starting point, which is random. The 2 stands for second order: these samplers extrapolate the mean
+from the last two predictions, and need fewer steps.
 """
 
 for name in ("ancestral", "sde2", "ode2"):
@@ -58,8 +58,8 @@ A sampler object has options:
 
 - `temperature` below 1 favours likely values.
 - `end` sets how the last prediction becomes a sample. `"mode"`, the default, takes the likeliest
-  value of each pixel at t = 1. `"sample"` samples it. `"last"` takes the likeliest value one step
-  earlier, and saves a network call.
+  value of each pixel at t = 1. `"sample"` draws a value. `"last"` takes the likeliest value one
+  step earlier, and saves a network call.
 - `start` skips the earliest times, when messages carry almost no information.
 - `spacing="log_beta"` spaces the steps evenly in the logarithm of the total accuracy, beta. With
   few steps, it gives the best samples of these digits and of binary MNIST, by [Fréchet
@@ -103,9 +103,9 @@ model.fit((images, labels), epochs=100)
 ## Between two digits
 
 `encode` runs a deterministic sampler (`"ode1"` or `"ode2"`) backwards, from data to *latents*, the
-starting points of this sampler, which are normally distributed. It starts from evidence about the
-data at t = 1. This evidence is noisy, so `encode` takes a seed. `generate` turns the latents into
-the data again. We interpolate on the sphere between the latents of two digits, and generate a digit
+starting points of this sampler, which are normally distributed. The sampler starts from noisy
+evidence about the data at t = 1, so `encode` takes a seed. `generate` turns the latents into the
+data again. We interpolate on the sphere between the latents of two digits, and generate a digit
 from each point. (Without a class, the model uses the null condition.)
 """
 
@@ -145,7 +145,7 @@ result = model.inpaint(
     return_details=True,
     verbose=0,
 )
-# Each row: a digit whose lower half is hidden in grey, and its completions.
+# Each row: a digit with its lower half greyed out, then its completions.
 rows = result.samples.reshape(num_digits, num_completions, *x.shape[1:])
 rows = np.concatenate([np.where(known, x, 8)[:, None], rows], axis=1)
 visualization.plot_samples(rows.reshape(-1, *x.shape[1:]), "completed.png", columns=9)
@@ -153,13 +153,13 @@ print("Particles that counted, on average:", result.effective_sample_size.mean()
 
 """
 A forecast is the completion of a series whose past is known. `forecast` takes a past of any length
-and continues it to any horizon, window by window. Each window begins with the last steps known or
-generated so far, and adds up to `stride` new ones. Many continuations of one series sample the
-distribution of its future, and `plot_forecast` draws its quantiles as bands.
+and continues it to any horizon, window by window. Each window begins with the last steps that are
+known or already generated, and at most `stride` new ones follow. Many continuations of one series
+are samples of its future, and `plot_forecast` draws their quantiles as bands.
 
-We train a model on windows of 24 steps of a sine with a random phase, and continue the first 16
-steps of one window to 76. With `times="variables"` the model by default learns to condition on
-known variables (see [In any order](in_any_order.py)), so this needs no particles.
+We train a model on windows of 24 steps of a sine with a random phase, and extend the first 16 steps
+of one window by 60. With `times="variables"` the model by default learns to condition on known
+variables (see [In any order](in_any_order.py)), so this needs no particles.
 """
 
 rng = np.random.default_rng(0)
@@ -185,7 +185,7 @@ the time, the evidence, the parameters of the input distribution, and the networ
 `plot_trajectory` draws the input distribution, and `animate_generation` both the input and the
 output distribution. `plot_flow` draws four distributions of a single variable. Two are of its
 value: the input and the output distribution. Two are of the next message: the sender distribution,
-as if the finished sample were the data, and the receiver distribution, the network's prediction.
+with the finished sample as the data, and the receiver distribution, the network's prediction.
 """
 
 result = model.generate(16, num_steps=20, seed=0, return_details=True, verbose=0)

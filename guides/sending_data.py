@@ -58,9 +58,9 @@ beta(t) is the total accuracy at time t. A *flow* defines e, c and beta(t).
 Alice reports four values every morning: the weather (sunny on half of the mornings, cloudy on a
 quarter, rainy and snowy on an eighth each), the cloud cover in eighths of the sky (mostly clear or
 overcast), the deviation from the usual temperature in tens of degrees, N(0, 0.25^2), and the
-direction of the wind (uniform). Bob knows these distributions; two of the flows take theirs as
-`prior`. A `DiscretizedFlow` predicts a discretised normal, not the exact posterior. So a subclass
-for the cloud cover applies Bayes' rule: the probability of level k is proportional to its prior
+direction of the wind (uniform). Bob knows these distributions: the flows of weather and temperature
+take theirs as `prior`. A `DiscretizedFlow` predicts a discretised normal, not the exact posterior,
+so `CoverFlow` applies Bayes' rule instead: the probability of level k is proportional to its prior
 probability times the likelihood of the evidence, `exp(s e(k) - beta e(k)^2 / 2)`.
 """
 
@@ -103,14 +103,14 @@ Each message involves four distributions:
 1. The *input distribution* is what Bob knows about a variable from the variable's own prior and
    messages. Its parameters theta are the input of the network.
 2. The *output distribution* is the network's prediction of the variable from the theta of all
-   variables. A single variable needs no network: `flow.evidence_params` is the exact prediction.
+   variables. A single variable needs no network: `flow.evidence_params` computes the exact output.
 3. The *sender distribution* is the distribution of Alice's next message, given x.
 4. The *receiver distribution* is Bob's distribution of the next message. He does not know x, so it
    is the mean of the sender distributions of all values, weighted by the output distribution.
 
 A message costs KL(sender || receiver) bits. `observe` samples a message and returns what it adds to
-the evidence; `schedule.alpha` is the accuracy of message i of n. (For `warmth`, `evidence_params`
-is 0. With `prediction="residual"`, an output of 0 predicts the mean of the input distribution.)
+the evidence; `schedule.alpha` is the accuracy of message i of n. (For `warmth`, the exact output is
+0: with `prediction="residual"`, this predicts the mean of the input distribution.)
 """
 
 
@@ -162,9 +162,9 @@ Suppose that Alice stops at some time and sends x itself. The total cost then ha
 bits of the messages so far, and -log2 of the probability or density of x given what Bob knows. On
 average, the first part rises with time, the second falls, and the sum is the entropy. For a single
 variable whose output distribution is the exact posterior, this holds for any number of messages.
-For numbers, whose output distribution is a point, it holds in *continuous time*, with infinitely
-many messages. Their cost is the integral of `losses.ContinuousTimeLoss` over time. We estimate it
-at one random time for each example, from evidence sampled at that time.
+For numbers, whose output distribution is a point, it holds only in *continuous time*, with
+infinitely many messages. Their cost is an integral over time. For each example, we estimate it by
+`losses.ContinuousTimeLoss` at one random time, from evidence sampled at that time.
 """
 
 NUM, NUM_STEPS = 10_000, 10
@@ -243,7 +243,7 @@ With one message about each morning, the pair costs nearly as much as two indepe
 predicts each from its prior. With more messages, each arrives when Bob already knows something
 about *both* mornings, and the cost falls towards the entropy of the pair. Likewise, with few
 messages, fewer sampled pairs are alike. So messages should be many and small: the network combines
-them only between steps. A trained network, whose output distributions are not exact, costs more.
+the two mornings only between messages. A trained network, whose outputs are not exact, costs more.
 
 [Getting started](getting_started.py) trains a network, [compression](lossless_compression.py)
 writes files, and [sampling](sampling.py) shows samplers that need fewer steps.

@@ -60,6 +60,7 @@ train = {name: part[:110].repeat(20, axis=0) for name, part in data.items()}
 test = {name: part[110:] for name, part in data.items()}
 shapes = {"species": (), "width": (), "lengths": (2,)}
 
+# "residual": the network predicts how far the data are from the mean of the input distribution.
 numbers = flows.ContinuousFlow(sigma_1=0.05, prediction="residual")
 flow = {
     "species": flows.DiscreteFlow(num_classes=3, beta_1=5.0),
@@ -84,15 +85,15 @@ are known exactly and cost nothing. From these, the network learns to predict th
 
 The training loss is the sum of the costs of the parts. `loss_weights` multiplies the cost of each
 part by a weight, 1 by default. With a higher weight, the model learns a part earlier, at the
-expense of the others. The species, for example, costs at most about log(3), or 1.1 nats, and the
-other parts cost more. The weights only affect `loss`: all other figures of `evaluate` and
-`code_length` are unweighted nats.
+expense of the others. Here the species has the smallest share of the loss: it costs at most about
+log(3), or 1.1 nats, and the other parts cost more. The weights only affect `loss`: all other
+figures of `evaluate` and `code_length` are unweighted nats.
 
 We first train two models for a short time, one of them with a weight of 10 for the species. Then we
 train a third for longer, without weights. With each model we sample the species of test flowers
 given all other parts. We print the fraction of correct samples, and the cost of each part. (With
-`num_repeats=50`, `evaluate` scores each flower 50 times; `fit` does not. `"sde2"` is a
-[sampler](sampling.py) that needs few steps.)
+`num_repeats=50`, `evaluate` averages over 50 values of t for each flower, for less noise. Training
+is unchanged. `"sde2"` is a [sampler](sampling.py) that needs few steps.)
 """
 
 
@@ -202,7 +203,7 @@ samples, trajectory = result.samples, result.trajectory
 
 def probability(name, params):
     prediction, found = trajectory[name], []
-    for step, t in enumerate(prediction.t):  # the time of each variable
+    for step, t in enumerate(prediction.t):  # t holds a time for each variable
         seen = params[step], prediction.s[step], t
         output = flow[name].output_distribution(*map(keras.ops.convert_to_tensor, seen))
         log_probs = keras.ops.convert_to_numpy(output.log_prob(samples[name]))
@@ -213,6 +214,7 @@ def probability(name, params):
 figure = Figure((6, 3.5), dpi=100, layout="constrained")
 axes = figure.subplots()
 prediction, t = trajectory["species"], trajectory["species"].t[:, 0]
+# What a network would return that sees only the messages about the species:
 own = probability("species", flow["species"].evidence_params(prediction.theta))
 axes.plot(t, own, "--", color="tab:blue", label="species, by its own messages")
 axes.plot(t, probability("species", prediction.params), color="tab:blue", label="species")

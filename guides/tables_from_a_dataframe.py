@@ -60,7 +60,7 @@ print(train.head().to_string())
 
 - `Number`: real numbers and dates. Their ranks are mapped to quantiles of the standard normal
   distribution: the median becomes 0. Only ranks matter, so long tails do no harm.
-- `Levels`: integers in a range of at most 256 values, in order.
+- `Levels`: integers with more than ten different values, in a range of at most 256, in order.
 - `Angle`: periodic numbers, such as degrees or hours of the day. They must be declared.
 - `Category`: strings, bools, and numbers with at most ten different values, without an order.
   Grades from 1 to 5 have an order: declare them as `Levels(1, 5)`.
@@ -88,7 +88,7 @@ print({name: sum(part.values()).mean().round(2).item() for name, part in nats.it
 """
 These are the mean code lengths of the parts of a test row, in nats; their sum is that of the row.
 All `Number` columns form one part, `"numbers"`. The part `"present"` states which cells are
-present. `num_repeats=100` averages over 100 values of t per row; `evaluate` uses one by default.
+present. `num_repeats=100` averages over 100 values of t per row, `evaluate` by default over one.
 
 ## Generated rows
 """
@@ -98,7 +98,7 @@ print(drawn.head().to_string())
 
 """
 Generated values have the precision of the training rows: proline is a whole number, and alcohol has
-two digits after the point. About one cell in twenty is missing, too. The diagonal of `pairs.png`
+two digits after the point. Again, about one cell in twenty is missing. The diagonal of `pairs.png`
 shows the distribution of each column: training rows in grey, generated rows in red. Other panels
 show pairs of columns: training rows in black, generated rows in colour, by grape.
 """
@@ -151,8 +151,8 @@ print(strong["grape"].value_counts().to_dict())
 ## Imputation
 
 `impute` samples the missing cells, given the rest of the row. The spread of `num_draws` samples
-shows the uncertainty. If it is right, a true value is lower than all 15 samples in one case of 16,
-and higher than all in one, so 88% lie between. We hide a quarter of the numbers, and all grapes.
+shows the uncertainty. If it is right, one true value in 16 is below all 15 samples, and one in 16
+is above them all, so 88% lie between. We hide a quarter of the numbers, and all grapes.
 """
 
 hidden = rng.uniform(size=(len(test), len(names))) < 0.25
@@ -203,9 +203,9 @@ cells, and generates a value in every row.
 ## Outliers
 
 `log_likelihood` estimates a lower bound of the log likelihood of each row, in nats (for rows with
-missing cells, it is not a bound). Numbers count with the log density of their mapped values, which
-can be positive. A row is unlikely if a value is unusual, or if usual values do not go together. To
-test the latter, we replace one cell of each test row with that of another row.
+missing cells, it is not a bound). For numbers, it adds the log density of their mapped values,
+which can be positive. A row is unlikely if a value is unusual, or if usual values do not go
+together. To test the latter, we replace one cell of each test row with that of another row.
 """
 
 swapped = test.copy()
@@ -235,7 +235,7 @@ print(type(loaded) is keras_bfn.tables.TableModel)
 ## With scikit-learn
 
 `TableEstimator` wraps such a model as a scikit-learn estimator. It takes frames or arrays of
-numbers. Its `transform` imputes missing cells, here before a classifier that does not accept any.
+numbers. Its `transform` imputes missing cells, which this pipeline's classifier does not accept.
 """
 
 imputer = TableEstimator(width=64, epochs=200, random_state=0)

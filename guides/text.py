@@ -70,7 +70,7 @@ for tokenizer, text in (
 `text_file("novel.txt")` reads a text of your own; `embedded_text` reads the prose of Python's help.
 The last twentieth of the text is the test part, the twentieth before it the validation part, and
 the rest the training part. Batches consist of windows of `seq_length` tokens. Validation and test
-windows follow one another; training windows start at random positions.
+windows lie end to end; training windows start at random positions.
 """
 
 LENGTH = 64
@@ -129,8 +129,8 @@ for order in (0, 1, 2):
 """
 After 400 steps, the model of order 0 is about as good as the untrained model of order 1. With order
 1, the network learns part of the dependence on the letter two positions back. With order 2, it
-learns nothing measurable in so few steps: the samples of the last model, below, are those of the
-chain. [The results](../docs/results.md#code-length) show what longer training adds.
+learns nothing measurable in so few steps, so the samples of this model, below, are in effect
+samples of the chain. [The results](../docs/results.md#code-length) show what longer training adds.
 
 ## Comparison with compressors
 
@@ -163,7 +163,7 @@ for order in (1, 2, 3):
 `generate_text` returns strings. The sampler `"sde2"` needs fewer steps than the paper's (see
 [sampling](sampling.py)). Its options make samples likelier and less varied: a `temperature` below 1
 sharpens the output distribution of each letter, `top_k` keeps only the k likeliest letters, and
-`top_p` only the fewest letters whose total probability is at least p.
+`top_p` the smallest set of letters whose total probability is at least p.
 
 We measure samples by two figures: the fraction of their words that occur in the training part
 (without the first and the last word, which the window may cut), and the bits per character that the
@@ -193,8 +193,8 @@ print(f"{'real text':<16}{known:>4.0%} known words, {bits:.2f} bits")
 
 `continue_text` continues a prompt. It is a form of inpainting: messages about the known letters
 come from their true values, and the sampler generates the other letters. With `num_particles=4`,
-four candidates are sampled side by side, and those that predict the known letters better are more
-likely to be selected.
+four candidates are sampled side by side. Those from which the network predicts the known letters
+better are more likely to be selected.
 """
 
 texts = model.continue_text(
@@ -225,13 +225,14 @@ print(keras.saving.load_model("text.keras").generate_text(1, num_steps=20, seed=
 ## Next steps
 
 `examples/text8.py --preset small --data novel.txt` trains a model of a million weights on windows
-of 256 characters, with a prior of order 3, and prints such figures for samples, measured against
-the validation text. `examples/fine_tune.py text` trains `bfn_text` further on other texts (see
-[fine-tuning](fine_tuning_and_export.py)). For texts of different lengths,
+of 256 characters, with a prior of order 3, and prints both figures for its samples, with the
+validation text as the reference. `examples/fine_tune.py text` trains `bfn_text` further on other
+texts (see [fine-tuning](fine_tuning_and_export.py)). For texts of different lengths,
 `tokenizer.encode_batch(texts)` pads each row with -1; use `Transformer(..., masked=True)` with it:
 see [the tour](../docs/tour.md#text). To generate texts with or without certain letters, see
 [guidance](guidance.py).
 
 `examples/molecules.py` trains on SMILES, whose syntax is strict. For such short strings, use
-`Transformer(..., causal=True)` and `order="left_to_right"`.
+`Transformer(..., causal=True)` and `order="left_to_right"`. Its tokenizer, `Symbols.fit(texts,
+pattern)`, has a token for each distinct match of a regular expression, and one that ends a text.
 """

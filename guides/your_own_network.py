@@ -38,8 +38,8 @@ from keras_bfn.layers import EvidenceShortcut, TimeEmbedding
 
 The data are words of six letters from a to d, three pairs of equal letters, such as `ccaabb`. There
 are 64 such words, all equally likely, so the entropy is log(64), or 4.16 nats. No network can send
-a word in less, and independent letters cost twice as much. The letters are classes 0 to 3; a
-`DiscreteFlow` defines how they are sent. The shape of one example is `(6,)`.
+a word in less. Coding the letters independently costs twice as much. The letters are classes 0 to
+3; a `DiscreteFlow` defines how they are sent. The shape of one example (*event shape*) is `(6,)`.
 """
 
 LETTERS, LENGTH = "abcd", 6
@@ -64,15 +64,15 @@ Here theta holds the probabilities of 4 classes for each of 6 letters, and the n
 logits for each. Each flow documents its own parameters: for a `keras_bfn.flows.DiscretizedFlow`,
 theta is a mean, and the network returns a mean and a log standard deviation. For [several
 kinds](several_kinds.py), the flow, theta and the output are dicts. With `times="variables"` ([in
-any order](in_any_order.py)), `"t"` has the shape of the data. `training=True` is passed to a `call`
-that takes it.
+any order](in_any_order.py)), `"t"` has the shape of the data. If `call` has an argument `training`,
+it is true during `fit`.
 
 ## A functional model
 
-The inputs have the names of the contract, and the model gets the event shape from them. Two layers
-of the package help, but are optional. `TimeEmbedding` turns the time into a vector.
-`EvidenceShortcut` adds to the output what a letter's own messages say about it, so that the network
-has to learn only what the other letters say. The other two models do without this layer.
+The inputs have the names of the contract. (From a functional network, `BayesianFlowNetwork` can
+infer the event shape.) Two optional layers of the package help. `TimeEmbedding` turns the time into
+a vector. `EvidenceShortcut` adds to the output what a letter's own messages say about it, so that
+the network has to learn only what the other letters say. The other models do without this layer.
 """
 
 
@@ -92,9 +92,9 @@ def make_functional():
 """
 ## A subclassed model
 
-Here each letter is a vector. Dense blocks alternate: one combines the numbers of each vector, the
-next combines the letters. To save the model, register the class and return the arguments of the
-constructor from `get_config`.
+Here each letter is a vector of features. Dense blocks alternate: one mixes the features of each
+letter, the next mixes the letters. To save the model, register the class and return the arguments
+of the constructor from `get_config`.
 """
 
 
@@ -230,7 +230,7 @@ for change in (
         print(" ".join(str(error).split())[:100])
 
 """
-No check can tell that a network returns numbers of another meaning. A `DiscreteFlow` expects
+No check can detect outputs of the right shape but with the wrong meaning. A `DiscreteFlow` expects
 *logits*. If the network returns probabilities, no class ever becomes more than e times as likely as
 another, and a word costs more than six independent letters (8.3 nats):
 """
@@ -246,6 +246,5 @@ print(f"Logits: {cost(model):.2f} nats. Probabilities instead: {cost(wrong):.2f}
 
 """
 So compare the cost after the first epochs with that of independent, equally likely classes: log(K)
-nats for each variable. If the cost stays higher, longer training will not help: look for a mistake
-in what the network returns.
+nats for each variable. If it stays higher, look for a mistake in what the network returns.
 """

@@ -215,6 +215,43 @@ FAULTS = [
         "is_first = t <= 0.0\n",
         ("saving",),
     ),
+    Fault(
+        "jumps that start where paths begin are taken for jumps from `start`",
+        "distillation/trajectories.py",
+        "np.sqrt(beta), np.sqrt([0.0, *beta[1:]])\n",
+        "np.sqrt(beta), np.sqrt(beta)\n",
+    ),
+    Fault(
+        "jumps to the data aim at the mean along the path",
+        "distillation/trajectories.py",
+        "target = np.where(_expand(to_data, data), data, mean)\n",
+        "target = mean\n",
+    ),
+    Fault(
+        "the condition of a jump is that of the path of the same number, not of its own",
+        "distillation/trajectories.py",
+        "lambda values: values[path], condition)\n",
+        "lambda values: values[: len(path)], condition)\n",
+    ),
+    Fault(
+        "students with fresh noise jump to the next time, not to the data",
+        "samplers/samplers.py",
+        "return ops.ones_like(t_next) if self.fresh_noise else t_next\n",
+        "return t_next\n",
+        ("distillation",),
+    ),
+    Fault(
+        "the new layer of a guided student is not silent at first",
+        "distillation/distiller.py",
+        "[0.0 * weight for weight in layer.get_weights()]",
+        "layer.get_weights()",
+    ),
+    Fault(
+        "weights of examples have no effect on the loss of a student",
+        "distillation/distiller.py",
+        "self._mean(per_variable, per_variable, sample_weight)",
+        "self._mean(per_variable, per_variable, None)",
+    ),
 ]
 
 

@@ -53,6 +53,22 @@ def test_digits(data_type, arguments, script, tmp_path):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("options", [(), ("--guidance", "1", "3")])
+def test_a_student_is_distilled_from_a_preset_or_a_file(options, script, tmp_path):
+    teacher = "bfn_digits_classes"
+    if not options:
+        teacher = str(tmp_path / "teacher.keras")
+        keras_bfn.BayesianFlowNetwork.from_preset("bfn_digits").save(teacher)
+    small = ("--paths", "16", "--path-steps", "2", "--jumps", "2", "--batch-size", "16")
+    arguments = (teacher, *options, *small, "--epochs", "1", "--save-preset", "preset")
+    printed = script(ROOT / "examples" / "distil.py", *arguments, "--teacher-calls", "2")
+    assert "Wrote student.keras and calls.png" in printed
+    assert (tmp_path / "distilled" / "calls.png").exists()
+    student = keras_bfn.BayesianFlowNetwork.from_preset(tmp_path / "preset")
+    assert student.signature.takes_jumps
+
+
+@pytest.mark.once
 def test_digits_refuses_no_epochs(refusal):
     message = refusal(ROOT / "examples" / "digits.py", "--epochs", "0")
     assert "--epochs: must be at least 1, received 0" in message

@@ -10,7 +10,7 @@ from keras_bfn.saving.files import write_atomically
 
 CARD, PICTURE = "README.md", "samples.png"
 _NUM_ROWS = 4
-_NUM_STEPS = 50
+_NUM_STEPS, _NUM_JUMPS = 50, 2
 
 # Descriptions of the metrics that `evaluate` returns.
 _EVALUATED = {
@@ -57,13 +57,18 @@ def draw_images(model):
     if part is None or (model.conditional and num_classes is None):
         return None
     columns, condition = 8, None
-    caption = f"Samples in {_NUM_STEPS} steps"
+    num_steps = _num_steps(model)
+    caption = f"Samples in {num_steps} steps"
     if num_classes is not None:
         columns = min(num_classes, 10)
         condition = np.arange(_NUM_ROWS * columns) % columns
         caption += f", one column for each of the conditions 0..{columns - 1}"
-    images = model.generate(_NUM_ROWS * columns, _NUM_STEPS, condition=condition, seed=0, verbose=0)
+    images = model.generate(_NUM_ROWS * columns, num_steps, condition=condition, seed=0, verbose=0)
     return (images[part] if isinstance(images, dict) else images), columns, caption
+
+
+def _num_steps(model):
+    return _NUM_JUMPS if model.signature.takes_jumps else _NUM_STEPS
 
 
 def _num_classes(model):
@@ -155,7 +160,7 @@ def _describe(model):
 def _generate(model):
     """Returns the code that generates 16 samples; strings for a text model."""
     is_text = model.tokenizer is not None and not isinstance(model.flow, dict)
-    call = f"{'generate_text' if is_text else 'generate'}(16, num_steps={_NUM_STEPS}"
+    call = f"{'generate_text' if is_text else 'generate'}(16, num_steps={_num_steps(model)}"
     if _num_classes(model) is not None:
         return f"{call}, condition=[0] * 16)"
     # Only its author knows the conditions of a custom network.
