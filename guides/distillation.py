@@ -138,6 +138,9 @@ student.save("student.keras")
 student.export("student.onnx", format="onnx")  # on PyTorch
 ```
 
+`from_preset("bfn_digits_student")` loads such a student, distilled by `examples/distil.py`, which
+does the same for any model that is unconditional or given a class.
+
 ## What to expect
 
 - A student imitates its teacher's deterministic sampler. It is not better than the teacher with

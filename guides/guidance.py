@@ -18,8 +18,8 @@ and rows with a given sum. We also restore digits: `deblurred.png`, `enlarged.pn
 Messages are about the *embedding* of the data, a vector of real numbers for each variable. The
 *evidence* s is the sum of the messages so far, weighted by their accuracy. Any differentiable
 likelihood L(x) of the data can guide samples. Let h(s) be the mean of L over the posterior of the
-data given s. At each step, the gradient of log h(s) is added to the expected embedding that the
-network predicts. This works for all types of data, because s always consists of real numbers.
+data given s. At each step, the gradient of log h(s) is added to the embedding that the message is
+about. This works for all types of data, because s always consists of real numbers.
 
 The guide needs `scikit-learn` and `matplotlib`, and takes a few minutes on a CPU.
 
@@ -108,8 +108,8 @@ All other guidance is passed as `guidance=`: a plain function, or an object with
 We cannot compute h exactly. By default we approximate it by the likelihood of the expected data.
 `num_particles` corrects the error: each sample has several weighted candidates, and one of them is
 drawn by weight. As their number grows, the density of samples becomes proportional to L times the
-density without guidance, if the approximation of h is positive wherever L is. The weights need
-each step's probability density, which only `"ancestral"` and `"sde1"` provide.
+density without guidance, if the approximation of h is nowhere 0 where h is positive. The weights
+need each step's probability density, which only `"ancestral"` and `"sde1"` provide.
 
 As an example, we measure the ink of a digit, the sum of its grey levels. We sample first without
 guidance, then given a measured ink of 250, with normal noise of standard deviation 5.
@@ -244,7 +244,7 @@ print(rows.round(1), rows.sum(axis=1).round(2))
   ignores what the evidence for one variable implies about the others.
 - `a * b` requires both events, `a + b` either of them.
 - For strings of strict syntax, `guidance.Balanced("()", tokenizer)` requires matching brackets, and
-  `guidance.Even("12", tokenizer)` digits in pairs. Their h is exact (`guidance.Automaton`).
+  `guidance.Even("12", tokenizer)` digits in pairs: the mean of L over the output, exactly.
 - To approximate h better, write a subclass of `Guidance` with a method `log_h(expected)`. Its
   argument, a `guidance.Expected`, has the prediction, and the data's means and variances under it.
 """

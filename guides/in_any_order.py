@@ -15,9 +15,9 @@ variables together or in random order, and can condition on any subset of them. 
 also transmit letters from left to right. We compare the costs, continue text, fill in gaps, and
 compress and complete digits (`digits_in_any_order.png`).
 
-A Bayesian Flow Network usually sends messages about all variables of an example together, with the
-same accuracy at each time. The theory does not require this. Let each variable i have its own time
-t_i, and let the times rise from 0 to 1 along any path. Each step of the path then costs
+A Bayesian Flow Network usually sends all variables of an example together: at each time, all
+messages have the same accuracy. The theory does not require this. Let each variable i have its own
+time t_i, and let the times rise from 0 to 1 along any path. Each step of the path then costs
 
 $$\\sum_i \\tfrac{c}{2}\\, \\beta'(t_i)\\, |e(x_i) - \\hat e_i|^2\\, dt_i,$$
 
@@ -98,7 +98,7 @@ model.fit(train, verbose=2)
 
 `code_length` takes an `order`: a name, an object of `keras_bfn.orders`, or an array with the group
 number of each variable. From left to right, one call in causal mode scores all letters. In other
-orders, an unbiased estimate is made from `num_repeats` random steps of the order for each example.
+orders, each of `num_repeats` calls scores one random group of an example, at a random time if sent.
 """
 
 
@@ -198,7 +198,7 @@ for name, order in {
 print(f"{'label, given the image':<24} {nats_of_digits('together', given=['image']):6.2f} nats")
 
 """
-In any order, the codec's file is about as large as the cost above (here with 20 messages).
+In any order, the codec's file is about as large as the cost of as many messages (here 20).
 """
 
 codec = keras_bfn.codec.Codec(digit_model, num_steps=20, order=image_first)

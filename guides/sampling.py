@@ -103,10 +103,10 @@ model.fit((images, labels), epochs=100)
 ## Between two digits
 
 `encode` runs a deterministic sampler (`"ode1"` or `"ode2"`) backwards, from data to *latents*, the
-starting points of this sampler, which are normally distributed. The sampler starts from noisy
-evidence about the data at t = 1, so `encode` takes a seed. `generate` turns the latents into the
-data again. We interpolate on the sphere between the latents of two digits, and generate a digit
-from each point. (Without a class, the model uses the null condition.)
+starting points of this sampler, which are normally distributed. The backward run begins with noisy
+evidence about the data, so `encode` takes a seed. `generate` turns the latents into the data again.
+We interpolate on the sphere between the latents of two digits, and generate a digit from each
+point. (Without a class, the model uses the null condition.)
 """
 
 sampler = samplers.ODE2Sampler(start=0.01, spacing="log_beta")
@@ -153,9 +153,9 @@ print("Particles that counted, on average:", result.effective_sample_size.mean()
 
 """
 A forecast is the completion of a series whose past is known. `forecast` takes a past of any length
-and continues it to any horizon, window by window. Each window begins with the last steps that are
-known or already generated, and at most `stride` new ones follow. Many continuations of one series
-are samples of its future, and `plot_forecast` draws their quantiles as bands.
+and continues it to any horizon, window by window. Each window begins with the last steps known or
+generated. After the first window, `stride` new ones follow. Many continuations of one series are
+samples of its future, and `plot_forecast` draws their quantiles as bands.
 
 We train a model on windows of 24 steps of a sine with a random phase, and extend the first 16 steps
 of one window by 60. With `times="variables"` the model by default learns to condition on known

@@ -60,7 +60,7 @@ print(train.head().to_string())
 
 - `Number`: real numbers and dates. Their ranks are mapped to quantiles of the standard normal
   distribution: the median becomes 0. Only ranks matter, so long tails do no harm.
-- `Levels`: integers with more than ten different values, in a range of at most 256, in order.
+- `Levels`: integers with more than ten different values, over at most 256 levels, in order.
 - `Angle`: periodic numbers, such as degrees or hours of the day. They must be declared.
 - `Category`: strings, bools, and numbers with at most ten different values, without an order.
   Grades from 1 to 5 have an order: declare them as `Levels(1, 5)`.
@@ -150,9 +150,9 @@ print(strong["grape"].value_counts().to_dict())
 """
 ## Imputation
 
-`impute` samples the missing cells, given the rest of the row. The spread of `num_draws` samples
-shows the uncertainty. If it is right, one true value in 16 is below all 15 samples, and one in 16
-is above them all, so 88% lie between. We hide a quarter of the numbers, and all grapes.
+`impute` samples the missing cells, given the rest of the row. The spread of 15 samples
+(`num_draws`) shows the uncertainty. If it is right, one true value in 16 is below them all, and one
+in 16 above, so 88% lie between. We hide a quarter of the numbers, and all grapes.
 """
 
 hidden = rng.uniform(size=(len(test), len(names))) < 0.25

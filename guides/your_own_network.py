@@ -62,10 +62,10 @@ A network is called with a dict, and returns a tensor:
 
 Here theta holds the probabilities of 4 classes for each of 6 letters, and the network returns 4
 logits for each. Each flow documents its own parameters: for a `keras_bfn.flows.DiscretizedFlow`,
-theta is a mean, and the network returns a mean and a log standard deviation. For [several
-kinds](several_kinds.py), the flow, theta and the output are dicts. With `times="variables"` ([in
-any order](in_any_order.py)), `"t"` has the shape of the data. If `call` has an argument `training`,
-it is true during `fit`.
+theta is a mean, and the network returns the mean and log standard deviation of the noise, or, with
+`prediction="data"`, of the data. For [several kinds](several_kinds.py), the flow, theta and the
+output are dicts. With `times="variables"` ([in any order](in_any_order.py)), `"t"` has the shape of
+the data. If `call` has an argument `training`, it is true during `fit`.
 
 ## A functional model
 

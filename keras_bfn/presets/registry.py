@@ -131,6 +131,11 @@ PRESETS = {
         num_params=169_138,
         weights=str(_HERE / "bfn_digits_classes"),
     ),
+    "bfn_digits_student": Preset(
+        "A student of `bfn_digits_classes`, for one to four network calls, by examples/distil.py.",
+        num_params=177_586,
+        weights=str(_HERE / "bfn_digits_student"),
+    ),
     "bfn_mnist": Preset(
         "Binarised MNIST, conditioned on the digit: a PatchTransformer, by examples/mnist.py.",
         num_params=1_058_419,

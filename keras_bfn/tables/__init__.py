@@ -8,6 +8,9 @@ from keras_bfn.tables.columns import Levels as Levels
 from keras_bfn.tables.model import TableModel as TableModel
 from keras_bfn.tables.numbers import Angle as Angle
 from keras_bfn.tables.numbers import Number as Number
+from keras_bfn.tables.rules import AtLeast as AtLeast
+from keras_bfn.tables.rules import Rule as Rule
+from keras_bfn.tables.rules import SumOf as SumOf
 from keras_bfn.tables.table import Table as Table
 
 if TYPE_CHECKING:

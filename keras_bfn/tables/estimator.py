@@ -184,7 +184,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             import pandas
         options = {"dtype": "float64", "ensure_all_finite": "allow-nan"}
         X = validate_data(self, X, reset=reset, **options)
-        names = [f"x{i}" for i in range(X.shape[1])] if reset else list(self.model_.table.columns)
+        names = [f"x{i}" for i in range(X.shape[1])] if reset else self.model_.table.names
         return pandas.DataFrame(X, columns=names)
 
     def _draw_seed(self):

@@ -177,7 +177,7 @@ class TableModel(BayesianFlowNetwork):
         if not given:
             own = {"sampler": SAMPLER, "batch_size": min(num_rows, 1024), "verbose": 0}
             return self.table.decode(self.generate(num_rows, num_steps, **{**own, **options}))
-        names = list(self.table.columns)
+        names = self.table.names
         if not isinstance(given, dict) or not set(given) <= set(names):
             raise refusal(
                 "given", f"must be a dict from some of the columns {names} to values", given
@@ -230,7 +230,7 @@ class TableModel(BayesianFlowNetwork):
         cells = self.table.read(df)
         if not len(df):
             raise refusal("df", "must have at least one row", df)
-        cells = {name: cells.get(name, [None] * len(df)) for name in self.table.columns}
+        cells = {name: cells.get(name, [None] * len(df)) for name in self.table.names}
         repeated = {name: num * values for name, values in cells.items()}
         filled = self._fill(repeated, 1, num_steps, num_particles, **options)
         names = sorted(cells, key=lambda name: [*df.columns, *cells].index(name))
@@ -256,13 +256,7 @@ class TableModel(BayesianFlowNetwork):
             drawn = self.generate(num, num_steps, **{"sampler": SAMPLER, "given": x, **options})
         else:
             drawn = self.inpaint(x, None, num_steps, num_particles, **options)
-        drawn = self.table.decode_cells(drawn)
-        return {
-            name: [
-                new if old is None else old for old, new in zip(values, drawn[name], strict=True)
-            ]
-            for name, values in cells.items()
-        }
+        return self.table.decode_cells(drawn, cells)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "table": keras.saving.serialize_keras_object(self.table)}

@@ -17,6 +17,7 @@ from keras_bfn.tables import frames
 from keras_bfn.tables.columns import CATEGORY_ACCURACY, Category, Column, Levels
 from keras_bfn.tables.model import TableModel
 from keras_bfn.tables.numbers import Number, number_flow
+from keras_bfn.tables.rules import Rule, in_order
 
 FEW_VALUES = 10  # numbers with at most this many values are classes
 MOST_LEVELS = 256
@@ -35,13 +36,17 @@ class Table(Immutable):
     missing, 0. The value of a missing cell is meaningless.
 
     Args:
-        columns: dict from names, in order, to a fitted `keras_bfn.tables.Column`.
+        columns: dict from names, in order, to a fitted `keras_bfn.tables.Column`: those that are
+            sent.
         dtypes: dict from names to the dtypes of the frame's columns, as text.
         library: `"pandas"` or `"polars"`: the library of returned frames.
         prior: a `keras_bfn.flows.JointNormal` of the numbers, or None.
+        rules: None, or a dict from names of columns to a `keras_bfn.tables.Rule`. What is sent of
+            such a column is the rule's remainder.
 
     Raises:
-        ValueError: if names of columns and dtypes differ, or the prior is of other numbers.
+        ValueError: if names of columns and dtypes differ, the prior is of other numbers, or a rule
+            refers to other columns.
 
     Example:
 
@@ -65,14 +70,19 @@ class Table(Immutable):
         dtypes: Mapping[str, str],
         library: Literal["pandas", "polars"],
         prior: JointNormal | None = None,
+        rules: Mapping[str, Rule] | None = None,
     ) -> None:
-        for name, value in (("columns", columns), ("dtypes", dtypes)):
+        rules = {} if rules is None else rules
+        for name, value in (("columns", columns), ("dtypes", dtypes), ("rules", rules)):
             if not isinstance(value, dict):
                 raise refusal(name, "must be a dict", value)
         self.columns, self.dtypes = dict(columns), dict(dtypes)
         self.library = check_choice("library", library, ("pandas", "polars"))
         _check_columns(columns)
-        if not columns or list(columns) != list(dtypes):
+        _check_rules(rules, dtypes)
+        self.rules = {name: rules[name] for name in in_order(rules)}
+        unsent = {name for name, rule in rules.items() if rule.column is None}
+        if not columns or list(columns) != [name for name in dtypes if name not in unsent]:
             raise refusal(
                 "dtypes",
                 f"must have the same keys as `columns`, at least one: {list(columns)}",
@@ -83,7 +93,7 @@ class Table(Immutable):
             number_flow(prior).check_event_shape((len(self.numbers),))
 
     @classmethod
-    def from_dataframe(cls, df: Frame, /, **columns: Column) -> Self:
+    def from_dataframe(cls, df: Frame, /, **columns: Column | Rule) -> Self:
         """Chooses and fits the columns of a frame.
 
         Strings, bools, categories, and numbers of at most 10 values become `Category`; integers
@@ -92,7 +102,10 @@ class Table(Immutable):
 
         Args:
             df: a frame of pandas or polars, with at least one row.
-            **columns: by name, a `keras_bfn.tables.Column` that replaces the default choice.
+            **columns: by name, a `keras_bfn.tables.Column` that replaces the default choice, or a
+                `keras_bfn.tables.Rule`, such as `AtLeast("start")` or `SumOf("net", "tax")`, that
+                holds in every row. Columns with rules, and those that they refer to, must be
+                complete.
 
         Returns:
             A `Table`.
@@ -105,13 +118,19 @@ class Table(Immutable):
         if not set(columns) <= set(frame.columns) or not len(frame):
             expected = f"must name some of {frame.columns}, and `df` must have at least one row"
             raise mismatch("columns", expected, f"{list(columns)}, and {len(frame)} rows")
-        _check_columns(columns)
+        rules = {name: rule for name, rule in columns.items() if isinstance(rule, Rule)}
+        own: dict[str, Any] = {name: x for name, x in columns.items() if name not in rules}
+        _check_columns(own)
+        remainders = _remainders_of(frame, rules)
         fitted, dtypes = {}, {}
         for name in frame.columns:
             series, dtypes[name] = frame[name], frames.dtype_of(frame[name])
+            if name in rules and rules[name].column is None:
+                continue
             with _naming(name):
-                cells = frames.read_cells(series)
-            column = columns.get(name) or _infer(name, series, cells)
+                cells = remainders[name] if name in rules else frames.read_cells(series)
+            column = rules[name].column if name in rules else own.get(name)
+            column = column or _infer(name, series, cells)
             if dtypes[name] is None or column is None:
                 came = f"column {name!r} of {series.to_native().dtype}"
                 expected = "must contain numbers, strings, bools, categories or times"
@@ -122,11 +141,16 @@ class Table(Immutable):
                 column = Category(frames.categories_of(series), nullable=column.nullable)
             with _naming(name):
                 fitted[name] = column.fit(cells)
-        table = cls(fitted, dtypes, frame.implementation.name.lower())
+        table = cls(fitted, dtypes, frame.implementation.name.lower(), None, rules)
         if not table.numbers:
             return table
         prior = JointNormal.fit(table.encode(df, seed=0)[table.numbers_part])
-        return cls(fitted, dtypes, table.library, prior)
+        return cls(fitted, dtypes, table.library, prior, rules)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the frame's columns, in order."""
+        return list(self.dtypes)
 
     @property
     def numbers(self) -> list[str]:
@@ -157,7 +181,7 @@ class Table(Immutable):
 
     def _free(self, name):
         """Returns a name that no column has."""
-        while name in self.columns:
+        while name in self.dtypes:
             name += "_"
         return name
 
@@ -194,13 +218,11 @@ class Table(Immutable):
     def read(self, df: Frame) -> dict[str, list[Any]]:
         """Returns the cells of a frame: a dict of lists, for the table's columns in the frame."""
         frame = frames.read_frame(df)
-        if not set(self.columns) & set(frame.columns):
-            raise refusal(
-                "df", f"must have some of the columns {list(self.columns)}", frame.columns
-            )
+        if not set(self.names) & set(frame.columns):
+            raise refusal("df", f"must have some of the columns {self.names}", frame.columns)
         return {
             name: self.read_column(name, frame[name])
-            for name in self.columns
+            for name in self.names
             if name in frame.columns
         }
 
@@ -232,6 +254,7 @@ class Table(Immutable):
         """
         rng = None if seed is None else np.random.default_rng(check_seed(seed))
         unknown = [None] * len(next(iter(cells.values())))
+        cells = self._find_remainders(cells)
         found: dict[str, Array] = {}
         present: list[list[int]] = []
         for name, column in self.columns.items():
@@ -253,8 +276,37 @@ class Table(Immutable):
             found[self.present_part] = np.array(present, "int32").T
         return {name: found[name] for name in self.event_shape()}
 
-    def decode_cells(self, parts: Mapping[str, Array]) -> dict[str, list[Any]]:
-        """As `decode`, but returns a dict from columns to lists of cells."""
+    def _find_remainders(self, cells):
+        """Replaces the cells of columns with rules by the rules' remainders.
+
+        Raises:
+            ValueError: if a row breaks a rule, or lacks a cell that a rule needs.
+        """
+        unknown = [None] * len(next(iter(cells.values())))
+        whole = dict.fromkeys(self.names, unknown) | dict(cells)
+        found = dict(cells)
+        for name, rule in self.rules.items():
+            if name in cells:
+                with _naming(name):
+                    found[name] = rule.send(name, whole)
+        return found
+
+    def decode_cells(
+        self, parts: Mapping[str, Array], known: Mapping[str, Sequence[Any]] | None = None
+    ) -> dict[str, list[Any]]:
+        """As `decode`, but returns a dict from columns to lists of cells.
+
+        Args:
+            parts: data of the flow.
+            known: None, or a dict from columns to lists of cells, which replace decoded ones unless
+                they are None. Columns with rules are then restored from these.
+
+        Returns:
+            A dict from all columns to lists of cells.
+
+        Raises:
+            ValueError: if `parts` lacks a part.
+        """
         names = list(self.event_shape())
         if not isinstance(parts, dict) or not set(names) <= set(parts):
             raise mismatch("parts", f"must be a dict with the parts {names}", describe(parts))
@@ -272,7 +324,20 @@ class Table(Immutable):
             for name, codes in zip(self.nullable, present, strict=True):
                 pairs = zip(codes, cells[name], strict=True)
                 cells[name] = [None if code == 0 else cell for code, cell in pairs]
-        return cells
+        whole: dict[str, list[Any]] = {}
+        plain = [name for name in self.names if name not in self.rules]
+        for name in (*plain, *self.rules):
+            if name in self.rules:
+                rule = self.rules[name]
+                rest = cells.get(name) or [None] * len(whole[rule.others[0]])
+                new = rule.receive(rest, whole)
+            else:
+                new = cells[name]
+            if known is not None:
+                pairs = zip(known[name], new, strict=True)
+                new = [drawn if cell is None else cell for cell, drawn in pairs]
+            whole[name] = new
+        return {name: whole[name] for name in self.names}
 
     def flow(self) -> dict[str, Flow]:
         """Returns the dict of flows, with the priors of the observed values."""
@@ -350,6 +415,38 @@ def _put_values(arrays, missing, rng):
     rows = rng.choice(present, missing.sum()) if is_drawn else None
     for x in arrays:
         x[missing] = x[rows] if is_drawn else 0
+
+
+def _check_rules(rules, names):
+    for name, rule in rules.items():
+        if not isinstance(rule, Rule):
+            raise refusal(f"rules[{name!r}]", "must be a `keras_bfn.tables.Rule`", rule)
+        if name not in names or name in rule.others or not set(rule.others) <= set(names):
+            raise refusal(f"rules[{name!r}]", f"must be of other columns of {list(names)}", rule)
+
+
+def _remainders_of(frame, rules):
+    """Returns a dict from the columns with rules to the cells that are sent."""
+    _check_rules(rules, frame.columns)
+    cells = {}
+    for name in {name for key, rule in rules.items() for name in (key, *rule.others)}:
+        if frames.kind_of(frame[name]) not in ("integer", "float", "time"):
+            raise refusal(f"df[{name!r}]", "must be numbers or times, for a rule", frame[name])
+        with _naming(name):
+            cells[name] = frames.read_cells(frame[name])
+        if None in cells[name]:
+            raise ValueError(f"Column {name!r} of `df` must not miss cells, for a rule.")
+    for name, rule in rules.items():
+        dtypes = {frames.dtype_of(frame[other]) for other in (name, *rule.others)}
+        if any(frames.kind_of(frame[x]) == "time" for x in (name, *rule.others)) and (
+            len(dtypes) > 1
+        ):
+            raise refusal(f"rules[{name!r}]", "must be of times of one dtype", sorted(dtypes))
+    found = {}
+    for name in in_order(rules):
+        with _naming(name):
+            found[name] = rules[name].send(name, cells)
+    return found
 
 
 def _check_columns(columns):

@@ -27,4 +27,8 @@ def output(model):
     inputs = {"theta": theta, "t": np.array([0.2, 0.9], "float32")}
     if model.conditional:
         inputs["condition"] = np.array([0, 1], "int32")
+    if model.signature.takes_jumps:
+        inputs["t_next"] = np.array([0.5, 1.0], "float32")
+        scale = np.array([[1.0], [2.0]], "float32")
+        inputs["condition"] = {"condition": inputs["condition"], "guidance_scale": scale}
     return run(model.network, inputs)

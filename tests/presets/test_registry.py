@@ -17,6 +17,7 @@ from tests.presets.folders import output
 PACKAGED = {  # four of the numbers that each network returns, by PyTorch
     "bfn_digits": [2.9947, 3.4014, 0.7395, 1.2618],
     "bfn_digits_classes": [3.3235, 5.5142, 0.251, 0.1417],
+    "bfn_digits_student": [3.4393, 3.5369, 0.1602, -0.1009],
     "bfn_mnist": [-1.3585, 2.2819, -6.7687, 2.4919],
     "bfn_text": [-0.903, 0.0298, -0.4192, 2.4796],
 }
@@ -35,7 +36,7 @@ def test_there_are_the_six_models_of_the_paper():
 def test_a_preset_has_as_many_weights_as_it_says(name):
     model = BayesianFlowNetwork.from_preset(name, load_weights=False)
     assert model.network.count_params() == BayesianFlowNetwork.presets[name].num_params
-    assert model.compiled
+    assert model.compiled != model.signature.takes_jumps  # students are not trained further
 
 
 @pytest.mark.once
@@ -140,6 +141,20 @@ def test_guided_digits_are_read_as_the_class_asked_for():
     right = classifier.predict(samples.reshape(200, 64)) == condition
     assert right.reshape(20, 10).mean(axis=0).min() >= 0.95
     # The samples of a class are not all alike.
+    assert samples.reshape(20, 10, 64).std(axis=0).mean() > 1
+
+
+@pytest.mark.once
+def test_a_student_draws_the_digit_asked_for_in_one_call():
+    data = pytest.importorskip("sklearn.datasets").load_digits()
+    svm = pytest.importorskip("sklearn.svm")
+    model = BayesianFlowNetwork.from_preset("bfn_digits_student")
+    classes = np.tile(np.arange(10), 20)
+    condition = {"condition": classes, "guidance_scale": np.full((200, 1), 2.0)}
+    samples = model.generate(200, 1, condition=condition, seed=0, batch_size=200, verbose=0)
+    classifier = svm.SVC(gamma=0.001).fit(data.data, data.target)
+    right = classifier.predict(samples.reshape(200, 64)) == classes
+    assert right.mean() >= 0.97
     assert samples.reshape(20, 10, 64).std(axis=0).mean() > 1
 
 

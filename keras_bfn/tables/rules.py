@@ -1,0 +1,206 @@
+"""Rules between columns, which hold in every row because of how columns are sent."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from keras_bfn._config import Immutable
+from keras_bfn._validation import lacks, refusal
+from keras_bfn.tables.checks import is_finite
+from keras_bfn.tables.columns import Column
+
+DECIMALS = 10  # of sums and differences of decimal fractions, which are not exact as floats
+TOLERANCE = 1e-6  # relative to the largest term
+
+
+class Rule(Immutable):
+    """A column whose cells follow from those of other columns, with or without a remainder.
+
+    Pass it as the column to `keras_bfn.tables.Table.from_dataframe`. Cells are numbers, or times of
+    one unit. A rule may refer to a column that has a rule itself. A cell of such a column can only
+    be given together with those that its rule refers to.
+
+    Args:
+        *others: the names of the other columns, at least one.
+
+    Raises:
+        ValueError: if a name is not a string, or occurs twice.
+
+    Example, a rule that computes a product:
+
+    ```python
+    import math
+
+    import pandas
+
+    @keras.saving.register_keras_serializable("mine")
+    class ProductOf(keras_bfn.tables.Rule):
+        def remainder(self, cell, others):
+            if cell != math.prod(others):
+                raise ValueError(f"must be the product of {self.others}. Received: {cell}")
+
+        def restore(self, remainder, others):
+            return math.prod(others)
+
+    df = pandas.DataFrame({"width": [2, 3], "height": [4, 5], "area": [8, 15]})
+    table = keras_bfn.tables.Table.from_dataframe(df, area=ProductOf("width", "height"))
+    ```
+
+    Attributes:
+        column: the column as which the remainder is sent; None if there is no remainder.
+    """
+
+    column: Column | None = None
+
+    def __init__(self, *others: str) -> None:
+        is_named = others and all(isinstance(name, str) for name in others)
+        if not is_named or len(set(others)) < len(others):
+            raise refusal("others", "must be names of columns, all different", others)
+        self.others = others
+
+    def remainder(self, cell: Any, others: Sequence[Any]) -> Any:
+        """Returns what is sent for a cell, given those of the other columns.
+
+        Raises:
+            ValueError: if the cell breaks the rule.
+        """
+        raise lacks(self, "remainder")
+
+    def restore(self, remainder: Any, others: Sequence[Any]) -> Any:
+        """Returns the cell for a remainder, or for None if there is none."""
+        raise lacks(self, "restore")
+
+    def send(self, name: str, cells: Mapping[str, Sequence[Any]]) -> list[Any]:
+        """Returns the remainders of a column: None where the cell is unknown."""
+        rows = zip(cells[name], *(cells[other] for other in self.others), strict=True)
+        return [self._send_one(cell, others) for cell, *others in rows]
+
+    def _send_one(self, cell, others):
+        if cell is None:
+            return None
+        if None in others:
+            expected = f"must only be given together with {list(self.others)}, because of {self!r}"
+            raise ValueError(f"{expected}. Received: {cell!r}")
+        if not all(map(is_finite, (cell, *others))):
+            raise ValueError(f"must contain finite numbers, as {self!r} does. Received: {cell!r}")
+        return self.remainder(cell, others)
+
+    def receive(self, remainders: Sequence[Any], cells: Mapping[str, Sequence[Any]]) -> list[Any]:
+        """Returns the cells of the column, given its remainders and the other columns' cells."""
+        others = zip(*(cells[other] for other in self.others), strict=True)
+        return [self.restore(rest, row) for rest, row in zip(remainders, others, strict=True)]
+
+    def get_config(self) -> dict[str, Any]:
+        return {"others": list(self.others)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Rule":
+        others = config.pop("others")
+        return cls(*others, **config)
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class AtLeast(Rule):
+    """A number that is at least that of another column: an end after its start, a maximum.
+
+    The difference is sent. In all sampled and imputed rows it is at least 0.
+
+    Args:
+        other: the name of the other column.
+        column: the `keras_bfn.tables.Column` that sends the difference, by default a `Number`.
+
+    Raises:
+        ValueError: if an argument is invalid.
+
+    Example:
+
+    >>> import pandas
+    >>> df = pandas.DataFrame({"start": [3.0, 5.0, 1.0], "end": [4.5, 5.0, 8.0]})
+    >>> table = keras_bfn.tables.Table.from_dataframe(df, end=keras_bfn.tables.AtLeast("start"))
+    >>> table.decode(table.encode(df)).equals(df)
+    True
+    """
+
+    def __init__(self, other: str, column: Column | None = None) -> None:
+        super().__init__(other)
+        if column is not None and not isinstance(column, Column):
+            raise refusal("column", "must be a `keras_bfn.tables.Column`, or None", column)
+        from keras_bfn.tables.numbers import Number
+
+        self.column = Number() if column is None else column
+
+    def remainder(self, cell: Any, others: Sequence[Any]) -> Any:
+        (other,) = others
+        if cell < other:
+            (name,) = self.others
+            raise ValueError(f"must be at least {name!r} in each row. Received: {cell} < {other}")
+        return _rounded(cell - other)
+
+    def restore(self, remainder: Any, others: Sequence[Any]) -> Any:
+        (other,) = others
+        return max(other, _rounded(other + remainder))
+
+    def get_config(self) -> dict[str, Any]:
+        (other,) = self.others
+        return {"other": other, "column": keras.saving.serialize_keras_object(self.column)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "AtLeast":
+        return cls(config["other"], keras.saving.deserialize_keras_object(config["column"]))
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class SumOf(Rule):
+    """A number that is the sum of other columns.
+
+    It is not sent: in all sampled and imputed rows it is computed from the others.
+
+    Args:
+        *others: the names of the other columns, at least one.
+
+    Raises:
+        ValueError: if a name is not a string, or occurs twice.
+
+    Example:
+
+    >>> import pandas
+    >>> df = pandas.DataFrame({"net": [10.0, 20.0], "tax": [1.9, 3.8], "gross": [11.9, 23.8]})
+    >>> gross = keras_bfn.tables.SumOf("net", "tax")
+    >>> table = keras_bfn.tables.Table.from_dataframe(df, gross=gross)
+    >>> list(table.columns), list(table.decode(table.encode(df)))
+    (['net', 'tax'], ['net', 'tax', 'gross'])
+    """
+
+    def remainder(self, cell: Any, others: Sequence[Any]) -> Any:
+        difference, largest = abs(cell - sum(others)), max(map(abs, (cell, *others)))
+        if difference > TOLERANCE * largest:
+            expected = f"must be the sum of {list(self.others)} in each row"
+            raise ValueError(f"{expected}. Received: {cell} for {list(others)}")
+        return None
+
+    def restore(self, remainder: Any, others: Sequence[Any]) -> Any:
+        return _rounded(sum(others))
+
+
+def _rounded(cell):
+    return round(cell, DECIMALS) if isinstance(cell, float) else cell
+
+
+def in_order(rules: Mapping[str, Rule]) -> list[str]:
+    """Returns the names of the columns with rules, each after those that its rule refers to.
+
+    Raises:
+        ValueError: if columns depend on each other in a circle.
+    """
+    found: list[str] = []
+    while len(found) < len(rules):
+        ready = [
+            name
+            for name, rule in rules.items()
+            if name not in found and all(x in found or x not in rules for x in rule.others)
+        ]
+        if not ready:
+            raise refusal("rules", "must not refer to each other in a circle", dict(rules))
+        found += ready
+    return found

@@ -1,0 +1,138 @@
+"""Rules between columns hold in every row that is sampled or imputed."""
+
+import keras
+import numpy as np
+import pandas
+import pytest
+
+from keras_bfn.tables import AtLeast, Number, SumOf, Table
+
+NUM = 300
+
+
+def make_frame():
+    """Stays and bills: an end after its start, a peak above a level, a sum of three columns."""
+    rng = np.random.default_rng(0)
+    start = pandas.Timestamp("2026-01-01") + pandas.to_timedelta(rng.integers(0, 300, NUM), "D")
+    low = rng.normal(0, 1, NUM).round(2)
+    net, tax = rng.gamma(2, 50, NUM).round(2), rng.choice([0.0, 7.0, 19.0], NUM)
+    return pandas.DataFrame(
+        {
+            "gross": (net + tax).round(2),
+            "net": net,
+            "tax": tax,
+            "start": start,
+            "end": start + pandas.to_timedelta(rng.integers(0, 14, NUM), "D"),
+            "low": low,
+            "high": (low + rng.gamma(1, 1, NUM)).round(2),
+            "city": rng.choice(["Oslo", "Rome"], NUM),
+        }
+    )
+
+
+RULES = {
+    "gross": SumOf("net", "tax"),
+    "end": AtLeast("start"),
+    "high": AtLeast("low", Number("mean")),
+}
+FRAME = make_frame()
+
+
+def violations(df):
+    return np.array(
+        [
+            (np.abs(df["gross"] - df["net"] - df["tax"]) > 1e-6).sum(),
+            (df["end"] < df["start"]).sum(),
+            (df["high"] < df["low"]).sum(),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    model = Table.from_dataframe(FRAME, **RULES).make_model(width=32, seed=0)
+    model.fit(FRAME, epochs=20, verbose=0)
+    return model
+
+
+def test_rows_are_sent_and_restored():
+    table = Table.from_dataframe(FRAME, **RULES | {"high": AtLeast("low")})
+    assert "gross" not in table.columns
+    # Numbers are sent by quantiles of the table, so its own cells are restored exactly.
+    pandas.testing.assert_frame_equal(table.decode(table.encode(FRAME)), FRAME)
+
+
+def test_rules_hold_in_all_sampled_rows(model):
+    rows = model.sample(2000, num_steps=5, seed=0)
+    assert rows.dtypes.to_dict() == FRAME.dtypes.to_dict()
+    assert violations(rows).sum() == 0
+    given = model.sample(50, given={"low": 0.25, "city": "Rome"}, num_steps=5, seed=0)
+    assert (given["low"] == 0.25).all()
+    assert violations(given).sum() == 0
+
+
+def test_rules_hold_in_imputed_rows_and_known_cells_stay(model):
+    holes = FRAME.head(100).copy()
+    holes.loc[:49, ["gross", "tax"]] = np.nan
+    holes.loc[:49, "end"] = pandas.NaT
+    holes.loc[50:, ["low", "high"]] = np.nan
+    filled = model.impute(holes, num_steps=5, seed=0)
+    assert violations(filled).sum() == 0
+    assert not filled.isna().any().any()
+    for name in FRAME.columns:
+        known = holes[name].notna()
+        assert (filled.loc[known, name] == holes.loc[known, name]).all()
+
+
+def test_a_table_with_rules_is_saved(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.table.rules == model.table.rules
+    samples = [one.sample(20, num_steps=3, seed=1) for one in (model, loaded)]
+    pandas.testing.assert_frame_equal(*samples)
+    assert np.isfinite(loaded.log_likelihood(FRAME.head(5), num_repeats=2)).all()
+
+
+def test_rules_refer_to_columns_with_rules_in_any_order():
+    df = pandas.DataFrame({"c": [3.5, 9.0, 4.0], "a": [1.0, 2.0, 3.0], "b": [1.5, 6.0, 3.5]})
+    df["d"] = df["b"] + df["c"]
+    rules = {"c": AtLeast("b"), "b": AtLeast("a"), "d": SumOf("c", "b")}
+    table = Table.from_dataframe(df, **rules)
+    assert list(table.rules) == ["b", "c", "d"]
+    pandas.testing.assert_frame_equal(table.decode(table.encode(df)), df)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"high": AtLeast("height")}, "must be of other columns"),
+        ({"high": AtLeast("high")}, "must be of other columns"),
+        ({"low": AtLeast("high")}, "Column 'low' of `df` must be at least 'high' in each row"),
+        ({"net": SumOf("gross", "tax")}, r"Column 'net' of `df` must be the sum of"),
+        ({"high": AtLeast("low"), "low": AtLeast("high")}, "in a circle"),
+        ({"high": AtLeast("city")}, "must be numbers or times"),
+        ({"end": AtLeast("low")}, "must be of times of one dtype"),
+    ],
+)
+def test_rules_that_do_not_suit_the_table_are_refused(columns, message):
+    with pytest.raises(ValueError, match=message):
+        Table.from_dataframe(FRAME, **columns)
+
+
+@pytest.mark.once
+def test_cells_that_break_a_rule_or_are_missing_are_refused(model):
+    broken = FRAME.head(3).assign(gross=1.0)
+    with pytest.raises(ValueError, match="'gross' of `df` must be the sum of"):
+        model.table.encode(broken)
+    holes = FRAME.head(3).assign(low=[np.nan, 0.0, 1.0])
+    with pytest.raises(ValueError, match="must only be given together with"):
+        model.impute(holes)
+    with pytest.raises(ValueError, match="must not miss cells, for a rule"):
+        Table.from_dataframe(holes, high=AtLeast("low"))
+    for make in (lambda: AtLeast(3), lambda: SumOf(), lambda: SumOf("a", "a")):
+        with pytest.raises(ValueError, match="`others` must be names of columns"):
+            make()
+    with pytest.raises(ValueError, match="`column` must be a"):
+        AtLeast("low", "mean")
