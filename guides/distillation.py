@@ -52,8 +52,8 @@ student = distillation.make_student(teacher, guided=True)
 print(student.signature.condition)
 
 """
-If the teacher's network is your own, build another for the student that also takes `"t_next"`, and
-pass it as `network=`.
+If the teacher's network is your own, pass a `network=` for the student that also takes `"t_next"`
+(if subclassed, with an attribute `jumps = True`).
 
 ## Jumps along the teacher's paths
 
@@ -143,8 +143,8 @@ does the same for any model that is unconditional or given a class.
 
 ## What to expect
 
-- A student imitates its teacher's deterministic sampler. It is not better than the teacher with
-  many steps of `"ode2"`.
+- A student imitates its teacher's deterministic sampler. Expect samples as good as those of many
+  steps of `"ode2"`, not better.
 - Longer training improves one-call samples most. The paths are never exhausted: each epoch has new
   ones.
 - A student can only jump: its methods `fit`, `evaluate` and `code_length` raise an error. Score

@@ -142,7 +142,7 @@ unbiased estimate of E[L(x)] over samples without guidance.
 For a measurement `y = A x + noise` with normal noise, L is a normal density. `LinearInverse`
 approximates h by a normal density whose variance also includes the uncertainty about x. Each row of
 a picture shows the measurement, the original, and samples: plausible digits, all different. Without
-particles, `scale=2.0` makes the residuals `A x - y` about as large as the noise.
+particles, `scale=2.0` brings the residuals `A x - y` nearer to the noise.
 """
 
 neighbours = sum(np.eye(8, k=k) for k in (-1, 0, 1)) / 3
@@ -243,8 +243,8 @@ print(rows.round(1), rows.sum(axis=1).round(2))
 - With `through_network=False`, a step needs no backward pass through the network. The gradient then
   ignores what the evidence for one variable implies about the others.
 - `a * b` requires both events, `a + b` either of them.
-- For strings of strict syntax, `guidance.Balanced("()", tokenizer)` requires matching brackets, and
-  `guidance.Even("12", tokenizer)` digits in pairs: the mean of L over the output, exactly.
+- For syntax, `Balanced("()", tokenizer)` requires matching brackets, `Even("12", tokenizer)` digits
+  in pairs. Their h is the exact mean of L over the output distribution.
 - To approximate h better, write a subclass of `Guidance` with a method `log_h(expected)`. Its
   argument, a `guidance.Expected`, has the prediction, and the data's means and variances under it.
 """

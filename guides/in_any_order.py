@@ -198,7 +198,7 @@ for name, order in {
 print(f"{'label, given the image':<24} {nats_of_digits('together', given=['image']):6.2f} nats")
 
 """
-In any order, the codec's file is about as large as the cost of as many messages (here 20).
+In any order, the codec's file is about as large as the code length for its `num_steps` (20).
 """
 
 codec = keras_bfn.codec.Codec(digit_model, num_steps=20, order=image_first)

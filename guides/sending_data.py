@@ -100,13 +100,13 @@ ENTROPY = {  # in bits; the last two are of densities, and may be negative
 
 Each message involves four distributions:
 
-1. The *input distribution* is what Bob knows about a variable from the variable's own prior and
-messages. Its parameters theta are the input of the network. 2. The *output distribution* is the
-network's prediction of the variable from the theta of all variables. A single variable needs no
-network: `flow.evidence_params` (for `cover`, `CoverFlow`) computes the exact output. 3. The *sender
-distribution* is the distribution of Alice's next message, given x. 4. The *receiver distribution*
-is Bob's distribution of the next message. He does not know x, so it is the mean of the sender
-distributions of all values, weighted by the output distribution.
+1. The *input distribution* is what Bob knows about a variable from its own prior and messages. Its
+   parameters theta are the input of the network.
+2. The *output distribution* is the network's prediction of the variable from all theta. For a
+   single variable, `flow.evidence_params` (for `cover`, `CoverFlow`) computes the exact output.
+3. The *sender distribution* is the distribution of Alice's next message, given x.
+4. The *receiver distribution* is Bob's distribution of the next message. He does not know x, so it
+   is the mean of the sender distributions of all values, weighted by the output distribution.
 
 A message costs KL(sender || receiver) bits. `observe` samples a message and returns what it adds to
 the evidence; `schedule.alpha` is the accuracy of message i of n. (For `warmth`, `evidence_params`

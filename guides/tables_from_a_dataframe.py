@@ -76,7 +76,7 @@ print(table)
 """
 ## The model
 
-`make_model` makes a model for the table. By default, `fit` takes 2,000 steps of AdamW, in at most
+`make_model` makes a model for the table. By default, `fit` takes 2,000 steps of AdamW, but at most
 1,000 epochs. Missing cells need no preparation: the model learns where they occur.
 """
 

@@ -197,9 +197,9 @@ for name, make in {
 
 Pass conditions to `fit` beside the data, such as the first letter in `fit((train, train[:, 0]))`.
 The network receives them as `"condition"`, an array or a dict of arrays. To also generate without a
-condition, reserve a value that means "none", here 4, because the letters are 0 to 3. With
-`BayesianFlowNetwork(..., null_condition=4, condition_dropout=0.2)`, it replaces 20% of the
-conditions in training. See [networks and presets](networks_and_presets.py).
+condition, reserve a value that means "none", here 4, because the letters are 0 to 3. In training,
+`BayesianFlowNetwork(..., null_condition=4, condition_dropout=0.2)` replaces 20% of the conditions
+by 4. See [networks and presets](networks_and_presets.py).
 
 ## Mistakes
 
