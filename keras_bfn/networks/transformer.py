@@ -198,8 +198,7 @@ class Transformer(Network):
         super().__init__(flow, event_shape, connect, masked, causal, **kwargs)
         self.event_shape = event_shape
         self.width = width
-        self.num_layers = num_layers
-        self.num_heads = num_heads
+        self.num_layers, self.num_heads = num_layers, num_heads
         self.kernel_size = kernel_size
         self.expansion = expansion
         self.positions = positions

@@ -91,6 +91,9 @@ class Rule(Immutable):
         others = zip(*(cells[other] for other in self.others), strict=True)
         return [self.restore(rest, row) for rest, row in zip(remainders, others, strict=True)]
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.others))})"
+
     def get_config(self) -> dict[str, Any]:
         return {"others": list(self.others)}
 

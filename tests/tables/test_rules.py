@@ -124,6 +124,7 @@ def test_rules_that_do_not_suit_the_table_are_refused(columns, message):
 @pytest.mark.once
 def test_cells_that_break_a_rule_or_are_missing_are_refused(model):
     broken = FRAME.head(3).assign(gross=1.0)
+    assert repr(SumOf("a", "b")) == "SumOf('a', 'b')"
     with pytest.raises(ValueError, match="'gross' of `df` must be the sum of"):
         model.table.encode(broken)
     holes = FRAME.head(3).assign(low=[np.nan, 0.0, 1.0])
