@@ -53,13 +53,13 @@ print(student.signature.condition)
 
 """
 If the teacher's network is your own, pass a `network=` for the student that also takes `"t_next"`
-(if subclassed, with an attribute `jumps = True`).
+(if subclassed, with an attribute `jumps = True`), and leave out `guided`.
 
 ## Jumps along the teacher's paths
 
 `Trajectories` generates samples with the teacher, keeps their paths, and yields jumps along them in
 batches. For each epoch there are new paths: here 500, of 24 steps each, with 16 jumps per path.
-About half of the jumps go all the way to the sample. The class of each path is chosen at random
+More than half of the jumps go all the way to the sample. The class of each path is chosen at random
 from `condition`, and the guidance scale between 1 and 3.
 """
 
@@ -79,7 +79,8 @@ print(sorted(inputs), target.shape)
 Messages are about an embedding of the data, here the grey level in [-1, 1]. At each point of a
 path, the teacher predicts the expected embedding. The target of a jump is the mean of these
 predictions from its start to its end. With this mean, a single step of `"ode1"` ends where the
-teacher's many steps end. For a jump to the sample, the target is the sample's own embedding.
+teacher's many steps end. Jumps to the sample are an exception: their target is the sample's own
+embedding.
 
 ## Training
 

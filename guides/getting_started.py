@@ -120,9 +120,9 @@ model.fit(train, validation_data=test, epochs=60, batch_size=100, verbose=2)
 ## Score
 
 `code_length` returns the transmission loss and the reconstruction loss of each image, in nats per
-image. By default, both are for infinitely many messages. They are estimates: `num_repeats=50`
-averages over 50 values of t for each image. As a baseline, we code each pixel independently, by its
-frequency in the training set:
+image. By default, the transmission loss is that of infinitely many messages. Both are estimates:
+`num_repeats=50` averages over 50 random draws for each image. As a baseline, we code each pixel
+independently, by its frequency in the training set:
 """
 
 nats = model.code_length(test, num_repeats=50, verbose=0)

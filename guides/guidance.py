@@ -220,7 +220,7 @@ for letter, likelihood in (
 
 An iris flower is a row of four lengths in centimetres. A small model learns them in seconds, and
 samples flowers whose lengths add up to 15. `LinearInverse` guides weakly while the lengths are
-uncertain. `Constraint` does not, and its rows do not resemble flowers.
+uncertain. `Constraint` guides as strongly early as late, and its rows do not resemble flowers.
 """
 
 iris = load_iris().data.astype("float32")
@@ -243,8 +243,8 @@ print(rows.round(1), rows.sum(axis=1).round(2))
 - With `through_network=False`, a step needs no backward pass through the network. The gradient then
   ignores what the evidence for one variable implies about the others.
 - `a * b` requires both events, `a + b` either of them.
-- For syntax, `Balanced("()", tokenizer)` requires matching brackets, `Even("12", tokenizer)` digits
-  in pairs. Their h is the exact mean of L over the output distribution.
+- `Balanced("()", tokenizer)` requires matching brackets, `Even("12", tokenizer)` an even number of
+  each digit. Their h is the exact mean of L over the output distribution.
 - To approximate h better, write a subclass of `Guidance` with a method `log_h(expected)`. Its
   argument, a `guidance.Expected`, has the prediction, and the data's means and variances under it.
 """

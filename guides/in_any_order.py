@@ -26,7 +26,7 @@ $e(x_i)$ the embedding that messages are about, and $\\hat e_i$ its mean under t
 distribution. In this guide, a variable is *sent* by messages, or *coded* (in the API: `told`): its
 time jumps from 0 to 1, and it costs -log p(x) under the output distribution. If the network is the
 exact posterior, every path plus reconstruction costs the joint entropy, by the chain rule.
-(Variables coded in one step are coded independently. If they are dependent, this costs more.)
+(Variables coded in one step, or by reconstruction, cost more than that if they are dependent.)
 
 So one network can be
 
@@ -98,7 +98,7 @@ model.fit(train, verbose=2)
 
 `code_length` takes an `order`: a name, an object of `keras_bfn.orders`, or an array with the group
 number of each variable. From left to right, one call in causal mode scores all letters. In other
-orders, each of `num_repeats` calls scores one random group of an example, at a random time if sent.
+orders, each of `num_repeats` calls scores one random group of each example.
 """
 
 

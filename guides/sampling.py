@@ -153,8 +153,8 @@ print("Particles that counted, on average:", result.effective_sample_size.mean()
 
 """
 A forecast is the completion of a series whose past is known. `forecast` takes a past of any length
-and continues it to any horizon, window by window. Each window begins with the last steps known or
-generated; each window after the first adds `stride` new steps. Many continuations of one series are
+and continues it to any horizon, window by window. Each window begins with the end of the series so
+far and is completed. Each but the first adds `stride` steps. Many continuations of one series are
 samples of its future, and `plot_forecast` draws their quantiles as bands.
 
 We train a model on windows of 24 steps of a sine with a random phase, and extend the first 16 steps
