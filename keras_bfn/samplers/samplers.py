@@ -467,6 +467,8 @@ class JumpSampler(ODE1Sampler):
         start: float in (0, 1). The first jump leaves from t = 0, where u is exactly N(0, c). Since
             evidence at t = 0 is zero, the network receives u as evidence at `start` instead.
         spacing: as in `keras_bfn.samplers.Sampler`.
+        noise_scale: float in (0, 1], with `fresh_noise`. The standard deviation of the new noise,
+            relative to that of messages. Below 1, samples are likelier and less varied.
         **kwargs: `temperature`, `top_k` and `top_p`, as in `keras_bfn.samplers.Sampler`, with
             `fresh_noise`: without it, predictions are means along paths, not distributions of data.
 
@@ -490,13 +492,18 @@ class JumpSampler(ODE1Sampler):
         fresh_noise: bool = False,
         start: float = 0.02,
         spacing: Literal["t", "log_beta"] = "log_beta",
+        noise_scale: float = 1.0,
         **kwargs,
     ) -> None:
         super().__init__(start=start, spacing=spacing, end="last", **kwargs)
         if start == 0:
             raise refusal("start", "must be above 0 for jumps", start)
         self.fresh_noise = check_bool("fresh_noise", fresh_noise)
-        for name, default in (("temperature", 1), ("top_k", None), ("top_p", None)):
+        if not is_number(noise_scale) or not 0 < noise_scale <= 1:
+            raise refusal("noise_scale", "must be a number in (0, 1]", noise_scale)
+        self.noise_scale = float(noise_scale)
+        defaults = {"temperature": 1, "top_k": None, "top_p": None, "noise_scale": 1}
+        for name, default in defaults.items():
             if getattr(self, name) != default and not fresh_noise:
                 expected = f"must be {default} for jumps, unless `fresh_noise` is True"
                 raise refusal(name, expected, getattr(self, name))
@@ -520,7 +527,8 @@ class JumpSampler(ODE1Sampler):
         seed: Seed = None,
     ) -> Any:
         if self.fresh_noise:
-            t, state = 0.0, self.init(flow, ops.shape(state), seed_of(seed, "message"))
+            noise = self.init(flow, ops.shape(state), seed_of(seed, "message"))
+            t, state = 0.0, self.noise_scale * noise
         else:
             t = ops.where(t > self.start, t, 0.0)
         return super().advance(flow, state, embedding, t, t_next, seed)

@@ -31,16 +31,18 @@ def test_one_call_per_step():
     assert result.trajectory.t[-1] < 1
 
 
-def test_fresh_noise_keeps_the_variance_of_the_evidence():
+@pytest.mark.parametrize("noise_scale", [1.0, 0.5])
+def test_fresh_noise_keeps_the_variance_of_the_evidence(noise_scale):
     """Evidence about the predicted data varies by their variance and that of the messages."""
-    sampler = JumpSampler(start=0.1, fresh_noise=True)
+    sampler = JumpSampler(start=0.1, fresh_noise=True, noise_scale=noise_scale)
     result = make_exact_model(start=0.1).generate(
         20_000, 2, sampler, seed=0, batch_size=20_000, return_details=True, verbose=0
     )
     t, s = result.trajectory.t[1], result.trajectory.s[1]
     beta = float(FLOW.schedule.beta(t))
     first = samples_of(np.ones((1, 1, 1))).item()  # data per unit of latents
-    assert s.var() == pytest.approx(beta + (beta * first) ** 2, rel=0.03)
+    expected = noise_scale**2 * beta + (beta * first) ** 2
+    assert s.var() == pytest.approx(expected, rel=0.03)
     assert not sampler.deterministic
 
 
@@ -93,6 +95,10 @@ def test_what_jumps_cannot_do():
         JumpSampler(fresh_noise="yes")
     with pytest.raises(TypeError, match="end"):
         JumpSampler(end="mode")
+    with pytest.raises(ValueError, match="`noise_scale` must be a number in"):
+        JumpSampler(True, noise_scale=0.0)
+    with pytest.raises(ValueError, match="`noise_scale` must be 1 for jumps"):
+        JumpSampler(noise_scale=0.5)
     with pytest.raises(ValueError, match="`top_k` must be None for jumps"):
         JumpSampler(top_k=2)
     assert JumpSampler(fresh_noise=True, top_k=2).top_k == 2
