@@ -12,9 +12,9 @@ The teachers are the presets `bfn_digits`, `bfn_mnist` (with a class for each sa
 from one of two normal distributions. Prints, after the student's training, for each number of
 calls: for images, the Fréchet distance in the features of a classifier
 (`keras_bfn.metrics.SampleQuality`), the class imbalance, and the fraction of copies; for text, the
-fraction of words that occur in the book; for `pair` and `mixture`, chi-squared of 20,000 samples,
-of 8 and 19 degrees of freedom. A copy is a sample that is closer to a training image than 99% of
-held-out images are. Writes a picture, calls.png, for images.
+fraction of words that occur in the book, and of distinct words; for `pair` and `mixture`,
+chi-squared of 20,000 samples, of 8 and 19 degrees of freedom. A copy is a sample that is closer to
+a training image than 99% of held-out images are. Writes a picture, calls.png, for images.
 """
 
 import argparse
@@ -115,15 +115,27 @@ class ImageMeasure:
 
 
 class TextMeasure:
-    """The fraction of words that occur in the book."""
+    """The fraction of words that occur in the book, and that of distinct words.
 
-    titles = "known words"
+    Real text is scored against the rest of the book.
+    """
+
+    titles = "known words, distinct words"
 
     def __init__(self, path):
-        self.text = pathlib.Path(path).read_text()
+        self.text = keras_bfn.datasets.clean_text(pathlib.Path(path).read_text())
+        held_out = self.text[-64 * 256 :]
+        windows = [held_out[i : i + 256] for i in range(0, len(held_out), 256)]
+        real = spelling_rate(windows, self.text[: -64 * 256])
+        print(f"Real text: {[real, self.distinct(windows)]}", flush=True)
+
+    @staticmethod
+    def distinct(texts):
+        words = [word for text in texts for word in text.split()[1:-1]]
+        return len(set(words)) / len(words)
 
     def __call__(self, texts):
-        return np.array([spelling_rate(texts, self.text)])
+        return np.array([spelling_rate(texts, self.text), self.distinct(texts)])
 
 
 def chi_squared(counts, probabilities):
@@ -237,6 +249,7 @@ def main():
     parser.add_argument("--data", help="for text: the book")
     parser.add_argument("--data-dir", help="for mnist: as in tfds.load")
     parser.add_argument("--dtype", help="policy of the networks, such as mixed_bfloat16")
+    parser.add_argument("--student", type=pathlib.Path, help="student.keras, instead of training")
     parser.add_argument("--teacher-calls", nargs="*", type=int, default=[5, 10, 20, 100])
     parser.add_argument("--epochs", type=int, help="default: depends on the data type")
     parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate")
@@ -266,9 +279,12 @@ def main():
         for calls in args.teacher_calls:
             report(f"teacher, {name}, {calls} calls", teacher, calls - 1, sampler)
     shown = panels[1:2]
-    student, seconds = distil(teacher, args, conditions)
-    student.save(args.output / "student.keras")
-    print(f"\nDistilled in {seconds:.0f} processor seconds. {measure.titles}:", flush=True)
+    if args.student is None:
+        student, seconds = distil(teacher, args, conditions)
+        student.save(args.output / "student.keras")
+        print(f"\nDistilled in {seconds:.0f} processor seconds. {measure.titles}:", flush=True)
+    else:
+        student = keras.saving.load_model(args.student)
     panels.clear()
     for spacing in ("log_beta", "t"):
         for fresh_noise in (False, True):
@@ -277,10 +293,10 @@ def main():
                 name = f"student, {spacing}{', fresh noise' * fresh_noise}, {calls} calls"
                 report(name, student, calls, sampler)
     if args.data_type == "text":
-        for temperature in (0.8, 0.7, 0.6):
+        for noise_scale in (0.9, 0.8):
             for calls in STUDENT_CALLS[1:]:
-                sampler = JumpSampler(True, start, "t", temperature=temperature)
-                name = f"student, t, fresh noise, temperature {temperature}, {calls} calls"
+                sampler = JumpSampler(True, start, "t", noise_scale)
+                name = f"student, t, fresh noise times {noise_scale}, {calls} calls"
                 report(name, student, calls, sampler)
     if isinstance(measure, ImageMeasure):
         panels = [(title.replace("log_beta, ", ""), x) for title, x in panels]

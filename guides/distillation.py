@@ -123,7 +123,8 @@ figure.savefig("calls.png")
 By default, jumps are deterministic: from the same initial noise, one call and four calls draw
 similar digits. With `fresh_noise=True`, each step jumps to the data (t = 1), and then draws new
 evidence about these data at the next t. This corrects some mistakes of earlier steps, and usually
-improves samples of three or more calls.
+improves samples of three or more calls. Less noise, such as `noise_scale=0.9`, makes samples
+likelier and less varied, which helps with text.
 """
 
 keras_bfn.visualization.plot_samples(draw(4, fresh_noise=True), "fresh_noise.png", columns=10)
