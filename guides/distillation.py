@@ -141,7 +141,7 @@ student.export("student.onnx", format="onnx")  # on PyTorch
 ```
 
 `from_preset("bfn_digits_student")` loads such a student, distilled by `examples/distil.py`, which
-does the same for any model that is unconditional or given a class.
+distils any image or text model of a network of this package, unconditional or given a class.
 
 ## What to expect
 

@@ -187,5 +187,5 @@ print(model.generate(1, num_steps=20, seed=0, verbose=0).shape)
 - [Switching backends](switching_backends.py) runs one model on TensorFlow, JAX and PyTorch.
 - [Sampling](sampling.py) shows how to sample in few steps, sample a given class, and complete
   images of which some pixels are known.
-- `examples/digits.py` trains longer, on all data types, and draws pictures.
+- `examples/digits.py` trains longer, on a data type that you choose, and draws pictures.
 """

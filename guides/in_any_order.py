@@ -25,8 +25,8 @@ where $\\beta(t)$ is the total accuracy of the messages at time t, c a constant 
 $e(x_i)$ the embedding that messages are about, and $\\hat e_i$ its mean under the output
 distribution. In this guide, a variable is *sent* by messages, or *coded* (in the API: `told`): its
 time jumps from 0 to 1, and it costs -log p(x) under the output distribution. If the network is the
-exact posterior, every path plus reconstruction costs the joint entropy, by the chain rule.
-(Variables coded in one step, or by reconstruction, cost more than that if they are dependent.)
+exact posterior, every path plus reconstruction costs the joint entropy, by the chain rule; more, if
+dependent variables are coded in one step or by reconstruction.
 
 So one network can be
 
@@ -117,8 +117,8 @@ for order in ("together", "random", orders.Random(8), "left_to_right", inside_ou
 The cost is lowest from left to right: half of the training windows are in this state, and each
 trains all 64 predictions. Coding letters in random order costs less than sending all together.
 `Random(8)` codes 8 groups of 8 letters, those of a group independently of each other. This costs
-more, but takes 8 network calls, not 64. The order from the inside out costs about as much as random
-order, although training did not include it.
+more, but generates in 8 network calls, not 64. The order from the inside out costs about as much as
+random order, although training did not include it.
 
 ## Generating and filling in
 

@@ -58,7 +58,7 @@ print(train.head().to_string())
 """
 `Table.from_dataframe` chooses a type for each column:
 
-- `Number`: real numbers and dates. Their ranks are mapped to quantiles of the standard normal
+- `Number`: all other numbers, and dates. Their ranks are mapped to quantiles of the standard normal
   distribution: the median becomes 0. Only ranks matter, so long tails do no harm.
 - `Levels`: integers with more than ten different values, over at most 256 levels, in order.
 - `Angle`: periodic numbers, such as degrees or hours of the day. They must be declared.
@@ -203,9 +203,9 @@ cells, and generates a value in every row.
 ## Outliers
 
 `log_likelihood` estimates a lower bound of the log likelihood of each row, in nats (for rows with
-missing cells, it is not a bound). For numbers, it adds the log density of a quarter of their mapped
-values, which can be positive. A row is unlikely if a value is unusual, or if usual values do not go
-together. To test the latter, we replace one cell of each test row with that of another row.
+missing cells, it is not a bound). For numbers, it adds the log density of their mapped values
+divided by 4, which can be positive. A row is unlikely if a value is unusual, or if usual values do
+not go together. To test the latter, we replace one cell of each test row with that of another row.
 """
 
 swapped = test.copy()
@@ -242,7 +242,7 @@ imputer = TableEstimator(width=64, epochs=200, random_state=0)
 pipeline = make_pipeline(imputer, StandardScaler(), LogisticRegression())
 pipeline.fit(train[names], train["grape"].fillna("unknown"))
 print(f"accuracy with a quarter hidden: {pipeline.score(shown, test['grape']):.2f}")
-print(f"nats of a row: {pipeline[0].score(test[names]):.1f}")
+print(f"log likelihood of a row: {pipeline[0].score(test[names]):.1f}")
 
 """
 `examples/table.py` trains such a model on your CSV file, generates and imputes rows, and writes a

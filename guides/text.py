@@ -89,8 +89,8 @@ regularities in the training part. With `order=0`, it counts letters. With `orde
 depends on the two letters before it (a *Markov chain*; its order has nothing to do with the order
 of sending). Messages about one letter then also inform about its neighbours. The receiver computes
 this effect exactly, by Bayes' rule and without the network, so the network has to learn only what
-the chain does not know. Raising the order by one takes 27 times the time and memory, and needs more
-text.
+the chain does not know. Each further order multiplies the chain's time and memory by 27, and needs
+more text.
 
 `beta_1` is the total accuracy of all messages. 0.75 suits 27 classes; `keras_bfn.schedules.fit`
 finds the value for other data.
@@ -225,15 +225,15 @@ print(keras.saving.load_model("text.keras").generate_text(1, num_steps=20, seed=
 ## Next steps
 
 `examples/text8.py --preset small --data novel.txt` trains a model of a million weights on windows
-of 256 characters, with a prior of order 3, and prints known words and n-gram bits of its samples,
-relative to the validation text. `examples/fine_tune.py text` trains `bfn_text` further on other
-texts (see [fine-tuning](fine_tuning_and_export.py)). For texts of different lengths,
-`tokenizer.encode_batch(texts)` pads each row with -1 (or with the end symbol of `Symbols`); use
-`Transformer(..., masked=True)` with it: see [the tour](../docs/tour.md#text). To generate texts
-with or without certain letters, see [guidance](guidance.py).
+of 256 characters, with a prior of order 3, and prints how many words of its samples are known, and
+their n-gram bits (both by the validation text). `examples/fine_tune.py text` trains `bfn_text`
+further on other texts (see [fine-tuning](fine_tuning_and_export.py)). For texts of different
+lengths, `tokenizer.encode_batch(texts)` pads each row with -1 (or with the end symbol of
+`Symbols`); use `Transformer(..., masked=True)` with it: see [the tour](../docs/tour.md#text). To
+generate texts with or without certain letters, see [guidance](guidance.py).
 
 `examples/molecules.py` trains on SMILES, whose syntax is strict. For such short strings, use
 `causal=True`, `times="variables"` (see [in any order](in_any_order.py)) and
-`order="left_to_right"`. Its tokenizer, `Symbols.fit(texts, pattern)`, has a token for each distinct
-match of a regular expression, and one that ends a text.
+`order="left_to_right"`. The tokenizer of this example, `Symbols.fit(texts, pattern)`, has a token
+for each distinct match of a regular expression, and one that ends a text.
 """

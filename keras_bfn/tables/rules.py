@@ -18,8 +18,8 @@ class Rule(Immutable):
     """A column whose cells follow from those of other columns, with or without a remainder.
 
     Pass it as the column to `keras_bfn.tables.Table.from_dataframe`. Cells are numbers, or times of
-    one unit. A rule may refer to a column that has a rule itself. A cell of such a column can only
-    be given together with those that its rule refers to.
+    one unit. A rule may refer to a column that has a rule itself. If one of the other columns is
+    unknown in a row, it follows from the cell and the remainder.
 
     Args:
         *others: the names of the other columns, at least one.
@@ -43,12 +43,15 @@ class Rule(Immutable):
         def restore(self, remainder, others):
             return math.prod(others)
 
+        def solve(self, cell, remainder, others):
+            return cell / math.prod(others)
+
     df = pandas.DataFrame({"width": [2, 3], "height": [4, 5], "area": [8, 15]})
     table = keras_bfn.tables.Table.from_dataframe(df, area=ProductOf("width", "height"))
     ```
 
     Attributes:
-        column: the column as which the remainder is sent; None if there is no remainder.
+        column: the column that sends the remainder; None if there is none.
     """
 
     column: Column | None = None
@@ -68,28 +71,53 @@ class Rule(Immutable):
         raise lacks(self, "remainder")
 
     def restore(self, remainder: Any, others: Sequence[Any]) -> Any:
-        """Returns the cell for a remainder, or for None if there is none."""
+        """Returns the cell for a remainder, which is None if the rule has none."""
         raise lacks(self, "restore")
 
-    def send(self, name: str, cells: Mapping[str, Sequence[Any]]) -> list[Any]:
-        """Returns the remainders of a column: None where the cell is unknown."""
-        rows = zip(cells[name], *(cells[other] for other in self.others), strict=True)
-        return [self._send_one(cell, others) for cell, *others in rows]
+    def solve(self, cell: Any, remainder: Any, others: Sequence[Any]) -> Any:
+        """Returns the cell of one other column, given those of all the others in `others`."""
+        raise lacks(self, "solve")
 
-    def _send_one(self, cell, others):
-        if cell is None:
+    def find_remainders(self, cells: Sequence[Any], others: Sequence[Sequence[Any]]) -> list[Any]:
+        """Returns the remainder in each row: None where a cell is unknown.
+
+        Args:
+            cells: list of the column's cells.
+            others: lists of the other columns' cells.
+
+        Raises:
+            ValueError: if a row breaks the rule.
+        """
+        rows = zip(cells, zip(*others, strict=True), strict=True)
+        return [self._find_remainder(i, cell, others) for i, (cell, others) in enumerate(rows)]
+
+    def _find_remainder(self, row, cell, others):
+        if cell is None or None in others:
             return None
-        if None in others:
-            expected = f"must only be given together with {list(self.others)}, because of {self!r}"
-            raise ValueError(f"{expected}. Received: {cell!r}")
         if not all(map(is_finite, (cell, *others))):
-            raise ValueError(f"must contain finite numbers, as {self!r} does. Received: {cell!r}")
-        return self.remainder(cell, others)
+            expected = f"must contain finite numbers in row {row}, as in {list(self.others)}"
+            raise ValueError(f"{expected}. Received: {cell!r}")
+        try:
+            return self.remainder(cell, others)
+        except ValueError as error:
+            raise ValueError(f"breaks {self!r} in row {row}, counted from 0: it {error}") from error
 
-    def receive(self, remainders: Sequence[Any], cells: Mapping[str, Sequence[Any]]) -> list[Any]:
-        """Returns the cells of the column, given its remainders and the other columns' cells."""
-        others = zip(*(cells[other] for other in self.others), strict=True)
-        return [self.restore(rest, row) for rest, row in zip(remainders, others, strict=True)]
+    def restore_all(
+        self, remainders: Sequence[Any] | None, others: Sequence[Sequence[Any]]
+    ) -> list[Any]:
+        """Returns the column's cells: None where a cell of the others or the remainder is missing.
+
+        Args:
+            remainders: list of the remainders, or None if the rule has none.
+            others: lists of the other columns' cells.
+        """
+        rows = list(zip(*others, strict=True))
+        if remainders is None:
+            return [None if None in row else self.restore(None, row) for row in rows]
+        return [
+            None if rest is None or None in row else self.restore(rest, row)
+            for rest, row in zip(remainders, rows, strict=True)
+        ]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.others))})"
@@ -105,13 +133,14 @@ class Rule(Immutable):
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class AtLeast(Rule):
-    """A number that is at least that of another column: an end after its start, a maximum.
+    """A number or time that is at least that of another column: an end after its start.
 
     The difference is sent. In all sampled and imputed rows it is at least 0.
 
     Args:
         other: the name of the other column.
-        column: the `keras_bfn.tables.Column` that sends the difference, by default a `Number`.
+        column: the `keras_bfn.tables.Column` that sends the difference, by default a `Number`. A
+            difference of times is a number of their units, such as microseconds.
 
     Raises:
         ValueError: if an argument is invalid.
@@ -137,12 +166,15 @@ class AtLeast(Rule):
         (other,) = others
         if cell < other:
             (name,) = self.others
-            raise ValueError(f"must be at least {name!r} in each row. Received: {cell} < {other}")
+            raise ValueError(f"must be at least {name!r}. Received: {cell} < {other}")
         return _rounded(cell - other)
 
     def restore(self, remainder: Any, others: Sequence[Any]) -> Any:
         (other,) = others
         return max(other, _rounded(other + remainder))
+
+    def solve(self, cell: Any, remainder: Any, others: Sequence[Any]) -> Any:
+        return min(cell, _rounded(cell - remainder))
 
     def get_config(self) -> dict[str, Any]:
         (other,) = self.others
@@ -178,12 +210,15 @@ class SumOf(Rule):
     def remainder(self, cell: Any, others: Sequence[Any]) -> Any:
         difference, largest = abs(cell - sum(others)), max(map(abs, (cell, *others)))
         if difference > TOLERANCE * largest:
-            expected = f"must be the sum of {list(self.others)} in each row"
+            expected = f"must be the sum of {list(self.others)}"
             raise ValueError(f"{expected}. Received: {cell} for {list(others)}")
         return None
 
     def restore(self, remainder: Any, others: Sequence[Any]) -> Any:
         return _rounded(sum(others))
+
+    def solve(self, cell: Any, remainder: Any, others: Sequence[Any]) -> Any:
+        return _rounded(cell - sum(others))
 
 
 def _rounded(cell):

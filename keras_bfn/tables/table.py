@@ -104,8 +104,7 @@ class Table(Immutable):
             df: a frame of pandas or polars, with at least one row.
             **columns: by name, a `keras_bfn.tables.Column` that replaces the default choice, or a
                 `keras_bfn.tables.Rule`, such as `AtLeast("start")` or `SumOf("net", "tax")`, that
-                holds in every row. Columns with rules, and those that they refer to, must be
-                complete.
+                holds in every row.
 
         Returns:
             A `Table`.
@@ -254,18 +253,19 @@ class Table(Immutable):
         """
         rng = None if seed is None else np.random.default_rng(check_seed(seed))
         unknown = [None] * len(next(iter(cells.values())))
-        cells = self._find_remainders(cells)
+        remainders = self._find_remainders(cells)
         found: dict[str, Array] = {}
         present: list[list[int]] = []
         for name, column in self.columns.items():
-            values, code = cells.get(name, unknown), missing if name in cells else -1
+            values = remainders.get(name, cells.get(name, unknown))
+            code = missing if name in cells else -1
             drawn = (rng,) if isinstance(column, Number) else ()
             with _naming(name):
                 own = {name: column.encode(values, *drawn)}
             if name in self.cycles_parts:
                 own[self.cycles_parts[name]] = column.encode_cycles(values)
             if column.nullable:
-                present.append([code if cell is None else 1 for cell in values])
+                present.append([code if cell is None else 1 for cell in cells.get(name, unknown)])
                 if code == 0:
                     _put_values(own.values(), np.array(present[-1]) == 0, rng)
             found |= own
@@ -277,19 +277,37 @@ class Table(Immutable):
         return {name: found[name] for name in self.event_shape()}
 
     def _find_remainders(self, cells):
-        """Replaces the cells of columns with rules by the rules' remainders.
+        """Returns a dict from the columns with rules to the remainders.
 
         Raises:
-            ValueError: if a row breaks a rule, or lacks a cell that a rule needs.
+            ValueError: if a row breaks a rule, or does not determine a cell.
         """
         unknown = [None] * len(next(iter(cells.values())))
-        whole = dict.fromkeys(self.names, unknown) | dict(cells)
-        found = dict(cells)
+        found, solved = {}, set()
         for name, rule in self.rules.items():
-            if name in cells:
-                with _naming(name):
-                    found[name] = rule.send(name, whole)
+            others = [cells.get(other, unknown) for other in rule.others]
+            with _naming(name):
+                found[name] = rule.find_remainders(cells.get(name, unknown), others)
+                for row, other in self._find_unknown(name, rule, cells.get(name, unknown), others):
+                    if other in self.rules or (row, other) in solved:
+                        expected = f"must only be given together with {other!r}, for {rule!r}"
+                        raise ValueError(f"{expected}. Received: row {row} without {other!r}")
+                    solved.add((row, other))
         return found
+
+    def _find_unknown(self, name, rule, cells, others):
+        """Yields the rows, and the other column that follows from the rule's cell there.
+
+        Raises:
+            ValueError: if there are several.
+        """
+        for row, (cell, values) in enumerate(zip(cells, zip(*others, strict=True), strict=True)):
+            if cell is not None and None in values:
+                unknown = [x for x, value in zip(rule.others, values, strict=True) if value is None]
+                if len(unknown) > 1:
+                    expected = f"must only be given together with all but one of {rule.others}"
+                    raise ValueError(f"{expected}. Received: row {row} without {unknown}")
+                yield row, unknown[0]
 
     def decode_cells(
         self, parts: Mapping[str, Array], known: Mapping[str, Sequence[Any]] | None = None
@@ -324,20 +342,23 @@ class Table(Immutable):
             for name, codes in zip(self.nullable, present, strict=True):
                 pairs = zip(codes, cells[name], strict=True)
                 cells[name] = [None if code == 0 else cell for code, cell in pairs]
-        whole: dict[str, list[Any]] = {}
-        plain = [name for name in self.names if name not in self.rules]
-        for name in (*plain, *self.rules):
-            if name in self.rules:
-                rule = self.rules[name]
-                rest = cells.get(name) or [None] * len(whole[rule.others[0]])
-                new = rule.receive(rest, whole)
-            else:
-                new = cells[name]
-            if known is not None:
-                pairs = zip(known[name], new, strict=True)
-                new = [drawn if cell is None else cell for cell, drawn in pairs]
-            whole[name] = new
-        return {name: whole[name] for name in self.names}
+        remainders = {name: cells.pop(name, None) for name in self.rules}
+        if known is not None:
+            cells = {name: _fill(known[name], drawn) for name, drawn in cells.items()}
+            self._solve(known, cells, remainders)
+        for name, rule in self.rules.items():
+            restored = rule.restore_all(remainders[name], [cells[other] for other in rule.others])
+            cells[name] = restored if known is None else _fill(known[name], restored)
+        return {name: cells[name] for name in self.names}
+
+    def _solve(self, known, cells, remainders):
+        """Replaces sampled cells by those that follow from known cells of columns with rules."""
+        for name, rule in self.rules.items():
+            others = [known[other] for other in rule.others]
+            for row, other in self._find_unknown(name, rule, known[name], others):
+                rest = None if remainders[name] is None else remainders[name][row]
+                values = [known[x][row] for x in rule.others if x != other]
+                cells[other][row] = rule.solve(known[name][row], rest, values)
 
     def flow(self) -> dict[str, Flow]:
         """Returns the dict of flows, with the priors of the observed values."""
@@ -401,7 +422,7 @@ class Table(Immutable):
         )
 
     def __repr__(self):
-        return f"Table({self.columns})"
+        return f"Table({self.columns | self.rules})"
 
 
 def _put_values(arrays, missing, rng):
@@ -422,30 +443,40 @@ def _check_rules(rules, names):
         if not isinstance(rule, Rule):
             raise refusal(f"rules[{name!r}]", "must be a `keras_bfn.tables.Rule`", rule)
         if name not in names or name in rule.others or not set(rule.others) <= set(names):
-            raise refusal(f"rules[{name!r}]", f"must be of other columns of {list(names)}", rule)
+            expected = f"must refer to other columns of the table, {list(names)}"
+            raise refusal(f"rules[{name!r}]", expected, rule)
+
+
+def _fill(known, drawn):
+    """Returns the known cells, and where there is none the drawn ones."""
+    return [new if cell is None else cell for cell, new in zip(known, drawn, strict=True)]
 
 
 def _remainders_of(frame, rules):
-    """Returns a dict from the columns with rules to the cells that are sent."""
+    """Returns a dict from the columns with rules to the remainders to which a column is fitted.
+
+    Rows whose remainder is unknown, because another column misses a cell, are left out.
+    """
     _check_rules(rules, frame.columns)
-    cells = {}
+    in_order(rules)  # raises an error if they refer to each other
+    cells, kinds = {}, {}
     for name in {name for key, rule in rules.items() for name in (key, *rule.others)}:
-        if frames.kind_of(frame[name]) not in ("integer", "float", "time"):
-            raise refusal(f"df[{name!r}]", "must be numbers or times, for a rule", frame[name])
+        kinds[name] = frames.kind_of(frame[name])
+        if kinds[name] not in ("integer", "float", "time"):
+            expected = "must be numbers or times, for a rule (dates are to be parsed before)"
+            raise refusal(f"df[{name!r}]", expected, str(frame[name].to_native().dtype))
         with _naming(name):
             cells[name] = frames.read_cells(frame[name])
-        if None in cells[name]:
-            raise ValueError(f"Column {name!r} of `df` must not miss cells, for a rule.")
-    for name, rule in rules.items():
-        dtypes = {frames.dtype_of(frame[other]) for other in (name, *rule.others)}
-        if any(frames.kind_of(frame[x]) == "time" for x in (name, *rule.others)) and (
-            len(dtypes) > 1
-        ):
-            raise refusal(f"rules[{name!r}]", "must be of times of one dtype", sorted(dtypes))
     found = {}
-    for name in in_order(rules):
+    for name, rule in rules.items():
+        all_names = (name, *rule.others)
+        dtypes = {frames.dtype_of(frame[other]) for other in all_names}
+        if any(kinds[x] == "time" for x in all_names) and len(dtypes) > 1:
+            raise refusal(f"rules[{name!r}]", "must be of times of one dtype", sorted(dtypes))
         with _naming(name):
-            found[name] = rules[name].send(name, cells)
+            rest = rule.find_remainders(cells[name], [cells[other] for other in rule.others])
+        pairs = zip(rest, cells[name], strict=True)
+        found[name] = [one for one, cell in pairs if one is not None or cell is None]
     return found
 
 
