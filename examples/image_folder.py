@@ -115,11 +115,16 @@ def main():
     parser.add_argument("--grayscale", action="store_true", help="one channel instead of three")
     parser.add_argument("--no-flip", action="store_true", help="do not mirror training pictures")
     parser.add_argument("--steps", type=positive, default=2000, help="training steps; default 2000")
-    parser.add_argument("--batch-size", type=positive, default=32)
-    parser.add_argument("--width", type=multiple, default=64, help="width of the network")
+    parser.add_argument("--batch-size", type=positive, default=32, help="default 32")
+    parser.add_argument("--width", type=multiple, default=64, help="of the network; default 64")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--sampler-steps", type=positive, default=50)
-    parser.add_argument("--guidance-scale", type=float, default=1.0, help="higher: less diverse")
+    parser.add_argument("--sampler-steps", type=positive, default=50, help="default 50")
+    parser.add_argument(
+        "--guidance-scale",
+        type=float,
+        default=2.0,
+        help="of samples with classes; higher: clearer classes, less variety; default 2",
+    )
     parser.add_argument("--repeats", type=positive, default=10, help="evaluations of each picture")
     output = pathlib.Path("image_folder")
     parser.add_argument("--output", type=pathlib.Path, default=output, help=f"default: {output}")
@@ -169,6 +174,8 @@ def main():
     print(f"\n{bits:.3f} +- {error:.3f} bits per dimension for {num} held-out pictures")
     samples, real = draw(model, data.train, len(classes), args)
     keras_bfn.visualization.plot_samples(samples, args.output / "samples.png", real, COLUMNS)
+    if classes:
+        print(f"Rows of samples.png, from the top: {', '.join(classes[:MOST_ROWS])}")
     print(f"Wrote model.keras and samples.png to {args.output}/. {time.monotonic() - start:.0f} s.")
 
 

@@ -25,10 +25,12 @@ Writes, for the first split of each table, into a folder of its own:
   held-out rows with their hidden cells imputed.
 
 In your own files, dates are detected by their format, and have seasons and weekdays. Columns of
-names and the like, in which most strings are different, are left out.
+names and the like, in which most strings are different, are left out. With `--at-least end start`,
+end is at least start in all generated and imputed rows, as in all rows of the file.
 """
 
 import argparse
+import itertools
 import pathlib
 import sys
 import time
@@ -44,7 +46,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from table_report import is_number, to_floats, write_report
 
-from keras_bfn.tables import Category, Levels, Number, Table
+from keras_bfn.tables import AtLeast, Category, Levels, Number, Table
 from keras_bfn.tables.model import BATCH_SIZE
 from keras_bfn.tables.numbers import SECONDS
 from keras_bfn.tables.table import MOST_NAMES
@@ -99,7 +101,7 @@ def is_name(column):
     return is_text(column) and num > max(MOST_NAMES, 0.5 * column.notna().sum())
 
 
-def columns_of(df):
+def columns_of(df, at_least):
     """Returns each column's type with its values, range or cycles, and nothing more of the rows."""
     kinds = {
         Category: lambda column, cells: Category(column.values),
@@ -107,7 +109,20 @@ def columns_of(df):
         Number: lambda column, cells: Number(cycles=find_cycles(cells)),
     }
     columns = Table.from_dataframe(df).columns
-    return {name: kinds[type(column)](column, df[name]) for name, column in columns.items()}
+    columns = {name: kinds[type(column)](column, df[name]) for name, column in columns.items()}
+    return columns | {name: AtLeast(other) for name, other in at_least}
+
+
+def find_rules(df, at_least):
+    """Returns sentences about dates that are never before others, and have no rule yet."""
+    dates = [name for name in df if df[name].dtype.kind == "M"]
+    found = []
+    for name, other in itertools.permutations(dates, 2):
+        pairs = df[[name, other]].dropna()
+        is_later = len(pairs) > 0 and (pairs[name] >= pairs[other]).all()
+        if is_later and not (pairs[name] == pairs[other]).all() and [name, other] not in at_least:
+            found.append(f"{name} is never before {other}. To keep this: --at-least {name} {other}")
+    return found
 
 
 def find_cycles(cells):
@@ -220,6 +235,14 @@ def main():
     )
     parser.add_argument("--data", type=pathlib.Path, help="CSV file; default: example tables")
     parser.add_argument("--target", help="column that a regression predicts")
+    parser.add_argument(
+        "--at-least",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("COLUMN", "OTHER"),
+        help="a rule: COLUMN is at least OTHER in each row; may be repeated",
+    )
     parser.add_argument("--steps", type=positive, default=800, help="training steps")
     parser.add_argument("--splits", type=positive, default=5)
     parser.add_argument("--samples", type=positive, default=1000, help="rows to generate")
@@ -230,6 +253,7 @@ def main():
     args = parser.parse_args()
     start = time.monotonic()
     tables, target, left_out = load_tables(args)
+    check_rules(args.at_least, tables, target)
     print(f"On {keras.backend.backend()}. How well a regression predicts {target} in held-out rows")
     print("(accuracy or, for numbers, R^2, in %) when trained on real and on generated rows; and")
     print("the error of hidden numbers, in standard deviations, when filled in with the mean of")
@@ -238,9 +262,11 @@ def main():
     if left_out:
         facts.append(f"Left out, because empty or mostly distinct strings: {left_out}.")
         print(facts[-1])
+    if args.data is not None:
+        print(*find_rules(tables[args.data.stem], args.at_least), sep="\n")
     for name, df in tables.items():
         print(f"\n{name:<14}real rows        generated rows  hidden: mean   one    column")
-        columns, results, first = columns_of(df), [], None
+        columns, results, first = columns_of(df, args.at_least), [], None
         for seed in range(args.splits):
             found, *made = run_split(df, target, columns, seed, args)
             results.append(found)
@@ -253,6 +279,16 @@ def main():
         write_files(folder, name, df, results, *first, facts, args)
         print(f"Wrote {folder}/: report.html, synthetic.csv, imputed.csv, model.keras")
     print(f"\n{time.monotonic() - start:.0f} s")
+
+
+def check_rules(at_least, tables, target):
+    ruled = [name for name, _ in at_least]
+    for df in tables.values():
+        known = [name for name in df if name != target]
+        for name, other in at_least:
+            if not {name, other} <= set(known) or other in ruled or ruled.count(name) > 1:
+                expected = f"two of {known}, COLUMN once, and OTHER without a rule of its own"
+                raise SystemExit(f"--at-least must name {expected}. Received: {name} {other}")
 
 
 def print_row(name, values):

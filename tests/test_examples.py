@@ -269,6 +269,30 @@ def test_a_table_of_ones_own_is_learnt(script, tmp_path):
 
 
 @pytest.mark.once
+def test_a_rule_of_a_table_of_ones_own_holds(script, refusal, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    start = pandas.Timestamp("2026-01-01") + pandas.to_timedelta(rng.integers(0, 300, 80), "D")
+    end = pandas.Series(start + pandas.to_timedelta(rng.integers(0, 9, 80), "D"))
+    df = pandas.DataFrame({"start": start, "end": end.mask(rng.random(80) < 0.2)})
+    df.assign(x=rng.normal(size=80), y=rng.normal(size=80)).to_csv(tmp_path / "own.csv")
+    options = ("--steps", "5", "--splits", "1", "--sampler-steps", "3", "--draws", "2")
+    arguments = ("--data", "own.csv", "--target", "y", "--out", "out", *options)
+    rule = ("--at-least", "end", "start")
+    printed = script(ROOT / "examples" / "table.py", *arguments, *rule)
+    assert "To keep this" not in printed
+    for name in ("synthetic", "imputed"):
+        dates = ["start", "end"]
+        rows = pandas.read_csv(tmp_path / "out" / "own" / f"{name}.csv", parse_dates=dates)
+        there = rows.dropna(subset=dates)
+        assert len(there) > 10
+        assert (there["end"] >= there["start"]).all()
+    path = ROOT / "examples" / "table.py"
+    assert "To keep this: --at-least end start" in script(path, *arguments)
+    assert "--at-least must name two of" in refusal(path, *arguments, "--at-least", "end", "then")
+
+
+@pytest.mark.once
 @pytest.mark.parametrize("target", ["day", "nothing", "neither"])
 def test_a_target_that_is_none_is_refused(target, refusal, tmp_path):
     (tmp_path / "own.csv").write_text("x,day,nothing\n1.5,2024-02-01,\n2.5,2024-02-02,\n")
