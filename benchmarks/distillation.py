@@ -35,7 +35,9 @@ from keras_bfn.metrics import SampleQuality, spelling_rate
 from keras_bfn.samplers import JumpSampler, SDE2Sampler
 from keras_bfn.testing.samplers import JOINT_PRIOR, make_pair_model
 
-# For each kind of data: the paths, the jumps, the batch size and the epochs of training.
+# For each kind of data: the paths, the jumps, the batch size, the epochs, and the optimizer.
+SMALL = {"num_paths": 4096, "num_steps": 24, "num_jumps": 16, "batch_size": 512}
+ADAMW, MUON = {"optimizer": "adamw", "rate": 1e-3}, {"optimizer": "muon", "rate": 3e-3}
 RECIPES = {
     "digits": {
         "start": 0.02,
@@ -44,6 +46,7 @@ RECIPES = {
         "num_jumps": 16,
         "batch_size": 125,
         "epochs": 12,
+        **ADAMW,
     },
     "mnist": {
         "start": 0.1,
@@ -51,7 +54,8 @@ RECIPES = {
         "num_steps": 12,
         "num_jumps": 8,
         "batch_size": 128,
-        "epochs": 12,
+        "epochs": 10,
+        **MUON,
     },
     "text": {
         "start": 0.1,
@@ -60,23 +64,10 @@ RECIPES = {
         "num_jumps": 8,
         "batch_size": 32,
         "epochs": 30,
+        **ADAMW,
     },
-    "pair": {
-        "start": 0.05,
-        "num_paths": 4096,
-        "num_steps": 24,
-        "num_jumps": 16,
-        "batch_size": 512,
-        "epochs": 12,
-    },
-    "mixture": {
-        "start": 0.01,
-        "num_paths": 4096,
-        "num_steps": 24,
-        "num_jumps": 16,
-        "batch_size": 512,
-        "epochs": 24,
-    },
+    "pair": {"start": 0.05, "epochs": 12, **SMALL, **ADAMW},
+    "mixture": {"start": 0.01, "epochs": 24, **SMALL, **ADAMW},
 }
 STUDENT_CALLS = (1, 2, 4)
 NUM_SAMPLES = {"digits": 1500, "mnist": 1500, "text": 64, "pair": 20_000, "mixture": 20_000}
@@ -221,15 +212,19 @@ def generate(model, args, num_steps, sampler, condition, seed):
 
 def distil(teacher, args, conditions):
     """Returns a student, trained by the recipe, and the processor seconds that it took."""
-    recipe = RECIPES[args.data_type] | {"epochs": args.epochs or RECIPES[args.data_type]["epochs"]}
-    epochs, start = recipe.pop("epochs"), recipe.pop("start")
+    recipe = dict(RECIPES[args.data_type])
+    epochs, start = args.epochs or recipe["epochs"], recipe["start"]
+    make_optimizer = getattr(keras_bfn.recipes, args.optimizer or recipe["optimizer"])
+    rate = args.rate or recipe["rate"]
+    for name in ("epochs", "start", "optimizer", "rate"):
+        del recipe[name]
     network = None
     if args.data_type in ("pair", "mixture"):
         network = keras_bfn.networks.MLP(teacher.flow, teacher.event_shape, width=64, jumps=True)
     student = make_student(teacher, network)
     jumps = Trajectories(teacher, start=start, condition=conditions, **recipe)
     distiller = Distiller(student)
-    distiller.compile(keras_bfn.recipes.adamw(epochs * jumps.num_batches, args.rate))
+    distiller.compile(make_optimizer(epochs * jumps.num_batches, rate))
     began = time.process_time()
     distiller.fit(jumps, epochs=epochs, verbose=2)
     return student, time.process_time() - began
@@ -252,7 +247,8 @@ def main():
     parser.add_argument("--student", type=pathlib.Path, help="student.keras, instead of training")
     parser.add_argument("--teacher-calls", nargs="*", type=int, default=[5, 10, 20, 100])
     parser.add_argument("--epochs", type=int, help="default: depends on the data type")
-    parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate")
+    parser.add_argument("--optimizer", choices=["adamw", "muon"], help="of keras_bfn.recipes")
+    parser.add_argument("--rate", type=float, help="the highest learning rate")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("distillation"))
     args = parser.parse_args()
     if args.data_type == "text" and args.data is None:
