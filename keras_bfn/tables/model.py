@@ -33,7 +33,8 @@ class TableModel(BayesianFlowNetwork):
     """A Bayesian flow network that takes frames and returns frames.
 
     `fit`, `evaluate` and `code_length` take a frame, or data of the flow. The table is saved with
-    the model, in `.keras` files and presets.
+    the model, in `.keras` files and presets. The first call of a method compiles its program, which
+    can take half a minute.
 
     Args:
         flow, network: as in `keras_bfn.BayesianFlowNetwork`; `table.make_model()` chooses them.
