@@ -141,12 +141,12 @@ student.export("student.onnx", format="onnx")  # on PyTorch
 ```
 
 `from_preset("bfn_digits_student")` loads such a student, distilled by `examples/distil.py`, which
-distils any image or text model of a network of this package, unconditional or given a class.
+distils any image or text model, unconditional or given a class, whose network is of this package.
 
 ## What to expect
 
-- A student imitates its teacher's deterministic sampler. Expect samples as good as those of many
-  steps of `"ode2"`, not better.
+- Without fresh noise, a student imitates its teacher's deterministic sampler: expect samples as
+  good as those of many steps of `"ode2"`, not better.
 - Longer training improves one-call samples most. The paths are never exhausted: each epoch has new
   ones.
 - A student can only jump: its methods `fit`, `evaluate` and `code_length` raise an error. Score

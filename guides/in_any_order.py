@@ -24,9 +24,9 @@ $$\\sum_i \\tfrac{c}{2}\\, \\beta'(t_i)\\, |e(x_i) - \\hat e_i|^2\\, dt_i,$$
 where $\\beta(t)$ is the total accuracy of the messages at time t, c a constant of the data type,
 $e(x_i)$ the embedding that messages are about, and $\\hat e_i$ its mean under the output
 distribution. In this guide, a variable is *sent* by messages, or *coded* (in the API: `told`): its
-time jumps from 0 to 1, and it costs -log p(x) under the output distribution. If the network is the
-exact posterior, every path plus reconstruction costs the joint entropy, by the chain rule; more, if
-dependent variables are coded in one step or by reconstruction.
+time jumps from 0 to 1, and it costs -log p(x) under the output distribution. With the exact
+posterior as the network, a path and its reconstruction cost the joint entropy, by the chain rule;
+more, if variables that are still dependent are coded in one step.
 
 So one network can be
 
@@ -98,7 +98,7 @@ model.fit(train, verbose=2)
 
 `code_length` takes an `order`: a name, an object of `keras_bfn.orders`, or an array with the group
 number of each variable. From left to right, one call in causal mode scores all letters. In other
-orders, each of `num_repeats` calls scores one random group of each example.
+orders, each of `num_repeats` calls scores a random step: a coded group, or a time of a sent one.
 """
 
 

@@ -153,10 +153,9 @@ print("Particles that counted, on average:", result.effective_sample_size.mean()
 
 """
 A forecast is the completion of a series whose past is known. `forecast` takes a past of any length
-and continues it to any horizon, window by window. The last steps of the series so far fill the
-start of each window, and the rest is sampled: `stride` steps in each but the first. Many
-continuations of one series are samples of its future, and `plot_forecast` draws their quantiles as
-bands.
+and continues it to any horizon, window by window. Each window starts with the end of the series so
+far, and the rest is sampled. Every window after the first adds `stride` steps. Many continuations
+of one series are samples of its future, and `plot_forecast` draws their quantiles as bands.
 
 We train a model on windows of 24 steps of a sine with a random phase, and extend the first 16 steps
 of one window by 60. With `times="variables"` the model by default learns to condition on known

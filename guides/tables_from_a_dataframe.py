@@ -203,9 +203,9 @@ cells, and generates a value in every row.
 ## Outliers
 
 `log_likelihood` estimates a lower bound of the log likelihood of each row, in nats (for rows with
-missing cells, it is not a bound). For numbers, it adds the log density of their mapped values
-divided by 4, which can be positive. A row is unlikely if a value is unusual, or if usual values do
-not go together. To test the latter, we replace one cell of each test row with that of another row.
+missing cells, it is not a bound). For a number, it adds the log density of a quarter of its mapped
+value; this can be positive. A row is unlikely if a value is unusual, or if usual values do not go
+together. To test the latter, we replace one cell of each test row with that of another row.
 """
 
 swapped = test.copy()
