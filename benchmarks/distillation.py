@@ -37,7 +37,7 @@ from keras_bfn.testing.samplers import JOINT_PRIOR, make_pair_model
 
 # For each kind of data: the paths, the jumps, the batch size, the epochs, and the optimizer.
 SMALL = {"num_paths": 4096, "num_steps": 24, "num_jumps": 16, "batch_size": 512}
-ADAMW, MUON = {"optimizer": "adamw", "rate": 1e-3}, {"optimizer": "muon", "rate": 3e-3}
+ADAMW = {"optimizer": "adamw", "rate": 1e-3}
 RECIPES = {
     "digits": {
         "start": 0.02,
@@ -49,13 +49,13 @@ RECIPES = {
         **ADAMW,
     },
     "mnist": {
-        "start": 0.1,
+        "start": 0.05,
         "num_paths": 1024,
         "num_steps": 12,
         "num_jumps": 8,
         "batch_size": 128,
         "epochs": 10,
-        **MUON,
+        **ADAMW,
     },
     "text": {
         "start": 0.1,
