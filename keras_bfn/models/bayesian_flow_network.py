@@ -1099,6 +1099,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             options = {name: value for name, value in options.items() if name not in first_only}
             if options.get("num_particles") is None:
                 options.pop("num_particles", None)
+            options["seed"] = _random.seed_of(options.get("seed"), "continuation")
             tokens = self._go_on(tokens, part, window, length, stride, num_steps, options)
         return text.decode(tokenizer, tokens)
 
