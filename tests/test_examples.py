@@ -472,3 +472,67 @@ def test_molecules(script, tmp_path):
         texts = (tmp_path / "molecules" / f"{name.replace(' ', '_')}.smi").read_text()
         assert [text[:2] for text in texts.splitlines()] == ["CC"] * 8
     assert keras.saving.load_model(tmp_path / "molecules" / "model.keras").event_shape == (16,)
+
+
+def run_text(script, *arguments):
+    small = ("--seconds", "1", "--length", "16", "--width", "8", "--layers", "1", "--samples", "2")
+    printed = script(ROOT / "examples" / "text.py", *arguments, *small)
+    reports = r"^ +\d+ of 1 s, [\d,]+ steps: ([\d.]+) bits$"
+    assert "Compiling" in printed.partition(" of 1 s")[0]
+    assert re.findall(reports, printed, re.MULTILINE)
+    rows = re.findall(r"^(model|4-gram model|bzip2|lzma) +([\d.]+)$", printed, re.MULTILINE)
+    assert [name for name, _ in rows][:2] == ["model", "4-gram model"]
+    assert len(rows) == 3
+    assert len(re.findall(r"^[\d.]+% of the words of the ", printed, re.MULTILINE)) == 2
+    return printed, {name: float(bits) for name, bits in rows}
+
+
+LINES = "It is 1851 — not 1852!\n“Why, ” he said. " * 200
+
+
+@pytest.mark.once
+def test_a_text_of_ones_own_is_learnt(script, tmp_path):
+    (tmp_path / "own.txt").write_text(LINES, "utf-8")
+    printed, bits = run_text(script, "own.txt", "--prompt", "“It is ")
+    assert f"{len(LINES):,} characters, as {len(set(LINES))} tokens" in printed
+    assert re.search(r"^Continued:\n“It is ", printed, re.MULTILINE)
+    assert bits["model"] < np.log2(len(set(LINES)))
+    samples = (tmp_path / "text" / "samples.txt").read_text("utf-8").split("\n\n---\n\n")
+    assert [len(text) for text in samples] == [48, 48]
+    loaded = keras.saving.load_model(tmp_path / "text" / "model.keras")
+    assert loaded.tokenizer.alphabet == "".join(sorted(set(LINES)))
+    text = loaded.generate_text(2, length=48, order="left_to_right", seed=0, verbose=0)
+    assert text == samples
+
+
+@pytest.mark.once
+def test_a_text_of_many_characters_is_learnt_as_bytes(script, tmp_path):
+    text = " ".join(map(chr, range(0x4E00, 0x4E00 + 500)))
+    (tmp_path / "own.txt").write_text(text, "utf-8")
+    printed, bits = run_text(script, "own.txt")
+    assert "999 characters, as 256 tokens" in printed
+    assert 2 < bits["model"] < 16  # half of them spaces, half of three bytes
+    assert keras.saving.load_model(tmp_path / "text" / "model.keras").tokenizer.num_classes == 256
+
+
+@pytest.mark.once
+def test_without_a_text_the_embedded_one_is_learnt(script, tmp_path):
+    printed, _ = run_text(script)
+    characters = int(re.match(r"([\d,]+) characters", printed)[1].replace(",", ""))
+    assert characters == len((tmp_path / "text" / "embedded.txt").read_text("utf-8")) > 100_000
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [
+        ("abc" * 5, (), "`--length` must be at most"),
+        (LINES, ("--prompt", "Ω"), r"`text` must contain only .* with \['Ω'\]"),
+        (None, (), "No such file"),
+    ],
+)
+def test_a_text_that_cannot_be_learnt_is_refused(text, arguments, message, refusal, tmp_path):
+    if text is not None:
+        (tmp_path / "own.txt").write_text(text, "utf-8")
+    told = refusal(ROOT / "examples" / "text.py", "own.txt", *arguments)
+    assert re.search(message, told)

@@ -108,13 +108,17 @@ class Tokenizer(Immutable):
         raise lacks(self, "decode_row")
 
 
+TEXT8_ALPHABET = " abcdefghijklmnopqrstuvwxyz"
+
+
 @keras.saving.register_keras_serializable("keras_bfn")
 class Letters(Tokenizer):
     """One token for each character of an alphabet.
 
     Args:
         alphabet: string of at least two different characters, without repeats. The default is that
-            of text8, a space and a to z, to which `clean_text` maps any text.
+            of text8, a space and a to z, to which `clean_text` maps any text. `fit` takes the
+            characters of a text.
 
     Raises:
         ValueError: if `alphabet` is not such a string.
@@ -130,11 +134,40 @@ class Letters(Tokenizer):
     4
     """
 
-    def __init__(self, alphabet: str = " abcdefghijklmnopqrstuvwxyz") -> None:
+    def __init__(self, alphabet: str = TEXT8_ALPHABET) -> None:
         if not isinstance(alphabet, str) or len(alphabet) < 2 or len({*alphabet}) < len(alphabet):
             expected = "must be a string of at least two characters, without duplicates"
             raise refusal("alphabet", expected, alphabet)
         self.alphabet = alphabet
+
+    @classmethod
+    def fit(cls, text: str | Sequence[str]) -> Self:
+        """Finds the characters that occur in a text, or in a list of texts.
+
+        Args:
+            text: string, or list of strings, with at least two distinct characters.
+
+        Returns:
+            A `Letters` of the characters found, sorted.
+
+        Raises:
+            ValueError: if `text` is not of this form.
+
+        Example:
+
+        >>> letters = keras_bfn.datasets.Letters.fit("Call me Ishmael.")
+        >>> letters.alphabet
+        ' .CIaehlms'
+        >>> letters.decode(letters.encode("Call me."))
+        'Call me.'
+        """
+        texts = [text] if isinstance(text, str) else text
+        if not isinstance(texts, (list, tuple)) or not all(isinstance(t, str) for t in texts):
+            raise refusal("text", "must be a string, or a list of strings", text)
+        alphabet = "".join(sorted(set().union(*texts)))
+        if len(alphabet) < 2:
+            raise refusal("text", "must contain at least two distinct characters", text)
+        return cls(alphabet)
 
     @property
     def num_classes(self) -> int:
@@ -146,11 +179,14 @@ class Letters(Tokenizer):
         table[letters] = np.arange(len(letters))
         tokens = table[np.minimum(codes, len(table) - 1)]
         if (tokens < 0).any():
-            others = sorted({chr(code) for code in np.unique(codes[tokens < 0])})
+            others = [chr(code) for code in np.unique(codes[tokens < 0])]
+            advice = "Use `Letters.fit` for a tokenizer of the text's own characters"
+            if self.alphabet == TEXT8_ALPHABET:
+                advice = f"Convert the text with `clean_text`. {advice}, as they are"
+            more = f" and {len(others) - 20} others" if len(others) > 20 else ""
             raise ValueError(
                 f"Argument `text` must contain only the {self.num_classes} characters of the "
-                "alphabet. For the alphabet of text8, convert the text with `clean_text`. "
-                f"Received: a text with {others[:5]}"
+                f"alphabet. {advice}. Received: a text with {others[:20]}{more}"
             )
         return tokens
 

@@ -56,20 +56,24 @@ def check_shares(flow, times, takes_causal, shares):
         if takes_causal and can_be_told:
             shares["left_to_right"] = sum(shares.values())
     names = [*KINDS, *(flow if isinstance(flow, dict) and len(flow) > 1 else ())]
+    asked = shares
+    if isinstance(asked, str) and asked in names:
+        shares = {asked: 1.0}
     if not isinstance(shares, dict) or not shares or not set(shares) <= set(names):
-        raise refusal("orders", f"must be a dict from some of {names} to weights", shares)
+        expected = f"must be a dict from some of {names} to weights, or one of these names"
+        raise refusal("orders", expected, asked)
     values = shares.values()
     are_shares = all(is_number(share) and 0 <= share < math.inf for share in values)
     if not are_shares or sum(values) <= 0:
-        raise refusal("orders", "must contain numbers of at least 0, not all 0", shares)
+        raise refusal("orders", "must contain numbers of at least 0, not all 0", asked)
     if not can_be_told and (shares.get("random") or shares.get("left_to_right")):
         expected = 'must not have "random" or "left_to_right" for a flow without direct coding'
-        raise refusal("orders", expected, shares)
+        raise refusal("orders", expected, asked)
     if shares.get("left_to_right") and not takes_causal:
         expected = (
             'must not have "left_to_right" for a dict of flows, or a network without "causal"'
         )
-        raise refusal("orders", expected, shares)
+        raise refusal("orders", expected, asked)
     return {kind: share / sum(values) for kind, share in shares.items()}
 
 

@@ -136,16 +136,16 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             `"t"` has the shape of the data, and the network learns to condition on known variables.
             Then variables can be sent in any `order`, given any others.
         orders: with `times="variables"`, a dict from kinds of states to the fraction of training
-            examples in each. `"together"`: all variables at the same time t. `"given"`: some known
-            (single variables, all on one side of a position, or whole parts), the others at the
-            same time. `"own"`: each at its own time. `"random"`: a random fraction known, the
-            others unknown and coded directly. `"left_to_right"`: all coded directly in one call,
-            each position given those before it, for a network that takes `"causal"`. For a dict of
-            flows, the name of a part that is not itself a kind: that part known, the others at the
-            same time. Known variables cost nothing. By default, half of the examples are
-            `"together"`, a quarter `"given"` and a quarter `"random"`; if some data cannot be coded
-            directly, half are `"given"`. If the network takes `"causal"`, half of all examples are
-            `"left_to_right"`.
+            examples in each, or the name of one kind, for all examples. `"together"`: all variables
+            at the same time t. `"given"`: some known (single variables, all on one side of a
+            position, or whole parts), the others at the same time. `"own"`: each at its own time.
+            `"random"`: a random fraction known, the others unknown and coded directly.
+            `"left_to_right"`: all coded directly in one call, each position given those before it,
+            for a network that takes `"causal"`. For a dict of flows, the name of a part that is not
+            itself a kind: that part known, the others at the same time. Known variables cost
+            nothing. By default, half of the examples are `"together"`, a quarter `"given"` and a
+            quarter `"random"`; if some data cannot be coded directly, half are `"given"`. If the
+            network takes `"causal"`, half of all examples are `"left_to_right"`.
         allow_missing: bool. Whether variables of the data may be missing: -1 in integers, NaN in
             numbers. No messages are sent about them, and they cost nothing. By default true if the
             network takes a `"mask"`.
@@ -196,7 +196,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         condition_dropout: Parts[float] = 0.0,
         null_condition: Parts[ArrayLike] | None = None,
         times: Literal["shared", "variables"] = "shared",
-        orders: Mapping[str, float] | None = None,
+        orders: str | Mapping[str, float] | None = None,
         allow_missing: bool | None = None,
         tokenizer: Parts[TokenizerLike] | None = None,
         seed: int | None = None,
@@ -1099,6 +1099,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             options = {name: value for name, value in options.items() if name not in first_only}
             if options.get("num_particles") is None:
                 options.pop("num_particles", None)
+            options["seed"] = _random.seed_of(options.get("seed"), "continuation")
             tokens = self._go_on(tokens, part, window, length, stride, num_steps, options)
         return text.decode(tokenizer, tokens)
 

@@ -162,8 +162,37 @@ def test_letters_are_numbered_as_in_their_alphabet():
 
 
 def test_letters_of_another_alphabet_are_refused():
-    with pytest.raises(ValueError, match=r"the 27 characters.*`clean_text`.*with \['A', 'é'\]"):
+    with pytest.raises(ValueError, match=r"the 27 characters.*`clean_text`.*with \['A', 'é'\]$"):
         Letters().encode("cAfé")
+    with pytest.raises(ValueError, match=r"the 3 characters.*`Letters\.fit`.*\['é'\]$") as caught:
+        Letters("caf").encode("café")
+    assert "clean_text" not in str(caught.value)
+    many = "".join(map(chr, range(0x400, 0x41E)))
+    with pytest.raises(ValueError, match=r"'Г'\] and 10 others$"):
+        Letters().encode(many)
+
+
+@pytest.mark.parametrize(
+    ("text", "alphabet"),
+    [
+        (TEXT, "".join(sorted(set(TEXT)))),
+        ("b\na\n", "\nab"),
+        (["ba", "", "cb"], "abc"),
+        (("é", "𝄞"), "é𝄞"),
+    ],
+)
+def test_letters_are_fitted_to_the_characters_of_texts(text, alphabet):
+    letters = Letters.fit(text)
+    assert letters == Letters(alphabet)
+    for one in [text] if isinstance(text, str) else text:
+        assert letters.decode(letters.encode(one)) == one
+
+
+def test_letters_are_fitted_in_the_class_that_is_asked():
+    class Words(Letters):
+        pass
+
+    assert type(Words.fit("ab")) is Words
 
 
 @pytest.mark.parametrize("alphabet", ["", "a", "abca", None, ["a", "b"]])

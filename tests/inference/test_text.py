@@ -80,6 +80,12 @@ def test_long_texts_are_generated_and_long_prompts_continued(model):
 
 
 @pytest.mark.once
+def test_no_window_has_the_noise_of_another(model):
+    (text,) = model.generate_text(1, length=36, stride=12, **OPTIONS)
+    assert len({text[:12], text[12:24], text[24:]}) == 3
+
+
+@pytest.mark.once
 @pytest.mark.parametrize("options", [{"length": 0}, {"length": 2.0}, {"stride": 0}, {"stride": 13}])
 def test_impossible_lengths_are_refused(model, options):
     (name,) = options

@@ -224,6 +224,7 @@ def test_out_of_training_there_is_one_time(model):
         (None, {"together": 0.5, "given": 0.25, "random": 0.25}),
         ({"own": 3, "given": 1}, {"own": 0.75, "given": 0.25}),
         ({"together": 1, "random": 0}, {"together": 1.0, "random": 0.0}),
+        ("random", {"random": 1.0}),
     ],
 )
 def test_shares_are_kept_as_fractions(given, expected, tmp_path):
@@ -233,6 +234,23 @@ def test_shares_are_kept_as_fractions(given, expected, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert (loaded.times, loaded.orders) == ("variables", expected)
+
+
+@pytest.mark.once
+def test_the_name_of_one_kind_is_for_all_examples(pair_model, tmp_path):
+    network = keras_bfn.networks.Transformer(
+        LETTERS, LENGTH, 8, 1, num_heads=2, times="variables", causal=True
+    )
+    model = keras_bfn.BayesianFlowNetwork(
+        LETTERS, network, times="variables", orders="left_to_right"
+    )
+    assert model.orders == {"left_to_right": 1.0}
+    assert type(model).from_config(model.get_config()).orders == model.orders
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").orders == model.orders
+    pair = pair_model.network
+    pair = type(model)(PAIR_FLOWS, pair, PAIR_SHAPES, times="variables", orders="word")
+    assert pair.orders == {"word": 1.0}
 
 
 @pytest.mark.once

@@ -844,6 +844,17 @@ CALLS = {
     "text": [
         (lambda t: datasets.clean_text(None), "must be a string", "a NoneType"),
         (lambda t: datasets.clean_text(3), "must be a string", "a int"),
+        *(
+            (lambda t, wrong=wrong: datasets.Letters.fit(wrong), expected, f"text={wrong!r}")
+            for wrong, expected in (
+                (None, "must be a string, or a list of strings"),
+                (b"ab", "must be a string, or a list of strings"),
+                (["ab", 3], "must be a string, or a list of strings"),
+                ("", "must contain at least two distinct characters"),
+                ("aa", "must contain at least two distinct characters"),
+                ([], "must contain at least two distinct characters"),
+            )
+        ),
     ],
     "texts": [
         (lambda t: metrics.spelling_rate("a b c", "b"), "must be a list of strings", "a str"),

@@ -706,7 +706,7 @@ CALLS = {
         (lambda t: LETTERS.encode(3), "must be a string", "a int"),
         (
             lambda t: LETTERS.encode("A"),
-            "must contain only the 27 characters of the alphabet. For",
+            "must contain only the 27 characters of the alphabet. Convert",
             "a text with ['A']",
         ),
         (lambda t: BYTES.encode(None), "must be a string", "a NoneType"),

@@ -1163,6 +1163,8 @@ CALLS = {
                 (3, "must be a dict from some of ['together', "),
                 ({}, "must be a dict from some of ['together', "),
                 ({"backwards": 1.0}, "must be a dict from some of ['together', "),
+                ("backwards", "to weights, or one of these names"),
+                ("left_to_right", 'must not have "left_to_right" for a dict of flows, or a'),
                 ({"together": -1.0}, "must contain numbers of at least 0, not all 0"),
                 ({"together": 0.0}, "must contain numbers of at least 0, not all 0"),
                 ({"together": "a"}, "must contain numbers of at least 0, not all 0"),
