@@ -224,13 +224,15 @@ print(keras.saving.load_model("text.keras").generate_text(1, num_steps=20, seed=
 """
 ## Next steps
 
-`examples/text8.py --preset small --data novel.txt` trains a model of a million weights on windows
-of 256 characters, with a prior of order 3, and prints how many words of its samples are known, and
-their n-gram bits (both by the validation text). `examples/fine_tune.py text` trains `bfn_text`
-further on other texts (see [fine-tuning](fine_tuning_and_export.py)). For texts of different
-lengths, `tokenizer.encode_batch(texts)` pads each row with -1 (or with the end symbol of
-`Symbols`); use `Transformer(..., masked=True)` with it: see [the tour](../docs/tour.md#text). To
-generate texts with or without certain letters, see [guidance](guidance.py).
+`examples/text.py novel.txt` trains on any text from left to right, which learns much faster (see
+[in any order](in_any_order.py)). `examples/text8.py --preset small --data novel.txt` trains a model
+of a million weights on windows of 256 characters, with a prior of order 3, and prints how many
+words of its samples are known, and their n-gram bits (both by the validation text).
+`examples/fine_tune.py text` trains `bfn_text` further on other texts (see
+[fine-tuning](fine_tuning_and_export.py)). For texts of different lengths,
+`tokenizer.encode_batch(texts)` pads each row with -1 (or with the end symbol of `Symbols`); use
+`Transformer(..., masked=True)` with it: see [the tour](../docs/tour.md#text). To generate texts
+with or without certain letters, see [guidance](guidance.py).
 
 `examples/molecules.py` trains on SMILES, whose syntax is strict. For such short strings, use
 `causal=True`, `times="variables"` (see [in any order](in_any_order.py)) and
