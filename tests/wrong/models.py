@@ -171,7 +171,7 @@ CALLS = {
         ),
         (
             lambda t: t.texts.generate_text(1, colour=1),
-            "generate() got an unexpected keyword argument",
+            "`generate_text` passes further arguments to `generate`",
             "",
             TypeError,
         ),
@@ -1420,9 +1420,9 @@ CALLS = {
     ],
     "sampler": [
         (
-            lambda t: t.model.generate(1, sampler=None),
+            lambda t: t.model.generate(1, sampler=3),
             "must be a `Sampler` or one of ['ancestral',",
-            "sampler=None",
+            "sampler=3",
         ),
         (
             lambda t: t.model.generate(1, sampler=samplers.SDE1Sampler),
