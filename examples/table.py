@@ -225,6 +225,9 @@ def write_files(folder, name, df, results, model, frames, facts, args):
         *facts,
     ]
     splits = {f"split {seed}": found for seed, found in enumerate(results)}
+    for name, other in args.at_least:
+        broken = (drawn[name] < drawn[other]).sum()
+        facts.append(f"Rule: {name} is at least {other}. {broken} of the generated rows break it.")
     scores = pandas.DataFrame({"mean": np.mean(results, axis=0), **splits}, SCORES)
     write_report(folder / "report.html", name, facts, scores, rows, drawn, test)
 
@@ -289,6 +292,12 @@ def check_rules(at_least, tables, target):
             if not {name, other} <= set(known) or other in ruled or ruled.count(name) > 1:
                 expected = f"two of {known}, COLUMN once, and OTHER without a rule of its own"
                 raise SystemExit(f"--at-least must name {expected}. Received: {name} {other}")
+            broken = df[df[name] < df[other]]
+            if len(broken):
+                raise SystemExit(
+                    f"--at-least: {name} is below {other} in {len(broken)} rows of the file. The "
+                    f"first, without the header:\n{broken.head(1)[[other, name]].to_string()}"
+                )
 
 
 def print_row(name, values):

@@ -290,6 +290,8 @@ def test_a_rule_of_a_table_of_ones_own_holds(script, refusal, tmp_path):
     path = ROOT / "examples" / "table.py"
     assert "To keep this: --at-least end start" in script(path, *arguments)
     assert "--at-least must name two of" in refusal(path, *arguments, "--at-least", "end", "then")
+    message = refusal(path, *arguments, "--at-least", "start", "end")
+    assert re.search(r"start is below end in \d+ rows of the file", message)
 
 
 @pytest.mark.once

@@ -135,7 +135,8 @@ class Rule(Immutable):
 class AtLeast(Rule):
     """A number or time that is at least that of another column: an end after its start.
 
-    The difference is sent. In all sampled and imputed rows it is at least 0.
+    The difference is sent. In all sampled and imputed rows it is at least 0. Where a sampled row
+    misses the other cell, it misses this one, too.
 
     Args:
         other: the name of the other column.
