@@ -64,7 +64,7 @@ def test_rows_are_sent_and_restored():
 
 
 def test_rules_hold_in_all_sampled_rows(model):
-    rows = model.sample(2000, num_steps=5, seed=0)
+    rows = model.sample(10_000, num_steps=5, seed=0)
     assert rows.dtypes.to_dict() == FRAME.dtypes.to_dict()
     assert violations(rows).sum() == 0
     given = model.sample(50, given={"low": 0.25, "city": "Rome"}, num_steps=5, seed=0)
