@@ -79,11 +79,14 @@ class Rule(Immutable):
         raise lacks(self, "solve")
 
     def find_remainders(self, cells: Sequence[Any], others: Sequence[Sequence[Any]]) -> list[Any]:
-        """Returns the remainder in each row: None where a cell is unknown.
+        """Finds the remainder in each row.
 
         Args:
             cells: list of the column's cells.
             others: lists of the other columns' cells.
+
+        Returns:
+            A list of remainders: None where a cell is unknown.
 
         Raises:
             ValueError: if a row breaks the rule.
@@ -105,11 +108,14 @@ class Rule(Immutable):
     def restore_all(
         self, remainders: Sequence[Any] | None, others: Sequence[Sequence[Any]]
     ) -> list[Any]:
-        """Returns the column's cells: None where a cell of the others or the remainder is missing.
+        """Restores the column's cells.
 
         Args:
             remainders: list of the remainders, or None if the rule has none.
             others: lists of the other columns' cells.
+
+        Returns:
+            A list of cells: None where a cell of the others, or the remainder, is missing.
         """
         rows = list(zip(*others, strict=True))
         if remainders is None:
