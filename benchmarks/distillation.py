@@ -35,9 +35,8 @@ from keras_bfn.metrics import SampleQuality, spelling_rate
 from keras_bfn.samplers import JumpSampler, SDE2Sampler
 from keras_bfn.testing.samplers import JOINT_PRIOR, make_pair_model
 
-# For each kind of data: the paths, the jumps, the batch size, the epochs, and the optimizer.
+# For each kind of data: the paths, the jumps, the batch size, and the epochs.
 SMALL = {"num_paths": 4096, "num_steps": 24, "num_jumps": 16, "batch_size": 512}
-ADAMW = {"optimizer": "adamw", "rate": 1e-3}
 RECIPES = {
     "digits": {
         "start": 0.02,
@@ -46,7 +45,6 @@ RECIPES = {
         "num_jumps": 16,
         "batch_size": 125,
         "epochs": 12,
-        **ADAMW,
     },
     "mnist": {
         "start": 0.05,
@@ -55,7 +53,6 @@ RECIPES = {
         "num_jumps": 8,
         "batch_size": 128,
         "epochs": 10,
-        **ADAMW,
     },
     "text": {
         "start": 0.1,
@@ -64,10 +61,9 @@ RECIPES = {
         "num_jumps": 8,
         "batch_size": 32,
         "epochs": 30,
-        **ADAMW,
     },
-    "pair": {"start": 0.05, "epochs": 12, **SMALL, **ADAMW},
-    "mixture": {"start": 0.01, "epochs": 24, **SMALL, **ADAMW},
+    "pair": {"start": 0.05, "epochs": 12, **SMALL},
+    "mixture": {"start": 0.01, "epochs": 24, **SMALL},
 }
 STUDENT_CALLS = (1, 2, 4)
 NUM_SAMPLES = {"digits": 1500, "mnist": 1500, "text": 64, "pair": 20_000, "mixture": 20_000}
@@ -212,19 +208,17 @@ def generate(model, args, num_steps, sampler, condition, seed):
 
 def distil(teacher, args, conditions):
     """Returns a student, trained by the recipe, and the processor seconds that it took."""
-    recipe = dict(RECIPES[args.data_type])
-    epochs, start = args.epochs or recipe["epochs"], recipe["start"]
-    make_optimizer = getattr(keras_bfn.recipes, args.optimizer or recipe["optimizer"])
-    rate = args.rate or recipe["rate"]
-    for name in ("epochs", "start", "optimizer", "rate"):
-        del recipe[name]
+    recipe = RECIPES[args.data_type] | {"start": args.start}
+    epochs = args.epochs or recipe["epochs"]
+    del recipe["epochs"]
     network = None
     if args.data_type in ("pair", "mixture"):
         network = keras_bfn.networks.MLP(teacher.flow, teacher.event_shape, width=64, jumps=True)
     student = make_student(teacher, network)
-    jumps = Trajectories(teacher, start=start, condition=conditions, **recipe)
+    jumps = Trajectories(teacher, condition=conditions, **recipe)
     distiller = Distiller(student)
-    distiller.compile(make_optimizer(epochs * jumps.num_batches, rate))
+    make_optimizer = getattr(keras_bfn.recipes, args.optimizer)
+    distiller.compile(make_optimizer(epochs * jumps.num_batches, args.rate))
     began = time.process_time()
     distiller.fit(jumps, epochs=epochs, verbose=2)
     return student, time.process_time() - began
@@ -247,8 +241,9 @@ def main():
     parser.add_argument("--student", type=pathlib.Path, help="student.keras, instead of training")
     parser.add_argument("--teacher-calls", nargs="*", type=int, default=[5, 10, 20, 100])
     parser.add_argument("--epochs", type=int, help="default: depends on the data type")
-    parser.add_argument("--optimizer", choices=["adamw", "muon"], help="of keras_bfn.recipes")
-    parser.add_argument("--rate", type=float, help="the highest learning rate")
+    parser.add_argument("--start", type=float, help="of paths; default: depends on the data type")
+    parser.add_argument("--optimizer", choices=["adamw", "muon"], default="adamw")
+    parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("distillation"))
     args = parser.parse_args()
     if args.data_type == "text" and args.data is None:
@@ -257,7 +252,8 @@ def main():
     keras.utils.set_random_seed(0)
 
     teacher, measure, conditions, condition = load(args)
-    panels, start = [], RECIPES[args.data_type]["start"]
+    args.start = args.start or RECIPES[args.data_type]["start"]
+    panels, start = [], args.start
 
     def report(name, model, num_steps, sampler):
         samples = [

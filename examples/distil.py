@@ -3,9 +3,10 @@
     KERAS_BACKEND=jax python examples/distil.py bfn_digits_classes --guidance 1 3
     KERAS_BACKEND=jax python examples/distil.py digits/model.keras
 
-The model, the teacher, is a preset, a preset's folder, or a `.keras` file, unconditional or given a
-class. With `--guidance LOW HIGH`, the student learns all guidance scales between the two, and takes
-the scale as a condition. Otherwise it learns the teacher without guidance.
+The model, the teacher, is a preset, a preset's folder, or a `.keras` file, of images or texts,
+unconditional or given a class. With `--guidance LOW HIGH`, the student learns all guidance scales
+between the two, and takes the scale as a condition. Otherwise it learns the teacher without
+guidance.
 
 Writes the student, `student.keras`, and samples: for images `calls.png`, of the student in one, two
 and four calls and of the teacher in `--teacher-calls`; for texts `calls.txt`.
@@ -32,7 +33,7 @@ def load(name):
 
 
 def number_of_classes(model, parser):
-    classes = model.network.conditions
+    classes = getattr(model.network, "conditions", None)
     if classes is not None and not isinstance(classes, int):
         parser.error("the teacher must be unconditional, or have a class as its condition")
     return classes
@@ -55,8 +56,7 @@ def train(teacher, classes, args):
     distiller = Distiller(student)
     num_steps = args.epochs * jumps.num_batches
     distiller.compile(keras_bfn.recipes.adamw(num_steps, args.rate))
-    resume = keras_bfn.callbacks.Resume(args.output / "resume", data=jumps)
-    distiller.fit(jumps, epochs=args.epochs, callbacks=[resume], verbose=2)
+    distiller.fit(jumps, epochs=args.epochs, verbose=2)
     return student
 
 

@@ -292,6 +292,11 @@ def check_rules(at_least, tables, target):
             if not {name, other} <= set(known) or other in ruled or ruled.count(name) > 1:
                 expected = f"two of {known}, COLUMN once, and OTHER without a rule of its own"
                 raise SystemExit(f"--at-least must name {expected}. Received: {name} {other}")
+            kinds = {df[column].dtype.kind for column in (name, other)}
+            if kinds <= set("iuf"):  # an integer column with missing cells is one of floats
+                df[[name, other]] = df[[name, other]].astype("float64")
+            elif kinds != {"M"}:
+                raise SystemExit(f"--at-least must name two columns of numbers or of dates: {name}")
             broken = df[df[name] < df[other]]
             if len(broken):
                 raise SystemExit(

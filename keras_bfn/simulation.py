@@ -163,9 +163,8 @@ def make_model(
     """Makes an untrained model of simulations.
 
     Floats are numbers; integers are classes, 0 to K - 1, and bools 0 and 1. Pass counts and other
-    integers whose order matters as floats, `x.astype("float32")`. Numbers without bounds
-    may lie outside the simulated range by half of its half-width; values farther outside raise an
-    error.
+    integers whose order matters as floats, `x.astype("float32")`. Numbers without bounds may lie
+    outside the simulated range by half of its half-width; values farther outside raise an error.
 
     Args:
         simulations: a dict of arrays, `(num, *event_shape)`, such as `"parameters"` and

@@ -1,6 +1,6 @@
 """Rules between columns, which hold in every row because of how columns are sent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -9,6 +9,7 @@ from keras_bfn._config import Immutable
 from keras_bfn._validation import lacks, refusal
 from keras_bfn.tables.checks import is_finite
 from keras_bfn.tables.columns import Column
+from keras_bfn.tables.numbers import Number
 
 DECIMALS = 10  # of sums and differences of decimal fractions, which are not exact as floats
 TOLERANCE = 1e-6  # relative to the largest term
@@ -17,9 +18,9 @@ TOLERANCE = 1e-6  # relative to the largest term
 class Rule(Immutable):
     """A column whose cells follow from those of other columns, with or without a remainder.
 
-    Pass it as the column to `keras_bfn.tables.Table.from_dataframe`. Cells are numbers, or times of
-    one unit. A rule may refer to a column that has a rule itself. If one of the other columns is
-    unknown in a row, it follows from the cell and the remainder.
+    Pass it as the column to `keras_bfn.tables.Table.from_dataframe`. All columns of a rule must be
+    integers, or floats or times of one dtype. A rule may refer to a column that has a rule itself.
+    If one of the other columns is unknown in a row, it follows from the cell and the remainder.
 
     Args:
         *others: the names of the other columns, at least one.
@@ -105,6 +106,28 @@ class Rule(Immutable):
         except ValueError as error:
             raise ValueError(f"breaks {self!r} in row {row}, counted from 0: it {error}") from error
 
+    def find_unknown(
+        self, cells: Sequence[Any], others: Sequence[Sequence[Any]]
+    ) -> Iterator[tuple[int, str]]:
+        """Finds the rows in which a cell of another column follows from the rule.
+
+        Args:
+            cells, others: as in `find_remainders`.
+
+        Returns:
+            An iterator of the number of the row, and the name of the other column.
+
+        Raises:
+            ValueError: if several cells of the others are unknown beside a known cell.
+        """
+        for row, (cell, values) in enumerate(zip(cells, zip(*others, strict=True), strict=True)):
+            if cell is not None and None in values:
+                unknown = [x for x, value in zip(self.others, values, strict=True) if value is None]
+                if len(unknown) > 1:
+                    expected = f"must only be given together with all but one of {self.others}"
+                    raise ValueError(f"{expected}. Received: row {row} without {unknown}")
+                yield row, unknown[0]
+
     def restore_all(
         self, remainders: Sequence[Any] | None, others: Sequence[Sequence[Any]]
     ) -> list[Any]:
@@ -165,8 +188,6 @@ class AtLeast(Rule):
         super().__init__(other)
         if column is not None and not isinstance(column, Column):
             raise refusal("column", "must be a `keras_bfn.tables.Column`, or None", column)
-        from keras_bfn.tables.numbers import Number
-
         self.column = Number() if column is None else column
 
     def remainder(self, cell: Any, others: Sequence[Any]) -> Any:

@@ -288,26 +288,12 @@ class Table(Immutable):
             others = [cells.get(other, unknown) for other in rule.others]
             with _naming(name):
                 found[name] = rule.find_remainders(cells.get(name, unknown), others)
-                for row, other in self._find_unknown(name, rule, cells.get(name, unknown), others):
+                for row, other in rule.find_unknown(cells.get(name, unknown), others):
                     if other in self.rules or (row, other) in solved:
                         expected = f"must only be given together with {other!r}, for {rule!r}"
                         raise ValueError(f"{expected}. Received: row {row} without {other!r}")
                     solved.add((row, other))
         return found
-
-    def _find_unknown(self, name, rule, cells, others):
-        """Yields the rows, and the other column that follows from the rule's cell there.
-
-        Raises:
-            ValueError: if there are several.
-        """
-        for row, (cell, values) in enumerate(zip(cells, zip(*others, strict=True), strict=True)):
-            if cell is not None and None in values:
-                unknown = [x for x, value in zip(rule.others, values, strict=True) if value is None]
-                if len(unknown) > 1:
-                    expected = f"must only be given together with all but one of {rule.others}"
-                    raise ValueError(f"{expected}. Received: row {row} without {unknown}")
-                yield row, unknown[0]
 
     def decode_cells(
         self, parts: Mapping[str, Array], known: Mapping[str, Sequence[Any]] | None = None
@@ -355,7 +341,7 @@ class Table(Immutable):
         """Replaces sampled cells by those that follow from known cells of columns with rules."""
         for name, rule in self.rules.items():
             others = [known[other] for other in rule.others]
-            for row, other in self._find_unknown(name, rule, known[name], others):
+            for row, other in rule.find_unknown(known[name], others):
                 rest = None if remainders[name] is None else remainders[name][row]
                 values = [known[x][row] for x in rule.others if x != other]
                 cells[other][row] = rule.solve(known[name][row], rest, values)
@@ -469,10 +455,12 @@ def _remainders_of(frame, rules):
             cells[name] = frames.read_cells(frame[name])
     found = {}
     for name, rule in rules.items():
-        all_names = (name, *rule.others)
-        dtypes = {frames.dtype_of(frame[other]) for other in all_names}
-        if any(kinds[x] == "time" for x in all_names) and len(dtypes) > 1:
-            raise refusal(f"rules[{name!r}]", "must be of times of one dtype", sorted(dtypes))
+        series = [frame[other] for other in (name, *rule.others)]
+        dtypes = [str(one.to_native().dtype) for one in series]
+        found_kinds = {kinds[other] for other in (name, *rule.others)}
+        if len(found_kinds) > 1 or (found_kinds != {"integer"} and len(set(dtypes)) > 1):
+            expected = "must be of integers, or of floats or times of one dtype"
+            raise refusal(f"rules[{name!r}]", expected, dtypes)
         with _naming(name):
             rest = rule.find_remainders(cells[name], [cells[other] for other in rule.others])
         pairs = zip(rest, cells[name], strict=True)

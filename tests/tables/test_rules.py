@@ -112,6 +112,23 @@ def test_cells_of_columns_with_rules_may_be_missing():
     assert np.isfinite(model.log_likelihood(df.head(8), num_repeats=2)).all()
 
 
+@pytest.mark.once
+def test_rules_hold_in_frames_of_polars():
+    polars = pytest.importorskip("polars")
+    rng = np.random.default_rng(0)
+    low = rng.integers(0, 50, 200)
+    df = polars.DataFrame({"low": low, "high": low + rng.integers(0, 9, 200)})
+    model = Table.from_dataframe(df, high=AtLeast("low")).make_model(width=16, seed=0)
+    model.fit(df, epochs=2, verbose=0)
+    rows = model.sample(100, num_steps=3, seed=0)
+    assert rows.schema == df.schema
+    assert (rows["high"] >= rows["low"]).all()
+    holes = df.head(20).with_columns(polars.lit(None, dtype=polars.Int64).alias("low"))
+    filled = model.impute(holes, num_steps=3, seed=0)
+    assert (filled["high"] >= filled["low"]).all()
+    assert filled["high"].equals(df.head(20)["high"])
+
+
 def test_a_table_with_rules_is_saved(model, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -140,12 +157,13 @@ def test_rules_refer_to_columns_with_rules_in_any_order():
         ({"net": SumOf("gross", "tax")}, r"Column 'net' of `df` breaks SumOf\('gross', 'tax'\)"),
         ({"high": AtLeast("low"), "low": AtLeast("high")}, "in a circle"),
         ({"high": AtLeast("city")}, "must be numbers or times"),
-        ({"end": AtLeast("low")}, "must be of times of one dtype"),
+        ({"end": AtLeast("low")}, "must be of integers, or of floats or times of one dtype"),
+        ({"rooms": AtLeast("tax")}, r"Received: rules\['rooms'\]=\['int64', 'float64'\]"),
     ],
 )
 def test_rules_that_do_not_suit_the_table_are_refused(columns, message):
     with pytest.raises(ValueError, match=message):
-        Table.from_dataframe(FRAME, **columns)
+        Table.from_dataframe(FRAME.assign(rooms=20), **columns)
 
 
 @pytest.mark.once
