@@ -93,7 +93,7 @@ def train(flow, x, is_sequence, times="shared"):
     else:
         network = networks.MLP(flow, x.shape[1:], width=64, num_blocks=1, **options)
     model = keras_bfn.BayesianFlowNetwork(flow, network, times=times, seed=0)
-    model.compile(keras.optimizers.AdamW(3e-3))
+    model.compile(keras.optimizers.AdamW(3e-3), loss="continuous_time")
     epochs = math.ceil(NUM_UPDATES * BATCH_SIZE / count(x))
     model.fit(x, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
     return model

@@ -104,7 +104,7 @@ def train(network, make_optimizer, data, flow, x, args):
     keras.utils.set_random_seed(0)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
     at_first = network.get_weights()
-    model.compile(make_optimizer(1000))
+    model.compile(make_optimizer(1000), loss="continuous_time")
 
     def fit(steps, **options):
         # As an argument of `fit`, this would limit an epoch to one pass over the data.
@@ -116,7 +116,7 @@ def train(network, make_optimizer, data, flow, x, args):
     fit(8)
     steps = max(1, int(args.seconds / MARKS / (time.process_time() - start) * 8))
     network.set_weights(at_first)
-    model.compile(make_optimizer(MARKS * steps))
+    model.compile(make_optimizer(MARKS * steps), loss="continuous_time")
     clock = Clock()
     fit(steps, epochs=MARKS, callbacks=[Curve(clock, x, args.repeats)])
     return clock.rows, MARKS * steps

@@ -38,7 +38,7 @@ def build_model(epochs, steps_per_epoch):
     flow = flows.DiscreteFlow(num_classes=2, beta_1=9.0)
     network = networks.MLP(flow, IMAGE_SHAPE, width=512, num_blocks=3, conditions=10)
     model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.1, seed=0)
-    model.compile(adamw(epochs * steps_per_epoch))
+    model.compile(adamw(epochs * steps_per_epoch), loss="continuous_time")
     return model
 
 

@@ -53,7 +53,7 @@ def make(flow, shares, args):
 
 def train(model, letters, shares, args):
     batch_size = round(args.batch * (1.0 if shares is None else sum(shares.values())))
-    model.compile(recipes.muon(args.steps))
+    model.compile(recipes.muon(args.steps), loss="continuous_time")
     rng = np.random.default_rng(0)
     starts = rng.integers(0, len(letters) - LENGTH, args.steps * batch_size)
     x = letters[starts[:, None] + np.arange(LENGTH)]

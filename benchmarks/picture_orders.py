@@ -83,7 +83,7 @@ def train(pictures, shares, args):
     model = keras_bfn.BayesianFlowNetwork(
         pictures.flow, network, times=times, orders=shares, seed=0
     )
-    model.compile(pictures.optimizer(args.steps))
+    model.compile(pictures.optimizer(args.steps), loss="continuous_time")
     images = pictures.train[0]
     batch_size = round(args.batch * (1.0 if shares is None else sum(shares.values())))
     rows = np.random.default_rng(0).integers(0, len(images), args.steps * batch_size)

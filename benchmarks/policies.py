@@ -31,7 +31,7 @@ def held_out_nats(policy, seed, epochs, num_repeats):
     model = BayesianFlowNetwork(flow, network, seed=seed)
     steps = epochs * (NUM_TRAIN // BATCH_SIZE)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
-    model.compile(keras.optimizers.AdamW(rate))
+    model.compile(keras.optimizers.AdamW(rate), loss="continuous_time")
     is_scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert is_scaled == (policy == "mixed_float16")
     model.fit(images[:NUM_TRAIN], batch_size=BATCH_SIZE, epochs=epochs, verbose=0)

@@ -37,7 +37,7 @@ def loss_and_gradient(model, x):
 
 
 def variances(model, x, num_draws):
-    model.compile(keras.optimizers.SGD(1.0))
+    model.compile(keras.optimizers.SGD(1.0), loss="continuous_time")
     losses, gradients = zip(*[loss_and_gradient(model, x) for _ in range(num_draws)], strict=True)
     return np.var(losses), np.var(gradients, axis=0).sum()
 
@@ -60,7 +60,7 @@ def code_length_deviation(model, x, num_steps):
 
 def evaluation_deviation(model, x, num_repeats, seeds):
     """Returns the standard deviation over seeds of the cost that `evaluate` returns."""
-    model.compile(keras.optimizers.SGD(1.0), num_repeats=num_repeats)
+    model.compile(keras.optimizers.SGD(1.0), loss="continuous_time", num_repeats=num_repeats)
     return np.std(
         [
             model.evaluate(x, seed=seed, return_dict=True, verbose=0)["nats_per_example"]
@@ -80,7 +80,7 @@ def main():
     flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=6.0)
     network = keras_bfn.networks.MLP(flow, (8, 8, 1), width=128, num_blocks=2)
     model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
-    model.compile(keras.optimizers.AdamW(1e-3))
+    model.compile(keras.optimizers.AdamW(1e-3), loss="continuous_time")
     model.fit(images, epochs=args.epochs, batch_size=BATCH_SIZE, verbose=0)
 
     x = images[:BATCH_SIZE]

@@ -95,8 +95,7 @@ def build_model(data_type, flow, epochs, conditional, seed):
         flow, network, condition_dropout=0.1 if conditional else 0.0, seed=seed
     )
 
-    loss = "cross_entropy" if data_type == "binary" else "continuous_time"
-    model.compile(adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate), loss=loss)
+    model.compile(adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate))
     return model
 
 

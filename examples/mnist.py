@@ -37,7 +37,7 @@ def build_model(preset, network, data, steps, seed):
         width = 512 if preset == "small" else 32
         network = networks.MLP(flow, IMAGE_SHAPE, width=width, num_blocks=3)
         model = keras_bfn.BayesianFlowNetwork(flow, network, seed=seed)
-        model.compile(recipes.adamw(steps))
+        model.compile(recipes.adamw(steps), loss="continuous_time")
         return model
     flow = flows.DiscreteFlow(num_classes=2, beta_1=7.0)
     # With this prior, the network need not learn how often pixels are white.
@@ -54,7 +54,7 @@ def build_model(preset, network, data, steps, seed):
         conditions=NUM_CLASSES,
     )
     model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.5, seed=seed)
-    model.compile(recipes.muon(steps))
+    model.compile(recipes.muon(steps), loss="continuous_time")
     return model
 
 

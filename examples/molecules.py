@@ -126,7 +126,7 @@ def main():
     print(f"{len(train):,} molecules of {symbols.num_classes} symbols, {num_held_out:,} held out")
 
     model = make_model(symbols, train, args.width, args.layers)
-    model.compile(recipes.muon(), loss="cross_entropy")
+    model.compile(recipes.muon())
     budget = callbacks.TimeBudget(args.seconds, clock="processor")
     history = model.fit(
         draw_batches(train, np.random.default_rng(0)),

@@ -145,7 +145,7 @@ def main():
     )
 
     model = make_model(tokenizer, data.train.tokens, args.length, args.width, args.layers)
-    model.compile(recipes.muon(ema_momentum=0.98), loss="cross_entropy")
+    model.compile(recipes.muon(ema_momentum=0.98))
     budget = callbacks.TimeBudget(args.seconds, clock="processor")
     progress = Progress(budget, BitsPerCharacter(data.validation, NUM_VALIDATION, tokenizer))
     print("Compiling. Then the cost of a character in validation:", flush=True)

@@ -42,7 +42,7 @@ def build_model(preset, order, data, seq_length, steps, seed):
         flow, seq_length, width=width, num_layers=num_layers, num_heads=0
     )
     model = keras_bfn.BayesianFlowNetwork(flow, network, tokenizer=LETTERS, seed=seed)
-    model.compile(recipes.muon(steps))
+    model.compile(recipes.muon(steps), loss="continuous_time")
     return model
 
 

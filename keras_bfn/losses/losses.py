@@ -1,6 +1,6 @@
 """The contract of losses, the paper's three losses for every data type, and random times."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_bfn._config import Immutable
 from keras_bfn._random import seed_of, uniform
-from keras_bfn._typing import Seed, Tensor
+from keras_bfn._typing import Parts, Seed, Tensor
 from keras_bfn._validation import check_int, check_interval, check_rate, lacks, resolve_identifier
 from keras_bfn.flows.flow import Flow, expand
 
@@ -116,8 +116,9 @@ class CrossEntropyLoss(BFNLoss):
     the same output distribution, the posterior given the evidence. For all other data, the gradient
     is that of the continuous-time loss. Some of the times are drawn from a triangular density.
 
-    Networks for text learn faster with it: see the figures in `benchmarks/speedrun/RECORDS.md`. For
-    dicts that also hold numbers or bins, which gain nothing, use `ContinuousTimeLoss`.
+    It is the default for classes, because networks learn faster with it: see the figures in
+    `benchmarks/speedrun/RECORDS.md`. Numbers, angles and bins, alone or beside classes in a dict,
+    gain nothing, so `ContinuousTimeLoss` is the default for them.
 
     Args:
         interval: two times, (t0, t1), the ends of the triangular density.
@@ -160,7 +161,7 @@ class CrossEntropyLoss(BFNLoss):
     ) -> Tensor:
         bound = ContinuousTimeLoss()(flow, x, prediction)
         bound = bound / expand(self.density(prediction.t), bound)
-        if not (flow.can_be_told and flow.theta_tells_all):  # not classes
+        if not _has_classes(flow):
             return bound
         output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
         weight = flow.schedule.derivative(prediction.t) / flow.schedule.beta(1.0)
@@ -239,12 +240,14 @@ class ReconstructionLoss(BFNLoss):
         return flow.reconstruction_loss(x, prediction.params, prediction.s)
 
 
-def get(identifier: str | BFNLoss | None) -> BFNLoss:
+def get(identifier: str | BFNLoss | None, flow: Parts[Flow] | None = None) -> BFNLoss:
     """Returns the transmission loss that `identifier` names.
 
     Args:
-        identifier: a `BFNLoss`, `"cross_entropy"`, `"continuous_time"`, or None, which stands for
+        identifier: a `BFNLoss`, `"cross_entropy"`, `"continuous_time"`, or `"auto"` or None, which
+            stand for `"cross_entropy"` if all variables of `flow` are classes, and otherwise for
             `"continuous_time"`.
+        flow: None, a flow, or a dict of flows.
 
     Returns:
         A `BFNLoss`.
@@ -254,9 +257,18 @@ def get(identifier: str | BFNLoss | None) -> BFNLoss:
 
     Example:
 
-    >>> keras_bfn.losses.get("continuous_time") == keras_bfn.losses.ContinuousTimeLoss()
-    True
+    >>> keras_bfn.losses.get("auto", keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=6.0))
+    CrossEntropyLoss(interval=(0.2, 0.9), share=0.7)
+    >>> keras_bfn.losses.get("auto", keras_bfn.flows.ContinuousFlow(sigma_1=0.02))
+    ContinuousTimeLoss()
     """
     known = {"continuous_time": ContinuousTimeLoss(), "cross_entropy": CrossEntropyLoss()}
-    identifier = "continuous_time" if identifier is None else identifier
+    parts = flow.values() if isinstance(flow, Mapping) else [flow]
+    all_classes = all(part is not None and _has_classes(part) for part in parts)
+    known["auto"] = known["cross_entropy" if all_classes else "continuous_time"]
+    identifier = "auto" if identifier is None else identifier
     return resolve_identifier("loss", identifier, BFNLoss, known)
+
+
+def _has_classes(flow):
+    return flow.can_be_told and flow.theta_tells_all

@@ -216,7 +216,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self.orders = states.check_shares(flow, times, self.signature.takes_causal, orders)
         self.seed = seed
         self.seed_generator = _random.make_seed_generator(seed)
-        self.transmission_loss = losses.get(None)
+        self.transmission_loss = losses.get("auto", flow)
         self.reconstruction_loss = losses.ReconstructionLoss()
         self.loss_weights = None
         self.num_repeats, self.order = 1, Together()
@@ -296,7 +296,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     def compile(
         self,
         optimizer: str | keras.optimizers.Optimizer = "adamw",
-        loss: str | BFNLoss = "continuous_time",
+        loss: str | BFNLoss = "auto",
         loss_weights: Mapping[str, float] | None = None,
         num_repeats: int = 1,
         order: str | Order | Parts[ArrayLike] = "together",
@@ -306,8 +306,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         Args:
             optimizer: as in Keras.
-            loss: the transmission loss, a `keras_bfn.losses.BFNLoss`, or `"continuous_time"`, the
-                default, or `"cross_entropy"`: see `keras_bfn.losses.CrossEntropyLoss`.
+            loss: the transmission loss, a `keras_bfn.losses.BFNLoss`, `"continuous_time"`, or
+                `"cross_entropy"`. By default (`"auto"`), `"cross_entropy"` if all variables are
+                classes: see `keras_bfn.losses.CrossEntropyLoss`.
             loss_weights: for a dict of flows, a dict from names of parts to the weights of their
                 nats in the loss, 1 by default. Other metrics are unaffected.
             num_repeats: int. How many times `evaluate` and validation score each example, at evenly
@@ -325,7 +326,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         >>> model.compile("adamw", loss=keras_bfn.losses.DiscreteTimeLoss(num_steps=20))
         """
-        loss, optimizer = losses.get(loss), check_compilation(optimizer, **kwargs)
+        loss, optimizer = losses.get(loss, self.flow), check_compilation(optimizer, **kwargs)
         loss_weights = check_loss_weights(loss_weights, self.flow)
         self.num_repeats = check_int("num_repeats", num_repeats, 1)
         self.order = check_order(self, order)
@@ -805,7 +806,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> nats = model.code_length(images, num_steps=100)
         >>> (nats["transmission"] + nats["reconstruction"]).mean()
         """
-        loss = losses.get(None) if num_steps is None else losses.DiscreteTimeLoss(num_steps)
+        loss = (
+            losses.ContinuousTimeLoss() if num_steps is None else losses.DiscreteTimeLoss(num_steps)
+        )
         nats, given = scoring.score(
             self, x, loss, num_repeats, batch_size, order, given, sample_weight, seed, verbose
         )
@@ -846,7 +849,13 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         """
         num_intervals = check_int("num_intervals", num_intervals, 1)
         nats, _ = scoring.score(
-            self, x, losses.get(None), num_intervals, batch_size, seed=seed, verbose=verbose
+            self,
+            x,
+            losses.ContinuousTimeLoss(),
+            num_intervals,
+            batch_size,
+            seed=seed,
+            verbose=verbose,
         )
         return scoring.profile(nats["transmission"], num_intervals)
 

@@ -320,7 +320,9 @@ def test_what_is_known_is_scored_by_a_message_that_there_is():
 @pytest.mark.parametrize("num_steps", [None, 3])
 def test_the_cost_of_some_parts_given_others_is_that_of_predictions_from_known_parts(num_steps):
     kwargs = {"batch_size": NUM, "verbose": 0}
-    transmission = losses.get(None) if num_steps is None else losses.DiscreteTimeLoss(num_steps)
+    transmission = (
+        losses.ContinuousTimeLoss() if num_steps is None else losses.DiscreteTimeLoss(num_steps)
+    )
     kinds = {"transmission": transmission, "reconstruction": losses.ReconstructionLoss()}
     known = {name: np.full(part.shape, name == "label") for name, part in X.items()}
     known, x = tree_to_tensors(known), tree_to_tensors(X)

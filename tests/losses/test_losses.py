@@ -9,7 +9,7 @@ from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 
 from keras_bfn import Prediction, losses, testing
-from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
+from keras_bfn.flows import CircularFlow, ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.losses import (
     ContinuousTimeLoss,
     CrossEntropyLoss,
@@ -153,11 +153,29 @@ def test_counts_that_are_no_positive_integers_are_refused(name, value):
 
 
 def test_get_takes_names_and_losses():
-    assert isinstance(losses.get(None), ContinuousTimeLoss)
     assert isinstance(losses.get("continuous_time"), ContinuousTimeLoss)
     assert losses.get("cross_entropy") == CrossEntropyLoss()
     loss = DiscreteTimeLoss(3)
     assert losses.get(loss) is loss
+
+
+CLASSES, NUMBERS = DiscreteFlow(num_classes=2, beta_1=3.0), ContinuousFlow(sigma_1=0.1)
+
+
+@pytest.mark.parametrize(
+    ("flow", "expected"),
+    [
+        (CLASSES, CrossEntropyLoss()),
+        ({"a": CLASSES, "b": CLASSES}, CrossEntropyLoss()),
+        (NUMBERS, ContinuousTimeLoss()),
+        (DiscretizedFlow(num_bins=4, sigma_1=0.1), ContinuousTimeLoss()),
+        (CircularFlow(), ContinuousTimeLoss()),
+        ({"a": CLASSES, "b": NUMBERS}, ContinuousTimeLoss()),
+    ],
+    ids=["classes", "parts of classes", "numbers", "bins", "angles", "classes and numbers"],
+)
+def test_the_default_loss_is_the_cross_entropy_for_classes_alone(flow, expected):
+    assert losses.get("auto", flow) == losses.get(None, flow) == expected
 
 
 @pytest.mark.parametrize("value", ["mse", 3, keras.losses.MeanSquaredError()])
