@@ -1,7 +1,7 @@
 """A network for data of several kinds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import keras
@@ -11,7 +11,13 @@ from keras_bfn._parts import check_event_shape, map_parts
 from keras_bfn._typing import Parts, Shape
 from keras_bfn._validation import check_choice, check_int, refusal
 from keras_bfn.flows.flow import Flow, check_flow
-from keras_bfn.layers import DenseBlock, TimeEmbedding, TokenEmbedding, TransformerBlock
+from keras_bfn.layers import (
+    DenseBlock,
+    EvidenceFeatures,
+    TimeEmbedding,
+    TokenEmbedding,
+    TransformerBlock,
+)
 from keras_bfn.networks.network import (
     Network,
     check_same_flow,
@@ -21,7 +27,9 @@ from keras_bfn.networks.network import (
     scale_time,
 )
 from keras_bfn.networks.patch_transformer import cut_squares, join_squares
+from keras_bfn.networks.transformer import add_blocks, normalize
 
+KERNEL_SIZE = 5  # of `mixer="sequence"`: the number of steps that a block sees without attention
 MOST_PATCHES = 64  # per image, by default
 
 
@@ -32,8 +40,9 @@ class MultiPart(Network):
     With `mixer="transformer"`, each variable is a token, except in images, parts of shape
     `(height, width, channels)`, whose tokens are square patches. Tokens of all parts attend to each
     other. With `mixer="mlp"`, residual dense blocks see all variables at once, which suits tables
-    of some tens of columns. Either way, each part has its own head, which also sees the part's
-    theta.
+    of some tens of columns. With `mixer="sequence"`, some parts have a value for each step of a
+    sequence, or several, and each step is a token; the other parts join all tokens. In any case,
+    each part has its own head, which also sees the part's theta.
 
     An image may have its own network, such as a `UNet`, instead of a head. That network sees the
     image's theta and time, and its condition is a vector that summarises all parts.
@@ -43,9 +52,10 @@ class MultiPart(Network):
         event_shape: dict of the parts' shapes: `()` for one variable, `(13,)` for 13 columns.
         width: even int. The size of the tokens, or of the residual stream.
         num_blocks: int. The number of blocks of the mixer.
-        mixer: `"transformer"` or `"mlp"`.
+        mixer: `"transformer"`, `"mlp"` or `"sequence"`.
         num_heads: int. The number of the transformer's attention heads; must divide `width`.
         dropout: float in [0, 1).
+        steps: for `mixer="sequence"`, the names of the parts of shape `(num_steps, ...)`.
         patch_size: int, or a dict of ints for some of the images: the side of their patches. By
             default, the smallest that makes at most 64 patches.
         networks: None, or a dict from names of some parts to their own networks. Each takes
@@ -84,9 +94,10 @@ class MultiPart(Network):
         event_shape: Mapping[str, Shape],
         width: int = 128,
         num_blocks: int = 3,
-        mixer: Literal["transformer", "mlp"] = "transformer",
+        mixer: Literal["transformer", "mlp", "sequence"] = "transformer",
         num_heads: int = 4,
         dropout: float = 0.0,
+        steps: Sequence[str] = (),
         patch_size: Parts[int] | None = None,
         networks: Mapping[str, keras.Layer] | None = None,
         **kwargs,
@@ -96,12 +107,14 @@ class MultiPart(Network):
             raise refusal("flow", "must be a dict of flows", flow)
         event_shape = check_event_shape(flow, event_shape)
         check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
-        check_choice("mixer", mixer, ("transformer", "mlp"))
+        check_choice("mixer", mixer, ("transformer", "mlp", "sequence"))
+        _check_steps(steps, event_shape, mixer)
         patch_sizes = _check_patch_sizes(patch_size, event_shape)
         networks = _check_networks(networks, flow, event_shape, width)
 
         def connect(inputs, conditions, policy):
-            theta = map_parts(scale_theta, flow, inputs["theta"])
+            scale = _features if mixer == "sequence" else scale_theta
+            theta = map_parts(scale, flow, inputs["theta"])
             times = inputs.get("each_t", {})
             for name in times:
                 if not flow[name].theta_tells_all:
@@ -110,6 +123,10 @@ class MultiPart(Network):
             time = conditions.add_to(embed_time(inputs["t"], TimeEmbedding(width), width, policy))
             if mixer == "mlp":
                 parts, context = _mix_variables(theta, time, width, num_blocks, dropout, policy)
+            elif mixer == "sequence":
+                parts, context = _mix_steps(
+                    theta, time, steps, width, num_blocks, num_heads, dropout, policy
+                )
             else:
                 parts, context = _mix_tokens(
                     theta, time, patch_sizes, width, num_blocks, num_heads, dropout, policy
@@ -129,6 +146,7 @@ class MultiPart(Network):
         self.mixer = mixer
         self.num_heads = num_heads
         self.dropout = dropout
+        self.steps = tuple(steps)
         self.patch_size = patch_size
         self.networks = networks
 
@@ -181,8 +199,49 @@ def _mix_tokens(theta, time, patch_sizes, width, num_blocks, num_heads, dropout,
     return parts, context
 
 
+def _features(flow, theta):
+    return EvidenceFeatures(flow)(theta)
+
+
+def _mix_steps(theta, time, steps, width, num_blocks, num_heads, dropout, policy):
+    """Returns the same as `_mix_variables`, by a transformer whose tokens are steps."""
+    flat, join = {}, layers.Concatenate(dtype="float32")
+    for name, part in theta.items():
+        rows = part.shape[1:2] if name in steps else ()
+        flat[name] = layers.Reshape((*rows, -1), dtype="float32")(part)
+    time = _join(
+        layers.Concatenate(dtype=policy), list(time.values() if isinstance(time, dict) else [time])
+    )
+    still = [
+        layers.Dense(width, dtype=policy)(part) for name, part in flat.items() if name not in steps
+    ]
+    common = layers.Add(dtype=policy)([layers.Dense(width, dtype=policy)(time), *still])
+    x = _join(join, [flat[name] for name in steps])
+    x = layers.Dense(width, dtype=policy)(x)
+    x = layers.Add(dtype=policy)([x, layers.Reshape((1, width), dtype=policy)(common)])
+    options = {"kernel_size": KERNEL_SIZE, "expansion": 2, "rotary": True, "dtype": policy}
+    x = add_blocks(x, num_blocks, num_heads=num_heads, dropout=dropout, **options)
+    x = normalize(x, "norm_out", policy)
+    pooled = layers.GlobalAveragePooling1D(dtype=policy)(x)
+    context = layers.Concatenate(dtype=policy)([pooled, common])
+    context = layers.Dense(width, activation="silu", dtype=policy)(context)
+    parts = {name: [part, x if name in steps else context] for name, part in flat.items()}
+    return parts, context
+
+
 def _join(layer, tensors):
     return layer(tensors) if len(tensors) > 1 else tensors[0]
+
+
+def _check_steps(steps, event_shape, mixer):
+    if isinstance(steps, str) or not all(name in event_shape for name in steps):
+        raise refusal("steps", f"must contain names of the parts {list(event_shape)}", steps)
+    if bool(steps) != (mixer == "sequence"):
+        raise refusal("steps", 'must name parts for `mixer="sequence"`, and only then', steps)
+    lengths = {name: event_shape[name][:1] for name in steps}
+    if () in lengths.values() or len(set(lengths.values())) > 1:
+        expected = "must name parts whose shapes start with the same number of steps"
+        raise refusal("steps", expected, {name: event_shape[name] for name in steps})
 
 
 def _check_patch_sizes(patch_size, event_shape):

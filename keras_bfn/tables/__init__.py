@@ -11,6 +11,7 @@ from keras_bfn.tables.numbers import Number as Number
 from keras_bfn.tables.rules import AtLeast as AtLeast
 from keras_bfn.tables.rules import Rule as Rule
 from keras_bfn.tables.rules import SumOf as SumOf
+from keras_bfn.tables.sequences import Sequences as Sequences
 from keras_bfn.tables.table import Table as Table
 
 if TYPE_CHECKING:

@@ -201,7 +201,8 @@ class TableModel(BayesianFlowNetwork):
             cells[name] = self.table.read_column(name, series)
         if not all(index.equals(indexes[0]) for index in indexes):
             raise refusal("given", "must contain series with the same index", given)
-        return self.table.write(self._fill(cells, -1, num_steps, **options), *indexes[:1])
+        filled = self._fill(cells, -1, num_steps, **options)
+        return self.table.write(filled, **({"index": indexes[0]} if indexes else {}))
 
     def impute(
         self,
@@ -228,19 +229,22 @@ class TableModel(BayesianFlowNetwork):
         """
         num = 1 if num_draws is None else check_int("num_draws", num_draws, 1)
         check_int("num_particles", num_particles, 1)
-        cells = self.table.read(df)
         if not len(df):
             raise refusal("df", "must have at least one row", df)
-        cells = {name: cells.get(name, [None] * len(df)) for name in self.table.names}
+        cells = self.table.read(df)
+        num_rows = len(next(iter(cells.values())))
+        cells |= {name: [None] * num_rows for name in self.table.names if name not in cells}
         repeated = {name: num * values for name, values in cells.items()}
         filled = self._fill(repeated, 1, num_steps, num_particles, **options)
-        names = sorted(cells, key=lambda name: [*df.columns, *cells].index(name))
-        size, index = len(df), getattr(df, "index", None)
-        frames = [
-            self.table.write({name: filled[name][i : i + size] for name in names}, index)
-            for i in range(0, num * size, size)
+        drawn = [
+            {
+                name: values[i * len(cells[name]) :][: len(cells[name])]
+                for name, values in filled.items()
+            }
+            for i in range(num)
         ]
-        return frames[0] if num_draws is None else frames
+        found = [self.table.write(one, like=df) for one in drawn]
+        return found[0] if num_draws is None else found
 
     def _fill(self, cells, missing, num_steps, num_particles=NUM_PARTICLES, **options):
         """Samples the cells that are None, given the others, in lists of cells.
@@ -251,7 +255,7 @@ class TableModel(BayesianFlowNetwork):
         """
         options = {"verbose": 0, "batch_size": 256, **options}
         x = self.table.encode_cells(cells, missing=missing)
-        self.table.write(cells)  # raises before sampling, rather than after it
+        self.table.check_cells(cells)  # before sampling, rather than after it
         if self.times == "variables":
             num = count_examples(x)
             drawn = self.generate(num, num_steps, **{"sampler": SAMPLER, "given": x, **options})

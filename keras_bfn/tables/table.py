@@ -230,9 +230,31 @@ class Table(Immutable):
         with _naming(name):
             return frames.read_cells(series, frames.narwhals_dtype(self.library, self.dtypes[name]))
 
-    def write(self, cells: Mapping[str, Sequence[Any]], index: Any = None) -> Frame:
-        """Returns the frame of a dict from columns to lists of cells, with this pandas index."""
+    def write(
+        self, cells: Mapping[str, Sequence[Any]], like: Any = None, index: Any = None
+    ) -> Frame:
+        """Returns the frame of a dict from columns to lists of cells.
+
+        Args:
+            cells: the dict.
+            like: None, or a frame with as many rows, whose order of columns and index the result
+                has.
+            index: None, or the index of the result, for pandas.
+
+        Returns:
+            A frame.
+
+        Raises:
+            ValueError: if the dtypes of the columns cannot hold the cells.
+        """
+        if like is not None:
+            order, index = [*like.columns, *cells], getattr(like, "index", None)
+            cells = {name: cells[name] for name in sorted(cells, key=order.index)}
         return frames.write_frame(self.library, cells, self.dtypes, index)
+
+    def check_cells(self, cells: Mapping[str, Sequence[Any]]) -> None:
+        """Raises a `ValueError` unless the frame's dtypes can hold these cells."""
+        self.write(cells)
 
     def encode_cells(
         self, cells: Mapping[str, Sequence[Any]], seed: int | None = None, missing: int = 0
@@ -385,30 +407,30 @@ class Table(Immutable):
         Raises:
             ValueError: if an argument is out of its range.
         """
-        flow = self.flow()
-        options: dict[str, Any] = {
-            "width": width,
-            "num_blocks": num_blocks,
-            "dropout": dropout,
-            "mixer": "mlp",
-        }
-        options["times"] = "variables"  # any cells can be given
-        orders = {"together": 0.4, "given": 0.4}
-        if any(part.can_be_told for part in flow.values()):
-            orders["random"] = 0.2
-        network = networks.MultiPart(flow, self.event_shape(), **options)
-        return TableModel(
-            flow,
-            network,
-            self,
-            times="variables",
-            orders=orders,
-            allow_missing=True,
-            seed=seed,
-        )
+        options = {"width": width, "num_blocks": num_blocks, "dropout": dropout}
+        return make_table_model(self, seed, mixer="mlp", **options)
 
     def __repr__(self):
         return f"Table({self.columns | self.rules})"
+
+
+def make_table_model(table, seed, **options):
+    """Makes an untrained model of a table, or of anything with its methods.
+
+    Args:
+        table: the table.
+        seed: as in `keras_bfn.BayesianFlowNetwork`.
+        **options: as in `keras_bfn.networks.MultiPart`.
+    """
+    flow = table.flow()
+    options["times"] = "variables"  # any cells can be given
+    orders = {"together": 0.4, "given": 0.4}
+    if any(part.can_be_told for part in flow.values()):
+        orders["random"] = 0.2
+    network = networks.MultiPart(flow, table.event_shape(), **options)
+    return TableModel(
+        flow, network, table, times="variables", orders=orders, allow_missing=True, seed=seed
+    )
 
 
 def _put_values(arrays, missing, rng):

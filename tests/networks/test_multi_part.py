@@ -182,7 +182,7 @@ def test_outputs_are_float32_under_every_policy(mixer, policy):
             {"event_shape": {**SHAPE, "label": 3}},
             r"`event_shape\['label'\]` must be a tuple of integers.*=3",
         ),
-        ({"mixer": "conv"}, r"`mixer` must be one of \['transformer', 'mlp'\].*'conv'"),
+        ({"mixer": "conv"}, r"`mixer` must be one of \['transformer', 'mlp', 'sequence'\].*'conv'"),
         ({"times": "own"}, r"`times` must be one of \['shared', 'variables'\].*'own'"),
         ({"width": 7}, "`width` must be even"),
         ({"num_heads": 3}, "`num_heads` must divide"),

@@ -1,0 +1,350 @@
+"""Tables whose rows form sequences: several rows for each entity, in order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import keras
+import numpy as np
+
+from keras_bfn._config import Immutable
+from keras_bfn._parts import describe
+from keras_bfn._typing import Array, Frame
+from keras_bfn._validation import check_int, mismatch, refusal
+from keras_bfn.flows import Flow
+from keras_bfn.tables import frames
+from keras_bfn.tables.checks import key_of
+from keras_bfn.tables.columns import Column
+from keras_bfn.tables.model import TableModel
+from keras_bfn.tables.numbers import number_flow
+from keras_bfn.tables.rules import Rule
+from keras_bfn.tables.table import Table, make_table_model
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class Sequences(Immutable):
+    """A table with several rows for each entity: visits of patients, or months of accounts.
+
+    One example is an entity with all its rows, in the frame's order. *Static* columns have one
+    value per entity; the others have one per row. The number of an entity's rows is one more static
+    column, `"length"`. A model made by `make_model` takes such frames, and returns them.
+
+    The parts of rows have one more axis than those of a `Table`, of `num_steps`: the shape of the
+    numbers is `(num_steps, num_numbers)`. The values after an entity's last row are meaningless.
+
+    Args:
+        entity: the name of the column that says to which entity a row belongs.
+        entities: a `keras_bfn.tables.Table` of the static columns and the length.
+        rows: a `keras_bfn.tables.Table` of the other columns.
+        num_steps: int. The largest number of rows of an entity.
+        order: list of the frame's columns, in order.
+
+    Raises:
+        ValueError: if the arguments do not fit each other.
+
+    Example:
+
+    >>> import pandas
+    >>> df = pandas.DataFrame(
+    ...     {"patient": [7, 7, 7, 9, 9], "sex": list("fffmm"), "pain": [3, 2, 1, 5, 4]}
+    ... )
+    >>> visits = keras_bfn.tables.Sequences.from_dataframe(df, "patient", ["sex"])
+    >>> visits.encode(df)["length"].tolist(), visits.event_shape()["pain"]
+    ([1, 0], (3,))
+    >>> visits.decode(visits.encode(df))["pain"].tolist()
+    [3, 2, 1, 5, 4]
+    """
+
+    def __init__(
+        self,
+        entity: str,
+        entities: Table,
+        rows: Table,
+        num_steps: int,
+        order: Sequence[str],
+    ) -> None:
+        for name, table in (("entities", entities), ("rows", rows)):
+            if not isinstance(table, Table):
+                raise refusal(name, "must be a `keras_bfn.tables.Table`", table)
+        self.entity, self.entities, self.rows = entity, entities, rows
+        self.num_steps = check_int("num_steps", num_steps, 1)
+        self.order = list(order)
+        columns = [entity, *entities.names[:-1], *rows.names]
+        if sorted(self.order) != sorted(columns):
+            raise refusal("order", f"must contain each of the columns {columns} once", order)
+
+    @classmethod
+    def from_dataframe(
+        cls,
+        df: Frame,
+        entity: str,
+        static: Sequence[str] = (),
+        columns: Mapping[str, Column | Rule] | None = None,
+    ) -> Self:
+        """Chooses and fits the columns of a frame, as `keras_bfn.tables.Table.from_dataframe` does.
+
+        Args:
+            df: a frame of pandas or polars, with at least one row. Rows of an entity may lie apart,
+                but must be in order.
+            entity: the name of the column that identifies the entity. It is not learnt: sampled
+                entities are numbered from 0.
+            static: names of columns that have the same value in all rows of an entity.
+            columns: None, or a dict from names to a `keras_bfn.tables.Column` or a
+                `keras_bfn.tables.Rule`, between static columns or between the others.
+
+        Returns:
+            A `Sequences`.
+
+        Raises:
+            ValueError: if there is no such column, a static column varies within an entity, or a
+                column's values cannot be sent.
+            ImportError: if `narwhals` is not installed.
+        """
+        frame, columns = frames.read_frame(df), {} if columns is None else columns
+        static = [static] if isinstance(static, str) else list(static)
+        names = [name for name in frame.columns if name not in (entity, *static)]
+        if not isinstance(columns, dict) or not set(columns) <= {*static, *names}:
+            raise refusal("columns", f"must be a dict from some of {[*static, *names]}", columns)
+        if entity not in frame.columns:
+            raise refusal("entity", f"must be one of the columns {frame.columns}", entity)
+        if len({entity, *static}) <= len(static) or not set(static) <= set(frame.columns):
+            expected = f"must contain different columns of {frame.columns}, without {entity!r}"
+            raise refusal("static", expected, static)
+        if not names or not len(frame):
+            expected = "must have rows, and a column that is neither the entity nor static"
+            raise refusal("df", expected, f"{len(frame)} rows of {frame.columns}")
+        rows = Table.from_dataframe(frame.select(names).to_native(), **_some(columns, names))
+
+        groups = _group(frame, entity)
+        length, counts = _free("length", frame.columns), np.zeros(len(frame), "int64")
+        for group in groups.values():
+            counts[group] = len(group)
+        library = frame.implementation.name.lower()
+        series = frames.make_series(library, counts.tolist()).alias(length)
+        firsts = frame.with_columns(series).select(*static, length)
+        firsts = firsts[[group[0] for group in groups.values()]].to_native()
+        entities = Table.from_dataframe(firsts, **_some(columns, static))
+
+        made = cls(entity, entities, rows, int(counts.max()), frame.columns)
+        made.read(df)  # checks static columns
+        return made
+
+    @property
+    def length(self) -> str:
+        """The name of the column of lengths: `"length"`, unless a column has it."""
+        return self.entities.names[-1]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns that can be given to `sample`: static ones, and the length."""
+        return self.entities.names
+
+    @property
+    def library(self) -> str:
+        return self.rows.library
+
+    @property
+    def nullable(self) -> list[str]:
+        """The names of the columns that can miss cells, or have none after the last row."""
+        return [*self.entities.nullable, *self.rows.names]
+
+    def _part(self, name):
+        """Returns the name of a part of rows, which no part of entities has."""
+        return _free(name, self.entities.event_shape())
+
+    def encode(self, df: Frame, seed: int | None = None) -> dict[str, Array]:
+        """Converts a frame to data of the flow, as `keras_bfn.tables.Table.encode` does.
+
+        Raises:
+            ValueError: if an entity has too many rows, a static column varies within an entity, or
+                the tables do not allow a cell.
+        """
+        return self.encode_cells(self.read(df), seed)
+
+    def decode(self, parts: Mapping[str, Array]) -> Frame:
+        """Converts data of the flow to a frame. Entities are numbered from 0."""
+        return self.write(self.decode_cells(parts))
+
+    def read(self, df: Frame) -> dict[str, list[Any]]:
+        """Returns the cells of a frame, entity by entity.
+
+        Returns:
+            A dict of lists: of a cell per entity for static columns and the length, and of a cell
+            per row for the others. Columns that the frame lacks are None.
+        """
+        frame = frames.read_frame(df)
+        if self.entity not in frame.columns:
+            raise refusal("df", f"must have the column {self.entity!r}", frame.columns)
+        groups = _group(frame, self.entity)
+        for entity, group in groups.items():
+            if len(group) > self.num_steps:
+                expected = f"must have at most {self.num_steps} rows for each entity"
+                raise mismatch("df", expected, f"{len(group)} for {entity!r}")
+        cells = {self.length: [len(group) for group in groups.values()]}
+        order = [row for group in groups.values() for row in group]
+        for name in (*self.entities.names[:-1], *self.rows.names):
+            table = self.rows if name in self.rows.names else self.entities
+            there = name in frame.columns
+            found = table.read_column(name, frame[name]) if there else [None] * len(frame)
+            if table is self.rows:
+                cells[name] = [found[row] for row in order]
+                continue
+            for entity, group in groups.items():
+                if len({key_of(found[row]) for row in group}) > 1:
+                    expected = f"must have one value of the static column {name!r} for each entity"
+                    raise mismatch("df", expected, f"several for {entity!r}")
+            cells[name] = [found[group[0]] for group in groups.values()]
+        return cells
+
+    def read_column(self, name: str, series: Any) -> list[Any]:
+        """Returns the cells of a `narwhals.Series` for a static column or the length: a list."""
+        return self.entities.read_column(name, series)
+
+    def write(
+        self, cells: Mapping[str, Sequence[Any]], like: Any = None, index: Any = None
+    ) -> Frame:
+        """Returns the frame of a dict of cells, as `read` returns it.
+
+        Args:
+            cells: the dict.
+            like: None, or a frame of the same entities and rows, whose order, index and entities
+                the result has. By default, entities are numbered from 0.
+            index: None, or the index of the result, for pandas.
+
+        Returns:
+            A frame.
+
+        Raises:
+            ValueError: if the dtypes of the columns cannot hold the cells.
+        """
+        counts, order = cells[self.length], None
+        entities, ids = range(len(counts)), frames.make_series(self.library, [0])
+        if like is not None:
+            frame, index = frames.read_frame(like), getattr(like, "index", None)
+            groups, ids = _group(frame, self.entity), frame[self.entity]
+            entities = groups
+            order = np.argsort([row for group in groups.values() for row in group])
+        found = {self.entity: _repeat(entities, counts)}
+        for name in self.order:
+            if name in self.rows.names:
+                found[name] = cells[name]
+            elif name != self.entity:
+                found[name] = _repeat(cells[name], counts)
+        if order is not None:
+            found = {name: [values[row] for row in order] for name, values in found.items()}
+        dtypes = {**self.entities.dtypes, **self.rows.dtypes, self.entity: frames.dtype_of(ids)}
+        found = {name: found[name] for name in self.order}
+        return frames.write_frame(self.library, found, dtypes, index)
+
+    def check_cells(self, cells: Mapping[str, Sequence[Any]]) -> None:
+        """Raises a `ValueError` unless the frame's dtypes can hold these cells."""
+        self.entities.check_cells(_some(cells, self.entities.names))
+        self.rows.check_cells(_some(cells, self.rows.names))
+
+    def encode_cells(
+        self, cells: Mapping[str, Sequence[Any]], seed: int | None = None, missing: int = 0
+    ) -> dict[str, Array]:
+        """As `keras_bfn.tables.Table.encode_cells`, for cells as `read` returns them.
+
+        Without the columns of rows, all rows are unknown. After the last row of an entity, values
+        are 0 if `missing` is 0, else unknown.
+        """
+        own = {name: cells[name] for name in self.entities.names if name in cells}
+        found = self.entities.encode_cells(own, seed, missing)
+        own = {name: cells[name] for name in self.rows.names if name in cells}
+        num, rows = len(cells[self.length]), None
+        if own:
+            there = np.arange(self.num_steps) < np.array(cells[self.length])[:, None]
+            rows = self.rows.encode_cells(own, seed, missing)
+        for name, flow in self.rows.flow().items():
+            shape = (num, self.num_steps, *self.rows.event_shape()[name])
+            x = np.full(shape, -1, "int32") if flow.discrete else np.full(shape, np.nan, "float32")
+            if rows is not None:
+                x[there] = rows[name]
+                if missing == 0 or name == self.rows.present_part:
+                    x[~there] = 0
+            found[self._part(name)] = x
+        return found
+
+    def decode_cells(
+        self, parts: Mapping[str, Array], known: Mapping[str, Sequence[Any]] | None = None
+    ) -> dict[str, list[Any]]:
+        """As `keras_bfn.tables.Table.decode_cells`, for cells as `read` returns them."""
+        names = list(self.event_shape())
+        if not isinstance(parts, dict) or not set(names) <= set(parts):
+            raise mismatch("parts", f"must be a dict with the parts {names}", describe(parts))
+        own = None if known is None else {name: known[name] for name in self.entities.names}
+        cells = self.entities.decode_cells(
+            {name: parts[name] for name in self.entities.event_shape()}, own
+        )
+        there = np.arange(self.num_steps) < np.array(cells[self.length])[:, None]
+        rows = {}
+        for name, shape in self.rows.event_shape().items():
+            x = np.asarray(parts[self._part(name)])
+            rows[name] = x.reshape(len(x), self.num_steps, *shape)[there]
+        own = {name: x for name, x in (known or {}).items() if name in self.rows.names} or None
+        return {**cells, **self.rows.decode_cells(rows, own)}
+
+    def flow(self) -> dict[str, Flow]:
+        """Returns the dict of flows, with the priors of the observed values."""
+        rows = {self._part(name): flow for name, flow in self.rows.flow().items()}
+        if self.rows.numbers:  # their prior is of one row
+            rows[self._part(self.rows.numbers_part)] = number_flow()
+        return {**self.entities.flow(), **rows}
+
+    def event_shape(self) -> dict[str, tuple[int, ...]]:
+        """Returns the dict of the parts' shapes."""
+        rows = {
+            self._part(name): (self.num_steps, *shape)
+            for name, shape in self.rows.event_shape().items()
+        }
+        return {**self.entities.event_shape(), **rows}
+
+    def make_model(
+        self, width: int = 128, num_blocks: int = 2, dropout: float = 0.0, seed: int | None = None
+    ) -> TableModel:
+        """Makes an untrained model, as `keras_bfn.tables.Table.make_model` does.
+
+        Its `fit`, `evaluate`, `code_length`, `log_likelihood` (of each entity) and `impute` take
+        frames with the entity's column. `sample` returns all rows of as many entities as asked for;
+        static columns, and the length, can be given.
+
+        Args:
+            width, num_blocks, dropout, seed: as in `keras_bfn.tables.Table.make_model`.
+
+        Returns:
+            An untrained `keras_bfn.tables.TableModel`.
+
+        Raises:
+            ValueError: if an argument is out of its range.
+        """
+        steps = [self._part(name) for name in self.rows.event_shape()]
+        options = {"width": width, "num_blocks": num_blocks, "dropout": dropout, "steps": steps}
+        return make_table_model(self, seed, mixer="sequence", **options)
+
+    def __repr__(self):
+        return f"Sequences({self.entity!r}, {self.entities}, {self.rows}, {self.num_steps})"
+
+
+def _some(columns, names):
+    return {name: column for name, column in columns.items() if name in names}
+
+
+def _free(name, taken):
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _repeat(values, counts):
+    return [value for value, count in zip(values, counts, strict=True) for _ in range(count)]
+
+
+def _group(frame, entity):
+    """Returns a dict from entities, in the order of their first rows, to lists of row numbers."""
+    groups: dict[Any, list[int]] = {}
+    for row, cell in enumerate(frames.read_cells(frame[entity])):
+        if cell is None:
+            expected = f"must have an entity in column {entity!r} of each row"
+            raise mismatch("df", expected, f"none in row {row}")
+        groups.setdefault(cell, []).append(row)
+    return groups

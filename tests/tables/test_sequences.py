@@ -1,0 +1,224 @@
+"""Tables with several rows for each entity."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_bfn
+from keras_bfn import networks
+from keras_bfn.tables import AtLeast, Number, Sequences
+
+pandas = pytest.importorskip("pandas")
+pytest.importorskip("narwhals")
+
+VISITS = pandas.DataFrame(
+    {
+        "day": [1, 8, 9, 2, 30, 4],
+        "patient": ["p", "p", "q", "q", "q", "r"],
+        "sex": ["f", "f", "m", "m", "m", "f"],
+        "weight": [60.5, None, 80.25, 81.0, 79.5, 55.0],
+        "pain": ["low", "high", "low", "low", None, "high"],
+    },
+    index=list("abcdef"),
+)
+
+
+def make_walks(num, seed):
+    """Entities of a kind with two or four rows, whose states stay (calm) or alternate (wild)."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(num):
+        kind, state = rng.choice(["calm", "wild"]), rng.integers(2)
+        for _ in range(rng.choice([2, 4])):
+            rows.append((i, kind, "ab"[state], 2.0 * state - 1 + rng.normal(0, 0.1)))
+            state = state if kind == "calm" else 1 - state
+    return pandas.DataFrame(rows, columns=["id", "kind", "state", "level"])
+
+
+@pytest.fixture(scope="module")
+def visits():
+    return Sequences.from_dataframe(VISITS, "patient", ["sex"], {"weight": Number()})
+
+
+@pytest.fixture(scope="module")
+def trained():
+    keras.utils.set_random_seed(0)
+    walks = make_walks(256, seed=0)
+    model = Sequences.from_dataframe(walks, "id", ["kind"]).make_model(width=32, seed=0)
+    model.compile(keras.optimizers.Adam(5e-3))
+    model.fit(
+        pandas.concat([walks.assign(id=walks["id"] + 1000 * i) for i in range(20)]),
+        batch_size=128,
+        epochs=5,
+        verbose=0,
+    )
+    return model
+
+
+def test_frames_are_sequences_of_rows_by_entity(visits):
+    x = visits.encode(VISITS)
+    assert {name: part.shape[1:] for name, part in x.items()} == visits.event_shape()
+    assert visits.event_shape() == {
+        "sex": (),
+        "length": (),
+        "numbers": (3, 1),
+        "day": (3,),
+        "pain": (3,),
+        "present": (3, 2),
+    }
+    assert x["length"].tolist() == [1, 2, 0]  # of the lengths 1, 2 and 3
+    assert visits.rows.columns["day"].decode(x["day"][1]) == [9, 2, 30]
+    assert x["present"][0].tolist() == [[1, 1], [0, 1], [0, 0]]  # weight and pain of two rows
+
+
+def test_frames_come_back_with_entities_numbered(visits):
+    back = visits.decode(visits.encode(VISITS))
+    assert back["patient"].tolist() == [0, 0, 1, 1, 1, 2]
+    pandas.testing.assert_frame_equal(
+        back.drop(columns="patient"), VISITS.drop(columns="patient").reset_index(drop=True)
+    )
+
+
+def test_rows_of_an_entity_may_lie_apart(visits):
+    apart = VISITS.iloc[[2, 0, 3, 5, 1, 4]]
+    ordered = visits.encode(VISITS)
+    for name, part in visits.encode(apart).items():
+        np.testing.assert_array_equal(part, ordered[name][[1, 0, 2]])
+    cells = visits.read(apart)
+    pandas.testing.assert_frame_equal(visits.write(cells, like=apart), apart)
+
+
+def test_polars_frames_come_back(visits):
+    polars = pytest.importorskip("polars")
+    df = polars.DataFrame(VISITS.astype(object).where(VISITS.notna(), None).to_dict("list"))
+    sequences = Sequences.from_dataframe(df, "patient", "sex")
+    back = sequences.decode(sequences.encode(df))
+    assert back.drop("patient").equals(df.drop("patient"))
+
+
+def test_only_rows_can_be_columns_and_all_lengths_equal():
+    df = pandas.DataFrame({"id": [0, 0, 1, 1], "x": list("abba")})
+    sequences = Sequences.from_dataframe(df, "id")
+    assert sequences.names == ["length"]
+    assert sequences.decode(sequences.encode(df)).equals(df)
+
+
+def test_a_column_may_have_the_name_of_the_length():
+    df = VISITS.rename(columns={"pain": "length", "sex": "numbers"})
+    sequences = Sequences.from_dataframe(df, "patient", ["numbers"])
+    assert sequences.length == "length_"
+    back = sequences.decode(sequences.encode(df)).drop(columns="patient")
+    pandas.testing.assert_frame_equal(back, df.drop(columns="patient").reset_index(drop=True))
+
+
+def test_rules_hold_within_rows():
+    rng = np.random.default_rng(0)
+    start = rng.uniform(0, 9, 40)
+    df = pandas.DataFrame({"id": np.arange(40) // 4, "start": start, "end": start + 0.5})
+    rules = {"end": AtLeast("start")}
+    model = Sequences.from_dataframe(df, "id", columns=rules).make_model(width=16, seed=0)
+    drawn = model.sample(30, num_steps=3, seed=0)
+    assert len(drawn) == 120
+    assert (drawn["end"] >= drawn["start"]).all()
+
+
+@pytest.mark.once
+def test_sequences_are_equal_by_value_and_saved(visits, tmp_path):
+    model = visits.make_model(width=16, seed=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.table == visits == Sequences.from_config(visits.get_config())
+    pandas.testing.assert_frame_equal(
+        loaded.sample(5, num_steps=2, seed=0), model.sample(5, num_steps=2, seed=0)
+    )
+
+
+def test_entities_are_sampled_with_all_their_rows(trained):
+    drawn = trained.sample(200, num_steps=20, seed=0)
+    assert (drawn.dtypes == make_walks(2, 0).dtypes).all()
+    assert drawn["id"].unique().tolist() == list(range(200))
+    lengths = drawn.groupby("id").size()
+    assert set(lengths) == {2, 4}
+    assert 60 < (lengths == 2).sum() < 140
+    assert (drawn.groupby("id")["kind"].nunique() == 1).all()
+    same = drawn["state"] == drawn.groupby("id")["state"].shift()
+    later = drawn.groupby("id").cumcount() > 0
+    calm = drawn["kind"] == "calm"
+    assert same[later & calm].mean() > 0.8
+    assert same[later & ~calm].mean() < 0.2
+    assert ((drawn["level"] > 0) == (drawn["state"] == "b")).mean() > 0.8
+
+
+def test_entities_are_sampled_given_static_columns_and_the_length(trained):
+    drawn = trained.sample(40, {"kind": ["calm", "wild"] * 20, "length": 4}, num_steps=10, seed=0)
+    assert len(drawn) == 160
+    assert drawn["kind"].tolist() == (["calm"] * 4 + ["wild"] * 4) * 20
+
+
+def test_missing_cells_of_rows_are_imputed_in_place(trained):
+    walks = make_walks(60, seed=1)
+    walks = walks.iloc[np.argsort(walks.groupby("id").cumcount(), kind="stable")]  # row by row
+    holes = walks.copy()
+    holes.iloc[::5, 2] = None
+    filled = trained.impute(holes, num_steps=10, seed=0)
+    assert filled.index.equals(holes.index)
+    assert filled["id"].equals(holes["id"])
+    assert (filled["state"] == walks["state"]).mean() > 0.97  # one in five was filled in
+    several = trained.impute(holes, num_draws=2, num_steps=2, seed=0)
+    assert [draw.shape for draw in several] == 2 * [holes.shape]
+
+
+@pytest.mark.once
+def test_likelihoods_are_of_entities_and_tell_what_is_odd(trained):
+    walks = make_walks(50, seed=2)
+    odd = walks.assign(kind=walks["kind"].map({"calm": "wild", "wild": "calm"}))
+    right, wrong = (trained.log_likelihood(df, 20, seed=0) for df in (walks, odd))
+    assert right.shape == (50,)
+    assert np.mean(right > wrong + 1) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nobody",), "`entity` must be one of the columns.*Received: entity='nobody'"),
+        (("patient", ["nobody"]), "`static` must contain different columns.*'nobody'"),
+        (("patient", ["sex", "sex"]), "`static` must contain different columns"),
+        (("patient", ["patient"]), "`static` must contain different columns"),
+        (("patient", ["pain"]), "one value of the static column 'pain'.*several for 'p'"),
+        (("patient", ["sex"], {"patient": Number()}), "`columns` must be a dict from some of"),
+        (("patient", ["day", "sex", "weight", "pain"]), "neither the entity nor static"),
+        (("weight",), "an entity in column 'weight' of each row.*none in row 1"),
+    ],
+)
+def test_wrong_columns_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Sequences.from_dataframe(VISITS, *arguments)
+
+
+def test_too_many_rows_and_missing_entities_are_refused(visits):
+    longer = pandas.concat([VISITS, VISITS.assign(patient="p")])
+    with pytest.raises(ValueError, match=r"at most 3 rows for each entity.*8 for 'p'"):
+        visits.encode(longer)
+    with pytest.raises(ValueError, match="must have the column 'patient'"):
+        visits.encode(VISITS.drop(columns="patient"))
+    with pytest.raises(ValueError, match="`order` must contain each of the columns"):
+        Sequences("patient", visits.entities, visits.rows, 3, ["day"])
+    with pytest.raises(ValueError, match=r"`rows` must be a `keras_bfn.tables.Table`"):
+        Sequences("patient", visits.entities, VISITS, 3, list(VISITS))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mixer": "sequence"}, '`steps` must name parts for `mixer="sequence"`'),
+        ({"steps": ["a"]}, '`steps` must name parts for `mixer="sequence"`'),
+        ({"mixer": "sequence", "steps": ["c"]}, "`steps` must contain names of the parts"),
+        ({"mixer": "sequence", "steps": ["a", "b"]}, "start with the same number of steps"),
+        ({"mixer": "sequence", "steps": ["still"]}, "start with the same number of steps"),
+    ],
+)
+def test_networks_refuse_parts_that_are_no_steps(options, message):
+    flow = dict.fromkeys(["a", "b", "still"], keras_bfn.flows.DiscreteFlow(2, beta_1=3.0))
+    shapes = {"a": (4,), "b": (5,), "still": ()}
+    with pytest.raises(ValueError, match=message):
+        networks.MultiPart(flow, shapes, width=16, **options)
