@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks import masked_diffusion, text_baselines
+from benchmarks import masked_diffusion, sequences, text_baselines
 from keras_bfn import flows, networks
 from keras_bfn.datasets import Letters, embedded_text, text_file
 
@@ -89,3 +89,18 @@ def test_letters_are_drawn_from_the_chain():
     letters = masked_diffusion.draw_chain(chain, 20_000, np.random.default_rng(1))
     found = flows.MarkovChain.fit(letters[None], 3, order=1)
     np.testing.assert_allclose(found.probabilities(1), chain.probabilities(1), atol=0.02)
+
+
+def test_entities_cost_the_entropy_of_their_process():
+    pytest.importorskip("pandas")
+    df, nats = sequences.make_entities(4000, np.random.default_rng(0))
+
+    def entropy(*shares):
+        return -sum(share * math.log(share) for share in shares)
+
+    steps = (sequences.LENGTHS - 1) @ sequences.SHARES
+    each = [entropy(kept, (1 - kept) / 2, (1 - kept) / 2) for kept in sequences.KEPT.values()]
+    expected = math.log(2) + entropy(*sequences.SHARES) + math.log(3) + steps * np.mean(each)
+    assert nats.mean() == pytest.approx(expected, abs=4 * nats.std() / math.sqrt(len(nats)))
+    assert len(nats) == df["entity"].nunique()
+    assert sequences.share_kept(df) == pytest.approx(sequences.KEPT, abs=0.02)
