@@ -2,11 +2,12 @@
 
 import collections
 import math
+import statistics
 
 import numpy as np
 import pytest
 
-from benchmarks import masked_diffusion, sequences, text_baselines
+from benchmarks import forecasts, masked_diffusion, sequences, text_baselines
 from keras_bfn import flows, networks
 from keras_bfn.datasets import Letters, embedded_text, text_file
 
@@ -104,3 +105,72 @@ def test_entities_cost_the_entropy_of_their_process():
     assert nats.mean() == pytest.approx(expected, abs=4 * nats.std() / math.sqrt(len(nats)))
     assert len(nats) == df["entity"].nunique()
     assert sequences.share_kept(df) == pytest.approx(sequences.KEPT, abs=0.02)
+
+
+def test_the_measures_of_a_seasonal_naive_forecast_are_those_by_hand():
+    series = np.arange(1.0, 25.0)  # a rise of 12 a year
+    future = np.arange(25.0, 43.0)[None]  # 12 beyond the repeated year, then 24
+    naive = np.tile(series[-12:], 2)[:18]
+    values = np.broadcast_to(naive, (1, 199, 18))
+    found = forecasts.measure(values, [series], future)
+    assert found["MASE"] == pytest.approx((12 * 12 + 6 * 24) / 18 / 12)
+    assert found["CRPS"] == pytest.approx(found["MASE"])  # a single point
+    assert found["CRPS of totals"] == pytest.approx(found["MASE"])  # all errors have one sign
+    assert found["sMAPE"] == pytest.approx(np.mean(200 * (future - naive) / (future + naive)))
+    assert found["in 80%"] == found["in 95%"] == 0
+
+
+def test_the_measures_of_a_normal_forecast_are_those_of_the_closed_form():
+    normal = statistics.NormalDist(100, 2)
+    values = np.array([normal.inv_cdf(level) for level in forecasts.LEVELS])
+    came = np.array([normal.inv_cdf((i + 0.5) / 1800) for i in range(1800)]).reshape(100, 18)
+    known = [np.repeat([90.0, 94.0], 12)] * 100
+    values = np.broadcast_to(values[None, :, None], (100, 199, 18))
+    found = forecasts.measure(values, known, came)
+    assert found["MASE"] == pytest.approx(2 * math.sqrt(2 / math.pi) / 4, rel=2e-3)
+    assert found["CRPS"] == pytest.approx(2 / math.sqrt(math.pi) / 4, rel=0.01)
+    assert found["in 80%"] == pytest.approx(80, abs=0.2)
+    assert found["in 95%"] == pytest.approx(95, abs=0.2)
+    shuffled = np.random.default_rng(0).permuted(values, axis=1)  # independent months
+    again = forecasts.measure(shuffled, known, came)
+    assert again["CRPS"] == pytest.approx(found["CRPS"])
+    assert again["totals in 80%"] < found["totals in 80%"]
+
+
+@pytest.fixture(scope="module")
+def many_series():
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(30, 90, 8)
+    months = [np.arange(length) for length in lengths]
+    return [
+        np.exp(6 + np.sin(month * math.pi / 6) + 0.1 * rng.standard_normal(len(month)))
+        for month in months
+    ]
+
+
+def test_windows_of_forecasts_are_pieces_of_one_series_and_scaled_by_their_past(many_series):
+    past, future = forecasts.cut(many_series, 50, np.random.default_rng(0))
+    everything = {series.tobytes() for series in many_series}
+    for window in np.concatenate([past, future], axis=1):
+        window = window[~np.isnan(window)]
+        assert len(window) >= forecasts.SHORTEST + forecasts.HORIZON
+        assert any(window.tobytes() in series for series in everything)
+    scaling, scaled = (forecasts.find_scaling(factor * past) for factor in (1, 1000))
+    np.testing.assert_allclose(scaled.inputs, scaling.inputs, atol=1e-4)
+    units = scaling.to_units(future)
+    np.testing.assert_allclose(scaled.to_units(1000 * future), units, atol=1e-4)
+    inside = np.abs(units) < forecasts.LARGEST
+    back = scaling.to_months(units[:, None])[:, 0]
+    np.testing.assert_allclose(back[inside], future[inside], rtol=1e-4)
+    naive = scaling.to_months(np.zeros((50, 1, 18)))[:, 0]
+    np.testing.assert_allclose(naive, np.tile(past[:, -12:], 2)[:, :18])
+
+
+@pytest.mark.parametrize("name", ["model", "quantiles"])
+def test_a_network_forecasts_series_of_many_lengths(name, many_series, monkeypatch):
+    monkeypatch.setattr(forecasts, "STEPS_PER_EPOCH", 8)
+    monkeypatch.setattr(forecasts, "WIDTH", 16)
+    values = forecasts.forecast_by_network(name, many_series, many_series[::2], epochs=1, seed=0)
+    assert values.shape == (4, 199, 18)
+    assert (np.isfinite(values) & (values > 0)).all()
+    assert (np.diff(values, axis=1) >= 0).all() == (name == "quantiles")  # others are paths
