@@ -81,7 +81,9 @@ def input_distribution(flow, s, t, mask=None, known=None, has_own_times=False, c
     if has_own_times:
         t = ops.broadcast_to(expand(t, s[..., 0]), ops.shape(s)[:-1])
         t = t if known is None else ops.where(known, 1.0, t)
-        t = t if mask is None else ops.where(mask, t, 0.0)
+        if mask is not None:
+            # A joint prior has filled in evidence of the accuracy `beta`, not that at t = 0.
+            t, s = ops.where(mask, t, 0.0), ops.where(mask[..., None], s, 0.0)
     return t, s, theta
 
 

@@ -4,7 +4,14 @@ import numpy as np
 import pandas
 import pytest
 
-from benchmarks import table_measures, table_peers, tables
+from benchmarks import (
+    forest_measures,
+    forest_protocol,
+    missing_cells,
+    table_measures,
+    table_peers,
+    tables,
+)
 
 pytestmark = pytest.mark.once
 
@@ -69,8 +76,91 @@ def test_all_is_measured_and_what_is_not_installed_is_left_out(monkeypatch, caps
     options = [text for name, value in small.items() for text in (f"--{name}", str(value))]
     tables.main(["--tables", "made", *options])
     told = capsys.readouterr().out
-    assert "No TVAE and CTGAN: `pip install ctgan`." in told
+    assert "TVAE and CTGAN skipped: they need `pip install ctgan`." in told
     for measure in ("forest after rows", "columns", "pairs", "covered", "swapped cells"):
         assert f"\n{measure}\n" in told
     assert "Mean ranks in columns and pairs: model " in told
     assert "nan" not in told
+
+
+def test_points_are_far_apart_where_numbers_and_classes_differ():
+    train = np.array([[0.0, 10.0, 0], [4.0, 30.0, 1], [1.0, 10.0, 2]])
+    points = forest_measures.to_points(train, train)
+    np.testing.assert_allclose(points[1], [1, 1, 0, 0.5, 0])
+    distances = np.abs(points[:, None] - points).sum(axis=-1)
+    np.testing.assert_allclose(distances[0], [0, 3, 1.25])
+    beyond = forest_measures.to_points(np.array([[8.0, 0.0, 0]]), train)
+    np.testing.assert_allclose(beyond, [[2, -0.5, 0.5, 0, 0]])
+
+
+def test_sets_of_points_are_as_far_apart_as_the_cheapest_transport():
+    some = np.array([[0.0, 0.0], [1.0, 0.0]])
+    # By hand: (0, 0) goes to (0, 1), and (1, 0) to (3, 0), at costs 1 and 2.
+    assert forest_measures.transport_distance(some, some[::-1]) == 0
+    others = np.array([[3.0, 0.0], [0.0, 1.0]])
+    assert forest_measures.transport_distance(some, others) == pytest.approx(1.5)
+    # Half of the mass at 0 and half at 1 go to a third at each of 0, 1 and 4.
+    line = np.array([[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]])
+    found = forest_measures.transport_distance(some, line)
+    assert found == pytest.approx(1 / 6 + 4 / 3 - 1 / 3)
+    assert forest_measures.transport_distance(line, some) == pytest.approx(found)
+
+
+def test_errors_of_imputations_are_the_best_and_the_mean_per_hidden_cell():
+    true = np.array([[0.0, 0.0], [1.0, 1.0]])
+    # Three cells were hidden: both of the first row, one of the second.
+    draws = np.array([[[0.1, 0.2], [1, 1.5]], [[0.0, 0.6], [1, 1.1]], [[0.2, 0.2], [1, 0.7]]])
+    least, mean = forest_measures.absolute_errors(true, draws, num_hidden=3)
+    assert least == pytest.approx((0.3 + 0.1) / 3)
+    assert mean == pytest.approx((0.3 + 0.6 + 0.4 + 0.5 + 0.1 + 0.3) / 3 / 3)
+
+
+def test_hidden_cells_are_drawn_by_philox():
+    # The first known answer of Philox 4x32-10, for a counter and a key of zeros.
+    bits = 0x6627E8D5 ^ (0xE169C58D << 21)
+    found = forest_measures.random_cells((3, 2), seed=0)
+    assert found[0, 0] == pytest.approx(bits / 2**53, rel=1e-15)
+    cells = forest_measures.random_cells((100, 50), seed=1)
+    assert 0.18 < (cells < 0.2).mean() < 0.22
+    assert len(np.unique(cells)) == cells.size
+
+
+class Copying:
+    """A model that generates its training rows, and imputes zeros."""
+
+    def __init__(self, df):
+        self.df = df
+
+    def sample(self, num_rows, seed):
+        return self.df
+
+    def impute(self, df, num_draws, seed):
+        return num_draws * [df.fillna(0.0)]
+
+
+def test_the_protocol_prints_ours_beside_the_published_figures(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(forest_protocol, "train_model", lambda df, seed, **_: (Copying(df), 1.0))
+    for task, names in (("generation", "W_train,W_test"), ("imputation", "MinMAE,AvgMAE")):
+        path = tmp_path / f"Results_tabular - {task}.csv"
+        path.write_text(f"dataset,method,{names}\niris,Other,0.1,0.2\ncar,Other,0.3,0.4\n")
+    results = forest_protocol.main(["--tables", "iris", "--published", str(tmp_path)])
+    made = {name: x["iris"] for name, x in results["generation"].items()}
+    assert made["here: model"]["W_test"] == pytest.approx(made["here: training rows"]["W_test"])
+    assert made["here: model"]["copies"] == 1
+    # The published figures of the training rows and of the nearest row.
+    assert made["here: training rows"]["W_test"] == pytest.approx(0.2361, abs=1e-4)
+    filled = {name: x["iris"] for name, x in results["imputation"].items()}
+    assert filled["here: nearest row"]["MinMAE"] == pytest.approx(0.1048, abs=1e-4)
+    assert filled["here: model"]["AvgMAE"] > filled["here: nearest row"]["AvgMAE"]
+    printed = capsys.readouterr().out
+    assert "\ngeneration: W_test\n" in printed
+    assert "| Other                | 0.2000" in printed
+
+
+@pytest.mark.slow
+def test_generated_rows_miss_cells_for_the_same_reasons_as_real_rows():
+    rows, left = missing_cells.main([])
+    assert len(rows) == 4
+    for row in rows:
+        assert row["generated rows"] == pytest.approx(row["real rows"], abs=3)
+    assert left == 0

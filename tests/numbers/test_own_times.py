@@ -60,6 +60,18 @@ def test_theta_is_finite_and_tells_what_is_known(name):
 
 
 @pytest.mark.parametrize("name", everywhere(list(ALL), *SOME))
+def test_evidence_and_times_imply_theta_of_observed_variables(name):
+    flow = ALL[name]
+    rng = np.random.default_rng(0)
+    t = to_tensor(rng.uniform(size=(NUM, SIZE)).astype("float32"))
+    s = flow.sample_evidence(random_data(flow, (NUM, SIZE)), t, keras.random.SeedGenerator(0))
+    mask = rng.random((NUM, SIZE)) < 0.5
+    t, s, theta = input_distribution(flow, s, t, mask, has_own_times=True)
+    implied = to_numpy(flow.input_params(s, flow.schedule.beta(t)))
+    np.testing.assert_allclose(implied[mask], to_numpy(theta)[mask], atol=2e-4, rtol=2e-3)
+
+
+@pytest.mark.parametrize("name", everywhere(list(ALL), *SOME))
 @pytest.mark.parametrize("size", OUTPUTS)
 def test_losses_and_gradients_are_finite_and_what_is_known_costs_nothing(name, size):
     flow = ALL[name]
