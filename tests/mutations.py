@@ -120,8 +120,8 @@ FAULTS = [
     Fault(
         "the network is told times of variables that are missing",
         "predictions.py",
-        "t = t if mask is None else ops.where(mask, t, 0.0)\n",
-        "pass\n",
+        "t, s = ops.where(mask, t, 0.0), ops.where(mask[..., None], s, 0.0)\n",
+        "s = ops.where(mask[..., None], s, 0.0)\n",
         ("models", "inputs", "inference", "orders"),
     ),
     Fault(
@@ -162,9 +162,9 @@ FAULTS = [
     ),
     Fault(
         "cells that are 0, false or empty are filled in",
-        "tables/model.py",
-        "new if old is None else old for old, new",
-        "old or new for old, new",
+        "tables/table.py",
+        "new if cell is None else cell for cell, new",
+        "cell or new for cell, new",
     ),
     Fault(
         "guidance by conditions goes one further than its scale",

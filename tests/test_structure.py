@@ -6,6 +6,9 @@ import pathlib
 
 import pytest
 
+from tests import mutations
+from tests.metamorphic import faults as metamorphic_faults
+
 pytestmark = pytest.mark.once
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -110,3 +113,13 @@ def test_backends_are_imported_in_two_places_only():
     for module, path in PATHS.items():
         if folder_of(module) not in allowed:
             assert not {name.split(".")[0] for name in imports_of(path)} & BACKENDS, module
+
+
+def test_the_text_of_each_seeded_fault_is_in_the_package_once():
+    lost = [
+        f"{fault.path}: {text!r}"
+        for fault in (*mutations.FAULTS, *metamorphic_faults.FAULTS)
+        for text, _ in ((fault.text, fault.wrong), *fault.more)
+        if (PACKAGE / fault.path).read_text().count(text) != 1
+    ]
+    assert not lost
