@@ -51,7 +51,7 @@ TEXT = {
 }
 MNIST = {
     "policy": "mixed_bfloat16",
-    "loss": "continuous_time",
+    "loss": "cross_entropy",
     "width": 64,
     "coarse_width": 96,
     "batch": 128,
