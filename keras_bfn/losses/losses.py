@@ -99,12 +99,14 @@ class ContinuousTimeLoss(BFNLoss):
     def __call__(
         self, flow: Flow, x: Tensor, prediction: "Prediction", seed: Seed = None
     ) -> Tensor:
-        e_hat = flow.expected_embedding(
-            flow.output_distribution(prediction.params, prediction.s, prediction.t)
-        )
-        error = flow.embed(x) - e_hat
-        error = ops.sum(error * error, axis=-1)
-        return 0.5 * flow.gain * expand(flow.schedule.derivative(prediction.t), error) * error
+        output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
+        return _cost_rate(flow, x, output, expand(flow.schedule.derivative(prediction.t), x))
+
+
+def _cost_rate(flow, x, output, rate):
+    """Returns the nats per unit of time of messages whose accuracy increases at this rate."""
+    error = flow.embed(x) - flow.expected_embedding(output)
+    return 0.5 * flow.gain * rate * ops.sum(error * error, axis=-1)
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -159,13 +161,13 @@ class CrossEntropyLoss(BFNLoss):
     def __call__(
         self, flow: Flow, x: Tensor, prediction: "Prediction", seed: Seed = None
     ) -> Tensor:
-        bound = ContinuousTimeLoss()(flow, x, prediction)
-        bound = bound / expand(self.density(prediction.t), bound)
-        if not _has_classes(flow):
-            return bound
         output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
-        weight = flow.schedule.derivative(prediction.t) / flow.schedule.beta(1.0)
-        learnt = -expand(weight, bound) * output.log_prob(x)
+        t = expand(prediction.t, x)
+        rate = flow.schedule.derivative(t)
+        bound = _cost_rate(flow, x, output, rate / self.density(t))
+        if not flow.theta_is_probs:  # not classes
+            return bound
+        learnt = -rate / flow.schedule.beta(1.0) * output.log_prob(x)
         return ops.stop_gradient(bound) + (learnt - ops.stop_gradient(learnt))
 
 
@@ -264,11 +266,7 @@ def get(identifier: str | BFNLoss | None, flow: Parts[Flow] | None = None) -> BF
     """
     known = {"continuous_time": ContinuousTimeLoss(), "cross_entropy": CrossEntropyLoss()}
     parts = flow.values() if isinstance(flow, Mapping) else [flow]
-    all_classes = all(part is not None and _has_classes(part) for part in parts)
+    all_classes = all(part is not None and part.theta_is_probs for part in parts)
     known["auto"] = known["cross_entropy" if all_classes else "continuous_time"]
     identifier = "auto" if identifier is None else identifier
     return resolve_identifier("loss", identifier, BFNLoss, known)
-
-
-def _has_classes(flow):
-    return flow.can_be_told and flow.theta_tells_all
