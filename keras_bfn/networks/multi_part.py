@@ -215,7 +215,7 @@ def _mix_steps(theta, time, steps, width, num_blocks, num_heads, dropout, policy
     still = [
         layers.Dense(width, dtype=policy)(part) for name, part in flat.items() if name not in steps
     ]
-    common = layers.Add(dtype=policy)([layers.Dense(width, dtype=policy)(time), *still])
+    common = _join(layers.Add(dtype=policy), [layers.Dense(width, dtype=policy)(time), *still])
     x = _join(join, [flat[name] for name in steps])
     x = layers.Dense(width, dtype=policy)(x)
     x = layers.Add(dtype=policy)([x, layers.Reshape((1, width), dtype=policy)(common)])
@@ -234,8 +234,8 @@ def _join(layer, tensors):
 
 
 def _check_steps(steps, event_shape, mixer):
-    if isinstance(steps, str) or not all(name in event_shape for name in steps):
-        raise refusal("steps", f"must contain names of the parts {list(event_shape)}", steps)
+    if not isinstance(steps, (list, tuple)) or not all(name in event_shape for name in steps):
+        raise refusal("steps", f"must be a list of names of the parts {list(event_shape)}", steps)
     if bool(steps) != (mixer == "sequence"):
         raise refusal("steps", 'must name parts for `mixer="sequence"`, and only then', steps)
     lengths = {name: event_shape[name][:1] for name in steps}

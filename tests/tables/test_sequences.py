@@ -212,7 +212,8 @@ def test_too_many_rows_and_missing_entities_are_refused(visits):
     [
         ({"mixer": "sequence"}, '`steps` must name parts for `mixer="sequence"`'),
         ({"steps": ["a"]}, '`steps` must name parts for `mixer="sequence"`'),
-        ({"mixer": "sequence", "steps": ["c"]}, "`steps` must contain names of the parts"),
+        ({"mixer": "sequence", "steps": ["c"]}, "`steps` must be a list of names of the parts"),
+        ({"mixer": "sequence", "steps": "a"}, "`steps` must be a list of names of the parts"),
         ({"mixer": "sequence", "steps": ["a", "b"]}, "start with the same number of steps"),
         ({"mixer": "sequence", "steps": ["still"]}, "start with the same number of steps"),
     ],
@@ -222,3 +223,11 @@ def test_networks_refuse_parts_that_are_no_steps(options, message):
     shapes = {"a": (4,), "b": (5,), "still": ()}
     with pytest.raises(ValueError, match=message):
         networks.MultiPart(flow, shapes, width=16, **options)
+
+
+def test_all_parts_of_a_network_may_be_steps():
+    flow = {"a": keras_bfn.flows.DiscreteFlow(3, beta_1=3.0)}
+    network = networks.MultiPart(flow, {"a": (4,)}, width=16, mixer="sequence", steps=["a"])
+    theta = np.full((2, 4, 3), 1 / 3, "float32")
+    params = network({"theta": {"a": theta}, "t": np.zeros(2, "float32")})
+    assert params["a"].shape == (2, 4, 3)
