@@ -129,7 +129,7 @@ def test_evaluation_is_in_the_order_that_was_compiled(name, tmp_path):
 @once
 def test_what_is_evaluated_is_sent_together():
     model = make_model()
-    model.compile("sgd")
+    model.compile("sgd", loss="continuous_time")
     with injected_noise():
         logs = model.evaluate(X, batch_size=24, return_dict=True, verbose=0)
         nats = model.code_length(X, batch_size=24, verbose=0)

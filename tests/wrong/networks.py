@@ -415,7 +415,7 @@ CALLS = {
     "mixer": [
         (
             lambda t: networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8, mixer="x"),
-            "must be one of ['transformer', 'mlp']",
+            "must be one of ['transformer', 'mlp', 'sequence']",
             "mixer='x'",
         ),
     ],
