@@ -38,7 +38,7 @@ class TableModel(BayesianFlowNetwork):
 
     Args:
         flow, network: as in `keras_bfn.BayesianFlowNetwork`; `table.make_model()` chooses them.
-        table: a `keras_bfn.tables.Table`.
+        table: a `keras_bfn.tables.Table` or `keras_bfn.tables.Sequences`.
         **kwargs: as in `keras_bfn.BayesianFlowNetwork`.
 
     Raises:
@@ -59,7 +59,7 @@ class TableModel(BayesianFlowNetwork):
     ) -> None:
         super().__init__(flow, network, **kwargs)
         if not hasattr(table, "encode") or not hasattr(table, "decode"):
-            raise refusal("table", "must be a `keras_bfn.tables.Table`", table)
+            raise refusal("table", "must be a `keras_bfn.tables.Table` or `Sequences`", table)
         self.table = table
 
     def fit(

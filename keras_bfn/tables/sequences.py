@@ -13,11 +13,11 @@ from keras_bfn._validation import check_int, mismatch, refusal
 from keras_bfn.flows import Flow
 from keras_bfn.tables import frames
 from keras_bfn.tables.checks import key_of
-from keras_bfn.tables.columns import Column
+from keras_bfn.tables.columns import Category, Column, Levels
 from keras_bfn.tables.model import TableModel
 from keras_bfn.tables.numbers import number_flow
 from keras_bfn.tables.rules import Rule
-from keras_bfn.tables.table import Table, make_table_model
+from keras_bfn.tables.table import FEW_VALUES, Table, free_name, make_table_model
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -26,7 +26,8 @@ class Sequences(Immutable):
 
     One example is an entity with all its rows, in the frame's order. *Static* columns have one
     value per entity; the others have one per row. The number of an entity's rows is one more static
-    column, `"length"`. A model made by `make_model` takes such frames, and returns them.
+    column, `"length"`: with at most ten lengths, one of these; otherwise any up to the largest. A
+    model made by `make_model` takes such frames, and returns them.
 
     The parts of rows have one more axis than those of a `Table`, of `num_steps`: the shape of the
     numbers is `(num_steps, num_numbers)`. The values after an entity's last row are meaningless.
@@ -115,16 +116,18 @@ class Sequences(Immutable):
         rows = Table.from_dataframe(frame.select(names).to_native(), **_some(columns, names))
 
         groups = _group(frame, entity)
-        length, counts = _free("length", frame.columns), np.zeros(len(frame), "int64")
+        length, counts = free_name("length", frame.columns), np.zeros(len(frame), "int64")
         for group in groups.values():
             counts[group] = len(group)
         library = frame.implementation.name.lower()
         series = frames.make_series(library, counts.tolist()).alias(length)
         firsts = frame.with_columns(series).select(*static, length)
         firsts = firsts[[group[0] for group in groups.values()]].to_native()
-        entities = Table.from_dataframe(firsts, **_some(columns, static))
+        num_steps, few = int(counts.max()), len(set(counts.tolist())) <= FEW_VALUES
+        own = {**_some(columns, static), length: Category() if few else Levels(1, num_steps)}
+        entities = Table.from_dataframe(firsts, **own)
 
-        made = cls(entity, entities, rows, int(counts.max()), frame.columns)
+        made = cls(entity, entities, rows, num_steps, frame.columns)
         made.read(df)  # checks static columns
         return made
 
@@ -147,9 +150,15 @@ class Sequences(Immutable):
         """The names of the columns that can miss cells, or have none after the last row."""
         return [*self.entities.nullable, *self.rows.names]
 
-    def _part(self, name):
-        """Returns the name of a part of rows, which no part of entities has."""
-        return _free(name, self.entities.event_shape())
+    @property
+    def row_parts(self) -> dict[str, str]:
+        """The names of the parts of rows: a dict from those in `rows`, which entities may have."""
+        own, taken = list(self.rows.event_shape()), {*self.entities.event_shape()}
+        found = {name: name for name in own if name not in taken}
+        for name in own:
+            if name not in found:
+                found[name] = free_name(name, taken | {*own} | {*found.values()})
+        return {name: found[name] for name in own}
 
     def encode(self, df: Frame, seed: int | None = None) -> dict[str, Array]:
         """Converts a frame to data of the flow, as `keras_bfn.tables.Table.encode` does.
@@ -208,7 +217,7 @@ class Sequences(Immutable):
             cells: the dict.
             like: None, or a frame of the same entities and rows, whose order, index and entities
                 the result has. By default, entities are numbered from 0.
-            index: None, or the index of the result, for pandas.
+            index: not used: it would be of entities, not of their rows.
 
         Returns:
             A frame.
@@ -216,23 +225,19 @@ class Sequences(Immutable):
         Raises:
             ValueError: if the dtypes of the columns cannot hold the cells.
         """
-        counts, order = cells[self.length], None
+        counts = cells[self.length]
         entities, ids = range(len(counts)), frames.make_series(self.library, [0])
+        order, index = range(sum(counts)), None
         if like is not None:
             frame, index = frames.read_frame(like), getattr(like, "index", None)
-            groups, ids = _group(frame, self.entity), frame[self.entity]
-            entities = groups
-            order = np.argsort([row for group in groups.values() for row in group])
-        found = {self.entity: _repeat(entities, counts)}
+            entities, ids = _group(frame, self.entity), frame[self.entity]
+            order = np.argsort([row for group in entities.values() for row in group])
+        found = {}
         for name in self.order:
-            if name in self.rows.names:
-                found[name] = cells[name]
-            elif name != self.entity:
-                found[name] = _repeat(cells[name], counts)
-        if order is not None:
-            found = {name: [values[row] for row in order] for name, values in found.items()}
+            values = entities if name == self.entity else cells[name]
+            values = values if name in self.rows.names else _repeat(values, counts)
+            found[name] = [values[row] for row in order]
         dtypes = {**self.entities.dtypes, **self.rows.dtypes, self.entity: frames.dtype_of(ids)}
-        found = {name: found[name] for name in self.order}
         return frames.write_frame(self.library, found, dtypes, index)
 
     def check_cells(self, cells: Mapping[str, Sequence[Any]]) -> None:
@@ -255,6 +260,7 @@ class Sequences(Immutable):
         if own:
             there = np.arange(self.num_steps) < np.array(cells[self.length])[:, None]
             rows = self.rows.encode_cells(own, seed, missing)
+        parts = self.row_parts
         for name, flow in self.rows.flow().items():
             shape = (num, self.num_steps, *self.rows.event_shape()[name])
             x = np.full(shape, -1, "int32") if flow.discrete else np.full(shape, np.nan, "float32")
@@ -262,7 +268,7 @@ class Sequences(Immutable):
                 x[there] = rows[name]
                 if missing == 0 or name == self.rows.present_part:
                     x[~there] = 0
-            found[self._part(name)] = x
+            found[parts[name]] = x
         return found
 
     def decode_cells(
@@ -277,25 +283,26 @@ class Sequences(Immutable):
             {name: parts[name] for name in self.entities.event_shape()}, own
         )
         there = np.arange(self.num_steps) < np.array(cells[self.length])[:, None]
-        rows = {}
+        rows, own_parts = {}, self.row_parts
         for name, shape in self.rows.event_shape().items():
-            x = np.asarray(parts[self._part(name)])
+            x = np.asarray(parts[own_parts[name]])
             rows[name] = x.reshape(len(x), self.num_steps, *shape)[there]
         own = {name: x for name, x in (known or {}).items() if name in self.rows.names} or None
         return {**cells, **self.rows.decode_cells(rows, own)}
 
     def flow(self) -> dict[str, Flow]:
         """Returns the dict of flows, with the priors of the observed values."""
-        rows = {self._part(name): flow for name, flow in self.rows.flow().items()}
+        rows = self.rows.flow()
         if self.rows.numbers:  # their prior is of one row
-            rows[self._part(self.rows.numbers_part)] = number_flow()
-        return {**self.entities.flow(), **rows}
+            rows[self.rows.numbers_part] = number_flow()
+        parts = self.row_parts
+        return {**self.entities.flow(), **{parts[name]: flow for name, flow in rows.items()}}
 
     def event_shape(self) -> dict[str, tuple[int, ...]]:
         """Returns the dict of the parts' shapes."""
+        parts = self.row_parts
         rows = {
-            self._part(name): (self.num_steps, *shape)
-            for name, shape in self.rows.event_shape().items()
+            parts[name]: (self.num_steps, *shape) for name, shape in self.rows.event_shape().items()
         }
         return {**self.entities.event_shape(), **rows}
 
@@ -317,7 +324,7 @@ class Sequences(Immutable):
         Raises:
             ValueError: if an argument is out of its range.
         """
-        steps = [self._part(name) for name in self.rows.event_shape()]
+        steps = list(self.row_parts.values())
         options = {"width": width, "num_blocks": num_blocks, "dropout": dropout, "steps": steps}
         return make_table_model(self, seed, mixer="sequence", **options)
 
@@ -327,12 +334,6 @@ class Sequences(Immutable):
 
 def _some(columns, names):
     return {name: column for name, column in columns.items() if name in names}
-
-
-def _free(name, taken):
-    while name in taken:
-        name += "_"
-    return name
 
 
 def _repeat(values, counts):

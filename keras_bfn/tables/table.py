@@ -179,10 +179,7 @@ class Table(Immutable):
         return self._free("present")
 
     def _free(self, name):
-        """Returns a name that no column has."""
-        while name in self.dtypes:
-            name += "_"
-        return name
+        return free_name(name, self.dtypes)
 
     def encode(self, df: Frame, seed: int | None = None) -> dict[str, Array]:
         """Converts the rows of a frame to data of the flow, a dict of arrays.
@@ -412,6 +409,13 @@ class Table(Immutable):
 
     def __repr__(self):
         return f"Table({self.columns | self.rules})"
+
+
+def free_name(name, taken):
+    """Returns the name, with underscores after it if it is taken."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def make_table_model(table, seed, **options):

@@ -231,3 +231,37 @@ def test_all_parts_of_a_network_may_be_steps():
     theta = np.full((2, 4, 3), 1 / 3, "float32")
     params = network({"theta": {"a": theta}, "t": np.zeros(2, "float32")})
     assert params["a"].shape == (2, 4, 3)
+
+
+def test_columns_may_have_the_names_of_parts_of_either_kind():
+    df = pandas.DataFrame(
+        {
+            "id": [0, 0, 1, 1, 1],
+            "height": [1.6, 1.6, None, None, None],  # static: parts "numbers" and "present"
+            "weight": [60.5, 61.25, None, 80.75, 82.0],  # of rows: the same two
+            "present": list("abcab"),
+            "numbers_": list("xyyxx"),
+        }
+    )
+    columns = {"height": Number(), "weight": Number()}
+    sequences = Sequences.from_dataframe(df, "id", ["height"], columns)
+    assert len(set(sequences.row_parts.values())) == len(sequences.rows.event_shape())
+    assert not set(sequences.row_parts.values()) & set(sequences.entities.event_shape())
+    pandas.testing.assert_frame_equal(sequences.decode(sequences.encode(df)), df)
+
+
+def test_given_series_have_an_index_of_entities_which_rows_do_not_take(trained):
+    kinds = pandas.Series(["calm", "wild"], index=["p", "q"])
+    drawn = trained.sample(2, {"kind": kinds, "length": 4}, num_steps=2, seed=0)
+    assert drawn.index.tolist() == list(range(8))
+
+
+def test_of_many_lengths_all_up_to_the_largest_can_be_sent():
+    lengths = [*range(2, 14), 300]
+    ids = np.repeat(np.arange(len(lengths)), lengths)
+    df = pandas.DataFrame({"id": ids, "x": np.resize(list("ab"), len(ids))})
+    sequences = Sequences.from_dataframe(df, "id")
+    assert sequences.encode(df[:1])["length"].tolist() == [0]
+    model = sequences.make_model(width=16, seed=0)
+    with pytest.raises(ValueError, match=r"'length'.*an integer from 1 to 300.*301"):
+        model.sample(1, {"length": 301})
