@@ -57,10 +57,19 @@ class Curve(keras.callbacks.Callback):
             self.budget.start += time.process_time() - start
 
 
-def costs(track, x, orders, num_repeats):
-    """Returns mean costs by order, and their standard errors, in the track's unit."""
+def costs(track, x, orders, num_repeats, messages=()):
+    """Returns mean costs by order, and their standard errors, in the track's unit.
+
+    Those of `messages`, numbers of messages about all variables at once, follow.
+    """
     found = {}
     with track.model.averaged_weights():
+        for n in messages:
+            nats = track.model.code_length(
+                x, n, num_repeats=num_repeats, batch_size=128, seed=0, verbose=0
+            )
+            total = (nats["transmission"] + nats["reconstruction"]) * track.per_nat
+            found[f"{n} messages"] = round(float(total.mean()), 4)
         for order in orders:
             options = {"order": order, "num_repeats": num_repeats, "seed": 0, "verbose": 0}
             if order == "left_to_right":
@@ -120,6 +129,9 @@ def main(args=None):
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", dest="changes")
     parser.add_argument("--test", action="store_true", help="score the test data at the end")
+    parser.add_argument(
+        "--messages", type=int, nargs="+", default=[], help="as in 10 25, for --test"
+    )
     parser.add_argument("--output", type=pathlib.Path, help="log; adds .png and .keras files")
     parser.add_argument("--beside", type=pathlib.Path, nargs="*", default=[], help="logs to plot")
     args = parser.parse_args(args)
@@ -167,7 +179,7 @@ def main(args=None):
     }
     print("validation", log["validation"], track.unit, flush=True)
     if args.test:
-        log["test"] = costs(track, track.test, track.orders, 8)
+        log["test"] = costs(track, track.test, track.orders, 8, args.messages)
         print("test", log["test"], track.unit)
     if track.model.tokenizer is not None:
         log["writes"] = judge_texts(track)
