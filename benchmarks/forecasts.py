@@ -119,6 +119,7 @@ def forecast_by_quantiles(model, windows, asked, epochs, seed):
         level = keras.ops.convert_to_tensor(LEARNT_LEVELS[:, None], "float32")
         return keras.ops.mean(keras.ops.maximum(level * error, (level - 1) * error), axis=(1, 2))
 
+    keras.utils.set_random_seed(seed)
     targets, inputs = windows
     asked, base, unit = model.encode_history(asked)
     first = keras.Input(inputs.shape[1:])

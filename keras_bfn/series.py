@@ -49,9 +49,10 @@ class SeriesModel(BayesianFlowNetwork):
     `quantiles` forecast in the units of the series.
 
     Series are a list of 1-D arrays of any lengths; an array `(num_series, length)`; or a frame of
-    pandas or polars with the columns `unique_id`, `ds` and `y`, which is sorted by `ds`, and has a
-    row for each step. NaN is a missing value. In a history, the value of the last season replaces
-    it; in the data, it is not learnt.
+    pandas or polars with the columns `unique_id`, `ds` and `y`, which has a row for each step. The
+    frame's series are in the order of their first rows, and each is sorted by `ds`. NaN is a
+    missing value. In a history, the value of the last season replaces it; in the data, it is not
+    learnt.
 
     Args:
         flow, network, **kwargs: as in `keras_bfn.BayesianFlowNetwork`. `make_model` chooses them
@@ -340,7 +341,9 @@ class _Form(NamedTuple):
         num_rows = [len(x) + ahead for x in series]
         beside = _standardize("covariates", covariates, self.covariates)
         beside = [np.zeros((num, 0)) for num in num_rows] if beside is None else beside
-        if len(beside) != len(series) or any(map(lambda x, n: len(x) < n, beside, num_rows)):
+        if len(beside) != len(series) or any(
+            len(x) < n for x, n in zip(beside, num_rows, strict=False)
+        ):
             expected = f"must have, for each series, an array of {num_rows[:8]} rows or more"
             raise mismatch("covariates", expected, f"{[len(x) for x in beside][:8]} rows")
         static = _standardize("static", _one(static), self.static)

@@ -53,7 +53,7 @@ def autoregression():
 def test_quantiles_are_those_of_a_process_in_any_units_and_beyond_the_horizon(autoregression):
     x, unit, shift = autoregressive(150, CONTEXT, seed=1)
     levels, horizon = [0.1, 0.5, 0.9], 2 * HORIZON
-    found = autoregression.quantiles(unit * (x + shift), levels, horizon=horizon, seed=0)
+    found = autoregression.quantiles(unit * (x + shift), levels, 99, horizon=horizon, seed=0)
     assert found.shape == (150, 3, horizon)
     found = found / unit[..., None] - shift[..., None]
     exact = exact_forecast(x, horizon)
@@ -68,7 +68,7 @@ def test_a_value_that_is_missing_early_changes_a_forecast_little(autoregression)
     x, *_ = autoregressive(150, CONTEXT, seed=3)
     gone = x.copy()
     gone[:, 2:20:5] = np.nan
-    one, other = (autoregression.quantiles(past, [0.5], seed=0) for past in (x, gone))
+    one, other = (autoregression.quantiles(past, [0.5], 99, seed=0) for past in (x, gone))
     assert 0 < np.abs(one - other).mean() < 0.25
 
 
