@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import keras
 import numpy as np
@@ -223,6 +223,12 @@ class SeriesModel(BayesianFlowNetwork):
         # Of n exchangeable numbers and one more, this one is below the k-th in k of n + 1 cases.
         return np.moveaxis(np.quantile(paths, levels, axis=1, method="weibull"), 0, 1)
 
+    def forecast(self, *args, **kwargs) -> NoReturn:
+        """Not for this model: `sample_paths` and `quantiles` forecast in the units of series."""
+        raise NotImplementedError(
+            "A `SeriesModel` has no `forecast`. Use `sample_paths` or `quantiles` instead"
+        )
+
     def get_config(self) -> dict[str, Any]:
         own = ("context", "season", "log", "covariates", "static")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
@@ -341,9 +347,8 @@ class _Form(NamedTuple):
         num_rows = [len(x) + ahead for x in series]
         beside = _standardize("covariates", covariates, self.covariates)
         beside = [np.zeros((num, 0)) for num in num_rows] if beside is None else beside
-        if len(beside) != len(series) or any(
-            len(x) < n for x, n in zip(beside, num_rows, strict=False)
-        ):
+        too_few = [len(x) < num for x, num in zip(beside, num_rows, strict=False)]
+        if len(beside) != len(series) or any(too_few):
             expected = f"must have, for each series, an array of {num_rows[:8]} rows or more"
             raise mismatch("covariates", expected, f"{[len(x) for x in beside][:8]} rows")
         static = _standardize("static", _one(static), self.static)
