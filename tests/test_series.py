@@ -98,6 +98,24 @@ def test_a_forecast_follows_covariates_that_are_known_ahead():
     assert np.abs(found / size[:, None] - expected / size[:, None]).mean() < 0.2
 
 
+@pytest.mark.once
+def test_covariates_have_units_of_their_own_and_may_be_unknown(tmp_path):
+    sold, promoted, sign, _ = sales(5, seed=0)
+    prices = [np.stack([1000 + x, x / 7], axis=1) for x in promoted]
+    model = series.make_model(sold, 4, 8, covariates=prices, static=sign, width=8, num_blocks=1)
+    past = [x[:-4] for x in sold]
+    found, *_ = model.encode_history(past, prices, sign)
+    assert np.abs(found).max() < 12
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert_array_equal(loaded.encode_history(past, prices, sign)[0], found)
+    average = np.nanmean(np.concatenate(prices), axis=0)
+    unknown = [np.where(np.arange(len(x))[:, None] < 10, np.nan, x) for x in prices]
+    filled = [np.where(np.isnan(x), average, x) for x in unknown]
+    one, other = (model.encode_history(past, x, sign)[0] for x in (unknown, filled))
+    assert_allclose(one, other, atol=1e-3)
+
+
 LENGTHS = 30, 57, 41, 80
 
 
