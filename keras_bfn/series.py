@@ -335,32 +335,30 @@ class _Form(NamedTuple):
             expected = f"must have an observed value in each series' last {self.context} steps"
             raise mismatch("history", expected, "only NaN")
         size = self.context + self.horizon * math.ceil(horizon / self.horizon)
-        rows = np.zeros((len(past), size, beside[0].shape[1]))  # unknown ones are the mean
-        for row, x, known in zip(rows, beside, series, strict=True):
-            x = x[len(known) - self.context :][:size]
-            row[: len(x)] = x
-        return past, rows, same
+        starts = [len(x) - self.context for x in series]
+        # Covariates beyond the horizon are 0, the mean.
+        rows = [
+            np.pad(x[i:], ((0, size), (0, 0)))[:size] for x, i in zip(beside, starts, strict=True)
+        ]
+        return past, np.stack(rows), same
 
     def read(self, name, series, covariates, static, ahead):
         """Returns series, and covariates, from `context` steps before the first on; static ones."""
         series = _read_series(name, series, self.log)
         num_rows = [len(x) + ahead for x in series]
         beside = _standardize("covariates", covariates, self.covariates)
-        beside = [np.zeros((num, 0)) for num in num_rows] if beside is None else beside
+        beside = beside or [np.zeros((num, 0)) for num in num_rows]
         too_few = [len(x) < num for x, num in zip(beside, num_rows, strict=False)]
         if len(beside) != len(series) or any(too_few):
             expected = f"must have, for each series, an array of {num_rows[:8]} rows or more"
             raise mismatch("covariates", expected, f"{[len(x) for x in beside][:8]} rows")
         static = _standardize("static", _one(static), self.static)
-        same = np.zeros((len(series), 0)) if static is None else static[0]
+        (same,) = static or [np.zeros((len(series), 0))]
         if len(same) != len(series):
             expected = f"must have a row for each of {len(series)} series"
             raise mismatch("static", expected, f"{len(same)} rows")
-        before = np.full(self.context, np.nan), np.zeros((self.context, beside[0].shape[1]))
-        series, beside = (
-            [np.concatenate([one, x]) for x in parts]
-            for one, parts in zip(before, (series, beside), strict=True)
-        )
+        series = [np.pad(x, (self.context, 0), constant_values=np.nan) for x in series]
+        beside = [np.pad(x, ((self.context, 0), (0, 0))) for x in beside]
         return series, beside, same
 
     def encode(self, past, beside, same):
