@@ -2,7 +2,7 @@
 Title: A training step, and loops of your own
 Author: The keras_bfn authors
 Date created: 2026/11/27
-Last modified: 2026/11/28
+Last modified: 2026/11/29
 Description: What `fit` computes for a batch, written out; and loops in JAX, PyTorch and TensorFlow.
 Accelerator: None
 """
@@ -60,9 +60,7 @@ For each example of a batch:
 3. Convert s to theta, the parameters of the *input distribution*.
 4. The network computes the parameters of the *output distribution* from the theta of all variables.
 5. The loss is the cost at time t, in nats per variable. Its mean over times is the messages' cost.
-
-This is the paper's loss, `"continuous_time"`. For classes, the default is `"cross_entropy"`, which
-has the same mean, but another gradient.
+   (The default for classes, `"cross_entropy"`, has the same mean, but another gradient.)
 """
 
 
@@ -79,8 +77,7 @@ def training_loss(model, x):
 
 """
 All random numbers come from the model's seed generator. So two models that are made alike draw the
-same numbers, and `training_loss` returns the same loss as the model itself. (`keras_bfn.Prediction`
-is a named tuple of time, evidence, theta and output. Calling the model returns one, in a dict.)
+same numbers, and `training_loss` returns the same loss as the model itself.
 """
 
 batch = train[:BATCH_SIZE]
@@ -88,7 +85,6 @@ by_hand, (t, nats) = training_loss(make_model(), batch)
 model = make_model()
 predictions = model(batch, training=True)
 by_model = model.compute_loss(x=batch, y_pred=predictions)
-print("The model returns:", list(predictions), "with", predictions["transmission"]._fields)
 by_hand, by_model = (ops.convert_to_numpy(loss).item() for loss in (by_hand, by_model))
 print(f"Loss by hand {by_hand:.6f}, by the model {by_model:.6f}")
 

@@ -227,9 +227,11 @@ class _Normals:
         group = np.rint((mean - self.middle).ravel() * per_point).astype("int64")
         group += len(models) // 2
         order = np.argsort(group.astype("uint16"), kind="stable")
-        ends = np.cumsum(np.bincount(group, minlength=len(models)))
-        groups = zip(models, np.split(order, ends[:-1]), strict=True)
-        self.groups = [(model, places) for model, places in groups if len(places)]
+        sizes = np.bincount(group)
+        ends = np.cumsum(sizes)
+        self.groups = [
+            (models[i], order[ends[i] - sizes[i] : ends[i]]) for i in np.flatnonzero(sizes)
+        ]
 
 
 @functools.lru_cache(maxsize=512)

@@ -53,7 +53,7 @@ def code(truth, order, num, batch_size):
 @pytest.mark.parametrize("truth", everywhere(TRUTHS, "parts"))
 @pytest.mark.parametrize("order", everywhere(ONE_BY_ONE, "told first"))
 def test_variables_one_by_one_cost_their_information(truth, order):
-    values, report = code(truth, order(truth), 6000, 512)
+    values, report = code(truth, order(truth), 3000, 512)
     information = truth.nats(values).sum() / math.log(2)
     # The first examples cost a little more, on a coarse lattice; and words have 32 bits.
     assert 0.998 * information < payload_of(report) < 1.002 * information + 128

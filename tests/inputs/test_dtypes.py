@@ -65,7 +65,8 @@ FLOAT_FORMS = {dtype: of_dtype(dtype) for dtype in [*FLOATS, ">f8"]} | {
 }
 BOOL = {"bool": of_dtype("bool")}
 INTEGERS_FEW = ["bool", "int8", "uint8", "int64"]  # on each backend
-FEW = [*INTEGERS_FEW, "float16", "float64"]  # by all verbs
+FEW = [*INTEGERS_FEW, "float16", "float64"]  # by all verbs, on PyTorch
+MOST = None if keras.backend.backend() == "torch" else 2  # JAX compiles eager operations one by one
 
 
 def randomize(model):
@@ -141,8 +142,8 @@ def _conditional_outcomes(model, condition):
     with seeded(model.seed_generator, 3):
         history = model.fit((x, condition), batch_size=4, shuffle=False, verbose=0).history
     yield history["loss"]
-    yield model.code_length((x, condition), num_steps=4, **OPTIONS)["transmission"]
     yield model.generate(NUM, 1, "sde1", condition, return_details=True, **guided).trajectory.params
+    yield model.code_length((x, condition), num_steps=4, **OPTIONS)["transmission"]
     for verb in (model.train_on_batch, model.test_on_batch):
         model.reset_metrics()
         with seeded(model.seed_generator, 3):
@@ -172,7 +173,7 @@ def conditional(request):
     rows = np.random.default_rng(1).integers(0, 2, (NUM, 2))
     rows = rows if "vectors" in request.param else rows[:, 0]
     dtype = "float32" if "vectors" in request.param else "int32"
-    return model, rows, conditional_outcomes(model, rows.astype(dtype))
+    return model, rows, conditional_outcomes(model, rows.astype(dtype), MOST)
 
 
 def same(found, expected):
@@ -186,7 +187,7 @@ def same(found, expected):
 def test_integer_conditions_are_the_same_in_every_form(conditional, form):
     model, rows, expected = conditional
     rows = (INTEGER_FORMS | BOOL)[form](rows)
-    same(conditional_outcomes(model, rows, None if form in FEW else 2), expected)
+    same(conditional_outcomes(model, rows, MOST if form in FEW else 2), expected)
 
 
 @pytest.mark.parametrize("form", everywhere(list(FLOAT_FORMS), *FLOATS, "bfloat16 tensor"))
@@ -195,7 +196,7 @@ def test_float_conditions_are_the_same_in_every_form(conditional, form):
     if rows.ndim == 1:
         pytest.skip("classes are integers")
     rows = FLOAT_FORMS[form](rows)
-    same(conditional_outcomes(model, rows, None if form in FEW else 2), expected)
+    same(conditional_outcomes(model, rows, MOST if form in FEW else 2), expected)
 
 
 class Rows(keras.utils.PyDataset):
@@ -328,7 +329,7 @@ def data(request):
     gone = x.copy()
     gone[::2, 3] = np.nan if num is None else -1
     rows = [x] if num == 2 else [x, gone]
-    return model, num, [(x, data_outcomes(model, x)) for x in rows]
+    return model, num, [(x, data_outcomes(model, x, MOST)) for x in rows]
 
 
 @pytest.mark.parametrize("form", everywhere(list(INTEGER_FORMS | BOOL), *INTEGERS_FEW))
@@ -340,7 +341,7 @@ def test_integers_are_the_same_data_in_every_form(data, form):
         pytest.skip("as classes are")
     convert = (INTEGER_FORMS | BOOL)[form]
     for x, expected in rows[: 1 if form == "bool" or "uint" in form.lower() else 2]:
-        same(data_outcomes(model, convert(x), None if form in FEW else 4), expected)
+        same(data_outcomes(model, convert(x), MOST if form in FEW else 2), expected)
 
 
 @pytest.mark.parametrize("form", everywhere(list(FLOAT_FORMS), *FLOATS))
@@ -351,10 +352,11 @@ def test_floats_are_the_same_data_in_every_form(data, form):
     for x, expected in rows[: 1 if "bfloat16" in form or "pandas" in form else 2]:
         x = FLOAT_FORMS[form](x)
         if "bfloat16" in form:
-            expected = data_outcomes(model, to_numpy(x).astype("float32"))
-        same(data_outcomes(model, x), expected)
+            expected = data_outcomes(model, to_numpy(x).astype("float32"), MOST)
+        same(data_outcomes(model, x, MOST), expected)
 
 
+@pytest.mark.once
 def test_what_is_completed_is_drawn_from_all_classes():
     """Nothing is wrapped to what a narrow dtype of the data can hold."""
     for num_classes, dtype in ((257, "uint8"), (257, "int8"), (3, "bool")):

@@ -7,6 +7,9 @@ import pytest
 
 from keras_bfn.tables import AtLeast, Number, SumOf, Table
 
+# Rules change how cells are encoded and decoded, by numpy: no backend's affair.
+pytestmark = pytest.mark.once
+
 NUM = 300
 
 
@@ -112,7 +115,6 @@ def test_cells_of_columns_with_rules_may_be_missing():
     assert np.isfinite(model.log_likelihood(df.head(8), num_repeats=2)).all()
 
 
-@pytest.mark.once
 def test_rules_hold_in_frames_of_polars():
     polars = pytest.importorskip("polars")
     rng = np.random.default_rng(0)
@@ -147,7 +149,6 @@ def test_rules_refer_to_columns_with_rules_in_any_order():
     pandas.testing.assert_frame_equal(table.decode(table.encode(df)), df)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -166,7 +167,6 @@ def test_rules_that_do_not_suit_the_table_are_refused(columns, message):
         Table.from_dataframe(FRAME.assign(rooms=20), **columns)
 
 
-@pytest.mark.once
 def test_cells_that_break_a_rule_or_do_not_determine_others_are_refused(model):
     broken = FRAME.head(3).assign(gross=1.0)
     assert repr(SumOf("a", "b")) == "SumOf('a', 'b')"

@@ -133,6 +133,7 @@ def test_sequences_are_equal_by_value_and_saved(visits, tmp_path):
     )
 
 
+@pytest.mark.once
 def test_entities_are_sampled_with_all_their_rows(trained):
     drawn = trained.sample(200, num_steps=20, seed=0)
     assert (drawn.dtypes == make_walks(2, 0).dtypes).all()
@@ -149,12 +150,14 @@ def test_entities_are_sampled_with_all_their_rows(trained):
     assert ((drawn["level"] > 0) == (drawn["state"] == "b")).mean() > 0.8
 
 
+@pytest.mark.once
 def test_entities_are_sampled_given_static_columns_and_the_length(trained):
     drawn = trained.sample(40, {"kind": ["calm", "wild"] * 20, "length": 4}, num_steps=10, seed=0)
     assert len(drawn) == 160
     assert drawn["kind"].tolist() == (["calm"] * 4 + ["wild"] * 4) * 20
 
 
+@pytest.mark.once
 def test_missing_cells_of_rows_are_imputed_in_place(trained):
     walks = make_walks(60, seed=1)
     walks = walks.iloc[np.argsort(walks.groupby("id").cumcount(), kind="stable")]  # row by row
@@ -166,6 +169,20 @@ def test_missing_cells_of_rows_are_imputed_in_place(trained):
     assert (filled["state"] == walks["state"]).mean() > 0.97  # one in five was filled in
     several = trained.impute(holes, num_draws=2, num_steps=2, seed=0)
     assert [draw.shape for draw in several] == 2 * [holes.shape]
+
+
+def test_a_model_trains_samples_and_imputes(visits):
+    model = visits.make_model(width=16, seed=0)
+    model.compile("adam")
+    model.fit(VISITS, batch_size=2, epochs=1, verbose=0)
+    drawn = model.sample(4, num_steps=2, seed=0)
+    assert drawn["patient"].unique().tolist() == [0, 1, 2, 3]
+    assert (drawn.dtypes == VISITS.dtypes).drop("patient").all()
+    filled = model.impute(VISITS, num_steps=2, seed=0)
+    assert not filled.isna().any().any()
+    pandas.testing.assert_frame_equal(
+        filled[["day", "patient", "sex"]], VISITS[["day", "patient", "sex"]]
+    )
 
 
 @pytest.mark.once
@@ -250,6 +267,7 @@ def test_columns_may_have_the_names_of_parts_of_either_kind():
     pandas.testing.assert_frame_equal(sequences.decode(sequences.encode(df)), df)
 
 
+@pytest.mark.once
 def test_given_series_have_an_index_of_entities_which_rows_do_not_take(trained):
     kinds = pandas.Series(["calm", "wild"], index=["p", "q"])
     drawn = trained.sample(2, {"kind": kinds, "length": 4}, num_steps=2, seed=0)
