@@ -7,7 +7,7 @@ import pytest
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow
 from keras_bfn.networks import MLP, MultiPart, PatchTransformer, Transformer, UNet, VDMUNet
 from tests.backends import everywhere
-from tests.networks.test_networks import NETWORKS, make_inputs, randomize
+from tests.networks.cases import NETWORKS, make_inputs, randomize
 from tests.tensors import run
 
 FLOW = DiscreteFlow(2, beta_1=4.0)
