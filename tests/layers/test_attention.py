@@ -5,10 +5,7 @@ import pytest
 from keras import ops
 from scipy.special import softmax
 
-from keras_bfn.layers import (
-    SpatialAttention,
-    TransformerBlock,
-)
+from keras_bfn.layers import SpatialAttention, TransformerBlock
 from keras_bfn.layers.attention import self_attention
 from tests.layers.cases import IMAGES, SEQUENCES, randomize
 from tests.tensors import gradient, to_tensor

@@ -6,10 +6,7 @@ import pytest
 from keras import ops
 
 from keras_bfn import _keras
-from keras_bfn.layers import (
-    ConvBlock,
-    TransformerBlock,
-)
+from keras_bfn.layers import ConvBlock, TransformerBlock
 from tests.backends import everywhere
 from tests.layers.cases import IMAGES, SEQUENCES, TIME, randomize
 

@@ -6,9 +6,7 @@ import pytest
 from keras import ops
 
 from keras_bfn.flows import DiscreteFlow
-from keras_bfn.layers import (
-    EvidenceShortcut,
-)
+from keras_bfn.layers import EvidenceShortcut
 
 
 @pytest.mark.parametrize("num_classes", [2, 5])

@@ -5,9 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_bfn.layers import (
-    TransformerBlock,
-)
+from keras_bfn.layers import TransformerBlock
 from tests.backends import everywhere
 from tests.layers.cases import SEQUENCES, randomize
 
