@@ -236,10 +236,8 @@ def _make_flow(x, bounds):
         flow = flows.DiscreteFlow(int(x.max()) + 1, beta_1=1.0)
         return flows.DiscreteFlow(flow.num_classes, schedule=schedules.fit(flow, x[x >= 0]))
     if bounds is None:
-        there = np.where(np.isnan(x), np.nanmean(x, axis=0), x)
-        return flows.fit_scaling(
-            flows.ContinuousFlow(SIGMA_1), there, per="variable", margin=MARGIN
-        )
+        flow = flows.ContinuousFlow(SIGMA_1)
+        return flows.fit_scaling(flow, x, per="variable", margin=MARGIN)
     low, high = (np.asarray(bound, "float64") for bound in bounds)
     scale = (1.0 + EDGE) * 0.5 * (high - low)
     return flows.ContinuousFlow(SIGMA_1, center=0.5 * (low + high), scale=scale)

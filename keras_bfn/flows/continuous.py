@@ -221,11 +221,14 @@ class ContinuousFlow(NumberFlow):
         """Returns `center` and `scale` fitted to data, for `keras_bfn.flows.fit_scaling`."""
         channels = tuple(range(np.ndim(x) - 1)) or None
         axes = {"all": None, "channel": channels, "variable": 0}[per]
-        low, high = x.min(axis=axes), x.max(axis=axes)
-        center = 0.5 * (low + high) if by == "range" else x.mean(axis=axes)
+        if np.isnan(x).all(axis=axes).any():
+            expected = "must contain observed values, for each channel or variable as `per` says"
+            raise refusal("x", expected, x)
+        low, high = np.nanmin(x, axis=axes), np.nanmax(x, axis=axes)
+        center = 0.5 * (low + high) if by == "range" else np.nanmean(x, axis=axes)
         scale = (1.0 + margin) * np.maximum(high - center, center - low)
         if by == "deviation":
-            scale = np.maximum(scale, scaling.DEVIATIONS * x.std(axis=axes))
+            scale = np.maximum(scale, scaling.DEVIATIONS * np.nanstd(x, axis=axes))
         scale = np.where(low < high, scale, 1.0)
         return center, np.maximum(scale, scaling.FINEST * np.abs(center))
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_bfn._parts import check_names, list_parts, map_parts
 from keras_bfn._typing import ArrayLike, Parts
-from keras_bfn._validation import LARGEST, check_choice, is_number, refusal
+from keras_bfn._validation import LARGEST, check_choice, is_number, refusal, to_numpy
 from keras_bfn.flows.flow import FlowT
 
 WAYS, SHARES = ("range", "deviation"), ("all", "channel", "variable")
@@ -34,7 +34,7 @@ def fit_scaling(
         flow: a `keras_bfn.flows.ContinuousFlow`, or a dict of flows, whose other flows stay as they
             are.
         x: numpy array of floats, of shape `(num, *event_shape)`, in units of their own; or a dict
-            of arrays.
+            of arrays. NaN marks missing values, which are left out.
         by: `"range"`: the center is halfway between the least and the greatest value; or
             `"deviation"`: the center is the mean, and the range extends at least four standard
             deviations to each side, which suits small data sets.
@@ -48,8 +48,8 @@ def fit_scaling(
         A flow like `flow`, or a dict of flows. Values that are equal in all examples get scale 1.
 
     Raises:
-        ValueError: if an argument is out of its range, or `flow` neither is nor contains a
-            `ContinuousFlow`.
+        ValueError: if an argument is out of its range, all values of a scaling are missing, or
+            `flow` neither is nor contains a `ContinuousFlow`.
 
     Example:
 
@@ -72,7 +72,10 @@ def fit_scaling(
             return flow
         if flow.prior is not None:
             raise refusal("flow", "must have no `prior` yet: fit the prior after the scaling", flow)
-        x = flow.check_values(x).astype("float64")
+        x = to_numpy(x, "x")
+        missing = x != x
+        x = flow.check_values(np.where(missing, 0.0, x).astype(x.dtype)).astype("float64")
+        x = np.where(missing, np.nan, x)
         found = dict(zip(("center", "scale"), flow.find_scaling(x, by, per, margin), strict=True))
         found = keras.saving.serialize_keras_object(found)
         return type(flow).from_config({**flow.get_config(), **found})

@@ -214,8 +214,10 @@ def split_condition(inputs):
 
 def is_arrays(x):
     """Whether `x` is an array, or a dict or tuple of arrays, and not a pipeline."""
-    parts = x if isinstance(x, (tuple, list)) else [x]
-    return all(isinstance(x, (dict, list, int, float)) or hasattr(x, "shape") for x in parts)
+    for part in x if isinstance(x, (tuple, list)) else [x]:
+        if not isinstance(part, (dict, list, int, float)) and not hasattr(part, "shape"):
+            return False
+    return True
 
 
 def _first_batch(x, name):

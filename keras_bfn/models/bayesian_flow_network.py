@@ -249,7 +249,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
     @property
     def num_variables(self) -> int:
         """The number of variables of an example, over all parts."""
-        return sum_parts(map_parts(math.prod, self.event_shape))
+        shape = self.event_shape
+        return sum(map(math.prod, shape.values() if isinstance(shape, dict) else [shape]))
 
     def build(self, input_shape: Any) -> None:
         """Creates the weights of an unbuilt network, and checks its output."""
@@ -502,7 +503,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         training: bool = True,
     ) -> Tensor:
         """Returns the loss in nats per variable, and updates the metrics when evaluating."""
-        if sample_weight is None:
+        if sample_weight is None and y is not None:
             check_no_targets(y)
         counts, of_examples = count_variables(y_pred["data"], y_pred.get("mask"), sample_weight)
         data, counted, nats = y_pred["data"], counts, {}

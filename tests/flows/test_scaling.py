@@ -287,6 +287,25 @@ def test_values_beyond_the_range_are_refused_and_never_generated(models):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("by", ["range", "deviation"])
+@pytest.mark.parametrize("per", ["all", "channel", "variable"])
+def test_missing_values_are_left_out(by, per):
+    rng = np.random.default_rng(0)
+    x = rng.normal(3.0, [1.0, 10.0], (50, 4, 2))
+    missing = rng.random(x.shape) < 0.3
+    found = flows.fit_scaling(ContinuousFlow(), np.where(missing, np.nan, x), by, per)
+    columns = {"all": x[~missing], "channel": x[:, :, 1][~missing[:, :, 1]]}
+    columns["variable"] = x[:, 3, 1][~missing[:, 3, 1]]
+    expected = flows.fit_scaling(ContinuousFlow(), columns[per], by)
+    center, scale = (np.broadcast_to(a, (4, 2))[3, 1] for a in (found.center, found.scale))
+    assert_allclose((center, scale), (expected.center, expected.scale))
+    x[:, :, 0] = np.nan
+    if per != "all":
+        with pytest.raises(ValueError, match="`x` must contain observed values"):
+            flows.fit_scaling(ContinuousFlow(), x, by, per)
+
+
+@pytest.mark.once
 def test_bins_cut_the_range_and_a_schedule_is_fitted_in_any_units():
     e, x = draw((400, 3))
     schedules = []
@@ -336,7 +355,7 @@ def test_a_scaling_is_part_of_the_config_and_cannot_be_changed():
         (lambda: OWN.check_event_shape((4, 1)), r"`event_shape` .* shape \(3,\).*\(4, 1\)"),
         (lambda: flows.fit_scaling(OWN, np.array([])), "`x` must contain data"),
         (lambda: flows.fit_scaling(OWN, np.array([1, 2])), "`x` must contain floats.*int64"),
-        (lambda: flows.fit_scaling(OWN, np.array([1.0, np.nan])), "`x` must be finite"),
+        (lambda: flows.fit_scaling(OWN, np.array([1.0, np.inf])), "`x` must be finite"),
         (lambda: flows.fit_scaling(OWN, {"a": 1}), "`x` must not be a dict"),
         (
             lambda: flows.fit_scaling(DiscreteFlow(2, 1.0), np.array([1])),
