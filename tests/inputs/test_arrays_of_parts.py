@@ -122,34 +122,6 @@ def test_weights_that_are_not_one_for_each_example_are_refused(model, weights, c
         model.fit(X, validation_data=(X, None, weights), verbose=0)
 
 
-@pytest.mark.parametrize(
-    ("loss_weights", "message"),
-    [
-        ({"imag": 1.0}, rf"be a dict from some of {PARTS} to weights. Received: .*'imag'"),
-        ([1.0, 1.0, 1.0], rf"be a dict from some of {PARTS}"),
-        (2.0, rf"be a dict from some of {PARTS}.*=2.0"),
-        (
-            {"image": -1},
-            r"contain finite numbers of at least 0. Received: loss_weights\['image'\]=-1",
-        ),
-        ({"image": np.nan}, r"contain finite numbers of at least 0.*nan"),
-        ({"image": np.inf}, r"contain finite numbers of at least 0.*inf"),
-        ({"image": True}, r"contain finite numbers of at least 0.*True"),
-        ({"image": "1"}, r"contain finite numbers of at least 0.*'1'"),
-        ({"image": None}, r"contain finite numbers of at least 0.*None"),
-    ],
-)
-def test_bad_loss_weights_are_refused(model, loss_weights, message):
-    with refuses("`loss_weights` must .*" + message):
-        model.compile("sgd", loss_weights=loss_weights)
-
-
-@pytest.mark.parametrize("loss_weights", [{"image": 1.0}, {}, 1.0])
-def test_loss_weights_of_a_plain_flow_are_refused(plain, loss_weights):
-    with refuses("`loss_weights` must be None unless the flow is a dict"):
-        plain.compile("sgd", loss_weights=loss_weights)
-
-
 @pytest.mark.parametrize("order", ["random", Groups(dict.fromkeys(FLOWS, 0), told=False)])
 def test_an_order_needs_times_of_the_variables(model, plain, order):
     message = "`order` requires a model with times=\"variables\".*order=.*times='shared'"
