@@ -5,9 +5,9 @@ import pytest
 from keras import ops
 from scipy.special import softmax
 
-from keras_bfn.layers import SpatialAttention, TransformerBlock
+from keras_bfn.layers import SpatialAttention
 from keras_bfn.layers.attention import self_attention
-from tests.layers.cases import IMAGES, SEQUENCES, randomize
+from tests.layers.cases import IMAGES, randomize
 from tests.tensors import gradient, to_tensor
 
 
@@ -63,13 +63,3 @@ def test_gradients_of_attention_are_those_of_keras(masked):
     expected = gradient(by_keras, x)
     assert np.abs(expected).max() > 1.0
     np.testing.assert_allclose(own, expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.once
-def test_heads_must_divide_the_channels():
-    for layer, inputs in ((SpatialAttention(4), IMAGES), (TransformerBlock(4), SEQUENCES)):
-        with pytest.raises(ValueError, match=r"`num_heads` must divide.*num_heads=4, 6 channels"):
-            layer(inputs)
-    for num_heads in (0, -2, 2.0):
-        with pytest.raises(ValueError, match=rf"`num_heads` must be an integer.*={num_heads}"):
-            SpatialAttention(num_heads)(IMAGES)

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_bfn.layers import ConvBlock
-from tests.layers.cases import IMAGES, SEQUENCES, TIME, VECTORS, randomize
+from tests.layers.cases import IMAGES, SEQUENCES, TIME, randomize
 
 
 def made(x, **options):
@@ -51,11 +51,3 @@ def test_a_convolution_sees_its_neighbours_and_no_further():
     seen = np.abs(change).max(axis=-1) > 1e-6
     rows, columns = np.nonzero(seen)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (2, 6, 2, 6)
-
-
-@pytest.mark.once
-def test_what_is_neither_image_nor_signal_is_refused():
-    with pytest.raises(ValueError, match=r"`x` must have 3 to 4 axes.*\(2, 6\)"):
-        ConvBlock(6)(VECTORS, TIME)
-    with pytest.raises(ValueError, match=r"`time` must have 2 axes.*\(2, 5, 6\)"):
-        ConvBlock(6)(IMAGES, SEQUENCES)

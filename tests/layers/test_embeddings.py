@@ -2,16 +2,9 @@
 
 import keras
 import numpy as np
-import pytest
 from keras import ops
 
-from keras_bfn.layers import (
-    FourierFeatures,
-    PositionEmbedding,
-    TimeChannel,
-    TimeEmbedding,
-    TransformerBlock,
-)
+from keras_bfn.layers import FourierFeatures, PositionEmbedding, TimeChannel, TimeEmbedding
 from tests.layers.cases import SEQUENCES, TIMES
 
 
@@ -56,23 +49,3 @@ def test_the_time_is_a_channel():
     output = ops.convert_to_numpy(TimeChannel()(SEQUENCES, TIMES))
     np.testing.assert_array_equal(output[..., :-1], SEQUENCES)
     np.testing.assert_allclose(output[..., -1], np.array([[-1.0] * 5, [0.0] * 5]))
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("size", [0, 3, 4.0, "4"])
-def test_odd_embeddings_are_refused(size):
-    with pytest.raises(ValueError, match=rf"`size` must be a positive even integer.*size='?{size}"):
-        TimeEmbedding(size)
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("num_columns", [4, 8])
-@pytest.mark.parametrize(
-    "make",
-    [PositionEmbedding, lambda n: TransformerBlock(0, kernel_size=3, num_columns=n)],
-)
-def test_columns_must_divide_the_positions(make, num_columns):
-    with pytest.raises(ValueError, match=f"must divide .* 6.*num_columns={num_columns}"):
-        make(num_columns)(np.zeros((2, 6, 8), "float32"))
-    with pytest.raises(ValueError, match="num_columns=0"):
-        make(0)

@@ -1,11 +1,10 @@
 """Tokens share a projection, and have a gain and a bias each."""
 
 import numpy as np
-import pytest
 from keras import ops
 
 from keras_bfn.layers import TokenEmbedding
-from tests.layers.cases import IMAGES, SEQUENCES, VECTORS, randomize
+from tests.layers.cases import SEQUENCES, randomize
 
 
 def test_tokens_are_projected_alike_and_each_has_a_gain_and_a_bias():
@@ -28,10 +27,3 @@ def test_equal_tokens_are_told_apart_from_the_start():
     embedded = ops.convert_to_numpy(layer(np.ones((1, 5, 6), "float32")))[0]
     distances = np.abs(embedded[:, None] - embedded).max(axis=-1)
     assert (distances[~np.eye(5, dtype=bool)] > 1e-3).all()
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("x", [VECTORS, IMAGES], ids=["vectors", "images"])
-def test_what_is_no_sequence_of_tokens_is_refused(x):
-    with pytest.raises(ValueError, match=r"`x` must have 3 axes.*x of shape"):
-        TokenEmbedding(4)(x)

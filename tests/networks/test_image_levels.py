@@ -26,13 +26,6 @@ def test_both_data_formats_compute_the_same(name):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("image_shape", [(6, 8, 1), (6, 8), (6,), (), 8, (8, 8, None), (8, 0)])
-def test_images_that_cannot_be_halved_are_refused(image_shape):
-    with pytest.raises(ValueError, match=r"`image_shape` must be.*divisible by 4\..*3 levels"):
-        keras_bfn.networks.UNet(FLOWS["binary"](), image_shape, width_multipliers=(1, 2, 2))
-
-
-@pytest.mark.once
 @pytest.mark.parametrize(("network", "shape"), [("UNet", (8,)), ("VDMUNet", (7, 2))])
 def test_signals_of_one_channel_and_of_several_keep_the_contract(network, shape):
     flow = FLOWS["continuous"]()

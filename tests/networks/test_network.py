@@ -6,7 +6,6 @@ import pytest
 
 import keras_bfn
 from keras_bfn import testing
-from keras_bfn._config import argument_names
 from tests.backends import everywhere
 from tests.models.small import FLOWS
 from tests.networks.cases import NETWORKS, event_shape, make_inputs, random_network, randomize
@@ -188,39 +187,3 @@ def test_a_part_of_a_network_is_a_model_of_keras(name, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "part.keras")
     inputs = make_inputs(name, FLOWS["binary"]())
     np.testing.assert_allclose(run(loaded, inputs), run(part, inputs), rtol=1e-5)
-
-
-WRONG = {
-    "width": (7, "must be even"),
-    "dropout": (1.0, r"must be a number in \[0, 1\)"),
-    "conditions": (0, "must be an integer of at least 1"),
-    "num_blocks": (-1, "must be an integer of at least 1"),
-    "num_layers": (1.5, "must be an integer of at least 1"),
-    "width_multipliers": ((), "must have at least one level"),
-}
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("argument", WRONG)
-def test_wrong_sizes_are_refused_by_their_names(argument):
-    networks = keras_bfn.networks
-    value, message = WRONG[argument]
-    refused = 0
-    for network, shape in (
-        (networks.MLP, (4, 4, 1)),
-        (networks.UNet, (4, 4, 1)),
-        (networks.VDMUNet, (4, 4, 1)),
-        (networks.Transformer, 16),
-    ):
-        if argument in argument_names(network):
-            with pytest.raises(ValueError, match=f"`{argument}` {message}.*Received"):
-                network(FLOWS["binary"](), shape, **{argument: value})
-            refused += 1
-    assert refused >= 1
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("name", NETWORKS)
-def test_what_is_not_a_flow_is_refused(name):
-    with pytest.raises(ValueError, match=r"`flow` must be a `keras_bfn\.flows\.Flow`.*'binary'"):
-        NETWORKS[name]("binary")

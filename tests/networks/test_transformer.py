@@ -18,12 +18,6 @@ from tests.tensors import run, to_numpy
 
 
 @pytest.mark.once
-def test_sequences_without_length_are_refused():
-    with pytest.raises(ValueError, match=r"`event_shape` must be an integer of at least 1"):
-        keras_bfn.networks.Transformer(FLOWS["binary"](), 12.0)
-
-
-@pytest.mark.once
 @pytest.mark.parametrize("name", FLOWS)
 def test_a_transformer_of_several_channels_keeps_its_contract(name):
     flow = FLOWS[name]()

@@ -353,6 +353,16 @@ CALLS = {
             "must be (height, width) or (height, width, channels),",
             "event_shape=(12,)",
         ),
+        (
+            lambda t: BayesianFlowNetwork(
+                flows.ContinuousFlow(0.05, center=[0, 15, 2000], scale=[0.1, 25, 50]),
+                networks.MLP(
+                    flows.ContinuousFlow(0.05, center=[0, 15, 2000], scale=[0.1, 25, 50]), (4,), 8
+                ),
+            ),
+            "must be such that the flow's `center` and `scale`, of shape (3,),",
+            "examples of shape (4,)",
+        ),
     ],
     "figures": [
         (
