@@ -33,13 +33,6 @@ def test_a_folder_with_other_files_is_not_published(hub, tmp_path):
 
 
 @pytest.mark.once
-def test_a_version_is_not_uploaded_to():
-    for uri in ("hf://user/repo@v2", "kaggle://user/model/keras/small/2"):
-        with pytest.raises(ValueError, match=r"`uri` must .*without @revision.*without /version"):
-            upload_preset(uri, "folder")
-
-
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [

@@ -70,18 +70,3 @@ def test_angles_are_drawn_by_their_densities(tmp_path, monkeypatch):
         ]
         density = ops.convert_to_numpy(density)
         np.testing.assert_allclose(shares, density / density.sum(), rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"sample": 3}, "`sample` must be below 3. Received: sample=3"),
-        ({"variable": (0, 4, 0)}, r"`variable` must be an index into shape \(4, 4, 1\).*4"),
-        ({"variable": (0, 0)}, r"`variable` must be an index.*\(0, 0\)"),
-    ],
-)
-def test_a_variable_that_is_not_there_is_refused(kwargs, message, tmp_path):
-    model = make_model(FLOWS["binary"]())
-    trajectory = model.generate(3, num_steps=2, return_details=True, verbose=0).trajectory
-    with pytest.raises(ValueError, match=message):
-        plot_flow(model.flow, trajectory, tmp_path / "flow.png", **kwargs)

@@ -42,11 +42,6 @@ def test_a_trajectory_of_every_flow_is_drawn(name, tmp_path):
     assert image.imread(tmp_path / "trajectory.png").std() > 0.01
 
 
-def test_what_is_no_image_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"`samples` must be images.*\(4, 8, 8, 2\)"):
-        plot_samples(np.zeros((4, 8, 8, 2)), tmp_path / "samples.png")
-
-
 def test_a_missing_matplotlib_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pip install .keras-bfn\[examples\]"):

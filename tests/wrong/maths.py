@@ -287,6 +287,13 @@ CALLS = {
             "flow=array([[[[1],",
         ),
     ],
+    "fresh_noise": [
+        (
+            lambda t: samplers.JumpSampler(fresh_noise="yes"),
+            "must be True or False",
+            "fresh_noise='yes'",
+        ),
+    ],
     "interval": [
         (
             lambda t: losses.CrossEntropyLoss(interval=(0.5, 0.5)),
@@ -348,6 +355,18 @@ CALLS = {
         ),
         (lambda t: samplers.SDE1Sampler(noise=None), "must be a number in [0, 1]", "noise=None"),
         (lambda t: samplers.SDE1Sampler(noise=True), "must be a number in [0, 1]", "noise=True"),
+    ],
+    "noise_scale": [
+        (
+            lambda t: samplers.JumpSampler(True, noise_scale=0.0),
+            "must be a number in (0, 1]",
+            "noise_scale=0.0",
+        ),
+        (
+            lambda t: samplers.JumpSampler(noise_scale=0.5),
+            "must be 1 for jumps, unless `fresh_noise` is True",
+            "noise_scale=0.5",
+        ),
     ],
     "num_before": [
         (
@@ -902,6 +921,11 @@ CALLS = {
             "must be above 0 for spacing='log_beta', since log(beta(0)) is infinite",
             "start=0.0",
         ),
+        (
+            lambda t: samplers.JumpSampler(start=0.0),
+            "must be above 0 for spacing='log_beta', since log(beta(0)) is infinite",
+            "start=0.0",
+        ),
     ],
     "temperature": [
         (
@@ -1047,6 +1071,11 @@ CALLS = {
             lambda t: distributions.VonMises(ops.ones((1, 2))).truncated(top_k=3),
             "Arguments `top_k` and `top_p` must be None for continuous data, which",
             "top_k=3, top_p=None",
+        ),
+        (
+            lambda t: samplers.JumpSampler(top_k=2),
+            "must be None for jumps, unless `fresh_noise` is True",
+            "top_k=2",
         ),
     ],
     "top_p": [
