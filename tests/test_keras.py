@@ -11,7 +11,7 @@ from keras_bfn import _keras
 from keras_bfn._random import make_seed_generator
 from tests.tensors import to_numpy
 
-once = pytest.mark.once
+pytestmark = pytest.mark.once
 
 
 def test_a_loop_gives_what_one_step_after_another_gives():
@@ -56,7 +56,6 @@ def test_draws_by_a_seed_leave_the_generator_where_it_was():
     assert (to_numpy(generator.state) != before).any()
 
 
-@once
 def test_a_generator_is_where_it_was_after_an_error_too():
     generator = make_seed_generator(0)
     before = to_numpy(generator.state)
@@ -71,7 +70,6 @@ def test_a_generator_is_where_it_was_after_an_error_too():
     np.testing.assert_array_equal(to_numpy(generator.state), before)
 
 
-@once
 def test_dicts_within_dicts_are_put_in_order_by_name():
     structure = {"b": {"d": 1, "c": 2}, "a": 3}
     values = {"a": 30, "b": {"c": 20, "d": 10}}
@@ -87,7 +85,6 @@ def nested():
     return keras.Sequential([keras.Input((4,)), inner, keras.layers.Dense(2)])
 
 
-@once
 def test_layers_within_layers_are_found_and_what_was_done_to_them_is_done_to_others():
     model, other = nested(), nested()
     layers = _keras.layers_within(model)
@@ -109,7 +106,6 @@ def test_layers_within_layers_are_found_and_what_was_done_to_them_is_done_to_oth
     assert _keras.changed_layers(other, policies) == changes
 
 
-@once
 def test_a_frozen_layer_may_hold_one_that_trains():
     model, other = nested(), nested()
     inner = model.layers[0]
@@ -120,7 +116,6 @@ def test_a_frozen_layer_may_hold_one_that_trains():
         assert one.trainable == copy.trainable
 
 
-@once
 @pytest.mark.parametrize(
     ("monitor", "mode", "expected"),
     [
@@ -136,7 +131,6 @@ def test_callbacks_that_leave_the_direction_open_learn_that_less_is_better(monit
     assert callback.mode == expected
 
 
-@once
 def test_an_optimizers_config_names_no_backend():
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.5))
     config = keras.optimizers.serialize(optimizer)
@@ -147,7 +141,6 @@ def test_an_optimizers_config_names_no_backend():
     assert config == keras.optimizers.serialize(optimizer)  # which is not changed
 
 
-@once
 @pytest.mark.parametrize(("policy", "is_scaled"), [("mixed_float16", True), ("float32", False)])
 def test_the_loss_is_scaled_once_for_a_network_in_float16(policy, is_scaled):
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, dtype=policy)])
@@ -169,7 +162,6 @@ def test_copied_values_do_not_change_with_their_variables():
     assert [value.tolist() for value in values] == [[0.0] * 3, [1.0] * 2]
 
 
-@once
 def test_batches_of_a_loader_are_tuples_and_its_own_stay_lists():
     torch_data = pytest.importorskip("torch.utils.data")
     rows = [({"a": np.float32(i)}, np.float32(i)) for i in range(4)]

@@ -9,7 +9,7 @@ from tests.tensors import to_numpy, to_tensor
 
 FLOW = {"b": FLOWS["binary"](), "a": FLOWS["continuous"]()}
 VALUES = {"a": 1, "b": 2}
-once = pytest.mark.once
+pytestmark = pytest.mark.once
 
 
 def test_variables_are_added_up_for_each_example():
@@ -18,7 +18,6 @@ def test_variables_are_added_up_for_each_example():
     assert to_numpy(_parts.sum_variables(to_tensor([5.0, 7.0]))).tolist() == [5.0, 7.0]
 
 
-@once
 def test_a_function_is_called_once_or_once_for_each_part():
     def tell(flow, value, more):
         return type(flow).__name__, value, more
@@ -33,7 +32,6 @@ def test_a_function_is_called_once_or_once_for_each_part():
     assert _parts.unzip_parts((1, 2)) == (1, 2)
 
 
-@once
 def test_parts_are_added_left_out_picked_and_put_in_order():
     assert _parts.sum_parts(VALUES) == 3
     assert _parts.sum_parts(7) == 7
@@ -47,7 +45,6 @@ def test_parts_are_added_left_out_picked_and_put_in_order():
     assert _parts.count_examples({"a": np.zeros((4, 2)), "b": np.zeros(4)}) == 4
 
 
-@once
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -68,7 +65,6 @@ def test_other_parts_are_refused(call, message):
         call()
 
 
-@once
 def test_parts_are_named_in_messages():
     assert _parts.part_names(FLOW, "x") == {"b": "x['b']", "a": "x['a']"}
     assert _parts.part_names(FLOW["a"], "x") == "x"

@@ -17,6 +17,8 @@ from keras_bfn.predictions import (
 )
 from tests.tensors import to_numpy, to_tensor
 
+pytestmark = pytest.mark.once
+
 RNG = np.random.default_rng(0)
 FLOW, T = DiscreteFlow(3, beta_1=2.0), np.array([0.3, 0.8], "float32")
 S = RNG.standard_normal((2, 4, 3)).astype("float32")
@@ -107,7 +109,6 @@ def symbolic(**more):
     return {"theta": theta, "t": t, **more}
 
 
-@pytest.mark.once
 def test_a_functional_network_declares_what_it_takes():
     plain = Signature(network_of(**symbolic()), None)
     assert (plain.conditional, plain.takes_mask, plain.allow_missing) == (False, False, False)
@@ -132,7 +133,6 @@ def test_a_functional_network_declares_what_it_takes():
         Signature(network_of(**symbolic(**more)), False)
 
 
-@pytest.mark.once
 def test_a_layer_declares_nothing_and_takes_what_it_is_given():
     own = Signature(keras.layers.Dense(3), True)
     assert (own.inputs, own.conditional, own.condition) == (None, None, None)
@@ -142,7 +142,6 @@ def test_a_layer_declares_nothing_and_takes_what_it_is_given():
         own.check_conditional(conditional)
 
 
-@pytest.mark.once
 def test_symbolic_inputs_have_the_shapes_of_a_batch():
     flow = {"word": FLOW, "size": ContinuousFlow(0.1)}
     shapes, condition = {"word": (4,), "size": ()}, (2, 5)
@@ -163,7 +162,6 @@ def test_symbolic_inputs_have_the_shapes_of_a_batch():
     }
 
 
-@pytest.mark.once
 def test_outputs_of_a_network_in_half_precision_are_float32():
     network = keras.layers.Dense(3, dtype="bfloat16")
     found = Signature(network, None).call(lambda x, training: network(x["theta"]), {"theta": S})

@@ -24,7 +24,7 @@ def test_new_variables_are_where_the_models_are():
         return
     import tensorflow as tf
 
-    strategy = tf.distribute.OneDeviceStrategy("cpu:0")
+    strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
     with strategy.scope():
         model = make_model(FLOWS["binary"]())
     assert tf.distribute.get_strategy() is not strategy

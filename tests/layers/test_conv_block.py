@@ -17,6 +17,7 @@ def made(x, **options):
     return block
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("x", [IMAGES, SEQUENCES], ids=["images", "signals"])
 def test_both_data_formats_compute_the_same(x):
     if keras.backend.backend() == "tensorflow":

@@ -10,6 +10,7 @@ from keras_bfn.layers.dense import Dense
 from tests.layers.cases import SEQUENCES, TIME, VECTORS, randomize
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("use_bias", [True, False])
 @pytest.mark.parametrize("x", [VECTORS, SEQUENCES], ids=["vectors", "sequences"])
 def test_a_dense_layer_is_keras_own_with_the_same_weights(x, use_bias):
@@ -26,6 +27,7 @@ def test_a_dense_layer_is_keras_own_with_the_same_weights(x, use_bias):
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.once
 def test_a_block_adds_a_hidden_layer_that_is_told_the_time():
     block = DenseBlock(12)
     block(VECTORS, TIME)

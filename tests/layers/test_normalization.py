@@ -22,11 +22,13 @@ def test_normalisation_after_frozen_layers_learns_whatever_lies_where_in_memory(
     np.testing.assert_allclose(*found, rtol=1e-5)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("channels", "most", "groups"), [(3, 32, 1), (24, 32, 6), (10, 8, 2)])
 def test_groups_are_equal_and_of_at_least_four_channels(channels, most, groups):
     assert group_norm(channels, most, axis=-1).groups == groups
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("axis", [1, -1])
 def test_each_group_of_channels_has_no_mean_and_a_variance_of_one(axis, seed):
     x = 3.0 + 2.0 * keras.random.normal((2, 8, 8, 8), seed=seed)

@@ -1,10 +1,13 @@
 """Tokens share a projection, and have a gain and a bias each."""
 
 import numpy as np
+import pytest
 from keras import ops
 
 from keras_bfn.layers import TokenEmbedding
 from tests.layers.cases import SEQUENCES, randomize
+
+pytestmark = pytest.mark.once
 
 
 def test_tokens_are_projected_alike_and_each_has_a_gain_and_a_bias():

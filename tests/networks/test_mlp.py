@@ -24,6 +24,7 @@ def test_blocks_have_the_number_and_the_width_that_they_are_given():
     assert [(block.hidden_size, block.dropout) for block in blocks] == [(40, 0.5)] * 3
 
 
+@pytest.mark.once
 def test_theta_joins_the_output_however_it_was_embedded():
     """Without what the blocks say, the output is a projection of theta, scaled to [-1, 1]."""
     flow = FLOWS["binary"]()

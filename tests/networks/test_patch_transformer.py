@@ -10,6 +10,7 @@ from tests.networks.cases import randomize
 from tests.tensors import run, to_numpy, to_tensor
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("size", [1, 2])
 def test_squares_are_joined_in_reading_order_and_cut_again(size):
     x = np.arange(2 * 4 * 6 * 3.0).reshape(2, 4, 6, 3)

@@ -28,6 +28,7 @@ def test_each_level_has_half_the_positions_and_a_width_of_its_own(image_shape):
     assert found == [*down, levels[-1], levels[-1], *up]
 
 
+@pytest.mark.once
 def test_the_input_with_the_time_joins_the_output():
     """Without what the levels say, the output is a projection of theta and time, in [-1, 1]."""
     network = networks.UNet(FLOWS["binary"](), (4, 4, 3), 8, (1,), 1, 1, shortcut=False, **FORMAT)

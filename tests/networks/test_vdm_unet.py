@@ -27,6 +27,7 @@ def test_all_blocks_have_all_positions():
     assert not any(block.add_time.use_bias for block in blocks)
 
 
+@pytest.mark.once
 def test_theta_itself_joins_the_output():
     """Without what the blocks say, the output is a projection of theta, in [-1, 1]."""
     network = networks.VDMUNet(FLOWS["binary"](), (4, 4, 3), 8, 1, shortcut=False, **FORMAT)
