@@ -139,6 +139,20 @@ def test_symbols_of_molecules(pattern, text, symbols):
     assert [fitted.symbols[token] for token in fitted.encode(text)] == symbols
 
 
+def test_what_symbols_cannot_be_is_refused():
+    with pytest.raises(
+        ValueError, match=r"`text` must consist .* 2 symbols.*no symbol matches at 'xC'"
+    ):
+        Symbols(["C", "Cl"]).encode("ClxC")
+    with pytest.raises(ValueError, match=r"`texts` must consist of matches of .*C\.O"):
+        Symbols.fit(["C.O"], "[CO]")
+    for wrong in ("C", [], ["C", "C"], ["C", ""], ["C", 3], None):
+        with pytest.raises(ValueError, match=r"`symbols` must be a list of distinct, non-empty"):
+            Symbols(wrong)
+    with pytest.raises(ValueError, match=r"`has_end` must be True or False"):
+        Symbols(["C"], has_end="*")
+
+
 def test_letters_are_numbered_as_in_their_alphabet():
     alphabet = " abcdefghijklmnopqrstuvwxyz"
     assert Letters().alphabet == alphabet

@@ -433,9 +433,6 @@ CALLS = {
             "given['c']=['a', 'a', 'a']",
         ),
     ],
-    "has_end": [
-        (lambda t: datasets.Symbols(["C"], has_end="*"), "must be True or False", "has_end='*'"),
-    ],
     "held_out": [
         (
             lambda t: datasets.embedded_digits(held_out=1.0),
@@ -909,38 +906,6 @@ CALLS = {
         (lambda t: tables.Angle(0), "must be a positive, finite number", "period=0"),
         (lambda t: tables.Angle("day"), "must be a positive, finite number", "period='day'"),
     ],
-    "symbols": [
-        (
-            lambda t: datasets.Symbols("C"),
-            "must be a list of distinct, non-empty strings",
-            "symbols='C'",
-        ),
-        (
-            lambda t: datasets.Symbols([]),
-            "must be a list of distinct, non-empty strings",
-            "symbols=[]",
-        ),
-        (
-            lambda t: datasets.Symbols(["C", "C"]),
-            "must be a list of distinct, non-empty strings",
-            "symbols=['C', 'C']",
-        ),
-        (
-            lambda t: datasets.Symbols(["C", ""]),
-            "must be a list of distinct, non-empty strings",
-            "symbols=['C', '']",
-        ),
-        (
-            lambda t: datasets.Symbols(["C", 3]),
-            "must be a list of distinct, non-empty strings",
-            "symbols=['C', 3]",
-        ),
-        (
-            lambda t: datasets.Symbols(None),
-            "must be a list of distinct, non-empty strings",
-            "symbols=None",
-        ),
-    ],
     "ticks": [
         (lambda t: tables.Number(ticks=0), "must be an integer of at least 1", "ticks=0"),
     ],
@@ -1024,21 +989,11 @@ CALLS = {
             "must contain only the 2 characters of the alphabet. Use `Letters.fit`",
             "a text with [' ', 'c', 'e', 'h', 'i', 'l', 'm', 's']",
         ),
-        (
-            lambda t: datasets.Symbols(["C", "Cl"]).encode("ClxC"),
-            "must consist of the 2 symbols",
-            "'ClxC', where no symbol matches at 'xC'",
-        ),
     ],
     "texts": [
         (lambda t: metrics.spelling_rate("a b c", "b"), "must be a list of strings", "a str"),
         (lambda t: metrics.spelling_rate([1], "b"), "must be a list of strings", "a list"),
         (lambda t: metrics.spelling_rate(None, "b"), "must be a list of strings", "a NoneType"),
-        (
-            lambda t: datasets.Symbols.fit(["C.O"], "[CO]"),
-            "must consist of matches of '[CO]'",
-            "texts='C.O'",
-        ),
     ],
     "tokenizer": [
         (
