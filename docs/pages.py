@@ -48,7 +48,8 @@ def public_members(module):
         ours = [name for name, path in module.imports.items() if path.startswith("keras_bfn.")]
         members = [module.members[name] for name in ours]
     else:
-        members = [m for m in module.members.values() if not m.is_alias and m.is_public]
+        ours = [m for m in module.members.values() if not m.is_alias and m.is_public]
+        members = [m for m in ours if m.is_class or m.is_function]  # no constants
     return sorted(members, key=lambda member: (not member.name[0].isupper(), member.name))
 
 

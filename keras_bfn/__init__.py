@@ -18,6 +18,7 @@ from keras_bfn import presets as presets
 from keras_bfn import recipes as recipes
 from keras_bfn import samplers as samplers
 from keras_bfn import schedules as schedules
+from keras_bfn import series as series
 from keras_bfn import simulation as simulation
 from keras_bfn import tables as tables
 from keras_bfn import testing as testing

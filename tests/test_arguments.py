@@ -11,7 +11,7 @@ import traceback
 import numpy as np
 import pytest
 
-from tests.wrong import data, maths, models, networks, pictures, rest
+from tests.wrong import data, maths, models, networks, pictures, rest, series
 from tests.wrong.things import FLOW, Things, X, total
 
 pytestmark = pytest.mark.once
@@ -23,6 +23,7 @@ AREAS = {
     "networks": networks,
     "pictures": pictures,
     "rest": rest,
+    "series": series,
 }
 CASES = [
     pytest.param(name, calls, id=f"{area}-{name}")

@@ -148,24 +148,6 @@ def many_series():
     ]
 
 
-def test_windows_of_forecasts_are_pieces_of_one_series_and_scaled_by_their_past(many_series):
-    past, future = forecasts.cut(many_series, 50, np.random.default_rng(0))
-    everything = {series.tobytes() for series in many_series}
-    for window in np.concatenate([past, future], axis=1):
-        window = window[~np.isnan(window)]
-        assert len(window) >= forecasts.SHORTEST + forecasts.HORIZON
-        assert any(window.tobytes() in series for series in everything)
-    scaling, scaled = (forecasts.find_scaling(factor * past) for factor in (1, 1000))
-    np.testing.assert_allclose(scaled.inputs, scaling.inputs, atol=1e-4)
-    units = scaling.to_units(future)
-    np.testing.assert_allclose(scaled.to_units(1000 * future), units, atol=1e-4)
-    inside = np.abs(units) < forecasts.LARGEST
-    back = scaling.to_months(units[:, None])[:, 0]
-    np.testing.assert_allclose(back[inside], future[inside], rtol=1e-4)
-    naive = scaling.to_months(np.zeros((50, 1, 18)))[:, 0]
-    np.testing.assert_allclose(naive, np.tile(past[:, -12:], 2)[:, :18])
-
-
 @pytest.mark.parametrize("name", ["model", "quantiles"])
 def test_a_network_forecasts_series_of_many_lengths(name, many_series, monkeypatch):
     monkeypatch.setattr(forecasts, "STEPS_PER_EPOCH", 8)

@@ -110,6 +110,18 @@ def test_a_guide_runs_as_a_notebook_once(tmp_path, monkeypatch):
     assert "{.text .output}" not in guides.to_page(guides.find_notebook(guide), "small")[0]
 
 
+def test_constants_of_a_module_have_no_page():
+    pytest.importorskip("griffe")
+    pytest.importorskip("mkdocs")
+    pytest.importorskip("latex2mathml")
+    pages = importlib.import_module("docs.pages")
+    for section in pages.SECTIONS:
+        members = pages.public_members(section)
+        constants = [m.path for m in members if m.is_attribute and m.name.isupper()]
+        assert members
+        assert not constants or section.is_init_module, constants
+
+
 @pytest.fixture
 def check():
     """What looks at a site in a Chromium, where there is one."""

@@ -27,7 +27,7 @@ NAMES = {
 NAMES["keras_bfn.tables.TableEstimator"] = keras_bfn.tables.TableEstimator
 SINGLE_MODULES = {
     f"{module.__name__}.{name}": value
-    for module in (keras_bfn.devices, keras_bfn.recipes, keras_bfn.simulation)
+    for module in (keras_bfn.devices, keras_bfn.recipes, keras_bfn.series, keras_bfn.simulation)
     for name, value in vars(module).items()
     if name[0] != "_" and getattr(value, "__module__", None) == module.__name__
 }

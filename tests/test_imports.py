@@ -38,7 +38,10 @@ NEEDS = {
         lambda t, _: datasets.embedded_digits(),
         lambda t, _: datasets.embedded_images(),
     ],
-    "narwhals": [lambda t, _: keras_bfn.tables.Table.from_dataframe(t.frame)],
+    "narwhals": [
+        lambda t, _: keras_bfn.tables.Table.from_dataframe(t.frame),
+        lambda t, _: keras_bfn.series.make_model(t.frame, horizon=4),
+    ],
     "constriction": [lambda t, _: t.codec.compress(X, verbose=0)],
     "tokenizers": [lambda t, _: datasets.Subwords("{}")],
     "tensorboard": [

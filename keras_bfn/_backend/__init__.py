@@ -14,6 +14,7 @@ from keras_bfn._backend.operations import attend as attend
 from keras_bfn._backend.operations import normalize_groups as normalize_groups
 from keras_bfn._backend.operations import one_by_one as one_by_one
 from keras_bfn._backend.operations import sum_of as sum_of
+from keras_bfn._backend.operations import write_step as write_step
 from keras_bfn._backend.processes import mean_of_processes as mean_of_processes
 from keras_bfn._backend.processes import of_all_processes as of_all_processes
 from keras_bfn._backend.processes import process_of as process_of

@@ -49,6 +49,17 @@ def attend(query, key, value, mask=None):
     return ops.transpose(attended, (0, 2, 1, 3))
 
 
+def write_step(whole, i, step):
+    """Returns `whole`, of shape `(batch, steps, ...)`, with `step` at place i of its second axis.
+
+    On PyTorch, `whole` itself is changed, of which Keras 3.15 would make a copy at every step.
+    """
+    if keras.backend.backend() == "torch":
+        whole[:, i] = step
+        return whole
+    return ops.slice_update(whole, (0, i) + (0,) * (len(step.shape) - 1), step[:, None])
+
+
 def sum_of(term, num):
     """Returns the sum of the elementwise function `term(i)` over i = 0, 1, ..., num - 1.
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import orders, samplers
+from keras_bfn._backend import write_step
 from keras_bfn._parts import (
     check_has_event_shape,
     check_names,
@@ -111,10 +112,9 @@ class GenerationProgram(LoopProgram):
 def record(trajectory, i, predictions):
     """Writes the predictions at step i into a trajectory."""
 
-    def write(whole, seen):
-        return ops.slice_update(whole, (0, i) + (0,) * (len(seen.shape) - 1), seen[:, None])
-
-    return keras.tree.map_structure(write, trajectory, predictions)
+    return keras.tree.map_structure(
+        lambda whole, seen: write_step(whole, i, seen), trajectory, predictions
+    )
 
 
 class GenerationResult(NamedTuple):

@@ -16,7 +16,7 @@ DAY = 86_400  # seconds
 
 def import_narwhals():
     """Returns the package `narwhals`, which reads frames of either library."""
-    with tell_to_install('Tables need narwhals: pip install "keras-bfn[tables]"'):
+    with tell_to_install('DataFrames need narwhals: pip install "keras-bfn[tables]"'):
         import narwhals
     return narwhals
 

@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 import keras_bfn
+from keras_bfn._backend import write_step
 from keras_bfn.samplers import AncestralSampler, ODE2Sampler, Sampler, SDE2Sampler
 from tests.backends import everywhere
 from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
@@ -141,6 +142,18 @@ def test_a_trajectory_leads_from_the_prior_to_the_sample(name, model_of):
         params = trajectory.params[-1]
         mode = params[..., 0] > 0 if name == "binary" else params.argmax(axis=-1)
         np.testing.assert_array_equal(samples, mode)
+
+
+@pytest.mark.once
+def test_a_trajectory_is_written_in_place():
+    """A copy of all steps at every step would take as long as the square of their number."""
+    if keras.backend.backend() != "torch":
+        pytest.skip("of compiled programs")
+    whole = ops.zeros((2, 5, 3))
+    for i in range(5):
+        after = write_step(whole, i, ops.full((2, 3), i + 1.0))
+        assert after.data_ptr() == whole.data_ptr()
+    np.testing.assert_array_equal(to_numpy(after)[1, :, 2], [1, 2, 3, 4, 5])
 
 
 @pytest.mark.parametrize("sampler", everywhere(list(SAMPLERS), "ancestral", "ode2"))

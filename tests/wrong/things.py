@@ -14,6 +14,7 @@ from keras_bfn import (
     flows,
     metrics,
     networks,
+    series,
     tables,
 )
 from tests.models.small import (
@@ -123,6 +124,11 @@ class Things:
     @functools.cached_property
     def rows(self):
         return self.table.make_model(8, 1)
+
+    @functools.cached_property
+    def series(self):
+        x, covariates = np.arange(1.0, 81.0).reshape(2, 40), np.zeros((2, 50, 3))
+        return series.make_model(x, 4, 8, 1, False, covariates, [1.0, 2.0], 8, 1)
 
     @functools.cached_property
     def codec(self):

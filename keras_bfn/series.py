@@ -1,0 +1,472 @@
+"""Forecasts: one model of many series, of any lengths and scales."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import keras
+import numpy as np
+
+from keras_bfn import flows, networks
+from keras_bfn._random import seed_of
+from keras_bfn._typing import Array, ArrayLike
+from keras_bfn._validation import (
+    check_between,
+    check_bool,
+    check_int,
+    check_numbers,
+    check_seed,
+    mismatch,
+    refusal,
+    to_numpy,
+)
+from keras_bfn.flows import Flow
+from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.samplers import Sampler
+from keras_bfn.tables import frames
+
+SIGMA_1 = 0.02
+LARGEST = 8.0  # scaled numbers are clipped there, or, for horizons of several seasons, beyond it
+RARE = 0.005  # the fraction that is clipped, if that is not too far out
+SHOWN = 10.0  # where the scaled history is clipped
+FINEST = 1e-3  # the least unit, relative to the size of the numbers
+FEWEST = 8  # steps before a training window, at least; or two seasons
+COLUMNS = ("unique_id", "ds", "y")  # of frames, as Nixtla's packages name them
+PRIOR_WINDOWS = 10_000
+BATCH_SIZE = 2048
+
+
+@keras.saving.register_keras_serializable("keras_bfn")
+class SeriesModel(BayesianFlowNetwork):
+    """A model of the next steps of a series, given those before.
+
+    Its data are the next `horizon` steps, relative to the same steps of the last season, in units
+    of the mean absolute change from season to season. Its condition is the last `context` steps in
+    the same units, with covariates. Only steps before a window scale it, so series of all sizes
+    share one model, and a series times 1,000 has forecasts times 1,000.
+
+    `windows` makes data for `fit`, `evaluate` and `code_length` of series. `sample_paths` and
+    `quantiles` forecast in the units of the series.
+
+    Series are a list of 1-D arrays of any lengths; an array `(num_series, length)`; or a frame of
+    pandas or polars with the columns `unique_id`, `ds` and `y`, which has a row for each step. The
+    frame's series are in the order of their first rows, and each is sorted by `ds`. NaN is a
+    missing value. In a history, the value of the last season replaces it; in the data, it is not
+    learnt.
+
+    Args:
+        flow, network, **kwargs: as in `keras_bfn.BayesianFlowNetwork`. `make_model` chooses them
+            from series.
+        context, season, log: as in `make_model`.
+        covariates, static: None, or the means and standard deviations by which covariates are
+            scaled, two lists.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> months = np.arange(60)
+    >>> sales = [size * (2 + np.sin(months / 6 * np.pi)) for size in (1.0, 50.0, 3000.0)]
+    >>> model = keras_bfn.series.make_model(sales, horizon=6, season=12, width=32, seed=0)
+    >>> model.compile(keras_bfn.recipes.adamw(num_steps=20))
+    >>> history = model.fit(model.windows(sales, 1000, seed=0), batch_size=50, verbose=0)
+    >>> model.sample_paths(sales, num_paths=50, seed=0).shape
+    (3, 50, 6)
+    >>> model.quantiles(sales, [0.1, 0.5, 0.9], seed=0).shape
+    (3, 3, 6)
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        network: keras.Layer,
+        context: int,
+        season: int = 1,
+        log: bool = False,
+        covariates: Sequence[Sequence[float]] | None = None,
+        static: Sequence[Sequence[float]] | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(flow, network, **kwargs)
+        if isinstance(self.event_shape, dict) or len(self.event_shape or ()) != 1:
+            raise refusal("network", "must be for data of shape (horizon,)", self.event_shape)
+        self.season = check_int("season", season, 1)
+        self.context = check_int("context", context, 2 * season)
+        self.log = check_bool("log", log)
+        self.covariates = _check_scale("covariates", covariates)
+        self.static = _check_scale("static", static)
+        (horizon,) = self.event_shape
+        self._form = _Form(horizon, context, season, log, self.covariates, self.static)
+
+    def windows(
+        self,
+        series: Any,
+        num_windows: int,
+        covariates: Sequence[ArrayLike] | None = None,
+        static: ArrayLike | None = None,
+        seed: int | None = None,
+    ) -> tuple[Array, Array]:
+        """Draws windows at random: a series, then a position in it.
+
+        A window has at least two seasons, or eight steps, before it. Scaled numbers beyond those of
+        the flow are clipped.
+
+        Args:
+            series: the series. Those that are too short for a window are left out.
+            num_windows: int. The number of windows. Those without an observed value before them, or
+                in them, are left out.
+            covariates, static: as in `make_model`.
+            seed: int or None.
+
+        Returns:
+            The tuple of data, `(num_windows, horizon)`, and conditions, for `fit` and `evaluate`.
+
+        Raises:
+            ValueError: if an argument is out of its range, or no series is long enough.
+        """
+        x, condition = self._form.draw(series, num_windows, covariates, static, seed)
+        low, high = self.flow.data_range
+        return np.clip(x, low, high), condition
+
+    def encode_history(
+        self,
+        history: Any,
+        covariates: Sequence[ArrayLike] | None = None,
+        static: ArrayLike | None = None,
+    ) -> tuple[Array, Array, Array]:
+        """Returns what a network sees of series, and what its outputs are relative to.
+
+        Args:
+            history, covariates, static: as in `sample_paths`.
+
+        Returns:
+            The tuple of the conditions, `(num_series, size)`; the same steps of the last season,
+            `(num_series, horizon)`; and the units, `(num_series, 1)`. A number of the flow, times
+            the unit, plus the last season, is a number of the series; with `log`, its logarithm.
+
+        Raises:
+            ValueError: if an argument is out of its range.
+        """
+        horizon = self._form.horizon
+        return self._form.encode(*self._form.read_past(history, covariates, static, horizon))
+
+    def sample_paths(
+        self,
+        history: Any,
+        num_paths: int = 100,
+        horizon: int | None = None,
+        covariates: Sequence[ArrayLike] | None = None,
+        static: ArrayLike | None = None,
+        num_steps: int = 8,
+        sampler: str | Sampler = "sde2",
+        seed: int | None = None,
+        **options,
+    ) -> Array:
+        """Samples what comes after each series.
+
+        Args:
+            history: the series, of at least one step each. Only the last `context` steps are used,
+                of which at least one must be observed.
+            num_paths: int. The number of paths of each series.
+            horizon: int; by default that of training. A longer one is sampled block by block, each
+                given the path so far.
+            covariates: as in `make_model`, also for each step of the horizon.
+            static: as in `make_model`.
+            num_steps, sampler, seed, **options: as in `generate`.
+
+        Returns:
+            A float64 array of shape `(num_series, num_paths, horizon)`, in the units of the series.
+
+        Raises:
+            ValueError: if an argument is out of its range, or does not suit the model.
+        """
+        form, num_paths = self._form, check_int("num_paths", num_paths, 1)
+        horizon = form.horizon if horizon is None else check_int("horizon", horizon, 1)
+        past, beside, same = form.read_past(history, covariates, static, horizon)
+        rows, found = np.repeat(np.arange(len(past)), num_paths), []
+        options = {"batch_size": min(len(rows), BATCH_SIZE), "verbose": 0, **options}
+        for start in range(0, horizon, form.horizon):
+            given = form.encode(past, beside[:, start:], same)
+            condition, base, unit = (x[rows] for x in given)
+            own = seed if start == 0 else seed_of(seed, f"step {start}")
+            values = self.generate(
+                len(rows), num_steps, sampler, condition=condition, seed=own, **options
+            )
+            found.append(base + unit * values)
+            past = np.concatenate([past[rows], found[-1]], axis=1)[:, -form.context :]
+            beside, same, rows = beside[rows], same[rows], np.arange(len(rows))
+        paths = np.concatenate(found, axis=1)[:, :horizon].reshape(-1, num_paths, horizon)
+        return np.exp(paths) if self.log else paths
+
+    def quantiles(
+        self, history: Any, levels: Sequence[float], num_paths: int = 199, **options
+    ) -> Array:
+        """Forecasts quantiles of each step, by those of sample paths.
+
+        Args:
+            history, **options: as in `sample_paths`, such as `horizon` and `covariates`.
+            levels: numbers strictly between 0 and 1. With 199 paths, levels from 0.005 to 0.995 are
+                within the paths.
+            num_paths: int. The number of paths of each series.
+
+        Returns:
+            A float64 array of shape `(num_series, num_levels, horizon)`.
+
+        Raises:
+            ValueError: if an argument is out of its range, or does not suit the model.
+        """
+        if not isinstance(levels, (list, tuple, np.ndarray)) or not len(levels):
+            raise refusal("levels", "must be a list of numbers", levels)
+        levels = [check_between("levels", level, 0, 1) for level in levels]
+        paths = self.sample_paths(history, num_paths, **options)
+        # Of n exchangeable numbers and one more, this one is below the k-th in k of n + 1 cases.
+        return np.moveaxis(np.quantile(paths, levels, axis=1, method="weibull"), 0, 1)
+
+    def forecast(self, *args, **kwargs) -> NoReturn:
+        """Not for this model: `sample_paths` and `quantiles` forecast in the units of series."""
+        raise NotImplementedError(
+            "A `SeriesModel` has no `forecast`. Use `sample_paths` or `quantiles` instead"
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        own = ("context", "season", "log", "covariates", "static")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+
+
+def make_model(
+    series: Any,
+    horizon: int,
+    context: int | None = None,
+    season: int = 1,
+    log: bool = False,
+    covariates: Sequence[ArrayLike] | None = None,
+    static: ArrayLike | None = None,
+    width: int = 192,
+    num_blocks: int = 3,
+    dropout: float = 0.1,
+    seed: int | None = None,
+) -> SeriesModel:
+    """Makes an untrained model of series.
+
+    Args:
+        series: the series, as `SeriesModel` describes them.
+        horizon: int. The number of steps to forecast.
+        context: int, at least two seasons. The number of steps before them that the model sees; by
+            default three seasons, or twice the horizon, whichever is more.
+        season: int. The number of steps after which a series is expected to be alike, such as 12
+            months; 1 for none.
+        log: bool. Whether to model logarithms, which suits positive series whose changes are
+            proportional to their size.
+        covariates: None, or numbers known in advance, such as prices and holidays: for each series
+            an array `(length, num_covariates)`, or `(length,)`, with a row for each step. NaN is
+            replaced by the mean.
+        static: None, or numbers that stay the same: an array `(num_series, num_static)`, or
+            `(num_series,)`.
+        width, num_blocks, dropout: as in `keras_bfn.networks.MLP`.
+        seed: int or None. As in `keras_bfn.BayesianFlowNetwork`; initial weights follow
+            `keras.utils.set_random_seed`.
+
+    Returns:
+        An untrained `SeriesModel`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example: see `SeriesModel`.
+    """
+    horizon, season = check_int("horizon", horizon, 1), check_int("season", season, 1)
+    context = max(3 * season, 2 * horizon) if context is None else context
+    context, log = check_int("context", context, 2 * season), check_bool("log", log)
+    scales = {}
+    for name, x in (("covariates", covariates), ("static", _one(static))):
+        scales[name] = None if x is None else _find_scale(_read_rows(name, x))
+    form = _Form(horizon, context, season, log, **scales)
+    x, condition = form.draw(series, PRIOR_WINDOWS, covariates, static, 0)
+    # A constant past has a tiny unit: what follows may be thousands of units away.
+    farthest = LARGEST * math.ceil(horizon / season)
+    scale = float(np.clip(np.nanquantile(np.abs(x), 1 - RARE), LARGEST, farthest))
+    flow = flows.ContinuousFlow(SIGMA_1, scale=scale)
+    flow = flows.fit_prior(flow, np.clip(x, -scale, scale), per_variable=True)
+    network = networks.MLP(
+        flow, (horizon,), width, num_blocks, dropout=dropout, conditions=condition.shape[1:]
+    )
+    return SeriesModel(flow, network, context, season, log, **scales, allow_missing=True, seed=seed)
+
+
+class _Form(NamedTuple):
+    """How series are cut and scaled."""
+
+    horizon: int
+    context: int
+    season: int
+    log: bool
+    covariates: Any
+    static: Any
+
+    def draw(self, series, num_windows, covariates, static, seed):
+        """Returns scaled numbers and conditions of windows at random positions."""
+        num_windows = check_int("num_windows", num_windows, 1)
+        rng = np.random.default_rng(None if seed is None else check_seed(seed))
+        series, beside, same = self.read("series", series, covariates, static, 0)
+        least = min(self.context, max(2 * self.season, FEWEST))
+        last = [len(x) - self.context - self.horizon for x in series]
+        long = [i for i, end in enumerate(last) if end >= least]
+        if not long:
+            expected = f"must have a series of at least {least + self.horizon} steps"
+            raise mismatch("series", expected, f"at most {max(last) + self.horizon} steps")
+        rows = [long[i] for i in rng.integers(len(long), size=num_windows)]
+        places = [(i, rng.integers(least, last[i] + 1)) for i in rows]
+        size = self.context + self.horizon
+        windows = np.stack([series[i][end : end + size] for i, end in places])
+        past, future = windows[:, : self.context], windows[:, self.context :]
+        beside = np.stack([beside[i][end : end + size] for i, end in places])
+        condition, base, unit = self.encode(past, beside, same[rows])
+        there = np.isfinite(past).any(axis=1) & np.isfinite(future).any(axis=1)
+        if not there.any():
+            raise mismatch("series", "must have observed values", "only windows of NaN")
+        return ((future - base) / unit)[there].astype("float32"), condition[there]
+
+    def read_past(self, history, covariates, static, horizon):
+        """Returns the last steps of series, their covariates up to the horizon, and static ones."""
+        series, beside, same = self.read("history", history, covariates, static, horizon)
+        past = np.stack([x[-self.context :] for x in series])
+        if not np.isfinite(past).any(axis=1).all():
+            expected = f"must have an observed value in each series' last {self.context} steps"
+            raise mismatch("history", expected, "only NaN")
+        size = self.context + self.horizon * math.ceil(horizon / self.horizon)
+        starts = [len(x) - self.context for x in series]
+        # Covariates beyond the horizon are 0, the mean.
+        rows = [
+            np.pad(x[i:], ((0, size), (0, 0)))[:size] for x, i in zip(beside, starts, strict=True)
+        ]
+        return past, np.stack(rows), same
+
+    def read(self, name, series, covariates, static, ahead):
+        """Returns series, and covariates, from `context` steps before the first on; static ones."""
+        series = _read_series(name, series, self.log)
+        num_rows = [len(x) + ahead for x in series]
+        beside = _standardize("covariates", covariates, self.covariates)
+        beside = beside or [np.zeros((num, 0)) for num in num_rows]
+        too_few = [len(x) < num for x, num in zip(beside, num_rows, strict=False)]
+        if len(beside) != len(series) or any(too_few):
+            expected = f"must have, for each series, an array of {num_rows[:8]} rows or more"
+            raise mismatch("covariates", expected, f"{[len(x) for x in beside][:8]} rows")
+        static = _standardize("static", _one(static), self.static)
+        (same,) = static or [np.zeros((len(series), 0))]
+        if len(same) != len(series):
+            expected = f"must have a row for each of {len(series)} series"
+            raise mismatch("static", expected, f"{len(same)} rows")
+        series = [np.pad(x, (self.context, 0), constant_values=np.nan) for x in series]
+        beside = [np.pad(x, ((self.context, 0), (0, 0))) for x in beside]
+        return series, beside, same
+
+    def encode(self, past, beside, same):
+        """Returns conditions, the steps of the last season repeated, and units."""
+        filled = past.copy()
+        for i in range(self.season, self.context):
+            before = filled[:, i - self.season]
+            filled[:, i] = np.where(np.isnan(filled[:, i]), before, filled[:, i])
+        last = filled[:, -self.season :]
+        level, spread = _mean(last), np.sqrt(_mean(np.square(past - _mean(past))))
+        change = _mean(np.abs(past[:, self.season :] - past[:, : -self.season]))
+        size = np.ones(1) if self.log else _mean(np.abs(past))
+        size = np.where(size > 0, size, 1.0)
+        unit = np.maximum(np.maximum(change, 0.1 * spread), FINEST * size)
+        shown = np.clip(np.nan_to_num((filled - level) / unit), -SHOWN, SHOWN)
+        relative = np.log(np.maximum(spread, 0.1 * FINEST * size) / unit)
+        seen = np.mean(~np.isnan(past), axis=1, keepdims=True)
+        beside = beside[:, : self.context + self.horizon].reshape(len(past), -1)
+        inputs = [shown, np.log(unit / size) + 2, relative, seen, beside, same]
+        last = np.where(np.isnan(last), level, last)
+        base = np.tile(last, math.ceil(self.horizon / self.season))[:, : self.horizon]
+        return np.concatenate(inputs, axis=1).astype("float32"), base, unit
+
+
+def _read_series(name, series, log):
+    """Returns a list of float64 arrays: the numbers of series, or their logarithms."""
+    if frames.is_frame(series):
+        series = _read_frame(name, series)
+    found = [to_numpy(x, name) for x in _list(name, series)]
+    are_series = (x.ndim == 1 and x.size and x.dtype.kind in "iuf" for x in found)
+    if not found or not all(are_series) or any(np.isinf(x).any() for x in found):
+        expected = "must be a list of 1-D arrays of finite numbers or NaN, an array of shape "
+        raise refusal(name, f"{expected}(num_series, length), or a DataFrame", series)
+    found = [x.astype("float64") for x in found]
+    if log and any((x <= 0).any() for x in found):
+        raise refusal(name, "must be positive with log=True", series)
+    return [np.log(x) for x in found] if log else found
+
+
+def _read_frame(name, df):
+    """Returns a list of the series in a frame."""
+    frame = frames.read_frame(df, name)
+    if sorted(frame.columns) != sorted(COLUMNS):
+        raise refusal(name, f"must have the columns {list(COLUMNS)}", frame.columns)
+    if frame.select("unique_id", "ds").is_duplicated().any():
+        raise mismatch(name, "must have one row for each `unique_id` and `ds`", "several")
+    found = {one: [] for one in frames.read_cells(frame["unique_id"])}
+    frame = frame.sort("ds")
+    for one, y in zip(*(frames.read_cells(frame[c]) for c in ("unique_id", "y")), strict=True):
+        found[one].append(np.nan if y is None else y)
+    return list(found.values())
+
+
+def _list(name, arrays):
+    is_list = isinstance(arrays, (list, tuple))
+    return arrays if is_list else np.atleast_1d(to_numpy(arrays, name))
+
+
+def _one(static):
+    return None if static is None else [static]
+
+
+def _read_rows(name, arrays):
+    """Returns a list of arrays of covariates, `(num, size)`, in float64."""
+    found = [to_numpy(x, name) for x in _list(name, arrays)]
+    are_rows = (x.ndim and x.size and x.dtype.kind in "biuf" for x in found)
+    if not found or not all(are_rows) or any(np.isinf(x).any() for x in found):
+        raise refusal(name, "must be arrays of finite numbers or NaN, with rows", arrays)
+    found = [x.reshape(len(x), -1).astype("float64") for x in found]
+    sizes = sorted({x.shape[1] for x in found})
+    if len(sizes) > 1:
+        raise mismatch(name, "must have equally many numbers in all rows", f"{sizes} numbers")
+    return found
+
+
+def _find_scale(rows):
+    """Returns the means and standard deviations of covariates, as lists."""
+    rows = np.concatenate(rows)
+    mean = _mean(rows.T)[:, 0]
+    std = np.sqrt(_mean(np.square(rows - mean).T))[:, 0]
+    return [mean.tolist(), np.where(std > 0, std, 1.0).tolist()]
+
+
+def _check_scale(name, scale):
+    """Returns means and standard deviations as lists, or None."""
+    if scale is None:
+        return None
+    found = check_numbers(name, scale)
+    if found.ndim != 2 or len(found) != 2 or not (found[1] > 0).all():
+        raise refusal(name, "must be None, or means and standard deviations: two lists", scale)
+    return found.tolist()
+
+
+def _standardize(name, given, scale):
+    """Returns covariates in units of their standard deviation, with 0 for NaN; or None."""
+    if (given is None) != (scale is None):
+        expected = "must be None, as it was for" if scale is None else "must be given, as it was to"
+        raise refusal(name, f"{expected} `make_model`", given)
+    if given is None:
+        return None
+    rows, (mean, std) = _read_rows(name, given), scale
+    if rows[0].shape[1] != len(mean):
+        expected = f"must have rows of length {len(mean)}"
+        raise mismatch(name, expected, f"length {rows[0].shape[1]}")
+    return [np.nan_to_num((x - mean) / std) for x in rows]
+
+
+def _mean(x):
+    """Returns means of rows, `(num, 1)`, over observed numbers; 0 if there are none."""
+    counts = np.sum(~np.isnan(x), axis=1, keepdims=True)
+    return np.nansum(x, axis=1, keepdims=True) / np.maximum(counts, 1)
