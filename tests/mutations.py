@@ -258,7 +258,7 @@ FAULTS = [
 def files_in_order(fault):
     """The tuple of the files of tests that are likely to find a fault, and of all others."""
     module = pathlib.PurePath(fault.path)
-    own = module.parent / f"test_{module.stem.lstrip('_')}.py"
+    own = module.parent / f"test_{module.stem.strip('_')}.py"
     rooms = [room for room in (str(module.parent), *fault.finders) if room != "."]
     tests = HERE / "tests"
     paths = sorted(path.relative_to(tests) for path in tests.rglob("test_*.py"))

@@ -115,6 +115,21 @@ def test_backends_are_imported_in_two_places_only():
             assert not {name.split(".")[0] for name in imports_of(path)} & BACKENDS, module
 
 
+WITHOUT_TESTS = {"keras_bfn._typing", "keras_bfn.codec.errors"}  # names alone
+
+
+def test_each_module_has_a_file_of_tests_with_its_name():
+    """In the folder of tests like its own, or in one of its own name."""
+    lost = set()
+    for module, path in PATHS.items():
+        if path.name != "__init__.py":
+            folder, name = ROOT / "tests" / path.parent.relative_to(PACKAGE), path.stem.strip("_")
+            file = f"test_{name}.py"
+            if not (folder / file).exists() and not (folder / name / file).exists():
+                lost.add(module)
+    assert lost == WITHOUT_TESTS
+
+
 def test_the_text_of_each_seeded_fault_is_in_the_package_once():
     lost = [
         f"{fault.path}: {text!r}"

@@ -177,18 +177,3 @@ def test_a_missing_tensorboard_is_told_before_training(fresh, tmp_path, monkeypa
     with pytest.raises(ImportError, match="pip install tensorboard"):
         fit(model, X, SampleImages(tmp_path, tensorboard=tmp_path))
     assert model.optimizer.iterations == 0
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("callback", [SampleImages, SampleText])
-@pytest.mark.parametrize("value", [0, -1, 1.5, True, None])
-@pytest.mark.parametrize("name", ["num_samples", "num_steps", "every"])
-def test_numbers_are_checked(callback, name, value, tmp_path):
-    with pytest.raises(ValueError, match=f"`{name}` must be an integer of at least 1"):
-        callback(tmp_path, **{name: value})
-
-
-@pytest.mark.once
-def test_columns_are_checked(tmp_path):
-    with pytest.raises(ValueError, match="`columns` must be an integer of at least 1"):
-        SampleImages(tmp_path, columns=0)

@@ -112,24 +112,6 @@ def test_there_is_no_batch_beyond_the_last(index):
         make_batches()[index]
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"num": 5}, "`batch_size` must be at most the number of examples, 5.*batch_size=6"),
-        ({"num": 0, "training": False}, "`batch_size` must be at most .* 0"),
-        ({"seed": -1}, "`seed` must be an integer of at least 0.*-1"),
-        ({"steps_per_epoch": 0}, "`steps_per_epoch` must be an integer of at least 1.*0"),
-        ({"steps_per_epoch": 5, "training": False}, "`steps_per_epoch` must be .* at most 4.*=5"),
-        ({"labels": np.zeros(21)}, "`labels` must have one label for each of 20.*21"),
-    ],
-)
-def test_bad_arguments_are_refused(kwargs, message):
-    with pytest.raises(ValueError, match=message):
-        make_batches(**kwargs)
-    with pytest.raises(ValueError, match=r"`batch_size` must be an integer of at least 1.*=0"):
-        Batches(np.arange(3), write, batch_size=0)
-
-
 class Recorder(keras_bfn.BayesianFlowNetwork):
     """Costs next to nothing to train, and reads each batch that `fit` gives it."""
 

@@ -120,25 +120,6 @@ def test_a_limit_uses_the_first_of_each_part():
     np.testing.assert_array_equal(everything(splits.test), everything(whole)[:100])
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"form": "grey"}, r"`form` must be one of \['binary'.*Received: form='grey'"),
-        ({"num_bins": 1}, "`num_bins` must be an integer of at least 2.*num_bins=1"),
-        ({"num_bins": 257}, "`num_bins` must be .* at most 256.*num_bins=257"),
-        ({"limit": 1}, "`limit` must be an integer of at least 2.*limit=1"),
-        ({"limit": -5}, "`limit` must be an integer of at least 2.*limit=-5"),
-        ({"batch_size": 0}, "`batch_size` must be an integer of at least 1.*batch_size=0"),
-        ({"batch_size": 1e4}, "`batch_size` must be an integer of at least 1.*batch_size=10000.0"),
-        ({"seed": -1}, "`seed` must be an integer of at least 0.*seed=-1"),
-    ],
-)
-def test_bad_arguments_are_refused(kwargs, message):
-    pytest.importorskip("sklearn")
-    with pytest.raises(ValueError, match=message):
-        embedded_digits(**kwargs)
-
-
 def test_test_crops_and_training_crops_share_no_pixel(monkeypatch):
     datasets = pytest.importorskip("sklearn.datasets")
     # Two photographs in which each pixel says where it is.

@@ -195,12 +195,6 @@ def test_letters_are_fitted_in_the_class_that_is_asked():
     assert type(Words.fit("ab")) is Words
 
 
-@pytest.mark.parametrize("alphabet", ["", "a", "abca", None, ["a", "b"]])
-def test_an_alphabet_is_characters_that_differ(alphabet):
-    with pytest.raises(ValueError, match=r"`alphabet` must be a string of at least two.*Received"):
-        Letters(alphabet)
-
-
 def test_bytes_that_are_no_text_are_decoded_all_the_same():
     assert Bytes().decode([[104, 255, 105], [206, 169, 206]]) == ["h\ufffdi", "Ω\ufffd"]
 
@@ -223,13 +217,6 @@ def test_subwords_neither_pad_nor_cut_nor_change_with_what_they_were_made_of(tra
     np.testing.assert_array_equal(padded.encode(text), made.encode(text))
     assert Subwords(trained).num_classes == made.num_classes + 1
     trained.no_padding()
-
-
-def test_what_is_no_tokenizer_of_the_package_is_refused():
-    pytest.importorskip("tokenizers")
-    for wrong in (None, 3, "not JSON", "{}"):
-        with pytest.raises(ValueError, match=r"`tokenizer` must be a `tokenizers.Tokenizer` or"):
-            Subwords(wrong)
 
 
 def test_a_missing_package_is_named(monkeypatch):

@@ -128,16 +128,3 @@ def test_gradients_are_shared_with_processes_alone():
 def test_gradients_are_shared_on_pytorch_alone():
     with pytest.raises(RuntimeError, match=f"requires PyTorch.*{BACKEND}"):
         devices.share_gradients(keras.optimizers.Adam())
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: devices.share_gradients("adam"), "Argument `optimizer` must be a `keras.opt"),
-        (lambda: devices.WidthParallel(3), "Argument `device_mesh` must be a `keras.distr"),
-    ],
-)
-def test_what_is_no_optimizer_or_mesh_is_refused(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()

@@ -89,18 +89,8 @@ def test_what_jumps_cannot_do():
         model.encode(np.zeros((2, 3), "float32"), 1, "jump", verbose=0)
     with pytest.raises(ValueError, match="must not jump to be guided"):
         model.generate(2, 1, "jump", guidance=lambda x: keras.ops.sum(x, axis=1), verbose=0)
-    with pytest.raises(ValueError, match="`start` must be above 0"):
-        JumpSampler(start=0.0)
-    with pytest.raises(ValueError, match="fresh_noise"):
-        JumpSampler(fresh_noise="yes")
     with pytest.raises(TypeError, match="end"):
         JumpSampler(end="mode")
-    with pytest.raises(ValueError, match="`noise_scale` must be a number in"):
-        JumpSampler(True, noise_scale=0.0)
-    with pytest.raises(ValueError, match="`noise_scale` must be 1 for jumps"):
-        JumpSampler(noise_scale=0.5)
-    with pytest.raises(ValueError, match="`top_k` must be None for jumps"):
-        JumpSampler(top_k=2)
     assert JumpSampler(fresh_noise=True, top_k=2).top_k == 2
     assert JumpSampler.from_config(JumpSampler(True, 0.1).get_config()) == JumpSampler(True, 0.1)
 

@@ -147,35 +147,6 @@ def test_validation_repeats_its_paths():
     np.testing.assert_array_equal(jumps[0][0]["s"], before)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"num_paths": 0}, "num_paths"),
-        ({"num_steps": 0}, "num_steps"),
-        ({"num_jumps": 0}, "num_jumps"),
-        ({"start": 0}, "start"),
-        ({"start": 1.0}, "start"),
-        ({"to_data": 1.5}, "to_data"),
-        ({"guidance_scale": (3, 1)}, "guidance_scale"),
-        ({"guidance_scale": "strong"}, "guidance_scale"),
-        ({"guidance_scale": 2.0}, "guidance_scale"),
-        ({"training": 1}, "training"),
-        ({"batch_size": 10**6}, "number of jumps"),
-        ({"seed": -1}, "seed"),
-        ({"model": None}, "`model`"),
-    ],
-)
-def test_refused(options, message):
-    with pytest.raises(ValueError, match=message):
-        Trajectories(**{"model": make_exact_teacher()} | options)
-
-
-@pytest.mark.parametrize("condition", [3, [], [0.5], {"a": [1, 2], "b": [1]}])
-def test_refused_conditions(condition):
-    with pytest.raises(ValueError, match="condition"):
-        Trajectories(make_conditional_model(), condition=condition)
-
-
 def test_there_is_no_batch_after_the_last():
     jumps = Trajectories(make_exact_teacher(), 8, 3, num_jumps=2, batch_size=5)
     assert jumps.num_batches == 3

@@ -1,7 +1,6 @@
 """Distributions over real numbers against scipy."""
 
 import numpy as np
-import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
@@ -58,8 +57,3 @@ def test_a_normal_of_another_temperature_is_a_power_of_its_density():
     half = to_numpy(normal.log_prob(to_tensor(x))) / 2.0
     assert_allclose(np.diff(tempered), np.diff(half), rtol=1e-5)
     assert_allclose(to_numpy(normal.tempered(2.0).std), 0.5 * 2**0.5, rtol=1e-6)
-
-
-def test_a_delta_has_no_temperature():
-    with pytest.raises(ValueError, match=r"`temperature` must be 1.*temperature=0.5"):
-        Delta(to_tensor([0.0])).tempered(0.5)

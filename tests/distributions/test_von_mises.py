@@ -123,8 +123,3 @@ def test_tempered_is_the_power_of_the_density():
     tempered = to_numpy(VonMises(natural).tempered(0.5).log_prob(x))
     assert_allclose(np.diff(tempered - 2 * log_prob), 0, atol=1e-5)
     assert tempered.max() > log_prob.max()
-
-
-def test_angles_cannot_be_truncated():
-    with pytest.raises(ValueError, match="`top_k` and `top_p` must be None for continuous data"):
-        VonMises(to_tensor([[1.0, 0.0]])).truncated(top_k=3)

@@ -112,35 +112,11 @@ def test_both_ends_are_data_and_are_one():
     assert_allclose(loss[:, 0], loss[:, 1], atol=1e-6)
 
 
-def test_degrees_are_refused():
-    with pytest.raises(ValueError, match=r"`x` must lie in \[-3.14159265, 3.14159265\].*90"):
-        FLOW.check_data(np.array([[90.0]]))
-
-
 def test_reconstruction_costs_the_density_per_radian():
     loss = FLOW.reconstruction_loss(np.float32([[0.5]]), to_tensor([[[0.0, 100.0]]]), None)
     kappa, apart = 100, 0.5 - np.pi / 2
     expected = np.log(2 * np.pi * special.i0e(kappa)) + kappa * (1 - np.cos(apart))
     assert_allclose(to_numpy(loss), expected, rtol=1e-5)
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("ask", "message"),
-    [
-        (lambda: FLOW.channel(), "no code of finite length. Divide their range into bins"),
-        (
-            lambda: keras_bfn.schedules.fit(FLOW, np.zeros((4, 2), "float32")),
-            "`flow` must not be a flow of angles",
-        ),
-        (lambda: CircularFlow(sigma_1=2.0), "`sigma_1`.*2.0"),
-        (lambda: CircularFlow(sigma_1=1e-10), "`sigma_1` must give an accuracy of at most"),
-        (lambda: CircularFlow(0.1, schedule=FLOW.schedule), "one of .*`sigma_1` and `schedule`"),
-    ],
-)
-def test_what_angles_have_not_is_refused(ask, message):
-    with pytest.raises(ValueError, match=message):
-        ask()
 
 
 @pytest.mark.once

@@ -145,20 +145,3 @@ def test_it_is_told_by_its_config():
     made = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(flow))
     assert made == flow
     assert repr(made.prior) == "JointNormal(size=3)"
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("refused", "told"),
-    [
-        (lambda: JointNormal([0.0], np.eye(2)), "`mean` and `covariance` must have shapes"),
-        (lambda: JointNormal([np.inf], np.eye(1)), "`mean` must be finite"),
-        (lambda: JointNormal([0.0, 0.0], [[1, 0.5], [0, 1]]), "`covariance` must be symmetric"),
-        (lambda: JointNormal([0.0, 0.0], np.ones((2, 2)) - 2), "positive definite"),
-        (lambda: JointNormal.fit(np.zeros(3)), "`x` must have shape"),
-        (lambda: ContinuousFlow(prior=NORMAL).check_event_shape((2,)), "`event_shape` must be"),
-    ],
-)
-def test_what_is_no_normal_distribution_is_refused(refused, told):
-    with pytest.raises(ValueError, match=told):
-        refused()

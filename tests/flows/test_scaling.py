@@ -339,43 +339,6 @@ def test_a_scaling_is_part_of_the_config_and_cannot_be_changed():
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: ContinuousFlow(center="a"), "`center` must be a finite number.*'a'"),
-        (lambda: ContinuousFlow(center=[]), "`center` must be a finite number"),
-        (lambda: ContinuousFlow(center=np.nan), "`center` must be a finite number"),
-        (lambda: ContinuousFlow(scale=np.inf), "`scale` must be a finite number"),
-        (lambda: ContinuousFlow(scale=0), "`scale` must be positive.*scale=0"),
-        (lambda: ContinuousFlow(scale=[1.0, -1.0]), "`scale` must be positive"),
-        (lambda: ContinuousFlow(center=300.0, scale=0.01), "at least 0.0001 of `center`.*0.01"),
-        (lambda: ContinuousFlow(center=[1.0, 2.0], scale=[1, 1, 1]), "`scale` must .*broadcast"),
-        (lambda: OWN.check_data(np.zeros((2, 4), "float32")), r"`x` .* shape \(3,\).*\(4,\)"),
-        (lambda: OWN.check_data(np.zeros((2, 1), "float32")), r"`x` .* shape \(3,\).*\(1,\)"),
-        (lambda: OWN.check_event_shape((4, 1)), r"`event_shape` .* shape \(3,\).*\(4, 1\)"),
-        (lambda: flows.fit_scaling(OWN, np.array([])), "`x` must contain data"),
-        (lambda: flows.fit_scaling(OWN, np.array([1, 2])), "`x` must contain floats.*int64"),
-        (lambda: flows.fit_scaling(OWN, np.array([1.0, np.inf])), "`x` must be finite"),
-        (lambda: flows.fit_scaling(OWN, {"a": 1}), "`x` must not be a dict"),
-        (
-            lambda: flows.fit_scaling(DiscreteFlow(2, 1.0), np.array([1])),
-            "`flow` must be or contain a `Cont",
-        ),
-    ],
-)
-def test_what_is_no_scaling_is_refused(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
-
-
-@pytest.mark.once
-def test_a_model_refuses_shapes_that_the_scaling_is_not_for():
-    network = keras_bfn.networks.MLP(OWN, (4,), width=8)
-    with pytest.raises(ValueError, match=r"`event_shape` must be .*\(3,\).*Received.*\(4,\)"):
-        keras_bfn.BayesianFlowNetwork(OWN, network)
-
-
-@pytest.mark.once
 def test_a_scaling_that_knows_places_wrongly_is_found():
     @keras.saving.register_keras_serializable("keras_bfn_tests")
     class Swapped(ContinuousFlow):

@@ -175,28 +175,6 @@ def test_get_takes_functions_and_guidances():
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"fn": None}, "`fn` must be a function.*fn=None"),
-        ({"fn": 3}, "`fn` must be a function.*fn=3"),
-        ({"values": [1]}, "`values` must be a dict.*values="),
-        ({"values": {"y": "a"}}, "`values` must have an array of numbers.*Received: values="),
-        ({"scale": "1"}, "`scale` must be a finite number.*scale='1'"),
-        ({"scale": np.nan}, "`scale` must be a finite number.*scale=nan"),
-        ({"interval": (0.5, 0.2)}, r"`interval` must be a pair.*\(0.5, 0.2\)"),
-        ({"interval": (0.0, 2.0)}, r"`interval` must be a pair.*\(0.0, 2.0\)"),
-        ({"num_draws": 0}, "`num_draws` must be an integer of at least 1.*=0"),
-        ({"through_network": 1}, "`through_network` must be True or False.*=1"),
-        ({"layers": ["dense"]}, "`layers` must be a list of Keras layers.*dense"),
-    ],
-)
-def test_bad_arguments_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        Guidance(**{"fn": of_marginals, **arguments})
-
-
-@pytest.mark.once
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int64", "uint64", "float64", "float16"])
 def test_values_have_a_dtype_that_does_not_wrap(dtype):
     made = guidance.Guidance(lambda x, label: x, values={"label": np.array([100, 3], dtype)})

@@ -118,35 +118,6 @@ def test_sequences_of_a_network_that_knows_no_syntax_are_balanced():
     assert stats.chisquare(counts).pvalue > 1e-3
 
 
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("make", "name"),
-    [
-        (lambda: Automaton({}, [0]), "transitions"),
-        (lambda: Automaton({0: [0], 1: [0, 1]}, [0]), "transitions"),
-        (lambda: Automaton({0: [2, 0]}, [0]), "transitions"),
-        (lambda: Automaton({0: [1, 0]}, []), "accept"),
-        (lambda: Automaton({0: [1, 0]}, 0), "accept"),
-        (lambda: Automaton({0: [1, 0]}, [2]), "accept"),
-        (lambda: Automaton({0: [1, 0]}, [0], end=0), "end"),
-        (lambda: Automaton({0: [1, 0]}, [0], part=3), "part"),
-        (lambda: Balanced("()"), "tokenizer"),
-        (lambda: Balanced([(0, 1), (2, 2)]), "pair"),
-        (lambda: Balanced([(0, 1), (2, 3, 4)]), "pair"),
-        (lambda: Balanced([(0, 1), (2, 3)], max_depth=8), "max_depth"),
-        (lambda: Balanced([0, 1, 2]), "pair"),
-        (lambda: Balanced([1, 1]), "pair"),
-        (lambda: Balanced([0, 1], max_depth=0), "max_depth"),
-        (lambda: Balanced(["a", "bc"], datasets.Letters()), "pair"),
-        (lambda: Even(list(range(7))), "symbols"),
-        (lambda: Even([]), "symbols"),
-    ],
-)
-def test_what_is_no_automaton_is_refused(make, name):
-    with pytest.raises(ValueError, match=f"`{name}`"):
-        make()
-
-
 def test_data_that_are_no_sequences_of_these_classes_are_refused():
     for shape in ((2, 4), (2, 4, 3)):
         with pytest.raises(ValueError, match="`guidance` must be for sequences"):

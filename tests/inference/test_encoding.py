@@ -42,19 +42,3 @@ def test_the_same_seed_encodes_the_same():
     np.testing.assert_array_equal(
         latents, model.encode(x, 4, sampler, seed=0, batch_size=2, verbose=0)
     )
-
-
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"sampler": "sde1"}, "`sampler` must be deterministic"),
-        ({"sampler": ODE2Sampler(temperature=0.5)}, "must have temperature=1 for encoding.*0.5"),
-        ({"num_steps": 0}, "`num_steps` must be an integer of at least 1"),
-        ({"x": np.full((2, *EVENT_SHAPE), 99)}, "`x` must lie in"),
-        ({"condition": [0, 1]}, "The network takes no condition"),
-    ],
-)
-def test_bad_arguments_are_refused(kwargs, message):
-    model = make_model(FLOWS["discretized"]())
-    with pytest.raises(ValueError, match=message):
-        model.encode(**{"x": make_data(model.flow, 2), "num_steps": 2, "verbose": 0, **kwargs})

@@ -156,24 +156,6 @@ def test_a_trajectory_is_written_in_place():
     np.testing.assert_array_equal(to_numpy(after)[1, :, 2], [1, 2, 3, 4, 5])
 
 
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"num_samples": 0}, "`num_samples` must be an integer of at least 1.*num_samples=0"),
-        ({"num_steps": 0}, "`num_steps` must be an integer of at least 1.*num_steps=0"),
-        ({"num_steps": 2.5}, "`num_steps` must be an integer of at least 1.*2.5"),
-        ({"batch_size": -1}, "`batch_size` must be an integer of at least 1.*-1"),
-        ({"sampler": "euler"}, r"`sampler` must be .*\['ancestral'.*\]. Received: sampler='euler'"),
-        ({"seed": -1}, "`seed` must be an integer of at least 0.*-1"),
-        ({"condition": [1, 2]}, "The network takes no condition"),
-    ],
-)
-def test_bad_arguments_are_refused(kwargs, message, model_of):
-    with pytest.raises(ValueError, match=message):
-        model_of("binary").generate(**{"num_samples": 2, "num_steps": 2, "verbose": 0, **kwargs})
-
-
 @pytest.mark.parametrize("sampler", everywhere(list(SAMPLERS), "ancestral", "ode2"))
 @pytest.mark.parametrize("name", everywhere(["binary", "discretized"], "discretized"))
 @pytest.mark.usefixtures("xla")
@@ -232,19 +214,6 @@ def test_of_one_value_that_is_left_draws_are_the_mode(name, model_of):
     model.generate(4, 3, SDE2Sampler(top_p=0.5, top_k=2), seed=0, verbose=0)
 
 
-@pytest.mark.once
-@pytest.mark.parametrize("option", [{"top_k": 3}, {"top_p": 0.5}])
-def test_continuous_data_are_not_cut_to_the_likeliest(option, model_of):
-    with pytest.raises(ValueError, match=r"`top_k` and `top_p` must be None for continuous.*Rec"):
-        model_of("continuous").generate(2, 2, SDE2Sampler(**option), verbose=0)
-
-
-@pytest.mark.once
-def test_continuous_data_have_no_temperature(model_of):
-    with pytest.raises(ValueError, match=r"`temperature` must be 1 for continuous data.*=0.5"):
-        model_of("continuous").generate(2, 2, SDE2Sampler(temperature=0.5), verbose=0)
-
-
 @pytest.mark.parametrize("spacing", everywhere(["t", "log_beta"], "log_beta"))
 def test_a_start_after_0_is_kept(spacing, model_of):
     model = model_of("discretized")
@@ -268,20 +237,6 @@ def test_latents_are_where_a_deterministic_sampler_starts(model_of):
     np.testing.assert_array_equal(samples, again)
     reverse = model.generate(5, 6, "ode2", latents=latents[::-1], batch_size=5, verbose=0)
     np.testing.assert_array_equal(samples, reverse[::-1])
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"sampler": "ode1", "latents": np.zeros((2, 3))}, r"`latents` must.*\(2, 4, 4, 1, 1\)"),
-        ({"sampler": "sde2", "latents": np.zeros((2, 4, 4, 1, 1))}, "`sampler` must be determin"),
-        ({"sampler": "ode1", "latents": np.full((2, 4, 4, 1, 1), np.nan)}, "`latents` must be fin"),
-    ],
-)
-def test_bad_latents_are_refused(kwargs, message, model_of):
-    with pytest.raises(ValueError, match=message):
-        model_of("continuous").generate(2, 2, verbose=0, **kwargs)
 
 
 DRAWN = {

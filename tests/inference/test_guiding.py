@@ -296,30 +296,6 @@ def test_what_is_no_number_is_refused_with_its_step(model):
     assert 0 < int(str(caught.value).split()[-1]) < 40
 
 
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"guidance": "x"}, "`guidance` must be a function.*Received: guidance='x'"),
-        (
-            {"guidance": Guidance(prefer, {"weights": WEIGHTS})},
-            r"`guidance` must have a `weights` for each of 2 samples. Received: weights.*\(5, 3\)",
-        ),
-        (
-            {"guidance": Guidance(of_marginals, scale=lambda t: "much")},
-            "Argument `scale` must be.*Received",
-        ),
-        (
-            {"guidance": Guidance(of_marginals, scale=lambda t: np.nan)},
-            r"Argument `scale` must return a finite number for each time.*Received: scale=\[nan",
-        ),
-    ],
-)
-def test_bad_arguments_are_refused(model, options, message):
-    with pytest.raises(ValueError, match=message):
-        generate(model, 2, 2, **options)
-
-
 @pytest.fixture(scope="module")
 def class_model():
     return make_class_model(condition_dropout=0.1)

@@ -130,28 +130,3 @@ def test_an_own_network_with_a_null_condition_is_guided():
     model = keras_bfn.BayesianFlowNetwork(flow, network, EVENT_SHAPE, condition_dropout=0.1, seed=0)
     samples = model.generate(2, 2, condition=[0, 1], guidance_scale=2.0, verbose=0)
     assert samples.shape == (2, *EVENT_SHAPE)
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"guidance_scale": 2.0}, "must be 1 unless there are a condition.*with condition=None"),
-        ({"guidance_scale": "2", "condition": [0, 1]}, "`guidance_scale` must be a finite .*'2'"),
-        ({"guidance_scale": np.inf, "condition": [0, 1]}, "`guidance_scale` must be a finite"),
-        ({"condition": [0, 9]}, "`condition` must have integer conditions .* in 0..3"),
-    ],
-)
-def test_bad_guidance_is_refused(kwargs, message, binary):
-    with pytest.raises(ValueError, match=message):
-        binary.generate(2, 2, verbose=0, **kwargs)
-
-
-@pytest.mark.once
-def test_labels_cannot_be_dropped_without_a_null_condition():
-    flow = FLOWS["binary"]()
-    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=16)
-    with pytest.raises(ValueError, match=r"`condition_dropout` must be 0.*condition_dropout=0.1"):
-        keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.1)
-    with pytest.raises(ValueError, match=r"`condition_dropout` must be a number in \[0, 1\)"):
-        keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=1.0)

@@ -134,23 +134,3 @@ def test_a_second_call_compiles_nothing_anew():
     for _ in range(2):
         model.inpaint(x, mask, 2, verbose=0)
     assert len(model.programs) == 1
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"mask": np.ones((4, 4, 1))}, "`mask` must be a boolean array.*dtype float64"),
-        ({"mask": np.ones((4, 4), bool)}, r"`mask` must be .*Received: shape \(4, 4\)"),
-        ({"num_particles": 0}, "`num_particles` must be an integer of at least 1"),
-        ({"num_steps": 0}, "`num_steps` must be an integer of at least 1"),
-        ({"x": np.full((2, 4, 4, 1), 9)}, "`x` must lie in"),
-        ({"condition": [0, 1]}, "The network takes no condition"),
-        ({"guidance_scale": 2.0}, "`guidance_scale` must be 1 unless there are a condition"),
-    ],
-)
-def test_bad_arguments_are_refused(kwargs, message):
-    model = make_model(FLOWS["binary"]())
-    arguments = {"x": make_data(model.flow, 2), "mask": np.ones(EVENT_SHAPE, bool)}
-    with pytest.raises(ValueError, match=message):
-        model.inpaint(**{**arguments, "num_steps": 2, "verbose": 0, **kwargs})

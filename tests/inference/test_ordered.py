@@ -14,30 +14,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 import keras_bfn
 from keras_bfn.flows import DiscreteFlow, DiscretizedFlow, JointNormal, MarkovChain
 from keras_bfn.inference import ordered
-from keras_bfn.inference.ordered import LeftToRightProgram
 from keras_bfn.networks import Transformer
 from keras_bfn.orders import Blocks, Groups, LeftToRight
 from keras_bfn.orders.orders import is_in_one_pass
-from keras_bfn.samplers import AncestralSampler
 from tests.backends import everywhere
 from tests.checks import assert_draws_follow
-from tests.tensors import run, to_numpy
+from tests.networks.causal import FLOW, LENGTH, NUM_CLASSES, SMALL, VARIANTS, make_network
+from tests.tensors import to_numpy
 
-LENGTH, NUM_CLASSES, NUM_DRAWS = 4, 3, 4000
-FLOW = DiscreteFlow(NUM_CLASSES, beta_1=3.0)
+NUM_DRAWS = 4000
 ALL = np.array(list(itertools.product(range(NUM_CLASSES), repeat=LENGTH)), "int32")
 PLACES = NUM_CLASSES ** np.arange(LENGTH)[::-1]
-SMALL = {"width": 8, "num_layers": 2, "num_heads": 2, "kernel_size": 3}
 once = pytest.mark.once
-
-
-def make_network(flow=FLOW, shape=(LENGTH,), causal=True, **options):
-    network = Transformer(
-        flow, shape, **{**SMALL, "times": "variables", "causal": causal, **options}
-    )
-    rng = np.random.default_rng(0)
-    network.set_weights([0.4 * rng.standard_normal(w.shape) for w in network.get_weights()])
-    return network
 
 
 def make_model(orders=None, flow=FLOW, **options):
@@ -54,130 +42,6 @@ def model():
 def both_ways():
     """A model without a causal form."""
     return make_model(causal=False)
-
-
-VARIANTS = {
-    "plain": {},
-    "as_the_paper": {"positions": "sinusoidal", "features": "plain", "shortcut": False},
-    "without_attention": {"num_heads": 0, "kernel_size": 5},
-    "without_neighbours": {"kernel_size": 1},
-    "even_kernel": {"kernel_size": 4},
-    "masked": {"masked": True},
-    "classes": {"conditions": 3},
-    "remat": {"remat": True},
-    "shared_times": {"times": "shared"},
-    "channels": {"shape": (LENGTH, 2)},
-    "bins": {"flow": DiscretizedFlow(5, 0.1, prediction="data")},
-}
-
-
-def make_inputs(network, flow=FLOW, shape=(LENGTH,), num=2, **options):
-    rng = np.random.default_rng(0)
-    theta = rng.dirichlet(np.ones(max(flow.theta_size, 2)), (num, *shape)).astype("float32")
-    inputs = {"theta": theta[..., : flow.theta_size]}
-    inputs["t"] = rng.random((num, *shape) if network.times == "variables" else num).astype(
-        "float32"
-    )
-    if options.get("masked"):
-        inputs["mask"] = np.ones((num, *shape), bool)
-    if options.get("conditions"):
-        inputs["condition"] = np.arange(num, dtype="int32")
-    return inputs
-
-
-def seen_by(network, inputs, causal):
-    """Which positions each position's output hangs on: `(seen, seeing)`."""
-    inputs = inputs | {"causal": np.full(len(inputs["theta"]), causal)}
-    before = run(network, inputs)
-    seen = np.zeros((LENGTH, LENGTH), bool)
-    for i in range(LENGTH):
-        theta = inputs["theta"].copy()
-        theta[:, i] = np.roll(theta[:, i], 1, axis=-1) * 0.9 + 0.02
-        change = np.abs(run(network, {**inputs, "theta": theta}) - before)
-        seen[i] = change.reshape(len(theta), LENGTH, -1).max(axis=(0, 2)) > 0
-    return seen
-
-
-@pytest.mark.parametrize("name", everywhere(list(VARIANTS), "plain", "even_kernel"))
-def test_each_position_hangs_on_earlier_ones_alone_where_it_is_causal(name):
-    network = make_network(**VARIANTS[name])
-    inputs = make_inputs(network, **VARIANTS[name])
-    assert_array_equal(seen_by(network, inputs, True), np.triu(np.ones((LENGTH, LENGTH)), 1))
-    assert seen_by(network, inputs, False).all()
-
-
-@pytest.mark.parametrize("name", everywhere(list(VARIANTS), "plain"))
-def test_a_mixed_batch_is_each_form_alone(name):
-    network = make_network(**VARIANTS[name])
-    inputs = make_inputs(network, num=4, **{k: v for k, v in VARIANTS[name].items() if k != "num"})
-    causal = np.array([True, False, False, True])
-    mixed = run(network, {**inputs, "causal": causal})
-    for form in (True, False):
-        alone = run(network, {**inputs, "causal": np.full(4, form)})
-        assert_allclose(mixed[causal == form], alone[causal == form], rtol=1e-4, atol=1e-5)
-        assert np.abs(mixed - alone)[causal != form].max() > 1e-3
-
-
-@once
-def test_without_a_causal_example_the_network_is_the_one_without_a_causal_form():
-    plain, causal = make_network(causal=False), make_network()
-    weights = {weight.path: weight for weight in causal.weights if "causal" not in weight.path}
-    for own, weight in zip(weights.values(), plain.weights, strict=True):
-        own.assign(weight)
-    inputs = make_inputs(plain)
-    expected = run(plain, inputs)
-    found = run(causal, {**inputs, "causal": np.zeros(2, bool)})
-    assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-
-
-ONE_BY_ONE = {
-    **{name: variant for name, variant in VARIANTS.items() if name != "shared_times"},
-    "frequencies": {"flow": DiscreteFlow(3, beta_1=3.0, prior=[0.7, 0.2, 0.1])},
-    "binary": {"flow": DiscreteFlow(2, beta_1=3.0)},
-    "signals_and_classes": {"conditions": {"a": 3, "b": (LENGTH, 2)}, "masked": True},
-}
-
-
-@once
-@pytest.mark.parametrize("name", ONE_BY_ONE)
-def test_one_position_after_another_is_predicted_as_in_one_call(name):
-    options = ONE_BY_ONE[name]
-    flow, shape = options.get("flow", FLOW), options.get("shape", (LENGTH,))
-    network = make_network(**options)
-    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables", seed=0)
-    rng, num = np.random.default_rng(0), 6
-    x = rng.integers(0, flow.num_values, (num, *shape)).astype("int32")
-    inputs, mask = {"given": x, "known": np.zeros(x.shape, bool), "ones": np.ones(num)}, None
-    if "conditions" in options:
-        inputs["condition"] = np.arange(num, dtype="int32") % 3
-        if isinstance(options["conditions"], dict):
-            signal = rng.standard_normal((num, LENGTH, 2)).astype("float32")
-            inputs["condition"] = {"a": inputs["condition"], "b": signal}
-    if options.get("masked"):
-        there = np.arange(LENGTH) < 1 + np.arange(num)[:, None] % LENGTH
-        inputs["observed"], mask = there.astype("float32"), ops.convert_to_tensor(there)
-    inputs = keras.tree.map_structure(ops.convert_to_tensor, inputs)
-    known = ops.ones(x.shape, "bool") if mask is None else mask
-    s = model.sample_evidence(x, np.zeros(num, "float32"), known)
-    expected = model.predict_params(
-        s,
-        np.zeros(num, "float32"),
-        inputs.get("condition"),
-        mask=mask,
-        known=known,
-        causal=ops.ones(num, "bool"),
-    ).params
-    positions = network.one_by_one()
-    fixed = positions.fixed(LeftToRightProgram(model, AncestralSampler()).network_inputs(inputs))
-    kept, past = positions.start(num, room=2)
-    for i in range(LENGTH):
-        if i == 2:
-            kept, past = positions.put_by(kept, past)
-        last = flow.known_params(inputs["given"][:, max(i - 1, 0)])
-        params, kept = positions.next(last, ops.convert_to_tensor(i), fixed, kept, past)
-        is_seen = np.ones(num, bool) if mask is None else there[:, i]
-        found, wanted = to_numpy(params)[is_seen], to_numpy(expected[:, i])[is_seen]
-        assert_allclose(found, wanted, rtol=2e-4, atol=2e-4)
 
 
 @pytest.mark.parametrize("name", everywhere(["plain", "without_attention"], "plain"))

@@ -6,7 +6,6 @@ from keras import ops
 
 import keras_bfn
 from keras_bfn.guidance import Guidance
-from keras_bfn.samplers import SDE1Sampler
 from tests.guidance.cases import (
     LIKELIHOOD,
     LOG_LIKELIHOOD,
@@ -140,38 +139,6 @@ def test_what_is_impossible_is_not_drawn_where_particles_are_left(model):
     x = found.samples
     assert (x[:, 0] == 0).mean() < 0.002
     assert np.exp(found.log_likelihood).mean() == pytest.approx(0.7, abs=0.03)
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"num_particles": 0}, "`num_particles` must be an integer of at least 1.*=0"),
-        ({"guidance": None}, "`guidance` must not be None: it weights.*guidance=None"),
-        (
-            {"guidance": None, "num_particles": 1},
-            "`guidance` must not be None: it weights.*guidance=None",
-        ),
-        ({"sampler": "ode1"}, "`sampler` must be 'ancestral' or 'sde1'.*ODE1Sampler"),
-        ({"sampler": "sde2"}, "`sampler` must be 'ancestral' or 'sde1'.*SDE2Sampler"),
-        ({"sampler": SDE1Sampler(noise=0.5)}, "`sampler` must be.*noise=1.*noise=0.5"),
-        ({"sampler": SDE1Sampler(end="last")}, "`sampler` must be.*without end='last'.*end='last'"),
-        ({"return_details": 1}, "`return_details` must be True or False.*=1"),
-        (
-            {"guidance": Guidance(of_marginals, scale=lambda t: t)},
-            "`guidance` must have a constant scale.*Received: scale=<function",
-        ),
-        (
-            {"guidance": Guidance(of_marginals, interval=(0.0, 0.5)), "num_particles": 1}
-            | {"return_details": True},
-            r"`guidance` must have a constant scale.*interval=\(0.0, 0.5\)",
-        ),
-    ],
-)
-def test_particles_that_cannot_be_weighed_are_refused(model, options, message):
-    options = {"guidance": of_marginals, "num_particles": 2} | options
-    with pytest.raises(ValueError, match=message):
-        generate(model, 2, 2, **options)
 
 
 @pytest.mark.once

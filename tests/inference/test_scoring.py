@@ -61,20 +61,6 @@ def test_examples_keep_their_places():
     assert total.std(axis=1).max() < 0.5 * total.mean(axis=1).std()
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"num_steps": 0}, "`num_steps` must be an integer of at least 1.*num_steps=0"),
-        ({"num_repeats": 0}, "`num_repeats` must be an integer of at least 1.*num_repeats=0"),
-        ({"batch_size": 0}, "`batch_size` must be an integer of at least 1.*batch_size=0"),
-    ],
-)
-def test_bad_arguments_are_refused(kwargs, message):
-    flow = FLOWS["binary"]()
-    with pytest.raises(ValueError, match=message):
-        make_model(flow).code_length(make_data(flow), verbose=0, **kwargs)
-
-
 @pytest.mark.parametrize("name", everywhere(list(FLOWS), "binary", "discrete"))
 def test_the_mean_of_the_loss_by_time_is_the_transmission_loss(name):
     flow = FLOWS[name]()
@@ -83,9 +69,3 @@ def test_the_mean_of_the_loss_by_time_is_the_transmission_loss(name):
     nats = model.code_length(x, num_repeats=8, batch_size=4, seed=0, verbose=0)
     np.testing.assert_allclose(profile["t"], (np.arange(8) + 0.5) / 8, rtol=1e-6)
     np.testing.assert_allclose(profile["loss"].mean(), nats["transmission"].mean(), rtol=1e-5)
-
-
-def test_bins_of_time_are_refused_by_name():
-    model = make_model(FLOWS["binary"]())
-    with pytest.raises(ValueError, match="`num_intervals` must be an integer of at least 1"):
-        model.loss_by_time(make_data(model.flow, 2), num_intervals=0)

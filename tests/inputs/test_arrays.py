@@ -93,29 +93,6 @@ def test_compile_forgotten():
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"loss": "mse"}, "`loss` must be a `BFNLoss` or one of.*continuous_time.*loss='mse'"),
-        ({"metrics": ["accuracy"]}, "`metrics` must be None.*accuracy"),
-    ],
-)
-def test_compile_refuses_what_it_cannot_use(kwargs, message):
-    with pytest.raises(ValueError, match=message):
-        make_model(FLOWS["binary"](), compiled=False).compile(**kwargs)
-
-
-@pytest.mark.once
-def test_a_network_for_another_flow_is_refused_with_both_sizes():
-    network = keras_bfn.networks.MLP(FLOWS["discrete"](), EVENT_SHAPE, width=8)
-    message = (
-        r"take 'theta' as a tensor of shape \(None, 4, 4, 1, 1\).*with shape \(None, 4, 4, 1, 5\)"
-    )
-    with pytest.raises(ValueError, match=message):
-        keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), network)
-
-
-@pytest.mark.once
 def test_a_network_with_the_wrong_number_of_outputs_is_refused_with_both_sizes():
     message = r"return a tensor of shape \(None, 4, 4, 1, 2\).*with shape \(None, 4, 4, 1, 1\)"
     network = keras_bfn.networks.MLP(FLOWS["continuous"](), EVENT_SHAPE, width=8)
@@ -137,46 +114,12 @@ def test_a_network_with_other_inputs_is_refused_by_their_names():
 
 
 @pytest.mark.once
-def test_arguments_of_the_wrong_type_are_refused():
-    network = keras_bfn.networks.MLP(FLOWS["binary"](), EVENT_SHAPE, width=8)
-    with pytest.raises(ValueError, match=r"`flow` must be a `keras_bfn\.flows\.Flow`"):
-        keras_bfn.BayesianFlowNetwork("binary", network)
-    with pytest.raises(ValueError, match="`network` must be a Keras model or layer"):
-        keras_bfn.BayesianFlowNetwork(FLOWS["binary"](), lambda inputs: inputs["theta"])
-
-
-@pytest.mark.once
-def test_a_model_without_an_event_shape_says_so():
-    flow = FLOWS["binary"]()
-    model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size))
-    with pytest.raises(ValueError, match="no `event_shape` yet"):
-        model.generate(2)
-
-
-@pytest.mark.once
 def test_conditions_must_be_as_many_as_the_data():
     flow = FLOWS["binary"]()
     model = keras_bfn.BayesianFlowNetwork(flow, ConditionNetwork(flow.output_size))
     model.compile()
     with pytest.raises(ValueError, match=r"one condition for each of 24.*shape \(23,\)"):
         model.fit((BINARY, np.zeros(23)))
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
-    "condition",
-    [np.full(24, 4), np.full(24, -1), np.zeros(24), np.zeros((24, 1), "int32")],
-    ids=["too large", "negative", "not integers", "two axes"],
-)
-def test_conditions_must_be_classes_of_the_network(condition):
-    flow = FLOWS["binary"]()
-    network = keras_bfn.networks.MLP(flow, EVENT_SHAPE, width=8, conditions=3)
-    model = keras_bfn.BayesianFlowNetwork(flow, network)
-    model.compile()
-    with pytest.raises(ValueError, match=r"in 0\.\.3, where 3 means no condition.*Received"):
-        model.fit((make_data(flow), condition))
-    with pytest.raises(ValueError, match=r"Argument `condition`.* in 0\.\.3"):
-        model.generate(24, condition=condition)
 
 
 @pytest.mark.once

@@ -6,7 +6,7 @@ import pytest
 import keras_bfn
 from keras_bfn import BayesianFlowNetwork
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
-from keras_bfn.networks import MLP, MultiPart, Transformer
+from keras_bfn.networks import MLP, MultiPart
 from tests.injected_noise import noise_of_places
 from tests.inputs.test_missing import (
     FLOWS,
@@ -149,15 +149,6 @@ def test_other_numbers_below_zero_are_refused_where_it_does():
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    "lengths", [0, LONG + 1, [1, 2], 2.5, "all", True, np.ones((NUM, 1), int), {"x": 3}, [[1]]]
-)
-def test_lengths_of_no_sequence_are_refused(lengths):
-    with pytest.raises(ValueError, match=r"Argument `lengths` must.*Received"):
-        make_model(FLOWS["discrete"]).generate(NUM, 2, lengths=lengths, verbose=0)
-
-
-@pytest.mark.once
 def test_lengths_are_of_models_that_allow_missing_variables_and_of_parts_with_axes():
     with pytest.raises(ValueError, match=r"`lengths` must be None unless .*allow_missing=True"):
         make_model(FLOWS["discrete"], masked=False).generate(2, 2, lengths=3, verbose=0)
@@ -168,14 +159,6 @@ def test_lengths_are_of_models_that_allow_missing_variables_and_of_parts_with_ax
     for wrong in ({"kind": 1}, {"marks": 4}, {"size": 1}, 4):
         with pytest.raises(ValueError, match=r"Argument `lengths.* must.*Received"):
             table.generate(2, lengths=wrong, **options)
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("value", [False, "yes", 2, 0.5])
-def test_a_network_with_a_mask_has_missing_variables(value):
-    network = Transformer(FLOWS["discrete"], LONG, 8, 1, 2, masked=True)
-    with pytest.raises(ValueError, match=r"`allow_missing` must be True, False or None.*Received"):
-        BayesianFlowNetwork(FLOWS["discrete"], network, allow_missing=value)
 
 
 @pytest.mark.once

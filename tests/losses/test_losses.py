@@ -116,20 +116,6 @@ def test_cross_entropy_of_what_is_not_classes_is_learnt_by_the_continuous_time_l
     assert_allclose(slopes, expected / 2.3, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("options", "name"),
-    [
-        ({"interval": (0.5, 0.5)}, "interval"),
-        ({"interval": (0.2, 1.1)}, "interval"),
-        ({"share": 1.0}, "share"),
-        ({"share": -0.1}, "share"),
-    ],
-)
-def test_cross_entropy_refuses_what_is_no_density(options, name):
-    with pytest.raises(ValueError, match=f"`{name}`"):
-        CrossEntropyLoss(**options)
-
-
 LOSSES = [ContinuousTimeLoss(), CrossEntropyLoss((0.1, 0.8), 0.6), DiscreteTimeLoss(20, 3)]
 
 
@@ -142,14 +128,6 @@ def test_config_and_serialisation_round_trip(loss):
     ):
         assert type(other) is type(loss)
         assert other.get_config() == loss.get_config()
-
-
-@pytest.mark.parametrize("value", [0, -1, 2.0, "3", None, True])
-@pytest.mark.parametrize("name", ["num_steps", "num_samples"])
-def test_counts_that_are_no_positive_integers_are_refused(name, value):
-    arguments = {"num_steps": 3, "num_samples": 1, name: value}
-    with pytest.raises(ValueError, match=f"`{name}`.*at least 1.*Received: {name}={value!r}"):
-        DiscreteTimeLoss(**arguments)
 
 
 def test_get_takes_names_and_losses():
@@ -176,12 +154,6 @@ CLASSES, NUMBERS = DiscreteFlow(num_classes=2, beta_1=3.0), ContinuousFlow(sigma
 )
 def test_the_default_loss_is_the_cross_entropy_for_classes_alone(flow, expected):
     assert losses.get("auto", flow) == losses.get(None, flow) == expected
-
-
-@pytest.mark.parametrize("value", ["mse", 3, keras.losses.MeanSquaredError()])
-def test_get_refuses_the_unknown_and_lists_the_known(value):
-    with pytest.raises(ValueError, match=r"`loss` must be.*'continuous_time'.*Received: loss="):
-        losses.get(value)
 
 
 @pytest.mark.once

@@ -100,24 +100,6 @@ def test_the_docstrings_example_runs(monkeypatch):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("extractor", "images", "message"),
-    [
-        (3, draw_images(), "`extractor` must be a function or a Keras model.*extractor=3"),
-        (colours, draw_images()[0], r"`images` must have shape \(num, height.*\(4, 4, 3\)"),
-        (colours, draw_images(1), r"`images` must have .* at least 2.*\(1, 4, 4, 3\)"),
-        (lambda x: x, draw_images(2), r"`extractor` must return.*\(2, 4, 4, 3\) for 2 images"),
-        (lambda x: colours(x)[1:], draw_images(2), r"`extractor` must.*\(1, 3\) for 2 images"),
-        (lambda x: colours(x) / [0, 1, 1], draw_images(2), "must return finite.* 33.3% NaN"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:divide by zero")
-def test_what_has_no_features_is_refused(extractor, images, message):
-    with pytest.raises(ValueError, match=message):
-        FrechetDistance(extractor, images)
-
-
-@pytest.mark.once
 def test_samples_of_another_shape_are_refused():
     distance = FrechetDistance(colours, draw_images())
     for samples in (np.zeros((5, 8, 8, 3)), draw_images(1), None):

@@ -59,17 +59,3 @@ def test_the_docstrings_example_runs(digits):
     model.generate = lambda num: images[:num]
     names = {"images": images, "labels": labels, "test_images": images, "test_labels": labels}
     exec(block, {"keras_bfn": keras_bfn, "model": model, **names})
-
-
-@pytest.mark.parametrize(
-    ("images", "labels", "message"),
-    [
-        (np.zeros((5, 8, 8)), np.zeros(5, int), r"`images` must have shape.*\(5, 8, 8\)"),
-        (np.zeros((5, 4, 4, 1)), np.zeros(5, int), r"`images` .* at least 8.*\(5, 4, 4, 1\)"),
-        (np.zeros((5, 8, 8, 1)), np.zeros(4, int), r"`labels` must contain.* 5 images.*\(4,\)"),
-        (np.zeros((5, 8, 8, 1)), np.zeros(5), "`labels` must contain.*dtype float64"),
-    ],
-)
-def test_what_is_no_data_is_refused(images, labels, message):
-    with pytest.raises(ValueError, match=message):
-        SampleQuality(images, labels)

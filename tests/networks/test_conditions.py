@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow
-from keras_bfn.networks import MLP, MultiPart, PatchTransformer, Transformer, UNet, VDMUNet
+from keras_bfn.networks import MultiPart, PatchTransformer, Transformer, UNet, VDMUNet
 from tests.backends import everywhere
-from tests.networks.test_networks import NETWORKS, make_inputs, randomize
+from tests.networks.cases import NETWORKS, make_inputs, randomize
 from tests.tensors import run
 
 FLOW = DiscreteFlow(2, beta_1=4.0)
@@ -156,18 +156,3 @@ def test_several_conditions_survive_the_config(name):
     told = tell(several(name))
     np.testing.assert_array_equal(run_told(copy, name, told), run_told(network, name, told))
     assert network.null_condition == {"class": 3}
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
-    "conditions",
-    [
-        *(0, -1, True, 1.5, "label", (), (0,), (4, -1), (1.5,), np.ones(3)),
-        *({}, {1: 2}, {"": 2}, {"a": 0}, {"a": ()}, {"a": None}, {"a": {"b": 1}}),
-        {"class_name": 3, "config": 4},
-    ],
-    ids=str,
-)
-def test_what_is_no_condition_is_refused_by_its_name(conditions):
-    with pytest.raises(ValueError, match=r"`conditions(\['a'\])?` must.*Received: conditions"):
-        MLP(FLOW, (4,), width=8, conditions=conditions)

@@ -2,9 +2,7 @@
 
 import dataclasses
 import json
-import pathlib
 import sys
-import types
 
 import keras
 import numpy as np
@@ -15,45 +13,10 @@ from keras_bfn import BayesianFlowNetwork
 from keras_bfn.presets import upload_preset
 from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model
 from tests.presets.folders import output, replace_config
-from tests.saving.hub_server import serving
+from tests.saving.hubs import ABOUT
 from tests.test_docstrings import python_blocks
 
 pytest.importorskip("matplotlib")
-
-ABOUT = {"data": "Noise.", "license": "apache-2.0"}
-
-
-@pytest.fixture
-def hub(tmp_path, monkeypatch):
-    """Hugging Face's library, with a hub of one's own to speak to, and an empty cache."""
-    library = pytest.importorskip("huggingface_hub.hf_api", reason="needs huggingface_hub")
-    constants = library.constants
-    with serving() as hub:
-        template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-        monkeypatch.setattr(library.api, "endpoint", hub.url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setenv("HF_TOKEN", "hf_token")
-        yield hub
-
-
-@pytest.fixture
-def kaggle(monkeypatch):
-    """In the place of Kaggle's library: it keeps copies of files in memory."""
-
-    class Kaggle(types.ModuleType):
-        def __init__(self):
-            super().__init__("kagglehub")
-            self.models = {}
-
-        def model_upload(self, handle, folder):
-            self.models[handle] = {
-                path.name: path.read_bytes() for path in pathlib.Path(folder).iterdir()
-            }
-
-    monkeypatch.setitem(sys.modules, "kagglehub", Kaggle())
-    return sys.modules["kagglehub"]
 
 
 @dataclasses.dataclass
@@ -144,19 +107,6 @@ def test_no_code_comes_from_a_hub(hub, tmp_path):
 
 
 @pytest.mark.once
-def test_an_edited_folder_is_uploaded_as_it_is(hub, tmp_path):
-    model = make_model(FLOWS["binary"]())
-    model.upload_preset("hf://user/model", folder=tmp_path / "preset", **ABOUT)
-    assert "Noise." in (tmp_path / "preset" / "README.md").read_text()
-    (tmp_path / "preset" / "README.md").write_text("Edited.")
-    upload_preset("hf://user/copy", tmp_path / "preset", private=True)
-    assert hub.files("user/copy")[1]["README.md"] == b"Edited."
-    assert hub.private == {"user/model": False, "user/copy": True}
-    with pytest.raises(ValueError, match=r"folder written by.*which has no config\.json"):
-        upload_preset("hf://user/copy", tmp_path)
-
-
-@pytest.mark.once
 def test_the_docstrings_examples_run(hub, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = make_model(FLOWS["binary"]())
@@ -166,15 +116,6 @@ def test_the_docstrings_examples_run(hub, tmp_path, monkeypatch):
         images = make_data(model.flow)
         exec(block, {"keras_bfn": keras_bfn, "model": model, "test_images": images})
     assert set(hub.commits) == {"user/repo", "user/digits"}
-
-
-@pytest.mark.once
-def test_a_folder_with_other_files_is_not_published(hub, tmp_path):
-    (tmp_path / "keys.txt").write_text("secret")
-    model = make_model(FLOWS["binary"]())
-    with pytest.raises(ValueError, match=r"`folder` must be a new folder.*\['keys.txt'\]"):
-        model.upload_preset("hf://user/model", folder=tmp_path, **ABOUT)
-    assert hub.commits == {}
 
 
 @pytest.mark.once
@@ -238,13 +179,6 @@ def test_wrong_handles_are_refused(handle):
 
 
 @pytest.mark.once
-def test_a_version_is_not_uploaded_to():
-    for uri in ("hf://user/repo@v2", "kaggle://user/model/keras/small/2"):
-        with pytest.raises(ValueError, match=r"`uri` must .*without @revision.*without /version"):
-            upload_preset(uri, "folder")
-
-
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("handle", "library"),
     [("hf://user/repo", "huggingface_hub"), ("kaggle://user/model/keras/small", "kagglehub")],
@@ -256,23 +190,3 @@ def test_a_missing_library_is_named(handle, library, monkeypatch):
         BayesianFlowNetwork.from_preset(handle)
     with pytest.raises(ImportError, match=message):
         make_model(FLOWS["binary"]()).upload_preset(handle, **ABOUT)
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"data": " "}, "`data` must be a description.*Received: data=' '"),
-        ({"data": None}, "`data` must be a description.*Received: data=None"),
-        ({"license": "Apache: 2.0"}, "`license` must be .*such as 'apache-2.0'.*'Apache: 2.0'"),
-        ({"figures": [1.0]}, r"`figures` must be a dict.*Received: figures=\[1.0\]"),
-        ({"figures": {"nats": None}}, r"`figures\['nats'\]` must be a finite number.*=None"),
-        ({"figures": {"nats": np.nan}}, r"`figures\['nats'\]` must be a finite number.*=nan"),
-        ({"samples": np.zeros(3)}, r"`samples` must be images.*\(3,\)"),
-    ],
-)
-def test_what_a_card_cannot_tell_is_refused(kwargs, message, kaggle):
-    model = make_model(FLOWS["binary"]())
-    with pytest.raises(ValueError, match=message):
-        model.upload_preset("kaggle://user/model/keras/small", **{**ABOUT, **kwargs})
-    assert kaggle.models == {}

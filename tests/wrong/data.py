@@ -28,6 +28,21 @@ CALLS = {
             "must be a string of at least two characters,",
             "alphabet=['a', 'b']",
         ),
+        (
+            lambda t: datasets.Letters(""),
+            "must be a string of at least two characters, without duplicates",
+            "alphabet=''",
+        ),
+        (
+            lambda t: datasets.Letters("abca"),
+            "must be a string of at least two characters, without duplicates",
+            "alphabet='abca'",
+        ),
+        (
+            lambda t: datasets.Letters(None),
+            "must be a string of at least two characters, without duplicates",
+            "alphabet=None",
+        ),
     ],
     "batch_size": [
         (
@@ -111,6 +126,21 @@ CALLS = {
             lambda t: t.rows.fit(t.frame, batch_size=0),
             "must be an integer of at least 1",
             "batch_size=0",
+        ),
+        (
+            lambda t: datasets.Batches(np.arange(5), keep, batch_size=6),
+            "must be at most the number of examples, 5",
+            "batch_size=6",
+        ),
+        (
+            lambda t: datasets.Batches(np.arange(0), keep, batch_size=6, training=False),
+            "must be at most the number of examples, 0",
+            "batch_size=6",
+        ),
+        (
+            lambda t: datasets.embedded_digits(batch_size=10000.0),
+            "must be an integer of at least 1",
+            "batch_size=10000.0",
         ),
     ],
     "c": [
@@ -328,6 +358,28 @@ CALLS = {
             "must return features of shape (batch,",
             "features of shape () for 4 images",
         ),
+        (
+            lambda t: metrics.FrechetDistance(3, np.zeros((4, 4, 4, 3))),
+            "must be a function or a Keras model",
+            "extractor=3",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(lambda x: x, np.zeros((2, 4, 4, 3))),
+            "must return features of shape (batch, num_features)",
+            "features of shape (2, 4, 4, 3) for 2 images",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(lambda x: x[1:, 0, 0], np.zeros((2, 4, 4, 3))),
+            "must return features of shape (batch, num_features)",
+            "features of shape (1, 3) for 2 images",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(
+                lambda x: x[:, 0, 0] * [nan, 1, 1], np.zeros((2, 4, 4, 3))
+            ),
+            "must return finite numbers",
+            "features with 33.3% NaN or infinity",
+        ),
     ],
     "flip": [
         (lambda t: datasets.embedded_digits(flip="x"), "must be True or False", "flip='x'"),
@@ -357,6 +409,11 @@ CALLS = {
             lambda t: datasets.embedded_images(form="x"),
             "must be one of ['binary', 'bins', 'numbers']",
             "form='x'",
+        ),
+        (
+            lambda t: datasets.embedded_digits(form="grey"),
+            "must be one of ['binary', 'bins', 'numbers']",
+            "form='grey'",
         ),
     ],
     "given": [
@@ -451,6 +508,26 @@ CALLS = {
             "must be an array of numbers",
             "a ndarray",
         ),
+        (
+            lambda t: metrics.FrechetDistance(keep, np.zeros((4, 4, 3))),
+            "must have shape (num, height, width, channels), with num at least 2",
+            "shape (4, 4, 3)",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(keep, np.zeros((1, 4, 4, 3))),
+            "must have shape (num, height, width, channels), with num at least 2",
+            "shape (1, 4, 4, 3)",
+        ),
+        (
+            lambda t: metrics.SampleQuality(np.zeros((5, 8, 8)), np.zeros(5, int)),
+            "must have shape (num, height, width, channels), with at least one",
+            "shape (5, 8, 8)",
+        ),
+        (
+            lambda t: metrics.SampleQuality(np.zeros((5, 4, 4, 1)), np.zeros(5, int)),
+            "must have shape (num, height, width, channels), with at least one",
+            "shape (5, 4, 4, 1)",
+        ),
     ],
     "index": [
         (
@@ -505,6 +582,21 @@ CALLS = {
         ),
         (lambda t: datasets.embedded_digits(labels="x"), "must be True or False", "labels='x'"),
         (lambda t: datasets.cifar10(labels=1), "must be True or False", "labels=1"),
+        (
+            lambda t: datasets.Batches(np.arange(20), keep, batch_size=6, labels=np.zeros(21)),
+            "must have one label for each of 20 examples",
+            "21 labels",
+        ),
+        (
+            lambda t: metrics.SampleQuality(np.zeros((5, 8, 8, 1)), np.zeros(4, int)),
+            "must contain an integer of at least 0 for each of 5 images",
+            "shape (4,), dtype int64, minimum 0",
+        ),
+        (
+            lambda t: metrics.SampleQuality(np.zeros((5, 8, 8, 1)), np.zeros(5)),
+            "must contain an integer of at least 0 for each of 5 images",
+            "shape (5,), dtype float64",
+        ),
     ],
     "library": [
         (
@@ -533,6 +625,11 @@ CALLS = {
             lambda t: datasets.embedded_images(limit=0),
             "must be an integer of at least 2",
             "limit=0",
+        ),
+        (
+            lambda t: datasets.embedded_digits(limit=-5),
+            "must be an integer of at least 2",
+            "limit=-5",
         ),
     ],
     "low": [
@@ -611,6 +708,11 @@ CALLS = {
         (
             lambda t: datasets.fashion_mnist(num_bins=1),
             "must be an integer of at least 2 and at most",
+            "num_bins=1",
+        ),
+        (
+            lambda t: datasets.embedded_digits(num_bins=1),
+            "must be an integer of at least 2 and at most 256",
             "num_bins=1",
         ),
     ],
@@ -768,6 +870,16 @@ CALLS = {
             "must be at most 9393, half the length of the shortest",
             "seq_length=1000000",
         ),
+        (
+            lambda t: datasets.text_file(t.text_path, seq_length=801),
+            "must be at most 40, half the length of the shortest split",
+            "seq_length=801",
+        ),
+        (
+            lambda t: datasets.text_file(t.text_path, seq_length=0),
+            "must be an integer of at least 1",
+            "seq_length=0",
+        ),
     ],
     "start": [
         (
@@ -821,6 +933,18 @@ CALLS = {
             "must be an integer of at least 1",
             "steps_per_epoch=0",
         ),
+        (
+            lambda t: datasets.Batches(
+                np.arange(20), keep, batch_size=6, steps_per_epoch=5, training=False
+            ),
+            "must be an integer of at least 1 and at most 4",
+            "steps_per_epoch=5",
+        ),
+        (
+            lambda t: datasets.text_file(t.text_path, seq_length=8, steps_per_epoch=0),
+            "must be an integer of at least 1",
+            "steps_per_epoch=0",
+        ),
     ],
     "stride": [
         (
@@ -832,6 +956,11 @@ CALLS = {
             lambda t: datasets.embedded_text(stride=1.5),
             "must be an integer of at least 1",
             "stride=1.5",
+        ),
+        (
+            lambda t: datasets.text_file(t.text_path, seq_length=8, stride=0),
+            "must be an integer of at least 1",
+            "stride=0",
         ),
     ],
     "table": [
@@ -854,6 +983,11 @@ CALLS = {
                 ("aa", "must contain at least two distinct characters"),
                 ([], "must contain at least two distinct characters"),
             )
+        ),
+        (
+            lambda t: datasets.text_file(t.text_path, tokenizer=datasets.Letters("ab")),
+            "must contain only the 2 characters of the alphabet. Use `Letters.fit`",
+            "a text with [' ', 'c', 'e', 'h', 'i', 'l', 'm', 's']",
         ),
     ],
     "texts": [
@@ -886,6 +1020,21 @@ CALLS = {
             lambda t: datasets.Subwords(None),
             "must be a `tokenizers.Tokenizer` or the JSON of one",
             "a NoneType (EOF while parsing a value",
+        ),
+        (
+            lambda t: datasets.text_file(t.text_path, seq_length=8, tokenizer="bytes"),
+            "must be a tokenizer, with `encode`, `decode` and `num_classes`, such as",
+            "tokenizer='bytes'",
+        ),
+        (
+            lambda t: datasets.Subwords("not JSON"),
+            "must be a `tokenizers.Tokenizer` or the JSON of one",
+            "a str (expected ident at line 1 column 2)",
+        ),
+        (
+            lambda t: datasets.Subwords("{}"),
+            "must be a `tokenizers.Tokenizer` or the JSON of one",
+            "a str (Model missing. at line 1 column 2)",
         ),
     ],
     "tokens": [

@@ -1,8 +1,11 @@
 """Wrong calls of flows, schedules, samplers and losses."""
 
+import keras
 import numpy as np
+from keras import ops
 
-from keras_bfn import flows, losses, orders, samplers, schedules
+from keras_bfn import distributions, flows, losses, orders, samplers, schedules
+from tests.flows.cases import LinearSchedule
 from tests.wrong.things import (
     BYTES,
     CONTINUOUS,
@@ -11,8 +14,10 @@ from tests.wrong.things import (
     LETTERS,
     NGRAMS,
     PAIRS,
+    PARTS,
     ROWS,
     X_CONTINUOUS,
+    X_PARTS,
     X,
     inf,
     nan,
@@ -20,6 +25,13 @@ from tests.wrong.things import (
 
 # By the argument: calls, what is expected instead, and what came.
 CALLS = {
+    "DiscretizedFlow": [
+        (
+            lambda t: flows.CircularFlow().channel(),
+            "Data with infinitely many values have no code of finite length. Divide",
+            "CircularFlow(schedule=ExponentialSchedule(sigma_1=0.01))",
+        ),
+    ],
     "beta": [
         (lambda t: FLOW.remaining_cost(X)(-1), "must be finite and >= 0", "beta=array(-1)"),
         (lambda t: FLOW.remaining_cost(X)(nan), "must be finite and >= 0", "beta=array(nan)"),
@@ -100,6 +112,26 @@ CALLS = {
             "must be a positive, finite number",
             "beta_1=[1.0]",
         ),
+        (
+            lambda t: schedules.QuadraticSchedule(-1.0),
+            "must be a positive, finite number",
+            "beta_1=-1.0",
+        ),
+        (
+            lambda t: schedules.QuadraticSchedule(True),
+            "must be a positive, finite number",
+            "beta_1=True",
+        ),
+        (
+            lambda t: schedules.QuadraticSchedule("9"),
+            "must be a positive, finite number",
+            "beta_1='9'",
+        ),
+        (
+            lambda t: schedules.QuadraticSchedule(None),
+            "must be a positive, finite number",
+            "beta_1=None",
+        ),
     ],
     "block_size": [
         *(
@@ -130,6 +162,11 @@ CALLS = {
             lambda t: flows.ContinuousFlow(center="a"),
             "must be a finite number, or an array of finite numbers",
             "center='a'",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(center=[]),
+            "must be a finite number, or an array of finite numbers",
+            "center=[]",
         ),
     ],
     "colour": [
@@ -178,6 +215,27 @@ CALLS = {
             "must be one of ['mode', 'sample', 'last']",
             "end=[]",
         ),
+        (
+            lambda t: samplers.SDE2Sampler(end="draw"),
+            "must be one of ['mode', 'sample', 'last']",
+            "end='draw'",
+        ),
+    ],
+    "event_shape": [
+        (
+            lambda t: flows.ContinuousFlow(
+                0.05, center=[0, 15, 2000], scale=[0.1, 25, 50]
+            ).check_event_shape((4, 1)),
+            "must be such that the flow's `center` and `scale`, of shape (3,),",
+            "examples of shape (4, 1)",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(
+                prior=flows.JointNormal([0.0, 0.0, 0.0], np.eye(3))
+            ).check_event_shape((2,)),
+            "must be (3,), like the flow's `prior` per variable",
+            "(2,)",
+        ),
     ],
     "flow": [
         (lambda t: schedules.fit(None, X), "must be a flow with an exponential or a", "flow=None"),
@@ -216,6 +274,37 @@ CALLS = {
             "must not be a flow of angles. No finite accuracy",
             "flow=CircularFlow(schedule=ExponentialSc",
         ),
+        (
+            lambda t: schedules.fit(
+                flows.DiscreteFlow(2, schedule=LinearSchedule(1.0)), np.array([0, 1])
+            ),
+            "must be a flow with an exponential or a quadratic schedule, or another",
+            "flow=DiscreteFlow(num_classes=2, schedule=LinearSchedule(slo",
+        ),
+        (
+            lambda t: schedules.fit(X, FLOW),
+            "must be a flow with an exponential or a quadratic schedule, or another",
+            "flow=array([[[[1],",
+        ),
+    ],
+    "fresh_noise": [
+        (
+            lambda t: samplers.JumpSampler(fresh_noise="yes"),
+            "must be True or False",
+            "fresh_noise='yes'",
+        ),
+    ],
+    "interval": [
+        (
+            lambda t: losses.CrossEntropyLoss(interval=(0.5, 0.5)),
+            "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1",
+            "interval=(0.5, 0.5)",
+        ),
+        (
+            lambda t: losses.CrossEntropyLoss(interval=(0.2, 1.1)),
+            "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1",
+            "interval=(0.2, 1.1)",
+        ),
     ],
     "loss": [
         (
@@ -225,6 +314,11 @@ CALLS = {
         ),
         (lambda t: losses.get("mse"), "must be a `BFNLoss` or one of", "loss='mse'"),
         (lambda t: losses.get(3), "must be a `BFNLoss` or one of", "loss=3"),
+        (
+            lambda t: losses.get(keras.losses.MeanSquaredError()),
+            "must be a `BFNLoss` or one of ['auto', 'continuous_time',",
+            "loss=",
+        ),
     ],
     "margin": [
         (
@@ -253,6 +347,26 @@ CALLS = {
         (lambda t: samplers.SDE2Sampler(noise=None), "must be a number in [0, 1]", "noise=None"),
         (lambda t: samplers.SDE1Sampler(noise=-0.1), "must be a number in [0, 1]", "noise=-0.1"),
         (lambda t: samplers.SDE1Sampler(noise=nan), "must be a number in [0, 1]", "noise=nan"),
+        (lambda t: samplers.SDE1Sampler(noise=1.5), "must be a number in [0, 1]", "noise=1.5"),
+        (
+            lambda t: samplers.SDE1Sampler(noise="some"),
+            "must be a number in [0, 1]",
+            "noise='some'",
+        ),
+        (lambda t: samplers.SDE1Sampler(noise=None), "must be a number in [0, 1]", "noise=None"),
+        (lambda t: samplers.SDE1Sampler(noise=True), "must be a number in [0, 1]", "noise=True"),
+    ],
+    "noise_scale": [
+        (
+            lambda t: samplers.JumpSampler(True, noise_scale=0.0),
+            "must be a number in (0, 1]",
+            "noise_scale=0.0",
+        ),
+        (
+            lambda t: samplers.JumpSampler(noise_scale=0.5),
+            "must be 1 for jumps, unless `fresh_noise` is True",
+            "noise_scale=0.5",
+        ),
     ],
     "num_before": [
         (
@@ -331,6 +445,26 @@ CALLS = {
             "must be an integer of at least 1",
             "num_samples=-1",
         ),
+        (
+            lambda t: losses.DiscreteTimeLoss(3, num_samples=2.0),
+            "must be an integer of at least 1",
+            "num_samples=2.0",
+        ),
+        (
+            lambda t: losses.DiscreteTimeLoss(3, num_samples="3"),
+            "must be an integer of at least 1",
+            "num_samples='3'",
+        ),
+        (
+            lambda t: losses.DiscreteTimeLoss(3, num_samples=None),
+            "must be an integer of at least 1",
+            "num_samples=None",
+        ),
+        (
+            lambda t: losses.DiscreteTimeLoss(3, num_samples=True),
+            "must be an integer of at least 1",
+            "num_samples=True",
+        ),
     ],
     "num_steps": [
         (
@@ -352,6 +486,21 @@ CALLS = {
             lambda t: losses.DiscreteTimeLoss(True),
             "must be an integer of at least 1 and at most",
             "num_steps=True",
+        ),
+        (
+            lambda t: losses.DiscreteTimeLoss(num_steps=-1),
+            "must be an integer of at least 1 and at most 16777216",
+            "num_steps=-1",
+        ),
+        (
+            lambda t: losses.DiscreteTimeLoss(num_steps=2.0),
+            "must be an integer of at least 1 and at most 16777216",
+            "num_steps=2.0",
+        ),
+        (
+            lambda t: losses.DiscreteTimeLoss(num_steps="3"),
+            "must be an integer of at least 1 and at most 16777216",
+            "num_steps='3'",
         ),
     ],
     "numbers": [
@@ -425,6 +574,12 @@ CALLS = {
     "mean": [
         (lambda t: flows.JointNormal(None, [[1.0]]), "must be an array of numbers", "a NoneType"),
         (lambda t: flows.JointNormal([nan], [[1.0]]), "must be finite", "mean=[nan]"),
+        (
+            lambda t: flows.JointNormal([0.0], np.eye(2)),
+            "Arguments `mean` and `covariance` must have shapes (size,) and (size,",
+            "shapes (1,) and (2, 2)",
+        ),
+        (lambda t: flows.JointNormal([inf], np.eye(1)), "must be finite", "mean=[inf]"),
     ],
     "covariance": [
         (lambda t: flows.JointNormal([0.0], None), "must be an array of numbers", "a NoneType"),
@@ -432,6 +587,16 @@ CALLS = {
             lambda t: flows.JointNormal([0.0], [[-1.0]]),
             "must be symmetric and positive definite",
             "covariance=[[-1.0]]",
+        ),
+        (
+            lambda t: flows.JointNormal([0.0, 0.0], [[1, 0.5], [0, 1]]),
+            "must be symmetric and positive definite",
+            "covariance=[[1, 0.5], [0, 1]]",
+        ),
+        (
+            lambda t: flows.JointNormal([0.0, 0.0], np.ones((2, 2)) - 2),
+            "must be symmetric and positive definite",
+            "covariance=array([[-1., -1.],",
         ),
     ],
     "prior": [
@@ -508,6 +673,28 @@ CALLS = {
             "must be a positive, finite number",
             "reconstruction='a'",
         ),
+        (
+            lambda t: schedules.fit(FLOW, np.array([0, 1]), reconstruction=0.7),
+            "must be at least 0.000 nats per variable (with most evidence) and less",
+            "reconstruction=0.7",
+        ),
+        (
+            lambda t: schedules.fit(FLOW, np.array([1, 1])),
+            "must be at least 0.000 nats per variable (with most evidence) and less",
+            "reconstruction=0.01",
+        ),
+        (
+            lambda t: schedules.fit(flows.ContinuousFlow(num_bins=2), np.array([0.0])),
+            "must be at least 0.994 nats per variable (with most evidence) and less",
+            "reconstruction=0.01",
+        ),
+        (
+            lambda t: schedules.fit(
+                flows.ContinuousFlow(num_bins=2, reconstruction_std=1.0), np.array([0.5])
+            ),
+            "must be at least 0.369 nats per variable (with most evidence) and less",
+            "reconstruction=0.01",
+        ),
     ],
     "reconstruction_std": [
         (
@@ -561,6 +748,26 @@ CALLS = {
             "must be positive, at least 0.0001 of",
             "scale=array([1., 1., 1.])",
         ),
+        (
+            lambda t: flows.ContinuousFlow(scale=inf),
+            "must be a finite number, or an array of finite numbers",
+            "scale=inf",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(scale=[1.0, -1.0]),
+            "must be positive, at least 0.0001 of `center`, and broadcast with it",
+            "scale=[1.0, -1.0]",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(center=300.0, scale=0.01),
+            "must be positive, at least 0.0001 of `center`, and broadcast with it",
+            "scale=0.01",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(center=[1.0, 2.0], scale=[1, 1, 1]),
+            "must be positive, at least 0.0001 of `center`, and broadcast with it",
+            "scale=[1, 1, 1]",
+        ),
     ],
     "schedule": [
         (
@@ -581,6 +788,10 @@ CALLS = {
             "seed=None",
         ),
         (lambda t: schedules.fit(FLOW, X, seed=-1), "must be an integer of at least 0", "seed=-1"),
+    ],
+    "share": [
+        (lambda t: losses.CrossEntropyLoss(share=1.0), "must be a number in [0, 1)", "share=1.0"),
+        (lambda t: losses.CrossEntropyLoss(share=-0.1), "must be a number in [0, 1)", "share=-0.1"),
     ],
     "sigma_1": [
         (
@@ -630,6 +841,41 @@ CALLS = {
             "must be at least 1e-15",
             "sigma_1=1e-300",
         ),
+        (
+            lambda t: schedules.ExponentialSchedule(1),
+            "must be a number strictly between 0 and 1",
+            "sigma_1=1",
+        ),
+        (
+            lambda t: schedules.ExponentialSchedule(-0.5),
+            "must be a number strictly between 0 and 1",
+            "sigma_1=-0.5",
+        ),
+        (
+            lambda t: schedules.ExponentialSchedule(2.0),
+            "must be a number strictly between 0 and 1",
+            "sigma_1=2.0",
+        ),
+        (
+            lambda t: schedules.ExponentialSchedule(True),
+            "must be a number strictly between 0 and 1",
+            "sigma_1=True",
+        ),
+        (
+            lambda t: flows.CircularFlow(sigma_1=2.0),
+            "must be a number strictly between 0 and 1",
+            "sigma_1=2.0",
+        ),
+        (
+            lambda t: flows.CircularFlow(sigma_1=1e-10),
+            "must give an accuracy of at most 1e+18 at t = 1",
+            "sigma_1=1e-10",
+        ),
+        (
+            lambda t: flows.CircularFlow(0.1, schedule=FLOW.schedule),
+            "Only one of the arguments `sigma_1` and `schedule` can be given",
+            "sigma_1=0.1, schedule=QuadraticSchedule(beta_1=4.0)",
+        ),
     ],
     "size": [
         (
@@ -654,6 +900,11 @@ CALLS = {
             "must be one of ['t', 'log_beta']",
             "spacing='x'",
         ),
+        (
+            lambda t: samplers.SDE2Sampler(spacing="beta"),
+            "must be one of ['t', 'log_beta']",
+            "spacing='beta'",
+        ),
     ],
     "start": [
         (lambda t: samplers.ODE1Sampler(start=1), "must be a number in [0, 1)", "start=1"),
@@ -663,6 +914,17 @@ CALLS = {
             lambda t: samplers.ODE1Sampler(spacing="log_beta"),
             "must be above 0 for spacing='log_beta', since",
             "start=0",
+        ),
+        (lambda t: samplers.SDE2Sampler(start=1.0), "must be a number in [0, 1)", "start=1.0"),
+        (
+            lambda t: samplers.SDE2Sampler(spacing="log_beta"),
+            "must be above 0 for spacing='log_beta', since log(beta(0)) is infinite",
+            "start=0.0",
+        ),
+        (
+            lambda t: samplers.JumpSampler(start=0.0),
+            "must be above 0 for spacing='log_beta', since log(beta(0)) is infinite",
+            "start=0.0",
         ),
     ],
     "temperature": [
@@ -700,6 +962,21 @@ CALLS = {
             lambda t: samplers.SDE1Sampler(temperature=HUGE),
             "must be a positive, finite number, from 1e-30 to 1e+30",
             "temperature=1000000000000000000000000000",
+        ),
+        (
+            lambda t: samplers.SDE2Sampler(temperature=0.0),
+            "must be a positive, finite number",
+            "temperature=0.0",
+        ),
+        (
+            lambda t: samplers.SDE2Sampler(temperature="hot"),
+            "must be a positive, finite number",
+            "temperature='hot'",
+        ),
+        (
+            lambda t: distributions.Delta(ops.zeros(1)).tempered(0.5),
+            "must be 1 for continuous data, whose output distribution is a single",
+            "temperature=0.5",
         ),
     ],
     "text": [
@@ -784,6 +1061,22 @@ CALLS = {
             "top_k=1.5",
         ),
         (lambda t: samplers.SDE1Sampler(top_k=-1), "must be an integer of at least 1", "top_k=-1"),
+        (lambda t: samplers.SDE2Sampler(top_k=0), "must be an integer of at least 1", "top_k=0"),
+        (
+            lambda t: samplers.SDE2Sampler(top_k=1.5),
+            "must be an integer of at least 1",
+            "top_k=1.5",
+        ),
+        (
+            lambda t: distributions.VonMises(ops.ones((1, 2))).truncated(top_k=3),
+            "Arguments `top_k` and `top_p` must be None for continuous data, which",
+            "top_k=3, top_p=None",
+        ),
+        (
+            lambda t: samplers.JumpSampler(top_k=2),
+            "must be None for jumps, unless `fresh_noise` is True",
+            "top_k=2",
+        ),
     ],
     "top_p": [
         (
@@ -800,6 +1093,21 @@ CALLS = {
             lambda t: samplers.SDE1Sampler(top_p=nan),
             "must be a number strictly between 0 and 1",
             "top_p=nan",
+        ),
+        (
+            lambda t: samplers.SDE2Sampler(top_p=0.0),
+            "must be a number strictly between 0 and 1",
+            "top_p=0.0",
+        ),
+        (
+            lambda t: samplers.SDE2Sampler(top_p=1.1),
+            "must be a number strictly between 0 and 1",
+            "top_p=1.1",
+        ),
+        (
+            lambda t: samplers.SDE2Sampler(top_p="most"),
+            "must be a number strictly between 0 and 1",
+            "top_p='most'",
         ),
     ],
     "x": [
@@ -862,8 +1170,8 @@ CALLS = {
         (lambda t: flows.fit_scaling(CONTINUOUS, None), "must contain floats for", "dtype object"),
         (
             lambda t: flows.fit_scaling(CONTINUOUS, np.array([nan])),
-            "must be finite",
-            "an array with NaN or infinity",
+            "must contain observed values",
+            "x=array([nan])",
         ),
         (
             lambda t: flows.fit_scaling(CONTINUOUS, np.zeros((2, 2), int)),
@@ -917,6 +1225,65 @@ CALLS = {
             lambda t: FLOW.check_data([[0, 1], [1]]),
             "must be an array, with rows of equal length",
             "x='list'",
+        ),
+        (
+            lambda t: schedules.fit(FLOW, np.array([0, 1, 2])),
+            "must lie in [0, 1] for DiscreteFlow(num_classes=2,",
+            "values from 0 to 2",
+        ),
+        (
+            lambda t: schedules.fit(FLOW, np.array([0.5, 1.0])),
+            "must contain integers for DiscreteFlow(num_classes=2,",
+            "dtype float64",
+        ),
+        (
+            lambda t: schedules.fit(PARTS, {**X_PARTS, "size": [1]}),
+            "must be a dict with the parts ['a', 'b']",
+            "a dict with the keys ['a', 'b', 'size']",
+        ),
+        (
+            lambda t: schedules.fit(FLOW, X_PARTS),
+            "must not be a dict, because the flow is DiscreteFlow(num_classes=2,",
+            "a dict with the keys ['a', 'b']",
+        ),
+        (
+            lambda t: flows.CircularFlow().check_data(np.array([[90.0]])),
+            "must lie in [-3.14159265, 3.14159265] for",
+            "values from 90.0 to 90.0",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(
+                0.05, center=[0, 15, 2000], scale=[0.1, 25, 50]
+            ).check_data(np.zeros((2, 4), "float32")),
+            "must be such that the flow's `center` and `scale`, of shape (3,),",
+            "examples of shape (4,)",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(
+                0.05, center=[0, 15, 2000], scale=[0.1, 25, 50]
+            ).check_data(np.zeros((2, 1), "float32")),
+            "must be such that the flow's `center` and `scale`, of shape (3,),",
+            "examples of shape (1,)",
+        ),
+        (
+            lambda t: flows.fit_scaling(CONTINUOUS, np.array([])),
+            "must contain data",
+            "an empty array of shape (0,)",
+        ),
+        (
+            lambda t: flows.fit_scaling(CONTINUOUS, np.array([1.0, inf])),
+            "must be finite",
+            "an array with NaN or infinity",
+        ),
+        (
+            lambda t: flows.fit_scaling(CONTINUOUS, {"a": 1}),
+            "must not be a dict, because the flow is",
+            "a dict with the keys ['a']",
+        ),
+        (
+            lambda t: flows.JointNormal.fit(np.zeros(3)),
+            "must have shape (num, size)",
+            "x=array([0., 0., 0.])",
         ),
     ],
 }

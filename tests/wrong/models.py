@@ -20,6 +20,7 @@ from tests.wrong.things import (
     X_PARTS,
     X,
     inf,
+    keep,
     nan,
     total,
 )
@@ -51,6 +52,27 @@ CALLS = {
             lambda t: BayesianFlowNetwork(FLOW, t.model.network, allow_missing=2),
             "must be True, False or None, and not False for a network",
             "allow_missing=2",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY, networks.Transformer(MANY, (4,), 8, 1, 1, masked=True), allow_missing=False
+            ),
+            "must be True, False or None, and not False for a network that takes a",
+            "allow_missing=False",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY, networks.Transformer(MANY, (4,), 8, 1, 1, masked=True), allow_missing="yes"
+            ),
+            "must be True, False or None, and not False for a network that takes a",
+            "allow_missing='yes'",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY, networks.Transformer(MANY, (4,), 8, 1, 1, masked=True), allow_missing=0.5
+            ),
+            "must be True, False or None, and not False for a network that takes a",
+            "allow_missing=0.5",
         ),
     ],
     "batch_size": [
@@ -118,6 +140,11 @@ CALLS = {
             lambda t: t.model.encode(X, batch_size=1.5),
             "must be an integer of at least 1",
             "batch_size=1.5",
+        ),
+        (
+            lambda t: t.model.generate(2, 2, batch_size=-1),
+            "must be an integer of at least 1",
+            "batch_size=-1",
         ),
     ],
     "built": [
@@ -247,6 +274,31 @@ CALLS = {
             "The network takes no condition",
             "a condition in `condition`",
         ),
+        (
+            lambda t: t.conditional.generate(2, 2, condition=[0, 9]),
+            "must have integer conditions of shape (batch,) in 0..3, where 3 means",
+            "conditions of shape (2,), dtype int64, between 0 and 9",
+        ),
+        (
+            lambda t: t.conditional.generate(4, condition=np.full(4, 4)),
+            "must have integer conditions of shape (batch,) in 0..3, where 3 means",
+            "conditions of shape (4,), dtype int64, between 4 and 4",
+        ),
+        (
+            lambda t: t.conditional.generate(4, condition=np.full(4, -1)),
+            "must have integer conditions of shape (batch,) in 0..3, where 3 means",
+            "conditions of shape (4,), dtype int64, between -1 and -1",
+        ),
+        (
+            lambda t: t.conditional.generate(4, condition=np.zeros(4)),
+            "must have integer conditions of shape (batch,) in 0..3, where 3 means",
+            "conditions of shape (4,), dtype float64",
+        ),
+        (
+            lambda t: t.conditional.generate(4, condition=np.zeros((4, 1), "int32")),
+            "must have integer conditions of shape (batch,) in 0..3, where 3 means",
+            "conditions of shape (4, 1), dtype int32, between 0 and 0",
+        ),
     ],
     "condition_dropout": [
         (
@@ -270,6 +322,20 @@ CALLS = {
             ),
             "must be 0 without a `null_condition`",
             "condition_dropout={'a': 0.5} with",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                FLOW, networks.MLP(FLOW, SHAPE, 8), condition_dropout=0.1
+            ),
+            "must be 0 without a `null_condition`, which replaces dropped",
+            "condition_dropout=0.1 with null_condition=None",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                FLOW, networks.MLP(FLOW, SHAPE, 8), condition_dropout=1.0
+            ),
+            "must be a number in [0, 1)",
+            "condition_dropout=1.0",
         ),
     ],
     "data": [
@@ -353,6 +419,16 @@ CALLS = {
             "must be (height, width) or (height, width, channels),",
             "event_shape=(12,)",
         ),
+        (
+            lambda t: BayesianFlowNetwork(
+                flows.ContinuousFlow(0.05, center=[0, 15, 2000], scale=[0.1, 25, 50]),
+                networks.MLP(
+                    flows.ContinuousFlow(0.05, center=[0, 15, 2000], scale=[0.1, 25, 50]), (4,), 8
+                ),
+            ),
+            "must be such that the flow's `center` and `scale`, of shape (3,),",
+            "examples of shape (4,)",
+        ),
     ],
     "figures": [
         (
@@ -416,6 +492,11 @@ CALLS = {
             lambda t: BayesianFlowNetwork({"config": FLOW}, t.model.network),
             "must have non-empty strings as part names, other than",
             "a part named 'config'",
+        ),
+        (
+            lambda t: BayesianFlowNetwork("binary", networks.MLP(FLOW, SHAPE, 8)),
+            "must be a `keras_bfn.flows.Flow`, or a dict from part names to flows",
+            "flow='binary'",
         ),
     ],
     "folder": [
@@ -572,6 +653,31 @@ CALLS = {
             "must be a function or a",
             "guidance='x'",
         ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.Guidance(total, scale=lambda t: t), num_particles=2
+            ),
+            "must have a constant scale and interval=(0, 1) with several particles",
+            "scale=",
+        ),
+        (
+            lambda t: t.model.generate(
+                2,
+                2,
+                guidance=guidance.Guidance(total, interval=(0.0, 0.5)),
+                num_particles=1,
+                return_details=True,
+            ),
+            "must have a constant scale and interval=(0, 1) with several particles",
+            "scale=1.0, interval=(0.0, 0.5)",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.Guidance(total, {"weights": np.ones((5, 3))})
+            ),
+            "must have a `weights` for each of 2 samples",
+            "weights of shape (5, 3)",
+        ),
     ],
     "guidance_scale": [
         (
@@ -620,6 +726,21 @@ CALLS = {
             lambda t: t.model.generate(1, 2, guidance_scale=2.0),
             "must be 1 unless there are a condition and a null",
             "guidance_scale=2.0 with condition=None",
+        ),
+        (
+            lambda t: t.model.inpaint(X[:2], np.ones(SHAPE, bool), guidance_scale=2.0),
+            "must be 1 unless there are a condition and a null condition to guide",
+            "guidance_scale=2.0 with condition=None",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, guidance_scale="2", condition=[0, 1]),
+            "must be a finite number, at most 1e+30 in magnitude, or a function of t",
+            "guidance_scale='2'",
+        ),
+        (
+            lambda t: t.conditional.generate(2, 2, guidance_scale=inf, condition=[0, 1]),
+            "must be a finite number, at most 1e+30 in magnitude, or a function of t",
+            "guidance_scale=inf",
         ),
     ],
     "guided": [
@@ -701,6 +822,16 @@ CALLS = {
             "must be finite and have shape (1, 4, 4, 1,",
             "shape (2, 4, 4, 1, 2)",
         ),
+        (
+            lambda t: t.continuous.generate(2, 2, "ode1", latents=np.zeros((2, 3))),
+            "must be finite and have shape (2, 4, 4, 1, 1): (num_samples,",
+            "shape (2, 3)",
+        ),
+        (
+            lambda t: t.continuous.generate(2, 2, "ode1", latents=np.full((2, 4, 4, 1, 1), nan)),
+            "must be finite and have shape (2, 4, 4, 1, 1): (num_samples,",
+            "shape (2, 4, 4, 1, 1)",
+        ),
     ],
     "lengths": [
         (
@@ -747,6 +878,51 @@ CALLS = {
             lambda t: t.model.inpaint(X, True, lengths=3),
             "must be None unless the model has allow_missing=True or a",
             "lengths=3",
+        ),
+        (
+            lambda t: t.missing.generate(3, 2, lengths=0),
+            "must be one integer or 3 integers in 1..4",
+            "lengths=0",
+        ),
+        (
+            lambda t: t.missing.generate(3, 2, lengths=5),
+            "must be one integer or 3 integers in 1..4",
+            "lengths=5",
+        ),
+        (
+            lambda t: t.missing.generate(3, 2, lengths=[1, 2]),
+            "must be one integer or 3 integers in 1..4",
+            "lengths=[1, 2]",
+        ),
+        (
+            lambda t: t.missing.generate(3, 2, lengths=2.5),
+            "must be one integer or 3 integers in 1..4",
+            "lengths=2.5",
+        ),
+        (
+            lambda t: t.missing.generate(3, 2, lengths="all"),
+            "must be one integer or 3 integers in 1..4",
+            "lengths='all'",
+        ),
+        (
+            lambda t: t.missing.generate(3, 2, lengths=True),
+            "must be one integer or 3 integers in 1..4",
+            "lengths=True",
+        ),
+        (
+            lambda t: t.missing.generate(3, 2, lengths=np.ones((3, 1), int)),
+            "must be one integer or 3 integers in 1..4",
+            "lengths=[[1], [1], [1]]",
+        ),
+        (
+            lambda t: t.missing.generate(3, 2, lengths={"x": 3}),
+            "must name some of the parts of DiscreteFlow(num_classes=5,",
+            "lengths={'x': 3}",
+        ),
+        (
+            lambda t: t.missing.generate(3, 2, lengths=[[1]]),
+            "must be one integer or 3 integers in 1..4",
+            "lengths=[[1]]",
         ),
     ],
     "license": [
@@ -850,12 +1026,27 @@ CALLS = {
             "must be a dict with some of the parts ['a',",
             "a bool",
         ),
+        (
+            lambda t: t.model.inpaint(X[:2], np.ones((4, 4, 1))),
+            "must be a boolean array, true where `x` is known, that broadcasts to",
+            "shape (4, 4, 1), dtype float64",
+        ),
+        (
+            lambda t: t.model.inpaint(X[:2], np.ones((4, 4), bool)),
+            "must be a boolean array, true where `x` is known, that broadcasts to",
+            "shape (4, 4), dtype bool",
+        ),
     ],
     "metrics": [
         (
             lambda t: t.model.compile(metrics=["mse"]),
             "must be None, because there are no targets. The model",
             "['mse']",
+        ),
+        (
+            lambda t: t.model.compile(metrics=["accuracy"]),
+            "must be None, because there are no targets. The model reports its own",
+            "['accuracy']",
         ),
     ],
     "network": [
@@ -902,6 +1093,12 @@ CALLS = {
             lambda t: BayesianFlowNetwork(FLOW, t.model.network, times="variables"),
             "must take 't' of shape (4, 4, 1) for each example",
             "a network that takes ()",
+        ),
+        (lambda t: BayesianFlowNetwork(FLOW, keep), "must be a Keras model or layer", "network="),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, networks.MLP(MANY, SHAPE, 8)),
+            "must take 'theta' as a tensor of shape (None, 4, 4, 1, 1), for",
+            "a network with shape (None, 4, 4, 1, 5)",
         ),
     ],
     "null_condition": [
@@ -1074,6 +1271,11 @@ CALLS = {
             lambda t: t.model.inpaint(X, True, 0),
             "must be an integer of at least 1 and at most",
             "num_steps=0",
+        ),
+        (
+            lambda t: t.model.generate(2, 2.5),
+            "must be an integer of at least 1 and at most 1048576",
+            "num_steps=2.5",
         ),
     ],
     "optimizer": [
@@ -1315,6 +1517,11 @@ CALLS = {
             "must be False. For details, use `inpaint`",
             "return_details=True",
         ),
+        (
+            lambda t: t.model.generate(2, 2, guidance=total, num_particles=2, return_details=1),
+            "must be True or False",
+            "return_details=1",
+        ),
     ],
     "return_dict": [
         (
@@ -1469,6 +1676,61 @@ CALLS = {
             "must be a `Sampler` or one of ['ancestral',",
             "sampler=3",
         ),
+        (
+            lambda t: t.model.generate(2, 2, "euler"),
+            "must be a `Sampler` or one of ['ancestral', 'jump', 'ode1', 'ode2',",
+            "sampler='euler'",
+        ),
+        (
+            lambda t: t.continuous.generate(2, 2, "sde2", latents=np.zeros((2, 4, 4, 1, 1))),
+            "must be deterministic, such as 'ode1' or 'ode2', to map latents to",
+            "sampler=SDE2Sampler(noise=1.0, temperature=1.0, end='mode', ",
+        ),
+        (
+            lambda t: t.model.encode(X, sampler="sde1"),
+            "must be deterministic, such as 'ode1' or 'ode2', to map latents to",
+            "sampler=SDE1Sampler(noise=1.0, temperature=1.0, end='mode', ",
+        ),
+        (
+            lambda t: t.model.generate(2, 2, "ode1", guidance=total, num_particles=2),
+            "must be 'ancestral' or 'sde1', with noise=1 and without end='last', for",
+            "sampler=ODE1Sampler(temperature=1.0, end='mode', start=0.0, ",
+        ),
+        (
+            lambda t: t.model.generate(2, 2, "sde2", guidance=total, num_particles=2),
+            "must be 'ancestral' or 'sde1', with noise=1 and without end='last', for",
+            "sampler=SDE2Sampler(noise=1.0, temperature=1.0, end='mode', ",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, samplers.SDE1Sampler(noise=0.5), guidance=total, num_particles=2
+            ),
+            "must be 'ancestral' or 'sde1', with noise=1 and without end='last', for",
+            "sampler=SDE1Sampler(noise=0.5, temperature=1.0, end='mode', ",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, samplers.SDE1Sampler(end="last"), guidance=total, num_particles=2
+            ),
+            "must be 'ancestral' or 'sde1', with noise=1 and without end='last', for",
+            "sampler=SDE1Sampler(noise=1.0, temperature=1.0, end='last', ",
+        ),
+    ],
+    "scale": [
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.Guidance(total, scale=lambda t: "much")
+            ),
+            "must be an array of numbers",
+            "a list",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.Guidance(total, scale=lambda t: nan)
+            ),
+            "must return a finite number for each time in [0, 1]",
+            "scale=[nan, nan, nan]",
+        ),
     ],
     "seed": [
         (
@@ -1622,6 +1884,16 @@ CALLS = {
             lambda t: t.continuous.generate(1, 2, samplers.SDE1Sampler(top_k=1)),
             "and `top_p` must be None for continuous data,",
             "top_k=1, top_p=None",
+        ),
+        (
+            lambda t: t.continuous.generate(2, 2, samplers.SDE2Sampler(top_k=3)),
+            "Arguments `top_k` and `top_p` must be None for continuous data, which",
+            "top_k=3, top_p=None",
+        ),
+        (
+            lambda t: t.continuous.generate(2, 2, samplers.SDE2Sampler(top_p=0.5)),
+            "Arguments `top_k` and `top_p` must be None for continuous data, which",
+            "top_k=None, top_p=0.5",
         ),
     ],
     "twisted": [
@@ -1972,6 +2244,31 @@ CALLS = {
             lambda t: t.parts.inpaint({"a": X_PARTS["a"]}, {"b": True}),
             "must contain the parts that `mask` names",
             "x without ['b']",
+        ),
+        (
+            lambda t: t.model.encode(np.full((2, 4, 4, 1), 99)),
+            "must lie in [0, 1] for DiscreteFlow(num_classes=2,",
+            "values from 99 to 99",
+        ),
+        (
+            lambda t: t.model.inpaint(np.full((2, 4, 4, 1), 9), np.ones(SHAPE, bool)),
+            "must lie in [0, 1] for DiscreteFlow(num_classes=2,",
+            "values from 9 to 9",
+        ),
+        (
+            lambda t: t.conditional.fit((X_MANY, np.full(4, 4))),
+            "must have integer conditions of shape (batch,) in 0..3, where 3 means",
+            "conditions of shape (4,), dtype int64, between 4 and 4",
+        ),
+        (
+            lambda t: t.conditional.fit((X_MANY, np.full(4, -1))),
+            "must have integer conditions of shape (batch,) in 0..3, where 3 means",
+            "conditions of shape (4,), dtype int64, between -1 and -1",
+        ),
+        (
+            lambda t: t.conditional.fit((X_MANY, np.zeros((4, 1), "int32"))),
+            "must have integer conditions of shape (batch,) in 0..3, where 3 means",
+            "conditions of shape (4, 1), dtype int32, between 0 and 0",
         ),
     ],
     "y": [

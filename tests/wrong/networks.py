@@ -71,6 +71,122 @@ CALLS = {
             "must be an integer of at least 1",
             "conditions=-1",
         ),
+        (
+            lambda t: networks.UNet(FLOW, SHAPE, conditions=0),
+            "must be an integer of at least 1",
+            "conditions=0",
+        ),
+        (
+            lambda t: networks.VDMUNet(FLOW, SHAPE, conditions=0),
+            "must be an integer of at least 1",
+            "conditions=0",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, 16, conditions=0),
+            "must be an integer of at least 1",
+            "conditions=0",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (4,), width=8, conditions=True),
+            "must be an integer of at least 1",
+            "conditions=True",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (4,), width=8, conditions=1.5),
+            "must be an integer of at least 1",
+            "conditions=1.5",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (4,), width=8, conditions="label"),
+            "must be an integer of at least 1",
+            "conditions='label'",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (4,), width=8, conditions=(4, -1)),
+            "must be a tuple of integers of at least 1",
+            "conditions=(4, -1)",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (4,), width=8, conditions=(1.5,)),
+            "must be a tuple of integers of at least 1",
+            "conditions=(1.5,)",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (4,), width=8, conditions=np.ones(3)),
+            "must be an integer of at least 1",
+            "conditions=array([1., 1., 1.])",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (4,), width=8, conditions={1: 2}),
+            "must have non-empty strings as names, other than ['class_name',",
+            "conditions={1: 2}",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (4,), width=8, conditions={"": 2}),
+            "must have non-empty strings as names, other than ['class_name',",
+            "conditions={'': 2}",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (4,), width=8, conditions={"a": 0}),
+            "must be an integer of at least 1",
+            "conditions['a']=0",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (4,), width=8, conditions={"a": ()}),
+            "must be a shape with at least one axis",
+            "conditions['a']=()",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (4,), width=8, conditions={"a": None}),
+            "must be an integer of at least 1",
+            "conditions['a']=None",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (4,), width=8, conditions={"a": {"b": 1}}),
+            "must be an integer of at least 1",
+            "conditions['a']={'b': 1}",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, (4,), width=8, conditions={"class_name": 3, "config": 4}),
+            "must have non-empty strings as names, other than ['class_name',",
+            "conditions={'class_name': 3, 'config': 4}",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY},
+                {"image": (4, 6, 3), "label": ()},
+                width=16,
+                num_blocks=1,
+                num_heads=2,
+                conditions=(),
+            ),
+            "must be a shape with at least one axis",
+            "conditions=()",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY},
+                {"image": (4, 6, 3), "label": ()},
+                width=16,
+                num_blocks=1,
+                num_heads=2,
+                conditions={},
+            ),
+            "must have non-empty strings as names, other than ['class_name',",
+            "conditions={}",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY},
+                {"image": (4, 6, 3), "label": ()},
+                width=16,
+                num_blocks=1,
+                num_heads=2,
+                conditions={"a": 0.5},
+            ),
+            "must be an integer of at least 1",
+            "conditions['a']=0.5",
+        ),
     ],
     "data_format": [
         (
@@ -116,6 +232,38 @@ CALLS = {
             lambda t: networks.MLP(FLOW, SHAPE, 8, dropout=nan),
             "must be a number in [0, 1)",
             "dropout=nan",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, dropout=1.0),
+            "must be a number in [0, 1)",
+            "dropout=1.0",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, SHAPE, dropout=1.0),
+            "must be a number in [0, 1)",
+            "dropout=1.0",
+        ),
+        (
+            lambda t: networks.VDMUNet(FLOW, SHAPE, dropout=1.0),
+            "must be a number in [0, 1)",
+            "dropout=1.0",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, 16, dropout=1.0),
+            "must be a number in [0, 1)",
+            "dropout=1.0",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY},
+                {"image": (4, 6, 3), "label": ()},
+                width=16,
+                num_blocks=1,
+                num_heads=2,
+                dropout=1.0,
+            ),
+            "must be a number in [0, 1)",
+            "dropout=1.0",
         ),
     ],
     "dtype": [
@@ -219,6 +367,40 @@ CALLS = {
             "must be a tuple of integers of at least 1",
             "event_shape['a']=(0,)",
         ),
+        (
+            lambda t: networks.Transformer(FLOW, 12.0),
+            "must be an integer of at least 1",
+            "event_shape=12.0",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY},
+                {"image": (4, 6, 3)},
+                width=16,
+                num_blocks=1,
+                num_heads=2,
+            ),
+            "must be a dict with the parts ['image', 'label']",
+            "a dict with the keys ['image']",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY}, (4, 6, 3), width=16, num_blocks=1, num_heads=2
+            ),
+            "must be a dict with the parts ['image', 'label']",
+            "a tuple",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY},
+                {"image": (4, 6, 3), "label": 3},
+                width=16,
+                num_blocks=1,
+                num_heads=2,
+            ),
+            "must be a tuple of integers of at least 1",
+            "event_shape['label']=3",
+        ),
     ],
     "expansion": [
         (
@@ -310,6 +492,46 @@ CALLS = {
         ),
         (lambda t: layers.EvidenceFeatures(3), "must be a `keras_bfn.flows.Flow`", "flow=3"),
         (lambda t: layers.EvidenceShortcut("a"), "must be a `keras_bfn.flows.Flow`", "flow='a'"),
+        (
+            lambda t: networks.MLP("binary", SHAPE),
+            "must be a `keras_bfn.flows.Flow`",
+            "flow='binary'",
+        ),
+        (
+            lambda t: networks.UNet("binary", SHAPE),
+            "must be a `keras_bfn.flows.Flow`",
+            "flow='binary'",
+        ),
+        (
+            lambda t: networks.VDMUNet("binary", SHAPE),
+            "must be a `keras_bfn.flows.Flow`",
+            "flow='binary'",
+        ),
+        (
+            lambda t: networks.PatchTransformer("binary", SHAPE),
+            "must be a `keras_bfn.flows.Flow`",
+            "flow='binary'",
+        ),
+        (
+            lambda t: networks.Transformer("binary", 12),
+            "must be a `keras_bfn.flows.Flow`",
+            "flow='binary'",
+        ),
+        (
+            lambda t: networks.MLP(PARTS, (4,)),
+            "must be a `keras_bfn.flows.Flow` (for a dict of flows, use",
+            "flow={'a': DiscreteFlow(num_classes=2, schedule=QuadraticSch",
+        ),
+        (
+            lambda t: networks.UNet(PARTS, (4,)),
+            "must be a `keras_bfn.flows.Flow` (for a dict of flows, use",
+            "flow={'a': DiscreteFlow(num_classes=2, schedule=QuadraticSch",
+        ),
+        (
+            lambda t: networks.Transformer(PARTS, (4,)),
+            "must be a `keras_bfn.flows.Flow` (for a dict of flows, use",
+            "flow={'a': DiscreteFlow(num_classes=2, schedule=QuadraticSch",
+        ),
     ],
     "groups": [
         (lambda t: layers.ConvBlock(4, groups=0), "must be an integer of at least 1", "groups=0"),
@@ -379,6 +601,41 @@ CALLS = {
             "must be (height, width, channels), with sides that are",
             "image_shape=(8, 8, 1)",
         ),
+        (
+            lambda t: networks.UNet(FLOW, (6, 8, 1), width_multipliers=(1, 2, 2)),
+            "must be (height, width, channels), or, for signals, (length, channels)",
+            "image_shape=(6, 8, 1), 3 levels",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, (6, 8), width_multipliers=(1, 2, 2)),
+            "must be (height, width, channels), or, for signals, (length, channels)",
+            "image_shape=(6, 8), 3 levels",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, (6,), width_multipliers=(1, 2, 2)),
+            "must be (height, width, channels), or, for signals, (length, channels)",
+            "image_shape=(6,), 3 levels",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, (), width_multipliers=(1, 2, 2)),
+            "must be (height, width, channels), or, for signals, (length, channels)",
+            "image_shape=(), 3 levels",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, 8, width_multipliers=(1, 2, 2)),
+            "must be (height, width, channels), or, for signals, (length, channels)",
+            "image_shape=8, 3 levels",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, (8, 8, None), width_multipliers=(1, 2, 2)),
+            "must be (height, width, channels), or, for signals, (length, channels)",
+            "image_shape=(8, 8, None), 3 levels",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, (8, 0), width_multipliers=(1, 2, 2)),
+            "must be (height, width, channels), or, for signals, (length, channels)",
+            "image_shape=(8, 0), 3 levels",
+        ),
     ],
     "kernel_initializer": [
         (
@@ -417,6 +674,18 @@ CALLS = {
             lambda t: networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8, mixer="x"),
             "must be one of ['transformer', 'mlp', 'sequence']",
             "mixer='x'",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY},
+                {"image": (4, 6, 3), "label": ()},
+                width=16,
+                num_blocks=1,
+                num_heads=2,
+                mixer="conv",
+            ),
+            "must be one of ['transformer', 'mlp', 'sequence']",
+            "mixer='conv'",
         ),
     ],
     "name": [
@@ -491,6 +760,18 @@ CALLS = {
             "must have event shape (4, 4, 1) and conditions=(8,)",
             "a network with event shape (4, 4, 1) and",
         ),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY},
+                {"image": (4, 6, 3), "label": ()},
+                width=16,
+                num_blocks=1,
+                num_heads=2,
+                networks={"picture": None},
+            ),
+            "must be a dict from some of the parts ['image', 'label'] to Keras",
+            "networks={'picture': None}",
+        ),
     ],
     "num_blocks": [
         (
@@ -507,6 +788,21 @@ CALLS = {
             lambda t: networks.VDMUNet(FLOW, SHAPE, 8, 0),
             "must be an integer of at least 1",
             "num_blocks=0",
+        ),
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, num_blocks=-1),
+            "must be an integer of at least 1",
+            "num_blocks=-1",
+        ),
+        (
+            lambda t: networks.UNet(FLOW, SHAPE, num_blocks=-1),
+            "must be an integer of at least 1",
+            "num_blocks=-1",
+        ),
+        (
+            lambda t: networks.VDMUNet(FLOW, SHAPE, num_blocks=-1),
+            "must be an integer of at least 1",
+            "num_blocks=-1",
         ),
     ],
     "num_coarse_layers": [
@@ -536,6 +832,31 @@ CALLS = {
             lambda t: layers.PositionEmbedding(2)(np.zeros((2, 3, 4), "float32")),
             "Exception encountered when calling",
             "num_columns=2",
+        ),
+        (
+            lambda t: layers.PositionEmbedding(4)(np.zeros((2, 6, 8))),
+            "must divide the number of positions, 6",
+            "num_columns=4",
+        ),
+        (
+            lambda t: layers.TransformerBlock(0, kernel_size=3, num_columns=4)(np.zeros((2, 6, 8))),
+            "must divide the number of positions, 6",
+            "num_columns=4",
+        ),
+        (
+            lambda t: layers.PositionEmbedding(8)(np.zeros((2, 6, 8))),
+            "must divide the number of positions, 6",
+            "num_columns=8",
+        ),
+        (
+            lambda t: layers.TransformerBlock(0, kernel_size=3, num_columns=8)(np.zeros((2, 6, 8))),
+            "must divide the number of positions, 6",
+            "num_columns=8",
+        ),
+        (
+            lambda t: layers.PositionEmbedding(0),
+            "must be an integer of at least 1",
+            "num_columns=0",
         ),
     ],
     "num_heads": [
@@ -590,6 +911,37 @@ CALLS = {
             "must divide the number of channels",
             "num_heads=3, 4 channels",
         ),
+        (
+            lambda t: layers.SpatialAttention(4)(np.zeros((2, 4, 4, 6))),
+            "must divide the number of channels",
+            "num_heads=4, 6 channels",
+        ),
+        (
+            lambda t: layers.TransformerBlock(4)(np.zeros((2, 5, 6))),
+            "must divide the number of channels",
+            "num_heads=4, 6 channels",
+        ),
+        (
+            lambda t: layers.SpatialAttention(-2)(np.zeros((2, 4, 4, 6))),
+            "must be an integer of at least 1",
+            "num_heads=-2",
+        ),
+        (
+            lambda t: layers.SpatialAttention(2.0)(np.zeros((2, 4, 4, 6))),
+            "must be an integer of at least 1",
+            "num_heads=2.0",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY},
+                {"image": (4, 6, 3), "label": ()},
+                width=16,
+                num_blocks=1,
+                num_heads=3,
+            ),
+            "must divide the number of channels",
+            "num_heads=3, 16 channels",
+        ),
     ],
     "num_layers": [
         (
@@ -606,6 +958,11 @@ CALLS = {
             lambda t: networks.PatchTransformer(FLOW, (8, 8, 1), 4, 8, 0),
             "must be an integer of at least 1",
             "num_layers=0",
+        ),
+        (
+            lambda t: networks.Transformer(FLOW, 16, num_layers=1.5),
+            "must be an integer of at least 1",
+            "num_layers=1.5",
         ),
     ],
     "offset": [
@@ -640,6 +997,30 @@ CALLS = {
             lambda t: networks.MultiPart({"a": FLOW}, {"a": SHAPE}, 8, patch_size={"b": 2}),
             "must name parts that are images, ['a']",
             "patch_size={'b': 2}",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY},
+                {"image": (4, 6, 3), "label": ()},
+                width=16,
+                num_blocks=1,
+                num_heads=2,
+                patch_size=3,
+            ),
+            "must divide the sides of each image, 4 and 6 for 'image'",
+            "patch_size=3",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY},
+                {"image": (4, 6, 3), "label": ()},
+                width=16,
+                num_blocks=1,
+                num_heads=2,
+                patch_size={"label": 1},
+            ),
+            "must name parts that are images, ['image']",
+            "patch_size={'label': 1}",
         ),
     ],
     "positions": [
@@ -712,6 +1093,9 @@ CALLS = {
             "size=3",
         ),
         (lambda t: layers.TokenEmbedding(1.5), "must be an integer of at least 1", "size=1.5"),
+        (lambda t: layers.TimeEmbedding(0), "must be a positive even integer", "size=0"),
+        (lambda t: layers.TimeEmbedding(4.0), "must be a positive even integer", "size=4.0"),
+        (lambda t: layers.TimeEmbedding("4"), "must be a positive even integer", "size='4'"),
     ],
     "t": [
         (
@@ -728,6 +1112,11 @@ CALLS = {
             "must have 2 axes",
             "time of shape (2,)",
         ),
+        (
+            lambda t: layers.ConvBlock(6)(np.zeros((2, 4, 4, 6)), np.zeros((2, 5, 6))),
+            "must have 2 axes",
+            "time of shape (2, 5, 6)",
+        ),
     ],
     "time_bias": [
         (lambda t: layers.ConvBlock(4, time_bias=None), "must be True or False", "time_bias=None"),
@@ -737,6 +1126,18 @@ CALLS = {
             lambda t: networks.MultiPart(PARTS, {"a": (2,), "b": (2,)}, 8, times="x"),
             "must be one of ['shared', 'variables']",
             "times='x'",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY},
+                {"image": (4, 6, 3), "label": ()},
+                width=16,
+                num_blocks=1,
+                num_heads=2,
+                times="own",
+            ),
+            "must be one of ['shared', 'variables']",
+            "times='own'",
         ),
     ],
     "width": [
@@ -754,6 +1155,19 @@ CALLS = {
         (lambda t: networks.MLP(FLOW, SHAPE, 0), "must be an integer of at least 2", "width=0"),
         (lambda t: networks.MLP(FLOW, SHAPE, "8"), "must be an integer of at least 2", "width='8'"),
         (lambda t: networks.UNet(FLOW, SHAPE, 7), "must be even", "width=7"),
+        (lambda t: networks.VDMUNet(FLOW, SHAPE, width=7), "must be even", "width=7"),
+        (lambda t: networks.Transformer(FLOW, 16, width=7), "must be even", "width=7"),
+        (
+            lambda t: networks.MultiPart(
+                {"image": FLOW, "label": MANY},
+                {"image": (4, 6, 3), "label": ()},
+                width=7,
+                num_blocks=1,
+                num_heads=2,
+            ),
+            "must be even",
+            "width=7",
+        ),
     ],
     "width_multipliers": [
         (
@@ -807,6 +1221,21 @@ CALLS = {
             lambda t: layers.TransformerBlock(1)(np.zeros((2, 4), "float32")),
             "must have 3 axes",
             "x of shape (2, 4)",
+        ),
+        (
+            lambda t: layers.ConvBlock(6)(np.zeros((2, 6)), np.zeros((2, 8))),
+            "must have 3 to 4 axes",
+            "x of shape (2, 6)",
+        ),
+        (
+            lambda t: layers.TokenEmbedding(4)(np.zeros((2, 6))),
+            "must have 3 axes",
+            "x of shape (2, 6)",
+        ),
+        (
+            lambda t: layers.TokenEmbedding(4)(np.zeros((2, 4, 4, 6))),
+            "must have 3 axes",
+            "x of shape (2, 4, 4, 6)",
         ),
     ],
 }

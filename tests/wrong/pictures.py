@@ -246,6 +246,11 @@ CALLS = {
             "must be an integer of at least 0",
             "sample='a'",
         ),
+        (
+            lambda t: visualization.plot_flow(FLOW, STEPS, "a.png", sample=2),
+            "must be below 2",
+            "sample=2",
+        ),
     ],
     "samples": [
         (
@@ -284,6 +289,11 @@ CALLS = {
             "shape (2, 3, 3, 2)",
         ),
         (lambda t: visualization.plot_series("a", "a.png"), "must be an array of numbers", "a str"),
+        (
+            lambda t: visualization.plot_samples(np.zeros((4, 8, 8, 2)), "a.png"),
+            "must be images, of shape (num, height, width), or with 1 or 3 channels",
+            "shape (4, 8, 8, 2)",
+        ),
     ],
     "trajectory": [
         (
@@ -347,6 +357,16 @@ CALLS = {
             lambda t: visualization.plot_flow(FLOW, STEPS, "a.png", variable="abc"),
             "must be an index into shape (4, 4, 1)",
             "variable='abc'",
+        ),
+        (
+            lambda t: visualization.plot_flow(FLOW, STEPS, "a.png", variable=(0, 4, 0)),
+            "must be an index into shape (4, 4, 1)",
+            "variable=(0, 4, 0)",
+        ),
+        (
+            lambda t: visualization.plot_flow(FLOW, STEPS, "a.png", variable=(0, 0)),
+            "must be an index into shape (4, 4, 1)",
+            "variable=(0, 0)",
         ),
     ],
     "xyz": [

@@ -2,8 +2,34 @@
 
 import numpy as np
 
-from keras_bfn import callbacks, checkpoints, codec, guidance, presets, samplers, testing
-from tests.wrong.things import FLOW, HUGE, X, inf, nan
+from keras_bfn import (
+    callbacks,
+    checkpoints,
+    codec,
+    datasets,
+    devices,
+    distillation,
+    guidance,
+    presets,
+    recipes,
+    samplers,
+    testing,
+)
+from tests.wrong.things import FLOW, HUGE, X, inf, nan, total
+
+
+def samples_of(name):
+    """Callbacks with wrong numbers of samples, steps or epochs."""
+    return [
+        (
+            lambda t, kind=kind, value=value: kind("samples", **{name: value}),
+            "must be an integer of at least 1",
+            f"{name}={value!r}",
+        )
+        for kind in (callbacks.SampleImages, callbacks.SampleText)
+        for value in (0, -1, 1.5, True, None)
+    ]
+
 
 # By the argument: calls, what is expected instead, and what came.
 CALLS = {
@@ -20,6 +46,23 @@ CALLS = {
             "A=array([[nan, nan, nan]],",
         ),
     ],
+    "accept": [
+        (
+            lambda t: guidance.Automaton({0: [1, 0]}, []),
+            "must be a non-empty list of states",
+            "accept=[]",
+        ),
+        (
+            lambda t: guidance.Automaton({0: [1, 0]}, 0),
+            "must be a non-empty list of states",
+            "accept=0",
+        ),
+        (
+            lambda t: guidance.Automaton({0: [1, 0]}, [2]),
+            "must be an integer of at least 0 and at most 1",
+            "accept=2",
+        ),
+    ],
     "batch_size": [
         (
             lambda t: codec.Codec(t.model, batch_size=0),
@@ -30,6 +73,16 @@ CALLS = {
             lambda t: codec.Codec(t.model, batch_size="a"),
             "must be an integer of at least 1 and at most",
             "batch_size='a'",
+        ),
+        (
+            lambda t: distillation.Trajectories(t.continuous, batch_size=10**6),
+            "must be at most the number of jumps, 8192",
+            "batch_size=1000000",
+        ),
+        (
+            lambda t: codec.Codec(t.model, batch_size=2**17),
+            "must be an integer of at least 1 and at most 65536",
+            "batch_size=131072",
         ),
     ],
     "classifier": [
@@ -68,6 +121,26 @@ CALLS = {
             "a condition in `condition`",
             AssertionError,
         ),
+        (
+            lambda t: distillation.Trajectories(t.conditional, condition=3),
+            "must contain one or more conditions, and as many in each array of a dict",
+            "condition='shapes [()]'",
+        ),
+        (
+            lambda t: distillation.Trajectories(t.conditional, condition=[]),
+            "must contain one or more conditions, and as many in each array of a dict",
+            "condition='shapes [(0,)]'",
+        ),
+        (
+            lambda t: distillation.Trajectories(t.conditional, condition=[0.5]),
+            "must have integer conditions of shape (batch,) in 0..3, where 3 means",
+            "conditions of shape (1,), dtype float64",
+        ),
+        (
+            lambda t: distillation.Trajectories(t.conditional, condition={"a": [1, 2], "b": [1]}),
+            "must contain one or more conditions, and as many in each array of a dict",
+            "condition='shapes [(2,), (1,)]'",
+        ),
     ],
     "data": [
         (lambda t: codec.Codec(t.model).decompress(None), "must be bytes", "NoneType"),
@@ -78,6 +151,15 @@ CALLS = {
             "data=array([0., 0., 0.])",
         ),
         (lambda t: t.codec.decompress("x"), "must be bytes", "str"),
+        (lambda t: t.codec.decompress(5), "must be bytes", "int"),
+        (lambda t: t.codec.decompress([1, 2]), "must be bytes", "list"),
+    ],
+    "device_mesh": [
+        (
+            lambda t: devices.WidthParallel(3),
+            "must be a `keras.distribution.DeviceMesh`",
+            "device_mesh=3",
+        ),
     ],
     "directory": [
         (lambda t: callbacks.Resume(None), "must be a path", "directory=None"),
@@ -92,6 +174,13 @@ CALLS = {
             "ContinuousFlow(prediction='noise',",
         ),
     ],
+    "end": [
+        (
+            lambda t: guidance.Automaton({0: [1, 0]}, [0], end=0),
+            "must not be a class in `transitions`",
+            "end=0",
+        ),
+    ],
     "event_shape": [
         (
             lambda t: codec.Codec(t.unbuilt),
@@ -104,18 +193,7 @@ CALLS = {
             "event_shape=3",
         ),
     ],
-    "every": [
-        (
-            lambda t: callbacks.SampleText("samples", every=0),
-            "must be an integer of at least 1",
-            "every=0",
-        ),
-        (
-            lambda t: callbacks.SampleImages("a", every=1.5),
-            "must be an integer of at least 1",
-            "every=1.5",
-        ),
-    ],
+    "every": samples_of("every"),
     "file": [
         (
             lambda t: t.codec.decompress(b"x"),
@@ -157,6 +235,7 @@ CALLS = {
             "must be a function of the expected data",
             "fn=3",
         ),
+        (lambda t: guidance.Guidance(fn=3), "must be a function of the expected data", "fn=3"),
     ],
     "from_logits": [
         (
@@ -168,6 +247,23 @@ CALLS = {
     "guidance": [
         (lambda t: guidance.get(3), "must be a function or a", "guidance=3"),
         (lambda t: guidance.get("x"), "must be a function or a", "guidance='x'"),
+    ],
+    "guidance_scale": [
+        (
+            lambda t: distillation.Trajectories(t.continuous, guidance_scale=(3, 1)),
+            "must be a number, or (low, high) with low < high",
+            "guidance_scale=(3, 1)",
+        ),
+        (
+            lambda t: distillation.Trajectories(t.continuous, guidance_scale="strong"),
+            "must be a finite number, at most 1e+30 in magnitude",
+            "guidance_scale='strong'",
+        ),
+        (
+            lambda t: distillation.Trajectories(t.continuous, guidance_scale=2.0),
+            "must be 1 unless there are a condition and a null condition to guide",
+            "guidance_scale=2.0 with condition=None",
+        ),
     ],
     "interval": [
         (
@@ -210,6 +306,11 @@ CALLS = {
             "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1",
             "interval=('a', 1)",
         ),
+        (
+            lambda t: guidance.Guidance(fn=total, interval=(0.0, 2.0)),
+            "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1",
+            "interval=(0.0, 2.0)",
+        ),
     ],
     "layers": [
         (
@@ -227,10 +328,37 @@ CALLS = {
             "must be a list of Keras layers",
             "layers=[3]",
         ),
+        (
+            lambda t: guidance.Guidance(fn=total, layers=["dense"]),
+            "must be a list of Keras layers",
+            "layers=['dense']",
+        ),
+    ],
+    "max_depth": [
+        (
+            lambda t: guidance.Balanced([(0, 1), (2, 3)], max_depth=8),
+            "must be lower for 2 pairs: there may be 256 states",
+            "max_depth=8",
+        ),
+        (
+            lambda t: guidance.Balanced([0, 1], max_depth=0),
+            "must be an integer of at least 1",
+            "max_depth=0",
+        ),
     ],
     "model": [
         (lambda t: codec.Codec(None), "must be a `keras_bfn.BayesianFlowNetwork`", "model=None"),
         (lambda t: codec.Codec(3), "must be a `keras_bfn.BayesianFlowNetwork`", "model=3"),
+        (
+            lambda t: distillation.Trajectories(None),
+            "must be a `keras_bfn.BayesianFlowNetwork`, and no student",
+            "model=None",
+        ),
+        (
+            lambda t: codec.Codec(t.model.network),
+            "must be a `keras_bfn.BayesianFlowNetwork`",
+            "model=",
+        ),
     ],
     "network": [
         (
@@ -279,12 +407,22 @@ CALLS = {
             "num_draws=2",
         ),
     ],
-    "num_samples": [
+    "num_jumps": [
         (
-            lambda t: callbacks.SampleImages("samples", 0),
+            lambda t: distillation.Trajectories(t.continuous, num_jumps=0),
             "must be an integer of at least 1",
-            "num_samples=0",
+            "num_jumps=0",
         ),
+    ],
+    "num_paths": [
+        (
+            lambda t: distillation.Trajectories(t.continuous, num_paths=0),
+            "must be an integer of at least 1",
+            "num_paths=0",
+        ),
+    ],
+    "num_samples": [
+        *samples_of("num_samples"),
         (
             lambda t: callbacks.SampleText("samples", num_samples=1.5),
             "must be an integer of at least 1",
@@ -297,6 +435,7 @@ CALLS = {
         ),
     ],
     "num_steps": [
+        *samples_of("num_steps"),
         (
             lambda t: codec.Codec(t.model, num_steps=0),
             "must be an integer of at least 1 and at most",
@@ -327,12 +466,56 @@ CALLS = {
             "must be an integer of at least 1",
             "num_steps=0",
         ),
+        (lambda t: recipes.adamw(0, 0.001), "must be an integer of at least 1", "num_steps=0"),
+        (lambda t: recipes.adamw(1.5, 0.001), "must be an integer of at least 1", "num_steps=1.5"),
+        (lambda t: recipes.muon(0, 0.001), "must be an integer of at least 1", "num_steps=0"),
+        (lambda t: recipes.muon(1.5, 0.001), "must be an integer of at least 1", "num_steps=1.5"),
+        (
+            lambda t: distillation.Trajectories(t.continuous, num_steps=0),
+            "must be an integer of at least 1 and at most 1048576",
+            "num_steps=0",
+        ),
+        (
+            lambda t: codec.Codec(t.model, num_steps=2.0),
+            "must be an integer of at least 1 and at most 1048576",
+            "num_steps=2.0",
+        ),
+    ],
+    "optimizer": [
+        (
+            lambda t: devices.share_gradients("adam"),
+            "must be a `keras.optimizers.Optimizer`",
+            "optimizer='adam'",
+        ),
     ],
     "order": [
         (
             lambda t: testing.check_sampler(samplers.SDE1Sampler(), 3, order="a"),
             "must be a finite number, at most 1e+30 in magnitude",
             "order='a'",
+        ),
+    ],
+    "pair": [
+        (
+            lambda t: guidance.Balanced([(0, 1), (2, 2)]),
+            "must not contain duplicates",
+            "pair=[0, 1, 2, 2]",
+        ),
+        (
+            lambda t: guidance.Balanced([(0, 1), (2, 3, 4)]),
+            "must be two symbols, or a list of pairs of symbols",
+            "pair=[(0, 1), (2, 3, 4)]",
+        ),
+        (
+            lambda t: guidance.Balanced([0, 1, 2]),
+            "must be two symbols, or a list of pairs of symbols",
+            "pair=[0, 1, 2]",
+        ),
+        (lambda t: guidance.Balanced([1, 1]), "must not contain duplicates", "pair=[1, 1]"),
+        (
+            lambda t: guidance.Balanced(["a", "bc"], datasets.Letters()),
+            "must contain symbols of one token each",
+            "pair=['a', 'bc']",
         ),
     ],
     "part": [
@@ -350,6 +533,11 @@ CALLS = {
             lambda t: callbacks.SampleText("a", part=[]),
             "must be the name of a part, or None",
             "part=[]",
+        ),
+        (
+            lambda t: guidance.Automaton({0: [1, 0]}, [0], part=3),
+            "must be the name of a part, or None",
+            "part=3",
         ),
     ],
     "path": [
@@ -370,6 +558,10 @@ CALLS = {
             "must have the form hf://owner/repo/file",
             "path='hf://x'",
         ),
+    ],
+    "peak_rate": [
+        (lambda t: recipes.adamw(9, 0), "must be a positive, finite number", "peak_rate=0"),
+        (lambda t: recipes.muon(9, 0), "must be a positive, finite number", "peak_rate=0"),
     ],
     "preprocess": [
         (
@@ -396,6 +588,16 @@ CALLS = {
             lambda t: codec.Codec(t.model, resolution="a"),
             "must be a number strictly between 0.001 and 1",
             "resolution='a'",
+        ),
+        (
+            lambda t: codec.Codec(t.model, resolution=1),
+            "must be a number strictly between 0.001 and 1",
+            "resolution=1",
+        ),
+        (
+            lambda t: codec.Codec(t.model, resolution=0.0001),
+            "must be a number strictly between 0.001 and 1",
+            "resolution=0.0001",
         ),
     ],
     "return_report": [
@@ -461,6 +663,11 @@ CALLS = {
             "must be a finite number, at most 1e+30 in magnitude, or a",
             "scale=1000000000000000000000000000000000",
         ),
+        (
+            lambda t: guidance.Guidance(fn=total, scale="1"),
+            "must be a finite number, at most 1e+30 in magnitude, or a function of t",
+            "scale='1'",
+        ),
     ],
     "schedule": [
         (lambda t: testing.check_schedule(3), "A schedule must be a", "", AssertionError),
@@ -496,6 +703,28 @@ CALLS = {
             "must be an integer of at least 0",
             "seed='a'",
         ),
+        (
+            lambda t: distillation.Trajectories(t.continuous, seed=-1),
+            "must be an integer of at least 0",
+            "seed=-1",
+        ),
+        (
+            lambda t: codec.Codec(t.model, seed=2**49),
+            "must be an integer of at least 0 and at most 281474976710656",
+            "seed=562949953421312",
+        ),
+    ],
+    "start": [
+        (
+            lambda t: distillation.Trajectories(t.continuous, start=0),
+            "must be a number strictly between 0 and 1",
+            "start=0",
+        ),
+        (
+            lambda t: distillation.Trajectories(t.continuous, start=1.0),
+            "must be a number strictly between 0 and 1",
+            "start=1.0",
+        ),
     ],
     "std": [
         (
@@ -507,6 +736,18 @@ CALLS = {
             lambda t: guidance.Constraint(len, 1.0, inf),
             "must be a positive, finite number",
             "std=inf",
+        ),
+    ],
+    "symbols": [
+        (
+            lambda t: guidance.Even(list(range(7))),
+            "must contain at most 6 symbols",
+            "symbols=[0, 1, 2, 3, 4, 5, 6]",
+        ),
+        (
+            lambda t: guidance.Even([]),
+            "must be a string, or a list of symbols or classes",
+            "symbols=[]",
         ),
     ],
     "target": [
@@ -565,11 +806,59 @@ CALLS = {
             AssertionError,
         ),
     ],
+    "to_data": [
+        (
+            lambda t: distillation.Trajectories(t.continuous, to_data=1.5),
+            "must be a number in [0, 1]",
+            "to_data=1.5",
+        ),
+    ],
+    "tokenizer": [
+        (
+            lambda t: guidance.Balanced("()"),
+            "must be given if `pair` contains symbols, not classes",
+            "tokenizer=None",
+        ),
+    ],
+    "training": [
+        (
+            lambda t: distillation.Trajectories(t.continuous, training=1),
+            "must be True or False",
+            "training=1",
+        ),
+    ],
+    "transitions": [
+        (
+            lambda t: guidance.Automaton({}, [0]),
+            "must be a dict from classes to lists of states, of equal length",
+            "transitions={}",
+        ),
+        (
+            lambda t: guidance.Automaton({0: [0], 1: [0, 1]}, [0]),
+            "must be a dict from classes to lists of states, of equal length",
+            "transitions={0: [0], 1: [0, 1]}",
+        ),
+        (
+            lambda t: guidance.Automaton({0: [2, 0]}, [0]),
+            "must be an integer of at least -1 and at most 1",
+            "transitions=2",
+        ),
+    ],
     "uri": [
         (
             lambda t: presets.upload_preset("repo", "preset"),
             "must have the form hf://user/repo, without",
             "uri='repo'",
+        ),
+        (
+            lambda t: presets.upload_preset("hf://user/repo@v2", "folder"),
+            "must have the form hf://user/repo, without @revision, or",
+            "uri='hf://user/repo@v2'",
+        ),
+        (
+            lambda t: presets.upload_preset("kaggle://user/model/keras/small/2", "folder"),
+            "must have the form hf://user/repo, without @revision, or",
+            "uri='kaggle://user/model/keras/small/2'",
         ),
     ],
     "values": [
@@ -592,6 +881,11 @@ CALLS = {
             lambda t: guidance.Guidance(len, values={"a": [nan]}),
             "must have no NaN in `a`",
             "values=array([nan])",
+        ),
+        (
+            lambda t: guidance.Guidance(fn=total, values={"y": "a"}),
+            "must have an array of numbers for `y`",
+            "values=array('a', dtype='",
         ),
     ],
     "verbose": [
@@ -632,6 +926,31 @@ CALLS = {
             "DiscreteFlow.check_data must accept its own data:",
             "values from 7 to 7",
             AssertionError,
+        ),
+        (
+            lambda t: t.codec.compress(X[:0]),
+            "must contain data",
+            "an empty array of shape (0, 4, 4, 1)",
+        ),
+        (
+            lambda t: t.codec.compress(np.zeros((2, 4, 4), "int32")),
+            "must have shape (batch, *event_shape) with event_shape=(4, 4, 1)",
+            "shape (2, 4, 4)",
+        ),
+        (
+            lambda t: t.codec.compress(np.full((2, 4, 4, 1), 2)),
+            "must lie in [0, 1] for DiscreteFlow(num_classes=2,",
+            "values from 2 to 2",
+        ),
+        (
+            lambda t: t.codec.compress(np.full((2, 4, 4, 1), -1)),
+            "must lie in [0, 1] for DiscreteFlow(num_classes=2,",
+            "values from -1 to -1. If -1 or NaN mark missing values, crea",
+        ),
+        (
+            lambda t: t.codec.compress(np.zeros((2, 4, 4, 1))),
+            "must contain integers for DiscreteFlow(num_classes=2,",
+            "dtype float64",
         ),
     ],
     "y": [

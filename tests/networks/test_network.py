@@ -1,66 +1,15 @@
 """Networks keep the contract: shapes, float32 outputs, configs, precision, data formats."""
 
-import functools
-
 import keras
 import numpy as np
 import pytest
 
 import keras_bfn
 from keras_bfn import testing
-from keras_bfn._config import argument_names
 from tests.backends import everywhere
 from tests.models.small import FLOWS
+from tests.networks.cases import NETWORKS, event_shape, make_inputs, random_network, randomize
 from tests.tensors import run
-
-NETWORKS = {
-    "MLP": lambda flow, **kwargs: keras_bfn.networks.MLP(
-        flow, (4, 4, 3), width=8, num_blocks=2, **kwargs
-    ),
-    "UNet": lambda flow, **kwargs: keras_bfn.networks.UNet(
-        flow, (4, 4, 3), width=8, num_blocks=1, num_heads=2, **kwargs
-    ),
-    "UNet, signals": lambda flow, **kwargs: keras_bfn.networks.UNet(
-        flow, (8, 3), width=8, num_blocks=1, num_heads=2, **kwargs
-    ),
-    "VDMUNet": lambda flow, **kwargs: keras_bfn.networks.VDMUNet(
-        flow, (4, 4, 3), width=8, num_blocks=1, num_heads=2, **kwargs
-    ),
-    "PatchTransformer": lambda flow, **kwargs: keras_bfn.networks.PatchTransformer(
-        flow, (4, 4, 3), patch_size=2, width=8, num_layers=2, **kwargs
-    ),
-    "PatchTransformer, coarse": lambda flow, **kwargs: keras_bfn.networks.PatchTransformer(
-        flow, (4, 4, 3), patch_size=1, width=8, num_layers=2, num_coarse_layers=1, **kwargs
-    ),
-    "Transformer": lambda flow, **kwargs: keras_bfn.networks.Transformer(
-        flow, 12, width=8, num_layers=2, num_heads=2, **kwargs
-    ),
-}
-
-
-# Signals differ from images by the convolutions alone, which tests that ask a network are about.
-def event_shape(name):
-    return {"Transformer": (12,), "UNet, signals": (8, 3)}.get(name, (4, 4, 3))
-
-
-def make_inputs(name, flow, seed=0):
-    rng = np.random.default_rng(seed)
-    theta = rng.uniform(size=(2, *event_shape(name), flow.theta_size)).astype("float32")
-    return {"theta": theta, "t": np.array([0.1, 0.9], "float32")}
-
-
-def randomize(network, seed=0):
-    """Gives every weight a value of its own: zero initialisers hide what lies before them."""
-    rng = np.random.default_rng(seed)
-    network.set_weights([0.3 * rng.standard_normal(w.shape) for w in network.get_weights()])
-
-
-@functools.cache
-def random_network(name):
-    """One network for all tests that only ask it."""
-    network = NETWORKS[name](FLOWS["binary"]())
-    randomize(network)
-    return network
 
 
 @pytest.mark.parametrize("conditional", everywhere(["plain", "conditional"], "conditional"))
@@ -194,19 +143,6 @@ def test_rematerialised_networks_train_alike(name):
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", everywhere(["UNet", "UNet, signals", "VDMUNet"], "UNet"))
-def test_both_data_formats_compute_the_same(name):
-    if keras.backend.backend() == "tensorflow":
-        pytest.skip("TensorFlow has no channels-first convolutions on the CPU")
-    flow = FLOWS["discrete"]()
-    last = NETWORKS[name](flow, data_format="channels_last")
-    first = NETWORKS[name](flow, data_format="channels_first")
-    randomize(last)
-    first.set_weights(last.get_weights())
-    outputs = [run(n, make_inputs(name, flow)) for n in (last, first)]
-    np.testing.assert_allclose(*outputs, rtol=1e-4, atol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("name", "policy"),
     [
@@ -251,87 +187,3 @@ def test_a_part_of_a_network_is_a_model_of_keras(name, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "part.keras")
     inputs = make_inputs(name, FLOWS["binary"]())
     np.testing.assert_allclose(run(loaded, inputs), run(part, inputs), rtol=1e-5)
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("image_shape", [(6, 8, 1), (6, 8), (6,), (), 8, (8, 8, None), (8, 0)])
-def test_images_that_cannot_be_halved_are_refused(image_shape):
-    with pytest.raises(ValueError, match=r"`image_shape` must be.*divisible by 4\..*3 levels"):
-        keras_bfn.networks.UNet(FLOWS["binary"](), image_shape, width_multipliers=(1, 2, 2))
-
-
-WRONG = {
-    "width": (7, "must be even"),
-    "dropout": (1.0, r"must be a number in \[0, 1\)"),
-    "conditions": (0, "must be an integer of at least 1"),
-    "num_blocks": (-1, "must be an integer of at least 1"),
-    "num_layers": (1.5, "must be an integer of at least 1"),
-    "width_multipliers": ((), "must have at least one level"),
-}
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("argument", WRONG)
-def test_wrong_sizes_are_refused_by_their_names(argument):
-    networks = keras_bfn.networks
-    value, message = WRONG[argument]
-    refused = 0
-    for network, shape in (
-        (networks.MLP, (4, 4, 1)),
-        (networks.UNet, (4, 4, 1)),
-        (networks.VDMUNet, (4, 4, 1)),
-        (networks.Transformer, 16),
-    ):
-        if argument in argument_names(network):
-            with pytest.raises(ValueError, match=f"`{argument}` {message}.*Received"):
-                network(FLOWS["binary"](), shape, **{argument: value})
-            refused += 1
-    assert refused >= 1
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("name", NETWORKS)
-def test_what_is_not_a_flow_is_refused(name):
-    with pytest.raises(ValueError, match=r"`flow` must be a `keras_bfn\.flows\.Flow`.*'binary'"):
-        NETWORKS[name]("binary")
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(("network", "shape"), [("UNet", (8,)), ("VDMUNet", (7, 2))])
-def test_signals_of_one_channel_and_of_several_keep_the_contract(network, shape):
-    flow = FLOWS["continuous"]()
-    network = getattr(keras_bfn.networks, network)(flow, shape, width=8, num_blocks=1, num_heads=1)
-    testing.check_network(network, flow)
-
-
-@pytest.mark.once
-def test_a_signal_is_convolved_along_its_length_only():
-    """What is later is predicted later, but for the ends."""
-    flow = FLOWS["continuous"]()
-    options = {"width": 8, "width_multipliers": (1,), "num_blocks": 1, "shortcut": False}
-    network = keras_bfn.networks.UNet(flow, (32, 2), num_heads=1, **options)
-    randomize(network)
-    attention = network.get_layer("middle_attention")  # from everywhere to everywhere
-    attention.set_weights([0.0 * w for w in attention.get_weights()])
-    theta = np.zeros((1, 32, 2, 1), "float32")
-    theta[0, 14, 1] = 0.5
-    inputs = {"t": np.full(1, 0.5, "float32")}
-    here, there = (
-        run(network, {**inputs, "theta": np.roll(theta, shift, axis=1)}) for shift in (0, 3)
-    )
-    np.testing.assert_allclose(np.roll(here, 3, axis=1)[0, 12:-12], there[0, 12:-12], atol=1e-4)
-    assert np.abs(here - there)[0, 12:-12].max() > 0.01
-
-
-@pytest.mark.once
-def test_sequences_without_length_are_refused():
-    with pytest.raises(ValueError, match=r"`event_shape` must be an integer of at least 1"):
-        keras_bfn.networks.Transformer(FLOWS["binary"](), 12.0)
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("name", FLOWS)
-def test_a_transformer_of_several_channels_keeps_its_contract(name):
-    flow = FLOWS[name]()
-    network = keras_bfn.networks.Transformer(flow, (6, 3), width=8, num_layers=1, num_heads=2)
-    testing.check_network(network, flow)

@@ -1,0 +1,41 @@
+"""Random numbers and their generators, on each backend."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_bfn._backend.randomness import LARGE, SeedGenerator, draw_normal, torch_generators
+from tests.checks import assert_draws_are_normal
+from tests.tensors import to_numpy
+
+BACKEND = keras.backend.backend()
+
+
+@pytest.mark.parametrize("num", [LARGE // 2, 2 * LARGE])
+def test_draws_are_normal_float32_and_repeat_by_their_seed(num):
+    """Few and many: on TensorFlow, these are drawn in two ways."""
+    one, other = (draw_normal((num,), seed=SeedGenerator(3)) for _ in range(2))
+    assert keras.backend.standardize_dtype(one.dtype) == "float32"
+    np.testing.assert_array_equal(to_numpy(one), to_numpy(other))
+    assert_draws_are_normal(0.0, 1.0, to_numpy(one))
+
+
+def test_a_generator_is_kerass_own_without_replicas():
+    own, kerases = SeedGenerator(5), keras.random.SeedGenerator(5)
+    for _ in range(3):
+        np.testing.assert_array_equal(to_numpy(own.next()), to_numpy(kerases.next()))
+
+
+def test_the_generators_of_dropout_without_a_seed_are_those_of_pytorch():
+    generators = torch_generators()
+    if BACKEND != "torch":
+        assert generators == []
+        return
+    import torch
+
+    assert generators[0] is torch.default_generator
+    state = [generator.get_state() for generator in generators]
+    first = torch.rand(4)
+    for generator, before in zip(generators, state, strict=True):
+        generator.set_state(before)
+    assert torch.equal(torch.rand(4), first)

@@ -1,0 +1,97 @@
+"""The model itself: what it knows when it is made, what it predicts from, and what it says.
+
+Its verbs are tested by what they do: `fit` and `evaluate` in `test_training.py`, `generate`,
+`inpaint`, `encode`, `code_length` and texts in `tests/inference`, files and presets in
+`test_saving.py`, `tests/presets` and `tests/saving`, and all of them in `tests/orders`.
+"""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_bfn import BayesianFlowNetwork, losses
+from keras_bfn.flows import ContinuousFlow, DiscreteFlow
+from keras_bfn.networks import MLP
+from keras_bfn.orders import Together
+from tests.models.parts import EVENT_SHAPES, FLOWS, NUM_VARIABLES
+from tests.models.parts import make_model as make_parts_model
+from tests.models.small import EVENT_SHAPE, ConditionNetwork, make_data, make_model
+from tests.tensors import to_numpy
+
+pytestmark = pytest.mark.once
+
+FLOW = DiscreteFlow(3, beta_1=2.0)
+X = make_data(FLOW, num=6)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_model(FLOW)
+
+
+def test_the_shape_of_an_example_is_that_of_the_network_that_of_the_argument_or_that_of_data(model):
+    assert model.event_shape == EVENT_SHAPE
+    assert model.built
+    given = BayesianFlowNetwork(FLOW, ConditionNetwork(3), event_shape=EVENT_SHAPE)
+    assert (given.event_shape, given.built) == (EVENT_SHAPE, False)
+    unknown = BayesianFlowNetwork(FLOW, ConditionNetwork(3))
+    assert unknown.event_shape is None
+    unknown.compile("sgd")
+    unknown.fit(X, verbose=0)
+    assert unknown.event_shape == EVENT_SHAPE
+    with pytest.raises(ValueError, match=r"`x` must have shape .*\(4, 4, 1\)"):
+        unknown.fit(X[:, :2], verbose=0)
+
+
+def test_variables_are_counted_over_all_parts(model):
+    assert model.num_variables == 16
+    parts = make_parts_model()
+    assert parts.event_shape == EVENT_SHAPES
+    assert parts.num_variables == NUM_VARIABLES
+    assert set(parts.part_trackers) == set(FLOWS)
+
+
+def test_the_network_is_told_the_input_distribution_and_the_time(model):
+    t = np.linspace(0, 1, 6).astype("float32")
+    s = model.sample_evidence(X, t)
+    prediction = model.predict_params(s, t)
+    theta = FLOW.input_params(s, FLOW.schedule.beta(t))
+    np.testing.assert_allclose(to_numpy(prediction.theta), to_numpy(theta), rtol=1e-6)
+    expected = model.network({"theta": prediction.theta, "t": keras.ops.convert_to_tensor(t)})
+    np.testing.assert_array_equal(to_numpy(prediction.params), to_numpy(expected))
+
+
+def test_a_call_predicts_once_in_training_and_else_also_at_the_end(model):
+    training, evaluated = model(X, training=True), model(X)
+    assert set(evaluated) - set(training) == {"reconstruction"}
+    assert len(np.unique(to_numpy(training["transmission"].t))) == 6  # one for each example
+    assert (to_numpy(evaluated["reconstruction"].t) == 1).all()
+
+
+def test_a_model_that_is_made_of_its_config_is_the_same_but_for_its_weights():
+    network = MLP(FLOW, EVENT_SHAPE, 8, 1, conditions=3)
+    options = {"condition_dropout": 0.25, "null_condition": 1, "seed": 7, "name": "mine"}
+    model = BayesianFlowNetwork(FLOW, network, **options)
+    config = keras.saving.serialize_keras_object(model)
+    again = keras.saving.deserialize_keras_object(config)
+    assert again.get_config() == model.get_config()
+    assert (again.condition_dropout, again.null_condition, again.seed) == (0.25, 1, 7)
+    assert (again.flow, again.name, again.conditional) == (FLOW, "mine", True)
+    again.set_weights(model.get_weights())
+    kwargs = {"condition": [0, 1], "seed": 0, "verbose": 0}
+    np.testing.assert_array_equal(*(made.generate(2, 3, **kwargs) for made in (model, again)))
+
+
+@pytest.mark.parametrize(
+    ("flow", "loss"),
+    [(FLOW, losses.CrossEntropyLoss()), (ContinuousFlow(0.1), losses.ContinuousTimeLoss())],
+)
+def test_a_model_is_compiled_for_the_papers_order_and_by_the_loss_of_its_data(flow, loss):
+    model = make_model(flow, compiled=False)
+    assert model.transmission_loss == loss
+    model.compile(loss=losses.DiscreteTimeLoss(3), num_repeats=2)
+    assert model.transmission_loss == losses.DiscreteTimeLoss(3)
+    assert (model.num_repeats, model.order) == (2, Together())
+    model.compile()
+    assert (model.transmission_loss, model.num_repeats) == (loss, 1)
+    assert isinstance(model.optimizer, keras.optimizers.AdamW)

@@ -1,0 +1,3 @@
+"""Fixtures of the tests of presets."""
+
+from tests.saving.hubs import hub, kaggle  # noqa: F401

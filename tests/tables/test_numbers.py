@@ -1,0 +1,67 @@
+"""Numbers become scores by their ranks and come back on their grid; see also `test_columns.py`."""
+
+import statistics
+
+import numpy as np
+import pytest
+
+from keras_bfn.tables import Angle, Number
+
+pytestmark = pytest.mark.once
+
+RNG = np.random.default_rng(0)
+NORMAL = statistics.NormalDist()
+
+
+def test_a_score_is_the_normal_quantile_of_the_middle_of_a_numbers_ranks():
+    """Each of a hundred numbers stands for a hundredth."""
+    cells = list(range(100))
+    x = 4.0 * Number().fit(cells).encode(cells)
+    expected = [NORMAL.inv_cdf((rank + 0.5) / 100) for rank in range(100)]
+    np.testing.assert_allclose(x, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("seen", "step"),
+    [
+        ([10, 25, 40], 15),
+        ([7], 1),
+        ([0.5, 1.25], 0.01),
+        ([1.0, 300.0], 1.0),
+        ((RNG.normal(size=9) / 3).tolist(), None),
+    ],
+)
+def test_the_grid_is_the_coarsest_that_all_numbers_are_on(seen, step):
+    found = Number().fit(seen).step
+    assert found == (step if step is None else pytest.approx(step))
+    assert isinstance(found, int) == isinstance(step, int)
+
+
+def test_numbers_that_are_seen_twice_on_average_are_the_grid():
+    seen = sorted((RNG.normal(size=5) / 3).tolist())
+    assert Number().fit(2 * seen).step == seen
+    column = Number(step=[0.0, 1.0, 5.0], knots=[[0.0, 5.0], [-2.0, 2.0]])
+    scores = np.interp([0.4, 0.6, 2.9, 3.1], [0.0, 5.0], [-2.0, 2.0]) / 4.0
+    assert column.decode(scores) == [0.0, 1.0, 1.0, 5.0]  # the nearest
+
+
+def test_without_draws_an_interval_of_scores_is_told_by_its_median():
+    column = Number().fit([0.0] * 50 + RNG.uniform(1, 2, 50).tolist())
+    (alone,) = 4.0 * column.encode([0.0])
+    assert alone == pytest.approx(NORMAL.inv_cdf(0.25), abs=1e-2)
+    drawn = 4.0 * column.encode([0.0] * 1000, np.random.default_rng(0))
+    assert np.ptp(drawn) > 1.0
+    assert np.median(drawn) == pytest.approx(alone, abs=0.1)
+
+
+def test_an_angle_has_the_ends_of_its_period_at_half_a_turn_either_way():
+    column = Angle(360, -180).fit([-180, 0, 90, None])
+    np.testing.assert_allclose(column.encode([0, 90, -90]), [0, np.pi / 2, -np.pi / 2], atol=1e-6)
+    np.testing.assert_allclose(np.abs(column.encode([-180, 180])), np.pi, rtol=1e-6)
+    assert column.decode(np.array([np.pi, -np.pi, np.nan])) == [-180, -180, None]
+
+
+@pytest.mark.parametrize("cell", [-181, 181, "north", np.inf])
+def test_an_angle_outside_of_its_period_is_refused(cell):
+    with pytest.raises(ValueError, match=r"a number from -180 to 180\. Received: "):
+        Angle(360, -180).fit([0, cell])

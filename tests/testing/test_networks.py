@@ -1,0 +1,31 @@
+"""The check of networks finds a fault, and says which."""
+
+import keras
+import pytest
+
+from keras_bfn import flows, testing
+from tests.testing import faults
+
+pytestmark = pytest.mark.once  # what is without fault is checked on each backend
+
+FLOW = flows.DiscreteFlow(3, 2.0)
+
+NETWORKS = {
+    faults.WrongWidth: (
+        (),
+        r"must return a tensor of shape \(None, 4, 3\).*with shape \(None, 4, 2\)",
+    ),
+    faults.ExamplesSeeEachOther: ((), "must not depend on other examples in the batch"),
+    faults.BlindToTheta: ((), "its output must depend on theta"),
+    faults.InfiniteAt0: ((), "must be finite. It is not at t = 0"),
+    faults.NotSaved: ((3,), "must be saved with the model"),
+    faults.NotTrained: ((FLOW, (4,)), "a training step must change its weights"),
+}
+
+
+@pytest.mark.parametrize("fault", NETWORKS, ids=lambda fault: fault.__name__)
+def test_a_network_with_a_fault_is_found(fault):
+    arguments, message = NETWORKS[fault]
+    keras.utils.set_random_seed(0)
+    with pytest.raises(AssertionError, match=message):
+        testing.check_network(fault(*arguments), FLOW, event_shape=(4,))

@@ -1,0 +1,72 @@
+"""Pictures of a flow show its four distributions."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_bfn.distributions import VonMises
+from keras_bfn.flows import CircularFlow
+from keras_bfn.predictions import Prediction
+from keras_bfn.visualization import flow_plot, plot_flow
+from tests.flows.cases import PRIORS
+from tests.models.small import FLOWS, make_model
+
+image = pytest.importorskip("matplotlib.image")
+
+pytestmark = pytest.mark.once
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_four_distributions_of_every_flow_are_drawn(name, tmp_path):
+    model = make_model(FLOWS[name]())
+    trajectory = model.generate(3, num_steps=4, return_details=True, verbose=0).trajectory
+    pictures = []
+    for variable in ((0, 0, 0), (1, 3, 0)):
+        plot_flow(model.flow, trajectory, tmp_path / "flow.png", sample=2, variable=variable)
+        pictures.append(image.imread(tmp_path / "flow.png"))
+    assert pictures[0].std() > 0.05
+    assert np.abs(pictures[0] - pictures[1]).mean() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "name", ["discrete-2", "discrete-3", "discrete-3-chain", "discretized", "continuous-joint"]
+)
+def test_the_input_distribution_is_that_of_the_prior(name, tmp_path, monkeypatch):
+    drawn = []
+    for function in ("_bars", "_density"):
+        monkeypatch.setattr(flow_plot, function, lambda *args, **_: drawn.append(args[1:]))
+    flow = PRIORS[name]
+    s = np.zeros((2, 1, 3, flow.embedding_size), "float32")
+    t, params = np.array([0.0, 1.0], "float32"), np.zeros((2, 1, 3, flow.output_size), "float32")
+    theta = np.stack([ops.convert_to_numpy(flow.input_params(s[0], t[:1]))] * 2)
+    plot_flow(
+        flow, Prediction(t, s, theta, params), tmp_path / "flow.png", variable=(2,), num_steps=1
+    )
+    if name == "discretized":
+        (mean,), _, variance, _ = drawn[0]
+        assert (mean, variance) == pytest.approx((flow.prior[0, 2], flow.prior[1, 2] ** 2))
+    elif name == "continuous-joint":
+        (mean,), _, variance, _ = drawn[0]
+        prior = flow.prior
+        assert (mean, variance) == pytest.approx((prior.mean[2], prior.covariance[2, 2]))
+    else:
+        size = flow.theta_size
+        np.testing.assert_allclose(drawn[0][1][-size:], theta[0, 0, 2], rtol=1e-6)
+        assert drawn[0][1].sum() == pytest.approx(1)
+
+
+def test_angles_are_drawn_by_their_densities(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        flow_plot._OneVariable, "draw_shares", lambda *args: drawn.append((args[0].shown, args[2]))
+    )
+    flow, t = CircularFlow(0.1), np.array([0.0, 1.0], "float32")
+    s = np.array([1.0, -2.0], "float32") * np.ones((2, 1, 3, 2), "float32")
+    params = -s
+    plot_flow(flow, Prediction(t, s, s, params), tmp_path / "flow.png", num_steps=1)
+    for (x, shares), natural in zip(drawn, (s, params), strict=True):
+        density = ops.exp(VonMises(ops.convert_to_tensor(natural[:1, :1, 0])).log_prob(x[:, None]))[
+            :, 0
+        ]
+        density = ops.convert_to_numpy(density)
+        np.testing.assert_allclose(shares, density / density.sum(), rtol=1e-5)
