@@ -187,6 +187,15 @@ def test_times_are_the_same_in_other_units(units):
     np.testing.assert_array_equal(table.encode(days)["numbers"], table.encode(first)["numbers"])
 
 
+def test_large_integers_of_a_small_range_are_levels():
+    numbers = 5_000_000_000 + np.arange(60)  # of telephones
+    df = pandas.DataFrame({"number": numbers, "with a gap": numbers})
+    df["with a gap"] = df["with a gap"].astype("Int64").where(numbers % 7 > 0)
+    table = Table.from_dataframe(df)
+    assert all(isinstance(column, Levels) for column in table.columns.values())
+    pandas.testing.assert_frame_equal(table.decode(table.encode(df)), df)
+
+
 def test_columns_that_a_frame_lacks_are_missing():
     parts = Table.from_dataframe(FRAME).encode(FRAME[["string", "x"]].assign(other=1))
     assert (parts["bool"] == -1).all()
