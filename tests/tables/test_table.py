@@ -226,6 +226,20 @@ REFUSED = {
         lambda: Table.from_dataframe(pandas.DataFrame(np.zeros((2, 2)))),
         "strings as column names",
     ),
+    "a column of classes with a name of Keras": (
+        lambda: Table.from_dataframe(pandas.DataFrame({"class_name": ["a", "b"]})),
+        r"`df` must not have columns named '', 'class_name' or 'config': .*\['class_name'\]",
+    ),
+    "a column of classes without a name": (
+        lambda: Table.from_dataframe(pandas.DataFrame({"": ["a", "b"]})),
+        "`df` must not have columns named",
+    ),
+    "both names by which Keras knows saved objects": (
+        lambda: Table.from_dataframe(
+            FRAME[["x", "day"]].set_axis(["config", "class_name"], axis="columns")
+        ),
+        "`df` must not have columns named",
+    ),
     "no rows": (lambda: Table.from_dataframe(FRAME[:0]), "must have at least one row"),
     "no such column": (lambda: Table.from_dataframe(FRAME, other=Number()), r"\['other'\]"),
     "a column of strings as numbers": (
