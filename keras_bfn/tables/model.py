@@ -174,15 +174,15 @@ class TableModel(BayesianFlowNetwork):
         Raises:
             ValueError: if there is no such column or value, or an argument is out of its range.
         """
-        num_rows = check_int("num_rows", num_rows, 1)
-        if not given:
-            own = {"sampler": SAMPLER, "batch_size": min(num_rows, 1024), "verbose": 0}
-            return self.table.decode(self.generate(num_rows, num_steps, **{**own, **options}))
-        names = self.table.names
+        num_rows, names = check_int("num_rows", num_rows, 1), self.table.names
+        given = {} if given is None else given
         if not isinstance(given, dict) or not set(given) <= set(names):
             raise refusal(
                 "given", f"must be a dict from some of the columns {names} to values", given
             )
+        if not given:
+            own = {"sampler": SAMPLER, "batch_size": min(num_rows, 1024), "verbose": 0}
+            return self.table.decode(self.generate(num_rows, num_steps, **{**own, **options}))
         cells, indexes = {name: [None] * num_rows for name in names}, []
         for name, value in given.items():
             if isinstance(value, (set, frozenset, dict)):

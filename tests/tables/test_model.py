@@ -286,6 +286,8 @@ def test_a_model_that_is_not_compiled_trains_by_a_recipe():
         (lambda model: model.sample(0), "num_rows"),
         (lambda model: model.sample(4, given={"other": 1}), "given"),
         (lambda model: model.sample(4, given="high"), "given"),
+        (lambda model: model.sample(4, given=FRAME[["class"]][:4]), "`given` must be a dict"),
+        (lambda model: model.sample(4, given=[]), "`given` must be a dict"),
         (lambda model: model.sample(4, given={"class": ["high"]}), "given\\['class'\\]"),
         (lambda model: model.sample(4, given={"class": "middle"}), "'class' .*'middle'"),
         (lambda model: model.impute(FRAME, num_draws=0), "num_draws"),
