@@ -1419,8 +1419,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 batch of twice the size.
 
         Raises:
-            ValueError: if an argument is invalid, the backend does not write the format, the
-                sampler uses noise of another kind, or the model has no event shape yet.
+            ValueError: if an argument is invalid, the backend does not write the format, ONNX lacks
+                an operation of the model, the sampler uses noise of another kind, or the model has
+                no event shape yet.
             ImportError: if a package that the format needs is not installed.
 
         Example, on PyTorch. The code from `session` on only needs onnxruntime and numpy:
