@@ -1082,7 +1082,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 `order`, `given` (tokens, with -1 for those to sample), `latents`, `lengths` (in
                 tokens), `seed`, `batch_size` and `verbose`, as in `generate`.
             length, stride: as in `continue_text`: the first window is generated, then continued.
-                `sampler`, `given`, `latents` and `lengths` apply to the first window only.
+                `sampler`, `given` and `latents` apply to the first window only.
             part: for a dict of flows, the name of the part whose text is returned.
 
         Returns:
@@ -1099,7 +1099,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         tokenizer, window = text.text_part(self, part)
         windows.check_options(options, "generate_text", self.generate)
         text.check_tokens(options.get("given"), part)
-        length = window if length is None else check_int("length", length, 1)
+        length = windows.check_length(length, window, options)
         stride = windows.check_stride(stride, window, window)
         samples = self.generate(num_samples, num_steps, **options)
         tokens = pick_part(part, self.flow, samples)[1]
@@ -1157,7 +1157,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         """
         tokenizer, window = text.text_part(self, part)
         windows.check_options(options, "continue_text", self.inpaint)
-        length = window if length is None else check_int("length", length, 1)
+        length = windows.check_length(length, window, options)
         stride = windows.check_stride(stride, window, window)
         starts = text.encode_prompts(tokenizer, prompt, num_samples, length)
         tokens = self._go_on(starts, part, window, length, stride, num_steps, options)
