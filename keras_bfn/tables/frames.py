@@ -23,7 +23,8 @@ def import_narwhals():
 
 def is_frame(x):
     """Whether `x` is a frame of pandas or polars, without importing these."""
-    return hasattr(x, "columns") and hasattr(x, "dtypes")
+    # A lazy frame of polars has no length yet.
+    return hasattr(x, "__len__") and hasattr(x, "columns") and hasattr(x, "dtypes")
 
 
 def read_frame(df, name="df"):

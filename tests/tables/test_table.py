@@ -206,6 +206,10 @@ def test_columns_that_a_frame_lacks_are_missing():
 TABLE = Table.from_dataframe(FRAME)
 REFUSED = {
     "no frame": (lambda: TABLE.encode([1, 2]), "`df` must be a pandas or polars DataFrame"),
+    "a lazy frame": (
+        lambda: Table.from_dataframe(to_polars(FRAME).lazy()),
+        "`df` must be a pandas or polars DataFrame. Received: df='LazyFrame'",
+    ),
     "an unseen category": (
         lambda: TABLE.encode(pandas.DataFrame({"string": ["a", "z"]})),
         r"Column 'string' of `df` must contain one of \['a', 'b/c', 'd e'\]. Received: 'z'",
