@@ -261,6 +261,10 @@ REFUSED = {
         "'d' of period",
     ),
     "lists": (lambda: Table.from_dataframe(pandas.DataFrame({"d": [[1], [2]]})), "'d' of object"),
+    "arrays": (
+        lambda: Table.from_dataframe(pandas.DataFrame({"d": [np.zeros(2), np.ones(2)]})),
+        "'d' of object",
+    ),
     "keys": (
         lambda: Table.from_dataframe(pandas.DataFrame({"key": [f"{i}" for i in range(1001)]})),
         "1001 in column 'key'",
