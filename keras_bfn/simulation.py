@@ -10,6 +10,7 @@ from keras_bfn import flows, networks, schedules
 from keras_bfn._typing import Array
 from keras_bfn._validation import check_int, check_numbers, refusal, to_numpy
 from keras_bfn.flows import Flow
+from keras_bfn.flows.scaling import FINEST
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.inputs.states import KINDS
 from keras_bfn.models import BayesianFlowNetwork
@@ -17,6 +18,7 @@ from keras_bfn.samplers import Sampler
 
 SIGMA_1 = 0.005  # relative to half the range: posteriors are often much narrower than the prior
 EDGE = 0.1  # margin beyond bounds, from which samples are reflected; clipping would pile them up
+ROUNDING = 10.0  # relative to float precision: numbers that differ less are equal
 MARGIN = 0.5  # margin beyond the simulated range, as real observations may lie there
 ORDERS = {"together": 0.1, "given": 0.3}
 SHARE_OBSERVED = 0.6  # fraction of the training examples: most users need the posterior
@@ -264,6 +266,11 @@ def _make_flow(name, x, bounds):
     if bounds is None:
         if np.isnan(x).all(axis=0).any():
             expected = "must contain a value of each number that has no bounds"
+            raise refusal(f"simulations[{name!r}]", expected, x)
+        low, high = (end(x, axis=0).astype("float64") for end in (np.nanmin, np.nanmax))
+        share = (1.0 + MARGIN) * (high - low) / np.maximum(np.abs(high + low), 1e-300)
+        if ((share < FINEST) & (share > ROUNDING * np.finfo(x.dtype).eps)).any():
+            expected = f"must vary by more than {FINEST} of its values: subtract a constant"
             raise refusal(f"simulations[{name!r}]", expected, x)
         there = np.where(np.isnan(x), np.nanmean(x, axis=0), x)
         return flows.fit_scaling(

@@ -177,6 +177,7 @@ def test_bools_are_classes():
         ({"rate": 0.5}, r"`simulations\['rate'\]` must be numbers, .* an axis of simulations"),
         ({"rate": np.array([0.5, np.inf])}, r"`simulations\['rate'\]` must be finite"),
         ({"kind": np.array([-1, -1])}, r"`simulations\['kind'\]` must be .* in some"),
+        ({"seen": 1e9 + SIMULATIONS["seen"]}, r"`simulations\['seen'\]` .* subtract a constant"),
         ({"seen": np.array([[0.5, np.nan]])}, r"`simulations\['seen'\]` .* value of each number"),
     ],
 )
@@ -192,6 +193,15 @@ def test_what_is_observed_is_not_named_like_a_state_of_training(name):
     with pytest.raises(ValueError, match=r"`observed` .* No observed part may be named like"):
         simulation.make_model(simulations, observed=name)
     assert simulation.make_model(simulations, observed="rate", width=8).orders["rate"] == 0.6
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_may_be_constant_up_to_rounding(dtype):
+    tenth, fifth = np.array([0.1, 0.2], dtype)
+    sums = np.array([[tenth + fifth, 0, 5e7], [np.nextafter(tenth + fifth, 1), 0, 5e7]], dtype)
+    flow = simulation.make_model({"seen": sums}, observed=None, width=8).flow["seen"]
+    assert_allclose(flow.center, [0.3, 0.0, 5e7], rtol=1e-6)
 
 
 @pytest.mark.once
