@@ -10,11 +10,15 @@ from keras_bfn import flows, networks, schedules
 from keras_bfn._typing import Array
 from keras_bfn._validation import check_int, check_numbers, refusal, to_numpy
 from keras_bfn.flows import Flow
+from keras_bfn.flows.scaling import FINEST
+from keras_bfn.inputs.missing import is_missing
+from keras_bfn.inputs.states import KINDS
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.samplers import Sampler
 
 SIGMA_1 = 0.005  # relative to half the range: posteriors are often much narrower than the prior
 EDGE = 0.1  # margin beyond bounds, from which samples are reflected; clipping would pile them up
+ROUNDING = 10.0  # relative to float precision: numbers that differ less are equal
 MARGIN = 0.5  # margin beyond the simulated range, as real observations may lie there
 ORDERS = {"together": 0.1, "given": 0.3}
 SHARE_OBSERVED = 0.6  # fraction of the training examples: most users need the posterior
@@ -87,10 +91,14 @@ class SimulationModel(BayesianFlowNetwork):
             ValueError: if `given` does not suit the model, or an argument is out of its range.
         """
         num_samples = check_int("num_samples", num_samples, 1)
+        if not isinstance(given, (Mapping, type(None))):
+            raise refusal("given", "must be a dict from names of parts to values", given)
         given = {name: to_numpy(x, f"given[{name!r}]") for name, x in (given or {}).items()}
         shape = self._count_given(given)
         num = int(np.prod(shape)) * num_samples
         for name, x in given.items():
+            if x.dtype.kind in "iu" and not self.flow[name].discrete:
+                x = x.astype("float32")
             if self.bounds and name in self.bounds:
                 _check_inside(f"given[{name!r}]", x, self.bounds[name])
             x = x.reshape(-1, *self.event_shape[name])
@@ -187,17 +195,20 @@ def make_model(
 
     Example: see `SimulationModel`.
     """
-    simulations = {name: to_numpy(x, f"simulations[{name!r}]") for name, x in simulations.items()}
+    if not isinstance(simulations, Mapping):
+        raise refusal("simulations", "must be a dict of arrays", simulations)
+    simulations = {name: _check_part(name, x) for name, x in simulations.items()}
     if not set(bounds or ()) <= set(simulations):
         raise refusal("bounds", f"must name some of {list(simulations)}", bounds)
     bounds = {name: _check_bounds(name, b, simulations[name]) for name, b in (bounds or {}).items()}
-    if observed is not None and not (isinstance(observed, str) and observed in simulations):
-        expected = (
-            f"must be one of {list(simulations)}, or None, such as for several observed parts"
-        )
+    named = [name for name in simulations if name not in KINDS and len(simulations) > 1]
+    if observed is not None and not (isinstance(observed, str) and observed in named):
+        expected = f"must be one of {named}, or None, such as for several observed parts"
+        if observed in KINDS:  # the model's `orders` would mean the state of training
+            expected += ". No observed part may be named like a state of training"
         raise refusal("observed", expected, observed)
     orders = ORDERS if observed is None else ORDERS | {observed: SHARE_OBSERVED}
-    flow = {name: _make_flow(x, bounds.get(name)) for name, x in simulations.items()}
+    flow = {name: _make_flow(name, x, bounds.get(name)) for name, x in simulations.items()}
     shapes = {name: x.shape[1:] for name, x in simulations.items()}
     network = networks.MultiPart(
         flow, shapes, width, num_blocks, mixer="mlp", dropout=dropout, times="variables"
@@ -207,6 +218,17 @@ def make_model(
     )
 
 
+def _check_part(name, x):
+    """Returns the simulated values of one part as an array."""
+    name = f"simulations[{name!r}]"
+    x = to_numpy(x, name)
+    if x.dtype.kind not in "biuf" or not x.ndim or not x.size:
+        raise refusal(name, "must be numbers, an array with an axis of simulations", x)
+    if np.isinf(x).any() or is_missing(x).all():
+        raise refusal(name, "must be finite, or NaN in some of the simulations", x)
+    return x
+
+
 def _check_bounds(name, bounds, x):
     """Returns the bounds of a part as two floats, or nested lists of floats."""
     name = f"bounds[{name!r}]"
@@ -214,7 +236,11 @@ def _check_bounds(name, bounds, x):
         raise refusal(name, "must be for a part of floats: classes have no bounds", bounds)
     if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
         raise refusal(name, "must be a pair (low, high)", bounds)
-    low, high = (np.broadcast_to(check_numbers(name, end), x.shape[1:]) for end in bounds)
+    try:
+        low, high = (np.broadcast_to(check_numbers(name, end), x.shape[1:]) for end in bounds)
+    except ValueError as error:
+        expected = f"must be two numbers, or arrays that broadcast to {x.shape[1:]}"
+        raise refusal(name, expected, bounds) from error
     if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
         raise refusal(name, "must be finite, with low below high", bounds)
     x = x.astype("float32")  # as bounds are, so that rounding puts no value outside
@@ -230,12 +256,24 @@ def _check_inside(name, x, bounds):
         raise refusal(name, f"must lie within the bounds {bounds}, or be NaN", x)
 
 
-def _make_flow(x, bounds):
+def _make_flow(name, x, bounds):
     """Returns the flow of one part: of classes, or of numbers."""
     if x.dtype.kind in "iub":
-        flow = flows.DiscreteFlow(int(x.max()) + 1, beta_1=1.0)
-        return flows.DiscreteFlow(flow.num_classes, schedule=schedules.fit(flow, x[x >= 0]))
+        flow = flows.DiscreteFlow(max(2, int(x.max()) + 1), beta_1=1.0)
+        try:
+            schedule = schedules.fit(flow, x[x >= 0])
+        except ValueError:  # nearly all of one class: without evidence, too little is left to pay
+            schedule = schedules.fit(flow, np.arange(flow.num_classes))
+        return flows.DiscreteFlow(flow.num_classes, schedule=schedule)
     if bounds is None:
+        if np.isnan(x).all(axis=0).any():
+            expected = "must contain a value of each number that has no bounds"
+            raise refusal(f"simulations[{name!r}]", expected, x)
+        low, high = (end(x, axis=0).astype("float64") for end in (np.nanmin, np.nanmax))
+        share = (1.0 + MARGIN) * (high - low) / np.maximum(np.abs(high + low), 1e-300)
+        if ((share < FINEST) & (share > ROUNDING * np.finfo(x.dtype).eps)).any():
+            expected = f"must vary by more than {FINEST} of its values: subtract a constant"
+            raise refusal(f"simulations[{name!r}]", expected, x)
         flow = flows.ContinuousFlow(SIGMA_1)
         return flows.fit_scaling(flow, x, per="variable", margin=MARGIN)
     low, high = (np.asarray(bound, "float64") for bound in bounds)

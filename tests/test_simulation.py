@@ -127,6 +127,7 @@ def test_simulations_may_be_tensors_and_a_model_is_saved(briefly_trained, tmp_pa
         ({"heard": [0.1, 0.2]}, "`given` must name some of"),
         ({"seen": [0.1]}, r"`given\['seen'\]` must have shape \(2,\)"),
         ({"seen": [[0.1, 0.2]], "rate": [0.1, 0.2]}, "equally many examples of each part"),
+        ("seen", "`given` must be a dict from names of parts to values"),
         ({"rate": 1.05}, r"`given\['rate'\]` must lie within the bounds"),
     ],
 )
@@ -143,6 +144,7 @@ def test_what_is_given_must_suit_the_model(briefly_trained, given, message):
         ({"bounds": {"rate": (0, 1, 2)}}, "must be a pair"),
         ({"bounds": {"rate": (1e3, -1e3)}}, "low below high"),
         ({"bounds": {"rate": (-np.inf, 1e3)}}, "must be finite"),
+        ({"bounds": {"rate": ([0, 0], 1)}}, r"`bounds\['rate'\]` .* arrays that broadcast to \(\)"),
         ({"bounds": {"rate": (1e3, 2e3)}}, "must contain all simulated values"),
         ({"bounds": {"kind": (0, 1)}}, "must be for a part of floats"),
         ({"observed": "heard"}, "`observed` must be one of"),
@@ -164,3 +166,65 @@ def test_bools_are_classes():
     kinds = model.sample(20, {"observation": [0.5]}, num_steps=3)["kind"]
     assert kinds.dtype == np.int32
     assert set(kinds) <= {0, 1}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("simulations", "message"),
+    [
+        (SIMULATIONS["seen"], "`simulations` must be a dict of arrays"),
+        ({"kind": np.array(["a", "b"])}, r"`simulations\['kind'\]` must be numbers"),
+        ({"rate": 0.5}, r"`simulations\['rate'\]` must be numbers, .* an axis of simulations"),
+        ({"rate": np.array([0.5, np.inf])}, r"`simulations\['rate'\]` must be finite"),
+        ({"kind": np.array([-1, -1])}, r"`simulations\['kind'\]` must be .* in some"),
+        ({"seen": 1e9 + SIMULATIONS["seen"]}, r"`simulations\['seen'\]` .* subtract a constant"),
+        ({"seen": np.array([[0.5, np.nan]])}, r"`simulations\['seen'\]` .* value of each number"),
+    ],
+)
+def test_simulations_are_numbers_each_seen_at_least_once(simulations, message):
+    with pytest.raises(ValueError, match=message):
+        simulation.make_model(simulations, observed=None)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", ["given", "together", "own", "random"])
+def test_what_is_observed_is_not_named_like_a_state_of_training(name):
+    simulations = {"rate": SIMULATIONS["rate"], name: SIMULATIONS["seen"]}
+    with pytest.raises(ValueError, match=r"`observed` .* No observed part may be named like"):
+        simulation.make_model(simulations, observed=name)
+    assert simulation.make_model(simulations, observed="rate", width=8).orders["rate"] == 0.6
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_may_be_constant_up_to_rounding(dtype):
+    tenth, fifth = np.array([0.1, 0.2], dtype)
+    sums = np.array([[tenth + fifth, 0, 5e7], [np.nextafter(tenth + fifth, 1), 0, 5e7]], dtype)
+    flow = simulation.make_model({"seen": sums}, observed=None, width=8).flow["seen"]
+    assert_allclose(flow.center, [0.3, 0.0, 5e7], rtol=1e-6)
+
+
+@pytest.mark.once
+def test_a_single_part_is_not_observed():
+    with pytest.raises(ValueError, match=r"`observed` must be one of .*, or None"):
+        simulation.make_model({"observation": SIMULATIONS["seen"]})
+    simulation.make_model({"observation": SIMULATIONS["seen"]}, observed=None, width=8)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("common", [0, 2, True, False])
+def test_nearly_all_simulations_may_be_of_one_class(common):
+    kinds = np.full(5000, common)
+    few = {"kind": kinds, "observation": np.linspace(0, 1, 5000)}
+    assert simulation.make_model(few, width=8).flow["kind"].num_classes == max(2, 1 + common)
+    kinds[0] = 1 - common if isinstance(common, bool) else 1
+    simulation.make_model(few, width=8)
+
+
+@pytest.mark.once
+def test_numbers_that_are_given_may_be_integers(briefly_trained):
+    drawn, expected = (
+        briefly_trained.sample(10, {"seen": seen}, 3, seed=0) for seen in ([1, 0], [1.0, 0.0])
+    )
+    for name, x in drawn.items():
+        assert_array_equal(x, expected[name])

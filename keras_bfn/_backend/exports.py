@@ -74,5 +74,9 @@ def export_program(model, inputs, output_names=None):
         if output_names is None:
             return functools.partial(torch.export.save, program), num_bytes
         names = {"input_names": list(inputs), "output_names": output_names}
-        graph = torch.onnx.export(program, (), verbose=False, dynamo=True, **names)
+        try:
+            graph = torch.onnx.export(program, (), verbose=False, dynamo=True, **names)
+        except torch.onnx.OnnxExporterError as error:
+            lacking = "the model uses an operation that ONNX lacks, such as that of a `JointNormal`"
+            raise refusal("format", f"must not be 'onnx': {lacking}", "onnx") from error
     return functools.partial(graph.save, external_data=False), num_bytes

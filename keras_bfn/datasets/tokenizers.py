@@ -74,6 +74,7 @@ class Tokenizer(Immutable):
         """
         if isinstance(texts, str) or not len(texts):
             raise refusal("texts", "must be a non-empty list of strings", texts)
+        texts = list(texts)  # a series may be indexed by other numbers than 0, 1, ...
         rows = [self.encode(text) for text in texts]
         longest = max(map(len, rows))
         length = longest if length is None else check_int("length", length, 1)
@@ -271,15 +272,21 @@ class Symbols(Tokenizer):
             A `Symbols` of the symbols found, sorted.
 
         Raises:
-            ValueError: if a text does not consist of symbols only.
+            ValueError: if `texts` is one string, or a text does not consist of symbols only.
         """
-        found = set()
-        for text in texts:
-            symbols = re.findall(pattern, check_text(text, "texts"))
-            if "".join(symbols) != text:
+        try:
+            compiled = re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise refusal("pattern", "must be a regular expression", pattern) from error
+        found: set[str] = set()
+        for text in [] if isinstance(texts, str) else texts:
+            symbols = [match.group() for match in compiled.finditer(check_text(text, "texts"))]
+            if "".join(symbols) != text or not all(symbols):
                 expected = f"must consist of matches of {pattern!r}"
                 raise refusal("texts", expected, text)
             found.update(symbols)
+        if not found:
+            raise refusal("texts", "must be a list of strings with symbols", texts)
         return cls(sorted(found), has_end)
 
     @property

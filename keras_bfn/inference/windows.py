@@ -31,6 +31,20 @@ def check_options(options, verb, function):
         raise refusal("return_details", expected, options["return_details"])
 
 
+def check_length(length, window, options):
+    """Returns the number of tokens of texts, by default those of a window.
+
+    Raises:
+        ValueError: if it is not an int of at least 1, or if texts of several windows are to end
+            within one.
+    """
+    length = window if length is None else check_int("length", length, 1)
+    if length > window and options.get("lengths") is not None:
+        expected = f"must be None for a `length` above {window}, the tokens of a window"
+        raise refusal("lengths", expected, options["lengths"])
+    return length
+
+
 def check_stride(stride, window, most):
     """Returns the number of new steps in each window after the first, by default half a window.
 

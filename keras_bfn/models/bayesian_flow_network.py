@@ -1083,7 +1083,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 `order`, `given` (tokens, with -1 for those to sample), `latents`, `lengths` (in
                 tokens), `seed`, `batch_size` and `verbose`, as in `generate`.
             length, stride: as in `continue_text`: the first window is generated, then continued.
-                `sampler`, `given`, `latents` and `lengths` apply to the first window only.
+                `sampler`, `given` and `latents` apply to the first window only.
             part: for a dict of flows, the name of the part whose text is returned.
 
         Returns:
@@ -1100,7 +1100,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         tokenizer, window = text.text_part(self, part)
         windows.check_options(options, "generate_text", self.generate)
         text.check_tokens(options.get("given"), part)
-        length = window if length is None else check_int("length", length, 1)
+        length = windows.check_length(length, window, options)
         stride = windows.check_stride(stride, window, window)
         samples = self.generate(num_samples, num_steps, **options)
         tokens = pick_part(part, self.flow, samples)[1]
@@ -1158,7 +1158,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         """
         tokenizer, window = text.text_part(self, part)
         windows.check_options(options, "continue_text", self.inpaint)
-        length = window if length is None else check_int("length", length, 1)
+        length = windows.check_length(length, window, options)
         stride = windows.check_stride(stride, window, window)
         starts = text.encode_prompts(tokenizer, prompt, num_samples, length)
         tokens = self._go_on(starts, part, window, length, stride, num_steps, options)
@@ -1420,8 +1420,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 batch of twice the size.
 
         Raises:
-            ValueError: if an argument is invalid, the backend does not write the format, the
-                sampler uses noise of another kind, or the model has no event shape yet.
+            ValueError: if an argument is invalid, the backend does not write the format, ONNX lacks
+                an operation of the model, the sampler uses noise of another kind, or the model has
+                no event shape yet.
             ImportError: if a package that the format needs is not installed.
 
         Example, on PyTorch. The code from `session` on only needs onnxruntime and numpy:

@@ -9,7 +9,7 @@ import numpy as np
 from keras_bfn import flows
 from keras_bfn._config import Immutable
 from keras_bfn._typing import Array
-from keras_bfn._validation import MOST_COUNTED, check_bool, check_int, lacks, refusal
+from keras_bfn._validation import check_bool, check_int, lacks, refusal
 from keras_bfn.flows.continuous import LEAST_STD
 from keras_bfn.tables.checks import (
     check_list,
@@ -22,6 +22,7 @@ from keras_bfn.tables.checks import (
 )
 
 CATEGORY_ACCURACY = 3.0  # at t = 1
+LARGEST_LEVEL = 2**64  # no integer of 64 bits is larger
 
 
 class Column(Immutable):
@@ -184,7 +185,7 @@ class Levels(Column):
         super().__init__(**kwargs)
         for name, value in (("low", low), ("high", high)):
             if value is not None:
-                check_int(name, value, -MOST_COUNTED)
+                check_int(name, value, -LARGEST_LEVEL, LARGEST_LEVEL)
         self.low, self.high = low, high
         self.prior = None if prior is None else check_two("prior", prior, 1, "finite numbers")
         if None not in (low, high) and not low < high:  # type: ignore[operator]

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import refusal
-from keras_bfn.tables.checks import is_whole, refuse_first
+from keras_bfn.tables.checks import is_value, is_whole, refuse_first
 
 TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # per second
 DAY = 86_400  # seconds
@@ -23,7 +23,8 @@ def import_narwhals():
 
 def is_frame(x):
     """Whether `x` is a frame of pandas or polars, without importing these."""
-    return hasattr(x, "columns") and hasattr(x, "dtypes")
+    # A lazy frame of polars has no length yet.
+    return hasattr(x, "__len__") and hasattr(x, "columns") and hasattr(x, "dtypes")
 
 
 def read_frame(df, name="df"):
@@ -97,7 +98,7 @@ def read_cells(series, dtype=None):
     if dtype_in(series).is_temporal() or _times_of(dtype):
         return _read_times(series, dtype)
     cells = zip(series.to_list(), missing, strict=True)
-    cells = [None if gone or cell != cell else cell for cell, gone in cells]
+    cells = [None if gone or (is_value(cell) and cell != cell) else cell for cell, gone in cells]
     cells = [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]
     # pandas stores integers next to missing cells as floats.
     is_integer = dtype_in(series).is_integer()

@@ -10,7 +10,7 @@ import numpy as np
 from keras_bfn import recipes
 from keras_bfn._parts import count_examples
 from keras_bfn._typing import Array, Data, Frame
-from keras_bfn._validation import check_int, refusal
+from keras_bfn._validation import check_int, check_rate, refusal
 from keras_bfn.flows import Flow
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models import BayesianFlowNetwork
@@ -93,7 +93,12 @@ class TableModel(BayesianFlowNetwork):
         if is_frame(x):
             x, validation_data = self._encode(x, seed=0), self._encode(validation_data)
             batch_size = BATCH_SIZE if batch_size is None else batch_size
-            steps = math.ceil(count_examples(x) / check_int("batch_size", batch_size, 1))
+            num = count_examples(x)
+            if kwargs.get("validation_split") is not None:  # these rows are not trained on
+                num *= 1 - check_rate("validation_split", kwargs["validation_split"])
+            steps = math.ceil(int(num) / check_int("batch_size", batch_size, 1))
+            if kwargs.get("steps_per_epoch") is not None:
+                steps = check_int("steps_per_epoch", kwargs["steps_per_epoch"], 1)
             if epochs is None:
                 epochs = min(math.ceil(TRAINING_STEPS / steps), MOST_EPOCHS)
             check_int("epochs", epochs, 1)
@@ -174,15 +179,15 @@ class TableModel(BayesianFlowNetwork):
         Raises:
             ValueError: if there is no such column or value, or an argument is out of its range.
         """
-        num_rows = check_int("num_rows", num_rows, 1)
-        if not given:
-            own = {"sampler": SAMPLER, "batch_size": min(num_rows, 1024), "verbose": 0}
-            return self.table.decode(self.generate(num_rows, num_steps, **{**own, **options}))
-        names = self.table.names
+        num_rows, names = check_int("num_rows", num_rows, 1), self.table.names
+        given = {} if given is None else given
         if not isinstance(given, dict) or not set(given) <= set(names):
             raise refusal(
                 "given", f"must be a dict from some of the columns {names} to values", given
             )
+        if not given:
+            own = {"sampler": SAMPLER, "batch_size": min(num_rows, 1024), "verbose": 0}
+            return self.table.decode(self.generate(num_rows, num_steps, **{**own, **options}))
         cells, indexes = {name: [None] * num_rows for name in names}, []
         for name, value in given.items():
             if isinstance(value, (set, frozenset, dict)):

@@ -13,6 +13,7 @@ from keras_bfn._parts import describe
 from keras_bfn._typing import Array, Frame
 from keras_bfn._validation import check_choice, check_seed, mismatch, refusal, warn
 from keras_bfn.flows import CircularFlow, DiscreteFlow, Flow, JointNormal
+from keras_bfn.flows.flow import RESERVED
 from keras_bfn.tables import frames
 from keras_bfn.tables.columns import CATEGORY_ACCURACY, Category, Column, Levels
 from keras_bfn.tables.model import TableModel
@@ -141,6 +142,9 @@ class Table(Immutable):
             with _naming(name):
                 fitted[name] = column.fit(cells)
         table = cls(fitted, dtypes, frame.implementation.name.lower(), None, rules)
+        if {"", *RESERVED} & {*table.event_shape()} or {*RESERVED} <= {*dtypes}:
+            expected = f"must not have columns named '', {RESERVED[0]!r} or {RESERVED[1]!r}"
+            raise refusal("df", f"{expected}: rename them", table.names)
         if not table.numbers:
             return table
         prior = JointNormal.fit(table.encode(df, seed=0)[table.numbers_part])

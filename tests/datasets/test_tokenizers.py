@@ -5,6 +5,7 @@ import sys
 
 import keras
 import numpy as np
+import pandas
 import pytest
 
 from keras_bfn.datasets import SELFIES, SMILES, Bytes, Letters, Subwords, Symbols
@@ -105,6 +106,10 @@ def test_texts_of_a_batch_are_filled_up_and_come_back(tokenizer):
     for wrong in ([], "text"):
         with pytest.raises(ValueError, match="`texts` must be a non-empty list of strings"):
             tokenizer.encode_batch(wrong)
+    series = pandas.Series(texts, index=[7, 3, 5])  # as of a part of a frame
+    np.testing.assert_array_equal(tokenizer.encode_batch(series), shortest)
+    with pytest.raises(ValueError, match="`length` must be at least"):
+        tokenizer.encode_batch(series, 3)
 
 
 def test_what_is_missing_is_not_decoded(tokenizer):
@@ -131,6 +136,7 @@ def test_the_longest_symbol_that_fits_is_taken_and_nothing_after_the_end():
         (SMILES, "C[C@@H](N)C(=O)Br", "C [C@@H] ( N ) C ( = O ) Br"),
         (SMILES, "c1cc%12ccc1Cl.C%12", "c 1 c c %12 c c c 1 Cl . C %12"),
         (SELFIES, "[C][=O].[Ring1]", "[C] [=O] . [Ring1]"),
+        (r"\[([^\]]*)\]|(Br|Cl)|(.)", "C[nH]Br", "C [nH] Br"),  # whatever its groups
     ],
 )
 def test_symbols_of_molecules(pattern, text, symbols):
@@ -146,6 +152,14 @@ def test_what_symbols_cannot_be_is_refused():
         Symbols(["C", "Cl"]).encode("ClxC")
     with pytest.raises(ValueError, match=r"`texts` must consist of matches of .*C\.O"):
         Symbols.fit(["C.O"], "[CO]")
+    for wrong in ("CCl", [], [""]):  # the letters of one text are not its symbols
+        with pytest.raises(ValueError, match=r"`texts` must be a list of strings with symbols"):
+            Symbols.fit(wrong, SMILES)
+    with pytest.raises(ValueError, match=r"`texts` must consist of matches of 'C\*'"):
+        Symbols.fit(["CC"], "C*")
+    for wrong in ("(", None):
+        with pytest.raises(ValueError, match=r"`pattern` must be a regular expression"):
+            Symbols.fit(["C"], wrong)
     for wrong in ("C", [], ["C", "C"], ["C", ""], ["C", 3], None):
         with pytest.raises(ValueError, match=r"`symbols` must be a list of distinct, non-empty"):
             Symbols(wrong)

@@ -256,3 +256,6 @@ def test_texts_have_lengths_of_their_own():
     assert [len(text) for text in made] == [3, 8, 1]
     continued = model.continue_text("ab", 2, 3, lengths=5, verbose=0)
     assert [(text[:2], len(text)) for text in continued] == [("ab", 5)] * 2
+    for verb, first in ((model.generate_text, 2), (model.continue_text, "ab")):
+        with pytest.raises(ValueError, match="`lengths` must be None for a `length` above 8"):
+            verb(first, num_steps=3, lengths=5, length=9)

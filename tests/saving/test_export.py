@@ -10,7 +10,8 @@ import pytest
 from keras import layers, ops
 
 import keras_bfn
-from keras_bfn import BayesianFlowNetwork, _random
+from keras_bfn import BayesianFlowNetwork, _random, networks
+from keras_bfn.flows import ContinuousFlow, JointNormal
 from keras_bfn.inference.exported import make_function
 from keras_bfn.samplers import AncestralSampler, SDE2Sampler
 from tests.backends import everywhere
@@ -329,6 +330,17 @@ class OwnNoise(AncestralSampler):
 def test_noise_that_cannot_be_given_is_refused():
     with pytest.raises(ValueError, match=r"`sampler` must draw noise only in .*OwnNoise"):
         of_this_package().export("step.pt2", "torch", sampler=OwnNoise())
+
+
+@pytest.mark.once
+def test_what_onnx_lacks_is_refused_by_name(tmp_path):
+    prior = JointNormal(np.zeros(2), [[0.04, 0.03], [0.03, 0.04]])  # known variables: `solve`
+    flow = ContinuousFlow(0.1, "residual", prior=prior)
+    network = networks.MLP(flow, (2,), width=8, num_blocks=1, times="variables")
+    model = keras_bfn.BayesianFlowNetwork(flow, network, times="variables")
+    with pytest.raises(ValueError, match=r"`format` must not be 'onnx': .*lacks.*`JointNormal`"):
+        model.export(tmp_path / "step.onnx", "onnx")
+    model.export(tmp_path / "step.pt2", "torch")
 
 
 @pytest.mark.once

@@ -19,6 +19,7 @@ COLUMNS = {
     "levels": (Levels(), [3, None, 40, 17]),
     "levels of one's own": (Levels(0, 100), [3, None, 40, 17]),
     "one level": (Levels(), [3, 3]),
+    "large levels": (Levels(), [2**63 + i for i in range(20)]),
     "numbers": (Number(), [*WIDE, None]),
     "numbers of one value": (Number(), [2.5, 2.5, None]),
     "one number": (Number(), [None, 7]),

@@ -281,16 +281,30 @@ def test_a_model_that_is_not_compiled_trains_by_a_recipe():
 
 @pytest.mark.once
 @pytest.mark.parametrize(
+    ("options", "steps"), [({"validation_split": 0.75}, 1), ({"steps_per_epoch": 2}, 2)]
+)
+def test_the_recipe_ends_with_the_last_step_if_epochs_are_shorter(options, steps):
+    model = Table.from_dataframe(FRAME).make_model(width=8, num_blocks=1)
+    model.fit(FRAME, epochs=5, verbose=0, **options)
+    assert int(model.optimizer.iterations) == 5 * steps
+    assert float(model.optimizer.learning_rate) < 1e-6
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
     ("refused", "told"),
     [
         (lambda model: model.sample(0), "num_rows"),
         (lambda model: model.sample(4, given={"other": 1}), "given"),
         (lambda model: model.sample(4, given="high"), "given"),
+        (lambda model: model.sample(4, given=FRAME[["class"]][:4]), "`given` must be a dict"),
+        (lambda model: model.sample(4, given=[]), "`given` must be a dict"),
         (lambda model: model.sample(4, given={"class": ["high"]}), "given\\['class'\\]"),
         (lambda model: model.sample(4, given={"class": "middle"}), "'class' .*'middle'"),
         (lambda model: model.impute(FRAME, num_draws=0), "num_draws"),
         (lambda model: model.impute([1]), "df"),
         (lambda model: model.fit(FRAME, epochs=0), "epochs"),
+        (lambda model: model.fit(FRAME, validation_split=1.0), "`validation_split` must be"),
         (lambda model: model.table.make_model(width=3), "width"),
         (lambda model: TableModel(model.flow, model.network, None, times="variables"), "table"),
     ],

@@ -187,6 +187,15 @@ def test_times_are_the_same_in_other_units(units):
     np.testing.assert_array_equal(table.encode(days)["numbers"], table.encode(first)["numbers"])
 
 
+def test_large_integers_of_a_small_range_are_levels():
+    numbers = 5_000_000_000 + np.arange(60)  # of telephones
+    df = pandas.DataFrame({"number": numbers, "with a gap": numbers})
+    df["with a gap"] = df["with a gap"].astype("Int64").where(numbers % 7 > 0)
+    table = Table.from_dataframe(df)
+    assert all(isinstance(column, Levels) for column in table.columns.values())
+    pandas.testing.assert_frame_equal(table.decode(table.encode(df)), df)
+
+
 def test_columns_that_a_frame_lacks_are_missing():
     parts = Table.from_dataframe(FRAME).encode(FRAME[["string", "x"]].assign(other=1))
     assert (parts["bool"] == -1).all()
@@ -197,6 +206,10 @@ def test_columns_that_a_frame_lacks_are_missing():
 TABLE = Table.from_dataframe(FRAME)
 REFUSED = {
     "no frame": (lambda: TABLE.encode([1, 2]), "`df` must be a pandas or polars DataFrame"),
+    "a lazy frame": (
+        lambda: Table.from_dataframe(to_polars(FRAME).lazy()),
+        "`df` must be a pandas or polars DataFrame. Received: df='LazyFrame'",
+    ),
     "an unseen category": (
         lambda: TABLE.encode(pandas.DataFrame({"string": ["a", "z"]})),
         r"Column 'string' of `df` must contain one of \['a', 'b/c', 'd e'\]. Received: 'z'",
@@ -217,6 +230,20 @@ REFUSED = {
         lambda: Table.from_dataframe(pandas.DataFrame(np.zeros((2, 2)))),
         "strings as column names",
     ),
+    "a column of classes with a name of Keras": (
+        lambda: Table.from_dataframe(pandas.DataFrame({"class_name": ["a", "b"]})),
+        r"`df` must not have columns named '', 'class_name' or 'config': .*\['class_name'\]",
+    ),
+    "a column of classes without a name": (
+        lambda: Table.from_dataframe(pandas.DataFrame({"": ["a", "b"]})),
+        "`df` must not have columns named",
+    ),
+    "both names by which Keras knows saved objects": (
+        lambda: Table.from_dataframe(
+            FRAME[["x", "day"]].set_axis(["config", "class_name"], axis="columns")
+        ),
+        "`df` must not have columns named",
+    ),
     "no rows": (lambda: Table.from_dataframe(FRAME[:0]), "must have at least one row"),
     "no such column": (lambda: Table.from_dataframe(FRAME, other=Number()), r"\['other'\]"),
     "a column of strings as numbers": (
@@ -234,6 +261,10 @@ REFUSED = {
         "'d' of period",
     ),
     "lists": (lambda: Table.from_dataframe(pandas.DataFrame({"d": [[1], [2]]})), "'d' of object"),
+    "arrays": (
+        lambda: Table.from_dataframe(pandas.DataFrame({"d": [np.zeros(2), np.ones(2)]})),
+        "'d' of object",
+    ),
     "keys": (
         lambda: Table.from_dataframe(pandas.DataFrame({"key": [f"{i}" for i in range(1001)]})),
         "1001 in column 'key'",

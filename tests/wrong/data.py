@@ -634,8 +634,8 @@ CALLS = {
     ],
     "low": [
         (lambda t: tables.Levels(3, 1), "must be less than high=1", "low=3"),
-        (lambda t: tables.Levels("a", 3), "must be an integer of at least -2147483647", "low='a'"),
-        (lambda t: tables.Levels(0.5, 3), "must be an integer of at least -2147483647", "low=0.5"),
+        (lambda t: tables.Levels("a", 3), "must be an integer of at least -1844674407", "low='a'"),
+        (lambda t: tables.Levels(0.5, 3), "must be an integer of at least -1844674407", "low=0.5"),
     ],
     "mean_1": [
         (
