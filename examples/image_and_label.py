@@ -79,8 +79,9 @@ def train(data, epochs, seed):
         networks={"image": unet},
         times=times,
     )
-    # Pictures are generated given labels, so most examples have given variables.
-    orders = {"together": 1, "given": 2} if len(data) > 1 else None
+    # Pictures are generated given labels, so half of the examples have the label alone as given:
+    # with "given" instead, any variables are, and the label alone is in one of nine examples.
+    orders = {"together": 1, "label": 2, "given": 1} if len(data) > 1 else None
     model = keras_bfn.BayesianFlowNetwork(flow, network, times=times, orders=orders, seed=seed)
     optimizer = adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate=3e-3)
     # A label is one variable beside 64, so its nats count five times, to be learnt as fast.
