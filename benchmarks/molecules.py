@@ -19,7 +19,7 @@ Prints costs of held-out molecules in nats, and for each way of sampling the per
 molecules, of distinct ones among the valid, and of those not in the training data among the
 distinct, with standard errors. "starts" are the first 12 symbols of test molecules, completed from
 left to right. "scaffolds" are the rings and linkers of test molecules: the symbols of the side
-chains are sampled in random order.
+chains are sampled by messages, guided by syntax.
 """
 
 import argparse
@@ -192,7 +192,7 @@ def keep_starts(tokens, num_symbols=12):
 def keep_scaffold(smiles, symbols):
     """Returns the symbols of a molecule's rings and linkers, and -1 for those of its side chains.
 
-    A bracket or bond belongs to a side chain if the atom that it opens, closes or binds does.
+    A bond or an opening bracket is of the atom after it, a closing bracket of its opening one.
     """
     from rdkit import Chem
     from rdkit.Chem.Scaffolds import MurckoScaffold
@@ -203,6 +203,12 @@ def keep_scaffold(smiles, symbols):
     atom = np.cumsum([part[0] == "[" or part.isalpha() for part in parts]) - 1  # the last so far
     is_before = [a in "(=#-" and not b.isdigit() for a, b in itertools.pairwise([*parts, "1"])]
     kept = [int(i) in core for i in atom + np.array(is_before)]
+    opened = []
+    for i, part in enumerate(parts):
+        if part == "(":
+            opened.append(kept[i])
+        elif part == ")":
+            kept[i] = opened.pop()
     given = np.full(LENGTH, symbols.end, "int32")
     given[: len(parts)] = np.where(kept, symbols.encode(smiles), -1)
     return given
@@ -215,8 +221,9 @@ def are_kept(tokens, given):
 
 def judge(texts, learnt):
     """Returns the percentages of valid, of these distinct, of these new molecules, with errors."""
-    from rdkit import Chem
+    from rdkit import Chem, RDLogger
 
+    RDLogger.DisableLog("rdApp.*")
     molecules = [Chem.MolFromSmiles(text) for text in texts if text]
     valid = [Chem.MolToSmiles(molecule) for molecule in molecules if molecule is not None]
     distinct = set(valid)
@@ -267,22 +274,23 @@ def sample_bfn(model, way, symbols, test, args):
     """Returns SMILES strings sampled in one of `WAYS`."""
     options = {"seed": args.seed, "batch_size": 250, "verbose": 0}
     given = test[np.random.default_rng(args.seed).integers(0, len(test), args.num)]
-    if way in ("by messages", "guided by syntax"):
+    if way in ("left to right", "starts"):
+        options["sampler"] = samplers.AncestralSampler(temperature=args.temperature)
+        options["order"] = "left_to_right"
+    else:
         options["sampler"] = samplers.SDE2Sampler(temperature=args.temperature)
         options["num_steps"] = args.steps
-        if way == "guided by syntax":
-            options["guidance"] = syntax_of(symbols, args.scale)
-    else:
-        options["sampler"] = samplers.AncestralSampler(temperature=args.temperature)
-        options["order"] = "random" if way == "scaffolds" else "left_to_right"
-        if way == "starts":
-            options["given"] = keep_starts(given)
-        elif way == "scaffolds":
-            rows = [keep_scaffold(text, symbols) for text in symbols.decode(given)]
-            options["given"] = np.stack(rows)
+    if way in ("guided by syntax", "scaffolds"):
+        options["guidance"] = syntax_of(symbols, args.scale)
+    if way == "starts":
+        options["given"] = keep_starts(given)
+    elif way == "scaffolds":
+        rows = [keep_scaffold(text, symbols) for text in symbols.decode(given)]
+        options["given"] = np.stack(rows)
     texts = model.generate_text(args.num, **options)
     if "given" in options:
-        print("kept", np.mean(are_kept(symbols.encode_batch(texts, LENGTH), options["given"])))
+        kept = are_kept(symbols.encode_batch(texts, LENGTH), options["given"]).mean()
+        print(f"{way}: {100 * kept:.1f}% have all given symbols")
     return texts
 
 

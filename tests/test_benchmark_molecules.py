@@ -38,6 +38,7 @@ def test_the_scaffold_is_kept_and_side_chains_are_sampled():
     for smiles, expected in {
         "CC(C)c1ccc(C(=O)NC2CC2)cc1": ".....c1ccc(C(=O)NC2CC2)cc1",
         "Cc1ccc(N)cc1-c1cc[nH]n1": ".c1ccc...cc1-c1cc[nH]n1",
+        "CC(CCc1ccccc1C)Nc1ccccc1": ".C(CCc1ccccc1.)Nc1ccccc1",
         "c1ccc2c(c1)Cc1ccccc1-2": "c1ccc2c(c1)Cc1ccccc1-2",
     }.items():
         given = molecules.keep_scaffold(smiles, SYMBOLS)
