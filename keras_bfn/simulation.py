@@ -131,14 +131,26 @@ class SimulationModel(BayesianFlowNetwork):
 
         Returns:
             An array of shape `(num,)`. Densities of numbers are in the units of the data; classes
-            count with their probabilities.
+            count with their probabilities. Outside of the bounds, the density is 0, and its
+            logarithm -inf.
 
         Raises:
             ValueError: if the data do not suit the model, or an argument is out of its range.
         """
-        own = {"batch_size": BATCH_SIZE, "verbose": 0}
+        own, impossible = {"batch_size": BATCH_SIZE, "verbose": 0}, False
+        for name, bounds in (self.bounds or {}).items():
+            if not isinstance(x, Mapping) or name not in x:
+                continue  # as `code_length` says
+            part = to_numpy(x[name], f"x[{name!r}]")
+            if part.shape[1:] != self.event_shape[name] or part.dtype.kind != "f":
+                continue
+            if name in (given or ()):
+                _check_inside(f"x[{name!r}]", part, bounds)
+            is_outside = _outside(part, bounds)
+            impossible = impossible | is_outside.reshape(len(part), -1).any(axis=1)
+            x = {**x, name: np.where(is_outside, np.float32(bounds[0]), part)}
         nats = self.code_length(x, num_repeats=num_repeats, given=given, **{**own, **options})
-        return -(nats["transmission"] + nats["reconstruction"])
+        return np.where(impossible, -np.inf, -(nats["transmission"] + nats["reconstruction"]))
 
     def _count_given(self, given):
         """Returns the batch shape of the given examples: `(num,)`, or `()` for one example."""
@@ -250,9 +262,13 @@ def _check_bounds(name, bounds, x):
     return [to_numpy(end).tolist() for end in bounds]
 
 
+def _outside(x, bounds):
+    x, (low, high) = x.astype("float32"), (np.float32(bound) for bound in bounds)
+    return (x < low) | (x > high)
+
+
 def _check_inside(name, x, bounds):
-    low, high = (np.float32(bound) for bound in bounds)
-    if ((x.astype("float32") < low) | (x.astype("float32") > high)).any():
+    if _outside(x, bounds).any():
         raise refusal(name, f"must lie within the bounds {bounds}, or be NaN", x)
 
 

@@ -228,3 +228,16 @@ def test_numbers_that_are_given_may_be_integers(briefly_trained):
     )
     for name, x in drawn.items():
         assert_array_equal(x, expected[name])
+
+
+@pytest.mark.once
+def test_outside_of_the_bounds_nothing_is_likely(briefly_trained):
+    x = {name: part[:4] for name, part in SIMULATIONS.items()}
+    x["seen"], x["rate"] = np.nan_to_num(x["seen"]), np.array([0.5, 1.05, 1.0, -2.0])
+    nats = briefly_trained.log_prob(x, ["seen"], num_repeats=2, seed=0)
+    assert_array_equal(np.isfinite(nats), [True, False, True, False])
+    assert nats[1] == nats[3] == -np.inf
+    with pytest.raises(ValueError, match=r"`x\['rate'\]` must lie within the bounds"):
+        briefly_trained.log_prob(x, ["rate"])
+    with pytest.raises(ValueError, match="`x`"):
+        briefly_trained.log_prob([x["rate"]])

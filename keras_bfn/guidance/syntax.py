@@ -212,6 +212,8 @@ def _find_tokens(name, symbols, tokenizer, options):
     if tokenizer is None:
         tokens = [check_int(name, token, 0) for token in symbols]
     else:
+        if not hasattr(tokenizer, "end"):
+            raise refusal("tokenizer", "must have an `end`, which may be None", tokenizer)
         found = [tokenizer.encode(symbol) for symbol in symbols]
         if any(len(each) != 1 for each in found):
             raise refusal(name, "must contain symbols of one token each", symbols)

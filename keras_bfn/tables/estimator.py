@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_bfn._imports import tell_to_install
 from keras_bfn._typing import Array, ArrayLike, Frame, Verbose
+from keras_bfn._validation import refusal
 from keras_bfn.tables.columns import Column
 from keras_bfn.tables.frames import is_frame
 from keras_bfn.tables.table import Table
@@ -100,6 +101,9 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises:
             ValueError: if a column cannot be sent, or an argument is out of its range.
         """
+        if not isinstance(self.columns, (Mapping, type(None))):
+            expected = "must be None, or a dict from names of columns to a `Column`"
+            raise refusal("columns", expected, self.columns)
         df, seed = self._read(X, reset=True), self._draw_seed()
         if seed is not None:
             keras.utils.set_random_seed(seed)

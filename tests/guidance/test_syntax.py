@@ -87,6 +87,16 @@ def test_sure_sequences_are_accepted_or_not_and_what_is_missing_is_not_read():
     np.testing.assert_allclose(found, np.log([1.0, 1e-30, 1e-30, 1.0]), rtol=1e-6)
 
 
+@pytest.mark.once
+def test_a_tokenizer_has_an_end():
+    class Plain:
+        def encode(self, text):
+            return [ord(text)]
+
+    with pytest.raises(ValueError, match="`tokenizer` must have an `end`"):
+        guidance.Balanced("()", Plain())
+
+
 def test_a_tokenizer_says_which_classes_symbols_are_and_how_texts_end():
     smiles = datasets.Symbols(["C", "Cl", "(", ")", "1", "%10"])
     balanced, even = Balanced("()", smiles), Even(["1", "%10"], smiles)

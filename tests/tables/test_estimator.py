@@ -96,6 +96,8 @@ def test_arguments_are_refused_by_name():
         make_estimator(epochs=0).fit(df)
     with pytest.raises(ValueError, match="`columns` must name some of"):
         make_estimator(columns={"other": Levels()}).fit(df)
+    with pytest.raises(ValueError, match=r"`columns` must be None, or a dict.*columns=\['a'\]"):
+        make_estimator(columns=["a"]).fit(df)
     with pytest.raises(AttributeError, match="has no attribute 'Estimator'"):
         keras_bfn.tables.Estimator  # noqa: B018
 
