@@ -36,7 +36,8 @@ class TimeBudget(keras.callbacks.Callback):
         used: float, the seconds used at the end of the last epoch. Also logged, as `"seconds"`.
 
     Raises:
-        ValueError: if an argument is invalid.
+        ValueError: if an argument is invalid; in `fit`, if `resume` comes before this callback, or
+            is not in the list.
         TypeError: by Keras, in `fit`, if the optimizer has a learning rate schedule of its own.
 
     Example, a tenth of a second:
@@ -69,9 +70,13 @@ class TimeBudget(keras.callbacks.Callback):
         left, highest = _INTERRUPTED.get(self.model.optimizer, (None, None))
         self.peak_rate = highest if rate == left else rate
         self.start: Any = None
+        self._history = self.resume and self.resume.history  # `Resume` will begin with another list
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.start is None:  # all callbacks have begun, and `Resume` has read its history
+            if self.resume is not None and self.resume.history is self._history:
+                expected = "must be in the list of callbacks, after this one"
+                raise refusal("resume", expected, self.resume)
             history = self.resume.history if self.resume is not None else []
             before = history[-1].get("seconds", 0.0) if history else 0.0
             self.start = self.clock() - before

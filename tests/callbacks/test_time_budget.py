@@ -83,6 +83,19 @@ def test_what_was_used_up_before_training_was_killed_counts(clock, tmp_path):
     assert len(rates) == 12
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_what_resumes_comes_after_the_budget(is_listed, clock, tmp_path):
+    resume = Resume(tmp_path, verbose=0)
+    for _ in range(2):  # the second time, it has a history
+        model, budget = make_model(), TimeBudget(3.0, resume=resume)
+        model.compile(recipes.adamw())
+        wrong = [resume, budget] if is_listed else [budget]
+        with pytest.raises(ValueError, match="`resume` must be in the list of callbacks, after"):
+            model.fit(make_data(), callbacks=wrong, epochs=10, verbose=0)
+        fit(model, budget, clock, 1.0, [resume])
+
+
 def test_seconds_of_the_processor_are_those_of_this_process():
     model = make_model()
     model.compile(recipes.adamw())
