@@ -79,8 +79,8 @@ def train(data, epochs, seed):
         networks={"image": unet},
         times=times,
     )
-    # Pictures are generated given labels, so half of the examples have the label alone as given:
-    # with "given" instead, any variables are, and the label alone is in one of nine examples.
+    # Pictures are generated given labels, so the label alone is given in half of the examples. In
+    # those of the kind "given", any variables may be.
     orders = {"together": 1, "label": 2, "given": 1} if len(data) > 1 else None
     model = keras_bfn.BayesianFlowNetwork(flow, network, times=times, orders=orders, seed=seed)
     optimizer = adamw(epochs * (NUM_TRAIN // BATCH_SIZE), peak_rate=3e-3)
