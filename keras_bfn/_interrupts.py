@@ -64,6 +64,20 @@ def _put_back(handlers):
         raise
 
 
+@contextlib.contextmanager
+def restoring(restore):
+    """Calls `restore()` on any exit of the block, and again if an interrupt strikes the call."""
+    try:
+        yield
+    finally:
+        try:
+            restore()
+        except BaseException:
+            with uninterrupted():
+                restore()
+            raise
+
+
 def in_turn(verb: Verb) -> Verb:
     """Makes a model's method wait while another thread runs such a method.
 

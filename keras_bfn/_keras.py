@@ -48,6 +48,7 @@ import keras
 from keras import ops
 
 from keras_bfn._backend import process_of, recompute
+from keras_bfn._interrupts import restoring
 from keras_bfn._random import start_from
 
 
@@ -58,11 +59,9 @@ def seeded(generator, seed):
         yield
         return
     before = ops.copy(generator.state)
-    try:
+    with restoring(lambda: generator.state.assign(before)):
         start_from(generator, seed)
         yield
-    finally:
-        generator.state.assign(before)
 
 
 def loop(seed, num_steps, predict, act, state, draw=None):

@@ -31,6 +31,7 @@ RARE = 0.005  # the fraction that is clipped, if that is not too far out
 SHOWN = 10.0  # where the scaled history is clipped
 FINEST = 1e-3  # the least unit, relative to the size of the numbers
 FEWEST = 8  # steps before a training window, at least; or two seasons
+LONGEST_STEP = 1.5  # relative to the shortest: months differ by a tenth, a gap doubles a step
 COLUMNS = ("unique_id", "ds", "y")  # of frames, as Nixtla's packages name them
 PRIOR_WINDOWS = 10_000
 BATCH_SIZE = 2048
@@ -49,10 +50,10 @@ class SeriesModel(BayesianFlowNetwork):
     `quantiles` forecast in the units of the series.
 
     Series are a list of 1-D arrays of any lengths; an array `(num_series, length)`; or a frame of
-    pandas or polars with the columns `unique_id`, `ds` and `y`, which has a row for each step. The
-    frame's series are in the order of their first rows, and each is sorted by `ds`. NaN is a
-    missing value. In a history, the value of the last season replaces it; in the data, it is not
-    learnt.
+    pandas or polars with the columns `unique_id`, `ds` (times or numbers) and `y`, which has a row
+    for each step. The frame's series are in the order of their first rows, and each is sorted by
+    `ds`. NaN is a missing value. In a history, the value of the last season replaces it; in the
+    data, it is not learnt.
 
     Args:
         flow, network, **kwargs: as in `keras_bfn.BayesianFlowNetwork`. `make_model` chooses them
@@ -403,13 +404,24 @@ def _read_frame(name, df):
     frame = frames.read_frame(df, name)
     if sorted(frame.columns) != sorted(COLUMNS):
         raise refusal(name, f"must have the columns {list(COLUMNS)}", frame.columns)
+    if frames.kind_of(frame["ds"]) not in ("integer", "float", "time"):
+        raise refusal(name, "must have times or numbers as `ds`", df["ds"].dtype)
     if frame.select("unique_id", "ds").is_duplicated().any():
         raise mismatch(name, "must have one row for each `unique_id` and `ds`", "several")
-    found = {one: [] for one in frames.read_cells(frame["unique_id"])}
+    found = {one: ([], []) for one in frames.read_cells(frame["unique_id"])}
     frame = frame.sort("ds")
-    for one, y in zip(*(frames.read_cells(frame[c]) for c in ("unique_id", "y")), strict=True):
-        found[one].append(np.nan if y is None else y)
-    return list(found.values())
+    for one, ds, y in zip(*(frames.read_cells(frame[c]) for c in COLUMNS), strict=True):
+        found[one][0].append(ds)
+        found[one][1].append(np.nan if y is None else y)
+    for one, (ds, _) in found.items():
+        steps = np.diff(ds) if None not in ds else np.full(1, np.nan)
+        if len(steps) and not steps.max() < LONGEST_STEP * steps.min():
+            expected = (
+                "must have a row for each step. Add rows with NaN as `y` for missing steps, or, "
+                "such as for working days, number the rows by `ds`"
+            )
+            raise mismatch(name, expected, f"{one!r}, whose `ds` are not evenly spaced")
+    return [y for _, y in found.values()]
 
 
 def _list(name, arrays):

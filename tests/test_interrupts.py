@@ -5,7 +5,7 @@ import signal
 import keras
 import pytest
 
-from keras_bfn._interrupts import WholeSteps, uninterrupted, whole_steps
+from keras_bfn._interrupts import WholeSteps, restoring, uninterrupted, whole_steps
 
 pytestmark = pytest.mark.once
 
@@ -34,6 +34,27 @@ def test_an_interrupt_waits():
         act()
     assert done == ["all"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_of_a_restoration_is_made_up_for():
+    values = ["before"] * 3
+
+    def restore():
+        for i in range(3):
+            if (i, values[2]) == (1, "meanwhile"):
+                values[2] = "halfway"
+                interrupt()  # of a second Ctrl-C
+            values[i] = "before"
+
+    def act():
+        nonlocal values
+        with restoring(restore):
+            values = ["meanwhile"] * 3
+            interrupt()
+
+    with pytest.raises(KeyboardInterrupt):
+        act()
+    assert values == ["before"] * 3
 
 
 class Model(WholeSteps, keras.Model):

@@ -244,6 +244,20 @@ def test_a_frame_is_a_list_of_series(monthly, library):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("every", ["MS", "ME", "QS", "YE", "W", "D", "h"])
+def test_frames_of_all_calendars_are_read_and_gaps_are_refused(monthly, every):
+    pandas = pytest.importorskip("pandas")
+    x = months()[0]
+    times = pandas.date_range("2019-02-01", periods=len(x), freq=every, tz="Europe/Berlin")
+    frame = pandas.DataFrame({"unique_id": "a", "ds": times, "y": x})
+    found, expected = (monthly.encode_history(history) for history in (frame, [x]))
+    for part, expected_part in zip(found, expected, strict=True):
+        assert_array_equal(part, expected_part)
+    with pytest.raises(ValueError, match="'a', whose `ds` are not evenly spaced"):
+        monthly.encode_history(frame.drop(index=20))
+
+
+@pytest.mark.once
 def test_a_series_that_does_not_change_stays(monthly):
     for log in (True, False):
         model = series.make_model(months(), 8, season=6, log=log, width=8, num_blocks=1, seed=0)

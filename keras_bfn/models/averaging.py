@@ -4,7 +4,7 @@ import contextlib
 
 from keras import ops
 
-from keras_bfn._interrupts import uninterrupted
+from keras_bfn._interrupts import restoring
 from keras_bfn._keras import copy_values
 
 
@@ -38,12 +38,9 @@ def assigned(model):
         for weight, value in zip(weights, values, strict=True):
             weight.assign(value)
 
-    try:
+    with restoring(lambda: assign(raw)):
         assign(averages)
         yield
-    finally:
-        with uninterrupted():
-            assign(raw)
 
 
 def _inner_optimizer(model):

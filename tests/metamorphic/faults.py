@@ -60,8 +60,8 @@ FAULTS = [
     Fault(
         "a call with a seed leaves the model's own stream elsewhere",
         "_keras.py",
-        "    finally:\n        generator.state.assign(before)\n",
-        "    finally:\n        pass\n",
+        "    with restoring(lambda: generator.state.assign(before)):\n",
+        "    with restoring(lambda: None):\n",
         ("verbs",),
     ),
     Fault(

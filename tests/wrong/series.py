@@ -47,6 +47,21 @@ CALLS = {
             ONE_SERIES,
             "series=[['a', 'b']]",
         ),
+        (
+            lambda t: make(t.make_frame(unique_id=["a"] * 2, ds=["1", "2"], y=[1.0, 2.0])),
+            "must have times or numbers as `ds`",
+            "series=",
+        ),
+        (
+            lambda t: make(t.make_frame(unique_id=list("babaa"), ds=[1, 1, 2, 2, 4], y=[1.0] * 5)),
+            "must have a row for each step. Add rows with NaN as `y`",
+            "'a', whose `ds` are not evenly spaced",
+        ),
+        (
+            lambda t: make(t.make_frame(unique_id=["a"] * 2, ds=[1.0, None], y=[1.0] * 2)),
+            "must have a row for each step",
+            "'a', whose `ds` are not evenly spaced",
+        ),
         (lambda t: t.series.windows(3, 10), ONE_SERIES, "series=3"),
         (
             lambda t: t.series.windows([np.ones(5)], 10, [BESIDE[0]], [1.0]),
