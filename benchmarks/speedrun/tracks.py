@@ -39,7 +39,7 @@ TEXT = {
     "policy": "float32",
     "loss": "cross_entropy",
     "length": 256,
-    "order": 2,
+    "order": 3,
     "width": 128,
     "layers": 5,
     "heads": 0,
@@ -47,7 +47,7 @@ TEXT = {
     "dropout": 0.0,
     "batch": 24,
     "rate": 7e-3,
-    "shares": {"together": 2.5, "given": 0.3, "random": 0.3, "left_to_right": 1.0},
+    "shares": {"together": 1.0, "given": 0.5, "random": 0.5, "left_to_right": 1.5},
 }
 MNIST = {
     "policy": "mixed_bfloat16",

@@ -233,25 +233,27 @@ class MarkovChain(Immutable):
             state = state / ops.sum(state, axis=(0, 2), keepdims=True)
             return state, state
 
-        def backward(message, likelihood):
-            """Returns the message to the state before, from this likelihood and all after it."""
+        def backward(carry, after):
+            """Weighs a state, and returns the message from its likelihood and all after it."""
+            message, _ = carry
+            likelihood, reached = after
+            weights = ops.sum(reached * message, axis=0)
             message = ops.matmul(message * likelihood, precede)
             message = turn(message / ops.sum(message, axis=(0, 2), keepdims=True), END_TO_FIRST)
-            return message, message
+            # Each output has the shape of its carry: see the table in `_keras.py`. JAX does not
+            # compute those that nobody reads.
+            return (message, weights), (message, weights)
 
-        message = ops.ones_like(state)
-        states, messages = state[None], message[None]
+        message, found = ops.ones_like(state), []
         if s.shape[1] > order:
-            # The output of each step has the shape of the carry: see the table in `_keras.py`.
             after = likelihoods[order:]
-            states = ops.concatenate([states, ops.scan(forward, state, after)[1]])
-            message, said = ops.scan(backward, message, after, reverse=True)
-            messages = ops.concatenate([said, messages])
-        share = ops.sum(states * messages, axis=1)
-        found = [share / ops.sum(share, axis=-1, keepdims=True)]
+            reached = ops.scan(forward, state, after)[1]
+            begin = message, ops.ones_like(after[0])
+            (message, _), (_, weights) = ops.scan(backward, begin, (after, reached), reverse=True)
+            found = [weights / ops.sum(weights, axis=-1, keepdims=True)]
         first = ops.transpose(state * message, (1, 0, 2))
         first = ops.reshape(first, (-1, *(k,) * order))
-        for i in range(order - 2, -1, -1):
+        for i in range(order - 1, -1, -1):
             axes = [axis for axis in range(1, order + 1) if axis != i + 1]
             share = ops.sum(first, axis=axes)
             found.insert(0, (share / ops.sum(share, axis=-1, keepdims=True))[None])

@@ -202,6 +202,7 @@ def interrupt(call, kind, moment):
     sender = threading.Thread(target=send, args=(number, moments))
     HANDLER.raised, HANDLER.most, HANDLER.sent = 0, len(moments), 0.0
     ended = "interrupted"
+    delay = None
     try:
         try:
             if kind == "line":
@@ -217,8 +218,10 @@ def interrupt(call, kind, moment):
             ended = f"a {type(error).__name__}"
     except (KeyboardInterrupt, Stop):  # the second of two
         pass
-    delay = time.monotonic() - HANDLER.sent if HANDLER.sent else None
-    HANDLER.most = 0
+    while HANDLER.most:  # or it strikes here
+        with contextlib.suppress(KeyboardInterrupt, Stop):
+            delay = time.monotonic() - HANDLER.sent if HANDLER.sent else None
+            HANDLER.most = 0
     if sender.ident is not None:
         sender.join()
     return ended, delay
