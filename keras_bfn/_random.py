@@ -68,7 +68,7 @@ class Noise:
         """Returns the next draw."""
         name = f"{distribution}_{len(self.shapes)}"
         self.shapes[name] = shape
-        return ops.full(shape, 0.5) if self.given is None else self.given[name]
+        return ops.full(shape, 0.5, "float32") if self.given is None else self.given[name]
 
 
 def normal(

@@ -213,10 +213,12 @@ def _symbolic_inputs(network):
     return inputs
 
 
-def make_symbolic_inputs(
-    flow, event_shape, condition_shape, times, allow_missing=False, jumps=False
-):
-    """Returns the network's inputs as symbolic tensors."""
+def make_symbolic_inputs(flow, event_shape, condition, times, allow_missing=False, jumps=False):
+    """Returns the network's inputs as symbolic tensors.
+
+    Args:
+        condition: the pair of the condition's shape and its dtype, or of dicts of these; or None.
+    """
 
     def make_theta(flow, shape):
         return keras.KerasTensor((None, *shape, flow.theta_size), "float32")
@@ -234,9 +236,9 @@ def make_symbolic_inputs(
         )
     if jumps:
         inputs["t_next"] = make_time()
-    if condition_shape is not None:
+    if condition is not None:
         inputs["condition"] = map_parts(
-            lambda shape: keras.KerasTensor((None, *shape[1:]), "float32"), condition_shape
+            lambda shape, dtype: keras.KerasTensor((None, *shape[1:]), dtype), *condition
         )
     return inputs
 

@@ -92,8 +92,8 @@ FAULTS = [
     Fault(
         "a dict's conditions are dropped each by itself, though their rate is one",
         "inputs/conditions.py",
-        "seed=seed) if isinstance(rates, dict) else together\n",
-        "seed=seed)\n",
+        "draw() if isinstance(rates, dict) else together\n",
+        "draw()\n",
         ("models", "inputs", "inference", "orders"),
     ),
     Fault(

@@ -144,7 +144,7 @@ def test_a_layer_declares_nothing_and_takes_what_it_is_given():
 
 def test_symbolic_inputs_have_the_shapes_of_a_batch():
     flow = {"word": FLOW, "size": ContinuousFlow(0.1)}
-    shapes, condition = {"word": (4,), "size": ()}, (2, 5)
+    shapes, condition = {"word": (4,), "size": ()}, ((2, 5), "int32")
     found = make_symbolic_inputs(flow, shapes, condition, "variables", True, True)
     expected = {
         "theta": {"word": (None, 4, 3), "size": (None, 1)},

@@ -75,7 +75,7 @@ def sum_of(term, num):
         def add(i, total):
             return total + term(ops.cast(i, "float32"))
 
-        return ops.fori_loop(1, num, add, term(ops.zeros(())))
+        return ops.fori_loop(1, num, add, term(ops.zeros((), "float32")))
     return ops.sum(term(ops.arange(num, dtype="float32")[:, None]), axis=0)
 
 

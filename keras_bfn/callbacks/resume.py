@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zlib
 from typing import Any
 
 import keras
@@ -41,7 +42,8 @@ class Resume(keras.callbacks.Callback):
 
     Raises:
         ValueError: if an argument is invalid; at the start of `fit`, if the directory holds a
-            checkpoint of another model, or of other processes.
+            checkpoint of another model, which has another flow, or variables of other shapes or
+            others that train; or of other processes.
 
     Example:
 
@@ -114,7 +116,14 @@ class Resume(keras.callbacks.Callback):
         }
         for i, generator in enumerate(torch_generators()):
             arrays[f"generator_{i}"] = generator.get_state().numpy()
-        meta = json.dumps({"epoch": epoch + 1, "history": self.history, "num_arrays": len(arrays)})
+        meta = json.dumps(
+            {
+                "epoch": epoch + 1,
+                "history": self.history,
+                "num_arrays": len(arrays),
+                "model": self._describe_model(),
+            }
+        )
         path = self._file_of(epoch + 1)
         write_atomically(path, lambda file: np.savez(file, meta=meta, **arrays))
         write_atomically(self._own / "metrics.csv", self._write_metrics)
@@ -127,24 +136,37 @@ class Resume(keras.callbacks.Callback):
         """Returns what training changes, with seed generators' states, which .keras files lack."""
         return [*self.model.variables, *self.model.optimizer.variables]
 
+    def _describe_model(self):
+        """Returns what a checkpoint is of, beside the variables' shapes, as a checksum.
+
+        Names do not count: Keras numbers them in each process.
+        """
+        flow = keras.saving.serialize_keras_object(getattr(self.model, "flow", None))
+        trainable = [variable.trainable for variable in self.model.variables]
+        return zlib.crc32(json.dumps([flow, trainable], sort_keys=True).encode())
+
     def _checkpoints(self):
         return sorted(self._own.glob("checkpoint-*.npz"), reverse=True)
 
     def _restore(self, state, path):
-        variables = self._all_variables()
+        variables, meta = self._all_variables(), json.loads(str(state["meta"]))
         arrays = [array for name, array in state.items() if name.startswith("variable_")]
-        if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
+        shapes = [tuple(variable.shape) for variable in variables]
+        others = None
+        if [array.shape for array in arrays] != shapes:
+            others = "different variables"
+        elif meta["model"] != self._describe_model():
+            others = "another flow, or other variables that train"
+        if others is not None:
             raise ValueError(
                 "Argument `directory` must contain checkpoints of the same model and optimizer. "
-                f"Received: directory={str(self.directory)!r}, whose {path.name} has different "
-                "variables"
+                f"Received: directory={str(self.directory)!r}, whose {path.name} has {others}"
             )
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
         for i, generator in enumerate(torch_generators()):
             if f"generator_{i}" in state:  # else the checkpoint comes from a machine without a GPU
                 generator.set_state(ops.convert_to_tensor(state[f"generator_{i}"]).cpu())
-        meta = json.loads(str(state["meta"]))
         self.history = meta["history"]
         # Keras's own callback sets this, too: without it, `fit` would repeat the first epochs.
         # Keras 3.15 does not reset it, and would start all later calls of `fit` there.

@@ -155,4 +155,4 @@ class JointNormal(Immutable):
 
 def _diagonal(values):
     """Returns diagonal matrices with these values, `(batch, size)`."""
-    return values[:, :, None] * ops.eye(values.shape[1])
+    return values[:, :, None] * ops.eye(values.shape[1], dtype="float32")

@@ -88,6 +88,9 @@ class MarkovChain(Immutable):
     the evidence about *all* variables, if the data are such a chain. A network then has to learn
     only what the chain does not capture. The evidence, the messages and their cost are the same.
 
+    The first classes of a sequence have the frequencies of the whole data, as in windows cut out of
+    a longer sequence, even if all sequences begin alike.
+
     Memory and time grow as `num_classes ** (order + 1)` for each variable: with 27 letters and
     order 3, a million multiplications and 80 kB.
 

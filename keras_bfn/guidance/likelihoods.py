@@ -153,7 +153,7 @@ class LinearInverse(Guidance):
 
     def log_likelihood(self, expected: Expected, y: Tensor) -> Tensor:  # type: ignore[override]
         data = self._data(expected)
-        return self._log_normal(data, y, ops.zeros((1, len(self.A), len(self.A))))
+        return self._log_normal(data, y, ops.zeros((1, len(self.A), len(self.A)), "float32"))
 
     def _data(self, expected):
         """Returns the expected data of the measured part; raises a `ValueError` unless `A` fits."""
@@ -172,7 +172,9 @@ class LinearInverse(Guidance):
         """Returns log N(y; A data, covariance + noise^2), of shape `(batch,)`."""
         size, A = len(self.A), ops.convert_to_tensor(self.A)
         error = y - ops.matmul(ops.reshape(data, (-1, self.A.shape[1])), ops.transpose(A))
-        root = one_by_one(ops.linalg.cholesky)(covariance + self.noise**2 * ops.eye(size))
+        root = one_by_one(ops.linalg.cholesky)(
+            covariance + self.noise**2 * ops.eye(size, dtype="float32")
+        )
         root = ops.broadcast_to(root, (ops.shape(error)[0], size, size))
         solve = one_by_one(lambda root, error: ops.linalg.solve_triangular(root, error, lower=True))
         scaled = solve(root, error[..., None])[..., 0]

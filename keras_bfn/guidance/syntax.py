@@ -86,10 +86,14 @@ class Automaton(Guidance):
         size = len(self.changes[0])
         named = ops.take(ops.cast(probs, "float32"), np.array(self.classes, "int32"), axis=2)
         # One matrix for each position; then neighbouring pairs are multiplied until one is left.
-        steps = ops.tensordot(named, ops.convert_to_tensor(self.changes), 1) + ops.eye(size)
+        steps = ops.tensordot(named, ops.convert_to_tensor(self.changes), 1) + ops.eye(
+            size, dtype="float32"
+        )
         while steps.shape[1] > 1:
             if steps.shape[1] % 2:
-                one = ops.broadcast_to(ops.eye(size), (*steps[:, :1].shape[:2], size, size))
+                one = ops.broadcast_to(
+                    ops.eye(size, dtype="float32"), (*steps[:, :1].shape[:2], size, size)
+                )
                 steps = ops.concatenate([steps, one], axis=1)
             steps = ops.matmul(steps[:, ::2], steps[:, 1::2])
         accepting = np.array([*self.accept, size - 2], "int32")

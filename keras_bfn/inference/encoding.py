@@ -23,7 +23,7 @@ class EncodingProgram(LoopProgram):
     """
 
     def find_times(self, num_steps):
-        return super().find_times(num_steps)[::-1]
+        return self.all_times(num_steps)[::-1]
 
     def call(self, inputs):
         flow, sampler, seed = self.model.flow, self.sampler, self.model.seed_generator

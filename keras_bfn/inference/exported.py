@@ -33,7 +33,7 @@ def make_function(model, what, sampler, condition, guided):
         if what == "network" or not inputs or model.null_condition is None:
             expected = "must be False for what='network' and for a model without a null condition"
             raise refusal("guided", expected, guided)
-        inputs["guidance_scale"] = ops.ones(EXAMPLE_ROWS)
+        inputs["guidance_scale"] = ops.ones(EXAMPLE_ROWS, "float32")
     shapes = map_parts(lambda shape: (EXAMPLE_ROWS, *shape), model.event_shape)
     model.build_for(shapes, inputs.get("condition"))
     if what == "network":
@@ -76,7 +76,7 @@ def step(program, inputs, noise=None):
     """
     noise = Noise(inputs) if noise is None else noise
     t, t_next, state = inputs["t"], inputs["t_next"], inputs["state"]
-    ones = ops.ones(ops.shape(keras.tree.flatten(state)[0])[:1])
+    ones = ops.ones(ops.shape(keras.tree.flatten(state)[0])[:1], "float32")
     is_first = t <= float(program.find_times(1)[0])
     start = program.start(ops.shape(ones)[0], noise)
     state = keras.tree.map_structure(lambda *either: ops.where(is_first, *either), start, state)
@@ -104,7 +104,7 @@ def _example_conditions(model, condition):
 
 def _example_step(program, conditions):
     """Returns example values of a step's other inputs, with their names and shapes."""
-    inputs, noise = {"t": ops.zeros(()), "t_next": ops.ones(())}, Noise()
+    inputs, noise = {"t": ops.zeros((), "float32"), "t_next": ops.ones((), "float32")}, Noise()
     try:
         inputs["state"] = program.start(EXAMPLE_ROWS, Noise())
         step(program, conditions | inputs, noise)
@@ -114,4 +114,4 @@ def _example_step(program, conditions):
         # Keras does not accept a `Noise` as a seed.
         expected = "must draw noise only in `flow.observe` and `distribution.sample`, for export"
         raise refusal("sampler", expected, program.sampler) from error
-    return inputs | {name: ops.zeros(shape) for name, shape in noise.shapes.items()}
+    return inputs | {name: ops.zeros(shape, "float32") for name, shape in noise.shapes.items()}

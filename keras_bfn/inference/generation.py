@@ -57,11 +57,6 @@ class GenerationProgram(LoopProgram):
         super().__init__(model, sampler, most_steps, guidance)
         self.keeps_trajectory = keeps_trajectory
 
-    def find_times(self, num_steps):
-        times = super().find_times(num_steps)
-        # With `end="last"`, the last prediction is the one before t = 1.
-        return times[:-1] if self.sampler.end == "last" else times
-
     def call(self, inputs):
         model, sampler, seed = self.model, self.sampler, self.model.seed_generator
         batch_size, times = ops.shape(inputs["ones"])[0], ops.copy(self.times)
@@ -82,9 +77,9 @@ class GenerationProgram(LoopProgram):
             sizes = (flow.embedding_size, flow.theta_size, flow.output_size)
             # Steps come second: predict joins batches along the first axis.
             shape = (batch_size, self.most_steps + 1)
-            arrays = (ops.zeros((*shape, *event_shape, size)) for size in sizes)
+            arrays = (ops.zeros((*shape, *event_shape, size), "float32") for size in sizes)
             own_times = event_shape if model.times == "variables" else ()
-            return Prediction(ops.zeros((*shape, *own_times)), *arrays)
+            return Prediction(ops.zeros((*shape, *own_times), "float32"), *arrays)
 
         if "latents" in inputs:
             states = map_parts(sampler.init_from, inputs["latents"])
@@ -264,8 +259,10 @@ def check_sampler(sampler, flow):
     """Raises a `ValueError` if a sampler does not suit a flow, or a dict of flows."""
     if sampler.temperature != 1 or sampler.top_k is not None or sampler.top_p is not None:
         for (part,) in list_parts(flow):  # sharpening raises the error
-            params, s = (ops.zeros((1, n)) for n in (part.output_size, part.embedding_size))
-            sampler.sharpen(part.output_distribution(params, s, ops.ones(1)))
+            params, s = (
+                ops.zeros((1, n), "float32") for n in (part.output_size, part.embedding_size)
+            )
+            sampler.sharpen(part.output_distribution(params, s, ops.ones(1, "float32")))
 
 
 def sampler_for(model, identifier):

@@ -229,7 +229,7 @@ class LeftToRightProgram(SamplingProgram):
 
             def act(i, carry, params, kept):
                 x, _, num_unknown = carry
-                nothing = ops.zeros((*ops.shape(params)[:-1], flow.embedding_size))
+                nothing = ops.zeros((*ops.shape(params)[:-1], flow.embedding_size), "float32")
                 output = flow.output_distribution(params, nothing, inputs["ones"])
                 drawn = ops.cast(self.sampler.sharpen(output).sample(seed), x.dtype)
                 own, is_known = (ops.take(values, start + i, axis=1) for values in (given, known))
@@ -253,8 +253,8 @@ class LeftToRightProgram(SamplingProgram):
         model, given = self.model, inputs["given"]
         flow, observed = model.flow, inputs.get("observed")
         found = {
-            "theta": ops.zeros((*ops.shape(given), flow.theta_size)),
-            "t": ops.ones(ops.shape(given)) if observed is None else observed,
+            "theta": ops.zeros((*ops.shape(given), flow.theta_size), "float32"),
+            "t": ops.ones(ops.shape(given), "float32") if observed is None else observed,
             "causal": inputs["ones"] > 0,
         }
         if model.signature.takes_mask:

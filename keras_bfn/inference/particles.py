@@ -79,14 +79,14 @@ class ParticleProgram(LoopProgram):
         """Returns the loop's state before the first step."""
         num_rows = ops.shape(ones)[0]
         num_examples = num_rows // self.num_particles
-        weights = ops.zeros((num_examples, self.num_particles))
+        weights = ops.zeros((num_examples, self.num_particles), "float32")
         return {
             "s": self.start(num_rows, self.model.seed_generator),
             "log_weights": weights - math.log(self.num_particles),
             "log_ratios": ops.zeros_like(ones),
             "log_h": ops.zeros_like(ones),
-            "log_likelihood": ops.zeros((num_examples,)),
-            "sizes": ops.zeros((self.most_steps + 1, num_examples)),
+            "log_likelihood": ops.zeros((num_examples,), "float32"),
+            "sizes": ops.zeros((self.most_steps + 1, num_examples), "float32"),
             "unknown_at": ops.full_like(ones, -1, dtype="int32"),
         }
 
@@ -213,7 +213,7 @@ class KnownVariables(Guidance):
 
     def log_h(self, expected, x, mask):
         if not self.twisted:
-            return ops.zeros(ops.shape(of_any_part(x))[:1])
+            return ops.zeros(ops.shape(of_any_part(x))[:1], "float32")
         return _sum_known(
             map_parts(
                 lambda flow, x, output, one: flow.log_expected(x, output, one.t),
@@ -290,7 +290,7 @@ def systematic(log_weights, num_draws, seed):
         particle k of example n.
     """
     num_examples, num_particles = ops.shape(log_weights)[0], log_weights.shape[1]
-    uniform = keras.random.uniform((num_examples, 1), seed=seed)
+    uniform = keras.random.uniform((num_examples, 1), dtype="float32", seed=seed)
     points = (uniform + ops.arange(num_draws, dtype="float32")) / num_draws
     cumulative = ops.cumsum(ops.exp(log_weights), axis=1)
     below = ops.cast(cumulative[:, None, :] <= points[:, :, None], "int32")

@@ -104,10 +104,15 @@ class SamplingProgram(Program):
         if guidance is not None and scans and self.compiled and not compiles_gradients_of_scans():
             self.compile(jit_compile=False, run_eagerly=model.run_eagerly)
 
-    def find_times(self, num_steps):
-        """Returns the times of the predictions, a float32 array: the mean of the parts' times."""
+    def all_times(self, num_steps):
+        """Returns times from the sampler's start to 1, float32: the mean of the parts' times."""
         times = [self.sampler.times(flow, num_steps) for (flow,) in list_parts(self.model.flow)]
         return np.mean(times, axis=0, dtype="float64").astype("float32")
+
+    def find_times(self, num_steps):
+        """Returns the times of the predictions: with `end="last"`, the last is that before 1."""
+        times = self.all_times(num_steps)
+        return times[:-1] if self.sampler.end == "last" else times
 
     def start(self, batch_size, seed):
         """Returns the sampler's initial state, or a dict of the parts' states."""
@@ -245,7 +250,9 @@ class LoopProgram(SamplingProgram):
 
         def draw(flow, event_shape):
             shape, taken = (batch_size, *event_shape), Noise()
-            nothing = (ops.zeros((*shape, n)) for n in (flow.output_size, flow.embedding_size))
+            nothing = (
+                ops.zeros((*shape, n), "float32") for n in (flow.output_size, flow.embedding_size)
+            )
             flow.output_distribution(*nothing, inputs["ones"]).sample(taken)
             kinds = {"normal": normal, "uniform": uniform}
             return {

@@ -73,6 +73,14 @@ def check_condition(model, condition, num_examples, name="condition"):
     return map_parts(check, condition, part_names(condition, name), *known)
 
 
+def condition_dtypes(model, condition):
+    """Returns the dtype of a condition, or a dict of the conditions' dtypes."""
+    known = (
+        _named_as(condition, values) for values in (model.signature.condition, model.null_condition)
+    )
+    return map_parts(_dtype_of, condition, *known)
+
+
 def cast_conditions(model, condition):
     """Returns conditions as tensors of their dtype, without checking values.
 
@@ -253,12 +261,16 @@ def check_dropout(condition_dropout, null_condition):
 def drop_conditions(condition, null, rates, seed):
     """Replaces conditions by null ones at random: jointly at one rate, or each at its own."""
     size = ops.shape(keras.tree.flatten(condition)[0])[:1]
-    together = keras.random.uniform(size, seed=seed)
+
+    def draw():
+        return keras.random.uniform(size, dtype="float32", seed=seed)
+
+    together = draw()
 
     def drop(condition, null, rate):
         if null is None or not rate:
             return condition
-        uniform = keras.random.uniform(size, seed=seed) if isinstance(rates, dict) else together
+        uniform = draw() if isinstance(rates, dict) else together
         dropped = expand(uniform, condition) < rate
         return ops.where(dropped, ops.cast(null, condition.dtype), condition)
 

@@ -207,7 +207,7 @@ def count_variables(x, mask, sample_weight):
     weight = dict.fromkeys(x) | weight if is_dict else weight
 
     def count(x, mask, weight):
-        counts = ops.ones(ops.shape(x)) if mask is None else ops.cast(mask, "float32")
+        counts = ops.ones(ops.shape(x), "float32") if mask is None else ops.cast(mask, "float32")
         if weight is None:
             return counts
         weight = ops.cast(weight, "float32")

@@ -98,7 +98,7 @@ def draw_state(shares, flow, event_shape, loss, batch_size, mask, seed):
     place = losses.stratified_uniform(batch_size, seed)  # selects the kind, and the time within it
     noise = uniform(wide, seed)
     observed = ops.ones(wide, "bool") if mask is None else join(mask, event_shape)
-    zeros, causal = ops.zeros(wide), None
+    zeros, causal = ops.zeros(wide, "float32"), None
     # For all kinds: times, known variables, and the weights of messages and of direct coding.
     found, start = (zeros, ops.zeros(wide, "bool"), zeros, zeros), 0.0
     for kind, share in shares.items():

@@ -13,7 +13,7 @@ def has_averages(model):
     optimizer = _inner_optimizer(model)
     if not getattr(optimizer, "use_ema", False) or not optimizer.built:
         return False
-    return int(ops.convert_to_numpy(optimizer._iterations)) > 0
+    return int(ops.convert_to_numpy(optimizer.iterations)) > 0
 
 
 @contextlib.contextmanager
@@ -29,8 +29,8 @@ def assigned(model):
             "Averaged weights require training with an optimizer that has use_ema=True. "
             f"Received: a model with optimizer {optimizer!r}"
         )
-    weights = model.trainable_variables
-    # Keras 3.15 has no public name for the averages.
+    # Those that it was built for: others may be trainable now. Keras 3.15 has no public names.
+    weights = optimizer._trainable_variables
     averages = copy_values(optimizer._model_variables_moving_average)
     raw = copy_values(weights)
 

@@ -59,6 +59,7 @@ from keras_bfn.inputs.conditions import (
     cast_conditions,
     check_dropout,
     check_null_condition,
+    condition_dtypes,
     drop_conditions,
     guide,
     with_null_conditions,
@@ -237,6 +238,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             check_names(flow, inputs["theta"], "network.input['theta']")
             event_shape = map_parts(lambda theta: theta.shape[1:-1], inputs["theta"])
         self.event_shape = None if event_shape is None else check_event_shape(flow, event_shape)
+        self._condition_dtypes = None  # unknown, unless the network is built for a condition
         if inputs is not None:
             check_graph(flow, self.event_shape, times, network)
             self.built = True
@@ -261,10 +263,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         if self.event_shape is None:
             event_shape = map_parts(lambda shape: shape[1:], data_shape)
             self.event_shape = check_event_shape(self.flow, event_shape)
+        condition = None
+        if condition_shape is not None:
+            dtypes = map_parts(lambda shape: "float32", condition_shape)
+            condition = condition_shape, self._condition_dtypes or dtypes
         inputs = make_symbolic_inputs(
             self.flow,
             self.event_shape,
-            condition_shape,
+            condition,
             self.times,
             self.allow_missing,
             self.signature.takes_jumps,
@@ -280,10 +286,20 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         """
         if self.built:
             return
+        if condition is not None:
+            self._condition_dtypes = condition_dtypes(self, condition)
         # TensorFlow distributes variables that are created in the scope of its strategy.
         with scope_of(self):
             self.build(shape if condition is None else (shape, map_parts(np.shape, condition)))
         self.built = True
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        config = super().get_build_config()
+        return config and {**config, "condition_dtypes": self._condition_dtypes}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        self._condition_dtypes = config.get("condition_dtypes")
+        super().build_from_config(config)
 
     def make_train_function(self, force: bool = False) -> None:
         super().make_train_function(force or self.programs.is_stale("train"))
@@ -512,8 +528,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             data, counted = repeat((data, counted), num_repeats)
         for name in TRAINED if training else EVALUATED:
             loss = getattr(self, f"{name}_loss")
-            state = y_pred["states"].get(name, states.State(None))
-            scored = data, y_pred[name], self.seed_generator, counted, state.messages, state.told
+            weights = y_pred["weights"].get(name, (None, None))
+            scored = data, y_pred[name], self.seed_generator, counted, *weights
             nats[name] = nats_per_example(loss, self.flow, *scored)
         if num_repeats > 1:
             nats = keras.tree.map_structure(
@@ -606,7 +622,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         check_form(self.flow, self.event_shape, x)
         self.signature.check_conditional(condition is not None)
         x, mask = fill_missing_variables(self.flow, x, self.allow_missing)
-        outputs = {"data": x, "states": {}} | ({} if mask is None else {"mask": mask})
+        outputs = {"data": x, "weights": {}} | ({} if mask is None else {"mask": mask})
         seed, num_repeats = self.seed_generator, 1 if training else self.num_repeats
         batch_size = ops.shape(of_any_part(x))[0]
         if training and self.condition_dropout and condition is not None:
@@ -638,7 +654,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 else:
                     state = states.State(loss.times(u))
             if self.times == "variables":
-                outputs["states"][name] = state
+                outputs["weights"][name] = state.messages, state.told
             t, known, _, _, causal = state
             s = self.sample_evidence(x, t, known)
             outputs[name] = self.predict_params(

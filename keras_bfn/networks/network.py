@@ -52,9 +52,9 @@ class Network(keras.Model):
             of flows, it returns a dict of such lists, or of finished outputs. With
             `times="variables"`, the input `"t"` is the mean time, or a dict of each part's, and
             `"each_t"` is the time of each variable, which `join_to` concatenates, too.
-        masked: bool. Whether there is an input `"mask"`, bool, of the shape of the data.
-        causal: bool. Whether there is an input `"causal"`, bool, `(batch,)`, true for examples in
-            which each position sees only those before it, not even itself.
+        takes_mask: bool. Whether there is an input `"mask"`, bool, of the shape of the data.
+        takes_causal: bool. Whether there is an input `"causal"`, bool, `(batch,)`, true for
+            examples in which each position sees only those before it, not even itself.
         times: `"shared"` or `"variables"`, as in `keras_bfn.BayesianFlowNetwork`. With
             `"variables"`, the input `"t"` has the shape of the data, or is a dict of such tensors
             for the parts. Networks embed its mean, and also see the time of each variable if theta
@@ -83,8 +83,8 @@ class Network(keras.Model):
         flow: Parts[Flow],
         event_shape: Parts[Shape],
         connect: Callable[..., Any],
-        masked: bool = False,
-        causal: bool = False,
+        takes_mask: bool = False,
+        takes_causal: bool = False,
         /,
         *,
         times: Literal["shared", "variables"] = "shared",
@@ -112,9 +112,9 @@ class Network(keras.Model):
             inputs["t"] = map_parts(
                 lambda shape: keras.Input(shape, dtype="float32", **names), event_shape
             )
-        if check_bool("masked", masked):
+        if check_bool("masked", takes_mask):
             inputs["mask"] = keras.Input(event_shape, dtype="bool", name="mask")
-        if check_bool("causal", causal):
+        if check_bool("causal", takes_causal):
             inputs["causal"] = keras.Input((), dtype="bool", name="causal")
         if check_bool("jumps", jumps):
             inputs["t_next"] = keras.Input((), dtype="float32", name="t_next")

@@ -136,7 +136,10 @@ def _read_times(series, dtype):
     """Returns times since 1970, or durations, in the unit of a dtype."""
     own, native = dtype_in(series), series.to_native()
     if _times_of(own) is None or _times_of(own) != _times_of(dtype):
-        expected = _times_of(dtype) or f"values that fit {dtype}"
+        fits = (
+            "dates, times of a date, or durations" if own == dtype else f"values that fit {dtype}"
+        )
+        expected = _times_of(dtype) or fits
         raise ValueError(f"must contain {expected}. Received: a column of {own}")
     is_date, date = (dtype == import_narwhals().Date for dtype in (own, dtype))
     if series.implementation.is_pandas():

@@ -218,10 +218,12 @@ def interrupt(call, kind, moment):
             ended = f"a {type(error).__name__}"
     except (KeyboardInterrupt, Stop):  # the second of two
         pass
-    while HANDLER.most:  # or it strikes here
-        with contextlib.suppress(KeyboardInterrupt, Stop):
+    while HANDLER.most:
+        try:
             delay = time.monotonic() - HANDLER.sent if HANDLER.sent else None
             HANDLER.most = 0
+        except (KeyboardInterrupt, Stop):  # it strikes here
+            pass
     if sender.ident is not None:
         sender.join()
     return ended, delay

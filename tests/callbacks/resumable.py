@@ -10,10 +10,10 @@ import keras_bfn
 from tests.models.states import state_of
 
 
-def make_model(width=8, dtype=None, tokenizer=None):
+def make_model(width=8, dtype=None, tokenizer=None, beta_1=4.0):
     """With all that keeps a state: dropout, dropped labels, averages, a falling learning rate."""
     keras.utils.set_random_seed(0)
-    flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=4.0)
+    flow = keras_bfn.flows.DiscreteFlow(num_classes=2, beta_1=beta_1)
     network = keras_bfn.networks.MLP(
         flow, (6,), width=width, num_blocks=1, dropout=0.2, conditions=3, dtype=dtype
     )

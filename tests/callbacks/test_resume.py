@@ -218,9 +218,10 @@ def test_what_was_not_written_to_its_end_is_no_checkpoint(fresh, left_alone, tmp
 @pytest.mark.once
 def test_a_checkpoint_of_another_model_or_optimizer_is_refused(fresh, tmp_path):
     train(fresh(), tmp_path, 1)
-    other = make_model()
+    other, other_flow, frozen = make_model(), make_model(beta_1=2.0), make_model()
     other.compile(keras.optimizers.SGD(1e-3))
-    for model in (make_model(width=16), other):
+    next(layer for layer in frozen.network.layers if layer.weights).trainable = False
+    for model in (make_model(width=16), other, other_flow, frozen):
         before = state_of(model)
         with pytest.raises(
             ValueError, match=r"Argument `directory` must contain .*checkpoint-000001"

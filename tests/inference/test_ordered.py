@@ -216,3 +216,31 @@ def test_it_learns_from_left_to_right():
     drawn = model.generate(300, 1, order="left_to_right", seed=0, verbose=0)
     follows = (np.diff(drawn, axis=1) % NUM_CLASSES == 1).all(axis=1)
     assert follows.mean() > 0.95
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("end", ["mode", "last"])
+def test_one_group_of_everything_ends_as_messages_about_all_at_once(both_ways, end):
+    sampler = keras_bfn.samplers.AncestralSampler(end=end)
+    options = {"num_steps": 2, "sampler": sampler, "seed": 0, "verbose": 0}
+    found, expected = (
+        both_ways.generate(64, order=order, **options) for order in (Blocks(LENGTH), "together")
+    )
+    assert_array_equal(found, expected)
+
+
+@pytest.mark.once
+def test_a_sampler_that_ends_early_saves_a_call_for_each_group():
+    plans = []
+    for end in ("mode", "last"):
+        program = ordered.OrderedProgram(
+            make_model(causal=False),
+            keras_bfn.samplers.AncestralSampler(end=end),
+            64,
+            Blocks(2),
+            False,
+        )
+        program.set_steps(5)
+        plans.append(int(program.num_calls))
+    num_groups = LENGTH // 2
+    assert plans == [6 * num_groups, 5 * num_groups]

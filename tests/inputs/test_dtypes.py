@@ -444,3 +444,26 @@ def test_weights_are_the_same_in_every_form(which):
             found.append([*outcomes, history["loss"]])
         for one in found[1:]:
             same(one, found[0])
+
+
+@pytest.fixture
+def half_floatx():
+    before = keras.config.floatx()
+    keras.config.set_floatx("float16")
+    yield
+    keras.config.set_floatx(before)
+
+
+@pytest.mark.parametrize("times", everywhere(["shared", "variables"], "variables"))
+def test_evidence_is_in_float32_whatever_the_default_of_keras(times, half_floatx):
+    flow = ContinuousFlow(sigma_1=0.001)  # its evidence grows beyond float16
+    network = MLP(flow, (6,), width=8, num_blocks=1, times=times, dtype="float32")
+    model = BayesianFlowNetwork(flow, network, times=times, seed=0)
+    x = np.random.default_rng(0).uniform(-1, 1, (NUM, 6))
+    s = model.generate(2, 3, return_details=True, **OPTIONS).trajectory.s
+    assert s.dtype == "float32"
+    assert np.isfinite(s).all()
+    assert np.abs(s).max() > np.finfo("float16").max
+    known = np.arange(6) < 2
+    found = model.inpaint(x, known, 2, num_particles=2, **OPTIONS)
+    np.testing.assert_allclose(found[:, known], x[:, known], atol=1e-6)

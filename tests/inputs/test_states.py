@@ -10,6 +10,7 @@ from scipy import stats
 import keras_bfn
 from keras_bfn import losses
 from keras_bfn.flows import DiscreteFlow
+from keras_bfn.inputs import states
 from keras_bfn.inputs.states import draw_state
 from keras_bfn.orders.orders import join
 from tests import exact
@@ -267,8 +268,14 @@ def test_shares_by_default_hang_on_what_can_be_told():
 
 @pytest.mark.once
 @pytest.mark.parametrize("loss", [losses.ContinuousTimeLoss(), losses.DiscreteTimeLoss(3)])
-def test_a_training_step_costs_the_messages_and_what_is_told(loss):
-    model = make_model(times="variables")
+def test_a_training_step_costs_the_messages_and_what_is_told(loss, monkeypatch):
+    model, drawn = make_model(times="variables"), []
+
+    def draw_and_keep(*given):
+        drawn.append(draw_state(*given))
+        return drawn[-1]
+
+    monkeypatch.setattr(states, "draw_state", draw_and_keep)
     model.compile("sgd", loss=loss)
     with injected_noise():
         outputs = model(tree_to_tensors(X), training=True)
@@ -276,10 +283,8 @@ def test_a_training_step_costs_the_messages_and_what_is_told(loss):
         nats = 0.0
         for name, flow in FLOWS.items():
             prediction = outputs["transmission"][name]
-            _, known, messages, told = (
-                to_numpy(part[name]) for part in outputs["states"]["transmission"][:4]
-            )
-            known = known.astype(bool)
+            messages, told = (to_numpy(part[name]) for part in outputs["weights"]["transmission"])
+            known = to_numpy(drawn[0].known[name]).astype(bool)
             assert (messages[known] == 0).all()
             assert (told[known] == 0).all()
             cost = to_numpy(loss(flow, X[name], prediction)) * messages
@@ -502,3 +507,12 @@ def test_a_network_learns_to_take_parts_as_known():
         x = model.generate(2000, 20, given=given, seed=0, batch_size=2000, verbose=0)
         frequencies = np.bincount(x["word"], minlength=3) / 2000
         assert np.abs(frequencies - WORD_GIVEN_FLAG[:, flag]).sum() < 0.15
+
+
+@pytest.mark.once
+def test_predict_returns_predictions_at_times_of_variables():
+    model = make_model(times="variables")
+    model.compile("sgd")
+    found = model.predict(X, batch_size=3, verbose=0)
+    for name, shape in model.event_shape.items():
+        assert found["transmission"][name].t.shape == (NUM, *shape)

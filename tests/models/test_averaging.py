@@ -163,3 +163,23 @@ def test_a_model_without_averages_is_refused():
     with pytest.raises(ValueError, match="use_ema=True"), model.averaged_weights():
         pass
     assert_same(model.get_weights(), before)
+
+
+@pytest.mark.once
+def test_averages_stay_with_their_weights_when_others_train_next(fresh):
+    model = fresh()
+
+    def differences():
+        with model.averaged_weights():
+            inside = model.get_weights()
+        return [a - b for a, b in zip(inside, model.get_weights(), strict=True)]
+
+    def freeze_first():
+        expected = differences()
+        assert all(difference.any() for difference in expected[:2])
+        first, *_ = (layer for layer in model.network.layers if layer.weights)
+        first.trainable = False
+        assert_same(differences(), expected)
+        first.trainable = True
+
+    train(model, freeze_first, epochs=1)

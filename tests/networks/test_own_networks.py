@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import keras_bfn
 from tests.backends import everywhere
@@ -61,3 +62,28 @@ def test_a_network_of_ones_own_serves_in_every_verb(case, tmp_path):
     for again, weight in zip(loaded.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(again, weight)
     loaded.fit(data, epochs=1, verbose=0)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Lookup(keras.layers.Layer):
+    """Takes the row of its table that the condition counts: not for floats."""
+
+    def build(self, input_shape):
+        self.table = self.add_weight((6, 3), name="table")
+
+    def call(self, inputs):
+        return inputs["theta"] + ops.take(self.table, inputs["condition"], axis=0)[:, None]
+
+
+@pytest.mark.parametrize("null", [None, 5])
+def test_a_network_may_count_by_its_condition(null, tmp_path):
+    flow = keras_bfn.flows.DiscreteFlow(3, beta_1=2.0)
+    x, labels = np.arange(24).reshape(8, 3) % 3, np.arange(8) % 5
+    model = keras_bfn.BayesianFlowNetwork(flow, Lookup(), null_condition=null, seed=0)
+    expected = model.code_length((x, labels), 3, seed=0, verbose=0)["transmission"]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    found = loaded.code_length((x, labels), 3, seed=0, verbose=0)["transmission"]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    other = model.code_length((x, labels + 1), 3, seed=0, verbose=0)["transmission"]
+    assert (other != expected).any()

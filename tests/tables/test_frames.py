@@ -306,3 +306,9 @@ def test_an_angle_comes_back_as_the_nearest_on_its_grid(period, low, cells):
 
     assert set(found) <= set(grid)
     assert (away(found) <= away(grid[:, None]).min(axis=0) + 1e-5 * period).all()
+
+
+def test_times_of_day_are_refused():
+    frame = polars.DataFrame({"opens": [datetime.time(9, i) for i in range(3)]})
+    with pytest.raises(ValueError, match="'opens' of `df` must contain dates, times of a date, or"):
+        Table.from_dataframe(frame)
