@@ -26,7 +26,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.neural_network import MLPClassifier
 
 TASKS = ("two_moons", "gaussian_mixture", "slcp", "bernoulli_glm", "gaussian_linear")
-BATCH_SIZE, PEAK_RATE = 200, 2e-3
+BATCH_SIZE, PEAK_RATE, LEAST_STEPS = 200, 2e-3, 2000
 SPARE = 1.25  # samples of `bayesflow` outside the prior are dropped, as `sbi` does
 
 
@@ -65,9 +65,10 @@ def train_ours(data, num_simulations, args):
     bounds = {"parameters": (data["low"], data["high"])} if "low" in data else None
     keras.utils.set_random_seed(args.seed)
     model = simulation.make_model(simulations, bounds, dropout=args.dropout, seed=args.seed)
-    num_steps = args.epochs * -(-num_simulations // BATCH_SIZE)
-    model.compile(recipes.adamw(num_steps, PEAK_RATE))
-    model.fit(simulations, batch_size=BATCH_SIZE, epochs=args.epochs, verbose=0)
+    num_batches = -(-num_simulations // BATCH_SIZE)
+    epochs = max(args.epochs, LEAST_STEPS // num_batches)
+    model.compile(recipes.adamw(epochs * num_batches, PEAK_RATE))
+    model.fit(simulations, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
 
     def sample(observed):
         given = {"observation": observed}

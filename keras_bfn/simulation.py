@@ -16,7 +16,7 @@ from keras_bfn.inputs.states import KINDS
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.samplers import Sampler
 
-SIGMA_1 = 0.005  # relative to half the range: posteriors are often much narrower than the prior
+SIGMA_1 = 0.002  # relative to half the range: posteriors are often much narrower than the prior
 EDGE = 0.1  # margin beyond bounds, from which samples are reflected; clipping would pile them up
 ROUNDING = 10.0  # relative to float precision: numbers that differ less are equal
 MARGIN = 0.5  # margin beyond the simulated range, as real observations may lie there
@@ -175,7 +175,7 @@ def make_model(
     simulations: Mapping[str, Any],
     bounds: Mapping[str, Sequence[Any]] | None = None,
     observed: str | None = "observation",
-    width: int = 128,
+    width: int = 64,
     num_blocks: int = 4,
     dropout: float = 0.0,
     seed: int | None = None,
