@@ -3,13 +3,16 @@
     python -m benchmarks.posterior DIR --export
     KERAS_BACKEND=jax python -m benchmarks.posterior DIR --tasks two_moons slcp
     python -m benchmarks.posterior DIR --tasks two_moons slcp --model npe
+    KERAS_BACKEND=jax python -m benchmarks.posterior DIR --tasks two_moons slcp --model bayesflow
 
 The first writes a file `TASK.npz` for each task: 10,000 simulations, and the ten observations and
 their reference posteriors that come with sbibm (`pip install --no-deps sbibm`, and `pyro-ppl`,
 `pandas`, `torch`). The others read these files, train on the first `--simulations`, and print for
 each task the accuracy of a classifier that separates samples from the reference (c2st): the mean
 and the standard deviation over the observations. 0.5 is perfect. The classifier is that of sbibm,
-on `--samples` samples of each. `npe` and `fmpe` are those of the package `sbi`, by their defaults.
+on `--samples` samples of each. `--folds 1` trains it once for an observation, not on each of its
+five folds. `npe` and `fmpe` are those of the package `sbi`, and `bayesflow` is flow matching of
+the package `bayesflow`, all by their defaults; `bayesflow` also standardises observations.
 """
 
 import argparse
@@ -23,7 +26,8 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.neural_network import MLPClassifier
 
 TASKS = ("two_moons", "gaussian_mixture", "slcp", "bernoulli_glm", "gaussian_linear")
-BATCH_SIZE, PEAK_RATE = 200, 2e-3
+BATCH_SIZE, PEAK_RATE, LEAST_STEPS = 200, 2e-3, 2000
+SPARE = 1.25  # samples of `bayesflow` outside the prior are dropped, as `sbi` does
 
 
 def export(name, path, num_simulations):
@@ -52,7 +56,7 @@ def export(name, path, num_simulations):
 
 
 def train_ours(data, num_simulations, args):
-    """Trains a model; returns a function from an observation to samples of its posterior."""
+    """Trains a model; returns a function from observations to samples of each posterior."""
     import keras
 
     from keras_bfn import recipes, simulation
@@ -61,8 +65,9 @@ def train_ours(data, num_simulations, args):
     bounds = {"parameters": (data["low"], data["high"])} if "low" in data else None
     keras.utils.set_random_seed(args.seed)
     model = simulation.make_model(simulations, bounds, dropout=args.dropout, seed=args.seed)
-    epochs = max(1, round(args.steps * BATCH_SIZE / num_simulations))
-    model.compile(recipes.adamw(args.steps, PEAK_RATE))
+    num_batches = -(-num_simulations // BATCH_SIZE)
+    epochs = max(args.epochs, LEAST_STEPS // num_batches)
+    model.compile(recipes.adamw(epochs * num_batches, PEAK_RATE))
     model.fit(simulations, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
 
     def sample(observed):
@@ -72,7 +77,7 @@ def train_ours(data, num_simulations, args):
     return sample
 
 
-def train_peer(data, num_simulations, args):
+def train_sbi(data, num_simulations, args):
     """The same by the package `sbi`."""
     import torch
     from sbi import inference
@@ -90,21 +95,56 @@ def train_peer(data, num_simulations, args):
     posterior = trainer.build_posterior()
 
     def sample(observed):
-        observed = torch.tensor(observed)
-        return posterior.sample((args.samples,), observed, show_progress_bars=False).numpy()
+        shape, own = (args.samples,), {"show_progress_bars": False}
+        return [posterior.sample(shape, x, **own).numpy() for x in torch.tensor(observed)]
 
     return sample
 
 
-def c2st(reference, samples):
-    """The accuracy of a classifier that separates the two: `sbibm.metrics.c2st`."""
+def train_bayesflow(data, num_simulations, args):
+    """The same by flow matching of the package `bayesflow`."""
+    import bayesflow
+    import keras
+
+    keras.utils.set_random_seed(args.seed)
+    workflow = bayesflow.BasicWorkflow(
+        inference_network=bayesflow.networks.FlowMatching(),
+        inference_variables="parameters",
+        inference_conditions="observation",
+        standardize="all",
+    )
+    simulations = {name: data[name][:num_simulations] for name in ("parameters", "observation")}
+    workflow.fit_offline(simulations, verbose=0)
+    low, high = data.get("low", -np.inf), data.get("high", np.inf)
+
+    def sample(observed):
+        more = round(SPARE * args.samples)
+        drawn = workflow.sample(num_samples=more, conditions={"observation": observed})
+        return [
+            samples[((samples >= low) & (samples <= high)).all(axis=1)][: args.samples]
+            for samples in drawn["parameters"]
+        ]
+
+    return sample
+
+
+def c2st(reference, samples, num_folds=5):
+    """The accuracy of a classifier that separates the two: `sbibm.metrics.c2st` with five folds."""
     mean, std = reference.mean(axis=0), reference.std(axis=0, ddof=1)
     x = (np.concatenate([reference, samples]) - mean) / std
     labels = np.repeat([0.0, 1.0], [len(reference), len(samples)])
     size = 10 * x.shape[1]
     network = MLPClassifier((size, size), max_iter=10_000, random_state=1)
-    folds = KFold(5, shuffle=True, random_state=1)
+    folds = list(KFold(5, shuffle=True, random_state=1).split(x))[:num_folds]
     return cross_val_score(network, x, labels, cv=folds).mean()
+
+
+TRAINERS = {
+    "ours": train_ours,
+    "npe": train_sbi,
+    "fmpe": train_sbi,
+    "bayesflow": train_bayesflow,
+}
 
 
 def main():
@@ -112,11 +152,12 @@ def main():
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--export", action="store_true", help="write the files first")
     parser.add_argument("--tasks", nargs="+", default=TASKS)
-    parser.add_argument("--model", choices=("ours", "npe", "fmpe"), default="ours")
+    parser.add_argument("--model", choices=tuple(TRAINERS), default="ours")
     parser.add_argument("--simulations", type=int, default=10_000)
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--observations", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--folds", type=int, default=5, help="of the five of the classifier")
+    parser.add_argument("--epochs", type=int, default=240)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--sampler-steps", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
@@ -129,14 +170,12 @@ def main():
             export(name, path, args.simulations)
             continue
         data, start = dict(np.load(path)), time.process_time()
-        sample = (train_ours if args.model == "ours" else train_peer)(data, args.simulations, args)
-        seconds, scores = time.process_time() - start, []
-        for observed, reference in zip(data["observed"], data["reference"], strict=True):
-            scores.append(c2st(reference[: args.samples], sample(observed)))
-            if len(scores) == args.observations:
-                break
+        sample = TRAINERS[args.model](data, args.simulations, args)
+        seconds, num = time.process_time() - start, args.observations
+        pairs = zip(data["reference"], sample(data["observed"][:num]), strict=False)
+        scores = [c2st(x[: args.samples], samples, args.folds) for x, samples in pairs]
         print(
-            f"{name:<18} {args.model:<5} {args.simulations:>6} simulations "
+            f"{name:<18} {args.model:<9} {args.simulations:>6} simulations "
             f"{np.mean(scores):.3f} +- {np.std(scores):.3f}, {seconds:.0f} s of processor time: "
             f"{' '.join(f'{score:.3f}' for score in scores)}",
             flush=True,

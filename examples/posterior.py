@@ -134,7 +134,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help=".npz file; default: simulate two moons")
     parser.add_argument("--simulations", type=positive, default=10_000, help="of the two moons")
-    parser.add_argument("--steps", type=positive, default=4000)
+    parser.add_argument("--steps", type=positive, default=12_000)
     parser.add_argument("--checks", type=positive, default=500, help="held-out simulations")
     parser.add_argument("--draws", type=positive, default=3000, help="samples per observation")
     parser.add_argument("--sampler-steps", type=positive, default=50)

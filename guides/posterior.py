@@ -76,7 +76,7 @@ plain Keras: `compile` with any optimizer, `fit` with callbacks, validation data
 
 keras.utils.set_random_seed(0)
 model = simulation.make_model(simulations, bounds={"parameters": (-1, 1)}, seed=0)
-EPOCHS, BATCH_SIZE = 60, 200
+EPOCHS, BATCH_SIZE = 120, 200
 model.compile(recipes.adamw(EPOCHS * 5000 // BATCH_SIZE, peak_rate=2e-3))
 model.fit(simulations, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
 
@@ -183,9 +183,7 @@ def simulate_mixed(num):
 
 
 mixed = simulate_mixed(5000)
-mixed_model = simulation.make_model(
-    mixed, bounds={"rate": (0.5, 2)}, observed="measured", width=64, seed=0
-)
+mixed_model = simulation.make_model(mixed, bounds={"rate": (0.5, 2)}, observed="measured", seed=0)
 mixed_model.compile(recipes.adamw(30 * 25, peak_rate=3e-3))
 mixed_model.fit(mixed, batch_size=200, epochs=30, verbose=0)
 for measured in ([1.0, 1.2, 0.8, 1.1], [0.1, 2.5, 0.4, 1.0]):
@@ -204,8 +202,8 @@ parameters = prior.sample((10_000,))
 simulations = {"parameters": parameters, "observation": simulator(parameters)}
 base = prior.base_dist  # if the prior is a BoxUniform
 model = simulation.make_model(simulations, bounds={"parameters": (base.low, base.high)})
-model.compile(recipes.adamw(4000, peak_rate=2e-3))
-model.fit(simulations, batch_size=200, epochs=80)
+model.compile(recipes.adamw(240 * 50, peak_rate=2e-3))
+model.fit(simulations, batch_size=200, epochs=240)
 samples = torch.tensor(model.sample(1000, given={"observation": observed})["parameters"])
 ```
 
@@ -215,8 +213,8 @@ not needed: the flows scale the numbers.
 ```python
 simulations = simulator.sample(10_000)  # a bayesflow.simulators.Simulator
 model = simulation.make_model(simulations, observed="x")
-model.compile(recipes.adamw(4000, peak_rate=2e-3))
-model.fit(simulations, batch_size=200, epochs=80)
+model.compile(recipes.adamw(240 * 50, peak_rate=2e-3))
+model.fit(simulations, batch_size=200, epochs=240)
 samples = model.sample(1000, given={"x": observed})  # in BayesFlow: conditions={"x": observed}
 ```
 

@@ -16,8 +16,10 @@ from keras_bfn.inputs.states import KINDS
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.samplers import Sampler
 
-SIGMA_1 = 0.005  # relative to half the range: posteriors are often much narrower than the prior
-EDGE = 0.1  # margin beyond bounds, from which samples are reflected; clipping would pile them up
+SIGMA_1 = 0.002  # relative to half the range: posteriors are often much narrower than the prior
+EDGE = 0.1  # margin beyond bounds, from which samples are drawn again; clipping would pile them up
+ATTEMPTS = 10  # at drawing samples within the bounds; those still outside are then reflected
+OF_EACH_SAMPLE = {"condition", "guidance", "latents", "lengths"}  # arguments of `generate`
 ROUNDING = 10.0  # relative to float precision: numbers that differ less are equal
 MARGIN = 0.5  # margin beyond the simulated range, as real observations may lie there
 ORDERS = {"together": 0.1, "given": 0.3}
@@ -37,7 +39,8 @@ class SimulationModel(BayesianFlowNetwork):
     Args:
         flow, network, **kwargs: as in `keras_bfn.BayesianFlowNetwork`, with `times="variables"`.
             `make_model` chooses them from simulations.
-        bounds: as in `make_model`. `sample` reflects samples that lie outside.
+        bounds: as in `make_model`. `sample` draws samples that lie outside again, up to ten times;
+            then, or with a condition, guidance, latents or lengths, it reflects them.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -104,7 +107,18 @@ class SimulationModel(BayesianFlowNetwork):
             x = x.reshape(-1, *self.event_shape[name])
             given[name] = np.repeat(x, num_samples, axis=0)
         own = {"batch_size": min(num, BATCH_SIZE), "verbose": 0}
-        samples = self.generate(num, num_steps, sampler, given=given, **{**own, **options})
+        options = {**own, **options}
+        samples = self.generate(num, num_steps, sampler, given=given, **options)
+        attempts = 0 if OF_EACH_SAMPLE & set(options) else ATTEMPTS
+        for _ in range(attempts):
+            rows = np.flatnonzero(self._are_outside(samples))
+            if not rows.size:
+                break
+            if options.get("seed") is not None:
+                options["seed"] = (options["seed"] + 1) % 2**31
+            some = {name: x[rows] for name, x in given.items()}
+            again = self.generate(rows.size, num_steps, sampler, given=some, **options)
+            samples = {name: _replace(x, rows, again[name]) for name, x in samples.items()}
         for name, (low, high) in (self.bounds or {}).items():
             samples[name] = _reflect(samples[name], np.float32(low), np.float32(high))
         return {
@@ -152,6 +166,14 @@ class SimulationModel(BayesianFlowNetwork):
         nats = self.code_length(x, num_repeats=num_repeats, given=given, **{**own, **options})
         return np.where(impossible, -np.inf, -(nats["transmission"] + nats["reconstruction"]))
 
+    def _are_outside(self, samples):
+        """Returns which samples have a value outside of the bounds: bool, `(num,)`."""
+        outside = False
+        for name, bounds in (self.bounds or {}).items():
+            x = samples[name]
+            outside = outside | _outside(x, bounds).reshape(len(x), -1).any(axis=1)
+        return outside
+
     def _count_given(self, given):
         """Returns the batch shape of the given examples: `(num,)`, or `()` for one example."""
         shapes = set()
@@ -175,7 +197,7 @@ def make_model(
     simulations: Mapping[str, Any],
     bounds: Mapping[str, Sequence[Any]] | None = None,
     observed: str | None = "observation",
-    width: int = 128,
+    width: int = 64,
     num_blocks: int = 4,
     dropout: float = 0.0,
     seed: int | None = None,
@@ -295,6 +317,12 @@ def _make_flow(name, x, bounds):
     low, high = (np.asarray(bound, "float64") for bound in bounds)
     scale = (1.0 + EDGE) * 0.5 * (high - low)
     return flows.ContinuousFlow(SIGMA_1, center=0.5 * (low + high), scale=scale)
+
+
+def _replace(x, rows, values):
+    x = np.array(x)
+    x[rows] = values
+    return x
 
 
 def _reflect(x, low, high):

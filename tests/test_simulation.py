@@ -72,6 +72,26 @@ def test_nothing_is_drawn_beyond_the_bounds_nor_piles_up_there(trained):
     assert (drawn == 1).mean() < 0.05
 
 
+def test_samples_outside_the_bounds_are_drawn_again(briefly_trained, monkeypatch):
+    numbers = []
+
+    def generate(model, num, *args, given, **options):
+        numbers.append(num)
+        rate = np.full(num, 0.25, "float32")
+        if len(numbers) == 1:
+            rate[:3] = 1.05
+        return {"rate": rate, "kind": np.zeros(num, "int32"), **given}
+
+    monkeypatch.setattr(simulation.SimulationModel, "generate", generate)
+    drawn = briefly_trained.sample(10, {"seen": [0.4, 0.5]}, seed=0)["rate"]
+    assert numbers == [10, 3]
+    assert (drawn == 0.25).all()
+    numbers.clear()
+    drawn = briefly_trained.sample(10, {"seen": [0.4, 0.5]}, lengths=None)["rate"]
+    assert numbers == [10]
+    assert_allclose(drawn[:3], 0.95, rtol=1e-6)
+
+
 @pytest.mark.once("jax")
 def test_what_was_not_observed_is_drawn_too(trained):
     drawn = trained.sample(500, {"seen": [0.4, np.nan]}, 20, seed=0)
