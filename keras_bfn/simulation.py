@@ -7,10 +7,12 @@ import keras
 import numpy as np
 
 from keras_bfn import flows, networks, schedules
+from keras_bfn._random import seed_of
 from keras_bfn._typing import Array
 from keras_bfn._validation import check_int, check_numbers, refusal, to_numpy
 from keras_bfn.flows import Flow
 from keras_bfn.flows.scaling import FINEST
+from keras_bfn.inference.program import check_batch_size
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.inputs.states import KINDS
 from keras_bfn.models import BayesianFlowNetwork
@@ -109,16 +111,8 @@ class SimulationModel(BayesianFlowNetwork):
         own = {"batch_size": min(num, BATCH_SIZE), "verbose": 0}
         options = {**own, **options}
         samples = self.generate(num, num_steps, sampler, given=given, **options)
-        attempts = 0 if OF_EACH_SAMPLE & set(options) else ATTEMPTS
-        for _ in range(attempts):
-            rows = np.flatnonzero(self._are_outside(samples))
-            if not rows.size:
-                break
-            if options.get("seed") is not None:
-                options["seed"] = (options["seed"] + 1) % 2**31
-            some = {name: x[rows] for name, x in given.items()}
-            again = self.generate(rows.size, num_steps, sampler, given=some, **options)
-            samples = {name: _replace(x, rows, again[name]) for name, x in samples.items()}
+        if not OF_EACH_SAMPLE & set(options):
+            self._draw_again(samples, given, num_steps, sampler, options)
         for name, (low, high) in (self.bounds or {}).items():
             samples[name] = _reflect(samples[name], np.float32(low), np.float32(high))
         return {
@@ -165,6 +159,24 @@ class SimulationModel(BayesianFlowNetwork):
             x = {**x, name: np.where(is_outside, np.float32(bounds[0]), part)}
         nats = self.code_length(x, num_repeats=num_repeats, given=given, **{**own, **options})
         return np.where(impossible, -np.inf, -(nats["transmission"] + nats["reconstruction"]))
+
+    def _draw_again(self, samples, given, num_steps, sampler, options):
+        """Replaces samples outside of the bounds by new ones, at most `ATTEMPTS` times."""
+        size = check_batch_size(options["batch_size"], len(next(iter(samples.values()))))
+        for attempt in range(ATTEMPTS):
+            rows = np.flatnonzero(self._are_outside(samples))
+            if not rows.size:
+                return
+            # Whole batches, for which the program is compiled already.
+            drawn = np.resize(rows, -(-rows.size // size) * size)
+            seed = options.get("seed")
+            seed = None if seed is None else seed_of(int(seed), f"attempt {attempt}")
+            some = {name: x[drawn] for name, x in given.items()}
+            again = self.generate(
+                len(drawn), num_steps, sampler, given=some, **{**options, "seed": seed}
+            )
+            for name, x in again.items():
+                samples[name][rows] = x[: rows.size]
 
     def _are_outside(self, samples):
         """Returns which samples have a value outside of the bounds: bool, `(num,)`."""
@@ -317,12 +329,6 @@ def _make_flow(name, x, bounds):
     low, high = (np.asarray(bound, "float64") for bound in bounds)
     scale = (1.0 + EDGE) * 0.5 * (high - low)
     return flows.ContinuousFlow(SIGMA_1, center=0.5 * (low + high), scale=scale)
-
-
-def _replace(x, rows, values):
-    x = np.array(x)
-    x[rows] = values
-    return x
 
 
 def _reflect(x, low, high):

@@ -73,18 +73,21 @@ def test_nothing_is_drawn_beyond_the_bounds_nor_piles_up_there(trained):
 
 
 def test_samples_outside_the_bounds_are_drawn_again(briefly_trained, monkeypatch):
-    numbers = []
+    numbers, seeds = [], []
 
     def generate(model, num, *args, given, **options):
         numbers.append(num)
         rate = np.full(num, 0.25, "float32")
         if len(numbers) == 1:
             rate[:3] = 1.05
+        seeds.append(options.get("seed"))
         return {"rate": rate, "kind": np.zeros(num, "int32"), **given}
 
     monkeypatch.setattr(simulation.SimulationModel, "generate", generate)
     drawn = briefly_trained.sample(10, {"seen": [0.4, 0.5]}, seed=0)["rate"]
-    assert numbers == [10, 3]
+    assert numbers == [10, 10]  # for one batch is compiled already
+    assert seeds[0] == 0
+    assert seeds[1] not in (0, 1)
     assert (drawn == 0.25).all()
     numbers.clear()
     drawn = briefly_trained.sample(10, {"seen": [0.4, 0.5]}, lengths=None)["rate"]
