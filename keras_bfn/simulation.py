@@ -27,6 +27,7 @@ MARGIN = 0.5  # margin beyond the simulated range, as real observations may lie 
 ORDERS = {"together": 0.1, "given": 0.3}
 SHARE_OBSERVED = 0.6  # fraction of the training examples: most users need the posterior
 BATCH_SIZE = 1024
+MOST_CLASSES = 1024
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -217,8 +218,9 @@ def make_model(
     """Makes an untrained model of simulations.
 
     Floats are numbers; integers are classes, 0 to K - 1, and bools 0 and 1. Pass counts and other
-    integers whose order matters as floats, `x.astype("float32")`. Numbers without bounds may lie
-    outside the simulated range by half of its half-width; values farther outside raise an error.
+    integers whose order matters as floats, `x.astype("float32")`; there are at most 1,024 classes.
+    Numbers without bounds may lie outside the simulated range by half of its half-width; values
+    farther outside raise an error.
 
     Args:
         simulations: a dict of arrays, `(num, *event_shape)`, such as `"parameters"` and
@@ -272,6 +274,9 @@ def _check_part(name, x):
         raise refusal(name, "must be numbers, an array with an axis of simulations", x)
     if np.isinf(x).any() or is_missing(x).all():
         raise refusal(name, "must be finite, or NaN in some of the simulations", x)
+    if x.dtype.kind in "iu" and x.max() >= MOST_CLASSES:
+        expected = f"must be classes below {MOST_CLASSES}, or, if their order matters, floats"
+        raise refusal(name, expected, x)
     return x
 
 

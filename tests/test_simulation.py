@@ -200,6 +200,7 @@ def test_bools_are_classes():
         ({"rate": 0.5}, r"`simulations\['rate'\]` must be numbers, .* an axis of simulations"),
         ({"rate": np.array([0.5, np.inf])}, r"`simulations\['rate'\]` must be finite"),
         ({"kind": np.array([-1, -1])}, r"`simulations\['kind'\]` must be .* in some"),
+        ({"kind": np.array([0, 5000])}, r"`simulations\['kind'\]` must be classes below 1024, or"),
         ({"seen": 1e9 + SIMULATIONS["seen"]}, r"`simulations\['seen'\]` .* subtract a constant"),
         ({"seen": np.array([[0.5, np.nan]])}, r"`simulations\['seen'\]` .* value of each number"),
     ],
