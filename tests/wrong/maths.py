@@ -306,6 +306,13 @@ CALLS = {
             "interval=(0.2, 1.1)",
         ),
     ],
+    "length": [
+        (
+            lambda t: LETTERS.encode_batch(["a", "abba"], 3),
+            "must be at least 4, the number of tokens of 'abba'",
+            "length=3",
+        ),
+    ],
     "loss": [
         (
             lambda t: losses.get(losses.ContinuousTimeLoss),
@@ -994,6 +1001,27 @@ CALLS = {
             "must be text that UTF-8 can encode",
             "'\\ud800' in position 0",
         ),
+        (lambda t: LETTERS.encode(b"bytes"), "must be a string", "a bytes"),
+        (lambda t: LETTERS.encode(["a"]), "must be a string", "a list"),
+        (lambda t: BYTES.encode(b"bytes"), "must be a string", "a bytes"),
+        (
+            lambda t: LETTERS.encode("cAfé"),
+            "27 characters of the alphabet. Convert the text with `clean_text`",
+            "a text with ['A', 'é']",
+        ),
+        (
+            lambda t: LETTERS.encode("".join(map(chr, range(0x400, 0x41E)))),
+            "must contain only the 27 characters of the alphabet. Convert the text with",
+            "'Г'] and 10 others",
+        ),
+    ],
+    "texts": [
+        (lambda t: LETTERS.encode_batch([]), "must be a non-empty list of strings", "texts=[]"),
+        (
+            lambda t: LETTERS.encode_batch("text"),
+            "must be a non-empty list of strings",
+            "texts='text'",
+        ),
     ],
     "tokens": [
         (
@@ -1045,6 +1073,21 @@ CALLS = {
             lambda t: BYTES.decode([256]),
             "must contain integers in -1..255, of shape (length,) or",
             "shape (1,), dtype int64, from 256 to 256",
+        ),
+        (
+            lambda t: LETTERS.decode([-2]),
+            "must contain integers in -1..26, of shape (length,) or (num, length)",
+            "shape (1,), dtype int64, from -2 to -2",
+        ),
+        (
+            lambda t: LETTERS.decode([0.5]),
+            "must contain integers in -1..26, of shape (length,) or (num, length)",
+            "shape (1,), dtype float64",
+        ),
+        (
+            lambda t: LETTERS.decode(1),
+            "must contain integers in -1..26, of shape (length,) or (num, length)",
+            "shape (), dtype int64",
         ),
     ],
     "told": [

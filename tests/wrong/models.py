@@ -4,7 +4,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn import BayesianFlowNetwork, callbacks, flows, guidance, networks, orders, samplers
+from keras_bfn import (
+    BayesianFlowNetwork,
+    callbacks,
+    datasets,
+    flows,
+    guidance,
+    networks,
+    orders,
+    samplers,
+)
 from tests.wrong.things import (
     BYTES,
     CONTINUOUS,
@@ -429,6 +438,13 @@ CALLS = {
             "must be such that the flow's `center` and `scale`, of shape (3,),",
             "examples of shape (4,)",
         ),
+        (
+            lambda t: BayesianFlowNetwork(
+                FLOW, t.model.network, tokenizer=datasets.Letters("ab")
+            ).generate_text(1),
+            "must be (length,) for text",
+            "event_shape=(4, 4, 1)",
+        ),
     ],
     "figures": [
         (
@@ -611,6 +627,16 @@ CALLS = {
             lambda t: t.ordered.generate(4, 2, given=X_LETTERS + 0.5),
             "must contain integers for DiscreteFlow(num_classes=5,",
             "dtype float64",
+        ),
+        (
+            lambda t: t.ordered_texts.generate_text(2, given="call"),
+            "must be tokens of `model.tokenizer.encode`, and -1 for those to sample",
+            "given='call'",
+        ),
+        (
+            lambda t: t.ordered_texts.generate_text(2, given=["call", "me"]),
+            "must be tokens of `model.tokenizer.encode`, and -1 for those to sample",
+            "given=['call', 'me']",
         ),
     ],
     "guidance": [
@@ -833,6 +859,18 @@ CALLS = {
             "shape (2, 4, 4, 1, 1)",
         ),
     ],
+    "length": [
+        (
+            lambda t: t.texts.continue_text("a", length=0),
+            "must be an integer of at least 1",
+            "length=0",
+        ),
+        (
+            lambda t: t.texts.continue_text("a", length=2.0),
+            "must be an integer of at least 1",
+            "length=2.0",
+        ),
+    ],
     "lengths": [
         (
             lambda t: t.model.generate(1, 2, lengths=3),
@@ -923,6 +961,16 @@ CALLS = {
             lambda t: t.missing.generate(3, 2, lengths=[[1]]),
             "must be one integer or 3 integers in 1..4",
             "lengths=[[1]]",
+        ),
+        (
+            lambda t: t.masked_texts.generate_text(2, lengths=5, length=9),
+            "must be None for a `length` above 8, the tokens of a window",
+            "lengths=5",
+        ),
+        (
+            lambda t: t.masked_texts.continue_text("ab", lengths=5, length=9),
+            "must be None for a `length` above 8, the tokens of a window",
+            "lengths=5",
         ),
     ],
     "license": [
@@ -1035,6 +1083,12 @@ CALLS = {
             lambda t: t.model.inpaint(X[:2], np.ones((4, 4), bool)),
             "must be a boolean array, true where `x` is known, that broadcasts to",
             "shape (4, 4), dtype bool",
+        ),
+        (
+            lambda t: t.texts.continue_text("a", mask=np.ones(12, bool)),
+            "`continue_text` passes further arguments to `inpaint`",
+            "mask=",
+            TypeError,
         ),
     ],
     "metrics": [
@@ -1404,6 +1458,12 @@ CALLS = {
             "must be None unless the flow is a dict",
             "part='x'",
         ),
+        (lambda t: t.text_parts.continue_text("a"), "must be one of ['a', 'b']", "part=None"),
+        (
+            lambda t: t.texts.generate_text(1, part="text"),
+            "must be None unless the flow is a dict",
+            "part='text'",
+        ),
     ],
     "past": [
         (lambda t: t.texts.forecast("a", 3), "must have shape (num, steps, ...)", "past='a'"),
@@ -1489,6 +1549,21 @@ CALLS = {
             lambda t: t.texts.continue_text("a" * 13),
             "must have at most 12 tokens, the length of the texts",
             "13 tokens of 'aaaaaaaaaaaaa'",
+        ),
+        (
+            lambda t: t.texts.continue_text("call me ishmael"),
+            "must have at most 12 tokens, the length of the texts",
+            "15 tokens of 'call me ishmael'",
+        ),
+        (
+            lambda t: t.texts.continue_text(["a", "call me ishmael"]),
+            "must have at most 12 tokens, the length of the texts",
+            "15 tokens of 'call me ishmael'",
+        ),
+        (
+            lambda t: t.texts.continue_text(["a", 3]),
+            "must be a string, or a non-empty list of strings",
+            "prompt=['a', 3]",
         ),
     ],
     "return_details": [
@@ -1715,6 +1790,12 @@ CALLS = {
             "must be 'ancestral' or 'sde1', with noise=1 and without end='last', for",
             "sampler=SDE1Sampler(noise=1.0, temperature=1.0, end='last', ",
         ),
+        (
+            lambda t: t.texts.continue_text("a", sampler="sde2"),
+            "`continue_text` passes further arguments to `inpaint`",
+            "sampler='sde2'",
+            TypeError,
+        ),
     ],
     "scale": [
         (
@@ -1825,6 +1906,11 @@ CALLS = {
             "must be an integer of at least 1 and at most 12",
             "stride=0",
         ),
+        (
+            lambda t: t.texts.continue_text("a", stride=13),
+            "must be an integer of at least 1 and at most 12",
+            "stride=13",
+        ),
     ],
     "temperature": [
         (
@@ -1878,6 +1964,38 @@ CALLS = {
             "The model has no `tokenizer` for text. Pass one to the",
             "tokenizer=None",
         ),
+        (
+            lambda t: BayesianFlowNetwork(MANY, keras.layers.Dense(1), tokenizer=LETTERS),
+            "must have as many classes as the flow DiscreteFlow(num_classes=5,",
+            "Letters(alphabet=' abcdefghijklmnopqrstuvwxyz'), which has",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(CONTINUOUS, keras.layers.Dense(1), tokenizer=LETTERS),
+            "must have as many classes as the flow ContinuousFlow(prediction='noise',",
+            "Letters(alphabet=' abcdefghijklmnopqrstuvwxyz'), which has",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                PARTS, keras.layers.Dense(1), tokenizer={"words": LETTERS}
+            ),
+            "must be a dict with some of the parts ['a', 'b']",
+            "a dict with the keys ['words']",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(PARTS, keras.layers.Dense(1), tokenizer={"a": LETTERS}),
+            "must have as many classes as the flow DiscreteFlow(num_classes=2,",
+            "Letters(alphabet=' abcdefghijklmnopqrstuvwxyz'), which has",
+        ),
+        (
+            lambda t: t.model.continue_text(1),
+            "The model has no `tokenizer` for text. Pass one to the",
+            "tokenizer=None",
+        ),
+        (
+            lambda t: t.text_parts.generate_text(1, part="a"),
+            "The model has no `tokenizer` for text",
+            "tokenizer={'b': Letters(",
+        ),
     ],
     "top_k": [
         (
@@ -1899,6 +2017,12 @@ CALLS = {
     "twisted": [
         (lambda t: t.model.inpaint(X, True, twisted=None), "must be True or False", "twisted=None"),
         (lambda t: t.model.inpaint(X, True, twisted="x"), "must be True or False", "twisted='x'"),
+        (
+            lambda t: t.texts.generate_text(2, twisted=True),
+            "`generate_text` passes further arguments to `generate`",
+            "twisted=True",
+            TypeError,
+        ),
     ],
     "uri": [
         (

@@ -98,6 +98,29 @@ class Things:
         return model
 
     @functools.cached_property
+    def text_parts(self):
+        flow, shapes = {"a": FLOW, "b": TEXT}, {"a": (), "b": (5,)}
+        network = networks.MultiPart(flow, shapes, 8, 1, "mlp")
+        return BayesianFlowNetwork(flow, network, tokenizer={"b": LETTERS})
+
+    @functools.cached_property
+    def ordered_texts(self):
+        network = networks.Transformer(TEXT, 8, 8, 1, 1, times="variables")
+        return BayesianFlowNetwork(TEXT, network, times="variables", tokenizer=LETTERS)
+
+    @functools.cached_property
+    def masked_texts(self):
+        network = networks.Transformer(TEXT, 8, 8, 1, 1, masked=True)
+        return BayesianFlowNetwork(TEXT, network, tokenizer=LETTERS)
+
+    @functools.cached_property
+    def subwords(self):
+        import tokenizers
+
+        vocabulary = {" ": 0, "a": 1}
+        return datasets.Subwords(tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, [])))
+
+    @functools.cached_property
     def missing(self):
         return BayesianFlowNetwork(MANY, networks.Transformer(MANY, (4,), 8, 1, 1, masked=True))
 
@@ -146,5 +169,6 @@ class Things:
         return path
 
 
+TEXT = flows.DiscreteFlow(27, 1.0)
 LETTERS, BYTES = datasets.Letters(), datasets.Bytes()
 PAIRS = flows.MarkovChain(np.ones((2, 2), int))
