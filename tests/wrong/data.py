@@ -175,6 +175,11 @@ CALLS = {
             "must be one of ['rgb', 'grayscale']",
             "color_mode=[]",
         ),
+        (
+            lambda t: datasets.image_folder(".", (8, 8), color_mode="cmyk"),
+            "must be one of ['rgb', 'grayscale']",
+            "color_mode='cmyk'",
+        ),
     ],
     "colour": [
         (
@@ -461,6 +466,21 @@ CALLS = {
             "must be a number strictly between 0 and 0.5",
             "held_out=2",
         ),
+        (
+            lambda t: datasets.image_folder(".", (8, 8), held_out=0),
+            "must be a number strictly between 0 and 0.5",
+            "held_out=0",
+        ),
+        (
+            lambda t: datasets.image_folder(".", (8, 8), held_out=0.5),
+            "must be a number strictly between 0 and 0.5",
+            "held_out=0.5",
+        ),
+        (
+            lambda t: datasets.image_folder(".", (8, 8), held_out="1%"),
+            "must be a number strictly between 0 and 0.5",
+            "held_out='1%'",
+        ),
     ],
     "image_size": [
         (
@@ -608,6 +628,13 @@ CALLS = {
             lambda t: metrics.SampleQuality(np.zeros((5, 8, 8, 1)), np.zeros(5)),
             "must contain an integer of at least 0 for each of 5 images",
             "shape (5,), dtype float64",
+        ),
+        (
+            lambda t: datasets.image_folder(
+                t.pictures("a/0.png", "b/1.png", "c/2.png", "3.png"), (8, 8), labels=True
+            ),
+            "must be False unless each image is in a sub-folder",
+            "3.png",
         ),
     ],
     "length": [
@@ -837,6 +864,24 @@ CALLS = {
             FileNotFoundError,
         ),
         (lambda t: datasets.image_classes(3), "must be a path", "path=3"),
+        (
+            lambda t: datasets.image_folder(t.pictures("0.png", "1.png"), (8, 8)),
+            "must be a folder with at least 3 images ['.bmp', '.gif', '.jpeg', '.jpg',",
+            "which contains 2",
+            FileNotFoundError,
+        ),
+        (
+            lambda t: datasets.image_folder("none", (8, 8)),
+            "must be a folder with at least 3 images ['.bmp', '.gif', '.jpeg', '.jpg',",
+            "path='none', which contains 0",
+            FileNotFoundError,
+        ),
+        (
+            lambda t: datasets.image_classes("none"),
+            "must be a folder",
+            "path='none'",
+            FileNotFoundError,
+        ),
     ],
     "pattern": [
         (lambda t: datasets.Symbols.fit(["C"], "("), "must be a regular expression", "pattern='('"),

@@ -12,8 +12,10 @@ from keras_bfn import (
     guidance,
     networks,
     orders,
+    presets,
     samplers,
 )
+from tests.models.small import ConditionNetwork, make_model
 from tests.wrong.things import (
     BYTES,
     CONTINUOUS,
@@ -42,6 +44,28 @@ STEP = ("step.onnx", "onnx") if IS_TORCH else ("step", "tf_saved_model")  # what
 class TakesTwo(keras.layers.Layer):
     def call(self, theta, t):
         return theta
+
+
+WRONG_HANDLES = [
+    "hf://",
+    "hf://model",
+    "hf://user/repo/file",
+    "hf://user/repo@",
+    "hf://../repo",
+    "kaggle://user/model",
+    "kaggle://user/model/keras/small/newest",
+]
+
+
+def with_nan(x):
+    x = x.copy()
+    x[3, 0, 0, 0] = nan
+    return x
+
+
+def takes_time_and_theta():
+    inputs = {"theta": keras.Input((4, 1), name="theta"), "time": keras.Input((), name="time")}
+    return keras.Model(inputs, keras.layers.Dense(1)(inputs["theta"]))
 
 
 # By the argument: calls, what is expected instead, and what came.
@@ -212,6 +236,18 @@ CALLS = {
             TypeError,
         ),
     ],
+    "compile": [
+        (
+            lambda t: make_model(FLOW, compiled=False).fit(X),
+            "You must call `compile()` before calling `fit()`",
+            "",
+        ),
+        (
+            lambda t: make_model(FLOW, compiled=False).evaluate(X),
+            "You must call `compile()` before calling `evaluate()`",
+            "",
+        ),
+    ],
     "condition": [
         (
             lambda t: t.model.generate(1, condition=3),
@@ -358,6 +394,13 @@ CALLS = {
             "must be a description of the training data",
             "data=''",
         ),
+        (
+            lambda t: t.model.upload_preset(
+                "kaggle://user/model/keras/small", data=" ", license="mit"
+            ),
+            "must be a description of the training data",
+            "data=' '",
+        ),
     ],
     "dtype": [
         (
@@ -369,6 +412,11 @@ CALLS = {
             lambda t: BayesianFlowNetwork.from_preset("bfn_digits", dtype=3),
             "must be a Keras dtype policy, such as 'float32' or",
             "dtype=3",
+        ),
+        (
+            lambda t: BayesianFlowNetwork.from_preset(t.preset, dtype="mixed_bfloat16"),
+            "must be None for a network that is not in `keras_bfn.networks`",
+            "dtype='mixed_bfloat16'",
         ),
     ],
     "epochs": [
@@ -462,6 +510,33 @@ CALLS = {
             "must be a finite number",
             "figures['a']=100000000000000000000000000",
         ),
+        (
+            lambda t: t.model.upload_preset(
+                "kaggle://user/model/keras/small", data="Noise.", license="mit", figures=[1.0]
+            ),
+            "must be a dict from names of metrics, with their units, to numbers or",
+            "figures=[1.0]",
+        ),
+        (
+            lambda t: t.model.upload_preset(
+                "kaggle://user/model/keras/small",
+                data="Noise.",
+                license="mit",
+                figures={"nats": None},
+            ),
+            "must be a finite number, at most 1e+30 in magnitude",
+            "figures['nats']=None",
+        ),
+        (
+            lambda t: t.model.upload_preset(
+                "kaggle://user/model/keras/small",
+                data="Noise.",
+                license="mit",
+                figures={"nats": nan},
+            ),
+            "must be a finite number, at most 1e+30 in magnitude",
+            "figures['nats']=nan",
+        ),
     ],
     "filepath": [
         (lambda t: t.model.export(None), "must be a path", "filepath=None"),
@@ -523,6 +598,13 @@ CALLS = {
             "folder=3",
         ),
         (lambda t: t.model.save_to_preset(3), "must be a path", "folder=3"),
+        (
+            lambda t: t.model.upload_preset(
+                "hf://user/model", "Noise.", "mit", folder=t.pictures("keys.png")
+            ),
+            "must be a new folder, or contain only a preset: all its files are uploaded",
+            "['keys.png']",
+        ),
     ],
     "format": [
         (
@@ -780,6 +862,11 @@ CALLS = {
             "must be False for what='network' and for a model without",
             "guided='x'",
         ),
+        (
+            lambda t: t.conditional.export(*STEP, what="network", guided=True),
+            "must be False for what='network' and for a model without a null condition",
+            "guided=True",
+        ),
     ],
     "horizon": [
         (
@@ -984,6 +1071,13 @@ CALLS = {
             "must be the name of a licence on Hugging Face, such as",
             "license='MIT License'",
         ),
+        (
+            lambda t: t.model.upload_preset(
+                "kaggle://user/model/keras/small", data="Noise.", license="Apache: 2.0"
+            ),
+            "must be the name of a licence on Hugging Face, such as 'apache-2.0',",
+            "license='Apache: 2.0'",
+        ),
     ],
     "load_weights": [
         (
@@ -1153,6 +1247,25 @@ CALLS = {
             lambda t: BayesianFlowNetwork(FLOW, networks.MLP(MANY, SHAPE, 8)),
             "must take 'theta' as a tensor of shape (None, 4, 4, 1, 1), for",
             "a network with shape (None, 4, 4, 1, 5)",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                flows.DiscretizedFlow(17, 0.1), networks.MLP(CONTINUOUS, SHAPE, 8)
+            ),
+            "must return a tensor of shape (None, 4, 4, 1, 2), for",
+            "a network with shape (None, 4, 4, 1, 1)",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                flows.DiscretizedFlow(17, 0.1), ConditionNetwork(1), SHAPE
+            ).generate(2, 2),
+            "must return a tensor of shape (None, 4, 4, 1, 2), for",
+            "a network with shape (None, 4, 4, 1, 1)",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, takes_time_and_theta()),
+            "must take a dict of 'theta' and 't', and optionally 'condition', 'mask'",
+            "a network that takes ['theta', 'time']",
         ),
     ],
     "null_condition": [
@@ -1516,6 +1629,24 @@ CALLS = {
             "must have the form hf://user/repo, optionally with",
             "preset='kaggle://x'",
         ),
+        (
+            lambda t: BayesianFlowNetwork.from_preset("bfn_faces"),
+            "must be one of ['bfn_digits', 'bfn_digits_classes', 'bfn_digits_student',",
+            "preset='bfn_faces'",
+        ),
+        (
+            lambda t: BayesianFlowNetwork.from_preset(t.folder / "absent"),
+            "must be one of ['bfn_digits', 'bfn_digits_classes', 'bfn_digits_student',",
+            "preset=",
+        ),
+        *(
+            (
+                lambda t, handle=handle: BayesianFlowNetwork.from_preset(handle),
+                "must have the form hf://user/repo, optionally with @revision, or kaggle://user/model/framework/variation",
+                f"preset={handle!r}",
+            )
+            for handle in WRONG_HANDLES
+        ),
     ],
     "private": [
         (
@@ -1797,6 +1928,15 @@ CALLS = {
             TypeError,
         ),
     ],
+    "samples": [
+        (
+            lambda t: t.model.upload_preset(
+                "kaggle://user/model/keras/small", data="Noise.", license="mit", samples=np.zeros(3)
+            ),
+            "must be images, of shape (num, height, width), or with 1 or 3 channels",
+            "shape (3,)",
+        ),
+    ],
     "scale": [
         (
             lambda t: t.model.generate(
@@ -2035,6 +2175,18 @@ CALLS = {
             "must have the form hf://user/repo, without",
             "uri='x'",
         ),
+        *(
+            (
+                lambda t, handle=handle, upload=upload: upload(t, handle),
+                "must have the form hf://user/repo, without @revision, or kaggle://user/model/framework/variation",
+                f"uri={handle!r}",
+            )
+            for upload in (
+                lambda t, uri: t.model.upload_preset(uri, "Noise.", "mit"),
+                lambda t, uri: presets.upload_preset(uri, "folder"),
+            )
+            for handle in (*WRONG_HANDLES, "gs://bucket", "folder", 3)
+        ),
     ],
     "use_ema": [
         (
@@ -2065,6 +2217,16 @@ CALLS = {
             lambda t: t.model.fit(X, validation_data=(X, X, X, X)),
             "must be data, (data, condition), (data,) or",
             "validation_data=(array([[[[1],",
+        ),
+        (
+            lambda t: t.model.fit(X, validation_data=(X, np.zeros(24))),
+            "The network takes no condition",
+            "a condition in `validation_data`",
+        ),
+        (
+            lambda t: t.model.fit(X, None, 8, 1, 0, None, 0.0, X.astype("float32")),
+            "must contain integers for DiscreteFlow(num_classes=2,",
+            "dtype float32",
         ),
     ],
     "validation_freq": [
@@ -2393,6 +2555,41 @@ CALLS = {
             lambda t: t.conditional.fit((X_MANY, np.zeros((4, 1), "int32"))),
             "must have integer conditions of shape (batch,) in 0..3, where 3 means",
             "conditions of shape (4, 1), dtype int32, between 0 and 0",
+        ),
+        (
+            lambda t: t.conditional.fit((X_MANY - 1, [0] * 4)),
+            "must lie in [0, 4] for DiscreteFlow(num_classes=5,",
+            "values from -1 to 3. If -1 or NaN mark missing values,",
+        ),
+        *(
+            (lambda t, verb=verb, x=x: getattr(t.model, verb)(x), expected, came)
+            for verb in ("fit", "evaluate", "code_length")
+            for x, expected, came in (
+                (X + 1, "must lie in [0, 1] for DiscreteFlow(num_classes=2,", "values from 1 to 2"),
+                (
+                    X_CONTINUOUS,
+                    "must contain integers for DiscreteFlow(num_classes=2,",
+                    "dtype float32",
+                ),
+                (X[..., 0], "(batch, *event_shape) with event_shape=(4, 4, 1)", "shape (24, 4, 4)"),
+                (
+                    X[:, :3],
+                    "(batch, *event_shape) with event_shape=(4, 4, 1)",
+                    "shape (24, 3, 4, 1)",
+                ),
+                (X[:0], "must contain data", "an empty array of shape (0, 4, 4, 1)"),
+                ((X, X), "The network takes no condition", "a condition in `x`"),
+                ((X, X, X), "must be data or the tuple (data, condition)", "3 elements"),
+            )
+        ),
+        *(
+            (lambda t, verb=verb, x=x: getattr(t.continuous, verb)(x), expected, came)
+            for verb in ("fit", "evaluate", "code_length")
+            for x, expected, came in (
+                (X, "must contain floats for ContinuousFlow(", "dtype int32"),
+                (with_nan(X_CONTINUOUS), "must be finite", "an array with NaN or infinity"),
+                (X_CONTINUOUS * 3, "must lie in [-1, 1] for ContinuousFlow(", "values from -2.9"),
+            )
         ),
     ],
     "y": [

@@ -3,19 +3,22 @@
 import numpy as np
 
 from keras_bfn import (
+    BayesianFlowNetwork,
     callbacks,
     checkpoints,
     codec,
     datasets,
     devices,
     distillation,
+    flows,
     guidance,
+    networks,
     presets,
     recipes,
     samplers,
     testing,
 )
-from tests.wrong.things import FLOW, HUGE, X, inf, nan, total
+from tests.wrong.things import FLOW, HUGE, MANY, SHAPE, X_MANY, X, inf, nan, total
 
 
 def samples_of(name):
@@ -29,6 +32,14 @@ def samples_of(name):
         for kind in (callbacks.SampleImages, callbacks.SampleText)
         for value in (0, -1, 1.5, True, None)
     ]
+
+
+class Deaf(networks.Network):
+    """Of theta alone."""
+
+    def __init__(self, flow, event_shape, **kwargs):
+        super().__init__(flow, event_shape, lambda inputs, *_: [inputs["theta"]], **kwargs)
+        self.event_shape = event_shape
 
 
 # By the argument: calls, what is expected instead, and what came.
@@ -107,6 +118,15 @@ CALLS = {
             lambda t: callbacks.SampleImages("a", columns="x"),
             "must be an integer of at least 1",
             "columns='x'",
+        ),
+    ],
+    "compile": [
+        (
+            lambda t: distillation.Distiller(t.student).fit(
+                distillation.Trajectories(t.conditional, 4, 3, 2, condition=[0], batch_size=8)
+            ),
+            "Call `compile` before `fit`",
+            "",
         ),
     ],
     "condition": [
@@ -265,6 +285,13 @@ CALLS = {
             "guidance_scale=2.0 with condition=None",
         ),
     ],
+    "guided": [
+        (
+            lambda t: distillation.make_student(t.missing, guided=True),
+            "must be False for a teacher without a null condition, or with `network`",
+            "guided=True",
+        ),
+    ],
     "interval": [
         (
             lambda t: guidance.ClassifierFreeGuidance(2.0, (0.5, 0.5)),
@@ -334,6 +361,13 @@ CALLS = {
             "layers=['dense']",
         ),
     ],
+    "loss": [
+        (
+            lambda t: distillation.Distiller(t.student).compile("adam", loss="mse"),
+            "must be left out: a distiller has its own loss, and no metrics",
+            "loss='mse'",
+        ),
+    ],
     "max_depth": [
         (
             lambda t: guidance.Balanced([(0, 1), (2, 3)], max_depth=8),
@@ -359,6 +393,21 @@ CALLS = {
             "must be a `keras_bfn.BayesianFlowNetwork`",
             "model=",
         ),
+        (
+            lambda t: distillation.make_student(None),
+            "must be a `keras_bfn.BayesianFlowNetwork`",
+            "model=None",
+        ),
+        (
+            lambda t: distillation.make_student(t.student),
+            "must not be a student, whose network takes 't_next'",
+            "model=<MLP",
+        ),
+        (
+            lambda t: distillation.Trajectories(t.student),
+            "must be a `keras_bfn.BayesianFlowNetwork`, and no student",
+            "model=<BayesianFlowNetwork",
+        ),
     ],
     "network": [
         (
@@ -376,6 +425,77 @@ CALLS = {
             "must be a Keras model or layer",
             "network=3",
             AssertionError,
+        ),
+        (
+            lambda t: checkpoints.load_official(networks.MLP(FLOW, (4,), 8), "absent.pt"),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<MLP",
+        ),
+        (
+            lambda t: checkpoints.load_official(
+                networks.UNet(FLOW, SHAPE, 128, num_blocks=1), "absent.pt"
+            ),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<UNet",
+        ),
+        (
+            lambda t: checkpoints.load_official(
+                networks.UNet(FLOW, SHAPE, 128, num_blocks=1, shortcut=False, conditions=3),
+                "absent.pt",
+            ),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<UNet",
+        ),
+        (
+            lambda t: checkpoints.load_official(
+                networks.UNet(FLOW, SHAPE, 64, num_blocks=1, shortcut=False), "absent.pt"
+            ),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<UNet",
+        ),
+        (
+            lambda t: checkpoints.load_official(
+                networks.UNet(
+                    flows.DiscreteFlow(27, 0.5), SHAPE, 128, num_blocks=1, shortcut=False
+                ),
+                "absent.pt",
+            ),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<UNet",
+        ),
+        (
+            lambda t: checkpoints.load_official(
+                networks.VDMUNet(FLOW, SHAPE, 128, num_blocks=1, shortcut=False), "absent.pt"
+            ),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<VDMUNet",
+        ),
+        (
+            lambda t: checkpoints.load_official(
+                networks.Transformer(flows.DiscretizedFlow(16), 4, 8, shortcut=False), "absent.pt"
+            ),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<Transformer",
+        ),
+        (
+            lambda t: checkpoints.load_official("bfn_mnist_binary", "absent.pt"),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network='bfn",
+        ),
+        (
+            lambda t: distillation.make_student(t.model),
+            "must be given, unless the teacher's network is one of `keras_bfn.networks`",
+            "network=None",
+        ),
+        (
+            lambda t: distillation.make_student(t.conditional, networks.MLP(MANY, SHAPE, 8, 1)),
+            "must take 't_next'",
+            "network=<MLP",
+        ),
+        (
+            lambda t: distillation.make_student(BayesianFlowNetwork(FLOW, Deaf(FLOW, SHAPE))),
+            "must be given, because a copy of the teacher's would not embed 't_next'",
+            "network=None",
         ),
     ],
     "noise": [
@@ -558,6 +678,17 @@ CALLS = {
             "must have the form hf://owner/repo/file",
             "path='hf://x'",
         ),
+        (
+            lambda t: checkpoints.load_official(t.unet, "hf://owner/repo"),
+            "must have the form hf://owner/repo/file",
+            "path='hf://owner/repo'",
+        ),
+        (
+            lambda t: checkpoints.load_official(t.unet, "absent.pt"),
+            "must be a file",
+            "path='absent.pt'",
+            FileNotFoundError,
+        ),
     ],
     "peak_rate": [
         (lambda t: recipes.adamw(9, 0), "must be a positive, finite number", "peak_rate=0"),
@@ -572,6 +703,16 @@ CALLS = {
     ],
     "preset": [
         (lambda t: presets.upload_preset("hf://user/repo", None), "must be a path", "preset=None"),
+        (
+            lambda t: presets.upload_preset("hf://user/repo", t.text_path),
+            "must be a folder written by `save_to_preset`",
+            "which has no config.json",
+        ),
+        (
+            lambda t: presets.upload_preset("hf://user/copy", "."),
+            "must be a folder written by `save_to_preset`",
+            "preset='.', which has no config.json",
+        ),
     ],
     "resolution": [
         (
@@ -619,6 +760,11 @@ CALLS = {
             "sampler='x'",
         ),
         (lambda t: testing.check_sampler(3), "A sampler must be a", "", AssertionError),
+        (
+            lambda t: t.student.generate(4, 2, "sde2", [0] * 4),
+            "must be 'jump', or a `JumpSampler`, for a network that takes 't_next'",
+            "SDE2Sampler(noise=1.0",
+        ),
     ],
     "rescale": [
         (
@@ -738,6 +884,13 @@ CALLS = {
             "std=inf",
         ),
     ],
+    "student": [
+        (
+            lambda t: distillation.Distiller(t.conditional),
+            "must be a model of `make_student`",
+            "student=<BayesianFlowNetwork",
+        ),
+    ],
     "symbols": [
         (
             lambda t: guidance.Even(list(range(7))),
@@ -748,6 +901,15 @@ CALLS = {
             lambda t: guidance.Even([]),
             "must be a string, or a list of symbols or classes",
             "symbols=[]",
+        ),
+    ],
+    "t_next": [
+        (
+            lambda t: t.student.predict_params(
+                t.student.sample_evidence(X_MANY, np.ones(4)), np.ones(4), [0] * 4
+            ),
+            "must be given for a network that takes it. A student of",
+            "t_next=None",
         ),
     ],
     "target": [

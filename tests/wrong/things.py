@@ -3,6 +3,7 @@
 import functools
 import math
 import pathlib
+import tempfile
 
 import numpy as np
 
@@ -11,12 +12,14 @@ from keras_bfn import (
     Prediction,
     codec,
     datasets,
+    distillation,
     flows,
     metrics,
     networks,
     series,
     tables,
 )
+from tests.datasets.test_folders import png
 from tests.models.small import (
     EVENT_SHAPE,
     FLOWS,
@@ -161,6 +164,24 @@ class Things:
     def unet(self):
         """A network that the authors' checkpoints are for."""
         return networks.UNet(FLOW, SHAPE, 128, (1,), 1, 4, shortcut=False)
+
+    @functools.cached_property
+    def student(self):
+        return distillation.make_student(self.conditional)
+
+    @functools.cached_property
+    def preset(self):
+        """The folder of a model whose network is a user's own."""
+        self.model.save_to_preset(self.folder / "preset")
+        return self.folder / "preset"
+
+    def pictures(self, *names):
+        """A new folder with a picture of each name."""
+        folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+        for name in names:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(png(8, 8, bytes(72)))
+        return folder
 
     @functools.cached_property
     def text_path(self):
