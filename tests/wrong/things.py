@@ -131,17 +131,26 @@ class Things:
     def unbuilt(self):
         return BayesianFlowNetwork(FLOW, ConditionNetwork(1))
 
+    @property
+    def pandas(self):
+        import pandas
+
+        return pandas
+
+    @property
+    def polars(self):
+        import polars
+
+        return polars
+
     @functools.cached_property
     def frame(self):
-        import pandas
-
         columns = {"n": np.linspace(0, 1, 20), "c": list("ab") * 10, "i": np.arange(20)}
-        return pandas.DataFrame(columns)
+        return self.pandas.DataFrame(columns)
 
     def make_frame(self, **columns):
-        import pandas
 
-        return pandas.DataFrame(columns)
+        return self.pandas.DataFrame(columns)
 
     @functools.cached_property
     def table(self):
@@ -150,6 +159,30 @@ class Things:
     @functools.cached_property
     def rows(self):
         return self.table.make_model(8, 1)
+
+    @functools.cached_property
+    def bills(self):
+        """A frame whose columns keep rules."""
+        from tests.tables.test_rules import FRAME
+
+        return FRAME.assign(rooms=20)
+
+    @functools.cached_property
+    def visits(self):
+        """A frame of several rows for each patient."""
+        from tests.tables.test_sequences import VISITS
+
+        return VISITS
+
+    @functools.cached_property
+    def patients(self):
+        return tables.Sequences.from_dataframe(self.visits, "patient", ["sex"])
+
+    @functools.cached_property
+    def days(self):
+        """A model of rows with times."""
+        days = self.pandas.date_range("2024", periods=20)
+        return tables.Table.from_dataframe(self.make_frame(day=days)).make_model(8, 1)
 
     @functools.cached_property
     def series(self):
