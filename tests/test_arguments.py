@@ -11,7 +11,7 @@ import traceback
 import numpy as np
 import pytest
 
-from tests.wrong import data, frames, maths, models, networks, pictures, rest, series
+from tests.wrong import data, frames, maths, models, networks, parts, pictures, rest, series
 from tests.wrong.things import FLOW, Things, X, total
 
 pytestmark = pytest.mark.once
@@ -22,6 +22,7 @@ AREAS = {
     "maths": maths,
     "models": models,
     "networks": networks,
+    "parts": parts,
     "pictures": pictures,
     "rest": rest,
     "series": series,

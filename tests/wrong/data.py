@@ -909,6 +909,16 @@ CALLS = {
             "must have shape (num, 8, 8, 1), with num at least 2",
             "shape ()",
         ),
+        (
+            lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0], IMAGES)(np.zeros((5, 4, 4, 3))),
+            "must have shape (num, 8, 8, 1), with num at least 2",
+            "shape (5, 4, 4, 3)",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0], IMAGES)(IMAGES[:1]),
+            "must have shape (num, 8, 8, 1), with num at least 2",
+            "shape (1, 8, 8, 1)",
+        ),
     ],
     "scaling": [
         (lambda t: tables.Number("x"), "must be one of ['mean', 'quantiles']", "scaling='x'"),

@@ -215,6 +215,11 @@ CALLS = {
             "must be None, because there are no targets: use",
             "class_weight={0: 1}",
         ),
+        (
+            lambda t: t.model.fit(X, class_weight={0: 2.0}),
+            "must be None, because there are no targets: use `sample_weight`",
+            "class_weight={0: 2.0}",
+        ),
     ],
     "colour": [
         (
@@ -381,6 +386,33 @@ CALLS = {
             ),
             "must be a number in [0, 1)",
             "condition_dropout=1.0",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                condition_dropout={"zoom": 0.1},
+            ),
+            "must be 0 without a `null_condition`, which replaces dropped conditions.",
+            "condition_dropout={'zoom': 0.1} with",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                condition_dropout={"label": 1.0},
+            ),
+            "must be a number in [0, 1)",
+            "condition_dropout['label']=1.0",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                condition_dropout={"label": "often"},
+            ),
+            "must be a number in [0, 1)",
+            "condition_dropout['label']='often'",
         ),
     ],
     "data": [
@@ -786,6 +818,11 @@ CALLS = {
             "must have a `weights` for each of 2 samples",
             "weights of shape (5, 3)",
         ),
+        (
+            lambda t: t.ordered.generate(4, 2, order="random", guidance=total),
+            "must not be given with order=Random() (generate more samples instead, and",
+            "guidance=",
+        ),
     ],
     "guidance_scale": [
         (
@@ -944,6 +981,13 @@ CALLS = {
             lambda t: t.continuous.generate(2, 2, "ode1", latents=np.full((2, 4, 4, 1, 1), nan)),
             "must be finite and have shape (2, 4, 4, 1, 1): (num_samples,",
             "shape (2, 4, 4, 1, 1)",
+        ),
+        (
+            lambda t: t.ordered.generate(
+                4, 2, order="random", sampler="ode1", latents=np.zeros((4, 3, 5))
+            ),
+            "must not be given with order=Random()",
+            "latents=",
         ),
     ],
     "length": [
@@ -1299,6 +1343,61 @@ CALLS = {
             "must be finite",
             "null_condition=[nan, 1]",
         ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                null_condition={"zoom": 0.5},
+            ),
+            "must have the shape (3,)",
+            "null_condition['zoom']=0.5",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                null_condition={"size": 3},
+            ),
+            "must match the conditions of the network: a dict with some of ['zoom',",
+            "null_condition={'label': 5, 'size': 3}",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                null_condition=3,
+            ),
+            "must match the conditions of the network: a dict with some of ['zoom',",
+            "null_condition=3",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                null_condition={"zoom": np.zeros(4)},
+            ),
+            "must have the shape (3,)",
+            "null_condition['zoom']=array([0., 0., 0., 0.])",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, ConditionNetwork(1), SHAPE, null_condition=2**40),
+            "must contain numbers that fit int32, from -2147483648 to 2147483647",
+            "values from 1099511627776 to 1099511627776",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                FLOW, ConditionNetwork(1), SHAPE, null_condition=np.array([2**40, 0])
+            ),
+            "must contain numbers that fit int32, from -2147483648 to 2147483647",
+            "values from 0 to 1099511627776",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                FLOW, ConditionNetwork(1), SHAPE, null_condition=np.array([1e300, 0.0])
+            ),
+            "must contain numbers that fit float32, from -3.4028234663852886e+38 to",
+            "values from 0.0 to 1e+300",
+        ),
     ],
     "num_intervals": [
         (
@@ -1343,6 +1442,11 @@ CALLS = {
             "must be an integer of at least 1",
             "num_particles='a'",
         ),
+        (
+            lambda t: t.ordered.generate(4, 2, order="random", num_particles=2),
+            "must not be given with order=Random()",
+            "num_particles=2",
+        ),
     ],
     "num_repeats": [
         (
@@ -1359,6 +1463,31 @@ CALLS = {
             lambda t: t.model.code_length(X, num_repeats=None),
             "must be an integer of at least 1",
             "num_repeats=None",
+        ),
+        (
+            lambda t: t.model.compile(num_repeats=-1),
+            "must be an integer of at least 1",
+            "num_repeats=-1",
+        ),
+        (
+            lambda t: t.model.compile(num_repeats=1.5),
+            "must be an integer of at least 1",
+            "num_repeats=1.5",
+        ),
+        (
+            lambda t: t.model.compile(num_repeats=True),
+            "must be an integer of at least 1",
+            "num_repeats=True",
+        ),
+        (
+            lambda t: t.model.compile(num_repeats=None),
+            "must be an integer of at least 1",
+            "num_repeats=None",
+        ),
+        (
+            lambda t: t.model.compile(num_repeats="2"),
+            "must be an integer of at least 1",
+            "num_repeats='2'",
         ),
     ],
     "num_samples": [
@@ -1512,6 +1641,13 @@ CALLS = {
             lambda t: t.parts.generate(2, order={"a": 0, "b": 1}),
             "must send flow['b'] by messages",
             "order=Groups(",
+        ),
+        (
+            lambda t: t.numbers.code_length(
+                np.zeros((4, 3), "float32"), order=orders.LeftToRight()
+            ),
+            "must send flow by messages. Only integers can be coded directly, and bins",
+            "flow=ContinuousFlow(",
         ),
     ],
     "orders": [
@@ -1728,6 +1864,11 @@ CALLS = {
             "must be True or False",
             "return_details=1",
         ),
+        (
+            lambda t: t.ordered.generate(4, 2, order="random", return_details=True),
+            "must not be given with order=Random()",
+            "return_details=True",
+        ),
     ],
     "return_dict": [
         (
@@ -1829,6 +1970,24 @@ CALLS = {
             lambda t: t.model.code_length(X, sample_weight="abc"),
             "must be an array with one weight per variable, of shape",
             "shape ()",
+        ),
+        *(
+            (
+                lambda t, verb=verb, weights=weights: getattr(t.compiled_numbers, verb)(
+                    np.zeros((12, 3), "float32"), sample_weight=weights
+                ),
+                "must be",
+                "",
+            )
+            for verb in ("fit", "evaluate", "code_length")
+            for weights in (
+                np.ones(11),
+                np.ones((12, 4)),
+                np.ones((12, 3, 1)),
+                np.ones((1, 3)),
+                np.array(2.0),
+                {"x": np.ones(12)},
+            )
         ),
     ],
     "sampler": [

@@ -1035,6 +1035,13 @@ CALLS = {
             "positions=[]",
         ),
     ],
+    "rank": [
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, 1).enable_lora(0),
+            "must be an integer of at least 1",
+            "rank=0",
+        ),
+    ],
     "remat": [
         (
             lambda t: networks.Transformer(FLOW, 4, 8, 1, 1, remat="x"),

@@ -1,6 +1,9 @@
 """Wrong calls of callbacks, guidance, codec, presets, checkpoints and testing."""
 
+import types
+
 import numpy as np
+from keras import ops
 
 from keras_bfn import (
     BayesianFlowNetwork,
@@ -13,6 +16,7 @@ from keras_bfn import (
     flows,
     guidance,
     networks,
+    orders,
     presets,
     recipes,
     samplers,
@@ -55,6 +59,18 @@ CALLS = {
             lambda t: guidance.LinearInverse(np.full((1, 3), nan), [1.0], 0.1),
             "must be a finite matrix",
             "A=array([[nan, nan, nan]],",
+        ),
+        (
+            lambda t: guidance.LinearInverse([1.0], [1.0], 0.1),
+            "must be a finite matrix",
+            "A=array([1.], dtype=float32)",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.LinearInverse(np.ones((1, 3)), [1.0], 1)
+            ),
+            "must have 32 columns, the size of an example of the expected data",
+            "A of shape (1, 3)\x1b[0m",
         ),
     ],
     "accept": [
@@ -106,6 +122,23 @@ CALLS = {
             lambda t: guidance.ClassifierGuidance("x", 1),
             "must be a Keras model, or a function",
             "classifier='x'",
+        ),
+        (
+            lambda t: guidance.ClassifierGuidance(3, 1),
+            "must be a Keras model, or a function",
+            "classifier=3",
+        ),
+        (
+            lambda t: t.model.generate(2, 2, guidance=guidance.ClassifierGuidance(total, 1)),
+            "must return `(batch, num_classes)`",
+            "shape (4,)",
+        ),
+    ],
+    "clock": [
+        (
+            lambda t: callbacks.TimeBudget(seconds=1.0, clock="moon"),
+            "must be one of ['wall', 'processor']",
+            "clock='moon'",
         ),
     ],
     "columns": [
@@ -193,6 +226,13 @@ CALLS = {
             "Data with infinitely many values have no code of finite",
             "ContinuousFlow(prediction='noise',",
         ),
+        (
+            lambda t: codec.Codec(
+                t.parts, order=orders.Groups({"a": 0, "b": 1}, told=[True, False])
+            ),
+            "no code of finite length",
+            "ContinuousFlow(",
+        ),
     ],
     "end": [
         (
@@ -256,6 +296,25 @@ CALLS = {
             "fn=3",
         ),
         (lambda t: guidance.Guidance(fn=3), "must be a function of the expected data", "fn=3"),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.Constraint(lambda p: p[0, 0, 0, 0], 1.0, 0.1)
+            ),
+            "must return a tensor of shape (batch,) or (batch, size)",
+            "shape (2,)",
+        ),
+        (
+            lambda t: t.model.generate(2, 2, guidance=guidance.Constraint(ops.sum, 1.0, 0.1)),
+            "must return a tensor of shape (batch,) or (batch, size)",
+            "shape ()",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.Constraint(lambda p: None, 1.0, 0.1)
+            ),
+            "must return a tensor of shape (batch,) or (batch, size)",
+            "a NoneType",
+        ),
     ],
     "from_logits": [
         (
@@ -267,6 +326,16 @@ CALLS = {
     "guidance": [
         (lambda t: guidance.get(3), "must be a function or a", "guidance=3"),
         (lambda t: guidance.get("x"), "must be a function or a", "guidance='x'"),
+        (
+            lambda t: guidance.Balanced([0, 3]).fn(ops.zeros((2, 4))),
+            "must be for sequences, with expected data of shape (batch, length,",
+            "classes [0, 3] for shape (2, 4)",
+        ),
+        (
+            lambda t: guidance.Balanced([0, 3]).fn(ops.zeros((2, 4, 3))),
+            "must be for sequences, with expected data of shape (batch, length,",
+            "classes [0, 3] for shape (2, 4, 3)",
+        ),
     ],
     "guidance_scale": [
         (
@@ -526,6 +595,13 @@ CALLS = {
             "must be None: the covariance is analytic",
             "num_draws=2",
         ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.LinearInverse(np.ones((1, 32)), [1.0], 1, num_draws=2)
+            ),
+            "must be None: the covariance is analytic",
+            "num_draws=2",
+        ),
     ],
     "num_jumps": [
         (
@@ -600,6 +676,11 @@ CALLS = {
             "must be an integer of at least 1 and at most 1048576",
             "num_steps=2.0",
         ),
+        (
+            lambda t: codec.Codec(t.model, num_steps=2**20, resolution=0.0011).compress(X),
+            "Arguments `num_steps` and `resolution` must be such",
+            "num_steps=1048576, resolution=0.0011",
+        ),
     ],
     "optimizer": [
         (
@@ -613,6 +694,11 @@ CALLS = {
             lambda t: testing.check_sampler(samplers.SDE1Sampler(), 3, order="a"),
             "must be a finite number, at most 1e+30 in magnitude",
             "order='a'",
+        ),
+        (
+            lambda t: codec.Codec(t.model, order="random"),
+            "`order` requires a model with times=",
+            "order=Random(), times='shared'",
         ),
     ],
     "pair": [
@@ -659,6 +745,20 @@ CALLS = {
             "must be the name of a part, or None",
             "part=3",
         ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.LinearInverse(np.ones((1, 32)), [1.0], 1, "a")
+            ),
+            "must be None unless the flow is a dict",
+            "part='a'\x1b[0m",
+        ),
+        (
+            lambda t: t.parts.generate(
+                2, 2, guidance=guidance.LinearInverse([[1.0]], [0.3], 0.1, part="size")
+            ),
+            "must be one of ['a', 'b']",
+            "part='size'\x1b[0m",
+        ),
     ],
     "path": [
         (
@@ -693,6 +793,16 @@ CALLS = {
     "peak_rate": [
         (lambda t: recipes.adamw(9, 0), "must be a positive, finite number", "peak_rate=0"),
         (lambda t: recipes.muon(9, 0), "must be a positive, finite number", "peak_rate=0"),
+        (
+            lambda t: recipes.adamw(peak_rate=-1.0),
+            "must be a positive, finite number",
+            "peak_rate=-1.0",
+        ),
+        (
+            lambda t: recipes.muon(peak_rate=-1.0),
+            "must be a positive, finite number",
+            "peak_rate=-1.0",
+        ),
     ],
     "preprocess": [
         (
@@ -741,11 +851,25 @@ CALLS = {
             "resolution=0.0001",
         ),
     ],
+    "resume": [
+        (
+            lambda t: callbacks.TimeBudget(seconds=1.0, resume=True),
+            "must be a `Resume`, or None",
+            "resume=True",
+        ),
+    ],
     "return_report": [
         (
             lambda t: t.codec.compress(X, return_report="x"),
             "must be True or False",
             "return_report='x'",
+        ),
+    ],
+    "rise": [
+        (
+            lambda t: callbacks.TimeBudget(seconds=1.0, rise=0),
+            "must be a number strictly between 0 and 1",
+            "rise=0",
         ),
     ],
     "sampler": [
@@ -764,6 +888,21 @@ CALLS = {
             lambda t: t.student.generate(4, 2, "sde2", [0] * 4),
             "must be 'jump', or a `JumpSampler`, for a network that takes 't_next'",
             "SDE2Sampler(noise=1.0",
+        ),
+        (
+            lambda t: t.model.generate(2, 1, "jump"),
+            "must not jump unless the network takes 't_next'. `keras_bfn.distillation`",
+            "sampler=JumpSampler(",
+        ),
+        (
+            lambda t: t.student.encode(X_MANY, 1, "jump", [0] * 4),
+            "must not jump, because jumps do not run backwards",
+            "",
+        ),
+        (
+            lambda t: t.student.generate(2, 1, "jump", [0] * 2, guidance=total),
+            "must not jump to be guided by a likelihood",
+            "sampler=JumpSampler(",
         ),
     ],
     "rescale": [
@@ -817,6 +956,13 @@ CALLS = {
     ],
     "schedule": [
         (lambda t: testing.check_schedule(3), "A schedule must be a", "", AssertionError),
+    ],
+    "seconds": [
+        (
+            lambda t: callbacks.TimeBudget(seconds=0),
+            "must be a positive, finite number",
+            "seconds=0",
+        ),
     ],
     "seed": [
         (
@@ -883,6 +1029,11 @@ CALLS = {
             "must be a positive, finite number",
             "std=inf",
         ),
+        (
+            lambda t: guidance.Constraint(len, 1.0, -0.1),
+            "must be a positive, finite number",
+            "std=-0.1",
+        ),
     ],
     "student": [
         (
@@ -944,6 +1095,32 @@ CALLS = {
             "must be an array of numbers",
             "a NoneType",
         ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.ClassifierGuidance(lambda p: p[:, 0, 0, 0], 3)
+            ),
+            "must contain classes below 2",
+            "target=3",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.ClassifierGuidance(lambda p: p[:, 0, 0, 0], [0, 1, 1])
+            ),
+            "Argument `guidance` must have a `target` for each of 2 samples",
+            "",
+        ),
+        (
+            lambda t: guidance.Constraint(len, inf, 0.1),
+            "must be finite",
+            "target=array(inf, dtype=float32)",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.Constraint(total, np.ones((2, 3)), 0.1)
+            ),
+            "must have 1 numbers per sample, like the result of `fn`, or one",
+            "target of shape (2, 3)",
+        ),
     ],
     "tensorboard": [
         (lambda t: callbacks.SampleImages("a", tensorboard=3), "must be a path", "tensorboard=3"),
@@ -980,6 +1157,13 @@ CALLS = {
             lambda t: guidance.Balanced("()"),
             "must be given if `pair` contains symbols, not classes",
             "tokenizer=None",
+        ),
+        (
+            lambda t: guidance.Balanced(
+                "()", types.SimpleNamespace(encode=lambda text: [ord(text)])
+            ),
+            "must have an `end`, which may be None",
+            "tokenizer=namespace(",
         ),
     ],
     "training": [
@@ -1048,6 +1232,11 @@ CALLS = {
             lambda t: guidance.Guidance(fn=total, values={"y": "a"}),
             "must have an array of numbers for `y`",
             "values=array('a', dtype='",
+        ),
+        (
+            lambda t: guidance.Guidance(len, values={"label": np.array([2**40])}),
+            "must contain numbers that fit int32, from -2147483648 to 2147483647",
+            "values from 1099511627776 to 1099511627776",
         ),
     ],
     "verbose": [

@@ -20,6 +20,7 @@ from keras_bfn import (
     tables,
 )
 from tests.datasets.test_folders import png
+from tests.models import parts
 from tests.models.small import (
     EVENT_SHAPE,
     FLOWS,
@@ -85,6 +86,21 @@ class Things:
         return model
 
     @functools.cached_property
+    def many_parts(self):
+        model = parts.make_model()
+        model.compile("sgd")
+        return model
+
+    @functools.cached_property
+    def timed_parts(self):
+        return parts.make_model(times="variables")
+
+    @functools.cached_property
+    def sent_parts(self):
+        flow = parts.without(parts.FLOWS, "size")
+        return parts.make_model(flow, parts.without(parts.EVENT_SHAPES, "size"))
+
+    @functools.cached_property
     def ordered(self):
         network = networks.Transformer(MANY, (3,), 8, 1, 1, times="variables")
         return BayesianFlowNetwork(MANY, network, times="variables")
@@ -93,6 +109,12 @@ class Things:
     def numbers(self):
         network = networks.MLP(CONTINUOUS, (3,), 8, num_blocks=1, times="variables")
         return BayesianFlowNetwork(CONTINUOUS, network, times="variables")
+
+    @functools.cached_property
+    def compiled_numbers(self):
+        model = BayesianFlowNetwork(CONTINUOUS, networks.MLP(CONTINUOUS, (3,), 8, num_blocks=1))
+        model.compile()
+        return model
 
     @functools.cached_property
     def texts(self):
