@@ -11,16 +11,18 @@ import traceback
 import numpy as np
 import pytest
 
-from tests.wrong import data, maths, models, networks, pictures, rest, series
+from tests.wrong import data, frames, maths, models, networks, parts, pictures, rest, series
 from tests.wrong.things import FLOW, Things, X, total
 
 pytestmark = pytest.mark.once
 
 AREAS = {
     "data": data,
+    "frames": frames,
     "maths": maths,
     "models": models,
     "networks": networks,
+    "parts": parts,
     "pictures": pictures,
     "rest": rest,
     "series": series,
@@ -36,7 +38,7 @@ A_BACKEND = re.compile(r"site-packages/(tensorflow|jax|torch)/")
 
 @pytest.fixture(scope="module")
 def things(tmp_path_factory):
-    for package in ("matplotlib", "pandas", "narwhals", "constriction", "sklearn"):
+    for package in ("matplotlib", "pandas", "polars", "narwhals", "constriction", "sklearn"):
         pytest.importorskip(package)
     return Things(tmp_path_factory.mktemp("things"))
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bfn import callbacks, recipes
+from keras_bfn import recipes
 from keras_bfn.callbacks import Resume, TimeBudget, time_budget
 from tests.callbacks.resumable import make_data, make_model
 
@@ -102,21 +102,6 @@ def test_seconds_of_the_processor_are_those_of_this_process():
     budget = TimeBudget(1e-3, clock="processor")
     model.fit(make_data(), steps_per_epoch=1, epochs=5, verbose=0, callbacks=[budget])
     assert 1e-3 <= budget.used < 100
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("options", "name"),
-    [
-        ({"seconds": 0}, "seconds"),
-        ({"seconds": 1.0, "rise": 0}, "rise"),
-        ({"seconds": 1.0, "clock": "moon"}, "clock"),
-        ({"seconds": 1.0, "resume": True}, "resume"),
-    ],
-)
-def test_what_is_no_budget_is_refused(options, name):
-    with pytest.raises(ValueError, match=f"`{name}`"):
-        callbacks.TimeBudget(**options)
 
 
 def test_a_schedule_of_the_optimizers_own_is_refused():

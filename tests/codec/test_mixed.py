@@ -12,14 +12,13 @@ from numpy.testing import assert_array_equal, assert_equal
 
 import keras_bfn
 from keras_bfn.codec import Codec, CodecError
-from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
+from keras_bfn.flows import DiscreteFlow, DiscretizedFlow
 from keras_bfn.networks import MultiPart
 from keras_bfn.orders import Blocks, Groups
 from tests.backends import everywhere
 from tests.codec.crafting import crafted
 from tests.codec.small import assert_is_refused
 from tests.codec.test_telling import LENGTH, X, make_model, with_random_weights
-from tests.models import parts
 from tests.orders.test_exact_costs import TRUTHS
 
 pytest.importorskip("constriction")
@@ -116,15 +115,6 @@ def test_bins_that_cannot_be_told_are_sent_given_classes_and_before_them(first):
     assert_equal(codec.decompress(codec.compress(x, verbose=0), verbose=0), x)
     with pytest.raises(ValueError, match=r"`order` must send flow\['levels'\] by messages"):
         Codec(model, order=Groups(numbers))
-
-
-@once
-def test_real_numbers_are_refused_in_any_order():
-    flow = {"kind": DiscreteFlow(3, 1.0), "size": ContinuousFlow()}
-    model = parts.make_model(flow, {"kind": (), "size": (2,)}, times="variables")
-    order = Groups({"kind": 0, "size": 1}, told=[True, False])
-    with pytest.raises(ValueError, match="no code of finite length"):
-        Codec(model, order=order)
 
 
 @once

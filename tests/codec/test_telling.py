@@ -138,14 +138,6 @@ def test_an_order_of_ones_own_is_scored_and_drawn_but_no_file_can_name_it(model)
 
 
 @pytest.mark.once
-def test_models_of_shared_times_are_refused():
-    flow = DiscreteFlow(4, beta_1=2.0)
-    model = keras_bfn.BayesianFlowNetwork(flow, Transformer(flow, LENGTH, 8, 1, 2))
-    with pytest.raises(ValueError, match=r"`order` requires a model with times=.variables."):
-        Codec(model, order="random")
-
-
-@pytest.mark.once
 def test_a_saved_model_decodes(model, tmp_path):
     data = Codec(model, order="random").compress(X, verbose=0)
     model.save(tmp_path / "model.keras")

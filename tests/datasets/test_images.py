@@ -207,16 +207,11 @@ def test_without_labels_sub_folders_have_no_meaning(labelled):
 def test_an_image_in_no_sub_folder_has_no_label(labelled, save):
     save("photographs/alone.png", np.zeros((8, 8, 3)))
     assert image_classes(labelled) == ["a", "b", "c"]
-    with pytest.raises(ValueError, match=r"`labels` must be False unless.*alone\.png"):
-        image_folder(labelled, (8, 8), labels=True)
 
 
 def test_the_share_that_is_held_out_can_be_chosen(labelled):
     sizes = [len(part.examples) for part in image_folder(labelled, (8, 8), held_out=0.2)]
     assert sizes == [19, 5, 6]
-    for share in (0, 0.5, "1%"):
-        with pytest.raises(ValueError, match="`held_out` must be a number strictly between 0"):
-            image_folder(labelled, (8, 8), held_out=share)
 
 
 def test_images_are_cropped_to_their_middle_and_their_pixels_averaged(save, tmp_path):
@@ -227,20 +222,6 @@ def test_images_are_cropped_to_their_middle_and_their_pixels_averaged(save, tmp_
     train, _, _ = image_folder(tmp_path, (8, 8), color_mode="grayscale")
     assert train[0].shape == (1, 8, 8, 1)
     assert abs(train[0][0, 1:-1, 1:-1] - 127.5).max() < 8
-
-
-def test_a_folder_without_three_images_is_refused(save, tmp_path):
-    for i in range(2):
-        save(f"{i}.png", np.zeros((8, 8, 3)))
-    for path, num in ((tmp_path, 2), (tmp_path / "none", 0)):
-        with pytest.raises(
-            FileNotFoundError, match=rf"`path` must be a folder.*{path.name}.*{num}"
-        ):
-            image_folder(path, (8, 8))
-    with pytest.raises(FileNotFoundError, match=r"`path` must be a folder.*none"):
-        image_classes(tmp_path / "none")
-    with pytest.raises(ValueError, match=r"`color_mode` must be one of \['rgb', 'grayscale'\]"):
-        image_folder(tmp_path, (8, 8), color_mode="cmyk")
 
 
 def make_pictures(folder, num=4):

@@ -1,4 +1,4 @@
-"""Tokenizers: what is encoded is decoded, what cannot be is refused, and configs keep all."""
+"""Tokenizers: what is encoded is decoded, and configs keep all."""
 
 import json
 import sys
@@ -75,20 +75,6 @@ def test_a_tokenizer_comes_back_from_its_config(tokenizer):
     np.testing.assert_array_equal(again.encode(TEXT), tokenizer.encode(TEXT))
 
 
-@pytest.mark.parametrize("wrong", [3, None, b"bytes", ["a"]])
-def test_what_is_no_text_is_refused(tokenizer, wrong):
-    with pytest.raises(ValueError, match=r"`text` must be a string.*Received"):
-        tokenizer.encode(wrong)
-
-
-def test_what_are_no_tokens_is_refused(tokenizer):
-    num = tokenizer.num_classes
-    message = rf"`tokens` must contain integers in -1\.\.{num - 1}, of shape.*Received: shape"
-    for wrong in ([num], [-2], [0.5], 1, [[[0]]], None, "ab"):
-        with pytest.raises(ValueError, match=message):
-            tokenizer.decode(wrong)
-
-
 def test_texts_of_a_batch_are_filled_up_and_come_back(tokenizer):
     texts = ["a", TEXT, "象"]
     tokens = tokenizer.encode_batch(texts, 60)
@@ -99,17 +85,8 @@ def test_texts_of_a_batch_are_filled_up_and_come_back(tokenizer):
     np.testing.assert_array_equal(shortest, tokens[:, : shortest.shape[1]])
     fill = -1 if tokenizer.end is None else tokenizer.num_classes - 1
     assert (tokens[:, shortest.shape[1] :] == fill).all()
-    with pytest.raises(
-        ValueError, match=r"`length` must be at least \d+, the number .* Received: .*3"
-    ):
-        tokenizer.encode_batch(texts, 3)
-    for wrong in ([], "text"):
-        with pytest.raises(ValueError, match="`texts` must be a non-empty list of strings"):
-            tokenizer.encode_batch(wrong)
     series = pandas.Series(texts, index=[7, 3, 5])  # as of a part of a frame
     np.testing.assert_array_equal(tokenizer.encode_batch(series), shortest)
-    with pytest.raises(ValueError, match="`length` must be at least"):
-        tokenizer.encode_batch(series, 3)
 
 
 def test_what_is_missing_is_not_decoded(tokenizer):
@@ -145,45 +122,12 @@ def test_symbols_of_molecules(pattern, text, symbols):
     assert [fitted.symbols[token] for token in fitted.encode(text)] == symbols
 
 
-def test_what_symbols_cannot_be_is_refused():
-    with pytest.raises(
-        ValueError, match=r"`text` must consist .* 2 symbols.*no symbol matches at 'xC'"
-    ):
-        Symbols(["C", "Cl"]).encode("ClxC")
-    with pytest.raises(ValueError, match=r"`texts` must consist of matches of .*C\.O"):
-        Symbols.fit(["C.O"], "[CO]")
-    for wrong in ("CCl", [], [""]):  # the letters of one text are not its symbols
-        with pytest.raises(ValueError, match=r"`texts` must be a list of strings with symbols"):
-            Symbols.fit(wrong, SMILES)
-    with pytest.raises(ValueError, match=r"`texts` must consist of matches of 'C\*'"):
-        Symbols.fit(["CC"], "C*")
-    for wrong in ("(", None):
-        with pytest.raises(ValueError, match=r"`pattern` must be a regular expression"):
-            Symbols.fit(["C"], wrong)
-    for wrong in ("C", [], ["C", "C"], ["C", ""], ["C", 3], None):
-        with pytest.raises(ValueError, match=r"`symbols` must be a list of distinct, non-empty"):
-            Symbols(wrong)
-    with pytest.raises(ValueError, match=r"`has_end` must be True or False"):
-        Symbols(["C"], has_end="*")
-
-
 def test_letters_are_numbered_as_in_their_alphabet():
     alphabet = " abcdefghijklmnopqrstuvwxyz"
     assert Letters().alphabet == alphabet
     np.testing.assert_array_equal(Letters().encode(alphabet), np.arange(27))
     assert Letters("aΩ𝄞b").encode("𝄞ba").tolist() == [2, 3, 0]
     assert Letters("ab") != Letters("ba")
-
-
-def test_letters_of_another_alphabet_are_refused():
-    with pytest.raises(ValueError, match=r"the 27 characters.*`clean_text`.*with \['A', 'é'\]$"):
-        Letters().encode("cAfé")
-    with pytest.raises(ValueError, match=r"the 3 characters.*`Letters\.fit`.*\['é'\]$") as caught:
-        Letters("caf").encode("café")
-    assert "clean_text" not in str(caught.value)
-    many = "".join(map(chr, range(0x400, 0x41E)))
-    with pytest.raises(ValueError, match=r"'Г'\] and 10 others$"):
-        Letters().encode(many)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +195,3 @@ def test_an_own_tokenizer_needs_no_base_class():
 
     own = Own()
     assert check_tokenizer("tokenizer", own) is own
-    for wrong in (Own, None, "letters", Letters().encode):
-        with pytest.raises(ValueError, match="`tokenizer` must be a tokenizer, with `encode`"):
-            check_tokenizer("tokenizer", wrong)

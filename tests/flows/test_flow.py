@@ -63,10 +63,3 @@ def test_remaining_cost_falls_to_nothing_in_the_shape_of_the_accuracies(flow, x)
     assert cost.dtype == "float64"
     assert np.all(np.diff(np.ravel(cost)) <= 0)
     assert cost[1, -1] < 1e-6
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("beta", [-1.0, np.nan, np.inf, [1.0, -1.0]])
-def test_remaining_cost_refuses_an_accuracy_that_is_none(beta):
-    with pytest.raises(ValueError, match=r"`beta`.*Received: beta="):
-        DiscreteFlow(2, beta_1=1.0).remaining_cost(np.array([0, 1]))(beta)

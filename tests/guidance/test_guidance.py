@@ -170,8 +170,6 @@ def test_get_takes_functions_and_guidances():
     assert guidance.get(None) is None
     assert guidance.get(one) is one
     assert guidance.get(of_marginals).fn is one.fn
-    with pytest.raises(ValueError, match=r"`guidance` must be a function.*Received: guidance=3"):
-        guidance.get(3)
 
 
 @pytest.mark.once
@@ -179,7 +177,3 @@ def test_get_takes_functions_and_guidances():
 def test_values_have_a_dtype_that_does_not_wrap(dtype):
     made = guidance.Guidance(lambda x, label: x, values={"label": np.array([100, 3], dtype)})
     assert made.values["label"].dtype == ("float32" if "float" in dtype else "int32")
-    with pytest.raises(
-        ValueError, match=r"`values\['label'\]` must contain numbers that fit int32"
-    ):
-        guidance.Guidance(lambda x, label: x, values={"label": np.array([2**40])})

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from scipy import stats
 
-from keras_bfn import BayesianFlowNetwork, datasets, guidance
+from keras_bfn import BayesianFlowNetwork, datasets
 from keras_bfn.flows import DiscreteFlow
 from keras_bfn.guidance import Automaton, Balanced, Even
 from tests.guidance.cases import generate
@@ -87,16 +87,6 @@ def test_sure_sequences_are_accepted_or_not_and_what_is_missing_is_not_read():
     np.testing.assert_allclose(found, np.log([1.0, 1e-30, 1e-30, 1.0]), rtol=1e-6)
 
 
-@pytest.mark.once
-def test_a_tokenizer_has_an_end():
-    class Plain:
-        def encode(self, text):
-            return [ord(text)]
-
-    with pytest.raises(ValueError, match="`tokenizer` must have an `end`"):
-        guidance.Balanced("()", Plain())
-
-
 def test_a_tokenizer_says_which_classes_symbols_are_and_how_texts_end():
     smiles = datasets.Symbols(["C", "Cl", "(", ")", "1", "%10"])
     balanced, even = Balanced("()", smiles), Even(["1", "%10"], smiles)
@@ -126,10 +116,3 @@ def test_sequences_of_a_network_that_knows_no_syntax_are_balanced():
     counts = np.unique(balanced, axis=0, return_counts=True)[1]
     assert len(counts) == 9
     assert stats.chisquare(counts).pvalue > 1e-3
-
-
-def test_data_that_are_no_sequences_of_these_classes_are_refused():
-    for shape in ((2, 4), (2, 4, 3)):
-        with pytest.raises(ValueError, match="`guidance` must be for sequences"):
-            Balanced([0, 3]).fn(ops.zeros(shape))
-    assert guidance.Balanced is Balanced

@@ -81,8 +81,6 @@ def test_conditions_are_inputs_and_a_scale_if_they_guide():
         _, inputs = make_function(model, "step", AncestralSampler(), None, guided)
         assert tuple(inputs["condition"].shape) == (EXAMPLE_ROWS,)
         assert ("guidance_scale" in inputs) is guided
-    with pytest.raises(ValueError, match="`guided` must be False for what='network'"):
-        make_function(model, "network", None, None, True)
 
 
 def test_a_network_that_declares_no_condition_is_told_of_one_by_an_example():

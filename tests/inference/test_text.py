@@ -7,9 +7,9 @@ import pytest
 import keras_bfn
 from keras_bfn import BayesianFlowNetwork
 from keras_bfn.datasets import Bytes, Letters
-from keras_bfn.flows import ContinuousFlow, DiscreteFlow
+from keras_bfn.flows import DiscreteFlow
 from tests.models import parts
-from tests.models.small import FLOWS, make_model, make_text_model
+from tests.models.small import make_text_model
 
 OPTIONS = {"num_steps": 3, "seed": 5, "verbose": 0}
 FLOW, SHAPES = (
@@ -86,14 +86,6 @@ def test_no_window_has_the_noise_of_another(model):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("options", [{"length": 0}, {"length": 2.0}, {"stride": 0}, {"stride": 13}])
-def test_impossible_lengths_are_refused(model, options):
-    (name,) = options
-    with pytest.raises(ValueError, match=f"`{name}`"):
-        model.continue_text("a", **options)
-
-
-@pytest.mark.once
 def test_text_is_one_part_of_several(parts_model):
     texts = parts_model.generate_text(2, part="text", **OPTIONS)
     assert texts == Letters().decode(parts_model.generate(2, **OPTIONS)["text"])
@@ -153,81 +145,6 @@ def test_the_papers_text_is_of_letters():
     assert BayesianFlowNetwork.presets["bfn_text8"].tokenizer == Letters()
 
 
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("flow", "tokenizer", "message"),
-    [
-        (DiscreteFlow(5, 1.0), Letters(), r"`tokenizer` must have as many classes.*\b5\b.*=27"),
-        (ContinuousFlow(), Letters(), "`tokenizer` must have as many classes as.*=27"),
-        (DiscreteFlow(27, 1.0), "letters", "`tokenizer` must be a tokenizer, with `encode`"),
-        (FLOW, Letters(), r"`tokenizer` must be a dict.*\['tag', 'text'\].*a Letters"),
-        (FLOW, {"words": Letters()}, r"`tokenizer` must be a dict.*\['words'\]"),
-        (FLOW, {"tag": Letters()}, r"`tokenizer\['tag'\]` must have as many classes.*=27"),
-    ],
-)
-def test_a_tokenizer_of_other_classes_is_refused(flow, tokenizer, message):
-    network = keras.layers.Dense(1)
-    with pytest.raises(ValueError, match=f"{message}.*"):
-        BayesianFlowNetwork(flow, network, tokenizer=tokenizer)
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("prompt", "message"),
-    [
-        ("call me ishmael", "`prompt` must have at most 12 tokens.*Received: 15 tokens"),
-        (["a", "call me ishmael"], "`prompt` must have at most 12 tokens"),
-        ([], r"`prompt` must be a string, or a non-empty list.*Received: prompt=\[\]"),
-        (3, "`prompt` must be a string, or a non-empty list.*prompt=3"),
-        (["a", 3], "`prompt` must be a string, or a non-empty list"),
-        ("A", r"`text` must contain only the 27 characters.*\['A'\]"),
-    ],
-)
-def test_a_prompt_that_does_not_suit_the_model_is_refused(prompt, message, model):
-    with pytest.raises(ValueError, match=message):
-        model.continue_text(prompt)
-
-
-@pytest.mark.once
-def test_a_model_that_makes_no_text_is_told(model, parts_model):
-    images = make_model(FLOWS["binary"](), compiled=False)
-    for text in (images.generate_text, images.continue_text):
-        with pytest.raises(ValueError, match=r"no `tokenizer` for text.*tokenizer=None"):
-            text(1)
-    with pytest.raises(ValueError, match=r"no `tokenizer`.*\{'text': Letters.*part='tag'"):
-        parts_model.generate_text(1, part="tag")
-    with pytest.raises(ValueError, match=r"`part` must be one of \['tag', 'text'\].*part=None"):
-        parts_model.continue_text("a")
-    with pytest.raises(ValueError, match="`part` must be None unless the flow is a dict"):
-        model.generate_text(1, part="text")
-    flow = DiscreteFlow(2, 1.0)
-    network = keras_bfn.networks.MLP(flow, (2, 2), width=8, num_blocks=1)
-    with pytest.raises(ValueError, match=r"`event_shape` must be \(length,\).*\(2, 2\)"):
-        BayesianFlowNetwork(flow, network, tokenizer=Letters("ab")).generate_text(1)
-
-
-@pytest.mark.once
-def test_only_text_is_returned(model):
-    with pytest.raises(ValueError, match=r"`return_details` must be False.*use `generate`"):
-        model.generate_text(1, return_details=True)
-    with pytest.raises(ValueError, match=r"`return_details` must be False.*use `inpaint`"):
-        model.continue_text("a", return_details=True)
-
-
-@pytest.mark.once
-@pytest.mark.once
-def test_options_that_are_not_those_of_the_verb_are_refused(model):
-    with pytest.raises(TypeError, match="`continue_text` passes further arguments to `inpaint`"):
-        model.continue_text("a", sampler="sde2", **OPTIONS)
-    with pytest.raises(TypeError, match="Received: mask="):
-        model.continue_text("a", mask=np.ones(12, bool), **OPTIONS)
-    with pytest.raises(TypeError, match="`generate_text` passes further arguments to `generate`"):
-        model.generate_text(2, twisted=True, **OPTIONS)
-    for given in ("call", ["call", "me"]):
-        with pytest.raises(ValueError, match=r"tokens of `model.tokenizer.encode`"):
-            model.generate_text(2, given=given, **OPTIONS)
-
-
 def test_guidance_holds_in_every_window(model):
     """The letter "e" is unlikely by e^-6 at each position; without guidance it is frequent."""
 
@@ -256,6 +173,3 @@ def test_texts_have_lengths_of_their_own():
     assert [len(text) for text in made] == [3, 8, 1]
     continued = model.continue_text("ab", 2, 3, lengths=5, verbose=0)
     assert [(text[:2], len(text)) for text in continued] == [("ab", 5)] * 2
-    for verb, first in ((model.generate_text, 2), (model.continue_text, "ab")):
-        with pytest.raises(ValueError, match="`lengths` must be None for a `length` above 8"):
-            verb(first, num_steps=3, lengths=5, length=9)

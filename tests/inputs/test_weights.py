@@ -254,21 +254,6 @@ def test_weights_of_parts(kind):
         assert logs[f"{name}_nats_per_example"] == pytest.approx(value / NUM, rel=1e-5)
 
 
-@pytest.mark.once
-@pytest.mark.parametrize(
-    "weights",
-    [
-        *(np.ones(NUM - 1), np.ones((NUM, SIZE + 1)), np.ones((NUM, SIZE, 1))),
-        *(np.ones((1, SIZE)), np.array(2.0), {"x": np.ones(NUM)}),
-    ],
-    ids=str,
-)
-def test_weights_of_other_shapes_are_refused(weights, model):
-    for verb in (model.fit, model.evaluate, model.code_length):
-        with pytest.raises(ValueError, match=r"`sample_weight` must be.*Received"):
-            verb(X, sample_weight=weights, verbose=0)
-
-
 REPEATS = 3
 
 
@@ -314,7 +299,7 @@ def test_repeats_of_parts_with_conditions():
 
 
 @pytest.mark.once
-def test_repeats_are_saved_and_checked(tmp_path):
+def test_repeats_are_saved(tmp_path):
     model = make_model(num_repeats=REPEATS)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -322,9 +307,6 @@ def test_repeats_are_saved_and_checked(tmp_path):
     assert loaded.get_compile_config()["num_repeats"] == REPEATS
     with seeded(model.seed_generator, 0), seeded(loaded.seed_generator, 0):
         assert loaded.evaluate(X, verbose=0) == pytest.approx(model.evaluate(X, verbose=0))
-    for wrong in (0, -1, 1.5, True, None, "2"):
-        with pytest.raises(ValueError, match=r"`num_repeats` must be an integer.*Received"):
-            make_model(num_repeats=wrong)
 
 
 def test_weights_of_examples_and_of_variables_take_turns_on_one_model():

@@ -232,25 +232,6 @@ def test_strings_are_refused_of_every_kind_of_network():
         own.generate(2, 2, condition={"label": "cat"}, verbose=0)
 
 
-@pytest.mark.once
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"condition_dropout": {"zoom": 0.1}}, r"`condition_dropout` must be 0 without a `null"),
-        ({"condition_dropout": {"label": 1.0}}, r"`condition_dropout\['label'\]` must be"),
-        ({"condition_dropout": {"label": "often"}}, r"`condition_dropout\['label'\]` must be"),
-        ({"null_condition": {"zoom": 0.5}}, r"`null_condition\['zoom'\]` must have the shape"),
-        ({"null_condition": {"size": 3}}, r"`null_condition` must .*'zoom'.*Received.*size"),
-        ({"null_condition": 3}, r"`null_condition` must .*'zoom'.*Received"),
-        ({"null_condition": {"zoom": np.zeros(4)}}, r"`null_condition\['zoom'\]` must .*\(3,\)"),
-    ],
-    ids=str,
-)
-def test_wrong_nulls_and_rates_are_refused(options, message):
-    with pytest.raises(ValueError, match=message):
-        make_model(**options)
-
-
 @keras.saving.register_keras_serializable("keras_bfn_tests")
 class Recorder(layers.Layer):
     """A plain layer whose output is what it is told."""

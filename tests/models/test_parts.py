@@ -175,11 +175,6 @@ def test_log_spaced_times_are_those_of_the_parts_averaged(model):
         assert_allclose(prediction.t, times[:-1], rtol=1e-6)
 
 
-def test_real_numbers_have_no_temperature(model):
-    with pytest.raises(ValueError, match="`temperature` must be 1 for continuous data"):
-        model.generate(2, 2, SDE2Sampler(temperature=0.5), verbose=0)
-
-
 def test_sample_weights_weigh_examples(part_nats):
     weights = np.zeros(NUM, "float32")
     weights[3] = 3.0

@@ -111,14 +111,6 @@ def test_a_generator_loses_no_batch_to_the_check(fresh):
     assert seen == [0, 1, 2]
 
 
-@pytest.mark.once
-def test_validation_data_by_position_are_checked_too():
-    flow = FLOWS["binary"]()
-    x = make_data(flow)
-    with pytest.raises(ValueError, match="`validation_data` must contain integers"):
-        make_model(flow).fit(x, None, 8, 1, 0, None, 0.0, x.astype("float32"))
-
-
 def test_sample_weights_weigh_examples(fresh):
     x = make_data(FLOWS["binary"]())
     kwargs = {"batch_size": 24, "verbose": 0, "return_dict": True}

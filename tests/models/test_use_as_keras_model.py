@@ -218,18 +218,6 @@ def test_callbacks_know_that_less_is_better(monitor, tmp_path):
 
 
 @pytest.mark.once
-def test_what_has_no_meaning_is_refused():
-    model = make_model()
-    with pytest.raises(ValueError, match=r"`class_weight` must be None.*\{0: 2.0\}"):
-        model.fit(X, class_weight={0: 2.0}, verbose=0)
-    with pytest.raises(ValueError, match="`x` must be an array, with rows of equal length"):
-        model.fit([[0, 1], [2]], verbose=0)
-    conditional = make_model(conditions=5)
-    with pytest.raises(ValueError, match=r"classes in 0..4; 5 means no condition.*Subtract 1"):
-        conditional.fit((X, 1 + CLASSES), verbose=0)
-
-
-@pytest.mark.once
 def test_one_class_stands_for_all_samples():
     model = make_model(conditions=5)
     same = model.generate(4, 3, condition=np.full(4, 2), seed=0, verbose=0)

@@ -54,10 +54,8 @@ def test_lora_trains_little_starts_from_nothing_and_is_in_the_kernels_of_a_file(
 
 
 @pytest.mark.once
-def test_lora_twice_and_of_no_rank_are_refused():
+def test_lora_twice_is_refused():
     network = NETWORKS["vector"]()
-    with pytest.raises(ValueError, match=r"`rank` must be .*Received: rank=0"):
-        network.enable_lora(0)
     network.enable_lora(1)
     with pytest.raises(ValueError, match="already enabled"):
         network.enable_lora(1)

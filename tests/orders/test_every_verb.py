@@ -14,7 +14,7 @@ from keras_bfn.datasets import Letters
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.guidance import ClassifierFreeGuidance
 from keras_bfn.networks import MLP, Transformer
-from keras_bfn.orders import Blocks, Groups, LeftToRight, Random
+from keras_bfn.orders import Blocks, Groups, Random
 from tests.backends import everywhere
 from tests.checks import assert_draws_follow
 from tests.injected_noise import injected_noise
@@ -359,8 +359,6 @@ def test_numbers_are_sent_in_blocks_and_given(flow):
         flow.check_data(drawn)
         nats = model.code_length(x, 3, given=known, order=order, **QUIET)
         assert np.isfinite(total(nats)).all()
-    with pytest.raises(ValueError, match="`order` must send flow by messages"):
-        model.code_length(x, order=LeftToRight(), **QUIET)
 
 
 @pytest.mark.parametrize("sampler", everywhere(["ode2", "sde1"], "ode2"))

@@ -423,21 +423,3 @@ def test_an_order_is_a_program_of_its_own_for_any_number_of_steps():
     assert len(truth.model.programs) == 1
     truth.model.generate(4, 2, order=Blocks(2), verbose=0)
     assert len(truth.model.programs) == 2
-
-
-@once
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"guidance": lambda x: x[:, 0, 0]}, "`guidance` must not be given with order=Random"),
-        ({"return_details": True}, "`return_details` must not be given with order=Random"),
-        ({"num_particles": 2}, "`num_particles` must not be given with order=Random"),
-        (
-            {"sampler": "ode1", "latents": np.zeros((4, 2, 3))},
-            "`latents` must not be given with order=Random",
-        ),
-    ],
-)
-def test_what_no_order_but_together_has_is_refused(options, message):
-    with pytest.raises(ValueError, match=message):
-        TRUTHS["classes"].model.generate(4, 2, order="random", verbose=0, **options)

@@ -344,11 +344,3 @@ def test_what_onnx_lacks_is_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match=r"`format` must not be 'onnx': .*lacks.*`JointNormal`"):
         model.export(tmp_path / "step.onnx", "onnx")
     model.export(tmp_path / "step.pt2", "torch")
-
-
-@pytest.mark.once
-def test_only_a_null_condition_guides():
-    with pytest.raises(ValueError, match="`guided` must be False"):
-        of_this_package().export("step.pt2", "torch", guided=True)
-    with pytest.raises(ValueError, match="`guided` must be False"):
-        of_keras().export("network.pt2", "torch", what="network", guided=True)

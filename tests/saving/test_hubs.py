@@ -155,31 +155,6 @@ def test_what_kaggle_does_not_show_is_refused(status, kind, kaggle):
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    "handle",
-    [
-        "hf://",
-        "hf://model",
-        "hf://user/repo/file",
-        "hf://user/repo@",
-        "hf://../repo",
-        "kaggle://user/model",
-        "kaggle://user/model/keras/small/newest",
-    ],
-)
-def test_wrong_handles_are_refused(handle):
-    model = make_model(FLOWS["binary"]())
-    form = "must have the form hf://user/repo.* kaggle://user/model/framework/variation.*Received"
-    with pytest.raises(ValueError, match=rf"`preset` {form}: preset='{handle}'"):
-        BayesianFlowNetwork.from_preset(handle)
-    for wrong in (handle, "gs://bucket", "folder", 3):
-        with pytest.raises(ValueError, match=rf"`uri` {form}: uri='?{wrong}"):
-            model.upload_preset(wrong, **ABOUT)
-        with pytest.raises(ValueError, match=rf"`uri` {form}"):
-            upload_preset(wrong, "folder")
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(
     ("handle", "library"),
     [("hf://user/repo", "huggingface_hub"), ("kaggle://user/model/keras/small", "kagglehub")],
 )

@@ -90,14 +90,7 @@ def test_scores_are_the_likelihoods_of_the_rows():
     assert estimator.score(df) == pytest.approx(expected.mean())
 
 
-def test_arguments_are_refused_by_name():
-    df = make_frame()
-    with pytest.raises(ValueError, match=r"`epochs` must be an integer of at least 1.*epochs=0"):
-        make_estimator(epochs=0).fit(df)
-    with pytest.raises(ValueError, match="`columns` must name some of"):
-        make_estimator(columns={"other": Levels()}).fit(df)
-    with pytest.raises(ValueError, match=r"`columns` must be None, or a dict.*columns=\['a'\]"):
-        make_estimator(columns=["a"]).fit(df)
+def test_there_is_no_other_estimator():
     with pytest.raises(AttributeError, match="has no attribute 'Estimator'"):
         keras_bfn.tables.Estimator  # noqa: B018
 

@@ -194,54 +194,6 @@ def test_likelihoods_are_of_entities_and_tell_what_is_odd(trained):
     assert np.mean(right > wrong + 1) > 0.9
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("nobody",), "`entity` must be one of the columns.*Received: entity='nobody'"),
-        (("patient", ["nobody"]), "`static` must contain different columns.*'nobody'"),
-        (("patient", ["sex", "sex"]), "`static` must contain different columns"),
-        (("patient", ["patient"]), "`static` must contain different columns"),
-        (("patient", ["pain"]), "one value of the static column 'pain'.*several for 'p'"),
-        (("patient", ["sex"], {"patient": Number()}), "`columns` must be a dict from some of"),
-        (("patient", ["day", "sex", "weight", "pain"]), "neither the entity nor static"),
-        (("weight",), "an entity in column 'weight' of each row.*none in row 1"),
-    ],
-)
-def test_wrong_columns_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        Sequences.from_dataframe(VISITS, *arguments)
-
-
-def test_too_many_rows_and_missing_entities_are_refused(visits):
-    longer = pandas.concat([VISITS, VISITS.assign(patient="p")])
-    with pytest.raises(ValueError, match=r"at most 3 rows for each entity.*8 for 'p'"):
-        visits.encode(longer)
-    with pytest.raises(ValueError, match="must have the column 'patient'"):
-        visits.encode(VISITS.drop(columns="patient"))
-    with pytest.raises(ValueError, match="`order` must contain each of the columns"):
-        Sequences("patient", visits.entities, visits.rows, 3, ["day"])
-    with pytest.raises(ValueError, match=r"`rows` must be a `keras_bfn.tables.Table`"):
-        Sequences("patient", visits.entities, VISITS, 3, list(VISITS))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"mixer": "sequence"}, '`steps` must name parts for `mixer="sequence"`'),
-        ({"steps": ["a"]}, '`steps` must name parts for `mixer="sequence"`'),
-        ({"mixer": "sequence", "steps": ["c"]}, "`steps` must be a list of names of the parts"),
-        ({"mixer": "sequence", "steps": "a"}, "`steps` must be a list of names of the parts"),
-        ({"mixer": "sequence", "steps": ["a", "b"]}, "start with the same number of steps"),
-        ({"mixer": "sequence", "steps": ["still"]}, "start with the same number of steps"),
-    ],
-)
-def test_networks_refuse_parts_that_are_no_steps(options, message):
-    flow = dict.fromkeys(["a", "b", "still"], keras_bfn.flows.DiscreteFlow(2, beta_1=3.0))
-    shapes = {"a": (4,), "b": (5,), "still": ()}
-    with pytest.raises(ValueError, match=message):
-        networks.MultiPart(flow, shapes, width=16, **options)
-
-
 def test_all_parts_of_a_network_may_be_steps():
     flow = {"a": keras_bfn.flows.DiscreteFlow(3, beta_1=3.0)}
     network = networks.MultiPart(flow, {"a": (4,)}, width=16, mixer="sequence", steps=["a"])

@@ -43,19 +43,6 @@ def test_the_distributions_of_a_single_variable_are_drawn(trajectory, tmp_path):
         plot_flow(FLOWS, trajectory, tmp_path / "flow.png", part="label", variable=(0,))
 
 
-@pytest.mark.parametrize("part", [None, "imag"])
-@pytest.mark.parametrize("draw", [plot_trajectory, plot_flow, animate_generation])
-def test_a_part_that_there_is_not_is_refused(draw, part, trajectory, tmp_path):
-    message = rf"`part` must be one of \['size', 'image', 'label'\]. Received: part={part!r}"
-    with pytest.raises(ValueError, match=message):
-        draw(FLOWS, trajectory, tmp_path / "picture.gif", part=part)
-    with pytest.raises(
-        ValueError, match=r"`part` must be None unless the flow is a dict.*='image'"
-    ):
-        draw(FLOWS["image"], trajectory["image"], tmp_path / "picture.gif", part="image")
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize("draw", [plot_trajectory, animate_generation])
 def test_a_part_that_is_no_image_is_refused(draw, trajectory, tmp_path):
     with pytest.raises(ValueError, match=r"must be images, of shape.*\(3,\)"):

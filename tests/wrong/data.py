@@ -5,6 +5,15 @@ import numpy as np
 from keras_bfn import datasets, metrics, tables
 from tests.wrong.things import IMAGES, LABELS, ROWS, inf, keep, nan
 
+
+class SaysTokens(datasets.Bytes):
+    def __init__(self, tokens):
+        self.tokens = tokens
+
+    def encode(self, text):
+        return np.array(self.tokens * 1000)
+
+
 # By the argument: calls, what is expected instead, and what came.
 CALLS = {
     "alphabet": [
@@ -165,6 +174,11 @@ CALLS = {
             lambda t: datasets.image_folder(".", (8, 8), color_mode=[]),
             "must be one of ['rgb', 'grayscale']",
             "color_mode=[]",
+        ),
+        (
+            lambda t: datasets.image_folder(".", (8, 8), color_mode="cmyk"),
+            "must be one of ['rgb', 'grayscale']",
+            "color_mode='cmyk'",
         ),
     ],
     "colour": [
@@ -433,6 +447,9 @@ CALLS = {
             "given['c']=['a', 'a', 'a']",
         ),
     ],
+    "has_end": [
+        (lambda t: datasets.Symbols(["C"], has_end="*"), "must be True or False", "has_end='*'"),
+    ],
     "held_out": [
         (
             lambda t: datasets.embedded_digits(held_out=1.0),
@@ -448,6 +465,21 @@ CALLS = {
             lambda t: datasets.image_folder(".", (8, 8), held_out=2),
             "must be a number strictly between 0 and 0.5",
             "held_out=2",
+        ),
+        (
+            lambda t: datasets.image_folder(".", (8, 8), held_out=0),
+            "must be a number strictly between 0 and 0.5",
+            "held_out=0",
+        ),
+        (
+            lambda t: datasets.image_folder(".", (8, 8), held_out=0.5),
+            "must be a number strictly between 0 and 0.5",
+            "held_out=0.5",
+        ),
+        (
+            lambda t: datasets.image_folder(".", (8, 8), held_out="1%"),
+            "must be a number strictly between 0 and 0.5",
+            "held_out='1%'",
         ),
     ],
     "image_size": [
@@ -596,6 +628,30 @@ CALLS = {
             lambda t: metrics.SampleQuality(np.zeros((5, 8, 8, 1)), np.zeros(5)),
             "must contain an integer of at least 0 for each of 5 images",
             "shape (5,), dtype float64",
+        ),
+        (
+            lambda t: datasets.image_folder(
+                t.pictures("a/0.png", "b/1.png", "c/2.png", "3.png"), (8, 8), labels=True
+            ),
+            "must be False unless each image is in a sub-folder",
+            "3.png",
+        ),
+    ],
+    "length": [
+        (
+            lambda t: datasets.Symbols(["C", "Cl"]).encode_batch(["C", "CClC" * 2], 3),
+            "must be at least 6, the number of tokens of 'CClCCClC'",
+            "length=3",
+        ),
+        (
+            lambda t: t.subwords.encode_batch(["a", "a a a"], 3),
+            "must be at least 5, the number of tokens of 'a a a'",
+            "length=3",
+        ),
+        (
+            lambda t: datasets.Bytes().encode_batch(t.make_frame(a=["a", "bcde"])["a"], 3),
+            "must be at least 4, the number of tokens of 'bcde'",
+            "length=3",
         ),
     ],
     "library": [
@@ -808,6 +864,32 @@ CALLS = {
             FileNotFoundError,
         ),
         (lambda t: datasets.image_classes(3), "must be a path", "path=3"),
+        (
+            lambda t: datasets.image_folder(t.pictures("0.png", "1.png"), (8, 8)),
+            "must be a folder with at least 3 images ['.bmp', '.gif', '.jpeg', '.jpg',",
+            "which contains 2",
+            FileNotFoundError,
+        ),
+        (
+            lambda t: datasets.image_folder("none", (8, 8)),
+            "must be a folder with at least 3 images ['.bmp', '.gif', '.jpeg', '.jpg',",
+            "path='none', which contains 0",
+            FileNotFoundError,
+        ),
+        (
+            lambda t: datasets.image_classes("none"),
+            "must be a folder",
+            "path='none'",
+            FileNotFoundError,
+        ),
+    ],
+    "pattern": [
+        (lambda t: datasets.Symbols.fit(["C"], "("), "must be a regular expression", "pattern='('"),
+        (
+            lambda t: datasets.Symbols.fit(["C"], None),
+            "must be a regular expression",
+            "pattern=None",
+        ),
     ],
     "prior": [
         (lambda t: tables.Levels(0, 3, 3), "must be two finite numbers", "prior=3"),
@@ -826,6 +908,16 @@ CALLS = {
             lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0], IMAGES)(None),
             "must have shape (num, 8, 8, 1), with num at least 2",
             "shape ()",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0], IMAGES)(np.zeros((5, 4, 4, 3))),
+            "must have shape (num, 8, 8, 1), with num at least 2",
+            "shape (5, 4, 4, 3)",
+        ),
+        (
+            lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0], IMAGES)(IMAGES[:1]),
+            "must have shape (num, 8, 8, 1), with num at least 2",
+            "shape (1, 8, 8, 1)",
         ),
     ],
     "scaling": [
@@ -905,6 +997,38 @@ CALLS = {
     "period": [
         (lambda t: tables.Angle(0), "must be a positive, finite number", "period=0"),
         (lambda t: tables.Angle("day"), "must be a positive, finite number", "period='day'"),
+    ],
+    "symbols": [
+        (
+            lambda t: datasets.Symbols("C"),
+            "must be a list of distinct, non-empty strings",
+            "symbols='C'",
+        ),
+        (
+            lambda t: datasets.Symbols([]),
+            "must be a list of distinct, non-empty strings",
+            "symbols=[]",
+        ),
+        (
+            lambda t: datasets.Symbols(["C", "C"]),
+            "must be a list of distinct, non-empty strings",
+            "symbols=['C', 'C']",
+        ),
+        (
+            lambda t: datasets.Symbols(["C", ""]),
+            "must be a list of distinct, non-empty strings",
+            "symbols=['C', '']",
+        ),
+        (
+            lambda t: datasets.Symbols(["C", 3]),
+            "must be a list of distinct, non-empty strings",
+            "symbols=['C', 3]",
+        ),
+        (
+            lambda t: datasets.Symbols(None),
+            "must be a list of distinct, non-empty strings",
+            "symbols=None",
+        ),
     ],
     "ticks": [
         (lambda t: tables.Number(ticks=0), "must be an integer of at least 1", "ticks=0"),
@@ -989,11 +1113,48 @@ CALLS = {
             "must contain only the 2 characters of the alphabet. Use `Letters.fit`",
             "a text with [' ', 'c', 'e', 'h', 'i', 'l', 'm', 's']",
         ),
+        (lambda t: datasets.Symbols(["C", "Cl"]).encode(3), "must be a string", "a int"),
+        (lambda t: t.subwords.encode(3), "must be a string", "a int"),
+        (
+            lambda t: datasets.Symbols(["C", "Cl"]).encode("ClxC"),
+            "must consist of the 2 symbols",
+            "'ClxC', where no symbol matches at 'xC'",
+        ),
+        (
+            lambda t: datasets.Letters("caf").encode("café"),
+            "must contain only the 3 characters of the alphabet. Use `Letters.fit` for",
+            "a text with ['é']",
+        ),
     ],
     "texts": [
         (lambda t: metrics.spelling_rate("a b c", "b"), "must be a list of strings", "a str"),
         (lambda t: metrics.spelling_rate([1], "b"), "must be a list of strings", "a list"),
         (lambda t: metrics.spelling_rate(None, "b"), "must be a list of strings", "a NoneType"),
+        (
+            lambda t: datasets.Symbols.fit(["C.O"], "[CO]"),
+            "must consist of matches of '[CO]'",
+            "texts='C.O'",
+        ),
+        (
+            lambda t: datasets.Symbols.fit("CCl", datasets.SMILES),
+            "must be a list of strings with symbols",
+            "texts='CCl'",
+        ),
+        (
+            lambda t: datasets.Symbols.fit([], datasets.SMILES),
+            "must be a list of strings with symbols",
+            "texts=[]",
+        ),
+        (
+            lambda t: datasets.Symbols.fit([""], datasets.SMILES),
+            "must be a list of strings with symbols",
+            "texts=['']",
+        ),
+        (
+            lambda t: datasets.Symbols.fit(["CC"], "C*"),
+            "must consist of matches of 'C*'",
+            "texts='CC'",
+        ),
     ],
     "tokenizer": [
         (
@@ -1036,6 +1197,38 @@ CALLS = {
             "must be a `tokenizers.Tokenizer` or the JSON of one",
             "a str (Model missing. at line 1 column 2)",
         ),
+        (
+            lambda t: datasets.embedded_text(tokenizer="letters"),
+            "must be a tokenizer, with `encode`, `decode` and `num_classes`, such as",
+            "tokenizer='letters'",
+        ),
+        (
+            lambda t: datasets.embedded_text(tokenizer=datasets.Letters().encode),
+            "must be a tokenizer, with `encode`, `decode` and `num_classes`, such as",
+            "tokenizer=<bound method",
+        ),
+        (
+            lambda t: datasets.text_file(t.text_path, seq_length=4, tokenizer=SaysTokens([0, 300])),
+            "must encode text as integers in 0..255, of shape (length,)",
+            "tokenizer=SaysTokens(tokens=[0, 300])",
+        ),
+        (
+            lambda t: datasets.text_file(t.text_path, seq_length=4, tokenizer=SaysTokens([-1, 0])),
+            "must encode text as integers in 0..255, of shape (length,)",
+            "tokenizer=SaysTokens(tokens=[-1, 0])",
+        ),
+        (
+            lambda t: datasets.text_file(
+                t.text_path, seq_length=4, tokenizer=SaysTokens([0.0, 1.0])
+            ),
+            "must encode text as integers in 0..255, of shape (length,)",
+            "tokenizer=SaysTokens(tokens=[0.0, 1.0])",
+        ),
+        (
+            lambda t: datasets.text_file(t.text_path, seq_length=4, tokenizer=SaysTokens([[0, 1]])),
+            "must encode text as integers in 0..255, of shape (length,)",
+            "tokenizer=SaysTokens(tokens=[[0, 1]])",
+        ),
     ],
     "tokens": [
         (
@@ -1062,6 +1255,16 @@ CALLS = {
             lambda t: metrics.NgramModel([-1], 2),
             "must contain integers in 0..1, of shape (length,) or",
             "shape (1,), dtype int64, from -1 to -1",
+        ),
+        (
+            lambda t: datasets.Symbols(["C", "Cl"]).decode([3]),
+            "must contain integers in -1..2, of shape (length,) or (num, length)",
+            "shape (1,), dtype int64, from 3 to 3",
+        ),
+        (
+            lambda t: t.subwords.decode([2]),
+            "must contain integers in -1..1, of shape (length,) or (num, length)",
+            "shape (1,), dtype int64, from 2 to 2",
         ),
     ],
     "training": [

@@ -4,8 +4,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn import distributions, flows, losses, orders, samplers, schedules
-from tests.flows.cases import LinearSchedule
+from keras_bfn import (
+    BayesianFlowNetwork,
+    distributions,
+    flows,
+    losses,
+    networks,
+    orders,
+    samplers,
+    schedules,
+)
+from tests.flows.cases import FLOWS as KINDS
+from tests.flows.cases import PRIORS, LinearSchedule, random_data
 from tests.wrong.things import (
     BYTES,
     CONTINUOUS,
@@ -23,6 +33,24 @@ from tests.wrong.things import (
     nan,
 )
 
+
+def data_refused(flow):
+    """Data that are no data of a flow."""
+    x, (low, high) = random_data(flow, (4, 5)), flow.data_range
+    other = x.astype("float32" if flow.discrete else "int32")
+    kind = "must contain integers" if flow.discrete else "must contain floats"
+    yield lambda t: flow.check_data(other), kind, f"dtype {other.dtype}"
+    yield lambda t: flow.check_dtype(other.dtype.name), kind, f"dtype {other.dtype}"
+    for value in (np.array(["a"]), np.array([None]), np.array([1j])):
+        yield lambda t, value=value: flow.check_data(value), kind, "dtype "
+    yield lambda t: flow.check_data(x[:0]), "must contain data", "an empty array of shape (0, 5)"
+    for value in (low - 1, high + 1):
+        beyond = x.copy()
+        beyond[1, 1] = value
+        expected = f"must lie in [{low:.9g}, {high:.9g}] for"
+        yield lambda t, beyond=beyond: flow.check_data(beyond), expected, f"{value:.6g}"
+
+
 # By the argument: calls, what is expected instead, and what came.
 CALLS = {
     "DiscretizedFlow": [
@@ -39,6 +67,13 @@ CALLS = {
             lambda t: FLOW.remaining_cost(X)("a"),
             "must be finite and >= 0",
             "beta=array('a', dtype='<U1')",
+        ),
+        (lambda t: FLOW.remaining_cost(X)(-1.0), "must be finite and >= 0", "beta=array(-1.)"),
+        (lambda t: FLOW.remaining_cost(X)(inf), "must be finite and >= 0", "beta=array(inf)"),
+        (
+            lambda t: FLOW.remaining_cost(X)([1.0, -1.0]),
+            "must be finite and >= 0",
+            "beta=array([ 1., -1.])",
         ),
     ],
     "beta_1": [
@@ -198,6 +233,11 @@ CALLS = {
             "must contain integers of at least 0 and have shape",
             "shape (2, 2), dtype float64",
         ),
+        (
+            lambda t: flows.MarkovChain([1, 2]),
+            "must contain integers of at least 0 and have shape (num_classes,) * (order",
+            "shape (2,), dtype int64",
+        ),
     ],
     "end": [
         (
@@ -220,6 +260,12 @@ CALLS = {
             "must be one of ['mode', 'sample', 'last']",
             "end='draw'",
         ),
+        (
+            lambda t: samplers.JumpSampler(end="mode"),
+            "got multiple values for keyword argument",
+            "",
+            TypeError,
+        ),
     ],
     "event_shape": [
         (
@@ -235,6 +281,24 @@ CALLS = {
             ).check_event_shape((2,)),
             "must be (3,), like the flow's `prior` per variable",
             "(2,)",
+        ),
+        *(
+            (
+                lambda t, name=name, shape=shape: BayesianFlowNetwork(
+                    PRIORS[name], networks.MLP(PRIORS[name], shape, 8)
+                ),
+                expected,
+                str(shape),
+            )
+            for name, shape, expected in (
+                ("discrete-3-chain", (1,), "must be (length,), with a length of at least 2, for"),
+                (
+                    "discrete-3-chain",
+                    (4, 4, 1),
+                    "must be (length,), with a length of at least 2, for",
+                ),
+                ("discrete-2", (4,), "must be (3,), like the flow's `prior` per variable"),
+            )
         ),
     ],
     "flow": [
@@ -286,12 +350,24 @@ CALLS = {
             "must be a flow with an exponential or a quadratic schedule, or another",
             "flow=array([[[[1],",
         ),
+        (
+            lambda t: flows.fit_scaling(flows.ContinuousFlow(prior=(0.2, 0.3)), ROWS),
+            "must have no `prior` yet: fit the prior after the scaling",
+            "flow=ContinuousFlow(",
+        ),
     ],
     "fresh_noise": [
         (
             lambda t: samplers.JumpSampler(fresh_noise="yes"),
             "must be True or False",
             "fresh_noise='yes'",
+        ),
+    ],
+    "images": [
+        (
+            lambda t: FLOW.check_data(np.array([0.5]), name="images"),
+            "must contain integers for DiscreteFlow(num_classes=2,",
+            "dtype float64",
         ),
     ],
     "interval": [
@@ -304,6 +380,13 @@ CALLS = {
             lambda t: losses.CrossEntropyLoss(interval=(0.2, 1.1)),
             "must be a pair (t0, t1) with 0 <= t0 < t1 <= 1",
             "interval=(0.2, 1.1)",
+        ),
+    ],
+    "length": [
+        (
+            lambda t: LETTERS.encode_batch(["a", "abba"], 3),
+            "must be at least 4, the number of tokens of 'abba'",
+            "length=3",
         ),
     ],
     "loss": [
@@ -388,6 +471,12 @@ CALLS = {
             "must be an integer of at least 2",
             "num_bins=None",
         ),
+        (
+            lambda t: flows.ContinuousFlow(num_bins=1),
+            "must be an integer of at least 2",
+            "num_bins=1",
+        ),
+        (lambda t: flows.DiscretizedFlow(2.0), "must be an integer of at least 2", "num_bins=2.0"),
     ],
     "num_classes": [
         (
@@ -534,6 +623,77 @@ CALLS = {
             "must be an integer of at least 0",
             "order=1.5",
         ),
+        (
+            lambda t: flows.MarkovChain.fit([[0, 1]], 2, 0),
+            "must be an integer of at least 1",
+            "order=0",
+        ),
+        (
+            lambda t: orders.Groups({"a": 0}).check({"a": FLOW, "b": FLOW}, {"a": (2,), "b": ()}),
+            "must be a dict with the parts ['a', 'b']",
+            "a dict with the keys ['a']",
+        ),
+        (
+            lambda t: orders.Groups({"a": 0, "b": 0, "c": 1}).check(
+                {"a": FLOW, "b": FLOW}, {"a": (2,), "b": ()}
+            ),
+            "must be a dict with the parts ['a', 'b']",
+            "a dict with the keys ['a', 'b', 'c']",
+        ),
+        (
+            lambda t: orders.Groups([0, 1]).check({"a": FLOW, "b": FLOW}, {"a": (2,), "b": ()}),
+            "must be a dict with the parts ['a', 'b']",
+            "a ndarray",
+        ),
+        (
+            lambda t: orders.Groups({"a": [0, 1, 2], "b": 0}).check(
+                {"a": FLOW, "b": FLOW}, {"a": (2,), "b": ()}
+            ),
+            "must contain a number for each variable, of shape (2,)",
+            "shape (3,)",
+        ),
+        (
+            lambda t: orders.Groups({"a": 0, "b": [1]}).check(
+                {"a": FLOW, "b": FLOW}, {"a": (2,), "b": ()}
+            ),
+            "must contain a number for each variable, of shape ()",
+            "shape (1,)",
+        ),
+        (
+            lambda t: orders.Groups({"a": 0}).check(FLOW, (2,)),
+            "must not be a dict, because the flow is DiscreteFlow(num_classes=2,",
+            "a dict with the keys ['a']",
+        ),
+        *(
+            (
+                lambda t, order=order, flow=flow: order.check(flow, (2,)),
+                "must send flow by messages",
+                f"flow={type(flow).__name__}(",
+            )
+            for order in (
+                orders.Random(),
+                orders.Random(2),
+                orders.LeftToRight(),
+                orders.Groups([0, 1]),
+                orders.Groups([0, 1], told=[False, True]),
+            )
+            for flow in (CONTINUOUS, flows.CircularFlow(0.1), flows.DiscretizedFlow(5, 0.1))
+        ),
+        *(
+            (
+                lambda t, order=order: order.check(
+                    {"a": FLOW, "b": CONTINUOUS}, {"a": (2,), "b": ()}
+                ),
+                "must send flow['b'] by messages",
+                "flow=ContinuousFlow(",
+            )
+            for order in (
+                orders.Random(),
+                orders.LeftToRight(),
+                orders.Groups({"a": 0, "b": 1}),
+                orders.Groups({"a": [1, 0], "b": 1}, told=[False, True]),
+            )
+        ),
     ],
     "per": [
         (
@@ -569,6 +729,11 @@ CALLS = {
             lambda t: flows.DiscretizedFlow(4, prediction=[]),
             "must be one of ['noise', 'data']",
             "prediction=[]",
+        ),
+        (
+            lambda t: flows.DiscretizedFlow(16, prediction=None),
+            "must be one of ['noise', 'data']",
+            "prediction=None",
         ),
     ],
     "mean": [
@@ -656,6 +821,46 @@ CALLS = {
             "must be (mean, standard deviation): finite numbers or",
             "prior='ab'",
         ),
+        (
+            lambda t: flows.DiscreteFlow(2, 1.0, prior=[1.0, 0.0]),
+            "must contain positive, finite weights",
+            "2 weights, 1 of them invalid",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(prior=(0.0, 0.0)),
+            "must be (mean, standard deviation): finite numbers or arrays of shape",
+            "prior=(0.0, 0.0)",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(2, 1.0, prior=[1.0, 1e-60]),
+            "must contain positive, finite weights",
+            "2 weights, 1 of them invalid",
+        ),
+        (
+            lambda t: flows.DiscreteFlow(2, 1.0, prior=[1e30, 1e-30]),
+            "must contain positive, finite weights",
+            "2 weights, 1 of them invalid",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(prior=0.5),
+            "must be (mean, standard deviation): finite numbers or arrays of shape",
+            "prior=0.5",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(prior=PAIRS),
+            "must be (mean, standard deviation): finite numbers or arrays of shape",
+            "prior=MarkovChain(",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(prior=(np.zeros(2), np.ones(3))),
+            "must be (mean, standard deviation): finite numbers or arrays of shape",
+            "prior=(array([0., 0.]), array([1., 1., 1.]))",
+        ),
+        (
+            lambda t: flows.DiscretizedFlow(4, prior=(nan, 1.0)),
+            "must be (mean, standard deviation): finite numbers or arrays of shape",
+            "prior=(nan, 1.0)",
+        ),
     ],
     "reconstruction": [
         (
@@ -706,6 +911,11 @@ CALLS = {
             lambda t: flows.ContinuousFlow(reconstruction_std=1e300),
             "must be a positive, finite number, from 1e-30 to 1e+30",
             "reconstruction_std=1e+300",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(reconstruction_std=-1.0),
+            "must be a positive, finite number",
+            "reconstruction_std=-1.0",
         ),
     ],
     "sampler": [
@@ -779,6 +989,11 @@ CALLS = {
             lambda t: flows.DiscreteFlow(2, schedule=3),
             "must be a `keras_bfn.schedules.Schedule`",
             "schedule=3",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(schedule=9.0),
+            "must be a `keras_bfn.schedules.Schedule`",
+            "schedule=9.0",
         ),
     ],
     "seed": [
@@ -875,6 +1090,16 @@ CALLS = {
             lambda t: flows.CircularFlow(0.1, schedule=FLOW.schedule),
             "Only one of the arguments `sigma_1` and `schedule` can be given",
             "sigma_1=0.1, schedule=QuadraticSchedule(beta_1=4.0)",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(sigma_1=1.5),
+            "must be a number strictly between 0 and 1",
+            "sigma_1=1.5",
+        ),
+        (
+            lambda t: flows.ContinuousFlow(-3, schedule=schedules.QuadraticSchedule(4.0)),
+            "Only one of the arguments `sigma_1` and `schedule` can be given",
+            "sigma_1=-3, schedule=QuadraticSchedule(beta_1=4.0)",
         ),
     ],
     "size": [
@@ -994,6 +1219,27 @@ CALLS = {
             "must be text that UTF-8 can encode",
             "'\\ud800' in position 0",
         ),
+        (lambda t: LETTERS.encode(b"bytes"), "must be a string", "a bytes"),
+        (lambda t: LETTERS.encode(["a"]), "must be a string", "a list"),
+        (lambda t: BYTES.encode(b"bytes"), "must be a string", "a bytes"),
+        (
+            lambda t: LETTERS.encode("cAfé"),
+            "27 characters of the alphabet. Convert the text with `clean_text`",
+            "a text with ['A', 'é']",
+        ),
+        (
+            lambda t: LETTERS.encode("".join(map(chr, range(0x400, 0x41E)))),
+            "must contain only the 27 characters of the alphabet. Convert the text with",
+            "'Г'] and 10 others",
+        ),
+    ],
+    "texts": [
+        (lambda t: LETTERS.encode_batch([]), "must be a non-empty list of strings", "texts=[]"),
+        (
+            lambda t: LETTERS.encode_batch("text"),
+            "must be a non-empty list of strings",
+            "texts='text'",
+        ),
     ],
     "tokens": [
         (
@@ -1045,6 +1291,21 @@ CALLS = {
             lambda t: BYTES.decode([256]),
             "must contain integers in -1..255, of shape (length,) or",
             "shape (1,), dtype int64, from 256 to 256",
+        ),
+        (
+            lambda t: LETTERS.decode([-2]),
+            "must contain integers in -1..26, of shape (length,) or (num, length)",
+            "shape (1,), dtype int64, from -2 to -2",
+        ),
+        (
+            lambda t: LETTERS.decode([0.5]),
+            "must contain integers in -1..26, of shape (length,) or (num, length)",
+            "shape (1,), dtype float64",
+        ),
+        (
+            lambda t: LETTERS.decode(1),
+            "must contain integers in -1..26, of shape (length,) or (num, length)",
+            "shape (), dtype int64",
         ),
     ],
     "told": [
@@ -1285,5 +1546,50 @@ CALLS = {
             "must have shape (num, size)",
             "x=array([0., 0., 0.])",
         ),
+        (
+            lambda t: flows.MarkovChain.fit([[0, 1]], 2, 2),
+            "must contain integers and have shape (num, length), with num at least 1",
+            "shape (1, 2), dtype int64",
+        ),
+        (
+            lambda t: flows.MarkovChain.fit(np.zeros((0, 3), int), 2, 1),
+            "must contain integers and have shape (num, length), with num at least 1",
+            "shape (0, 3), dtype int64",
+        ),
+        (
+            lambda t: flows.MarkovChain(np.ones((3, 3), int)).log_prob(np.array([[0, -1]])),
+            "must lie in [0, 2]",
+            "values from -1 to 0",
+        ),
+        (
+            lambda t: flows.MarkovChain.fit([[0, 2]], 2, 1),
+            "must lie in [0, 1]",
+            "values from 0 to 2",
+        ),
+        (
+            lambda t: flows.fit_prior(FLOW, np.array([3])),
+            "must lie in [0, 1] for DiscreteFlow(num_classes=2,",
+            "values from 3 to 3",
+        ),
+        (
+            lambda t: flows.fit_prior(flows.ContinuousFlow(), np.array([0, 1])),
+            "must contain floats for ContinuousFlow(prediction='noise',",
+            "dtype int64",
+        ),
+        (
+            lambda t: flows.fit_prior(
+                flows.ContinuousFlow(), np.array([[0.5, nan]]), per_variable=True
+            ),
+            "must contain observed values, for each variable if per_variable=True",
+            "x=array([[0.5, nan]])",
+        ),
+        (
+            lambda t: flows.fit_prior(
+                flows.ContinuousFlow(), np.full((2, 1), nan), per_variable=True
+            ),
+            "must contain observed values, for each variable if per_variable=True",
+            "x=array([[nan],",
+        ),
+        *(row for flow in KINDS.values() for row in data_refused(flow)),
     ],
 }

@@ -4,7 +4,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn import BayesianFlowNetwork, callbacks, flows, guidance, networks, orders, samplers
+from keras_bfn import (
+    BayesianFlowNetwork,
+    callbacks,
+    datasets,
+    flows,
+    guidance,
+    networks,
+    orders,
+    presets,
+    samplers,
+)
+from tests.models.small import ConditionNetwork, make_model
 from tests.wrong.things import (
     BYTES,
     CONTINUOUS,
@@ -33,6 +44,28 @@ STEP = ("step.onnx", "onnx") if IS_TORCH else ("step", "tf_saved_model")  # what
 class TakesTwo(keras.layers.Layer):
     def call(self, theta, t):
         return theta
+
+
+WRONG_HANDLES = [
+    "hf://",
+    "hf://model",
+    "hf://user/repo/file",
+    "hf://user/repo@",
+    "hf://../repo",
+    "kaggle://user/model",
+    "kaggle://user/model/keras/small/newest",
+]
+
+
+def with_nan(x):
+    x = x.copy()
+    x[3, 0, 0, 0] = nan
+    return x
+
+
+def takes_time_and_theta():
+    inputs = {"theta": keras.Input((4, 1), name="theta"), "time": keras.Input((), name="time")}
+    return keras.Model(inputs, keras.layers.Dense(1)(inputs["theta"]))
 
 
 # By the argument: calls, what is expected instead, and what came.
@@ -182,6 +215,11 @@ CALLS = {
             "must be None, because there are no targets: use",
             "class_weight={0: 1}",
         ),
+        (
+            lambda t: t.model.fit(X, class_weight={0: 2.0}),
+            "must be None, because there are no targets: use `sample_weight`",
+            "class_weight={0: 2.0}",
+        ),
     ],
     "colour": [
         (
@@ -201,6 +239,18 @@ CALLS = {
             "`generate_text` passes further arguments to `generate`",
             "",
             TypeError,
+        ),
+    ],
+    "compile": [
+        (
+            lambda t: make_model(FLOW, compiled=False).fit(X),
+            "You must call `compile()` before calling `fit()`",
+            "",
+        ),
+        (
+            lambda t: make_model(FLOW, compiled=False).evaluate(X),
+            "You must call `compile()` before calling `evaluate()`",
+            "",
         ),
     ],
     "condition": [
@@ -337,6 +387,33 @@ CALLS = {
             "must be a number in [0, 1)",
             "condition_dropout=1.0",
         ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                condition_dropout={"zoom": 0.1},
+            ),
+            "must be 0 without a `null_condition`, which replaces dropped conditions.",
+            "condition_dropout={'zoom': 0.1} with",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                condition_dropout={"label": 1.0},
+            ),
+            "must be a number in [0, 1)",
+            "condition_dropout['label']=1.0",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                condition_dropout={"label": "often"},
+            ),
+            "must be a number in [0, 1)",
+            "condition_dropout['label']='often'",
+        ),
     ],
     "data": [
         (
@@ -349,6 +426,13 @@ CALLS = {
             "must be a description of the training data",
             "data=''",
         ),
+        (
+            lambda t: t.model.upload_preset(
+                "kaggle://user/model/keras/small", data=" ", license="mit"
+            ),
+            "must be a description of the training data",
+            "data=' '",
+        ),
     ],
     "dtype": [
         (
@@ -360,6 +444,11 @@ CALLS = {
             lambda t: BayesianFlowNetwork.from_preset("bfn_digits", dtype=3),
             "must be a Keras dtype policy, such as 'float32' or",
             "dtype=3",
+        ),
+        (
+            lambda t: BayesianFlowNetwork.from_preset(t.preset, dtype="mixed_bfloat16"),
+            "must be None for a network that is not in `keras_bfn.networks`",
+            "dtype='mixed_bfloat16'",
         ),
     ],
     "epochs": [
@@ -429,6 +518,13 @@ CALLS = {
             "must be such that the flow's `center` and `scale`, of shape (3,),",
             "examples of shape (4,)",
         ),
+        (
+            lambda t: BayesianFlowNetwork(
+                FLOW, t.model.network, tokenizer=datasets.Letters("ab")
+            ).generate_text(1),
+            "must be (length,) for text",
+            "event_shape=(4, 4, 1)",
+        ),
     ],
     "figures": [
         (
@@ -445,6 +541,33 @@ CALLS = {
             lambda t: t.model.upload_preset("hf://a/b", "a", "mit", {"a": HUGE}),
             "must be a finite number",
             "figures['a']=100000000000000000000000000",
+        ),
+        (
+            lambda t: t.model.upload_preset(
+                "kaggle://user/model/keras/small", data="Noise.", license="mit", figures=[1.0]
+            ),
+            "must be a dict from names of metrics, with their units, to numbers or",
+            "figures=[1.0]",
+        ),
+        (
+            lambda t: t.model.upload_preset(
+                "kaggle://user/model/keras/small",
+                data="Noise.",
+                license="mit",
+                figures={"nats": None},
+            ),
+            "must be a finite number, at most 1e+30 in magnitude",
+            "figures['nats']=None",
+        ),
+        (
+            lambda t: t.model.upload_preset(
+                "kaggle://user/model/keras/small",
+                data="Noise.",
+                license="mit",
+                figures={"nats": nan},
+            ),
+            "must be a finite number, at most 1e+30 in magnitude",
+            "figures['nats']=nan",
         ),
     ],
     "filepath": [
@@ -507,6 +630,13 @@ CALLS = {
             "folder=3",
         ),
         (lambda t: t.model.save_to_preset(3), "must be a path", "folder=3"),
+        (
+            lambda t: t.model.upload_preset(
+                "hf://user/model", "Noise.", "mit", folder=t.pictures("keys.png")
+            ),
+            "must be a new folder, or contain only a preset: all its files are uploaded",
+            "['keys.png']",
+        ),
     ],
     "format": [
         (
@@ -612,6 +742,16 @@ CALLS = {
             "must contain integers for DiscreteFlow(num_classes=5,",
             "dtype float64",
         ),
+        (
+            lambda t: t.ordered_texts.generate_text(2, given="call"),
+            "must be tokens of `model.tokenizer.encode`, and -1 for those to sample",
+            "given='call'",
+        ),
+        (
+            lambda t: t.ordered_texts.generate_text(2, given=["call", "me"]),
+            "must be tokens of `model.tokenizer.encode`, and -1 for those to sample",
+            "given=['call', 'me']",
+        ),
     ],
     "guidance": [
         (lambda t: t.model.generate(1, guidance="x"), "must be a function or a", "guidance='x'"),
@@ -677,6 +817,11 @@ CALLS = {
             ),
             "must have a `weights` for each of 2 samples",
             "weights of shape (5, 3)",
+        ),
+        (
+            lambda t: t.ordered.generate(4, 2, order="random", guidance=total),
+            "must not be given with order=Random() (generate more samples instead, and",
+            "guidance=",
         ),
     ],
     "guidance_scale": [
@@ -753,6 +898,11 @@ CALLS = {
             lambda t: t.model.export(*STEP, guided="x"),
             "must be False for what='network' and for a model without",
             "guided='x'",
+        ),
+        (
+            lambda t: t.conditional.export(*STEP, what="network", guided=True),
+            "must be False for what='network' and for a model without a null condition",
+            "guided=True",
         ),
     ],
     "horizon": [
@@ -831,6 +981,25 @@ CALLS = {
             lambda t: t.continuous.generate(2, 2, "ode1", latents=np.full((2, 4, 4, 1, 1), nan)),
             "must be finite and have shape (2, 4, 4, 1, 1): (num_samples,",
             "shape (2, 4, 4, 1, 1)",
+        ),
+        (
+            lambda t: t.ordered.generate(
+                4, 2, order="random", sampler="ode1", latents=np.zeros((4, 3, 5))
+            ),
+            "must not be given with order=Random()",
+            "latents=",
+        ),
+    ],
+    "length": [
+        (
+            lambda t: t.texts.continue_text("a", length=0),
+            "must be an integer of at least 1",
+            "length=0",
+        ),
+        (
+            lambda t: t.texts.continue_text("a", length=2.0),
+            "must be an integer of at least 1",
+            "length=2.0",
         ),
     ],
     "lengths": [
@@ -924,6 +1093,16 @@ CALLS = {
             "must be one integer or 3 integers in 1..4",
             "lengths=[[1]]",
         ),
+        (
+            lambda t: t.masked_texts.generate_text(2, lengths=5, length=9),
+            "must be None for a `length` above 8, the tokens of a window",
+            "lengths=5",
+        ),
+        (
+            lambda t: t.masked_texts.continue_text("ab", lengths=5, length=9),
+            "must be None for a `length` above 8, the tokens of a window",
+            "lengths=5",
+        ),
     ],
     "license": [
         (
@@ -935,6 +1114,13 @@ CALLS = {
             lambda t: t.model.upload_preset("hf://a/b", "a", "MIT License"),
             "must be the name of a licence on Hugging Face, such as",
             "license='MIT License'",
+        ),
+        (
+            lambda t: t.model.upload_preset(
+                "kaggle://user/model/keras/small", data="Noise.", license="Apache: 2.0"
+            ),
+            "must be the name of a licence on Hugging Face, such as 'apache-2.0',",
+            "license='Apache: 2.0'",
         ),
     ],
     "load_weights": [
@@ -1036,6 +1222,12 @@ CALLS = {
             "must be a boolean array, true where `x` is known, that broadcasts to",
             "shape (4, 4), dtype bool",
         ),
+        (
+            lambda t: t.texts.continue_text("a", mask=np.ones(12, bool)),
+            "`continue_text` passes further arguments to `inpaint`",
+            "mask=",
+            TypeError,
+        ),
     ],
     "metrics": [
         (
@@ -1100,6 +1292,25 @@ CALLS = {
             "must take 'theta' as a tensor of shape (None, 4, 4, 1, 1), for",
             "a network with shape (None, 4, 4, 1, 5)",
         ),
+        (
+            lambda t: BayesianFlowNetwork(
+                flows.DiscretizedFlow(17, 0.1), networks.MLP(CONTINUOUS, SHAPE, 8)
+            ),
+            "must return a tensor of shape (None, 4, 4, 1, 2), for",
+            "a network with shape (None, 4, 4, 1, 1)",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                flows.DiscretizedFlow(17, 0.1), ConditionNetwork(1), SHAPE
+            ).generate(2, 2),
+            "must return a tensor of shape (None, 4, 4, 1, 2), for",
+            "a network with shape (None, 4, 4, 1, 1)",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, takes_time_and_theta()),
+            "must take a dict of 'theta' and 't', and optionally 'condition', 'mask'",
+            "a network that takes ['theta', 'time']",
+        ),
     ],
     "null_condition": [
         (
@@ -1131,6 +1342,61 @@ CALLS = {
             lambda t: BayesianFlowNetwork(FLOW, t.model.network, null_condition=[nan, 1]),
             "must be finite",
             "null_condition=[nan, 1]",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                null_condition={"zoom": 0.5},
+            ),
+            "must have the shape (3,)",
+            "null_condition['zoom']=0.5",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                null_condition={"size": 3},
+            ),
+            "must match the conditions of the network: a dict with some of ['zoom',",
+            "null_condition={'label': 5, 'size': 3}",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                null_condition=3,
+            ),
+            "must match the conditions of the network: a dict with some of ['zoom',",
+            "null_condition=3",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                MANY,
+                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
+                null_condition={"zoom": np.zeros(4)},
+            ),
+            "must have the shape (3,)",
+            "null_condition['zoom']=array([0., 0., 0., 0.])",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(FLOW, ConditionNetwork(1), SHAPE, null_condition=2**40),
+            "must contain numbers that fit int32, from -2147483648 to 2147483647",
+            "values from 1099511627776 to 1099511627776",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                FLOW, ConditionNetwork(1), SHAPE, null_condition=np.array([2**40, 0])
+            ),
+            "must contain numbers that fit int32, from -2147483648 to 2147483647",
+            "values from 0 to 1099511627776",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                FLOW, ConditionNetwork(1), SHAPE, null_condition=np.array([1e300, 0.0])
+            ),
+            "must contain numbers that fit float32, from -3.4028234663852886e+38 to",
+            "values from 0.0 to 1e+300",
         ),
     ],
     "num_intervals": [
@@ -1176,6 +1442,11 @@ CALLS = {
             "must be an integer of at least 1",
             "num_particles='a'",
         ),
+        (
+            lambda t: t.ordered.generate(4, 2, order="random", num_particles=2),
+            "must not be given with order=Random()",
+            "num_particles=2",
+        ),
     ],
     "num_repeats": [
         (
@@ -1192,6 +1463,31 @@ CALLS = {
             lambda t: t.model.code_length(X, num_repeats=None),
             "must be an integer of at least 1",
             "num_repeats=None",
+        ),
+        (
+            lambda t: t.model.compile(num_repeats=-1),
+            "must be an integer of at least 1",
+            "num_repeats=-1",
+        ),
+        (
+            lambda t: t.model.compile(num_repeats=1.5),
+            "must be an integer of at least 1",
+            "num_repeats=1.5",
+        ),
+        (
+            lambda t: t.model.compile(num_repeats=True),
+            "must be an integer of at least 1",
+            "num_repeats=True",
+        ),
+        (
+            lambda t: t.model.compile(num_repeats=None),
+            "must be an integer of at least 1",
+            "num_repeats=None",
+        ),
+        (
+            lambda t: t.model.compile(num_repeats="2"),
+            "must be an integer of at least 1",
+            "num_repeats='2'",
         ),
     ],
     "num_samples": [
@@ -1346,6 +1642,13 @@ CALLS = {
             "must send flow['b'] by messages",
             "order=Groups(",
         ),
+        (
+            lambda t: t.numbers.code_length(
+                np.zeros((4, 3), "float32"), order=orders.LeftToRight()
+            ),
+            "must send flow by messages. Only integers can be coded directly, and bins",
+            "flow=ContinuousFlow(",
+        ),
     ],
     "orders": [
         (
@@ -1404,6 +1707,12 @@ CALLS = {
             "must be None unless the flow is a dict",
             "part='x'",
         ),
+        (lambda t: t.text_parts.continue_text("a"), "must be one of ['a', 'b']", "part=None"),
+        (
+            lambda t: t.texts.generate_text(1, part="text"),
+            "must be None unless the flow is a dict",
+            "part='text'",
+        ),
     ],
     "past": [
         (lambda t: t.texts.forecast("a", 3), "must have shape (num, steps, ...)", "past='a'"),
@@ -1456,6 +1765,24 @@ CALLS = {
             "must have the form hf://user/repo, optionally with",
             "preset='kaggle://x'",
         ),
+        (
+            lambda t: BayesianFlowNetwork.from_preset("bfn_faces"),
+            "must be one of ['bfn_digits', 'bfn_digits_classes', 'bfn_digits_student',",
+            "preset='bfn_faces'",
+        ),
+        (
+            lambda t: BayesianFlowNetwork.from_preset(t.folder / "absent"),
+            "must be one of ['bfn_digits', 'bfn_digits_classes', 'bfn_digits_student',",
+            "preset=",
+        ),
+        *(
+            (
+                lambda t, handle=handle: BayesianFlowNetwork.from_preset(handle),
+                "must have the form hf://user/repo, optionally with @revision, or kaggle://user/model/framework/variation",
+                f"preset={handle!r}",
+            )
+            for handle in WRONG_HANDLES
+        ),
     ],
     "private": [
         (
@@ -1490,6 +1817,21 @@ CALLS = {
             "must have at most 12 tokens, the length of the texts",
             "13 tokens of 'aaaaaaaaaaaaa'",
         ),
+        (
+            lambda t: t.texts.continue_text("call me ishmael"),
+            "must have at most 12 tokens, the length of the texts",
+            "15 tokens of 'call me ishmael'",
+        ),
+        (
+            lambda t: t.texts.continue_text(["a", "call me ishmael"]),
+            "must have at most 12 tokens, the length of the texts",
+            "15 tokens of 'call me ishmael'",
+        ),
+        (
+            lambda t: t.texts.continue_text(["a", 3]),
+            "must be a string, or a non-empty list of strings",
+            "prompt=['a', 3]",
+        ),
     ],
     "return_details": [
         (
@@ -1521,6 +1863,11 @@ CALLS = {
             lambda t: t.model.generate(2, 2, guidance=total, num_particles=2, return_details=1),
             "must be True or False",
             "return_details=1",
+        ),
+        (
+            lambda t: t.ordered.generate(4, 2, order="random", return_details=True),
+            "must not be given with order=Random()",
+            "return_details=True",
         ),
     ],
     "return_dict": [
@@ -1624,6 +1971,24 @@ CALLS = {
             "must be an array with one weight per variable, of shape",
             "shape ()",
         ),
+        *(
+            (
+                lambda t, verb=verb, weights=weights: getattr(t.compiled_numbers, verb)(
+                    np.zeros((12, 3), "float32"), sample_weight=weights
+                ),
+                "must be",
+                "",
+            )
+            for verb in ("fit", "evaluate", "code_length")
+            for weights in (
+                np.ones(11),
+                np.ones((12, 4)),
+                np.ones((12, 3, 1)),
+                np.ones((1, 3)),
+                np.array(2.0),
+                {"x": np.ones(12)},
+            )
+        ),
     ],
     "sampler": [
         (
@@ -1714,6 +2079,21 @@ CALLS = {
             ),
             "must be 'ancestral' or 'sde1', with noise=1 and without end='last', for",
             "sampler=SDE1Sampler(noise=1.0, temperature=1.0, end='last', ",
+        ),
+        (
+            lambda t: t.texts.continue_text("a", sampler="sde2"),
+            "`continue_text` passes further arguments to `inpaint`",
+            "sampler='sde2'",
+            TypeError,
+        ),
+    ],
+    "samples": [
+        (
+            lambda t: t.model.upload_preset(
+                "kaggle://user/model/keras/small", data="Noise.", license="mit", samples=np.zeros(3)
+            ),
+            "must be images, of shape (num, height, width), or with 1 or 3 channels",
+            "shape (3,)",
         ),
     ],
     "scale": [
@@ -1825,6 +2205,11 @@ CALLS = {
             "must be an integer of at least 1 and at most 12",
             "stride=0",
         ),
+        (
+            lambda t: t.texts.continue_text("a", stride=13),
+            "must be an integer of at least 1 and at most 12",
+            "stride=13",
+        ),
     ],
     "temperature": [
         (
@@ -1878,6 +2263,38 @@ CALLS = {
             "The model has no `tokenizer` for text. Pass one to the",
             "tokenizer=None",
         ),
+        (
+            lambda t: BayesianFlowNetwork(MANY, keras.layers.Dense(1), tokenizer=LETTERS),
+            "must have as many classes as the flow DiscreteFlow(num_classes=5,",
+            "Letters(alphabet=' abcdefghijklmnopqrstuvwxyz'), which has",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(CONTINUOUS, keras.layers.Dense(1), tokenizer=LETTERS),
+            "must have as many classes as the flow ContinuousFlow(prediction='noise',",
+            "Letters(alphabet=' abcdefghijklmnopqrstuvwxyz'), which has",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(
+                PARTS, keras.layers.Dense(1), tokenizer={"words": LETTERS}
+            ),
+            "must be a dict with some of the parts ['a', 'b']",
+            "a dict with the keys ['words']",
+        ),
+        (
+            lambda t: BayesianFlowNetwork(PARTS, keras.layers.Dense(1), tokenizer={"a": LETTERS}),
+            "must have as many classes as the flow DiscreteFlow(num_classes=2,",
+            "Letters(alphabet=' abcdefghijklmnopqrstuvwxyz'), which has",
+        ),
+        (
+            lambda t: t.model.continue_text(1),
+            "The model has no `tokenizer` for text. Pass one to the",
+            "tokenizer=None",
+        ),
+        (
+            lambda t: t.text_parts.generate_text(1, part="a"),
+            "The model has no `tokenizer` for text",
+            "tokenizer={'b': Letters(",
+        ),
     ],
     "top_k": [
         (
@@ -1899,6 +2316,12 @@ CALLS = {
     "twisted": [
         (lambda t: t.model.inpaint(X, True, twisted=None), "must be True or False", "twisted=None"),
         (lambda t: t.model.inpaint(X, True, twisted="x"), "must be True or False", "twisted='x'"),
+        (
+            lambda t: t.texts.generate_text(2, twisted=True),
+            "`generate_text` passes further arguments to `generate`",
+            "twisted=True",
+            TypeError,
+        ),
     ],
     "uri": [
         (
@@ -1910,6 +2333,18 @@ CALLS = {
             lambda t: t.model.upload_preset("x", "a", "mit"),
             "must have the form hf://user/repo, without",
             "uri='x'",
+        ),
+        *(
+            (
+                lambda t, handle=handle, upload=upload: upload(t, handle),
+                "must have the form hf://user/repo, without @revision, or kaggle://user/model/framework/variation",
+                f"uri={handle!r}",
+            )
+            for upload in (
+                lambda t, uri: t.model.upload_preset(uri, "Noise.", "mit"),
+                lambda t, uri: presets.upload_preset(uri, "folder"),
+            )
+            for handle in (*WRONG_HANDLES, "gs://bucket", "folder", 3)
         ),
     ],
     "use_ema": [
@@ -1941,6 +2376,16 @@ CALLS = {
             lambda t: t.model.fit(X, validation_data=(X, X, X, X)),
             "must be data, (data, condition), (data,) or",
             "validation_data=(array([[[[1],",
+        ),
+        (
+            lambda t: t.model.fit(X, validation_data=(X, np.zeros(24))),
+            "The network takes no condition",
+            "a condition in `validation_data`",
+        ),
+        (
+            lambda t: t.model.fit(X, None, 8, 1, 0, None, 0.0, X.astype("float32")),
+            "must contain integers for DiscreteFlow(num_classes=2,",
+            "dtype float32",
         ),
     ],
     "validation_freq": [
@@ -2269,6 +2714,41 @@ CALLS = {
             lambda t: t.conditional.fit((X_MANY, np.zeros((4, 1), "int32"))),
             "must have integer conditions of shape (batch,) in 0..3, where 3 means",
             "conditions of shape (4, 1), dtype int32, between 0 and 0",
+        ),
+        (
+            lambda t: t.conditional.fit((X_MANY - 1, [0] * 4)),
+            "must lie in [0, 4] for DiscreteFlow(num_classes=5,",
+            "values from -1 to 3. If -1 or NaN mark missing values,",
+        ),
+        *(
+            (lambda t, verb=verb, x=x: getattr(t.model, verb)(x), expected, came)
+            for verb in ("fit", "evaluate", "code_length")
+            for x, expected, came in (
+                (X + 1, "must lie in [0, 1] for DiscreteFlow(num_classes=2,", "values from 1 to 2"),
+                (
+                    X_CONTINUOUS,
+                    "must contain integers for DiscreteFlow(num_classes=2,",
+                    "dtype float32",
+                ),
+                (X[..., 0], "(batch, *event_shape) with event_shape=(4, 4, 1)", "shape (24, 4, 4)"),
+                (
+                    X[:, :3],
+                    "(batch, *event_shape) with event_shape=(4, 4, 1)",
+                    "shape (24, 3, 4, 1)",
+                ),
+                (X[:0], "must contain data", "an empty array of shape (0, 4, 4, 1)"),
+                ((X, X), "The network takes no condition", "a condition in `x`"),
+                ((X, X, X), "must be data or the tuple (data, condition)", "3 elements"),
+            )
+        ),
+        *(
+            (lambda t, verb=verb, x=x: getattr(t.continuous, verb)(x), expected, came)
+            for verb in ("fit", "evaluate", "code_length")
+            for x, expected, came in (
+                (X, "must contain floats for ContinuousFlow(", "dtype int32"),
+                (with_nan(X_CONTINUOUS), "must be finite", "an array with NaN or infinity"),
+                (X_CONTINUOUS * 3, "must lie in [-1, 1] for ContinuousFlow(", "values from -2.9"),
+            )
         ),
     ],
     "y": [

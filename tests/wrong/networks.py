@@ -1035,6 +1035,13 @@ CALLS = {
             "positions=[]",
         ),
     ],
+    "rank": [
+        (
+            lambda t: networks.MLP(FLOW, SHAPE, 8, 1).enable_lora(0),
+            "must be an integer of at least 1",
+            "rank=0",
+        ),
+    ],
     "remat": [
         (
             lambda t: networks.Transformer(FLOW, 4, 8, 1, 1, remat="x"),
@@ -1096,6 +1103,72 @@ CALLS = {
         (lambda t: layers.TimeEmbedding(0), "must be a positive even integer", "size=0"),
         (lambda t: layers.TimeEmbedding(4.0), "must be a positive even integer", "size=4.0"),
         (lambda t: layers.TimeEmbedding("4"), "must be a positive even integer", "size='4'"),
+    ],
+    "steps": [
+        (
+            lambda t: networks.MultiPart(
+                {"a": FLOW, "b": FLOW, "still": FLOW},
+                {"a": (4,), "b": (5,), "still": ()},
+                16,
+                mixer="sequence",
+            ),
+            'must name parts for `mixer="sequence"`, and only then',
+            "steps=()",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"a": FLOW, "b": FLOW, "still": FLOW},
+                {"a": (4,), "b": (5,), "still": ()},
+                16,
+                steps=["a"],
+            ),
+            'must name parts for `mixer="sequence"`, and only then',
+            "steps=['a']",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"a": FLOW, "b": FLOW, "still": FLOW},
+                {"a": (4,), "b": (5,), "still": ()},
+                16,
+                mixer="sequence",
+                steps=["c"],
+            ),
+            "must be a list of names of the parts ['a', 'b', 'still']",
+            "steps=['c']",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"a": FLOW, "b": FLOW, "still": FLOW},
+                {"a": (4,), "b": (5,), "still": ()},
+                16,
+                mixer="sequence",
+                steps="a",
+            ),
+            "must be a list of names of the parts ['a', 'b', 'still']",
+            "steps='a'",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"a": FLOW, "b": FLOW, "still": FLOW},
+                {"a": (4,), "b": (5,), "still": ()},
+                16,
+                mixer="sequence",
+                steps=["a", "b"],
+            ),
+            "must name parts whose shapes start with the same number of steps",
+            "steps={'a': (4,), 'b': (5,)}",
+        ),
+        (
+            lambda t: networks.MultiPart(
+                {"a": FLOW, "b": FLOW, "still": FLOW},
+                {"a": (4,), "b": (5,), "still": ()},
+                16,
+                mixer="sequence",
+                steps=["still"],
+            ),
+            "must name parts whose shapes start with the same number of steps",
+            "steps={'still': ()}",
+        ),
     ],
     "t": [
         (

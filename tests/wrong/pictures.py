@@ -5,6 +5,13 @@ import numpy as np
 from keras_bfn import Prediction, visualization
 from tests.wrong.things import FLOW, IMAGES, MANY, ROWS, STEPS, X, nan
 
+DRAWN = (
+    visualization.plot_trajectory,
+    visualization.plot_flow,
+    visualization.animate_generation,
+)
+
+
 # By the argument: calls, what is expected instead, and what came.
 CALLS = {
     "axes": [
@@ -182,6 +189,25 @@ CALLS = {
             lambda t: visualization.plot_trajectory(FLOW, STEPS, "a.png", part=[]),
             "must be None unless the flow is a dict",
             "part=[]",
+        ),
+        *(
+            (
+                lambda t, draw=draw, part=part: draw(
+                    {"a": FLOW, "b": FLOW}, {"a": STEPS, "b": STEPS}, "a.gif", part=part
+                ),
+                "must be one of ['a', 'b']",
+                f"part={part!r}",
+            )
+            for draw in DRAWN
+            for part in (None, "c")
+        ),
+        *(
+            (
+                lambda t, draw=draw: draw(FLOW, STEPS, "a.gif", part="image"),
+                "must be None unless the flow is a dict",
+                "part='image'",
+            )
+            for draw in DRAWN
         ),
     ],
     "path": [

@@ -1,21 +1,28 @@
 """Wrong calls of callbacks, guidance, codec, presets, checkpoints and testing."""
 
+import types
+
 import numpy as np
+from keras import ops
 
 from keras_bfn import (
+    BayesianFlowNetwork,
     callbacks,
     checkpoints,
     codec,
     datasets,
     devices,
     distillation,
+    flows,
     guidance,
+    networks,
+    orders,
     presets,
     recipes,
     samplers,
     testing,
 )
-from tests.wrong.things import FLOW, HUGE, X, inf, nan, total
+from tests.wrong.things import FLOW, HUGE, MANY, SHAPE, X_MANY, X, inf, nan, total
 
 
 def samples_of(name):
@@ -31,6 +38,14 @@ def samples_of(name):
     ]
 
 
+class Deaf(networks.Network):
+    """Of theta alone."""
+
+    def __init__(self, flow, event_shape, **kwargs):
+        super().__init__(flow, event_shape, lambda inputs, *_: [inputs["theta"]], **kwargs)
+        self.event_shape = event_shape
+
+
 # By the argument: calls, what is expected instead, and what came.
 CALLS = {
     "A": [
@@ -44,6 +59,18 @@ CALLS = {
             lambda t: guidance.LinearInverse(np.full((1, 3), nan), [1.0], 0.1),
             "must be a finite matrix",
             "A=array([[nan, nan, nan]],",
+        ),
+        (
+            lambda t: guidance.LinearInverse([1.0], [1.0], 0.1),
+            "must be a finite matrix",
+            "A=array([1.], dtype=float32)",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.LinearInverse(np.ones((1, 3)), [1.0], 1)
+            ),
+            "must have 32 columns, the size of an example of the expected data",
+            "A of shape (1, 3)",
         ),
     ],
     "accept": [
@@ -96,6 +123,23 @@ CALLS = {
             "must be a Keras model, or a function",
             "classifier='x'",
         ),
+        (
+            lambda t: guidance.ClassifierGuidance(3, 1),
+            "must be a Keras model, or a function",
+            "classifier=3",
+        ),
+        (
+            lambda t: t.model.generate(2, 2, guidance=guidance.ClassifierGuidance(total, 1)),
+            "must return `(batch, num_classes)`",
+            "shape (4,)",
+        ),
+    ],
+    "clock": [
+        (
+            lambda t: callbacks.TimeBudget(seconds=1.0, clock="moon"),
+            "must be one of ['wall', 'processor']",
+            "clock='moon'",
+        ),
     ],
     "columns": [
         (
@@ -107,6 +151,15 @@ CALLS = {
             lambda t: callbacks.SampleImages("a", columns="x"),
             "must be an integer of at least 1",
             "columns='x'",
+        ),
+    ],
+    "compile": [
+        (
+            lambda t: distillation.Distiller(t.student).fit(
+                distillation.Trajectories(t.conditional, 4, 3, 2, condition=[0], batch_size=8)
+            ),
+            "Call `compile` before `fit`",
+            "",
         ),
     ],
     "condition": [
@@ -173,6 +226,13 @@ CALLS = {
             "Data with infinitely many values have no code of finite",
             "ContinuousFlow(prediction='noise',",
         ),
+        (
+            lambda t: codec.Codec(
+                t.parts, order=orders.Groups({"a": 0, "b": 1}, told=[True, False])
+            ),
+            "no code of finite length",
+            "ContinuousFlow(",
+        ),
     ],
     "end": [
         (
@@ -236,6 +296,25 @@ CALLS = {
             "fn=3",
         ),
         (lambda t: guidance.Guidance(fn=3), "must be a function of the expected data", "fn=3"),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.Constraint(lambda p: p[0, 0, 0, 0], 1.0, 0.1)
+            ),
+            "must return a tensor of shape (batch,) or (batch, size)",
+            "shape (2,)",
+        ),
+        (
+            lambda t: t.model.generate(2, 2, guidance=guidance.Constraint(ops.sum, 1.0, 0.1)),
+            "must return a tensor of shape (batch,) or (batch, size)",
+            "shape ()",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.Constraint(lambda p: None, 1.0, 0.1)
+            ),
+            "must return a tensor of shape (batch,) or (batch, size)",
+            "a NoneType",
+        ),
     ],
     "from_logits": [
         (
@@ -247,6 +326,16 @@ CALLS = {
     "guidance": [
         (lambda t: guidance.get(3), "must be a function or a", "guidance=3"),
         (lambda t: guidance.get("x"), "must be a function or a", "guidance='x'"),
+        (
+            lambda t: guidance.Balanced([0, 3]).fn(ops.zeros((2, 4))),
+            "must be for sequences, with expected data of shape (batch, length,",
+            "classes [0, 3] for shape (2, 4)",
+        ),
+        (
+            lambda t: guidance.Balanced([0, 3]).fn(ops.zeros((2, 4, 3))),
+            "must be for sequences, with expected data of shape (batch, length,",
+            "classes [0, 3] for shape (2, 4, 3)",
+        ),
     ],
     "guidance_scale": [
         (
@@ -263,6 +352,13 @@ CALLS = {
             lambda t: distillation.Trajectories(t.continuous, guidance_scale=2.0),
             "must be 1 unless there are a condition and a null condition to guide",
             "guidance_scale=2.0 with condition=None",
+        ),
+    ],
+    "guided": [
+        (
+            lambda t: distillation.make_student(t.missing, guided=True),
+            "must be False for a teacher without a null condition, or with `network`",
+            "guided=True",
         ),
     ],
     "interval": [
@@ -334,6 +430,13 @@ CALLS = {
             "layers=['dense']",
         ),
     ],
+    "loss": [
+        (
+            lambda t: distillation.Distiller(t.student).compile("adam", loss="mse"),
+            "must be left out: a distiller has its own loss, and no metrics",
+            "loss='mse'",
+        ),
+    ],
     "max_depth": [
         (
             lambda t: guidance.Balanced([(0, 1), (2, 3)], max_depth=8),
@@ -359,6 +462,21 @@ CALLS = {
             "must be a `keras_bfn.BayesianFlowNetwork`",
             "model=",
         ),
+        (
+            lambda t: distillation.make_student(None),
+            "must be a `keras_bfn.BayesianFlowNetwork`",
+            "model=None",
+        ),
+        (
+            lambda t: distillation.make_student(t.student),
+            "must not be a student, whose network takes 't_next'",
+            "model=<MLP",
+        ),
+        (
+            lambda t: distillation.Trajectories(t.student),
+            "must be a `keras_bfn.BayesianFlowNetwork`, and no student",
+            "model=<BayesianFlowNetwork",
+        ),
     ],
     "network": [
         (
@@ -376,6 +494,77 @@ CALLS = {
             "must be a Keras model or layer",
             "network=3",
             AssertionError,
+        ),
+        (
+            lambda t: checkpoints.load_official(networks.MLP(FLOW, (4,), 8), "absent.pt"),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<MLP",
+        ),
+        (
+            lambda t: checkpoints.load_official(
+                networks.UNet(FLOW, SHAPE, 128, num_blocks=1), "absent.pt"
+            ),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<UNet",
+        ),
+        (
+            lambda t: checkpoints.load_official(
+                networks.UNet(FLOW, SHAPE, 128, num_blocks=1, shortcut=False, conditions=3),
+                "absent.pt",
+            ),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<UNet",
+        ),
+        (
+            lambda t: checkpoints.load_official(
+                networks.UNet(FLOW, SHAPE, 64, num_blocks=1, shortcut=False), "absent.pt"
+            ),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<UNet",
+        ),
+        (
+            lambda t: checkpoints.load_official(
+                networks.UNet(
+                    flows.DiscreteFlow(27, 0.5), SHAPE, 128, num_blocks=1, shortcut=False
+                ),
+                "absent.pt",
+            ),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<UNet",
+        ),
+        (
+            lambda t: checkpoints.load_official(
+                networks.VDMUNet(FLOW, SHAPE, 128, num_blocks=1, shortcut=False), "absent.pt"
+            ),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<VDMUNet",
+        ),
+        (
+            lambda t: checkpoints.load_official(
+                networks.Transformer(flows.DiscretizedFlow(16), 4, 8, shortcut=False), "absent.pt"
+            ),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network=<Transformer",
+        ),
+        (
+            lambda t: checkpoints.load_official("bfn_mnist_binary", "absent.pt"),
+            "must be one of the paper's architectures, at any size: a UNet for two",
+            "network='bfn",
+        ),
+        (
+            lambda t: distillation.make_student(t.model),
+            "must be given, unless the teacher's network is one of `keras_bfn.networks`",
+            "network=None",
+        ),
+        (
+            lambda t: distillation.make_student(t.conditional, networks.MLP(MANY, SHAPE, 8, 1)),
+            "must take 't_next'",
+            "network=<MLP",
+        ),
+        (
+            lambda t: distillation.make_student(BayesianFlowNetwork(FLOW, Deaf(FLOW, SHAPE))),
+            "must be given, because a copy of the teacher's would not embed 't_next'",
+            "network=None",
         ),
     ],
     "noise": [
@@ -403,6 +592,13 @@ CALLS = {
         ),
         (
             lambda t: guidance.LinearInverse(np.ones((1, 3)), [1.0], 0.1, num_draws=2),
+            "must be None: the covariance is analytic",
+            "num_draws=2",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.LinearInverse(np.ones((1, 32)), [1.0], 1, num_draws=2)
+            ),
             "must be None: the covariance is analytic",
             "num_draws=2",
         ),
@@ -480,6 +676,11 @@ CALLS = {
             "must be an integer of at least 1 and at most 1048576",
             "num_steps=2.0",
         ),
+        (
+            lambda t: codec.Codec(t.model, num_steps=2**20, resolution=0.0011).compress(X),
+            "Arguments `num_steps` and `resolution` must be such",
+            "num_steps=1048576, resolution=0.0011",
+        ),
     ],
     "optimizer": [
         (
@@ -493,6 +694,11 @@ CALLS = {
             lambda t: testing.check_sampler(samplers.SDE1Sampler(), 3, order="a"),
             "must be a finite number, at most 1e+30 in magnitude",
             "order='a'",
+        ),
+        (
+            lambda t: codec.Codec(t.model, order="random"),
+            "`order` requires a model with times=",
+            "order=Random(), times='shared'",
         ),
     ],
     "pair": [
@@ -539,6 +745,20 @@ CALLS = {
             "must be the name of a part, or None",
             "part=3",
         ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.LinearInverse(np.ones((1, 32)), [1.0], 1, "a")
+            ),
+            "must be None unless the flow is a dict",
+            "part='a'",
+        ),
+        (
+            lambda t: t.parts.generate(
+                2, 2, guidance=guidance.LinearInverse([[1.0]], [0.3], 0.1, part="size")
+            ),
+            "must be one of ['a', 'b']",
+            "part='size'",
+        ),
     ],
     "path": [
         (
@@ -558,10 +778,31 @@ CALLS = {
             "must have the form hf://owner/repo/file",
             "path='hf://x'",
         ),
+        (
+            lambda t: checkpoints.load_official(t.unet, "hf://owner/repo"),
+            "must have the form hf://owner/repo/file",
+            "path='hf://owner/repo'",
+        ),
+        (
+            lambda t: checkpoints.load_official(t.unet, "absent.pt"),
+            "must be a file",
+            "path='absent.pt'",
+            FileNotFoundError,
+        ),
     ],
     "peak_rate": [
         (lambda t: recipes.adamw(9, 0), "must be a positive, finite number", "peak_rate=0"),
         (lambda t: recipes.muon(9, 0), "must be a positive, finite number", "peak_rate=0"),
+        (
+            lambda t: recipes.adamw(peak_rate=-1.0),
+            "must be a positive, finite number",
+            "peak_rate=-1.0",
+        ),
+        (
+            lambda t: recipes.muon(peak_rate=-1.0),
+            "must be a positive, finite number",
+            "peak_rate=-1.0",
+        ),
     ],
     "preprocess": [
         (
@@ -572,6 +813,16 @@ CALLS = {
     ],
     "preset": [
         (lambda t: presets.upload_preset("hf://user/repo", None), "must be a path", "preset=None"),
+        (
+            lambda t: presets.upload_preset("hf://user/repo", t.text_path),
+            "must be a folder written by `save_to_preset`",
+            "which has no config.json",
+        ),
+        (
+            lambda t: presets.upload_preset("hf://user/copy", "."),
+            "must be a folder written by `save_to_preset`",
+            "preset='.', which has no config.json",
+        ),
     ],
     "resolution": [
         (
@@ -600,11 +851,25 @@ CALLS = {
             "resolution=0.0001",
         ),
     ],
+    "resume": [
+        (
+            lambda t: callbacks.TimeBudget(seconds=1.0, resume=True),
+            "must be a `Resume`, or None",
+            "resume=True",
+        ),
+    ],
     "return_report": [
         (
             lambda t: t.codec.compress(X, return_report="x"),
             "must be True or False",
             "return_report='x'",
+        ),
+    ],
+    "rise": [
+        (
+            lambda t: callbacks.TimeBudget(seconds=1.0, rise=0),
+            "must be a number strictly between 0 and 1",
+            "rise=0",
         ),
     ],
     "sampler": [
@@ -619,6 +884,26 @@ CALLS = {
             "sampler='x'",
         ),
         (lambda t: testing.check_sampler(3), "A sampler must be a", "", AssertionError),
+        (
+            lambda t: t.student.generate(4, 2, "sde2", [0] * 4),
+            "must be 'jump', or a `JumpSampler`, for a network that takes 't_next'",
+            "SDE2Sampler(noise=1.0",
+        ),
+        (
+            lambda t: t.model.generate(2, 1, "jump"),
+            "must not jump unless the network takes 't_next'. `keras_bfn.distillation`",
+            "sampler=JumpSampler(",
+        ),
+        (
+            lambda t: t.student.encode(X_MANY, 1, "jump", [0] * 4),
+            "must not jump, because jumps do not run backwards",
+            "",
+        ),
+        (
+            lambda t: t.student.generate(2, 1, "jump", [0] * 2, guidance=total),
+            "must not jump to be guided by a likelihood",
+            "sampler=JumpSampler(",
+        ),
     ],
     "rescale": [
         (
@@ -671,6 +956,13 @@ CALLS = {
     ],
     "schedule": [
         (lambda t: testing.check_schedule(3), "A schedule must be a", "", AssertionError),
+    ],
+    "seconds": [
+        (
+            lambda t: callbacks.TimeBudget(seconds=0),
+            "must be a positive, finite number",
+            "seconds=0",
+        ),
     ],
     "seed": [
         (
@@ -737,6 +1029,18 @@ CALLS = {
             "must be a positive, finite number",
             "std=inf",
         ),
+        (
+            lambda t: guidance.Constraint(len, 1.0, -0.1),
+            "must be a positive, finite number",
+            "std=-0.1",
+        ),
+    ],
+    "student": [
+        (
+            lambda t: distillation.Distiller(t.conditional),
+            "must be a model of `make_student`",
+            "student=<BayesianFlowNetwork",
+        ),
     ],
     "symbols": [
         (
@@ -748,6 +1052,15 @@ CALLS = {
             lambda t: guidance.Even([]),
             "must be a string, or a list of symbols or classes",
             "symbols=[]",
+        ),
+    ],
+    "t_next": [
+        (
+            lambda t: t.student.predict_params(
+                t.student.sample_evidence(X_MANY, np.ones(4)), np.ones(4), [0] * 4
+            ),
+            "must be given for a network that takes it. A student of",
+            "t_next=None",
         ),
     ],
     "target": [
@@ -781,6 +1094,32 @@ CALLS = {
             lambda t: guidance.Constraint(len, None, 0.1),
             "must be an array of numbers",
             "a NoneType",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.ClassifierGuidance(lambda p: p[:, 0, 0, 0], 3)
+            ),
+            "must contain classes below 2",
+            "target=3",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.ClassifierGuidance(lambda p: p[:, 0, 0, 0], [0, 1, 1])
+            ),
+            "Argument `guidance` must have a `target` for each of 2 samples",
+            "",
+        ),
+        (
+            lambda t: guidance.Constraint(len, inf, 0.1),
+            "must be finite",
+            "target=array(inf, dtype=float32)",
+        ),
+        (
+            lambda t: t.model.generate(
+                2, 2, guidance=guidance.Constraint(total, np.ones((2, 3)), 0.1)
+            ),
+            "must have 1 numbers per sample, like the result of `fn`, or one",
+            "target of shape (2, 3)",
         ),
     ],
     "tensorboard": [
@@ -818,6 +1157,13 @@ CALLS = {
             lambda t: guidance.Balanced("()"),
             "must be given if `pair` contains symbols, not classes",
             "tokenizer=None",
+        ),
+        (
+            lambda t: guidance.Balanced(
+                "()", types.SimpleNamespace(encode=lambda text: [ord(text)])
+            ),
+            "must have an `end`, which may be None",
+            "tokenizer=namespace(",
         ),
     ],
     "training": [
@@ -886,6 +1232,11 @@ CALLS = {
             lambda t: guidance.Guidance(fn=total, values={"y": "a"}),
             "must have an array of numbers for `y`",
             "values=array('a', dtype='",
+        ),
+        (
+            lambda t: guidance.Guidance(len, values={"label": np.array([2**40])}),
+            "must contain numbers that fit int32, from -2147483648 to 2147483647",
+            "values from 1099511627776 to 1099511627776",
         ),
     ],
     "verbose": [

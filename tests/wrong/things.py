@@ -3,6 +3,7 @@
 import functools
 import math
 import pathlib
+import tempfile
 
 import numpy as np
 
@@ -11,12 +12,15 @@ from keras_bfn import (
     Prediction,
     codec,
     datasets,
+    distillation,
     flows,
     metrics,
     networks,
     series,
     tables,
 )
+from tests.datasets.test_folders import png
+from tests.models import parts
 from tests.models.small import (
     EVENT_SHAPE,
     FLOWS,
@@ -82,6 +86,21 @@ class Things:
         return model
 
     @functools.cached_property
+    def many_parts(self):
+        model = parts.make_model()
+        model.compile("sgd")
+        return model
+
+    @functools.cached_property
+    def timed_parts(self):
+        return parts.make_model(times="variables")
+
+    @functools.cached_property
+    def sent_parts(self):
+        flow = parts.without(parts.FLOWS, "size")
+        return parts.make_model(flow, parts.without(parts.EVENT_SHAPES, "size"))
+
+    @functools.cached_property
     def ordered(self):
         network = networks.Transformer(MANY, (3,), 8, 1, 1, times="variables")
         return BayesianFlowNetwork(MANY, network, times="variables")
@@ -92,10 +111,39 @@ class Things:
         return BayesianFlowNetwork(CONTINUOUS, network, times="variables")
 
     @functools.cached_property
+    def compiled_numbers(self):
+        model = BayesianFlowNetwork(CONTINUOUS, networks.MLP(CONTINUOUS, (3,), 8, num_blocks=1))
+        model.compile()
+        return model
+
+    @functools.cached_property
     def texts(self):
         model = make_text_model()
         model.compile()
         return model
+
+    @functools.cached_property
+    def text_parts(self):
+        flow, shapes = {"a": FLOW, "b": TEXT}, {"a": (), "b": (5,)}
+        network = networks.MultiPart(flow, shapes, 8, 1, "mlp")
+        return BayesianFlowNetwork(flow, network, tokenizer={"b": LETTERS})
+
+    @functools.cached_property
+    def ordered_texts(self):
+        network = networks.Transformer(TEXT, 8, 8, 1, 1, times="variables")
+        return BayesianFlowNetwork(TEXT, network, times="variables", tokenizer=LETTERS)
+
+    @functools.cached_property
+    def masked_texts(self):
+        network = networks.Transformer(TEXT, 8, 8, 1, 1, masked=True)
+        return BayesianFlowNetwork(TEXT, network, tokenizer=LETTERS)
+
+    @functools.cached_property
+    def subwords(self):
+        import tokenizers
+
+        vocabulary = {" ": 0, "a": 1}
+        return datasets.Subwords(tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, [])))
 
     @functools.cached_property
     def missing(self):
@@ -105,17 +153,26 @@ class Things:
     def unbuilt(self):
         return BayesianFlowNetwork(FLOW, ConditionNetwork(1))
 
+    @property
+    def pandas(self):
+        import pandas
+
+        return pandas
+
+    @property
+    def polars(self):
+        import polars
+
+        return polars
+
     @functools.cached_property
     def frame(self):
-        import pandas
-
         columns = {"n": np.linspace(0, 1, 20), "c": list("ab") * 10, "i": np.arange(20)}
-        return pandas.DataFrame(columns)
+        return self.pandas.DataFrame(columns)
 
     def make_frame(self, **columns):
-        import pandas
 
-        return pandas.DataFrame(columns)
+        return self.pandas.DataFrame(columns)
 
     @functools.cached_property
     def table(self):
@@ -124,6 +181,30 @@ class Things:
     @functools.cached_property
     def rows(self):
         return self.table.make_model(8, 1)
+
+    @functools.cached_property
+    def bills(self):
+        """A frame whose columns keep rules."""
+        from tests.tables.test_rules import FRAME
+
+        return FRAME.assign(rooms=20)
+
+    @functools.cached_property
+    def visits(self):
+        """A frame of several rows for each patient."""
+        from tests.tables.test_sequences import VISITS
+
+        return VISITS
+
+    @functools.cached_property
+    def patients(self):
+        return tables.Sequences.from_dataframe(self.visits, "patient", ["sex"])
+
+    @functools.cached_property
+    def days(self):
+        """A model of rows with times."""
+        days = self.pandas.date_range("2024", periods=20)
+        return tables.Table.from_dataframe(self.make_frame(day=days)).make_model(8, 1)
 
     @functools.cached_property
     def series(self):
@@ -140,11 +221,30 @@ class Things:
         return networks.UNet(FLOW, SHAPE, 128, (1,), 1, 4, shortcut=False)
 
     @functools.cached_property
+    def student(self):
+        return distillation.make_student(self.conditional)
+
+    @functools.cached_property
+    def preset(self):
+        """The folder of a model whose network is a user's own."""
+        self.model.save_to_preset(self.folder / "preset")
+        return self.folder / "preset"
+
+    def pictures(self, *names):
+        """A new folder with a picture of each name."""
+        folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+        for name in names:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(png(8, 8, bytes(72)))
+        return folder
+
+    @functools.cached_property
     def text_path(self):
         path = self.folder / "text.txt"
         path.write_text("call me ishmael " * 100)
         return path
 
 
+TEXT = flows.DiscreteFlow(27, 1.0)
 LETTERS, BYTES = datasets.Letters(), datasets.Bytes()
 PAIRS = flows.MarkovChain(np.ones((2, 2), int))

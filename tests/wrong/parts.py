@@ -1,0 +1,269 @@
+"""Wrong data, masks, weights and orders of a model of several parts."""
+
+import numpy as np
+
+from keras_bfn import codec, orders
+from tests.models.parts import FLOWS, NUM, first, make_data, without
+from tests.wrong.things import X as X_PLAIN
+from tests.wrong.things import inf, nan
+
+X = make_data()
+IMAGES, LABELS = X["image"], X["label"]
+PARTS, KEYS = "['size', 'image', 'label']", "a dict with the keys "
+VERBS = ("fit", "evaluate", "code_length", "loss_by_time", "encode")
+NAMES, SOME = (
+    f"must be a dict with the parts {PARTS}",
+    f"must be a dict with some of the parts {PARTS}",
+)
+KNOWN = f"must name some of {PARTS}, or be a dict of their masks"
+MASKS = "must be a boolean array, true for known variables, that broadcasts to "
+NO_DICT = f"must be a dict from some of the parts {PARTS} to data"
+DATA = {
+    "missing": (without(X, "label"), NAMES, f"{KEYS}['image', 'size']"),
+    "extra": ({**X, "more": IMAGES}, NAMES, f"{KEYS}['image', 'label', 'more', 'size']"),
+    "numbered": (dict(enumerate(X.values())), NAMES, f"{KEYS}['0', '1', '2']"),
+    "array": (IMAGES, NAMES, "a ndarray"),
+    "none": (None, "must contain data", "x=None"),
+    "numbers": (
+        {**X, "label": LABELS[:-1]},
+        "must have equally many examples of each part",
+        "{'size': 12, 'image': 12, 'label': 11}",
+    ),
+    "shape": ({**X, "image": IMAGES[:, :1]}, "event_shape=(2, 3, 1)", "shape (12, 1, 3, 1)"),
+    "axis": ({**X, "size": X["size"][:, None]}, "event_shape=()", "shape (12, 1)"),
+    "integers": ({**X, "size": LABELS}, "must contain floats", "dtype int32"),
+    "floats": ({**X, "label": X["size"]}, "must contain integers", "dtype float32"),
+    "range": ({**X, "label": LABELS + 1}, "must lie in [0, 2]", "values from 1 to 3"),
+    "nan": ({**X, "size": X["size"] * nan}, "must be finite", "NaN"),
+    "scalar": ({**X, "label": np.int32(1)}, "must be an array of examples", "x['label']="),
+    "empty": (first(X, 0), "must contain data", "an empty array"),
+    "nested": ({**X, "label": X}, "must be an array of examples", "x['label']="),
+}
+
+
+def latents(t, **changes):
+    return {**t.many_parts.encode(first(X, 2), 1, verbose=0), **changes}
+
+
+# By the argument: calls, what is expected instead, and what came.
+CALLS = {
+    "given": [
+        *(
+            (lambda t, given=given: t.timed_parts.code_length(X, given=given), expected, came)
+            for given, expected, came in (
+                (["lab"], KNOWN, "given=['lab']"),
+                ("lab", KNOWN, "given='lab'"),
+                (["label", 3], KNOWN, "given=['label', 3]"),
+                ({"lab": True}, KNOWN, "given={'lab': True}"),
+                (3, KNOWN, "given=3"),
+                (LABELS, KNOWN, "given=array("),
+                (LABELS > 0, KNOWN, "given=array("),
+                ({"label": LABELS}, f"`given['label']` {MASKS}(12,)", "dtype int32"),
+                ({"image": np.ones((3, 2), bool)}, f"`given['image']` {MASKS}", "shape (3, 2)"),
+                ({"image": None}, f"`given['image']` {MASKS}", ""),
+            )
+        ),
+        *(
+            (lambda t, given=given: t.timed_parts.generate(2, 2, given=given), expected, came)
+            for given, expected, came in (
+                ({"lab": LABELS[:2]}, NO_DICT, "given={'lab': "),
+                ({"label": LABELS[:3]}, "`given['label']` must contain 2 examples", "3"),
+                ({"label": X["size"][:2]}, "`given['label']` must contain integers", "float32"),
+                ({"label": LABELS[:2] + 3}, "`given['label']` must lie in [0, 2]", ""),
+                ({"image": IMAGES[:2, :1]}, "`given['image']` must have shape", "(2, 1, 3, 1)"),
+                ({"label": 1}, "`given['label']` must be an array of examples", ""),
+                ({"label": None}, "`given['label']` must contain data", ""),
+                (LABELS[:2], NO_DICT, "given=array("),
+                (["label"], NO_DICT, "given=['label']"),
+                ("label", NO_DICT, "given='label'"),
+            )
+        ),
+        *(
+            (call, 'requires a model with times="variables"', "times='shared'")
+            for call in (
+                lambda t: t.many_parts.code_length(X, given=["label"]),
+                lambda t: t.many_parts.generate(2, 2, given={"label": LABELS[:2]}),
+                lambda t: t.model.code_length(X_PLAIN, given=X_PLAIN > 0),
+                lambda t: t.model.generate(2, 2, given=X_PLAIN[:2]),
+            )
+        ),
+    ],
+    "latents": [
+        (
+            lambda t: t.many_parts.generate(2, 2, "ode1", latents=latents(t)["image"]),
+            NAMES,
+            "a ndarray",
+        ),
+        (
+            lambda t: t.many_parts.generate(2, 2, "ode1", latents=without(latents(t), "size")),
+            NAMES,
+            f"{KEYS}['image', 'label']",
+        ),
+        (
+            lambda t: t.many_parts.generate(
+                2, 2, "ode1", latents=latents(t, size=np.ones((2, 2, 3, 1, 1)))
+            ),
+            "shape (2, 1)",
+            "",
+        ),
+        (
+            lambda t: t.many_parts.generate(
+                2, 2, "ode1", latents=latents(t, size=np.full((2, 1), inf))
+            ),
+            "must be finite",
+            "",
+        ),
+        (
+            lambda t: t.model.generate(2, sampler="ode1", latents={"image": X_PLAIN[:2]}),
+            "must not be a dict, because the flow is",
+            f"{KEYS}['image']",
+        ),
+    ],
+    "loss_weights": [
+        *(
+            (
+                lambda t, weights=weights: t.many_parts.compile("sgd", loss_weights=weights),
+                expected,
+                came,
+            )
+            for weights, expected, came in (
+                ({"imag": 1.0}, f"must be a dict from some of {PARTS} to weights", "'imag'"),
+                ([1.0, 1.0, 1.0], f"must be a dict from some of {PARTS}", "[1.0, 1.0, 1.0]"),
+                (2.0, f"must be a dict from some of {PARTS}", "=2.0"),
+                *(
+                    (
+                        {"image": weight},
+                        "must contain finite numbers of at least 0",
+                        f"loss_weights['image']={weight!r}",
+                    )
+                    for weight in (-1, nan, inf, True, "1", None)
+                ),
+            )
+        ),
+        *(
+            (
+                lambda t, weights=weights: t.model.compile("sgd", loss_weights=weights),
+                "must be None unless the flow is a dict",
+                f"loss_weights={weights!r}",
+            )
+            for weights in ({"image": 1.0}, {}, 1.0)
+        ),
+    ],
+    "mask": [
+        *(
+            (lambda t, mask=mask: t.many_parts.inpaint(X, mask, 2), expected, came)
+            for mask, expected, came in (
+                (True, SOME, "a bool"),
+                (np.ones(IMAGES.shape, bool), SOME, "a ndarray"),
+                ({}, SOME, f"{KEYS}[]"),
+                ({"imag": True}, SOME, f"{KEYS}['imag']"),
+                (
+                    {"image": np.ones((2, 3), bool)},
+                    "`mask['image']` must be a boolean array",
+                    "shape (2, 3)",
+                ),
+                (
+                    {"image": np.ones(IMAGES.shape)},
+                    "`mask['image']` must be a boolean array",
+                    "float64",
+                ),
+                ({"label": np.ones((NUM, 1), bool)}, "`mask['label']` must", "shape (12, 1)"),
+            )
+        ),
+        (
+            lambda t: t.model.inpaint(X_PLAIN, {"image": True}),
+            "must be a boolean array",
+            "dtype object",
+        ),
+    ],
+    "order": [
+        *(
+            (
+                lambda t, order=order, call=call: call(t, order),
+                'requires a model with times="variables"',
+                "times='shared'",
+            )
+            for order in ("random", orders.Groups(dict.fromkeys(FLOWS, 0), told=False))
+            for call in (
+                lambda t, order: t.many_parts.code_length(X, order=order),
+                lambda t, order: t.many_parts.generate(2, 2, order=order),
+            )
+        ),
+        (
+            lambda t: t.model.inpaint(X_PLAIN, True, 2, order="left_to_right"),
+            'requires a model with times="variables"',
+            "times='shared'",
+        ),
+    ],
+    "sample_weight": [
+        *(
+            (lambda t, call=call, weights=weights: call(t, weights), "shape (12,)", came)
+            for weights, came in (
+                ([1.0] * NUM, "a list"),
+                (np.ones(NUM - 1), "shape (11,)"),
+                (np.ones(IMAGES.shape), "shape (12, 2, 3, 1)"),
+            )
+            for call in (
+                lambda t, weights: t.many_parts.fit(X, sample_weight=weights),
+                lambda t, weights: t.many_parts.evaluate(X, sample_weight=weights),
+                lambda t, weights: t.many_parts.fit(X, validation_data=(X, None, weights)),
+            )
+        ),
+    ],
+    "validation_data": [
+        *(
+            (
+                lambda t, x=x: t.many_parts.fit(X, validation_data=x),
+                expected,
+                came,
+            )
+            for x, expected, came in (
+                DATA[kind] for kind in ("missing", "numbers", "shape", "floats", "range")
+            )
+        ),
+    ],
+    "x": [
+        *(
+            (lambda t, verb=verb, x=x: getattr(t.many_parts, verb)(x), expected, came)
+            for verb in VERBS
+            for x, expected, came in DATA.values()
+        ),
+        *(
+            (
+                lambda t, verb=verb: getattr(t.model, verb)({"image": X_PLAIN}),
+                "must not be a dict, because the flow is Discr",
+                f"{KEYS}['image']",
+            )
+            for verb in VERBS
+        ),
+        *(
+            (lambda t, x=x, name=name: t.many_parts.inpaint(x, {name: True}, 2), expected, came)
+            for x, name, expected, came in (
+                (IMAGES, "image", SOME, "a ndarray"),
+                ({**X, "more": IMAGES}, "image", SOME, "'more'"),
+                (without(X, "label"), "label", "must contain the parts", "without ['label']"),
+                ({**X, "label": LABELS[:5]}, "label", "equally many examples", "'label': 5"),
+                ({"label": 1}, "label", "`x['label']` must be an array of examples", ""),
+                ({"label": LABELS + 9}, "label", "`x['label']` must lie in", ""),
+            )
+        ),
+        *(
+            (lambda t, x=x: codec.Codec(t.sent_parts).compress(x), expected, came)
+            for x, expected, came in (
+                (without(X, "size", "label"), "must be a dict with the parts", KEYS),
+                (IMAGES, "must be a dict with the parts", "a ndarray"),
+                (
+                    {"image": IMAGES[:3], "label": LABELS},
+                    "must have equally many examples of each part",
+                    "'image': 3",
+                ),
+                ({"image": IMAGES, "label": LABELS + 1}, "`x['label']` must lie in [0, 2]", ""),
+                (
+                    {"image": IMAGES, "label": LABELS * 1.0},
+                    "`x['label']` must contain integers",
+                    "dtype float64",
+                ),
+            )
+        ),
+    ],
+}
