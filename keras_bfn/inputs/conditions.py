@@ -222,7 +222,7 @@ def check_null_condition(null_condition, network, signature):
 
 def _check_null(null_condition, name, taken, classes):
     found = to_numpy(null_condition, name)
-    dtype = _dtype_of(found, taken, None)
+    dtype = _dtype_of(found, taken, None) if found.dtype.kind in "iuf" else "int32"
     if found.dtype.kind not in ("iuf" if "float" in dtype else "iu"):
         expected = "must be an integer for classes, or an array of numbers for vectors"
         raise refusal(name, expected, null_condition)

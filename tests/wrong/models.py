@@ -1319,6 +1319,11 @@ CALLS = {
             "null_condition='a'",
         ),
         (
+            lambda t: BayesianFlowNetwork(FLOW, keras.layers.Dense(1), (4,), null_condition="a"),
+            "must be an integer for classes, or an array of numbers",
+            "null_condition='a'",
+        ),
+        (
             lambda t: BayesianFlowNetwork(MANY, t.conditional.network, null_condition=0.5),
             "must be an integer for classes, or an array of numbers",
             "null_condition=0.5",
