@@ -137,12 +137,13 @@ class Resume(keras.callbacks.Callback):
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def _describe_model(self):
-        """Returns what a checkpoint is of, beside the variables' shapes, as a checksum.
-
-        Names do not count: Keras numbers them in each process.
-        """
-        flow = keras.saving.serialize_keras_object(getattr(self.model, "flow", None))
+        """Returns what a checkpoint is of, beside the variables' shapes, as a checksum."""
         trainable = [variable.trainable for variable in self.model.variables]
+        flow = keras.saving.serialize_keras_object(getattr(self.model, "flow", None))
+        # Keras numbers the names of layers in each process.
+        flow = json.loads(
+            json.dumps(flow), object_hook=lambda x: {k: x[k] for k in x if k != "name"}
+        )
         return zlib.crc32(json.dumps([flow, trainable], sort_keys=True).encode())
 
     def _checkpoints(self):
