@@ -145,6 +145,7 @@ def main(args=None):
 
     keras.utils.set_random_seed(args.seed)
     keras.config.set_dtype_policy(recipe["policy"])
+    git = git_state()  # which may change while the run lasts
     track, rng = make(recipe, args.data, args.seed), np.random.default_rng(args.seed)
     track.model.compile(track.optimizer, loss=recipe["loss"])
 
@@ -170,7 +171,7 @@ def main(args=None):
         "unit": track.unit,
         "orders": track.orders,
         "machine": machine(),
-        "git": git_state(),
+        "git": git,
         "seed": args.seed,
         "recipe": recipe,
         "weights": track.model.count_params(),
