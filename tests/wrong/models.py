@@ -68,6 +68,12 @@ def takes_time_and_theta():
     return keras.Model(inputs, keras.layers.Dense(1)(inputs["theta"]))
 
 
+def make_zoomed(**options):
+    """Makes a model with two conditions."""
+    network = networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5})
+    return BayesianFlowNetwork(MANY, network, **options)
+
+
 # By the argument: calls, what is expected instead, and what came.
 CALLS = {
     "allow_missing": [
@@ -388,29 +394,17 @@ CALLS = {
             "condition_dropout=1.0",
         ),
         (
-            lambda t: BayesianFlowNetwork(
-                MANY,
-                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
-                condition_dropout={"zoom": 0.1},
-            ),
+            lambda t: make_zoomed(condition_dropout={"zoom": 0.1}),
             "must be 0 without a `null_condition`, which replaces dropped conditions.",
             "condition_dropout={'zoom': 0.1} with",
         ),
         (
-            lambda t: BayesianFlowNetwork(
-                MANY,
-                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
-                condition_dropout={"label": 1.0},
-            ),
+            lambda t: make_zoomed(condition_dropout={"label": 1.0}),
             "must be a number in [0, 1)",
             "condition_dropout['label']=1.0",
         ),
         (
-            lambda t: BayesianFlowNetwork(
-                MANY,
-                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
-                condition_dropout={"label": "often"},
-            ),
+            lambda t: make_zoomed(condition_dropout={"label": "often"}),
             "must be a number in [0, 1)",
             "condition_dropout['label']='often'",
         ),
@@ -1349,38 +1343,22 @@ CALLS = {
             "null_condition=[nan, 1]",
         ),
         (
-            lambda t: BayesianFlowNetwork(
-                MANY,
-                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
-                null_condition={"zoom": 0.5},
-            ),
+            lambda t: make_zoomed(null_condition={"zoom": 0.5}),
             "must have the shape (3,)",
             "null_condition['zoom']=0.5",
         ),
         (
-            lambda t: BayesianFlowNetwork(
-                MANY,
-                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
-                null_condition={"size": 3},
-            ),
+            lambda t: make_zoomed(null_condition={"size": 3}),
             "must match the conditions of the network: a dict with some of ['zoom',",
             "null_condition={'label': 5, 'size': 3}",
         ),
         (
-            lambda t: BayesianFlowNetwork(
-                MANY,
-                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
-                null_condition=3,
-            ),
+            lambda t: make_zoomed(null_condition=3),
             "must match the conditions of the network: a dict with some of ['zoom',",
             "null_condition=3",
         ),
         (
-            lambda t: BayesianFlowNetwork(
-                MANY,
-                networks.MLP(MANY, SHAPE, 8, 1, conditions={"zoom": (3,), "label": 5}),
-                null_condition={"zoom": np.zeros(4)},
-            ),
+            lambda t: make_zoomed(null_condition={"zoom": np.zeros(4)}),
             "must have the shape (3,)",
             "null_condition['zoom']=array([0., 0., 0., 0.])",
         ),

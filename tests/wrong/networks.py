@@ -6,6 +6,14 @@ import numpy as np
 from keras_bfn import layers, networks
 from tests.wrong.things import FLOW, MANY, PARTS, SHAPE, nan
 
+
+def make_sequence(**options):
+    """Makes a network of sequences of different lengths."""
+    flows = {"a": FLOW, "b": FLOW, "still": FLOW}
+    shapes = {"a": (4,), "b": (5,), "still": ()}
+    return networks.MultiPart(flows, shapes, 16, mixer="sequence", **options)
+
+
 # By the argument: calls, what is expected instead, and what came.
 CALLS = {
     "coarse_width": [
@@ -1126,46 +1134,22 @@ CALLS = {
             "steps=['a']",
         ),
         (
-            lambda t: networks.MultiPart(
-                {"a": FLOW, "b": FLOW, "still": FLOW},
-                {"a": (4,), "b": (5,), "still": ()},
-                16,
-                mixer="sequence",
-                steps=["c"],
-            ),
+            lambda t: make_sequence(steps=["c"]),
             "must be a list of names of the parts ['a', 'b', 'still']",
             "steps=['c']",
         ),
         (
-            lambda t: networks.MultiPart(
-                {"a": FLOW, "b": FLOW, "still": FLOW},
-                {"a": (4,), "b": (5,), "still": ()},
-                16,
-                mixer="sequence",
-                steps="a",
-            ),
+            lambda t: make_sequence(steps="a"),
             "must be a list of names of the parts ['a', 'b', 'still']",
             "steps='a'",
         ),
         (
-            lambda t: networks.MultiPart(
-                {"a": FLOW, "b": FLOW, "still": FLOW},
-                {"a": (4,), "b": (5,), "still": ()},
-                16,
-                mixer="sequence",
-                steps=["a", "b"],
-            ),
+            lambda t: make_sequence(steps=["a", "b"]),
             "must name parts whose shapes start with the same number of steps",
             "steps={'a': (4,), 'b': (5,)}",
         ),
         (
-            lambda t: networks.MultiPart(
-                {"a": FLOW, "b": FLOW, "still": FLOW},
-                {"a": (4,), "b": (5,), "still": ()},
-                16,
-                mixer="sequence",
-                steps=["still"],
-            ),
+            lambda t: make_sequence(steps=["still"]),
             "must name parts whose shapes start with the same number of steps",
             "steps={'still': ()}",
         ),
