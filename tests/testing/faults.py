@@ -202,6 +202,35 @@ class ForgetsTheGain(samplers.SDE1Sampler):
         return state + flow.observe(embedding, beta_next - kept * beta, seed)
 
 
+class TakesOneStepMore(samplers.SDE1Sampler):
+    def times(self, flow, num_steps):
+        return super().times(flow, num_steps + 1)
+
+
+class EndsEarly(samplers.SDE1Sampler):
+    def times(self, flow, num_steps):
+        return 0.9 * super().times(flow, num_steps)
+
+
+class StartsWithoutEvidence(samplers.AncestralSampler):
+    def init(self, flow, shape, seed=None):
+        return ops.zeros(shape)
+
+
+class IsOfClasses(samplers.SDE1Sampler):
+    """Knows the gain of three classes alone."""
+
+    def step(self, flow, state, distribution, t, t_next, seed=None):
+        alpha = 3.0 * (flow.schedule.beta(t_next) - flow.schedule.beta(t))
+        noise = keras.random.normal(ops.shape(state), seed=seed)
+        return state + alpha * flow.expected_embedding(distribution) + ops.sqrt(alpha) * noise
+
+
+class MovesExamples(samplers.SDE1Sampler):
+    def step(self, flow, state, distribution, t, t_next, seed=None):
+        return ops.roll(super().step(flow, state, distribution, t, t_next, seed), 1, axis=0)
+
+
 class EncodesNothing(samplers.ODE1Sampler):
     def latents(self, state):
         return math.nan * state

@@ -15,6 +15,11 @@ SAMPLERS = {
     faults.OfFirstOrder: ({"start": 0.05}, 2, "a power of -0.9|a power of -1.0"),
     faults.CanBeChanged: ({}, None, "must be immutable, but its `noise` can be set"),
     faults.ForgetsTheGain: ({}, None, "must have the variance of messages about data.* 3.0"),
+    faults.TakesOneStepMore: ({}, None, r"must return 2 numbers for 1 steps, which rise.*0.5"),
+    faults.EndsEarly: ({}, None, r"which rise from start=0.0 to 1. They are \[0.0, 0.89"),
+    faults.StartsWithoutEvidence: ({"start": 0.3}, None, "must have the variance of messages"),
+    faults.IsOfClasses: ({}, None, "must have the variance of messages about data.* 1.0"),
+    faults.MovesExamples: ({}, None, "must build on its own evidence before"),
     faults.EncodesNothing: ({}, None, "must encode data as finite latents"),
 }
 
