@@ -48,9 +48,9 @@ class Network(keras.Model):
             none: `add_to` adds their embeddings to a symbolic tensor `(batch, size)`, or to each of
             a dict; `join_to` concatenates those with a value for each position to a tensor
             `(batch, *positions, channels)`, with positions `(length,)` or `(height, width)`: an
-            image's channels are no position. `connect` returns a list of symbolic tensors, `(batch,
-            ..., channels)`, which are concatenated and projected to the output; for a dict of
-            flows, it returns a dict of such lists, or of finished outputs. With
+            image's channels are no position. `connect` returns a list of symbolic tensors,
+            `(batch, ..., channels)`, which are concatenated and projected to the output; for a dict
+            of flows, it returns a dict of such lists, or of finished outputs. With
             `times="variables"`, the input `"t"` is the mean time, or a dict of each part's, and
             `"each_t"` is the time of each variable, which `join_to` concatenates, too.
         takes_mask: bool. Whether there is an input `"mask"`, bool, of the shape of the data.

@@ -213,8 +213,8 @@ def _check_normal_data(sampler, num_steps, seed):
     correlation = np.corrcoef(early.ravel(), late.ravel())[0, 1]
     require(
         correlation > expected - 0.05,
-        f"{name}: an example's evidence must build on its own evidence before. At t = 1 and halfway "
-        f"they must have a correlation of {expected:.2f} or more. It is {correlation:.2f}",
+        f"{name}: an example's evidence must build on its own evidence before. Halfway and at the "
+        f"end, they must have a correlation of {expected:.2f} or more. It is {correlation:.2f}",
     )
 
 
