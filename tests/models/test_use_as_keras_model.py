@@ -217,6 +217,19 @@ def test_callbacks_know_that_less_is_better(monitor, tmp_path):
     assert best.best == stop.best == slow.best == min(logs[monitor])
 
 
+def test_averages_of_the_best_epoch_are_kept_by_callbacks_of_keras():
+    model, options = make_model(), {"batch_size": 16, "verbose": 0}
+    model.compile(keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.5))
+    averages = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)
+    told = {"validation_data": X[16:], "epochs": 20, "callbacks": [averages, stop]}
+    logs = model.fit(X[:16], **told, **options).history
+    assert len(logs["val_loss"]) < 20  # 16 examples are soon known by heart
+    assert stop.best == min(logs["val_loss"])
+    found = model.evaluate(X[16:], return_dict=True, **options)["loss"]
+    np.testing.assert_allclose(found, stop.best, rtol=1e-5)
+
+
 @pytest.mark.once
 def test_one_class_stands_for_all_samples():
     model = make_model(conditions=5)
