@@ -1,7 +1,9 @@
-"""Simulation-based inference on the tasks of sbibm: classifier two-sample tests of posteriors.
+r"""Simulation-based inference on the tasks of sbibm: classifier two-sample tests of posteriors.
 
     python -m benchmarks.posterior DIR --export
     KERAS_BACKEND=jax python -m benchmarks.posterior DIR --tasks two_moons slcp
+    KERAS_BACKEND=jax python -m benchmarks.posterior DIR --simulations 1000 --batch-size 100 \
+        --patience 40
     python -m benchmarks.posterior DIR --tasks two_moons slcp --model npe
     KERAS_BACKEND=jax python -m benchmarks.posterior DIR --tasks two_moons slcp --model bayesflow
 
@@ -11,7 +13,9 @@ their reference posteriors that come with sbibm (`pip install --no-deps sbibm`, 
 each task the accuracy of a classifier that separates samples from the reference (c2st): the mean
 and the standard deviation over the observations. 0.5 is perfect. The classifier is that of sbibm,
 on `--samples` samples of each. `--folds 1` trains it once for an observation, not on each of its
-five folds. `npe` and `fmpe` are those of the package `sbi`, and `bayesflow` is flow matching of
+five folds. With `--patience`, ours holds out a tenth of the simulations, as `npe` and `fmpe` do.
+Training stops if their cost has not fallen for so many epochs, and the averaged weights of the best
+epoch are kept. `npe` and `fmpe` are those of the package `sbi`, and `bayesflow` is flow matching of
 the package `bayesflow`, all by their defaults; `bayesflow` also standardises observations.
 """
 
@@ -26,7 +30,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.neural_network import MLPClassifier
 
 TASKS = ("two_moons", "gaussian_mixture", "slcp", "bernoulli_glm", "gaussian_linear")
-BATCH_SIZE, PEAK_RATE, LEAST_STEPS = 200, 2e-3, 2000
+PEAK_RATE = 2e-3
 SPARE = 1.25  # samples of `bayesflow` outside the prior are dropped, as `sbi` does
 
 
@@ -59,16 +63,32 @@ def train_ours(data, num_simulations, args):
     """Trains a model; returns a function from observations to samples of each posterior."""
     import keras
 
-    from keras_bfn import recipes, simulation
+    from keras_bfn import orders, recipes, simulation
 
     simulations = {name: data[name][:num_simulations] for name in ("parameters", "observation")}
     bounds = {"parameters": (data["low"], data["high"])} if "low" in data else None
     keras.utils.set_random_seed(args.seed)
     model = simulation.make_model(simulations, bounds, dropout=args.dropout, seed=args.seed)
-    num_batches = -(-num_simulations // BATCH_SIZE)
-    epochs = max(args.epochs, LEAST_STEPS // num_batches)
-    model.compile(recipes.adamw(epochs * num_batches, PEAK_RATE))
-    model.fit(simulations, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
+    num_held_out, options = 0, {}
+    if args.patience is not None:
+        num_held_out = num_simulations // 10
+        held_out = {name: x[-num_held_out:] for name, x in simulations.items()}
+        simulations = {name: x[:-num_held_out] for name, x in simulations.items()}
+        monitor = {"monitor": "val_parameters_nats_per_example", "patience": args.patience}
+        options = {
+            "validation_data": held_out,
+            "validation_batch_size": num_held_out,
+            "callbacks": [
+                keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
+                keras.callbacks.EarlyStopping(**monitor, restore_best_weights=True),
+            ],
+        }
+    num_steps = args.epochs * -(-(num_simulations - num_held_out) // args.batch_size)
+    optimizer = recipes.adamw(num_steps, PEAK_RATE)
+    # Validation scores the parameters given the observation.
+    order = orders.Groups({"observation": 0, "parameters": 1}, told=False)
+    model.compile(optimizer, num_repeats=10, order=order)
+    model.fit(simulations, batch_size=args.batch_size, epochs=args.epochs, verbose=0, **options)
 
     def sample(observed):
         given = {"observation": observed}
@@ -157,7 +177,9 @@ def main():
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--observations", type=int, default=10)
     parser.add_argument("--folds", type=int, default=5, help="of the five of the classifier")
-    parser.add_argument("--epochs", type=int, default=240)
+    parser.add_argument("--epochs", type=int, default=400)
+    parser.add_argument("--batch-size", type=int, default=200)
+    parser.add_argument("--patience", type=int, help="epochs: see above")
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--sampler-steps", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)

@@ -14,8 +14,8 @@ In this guide we train a model on batches of a data set, interrupt the run, resu
 averaged weights. We also fit the accuracy of the messages to the data before training
 (`remaining_cost.png`), and check it afterwards (`loss_by_time.png`).
 
-The model is small; the paper's models trained for a million steps and more. `examples/mnist.py`,
-`cifar10.py` and `text8.py` combine the same pieces for the paper's experiments.
+The model is small. `examples/mnist.py`, `cifar10.py` and `text8.py` combine the same pieces for the
+paper's experiments.
 
 ## Setup
 """
@@ -46,9 +46,8 @@ print(train.num_batches, validation.num_batches, test.num_batches, train[0].shap
 
 """
 Pixels have grey levels. With `form="binary"`, the default for digits, each pixel becomes white with
-its level as the probability. Training images are sampled anew in every epoch, which reduces
-overfitting; validation and test images are sampled once. All randomness of a batch follows from the
-seed, the epoch and the number of the batch.
+its level as the probability. Training images are sampled anew in every epoch, validation and test
+images once. All randomness of a batch follows from the seed, the epoch and the batch's number.
 """
 
 first = train[0]
@@ -57,7 +56,6 @@ second = train[0]
 train.epoch = 0
 print("Pixels of a batch that differ between two epochs:", (first != second).mean().round(3))
 print("The same epoch again:", (first == train[0]).all())
-print("Validation:", (validation[0] == validation[0]).all())
 
 """
 For your own data, write a function that makes a batch from rows and a random generator, as here:
@@ -144,8 +142,11 @@ classes, `order` makes the prior a `flows.MarkovChain`: see [Text of your own](t
 
 With `use_ema=True`, the optimizer averages the weights over the last steps. Late in a run, the
 averages score and sample better than the raw weights, which vary from batch to batch. `fit` assigns
-the averages to the model when it ends, but validates the raw weights. To assign the averages for a
-moment, use `model.averaged_weights()`, as `callbacks.SampleImages` and this callback do:
+the averages to the model when it ends, but validates the raw weights. With the callback
+`keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, `fit` validates the averages, and an
+`EarlyStopping(restore_best_weights=True)` after it keeps those of the best epoch. To assign the
+averages for a moment, use `model.averaged_weights()`, as `callbacks.SampleImages` and this callback
+do:
 """
 
 EPOCHS = 30
@@ -221,9 +222,8 @@ model, history = run("interrupted", flow)
 print("Epochs in the history:", len(history))
 
 """
-The final weights are identical to those of an uninterrupted run, to the last bit. (The tests of the
-package kill runs at random moments and compare.) The directory also holds `metrics.csv`, the logs
-of each epoch, as in `history`.
+The final weights are identical to those of an uninterrupted run, to the last bit. The directory
+also holds `metrics.csv`, the logs of each epoch, as in `history`.
 
 ## Where in time the cost is paid
 

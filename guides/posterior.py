@@ -81,6 +81,20 @@ model.compile(recipes.adamw(EPOCHS * 5000 // BATCH_SIZE, peak_rate=2e-3))
 model.fit(simulations, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
 
 """
+A network learns a thousand simulations by heart in a few thousand steps. Then hold some out, and
+keep the averaged weights of the epoch in which they cost least. This order scores the parameters
+given the observation; `num_repeats` makes the score less noisy:
+
+```python
+order = keras_bfn.orders.Groups({"observation": 0, "parameters": 1}, told=False)
+model.compile(recipes.adamw(4000), order=order, num_repeats=10)
+stop = keras.callbacks.EarlyStopping(
+    "val_parameters_nats_per_example", patience=40, restore_best_weights=True
+)
+callbacks = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), stop]
+model.fit(simulations, validation_data=held_out, epochs=400, callbacks=callbacks)
+```
+
 ## The posterior
 
 `sample` samples all parts, given some of them. Given one observation, as here, the parameters have
@@ -202,8 +216,8 @@ parameters = prior.sample((10_000,))
 simulations = {"parameters": parameters, "observation": simulator(parameters)}
 base = prior.base_dist  # if the prior is a BoxUniform
 model = simulation.make_model(simulations, bounds={"parameters": (base.low, base.high)})
-model.compile(recipes.adamw(240 * 50, peak_rate=2e-3))
-model.fit(simulations, batch_size=200, epochs=240)
+model.compile(recipes.adamw(400 * 50, peak_rate=2e-3))
+model.fit(simulations, batch_size=200, epochs=400)
 samples = torch.tensor(model.sample(1000, given={"observation": observed})["parameters"])
 ```
 
@@ -213,8 +227,8 @@ not needed: the flows scale the numbers.
 ```python
 simulations = simulator.sample(10_000)  # a bayesflow.simulators.Simulator
 model = simulation.make_model(simulations, observed="x")
-model.compile(recipes.adamw(240 * 50, peak_rate=2e-3))
-model.fit(simulations, batch_size=200, epochs=240)
+model.compile(recipes.adamw(400 * 50, peak_rate=2e-3))
+model.fit(simulations, batch_size=200, epochs=400)
 samples = model.sample(1000, given={"x": observed})  # in BayesFlow: conditions={"x": observed}
 ```
 
