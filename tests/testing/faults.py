@@ -247,32 +247,77 @@ class WrongWidth(keras.layers.Layer):
         return self.dense(inputs["theta"])
 
 
-class ExamplesSeeEachOther(keras.layers.Layer):
+class OwnDense(keras.layers.Layer):
+    """No fault for classes, whose theta tells all: it ignores the time."""
+
     def build(self, input_shape):
-        self.dense = keras.layers.Dense(3)
-        self.dense.build(input_shape["theta"])
+        theta = input_shape["theta"]
+        self.dense = keras.layers.Dense(theta[-1])
+        self.dense.build(theta)
 
     def call(self, inputs):
-        x = self.dense(inputs["theta"])
+        return self.dense(inputs["theta"])
+
+
+class ExamplesSeeEachOther(OwnDense):
+    def call(self, inputs):
+        x = super().call(inputs)
         return x - ops.mean(x, axis=0, keepdims=True)
 
 
-class BlindToTheta(keras.layers.Layer):
-    def build(self, input_shape):
-        self.dense = keras.layers.Dense(3)
-        self.dense.build(input_shape["theta"])
-
+class BlindToTheta(OwnDense):
     def call(self, inputs):
         return self.dense(ops.ones_like(inputs["theta"])) * inputs["t"][:, None, None]
 
 
-class InfiniteAt0(keras.layers.Layer):
-    def build(self, input_shape):
-        self.dense = keras.layers.Dense(3)
-        self.dense.build(input_shape["theta"])
-
+class IgnoresTheLast(OwnDense):
     def call(self, inputs):
-        return self.dense(inputs["theta"]) / inputs["t"][:, None, None]
+        x = super().call(inputs)
+        return ops.concatenate([x[:, :-1], ops.zeros_like(x[:, -1:])], axis=1)
+
+
+class SeesEarlierExamples(OwnDense):
+    def call(self, inputs):
+        return ops.cumsum(super().call(inputs), axis=0)
+
+
+class SeesTheMeanExample(OwnDense):
+    def call(self, inputs):
+        x = super().call(inputs)
+        return x + 0.01 * ops.mean(x, axis=0, keepdims=True)
+
+
+class SeesTheMeanTime(OwnDense):
+    def call(self, inputs):
+        return super().call(inputs) * (1.0 + ops.mean(inputs["t"]))
+
+
+class TakesFour(OwnDense):
+    def call(self, inputs):
+        return ops.reshape(super().call(inputs), (4, 4, 3))
+
+
+class TakesMoreThanOne(OwnDense):
+    def call(self, inputs):
+        return super().call(inputs) + ops.squeeze(inputs["t"])[:, None, None]
+
+
+class BranchesOnTheTime(OwnDense):
+    def call(self, inputs):
+        x = super().call(inputs)
+        return x if inputs["t"][0] > 0.5 else 2.0 * x
+
+
+class TrainsOnNothing(OwnDense):
+    def call(self, inputs, training=False):
+        if training:
+            raise RuntimeError("There is no training")
+        return super().call(inputs)
+
+
+class InfiniteAt0(OwnDense):
+    def call(self, inputs):
+        return super().call(inputs) / inputs["t"][:, None, None]
 
 
 class NotSaved(keras.layers.Layer):
