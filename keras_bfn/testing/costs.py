@@ -50,10 +50,11 @@ def run_edges(flow, x, losses):
         s = {what: flow.sample_evidence(x, loss.times(t), seed) for what, loss in losses.items()}
 
         def score(params):
-            nats = {
-                what: loss(flow, x, Prediction(loss.times(t), s[what], None, params), 0)
-                for what, loss in losses.items()
-            }
+            nats = {}
+            for what, loss in losses.items():
+                time = loss.times(t)
+                theta = flow.input_params(s[what], flow.schedule.beta(time))
+                nats[what] = loss(flow, x, Prediction(time, s[what], theta, params), 0)
             return sum(map(ops.sum, nats.values())), nats
 
         (_, nats), gradient = value_and_gradient(score, params)
@@ -133,12 +134,17 @@ class ExactFlow:
         return -self.output_distribution(params, s, ops.ones(ops.shape(x)[:1])).log_prob(x)
 
 
+def make_prior(num_values):
+    """Returns the probabilities of values, from 2 / Z down to 1 / Z, and their entropy."""
+    prior = np.linspace(2.0, 1.0, num_values)
+    prior /= prior.sum()
+    return prior, -np.sum(prior * np.log(prior))
+
+
 def check_entropy(flow, rng, losses=EXACT_LOSSES):
     """Requires that the losses sum to the entropy under the exact posterior."""
     num_values = flow.num_values
-    prior = np.linspace(2.0, 1.0, num_values)
-    prior /= prior.sum()
-    entropy = -np.sum(prior * np.log(prior))
+    prior, entropy = make_prior(num_values)
     num = max(256, min(MOST_EXAMPLES, MOST_NUMBERS // num_values))
     # Each value as often as under the prior, up to one: the data add no sampling noise.
     x = np.searchsorted(np.cumsum(prior)[:-1], (np.arange(num) + 0.5) / num)

@@ -6,6 +6,7 @@ import pytest
 
 import keras_bfn
 from keras_bfn import testing
+from keras_bfn._keras import layers_with_kernels
 from tests.backends import everywhere
 from tests.models.small import FLOWS
 from tests.networks.cases import NETWORKS, event_shape, make_inputs, random_network, randomize
@@ -71,6 +72,34 @@ def test_half_precision_stays_close_to_full(name):
     assert np.abs(outputs[0] - outputs[1]).max() < 0.05 * np.abs(outputs[0]).max()
 
 
+KEPT_IN_FLOAT32 = ("input_projection", "time_projection", "output_projection")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_follows_its_own_dtype_policy(name):
+    network = NETWORKS[name](FLOWS["binary"](), dtype="mixed_bfloat16")
+    for layer in layers_with_kernels(network):
+        expected = "float32" if layer.name in KEPT_IN_FLOAT32 else "bfloat16"
+        assert layer.compute_dtype == expected, layer.name
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_refuses_what_is_no_flow(name):
+    with pytest.raises(ValueError, match=r"`flow` must be a `keras_bfn\.flows\.Flow`"):
+        NETWORKS[name]("discrete")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("flow_name", FLOWS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_without_the_shortcut_begins_with_zeros(name, flow_name):
+    flow = FLOWS[flow_name]()
+    output = run(NETWORKS[name](flow, shortcut=False), make_inputs(name, flow))
+    np.testing.assert_array_equal(output, 0)
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_survives_its_config(name):
@@ -125,9 +154,10 @@ def test_networks_without_classes_have_no_null_condition():
     assert NETWORKS["MLP"](FLOWS["binary"]()).null_condition is None
 
 
-@pytest.mark.parametrize(
-    "name", everywhere(["UNet, signals", "VDMUNet", "Transformer"], "Transformer")
-)
+REMATERIALISED = [name for name in NETWORKS if name != "MLP"]  # which has no `remat`
+
+
+@pytest.mark.parametrize("name", everywhere(REMATERIALISED, "Transformer"))
 def test_rematerialised_networks_train_alike(name):
     flow = FLOWS["binary"]()
     x = np.random.default_rng(0).integers(0, 2, (8, *event_shape(name)))
@@ -168,7 +198,7 @@ def test_networks_train_in_half_precision(name, policy):
 @pytest.mark.parametrize("name", everywhere(list(NETWORKS), "UNet"))
 def test_a_network_survives_saving(name, tmp_path):
     flow = FLOWS["binary"]()
-    extra = {} if name == "MLP" else {"remat": True}
+    extra = {"remat": True} if name in REMATERIALISED else {}
     model = keras_bfn.BayesianFlowNetwork(flow, NETWORKS[name](flow, conditions=3, **extra))
     randomize(model.network)
     model.save(tmp_path / "model.keras")

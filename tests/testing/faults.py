@@ -276,32 +276,77 @@ class WrongWidth(keras.layers.Layer):
         return self.dense(inputs["theta"])
 
 
-class ExamplesSeeEachOther(keras.layers.Layer):
+class OwnDense(keras.layers.Layer):
+    """No fault for classes, whose theta tells all: it ignores the time."""
+
     def build(self, input_shape):
-        self.dense = keras.layers.Dense(3)
-        self.dense.build(input_shape["theta"])
+        theta = input_shape["theta"]
+        self.dense = keras.layers.Dense(theta[-1])
+        self.dense.build(theta)
 
     def call(self, inputs):
-        x = self.dense(inputs["theta"])
+        return self.dense(inputs["theta"])
+
+
+class ExamplesSeeEachOther(OwnDense):
+    def call(self, inputs):
+        x = super().call(inputs)
         return x - ops.mean(x, axis=0, keepdims=True)
 
 
-class BlindToTheta(keras.layers.Layer):
-    def build(self, input_shape):
-        self.dense = keras.layers.Dense(3)
-        self.dense.build(input_shape["theta"])
-
+class BlindToTheta(OwnDense):
     def call(self, inputs):
         return self.dense(ops.ones_like(inputs["theta"])) * inputs["t"][:, None, None]
 
 
-class InfiniteAt0(keras.layers.Layer):
-    def build(self, input_shape):
-        self.dense = keras.layers.Dense(3)
-        self.dense.build(input_shape["theta"])
-
+class IgnoresTheLast(OwnDense):
     def call(self, inputs):
-        return self.dense(inputs["theta"]) / inputs["t"][:, None, None]
+        x = super().call(inputs)
+        return ops.concatenate([x[:, :-1], ops.zeros_like(x[:, -1:])], axis=1)
+
+
+class SeesEarlierExamples(OwnDense):
+    def call(self, inputs):
+        return ops.cumsum(super().call(inputs), axis=0)
+
+
+class SeesTheMeanExample(OwnDense):
+    def call(self, inputs):
+        x = super().call(inputs)
+        return x + 0.01 * ops.mean(x, axis=0, keepdims=True)
+
+
+class SeesTheMeanTime(OwnDense):
+    def call(self, inputs):
+        return super().call(inputs) * (1.0 + ops.mean(inputs["t"]))
+
+
+class TakesFour(OwnDense):
+    def call(self, inputs):
+        return ops.reshape(super().call(inputs), (4, 4, 3))
+
+
+class TakesMoreThanOne(OwnDense):
+    def call(self, inputs):
+        return super().call(inputs) + ops.squeeze(inputs["t"])[:, None, None]
+
+
+class BranchesOnTheTime(OwnDense):
+    def call(self, inputs):
+        x = super().call(inputs)
+        return x if inputs["t"][0] > 0.5 else 2.0 * x
+
+
+class TrainsOnNothing(OwnDense):
+    def call(self, inputs, training=False):
+        if training:
+            raise RuntimeError("There is no training")
+        return super().call(inputs)
+
+
+class InfiniteAt0(OwnDense):
+    def call(self, inputs):
+        return super().call(inputs) / inputs["t"][:, None, None]
 
 
 class NotSaved(keras.layers.Layer):
@@ -326,34 +371,132 @@ class NotTrained(networks.MLP):
         self.trainable = False
 
 
-for _fault in list(vars().values()):
-    if getattr(_fault, "__module__", None) == __name__ and hasattr(_fault, "get_config"):
-        keras.saving.register_keras_serializable("keras_bfn_tests")(_fault)
-
-
-@keras.saving.register_keras_serializable("tests")
 class Biased(losses.ContinuousTimeLoss):
     def times(self, uniform):
         return uniform * uniform
 
 
-@keras.saving.register_keras_serializable("tests")
 class TooLate(losses.ContinuousTimeLoss):
     def times(self, uniform):
         return 2.0 * uniform
 
 
-@keras.saving.register_keras_serializable("tests")
 class OfExamples(losses.ContinuousTimeLoss):
     def __call__(self, flow, x, prediction, seed=None):
         nats = super().__call__(flow, x, prediction, seed)
         return ops.sum(ops.reshape(nats, (ops.shape(nats)[0], -1)), axis=1)
 
 
-@keras.saving.register_keras_serializable("tests")
 class InfiniteWeight(losses.ContinuousTimeLoss):
     def __call__(self, flow, x, prediction, seed=None):
         return (
             super().__call__(flow, x, prediction, seed)
             / flows.expand(prediction.t, prediction.s)[..., 0]
         )
+
+
+class UsesTheta(losses.ContinuousTimeLoss):
+    """No fault: a term of mean zero that a prediction's theta determines."""
+
+    def __call__(self, flow, x, prediction, seed=None):
+        nats = super().__call__(flow, x, prediction, seed)
+        return nats + 0.0 * ops.sum(prediction.theta, axis=-1)
+
+
+class OnlyOfIntegers(losses.ContinuousTimeLoss):
+    """No fault."""
+
+    def __call__(self, flow, x, prediction, seed=None):
+        if not flow.discrete:
+            raise NotImplementedError("This loss is for integers")
+        return super().__call__(flow, x, prediction, seed)
+
+
+class NotOfClasses(losses.ContinuousTimeLoss):
+    def __call__(self, flow, x, prediction, seed=None):
+        if flow.theta_is_probs:
+            raise NotImplementedError("This loss is not for classes")
+        return super().__call__(flow, x, prediction, seed)
+
+
+class DensityOfAnotherShare(losses.CrossEntropyLoss):
+    def density(self, t):
+        return losses.CrossEntropyLoss(share=0.45).density(t)
+
+
+class NeverEarly(losses.ContinuousTimeLoss):
+    def times(self, uniform):
+        return 0.05 + 0.95 * uniform
+
+    def __call__(self, *args):
+        return 0.95 * super().__call__(*args)
+
+
+class NeverLate(losses.ContinuousTimeLoss):
+    def times(self, uniform):
+        return 0.99 * uniform
+
+    def __call__(self, *args):
+        return 0.99 * super().__call__(*args)
+
+
+class TooExpensive(losses.ContinuousTimeLoss):
+    def __call__(self, *args):
+        return 1.015 * super().__call__(*args)
+
+
+class TwiceForNumbers(losses.ContinuousTimeLoss):
+    def __call__(self, flow, *args):
+        return (1.0 if flow.discrete else 2.0) * super().__call__(flow, *args)
+
+
+class WithoutGradient(losses.ContinuousTimeLoss):
+    def __call__(self, *args):
+        return ops.stop_gradient(super().__call__(*args))
+
+
+class AgainstTheGradient(losses.ContinuousTimeLoss):
+    def __call__(self, *args):
+        nats = super().__call__(*args)
+        return 2.0 * ops.stop_gradient(nats) - nats
+
+
+class MeanOfExamples(losses.ContinuousTimeLoss):
+    def __call__(self, *args):
+        nats = super().__call__(*args)
+        return ops.broadcast_to(ops.mean(nats, axis=0, keepdims=True), ops.shape(nats))
+
+
+class MeanOfVariables(losses.ContinuousTimeLoss):
+    def __call__(self, *args):
+        nats = super().__call__(*args)
+        axes = tuple(range(1, len(nats.shape)))
+        return ops.broadcast_to(ops.mean(nats, axis=axes, keepdims=True), ops.shape(nats))
+
+
+class ForgetsTheSeed(losses.DiscreteTimeLoss):
+    def __call__(self, flow, x, prediction, seed=None):
+        return super().__call__(flow, x, prediction)
+
+
+class SortsTimes(losses.ContinuousTimeLoss):
+    def times(self, uniform):
+        return ops.reshape(ops.sort(ops.reshape(uniform, (-1,))), ops.shape(uniform))
+
+
+class OneTimePerExample(losses.ContinuousTimeLoss):
+    def times(self, uniform):
+        (_,) = uniform.shape
+        return uniform
+
+
+class WeightsExamples(losses.ContinuousTimeLoss):
+    def __call__(self, flow, x, prediction, seed=None):
+        nats = super().__call__(flow, x, prediction, seed)
+        (_,) = prediction.t.shape
+        return nats
+
+
+for _fault in list(vars().values()):
+    if getattr(_fault, "__module__", None) == __name__ and hasattr(_fault, "get_config"):
+        keras.saving.register_keras_serializable("keras_bfn_tests")(_fault)

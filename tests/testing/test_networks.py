@@ -17,6 +17,17 @@ NETWORKS = {
     ),
     faults.ExamplesSeeEachOther: ((), "must not depend on other examples in the batch"),
     faults.BlindToTheta: ((), "its output must depend on theta"),
+    faults.IgnoresTheLast: ((), r"depend on theta of every variable.* of the variable \(3,\)"),
+    faults.SeesEarlierExamples: ((), "must not depend on other examples in the batch"),
+    faults.SeesTheMeanExample: ((), "must not depend on other examples in the batch"),
+    faults.SeesTheMeanTime: ((), "must not depend on other examples in the batch"),
+    faults.TakesFour: ((), "must be a network for a `keras_bfn.BayesianFlowNetwork`"),
+    faults.TakesMoreThanOne: ((), "must take a batch of 1 examples"),
+    faults.BranchesOnTheTime: ((), "must not depend on other examples in the batch"),
+    faults.TrainsOnNothing: (
+        (),
+        r"must be trained on a batch of 3 examples: (.|\n)*There is no training",
+    ),
     faults.InfiniteAt0: ((), "must be finite. It is not at t = 0"),
     faults.NotSaved: ((3,), "must be saved with the model"),
     faults.NotTrained: ((FLOW, (4,)), "a training step must change its weights"),
@@ -29,3 +40,9 @@ def test_a_network_with_a_fault_is_found(fault):
     keras.utils.set_random_seed(0)
     with pytest.raises(AssertionError, match=message):
         testing.check_network(fault(*arguments), FLOW, event_shape=(4,))
+
+
+def test_the_time_may_be_ignored_only_where_theta_tells_all():
+    testing.check_network(faults.OwnDense(), FLOW, event_shape=(4,))
+    with pytest.raises(AssertionError, match="must depend on t, which theta does not hold"):
+        testing.check_network(faults.OwnDense(), flows.ContinuousFlow(0.1), event_shape=(4,))
