@@ -55,7 +55,8 @@ def recompute(function):
 def unfuse(function):
     """Returns `function`, recomputed for its gradient on JAX on CPUs.
 
-    There, XLA takes up to half as long again if it fuses layer normalisation with its gradient.
+    There, XLA takes up to half as long again if it fuses a layer normalisation or a gelu with its
+    gradient.
     """
     on_xla = keras.backend.backend() == "jax" and is_on_cpu()
     return recompute(function) if on_xla else function

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 from keras.layers import Dropout, LayerNormalization
 
-from keras_bfn._backend import recompute, unfuse
+from keras_bfn._backend import unfuse
 from keras_bfn._keras import call_block
 from keras_bfn._typing import Tensor, TensorShape
 from keras_bfn._validation import check_axes, check_bool, check_int, check_rate, refusal
@@ -186,8 +186,7 @@ class TransformerBlock(Layer):
     def _dense(self, x, there, causal, again):
         if there is not None and self.kernel_size > 1:
             x = x * there[..., None]
-        # A gelu keeps more for its gradient than the rest of the block.
-        project = recompute(self._project) if again else self._project
+        project = unfuse(self._project) if again else self._project
         seen = {} if causal is None or self.kernel_size == 1 else {"causal": causal}
         return project(self.dense_widen(x, **seen))
 
