@@ -142,11 +142,10 @@ classes, `order` makes the prior a `flows.MarkovChain`: see [Text of your own](t
 
 With `use_ema=True`, the optimizer averages the weights over the last steps. Late in a run, the
 averages score and sample better than the raw weights, which vary from batch to batch. `fit` assigns
-the averages to the model when it ends, but validates the raw weights. With the callback
-`keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, `fit` validates the averages, and an
-`EarlyStopping(restore_best_weights=True)` after it keeps those of the best epoch. To assign the
-averages for a moment, use `model.averaged_weights()`, as `callbacks.SampleImages` and this callback
-do:
+the averages to the model when it ends, but validates the raw weights. If the last two callbacks are
+Keras's `SwapEMAWeights(swap_on_epoch=True)` and `EarlyStopping(restore_best_weights=True)`, `fit`
+validates the averages, and keeps those of the best epoch. To assign the averages for a moment, use
+`model.averaged_weights()`, as `callbacks.SampleImages` and this callback do:
 """
 
 EPOCHS = 30

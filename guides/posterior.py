@@ -86,13 +86,16 @@ keep the averaged weights of the epoch in which they cost least. This order scor
 given the observation; `num_repeats` makes the score less noisy:
 
 ```python
-order = keras_bfn.orders.Groups({"observation": 0, "parameters": 1}, told=False)
-model.compile(recipes.adamw(4000), order=order, num_repeats=10)
+from keras_bfn import orders
+
+order = orders.Groups({"observation": 0, "parameters": 1}, told=False)
+model.compile(recipes.adamw(4000, peak_rate=2e-3), order=order, num_repeats=10)
 stop = keras.callbacks.EarlyStopping(
     "val_parameters_nats_per_example", patience=40, restore_best_weights=True
 )
-callbacks = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), stop]
-model.fit(simulations, validation_data=held_out, epochs=400, callbacks=callbacks)
+averages = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+options = {"validation_data": held_out, "callbacks": [averages, stop]}
+model.fit(simulations, batch_size=100, epochs=400, **options)
 ```
 
 ## The posterior

@@ -53,6 +53,8 @@ class Resume(keras.callbacks.Callback):
     ```
     """
 
+    needs_raw_weights = True  # at the end of an epoch
+
     def __init__(self, directory: Path, data: Any = None, verbose: int = 1) -> None:
         super().__init__()
         self.directory = self._own = check_path("directory", directory)

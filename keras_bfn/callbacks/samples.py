@@ -24,6 +24,8 @@ from keras_bfn.visualization.grid import join_images
 class _Samples(keras.callbacks.Callback):
     """Generates samples every few epochs, with the averaged weights if the optimizer keeps them."""
 
+    needs_raw_weights = True  # at the end of an epoch: averages replace them
+
     def __init__(
         self,
         directory: Path,

@@ -131,10 +131,23 @@ def fit_arguments(model, method, *args, **kwargs):
     validation_data = arguments.get("validation_data")
     if validation_data is not None:
         arguments["validation_data"] = _validation(model, validation_data)
+    _check_swaps(arguments.get("callbacks"))
     prefer_less(arguments.get("callbacks"), model.metrics)
     if getattr(arguments["x"], "shuffles_itself", False):  # keras_bfn.datasets.Batches
         arguments["shuffle"] = False
     return arguments
+
+
+def _check_swaps(callbacks):
+    """Refuses callbacks that would take swapped weights and averages for each other."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
+    are_swapped = False
+    for callback in keras.tree.flatten(callbacks):
+        are_swapped = are_swapped or getattr(callback, "swap_on_epoch", False)
+        if are_swapped and getattr(callback, "needs_raw_weights", False):
+            expected = "must contain `SwapEMAWeights(swap_on_epoch=True)` after this one"
+            raise refusal("callbacks", expected, callback)
 
 
 def evaluate_arguments(model, method, *args, **kwargs):

@@ -278,6 +278,20 @@ def test_a_later_fit_starts_at_its_first_epoch(fresh, tmp_path):
 
 
 @pytest.mark.once
+def test_a_run_resumes_that_validates_averages(fresh, tmp_path):
+    def run(name, epochs):
+        model, data = fresh(), make_data()
+        swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+        told = [Resume(tmp_path / name, data=data, verbose=0), swap]
+        model.fit(data, validation_data=data, epochs=epochs, callbacks=told, verbose=0)
+        return model.get_weights()
+
+    expected = run("whole", 3)
+    run("cut", 2)
+    assert_same(run("cut", 3), expected)
+
+
+@pytest.mark.once
 def test_data_are_told_each_epoch(fresh, tmp_path):
     seen = []
 

@@ -36,6 +36,7 @@ from tests.wrong.things import (
     total,
 )
 
+SWAP = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
 TOKENS = np.zeros((2, 5), "int32")
 IS_TORCH = keras.backend.backend() == "torch"
 STEP = ("step.onnx", "onnx") if IS_TORCH else ("step", "tf_saved_model")  # what can be written
@@ -203,6 +204,16 @@ CALLS = {
             lambda t: t.model.fit(X, callbacks=[len]),
             "must be a list of Keras callbacks",
             "callbacks=<built-in function len>",
+        ),
+        (
+            lambda t: t.model.fit(X, callbacks=[SWAP, callbacks.Resume("runs")]),
+            "must contain `SwapEMAWeights(swap_on_epoch=True)` after this one",
+            "callbacks=<keras_bfn.callbacks.resume.Resume",
+        ),
+        (
+            lambda t: t.model.fit(X, callbacks=[SWAP, callbacks.SampleText("samples")]),
+            "must contain `SwapEMAWeights(swap_on_epoch=True)` after this one",
+            "callbacks=<keras_bfn.callbacks.samples.SampleText",
         ),
         (
             lambda t: t.model.evaluate(X, callbacks="x"),
