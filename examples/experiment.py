@@ -210,7 +210,12 @@ def _in_float32(model):
     network = model.network
     in_float32 = type(network).from_config({**network.get_config(), "dtype": "float32"})
     in_float32.set_weights(network.get_weights())
-    options = {"condition_dropout": model.condition_dropout, "tokenizer": model.tokenizer}
+    options = {
+        "condition_dropout": model.condition_dropout,
+        "times": model.times,
+        "orders": model.orders,
+        "tokenizer": model.tokenizer,
+    }
     copy = keras_bfn.BayesianFlowNetwork(model.flow, in_float32, **options)
     copy.compile_from_config(model.get_compile_config())
     return copy
@@ -251,17 +256,26 @@ def _report(args, experiment, x, labels):
     num = len(x if labels is None else labels)
     print(f"\nCode length of {num} test examples in {experiment.unit} ({experiment.data_name}):")
     print(f"{'steps':<13}{'here':>8}{'+-':>10}{'paper':>9}")
-    cases = [("continuous" if n is None else str(n), x, n) for n in STEPS]
-    if labels is not None:
-        cases.append(("given class", (x[0], labels), None))  # in continuous time, too
+    cases = [("continuous" if n is None else str(n), x, n, "together") for n in STEPS]
+    if labels is not None:  # in continuous time, too
+        cases.append(("given class", (x[0], labels), None, "together"))
+    if experiment.model.orders is not None:
+        orders = ("left_to_right", "random")
+        cases += [(order.replace("_", " "), x, None, order) for order in orders]
     results, batch_size = {}, experiment.data.train.batch_size
-    for name, examples, num_steps in cases:
+    for name, examples, num_steps, order in cases:
         nats = experiment.model.code_length(
-            examples, num_steps, args.repeats, batch_size=batch_size, seed=0, verbose=0
+            examples,
+            num_steps,
+            args.repeats,
+            batch_size=batch_size,
+            order=order,
+            seed=0,
+            verbose=0,
         )
         values = experiment.per_nat * (nats["transmission"] + nats["reconstruction"])
         error = values.std() / math.sqrt(len(values))
-        paper = "" if name == "given class" else experiment.paper.get(num_steps, "")
+        paper = experiment.paper.get(None if name == "continuous" else num_steps or name, "")
         results[name] = {"mean": float(values.mean()), "standard_error": float(error)}
         line = f"{name:<13}{values.mean():>8.3f}{error:>10.3f}{paper:>9}"
         print(line.rstrip(), flush=True)

@@ -2,11 +2,16 @@
 
     KERAS_BACKEND=jax python examples/text8.py    # the paper's recipe
     KERAS_BACKEND=jax python examples/text8.py --preset small --data novel.txt
+    KERAS_BACKEND=jax python examples/text8.py --preset small --data novel.txt --any-order
     KERAS_BACKEND=jax python examples/text8.py --preset tiny --data embedded
 
 `--data` is a text file, or `embedded`, the prose of Python's help. By default, text8 is downloaded.
 Other texts are cleaned like text8: a to z, and everything else a space. `experiment.py` lists the
 files that a run writes. To resume an interrupted run, repeat its command.
+
+With `--any-order`, the letters of most training windows are sent by messages about all of them at
+once, as in the paper, and those of the others from left to right, in random order, or given some of
+them. Then samples are written from left to right.
 
 At the end, the prior is scored on its own, and samples are compared with as much test text, by two
 measures relative to the validation text: the fraction of their whole words that occur in it, and
@@ -29,21 +34,38 @@ SIZES = {
     "small": (32, 7, 256, 200),
     "tiny": (16, 1, 32, 10),
 }
+# With --any-order: how training windows are divided among the orders.
+ORDERS = {"together": 2.0, "left_to_right": 1.0, "random": 0.4, "given": 0.3}
 
 
-def build_model(preset, order, data, seq_length, steps, seed):
+def build_model(preset, order, any_order, data, seq_length, steps, seed):
     if preset == "paper":
         return keras_bfn.BayesianFlowNetwork.from_preset("bfn_text8", load_weights=False)
     flow = flows.DiscreteFlow(num_classes=27, beta_1=0.75)
     # With this prior, the network need not learn how a letter depends on the last few.
     flow = flows.fit_prior(flow, data.train.tokens[None], order=order)
     width, num_layers = (128, 5) if preset == "small" else (16, 1)
+    options = {"width": width, "num_layers": num_layers, "num_heads": 0}
+    if not any_order:
+        network = networks.Transformer(flow, seq_length, **options)
+        model = keras_bfn.BayesianFlowNetwork(flow, network, tokenizer=LETTERS, seed=seed)
+        model.compile(recipes.muon(steps), loss="continuous_time")
+        return model
     network = networks.Transformer(
-        flow, seq_length, width=width, num_layers=num_layers, num_heads=0
+        flow, seq_length, kernel_size=5, times="variables", causal=True, **options
     )
-    model = keras_bfn.BayesianFlowNetwork(flow, network, tokenizer=LETTERS, seed=seed)
-    model.compile(recipes.muon(steps), loss="continuous_time")
+    model = keras_bfn.BayesianFlowNetwork(
+        flow, network, times="variables", orders=ORDERS, tokenizer=LETTERS, seed=seed
+    )
+    model.compile(recipes.muon(steps))
     return model
+
+
+def sampling_options(model):
+    """Returns in which order to sample, and how."""
+    if model.orders is None:
+        return {"sampler": "sde2"}
+    return {"order": "left_to_right"}
 
 
 def judge(model, data):
@@ -55,7 +77,7 @@ def judge(model, data):
         bits = nats / (math.log(2) * model.event_shape[0])
         print(f"With the prior alone, test examples cost {bits:.3f} bits per character")
     real = data.test[0][:64]
-    samples = model.generate(len(real), sampler="sde2", seed=0, verbose=0)
+    samples = model.generate(len(real), **sampling_options(model), seed=0, verbose=0)
     print("\nSamples:", *LETTERS.decode(samples[:4]), sep="\n")
     for name, tokens in (("samples", samples), ("real text", real)):
         known = metrics.spelling_rate(LETTERS.decode(tokens), reference)
@@ -71,7 +93,10 @@ def main():
         default=3,
         help="order of the prior, a Markov chain; 0: independent letters",
     )
+    parser.add_argument("--any-order", action="store_true", help="learn to send in any order")
     args = experiment.parse_arguments(parser, "text8")
+    if args.any_order and args.preset == "paper":
+        parser.error("--any-order: choose --preset small or tiny")
     batch_size, epochs, seq_length, steps_per_epoch = SIZES[args.preset]
     options = {
         "batch_size": batch_size,
@@ -89,10 +114,12 @@ def main():
     scope, data = experiment.distribution(args, data)
     with scope:
         steps = (args.epochs or epochs) * data.train.num_batches
-        model = build_model(args.preset, args.order, data, seq_length, steps, args.seed)
+        options = (data, seq_length, steps, args.seed)
+        model = build_model(args.preset, args.order, args.any_order, *options)
 
     def samples(directory, epochs):
-        return keras_bfn.callbacks.SampleText(directory, every=max(1, epochs // 20))
+        every = max(1, epochs // 20)
+        return keras_bfn.callbacks.SampleText(directory, every=every, **sampling_options(model))
 
     per_nat = 1 / (math.log(2) * seq_length)
     experiment.run(

@@ -16,6 +16,8 @@ from keras_bfn.inference.generation import check_sampler, sampler_for
 from keras_bfn.inference.text import text_part
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.models import averaging
+from keras_bfn.orders import Order
+from keras_bfn.orders.orders import check_order
 from keras_bfn.samplers import Sampler
 from keras_bfn.saving.files import write_atomically
 from keras_bfn.visualization.grid import join_images
@@ -37,6 +39,7 @@ class _Samples(keras.callbacks.Callback):
         seed: int | None = 0,
         tensorboard: Path | None = None,
         part: str | None = None,
+        order: str | Order | Parts[ArrayLike] = "together",
     ) -> None:
         super().__init__()
         self.directory = check_path("directory", directory)
@@ -50,7 +53,7 @@ class _Samples(keras.callbacks.Callback):
         )
         if part is not None and not isinstance(part, str):
             raise refusal("part", "must be the name of a part, or None", part)
-        self.part = part
+        self.part, self.order = part, order
 
     @property
     def source(self) -> Any:
@@ -60,6 +63,7 @@ class _Samples(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         pick_part(self.part, self.source.flow)
         check_sampler(sampler_for(self.source, self.sampler), self.source.flow)
+        check_order(self.source, self.order)
         condition_inputs(self.source, self.condition, self.num_samples)
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.tensorboard is not None:
@@ -82,6 +86,7 @@ class _Samples(keras.callbacks.Callback):
                 self.num_samples,
                 self.num_steps,
                 self.sampler,
+                order=self.order,
                 condition=self.condition,
                 seed=self.seed,
                 verbose=0,
@@ -105,7 +110,7 @@ class SampleImages(_Samples):
     Args:
         directory: where to write.
         num_samples: int. The number of samples.
-        num_steps, sampler, condition, seed: as in `BayesianFlowNetwork.generate`.
+        num_steps, sampler, condition, seed, order: as in `BayesianFlowNetwork.generate`.
         every: int. The number of epochs between two pictures.
         columns: int. The number of images per row.
         tensorboard: None, or the directory for the event files from which TensorBoard shows the
@@ -135,10 +140,10 @@ class SampleImages(_Samples):
         seed: int | None = 0,
         tensorboard: Path | None = None,
         part: str | None = None,
+        order: str | Order | Parts[ArrayLike] = "together",
     ) -> None:
-        super().__init__(
-            directory, num_samples, num_steps, sampler, condition, every, seed, tensorboard, part
-        )
+        options = (condition, every, seed, tensorboard, part, order)
+        super().__init__(directory, num_samples, num_steps, sampler, *options)
         self.columns = check_int("columns", columns, 1)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -180,7 +185,7 @@ class SampleText(_Samples):
     Args:
         directory: where to write.
         num_samples: int. The number of samples.
-        num_steps, sampler, condition, seed: as in `BayesianFlowNetwork.generate`.
+        num_steps, sampler, condition, seed, order: as in `BayesianFlowNetwork.generate`.
         every: int. The number of epochs between two files.
         tensorboard: None, or the directory for the event files from which TensorBoard shows the
             text.

@@ -6,8 +6,11 @@ import keras
 import numpy as np
 import pytest
 
+from keras_bfn import BayesianFlowNetwork
 from keras_bfn.callbacks import SampleImages, SampleText
 from keras_bfn.datasets import Letters
+from keras_bfn.flows import DiscreteFlow
+from keras_bfn.networks import MLP
 from tests.callbacks import resumable
 from tests.models.small import FLOWS, make_data, make_model, make_text_model
 from tests.models.states import renewable, state_of
@@ -123,6 +126,18 @@ def test_text_may_be_of_any_letters_and_have_a_condition(tmp_path):
     assert {*"".join(lines)} == {*"åβ"}
     assert lines == model.generate_text(**options, verbose=0)
     assert lines != model.generate_text(**plain, verbose=0)
+
+
+@pytest.mark.once
+def test_text_is_written_in_any_order(tmp_path):
+    flow = DiscreteFlow(27, beta_1=2.0)
+    network = MLP(flow, (12,), width=8, num_blocks=1, times="variables")
+    model = BayesianFlowNetwork(flow, network, times="variables", tokenizer=Letters(), seed=0)
+    model.compile(keras.optimizers.AdamW(3e-2))
+    fit(model, tokens(), SampleText(tmp_path, order="left_to_right", **OPTIONS))
+    lines = (tmp_path / "epoch_0001.txt").read_text().splitlines()
+    assert lines == model.generate_text(order="left_to_right", **OPTIONS, verbose=0)
+    assert lines != model.generate_text(**OPTIONS, verbose=0)
 
 
 @pytest.mark.once

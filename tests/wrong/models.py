@@ -1586,6 +1586,11 @@ CALLS = {
         ),
     ],
     "order": [
+        (
+            lambda t: t.model.fit(X, callbacks=[callbacks.SampleImages("a", order="random")]),
+            'requires a model with times="variables"',
+            "order=",
+        ),
         (lambda t: orders.get("backwards"), "or one of ['left_to_right', ", "'backwards'"),
         (lambda t: orders.get(3), "must be", "order=3"),
         (lambda t: orders.get(orders.Random), "must be", "Random"),
