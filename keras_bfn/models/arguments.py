@@ -131,8 +131,10 @@ def fit_arguments(model, method, *args, **kwargs):
     validation_data = arguments.get("validation_data")
     if validation_data is not None:
         arguments["validation_data"] = _validation(model, validation_data)
-    _check_swaps(arguments.get("callbacks"))
-    prefer_less(arguments.get("callbacks"), model.metrics)
+    callbacks = arguments.get("callbacks")
+    if callbacks is not None:
+        _check_swaps(callbacks)
+        prefer_less(callbacks, model.metrics)
     if getattr(arguments["x"], "shuffles_itself", False):  # keras_bfn.datasets.Batches
         arguments["shuffle"] = False
     return arguments

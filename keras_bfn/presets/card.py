@@ -160,7 +160,9 @@ def _describe(model):
 def _generate(model):
     """Returns the code that generates 16 samples; strings for a text model."""
     is_text = model.tokenizer is not None and not isinstance(model.flow, dict)
-    call = f"{'generate_text' if is_text else 'generate'}(16, num_steps={_num_steps(model)}"
+    is_written = is_text and "left_to_right" in (model.orders or {})
+    how = 'order="left_to_right"' if is_written else f"num_steps={_num_steps(model)}"
+    call = f"{'generate_text' if is_text else 'generate'}(16, {how}"
     if _num_classes(model) is not None:
         return f"{call}, condition=[0] * 16)"
     # Only its author knows the conditions of a custom network.
