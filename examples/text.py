@@ -47,7 +47,7 @@ def read_text(path, output):
         path = output / "embedded.txt"
         parts = datasets.embedded_text(tokenizer=datasets.Bytes())
         path.write_bytes(np.concatenate([part.tokens for part in parts]).tobytes())
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")
     is_small = 2 <= len(set(text)) <= MOST_LETTERS
     return path, text, datasets.Letters.fit(text) if is_small else datasets.Bytes()
 

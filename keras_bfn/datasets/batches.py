@@ -9,7 +9,14 @@ import keras
 import numpy as np
 
 from keras_bfn._typing import Array
-from keras_bfn._validation import MOST_COUNTED, check_bool, check_int, check_seed, refusal
+from keras_bfn._validation import (
+    MOST_COUNTED,
+    check_bool,
+    check_int,
+    check_seed,
+    refusal,
+    to_numpy,
+)
 
 HELD_OUT = 0.01  # the fraction of the training data held out for validation, as in the paper
 
@@ -64,9 +71,8 @@ class Batches(keras.utils.PyDataset):
         # With more workers, Keras 3.15 carries batches that were prefetched in one epoch into the
         # next (keras-team/keras#20123).
         super().__init__(workers=1, use_multiprocessing=False)
-        for name, value in (("examples", examples), ("labels", labels)):
-            if not hasattr(value, "__getitem__") and not (name == "labels" and value is None):
-                raise refusal(name, "must be an array, or support indexing by rows", value)
+        examples = _by_rows("examples", examples)
+        labels = None if labels is None else _by_rows("labels", labels)
         if labels is not None and len(labels) != len(examples):
             raise ValueError(
                 f"Argument `labels` must have one label for each of {len(examples)} examples. "
@@ -125,6 +131,15 @@ class Batches(keras.utils.PyDataset):
         this_pass, place = divmod(number, self._per_pass)
         order = _order(self.seed, this_pass, num)
         return order[place * self.batch_size : (place + 1) * self.batch_size]
+
+
+def _by_rows(name, values):
+    """Returns values that can be indexed by an array of rows."""
+    if not hasattr(values, "__getitem__"):
+        raise refusal(name, "must be an array, or support indexing by rows", values)
+    # Indices of pandas are labels of rows, not positions.
+    is_array = not isinstance(values, (list, tuple)) and not hasattr(values, "iloc")
+    return values if is_array else to_numpy(values, name)
 
 
 @functools.lru_cache(maxsize=2)

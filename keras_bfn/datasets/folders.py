@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Literal
 
-import keras
 import numpy as np
 
 from keras_bfn._imports import tell_to_install
@@ -32,6 +31,8 @@ def image_folder(
     **options,
 ) -> Splits:
     """Loads every PNG, JPEG, GIF and BMP image below a folder, scaled and cropped to one size.
+
+    Photographs are turned upright, as their EXIF data tell.
 
     Args:
         path: the folder.
@@ -115,17 +116,13 @@ def _image_files(path):
 def _read_image(file, color_mode, image_size):
     """Returns the levels of an image file, cropped and scaled, `(height, width, channels)`."""
     with tell_to_install('Reading images needs Pillow: pip install "keras-bfn[examples]"'):
-        from PIL import Image
+        from PIL import Image, ImageOps
     try:
         with Image.open(file) as image:
             mode = image.mode
-        image = keras.utils.load_img(
-            file,
-            color_mode=color_mode,
-            target_size=image_size,
-            interpolation="bilinear",  # the default, "nearest", would skip pixels
-            keep_aspect_ratio=True,
-        )
+            # Cameras store in which direction they were held.
+            image = ImageOps.exif_transpose(image).convert("RGB" if color_mode == "rgb" else "L")
+        image = ImageOps.fit(image, image_size[::-1], Image.Resampling.BILINEAR)
     except MemoryError:
         raise
     except Exception as error:  # of many types: not an image, truncated, a bomb
@@ -135,7 +132,8 @@ def _read_image(file, color_mode, image_size):
             f"The file {str(file)!r} must be an image with 8 bits per channel. "
             f"Received: an image of mode {mode!r}"
         )
-    return keras.utils.img_to_array(image, "channels_last", "uint8")
+    levels = np.asarray(image)
+    return levels if levels.ndim == 3 else levels[..., None]
 
 
 def _sub_folder(path, file):

@@ -90,7 +90,8 @@ def text_file(
     """Loads a text file: the last 5% are for testing, the 5% before them for validation.
 
     Args:
-        path: path of a text file in UTF-8.
+        path: path of a text file in UTF-8. A byte order mark is left out, and line ends are read
+            as `"\\n"`.
         batch_size, seq_length: as in `text8`, in tokens.
         tokenizer: the tokenizer of the text, such as `Bytes()`. With None, the text is cleaned by
             `clean_text` and tokenized by the 27 `Letters()`.
@@ -110,7 +111,7 @@ def text_file(
     ```
     """
     try:
-        text = check_path("path", path).read_text(encoding="utf-8")
+        text = check_path("path", path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"The file {str(path)!r} must be UTF-8 text. ({error})") from error
     return _windows_of_text(text, tokenizer, batch_size, seq_length, **options)

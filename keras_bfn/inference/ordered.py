@@ -85,6 +85,7 @@ class OrderedProgram(SamplingProgram):
             if self.in_one_pass:  # as in scoring: positions not yet sampled are not seen
                 s = model.flow.known_evidence(x)
                 t, known, _, _, causal = left_to_right_state(known, mask, x)
+                drawn = known  # guidance strengthens the condition alone
             else:
                 s = map_parts(evidence, model.flow, states, x, known, now)
                 t, causal = map_parts(lambda now: ops.where(now, time, 0.0), now), None

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_bfn._parts import check_has_event_shape, describe, list_parts, part_names, pick_part
-from keras_bfn._validation import check_int, refusal
+from keras_bfn._validation import check_int, refusal, to_numpy
 from keras_bfn.datasets.tokenizers import check_tokenizer
 
 
@@ -97,3 +97,16 @@ def encode_prompts(tokenizer, prompt, num_samples, longest):
                 f"Received: {len(tokens)} tokens of {text!r}"
             )
     return [tokens for tokens in encoded for _ in range(num_samples)]
+
+
+def check_lengths(lengths, starts, part):
+    """Raises a `ValueError` if texts are to end within their prompts."""
+    lengths = to_numpy(lengths.get(part) if isinstance(lengths, dict) else lengths, "lengths")
+    sizes = np.array([len(start) for start in starts])
+    if (
+        lengths.dtype.kind in "iu"
+        and lengths.shape in ((), sizes.shape)
+        and (lengths < sizes).any()
+    ):
+        expected = f"must be at least those of the prompts, {sizes.tolist()} tokens"
+        raise refusal("lengths", expected, lengths.tolist())

@@ -59,17 +59,17 @@ class FrechetDistance:
             raise refusal("extractor", "must be a function or a Keras model", extractor)
         self.extractor = extractor
         self.batch_size = check_int("batch_size", batch_size, 1)
-        images = _check_images("images", images)
+        images = check_images("images", images)
         self._image_shape = images.shape[1:]
         self._real_moments = moments(self._features(images))
 
     def features(self, images: ArrayLike) -> Array:
         """Returns the features of images, a float64 array of shape `(num, num_features)`."""
-        images = _check_images("images", images, self._image_shape)
+        images = check_images("images", images, self._image_shape)
         return self._features(images)
 
     def __call__(self, samples: ArrayLike) -> float:
-        samples = _check_images("samples", samples, self._image_shape)
+        samples = check_images("samples", samples, self._image_shape)
         return frechet_distance(*moments(self._features(samples)), *self._real_moments)
 
     def _features(self, images):
@@ -97,13 +97,14 @@ class FrechetDistance:
         return features
 
 
-def _check_images(name, images, shape=None):
+def check_images(name, images, shape=None, least=2):
+    """Returns images as a numpy array of the shape `(num,) + shape`, of any if it is None."""
     images = to_numpy(images, name)
     expected = "(num, height, width, channels)" if shape is None else f"(num, {str(shape)[1:]}"
     wrong = images.ndim != 4 if shape is None else images.shape[1:] != shape
-    if wrong or len(images) < 2:
+    if wrong or len(images) < least:
         raise ValueError(
-            f"Argument `{name}` must have shape {expected}, with num at least 2. "
+            f"Argument `{name}` must have shape {expected}, with num at least {least}. "
             f"Received: shape {images.shape}"
         )
     return images
@@ -132,22 +133,25 @@ def frechet_distance(
     >>> keras_bfn.metrics.frechet_distance(np.zeros(2), np.eye(2), np.ones(2), np.eye(2))
     2.0
     """
-    size = np.size(mean_1)
-    for name, values, shape in (
-        ("mean_1", mean_1, (size,)),
-        ("mean_2", mean_2, (size,)),
-        ("covariance_1", covariance_1, (size, size)),
-        ("covariance_2", covariance_2, (size, size)),
-    ):
-        found = check_numbers(name, values)
-        if found.shape != shape or not np.isfinite(found).all():
-            raise refusal(name, f"must be an array of finite numbers of shape {shape}", values)
+    size = check_numbers("mean_1", mean_1).size
+    mean_1, mean_2 = (
+        _check_finite("mean_1", mean_1, (size,)),
+        _check_finite("mean_2", mean_2, (size,)),
+    )
+    covariance_1 = _check_finite("covariance_1", covariance_1, (size, size))
+    covariance_2 = _check_finite("covariance_2", covariance_2, (size, size))
     values, vectors = np.linalg.eigh(covariance_1)
     root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
     cross = np.linalg.eigvalsh(root @ covariance_2 @ root)
     overlap = np.sqrt(np.clip(cross, 0, None)).sum()
     spread = np.trace(covariance_1) + np.trace(covariance_2) - 2 * overlap
     return float(np.sum((mean_1 - mean_2) ** 2) + spread)
+
+
+def _check_finite(name, values, shape):
+    if check_numbers(name, values).shape != shape or not np.isfinite(to_numpy(values)).all():
+        raise refusal(name, f"must be an array of finite numbers of shape {shape}", values)
+    return to_numpy(values).astype("float64")
 
 
 def moments(features):

@@ -6,7 +6,7 @@ from keras import layers
 
 from keras_bfn._typing import Array, ArrayLike, Verbose
 from keras_bfn._validation import check_int, check_numbers, check_verbose, refusal, to_numpy
-from keras_bfn.metrics.frechet import frechet_distance, moments
+from keras_bfn.metrics.frechet import check_images, frechet_distance, moments
 
 
 class SampleQuality:
@@ -46,7 +46,7 @@ class SampleQuality:
         epochs: int = 10,
         verbose: Verbose = 0,
     ) -> None:
-        images, labels = to_numpy(images, "images"), to_numpy(labels, "labels")
+        images = to_numpy(images, "images")
         check_int("num_features", num_features, 1)
         check_int("epochs", epochs, 1)
         if images.ndim != 4 or min(images.shape[1:3]) < 8 or not len(images):
@@ -57,13 +57,7 @@ class SampleQuality:
         if not np.isfinite(check_numbers("images", images)).all():
             raise refusal("images", "must be finite", images)
         check_verbose(verbose)
-        are_integers = np.issubdtype(labels.dtype, np.integer)
-        if labels.shape != images.shape[:1] or not are_integers or labels.min() < 0:
-            raise ValueError(
-                f"Argument `labels` must contain an integer of at least 0 for each of "
-                f"{len(images)} images. Received: shape {labels.shape}, dtype {labels.dtype}"
-                + (f", minimum {labels.min()}" if are_integers and labels.size else "")
-            )
+        labels = _check_labels(labels, len(images))
         self._low, self._high = float(images.min()), float(images.max())
         self._class_frequencies = np.bincount(labels) / len(labels)
         inputs = keras.Input(images.shape[1:])
@@ -89,7 +83,8 @@ class SampleQuality:
 
     def accuracy(self, images: ArrayLike, labels: ArrayLike) -> float:
         """Returns the fraction of images for which the classifier predicts the label."""
-        return float(np.mean(self.classes(images) == np.asarray(labels)))
+        classes = self.classes(images)
+        return float(np.mean(classes == _check_labels(labels, len(classes))))
 
     def frechet_distance(self, samples: ArrayLike) -> float:
         """Returns the squared Fréchet distance of normals fitted to features of samples and data.
@@ -97,16 +92,31 @@ class SampleQuality:
         It is 0 for equal means and covariances. Fewer samples give larger values: compare equal
         numbers of samples, and more than `num_features`.
         """
+        samples = check_images("samples", samples, self._network.input_shape[1:])
         return frechet_distance(*moments(self.features(samples)), *self._real_moments)
 
     def class_imbalance(self, samples: Array) -> float:
         """Returns the total variation, in [0, 1], between predicted and real class frequencies."""
-        counts = np.bincount(self.classes(samples), minlength=len(self._class_frequencies))
-        return float(0.5 * np.abs(counts / len(samples) - self._class_frequencies).sum())
+        classes = self.classes(samples)
+        counts = np.bincount(classes, minlength=len(self._class_frequencies))
+        return float(0.5 * np.abs(counts / len(classes) - self._class_frequencies).sum())
 
     def _predict(self, images):
+        images = check_images("images", images, self._network.input_shape[1:], least=1)
         return self._network.predict(self._scale(images), batch_size=256, verbose=0)
 
     def _scale(self, images):
         images = np.asarray(images, "float32")
         return (images - self._low) / max(self._high - self._low, 1e-12)
+
+
+def _check_labels(labels, num):
+    labels = to_numpy(labels, "labels")
+    are_integers = np.issubdtype(labels.dtype, np.integer)
+    if labels.shape != (num,) or not are_integers or labels.min() < 0:
+        raise ValueError(
+            f"Argument `labels` must contain an integer of at least 0 for each of {num} images. "
+            f"Received: shape {labels.shape}, dtype {labels.dtype}"
+            + (f", minimum {labels.min()}" if are_integers and labels.size else "")
+        )
+    return labels

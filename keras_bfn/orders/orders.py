@@ -147,9 +147,9 @@ class Random(Order):
             noise = noise + is_open
             num_closed = size - ops.sum(is_open, axis=1, keepdims=True)
         rank = ops.cast(ops.argsort(ops.argsort(noise, axis=1), axis=1), "float32") - num_closed
-        number = ops.floor(
-            rank * (self.count_groups(event_shape) / ops.maximum(size - num_closed, 1.0)) + 1e-4
-        )
+        num_groups = self.count_groups(event_shape)
+        number = ops.floor(rank * (num_groups / ops.maximum(size - num_closed, 1.0)) + 1e-4)
+        number = ops.minimum(number, num_groups - 1.0)
         return cut(ops.cast(number, "int32"), event_shape)
 
 
@@ -355,7 +355,7 @@ def order_noise(model, order, num, seed):
 def is_in_one_pass(model, order, known=None):
     """Returns whether one network call predicts each variable from those before it in the order."""
     shares = model.orders or {}
-    if not isinstance(order, LeftToRight) or not order.told or not shares.get("left_to_right"):
+    if type(order) is not LeftToRight or not order.told or not shares.get("left_to_right"):
         return False
     event_shape = model.event_shape
     if order.block_size != math.prod(event_shape[1:]):

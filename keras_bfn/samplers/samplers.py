@@ -11,7 +11,6 @@ from keras_bfn._config import Immutable
 from keras_bfn._random import normal, seed_of
 from keras_bfn._typing import Array, Seed, Shape, Tensor
 from keras_bfn._validation import (
-    check_between,
     check_bool,
     check_choice,
     check_int,
@@ -104,8 +103,8 @@ class Sampler(Immutable):
     ) -> None:
         self.temperature = check_positive("temperature", temperature)
         self.top_k = top_k if top_k is None else check_int("top_k", top_k, 1)
-        if top_p is not None and not (is_number(top_p) and top_p == 1):
-            check_between("top_p", top_p, 0, 1)
+        if top_p is not None and not (is_number(top_p) and 0 < top_p <= 1):
+            raise refusal("top_p", "must be a number above 0 and at most 1, or None", top_p)
         self.top_p = top_p
         self.end = check_choice("end", end, ENDS)
         self.start = check_rate("start", start)

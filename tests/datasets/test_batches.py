@@ -106,6 +106,17 @@ def test_labels_stay_with_their_examples(training):
         np.testing.assert_array_equal(y, [labels[row] for row, _ in read(x)])
 
 
+def test_examples_and_labels_of_pandas_and_lists_are_in_their_order():
+    pd = pytest.importorskip("pandas")
+    shuffled = pd.Series(np.arange(NUM) * 10, index=np.arange(NUM)[::-1])
+    for labels in (shuffled, shuffled.tolist()):
+        for ((x, y),) in make_batches(labels=labels):
+            assert y.tolist() == [10 * row for row, _ in read(x)]
+    frame = pd.DataFrame({"row": shuffled // 10})
+    batches = Batches(frame, lambda rows, rng: rows[:, 0], SIZE, labels=shuffled)
+    assert all((10 * x == y).all() for ((x, y),) in batches)
+
+
 @pytest.mark.parametrize("index", [-1, 3])
 def test_there_is_no_batch_beyond_the_last(index):
     with pytest.raises(IndexError, match=f"There are 3 batches.*index={index}"):

@@ -3,6 +3,7 @@
 import struct
 import zlib
 
+import numpy as np
 import pytest
 
 from keras_bfn import datasets
@@ -42,3 +43,19 @@ def test_a_picture_that_is_broken_is_refused_with_its_file(kind, tmp_path):
     (tmp_path / "bad.png").write_bytes(content)
     with pytest.raises(ValueError, match=rf"bad\.png' must be a complete image.*{match}|{match}"):
         datasets.image_folder(tmp_path, (8, 8))
+
+
+def test_photographs_are_upright(tmp_path):
+    pictures = pytest.importorskip("PIL.Image")
+    levels = np.zeros((16, 8), "uint8")
+    levels[:8] = 255
+    image = pictures.fromarray(levels)
+    exif = image.getexif()
+    exif[0x0112] = 6  # to be turned to the right
+    for name in "012":
+        image.save(tmp_path / f"{name}.jpg", exif=exif, quality=95)
+    data = datasets.image_folder(tmp_path, (8, 16), batch_size=1, color_mode="grayscale")
+    (x,) = data.test[0]
+    assert x.shape == (8, 16, 1)
+    assert x[:, :7].max() < 20
+    assert x[:, 9:].min() > 235

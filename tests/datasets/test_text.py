@@ -92,6 +92,13 @@ def test_a_text_with_a_tokenizer_is_taken_as_it_is(tmp_path):
     assert train[0].max() < 128 < Bytes().num_classes
 
 
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    text = "abcde" * 40
+    (tmp_path / "marked.txt").write_text(text, encoding="utf-8-sig")
+    parts = text_file(tmp_path / "marked.txt", seq_length=5, tokenizer=Bytes())
+    np.testing.assert_array_equal(parts.train.tokens[:5], Bytes().encode("abcde"))
+
+
 def test_tokens_may_be_more_than_bytes_can_number(path):
     class Many(Letters):
         num_classes = 70_000

@@ -34,6 +34,8 @@ def test_the_distance_is_that_of_the_closed_form():
     expected = np.sum((m_1 - m_2) ** 2) + np.trace(c_1 + c_2 - 2 * np.real(linalg.sqrtm(c_1 @ c_2)))
     assert frechet_distance(m_1, c_1, m_2, c_2) == pytest.approx(expected)
     assert frechet_distance(m_1, c_1, m_1, c_1) == pytest.approx(0, abs=1e-6)
+    means = [np.full(2, mean, "uint8") for mean in (3, 20)]  # whose difference is not of this dtype
+    assert frechet_distance(means[0], np.eye(2), means[1].tolist(), np.eye(2)) == 2 * 17**2
 
 
 @pytest.mark.once

@@ -15,6 +15,7 @@ from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from keras_bfn.guidance import ClassifierFreeGuidance
 from keras_bfn.networks import MLP, Transformer
 from keras_bfn.orders import Blocks, Groups, Random
+from keras_bfn.samplers import AncestralSampler
 from tests.backends import everywhere
 from tests.checks import assert_draws_follow
 from tests.injected_noise import injected_noise
@@ -192,6 +193,44 @@ def test_conditions_guide_what_is_told(causal):
     options = {"condition": np.full(3000, 1), "order": "left_to_right", "seed": 0, "verbose": 0}
     x = model.generate(3000, 1, guidance_scale=2.0, batch_size=3000, **options)
     assert_draws_follow(np.exp(log_p), x @ NUM_CLASSES ** np.arange(LENGTH)[::-1])
+
+
+@once
+def test_what_is_given_is_strengthened():
+    """With a scale of 0, it is as if nothing were given."""
+    model = make_model()
+    given = np.ones((3000, LENGTH), "int32")
+    given[:, -1] = -1
+
+    def last(seed, order, **options):
+        x = model.generate(3000, 1, order=order, seed=seed, batch_size=3000, verbose=0, **options)
+        return np.bincount(x[:, -1], minlength=NUM_CLASSES) / len(x)
+
+    first = last(0, Groups([1] * (LENGTH - 1) + [0]))  # when nothing is known
+    for order in ("random", "left_to_right"):
+        plain, none = (last(1, order, given=given, guidance_scale=scale) for scale in (1.0, 0.0))
+        assert_allclose(none, first, atol=0.05)
+        assert np.abs(none - plain).max() > 0.07
+
+
+@once
+def test_from_left_to_right_a_condition_is_strengthened_beside_what_is_given(monkeypatch):
+    model = make_model(model={"condition_dropout": 0.25}, conditions=3)
+    options = {"given": np.where(np.arange(LENGTH) < 2, X, -1), "order": "left_to_right", **QUIET}
+    options["sampler"] = AncestralSampler(top_k=1)
+
+    def draw(scale):
+        found = model.generate(24, condition=CLASSES, guidance_scale=scale, **options)
+        model.programs.clear()
+        with monkeypatch.context() as patch:  # one call of the network for each position
+            patch.setattr(Transformer, "goes_one_by_one", False)
+            again = model.generate(24, condition=CLASSES, guidance_scale=scale, **options)
+        model.programs.clear()
+        assert_array_equal(found, again)
+        return found
+
+    assert (draw(8.0) != draw(1.0)).any()
+    assert_array_equal(draw(0.0), model.generate(24, **options))  # the null condition
 
 
 @once

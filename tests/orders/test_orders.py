@@ -62,6 +62,16 @@ def test_groups_are_a_partition_into_as_many_as_are_counted(name, shape):
             assert set(sizes[sizes > 0]) <= {size // count, -(-size // count)}
 
 
+@pytest.mark.parametrize("num_groups", [1, 3])
+def test_many_variables_fall_into_few_groups(num_groups):
+    """A rank times the groups in each variable is rounded, to a number that there is."""
+    groups = groups_of(Random(num_groups), (200 * 200,), num=2)
+    for row in groups:
+        sizes = np.bincount(row)
+        assert len(sizes) == num_groups
+        assert np.ptp(sizes) <= 20  # of 13,333
+
+
 @once
 def test_counts_are_those_that_are_asked_for():
     counts = {name: order.count_groups((2, 3, 1)) for name, order in ORDERS.items()}

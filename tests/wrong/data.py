@@ -501,6 +501,11 @@ CALLS = {
     ],
     "images": [
         (
+            lambda t: t.quality.class_imbalance(IMAGES[:0]),
+            "must have shape (num, 8, 8, 1), with num at least 1",
+            "shape (0, 8, 8, 1)",
+        ),
+        (
             lambda t: metrics.SampleQuality(None, LABELS),
             "must have shape (num, height, width,",
             "shape ()",
@@ -582,6 +587,11 @@ CALLS = {
         ),
     ],
     "labels": [
+        (
+            lambda t: t.quality.accuracy(IMAGES, LABELS[:, None]),
+            "must contain an integer of at least 0 for each of 4 images",
+            "shape (4, 1), dtype int64",
+        ),
         (
             lambda t: metrics.SampleQuality(IMAGES, None),
             "must contain an integer of at least 0 for each of 4 images",
@@ -899,6 +909,11 @@ CALLS = {
         (lambda t: metrics.spelling_rate(["a"], None), "must be a string", "a NoneType"),
     ],
     "samples": [
+        (
+            lambda t: t.quality.frechet_distance(IMAGES[:1]),
+            "must have shape (num, 8, 8, 1), with num at least 2",
+            "shape (1, 8, 8, 1)",
+        ),
         (
             lambda t: metrics.FrechetDistance(lambda x: x[:, 0, 0], IMAGES)(IMAGES[:, :4]),
             "must have shape (num, 8, 8, 1), with num at least 2",

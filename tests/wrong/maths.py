@@ -1342,32 +1342,32 @@ CALLS = {
     "top_p": [
         (
             lambda t: samplers.ODE1Sampler(top_p=0),
-            "must be a number strictly between 0 and 1",
+            "must be a number above 0 and at most 1",
             "top_p=0",
         ),
         (
             lambda t: samplers.SDE1Sampler(top_p=1.5),
-            "must be a number strictly between 0 and 1",
+            "must be a number above 0 and at most 1",
             "top_p=1.5",
         ),
         (
             lambda t: samplers.SDE1Sampler(top_p=nan),
-            "must be a number strictly between 0 and 1",
+            "must be a number above 0 and at most 1",
             "top_p=nan",
         ),
         (
             lambda t: samplers.SDE2Sampler(top_p=0.0),
-            "must be a number strictly between 0 and 1",
+            "must be a number above 0 and at most 1",
             "top_p=0.0",
         ),
         (
             lambda t: samplers.SDE2Sampler(top_p=1.1),
-            "must be a number strictly between 0 and 1",
+            "must be a number above 0 and at most 1",
             "top_p=1.1",
         ),
         (
             lambda t: samplers.SDE2Sampler(top_p="most"),
-            "must be a number strictly between 0 and 1",
+            "must be a number above 0 and at most 1",
             "top_p='most'",
         ),
     ],

@@ -1009,6 +1009,11 @@ CALLS = {
     ],
     "lengths": [
         (
+            lambda t: t.masked_texts.continue_text("abc", lengths=2),
+            "must be at least those of the prompts, [3] tokens",
+            "lengths=2",
+        ),
+        (
             lambda t: t.model.generate(1, 2, lengths=3),
             "must be None unless the model has allow_missing=True or a",
             "lengths=3",

@@ -216,6 +216,10 @@ class Things:
         return codec.Codec(self.model, 4)
 
     @functools.cached_property
+    def quality(self):
+        return metrics.SampleQuality(IMAGES, LABELS, num_features=2, epochs=1)
+
+    @functools.cached_property
     def unet(self):
         """A network that the authors' checkpoints are for."""
         return networks.UNet(FLOW, SHAPE, 128, (1,), 1, 4, shortcut=False)
