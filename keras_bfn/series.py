@@ -29,7 +29,8 @@ SIGMA_1 = 0.02
 LARGEST = 8.0  # scaled numbers are clipped there, or, for horizons of several seasons, beyond it
 RARE = 0.005  # the fraction that is clipped, if that is not too far out
 SHOWN = 10.0  # where the scaled history is clipped
-FINEST = 1e-3  # the least unit, relative to the size of the numbers
+FINEST = 1e-3  # the unit of a constant past, relative to the size of the numbers
+ROUNDING = 2e-7  # the spread of a constant past, relative to the size: float32 has seven digits
 FEWEST = 8  # steps before a training window, at least; or two seasons
 LONGEST_STEP = 1.5  # relative to the shortest: months differ by a tenth, a gap doubles a step
 COLUMNS = ("unique_id", "ds", "y")  # of frames, as Nixtla's packages name them
@@ -41,10 +42,12 @@ BATCH_SIZE = 2048
 class SeriesModel(BayesianFlowNetwork):
     """A model of the next steps of a series, given those before.
 
-    Its data are the next `horizon` steps, relative to the same steps of the last season, in units
-    of the mean absolute change from season to season. Its condition is the last `context` steps in
-    the same units, with covariates. Only steps before a window scale it, so series of all sizes
-    share one model, and a series times 1,000 has forecasts times 1,000.
+    Its data are the next `horizon` steps, relative to the same steps of the last season, in a unit:
+    the mean absolute change from season to season, or a tenth of the past's standard deviation,
+    whichever is more. A past that is constant, but for rounding, has a thousandth of its size as
+    its unit. The condition is the last `context` steps in the same units, with covariates. Only
+    steps before a window scale it, so series of all sizes share one model, and a series times 1,000
+    has forecasts times 1,000.
 
     `windows` makes data for `fit`, `evaluate` and `code_length` of series. `sample_paths` and
     `quantiles` forecast in the units of the series.
@@ -373,12 +376,14 @@ class _Form(NamedTuple):
         change = _mean(np.abs(past[:, self.season :] - past[:, : -self.season]))
         size = np.ones(1) if self.log else _mean(np.abs(past))
         size = np.where(size > 0, size, 1.0)
-        unit = np.maximum(np.maximum(change, 0.1 * spread), FINEST * size)
+        unit = np.maximum(change, 0.1 * spread)
+        unit = np.where(spread > ROUNDING * size, unit, np.maximum(unit, FINEST * size))
         shown = np.clip(np.nan_to_num((filled - level) / unit), -SHOWN, SHOWN)
-        relative = np.log(np.maximum(spread, 0.1 * FINEST * size) / unit)
+        relative = np.log(np.maximum(spread / unit, 0.1))
         seen = np.mean(~np.isnan(past), axis=1, keepdims=True)
         beside = beside[:, : self.context + self.horizon].reshape(len(past), -1)
-        inputs = [shown, np.log(unit / size) + 2, relative, seen, beside, same]
+        share = np.log(np.maximum(unit / size, FINEST)) + 2
+        inputs = [shown, share, relative, seen, beside, same]
         last = np.where(np.isnan(last), level, last)
         base = np.tile(last, math.ceil(self.horizon / self.season))[:, : self.horizon]
         return np.concatenate(inputs, axis=1).astype("float32"), base, unit

@@ -266,6 +266,20 @@ def test_a_series_that_does_not_change_stays(monthly):
 
 
 @pytest.mark.once
+def test_a_level_far_above_the_changes_does_not_change_the_scaled_numbers():
+    x = 5.0 * autoregressive(20, 80, seed=0)[0]
+    model = series.make_model(x, HORIZON, CONTEXT, width=8, num_blocks=1, seed=0)
+    (here, seen), (there, also_seen) = (
+        model.windows(x + level, 200, seed=0) for level in (0.0, 101325.0)
+    )
+    assert_allclose(there, here, atol=1e-3)
+    is_size = np.arange(seen.shape[1]) == CONTEXT  # the unit relative to the size of the numbers
+    assert_allclose(also_seen[:, ~is_size], seen[:, ~is_size], atol=1e-3)
+    history = [np.float32(101325.0) + np.float32([0.0, 0.0, 0.0078125] * 9)]  # rounding alone
+    assert model.encode_history(history)[2] == pytest.approx(101.325, rel=1e-3)
+
+
+@pytest.mark.once
 def test_rare_jumps_after_a_constant_past_do_not_set_the_scale():
     sold = np.zeros((20, 100))
     sold[:, ::15] = 1e6
