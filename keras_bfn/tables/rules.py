@@ -1,5 +1,6 @@
 """Rules between columns, which hold in every row because of how columns are sent."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from keras_bfn.tables.columns import Column
 from keras_bfn.tables.numbers import Number
 
 DECIMALS = 10  # of sums and differences of decimal fractions, which are not exact as floats
+DIGITS = 12  # of small ones, for which 10 decimals are too few
 TOLERANCE = 1e-6  # relative to the largest term
 
 
@@ -195,14 +197,14 @@ class AtLeast(Rule):
         if cell < other:
             (name,) = self.others
             raise ValueError(f"must be at least {name!r}. Received: {cell} < {other}")
-        return _rounded(cell - other)
+        return _rounded(cell - other, (cell, other))
 
     def restore(self, remainder: Any, others: Sequence[Any]) -> Any:
         (other,) = others
-        return max(other, _rounded(other + remainder))
+        return max(other, _rounded(other + remainder, (other, remainder)))
 
     def solve(self, cell: Any, remainder: Any, others: Sequence[Any]) -> Any:
-        return min(cell, _rounded(cell - remainder))
+        return min(cell, _rounded(cell - remainder, (cell, remainder)))
 
     def get_config(self) -> dict[str, Any]:
         (other,) = self.others
@@ -243,14 +245,19 @@ class SumOf(Rule):
         return None
 
     def restore(self, remainder: Any, others: Sequence[Any]) -> Any:
-        return _rounded(sum(others))
+        return _rounded(sum(others), others)
 
     def solve(self, cell: Any, remainder: Any, others: Sequence[Any]) -> Any:
-        return _rounded(cell - sum(others))
+        return _rounded(cell - sum(others), (cell, *others))
 
 
-def _rounded(cell):
-    return round(cell, DECIMALS) if isinstance(cell, float) else cell
+def _rounded(cell, terms):
+    """Returns a float without the digits that rounding errors of its terms make."""
+    if not isinstance(cell, float):
+        return cell
+    largest = max(map(abs, terms))
+    size = math.floor(math.log10(largest)) if 0 < largest < math.inf else 0
+    return round(cell, max(DECIMALS, DIGITS - 1 - size))
 
 
 def in_order(rules: Mapping[str, Rule]) -> list[str]:

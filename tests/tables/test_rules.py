@@ -149,6 +149,29 @@ def test_rules_refer_to_columns_with_rules_in_any_order():
     pandas.testing.assert_frame_equal(table.decode(table.encode(df)), df)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-12, 1e-5, 1.0, 1e5, 1e9])
+def test_rules_hold_in_numbers_of_any_size(scale):
+    rng = np.random.default_rng(0)
+    df = pandas.DataFrame({"a": rng.uniform(1, 5, 40), "b": rng.uniform(1, 5, 40)}) * scale
+    df = df.assign(total=df["a"] + df["b"])
+    for rule in (SumOf("a", "b"), AtLeast("a")):
+        table = Table.from_dataframe(df, total=rule)
+        found = table.decode(table.encode(df))
+        np.testing.assert_allclose(found["total"], df["total"], rtol=1e-6)
+
+
+def test_sums_and_differences_of_decimal_fractions_are_decimal_fractions():
+    total, least = SumOf("a", "b"), AtLeast("a")
+    assert total.restore(None, (0.1, 0.2)) == 0.3
+    assert total.restore(None, (0.1e-12, 0.2e-12)) == 0.3e-12
+    assert total.restore(None, (123456.1, 0.2)) == 123456.3
+    assert total.solve(0.3, None, (0.1,)) == 0.2
+    assert least.remainder(1000.3, (1000.1,)) == 0.2
+    assert least.restore(0.2, (0.1,)) == 0.3
+    assert total.restore(None, (2**60, 1)) == 2**60 + 1
+    assert total.restore(None, (0.0, -0.0)) == 0.0
+
+
 def test_cells_that_break_a_rule_or_do_not_determine_others_are_refused(model):
     broken = FRAME.head(3).assign(gross=1.0)
     assert repr(SumOf("a", "b")) == "SumOf('a', 'b')"
