@@ -234,11 +234,9 @@ class TableModel(BayesianFlowNetwork):
         """
         num = 1 if num_draws is None else check_int("num_draws", num_draws, 1)
         check_int("num_particles", num_particles, 1)
-        cells = self.table.read(df)
+        cells = self.table.complete(self.table.read(df))
         if not len(df):
             raise refusal("df", "must have at least one row", df)
-        num_rows = len(next(iter(cells.values())))
-        cells |= {name: [None] * num_rows for name in self.table.names if name not in cells}
         repeated = {name: num * values for name, values in cells.items()}
         filled = self._fill(repeated, 1, num_steps, num_particles, **options)
         drawn = [

@@ -177,8 +177,8 @@ class Sequences(Immutable):
         """Returns the cells of a frame, entity by entity.
 
         Returns:
-            A dict of lists: of a cell per entity for static columns and the length, and of a cell
-            per row for the others. Columns that the frame lacks are None.
+            A dict of lists, for the columns in the frame and the length: of a cell per entity for
+            static columns and the length, and of a cell per row for the others.
         """
         frame = frames.read_frame(df)
         if self.entity not in frame.columns:
@@ -191,9 +191,10 @@ class Sequences(Immutable):
         cells = {self.length: [len(group) for group in groups.values()]}
         order = [row for group in groups.values() for row in group]
         for name in (*self.entities.names[:-1], *self.rows.names):
+            if name not in frame.columns:
+                continue
             table = self.rows if name in self.rows.names else self.entities
-            there = name in frame.columns
-            found = table.read_column(name, frame[name]) if there else [None] * len(frame)
+            found = table.read_column(name, frame[name])
             if table is self.rows:
                 cells[name] = [found[row] for row in order]
                 continue
@@ -203,6 +204,12 @@ class Sequences(Immutable):
                     raise mismatch("df", expected, f"several for {entity!r}")
             cells[name] = [found[group[0]] for group in groups.values()]
         return cells
+
+    def complete(self, cells: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        """Returns the cells of all columns: None in those that `cells` lacks."""
+        counts = cells[self.length]
+        static = dict.fromkeys(self.entities.names, [None] * len(counts))
+        return {**static, **dict.fromkeys(self.rows.names, [None] * sum(counts)), **cells}
 
     def read_column(self, name: str, series: Any) -> list[Any]:
         """Returns the cells of a `narwhals.Series` for a static column or the length: a list."""
@@ -250,15 +257,18 @@ class Sequences(Immutable):
     ) -> dict[str, Array]:
         """As `keras_bfn.tables.Table.encode_cells`, for cells as `read` returns them.
 
-        Without the columns of rows, all rows are unknown. After the last row of an entity, values
-        are 0 if `missing` is 0, else unknown.
+        After the last row of an entity, no cell is present. Values are 0 there if `missing` is 0,
+        else unknown. With `missing=-1`, lengths may be unknown, and without the columns of rows,
+        all rows are.
         """
         own = {name: cells[name] for name in self.entities.names if name in cells}
         found = self.entities.encode_cells(own, seed, missing)
         own = {name: cells[name] for name in self.rows.names if name in cells}
         num, rows = len(cells[self.length]), None
-        if own:
+        has_lengths = own or missing != -1
+        if has_lengths:
             there = np.arange(self.num_steps) < np.array(cells[self.length])[:, None]
+        if own:
             rows = self.rows.encode_cells(own, seed, missing)
         parts = self.row_parts
         for name, flow in self.rows.flow().items():
@@ -266,8 +276,8 @@ class Sequences(Immutable):
             x = np.full(shape, -1, "int32") if flow.discrete else np.full(shape, np.nan, "float32")
             if rows is not None:
                 x[there] = rows[name]
-                if missing == 0 or name == self.rows.present_part:
-                    x[~there] = 0
+            if has_lengths and (missing == 0 or name == self.rows.present_part):
+                x[~there] = 0
             found[parts[name]] = x
         return found
 

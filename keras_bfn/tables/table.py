@@ -226,6 +226,11 @@ class Table(Immutable):
             if name in frame.columns
         }
 
+    def complete(self, cells: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        """Returns the cells of all columns: None in those that `cells` lacks."""
+        unknown = [None] * len(next(iter(cells.values())))
+        return {**dict.fromkeys(self.names, unknown), **cells}
+
     def read_column(self, name: str, series: Any) -> list[Any]:
         """Returns the cells of a `narwhals.Series` for a column of the table: a list."""
         with _naming(name):

@@ -71,6 +71,30 @@ def test_frames_are_sequences_of_rows_by_entity(visits):
     assert x["present"][0].tolist() == [[1, 1], [0, 1], [0, 0]]  # weight and pain of two rows
 
 
+def test_columns_that_a_frame_lacks_are_unknown_up_to_the_last_row(visits):
+    few = visits.encode(VISITS[["day", "patient", "pain"]])
+    assert few["present"][0].tolist() == [[-1, 1], [-1, 1], [0, 0]]
+    assert few["sex"].tolist() == [-1, -1, -1]
+    assert np.isnan(few["numbers"][:, :, 0]).tolist()[0] == [True, True, False]
+    none = visits.encode(VISITS[["patient"]])
+    assert none["present"][0].tolist() == [[-1, -1], [-1, -1], [0, 0]]
+    assert none["length"].tolist() == [1, 2, 0]
+
+
+@pytest.mark.once
+def test_a_column_that_a_frame_lacks_does_not_count_and_is_imputed(visits):
+    model = visits.make_model(width=16, seed=0)
+    lacking, missing = VISITS.drop(columns="weight"), VISITS.assign(weight=np.nan)
+    absent, gone = (model.log_likelihood(df, 20, seed=0) for df in (lacking, missing))
+    assert (absent > gone + 0.3).all()  # untrained, whether a cell is missing costs about ln 2
+    only_ids = VISITS[["patient"]]
+    assert np.isfinite(model.log_likelihood(only_ids, 20, seed=0)).all()
+    for df in (lacking, only_ids):
+        filled = model.impute(df, num_steps=2, seed=0)
+        assert filled[["weight", "sex", "pain"]].notna().all(axis=None)
+        assert filled.index.equals(df.index)
+
+
 def test_frames_come_back_with_entities_numbered(visits):
     back = visits.decode(visits.encode(VISITS))
     assert back["patient"].tolist() == [0, 0, 1, 1, 1, 2]
