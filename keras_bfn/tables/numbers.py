@@ -123,9 +123,10 @@ class Number(Column):
         z, below = np.interp(x, at, scores), np.interp(-x, -at[::-1], scores[::-1])
         at_spike = np.flatnonzero(below < z)
         z[at_spike] = _place_between(below[at_spike], z[at_spike], rng)
-        # Beyond the knots, continue with their average slope.
-        rate = (scores[-1] - scores[0]) / max(at[-1] - at[0], 1e-12)
-        z = z + rate * (np.maximum(x - at[-1], 0) + np.minimum(x - at[0], 0))
+        # Beyond the knots, continue with their average slope: beyond a constant, to the end.
+        beyond, width = np.maximum(x - at[-1], 0) + np.minimum(x - at[0], 0), at[-1] - at[0]
+        rise = scores[-1] - scores[0]
+        z = z + (beyond * rise / width if width else LARGEST_SCORE * np.sign(beyond))
         return np.clip(z / LARGEST_SCORE, -1, 1).astype("float32")
 
     def encode_cycles(self, cells: Sequence[Any]) -> Array:
@@ -285,7 +286,9 @@ def _quantile_knots(x):
 
 def _mean_knots(x):
     ends = np.array([x.min(), x.max()])
-    return ends, (ends - x.mean()) / max(x.std(), 1e-12)
+    if ends[0] == ends[1]:  # rounding may give equal numbers a standard deviation
+        return ends, np.zeros(2)
+    return ends, (ends - x.mean()) / x.std()
 
 
 def _find_step(seen, start):

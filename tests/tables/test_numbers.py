@@ -54,6 +54,26 @@ def test_without_draws_an_interval_of_scores_is_told_by_its_median():
     assert np.median(drawn) == pytest.approx(alone, abs=0.1)
 
 
+@pytest.mark.parametrize("scaling", ["mean", "quantiles"])
+@pytest.mark.parametrize("scale", [1e-27, 1e-15, 1e27])
+def test_scores_do_not_depend_on_the_unit(scaling, scale):
+    x = np.random.default_rng(0).normal(size=100)
+    column, scaled = (Number(scaling).fit((unit * x).tolist()) for unit in (1.0, scale))
+    some = np.array([*x, 1.5 * x.max(), 1.5 * x.min()])
+    expected, found = column.encode(some.tolist()), scaled.encode((scale * some).tolist())
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(np.array(scaled.decode(found)) / scale, column.decode(found))
+
+
+@pytest.mark.parametrize("scaling", ["mean", "quantiles"])
+@pytest.mark.parametrize("value", [0.1, 3, 1e-15])
+def test_a_value_that_differs_from_a_constant_is_told(scaling, value):
+    column = Number(scaling).fit([value] * 7)
+    found = column.encode([value, 2 * value, -value])
+    np.testing.assert_allclose(found, [0, 1, -1], atol=1e-6)
+    assert column.decode(np.array([0.0, 0.3])) == [value, value]
+
+
 def test_an_angle_has_the_ends_of_its_period_at_half_a_turn_either_way():
     column = Angle(360, -180).fit([-180, 0, 90, None])
     np.testing.assert_allclose(column.encode([0, 90, -90]), [0, np.pi / 2, -np.pi / 2], atol=1e-6)
