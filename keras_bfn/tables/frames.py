@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import importlib
+import re
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from keras_bfn.tables.checks import is_value, is_whole, refuse_first
 
 TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # per second
 DAY = 86_400  # seconds
+INTEGER = re.compile("u?int(8|16|32|64)", re.IGNORECASE)
 
 
 def import_narwhals():
@@ -178,6 +180,17 @@ def dtype_of(series):
 def narwhals_dtype(library, text):
     """Returns the `narwhals` dtype of a column whose `dtype_of` is this text."""
     return dtype_in(make_series(library, [], dtype=_parse_dtype(library, text)))
+
+
+def with_room(text, cells):
+    """Returns a dtype's text, or that of 64-bit integers if cells are beyond its integers."""
+    integer = INTEGER.match(text)
+    if integer is None:
+        return text
+    limits = np.iinfo(integer[0].lower())
+    if all(cell is None or limits.min <= cell <= limits.max for cell in cells):
+        return text
+    return ("int64" if integer[0].islower() else "Int64") + text[integer.end() :]
 
 
 def read_series(values):

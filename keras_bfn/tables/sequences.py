@@ -244,7 +244,8 @@ class Sequences(Immutable):
             values = entities if name == self.entity else cells[name]
             values = values if name in self.rows.names else _repeat(values, counts)
             found[name] = [values[row] for row in order]
-        dtypes = {**self.entities.dtypes, **self.rows.dtypes, self.entity: frames.dtype_of(ids)}
+        dtypes = self.entities.dtypes_for(found) | self.rows.dtypes_for(found)
+        dtypes[self.entity] = frames.dtype_of(ids)
         return frames.write_frame(self.library, found, dtypes, index)
 
     def check_cells(self, cells: Mapping[str, Sequence[Any]]) -> None:

@@ -211,7 +211,8 @@ class Table(Immutable):
         """Converts data of the flow back to a frame, with the original columns and dtypes.
 
         Where cells are missing, NumPy dtypes of integers and bools become the nullable ones of
-        pandas. Rows are numbered from 0.
+        pandas. Where a rule computes integers beyond a column's dtype, such as a sum of columns of
+        8 bits, the column has 64 bits. Rows are numbered from 0.
         """
         return self.write(self.decode_cells(parts))
 
@@ -256,11 +257,19 @@ class Table(Immutable):
         if like is not None:
             order, index = [*like.columns, *cells], getattr(like, "index", None)
             cells = {name: cells[name] for name in sorted(cells, key=order.index)}
-        return frames.write_frame(self.library, cells, self.dtypes, index)
+        return frames.write_frame(self.library, cells, self.dtypes_for(cells), index)
+
+    def dtypes_for(self, cells: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+        """Returns the dtypes, as text, with 64 bits where a rule computed larger integers."""
+        ruled = {name for key, rule in self.rules.items() for name in (key, *rule.others)}
+        wider = {
+            name: frames.with_room(self.dtypes[name], cells[name]) for name in ruled & {*cells}
+        }
+        return {**self.dtypes, **wider}
 
     def check_cells(self, cells: Mapping[str, Sequence[Any]]) -> None:
         """Raises a `ValueError` unless the frame's dtypes can hold these cells."""
-        self.write(cells)
+        frames.write_frame(self.library, cells, self.dtypes)
 
     def encode_cells(
         self, cells: Mapping[str, Sequence[Any]], seed: int | None = None, missing: int = 0

@@ -5,7 +5,7 @@ import numpy as np
 import pandas
 import pytest
 
-from keras_bfn.tables import AtLeast, Number, SumOf, Table
+from keras_bfn.tables import AtLeast, Number, Sequences, SumOf, Table
 
 # Rules change how cells are encoded and decoded, by numpy: no backend's affair.
 pytestmark = pytest.mark.once
@@ -170,6 +170,39 @@ def test_sums_and_differences_of_decimal_fractions_are_decimal_fractions():
     assert least.restore(0.2, (0.1,)) == 0.3
     assert total.restore(None, (2**60, 1)) == 2**60 + 1
     assert total.restore(None, (0.0, -0.0)) == 0.0
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_sums_of_small_integers_take_64_bits_only_where_they_need_them(library):
+    import polars
+
+    one = np.arange(10, 128, dtype="uint8")
+    df = pandas.DataFrame({"a": one, "b": 250 - one, "total": 250 + 0 * one})
+    df = df if library == "pandas" else polars.from_pandas(df)
+    table = Table.from_dataframe(df, total=SumOf("a", "b"))
+    cells = {"a": [127, 100, 5], "b": [128, 120, 3], "total": [255, 220, 8]}
+    assert list(table.write(cells).dtypes) == list(df.dtypes)
+    cells["total"][0] = 300
+    wider = table.write(cells)
+    assert str(wider["total"].dtype).lower() == "int64"
+    assert wider["total"].to_list() == [300, 220, 8]
+    assert wider["b"].dtype == df["b"].dtype
+    model = table.make_model(width=16, seed=0)
+    drawn = model.sample(200, num_steps=2, seed=0)
+    total, one, other = (drawn[name].to_numpy().astype(int) for name in ("total", "a", "b"))
+    assert max(total) > 255
+    assert (total == one + other).all()
+    difference = model.sample(1, {"total": 20, "a": 120}, num_steps=2, seed=0)
+    assert difference["b"].to_list() == [-100]
+    with pytest.raises(ValueError, match="'total' must contain values that fit"):
+        model.sample(1, {"total": 300, "a": 120}, num_steps=2)
+
+
+def test_sums_in_sequences_take_64_bits_where_they_need_them():
+    df = pandas.DataFrame({"id": [0, 0, 1], "a": [1, 2, 3], "b": [4, 5, 6], "c": [5, 7, 9]})
+    table = Sequences.from_dataframe(df.astype("int8"), "id", columns={"c": SumOf("a", "b")})
+    cells = {"length": [1], "a": [100], "b": [100], "c": [200]}
+    assert table.write(cells).dtypes.astype(str).tolist() == ["int64", "int8", "int8", "int64"]
 
 
 def test_cells_that_break_a_rule_or_do_not_determine_others_are_refused(model):
