@@ -21,6 +21,7 @@ from keras_bfn._validation import (
     to_numpy,
 )
 from keras_bfn.flows import Flow
+from keras_bfn.inference.generation import refuse_details
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.samplers import Sampler
 from keras_bfn.tables import frames
@@ -186,6 +187,7 @@ class SeriesModel(BayesianFlowNetwork):
             ValueError: if an argument is out of its range, or does not suit the model.
         """
         form, num_paths = self._form, check_int("num_paths", num_paths, 1)
+        refuse_details(options, self.generate)
         horizon = form.horizon if horizon is None else check_int("horizon", horizon, 1)
         past, beside, same = form.read_past(history, covariates, static, horizon)
         rows, found = np.repeat(np.arange(len(past)), num_paths), []
@@ -411,6 +413,11 @@ def _read_frame(name, df):
         raise refusal(name, f"must have the columns {list(COLUMNS)}", frame.columns)
     if frames.kind_of(frame["ds"]) not in ("integer", "float", "time"):
         raise refusal(name, "must have times or numbers as `ds`", df["ds"].dtype)
+    for column in ("unique_id", "ds"):
+        cells = frames.read_cells(frame[column])
+        if None in cells:
+            came = f"none in row {cells.index(None)}"
+            raise mismatch(name, f"must have a `{column}` in each row", came)
     if frame.select("unique_id", "ds").is_duplicated().any():
         raise mismatch(name, "must have one row for each `unique_id` and `ds`", "several")
     found = {one: ([], []) for one in frames.read_cells(frame["unique_id"])}
@@ -419,7 +426,7 @@ def _read_frame(name, df):
         found[one][0].append(ds)
         found[one][1].append(np.nan if y is None else y)
     for one, (ds, _) in found.items():
-        steps = np.diff(ds) if None not in ds else np.full(1, np.nan)
+        steps = np.diff(ds)
         if len(steps) and not steps.max() < LONGEST_STEP * steps.min():
             expected = (
                 "must have a row for each step. Add rows with NaN as `y` for missing steps, or, "

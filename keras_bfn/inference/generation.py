@@ -166,6 +166,13 @@ class Options(NamedTuple):
     verbose: Any
 
 
+def refuse_details(options, function):
+    """Raises a `ValueError` if the options for this function request details beside its result."""
+    if options.get("return_details"):
+        expected = f"must be False. For details, use `{function.__name__}`"
+        raise refusal("return_details", expected, options["return_details"])
+
+
 def generate(model, num_samples, sampler, order, given, latents, lengths, guides, options):
     """Returns the result of `BayesianFlowNetwork.generate` for these arguments."""
     num_samples = check_int("num_samples", num_samples, 1)

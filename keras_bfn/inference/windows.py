@@ -7,6 +7,7 @@ import numpy as np
 from keras_bfn._parts import check_has_event_shape, check_names, list_parts, map_parts, of_any_part
 from keras_bfn._random import seed_of
 from keras_bfn._validation import check_int, refusal, to_numpy
+from keras_bfn.inference.generation import refuse_details
 from keras_bfn.inputs.arrays import check_data, standardize
 
 
@@ -26,9 +27,7 @@ def check_options(options, verb, function):
                 f"`{verb}` passes further arguments to `{function.__name__}`, which must be some "
                 f"of {accepted}. Received: {name}={options[name]!r}"
             )
-    if options.get("return_details"):
-        expected = f"must be False. For details, use `{function.__name__}`"
-        raise refusal("return_details", expected, options["return_details"])
+    refuse_details(options, function)
 
 
 def check_length(length, window, options):

@@ -12,6 +12,7 @@ from keras_bfn._parts import count_examples
 from keras_bfn._typing import Array, Data, Frame
 from keras_bfn._validation import check_int, check_rate, refusal
 from keras_bfn.flows import Flow
+from keras_bfn.inference.generation import refuse_details
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.tables.frames import is_frame, make_series, read_series
@@ -180,6 +181,7 @@ class TableModel(BayesianFlowNetwork):
             ValueError: if there is no such column or value, or an argument is out of its range.
         """
         num_rows, names = check_int("num_rows", num_rows, 1), self.table.names
+        refuse_details(options, self.generate)
         given = {} if given is None else given
         if not isinstance(given, dict) or not set(given) <= set(names):
             raise refusal(
@@ -234,6 +236,7 @@ class TableModel(BayesianFlowNetwork):
         """
         num = 1 if num_draws is None else check_int("num_draws", num_draws, 1)
         check_int("num_particles", num_particles, 1)
+        refuse_details(options, self.generate)
         cells = self.table.complete(self.table.read(df))
         if not len(df):
             raise refusal("df", "must have at least one row", df)

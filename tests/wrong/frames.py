@@ -336,6 +336,18 @@ CALLS = {
             "several for 'p'",
         ),
     ],
+    "return_details": [
+        (
+            lambda t: t.rows.sample(2, return_details=True),
+            "must be False. For details, use `generate`",
+            "return_details=True",
+        ),
+        (
+            lambda t: t.rows.impute(t.frame, return_details=True),
+            "must be False. For details, use `generate`",
+            "return_details=True",
+        ),
+    ],
     "rows": [
         (
             lambda t: tables.Sequences("patient", t.patients.entities, t.visits, 3, list(t.visits)),

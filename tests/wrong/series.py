@@ -59,8 +59,13 @@ CALLS = {
         ),
         (
             lambda t: make(t.make_frame(unique_id=["a"] * 2, ds=[1.0, None], y=[1.0] * 2)),
-            "must have a row for each step",
-            "'a', whose `ds` are not evenly spaced",
+            "must have a `ds` in each row",
+            "none in row 1",
+        ),
+        (
+            lambda t: make(t.make_frame(unique_id=[None, "a"], ds=[1, 2], y=[1.0, 2.0])),
+            "must have a `unique_id` in each row",
+            "none in row 0",
         ),
         (lambda t: t.series.windows(3, 10), ONE_SERIES, "series=3"),
         (
@@ -193,6 +198,18 @@ CALLS = {
             lambda t: series.SeriesModel(CONTINUOUS, IN_TWO_AXES, 8),
             "must be for data of shape (horizon,)",
             "network=(4, 1)",
+        ),
+    ],
+    "return_details": [
+        (
+            lambda t: t.series.sample_paths(MANY_SERIES, 3, return_details=True),
+            "must be False. For details, use `generate`",
+            "return_details=True",
+        ),
+        (
+            lambda t: t.series.quantiles(MANY_SERIES, [0.5], return_details=True),
+            "must be False. For details, use `generate`",
+            "return_details=True",
         ),
     ],
     "num_windows": [
