@@ -12,6 +12,7 @@ from keras_bfn._typing import Array
 from keras_bfn._validation import check_int, check_numbers, refusal, to_numpy
 from keras_bfn.flows import Flow
 from keras_bfn.flows.scaling import FINEST
+from keras_bfn.inference.generation import refuse_details
 from keras_bfn.inference.program import check_batch_size
 from keras_bfn.inputs.missing import is_missing
 from keras_bfn.inputs.states import KINDS
@@ -97,6 +98,7 @@ class SimulationModel(BayesianFlowNetwork):
             ValueError: if `given` does not suit the model, or an argument is out of its range.
         """
         num_samples = check_int("num_samples", num_samples, 1)
+        refuse_details(options, self.generate)
         if not isinstance(given, (Mapping, type(None))):
             raise refusal("given", "must be a dict from names of parts to values", given)
         given = {name: to_numpy(x, f"given[{name!r}]") for name, x in (given or {}).items()}
@@ -130,10 +132,13 @@ class SimulationModel(BayesianFlowNetwork):
     ) -> Array:
         """Estimates a lower bound of the log density of each example, in nats, without bias.
 
+        Only the logarithm is without bias: noise raises the mean of its exponential, so densities
+        that are to be added up, such as over a grid, need many repeats.
+
         Args:
             x: a dict of all parts, arrays of shape `(num, *event_shape)`.
-            given: names of the parts that are given; the others are scored. With
-                `["observation"]`, the result is the log density of the posterior.
+            given: name or names of the parts that are given; the others are scored. With
+                `"observation"`, the result is the log density of the posterior.
             num_repeats: int. The number of times at which each example is scored. More repeats
                 lower the noise.
             **options: as in `code_length`.
@@ -147,6 +152,7 @@ class SimulationModel(BayesianFlowNetwork):
             ValueError: if the data do not suit the model, or an argument is out of its range.
         """
         own, impossible = {"batch_size": BATCH_SIZE, "verbose": 0}, False
+        given = [given] if isinstance(given, str) else given
         for name, bounds in (self.bounds or {}).items():
             if not isinstance(x, Mapping) or name not in x:
                 continue  # as `code_length` says
@@ -196,6 +202,9 @@ class SimulationModel(BayesianFlowNetwork):
             num_axes = x.ndim - len(self.event_shape[name])
             if num_axes not in (0, 1) or x.shape[num_axes:] != self.event_shape[name]:
                 expected = f"must have shape {self.event_shape[name]}, or be a batch of that shape"
+                raise refusal(f"given[{name!r}]", expected, x.shape)
+            if 0 in x.shape[:num_axes]:
+                expected = "must have at least one example, or leave out `given`"
                 raise refusal(f"given[{name!r}]", expected, x.shape)
             shapes.add(x.shape[:num_axes])
         if len(shapes) > 1:
@@ -292,8 +301,12 @@ def _check_bounds(name, bounds, x):
     except ValueError as error:
         expected = f"must be two numbers, or arrays that broadcast to {x.shape[1:]}"
         raise refusal(name, expected, bounds) from error
-    if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
+    if not (np.isfinite(low) & np.isfinite(high) & (low <= high)).all():
         raise refusal(name, "must be finite, with low below high", bounds)
+    center, scale = _scaling_of([low, high])
+    if (scale <= FINEST * np.abs(center)).any():
+        expected = f"must differ by more than {2 * FINEST} of their size: subtract a constant"
+        raise refusal(name, expected, bounds)
     x = x.astype("float32")  # as bounds are, so that rounding puts no value outside
     if ((x < low) | (x > high)).any():
         expected = f"must contain all simulated values, from {np.nanmin(x)} to {np.nanmax(x)}"
@@ -331,9 +344,13 @@ def _make_flow(name, x, bounds):
             raise refusal(f"simulations[{name!r}]", expected, x)
         flow = flows.ContinuousFlow(SIGMA_1)
         return flows.fit_scaling(flow, x, per="variable", margin=MARGIN)
+    center, scale = _scaling_of(bounds)
+    return flows.ContinuousFlow(SIGMA_1, center=center, scale=scale)
+
+
+def _scaling_of(bounds):
     low, high = (np.asarray(bound, "float64") for bound in bounds)
-    scale = (1.0 + EDGE) * 0.5 * (high - low)
-    return flows.ContinuousFlow(SIGMA_1, center=0.5 * (low + high), scale=scale)
+    return 0.5 * (low + high), (1.0 + EDGE) * 0.5 * (high - low)
 
 
 def _reflect(x, low, high):

@@ -151,6 +151,7 @@ def test_simulations_may_be_tensors_and_a_model_is_saved(briefly_trained, tmp_pa
         ({"seen": [0.1]}, r"`given\['seen'\]` must have shape \(2,\)"),
         ({"seen": [[0.1, 0.2]], "rate": [0.1, 0.2]}, "equally many examples of each part"),
         ("seen", "`given` must be a dict from names of parts to values"),
+        ({"seen": np.zeros((0, 2))}, r"`given\['seen'\]` must have at least one example"),
         ({"rate": 1.05}, r"`given\['rate'\]` must lie within the bounds"),
     ],
 )
@@ -170,6 +171,9 @@ def test_what_is_given_must_suit_the_model(briefly_trained, given, message):
         ({"bounds": {"rate": ([0, 0], 1)}}, r"`bounds\['rate'\]` .* arrays that broadcast to \(\)"),
         ({"bounds": {"rate": (1e3, 2e3)}}, "must contain all simulated values"),
         ({"bounds": {"kind": (0, 1)}}, "must be for a part of floats"),
+        ({"bounds": {"rate": (9e6, 9e6 + 1)}}, r"`bounds\['rate'\]` must .*: subtract a constant"),
+        ({"bounds": {"rate": (1e9, 1e9 + 1)}}, r"`bounds\['rate'\]` must .*: subtract a constant"),
+        ({"bounds": {"rate": (0, 0)}}, r"`bounds\['rate'\]` must differ"),
         ({"observed": "heard"}, "`observed` must be one of"),
         ({"observed": ["seen", "kind"]}, "or None, such as for several observed parts"),
     ],
@@ -252,6 +256,31 @@ def test_numbers_that_are_given_may_be_integers(briefly_trained):
     )
     for name, x in drawn.items():
         assert_array_equal(x, expected[name])
+
+
+@pytest.mark.once
+def test_details_are_left_to_generate(briefly_trained):
+    with pytest.raises(ValueError, match=r"`return_details` must be False\. .* use `generate`"):
+        briefly_trained.sample(10, {"seen": [0.4, 0.5]}, return_details=True)
+
+
+@pytest.mark.once
+def test_the_parts_that_are_given_may_be_one_name(briefly_trained):
+    x = {name: np.nan_to_num(part[:4]) for name, part in SIMULATIONS.items()}
+    one, other = (
+        briefly_trained.log_prob(x, given, num_repeats=2, seed=0) for given in ("seen", ["seen"])
+    )
+    assert_array_equal(one, other)
+
+
+@pytest.mark.once
+def test_a_name_within_the_name_of_what_is_given_is_not_given():
+    rng = np.random.default_rng(0)
+    x = {"rate": rng.uniform(size=20), "rates": rng.uniform(size=20)}
+    model = simulation.make_model(x, {"rate": (0, 1)}, "rates", width=8, num_blocks=1, seed=0)
+    x["rate"][0] = 1.05
+    nats = model.log_prob(x, "rates", num_repeats=2, seed=0)
+    assert_array_equal(np.isneginf(nats), [True] + [False] * 19)
 
 
 @pytest.mark.once
