@@ -81,7 +81,7 @@ class TableModel(BayesianFlowNetwork):
             x: a frame, or data as in `keras_bfn.BayesianFlowNetwork.fit`.
             batch_size: int; 64 by default.
             epochs: int. By default as many as give 2,000 steps, but at most 1,000.
-            validation_data: a frame, or as in Keras.
+            validation_data: a frame, or as in Keras, where a frame may stand for the data.
             y: must be None.
             **kwargs: other arguments of `keras.Model.fit`, such as `callbacks` and `verbose`.
 
@@ -92,7 +92,7 @@ class TableModel(BayesianFlowNetwork):
             ValueError: if the table does not allow a cell, or an argument is out of its range.
         """
         if is_frame(x):
-            x, validation_data = self._encode(x, seed=0), self._encode(validation_data)
+            x = self._encode(x, seed=0)
             batch_size = BATCH_SIZE if batch_size is None else batch_size
             num = count_examples(x)
             if kwargs.get("validation_split") is not None:  # these rows are not trained on
@@ -108,6 +108,7 @@ class TableModel(BayesianFlowNetwork):
         elif not self.compiled:
             raise refusal("x", "must be a DataFrame, because the model is not compiled", x)
         epochs = 1 if epochs is None else epochs
+        validation_data = self._encode_validation(validation_data)
         return super().fit(x, y, batch_size, epochs, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x: Data | Frame = None, *args, **kwargs) -> Any:
@@ -123,6 +124,12 @@ class TableModel(BayesianFlowNetwork):
         Unlike in `log_likelihood`, the values of missing cells of nullable columns count.
         """
         return super().code_length(self._encode(x), *args, **kwargs)
+
+    def _encode_validation(self, data):
+        """Encodes the frame that is validation data, or the first of a tuple as in Keras."""
+        if isinstance(data, tuple) and data:
+            return self._encode(data[0]), *data[1:]
+        return self._encode(data)
 
     def _encode(self, x, seed=None):
         if not is_frame(x):

@@ -54,6 +54,18 @@ def test_rows_are_drawn(trained):
 
 
 @pytest.mark.once
+def test_frames_may_validate_in_all_forms_of_keras():
+    model = Table.from_dataframe(FRAME).make_model(width=16, num_blocks=1, seed=0)
+    test = make_frame(20, seed=1)
+    options = {"batch_size": 64, "epochs": 1, "verbose": 0}
+    for validation_data in (test, (test,), (test, None), (test, None, np.ones(20))):
+        history = model.fit(FRAME, validation_data=validation_data, **options)
+        assert np.isfinite(history.history["val_loss"]).all()
+    history = model.fit(model.table.encode(FRAME), validation_data=test, **options)
+    assert np.isfinite(history.history["val_loss"]).all()
+
+
+@pytest.mark.once
 def test_rows_are_drawn_given_some_columns(trained):
     days = [pandas.Timestamp("2024-03-01")] * 100 + [None] * 100
     drawn = trained.sample(200, {"class": "high", "day": days}, num_steps=20, seed=0)
