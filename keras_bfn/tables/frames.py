@@ -159,6 +159,12 @@ def _read_times(series, dtype):
     return [None if is_missing else count for count, is_missing in counts]
 
 
+def show_cell(cell, dtype):
+    """Returns the text of a cell, as `read_cells` returns it: of times their time, in UTC."""
+    is_time = _times_of(dtype) is not None
+    return str(np.array(cell, "int64").view(_numpy_dtype(dtype))) if is_time else repr(cell)
+
+
 def dtype_of(series):
     """Returns a column's dtype as text, for `write_frame`; None if no text defines it."""
     native, library = series.to_native(), series.implementation.name.lower()

@@ -1,7 +1,7 @@
 """Rules between columns, which hold in every row because of how columns are sent."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -41,7 +41,7 @@ class Rule(Immutable):
     class ProductOf(keras_bfn.tables.Rule):
         def remainder(self, cell, others):
             if cell != math.prod(others):
-                raise ValueError(f"must be the product of {self.others}. Received: {cell}")
+                raise ValueError(f"must be the product of {self.others}")
 
         def restore(self, remainder, others):
             return math.prod(others)
@@ -69,7 +69,7 @@ class Rule(Immutable):
         """Returns what is sent for a cell, given those of the other columns.
 
         Raises:
-            ValueError: if the cell breaks the rule.
+            ValueError: if the cell breaks the rule, with what it must be.
         """
         raise lacks(self, "remainder")
 
@@ -81,12 +81,18 @@ class Rule(Immutable):
         """Returns the cell of one other column, given those of all the others in `others`."""
         raise lacks(self, "solve")
 
-    def find_remainders(self, cells: Sequence[Any], others: Sequence[Sequence[Any]]) -> list[Any]:
+    def find_remainders(
+        self,
+        cells: Sequence[Any],
+        others: Sequence[Sequence[Any]],
+        show: Callable[[Any], str] = repr,
+    ) -> list[Any]:
         """Finds the remainder in each row.
 
         Args:
             cells: list of the column's cells.
             others: lists of the other columns' cells.
+            show: function from a cell to its text in errors.
 
         Returns:
             A list of remainders: None where a cell is unknown.
@@ -95,9 +101,9 @@ class Rule(Immutable):
             ValueError: if a row breaks the rule.
         """
         rows = zip(cells, zip(*others, strict=True), strict=True)
-        return [self._find_remainder(i, cell, others) for i, (cell, others) in enumerate(rows)]
+        return [self._find_remainder(i, *cells, show) for i, cells in enumerate(rows)]
 
-    def _find_remainder(self, row, cell, others):
+    def _find_remainder(self, row, cell, others, show):
         if cell is None or None in others:
             return None
         if not all(map(is_finite, (cell, *others))):
@@ -106,7 +112,10 @@ class Rule(Immutable):
         try:
             return self.remainder(cell, others)
         except ValueError as error:
-            raise ValueError(f"breaks {self!r} in row {row}, counted from 0: it {error}") from error
+            pairs = zip(self.others, map(show, others), strict=True)
+            came = f"{show(cell)} for {', '.join(f'{name}={other}' for name, other in pairs)}"
+            expected = f"breaks {self!r} in row {row}, counted from 0: it {error}"
+            raise ValueError(f"{expected}. Received: {came}") from error
 
     def find_unknown(
         self, cells: Sequence[Any], others: Sequence[Sequence[Any]]
@@ -196,7 +205,7 @@ class AtLeast(Rule):
         (other,) = others
         if cell < other:
             (name,) = self.others
-            raise ValueError(f"must be at least {name!r}. Received: {cell} < {other}")
+            raise ValueError(f"must be at least {name!r}")
         return _rounded(cell - other, (cell, other))
 
     def restore(self, remainder: Any, others: Sequence[Any]) -> Any:
@@ -240,8 +249,7 @@ class SumOf(Rule):
     def remainder(self, cell: Any, others: Sequence[Any]) -> Any:
         difference, largest = abs(cell - sum(others)), max(map(abs, (cell, *others)))
         if difference > TOLERANCE * largest:
-            expected = f"must be the sum of {list(self.others)}"
-            raise ValueError(f"{expected}. Received: {cell} for {list(others)}")
+            raise ValueError(f"must be the sum of {list(self.others)}")
         return None
 
     def restore(self, remainder: Any, others: Sequence[Any]) -> Any:

@@ -1,6 +1,7 @@
 """A table: its columns, and the conversion between frames and data of flows."""
 
 import contextlib
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
@@ -324,7 +325,9 @@ class Table(Immutable):
         for name, rule in self.rules.items():
             others = [cells.get(other, unknown) for other in rule.others]
             with _naming(name):
-                found[name] = rule.find_remainders(cells.get(name, unknown), others)
+                dtype = frames.narwhals_dtype(self.library, self.dtypes[name])
+                show = functools.partial(frames.show_cell, dtype=dtype)
+                found[name] = rule.find_remainders(cells.get(name, unknown), others, show)
                 for row, other in rule.find_unknown(cells.get(name, unknown), others):
                     if other in self.rules or (row, other) in solved:
                         expected = f"must only be given together with {other!r}, for {rule!r}"
@@ -506,7 +509,9 @@ def _remainders_of(frame, rules):
             expected = "must be of integers, or of floats or times of one dtype"
             raise refusal(f"rules[{name!r}]", expected, dtypes)
         with _naming(name):
-            rest = rule.find_remainders(cells[name], [cells[other] for other in rule.others])
+            show = functools.partial(frames.show_cell, dtype=frames.dtype_in(series[0]))
+            others = [cells[other] for other in rule.others]
+            rest = rule.find_remainders(cells[name], others, show)
         pairs = zip(rest, cells[name], strict=True)
         found[name] = [one for one, cell in pairs if one is not None or cell is None]
     return found

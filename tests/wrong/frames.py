@@ -205,6 +205,28 @@ CALLS = {
             "dtypes={}",
         ),
     ],
+    "end": [
+        *(
+            (
+                lambda t, name=name, times=times: tables.Table.from_dataframe(
+                    getattr(t, name).DataFrame({"end": times[:1], "start": times[1:]}),
+                    end=tables.AtLeast("start"),
+                ),
+                "breaks AtLeast('start') in row 0, counted from 0: it must be at least 'start'",
+                came,
+            )
+            for name in ("pandas", "polars")
+            for times, came in (
+                (NOON, "2024-10-27T12:00:00.000000 for start=2024-10-27T13:00:00.000000"),
+                (DAYS, "86400000000 microseconds for start=172800000000 microseconds"),
+            )
+        ),
+        (
+            lambda t: t.bill_table.encode(t.bills.assign(end=t.bills["start"] - DAYS[0])),
+            "breaks AtLeast('start') in row 0, counted from 0: it must be at least 'start'",
+            "for start=2026-",
+        ),
+    ],
     "entity": [
         (
             lambda t: tables.Sequences.from_dataframe(t.visits, "nobody"),
@@ -281,7 +303,7 @@ CALLS = {
         (
             lambda t: tables.Table.from_dataframe(t.bills, low=tables.AtLeast("high")),
             "Column 'low' of `df` breaks AtLeast('high') in row 0, counted from 0: it",
-            "-0.11 < -0.05",
+            "-0.11 for high=-0.05",
         ),
     ],
     "n": [
@@ -305,7 +327,7 @@ CALLS = {
         (
             lambda t: tables.Table.from_dataframe(t.bills, net=tables.SumOf("gross", "tax")),
             "Column 'net' of `df` breaks SumOf('gross', 'tax') in row 0, counted from",
-            "90.4 for [97.4, 7.0]",
+            "90.4 for gross=97.4, tax=7.0",
         ),
     ],
     "nullable": [

@@ -190,6 +190,10 @@ class Things:
         return FRAME.assign(rooms=20)
 
     @functools.cached_property
+    def bill_table(self):
+        return tables.Table.from_dataframe(self.bills, end=tables.AtLeast("start"))
+
+    @functools.cached_property
     def visits(self):
         """A frame of several rows for each patient."""
         from tests.tables.test_sequences import VISITS
