@@ -31,6 +31,8 @@ class TimeBudget(keras.callbacks.Callback):
             that runs on a busy machine can be compared.
         resume: the `Resume` of the same `fit`, or None. With it, the time used before an
             interruption counts when training resumes. It must come after this callback in the list.
+            Keras ends training after an epoch at the earliest: if all of the time was used, each
+            further `fit` trains one epoch at a rate of 0. This moves only averages of the weights.
 
     Attributes:
         used: float, the seconds used at the end of the last epoch. Also logged, as `"seconds"`.

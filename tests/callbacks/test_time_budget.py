@@ -83,6 +83,20 @@ def test_what_was_used_up_before_training_was_killed_counts(clock, tmp_path):
     assert len(rates) == 12
 
 
+def test_when_all_of_the_time_was_used_one_epoch_more_changes_no_weight(clock, tmp_path):
+    weights = []
+    for num_epochs in (3, 1, 1):
+        model, resume = make_model(), Resume(tmp_path, verbose=0)
+        model.compile(recipes.adamw(peak_rate=0.01, use_ema=False))
+        rates, _ = fit(model, TimeBudget(3.0, resume=resume), clock, 1.0, [resume])
+        assert len(rates) == num_epochs
+        weights.append(model.get_weights())
+    assert rates.tolist() == [0.0]
+    for again in weights[1:]:
+        for one, other in zip(weights[0], again, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("is_listed", [True, False])
 def test_what_resumes_comes_after_the_budget(is_listed, clock, tmp_path):
