@@ -142,8 +142,8 @@ PRESETS = {
         weights=str(_HERE / "bfn_mnist"),
     ),
     "bfn_text": Preset(
-        "256 letters of a novel: a Transformer without attention, trained by examples/text8.py.",
-        num_params=1_000_731,
+        "256 letters of a novel, in any order: a causal Transformer, by examples/text8.py.",
+        num_params=1_000_859,
         weights=str(_HERE / "bfn_text"),
     ),
     "bfn_mnist_binary": Preset(

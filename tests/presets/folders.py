@@ -25,6 +25,11 @@ def output(model):
     shape = (2, *model.event_shape, model.flow.theta_size)
     theta = np.random.default_rng(0).uniform(size=shape).astype("float32")
     inputs = {"theta": theta, "t": np.array([0.2, 0.9], "float32")}
+    if model.times == "variables":
+        inputs["t"] = np.linspace(0.0, 1.0, theta[..., 0].size, dtype="float32")
+        inputs["t"] = inputs["t"].reshape(theta.shape[:-1])
+    if model.signature.takes_causal:
+        inputs["causal"] = np.array([False, True])
     if model.conditional:
         inputs["condition"] = np.array([0, 1], "int32")
     if model.signature.takes_jumps:

@@ -19,7 +19,7 @@ PACKAGED = {  # four of the numbers that each network returns, by PyTorch
     "bfn_digits_classes": [3.3235, 5.5142, 0.251, 0.1417],
     "bfn_digits_student": [3.4393, 3.5369, 0.1602, -0.1009],
     "bfn_mnist": [-1.3585, 2.2819, -6.7687, 2.4919],
-    "bfn_text": [-0.903, 0.0298, -0.4192, 2.4796],
+    "bfn_text": [1.1687, 0.6865, 1.6378, 7.2224],
 }
 PAPER = [name for name, preset in BayesianFlowNetwork.presets.items() if preset.make_flow]
 ROOT = pathlib.Path(__file__).parents[2]
@@ -94,6 +94,8 @@ def test_text_comes_out_of_the_box():
     # Of a novel's words more than a fifth are these; of letters drawn one by one hardly any.
     assert np.mean([word in common for word in words]) > 0.1
     assert all(text.startswith("call me ") for text in model.continue_text("call me ", 2, 5))
+    written = model.generate_text(8, order="left_to_right", seed=0, verbose=0)
+    assert np.mean([word in common for text in written for word in text.split()[1:-1]]) > 0.2
 
 
 @pytest.mark.once
