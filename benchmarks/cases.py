@@ -73,6 +73,13 @@ def large_classes(**sizes):
     return classes(**{**large, **sizes})
 
 
+def mlp(num_variables=64, width=128, batch_size=200):
+    """The smallest network, whose step is mostly overhead."""
+    flow = flows.DiscreteFlow(2, beta_1=3.0)
+    network = networks.MLP(flow, (num_variables,), width)
+    return Case(flow, network, integers(2, (batch_size, num_variables)))
+
+
 def parts(side=28, width=128, num_blocks=3, batch_size=32):
     """Images with labels."""
     flow = {"image": flows.DiscretizedFlow(256), "label": flows.DiscreteFlow(10, beta_1=3.0)}
@@ -88,13 +95,14 @@ def large_parts(**sizes):
 CONVOLUTIONAL = ("unet", "vdm")
 CASES = {
     case.__name__: case
-    for case in (unet, vdm, transformer, classes, large_classes, parts, large_parts)
+    for case in (unet, vdm, transformer, classes, large_classes, mlp, parts, large_parts)
 }
 TOYS = {
     "unet": {"width": 8, "num_blocks": 1, "side": 8, "batch_size": 2},
     "vdm": {"width": 8, "num_blocks": 1, "side": 8, "batch_size": 2},
     "transformer": {"length": 8, "width": 16, "num_layers": 1, "num_heads": 2, "batch_size": 2},
     "classes": {"num_classes": 50, "length": 8, "width": 16, "num_layers": 1, "batch_size": 2},
+    "mlp": {"num_variables": 4, "width": 16, "batch_size": 2},
     "parts": {"side": 4, "width": 16, "num_blocks": 1, "batch_size": 2},
 }
 TOYS |= {f"large_{name}": TOYS[name] for name in ("classes", "parts")}

@@ -13,12 +13,12 @@ import pathlib
 import keras
 import numpy as np
 
-from benchmarks.speedrun.__main__ import EPOCH, Curve
-from benchmarks.speedrun.tracks import TEXT
-from keras_bfn import callbacks, datasets, recipes
+from benchmarks.speedrun.__main__ import train
+from benchmarks.speedrun.tracks import TEXT, text
+from keras_bfn import recipes
 
 NUM_LETTERS, EMBEDDING, RATE = 27, 64, 3e-3
-KINDS = {"gru": (keras.layers.GRU, 512), "lstm": (keras.layers.LSTM, 448)}  # 1.0M weights each
+KINDS = {"gru": (keras.layers.GRU, 512), "lstm": (keras.layers.LSTM, 448)}  # 0.9M weights each
 
 
 def make_model(kind, rate):
@@ -55,34 +55,21 @@ def main(args=None):
     parser.add_argument("--rate", type=float, default=RATE, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(args)
+    track = text(TEXT | {"order": 0}, args.data, args.seed)
     keras.utils.set_random_seed(args.seed)
-    length = TEXT["length"]
-    train, validation, test = (
-        part.tokens.astype("int32") for part in datasets.text_file(args.data, seq_length=length)
-    )
-    validation, test = (
-        part[: len(part) // length * length].reshape(-1, length) for part in (validation, test)
-    )
     model, rng = make_model(args.kind, args.rate), np.random.default_rng(args.seed)
     print(f"{args.kind}: {model.count_params():,} weights")
 
     def batches():
         while True:
-            starts = rng.integers(0, len(train) - length, TEXT["batch"])
-            windows = train[starts[:, None] + np.arange(length)]
+            windows = track.draw(rng)
             yield shift(windows), windows
 
-    budget = callbacks.TimeBudget(args.seconds, clock="processor")
-    curve = Curve(budget, lambda: {"validation": round(bits(model, validation)[0], 4)})
-    model.fit(
-        batches(),
-        steps_per_epoch=EPOCH,
-        epochs=10**6,
-        callbacks=[budget, curve],
-        shuffle=False,
-        verbose=0,
-    )
-    for name, part in (("validation", validation), ("test", test)):
+    def score():
+        return {"validation": round(bits(model, track.validation)[0], 4)}
+
+    train(model, batches(), args.seconds, score)
+    for name, part in (("validation", track.validation), ("test", track.test)):
         print("{}: {:.3f} +- {:.3f} bits per letter".format(name, *bits(model, part)))
 
 

@@ -57,6 +57,31 @@ class Curve(keras.callbacks.Callback):
             self.budget.start += time.process_time() - start
 
 
+def train(model, batches, seconds, score):
+    """Trains a model for these processor seconds.
+
+    Args:
+        model: a compiled Keras model.
+        batches: generator of batches, without an end.
+        seconds: float.
+        score: as in `Curve`.
+
+    Returns:
+        A list of dicts: the costs, and after how many seconds and steps.
+    """
+    budget = callbacks.TimeBudget(seconds, clock="processor")
+    curve = Curve(budget, score)
+    model.fit(
+        batches,
+        steps_per_epoch=EPOCH,
+        epochs=10**6,
+        callbacks=[budget, curve],
+        shuffle=False,
+        verbose=0,
+    )
+    return curve.points
+
+
 def costs(track, x, orders, num_repeats, messages=()):
     """Returns mean costs by order, and their standard errors, in the track's unit.
 
@@ -156,16 +181,7 @@ def main(args=None):
     def score():
         return costs(track, track.validation, track.orders[:2], 2)
 
-    budget = callbacks.TimeBudget(args.seconds, clock="processor")
-    curve = Curve(budget, score)
-    track.model.fit(
-        batches(),
-        steps_per_epoch=EPOCH,
-        epochs=10**6,
-        callbacks=[budget, curve],
-        shuffle=False,
-        verbose=0,
-    )
+    points = train(track.model, batches(), args.seconds, score)
     log = {
         "track": args.track,
         "unit": track.unit,
@@ -175,7 +191,7 @@ def main(args=None):
         "seed": args.seed,
         "recipe": recipe,
         "weights": track.model.count_params(),
-        "curve": curve.points,
+        "curve": points,
         "validation": costs(track, track.validation, track.orders, 8),
     }
     print("validation", log["validation"], track.unit, flush=True)

@@ -81,7 +81,6 @@ class OrderedProgram(SamplingProgram):
                 s = ops.where(is_sent, self.sampler.evidence(flow, state, time), 0.0)
                 return know(flow, s, x, known)
 
-            drawn = map_parts(lambda known, at_first: known & ~at_first, known, at_first)
             if self.in_one_pass:  # as in scoring: positions not yet sampled are not seen
                 s = model.flow.known_evidence(x)
                 t, known, _, _, causal = left_to_right_state(known, mask, x)
@@ -89,6 +88,7 @@ class OrderedProgram(SamplingProgram):
             else:
                 s = map_parts(evidence, model.flow, states, x, known, now)
                 t, causal = map_parts(lambda now: ops.where(now, time, 0.0), now), None
+                drawn = map_parts(lambda known, at_first: known & ~at_first, known, at_first)
             return (
                 model.predict_params(
                     s,

@@ -134,10 +134,8 @@ def frechet_distance(
     2.0
     """
     size = check_numbers("mean_1", mean_1).size
-    mean_1, mean_2 = (
-        _check_finite("mean_1", mean_1, (size,)),
-        _check_finite("mean_2", mean_2, (size,)),
-    )
+    mean_1 = _check_finite("mean_1", mean_1, (size,))
+    mean_2 = _check_finite("mean_2", mean_2, (size,))
     covariance_1 = _check_finite("covariance_1", covariance_1, (size, size))
     covariance_2 = _check_finite("covariance_2", covariance_2, (size, size))
     values, vectors = np.linalg.eigh(covariance_1)

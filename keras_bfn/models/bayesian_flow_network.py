@@ -913,8 +913,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 network's output is that for the null condition, plus this scale times the change
                 that the condition causes. 1 samples the learnt distribution; larger values
                 strengthen the condition, and need a model trained with `condition_dropout`.
-                Variables that are `given` are strengthened likewise, relative to not knowing them;
-                but from left to right, a conditional model strengthens its condition alone.
+                Variables that are `given` are strengthened likewise, relative to not knowing them.
+                From left to right, a conditional network with `causal=True` strengthens its
+                condition alone.
             guidance: a function of the expected data that returns a log likelihood for each sample,
                 or a `keras_bfn.guidance.Guidance`, which has its own scale and interval. Samples
                 are conditioned on an event of this likelihood, and also on the condition, if any.
