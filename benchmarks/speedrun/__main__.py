@@ -182,6 +182,9 @@ def main(args=None):
         return costs(track, track.validation, track.orders[:2], 2)
 
     points = train(track.model, batches(), args.seconds, score)
+    if args.output:  # before it is scored, which may take longer
+        with track.model.averaged_weights():
+            track.model.save(args.output.with_suffix(".keras"))
     log = {
         "track": args.track,
         "unit": track.unit,
@@ -205,8 +208,6 @@ def main(args=None):
         args.output.write_text(json.dumps(log, indent=1) + "\n")
         beside = [(path.stem, json.loads(path.read_text())) for path in args.beside]
         draw_curves(log, beside, args.output.with_suffix(".png"))
-        with track.model.averaged_weights():
-            track.model.save(args.output.with_suffix(".keras"))
     return log
 
 
