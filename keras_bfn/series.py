@@ -321,7 +321,7 @@ class _Form(NamedTuple):
         if not long:
             expected = f"must have a series of at least {least + self.horizon} steps"
             raise mismatch("series", expected, f"at most {max(last) + self.horizon} steps")
-        rows = [long[i] for i in rng.integers(len(long), size=num_windows)]
+        rows = rng.choice(long, num_windows)
         places = [(i, rng.integers(least, last[i] + 1)) for i in rows]
         size = self.context + self.horizon
         windows = np.stack([series[i][end : end + size] for i, end in places])
@@ -352,14 +352,12 @@ class _Form(NamedTuple):
         """Returns series, and covariates, from `context` steps before the first on; static ones."""
         series = _read_series(name, series, self.log)
         num_rows = [len(x) + ahead for x in series]
-        beside = _standardize("covariates", covariates, self.covariates)
-        beside = beside or [np.zeros((num, 0)) for num in num_rows]
+        beside = _standardize("covariates", covariates, self.covariates, num_rows)
         too_few = [len(x) < num for x, num in zip(beside, num_rows, strict=False)]
         if len(beside) != len(series) or any(too_few):
             expected = f"must have, for each series, an array of {num_rows[:8]} rows or more"
             raise mismatch("covariates", expected, f"{[len(x) for x in beside][:8]} rows")
-        static = _standardize("static", _one(static), self.static)
-        (same,) = static or [np.zeros((len(series), 0))]
+        (same,) = _standardize("static", _one(static), self.static, [len(series)])
         if len(same) != len(series):
             expected = f"must have a row for each of {len(series)} series"
             raise mismatch("static", expected, f"{len(same)} rows")
@@ -395,12 +393,8 @@ def _read_series(name, series, log):
     """Returns a list of float64 arrays: the numbers of series, or their logarithms."""
     if frames.is_frame(series):
         series = _read_frame(name, series)
-    found = [to_numpy(x, name) for x in _list(name, series)]
-    are_series = (x.ndim == 1 and x.size and x.dtype.kind in "iuf" for x in found)
-    if not found or not all(are_series) or any(np.isinf(x).any() for x in found):
-        expected = "must be a list of 1-D arrays of finite numbers or NaN, an array of shape "
-        raise refusal(name, f"{expected}(num_series, length), or a DataFrame", series)
-    found = [x.astype("float64") for x in found]
+    form = "a list of 1-D arrays of finite numbers or NaN, an array of shape (num_series, length)"
+    found = _read_arrays(name, series, lambda x: x.ndim == 1, "iuf", f"{form}, or a DataFrame")
     if log and any((x <= 0).any() for x in found):
         raise refusal(name, "must be positive with log=True", series)
     return [np.log(x) for x in found] if log else found
@@ -436,9 +430,15 @@ def _read_frame(name, df):
     return [y for _, y in found.values()]
 
 
-def _list(name, arrays):
+def _read_arrays(name, arrays, has_axes, kinds, expected):
+    """Returns a list of float64 arrays of finite numbers or NaN, of kinds and axes that fit."""
     is_list = isinstance(arrays, (list, tuple))
-    return arrays if is_list else np.atleast_1d(to_numpy(arrays, name))
+    listed = arrays if is_list else np.atleast_1d(to_numpy(arrays, name))
+    found = [to_numpy(x, name) for x in listed]
+    are_numbers = (has_axes(x) and x.size and x.dtype.kind in kinds for x in found)
+    if not found or not all(are_numbers) or any(np.isinf(x).any() for x in found):
+        raise refusal(name, f"must be {expected}", arrays)
+    return [x.astype("float64") for x in found]
 
 
 def _one(static):
@@ -447,11 +447,9 @@ def _one(static):
 
 def _read_rows(name, arrays):
     """Returns a list of arrays of covariates, `(num, size)`, in float64."""
-    found = [to_numpy(x, name) for x in _list(name, arrays)]
-    are_rows = (x.ndim and x.size and x.dtype.kind in "biuf" for x in found)
-    if not found or not all(are_rows) or any(np.isinf(x).any() for x in found):
-        raise refusal(name, "must be arrays of finite numbers or NaN, with rows", arrays)
-    found = [x.reshape(len(x), -1).astype("float64") for x in found]
+    expected = "arrays of finite numbers or NaN, with rows"
+    found = _read_arrays(name, arrays, lambda x: x.ndim > 0, "biuf", expected)
+    found = [x.reshape(len(x), -1) for x in found]
     sizes = sorted({x.shape[1] for x in found})
     if len(sizes) > 1:
         raise mismatch(name, "must have equally many numbers in all rows", f"{sizes} numbers")
@@ -476,13 +474,13 @@ def _check_scale(name, scale):
     return found.tolist()
 
 
-def _standardize(name, given, scale):
-    """Returns covariates in units of their standard deviation, with 0 for NaN; or None."""
+def _standardize(name, given, scale, num_rows):
+    """Returns covariates in units of their standard deviation, with 0 for NaN."""
     if (given is None) != (scale is None):
         expected = "must be None, as it was for" if scale is None else "must be given, as it was to"
         raise refusal(name, f"{expected} `make_model`", given)
     if given is None:
-        return None
+        return [np.zeros((num, 0)) for num in num_rows]
     rows, (mean, std) = _read_rows(name, given), scale
     if rows[0].shape[1] != len(mean):
         expected = f"must have rows of length {len(mean)}"

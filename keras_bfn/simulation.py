@@ -111,17 +111,15 @@ class SimulationModel(BayesianFlowNetwork):
                 _check_inside(f"given[{name!r}]", x, self.bounds[name])
             x = x.reshape(-1, *self.event_shape[name])
             given[name] = np.repeat(x, num_samples, axis=0)
-        own = {"batch_size": min(num, BATCH_SIZE), "verbose": 0}
-        options = {**own, **options}
+        options = {"batch_size": min(num, BATCH_SIZE), "verbose": 0, **options}
         samples = self.generate(num, num_steps, sampler, given=given, **options)
         if not OF_EACH_SAMPLE & set(options):
             self._draw_again(samples, given, num_steps, sampler, options)
         for name, (low, high) in (self.bounds or {}).items():
             samples[name] = _reflect(samples[name], np.float32(low), np.float32(high))
-        return {
-            name: x.reshape(*shape, num_samples, *self.event_shape[name])
-            for name, x in samples.items()
-        }
+        for name, x in samples.items():
+            samples[name] = x.reshape(*shape, num_samples, *self.event_shape[name])
+        return samples
 
     def log_prob(
         self,
@@ -161,9 +159,8 @@ class SimulationModel(BayesianFlowNetwork):
                 continue
             if name in (given or ()):
                 _check_inside(f"x[{name!r}]", part, bounds)
-            is_outside = _outside(part, bounds)
-            impossible = impossible | is_outside.reshape(len(part), -1).any(axis=1)
-            x = {**x, name: np.where(is_outside, np.float32(bounds[0]), part)}
+            impossible = impossible | _any_outside(part, bounds)
+            x = {**x, name: np.where(_outside(part, bounds), np.float32(bounds[0]), part)}
         nats = self.code_length(x, num_repeats=num_repeats, given=given, **{**own, **options})
         return np.where(impossible, -np.inf, -(nats["transmission"] + nats["reconstruction"]))
 
@@ -171,7 +168,9 @@ class SimulationModel(BayesianFlowNetwork):
         """Replaces samples outside of the bounds by new ones, at most `ATTEMPTS` times."""
         size = check_batch_size(options["batch_size"], len(next(iter(samples.values()))))
         for attempt in range(ATTEMPTS):
-            rows = np.flatnonzero(self._are_outside(samples))
+            bounded = (self.bounds or {}).items()
+            outside = [_any_outside(samples[name], bounds) for name, bounds in bounded]
+            rows = np.flatnonzero(np.any(outside, axis=0))
             if not rows.size:
                 return
             # Whole batches, for which the program is compiled already.
@@ -184,14 +183,6 @@ class SimulationModel(BayesianFlowNetwork):
             )
             for name, x in again.items():
                 samples[name][rows] = x[: rows.size]
-
-    def _are_outside(self, samples):
-        """Returns which samples have a value outside of the bounds: bool, `(num,)`."""
-        outside = False
-        for name, bounds in (self.bounds or {}).items():
-            x = samples[name]
-            outside = outside | _outside(x, bounds).reshape(len(x), -1).any(axis=1)
-        return outside
 
     def _count_given(self, given):
         """Returns the batch shape of the given examples: `(num,)`, or `()` for one example."""
@@ -258,11 +249,10 @@ def make_model(
     if not set(bounds or ()) <= set(simulations):
         raise refusal("bounds", f"must name some of {list(simulations)}", bounds)
     bounds = {name: _check_bounds(name, b, simulations[name]) for name, b in (bounds or {}).items()}
+    # In the model's `orders`, the name of a state of training would mean that state.
     named = [name for name in simulations if name not in KINDS and len(simulations) > 1]
     if observed is not None and not (isinstance(observed, str) and observed in named):
-        expected = f"must be one of {named}, or None, such as for several observed parts"
-        if observed in KINDS:  # the model's `orders` would mean the state of training
-            expected += ". No observed part may be named like a state of training"
+        expected = f"must be one of {named}, or None. It may not be named like a state of training"
         raise refusal("observed", expected, observed)
     orders = ORDERS if observed is None else ORDERS | {observed: SHARE_OBSERVED}
     flow = {name: _make_flow(name, x, bounds.get(name)) for name, x in simulations.items()}
@@ -317,6 +307,11 @@ def _check_bounds(name, bounds, x):
 def _outside(x, bounds):
     x, (low, high) = x.astype("float32"), (np.float32(bound) for bound in bounds)
     return (x < low) | (x > high)
+
+
+def _any_outside(x, bounds):
+    """Returns which examples have a value outside of the bounds: bool, `(num,)`."""
+    return _outside(x, bounds).reshape(len(x), -1).any(axis=1)
 
 
 def _check_inside(name, x, bounds):
