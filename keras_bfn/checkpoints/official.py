@@ -64,7 +64,8 @@ def _is_of_their_kind(network):
     return network.width % 128 == 0 and num_classes == (2 if isinstance(network, UNet) else None)
 
 
-# Their names for the parts of a `ConvBlock`, in the order of `_read_block`.
+_BLOCK = ("norm_in", "conv_in", "add_time", "norm_out", "conv_out", "shortcut")  # of a `ConvBlock`
+# Their names for these.
 _UNET_BLOCK = (
     "in_layers.0",
     "in_layers.2",
@@ -76,35 +77,27 @@ _UNET_BLOCK = (
 _VDM_UNET_BLOCK = ("net1.0", "net1.2", "cond_proj", "net2.0", "net2.3", "skip_conv")
 
 
-def _read_block(reader, layer, key, names):
-    keys = (f"{key}.{name}" for name in names)
-    norm_in, conv_in, add_time, norm_out, conv_out, shortcut = keys
-    reader.norm(norm_in, layer.norm_in)
-    reader.conv(conv_in, layer.conv_in)
-    reader.dense(add_time, layer.add_time)
-    reader.norm(norm_out, layer.norm_out)
-    reader.conv(conv_out, layer.conv_out)
-    if layer.shortcut is not None:
-        reader.conv(shortcut, layer.shortcut)
+def _read_block(reader, network, names, key, block):
+    for ours, theirs in zip(_BLOCK, names, strict=True):
+        part = getattr(network.get_layer(block), ours)
+        if part is not None:  # without a change of channels, there is no shortcut
+            reader.layer(f"{key}.{theirs}", part)
 
 
 def _read_unet(reader, network):
     get = network.get_layer
-
-    def block(key, name):
-        _read_block(reader, get(name), key, _UNET_BLOCK)
-
+    block = functools.partial(_read_block, reader, network, _UNET_BLOCK)
     # Not used by their network either.
     reader.take("net.input_adapter.pos_feats")
-    reader.dense("net.input_projection", get("input_projection"), _flip_binary)
-    reader.dense("net.time_embed.0", get("time_dense_0"))
-    reader.dense("net.time_embed.2", get("time_dense_1"))
+    reader.layer("net.input_projection", get("input_projection"), _flip_binary)
+    reader.layer("net.time_embed.0", get("time_dense_0"))
+    reader.layer("net.time_embed.2", get("time_dense_1"))
 
-    reader.conv("net.input_blocks.0.0", get("conv_in"))
+    reader.layer("net.input_blocks.0.0", get("conv_in"))
     index = 1
     for level in range(len(network.width_multipliers)):
         if level > 0:
-            reader.conv(f"net.input_blocks.{index}.0.op", get(f"downsample_{level}"))
+            reader.layer(f"net.input_blocks.{index}.0.op", get(f"downsample_{level}"))
             index += 1
         for i in range(network.num_blocks):
             block(f"net.input_blocks.{index}.0", f"down_{level}_{i}")
@@ -112,10 +105,10 @@ def _read_unet(reader, network):
 
     block("net.middle_block.0", "middle_0")
     attention = get("middle_attention")
-    reader.norm("net.middle_block.1.norm", attention.norm)
+    reader.layer("net.middle_block.1.norm", attention.norm)
     regroup = functools.partial(_heads_inside, network.num_heads)
-    reader.pointwise("net.middle_block.1.qkv", attention.query_key_value, 1, regroup, regroup)
-    reader.pointwise("net.middle_block.1.proj_out", attention.project, 1)
+    reader.layer("net.middle_block.1.qkv", attention.query_key_value, regroup, regroup, (1,))
+    reader.layer("net.middle_block.1.proj_out", attention.project, size=(1,))
     block("net.middle_block.2", "middle_1")
 
     index = 0
@@ -124,59 +117,54 @@ def _read_unet(reader, network):
             block(f"net.output_blocks.{index}.0", f"up_{level}_{i}")
             index += 1
         if level > 0:
-            reader.conv(f"net.output_blocks.{index - 1}.1.conv", get(f"upsample_{level}"))
-    reader.norm("net.out.0", get("norm_out"))
-    reader.conv("net.out.2", get("conv_out"))
-    reader.dense("net.output_adapter.output_projection", get("output_projection"))
+            reader.layer(f"net.output_blocks.{index - 1}.1.conv", get(f"upsample_{level}"))
+    reader.layer("net.out.0", get("norm_out"))
+    reader.layer("net.out.2", get("conv_out"))
+    reader.layer("net.output_adapter.output_projection", get("output_projection"))
 
 
 def _read_vdm_unet(reader, network):
     get = network.get_layer
-
-    def block(key, name):
-        _read_block(reader, get(name), key, _VDM_UNET_BLOCK)
-
+    block = functools.partial(_read_block, reader, network, _VDM_UNET_BLOCK)
     # Not used by their network either.
     reader.take("net.input_adapter.pos_feats")
-    reader.dense("net.embed_conditioning.0", get("time_dense_0"), _swap_halves)
-    reader.dense("net.embed_conditioning.2", get("time_dense_1"))
-    reader.conv("net.conv_in", get("conv_in"))
+    reader.layer("net.embed_conditioning.0", get("time_dense_0"), _swap_halves)
+    reader.layer("net.embed_conditioning.2", get("time_dense_1"))
+    reader.layer("net.conv_in", get("conv_in"))
     for i in range(network.num_blocks):
         block(f"net.down_blocks.{i}.resnet_block", f"down_0_{i}")
     block("net.mid_resnet_block_1", "middle_0")
     attention = get("middle_attention")
-    reader.norm("net.mid_attn_block.layers.0", attention.norm)
-    reader.pointwise("net.mid_attn_block.layers.1", attention.query_key_value, 2)
-    reader.pointwise("net.mid_attn_block.layers.3", attention.project, 2)
+    reader.layer("net.mid_attn_block.layers.0", attention.norm)
+    reader.layer("net.mid_attn_block.layers.1", attention.query_key_value, size=(1, 1))
+    reader.layer("net.mid_attn_block.layers.3", attention.project, size=(1, 1))
     block("net.mid_resnet_block_2", "middle_1")
     for i in range(network.num_blocks + 1):
         block(f"net.up_blocks.{i}.resnet_block", f"up_0_{i}")
-    reader.norm("net.conv_out.0", get("norm_out"))
-    reader.conv("net.conv_out.2", get("conv_out"))
-    reader.dense("net.output_adapter.output_projection", get("output_projection"))
+    reader.layer("net.conv_out.0", get("norm_out"))
+    reader.layer("net.conv_out.2", get("conv_out"))
+    reader.layer("net.output_adapter.output_projection", get("output_projection"))
 
 
 def _read_transformer(reader, network):
     get = network.get_layer
     expected = sinusoids(network.event_shape[0], network.width)
-    positions = reader.take("net.input_adapter.pos_embedding", expected.shape)
+    key = "net.input_adapter.pos_embedding"
+    positions = reader.take(key, expected.shape)
     if positions is not None and not np.allclose(positions, expected, atol=1e-4):
-        raise ValueError(
-            f"{reader.source}: 'net.input_adapter.pos_embedding' contains learnt positions, "
-            "expected sinusoids"
-        )
-    reader.dense("net.input_adapter.inp_embedding", get("input_projection"))
-    reader.dense("net.input_adapter.t_embedding", get("time_projection"))
+        raise ValueError(f"{reader.source}: '{key}' contains learnt positions, expected sinusoids")
+    reader.layer("net.input_adapter.inp_embedding", get("input_projection"))
+    reader.layer("net.input_adapter.t_embedding", get("time_projection"))
     for i in range(network.num_layers):
         key, block = f"net.transformer.h.{i}", get(f"block_{i}")
-        reader.norm(f"{key}.ln_1", block.attention_norm)
-        reader.dense(f"{key}.attn.c_attn", block.query_key_value)
-        reader.dense(f"{key}.attn.c_proj", block.attention_project)
-        reader.norm(f"{key}.ln_2", block.dense_norm)
-        reader.dense(f"{key}.mlp.c_fc", block.dense_widen)
-        reader.dense(f"{key}.mlp.c_proj", block.dense_project)
-    reader.norm("net.transformer.ln_f", get("norm_out"))
-    reader.dense("net.lm_head", get("output_projection"))
+        reader.layer(f"{key}.ln_1", block.attention_norm)
+        reader.layer(f"{key}.attn.c_attn", block.query_key_value)
+        reader.layer(f"{key}.attn.c_proj", block.attention_project)
+        reader.layer(f"{key}.ln_2", block.dense_norm)
+        reader.layer(f"{key}.mlp.c_fc", block.dense_widen)
+        reader.layer(f"{key}.mlp.c_proj", block.dense_project)
+    reader.layer("net.transformer.ln_f", get("norm_out"))
+    reader.layer("net.lm_head", get("output_projection"))
 
 
 _READERS = {UNet: _read_unet, VDMUNet: _read_vdm_unet, Transformer: _read_transformer}

@@ -5,7 +5,11 @@ import pathlib
 import numpy as np
 
 from keras_bfn._imports import tell_to_install
+from keras_bfn._validation import mismatch, refusal
 from keras_bfn.saving.hubs import HUGGING_FACE, import_hub
+
+# The axes of PyTorch's vectors, matrices and kernels of 2-D convolutions, in Keras's order.
+AXES = {1: (0,), 2: (1, 0), 4: (2, 3, 1, 0)}
 
 
 def read_state_dict(path):
@@ -33,10 +37,9 @@ def read_state_dict(path):
     except (OSError, MemoryError):
         raise
     except Exception as error:  # invalid bytes make torch raise errors of any type
-        raise ValueError(
-            "Argument `path` must be a file of PyTorch weights, without any code. "
-            f"Received: path='{path}', which PyTorch cannot load with weights_only=True"
-        ) from error
+        expected = "must be a file of PyTorch weights, without any code"
+        came = f"path='{path}', which PyTorch cannot load with weights_only=True"
+        raise mismatch("path", expected, came) from error
 
     def is_dense(tensor):
         is_number = torch.is_tensor(tensor) and not (tensor.is_quantized or tensor.is_complex())
@@ -44,10 +47,8 @@ def read_state_dict(path):
 
     is_dict = isinstance(state, dict) and all(isinstance(key, str) for key in state)
     if not is_dict or not all(map(is_dense, state.values())):
-        raise ValueError(
-            "Argument `path` must be the file of a state dict: a dict from names to dense tensors "
-            f"of real numbers. Received: path='{path}', which contains something else"
-        )
+        expected = "must be the file of a state dict: names of dense tensors of real numbers"
+        raise mismatch("path", expected, f"path='{path}', which contains something else")
     return state
 
 
@@ -60,9 +61,7 @@ def local_path(path):
         return path
     parts = path.removeprefix(HUGGING_FACE).split("/", 2)
     if len(parts) != 3 or not all(parts):
-        raise ValueError(
-            f"Argument `path` must have the form hf://owner/repo/file. Received: path='{path}'"
-        )
+        raise refusal("path", "must have the form hf://owner/repo/file", path)
     owner, repo, file = parts
     return import_hub(path).hf_hub_download(f"{owner}/{repo}", file)
 
@@ -97,47 +96,37 @@ class StateDictReader:
         tensor = self.state.pop(key)
         if shape is None:
             return None
-        if tuple(tensor.shape) != tuple(shape):
-            raise ValueError(
-                f"{self.source}: '{key}' has shape {tuple(tensor.shape)}, expected {tuple(shape)}"
-            )
+        found = tuple(tensor.shape)
+        if found != shape:
+            raise ValueError(f"{self.source}: '{key}' has shape {found}, expected {shape}")
         array = tensor.float().numpy()
         if not np.isfinite(array).all():
             raise ValueError(f"{self.source}: '{key}' has NaN or infinity, expected finite numbers")
         return array
 
-    def weight(self, key, variable, axes=None, change=None, size=()):
+    def weight(self, key, variable, change=None, size=()):
         """Schedules an array for a Keras variable, its axes transposed, and then changed.
 
         In the file, the array has further axes of size 1, given by `size`.
         """
-        axes = tuple(range(len(variable.shape))) if axes is None else axes
+        axes = AXES[len(variable.shape)]
         shape = tuple(variable.shape[axes.index(axis)] for axis in range(len(axes)))
         array = self.take(key, (*shape, *size))
         if array is not None:
             array = np.transpose(array.reshape(shape), axes)
             self.assignments.append((variable, array if change is None else change(array)))
 
-    def dense(self, key, layer, change=None, change_bias=None):
-        """Reads a `torch.nn.Linear` into a `keras.layers.Dense`."""
-        self.weight(f"{key}.weight", layer.kernel, (1, 0), change)
-        if layer.use_bias:
-            self.weight(f"{key}.bias", layer.bias, change=change_bias)
+    def layer(self, key, layer, change=None, change_bias=None, size=()):
+        """Reads a dense layer, a 2-D convolution or a normalisation layer.
 
-    def conv(self, key, layer):
-        """Reads a `torch.nn.Conv2d` into a `keras.layers.Conv2D`."""
-        self.weight(f"{key}.weight", layer.kernel, (2, 3, 1, 0))
-        self.weight(f"{key}.bias", layer.bias)
-
-    def pointwise(self, key, layer, num_spatial_axes, change=None, change_bias=None):
-        """Reads a `torch.nn.Conv1d` or `Conv2d` of size 1 into a `keras.layers.Dense`."""
-        self.weight(f"{key}.weight", layer.kernel, (1, 0), change, (1,) * num_spatial_axes)
-        self.weight(f"{key}.bias", layer.bias, change=change_bias)
-
-    def norm(self, key, layer):
-        """Reads a normalisation layer."""
-        self.weight(f"{key}.weight", layer.gamma)
-        self.weight(f"{key}.bias", layer.beta)
+        A convolution of size 1 is a dense layer here: `size` is that of its kernel, `(1,)` for a
+        `torch.nn.Conv1d`.
+        """
+        is_norm = hasattr(layer, "gamma")
+        weight, bias = (layer.gamma, layer.beta) if is_norm else (layer.kernel, layer.bias)
+        self.weight(f"{key}.weight", weight, change, size)
+        if bias is not None:
+            self.weight(f"{key}.bias", bias, change_bias)
 
     def finish(self):
         """Assigns all scheduled arrays.
@@ -146,10 +135,8 @@ class StateDictReader:
             ValueError: if keys are missing or unexpected.
         """
         if self.missing or self.state:
-            raise ValueError(
-                f"{self.source} does not match the network: "
-                f"{_list_keys('missing', self.missing)}; {_list_keys('unexpected', self.state)}"
-            )
+            keys = _list_keys("missing", self.missing), _list_keys("unexpected", self.state)
+            raise ValueError(f"{self.source} does not match the network: {'; '.join(keys)}")
         for variable, array in self.assignments:
             variable.assign(array)
 
