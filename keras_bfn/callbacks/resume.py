@@ -1,7 +1,6 @@
 """Resuming training where it was interrupted."""
 
 import csv
-import io
 import json
 import zlib
 from typing import Any
@@ -12,8 +11,8 @@ from keras import ops
 
 from keras_bfn._backend import of_all_processes, process_of, torch_generators
 from keras_bfn._typing import Path
-from keras_bfn._validation import check_int, check_path, refusal, to_numpy
-from keras_bfn.saving.files import write_atomically
+from keras_bfn._validation import check_int, check_path, mismatch, refusal, to_numpy
+from keras_bfn.saving.files import whole, write_atomically
 
 
 class Resume(keras.callbacks.Callback):
@@ -77,11 +76,9 @@ class Resume(keras.callbacks.Callback):
         if epoch > min(epochs):  # another process was killed before it had saved this epoch
             epoch, state, path = self._find_newest(up_to=min(epochs))
         if epoch != min(epochs) or max(epochs) - min(epochs) > 1:
-            raise ValueError(
-                "Argument `directory` must contain checkpoints from which all processes can resume "
-                f"at the same epoch. Received: directory={str(self.directory)!r}, where their last "
-                f"epochs are {epochs}"
-            )
+            expected = "must have checkpoints from which all processes can resume at the same epoch"
+            came = f"directory={str(self.directory)!r}, where their last epochs are {epochs}"
+            raise mismatch("directory", expected, came)
         if state is not None:
             self._restore(state, path)
 
@@ -112,23 +109,16 @@ class Resume(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {name: float(value) for name, value in (logs or {}).items()}
         self.history.append({"epoch": epoch + 1, **logs})
-        values = map(ops.convert_to_tensor, self._all_variables())
-        arrays: dict[str, Any] = {
-            f"variable_{i}": to_numpy(value) for i, value in enumerate(values)
-        }
+        arrays: dict[str, Any] = {}
+        for i, variable in enumerate(self._all_variables()):
+            arrays[f"variable_{i}"] = to_numpy(ops.convert_to_tensor(variable))
         for i, generator in enumerate(torch_generators()):
             arrays[f"generator_{i}"] = generator.get_state().numpy()
-        meta = json.dumps(
-            {
-                "epoch": epoch + 1,
-                "history": self.history,
-                "num_arrays": len(arrays),
-                "model": self._describe_model(),
-            }
-        )
+        meta = {"epoch": epoch + 1, "history": self.history, "num_arrays": len(arrays)}
+        meta = json.dumps({**meta, "model": self._describe_model()})
         path = self._file_of(epoch + 1)
         write_atomically(path, lambda file: np.savez(file, meta=meta, **arrays))
-        write_atomically(self._own / "metrics.csv", self._write_metrics)
+        self._write_metrics()
         # Keeps one whole checkpoint before this one. Newer ones, which could not be read, do not
         # count.
         for old in [old for old in self._checkpoints() if old < path][1:]:
@@ -155,16 +145,12 @@ class Resume(keras.callbacks.Callback):
         variables, meta = self._all_variables(), json.loads(str(state["meta"]))
         arrays = [array for name, array in state.items() if name.startswith("variable_")]
         shapes = [tuple(variable.shape) for variable in variables]
-        others = None
-        if [array.shape for array in arrays] != shapes:
-            others = "different variables"
-        elif meta["model"] != self._describe_model():
-            others = "another flow, or other variables that train"
-        if others is not None:
-            raise ValueError(
-                "Argument `directory` must contain checkpoints of the same model and optimizer. "
-                f"Received: directory={str(self.directory)!r}, whose {path.name} has {others}"
-            )
+        is_alike = meta["model"] == self._describe_model()
+        if [array.shape for array in arrays] != shapes or not is_alike:
+            others = f"whose {path.name} has another flow, other variables, or others that train"
+            came = f"directory={str(self.directory)!r}, {others}"
+            expected = "must contain checkpoints of the same model and optimizer"
+            raise mismatch("directory", expected, came)
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
         for i, generator in enumerate(torch_generators()):
@@ -174,17 +160,17 @@ class Resume(keras.callbacks.Callback):
         # Keras's own callback sets this, too: without it, `fit` would repeat the first epochs.
         # Keras 3.15 does not reset it, and would start all later calls of `fit` there.
         self.model._initial_epoch = meta["epoch"]
-        write_atomically(self._own / "metrics.csv", self._write_metrics)
+        self._write_metrics()
         if self.verbose:
             print(f"Resuming after epoch {meta['epoch']} from {path}", flush=True)
 
-    def _write_metrics(self, file):
+    def _write_metrics(self):
         names = list(dict.fromkeys(name for row in self.history for name in row))
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, names)
-        writer.writeheader()
-        writer.writerows(self.history)
-        file.write(text.getvalue().encode())
+        path = self._own / "metrics.csv"
+        with whole(path) as partial, open(partial, "x", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(self.history)
 
 
 def _read(path):

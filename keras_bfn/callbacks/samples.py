@@ -1,7 +1,6 @@
 """Callbacks that write samples during training."""
 
 import contextlib
-import io
 from typing import Any
 
 import keras
@@ -20,7 +19,7 @@ from keras_bfn.orders import Order
 from keras_bfn.orders.orders import check_order
 from keras_bfn.samplers import Sampler
 from keras_bfn.saving.files import write_atomically
-from keras_bfn.visualization.grid import join_images
+from keras_bfn.visualization.grid import import_pillow, join_images, to_pillow
 
 
 class _Samples(keras.callbacks.Callback):
@@ -48,9 +47,7 @@ class _Samples(keras.callbacks.Callback):
         self.every = check_int("every", every, 1)
         self.sampler, self.condition = samplers.get(sampler), condition
         self.seed = seed if seed is None else check_seed(seed)
-        self.tensorboard = (
-            tensorboard if tensorboard is None else check_path("tensorboard", tensorboard)
-        )
+        self.tensorboard = None if tensorboard is None else check_path("tensorboard", tensorboard)
         if part is not None and not isinstance(part, str):
             raise refusal("part", "must be the name of a part, or None", part)
         self.part, self.order = part, order
@@ -82,15 +79,9 @@ class _Samples(keras.callbacks.Callback):
         model, is_averaged = self.source, averaging.has_averages(self.model)
         averages = averaging.assigned(self.model) if is_averaged else contextlib.nullcontext()
         with model.turn, averages:
-            samples = model.generate(
-                self.num_samples,
-                self.num_steps,
-                self.sampler,
-                order=self.order,
-                condition=self.condition,
-                seed=self.seed,
-                verbose=0,
-            )
+            options = {"order": self.order, "condition": self.condition, "seed": self.seed}
+            sizes = self.num_samples, self.num_steps
+            samples = model.generate(*sizes, self.sampler, **options, verbose=0)
         self.write(*pick_part(self.part, model.flow, samples), epoch + 1)
 
     def show(self, epoch: int, summary: Any) -> None:
@@ -152,29 +143,17 @@ class SampleImages(_Samples):
         if len(shape) not in (2, 3) or (len(shape) == 3 and shape[-1] not in (1, 3)):
             expected = "must be (height, width) or (height, width, channels), with 1 or 3 channels"
             raise refusal("event_shape", expected, shape)
-        _import_pillow()
+        import_pillow()
 
     def write(self, flow: Flow, samples: Array, epoch: int) -> None:
-        Image = _import_pillow()
-        low, high = flow.data_range
-        grid = join_images(samples, self.columns, low, high)
-        pixels = max(1, 256 // max(samples.shape[1:3]) // 4)
-        grid = grid.repeat(pixels, axis=0).repeat(pixels, axis=1)
-        image = Image.fromarray((255 * grid).round().astype("uint8"))
-        png = io.BytesIO()
-        image.save(png, "png")
+        grid = join_images(samples, self.columns, *flow.data_range)
+        image = to_pillow(grid, max(1, 256 // max(samples.shape[1:3]) // 4))
         path = self.directory / f"epoch_{epoch:04}.png"
-        write_atomically(path, lambda file: file.write(png.getvalue()))
+        write_atomically(path, lambda file: image.save(file, "png"))
         if self.tensorboard is not None:
             shape = {"height": image.height, "width": image.width, "colorspace": 3}
-            shown = {"encoded_image_string": png.getvalue(), **shape}
+            shown = {"encoded_image_string": path.read_bytes(), **shape}
             self.show(epoch, {"value": [{"tag": "samples", "image": shown}]})
-
-
-def _import_pillow():
-    with tell_to_install('Images need Pillow: pip install "keras-bfn[examples]"'):
-        from PIL import Image
-    return Image
 
 
 class SampleText(_Samples):

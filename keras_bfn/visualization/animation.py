@@ -3,14 +3,13 @@
 import numpy as np
 from keras import ops
 
-from keras_bfn._imports import tell_to_install
 from keras_bfn._typing import Parts, Path
 from keras_bfn._validation import check_int, check_path
 from keras_bfn.flows.flow import Flow
 from keras_bfn.predictions import Prediction
 from keras_bfn.saving.files import whole
-from keras_bfn.visualization.grid import join_images
-from keras_bfn.visualization.trajectories import pick_trajectory, times_of
+from keras_bfn.visualization.grid import import_pillow, join_images, to_pillow
+from keras_bfn.visualization.trajectories import at_step, pick_trajectory
 
 
 def animate_generation(
@@ -48,23 +47,18 @@ def animate_generation(
     >>> trajectory = model.generate(16, num_steps=50, return_details=True).trajectory
     >>> keras_bfn.visualization.animate_generation(model.flow, trajectory, "generation.gif")
     """
-    with tell_to_install('GIFs need Pillow: pip install "keras-bfn[examples]"'):
-        from PIL import Image
+    import_pillow()
     for name, value in (("num_samples", num_samples), ("columns", columns), ("pixels", pixels)):
         check_int(name, value, 1)
     duration = 1000 // check_int("frames_per_second", frames_per_second, 1, 100)
     path = check_path("path", path)
     flow, trajectory = pick_trajectory(part, flow, trajectory)
-    low, high = flow.data_range
     frames = []
     for step in range(len(trajectory.t)):
-        seen = (values[step, :num_samples] for values in trajectory[1:])
-        s, theta, params = map(ops.convert_to_tensor, seen)
-        times = times_of(trajectory, step, slice(num_samples))
-        means = (flow.input_mean(theta), flow.output_distribution(params, s, times).mean())
-        sides = [join_images(ops.convert_to_numpy(m), columns, low, high) for m in means]
-        frame = np.concatenate(sides, axis=1).repeat(pixels, axis=0).repeat(pixels, axis=1)
-        frames.append(Image.fromarray((255 * frame).round().astype("uint8")))
+        t, s, theta, params = at_step(trajectory, step, slice(num_samples))
+        means = (flow.input_mean(theta), flow.output_distribution(params, s, t).mean())
+        sides = [join_images(ops.convert_to_numpy(m), columns, *flow.data_range) for m in means]
+        frames.append(to_pillow(np.concatenate(sides, axis=1), pixels))
     durations = [duration] * (len(frames) - 1) + [2000]
     with whole(path) as partial:
         frames[0].save(partial, save_all=True, append_images=frames[1:], duration=durations, loop=0)

@@ -13,7 +13,7 @@ from keras_bfn.distributions import Delta
 from keras_bfn.flows.flow import Flow
 from keras_bfn.predictions import Prediction
 from keras_bfn.visualization.grid import new_figure, save_figure
-from keras_bfn.visualization.trajectories import pick_trajectory, times_of
+from keras_bfn.visualization.trajectories import at_step, pick_trajectory
 
 NUM_POINTS = 200  # at which a density is evaluated
 
@@ -89,9 +89,11 @@ def plot_flow(
         axes = grid[:, column]
         prediction.draw_input(axes[0])
         prediction.draw_shares(axes[1], prediction.probs, "tab:purple")
-        component, centre = prediction.embedding(final)
+        embedding = prediction.embeddings([final])[0]
+        component = np.argmax(embedding)
+        centre = embedding[component]
         _density(axes[2], [centre], [1.0], variance, "tab:orange")
-        centres = [prediction.embedding(value, component)[1] for value in prediction.values]
+        centres = prediction.embeddings(prediction.values)[:, component]
         _density(axes[3], centres, prediction.probs, variance, "tab:green")
         reach = 4 * math.sqrt(variance) + 1
         for panel in axes[2:]:
@@ -111,18 +113,15 @@ class _OneVariable:
     def __init__(self, flow, trajectory, times, step, sample, variable):
         self.flow, self.beta = flow, float(flow.schedule.beta(times[step]))
         self.variable, self.event_shape = variable, trajectory.theta.shape[2:-1]
-        rows = slice(sample, sample + 1)
-        seen = trajectory.params, trajectory.s
-        params, s = (ops.convert_to_tensor(values[step, rows]) for values in seen)
-        t = ops.convert_to_tensor(times_of(trajectory, step, rows))
+        t, s, theta, params = at_step(trajectory, step, slice(sample, sample + 1))
         distribution = flow.output_distribution(params, s, t)
         where = (0, *variable)
         self.mode = ops.convert_to_numpy(distribution.mode())[where]
-        self.s, self.theta = (x[step, sample][variable] for x in (trajectory.s, trajectory.theta))
+        self.s, self.theta = (ops.convert_to_numpy(values)[where] for values in (s, theta))
         if len(self.s) == 1:
             self.input_variance = 1 / (1 + self.beta)
             if hasattr(flow, "input_variance"):
-                alike = np.zeros((1, *self.event_shape), "float32")
+                alike = self.alike([0.0])
                 found = ops.convert_to_numpy(flow.input_variance(t, alike))
                 self.input_variance = np.broadcast_to(found, alike.shape)[where]
         self.is_dense = False
@@ -131,7 +130,7 @@ class _OneVariable:
             self.values = self.shown = np.arange(len(self.probs))
         elif isinstance(distribution, Delta) or not np.isfinite(flow.data_range).all():
             self.values, self.probs = np.array([self.mode]), np.ones(1)
-            self.shown = np.array(self.embedding(self.mode)[1:])
+            self.shown = self.embeddings([self.mode]).max(axis=1)
         else:
             self.is_dense = True
             self.values = self.shown = np.linspace(*flow.data_range, NUM_POINTS, dtype="float32")
@@ -147,12 +146,6 @@ class _OneVariable:
     def embeddings(self, values):
         """Returns the embeddings of values of this variable, `(num, embedding_size)`."""
         return ops.convert_to_numpy(self.flow.embed(self.alike(values)))[:, *self.variable]
-
-    def embedding(self, value, component=None):
-        """Returns the component of e(value) to show, by default the largest, and its value."""
-        (embedding,) = self.embeddings([value])
-        component = int(np.argmax(embedding)) if component is None else component
-        return component, float(embedding[component])
 
     def draw_input(self, axes):
         if self.flow.theta_range == (0, 1):  # probabilities; for two classes, that of the second

@@ -91,6 +91,19 @@ def check_images(name, images):
     return images
 
 
+def import_pillow():
+    """Returns the module `Image` of Pillow."""
+    with tell_to_install('Images need Pillow: pip install "keras-bfn[examples]"'):
+        from PIL import Image
+    return Image
+
+
+def to_pillow(picture, pixels):
+    """Returns a picture in [0, 1] as an image of Pillow, each of its pixels `pixels` wide."""
+    levels = (255 * picture).round().astype("uint8")
+    return import_pillow().fromarray(levels.repeat(pixels, axis=0).repeat(pixels, axis=1))
+
+
 def new_figure(width, height):
     """Returns a matplotlib figure of a size in inches, without matplotlib's global state."""
     with tell_to_install('Pictures need matplotlib: pip install "keras-bfn[examples]"'):

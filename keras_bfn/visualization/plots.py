@@ -37,8 +37,8 @@ def plot_samples(
     high = max(np.max(images) for images in grids.values())
 
     figure = new_figure(4 * len(grids), 4.3)
-    for i, (title, images) in enumerate(grids.items()):
-        axes = figure.add_subplot(1, len(grids), i + 1)
+    panels = figure.subplots(1, len(grids), squeeze=False)[0]
+    for axes, (title, images) in zip(panels, grids.items(), strict=True):
         draw_grid(axes, images, columns, low, high)
         axes.set_title(title)
     save_figure(figure, path, bbox_inches="tight")
@@ -81,11 +81,10 @@ def plot_trajectory(
     steps = np.unique(np.linspace(0, len(trajectory.t) - 1, num_steps).round().astype(int))
     theta = trajectory.theta[steps, :num_samples]
     means = keras.ops.convert_to_numpy(flow.input_mean(keras.ops.convert_to_tensor(theta)))
-    low, high = flow.data_range
 
     figure = new_figure(1.1 * len(steps), 1.1 * means.shape[1] + 0.4)
-    for column, step in enumerate(steps):
-        axes = figure.add_subplot(1, len(steps), column + 1)
-        draw_grid(axes, means[column], 1, low, high)
+    panels = figure.subplots(1, len(steps), squeeze=False)[0]
+    for axes, step, images in zip(panels, steps, means, strict=True):
+        draw_grid(axes, images, 1, *flow.data_range)
         axes.set_title(f"t = {np.min(trajectory.t[step]):.2g}", fontsize=9)  # known ones are at 1
     save_figure(figure, path, bbox_inches="tight")

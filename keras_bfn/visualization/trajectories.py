@@ -1,6 +1,7 @@
-"""Checks of the trajectories given to plots."""
+"""Trajectories given to plots: checks, and what they hold at a step."""
 
 import numpy as np
+from keras import ops
 
 from keras_bfn._parts import list_parts, names_of, pick_part
 from keras_bfn._validation import mismatch
@@ -27,7 +28,9 @@ def pick_trajectory(part, flow, trajectory):
     return pick_part(part, flow, trajectory)
 
 
-def times_of(trajectory, step, rows):
-    """Returns the times of some samples at a step, `(rows,)`, or those of each variable."""
-    t = np.asarray(trajectory.t[step])
-    return t[rows] if t.ndim else np.full(len(trajectory.s[step, rows]), t, "float32")
+def at_step(trajectory, step, rows):
+    """Returns the `Prediction` for some samples at a step, with a time for each, as tensors."""
+    t, *others = (np.asarray(values[step]) for values in trajectory)
+    others = [values[rows] for values in others]
+    t = t[rows] if t.ndim else np.full(len(others[0]), t, "float32")
+    return Prediction(*map(ops.convert_to_tensor, (t, *others)))
