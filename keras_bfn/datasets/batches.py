@@ -1,5 +1,6 @@
 """Batches of a data set, each determined by a seed, the epoch and the batch's number."""
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from keras_bfn._validation import (
     check_bool,
     check_int,
     check_seed,
+    mismatch,
     refusal,
     to_numpy,
 )
@@ -74,10 +76,8 @@ class Batches(keras.utils.PyDataset):
         examples = _by_rows("examples", examples)
         labels = None if labels is None else _by_rows("labels", labels)
         if labels is not None and len(labels) != len(examples):
-            raise ValueError(
-                f"Argument `labels` must have one label for each of {len(examples)} examples. "
-                f"Received: {len(labels)} labels"
-            )
+            expected = f"must have one label for each of {len(examples)} examples"
+            raise mismatch("labels", expected, f"{len(labels)} labels")
         if not callable(transform):
             raise refusal("transform", "must be a function", transform)
         self.examples, self.transform, self.labels = examples, transform, labels
@@ -87,9 +87,8 @@ class Batches(keras.utils.PyDataset):
         self.epoch = 0
         self._within_epoch = False
         if len(examples) < (batch_size if training else 1):
-            raise refusal(
-                "batch_size", f"must be at most the number of examples, {len(examples)}", batch_size
-            )
+            expected = f"must be at most the number of examples, {len(examples)}"
+            raise refusal("batch_size", expected, batch_size)
         per_pass = len(examples) / batch_size
         self._per_pass = math.floor(per_pass) if training else math.ceil(per_pass)
         if steps_per_epoch is not None:
@@ -165,6 +164,17 @@ class Splits(NamedTuple):
     train: Batches
     validation: Batches
     test: Batches
+
+
+@contextlib.contextmanager
+def loading(name, expected):
+    """Turns an error in loading a data set into one that names it and says what is needed."""
+    try:
+        yield
+    except Exception as error:  # of many types: no network, no file, a wrong checksum
+        reason = str(error).partition("\n")[0]
+        came = f"({type(error).__name__}: {reason})"
+        raise FileNotFoundError(f"The dataset {name!r} {expected}. {came}") from error
 
 
 def hold_out(num_examples, share=HELD_OUT):

@@ -12,6 +12,7 @@ from keras_bfn._validation import (
     check_choice,
     check_path,
     check_shape,
+    mismatch,
     refusal,
 )
 from keras_bfn.datasets.batches import HELD_OUT, Splits, hold_out
@@ -70,10 +71,9 @@ def image_folder(
     def load():
         files = _image_files(path)
         if len(files) < 3:
-            raise FileNotFoundError(
-                f"Argument `path` must be a folder with at least 3 images {sorted(_ENDINGS)}. "
-                f"Received: path={str(path)!r}, which contains {len(files)}"
-            )
+            expected = f"must be a folder with at least 3 images {sorted(_ENDINGS)}"
+            came = f"path={str(path)!r}, which contains {len(files)}"
+            raise FileNotFoundError(f"Argument `path` {expected}. Received: {came}")
         numbers = _number_folders(path, files) if labels else None
         images = np.stack([_read_image(file, color_mode, image_size) for file in files])
         rest, test = hold_out(len(images), options.get("held_out", HELD_OUT))
@@ -128,10 +128,8 @@ def _read_image(file, color_mode, image_size):
     except Exception as error:  # of many types: not an image, truncated, a bomb
         raise ValueError(f"The file {str(file)!r} must be a complete image. ({error})") from error
     if mode.startswith(("I", "F")):  # Pillow would clip these at 255
-        raise ValueError(
-            f"The file {str(file)!r} must be an image with 8 bits per channel. "
-            f"Received: an image of mode {mode!r}"
-        )
+        expected = f"The file {str(file)!r} must be an image with 8 bits per channel"
+        raise ValueError(f"{expected}. Received: an image of mode {mode!r}")
     levels = np.asarray(image)
     return levels if levels.ndim == 3 else levels[..., None]
 
@@ -146,8 +144,6 @@ def _number_folders(path, files):
     """Returns the index of each file's sub-folder, in the order of the sub-folders' names."""
     folders = [_sub_folder(path, file) for file in files]
     if None in folders:
-        raise ValueError(
-            "Argument `labels` must be False unless each image is in a sub-folder. Received: "
-            f"labels=True, with {str(files[folders.index(None)])!r}, which is in none"
-        )
+        came = f"labels=True, with {str(files[folders.index(None)])!r}, which is in none"
+        raise mismatch("labels", "must be False unless each image is in a sub-folder", came)
     return np.unique(folders, return_inverse=True)[1].astype("int32")

@@ -1,5 +1,6 @@
 """Images: MNIST, Fashion-MNIST, CIFAR-10, and the photographs and digits of scikit-learn."""
 
+import functools
 import importlib.util
 from typing import Literal, TypeAlias
 
@@ -15,7 +16,7 @@ from keras_bfn._validation import (
     check_path,
     check_seed,
 )
-from keras_bfn.datasets.batches import HELD_OUT, Batches, Splits, hold_out
+from keras_bfn.datasets.batches import HELD_OUT, Batches, Splits, hold_out, loading
 
 FORMS = ("binary", "bins", "numbers")
 Form: TypeAlias = Literal["binary", "bins", "numbers"]
@@ -219,24 +220,17 @@ def _from_tfds(name, batch_size, form, num_bins, data_dir, download=True, labels
     def load():
         # TensorFlow Datasets reads with TensorFlow, whatever the backend.
         if not all(importlib.util.find_spec(n) for n in ("tensorflow_datasets", "tensorflow")):
-            raise ImportError(
-                f"The dataset {name!r} needs tensorflow_datasets, which reads with TensorFlow: "
-                'pip install "keras-bfn[datasets,tensorflow]"'
-            )
+            needs = f"The dataset {name!r} needs tensorflow_datasets, which reads with TensorFlow"
+            raise ImportError(f'{needs}: pip install "keras-bfn[datasets,tensorflow]"')
         import tensorflow_datasets as tfds
 
         where = {"data_dir": data_dir, "download": download}
-        try:  # each split in one batch
+        folder = "a TensorFlow Datasets folder that contains it, or connect to the internet"
+        lost = f"is not in data_dir={data_dir!r} and could not be downloaded"
+        with loading(name, f"{lost}. Set `data_dir` to {folder}"):
+            # Each split in one batch.
             parts = tfds.load(name, split=["train", "test"], batch_size=2**17, **where)
             parts = [next(iter(tfds.as_numpy(part))) for part in parts]
-        except Exception as error:  # of many types: no network, no file, a wrong checksum
-            reason = str(error).partition("\n")[0]
-            raise FileNotFoundError(
-                f"The dataset {name!r} is not in data_dir={data_dir!r} and could not be downloaded."
-                " Set `data_dir` to a TensorFlow Datasets folder that contains it, or connect to "
-                "the internet. "
-                f"({type(error).__name__}: {reason})"
-            ) from error
         return [
             (part["image"], part["label"].astype("int32") if labels else None) for part in parts
         ]
@@ -266,15 +260,9 @@ def make_splits(
     rest, validation = hold_out(len(train[0]), held_out)
 
     def batches(images, labels, training):
-        flipped = flip and training
-        return Batches(
-            images,
-            lambda levels, rng: transform(levels, rng, form, num_bins, flipped),
-            min(batch_size, len(images)),
-            labels=labels,
-            training=training,
-            seed=seed if training else 0,
-        )
+        convert = functools.partial(transform, form=form, num_bins=num_bins, flip=flip and training)
+        size = min(batch_size, len(images))
+        return Batches(images, convert, size, labels, training, seed if training else 0)
 
     return Splits(
         batches(*take_rows(train, rest), True),

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_bfn._typing import Path, TokenizerLike
 from keras_bfn._validation import check_int, check_path, refusal
-from keras_bfn.datasets.batches import Batches, Splits
+from keras_bfn.datasets.batches import Batches, Splits, loading
 from keras_bfn.datasets.tokenizers import Letters, check_text, check_tokenizer
 
 _TEXT8_URL = "http://mattmahoney.net/dc/text8.zip"
@@ -66,17 +66,11 @@ def text8(batch_size: int = 416, seq_length: int = 256, **options) -> Splits:
     letters = Letters()
     for name, value in (("batch_size", batch_size), ("seq_length", seq_length)):
         check_int(name, value, 1)
-    try:
+    advice = "Connect to the internet, or use `datasets.text_file(path)` for a local file"
+    with loading("text8", f"could not be downloaded. {advice}"):
         path = keras.utils.get_file("text8.zip", origin=_TEXT8_URL)
         with zipfile.ZipFile(path) as archive:
             tokens = letters.encode(archive.read("text8").decode("ascii"))
-    except Exception as error:  # of many types: no network, a broken file
-        reason = str(error).partition("\n")[0]
-        raise FileNotFoundError(
-            "The dataset 'text8' could not be downloaded. Connect to the internet, or use "
-            "`datasets.text_file(path)` for a local file. "
-            f"({type(error).__name__}: {reason})"
-        ) from error
     return _windows(tokens.astype("uint8"), 5_000_000, batch_size, seq_length, **options)
 
 
@@ -163,11 +157,10 @@ def _windows(
     check_int("seq_length", seq_length, 1)
     stride = seq_length if stride is None else check_int("stride", stride, 1)
     parts = np.split(tokens, [-2 * num_held_out, -num_held_out])
-    if min(map(len, parts)) < 2 * seq_length:
-        raise ValueError(
-            f"Argument `seq_length` must be at most {min(map(len, parts)) // 2}, half the length "
-            f"of the shortest split. Received: seq_length={seq_length}"
-        )
+    most = min(map(len, parts)) // 2
+    if seq_length > most:
+        expected = f"must be at most {most}, half the length of the shortest split"
+        raise refusal("seq_length", expected, seq_length)
     batches = []
     for part, training in zip(parts, (True, False, False), strict=True):
         room = 2 * seq_length if training else seq_length  # training windows are shifted

@@ -11,7 +11,7 @@ import numpy as np
 from keras_bfn._config import Immutable
 from keras_bfn._imports import tell_to_install
 from keras_bfn._typing import Array, ArrayLike
-from keras_bfn._validation import check_bool, check_int, lacks, refusal, to_numpy
+from keras_bfn._validation import check_bool, check_int, lacks, mismatch, refusal, to_numpy
 
 
 class Tokenizer(Immutable):
@@ -76,10 +76,11 @@ class Tokenizer(Immutable):
             raise refusal("texts", "must be a non-empty list of strings", texts)
         texts = list(texts)  # a series may be indexed by other numbers than 0, 1, ...
         rows = [self.encode(text) for text in texts]
-        longest = max(map(len, rows))
+        counts = [len(row) for row in rows]
+        longest = max(counts)
         length = longest if length is None else check_int("length", length, 1)
         if longest > length:
-            text = texts[next(i for i, row in enumerate(rows) if len(row) > length)]
+            text = texts[counts.index(longest)]
             expected = f"must be at least {longest}, the number of tokens of {text!r}"
             raise refusal("length", expected, length)
         tokens = np.full((len(rows), length), -1 if self.end is None else self.end, "int32")
@@ -163,7 +164,7 @@ class Letters(Tokenizer):
         'Call me.'
         """
         texts = [text] if isinstance(text, str) else text
-        if not isinstance(texts, (list, tuple)) or not all(isinstance(t, str) for t in texts):
+        if not are_texts(texts):
             raise refusal("text", "must be a string, or a list of strings", text)
         alphabet = "".join(sorted(set().union(*texts)))
         if len(alphabet) < 2:
@@ -185,10 +186,8 @@ class Letters(Tokenizer):
             if self.alphabet == TEXT8_ALPHABET:
                 advice = f"Convert the text with `clean_text`. {advice}, as they are"
             more = f" and {len(others) - 20} others" if len(others) > 20 else ""
-            raise ValueError(
-                f"Argument `text` must contain only the {self.num_classes} characters of the "
-                f"alphabet. {advice}. Received: a text with {others[:20]}{more}"
-            )
+            expected = f"must contain only the {self.num_classes} characters of the alphabet"
+            raise mismatch("text", f"{expected}. {advice}", f"a text with {others[:20]}{more}")
         return tokens
 
     def decode_row(self, tokens: Array) -> str:
@@ -212,8 +211,7 @@ class Bytes(Tokenizer):
         try:
             encoded = check_text(text).encode("utf-8")
         except UnicodeEncodeError as error:
-            expected = "must be text that UTF-8 can encode"
-            raise ValueError(f"Argument `text` {expected}. Received: {error}") from error
+            raise mismatch("text", "must be text that UTF-8 can encode", str(error)) from error
         return np.frombuffer(encoded, "uint8").astype("int32")
 
     def decode_row(self, tokens: Array) -> str:
@@ -250,12 +248,9 @@ class Symbols(Tokenizer):
     """
 
     def __init__(self, symbols: Sequence[str], has_end: bool = True) -> None:
-        are_strings = isinstance(symbols, (list, tuple)) and all(
-            isinstance(symbol, str) and symbol for symbol in symbols
-        )
+        are_strings = are_texts(symbols) and all(symbols)
         if not are_strings or not symbols or len({*symbols}) < len(symbols):
-            expected = "must be a list of distinct, non-empty strings"
-            raise refusal("symbols", expected, symbols)
+            raise refusal("symbols", "must be a list of distinct, non-empty strings", symbols)
         self.symbols = tuple(symbols)
         self.has_end = check_bool("has_end", has_end)
 
@@ -282,8 +277,7 @@ class Symbols(Tokenizer):
         for text in [] if isinstance(texts, str) else texts:
             symbols = [match.group() for match in compiled.finditer(check_text(text, "texts"))]
             if "".join(symbols) != text or not all(symbols):
-                expected = f"must consist of matches of {pattern!r}"
-                raise refusal("texts", expected, text)
+                raise refusal("texts", f"must consist of matches of {pattern!r}", text)
             found.update(symbols)
         if not found:
             raise refusal("texts", "must be a list of strings with symbols", texts)
@@ -304,10 +298,8 @@ class Symbols(Tokenizer):
             done = 0
             while match := longest_first.match(text, done):
                 done = match.end()
-            raise ValueError(
-                f"Argument `text` must consist of the {len(self.symbols)} symbols. "
-                f"Received: {text!r}, where no symbol matches at {text[done : done + 10]!r}"
-            )
+            came = f"{text!r}, where no symbol matches at {text[done : done + 10]!r}"
+            raise mismatch("text", f"must consist of the {len(self.symbols)} symbols", came)
         return np.array([numbers[symbol] for symbol in found], "int32")
 
     def decode_row(self, tokens: Array) -> str:
@@ -356,10 +348,9 @@ class Subwords(Tokenizer):
         except ImportError:
             raise
         except Exception as error:  # the package raises no class of its own
-            raise ValueError(
-                "Argument `tokenizer` must be a `tokenizers.Tokenizer` or the JSON of one. "
-                f"Received: a {type(tokenizer).__name__} ({error})"
-            ) from error
+            expected = "must be a `tokenizers.Tokenizer` or the JSON of one"
+            came = f"a {type(tokenizer).__name__} ({error})"
+            raise mismatch("tokenizer", expected, came) from error
         self.tokenizer = json
 
     @property
@@ -390,10 +381,15 @@ def _vocabulary(json):
     return tokenizer, max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
 
 
+def are_texts(texts):
+    """Whether these are a list or tuple of strings."""
+    return isinstance(texts, (list, tuple)) and all(isinstance(text, str) for text in texts)
+
+
 def check_text(text, name="text"):
     """Returns `text`, or raises a `ValueError` if it is not a string."""
     if not isinstance(text, str):
-        raise ValueError(f"Argument `{name}` must be a string. Received: a {type(text).__name__}")
+        raise mismatch(name, "must be a string", f"a {type(text).__name__}")
     return text
 
 

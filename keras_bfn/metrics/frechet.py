@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_bfn._typing import Array, ArrayLike
-from keras_bfn._validation import check_int, check_numbers, refusal, to_numpy
+from keras_bfn._validation import check_int, check_numbers, mismatch, refusal, to_numpy
 
 
 class FrechetDistance:
@@ -73,40 +73,33 @@ class FrechetDistance:
         return frechet_distance(*moments(self._features(samples)), *self._real_moments)
 
     def _features(self, images):
-        parts = [
-            self._extract(images[start : start + self.batch_size])
-            for start in range(0, len(images), self.batch_size)
-        ]
-        return np.concatenate(parts)
+        starts = range(0, len(images), self.batch_size)
+        batches = (images[start : start + self.batch_size] for start in starts)
+        return np.concatenate([self._extract(batch) for batch in batches])
 
     def _extract(self, batch):
         is_model = isinstance(self.extractor, keras.Model)
         features = self.extractor.predict_on_batch(batch) if is_model else self.extractor(batch)
         features = keras.ops.convert_to_numpy(features)
         if features.ndim != 2 or len(features) != len(batch):
-            raise ValueError(
-                "Argument `extractor` must return features of shape (batch, num_features). "
-                f"Received: features of shape {features.shape} for {len(batch)} images"
-            )
+            came = f"features of shape {features.shape} for {len(batch)} images"
+            expected = "must return features of shape (batch, num_features)"
+            raise mismatch("extractor", expected, came)
         features = features.astype("float64")
         if not np.isfinite(features).all():
-            raise ValueError(
-                "Argument `extractor` must return finite numbers. Received: features with "
-                f"{100 * np.mean(~np.isfinite(features)):.3g}% NaN or infinity"
-            )
+            came = f"features with {100 * np.mean(~np.isfinite(features)):.3g}% NaN or infinity"
+            raise mismatch("extractor", "must return finite numbers", came)
         return features
 
 
 def check_images(name, images, shape=None, least=2):
     """Returns images as a numpy array of the shape `(num,) + shape`, of any if it is None."""
     images = to_numpy(images, name)
-    expected = "(num, height, width, channels)" if shape is None else f"(num, {str(shape)[1:]}"
+    form = "(num, height, width, channels)" if shape is None else f"(num, {str(shape)[1:]}"
     wrong = images.ndim != 4 if shape is None else images.shape[1:] != shape
     if wrong or len(images) < least:
-        raise ValueError(
-            f"Argument `{name}` must have shape {expected}, with num at least {least}. "
-            f"Received: shape {images.shape}"
-        )
+        expected = f"must have shape {form}, with num at least {least}"
+        raise mismatch(name, expected, f"shape {images.shape}")
     return images
 
 

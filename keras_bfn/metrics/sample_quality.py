@@ -46,14 +46,11 @@ class SampleQuality:
         epochs: int = 10,
         verbose: Verbose = 0,
     ) -> None:
-        images = to_numpy(images, "images")
+        images = check_images("images", images, least=1)
         check_int("num_features", num_features, 1)
         check_int("epochs", epochs, 1)
-        if images.ndim != 4 or min(images.shape[1:3]) < 8 or not len(images):
-            raise ValueError(
-                "Argument `images` must have shape (num, height, width, channels), with at least "
-                f"one image, and at least 8 pixels per side. Received: shape {images.shape}"
-            )
+        if min(images.shape[1:3]) < 8:
+            raise refusal("images", "must have at least 8 pixels per side", images.shape)
         if not np.isfinite(check_numbers("images", images)).all():
             raise refusal("images", "must be finite", images)
         check_verbose(verbose)

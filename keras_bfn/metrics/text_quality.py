@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_bfn._typing import Array, ArrayLike
-from keras_bfn._validation import check_int
-from keras_bfn.datasets.tokenizers import check_text, check_tokens
+from keras_bfn._validation import check_int, mismatch
+from keras_bfn.datasets.tokenizers import are_texts, check_text, check_tokens
 from keras_bfn.flows.priors import DISCOUNT
 
 MOST_PROBABILITIES = 2**27  # a gigabyte
@@ -37,10 +37,8 @@ def spelling_rate(texts: Sequence[str], reference_text: str) -> float:
     >>> keras_bfn.metrics.spelling_rate(texts, "The White Whale")
     0.6666666666666666
     """
-    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
-        raise ValueError(
-            f"Argument `texts` must be a list of strings. Received: a {type(texts).__name__}"
-        )
+    if not are_texts(texts):
+        raise mismatch("texts", "must be a list of strings", f"a {type(texts).__name__}")
     known = set(_words(check_text(reference_text, "reference_text")))
     spelt = [word in known for text in texts for word in _words(text)[1:-1]]
     return float(np.mean(spelt)) if spelt else float("nan")
@@ -211,10 +209,9 @@ class NgramModel:
         size = check_int("size", size, 0, self.order)
         num_classes = self.num_classes
         if num_classes ** (size + 1) > MOST_PROBABILITIES:
-            raise ValueError(
-                f"Argument `size` must result in at most {MOST_PROBABILITIES} probabilities. "
-                f"Received: size={size}, which results in {num_classes}^{size + 1}"
-            )
+            came = f"size={size}, which results in {num_classes}^{size + 1}"
+            expected = f"must result in at most {MOST_PROBABILITIES} probabilities"
+            raise mismatch("size", expected, came)
         places = np.zeros(1, "int64")  # the index of each n-gram seen, among all n-grams
         probabilities = np.full((1, num_classes), 1.0 / num_classes)
         for n in range(size + 1):
@@ -232,7 +229,7 @@ class NgramModel:
         """Returns the tokens as int64, of shape `(num, length)`."""
         tokens = check_tokens(name, tokens, self.num_classes)
         if not tokens.size:
-            raise ValueError(f"Argument `{name}` must have tokens. Received: shape {tokens.shape}")
+            raise mismatch(name, "must have tokens", f"shape {tokens.shape}")
         return np.atleast_2d(tokens).astype("int64")
 
 

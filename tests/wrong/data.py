@@ -557,13 +557,13 @@ CALLS = {
         ),
         (
             lambda t: metrics.SampleQuality(np.zeros((5, 8, 8)), np.zeros(5, int)),
-            "must have shape (num, height, width, channels), with at least one",
+            "must have shape (num, height, width, channels), with num at least 1",
             "shape (5, 8, 8)",
         ),
         (
             lambda t: metrics.SampleQuality(np.zeros((5, 4, 4, 1)), np.zeros(5, int)),
-            "must have shape (num, height, width, channels), with at least one",
-            "shape (5, 4, 4, 1)",
+            "must have at least 8 pixels per side",
+            "images=(5, 4, 4, 1)",
         ),
     ],
     "index": [
