@@ -8,7 +8,7 @@ import pathlib
 
 import keras
 
-from keras_bfn._validation import refusal
+from keras_bfn._validation import mismatch, refusal
 from keras_bfn.saving.files import WeightsFile, whole
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
@@ -23,11 +23,8 @@ def save_folder(model, folder):
     """
     config, (weights, num_params) = keras.saving.serialize_keras_object(model), save_weights(model)
     files = {CONFIG: _to_json(config), WEIGHTS: weights.getvalue()}
-    metadata = {
-        "keras_version": keras.__version__,
-        "num_params": num_params,
-        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
-    }
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    metadata = {"keras_version": keras.__version__, "num_params": num_params, "sha256": sums}
     files[METADATA] = _to_json(metadata)
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -124,9 +121,7 @@ def find_files(folder, preset, load_weights=True):
 
 
 def _refusal(preset, expected, came):
-    return ValueError(
-        f"Argument `preset` must be a folder {expected}. Received: preset='{preset}', which {came}"
-    )
+    return mismatch("preset", f"must be a folder {expected}", f"preset='{preset}', which {came}")
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import pathlib
 import tempfile
 
 from keras_bfn._typing import Path
-from keras_bfn._validation import check_bool, check_path, refusal
+from keras_bfn._validation import check_bool, check_path, mismatch
 from keras_bfn.presets.card import CARD, PICTURE, check_card, draw_images, write_card
 from keras_bfn.presets.folder import files_of, find_files
 from keras_bfn.saving.hubs import import_hub, parse_handle, upload
@@ -65,7 +65,6 @@ def _check_folder(folder):
     others = names - {*files_of(), CARD, PICTURE}
     if others:
         expected = "must be a new folder, or contain only a preset: all its files are uploaded"
-        raise ValueError(
-            f"{refusal('folder', expected, str(folder))}, which contains {sorted(others)}"
-        )
+        came = f"folder={str(folder)!r}, which contains {sorted(others)}"
+        raise mismatch("folder", expected, came)
     return folder

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import keras
 
 from keras_bfn import datasets, flows, networks
-from keras_bfn._validation import check_bool
+from keras_bfn._validation import check_bool, refusal
 from keras_bfn.checkpoints import load_official
 from keras_bfn.networks.network import check_policy
 from keras_bfn.presets.folder import files_of, load_folder
@@ -214,9 +214,7 @@ def load_preset(cls, preset, load_weights=True, dtype=None):
     if is_handle(preset):
         folder = download("preset", preset, files_of(load_weights))
     elif not isinstance(folder, (str, os.PathLike)) or not os.path.isdir(folder):
-        raise ValueError(
-            f"Argument `preset` must be one of {list(PRESETS)}, hf://user/repo, "
-            "kaggle://user/model/framework/variation, or a folder written by `save_to_preset`. "
-            f"Received: preset={preset!r}"
-        )
+        handles = "hf://user/repo, kaggle://user/model/framework/variation"
+        others = f"{handles}, or a folder written by `save_to_preset`"
+        raise refusal("preset", f"must be one of {list(PRESETS)}, {others}", preset)
     return load_folder(cls, folder, preset, load_weights, dtype)

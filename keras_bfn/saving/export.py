@@ -21,11 +21,10 @@ def check_target(filepath, format):
         raise refusal("filepath", f"must end with {suffix} for format={format!r}", str(filepath))
     if format == "tf_saved_model" and filepath.exists():
         names = {path.name for path in filepath.iterdir()} if filepath.is_dir() else {filepath.name}
-        if not names <= SAVED_MODEL:
-            expected = (
-                f"must be a new folder, or that of a SavedModel: {sorted(names - SAVED_MODEL)}"
-            )
-            raise refusal("filepath", f"{expected} would be lost", str(filepath))
+        lost = sorted(names - SAVED_MODEL)
+        if lost:
+            expected = f"must be a new folder, or that of a SavedModel: {lost} would be lost"
+            raise refusal("filepath", expected, str(filepath))
     return filepath
 
 

@@ -4,7 +4,7 @@ import importlib
 import re
 
 from keras_bfn._imports import tell_to_install
-from keras_bfn._validation import refusal
+from keras_bfn._validation import mismatch, refusal
 
 HUGGING_FACE, KAGGLE = "hf://", "kaggle://"
 _NOT_SHOWN = (401, 403, 404)  # the hubs do not distinguish private models from missing ones
@@ -35,11 +35,9 @@ def parse_handle(name, handle, versioned=True):
         match = pattern.fullmatch(handle) if isinstance(handle, str) else None
         if match and (versioned or match[2] is None):
             return match.groups()
+    hf, kaggle = "hf://user/repo", "kaggle://user/model/framework/variation"
     end = "optionally with" if versioned else "without"
-    form = (
-        f"must have the form hf://user/repo, {end} @revision, or "
-        f"kaggle://user/model/framework/variation, {end} /version"
-    )
+    form = f"must have the form {hf}, {end} @revision, or {kaggle}, {end} /version"
     raise refusal(name, form, handle)
 
 
@@ -79,10 +77,8 @@ def download(name, handle, files):
         status = getattr(getattr(error, "response", None), "status_code", None)
         if status not in _NOT_SHOWN:
             raise
-        refused = refusal(
-            name, "must be a model that exists and is visible to this account", handle
-        )
-        raise ValueError(f"{refused}. The hub says: {error}") from error
+        expected = "must be a model that exists and is visible to this account"
+        raise mismatch(name, expected, f"{name}={handle!r}. The hub says: {error}") from error
 
 
 def upload(name, handle, folder, private=False):
