@@ -34,9 +34,8 @@ def check_cycles(cycles, names):
     cycles = check_list("cycles", cycles)
     for cycle in cycles:
         if cycle not in names and (not is_number(cycle) or not 0 < cycle <= LARGEST):
-            raise refusal(
-                "cycles", f"must contain positive numbers, or some of {list(names)}", cycles
-            )
+            expected = f"must contain positive numbers, or some of {list(names)}"
+            raise refusal("cycles", expected, cycles)
     if len({names.get(cycle, cycle) for cycle in cycles}) < len(cycles):
         raise refusal("cycles", "must not contain duplicates", cycles)
     return cycles
@@ -79,7 +78,10 @@ def one_of(values):
     return f"one of {values[:8]}{more}"
 
 
-def refuse_first(cells, expected):
-    """Raises a `ValueError` that names the first of these cells, if there are any."""
-    for cell in cells:
-        raise ValueError(f"must contain {expected}. Received: {cell!r}")
+def check_cells(cells, is_allowed, expected):
+    """Returns the cells that are not missing; raises a `ValueError` for the first not allowed."""
+    seen = [cell for cell in cells if cell is not None]
+    for cell in seen:
+        if not is_allowed(cell):
+            raise ValueError(f"must contain {expected}. Received: {cell!r}")
+    return seen

@@ -12,13 +12,13 @@ from keras_bfn._typing import Array
 from keras_bfn._validation import check_bool, check_int, lacks, refusal
 from keras_bfn.flows.continuous import LEAST_STD
 from keras_bfn.tables.checks import (
+    check_cells,
     check_list,
     check_two,
     is_value,
     is_whole,
     key_of,
     one_of,
-    refuse_first,
 )
 
 CATEGORY_ACCURACY = 3.0  # at t = 1
@@ -116,13 +116,11 @@ class Category(Column):
         if values is not None and len(set(map(key_of, self.values))) < len(self.values):
             raise refusal("values", "must not contain duplicates", values)
         if counts is not None and len(self.counts) != len(self.values or ()):
-            raise refusal(
-                "counts", f"must contain one count for each of the values {self.values}", counts
-            )
+            expected = f"must contain one count for each of the values {self.values}"
+            raise refusal("counts", expected, counts)
 
     def fit(self, cells: Sequence[Any]) -> "Category":
-        seen = [cell for cell in cells if cell is not None]
-        refuse_first((cell for cell in seen if not is_value(cell)), "a string, number or bool")
+        seen = check_cells(cells, is_value, "a string, number or bool")
         values = self.values
         if values is None:
             ordered = sorted(seen, key=lambda value: (type(value).__name__, value))
@@ -133,7 +131,7 @@ class Category(Column):
 
     def encode(self, cells: Sequence[Any]) -> Array:
         index = {key_of(value): i for i, value in enumerate(self.values)} | {key_of(None): -1}
-        refuse_first((cell for cell in cells if key_of(cell) not in index), one_of(self.values))
+        check_cells(cells, lambda cell: key_of(cell) in index, one_of(self.values))
         return np.array([index[key_of(cell)] for cell in cells], "int32")
 
     def decode(self, x: Array) -> list[Any]:
@@ -188,12 +186,11 @@ class Levels(Column):
                 check_int(name, value, -LARGEST_LEVEL, LARGEST_LEVEL)
         self.low, self.high = low, high
         self.prior = None if prior is None else check_two("prior", prior, 1, "finite numbers")
-        if None not in (low, high) and not low < high:  # type: ignore[operator]
+        if None not in (low, high) and not self.low < self.high:
             raise refusal("low", f"must be less than high={high}", low)
 
     def fit(self, cells: Sequence[Any]) -> "Levels":
-        seen = [cell for cell in cells if cell is not None]
-        refuse_first((cell for cell in seen if not is_whole(cell)), "an integer")
+        seen = check_cells(cells, is_whole, "an integer")
         if not seen and None in (self.low, self.high):
             raise ValueError("must contain an integer, unless `low` and `high` are given")
         low = int(min(seen)) if self.low is None else self.low
@@ -205,11 +202,10 @@ class Levels(Column):
         return Levels(found.low, found.high, prior, nullable=self.is_nullable(cells))
 
     def encode(self, cells: Sequence[Any]) -> Array:
-        def is_outside(cell):
-            return not is_whole(cell) or not self.low <= cell <= self.high
+        def is_level(cell):
+            return is_whole(cell) and self.low <= cell <= self.high
 
-        expected = f"an integer from {self.low} to {self.high}"
-        refuse_first((cell for cell in cells if cell is not None and is_outside(cell)), expected)
+        check_cells(cells, is_level, f"an integer from {self.low} to {self.high}")
         return np.array([-1 if cell is None else cell - self.low for cell in cells], "int32")
 
     def decode(self, x: Array) -> list[Any]:

@@ -109,12 +109,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             keras.utils.set_random_seed(seed)
         table = Table.from_dataframe(df, **(self.columns or {}))
         self.model_ = table.make_model(self.width, self.num_blocks, self.dropout, seed)
-        options: dict[str, Any] = {
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
-            "verbose": self.verbose,
-        }
-        self.model_.fit(df, **options)
+        self.model_.fit(df, None, self.batch_size, self.epochs, verbose=self.verbose)
         return self
 
     def sample(self, n_samples: int = 1, given: Mapping[str, Any] | None = None) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import refusal
-from keras_bfn.tables.checks import is_value, is_whole, refuse_first
+from keras_bfn.tables.checks import check_cells, is_value, is_whole
 
 TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # per second
 DAY = 86_400  # seconds
@@ -138,10 +138,9 @@ def _read_times(series, dtype):
     """Returns times since 1970, or durations, in the unit of a dtype."""
     own, native = dtype_in(series), series.to_native()
     if _times_of(own) is None or _times_of(own) != _times_of(dtype):
-        fits = (
-            "dates, times of a date, or durations" if own == dtype else f"values that fit {dtype}"
-        )
-        expected = _times_of(dtype) or fits
+        expected = _times_of(dtype) or f"values that fit {dtype}"
+        if own == dtype:
+            expected = "dates, times of a date, or durations"
         raise ValueError(f"must contain {expected}. Received: a column of {own}")
     is_date, date = (dtype == import_narwhals().Date for dtype in (own, dtype))
     if series.implementation.is_pandas():
@@ -191,10 +190,8 @@ def narwhals_dtype(library, text):
 def with_room(text, cells):
     """Returns a dtype's text, or that of 64-bit integers if cells are beyond its integers."""
     integer = INTEGER.match(text)
-    if integer is None:
-        return text
-    limits = np.iinfo(integer[0].lower())
-    if all(cell is None or limits.min <= cell <= limits.max for cell in cells):
+    limits = integer and np.iinfo(integer[0].lower())
+    if not integer or all(cell is None or limits.min <= cell <= limits.max for cell in cells):
         return text
     return ("int64" if integer[0].islower() else "Int64") + text[integer.end() :]
 
@@ -243,8 +240,7 @@ def _import(library):
 def _write_series(library, cells, text):
     native, dtype = _parse_dtype(library, text), narwhals_dtype(library, text)
     if dtype.is_integer():
-        there = (cell for cell in cells if cell is not None)
-        refuse_first((cell for cell in there if not is_whole(cell)), "an integer")
+        check_cells(cells, is_whole, "an integer")
         cells = [None if cell is None else int(cell) for cell in cells]
     elif dtype.is_float():
         cells = [None if cell is None else float(cell) for cell in cells]

@@ -108,7 +108,7 @@ class TableModel(BayesianFlowNetwork):
         elif not self.compiled:
             raise refusal("x", "must be a DataFrame, because the model is not compiled", x)
         epochs = 1 if epochs is None else epochs
-        validation_data = self._encode_validation(validation_data)
+        validation_data = self._encode(validation_data)
         return super().fit(x, y, batch_size, epochs, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x: Data | Frame = None, *args, **kwargs) -> Any:
@@ -125,13 +125,10 @@ class TableModel(BayesianFlowNetwork):
         """
         return super().code_length(self._encode(x), *args, **kwargs)
 
-    def _encode_validation(self, data):
-        """Encodes the frame that is validation data, or the first of a tuple as in Keras."""
-        if isinstance(data, tuple) and data:
-            return self._encode(data[0]), *data[1:]
-        return self._encode(data)
-
     def _encode(self, x, seed=None):
+        """Encodes a frame, or the first of a tuple as in Keras."""
+        if isinstance(x, tuple) and x:
+            return self._encode(x[0], seed), *x[1:]
         if not is_frame(x):
             return x
         if not len(x):
@@ -191,9 +188,8 @@ class TableModel(BayesianFlowNetwork):
         refuse_details(options, self.generate)
         given = {} if given is None else given
         if not isinstance(given, dict) or not set(given) <= set(names):
-            raise refusal(
-                "given", f"must be a dict from some of the columns {names} to values", given
-            )
+            expected = f"must be a dict from some of the columns {names} to values"
+            raise refusal("given", expected, given)
         if not given:
             own = {"sampler": SAMPLER, "batch_size": min(num_rows, 1024), "verbose": 0}
             return self.table.decode(self.generate(num_rows, num_steps, **{**own, **options}))
@@ -249,14 +245,10 @@ class TableModel(BayesianFlowNetwork):
             raise refusal("df", "must have at least one row", df)
         repeated = {name: num * values for name, values in cells.items()}
         filled = self._fill(repeated, 1, num_steps, num_particles, **options)
-        drawn = [
-            {
-                name: values[i * len(cells[name]) :][: len(cells[name])]
-                for name, values in filled.items()
-            }
-            for i in range(num)
-        ]
-        found = [self.table.write(one, like=df) for one in drawn]
+        found = []
+        for i in range(num):
+            own = {name: x[i * len(x) // num :][: len(x) // num] for name, x in filled.items()}
+            found.append(self.table.write(own, like=df))
         return found[0] if num_draws is None else found
 
     def _fill(self, cells, missing, num_steps, num_particles=NUM_PARTICLES, **options):

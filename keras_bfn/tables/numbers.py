@@ -11,13 +11,7 @@ import numpy as np
 from keras_bfn import flows
 from keras_bfn._typing import Array, ArrayLike
 from keras_bfn._validation import check_choice, check_int, check_number, check_positive
-from keras_bfn.tables.checks import (
-    check_cycles,
-    check_step,
-    check_two,
-    is_finite,
-    refuse_first,
-)
+from keras_bfn.tables.checks import check_cells, check_cycles, check_step, check_two, is_finite
 from keras_bfn.tables.columns import Column
 
 LARGEST_SCORE = 4.0  # the score that is sent as 1, in standard deviations
@@ -71,8 +65,6 @@ class Number(Column):
     [49, 47]
     """
 
-    knots: Any
-
     def __init__(
         self,
         scaling: Literal["quantiles", "mean"] = "quantiles",
@@ -88,7 +80,7 @@ class Number(Column):
         self.cycles = check_cycles(cycles, SECONDS)
         self.start, self.step = check_number("start", start), check_step(step)
         expected = "equally long lists of finite numbers"
-        self.knots = None if knots is None else check_two("knots", knots, 2, expected)
+        self.knots: Any = None if knots is None else check_two("knots", knots, 2, expected)
         self.ticks = check_int("ticks", ticks, 1)
 
     def counted_in(self, ticks: int) -> "Number":
@@ -101,8 +93,7 @@ class Number(Column):
         return [SECONDS.get(cycle, cycle) * self.ticks for cycle in self.cycles]
 
     def fit(self, cells: Sequence[Any]) -> "Number":
-        seen = [cell for cell in cells if cell is not None]
-        refuse_first((cell for cell in seen if not is_finite(cell)), "a finite number")
+        seen = check_cells(cells, is_finite, "a finite number")
         if not seen:
             raise ValueError("must contain at least one number")
         # An offset makes large integers, such as times, exact as floats, but floats inexact.
@@ -115,8 +106,7 @@ class Number(Column):
 
     def encode(self, cells: Sequence[Any], rng: np.random.Generator | None = None) -> Array:
         """As in `Column`. With a generator, draws scores of intervals; otherwise uses medians."""
-        there = [cell for cell in cells if cell is not None]
-        refuse_first((cell for cell in there if not is_finite(cell)), "a finite number")
+        check_cells(cells, is_finite, "a finite number")
         x = [math.nan if cell is None else float(cell - self.start) for cell in cells]
         x, (at, scores) = np.array(x, "float64"), np.array(self.knots)
         # A value with an interval of scores has two knots.
@@ -194,18 +184,18 @@ class Angle(Column):
         self.step = check_step(step)
 
     def fit(self, cells: Sequence[Any]) -> "Angle":
-        self._check(cells)
-        seen = [cell for cell in cells if cell is not None]
-        seen = [self.low if cell == self.low + self.period else cell for cell in seen]
+        end = self.low + self.period
+        seen = [self.low if cell == end else cell for cell in self._check(cells)]
         step = _find_step(seen, self.low) if seen else None
         return Angle(self.period, self.low, step, nullable=self.is_nullable(cells))
 
     def _check(self, cells):
-        def is_outside(cell):
-            return not is_finite(cell) or not 0 <= cell - self.low <= self.period
+        def is_inside(cell):
+            return is_finite(cell) and 0 <= cell - self.low <= self.period
 
-        expected = f"a number from {self.low} to {self.low + self.period}"
-        refuse_first((cell for cell in cells if cell is not None and is_outside(cell)), expected)
+        return check_cells(
+            cells, is_inside, f"a number from {self.low} to {self.low + self.period}"
+        )
 
     def encode(self, cells: Sequence[Any]) -> Array:
         self._check(cells)
@@ -227,10 +217,9 @@ class Angle(Column):
             return self.step[0], self.step[-1]
         start = self.low if isinstance(self.step, int) else 0
         # Rounding may move a multiple of the step slightly.
-        low, high = (
-            round((end - start) / self.step, 6) for end in (self.low, self.low + self.period)
-        )
-        ends = [start + self.step * i for i in (math.ceil(low), math.ceil(high) - 1)]
+        low = math.ceil(round((self.low - start) / self.step, 6))
+        end = math.ceil(round((self.low + self.period - start) / self.step, 6))
+        ends = [start + self.step * i for i in (low, end - 1)]
         return ends if isinstance(self.step, int) else _to_grid(np.array(ends), 0, self.step)
 
     def flow(self) -> flows.CircularFlow:
@@ -296,10 +285,9 @@ def _find_step(seen, start):
     if all(isinstance(value, int) for value in [start, *seen]):
         return math.gcd(*(value - start for value in seen)) or 1
     x = np.array(seen)
-    digits = (d for d in range(MOST_DIGITS + 1) if (x == np.round(x, d)).all())
-    found = next(digits, None)
-    if found is not None:
-        return 10.0**-found
+    for digits in range(MOST_DIGITS + 1):
+        if (x == np.round(x, digits)).all():
+            return 10.0**-digits
     values = np.unique(x)
     return values.tolist() if len(values) <= SEEN_AGAIN * len(x) else None
 

@@ -204,8 +204,7 @@ class AtLeast(Rule):
     def remainder(self, cell: Any, others: Sequence[Any]) -> Any:
         (other,) = others
         if cell < other:
-            (name,) = self.others
-            raise ValueError(f"must be at least {name!r}")
+            raise ValueError(f"must be at least {self.others[0]!r}")
         return _rounded(cell - other, (cell, other))
 
     def restore(self, remainder: Any, others: Sequence[Any]) -> Any:
@@ -216,8 +215,8 @@ class AtLeast(Rule):
         return min(cell, _rounded(cell - remainder, (cell, remainder)))
 
     def get_config(self) -> dict[str, Any]:
-        (other,) = self.others
-        return {"other": other, "column": keras.saving.serialize_keras_object(self.column)}
+        column = keras.saving.serialize_keras_object(self.column)
+        return {"other": self.others[0], "column": column}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "AtLeast":
@@ -275,13 +274,9 @@ def in_order(rules: Mapping[str, Rule]) -> list[str]:
         ValueError: if columns depend on each other in a circle.
     """
     found: list[str] = []
-    while len(found) < len(rules):
-        ready = [
-            name
-            for name, rule in rules.items()
-            if name not in found and all(x in found or x not in rules for x in rule.others)
-        ]
-        if not ready:
-            raise refusal("rules", "must not refer to each other in a circle", dict(rules))
-        found += ready
+    for _ in rules:
+        left = {*rules} - {*found}
+        found += [name for name in rules if name in left and not left & {*rules[name].others}]
+    if len(found) < len(rules):
+        raise refusal("rules", "must not refer to each other in a circle", dict(rules))
     return found

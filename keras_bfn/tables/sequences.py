@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from keras_bfn._config import Immutable
-from keras_bfn._parts import describe
 from keras_bfn._typing import Array, Frame
 from keras_bfn._validation import check_int, mismatch, refusal
 from keras_bfn.flows import Flow
@@ -17,7 +16,7 @@ from keras_bfn.tables.columns import Category, Column, Levels
 from keras_bfn.tables.model import TableModel
 from keras_bfn.tables.numbers import number_flow
 from keras_bfn.tables.rules import Rule
-from keras_bfn.tables.table import FEW_VALUES, Table, free_name, make_table_model
+from keras_bfn.tables.table import FEW_VALUES, Table, check_parts, free_name, make_table_model
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -56,12 +55,7 @@ class Sequences(Immutable):
     """
 
     def __init__(
-        self,
-        entity: str,
-        entities: Table,
-        rows: Table,
-        num_steps: int,
-        order: Sequence[str],
+        self, entity: str, entities: Table, rows: Table, num_steps: int, order: Sequence[str]
     ) -> None:
         for name, table in (("entities", entities), ("rows", rows)):
             if not isinstance(table, Table):
@@ -115,15 +109,12 @@ class Sequences(Immutable):
             raise refusal("df", expected, f"{len(frame)} rows of {frame.columns}")
         rows = Table.from_dataframe(frame.select(names).to_native(), **_some(columns, names))
 
-        groups = _group(frame, entity)
-        length, counts = free_name("length", frame.columns), np.zeros(len(frame), "int64")
-        for group in groups.values():
-            counts[group] = len(group)
-        library = frame.implementation.name.lower()
-        series = frames.make_series(library, counts.tolist()).alias(length)
-        firsts = frame.with_columns(series).select(*static, length)
-        firsts = firsts[[group[0] for group in groups.values()]].to_native()
-        num_steps, few = int(counts.max()), len(set(counts.tolist())) <= FEW_VALUES
+        groups = _group(frame, entity).values()
+        length, lengths = free_name("length", frame.columns), [len(group) for group in groups]
+        series = frames.make_series(frame.implementation.name.lower(), lengths).alias(length)
+        firsts = frame[[group[0] for group in groups]].with_columns(series)
+        firsts = firsts.select(*static, length).to_native()
+        num_steps, few = max(lengths), len(set(lengths)) <= FEW_VALUES
         own = {**_some(columns, static), length: Category() if few else Levels(1, num_steps)}
         entities = Table.from_dataframe(firsts, **own)
 
@@ -154,11 +145,11 @@ class Sequences(Immutable):
     def row_parts(self) -> dict[str, str]:
         """The names of the parts of rows: a dict from those in `rows`, which entities may have."""
         own, taken = list(self.rows.event_shape()), {*self.entities.event_shape()}
-        found = {name: name for name in own if name not in taken}
+        found: dict[str, str] = {}
         for name in own:
-            if name not in found:
-                found[name] = free_name(name, taken | {*own} | {*found.values()})
-        return {name: found[name] for name in own}
+            others = taken.union(own, found.values())
+            found[name] = free_name(name, others) if name in taken else name
+        return found
 
     def encode(self, df: Frame, seed: int | None = None) -> dict[str, Array]:
         """Converts a frame to data of the flow, as `keras_bfn.tables.Table.encode` does.
@@ -234,16 +225,18 @@ class Sequences(Immutable):
         """
         counts = cells[self.length]
         entities, ids = range(len(counts)), frames.make_series(self.library, [0])
-        order, index = range(sum(counts)), None
+        order, index = np.arange(sum(counts)), None
         if like is not None:
             frame, index = frames.read_frame(like), getattr(like, "index", None)
-            entities, ids = _group(frame, self.entity), frame[self.entity]
-            order = np.argsort([row for group in entities.values() for row in group])
+            groups, ids = _group(frame, self.entity), frame[self.entity]
+            entities = list(groups)
+            order = np.argsort([row for group in groups.values() for row in group])
+        owners = np.repeat(np.arange(len(counts)), np.array(counts, "int64"))[order]
         found = {}
         for name in self.order:
             values = entities if name == self.entity else cells[name]
-            values = values if name in self.rows.names else _repeat(values, counts)
-            found[name] = [values[row] for row in order]
+            places = order if name in self.rows.names else owners
+            found[name] = [values[place] for place in places]
         dtypes = self.entities.dtypes_for(found) | self.rows.dtypes_for(found)
         dtypes[self.entity] = frames.dtype_of(ids)
         return frames.write_frame(self.library, found, dtypes, index)
@@ -262,44 +255,37 @@ class Sequences(Immutable):
         else unknown. With `missing=-1`, lengths may be unknown, and without the columns of rows,
         all rows are.
         """
-        own = {name: cells[name] for name in self.entities.names if name in cells}
-        found = self.entities.encode_cells(own, seed, missing)
-        own = {name: cells[name] for name in self.rows.names if name in cells}
-        num, rows = len(cells[self.length]), None
+        found = self.entities.encode_cells(_some(cells, self.entities.names), seed, missing)
+        own, lengths = _some(cells, self.rows.names), cells[self.length]
+        rows = self.rows.encode_cells(own, seed, missing) if own else {}
         has_lengths = own or missing != -1
         if has_lengths:
-            there = np.arange(self.num_steps) < np.array(cells[self.length])[:, None]
-        if own:
-            rows = self.rows.encode_cells(own, seed, missing)
-        parts = self.row_parts
+            there = self._steps_of(lengths)
+        parts, shapes = self.row_parts, self.event_shape()
         for name, flow in self.rows.flow().items():
-            shape = (num, self.num_steps, *self.rows.event_shape()[name])
-            x = np.full(shape, -1, "int32") if flow.discrete else np.full(shape, np.nan, "float32")
-            if rows is not None:
+            unknown, dtype = (-1, "int32") if flow.discrete else (np.nan, "float32")
+            x = np.full((len(lengths), *shapes[parts[name]]), unknown, dtype)
+            if name in rows:
                 x[there] = rows[name]
             if has_lengths and (missing == 0 or name == self.rows.present_part):
                 x[~there] = 0
             found[parts[name]] = x
         return found
 
+    def _steps_of(self, lengths):
+        """Returns which steps entities of these lengths have: bool, `(num, num_steps)`."""
+        return np.arange(self.num_steps) < np.array(lengths)[:, None]
+
     def decode_cells(
         self, parts: Mapping[str, Array], known: Mapping[str, Sequence[Any]] | None = None
     ) -> dict[str, list[Any]]:
         """As `keras_bfn.tables.Table.decode_cells`, for cells as `read` returns them."""
-        names = list(self.event_shape())
-        if not isinstance(parts, dict) or not set(names) <= set(parts):
-            raise mismatch("parts", f"must be a dict with the parts {names}", describe(parts))
-        own = None if known is None else {name: known[name] for name in self.entities.names}
-        cells = self.entities.decode_cells(
-            {name: parts[name] for name in self.entities.event_shape()}, own
-        )
-        there = np.arange(self.num_steps) < np.array(cells[self.length])[:, None]
-        rows, own_parts = {}, self.row_parts
-        for name, shape in self.rows.event_shape().items():
-            x = np.asarray(parts[own_parts[name]])
-            rows[name] = x.reshape(len(x), self.num_steps, *shape)[there]
-        own = {name: x for name, x in (known or {}).items() if name in self.rows.names} or None
-        return {**cells, **self.rows.decode_cells(rows, own)}
+        check_parts(parts, self.event_shape())
+        own, of_rows = (_some(known or {}, t.names) or None for t in (self.entities, self.rows))
+        cells = self.entities.decode_cells(parts, own)
+        there = self._steps_of(cells[self.length])
+        rows = {name: np.asarray(parts[part])[there] for name, part in self.row_parts.items()}
+        return {**cells, **self.rows.decode_cells(rows, of_rows)}
 
     def flow(self) -> dict[str, Flow]:
         """Returns the dict of flows, with the priors of the observed values."""
@@ -311,10 +297,8 @@ class Sequences(Immutable):
 
     def event_shape(self) -> dict[str, tuple[int, ...]]:
         """Returns the dict of the parts' shapes."""
-        parts = self.row_parts
-        rows = {
-            parts[name]: (self.num_steps, *shape) for name, shape in self.rows.event_shape().items()
-        }
+        shapes = self.rows.event_shape()
+        rows = {part: (self.num_steps, *shapes[name]) for name, part in self.row_parts.items()}
         return {**self.entities.event_shape(), **rows}
 
     def make_model(
@@ -345,10 +329,6 @@ class Sequences(Immutable):
 
 def _some(columns, names):
     return {name: column for name, column in columns.items() if name in names}
-
-
-def _repeat(values, counts):
-    return [value for value, count in zip(values, counts, strict=True) for _ in range(count)]
 
 
 def _group(frame, entity):

@@ -85,11 +85,8 @@ class Table(Immutable):
         self.rules = {name: rules[name] for name in in_order(rules)}
         unsent = {name for name, rule in rules.items() if rule.column is None}
         if not columns or list(columns) != [name for name in dtypes if name not in unsent]:
-            raise refusal(
-                "dtypes",
-                f"must have the same keys as `columns`, at least one: {list(columns)}",
-                dtypes,
-            )
+            expected = f"must have the same keys as `columns`, at least one: {list(columns)}"
+            raise refusal("dtypes", expected, dtypes)
         self.prior = prior
         if self.numbers:
             number_flow(prior).check_event_shape((len(self.numbers),))
@@ -164,14 +161,13 @@ class Table(Immutable):
     @property
     def numbers_part(self) -> str:
         """The name of the numbers' part: `"numbers"`, unless a column has it."""
-        return self._free("numbers")
+        return free_name("numbers", self.dtypes)
 
     @property
     def cycles_parts(self) -> dict[str, str]:
         """The names of the parts of cycles: a dict from the columns that have cycles."""
-        return {
-            name: self._free(f"{name} cycles") for name in self.numbers if self.columns[name].cycles
-        }
+        cyclic = [name for name in self.numbers if self.columns[name].cycles]
+        return {name: free_name(f"{name} cycles", self.dtypes) for name in cyclic}
 
     @property
     def nullable(self) -> list[str]:
@@ -181,10 +177,7 @@ class Table(Immutable):
     @property
     def present_part(self) -> str:
         """The name of the part that states which cells are present: `"present"`, unless taken."""
-        return self._free("present")
-
-    def _free(self, name):
-        return free_name(name, self.dtypes)
+        return free_name("present", self.dtypes)
 
     def encode(self, df: Frame, seed: int | None = None) -> dict[str, Array]:
         """Converts the rows of a frame to data of the flow, a dict of arrays.
@@ -220,13 +213,10 @@ class Table(Immutable):
     def read(self, df: Frame) -> dict[str, list[Any]]:
         """Returns the cells of a frame: a dict of lists, for the table's columns in the frame."""
         frame = frames.read_frame(df)
-        if not set(self.names) & set(frame.columns):
+        shared = [name for name in self.names if name in frame.columns]
+        if not shared:
             raise refusal("df", f"must have some of the columns {self.names}", frame.columns)
-        return {
-            name: self.read_column(name, frame[name])
-            for name in self.names
-            if name in frame.columns
-        }
+        return {name: self.read_column(name, frame[name]) for name in shared}
 
     def complete(self, cells: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         """Returns the cells of all columns: None in those that `cells` lacks."""
@@ -262,10 +252,8 @@ class Table(Immutable):
 
     def dtypes_for(self, cells: Mapping[str, Sequence[Any]]) -> dict[str, str]:
         """Returns the dtypes, as text, with 64 bits where a rule computed larger integers."""
-        ruled = {name for key, rule in self.rules.items() for name in (key, *rule.others)}
-        wider = {
-            name: frames.with_room(self.dtypes[name], cells[name]) for name in ruled & {*cells}
-        }
+        ruled = _names_of(self.rules) & {*cells}
+        wider = {name: frames.with_room(self.dtypes[name], cells[name]) for name in ruled}
         return {**self.dtypes, **wider}
 
     def check_cells(self, cells: Mapping[str, Sequence[Any]]) -> None:
@@ -290,12 +278,12 @@ class Table(Immutable):
             ValueError: if the table does not allow a cell, or the seed is not an int.
         """
         rng = None if seed is None else np.random.default_rng(check_seed(seed))
-        unknown = [None] * len(next(iter(cells.values())))
-        remainders = self._find_remainders(cells)
+        everything = self.complete(cells)
+        remainders = self._find_remainders(everything)
         found: dict[str, Array] = {}
         present: list[list[int]] = []
         for name, column in self.columns.items():
-            values = remainders.get(name, cells.get(name, unknown))
+            values = remainders.get(name, everything[name])
             code = missing if name in cells else -1
             drawn = (rng,) if isinstance(column, Number) else ()
             with _naming(name):
@@ -303,13 +291,12 @@ class Table(Immutable):
             if name in self.cycles_parts:
                 own[self.cycles_parts[name]] = column.encode_cycles(values)
             if column.nullable:
-                present.append([code if cell is None else 1 for cell in cells.get(name, unknown)])
+                present.append([code if cell is None else 1 for cell in everything[name]])
                 if code == 0:
                     _put_values(own.values(), np.array(present[-1]) == 0, rng)
             found |= own
-        numbers = [found.pop(name) for name in self.numbers]
-        if numbers:
-            found[self.numbers_part] = np.stack(numbers, axis=-1)
+        if self.numbers:
+            found[self.numbers_part] = np.stack([found[name] for name in self.numbers], axis=-1)
         if present:
             found[self.present_part] = np.array(present, "int32").T
         return {name: found[name] for name in self.event_shape()}
@@ -320,15 +307,14 @@ class Table(Immutable):
         Raises:
             ValueError: if a row breaks a rule, or does not determine a cell.
         """
-        unknown = [None] * len(next(iter(cells.values())))
         found, solved = {}, set()
         for name, rule in self.rules.items():
-            others = [cells.get(other, unknown) for other in rule.others]
+            others = [cells[other] for other in rule.others]
             with _naming(name):
                 dtype = frames.narwhals_dtype(self.library, self.dtypes[name])
                 show = functools.partial(frames.show_cell, dtype=dtype)
-                found[name] = rule.find_remainders(cells.get(name, unknown), others, show)
-                for row, other in rule.find_unknown(cells.get(name, unknown), others):
+                found[name] = rule.find_remainders(cells[name], others, show)
+                for row, other in rule.find_unknown(cells[name], others):
                     if other in self.rules or (row, other) in solved:
                         expected = f"must only be given together with {other!r}, for {rule!r}"
                         raise ValueError(f"{expected}. Received: row {row} without {other!r}")
@@ -351,22 +337,16 @@ class Table(Immutable):
         Raises:
             ValueError: if `parts` lacks a part.
         """
-        names = list(self.event_shape())
-        if not isinstance(parts, dict) or not set(names) <= set(parts):
-            raise mismatch("parts", f"must be a dict with the parts {names}", describe(parts))
-        found: dict[str, tuple[Array, ...]] = {
-            name: (np.asarray(parts[name]),) for name in self.columns if name in parts
-        }
-        if self.numbers:
-            numbers = np.asarray(parts[self.numbers_part]).T
-            found |= {name: (x,) for name, x in zip(self.numbers, numbers, strict=True)}
-        for name, part in self.cycles_parts.items():
-            found[name] += (np.asarray(parts[part]),)
-        cells = {name: column.decode(*found[name]) for name, column in self.columns.items()}
-        if self.nullable:
-            present = np.asarray(parts[self.present_part]).T
-            for name, codes in zip(self.nullable, present, strict=True):
-                pairs = zip(codes, cells[name], strict=True)
+        check_parts(parts, self.event_shape())
+        numbers = iter(np.asarray(parts.get(self.numbers_part, ())).T)
+        present = iter(np.asarray(parts.get(self.present_part, ())).T)
+        cells, cycles_parts = {}, self.cycles_parts
+        for name, column in self.columns.items():
+            x = next(numbers) if isinstance(column, Number) else np.asarray(parts[name])
+            angles = (np.asarray(parts[cycles_parts[name]]),) if name in cycles_parts else ()
+            cells[name] = column.decode(x, *angles)
+            if column.nullable:
+                pairs = zip(next(present), cells[name], strict=True)
                 cells[name] = [None if code == 0 else cell for code, cell in pairs]
         remainders = {name: cells.pop(name, None) for name in self.rules}
         if known is not None:
@@ -388,26 +368,24 @@ class Table(Immutable):
 
     def flow(self) -> dict[str, Flow]:
         """Returns the dict of flows, with the priors of the observed values."""
-        found = {
-            name: column.flow()
-            for name, column in self.columns.items()
-            if not isinstance(column, Number)
-        }
+        numbers = self.numbers
+        found: dict[str, Flow] = {self.numbers_part: number_flow(self.prior)} if numbers else {}
+        found |= {name: x.flow() for name, x in self.columns.items() if name not in numbers}
         found |= {part: CircularFlow() for part in self.cycles_parts.values()}
         if self.nullable:
             found[self.present_part] = DiscreteFlow(2, CATEGORY_ACCURACY)
-        return {self.numbers_part: number_flow(self.prior), **found} if self.numbers else found
+        return found
 
     def event_shape(self) -> dict[str, tuple[int, ...]]:
         """Returns the dict of the parts' shapes."""
-        shapes: dict[str, tuple[int, ...]] = {
-            name: () for name in self.columns if name not in self.numbers
-        }
+        numbers = self.numbers
+        found: dict[str, tuple[int, ...]] = {self.numbers_part: (len(numbers),)} if numbers else {}
+        found |= {name: () for name in self.columns if name not in numbers}
         for name, part in self.cycles_parts.items():
-            shapes[part] = (len(self.columns[name].cycles),)
+            found[part] = (len(self.columns[name].cycles),)
         if self.nullable:
-            shapes[self.present_part] = (len(self.nullable),)
-        return {self.numbers_part: (len(self.numbers),), **shapes} if self.numbers else shapes
+            found[self.present_part] = (len(self.nullable),)
+        return found
 
     def make_model(
         self, width: int = 128, num_blocks: int = 2, dropout: float = 0.1, seed: int | None = None
@@ -439,6 +417,12 @@ def free_name(name, taken):
     return name
 
 
+def check_parts(parts, names):
+    """Raises a `ValueError` unless data are a dict with parts of these names."""
+    if not isinstance(parts, dict) or not set(names) <= set(parts):
+        raise mismatch("parts", f"must be a dict with the parts {list(names)}", describe(parts))
+
+
 def make_table_model(table, seed, **options):
     """Makes an untrained model of a table, or of anything with its methods.
 
@@ -448,13 +432,13 @@ def make_table_model(table, seed, **options):
         **options: as in `keras_bfn.networks.MultiPart`.
     """
     flow = table.flow()
-    options["times"] = "variables"  # any cells can be given
     orders = {"together": 0.4, "given": 0.4}
     if any(part.can_be_told for part in flow.values()):
         orders["random"] = 0.2
-    network = networks.MultiPart(flow, table.event_shape(), **options)
+    times = "variables"  # any cells can be given
+    network = networks.MultiPart(flow, table.event_shape(), times=times, **options)
     return TableModel(
-        flow, network, table, times="variables", orders=orders, allow_missing=True, seed=seed
+        flow, network, table, times=times, orders=orders, allow_missing=True, seed=seed
     )
 
 
@@ -480,6 +464,11 @@ def _check_rules(rules, names):
             raise refusal(f"rules[{name!r}]", expected, rule)
 
 
+def _names_of(rules):
+    """Returns the names of the columns with rules, and of those that they refer to."""
+    return {name for key, rule in rules.items() for name in (key, *rule.others)}
+
+
 def _fill(known, drawn):
     """Returns the known cells, and where there is none the drawn ones."""
     return [new if cell is None else cell for cell, new in zip(known, drawn, strict=True)]
@@ -493,7 +482,7 @@ def _remainders_of(frame, rules):
     _check_rules(rules, frame.columns)
     in_order(rules)  # raises an error if they refer to each other
     cells, kinds = {}, {}
-    for name in {name for key, rule in rules.items() for name in (key, *rule.others)}:
+    for name in _names_of(rules):
         kinds[name] = frames.kind_of(frame[name])
         if kinds[name] not in ("integer", "float", "time"):
             expected = "must be numbers or times, for a rule (dates are to be parsed before)"
@@ -502,14 +491,12 @@ def _remainders_of(frame, rules):
             cells[name] = frames.read_cells(frame[name])
     found = {}
     for name, rule in rules.items():
-        series = [frame[other] for other in (name, *rule.others)]
-        dtypes = [str(one.to_native().dtype) for one in series]
-        found_kinds = {kinds[other] for other in (name, *rule.others)}
-        if len(found_kinds) > 1 or (found_kinds != {"integer"} and len(set(dtypes)) > 1):
+        dtypes = [str(frame[other].to_native().dtype) for other in (name, *rule.others)]
+        if len(set(dtypes)) > 1 and {kinds[other] for other in (name, *rule.others)} != {"integer"}:
             expected = "must be of integers, or of floats or times of one dtype"
             raise refusal(f"rules[{name!r}]", expected, dtypes)
         with _naming(name):
-            show = functools.partial(frames.show_cell, dtype=frames.dtype_in(series[0]))
+            show = functools.partial(frames.show_cell, dtype=frames.dtype_in(frame[name]))
             others = [cells[other] for other in rule.others]
             rest = rule.find_remainders(cells[name], others, show)
         pairs = zip(rest, cells[name], strict=True)
