@@ -654,6 +654,11 @@ CALLS = {
             "length=3",
         ),
         (
+            lambda t: datasets.Bytes().encode_batch(["abcd", "abcdef", "abcde"], 3),
+            "must be at least 6, the number of tokens of 'abcdef'",
+            "length=3",
+        ),
+        (
             lambda t: t.subwords.encode_batch(["a", "a a a"], 3),
             "must be at least 5, the number of tokens of 'a a a'",
             "length=3",
