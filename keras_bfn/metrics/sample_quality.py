@@ -59,9 +59,10 @@ class SampleQuality:
         self._class_frequencies = np.bincount(labels) / len(labels)
         inputs = keras.Input(images.shape[1:])
         x = inputs
+        last = {"data_format": "channels_last"}
         for width in (32, 64):
-            x = layers.Conv2D(width, 3, strides=2, padding="same", activation="relu")(x)
-        x = layers.Dropout(0.3)(layers.Flatten()(x))
+            x = layers.Conv2D(width, 3, strides=2, padding="same", activation="relu", **last)(x)
+        x = layers.Dropout(0.3)(layers.Flatten(**last)(x))
         x = features = layers.Dense(num_features, activation="relu")(x)
         outputs = layers.Dense(len(self._class_frequencies))(layers.Dropout(0.3)(x))
         self._network = keras.Model(inputs, [features, outputs])

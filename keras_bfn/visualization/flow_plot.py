@@ -74,10 +74,11 @@ def plot_flow(
         raise refusal("variable", f"must be an index into shape {tuple(event_shape)}", variable)
     variable = tuple(map(int, variable))
     t = trajectory.t if trajectory.t.ndim == 1 else trajectory.t[:, sample, *variable]
-    if t[0] == 1:
-        expected = "must be a sampled variable: a given one has no messages"
-        raise refusal("variable", expected, variable)
-    steps = np.unique(np.linspace(0, len(t) - 2, num_steps).round().astype(int))
+    sent = np.flatnonzero(np.diff(t) > 0)  # with own times, not all variables in every step
+    if not sent.size:
+        expected = "must get messages: there are none after a single prediction, nor about given or"
+        raise refusal("variable", f"{expected} missing variables", variable)
+    steps = sent[np.unique(np.linspace(0, len(sent) - 1, num_steps).round().astype(int))]
     final = _OneVariable(flow, trajectory, t, len(t) - 1, sample, variable).mode
     predictions = [_OneVariable(flow, trajectory, t, step, sample, variable) for step in steps]
 

@@ -28,6 +28,25 @@ def test_the_four_distributions_of_every_flow_are_drawn(name, tmp_path):
     assert np.abs(pictures[0] - pictures[1]).mean() > 1e-3
 
 
+def test_steps_are_those_that_send_messages_about_the_variable(tmp_path, monkeypatch):
+    flow = FLOWS["discrete"]()
+    t = np.array([[0, 0, 0], [0, 0.3, 0], [0, 1, 0.5], [0, 1, 1]], "float32")[:, None]
+    s = np.zeros((4, 1, 3, flow.embedding_size), "float32")
+    params = np.zeros((4, 1, 3, flow.output_size), "float32")
+    steps, shown = Prediction(t, s, np.full_like(s, 0.2), params), []
+    make = flow_plot._OneVariable
+    monkeypatch.setattr(
+        flow_plot, "_OneVariable", lambda *args: shown.append(args[3]) or make(*args)
+    )
+    plot_flow(flow, steps, tmp_path / "flow.png", variable=(2,))
+    assert shown == [3, 1, 2]  # the last prediction, and those before messages
+    with pytest.raises(ValueError, match="`variable` must get messages"):
+        plot_flow(flow, steps, tmp_path / "flow.png", variable=(0,))
+    single = Prediction(t[-1:, 0, 0], *(x[-1:] for x in steps[1:]))
+    with pytest.raises(ValueError, match="`variable` must get messages"):
+        plot_flow(flow, single, tmp_path / "flow.png")
+
+
 @pytest.mark.parametrize(
     "name", ["discrete-2", "discrete-3", "discrete-3-chain", "discretized", "continuous-joint"]
 )
