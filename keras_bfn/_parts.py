@@ -76,6 +76,13 @@ def order_parts(flow, values):
     return values
 
 
+def check_part(part):
+    """Returns the argument `part`, the name of a part, or None, for a flow not known yet."""
+    if part is not None and not isinstance(part, str):
+        raise refusal("part", "must be the name of a part, or None", part)
+    return part
+
+
 def pick_part(name, flow, *values):
     """Returns the tuple of the flow and the values of the part called `name`.
 
@@ -110,13 +117,19 @@ def part_names(flow, name):
     return name
 
 
-def check_names(flow, x, name="x"):
-    """Returns the `part_names`; raises a `ValueError` unless `x` has exactly the flow's parts."""
+def check_names(flow, x, name="x", some=False):
+    """Returns the `part_names`; raises a `ValueError` unless `x` has the flow's parts.
+
+    With `some`, parts may be left out.
+    """
     is_dict = isinstance(flow, dict)
-    if is_dict != isinstance(x, dict) or (is_dict and x.keys() != flow.keys()):
+    suits = is_dict == isinstance(x, dict)
+    if is_dict and suits:
+        suits = x.keys() <= flow.keys() if some else x.keys() == flow.keys()
+    if not suits:
         expected = f"must not be a dict, because the flow is {flow!r}"
         if is_dict:
-            expected = f"must be a dict with the parts {list(flow)}"
+            expected = f"must be a dict with {'some of ' if some else ''}the parts {list(flow)}"
         raise mismatch(name, expected, describe(x))
     return part_names(flow, name)
 

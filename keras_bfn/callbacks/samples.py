@@ -7,11 +7,11 @@ import keras
 
 from keras_bfn import samplers
 from keras_bfn._imports import tell_to_install
-from keras_bfn._parts import pick_part
+from keras_bfn._parts import check_part, pick_part
 from keras_bfn._typing import Array, ArrayLike, Parts, Path
 from keras_bfn._validation import check_int, check_path, check_seed, refusal
 from keras_bfn.flows import Flow
-from keras_bfn.inference.generation import check_sampler, sampler_for
+from keras_bfn.inference.generation import sampler_for
 from keras_bfn.inference.text import text_part
 from keras_bfn.inputs.conditions import condition_inputs
 from keras_bfn.models import averaging
@@ -48,9 +48,7 @@ class _Samples(keras.callbacks.Callback):
         self.sampler, self.condition = samplers.get(sampler), condition
         self.seed = seed if seed is None else check_seed(seed)
         self.tensorboard = None if tensorboard is None else check_path("tensorboard", tensorboard)
-        if part is not None and not isinstance(part, str):
-            raise refusal("part", "must be the name of a part, or None", part)
-        self.part, self.order = part, order
+        self.part, self.order = check_part(part), order
 
     @property
     def source(self) -> Any:
@@ -59,7 +57,7 @@ class _Samples(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         pick_part(self.part, self.source.flow)
-        check_sampler(sampler_for(self.source, self.sampler), self.source.flow)
+        sampler_for(self.source, self.sampler)
         check_order(self.source, self.order)
         condition_inputs(self.source, self.condition, self.num_samples)
         self.directory.mkdir(parents=True, exist_ok=True)

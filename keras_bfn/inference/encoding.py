@@ -3,10 +3,9 @@
 import numpy as np
 from keras import ops
 
-from keras_bfn import samplers
 from keras_bfn._parts import count_examples, map_parts, order_parts
 from keras_bfn._validation import MOST_STEPS, check_int, check_verbose, refusal
-from keras_bfn.inference.generation import check_deterministic, check_sampler
+from keras_bfn.inference.generation import check_deterministic, sampler_for
 from keras_bfn.inference.program import LoopProgram, check_batch_size, room_for
 from keras_bfn.inputs.arrays import check_data
 from keras_bfn.inputs.conditions import condition_inputs
@@ -23,7 +22,7 @@ class EncodingProgram(LoopProgram):
     """
 
     def find_times(self, num_steps):
-        return self.all_times(num_steps)[::-1]
+        return super().find_times(num_steps, up_to_1=True)[::-1]
 
     def call(self, inputs):
         flow, sampler, seed = self.model.flow, self.sampler, self.model.seed_generator
@@ -38,10 +37,10 @@ class EncodingProgram(LoopProgram):
         def act(i, states, predictions, outputs):
             return self.step(states, outputs, times[i], times[i + 1], seed)
 
-        s = self.model.sample_evidence(x, inputs["ones"])
-        states = map_parts(
-            lambda flow, s: sampler.init_from(s / ops.sqrt(flow.schedule.beta(1.0))), flow, s
-        )
+        def start(flow, s):
+            return sampler.init_from(s / ops.sqrt(flow.schedule.beta(1.0)))
+
+        states = map_parts(start, flow, self.model.sample_evidence(x, inputs["ones"]))
         states = self.loop(predict, act, states, inputs)
         latents = map_parts(lambda flow, state: sampler.latents(state), flow, states)
         if mask is not None:
@@ -53,16 +52,12 @@ def encode(model, x, num_steps, sampler, condition, seed, batch_size, verbose):
     """Returns the result of `BayesianFlowNetwork.encode` for these arguments."""
     num_steps = check_int("num_steps", num_steps, 1, MOST_STEPS)
     check_verbose(verbose)
-    sampler = samplers.get(sampler)
+    sampler = sampler_for(model, sampler)
     check_deterministic(sampler)
     if sampler.jumps:
         raise refusal("sampler", "must not jump, because jumps do not run backwards", sampler)
     if sampler.temperature != 1:
-        raise ValueError(
-            "Argument `sampler` must have temperature=1 for encoding. "
-            f"Received: a sampler with temperature={sampler.temperature}"
-        )
-    check_sampler(sampler, model.flow)
+        raise refusal("sampler", "must have temperature=1 for encoding", sampler)
     x = check_data(model.flow, model.event_shape, x, allow_missing=model.allow_missing)
     num = count_examples(x)
     batch_size = check_batch_size(batch_size, num)

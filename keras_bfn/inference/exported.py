@@ -37,18 +37,10 @@ def make_function(model, what, sampler, condition, guided):
     shapes = map_parts(lambda shape: (EXAMPLE_ROWS, *shape), model.event_shape)
     model.build_for(shapes, inputs.get("condition"))
     if what == "network":
-        taken = make_symbolic_inputs(
-            model.flow,
-            model.event_shape,
-            None,
-            model.times,
-            model.signature.takes_mask,
-            model.signature.takes_jumps,
-        )
-        inputs |= keras.tree.map_structure(
-            lambda x: ops.zeros((EXAMPLE_ROWS, *x.shape[1:]), x.dtype), taken
-        )
-        if model.signature.takes_causal:
+        known, signature = (model.flow, model.event_shape, None, model.times), model.signature
+        taken = make_symbolic_inputs(*known, signature.takes_mask, signature.takes_jumps)
+        inputs |= keras.tree.map_structure(_zeros, taken)
+        if signature.takes_causal:
             inputs["causal"] = ops.zeros((EXAMPLE_ROWS,), "bool")
         return functools.partial(call, model), inputs
     sampler = sampler_for(model, sampler)
@@ -93,13 +85,18 @@ def _example_conditions(model, condition):
     """Returns example inputs for the condition, if any, with names, shapes and dtypes."""
     taken = model.signature.condition
     if condition is None and taken is not None:
-        condition = map_parts(lambda x: np.zeros((1, *x.shape[1:]), x.dtype), taken)
+        condition = map_parts(_zeros, taken)
     if condition is not None:
         condition = map_parts(lambda x: np.repeat(to_numpy(x)[:1], EXAMPLE_ROWS, axis=0), condition)
     return keras.tree.map_structure(
         lambda x: ops.convert_to_tensor(x, "float32" if x.dtype.kind == "f" else "int32"),
         condition_inputs(model, condition, EXAMPLE_ROWS),
     )
+
+
+def _zeros(x):
+    """Returns zeros in the place of a symbolic input."""
+    return ops.zeros((EXAMPLE_ROWS, *x.shape[1:]), x.dtype)
 
 
 def _example_step(program, conditions):

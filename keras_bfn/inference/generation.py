@@ -8,20 +8,14 @@ from keras import ops
 
 from keras_bfn import orders, samplers
 from keras_bfn._backend import write_step
-from keras_bfn._parts import (
-    check_has_event_shape,
-    check_names,
-    leave_out,
-    list_parts,
-    map_parts,
-    order_parts,
-)
+from keras_bfn._parts import check_has_event_shape, check_names, list_parts, map_parts, order_parts
 from keras_bfn._validation import (
     MOST_STEPS,
     check_bool,
     check_int,
     check_numbers,
     check_verbose,
+    mismatch,
     refusal,
 )
 from keras_bfn.inference.guiding import check_guidance
@@ -89,9 +83,8 @@ class GenerationProgram(LoopProgram):
         if self.keeps_trajectory:
             trajectory = map_parts(nothing, model.flow, model.event_shape)
         carry = states, trajectory, ops.full((batch_size,), -1, dtype="int32")
-        carry = self.loop(predict, act, carry, inputs)
+        states, trajectory, unknown_at = self.loop(predict, act, carry, inputs)
 
-        states, trajectory, unknown_at = carry
         last = ops.copy(self.num_steps)
         predictions, outputs, *_ = self.predict_at(last, states, inputs, guides=False)
         if self.keeps_trajectory:
@@ -147,17 +140,12 @@ class GenerationResult(NamedTuple):
     log_weights: Any = None
 
 
-class Guides(NamedTuple):
-    """The arguments of `BayesianFlowNetwork.generate` and `inpaint` that guide samples."""
+class Options(NamedTuple):
+    """The arguments of `BayesianFlowNetwork.generate` and `inpaint` that set how to sample."""
 
     condition: Any
     guidance_scale: Any
     guidance: Any
-
-
-class Options(NamedTuple):
-    """The arguments of `BayesianFlowNetwork.generate` and `inpaint` that set how to sample."""
-
     num_steps: Any
     num_particles: Any
     seed: Any
@@ -173,12 +161,11 @@ def refuse_details(options, function):
         raise refusal("return_details", expected, options["return_details"])
 
 
-def generate(model, num_samples, sampler, order, given, latents, lengths, guides, options):
+def generate(model, num_samples, sampler, order, given, latents, lengths, options):
     """Returns the result of `BayesianFlowNetwork.generate` for these arguments."""
     num_samples = check_int("num_samples", num_samples, 1)
     sampler = sampler_for(model, sampler)
     check_has_event_shape(model)
-    check_sampler(sampler, model.flow)
     inputs = {"ones": np.ones(num_samples, "float32")}
     if lengths is not None:
         inputs["observed"] = within_lengths(model, lengths, model.event_shape, num_samples)
@@ -187,10 +174,10 @@ def generate(model, num_samples, sampler, order, given, latents, lengths, guides
     if latents is not None:
         known = inputs.get("known")
         inputs["latents"] = _check_latents(model, latents, known, sampler, num_samples)
-    return draw(model, model.event_shape, sampler, order, inputs, guides, options)
+    return draw(model, model.event_shape, sampler, order, inputs, options)
 
 
-def draw(model, event_shape, sampler, order, inputs, guides, options):
+def draw(model, event_shape, sampler, order, inputs, options):
     """Returns samples, or a `GenerationResult` with them.
 
     Args:
@@ -200,23 +187,20 @@ def draw(model, event_shape, sampler, order, inputs, guides, options):
         order: the order in which variables are sampled.
         inputs: the program's inputs other than guides: `"ones"`, of shape `(num_samples,)`, and
             optionally `"given"` and `"known"`, `"latents"` and `"observed"`.
-        guides: `Guides`.
         options: `Options`.
     """
-    num_samples, condition = len(inputs["ones"]), guides.condition
+    num_samples, condition, guidance = len(inputs["ones"]), options.condition, options.guidance
     num_steps = check_int("num_steps", options.num_steps, 1, MOST_STEPS)
     details = check_bool("return_details", options.return_details)
     check_verbose(options.verbose)
-    classifier_free = check_classifier_free(
-        model, condition, "known" in inputs, guides.guidance_scale
-    )
+    scale = options.guidance_scale
+    classifier_free = check_classifier_free(model, condition, "known" in inputs, scale)
     inputs = inputs | condition_inputs(model, condition, num_samples)
     if classifier_free is not None:
         inputs["guidance_rescale"] = np.full(num_samples, classifier_free.rescale, "float32")
     if not model.built:
         shapes = map_parts(lambda shape: (num_samples, *shape), event_shape)
         model.build_for(shapes, inputs.get("condition"))
-    guidance = guides.guidance
     if guidance is not None:
         guidance, inputs["values"] = check_guidance(model, guidance, sampler, num_samples)
     order = check_order(model, order)
@@ -262,39 +246,31 @@ def _in_steps(times, prediction):
     return steps._replace(t=steps.t[:, 0]) if times == "shared" else steps
 
 
-def check_sampler(sampler, flow):
-    """Raises a `ValueError` if a sampler does not suit a flow, or a dict of flows."""
-    if sampler.temperature != 1 or sampler.top_k is not None or sampler.top_p is not None:
-        for (part,) in list_parts(flow):  # sharpening raises the error
-            params, s = (
-                ops.zeros((1, n), "float32") for n in (part.output_size, part.embedding_size)
-            )
-            sampler.sharpen(part.output_distribution(params, s, ops.ones(1, "float32")))
-
-
 def sampler_for(model, identifier):
-    """Returns the sampler of an object, a name, or None, and checks that it suits the network."""
+    """Returns the sampler of an object, a name, or None, and checks that it suits the model."""
     jumps = model.signature.takes_jumps
     default = "jump" if jumps else "ancestral"
     sampler = samplers.get(default if identifier is None else identifier)
     if sampler.jumps and not jumps:
-        raise ValueError(
-            "Argument `sampler` must not jump unless the network takes 't_next'. "
-            f"`keras_bfn.distillation` trains such a model. Received: sampler={sampler!r}"
-        )
+        expected = "must not jump unless the network takes 't_next'"
+        advice = "`keras_bfn.distillation` trains such a model"
+        raise refusal("sampler", f"{expected}. {advice}", sampler)
     if jumps and not sampler.jumps:
         expected = "must be 'jump', or a `JumpSampler`, for a network that takes 't_next'"
         raise refusal("sampler", expected, sampler)
+    if sampler.temperature != 1 or sampler.top_k is not None or sampler.top_p is not None:
+        for (flow,) in list_parts(model.flow):  # sharpening raises an error
+            sizes = flow.output_size, flow.embedding_size
+            params, s = (ops.zeros((1, size), "float32") for size in sizes)
+            sampler.sharpen(flow.output_distribution(params, s, ops.ones(1, "float32")))
     return sampler
 
 
 def check_deterministic(sampler):
     """Raises a `ValueError` unless the sampler's samples are a function of its start."""
     if not sampler.deterministic:
-        raise ValueError(
-            "Argument `sampler` must be deterministic, such as 'ode1' or 'ode2', to map latents "
-            f"to samples. Received: sampler={sampler!r}"
-        )
+        expected = "must be deterministic, such as 'ode1' or 'ode2', to map latents to samples"
+        raise refusal("sampler", expected, sampler)
 
 
 def _check_latents(model, latents, known, sampler, num_samples):
@@ -302,22 +278,19 @@ def _check_latents(model, latents, known, sampler, num_samples):
     flow = model.flow
     if isinstance(latents, dict) and isinstance(known, dict):
         # Parts that are given as a whole have no latents.
-        given = [name for name in flow if known[name].all()]
-        nothing = {
+        latents = latents | {
             name: np.zeros((num_samples, *model.event_shape[name], flow[name].embedding_size))
-            for name in given
+            for name in flow
+            if known[name].all()
         }
-        latents = leave_out(given, latents) | nothing
     names = check_names(flow, latents, "latents")
 
     def check(flow, event_shape, latents, name):
         latents = check_numbers(name, latents)
         shape = (num_samples, *event_shape, flow.embedding_size)
         if latents.shape != shape or not np.isfinite(latents).all():
-            raise ValueError(
-                f"Argument `{name}` must be finite and have shape {shape}: (num_samples, "
-                f"*event_shape, embedding_size). Received: shape {latents.shape}"
-            )
+            expected = f"must be finite and have shape {shape}: (num_samples, *event_shape, "
+            raise mismatch(name, f"{expected}embedding_size)", f"shape {latents.shape}")
         return latents
 
     return map_parts(check, flow, model.event_shape, latents, names)

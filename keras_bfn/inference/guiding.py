@@ -9,7 +9,7 @@ from keras import ops
 from keras_bfn import guidance as guidances
 from keras_bfn._backend import value_and_gradient
 from keras_bfn._parts import map_parts
-from keras_bfn._validation import check_numbers, refusal
+from keras_bfn._validation import check_numbers, mismatch, refusal
 from keras_bfn.guidance import Expected
 from keras_bfn.predictions import output_distributions
 
@@ -84,11 +84,9 @@ def _try(model, leaf, rows):
     log_likelihood = ops.convert_to_numpy(log_likelihood)
     differ = np.unique(log_likelihood[np.isfinite(log_likelihood)]).size > 1
     if differ and not any(map(np.any, gradient)):
-        raise ValueError(
-            "Argument `guidance` must be a differentiable function, without rounding, comparison "
-            f"or argmax. Received: a function whose gradient is 0 for {num} synthetic examples, "
-            f"although its values differ: {log_likelihood.tolist()}"
-        )
+        expected = "must be a differentiable function, without rounding, comparison or argmax"
+        came = f"a function whose gradient is 0 for {num} synthetic examples, although its values "
+        raise mismatch("guidance", expected, f"{came}differ: {log_likelihood.tolist()}")
 
 
 def guided_prediction(guidance, predict, flow, s, inputs, scales, noise):

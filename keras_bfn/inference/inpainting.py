@@ -5,18 +5,19 @@ import numpy as np
 from keras_bfn import guidance as guidances
 from keras_bfn._parts import (
     check_has_event_shape,
+    check_names,
     count_examples,
-    describe,
     map_parts,
     names_of,
     part_names,
 )
-from keras_bfn._validation import check_bool, check_int, standard_dtype, to_numpy
+from keras_bfn._validation import check_bool, check_int, mismatch, standard_dtype, to_numpy
 from keras_bfn.inference.generation import draw
 from keras_bfn.inference.particles import KnownVariables
 from keras_bfn.inputs.arrays import check_data, read_all, standardize
 from keras_bfn.inputs.missing import (
     all_missing,
+    check_mask,
     fill_missing,
     is_missing,
     some_value,
@@ -26,7 +27,7 @@ from keras_bfn.inputs.missing import (
 from keras_bfn.samplers import AncestralSampler
 
 
-def inpaint(model, x, mask, order, twisted, lengths, guides, options):
+def inpaint(model, x, mask, order, twisted, lengths, options):
     """Returns the result of `BayesianFlowNetwork.inpaint` for these arguments.
 
     With `times="variables"`, it generates given the known variables; otherwise their likelihood
@@ -48,29 +49,23 @@ def inpaint(model, x, mask, order, twisted, lengths, guides, options):
     x = map_parts(fill_missing, model.flow, x)
     if model.times == "variables":
         inputs |= {"given": x, "known": map_parts(lambda mask: mask > 0.5, mask)}
-        if guides.guidance is None or options.num_particles == 1:  # nothing needs to be weighed
+        if options.guidance is None or options.num_particles == 1:  # nothing needs to be weighed
             options = options._replace(num_particles=None)
     else:
-        known, guidance = KnownVariables(x, mask, twisted), guidances.get(guides.guidance)
-        guides = guides._replace(guidance=known if guidance is None else known * guidance)
-    return draw(model, event_shape, AncestralSampler(), order, inputs, guides, options)
+        known, guidance = KnownVariables(x, mask, twisted), guidances.get(options.guidance)
+        options = options._replace(guidance=known if guidance is None else known * guidance)
+    return draw(model, event_shape, AncestralSampler(), order, inputs, options)
 
 
 def _fill_in_parts(model, x, mask):
     """Returns data and masks of all parts: parts left out are missing, and unknown."""
     check_has_event_shape(model)
     mask = dict.fromkeys(x) if mask is None and isinstance(x, dict) else mask
-    for name, parts in (("x", x), ("mask", mask)):
-        if not isinstance(parts, dict) or not parts or not set(parts) <= set(model.flow):
-            raise ValueError(
-                f"Argument `{name}` must be a dict with some of the parts {list(model.flow)}. "
-                f"Received: {describe(parts)}"
-            )
-    missing = [name for name in mask if name not in x]
-    if missing:
-        raise ValueError(
-            f"Argument `x` must contain the parts that `mask` names. Received: x without {missing}"
-        )
+    check_names(model.flow, x, "x", some=True)
+    check_names(model.flow, mask, "mask", some=True)
+    if not mask or not set(mask) <= set(x):
+        expected = "must contain the parts that `mask` names, at least one"
+        raise mismatch("x", expected, f"x with {list(x)}, mask with {list(mask)}")
     # Anything but an array of examples is refused later.
     num = next((np.shape(part)[0] for part in x.values() if np.ndim(part)), 1)
     filled = map_parts(all_missing, model.flow, model.event_shape, num)
@@ -89,16 +84,8 @@ def _ignore_unknown(flow, x, mask):
 
 def _check_mask(flow, mask, x, name):
     missing = is_missing(x)
-    mask = ~missing if mask is None else to_numpy(mask, name)
-    known = spread(mask, x.shape)
-    if known is None:
-        raise ValueError(
-            f"Argument `{name}` must be a boolean array, true where `x` is known, that broadcasts "
-            f"to {x.shape}. Received: shape {mask.shape}, dtype {mask.dtype}"
-        )
+    known = check_mask(name, ~missing if mask is None else mask, x.shape)
     if (known & missing).any():
-        raise ValueError(
-            f"Argument `{name}` must be false where `x` is missing (NaN or, for integers, -1). "
-            f"Received: true for {(known & missing).sum()} missing values"
-        )
+        expected = "must be false where `x` is missing (NaN or, for integers, -1)"
+        raise mismatch(name, expected, f"true for {(known & missing).sum()} missing values")
     return known.astype("float32")

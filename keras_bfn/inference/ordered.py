@@ -19,6 +19,8 @@ from keras_bfn.inference.program import (
     room_for,
 )
 from keras_bfn.inputs.conditions import cast_conditions, guide, with_null_conditions
+from keras_bfn.inputs.given import known_inputs
+from keras_bfn.inputs.missing import all_missing
 from keras_bfn.inputs.states import left_to_right_state, split
 from keras_bfn.orders.orders import is_in_one_pass, order_noise
 
@@ -89,19 +91,7 @@ class OrderedProgram(SamplingProgram):
                 s = map_parts(evidence, model.flow, states, x, known, now)
                 t, causal = map_parts(lambda now: ops.where(now, time, 0.0), now), None
                 drawn = map_parts(lambda known, at_first: known & ~at_first, known, at_first)
-            return (
-                model.predict_params(
-                    s,
-                    t,
-                    inputs.get("condition"),
-                    mask=mask,
-                    guidance_scale=inputs.get("guidance_scale"),
-                    guidance_rescale=inputs.get("guidance_rescale"),
-                    known=known,
-                    causal=causal,
-                    drawn=drawn,
-                ),
-            )
+            return (self.ask(s, t, inputs, known=known, causal=causal, drawn=drawn),)
 
         def act(i, carry, predictions):
             states, x, known, num_unknown = carry
@@ -157,13 +147,8 @@ def draw_in_order(model, sampler, order, inputs, classifier_free, guidance, opti
             raise refusal("guidance_scale", expected, classifier_free)
         inputs["guidance_scale"] = np.full(num_samples, classifier_free.scale, "float32")
     if "known" not in inputs:
-        shapes = map_parts(lambda shape: (num_samples, *shape), event_shape)
-        inputs["known"] = map_parts(lambda shape: np.zeros(shape, "bool"), shapes)
-        inputs["given"] = map_parts(
-            lambda flow, shape: np.zeros(shape, "int32" if flow.discrete else "float32"),
-            model.flow,
-            shapes,
-        )
+        nothing = map_parts(all_missing, model.flow, event_shape, num_samples)
+        inputs |= known_inputs(model.flow, nothing)
     if order.is_random:
         inputs["noise"] = order_noise(model, order, num_samples, options.seed)
     in_one_pass = is_in_one_pass(model, order, inputs["known"])

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_bfn._parts import map_parts, of_any_part, sum_parts, sum_variables, unzip_parts
 from keras_bfn._random import normal
-from keras_bfn._validation import refusal
+from keras_bfn._validation import mismatch, refusal
 from keras_bfn.guidance import Guidance
 from keras_bfn.inference.guiding import log_likelihood
 from keras_bfn.inference.program import LoopProgram, count_unknown, first_unknown, put_known
@@ -103,11 +103,9 @@ class ParticleProgram(LoopProgram):
     def draw_anew(self, state, size, found):
         """Returns the state of the resampled particles, and the values of `found` for them."""
         rows, log_weights = resample(state["log_weights"], size, self.model.seed_generator)
-        s, unknown_at, found = keras.tree.map_structure(
-            lambda values: ops.take(values, rows, axis=0),
-            (state["s"], state["unknown_at"], found),
-        )
-        return state | {"s": s, "unknown_at": unknown_at, "log_weights": log_weights}, found
+        of_each = {"s": state["s"], "unknown_at": state["unknown_at"]}, found
+        of_each, found = keras.tree.map_structure(lambda x: ops.take(x, rows, axis=0), of_each)
+        return state | of_each | {"log_weights": log_weights}, found
 
     def send(self, inputs, t, t_next, s, outputs, shift):
         """Returns the next evidence, and log of its model over its proposal density, `(batch,)`.
@@ -174,22 +172,18 @@ def check_particles(sampler, guidance, are_weighed):
         raise refusal("guidance", "must not be None: it weights the particles", guidance)
     adds_messages = isinstance(sampler, MessageSampler) and not isinstance(sampler, SecondOrder)
     if not adds_messages or getattr(sampler, "noise", 1) != 1 or sampler.end == "last":
-        expected = (
-            "must be 'ancestral' or 'sde1', with noise=1 and without end='last', for particles"
-        )
-        raise refusal("sampler", expected, sampler)
+        expected = "must be 'ancestral' or 'sde1', with noise=1 and without end='last', for "
+        raise refusal("sampler", f"{expected}particles", sampler)
     for leaf in guidance.leaves():
         if leaf.fn is None and type(leaf).log_likelihood is Guidance.log_likelihood:
-            raise ValueError(
-                "Argument `guidance` must have a method `log_likelihood`, which weights the final "
-                f"samples. Received: {type(leaf).__name__}"
-            )
+            expected = "must have a method `log_likelihood`, which weights the final samples"
+            raise mismatch("guidance", expected, type(leaf).__name__)
         if are_weighed and (callable(leaf.scale) or leaf.interval != (0.0, 1.0)):
-            raise ValueError(
-                "Argument `guidance` must have a constant scale and interval=(0, 1) with several "
-                "particles or return_details=True, because their target does not change with time. "
-                f"Received: scale={leaf.scale}, interval={leaf.interval}"
+            expected = (
+                "must have a constant scale and interval=(0, 1) with several particles or "
+                "return_details=True, because their target does not change with time"
             )
+            raise mismatch("guidance", expected, f"scale={leaf.scale}, interval={leaf.interval}")
 
 
 class KnownVariables(Guidance):
@@ -214,32 +208,27 @@ class KnownVariables(Guidance):
     def log_h(self, expected, x, mask):
         if not self.twisted:
             return ops.zeros(ops.shape(of_any_part(x))[:1], "float32")
-        return _sum_known(
-            map_parts(
-                lambda flow, x, output, one: flow.log_expected(x, output, one.t),
-                expected.flow,
-                x,
-                expected.outputs,
-                expected.predictions,
-            ),
-            mask,
-        )
+
+        def nats(flow, x, output, one):
+            return flow.log_expected(x, output, one.t)
+
+        return _sum_known(nats, expected, x, mask)
 
     def log_likelihood(self, expected, x, mask):
-        return _sum_known(
-            map_parts(
-                lambda flow, x, one: -flow.reconstruction_loss(x, one.params, one.s),
-                expected.flow,
-                x,
-                expected.predictions,
-            ),
-            mask,
-        )
+        def nats(flow, x, output, one):
+            return -flow.reconstruction_loss(x, one.params, one.s)
+
+        return _sum_known(nats, expected, x, mask)
 
 
-def _sum_known(nats, mask):
-    known = map_parts(lambda nats, mask: ops.where(mask > 0.5, nats, 0.0), nats, mask)
-    return sum_parts(map_parts(sum_variables, known))
+def _sum_known(nats, expected, x, mask):
+    """Returns the sum of `nats(flow, x, output, prediction)` over the known variables."""
+
+    def of_part(flow, x, output, one, mask):
+        return sum_variables(ops.where(mask > 0.5, nats(flow, x, output, one), 0.0))
+
+    seen = x, expected.outputs, expected.predictions, mask
+    return sum_parts(map_parts(of_part, expected.flow, *seen))
 
 
 def reweight(log_weights, log_ratios):

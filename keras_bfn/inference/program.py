@@ -18,7 +18,7 @@ from keras_bfn._parts import (
     sum_variables,
 )
 from keras_bfn._random import Noise, normal, uniform
-from keras_bfn._validation import check_int
+from keras_bfn._validation import check_int, mismatch
 from keras_bfn.inference.guiding import guided_prediction, scales_at
 from keras_bfn.inputs.missing import put_missing
 
@@ -104,15 +104,14 @@ class SamplingProgram(Program):
         if guidance is not None and scans and self.compiled and not compiles_gradients_of_scans():
             self.compile(jit_compile=False, run_eagerly=model.run_eagerly)
 
-    def all_times(self, num_steps):
-        """Returns times from the sampler's start to 1, float32: the mean of the parts' times."""
-        times = [self.sampler.times(flow, num_steps) for (flow,) in list_parts(self.model.flow)]
-        return np.mean(times, axis=0, dtype="float64").astype("float32")
+    def find_times(self, num_steps, up_to_1=False):
+        """Returns the times of the predictions, float32: the mean of the parts' times.
 
-    def find_times(self, num_steps):
-        """Returns the times of the predictions: with `end="last"`, the last is that before 1."""
-        times = self.all_times(num_steps)
-        return times[:-1] if self.sampler.end == "last" else times
+        With `end="last"`, the last is that before 1, unless `up_to_1`.
+        """
+        times = [self.sampler.times(flow, num_steps) for (flow,) in list_parts(self.model.flow)]
+        times = np.mean(times, axis=0, dtype="float64").astype("float32")
+        return times[:-1] if self.sampler.end == "last" and not up_to_1 else times
 
     def start(self, batch_size, seed):
         """Returns the sampler's initial state, or a dict of the parts' states."""
@@ -153,16 +152,7 @@ class SamplingProgram(Program):
         def predict(s):
             if known is not None:
                 s = map_parts(know, flow, s, inputs["given"], known)
-            return self.model.predict_params(
-                s,
-                t,
-                inputs.get("condition"),
-                mask=inputs.get("observed"),
-                guidance_scale=inputs.get("guidance_scale"),
-                guidance_rescale=inputs.get("guidance_rescale"),
-                known=known,
-                t_next=arrival,
-            )
+            return self.ask(s, t, inputs, known=known, t_next=arrival)
 
         if scales is None:
             predictions, shift, log_h = predict(s), None, None
@@ -171,6 +161,12 @@ class SamplingProgram(Program):
                 self.guidance, predict, flow, s, inputs, scales, noise
             )
         return predictions, self.outputs(predictions), shift, log_h
+
+    def ask(self, s, t, inputs, **known):
+        """Calls the network with the condition, the mask and the guidance scale in the inputs."""
+        given = inputs.get("condition"), False, inputs.get("observed")
+        guides = inputs.get("guidance_scale"), inputs.get("guidance_rescale")
+        return self.model.predict_params(s, t, *given, *guides, **known)
 
     def outputs(self, predictions):
         """Returns the output distributions, as the sampler takes them."""
@@ -317,26 +313,20 @@ def check_found(model, unknown_at, num_unknown):
     steps = unknown_at[unknown_at >= 0]
     if not num_unknown.any() and not steps.size:
         return
-    weights = [w.path for w in model.network.weights if not _is_finite(w)]
+    all_weights = model.network.weights
+    weights = [w.path for w in all_weights if not np.isfinite(ops.convert_to_numpy(w)).all()]
     if weights:
         raise ValueError(
             "The network's weights must be finite. Received: NaN or infinity in "
-            f"{len(weights)} of {len(model.network.weights)} weights, such as {weights[0]}"
+            f"{len(weights)} of {len(all_weights)} weights, such as {weights[0]}"
         )
     if not steps.size:
         raise ValueError(
             "The network must return finite numbers. Received: NaN or infinity for "
             f"{np.count_nonzero(num_unknown)} of {num_unknown.size} samples"
         )
-    raise ValueError(
-        "Argument `guidance` must be finite and have a finite gradient. Received: NaN or "
-        f"infinity for {steps.size} of {unknown_at.size} samples, first at step {steps.min()}"
-    )
-
-
-def _is_finite(weight):
-    values = ops.convert_to_numpy(weight)
-    return values.dtype.kind != "f" or np.isfinite(values).all()
+    came = f"NaN or infinity for {steps.size} of {unknown_at.size} samples, first at step "
+    raise mismatch("guidance", "must be finite and have a finite gradient", f"{came}{steps.min()}")
 
 
 def know(flow, s, x, known):

@@ -11,11 +11,7 @@ from keras_bfn._validation import check_int, check_verbose, to_numpy
 from keras_bfn.inference.program import Program, check_batch_size, round_up
 from keras_bfn.inputs.arrays import check_arrays, read_all, split_condition
 from keras_bfn.inputs.given import check_given
-from keras_bfn.inputs.missing import (
-    check_sample_weight,
-    count_variables,
-    fill_missing_variables,
-)
+from keras_bfn.inputs.missing import check_sample_weight, count_variables, fill_missing_variables
 from keras_bfn.inputs.states import State, scored_state
 from keras_bfn.orders.orders import check_order, is_in_one_pass, order_noise
 from keras_bfn.predictions import nats_per_example
@@ -98,24 +94,15 @@ class RepeatedBatches(keras.utils.PyDataset):
 
 
 def score(
-    model,
-    x,
-    loss,
-    num_repeats,
-    batch_size,
-    order=None,
-    given=None,
-    sample_weight=None,
-    seed=None,
-    verbose="auto",
+    model, x, loss, num_repeats, batch_size, seed, verbose, order=None, given=None, weight=None
 ):
     """Returns transmission and reconstruction losses in nats per example, `(num_repeats, num)`.
 
     Args:
         model: the `BayesianFlowNetwork`.
-        x, num_repeats, batch_size, order, given, sample_weight, seed, verbose: as in its
-            `code_length`.
+        x, num_repeats, batch_size, seed, verbose, order, given: as in its `code_length`.
         loss: the transmission loss.
+        weight: the argument `sample_weight`.
 
     Returns:
         The tuple of a dict of both losses, each a dict of the parts' for a dict of flows, and of
@@ -127,18 +114,13 @@ def score(
     batch_size = check_batch_size(batch_size, count_examples(x))
     model.build_for(map_parts(np.shape, x), condition)
 
-    if sample_weight is not None:
-        sample_weight = check_sample_weight(model, map_parts(to_numpy, sample_weight), x)
+    if weight is not None:
+        weight = check_sample_weight(model, map_parts(to_numpy, weight), x)
     order = check_order(model, order)
     known = check_given(model, given, x)
     noise = order_noise(model, order, count_examples(x), seed)
-    inputs = {
-        "x": x,
-        "condition": condition,
-        "sample_weight": sample_weight,
-        "known": known,
-        "noise": noise,
-    }
+    inputs = {"x": x, "condition": condition, "known": known, "noise": noise}
+    inputs["sample_weight"] = weight
     batches = RepeatedBatches(inputs, num_repeats, round_up(batch_size, model))
     in_one_pass = is_in_one_pass(model, order, known)
     program = model.programs(CodeLengthProgram, loss, order, in_one_pass)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_bfn._parts import check_has_event_shape, describe, list_parts, part_names, pick_part
-from keras_bfn._validation import check_int, refusal, to_numpy
+from keras_bfn._parts import check_has_event_shape, check_names, list_parts, pick_part
+from keras_bfn._validation import check_int, mismatch, refusal, to_numpy
 from keras_bfn.datasets.tokenizers import check_tokenizer
 
 
@@ -23,21 +23,12 @@ def check_model_tokenizer(flow, tokenizer):
     """
     if tokenizer is None:
         return None
-    if isinstance(flow, dict):
-        if not isinstance(tokenizer, dict) or not set(tokenizer) <= set(flow):
-            raise ValueError(
-                f"Argument `tokenizer` must be a dict with some of the parts {list(flow)}. "
-                f"Received: {describe(tokenizer)}"
-            )
-        flow = {name: flow[name] for name in tokenizer}
-    names = part_names(flow, "tokenizer")
-    for one_flow, one_tokenizer, name in list_parts(flow, tokenizer, names):
-        num_classes = check_tokenizer(name, one_tokenizer).num_classes
-        if not one_flow.discrete or one_flow.data_range != (0, num_classes - 1):
-            raise ValueError(
-                f"Argument `{name}` must have as many classes as the flow {one_flow!r}. "
-                f"Received: {one_tokenizer!r}, which has num_classes={num_classes}"
-            )
+    names = check_names(flow, tokenizer, "tokenizer", some=True)
+    for one, own_flow, name in list_parts(tokenizer, flow, names):
+        num_classes = check_tokenizer(name, one).num_classes
+        if not own_flow.discrete or own_flow.data_range != (0, num_classes - 1):
+            expected = f"must have as many classes as the flow {own_flow!r}"
+            raise mismatch(name, expected, f"{one!r}, which has num_classes={num_classes}")
     return tokenizer
 
 
@@ -55,8 +46,7 @@ def text_part(model, part):
     if tokenizer is None:
         raise ValueError(
             "The model has no `tokenizer` for text. Pass one to the constructor, such as "
-            f"`datasets.Letters()`. Received: tokenizer={model.tokenizer!r}"
-            + ("" if part is None else f", part={part!r}")
+            f"`datasets.Letters()`. Received: tokenizer={model.tokenizer!r}, part={part!r}"
         )
     if len(event_shape) != 1:
         raise ValueError(
@@ -92,10 +82,8 @@ def encode_prompts(tokenizer, prompt, num_samples, longest):
         raise ValueError(f"Argument `prompt` must fit the model's tokenizer. {error}") from error
     for text, tokens in zip(prompts, encoded, strict=True):
         if len(tokens) > longest:
-            raise ValueError(
-                f"Argument `prompt` must have at most {longest} tokens, the length of the texts. "
-                f"Received: {len(tokens)} tokens of {text!r}"
-            )
+            expected = f"must have at most {longest} tokens, the length of the texts"
+            raise mismatch("prompt", expected, f"{len(tokens)} tokens of {text!r}")
     return [tokens for tokens in encoded for _ in range(num_samples)]
 
 
@@ -103,10 +91,7 @@ def check_lengths(lengths, starts, part):
     """Raises a `ValueError` if texts are to end within their prompts."""
     lengths = to_numpy(lengths.get(part) if isinstance(lengths, dict) else lengths, "lengths")
     sizes = np.array([len(start) for start in starts])
-    if (
-        lengths.dtype.kind in "iu"
-        and lengths.shape in ((), sizes.shape)
-        and (lengths < sizes).any()
-    ):
+    are_lengths = lengths.dtype.kind in "iu" and lengths.shape in ((), sizes.shape)
+    if are_lengths and (lengths < sizes).any():
         expected = f"must be at least those of the prompts, {sizes.tolist()} tokens"
         raise refusal("lengths", expected, lengths.tolist())

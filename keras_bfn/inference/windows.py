@@ -100,7 +100,7 @@ def go_on(complete, starts, window, length, stride, seed):
             lambda part: [x if len(x) < window else x[len(x) - window + stride :] for x in part],
             found,
         )
-        own = seed if number == 0 or seed is None else seed_of(seed, f"window {number}")
+        own = seed_of(seed, f"window {number}") if number else seed
         completed = complete(map_parts(lambda part: _pad(part, window), ends), own)
         found = map_parts(_append, found, ends, completed)
         number += 1

@@ -9,11 +9,8 @@ import numpy as np
 from keras_bfn._backend import is_data_loader
 from keras_bfn._keras import yield_tuples
 from keras_bfn._parts import check_names, count_examples, map_parts
-from keras_bfn._validation import check_fits, refusal, standard_dtype, to_numpy
-from keras_bfn.inputs.conditions import (
-    check_condition,
-    check_training_classes,
-)
+from keras_bfn._validation import check_fits, mismatch, refusal, standard_dtype, to_numpy
+from keras_bfn.inputs.conditions import check_condition, check_training_classes
 from keras_bfn.inputs.missing import check_sample_weight, fill_missing, is_missing
 
 
@@ -97,10 +94,8 @@ def check_data(flow, event_shape, x, name="x", allow_missing=False):
     names = check_names(flow, x, name)
     x = map_parts(_check_part, flow, event_shape, x, names, allow_missing)
     if isinstance(x, dict) and len(set(map(len, x.values()))) > 1:
-        counts = map_parts(len, x)
-        raise ValueError(
-            f"Argument `{name}` must have equally many examples of each part. Received: {counts}"
-        )
+        counts = str(map_parts(len, x))
+        raise mismatch(name, "must have equally many examples of each part", counts)
     return x
 
 
@@ -131,7 +126,7 @@ def read_all(x, name):
             raise refusal(name, "must not yield a `sample_weight` here", type(x).__name__)
         parts.append(keras.tree.map_structure(lambda x: to_numpy(x, name), data))
     if not parts:
-        raise ValueError(f"Argument `{name}` must contain data. Received: an empty dataset")
+        raise mismatch(name, "must contain data", "an empty dataset")
     try:
         return keras.tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
     except (TypeError, ValueError) as error:  # not arrays, or with other shapes or names
@@ -192,10 +187,8 @@ def check_form(flow, event_shape, x):
 
 def _check_shape(event_shape, x, name):
     if event_shape is not None and tuple(x.shape[1:]) != event_shape:
-        raise ValueError(
-            f"Argument `{name}` must have shape (batch, *event_shape) with event_shape="
-            f"{event_shape}. Received: shape {tuple(x.shape)}"
-        )
+        expected = f"must have shape (batch, *event_shape) with event_shape={event_shape}"
+        raise mismatch(name, expected, f"shape {tuple(x.shape)}")
 
 
 def split_condition(inputs):
@@ -204,10 +197,8 @@ def split_condition(inputs):
     kinds = (dict, list) if isinstance(inputs, tuple) else dict  # inside a list, lists are rows
     if isinstance(first, kinds) or hasattr(first, "shape"):
         if len(inputs) > 2:
-            raise ValueError(
-                "Argument `x` must be data or the tuple (data, condition). "
-                f"Received: {len(inputs)} elements"
-            )
+            expected = "must be data or the tuple (data, condition)"
+            raise mismatch("x", expected, f"{len(inputs)} elements")
         return inputs if len(inputs) == 2 else (inputs[0], None)
     return inputs, None
 
@@ -229,11 +220,9 @@ def _first_batch(x, name):
             raise refusal(name, "must be data, or a pipeline that yields them in batches", x)
         batches = list(itertools.islice(iter(x), 1))
     if not batches:
-        raise ValueError(f"Argument `{name}` must contain data. Received: an empty dataset")
+        raise mismatch(name, "must contain data", "an empty dataset")
     if isinstance(x, Iterator):
         # A generator of tuples, which Keras accepts on every backend.
         first = _in_tuple(batches[0])
         x = (_alike(batch, first, name) for batch in itertools.chain(batches, x))
-    if is_data_loader(x):
-        x = yield_tuples(x)
-    return tuple(batches[0]) if isinstance(batches[0], list) else batches[0], x
+    return batches[0], yield_tuples(x) if is_data_loader(x) else x

@@ -18,6 +18,7 @@ from keras_bfn._validation import (
     check_int,
     check_rate,
     is_number,
+    mismatch,
     refusal,
     standard_dtype,
     to_numpy,
@@ -38,47 +39,37 @@ def check_condition(model, condition, num_examples, name="condition"):
     taken = model.signature.condition
     if taken is not None and names_of(taken) != names_of(condition):
         takes = f"a dict with the keys {list(taken)}" if isinstance(taken, dict) else "one array"
-        raise ValueError(
-            f"Argument `{name}` must match the conditions of the network: {takes}. "
-            f"Received: {describe(condition)}"
-        )
+        expected = f"must match the conditions of the network: {takes}"
+        raise mismatch(name, expected, describe(condition))
     classes = model.network.conditions if isinstance(model.network, Network) else None
 
     def check(condition, name, classes, taken, null):
         shape = None if taken is None else tuple(taken.shape[1:])
         condition = to_numpy(condition, name)
         if condition.dtype.kind not in "iufb":
-            raise ValueError(
-                f"Argument `{name}` must have numerical conditions. Received: an array of dtype "
-                f"{condition.dtype}. To number labels, use "
-                "`names, labels = np.unique(labels, return_inverse=True)`, and keep the names"
-            )
+            advice = "`names, labels = np.unique(labels, return_inverse=True)`, and keep the names"
+            came = f"an array of dtype {condition.dtype}. To number labels, use {advice}"
+            raise mismatch(name, "must have numerical conditions", came)
+        came = f"conditions of shape {condition.shape}"
         if condition.shape[:1] != (num_examples,):
-            raise ValueError(
-                f"Argument `{name}` must have one condition for each of {num_examples} examples. "
-                f"Received: conditions of shape {condition.shape}"
-            )
+            expected = f"must have one condition for each of {num_examples} examples"
+            raise mismatch(name, expected, came)
         if isinstance(classes, int):
             _check_classes(condition, classes, name)
         elif shape is not None and not _fits(condition.shape[1:], shape):
-            raise ValueError(
-                f"Argument `{name}` must have conditions of shape (batch, *{shape}), for the "
-                f"network. Received: conditions of shape {condition.shape}"
-            )
+            expected = f"must have conditions of shape (batch, *{shape}), for the network"
+            raise mismatch(name, expected, came)
         if not np.isfinite(condition).all():
             raise refusal(name, "must have finite conditions", "an array with NaN or infinity")
         return _convert(condition, _dtype_of(condition, taken, null), name)
 
-    known = (_named_as(condition, values) for values in (classes, taken, model.null_condition))
-    return map_parts(check, condition, part_names(condition, name), *known)
+    names = part_names(condition, name)
+    return _map_conditions(check, condition, names, classes, taken, model.null_condition)
 
 
 def condition_dtypes(model, condition):
     """Returns the dtype of a condition, or a dict of the conditions' dtypes."""
-    known = (
-        _named_as(condition, values) for values in (model.signature.condition, model.null_condition)
-    )
-    return map_parts(_dtype_of, condition, *known)
+    return _map_conditions(_dtype_of, condition, model.signature.condition, model.null_condition)
 
 
 def cast_conditions(model, condition):
@@ -94,10 +85,8 @@ def cast_conditions(model, condition):
         _check_kind(keras.backend.standardize_dtype(condition.dtype), dtype, name)
         return ops.cast(condition, dtype)
 
-    known = (
-        _named_as(condition, values) for values in (model.signature.condition, model.null_condition)
-    )
-    return map_parts(cast, condition, part_names(condition, "condition"), *known)
+    known = part_names(condition, "condition"), model.signature.condition, model.null_condition
+    return _map_conditions(cast, condition, *known)
 
 
 def _dtype_of(condition, taken, null):
@@ -111,10 +100,8 @@ def _dtype_of(condition, taken, null):
 
 def _check_kind(given, dtype, name):
     if "float" in given and "float" not in dtype:
-        raise ValueError(
-            f"Argument `{name}` must have integer conditions, like the network or its null "
-            f"condition. Received: an array of dtype {given}"
-        )
+        expected = "must have integer conditions, like the network or its null condition"
+        raise mismatch(name, expected, f"an array of dtype {given}")
 
 
 def _convert(condition, dtype, name):
@@ -133,15 +120,12 @@ def _fits(shape, taken):
 
 
 def _check_classes(condition, none, name):
-    integers = condition.dtype.kind in "iub"
-    possible = range(none + 1)
-    if not integers or condition.ndim != 1 or not np.isin(condition, possible).all():
-        raise ValueError(
-            f"Argument `{name}` must have integer conditions of shape (batch,) in 0..{none}, where "
-            f"{none} means no condition. Received: conditions of shape {condition.shape}, dtype "
-            f"{condition.dtype}"
-            + (f", between {condition.min()} and {condition.max()}" if integers else "")
-        )
+    are_classes = condition.dtype.kind in "iub" and condition.ndim == 1
+    if not are_classes or not np.isin(condition, range(none + 1)).all():
+        expected = f"must have integer conditions of shape (batch,) in 0..{none}, where {none} "
+        came = f"conditions of shape {condition.shape}, dtype {condition.dtype}, between "
+        came += f"{condition.min()} and {condition.max()}"
+        raise mismatch(name, f"{expected}means no condition", came)
 
 
 def check_training_classes(model, condition, name):
@@ -149,10 +133,9 @@ def check_training_classes(model, condition, name):
 
     def check(last, condition, name):
         if isinstance(last, int) and last > 1 and condition.min() == 1 and condition.max() == last:
-            raise ValueError(
-                f"Argument `{name}` must have classes in 0..{last - 1}; {last} means no condition. "
-                f"Received: classes from 1 to {last}, without 0. Subtract 1 from each class"
-            )
+            expected = f"must have classes in 0..{last - 1}; {last} means no condition"
+            came = f"classes from 1 to {last}, without 0. Subtract 1 from each class"
+            raise mismatch(name, expected, came)
 
     if isinstance(model.network, Network):
         map_parts(check, model.network.conditions, condition, part_names(condition, name))
@@ -172,26 +155,30 @@ def condition_inputs(model, condition, num_examples):
     model.signature.check_conditional(condition is not None, "condition")
     if condition is None:
         return {}
-    known = (_named_as(condition, values) for values in (null, model.signature.condition))
-    condition = map_parts(lambda *one: _for_all(num_examples, *one), condition, *known)
+
+    def for_all(condition, null, taken):
+        """Repeats a single condition for each example."""
+        condition = to_numpy(condition, "condition")
+        shapes = [] if null is None else [np.shape(null)]
+        shapes += [] if taken is None else [tuple(taken.shape[1:])]
+        if condition.shape in shapes:
+            return np.broadcast_to(condition, (num_examples, *condition.shape))
+        return condition
+
+    condition = _map_conditions(for_all, condition, null, model.signature.condition)
     return {"condition": check_condition(model, condition, num_examples)}
 
 
-def _for_all(num_examples, condition, null, taken):
-    """Returns an array of conditions; a single condition is repeated for each example."""
-    condition = to_numpy(condition, "condition")
-    shapes = [] if null is None else [np.shape(null)]
-    shapes += [] if taken is None else [tuple(taken.shape[1:])]
-    if condition.shape in shapes:
-        return np.broadcast_to(condition, (num_examples, *condition.shape))
-    return condition
+def _map_conditions(function, condition, *known):
+    """Returns `map_parts(function, condition, *known)`, with None for what is not known of one."""
 
+    def of_each(values):
+        named = values if isinstance(values, dict) else {}
+        if isinstance(condition, dict):
+            return {name: named.get(name) for name in condition}
+        return None if isinstance(values, dict) else values
 
-def _named_as(condition, values):
-    """Returns the values in the structure of the condition, with None for missing ones."""
-    if isinstance(condition, dict):
-        return {name: values.get(name) if isinstance(values, dict) else None for name in condition}
-    return None if isinstance(values, dict) else values
+    return map_parts(function, condition, *map(of_each, known))
 
 
 def check_null_condition(null_condition, network, signature):
@@ -214,10 +201,9 @@ def check_null_condition(null_condition, network, signature):
         takes = "a single one" if allowed is None else f"a dict with some of {list(taken)}"
         expected = f"must match the conditions of the network: {takes}"
         raise refusal("null_condition", expected, null_condition)
-    names, taken = part_names(null_condition, "null_condition"), _named_as(null_condition, taken)
+    names = part_names(null_condition, "null_condition")
     classes = network.conditions if isinstance(network, Network) else None
-    classes = _named_as(null_condition, classes)
-    return map_parts(_check_null, null_condition, names, taken, classes)
+    return _map_conditions(_check_null, null_condition, names, taken, classes)
 
 
 def _check_null(null_condition, name, taken, classes):
@@ -244,17 +230,17 @@ def check_dropout(condition_dropout, null_condition):
     """
     names = part_names(condition_dropout, "condition_dropout")
     rates = map_parts(lambda rate, name: check_rate(name, rate), condition_dropout, names)
+    has_null = null_condition is not None or not rates
     if isinstance(rates, dict):
-        without = sorted(set(rates) - (names_of(null_condition) or set()))
-    else:
-        without = bool(rates) and null_condition is None
-    if without:
-        raise ValueError(
-            "Argument `condition_dropout` must be 0 without a `null_condition`, which replaces "
-            "dropped conditions. It should be an unused class, or unused numbers, such as zeros "
-            "with an additional number that is 1 for conditions and 0 for the null condition. "
-            f"Received: condition_dropout={condition_dropout} with null_condition={null_condition}"
+        has_null = set(rates) <= (names_of(null_condition) or set())
+    if not has_null:
+        expected = (
+            "must be 0 without a `null_condition`, which replaces dropped conditions. It should be "
+            "an unused class, or unused numbers, such as zeros with an additional number that is 1 "
+            "for conditions and 0 for the null condition"
         )
+        came = f"condition_dropout={condition_dropout} with null_condition={null_condition}"
+        raise mismatch("condition_dropout", expected, came)
     return rates
 
 
@@ -267,7 +253,8 @@ def drop_conditions(condition, null, rates, seed):
 
     together = draw()
 
-    def drop(condition, null, rate):
+    def drop(condition, null, own_rate):
+        rate = own_rate if isinstance(rates, dict) else rates
         if null is None or not rate:
             return condition
         uniform = draw() if isinstance(rates, dict) else together
@@ -277,12 +264,7 @@ def drop_conditions(condition, null, rates, seed):
     if isinstance(condition, dict):
         # JAX returns dicts sorted by name, so random numbers are drawn in this order.
         condition = dict(sorted(condition.items()))
-        rates_for = {
-            name: rates.get(name, 0.0) if isinstance(rates, dict) else rates for name in condition
-        }
-    else:
-        rates_for = rates
-    return map_parts(drop, condition, _named_as(condition, null), rates_for)
+    return _map_conditions(drop, condition, null, rates)
 
 
 def check_classifier_free(model, condition, is_given, guidance_scale):
@@ -298,19 +280,20 @@ def check_classifier_free(model, condition, is_given, guidance_scale):
         ValueError: if the scale is invalid, or there is no condition to guide by, or no null
             condition to guide away from.
     """
-    if is_number(guidance_scale) and guidance_scale == 1:
+    scale = getattr(guidance_scale, "scale", guidance_scale)
+    if is_number(scale) and scale == 1:
         return None
     found = get_classifier_free(guidance_scale)
-    if found.scale == 1:
-        return None
     if is_given:  # a network trained with known variables has also seen them as unknown
         return found
     if condition is None or model.null_condition is None:
         missing = "condition=None" if condition is None else "a network without `null_condition`"
-        raise ValueError(
-            "Argument `guidance_scale` must be 1 unless there are a condition and a null condition "
-            "to guide away from, or variables are `given`. (A `guidance` has its own scale.) "
-            f"Received: guidance_scale={guidance_scale} with {missing}"
+        expected = (
+            "must be 1 unless there are a condition and a null condition to guide away from, or "
+            "variables are `given` (a `guidance` has its own scale)"
+        )
+        raise mismatch(
+            "guidance_scale", expected, f"guidance_scale={guidance_scale} with {missing}"
         )
     if not model.condition_dropout:
         warn(
@@ -334,8 +317,7 @@ def with_null_conditions(inputs, null, unknown=()):
         return ops.broadcast_to(ops.cast(null, condition.dtype), ops.shape(condition))
 
     if "condition" in inputs:
-        told = inputs["condition"]
-        without["condition"] = map_parts(replace, told, _named_as(told, null))
+        without["condition"] = _map_conditions(replace, inputs["condition"], null)
     return keras.tree.map_structure(lambda *x: ops.concatenate(x), inputs, without)
 
 

@@ -1,12 +1,12 @@
 """Variables that are known from the start."""
 
-from keras_bfn._parts import map_parts, names_of, part_names
-from keras_bfn._validation import refusal, to_numpy
+from keras_bfn._parts import check_names, map_parts, part_names
+from keras_bfn._validation import mismatch, refusal
 from keras_bfn.inputs.arrays import check_data, standardize
-from keras_bfn.inputs.missing import all_missing, fill_missing, is_missing, spread
+from keras_bfn.inputs.missing import all_missing, check_mask, fill_missing, is_missing
 
 
-def check_given(model, given, x, name="given"):
+def check_given(model, given, x):
     """Returns which variables are known from the start: a bool array shaped as `x`, or a dict.
 
     Args:
@@ -14,7 +14,6 @@ def check_given(model, given, x, name="given"):
         given: names of parts; a bool array that broadcasts to the data; or a dict of such arrays
             for some parts. None or an empty value means none.
         x: the data, numpy arrays; missing variables are never known.
-        name: the argument's name, for messages.
 
     Returns:
         The mask or dict of masks; None if nothing is given.
@@ -24,32 +23,26 @@ def check_given(model, given, x, name="given"):
     """
     if given is None or (isinstance(given, (str, list, tuple, set, dict)) and not len(given)):
         return None
-    check_has_own_times(model, name)
-    masks = _masks_of_parts(model.flow, given, name)
+    _check_has_own_times(model)
+    masks = _masks_of_parts(model.flow, given)
 
     def check(mask, x, name):
-        found = to_numpy(mask, name)
-        known = spread(found, x.shape)
-        if known is None:
-            raise ValueError(
-                f"Argument `{name}` must be a boolean array, true for known variables, that "
-                f"broadcasts to {x.shape}. Received: shape {found.shape}, dtype {found.dtype}"
-            )
-        return known & ~is_missing(x)
+        return check_mask(name, mask, x.shape) & ~is_missing(x)
 
-    return map_parts(check, masks, x, part_names(model.flow, name))
+    return map_parts(check, masks, x, part_names(model.flow, "given"))
 
 
-def _masks_of_parts(flow, given, name):
-    if names_of(flow) is None:
+def _masks_of_parts(flow, given):
+    if not isinstance(flow, dict):
         if isinstance(given, (str, dict, set)):
-            raise refusal(name, "must be a mask unless the flow is a dict", given)
+            raise refusal("given", "must be a mask unless the flow is a dict", given)
         return given
     named = [given] if isinstance(given, str) else given
     if not isinstance(named, (list, tuple, set, dict)) or not all(
         isinstance(part, str) and part in flow for part in named
     ):
-        raise refusal(name, f"must name some of {list(flow)}, or be a dict of their masks", given)
+        expected = f"must name some of {list(flow)}, or be a dict of their masks"
+        raise refusal("given", expected, given)
     masks = named if isinstance(named, dict) else dict.fromkeys(named, True)
     return dict.fromkeys(flow, False) | masks
 
@@ -67,31 +60,29 @@ def given_inputs(model, given, num):
     """
     if isinstance(given, dict) and not given:
         return {}
-    check_has_own_times(model, "given")
-    if isinstance(model.flow, dict):
-        if not isinstance(given, dict) or not set(given) <= set(model.flow):
-            expected = f"must be a dict from some of the parts {list(model.flow)} to data"
-            raise refusal("given", expected, given)
+    _check_has_own_times(model)
+    names = check_names(model.flow, given, "given", some=True)
+    if isinstance(given, dict):
         given = map_parts(all_missing, model.flow, model.event_shape, num) | given
 
     def check(flow, shape, x, name):
         x = standardize(check_data(flow, shape, x, name, allow_missing=True))
         if len(x) != num:
-            raise ValueError(
-                f"Argument `{name}` must contain {num} examples. Received: {len(x)} examples"
-            )
+            raise mismatch(name, f"must contain {num} examples", f"{len(x)} examples")
         return x
 
-    x = map_parts(check, model.flow, model.event_shape, given, part_names(model.flow, "given"))
+    return known_inputs(model.flow, map_parts(check, model.flow, model.event_shape, given, names))
+
+
+def known_inputs(flow, x):
+    """Returns the inputs `"given"` and `"known"` for data in which unknown values are missing."""
     known = map_parts(lambda x: ~is_missing(x), x)
-    return {"given": map_parts(fill_missing, model.flow, x), "known": known}
+    return {"given": map_parts(fill_missing, flow, x), "known": known}
 
 
-def check_has_own_times(model, name):
+def _check_has_own_times(model):
     """Raises a `ValueError` unless a model's network was trained to take variables as known."""
     if model.times != "variables":
-        raise ValueError(
-            f'Argument `{name}` requires a model with times="variables", which is trained with '
-            "known variables. With other models, use `inpaint`. "
-            f"Received: times={model.times!r}"
-        )
+        expected = 'requires a model with times="variables", which is trained with known variables'
+        advice = "With other models, use `inpaint`"
+        raise mismatch("given", f"{expected}. {advice}", f"times={model.times!r}")

@@ -8,15 +8,8 @@ or dicts of the parts' masks; None if all variables are observed.
 import numpy as np
 from keras import ops
 
-from keras_bfn._parts import (
-    describe,
-    list_parts,
-    map_parts,
-    names_of,
-    part_names,
-    unzip_parts,
-)
-from keras_bfn._validation import check_fits, refusal, standard_dtype, to_numpy
+from keras_bfn._parts import check_names, count_examples, map_parts, part_names, unzip_parts
+from keras_bfn._validation import check_fits, mismatch, refusal, standard_dtype, to_numpy
 from keras_bfn.flows.flow import expand
 
 
@@ -73,19 +66,26 @@ def spread(mask, shape):
         return None
 
 
+def check_mask(name, mask, shape):
+    """Returns a mask of known variables as booleans of this shape, or raises a `ValueError`."""
+    mask = to_numpy(mask, name)
+    known = spread(mask, shape)
+    if known is None:
+        expected = f"must be a boolean array, true for known variables, that broadcasts to {shape}"
+        raise mismatch(name, expected, f"shape {mask.shape}, dtype {mask.dtype}")
+    return known
+
+
 def all_missing(flow, event_shape, num):
     """Returns `num` examples in which all variables are missing."""
-    if flow.discrete:
-        return np.full((num, *event_shape), -1, "int32")
-    return np.full((num, *event_shape), np.nan, "float32")
+    nothing, dtype = (-1, "int32") if flow.discrete else (np.nan, "float32")
+    return np.full((num, *event_shape), nothing, dtype)
 
 
 def put_missing(x, mask):
     """Returns a numpy array with -1 or NaN for each variable that is not observed."""
-    if x.dtype.kind == "f":
-        return np.where(mask > 0.5, x, x.dtype.type(np.nan))
     dtype = np.promote_types(x.dtype, "int8")  # which has -1
-    return np.where(mask > 0.5, x.astype(dtype), dtype.type(-1))
+    return np.where(mask > 0.5, x.astype(dtype), dtype.type(np.nan if dtype.kind == "f" else -1))
 
 
 def within_lengths(model, lengths, event_shape, num):
@@ -95,12 +95,11 @@ def within_lengths(model, lengths, event_shape, num):
         ValueError: if the model does not allow missing variables, or a length is invalid.
     """
     if not model.allow_missing:
-        raise ValueError(
-            "Argument `lengths` must be None unless the model has allow_missing=True or a network "
-            f"that takes a 'mask'. Received: lengths={lengths!r}"
-        )
-    if names_of(lengths) is not None and not names_of(lengths) <= (names_of(model.flow) or set()):
-        raise refusal("lengths", f"must name some of the parts of {model.flow!r}", lengths)
+        expected = "must be None unless the model has allow_missing=True or a network that takes "
+        raise refusal("lengths", f"{expected}a 'mask'", lengths)
+    if isinstance(lengths, dict):
+        check_names(model.flow, lengths, "lengths", some=True)
+        lengths = dict.fromkeys(model.flow) | lengths
 
     def there(shape, lengths, name):
         if lengths is None:
@@ -110,49 +109,35 @@ def within_lengths(model, lengths, event_shape, num):
         if not suits or lengths.min() < 1 or lengths.max() > longest:
             expected = f"must be one integer or {num} integers in 1..{longest}"
             raise refusal(name, expected, lengths.tolist())
-        is_there = np.arange(longest) < np.broadcast_to(lengths, (num,))[:, None]
-        is_there = is_there.reshape(num, longest, *[1] * (len(shape) - 1))
+        places = np.arange(longest).reshape(-1, *[1] * (len(shape) - 1))
+        is_there = places < lengths.reshape(-1, *[1] * len(shape))
         return np.broadcast_to(is_there, (num, *shape)).astype("float32")
 
-    lengths = dict.fromkeys(model.flow) | lengths if isinstance(lengths, dict) else lengths
     return map_parts(there, event_shape, lengths, part_names(model.flow, "lengths"))
 
 
-def check_sample_weight(model, sample_weight, x, name="sample_weight"):
+def check_sample_weight(model, sample_weight, x):
     """Returns the weights of examples or variables in the form of `arrange_weight`.
 
     Raises:
         ValueError: if their shapes do not match, or they are not finite numbers of at least 0.
     """
-    num = len(list_parts(x)[0][0])
+    names, values = "sample_weight", None if isinstance(x, dict) else x
     if isinstance(sample_weight, dict):
-        if not isinstance(model.flow, dict) or not set(sample_weight) <= set(model.flow):
-            is_dict = isinstance(model.flow, dict)
-            parts = f", or a dict with some of the parts {list(model.flow)}" if is_dict else ""
-            raise ValueError(
-                f"Argument `{name}` must be an array{parts}. Received: {describe(sample_weight)}"
-            )
-        weight = {
-            part: _check_weight(weight, num, x[part], f"{name}[{part!r}]")
-            for part, weight in sample_weight.items()
-        }
-    else:
-        weight = _check_weight(sample_weight, num, None if isinstance(x, dict) else x, name)
+        names, values = check_names(model.flow, sample_weight, names, some=True), x
+    weight = map_parts(_check_weight, sample_weight, values, names, count_examples(x))
     return arrange_weight(weight, x)
 
 
-def _check_weight(weight, num, values, name):
+def _check_weight(weight, values, name, num):
     allowed = [(num,), (num, 1)]
     if values is not None and values.shape not in allowed:
         allowed.append(tuple(values.shape))
     shape = getattr(weight, "shape", None)
     if shape is None or tuple(shape) not in allowed:
         came = f"a {type(weight).__name__}" if shape is None else f"shape {tuple(shape)}"
-        each = "variable" if len(allowed) == 3 else "example"
-        raise ValueError(
-            f"Argument `{name}` must be an array with one weight per {each}, of shape "
-            f"{' or '.join(map(str, [allowed[0], *allowed[2:]]))}. Received: {came}"
-        )
+        shapes = " or ".join(map(str, allowed))
+        raise mismatch(name, f"must be an array of weights, of shape {shapes}", came)
     found = to_numpy(weight, name)
     if found.dtype.kind not in "biuf" or not (np.isfinite(found) & (found >= 0)).all():
         raise refusal(name, "must contain finite numbers of at least 0", found)
@@ -211,12 +196,9 @@ def count_variables(x, mask, sample_weight):
         if weight is None:
             return counts
         weight = ops.cast(weight, "float32")
-        same = len(weight.shape) == len(x.shape)
-        return counts * (
-            weight
-            if same and weight.shape[1:] == x.shape[1:]
-            else expand(ops.reshape(weight, (-1,)), x)
-        )
+        if tuple(weight.shape[1:]) != tuple(x.shape[1:]):
+            weight = expand(ops.reshape(weight, (-1,)), x)
+        return counts * weight
 
     return map_parts(count, x, mask, weight), of_examples
 

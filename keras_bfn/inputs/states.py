@@ -48,17 +48,16 @@ def check_shares(flow, times, takes_causal, shares):
         return None
     takes_causal = takes_causal and names_of(flow) is None  # only one sequence has positions
     told = [part.can_be_told for (part,) in list_parts(flow)]
-    can_be_told = any(told)
-    if shares is None:
-        shares = (
-            {"together": 2, "given": 1, "random": 1} if all(told) else {"together": 1, "given": 1}
-        )
-        if takes_causal and can_be_told:
-            shares["left_to_right"] = sum(shares.values())
-    names = [*KINDS, *(flow if isinstance(flow, dict) and len(flow) > 1 else ())]
     asked = shares
-    if isinstance(asked, str) and asked in names:
-        shares = {asked: 1.0}
+    if shares is None:
+        shares = {"together": 1, "given": 1}
+        if all(told):
+            shares = {"together": 2, "given": 1, "random": 1}
+        if takes_causal and any(told):
+            shares["left_to_right"] = sum(shares.values())
+    names = [*KINDS, *(flow if len(told) > 1 else ())]
+    if isinstance(shares, str) and shares in names:
+        shares = {shares: 1.0}
     if not isinstance(shares, dict) or not shares or not set(shares) <= set(names):
         expected = f"must be a dict from some of {names} to weights, or one of these names"
         raise refusal("orders", expected, asked)
@@ -66,14 +65,12 @@ def check_shares(flow, times, takes_causal, shares):
     are_shares = all(is_number(share) and 0 <= share < math.inf for share in values)
     if not are_shares or sum(values) <= 0:
         raise refusal("orders", "must contain numbers of at least 0, not all 0", asked)
-    if not can_be_told and (shares.get("random") or shares.get("left_to_right")):
+    if not any(told) and (shares.get("random") or shares.get("left_to_right")):
         expected = 'must not have "random" or "left_to_right" for a flow without direct coding'
         raise refusal("orders", expected, asked)
     if shares.get("left_to_right") and not takes_causal:
-        expected = (
-            'must not have "left_to_right" for a dict of flows, or a network without "causal"'
-        )
-        raise refusal("orders", expected, asked)
+        expected = 'must not have "left_to_right" for a dict of flows, or a network without '
+        raise refusal("orders", f'{expected}"causal"', asked)
     return {kind: share / sum(values) for kind, share in shares.items()}
 
 
@@ -156,9 +153,8 @@ def scored_state(order, in_one_pass, name, loss, u, noise, x, mask, known=None):
 
 def left_to_right_state(known, mask, x):
     """Returns the state in which all unknown variables are coded directly, left to right."""
-    observed = map_parts(lambda x: ops.ones_like(x, "bool"), x)
-    if mask is not None:
-        observed = map_parts(lambda mask: ops.cast(mask, "bool"), mask)
+    mask = map_parts(ops.ones_like, x) if mask is None else mask
+    observed = map_parts(lambda mask: ops.cast(mask, "bool"), mask)
     told = map_parts(lambda a, b: ops.cast(a & ~b, "float32"), observed, known)
     nothing = map_parts(ops.zeros_like, told)
     return State(nothing, observed, nothing, told, ops.ones((ops.shape(x)[0],), "bool"))
@@ -170,10 +166,8 @@ def _weigh_hidden(flow, event_shape, hidden, observed):
     Of n observed variables, from 0 to n are hidden, all numbers equally often. Each hidden variable
     has the weight n + 1, divided by the number of hidden variables.
     """
-    can_be_told = [
-        np.full((1, math.prod(shape)), part.can_be_told)
-        for part, shape in list_parts(flow, event_shape)
-    ]
+    parts = list_parts(flow, event_shape)
+    can_be_told = [np.full((1, math.prod(shape)), part.can_be_told) for part, shape in parts]
     hidden = ops.logical_and(hidden, observed)
     num_observed, num_hidden = (
         ops.sum(ops.cast(which, "float32"), axis=1, keepdims=True) for which in (observed, hidden)

@@ -827,7 +827,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             losses.ContinuousTimeLoss() if num_steps is None else losses.DiscreteTimeLoss(num_steps)
         )
         nats, given = scoring.score(
-            self, x, loss, num_repeats, batch_size, order, given, sample_weight, seed, verbose
+            self, x, loss, num_repeats, batch_size, seed, verbose, order, given, sample_weight
         )
         return scoring.add_up(nats, given)
 
@@ -865,15 +865,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> profile["loss"].mean()  # about model.code_length(images)["transmission"].mean()
         """
         num_intervals = check_int("num_intervals", num_intervals, 1)
-        nats, _ = scoring.score(
-            self,
-            x,
-            losses.ContinuousTimeLoss(),
-            num_intervals,
-            batch_size,
-            seed=seed,
-            verbose=verbose,
-        )
+        loss = losses.ContinuousTimeLoss()
+        nats, _ = scoring.score(self, x, loss, num_intervals, batch_size, seed, verbose)
         return scoring.profile(nats["transmission"], num_intervals)
 
     @in_turn
@@ -958,12 +951,12 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         >>> images = model.generate(64, num_steps=20, sampler="ode2", seed=0)
         """
-        guides = generation.Guides(condition, guidance_scale, guidance)
+        guides = condition, guidance_scale, guidance
         options = generation.Options(
-            num_steps, num_particles, seed, batch_size, return_details, verbose
+            *guides, num_steps, num_particles, seed, batch_size, return_details, verbose
         )
         return generation.generate(
-            self, num_samples, sampler, order, given, latents, lengths, guides, options
+            self, num_samples, sampler, order, given, latents, lengths, options
         )
 
     @in_turn
@@ -1077,11 +1070,11 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> known[:, :2] = True  # the two rows at the top
         >>> completed = model.inpaint(images, known, num_steps=50, num_particles=4)
         """
-        guides = generation.Guides(condition, guidance_scale, guidance)
+        guides = condition, guidance_scale, guidance
         options = generation.Options(
-            num_steps, num_particles, seed, batch_size, return_details, verbose
+            *guides, num_steps, num_particles, seed, batch_size, return_details, verbose
         )
-        return inpainting.inpaint(self, x, mask, order, twisted, lengths, guides, options)
+        return inpainting.inpaint(self, x, mask, order, twisted, lengths, options)
 
     def generate_text(
         self,

@@ -75,8 +75,8 @@ FAULTS = [
     Fault(
         "`inpaint` returns the dtype that it was given",
         "inference/inpainting.py",
-        "    return draw(model, event_shape, AncestralSampler(), order, inputs, guides, options)\n",
-        "    x = draw(model, event_shape, AncestralSampler(), order, inputs, guides, options)\n"
+        "    return draw(model, event_shape, AncestralSampler(), order, inputs, options)\n",
+        "    x = draw(model, event_shape, AncestralSampler(), order, inputs, options)\n"
         "    if not options.return_details:\n"
         "        x = map_parts(lambda new, dtype: new.astype(dtype), x, came)\n"
         "    return x\n",

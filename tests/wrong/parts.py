@@ -17,7 +17,6 @@ NAMES, SOME = (
 )
 KNOWN = f"must name some of {PARTS}, or be a dict of their masks"
 MASKS = "must be a boolean array, true for known variables, that broadcasts to "
-NO_DICT = f"must be a dict from some of the parts {PARTS} to data"
 DATA = {
     "missing": (without(X, "label"), NAMES, f"{KEYS}['image', 'size']"),
     "extra": ({**X, "more": IMAGES}, NAMES, f"{KEYS}['image', 'label', 'more', 'size']"),
@@ -66,16 +65,16 @@ CALLS = {
         *(
             (lambda t, given=given: t.timed_parts.generate(2, 2, given=given), expected, came)
             for given, expected, came in (
-                ({"lab": LABELS[:2]}, NO_DICT, "given={'lab': "),
+                ({"lab": LABELS[:2]}, SOME, f"{KEYS}['lab']"),
                 ({"label": LABELS[:3]}, "`given['label']` must contain 2 examples", "3"),
                 ({"label": X["size"][:2]}, "`given['label']` must contain integers", "float32"),
                 ({"label": LABELS[:2] + 3}, "`given['label']` must lie in [0, 2]", ""),
                 ({"image": IMAGES[:2, :1]}, "`given['image']` must have shape", "(2, 1, 3, 1)"),
                 ({"label": 1}, "`given['label']` must be an array of examples", ""),
                 ({"label": None}, "`given['label']` must contain data", ""),
-                (LABELS[:2], NO_DICT, "given=array("),
-                (["label"], NO_DICT, "given=['label']"),
-                ("label", NO_DICT, "given='label'"),
+                (LABELS[:2], SOME, "a ndarray"),
+                (["label"], SOME, "a list"),
+                ("label", SOME, "a str"),
             )
         ),
         *(
@@ -155,7 +154,7 @@ CALLS = {
             for mask, expected, came in (
                 (True, SOME, "a bool"),
                 (np.ones(IMAGES.shape, bool), SOME, "a ndarray"),
-                ({}, SOME, f"{KEYS}[]"),
+                ({}, "must contain the parts that `mask` names, at least one", "mask with []"),
                 ({"imag": True}, SOME, f"{KEYS}['imag']"),
                 (
                     {"image": np.ones((2, 3), bool)},
@@ -241,7 +240,7 @@ CALLS = {
             for x, name, expected, came in (
                 (IMAGES, "image", SOME, "a ndarray"),
                 ({**X, "more": IMAGES}, "image", SOME, "'more'"),
-                (without(X, "label"), "label", "must contain the parts", "without ['label']"),
+                (without(X, "label"), "label", "must contain the parts", "mask with ['label']"),
                 ({**X, "label": LABELS[:5]}, "label", "equally many examples", "'label': 5"),
                 ({"label": 1}, "label", "`x['label']` must be an array of examples", ""),
                 ({"label": LABELS + 9}, "label", "`x['label']` must lie in", ""),
