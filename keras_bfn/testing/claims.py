@@ -69,22 +69,23 @@ def require_float32(tensor, shape, name):
     require(dtype == "float32", f"{name} must be float32 for any input. It is {dtype}")
 
 
-def require_config(made):
-    """Claims that an object is restored by its config and is immutable."""
-    name = type(made).__name__
+def require_config(made, cls):
+    """Claims that an object is of this public class, is restored by its config, and immutable."""
+    name, room = type(made).__name__, cls.__module__.split(".")[1]
+    kind = f"A {cls.__name__.removeprefix('BFN').lower()}"
+    expected = f"must be a `keras_bfn.{room}.{cls.__name__}`"
+    require(isinstance(made, cls), f"{kind} {expected}. It is {made!r}")
     with requiring(f"{name} must be defined by its config", AttributeError):
         config = made.get_config()  # fails for an argument that was not kept
     _require_copy(made, type(made).from_config(config), "from_config(get_config())")
     for argument in config:
-        require(
-            is_refused(AttributeError, setattr, made, argument, None),
-            f"{name} must be immutable, but its `{argument}` can be set",
-        )
+        claim = f"{name} must be immutable, but its `{argument}` can be set"
+        require(is_refused(AttributeError, setattr, made, argument, None), claim)
 
 
-def require_saving(made):
+def require_saving(made, cls):
     """Claims the same, and that the object is saved with a model: Keras finds its class."""
-    require_config(made)
+    require_config(made, cls)
     saved = json.dumps(keras.saving.serialize_keras_object(made))
     advice = "decorate the class with `@keras.saving.register_keras_serializable()`"
     known = f"{type(made).__name__} must be registered with Keras, to be saved with a model"
@@ -94,11 +95,9 @@ def require_saving(made):
 
 
 def _require_copy(made, copy, way):
-    name = type(made).__name__
-    require(
-        type(copy) is type(made) and copy.get_config() == made.get_config(),
-        f"{name} must be unchanged by {way}. {made!r} became {copy!r}",
-    )
+    is_same = type(copy) is type(made) and copy.get_config() == made.get_config()
+    claim = f"{type(made).__name__} must be unchanged by {way}"
+    require(is_same, f"{claim}. {made!r} became {copy!r}")
 
 
 class Compiled(keras.Model):

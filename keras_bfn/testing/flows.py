@@ -67,10 +67,9 @@ def check_flow(
 
     >>> keras_bfn.testing.check_flow(keras_bfn.flows.DiscreteFlow(num_classes=3, beta_1=2.0))
     """
-    require(isinstance(flow, Flow), f"A flow must be a `keras_bfn.flows.Flow`. It is {flow!r}")
+    require_saving(flow, Flow)
     check_definitions(flow)
     check_schedule(flow.schedule)
-    require_saving(flow)
     rng = np.random.default_rng(check_seed(seed))
     event_shape = check_shape("event_shape", event_shape)
     if getattr(flow, "prior", None) is not None:
@@ -117,19 +116,16 @@ def _check_each_variable(flow, event_shape, rng):
         variable = (slice(None), *place)
         alone = compute(flows[place], x[variable], params[variable], noise[variable])
         for method, expected in alone.items():
-            require(
-                np.allclose(together[method][variable], expected, rtol=1e-3, atol=1e-4),
-                f"{type(flow).__name__}.{method} must equal, for each variable, that of a flow "
-                f"with its `center` and `scale`. It does not for variable {place}",
-            )
+            is_same = np.allclose(together[method][variable], expected, rtol=1e-3, atol=1e-4)
+            claim = f"{type(flow).__name__}.{method} must equal, for each variable, that of a flow "
+            require(is_same, f"{claim}with its `center` and `scale`. It does not for {place}")
     return flows[(0,) * len(event_shape)]
 
 
 def _draw_data(flow, rng):
     low, high = flow.data_range
-    require(
-        math.isfinite(high - low), "Argument `x` is required, because `data_range` is not finite"
-    )
+    is_finite = math.isfinite(high - low)
+    require(is_finite, "Argument `x` is required, because `data_range` is not finite")
     x = draw_data(flow, 64, rng)
     x[:2] = low, high
     return x
@@ -228,9 +224,8 @@ def _check_draws(flow, x, rng):
         require_mean(np.square(noise), 1.0, f"{claim}; standardised and squared", rounding)
         flat = noise.reshape(num, -1)[:, :16]
         products = flat[:, :, None] * flat[:, None, :]
-        require_mean(
-            products, np.eye(flat.shape[1]), f"{claim}, with independent components", rounding
-        )
+        claim = f"{claim}, with independent components"
+        require_mean(products, np.eye(flat.shape[1]), claim, rounding)
 
     expected = draws["expected_embedding"][0].astype("float64")
     claim = f"{name}.expected_embedding must be the mean embedding of samples from the output"

@@ -63,11 +63,8 @@ def check_loss(loss: BFNLoss, seed: int = 0) -> None:
     Reference: the sum is the entropy by the chain rule for the messages of section 3 of
     [Graves et al., 2023](https://arxiv.org/abs/2308.07037).
     """
-    require(
-        isinstance(loss, BFNLoss), f"A loss must be a `keras_bfn.losses.BFNLoss`. It is {loss!r}"
-    )
+    require_saving(loss, BFNLoss)
     name, rng = type(loss).__name__, np.random.default_rng(check_seed(seed))
-    require_saving(loss)
     _check_times(loss, rng)
     for flow in FLOWS:
         if _check_shapes(loss, flow, rng):
@@ -90,15 +87,12 @@ def _check_times(loss, rng):
     uniform = np.linspace(0.0, 1.0, 64, endpoint=False, dtype="float32")
     some = rng.permutation(64)[:60].reshape(15, 2, 2)
     times, again = call(uniform), call(uniform[some])
-    require(
-        (times >= 0).all() and (times <= 1).all(),
-        f"{name} must map [0, 1) to times in [0, 1]. They are from {times.min()} to {times.max()}",
-    )
-    require(
-        np.allclose(again, times[some], atol=1e-6),
-        f"{name}(uniform) must map uniform numbers one by one: a time must not depend on the other "
-        "numbers, or on their order",
-    )
+    low, high = times.min(), times.max()
+    claim = f"{name} must map [0, 1) to times in [0, 1]"
+    require(0 <= low <= high <= 1, f"{claim}. They are from {low} to {high}")
+    claim = f"{name}(uniform) must map uniform numbers one by one: a time must not depend on the "
+    is_same = np.allclose(again, times[some], atol=1e-6)
+    require(is_same, f"{claim}other numbers, or on their order")
 
 
 def _draw(loss, flow, event_shape, time_shape, rng):
@@ -159,17 +153,13 @@ def _check_nats(loss, flow, rng):
         (nats, gradient), (others, _), (both, _) = map(
             program.predict_on_batch, (one, other, mixed)
         )
-    require(
-        np.allclose(both, np.where(kept, nats, others), rtol=1e-4, atol=1e-5),
-        f"{name}: the nats of a variable must not depend on other variables or examples",
-    )
+    claim = f"{name}: the nats of a variable must not depend on other variables or examples"
+    require(np.allclose(both, np.where(kept, nats, others), rtol=1e-4, atol=1e-5), claim)
     *given, params = one
     step = 1e-3 * gradient / max(np.abs(gradient).max(), 1e-30)
     lower, _ = program.predict_on_batch((*given, params - step))
-    require(
-        np.sum(lower - nats) < 0,
-        f"{name}: a small step of the params against the gradient must lower the nats",
-    )
+    claim = f"{name}: a small step of the params against the gradient must lower the nats"
+    require(np.sum(lower - nats) < 0, claim)
 
 
 def _check_mean(loss, flow, rng):

@@ -16,7 +16,7 @@ from keras_bfn.flows import Flow
 from keras_bfn.flows.flow import expand
 from keras_bfn.inputs.conditions import check_condition
 from keras_bfn.models import BayesianFlowNetwork
-from keras_bfn.testing.claims import Compiled, draw_data, require, requiring
+from keras_bfn.testing.claims import Compiled, draw_data, require, require_shape, requiring
 
 EDGES = ((0.0, 4), (1e-7, 4), (0.5, 1), (1.0, 4))  # times, and sizes of the batch
 MOST_LEAK, LEAST_EFFECT = 1e-5, 1e-6  # changes, relative to an example's largest output
@@ -120,11 +120,7 @@ def _check_outputs(name, program, x, condition):
     for t, num in EDGES:
         outputs = _outputs(name, program, s, np.full(num, t, "float32"), condition)
         for (flow, shape), params in zip(parts, outputs, strict=True):
-            expected = (num, *shape, flow.output_size)
-            require(
-                params.shape == expected,
-                f"{name} must return shape {expected} for {flow!r}. It returns {params.shape}",
-            )
+            require_shape(params, (num, *shape, flow.output_size), f"The output of {name}")
             require(np.isfinite(params).all(), f"{name} must be finite. It is not at t = {t:g}")
 
 
@@ -153,10 +149,8 @@ def _check_dependence(name, program, x, condition):
         later = t.copy()
         later[others] += 0.25
         leaks = changes(map_parts(forget, s, others), later)[:, one]
-        require(
-            leaks.max() <= MOST_LEAK,
-            f"{name}: the output for one example must not depend on other examples in the batch",
-        )
+        claim = f"{name}: the output for one example must not depend on other examples in the batch"
+        require(leaks.max() <= MOST_LEAK, claim)
     for part in model.flow if isinstance(model.flow, dict) else [None]:
         _, shape, theta, evidence = pick_part(
             part, model.flow, model.event_shape, part_names(model.flow, "theta"), s
@@ -165,17 +159,13 @@ def _check_dependence(name, program, x, condition):
         forgotten = forget(evidence, np.arange(4), variables)
         effects = changes(forgotten if part is None else {**s, part: forgotten}).max(axis=0)
         place = tuple(map(int, np.unravel_index(variables[np.argmin(effects)], shape)))
-        require(
-            effects.min() > LEAST_EFFECT,
-            f"{name}: its output must depend on {theta} of every variable. It does not change with "
-            f"that of the variable {place}",
-        )
+        claim = f"{name}: its output must depend on {theta} of every variable"
+        came = f"It does not change with that of the variable {place}"
+        require(effects.min() > LEAST_EFFECT, f"{claim}. {came}")
     effects = changes(s, pace=0.5).max(axis=1)
     for (flow,), effect in zip(list_parts(model.flow), effects, strict=True):
-        require(
-            flow.theta_tells_all or effect > LEAST_EFFECT,
-            f"{name}: its output for {flow!r} must depend on t, which theta does not hold",
-        )
+        claim = f"{name}: its output for {flow!r} must depend on t, which theta does not hold"
+        require(flow.theta_tells_all or effect > LEAST_EFFECT, claim)
     model.set_weights(before)
 
 
@@ -209,8 +199,6 @@ def _check_saving(name, model, data):
         model.save(path)
         loaded = keras.saving.load_model(path)
     nats, again = (m.code_length(data, seed=0, verbose=0)["transmission"] for m in (model, loaded))
-    require(
-        np.allclose(nats, again, rtol=1e-3),
-        f"{name} must be unchanged by saving and loading. The data cost {nats.sum():.6g} nats "
-        f"before, and {again.sum():.6g} after",
-    )
+    claim = f"{name} must be unchanged by saving and loading"
+    came = f"The data cost {nats.sum():.6g} nats before, and {again.sum():.6g} after"
+    require(np.allclose(nats, again, rtol=1e-3), f"{claim}. {came}")

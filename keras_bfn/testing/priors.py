@@ -21,19 +21,14 @@ def check_input_distribution(flow, x, name):
         theta = flow.input_params(flow.gain * beta * embedding, np.full(len(x), beta, "float32"))
         means.append(ops.convert_to_numpy(flow.input_mean(theta)))
     nothing, everything = means
-    require(
-        np.allclose(nothing, nothing[:1], rtol=1e-5),
-        f"{name}.input_mean must be the same for all data when there is no evidence. "
-        f"It is {nothing}",
-    )
+    claim = f"{name}.input_mean must be the same for all data when there is no evidence"
+    require(np.allclose(nothing, nothing[:1], rtol=1e-5), f"{claim}. It is {nothing}")
     off, unit = np.abs(everything - x), 1 if flow.discrete else np.ptp(x)
     if not flow.discrete and _is_circle(flow):
         low, high = flow.data_range
         off = np.minimum(off, high - low - off)
-    require(
-        (off < 0.01 * unit).all(),
-        f"{name}.input_mean must tend to the data as evidence grows: for {x} it is {everything}",
-    )
+    claim = f"{name}.input_mean must tend to the data as evidence grows"
+    require((off < 0.01 * unit).all(), f"{claim}: for {x} it is {everything}")
 
 
 def _is_circle(flow):

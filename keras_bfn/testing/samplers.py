@@ -13,7 +13,7 @@ from keras_bfn._validation import check_int, check_number, check_seed
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, expand
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.samplers import Sampler
-from keras_bfn.testing.claims import require, require_config
+from keras_bfn.testing.claims import require, require_config, require_shape
 
 JOINT_PRIOR = np.array([[0.25, 0.02, 0.03], [0.05, 0.2, 0.05], [0.02, 0.08, 0.3]])
 NUM_SAMPLES = 8000
@@ -53,15 +53,11 @@ def check_sampler(
 
     >>> keras_bfn.testing.check_sampler(keras_bfn.samplers.SDE1Sampler())
     """
-    require(
-        isinstance(sampler, Sampler),
-        f"A sampler must be a `keras_bfn.samplers.Sampler`. It is {sampler!r}",
-    )
+    require_config(sampler, Sampler)
     check_int("num_steps", num_steps, 1)
     if order is not None:
         check_number("order", order)
     check_seed(seed)
-    require_config(sampler)
     _check_times(sampler)
     _check_state(sampler)
     _check_joint_distribution(sampler, num_steps, seed)
@@ -96,23 +92,20 @@ def make_pair_model():
     return BayesianFlowNetwork(DiscreteFlow(3, 12.0), PairPosterior(), event_shape=(2,), seed=0)
 
 
-def make_normal_model():
-    """Returns a model whose network is `NormalPosterior`."""
-    return BayesianFlowNetwork(NORMAL_FLOW, NormalPosterior(), event_shape=(2,), seed=0)
+def _sample(model, sampler, num_steps, seed):
+    """Returns samples and their trajectory, all of one batch."""
+    options = {"seed": seed, "batch_size": NUM_SAMPLES, "verbose": 0, "return_details": True}
+    return model.generate(NUM_SAMPLES, num_steps, sampler, **options)
 
 
 def _check_times(sampler):
     name = type(sampler).__name__
     for flow, num_steps in itertools.product((DiscreteFlow(3, 2.0), NORMAL_FLOW), (1, 2, 5)):
         times = np.asarray(sampler.times(flow, num_steps))
-        require(
-            times.shape == (num_steps + 1,)
-            and times[0] == np.float32(sampler.start)
-            and times[-1] == 1
-            and (np.diff(times) > 0).all(),
-            f"{name}.times must return {num_steps + 1} numbers for {num_steps} steps, which rise "
-            f"from start={sampler.start} to 1. They are {times.tolist()}",
-        )
+        require_shape(times, (num_steps + 1,), f"{name}.times for {num_steps} steps")
+        is_right = (times[0], times[-1]) == (np.float32(sampler.start), 1)
+        claim = f"{name}.times must rise from start={sampler.start} to 1"
+        require(is_right and (np.diff(times) > 0).all(), f"{claim}. They are {times.tolist()}")
 
 
 def _check_state(sampler):
@@ -120,24 +113,16 @@ def _check_state(sampler):
     t, t_next = sampler.times(flow, 4)[:2]
     state = sampler.init(flow, (2, 5, 3), seed)
     s = sampler.evidence(flow, state, t)
-    require(
-        tuple(s.shape) == (2, 5, 3),
-        f"{name}.evidence must have the evidence's shape, (2, 5, 3). It has shape {tuple(s.shape)}",
-    )
+    require_shape(s, (2, 5, 3), f"{name}.evidence")
     output = flow.output_distribution(ops.zeros((2, 5, 3)), s, ops.full((2,), t))
     after = sampler.step(flow, state, output, t, t_next, seed)
 
-    before, after = (
-        keras.tree.map_structure(
-            lambda x: f"{tuple(x.shape)} {keras.backend.standardize_dtype(x.dtype)}", state
-        )
-        for state in (state, after)
-    )
-    require(
-        before == after,
-        f"{name}.step must keep the state's shapes and dtypes. They were {before}, and are {after} "
-        "after a step",
-    )
+    def form(x):
+        return f"{tuple(x.shape)} {keras.backend.standardize_dtype(x.dtype)}"
+
+    before, after = (keras.tree.map_structure(form, each) for each in (state, after))
+    claim = f"{name}.step must keep the state's shapes and dtypes"
+    require(before == after, f"{claim}. They were {before}, and are {after} after a step")
 
 
 def _check_seeds(sampler):
@@ -149,25 +134,15 @@ def _check_seeds(sampler):
     if sampler.deterministic:
         latents = np.random.default_rng(0).standard_normal((64, 2, 3)).astype("float32") * 3**0.5
         first, other = (model.generate(64, seed=seed, latents=latents, **kwargs) for seed in (1, 2))
-        require(
-            (first == other).all(),
-            f"{name} is declared deterministic, but the same latents give other samples "
-            "with another seed",
-        )
+        claim = f"{name} is declared deterministic, but the same latents give other samples"
+        require((first == other).all(), f"{claim} with another seed")
         found = model.encode(first, 5, sampler, seed=1, verbose=0)
-        require(
-            found.shape == (64, 2, 3) and np.isfinite(found).all(),
-            f"{name} must encode data as finite latents of shape (64, 2, 3). They have shape "
-            f"{found.shape}",
-        )
+        require_shape(found, (64, 2, 3), f"The latents that {name} encodes")
+        require(np.isfinite(found).all(), f"{name} must encode data as finite latents")
 
 
 def _check_joint_distribution(sampler, num_steps, seed):
     name, model = type(sampler).__name__, make_pair_model()
-
-    def generate(num_steps):
-        options = {"seed": seed, "batch_size": NUM_SAMPLES, "verbose": 0, "return_details": True}
-        return model.generate(NUM_SAMPLES, num_steps, sampler, **options)
 
     def distance(x):
         """Returns chi-squared of the pairs' counts, standardised by its mean and deviation."""
@@ -175,37 +150,25 @@ def _check_joint_distribution(sampler, num_steps, seed):
         expected = NUM_SAMPLES * JOINT_PRIOR.ravel()
         return (np.sum((counts - expected) ** 2 / expected) - 8.0) / 4.0
 
-    found = generate(num_steps)
-    many, few = distance(found.samples), distance(generate(2).samples)
-    require(
-        many < 8.0,
-        f"{name}: {num_steps} steps with the exact posterior must sample the joint distribution. "
-        f"Chi-squared of {NUM_SAMPLES} samples is {many:.1f} standard deviations too large",
-    )
-    require(
-        few > many,
-        f"{name}: 2 steps cannot sample the joint distribution better than {num_steps} do",
-    )
+    found, coarse = (_sample(model, sampler, n, seed) for n in (num_steps, 2))
+    many, few = distance(found.samples), distance(coarse.samples)
+    claim = f"{name}: {num_steps} steps with the exact posterior must sample the joint distribution"
+    came = f"Chi-squared of {NUM_SAMPLES} samples is {many:.1f} standard deviations too large"
+    require(many < 8.0, f"{claim}. {came}")
+    claim = f"{name}: 2 steps cannot sample the joint distribution better than {num_steps} do"
+    require(few > many, claim)
     share = np.stack([JOINT_PRIOR.sum(axis=1), JOINT_PRIOR.sum(axis=0)])
     _check_variance(name, found.trajectory, model.flow, share * (1.0 - share))
 
 
 def _check_normal_data(sampler, num_steps, seed):
-    name, model = type(sampler).__name__, make_normal_model()
-    found = model.generate(
-        NUM_SAMPLES,
-        num_steps,
-        sampler,
-        batch_size=NUM_SAMPLES,
-        seed=seed,
-        verbose=0,
-        return_details=True,
-    ).trajectory
+    name = type(sampler).__name__
+    model = BayesianFlowNetwork(NORMAL_FLOW, NormalPosterior(), event_shape=(2,), seed=0)
+    found = _sample(model, sampler, num_steps, seed).trajectory
     _check_variance(name, found, model.flow, STD**2)
-    early, late = (found.s[i, :, :, 0].T.astype("float64") for i in (num_steps // 2, -1))
-    beta, beta_late = (
-        float(model.flow.schedule.beta(t)) for t in (found.t[num_steps // 2], found.t[-1])
-    )
+    places = [num_steps // 2, -1]
+    early, late = (s[:, :, 0].T.astype("float64") for s in found.s[places])
+    beta, beta_late = (float(model.flow.schedule.beta(t)) for t in found.t[places])
     # Of N(beta x, beta) at two accuracies, with independent noise of what is between. Without
     # noise, evidence is a function of what it was, and its correlation is higher.
     of_early, of_late = (b + (b * STD) ** 2 for b in (beta, beta_late))
@@ -234,10 +197,8 @@ def _check_variance(name, trajectory, flow, embedding_variance):
 
 def _check_order(sampler, order):
     name = type(sampler).__name__
-    require(
-        sampler.start == 0.05,
-        f"{name} must have start=0.05 when the order is measured. It has start={sampler.start}",
-    )
+    claim = f"{name} must have start=0.05 when the order is measured"
+    require(sampler.start == 0.05, f"{claim}. It has start={sampler.start}")
     num_steps = np.array([16, 32, 64, 128])
     exact = exact_variance(sampler)
     errors = [abs(evidence_variance(sampler, n) / exact - 1) for n in num_steps]
