@@ -120,13 +120,5 @@ class Expected:
                 return values
             return values * spread(ops.cast(mask, "float32"), values)
 
-        return map_parts(
-            each,
-            self.flow,
-            self.predictions,
-            self.outputs,
-            self.given,
-            self.known,
-            self.mask,
-            self.noise,
-        )
+        seen = self.predictions, self.outputs, self.given, self.known, self.mask, self.noise
+        return map_parts(each, self.flow, *seen)

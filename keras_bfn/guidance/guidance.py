@@ -17,6 +17,7 @@ from keras_bfn._validation import (
     check_int,
     check_interval,
     check_scale,
+    mismatch,
     refusal,
     standard_dtype,
     to_numpy,
@@ -97,9 +98,8 @@ class Guidance(ByValue):
         through_network: bool = True,
         layers: Sequence[keras.Layer] = (),
     ) -> None:
-        if (fn is None and type(self).log_h is Guidance.log_h) or (
-            fn is not None and not callable(fn)
-        ):
+        has_own = fn is None and type(self).log_h is not Guidance.log_h
+        if not has_own and not callable(fn):
             raise refusal("fn", "must be a function of the expected data", fn)
         self.fn: Any = fn  # None if a subclass does without
         values = {} if values is None else values
@@ -143,14 +143,14 @@ class Guidance(ByValue):
     def check_result(self, log_likelihood: Tensor, data: Parts[Tensor]) -> Tensor:
         """Returns a function's result; raises a `ValueError` unless it is one per example."""
         size = keras.tree.flatten(data)[0].shape[0]
-        is_tensor = ops.is_tensor(log_likelihood)
-        if not is_tensor or tuple(log_likelihood.shape) != (size,):
-            received = type(log_likelihood).__name__
-            received = f"shape {tuple(log_likelihood.shape)}" if is_tensor else f"a {received}"
-            raise ValueError(
-                "Argument `guidance` must be a function that returns one log likelihood for each "
-                f"example, a tensor of shape ({size},). Received: {received}"
-            )
+        expected = (
+            "must be a function that returns one log likelihood for each example, a tensor of "
+            f"shape ({size},)"
+        )
+        if not ops.is_tensor(log_likelihood):
+            raise mismatch("guidance", expected, f"a {type(log_likelihood).__name__}")
+        if tuple(log_likelihood.shape) != (size,):
+            raise mismatch("guidance", expected, f"shape {tuple(log_likelihood.shape)}")
         return ops.cast(log_likelihood, "float32")
 
     def rows(self, num_samples: int) -> dict[str, Array]:
@@ -164,10 +164,8 @@ class Guidance(ByValue):
             if self.is_shared or value.ndim == 0:
                 value = np.broadcast_to(value, (num_samples, *value.shape))
             if len(value) != num_samples:
-                raise ValueError(
-                    f"Argument `guidance` must have a `{name}` for each of {num_samples} samples. "
-                    f"Received: {name} of shape {value.shape}"
-                )
+                expected = f"must have a `{name}` for each of {num_samples} samples"
+                raise mismatch("guidance", expected, f"{name} of shape {value.shape}")
             rows[name] = value
         return rows
 

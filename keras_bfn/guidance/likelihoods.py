@@ -9,9 +9,16 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._backend import one_by_one
-from keras_bfn._parts import pick_part
+from keras_bfn._parts import check_part, pick_part
 from keras_bfn._typing import ArrayLike, Tensor
-from keras_bfn._validation import check_bool, check_numbers, check_positive, refusal, to_numpy
+from keras_bfn._validation import (
+    check_bool,
+    check_numbers,
+    check_positive,
+    mismatch,
+    refusal,
+    to_numpy,
+)
 from keras_bfn.guidance.expected import Expected
 from keras_bfn.guidance.guidance import Guidance, named_layers
 
@@ -65,10 +72,8 @@ class ClassifierGuidance(Guidance):
         kwargs = {"training": False} if isinstance(self.classifier, keras.Layer) else {}
         scores = self.classifier(data, **kwargs)
         if len(scores.shape) != 2:
-            raise ValueError(
-                "Argument `classifier` must return `(batch, num_classes)`. "
-                f"Received: shape {tuple(scores.shape)}"
-            )
+            expected = "must return `(batch, num_classes)`"
+            raise mismatch("classifier", expected, f"shape {tuple(scores.shape)}")
         if (self.values["target"] >= scores.shape[1]).any():
             expected = f"must contain classes below {scores.shape[1]}"
             raise refusal("target", expected, self.values["target"].tolist())
@@ -118,14 +123,11 @@ class LinearInverse(Guidance):
         if self.A.ndim != 2 or not np.isfinite(self.A).all():
             raise refusal("A", "must be a finite matrix", self.A)
         if y.ndim not in (1, 2) or y.shape[-1] != len(self.A) or not np.isfinite(y).all():
-            raise ValueError(
-                f"Argument `y` must be finite, of shape ({len(self.A)},) or (num_samples, "
-                f"{len(self.A)}), for the rows of `A`. Received: shape {y.shape}"
-            )
+            shapes = f"({len(self.A)},) or (num_samples, {len(self.A)})"
+            expected = f"must be finite, of shape {shapes}, for the rows of `A`"
+            raise mismatch("y", expected, f"shape {y.shape}")
         self.noise = check_positive("noise", noise)
-        if part is not None and not isinstance(part, str):
-            raise refusal("part", "must be the name of a part, or None", part)
-        self.part = part
+        self.part = check_part(part)
         super().__init__(values={"y": y}, **options)
         self.is_shared = y.ndim == 1
         if self.num_draws is not None:
@@ -135,9 +137,8 @@ class LinearInverse(Guidance):
         data, prediction = self._data(expected), self._part(expected, expected.predictions)
         A = ops.convert_to_tensor(self.A)
         are_values = self._part(expected, expected.flow).num_values is not None
-        if are_values and len(data.shape) == len(
-            prediction.s.shape
-        ):  # one class excludes the others
+        if are_values and len(data.shape) == len(prediction.s.shape):
+            # One class excludes the others.
             num_classes = data.shape[-1]
             probs = ops.reshape(data, (-1, self.A.shape[1] // num_classes, num_classes))
             A_of_each = ops.reshape(A, (len(self.A), *probs.shape[1:]))
@@ -145,9 +146,8 @@ class LinearInverse(Guidance):
             covariance = ops.einsum("mnk,bnk,lnk->bml", A_of_each, probs, A_of_each)
             covariance = covariance - ops.matmul(means, ops.transpose(means, (0, 2, 1)))
         else:
-            variances = ops.reshape(
-                self._part(expected, expected.variances()), (-1, 1, self.A.shape[1])
-            )
+            variances = self._part(expected, expected.variances())
+            variances = ops.reshape(variances, (-1, 1, self.A.shape[1]))
             covariance = ops.matmul(A * variances, ops.transpose(A))
         return self._log_normal(data, y, ops.stop_gradient(covariance))
 
@@ -159,10 +159,9 @@ class LinearInverse(Guidance):
         """Returns the expected data of the measured part; raises a `ValueError` unless `A` fits."""
         data = self._part(expected, expected.data())
         if math.prod(data.shape[1:]) != self.A.shape[1]:
-            raise ValueError(
-                f"Argument `A` must have {math.prod(data.shape[1:])} columns, the size of an "
-                f"example of the expected data. Received: A of shape {self.A.shape}"
-            )
+            size = math.prod(data.shape[1:])
+            expected = f"must have {size} columns, the size of an example of the expected data"
+            raise mismatch("A", expected, f"A of shape {self.A.shape}")
         return data
 
     def _part(self, expected, values):
@@ -172,9 +171,8 @@ class LinearInverse(Guidance):
         """Returns log N(y; A data, covariance + noise^2), of shape `(batch,)`."""
         size, A = len(self.A), ops.convert_to_tensor(self.A)
         error = y - ops.matmul(ops.reshape(data, (-1, self.A.shape[1])), ops.transpose(A))
-        root = one_by_one(ops.linalg.cholesky)(
-            covariance + self.noise**2 * ops.eye(size, dtype="float32")
-        )
+        covariance = covariance + self.noise**2 * ops.eye(size, dtype="float32")
+        root = one_by_one(ops.linalg.cholesky)(covariance)
         root = ops.broadcast_to(root, (ops.shape(error)[0], size, size))
         solve = one_by_one(lambda root, error: ops.linalg.solve_triangular(root, error, lower=True))
         scaled = solve(root, error[..., None])[..., 0]
@@ -231,16 +229,12 @@ class Constraint(Guidance):
         is_tensor = ops.is_tensor(found)
         if not is_tensor or tuple(found.shape[:1]) != keras.tree.flatten(data)[0].shape[:1]:
             received = f"shape {tuple(found.shape)}" if is_tensor else f"a {type(found).__name__}"
-            raise ValueError(
-                "Argument `fn` must return a tensor of shape (batch,) or (batch, size). "
-                f"Received: {received}"
-            )
+            expected = "must return a tensor of shape (batch,) or (batch, size)"
+            raise mismatch("fn", expected, received)
         size = math.prod(found.shape[1:])
         if math.prod(target.shape[1:]) not in (1, size):
-            raise ValueError(
-                f"Argument `target` must have {size} numbers per sample, like the result of `fn`, "
-                f"or one. Received: target of shape {self.values['target'].shape}"
-            )
+            expected = f"must have {size} numbers per sample, like the result of `fn`, or one"
+            raise mismatch("target", expected, f"target of shape {self.values['target'].shape}")
         found = ops.cast(ops.reshape(found, (-1, size)), "float32")
         errors = (found - ops.reshape(target, (-1, math.prod(target.shape[1:])))) / self.std
         constant = size * (math.log(self.std) + 0.5 * math.log(2 * math.pi))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from keras_bfn._parts import pick_part
-from keras_bfn._validation import check_int, refusal
+from keras_bfn._parts import check_part, pick_part
+from keras_bfn._validation import check_int, mismatch, refusal
 from keras_bfn.guidance.guidance import Guidance
 
 if TYPE_CHECKING:
@@ -61,9 +61,7 @@ class Automaton(Guidance):
         self.end = None if end is None else check_int("end", end, 0)
         if self.end in self.transitions:
             raise refusal("end", "must not be a class in `transitions`", end)
-        if part is not None and not isinstance(part, str):
-            raise refusal("part", "must be the name of a part, or None", part)
-        self.part = part
+        self.part = check_part(part)
         # Two more states: one after the end, and the last, which rejects.
         done, rejected, size = num_states, num_states + 1, num_states + 2
         rows = {token: [*row, done, rejected] for token, row in self.transitions.items()}
@@ -78,22 +76,20 @@ class Automaton(Guidance):
     def _accepts(self, data):
         (probs,) = pick_part(self.part, data)
         if len(probs.shape) != 3 or probs.shape[2] <= max(self.classes):
-            raise ValueError(
-                "Argument `guidance` must be for sequences, with expected data of shape (batch, "
-                "length, num_classes), and its classes must be below num_classes. "
-                f"Received: classes {self.classes} for shape {tuple(probs.shape)}"
+            expected = (
+                "must be for sequences, with expected data of shape (batch, length, num_classes), "
+                "and its classes must be below num_classes"
             )
+            came = f"classes {self.classes} for shape {tuple(probs.shape)}"
+            raise mismatch("guidance", expected, came)
         size = len(self.changes[0])
+        nothing = ops.eye(size, dtype="float32")
         named = ops.take(ops.cast(probs, "float32"), np.array(self.classes, "int32"), axis=2)
         # One matrix for each position; then neighbouring pairs are multiplied until one is left.
-        steps = ops.tensordot(named, ops.convert_to_tensor(self.changes), 1) + ops.eye(
-            size, dtype="float32"
-        )
+        steps = ops.tensordot(named, ops.convert_to_tensor(self.changes), 1) + nothing
         while steps.shape[1] > 1:
             if steps.shape[1] % 2:
-                one = ops.broadcast_to(
-                    ops.eye(size, dtype="float32"), (*steps[:, :1].shape[:2], size, size)
-                )
+                one = ops.zeros_like(steps[:, :1]) + nothing
                 steps = ops.concatenate([steps, one], axis=1)
             steps = ops.matmul(steps[:, ::2], steps[:, 1::2])
         accepting = np.array([*self.accept, size - 2], "int32")
@@ -190,14 +186,12 @@ class Even(Automaton):
 
 def _check_transitions(transitions):
     """Returns a dict from classes to tuples of states, and the number of states."""
-    lengths = set()
-    if isinstance(transitions, dict) and transitions:
-        are_lists = all(isinstance(row, (list, tuple)) for row in transitions.values())
-        lengths = {len(row) for row in transitions.values()} if are_lists else lengths
-    if len(lengths) != 1 or lengths == {0}:
+    rows = list(transitions.values()) if isinstance(transitions, dict) else []
+    are_lists = rows and all(isinstance(row, (list, tuple)) for row in rows)
+    if not are_lists or not rows[0] or len(set(map(len, rows))) > 1:
         expected = "must be a dict from classes to lists of states, of equal length"
         raise refusal("transitions", expected, transitions)
-    (num_states,) = lengths
+    num_states = len(rows[0])
     return {
         check_int("transitions", token, 0): tuple(
             check_int("transitions", state, -1, num_states - 1) for state in row
