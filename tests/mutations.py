@@ -230,8 +230,8 @@ FAULTS = [
     Fault(
         "the condition of a jump is that of the path of the same number, not of its own",
         "distillation/trajectories.py",
-        "lambda values: values[path], condition)\n",
-        "lambda values: values[: len(path)], condition)\n",
+        "lambda values: values[path], conditions)\n",
+        "lambda values: values[: len(path)], conditions)\n",
     ),
     Fault(
         "students with fresh noise jump to the next time, not to the data",

@@ -16,7 +16,6 @@ from keras_bfn._validation import check_bool, refusal
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.models.bayesian_flow_network import WeightedMean
 from keras_bfn.networks import Network
-from keras_bfn.predictions import output_distributions
 
 NEW_LAYERS = ("jump_dense_0", "jump_dense_1")
 Model = TypeVar("Model", bound=BayesianFlowNetwork)
@@ -61,7 +60,7 @@ def make_student(model: Model, network: keras.Layer | None = None, guided: bool 
         raise refusal("guided", expected, guided)
     if network is None:
         network = _copy(model.network, guided)
-        null = _named(null) if guided else null
+        null = named(null) if guided else null
     arguments = {name: getattr(model, name) for name in argument_names(BayesianFlowNetwork)}
     arguments |= {"network": network, "null_condition": null, "condition_dropout": 0.0}
     student = BayesianFlowNetwork(**arguments)
@@ -70,7 +69,8 @@ def make_student(model: Model, network: keras.Layer | None = None, guided: bool 
     return student
 
 
-def _named(condition):
+def named(condition):
+    """Returns conditions by their names, for a network that takes one more."""
     return condition if isinstance(condition, dict) else {"condition": condition}
 
 
@@ -85,7 +85,7 @@ def _copy(network, guided):
     if "dropout" in config:
         config["dropout"] = 0.0
     if guided:
-        conditions = _named(network.conditions)
+        conditions = named(network.conditions)
         if "guidance_scale" in conditions:
             raise refusal("guided", "must be False: the teacher takes a 'guidance_scale'", guided)
         new_layers.append(f"condition_embedding_{len(conditions)}")
@@ -180,11 +180,8 @@ class Distiller(WholeSteps, keras.Model):
         """
         for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
             if kwargs.get(name) is not None:
-                raise refusal(
-                    name,
-                    "must be left out: a distiller has its own loss, and no metrics",
-                    kwargs[name],
-                )
+                expected = "must be left out: a distiller has its own loss, and no metrics"
+                raise refusal(name, expected, kwargs[name])
         super().compile(optimizer=optimizer, **kwargs)
         if kwargs.get("auto_scale_loss", True):
             scale_loss(self, self.student.network)
@@ -223,17 +220,14 @@ class Distiller(WholeSteps, keras.Model):
 
     def call(self, inputs: Any, training: bool = False) -> Nest:
         student = self.student
-        predictions = student.predict_params(
-            inputs["s"],
-            inputs["t"],
-            inputs.get("condition"),
-            training,
-            t_next=inputs["t_next"],
-        )
-        outputs = output_distributions(student.flow, predictions)
-        return map_parts(
-            lambda flow, output: flow.expected_embedding(output), student.flow, outputs
-        )
+        given = inputs["s"], inputs["t"], inputs.get("condition"), training
+        predictions = student.predict_params(*given, t_next=inputs["t_next"])
+
+        def expect(flow, one):
+            output = flow.output_distribution(one.params, one.s, one.t)
+            return flow.expected_embedding(output)
+
+        return map_parts(expect, student.flow, predictions)
 
     def compute_loss(
         self,

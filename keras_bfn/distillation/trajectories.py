@@ -28,6 +28,7 @@ from keras_bfn._validation import (
     refusal,
     to_numpy,
 )
+from keras_bfn.distillation.distiller import named
 from keras_bfn.inputs.conditions import check_classifier_free, condition_inputs
 from keras_bfn.models import BayesianFlowNetwork
 from keras_bfn.samplers import ODE2Sampler
@@ -163,23 +164,22 @@ class Trajectories(keras.utils.PyDataset):
 
     def _jumps(self, paths, path, first, last):
         """Returns the inputs and targets of jumps, from and to these steps of these paths."""
-        t, s, x, condition = paths
+        t, s, x, conditions = paths
         to_data = last == self.num_steps
 
         def find(flow, s, x):
             beta = [float(flow.schedule.beta(time)) for time in t]
             # Paths begin at t = 0, with evidence as if of `start`, which is t[0].
             scale, root = np.sqrt(beta), np.sqrt([0.0, *beta[1:]])
-            before, after = (_scaled(s[i, path], scale[i]) for i in (first, last))
+            before, after = (s[path, i] / _expand(scale[i], s[path, i]) for i in (first, last))
             mean = (after - before) / _expand(flow.gain * (root[last] - root[first]), before)
             data = keras.ops.convert_to_numpy(flow.embed(x[path]))
             target = np.where(_expand(to_data, data), data, mean)
-            return s[first, path], target.astype("float32")
+            return s[path, first], target.astype("float32")
 
         s, target = unzip_parts(map_parts(find, self.model.flow, s, x))
         inputs = {"s": s, "t": t[first], "t_next": t[last]}
-        if condition is not None:
-            inputs["condition"] = map_parts(lambda values: values[path], condition)
+        inputs |= keras.tree.map_structure(lambda values: values[path], conditions)
         return inputs, target
 
 
@@ -201,21 +201,22 @@ def plan_jumps(rng, num_paths, num_steps, num_jumps, to_data):
 
 
 def _generate(data, rng):
-    """Returns the times of an epoch's paths, their evidence and samples, and their conditions."""
+    """Returns the times of an epoch's paths, their evidence, their samples, and their conditions.
+
+    All but the times have a row for each path.
+    """
     is_guided = isinstance(data.guidance_scale, tuple)
-    scales = rng.uniform(*data.guidance_scale, NUM_SCALES) if is_guided else [data.guidance_scale]
+    scales = [data.guidance_scale]
+    if is_guided:
+        scales = rng.uniform(*data.guidance_scale, NUM_SCALES).tolist()
     num_rows = [len(rows) for rows in np.array_split(np.arange(data.num_paths), len(scales))]
     found = [
-        _generate_some(data, rng, num, float(scale) if is_guided else scale, is_guided)
+        _generate_some(data, rng, num, scale, is_guided)
         for num, scale in zip(num_rows, scales, strict=True)
         if num
     ]
-    t, s, x, conditions = zip(*found, strict=True)
-    s = map_parts(lambda _, *parts: np.concatenate(parts, axis=1), data.model.flow, *s)
-    x = map_parts(lambda _, *parts: np.concatenate(parts), data.model.flow, *x)
-    if conditions[0] is None:
-        return t[0], s, x, None
-    return t[0], s, x, keras.tree.map_structure(lambda *c: np.concatenate(c), *conditions)
+    times, values = zip(*found, strict=True)
+    return times[0], *keras.tree.map_structure(lambda *parts: np.concatenate(parts), *values)
 
 
 def _generate_some(data, rng, num_paths, guidance_scale, is_guided):
@@ -229,35 +230,26 @@ def _generate_some(data, rng, num_paths, guidance_scale, is_guided):
         return (math.sqrt(flow.gain) * latents).astype("float32")
 
     latents = map_parts(draw, model.flow, model.event_shape)
+    guides = {"latents": latents, "condition": condition, "guidance_scale": guidance_scale}
+    options = {"batch_size": data.batch_size, "return_details": True, "verbose": 0}
+    seed = int(rng.integers(2**31))
     result = model.generate(
-        num_paths,
-        data.num_steps + 1,
-        data.sampler,
-        latents=latents,
-        condition=condition,
-        guidance_scale=guidance_scale,
-        seed=int(rng.integers(2**31)),
-        batch_size=data.batch_size,
-        return_details=True,
-        verbose=0,
+        num_paths, data.num_steps + 1, data.sampler, seed=seed, **guides, **options
     )
 
     def replace_first(flow, one, latents):
         """Replaces the evidence at 0, which is zero, and that at `start`, by the latents' there."""
         first = latents * math.sqrt(float(flow.schedule.beta(data.sampler.start)))
-        t = one.t[1:].reshape(data.num_steps + 1, -1)[:, 0]  # of any variable, if each has its own
-        return t, np.concatenate([first[None], one.s[2:]])
+        return np.swapaxes(np.concatenate([first[None], one.s[2:]]), 0, 1)
 
-    t, s = unzip_parts(map_parts(replace_first, model.flow, result.trajectory, latents))
-    condition = condition_inputs(model, condition, num_paths).get("condition")
+    s = map_parts(replace_first, model.flow, result.trajectory, latents)
+    t = of_any_part(result.trajectory).t[1:]
+    t = t.reshape(data.num_steps + 1, -1)[:, 0]  # of any variable, if each has its own
+    conditions = condition_inputs(model, condition, num_paths)
     if is_guided:
-        condition = dict(condition) if isinstance(condition, dict) else {"condition": condition}
-        condition["guidance_scale"] = np.full((num_paths, 1), guidance_scale, "float32")
-    return of_any_part(t), s, result.samples, condition
-
-
-def _scaled(s, root):
-    return s.astype("float64") / _expand(root, s)
+        scales = np.full((num_paths, 1), guidance_scale, "float32")
+        conditions["condition"] = named(conditions["condition"]) | {"guidance_scale": scales}
+    return t, (s, result.samples, conditions)
 
 
 def _expand(values, like):

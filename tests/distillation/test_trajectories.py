@@ -43,7 +43,7 @@ def test_a_jump_along_its_target_ends_on_the_path():
     to_data = last == 5
     np.testing.assert_array_equal(inputs["t"], t[first])
     np.testing.assert_array_equal(inputs["t_next"], t[last])
-    np.testing.assert_array_equal(inputs["s"], s[first, path])
+    np.testing.assert_array_equal(inputs["s"], s[path, first])
     np.testing.assert_allclose(target[to_data][..., 0], x[path[to_data]], rtol=1e-6)
     assert 0 < to_data.sum() < 128
     assert (first[~to_data][:10] == 0).any()  # these leave from t = 0
@@ -52,7 +52,7 @@ def test_a_jump_along_its_target_ends_on_the_path():
         u, mean = (keras.ops.convert_to_tensor(x) for x in (inputs["s"][i] / root, target[i]))
         state = JUMP.advance(FLOW, u, mean, t[first[i]], t[last[i]])
         s_next = keras.ops.convert_to_numpy(JUMP.evidence(FLOW, state, t[last[i]]))
-        np.testing.assert_allclose(s_next, s[last[i], path[i]], rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(s_next, s[path[i], last[i]], rtol=1e-3, atol=1e-4)
 
 
 def test_the_evidence_of_a_path_that_begins_is_that_of_its_latents():
