@@ -120,11 +120,12 @@ def _fits(shape, taken):
 
 
 def _check_classes(condition, none, name):
-    are_classes = condition.dtype.kind in "iub" and condition.ndim == 1
-    if not are_classes or not np.isin(condition, range(none + 1)).all():
+    are_integers, possible = condition.dtype.kind in "iub", range(none + 1)
+    if not are_integers or condition.ndim != 1 or not np.isin(condition, possible).all():
         expected = f"must have integer conditions of shape (batch,) in 0..{none}, where {none} "
-        came = f"conditions of shape {condition.shape}, dtype {condition.dtype}, between "
-        came += f"{condition.min()} and {condition.max()}"
+        came = f"conditions of shape {condition.shape}, dtype {condition.dtype}"
+        if are_integers and condition.size:
+            came += f", between {condition.min()} and {condition.max()}"
         raise mismatch(name, f"{expected}means no condition", came)
 
 
@@ -170,7 +171,7 @@ def condition_inputs(model, condition, num_examples):
 
 
 def _map_conditions(function, condition, *known):
-    """Returns `map_parts(function, condition, *known)`, with None for what is not known of one."""
+    """Returns `map_parts(function, condition, *known)`, with None for each value not known."""
 
     def of_each(values):
         named = values if isinstance(values, dict) else {}
@@ -280,10 +281,11 @@ def check_classifier_free(model, condition, is_given, guidance_scale):
         ValueError: if the scale is invalid, or there is no condition to guide by, or no null
             condition to guide away from.
     """
-    scale = getattr(guidance_scale, "scale", guidance_scale)
-    if is_number(scale) and scale == 1:
+    if is_number(guidance_scale) and guidance_scale == 1:
         return None
     found = get_classifier_free(guidance_scale)
+    if found.scale == 1:
+        return None
     if is_given:  # a network trained with known variables has also seen them as unknown
         return found
     if condition is None or model.null_condition is None:
@@ -292,9 +294,8 @@ def check_classifier_free(model, condition, is_given, guidance_scale):
             "must be 1 unless there are a condition and a null condition to guide away from, or "
             "variables are `given` (a `guidance` has its own scale)"
         )
-        raise mismatch(
-            "guidance_scale", expected, f"guidance_scale={guidance_scale} with {missing}"
-        )
+        came = f"guidance_scale={guidance_scale} with {missing}"
+        raise mismatch("guidance_scale", expected, came)
     if not model.condition_dropout:
         warn(
             "The argument `guidance_scale` guides away from the null condition. With "

@@ -297,6 +297,11 @@ CALLS = {
             "an array of dtype <U1. To number labels,",
         ),
         (
+            lambda t: t.conditional.generate(2, 2, condition=[[], []]),
+            "must have integer conditions of shape (batch,) in 0..3,",
+            "conditions of shape (2, 0), dtype float64",
+        ),
+        (
             lambda t: t.conditional.generate(2, 2, condition=[nan, 1]),
             "must have integer conditions of shape (batch,) in 0..3,",
             "conditions of shape (2,), dtype float64",
@@ -854,6 +859,11 @@ CALLS = {
             lambda t: t.conditional.generate(2, 2, condition=[0, 1], guidance_scale="a"),
             "must be a finite number, at most 1e+30 in magnitude, or a",
             "guidance_scale='a'",
+        ),
+        (
+            lambda t: t.model.generate(1, 2, guidance_scale=guidance.Guidance(total)),
+            "must be a finite number, at most 1e+30 in magnitude, or a",
+            "guidance_scale=<keras_bfn.guidance",
         ),
         (
             lambda t: t.conditional.generate(2, 2, condition=[0, 1], guidance_scale=lambda t: nan),
