@@ -272,12 +272,11 @@ class Codec:
                 progress.add(count_examples(batch))
         except CodecError as error:
             raise CodecError(f"The file cannot be decoded: {error}{differences}") from error
-        dtypes = dtypes if isinstance(dtypes, dict) else map_parts(lambda _: dtypes, model.flow)
-        x = map_parts(
-            lambda dtype, *batches: np.concatenate(batches).astype(dtype),
-            dtypes,
-            *reversed(examples),
-        )
+
+        def join(_, dtype, *batches):
+            return np.concatenate(batches).astype(dtype)
+
+        x = map_parts(join, model.flow, dtypes, *reversed(examples))
         if not np.array_equal(stack.words(), np.concatenate([_data_word(x), protocol.initial])):
             raise CodecError(f"The decoded data differ from the compressed data{differences}")
         return x

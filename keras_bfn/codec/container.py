@@ -42,8 +42,8 @@ def _is_text(value):
     return isinstance(value, str)
 
 
-def _is_shape(value):
-    return isinstance(value, list) and all(map(_is_count, value))
+def _are_batches(value):
+    return isinstance(value, list) and bool(value) and all(map(_is_count, value)) and value[-1] > 0
 
 
 def _is_each(is_possible, value):
@@ -52,33 +52,22 @@ def _is_each(is_possible, value):
     return bool(values) and all(map(is_possible, values))
 
 
-# The header's entries, and which values are possible.
+# The header's entries: their defaults, and which values are possible.
 ENTRIES = {
-    "dtype": lambda value: _is_each(DTYPES.__contains__, value),
-    "order": lambda value: value is None or isinstance(value, dict),
-    "num_steps": lambda value: _is_count(value, 1, MOST_STEPS),
-    "batch_size": lambda value: _is_count(value, 1, MOST_LANES),
-    "batches": lambda value: value is None or (_is_shape(value) and bool(value) and value[-1] > 0),
-    "resolution": lambda value: isinstance(value, float) and FINEST_RESOLUTION < value < 1,
-    "seed": lambda value: _is_count(value, 0, MOST_SEED),
-    "undrawn_words": _is_count,
-    "there": lambda value: value is None or _is_each(_is_text, value),
-    "condition": lambda value: value is None or _is_text(value),
-    "environment": lambda value: isinstance(value, dict),
-    "count": lambda value: _is_count(value, 1),
+    "dtype": ("int64", lambda value: _is_each(DTYPES.__contains__, value)),
+    "order": (None, lambda value: value is None or isinstance(value, dict)),
+    "num_steps": (50, lambda value: _is_count(value, 1, MOST_STEPS)),
+    "batch_size": (64, lambda value: _is_count(value, 1, MOST_LANES)),
+    "batches": (None, lambda value: value is None or _are_batches(value)),
+    "resolution": (0.25, lambda value: type(value) is float and FINEST_RESOLUTION < value < 1),
+    "seed": (0, lambda value: _is_count(value, 0, MOST_SEED)),
+    "undrawn_words": (0, _is_count),
+    "there": (None, lambda value: value is None or _is_each(_is_text, value)),
+    "condition": (None, lambda value: value is None or _is_text(value)),
+    "environment": (None, lambda value: isinstance(value, dict)),
+    "count": (None, lambda value: _is_count(value, 1)),
 }
-DEFAULTS = {
-    "dtype": "int64",
-    "order": None,
-    "num_steps": 50,
-    "batch_size": 64,
-    "batches": None,
-    "resolution": 0.25,
-    "seed": 0,
-    "undrawn_words": 0,
-    "there": None,
-    "condition": None,
-}
+DEFAULTS = {name: default for name, (default, _) in ENTRIES.items()}
 # Text that headers have in common, with which they are compressed. It is part of the version of the
 # format.
 DICTIONARY = (
@@ -112,7 +101,7 @@ def write(header, words):
         CodecError: if `read` would refuse the header.
     """
     _check_header(header)
-    told = {name: header[name] for name in ENTRIES if header[name] != DEFAULTS.get(name)}
+    told = {name: header[name] for name in ENTRIES if header[name] != DEFAULTS[name]}
     prints = (bytes.fromhex(header[name]) for name in FINGERPRINTS)
     packed = pack_header(json.dumps(told, separators=(",", ":")).encode())
     payload = np.asarray(words, "<u4").tobytes().rstrip(b"\0")
@@ -193,16 +182,13 @@ def unpack_mask(count, event_shape, text):
         raise CodecError(f"The file's mask cannot be read: {error}") from error
     if len(packed) != -(-num // 8):
         raise CodecError(f"The file's mask does not have {num} bits, one for each variable")
-    return (
-        np.unpackbits(np.frombuffer(packed, "uint8"))[:num]
-        .astype(bool)
-        .reshape(count, *event_shape)
-    )
+    bits = np.unpackbits(np.frombuffer(packed, "uint8"), count=num)
+    return bits.astype(bool).reshape(count, *event_shape)
 
 
 def _check_header(header):
     if set(header) != {*ENTRIES, *FINGERPRINTS}:
         raise CodecError(f"The file's header does not have the entries {sorted(ENTRIES)}")
-    for name, is_possible in ENTRIES.items():
+    for name, (_, is_possible) in ENTRIES.items():
         if not is_possible(header[name]):
             raise CodecError(f"The file's header has an invalid entry {name}={header[name]!r}")

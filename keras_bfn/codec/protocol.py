@@ -70,11 +70,9 @@ class Protocol:
 
     def decode(self, stack, batches):
         """Pops what `encode` pushed; yields arrays of examples, the last batch first."""
-        backwards = (
-            reversed(self.even_batches())
-            if self.is_told
-            else shrink(self.stages, batches, self.count)
-        )
+        backwards = reversed(self.even_batches())
+        if not self.is_told:
+            backwards = shrink(self.stages, batches, self.count)
         for number, rows in backwards:
             yield self.receivers[number].pop(stack, rows)
 
@@ -111,10 +109,8 @@ def unpack_order(packed):
     """
     if packed is None:
         return orders.Together()
+    known = {order.__name__: order for order in ORDERS}
     try:
-        for order_class in ORDERS:
-            if packed["class"] == order_class.__name__:
-                return order_class.from_config(packed["config"])
+        return known[packed["class"]].from_config(packed["config"])
     except (TypeError, KeyError, ValueError) as error:
-        raise CodecError(f"The file's order is invalid: {error}") from error
-    raise CodecError(f"The file's order is unknown: {packed['class']!r}")
+        raise CodecError(f"The file's order is none of {list(known)}: {packed}") from error

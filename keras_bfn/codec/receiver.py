@@ -90,11 +90,11 @@ class Receiver:
 
     def count_variables(self, rows):
         """Returns how many variables each group sent by messages has, an array or the parts'."""
-        return map_parts(
-            lambda group, mask: np.bincount(group[mask], minlength=len(self.told))[~self.told],
-            self.groups(rows),
-            self.masks(rows),
-        )
+
+        def count(group, mask):
+            return np.bincount(group[mask], minlength=len(self.told))[~self.told]
+
+        return map_parts(count, self.groups(rows), self.masks(rows))
 
     def masks(self, rows):
         """Returns which variables of these rows are observed, bools or a dict of the parts'."""
@@ -104,15 +104,14 @@ class Receiver:
 
     def groups(self, rows):
         """Returns the group of each variable of the examples in these rows."""
+
+        def spread(mask, group):
+            return np.broadcast_to(ops.convert_to_numpy(group), mask.shape)
+
         noise = None if self.noise is None else ops.convert_to_tensor(self.noise[rows])
         masks = self.masks(rows)
         open = map_parts(ops.convert_to_tensor, masks)
-        groups = self.order.groups(self.model.event_shape, noise, open)
-        return map_parts(
-            lambda mask, group: np.broadcast_to(ops.convert_to_numpy(group), mask.shape),
-            masks,
-            groups,
-        )
+        return map_parts(spread, masks, self.order.groups(self.model.event_shape, noise, open))
 
     def coding(self, x, rows):
         """Returns how to code each group of these rows' examples, given those before it in `x`.
@@ -198,11 +197,11 @@ class Receiver:
         rows, last = np.zeros(self.batch_size, "int64"), len(self.told) - 1
         groups, found = self.groups(rows), []
         data, noise = (np.random.Generator(np.random.PCG64(0)) for _ in range(2))
-        x = map_parts(
-            lambda flow, group: data.integers(0, flow.num_values, group.shape),
-            self.model.flow,
-            groups,
-        )
+
+        def draw(flow, group):
+            return data.integers(0, flow.num_values, group.shape)
+
+        x = map_parts(draw, self.model.flow, groups)
         for number in sorted({0, (last + 1) // 2, last}):
             known = map_parts(lambda group, number=number: (group >= 0) & (group < number), groups)
             now = map_parts(lambda group, number=number: group == number, groups)

@@ -136,7 +136,8 @@ def test_a_resolution_that_is_not_a_number_is_refused(resolution):
 @pytest.mark.parametrize("name", ["count", "environment"])
 def test_a_header_without_an_entry_that_has_no_default_is_refused(name):
     header = {key: value for key, value in HEADER.items() if key not in (name, *PRINTS)}
-    assert_is_refused(sealed(json.dumps(header).encode(), WORDS.tobytes()), "have the entries")
+    data = sealed(json.dumps(header).encode(), WORDS.tobytes())
+    assert_is_refused(data, f"invalid entry {name}=None")
 
 
 def test_a_header_with_one_entry_more_is_refused():
@@ -145,7 +146,7 @@ def test_a_header_with_one_entry_more_is_refused():
 
 @pytest.mark.parametrize("header", [b"[]", b"null", b"1", b'"count"', b"{}"])
 def test_a_header_that_has_no_entries_is_refused(header):
-    assert_is_refused(sealed(header), "have the entries" if header == b"{}" else "is not a dict")
+    assert_is_refused(sealed(header), "invalid entry" if header == b"{}" else "is not a dict")
 
 
 @pytest.mark.parametrize(
