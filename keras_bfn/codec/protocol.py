@@ -113,4 +113,4 @@ def unpack_order(packed):
     try:
         return known[packed["class"]].from_config(packed["config"])
     except (TypeError, KeyError, ValueError) as error:
-        raise CodecError(f"The file's order is none of {list(known)}: {packed}") from error
+        raise CodecError(f"The file's order is invalid: {packed}") from error
