@@ -6,12 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._backend import attend
+from keras_bfn._backend.operations import attend
 from keras_bfn._typing import DataFormat, Tensor, TensorShape
-from keras_bfn._validation import check_axes, check_int
+from keras_bfn._validation import check_axes, check_int, mismatch
 from keras_bfn.layers.conv_block import check_data_format
 from keras_bfn.layers.dense import Dense
-from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.layer import Layer, built
 from keras_bfn.layers.normalization import group_norm
 
 
@@ -110,10 +110,8 @@ def _turn(x, num_positions=None, position=None):
 def check_num_heads(num_heads, size):
     """Raises a `ValueError` unless `num_heads` divides `size`."""
     if size % num_heads:
-        raise ValueError(
-            "Argument `num_heads` must divide the number of channels. "
-            f"Received: num_heads={num_heads}, {size} channels"
-        )
+        came = f"num_heads={num_heads}, {size} channels"
+        raise mismatch("num_heads", "must divide the number of channels", came)
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -162,10 +160,8 @@ class SpatialAttention(Layer):
         channels = x_shape[self._channel_axis]
         check_num_heads(self.num_heads, channels)
         policy = {"dtype": self.dtype_policy}
-        self.norm = group_norm(channels, self.groups, self._channel_axis, **policy)
-        self.norm.build(x_shape)
-        self.query_key_value = Dense(3 * channels, **policy)
-        self.query_key_value.build((None, None, channels))
+        self.norm = built(group_norm(channels, self.groups, self._channel_axis, **policy), x_shape)
+        self.query_key_value = built(Dense(3 * channels, **policy), (None, None, channels))
         self.project = Dense(channels, kernel_initializer="zeros", **policy)
         self.project.build((None, None, channels))
 
@@ -178,6 +174,3 @@ class SpatialAttention(Layer):
         hidden = self.project(self_attention(hidden, self.num_heads))
         hidden = ops.reshape(hidden, (-1, *positions, channels))
         return x + ops.moveaxis(hidden, -1, self._channel_axis)
-
-    def compute_output_shape(self, x_shape: TensorShape) -> TensorShape:
-        return x_shape

@@ -14,7 +14,7 @@ from keras_bfn._validation import (
     check_rate,
 )
 from keras_bfn.layers.dense import Dense
-from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.layer import Layer, built
 from keras_bfn.layers.normalization import group_norm
 
 CONVOLUTIONS = {1: Conv1D, 2: Conv2D}  # by the number of spatial axes
@@ -82,24 +82,19 @@ class ConvBlock(Layer):
         policy = {"dtype": self.dtype_policy}
         conv = {"padding": "same", "data_format": self.data_format, **policy}
         convolution = CONVOLUTIONS[len(x_shape) - 2]
-        channels = x_shape[self._channel_axis]
-        out_shape = self.compute_output_shape(x_shape, time_shape)
+        axis, out_shape = self._channel_axis, self.compute_output_shape(x_shape, time_shape)
+        channels = x_shape[axis]
 
-        self.norm_in = group_norm(channels, self.groups, self._channel_axis, **policy)
-        self.norm_in.build(x_shape)
-        self.conv_in = convolution(self.filters, 3, **conv)
-        self.conv_in.build(x_shape)
-        self.add_time = Dense(self.filters, use_bias=self.time_bias, **policy)
-        self.add_time.build(time_shape)
-        self.norm_out = group_norm(self.filters, self.groups, self._channel_axis, **policy)
-        self.norm_out.build(out_shape)
+        self.norm_in = built(group_norm(channels, self.groups, axis, **policy), x_shape)
+        self.conv_in = built(convolution(self.filters, 3, **conv), x_shape)
+        self.add_time = built(Dense(self.filters, use_bias=self.time_bias, **policy), time_shape)
+        self.norm_out = built(group_norm(self.filters, self.groups, axis, **policy), out_shape)
         self.drop = Dropout(self.dropout, **policy)
         self.conv_out = convolution(self.filters, 3, kernel_initializer="zeros", **conv)
         self.conv_out.build(out_shape)
         self.shortcut = None
         if channels != self.filters:
-            self.shortcut = convolution(self.filters, 1, **conv)
-            self.shortcut.build(x_shape)
+            self.shortcut = built(convolution(self.filters, 1, **conv), x_shape)
 
     def call(self, x: Tensor, time: Tensor, training: bool = False) -> Tensor:
         return call_block(self._call, [self.drop], training, self.remat, x, time)

@@ -4,10 +4,10 @@ import keras
 from keras import ops
 from keras.layers import Dropout, LayerNormalization
 
-from keras_bfn._backend import add_product
+from keras_bfn._backend.operations import add_product
 from keras_bfn._typing import Tensor, TensorShape
 from keras_bfn._validation import check_int, check_rate
-from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.layer import Layer, built
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -60,19 +60,13 @@ class DenseBlock(Layer):
 
     def build(self, x_shape: TensorShape, time_shape: TensorShape) -> None:
         policy = {"dtype": self.dtype_policy}
-        self.norm = LayerNormalization(**policy)
-        self.norm.build(x_shape)
-        self.widen = Dense(self.hidden_size, **policy)
-        self.widen.build(x_shape)
-        self.add_time = Dense(self.hidden_size, use_bias=False, **policy)
-        self.add_time.build(time_shape)
+        self.norm = built(LayerNormalization(**policy), x_shape)
+        self.widen = built(Dense(self.hidden_size, **policy), x_shape)
+        self.add_time = built(Dense(self.hidden_size, use_bias=False, **policy), time_shape)
         self.drop = Dropout(self.dropout, **policy)
         self.project = Dense(x_shape[-1], kernel_initializer="zeros", **policy)
-        self.project.build((*x_shape[:-1], self.hidden_size))
+        self.project.build((None, self.hidden_size))
 
     def call(self, x: Tensor, time: Tensor) -> Tensor:
         hidden = ops.silu(self.widen(self.norm(x)) + self.add_time(time))
         return x + self.project(self.drop(hidden))
-
-    def compute_output_shape(self, x_shape: TensorShape, time_shape: TensorShape) -> TensorShape:
-        return x_shape

@@ -199,9 +199,6 @@ class PositionEmbedding(Float32Layer):
             table = sinusoids(length, size)
         return ops.cast(x, "float32") + ops.convert_to_tensor(table, "float32")
 
-    def compute_output_shape(self, x_shape: TensorShape) -> TensorShape:
-        return x_shape
-
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class ShiftRight(Float32Layer):
@@ -230,9 +227,6 @@ class ShiftRight(Float32Layer):
         x = ops.cast(x, "float32")
         moved = ops.pad(x[:, :-1], ((0, 0), (1, 0), (0, 0)))
         return ops.where(ops.cast(causal, "bool")[:, None, None], moved, x)
-
-    def compute_output_shape(self, x_shape: TensorShape, causal_shape: TensorShape) -> TensorShape:
-        return x_shape
 
 
 def check_num_columns(num_columns, length=None):

@@ -105,11 +105,3 @@ class EvidenceShortcut(EvidenceLayer):
         if causal is not None:
             own = ops.where(expand(causal, params) > 0, 0.0, own)
         return params + own
-
-    def compute_output_shape(
-        self,
-        params_shape: TensorShape,
-        theta_shape: TensorShape,
-        causal_shape: TensorShape | None = None,
-    ) -> TensorShape:
-        return params_shape

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_bfn._backend import normalize_groups
+from keras_bfn._backend.operations import normalize_groups
 
 
 @keras.saving.register_keras_serializable("keras_bfn")

@@ -6,7 +6,7 @@ from keras import ops
 from keras_bfn._typing import Tensor, TensorShape
 from keras_bfn._validation import check_axes, check_int
 from keras_bfn.layers.dense import Dense
-from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.layer import Layer, built
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -41,14 +41,10 @@ class TokenEmbedding(Layer):
     def build(self, x_shape: TensorShape) -> None:
         check_axes("x", x_shape, 3)
         _, tokens, channels = x_shape
-        self.project = Dense(self.size, dtype=self.dtype_policy)
-        self.project.build((None, None, channels))
+        self.project = built(Dense(self.size, dtype=self.dtype_policy), (None, None, channels))
         self.gain = self.add_weight(shape=(tokens, self.size), initializer="ones", name="gain")
-        self.bias = self.add_weight(
-            shape=(tokens, self.size),
-            initializer=keras.initializers.RandomNormal(stddev=0.5),
-            name="bias",
-        )
+        normal = keras.initializers.RandomNormal(stddev=0.5)
+        self.bias = self.add_weight(shape=(tokens, self.size), initializer=normal, name="bias")
 
     def call(self, x: Tensor) -> Tensor:
         gain, bias = (ops.cast(weight, self.compute_dtype) for weight in (self.gain, self.bias))

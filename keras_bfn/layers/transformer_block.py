@@ -9,14 +9,14 @@ import keras
 from keras import ops
 from keras.layers import Dropout, LayerNormalization
 
-from keras_bfn._backend import unfuse
+from keras_bfn._backend.gradients import unfuse
 from keras_bfn._keras import call_block
 from keras_bfn._typing import Tensor, TensorShape
 from keras_bfn._validation import check_axes, check_bool, check_int, check_rate, refusal
 from keras_bfn.layers.attention import check_num_heads, next_attention, self_attention
 from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.embeddings import check_num_columns
-from keras_bfn.layers.layer import Layer
+from keras_bfn.layers.layer import Layer, built
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -96,11 +96,7 @@ class TransformerBlock(Layer):
         self.residual_initializer = _initializer("residual_initializer", residual_initializer)
 
     def build(
-        self,
-        x_shape: TensorShape,
-        embedding_shape: TensorShape | None = None,
-        there_shape: TensorShape | None = None,
-        causal_shape: TensorShape | None = None,
+        self, x_shape: TensorShape, embedding_shape: TensorShape | None = None, **others: Any
     ) -> None:
         check_axes("x", x_shape, 3)
         size = x_shape[-1]
@@ -111,15 +107,11 @@ class TransformerBlock(Layer):
 
         if self.num_heads:
             check_num_heads(self.num_heads, size)
-            self.attention_norm = LayerNormalization(epsilon=1e-5, **policy)
-            self.attention_norm.build(x_shape)
-            self.query_key_value = Dense(3 * size, **inner)
-            self.query_key_value.build(x_shape)
-            self.attention_project = Dense(size, **outer)
-            self.attention_project.build(x_shape)
+            self.attention_norm = built(LayerNormalization(epsilon=1e-5, **policy), x_shape)
+            self.query_key_value = built(Dense(3 * size, **inner), x_shape)
+            self.attention_project = built(Dense(size, **outer), x_shape)
             self.attention_drop = Dropout(self.dropout, **policy)
-        self.dense_norm = LayerNormalization(epsilon=1e-5, **policy)
-        self.dense_norm.build(x_shape)
+        self.dense_norm = built(LayerNormalization(epsilon=1e-5, **policy), x_shape)
         hidden_size = self.expansion * size
         if self.kernel_size == 1:
             self.dense_widen = Dense(hidden_size, **inner)
@@ -128,14 +120,12 @@ class TransformerBlock(Layer):
             grid = {"num_columns": self.num_columns, "name": "dense_widen"}
             self.dense_widen = _NeighbourDense(hidden_size, self.kernel_size, **grid, **inner)
         self.dense_widen.build(x_shape)
-        self.dense_project = Dense(size, **outer)
-        self.dense_project.build((*x_shape[:-1], hidden_size))
+        self.dense_project = built(Dense(size, **outer), (*x_shape[:-1], hidden_size))
         self.dense_drop = Dropout(self.dropout, **policy)
         if embedding_shape is not None:
             num_branches = 2 if self.num_heads else 1
             modulate = {"kernel_initializer": "zeros", "name": "modulate", **policy}
-            self.modulate = Dense(3 * num_branches * size, **modulate)
-            self.modulate.build(embedding_shape)
+            self.modulate = built(Dense(3 * num_branches * size, **modulate), embedding_shape)
 
     def call(
         self,
@@ -231,7 +221,12 @@ class TransformerBlock(Layer):
         """
         x, kept = ops.cast(x, self.compute_dtype), dict(kept)
         if self.num_heads:
-            x, kept["attended"] = self._attend_next(x, position, kept["attended"], past)
+            query_key_value = self.query_key_value(self.attention_norm(x))
+            before = position, kept["attended"], past
+            attended, kept["attended"] = next_attention(
+                query_key_value, *before, self.num_heads, self.rotary
+            )
+            x = x + self.attention_project(attended)
         hidden = self.dense_norm(x)
         if self.kernel_size > 1:
             window = ops.concatenate([kept["window"], hidden], axis=1)
@@ -240,22 +235,6 @@ class TransformerBlock(Layer):
         else:
             hidden = self.dense_widen(hidden)
         return x + self._project(hidden), kept
-
-    def _attend_next(self, x, position, kept, past):
-        query_key_value = self.query_key_value(self.attention_norm(x))
-        attended, kept = next_attention(
-            query_key_value, position, kept, past, self.num_heads, self.rotary
-        )
-        return x + self.attention_project(attended), kept
-
-    def compute_output_shape(
-        self,
-        x_shape: TensorShape,
-        embedding_shape: TensorShape | None = None,
-        there_shape: TensorShape | None = None,
-        causal_shape: TensorShape | None = None,
-    ) -> TensorShape:
-        return x_shape
 
 
 def _initializer(name, identifier):
