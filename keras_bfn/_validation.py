@@ -72,9 +72,8 @@ def check_between(name: str, value: Any, low: float, high: float) -> float:
 def check_positive(name: str, value: Any) -> float:
     """Returns `value` as a float, or raises a `ValueError` unless it is positive and finite."""
     if not is_number(value) or not 1.0 / LARGEST <= value <= LARGEST:
-        is_told = is_number(value) and 0 < value < math.inf
-        ends = f", from {1.0 / LARGEST:g} to {LARGEST:g}" if is_told else ""
-        raise refusal(name, f"must be a positive, finite number{ends}", value)
+        ends = f"from {1.0 / LARGEST:g} to {LARGEST:g}"
+        raise refusal(name, f"must be a positive, finite number, {ends}", value)
     return float(value)
 
 
@@ -100,9 +99,7 @@ def check_axes(name: str, shape: Sequence[Any], least: int, most: int | None = N
     most = least if most is None else most
     if not least <= len(shape) <= most:
         numbers = str(least) if least == most else f"{least} to {most}"
-        raise ValueError(
-            f"Argument `{name}` must have {numbers} axes. Received: {name} of shape {tuple(shape)}"
-        )
+        raise mismatch(name, f"must have {numbers} axes", f"{name} of shape {tuple(shape)}")
 
 
 def check_numbers(name: str, values: Any) -> np.ndarray:

@@ -129,7 +129,5 @@ class CircularFlow(Flow):
     def remaining_cost(
         self, x: ArrayLike, num_draws: int = 10_000, seed: int = 0
     ) -> Callable[[Any], Any]:
-        raise ValueError(
-            "Argument `flow` must not be a flow of angles. No finite accuracy determines a real "
-            f"number, so `sigma_1` cannot be fitted. Received: flow={self!r}"
-        )
+        why = "No finite accuracy determines a real number, so `sigma_1` cannot be fitted"
+        raise refusal("flow", f"must not be a flow of angles. {why}", self)

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._typing import Array, ArrayLike, Seed, Shape, Tensor
-from keras_bfn._validation import check_choice, check_int, check_positive, refusal
+from keras_bfn._validation import check_choice, check_int, check_positive, mismatch, refusal
 from keras_bfn.distributions import Delta, DiscretizedNormal, Distribution, Normal
 from keras_bfn.distributions.discrete import bin_number
 from keras_bfn.flows import scaling
@@ -99,9 +99,7 @@ class NumberFlow(Flow):
     def find_prior(self, x: Array, there: Array, per_variable: bool, order: int) -> Array:
         """Returns the `prior` fitted to data, for `keras_bfn.flows.fit_prior`."""
         if order:
-            raise ValueError(
-                f"Argument `order` must be 0 for numbers. Received: order={order}, flow={self!r}"
-            )
+            raise mismatch("order", "must be 0 for numbers", f"order={order}, flow={self!r}")
         x = ops.convert_to_numpy(self.embed(x))[..., 0].astype("float64")
         axes = {"axis": 0 if per_variable else None, "where": there}
         return np.stack([x.mean(**axes), np.maximum(x.std(**axes), LEAST_STD)])
@@ -313,10 +311,8 @@ class ContinuousFlow(NumberFlow):
         self, x: ArrayLike, num_draws: int = 10_000, seed: int = 0
     ) -> Callable[[Any], Any]:
         if self.num_bins is None:
-            raise ValueError(
-                "Argument `flow` must have `num_bins`. No finite accuracy determines a real "
-                f"number, so `sigma_1` cannot be fitted without bins. Received: flow={self!r}"
-            )
+            why = "No finite accuracy determines a real number, so `sigma_1` cannot be fitted"
+            raise refusal("flow", f"must have `num_bins`. {why} without bins", self)
         return super().remaining_cost(x, num_draws, seed)
 
     def _cost_after_evidence(self, x, beta, log_prior, rng):

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn._typing import Array, ArrayLike, Shape, Tensor
-from keras_bfn._validation import check_int, check_numbers, refusal
+from keras_bfn._validation import check_int, check_numbers, mismatch, refusal
 from keras_bfn.distributions import Bernoulli, Categorical, Distribution
 from keras_bfn.flows.channels import Line, Simplex
 from keras_bfn.flows.flow import Flow, expand
@@ -87,16 +87,12 @@ class DiscreteFlow(Flow):
                 prior = (prior / prior.sum(axis=-1, keepdims=True)).astype("float32")
                 are_positive = prior > 0  # also in float32
             if not (prior.size and are_positive.all()):
-                raise ValueError(
-                    "Argument `prior` must contain positive, finite weights. "
-                    f"Received: {prior.size} weights, {np.sum(~are_positive)} of them invalid"
-                )
+                came = f"{prior.size} weights, {np.sum(~are_positive)} of them invalid"
+                raise mismatch("prior", "must contain positive, finite weights", came)
             prior.setflags(write=False)
         if num_classes != self.num_classes:
-            raise ValueError(
-                f"Argument `prior` must have {self.num_classes} classes. "
-                f"Received: a prior with {num_classes} classes"
-            )
+            expected = f"must have {self.num_classes} classes"
+            raise mismatch("prior", expected, f"a prior with {num_classes} classes")
         return prior
 
     def find_prior(
@@ -116,10 +112,8 @@ class DiscreteFlow(Flow):
     def check_event_shape(self, event_shape: Shape) -> None:
         if isinstance(self.prior, MarkovChain):
             if len(event_shape) != 1 or event_shape[0] < self.prior.order:
-                raise ValueError(
-                    f"Argument `event_shape` must be (length,), with a length of at least "
-                    f"{self.prior.order}, for {self.prior}. Received: {tuple(event_shape)}"
-                )
+                least = f"must be (length,), with a length of at least {self.prior.order}"
+                raise mismatch("event_shape", f"{least}, for {self.prior}", f"{tuple(event_shape)}")
         elif self.prior is not None:
             check_prior_shape(self.prior.shape[:-1], event_shape)
 

@@ -10,7 +10,7 @@ from keras import ops
 from keras_bfn._config import Immutable
 from keras_bfn._random import normal, seed_of
 from keras_bfn._typing import Array, ArrayLike, Parts, Seed, Shape, Tensor
-from keras_bfn._validation import check_int, check_seed, lacks, refusal, to_numpy
+from keras_bfn._validation import check_int, check_seed, lacks, mismatch, refusal, to_numpy
 from keras_bfn.distributions import Categorical, Distribution
 from keras_bfn.flows.channels import Line, Points, Simplex
 from keras_bfn.schedules import schedule as schedules
@@ -171,10 +171,8 @@ class Flow(Immutable):
             # If each variable has a range, report that of the first variable outside it.
             variable = np.unravel_index(np.argmax(outside), outside.shape)
             low, high = (np.broadcast_to(end, outside.shape)[variable] for end in self.data_range)
-            raise ValueError(
-                f"Argument `{name}` must lie in [{low:.9g}, {high:.9g}] for {self!r}. "
-                f"Received: values from {x.min()} to {x.max()}"
-            )
+            expected = f"must lie in [{low:.9g}, {high:.9g}] for {self!r}"
+            raise mismatch(name, expected, f"values from {x.min()} to {x.max()}")
 
     def check_values(self, x: ArrayLike, name: str = "x") -> Array:
         """Returns `x` as a numpy array, or raises a `ValueError` if its values have another type.
@@ -183,24 +181,18 @@ class Flow(Immutable):
         """
         x = to_numpy(x, name)
         if x.size == 0:
-            raise ValueError(
-                f"Argument `{name}` must contain data. Received: an empty array of shape {x.shape}"
-            )
+            raise mismatch(name, "must contain data", f"an empty array of shape {x.shape}")
         self.check_dtype(x.dtype.name, name)
         if not np.isfinite(x).all():
-            raise ValueError(
-                f"Argument `{name}` must be finite. Received: an array with NaN or infinity"
-            )
+            raise mismatch(name, "must be finite", "an array with NaN or infinity")
         return x
 
     def check_dtype(self, dtype: str, name: str = "x") -> None:
         """Raises a `ValueError` unless `dtype` (a string) suits this type of data."""
         suits = ("int" in dtype or dtype == "bool") if self.discrete else "float" in dtype
         if not suits:
-            expected = "integers" if self.discrete else "floats"
-            raise ValueError(
-                f"Argument `{name}` must contain {expected} for {self!r}. Received: dtype {dtype}"
-            )
+            expected = f"must contain {'integers' if self.discrete else 'floats'} for {self!r}"
+            raise mismatch(name, expected, f"dtype {dtype}")
 
     def hear(self, s: Tensor, beta: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Returns evidence and theta when the receiver observes only some variables.
@@ -542,20 +534,15 @@ def check_flow(flow):
     if isinstance(flow, Flow):
         return
     if not isinstance(flow, dict) or not flow:
-        raise refusal(
-            "flow", "must be a `keras_bfn.flows.Flow`, or a dict from part names to flows", flow
-        )
+        expected = "must be a `keras_bfn.flows.Flow`, or a dict from part names to flows"
+        raise refusal("flow", expected, flow)
     for name, part in flow.items():
         if not isinstance(name, str) or not name or name in RESERVED:
-            raise ValueError(
-                "Argument `flow` must have non-empty strings as part names, other than "
-                f"{list(RESERVED)}. Received: a part named {name!r}"
-            )
+            expected = f"must have non-empty strings as part names, other than {list(RESERVED)}"
+            raise mismatch("flow", expected, f"a part named {name!r}")
         if not isinstance(part, Flow):
-            raise ValueError(
-                "Argument `flow` must contain a `keras_bfn.flows.Flow` for each part. "
-                f"Received: flow[{name!r}]={part!r}"
-            )
+            expected = "must contain a `keras_bfn.flows.Flow` for each part"
+            raise mismatch("flow", expected, f"flow[{name!r}]={part!r}")
 
 
 def expand(values: Tensor, like: Tensor) -> Tensor:

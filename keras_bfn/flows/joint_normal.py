@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._backend import one_by_one
+from keras_bfn._backend.operations import one_by_one
 from keras_bfn._config import Immutable
 from keras_bfn._typing import ArrayLike, Tensor
 from keras_bfn._validation import check_numbers, refusal
@@ -51,13 +51,10 @@ class JointNormal(Immutable):
             raise refusal("mean", "must be finite", mean)
         matrix = self.covariance.astype("float64")
         is_symmetric = np.isfinite(matrix).all() and np.allclose(matrix, matrix.T, atol=1e-6)
-        variances, axes = np.linalg.eigh(matrix) if is_symmetric else ([0.0], None)
-        if min(variances) <= 0:
+        variances, axes = np.linalg.eigh(matrix) if is_symmetric else (np.zeros(1), matrix)
+        if variances.min() <= 0:
             raise refusal("covariance", "must be symmetric and positive definite", covariance)
-        self._variances, self._axes = (
-            x.astype("float32")  # type: ignore[union-attr]
-            for x in (variances, axes)
-        )
+        self._variances, self._axes = variances.astype("float32"), axes.astype("float32")
         for array in (self.mean, self.covariance):
             array.setflags(write=False)
 

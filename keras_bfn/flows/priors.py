@@ -11,7 +11,7 @@ from keras import ops
 from keras_bfn._config import Immutable
 from keras_bfn._parts import check_names, map_parts
 from keras_bfn._typing import Array, ArrayLike, Parts, Tensor
-from keras_bfn._validation import check_bool, check_int, refusal, to_numpy
+from keras_bfn._validation import check_bool, check_int, mismatch, refusal, to_numpy
 from keras_bfn.flows.flow import FlowT
 
 DISCOUNT = 0.75  # subtracted from each count and given to shorter runs
@@ -74,10 +74,8 @@ def fit_prior(
 def check_prior_shape(shape, event_shape):
     """Raises a `ValueError` unless a prior per variable has the shape of an example."""
     if shape and tuple(shape) != tuple(event_shape):
-        raise ValueError(
-            f"Argument `event_shape` must be {tuple(shape)}, like the flow's `prior` per variable. "
-            f"Received: {tuple(event_shape)}"
-        )
+        expected = f"must be {tuple(shape)}, like the flow's `prior` per variable"
+        raise mismatch("event_shape", expected, f"{tuple(event_shape)}")
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -285,13 +283,10 @@ def _check_sequences(x, num_classes, least_length):
     x = to_numpy(x)
     is_long = x.ndim == 2 and len(x) and x.shape[1] >= least_length
     if not is_long or not np.issubdtype(x.dtype, np.integer):
-        raise ValueError(
-            "Argument `x` must contain integers and have shape (num, length), with num at least 1 "
-            f"and length at least {least_length}. Received: shape {x.shape}, dtype {x.dtype}"
-        )
+        sizes = f"num at least 1 and length at least {least_length}"
+        expected = f"must contain integers and have shape (num, length), with {sizes}"
+        raise mismatch("x", expected, f"shape {x.shape}, dtype {x.dtype}")
     if x.min() < 0 or x.max() >= num_classes:
-        raise ValueError(
-            f"Argument `x` must lie in [0, {num_classes - 1}]. "
-            f"Received: values from {x.min()} to {x.max()}"
-        )
+        expected = f"must lie in [0, {num_classes - 1}]"
+        raise mismatch("x", expected, f"values from {x.min()} to {x.max()}")
     return x.astype("int64")

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_bfn._parts import check_names, list_parts, map_parts
 from keras_bfn._typing import ArrayLike, Parts
-from keras_bfn._validation import LARGEST, check_choice, is_number, refusal, to_numpy
+from keras_bfn._validation import LARGEST, check_choice, is_number, mismatch, refusal, to_numpy
 from keras_bfn.flows.flow import FlowT
 
 WAYS, SHARES = ("range", "deviation"), ("all", "channel", "variable")
@@ -121,7 +121,6 @@ def check_scaling_shape(name, center, scale, event_shape):
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError(
-            f"Argument `{name}` must be such that the flow's `center` and `scale`, of shape "
-            f"{shape}, broadcast to an example. Received: examples of shape {tuple(event_shape)}"
-        )
+        expected = f"must be such that the flow's `center` and `scale`, of shape {shape},"
+        came = f"examples of shape {tuple(event_shape)}"
+        raise mismatch(name, f"{expected} broadcast to an example", came)

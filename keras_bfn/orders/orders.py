@@ -16,6 +16,7 @@ from keras_bfn._validation import (
     check_bool,
     check_int,
     lacks,
+    mismatch,
     refusal,
     resolve_identifier,
     to_numpy,
@@ -85,11 +86,9 @@ class Order(Immutable):
         groups = 0 if self.is_random else self.groups(event_shape)
         for name, part, numbers in list_parts(part_names(flow, "flow"), flow, groups):
             if told[numbers].any() and not part.can_be_told:
-                raise ValueError(
-                    f"Argument `order` must send {name} by messages. Only integers can be coded "
-                    'directly, and bins only with prediction="data". '
-                    f"Received: order={self!r}, flow={part!r}"
-                )
+                why = 'Only integers can be coded directly, and bins only with prediction="data"'
+                came = f"order={self!r}, flow={part!r}"
+                raise mismatch("order", f"must send {name} by messages. {why}", came)
 
 
 @keras.saving.register_keras_serializable("keras_bfn")
@@ -227,9 +226,8 @@ class Groups(Order):
 
     def __init__(self, numbers: Parts[ArrayLike], told: bool | Sequence[bool] = True) -> None:
         if isinstance(numbers, dict) and not numbers:
-            raise refusal(
-                "numbers", "must be integers of at least 0, for at least one part", numbers
-            )
+            expected = "must be integers of at least 0, for at least one part"
+            raise refusal("numbers", expected, numbers)
         self.numbers = map_parts(_check_numbers, part_names(numbers, "numbers"), numbers)
         num_groups = self.count_groups(None)
         if isinstance(told, (list, tuple)):
@@ -254,10 +252,8 @@ class Groups(Order):
         names = check_names(flow, self.numbers, "order")
         for name, numbers, shape in list_parts(names, self.numbers, event_shape):
             if np.shape(numbers) not in ((), tuple(shape)):
-                raise ValueError(
-                    f"Argument `{name}` must contain a number for each variable, of shape {shape}. "
-                    f"Received: shape {np.shape(numbers)}"
-                )
+                expected = f"must contain a number for each variable, of shape {shape}"
+                raise mismatch(name, expected, f"shape {np.shape(numbers)}")
         super().check(flow, event_shape)
 
 
@@ -283,16 +279,14 @@ def join(values, event_shape):
 
 def cut(values, event_shape):
     """Inverts `join`: returns an array of the event shape, or a dict of one per part."""
-    start, parts = 0, []
-    for (shape,) in list_parts(event_shape):
-        size = math.prod(shape)
-        part = values[:, start : start + size]
-        reshape = np.reshape if isinstance(part, np.ndarray) else ops.reshape
-        parts.append(reshape(part, (-1, *shape)))
-        start += size
-    if isinstance(event_shape, dict):
-        return dict(zip(event_shape, parts, strict=True))
-    return parts[0]
+    reshape, start = np.reshape if isinstance(values, np.ndarray) else ops.reshape, 0
+
+    def cut_part(shape):
+        nonlocal start
+        start, first = start + math.prod(shape), start
+        return reshape(values[:, first:start], (-1, *shape))
+
+    return map_parts(cut_part, event_shape)
 
 
 ORDERS = {"together": Together(), "random": Random(), "left_to_right": LeftToRight()}
@@ -330,10 +324,8 @@ def check_order(model, order):
     """
     order = get(order)
     if model.times != "variables" and type(order) is not Together:
-        raise ValueError(
-            'Argument `order` requires a model with times="variables". Other models send all '
-            f"variables together. Received: order={order!r}, times={model.times!r}"
-        )
+        expected = 'requires a model with times="variables". Other models send all together'
+        raise mismatch("order", expected, f"order={order!r}, times={model.times!r}")
     order.check(model.flow, model.event_shape)
     return order
 
@@ -355,7 +347,7 @@ def order_noise(model, order, num, seed):
 def is_in_one_pass(model, order, known=None):
     """Returns whether one network call predicts each variable from those before it in the order."""
     shares = model.orders or {}
-    if type(order) is not LeftToRight or not order.told or not shares.get("left_to_right"):
+    if type(order) is not LeftToRight or not shares.get("left_to_right"):
         return False
     event_shape = model.event_shape
     if order.block_size != math.prod(event_shape[1:]):

@@ -6,7 +6,7 @@ from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from keras_bfn._backend import value_and_gradient
+from keras_bfn._backend.gradients import value_and_gradient
 from keras_bfn.distributions import Delta
 from keras_bfn.flows import ContinuousFlow, DiscretizedFlow
 from tests.flows.cases import FLOWS, random_data
