@@ -29,8 +29,7 @@ class Delta(Distribution):
     def mean(self) -> Tensor:
         return self.value
 
-    def mode(self) -> Tensor:
-        return self.value
+    mode = mean
 
     def sample(self, seed: Seed = None) -> Tensor:
         return self.value
@@ -74,8 +73,7 @@ class Normal(Distribution):
     def mean(self) -> Tensor:
         return self._mean
 
-    def mode(self) -> Tensor:
-        return self._mean
+    mode = mean
 
     def sample(self, seed: Seed = None) -> Tensor:
         return self._mean + self.std * normal(ops.shape(self._mean), seed)

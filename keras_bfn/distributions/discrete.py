@@ -174,7 +174,7 @@ class DiscretizedNormal(Distribution):
 
     def mode(self) -> Tensor:
         # The inner bin at the location has the most mass, unless the end bin on its side has more.
-        inner, last = self._bin_of(self.location), self.num_bins - 1
+        inner, last = bin_number(self.location, self.num_bins), self.num_bins - 1
         unit = 0.5**0.5 / self.std
         centre = bin_centre(inner, self.num_bins) - self.location
         # Not erf, which TensorFlow cannot read in JAX's exports.
@@ -185,7 +185,7 @@ class DiscretizedNormal(Distribution):
 
     def sample(self, seed: Seed = None) -> Tensor:
         noise = normal(ops.shape(self.location), seed)
-        return self._bin_of(self.location + self.std * noise)
+        return bin_number(self.location + self.std * noise, self.num_bins)
 
     def tempered(self, temperature: float) -> Categorical:
         return Categorical(self.log_probs() / temperature)
@@ -211,9 +211,6 @@ class DiscretizedNormal(Distribution):
         # Not `high - low`, which has few digits if bins are many and narrow.
         width = ops.where(ops.logical_or(is_first, is_last), high - low, 2.0 / std)
         return log_normal_interval(low, high, width)
-
-    def _bin_of(self, value):
-        return bin_number(value, self.num_bins)
 
 
 def bin_number(value, num_bins):

@@ -4,7 +4,7 @@ import math
 
 from keras import ops
 
-from keras_bfn._backend import sum_of
+from keras_bfn._backend.operations import sum_of
 
 # For a normal narrower than a bin, the sum has this many edges on each side of the mean; the rest
 # contributes less than 1e-7.

@@ -1,5 +1,7 @@
 """The contract of losses, the paper's three losses for every data type, and random times."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -38,9 +40,7 @@ class BFNLoss(Immutable):
         """
         raise lacks(self, "times")
 
-    def __call__(
-        self, flow: Flow, x: Tensor, prediction: "Prediction", seed: Seed = None
-    ) -> Tensor:
+    def __call__(self, flow: Flow, x: Tensor, prediction: Prediction, seed: Seed = None) -> Tensor:
         """Scores a prediction.
 
         Args:
@@ -96,9 +96,7 @@ class ContinuousTimeLoss(BFNLoss):
     def times(self, uniform: Tensor) -> Tensor:
         return uniform
 
-    def __call__(
-        self, flow: Flow, x: Tensor, prediction: "Prediction", seed: Seed = None
-    ) -> Tensor:
+    def __call__(self, flow: Flow, x: Tensor, prediction: Prediction, seed: Seed = None) -> Tensor:
         output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
         return _cost_rate(flow, x, output, expand(flow.schedule.derivative(prediction.t), x))
 
@@ -158,9 +156,7 @@ class CrossEntropyLoss(BFNLoss):
         half, distance = (high - low) / 2, ops.abs(t - (low + high) / 2)
         return 1 - self.share + self.share * ops.maximum(1 - distance / half, 0.0) / half
 
-    def __call__(
-        self, flow: Flow, x: Tensor, prediction: "Prediction", seed: Seed = None
-    ) -> Tensor:
+    def __call__(self, flow: Flow, x: Tensor, prediction: Prediction, seed: Seed = None) -> Tensor:
         output = flow.output_distribution(prediction.params, prediction.s, prediction.t)
         t = expand(prediction.t, x)
         rate = flow.schedule.derivative(t)
@@ -202,9 +198,7 @@ class DiscreteTimeLoss(BFNLoss):
         step = ops.minimum(ops.floor(uniform * self.num_steps), self.num_steps - 1)
         return step / self.num_steps
 
-    def __call__(
-        self, flow: Flow, x: Tensor, prediction: "Prediction", seed: Seed = None
-    ) -> Tensor:
+    def __call__(self, flow: Flow, x: Tensor, prediction: Prediction, seed: Seed = None) -> Tensor:
         distribution = flow.output_distribution(prediction.params, prediction.s, prediction.t)
         # A known part is at t = 1, after the last message; schedules have no step beyond.
         step = ops.minimum(ops.round(prediction.t * self.num_steps) + 1.0, self.num_steps)
@@ -236,9 +230,7 @@ class ReconstructionLoss(BFNLoss):
     def times(self, uniform: Tensor) -> Tensor:
         return ops.ones_like(uniform)
 
-    def __call__(
-        self, flow: Flow, x: Tensor, prediction: "Prediction", seed: Seed = None
-    ) -> Tensor:
+    def __call__(self, flow: Flow, x: Tensor, prediction: Prediction, seed: Seed = None) -> Tensor:
         return flow.reconstruction_loss(x, prediction.params, prediction.s)
 
 
