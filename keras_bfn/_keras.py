@@ -33,7 +33,6 @@ are in other files:
 | `networks/image_levels.py`, `repeat` | `UpSampling1D` supports channels last only |
 | `_interrupts.py`, `whole_steps` | interrupted steps and averages are left incomplete |
 | `_interrupts.py`, `WholeSteps` | on JAX, a call that fails loses the weights |
-| `networks/network.py`, `names` | the names in a flat dict of inputs must be the tensors' names |
 | `presets/folder.py`, `make_uncompiled` | a config compiles its model |
 | `presets/folder.py`, `save_weights` | the optimizer's state is saved, too (tensorflow#91498) |
 
@@ -47,8 +46,10 @@ import functools
 import keras
 from keras import ops
 
-from keras_bfn._backend import process_of, recompute
+from keras_bfn._backend.gradients import recompute
+from keras_bfn._backend.processes import process_of
 from keras_bfn._interrupts import restoring
+from keras_bfn._parts import map_parts
 from keras_bfn._random import start_from
 
 
@@ -142,6 +143,17 @@ def build_network(network, inputs):
             lambda x: ops.zeros((1, *x.shape[1:]), dtype=x.dtype), inputs
         )
     return network(inputs)
+
+
+def symbolic(name, shapes, dtypes="float32"):
+    """Returns a network's input of this shape for each example, or a dict of the parts' inputs.
+
+    In a flat dict of inputs, Keras 3.15 expects the tensors to have the keys as names.
+    """
+    name = None if isinstance(shapes, dict) else name
+    return map_parts(
+        lambda shape, dtype: keras.Input(shape, dtype=dtype, name=name), shapes, dtypes
+    )
 
 
 def in_order_of(structure, values):

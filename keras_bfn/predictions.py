@@ -8,9 +8,9 @@ from keras import ops
 
 from keras_bfn._keras import in_order_of
 from keras_bfn._parts import describe, map_parts, names_of, sum_variables
-from keras_bfn._validation import refusal
+from keras_bfn._validation import mismatch, refusal
 from keras_bfn.flows.flow import Flow, expand
-from keras_bfn.networks.network import check_same_flow
+from keras_bfn.networks.network import check_same_flow, make_symbolic_inputs
 
 
 class Prediction(NamedTuple):
@@ -160,9 +160,8 @@ class Signature:
         self.condition = declared.get("condition")
         self.conditional = None if self.inputs is None else "condition" in declared
         self.takes_causal, has_mask = "causal" in declared, "mask" in declared
-        self.takes_jumps = "t_next" in declared
-        if self.inputs is None:
-            self.takes_jumps = bool(getattr(network, "jumps", False))
+        jumps = bool(getattr(network, "jumps", False))
+        self.takes_jumps = jumps if self.inputs is None else "t_next" in declared
         if not isinstance(allow_missing, (bool, type(None))) or (
             has_mask and allow_missing is False
         ):
@@ -181,6 +180,11 @@ class Signature:
             raise ValueError(
                 f"The network takes {takes} condition. Received: {came} condition in `{name}`"
             )
+
+    def make_symbolic_inputs(self, flow, event_shape, times):
+        """Returns symbolic inputs of the network, but for its condition."""
+        takes = self.takes_mask, self.takes_causal, self.takes_jumps
+        return make_symbolic_inputs(flow, event_shape, times, *takes)
 
     def call(self, network, inputs, training=False):
         """Returns the network's output in float32, for a dict of its inputs.
@@ -204,42 +208,12 @@ def _symbolic_inputs(network):
     names = set(inputs) if isinstance(inputs, dict) else set()
     if not {"theta", "t"} <= names <= {"theta", "t", "condition", "mask", "causal", "t_next"}:
         names = sorted(names) if names else type(inputs).__name__
-        raise ValueError(
-            "Argument `network` must take a dict of 'theta' and 't', and optionally 'condition', "
-            "'mask' (the observed variables), 'causal' (whether each position may depend only on "
-            "those before it) and 't_next' (the time at which a jump arrives). "
-            f"Received: a network that takes {names}"
+        expected = (
+            "must take a dict of 'theta' and 't', and optionally 'condition', 'mask' (the observed "
+            "variables), 'causal' (whether each position may depend only on those before it) and "
+            "'t_next' (the time at which a jump arrives)"
         )
-    return inputs
-
-
-def make_symbolic_inputs(flow, event_shape, condition, times, allow_missing=False, jumps=False):
-    """Returns the network's inputs as symbolic tensors.
-
-    Args:
-        condition: the pair of the condition's shape and its dtype, or of dicts of these; or None.
-    """
-
-    def make_theta(flow, shape):
-        return keras.KerasTensor((None, *shape, flow.theta_size), "float32")
-
-    def make_time(shape=()):
-        return keras.KerasTensor((None, *shape), "float32")
-
-    inputs = {
-        "theta": map_parts(make_theta, flow, event_shape),
-        "t": map_parts(make_time, event_shape) if times == "variables" else make_time(),
-    }
-    if allow_missing:
-        inputs["mask"] = map_parts(
-            lambda _, shape: keras.KerasTensor((None, *shape), "bool"), flow, event_shape
-        )
-    if jumps:
-        inputs["t_next"] = make_time()
-    if condition is not None:
-        inputs["condition"] = map_parts(
-            lambda shape, dtype: keras.KerasTensor((None, *shape[1:]), dtype), *condition
-        )
+        raise mismatch("network", expected, f"a network that takes {names}")
     return inputs
 
 
@@ -250,10 +224,8 @@ def check_graph(flow, event_shape, times, network):
     t = keras.tree.map_structure(lambda t: tuple(t.shape[1:]), inputs["t"])
     expected = map_parts(tuple, event_shape) if times == "variables" else ()
     if t != expected:
-        raise ValueError(
-            f"Argument `network` must take 't' of shape {expected} for each example, for "
-            f"times={times!r}. Received: a network that takes {t}"
-        )
+        expected = f"must take 't' of shape {expected} for each example, for times={times!r}"
+        raise mismatch("network", expected, f"a network that takes {t}")
     check_outputs(flow, event_shape, network.output)
     check_same_flow("network", network, flow)
 
@@ -266,18 +238,14 @@ def check_outputs(flow, event_shape, outputs):
 def _check_shapes(verb, flow, event_shape, size, tensors):
     if names_of(tensors) != names_of(flow):
         expected = f"a dict with the parts {list(flow)}" if names_of(flow) else "one tensor"
-        raise ValueError(
-            f"Argument `network` must {verb} {expected}. "
-            f"Received: a network with {describe(tensors)}"
-        )
+        raise mismatch("network", f"must {verb} {expected}", f"a network with {describe(tensors)}")
 
     def check(flow, event_shape, tensor):
         shape, expected = getattr(tensor, "shape", None), (*event_shape, getattr(flow, size))
         if shape is None or tuple(shape)[1:] != expected:
-            raise ValueError(
-                f"Argument `network` must {verb} a tensor of shape {(None, *expected)}, for "
-                f"{flow!r} with event_shape={event_shape}. Received: a network with "
-                + (describe(tensor) if shape is None else f"shape {tuple(shape)}")
-            )
+            came = describe(tensor) if shape is None else f"shape {tuple(shape)}"
+            expected = f"must {verb} a tensor of shape {(None, *expected)}, for {flow!r} with"
+            expected = f"{expected} event_shape={event_shape}"
+            raise mismatch("network", expected, f"a network with {came}")
 
     map_parts(check, flow, event_shape, tensors)

@@ -173,3 +173,13 @@ def test_batches_of_a_loader_are_tuples_and_its_own_stay_lists():
     single = torch_data.DataLoader(np.zeros((4, 3), "float32"), batch_size=2)
     (batch,) = next(iter(_keras.yield_tuples(single)))
     assert tuple(batch.shape) == (2, 3)
+
+
+def test_an_input_has_the_name_of_its_key_only_where_it_is_one_tensor():
+    one = _keras.symbolic("condition", (5,), "int32")
+    assert (one.name, tuple(one.shape), one.dtype) == ("condition", (None, 5), "int32")
+    parts = _keras.symbolic("condition", {"a": (), "b": (2,)}, {"a": "int32", "b": "float32"})
+    assert {name: (tuple(x.shape), x.dtype) for name, x in parts.items()} == {
+        "a": ((None,), "int32"),
+        "b": ((None, 2), "float32"),
+    }

@@ -11,7 +11,6 @@ from keras_bfn.losses import ContinuousTimeLoss
 from keras_bfn.predictions import (
     Signature,
     input_distribution,
-    make_symbolic_inputs,
     nats_per_example,
     output_distributions,
 )
@@ -140,26 +139,6 @@ def test_a_layer_declares_nothing_and_takes_what_it_is_given():
     assert not own.takes_jumps
     for conditional in (False, True):
         own.check_conditional(conditional)
-
-
-def test_symbolic_inputs_have_the_shapes_of_a_batch():
-    flow = {"word": FLOW, "size": ContinuousFlow(0.1)}
-    shapes, condition = {"word": (4,), "size": ()}, ((2, 5), "int32")
-    found = make_symbolic_inputs(flow, shapes, condition, "variables", True, True)
-    expected = {
-        "theta": {"word": (None, 4, 3), "size": (None, 1)},
-        "t": {"word": (None, 4), "size": (None,)},
-        "mask": {"word": (None, 4), "size": (None,)},
-        "t_next": (None,),
-        "condition": (None, 5),
-    }
-    sizes = keras.tree.map_structure(lambda x: tuple(x.shape), found)
-    assert sizes == expected
-    plain = make_symbolic_inputs(FLOW, (4,), None, "shared")
-    assert {name: tuple(x.shape) for name, x in plain.items()} == {
-        "theta": (None, 4, 3),
-        "t": (None,),
-    }
 
 
 def test_outputs_of_a_network_in_half_precision_are_float32():

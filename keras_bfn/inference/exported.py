@@ -12,7 +12,6 @@ from keras_bfn._validation import check_choice, refusal, to_numpy
 from keras_bfn.inference.generation import sampler_for
 from keras_bfn.inference.program import SamplingProgram
 from keras_bfn.inputs.conditions import condition_inputs
-from keras_bfn.predictions import make_symbolic_inputs
 
 EXAMPLE_ROWS = 2  # rows of example inputs; PyTorch would export a batch size of 1 as a constant
 
@@ -37,11 +36,9 @@ def make_function(model, what, sampler, condition, guided):
     shapes = map_parts(lambda shape: (EXAMPLE_ROWS, *shape), model.event_shape)
     model.build_for(shapes, inputs.get("condition"))
     if what == "network":
-        known, signature = (model.flow, model.event_shape, None, model.times), model.signature
-        taken = make_symbolic_inputs(*known, signature.takes_mask, signature.takes_jumps)
+        given = model.flow, model.event_shape, model.times
+        taken = model.signature.make_symbolic_inputs(*given)
         inputs |= keras.tree.map_structure(_zeros, taken)
-        if signature.takes_causal:
-            inputs["causal"] = ops.zeros((EXAMPLE_ROWS,), "bool")
         return functools.partial(call, model), inputs
     sampler = sampler_for(model, sampler)
     program = SamplingProgram(model, sampler)

@@ -101,12 +101,9 @@ class ConvBlock(Layer):
 
     def _call(self, drops, x, time):
         (drop,) = drops
-        spatial = (1,) * (len(x.shape) - 2)
-        if self.data_format == "channels_last":
-            time = ops.reshape(self.add_time(time), (-1, *spatial, self.filters))
-        else:
-            time = ops.reshape(self.add_time(time), (-1, self.filters, *spatial))
-        hidden = self.conv_in(ops.silu(self.norm_in(x))) + time
+        shape = [-1] + [1] * (len(x.shape) - 1)
+        shape[self._channel_axis] = self.filters
+        hidden = self.conv_in(ops.silu(self.norm_in(x))) + ops.reshape(self.add_time(time), shape)
         hidden = self.conv_out(drop(ops.silu(self.norm_out(hidden))))
         return hidden + (x if self.shortcut is None else self.shortcut(x))
 

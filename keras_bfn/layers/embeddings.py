@@ -1,7 +1,6 @@
 """Embeddings of times, positions and values."""
 
 import math
-import numbers
 from collections.abc import Sequence
 
 import keras
@@ -10,7 +9,6 @@ from keras import ops
 
 from keras_bfn._typing import Tensor, TensorShape
 from keras_bfn._validation import (
-    MOST_COUNTED,
     check_axes,
     check_bool,
     check_int,
@@ -140,9 +138,8 @@ class FourierFeatures(Float32Layer):
         super().__init__(**kwargs)
         is_tuple = isinstance(exponents, (tuple, list)) and len(exponents) > 0
         if not is_tuple or not all(is_number(e) and abs(e) < 100 for e in exponents):
-            raise refusal(
-                "exponents", "must be a non-empty tuple of numbers between -100 and 100", exponents
-            )
+            expected = "must be a non-empty tuple of numbers between -100 and 100"
+            raise refusal("exponents", expected, exponents)
         self.exponents = tuple(exponents)
 
     def call(self, x: Tensor) -> Tensor:
@@ -247,6 +244,6 @@ def sinusoids(length, size):
 
 
 def _check_even(name, value):
-    if not is_number(value, numbers.Integral) or not 2 <= value <= MOST_COUNTED or value % 2:
-        raise refusal(name, "must be a positive even integer", value)
+    if check_int(name, value, 2) % 2:
+        raise refusal(name, "must be even", value)
     return int(value)

@@ -138,12 +138,9 @@ class TransformerBlock(Layer):
         drops = [self.dense_drop]
         if self.num_heads:
             drops.insert(0, self.attention_drop)
-        given = {} if embedding is None else {"embedding": embedding}
-        if there is not None:
-            given["there"] = ops.cast(there, x.dtype)
-        if causal is not None:
-            given["causal"] = causal
-
+        there = None if there is None else ops.cast(there, x.dtype)
+        given = {"embedding": embedding, "there": there, "causal": causal}
+        given = {name: tensor for name, tensor in given.items() if tensor is not None}
         again = training and not self.remat  # with `remat`, the whole block is recomputed
 
         def block(drops, x, *tensors):

@@ -14,6 +14,7 @@ from keras_bfn._validation import (
     check_rate,
     check_verbose,
     is_number,
+    mismatch,
     refusal,
 )
 from keras_bfn.inputs.arrays import (
@@ -51,10 +52,8 @@ def check_compilation(
     """Returns the optimizer, or raises a `ValueError` if an argument of `compile` is wrong."""
     for name, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
         if value is not None:
-            raise ValueError(
-                f"Argument `{name}` must be None, because there are no targets. The model reports "
-                f"its own metrics, such as `loss` and `reconstruction`. Received: {value!r}"
-            )
+            expected = "must be None, because there are no targets. The model reports its own"
+            raise refusal(name, f"{expected} metrics, such as `loss` and `reconstruction`", value)
     for name, value in unknown.items():
         raise refusal(name, "is not an argument of `compile`", value)
     if not isinstance(jit_compile, (bool, type(None))) and jit_compile != "auto":
@@ -84,10 +83,8 @@ def check_loss_weights(loss_weights, flow):
         raise refusal("loss_weights", expected, loss_weights)
     for name, weight in loss_weights.items():
         if not is_number(weight) or not 0 <= weight <= LARGEST:
-            raise ValueError(
-                "Argument `loss_weights` must contain finite numbers of at least 0. "
-                f"Received: loss_weights[{name!r}]={weight!r}"
-            )
+            expected = "must contain finite numbers of at least 0"
+            raise mismatch("loss_weights", expected, f"loss_weights[{name!r}]={weight!r}")
     return {name: float(weight) for name, weight in loss_weights.items()}
 
 

@@ -11,18 +11,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn import _random, losses
-from keras_bfn._backend import scope_of
+from keras_bfn import _keras, _random, losses, predictions
+from keras_bfn._backend.devices import scope_of
 from keras_bfn._config import own_config
 from keras_bfn._interrupts import WholeSteps, in_turn, whole_steps
-from keras_bfn._keras import (
-    averaged,
-    build_network,
-    of_no_backend,
-    scale_loss,
-    seeded,
-    unshare_buffers,
-)
 from keras_bfn._parts import (
     check_event_shape,
     check_names,
@@ -48,45 +40,21 @@ from keras_bfn._typing import (
     TokenizerLike,
     Verbose,
 )
-from keras_bfn._validation import check_choice, check_int, check_path
+from keras_bfn._validation import check_choice, check_int, check_path, refusal
 from keras_bfn.flows import Flow
 from keras_bfn.flows.flow import check_flow
 from keras_bfn.guidance import ClassifierFreeGuidance, Guidance
 from keras_bfn.inference import encoding, exported, generation, inpainting, scoring, text, windows
-from keras_bfn.inputs import states
+from keras_bfn.inference.generation import Options
+from keras_bfn.inputs import conditions, states
 from keras_bfn.inputs.arrays import check_form, check_no_targets, split_condition
-from keras_bfn.inputs.conditions import (
-    cast_conditions,
-    check_dropout,
-    check_null_condition,
-    condition_dtypes,
-    drop_conditions,
-    guide,
-    with_null_conditions,
-)
 from keras_bfn.inputs.missing import count_variables, fill_missing_variables, observed
 from keras_bfn.losses import BFNLoss
 from keras_bfn.metrics import BitsPerDim
-from keras_bfn.models import averaging
-from keras_bfn.models.arguments import (
-    batch_arguments,
-    check_compilation,
-    check_loss_weights,
-    evaluate_arguments,
-    fit_arguments,
-)
+from keras_bfn.models import arguments, averaging
 from keras_bfn.networks.network import TIMES
 from keras_bfn.orders import Order, Together
 from keras_bfn.orders.orders import check_order, is_in_one_pass
-from keras_bfn.predictions import (
-    Prediction,
-    Signature,
-    check_graph,
-    check_outputs,
-    input_distribution,
-    make_symbolic_inputs,
-    nats_per_example,
-)
 from keras_bfn.presets.folder import save_folder
 from keras_bfn.presets.publishing import publish
 from keras_bfn.presets.registry import PRESETS, load_preset
@@ -208,9 +176,11 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.flow = flow
         self.network = network
-        self.signature = Signature(network, allow_missing)
-        self.null_condition = check_null_condition(null_condition, network, self.signature)
-        self.condition_dropout = check_dropout(condition_dropout, self.null_condition)
+        self.signature = predictions.Signature(network, allow_missing)
+        self.null_condition = conditions.check_null_condition(
+            null_condition, network, self.signature
+        )
+        self.condition_dropout = conditions.check_dropout(condition_dropout, self.null_condition)
         self.allow_missing = self.signature.allow_missing
         self.tokenizer = text.check_model_tokenizer(flow, tokenizer)
         self.times = check_choice("times", times, TIMES)
@@ -240,7 +210,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self.event_shape = None if event_shape is None else check_event_shape(flow, event_shape)
         self._condition_dtypes = None  # unknown, unless the network is built for a condition
         if inputs is not None:
-            check_graph(flow, self.event_shape, times, network)
+            predictions.check_graph(flow, self.event_shape, times, network)
             self.built = True
 
     @property
@@ -263,21 +233,17 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         if self.event_shape is None:
             event_shape = map_parts(lambda shape: shape[1:], data_shape)
             self.event_shape = check_event_shape(self.flow, event_shape)
-        condition = None
+        given = self.flow, self.event_shape, self.times
+        inputs = self.signature.make_symbolic_inputs(*given)
         if condition_shape is not None:
-            dtypes = map_parts(lambda shape: "float32", condition_shape)
-            condition = condition_shape, self._condition_dtypes or dtypes
-        inputs = make_symbolic_inputs(
-            self.flow,
-            self.event_shape,
-            condition,
-            self.times,
-            self.allow_missing,
-            self.signature.takes_jumps,
+            shapes = map_parts(lambda shape: shape[1:], condition_shape)
+            dtypes = self._condition_dtypes or "float32"
+            inputs["condition"] = _keras.symbolic("condition", shapes, dtypes)
+        predictions.check_outputs(
+            self.flow, self.event_shape, _keras.build_network(self.network, inputs)
         )
-        check_outputs(self.flow, self.event_shape, build_network(self.network, inputs))
         # A `Sequential` has inputs only once it is built.
-        self.signature = Signature(self.network, self.allow_missing)
+        self.signature = predictions.Signature(self.network, self.allow_missing)
 
     def build_for(self, shape: Parts[TensorShape], condition: Parts[Tensor] | None = None) -> None:
         """Builds the model for data of this shape, or of the parts' shapes, if it is not built.
@@ -287,7 +253,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         if self.built:
             return
         if condition is not None:
-            self._condition_dtypes = condition_dtypes(self, condition)
+            self._condition_dtypes = conditions.condition_dtypes(self, condition)
         # TensorFlow distributes variables that are created in the scope of its strategy.
         with scope_of(self):
             self.build(shape if condition is None else (shape, map_parts(np.shape, condition)))
@@ -343,15 +309,16 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         >>> model.compile("adamw", loss=keras_bfn.losses.DiscreteTimeLoss(num_steps=20))
         """
-        loss, optimizer = losses.get(loss, self.flow), check_compilation(optimizer, **kwargs)
-        loss_weights = check_loss_weights(loss_weights, self.flow)
+        loss = losses.get(loss, self.flow)
+        optimizer = arguments.check_compilation(optimizer, **kwargs)
+        loss_weights = arguments.check_loss_weights(loss_weights, self.flow)
         self.num_repeats = check_int("num_repeats", num_repeats, 1)
         self.order = check_order(self, order)
         self.transmission_loss, self.loss_weights = loss, loss_weights
         super().compile(optimizer=optimizer, **kwargs)
         self._asked_jit_compile = kwargs.get("jit_compile", "auto")
         if kwargs.get("auto_scale_loss", True):
-            scale_loss(self, self.network)
+            _keras.scale_loss(self, self.network)
         self.programs.clear()
 
     def get_compile_config(self) -> dict[str, Any]:
@@ -364,7 +331,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         config["num_repeats"] = self.num_repeats
         config["order"] = keras.saving.serialize_keras_object(self.order)
         config["jit_compile"] = self._asked_jit_compile  # Keras 3.15 keeps what "auto" resolved to
-        config["optimizer"] = of_no_backend(config["optimizer"])
+        config["optimizer"] = _keras.of_no_backend(config["optimizer"])
         return config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -408,12 +375,12 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         >>> history = model.fit(images, epochs=2, batch_size=32, verbose=0)
         """
-        arguments = fit_arguments(self, super().fit, x, y, *args, **kwargs)
+        checked = arguments.fit_arguments(self, super().fit, x, y, *args, **kwargs)
         self.build_optimizer()
         with whole_steps(self, self.optimizer):
-            history = super().fit(**arguments)
+            history = super().fit(**checked)
         if getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:  # type: ignore[union-attr]
-            unshare_buffers(self.trainable_variables)
+            _keras.unshare_buffers(self.trainable_variables)
         return history
 
     @in_turn
@@ -445,9 +412,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> sorted(logs)
         ['bits_per_dim', 'loss', 'nats_per_example', 'reconstruction']
         """
-        arguments = evaluate_arguments(self, super().evaluate, x, y, *args, **kwargs)
-        with seeded(self.seed_generator, seed), whole_steps(self):
-            return super().evaluate(**arguments)
+        checked = arguments.evaluate_arguments(self, super().evaluate, x, y, *args, **kwargs)
+        with _keras.seeded(self.seed_generator, seed), whole_steps(self):
+            return super().evaluate(**checked)
 
     @in_turn
     def train_on_batch(
@@ -476,12 +443,12 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         >>> loss = model.train_on_batch(images[:16])
         """
-        arguments = batch_arguments(
+        checked = arguments.batch_arguments(
             self, super().train_on_batch, x, y, sample_weight, return_dict, class_weight
         )
         self.build_optimizer()
         with whole_steps(self, self.optimizer):
-            return super().train_on_batch(**arguments)
+            return super().train_on_batch(**checked)
 
     @in_turn
     def test_on_batch(
@@ -506,9 +473,11 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
         >>> logs = model.test_on_batch(images[:16], return_dict=True)
         """
-        arguments = batch_arguments(self, super().test_on_batch, x, y, sample_weight, return_dict)
+        checked = arguments.batch_arguments(
+            self, super().test_on_batch, x, y, sample_weight, return_dict
+        )
         with whole_steps(self):
-            return super().test_on_batch(**arguments)
+            return super().test_on_batch(**checked)
 
     def compute_loss(
         self,
@@ -530,7 +499,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             loss = getattr(self, f"{name}_loss")
             weights = y_pred["weights"].get(name, (None, None))
             scored = data, y_pred[name], self.seed_generator, counted, *weights
-            nats[name] = nats_per_example(loss, self.flow, *scored)
+            nats[name] = predictions.nats_per_example(loss, self.flow, *scored)
         if num_repeats > 1:
             nats = keras.tree.map_structure(
                 lambda x: ops.mean(ops.reshape(x, (num_repeats, -1)), axis=0), nats
@@ -573,7 +542,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             results = self.get_metrics_result()
         else:
             results = {m.name: m.result() for m in self.metrics if m.name == "loss"}
-        return averaged(results, self)
+        return _keras.averaged(results, self)
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Returns the metrics, as in Keras, but averages an evaluated loss over all data by weight.
@@ -626,9 +595,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         seed, num_repeats = self.seed_generator, 1 if training else self.num_repeats
         batch_size = ops.shape(of_any_part(x))[0]
         if training and self.condition_dropout and condition is not None:
-            condition = drop_conditions(
-                cast_conditions(self, condition), self.null_condition, self.condition_dropout, seed
-            )
+            condition = conditions.cast_conditions(self, condition)
+            rates = self.condition_dropout
+            condition = conditions.drop_conditions(condition, self.null_condition, rates, seed)
         if num_repeats > 1:
             x, condition, mask = repeat((x, condition, mask), num_repeats)
         for name in TRAINED if training else EVALUATED:
@@ -639,12 +608,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 )
             else:
                 u = losses.stratified_uniform(batch_size, seed)
-                if num_repeats > 1:  # each repeat in its own part of [0, 1)
-                    more = [
-                        losses.stratified_uniform(batch_size, seed) + i
-                        for i in range(1, num_repeats)
-                    ]
-                    u = ops.concatenate([u, *more]) / num_repeats
+                for i in range(1, num_repeats):
+                    u = ops.concatenate([u, losses.stratified_uniform(batch_size, seed) + i])
+                u = u / num_repeats  # each repeat in its own part of [0, 1)
                 if self.times == "variables":
                     noise = self.order.draw_noise(self.event_shape, ops.shape(u)[0], seed)
                     in_one_pass = is_in_one_pass(self, self.order)
@@ -737,7 +703,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         evidence, time, has_own_times = s, t, self.times == "variables"
         t, s, theta = unzip_parts(
             map_parts(
-                input_distribution, self.flow, evidence, t, mask, known, has_own_times, causal
+                predictions.input_distribution,
+                self.flow,
+                evidence,
+                t,
+                mask,
+                known,
+                has_own_times,
+                causal,
             )
         )
         inputs = {"theta": theta, "t": t if has_own_times else ops.cast(time, "float32")}
@@ -748,14 +721,12 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             inputs["causal"] = nowhere if causal is None else causal
         if self.signature.takes_jumps:
             if t_next is None:
-                raise ValueError(
-                    "Argument `t_next` must be given for a network that takes it. A student of "
-                    "`keras_bfn.distillation` only jumps: generate with `sampler='jump'`, and "
-                    "train and score its teacher. Received: t_next=None"
-                )
+                why = "A student of `keras_bfn.distillation` only jumps: generate with"
+                why = f"{why} `sampler='jump'`, and train and score its teacher"
+                raise refusal("t_next", f"must be given for a network that takes it. {why}", None)
             inputs["t_next"] = ops.cast(t_next, "float32")
         if condition is not None:
-            inputs["condition"] = cast_conditions(self, condition)
+            inputs["condition"] = conditions.cast_conditions(self, condition)
         if guidance_scale is not None:
             unknown = {}
             if known is not None:
@@ -763,17 +734,19 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 def forget(flow, s, t, mask, known, drawn):
                     given = known if drawn is None else known & ~drawn
                     s, t = ops.where(given[..., None], 0.0, s), ops.where(given, 0.0, t)
-                    t, _, theta = input_distribution(flow, s, t, mask, drawn, has_own_times)
+                    t, _, theta = predictions.input_distribution(
+                        flow, s, t, mask, drawn, has_own_times
+                    )
                     return theta, t
 
                 unknown["theta"], unknown["t"] = unzip_parts(
                     map_parts(forget, self.flow, evidence, t, mask, known, drawn)
                 )
-            inputs = with_null_conditions(inputs, self.null_condition, unknown)
+            inputs = conditions.with_null_conditions(inputs, self.null_condition, unknown)
         params = self.signature.call(self.network, inputs, training)
         if guidance_scale is not None:
-            params = guide(params, guidance_scale, guidance_rescale)
-        return map_parts(Prediction, t, s, theta, params)
+            params = conditions.guide(params, guidance_scale, guidance_rescale)
+        return map_parts(predictions.Prediction, t, s, theta, params)
 
     @in_turn
     def code_length(
@@ -952,7 +925,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> images = model.generate(64, num_steps=20, sampler="ode2", seed=0)
         """
         guides = condition, guidance_scale, guidance
-        options = generation.Options(
+        options = Options(
             *guides, num_steps, num_particles, seed, batch_size, return_details, verbose
         )
         return generation.generate(
@@ -1071,7 +1044,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         >>> completed = model.inpaint(images, known, num_steps=50, num_particles=4)
         """
         guides = condition, guidance_scale, guidance
-        options = generation.Options(
+        options = Options(
             *guides, num_steps, num_particles, seed, batch_size, return_details, verbose
         )
         return inpainting.inpaint(self, x, mask, order, twisted, lengths, options)

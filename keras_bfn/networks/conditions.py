@@ -5,7 +5,8 @@ import math
 import keras
 from keras import layers
 
-from keras_bfn._parts import list_parts, map_parts
+from keras_bfn._keras import symbolic
+from keras_bfn._parts import list_parts, map_parts, part_names
 from keras_bfn._validation import check_int, check_shape, refusal
 from keras_bfn.flows.flow import RESERVED
 from keras_bfn.layers import TimeEmbedding
@@ -24,8 +25,7 @@ def check_conditions(conditions):
         if not conditions or not all(are_names):
             expected = f"must have non-empty strings as names, other than {list(RESERVED)}"
             raise refusal("conditions", expected, conditions)
-        return {name: _check_one(f"conditions[{name!r}]", one) for name, one in conditions.items()}
-    return _check_one("conditions", conditions)
+    return map_parts(_check_one, part_names(conditions, "conditions"), conditions)
 
 
 def _check_one(name, one):
@@ -65,9 +65,9 @@ class Conditions:
         self.inputs, self.vectors, self.beside = None, [], []
         if conditions is None:
             return
-        # In a flat dict of inputs, Keras 3.15 expects the tensors to have the keys as names.
-        name = None if isinstance(conditions, dict) else "condition"
-        self.inputs = map_parts(lambda one: _symbolic(one, name), conditions)
+        shapes = map_parts(lambda one: () if isinstance(one, int) else one, conditions)
+        dtypes = map_parts(lambda one: "int32" if isinstance(one, int) else "float32", conditions)
+        self.inputs = symbolic("condition", shapes, dtypes)
         for i, (one, x) in enumerate(list_parts(conditions, self.inputs)):
             if _is_beside(one, event_shape):
                 self.beside.append((one, x))
@@ -116,12 +116,6 @@ def _embed_arrival(t_next, size, dtype):
     x = layers.Dense(size, activation="silu", dtype=dtype, name="jump_dense_0")(x)
     zeros = {"kernel_initializer": "zeros", "name": "jump_dense_1"}
     return layers.Dense(size, dtype=dtype, **zeros)(x)
-
-
-def _symbolic(one, name):
-    if isinstance(one, int):
-        return keras.Input((), dtype="int32", name=name)
-    return keras.Input(one, dtype="float32", name=name)
 
 
 def _is_beside(one, event_shape):

@@ -2,7 +2,8 @@
 
 from keras import layers, ops
 
-from keras_bfn._backend import fastest_data_format
+from keras_bfn._backend.devices import fastest_data_format
+from keras_bfn._validation import check_shape, mismatch
 from keras_bfn.layers import ConvBlock, SpatialAttention
 from keras_bfn.layers.conv_block import CONVOLUTIONS, check_data_format
 from keras_bfn.layers.normalization import group_norm
@@ -12,18 +13,7 @@ PADDINGS = {1: layers.ZeroPadding1D, 2: layers.ZeroPadding2D}  # by the number o
 
 
 def image_levels(
-    x,
-    time,
-    *,
-    width,
-    width_multipliers=(1,),
-    num_blocks,
-    num_heads,
-    dropout,
-    time_bias=True,
-    remat,
-    data_format,
-    dtype,
+    x, time, width, width_multipliers, num_blocks, num_heads, data_format, dtype, **options
 ):
     """Blocks at falling, then rising resolution, with skip connections.
 
@@ -31,25 +21,20 @@ def image_levels(
         x: symbolic tensor of shape `(batch, height, width, channels)` or
             `(batch, length, channels)`: channels last, whatever `data_format` is.
         time: symbolic tensor of shape `(batch, size)`, an embedding of the time.
-        width, width_multipliers, num_blocks, num_heads, dropout: as in `UNet`.
-        time_bias, remat: as in `keras_bfn.layers.ConvBlock`.
-        data_format: as in `UNet`.
+        width, width_multipliers, num_blocks, num_heads, data_format: as in `UNet`.
         dtype: the dtype policy of the layers.
+        **options: `dropout`, `time_bias` and `remat`, as in `keras_bfn.layers.ConvBlock`.
 
     Returns:
         A symbolic tensor of the shape of `x`, with `width` channels.
     """
-    if data_format is None:
-        data_format = fastest_data_format()
-    check_data_format(data_format)
+    data_format = check_data_format(fastest_data_format() if data_format is None else data_format)
     conv = {"data_format": data_format, "dtype": dtype}
     channel_axis = -1 if data_format == "channels_last" else 1
     time = layers.Activation("silu", dtype=dtype)(time)
 
     def block(x, filters, name):
-        return ConvBlock(filters, dropout, time_bias=time_bias, remat=remat, name=name, **conv)(
-            x, time
-        )
+        return ConvBlock(filters, name=name, **options, **conv)(x, time)
 
     rank = len(x.shape) - 2  # 2 for an image, 1 for a signal
     convolution, pad = CONVOLUTIONS[rank], PADDINGS[rank]
@@ -101,16 +86,10 @@ def theta_channels(flow, theta):
 
 def check_image_shape(image_shape, num_levels):
     """Returns the tuple `image_shape`; raises a `ValueError` unless each level can halve it."""
-    divisor = 2 ** (num_levels - 1)
-    is_shape = isinstance(image_shape, (tuple, list)) and len(image_shape) in (1, 2, 3)
-    if (
-        not is_shape
-        or any(not isinstance(size, int) or size < 1 for size in image_shape)
-        or any(size % divisor for size in image_shape[:-1] or image_shape)
-    ):
-        raise ValueError(
-            "Argument `image_shape` must be (height, width, channels), or, for signals, (length, "
-            f"channels) or (length,), with height, width and length divisible by {divisor}. "
-            f"Received: image_shape={image_shape}, {num_levels} levels"
-        )
-    return tuple(image_shape)
+    image_shape, divisor = check_shape("image_shape", image_shape), 2 ** (num_levels - 1)
+    positions = image_shape[:-1] or image_shape
+    if len(image_shape) not in (1, 2, 3) or any(size % divisor for size in positions):
+        expected = "must be (height, width, channels), or, for signals, (length, channels) or"
+        expected = f"{expected} (length,), with height, width and length divisible by {divisor}"
+        raise mismatch("image_shape", expected, f"image_shape={image_shape}, {num_levels} levels")
+    return image_shape

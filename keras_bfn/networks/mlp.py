@@ -67,8 +67,4 @@ class MLP(Network):
             return [theta, x]
 
         super().__init__(flow, event_shape, connect, **kwargs)
-        self.event_shape = event_shape
-        self.width = width
-        self.num_blocks = num_blocks
-        self.expansion = expansion
-        self.dropout = dropout
+        self._keep(MLP, locals())

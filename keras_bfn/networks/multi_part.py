@@ -9,7 +9,7 @@ from keras import layers
 
 from keras_bfn._parts import check_event_shape, map_parts
 from keras_bfn._typing import Parts, Shape
-from keras_bfn._validation import check_choice, check_int, refusal
+from keras_bfn._validation import check_choice, check_int, mismatch, refusal
 from keras_bfn.flows.flow import Flow, check_flow
 from keras_bfn.layers import (
     DenseBlock,
@@ -108,29 +108,30 @@ class MultiPart(Network):
         event_shape = check_event_shape(flow, event_shape)
         check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
         check_choice("mixer", mixer, ("transformer", "mlp", "sequence"))
-        _check_steps(steps, event_shape, mixer)
+        steps = _check_steps(steps, event_shape, mixer)
         patch_sizes = _check_patch_sizes(patch_size, event_shape)
         networks = _check_networks(networks, flow, event_shape, width)
 
         def connect(inputs, conditions, policy):
-            scale = _features if mixer == "sequence" else scale_theta
-            theta = map_parts(scale, flow, inputs["theta"])
+            theta = map_parts(
+                _features if mixer == "sequence" else scale_theta, flow, inputs["theta"]
+            )
             times = inputs.get("each_t", {})
             for name in times:
                 if not flow[name].theta_tells_all:
                     join = layers.Concatenate(dtype="float32")
                     theta[name] = join([theta[name], scale_time(times[name])])
             time = conditions.add_to(embed_time(inputs["t"], TimeEmbedding(width), width, policy))
+            if mixer != "transformer" and isinstance(time, dict):
+                # Concatenated: a sum would mix up the parts' times.
+                time = _join(layers.Concatenate(dtype=policy), list(time.values()))
+            options = width, num_blocks, dropout, policy
             if mixer == "mlp":
-                parts, context = _mix_variables(theta, time, width, num_blocks, dropout, policy)
+                parts, context = _mix_variables(theta, time, *options)
             elif mixer == "sequence":
-                parts, context = _mix_steps(
-                    theta, time, steps, width, num_blocks, num_heads, dropout, policy
-                )
+                parts, context = _mix_steps(theta, time, *options, num_heads, steps)
             else:
-                parts, context = _mix_tokens(
-                    theta, time, patch_sizes, width, num_blocks, num_heads, dropout, policy
-                )
+                parts, context = _mix_tokens(theta, time, *options, num_heads, patch_sizes)
             for name, network in networks.items():
                 own_times = getattr(network, "times", "shared") == "variables"
                 t = times[name] if own_times else inputs["t"]
@@ -140,22 +141,12 @@ class MultiPart(Network):
             return parts
 
         super().__init__(flow, event_shape, connect, **kwargs)
-        self.event_shape = event_shape
-        self.width = width
-        self.num_blocks = num_blocks
-        self.mixer = mixer
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.steps = tuple(steps)
-        self.patch_size = patch_size
-        self.networks = networks
+        self._keep(MultiPart, locals())
 
 
 def _mix_variables(theta, time, width, num_blocks, dropout, policy):
     """Returns the inputs of each part's head, and a vector that summarises all parts."""
     flat = {name: layers.Flatten(dtype="float32")(part) for name, part in theta.items()}
-    if isinstance(time, dict):  # concatenated: a sum would mix up the parts' times
-        time = _join(layers.Concatenate(dtype=policy), list(time.values()))
     x = _join(layers.Concatenate(dtype="float32"), list(flat.values()))
     x = layers.Dense(width, dtype=policy)(x)
     for _ in range(num_blocks):
@@ -165,7 +156,7 @@ def _mix_variables(theta, time, width, num_blocks, dropout, policy):
     return {name: [part, x] for name, part in flat.items()}, x
 
 
-def _mix_tokens(theta, time, patch_sizes, width, num_blocks, num_heads, dropout, policy):
+def _mix_tokens(theta, time, width, num_blocks, dropout, policy, num_heads, patch_sizes):
     """Returns the same as `_mix_variables`, by a transformer."""
     tokens = []
     for name, part in theta.items():
@@ -203,20 +194,17 @@ def _features(flow, theta):
     return EvidenceFeatures(flow)(theta)
 
 
-def _mix_steps(theta, time, steps, width, num_blocks, num_heads, dropout, policy):
+def _mix_steps(theta, time, width, num_blocks, dropout, policy, num_heads, steps):
     """Returns the same as `_mix_variables`, by a transformer whose tokens are steps."""
-    flat, join = {}, layers.Concatenate(dtype="float32")
+    flat = {}
     for name, part in theta.items():
         rows = part.shape[1:2] if name in steps else ()
         flat[name] = layers.Reshape((*rows, -1), dtype="float32")(part)
-    time = _join(
-        layers.Concatenate(dtype=policy), list(time.values() if isinstance(time, dict) else [time])
-    )
     still = [
         layers.Dense(width, dtype=policy)(part) for name, part in flat.items() if name not in steps
     ]
     common = _join(layers.Add(dtype=policy), [layers.Dense(width, dtype=policy)(time), *still])
-    x = _join(join, [flat[name] for name in steps])
+    x = _join(layers.Concatenate(dtype="float32"), [flat[name] for name in steps])
     x = layers.Dense(width, dtype=policy)(x)
     x = layers.Add(dtype=policy)([x, layers.Reshape((1, width), dtype=policy)(common)])
     options = {"kernel_size": KERNEL_SIZE, "expansion": 2, "rotary": True, "dtype": policy}
@@ -242,6 +230,7 @@ def _check_steps(steps, event_shape, mixer):
     if () in lengths.values() or len(set(lengths.values())) > 1:
         expected = "must name parts whose shapes start with the same number of steps"
         raise refusal("steps", expected, {name: event_shape[name] for name in steps})
+    return tuple(steps)
 
 
 def _check_patch_sizes(patch_size, event_shape):
@@ -257,10 +246,8 @@ def _check_patch_sizes(patch_size, event_shape):
             fitting = (s for s in range(1, largest + 1) if largest % s == 0)
             size = next((s for s in fitting if height * width <= MOST_PATCHES * s**2), largest)
         if largest % check_int("patch_size", size, 1):
-            raise ValueError(
-                f"Argument `patch_size` must divide the sides of each image, {height} and {width} "
-                f"for {name!r}. Received: patch_size={patch_size!r}"
-            )
+            expected = f"must divide the sides of each image, {height} and {width} for {name!r}"
+            raise refusal("patch_size", expected, patch_size)
         sizes[name] = size
     return sizes
 
@@ -270,19 +257,15 @@ def _check_networks(networks, flow, event_shape, width):
     if not isinstance(networks, dict) or not all(
         name in flow and isinstance(network, keras.Layer) for name, network in networks.items()
     ):
-        raise ValueError(
-            f"Argument `networks` must be a dict from some of the parts {list(flow)} to Keras "
-            f"models or layers. Received: networks={networks!r}"
-        )
+        expected = f"must be a dict from some of the parts {list(flow)} to Keras models or layers"
+        raise refusal("networks", expected, networks)
     for name, network in networks.items():
         if not isinstance(network, Network):  # Keras reports what does not fit
             continue
         check_same_flow(f"networks[{name!r}]", network, flow[name])
         shape = tuple(network.input["theta"].shape[1:-1])
         if shape != event_shape[name] or network.conditions != (width,):
-            raise ValueError(
-                f"Argument `networks[{name!r}]` must have event shape {event_shape[name]} and "
-                f"conditions=({width},). Received: a network with event shape {shape} and "
-                f"conditions={network.conditions!r}"
-            )
+            expected = f"must have event shape {event_shape[name]} and conditions=({width},)"
+            came = f"a network with event shape {shape} and conditions={network.conditions!r}"
+            raise mismatch(f"networks[{name!r}]", expected, came)
     return dict(networks)

@@ -7,11 +7,17 @@ from typing import Any, Literal, Self
 import keras
 from keras import layers
 
-from keras_bfn._config import own_config
-from keras_bfn._keras import change_layers, changed_layers, layer_policies, layers_with_kernels
+from keras_bfn._config import argument_names, own_config
+from keras_bfn._keras import (
+    change_layers,
+    changed_layers,
+    layer_policies,
+    layers_with_kernels,
+    symbolic,
+)
 from keras_bfn._parts import map_parts
 from keras_bfn._typing import DType, Nest, Parts, Shape
-from keras_bfn._validation import check_bool, check_choice, check_int, check_rate, refusal
+from keras_bfn._validation import check_bool, check_choice, check_int, check_rate, mismatch, refusal
 from keras_bfn.flows import Flow
 from keras_bfn.layers import EvidenceShortcut
 from keras_bfn.layers.dense import Dense
@@ -98,27 +104,10 @@ class Network(keras.Model):
         policy = keras.config.dtype_policy() if dtype is None else check_policy(dtype)
         check_choice("times", times, TIMES)
         check_bool("shortcut", shortcut)
-        # In a flat dict of inputs, Keras 3.15 expects the tensors to have the keys as names.
-        names = {} if isinstance(flow, dict) else {"name": "theta"}
-
-        def make_theta(flow, shape):
-            return keras.Input((*shape, flow.theta_size), dtype="float32", **names)
-
-        inputs = {
-            "theta": map_parts(make_theta, flow, event_shape),
-            "t": keras.Input((), dtype="float32", name="t"),
-        }
-        if times == "variables":
-            names = {} if isinstance(flow, dict) else {"name": "t"}
-            inputs["t"] = map_parts(
-                lambda shape: keras.Input(shape, dtype="float32", **names), event_shape
-            )
-        if check_bool("masked", takes_mask):
-            inputs["mask"] = keras.Input(event_shape, dtype="bool", name="mask")
-        if check_bool("causal", takes_causal):
-            inputs["causal"] = keras.Input((), dtype="bool", name="causal")
-        if check_bool("jumps", jumps):
-            inputs["t_next"] = keras.Input((), dtype="float32", name="t_next")
+        check_bool("masked", takes_mask)
+        check_bool("causal", takes_causal)
+        check_bool("jumps", jumps)
+        inputs = make_symbolic_inputs(flow, event_shape, times, takes_mask, takes_causal, jumps)
         conditions = check_conditions(conditions)
         shape = None if isinstance(flow, dict) else event_shape
         joined = Conditions(conditions, shape, policy, inputs.get("t_next"))
@@ -151,6 +140,12 @@ class Network(keras.Model):
         self.conditions = conditions
         self.policy = policy
         self.made_policies = layer_policies(self)
+
+    def _keep(self, cls: type, arguments: dict[str, Any]) -> None:
+        """Keeps the arguments of the constructor of `cls`, from its `locals()`, as attributes."""
+        for name in argument_names(cls):
+            if name in arguments:
+                setattr(self, name, arguments[name])
 
     @property
     def null_condition(self) -> int | dict[str, int] | None:
@@ -205,15 +200,31 @@ class Network(keras.Model):
         return network
 
 
+def make_symbolic_inputs(
+    flow, event_shape, times, takes_mask=False, takes_causal=False, takes_jumps=False
+):
+    """Returns the symbolic inputs of a network, but for its condition."""
+    theta_shape = map_parts(lambda flow, shape: (*shape, flow.theta_size), flow, event_shape)
+    inputs = {
+        "theta": symbolic("theta", theta_shape),
+        "t": symbolic("t", event_shape if times == "variables" else ()),
+    }
+    if takes_mask:
+        inputs["mask"] = symbolic("mask", event_shape, "bool")
+    if takes_causal:
+        inputs["causal"] = symbolic("causal", (), "bool")
+    if takes_jumps:
+        inputs["t_next"] = symbolic("t_next", ())
+    return inputs
+
+
 def check_same_flow(name, network, flow):
     """Raises a `ValueError` if a network of this package was made for another flow."""
     # Compares configs: in a model that was saved and loaded, both flows are new, and so are their
     # functions and layers.
     if isinstance(network, Network) and _config_of(network.flow) != _config_of(flow):
-        raise ValueError(
-            f"Argument `{name}` must be made for the flow {flow!r}. "
-            f"Received: a `{type(network).__name__}` for {network.flow!r}"
-        )
+        came = f"a `{type(network).__name__}` for {network.flow!r}"
+        raise mismatch(name, f"must be made for the flow {flow!r}", came)
 
 
 def _config_of(flow):

@@ -64,11 +64,8 @@ def _embed_time(inputs, conditions, width, normal, initializer):
 
 
 def _scale_features(flow, theta, features):
-    """Returns the features of each position, `(batch, length, numbers)`, in float32."""
-    seen = EvidenceFeatures(flow)(theta) if features == "scaled" else scale_theta(flow, theta)
-    if len(seen.shape) == 3:
-        return seen
-    return layers.Reshape((seen.shape[1], -1), dtype="float32")(seen)
+    """Returns what the network sees of theta, `(batch, ..., numbers)`, in float32."""
+    return EvidenceFeatures(flow)(theta) if features == "scaled" else scale_theta(flow, theta)
 
 
 def _check_event_shape(event_shape):
@@ -165,6 +162,8 @@ class Transformer(Network):
             initializer = "lecun_normal" if features == "scaled" else normal
             time = _embed_time(inputs, conditions, width, normal, initializer)
             seen, seen_as = _scale_features(flow, inputs["theta"], features), {}
+            if len(event_shape) == 2:
+                seen = layers.Reshape((event_shape[0], -1), dtype="float32")(seen)
             if causal:
                 seen_as["causal"] = inputs["causal"]
                 seen = ShiftRight()(seen, inputs["causal"])
@@ -196,17 +195,7 @@ class Transformer(Network):
             return [normalize(x, "norm_out", policy), embedded]
 
         super().__init__(flow, event_shape, connect, masked, causal, **kwargs)
-        self.event_shape = event_shape
-        self.width = width
-        self.num_layers, self.num_heads = num_layers, num_heads
-        self.kernel_size = kernel_size
-        self.expansion = expansion
-        self.positions = positions
-        self.features = features
-        self.dropout = dropout
-        self.remat = remat
-        self.masked = masked
-        self.causal = causal
+        self._keep(Transformer, locals())
         self._make_fixed = lambda: keras.Model(self.input, fixed)
 
     @property
@@ -231,7 +220,6 @@ class Positions:
 
     def __init__(self, network, fixed):
         self.network, self.fixed = network, fixed
-        self.see = EvidenceFeatures(network.flow)
         self.blocks = [network.get_layer(f"block_{i}") for i in range(network.num_layers)]
 
     def start(self, batch_size, room):
@@ -258,11 +246,7 @@ class Positions:
             caches.
         """
         network = self.network
-        if network.features == "scaled":
-            seen = self.see(theta)
-        else:
-            low, high = network.flow.theta_range
-            seen = (2.0 * theta - (high + low)) / (high - low)
+        seen = _scale_features(network.flow, theta, network.features)
         seen = ops.reshape(seen, (-1, 1, math.prod(seen.shape[1:])))
         seen = ops.where(position > 0, seen, 0.0)
         beside = ops.take(fixed["beside"], position, axis=1)[:, None]

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_bfn._typing import DataFormat, Shape
-from keras_bfn._validation import check_shape
+from keras_bfn._validation import check_shape, refusal
 from keras_bfn.flows.flow import Flow
 from keras_bfn.layers import TimeChannel, TimeEmbedding
 from keras_bfn.networks.image_levels import check_image_shape, image_levels, theta_channels
@@ -83,10 +83,7 @@ class UNet(Network):
         check_sizes(width, dropout, num_blocks=num_blocks, num_heads=num_heads)
         width_multipliers = check_shape("width_multipliers", width_multipliers)
         if not width_multipliers:
-            raise ValueError(
-                "Argument `width_multipliers` must have at least one level. "
-                "Received: width_multipliers=()"
-            )
+            raise refusal("width_multipliers", "must have at least one level", width_multipliers)
         image_shape = check_image_shape(image_shape, len(width_multipliers))
 
         def connect(inputs, conditions, policy):
@@ -94,26 +91,12 @@ class UNet(Network):
             x = TimeChannel()(x, inputs["t"])
             # In float32, because means matter to the third digit and beyond.
             projected = layers.Dense(width, dtype="float32", name="input_projection")(x)
-            x = image_levels(
-                projected,
-                conditions.add_to(embed_time(inputs["t"], TimeEmbedding(width), 4 * width, policy)),
-                width=width,
-                width_multipliers=width_multipliers,
-                num_blocks=num_blocks,
-                num_heads=num_heads,
-                dropout=dropout,
-                remat=remat,
-                data_format=data_format,
-                dtype=policy,
-            )
+            time = embed_time(inputs["t"], TimeEmbedding(width), 4 * width, policy)
+            time = conditions.add_to(time)
+            sizes = width, width_multipliers, num_blocks, num_heads
+            options = {"dropout": dropout, "remat": remat}
+            x = image_levels(projected, time, *sizes, data_format, policy, **options)
             return [projected, x]
 
         super().__init__(flow, image_shape, connect, **kwargs)
-        self.image_shape = image_shape
-        self.width = width
-        self.width_multipliers = width_multipliers
-        self.num_blocks = num_blocks
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.remat = remat
-        self.data_format = data_format
+        self._keep(UNet, locals())

@@ -68,26 +68,13 @@ class VDMUNet(Network):
 
         def connect(inputs, conditions, policy):
             theta = theta_channels(flow, inputs["theta"])
+            x = conditions.join_to(FourierFeatures()(theta))
             time = TimeEmbedding(width, scale=1000.0, offset=0.001, endpoint=True)
-            x = image_levels(
-                conditions.join_to(FourierFeatures()(theta)),
-                conditions.add_to(embed_time(inputs["t"], time, 4 * width, policy)),
-                width=width,
-                num_blocks=num_blocks,
-                num_heads=num_heads,
-                dropout=dropout,
-                time_bias=False,
-                remat=remat,
-                data_format=data_format,
-                dtype=policy,
-            )
+            time = conditions.add_to(embed_time(inputs["t"], time, 4 * width, policy))
+            sizes = width, (1,), num_blocks, num_heads
+            options = {"dropout": dropout, "time_bias": False, "remat": remat}
+            x = image_levels(x, time, *sizes, data_format, policy, **options)
             return [theta, x]
 
         super().__init__(flow, image_shape, connect, **kwargs)
-        self.image_shape = image_shape
-        self.width = width
-        self.num_blocks = num_blocks
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.remat = remat
-        self.data_format = data_format
+        self._keep(VDMUNet, locals())

@@ -6,6 +6,7 @@ import pytest
 
 import keras_bfn
 from keras_bfn import testing
+from keras_bfn.networks.image_levels import check_image_shape
 from tests.backends import everywhere
 from tests.models.small import FLOWS
 from tests.networks.cases import NETWORKS, make_inputs, randomize
@@ -50,3 +51,9 @@ def test_a_signal_is_convolved_along_its_length_only():
     )
     np.testing.assert_allclose(np.roll(here, 3, axis=1)[0, 12:-12], there[0, 12:-12], atol=1e-4)
     assert np.abs(here - there)[0, 12:-12].max() > 0.01
+
+
+@pytest.mark.once
+def test_sizes_may_be_integers_of_numpy():
+    """As in all other networks."""
+    assert check_image_shape(tuple(np.array([4, 8, 3])), 3) == (4, 8, 3)

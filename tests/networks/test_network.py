@@ -7,6 +7,7 @@ import pytest
 import keras_bfn
 from keras_bfn import testing
 from keras_bfn._keras import layers_with_kernels
+from keras_bfn.networks.network import make_symbolic_inputs
 from tests.backends import everywhere
 from tests.models.small import FLOWS
 from tests.networks.cases import NETWORKS, event_shape, make_inputs, random_network, randomize
@@ -217,3 +218,24 @@ def test_a_part_of_a_network_is_a_model_of_keras(name, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "part.keras")
     inputs = make_inputs(name, FLOWS["binary"]())
     np.testing.assert_allclose(run(loaded, inputs), run(part, inputs), rtol=1e-5)
+
+
+@pytest.mark.once
+def test_symbolic_inputs_have_the_shapes_of_a_batch():
+    words = keras_bfn.flows.DiscreteFlow(3, beta_1=2.0)
+    flow = {"word": words, "size": keras_bfn.flows.ContinuousFlow(0.1)}
+    found = make_symbolic_inputs(flow, {"word": (4,), "size": ()}, "variables", True, True, True)
+    expected = {
+        "theta": {"word": (None, 4, 3), "size": (None, 1)},
+        "t": {"word": (None, 4), "size": (None,)},
+        "mask": {"word": (None, 4), "size": (None,)},
+        "causal": (None,),
+        "t_next": (None,),
+    }
+    sizes = keras.tree.map_structure(lambda x: tuple(x.shape), found)
+    assert sizes == expected
+    plain = make_symbolic_inputs(words, (4,), "shared")
+    assert {name: tuple(x.shape) for name, x in plain.items()} == {
+        "theta": (None, 4, 3),
+        "t": (None,),
+    }

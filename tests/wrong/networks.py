@@ -556,8 +556,8 @@ CALLS = {
     "image_shape": [
         (
             lambda t: networks.UNet(FLOW, 8),
-            "must be (height, width, channels), or, for",
-            "image_shape=8, 2 levels",
+            "must be a tuple of integers of at least 1",
+            "image_shape=8",
         ),
         (
             lambda t: networks.PatchTransformer(FLOW, (8, 6, 1)),
@@ -576,8 +576,8 @@ CALLS = {
         ),
         (
             lambda t: networks.VDMUNet(FLOW, None),
-            "must be (height, width, channels), or, for",
-            "image_shape=None, 1 levels",
+            "must be a tuple of integers of at least 1",
+            "image_shape=None",
         ),
         (
             lambda t: networks.UNet(FLOW, (5, 5, 1), 8),
@@ -586,13 +586,13 @@ CALLS = {
         ),
         (
             lambda t: networks.UNet(FLOW, (4, 4, 0), 8),
-            "must be (height, width, channels), or, for",
-            "image_shape=(4, 4, 0), 2 levels",
+            "must be a tuple of integers of at least 1",
+            "image_shape=(4, 4, 0)",
         ),
         (
             lambda t: networks.UNet(FLOW, (4.0, 4, 1), 8),
-            "must be (height, width, channels), or, for",
-            "image_shape=(4.0, 4, 1), 2 levels",
+            "must be a tuple of integers of at least 1",
+            "image_shape=(4.0, 4, 1)",
         ),
         (
             lambda t: networks.UNet(FLOW, (4, 4, 1, 1), 8),
@@ -631,18 +631,18 @@ CALLS = {
         ),
         (
             lambda t: networks.UNet(FLOW, 8, width_multipliers=(1, 2, 2)),
-            "must be (height, width, channels), or, for signals, (length, channels)",
-            "image_shape=8, 3 levels",
+            "must be a tuple of integers of at least 1",
+            "image_shape=8",
         ),
         (
             lambda t: networks.UNet(FLOW, (8, 8, None), width_multipliers=(1, 2, 2)),
-            "must be (height, width, channels), or, for signals, (length, channels)",
-            "image_shape=(8, 8, None), 3 levels",
+            "must be a tuple of integers of at least 1",
+            "image_shape=(8, 8, None)",
         ),
         (
             lambda t: networks.UNet(FLOW, (8, 0), width_multipliers=(1, 2, 2)),
-            "must be (height, width, channels), or, for signals, (length, channels)",
-            "image_shape=(8, 0), 3 levels",
+            "must be a tuple of integers of at least 1",
+            "image_shape=(8, 0)",
         ),
     ],
     "kernel_initializer": [
@@ -1100,17 +1100,17 @@ CALLS = {
     ],
     "size": [
         (lambda t: layers.TokenEmbedding(0), "must be an integer of at least 1", "size=0"),
-        (lambda t: layers.TimeEmbedding(None), "must be a positive even integer", "size=None"),
-        (lambda t: layers.TimeEmbedding(3), "must be a positive even integer", "size=3"),
+        (lambda t: layers.TimeEmbedding(None), "must be an integer of at least 2", "size=None"),
+        (lambda t: layers.TimeEmbedding(3), "must be even", "size=3"),
         (
             lambda t: layers.PositionEmbedding()(np.zeros((2, 3, 3), "float32")),
             "Exception encountered when calling",
             "size=3",
         ),
         (lambda t: layers.TokenEmbedding(1.5), "must be an integer of at least 1", "size=1.5"),
-        (lambda t: layers.TimeEmbedding(0), "must be a positive even integer", "size=0"),
-        (lambda t: layers.TimeEmbedding(4.0), "must be a positive even integer", "size=4.0"),
-        (lambda t: layers.TimeEmbedding("4"), "must be a positive even integer", "size='4'"),
+        (lambda t: layers.TimeEmbedding(0), "must be an integer of at least 2", "size=0"),
+        (lambda t: layers.TimeEmbedding(4.0), "must be an integer of at least 2", "size=4.0"),
+        (lambda t: layers.TimeEmbedding("4"), "must be an integer of at least 2", "size='4'"),
     ],
     "steps": [
         (
