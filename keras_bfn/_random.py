@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._backend import SeedGenerator, draw_normal
+from keras_bfn._backend.randomness import SeedGenerator, draw_normal
 from keras_bfn._validation import check_seed
 
 

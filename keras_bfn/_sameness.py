@@ -14,7 +14,7 @@ import types
 import keras
 import numpy as np
 
-from keras_bfn._backend import scope_of
+from keras_bfn._backend.devices import scope_of
 from keras_bfn._keras import layers_within
 
 _PLAIN = {type(None), bool, int, float, complex, str, bytes}

@@ -5,15 +5,6 @@ import keras
 from keras_bfn._backend.devices import is_on_cpu
 
 
-def takes_gradients():
-    """Whether PyTorch records operations for gradients; None on other backends."""
-    if keras.backend.backend() != "torch":
-        return None
-    import torch
-
-    return torch.is_grad_enabled()
-
-
 def recompute(function):
     """`keras.remat`, which also saves memory on JAX on CPUs.
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._backend import backend_version
+from keras_bfn._backend.traits import backend_version
 from keras_bfn.codec.container import digest
 
 

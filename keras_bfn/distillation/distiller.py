@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import keras
 from keras import ops
 
-from keras_bfn._backend import scope_of
+from keras_bfn._backend.devices import scope_of
 from keras_bfn._config import argument_names
 from keras_bfn._interrupts import WholeSteps, whole_steps
 from keras_bfn._keras import scale_loss, unshare_buffers

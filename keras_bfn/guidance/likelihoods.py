@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._backend import one_by_one
+from keras_bfn._backend.operations import one_by_one
 from keras_bfn._parts import check_part, pick_part
 from keras_bfn._typing import ArrayLike, Tensor
 from keras_bfn._validation import (

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import orders, samplers
-from keras_bfn._backend import write_step
+from keras_bfn._backend.operations import write_step
 from keras_bfn._parts import check_has_event_shape, check_names, list_parts, map_parts, order_parts
 from keras_bfn._validation import (
     MOST_STEPS,

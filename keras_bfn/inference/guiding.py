@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import guidance as guidances
-from keras_bfn._backend import value_and_gradient
+from keras_bfn._backend.gradients import value_and_gradient
 from keras_bfn._parts import map_parts
 from keras_bfn._validation import check_numbers, mismatch, refusal
 from keras_bfn.guidance import Expected

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import _keras
-from keras_bfn._backend import compiles_gradients_of_scans
+from keras_bfn._backend.traits import compiles_gradients_of_scans
 from keras_bfn._interrupts import WholeSteps, whole_steps
 from keras_bfn._parts import (
     count_examples,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from keras_bfn._backend import is_data_loader
+from keras_bfn._backend.traits import is_data_loader
 from keras_bfn._keras import yield_tuples
 from keras_bfn._parts import check_names, count_examples, map_parts
 from keras_bfn._validation import check_fits, mismatch, refusal, standard_dtype, to_numpy

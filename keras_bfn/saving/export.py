@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_bfn._backend import check_format, export_program, export_saved_model
+from keras_bfn._backend.exports import check_format, export_program, export_saved_model
 from keras_bfn._imports import tell_to_install
 from keras_bfn._validation import check_path, refusal
 from keras_bfn.saving.files import whole

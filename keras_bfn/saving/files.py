@@ -6,7 +6,7 @@ import os
 import pathlib
 import shutil
 
-from keras_bfn._backend import process_of
+from keras_bfn._backend.processes import process_of
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_bfn._backend import value_and_gradient
+from keras_bfn._backend.gradients import value_and_gradient
 from keras_bfn.distributions import Categorical
 from keras_bfn.flows.flow import expand
 from keras_bfn.losses import (

@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_bfn import flows
-from keras_bfn._backend import value_and_gradient
+from keras_bfn._backend.gradients import value_and_gradient
 from keras_bfn._validation import check_seed
 from keras_bfn.flows.flow import expand
 from keras_bfn.losses import ReconstructionLoss

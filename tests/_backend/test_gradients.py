@@ -6,8 +6,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from keras_bfn._backend import value_and_gradient
-from keras_bfn._backend.gradients import recompute, takes_gradients, unfuse
+from keras_bfn._backend.gradients import recompute, unfuse, value_and_gradient
 from tests.tensors import gradient, to_numpy, to_tensor
 from tests.tensors import value_and_gradient as by_backend
 
@@ -73,14 +72,3 @@ def test_what_is_computed_again_has_the_same_values_and_gradients(again):
     pairs = zip(by_backend(again(function), X), by_backend(function, X), strict=True)
     for found, expected in pairs:
         assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-
-
-def test_only_pytorch_says_whether_operations_are_recorded():
-    if keras.backend.backend() != "torch":
-        assert takes_gradients() is None
-        return
-    import torch
-
-    assert takes_gradients()
-    with torch.no_grad():
-        assert not takes_gradients()

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 import keras_bfn
-from keras_bfn._backend import write_step
+from keras_bfn._backend.operations import write_step
 from keras_bfn.samplers import AncestralSampler, ODE2Sampler, Sampler, SDE2Sampler
 from tests.backends import everywhere
 from tests.models.small import EVENT_SHAPE, FLOWS, make_data, make_model

@@ -7,7 +7,7 @@ from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 
 from keras_bfn import BayesianFlowNetwork
-from keras_bfn._backend import one_by_one
+from keras_bfn._backend.operations import one_by_one
 from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow
 from tests.checks import assert_draws_follow
 from tests.models import parts

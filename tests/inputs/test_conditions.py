@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from keras_bfn._backend import value_and_gradient
+from keras_bfn._backend.gradients import value_and_gradient
 from keras_bfn.inputs.conditions import guide
 from tests.tensors import to_numpy, to_tensor
 
