@@ -150,24 +150,23 @@ class Signature:
         if not isinstance(network, keras.Layer):
             raise refusal("network", "must be a Keras model or layer", network)
         self.inputs = _symbolic_inputs(network)
-        _, *others = inspect.signature(network.call).parameters.values()
+        signature = inspect.signature(network.call)
+        _, *others = signature.parameters.values()
         if any(
             other.default is other.empty and other.kind < other.VAR_POSITIONAL for other in others
         ):
             expected = "must take one dict, `call(self, inputs)`, with defaults for other arguments"
-            raise refusal("network", expected, f"call{inspect.signature(network.call)}")
+            raise refusal("network", expected, f"call{signature}")
         declared = self.inputs or {}
         self.condition = declared.get("condition")
         self.conditional = None if self.inputs is None else "condition" in declared
         self.takes_causal, has_mask = "causal" in declared, "mask" in declared
         jumps = bool(getattr(network, "jumps", False))
         self.takes_jumps = jumps if self.inputs is None else "t_next" in declared
-        if not isinstance(allow_missing, (bool, type(None))) or (
-            has_mask and allow_missing is False
-        ):
-            expected = (
-                "must be True, False or None, and not False for a network that takes a 'mask'"
-            )
+        is_known = allow_missing is None or isinstance(allow_missing, bool)
+        if not is_known or (has_mask and allow_missing is False):
+            mask = "not False for a network that takes a 'mask'"
+            expected = f"must be True, False or None, and {mask}"
             raise refusal("allow_missing", expected, allow_missing)
         self.allow_missing = has_mask if allow_missing is None else allow_missing
         self.takes_mask = self.allow_missing if self.inputs is None else has_mask

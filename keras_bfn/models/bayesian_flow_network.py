@@ -701,18 +701,9 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         (16, 4, 4, 1, 1)
         """
         evidence, time, has_own_times = s, t, self.times == "variables"
-        t, s, theta = unzip_parts(
-            map_parts(
-                predictions.input_distribution,
-                self.flow,
-                evidence,
-                t,
-                mask,
-                known,
-                has_own_times,
-                causal,
-            )
-        )
+        seen = evidence, t, mask, known, has_own_times, causal
+        found = map_parts(predictions.input_distribution, self.flow, *seen)
+        t, s, theta = unzip_parts(found)
         inputs = {"theta": theta, "t": t if has_own_times else ops.cast(time, "float32")}
         if self.signature.takes_mask:
             inputs["mask"] = map_parts(observed, theta, mask)
@@ -739,9 +730,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                     )
                     return theta, t
 
-                unknown["theta"], unknown["t"] = unzip_parts(
-                    map_parts(forget, self.flow, evidence, t, mask, known, drawn)
-                )
+                forgotten = map_parts(forget, self.flow, evidence, t, mask, known, drawn)
+                unknown["theta"], unknown["t"] = unzip_parts(forgotten)
             inputs = conditions.with_null_conditions(inputs, self.null_condition, unknown)
         params = self.signature.call(self.network, inputs, training)
         if guidance_scale is not None:

@@ -113,9 +113,8 @@ class MultiPart(Network):
         networks = _check_networks(networks, flow, event_shape, width)
 
         def connect(inputs, conditions, policy):
-            theta = map_parts(
-                _features if mixer == "sequence" else scale_theta, flow, inputs["theta"]
-            )
+            scale = _features if mixer == "sequence" else scale_theta
+            theta = map_parts(scale, flow, inputs["theta"])
             times = inputs.get("each_t", {})
             for name in times:
                 if not flow[name].theta_tells_all:

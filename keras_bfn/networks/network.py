@@ -234,9 +234,8 @@ def _config_of(flow):
 def check_one_kind(flow):
     """Raises a `ValueError` unless `flow` is a `Flow`."""
     if not isinstance(flow, Flow):
-        hint = " (for a dict of flows, use `keras_bfn.networks.MultiPart`)"
-        hint = hint if isinstance(flow, dict) else ""
-        raise refusal("flow", f"must be a `keras_bfn.flows.Flow`{hint}", flow)
+        hint = "for a dict of flows, use `keras_bfn.networks.MultiPart`"
+        raise refusal("flow", f"must be a `keras_bfn.flows.Flow` ({hint})", flow)
 
 
 def check_policy(dtype):
