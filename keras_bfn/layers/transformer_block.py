@@ -18,6 +18,8 @@ from keras_bfn.layers.dense import Dense
 from keras_bfn.layers.embeddings import check_num_columns
 from keras_bfn.layers.layer import Layer, built
 
+LAST = {"data_format": "channels_last"}  # whatever Keras's default is
+
 
 @keras.saving.register_keras_serializable("keras_bfn")
 class TransformerBlock(Layer):
@@ -267,13 +269,14 @@ class _NeighbourDense(Dense):
         kernel = ops.reshape(self.kernel, (*self.window, size, self.units))
         if causal is None:
             x = ops.reshape(x, (-1, *self.grid, size))
-            hidden = ops.conv(x, kernel, padding="same", data_format="channels_last")
+            hidden = ops.conv(x, kernel, padding="same", **LAST)
             return ops.reshape(hidden, (-1, length, self.units)) + self.bias
         # For sequences: what the neighbours on the right add is left out where `causal` is true.
         own = (self.window[0] - 1) // 2
-        left = ops.conv(ops.pad(x, ((0, 0), (own, 0), (0, 0))), kernel[: own + 1])
+        left = ops.conv(ops.pad(x, ((0, 0), (own, 0), (0, 0))), kernel[: own + 1], **LAST)
         num_right = self.window[0] - 1 - own
-        right = ops.conv(ops.pad(x[:, 1:], ((0, 0), (0, num_right), (0, 0))), kernel[own + 1 :])
+        later = ops.pad(x[:, 1:], ((0, 0), (0, num_right), (0, 0)))
+        right = ops.conv(later, kernel[own + 1 :], **LAST)
         return left + ops.where(causal[:, None, None], 0.0, right) + self.bias
 
     def next(self, window):

@@ -87,7 +87,7 @@ class Conditions:
             if isinstance(one, int):  # one more class, which means "none"
                 embedded = layers.Embedding(one + 1, size, dtype=dtype, name=name)(x)
             else:
-                flat = layers.Flatten(dtype="float32")(x) if len(one) > 1 else x
+                flat = layers.Flatten("channels_last", dtype="float32")(x) if len(one) > 1 else x
                 embedded = layers.Dense(size, dtype=dtype, name=name)(flat)
             added.append(embedded)
         for embedded in added:

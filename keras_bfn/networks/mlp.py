@@ -56,7 +56,9 @@ class MLP(Network):
         check_sizes(width, dropout, num_blocks=num_blocks, expansion=expansion)
 
         def connect(inputs, conditions, policy):
-            theta = layers.Flatten(dtype="float32")(scale_theta(flow, inputs["theta"]))
+            theta = layers.Flatten("channels_last", dtype="float32")(
+                scale_theta(flow, inputs["theta"])
+            )
             time = conditions.add_to(embed_time(inputs["t"], TimeEmbedding(width), width, policy))
             x = layers.Dense(width, dtype=policy)(conditions.join_to(theta))
             for _ in range(num_blocks):
@@ -67,4 +69,8 @@ class MLP(Network):
             return [theta, x]
 
         super().__init__(flow, event_shape, connect, **kwargs)
-        self._keep(MLP, locals())
+        self.event_shape = event_shape
+        self.width = width
+        self.num_blocks = num_blocks
+        self.expansion = expansion
+        self.dropout = dropout

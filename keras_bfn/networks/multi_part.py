@@ -140,12 +140,22 @@ class MultiPart(Network):
             return parts
 
         super().__init__(flow, event_shape, connect, **kwargs)
-        self._keep(MultiPart, locals())
+        self.event_shape = event_shape
+        self.width = width
+        self.num_blocks = num_blocks
+        self.mixer = mixer
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.steps = tuple(steps)
+        self.patch_size = patch_size
+        self.networks = networks
 
 
 def _mix_variables(theta, time, width, num_blocks, dropout, policy):
     """Returns the inputs of each part's head, and a vector that summarises all parts."""
-    flat = {name: layers.Flatten(dtype="float32")(part) for name, part in theta.items()}
+    flat = {
+        name: layers.Flatten("channels_last", dtype="float32")(part) for name, part in theta.items()
+    }
     x = _join(layers.Concatenate(dtype="float32"), list(flat.values()))
     x = layers.Dense(width, dtype=policy)(x)
     for _ in range(num_blocks):
@@ -171,7 +181,7 @@ def _mix_tokens(theta, time, width, num_blocks, dropout, policy, num_heads, patc
     for _ in range(num_blocks):
         x = TransformerBlock(num_heads, dropout, dtype=policy)(x)
     x = layers.LayerNormalization(dtype=policy)(x)
-    context = layers.GlobalAveragePooling1D(dtype=policy)(x)
+    context = layers.GlobalAveragePooling1D("channels_last", dtype=policy)(x)
 
     parts, start = {}, 0
     for (name, part), own in zip(theta.items(), tokens, strict=True):
@@ -209,7 +219,7 @@ def _mix_steps(theta, time, width, num_blocks, dropout, policy, num_heads, steps
     options = {"kernel_size": KERNEL_SIZE, "expansion": 2, "rotary": True, "dtype": policy}
     x = add_blocks(x, num_blocks, num_heads=num_heads, dropout=dropout, **options)
     x = normalize(x, "norm_out", policy)
-    pooled = layers.GlobalAveragePooling1D(dtype=policy)(x)
+    pooled = layers.GlobalAveragePooling1D("channels_last", dtype=policy)(x)
     context = layers.Concatenate(dtype=policy)([pooled, common])
     context = layers.Dense(width, activation="silu", dtype=policy)(context)
     parts = {name: [part, x if name in steps else context] for name, part in flat.items()}
