@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 import keras
 from keras import layers
 
-from keras_bfn._config import argument_names, own_config
+from keras_bfn._config import own_config
 from keras_bfn._keras import (
     change_layers,
     changed_layers,
@@ -140,12 +140,6 @@ class Network(keras.Model):
         self.conditions = conditions
         self.policy = policy
         self.made_policies = layer_policies(self)
-
-    def _keep(self, cls: type, arguments: dict[str, Any]) -> None:
-        """Keeps the arguments of the constructor of `cls`, from its `locals()`, as attributes."""
-        for name in argument_names(cls):
-            if name in arguments:
-                setattr(self, name, arguments[name])
 
     @property
     def null_condition(self) -> int | dict[str, int] | None:

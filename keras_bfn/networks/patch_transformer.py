@@ -125,7 +125,17 @@ class PatchTransformer(Network):
             return _smooth_pixels(normalize(x, "norm_out", policy), seen, patch_size, policy)
 
         super().__init__(flow, image_shape, connect, **kwargs)
-        self._keep(PatchTransformer, locals())
+        self.image_shape = image_shape
+        self.patch_size = patch_size
+        self.width = width
+        self.num_layers = num_layers
+        self.num_coarse_layers = num_coarse_layers
+        self.coarse_width = coarse_width
+        self.num_heads = num_heads
+        self.kernel_size = kernel_size
+        self.expansion = expansion
+        self.dropout = dropout
+        self.remat = remat
 
 
 def _check_multiples(image_shape, square, **widths):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import keras
 from keras import layers, ops
 
+from keras_bfn._keras import layers_within
 from keras_bfn._typing import Shape
 from keras_bfn._validation import check_choice, check_int, check_shape, refusal
 from keras_bfn.flows.flow import Flow
@@ -195,13 +196,24 @@ class Transformer(Network):
             return [normalize(x, "norm_out", policy), embedded]
 
         super().__init__(flow, event_shape, connect, masked, causal, **kwargs)
-        self._keep(Transformer, locals())
+        self.event_shape = event_shape
+        self.width = width
+        self.num_layers, self.num_heads = num_layers, num_heads
+        self.kernel_size = kernel_size
+        self.expansion = expansion
+        self.positions = positions
+        self.features = features
+        self.dropout = dropout
+        self.remat = remat
+        self.masked = masked
+        self.causal = causal
         self._make_fixed = lambda: keras.Model(self.input, fixed)
 
     @property
     def goes_one_by_one(self) -> bool:
         """Whether `one_by_one` is available: the network has a causal form and is not quantised."""
-        is_quantized = any(getattr(layer, "quantization_mode", None) for layer in self.layers)
+        within = layers_within(self)  # blocks may be quantised, and the projections not
+        is_quantized = any(getattr(layer, "quantization_mode", None) for layer in within)
         return self.causal and not is_quantized
 
     def one_by_one(self) -> "Positions":

@@ -99,4 +99,11 @@ class UNet(Network):
             return [projected, x]
 
         super().__init__(flow, image_shape, connect, **kwargs)
-        self._keep(UNet, locals())
+        self.image_shape = image_shape
+        self.width = width
+        self.width_multipliers = width_multipliers
+        self.num_blocks = num_blocks
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.remat = remat
+        self.data_format = data_format

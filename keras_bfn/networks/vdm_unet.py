@@ -77,4 +77,10 @@ class VDMUNet(Network):
             return [theta, x]
 
         super().__init__(flow, image_shape, connect, **kwargs)
-        self._keep(VDMUNet, locals())
+        self.image_shape = image_shape
+        self.width = width
+        self.num_blocks = num_blocks
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.remat = remat
+        self.data_format = data_format

@@ -104,6 +104,16 @@ def test_costs_of_all_sequences_are_those_of_one_distribution_which_is_drawn(nam
 
 
 @once
+def test_what_is_drawn_by_blocks_that_are_quantised_is_drawn_as_it_costs():
+    """The first and the last layers are not, as is usual."""
+    model = make_model()
+    model.quantize("int8", filters=lambda layer: "projection" not in layer.name)
+    assert not model.network.goes_one_by_one
+    x = model.generate(NUM_DRAWS, 1, order="left_to_right", seed=0, batch_size=2000, verbose=0)
+    assert_draws_follow(np.exp(-cost(model)), x @ PLACES)
+
+
+@once
 @pytest.mark.parametrize("known", [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1], [0, 1, 0, 1]])
 @pytest.mark.parametrize("name", MODELS)
 def test_the_rest_is_drawn_as_it_costs_given_what_is_known(name, known, request):
