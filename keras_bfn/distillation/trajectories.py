@@ -25,6 +25,7 @@ from keras_bfn._validation import (
     check_number,
     check_seed,
     is_number,
+    mismatch,
     refusal,
     to_numpy,
 )
@@ -276,5 +277,8 @@ def _check_conditions(model, condition):
     if len(lengths) != 1 or lengths <= {(), (0,)}:
         expected = "must contain one or more conditions, and as many in each array of a dict"
         raise refusal("condition", expected, f"shapes {shapes}")
-    condition_inputs(model, condition, count_examples(condition))
+    found = condition_inputs(model, condition, count_examples(condition))["condition"]
+    rows = {name: found[name] for name in condition} if isinstance(condition, dict) else found
+    if any(np.size(one) != np.size(row) for one, row in list_parts(condition, rows)):  # repeated
+        raise mismatch("condition", "must contain one condition in each row", f"shapes {shapes}")
     return condition

@@ -248,5 +248,6 @@ class LeftToRightProgram(SamplingProgram):
         if "condition" in inputs:
             found["condition"] = cast_conditions(model, inputs["condition"])
         if "guidance_scale" in inputs:
-            found = with_null_conditions(found, model.null_condition)
+            null = model.null_condition, model.condition_dropout
+            found = with_null_conditions(found, *null)
         return found

@@ -61,6 +61,8 @@ def check_condition(model, condition, num_examples, name="condition"):
             raise mismatch(name, expected, came)
         if not np.isfinite(condition).all():
             raise refusal(name, "must have finite conditions", "an array with NaN or infinity")
+        if shape is not None and None not in shape:
+            condition = condition.reshape(num_examples, *shape)
         return _convert(condition, _dtype_of(condition, taken, null), name)
 
     names = part_names(condition, name)
@@ -83,6 +85,9 @@ def cast_conditions(model, condition):
         condition = ops.convert_to_tensor(condition)
         dtype = _dtype_of(condition, taken, null)
         _check_kind(keras.backend.standardize_dtype(condition.dtype), dtype, name)
+        shape = () if taken is None else tuple(taken.shape[1:])
+        if None not in shape and _fits(condition.shape[1:], shape):
+            condition = ops.reshape(condition, (-1, *shape))
         return ops.cast(condition, dtype)
 
     known = part_names(condition, "condition"), model.signature.condition, model.null_condition
@@ -220,6 +225,8 @@ def _check_null(null_condition, name, taken, classes):
     if taken is not None and not _fits(found.shape, tuple(taken.shape[1:])):
         raise refusal(name, f"must have the shape {tuple(taken.shape[1:])}", null_condition)
     found = _convert(found, dtype, name)
+    if taken is not None and None not in taken.shape[1:]:
+        found = found.reshape(taken.shape[1:])
     return found if found.ndim else found.item()
 
 
@@ -286,9 +293,9 @@ def check_classifier_free(model, condition, is_given, guidance_scale):
     found = get_classifier_free(guidance_scale)
     if found.scale == 1:
         return None
-    if is_given:  # a network trained with known variables has also seen them as unknown
-        return found
-    if condition is None or model.null_condition is None:
+    has_null = condition is not None and model.null_condition is not None
+    # A network trained with known variables has also seen them as unknown.
+    if not has_null and not is_given:
         missing = "condition=None" if condition is None else "a network without `null_condition`"
         expected = (
             "must be 1 unless there are a condition and a null condition to guide away from, or "
@@ -296,7 +303,7 @@ def check_classifier_free(model, condition, is_given, guidance_scale):
         )
         came = f"guidance_scale={guidance_scale} with {missing}"
         raise mismatch("guidance_scale", expected, came)
-    if not model.condition_dropout:
+    if has_null and not any(keras.tree.flatten(model.condition_dropout)):
         warn(
             "The argument `guidance_scale` guides away from the null condition. With "
             "condition_dropout=0, the model has not learnt it, unless the training data contain it."
@@ -304,13 +311,15 @@ def check_classifier_free(model, condition, is_given, guidance_scale):
     return found
 
 
-def with_null_conditions(inputs, null, unknown=()):
+def with_null_conditions(inputs, null, rates, unknown=()):
     """Returns a network's inputs twice, concatenated: with their conditions, and with null ones.
 
-    Conditions without a null condition stay. `unknown` holds inputs, by name, that differ in the
-    second half.
+    Conditions without a null condition stay, and those that training does not drop, if it drops
+    others by their own `rates`. `unknown` holds inputs, by name, that differ in the second half.
     """
     without = inputs | dict(unknown)
+    if isinstance(rates, dict) and any(rates.values()):
+        null = {name: null[name] for name, rate in rates.items() if rate}
 
     def replace(condition, null):
         if null is None:

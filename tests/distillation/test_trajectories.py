@@ -152,3 +152,11 @@ def test_there_is_no_batch_after_the_last():
     assert jumps.num_batches == 3
     with pytest.raises(IndexError, match="3 batches"):
         jumps[3]
+
+
+def test_each_row_of_conditions_is_one_condition():
+    network = keras_bfn.networks.MLP(FLOW, (3,), width=8, num_blocks=1, conditions=(4,))
+    teacher = keras_bfn.BayesianFlowNetwork(FLOW, network, seed=0)
+    with pytest.raises(ValueError, match="`condition` must contain one condition in each row"):
+        Trajectories(teacher, 4, 3, 2, condition=np.arange(4.0), batch_size=8)
+    assert Trajectories(teacher, 4, 3, 2, condition=np.eye(4), batch_size=8).num_batches == 1

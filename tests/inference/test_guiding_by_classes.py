@@ -130,3 +130,53 @@ def test_an_own_network_with_a_null_condition_is_guided():
     model = keras_bfn.BayesianFlowNetwork(flow, network, EVENT_SHAPE, condition_dropout=0.1, seed=0)
     samples = model.generate(2, 2, condition=[0, 1], guidance_scale=2.0, verbose=0)
     assert samples.shape == (2, *EVENT_SHAPE)
+
+
+class Sum(keras.layers.Layer):
+    """Returns the sum of its conditions."""
+
+    def __init__(self):
+        super().__init__()
+        self.null_condition = {"label": 5, "style": 7}
+
+    def call(self, inputs):
+        told = inputs["condition"]
+        total = ops.cast(told["label"] + 10 * told["style"], "float32")
+        return ops.zeros((*ops.shape(inputs["theta"])[:-1], 1)) + total[:, None, None]
+
+
+def make_sum_model(dropout):
+    flow, times = keras_bfn.flows.DiscreteFlow(2, beta_1=3.0), "variables"
+    return keras_bfn.BayesianFlowNetwork(
+        flow, Sum(), (2,), times=times, condition_dropout=dropout, seed=0
+    )
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("dropout", "expected"),
+    [
+        (0.5, 75 + 2 * (21 - 75)),
+        ({"label": 0.5, "style": 0.1}, 75 + 2 * (21 - 75)),
+        ({"label": 0.5}, 25 + 2 * (21 - 25)),
+        ({"label": 0.0, "style": 0.5}, 71 + 2 * (21 - 71)),
+    ],
+)
+def test_conditions_that_training_never_drops_are_not_strengthened(dropout, expected):
+    """The network has not learnt what their null conditions mean."""
+    model = make_sum_model(dropout)
+    told = {"label": ops.ones((1,), "int32"), "style": ops.full((1,), 2, "int32")}
+    s, t = ops.zeros((1, 2, 2)), ops.full((1, 2), 0.5)
+    params = model.predict_params(s, t, told, guidance_scale=to_tensor([2.0])).params
+    np.testing.assert_allclose(to_numpy(params), expected)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("given", [None, [[1, -1]]])
+@pytest.mark.parametrize("dropout", [0.0, {"label": 0.0}])
+def test_a_null_condition_that_was_never_learnt_is_warned_of(dropout, given):
+    told = {"label": [1], "style": [2]}
+    with pytest.warns(UserWarning, match="has not learnt it"):
+        make_sum_model(dropout).generate(
+            1, 1, condition=told, guidance_scale=2.0, given=given, verbose=0
+        )

@@ -389,3 +389,23 @@ if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1])
     scores = {name: score(loaded) for name, loaded in load_all(folder)}
     (folder / f"{keras.backend.backend()}.json").write_text(json.dumps(scores))
+
+
+@pytest.mark.once
+def test_an_axis_of_size_1_may_be_left_out():
+    """Keras adds it to the network's inputs; null conditions are to be mixed in all the same."""
+    network = MLP(FLOW, (6,), width=8, num_blocks=1, conditions=(3, 1))
+    for null in ([1.0, 2.0, 3.0], [[1.0], [2.0], [3.0]]):
+        options = {"null_condition": np.array(null), "condition_dropout": 0.5, "seed": 0}
+        model = randomize(BayesianFlowNetwork(FLOW, network, **options))
+        model.compile(keras.optimizers.SGD(0.0))
+        told, found = TOLD["zoom"], []
+        for form in (told, told[..., None]):
+            samples = model.generate(3, 4, "ode1", form[:3], guidance_scale=2.0, **OPTIONS)
+            with seeded(model.seed_generator, 1):
+                fitted = model.fit((X, form), batch_size=3, shuffle=False, verbose=0).history
+            with seeded(model.seed_generator, 1):
+                trained = model.train_on_batch((X[:3], form[:3]))
+            found.append((samples, fitted["loss"], trained))
+        for one, other in zip(*found, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5)
