@@ -40,7 +40,7 @@ def expected_bin(mean, std, num_bins):
     mean = ops.minimum(ops.maximum(mean, -farthest), farthest)
     # By symmetry the mean is made positive, since upper tails keep their precision. The unit is a
     # bin and the origin is the middle of all bins, so that edges are exact in float32.
-    sign = ops.where(mean < 0.0, -1.0, 1.0)
+    sign = 1.0 - 2.0 * ops.cast(mean < 0.0, mean.dtype)
     mean, std = 0.5 * num_bins * sign * mean, 0.5 * num_bins * std
     narrowness = 0.5**0.5 / std
     if num_bins <= _FEW:

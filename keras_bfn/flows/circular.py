@@ -10,7 +10,7 @@ from keras import ops
 from keras_bfn._typing import ArrayLike, Tensor
 from keras_bfn._validation import refusal
 from keras_bfn.distributions import VonMises
-from keras_bfn.flows.continuous import exponential_schedule
+from keras_bfn.flows.continuous import check_accuracy, exponential_schedule
 from keras_bfn.flows.flow import Flow
 from keras_bfn.schedules import Schedule
 
@@ -71,10 +71,7 @@ class CircularFlow(Flow):
 
     def __init__(self, sigma_1: float | None = None, schedule: Schedule | None = None) -> None:
         super().__init__(exponential_schedule(sigma_1, schedule, default=0.01))
-        if float(self.schedule.beta(1.0)) > MOST_ACCURACY:
-            name, given = ("sigma_1", sigma_1) if schedule is None else ("schedule", schedule)
-            expected = f"must give an accuracy of at most {MOST_ACCURACY:g} at t = 1"
-            raise refusal(name, expected, given)
+        check_accuracy(MOST_ACCURACY, self, sigma_1, schedule)
 
     def embed(self, x: Tensor) -> Tensor:
         x = ops.cast(x, "float32")

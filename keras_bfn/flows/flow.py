@@ -454,7 +454,7 @@ class Flow(Immutable):
         For integers it is H(x | s), the mean entropy of the exact posterior. The prior is the
         frequency of each value in `x`, over all positions; a network that uses positions and
         neighbours can only need less. For a `ContinuousFlow` it is the reconstruction loss of the
-        input distribution's mean.
+        input distribution's mean for the prior N(0, 1), also if the flow has another `prior`.
 
         Args:
             x: numpy array of data, of any shape.

@@ -136,8 +136,8 @@ class LinearInverse(Guidance):
     def log_h(self, expected: Expected, y: Tensor) -> Tensor:  # type: ignore[override]
         data, prediction = self._data(expected), self._part(expected, expected.predictions)
         A = ops.convert_to_tensor(self.A)
-        are_values = self._part(expected, expected.flow).num_values is not None
-        if are_values and len(data.shape) == len(prediction.s.shape):
+        are_probs = self._part(expected, expected.flow).theta_is_probs
+        if are_probs and len(data.shape) == len(prediction.s.shape):
             # One class excludes the others.
             num_classes = data.shape[-1]
             probs = ops.reshape(data, (-1, self.A.shape[1] // num_classes, num_classes))

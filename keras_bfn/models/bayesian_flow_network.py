@@ -191,14 +191,14 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         self.reconstruction_loss = losses.ReconstructionLoss()
         self.loss_weights = None
         self.num_repeats, self.order = 1, Together()
-        self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
-        self.bits_per_dim_tracker = BitsPerDim()
-        self.nats_per_example_tracker = keras.metrics.Mean(name="nats_per_example")
+        self.reconstruction_tracker = keras.metrics.Mean("reconstruction", "float32")
+        self.bits_per_dim_tracker = BitsPerDim(dtype="float32")
+        self.nats_per_example_tracker = keras.metrics.Mean("nats_per_example", "float32")
         self.part_trackers = {
-            name: keras.metrics.Mean(name=f"{name}_nats_per_example")
+            name: keras.metrics.Mean(f"{name}_nats_per_example", "float32")
             for name in (flow if isinstance(flow, dict) else ())
         }
-        self.loss_tracker = keras.metrics.Mean(name="evaluated_loss")
+        self.loss_tracker = keras.metrics.Mean("evaluated_loss", "float32")
         self._mean = WeightedMean()
         self.turn = threading.RLock()
         self.programs = Programs(self)  # not a dict: Keras 3.15 would track its models as layers
@@ -732,7 +732,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
 
                 forgotten = map_parts(forget, self.flow, evidence, t, mask, known, drawn)
                 unknown["theta"], unknown["t"] = unzip_parts(forgotten)
-            inputs = conditions.with_null_conditions(inputs, self.null_condition, unknown)
+            null = self.null_condition, self.condition_dropout
+            inputs = conditions.with_null_conditions(inputs, *null, unknown)
         params = self.signature.call(self.network, inputs, training)
         if guidance_scale is not None:
             params = conditions.guide(params, guidance_scale, guidance_rescale)
@@ -868,10 +869,10 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 `keras_bfn.guidance.ClassifierFreeGuidance`, which also has an interval of time. The
                 network's output is that for the null condition, plus this scale times the change
                 that the condition causes. 1 samples the learnt distribution; larger values
-                strengthen the condition, and need a model trained with `condition_dropout`.
-                Variables that are `given` are strengthened likewise, relative to not knowing them.
-                From left to right, a conditional network with `causal=True` strengthens its
-                condition alone.
+                strengthen the condition, and need a model trained with `condition_dropout`. If that
+                is a dict, conditions that it does not drop are not strengthened. Variables that are
+                `given` are strengthened likewise, relative to not knowing them. From left to right,
+                a conditional network with `causal=True` strengthens its condition alone.
             guidance: a function of the expected data that returns a log likelihood for each sample,
                 or a `keras_bfn.guidance.Guidance`, which has its own scale and interval. Samples
                 are conditioned on an event of this likelihood, and also on the condition, if any.
@@ -1017,7 +1018,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
             lengths, seed, verbose: as in `generate`.
             batch_size: int, in examples; by default up to 64 rows.
             return_details: bool. Whether to also return the particles, with their weights and
-                effective sample sizes.
+                effective sample sizes; or all predictions, where nothing is weighted: with
+                `times="variables"`, unless there are a guidance and several particles.
 
         Returns:
             An array shaped as `x`, or a dict of all parts: int32 or float32, as `generate` returns

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_bfn import BayesianFlowNetwork, guidance
-from keras_bfn.flows import ContinuousFlow, DiscretizedFlow
+from keras_bfn import BayesianFlowNetwork, distributions, guidance, schedules
+from keras_bfn.flows import ContinuousFlow, DiscretizedFlow, Flow
+from keras_bfn.flows.flow import expand
 from keras_bfn.guidance import ClassifierGuidance, Constraint, LinearInverse
+from keras_bfn.predictions import Prediction
 from tests import exact
 from tests.backends import everywhere
 from tests.checks import assert_draws_are_normal
@@ -225,3 +227,41 @@ def test_one_particle_measures_bins_nearly_exactly(A, y, noise, through_network,
     measured = A[0] * np.arange(3)[:, None] + A[1] * np.arange(3)
     weights = JOINT_PRIOR * np.exp(-0.5 * ((y - measured) / noise) ** 2)
     assert total_variation(x, weights / weights.sum()) < most
+
+
+class Clock(Flow):
+    """Four hours, sent as points on a circle, whose mean is no probability of any."""
+
+    discrete, embedding_size, theta_size, output_size, data_range = True, 2, 2, 4, (0, 3)
+
+    def embed(self, x):
+        angle = 0.5 * np.pi * ops.cast(x, "float32")
+        return ops.stack([ops.cos(angle), ops.sin(angle)], axis=-1)
+
+    def input_params(self, s, beta):
+        return s / (1.0 + expand(beta, s))
+
+    def output_distribution(self, params, s, t):
+        return distributions.Categorical(params)
+
+    def expected_data(self, distribution):
+        return self.expected_embedding(distribution)
+
+    def sure_data(self, x):
+        return self.embed(x)
+
+    def expected_variance(self, distribution, t):
+        embeddings, probs = self.embed(ops.arange(4)), distribution.probs()
+        mean = ops.matmul(probs, embeddings)
+        return ops.matmul(probs, ops.square(embeddings)) - ops.square(mean)
+
+
+@pytest.mark.once
+def test_h_of_a_measurement_of_embeddings_takes_them_for_numbers():
+    flow = Clock(schedules.ExponentialSchedule(0.3))
+    s, params, t = np.zeros((1, 1, 2), "float32"), np.zeros((1, 1, 4), "float32"), np.zeros(1)
+    prediction = Prediction(t.astype("float32"), s, s, params)
+    output = flow.output_distribution(params, s, t)
+    expected = guidance.Expected(flow, prediction, output)
+    found = to_numpy(LinearInverse([[1.0, 0.0]], [0.3], 0.5).log_h(expected, to_tensor([[0.3]])))
+    np.testing.assert_allclose(found, log_normal(np.array([[0.3]]), np.array([[0.5 + 0.25]])))

@@ -460,3 +460,20 @@ def test_evidence_is_in_float32_whatever_the_default_of_keras(times, half_floatx
     known = np.arange(6) < 2
     found = model.inpaint(x, known, 2, num_particles=2, **OPTIONS)
     np.testing.assert_allclose(found[:, known], x[:, known], atol=1e-6)
+
+
+def test_metrics_are_summed_in_float32_whatever_the_default_of_keras(half_floatx):
+    x = np.random.default_rng(0).integers(0, 4, (800, 6))
+
+    def evaluate():
+        flow = DiscreteFlow(4, beta_1=2.0)
+        keras.utils.set_random_seed(0)
+        network = MLP(flow, (6,), width=8, num_blocks=1, dtype="float32")
+        model = BayesianFlowNetwork(flow, network, seed=0)
+        model.compile("sgd", run_eagerly=False)
+        return model.evaluate(x, batch_size=8, return_dict=True, verbose=0)
+
+    found = evaluate()
+    keras.config.set_floatx("float32")
+    for name, value in evaluate().items():
+        assert found[name] == pytest.approx(value, rel=1e-4), name

@@ -1082,6 +1082,11 @@ CALLS = {
             "sigma_1=2.0",
         ),
         (
+            lambda t: flows.ContinuousFlow(sigma_1=1e-7),
+            "must give an accuracy of at most 2e+12 at t = 1",
+            "sigma_1=1e-07",
+        ),
+        (
             lambda t: flows.CircularFlow(sigma_1=1e-10),
             "must give an accuracy of at most 1e+18 at t = 1",
             "sigma_1=1e-10",
