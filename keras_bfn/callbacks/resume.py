@@ -77,9 +77,9 @@ class Resume(keras.callbacks.Callback):
         if epoch > min(epochs):  # another process was killed before it had saved this epoch
             epoch, state, path = self._find_newest(up_to=min(epochs))
         if epoch != min(epochs) or max(epochs) - min(epochs) > 1:
-            expected = "must have checkpoints from which all processes can resume at the same epoch"
+            expected = "must contain checkpoints from which all processes can resume at the same "
             came = f"directory={str(self.directory)!r}, where their last epochs are {epochs}"
-            raise mismatch("directory", expected, came)
+            raise mismatch("directory", f"{expected}epoch", came)
         if state is not None:
             self._restore(state, path)
 

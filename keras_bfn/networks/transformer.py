@@ -181,18 +181,9 @@ class Transformer(Network):
             if masked:
                 there = inputs["mask"]
                 seen_as["there"] = keras.ops.any(there, -1) if len(event_shape) == 2 else there
-            x = add_blocks(
-                x,
-                num_layers,
-                seen_as,
-                num_heads=num_heads,
-                dropout=dropout,
-                remat=remat,
-                kernel_size=kernel_size,
-                expansion=expansion,
-                rotary=positions == "rotary",
-                dtype=policy,
-            )
+            sizes = {"num_heads": num_heads, "kernel_size": kernel_size, "expansion": expansion}
+            options = {"dropout": dropout, "remat": remat, "rotary": positions == "rotary"}
+            x = add_blocks(x, num_layers, seen_as, **sizes, **options, dtype=policy)
             return [normalize(x, "norm_out", policy), embedded]
 
         super().__init__(flow, event_shape, connect, masked, causal, **kwargs)
