@@ -252,8 +252,9 @@ def make_model(
     # In the model's `orders`, the name of a state of training would mean that state.
     named = [name for name in simulations if name not in KINDS and len(simulations) > 1]
     if observed is not None and not (isinstance(observed, str) and observed in named):
-        expected = f"must be one of {named}, or None. It may not be named like a state of training"
-        raise refusal("observed", expected, observed)
+        expected = f"must be one of {named}, or None, such as for several observed parts"
+        named_so = "No observed part may be named like a state of training"
+        raise refusal("observed", f"{expected}. {named_so}", observed)
     orders = ORDERS if observed is None else ORDERS | {observed: SHARE_OBSERVED}
     flow = {name: _make_flow(name, x, bounds.get(name)) for name, x in simulations.items()}
     shapes = {name: x.shape[1:] for name, x in simulations.items()}

@@ -204,7 +204,9 @@ def test_files_that_are_not_checkpoints_are_refused(tmp_path):
         with pytest.raises(ValueError, match=rf"file of PyTorch weights, without any.*{name}"):
             load_official(network, tmp_path / name)
     torch.save({"step": 3}, tmp_path / "dict.pt")
-    with pytest.raises(ValueError, match=r"a dict from names to dense tensors.*dict\.pt"):
+    with pytest.raises(
+        ValueError, match=r"the file of a state dict: names of dense tensors.*dict\.pt"
+    ):
         load_official(network, tmp_path / "dict.pt")
 
 

@@ -59,5 +59,5 @@ def test_variables_that_are_given_are_drawn_beside_others(tmp_path):
     animate_generation(model.flow, trajectory, tmp_path / "picture.gif", part="image")
     for part in FLOWS:
         plot_flow(model.flow, trajectory, tmp_path / f"{part}.png", part=part)
-    with pytest.raises(ValueError, match=r"`variable` must be a sampled variable.*\(0, 1, 0\)"):
+    with pytest.raises(ValueError, match=r"`variable` must get messages.*\(0, 1, 0\)"):
         plot_flow(model.flow, trajectory, tmp_path / "flow.png", part="image", variable=(0, 1, 0))
