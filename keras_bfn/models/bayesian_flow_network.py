@@ -1264,6 +1264,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
                 downloaded, which needs `huggingface_hub` and `torch`.
             dtype: the dtype policy of the network, instead of the saved one, for networks of
                 `keras_bfn.networks` only. `"mixed_bfloat16"` generates in less time and memory.
+                The `networks` within a `MultiPart` keep their own policies.
 
         Returns:
             A `BayesianFlowNetwork`. The paper's presets are compiled with the paper's optimizer; a
