@@ -85,14 +85,13 @@ def train(model, batches, seconds, score):
 def costs(track, x, orders, num_repeats, messages=()):
     """Returns mean costs by order, and their standard errors, in the track's unit.
 
-    Those of `messages`, numbers of messages about all variables at once, follow.
+    Those of `messages`, numbers of messages about all variables at once, follow, by two evaluations
+    of each example.
     """
     found = {}
     with track.model.averaged_weights():
         for n in messages:
-            nats = track.model.code_length(
-                x, n, num_repeats=num_repeats, batch_size=128, seed=0, verbose=0
-            )
+            nats = track.model.code_length(x, n, num_repeats=2, batch_size=128, seed=0, verbose=0)
             total = (nats["transmission"] + nats["reconstruction"]) * track.per_nat
             found[f"{n} messages"] = round(float(total.mean()), 4)
         for order in orders:
