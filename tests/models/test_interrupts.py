@@ -49,10 +49,18 @@ def interrupt_after(seconds, call):
             call(lambda: signal.setitimer(signal.ITIMER_REAL, seconds))
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-    except KeyboardInterrupt:
-        pass
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if not comes_of_interrupt(error):
+            raise
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def comes_of_interrupt(error):
+    """Scopes of TensorFlow 2.21 that an interrupt leaves early may raise an error of their own."""
+    return isinstance(error, KeyboardInterrupt) or (
+        error is not None and comes_of_interrupt(error.__context__)
+    )
 
 
 def fit(model, callbacks=()):
