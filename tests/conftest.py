@@ -123,6 +123,14 @@ def refusal(script, capsys):
 
 
 @pytest.fixture
+def set_floatx():
+    """Sets Keras's default dtype, which is reset after the test."""
+    before = keras.config.floatx()
+    yield keras.config.set_floatx
+    keras.config.set_floatx(before)
+
+
+@pytest.fixture
 def seed():
     """The test's own stream of random numbers, the same in every run."""
     return keras.random.SeedGenerator(0)

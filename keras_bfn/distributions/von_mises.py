@@ -117,8 +117,8 @@ class VonMises(Distribution):
         half = (place + within) * (0.5 * math.pi / _NUM_INTERVALS)
         apart = 2.0 * ops.arctan2(ops.sqrt(square) * ops.sin(half), ops.cos(half))
         x = self.mean() + ops.where(share < 0, -apart, apart)
-        turn = ops.where(x > math.pi, -1.0, ops.where(x < -math.pi, 1.0, 0.0))
-        return x + 2.0 * math.pi * turn
+        x = ops.where(x > math.pi, x - 2.0 * math.pi, x)
+        return ops.where(x < -math.pi, x + 2.0 * math.pi, x)
 
     def tempered(self, temperature: float) -> "VonMises":
         return VonMises(self.natural / temperature)

@@ -61,7 +61,7 @@ def check_condition(model, condition, num_examples, name="condition"):
             raise mismatch(name, expected, came)
         if not np.isfinite(condition).all():
             raise refusal(name, "must have finite conditions", "an array with NaN or infinity")
-        if shape is not None and None not in shape:
+        if _shape_of(taken) is not None:
             condition = condition.reshape(num_examples, *shape)
         return _convert(condition, _dtype_of(condition, taken, null), name)
 
@@ -85,8 +85,8 @@ def cast_conditions(model, condition):
         condition = ops.convert_to_tensor(condition)
         dtype = _dtype_of(condition, taken, null)
         _check_kind(keras.backend.standardize_dtype(condition.dtype), dtype, name)
-        shape = () if taken is None else tuple(taken.shape[1:])
-        if None not in shape and _fits(condition.shape[1:], shape):
+        shape = _shape_of(taken)
+        if shape is not None and _fits(condition.shape[1:], shape):
             condition = ops.reshape(condition, (-1, *shape))
         return ops.cast(condition, dtype)
 
@@ -114,6 +114,12 @@ def _convert(condition, dtype, name):
     _check_kind(condition.dtype.name, dtype, name)
     check_fits(condition, dtype, name)
     return condition.astype(dtype, copy=False)
+
+
+def _shape_of(taken):
+    """Returns the shape of a condition that the network declares, or None if it is not known."""
+    shape = None if taken is None else tuple(taken.shape[1:])
+    return None if shape is None or None in shape else shape
 
 
 def _fits(shape, taken):
@@ -225,8 +231,8 @@ def _check_null(null_condition, name, taken, classes):
     if taken is not None and not _fits(found.shape, tuple(taken.shape[1:])):
         raise refusal(name, f"must have the shape {tuple(taken.shape[1:])}", null_condition)
     found = _convert(found, dtype, name)
-    if taken is not None and None not in taken.shape[1:]:
-        found = found.reshape(taken.shape[1:])
+    if _shape_of(taken) is not None:
+        found = found.reshape(_shape_of(taken))
     return found if found.ndim else found.item()
 
 

@@ -1,21 +1,27 @@
 """Fits the final accuracy of a schedule to data."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from keras_bfn._parts import check_names, map_parts
 from keras_bfn._typing import ArrayLike, Parts
 from keras_bfn._validation import check_positive, refusal
 from keras_bfn.schedules.schedule import Schedule
 
-if TYPE_CHECKING:
-    from keras_bfn.flows.flow import Flow
-
 MIN_BETA, MAX_BETA, TOLERANCE = 1e-6, 1e12, 1e-3  # of the search
 
 
+class HasCost(Protocol):
+    """What `fit` asks of a flow."""
+
+    schedule: Any
+
+    def remaining_cost(self, x: ArrayLike, num_draws: int, seed: int) -> Callable[[Any], Any]: ...
+
+
 def fit(
-    flow: "Parts[Flow]",
+    flow: Parts[HasCost],
     x: Parts[ArrayLike],
     reconstruction: float = 0.01,
     num_draws: int = 10_000,

@@ -1,6 +1,5 @@
 """The expected bin against the sum over all edges in float64: values, gradients, memory."""
 
-import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -70,16 +69,3 @@ def test_nothing_overflows(k):
     assert_allclose(found[mean != 0], ends[mean != 0], atol=1e-6)
     assert np.isfinite(gradient(lambda mean: centre(mean, to_tensor(std), k), mean)).all()
     assert np.isfinite(gradient(lambda std: centre(to_tensor(mean), std, k), std)).all()
-
-
-@pytest.fixture
-def double_floatx():
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(before)
-
-
-def test_it_is_in_float32_whatever_the_default_of_keras(double_floatx):
-    found = expected_bin(to_tensor([-0.3, 0.4]), to_tensor([0.1, 0.2]), 7)
-    assert keras.backend.standardize_dtype(found.dtype) == "float32"

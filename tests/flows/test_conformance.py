@@ -1,13 +1,16 @@
 """Every flow keeps its contract; what it refuses, and where its embedding goes on."""
 
+import keras
 import numpy as np
 import pytest
+from keras import ops
 from numpy.testing import assert_allclose, assert_array_equal
 
-from keras_bfn import testing
+from keras_bfn import losses, testing
 from keras_bfn.flows import DiscreteFlow
+from keras_bfn.predictions import Prediction
 from tests.backends import everywhere
-from tests.flows.cases import FLOWS, random_data
+from tests.flows.cases import FLOWS, PRIORS, random_data
 from tests.tensors import to_numpy
 
 BATCH = 4
@@ -71,3 +74,20 @@ def test_a_line_in_the_root_of_the_accuracy_has_its_exact_mean(name, determinist
     assert float(flow.extrapolation(last, now, then, deterministic)) == pytest.approx(
         mean, rel=1e-4
     )
+
+
+@pytest.mark.once("tensorflow")  # which adds no numbers of different dtypes
+@pytest.mark.parametrize("flow", [*FLOWS.values(), *PRIORS.values()])
+def test_all_is_in_float32_whatever_the_default_of_keras(flow, set_floatx):
+    set_floatx("float64")
+    t, x = np.linspace(0.1, 0.9, 4, dtype="float32"), random_data(flow, (4, 3))
+    s = flow.sample_evidence(x, t, seed=0)
+    theta = flow.input_params(s, flow.schedule.beta(t))
+    params = ops.zeros((4, 3, flow.output_size), "float32")
+    seen = Prediction(ops.convert_to_tensor(t), s, theta, params)
+    output = flow.output_distribution(params, s, seen.t)
+    kinds = losses.ContinuousTimeLoss(), losses.CrossEntropyLoss(), losses.DiscreteTimeLoss(3)
+    nats = [loss(flow, x, seen, 0) for loss in (*kinds, losses.ReconstructionLoss())]
+    found = [*seen, *nats, output.mean(), flow.expected_embedding(output)]
+    found += [] if flow.discrete else [output.mode(), output.sample(0)]
+    assert {keras.backend.standardize_dtype(tensor.dtype) for tensor in found} == {"float32"}

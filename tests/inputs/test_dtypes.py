@@ -439,16 +439,9 @@ def test_weights_are_the_same_in_every_form(which):
             same(one, found[0])
 
 
-@pytest.fixture
-def half_floatx():
-    before = keras.config.floatx()
-    keras.config.set_floatx("float16")
-    yield
-    keras.config.set_floatx(before)
-
-
 @pytest.mark.parametrize("times", everywhere(["shared", "variables"], "variables"))
-def test_evidence_is_in_float32_whatever_the_default_of_keras(times, half_floatx):
+def test_evidence_is_in_float32_whatever_the_default_of_keras(times, set_floatx):
+    set_floatx("float16")
     flow = ContinuousFlow(sigma_1=0.001)  # its evidence grows beyond float16
     network = MLP(flow, (6,), width=8, num_blocks=1, times=times, dtype="float32")
     model = BayesianFlowNetwork(flow, network, times=times, seed=0)
@@ -462,7 +455,7 @@ def test_evidence_is_in_float32_whatever_the_default_of_keras(times, half_floatx
     np.testing.assert_allclose(found[:, known], x[:, known], atol=1e-6)
 
 
-def test_metrics_are_summed_in_float32_whatever_the_default_of_keras(half_floatx):
+def test_metrics_are_summed_in_float32_whatever_the_default_of_keras(set_floatx):
     x = np.random.default_rng(0).integers(0, 4, (800, 6))
 
     def evaluate():
@@ -473,7 +466,7 @@ def test_metrics_are_summed_in_float32_whatever_the_default_of_keras(half_floatx
         model.compile("sgd", run_eagerly=False)
         return model.evaluate(x, batch_size=8, return_dict=True, verbose=0)
 
-    found = evaluate()
-    keras.config.set_floatx("float32")
+    expected = evaluate()
+    set_floatx("float16")
     for name, value in evaluate().items():
-        assert found[name] == pytest.approx(value, rel=1e-4), name
+        assert value == pytest.approx(expected[name], rel=1e-4), name

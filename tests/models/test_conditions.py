@@ -409,3 +409,20 @@ def test_an_axis_of_size_1_may_be_left_out():
             found.append((samples, fitted["loss"], trained))
         for one, other in zip(*found, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+class AddsCondition(layers.Layer):
+    """A network that declares no inputs, and takes conditions of shape (num, 1) as they are."""
+
+    def call(self, inputs):
+        told = ops.cast(inputs["condition"], "float32")
+        return ops.zeros((*ops.shape(inputs["theta"])[:-1], 3)) + told[:, :, None]
+
+
+def test_a_network_of_ones_own_is_given_conditions_in_their_own_shape():
+    model = BayesianFlowNetwork(FLOW, AddsCondition(), event_shape=(6,), seed=0)
+    told = np.arange(4.0)[:, None]
+    result = model.generate(4, 1, condition=told, return_details=True, **OPTIONS)
+    np.testing.assert_allclose(result.trajectory.params[0, :, 0, 0], told[:, 0])
+    params = model.predict_params(np.zeros((4, 6, 3), "float32"), np.zeros(4), told).params
+    np.testing.assert_allclose(to_numpy(params)[:, 0, 0], told[:, 0])
