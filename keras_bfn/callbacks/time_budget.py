@@ -1,6 +1,5 @@
 """Training for a given time."""
 
-import math
 import time
 import weakref
 from typing import Any, Literal
@@ -25,8 +24,8 @@ class TimeBudget(keras.callbacks.Callback):
 
     Args:
         seconds: positive float.
-        rise: float in (0, 1). The fraction of the time in which the rate rises. A cosine takes
-            it to zero at the end.
+        rise: float in (0, 1). The fraction of the time in which the rate rises.
+        fall: float in (0, 1). The fraction of the time, at the end, in which it falls to zero.
         clock: `"wall"`, or `"processor"`, for the processor time of all threads of this process, so
             that runs on a busy machine can be compared.
         resume: the `Resume` of the same `fit`, or None. With it, the time used before an
@@ -55,12 +54,14 @@ class TimeBudget(keras.callbacks.Callback):
         self,
         seconds: float,
         rise: float = 0.03,
+        fall: float = 0.6,
         clock: Literal["wall", "processor"] = "wall",
         resume: Resume | None = None,
     ) -> None:
         super().__init__()
         self.seconds = check_positive("seconds", seconds)
         self.rise = check_between("rise", rise, 0, 1)
+        self.fall = check_between("fall", fall, 0, 1)
         self.clock = CLOCKS[check_choice("clock", clock, list(CLOCKS))]
         if resume is not None and not isinstance(resume, Resume):
             raise refusal("resume", "must be a `Resume`, or None", resume)
@@ -83,10 +84,9 @@ class TimeBudget(keras.callbacks.Callback):
             before = history[-1].get("seconds", 0.0) if history else 0.0
             self.start = self.clock() - before
         share = min(1.0, (self.clock() - self.start) / self.seconds)
-        rising = min(1.0, (share + 1e-3) / self.rise)
-        falling = 0.5 * (1.0 + math.cos(math.pi * share))
+        level = min(1.0, (share + 1e-3) / self.rise, (1.0 - share) / self.fall)
         optimizer = self.model.optimizer
-        optimizer.learning_rate = self.peak_rate * rising * falling
+        optimizer.learning_rate = self.peak_rate * level
         _INTERRUPTED[optimizer] = float(optimizer.learning_rate), self.peak_rate
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
