@@ -254,6 +254,13 @@ CALLS = {
         ),
     ],
     "every": samples_of("every"),
+    "fall": [
+        (
+            lambda t: callbacks.TimeBudget(seconds=1.0, fall=1),
+            "must be a number strictly between 0 and 1",
+            "fall=1",
+        ),
+    ],
     "file": [
         (
             lambda t: t.codec.decompress(b"x"),
