@@ -4,8 +4,9 @@
     KERAS_BACKEND=jax python -m benchmarks.forest_protocol --published ForestDiffusion/Results
 
 The tables are scikit-learn's irises, wines and breast cancers. In each of three splits, a fifth of
-the rows is held out. The models are of `make_model()` and `fit`, with their defaults. Prints means
-over the splits; rows that begin with "here" are measured, the others are read from the folder:
+the rows is held out. The models are of `make_model()` and `fit`, with their defaults but for the
+number of training steps (`--steps`). Prints means over the splits; rows that begin with "here" are
+measured, the others are read from the folder:
 
 - generation: the Wasserstein-1 distances of five sets of generated rows from held-out and from
   training rows. Each set has as many rows as there are training rows. Distances are L1, with
@@ -22,6 +23,7 @@ over the splits; rows that begin with "here" are measured, the others are read f
 """
 
 import argparse
+import math
 import pathlib
 import time
 
@@ -38,6 +40,7 @@ from benchmarks.report import print_rows
 from benchmarks.table_measures import nearness
 from keras_bfn.tables import Number, Table
 
+BATCH = 64
 HIDDEN = 0.2
 SETS = 5  # of generated rows, and of imputed rows
 MEDIAN_DRAWS = 39
@@ -74,12 +77,12 @@ def to_rows(df):
     return np.column_stack([*df.to_numpy().T[:-1], df.iloc[:, -1].str.slice(6)]).astype("float64")
 
 
-def train_model(df, seed, **columns):
-    """Returns a trained model, and the processor seconds of its training."""
+def train_model(df, seed, steps, **columns):
+    """Returns a model after these training steps, and the processor seconds that they took."""
     start = time.process_time()
     keras.utils.set_random_seed(seed)
     model = Table.from_dataframe(df, **columns).make_model(seed=seed)
-    model.fit(df, verbose=0)
+    model.fit(df, epochs=math.ceil(steps / math.ceil(len(df) / BATCH)), batch_size=BATCH, verbose=0)
     return model, time.process_time() - start
 
 
@@ -90,9 +93,9 @@ def nearest_row(rows):
     return scaler.inverse_transform(found).round(8)
 
 
-def measure_generation(name, seed):
+def measure_generation(name, seed, steps):
     train, test = load_split(name, seed)
-    model, seconds = train_model(to_frame(train), seed)
+    model, seconds = train_model(to_frame(train), seed, steps)
     sets = [model.sample(len(train), seed=draw) for draw in range(SETS)]
     points, new = to_points(train, train), to_points(test, train)
     found = {}
@@ -108,12 +111,12 @@ def measure_generation(name, seed):
     return found
 
 
-def measure_imputation(name, seed):
+def measure_imputation(name, seed, steps):
     train, hidden = hide_cells(load_split(name, seed)[0], seed)
     shown = np.where(hidden, np.nan, train)
     df = to_frame(shown)
     by_chance = {name: Number(nullable=False) for name in df.columns[:-1]}
-    model, seconds = train_model(df, seed, **by_chance)
+    model, seconds = train_model(df, seed, steps, **by_chance)
     draws = np.stack([to_rows(x) for x in model.impute(df, num_draws=MEDIAN_DRAWS, seed=seed)])
     guesses = {
         "model": draws[:SETS],
@@ -166,6 +169,7 @@ def main(args=None):
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     parser.add_argument("--tasks", nargs="+", choices=MEASURES, default=list(MEASURES))
     parser.add_argument("--splits", type=int, default=3, help="the published figures are of 3")
+    parser.add_argument("--steps", type=int, default=2000, help="training steps")
     parser.add_argument("--published", type=pathlib.Path, help="the folder `Results` of the clone")
     args = parser.parse_args(args)
     measure_task = {"imputation": measure_imputation, "generation": measure_generation}
@@ -174,7 +178,7 @@ def main(args=None):
     for task in args.tasks:
         results = found[task] = read_published(args.published, task) if args.published else {}
         for name in args.tables:
-            splits = [measure_task[task](name, seed) for seed in range(args.splits)]
+            splits = [measure_task[task](name, seed, args.steps) for seed in range(args.splits)]
             for who, figures in average(splits).items():
                 results.setdefault(f"here: {who}", {})[name] = figures
         for measure in (*MEASURES[task], "near", "copies", "seconds"):

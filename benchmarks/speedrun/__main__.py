@@ -5,10 +5,10 @@
     KERAS_BACKEND=jax python -m benchmarks.speedrun digits --set width=384 --set dropout=0.2
 
 The recipe of a track is in `benchmarks/speedrun/tracks.py`; `--set` changes entries of it, for
-trials. The learning rate rises over the first 3% of the budget and falls over the last 60% to
-zero. The budget counts processor seconds of all threads, including compilation and excluding scoring. Costs
-are those of the validation data; with `--test`, the test data are scored at the end. For texts,
-also prints the fraction of sampled whole words that occur in the validation text. The log
+trials. The learning rate rises over the first 3% of the budget and falls over the last 60% to zero.
+The budget counts processor seconds of all threads, including compilation and excluding scoring.
+Costs are those of the validation data; with `--test`, the test data are scored at the end. For
+texts, also prints the fraction of sampled whole words that occur in the validation text. The log
 (`--output`) holds the machine, versions, the state of git, the recipe, the seed and the curve,
 which is plotted with those of the logs in `--beside`.
 """
