@@ -13,6 +13,7 @@ from keras_bfn.tables.checks import check_cells, is_value, is_whole
 
 TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # per second
 DAY = 86_400  # seconds
+SHORT_FLOATS = {"Float16": np.float16, "Float32": np.float32}
 INTEGER = re.compile("u?int(8|16|32|64)", re.IGNORECASE)
 
 
@@ -102,6 +103,9 @@ def read_cells(series, dtype=None):
     cells = zip(series.to_list(), missing, strict=True)
     cells = [None if gone or (is_value(cell) and cell != cell) else cell for cell, gone in cells]
     cells = [cell.item() if isinstance(cell, np.generic) else cell for cell in cells]
+    short = SHORT_FLOATS.get(str(dtype_in(series)))
+    if short:  # 0.1 in 32 bits is the number 0.1, not 0.10000000149011612
+        cells = [None if cell is None else float(str(short(cell))) for cell in cells]
     # pandas stores integers next to missing cells as floats.
     is_integer = dtype_in(series).is_integer()
     return [None if cell is None else int(cell) for cell in cells] if is_integer else cells

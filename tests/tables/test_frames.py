@@ -139,6 +139,24 @@ def test_dtypes_without_missing_cells_become_nullable_where_cells_are_missing(dt
     pandas.testing.assert_series_equal(found["c"], expected, check_names=False)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "Float32", "float[pyarrow]", "polars"])
+def test_short_floats_keep_their_decimals(dtype):
+    prices = [0.1, 0.35, 1.05, 2.7]
+    if dtype == "polars":
+        df = polars.DataFrame({"price": prices}, schema={"price": polars.Float32})
+    else:
+        df = pandas.DataFrame({"price": pandas.Series(prices, dtype=dtype)})
+    table = Table.from_dataframe(df, price=Number())
+    assert table.columns["price"].step == 0.01
+    drawn = table.columns["price"].decode(np.linspace(-0.3, 0.3, 9))
+    assert drawn == [round(price, 2) for price in drawn]
+    # Other frames, and given values, name the same cells.
+    table = Table.from_dataframe(df, price=Category())
+    others = pandas.DataFrame({"price": prices})
+    assert table.encode(others)["price"].tolist() == [0, 1, 2, 3]
+    assert table.decode(table.encode(others))["price"].dtype == df["price"].dtype
+
+
 def test_times_of_another_zone_or_unit_are_the_same_instants():
     table = Table.from_dataframe(pandas.DataFrame({"when": TIMES}), when=Category())
     for zone in ZONES:
