@@ -223,15 +223,16 @@ class Sequences(Immutable):
         Raises:
             ValueError: if the dtypes of the columns cannot hold the cells.
         """
-        counts = cells[self.length]
+        # pandas stores given integers next to missing ones as floats.
+        counts = np.array(cells[self.length], "int64")
         entities, ids = range(len(counts)), frames.make_series(self.library, [0])
-        order, index = np.arange(sum(counts)), None
+        order, index = np.arange(counts.sum()), None
         if like is not None:
             frame, index = frames.read_frame(like), getattr(like, "index", None)
             groups, ids = _group(frame, self.entity), frame[self.entity]
             entities = list(groups)
             order = np.argsort([row for group in groups.values() for row in group])
-        owners = np.repeat(np.arange(len(counts)), np.array(counts, "int64"))[order]
+        owners = np.repeat(np.arange(len(counts)), counts)[order]
         found = {}
         for name in self.order:
             values = entities if name == self.entity else cells[name]

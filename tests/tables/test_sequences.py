@@ -182,6 +182,14 @@ def test_entities_are_sampled_given_static_columns_and_the_length(trained):
 
 
 @pytest.mark.once
+def test_some_lengths_may_be_given_and_others_sampled(trained):
+    drawn = trained.sample(3, {"length": [4, None, 2]}, num_steps=2, seed=0)
+    first, second, third = drawn.groupby("id").size().tolist()
+    assert (first, third) == (4, 2)
+    assert second in (2, 4)
+
+
+@pytest.mark.once
 def test_missing_cells_of_rows_are_imputed_in_place(trained):
     walks = make_walks(60, seed=1)
     walks = walks.iloc[np.argsort(walks.groupby("id").cumcount(), kind="stable")]  # row by row
