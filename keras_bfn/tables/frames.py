@@ -58,7 +58,8 @@ def dtype_in(series):
 def kind_of(series):
     """Returns the kind of a column: `"category"`, `"integer"`, `"float"`, `"time"` or None.
 
-    Strings, bools and categories are all categories; dates and durations are times.
+    Strings, bools and categories are all categories; dates and durations are times. Of columns of
+    any objects, the cells decide.
     """
     narwhals, dtype, categories = import_narwhals(), dtype_in(series), categories_of(series)
     if dtype.is_temporal():
@@ -71,6 +72,8 @@ def kind_of(series):
         return "category"
     cells = read_cells(series) if categories is None else categories
     seen = {type(cell) for cell in cells if cell is not None}
+    if categories is None and seen and seen <= {int, float}:  # of dtype object, say
+        return "float" if float in seen else "integer"
     return "category" if seen <= {str, bool, int, float} else None
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bfn.tables import Angle, Category, Number, Table
+from keras_bfn.tables import Angle, Category, Levels, Number, Table
 
 pandas = pytest.importorskip("pandas")
 polars = pytest.importorskip("polars")
@@ -199,6 +199,15 @@ def test_equal_values_of_other_types_are_other_categories_unless_they_are_number
         )
     assert Category().fit([1, 1.0]) == Category().fit([1.0, 1])
     assert Category().fit([1, 2]).encode([1.0, 2.0]).tolist() == [0, 1]
+
+
+def test_numbers_are_numbers_in_columns_of_objects():
+    values = {"float": np.linspace(0, 1, 40).round(2), "integer": np.arange(40)}
+    df = pandas.DataFrame({name: [*x.tolist(), None] for name, x in values.items()}, dtype=object)
+    table = Table.from_dataframe(df)
+    assert isinstance(table.columns["float"], Number)
+    assert isinstance(table.columns["integer"], Levels)
+    pandas.testing.assert_frame_equal(table.decode(table.encode(df)), df, check_exact=True)
 
 
 def test_a_column_without_any_cell_stays_without():
