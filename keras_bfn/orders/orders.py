@@ -83,7 +83,8 @@ class Order(Immutable):
         if not np.any(self.told):
             return
         told = np.broadcast_to(self.told, self.count_groups(event_shape))
-        groups = 0 if self.is_random else self.groups(event_shape)
+        # In a random order, each variable can be in any group.
+        groups = slice(None) if self.is_random else self.groups(event_shape)
         for name, part, numbers in list_parts(part_names(flow, "flow"), flow, groups):
             if told[numbers].any() and not part.can_be_told:
                 why = 'Only integers can be coded directly, and bins only with prediction="data"'

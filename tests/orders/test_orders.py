@@ -254,6 +254,16 @@ def test_numbers_and_noise_are_sent_by_messages(flow):
 
 
 @once
+def test_numbers_are_not_sent_in_a_random_order_that_tells_a_later_group():
+    class Mixed(Random):
+        told = (False, True)
+
+    Mixed(2).check(CLASSES, (2,))
+    with pytest.raises(ValueError, match="must send flow by messages"):
+        Mixed(2).check(NUMBERS, (2,))
+
+
+@once
 def test_a_part_of_classes_is_told_beside_one_of_numbers():
     flow, shapes = {"a": CLASSES, "b": NUMBERS}, {"a": (2,), "b": ()}
     Groups({"a": [1, 2], "b": 0}, told=[False, True, True]).check(flow, shapes)
