@@ -347,6 +347,7 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         if self.built and not self.optimizer.built:
             with scope_of(self):
                 self.optimizer.build(self.trainable_variables)
+        averaging.check_weights(self)
 
     @in_turn
     def fit(self, x: Data = None, y: None = None, *args, **kwargs) -> keras.callbacks.History:

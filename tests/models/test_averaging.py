@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+from keras_bfn import BayesianFlowNetwork
+from keras_bfn.flows import DiscreteFlow
 from tests.models.small import FLOWS, make_data, make_model
 from tests.models.states import renewable, state_of
 
@@ -183,3 +185,26 @@ def test_averages_stay_with_their_weights_when_others_train_next(fresh):
         first.trainable = True
 
     train(model, freeze_first, epochs=1)
+
+
+def test_training_is_refused_if_other_weights_are_averaged_than_train():
+    """On TensorFlow, each layer would get the average of the one before, of the same shape."""
+    inputs = {"theta": keras.Input((6, 3), name="theta"), "t": keras.Input((), name="t")}
+    x = inputs["theta"]
+    for name in ("first", "second", "third"):
+        x = keras.layers.Dense(3, use_bias=False, name=name)(x)
+    flow = DiscreteFlow(num_classes=3, beta_1=1.0)
+    model = BayesianFlowNetwork(flow, keras.Model(inputs, x), seed=0)
+    x = np.zeros((4, 6), "int32")
+    model.compile(keras.optimizers.AdamW(1e-3, use_ema=True))
+    model.fit(x, verbose=0)
+    model.network.get_layer("first").trainable = False
+    before = model.get_weights()
+    for train_again in (lambda: model.fit(x, verbose=0), lambda: model.train_on_batch(x)):
+        with pytest.raises(ValueError, match="Call `compile` after you freeze"):
+            train_again()
+    assert_same(model.get_weights(), before)
+    model.compile(keras.optimizers.AdamW(1e-3, use_ema=True))
+    model.fit(x, verbose=0)
+    changes = [(a != b).any() for a, b in zip(model.get_weights(), before, strict=True)]
+    assert changes == [False, True, True]
