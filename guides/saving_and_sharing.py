@@ -77,7 +77,8 @@ print(f"{nats(loaded):.2f} nats, after {int(loaded.optimizer.iterations)} steps"
 
 A weights file loads into any model whose network has the same architecture, for example one that
 computes in half precision. If the saved model was compiled, the file also holds the state of its
-optimizer. A model that is not compiled loads only the weights. If the architecture differs, Keras
+optimizer. To load that, too, call `compile` and `model.build_optimizer()` first. Otherwise only the
+weights are loaded, with a warning if the model is compiled. If the architecture differs, Keras
 raises an error.
 """
 
@@ -181,7 +182,9 @@ except TypeError as error:
 
 """
 Files also record changes to single layers: whether they are frozen or quantised, or have another
-dtype policy. LoRA is merged into the kernels: see [fine-tuning](fine_tuning_and_export.py).
+dtype policy. LoRA is merged into the kernels: see [fine-tuning](fine_tuning_and_export.py). For a
+`keras.Model` or layer of your own that is neither a `Network` nor functional, Keras does not record
+the changes: all of its layers train when it is loaded, and a quantised one cannot be loaded.
 
 ## On a hub
 

@@ -14,6 +14,7 @@ import keras_bfn
 from tests.backends import everywhere, next_backend
 from tests.injected_noise import injected_noise
 from tests.models.small import FLOWS, ConditionNetwork, make_data, make_model
+from tests.tensors import to_numpy
 
 
 def score(model):
@@ -48,6 +49,20 @@ def test_a_loaded_model_is_the_saved_one(name, tmp_path):
     assert loaded.transmission_loss.get_config() == {"num_steps": 7, "num_samples": 2}
     assert loaded.optimizer.iterations == model.optimizer.iterations
     loaded.fit(x, epochs=1, verbose=0)
+
+
+def test_weights_bring_the_optimizer_s_state_if_its_variables_are_there(tmp_path):
+    model, other = (make_model(FLOWS["binary"]()) for _ in range(2))
+    model.fit(make_data(model.flow), verbose=0)
+    model.save_weights(tmp_path / "model.weights.h5")
+    with pytest.warns(UserWarning, match="Skipping variable loading for optimizer"):
+        other.load_weights(tmp_path / "model.weights.h5")
+    assert int(other.optimizer.iterations) == 0
+    other.build_optimizer()
+    other.load_weights(tmp_path / "model.weights.h5")
+    states = ([to_numpy(v) for v in m.optimizer.variables] for m in (model, other))
+    for one, loaded in zip(*states, strict=True):
+        np.testing.assert_array_equal(one, loaded)
 
 
 @pytest.mark.parametrize("jit_compile", ["auto", False])
