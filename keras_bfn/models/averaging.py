@@ -16,16 +16,13 @@ def has_averages(model):
     return int(ops.convert_to_numpy(optimizer.iterations)) > 0
 
 
-def check_weights(model):
-    """Raises a `ValueError` if the optimizer averages other weights than those that train now.
+def check_weights(optimizer, trained):
+    """Raises a `ValueError` if an optimizer averages other weights than these, which train now.
 
     In Keras 3.15, averages replace weights by their place among those that train: on TensorFlow, a
     weight could get the average of another one.
     """
-    optimizer = _inner_optimizer(model)
-    if not optimizer.use_ema or not optimizer.built:
-        return
-    averaged, trained = optimizer._trainable_variables, model.trainable_variables
+    averaged = optimizer._trainable_variables
     if list(map(id, averaged)) != list(map(id, trained)):
         raise ValueError(
             "The optimizer averages other weights than those that train now. Call `compile` after "

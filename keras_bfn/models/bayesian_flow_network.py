@@ -343,11 +343,16 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         """Creates the optimizer's variables before the first step.
 
         On TensorFlow, if the first step created them and failed, every later step would fail.
+
+        Raises:
+            ValueError: if weights are averaged, and others train than when they were created.
         """
         if self.built and not self.optimizer.built:
             with scope_of(self):
                 self.optimizer.build(self.trainable_variables)
-        averaging.check_weights(self)
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        if optimizer.use_ema and optimizer.built:  # type: ignore[union-attr]
+            averaging.check_weights(optimizer, self.trainable_variables)
 
     @in_turn
     def fit(self, x: Data = None, y: None = None, *args, **kwargs) -> keras.callbacks.History:
