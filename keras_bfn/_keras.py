@@ -46,6 +46,7 @@ import functools
 import keras
 from keras import ops
 
+from keras_bfn._backend.devices import scope_of
 from keras_bfn._backend.gradients import recompute
 from keras_bfn._backend.processes import process_of
 from keras_bfn._interrupts import restoring
@@ -290,6 +291,31 @@ def averaged(results, model):
     if strategy is None or process_of(strategy)[1] == 1:
         return results
     return {name: ops.expand_dims(result, 0) for name, result in results.items()}
+
+
+def build_optimizer(model):
+    """Creates an optimizer's variables, or checks that they are those of the weights that train.
+
+    Keras 3.15 replaces weights by averages by their place among those that train. On TensorFlow, if
+    layers were frozen since, a weight could get the average of another one.
+
+    Raises:
+        ValueError: if weights are averaged, and others train than when the variables were created.
+    """
+    if not model.optimizer.built:
+        with scope_of(model):
+            model.optimizer.build(model.trainable_variables)
+        return
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if not optimizer.use_ema:
+        return
+    averaged, trained = optimizer._trainable_variables, model.trainable_variables
+    if list(map(id, averaged)) != list(map(id, trained)):
+        raise ValueError(
+            "The optimizer averages other weights than those that train now. Call `compile` after "
+            "you freeze or unfreeze layers. "
+            f"Received: {len(averaged)} averages, {len(trained)} trainable weights"
+        )
 
 
 def unshare_buffers(weights):

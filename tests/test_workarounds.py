@@ -603,6 +603,16 @@ def test_what_was_asked_of_the_compiler_is_not_saved():
     require(is_lost, "models/bayesian_flow_network.py, get_compile_config")
 
 
+@only("tensorflow")
+def test_averages_replace_weights_by_their_place():
+    weights = [keras.Variable(np.zeros(2)) for _ in range(2)]
+    optimizer = keras.optimizers.SGD(use_ema=True)
+    optimizer.build(weights)
+    optimizer._model_variables_moving_average[0].assign([5.0, 5.0])
+    optimizer.finalize_variable_values(weights[1:])
+    require((ops.convert_to_numpy(weights[1]) == 5.0).all(), "build_optimizer")
+
+
 @only("torch")
 def test_a_functional_model_goes_by_the_order_of_a_dict_within_a_dict():
     inputs = {"parts": {name: keras.Input((1,)) for name in "ba"}}

@@ -6,10 +6,9 @@ from typing import Any, TypeVar
 import keras
 from keras import ops
 
-from keras_bfn._backend.devices import scope_of
 from keras_bfn._config import argument_names
 from keras_bfn._interrupts import WholeSteps, whole_steps
-from keras_bfn._keras import scale_loss, unshare_buffers
+from keras_bfn._keras import build_optimizer, scale_loss, unshare_buffers
 from keras_bfn._parts import check_has_event_shape, map_parts, sum_parts, sum_variables
 from keras_bfn._typing import Nest, Tensor
 from keras_bfn._validation import check_bool, refusal
@@ -199,7 +198,8 @@ class Distiller(WholeSteps, keras.Model):
             A `keras.callbacks.History`.
 
         Raises:
-            ValueError: if the distiller is not compiled.
+            ValueError: if the distiller is not compiled, or averages weights and was compiled
+                before layers were frozen.
         """
         student = self.student
         if not student.built:
@@ -208,9 +208,7 @@ class Distiller(WholeSteps, keras.Model):
             student.build_for(rows, inputs.get("condition"))
         if not self.compiled:
             raise ValueError("Call `compile` before `fit`.")
-        if not self.optimizer.built:
-            with scope_of(self):
-                self.optimizer.build(self.trainable_variables)
+        build_optimizer(self)
         with whole_steps(self, self.optimizer):
             # Keras would shuffle batches by a generator whose state is not saved.
             history = super().fit(x, **{"shuffle": False} | kwargs)

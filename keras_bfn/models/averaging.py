@@ -16,21 +16,6 @@ def has_averages(model):
     return int(ops.convert_to_numpy(optimizer.iterations)) > 0
 
 
-def check_weights(optimizer, trained):
-    """Raises a `ValueError` if an optimizer averages other weights than these, which train now.
-
-    In Keras 3.15, averages replace weights by their place among those that train: on TensorFlow, a
-    weight could get the average of another one.
-    """
-    averaged = optimizer._trainable_variables
-    if list(map(id, averaged)) != list(map(id, trained)):
-        raise ValueError(
-            "The optimizer averages other weights than those that train now. Call `compile` after "
-            "you freeze or unfreeze layers. "
-            f"Received: {len(averaged)} averages, {len(trained)} trainable weights"
-        )
-
-
 @contextlib.contextmanager
 def assigned(model):
     """A context in which the averages replace the weights, which are restored on any exit.

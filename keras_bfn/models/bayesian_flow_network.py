@@ -347,12 +347,8 @@ class BayesianFlowNetwork(WholeSteps, keras.Model):
         Raises:
             ValueError: if weights are averaged, and others train than when they were created.
         """
-        if self.built and not self.optimizer.built:
-            with scope_of(self):
-                self.optimizer.build(self.trainable_variables)
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        if optimizer.use_ema and optimizer.built:  # type: ignore[union-attr]
-            averaging.check_weights(optimizer, self.trainable_variables)
+        if self.built:
+            _keras.build_optimizer(self)
 
     @in_turn
     def fit(self, x: Data = None, y: None = None, *args, **kwargs) -> keras.callbacks.History:

@@ -251,6 +251,20 @@ def test_a_student_may_have_a_network_of_its_own():
     assert student.generate(4, 2, "jump", verbose=0).shape == (4, 2)
 
 
+def test_distilling_is_refused_if_other_weights_are_averaged_than_train():
+    model = make_pair_model()
+    student = make_student(model, network=Wider())
+    distiller = Distiller(student)
+    distiller.compile(keras.optimizers.Adam(0.01, use_ema=True))
+    paths = Trajectories(model, 64, 4, batch_size=64)
+    distiller.fit(paths, verbose=0)
+    student.network.hidden.trainable = False
+    with pytest.raises(ValueError, match="Call `compile` after you freeze"):
+        distiller.fit(paths, verbose=0)
+    distiller.compile(keras.optimizers.Adam(0.01, use_ema=True))
+    distiller.fit(paths, verbose=0)
+
+
 def test_a_distiller_is_saved(tmp_path):
     distiller = Distiller(make_student(make_teacher(TEACHERS["MLP"]())))
     distiller.save(tmp_path / "distiller.keras")
