@@ -20,6 +20,8 @@ with tell_to_install(
     from sklearn.utils import check_random_state
     from sklearn.utils.validation import check_is_fitted, validate_data
 
+FLOATS = ["float64", "float32", "float16"]  # dtypes that arrays keep; others become the first
+
 
 class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """A scikit-learn estimator of a `keras_bfn.tables.TableModel`.
@@ -85,7 +87,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = []  # returned arrays are float64
+        tags.transformer_tags.preserves_dtype = FLOATS
         return tags
 
     def fit(self, X: ArrayLike | Frame, y: Any = None) -> Self:
@@ -136,7 +138,8 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             X: as in `fit`.
 
         Returns:
-            A frame or a float64 array, whichever `X` is.
+            A frame or an array, whichever `X` is. The dtype of an array is that of the array that
+            `fit` received if that is a float, else float64.
 
         Raises:
             ValueError: if the table does not allow a cell.
@@ -181,7 +184,7 @@ class TableEstimator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return X
         with tell_to_install("Arrays are read as pandas DataFrames: pip install pandas"):
             import pandas
-        options = {"dtype": "float64", "ensure_all_finite": "allow-nan"}
+        options = {"dtype": FLOATS, "ensure_all_finite": "allow-nan"}
         X = validate_data(self, X, reset=reset, **options)
         names = [f"x{i}" for i in range(X.shape[1])] if reset else self.model_.table.names
         return pandas.DataFrame(X, columns=names)

@@ -80,6 +80,15 @@ def test_arrays_in_and_arrays_out():
     assert pipeline.score_samples(x).shape == (40,)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_short_floats_keep_their_decimals(dtype):
+    x = np.round(np.random.default_rng(0).normal(size=(40, 2)), 1)
+    expected = make_estimator(random_state=0).fit(x).sample(20)
+    drawn = make_estimator(random_state=0).fit(x.astype(dtype)).sample(20)
+    assert drawn.dtype == dtype
+    np.testing.assert_array_equal(drawn, expected.astype(dtype))
+
+
 def test_scores_are_the_likelihoods_of_the_rows():
     df = make_frame()
     estimator = make_estimator(random_state=0, num_repeats=3).fit(df)
