@@ -99,6 +99,31 @@ def key_of(value, within=()):
     return _Same(value)
 
 
+def layers_read_by(value):
+    """Returns the Keras layers that a function, an object or a container reads, each once."""
+    found, seen, rest = [], [], [value]
+    while rest:
+        value = rest.pop()
+        if any(value is one for one in seen):
+            continue
+        seen.append(value)
+        if isinstance(value, keras.Layer):
+            found.append(value)
+        elif isinstance(value, (tuple, list, set, frozenset)):
+            rest += value
+        elif isinstance(value, dict):
+            rest += value.values()
+        elif isinstance(value, types.FunctionType):
+            rest += _read_by(value).values()
+        elif isinstance(value, types.MethodType):
+            rest += value.__func__, value.__self__, getattr(value.__self__, "__dict__", {})
+        elif isinstance(value, functools.partial):
+            rest += value.func, value.args, value.keywords
+        elif callable(value) and not isinstance(value, type):
+            rest += type(value).__call__, getattr(value, "__dict__", {})
+    return found
+
+
 def layer_key(layer):
     """Returns the key of a Keras layer or model: the current objects in it and its layers."""
     held = list(layer.variables)

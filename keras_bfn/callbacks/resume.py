@@ -34,7 +34,8 @@ class Resume(keras.callbacks.Callback):
             logs of each epoch.
         data: the `keras_bfn.datasets.Batches` given to `fit`, or any object with an attribute
             `epoch`, which is set at the start of each epoch; or None. (The order into which `fit`
-            shuffles arrays is not saved.)
+            shuffles arrays is not saved.) An epoch must be all of its batches: give
+            `steps_per_epoch` to `Batches`, not to `fit`.
         verbose: 0 or 1. Whether to print where training resumes.
 
     Attributes:
@@ -43,7 +44,7 @@ class Resume(keras.callbacks.Callback):
     Raises:
         ValueError: if an argument is invalid; at the start of `fit`, if the directory holds a
             checkpoint of another model, which has another flow, or variables of other shapes or
-            others that train; or of other processes.
+            others that train; or of other processes; or if an epoch is not all batches of `data`.
 
     Example:
 
@@ -65,6 +66,12 @@ class Resume(keras.callbacks.Callback):
         self.history: list[dict[str, Any]] = []
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        num_batches = getattr(self.data, "num_batches", None)
+        if num_batches is not None and self.params.get("steps", num_batches) != num_batches:
+            # With `steps_per_epoch`, Keras 3.15 goes on where the last epoch ended.
+            expected = "must have as many batches as an epoch of `fit` has steps: give it the "
+            came = f"{num_batches} batches, and {self.params['steps']} steps"
+            raise mismatch("data", f"{expected}`steps_per_epoch`, and not `fit`", came)
         self.history = []
         strategy = getattr(self.model, "distribute_strategy", None)
         process, _ = process_of(strategy)

@@ -99,7 +99,7 @@ class StateDictReader:
         found = tuple(tensor.shape)
         if found != shape:
             raise ValueError(f"{self.source}: '{key}' has shape {found}, expected {shape}")
-        array = tensor.float().numpy()
+        array = tensor.detach().float().numpy()
         if not np.isfinite(array).all():
             raise ValueError(f"{self.source}: '{key}' has NaN or infinity, expected finite numbers")
         return array

@@ -38,7 +38,9 @@ def parse_arguments():
         command.add_argument("input", type=pathlib.Path)
         command.add_argument("output", type=pathlib.Path)
         command.add_argument("--model", required=True, help=".keras file or preset")
-        command.add_argument("--condition", type=pathlib.Path, help=".npy file of conditions")
+        command.add_argument(
+            "--condition", type=pathlib.Path, help=".npy or .npz file of conditions"
+        )
         command.add_argument("--num-steps", type=int, default=50)
         command.add_argument("--quiet", action="store_true", help="show no progress")
     compress.add_argument("--batch-size", type=int, help="maximum number of lanes: see Codec")
@@ -52,7 +54,7 @@ def run(args):
     is_file = args.model.endswith(".keras")
     load = keras.saving.load_model if is_file else BayesianFlowNetwork.from_preset
     model = load(args.model)
-    condition = None if args.condition is None else np.load(args.condition)
+    condition = None if args.condition is None else _load(args.condition)
     verbose = 0 if args.quiet else 1
     if args.command == "decompress":
         codec = Codec(model, args.num_steps)

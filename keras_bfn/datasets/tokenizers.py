@@ -164,6 +164,7 @@ class Letters(Tokenizer):
         'Call me.'
         """
         texts = [text] if isinstance(text, str) else text
+        texts = texts.to_list() if hasattr(texts, "to_list") else texts  # of pandas or polars
         if not are_texts(texts):
             raise refusal("text", "must be a string, or a list of strings", text)
         alphabet = "".join(sorted(set().union(*texts)))

@@ -8,11 +8,12 @@ from keras import ops
 
 from keras_bfn._config import argument_names
 from keras_bfn._interrupts import WholeSteps, whole_steps
-from keras_bfn._keras import build_optimizer, scale_loss, unshare_buffers
+from keras_bfn._keras import build_optimizer, of_no_backend, scale_loss, unshare_buffers
 from keras_bfn._parts import check_has_event_shape, map_parts, sum_parts, sum_variables
 from keras_bfn._typing import Nest, Tensor
 from keras_bfn._validation import check_bool, refusal
 from keras_bfn.models import BayesianFlowNetwork
+from keras_bfn.models.arguments import check_swaps
 from keras_bfn.models.bayesian_flow_network import WeightedMean
 from keras_bfn.networks import Network
 
@@ -182,8 +183,23 @@ class Distiller(WholeSteps, keras.Model):
                 expected = "must be left out: a distiller has its own loss, and no metrics"
                 raise refusal(name, expected, kwargs[name])
         super().compile(optimizer=optimizer, **kwargs)
+        self._asked_jit_compile = kwargs.get("jit_compile", "auto")
         if kwargs.get("auto_scale_loss", True):
             scale_loss(self, self.student.network)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Returns the arguments of `compile`, as in Keras, independent of the backend."""
+        config = super().get_compile_config()
+        if config:  # compiled
+            config["jit_compile"] = self._asked_jit_compile  # Keras 3.15 keeps what "auto" became
+            config["optimizer"] = of_no_backend(config["optimizer"])
+        return config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles the model with the arguments that `get_compile_config` returned."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.student.built:
+            build_optimizer(self)
 
     def fit(self, x: keras.utils.PyDataset, **kwargs) -> keras.callbacks.History:
         """Trains the student.
@@ -198,10 +214,13 @@ class Distiller(WholeSteps, keras.Model):
             A `keras.callbacks.History`.
 
         Raises:
-            ValueError: if the distiller is not compiled, or averages weights and was compiled
-                before layers were frozen.
+            ValueError: if an argument is invalid, or the distiller is not compiled, or averages
+                weights and was compiled before layers were frozen.
         """
         student = self.student
+        if not isinstance(x, keras.utils.PyDataset):
+            raise refusal("x", "must be `Trajectories`", x)
+        check_swaps(kwargs.get("callbacks"))
         if not student.built:
             inputs, _ = x[0]
             rows = map_parts(lambda shape: (1, *shape), student.event_shape)

@@ -16,6 +16,7 @@ from keras_bfn._parts import (
     of_any_part,
     unzip_parts,
 )
+from keras_bfn._sameness import key_of
 from keras_bfn._typing import Array, Parts
 from keras_bfn._validation import (
     MOST_STEPS,
@@ -135,8 +136,8 @@ class Trajectories(keras.utils.PyDataset):
         return self.num_paths * self.num_jumps // self.batch_size
 
     def on_epoch_begin(self) -> None:
-        self._within_epoch = True
         self._make()
+        self._within_epoch = True
 
     def on_epoch_end(self) -> None:
         # In Keras 3.15, `fit` also calls this before the first epoch.
@@ -156,11 +157,14 @@ class Trajectories(keras.utils.PyDataset):
     def _make(self):
         """Returns the paths of the epoch and the plan of its jumps, made once."""
         with self._lock:  # TensorFlow fetches batches in threads of its own
-            if self._made is None or self._made[0] != self.epoch:
+            if self._within_epoch and self._made[0][0] == self.epoch:
+                return self._made[1:]
+            made_with = self.epoch, key_of([to_numpy(w) for w in self.model.network.weights])
+            if self._made is None or self._made[0] != made_with:
                 rng = np.random.default_rng((self.seed, self.epoch))
                 sizes = self.num_paths, self.num_steps, self.num_jumps
                 paths = _generate(self, rng)
-                self._made = self.epoch, paths, plan_jumps(rng, *sizes, self.to_data)
+                self._made = made_with, paths, plan_jumps(rng, *sizes, self.to_data)
             return self._made[1:]
 
     def _jumps(self, paths, path, first, last):

@@ -1,6 +1,5 @@
 """Guidance: a likelihood of the data, and how strongly and when it guides samples."""
 
-import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._sameness import ByValue
+from keras_bfn._sameness import ByValue, layers_read_by
 from keras_bfn._typing import Array, ArrayLike, Parts, Scale, Tensor
 from keras_bfn._validation import (
     check_bool,
@@ -59,7 +58,8 @@ class Guidance(ByValue):
             omits what one variable's evidence says about the others, and a step costs one forward
             pass through the network and no backward pass.
         layers: list of Keras layers and models that `fn` calls, whose weights may change between
-            two calls. Those that `fn` names itself need not be listed.
+            two calls. Those that `fn` reads from globals, closures, attributes and containers, it
+            itself or a function of its module, need not be listed.
 
     Raises:
         ValueError: if an argument is invalid.
@@ -111,7 +111,7 @@ class Guidance(ByValue):
         self.num_draws = num_draws if num_draws is None else check_int("num_draws", num_draws, 1)
         self.through_network = check_bool("through_network", through_network)
         is_list = isinstance(layers, (list, tuple))
-        layers = list(layers if is_list else [layers]) + named_layers(fn)
+        layers = list(layers if is_list else [layers]) + layers_read_by(fn)
         if not all(isinstance(layer, keras.Layer) for layer in layers):
             raise refusal("layers", "must be a list of Keras layers", layers)
         self.layers = layers
@@ -243,14 +243,3 @@ def get(identifier: Guidance | Callable[..., Tensor] | None) -> Guidance | None:
     if callable(identifier):
         return Guidance(identifier)
     raise refusal("guidance", "must be a function or a `keras_bfn.guidance.Guidance`", identifier)
-
-
-def named_layers(fn):
-    """Returns the Keras layers among the globals and the closure of a Python function."""
-    if isinstance(fn, keras.Layer):
-        return [fn]
-    if not inspect.isfunction(fn):
-        return []
-    named = inspect.getclosurevars(fn)
-    found = [*named.nonlocals.values(), *named.globals.values()]
-    return [value for value in found if isinstance(value, keras.Layer)]

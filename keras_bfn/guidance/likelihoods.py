@@ -1,7 +1,7 @@
 """Likelihoods for common purposes."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -20,7 +20,7 @@ from keras_bfn._validation import (
     to_numpy,
 )
 from keras_bfn.guidance.expected import Expected
-from keras_bfn.guidance.guidance import Guidance, named_layers
+from keras_bfn.guidance.guidance import Guidance
 
 
 class ClassifierGuidance(Guidance):
@@ -32,7 +32,7 @@ class ClassifierGuidance(Guidance):
         target: the target classes: an int, or integers of shape `(num_samples,)`.
         from_logits: bool. Whether the classifier returns logits instead of probabilities.
         preprocess: function from the expected data to the classifier's input, or None.
-        **options: `scale`, `interval`, `num_draws` and `through_network` of `Guidance`.
+        **options: `scale`, `interval`, `num_draws`, `through_network` and `layers` of `Guidance`.
 
     Raises:
         ValueError: if an argument is invalid.
@@ -64,8 +64,7 @@ class ClassifierGuidance(Guidance):
         if target.dtype.kind not in "iu" or target.ndim > 1 or target.min(initial=0) < 0:
             raise refusal("target", "must be a class, or one class per sample", target)
         self.classifier, self.from_logits, self.preprocess = classifier, from_logits, preprocess
-        layers = named_layers(classifier) + named_layers(preprocess)
-        super().__init__(self._ask, {"target": target.astype("int32")}, layers=layers, **options)
+        super().__init__(self._ask, {"target": target.astype("int32")}, **options)
 
     def _ask(self, data, target):
         data = data if self.preprocess is None else self.preprocess(data)
@@ -192,8 +191,7 @@ class Constraint(Guidance):
             `(batch, size)`.
         target: a number, or an array of shape `(num_samples,)` or `(num_samples, size)`.
         std: positive float. The standard deviation of `fn` around the target.
-        layers: the Keras layers that `fn` calls, except those that it names.
-        **options: `scale`, `interval`, `num_draws` and `through_network` of `Guidance`.
+        **options: `scale`, `interval`, `num_draws`, `through_network` and `layers` of `Guidance`.
 
     Raises:
         ValueError: if an argument is invalid.
@@ -211,7 +209,6 @@ class Constraint(Guidance):
         fn: Callable[..., Tensor],
         target: ArrayLike,
         std: float,
-        layers: Sequence[keras.Layer] = (),
         **options,
     ) -> None:
         if not callable(fn):
@@ -220,8 +217,6 @@ class Constraint(Guidance):
         if not np.isfinite(target).all():
             raise refusal("target", "must be finite", target)
         self.find, self.std = fn, check_positive("std", std)
-        layers = layers if isinstance(layers, (list, tuple)) else [layers]
-        options["layers"] = [*layers, *named_layers(fn)]
         super().__init__(self._compare, {"target": target}, **options)
 
     def _compare(self, data, target):

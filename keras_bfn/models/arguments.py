@@ -130,14 +130,14 @@ def fit_arguments(model, method, *args, **kwargs):
         arguments["validation_data"] = _validation(model, validation_data)
     callbacks = arguments.get("callbacks")
     if callbacks is not None:
-        _check_swaps(callbacks)
+        check_swaps(callbacks)
         prefer_less(callbacks, model.metrics)
     if getattr(arguments["x"], "shuffles_itself", False):  # keras_bfn.datasets.Batches
         arguments["shuffle"] = False
     return arguments
 
 
-def _check_swaps(callbacks):
+def check_swaps(callbacks):
     """Refuses callbacks that would take swapped weights and averages for each other."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks

@@ -52,6 +52,7 @@ def animate_generation(
         check_int(name, value, 1)
     duration = 1000 // check_int("frames_per_second", frames_per_second, 1, 100)
     path = check_path("path", path)
+    path = path if path.suffix else path.with_suffix(".gif")
     flow, trajectory = pick_trajectory(part, flow, trajectory)
     frames = []
     for step in range(len(trajectory.t)):

@@ -26,9 +26,9 @@ def draw_grid(
         axes: a `matplotlib.axes.Axes`.
         images: array of shape `(num, height, width)`, or that with 1 or 3 channels.
         columns: int. Images per row.
-        low, high: the values shown as black and white; by default the minimum and the maximum. If
-            they are arrays, such as the `data_range` of a flow, their minimum and maximum are
-            taken.
+        low, high: the values shown as black and white; by default, or if they are infinite, the
+            minimum and the maximum. If they are arrays, such as the `data_range` of a flow, their
+            minimum and maximum are taken.
 
     Raises:
         ValueError: if the arrays are not images, or `columns` is out of its range.
@@ -50,9 +50,9 @@ def join_images(images, columns=8, low=None, high=None):
     Args:
         images: array of shape `(num, height, width)`, or that with 1 or 3 channels.
         columns: int. Images per row.
-        low, high: the values shown as black and white; by default the minimum and the maximum. If
-            they are arrays, such as the `data_range` of a flow, their minimum and maximum are
-            taken.
+        low, high: the values shown as black and white; by default, or if they are infinite, the
+            minimum and the maximum. If they are arrays, such as the `data_range` of a flow, their
+            minimum and maximum are taken.
 
     Returns:
         A float array in [0, 1] of shape `(height, width, 3)`.
@@ -64,6 +64,10 @@ def join_images(images, columns=8, low=None, high=None):
     images = check_images("images", images)
     low = np.min(images if low is None else check_numbers("low", low))
     high = np.max(images if high is None else check_numbers("high", high))
+    low, high = (
+        end if np.isfinite(end) else own
+        for end, own in ((low, np.min(images)), (high, np.max(images)))
+    )
     images = np.clip((images - low) / max(high - low, 1e-12), 0, 1)
     num, height, width, _ = images.shape
     columns = min(columns, num)

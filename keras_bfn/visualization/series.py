@@ -93,6 +93,7 @@ def plot_forecast(
     mask = _check_like("mask", mask, bool, one_shape, completions.shape[1:])
     if real is not None:
         real = _check_like("real", real, float, one_shape, completions.shape[1:])
+    levels = levels.tolist() if isinstance(levels, np.ndarray) else levels
     is_tuple = isinstance(levels, (tuple, list))
     if not is_tuple or not all(is_number(level) and 0 < level < 1 for level in levels):
         raise refusal("levels", "must be a tuple of numbers strictly between 0 and 1", levels)

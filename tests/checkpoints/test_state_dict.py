@@ -1,8 +1,10 @@
 """Files of PyTorch that are no state dicts, or of tensors that a file cannot hold."""
 
+import numpy as np
 import pytest
 
 from keras_bfn import checkpoints
+from keras_bfn.checkpoints.state_dict import StateDictReader, read_state_dict
 from tests.wrong.things import Things
 
 pytestmark = pytest.mark.once
@@ -35,3 +37,12 @@ def test_a_checkpoint_of_other_tensors_is_refused(kind, things, tmp_path):
     torch.save({3 if kind == "number" else "net.out": other}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match=r"`path` must be .*Received: path=.*other.pt"):
         checkpoints.load_official(things.unet, tmp_path / "other.pt")
+
+
+def test_parameters_that_train_are_read(tmp_path):
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.Linear(3, 2)
+    torch.save(dict(layer.named_parameters()), tmp_path / "layer.pt")
+    reader = StateDictReader(read_state_dict(tmp_path / "layer.pt"), "layer.pt")
+    expected = layer.weight.detach().numpy()
+    np.testing.assert_array_equal(reader.take("weight", (2, 3)), expected)

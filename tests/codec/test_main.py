@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from keras_bfn import BayesianFlowNetwork, networks
 from keras_bfn.codec import Codec, CodecError, __main__, container
 from tests.codec.crafting import crafted
 from tests.models.small import FLOWS, make_data, make_model
@@ -231,3 +232,18 @@ def test_a_condition_is_read_from_a_file(folder, command, tmp_path):
     arguments = ("--condition", tmp_path / "classes.npy", "--quiet")
     with pytest.raises(SystemExit, match="ValueError: The network takes no condition"):
         command("compress", folder / "x.npy", tmp_path / "x.bfn", *arguments)
+
+
+def test_conditions_of_several_parts_are_read_from_a_file(folder, command, tmp_path):
+    flow = FLOWS["discrete"]()
+    conditions = {"a": 3, "b": (2,)}
+    network = networks.MLP(flow, (4, 4, 1), width=8, num_blocks=1, conditions=conditions)
+    BayesianFlowNetwork(flow, network, seed=0).save(tmp_path / "model.keras")
+    rng = np.random.default_rng(0)
+    given = {"a": rng.integers(0, 3, 10), "b": rng.normal(size=(10, 2))}
+    np.savez(tmp_path / "given.npz", **given)
+    options = ("--model", tmp_path / "model.keras", "--condition", tmp_path / "given.npz")
+    options = (*options, "--num-steps", "2", "--quiet")
+    command("compress", folder / "x.npy", tmp_path / "x.bfn", *options)
+    command("decompress", tmp_path / "x.bfn", tmp_path / "back.npy", *options)
+    assert_array_equal(np.load(tmp_path / "back.npy"), np.load(folder / "x.npy"))

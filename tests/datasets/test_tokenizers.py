@@ -146,6 +146,12 @@ def test_letters_are_fitted_to_the_characters_of_texts(text, alphabet):
         assert letters.decode(letters.encode(one)) == one
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_letters_are_fitted_to_a_column_of_texts(library):
+    df = pytest.importorskip(library).DataFrame({"text": ["ba", "", "cb"]})
+    assert Letters.fit(df["text"][1:]) == Letters("bc")
+
+
 def test_letters_are_fitted_in_the_class_that_is_asked():
     class Words(Letters):
         pass

@@ -273,6 +273,22 @@ def test_a_distiller_is_saved(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_saved_distiller_trains_on(tmp_path):
+    model = make_pair_model()
+    distiller = Distiller(make_student(model, networks.MLP(model.flow, (2,), 8, 1, jumps=True)))
+    distiller.compile(keras.optimizers.Adam(0.01, use_ema=True))
+    paths = Trajectories(model, 16, 3, num_jumps=2, batch_size=16)
+    distiller.fit(paths, epochs=2, verbose=0)
+    distiller.save(tmp_path / "distiller.keras")
+    loaded = keras.saving.load_model(tmp_path / "distiller.keras")
+    for one in (distiller, loaded):
+        paths.epoch = 2
+        one.fit(paths, epochs=2, verbose=0)
+    for one, other in zip(distiller.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    assert int(loaded.optimizer.iterations) == int(distiller.optimizer.iterations) == 8
+
+
 def test_the_loss_is_the_weighted_mean_of_the_squared_errors():
     model = make_pair_model()
     distiller = Distiller(make_student(model, networks.MLP(model.flow, (2,), 8, 1, jumps=True)))

@@ -147,6 +147,31 @@ def test_validation_repeats_its_paths():
     np.testing.assert_array_equal(jumps[0][0]["s"], before)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_paths_are_those_of_the_models_weights_when_the_epoch_begins(training):
+    model = make_parts_model()
+    for i, weight in enumerate(model.network.weights):
+        weight.assign(0.3 * np.random.default_rng(i).standard_normal(weight.shape))
+
+    def make():
+        return Trajectories(model, 4, 3, num_jumps=2, batch_size=8, training=training)
+
+    jumps = make()
+    before = jumps[0][0]["s"]["number"]
+    for weight in model.network.weights:
+        weight.assign(0.5 * weight)
+    jumps.on_epoch_begin()
+    found = jumps[0][0]["s"]["number"]
+    assert np.abs(found - before).max() > 0.01
+    np.testing.assert_array_equal(found, make()[0][0]["s"]["number"])
+    assert jumps[0][0]["s"]["number"] is not found  # a new batch
+    kept = jumps._made[1]
+    jumps.on_epoch_end()
+    jumps.epoch = 0
+    jumps.on_epoch_begin()
+    assert jumps._made[1] is kept  # not generated again
+
+
 def test_there_is_no_batch_after_the_last():
     jumps = Trajectories(make_exact_teacher(), 8, 3, num_jumps=2, batch_size=5)
     assert jumps.num_batches == 3

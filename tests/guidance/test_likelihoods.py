@@ -1,5 +1,7 @@
 """Classifiers, measurements and constraints, against what they come to in closed form."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -30,11 +32,27 @@ def make_classifier():
     return keras.Sequential([*layers, keras.layers.Dropout(0.5)])
 
 
+class Held:
+    def __init__(self, nets):
+        self.nets = nets
+
+    def __call__(self, probs):
+        return self.nets[0]["net"](probs)
+
+    def ask(self, probs):
+        return self(probs)
+
+
 LATENTS = np.random.default_rng(0).standard_normal((8, 2, 3)).astype("float32")
 
 
 @pytest.mark.parametrize(
-    "form", everywhere(["model", "function", "preprocess", "guidance"], "preprocess")
+    "form",
+    everywhere(
+        ["model", "function", "preprocess", "guidance", "partial", "object", "method", "helper"],
+        "preprocess",
+        "partial",
+    ),
 )
 def test_a_classifiers_new_weights_are_those_of_the_next_call(model, form):
     """Whoever calls it, and with the program that was compiled before."""
@@ -49,14 +67,23 @@ def test_a_classifiers_new_weights_are_those_of_the_next_call(model, form):
     def ask_in_place(probs):
         return classifier(probs)
 
+    def ask_any(probs, net):
+        return net(probs)
+
     def first(scores):
         return scores
+
+    held = Held([{"net": classifier}])
 
     one = {
         "model": lambda: ClassifierGuidance(classifier, 1, from_logits=True),
         "function": lambda: ClassifierGuidance(ask, 1, from_logits=True),
         "preprocess": lambda: ClassifierGuidance(first, 1, True, preprocess=classifier),
         "guidance": lambda: guidance.Guidance(score, layers=[classifier]),
+        "partial": lambda: ClassifierGuidance(functools.partial(ask_any, net=classifier), 1, True),
+        "object": lambda: ClassifierGuidance(held, 1, from_logits=True),
+        "method": lambda: ClassifierGuidance(held.ask, 1, from_logits=True),
+        "helper": lambda: guidance.Guidance(score),
     }[form]
 
     def run():

@@ -21,7 +21,7 @@ def test_an_animation_has_a_frame_for_each_look_and_ends_at_the_sample(name, tmp
         4, num_steps=5, return_details=True, seed=0, verbose=0
     )
     path = tmp_path / "generation.gif"
-    animate_generation(flow, trajectory, path, columns=2, pixels=3)
+    animate_generation(flow, trajectory, tmp_path / "generation", columns=2, pixels=3)
     with Image.open(path) as gif:
         assert gif.n_frames == 6
         first = np.asarray(gif.convert("RGB"))

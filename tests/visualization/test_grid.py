@@ -40,6 +40,9 @@ def test_the_ends_are_those_of_all_images_unless_they_are_given():
         shown(low=np.array([0.0, 9.0]), high=np.array([0.0, 8.0])), images[:, 0, 0] / 8
     )
     np.testing.assert_allclose(join_images(images[:1])[1, 1], 0.0)  # of one value only
+    for ends in ({"low": -np.inf, "high": np.inf}, {"low": (-np.inf, 9.0), "high": np.inf}):
+        np.testing.assert_allclose(shown(**ends), [0.0, 0.5, 1.0])
+    np.testing.assert_allclose(shown(low=0.0, high=np.inf), images[:, 0, 0] / 6)
 
 
 def test_a_grid_is_drawn_into_axes_without_ticks():

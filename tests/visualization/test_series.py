@@ -49,7 +49,11 @@ def test_a_band_holds_as_many_completions_as_it_says(channels, tmp_path, figures
     known = np.broadcast_to(known.reshape(-1, *(1,) * len(channels)), (12, *channels))
     completions = np.where(known, completions[0], completions)
     real = completions[7]
-    options = {"real": real, "levels": (0.8, 0.2), "names": ["a", "b"][: len(channels) + 1]}
+    options = {
+        "real": real,
+        "levels": np.array([0.8, 0.2]),
+        "names": ["a", "b"][: len(channels) + 1],
+    }
     plot_forecast(completions, tmp_path / "forecast.png", known, **options)
     assert image.imread(tmp_path / "forecast.png").std() > 0.05
     (figure,) = figures

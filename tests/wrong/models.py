@@ -37,6 +37,7 @@ from tests.wrong.things import (
 )
 
 SWAP = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+BATCHES = datasets.Batches(X, lambda rows, rng: rows, batch_size=1)
 TOKENS = np.zeros((2, 5), "int32")
 IS_TORCH = keras.backend.backend() == "torch"
 STEP = ("step.onnx", "onnx") if IS_TORCH else ("step", "tf_saved_model")  # what can be written
@@ -426,6 +427,13 @@ CALLS = {
         ),
     ],
     "data": [
+        (
+            lambda t: t.model.fit(
+                BATCHES, steps_per_epoch=1, callbacks=[callbacks.Resume("runs", data=BATCHES)]
+            ),
+            "must have as many batches as an epoch of `fit` has steps",
+            f"{len(X)} batches, and 1 steps",
+        ),
         (
             lambda t: t.model.upload_preset("hf://user/repo", None, "mit"),
             "must be a description of the training data",

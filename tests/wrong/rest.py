@@ -2,6 +2,7 @@
 
 import types
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -23,6 +24,13 @@ from keras_bfn import (
     testing,
 )
 from tests.wrong.things import FLOW, HUGE, MANY, SHAPE, X_MANY, X, inf, nan, total
+
+SWAP = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+
+
+def compiled(distiller):
+    distiller.compile("adam")
+    return distiller
 
 
 def samples_of(name):
@@ -110,6 +118,16 @@ CALLS = {
             lambda t: codec.Codec(t.model, batch_size=2**17),
             "must be an integer of at least 1 and at most 65536",
             "batch_size=131072",
+        ),
+    ],
+    "callbacks": [
+        (
+            lambda t: compiled(distillation.Distiller(t.student)).fit(
+                distillation.Trajectories(t.conditional, 4, 3, 2, condition=[0], batch_size=8),
+                callbacks=[SWAP, callbacks.Resume("runs")],
+            ),
+            "must contain `SwapEMAWeights(swap_on_epoch=True)` after this one",
+            "callbacks=<keras_bfn.callbacks.resume.Resume",
         ),
     ],
     "classifier": [
@@ -1265,6 +1283,11 @@ CALLS = {
         ),
     ],
     "x": [
+        (
+            lambda t: compiled(distillation.Distiller(t.student)).fit(X),
+            "must be `Trajectories`",
+            "x=",
+        ),
         (lambda t: codec.Codec(t.model).compress(None), "must contain data", "x=None"),
         (lambda t: t.codec.compress(X + 7), "must lie in [0, 1] for", "values from 7 to 8"),
         (lambda t: t.codec.compress(3), "must be an array of examples", "x=array(3)"),
