@@ -18,9 +18,10 @@ class TimeBudget(keras.callbacks.Callback):
     """Trains for a number of seconds, with a learning rate that rises and falls as they pass.
 
     Give `fit` more epochs than the time allows. The rate is set at the start of each epoch, and the
-    clock is read at its end: with `steps_per_epoch`, make an epoch a small part of the budget. The
-    highest rate is the optimizer's when `fit` starts. It is restored when `fit` ends, or, after an
-    interrupt, when the next budget begins.
+    clock is read at its end: make an epoch a small part of the budget, by `steps_per_epoch` of
+    `keras_bfn.datasets.Batches` or, without a `Resume`, of `fit`. The highest rate is the
+    optimizer's when `fit` starts. It is restored when `fit` ends, or, after an interrupt, when the
+    next budget begins.
 
     Args:
         seconds: positive float.
