@@ -21,6 +21,7 @@ from keras_bfn import datasets, flows, networks, recipes
 from keras_bfn.codec import Codec
 
 LENGTH = 64
+LOSSES = ("continuous_time", "cross_entropy")
 WAYS = {  # windows per step by order, as multiples of `--batch`; their sum may exceed 1
     "messages, shared times": None,
     "messages": {"together": 1.0},
@@ -53,7 +54,7 @@ def make(flow, shares, args):
 
 def train(model, letters, shares, args):
     batch_size = round(args.batch * (1.0 if shares is None else sum(shares.values())))
-    model.compile(recipes.muon(args.steps), loss="continuous_time")
+    model.compile(recipes.muon(args.steps), loss=args.loss)
     rng = np.random.default_rng(0)
     starts = rng.integers(0, len(letters) - LENGTH, args.steps * batch_size)
     x = letters[starts[:, None] + np.arange(LENGTH)]
@@ -112,6 +113,8 @@ def main():
     parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--loss", default="continuous_time", choices=LOSSES)
+    parser.add_argument("--order", type=int, default=0, help="of the Markov chain as the prior")
     parser.add_argument("--repeats", type=int, default=8, help="evaluations of each window")
     parser.add_argument("--write", action="store_true", help="generate and compress text")
     args = parser.parse_args()
@@ -119,7 +122,8 @@ def main():
     data = datasets.text_file(args.text, seq_length=LENGTH)
     letters, held_out = (part.tokens.astype("int32") for part in (data.train, data.test))
     x = held_out[: len(held_out) // LENGTH * LENGTH].reshape(-1, LENGTH)[:1024]
-    flow = flows.fit_prior(flows.DiscreteFlow(27, beta_1=0.75), letters[None])
+    flow = flows.DiscreteFlow(27, beta_1=0.75)
+    flow = flows.fit_prior(flow, letters[None], order=args.order)
     print(f"{len(x)} windows of {LENGTH}, after {args.steps} steps; bits per letter")
     print(f"{'trained by':<28}{'together':>16}{'random':>16}{'left to right':>16}{'seconds':>10}")
     for way in args.ways:

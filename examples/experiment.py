@@ -183,7 +183,7 @@ def run(args, experiment, epochs):
     model.save(args.output / "model.keras")
 
     if args.save_preset:
-        _in_float32(model).save_to_preset(args.save_preset)
+        in_float32(model).save_to_preset(args.save_preset)
 
     x, labels = _examples(data.test, args.test_examples)
     if labels is not None:
@@ -205,7 +205,7 @@ def _examples(batches, limit):
     return np.concatenate([x for ((x, _),) in parts])[:limit], batches.labels[:limit]
 
 
-def _in_float32(model):
+def in_float32(model):
     """Returns a copy of the model with its network in float32, the dtype policy of presets."""
     network = model.network
     in_float32 = type(network).from_config({**network.get_config(), "dtype": "float32"})

@@ -24,7 +24,7 @@ PAPER = {10: 95.21, 25: 84.40, 50: 81.06, 100: 79.46, None: 77.87}
 # For each preset: batch size, epochs by network, and number of training images (None: all).
 SIZES = {
     "paper": (512, {"patches": 8621, "mlp": 8621}, None),
-    "small": (128, {"patches": 14, "mlp": 130}, None),
+    "small": (128, {"patches": 28, "mlp": 130}, None),
     "tiny": (32, {"patches": 1, "mlp": 1}, 320),
 }
 
@@ -54,7 +54,7 @@ def build_model(preset, network, data, steps, seed):
         conditions=NUM_CLASSES,
     )
     model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.5, seed=seed)
-    model.compile(recipes.muon(steps), loss="continuous_time")
+    model.compile(recipes.muon(steps))
     return model
 
 

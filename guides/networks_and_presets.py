@@ -33,8 +33,9 @@ from keras_bfn import BayesianFlowNetwork
 
 `from_preset` builds a model by name and loads its weights. The package contains `"bfn_digits"` and
 `"bfn_digits_classes"` (8x8 digits with 17 levels), its student `"bfn_digits_student"` (the same in
-one to four network calls), `"bfn_mnist"` (digits in black and white) and `"bfn_text"` (letters).
-The README.md of each states its data, its results, and the command that trained it.
+one to four network calls), `"bfn_mnist"` (digits in black and white), `"bfn_photographs"` (small
+pieces of photographs in colour) and `"bfn_text"` (letters). The README.md of each states its data,
+its results, and the command that trained it.
 """
 
 model = BayesianFlowNetwork.from_preset("bfn_digits")

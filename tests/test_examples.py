@@ -433,6 +433,42 @@ def test_a_folder_of_ones_own_is_learnt(script, tmp_path):
 
 
 @pytest.mark.once
+def test_pieces_of_photographs_are_learnt(script, tmp_path):
+    pytest.importorskip("skimage")
+    printed = script(
+        ROOT / "examples" / "photographs.py",
+        *("--size", "8", "--width", "8", "--shrink", "4", "--seconds", "0.1", "--repeats", "1"),
+        *("--sampler-steps", "2", "--save-preset", "preset", "--mixed-precision"),
+    )
+    pattern = r"^([\d.]+) \+- [\d.]+ bits per dimension of (\d+) pieces, (told|not told)"
+    rows = re.findall(pattern, printed, re.MULTILINE)
+    assert [name for *_, name in rows] == ["told", "not told"]
+    assert all(5 < float(bits) < 30 and num == "199" for bits, num, _ in rows)
+    assert 5 < float(re.search(r"^([\d.]+) bits .* as PNG files$", printed, re.MULTILINE)[1]) < 20
+    assert (tmp_path / "photographs" / "samples.png").stat().st_size > 5000
+    kept = keras_bfn.BayesianFlowNetwork.from_preset(tmp_path / "preset")
+    assert kept.network.dtype_policy.name == "float32"
+    assert kept.condition_dropout == 0.2
+
+
+@pytest.mark.once
+def test_held_out_pieces_show_no_pixel_of_training_pieces(monkeypatch):
+    pytest.importorskip("skimage")
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    photographs = importlib.import_module("photographs")
+    widths = [160, 200]
+    columns = [np.tile(np.arange(w)[None, :, None], (40, 1, 3)) for w in widths]
+    data = photographs.split(columns, 16, seed=0)
+    for label, width in enumerate(widths):
+        seen = [set() for _ in data]
+        for part, found in zip(data, seen, strict=True):
+            for ((images, labels),) in part:
+                found.update(np.unique(images[labels == label]))
+        assert max(seen[0]) == width * 3 // 4 - 1
+        assert max(seen[0]) < min(seen[1]) <= max(seen[1]) < min(seen[2]) < width
+
+
+@pytest.mark.once
 @pytest.mark.slow
 def test_words_of_different_lengths_are_learnt_beside_their_entropy(script):
     small = ("--words", "128", "--held-out", "40", "--samples", "36")

@@ -141,6 +141,12 @@ PRESETS = {
         num_params=1_058_419,
         weights=str(_HERE / "bfn_mnist"),
     ),
+    "bfn_photographs": Preset(
+        "16x16 pieces of five photographs, conditioned on the photograph: a PatchTransformer, by "
+        "examples/photographs.py.",
+        num_params=1_058_904,
+        weights=str(_HERE / "bfn_photographs"),
+    ),
     "bfn_text": Preset(
         "256 letters of a novel, in any order: a causal Transformer, by examples/text8.py.",
         num_params=1_000_859,

@@ -1,5 +1,6 @@
 """Presets: the paper's sizes, and models that work out of the box."""
 
+import importlib
 import pathlib
 import subprocess
 import sys
@@ -19,6 +20,7 @@ PACKAGED = {  # four of the numbers that each network returns, by PyTorch
     "bfn_digits_classes": [3.3235, 5.5142, 0.251, 0.1417],
     "bfn_digits_student": [3.4393, 3.5369, 0.1602, -0.1009],
     "bfn_mnist": [-1.3585, 2.2819, -6.7687, 2.4919],
+    "bfn_photographs": [0.3432, 1.0669, 0.4933, 0.0794],
     "bfn_text": [1.1687, 0.6865, 1.6378, 7.2224],
 }
 PAPER = [name for name, preset in BayesianFlowNetwork.presets.items() if preset.make_flow]
@@ -110,6 +112,31 @@ def test_mnist_comes_out_of_the_box():
     right, wrong, without = (nats["transmission"].mean() for nats in (told, other, untold))
     assert right < without < wrong
     assert without - right == pytest.approx(np.log(10), abs=2.0)
+
+
+@pytest.mark.once
+@pytest.mark.slow
+def test_photographs_come_out_of_the_box(monkeypatch):
+    """The named photograph costs least; sampled skies are blue, and cats brown."""
+    pytest.importorskip("skimage")
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    photographs = importlib.import_module("photographs")
+    held_out = photographs.split(photographs.load_photographs(2), 16, seed=0).test
+    images, labels = next((x[:64], c[:64]) for ((x, c),) in held_out)
+    model = BayesianFlowNetwork.from_preset("bfn_photographs")
+
+    def bits(condition):
+        nats = model.code_length((images, condition), None, 2, seed=0, verbose=0)
+        return sum(nats[name].mean() for name in ("transmission", "reconstruction")) / np.log(2)
+
+    right, wrong = bits(labels) / 768, bits((labels + 3) % 5) / 768
+    assert 2 < right < 4.5
+    assert right < wrong
+    red, _, blue = (
+        model.generate(8, 20, "sde2", [1] * 4 + [3] * 4, seed=0, verbose=0).mean((1, 2)).T
+    )
+    assert red[:4].mean() > blue[:4].mean()
+    assert red[4:].mean() < blue[4:].mean()
 
 
 @pytest.mark.once
