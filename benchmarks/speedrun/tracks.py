@@ -61,11 +61,12 @@ MNIST = {
 DIGITS = {
     "policy": "float32",
     "loss": "continuous_time",
-    "width": 256,
-    "blocks": 3,
+    "prediction": "noise",
+    "width": 16,
+    "blocks": 1,
     "dropout": 0.1,
     "batch": 128,
-    "rate": 1e-3,
+    "rate": 3e-3,
     "shares": None,
 }
 
@@ -149,8 +150,8 @@ def digits(recipe, data, seed):
     """scikit-learn's 8x8 digits: 1,200 training, 300 validation and 297 test images, 17 levels."""
     levels = load_digits().images[..., None]
     levels = levels[np.random.default_rng(0).permutation(len(levels))].astype("int32")
-    flow = flows.DiscretizedFlow(num_bins=17, sigma_1=0.02, prediction="data")
-    network = networks.MLP(
+    flow = flows.DiscretizedFlow(num_bins=17, sigma_1=0.02, prediction=recipe["prediction"])
+    network = networks.UNet(
         flow,
         (8, 8, 1),
         width=recipe["width"],
