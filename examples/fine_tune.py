@@ -25,13 +25,8 @@ def fine_tune(preset, data, steps, marks, load_weights=True):
     model = BayesianFlowNetwork.from_preset(preset, load_weights=load_weights)
     model.compile(keras.optimizers.AdamW(3e-4, clipnorm=1.0))
     before = model.evaluate(data.validation, return_dict=True, verbose=0)
-    history = model.fit(
-        data.train,
-        steps_per_epoch=steps,
-        epochs=marks,
-        validation_data=data.validation,
-        verbose=0,
-    )
+    data.train.steps_per_epoch, data.train.epoch = steps, 0
+    history = model.fit(data.train, epochs=marks, validation_data=data.validation, verbose=0)
     return [before["nats_per_example"], *history.history["val_nats_per_example"]]
 
 
