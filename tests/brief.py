@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_bfn.codec import Codec
+from keras_bfn.datasets import Batches
 from keras_bfn.inference.program import LoopProgram, Program
 from keras_bfn.inference.scoring import RepeatedBatches
 
@@ -19,7 +20,14 @@ def make_brief(monkeypatch):
 
     @functools.wraps(fit)
     def fit_briefly(self, *args, epochs=1, **kwargs):
-        history = fit(self, *args, **{**kwargs, "epochs": 1, "steps_per_epoch": 2})
+        x, options = args[0] if args else kwargs["x"], {**kwargs, "epochs": 1}
+        options.pop("steps_per_epoch", None)
+        if isinstance(x, Batches):  # of which `Resume` takes whole epochs alone
+            with monkeypatch.context() as context:
+                context.setattr(x, "steps_per_epoch", 2)
+                history = fit(self, *args, **options)
+        else:
+            history = fit(self, *args, **options, steps_per_epoch=2)
         history.history = {name: values * epochs for name, values in history.history.items()}
         return history
 
