@@ -208,15 +208,15 @@ def _examples(batches, limit):
 def in_float32(model):
     """Returns a copy of the model with its network in float32, the dtype policy of presets."""
     network = model.network
-    in_float32 = type(network).from_config({**network.get_config(), "dtype": "float32"})
-    in_float32.set_weights(network.get_weights())
+    own = type(network).from_config({**network.get_config(), "dtype": "float32"})
+    own.set_weights(network.get_weights())
     options = {
         "condition_dropout": model.condition_dropout,
         "times": model.times,
         "orders": model.orders,
         "tokenizer": model.tokenizer,
     }
-    copy = keras_bfn.BayesianFlowNetwork(model.flow, in_float32, **options)
+    copy = keras_bfn.BayesianFlowNetwork(model.flow, own, **options)
     copy.compile_from_config(model.get_compile_config())
     return copy
 

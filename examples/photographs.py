@@ -15,7 +15,6 @@ Writes the model, and samples beside real pieces, one column per photograph.
 
 import argparse
 import io
-import math
 import pathlib
 
 import keras
@@ -23,7 +22,7 @@ import numpy as np
 import skimage.data
 from digits import OneLinePerEpochs, positive
 from experiment import in_float32
-from image_folder import everything, multiple
+from image_folder import bits_per_dimension, everything, multiple
 from PIL import Image
 
 import keras_bfn
@@ -99,13 +98,6 @@ def build_model(size, width, seed):
     model = keras_bfn.BayesianFlowNetwork(flow, network, condition_dropout=0.2, seed=seed)
     model.compile(recipes.muon())
     return model
-
-
-def bits_per_dimension(model, data, repeats):
-    """Returns the mean over pieces and its standard error."""
-    nats = model.code_length(data, None, repeats, batch_size=BATCH_SIZE, seed=0, verbose=0)
-    bits = (nats["transmission"] + nats["reconstruction"]) / math.log(2) / model.num_variables
-    return bits.mean(), bits.std() / math.sqrt(len(bits))
 
 
 def png_bits(images):

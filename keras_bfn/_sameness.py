@@ -100,7 +100,7 @@ def key_of(value, within=()):
 
 
 def layers_read_by(value):
-    """Returns the Keras layers that a function, an object or a container reads, each once."""
+    """Returns the Keras layers that a function, a `ByValue` object or a container reads."""
     found, seen, rest = [], [], [value]
     while rest:
         value = rest.pop()
@@ -119,6 +119,8 @@ def layers_read_by(value):
             rest += value.__func__, value.__self__, getattr(value.__self__, "__dict__", {})
         elif isinstance(value, functools.partial):
             rest += value.func, value.args, value.keywords
+        elif isinstance(value, ByValue):
+            rest += vars(value), _of_own_classes(type(value))
         elif callable(value) and not isinstance(value, type):
             rest += type(value).__call__, getattr(value, "__dict__", {})
     return found

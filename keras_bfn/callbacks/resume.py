@@ -66,11 +66,11 @@ class Resume(keras.callbacks.Callback):
         self.history: list[dict[str, Any]] = []
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        num_batches = getattr(self.data, "num_batches", None)
-        if num_batches is not None and self.params.get("steps", num_batches) != num_batches:
+        steps, num_batches = self.params.get("steps"), getattr(self.data, "num_batches", None)
+        if None not in (steps, num_batches) and steps != num_batches:
             # With `steps_per_epoch`, Keras 3.15 goes on where the last epoch ended.
             expected = "must have as many batches as an epoch of `fit` has steps: give it the "
-            came = f"{num_batches} batches, and {self.params['steps']} steps"
+            came = f"{num_batches} batches, and {steps} steps"
             raise mismatch("data", f"{expected}`steps_per_epoch`, and not `fit`", came)
         self.history = []
         strategy = getattr(self.model, "distribute_strategy", None)

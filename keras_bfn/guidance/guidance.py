@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bfn._sameness import ByValue, layers_read_by
+from keras_bfn._sameness import ByValue
 from keras_bfn._typing import Array, ArrayLike, Parts, Scale, Tensor
 from keras_bfn._validation import (
     check_bool,
@@ -58,8 +58,8 @@ class Guidance(ByValue):
             omits what one variable's evidence says about the others, and a step costs one forward
             pass through the network and no backward pass.
         layers: list of Keras layers and models that `fn` calls, whose weights may change between
-            two calls. Those that `fn` reads from globals, closures, attributes and containers, it
-            itself or a function of its module, need not be listed.
+            two calls. Those need not be listed that `fn` or a function of its module reads from
+            globals, closures, attributes and containers, or that are attributes of the guidance.
 
     Raises:
         ValueError: if an argument is invalid.
@@ -111,7 +111,7 @@ class Guidance(ByValue):
         self.num_draws = num_draws if num_draws is None else check_int("num_draws", num_draws, 1)
         self.through_network = check_bool("through_network", through_network)
         is_list = isinstance(layers, (list, tuple))
-        layers = list(layers if is_list else [layers]) + layers_read_by(fn)
+        layers = list(layers if is_list else [layers])
         if not all(isinstance(layer, keras.Layer) for layer in layers):
             raise refusal("layers", "must be a list of Keras layers", layers)
         self.layers = layers
@@ -192,7 +192,6 @@ class Combined(Guidance):
         self.through_network = first.through_network or second.through_network
         draws = [leaf.num_draws for leaf in self.leaves() if leaf.num_draws is not None]
         self.num_draws = max(draws, default=None)
-        self.layers = first.layers + second.layers
         self.acts = first.acts or second.acts
 
     def leaves(self) -> list["Guidance"]:

@@ -18,6 +18,7 @@ from keras_bfn._parts import (
     sum_variables,
 )
 from keras_bfn._random import Noise, normal, uniform
+from keras_bfn._sameness import layers_read_by
 from keras_bfn._validation import check_int, mismatch
 from keras_bfn.inference.guiding import guided_prediction, scales_at
 from keras_bfn.inputs.missing import put_missing
@@ -99,7 +100,7 @@ class SamplingProgram(Program):
         super().__init__(model)
         self.sampler, self.guidance = sampler, guidance
         # Tracked by Keras, so that their weights are not compiled as constants.
-        self.guiding_layers = [] if guidance is None else list(guidance.layers)
+        self.guiding_layers = layers_read_by(guidance)
         scans = any(flow.scans for (flow,) in list_parts(model.flow))
         if guidance is not None and scans and self.compiled and not compiles_gradients_of_scans():
             self.compile(jit_compile=False, run_eagerly=model.run_eagerly)

@@ -307,6 +307,15 @@ def test_data_are_told_each_epoch(fresh, tmp_path):
         assert seen == [epoch for epoch in range(epochs - 2, epochs) for _ in range(8)]
 
 
+@pytest.mark.once
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_a_pipeline_of_unknown_length_is_taken(fresh, tmp_path):
+    data = make_data()
+    batches = (data[i] for i in range(data.num_batches))
+    fresh().fit(batches, callbacks=[Resume(tmp_path, data=data)], shuffle=False, verbose=0)
+    assert "checkpoint-000001.npz" in names(tmp_path)
+
+
 def train_arrays(model, directory, epochs, x):
     callbacks = [Resume(directory, verbose=0)]
     model.fit(x, epochs=epochs, batch_size=8, shuffle=False, callbacks=callbacks, verbose=0)

@@ -1,6 +1,7 @@
 """Classifiers, measurements and constraints, against what they come to in closed form."""
 
 import functools
+import types
 
 import keras
 import numpy as np
@@ -32,6 +33,15 @@ def make_classifier():
     return keras.Sequential([*layers, keras.layers.Dropout(0.5)])
 
 
+class OfItsNetwork(guidance.Guidance):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def log_h(self, expected):
+        return ops.log_softmax(self.net(expected.data()))[:, 1]
+
+
 class Held:
     def __init__(self, nets):
         self.nets = nets
@@ -43,15 +53,18 @@ class Held:
         return self(probs)
 
 
+FORMS = ["model", "function", "preprocess", "partial", "object", "method", "helper", "listed"]
+FORMS += ["subclass", "method of a subclass", "both"]
 LATENTS = np.random.default_rng(0).standard_normal((8, 2, 3)).astype("float32")
 
 
 @pytest.mark.parametrize(
     "form",
     everywhere(
-        ["model", "function", "preprocess", "guidance", "partial", "object", "method", "helper"],
+        FORMS,
         "preprocess",
         "partial",
+        "subclass",
     ),
 )
 def test_a_classifiers_new_weights_are_those_of_the_next_call(model, form):
@@ -70,20 +83,38 @@ def test_a_classifiers_new_weights_are_those_of_the_next_call(model, form):
     def ask_any(probs, net):
         return net(probs)
 
+    hidden = types.SimpleNamespace(net=classifier)
+
+    def score_out_of_sight(probs):
+        return ops.log_softmax(hidden.net(probs))[:, 1]
+
+    def nothing(probs):
+        return 0.0 * probs[:, 0, 0]
+
     def first(scores):
         return scores
 
     held = Held([{"net": classifier}])
 
+    class OfAnEnclosedNetwork(guidance.Guidance):
+        def log_h(self, expected):
+            return self.ask(expected.data())
+
+        def ask(self, probs):
+            return ops.log_softmax(classifier(probs))[:, 1]
+
     one = {
         "model": lambda: ClassifierGuidance(classifier, 1, from_logits=True),
         "function": lambda: ClassifierGuidance(ask, 1, from_logits=True),
         "preprocess": lambda: ClassifierGuidance(first, 1, True, preprocess=classifier),
-        "guidance": lambda: guidance.Guidance(score, layers=[classifier]),
         "partial": lambda: ClassifierGuidance(functools.partial(ask_any, net=classifier), 1, True),
         "object": lambda: ClassifierGuidance(held, 1, from_logits=True),
         "method": lambda: ClassifierGuidance(held.ask, 1, from_logits=True),
         "helper": lambda: guidance.Guidance(score),
+        "listed": lambda: guidance.Guidance(score_out_of_sight, layers=[classifier]),
+        "subclass": lambda: OfItsNetwork(classifier),
+        "method of a subclass": OfAnEnclosedNetwork,
+        "both": lambda: guidance.Guidance(nothing) * OfItsNetwork(classifier),
     }[form]
 
     def run():
