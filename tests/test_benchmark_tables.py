@@ -12,6 +12,7 @@ from benchmarks import (
     table_peers,
     tables,
 )
+from keras_bfn import flows
 
 pytestmark = pytest.mark.once
 
@@ -128,19 +129,32 @@ def test_hidden_cells_are_drawn_by_philox():
 class Copying:
     """A model that generates its training rows, and imputes zeros."""
 
+    flow, event_shape = {"numbers": flows.ContinuousFlow(0.02)}, {"numbers": (5,)}
+
     def __init__(self, df):
         self.df = df
 
-    def sample(self, num_rows, seed):
+    def sample(self, num_rows, **options):
+        self.options = options
         return self.df
 
     def impute(self, df, num_draws, seed):
         return num_draws * [df.fillna(0.0)]
 
 
+def test_narrower_rows_are_sampled_from_smaller_latents():
+    model = Copying(None)
+    forest_protocol.sample_rows(model, 2000, None, seed=3)
+    assert model.options == {"seed": 3}
+    forest_protocol.sample_rows(model, 2000, 0.85, seed=3)
+    latents = model.options["latents"]["numbers"]
+    assert latents.shape == (2000, 5, 1)
+    assert latents.std() == pytest.approx(0.85, rel=0.03)
+
+
 def test_the_protocol_prints_ours_beside_the_published_figures(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(
-        forest_protocol, "train_model", lambda df, seed, steps, **_: (Copying(df), 1.0)
+        forest_protocol, "train_model", lambda df, seed, args, **_: (Copying(df), 1.0)
     )
     for task, names in (("generation", "W_train,W_test"), ("imputation", "MinMAE,AvgMAE")):
         path = tmp_path / f"Results_tabular - {task}.csv"
@@ -148,6 +162,7 @@ def test_the_protocol_prints_ours_beside_the_published_figures(monkeypatch, caps
     results = forest_protocol.main(["--tables", "iris", "--published", str(tmp_path)])
     made = {name: x["iris"] for name, x in results["generation"].items()}
     assert made["here: model"]["W_test"] == pytest.approx(made["here: training rows"]["W_test"])
+    assert made["here: model, narrower"] == pytest.approx(made["here: model, deterministic"])
     assert made["here: model"]["copies"] == 1
     # The published figures of the training rows and of the nearest row.
     assert made["here: training rows"]["W_test"] == pytest.approx(0.2361, abs=1e-4)

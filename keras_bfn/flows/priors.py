@@ -16,6 +16,8 @@ from keras_bfn.flows.flow import FlowT
 
 DISCOUNT = 0.75  # subtracted from each count and given to shorter runs
 FIRST_TO_END, END_TO_FIRST = (1, 3, 2, 0), (3, 0, 2, 1)
+LARGE = 2**20  # states of a sequence at all its positions: from here on, 8 sequences at a time
+AT_A_TIME = 8
 LEAST_LIKELIHOOD = 1e-30  # of a class, relative to the likeliest: float32 ends at 1e-38
 
 
@@ -89,8 +91,9 @@ class MarkovChain(Immutable):
     The first classes of a sequence have the frequencies of the whole data, as in windows cut out of
     a longer sequence, even if all sequences begin alike.
 
-    Memory and time grow as `num_classes ** (order + 1)` for each variable: with 27 letters and
-    order 3, a million multiplications and 80 kB.
+    Time grows as `num_classes ** (order + 1)` for each variable, and memory as `num_classes **
+    order`: with 27 letters and order 3, a million multiplications and 80 kB. If a sequence takes
+    more than 4 MB, a batch is computed in parts of 8 sequences.
 
     Args:
         counts: integer array of shape `(num_classes,) * (order + 1)`: how often each class follows
@@ -206,8 +209,17 @@ class MarkovChain(Immutable):
         Returns:
             Probabilities, a float32 tensor shaped as `s`.
         """
-        k, order = self.num_classes, self.order
         s = ops.convert_to_tensor(s)
+        num, length, k = s.shape
+        if length * k**self.order <= LARGE or (num is not None and num <= AT_A_TIME):
+            return self._marginals(s)
+        num = ops.shape(s)[0]
+        padded = ops.pad(s, ((0, -num % AT_A_TIME), (0, 0), (0, 0)))
+        found = ops.map(self._marginals, ops.reshape(padded, (-1, AT_A_TIME, length, k)))
+        return ops.reshape(found, (-1, length, k))[:num]
+
+    def _marginals(self, s):
+        k, order = self.num_classes, self.order
         likelihoods = ops.exp(s - ops.max(s, axis=-1, keepdims=True))
         likelihoods = ops.moveaxis(ops.maximum(likelihoods, LEAST_LIKELIHOOD), 1, 0)
         follow, precede = map(ops.convert_to_tensor, (self._follow, self._precede))

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import keras_bfn
 from keras_bfn import flows, metrics, networks, testing
-from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow, MarkovChain
+from keras_bfn.flows import ContinuousFlow, DiscreteFlow, DiscretizedFlow, MarkovChain, priors
 from tests.backends import everywhere
 from tests.flows.cases import CHAIN, FLOWS, PRIORS
 from tests.models.small import save_and_load
@@ -58,6 +58,21 @@ def test_marginals_are_those_of_all_sequences(num_classes, order, length):
             expected[row, i, k] = weights[x[:, i] == k].sum() / weights.sum()
     found = to_numpy(chain.marginals(ops.convert_to_tensor(s)))
     assert_allclose(found, expected, atol=2e-6)
+
+
+def test_large_batches_are_computed_in_parts_with_the_same_result(monkeypatch):
+    flow = DiscreteFlow(3, beta_1=2.0, prior=make_chain(3, 2))
+    x = np.random.default_rng(0).integers(0, 3, (19, 5))
+
+    def score():
+        keras.utils.set_random_seed(0)
+        network = networks.MLP(flow, (5,), width=8, num_blocks=1)
+        model = keras_bfn.BayesianFlowNetwork(flow, network, seed=0)
+        return model.code_length(x, seed=0, verbose=0)["transmission"]
+
+    expected = score()
+    monkeypatch.setattr(priors, "LARGE", 0)
+    assert_allclose(score(), expected, rtol=1e-4)
 
 
 def test_a_model_with_a_chain_completes_by_gradients_of_its_marginals():
