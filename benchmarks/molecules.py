@@ -282,6 +282,9 @@ def sample_bfn(model, way, symbols, test, args):
         options["num_steps"] = args.steps
     if way in ("guided by syntax", "scaffolds"):
         options["guidance"] = syntax_of(symbols, args.scale)
+        if args.particles > 1:
+            options["sampler"] = samplers.SDE1Sampler(temperature=args.temperature)
+            options["num_particles"] = args.particles
     if way == "starts":
         options["given"] = keep_starts(given)
     elif way == "scaffolds":
@@ -329,6 +332,7 @@ def main(args=None):
     parser.add_argument("--steps", type=int, default=100, help="of the sampler")
     parser.add_argument("--temperature", type=float, default=1.0, help="of the sampler")
     parser.add_argument("--scale", type=float, default=1.0, help="of the guidance")
+    parser.add_argument("--particles", type=int, default=1, help="of the guidance")
     parser.add_argument("--output", type=pathlib.Path, help="folder for .txt files of samples")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(args)
